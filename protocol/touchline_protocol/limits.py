@@ -1,0 +1,35 @@
+"""The limits of the protocol itself: what no configuration can raise, with the reason for each.
+
+Limits that an operator may want to set differently are settings (`touchline_server.config`).
+"""
+
+FEED_NAME_CHARS_MAX = 32
+"""A feed's name is typed by people and stands in every room name."""
+
+ROOM_ID_BYTES_MAX = 128
+"""A room's id is a Kafka record key. UUIDs take 36, composed keys some more; it stands in every event."""
+
+EVENT_KEY_BYTES_MAX = 128
+"""An event's key, as ``player.7``: a name, not a document."""
+
+EVENT_VALUE_BYTES_MAX = 256 * 1024
+"""An event's value. It is copied once to every client of its room: 256 KiB to 10,000 clients is 2.5 GB."""
+
+JSON_DEPTH_MAX = 256
+"""How deep an event's value may be nested. Parsers recurse, ours and those of clients; browsers and Python give up
+at some thousands and 1,000, so a value within this depth is readable everywhere."""
+
+CLIENT_MESSAGE_BYTES_MAX = 64 * 1024
+"""A message from a client. The largest honest one names 100 rooms with their cursors, about 30 KB."""
+
+ROOMS_PER_SUBSCRIBE_MAX = 100
+"""Rooms named by one subscribe or unsubscribe: bounds what one message can make the server do."""
+
+RECENT_EVENTS_MAX = 1_000
+"""The largest ``last``: they travel in one message, before anything live."""
+
+AGENT_CHARS_MAX = 128
+"""The ``agent`` of a hello: for logs."""
+
+CONTROL_PAYLOAD_BYTES_MAX = 125
+"""RFC 6455 section 5.5: the payload of a control frame, so also a close reason with its two bytes of code."""

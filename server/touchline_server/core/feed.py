@@ -1,0 +1,14 @@
+"""What a feed is: the name that rooms carry, and the topic that its records are in."""
+
+from typing import NamedTuple
+
+
+class Feed(NamedTuple):
+    """A kind of live data.
+
+    ``key_field`` is the top-level field of a value that holds the event's key, for producers that set no ``key`` header.
+    """
+
+    name: str
+    topic: str
+    key_field: str | None = None

@@ -1,0 +1,1 @@
+"""The log: the interface (`base`), and its two implementations, Kafka and SQLite."""
