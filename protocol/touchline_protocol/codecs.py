@@ -1,7 +1,7 @@
 """The codecs: how messages become bytes on a connection, and back.
 
-A codec is a subprotocol of the WebSocket: ``touchline.v1.json`` in text frames, ``touchline.v1.msgpack`` in binary ones.
-There is one object of each, in `CODECS`; its ``index`` says where an event keeps the frame that was made for it.
+A codec is a subprotocol of the WebSocket: ``touchline.v1.json`` in text frames, ``touchline.v1.msgpack`` in binary
+ones. There is one object of each, in `CODECS`; its ``index`` says where an event keeps the frame that was made for it.
 
 Rules: an event's value is JSON bytes and is passed on untouched by json. Only msgpack has to read it, and does so once
 per event. Numbers that msgpack cannot hold (integers beyond 64 bits) become floats there, lone surrogates become ``?``.
@@ -18,6 +18,8 @@ from .frames import OP_BINARY, OP_TEXT, frame
 from .messages import ClientMessage, Message, ServerMessage
 
 CodecName = Literal["json", "msgpack"]
+
+_DIGITS_OF_64_BITS = 20  # with the sign; longer integers need not be looked at as numbers
 
 
 class _Envelope(msgspec.Struct):
@@ -90,14 +92,15 @@ class Codec:
         try:
             message: ServerMessage = self._decode(payload, self._server_decoder)
         except BadMessage:
-            # An event's data may hold a number or a surrogate that msgspec refuses and JSON allows: look with json.
             if self.name != "json":
                 raise
+            # An event's data may hold a number or a surrogate that msgspec refuses and JSON allows: look with json.
             try:
-                return msgspec.convert(json.loads(payload), ServerMessage)
+                message = msgspec.convert(json.loads(payload.decode(), parse_int=_integer), ServerMessage)
             except (ValueError, RecursionError, msgspec.ValidationError):
-                pass
-            raise
+                message = None  # type: ignore[assignment]
+            if message is None:
+                raise
         return message
 
     def _decode(self, payload: bytes, decoder: Any) -> Any:
@@ -128,9 +131,17 @@ def _msgpack_of_json(json_value: bytes, encoder: Any) -> bytes:
         return encoder.encode(_tamed(json.loads(json_value, parse_int=_number)))  # type: ignore[no-any-return]
 
 
+def _integer(digits: str) -> int | float:
+    """A JSON integer of any length; where Python refuses it for that (from 4,301 digits on), the nearest float."""
+    try:
+        return int(digits)
+    except ValueError:
+        return float(digits)
+
+
 def _number(digits: str) -> int | float:
     """A JSON integer: as it is where 64 bits hold it, else the nearest float (so it loses digits, as in a browser)."""
-    if len(digits) <= 20 and -(2**63) <= int(digits) < 2**64:
+    if len(digits) <= _DIGITS_OF_64_BITS and -(2**63) <= int(digits) < 2**64:
         return int(digits)
     return float(digits)
 

@@ -1,7 +1,7 @@
 """Every error and close code, what it means, and what a client should do about it.
 
-This table is the only place where codes are listed. `protocol/README.md` shows it (a test compares the two) and the SDKs
-act on it.
+This table is the only place where codes are listed. `protocol/README.md` shows it (a test compares the two) and the
+SDKs act on it.
 
 `Recovery` is for the client's code, not for its user:
 
@@ -105,9 +105,11 @@ CLOSES: dict[int, CloseCode] = {
     )
 }
 
+_GIVE_UP_CLOSES = range(4500, 5000)
+
 
 def recovery_of_close(code: int) -> Recovery:
     """What a client should do after a close with ``code``, for codes not in the table too: 45xx is give up."""
     if code in CLOSES:
         return CLOSES[code].recovery
-    return Recovery.GIVE_UP if 4500 <= code <= 4999 else Recovery.RECONNECT
+    return Recovery.GIVE_UP if code in _GIVE_UP_CLOSES else Recovery.RECONNECT

@@ -4,9 +4,13 @@ On the WebSocket the two parts travel as two fields; the string is for places th
 a database column, SSE's ``Last-Event-ID``). An epoch never holds a dot, an offset is decimal.
 """
 
+import re
 from typing import NamedTuple
 
 from .errors import PeerError
+
+_CURSOR = re.compile(r"([^.]+)\.(-1|0|[1-9][0-9]{0,18})", re.ASCII)
+_OFFSET_MAX = 2**63 - 1
 
 
 class Cursor(NamedTuple):
@@ -25,8 +29,7 @@ class Cursor(NamedTuple):
         Raises:
             PeerError: the text is no cursor.
         """
-        epoch, dot, offset = text.rpartition(".")
-        digits = offset.removeprefix("-")
-        if not dot or not epoch or not (digits.isascii() and digits.isdigit()) or len(digits) > 19 or int(offset) < -1:
+        match = _CURSOR.fullmatch(text)
+        if match is None or int(match[2]) > _OFFSET_MAX:
             raise PeerError(f"{text!r} is no cursor: it must read <epoch>.<offset>, as touchline tail prints it")
-        return cls(epoch, int(offset))
+        return cls(match[1], int(match[2]))

@@ -28,6 +28,9 @@ ROOMS_PER_SUBSCRIBE_MAX = 100
 RECENT_EVENTS_MAX = 1_000
 """The largest ``last``: they travel in one message, before anything live."""
 
+RECENT_BYTES_MAX = 1 << 20
+"""Of the events in ``recent``: so a server need not build a message without a bound for one small request."""
+
 AGENT_CHARS_MAX = 128
 """The ``agent`` of a hello: for logs."""
 

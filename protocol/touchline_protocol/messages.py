@@ -18,6 +18,10 @@ Offset: TypeAlias = Annotated[int, Meta(ge=-1, le=2**63 - 1)]
 """A place in a room's log; -1 is the place before everything."""
 
 
+RequestId: TypeAlias = Annotated[int, Meta(ge=0, le=2**53 - 1)]
+"""A client's number for a request, given back in the answers: one that JavaScript and msgpack can hold too."""
+
+
 class Message(Struct, tag_field="type", frozen=True, omit_defaults=True):
     """What all messages have in common: their ``type``."""
 
@@ -45,14 +49,14 @@ class Subscribe(Message, tag="subscribe", frozen=True):
     """Ask for rooms. Each is answered by one `Subscribed` or one `Error`, with this ``id`` if there is one."""
 
     rooms: Annotated[list[RoomRequest], Meta(min_length=1, max_length=ROOMS_PER_SUBSCRIBE_MAX)]
-    id: int | None = None
+    id: RequestId | None = None
 
 
 class Unsubscribe(Message, tag="unsubscribe", frozen=True):
     """Leave rooms. Nothing of them follows after the `Unsubscribed` that answers."""
 
     rooms: Annotated[list[str], Meta(min_length=1, max_length=ROOMS_PER_SUBSCRIBE_MAX)]
-    id: int | None = None
+    id: RequestId | None = None
 
 
 # What a server sends.
@@ -103,14 +107,14 @@ class Subscribed(Message, tag="subscribed", frozen=True):
     recovered: bool
     state: list[Event] = []
     recent: list[Event] = []
-    id: int | None = None
+    id: RequestId | None = None
 
 
 class Unsubscribed(Message, tag="unsubscribed", frozen=True):
     """A room was left."""
 
     room: str
-    id: int | None = None
+    id: RequestId | None = None
 
 
 class Skipped(Message, tag="skipped", frozen=True, rename={"from_": "from"}):
@@ -128,7 +132,7 @@ class Error(Message, tag="error", frozen=True):
     code: str
     message: str
     room: str | None = None
-    id: int | None = None
+    id: RequestId | None = None
 
 
 class Goaway(Message, tag="goaway", frozen=True):

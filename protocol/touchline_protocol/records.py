@@ -1,12 +1,13 @@
 """Log record -> event, and back: the contract with those who produce to Kafka.
 
-A record's key is the room's id (UTF-8). Its value is JSON, or null to remove the event's key. The event's key comes from
-the record header ``key``, or from a top-level string field of the value that the feed is configured with.
+A record's key is the room's id (UTF-8). Its value is JSON, or null to remove the event's key. The event's key comes
+from the record header ``key``, or from a top-level string field of the value that the feed is configured with.
 
 What no event can be made of raises `BadRecord` with one of `REASONS`; whoever reads the log counts it, logs it with its
 place, and goes on: a bad record is never fatal.
 """
 
+import json
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
@@ -54,6 +55,7 @@ class Parsed(NamedTuple):
 
 _RAW = msgspec.json.Decoder(msgspec.Raw)
 _NULL = b"null"
+_BACKSLASH, _QUOTATION_MARK = b'\\"'
 
 
 def parse_record(record: Record, key_field: str | None = None) -> Parsed:
@@ -70,6 +72,8 @@ def parse_record(record: Record, key_field: str | None = None) -> Parsed:
             raise _bad("null_without_key")
         return Parsed(room_id, key, _NULL)
     check_value(value)
+    if value.strip() == _NULL:
+        value = _NULL  # so that everybody knows a removal by its bytes
     key = _header_key(record.headers) if record.headers else None
     if key is None and key_field is not None:
         key = _field_key(value, key_field)
@@ -85,10 +89,13 @@ def check_value(value: bytes) -> None:
     if len(value) > EVENT_VALUE_BYTES_MAX:
         raise _bad("too_large", f"{len(value)} bytes, at most {EVENT_VALUE_BYTES_MAX}")
     try:
-        _RAW.decode(value)  # finds what is no JSON, but does not look inside strings
+        _RAW.decode(value)  # finds what is no JSON, but takes strings that are not UTF-8
         value.decode()
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
         raise _bad("not_json", str(error)) from None
+    except msgspec.DecodeError as error:
+        if not _has_lone_surrogates(value):
+            raise _bad("not_json", str(error)) from None
     except RecursionError:
         raise _bad("too_deep", f"at most {JSON_DEPTH_MAX} levels") from None
     # A value with few brackets cannot be deep; only the others are worth the slower look.
@@ -139,8 +146,8 @@ def _header_key(headers: Sequence[tuple[str, bytes]]) -> str | None:
 def _field_key(value: bytes, key_field: str) -> str | None:
     try:
         fields = msgspec.json.decode(value)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return None
+    except msgspec.DecodeError:  # a number or a surrogate in it is beyond msgspec, not beyond JSON
+        fields = json.loads(value, parse_int=float)
     key = fields.get(key_field) if isinstance(fields, dict) else None
     return _checked_key(key) if isinstance(key, str) else None
 
@@ -151,6 +158,22 @@ def _checked_key(key: str) -> str:
     return key
 
 
+def _has_lone_surrogates(value: bytes) -> bool:
+    """Whether ``value``, which msgspec refused, is JSON all the same: an escaped half of a surrogate pair is allowed
+    there, and comes from producers that cut texts in the middle of an emoji."""
+    if b"\\u" not in value:
+        return False
+    try:
+        json.loads(value.decode(), parse_int=float, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
 def _depth(value: bytes) -> int:
     """The depth of valid JSON, without recursion."""
     depth = deepest = 0
@@ -159,11 +182,11 @@ def _depth(value: bytes) -> int:
         if in_string:
             if escaped:
                 escaped = False
-            elif byte == 0x5C:  # backslash
+            elif byte == _BACKSLASH:
                 escaped = True
-            elif byte == 0x22:
+            elif byte == _QUOTATION_MARK:
                 in_string = False
-        elif byte == 0x22:  # quotation mark
+        elif byte == _QUOTATION_MARK:
             in_string = True
         elif byte in b"[{":
             depth += 1

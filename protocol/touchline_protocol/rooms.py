@@ -10,6 +10,7 @@ from .errors import BadRoom
 from .limits import FEED_NAME_CHARS_MAX, ROOM_ID_BYTES_MAX
 
 FEED_NAME = re.compile(rf"[a-z][a-z0-9_-]{{0,{FEED_NAME_CHARS_MAX - 1}}}")
+_SHOWN_CHARS_MAX = 80  # of a wrong name, in the error that it gets
 
 
 def is_feed_name(name: str) -> bool:
@@ -32,7 +33,7 @@ def split_room(room: str) -> tuple[str, str]:
     """
     feed, colon, room_id = room.partition(":")
     if not colon or not is_feed_name(feed) or not is_room_id(room_id):
-        shown = room if len(room) <= 80 else room[:80] + "…"
+        shown = room if len(room) <= _SHOWN_CHARS_MAX else room[:_SHOWN_CHARS_MAX] + "…"
         raise BadRoom(
             f"{shown!r} is no room name: it must read <feed>:<id>, as score:15946, the feed in lower case and the id "
             f"printable, without spaces, of 1 to {ROOM_ID_BYTES_MAX} bytes"

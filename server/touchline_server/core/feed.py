@@ -6,7 +6,7 @@ from typing import NamedTuple
 class Feed(NamedTuple):
     """A kind of live data.
 
-    ``key_field`` is the top-level field of a value that holds the event's key, for producers that set no ``key`` header.
+    ``key_field`` is the top-level field of a value that holds the event's key, where producers set no ``key`` header.
     """
 
     name: str

@@ -126,6 +126,9 @@ class Log(Protocol):
     def problems(self) -> Mapping[str, str]:
         """What is wrong now, in words for an operator, by what it concerns (a topic, a broker). Empty when all is well."""
 
+    def partition_of(self, key: bytes, partitions: int) -> int:
+        """The partition, of so many, that this log's producers put a key in, as far as one can know."""
+
     async def open(self, topics: Sequence[str], *, since_ms: int) -> None:
         """Connect, and get ready to poll ``topics`` from the records of ``since_ms`` (Unix milliseconds) on.
 

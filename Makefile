@@ -1,0 +1,60 @@
+# Touchline's chores. Each target sets up all that it needs by itself, and quickly where that was done before.
+
+# Passed on to the command that a target runs: make demo ARGS="--match FILE", make test ARGS="-k room".
+ARGS ?=
+# The interpreter to make .venv with. Empty: the first one found that is new enough.
+PYTHON ?=
+
+BIN := .venv/bin
+SETUP := pyproject.toml scripts/setup_venv.sh scripts/apt_install.sh
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test check format lock clean
+
+help: ## List the targets
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
+
+demo: .venv/server.stamp ## Run the demo: a live match in the browser, without Kafka
+	$(BIN)/touchline demo $(ARGS)
+
+test: check .venv/tools.stamp ## Run every check and every test
+	scripts/fetch_kafka.sh
+	$(BIN)/python -m pytest $(ARGS)
+
+check: .venv/dev.stamp ## Check format, style, types and layers
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: .venv/dev.stamp ## Format the code, and mend what ruff can mend
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+# Versions in a lock stay as they are where they still fit; make lock ARGS=--upgrade takes the newest.
+# The dev lock is held to the server lock's versions, so that what is tested is what runs.
+LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--custom-compile-command "make lock" --extra server $(ARGS) pyproject.toml
+
+lock: .venv/dev.stamp ## Write the lock files in requirements/ anew
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv>=0.8"
+	$(LOCK) --group editable --output-file requirements/server.lock
+	$(LOCK) --group dev --constraints requirements/server.lock --output-file requirements/dev.lock
+
+clean: ## Delete all that these targets made, .venv and .cache too
+	rm -rf .venv .cache build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/server.stamp: requirements/server.lock $(SETUP)
+	PYTHON="$(PYTHON)" scripts/setup_venv.sh server
+	@touch $@
+
+# All that the server needs is in the dev lock too.
+.venv/dev.stamp: requirements/dev.lock $(SETUP)
+	PYTHON="$(PYTHON)" scripts/setup_venv.sh dev
+	@touch $@ .venv/server.stamp
+
+.venv/tools.stamp: scripts/setup_test_tools.sh scripts/apt_install.sh | .venv/dev.stamp
+	scripts/setup_test_tools.sh
+	@touch $@

@@ -1,0 +1,212 @@
+"""A room as a client follows it: what was seen, what is asked for, and what a server's messages about it mean.
+
+    phase     what happens                    next
+    WANTED    the subscribe is sent           ASKED
+    WANTED    the connection is lost          WANTED
+    ASKED     subscribed                      JOINED
+    ASKED     an error: try again later       RESTING
+    ASKED     an error: give up               OVER
+    ASKED     the connection is lost          WANTED
+    JOINED    an event after a gap            WANTED    an unsubscribe goes first
+    JOINED    subscribed (start over)         JOINED
+    JOINED    an error: try again later       RESTING
+    JOINED    an error: give up               OVER
+    JOINED    the connection is lost          WANTED
+    RESTING   its time has come               WANTED
+    RESTING   the connection is lost          WANTED
+    any       the user leaves                 OVER
+
+Rules:
+
+1. Each subscribe has an id. Until it is answered under that id, whatever comes of the room belongs to an older
+   subscription and is passed over.
+2. ``cursor`` is the last event seen, or the head of the state that the room began with. It moves forward only, but for
+   a start over. An event at or before it is a duplicate.
+3. ``covered`` is how far nothing can be missing: the cursor, or further where the server said that it skipped events.
+   A gap is an event with a ``prev`` beyond it. To resume, the cursor counts: of what was skipped, newer is to come.
+4. After a gap the room is asked for again from the cursor. If the same gap comes again, the server does not have what
+   is missing: then it is asked for without a cursor, starts over, and says so.
+
+No loop, no socket, no clock: times are handed in, seconds on any clock that never goes back.
+"""
+
+from enum import Enum, auto
+
+from touchline_protocol import messages
+from touchline_protocol.cursor import Cursor
+from touchline_protocol.messages import Deliver, RoomRequest
+
+from .errors import RoomRefused
+from .items import Event, Gap, Item, Joined, Refused, Skipped
+
+
+class Phase(Enum):
+    """Where a room is; see the table above."""
+
+    WANTED = auto()
+    ASKED = auto()
+    JOINED = auto()
+    RESTING = auto()
+    OVER = auto()
+
+
+class Turn(Enum):
+    """What can happen to a room."""
+
+    SENT = auto()
+    SUBSCRIBED = auto()
+    GAP = auto()
+    RETRY = auto()
+    GIVE_UP = auto()
+    DUE = auto()
+    LOST = auto()
+    LEFT = auto()
+
+
+TRANSITIONS: dict[tuple[Phase, Turn], Phase] = {
+    (Phase.WANTED, Turn.SENT): Phase.ASKED,
+    (Phase.WANTED, Turn.LOST): Phase.WANTED,
+    (Phase.ASKED, Turn.SUBSCRIBED): Phase.JOINED,
+    (Phase.ASKED, Turn.RETRY): Phase.RESTING,
+    (Phase.ASKED, Turn.GIVE_UP): Phase.OVER,
+    (Phase.ASKED, Turn.LOST): Phase.WANTED,
+    (Phase.JOINED, Turn.GAP): Phase.WANTED,
+    (Phase.JOINED, Turn.SUBSCRIBED): Phase.JOINED,
+    (Phase.JOINED, Turn.RETRY): Phase.RESTING,
+    (Phase.JOINED, Turn.GIVE_UP): Phase.OVER,
+    (Phase.JOINED, Turn.LOST): Phase.WANTED,
+    (Phase.RESTING, Turn.DUE): Phase.WANTED,
+    (Phase.RESTING, Turn.LOST): Phase.WANTED,
+} | {(phase, Turn.LEFT): Phase.OVER for phase in Phase}
+
+
+class Room:
+    """One room. ``request_id`` is that of the subscribe sent last; ``retries`` counts refusals in a row."""
+
+    __slots__ = (
+        "_covered",
+        "_gap_at",
+        "_last",
+        "_seen_before",
+        "cursor",
+        "deliver",
+        "name",
+        "phase",
+        "request_id",
+        "retries",
+        "retry_at",
+    )
+
+    def __init__(self, name: str, *, after: Cursor | None, last: int, deliver: Deliver) -> None:
+        self.name = name
+        self.cursor = after
+        self.deliver = deliver
+        self.phase = Phase.WANTED
+        self.request_id: int | None = None
+        self.retries = 0
+        self.retry_at = 0.0
+        self._last = last
+        self._seen_before = after is not None
+        self._covered = -1
+        self._gap_at: Cursor | None = None
+
+    def move(self, turn: Turn) -> None:
+        """Follow the table. A KeyError is a mistake of ours."""
+        self.phase = TRANSITIONS[self.phase, turn]
+
+    @property
+    def on_server(self) -> bool:
+        """Whether the server may count this connection among the room's, so that leaving it must be said."""
+        return self.phase in (Phase.ASKED, Phase.JOINED)
+
+    def request(self) -> RoomRequest:
+        """What to ask for now."""
+        epoch, after = self.cursor if self.cursor is not None else (None, None)
+        return RoomRequest(room=self.name, epoch=epoch, after=after, last=self._last, deliver=self.deliver)
+
+    def sent(self, request_id: int) -> None:
+        """The subscribe is on its way."""
+        self.request_id = request_id
+        self.move(Turn.SENT)
+
+    def refused(self, error: messages.Error, *, retry_at: float | None) -> list[Item]:
+        """The server refused: ``retry_at`` is when to ask again, None to give up."""
+        if retry_at is not None:
+            self.retries += 1
+            self.retry_at = retry_at
+            self.move(Turn.RETRY)
+            return []
+        self.move(Turn.GIVE_UP)
+        return [Refused(RoomRefused(self.name, error.code, error.message))]
+
+    def subscribed(self, message: messages.Subscribed) -> list[Item]:
+        """Join, or start over."""
+        if self.phase is Phase.ASKED:
+            if message.id != self.request_id:
+                return []
+        elif self.phase is not Phase.JOINED or message.id is not None:
+            return []
+        self.move(Turn.SUBSCRIBED)
+        self.retries = 0
+        return self._resume(message) if message.recovered else self._begin(message)
+
+    def event(self, message: messages.Event) -> list[Item]:
+        """Take an event: new, a duplicate, or one after a gap."""
+        if self.phase is not Phase.JOINED or self.cursor is None:
+            return []
+        epoch, seen = self.cursor
+        if message.offset <= seen:
+            return []
+        if message.prev is not None and message.prev > self._covered:
+            return [self._gap(message.prev)]
+        self.cursor = Cursor(epoch, message.offset)
+        self._covered = max(self._covered, message.offset)
+        self._gap_at = None
+        return [_event(message, epoch)]
+
+    def skipped(self, message: messages.Skipped) -> list[Item]:
+        """Take note of what was left out."""
+        if self.phase is not Phase.JOINED:
+            return []
+        self._covered = max(self._covered, message.to)
+        return [Skipped(message.count)]
+
+    def _resume(self, message: messages.Subscribed) -> list[Item]:
+        # Without a cursor there was nothing to recover; a server that says so all the same begins at its head.
+        cursor = self.cursor if self.cursor is not None else Cursor(message.epoch, message.head)
+        return [self._join(Cursor(message.epoch, cursor.offset), message, restarted=False)]
+
+    def _begin(self, message: messages.Subscribed) -> list[Item]:
+        epoch = message.epoch
+        recent = [_event(event, epoch) for event in message.recent if self._is_new(event, message)]
+        state = tuple(_event(event, epoch) for event in message.state)
+        joined = self._join(Cursor(epoch, message.head), message, restarted=self._seen_before, state=state)
+        cursor = Cursor(epoch, recent[0].offset - 1) if recent else joined.cursor
+        return [joined._replace(cursor=cursor, recent=len(recent)), *recent]
+
+    def _is_new(self, event: messages.Event, message: messages.Subscribed) -> bool:
+        """Whether a recent event is none that was seen: a cursor beyond the head says nothing about that."""
+        cursor = self.cursor
+        return cursor is None or cursor.epoch != message.epoch or not event.offset <= cursor.offset <= message.head
+
+    def _join(
+        self, cursor: Cursor, message: messages.Subscribed, *, restarted: bool, state: tuple[Event, ...] = ()
+    ) -> Joined:
+        self.cursor = cursor
+        self._covered = cursor.offset
+        self._last = 0
+        self._seen_before = True
+        return Joined(cursor, message.head, message.recovered, restarted, state)
+
+    def _gap(self, prev: int) -> Gap:
+        gap = Gap(prev, self._covered)
+        self.move(Turn.GAP)
+        if self._gap_at == self.cursor:
+            self.cursor = self._gap_at = None
+        else:
+            self._gap_at = self.cursor
+        return gap
+
+
+def _event(message: messages.Event, epoch: str) -> Event:
+    return Event(message.room, message.offset, message.key, message.ts, message.data, epoch)

@@ -1,0 +1,110 @@
+"""Opening a WebSocket, and what its failures mean. All that knows `websockets`' exceptions is here.
+
+Rules: websockets' own pings are off, since the protocol has its heartbeat and a reader that is paused on purpose would
+not see the pongs. No compression: the server offers none.
+"""
+
+from collections.abc import Mapping
+from ssl import SSLContext
+
+from websockets.asyncio.client import ClientConnection
+from websockets.asyncio.client import connect as open_connection
+from websockets.exceptions import (
+    ConnectionClosed,
+    InvalidHandshake,
+    InvalidMessage,
+    InvalidProxy,
+    InvalidStatus,
+    InvalidURI,
+    ProxyError,
+    WebSocketException,
+)
+from websockets.typing import Subprotocol
+from websockets.uri import parse_uri
+
+from touchline_protocol.codecs import Codec
+from touchline_protocol.codes import ABNORMAL
+
+from .errors import BadUrl, ConnectionFailed, ConnectionRefused, ProtocolViolated, Unreachable
+
+OPEN_S_MAX = 10.0
+"""For TCP, TLS and the handshake together: some round trips, on a bad network a second each."""
+
+CLOSE_S_MAX = 1.0
+"""For the other side to answer a close. Nothing depends on its answer, so a dead link is not waited for."""
+
+MESSAGE_BYTES_MAX = 16 << 20
+"""Of a message from the server. The largest is a room's state, by default 1 MiB of values, with the recent events."""
+
+BODY_CHARS_MAX = 300
+"""Of a refusal's body, for the error's message: the server's are one sentence, a proxy's may be a page."""
+
+STATUS_SERVER_ERROR = 500
+STATUSES_RETRY = frozenset({408, 425, 429})
+"""Below 500, the statuses that say "later": Request Timeout, Too Early, Too Many Requests (RFC 9110, 8470, 6585)."""
+
+
+def check_url(url: str, ssl: SSLContext | None) -> None:
+    """Make sure that ``url`` is the address of a WebSocket.
+
+    Raises:
+        BadUrl: it is not, or has no use for ``ssl``.
+    """
+    try:
+        secure = parse_uri(url).secure
+    except (InvalidURI, ValueError) as error:
+        raise BadUrl(f"{url!r} is no WebSocket address, as ws://localhost:8080/ws: {error}") from None
+    if ssl is not None and not secure:
+        raise BadUrl(f"{url} is not encrypted, so ssl has no meaning: write wss:// for TLS")
+
+
+async def open_websocket(
+    url: str, codec: Codec, *, ssl: SSLContext | None, headers: Mapping[str, str] | None, proxy: str | bool
+) -> ClientConnection:
+    """Open a WebSocket that speaks ``codec``.
+
+    Raises:
+        Unreachable: it may work later.
+        ConnectionFailed: it would fail again.
+    """
+    try:
+        websocket = await open_connection(
+            url,
+            subprotocols=[Subprotocol(codec.subprotocol)],
+            additional_headers=headers,
+            proxy=proxy or None,
+            compression=None,
+            open_timeout=OPEN_S_MAX,
+            close_timeout=CLOSE_S_MAX,
+            ping_interval=None,
+            max_size=MESSAGE_BYTES_MAX,
+            ssl=ssl if ssl is not None or not parse_uri(url).secure else True,
+        )
+    except (OSError, TimeoutError, WebSocketException) as error:
+        raise _explained(url, error) from error
+    if websocket.subprotocol is None:
+        await websocket.close()
+        raise ProtocolViolated(f"{url} is a WebSocket, but none of Touchline's: it does not know {codec.subprotocol}")
+    return websocket
+
+
+def close_of(closed: ConnectionClosed) -> tuple[int, str]:
+    """The code and the reason of whoever closed first; 1006 where the connection was just gone."""
+    by_peer = closed.rcvd is not None and closed.rcvd_then_sent is not False
+    close = closed.rcvd if by_peer else closed.sent
+    return (ABNORMAL.code, "") if close is None else (close.code, close.reason)
+
+
+def _explained(url: str, error: Exception) -> ConnectionFailed:
+    if isinstance(error, InvalidStatus):
+        response = error.response
+        body = (response.body or b"").decode(errors="replace").strip()[:BODY_CHARS_MAX]
+        text = f"{url} answered with HTTP {response.status_code} {response.reason_phrase}" + (body and f": {body}")
+        if response.status_code >= STATUS_SERVER_ERROR or response.status_code in STATUSES_RETRY:
+            return Unreachable(text)
+        return ConnectionRefused(response.status_code, text)
+    if isinstance(error, (InvalidURI, InvalidProxy)):
+        return BadUrl(f"{url} leads to an address that cannot be used: {error}")
+    if isinstance(error, InvalidHandshake) and not isinstance(error, (InvalidMessage, ProxyError)):
+        return ProtocolViolated(f"{url} did not answer as a WebSocket does: {error}")
+    return Unreachable(f"{url} cannot be reached: {error or type(error).__name__}")

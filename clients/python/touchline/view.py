@@ -1,0 +1,59 @@
+"""What a subscription looks like to the one who reads its events: always as of the last event handed out.
+
+Pure: `View.apply` is given the items of `touchline.session` one after the other, in the order of their coming. It lags
+behind the session by what waits in the buffer; so its cursor is safe to be saved, and its state fits the events.
+"""
+
+from touchline_protocol.cursor import Cursor
+
+from .items import Event, Gap, Item, Joined, Skipped
+
+
+class View:
+    """The reader's side of one room; `touchline.subscription.Subscription` says what each attribute means."""
+
+    __slots__ = ("_head", "_recent_left", "cursor", "gaps", "recovered", "restarts", "skipped", "state")
+
+    def __init__(self, after: Cursor | None) -> None:
+        self.cursor = after
+        self.state: dict[str, Event] = {}
+        self.recovered: bool | None = None
+        self.restarts = 0
+        self.skipped = 0
+        self.gaps = 0
+        self._recent_left = 0
+        self._head = -1
+
+    def apply(self, item: Item) -> None:
+        """Take the next item."""
+        match item:
+            case Event():
+                self._event(item)
+            case Joined():
+                self._join(item)
+            case Skipped():
+                self.skipped += item.events
+            case Gap():
+                self.gaps += 1
+
+    def _join(self, joined: Joined) -> None:
+        self.recovered = joined.recovered
+        self.cursor = joined.cursor
+        if joined.recovered:
+            return
+        self.restarts += joined.restarted
+        self.state = {event.key: event for event in joined.state if event.key is not None}
+        self._recent_left = joined.recent
+        self._head = joined.head
+
+    def _event(self, event: Event) -> None:
+        self.cursor = event.cursor
+        if self._recent_left:  # the state is that of the head already
+            self._recent_left -= 1
+            if not self._recent_left:
+                self.cursor = Cursor(event.epoch, self._head)
+        elif event.key is not None:
+            if event.data is None:
+                self.state.pop(event.key, None)
+            else:
+                self.state[event.key] = event

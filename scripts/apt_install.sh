@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# Installs Debian packages where this user may; otherwise says what to install, and fails.
+# Usage: scripts/apt_install.sh WHY PACKAGE...
+set -eu
+why=$1
+shift
+
+if ! command -v apt-get >/dev/null; then
+    echo "error: $why. Install what Debian calls: $*" >&2
+    exit 1
+fi
+if [ "$(id -u)" = 0 ]; then
+    as_root=()
+elif command -v sudo >/dev/null && sudo -n true 2>/dev/null; then
+    as_root=(sudo -n)
+else
+    echo "error: $why. Run: sudo apt-get install --no-install-recommends $*" >&2
+    exit 1
+fi
+
+echo "Installing $* ($why)"
+"${as_root[@]}" apt-get update --quiet=2
+"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install --quiet=2 --yes --no-install-recommends "$@"

@@ -1,0 +1,25 @@
+#!/usr/bin/env bash
+# Sees to the programs that the tests need besides Python: Java and Maven for a real Kafka broker, and a browser.
+set -eu
+cd "$(dirname "$0")/.."
+
+java_is_new_enough() { # Kafka 4's broker needs Java 17.
+    local major
+    major=$(java -version 2>&1 | sed -n 's/.* version "\([0-9]*\).*/\1/p')
+    [ "${major:-0}" -ge 17 ]
+}
+
+missing=()
+java_is_new_enough || missing+=(default-jre-headless)
+command -v mvn >/dev/null || missing+=(maven)
+command -v chromium >/dev/null || missing+=(chromium)
+
+if [ ${#missing[@]} -gt 0 ]; then
+    scripts/apt_install.sh "the tests need Java 17 or newer, Maven and Chromium" "${missing[@]}"
+fi
+# A machine may hold on to an older Java, and Ubuntu's chromium is not in apt but a snap.
+if ! java_is_new_enough; then
+    echo "error: the tests need Java 17 or newer, and java is: $(java -version 2>&1 | head -n 1)." \
+        "Choose a newer one: update-alternatives --config java" >&2
+    exit 1
+fi

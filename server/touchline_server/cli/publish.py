@@ -1,0 +1,42 @@
+"""``touchline publish``: one event."""
+
+import asyncio
+import json
+import os
+from typing import Annotated
+
+import typer
+
+from touchline_protocol.rooms import split_room
+from touchline_server.publishing import NewEvent, Placed, new_event
+
+from .options import ApiKeyOption, ConfigOption, DirectLogOption, ServerOption, open_publisher
+from .publishers import Publisher
+
+
+def publish(
+    room: Annotated[str, typer.Argument(metavar="ROOM", help="As match:15946.")],
+    data: Annotated[str, typer.Argument(metavar="JSON", help="Any JSON value; null, with a key, removes the key.")],
+    key: Annotated[str | None, typer.Option(help="What the event is the newest state of, as score.")] = None,
+    server: ServerOption = None,
+    api_key: ApiKeyOption = None,
+    log: DirectLogOption = None,
+    config: ConfigOption = None,
+) -> None:
+    """Publish one event, and print where it is in the log."""
+    split_room(room)
+    event = new_event(os.fsencode(data), key)  # the bytes that were typed, whatever they are
+
+    async def run() -> Placed:
+        publisher = await open_publisher(server, api_key, log, config)
+        return await _publish_one(publisher, room, event)
+
+    placed = asyncio.run(run())
+    typer.echo(json.dumps({"room": room, "partition": placed.partition, "offset": placed.offset}, ensure_ascii=False))
+
+
+async def _publish_one(publisher: Publisher, room: str, event: NewEvent) -> Placed:
+    try:
+        return (await publisher.publish(room, [event]))[0]
+    finally:
+        await publisher.close()

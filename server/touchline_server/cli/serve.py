@@ -1,0 +1,155 @@
+"""``touchline serve`` and ``touchline demo``: run a server until it is told to stop.
+
+SIGTERM and Ctrl-C drain: clients are told to come back, then everything is closed, and the exit code is 0. A second one
+ends the process at once.
+"""
+
+import asyncio
+import logging
+import signal
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeAlias
+
+import typer
+import uvloop
+
+from touchline_protocol.version import __version__
+from touchline_server.config import LOOPBACK_HOSTS, Settings, load_settings
+
+from .options import ConfigOption, LogOption
+
+if TYPE_CHECKING:
+    from touchline_server.node import Node
+
+HostOption: TypeAlias = Annotated[
+    str | None, typer.Option(help="Where to listen for WebSockets.  [default: 127.0.0.1]")
+]
+PortOption: TypeAlias = Annotated[int | None, typer.Option(help="0 takes a free one.  [default: 8080]")]
+ControlHostOption: TypeAlias = Annotated[
+    str | None, typer.Option(help="Where to listen for health and publishing.  [default: 127.0.0.1]")
+]
+ControlPortOption: TypeAlias = Annotated[int | None, typer.Option(help="0 takes a free one.  [default: 8081]")]
+
+
+def serve(
+    config: ConfigOption = None,
+    log: LogOption = None,
+    host: HostOption = None,
+    port: PortOption = None,
+    control_host: ControlHostOption = None,
+    control_port: ControlPortOption = None,
+    edge: Annotated[
+        str | None, typer.Option(metavar="NAME", help="This edge's name.  [default: the host name]")
+    ] = None,
+    open_: Annotated[
+        bool | None, typer.Option("--open", help="Let anybody publish who reaches the control port.")
+    ] = None,
+) -> None:
+    """Serve the rooms of a log to WebSocket clients.
+
+    Every other setting is in the TOML file, or a variable: TOUCHLINE_WINDOW_SECONDS=60.
+    """
+    flags = {
+        "log": log,
+        "host": host,
+        "port": port,
+        "control_host": control_host,
+        "control_port": control_port,
+        "edge": edge,
+        "open": open_ or None,
+    }
+    settings = load_settings(config, flags)
+    _log_to_stderr()
+    uvloop.run(_serve(settings, typer.echo))
+
+
+def demo(
+    match: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Replay this match instead of made-up ones.")
+    ] = None,
+    matches: Annotated[int, typer.Option(min=1, help="Made-up matches that are played at any time.")] = 3,
+    rate: Annotated[float, typer.Option(min=0.001, help="Events of each match in a second, on average.")] = 2.0,
+    config: ConfigOption = None,
+    port: PortOption = None,
+    control_port: ControlPortOption = None,
+) -> None:
+    """Serve a page with live matches.
+
+    It runs from memory: no Kafka and no file is needed.
+    """
+    from touchline_server.demo.app import run_demo  # noqa: PLC0415 - a server's parts are loaded by those who serve
+
+    settings = load_settings(config, {"log": "sqlite://", "port": port, "control_port": control_port})
+    _log_to_stderr()
+    uvloop.run(run_demo(settings, match=match, matches=matches, rate=rate))
+
+
+async def _serve(settings: Settings, say: Callable[[str], None]) -> None:
+    from touchline_server.node import Node  # noqa: PLC0415 - as above
+
+    node = Node(settings)
+    stop = _stop_on_signals()
+    try:
+        # A start that waits for a log that does not answer can be stopped too.
+        if not await _unless(stop, node.start()):
+            return
+        for line in greeting(settings, node):
+            say(line)
+        await _unless(stop, node.failed())
+    finally:
+        await node.stop()
+
+
+async def _unless(stop: asyncio.Event, work: Coroutine[None, None, None]) -> bool:
+    """Do ``work`` to its end, or until ``stop``; returns whether it came to its end."""
+    working = asyncio.create_task(work)
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait([working, stopping], return_when=asyncio.FIRST_COMPLETED)
+    for task in (working, stopping):
+        task.cancel()
+    await asyncio.wait([working, stopping])
+    if working.cancelled():
+        return False
+    working.result()
+    return True
+
+
+def greeting(settings: Settings, node: "Node") -> list[str]:
+    """What an operator wants to know of a server that has started."""
+    lines = [f"touchline {__version__}, edge {settings.edge}", f"log        {settings.log}"]
+    if "log" not in settings.model_fields_set:
+        lines.append("           the embedded log, since none was named; --log kafka://host:port reads from Kafka")
+    if settings.log.startswith("kafka:"):
+        window = f"{settings.window_seconds:g} s"
+        lines.append(
+            f"           it keeps no state of the rooms: state is built from the window alone, the last {window}"
+        )
+    if settings.open_mode:
+        who = "this machine" if settings.control_host in LOOPBACK_HOSTS else "anybody who reaches the control port"
+        lines.append(f"open mode: {who} may publish without a key")
+    lines.append(f"WebSocket  ws://{_in_url(settings.host)}:{node.edge_port}/ws")
+    lines.append(f"control    http://{_in_url(settings.control_host)}:{node.control_port}")
+    return lines
+
+
+def _in_url(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def _stop_on_signals() -> asyncio.Event:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def on_signal() -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, on_signal)
+    return stop
+
+
+def _log_to_stderr() -> None:
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")

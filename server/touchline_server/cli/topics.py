@@ -1,0 +1,74 @@
+"""``touchline topics``: the topics of the configured feeds."""
+
+import asyncio
+from typing import Annotated
+
+import typer
+
+from touchline_protocol.errors import OperatorError
+from touchline_server.config import Settings
+from touchline_server.log.base import Gone, Log, Opened
+from touchline_server.log.open_log import make_log
+
+from .options import ConfigOption, LogOption, log_settings
+
+LOOK_SECONDS_MAX = 20.0
+"""A log that has not said by then whether it has the topics is in trouble."""
+
+NO_OFFSET_MS = 1 << 52
+"""A time that no record has reached: topics are looked at, not read."""
+
+
+def topics(
+    create: Annotated[bool, typer.Option("--create", help="Make those that do not exist.")] = False,
+    partitions: Annotated[int, typer.Option(min=1, help="Of a topic that is made.")] = 8,
+    replication: Annotated[int, typer.Option(min=1, help="Copies of a topic that is made: at most one a broker.")] = 1,
+    log: LogOption = None,
+    config: ConfigOption = None,
+) -> None:
+    """List the topics of the feeds, or make them.
+
+    Tells of each whether it exists; with --create those that do not are made.
+    """
+    settings = log_settings(log, config)
+    work = _create(settings, partitions, replication) if create else _look(settings)
+    for topic, what in asyncio.run(work).items():
+        typer.echo(f"{topic}: {what}")
+
+
+async def _create(settings: Settings, partitions: int, replication: int) -> dict[str, str]:
+    names = _names(settings)
+    log = make_log(settings)
+    try:
+        await log.open([], since_ms=NO_OFFSET_MS)
+        made = await log.create_topics(names, partitions=partitions, replication=replication)
+    finally:
+        await log.close()
+    return {name: "created" if name in made else "exists" for name in names}
+
+
+async def _look(settings: Settings) -> dict[str, str]:
+    log = make_log(settings)
+    try:
+        await log.open(_names(settings), since_ms=NO_OFFSET_MS)
+        async with asyncio.timeout(LOOK_SECONDS_MAX):
+            return await _found(log, _names(settings))
+    except TimeoutError:
+        raise OperatorError(f"the log did not say within {LOOK_SECONDS_MAX:g} s whether it has the topics") from None
+    finally:
+        await log.close()
+
+
+async def _found(log: Log, names: list[str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    while len(found) < len(names):
+        for event in await log.poll():
+            if isinstance(event, Opened):
+                found[event.topic] = f"exists, {len(event.starts)} partition{'s' if len(event.starts) > 1 else ''}"
+            elif isinstance(event, Gone):
+                found[event.topic] = "does not exist; touchline topics --create makes it"
+    return {name: found[name] for name in names}
+
+
+def _names(settings: Settings) -> list[str]:
+    return [feed.topic for feed in settings.feeds.values()]

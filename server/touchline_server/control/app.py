@@ -1,0 +1,117 @@
+"""The HTTP API of the control plane.
+
+=====  =======================  =====================================================================================
+GET    /healthz                 200 while the process runs
+GET    /readyz                  200 ``{"ready": true}``, or 503 ``{"ready": false, "problems": {...}}``
+POST   /v1/rooms/{room}/events  append events: ``{"data", "key"?}`` or ``{"events": [{"data", "key"?}]}``
+GET    /v1/rooms/{room}         the room's state
+=====  =======================  =====================================================================================
+
+A room stands in a path percent-encoded; a ``/`` within it may stay as it is, unless it comes before a last ``events``.
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from touchline_protocol import codes
+from touchline_protocol.errors import OperatorError
+from touchline_server.config import Settings
+from touchline_server.publishing import PublishFailed
+
+from .answers import ApiError, json_response, on_error
+from .backend import ControlBackend, RoomState
+from .requests import check_key, events_of, room_of
+
+ROOMS_PATH = "/v1/rooms/"
+_EVENTS = b"/events"
+
+RETRY_AFTER_S = 1
+"""What a 503 asks a producer to wait: a log that is away is looked for about as often."""
+
+
+def create_app(backend: ControlBackend, settings: Settings, *, extra_routes: Sequence[BaseRoute] = ()) -> Starlette:
+    """Make the ASGI app; ``extra_routes`` are served beside the API's own."""
+    api = _Api(backend, settings)
+    app = Starlette(
+        routes=[
+            Route("/healthz", _healthz),
+            Route("/readyz", api.readyz),
+            Route(ROOMS_PATH + "{rest:path}", api.rooms, methods=["GET", "POST"]),
+            *extra_routes,
+        ],
+        exception_handlers={ApiError: on_error, HTTPException: on_error, Exception: on_error},
+    )
+    app.router.redirect_slashes = False  # a path is what it says
+    return app
+
+
+async def _healthz(_: Request) -> Response:
+    return PlainTextResponse("ok")
+
+
+class _Api:
+    def __init__(self, backend: ControlBackend, settings: Settings) -> None:
+        self._backend = backend
+        self._feeds = settings.feeds.keys()
+        self._api_keys = settings.api_keys
+
+    async def readyz(self, _: Request) -> Response:
+        problems = self._backend.problems()
+        if problems:
+            return json_response({"ready": False, "problems": problems}, 503)
+        return json_response({"ready": True})
+
+    async def rooms(self, request: Request) -> Response:
+        """Tell a room from its events by the path as it was sent: decoded, an id that ends in ``/events`` is as one."""
+        rest = request.scope["raw_path"].removeprefix(ROOMS_PATH.encode())
+        is_publish = request.method == "POST"
+        if rest.endswith(_EVENTS) != is_publish:
+            raise HTTPException(405, headers={"Allow": "GET, HEAD" if is_publish else "POST"})
+        if is_publish:
+            return await self._publish(request, rest.removesuffix(_EVENTS))
+        return self._room_state(rest)
+
+    async def _publish(self, request: Request, raw_room: bytes) -> Response:
+        check_key(request, self._api_keys)
+        room = room_of(raw_room, self._feeds)
+        events = await events_of(request)
+        try:
+            placed = await self._backend.publish(room, events)
+        except PublishFailed as error:
+            raise _unavailable(error, written=error.written) from error
+        except OperatorError as error:
+            raise _unavailable(error, written=0) from error
+        return json_response({"partition": placed[0].partition, "offsets": [place.offset for place in placed]})
+
+    def _room_state(self, raw_room: bytes) -> Response:
+        room = room_of(raw_room, self._feeds)
+        try:
+            state = self._backend.room_state(room)
+        except OperatorError as error:
+            raise _unavailable(error) from error
+        if state is None:
+            raise ApiError(404, "room_unknown", f"nothing is known of the room {room} here: it has had no event yet")
+        return json_response(_shown(room, state))
+
+
+def _unavailable(error: OperatorError, **fields: int) -> ApiError:
+    return ApiError(503, codes.UNAVAILABLE.code, str(error), headers={"Retry-After": str(RETRY_AFTER_S)}, **fields)
+
+
+def _shown(room: str, known: RoomState) -> dict[str, object]:
+    return {
+        "room": room,
+        "epoch": known.epoch,
+        "head": known.head,
+        "viewers": known.viewers,
+        "state": [
+            {"key": event.key, "offset": event.offset, "ts": event.ts, "data": msgspec.Raw(event.value)}
+            for event in known.state
+        ],
+    }

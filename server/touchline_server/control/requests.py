@@ -1,0 +1,143 @@
+"""Reading requests: the room in the path, the key in the header, the events in the body.
+
+Rules: nothing is published unless all of a request was understood. A body is never held beyond its limit.
+"""
+
+import hmac
+from collections.abc import Collection, Sequence
+from urllib.parse import unquote_to_bytes
+
+import msgspec
+from starlette.requests import ClientDisconnect, Request
+
+from touchline_protocol import codes
+from touchline_protocol.errors import BadRecord, BadRoom
+from touchline_protocol.rooms import split_room
+from touchline_server.publishing import NewEvent, new_event
+
+from .answers import ApiError
+
+EVENTS_PER_REQUEST_MAX = 1_000
+"""A thousand events are some hundred milliseconds of a log's time: longer, and retrying one costs too much."""
+
+BODY_BYTES_MAX = 4 << 20
+"""Of a request. A thousand ordinary events are 0.6 MB; the largest event is 256 KiB."""
+
+
+class _Event(msgspec.Struct, forbid_unknown_fields=True):
+    data: msgspec.Raw
+    key: str | None = None
+
+
+class _Body(msgspec.Struct, forbid_unknown_fields=True):
+    """One event, or several. An empty ``data`` stands for none: JSON is never empty."""
+
+    data: msgspec.Raw = msgspec.Raw()
+    key: str | None = None
+    events: list[_Event] | None = None
+
+
+_DECODER = msgspec.json.Decoder(_Body)
+_SHAPE = 'the body must be {"data": …, "key"?: "…"} or {"events": [{"data": …, "key"?: "…"}, …]}'
+
+
+def check_key(request: Request, api_keys: Sequence[str]) -> None:
+    """Let pass who has one of the keys, or anybody where there are none.
+
+    Raises:
+        ApiError: 401 without a key, 403 with a wrong one.
+    """
+    if not api_keys:
+        return
+    scheme, _, given = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not given:
+        raise ApiError(
+            401,
+            "key_missing",
+            "publishing here needs a key: send the header Authorization: Bearer KEY",
+            headers={"WWW-Authenticate": "Bearer"},
+        )
+    # Each key is compared in full, and all of them are: the time taken tells nothing about any.
+    sent = given.strip().encode("latin-1")  # the bytes of the header, as Starlette got them
+    matches = [hmac.compare_digest(sent, key.encode()) for key in api_keys]
+    if not any(matches):
+        raise ApiError(403, "key_wrong", "the key is none of this server's api_keys")
+
+
+def room_of(raw: bytes, feeds: Collection[str]) -> str:
+    """The room that a path names, percent-encoded, where its feed is one of ``feeds``.
+
+    Raises:
+        ApiError: 400 for what is no room name, 404 for a feed that is not served.
+    """
+    try:
+        room = unquote_to_bytes(raw).decode()
+        feed, _ = split_room(room)
+    except UnicodeDecodeError:
+        raise ApiError(400, codes.BAD_ROOM.code, "the room's name in the path is not UTF-8") from None
+    except BadRoom as error:
+        raise ApiError(400, codes.BAD_ROOM.code, str(error)) from None
+    if feed not in feeds:
+        known = ", ".join(sorted(feeds))
+        raise ApiError(404, codes.UNKNOWN_FEED.code, f"there is no feed {feed!r} here; the feeds are {known}")
+    return room
+
+
+async def events_of(request: Request) -> list[NewEvent]:
+    """The events in the body, all of them checked.
+
+    Raises:
+        ApiError: 400, 413 or 415; the message says what is wrong, and with which event.
+    """
+    # Only this type: a page of another site cannot send it without being allowed to (CORS), so no page that somebody
+    # looks at can publish to a server in open mode on their machine.
+    content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if content_type != "application/json":
+        raise ApiError(415, "not_json_type", "send the body with the header Content-Type: application/json")
+    body = _decoded(await _read(request))
+    if body.events is None:
+        if not body.data:
+            raise ApiError(400, "bad_body", _SHAPE)
+        return [_checked(_Event(body.data, body.key), "")]
+    if body.data or body.key is not None or not body.events:
+        raise ApiError(400, "bad_body", _SHAPE)
+    if len(body.events) > EVENTS_PER_REQUEST_MAX:
+        raise ApiError(
+            413, "too_large", f"{len(body.events)} events are more than a request may have: {EVENTS_PER_REQUEST_MAX}"
+        )
+    return [_checked(event, f"event {position}: ") for position, event in enumerate(body.events)]
+
+
+async def _read(request: Request) -> bytes:
+    too_large = ApiError(413, "too_large", f"the body is larger than a request's may be: {BODY_BYTES_MAX} bytes")
+    length = request.headers.get("content-length", "")
+    if length.isascii() and length.isdigit() and (len(length) > 18 or int(length) > BODY_BYTES_MAX):  # noqa: PLR2004
+        raise too_large
+    body = bytearray()
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > BODY_BYTES_MAX:
+                raise too_large
+    except ClientDisconnect:
+        raise ApiError(400, "incomplete", "the connection ended before the body did") from None
+    return bytes(body)
+
+
+def _decoded(body: bytes) -> _Body:
+    try:
+        return _DECODER.decode(body)
+    except msgspec.ValidationError as error:
+        raise ApiError(400, "bad_body", f"{_SHAPE}: {error}") from None
+    except RecursionError:
+        raise ApiError(400, "bad_body", "the body is nested too deep") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ApiError(400, "bad_body", f"the body is not JSON: {error}") from None
+
+
+def _checked(event: _Event, place: str) -> NewEvent:
+    try:
+        return new_event(bytes(event.data), event.key)
+    except BadRecord as error:
+        status = 413 if error.reason == "too_large" else 400
+        raise ApiError(status, error.reason, f"{place}{error}") from None

@@ -1,0 +1,309 @@
+"""A room: its events in the window, its state, its head, and who is in it.
+
+Rules, which make the order right:
+
+1. Window, state and head move forward only in `begin_flush`, together with taking the list of live clients. So whoever
+   joins sees a place, is brought exactly up to it, and is live from the next flush on.
+2. The next flush begins only when the one before has been written to all of its clients.
+3. Every event of the room with an offset above ``floor`` is in ``events``.
+4. ``generation`` rises when offsets from before mean nothing any more, or a part was lost: everybody starts over.
+"""
+
+from bisect import bisect_right
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from operator import attrgetter
+from typing import NamedTuple, cast
+
+import msgspec
+
+from touchline_protocol.codecs import CODECS, Codec
+from touchline_protocol.frames import payload_of
+from touchline_protocol.limits import RECENT_BYTES_MAX
+from touchline_protocol.messages import Event, Subscribed
+
+from .stream import RoomEvent, Stream
+from .subscription import Subscription
+
+Write = Callable[[bytes], object]
+"""Where a client's bytes go: its transport's ``write``. The core keeps it and never calls it."""
+
+SNAPSHOTS_MAX = 8
+"""Kept per room between two flushes. Clients of one application ask with one or two values of ``last``."""
+
+STATE_ENTRY_BYTES = 200
+"""What an event of the state takes in a message beside its value: room, key, offsets, time, and their names."""
+
+_OFFSET = attrgetter("offset")
+
+
+class Part(NamedTuple):
+    """The same bytes for a list of live clients."""
+
+    data: bytes
+    clients: list[tuple[Subscription, Write]]
+
+
+class Flush(NamedTuple):
+    """What a flush writes: one part after the other.
+
+    ``gone`` has the clients who left since it began, to be passed over; ``woken`` those who waited for it to catch up.
+    """
+
+    room: "Room"
+    parts: list[Part]
+    gone: set[Subscription]
+    woken: list[Subscription]
+
+
+class Room:
+    """One room of a feed. It lives in one stream."""
+
+    __slots__ = (
+        "_snapshots",
+        "_state_bytes",
+        "ahead",
+        "events",
+        "floor",
+        "flush",
+        "flushed_ms",
+        "generation",
+        "head",
+        "head_ts",
+        "live",
+        "members",
+        "name",
+        "pending",
+        "queued",
+        "restarting",
+        "state",
+        "state_bytes_max",
+        "state_full",
+        "stream",
+        "told_ms",
+    )
+
+    def __init__(self, name: str, stream: Stream, state_bytes_max: int) -> None:
+        self.name = name
+        self.stream = stream
+        self.state_bytes_max = state_bytes_max
+        self.head: int | None = None
+        self.head_ts = 0
+        self.floor = stream.floor
+        self.events: deque[RoomEvent] = deque()
+        self.pending: deque[RoomEvent] = deque()
+        self.state: dict[str, RoomEvent] = {}
+        self.state_full = False
+        self.live: list[dict[Subscription, Write]] = [{} for _ in CODECS]
+        self.members = 0
+        self.ahead: set[Subscription] = set()
+        self.generation = 0
+        self.restarting = False
+        self.queued = False
+        self.flush: Flush | None = None
+        self.flushed_ms = 0
+        self.told_ms = 0
+        self._state_bytes = 0
+        self._snapshots: dict[tuple[int, int], Subscribed] = {}
+
+    @property
+    def place(self) -> int:
+        """How far the room's events are told: its head, or the stream's place where nothing of the room is waiting."""
+        newest = self.floor if self.head is None else self.head
+        return newest if self.pending else max(newest, self.stream.next_offset - 1)
+
+    @property
+    def has_live(self) -> bool:
+        """Whether a flush would have anybody to write to."""
+        return any(self.live)
+
+    def load(self, head: int, state: Iterable[RoomEvent], now_ms: int) -> None:
+        """Take over what was known before the window begins: nothing of this room is between ``head`` and it."""
+        self.head = self.floor = head
+        self.told_ms = now_ms
+        for event in state:
+            self._keep(event)
+            self.head_ts = max(self.head_ts, event.ts)
+
+    def begin_flush(self, now_ms: int) -> Flush | None:
+        """Move window, state and head over what is pending, and say what to write to whom; None where nothing is."""
+        if self.pending and self.pending[0].stream is not self.stream:
+            self._move()
+        parts = self._restart_parts()
+        batch = self._take_batch()
+        for event in batch:
+            self._advance(event)
+        self._snapshots.clear()
+        self.told_ms = now_ms
+        if batch:
+            parts += [
+                Part(b"".join([event.frame(codec) for event in batch]), list(clients.items()))
+                for codec, clients in self._in_use()
+            ]
+        woken = [
+            waiting for waiting in self.ahead if waiting.generation != self.generation or waiting.cursor <= self.place
+        ]
+        self.ahead.difference_update(woken)
+        if not parts and not woken:
+            return None
+        self.flushed_ms = now_ms
+        self.flush = Flush(self, parts, set(), woken)
+        return self.flush
+
+    def end_flush(self) -> None:
+        """The flush has been written to all of its clients."""
+        self.flush = None
+
+    def restart(self, stream: Stream, *, keep_state: bool) -> None:
+        """Make everybody start over: the room goes on in ``stream``, or a part of it was lost."""
+        waiting, self.pending = self.pending, deque()
+        if keep_state:
+            for event in waiting:
+                self._keep(event)
+        else:
+            self.state.clear()
+            self._state_bytes = 0
+            self.state_full = False
+            self.head_ts = 0
+        self._go_on_in(stream)
+
+    def enter(self, subscription: Subscription, write: Write) -> None:
+        """Make a subscription that was brought up to ``place`` live: written to from the next flush on."""
+        self.live[subscription.codec.index][subscription] = write
+
+    def leave_live(self, subscription: Subscription) -> None:
+        """Write to a subscription no more, from the next flush on: one that has begun still includes it."""
+        self.live[subscription.codec.index].pop(subscription, None)
+
+    def leave(self, subscription: Subscription) -> None:
+        """Forget a subscription."""
+        self.leave_live(subscription)
+        self.ahead.discard(subscription)
+        self.members -= 1
+        self.pass_over(subscription)
+
+    def pass_over(self, subscription: Subscription) -> None:
+        """Write nothing more to a subscription in the flush under way."""
+        if self.flush is not None:
+            self.flush.gone.add(subscription)
+
+    def after(self, offset: int) -> Iterator[RoomEvent]:
+        """The events in memory with offsets above ``offset``, oldest first."""
+        events = self.events
+        return islice(events, bisect_right(events, offset, key=_OFFSET), None)
+
+    def is_obsolete(self, event: RoomEvent) -> bool:
+        """Whether the state has a newer event of the same key, so that ``deliver: latest`` can do without this one."""
+        if event.key is None:
+            return False
+        newest = self.state.get(event.key)
+        return newest is not None and newest.stream is event.stream and newest.offset > event.offset
+
+    def forget_oldest(self, event: RoomEvent) -> None:
+        """The window lets go of ``event``; it may be one from before a restart, which is forgotten already."""
+        if self.events and self.events[0] is event:
+            self.events.popleft()
+            self.floor = event.offset
+
+    def snapshot_frame(self, codec: Codec, *, last: int = 0, request_id: int | None = None) -> bytes:
+        """A `Subscribed` that starts a client from the state, as a frame.
+
+        Its events are gathered once per codec and ``last``, and shared by all who ask between two flushes.
+        """
+        message = self._snapshots.get((codec.index, last))
+        if message is None:
+            if len(self._snapshots) >= SNAPSHOTS_MAX:
+                self._snapshots.clear()
+            message = self._snapshots[codec.index, last] = Subscribed(
+                room=self.name,
+                epoch=self.stream.epoch,
+                head=self.place,
+                recovered=False,
+                state=_encoded(self.state.values(), codec),
+                recent=_encoded(self._newest(last, codec), codec),
+            )
+        return codec.frame(msgspec.structs.replace(message, head=self.place, id=request_id))
+
+    def _newest(self, count: int, codec: Codec) -> list[RoomEvent]:
+        newest: list[RoomEvent] = []
+        size = 0
+        for event in islice(reversed(self.events), count):
+            size += len(event.frame(codec))
+            if size > RECENT_BYTES_MAX:
+                break
+            newest.append(event)
+        return newest[::-1]
+
+    def _in_use(self) -> list[tuple[Codec, dict[Subscription, Write]]]:
+        return [(codec, self.live[codec.index]) for codec in CODECS if self.live[codec.index]]
+
+    def _restart_parts(self) -> list[Part]:
+        """Tell live clients of an older generation to start over, as of before what is pending."""
+        if not self.restarting:
+            return []
+        self.restarting = False
+        parts: list[Part] = []
+        for codec, clients in self._in_use():
+            old = [(client, write) for client, write in clients.items() if client.generation != self.generation]
+            for client, _ in old:
+                client.generation = self.generation
+            if old:
+                parts.append(Part(self.snapshot_frame(codec), old))
+        return parts
+
+    def _take_batch(self) -> list[RoomEvent]:
+        """The pending events up to the first that moves the room to another stream."""
+        batch: list[RoomEvent] = []
+        while self.pending and self.pending[0].stream is self.stream:
+            batch.append(self.pending.popleft())
+        return batch
+
+    def _move(self) -> None:
+        """Partitions were added and the room's records are in another one now: old offsets mean nothing there."""
+        first = self.pending[0]
+        self._go_on_in(first.stream)
+        self.head = self.floor = first.offset - 1
+
+    def _go_on_in(self, stream: Stream) -> None:
+        self.generation += 1
+        self.restarting = True
+        self.stream = stream
+        self.head = None
+        self.floor = stream.floor
+        self.events.clear()
+        self._snapshots.clear()
+
+    def _advance(self, event: RoomEvent) -> None:
+        event.prev = self.head
+        self.head = event.offset
+        self.head_ts = event.ts
+        self.events.append(event)
+        self.stream.add(event)
+        self._keep(event)
+
+    def _keep(self, event: RoomEvent) -> None:
+        """Let a keyed event take the place of the one before it in the state."""
+        if event.key is None:
+            return
+        before = self.state.get(event.key)
+        size = self._state_bytes - (0 if before is None else _state_size(before))
+        if event.removes:
+            self.state.pop(event.key, None)
+        elif size + _state_size(event) <= self.state_bytes_max:
+            size += _state_size(event)
+            self.state[event.key] = event
+        else:
+            # An old value that no longer holds must not stay: better no value than a wrong one.
+            self.state.pop(event.key, None)
+            self.state_full = True
+        self._state_bytes = size
+
+
+def _state_size(event: RoomEvent) -> int:
+    return len(event.value) + STATE_ENTRY_BYTES
+
+
+def _encoded(events: Iterable[RoomEvent], codec: Codec) -> list[Event]:
+    # msgspec writes a Raw as it stands, whatever type the field has: so nothing is encoded twice.
+    return cast(list[Event], [msgspec.Raw(payload_of(event.frame(codec))) for event in events])

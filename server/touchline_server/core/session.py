@@ -1,0 +1,264 @@
+"""A session: what one client may do when, and what it is answered.
+
+    state           message        next    what happens
+    AWAITING_HELLO  hello          OPEN    welcome
+    AWAITING_HELLO  anything else  CLOSED  close hello_expected
+    OPEN            hello          OPEN    error out_of_order
+    OPEN            subscribe      OPEN    per room: an error, or a subscription that catches up
+    OPEN            unsubscribe    OPEN    per room: unsubscribed, or error not_subscribed
+    any             close          CLOSED  all rooms are left
+
+Handed payloads and told of pause, resume and close; hands back frames (`take_output`), a close code (`closing`) and
+subscriptions that have to catch up (`next_behind`). Knows no socket and no clock: times are handed in.
+
+Rules:
+
+1. Whatever a client sends is answered by its code, and harms nobody else. After ``errors_max`` errors it is closed.
+2. A paused session (its socket takes no more) is written nothing but answers to what it had sent before.
+3. Output is taken and written by the shell before the loop does anything else, so nothing overtakes it.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from enum import Enum, auto
+from typing import NamedTuple
+
+from touchline_protocol import codes
+from touchline_protocol.codecs import Codec
+from touchline_protocol.errors import BadMessage, BadRoom
+from touchline_protocol.messages import (
+    ClientMessage,
+    Error,
+    Hello,
+    Limits,
+    Message,
+    RoomRequest,
+    Subscribe,
+    Unsubscribe,
+    Unsubscribed,
+    Welcome,
+)
+from touchline_protocol.rooms import split_room
+
+from .hub import Hub
+from .room import Write
+from .subscription import Next, Phase, Step, Subscription
+
+
+class SessionState(Enum):
+    """Where a session is; see the table above."""
+
+    AWAITING_HELLO = auto()
+    OPEN = auto()
+    CLOSED = auto()
+
+
+class SessionLimits(NamedTuple):
+    """What an edge allows a session and says of itself; `touchline_server.config` has the reasons."""
+
+    edge: str
+    heartbeat_ms: int
+    message_bytes_max: int
+    rooms_max: int
+    errors_max: int
+    replay_records_max: int
+
+
+class Session:
+    """One client's session. ``client`` is whatever the shell wants to find it again by."""
+
+    __slots__ = (
+        "_behind",
+        "_limits",
+        "_output",
+        "client",
+        "closing",
+        "codec",
+        "errors",
+        "hub",
+        "paused",
+        "state",
+        "subscriptions",
+        "write",
+    )
+
+    def __init__(self, hub: Hub, codec: Codec, limits: SessionLimits, write: Write, client: object) -> None:
+        self.hub = hub
+        self.codec = codec
+        self.write = write
+        self.client = client
+        self.state = SessionState.AWAITING_HELLO
+        self.subscriptions: dict[str, Subscription] = {}
+        self.paused = False
+        self.errors = 0
+        self.closing: codes.CloseCode | None = None
+        self._limits = limits
+        self._output: list[bytes] = []
+        self._behind: deque[Subscription] = deque()
+
+    def receive(self, payload: bytes, *, now_ms: int, session_id: Callable[[], str]) -> None:
+        """Take one message of the client's."""
+        if self.state is SessionState.CLOSED or self.closing is not None:
+            return
+        try:
+            message = self.codec.decode_client(payload)
+        except BadMessage as error:
+            if self.state is SessionState.AWAITING_HELLO:
+                self._close(codes.HELLO_EXPECTED)
+            else:
+                self._error(codes.ERRORS[error.code], str(error))
+            return
+        if self.state is SessionState.AWAITING_HELLO:
+            self._greet(message, now_ms, session_id)
+        else:
+            self._serve(message)
+
+    def take_output(self) -> bytes:
+        """The frames to write now, joined."""
+        output = b"".join(self._output)
+        self._output.clear()
+        return output
+
+    def next_behind(self) -> Subscription | None:
+        """The subscription whose turn it is to catch up; None where there is none, or the client takes no more."""
+        if self.paused or self.state is not SessionState.OPEN:
+            return None
+        while self._behind:
+            subscription = self._behind.popleft()
+            if subscription.phase is not Phase.LEFT:
+                return subscription
+        return None
+
+    def stepped(self, subscription: Subscription, step: Step) -> None:
+        """A step's bytes have been written: queue for another step, or go live."""
+        if subscription.phase is Phase.LEFT:
+            return
+        if step.next is Next.LIVE and not self.paused and subscription.cursor == subscription.room.place:
+            subscription.phase = Phase.LIVE
+            subscription.room.enter(subscription, self.write)
+        elif step.next in (Next.LIVE, Next.STEP):
+            self._behind.append(subscription)
+
+    def woken(self, subscription: Subscription) -> None:
+        """The room has reached a subscription that was ahead of it."""
+        if subscription.phase is Phase.AHEAD:
+            subscription.phase = Phase.BEHIND
+            self._behind.append(subscription)
+
+    def refuse(self, subscription: Subscription, error: codes.ErrorCode, message: str) -> None:
+        """A subscription could not be begun after all: it is left, and the client told."""
+        self._leave(subscription)
+        self._error(error, message, subscription.room.name, subscription.request_id)
+
+    def pause(self) -> None:
+        """The client takes no more: all that is live becomes a cursor."""
+        self.paused = True
+        for subscription in self.subscriptions.values():
+            if subscription.phase is Phase.LIVE:
+                subscription.fall_behind()
+                self._behind.append(subscription)
+
+    def resume(self) -> None:
+        """The client takes again; the shell goes on with `next_behind`."""
+        self.paused = False
+
+    def close(self) -> None:
+        """The connection is gone or going: leave all rooms."""
+        self.state = SessionState.CLOSED
+        for subscription in list(self.subscriptions.values()):
+            self._leave(subscription)
+        self._behind.clear()
+
+    def heard_since(self, time_ms: int) -> bool:
+        """Whether any of its live rooms was flushed, so that the client heard something, since ``time_ms``."""
+        return any(
+            subscription.phase is Phase.LIVE and subscription.room.flushed_ms >= time_ms
+            for subscription in self.subscriptions.values()
+        )
+
+    def _greet(self, message: ClientMessage, now_ms: int, session_id: Callable[[], str]) -> None:
+        if not isinstance(message, Hello):
+            self._close(codes.HELLO_EXPECTED)
+            return
+        self.state = SessionState.OPEN
+        limits = self._limits
+        self._send(
+            Welcome(
+                session=session_id(),
+                edge=limits.edge,
+                heartbeat_ms=limits.heartbeat_ms,
+                limits=Limits(message_bytes_max=limits.message_bytes_max, rooms_max=limits.rooms_max),
+                time=now_ms,
+            )
+        )
+
+    def _serve(self, message: ClientMessage) -> None:
+        match message:
+            case Subscribe():
+                for request in message.rooms:
+                    self._subscribe(request, message.id)
+            case Unsubscribe():
+                for room in message.rooms:
+                    self._unsubscribe(room, message.id)
+            case Hello():
+                self._error(codes.OUT_OF_ORDER, "hello was said already; it is the first message and comes once")
+
+    def _subscribe(self, request: RoomRequest, request_id: int | None) -> None:
+        name = request.room
+        try:
+            feed, _ = split_room(name)
+        except BadRoom as error:
+            self._error(codes.BAD_ROOM, str(error), name, request_id)
+            return
+        if feed not in self.hub.feeds:
+            known = ", ".join(sorted(self.hub.feeds))
+            self._error(codes.UNKNOWN_FEED, f"there is no feed {feed!r} here; there are: {known}", name, request_id)
+        elif name in self.subscriptions:
+            self._error(codes.ALREADY_SUBSCRIBED, "unsubscribe first to start over", name, request_id)
+        elif len(self.subscriptions) >= self._limits.rooms_max:
+            most = self._limits.rooms_max
+            self._error(codes.TOO_MANY_ROOMS, f"at most {most} rooms a connection; leave one first", name, request_id)
+        elif (request.epoch is None) != (request.after is None):
+            self._error(codes.BAD_MESSAGE, "epoch and after go together: they are one cursor", name, request_id)
+        else:
+            self._join(request, request_id)
+
+    def _join(self, request: RoomRequest, request_id: int | None) -> None:
+        room = self.hub.room(request.room)
+        if room is None:
+            text = "this edge has not read the room's log yet; try again in a moment"
+            self._error(codes.UNAVAILABLE, text, request.room, request_id)
+            return
+        subscription = Subscription(self, room, request, request_id, self._limits.replay_records_max)
+        room.members += 1
+        self.subscriptions[room.name] = subscription
+        self._behind.append(subscription)
+
+    def _unsubscribe(self, name: str, request_id: int | None) -> None:
+        subscription = self.subscriptions.get(name)
+        if subscription is None:
+            self._error(codes.NOT_SUBSCRIBED, "the connection is not in this room", name, request_id)
+            return
+        self._leave(subscription)
+        self._send(Unsubscribed(room=name, id=request_id))
+
+    def _leave(self, subscription: Subscription) -> None:
+        subscription.phase = Phase.LEFT
+        subscription.room.leave(subscription)
+        del self.subscriptions[subscription.room.name]
+
+    def _send(self, message: Message) -> None:
+        self._output.append(self.codec.frame(message))
+
+    def _error(
+        self, error: codes.ErrorCode, message: str, room: str | None = None, request_id: int | None = None
+    ) -> None:
+        if error.recovery is codes.Recovery.GIVE_UP:
+            self.errors += 1
+        shown = None if room is None else room[:200]
+        self._send(Error(code=error.code, message=message, room=shown, id=request_id))
+        if self.errors >= self._limits.errors_max:
+            self._close(codes.TOO_MANY_ERRORS)
+
+    def _close(self, code: codes.CloseCode) -> None:
+        self.closing = code

@@ -1,0 +1,223 @@
+"""A subscription: one client in one room, and how it catches up.
+
+A subscription is a cursor. It is live (the room's flushes write to it) or it is not, and for that there is one cure,
+`catch_up`, whether the client joins, comes back, or reads too slowly. Each call takes one step and says what is next.
+
+    JOINING ──► BEHIND ◄─► LIVE        JOINING   `subscribed` was not said yet
+       │          ▲                    BEHIND    events up to the room's place are missing
+       └► AHEAD ──┘                    AHEAD     the cursor is beyond what this edge has read: it waits for that
+                                       LEFT      unsubscribed, or the client is gone (from any of the others)
+
+Rules:
+
+1. Nothing of a room is written before its `subscribed`, and nothing twice. What a step returns is written at once,
+   before the loop does anything else.
+2. The cursor moves only over what was returned to be written, or said to be skipped.
+3. What only the log holds is read by the shell and handed to `replay`: at most ``replay_left`` offsets a catch-up. A
+   client further behind, or behind what the log holds, starts over from the state and is told.
+"""
+
+from collections.abc import Iterable, Sequence
+from enum import Enum, auto
+from typing import TYPE_CHECKING, NamedTuple
+
+from touchline_protocol.codecs import Codec
+from touchline_protocol.messages import RoomRequest, Skipped, Subscribed
+
+from .stream import RoomEvent, Stream
+
+if TYPE_CHECKING:
+    from .room import Room
+    from .session import Session
+
+STEP_BYTES = 64 * 1024
+"""What one step writes, give or take its last event: about a write buffer, so flow control has a say after each."""
+
+
+class Phase(Enum):
+    """Where a subscription is; see the picture above."""
+
+    JOINING = auto()
+    BEHIND = auto()
+    LIVE = auto()
+    AHEAD = auto()
+    LEFT = auto()
+
+
+class Next(Enum):
+    """What comes after a step."""
+
+    STEP = auto()  # another step, as soon as the client takes more
+    LIVE = auto()  # nothing is missing any more: `Session.settle` makes it live
+    LOG = auto()  # the shell reads `wanted` from the log, and calls `replay` or `lost`
+    END = auto()  # the shell asks for the log's end, and calls `ended`: is this cursor one of the future, or of no log?
+    WAIT = auto()  # nothing, until the room has reached the cursor
+
+
+class Step(NamedTuple):
+    """The bytes to write now, and what comes next."""
+
+    data: bytes
+    next: Next
+
+
+class Wanted(NamedTuple):
+    """A range of the log to read for a room: records with ``after < offset <= up_to``."""
+
+    stream: Stream
+    after: int
+    up_to: int
+
+
+class Subscription:
+    """One client in one room. ``cursor`` is the last offset that the client was brought, while it is not live."""
+
+    __slots__ = (
+        "codec",
+        "cursor",
+        "generation",
+        "latest",
+        "phase",
+        "replay_left",
+        "replay_records_max",
+        "replayed",
+        "request",
+        "request_id",
+        "room",
+        "session",
+    )
+
+    def __init__(
+        self, session: "Session", room: "Room", request: RoomRequest, request_id: int | None, replay_records_max: int
+    ) -> None:
+        self.session = session
+        self.room = room
+        self.codec: Codec = session.codec
+        self.request = request
+        self.request_id = request_id
+        self.latest = request.deliver == "latest"
+        self.phase = Phase.JOINING
+        self.generation = room.generation
+        self.cursor = -1 if request.after is None else request.after
+        self.replay_records_max = replay_records_max
+        self.replay_left = replay_records_max
+        self.replayed: int | None = None
+        """The room's newest offset in what this catch-up read from the log: the ``prev`` of the next one there."""
+
+    def fall_behind(self) -> None:
+        """The client takes no more: a live subscription becomes a cursor at the room's place."""
+        if self.phase is Phase.LIVE:
+            self.room.leave_live(self)
+            self.phase = Phase.BEHIND
+            self.cursor = self.room.place
+            self.replay_left = self.replay_records_max
+            self.replayed = None
+
+    def catch_up(self) -> Step:
+        """Take one step. Not for a subscription that is live, ahead or left."""
+        if self.phase is Phase.JOINING:
+            return self._join()
+        if self.generation != self.room.generation:
+            return self.lost()
+        if self.cursor < self.room.floor:
+            return self._from_log()
+        return self._from_window()
+
+    @property
+    def wanted(self) -> Wanted:
+        """What to read after `Next.LOG`; of which stream to ask the end after `Next.END`."""
+        return Wanted(self.room.stream, self.cursor, self.room.floor)
+
+    def replay(self, events: Sequence[RoomEvent], reached: int) -> Step:
+        """Take the room's events from what was read of `wanted`; ``reached`` is how far that went."""
+        greeting = self._greeting()
+        for event in events:
+            event.prev = self.replayed
+            self.replayed = event.offset
+        self.replay_left -= reached - self.cursor
+        self.cursor = reached
+        data, _, _ = self._encode(events, bytes_max=None)
+        return Step(greeting + data, Next.STEP)
+
+    def ended(self, end: int | None) -> Step:
+        """The log's end after `Next.END`, None where it could not be asked: wait there, or start over."""
+        if end is not None and self.cursor >= end:
+            return self.lost()
+        return self._wait()
+
+    def lost(self) -> Step:
+        """The cursor cannot be honoured: start over from the state, and say so."""
+        room = self.room
+        room.pass_over(self)  # what a flush under way would still bring it is in this state, or from another log
+        self.generation = room.generation
+        request_id, last = (self.request_id, self.request.last) if self.phase is Phase.JOINING else (None, 0)
+        self.phase = Phase.BEHIND
+        data = room.snapshot_frame(self.codec, last=last, request_id=request_id)
+        self.cursor = room.place
+        return Step(data, Next.LIVE)
+
+    def _join(self) -> Step:
+        room = self.room
+        self.generation = room.generation
+        if self.request.after is None or self.request.epoch != room.stream.epoch:
+            return self.lost()
+        if self.cursor > room.place:
+            # Within what was read already it is a matter of the next flush; beyond that only the log can tell.
+            return self._wait() if self.cursor < room.stream.next_offset else Step(b"", Next.END)
+        if self.cursor < room.floor:
+            return self._from_log()
+        return Step(self._greeting(), Next.STEP)
+
+    def _wait(self) -> Step:
+        greeting = self._greeting()
+        self.phase = Phase.AHEAD
+        self.room.ahead.add(self)
+        return Step(greeting, Next.WAIT)
+
+    def _from_log(self) -> Step:
+        # Offsets may have holes: their distance is the most that the records to read can be.
+        if self.room.floor - self.cursor > self.replay_left:
+            return self.lost()
+        return Step(b"", Next.LOG)
+
+    def _from_window(self) -> Step:
+        data, cursor, whole = self._encode(self.room.after(self.cursor))
+        if not whole:
+            self.cursor = cursor
+            return Step(data, Next.STEP)
+        self.cursor = self.room.place
+        return Step(data, Next.LIVE)
+
+    def _greeting(self) -> bytes:
+        """`subscribed` for a cursor that is honoured, where it is still to be said."""
+        if self.phase is not Phase.JOINING:
+            return b""
+        self.phase = Phase.BEHIND
+        room = self.room
+        message = Subscribed(
+            room=room.name, epoch=room.stream.epoch, head=room.place, recovered=True, id=self.request_id
+        )
+        return self.codec.frame(message)
+
+    def _encode(self, events: Iterable[RoomEvent], bytes_max: int | None = STEP_BYTES) -> tuple[bytes, int, bool]:
+        """The frames of ``events`` up to ``bytes_max``, joined; the last offset in them; and whether that was all."""
+        frames: list[bytes] = []
+        skipped: list[int] = []
+        size = 0
+        cursor = self.cursor
+        whole = True
+        for event in events:
+            if bytes_max is not None and size >= bytes_max:
+                whole = False
+                break
+            cursor = event.offset
+            if self.latest and self.room.is_obsolete(event):
+                skipped.append(event.offset)
+            else:
+                frames.append(event.frame(self.codec))
+                size += len(frames[-1])
+        if skipped:
+            # Said before the events, so that what is left out between two of them is no gap to the client.
+            said = Skipped(room=self.room.name, from_=skipped[0], to=skipped[-1], count=len(skipped))
+            frames.insert(0, self.codec.frame(said))
+        return b"".join(frames), cursor, whole

@@ -1,0 +1,164 @@
+/** The demo's page: asks `demo.json` which matches there are, keeps a card for each, and one of them open. */
+
+import { Card } from "./card.js";
+import { Detail } from "./detail.js";
+import { byId, setText } from "./dom.js";
+import { Touchline } from "./touchline.js";
+
+const POLL_MS = 3_000;
+const RECENT_EVENTS = 120; // of the open match, to begin with
+const LATENCIES_MAX = 50;
+
+const cards = new Map();
+const detail = new Detail();
+const figures = { events: 0, gaps: 0, latencies: [] };
+let client = null;
+let opened = null; // the id of the open match
+
+const isWide = matchMedia("(min-width: 900px)");
+const idOf = (room) => room.slice(room.indexOf(":") + 1);
+
+const handlers = {
+  status(state, detailed) {
+    const words = {
+      connecting: "connecting",
+      live: "live",
+      waiting: `back in ${Math.ceil(detailed / 1000)} s`,
+      closed: detailed,
+    };
+    setText(byId("status"), words[state]);
+    byId("status").dataset.state = state;
+  },
+  reset(room, state, recent) {
+    if (room.startsWith("score:")) return state.forEach((event) => take(event, false));
+    detail.clear();
+    return recent.forEach((event) => detail.add(event));
+  },
+  event(event, isFresh) {
+    figures.events += 1;
+    if (isFresh) measure(event.ts);
+    take(event, isFresh);
+  },
+  gap() {
+    figures.gaps += 1;
+  },
+  refused(room, message) {
+    setText(byId("empty"), `${room}: ${message}`);
+    byId("empty").hidden = false;
+  },
+};
+
+function take(event, isFresh) {
+  if (event.room.startsWith("match:")) return detail.add(event);
+  const card = cards.get(idOf(event.room));
+  card?.take(event, isFresh);
+  if (event.key === "score") detail.showScore();
+  if (card && isFresh && event.key === "last_goal" && event.data?.score) announce(card, event.data);
+  return undefined;
+}
+
+function announce(card, { team, player, minute, score }) {
+  const scorer = player ? ` by ${player}` : "";
+  const text = `Goal for ${team}${scorer}, minute ${minute}. ${card.teams.home} ${score.home}, ${card.teams.away} ${score.away}.`;
+  setText(byId("announcer"), text);
+}
+
+function measure(ts) {
+  figures.latencies.push(Date.now() - ts);
+  if (figures.latencies.length > LATENCIES_MAX) figures.latencies.shift();
+}
+
+function showFigures() {
+  setText(byId("events"), figures.events.toLocaleString("en"));
+  setText(byId("gaps"), figures.gaps.toLocaleString("en"));
+  byId("gaps-box").classList.toggle("bad", figures.gaps > 0);
+  const sorted = [...figures.latencies].sort((one, other) => one - other);
+  // Below zero means that the clocks of this machine and of the log differ by more than the latency.
+  if (sorted.length) setText(byId("latency"), `${Math.max(0, sorted[sorted.length >> 1])} ms`);
+}
+
+function show(matches) {
+  for (const id of cards.keys()) if (!matches.includes(id)) remove(id);
+  for (const id of matches) if (!cards.has(id)) add(id);
+  byId("empty").hidden = cards.size > 0;
+  byId("main").classList.toggle("one", cards.size === 1);
+  openSomething();
+}
+
+function add(id) {
+  const card = new Card(id, () => {
+    location.hash = id;
+  });
+  cards.set(id, card);
+  byId("cards").append(card.item);
+  client.join(`score:${id}`, { deliver: "latest" });
+}
+
+function remove(id) {
+  cards.get(id).item.remove();
+  cards.delete(id);
+  client.leave(`score:${id}`);
+  if (opened === id) close();
+}
+
+/** The match that the address names; else, where there is room for one beside the cards, the first one. */
+function openSomething() {
+  const asked = location.hash.slice(1);
+  if (cards.has(asked)) return open(asked, true);
+  const first = cards.keys().next().value;
+  if (opened === null && first && (isWide.matches || cards.size === 1)) open(first, false);
+  return undefined;
+}
+
+/** `isChosen`: by the reader, not by the page. On a narrow page only a chosen match covers the cards. */
+function open(id, isChosen) {
+  document.body.classList.toggle("chosen", isChosen);
+  if (opened === id) return;
+  close();
+  opened = id;
+  document.body.classList.toggle("chosen", isChosen);
+  cards.get(id).select(true);
+  detail.open(cards.get(id));
+  byId("detail").hidden = false;
+  client.join(`match:${id}`, { last: RECENT_EVENTS });
+}
+
+function close() {
+  if (opened === null) return;
+  client.leave(`match:${opened}`);
+  cards.get(opened)?.select(false);
+  opened = null;
+  document.body.classList.remove("chosen");
+  byId("detail").hidden = true;
+}
+
+function hashChanged() {
+  if (!cards.has(location.hash.slice(1))) close();
+  openSomething();
+  if (location.hash) byId("detail-heading").focus();
+}
+
+async function poll() {
+  try {
+    const answer = await fetch("demo.json", { cache: "no-store" });
+    if (answer.ok) {
+      const { ws_port: port, matches, attribution } = await answer.json();
+      client ??= new Touchline(`${location.protocol === "https:" ? "wss" : "ws"}://${location.hostname}:${port}/ws`, handlers);
+      setText(byId("attribution"), attribution ?? "");
+      show(matches.map(String));
+    }
+  } catch {
+    // The server is away: the connection's status says so already, and the next poll will tell.
+  }
+  setTimeout(poll, POLL_MS);
+}
+
+addEventListener("hashchange", hashChanged);
+isWide.addEventListener("change", openSomething);
+byId("back").addEventListener("click", () => {
+  const last = cards.get(opened);
+  location.hash = "";
+  last?.button.focus();
+});
+setInterval(showFigures, 250);
+poll();

@@ -1,0 +1,196 @@
+"""One client's connection: bytes in, bytes out.
+
+websockets' Sans-I/O `ServerProtocol` does the handshake and parses frames; events go out as ready frames, straight to
+the transport, past it. That is allowed as long as its state is OPEN and no extension was negotiated, since a server's
+frames are not masked and carry no sequence.
+
+Rules:
+
+1. No task and no queue per connection. What cannot be written now is a cursor in the session, not bytes.
+2. A client that does not read is not read from either: answers to what it sends would pile up.
+3. After a close frame nothing is written. The socket is then closed for writing, what still arrives is thrown away, and
+   after `LINGER_S` it is cut: closing at once could reset the connection before the peer has read why.
+"""
+
+import asyncio
+import logging
+import socket
+from typing import TYPE_CHECKING, cast
+
+from websockets.frames import Frame, Opcode
+from websockets.http11 import Request
+from websockets.protocol import OPEN
+from websockets.server import ServerProtocol
+
+from touchline_protocol import codes
+from touchline_protocol.frames import OP_BINARY
+from touchline_server.core.session import Session
+
+from . import handshake
+
+if TYPE_CHECKING:
+    from .listener import Edge
+
+LINGER_S = 3.0
+"""Between our close frame and the end of the connection: a round trip to a phone on a bad link."""
+
+NOTSENT_LOWAT_BYTES = 64 * 1024
+"""TCP_NOTSENT_LOWAT: what a client has not taken waits here as a cursor, not in the kernel as stale bytes."""
+
+USER_TIMEOUT_MS = 30_000
+"""TCP_USER_TIMEOUT: how long written bytes may stay unacknowledged, as when a phone is gone from the network. With a
+heartbeat there is always something to acknowledge; the kernel's default is a quarter of an hour."""
+
+# websockets logs each opening and closing at INFO: two lines a client.
+_websockets_logger = logging.getLogger("touchline.websockets")
+_websockets_logger.setLevel(logging.ERROR)
+
+
+class Connection(asyncio.Protocol):
+    """A client's connection, from the accepted socket to its end."""
+
+    __slots__ = ("_fragments", "_protocol", "edge", "paused_at", "queued", "session", "spoke_ms", "transport")
+
+    transport: asyncio.Transport
+
+    def __init__(self, edge: "Edge") -> None:
+        self.edge = edge
+        self.session: Session | None = None
+        self.queued = False
+        self.spoke_ms = 0
+        self.paused_at: float | None = None
+        self._fragments: list[bytes] = []
+        self._protocol = ServerProtocol(
+            select_subprotocol=handshake.select_subprotocol,
+            max_size=edge.settings.message_bytes_max,
+            logger=_websockets_logger,
+        )
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Set the socket up."""
+        self.transport = cast(asyncio.Transport, transport)
+        high = self.edge.settings.write_buffer_bytes_max
+        self.transport.set_write_buffer_limits(high=high, low=high // 4)
+        sock = transport.get_extra_info("socket")
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, NOTSENT_LOWAT_BYTES)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, USER_TIMEOUT_MS)
+        self.edge.add(self)
+
+    def data_received(self, data: bytes) -> None:
+        """Take bytes of the client's."""
+        self._protocol.receive_data(data)
+        self._serve()
+
+    def eof_received(self) -> bool:
+        """The client sends nothing more."""
+        self._protocol.receive_eof()
+        self._serve()
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The connection is gone."""
+        self._leave()
+        self.edge.remove(self)
+
+    def pause_writing(self) -> None:
+        """The client takes no more: it becomes a cursor."""
+        self.paused_at = self.edge.time()
+        self.transport.pause_reading()
+        if self.session is not None:
+            self.session.pause()
+
+    def resume_writing(self) -> None:
+        """The client takes again, and catches up."""
+        self.paused_at = None
+        if not self.transport.is_closing():
+            self.transport.resume_reading()
+        if self.session is not None:
+            self.session.resume()
+            self.edge.turns.catch_up(self)
+
+    def say(self, data: bytes) -> None:
+        """Write frames outside of a flush."""
+        self.spoke_ms = self.edge.now_ms()
+        self.transport.write(data)
+
+    def answer(self) -> None:
+        """Write what the session answers, and close if it says so."""
+        session = self.session
+        if session is None:
+            return
+        output = session.take_output()
+        if output:
+            self.say(output)
+        if session.closing is not None:
+            self.close(session.closing)
+
+    def close(self, code: codes.CloseCode, reason: str = "") -> None:
+        """Close with a code; what was written before still goes out."""
+        self._leave()
+        self._protocol.fail(code.code, reason or code.name)
+        self._write_out()
+
+    def abort(self) -> None:
+        """Cut the connection."""
+        self.transport.abort()
+
+    def _serve(self) -> None:
+        for event in self._protocol.events_received():
+            if isinstance(event, Request):
+                self._open(event)
+            elif isinstance(event, Frame):
+                self._take(event)
+        if self._protocol.state is not OPEN:
+            self._leave()
+        self._write_out()
+
+    def _open(self, request: Request) -> None:
+        refusal = handshake.refuse(request, self.edge.settings.origins, full=self.edge.is_full)
+        response = self._protocol.accept(request) if refusal is None else self._protocol.reject(*refusal)
+        self._protocol.send_response(response)
+        if self._protocol.state is OPEN:
+            codec = handshake.codec_of(self._protocol)
+            self.session = Session(self.edge.hub, codec, self.edge.limits, self.transport.write, self)
+
+    def _take(self, frame: Frame) -> None:
+        """Put fragments together; data frames of the codec's kind are messages."""
+        if frame.opcode not in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT) or self.session is None:
+            return
+        wrong = OP_BINARY if self.session.codec.opcode != OP_BINARY else Opcode.TEXT
+        if frame.opcode == wrong:
+            self.close(codes.WRONG_FRAME, f"the subprotocol is {self.session.codec.subprotocol}")
+            return
+        if not frame.fin or self._fragments:
+            self._fragments.append(bytes(frame.data))
+        if frame.fin:
+            payload = b"".join(self._fragments) or bytes(frame.data)
+            self._fragments.clear()
+            self._receive(self.session, payload)
+
+    def _receive(self, session: Session, payload: bytes) -> None:
+        if session.codec.opcode != OP_BINARY:
+            try:
+                payload.decode()
+            except UnicodeDecodeError:
+                self.close(codes.INVALID_TEXT)
+                return
+        session.receive(payload, now_ms=self.edge.wall_ms(), session_id=self.edge.session_id)
+        self._write_out()
+        self.edge.heard(self)
+        self.answer()
+        self.edge.turns.catch_up(self)
+
+    def _leave(self) -> None:
+        if self.session is not None:
+            self.session.close()
+            self.session = None
+
+    def _write_out(self) -> None:
+        """Write what websockets has to say: responses, pongs, close frames, and the end of the stream."""
+        for data in self._protocol.data_to_send():
+            if data:
+                self.transport.write(data)
+            elif not self.transport.is_closing():
+                self.transport.write_eof()
+                self.edge.closing(self)

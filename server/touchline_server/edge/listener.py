@@ -1,0 +1,181 @@
+"""The listener: accepts connections, and keeps time for all of them.
+
+One timer for everything that has to do with time: hellos that do not come, heartbeats, clients that take nothing, and
+connections that do not end. It looks at each connection twice per heartbeat, a few at a time, so no timer is kept per
+connection.
+"""
+
+import asyncio
+import contextlib
+import secrets
+import socket
+import time
+
+from touchline_protocol import codes
+from touchline_protocol.codecs import CODECS
+from touchline_protocol.messages import Beat, Goaway
+from touchline_server.config import Settings
+from touchline_server.core.hub import Hub
+from touchline_server.core.session import SessionLimits
+
+from .connection import LINGER_S, Connection
+from .replayer import Replayer, ReplaySource
+from .turns import Turns
+
+TICK_S = 0.1
+"""How often time is looked at: limits are in seconds, and a tick costs some microseconds."""
+
+BACKLOG = 4096
+"""Connections that the kernel holds until they are accepted: thousands may come at once after an edge was restarted."""
+
+_BEATS = {codec: codec.frame(Beat()) for codec in CODECS}
+
+
+class Edge:
+    """All client connections of this process."""
+
+    def __init__(self, settings: Settings, hub: Hub, source: ReplaySource) -> None:
+        self.settings = settings
+        self.hub = hub
+        self.limits = SessionLimits(
+            edge=settings.edge,
+            heartbeat_ms=settings.heartbeat_ms,
+            message_bytes_max=settings.message_bytes_max,
+            rooms_max=settings.rooms_max,
+            errors_max=settings.errors_max,
+            replay_records_max=settings.replay_records_max,
+        )
+        self._loop = asyncio.get_running_loop()
+        self.time = self._loop.time
+        self._replayer = Replayer(hub, source)
+        self.turns = Turns(
+            hub, clients_max=settings.flush_slice_clients, now_ms=self.now_ms, fetch=self._replayer.fetch
+        )
+        self._server: asyncio.Server | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        # Insertion-ordered, since each kind has one time limit: the next to be late is always the first.
+        self._connections: dict[Connection, None] = {}
+        self._greeting: dict[Connection, float] = {}
+        self._closing: dict[Connection, float] = {}
+        self._round: list[Connection] = []
+        self._empty: asyncio.Event | None = None
+
+    async def start(self, listening: socket.socket) -> None:
+        """Serve on a bound socket."""
+        self._replayer.start(self.turns, self.settings.replays_max)
+        self._server = await self._loop.create_server(lambda: Connection(self), sock=listening, backlog=BACKLOG)
+        self._tick()
+
+    async def stop(self) -> None:
+        """Take no more connections, send the clients elsewhere spread over the drain time, and close what is left."""
+        if self._server is not None:
+            self._server.close()
+        if self._connections and self.settings.drain_ms:
+            self._say_goaway()
+            await asyncio.sleep(self.settings.drain_ms / 1000)
+        for connection in list(self._connections):
+            connection.close(codes.GOING_AWAY)
+        await self._wait_closed()
+        if self._timer is not None:
+            self._timer.cancel()
+        await self._replayer.stop()
+
+    @property
+    def connections(self) -> int:
+        """How many clients are connected."""
+        return len(self._connections)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether there are more connections than this edge takes, that of the asker included."""
+        return len(self._connections) > self.settings.connections_max
+
+    def now_ms(self) -> int:
+        """Milliseconds of a clock that never jumps: for windows and limits."""
+        return int(self.time() * 1000)
+
+    def wall_ms(self) -> int:
+        """Unix milliseconds: for people and clients."""
+        return time.time_ns() // 1_000_000
+
+    def session_id(self) -> str:
+        """A name for a session, for logs and for its numbering of actions."""
+        return secrets.token_urlsafe(12)
+
+    def add(self, connection: Connection) -> None:
+        """A connection was accepted."""
+        self._connections[connection] = None
+        self._greeting[connection] = self.time() + self.settings.handshake_ms / 1000
+
+    def heard(self, connection: Connection) -> None:
+        """A connection's first message came: it is no stranger any more."""
+        self._greeting.pop(connection, None)
+
+    def closing(self, connection: Connection) -> None:
+        """A connection is ending; it is cut if it does not."""
+        self._closing[connection] = self.time() + LINGER_S
+
+    def remove(self, connection: Connection) -> None:
+        """A connection is gone."""
+        self._connections.pop(connection, None)
+        self._greeting.pop(connection, None)
+        self._closing.pop(connection, None)
+        if self._empty is not None and not self._connections:
+            self._empty.set()
+
+    def _tick(self) -> None:
+        self._timer = self._loop.call_later(TICK_S, self._tick)
+        now = self.time()
+        for connection in _late(self._greeting, now):
+            connection.close(codes.HELLO_TIMEOUT)
+            self.closing(connection)  # also where it is no WebSocket yet, and so has nothing to be closed with
+        for connection in _late(self._closing, now):
+            connection.abort()
+        self._look_at_some(now)
+        self.hub.tidy(self.now_ms())
+
+    def _look_at_some(self, now: float) -> None:
+        """Heartbeats and slow clients: a part of all connections, so that all have their turn twice per heartbeat."""
+        if not self._round:
+            self._round = list(self._connections)
+        ticks = self.settings.heartbeat_ms / 2000 / TICK_S
+        quiet_since = self.now_ms() - self.settings.heartbeat_ms // 2
+        for _ in range(min(len(self._round), 1 + int(len(self._connections) / ticks))):
+            self._look_at(self._round.pop(), now, quiet_since)
+
+    def _look_at(self, connection: Connection, now: float, quiet_since: int) -> None:
+        session = connection.session
+        if session is None:
+            return
+        if connection.paused_at is not None:
+            if now - connection.paused_at > self.settings.lag_seconds_max:
+                connection.close(codes.TOO_SLOW)
+        elif connection.spoke_ms < quiet_since and not session.heard_since(quiet_since):
+            connection.say(_BEATS[session.codec])
+
+    def _say_goaway(self) -> None:
+        share = self.settings.drain_ms / len(self._connections)
+        for number, connection in enumerate(self._connections):
+            if connection.session is not None:
+                message = Goaway(reconnect_ms=int(number * share), reason="this edge is stopping")
+                connection.say(connection.session.codec.frame(message))
+
+    async def _wait_closed(self) -> None:
+        if self._connections:
+            self._empty = asyncio.Event()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._empty.wait(), LINGER_S)
+        for connection in list(self._connections):
+            connection.abort()
+
+
+def _late(deadlines: dict[Connection, float], now: float) -> list[Connection]:
+    """Take out those whose time is over."""
+    late: list[Connection] = []
+    for connection, deadline in deadlines.items():
+        if deadline > now:
+            break
+        late.append(connection)
+    for connection in late:
+        del deadlines[connection]
+    return late

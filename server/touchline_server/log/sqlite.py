@@ -1,0 +1,131 @@
+"""The embedded log: `log.base.Log` in one SQLite file, or in memory, for one process. Needs no Kafka.
+
+`sqlite_schema` is the file, `sqlite_store` what is in it, `sqlite_retention` what is removed from it, `sqlite_thread`
+the one thread that uses it, and `sqlite_reader` what is handed out to whoever polls. Here they are put together.
+"""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from touchline_server.config import SqliteSettings
+from touchline_server.core.feed import Feed
+
+from .base import AppendFailed, Chunk, Entry, LogEvent, Position, RoomSnapshot
+from .sqlite_reader import Found, LiveReader
+from .sqlite_records import Topic, Write, Written, partition_of
+from .sqlite_store import Store
+from .sqlite_thread import StoreThread
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+class SqliteLog:
+    """The embedded log in the file ``path``, or in memory where that is None.
+
+    The topics of ``feeds`` are made when it is opened. ``now_ms`` is the clock of timestamps and of retention.
+    """
+
+    def __init__(
+        self,
+        path: Path | None,
+        settings: SqliteSettings,
+        feeds: Sequence[Feed] = (),
+        *,
+        now_ms: Callable[[], int] = _now_ms,
+    ) -> None:
+        self._path = path
+        self._settings = settings
+        self._key_fields = {feed.topic: feed.key_field for feed in feeds}
+        self._now_ms = now_ms
+        self._reader = LiveReader()
+        self._thread: StoreThread | None = None
+
+    @property
+    def problems(self) -> Mapping[str, str]:
+        """See `log.base.Log.problems`."""
+        return self._reader.problems | (self._thread.problems if self._thread else {})
+
+    def partition_of(self, key: bytes, partitions: int) -> int:
+        """See `log.base.Log.partition_of`. Nobody else produces to this log, so it is certain."""
+        return partition_of(key, partitions)
+
+    async def open(self, topics: Sequence[str], *, since_ms: int) -> None:
+        """See `log.base.Log.open`."""
+        thread = self._thread = StoreThread(self._make_store, self._written)
+        await thread.start()
+        found = await thread.call(lambda store: _find(store, topics, since_ms))
+        for name in dict.fromkeys(topics):
+            if name in found:
+                self._reader.open(found[name], asked=True)
+            else:
+                self._reader.await_topic(name)
+
+    def _make_store(self) -> Store:
+        return Store(self._path, self._settings, self._key_fields, self._now_ms)
+
+    def _written(self, written: Written) -> None:
+        self._reader.written(written.records)
+
+    async def poll(self) -> list[LogEvent]:
+        """See `log.base.Log.poll`."""
+        return await self._reader.poll(self._opened)
+
+    async def read(self, topic: str, epoch: str, partition: int, *, after: int, up_to: int, records_max: int) -> Chunk:
+        """See `log.base.Log.read`."""
+        return await self._opened.call(
+            lambda store: store.read(
+                store.partition(topic, epoch, partition), after=after, up_to=up_to, records_max=records_max
+            )
+        )
+
+    async def end(self, topic: str, epoch: str, partition: int) -> int:
+        """See `log.base.Log.end`."""
+        return await self._opened.call(lambda store: store.partition(topic, epoch, partition).next)
+
+    async def snapshot(self, topic: str, partition: int, before: int) -> Sequence[RoomSnapshot]:
+        """See `log.base.Log.snapshot`. It also knows the rooms whose records retention has removed."""
+        return await self._opened.call(lambda store: store.snapshot(store.topics[topic].partitions[partition], before))
+
+    async def append(self, topic: str, entries: Sequence[Entry]) -> list[Position]:
+        """See `log.base.Log.append`. All of the entries are appended, or none."""
+        if self._thread is None:
+            raise AppendFailed("the log is not open, so nothing can be appended", [])
+        return await self._thread.append(Write(topic, entries))
+
+    async def create_topics(self, topics: Sequence[str], *, partitions: int, replication: int) -> list[str]:
+        """See `log.base.Log.create_topics`. There are no replicas here, whatever ``replication`` says."""
+        made = await self._opened.call(lambda store: store.create(topics, partitions))
+        for topic in made:
+            self._reader.open(_as_new(topic))
+        return [topic.name for topic in made]
+
+    async def close(self) -> None:
+        """See `log.base.Log.close`."""
+        if self._thread is not None:
+            await self._thread.stop()
+
+    @property
+    def _opened(self) -> StoreThread:
+        assert self._thread is not None, "open comes first"  # noqa: S101  # our own mistake, if any
+        return self._thread
+
+
+def _find(store: Store, topics: Sequence[str], since_ms: int) -> dict[str, Found]:
+    return {
+        name: Found(
+            topic,
+            [store.start(partition, since_ms) for partition in topic.partitions],
+            [partition.next for partition in topic.partitions],
+        )
+        for name in topics
+        if (topic := store.topics.get(name)) is not None
+    }
+
+
+def _as_new(topic: Topic) -> Found:
+    """A topic that was just made is read as a whole, and there was nothing in it."""
+    nothing = [0] * len(topic.partitions)
+    return Found(topic, nothing, nothing)

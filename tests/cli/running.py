@@ -1,0 +1,85 @@
+"""The command line as its users run it: in a process of its own."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import IO, NamedTuple
+
+COMMAND = [sys.executable, "-m", "touchline_server"]
+
+DEADLINE_S = 30.0
+
+
+class Server(NamedTuple):
+    """A running ``touchline serve``: what it printed, and where it listens."""
+
+    process: subprocess.Popen[str]
+    greeting: str
+    websocket_url: str
+    control_url: str
+
+
+def run(*args: str, env: Mapping[str, str] | None = None, cwd: str | None = None) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end."""
+    return subprocess.run(
+        [*COMMAND, *args],
+        env=_environment(env),
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_S,
+        stdin=subprocess.DEVNULL,
+        check=False,
+    )
+
+
+@contextmanager
+def running(*args: str, env: Mapping[str, str] | None = None) -> Iterator[subprocess.Popen[str]]:
+    """Run a command beside the test; it is killed at the end if it is still there."""
+    process = subprocess.Popen(
+        [*COMMAND, *args], env=_environment(env), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@contextmanager
+def serving(*args: str, env: Mapping[str, str] | None = None) -> Iterator[Server]:
+    """Run ``touchline serve`` on free ports, from memory unless ``args`` name a log."""
+    log = () if "--log" in args else ("--log", "sqlite://")
+    with running("serve", "--port", "0", "--control-port", "0", *log, *args, env=env) as process:
+        greeting = ""
+        while not (control := re.search(r"http://\S+", greeting)):
+            greeting += line_of(process.stdout, process)
+        websocket = re.search(r"ws://\S+", greeting)
+        assert websocket
+        yield Server(process, greeting, websocket.group(), control.group())
+
+
+def line_of(stream: IO[str] | None, process: subprocess.Popen[str]) -> str:
+    """The next line; pytest's own timeout is the deadline."""
+    assert stream is not None
+    line = stream.readline()
+    if not line:
+        assert process.stderr is not None
+        raise AssertionError(f"the process ended: {process.stderr.read()}")
+    return line
+
+
+def stop(process: subprocess.Popen[str], number: signal.Signals = signal.SIGTERM) -> tuple[int, str, str]:
+    """Send a signal, and wait for the end: exit code, the rest of stdout, stderr."""
+    process.send_signal(number)
+    out, err = process.communicate(timeout=DEADLINE_S)
+    return process.returncode, out, err
+
+
+def _environment(extra: Mapping[str, str] | None) -> dict[str, str]:
+    own = {name: value for name, value in os.environ.items() if not name.upper().startswith("TOUCHLINE_")}
+    return own | {"PYTHONWARNINGS": "default"} | dict(extra or {})

@@ -1,0 +1,260 @@
+"""The commands against a running server, each in a process of its own, as a user has them in two terminals."""
+
+import json
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from websockets.sync.client import connect
+
+from cli.running import COMMAND, Server, line_of, run, running, serving, stop
+from touchline_protocol.version import __version__
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    """One server for the tests that publish to rooms of their own."""
+    with serving("--edge", "test-edge") as running_server:
+        yield running_server
+
+
+def publish(server: Server, room: str, data: str, key: str | None = None) -> None:
+    """Publish without a process of its own: most tests are about something else."""
+    key_field = "" if key is None else f', "key": {json.dumps(key)}'
+    response = httpx.post(
+        f"{server.control_url}/v1/rooms/{room}/events",
+        content=f'{{"data": {data}{key_field}}}'.encode(),
+        headers={"Content-Type": "application/json"},
+    )
+    response.raise_for_status()
+
+
+def tail(server: Server, *args: str, lines: int) -> list[dict[str, Any]]:
+    """The first lines that a tail prints."""
+    with running("tail", *args, "--url", server.websocket_url) as process:
+        return [json.loads(line_of(process.stdout, process)) for _ in range(lines)]
+
+
+def head(server: Server, room: str) -> int:
+    """The offset of a room's newest event; -1 where there is none."""
+    response = httpx.get(f"{server.control_url}/v1/rooms/{room}")
+    return int(response.json()["head"]) if response.status_code == 200 else -1
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    """Look until it is so; pytest's own timeout is the deadline."""
+    while not condition():
+        time.sleep(0.02)
+
+
+def room_state(server: Server, room: str) -> dict[str, Any]:
+    response = httpx.get(f"{server.control_url}/v1/rooms/{room}")
+    response.raise_for_status()
+    known: dict[str, Any] = response.json()
+    return known
+
+
+def test_serve_says_what_it_is_and_where_it_listens(server: Server) -> None:
+    assert server.greeting.startswith(f"touchline {__version__}, edge test-edge\n")
+    assert "log        sqlite://\n" in server.greeting
+    assert "open mode: this machine may publish without a key" in server.greeting
+    assert httpx.get(f"{server.control_url}/readyz").json() == {"ready": True}
+
+
+def test_serve_without_a_log_names_the_embedded_one(tmp_path: Path) -> None:
+    with running(
+        "serve", "--port", "0", "--control-port", "0", env={"XDG_DATA_HOME": str(tmp_path), "HOME": str(tmp_path)}
+    ) as process:
+        lines = [line_of(process.stdout, process) for _ in range(3)]
+        assert "sqlite:///" in lines[1]
+        assert "the embedded log, since none was named" in lines[2]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_server_that_is_told_to_stop_drains_and_ends_well(number: signal.Signals) -> None:
+    with serving(env={"TOUCHLINE_DRAIN_MS": "100"}) as running_server:
+        code, out, err = stop(running_server.process, number)
+    assert (code, out, err) == (0, "", "")
+
+
+def test_a_second_signal_does_not_wait_for_the_drain() -> None:
+    with serving(env={"TOUCHLINE_DRAIN_MS": "60000"}) as draining, connect(draining.websocket_url) as client:
+        client.send('{"type":"hello"}')
+        assert json.loads(client.recv())["type"] == "welcome"
+        draining.process.send_signal(signal.SIGTERM)
+        assert json.loads(client.recv())["type"] == "goaway"
+        code, _, err = stop(draining.process)
+    assert (code, err) == (-signal.SIGTERM, "")
+
+
+def test_what_is_published_is_tailed(server: Server) -> None:
+    placed = []
+    for data in ('{"pass": 1}', '"zwö"'):
+        done = run("publish", "match:tailed", data, "--server", server.control_url)
+        assert (done.returncode, done.stderr) == (0, "")
+        placed.append(json.loads(done.stdout))
+    assert [(place["room"], place["partition"]) for place in placed] == [("match:tailed", 0)] * 2
+    lines = tail(server, "match:tailed", "--last", "2", lines=2)
+    assert [line["data"] for line in lines] == [{"pass": 1}, "zwö"]
+    assert [line["offset"] for line in lines] == [place["offset"] for place in placed]
+    assert "state" not in lines[0]
+
+
+@pytest.mark.parametrize("codec", ["json", "msgpack"])
+def test_a_tail_begins_with_the_state_marked_as_such(server: Server, codec: str) -> None:
+    room = f"score:state-{codec}"
+    publish(server, room, '{"home": 1}', "score")
+    publish(server, room, "5", "clock")
+    publish(server, room, "null", "clock")
+    [line] = tail(server, room, "--codec", codec, lines=1)
+    assert (line["room"], line["key"], line["data"], line["state"]) == (room, "score", {"home": 1}, True)
+
+
+def test_a_tail_goes_on_after_a_cursor(server: Server) -> None:
+    for number in range(3):
+        publish(server, "match:resumed", str(number))
+    first = tail(server, "match:resumed", "--last", "3", lines=1)[0]
+    lines = tail(server, "match:resumed", "--after", first["cursor"], lines=2)
+    assert [line["data"] for line in lines] == [1, 2]
+
+
+def test_a_tail_without_the_state_prints_what_happens_alone(server: Server) -> None:
+    publish(server, "score:quiet", "1", "score")
+    with running("tail", "score:quiet", "--no-state", "--last", "1", "--url", server.websocket_url) as process:
+        assert "state" not in json.loads(line_of(process.stdout, process))
+        publish(server, "score:quiet", "2", "score")
+        assert json.loads(line_of(process.stdout, process))["data"] == 2
+
+
+def test_a_tail_into_head_ends_well(server: Server) -> None:
+    publish(server, "match:piped", "0")
+    with running("tail", "match:piped", "--last", "1", "--url", server.websocket_url) as process:
+        line_of(process.stdout, process)
+        assert process.stdout is not None
+        process.stdout.close()  # as head does once it has read enough
+        publish(server, "match:piped", "1")
+        assert process.wait(timeout=30) == 0
+        assert process.stderr is not None
+        assert process.stderr.read() == ""
+
+
+def test_an_interrupted_tail_ends_without_a_traceback(server: Server) -> None:
+    publish(server, "match:interrupted", "0")
+    with running("tail", "match:interrupted", "--last", "1", "--url", server.websocket_url) as process:
+        line_of(process.stdout, process)
+        code, _, err = stop(process, signal.SIGINT)
+    assert code == 130
+    assert err.strip() == ""
+
+
+def test_publishing_needs_the_servers_key() -> None:
+    with serving(env={"TOUCHLINE_API_KEYS": "right"}) as keyed:
+        publish_to = ("publish", "match:1", "1", "--server", keyed.control_url)
+        assert "open mode" not in keyed.greeting
+        assert "publishing here needs a key" in run(*publish_to).stderr
+        assert "none of this server's api_keys" in run(*publish_to, "--api-key", "wrong").stderr
+        assert run(*publish_to, env={"TOUCHLINE_API_KEY": "right"}).returncode == 0
+
+
+def test_a_replayed_match_is_all_there_in_order(server: Server, tmp_path: Path) -> None:
+    file = tmp_path / "match.json"
+    file.write_text(json.dumps(recorded_match()))
+    done = run("replay", str(file), "--room", "match:replayed", "--speed", "1000", "--server", server.control_url)
+    assert done.returncode == 0, done.stderr
+    assert "Home - Away. Data provided by StatsBomb." in done.stderr
+    lines = tail(server, "match:replayed", "--last", "1000", lines=len(recorded_match()))
+    assert [line["data"] for line in lines] == recorded_match()
+    state = {event["key"]: event["data"] for event in room_state(server, "score:replayed")["state"]}
+    assert (state["score"]["home"]["goals"], state["score"]["away"]["goals"]) == (0, 1)
+
+
+def test_a_replay_goes_straight_into_a_log_too(tmp_path: Path) -> None:
+    log = f"sqlite://{tmp_path / 'log.db'}"
+    file = tmp_path / "match-12.json"
+    file.write_text(json.dumps(recorded_match()))
+    done = run("replay", str(file), "--speed", "1000", "--log", log)
+    assert done.returncode == 0, done.stderr
+    with serving("--log", log) as running_server:
+        lines = tail(running_server, "match:12", "--last", "1000", lines=len(recorded_match()))
+    assert [line["data"] for line in lines] == recorded_match()
+
+
+def test_a_whole_match_at_a_great_speed_is_tailed_live_in_order(server: Server, tmp_path: Path) -> None:
+    """4,000 events of 600 bytes within a second: ten times what a match replayed at --speed 600 needs."""
+    match = recorded_match(passes=4000, filler="x" * 450)
+    file = tmp_path / "match-90.json"
+    file.write_text(json.dumps(match))
+    publish(server, "match:90", '"kick-off"')
+    with running("tail", "match:90", "--last", "1", "--url", server.websocket_url) as process:
+        assert json.loads(line_of(process.stdout, process))["data"] == "kick-off"
+        with running("replay", str(file), "--speed", "6000", "--server", server.control_url) as replay:
+            started = time.monotonic()
+            lines = [json.loads(line_of(process.stdout, process)) for _ in match]
+            assert time.monotonic() - started < 10
+            assert replay.wait(timeout=30) == 0
+    assert [line["data"] for line in lines] == match
+
+
+def test_a_replay_waits_for_a_server_that_is_restarted(tmp_path: Path) -> None:
+    log = f"sqlite://{tmp_path / 'log.db'}"
+    match = recorded_match(passes=300)
+    file = tmp_path / "match-5.json"
+    file.write_text(json.dumps(match))
+    with serving("--log", log) as first:
+        port = str(httpx.URL(first.control_url).port)
+        with running("replay", str(file), "--speed", "100", "--server", first.control_url) as replay:
+            wait_until(lambda: head(first, "match:5") > 20)
+            stop(first.process)
+            with serving("--log", log, "--control-port", port) as second:
+                assert replay.wait(timeout=30) == 0
+                lines = tail(second, "match:5", "--last", "1000", lines=len(match))
+    assert [line["data"] for line in lines] == match
+
+
+def test_a_simulated_match_is_published_until_the_duration_ends(server: Server) -> None:
+    done = run("simulate", "--matches", "1", "--rate", "40", "--duration", "1", "--server", server.control_url)
+    assert done.returncode == 0, done.stderr
+    assert {event["key"] for event in room_state(server, "score:1001")["state"]} >= {"score", "period"}
+
+
+def test_the_embedded_log_has_its_topics_from_the_start(tmp_path: Path) -> None:
+    log = ("--log", f"sqlite://{tmp_path / 'log.db'}")
+    listed = run("topics", *log)
+    assert listed.stdout.splitlines() == ["match-events: exists, 1 partition", "score-events: exists, 1 partition"]
+    made = run("topics", "--create", *log)
+    assert made.stdout.splitlines() == ["match-events: exists", "score-events: exists"]
+
+
+def test_a_pipe_from_tail_to_head_ends_by_itself(server: Server) -> None:
+    with running("simulate", "--matches", "1", "--rate", "50", "--seed", "9", "--server", server.control_url):
+        command = " ".join([*COMMAND, "tail", "match:1001", "--url", server.websocket_url]) + " | head -n 2"
+        done = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=30, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(done.stdout.splitlines()) == 2
+
+
+def recorded_match(passes: int = 100, filler: str = "") -> list[dict[str, Any]]:
+    """A short match in StatsBomb's format: a line-up each, passes, and a goal of the second team."""
+
+    def event(second: int, kind: str, team: str, **more: Any) -> dict[str, Any]:
+        minute, rest = divmod(second, 60)
+        return {
+            "id": f"{kind}-{team}-{second}",
+            "period": 1,
+            "timestamp": f"{minute // 60:02}:{minute % 60:02}:{rest:02}.000",
+            "minute": minute,
+            "second": rest,
+            "type": {"name": kind},
+            "team": {"name": team},
+            **more,
+        }
+
+    played = [event(1 + number, "Pass", "Home", length=1.50, filler=filler) for number in range(passes)]
+    goal = event(passes + 1, "Shot", "Away", shot={"outcome": {"name": "Goal"}}, player={"name": "Striker Müller"})
+    ends = [event(passes + 9, "Half End", team) for team in ("Home", "Away")]
+    return [event(0, "Starting XI", "Home"), event(0, "Starting XI", "Away"), *played, goal, *ends]

@@ -1,0 +1,63 @@
+"""The commands that go straight to Kafka, against a real broker."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from cli.running import run, serving
+from kafka_broker import KafkaBroker
+
+
+@pytest.fixture
+def env(tmp_path: Path) -> dict[str, str]:
+    """Topics of this test's own names."""
+    file = tmp_path / "touchline.toml"
+    name = tmp_path.name.replace("_", "-")
+    file.write_text(f'[feeds.match]\ntopic = "match-{name}"\n[feeds.score]\ntopic = "score-{name}"\n')
+    return {"TOUCHLINE_CONFIG": str(file), "NAME": name}
+
+
+@contextmanager
+def served(kafka: KafkaBroker, env: dict[str, str]) -> Iterator[tuple[str, str]]:
+    with serving("--log", f"kafka://{kafka.address}", env=env) as server:
+        yield server.control_url, server.greeting
+
+
+def test_topics_are_listed_as_missing_made_and_listed_as_there(kafka: KafkaBroker, env: dict[str, str]) -> None:
+    log = ("--log", f"kafka://{kafka.address}")
+    names = [f"match-{env['NAME']}", f"score-{env['NAME']}"]
+    missing = run("topics", *log, env=env)
+    assert (missing.returncode, missing.stderr) == (0, "")
+    assert missing.stdout.splitlines() == [
+        f"{name}: does not exist; touchline topics --create makes it" for name in names
+    ]
+    made = run("topics", "--create", "--partitions", "3", *log, env=env)
+    assert made.stdout.splitlines() == [f"{name}: created" for name in names]
+    again = run("topics", "--create", "--partitions", "3", *log, env=env)
+    assert again.stdout.splitlines() == [f"{name}: exists" for name in names]
+    listed = run("topics", *log, env=env)
+    assert listed.stdout.splitlines() == [f"{name}: exists, 3 partitions" for name in names]
+
+
+def test_a_topic_that_is_not_there_is_one_line(kafka: KafkaBroker, env: dict[str, str]) -> None:
+    done = run("publish", "match:1", "1", "--log", f"kafka://{kafka.address}", env=env)
+    assert done.returncode == 2
+    assert f"match-{env['NAME']}" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_what_is_published_into_kafka_is_served(kafka: KafkaBroker, env: dict[str, str]) -> None:
+    log = ("--log", f"kafka://{kafka.address}")
+    run("topics", "--create", "--partitions", "2", *log, env=env)
+    done = run("publish", "score:7", '{"home": 1.0}', "--key", "score", *log, env=env)
+    assert (done.returncode, done.stderr) == (0, "")
+    placed = json.loads(done.stdout)
+    with served(kafka, env) as (control_url, greeting):
+        assert "state is built from the window alone, the last 600 s" in greeting
+        known = httpx.get(f"{control_url}/v1/rooms/score:7")
+    assert [(event["key"], event["offset"]) for event in known.json()["state"]] == [("score", placed["offset"])]
+    assert '{"home": 1.0}' in known.text

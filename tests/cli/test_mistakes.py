@@ -1,0 +1,108 @@
+"""Every mistake that a user can mend is one line on stderr and exit code 2."""
+
+import json
+import socket
+from pathlib import Path
+
+import pytest
+
+from cli.running import run as run_process
+from touchline_server.cli.app import run
+
+NOBODY = "127.0.0.1:1"
+"""Nothing listens there: the port is reserved, and below those that tests are given."""
+
+
+@pytest.fixture(autouse=True)
+def _apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TOUCHLINE_KAFKA__CONNECT_TIMEOUT_S", "1")
+    Path("match-7.json").write_text(
+        json.dumps(
+            [
+                {
+                    "period": 1,
+                    "timestamp": "00:00:00.000",
+                    "minute": 0,
+                    "second": 0,
+                    "type": {"name": "Starting XI"},
+                    "team": {"name": team},
+                }
+                for team in ("Home", "Away")
+            ]
+        )
+    )
+    Path("empty.json").write_text("[]")
+    Path("bad.toml").write_text("prot = 1")
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("serv", "No such command 'serv'"),
+        ("--port 1", "No such option: --port"),
+        ("serve --prot 1", "No such option: --prot"),
+        ("serve --port x", "Invalid value for '--port'"),
+        ("serve --port 70000", "flag --port: must be less than or equal to 65535, not 70000"),
+        (
+            "serve --config nothing.toml",
+            "the configuration file nothing.toml cannot be read: No such file or directory",
+        ),
+        ("serve --config bad.toml", "unknown option 'prot' in bad.toml; did you mean 'port'?"),
+        ("serve --log redis://x", "redis://x"),
+        ("serve --log kafka://127.0.0.1:1 --port 0 --control-port 0", "127.0.0.1:1"),
+        ("serve --control-host 0.0.0.0", "flag --control-host: 0.0.0.0 is reached from elsewhere"),
+        ("publish", "Missing argument 'ROOM'"),
+        ("publish match 1", "'match' is no room name"),
+        ("publish match:1 {", "the value is not JSON"),
+        ("publish match:1 null", "there is no event key that it could remove"),
+        (f"publish match:1 1 --key {'k' * 129}", "the event's key is empty, too long"),
+        (f"publish match:1 1 --server http://{NOBODY}", f"the server at http://{NOBODY} cannot be reached"),
+        ("publish match:1 1 --server 127.0.0.1:8081", "cannot publish to '127.0.0.1:8081'"),
+        ("publish match:1 1 --server http://h --log sqlite://", "--server and --log exclude each other"),
+        ("publish goals:1 1 --log sqlite://", "there is no feed 'goals'; the feeds are match, score"),
+        ("publish match:1 1 --log kafka://127.0.0.1:1", "127.0.0.1:1"),
+        ("tail match", "'match' is no room name"),
+        ("tail match:1 --after 17", "'17' is no cursor"),
+        ("tail match:1 --codec xml", "Invalid value for '--codec'"),
+        (f"tail match:1 --url ws://{NOBODY}/ws", NOBODY),
+        ("tail match:1 --url nowhere", "nowhere"),
+        ("replay nothing.json", "the match file nothing.json cannot be read"),
+        ("replay empty.json", "the match file empty.json holds no events"),
+        ("replay match-7.json --room score:7", "give --room match:7"),
+        ("replay match-7.json --speed 0", "Invalid value for '--speed'"),
+        ("simulate --matches 0", "Invalid value for '--matches'"),
+        ("topics --log kafka://127.0.0.1:1", "127.0.0.1:1"),
+        ("topics --log nothing", "nothing"),
+    ],
+)
+def test_a_mistake_is_one_line(line: str, says: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(line.split()) == 2
+    out, err = capsys.readouterr()
+    assert err.startswith("touchline: ")
+    assert says in err
+    assert err.count("\n") == 1
+    assert out == ""
+
+
+@pytest.mark.parametrize("option", ["--port", "--control-port"])
+def test_a_port_that_is_taken_is_one_line(option: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        ports = {"--port": "0", "--control-port": "0"} | {option: str(port)}
+        assert run(["serve", "--log", "sqlite://", *(part for pair in ports.items() for part in pair)]) == 2
+    err = capsys.readouterr().err
+    assert f"cannot listen on 127.0.0.1, port {port}: Address already in use" in err
+    assert err.count("\n") == 1
+
+
+def test_the_installed_command_does_the_same() -> None:
+    done = run_process("publish", "match", "1")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("touchline: 'match' is no room name")
+    assert done.stderr.count("\n") == 1
+
+
+def test_bytes_that_are_no_text_are_told(capfd: pytest.CaptureFixture[str]) -> None:
+    assert run(["publish", "match:1", '"\udcff"']) == 2
+    assert "the value is not JSON in UTF-8" in capfd.readouterr().err

@@ -1,0 +1,146 @@
+"""The command line's publishers: over HTTP to a real control plane on a real port, and straight into a log."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from control.rooms import Rooms
+from touchline_protocol.errors import BadRoom, OperatorError
+from touchline_protocol.records import Record
+from touchline_server.cli.publishers import HttpPublisher, LogPublisher
+from touchline_server.config import Settings
+from touchline_server.control.app import create_app
+from touchline_server.control.server import ControlServer
+from touchline_server.listening import bind
+from touchline_server.log.base import AppendFailed, Entry, Log, Position, Records
+from touchline_server.log.open_log import make_log
+from touchline_server.log.publish import append_events
+from touchline_server.publishing import NewEvent, Placed, PublishFailed
+
+
+@asynccontextmanager
+async def serving(app: Starlette) -> AsyncIterator[str]:
+    server = ControlServer(app, bind("the control plane", "127.0.0.1", 0))
+    await server.start()
+    yield f"http://127.0.0.1:{server.port}"
+    await server.stop()
+
+
+@asynccontextmanager
+async def publisher_to(app: Starlette, api_key: str | None = None) -> AsyncIterator[HttpPublisher]:
+    async with serving(app) as url:
+        publisher = HttpPublisher(url, api_key)
+        yield publisher
+        await publisher.close()
+
+
+def control_of(rooms: Rooms, **settings: Any) -> Starlette:
+    return create_app(rooms, Settings(**settings))
+
+
+async def test_events_arrive_as_they_are() -> None:
+    rooms = Rooms()
+    events = [NewEvent(b'{"a":  1.50}', "k"), NewEvent(b"[]"), NewEvent(None, "k")]
+    async with publisher_to(control_of(rooms)) as publisher:
+        assert await publisher.publish("match:a/events", events) == [Placed(0, 0), Placed(0, 1), Placed(0, 2)]
+    assert rooms.published == [("match:a/events", event) for event in events]
+
+
+async def test_the_key_is_sent_and_a_wrong_one_is_told() -> None:
+    rooms = Rooms()
+    app = control_of(rooms, api_keys=["right"])
+    async with publisher_to(app, "right") as publisher:
+        await publisher.publish("match:1", [NewEvent(b"1")])
+    async with publisher_to(app, "wrong") as publisher:
+        with pytest.raises(OperatorError, match=r"says: the key is none of this server's api_keys"):
+            await publisher.publish("match:1", [NewEvent(b"2")])
+    async with publisher_to(app) as publisher:
+        with pytest.raises(OperatorError, match="publishing here needs a key"):
+            await publisher.publish("match:1", [NewEvent(b"2")])
+    assert len(rooms.published) == 1
+
+
+async def test_an_unknown_feed_and_a_malformed_room_are_told() -> None:
+    async with publisher_to(control_of(Rooms())) as publisher:
+        with pytest.raises(OperatorError, match="there is no feed 'goals' here; the feeds are match, score"):
+            await publisher.publish("goals:1", [NewEvent(b"1")])
+        with pytest.raises(BadRoom):
+            await publisher.publish("goals", [NewEvent(b"1")])
+
+
+async def test_a_log_that_is_away_can_be_tried_again_from_where_it_stopped() -> None:
+    rooms = Rooms()
+    rooms.failure = PublishFailed("no broker answers", written=1)
+    async with publisher_to(control_of(rooms)) as publisher:
+        with pytest.raises(PublishFailed, match="no broker answers") as failed:
+            await publisher.publish("match:1", [NewEvent(b"1"), NewEvent(b"2")])
+    assert failed.value.written == 1
+
+
+async def test_a_server_that_is_not_there_can_be_tried_again() -> None:
+    async with serving(Starlette()) as url:
+        pass
+    publisher = HttpPublisher(url)
+    with pytest.raises(PublishFailed, match=f"the server at {url} cannot be reached") as failed:
+        await publisher.publish("match:1", [NewEvent(b"1")])
+    assert failed.value.written == 0
+    await publisher.close()
+
+
+async def test_what_is_no_control_plane_is_told() -> None:
+    async def page(_: Request) -> Response:
+        return PlainTextResponse("welcome")
+
+    for app in (Starlette(), Starlette(routes=[Route("/v1/rooms/match:1/events", page, methods=["POST"])])):
+        async with publisher_to(app) as publisher:
+            with pytest.raises(OperatorError, match="control plane") as failed:
+                await publisher.publish("match:1", [NewEvent(b"1")])
+            assert not isinstance(failed.value, PublishFailed)
+
+
+@pytest.mark.parametrize("url", ["127.0.0.1:8081", "ws://127.0.0.1:8081", "http://[::1", "nothing"])
+def test_an_address_that_is_none_is_told(url: str) -> None:
+    with pytest.raises(OperatorError, match=f"cannot publish to '{re.escape(url)}': "):
+        HttpPublisher(url)
+
+
+class FillingLog:
+    """A log whose disk is full after the first record."""
+
+    async def append(self, topic: str, entries: Sequence[Entry]) -> list[Position]:
+        raise AppendFailed(f"{topic}: the disk is full", [Position(0, 4)])
+
+
+async def test_a_log_that_takes_a_part_says_how_much() -> None:
+    with pytest.raises(PublishFailed, match="match-events: the disk is full") as failed:
+        await append_events(cast(Log, FillingLog()), "match-events", "1", [NewEvent(b"1"), NewEvent(b"2")])
+    assert failed.value.written == 1
+
+
+async def test_the_log_publisher_writes_records_as_producers_do(tmp_path: Path) -> None:
+    publisher = await LogPublisher.open(Settings(log=f"sqlite://{tmp_path / 'log.db'}"))
+    events = [NewEvent(b'{"a":  1}', "k"), NewEvent(b"[]"), NewEvent(None, "k")]
+    placed = await publisher.publish("match:a:b", events)
+    await publisher.close()
+    log = make_log(Settings(log=f"sqlite://{tmp_path / 'log.db'}"))
+    await log.open(["match-events"], since_ms=0)
+    records: list[Record] = []
+    async with asyncio.timeout(10):
+        while len(records) < len(events):
+            records += [record for batch in await log.poll() if isinstance(batch, Records) for record in batch.records]
+    await log.close()
+    assert [record.offset for record in records] == [place.offset for place in placed]
+    assert [(record.key, record.value, list(record.headers)) for record in records] == [
+        (b"a:b", b'{"a":  1}', [("key", b"k")]),
+        (b"a:b", b"[]", []),
+        (b"a:b", None, [("key", b"k")]),
+    ]

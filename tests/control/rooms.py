@@ -1,0 +1,31 @@
+"""The control plane's backend in memory: what is published is kept, for tests to look at."""
+
+from collections.abc import Sequence
+
+from touchline_server.control.backend import RoomState
+from touchline_server.publishing import NewEvent, Placed
+
+
+class Rooms:
+    """A backend that keeps what is published, as a server with one partition does."""
+
+    def __init__(self) -> None:
+        self.troubles: dict[str, str] = {}
+        self.published: list[tuple[str, NewEvent]] = []
+        self.rooms: dict[str, RoomState] = {}
+        self.failure: Exception | None = None
+
+    def problems(self) -> dict[str, str]:
+        return self.troubles
+
+    async def publish(self, room: str, events: Sequence[NewEvent]) -> list[Placed]:
+        if self.failure is not None:
+            raise self.failure
+        first = len(self.published)
+        self.published += [(room, event) for event in events]
+        return [Placed(0, first + position) for position in range(len(events))]
+
+    def room_state(self, room: str) -> RoomState | None:
+        if self.failure is not None:
+            raise self.failure
+        return self.rooms.get(room)

@@ -1,0 +1,116 @@
+"""The control plane on a real socket."""
+
+import asyncio
+import logging
+import signal
+import socket
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from control.rooms import Rooms
+from touchline_protocol.errors import OperatorError
+from touchline_server.config import Settings
+from touchline_server.control.app import create_app
+from touchline_server.control.server import ControlServer
+from touchline_server.listening import bind
+
+
+async def _ok(_: Request) -> Response:
+    return PlainTextResponse("ok")
+
+
+async def _refused(port: int) -> None:
+    """Return once nothing listens on the port."""
+    async with asyncio.timeout(10):
+        while True:
+            try:
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+            except ConnectionRefusedError:
+                return
+            writer.close()
+            await asyncio.sleep(0.01)
+
+
+async def test_it_serves_on_a_free_port_and_lets_it_go_when_stopped() -> None:
+    server = ControlServer(Starlette(routes=[Route("/", _ok)]), bind("the control plane", "127.0.0.1", 0))
+    await server.start()
+    async with httpx.AsyncClient() as client:
+        assert (await client.get(f"http://127.0.0.1:{server.port}/")).text == "ok"
+    await server.stop()
+    await server.stop()
+    bind("the control plane", "127.0.0.1", server.port).close()
+
+
+async def test_a_request_under_way_is_answered_before_it_stops() -> None:
+    arrived, answer = asyncio.Event(), asyncio.Event()
+
+    async def slow(_: Request) -> Response:
+        arrived.set()
+        await answer.wait()
+        return PlainTextResponse("done")
+
+    server = ControlServer(Starlette(routes=[Route("/", slow)]), bind("the control plane", "127.0.0.1", 0))
+    await server.start()
+    async with httpx.AsyncClient() as client:
+        request = asyncio.create_task(client.get(f"http://127.0.0.1:{server.port}/"))
+        await arrived.wait()
+        stop = asyncio.create_task(server.stop())
+        await _refused(server.port)
+        answer.set()
+        assert (await request).text == "done"
+        await stop
+
+
+async def test_a_body_that_breaks_off_publishes_nothing_and_harms_nobody(caplog: pytest.LogCaptureFixture) -> None:
+    rooms = Rooms()
+    server = ControlServer(create_app(rooms, Settings()), bind("the control plane", "127.0.0.1", 0))
+    await server.start()
+    _, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    writer.write(
+        b"POST /v1/rooms/match:1/events HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\n"
+        b'Content-Length: 100\r\n\r\n{"data": 1}'
+    )
+    await writer.drain()
+    writer.close()
+    async with httpx.AsyncClient() as client:
+        response = await client.post(f"http://127.0.0.1:{server.port}/v1/rooms/match:1/events", json={"data": 2})
+    await server.stop()
+    assert response.status_code == 200
+    assert [event.value for _, event in rooms.published] == [b"2"]
+    assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
+
+
+async def test_it_leaves_the_signal_handlers_alone() -> None:
+    before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
+    server = ControlServer(Starlette(), bind("the control plane", "127.0.0.1", 0))
+    await server.start()
+    assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)) == before
+    await server.stop()
+
+
+async def test_stopping_what_was_never_started_closes_the_socket() -> None:
+    server = ControlServer(Starlette(), bind("the control plane", "127.0.0.1", 0))
+    await server.stop()
+    bind("the control plane", "127.0.0.1", server.port).close()
+
+
+def test_a_taken_port_is_told_in_one_line() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(OperatorError) as error:
+            bind("the control plane", "127.0.0.1", port)
+    assert str(error.value) == (
+        f"the control plane cannot listen on 127.0.0.1, port {port}: Address already in use; "
+        "stop what uses it, or choose another port"
+    )
+
+
+@pytest.mark.parametrize("host", ["no host", "203.0.113.1"])
+def test_an_address_that_is_none_of_ours_is_told(host: str) -> None:
+    with pytest.raises(OperatorError, match=f"cannot listen on {host}, port 0: "):
+        bind("the control plane", host, 0)

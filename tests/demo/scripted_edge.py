@@ -1,0 +1,172 @@
+"""A stand-in for an edge and its control plane, under a test's command: real sockets, scripted events, the real page.
+
+It keeps each room's events in a list and answers subscribes from it as an edge does; what an edge never does, such as
+keeping an event back or going silent, a test can make it do.
+"""
+
+import asyncio
+import json
+import mimetypes
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+from websockets.asyncio.server import ServerConnection, serve
+from websockets.datastructures import Headers
+from websockets.exceptions import ConnectionClosed
+from websockets.http11 import Request, Response
+from websockets.typing import Subprotocol
+
+import touchline_server
+
+PAGE = Path(touchline_server.__file__).parent / "demo" / "page"
+DEADLINE_S = 10.0
+
+Json = dict[str, Any]
+
+
+class ScriptedEdge:
+    """What a test says to the page, and what the page said."""
+
+    def __init__(self) -> None:
+        self.port = 0
+        self.matches: list[str] = []
+        self.attribution: str | None = None
+        self.heartbeat_ms = 25_000
+        self.epoch = "first"
+        self.rooms: dict[str, list[Json]] = {}
+        self.received: list[Json] = []
+        self.connections: set[ServerConnection] = set()
+        self.connected = 0
+        self._members: dict[str, set[ServerConnection]] = {}
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/"
+
+    async def publish(self, room: str, data: Any, *, key: str | None = None, kept_back: bool = False) -> Json:
+        """Append an event, and send it to those in the room unless it is to be kept back."""
+        log = self.rooms.setdefault(room, [])
+        offset = log[-1]["offset"] + 3 if log else 5  # a room's offsets have holes: its partition holds other rooms too
+        prev = log[-1]["offset"] if log else None
+        event = {"type": "event", "room": room, "offset": offset, "prev": prev, "ts": _now_ms(), "data": data}
+        event |= {"key": key} if key else {}
+        log.append(event)
+        if not kept_back:
+            await self.send(event, room)
+        return event
+
+    async def send(self, message: Json, room: str | None = None) -> None:
+        """Send a message as it is, to the members of a room or to everybody."""
+        for connection in list(self.connections if room is None else self._members.get(room, ())):
+            try:
+                await connection.send(json.dumps(message))
+            except ConnectionClosed:
+                self.connections.discard(connection)
+
+    async def disconnect(self, code: int | None = None) -> None:
+        """Close all connections with a close code; without one they are lost without a close frame."""
+        for connection in list(self.connections):
+            if code is None:
+                connection.transport.abort()
+            else:
+                await connection.close(code)
+
+    def restart_rooms(self, epoch: str) -> None:
+        """The topics were recreated: another epoch, and nothing in it."""
+        self.epoch = epoch
+        self.rooms.clear()
+
+    def subscribes(self, room: str) -> list[Json]:
+        """All requests for ``room`` so far."""
+        asked = [message["rooms"] for message in self.received if message["type"] == "subscribe"]
+        return [request for rooms in asked for request in rooms if request["room"] == room]
+
+    async def until(self, is_so: Callable[[], bool]) -> None:
+        """Wait for something that the page's messages bring about."""
+        async with asyncio.timeout(DEADLINE_S):
+            while not is_so():  # noqa: ASYNC110 - what is waited for is any change that a test can name
+                await asyncio.sleep(0.01)
+
+    async def talk(self, connection: ServerConnection) -> None:
+        self.connections.add(connection)
+        self.connected += 1
+        try:
+            async for text in connection:
+                message = json.loads(text)
+                self.received.append(message)
+                for answer in self._answers(connection, message):
+                    await connection.send(json.dumps(answer))
+        except ConnectionClosed:
+            pass
+        finally:
+            self.connections.discard(connection)
+            for members in self._members.values():
+                members.discard(connection)
+
+    def _answers(self, connection: ServerConnection, message: Json) -> list[Json]:
+        if message["type"] == "hello":
+            limits = {"message_bytes_max": 65536, "rooms_max": 100}
+            welcome = {"type": "welcome", "session": "s", "edge": "e", "heartbeat_ms": self.heartbeat_ms}
+            return [welcome | {"limits": limits, "time": _now_ms()}]
+        if message["type"] == "unsubscribe":
+            for room in message["rooms"]:
+                self._members.get(room, set()).discard(connection)
+            return [{"type": "unsubscribed", "room": room} for room in message["rooms"]]
+        return [answer for request in message["rooms"] for answer in self._join(connection, request)]
+
+    def _join(self, connection: ServerConnection, request: Json) -> list[Json]:
+        room = request["room"]
+        self._members.setdefault(room, set()).add(connection)
+        log = self.rooms.get(room, [])
+        answer = {"type": "subscribed", "room": room, "epoch": self.epoch, "head": log[-1]["offset"] if log else -1}
+        if request.get("epoch") == self.epoch:
+            return [answer | {"recovered": True}, *(event for event in log if event["offset"] > request["after"])]
+        state = {event["key"]: event for event in log if "key" in event}
+        recent = log[-request["last"] :] if request["last"] else []
+        return [answer | {"recovered": False, "state": list(state.values()), "recent": recent}]
+
+    def answer_http(self, _connection: ServerConnection, request: Request) -> Response | None:
+        path = request.path.split("?")[0].lstrip("/") or "index.html"
+        if path == "ws":
+            return None
+        if path == "demo.json":
+            listed = {"ws_port": self.port, "matches": self.matches, "attribution": self.attribution}
+            return _response(HTTPStatus.OK, "application/json", json.dumps(listed).encode())
+        file = PAGE / path
+        if not file.is_file():
+            return _response(HTTPStatus.NOT_FOUND, "text/plain", b"there is no such file")
+        return _response(HTTPStatus.OK, mimetypes.guess_type(file)[0] or "text/plain", file.read_bytes())
+
+
+@asynccontextmanager
+async def scripted_edge() -> AsyncIterator[ScriptedEdge]:
+    """An edge and its page on one free port of the loopback."""
+    edge = ScriptedEdge()
+    async with serve(
+        edge.talk,
+        "127.0.0.1",
+        0,
+        process_request=edge.answer_http,
+        subprotocols=[Subprotocol("touchline.v1.json")],
+        compression=None,
+        ping_interval=None,
+        close_timeout=1,
+    ) as server:
+        edge.port = next(iter(server.sockets)).getsockname()[1]
+        yield edge
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def _response(status: HTTPStatus, kind: str, body: bytes) -> Response:
+    # No script, style or anything else from elsewhere or from inside the document: the page has to do without.
+    policy = "default-src 'self'; connect-src 'self' ws:"
+    headers = Headers({"Content-Type": kind, "Content-Length": str(len(body)), "Content-Security-Policy": policy})
+    headers["Connection"] = "close"
+    return Response(status.value, status.phrase, headers, body)

@@ -1,0 +1,476 @@
+"""What every log must do: one suite for `KafkaLog` and `SqliteLog`, run against the real thing behind each.
+
+A test module inherits `LogContract` and gives it a fixture ``harness``. `contract_shared` has what others may do to a
+log while it is being read: the embedded log belongs to one process, so nobody can, and only Kafka inherits that.
+
+Rules for a test here:
+
+1. It waits for what must come, with the deadline `WAIT_S`, and never for a length of time.
+2. It asserts nothing of how records are cut into batches, nor which partition a key is in, only that it stays there.
+3. What no log may ever hand out is checked by `Reader`, for every event of every test.
+"""
+
+import asyncio
+import itertools
+import time
+from collections import Counter
+
+import pytest
+
+from log.harness import WAIT_S, Harness, Raw, Reader, as_raw, numbered, read_all, sorted_values
+from touchline_protocol.errors import LogUnavailable
+from touchline_protocol.records import Record
+from touchline_server.log.base import (
+    AppendFailed,
+    CaughtUp,
+    Entry,
+    Gone,
+    Jumped,
+    OffsetOutOfRange,
+    Opened,
+    Position,
+    UnknownTopic,
+)
+
+LARGE_BYTES = 200_000
+OVERTAKEN_BYTES = 32 << 20
+"""More than a log reads ahead for a reader that does not poll."""
+HOUR_MS = 3_600_000
+
+
+class LogContract:
+    """What holds for every log."""
+
+    async def test_a_room_is_in_one_partition_and_in_order(self, harness: Harness) -> None:
+        topic = await harness.create_topic(partitions=4)
+        log = await harness.open_log(topic)
+        rooms = [b"room-%d" % number for number in range(12)]
+        entries = [Entry(room, b"%d" % number) for number in range(30) for room in rooms]
+        positions = [position for part in (entries[:100], entries[100:]) for position in await log.append(topic, part)]
+        reader = Reader(log)
+        await reader.until_values(topic, [entry.value for entry in entries])
+        for room in rooms:
+            places = {place for place, records in reader.records.items() for record in records if record.key == room}
+            assert len(places) == 1
+            seen = [record.value for record in reader.records[places.pop()] if record.key == room]
+            assert seen == [b"%d" % number for number in range(30)]
+        assert len({place for place in reader.records if reader.records[place]}) > 1, "all rooms in one partition"
+        for entry, position in zip(entries, positions, strict=True):
+            records = [one for one in reader.records[topic, position.partition] if one.offset == position.offset]
+            assert [(one.key, one.value) for one in records] == [(entry.key, entry.value)]
+
+    async def test_the_partition_of_a_key_is_known_beforehand(self, harness: Harness) -> None:
+        topic = await harness.create_topic(partitions=5)
+        log = await harness.open_log()
+        keys = [b"room-%d" % number for number in range(40)]
+        positions = await log.append(topic, [Entry(key, b"1") for key in keys])
+        assert [position.partition for position in positions] == [log.partition_of(key, 5) for key in keys]
+
+    async def test_records_appended_by_others_and_by_us_come_each_once(self, harness: Harness) -> None:
+        topic = await harness.create_topic(partitions=2)
+        await harness.append(topic, numbered(20))
+        log = await harness.open_log(topic)
+        reader = Reader(log)
+        await reader.until_caught_up(topic)
+        await log.append(topic, [Entry(b"room", b"%d" % number) for number in range(20, 30)])
+        await harness.append(topic, numbered(10, first=30))
+        await reader.until_values(topic, [b"%d" % number for number in range(40)])
+        assert [record.value for record in reader.all(topic)] == [b"%d" % number for number in range(40)]
+
+    async def test_what_append_returned_for_is_there_after_reopening(self, harness: Harness) -> None:
+        topic = await harness.create_topic()
+        log = await harness.open_log()
+        positions = await log.append(topic, [Entry(b"room", b"1"), Entry(b"room", b"2")])
+        await log.close()
+        reader = Reader(await harness.open_log(topic))
+        await reader.until_caught_up(topic)
+        assert [(record.offset, record.value) for record in reader.all(topic)] == [
+            (positions[0].offset, b"1"),
+            (positions[1].offset, b"2"),
+        ]
+
+    async def test_offsets_and_epoch_stay_over_reopening(self, harness: Harness) -> None:
+        topic = await harness.create_topic()
+        (first,) = await harness.append(topic, numbered(1))
+        log = await harness.open_log(topic)
+        reader = Reader(log)
+        await reader.until_caught_up(topic)
+        await log.close()
+        again = Reader(await harness.open_log(topic))
+        await again.until_caught_up(topic)
+        assert again.epochs == reader.epochs
+        (second,) = await again.log.append(topic, [Entry(b"room", b"1")])
+        assert second.offset > first.offset
+        assert second.partition == first.partition
+
+    async def test_opening_since_a_time_hands_out_all_from_then_on(self, harness: Harness) -> None:
+        topic = await harness.create_topic()
+        base = int(time.time() * 1000) - HOUR_MS
+        positions = await harness.append(topic, [Raw(b"room", b"%d" % n, timestamp=base + n * 1000) for n in range(10)])
+        log = await harness.open_log(topic, since_ms=base + 6000)
+        reader = Reader(log)
+        await reader.until_caught_up(topic)
+        assert [record.value for record in reader.all(topic)] == [b"6", b"7", b"8", b"9"]
+        (opened,) = reader.told(Opened, topic)
+        assert isinstance(opened, Opened)
+        assert opened.starts == {0: positions[6].offset}
+
+    async def test_opening_since_a_time_after_all_records_hands_out_only_new_ones(self, harness: Harness) -> None:
+        topic = await harness.create_topic()
+        await harness.append(topic, numbered(3))
+        log = await harness.open_log(topic, since_ms=int(time.time() * 1000) + HOUR_MS)
+        reader = Reader(log)
+        await reader.until_caught_up(topic)
+        assert reader.all(topic) == []
+        await harness.append(topic, [Raw(b"room", b"new")])
+        await reader.until_values(topic, [b"new"])
+
+    async def test_an_empty_topic_is_caught_up_with_once(self, harness: Harness) -> None:
+        empty = await harness.create_topic(partitions=3)
+        full = await harness.create_topic(partitions=3)
+        await harness.append(full, [record for n in range(5) for record in numbered(4, key=b"room-%d" % n)])
+        log = await harness.open_log(empty, full)
+        reader = Reader(log)
+        await reader.until_caught_up(empty, full)
+        assert len(reader.all(full)) == 20, "CaughtUp before all that was there"
+        await harness.append(empty, numbered(1))
+        await harness.append(full, numbered(1))
+        await reader.until(lambda: len(reader.all(empty)) == 1 and len(reader.all(full)) == 21)
+        assert len(reader.told(CaughtUp, empty)) == len(reader.told(CaughtUp, full)) == 1
+
+    async def test_records_of_every_kind_are_handed_out_untouched(self, harness: Harness) -> None:
+        topic = await harness.create_topic()
+        now = int(time.time() * 1000)
+        kinds = [
+            Raw(b"room", b'{"home": 1}', [("key", b"score"), ("trace", b"\x00\xff")], now - 5),
+            Raw(None, b"no key", [], now - 4),
+            Raw(b"room", None, [("key", b"score")], now - 3),
+            Raw(b"\xff\xfe", b"\xff no JSON, no UTF-8", [], now - 2),
+            Raw(b"", b"", [("key", b""), ("key", b"twice")], now - 1),
+            Raw(None, None, [], now),
+            Raw(b"room", b"x" * LARGE_BYTES, [], now),
+        ]
+        positions = await harness.append(topic, kinds, partition=0)
+        log = await harness.open_log(topic)
+        reader = Reader(log)
+        await reader.until_caught_up(topic)
+        assert [as_raw(record) for record in reader.all(topic)] == kinds
+        end = await log.end(topic, reader.epochs[topic], 0)
+        read = await read_all(
+            log, topic, reader.epochs[topic], 0, after=positions[0].offset - 1, up_to=end - 1, records_max=2
+        )
+        assert [as_raw(record) for record in read] == kinds
+
+    async def test_append_keeps_what_it_is_given(self, harness: Harness) -> None:
+        topic = await harness.create_topic()
+        log = await harness.open_log(topic)
+        before = int(time.time() * 1000)
+        timed = before - HOUR_MS
+        await log.append(
+            topic,
+            [
+                Entry(b"room", b"1", [("key", b"score"), ("other", b"\x00")], timed),
+                Entry(b"room", None, [("key", b"score")], timed + 1),
+                Entry(b"room", b"3"),
+            ],
+        )
+        after = int(time.time() * 1000)
+        reader = Reader(log)
+        await reader.until(lambda: len(reader.all(topic)) == 3)
+        first, second, third = (as_raw(record) for record in reader.all(topic))
+        assert first == Raw(b"room", b"1", [("key", b"score"), ("other", b"\x00")], timed)
+        assert second == Raw(b"room", None, [("key", b"score")], timed + 1)
+        assert third[:3] == (b"room", b"3", [])
+        assert third.timestamp is not None
+        assert before <= third.timestamp <= after
+
+    async def test_many_large_records_come_whole_and_in_order(self, harness: Harness) -> None:
+        topic = await harness.create_topic()
+        log = await harness.open_log(topic)
+        values = [b"%03d" % number + b"x" * LARGE_BYTES for number in range(60)]
+        for start in range(0, 60, 4):
+            await log.append(topic, [Entry(b"room", value) for value in values[start : start + 4]])
+        reader = Reader(log)
+        await reader.until(lambda: len(reader.all(topic)) == len(values))
+        assert [record.value for record in reader.all(topic)] == values
+
+    @pytest.mark.parametrize("records_max", [1, 3, 1000])
+    async def test_read_hands_out_exactly_the_range(self, harness: Harness, records_max: int) -> None:
+        topic = await harness.create_topic()
+        positions = await harness.append(topic, numbered(20))
+        offsets = [position.offset for position in positions]
+        log = await harness.open_log(topic)
+        reader = Reader(log)
+        await reader.until_caught_up(topic)
+        for low, high in ((0, 20), (0, 1), (5, 13), (19, 20)):
+            records = await read_all(
+                log,
+                topic,
+                reader.epochs[topic],
+                0,
+                after=offsets[low] - 1,
+                up_to=offsets[high - 1],
+                records_max=records_max,
+            )
+            assert [record.value for record in records] == [b"%d" % number for number in range(low, high)]
+
+    async def test_read_up_to_beyond_the_end_reaches_it(self, harness: Harness) -> None:
+        topic = await harness.create_topic()
+        await harness.append(topic, numbered(3))
+        log = await harness.open_log(topic)
+        reader = Reader(log)
+        await reader.until_caught_up(topic)
+        epoch = reader.epochs[topic]
+        end = await log.end(topic, epoch, 0)
+        records = await read_all(log, topic, epoch, 0, after=end - 4, up_to=end + 10, records_max=2)
+        assert [record.value for record in records] == [b"0", b"1", b"2"]
+        nothing = await log.read(topic, epoch, 0, after=end - 1, up_to=end - 1, records_max=10)
+        assert list(nothing.records) == []
+
+    async def test_read_goes_on_beside_poll(self, harness: Harness) -> None:
+        topic = await harness.create_topic()
+        await harness.append(topic, numbered(50))
+        log = await harness.open_log(topic)
+        reader = Reader(log)
+        await reader.until_caught_up(topic)
+        epoch = reader.epochs[topic]
+
+        async def write() -> None:
+            for number in range(50, 100):
+                await log.append(topic, [Entry(b"room", b"%d" % number)])
+
+        async def read() -> list[list[Record]]:
+            return [await read_all(log, topic, epoch, 0, after=-1, up_to=49, records_max=7) for _ in range(10)]
+
+        _, _, reads = await asyncio.gather(write(), reader.until(lambda: len(reader.all(topic)) == 100), read())
+        assert [record.value for record in reader.all(topic)] == [b"%d" % number for number in range(100)]
+        assert all(sorted_values(records) == sorted(b"%d" % number for number in range(50)) for records in reads)
+
+    async def test_the_end_is_where_the_next_record_goes(self, harness: Harness) -> None:
+        topic = await harness.create_topic()
+        log = await harness.open_log(topic)
+        reader = Reader(log)
+        await reader.until_caught_up(topic)
+        epoch = reader.epochs[topic]
+        for _ in range(3):
+            end = await log.end(topic, epoch, 0)
+            assert await log.append(topic, [Entry(b"room", b"1")]) == [Position(0, end)]
+
+    async def test_read_of_what_the_log_does_not_hold_is_out_of_range(self, harness: Harness) -> None:
+        topic = await harness.create_topic()
+        positions = await harness.append(topic, numbered(20))
+        log = await harness.open_log(topic)
+        reader = Reader(log)
+        await reader.until_caught_up(topic)
+        epoch = reader.epochs[topic]
+        end = await log.end(topic, epoch, 0)
+        kept = positions[12].offset
+        await harness.trim(topic, 0, kept)
+        with pytest.raises(OffsetOutOfRange):
+            await log.read(topic, epoch, 0, after=kept - 2, up_to=end - 1, records_max=10)
+        records = await read_all(log, topic, epoch, 0, after=kept - 1, up_to=end - 1, records_max=10)
+        assert [record.value for record in records] == [b"%d" % number for number in range(12, 20)]
+        with pytest.raises(OffsetOutOfRange):
+            await log.read(topic, epoch, 0, after=end + 5, up_to=end + 10, records_max=10)
+        for wrong in ("other", "", epoch[:-1]):
+            with pytest.raises(OffsetOutOfRange):
+                await log.read(topic, wrong, 0, after=kept, up_to=end - 1, records_max=10)
+            with pytest.raises(OffsetOutOfRange):
+                await log.end(topic, wrong, 0)
+
+    async def test_offsets_are_not_used_again_after_all_records_are_gone(self, harness: Harness) -> None:
+        topic = await harness.create_topic()
+        last = (await harness.append(topic, numbered(5)))[-1]
+        await harness.trim(topic, 0, last.offset + 1)
+        log = await harness.open_log(topic)
+        reader = Reader(log)
+        await reader.until_caught_up(topic)
+        assert reader.all(topic) == []
+        (position,) = await log.append(topic, [Entry(b"room", b"new")])
+        assert position.offset > last.offset
+        await reader.until_values(topic, [b"new"])
+
+    async def test_a_topic_that_is_not_there_is_gone_until_it_is_made(self, harness: Harness) -> None:
+        name = harness.unused_name()
+        other = await harness.create_topic()
+        log = await harness.open_log(name, other)
+        reader = Reader(log)
+        await reader.until(lambda: bool(reader.told(Gone, name)))
+        await reader.until_caught_up(other)
+        assert name in log.problems
+        await harness.create_topic(name=name)
+        await harness.append(name, numbered(5))
+        await reader.until_values(name, [b"%d" % number for number in range(5)])
+        await reader.until_caught_up(name)
+        await reader.until(lambda: name not in log.problems)
+        assert len(reader.told(Gone, name)) == 1
+
+    async def test_appending_to_an_unknown_topic_says_so_and_makes_none(self, harness: Harness) -> None:
+        name = harness.unused_name()
+        log = await harness.open_log()
+        for _ in range(2):
+            with pytest.raises(UnknownTopic, match=name):
+                await log.append(name, [Entry(b"room", b"1")])
+
+    async def test_create_topics_makes_those_that_are_missing(self, harness: Harness) -> None:
+        there = await harness.create_topic()
+        missing = [harness.unused_name(), harness.unused_name()]
+        log = await harness.open_log(*missing)
+        assert sorted(await log.create_topics([there, *missing], partitions=3, replication=1)) == sorted(missing)
+        assert await log.create_topics([there, *missing], partitions=3, replication=1) == []
+        reader = Reader(log)
+        await reader.until_caught_up(*missing)
+        for topic in missing:
+            opened = reader.told(Opened, topic)[-1]
+            assert isinstance(opened, Opened)
+            assert opened.starts == {0: 0, 1: 0, 2: 0}
+            await log.append(topic, [Entry(b"room", b"1")])
+            await reader.until_values(topic, [b"1"])
+
+    async def test_a_log_that_fails_says_so_and_goes_on_where_it_stopped(self, harness: Harness) -> None:
+        topic = await harness.create_topic()
+        log = await harness.open_log(topic)
+        await log.append(topic, [Entry(b"room", b"0")])
+        reader = Reader(log)
+        await reader.until_values(topic, [b"0"])
+        await log.append(topic, [Entry(b"room", b"1")])
+        await harness.stop()
+        try:
+            polling = asyncio.create_task(reader.until(lambda: bool(log.problems)))
+            async with asyncio.timeout(3 * WAIT_S):
+                with pytest.raises(AppendFailed) as failed:
+                    await log.append(topic, [Entry(b"room", b"unsure")])
+            assert failed.value.positions == []
+            await polling
+            assert all(text and "\n" not in text for text in log.problems.values())
+        finally:
+            await harness.start()
+        await harness.append(topic, numbered(3, first=2))
+
+        def values() -> list[bytes | None]:
+            """Without the one that may have been written although it was not acknowledged."""
+            return [record.value for record in reader.all(topic) if record.value != b"unsure"]
+
+        await reader.until(lambda: len(values()) == 5 and not log.problems)
+        assert values() == [b"%d" % number for number in range(5)]
+        assert len(reader.told(Opened, topic)) == 1
+        assert reader.told(Jumped, topic) == []
+        await log.append(topic, [Entry(b"room", b"5")])
+        await reader.until(lambda: values()[-1] == b"5")
+
+    async def test_a_topic_made_anew_while_nobody_read_has_another_epoch(self, harness: Harness) -> None:
+        topic = await harness.create_topic()
+        await harness.append(topic, numbered(5))
+        log = await harness.open_log(topic)
+        reader = Reader(log)
+        await reader.until_caught_up(topic)
+        await log.close()
+        await harness.recreate_topic(topic)
+        await harness.append(topic, numbered(5, first=100))
+        again = Reader(await harness.open_log(topic))
+        await again.until_caught_up(topic)
+        assert again.epochs[topic] != reader.epochs[topic]
+        assert [record.value for record in again.all(topic)] == [b"%d" % number for number in range(100, 105)]
+        with pytest.raises(OffsetOutOfRange):
+            await again.log.read(topic, reader.epochs[topic], 0, after=-1, up_to=4, records_max=10)
+
+    async def test_a_reader_that_retention_overtook_is_told(self, harness: Harness) -> None:
+        topic = await harness.create_topic()
+        log = await harness.open_log(topic)
+        reader = Reader(log)
+        await reader.until_caught_up(topic)
+        count = OVERTAKEN_BYTES // LARGE_BYTES
+        positions = []
+        for first in range(0, count, 4):
+            positions += await log.append(
+                topic, [Entry(b"room", b"%d" % n + b" " * LARGE_BYTES) for n in range(first, first + 4)]
+            )
+        kept = positions[-3].offset
+        await harness.trim(topic, 0, kept)
+        await reader.until(lambda: [record.offset for record in reader.all(topic)][-1:] == [positions[-1].offset])
+        jumps = reader.told(Jumped, topic)
+        assert jumps[-1:] == [Jumped(topic, 0, kept)]
+        assert [record.offset for record in reader.all(topic)][-3:] == [kept, kept + 1, kept + 2]
+        await log.append(topic, [Entry(b"room", b"on")])
+        await reader.until(lambda: reader.all(topic)[-1].value == b"on")
+
+    async def test_concurrent_appends_are_all_written_each_in_its_order(self, harness: Harness) -> None:
+        topic = await harness.create_topic(partitions=2)
+        log = await harness.open_log(topic)
+        writes = [[Entry(b"room-%d" % n, b"%d/%d" % (n, part)) for part in range(3)] for n in range(100)]
+        positions = await asyncio.gather(*(log.append(topic, entries) for entries in writes))
+        assert len({position for several in positions for position in several}) == 300
+        reader = Reader(log)
+        await reader.until(lambda: len(reader.all(topic)) == 300)
+        at = {
+            (place[1], record.offset): record.value for place, records in reader.records.items() for record in records
+        }
+        for entries, several in zip(writes, positions, strict=True):
+            assert [at[position] for position in several] == [entry.value for entry in entries]
+            assert [position.offset for position in several] == sorted(position.offset for position in several)
+
+    async def test_appending_nothing_is_no_error(self, harness: Harness) -> None:
+        topic = await harness.create_topic()
+        log = await harness.open_log()
+        assert await log.append(topic, []) == []
+
+    async def test_a_cancelled_poll_loses_nothing(self, harness: Harness) -> None:
+        topic = await harness.create_topic(partitions=3)
+        await harness.append(topic, [record for n in range(6) for record in numbered(50, key=b"room-%d" % n)])
+        log = await harness.open_log(topic)
+        reader = Reader(log)
+
+        async def write() -> None:
+            for number in range(50, 80):
+                await log.append(topic, [Entry(b"room-%d" % n, b"%d" % number) for n in range(6)])
+
+        async def poll_and_cancel() -> None:
+            for turns in itertools.cycle(range(8)):
+                poll = asyncio.create_task(log.poll())
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+                poll.cancel()
+                try:
+                    reader.take(await poll)
+                except asyncio.CancelledError:
+                    await asyncio.sleep(0.001)
+                if len(reader.all(topic)) >= 480:
+                    return
+
+        async with asyncio.timeout(WAIT_S):
+            await asyncio.gather(write(), poll_and_cancel())
+        counts = Counter((record.key, record.value) for record in reader.all(topic))
+        assert counts == {(b"room-%d" % n, b"%d" % number): 1 for n in range(6) for number in range(80)}
+
+    async def test_poll_returns_in_about_a_second_when_nothing_happens(self, harness: Harness) -> None:
+        topic = await harness.create_topic()
+        log = await harness.open_log(topic)
+        reader = Reader(log)
+        await reader.until_caught_up(topic)
+        async with asyncio.timeout(WAIT_S):
+            assert await log.poll() == []
+
+    async def test_a_log_without_topics_is_for_appending(self, harness: Harness) -> None:
+        topic = await harness.create_topic()
+        log = await harness.open_log()
+        await log.append(topic, [Entry(b"room", b"1")])
+        assert log.problems == {}
+
+    async def test_close_twice_and_append_afterwards(self, harness: Harness) -> None:
+        topic = await harness.create_topic()
+        log = await harness.open_log(topic)
+        await log.close()
+        await log.close()
+        with pytest.raises(LogUnavailable):
+            await log.append(topic, [Entry(b"room", b"1")])
+
+    async def test_close_finishes_appends_under_way(self, harness: Harness) -> None:
+        topic = await harness.create_topic()
+        log = await harness.open_log()
+        appends = [asyncio.create_task(log.append(topic, [Entry(b"room", b"%d" % n)])) for n in range(20)]
+        await asyncio.sleep(0)
+        await log.close()
+        done = await asyncio.gather(*appends)
+        reader = Reader(await harness.open_log(topic))
+        await reader.until_caught_up(topic)
+        assert [record.offset for record in reader.all(topic)] == sorted(position.offset for (position,) in done)

@@ -1,0 +1,91 @@
+"""The contract of a log that others change while it is being read; see `log.contract`, whose rules hold here too."""
+
+import pytest
+
+from log.harness import Reader, SharedHarness, numbered, read_all
+from touchline_server.log.base import Extended, Gone, OffsetOutOfRange, Opened
+
+
+class SharedLogContract:
+    """What holds for a log that others change while it is being read."""
+
+    async def test_a_deleted_topic_is_gone_and_comes_back_as_another(self, shared: SharedHarness) -> None:
+        topic = await shared.create_topic()
+        other = await shared.create_topic()
+        await shared.append(topic, numbered(5))
+        log = await shared.open_log(topic, other)
+        reader = Reader(log)
+        await reader.until_caught_up(topic, other)
+        old = reader.epochs[topic]
+        await shared.delete_topic(topic)
+        await reader.until(lambda: bool(reader.told(Gone, topic)))
+        assert topic in log.problems
+        await shared.append(other, numbered(3))
+        await reader.until_values(other, [b"0", b"1", b"2"])
+        await shared.create_topic(name=topic)
+        await shared.append(topic, numbered(3, first=100))
+        await reader.until_values(topic, [b"100", b"101", b"102"])
+        assert reader.epochs[topic] != old
+        with pytest.raises(OffsetOutOfRange):
+            await log.read(topic, old, 0, after=-1, up_to=2, records_max=10)
+        await reader.until(lambda: not log.problems)
+
+    @pytest.mark.parametrize("count", [2, 5, 9])
+    async def test_a_topic_made_anew_under_a_reader_is_opened_before_its_records(
+        self, shared: SharedHarness, count: int
+    ) -> None:
+        """Shorter, equally long and longer than the old one: an equal offset must not hide it."""
+        topic = await shared.create_topic()
+        await shared.append(topic, numbered(5))
+        log = await shared.open_log(topic)
+        reader = Reader(log)
+        await reader.until_caught_up(topic)
+        old = reader.epochs[topic]
+        await shared.recreate_topic(topic)
+        await shared.append(topic, numbered(count, first=100))
+        await reader.until(lambda: reader.epochs.get(topic, old) != old)
+        await reader.until_values(topic, [b"%d" % number for number in range(100, 100 + count)])
+        await reader.until_caught_up(topic)
+
+    async def test_added_partitions_are_read_from_their_beginning(self, shared: SharedHarness) -> None:
+        topic = await shared.create_topic(partitions=1)
+        log = await shared.open_log(topic)
+        reader = Reader(log)
+        await shared.append(topic, numbered(5), partition=0)
+        await reader.until_caught_up(topic)
+        await shared.add_partitions(topic, 3)
+        await shared.append(topic, numbered(5, first=5), partition=0)
+        await shared.append(topic, numbered(5, first=10), partition=1)
+        await shared.append(topic, numbered(5, first=15), partition=2)
+        await reader.until_values(topic, [b"%d" % number for number in range(20)])
+        starts = {
+            place: start
+            for event in reader.told(Extended, topic)
+            if isinstance(event, Extended)
+            for place, start in event.starts.items()
+        }
+        assert starts == {1: 0, 2: 0}
+        assert len(reader.told(Opened, topic)) == 1
+        assert [record.value for record in reader.records[topic, 0]] == [b"%d" % number for number in range(10)]
+
+    async def test_offsets_without_records_are_passed_over(self, shared: SharedHarness) -> None:
+        topic = await shared.create_topic()
+        first = await shared.append(topic, numbered(3), partition=0)
+        await shared.leave_hole(topic, 0)
+        last = await shared.append(topic, numbered(3, first=3), partition=0)
+        await shared.leave_hole(topic, 0)
+        log = await shared.open_log(topic)
+        reader = Reader(log)
+        await reader.until_caught_up(topic)
+        values = [b"%d" % number for number in range(6)]
+        assert [record.value for record in reader.all(topic)] == values
+        assert last[0].offset > first[-1].offset + 1, "there is no hole"
+        epoch = reader.epochs[topic]
+        end = await log.end(topic, epoch, 0)
+        for records_max in (1, 2, 100):
+            records = await read_all(
+                log, topic, epoch, 0, after=first[0].offset - 1, up_to=end - 1, records_max=records_max
+            )
+            assert [record.value for record in records] == values
+        hole = await log.read(topic, epoch, 0, after=first[-1].offset, up_to=first[-1].offset + 1, records_max=10)
+        assert hole == ([], first[-1].offset + 1)

@@ -1,0 +1,103 @@
+"""Acting upon a real Kafka from outside, for the log's contract suite: see `log.harness.SharedHarness`."""
+
+import asyncio
+import uuid
+from collections.abc import Sequence
+from typing import cast
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.structs import RecordMetadata
+
+from kafka_broker import KafkaBroker
+from log.harness import Raw
+from touchline_server.config import KafkaSettings
+from touchline_server.log.base import Position
+from touchline_server.log.kafka import KafkaLog
+
+CHECK_MS = 100
+"""How soon a log notices a new topic in tests: quicker than in service, so that tests are quick."""
+
+
+class KafkaHarness:
+    """Topics of its own names in a broker that other tests use too."""
+
+    def __init__(self, broker: KafkaBroker) -> None:
+        self.broker = broker
+        self._logs: list[KafkaLog] = []
+
+    def unused_name(self) -> str:
+        return f"topic-{uuid.uuid4().hex[:12]}"
+
+    async def create_topic(self, partitions: int = 1, name: str | None = None) -> str:
+        name = name or self.unused_name()
+        await self.broker.create(name, partitions)
+        return name
+
+    async def append(self, topic: str, records: Sequence[Raw], *, partition: int | None = None) -> list[Position]:
+        return await self.produce(topic, records, partition=partition)
+
+    async def produce(
+        self, topic: str, records: Sequence[Raw], *, partition: int | None = None, compression: str | None = None
+    ) -> list[Position]:
+        """As `append`, with a choice of the batches' compression."""
+        async with AIOKafkaProducer(
+            bootstrap_servers=self.broker.address, compression_type=compression, acks="all"
+        ) as producer:
+            sent = [await _send(producer, topic, raw, partition) for raw in records]
+            return [Position(one.partition, one.offset) for one in await asyncio.gather(*sent)]
+
+    async def produce_and_abort(self, topic: str, records: Sequence[Raw], *, partition: int | None = None) -> None:
+        """Write records in a transaction that is then aborted."""
+        transaction = f"transaction-{uuid.uuid4()}"
+        async with AIOKafkaProducer(bootstrap_servers=self.broker.address, transactional_id=transaction) as producer:
+            await producer.begin_transaction()
+            for raw in records:
+                await producer.send_and_wait(topic, raw.value, raw.key, partition)
+            await producer.abort_transaction()
+
+    async def trim(self, topic: str, partition: int, before: int) -> None:
+        await self.broker.trim(topic, partition, before)
+
+    async def delete_topic(self, topic: str) -> None:
+        await self.broker.delete(topic)
+
+    async def recreate_topic(self, topic: str, partitions: int = 1) -> None:
+        await self.broker.delete(topic)
+        await self.broker.create(topic, partitions)
+
+    async def add_partitions(self, topic: str, partitions: int) -> None:
+        await self.broker.add_partitions(topic, partitions)
+
+    async def leave_hole(self, topic: str, partition: int) -> None:
+        await self.produce_and_abort(topic, [Raw(b"room", b"aborted")], partition=partition)
+
+    async def stop(self) -> None:
+        await asyncio.to_thread(self.broker.stop)
+
+    async def start(self) -> None:
+        self.broker.launch()
+        await asyncio.to_thread(self.broker.wait_started)
+
+    async def open_log(self, *topics: str, since_ms: int = 0) -> KafkaLog:
+        log = KafkaLog([self.broker.address], KafkaSettings(epoch_check_ms=CHECK_MS))
+        self._logs.append(log)
+        await log.open(topics, since_ms=since_ms)
+        return log
+
+    async def close(self) -> None:
+        """Close all logs that were opened."""
+        for log in self._logs:
+            await log.close()
+
+
+async def _send(
+    producer: AIOKafkaProducer, topic: str, raw: Raw, partition: int | None
+) -> asyncio.Future[RecordMetadata]:
+    headers = list(raw.headers)
+    if raw.key is None and raw.value is None:  # which `send` refuses, and other producers may write
+        batch = producer.create_batch()
+        batch.append(timestamp=raw.timestamp, key=None, value=None, headers=headers)
+        future = await producer.send_batch(batch, topic, partition=partition or 0)
+    else:
+        future = await producer.send(topic, raw.value, raw.key, partition, timestamp_ms=raw.timestamp, headers=headers)
+    return cast(asyncio.Future[RecordMetadata], future)

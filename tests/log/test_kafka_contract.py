@@ -1,0 +1,30 @@
+"""`KafkaLog` keeps the contract of a log, on a real broker."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from kafka_broker import KafkaBroker
+from log.contract import LogContract
+from log.contract_shared import SharedLogContract
+from log.kafka_harness import KafkaHarness
+
+
+@pytest.fixture
+async def harness(kafka: KafkaBroker) -> AsyncIterator[KafkaHarness]:
+    harness = KafkaHarness(kafka)
+    yield harness
+    await harness.close()
+
+
+@pytest.fixture
+def shared(harness: KafkaHarness) -> KafkaHarness:
+    return harness
+
+
+class TestKafkaLog(LogContract):
+    pass
+
+
+class TestSharedKafkaLog(SharedLogContract):
+    pass

@@ -1,0 +1,94 @@
+"""The contract of logs, held by the embedded log in a file."""
+
+import sqlite3
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from log.contract import LogContract
+from log.harness import Harness, Raw
+from touchline_server.config import SqliteSettings
+from touchline_server.log.base import Entry, Log, Position
+from touchline_server.log.sqlite import SqliteLog
+from touchline_server.log.sqlite_retention import trim
+from touchline_server.log.sqlite_store import Store
+
+
+class SqliteHarness:
+    """One file. It belongs to the log that has it open, so what is done from outside goes through that log's thread."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._names = 0
+        self._log: SqliteLog | None = None
+
+    def unused_name(self) -> str:
+        self._names += 1
+        return f"topic-{self._names}"
+
+    async def create_topic(self, partitions: int = 1, name: str | None = None) -> str:
+        name = name or self.unused_name()
+        log = await self._any_log()
+        assert await log.create_topics([name], partitions=partitions, replication=1) == [name]
+        return name
+
+    async def append(self, topic: str, records: Sequence[Raw], *, partition: int | None = None) -> list[Position]:
+        assert not partition, "a topic with one partition has no choice"
+        log = await self._any_log()
+        return await log.append(topic, [Entry(cast(bytes, record.key), *record[1:]) for record in records])
+
+    async def trim(self, topic: str, partition: int, before: int) -> None:
+        log = await self._any_log()
+        await log._opened.call(lambda store: trim(store, store.topics[topic].partitions[partition], before))
+
+    async def recreate_topic(self, topic: str, partitions: int = 1) -> None:
+        """As it happens to an embedded log: somebody removes the file, and it is made anew."""
+        await self.close()
+        for suffix in ("", "-wal"):
+            self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
+        await self.create_topic(partitions, topic)
+
+    async def stop(self) -> None:
+        """The file cannot be written to any more."""
+        await self._query_only(True)
+
+    async def start(self) -> None:
+        await self._query_only(False)
+
+    async def open_log(self, *topics: str, since_ms: int = 0) -> Log:
+        await self.close()
+        return await self._open(topics, since_ms)
+
+    async def close(self) -> None:
+        if self._log is not None:
+            await self._log.close()
+            self._log = None
+
+    async def _any_log(self) -> SqliteLog:
+        return self._log or await self._open((), 0)
+
+    async def _open(self, topics: Sequence[str], since_ms: int) -> SqliteLog:
+        self._log = SqliteLog(self._path, SqliteSettings())
+        await self._log.open(topics, since_ms=since_ms)
+        return self._log
+
+    async def _query_only(self, on: bool) -> None:
+        def switch(store: Store) -> None:
+            connection: sqlite3.Connection = store.connection
+            connection.execute(f"PRAGMA query_only = {on}")
+
+        log = await self._any_log()
+        await log._opened.call(switch)
+
+
+@pytest.fixture
+async def harness(tmp_path: Path) -> AsyncIterator[Harness]:
+    sqlite_harness = SqliteHarness(tmp_path / "log.db")
+    yield sqlite_harness
+    await sqlite_harness.close()
+
+
+class TestSqliteContract(LogContract):
+    """All of it; nobody else can change the file of an embedded log, so `SharedLogContract` is none of its."""

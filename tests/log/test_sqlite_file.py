@@ -1,0 +1,242 @@
+"""The embedded log's file: what it survives, who may open it, and what an operator is told when it cannot be used."""
+
+import asyncio
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from log.harness import WAIT_S, Reader
+from touchline_protocol.errors import OperatorError
+from touchline_server.config import SqliteSettings
+from touchline_server.core.feed import Feed
+from touchline_server.log.base import AppendFailed, Entry
+from touchline_server.log.sqlite import SqliteLog
+from touchline_server.log.sqlite_store import Store
+
+WRITER = """
+import asyncio, sys
+from pathlib import Path
+from touchline_server.config import SqliteSettings
+from touchline_server.core.feed import Feed
+from touchline_server.log.base import Entry
+from touchline_server.log.sqlite import SqliteLog
+
+async def main():
+    log = SqliteLog(Path(sys.argv[1]), SqliteSettings(), [Feed("score", "scores")])
+    await log.open([], since_ms=0)
+    async def write(room):
+        while True:
+            ((_, offset),) = await log.append("scores", [Entry(room, b"1", [("key", b"score")])])
+            print(offset, room.decode(), flush=True)
+    await asyncio.gather(*(write(b"room-%d" % number) for number in range(5)))
+
+asyncio.run(main())
+"""
+
+
+def scores_log(path: Path | None) -> SqliteLog:
+    return SqliteLog(path, SqliteSettings(), [Feed("score", "scores")])
+
+
+async def test_killing_the_process_loses_nothing_that_was_acknowledged(tmp_path: Path) -> None:
+    path = tmp_path / "log.db"
+    acknowledged: dict[int, str] = {}
+    for _ in range(3):
+        # fmt: off
+        with subprocess.Popen([sys.executable, "-c", WRITER, path], stdout=subprocess.PIPE, text=True) as writer:  # noqa: ASYNC220
+            # fmt: on
+            assert writer.stdout is not None
+            watchdog = threading.Timer(WAIT_S, writer.kill)
+            watchdog.start()
+            for _ in range(100):
+                offset, room = writer.stdout.readline().split()
+                assert int(offset) not in acknowledged, "an offset was used twice"
+                acknowledged[int(offset)] = room
+            writer.send_signal(signal.SIGKILL)
+            for line in writer.stdout:  # written to the pipe before it was killed
+                if line.endswith("\n"):
+                    offset, room = line.split()
+                    acknowledged[int(offset)] = room
+            watchdog.cancel()
+    log = scores_log(path)
+    await log.open(["scores"], since_ms=0)
+    reader = Reader(log)
+    await reader.until_caught_up("scores")
+    found = {record.offset: (record.key or b"").decode() for record in reader.all("scores")}
+    assert len(acknowledged) >= 300
+    assert {offset: found.get(offset) for offset in acknowledged} == acknowledged
+    newest = {room: max(offset for offset in found if found[offset] == room) for room in found.values()}
+    assert {one.room_id: one.head for one in await log.snapshot("scores", 0, 1 << 40)} == newest
+    await log.close()
+
+
+def run_writer(path: Path) -> subprocess.CompletedProcess[str]:
+    arguments = [sys.executable, "-c", WRITER, str(path)]
+    return subprocess.run(arguments, capture_output=True, text=True, timeout=WAIT_S, check=False)
+
+
+def names_in(folder: Path) -> list[str]:
+    return [one.name for one in folder.iterdir()]
+
+
+async def test_a_second_process_is_refused_and_told_what_to_do(tmp_path: Path) -> None:
+    path = tmp_path / "log.db"
+    log = scores_log(path)
+    await log.open([], since_ms=0)
+    tried = await asyncio.to_thread(run_writer, path)
+    assert "OperatorError" in tried.stderr
+    assert f"another process has the log {path} open" in tried.stderr
+    await log.append("scores", [Entry(b"a", b"1")])
+    await log.close()
+
+
+async def test_a_second_log_in_the_same_process_is_refused_until_the_first_is_closed(tmp_path: Path) -> None:
+    path = tmp_path / "log.db"
+    first, second = scores_log(path), scores_log(path)
+    await first.open([], since_ms=0)
+    with pytest.raises(OperatorError, match="stop it first"):
+        await second.open([], since_ms=0)
+    await second.close()
+    await second.close()
+    with pytest.raises(AppendFailed):
+        await second.append("scores", [Entry(b"a", b"1")])
+    await first.close()
+    third = scores_log(path)
+    await third.open([], since_ms=0)
+    await third.close()
+
+
+async def test_missing_folders_are_made(tmp_path: Path) -> None:
+    path = tmp_path / "a" / "b" / "log.db"
+    log = scores_log(path)
+    await log.open([], since_ms=0)
+    await log.close()
+    assert path.exists()
+
+
+async def test_a_closed_log_leaves_one_file(tmp_path: Path) -> None:
+    log = scores_log(tmp_path / "log.db")
+    await log.open([], since_ms=0)
+    await log.append("scores", [Entry(b"a", b"1")])
+    await log.close()
+    assert names_in(tmp_path) == ["log.db"]
+
+
+def other_programs_database(path: Path) -> None:
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE precious (things)")
+    connection.close()
+
+
+def log_of_a_later_version(path: Path) -> None:
+    store = Store(path, SqliteSettings(), {}, lambda: 0)
+    store.connection.execute("PRAGMA user_version = 99")
+    store.close()
+
+
+def damaged_log(path: Path) -> None:
+    store = Store(path, SqliteSettings(), {}, lambda: 0)
+    store.create(["scores"], 1)
+    store.close()
+    content = bytearray(path.read_bytes())
+    content[100:] = b"\x5a" * (len(content) - 100)
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("make", "sentence"),
+    [
+        (lambda path: path.write_bytes(b"no database, but a text of some length\n" * 100), "is no SQLite database"),
+        (lambda path: path.mkdir(), "cannot be opened: no file can be opened or made there"),
+        (other_programs_database, "is a database of another program"),
+        (log_of_a_later_version, "was written by another version of Touchline"),
+        (damaged_log, "cannot be opened: the file is damaged"),
+    ],
+)
+async def test_a_file_that_cannot_be_used_is_told_in_one_sentence_and_left_alone(
+    tmp_path: Path, make: object, sentence: str
+) -> None:
+    path = tmp_path / "log.db"
+    assert callable(make)
+    make(path)
+    before = path.read_bytes() if path.is_file() else None
+    log = scores_log(path)
+    with pytest.raises(OperatorError, match=sentence) as raised:
+        await log.open(["scores"], since_ms=0)
+    assert "\n" not in str(raised.value)
+    assert str(path) in str(raised.value)
+    await log.close()
+    assert (path.read_bytes() if path.is_file() else None) == before
+
+
+async def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    log = scores_log(tmp_path / "file" / "folder" / "log.db")
+    with pytest.raises(OperatorError, match="cannot be made"):
+        await log.open([], since_ms=0)
+
+
+async def test_a_full_disk_fails_the_append_and_no_other_and_is_over_when_there_is_room(tmp_path: Path) -> None:
+    log = scores_log(tmp_path / "log.db")
+    await log.open(["scores"], since_ms=0)
+    reader = Reader(log)
+    await log.append("scores", [Entry(b"a", b"1", [("key", b"score")])])
+
+    def limit(store: Store, more_pages: int) -> None:
+        pages = store.connection.execute("PRAGMA page_count").fetchone()[0]
+        store.connection.execute(f"PRAGMA max_page_count = {pages + more_pages}")
+
+    await log._opened.call(lambda store: limit(store, 0))
+    large = Entry(b"a", b"2" * 100_000, [("key", b"score")])
+    small = Entry(b"b", b"3", [("key", b"score")])
+    failed, taken = await asyncio.gather(
+        log.append("scores", [small, large]), log.append("scores", [small]), return_exceptions=True
+    )
+    assert isinstance(failed, AppendFailed)
+    assert "the disk is full" in str(failed)
+    assert failed.positions == []
+    assert taken == [(0, 1)]
+    await log._opened.call(lambda store: limit(store, 1000))
+    assert await log.append("scores", [large]) == [(0, 2)]
+    assert log.problems == {}
+    await reader.until(lambda: len(reader.all("scores")) == 3)
+    heads = {one.room_id: (one.head, len(one.state)) for one in await log.snapshot("scores", 0, 1 << 40)}
+    assert heads == {"a": (2, 1), "b": (1, 1)}
+    await log.close()
+
+
+async def test_an_append_that_makes_no_sense_harms_no_other() -> None:
+    log = scores_log(None)
+    await log.open([], since_ms=0)
+    appends = [log.append("scores", [Entry(b"a", b"%d" % number)]) for number in range(10)]
+    unknown = log.append("unknown", [Entry(b"a", b"1")])
+    too_late = log.append("scores", [Entry(b"a", b"1", (), 1 << 70)])
+    *positions, first, second = await asyncio.gather(*appends, unknown, too_late, return_exceptions=True)
+    assert [position for several in positions if isinstance(several, list) for position in several] == [
+        (0, number) for number in range(10)
+    ]
+    assert isinstance(first, OperatorError)
+    assert isinstance(second, OverflowError)
+    await log.close()
+
+
+async def test_a_damaged_page_shows_as_a_problem_and_does_not_raise_out_of_poll(tmp_path: Path) -> None:
+    path = tmp_path / "log.db"
+    log = scores_log(path)
+    await log.open([], since_ms=0)
+    await log.append("scores", [Entry(b"a", b"%d" % number + b" " * 3000) for number in range(200)])
+    await log.close()
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2 :] = b"\x5a" * (len(content) - len(content) // 2)
+    path.write_bytes(content)
+    log = scores_log(path)
+    await log.open(["scores"], since_ms=0)
+    reader = Reader(log)
+    await reader.until(lambda: bool(log.problems))
+    assert "damaged" in next(iter(log.problems.values()))
+    await log.close()

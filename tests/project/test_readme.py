@@ -1,0 +1,57 @@
+"""Every shell command in README.md is run by a test.
+
+COMMANDS says by which: `tests/file.py::test_name`, or the path of a script that has the command in it. A command new in
+README.md fails here until its test is named, and so does a name whose test or command is gone.
+"""
+
+import ast
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+COMMANDS: dict[str, str] = {
+    "make test": ".ci/run",
+}
+
+FENCED_BLOCK = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def commands_in(markdown: str) -> list[str]:
+    """The commands in the fenced `sh` blocks, in order, with continued lines joined and comments left out."""
+    lines = [line for block in FENCED_BLOCK.findall(markdown) for line in block.replace("\\\n", " ").splitlines()]
+    bare = [" ".join(re.sub(r"(^|\s)#.*", "", line).split()) for line in lines]
+    return [command for command in bare if command]
+
+
+def runs(runner: str, command: str) -> bool:
+    """Whether `runner` is there: a test of that name in that file, or a script that has the command in it."""
+    path, _, test = runner.partition("::")
+    file = ROOT / path
+    if not file.is_file():
+        return False
+    text = file.read_text("utf-8")
+    if not test:
+        return command in text.splitlines()
+    functions = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    return any(node.name == test for node in functions)
+
+
+def test_commands_are_found_with_continued_lines_joined_and_comments_left_out() -> None:
+    markdown = "Text\n```sh\n# first\nmake demo  # then look\n\ncurl -N \\\n  localhost/x#y\n```\n```json\n{}\n```\n"
+    assert commands_in(markdown) == ["make demo", "curl -N localhost/x#y"]
+
+
+def test_every_command_in_the_readme_has_a_test_that_runs_it() -> None:
+    commands = commands_in((ROOT / "README.md").read_text("utf-8"))
+    assert commands, "README.md has no ```sh block"
+    assert [command for command in commands if command not in COMMANDS] == []
+
+
+def test_no_command_is_listed_that_the_readme_lost() -> None:
+    commands = commands_in((ROOT / "README.md").read_text("utf-8"))
+    assert set(COMMANDS) <= set(commands)
+
+
+def test_the_tests_that_run_the_commands_are_there() -> None:
+    assert {command: runner for command, runner in COMMANDS.items() if not runs(runner, command)} == {}

@@ -1,0 +1,51 @@
+"""What a release rests on: one version, and lock files that hold what pyproject.toml asks for."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+from touchline_protocol.version import __version__
+
+ROOT = Path(__file__).parents[2]
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+EDITABLE = PYPROJECT["dependency-groups"]["editable"]
+DEV = [entry for entry in PYPROJECT["dependency-groups"]["dev"] if isinstance(entry, str)]
+SERVER = PYPROJECT["project"]["dependencies"] + PYPROJECT["project"]["optional-dependencies"]["server"]
+LOCKS = {"server": SERVER + EDITABLE, "dev": SERVER + EDITABLE + DEV}
+
+
+def locked(name: str) -> dict[str, Requirement]:
+    """The requirements in a lock file, by package; the one for the newest Python where they differ by its version."""
+    text = (ROOT / "requirements" / f"{name}.lock").read_text("utf-8")
+    pins = [Requirement(line.rstrip("\\ ")) for line in text.splitlines() if re.match(r"\w.*==", line)]
+    return {pin.name: pin for pin in pins}
+
+
+def test_the_changelog_begins_with_this_version() -> None:
+    top = re.search(r"^## \[(.+?)\]", (ROOT / "CHANGELOG.md").read_text("utf-8"), re.MULTILINE)
+    assert top is not None
+    assert top[1] == __version__
+
+
+@pytest.mark.parametrize(("name", "wanted"), LOCKS.items(), ids=LOCKS.keys())
+def test_a_lock_holds_what_pyproject_asks_for(name: str, wanted: list[str]) -> None:
+    pins = locked(name)
+    stale = [
+        str(want)
+        for want in map(Requirement, wanted)
+        if want.name not in pins or not want.specifier.contains(str(pins[want.name].specifier).removeprefix("=="))
+    ]
+    assert stale == [], "run: make lock"
+
+
+def test_what_is_tested_is_what_runs() -> None:
+    server, dev = locked("server"), locked("dev")
+    assert {name: pin for name, pin in server.items() if name not in dev or dev[name].specifier != pin.specifier} == {}
+
+
+@pytest.mark.parametrize("name", LOCKS)
+def test_a_lock_names_no_index(name: str) -> None:
+    assert "://" not in (ROOT / "requirements" / f"{name}.lock").read_text("utf-8")

@@ -1,0 +1,187 @@
+"""The specification is right: its tables are those of the code, and its examples are messages of the protocol."""
+
+import re
+from pathlib import Path
+from typing import Any, get_args
+
+import msgspec
+import pytest
+
+from touchline_protocol import codes, limits
+from touchline_protocol.codecs import BY_SUBPROTOCOL, JSON
+from touchline_protocol.messages import (
+    ClientMessage,
+    Event,
+    Limits,
+    Message,
+    RoomRequest,
+    ServerMessage,
+    Skipped,
+    Subscribe,
+    Subscribed,
+)
+from touchline_protocol.records import REASONS
+
+PROTOCOL = Path(__file__).parents[2] / "protocol"
+TEXT = (PROTOCOL / "README.md").read_text("utf-8")
+KINDS = {kind.__struct_config__.tag: kind for kind in (*get_args(ClientMessage), *get_args(ServerMessage))}
+
+
+def section(title: str) -> str:
+    """The text under a heading, up to the next heading of any level."""
+    match = re.search(rf"^#+ {re.escape(title)}$\n(.*?)(?=^#|\Z)", TEXT, re.MULTILINE | re.DOTALL)
+    assert match, f"there is no section {title}"
+    return match[1]
+
+
+def tables(markdown: str) -> list[list[list[str]]]:
+    """The rows of each table, without its head."""
+    found = re.findall(r"^\|.*\|\n\|[-|]+\|\n((?:\|.*\|\n)*)", markdown, re.MULTILINE)
+    return [[[cell.strip() for cell in row.strip("|").split(" | ")] for row in table.splitlines()] for table in found]
+
+
+def blocks(language: str) -> list[list[str]]:
+    """The lines of each fenced block in a language."""
+    return [block.splitlines() for block in re.findall(rf"^```{language}\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)]
+
+
+def test_the_errors_are_those_of_the_code() -> None:
+    [table] = tables(section("Errors"))
+    assert table == [[f"`{error.code}`", error.recovery.value, error.meaning] for error in codes.ERRORS.values()]
+
+
+def test_the_closes_are_those_of_the_code() -> None:
+    [table] = tables(section("Closes"))
+    assert table == [
+        [str(close.code), f"`{close.name}`", close.recovery.value, close.meaning] for close in codes.CLOSES.values()
+    ]
+
+
+def test_what_to_do_after_a_code_is_said_for_every_recovery() -> None:
+    assert re.findall(r"^- `(\w+)`:", section("Codes"), re.MULTILINE) == [recovery.value for recovery in codes.Recovery]
+
+
+def test_the_limits_are_those_of_the_code() -> None:
+    [table] = tables(section("Limits"))
+    ours = {name: value for name, value in vars(limits).items() if name.isupper()}
+    assert {row[0].strip("`"): int(row[1]) for row in table} == ours
+
+
+def test_the_reasons_for_bad_records_are_those_of_the_code() -> None:
+    table = tables(section("Kafka records"))[-1]
+    assert {row[0].strip("`"): row[1] for row in table} == REASONS
+
+
+def test_the_subprotocols_are_those_of_the_code() -> None:
+    [subprotocols, _] = tables(section("The connection"))
+    assert [row[0].split("`")[1] for row in subprotocols] == list(BY_SUBPROTOCOL)
+
+
+def fields_of(kind: Any) -> dict[str, bool]:
+    """The names of a struct's fields on the wire, and whether each has to be there."""
+    return {field.encode_name: field.required for field in msgspec.structs.fields(kind)}
+
+
+def fields_in(table: list[list[str]]) -> dict[str, bool]:
+    """The same by a table, where a question mark stands behind what may be absent."""
+    return {row[0].strip("`?"): "?" not in row[0] for row in table}
+
+
+@pytest.mark.parametrize("tag", KINDS)
+def test_the_fields_of_a_message_are_those_of_its_struct(tag: str) -> None:
+    found = tables(section(f"`{tag}`"))
+    expected = fields_of(KINDS[tag])
+    assert fields_in(found[0] if found else []) == expected
+
+
+@pytest.mark.parametrize(("tag", "kind"), [("subscribe", RoomRequest), ("welcome", Limits)])
+def test_the_fields_of_what_a_message_holds_are_those_of_its_struct(tag: str, kind: Any) -> None:
+    assert fields_in(tables(section(f"`{tag}`"))[1]) == fields_of(kind)
+
+
+@pytest.mark.parametrize("tag", KINDS)
+def test_the_examples_of_a_message_are_written_as_we_write_them(tag: str) -> None:
+    lines = re.findall(r"^\{.*\}$", section(f"`{tag}`"), re.MULTILINE)
+    assert lines
+    for line in lines:
+        message: Message = (
+            JSON.decode_client(line.encode())
+            if KINDS[tag] in get_args(ClientMessage)
+            else JSON.decode_server(line.encode())
+        )
+        assert isinstance(message, KINDS[tag])
+        assert JSON.encode(message).decode() == line
+
+
+def test_every_example_belongs_to_the_section_of_a_message() -> None:
+    in_sections = [line for tag in KINDS for line in re.findall(r"^\{.*\}$", section(f"`{tag}`"), re.MULTILINE)]
+    assert [line for block in blocks("json") for line in block] == in_sections
+
+
+class Follower:
+    """A client that follows one room by the rules of the section "Following a room", and does nothing else."""
+
+    def __init__(self) -> None:
+        self.epoch = ""
+        self.cursor = self.covered = -1
+        self.state: dict[str, Any] = {}
+
+    def take(self, message: ServerMessage) -> None:
+        """Go by the table."""
+        match message:
+            case Subscribed(recovered=False):
+                self.state = {event.key: event.data for event in message.state if event.key is not None}
+                self.epoch = message.epoch
+                self.cursor = self.covered = message.head
+            case Subscribed():
+                self.covered = self.cursor
+            case Skipped():
+                self.covered = max(self.covered, message.to)
+            case Event() if message.offset > self.cursor:
+                assert message.prev is None or message.prev <= self.covered, "a gap"
+                self.cursor = message.offset
+                self.covered = max(self.covered, message.offset)
+                self._keep(message)
+
+    def _keep(self, event: Event) -> None:
+        if event.key is not None and event.data is None:
+            self.state.pop(event.key, None)
+        elif event.key is not None:
+            self.state[event.key] = event.data
+
+
+def test_the_session_by_hand_goes_by_the_rules() -> None:
+    """No gap, and each time that the client resumes, its cursor is the one that the rules lead to."""
+    room = Follower()
+    resumed = 0
+    for line in [line for block in blocks("session") for line in block]:
+        direction, payload = line[:2], line[2:].encode()
+        if direction == "> ":
+            sent = JSON.decode_client(payload)
+            assert JSON.encode(sent) == payload
+            if isinstance(sent, Subscribe) and sent.rooms[0].after is not None:
+                assert (sent.rooms[0].epoch, sent.rooms[0].after) == (room.epoch, room.cursor)
+                resumed += 1
+        else:
+            assert direction == "< "
+            received = JSON.decode_server(payload)
+            assert JSON.encode(received) == payload
+            room.take(received)
+    assert resumed == 1
+    assert (room.epoch, room.cursor, room.state) == ("Lq9-0", 0, {"score": {"home": 0, "away": 0}})
+
+
+def test_every_file_of_vectors_is_described_and_every_one_described_is_there() -> None:
+    described = {row[0].strip("`") for row in tables(section("Test vectors"))[0]}
+    files = {path.name for path in (PROTOCOL / "vectors").iterdir()}
+    plain = {"message-<type>.json" if name.startswith("message-") else name for name in files}
+    assert plain == described
+
+
+def test_links_lead_somewhere() -> None:
+    headings = {
+        re.sub(r"[^\w -]", "", title).strip().lower().replace(" ", "-")
+        for title in re.findall(r"^#+ (.*)$", TEXT, re.MULTILINE)
+    }
+    for target in re.findall(r"\]\(([^)]+)\)", TEXT):
+        assert target[1:] in headings if target.startswith("#") else (PROTOCOL / target).exists(), target
