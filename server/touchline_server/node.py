@@ -106,7 +106,12 @@ class Node:
     async def failed(self) -> None:
         """Wait until a part fails that should run for ever, and raise what it failed with: a mistake of ours."""
         assert self._pump is not None  # noqa: S101 - to be called after `start`
-        await asyncio.shield(self._pump)
+        assert self._edge is not None  # noqa: S101
+        parts = (self._pump, self._edge.failure)
+        await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
+        for part in parts:
+            if part.done():
+                part.result()
 
     def problems(self) -> Mapping[str, str]:
         """Why the server is not ready, by what it concerns."""

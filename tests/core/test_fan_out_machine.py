@@ -18,7 +18,8 @@ from touchline_server.core.feed import Feed
 from touchline_server.core.hub import Hub, HubLimits
 from touchline_server.core.room import Flush
 from touchline_server.core.session import Session, SessionLimits
-from touchline_server.core.subscription import Next, Phase, Subscription
+from touchline_server.core.stream import Stream
+from touchline_server.core.subscription import Next, Phase, Step, Subscription
 
 TOPIC = "score-events"
 ROOMS = ("a", "b")
@@ -193,6 +194,16 @@ class FanOut(RuleBasedStateMachine):
                 self._subscribe(client, name, RoomView(after, view.epoch), "all")
 
     @precondition(lambda self: self.clients)
+    @rule(data=st.data(), room=st.sampled_from(ROOMS), ahead=st.integers(0, 6))
+    def come_from_another_edge(self, data: st.DataObject, room: str, ahead: int) -> None:
+        """A client comes with a cursor beyond what this edge has read, or beyond the log: a wrong one."""
+        client = data.draw(st.sampled_from(self.clients))
+        stream = self._stream_of(room)
+        if f"score:{room}" not in client.views:
+            after = self.read_up_to[stream.partition] - 1 + ahead
+            self._subscribe(client, f"score:{room}", RoomView(after, stream.epoch), "all")
+
+    @precondition(lambda self: self.clients)
     @rule(data=st.data(), room=st.sampled_from(ROOMS))
     def leave(self, data: st.DataObject, room: str) -> None:
         client = data.draw(st.sampled_from(self.clients))
@@ -250,8 +261,8 @@ class FanOut(RuleBasedStateMachine):
         subscription, need = self.wanting.pop(0)
         if subscription.phase is Phase.LEFT:
             return
-        if subscription.generation != subscription.room.generation:
-            subscription.session.stepped(subscription, subscription.catch_up())
+        if subscription.generation != subscription.room.generation or subscription.session.paused:
+            subscription.session.stepped(subscription, Step(b"", Next.STEP))
             return
         stream = subscription.room.stream
         if need is Next.END:
@@ -306,8 +317,12 @@ class FanOut(RuleBasedStateMachine):
     def _check(self, client: Client, name: str, view: RoomView) -> None:
         subscription = client.session.subscriptions[name]
         assert view.joined
-        assert subscription.phase is Phase.LIVE
         room = subscription.room
+        if subscription.phase is Phase.AHEAD:  # all is read, and its cursor is the room's place or another room's
+            assert subscription.cursor < room.stream.next_offset
+            assert not any(event.offset > subscription.cursor for event in room.events)
+        else:
+            assert subscription.phase is Phase.LIVE
         records = [r for r in self.log[room.stream.partition] if f"score:{r.key.decode()}" == name]
         if client.deliver[name] == "all":
             start = view.starts[-1] if view.starts else view.first
@@ -334,6 +349,11 @@ class FanOut(RuleBasedStateMachine):
         else:
             client.session.stepped(subscription, step)
         return True
+
+    def _stream_of(self, room: str) -> Stream:
+        found = self.hub.room(f"score:{room}")
+        assert found is not None
+        return found.stream
 
     def _end(self, partition: int) -> int:
         return self.log[partition][-1].offset + 1 if self.log[partition] else 0

@@ -113,8 +113,10 @@ class ModelServer:
                     self._subscribe(request, message.id)
             case Unsubscribe():
                 for room in message.rooms:
-                    del self.joined[room]
-                    self._say(Unsubscribed(room=room))
+                    if self.joined.pop(room, None) is None:  # it was refused meanwhile
+                        self._say(Error(code="not_subscribed", message="not here", room=room))
+                    else:
+                        self._say(Unsubscribed(room=room))
 
     def bring(self, room: str, count: int) -> None:
         """Send a client of a room its next events, or say that they are skipped."""
@@ -134,7 +136,7 @@ class ModelServer:
     def send_again(self, room: str, count: int) -> None:
         """Send events twice that were sent before."""
         sent = [entry for entry in self.logs[room].entries if entry.offset <= self.joined[room].at]
-        for entry in sent[-count:]:
+        for entry in sent[max(0, len(sent) - count) :]:
             self._say(entry.message(room))
 
     def lose_next(self, room: str) -> None:
@@ -143,7 +145,7 @@ class ModelServer:
         entries = log.after(joined.at)
         # The first of a log has no event before it, so nobody can tell that it is missing; and the one lost must have
         # one after it, or there is nothing yet to tell it by.
-        if len(entries) > 1 and not (joined.request.deliver == "latest"):
+        if len(entries) > 1 and joined.request.deliver != "latest":
             joined.at = entries[0].offset
             self.lost += 1
 

@@ -5,10 +5,11 @@
     CONNECTING   it failed                           WAITING      the wait grows
     CONNECTING   it failed and would again           CLOSED       `failure` says why
     GREETING     welcome                             OPEN         every room is asked for from its cursor
-    GREETING     goaway                              WAITING
+    GREETING     goaway, silence, lost connection    WAITING
     OPEN         goaway                              LEAVING      still served, until its time to leave has come
     OPEN         silence, a lost connection          WAITING
     LEAVING      its time has come                   CONNECTING   to any edge
+    LEAVING      goaway                              LEAVING      the newest counts
     LEAVING      silence, a lost connection          WAITING      until that time
     WAITING      its time has come                   CONNECTING
     any of them  a close or error that says give up  CLOSED       `failure` says why

@@ -1,7 +1,10 @@
-"""Where the command line's events go: over HTTP to a running server, or straight into a log."""
+"""Where the command line's events go: over HTTP to a running server, or straight into a log.
+
+Both are a `touchline_server.playback.Publisher` that is closed at the end.
+"""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import TypeAlias
 from urllib.parse import quote
 
 import httpx
@@ -15,23 +18,10 @@ from touchline_server.log.open_log import make_log
 from touchline_server.log.publish import append_events
 from touchline_server.publishing import NewEvent, Placed, PublishFailed
 
+Publisher: TypeAlias = "HttpPublisher | LogPublisher"
+
 REQUEST_SECONDS_MAX = 30.0
 """A server whose log is away answers sooner with what is wrong."""
-
-
-class Publisher(Protocol):
-    """Takes a room's events in order."""
-
-    async def publish(self, room: str, events: Sequence[NewEvent]) -> list[Placed]:
-        """Publish ``events``, at most a thousand; returns where they are, in the log for good.
-
-        Raises:
-            PublishFailed: not all are there for sure; trying again can succeed.
-            OperatorError: trying again cannot.
-        """
-
-    async def close(self) -> None:
-        """Let go of connections."""
 
 
 class LogPublisher:

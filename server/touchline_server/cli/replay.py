@@ -12,12 +12,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from touchline_protocol.errors import OperatorError
 from touchline_protocol.rooms import split_room
+from touchline_server.playback import Report, play
 from touchline_server.sources.simulator import simulate as simulated
 from touchline_server.sources.statsbomb import ATTRIBUTION, read_match
 from touchline_server.sources.timeline import MATCH, SCORE, Timed
 
 from .options import ApiKeyOption, ConfigOption, DirectLogOption, ServerOption, open_publisher
-from .play import Report, play
 from .publishers import Publisher
 
 

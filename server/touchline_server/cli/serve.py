@@ -20,6 +20,7 @@ from touchline_server.config import LOOPBACK_HOSTS, Settings, load_settings
 from .options import ConfigOption, LogOption
 
 if TYPE_CHECKING:
+    from touchline_server.demo.app import Programme
     from touchline_server.node import Node
 
 HostOption: TypeAlias = Annotated[
@@ -78,11 +79,25 @@ def demo(
 
     It runs from memory: no Kafka and no file is needed.
     """
-    from touchline_server.demo.app import run_demo  # noqa: PLC0415 - a server's parts are loaded by those who serve
+    from touchline_server.demo.app import made_up, replayed  # noqa: PLC0415 - for those who serve alone
 
     settings = load_settings(config, {"log": "sqlite://", "port": port, "control_port": control_port})
+    programme = made_up(matches, rate) if match is None else replayed(match)
+    for note in programme.notes:
+        typer.echo(f"note: {note}", err=True)
     _log_to_stderr()
-    uvloop.run(run_demo(settings, match=match, matches=matches, rate=rate))
+    uvloop.run(_demo(settings, programme))
+
+
+async def _demo(settings: Settings, programme: "Programme") -> None:
+    from touchline_server.demo.app import run_demo  # noqa: PLC0415 - as above
+
+    def ready(node: "Node") -> None:
+        typer.echo(f"The demo's page is at http://{_in_url(settings.control_host)}:{node.control_port}/ until Ctrl-C.")
+        if programme.attribution:
+            typer.echo(f"{programme.attribution}.")
+
+    await _unless(_stop_on_signals(), run_demo(programme, settings, ready))
 
 
 async def _serve(settings: Settings, say: Callable[[str], None]) -> None:

@@ -141,6 +141,8 @@ class Subscription:
 
     def ended(self, end: int | None) -> Step:
         """The log's end after `Next.END`, None where it could not be asked: wait there, or start over."""
+        if self.cursor <= self.room.place:
+            return Step(self._greeting(), Next.STEP)  # the room came there while the log was asked
         if end is not None and self.cursor >= end:
             return self.lost()
         return self._wait()

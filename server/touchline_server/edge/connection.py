@@ -59,7 +59,7 @@ class Connection(asyncio.Protocol):
         self.queued = False
         self.spoke_ms = 0
         self.paused_at: float | None = None
-        self._fragments: list[bytes] = []
+        self._fragments: bytearray | None = None
         self._protocol = ServerProtocol(
             select_subprotocol=handshake.select_subprotocol,
             max_size=edge.settings.message_bytes_max,
@@ -110,7 +110,9 @@ class Connection(asyncio.Protocol):
             self.edge.turns.catch_up(self)
 
     def say(self, data: bytes) -> None:
-        """Write frames outside of a flush."""
+        """Write frames outside of a flush; none are no word to the client, who may be due a beat."""
+        if not data:
+            return
         self.spoke_ms = self.edge.now_ms()
         self.transport.write(data)
 
@@ -119,9 +121,7 @@ class Connection(asyncio.Protocol):
         session = self.session
         if session is None:
             return
-        output = session.take_output()
-        if output:
-            self.say(output)
+        self.say(session.take_output())
         if session.closing is not None:
             self.close(session.closing)
 
@@ -161,11 +161,15 @@ class Connection(asyncio.Protocol):
         if frame.opcode == wrong:
             self.close(codes.WRONG_FRAME, f"the subprotocol is {self.session.codec.subprotocol}")
             return
-        if not frame.fin or self._fragments:
-            self._fragments.append(bytes(frame.data))
+        if frame.fin and self._fragments is None:
+            self._receive(self.session, bytes(frame.data))
+            return
+        # Not a list: websockets bounds the bytes of a message, and not how many fragments, empty ones too, it has.
+        if self._fragments is None:
+            self._fragments = bytearray()
+        self._fragments += frame.data
         if frame.fin:
-            payload = b"".join(self._fragments) or bytes(frame.data)
-            self._fragments.clear()
+            payload, self._fragments = bytes(self._fragments), None
             self._receive(self.session, payload)
 
     def _receive(self, session: Session, payload: bytes) -> None:

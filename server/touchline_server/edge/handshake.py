@@ -24,7 +24,7 @@ Refusal = tuple[http.HTTPStatus, str]
 
 def refuse(request: Request, origins: Sequence[str], *, full: bool) -> Refusal | None:
     """Why the request is not let in, or None where it is."""
-    if urlsplit(request.path).path != PATH:
+    if not _is_ours(request.path):
         return http.HTTPStatus.NOT_FOUND, f"There is nothing here; the WebSocket is at {PATH}.\n"
     if not _origin_allowed(request.headers, origins):
         return (
@@ -55,6 +55,14 @@ def codec_of(protocol: ServerProtocol) -> Codec:
     return BY_SUBPROTOCOL.get(protocol.subprotocol or "", JSON)
 
 
+def _is_ours(target: str) -> bool:
+    """A target is a path with its query; RFC 9112 section 3.2.2 has a server take a whole URL too."""
+    try:
+        return urlsplit(target).path == PATH
+    except ValueError:
+        return False
+
+
 def _origin_allowed(headers: Headers, origins: Sequence[str]) -> bool:
     """Only browsers send an Origin. A page of the same host may connect, whatever its port; others must be listed."""
     try:
@@ -64,6 +72,7 @@ def _origin_allowed(headers: Headers, origins: Sequence[str]) -> bool:
     if origin is None or "*" in origins or origin in origins:
         return True
     try:
-        return host is not None and urlsplit(origin).hostname == urlsplit(f"//{host}").hostname
+        page = urlsplit(origin).hostname
+        return page is not None and host is not None and page == urlsplit(f"//{host}").hostname
     except ValueError:
         return False

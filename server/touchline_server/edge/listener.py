@@ -16,7 +16,7 @@ from touchline_protocol.codecs import CODECS
 from touchline_protocol.messages import Beat, Goaway
 from touchline_server.config import Settings
 from touchline_server.core.hub import Hub
-from touchline_server.core.session import SessionLimits
+from touchline_server.core.session import SessionLimits, SessionState
 
 from .connection import LINGER_S, Connection
 from .replayer import Replayer, ReplaySource
@@ -49,8 +49,14 @@ class Edge:
         self.time = self._loop.time
         self._replayer = Replayer(hub, source)
         self.turns = Turns(
-            hub, clients_max=settings.flush_slice_clients, now_ms=self.now_ms, fetch=self._replayer.fetch
+            hub,
+            clients_max=settings.flush_slice_clients,
+            now_ms=self.now_ms,
+            fetch=self._replayer.fetch,
+            failed=self._fail,
         )
+        self.failure: asyncio.Future[None] = self._loop.create_future()
+        """Done, with what went wrong, when a part fails that should run for ever: a mistake of ours."""
         self._server: asyncio.Server | None = None
         self._timer: asyncio.TimerHandle | None = None
         # Insertion-ordered, since each kind has one time limit: the next to be late is always the first.
@@ -58,11 +64,12 @@ class Edge:
         self._greeting: dict[Connection, float] = {}
         self._closing: dict[Connection, float] = {}
         self._round: list[Connection] = []
+        self._round_step = 0
         self._empty: asyncio.Event | None = None
 
     async def start(self, listening: socket.socket) -> None:
         """Serve on a bound socket."""
-        self._replayer.start(self.turns, self.settings.replays_max)
+        self._replayer.start(self.turns, self.settings.replays_max, self._fail)
         self._server = await self._loop.create_server(lambda: Connection(self), sock=listening, backlog=BACKLOG)
         self._tick()
 
@@ -138,15 +145,17 @@ class Edge:
         """Heartbeats and slow clients: a part of all connections, so that all have their turn twice per heartbeat."""
         if not self._round:
             self._round = list(self._connections)
-        ticks = self.settings.heartbeat_ms / 2000 / TICK_S
+            ticks = self.settings.heartbeat_ms / 2000 / TICK_S
+            # Of the round, not of the connections: many may go while it lasts, and it has to end in time all the same.
+            self._round_step = 1 + int(len(self._round) / ticks)
         quiet_since = self.now_ms() - self.settings.heartbeat_ms // 2
-        for _ in range(min(len(self._round), 1 + int(len(self._connections) / ticks))):
+        for _ in range(min(len(self._round), self._round_step)):
             self._look_at(self._round.pop(), now, quiet_since)
 
     def _look_at(self, connection: Connection, now: float, quiet_since: int) -> None:
         session = connection.session
-        if session is None:
-            return
+        if session is None or session.state is not SessionState.OPEN:
+            return  # nothing is said before the welcome
         if connection.paused_at is not None:
             if now - connection.paused_at > self.settings.lag_seconds_max:
                 connection.close(codes.TOO_SLOW)
@@ -156,9 +165,14 @@ class Edge:
     def _say_goaway(self) -> None:
         share = self.settings.drain_ms / len(self._connections)
         for number, connection in enumerate(self._connections):
-            if connection.session is not None:
+            session = connection.session
+            if session is not None and session.state is SessionState.OPEN:
                 message = Goaway(reconnect_ms=int(number * share), reason="this edge is stopping")
-                connection.say(connection.session.codec.frame(message))
+                connection.say(session.codec.frame(message))
+
+    def _fail(self, error: Exception) -> None:
+        if not self.failure.done():
+            self.failure.set_exception(error)
 
     async def _wait_closed(self) -> None:
         if self._connections:

@@ -1,20 +1,22 @@
 """The replayer: brings clients what only the log holds.
 
 At most ``replays_max`` catch-ups read the log at once; the others wait in the order they came. Each is read in chunks,
-and after each chunk flow control has a say: a client that takes no more gives up its place, and queues again later.
+and flow control has a say after each part of one that fills a write buffer: a client that takes no more gives up its
+place, and queues again later.
 
 Knows the log only as a `ReplaySource`, which the node makes of it.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
 
 from touchline_protocol import codes
 from touchline_protocol.errors import LogUnavailable
 from touchline_protocol.records import Record
 from touchline_server.core.hub import Hub
-from touchline_server.core.subscription import Next, Phase, Step, Subscription, Wanted
+from touchline_server.core.stream import RoomEvent
+from touchline_server.core.subscription import STEP_BYTES, Next, Phase, Step, Subscription, Wanted
 
 if TYPE_CHECKING:
     from .connection import Connection
@@ -53,9 +55,12 @@ class Replayer:
         self._queue: asyncio.Queue[tuple[Subscription, Next]] = asyncio.Queue()
         self._tasks: list[asyncio.Task[None]] = []
 
-    def start(self, turns: "Turns", replays_max: int) -> None:
-        """Begin to serve; ``turns`` takes the clients over when they need the log no more."""
-        self._tasks = [asyncio.create_task(self._work(turns), name=f"replay-{n}") for n in range(replays_max)]
+    def start(self, turns: "Turns", replays_max: int, failed: Callable[[Exception], None]) -> None:
+        """Begin to serve; ``turns`` takes the clients over when they need the log no more.
+
+        ``failed`` is told what ends a worker: a mistake of ours.
+        """
+        self._tasks = [asyncio.create_task(self._run(turns, failed), name=f"replay-{n}") for n in range(replays_max)]
 
     async def stop(self) -> None:
         """End the catch-ups under way."""
@@ -66,6 +71,12 @@ class Replayer:
     def fetch(self, subscription: Subscription, need: Next) -> None:
         """Queue a subscription whose step asked for the log, or for its end."""
         self._queue.put_nowait((subscription, need))
+
+    async def _run(self, turns: "Turns", failed: Callable[[Exception], None]) -> None:
+        try:
+            await self._work(turns)
+        except Exception as error:  # noqa: BLE001 - a task's error is seen by nobody, and clients would wait for ever
+            failed(error)
 
     async def _work(self, turns: "Turns") -> None:
         while True:
@@ -83,13 +94,14 @@ class Replayer:
                     self.fetch(subscription, need)
                 continue
             if subscription.phase is not Phase.LEFT:
-                if step.data:
-                    connection.say(step.data)
+                connection.say(step.data)
                 subscription.session.stepped(subscription, step)
                 turns.catch_up(connection)
 
     async def _end(self, subscription: Subscription) -> Step:
         """Is a cursor beyond what this edge has read one of the future, or of no log at all?"""
+        if _is_over(subscription):
+            return Step(b"", Next.STEP)  # unasked: or whoever joins and leaves all the time would keep the log busy
         try:
             end = await self._source.end(subscription.wanted)
         except LogUnavailable:
@@ -112,8 +124,22 @@ class Replayer:
             if replayed is None:
                 return subscription.lost()
             events = self._hub.replayed(subscription.room, wanted.stream, replayed.records)
-            connection.say(subscription.replay(events, replayed.reached).data)
+            for part, reached in _parts(events, replayed.reached):
+                connection.say(subscription.replay(part, reached).data)
+                if subscription.session.paused:
+                    break  # what is left of the chunk is read again
         return Step(b"", Next.STEP)
+
+
+def _parts(events: Sequence[RoomEvent], reached: int) -> Iterator[tuple[Sequence[RoomEvent], int]]:
+    """Cut what was read into parts that fill a write buffer, each with how far it goes."""
+    begin = size = 0
+    for position, event in enumerate(events):
+        size += event.size
+        if size >= STEP_BYTES:
+            yield events[begin : position + 1], event.offset
+            begin, size = position + 1, 0
+    yield events[begin:], reached
 
 
 def _is_over(subscription: Subscription) -> bool:

@@ -8,6 +8,7 @@ Rules:
 
 1. Nothing per client per event but its write: no encoding, no task, no queue, no await.
 2. A room's next flush begins when the one before is written out; what comes in meanwhile goes out joined.
+3. A turn that raises is a mistake of ours, and rooms could be left half written: it is told to ``failed``.
 """
 
 import asyncio
@@ -63,15 +64,22 @@ class Writing:
 
 
 class Turns:
-    """Takes the turns. ``fetch`` is given subscriptions that need the log."""
+    """Takes the turns. ``fetch`` is given subscriptions that need the log, ``failed`` what a turn raised."""
 
     def __init__(
-        self, hub: Hub, *, clients_max: int, now_ms: Callable[[], int], fetch: Callable[[Subscription, Next], None]
+        self,
+        hub: Hub,
+        *,
+        clients_max: int,
+        now_ms: Callable[[], int],
+        fetch: Callable[[Subscription, Next], None],
+        failed: Callable[[Exception], None],
     ) -> None:
         self._hub = hub
         self._clients_max = clients_max
         self._now_ms = now_ms
         self._fetch = fetch
+        self._failed = failed
         self._loop = asyncio.get_running_loop()
         self._large: deque[Writing] = deque()
         self._behind: deque[Connection] = deque()
@@ -92,11 +100,19 @@ class Turns:
 
     def _turn(self) -> None:
         self._scheduled = False
+        try:
+            more = self._take_turn()
+        except Exception as error:  # noqa: BLE001 - a callback's error would end in the loop's log, and the edge hang
+            self._failed(error)
+            return
+        if more:
+            self.wake()
+
+    def _take_turn(self) -> bool:
         more_large = self._go_on_with_large()
         more_ready = self._flush_ready()
         more_behind = self._bring_up()
-        if more_large or more_ready or more_behind:
-            self.wake()
+        return more_large or more_ready or more_behind
 
     def _go_on_with_large(self) -> bool:
         if self._large:
@@ -144,8 +160,7 @@ class Turns:
         if session is None or subscription is None:
             return 0
         step = subscription.catch_up()
-        if step.data:
-            connection.say(step.data)
+        connection.say(step.data)
         if step.next in (Next.LOG, Next.END):
             self._fetch(subscription, step.next)
         else:

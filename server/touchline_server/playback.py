@@ -9,15 +9,13 @@ the log twice. That is all that can be done without the log's help: a recorded m
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import msgspec
 
 from touchline_protocol.errors import OperatorError
-from touchline_server.publishing import NewEvent, PublishFailed, new_event
+from touchline_server.publishing import NewEvent, Placed, PublishFailed, new_event
 from touchline_server.sources.timeline import Timed
-
-from .publishers import Publisher
 
 BATCH_EVENTS_MAX = 500
 BATCH_BYTES_MAX = 1 << 20
@@ -27,6 +25,18 @@ PATIENCE_SECONDS = 60.0
 """So long a server or a log may be away before playing gives up: a restart or a broker's change takes less."""
 RETRY_SECONDS_MIN = 0.1
 RETRY_SECONDS_MAX = 2.0
+
+
+class Publisher(Protocol):
+    """Takes a room's events in order: a node, or what the command line publishes through."""
+
+    async def publish(self, room: str, events: Sequence[NewEvent]) -> Sequence[Placed]:
+        """Publish ``events``; returns where they are, in the log for good.
+
+        Raises:
+            PublishFailed: not all are there for sure; trying again can succeed.
+            OperatorError: trying again cannot.
+        """
 
 
 class Report(NamedTuple):

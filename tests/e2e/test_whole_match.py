@@ -1,0 +1,77 @@
+"""The main job: every client sees the whole match, in order, once, whatever happens to it and to the edges.
+
+``E2E_CLIENTS=1000 pytest tests/e2e/test_whole_match.py`` runs it at full size.
+"""
+
+import asyncio
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import msgspec
+import pytest
+from e2e.whole_match import REPLAY_SPEED, Scenario, Seen, play
+from kafka_broker import KafkaBroker
+from processes import EdgeProcess, touchline_command
+from sources.matches import KNOWN
+
+from touchline_server.sources.statsbomb import read_match
+
+CLIENTS = int(os.environ.get("E2E_CLIENTS", "45"))
+PARTITIONS = 8
+MINUTES_MAX = 20
+"""At full size all of it runs on two cores, the broker and a thousand clients included."""
+
+
+@pytest.mark.timeout(MINUTES_MAX * 60)
+async def test_every_client_sees_the_whole_match_in_order_and_once(kafka: KafkaBroker, tmp_path: Path) -> None:
+    file = KNOWN[min(1, len(KNOWN) - 1)].path  # a real match where there is one
+    timeline = list(read_match(file).timeline)
+    scenario = Scenario(
+        CLIENTS,
+        file,
+        match_id="15946",
+        events=msgspec.json.decode(file.read_bytes()),
+        length_s=timeline[-1].due_s / REPLAY_SPEED,
+    )
+    score = {item.key: item.data for item in timeline if item.feed == "score"}
+    log = f"kafka://{kafka.address}"
+    config = tmp_path / "touchline.toml"
+    config.write_text('[feeds]\nmatch = { topic = "whole-match" }\nscore = { topic = "whole-score" }\n')
+    await touchline_command("topics", "--create", "--partitions", str(PARTITIONS), "--log", log, "--config", str(config))
+    ports = list(_free_ports(4))
+    edges = [EdgeProcess(f"edge-{n}", log, config, (ports[2 * n], ports[2 * n + 1])) for n in range(2)]
+    try:
+        await asyncio.gather(*(edge.start() for edge in edges))
+        seen, cuts = await play(scenario, log, config, edges)
+    finally:
+        await asyncio.gather(*(edge.stop() for edge in edges))
+
+    assert len(seen) == CLIENTS
+    assert cuts >= CLIENTS // 6, "the network did not fail enough to mean something"
+    for client in seen:
+        _check(client, scenario, score)
+
+
+def _check(client: Seen, scenario: Scenario, score: dict[str | None, object]) -> None:
+    assert client.gaps == 0
+    assert client.restarts == 0
+    offsets = [event.offset for event in client.events]
+    assert offsets == sorted(set(offsets))
+    seen = [event.data for event in client.events]
+    if client.kind == "joins late":
+        assert seen == scenario.events[len(scenario.events) - len(seen) :]
+    else:
+        assert seen == scenario.events
+    assert client.score == score
+
+
+def _free_ports(count: int) -> Iterator[int]:
+    """Ports that were free a moment ago; an edge that is started again needs the one that it had."""
+    with ExitStack() as stack:
+        for _ in range(count):
+            sock = stack.enter_context(socket.socket())
+            sock.bind(("127.0.0.1", 0))
+            yield sock.getsockname()[1]

@@ -1,0 +1,131 @@
+"""A whole match, end to end: a file replayed into Kafka, two edges, and clients that stay, join late, or are cut off.
+
+Everything is what a user runs: ``touchline`` commands in processes of their own, the Python SDK, the real broker. Half
+of the clients take json, half msgpack. Clients that are cut off come back, by themselves, to either edge. One edge is
+stopped and started again meanwhile.
+"""
+
+import asyncio
+import random
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import touchline
+from processes import EdgeProcess, touchline_command
+from relay import Relay
+from touchline_protocol.codecs import CodecName
+
+Kind = Literal["there from the start", "joins late", "is cut off"]
+KINDS: tuple[Kind, ...] = ("there from the start", "joins late", "is cut off")
+
+REPLAY_SPEED = 600
+"""A match of 93 minutes in some 10 seconds, 400 events/s."""
+
+CUTS_PER_CLIENT = 2
+"""How often a client of the third kind is cut off, on average."""
+
+BACKOFF = touchline.Backoff(0.05, 0.5)
+"""Short, so that a client is cut off several times within the 10 seconds."""
+
+
+class Scenario(NamedTuple):
+    """How many clients, and the match: its file, its id, its events in order, and how long its replay takes."""
+
+    clients: int
+    file: Path
+    match_id: str
+    events: list[Any]
+    length_s: float
+    seed: int = 20180818
+
+    @property
+    def there_from_start(self) -> int:
+        return sum(1 for number in range(self.clients) if KINDS[number % len(KINDS)] != "joins late")
+
+
+class Seen(NamedTuple):
+    """What one client saw of the match, and the score's state that it ended with."""
+
+    kind: Kind
+    events: list[touchline.Event]
+    score: dict[str, Any]
+    gaps: int
+    restarts: int
+
+
+class Crowd:
+    """All clients."""
+
+    def __init__(self, scenario: Scenario, urls: list[str], relay: Relay) -> None:
+        self.scenario = scenario
+        self.urls = urls
+        self.relay = relay
+        self.random = random.Random(scenario.seed)
+        self.there = 0
+        self.all_there = asyncio.Event()
+
+    async def run(self) -> list[Seen]:
+        """Run all clients until each has seen the match's last event, and the score at full time."""
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(self._client(number)) for number in range(self.scenario.clients)]
+        return [task.result() for task in tasks]
+
+    async def cut(self) -> None:
+        """Cut off clients of the third kind, again and again, for as long as the match lasts."""
+        cuts = CUTS_PER_CLIENT * self.scenario.clients // len(KINDS)
+        for _ in range(cuts):
+            await asyncio.sleep(self.random.uniform(0, 2 * self.scenario.length_s / cuts))
+            self.relay.cut_one()
+
+    async def _client(self, number: int) -> Seen:
+        kind = KINDS[number % len(KINDS)]
+        codec: CodecName = "json" if number % 2 else "msgpack"
+        url = f"ws://127.0.0.1:{self.relay.port}/ws" if kind == "is cut off" else self.random.choice(self.urls)
+        if kind == "joins late":
+            await self.all_there.wait()
+            await asyncio.sleep(self.random.uniform(0, self.scenario.length_s))
+        async with touchline.connect(url, codec=codec, retry_first=True, proxy=False, backoff=BACKOFF) as client:
+            score = client.subscribe(f"score:{self.scenario.match_id}")
+            match = client.subscribe(f"match:{self.scenario.match_id}", last=1)
+            await score.joined()
+            await match.joined()
+            if kind != "joins late":
+                self._one_more_is_there()
+            events = await self._until_the_last(match)
+            while (period := score.state.get("period")) is None or period.data["name"] != "Full time":
+                await anext(score)
+            state = {key: event.data for key, event in score.state.items()}
+            return Seen(kind, events, state, match.gaps + score.gaps, match.restarts + score.restarts)
+
+    async def _until_the_last(self, match: touchline.Subscription) -> list[touchline.Event]:
+        events: list[touchline.Event] = []
+        async for event in match:
+            events.append(event)
+            if event.data == self.scenario.events[-1]:
+                break
+        return events
+
+    def _one_more_is_there(self) -> None:
+        self.there += 1
+        if self.there == self.scenario.there_from_start:
+            self.all_there.set()
+
+
+async def play(scenario: Scenario, log: str, config: Path, edges: list[EdgeProcess]) -> tuple[list[Seen], int]:
+    """Let the crowd in, replay the match, restart an edge on the way.
+
+    Returns what each client saw, and how often one was cut off.
+    """
+    relay = Relay([edge.port for edge in edges], random.Random(scenario.seed))
+    async with relay.running(), asyncio.TaskGroup() as group:
+        crowd = Crowd(scenario, [edge.url for edge in edges], relay)
+        watching = group.create_task(crowd.run())
+        await crowd.all_there.wait()
+        room = f"match:{scenario.match_id}"
+        replay = ("replay", str(scenario.file), "--room", room, "--speed", str(REPLAY_SPEED))
+        replaying = group.create_task(touchline_command(*replay, "--log", log, "--config", str(config)))
+        group.create_task(crowd.cut())
+        await asyncio.sleep(scenario.length_s / 3)
+        await edges[1].restart()
+        await replaying
+        return await watching, relay.cuts

@@ -1,0 +1,19 @@
+"""The edge is tested on the loop that it runs on in production."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+
+import pytest
+import uvloop
+from node_fixture import RunningNode, running_node
+
+
+def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    return {"uvloop": uvloop.new_event_loop}
+
+
+@pytest.fixture
+async def node() -> AsyncIterator[RunningNode]:
+    """A node with the default limits."""
+    async with running_node() as running:
+        yield running

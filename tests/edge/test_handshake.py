@@ -1,0 +1,185 @@
+"""Who may open a WebSocket, and what others are told."""
+
+import asyncio
+
+import pytest
+from node_fixture import RunningNode, eventually, running_node
+from websockets.exceptions import InvalidStatus
+from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
+from websockets.typing import Subprotocol
+
+from touchline_protocol import codes
+from touchline_protocol.codecs import JSON, MSGPACK
+from touchline_protocol.messages import Error, Hello, Subscribe, Welcome
+
+KNOWN = [Subprotocol(JSON.subprotocol), Subprotocol(MSGPACK.subprotocol)]
+
+
+async def status_of(node: RunningNode, target: str = "/ws", method: str = "GET", **headers: str) -> int:
+    async with node.raw() as client:
+        await client.request(target, {name.replace("_", "-"): value for name, value in headers.items()}, method)
+        return await client.status()
+
+
+async def test_without_a_subprotocol_messages_are_json(node: RunningNode) -> None:
+    async with node.client(subprotocols=None) as client:
+        assert client.websocket.subprotocol is None
+
+
+@pytest.mark.parametrize(
+    ("offered", "chosen"),
+    [
+        (KNOWN, JSON),
+        (KNOWN[::-1], MSGPACK),
+        ([Subprotocol("chat"), *KNOWN[::-1]], MSGPACK),
+        ([Subprotocol("touchline.v2.json"), KNOWN[0]], JSON),
+    ],
+)
+async def test_the_first_known_subprotocol_is_taken(node: RunningNode, offered: list[Subprotocol], chosen: object) -> None:
+    assert chosen in (JSON, MSGPACK)
+    codec = JSON if chosen is JSON else MSGPACK
+    async with node.client(codec, subprotocols=offered) as client:
+        assert client.websocket.subprotocol == codec.subprotocol
+
+
+async def test_subprotocols_of_which_none_is_known_are_refused(node: RunningNode) -> None:
+    with pytest.raises(InvalidStatus) as caught:
+        async with node.client(subprotocols=[Subprotocol("chat")]):
+            pass
+    assert caught.value.response.status_code == 400
+    assert JSON.subprotocol in bytes(caught.value.response.body or b"").decode()
+
+
+async def test_compression_is_not_negotiated(node: RunningNode) -> None:
+    async with node.client(extensions=[ClientPerMessageDeflateFactory()]) as client:
+        assert "Sec-WebSocket-Extensions" not in client.websocket.response.headers  # type: ignore[union-attr]
+        await client.join("score:1")
+
+
+@pytest.mark.parametrize(
+    ("origin", "status"),
+    [
+        ("http://127.0.0.1:3000", 101),
+        ("https://127.0.0.1", 101),
+        ("https://listed.example", 101),
+        ("https://listed.example:8443", 403),
+        ("http://listed.example", 403),
+        ("https://other.example", 403),
+        ("https://127.0.0.1.other.example", 403),
+        ("null", 403),
+        ("nonsense", 403),
+        ("http://[", 403),
+        ("http://", 403),
+    ],
+)
+async def test_pages_connect_from_the_same_host_or_a_listed_origin(origin: str, status: int) -> None:
+    async with running_node(origins=["https://listed.example"]) as node:
+        assert await status_of(node, Origin=origin) == status
+
+
+async def test_a_star_lets_all_pages_in() -> None:
+    async with running_node(origins=["*"]) as node:
+        assert await status_of(node, Origin="https://other.example") == 101
+
+
+async def test_no_page_is_let_in_by_a_host_that_names_none(node: RunningNode) -> None:
+    assert await status_of(node, Host=":80", Origin="null") == 403
+
+
+async def test_several_origins_are_refused(node: RunningNode) -> None:
+    assert await status_of(node, Origin=f"http://{node.host}\r\nOrigin: http://{node.host}") == 403
+
+
+@pytest.mark.parametrize("target", ["/", "/ws/", "/wsx", "/metrics", "//[", "*"])
+async def test_other_paths_are_not_found(node: RunningNode, target: str, caplog: pytest.LogCaptureFixture) -> None:
+    assert await status_of(node, target) == 404
+    assert not caplog.records
+
+
+@pytest.mark.parametrize("target", ["/ws", "/ws?token=1", "http://live.example/ws"])
+async def test_the_path_may_have_a_query(node: RunningNode, target: str) -> None:
+    assert await status_of(node, target) == 101
+
+
+async def test_plain_http_is_told_to_upgrade(node: RunningNode) -> None:
+    assert await status_of(node, Upgrade="", Connection="") == 426
+
+
+@pytest.mark.parametrize("header", ["Sec_WebSocket_Key", "Sec_WebSocket_Version"])
+async def test_an_incomplete_handshake_is_a_bad_request(node: RunningNode, header: str) -> None:
+    assert await status_of(node, **{header: ""}) == 400
+
+
+async def test_an_edge_that_is_full_says_so_and_takes_clients_again_later() -> None:
+    async with running_node(connections_max=2) as node, node.client():
+        async with node.client():
+            assert await status_of(node) == 503
+        await eventually(lambda: node.edge.connections == 1)
+        assert await status_of(node) == 101
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(200) + b"\r\n",
+        b"hello\r\n\r\n",
+        b"GET /ws HTTP/1.1\r\nno colon\r\n\r\n",
+        b"\r\n\r\n",
+        b"\xff" * 10_000,
+        b"GET /ws HTTP/1.1\r\nHost: x\r\nX: " + b"x" * 100_000,
+        b"GET /" + b"x" * 100_000,
+        b"GET /ws HTTP/1.1\r\n" + b"X: y\r\n" * 1_000,
+    ],
+    ids=["tls", "words", "header", "nothing", "endless", "huge header", "huge path", "many headers"],
+)
+async def test_what_is_no_http_request_ends_the_connection(
+    node: RunningNode, sent: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with node.raw() as client:
+        await client.send_bytes(sent)
+        answer = await client.read_all()
+        assert not answer.startswith(b"HTTP/1.1 101")
+    await eventually(lambda: node.edge.connections == 0)
+    assert not caplog.records
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET /ws HTTP/1.1\r\nHost: "], ids=["nothing", "a part"])
+async def test_a_stranger_who_does_not_go_on_is_cut(sent: bytes) -> None:
+    async with running_node(handshake_ms=200) as node, node.raw() as client:
+        await client.send_bytes(sent)
+        assert await client.read_all() == b""
+
+
+async def test_no_hello_in_time_closes_with_4001() -> None:
+    async with running_node(handshake_ms=200) as node, node.client(greeted=False) as client:
+        assert await client.closed() == (codes.HELLO_TIMEOUT.code, codes.HELLO_TIMEOUT.name)
+
+
+async def test_who_said_hello_in_time_stays() -> None:
+    async with running_node(handshake_ms=200) as node, node.client() as client:
+        await asyncio.sleep(0.4)  # twice the handshake time, in which nothing may happen
+        await client.join("score:1")
+
+
+@pytest.mark.parametrize(
+    "first", [JSON.encode(Subscribe(rooms=[])), b'{"type":"greetings"}', b"nonsense", b"", b'{"type":"hello","agent":1}']
+)
+async def test_a_first_message_that_is_no_hello_closes_with_4500(node: RunningNode, first: bytes) -> None:
+    async with node.client(greeted=False) as client:
+        await client.send_bytes(first)
+        assert (await client.closed())[0] == codes.HELLO_EXPECTED.code
+
+
+async def test_a_second_hello_is_out_of_order(node: RunningNode) -> None:
+    async with node.client() as client:
+        await client.send(Hello())
+        assert (await client.expect(Error)).code == codes.OUT_OF_ORDER.code
+
+
+async def test_a_client_need_not_wait_for_the_welcome(node: RunningNode) -> None:
+    async with node.client(greeted=False) as client:
+        await client.send(Hello(agent="test"))
+        await client.send_bytes(b'{"type":"subscribe","rooms":[{"room":"score:1"}],"new":{"x":[1]}}')
+        welcome = await client.expect(Welcome)
+        assert (welcome.edge, welcome.heartbeat_ms) == ("edge-1", 25_000)
+        assert (await client.next()).__class__.__name__ == "Subscribed"

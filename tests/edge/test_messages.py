@@ -1,0 +1,232 @@
+"""What clients send, and what each is answered: errors, closes, and that nobody else is harmed."""
+
+import tracemalloc
+from typing import Any
+
+import pytest
+from node_fixture import RunningNode, client_frame, eventually, running_node
+from websockets.frames import Opcode
+
+from touchline_protocol import codes
+from touchline_protocol.codecs import CODECS, JSON, MSGPACK, Codec
+from touchline_protocol.messages import Error, Event, RoomRequest, Subscribe, Subscribed, Unsubscribe, Unsubscribed
+
+
+def subscribe(*rooms: str, **more: Any) -> Subscribe:
+    return Subscribe(rooms=[RoomRequest(room=room) for room in rooms], **more)
+
+
+@pytest.mark.parametrize("codec", CODECS)
+@pytest.mark.parametrize(
+    ("sent", "code"),
+    [
+        ({"type": "subscribe"}, codes.BAD_MESSAGE),
+        ({"type": "subscribe", "rooms": []}, codes.BAD_MESSAGE),
+        ({"type": "subscribe", "rooms": [{"room": "score:1"}] * 101}, codes.BAD_MESSAGE),
+        ({"type": "subscribe", "rooms": [{"room": "score:1", "last": 1001}]}, codes.BAD_MESSAGE),
+        ({"type": "subscribe", "rooms": [{"room": "score:1", "after": -2, "epoch": "x"}]}, codes.BAD_MESSAGE),
+        ({"type": "subscribe", "rooms": [{"room": "score:1", "after": 1}]}, codes.BAD_MESSAGE),
+        ({"type": "subscribe", "rooms": [{"room": "score:1", "epoch": "x"}]}, codes.BAD_MESSAGE),
+        ({"rooms": []}, codes.BAD_MESSAGE),
+        ([], codes.BAD_MESSAGE),
+        ("hello", codes.BAD_MESSAGE),
+        ({"type": "welcome"}, codes.UNKNOWN_TYPE),
+        ({"type": "subscribe", "rooms": [{"room": "score"}]}, codes.BAD_ROOM),
+        ({"type": "subscribe", "rooms": [{"room": ":"}]}, codes.BAD_ROOM),
+        ({"type": "subscribe", "rooms": [{"room": "score:" + "x" * 129}]}, codes.BAD_ROOM),
+        ({"type": "subscribe", "rooms": [{"room": "chat:1"}]}, codes.UNKNOWN_FEED),
+        ({"type": "unsubscribe", "rooms": ["score:1"]}, codes.NOT_SUBSCRIBED),
+        ({"type": "unsubscribe", "rooms": ["nonsense"]}, codes.NOT_SUBSCRIBED),
+        ({"type": "hello"}, codes.OUT_OF_ORDER),
+    ],
+)
+async def test_each_mistake_is_answered_by_its_code_and_the_connection_stays(
+    node: RunningNode, codec: Codec, sent: Any, code: codes.ErrorCode
+) -> None:
+    async with node.client(codec) as client:
+        await client.send_bytes(codec._encoder.encode(sent))
+        error = await client.expect(Error)
+        assert error.code == code.code
+        assert error.message
+        await client.join("score:1")
+
+
+async def test_rooms_of_one_subscribe_are_answered_each_with_its_id(node: RunningNode) -> None:
+    async with node.client() as client:
+        await client.send(subscribe("score:1", "score:1", "chat:1", "match:1", "x" * 500, id=7))
+        answers = [await client.next() for _ in range(5)]
+        assert {(type(answer).__name__, answer.room[:8], answer.id) for answer in answers} == {  # type: ignore[union-attr]
+            ("Subscribed", "score:1", 7),
+            ("Error", "score:1", 7),
+            ("Error", "chat:1", 7),
+            ("Subscribed", "match:1", 7),
+            ("Error", "xxxxxxxx", 7),
+        }
+        found = {answer.code for answer in answers if isinstance(answer, Error)}
+        assert found == {codes.ALREADY_SUBSCRIBED.code, codes.UNKNOWN_FEED.code, codes.BAD_ROOM.code}
+        await client.send(Unsubscribe(rooms=["score:1"], id=8))
+        assert await client.expect(Unsubscribed) == Unsubscribed(room="score:1", id=8)
+
+
+async def test_no_more_rooms_than_allowed_and_one_left_makes_room_for_another() -> None:
+    async with running_node(rooms_max=2) as node, node.client() as client:
+        await client.join("score:1")
+        await client.join("score:2")
+        await client.send(subscribe("score:3"))
+        assert (await client.expect(Error)).code == codes.TOO_MANY_ROOMS.code
+        await client.leave("score:1")
+        await client.join("score:3")
+
+
+async def test_after_unsubscribed_nothing_of_the_room_follows_until_it_is_joined_again(node: RunningNode) -> None:
+    async with node.client() as client:
+        await client.join("score:1")
+        await client.join("score:2")
+        await node.publish("score:1", 1)
+        await client.events(1)
+        await client.leave("score:1")
+        await node.publish("score:1", 2, key="k")
+        await node.publish("score:2", 3)
+        assert [event.room for event in await client.events(1)] == ["score:2"]
+        joined = await client.join("score:1")
+        assert [event.data for event in joined.state] == [2]
+        await node.publish("score:1", 4)
+        assert [event.data for event in await client.events(1)] == [4]
+
+
+async def test_both_codecs_see_the_same_events(node: RunningNode) -> None:
+    values = [{"a": [1, 2.5, None, True, "ü€😀"]}, "text", 0, None, [], {"n": -(2**63), "m": 2**64 - 1}]
+    async with node.client(JSON) as first, node.client(MSGPACK) as second:
+        for client in (first, second):
+            await client.join("score:1")
+        for value in values:
+            await node.publish("score:1", value, key="k")
+        told = await first.events(len(values))
+        assert told == await second.events(len(values))
+        assert [event.data for event in told] == values
+        assert [event.prev for event in told[1:]] == [event.offset for event in told[:-1]]
+
+
+@pytest.mark.parametrize(
+    ("codec", "opcode", "code"),
+    [(JSON, Opcode.BINARY, codes.WRONG_FRAME), (MSGPACK, Opcode.TEXT, codes.WRONG_FRAME)],
+)
+async def test_a_frame_of_the_other_codecs_kind_closes_with_1003(
+    node: RunningNode, codec: Codec, opcode: Opcode, code: codes.CloseCode
+) -> None:
+    async with node.client(codec) as client:
+        await client.websocket.send(b"{}", text=opcode is Opcode.TEXT)
+        assert (await client.closed())[0] == code.code
+
+
+@pytest.mark.parametrize(
+    ("frames", "code"),
+    [
+        (client_frame(Opcode.TEXT, b'{"type":"\xff"}'), codes.INVALID_TEXT),
+        (client_frame(Opcode.TEXT, b"\xc3", fin=False) + client_frame(Opcode.CONT, b"("), codes.INVALID_TEXT),
+        (client_frame(Opcode.TEXT, b"x" * 65_537), codes.TOO_BIG),
+        (client_frame(Opcode.TEXT, b"x" * 40_000, fin=False) + client_frame(Opcode.CONT, b"x" * 40_000), codes.TOO_BIG),
+        (b"\x81\x02{}", codes.PROTOCOL_ERROR),
+        (client_frame(Opcode.CONT, b"x"), codes.PROTOCOL_ERROR),
+        (b"\xf1" + client_frame(Opcode.TEXT, b"x")[1:], codes.PROTOCOL_ERROR),
+        (b"\x83" + client_frame(Opcode.TEXT, b"x")[1:], codes.PROTOCOL_ERROR),
+        (b"\x89\xfe\x00\x7e" + bytes(130), codes.PROTOCOL_ERROR),
+        (client_frame(Opcode.TEXT, b"nonsense") * 5, codes.TOO_MANY_ERRORS),
+        (client_frame(Opcode.CLOSE, b"\x03\xe8"), codes.NORMAL),
+    ],
+    ids=[
+        "not utf-8",
+        "a character cut in fragments",
+        "too big",
+        "too big in fragments",
+        "not masked",
+        "nothing to continue",
+        "reserved bits",
+        "reserved opcode",
+        "long ping",
+        "errors",
+        "close",
+    ],
+)
+async def test_what_breaks_the_protocol_closes_with_its_code(frames: bytes, code: codes.CloseCode) -> None:
+    async with running_node(errors_max=5) as node, node.raw() as client:
+        await client.open()
+        await client.send_bytes(frames)
+        assert await client.close_code() == code.code
+        client.sock.close()
+        await eventually(lambda: node.edge.connections == 0)
+
+
+async def test_the_largest_message_is_read(node: RunningNode) -> None:
+    async with node.client() as client:
+        message = b'{"type":"subscribe","rooms":[{"room":"score:1"}]}'
+        await client.send_bytes(message + b" " * (65_536 - len(message)))
+        await client.expect(Subscribed)
+
+
+async def test_a_message_may_come_in_fragments_with_a_ping_between(node: RunningNode) -> None:
+    async with node.raw() as client:
+        await client.open()
+        message = JSON.encode(subscribe("score:ü"))
+        await client.send_frame(Opcode.TEXT, b"", fin=False)
+        for byte in message:
+            await client.send_frame(Opcode.CONT, bytes((byte,)), fin=False)
+        await client.send_frame(Opcode.PING, b"between")
+        await client.send_frame(Opcode.CONT, b"")
+        assert await client.next_frame() == b"\x8a\x07between"
+        assert (await client.next()).room == "score:ü"  # type: ignore[union-attr]
+        await client.send(Unsubscribe(rooms=["score:ü"]))
+        assert isinstance(await client.next(), Unsubscribed)
+
+
+async def test_fragments_that_never_end_take_no_memory(node: RunningNode) -> None:
+    async with node.raw() as client:
+        await client.open()
+        await client.send_frame(Opcode.TEXT, b"", fin=False)
+        tracemalloc.start()
+        try:
+            for _ in range(20):
+                await client.send_bytes(client_frame(Opcode.CONT, b"", fin=False) * 10_000)
+                await client.send_frame(Opcode.PING, b"")
+                assert await client.next_frame() == b"\x8a\x00"
+            taken, _ = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert taken < 1_000_000  # 200,000 references alone are 1.6 MB
+
+
+async def test_several_messages_in_one_write_are_answered_in_order(node: RunningNode) -> None:
+    async with node.raw() as client:
+        await client.open()
+        await client.send_bytes(
+            client_frame(Opcode.TEXT, JSON.encode(Unsubscribe(rooms=["score:1"], id=1)))
+            + client_frame(Opcode.PING, b"p")
+            + client_frame(Opcode.TEXT, JSON.encode(Unsubscribe(rooms=["score:1"], id=2)))
+        )
+        first = await client.next()
+        assert await client.next_frame() == b"\x8a\x01p"
+        second = await client.next()
+        assert [answer.id for answer in (first, second) if isinstance(answer, Error)] == [1, 2]
+
+
+async def test_who_closes_its_half_of_the_connection_is_let_go(node: RunningNode) -> None:
+    async with node.raw() as client:
+        await client.open()
+        client.sock.shutdown(1)
+        await client.read_all()
+    await eventually(lambda: node.edge.connections == 0)
+
+
+async def test_a_close_frame_leaves_the_rooms_at_once_even_if_the_socket_stays_open(node: RunningNode) -> None:
+    async with node.raw() as client, node.client() as other:
+        await client.open()
+        await client.send(subscribe("score:1"))
+        await client.next()
+        await client.send_frame(Opcode.CLOSE, b"\x03\xe8")
+        assert await client.close_code() == codes.NORMAL.code
+        await other.join("score:1")
+        await node.publish("score:1", 1)
+        await other.expect(Event)
+        assert await client.read_some() == b""
+        assert node.node.hub.rooms["score:1"].members == 1
+        await eventually(lambda: node.edge.connections == 1)  # it is cut though it does not close

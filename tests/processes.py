@@ -1,0 +1,79 @@
+"""Touchline's commands as their users run them, from asyncio: in processes of their own, which end with the test."""
+
+import asyncio
+import os
+import signal
+import sys
+from pathlib import Path
+
+COMMAND = (sys.executable, "-m", "touchline_server")
+
+START_S = 30.0
+"""A server reads its log first; on a busy machine a Python process alone takes a second to start."""
+
+
+async def touchline_command(*args: str) -> str:
+    """Run ``touchline`` to its end; returns what it printed.
+
+    Raises:
+        AssertionError: it failed; with what it wrote to stderr.
+    """
+    process = await asyncio.create_subprocess_exec(
+        *COMMAND, *args, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    try:
+        out, err = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    assert process.returncode == 0, err.decode()
+    return out.decode()
+
+
+class EdgeProcess:
+    """A ``touchline serve`` that can be stopped and started again on its ports."""
+
+    def __init__(self, name: str, log: str, config: Path, ports: tuple[int, int]) -> None:
+        self.port, self.control_port = ports
+        self._args = ("serve", "--edge", name, "--log", log, "--config", str(config))
+        self._args += ("--port", str(self.port), "--control-port", str(self.control_port))
+        self._process: asyncio.subprocess.Process | None = None
+        self._reading: asyncio.Task[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"ws://127.0.0.1:{self.port}/ws"
+
+    async def start(self) -> None:
+        """Start it; returns when it says where it listens."""
+        self._process = await asyncio.create_subprocess_exec(
+            *COMMAND, *self._args, stdout=asyncio.subprocess.PIPE, env={**os.environ, "PYTHONUNBUFFERED": "1"}
+        )
+        assert self._process.stdout is not None
+        async with asyncio.timeout(START_S):
+            while b"control " not in (line := await self._process.stdout.readline()):
+                assert line, f"the edge ended with {await self._process.wait()}"
+        self._reading = asyncio.create_task(self._process.stdout.read())
+
+    async def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """Tell it to stop, and wait; returns its exit code."""
+        process, self._process = self._process, None
+        if process is None:
+            return 0
+        process.send_signal(number)
+        try:
+            async with asyncio.timeout(START_S):
+                return await process.wait()
+        except TimeoutError:
+            process.kill()
+            raise
+        finally:
+            await process.wait()
+            if self._reading is not None:
+                await self._reading
+
+    async def restart(self) -> None:
+        """Stop it as an operator does, and start it again."""
+        assert await self.stop() == 0
+        await self.start()

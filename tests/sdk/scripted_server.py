@@ -1,0 +1,124 @@
+"""A WebSocket server that does what a test's scripts say: one for each connection, the last for all that follow."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+from websockets.asyncio.server import ServerConnection, serve
+from websockets.exceptions import ConnectionClosed
+from websockets.typing import Subprotocol
+
+from touchline_protocol.codecs import BY_SUBPROTOCOL
+from touchline_protocol.messages import (
+    ClientMessage,
+    Event,
+    Hello,
+    Limits,
+    RoomRequest,
+    ServerMessage,
+    Subscribe,
+    Subscribed,
+    Welcome,
+)
+
+Said = TypeVar("Said", bound=ClientMessage)
+
+WAIT_S = 20
+"""For a condition that should come true at once: only a failing test waits so long."""
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait for what no event tells."""
+    async with asyncio.timeout(WAIT_S):
+        while not condition():  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
+
+
+class Peer:
+    """The server's side of one connection."""
+
+    def __init__(self, connection: ServerConnection) -> None:
+        self.connection = connection
+        self.codec = BY_SUBPROTOCOL[connection.subprotocol or ""]
+
+    async def say(self, *messages: ServerMessage) -> None:
+        for message in messages:
+            await self.connection.send(self.codec.encode(message), text=self.codec.name == "json")
+
+    async def hear(self, kind: type[Said]) -> Said:
+        message = self.codec.decode_client(await self.connection.recv(decode=False))
+        assert isinstance(message, kind)
+        return message
+
+    async def welcome(self, heartbeat_ms: int = 25_000) -> None:
+        await self.hear(Hello)
+        limits = Limits(message_bytes_max=65_536, rooms_max=100)
+        await self.say(Welcome(session="s", edge="edge-1", heartbeat_ms=heartbeat_ms, limits=limits, time=0))
+
+    async def admit(self, heartbeat_ms: int = 25_000) -> RoomRequest:
+        """Welcome, and hear what room is asked for: answered as an empty log would, or recovered."""
+        await self.welcome(heartbeat_ms)
+        return await self.join()
+
+    async def join(self) -> RoomRequest:
+        subscribe = await self.hear(Subscribe)
+        (request,) = subscribe.rooms
+        head = -1 if request.after is None else request.after
+        recovered = request.after is not None
+        await self.say(Subscribed(room=request.room, epoch="e", head=head, recovered=recovered, id=subscribe.id))
+        return request
+
+    async def until_closed(self) -> int:
+        """Wait until the client leaves; the code that it leaves with."""
+        try:
+            while True:
+                await self.connection.recv()
+        except ConnectionClosed as closed:
+            return 1006 if closed.rcvd is None else closed.rcvd.code
+
+
+Script = Callable[[Peer], Awaitable[Any]]
+
+
+class ScriptedServer:
+    """Where it listens, and the connections that it had: ``times`` are those of their opening."""
+
+    def __init__(self) -> None:
+        self.url = ""
+        self.times: list[float] = []
+        self.failures: list[BaseException] = []
+        self.open = 0
+
+
+@asynccontextmanager
+async def scripted(*scripts: Script, refuse: Callable[..., Any] | None = None) -> AsyncIterator[ScriptedServer]:
+    """Serve; at the end a script that failed fails the test, and nobody may be connected any more."""
+    state = ScriptedServer()
+
+    async def handle(connection: ServerConnection) -> None:
+        state.times.append(asyncio.get_running_loop().time())
+        state.open += 1
+        try:
+            await scripts[min(len(state.times), len(scripts)) - 1](Peer(connection))
+        except ConnectionClosed:
+            pass
+        except Exception as error:  # noqa: BLE001  # whatever it is fails the test, below
+            state.failures.append(error)
+        finally:
+            state.open -= 1
+
+    subprotocols = [Subprotocol(name) for name in BY_SUBPROTOCOL]
+    async with serve(
+        handle, "127.0.0.1", 0, subprotocols=subprotocols, process_request=refuse, compression=None, close_timeout=1
+    ) as server:
+        port = next(iter(server.sockets)).getsockname()[1]
+        state.url = f"ws://127.0.0.1:{port}/ws"
+        yield state
+        await until(lambda: not state.open)
+    if state.failures:
+        raise state.failures[0]
+
+
+def event(offset: int, *, prev: int | None = None, room: str = "score:1", key: str | None = None) -> Event:
+    return Event(room=room, offset=offset, prev=prev, ts=offset, data={"n": offset}, key=key)

@@ -1,0 +1,247 @@
+"""The session's decisions, one by one: what each code leads to, when it tries again, what it asks for."""
+
+import re
+from collections.abc import Iterable
+from enum import Enum
+
+import pytest
+
+from sdk.scripted_server import event
+from touchline import room, session
+from touchline.backoff import Backoff
+from touchline.errors import AlreadySubscribed, ConnectionRefused, Unreachable
+from touchline.items import Event, Gap, Item, Joined, Skipped
+from touchline.session import STABLE_S, Session, State
+from touchline.view import View
+from touchline_protocol.codecs import JSON
+from touchline_protocol.codes import CLOSES, ERRORS, Recovery
+from touchline_protocol.cursor import Cursor
+from touchline_protocol.messages import (
+    ClientMessage,
+    Error,
+    Goaway,
+    Hello,
+    Limits,
+    RoomRequest,
+    ServerMessage,
+    Subscribe,
+    Subscribed,
+    Unsubscribe,
+    Welcome,
+)
+from touchline_protocol.messages import Skipped as SkippedMessage
+
+HEARTBEAT_MS = 1000
+LIMITS = Limits(message_bytes_max=65_536, rooms_max=100)
+
+
+def made(*, retry_first: bool = False) -> Session:
+    return Session(JSON, agent="test", backoff=Backoff(1, 8), random=lambda: 1.0, retry_first=retry_first)
+
+
+def hear(client: Session, *said: ServerMessage, now_s: float = 0) -> list[Item]:
+    for message in said:
+        client.receive(JSON.encode(message), now_s)
+    return [item for _, item in client.take_items()]
+
+
+def opened(now_s: float = 0, limits: Limits = LIMITS) -> Session:
+    client = made()
+    open_again(client, now_s, limits)
+    return client
+
+
+def open_again(client: Session, now_s: float = 0, limits: Limits = LIMITS) -> None:
+    client.connected(now_s)
+    assert said(client) == [Hello(agent="test")]
+    hear(client, Welcome(session="s", edge="e", heartbeat_ms=HEARTBEAT_MS, limits=limits, time=0), now_s=now_s)
+
+
+def said(client: Session) -> list[ClientMessage]:
+    return [JSON.decode_client(payload) for payload in client.take_output()]
+
+
+def joined(client: Session, name: str = "score:1", head: int = 0) -> room.Room:
+    followed = client.subscribe(name)
+    (subscribe,) = said(client)
+    assert isinstance(subscribe, Subscribe)
+    hear(client, Subscribed(room=name, epoch="e", head=head, recovered=False, id=subscribe.id))
+    return followed
+
+
+def rows(text: str | None, states: Iterable[str]) -> set[tuple[str, str]]:
+    """The rows of a docstring's table, as (from, to); "any" is every state."""
+    names = "|".join(states)
+    return set(re.findall(rf"^    ({names})\b.*?\b({names})\b", text or "", re.MULTILINE))
+
+
+@pytest.mark.parametrize(
+    ("text", "transitions"),
+    [(session.__doc__, session.TRANSITIONS), (room.__doc__, room.TRANSITIONS)],
+    ids=["session", "room"],
+)
+def test_the_table_in_the_docstring_is_the_table_of_the_code(
+    text: str, transitions: dict[tuple[Enum, Enum], Enum]
+) -> None:
+    states = {before.name for before, _ in transitions}
+    ends = {"CLOSED", "OVER"}
+    drawn = {row for row in rows(text, states) if row[1] not in ends}
+    assert drawn == {(before.name, after.name) for (before, _), after in transitions.items() if after.name not in ends}
+
+
+@pytest.mark.parametrize("code", CLOSES.values(), ids=lambda code: code.name)
+def test_each_close_code_is_acted_on_as_the_table_says(code: object) -> None:
+    close = next(known for known in CLOSES.values() if known is code)
+    client = opened()
+    client.disconnected(0, close.code, "")
+    if close.recovery is Recovery.GIVE_UP:
+        assert client.state is State.CLOSED
+        assert isinstance(client.failure, ConnectionRefused)
+        assert client.failure.code == close.code
+    else:
+        assert (client.state, client.failure) == (State.WAITING, None)
+
+
+@pytest.mark.parametrize("code", ERRORS)
+def test_each_error_code_of_a_room_is_acted_on_as_the_table_says(code: str) -> None:
+    client = opened()
+    followed = client.subscribe("score:1")
+    (subscribe,) = said(client)
+    assert isinstance(subscribe, Subscribe)
+    hear(client, Error(code=code, message="no", room="score:1", id=subscribe.id))
+    if ERRORS[code].recovery is Recovery.GIVE_UP:
+        assert (followed.phase, client.rooms) == (room.Phase.OVER, {})
+    else:
+        assert followed.phase is room.Phase.RESTING
+        client.tick(0.99)
+        assert said(client) == []
+        client.tick(1.0)
+        assert isinstance(said(client)[0], Subscribe)
+
+
+def test_an_error_for_an_older_subscribe_of_the_room_is_passed_over() -> None:
+    client = opened()
+    followed = joined(client)
+    hear(client, Error(code="unavailable", message="no", room="score:1", id=77))
+    assert followed.phase is room.Phase.JOINED
+
+
+def test_a_gap_that_comes_again_is_a_start_over_that_is_told() -> None:
+    client = opened()
+    joined(client)
+    assert hear(client, event(5, prev=4)) == [Gap(prev=4, seen=0)]
+    leave, again = said(client)
+    assert (leave, isinstance(again, Subscribe)) == (Unsubscribe(rooms=["score:1"]), True)
+    assert isinstance(again, Subscribe)
+    assert hear(client, event(6, prev=5)) == []  # of the subscription that was left
+    hear(client, Subscribed(room="score:1", epoch="e", head=6, recovered=True, id=again.id))
+    assert hear(client, event(5, prev=4)) == [Gap(prev=4, seen=0)]
+    _, fresh = said(client)
+    assert isinstance(fresh, Subscribe)
+    assert fresh.rooms == [RoomRequest(room="score:1")]
+    (item,) = hear(client, Subscribed(room="score:1", epoch="e", head=6, recovered=False, id=fresh.id))
+    assert isinstance(item, Joined)
+    assert item.restarted
+
+
+def test_what_was_skipped_is_no_gap_but_to_resume_the_last_event_counts() -> None:
+    client = opened()
+    joined(client)
+    items = hear(client, SkippedMessage(room="score:1", from_=1, to=4, count=3), event(2, prev=1))
+    assert [type(item) for item in items] == [Skipped, Event]
+    client.disconnected(0, 1006, "")
+    client.tick(1)
+    open_again(client, 1)
+    (subscribe,) = said(client)
+    assert isinstance(subscribe, Subscribe)
+    assert subscribe.rooms == [RoomRequest(room="score:1", epoch="e", after=2)]
+    hear(client, Subscribed(room="score:1", epoch="e", head=9, recovered=True, id=subscribe.id))
+    assert hear(client, event(5, prev=4)) == [Gap(prev=4, seen=2)]  # nobody said so on this connection
+
+
+def test_recent_events_come_before_live_ones_and_leave_the_state_as_it_is() -> None:
+    client = opened()
+    client.subscribe("score:1", last=2)
+    (subscribe,) = said(client)
+    assert isinstance(subscribe, Subscribe)
+    newest = event(8, key="score")
+    items = hear(
+        client,
+        Subscribed(
+            room="score:1", epoch="e", head=9, recovered=False, state=[newest],
+            recent=[event(7, key="score"), newest], id=subscribe.id,
+        ),
+    )  # fmt: skip
+    view = View(None)
+    cursors = []
+    for item in items:
+        view.apply(item)
+        cursors.append(view.cursor)
+        assert view.state["score"].offset == 8
+    assert cursors == [Cursor("e", 6), Cursor("e", 7), Cursor("e", 9)]
+
+
+def test_the_waits_double_to_their_bound_and_begin_anew_after_a_connection_that_held() -> None:
+    client = made(retry_first=True)
+    now_s, waits = 0.0, []
+    for _ in range(5):
+        client.connect_failed(now_s, Unreachable("no"))
+        assert client.deadline is not None
+        waits.append(client.deadline - now_s)
+        now_s = client.deadline
+        client.tick(now_s)
+    assert waits == [1, 2, 4, 8, 8]
+    open_again(client, now_s)
+    client.disconnected(now_s + STABLE_S, 1006, "")
+    assert client.deadline == now_s + STABLE_S + 1
+
+
+def test_the_jitter_is_the_whole_wait() -> None:
+    assert [Backoff(1, 8).delay_s(attempt, 0.25) for attempt in (0, 2, 5)] == [0.25, 1, 2]
+
+
+def test_silence_counts_from_the_last_message_and_not_while_the_driver_does_not_read() -> None:
+    client = opened()
+    assert client.deadline == 2
+    hear(client, Goaway(reconnect_ms=60_000, reason="drain"), now_s=1)
+    assert client.deadline == 3
+    client.pause()
+    client.tick(50)
+    assert client.state is State.LEAVING
+    client.resume(50)
+    assert client.deadline == 52
+    client.tick(52)
+    assert (client.state, client.deadline) == (State.WAITING, 61)
+
+
+def test_without_a_first_welcome_the_user_decides() -> None:
+    client = made()
+    client.connected(0)
+    client.disconnected(0, 1006, "")
+    assert isinstance(client.failure, Unreachable)
+
+
+def test_a_subscribe_larger_than_the_server_takes_is_split() -> None:
+    client = opened(limits=Limits(message_bytes_max=300, rooms_max=1000))
+    names = [f"score:{number:050}" for number in range(250)]
+    for name in names:
+        client.subscribe(name)
+    payloads = client.take_output()
+    assert max(len(payload) for payload in payloads) <= 300
+    asked = [JSON.decode_client(payload) for payload in payloads]
+    assert [
+        request.room for subscribe in asked if isinstance(subscribe, Subscribe) for request in subscribe.rooms
+    ] == names
+
+
+def test_a_room_is_followed_once_and_can_be_left_and_followed_anew() -> None:
+    client = opened()
+    followed = joined(client)
+    with pytest.raises(AlreadySubscribed):
+        client.subscribe("score:1")
+    client.unsubscribe(followed)
+    client.subscribe("score:1")
+    leave, again = said(client)
+    assert leave == Unsubscribe(rooms=["score:1"])
+    assert isinstance(again, Subscribe)
+    assert hear(client, event(1)) == []  # still of the one that was left
