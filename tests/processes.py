@@ -36,8 +36,8 @@ class EdgeProcess:
 
     def __init__(self, name: str, log: str, config: Path, ports: tuple[int, int]) -> None:
         self.port, self.control_port = ports
-        self._args = ("serve", "--edge", name, "--log", log, "--config", str(config))
-        self._args += ("--port", str(self.port), "--control-port", str(self.control_port))
+        listen = ("--port", str(self.port), "--control-port", str(self.control_port))
+        self._args = ("serve", "--edge", name, "--log", log, "--config", str(config), *listen)
         self._process: asyncio.subprocess.Process | None = None
         self._reading: asyncio.Task[bytes] | None = None
 

@@ -7,11 +7,11 @@ every message as `client_model.RoomView` does; at the end all must have everythi
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from client_model import RoomView, messages_in
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from client_model import RoomView, messages_in
 from touchline_protocol.codecs import CODECS, Codec
 from touchline_protocol.messages import Error, Hello, Message, RoomRequest, Subscribe, Unsubscribe, Unsubscribed
 from touchline_server.core.feed import Feed

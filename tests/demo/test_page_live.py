@@ -1,28 +1,17 @@
 """The demo's page in a real browser, against a scripted edge: what a person sees, and what the edge hears."""
 
 import re
-import shutil
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from playwright.async_api import Page, async_playwright, expect
+from playwright.async_api import Page, expect
 
+from demo.browser import open_page
 from demo.scripted_edge import DEADLINE_S, ScriptedEdge, scripted_edge
 from sources.matches import MADE_UP
 from touchline_server.sources.statsbomb import read_match
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-BROWSER_FLAGS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
-WIDE = {"width": 1280, "height": 800}
 PHONE = {"width": 390, "height": 844}
 
 expect.set_options(timeout=DEADLINE_S * 1000)
@@ -36,19 +25,8 @@ async def edge() -> AsyncIterator[ScriptedEdge]:
 
 @pytest.fixture
 async def page() -> AsyncIterator[Page]:
-    """A page on a wide screen. A script's error, or anything that the content policy forbids, fails the test."""
-    browser_path = next((path for name in BROWSERS if (path := shutil.which(name))), None)
-    if browser_path is None:
-        pytest.fail(f"the page's tests need a browser, one of {', '.join(BROWSERS)}: install Debian's package chromium")
-    errors: list[str] = []
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=browser_path, args=BROWSER_FLAGS)
-        page = await browser.new_page(viewport=WIDE)  # type: ignore[arg-type]
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.on("console", lambda said: errors.append(said.text) if "Content Security" in said.text else None)
+    async with open_page() as page:
         yield page
-        await browser.close()
-    assert errors == []
 
 
 def score(home_goals: int, away_goals: int) -> dict[str, Any]:

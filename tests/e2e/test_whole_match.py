@@ -6,17 +6,17 @@
 import asyncio
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
 import msgspec
 import pytest
+
 from e2e.whole_match import REPLAY_SPEED, Scenario, Seen, play
 from kafka_broker import KafkaBroker
 from processes import EdgeProcess, touchline_command
 from sources.matches import KNOWN
-
 from touchline_server.sources.statsbomb import read_match
 
 CLIENTS = int(os.environ.get("E2E_CLIENTS", "45"))
@@ -40,7 +40,9 @@ async def test_every_client_sees_the_whole_match_in_order_and_once(kafka: KafkaB
     log = f"kafka://{kafka.address}"
     config = tmp_path / "touchline.toml"
     config.write_text('[feeds]\nmatch = { topic = "whole-match" }\nscore = { topic = "whole-score" }\n')
-    await touchline_command("topics", "--create", "--partitions", str(PARTITIONS), "--log", log, "--config", str(config))
+    await touchline_command(
+        "topics", "--create", "--partitions", str(PARTITIONS), "--log", log, "--config", str(config)
+    )
     ports = list(_free_ports(4))
     edges = [EdgeProcess(f"edge-{n}", log, config, (ports[2 * n], ports[2 * n + 1])) for n in range(2)]
     try:
@@ -55,7 +57,7 @@ async def test_every_client_sees_the_whole_match_in_order_and_once(kafka: KafkaB
         _check(client, scenario, score)
 
 
-def _check(client: Seen, scenario: Scenario, score: dict[str | None, object]) -> None:
+def _check(client: Seen, scenario: Scenario, score: Mapping[str | None, object]) -> None:
     assert client.gaps == 0
     assert client.restarts == 0
     offsets = [event.offset for event in client.events]

@@ -14,6 +14,7 @@ import touchline
 from processes import EdgeProcess, touchline_command
 from relay import Relay
 from touchline_protocol.codecs import CodecName
+from touchline_server.sources.scoreboard import FULL_TIME
 
 Kind = Literal["there from the start", "joins late", "is cut off"]
 KINDS: tuple[Kind, ...] = ("there from the start", "joins late", "is cut off")
@@ -72,9 +73,11 @@ class Crowd:
 
     async def cut(self) -> None:
         """Cut off clients of the third kind, again and again, for as long as the match lasts."""
+        loop = asyncio.get_running_loop()
+        started = loop.time()
         cuts = CUTS_PER_CLIENT * self.scenario.clients // len(KINDS)
-        for _ in range(cuts):
-            await asyncio.sleep(self.random.uniform(0, 2 * self.scenario.length_s / cuts))
+        for due_s in sorted(self.random.uniform(0, self.scenario.length_s) for _ in range(cuts)):
+            await asyncio.sleep(started + due_s - loop.time())
             self.relay.cut_one()
 
     async def _client(self, number: int) -> Seen:
@@ -92,7 +95,7 @@ class Crowd:
             if kind != "joins late":
                 self._one_more_is_there()
             events = await self._until_the_last(match)
-            while (period := score.state.get("period")) is None or period.data["name"] != "Full time":
+            while (period := score.state.get("period")) is None or period.data["name"] != FULL_TIME:
                 await anext(score)
             state = {key: event.data for key, event in score.state.items()}
             return Seen(kind, events, state, match.gaps + score.gaps, match.restarts + score.restarts)
@@ -124,8 +127,8 @@ async def play(scenario: Scenario, log: str, config: Path, edges: list[EdgeProce
         room = f"match:{scenario.match_id}"
         replay = ("replay", str(scenario.file), "--room", room, "--speed", str(REPLAY_SPEED))
         replaying = group.create_task(touchline_command(*replay, "--log", log, "--config", str(config)))
-        group.create_task(crowd.cut())
+        cutting = group.create_task(crowd.cut())
         await asyncio.sleep(scenario.length_s / 3)
         await edges[1].restart()
-        await replaying
+        await asyncio.gather(replaying, cutting)
         return await watching, relay.cuts

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 
 import pytest
 import uvloop
+
 from node_fixture import RunningNode, running_node
 
 

@@ -3,11 +3,11 @@
 import asyncio
 
 import pytest
-from node_fixture import RunningNode, eventually, running_node
 from websockets.exceptions import InvalidStatus
 from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
 from websockets.typing import Subprotocol
 
+from node_fixture import RunningNode, eventually, running_node
 from touchline_protocol import codes
 from touchline_protocol.codecs import JSON, MSGPACK
 from touchline_protocol.messages import Error, Hello, Subscribe, Welcome
@@ -35,7 +35,9 @@ async def test_without_a_subprotocol_messages_are_json(node: RunningNode) -> Non
         ([Subprotocol("touchline.v2.json"), KNOWN[0]], JSON),
     ],
 )
-async def test_the_first_known_subprotocol_is_taken(node: RunningNode, offered: list[Subprotocol], chosen: object) -> None:
+async def test_the_first_known_subprotocol_is_taken(
+    node: RunningNode, offered: list[Subprotocol], chosen: object
+) -> None:
     assert chosen in (JSON, MSGPACK)
     codec = JSON if chosen is JSON else MSGPACK
     async with node.client(codec, subprotocols=offered) as client:
@@ -162,7 +164,8 @@ async def test_who_said_hello_in_time_stays() -> None:
 
 
 @pytest.mark.parametrize(
-    "first", [JSON.encode(Subscribe(rooms=[])), b'{"type":"greetings"}', b"nonsense", b"", b'{"type":"hello","agent":1}']
+    "first",
+    [JSON.encode(Subscribe(rooms=[])), b'{"type":"greetings"}', b"nonsense", b"", b'{"type":"hello","agent":1}'],
 )
 async def test_a_first_message_that_is_no_hello_closes_with_4500(node: RunningNode, first: bytes) -> None:
     async with node.client(greeted=False) as client:

@@ -10,8 +10,21 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 
+FROM_THE_README = "tests/e2e/test_readme_commands.py"
+AT_KAFKA = f"{FROM_THE_README}::test_the_commands_for_kafka_work_one_after_the_other"
+
 COMMANDS: dict[str, str] = {
+    "make demo": "tests/demo/test_demo_command.py::test_make_demo_serves_the_page",
     "make test": ".ci/run",
+    "touchline topics --create --partitions 8 --log kafka://localhost:9092": AT_KAFKA,
+    "touchline serve --log kafka://localhost:9092": AT_KAFKA,
+    "touchline tail score:15946": AT_KAFKA,
+    'touchline publish score:15946 \'{"home": 1, "away": 0}\' --key score': AT_KAFKA,
+    "touchline replay match-15946.events.json --room match:15946 --speed 60": AT_KAFKA,
+    "touchline simulate --matches 5 --rate 2": AT_KAFKA,
+    "python -m websockets ws://localhost:8080/ws": (
+        f"{FROM_THE_README}::test_a_plain_client_that_nobody_here_wrote_follows_a_room"
+    ),
 }
 
 FENCED_BLOCK = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)

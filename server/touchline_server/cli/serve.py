@@ -6,6 +6,7 @@ ends the process at once.
 
 import asyncio
 import logging
+import resource
 import signal
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -14,9 +15,9 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 import typer
 import uvloop
 
-from touchline_protocol.version import __version__
-from touchline_server.config import LOOPBACK_HOSTS, Settings, load_settings
+from touchline_server.config import Settings, load_settings
 
+from .greetings import demo_greeting, greeting
 from .options import ConfigOption, LogOption
 
 if TYPE_CHECKING:
@@ -31,6 +32,9 @@ ControlHostOption: TypeAlias = Annotated[
     str | None, typer.Option(help="Where to listen for health and publishing.  [default: 127.0.0.1]")
 ]
 ControlPortOption: TypeAlias = Annotated[int | None, typer.Option(help="0 takes a free one.  [default: 8081]")]
+
+FILES_OF_OUR_OWN = 256
+"""Left for what is no client: the log's connections, the control plane's, and files."""
 
 
 def serve(
@@ -62,6 +66,7 @@ def serve(
     }
     settings = load_settings(config, flags)
     _log_to_stderr()
+    settings = _with_file_descriptors(settings)
     uvloop.run(_serve(settings, typer.echo))
 
 
@@ -93,9 +98,8 @@ async def _demo(settings: Settings, programme: "Programme") -> None:
     from touchline_server.demo.app import run_demo  # noqa: PLC0415 - as above
 
     def ready(node: "Node") -> None:
-        typer.echo(f"The demo's page is at http://{_in_url(settings.control_host)}:{node.control_port}/ until Ctrl-C.")
-        if programme.attribution:
-            typer.echo(f"{programme.attribution}.")
+        for line in demo_greeting(settings, node, programme):
+            typer.echo(line)
 
     await _unless(_stop_on_signals(), run_demo(programme, settings, ready))
 
@@ -130,28 +134,6 @@ async def _unless(stop: asyncio.Event, work: Coroutine[None, None, None]) -> boo
     return True
 
 
-def greeting(settings: Settings, node: "Node") -> list[str]:
-    """What an operator wants to know of a server that has started."""
-    lines = [f"touchline {__version__}, edge {settings.edge}", f"log        {settings.log}"]
-    if "log" not in settings.model_fields_set:
-        lines.append("           the embedded log, since none was named; --log kafka://host:port reads from Kafka")
-    if settings.log.startswith("kafka:"):
-        window = f"{settings.window_seconds:g} s"
-        lines.append(
-            f"           it keeps no state of the rooms: state is built from the window alone, the last {window}"
-        )
-    if settings.open_mode:
-        who = "this machine" if settings.control_host in LOOPBACK_HOSTS else "anybody who reaches the control port"
-        lines.append(f"open mode: {who} may publish without a key")
-    lines.append(f"WebSocket  ws://{_in_url(settings.host)}:{node.edge_port}/ws")
-    lines.append(f"control    http://{_in_url(settings.control_host)}:{node.control_port}")
-    return lines
-
-
-def _in_url(host: str) -> str:
-    return f"[{host}]" if ":" in host else host
-
-
 def _stop_on_signals() -> asyncio.Event:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -164,6 +146,20 @@ def _stop_on_signals() -> asyncio.Event:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, on_signal)
     return stop
+
+
+def _with_file_descriptors(settings: Settings) -> Settings:
+    """Take as many file descriptors as the process may have, one for each connection, and no more connections."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    most = max(1, hard - FILES_OF_OUR_OWN)
+    if settings.connections_max <= most:
+        return settings
+    if "connections_max" in settings.model_fields_set:
+        text = "connections_max is %d, but this process may open %d files: raise its limit (ulimit -Hn, LimitNOFILE)"
+        logging.getLogger("touchline").warning(text, settings.connections_max, hard)
+    return settings.model_copy(update={"connections_max": most})
 
 
 def _log_to_stderr() -> None:

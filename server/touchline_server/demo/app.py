@@ -41,8 +41,9 @@ class Programme(NamedTuple):
     timeline: Iterator[Timed]
     speed: float
     matches: int
-    attribution: str | None
-    notes: Sequence[str]
+    first_match: str
+    attribution: str | None = None
+    notes: Sequence[str] = ()
 
 
 class Demo:
@@ -80,7 +81,9 @@ class Demo:
 
 def made_up(matches: int, rate: float) -> Programme:
     """Matches that were never played."""
-    return Programme(simulate(matches, rate, SEED), speed=1.0, matches=matches, attribution=None, notes=())
+    timeline = simulate(matches, rate, SEED)
+    first = next(timeline)
+    return Programme(chain([first], timeline), speed=1.0, matches=matches, first_match=first.room_id)
 
 
 def replayed(file: Path) -> Programme:
@@ -94,7 +97,7 @@ def replayed(file: Path) -> Programme:
     length_s = items[-1].due_s + REPLAY_PAUSE_S * REPLAY_SPEED
     rounds = (round_ * length_s for round_ in range(1_000_000))
     timeline = chain.from_iterable((item._replace(due_s=start_s + item.due_s) for item in items) for start_s in rounds)
-    return Programme(timeline, speed=REPLAY_SPEED, matches=1, attribution=ATTRIBUTION, notes=match.notes)
+    return Programme(timeline, REPLAY_SPEED, 1, match.match_id, ATTRIBUTION, match.notes)
 
 
 async def run_demo(programme: Programme, settings: Settings, ready: Callable[[Node], None]) -> None:

@@ -49,7 +49,7 @@ _websockets_logger.setLevel(logging.ERROR)
 class Connection(asyncio.Protocol):
     """A client's connection, from the accepted socket to its end."""
 
-    __slots__ = ("_fragments", "_protocol", "edge", "paused_at", "queued", "session", "spoke_ms", "transport")
+    __slots__ = ("_ended", "_fragments", "_protocol", "edge", "paused_at", "queued", "session", "spoke_ms", "transport")
 
     transport: asyncio.Transport
 
@@ -59,6 +59,7 @@ class Connection(asyncio.Protocol):
         self.queued = False
         self.spoke_ms = 0
         self.paused_at: float | None = None
+        self._ended = False
         self._fragments: bytearray | None = None
         self._protocol = ServerProtocol(
             select_subprotocol=handshake.select_subprotocol,
@@ -111,7 +112,7 @@ class Connection(asyncio.Protocol):
 
     def say(self, data: bytes) -> None:
         """Write frames outside of a flush; none are no word to the client, who may be due a beat."""
-        if not data:
+        if not data or self._ended:
             return
         self.spoke_ms = self.edge.now_ms()
         self.transport.write(data)
@@ -136,19 +137,22 @@ class Connection(asyncio.Protocol):
         self.transport.abort()
 
     def _serve(self) -> None:
+        # What was sent before a close, a mistake or the end is answered: those are in what websockets has to say, which
+        # is written last.
         for event in self._protocol.events_received():
             if isinstance(event, Request):
                 self._open(event)
             elif isinstance(event, Frame):
                 self._take(event)
-        if self._protocol.state is not OPEN:
-            self._leave()
         self._write_out()
+        if self._ended or self._protocol.state is not OPEN:
+            self._leave()
 
     def _open(self, request: Request) -> None:
         refusal = handshake.refuse(request, self.edge.settings.origins, full=self.edge.is_full)
         response = self._protocol.accept(request) if refusal is None else self._protocol.reject(*refusal)
         self._protocol.send_response(response)
+        self._write_out()
         if self._protocol.state is OPEN:
             codec = handshake.codec_of(self._protocol)
             self.session = Session(self.edge.hub, codec, self.edge.limits, self.transport.write, self)
@@ -180,7 +184,6 @@ class Connection(asyncio.Protocol):
                 self.close(codes.INVALID_TEXT)
                 return
         session.receive(payload, now_ms=self.edge.wall_ms(), session_id=self.edge.session_id)
-        self._write_out()
         self.edge.heard(self)
         self.answer()
         self.edge.turns.catch_up(self)
@@ -193,8 +196,12 @@ class Connection(asyncio.Protocol):
     def _write_out(self) -> None:
         """Write what websockets has to say: responses, pongs, close frames, and the end of the stream."""
         for data in self._protocol.data_to_send():
+            if self._ended:
+                return  # a handshake that wrong frames came with: websockets ends it first and answers it then
             if data:
                 self.transport.write(data)
-            elif not self.transport.is_closing():
-                self.transport.write_eof()
+            else:
+                self._ended = True
+                if not self.transport.is_closing():
+                    self.transport.write_eof()
                 self.edge.closing(self)

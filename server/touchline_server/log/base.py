@@ -9,8 +9,8 @@ Rules that each implementation keeps:
 2. All records of one key are in one partition, until partitions are added.
 3. What goes wrong outside never raises out of `Log.poll`: it shows in `Log.problems`, is tried again with backoff, and
    reading goes on where it stopped. Nothing is skipped in silence: a jump is told by `Jumped`.
-4. A topic that is not the same log any more (deleted and made anew, another cluster) has another epoch. No record of the
-   new log is handed out before the `Opened` that says so. An epoch holds no dot.
+4. A topic that is not the same log any more (deleted and made anew, another cluster) has another epoch. No record of
+   the new log is handed out before the `Opened` that says so. An epoch holds no dot.
 5. `Log.append` returns once the records are durable, and only then.
 6. `Log.poll` and `Log.read` may run at the same time; each has one caller at a time.
 """
@@ -124,7 +124,7 @@ class Log(Protocol):
 
     @property
     def problems(self) -> Mapping[str, str]:
-        """What is wrong now, in words for an operator, by what it concerns (a topic, a broker). Empty when all is well."""
+        """What is wrong now, in words for an operator, by what it concerns (a topic, a broker). Empty if nothing."""
 
     def partition_of(self, key: bytes, partitions: int) -> int:
         """The partition, of so many, that this log's producers put a key in, as far as one can know."""

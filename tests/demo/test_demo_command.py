@@ -1,0 +1,113 @@
+"""``touchline demo`` as somebody runs it who has just installed it: from a wheel, in an empty folder."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.async_api import expect
+
+from cli.running import line_of, stop
+from demo.browser import open_page
+from project.test_distribution import ROOT
+from sources.matches import MADE_UP
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel's packages, unpacked where nothing else is."""
+    folder = tmp_path_factory.mktemp("installed")
+    wheels = tmp_path_factory.mktemp("wheels")
+    build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(wheels), str(ROOT)]
+    subprocess.run(build, capture_output=True, check=True)
+    (wheel,) = wheels.iterdir()
+    install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--target", str(folder)]
+    subprocess.run([*install, str(wheel)], check=True)
+    return folder
+
+
+def demo(installed: Path, folder: Path, *args: str) -> Iterator["subprocess.Popen[str]"]:
+    command = [sys.executable, "-W", "error", "-m", "touchline_server", "demo", "--port", "0", "--control-port", "0"]
+    process = subprocess.Popen(
+        [*command, *args],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(installed)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@pytest.fixture
+def made_up(installed: Path, tmp_path: Path) -> Iterator["subprocess.Popen[str]"]:
+    yield from demo(installed, tmp_path)
+
+
+@pytest.fixture
+def replayed(installed: Path, tmp_path: Path) -> Iterator["subprocess.Popen[str]"]:
+    yield from demo(installed, tmp_path, "--match", str(MADE_UP.path))
+
+
+async def test_the_page_shows_live_scores_of_made_up_matches(made_up: "subprocess.Popen[str]", tmp_path: Path) -> None:
+    address = page_of(made_up)
+    async with open_page() as page:
+        await page.goto(address)
+        await expect(page.locator(".card")).to_have_count(3)
+        before = await page.locator("body").inner_text()
+        await page.wait_for_function("before => document.body.innerText !== before", arg=before)
+    code, _, errors = stop(made_up, signal.SIGINT)
+    assert (code, errors) == (0, "")
+    assert os.listdir(tmp_path) == []  # noqa: PTH208  # ruff takes pathlib's way for one that waits
+
+
+async def test_a_recorded_match_is_shown_with_whose_data_it_is(replayed: "subprocess.Popen[str]") -> None:
+    address = page_of(replayed)
+    async with open_page() as page:
+        await page.goto(address)
+        await page.get_by_text("Birch End").first.wait_for()
+        await page.get_by_text("Data provided by StatsBomb").first.wait_for()
+
+
+def test_it_says_what_to_open_and_what_to_try_and_that_works(made_up: "subprocess.Popen[str]") -> None:
+    said = page_of(made_up)
+    assert said
+    lines = [line_of(made_up.stdout, made_up) for _ in range(7)]
+    tries = [line.strip() for line in lines if line.startswith("  ") and " -m touchline_server " not in line]
+    assert any(" tail score:1001" in line for line in tries)
+    assert any(" -m websockets ws://" in line for line in tries)
+    publish = next(line for line in tries if " publish score:1001" in line)
+    server = publish.split("--server ")[1]
+    done = subprocess.run(
+        [sys.executable, "-m", "touchline_server", "publish", "score:1001", '{"note": "hello"}', "--server", server],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_make_demo_serves_the_page() -> None:
+    command = ["make", "--silent", "demo", "ARGS=--port 0 --control-port 0"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True) as process:
+        try:
+            with urllib.request.urlopen(page_of(process)) as answer:
+                assert b"<html" in answer.read()
+        finally:
+            os.killpg(process.pid, signal.SIGINT)
+
+
+def page_of(process: "subprocess.Popen[str]") -> str:
+    """The address that the demo says to open."""
+    found = re.search(r"http://\S+", line_of(process.stdout, process))
+    assert found
+    return found.group()

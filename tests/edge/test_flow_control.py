@@ -1,0 +1,177 @@
+"""Clients that take less than they are sent: what they cost, what they are brought, and that nobody else notices."""
+
+import asyncio
+import time
+from typing import Any
+
+import pytest
+from websockets.frames import Opcode
+
+from client_model import RoomView
+from node_fixture import RawClient, RunningNode, client_frame, eventually, running_node
+from touchline_protocol import codes
+from touchline_protocol.codecs import JSON
+from touchline_protocol.messages import Event, RoomRequest, Subscribe, Subscribed, Unsubscribe
+from touchline_server.core.subscription import STEP_BYTES
+from touchline_server.edge.connection import Connection
+
+RECEIVE_BYTES = 4096
+EVENT_BYTES = 10_000
+BUFFER_BYTES_MAX = 64 * 1024
+FRAME_BYTES_MAX = EVENT_BYTES + 200
+
+
+def connection_of(node: RunningNode, client: RawClient) -> Connection:
+    for connection in node.edge._connections:
+        if connection.transport.get_extra_info("peername")[1] == client.port:
+            return connection
+    raise AssertionError("the edge has no such connection")
+
+
+async def join(client: RawClient, room: str = "score:1", **request: Any) -> Subscribed:
+    await client.send(Subscribe(rooms=[RoomRequest(room=room, **request)]))
+    joined = await client.next()
+    assert isinstance(joined, Subscribed)
+    return joined
+
+
+async def publish_much(node: RunningNode, events: int, *, keys: int = 0) -> list[int]:
+    """Publish ``events`` of 10 KB one after the other; with ``keys``, of so many keys."""
+    offsets = []
+    for number in range(events):
+        key = f"k{number % keys}" if keys else None
+        offsets += [place.offset for place in await node.publish("score:1", [number, "x" * EVENT_BYTES], key=key)]
+    return offsets
+
+
+async def test_who_does_not_read_costs_a_bounded_buffer_delays_nobody_and_gets_everything_later() -> None:
+    async with running_node() as node, node.raw(receive_bytes=RECEIVE_BYTES) as slow, node.client() as quick:
+        await slow.open()
+        await join(slow)
+        await quick.join("score:1")
+        connection = connection_of(node, slow)
+        most = 0
+        offsets: list[int] = []
+        for _ in range(400):
+            offsets += await publish_much(node, 1)
+            began = time.monotonic()
+            assert (await quick.expect(Event)).offset == offsets[-1]
+            assert time.monotonic() - began < 2
+            most = max(most, connection.transport.get_write_buffer_size())
+        assert connection.session is not None
+        assert connection.session.paused
+        assert most <= BUFFER_BYTES_MAX + FRAME_BYTES_MAX
+        received = []
+        for _ in offsets:
+            message = await slow.next()
+            assert isinstance(message, Event)
+            received.append(message.offset)
+            most = max(most, connection.transport.get_write_buffer_size())
+        assert received == offsets
+        assert most <= BUFFER_BYTES_MAX + STEP_BYTES + 2 * FRAME_BYTES_MAX
+        live = await publish_much(node, 1)
+        assert (await slow.next()).offset == live[0]  # type: ignore[union-attr]
+
+
+async def test_deliver_latest_brings_the_newest_of_each_key_and_says_what_is_skipped() -> None:
+    async with running_node() as node, node.raw(receive_bytes=RECEIVE_BYTES) as slow:
+        await slow.open()
+        view = RoomView()
+        view.take(await join(slow, deliver="latest"))
+        offsets = await publish_much(node, 400, keys=5)
+        offsets += [place.offset for place in await node.publish("score:1", "happening")]
+        while not view.events or view.events[-1].offset < offsets[-1]:
+            view.take(await slow.next())
+        assert view.skipped + len(view.events) == len(offsets)
+        assert view.skipped > 200
+        assert {key: value[0] for key, value in view.state.items()} == {f"k{n}": 395 + n for n in range(5)}
+
+
+async def test_a_catch_up_from_the_log_does_not_fill_the_buffer_of_who_does_not_read() -> None:
+    async with running_node(window_bytes_max=1 << 16) as node, node.raw(receive_bytes=RECEIVE_BYTES) as slow:
+        await slow.open()
+        joined = await join(slow)
+        await slow.send(Unsubscribe(rooms=["score:1"]))
+        await slow.next()
+        offsets = await publish_much(node, 400)
+        assert (await join(slow, epoch=joined.epoch, after=joined.head)).recovered
+        connection = connection_of(node, slow)
+        most = 0
+        received = []
+        for _ in offsets:
+            most = max(most, connection.transport.get_write_buffer_size())
+            message = await slow.next()
+            assert isinstance(message, Event)
+            received.append(message.offset)
+        assert received == offsets
+        assert most <= BUFFER_BYTES_MAX + STEP_BYTES + 2 * FRAME_BYTES_MAX
+
+
+async def test_who_takes_nothing_for_too_long_is_closed_and_can_resume() -> None:
+    async with running_node(lag_seconds_max=0.3, heartbeat_ms=200) as node:
+        async with node.raw(receive_bytes=RECEIVE_BYTES) as slow:
+            await slow.open()
+            joined = await join(slow)
+            offsets = await publish_much(node, 400)
+            connection = connection_of(node, slow)
+            await eventually(lambda: connection.session is None)
+            received = [joined.head]
+            code = None
+            while code is None and (frame := await slow.next_frame()):
+                if frame[0] & 0xF == Opcode.CLOSE:
+                    code = int.from_bytes(frame[2:4])
+                else:
+                    message = JSON.decode_server(frame[4 if frame[1] == 126 else 2 :])
+                    received += [message.offset] if isinstance(message, Event) else []
+            assert code == codes.TOO_SLOW.code
+            assert received[1:] == offsets[: len(received) - 1]
+        async with node.client() as client:
+            assert (await client.join("score:1", epoch=joined.epoch, after=received[-1])).recovered
+            events: list[int] = []
+            while len(events) < len(offsets) - len(received) + 1:
+                message = await client.next()
+                events += [message.offset] if isinstance(message, Event) else []
+            assert events == offsets[len(received) - 1 :]
+
+
+async def test_who_takes_nothing_and_does_not_end_is_cut(caplog: pytest.LogCaptureFixture) -> None:
+    async with (
+        running_node(lag_seconds_max=0.2, heartbeat_ms=200) as node,
+        node.raw(receive_bytes=RECEIVE_BYTES) as slow,
+    ):
+        await slow.open()
+        await join(slow)
+        await publish_much(node, 400)
+        await eventually(lambda: node.edge.connections == 0)
+        await publish_much(node, 1)
+    assert not caplog.records
+
+
+async def test_who_sends_and_never_reads_is_not_read_from_either(node: RunningNode) -> None:
+    async with node.raw(receive_bytes=RECEIVE_BYTES) as client, node.client() as other:
+        await client.open()
+        connection = connection_of(node, client)
+        block = client_frame(Opcode.PING, b"x" * 100) * 500
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(client.send_bytes(block * 1_000), 1)
+        assert connection.transport.get_write_buffer_size() < 1 << 20  # what one read of the socket can bring about
+        await other.join("score:1")
+        await publish_much(node, 1)
+        await other.expect(Event)
+
+
+async def test_pausing_one_client_again_and_again_costs_the_others_no_event() -> None:
+    async with running_node() as node, node.raw(receive_bytes=RECEIVE_BYTES) as slow, node.client() as quick:
+        await slow.open()
+        await join(slow)
+        await quick.join("score:1")
+        offsets: list[int] = []
+        received: list[int] = []
+        for _ in range(20):
+            offsets += await publish_much(node, 30)
+            for _ in range(25):
+                message = await slow.next()
+                assert isinstance(message, Event)
+                received.append(message.offset)
+        assert received == offsets[: len(received)]
+        assert [event.offset for event in await quick.events(len(offsets))] == offsets

@@ -1,0 +1,112 @@
+"""Whatever a client sends: the edge stays, logs no error, and another client is served all the while."""
+
+import asyncio
+import contextlib
+import json
+from typing import Any
+
+import pytest
+import uvloop
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from websockets.frames import Opcode
+
+from node_fixture import RunningNode, client_frame, eventually, running_node
+from touchline_protocol.messages import Event
+
+NAMES = ("type", "rooms", "room", "epoch", "after", "last", "deliver", "id", "agent")
+WORDS = ("hello", "subscribe", "unsubscribe", "welcome", "latest", "score:1", "match:é", "chat:1", "x-0", "")
+values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False)
+    | st.sampled_from(WORDS)
+    | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(NAMES), inner, max_size=4),
+    max_leaves=8,
+)
+room_requests = st.fixed_dictionaries(
+    {"room": st.sampled_from(("score:1", "score:2", "match:1", "chat:1", "score:"))},
+    optional={
+        "epoch": st.sampled_from(("x-0", "")),
+        "after": st.integers(-2, 2**63),
+        "last": st.integers(-1, 1001),
+        "deliver": st.sampled_from(("all", "latest", "none")),
+    },
+)
+messages = st.one_of(
+    st.fixed_dictionaries({"type": st.just("subscribe"), "rooms": st.lists(room_requests, max_size=3)}),
+    st.fixed_dictionaries(
+        {"type": st.just("unsubscribe"), "rooms": st.lists(st.sampled_from(WORDS), max_size=3), "id": values}
+    ),
+    st.just({"type": "hello"}),
+    values,
+)
+payloads = messages.map(lambda message: json.dumps(message).encode()) | st.binary(max_size=200)
+frames = st.builds(client_frame, st.sampled_from(Opcode), payloads, fin=st.booleans() | st.just(True))
+valid_frames = payloads.map(lambda payload: client_frame(Opcode.TEXT, payload))
+HELLO = client_frame(Opcode.TEXT, b'{"type":"hello"}')
+
+
+@given(
+    shakes_hands=st.sampled_from(("and waits", "and does not wait", "")),
+    sent=st.lists(valid_frames | frames | st.binary(max_size=300), min_size=1, max_size=6),
+    cut_at=st.integers(0, 300),
+    ends=st.booleans(),
+)
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_no_bytes_harm_the_edge_or_another_client(
+    serving: "Serving", shakes_hands: str, sent: list[bytes], cut_at: int, ends: bool
+) -> None:
+    serving.run(serving.attack(shakes_hands, b"".join(sent), cut_at, ends))
+    assert not serving.log.records
+
+
+class Serving:
+    """A node, and a client of it that must notice nothing."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, log: pytest.LogCaptureFixture) -> None:
+        self.loop = loop
+        self.log = log
+        self.node: RunningNode
+        self.witness: Any
+
+    def run(self, work: Any) -> Any:
+        return self.loop.run_until_complete(work)
+
+    async def attack(self, shakes_hands: str, data: bytes, cut_at: int, ends: bool) -> None:
+        async with self.node.raw() as client:
+            if shakes_hands == "and waits":
+                await client.request()
+                assert await client.status() == 101
+            elif shakes_hands:
+                await client.request()
+            data = HELLO + data
+            with contextlib.suppress(ConnectionError):
+                for part in (data[:cut_at], data[cut_at:]):
+                    await client.send_bytes(part)
+                    await asyncio.sleep(0)
+            if ends:
+                with contextlib.suppress(OSError):
+                    client.sock.shutdown(1)
+                await client.read_all()
+            await self.node.publish("score:1", "seen", key="k")
+            await self.witness.expect(Event)
+        await eventually(lambda: self.node.edge.connections == 1)
+
+
+@pytest.fixture
+def serving(caplog: pytest.LogCaptureFixture) -> Any:
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        serving = Serving(runner.get_loop(), caplog)
+        context = running_node()
+        serving.node = runner.run(context.__aenter__())
+        client = serving.node.client()
+        serving.witness = runner.run(client.__aenter__())
+        runner.run(serving.witness.join("score:1"))
+        try:
+            yield serving
+        finally:
+            runner.run(client.__aexit__(None, None, None))
+            runner.run(context.__aexit__(None, None, None))

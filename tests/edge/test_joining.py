@@ -1,0 +1,281 @@
+"""Joining a room: from its state, from a cursor in memory, from one that only the log knows, and from wrong ones."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from itertools import pairwise
+
+import pytest
+
+from edge.logs import TOPIC, BreakableLog, ScriptedLog, ScriptedRecord
+from node_fixture import Client, RunningNode, eventually, running_node
+from touchline_protocol import codes
+from touchline_protocol.codecs import MSGPACK
+from touchline_protocol.messages import Error, RoomRequest, Subscribe, Subscribed
+from touchline_server.config import FeedSettings, SqliteSettings
+from touchline_server.log.base import CaughtUp, Opened
+
+PADDING = "x" * 1_000
+
+
+async def publish_many(node: RunningNode, count: int, room: str = "score:1") -> list[int]:
+    return [placed.offset for placed in await node.publish(room, *[[n, PADDING] for n in range(count)])]
+
+
+async def epoch_of(node: RunningNode) -> str:
+    async with node.client() as client:
+        return (await client.join("score:1")).epoch
+
+
+@contextlib.asynccontextmanager
+async def small_window(log: BreakableLog | None = None, **settings: object) -> AsyncIterator[RunningNode]:
+    """A node that holds some 40 events of 1 KB in each feed's window."""
+    async with running_node(log, window_bytes_max=1 << 17, **settings) as node:
+        yield node
+
+
+async def test_a_fresh_join_is_handed_the_state_and_the_newest_events(node: RunningNode) -> None:
+    await node.publish("score:1", {"home": 0}, {"home": 1}, key="score")
+    await node.publish("score:1", "kick-off", "corner", "goal")
+    await node.publish("score:1", 1, None, key="removed")
+    await node.publish("score:2", "elsewhere", key="score")
+    async with node.client() as plain, node.client(MSGPACK) as other:
+        for client in (plain, other):
+            joined = await client.join("score:1", last=4)
+            assert not joined.recovered
+            assert [(event.key, event.data) for event in joined.state] == [("score", {"home": 1})]
+            assert [event.data for event in joined.recent] == ["corner", "goal", 1, None]
+            await client.leave("score:1")
+            assert (await client.join("score:1")).recent == []
+
+
+async def test_a_room_that_nobody_published_to_can_be_joined_and_resumed(node: RunningNode) -> None:
+    async with node.client() as client:
+        joined = await client.join("score:new")
+        await client.leave("score:new")
+        await node.publish("score:new", 1)
+        again = await client.join("score:new", epoch=joined.epoch, after=joined.head)
+        assert again.recovered
+        assert [event.data for event in await client.events(1)] == [1]
+
+
+async def test_a_cursor_in_the_window_is_brought_what_follows(node: RunningNode) -> None:
+    offsets = await publish_many(node, 300)
+    async with node.client() as client:
+        epoch = await epoch_of(node)
+        joined = await client.join("score:1", epoch=epoch, after=offsets[99])
+        assert joined.recovered
+        assert not joined.state
+        assert [event.offset for event in await client.events(200)] == offsets[100:]
+        live = await publish_many(node, 1)
+        assert [event.offset for event in await client.events(1)] == live
+
+
+@pytest.mark.parametrize("codec_index", [0, 1])
+async def test_a_cursor_older_than_the_window_is_brought_what_the_log_has(codec_index: int) -> None:
+    log = BreakableLog()
+    async with small_window(log) as node:
+        offsets: list[int] = []
+        for _ in range(12):
+            offsets += await publish_many(node, 100)
+            await publish_many(node, 10, "score:other")
+        epoch = await epoch_of(node)
+        async with node.client(*[MSGPACK] * codec_index) as client:
+            assert (await client.join("score:1", epoch=epoch, after=offsets[0])).recovered
+            events = await client.events(len(offsets) - 1)
+            assert [event.offset for event in events] == offsets[1:]
+            known = {offset: before for before, offset in pairwise(offsets)}
+            assert all(event.prev in (None, known[event.offset]) for event in events)
+        assert log.reads
+
+
+async def test_who_joins_by_the_log_while_events_flow_misses_none() -> None:
+    async with small_window() as node:
+        offsets = await publish_many(node, 500)
+        epoch = await epoch_of(node)
+        async with node.client() as client:
+            await client.send(Subscribe(rooms=[RoomRequest(room="score:1", epoch=epoch, after=offsets[0])]))
+            for _ in range(50):
+                offsets += await publish_many(node, 10)
+            assert (await client.expect(Subscribed)).recovered
+            assert [event.offset for event in await client.events(999)] == offsets[1:]
+
+
+async def starts_over(client: Client, epoch: str, after: int) -> Subscribed:
+    joined = await client.join("score:1", epoch=epoch, after=after, last=1)
+    assert not joined.recovered
+    assert [event.key for event in joined.state] == ["k"]
+    assert len(joined.recent) == 1
+    return joined
+
+
+async def test_further_behind_than_an_edge_reads_starts_over() -> None:
+    async with small_window(replay_records_max=100) as node, node.client() as client:
+        first = await publish_many(node, 300)
+        await node.publish("score:1", 1, key="k")
+        await starts_over(client, await epoch_of(node), first[0])
+
+
+async def test_what_retention_has_taken_starts_over() -> None:
+    log = BreakableLog(SqliteSettings(retention_bytes_max=1 << 16))
+    async with small_window(log) as node, node.client() as client:
+        first = await publish_many(node, 300)
+        await node.publish("score:1", 1, key="k")
+        epoch = await epoch_of(node)
+        await starts_over(client, epoch, first[0])
+
+
+async def test_another_epoch_starts_over_and_the_new_cursor_holds(node: RunningNode) -> None:
+    await publish_many(node, 5)
+    await node.publish("score:1", 1, key="k")
+    async with node.client() as client:
+        joined = await starts_over(client, "another-0", 2)
+        await client.leave("score:1")
+        assert (await client.join("score:1", epoch=joined.epoch, after=joined.head)).recovered
+
+
+@pytest.mark.parametrize("ahead", [1, 1_000, 2**62])
+async def test_a_cursor_that_the_log_never_had_starts_over(node: RunningNode, ahead: int) -> None:
+    await node.publish("score:1", 1, key="k")
+    async with node.client() as client:
+        joined = await client.join("score:1")
+        await client.leave("score:1")
+        await starts_over(client, joined.epoch, joined.head + ahead)
+
+
+def records(*offsets: int) -> list[ScriptedRecord]:
+    return [ScriptedRecord(offset, b"1", str(offset).encode()) for offset in offsets]
+
+
+@contextlib.asynccontextmanager
+async def one_event(end: int) -> AsyncIterator[tuple[ScriptedLog, RunningNode]]:
+    """An edge that has read offset 0, of a log that ends at ``end``."""
+    log = ScriptedLog(Opened(TOPIC, "e", {0: 0}))
+    log.ends[0] = end
+    log.tell_records(0, *records(0))
+    log.tell(CaughtUp(TOPIC))
+    async with running_node(log, feeds={"score": FeedSettings(topic=TOPIC)}) as node:
+        yield log, node
+
+
+async def test_a_cursor_from_an_edge_that_is_ahead_waits_and_gets_only_what_follows_it() -> None:
+    async with one_event(end=5) as (log, node), node.client() as client:
+        joined = await client.join("score:1", epoch="e-0", after=3)
+        assert (joined.recovered, joined.head) == (True, 0)
+        log.tell_records(0, *records(1, 2))
+        log.tell_records(0, *records(3, 4))
+        log.tell_records(0, *records(5))
+        assert [event.offset for event in await client.events(2)] == [4, 5]
+
+
+async def test_what_the_edge_reads_while_it_asks_for_the_end_is_not_kept_back() -> None:
+    class SlowEnd(ScriptedLog):
+        async def end(self, topic: str, epoch: str, partition: int) -> int:
+            self.tell_records(0, *records(1, 2, 3))
+            await eventually(lambda: node.node.hub.rooms["score:1"].place == 3)
+            return 4
+
+    log = SlowEnd(Opened(TOPIC, "e", {0: 0}), CaughtUp(TOPIC))
+    log.tell_records(0, *records(0))
+    async with running_node(log, feeds={"score": FeedSettings(topic=TOPIC)}) as node, node.client() as client:
+        await eventually(lambda: "score:1" in node.node.hub.rooms)
+        assert (await client.join("score:1", epoch="e-0", after=1)).recovered
+        assert [event.offset for event in await client.events(2)] == [2, 3]
+
+
+async def test_the_log_away_while_somebody_joins_is_an_error_and_joining_later_works() -> None:
+    log = BreakableLog()
+    async with small_window(log) as node, node.client() as client:
+        offsets = await publish_many(node, 200)
+        epoch = await epoch_of(node)
+        with log.failing():
+            await client.send(Subscribe(rooms=[RoomRequest(room="score:1", epoch=epoch, after=offsets[0])], id=3))
+            error = await client.expect(Error)
+            assert (error.code, error.room, error.id) == (codes.UNAVAILABLE.code, "score:1", 3)
+            await client.join("score:2")  # what needs no log goes on
+        assert (await client.join("score:1", epoch=epoch, after=offsets[0])).recovered
+        assert [event.offset for event in await client.events(199)] == offsets[1:]
+
+
+async def test_the_log_away_in_the_middle_of_a_catch_up_delays_it_and_no_more() -> None:
+    class BreaksOnce(BreakableLog):
+        async def _answers(self) -> None:
+            if self.reads == 2:
+                with self.failing():
+                    await super()._answers()
+            await super()._answers()
+
+    log = BreaksOnce()
+    async with small_window(log) as node, node.client() as client:
+        offsets = await publish_many(node, 1_200)
+        epoch = await epoch_of(node)
+        assert (await client.join("score:1", epoch=epoch, after=offsets[0])).recovered
+        assert [event.offset for event in await client.events(1_199)] == offsets[1:]
+        assert log.reads >= 3
+
+
+async def test_more_catch_ups_than_are_served_at_once_are_all_served() -> None:
+    log = BreakableLog()
+    async with small_window(log, replays_max=2) as node, contextlib.AsyncExitStack() as stack:
+        offsets = await publish_many(node, 200)
+        epoch = await epoch_of(node)
+        clients = [await stack.enter_async_context(node.client()) for _ in range(12)]
+        with log.waiting():
+            for number, client in enumerate(clients):
+                after = offsets[number]
+                await client.send(Subscribe(rooms=[RoomRequest(room="score:1", epoch=epoch, after=after)]))
+            await eventually(lambda: log.reads > 0)
+            await clients[3].websocket.close()
+        for number, client in enumerate(clients):
+            if number != 3:
+                assert (await client.expect(Subscribed)).recovered
+                assert [event.offset for event in await client.events(199 - number)] == offsets[number + 1 :]
+
+
+async def test_who_joins_and_leaves_all_the_time_does_not_keep_the_log_busy() -> None:
+    log = BreakableLog()
+    async with running_node(log, replays_max=1) as node, node.client() as client, node.client() as other:
+        epoch = await epoch_of(node)
+        with log.waiting():
+            for _ in range(20):
+                await client.send(Subscribe(rooms=[RoomRequest(room="score:1", epoch=epoch, after=10**6)]))
+                await client.leave("score:1")
+        assert not (await other.join("score:1", epoch=epoch, after=10**6)).recovered
+        assert log.ends <= 2
+
+
+async def test_a_catch_up_is_given_up_when_the_client_leaves_the_room_meanwhile() -> None:
+    log = BreakableLog()
+    async with small_window(log) as node, node.client() as client:
+        offsets = await publish_many(node, 200)
+        epoch = await epoch_of(node)
+        with log.waiting():
+            await client.send(Subscribe(rooms=[RoomRequest(room="score:1", epoch=epoch, after=offsets[0])]))
+            await eventually(lambda: log.reads > 0)
+            await client.leave("score:1")
+        joined = await client.join("score:1", epoch=epoch, after=offsets[150])
+        assert joined.recovered
+        assert [event.offset for event in await client.events(49)] == offsets[151:]
+
+
+async def test_a_mistake_of_ours_in_a_catch_up_ends_the_node_and_is_told() -> None:
+    log = BreakableLog()
+    async with small_window(log) as node, node.client() as client:
+        offsets = await publish_many(node, 200)
+        epoch = await epoch_of(node)
+        with log.failing(ZeroDivisionError("a mistake")):
+            await client.send(Subscribe(rooms=[RoomRequest(room="score:1", epoch=epoch, after=offsets[0])]))
+            with pytest.raises(ZeroDivisionError):
+                await asyncio.wait_for(node.node.failed(), 10)
+
+
+async def test_a_mistake_of_ours_in_a_turn_ends_the_node_and_is_told(
+    node: RunningNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def mistake(now_ms: int) -> None:
+        raise ZeroDivisionError("a mistake")
+
+    monkeypatch.setattr(node.node.hub, "next_flush", mistake)
+    await node.publish("score:1", 1)
+    with pytest.raises(ZeroDivisionError):
+        await asyncio.wait_for(node.node.failed(), 10)

@@ -1,0 +1,124 @@
+"""What happens by the clock: beats, and the end of an edge."""
+
+import asyncio
+import contextlib
+import time
+
+import pytest
+from websockets.exceptions import ConnectionClosed
+
+from edge.logs import BreakableLog
+from node_fixture import DEADLINE_S, Client, eventually, running_node
+from touchline_protocol import codes
+from touchline_protocol.codecs import CODECS, Codec
+from touchline_protocol.messages import Beat, Event, Goaway, Hello, RoomRequest, Subscribe, Subscribed, Welcome
+
+HEARTBEAT_MS = 200
+
+
+@pytest.mark.parametrize("codec", CODECS)
+async def test_an_idle_client_hears_a_beat_each_heartbeat(codec: Codec) -> None:
+    async with running_node(heartbeat_ms=HEARTBEAT_MS) as node, node.client(codec) as client:
+        began = time.monotonic()
+        for _ in range(5):
+            await client.expect(Beat)
+        assert time.monotonic() - began > 3 * HEARTBEAT_MS / 2_000  # not more often than it is looked at
+
+
+async def test_no_beat_comes_while_events_do() -> None:
+    async with running_node(heartbeat_ms=2_000) as node, node.client() as client:
+        await client.join("score:1")
+        for number in range(30):
+            await node.publish("score:1", number)
+            await client.expect(Event)
+            await asyncio.sleep(0.1)  # for longer than a heartbeat in all
+
+
+async def test_nothing_is_said_before_the_welcome() -> None:
+    async with running_node(heartbeat_ms=HEARTBEAT_MS) as node, node.client(greeted=False) as client:
+        with pytest.raises(TimeoutError):
+            await client.next(timeout_s=3 * HEARTBEAT_MS / 1_000)
+        await client.send(Hello())
+        await client.expect(Welcome)
+
+
+async def test_beats_come_in_time_after_most_clients_left_at_once() -> None:
+    async with running_node(heartbeat_ms=2_000) as node, contextlib.AsyncExitStack() as stack:
+        client = await stack.enter_async_context(node.client())
+        others = [await stack.enter_async_context(node.raw()) for _ in range(200)]
+        for other in others:
+            await other.open()
+        await eventually(lambda: len(node.edge._round) > 150)
+        for other in others:
+            other.sock.close()
+        await eventually(lambda: node.edge.connections == 1)
+        began = time.monotonic()
+        while time.monotonic() - began < 2.5:
+            last = time.monotonic()
+            assert isinstance(await client.next(timeout_s=4), Beat)
+            assert time.monotonic() - last < 3
+
+
+async def test_a_stopping_edge_sends_its_clients_away_spread_over_the_drain_and_events_still_flow() -> None:
+    async with running_node(drain_ms=600) as node, contextlib.AsyncExitStack() as stack:
+        stranger = await stack.enter_async_context(node.client(greeted=False))
+        clients = [await stack.enter_async_context(node.client(CODECS[n % 2])) for n in range(6)]
+        await clients[0].join("score:1")
+        stopping = asyncio.create_task(node.edge.stop())
+        shares = [(await client.expect(Goaway)).reconnect_ms for client in clients]
+        assert len(set(shares)) == len(clients)
+        assert all(0 <= share <= 600 for share in shares)
+        assert max(shares) - min(shares) > 300
+        await node.publish("score:1", 1)
+        await clients[0].expect(Event)
+        with pytest.raises(OSError):  # noqa: PT011 - refused or reset
+            await asyncio.open_connection(node.host, node.port)
+        for client in [*clients, stranger]:
+            assert await client.closed() == (codes.GOING_AWAY.code, codes.GOING_AWAY.name)
+        await stopping
+        assert node.edge.connections == 0
+
+
+async def test_a_stop_does_not_wait_for_ever_for_who_does_not_read(caplog: pytest.LogCaptureFixture) -> None:
+    async with (
+        running_node() as node,
+        node.raw(receive_bytes=4096) as slow,
+        node.raw() as stranger,
+        node.raw() as half_open,
+        node.client() as client,
+    ):
+        await slow.open()
+        await slow.send(Subscribe(rooms=[RoomRequest(room="score:1")]))
+        assert isinstance(await slow.next(), Subscribed)
+        await stranger.send_bytes(b"GET /ws HTTP/1.1\r\n")
+        await half_open.open()
+        await node.publish("score:1", *["x" * 10_000] * 400)
+        await eventually(lambda: any(connection.paused_at for connection in node.edge._connections))
+        async with asyncio.timeout(DEADLINE_S):
+            await asyncio.gather(node.edge.stop(), _closed(client))
+        await eventually(lambda: node.edge.connections == 0)
+        assert await half_open.close_code() == codes.GOING_AWAY.code
+    assert not caplog.records
+
+
+async def _closed(client: Client) -> None:
+    with contextlib.suppress(ConnectionClosed):
+        while True:
+            await client.next()
+    assert client.websocket.close_code == codes.GOING_AWAY.code
+
+
+async def test_a_stop_ends_catch_ups_that_wait_for_the_log() -> None:
+    log = BreakableLog()
+    async with running_node(log, window_bytes_max=1 << 16) as node, node.client() as client:
+        joined = await client.join("score:1")
+        await node.publish("score:1", *["x" * 1_000] * 300)
+        await client.events(300)
+        await client.leave("score:1")
+        room = node.node.hub.rooms["score:1"]
+        await eventually(lambda: room.floor > joined.head)
+        with log.waiting():
+            await client.send(Subscribe(rooms=[RoomRequest(room="score:1", epoch=joined.epoch, after=joined.head)]))
+            await eventually(lambda: log.reads > 0)
+            async with asyncio.timeout(DEADLINE_S):
+                await node.edge.stop()

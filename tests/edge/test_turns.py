@@ -1,0 +1,65 @@
+"""Whose turn it is: rooms of any size side by side."""
+
+from collections.abc import Callable
+
+from edge.logs import TOPIC, ScriptedRecord
+from touchline_protocol.codecs import JSON
+from touchline_protocol.messages import Hello, RoomRequest, Subscribe
+from touchline_server.core.feed import Feed
+from touchline_server.core.hub import Hub, HubLimits
+from touchline_server.core.session import Session, SessionLimits
+from touchline_server.edge.turns import Turns
+
+SLICE = 256
+
+
+class Writes:
+    """Counts what is written to the clients of each room."""
+
+    def __init__(self) -> None:
+        self.count = {"score:large": 0, "score:small": 0}
+
+    def to(self, room: str) -> Callable[[bytes], None]:
+        def write(data: bytes) -> None:
+            self.count[room] += 1
+
+        return write
+
+
+def join(hub: Hub, room: str, writes: Writes) -> None:
+    session = Session(hub, JSON, SessionLimits("e", 1_000, 65_536, 10, 100, 100), writes.to(room), None)
+    for message in (Hello(), Subscribe(rooms=[RoomRequest(room=room)])):
+        session.receive(JSON.encode(message), now_ms=0, session_id=lambda: "s")
+    subscription = session.next_behind()
+    assert subscription is not None
+    session.stepped(subscription, subscription.catch_up())
+
+
+async def test_a_room_of_five_waits_one_slice_for_a_room_of_two_thousand() -> None:
+    hub = Hub([Feed("score", TOPIC)], HubLimits(1 << 20, 10_000, 1 << 20, 10_000), lambda key, partitions: 0)
+    hub.opened(TOPIC, "e", {0: 0})
+    hub.caught_up(TOPIC)
+    writes = Writes()
+    for room, clients in (("score:large", 2_000), ("score:small", 5)):
+        for _ in range(clients):
+            join(hub, room, writes)
+    turns = Turns(hub, clients_max=SLICE, now_ms=lambda: 0, fetch=lambda *_: None, failed=lambda _: None)
+
+    hub.ingest(TOPIC, 0, [ScriptedRecord(0, b"large", b"1"), ScriptedRecord(1, b"small", b"1")], 2, 0)
+    turns._turn()
+    assert writes.count == {"score:large": SLICE, "score:small": 0}
+    turns._turn()
+    assert writes.count["score:small"] == 5
+    assert writes.count["score:large"] <= 2 * SLICE
+
+    hub.ingest(TOPIC, 0, [ScriptedRecord(2, b"small", b"2")], 3, 0)
+    turns._turn()
+    assert writes.count["score:small"] == 10
+    for _ in range(10):
+        turns._turn()
+    assert writes.count == {"score:large": 2_000, "score:small": 10}
+
+    hub.ingest(TOPIC, 0, [ScriptedRecord(3, b"large", b"3")], 4, 0)
+    for _ in range(10):
+        turns._turn()
+    assert writes.count["score:large"] == 4_000
