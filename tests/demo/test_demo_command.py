@@ -83,12 +83,12 @@ def test_it_says_what_to_open_and_what_to_try_and_that_works(made_up: "subproces
     assert said
     lines = [line_of(made_up.stdout, made_up) for _ in range(7)]
     tries = [line.strip() for line in lines if line.startswith("  ") and " -m touchline_server " not in line]
-    assert any(" tail score:1001" in line for line in tries)
+    assert any(" tail score:1003" in line for line in tries)
     assert any(" -m websockets ws://" in line for line in tries)
-    publish = next(line for line in tries if " publish score:1001" in line)
+    publish = next(line for line in tries if " publish score:1003" in line)
     server = publish.split("--server ")[1]
     done = subprocess.run(
-        [sys.executable, "-m", "touchline_server", "publish", "score:1001", '{"note": "hello"}', "--server", server],
+        [sys.executable, "-m", "touchline_server", "publish", "score:1003", '{"note": "hello"}', "--server", server],
         capture_output=True,
         text=True,
         check=False,

@@ -73,6 +73,8 @@ async def test_a_stopping_edge_sends_its_clients_away_spread_over_the_drain_and_
         await clients[0].expect(Event)
         with pytest.raises(OSError):  # noqa: PT011 - refused or reset
             await asyncio.open_connection(node.host, node.port)
+        with pytest.raises(ConnectionClosed):
+            await stranger.next()  # nothing comes before the welcome
         for client in [*clients, stranger]:
             assert await client.closed() == (codes.GOING_AWAY.code, codes.GOING_AWAY.name)
         await stopping

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from edge.logs import TOPIC, ScriptedRecord
+from node_fixture import eventually
 from touchline_protocol.codecs import JSON
 from touchline_protocol.messages import Hello, RoomRequest, Subscribe
 from touchline_server.core.feed import Feed
@@ -60,6 +61,5 @@ async def test_a_room_of_five_waits_one_slice_for_a_room_of_two_thousand() -> No
     assert writes.count == {"score:large": 2_000, "score:small": 10}
 
     hub.ingest(TOPIC, 0, [ScriptedRecord(3, b"large", b"3")], 4, 0)
-    for _ in range(10):
-        turns._turn()
-    assert writes.count["score:large"] == 4_000
+    turns.wake()
+    await eventually(lambda: writes.count["score:large"] == 4_000)

@@ -38,7 +38,7 @@ def demo_greeting(settings: Settings, node: "Node", programme: "Programme") -> l
     control = f"http://{_in_url(settings.control_host)}:{node.control_port}"
     websocket = f"ws://{_in_url(settings.host)}:{node.edge_port}/ws"
     us = "touchline" if shutil.which("touchline") else shlex.quote(sys.argv[0])
-    room = f"score:{programme.first_match}"
+    room = f"score:{programme.newest_match}"
     to_edge = "" if websocket == WEBSOCKET_URL else f" --url {websocket}"
     to_control = "" if control == SERVER_URL else f" --server {control}"
     lines = [

@@ -41,7 +41,7 @@ class Programme(NamedTuple):
     timeline: Iterator[Timed]
     speed: float
     matches: int
-    first_match: str
+    newest_match: str
     attribution: str | None = None
     notes: Sequence[str] = ()
 
@@ -80,10 +80,16 @@ class Demo:
 
 
 def made_up(matches: int, rate: float) -> Programme:
-    """Matches that were never played."""
+    """Matches that were never played. All are on from the start: what was before the last kick-off is history."""
     timeline = simulate(matches, rate, SEED)
-    first = next(timeline)
-    return Programme(chain([first], timeline), speed=1.0, matches=matches, first_match=first.room_id)
+    history: list[Timed] = []
+    begun: set[str] = set()
+    while len(begun) < matches:
+        history.append(next(timeline))
+        begun.add(history[-1].room_id)
+    newest = history[-1]
+    items = (item._replace(due_s=item.due_s - newest.due_s) for item in chain(history, timeline))
+    return Programme(items, speed=1.0, matches=matches, newest_match=newest.room_id)
 
 
 def replayed(file: Path) -> Programme:
