@@ -122,7 +122,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(extra="forbid", frozen=True, env_prefix=ENV_PREFIX, env_nested_delimiter="__")
 
     log: str = Field(default_factory=default_log_url)
-    """``kafka://host:port,…``, ``sqlite:///file`` or ``sqlite://`` (memory)."""
+    """``kafka://host:port,…``, ``sqlite:///absolute/path`` or ``sqlite://`` (memory)."""
     feeds: dict[str, FeedSettings] = {
         "match": FeedSettings(topic="match-events"),
         "score": FeedSettings(topic="score-events"),

@@ -17,7 +17,7 @@ ConfigOption: TypeAlias = Annotated[
     Path | None, typer.Option("--config", metavar="FILE", help="The TOML file; else TOUCHLINE_CONFIG names it.")
 ]
 LogOption: TypeAlias = Annotated[
-    str | None, typer.Option("--log", metavar="URL", help="kafka://host:port,… or sqlite:///file or sqlite://")
+    str | None, typer.Option("--log", metavar="URL", help="kafka://host:port,… or sqlite:///absolute/path or sqlite://")
 ]
 ServerOption: TypeAlias = Annotated[
     str | None,

@@ -106,7 +106,7 @@ class Edge:
         return time.time_ns() // 1_000_000
 
     def session_id(self) -> str:
-        """A name for a session, for logs and for its numbering of actions."""
+        """A name for a session, for logs."""
         return secrets.token_urlsafe(12)
 
     def add(self, connection: Connection) -> None:

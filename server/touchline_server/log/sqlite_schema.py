@@ -95,7 +95,7 @@ def _prepare(connection: sqlite3.Connection, path: Path | None) -> None:
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     tables = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
     if found != APPLICATION_ID and (found or tables):
-        raise OperatorError(f"{path} is a database of another program: name another file in log, as sqlite:///file")
+        raise OperatorError(f"{path} is a database of another program: name another file in log, as sqlite:///absolute/path")
     if tables and version != VERSION:
         raise OperatorError(
             f"{path} was written by another version of Touchline (its tables are of version {version}, "
@@ -119,7 +119,7 @@ def cannot_open(path: Path | None, error: sqlite3.Error) -> OperatorError:
             f"another process has the log {path} open: publish and ask through that running server, or stop it first"
         )
     if code == sqlite3.SQLITE_NOTADB:
-        return OperatorError(f"{path} is no SQLite database: name another file in log, as sqlite:///file")
+        return OperatorError(f"{path} is no SQLite database: name another file in log, as sqlite:///absolute/path")
     return OperatorError(f"the log {path} cannot be opened: {in_words(error)}")
 
 
