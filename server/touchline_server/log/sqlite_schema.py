@@ -95,7 +95,9 @@ def _prepare(connection: sqlite3.Connection, path: Path | None) -> None:
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     tables = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
     if found != APPLICATION_ID and (found or tables):
-        raise OperatorError(f"{path} is a database of another program: name another file in log, as sqlite:///absolute/path")
+        raise OperatorError(
+            f"{path} is a database of another program: name another file in log, as sqlite:///absolute/path"
+        )
     if tables and version != VERSION:
         raise OperatorError(
             f"{path} was written by another version of Touchline (its tables are of version {version}, "
