@@ -104,6 +104,10 @@ async def test_plain_http_is_told_to_upgrade(node: RunningNode) -> None:
     assert await status_of(node, Upgrade="", Connection="") == 426
 
 
+async def test_another_method_than_get_is_not_allowed(node: RunningNode) -> None:
+    assert await status_of(node, method="POST") == 405
+
+
 @pytest.mark.parametrize("header", ["Sec_WebSocket_Key", "Sec_WebSocket_Version"])
 async def test_an_incomplete_handshake_is_a_bad_request(node: RunningNode, header: str) -> None:
     assert await status_of(node, **{header: ""}) == 400
