@@ -170,8 +170,8 @@ class Settings(BaseSettings):
     """Of all windows of this edge together, values and frames."""
     state_bytes_max: int = Field(default=1 << 20, ge=1 << 12)
     """Of a room's state: it travels in one message. Events that do not fit are delivered, but not kept as state."""
-    room_idle_seconds: float = Field(default=6 * 3600.0, gt=0)
-    """A room without clients and without events for so long is forgotten."""
+    room_idle_seconds: float = Field(default=24 * 3600.0, gt=0)
+    """A room without clients and without events for so long is forgotten, its state too: a match that is long over."""
     replay_records_max: int = Field(default=50_000, ge=1)
     """Records read from the log for one catch-up; a client further behind starts over from the state."""
     replays_max: int = Field(default=4, ge=1)

@@ -40,8 +40,8 @@ from touchline_server.log.open_log import make_log
 from touchline_server.log.publish import append_events
 from touchline_server.publishing import NewEvent, Placed
 
-PENDING_EVENTS_MAX = 20_000
-"""Events that were read and not yet written out. Beyond it the log is left to wait: it holds them for nothing."""
+PENDING_BYTES_MAX = 16 << 20
+"""Of events that were read and not yet written out. Beyond it the log is left to wait: it holds them for nothing."""
 
 SKIPS_LOGGED_PER_SECOND = 20
 """Records that are left out are logged each, but a producer gone wrong must not fill the disk: the rest is counted."""
@@ -158,7 +158,7 @@ class Node:
                 await self._take(event, edge)
             edge.turns.wake()
             # The edge's turns, one each time the loop goes around, take it down: there is nothing to be told of sooner.
-            while self.hub.pending_events > PENDING_EVENTS_MAX:  # noqa: ASYNC110
+            while self.hub.pending_bytes > PENDING_BYTES_MAX:  # noqa: ASYNC110
                 await asyncio.sleep(0)
 
     async def _take(self, event: LogEvent, edge: Edge) -> None:

@@ -17,7 +17,7 @@ from touchline_protocol.messages import (
     Welcome,
 )
 from touchline_server.core.feed import Feed
-from touchline_server.core.hub import Hub, HubLimits
+from touchline_server.core.hub import FORGET_EVERY_MS, Hub, HubLimits
 from touchline_server.core.room import Flush
 from touchline_server.core.session import Session, SessionLimits
 from touchline_server.core.subscription import Next
@@ -217,7 +217,7 @@ def test_an_idle_room_is_forgotten_and_comes_back_right() -> None:
     assert "score:1" in hub.rooms  # somebody is in it
     client.send(Unsubscribe(rooms=["score:1"]))
     client.take()
-    hub.tidy(5_000)
+    hub.tidy(5_000 + FORGET_EVERY_MS)
     assert "score:1" not in hub.rooms
     after = client.joined(epoch=before.epoch, after=before.head)
     assert (after.recovered, after.head) == (True, 1)

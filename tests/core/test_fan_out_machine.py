@@ -286,7 +286,8 @@ class FanOut(RuleBasedStateMachine):
         for feed in self.hub.feeds.values():
             for stream in feed.streams.values():
                 assert stream.bytes == sum(event.size for event in stream.events)
-        assert self.hub.pending_events == sum(len(room.pending) for room in self.hub.rooms.values())
+        pending = [event for room in self.hub.rooms.values() for event in room.pending]
+        assert self.hub.pending_bytes == sum(event.size for event in pending)
 
     def teardown(self) -> None:
         """Let everything run dry: then every client has everything, and knows the state."""

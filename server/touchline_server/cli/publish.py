@@ -1,6 +1,5 @@
 """``touchline publish``: one event."""
 
-import asyncio
 import json
 import os
 from typing import Annotated
@@ -12,6 +11,7 @@ from touchline_server.publishing import NewEvent, Placed, new_event
 
 from .options import ApiKeyOption, ConfigOption, DirectLogOption, ServerOption, open_publisher
 from .publishers import Publisher
+from .running import run_to_end
 
 
 def publish(
@@ -31,7 +31,7 @@ def publish(
         publisher = await open_publisher(server, api_key, log, config)
         return await _publish_one(publisher, room, event)
 
-    placed = asyncio.run(run())
+    placed = run_to_end(run())
     typer.echo(json.dumps({"room": room, "partition": placed.partition, "offset": placed.offset}, ensure_ascii=False))
 
 

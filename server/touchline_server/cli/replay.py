@@ -1,6 +1,5 @@
 """``touchline replay`` and ``touchline simulate``: publish a recorded match, or made-up ones, as they are played."""
 
-import asyncio
 from collections.abc import Awaitable, Iterable
 from itertools import takewhile
 from pathlib import Path
@@ -19,6 +18,7 @@ from touchline_server.sources.timeline import MATCH, SCORE, Timed
 
 from .options import ApiKeyOption, ConfigOption, DirectLogOption, ServerOption, open_publisher
 from .publishers import Publisher
+from .running import run_to_end
 
 
 def replay(
@@ -46,7 +46,7 @@ def replay(
     console.print(f"{match.home} - {match.away}. {ATTRIBUTION}.", markup=False, highlight=False, soft_wrap=True)
     publishing = open_publisher(server, api_key, log, config)
     title = f"{MATCH}:{match.match_id}, {SCORE}:{match.match_id}"
-    asyncio.run(_play(match.timeline, publishing, console, title, total=len(match.timeline), speed=speed))
+    run_to_end(_play(match.timeline, publishing, console, title, total=len(match.timeline), speed=speed))
 
 
 def simulate(
@@ -70,7 +70,7 @@ def simulate(
     if duration is not None:
         timeline = takewhile(lambda item: item.due_s <= duration, timeline)
     publishing = open_publisher(server, api_key, log, config)
-    asyncio.run(_play(timeline, publishing, Console(stderr=True), f"{matches} matches", total=None, speed=1.0))
+    run_to_end(_play(timeline, publishing, Console(stderr=True), f"{matches} matches", total=None, speed=1.0))
 
 
 def _match_id(room: str | None) -> str | None:

@@ -5,7 +5,6 @@ One object a line: ``room``, ``cursor`` (to go on from with ``--after``), ``offs
 lines with ``"state": true``. Each line is flushed as it comes.
 """
 
-import asyncio
 import json
 import os
 import sys
@@ -19,6 +18,7 @@ from touchline_protocol.limits import RECENT_EVENTS_MAX
 from touchline_protocol.rooms import split_room
 
 from .options import WEBSOCKET_URL
+from .running import run_to_end
 
 
 def tail(
@@ -44,7 +44,7 @@ def tail(
     # Events older than the state, after it, would mislead whoever takes lines as they come: so one or the other.
     printer = _Printer(with_state=not (no_state or last))
     try:
-        asyncio.run(_tail(printer, room, cursor, last, url, codec))
+        run_to_end(_tail(printer, room, cursor, last, url, codec))
     except BrokenPipeError:
         # The reader, as head, has read enough. Python would stumble over the closed pipe once more at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -11,6 +11,7 @@ from touchline_server.log.base import Gone, Log, Opened
 from touchline_server.log.open_log import make_log
 
 from .options import ConfigOption, LogOption, log_settings
+from .running import run_to_end
 
 LOOK_SECONDS_MAX = 20.0
 """A log that has not said by then whether it has the topics is in trouble."""
@@ -32,7 +33,7 @@ def topics(
     """
     settings = log_settings(log, config)
     work = _create(settings, partitions, replication) if create else _look(settings)
-    for topic, what in asyncio.run(work).items():
+    for topic, what in run_to_end(work).items():
         typer.echo(f"{topic}: {what}")
 
 

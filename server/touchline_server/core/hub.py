@@ -23,6 +23,9 @@ from .feed import Feed
 from .room import Flush, Room
 from .stream import RoomEvent, Stream
 
+FORGET_EVERY_MS = 10_000
+"""How often idle rooms are looked for: it takes a look at every room, some 0.1 us each."""
+
 Place = Callable[[bytes, int], int]
 """The partition that the log's producers put a key in, given the key and the number of partitions."""
 
@@ -64,7 +67,8 @@ class Hub:
         self.limits = limits
         self.feeds = {feed.name: OpenFeed(feed) for feed in feeds}
         self.rooms: dict[str, Room] = {}
-        self.pending_events = 0
+        self.pending_bytes = 0
+        self._forget_again_ms = 0
         self._by_topic = {opened.feed.topic: opened for opened in self.feeds.values()}
         self._place = place
         self._queue: deque[Room] = deque()
@@ -193,6 +197,9 @@ class Hub:
         for feed in self.feeds.values():
             for stream in feed.streams.values():
                 self.trim(stream, now_ms)
+        if now_ms < self._forget_again_ms:
+            return
+        self._forget_again_ms = now_ms + FORGET_EVERY_MS
         idle_since = now_ms - self.limits.room_idle_ms
         for room in [room for room in self.rooms.values() if _is_idle(room, idle_since)]:
             del self.rooms[room.name]
@@ -209,8 +216,9 @@ class Hub:
                 raise BadRecord(
                     "misplaced", f"a newer record of the room is in partition {home.partition}; all must be in one"
                 )
-        room.pending.append(RoomEvent(room, stream, record.offset, parsed.key, record.timestamp, parsed.value, now_ms))
-        self.pending_events += 1
+        event = RoomEvent(room, stream, record.offset, parsed.key, record.timestamp, parsed.value, now_ms)
+        room.push(event)
+        self.pending_bytes += event.size
         return room
 
     def _mark(self, room: Room, now_ms: int) -> None:
@@ -223,13 +231,13 @@ class Hub:
                 self._begin(room, now_ms)
 
     def _begin(self, room: Room, now_ms: int) -> Flush | None:
-        waiting = len(room.pending)
+        waiting = room.pending_bytes
         flush = room.begin_flush(now_ms)
-        self.pending_events -= waiting - len(room.pending)
+        self.pending_bytes -= waiting - room.pending_bytes
         return flush
 
     def _restart(self, room: Room, stream: Stream, *, keep_state: bool) -> None:
-        self.pending_events -= len(room.pending)
+        self.pending_bytes -= room.pending_bytes
         room.restart(stream, keep_state=keep_state)
         self._mark(room, room.told_ms)
 

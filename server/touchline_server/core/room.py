@@ -75,6 +75,7 @@ class Room:
         "members",
         "name",
         "pending",
+        "pending_bytes",
         "queued",
         "restarting",
         "state",
@@ -93,6 +94,7 @@ class Room:
         self.floor = stream.floor
         self.events: deque[RoomEvent] = deque()
         self.pending: deque[RoomEvent] = deque()
+        self.pending_bytes = 0
         self.state: dict[str, RoomEvent] = {}
         self.state_full = False
         self.live: list[dict[Subscription, Write]] = [{} for _ in CODECS]
@@ -126,6 +128,11 @@ class Room:
             self._keep(event)
             self.head_ts = max(self.head_ts, event.ts)
 
+    def push(self, event: RoomEvent) -> None:
+        """Take in an event that was read: it is told with the next flush."""
+        self.pending.append(event)
+        self.pending_bytes += event.size
+
     def begin_flush(self, now_ms: int) -> Flush | None:
         """Move window, state and head over what is pending, and say what to write to whom; None where nothing is."""
         if self.pending and self.pending[0].stream is not self.stream:
@@ -157,7 +164,7 @@ class Room:
 
     def restart(self, stream: Stream, *, keep_state: bool) -> None:
         """Make everybody start over: the room goes on in ``stream``, or a part of it was lost."""
-        waiting, self.pending = self.pending, deque()
+        waiting, self.pending, self.pending_bytes = self.pending, deque(), 0
         if keep_state:
             for event in waiting:
                 self._keep(event)
@@ -256,7 +263,9 @@ class Room:
         """The pending events up to the first that moves the room to another stream."""
         batch: list[RoomEvent] = []
         while self.pending and self.pending[0].stream is self.stream:
-            batch.append(self.pending.popleft())
+            event = self.pending.popleft()
+            self.pending_bytes -= event.size
+            batch.append(event)
         return batch
 
     def _move(self) -> None:

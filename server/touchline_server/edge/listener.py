@@ -65,7 +65,7 @@ class Edge:
         self._closing: dict[Connection, float] = {}
         self._round: list[Connection] = []
         self._round_step = 0
-        self._empty: asyncio.Event | None = None
+        self._empty = asyncio.Event()
 
     async def start(self, listening: socket.socket) -> None:
         """Serve on a bound socket."""
@@ -79,10 +79,12 @@ class Edge:
             self._server.close()
         if self._connections and self.settings.drain_ms:
             self._say_goaway()
-            await asyncio.sleep(self.settings.drain_ms / 1000)
+            await self._until_empty(self.settings.drain_ms / 1000)
         for connection in list(self._connections):
             connection.close(codes.GOING_AWAY)
-        await self._wait_closed()
+        await self._until_empty(LINGER_S)
+        for connection in list(self._connections):
+            connection.abort()
         if self._timer is not None:
             self._timer.cancel()
         await self._replayer.stop()
@@ -112,6 +114,7 @@ class Edge:
     def add(self, connection: Connection) -> None:
         """A connection was accepted."""
         self._connections[connection] = None
+        self._empty.clear()
         self._greeting[connection] = self.time() + self.settings.handshake_ms / 1000
 
     def heard(self, connection: Connection) -> None:
@@ -127,7 +130,7 @@ class Edge:
         self._connections.pop(connection, None)
         self._greeting.pop(connection, None)
         self._closing.pop(connection, None)
-        if self._empty is not None and not self._connections:
+        if not self._connections:
             self._empty.set()
 
     def _tick(self) -> None:
@@ -174,13 +177,10 @@ class Edge:
         if not self.failure.done():
             self.failure.set_exception(error)
 
-    async def _wait_closed(self) -> None:
+    async def _until_empty(self, seconds_max: float) -> None:
         if self._connections:
-            self._empty = asyncio.Event()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._empty.wait(), LINGER_S)
-        for connection in list(self._connections):
-            connection.abort()
+                await asyncio.wait_for(self._empty.wait(), seconds_max)
 
 
 def _late(deadlines: dict[Connection, float], now: float) -> list[Connection]:
