@@ -8,7 +8,6 @@ A broker ends with its test, and with the test process however that ends.
 import asyncio
 import shutil
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
@@ -19,6 +18,8 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
 from aiokafka.admin.records_to_delete import RecordsToDelete
 from aiokafka.structs import TopicPartition
+
+from free_ports import free_ports
 
 JARS = Path(__file__).parents[1] / ".cache" / "kafka"
 USER, PASSWORD = "touchline", "a password"
@@ -41,7 +42,7 @@ class KafkaBroker:
         self._folder = folder
         self._auto_create = auto_create
         self._secure = secure
-        self._port, self._controller_port, self._secure_port = _free_ports(3)
+        self._port, self._controller_port, self._secure_port = free_ports(3)
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -238,14 +239,6 @@ def _run(command: list[str]) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(f"{command[0]} failed:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
-
-
-def _free_ports(count: int) -> list[int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports: list[int] = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
 
 
 def _demand_kafka() -> None:

@@ -235,9 +235,11 @@ def client_frame(opcode: Opcode, payload: bytes, *, fin: bool = True) -> bytes:
 
 
 @contextlib.asynccontextmanager
-async def running_node(log: Log | None = None, **settings: Any) -> AsyncIterator[RunningNode]:
-    """A node from start to stop. ``log`` takes the place of the one in memory; ``settings`` those of the defaults."""
-    defaults: dict[str, Any] = {"log": "sqlite://", "edge": "edge-1", "port": 0, "control_port": 0, "drain_ms": 0}
+async def running_node(
+    log: Log | None = None, *, url: str = "sqlite://", **settings: Any
+) -> AsyncIterator[RunningNode]:
+    """A node from start to stop. ``log`` takes the place of the one at ``url``; ``settings`` those of the defaults."""
+    defaults: dict[str, Any] = {"log": url, "edge": "edge-1", "port": 0, "control_port": 0, "drain_ms": 0}
     node = Node(Settings(**(defaults | settings)))
     if log is not None:
         node.log = log

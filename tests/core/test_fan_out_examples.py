@@ -52,7 +52,7 @@ class Client:
     def __init__(self, hub: Hub, rooms_max: int = 10) -> None:
         limits = SessionLimits("edge", 25_000, 65_536, rooms_max, 100, replay_records_max=100)
         self.read: list[ServerMessage] = []
-        self.session = Session(hub, JSON, limits, self.write, self)
+        self.session = Session(hub, JSON, limits, self.write, self, "s")
         self.send(Hello())
         assert isinstance(self.take()[0], Welcome)
 
@@ -60,7 +60,7 @@ class Client:
         self.read += messages_in(data, JSON)
 
     def send(self, message: Message) -> None:
-        self.session.receive(JSON.encode(message), now_ms=0, session_id=lambda: "s")
+        self.session.receive(JSON.encode(message), now_ms=0)
         self.write(self.session.take_output())
 
     def take(self) -> list[ServerMessage]:

@@ -45,7 +45,7 @@ class Client:
 
     def __init__(self, hub: Hub, codec: Codec) -> None:
         limits = SessionLimits("edge", 25_000, 65_536, 10, 100, REPLAY_RECORDS_MAX)
-        self.session = Session(hub, codec, limits, self.write, self)
+        self.session = Session(hub, codec, limits, self.write, self, "s")
         self.views: dict[str, RoomView] = {}
         self.deliver: dict[str, str] = {}
         self.pause_after_next_write = False
@@ -64,7 +64,7 @@ class Client:
             self.session.pause()
 
     def send(self, message: Message) -> None:
-        self.session.receive(self.session.codec.encode(message), now_ms=0, session_id=lambda: "s")
+        self.session.receive(self.session.codec.encode(message), now_ms=0)
         output = self.session.take_output()
         if output:
             self.write(output)

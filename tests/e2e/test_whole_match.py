@@ -5,15 +5,14 @@
 
 import asyncio
 import os
-import socket
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from e2e.whole_match import REPLAY_SPEED, Scenario, Seen, play
+from free_ports import free_ports
 from kafka_broker import KafkaBroker
 from processes import EdgeProcess, touchline_command
 from sources.matches import KNOWN
@@ -43,7 +42,7 @@ async def test_every_client_sees_the_whole_match_in_order_and_once(kafka: KafkaB
     await touchline_command(
         "topics", "--create", "--partitions", str(PARTITIONS), "--log", log, "--config", str(config)
     )
-    ports = list(_free_ports(4))
+    ports = free_ports(4)
     edges = [EdgeProcess(f"edge-{n}", log, config, (ports[2 * n], ports[2 * n + 1])) for n in range(2)]
     try:
         await asyncio.gather(*(edge.start() for edge in edges))
@@ -68,12 +67,3 @@ def _check(client: Seen, scenario: Scenario, score: Mapping[str | None, object])
     else:
         assert seen == scenario.events
     assert client.score == score
-
-
-def _free_ports(count: int) -> Iterator[int]:
-    """Ports that were free a moment ago; an edge that is started again needs the one that it had."""
-    with ExitStack() as stack:
-        for _ in range(count):
-            sock = stack.enter_context(socket.socket())
-            sock.bind(("127.0.0.1", 0))
-            yield sock.getsockname()[1]

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
@@ -28,7 +29,7 @@ async def epoch_of(node: RunningNode) -> str:
 
 
 @contextlib.asynccontextmanager
-async def small_window(log: BreakableLog | None = None, **settings: object) -> AsyncIterator[RunningNode]:
+async def small_window(log: BreakableLog | None = None, **settings: Any) -> AsyncIterator[RunningNode]:
     """A node that holds some 40 events of 1 KB in each feed's window."""
     async with running_node(log, window_bytes_max=1 << 17, **settings) as node:
         yield node

@@ -29,9 +29,9 @@ class Writes:
 
 
 def join(hub: Hub, room: str, writes: Writes) -> None:
-    session = Session(hub, JSON, SessionLimits("e", 1_000, 65_536, 10, 100, 100), writes.to(room), None)
+    session = Session(hub, JSON, SessionLimits("e", 1_000, 65_536, 10, 100, 100), writes.to(room), None, "s")
     for message in (Hello(), Subscribe(rooms=[RoomRequest(room=room)])):
-        session.receive(JSON.encode(message), now_ms=0, session_id=lambda: "s")
+        session.receive(JSON.encode(message), now_ms=0)
     subscription = session.next_behind()
     assert subscription is not None
     session.stepped(subscription, subscription.catch_up())

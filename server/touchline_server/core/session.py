@@ -1,12 +1,6 @@
 """A session: what one client may do when, and what it is answered.
 
-    state           message        next    what happens
-    AWAITING_HELLO  hello          OPEN    welcome
-    AWAITING_HELLO  anything else  CLOSED  close hello_expected
-    OPEN            hello          OPEN    error out_of_order
-    OPEN            subscribe      OPEN    per room: an error, or a subscription that catches up
-    OPEN            unsubscribe    OPEN    per room: unsubscribed, or error not_subscribed
-    any             close          CLOSED  all rooms are left
+What may come when, and what happens then, is `TRANSITIONS`. The end of the connection closes a session in any state.
 
 Handed payloads and told of pause, resume and close; hands back frames (`take_output`), a close code (`closing`) and
 subscriptions that have to catch up (`next_behind`). Knows no socket and no clock: times are handed in.
@@ -21,7 +15,7 @@ Rules:
 from collections import deque
 from collections.abc import Callable
 from enum import Enum, auto
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from touchline_protocol import codes
 from touchline_protocol.codecs import Codec
@@ -46,7 +40,7 @@ from .subscription import Next, Phase, Step, Subscription
 
 
 class SessionState(Enum):
-    """Where a session is; see the table above."""
+    """Where a session is; see `TRANSITIONS`."""
 
     AWAITING_HELLO = auto()
     OPEN = auto()
@@ -65,11 +59,12 @@ class SessionLimits(NamedTuple):
 
 
 class Session:
-    """One client's session. ``client`` is whatever the shell wants to find it again by."""
+    """One client's session. ``client`` is whatever the shell wants to find it by; ``name`` is told to the client."""
 
     __slots__ = (
         "_behind",
         "_limits",
+        "_name",
         "_output",
         "client",
         "closing",
@@ -82,7 +77,7 @@ class Session:
         "write",
     )
 
-    def __init__(self, hub: Hub, codec: Codec, limits: SessionLimits, write: Write, client: object) -> None:
+    def __init__(self, hub: Hub, codec: Codec, limits: SessionLimits, write: Write, client: object, name: str) -> None:
         self.hub = hub
         self.codec = codec
         self.write = write
@@ -93,25 +88,24 @@ class Session:
         self.errors = 0
         self.closing: codes.CloseCode | None = None
         self._limits = limits
+        self._name = name
         self._output: list[bytes] = []
         self._behind: deque[Subscription] = deque()
 
-    def receive(self, payload: bytes, *, now_ms: int, session_id: Callable[[], str]) -> None:
-        """Take one message of the client's."""
-        if self.state is SessionState.CLOSED or self.closing is not None:
+    def receive(self, payload: bytes, *, now_ms: int) -> None:
+        """Take one message of the client's. ``now_ms``: Unix milliseconds."""
+        if self.state is SessionState.CLOSED:
             return
         try:
-            message = self.codec.decode_client(payload)
+            message: ClientMessage | None = self.codec.decode_client(payload)
         except BadMessage as error:
-            if self.state is SessionState.AWAITING_HELLO:
-                self._close(codes.HELLO_EXPECTED)
-            else:
+            message = None
+            if self.state is SessionState.OPEN:
                 self._error(codes.ERRORS[error.code], str(error))
-            return
-        if self.state is SessionState.AWAITING_HELLO:
-            self._greet(message, now_ms, session_id)
-        else:
-            self._serve(message)
+                return
+        transition = TRANSITIONS[self.state, type(message)]
+        self.state = transition.next
+        transition.action(self, message, now_ms)
 
     def take_output(self) -> bytes:
         """The frames to write now, joined."""
@@ -176,15 +170,11 @@ class Session:
             for subscription in self.subscriptions.values()
         )
 
-    def _greet(self, message: ClientMessage, now_ms: int, session_id: Callable[[], str]) -> None:
-        if not isinstance(message, Hello):
-            self._close(codes.HELLO_EXPECTED)
-            return
-        self.state = SessionState.OPEN
+    def _greet(self, _message: Hello, now_ms: int) -> None:
         limits = self._limits
         self._send(
             Welcome(
-                session=session_id(),
+                session=self._name,
                 edge=limits.edge,
                 heartbeat_ms=limits.heartbeat_ms,
                 limits=Limits(message_bytes_max=limits.message_bytes_max, rooms_max=limits.rooms_max),
@@ -192,16 +182,19 @@ class Session:
             )
         )
 
-    def _serve(self, message: ClientMessage) -> None:
-        match message:
-            case Subscribe():
-                for request in message.rooms:
-                    self._subscribe(request, message.id)
-            case Unsubscribe():
-                for room in message.rooms:
-                    self._unsubscribe(room, message.id)
-            case Hello():
-                self._error(codes.OUT_OF_ORDER, "hello was said already; it is the first message and comes once")
+    def _demand_hello(self, _message: ClientMessage | None, _now_ms: int) -> None:
+        self.closing = codes.HELLO_EXPECTED
+
+    def _refuse_hello(self, _message: Hello, _now_ms: int) -> None:
+        self._error(codes.OUT_OF_ORDER, "hello was said already; it is the first message and comes once")
+
+    def _subscribe_all(self, message: Subscribe, _now_ms: int) -> None:
+        for request in message.rooms:
+            self._subscribe(request, message.id)
+
+    def _unsubscribe_all(self, message: Unsubscribe, _now_ms: int) -> None:
+        for room in message.rooms:
+            self._unsubscribe(room, message.id)
 
     def _subscribe(self, request: RoomRequest, request_id: int | None) -> None:
         name = request.room
@@ -258,7 +251,23 @@ class Session:
         shown = None if room is None else room[:200]
         self._send(Error(code=error.code, message=message, room=shown, id=request_id))
         if self.errors >= self._limits.errors_max:
-            self._close(codes.TOO_MANY_ERRORS)
+            self.closing = codes.TOO_MANY_ERRORS
 
-    def _close(self, code: codes.CloseCode) -> None:
-        self.closing = code
+
+class Transition(NamedTuple):
+    """The state that a message leads to, and what is done about it: called with session, message and time."""
+
+    next: SessionState
+    action: Callable[[Session, Any, int], None]
+
+
+TRANSITIONS: dict[tuple[SessionState, type[ClientMessage] | type[None]], Transition] = {
+    (SessionState.AWAITING_HELLO, Hello): Transition(SessionState.OPEN, Session._greet),
+    (SessionState.AWAITING_HELLO, Subscribe): Transition(SessionState.CLOSED, Session._demand_hello),
+    (SessionState.AWAITING_HELLO, Unsubscribe): Transition(SessionState.CLOSED, Session._demand_hello),
+    (SessionState.AWAITING_HELLO, type(None)): Transition(SessionState.CLOSED, Session._demand_hello),
+    (SessionState.OPEN, Hello): Transition(SessionState.OPEN, Session._refuse_hello),
+    (SessionState.OPEN, Subscribe): Transition(SessionState.OPEN, Session._subscribe_all),
+    (SessionState.OPEN, Unsubscribe): Transition(SessionState.OPEN, Session._unsubscribe_all),
+}
+"""What a client may send when. None is what is no message; once it is open that is an error like others."""

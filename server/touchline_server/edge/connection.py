@@ -155,7 +155,9 @@ class Connection(asyncio.Protocol):
         self._write_out()
         if self._protocol.state is OPEN:
             codec = handshake.codec_of(self._protocol)
-            self.session = Session(self.edge.hub, codec, self.edge.limits, self.transport.write, self)
+            self.session = Session(
+                self.edge.hub, codec, self.edge.limits, self.transport.write, self, self.edge.session_name()
+            )
 
     def _take(self, frame: Frame) -> None:
         """Put fragments together; data frames of the codec's kind are messages."""
@@ -183,7 +185,7 @@ class Connection(asyncio.Protocol):
             except UnicodeDecodeError:
                 self.close(codes.INVALID_TEXT)
                 return
-        session.receive(payload, now_ms=self.edge.wall_ms(), session_id=self.edge.session_id)
+        session.receive(payload, now_ms=self.edge.wall_ms())
         self.edge.heard(self)
         self.answer()
         self.edge.turns.catch_up(self)

@@ -107,7 +107,7 @@ class Edge:
         """Unix milliseconds: for people and clients."""
         return time.time_ns() // 1_000_000
 
-    def session_id(self) -> str:
+    def session_name(self) -> str:
         """A name for a session, for logs."""
         return secrets.token_urlsafe(12)
 

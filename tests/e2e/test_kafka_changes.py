@@ -1,0 +1,136 @@
+"""What clients and operators see when Kafka goes away, or a topic is not what it was: a whole node, the real broker."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+
+import httpx
+import pytest
+
+from kafka_broker import KafkaBroker
+from node_fixture import Client, RunningNode, eventually, running_node
+from touchline_protocol.messages import Event, Subscribed
+from touchline_server.config import FeedSettings
+from touchline_server.log.base import UnknownTopic
+from touchline_server.publishing import PublishFailed
+
+WAIT_S = 30.0
+"""A broker takes seconds to start, and aiokafka to believe it."""
+
+
+@contextlib.asynccontextmanager
+async def node_of(broker: KafkaBroker, topic: str) -> AsyncIterator[RunningNode]:
+    feeds = {"score": FeedSettings(topic=topic)}
+    async with running_node(url=f"kafka://{broker.address}", feeds=feeds) as node:
+        yield node
+
+
+async def ready(node: RunningNode) -> tuple[int, dict[str, str]]:
+    """What ``/readyz`` answers, and the problems it names."""
+    async with httpx.AsyncClient() as http:
+        answer = await http.get(f"http://127.0.0.1:{node.node.control_port}/readyz")
+    return answer.status_code, answer.json().get("problems", {})
+
+
+async def until_ready(node: RunningNode, wanted: int) -> dict[str, str]:
+    async with asyncio.timeout(WAIT_S):
+        while (found := await ready(node))[0] != wanted:  # noqa: ASYNC110 - it is asked over HTTP
+            await asyncio.sleep(0.05)
+    return found[1]
+
+
+async def publish(node: RunningNode, value: int, room: str = "score:1", key: str | None = "score") -> None:
+    """Publish as a producer does that tries again while the log is coming back."""
+    async with asyncio.timeout(WAIT_S):
+        while True:
+            try:
+                await node.publish(room, value, key=key)
+            except (PublishFailed, UnknownTopic):
+                await asyncio.sleep(0.1)
+            else:
+                return
+
+
+async def data_of(client: Client) -> object:
+    async with asyncio.timeout(WAIT_S):
+        return (await client.expect(Event)).data
+
+
+async def test_while_the_broker_is_away_the_edge_serves_what_it_has_and_then_goes_on(
+    kafka_factory: Callable[[], KafkaBroker],
+) -> None:
+    broker = kafka_factory()
+    await broker.create("score-events", 2)
+    async with node_of(broker, "score-events") as node, node.client() as there:
+        await there.join("score:1")
+        await publish(node, 1)
+        assert await data_of(there) == 1
+        assert (await ready(node))[0] == 200
+
+        await asyncio.to_thread(broker.stop, kill=True)
+        problems = await until_ready(node, 503)
+        assert any(broker.address in problem for problem in problems.values()), problems
+        async with node.client() as late:
+            joined = await late.join("score:1")
+            assert [event.data for event in joined.state] == [1]
+        async with node.client() as back:
+            joined = await back.join("score:1", epoch=joined.epoch, after=joined.head)
+            assert joined.recovered
+
+        broker.launch()
+        await asyncio.to_thread(broker.wait_started)
+        await until_ready(node, 200)
+        await publish(node, 2)
+        event = await there.expect(Event)
+        assert (event.data, event.prev) == (2, joined.head)
+
+
+async def test_clients_of_a_topic_that_was_made_anew_are_told_and_start_over(kafka: KafkaBroker) -> None:
+    await kafka.create("made-anew", 1)
+    async with node_of(kafka, "made-anew") as node, node.client() as client:
+        before = await client.join("score:1")
+        for value in (1, 2):
+            await publish(node, value)
+            assert await data_of(client) == value
+        await kafka.delete("made-anew")
+        problems = await until_ready(node, 503)
+        assert "made-anew" in problems
+        await kafka.create("made-anew", 1)
+        anew = await client.expect(Subscribed)
+        assert (anew.recovered, anew.state) == (False, [])
+        assert anew.epoch != before.epoch
+        await until_ready(node, 200)
+        await publish(node, 3)
+        assert await data_of(client) == 3
+        async with node.client() as back:
+            joined = await back.join("score:1", epoch=before.epoch, after=1)
+            assert not joined.recovered
+            assert [event.data for event in joined.state] == [3]
+
+
+@pytest.mark.parametrize("room_id", ["1", "2", "3"])
+async def test_when_partitions_are_added_rooms_go_on_or_are_told(kafka: KafkaBroker, room_id: str) -> None:
+    """Whether a room moves is up to its key; either way its clients miss nothing, and know where they are."""
+    topic, room = f"extended-{room_id}", f"score:{room_id}"
+    await kafka.create(topic, 1)
+    async with node_of(kafka, topic) as node, node.client() as client:
+        before = await client.join(room)
+        await publish(node, 1, room)
+        assert await data_of(client) == 1
+        await kafka.add_partitions(topic, 4)
+        partitions = node.node.hub.feeds["score"].streams
+        await eventually(lambda: len(partitions) == 4, WAIT_S)
+        await asyncio.gather(*(publish(node, value, room, None) for value in range(2, 6)))
+        seen: list[object] = []
+        epoch = before.epoch
+        async with asyncio.timeout(WAIT_S):
+            while len(seen) < 4:
+                message = await client.next(WAIT_S)
+                if isinstance(message, Subscribed):
+                    assert [event.data for event in message.state] == [1]
+                    assert message.epoch != epoch
+                    epoch = message.epoch
+                else:
+                    assert isinstance(message, Event)
+                    seen.append(message.data)
+        assert sorted(seen, key=str) == [2, 3, 4, 5]
