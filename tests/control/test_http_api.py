@@ -71,6 +71,20 @@ async def test_one_event_is_published_with_its_bytes_untouched(client: httpx.Asy
     assert rooms.published == [("match:1", NewEvent('{"b": 1.50,  "a": "ü\\u00e9"}'.encode(), "score"))]
 
 
+@pytest.mark.parametrize("origin", ["http://evil.example", "http://evil.example:8081", "null", "http://["])
+async def test_without_keys_no_page_of_the_web_may_publish(
+    client: httpx.AsyncClient, rooms: Rooms, origin: str
+) -> None:
+    refused = await post(client, "match:1", '{"data": 1}', Origin=origin)
+    assert error_of(refused)[:2] == (403, "origin_refused")
+    assert rooms.published == []
+
+
+@pytest.mark.parametrize("origin", ["http://localhost:8081", "http://127.0.0.1", "http://[::1]:8081"])
+async def test_a_page_of_this_machine_may_publish_without_a_key(client: httpx.AsyncClient, origin: str) -> None:
+    assert (await post(client, "match:1", '{"data": 1}', Origin=origin)).status_code == 200
+
+
 async def test_several_events_are_published_in_order(client: httpx.AsyncClient, rooms: Rooms) -> None:
     body = '{"events": [{"data": 1}, {"data": "two", "key": "k"}, {"data": null, "key": "k"}]}'
     response = await post(client, "score:1", body)

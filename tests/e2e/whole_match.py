@@ -25,8 +25,9 @@ REPLAY_SPEED = 600
 CUTS_PER_CLIENT = 2
 """How often a client of the third kind is cut off, on average."""
 
-BACKOFF = touchline.Backoff(0.05, 0.5)
-"""Short, so that a client is cut off several times within the 10 seconds."""
+BACKOFF = touchline.Backoff(0.2, 2.0)
+"""Short, so that a client is cut off several times within the 10 seconds; long enough that hundreds of clients of a
+stopped edge, all in one process here, leave that process time for the others."""
 
 
 class Scenario(NamedTuple):

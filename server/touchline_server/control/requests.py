@@ -5,7 +5,8 @@ Rules: nothing is published unless all of a request was understood. A body is ne
 
 import hmac
 from collections.abc import Collection, Sequence
-from urllib.parse import unquote_to_bytes
+from ipaddress import ip_address
+from urllib.parse import unquote_to_bytes, urlsplit
 
 import msgspec
 from starlette.requests import ClientDisconnect, Request
@@ -45,9 +46,10 @@ def check_key(request: Request, api_keys: Sequence[str]) -> None:
     """Let pass who has one of the keys, or anybody where there are none.
 
     Raises:
-        ApiError: 401 without a key, 403 with a wrong one.
+        ApiError: 401 without a key, 403 with a wrong one, and for a page of a named host where no key is needed.
     """
     if not api_keys:
+        _check_origin(request.headers.get("origin"))
         return
     scheme, _, given = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not given:
@@ -62,6 +64,22 @@ def check_key(request: Request, api_keys: Sequence[str]) -> None:
     matches = [hmac.compare_digest(sent, key.encode()) for key in api_keys]
     if not any(matches):
         raise ApiError(403, "key_wrong", "the key is none of this server's api_keys")
+
+
+def _check_origin(origin: str | None) -> None:
+    """Let no page of the web publish where no key is needed.
+
+    A page could reach this machine under a name of its own that leads here (DNS rebinding). Browsers say in ``Origin``
+    which name that is; an address, or localhost, is nobody's page but this machine's or this network's.
+    """
+    if origin is None:
+        return
+    try:
+        host = urlsplit(origin).hostname or ""
+        if host != "localhost":
+            ip_address(host)
+    except ValueError:
+        raise ApiError(403, "origin_refused", f"pages of {origin} may not publish without a key") from None
 
 
 def room_of(raw: bytes, feeds: Collection[str]) -> str:

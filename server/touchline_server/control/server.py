@@ -5,6 +5,7 @@ Signals are the process's own business: uvicorn's handlers are left out.
 
 import asyncio
 import contextlib
+import logging
 import socket
 from collections.abc import Iterator
 from typing import Any
@@ -13,6 +14,10 @@ import uvicorn
 
 STOP_SECONDS_MAX = 5
 """Requests under way at a stop may take so long; then they are cut off."""
+
+
+# A warning for every connection that speaks no HTTP would let strangers fill the log.
+logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
 
 
 class _Server(uvicorn.Server):

@@ -1,6 +1,6 @@
 """The replayer: brings clients what only the log holds.
 
-At most ``replays_max`` catch-ups read the log at once; the others wait in the order they came. Each is read in chunks,
+At most ``replays_max`` catch-ups are under way at once; the others wait in the order they came. Each is read in chunks,
 and flow control has a say after each part of one that fills a write buffer: a client that takes no more gives up its
 place, and queues again later.
 
