@@ -22,7 +22,7 @@ from .clients import CrowdFailed
 from .measuring import Bench
 from .processes import ServerFailed
 from .registry import SCENARIOS, Scenario, choose, resized
-from .results import Result, show, write_json
+from .results import Result, check_writable, show, write_json
 
 FILES = 20_000
 """Open at once by the largest scenario: 10,000 connections, with room for twice as many."""
@@ -48,8 +48,9 @@ def bench(
     try:
         scenarios = [
             scenario._replace(sizes=resized(scenario.sizes, runs=runs, seconds=seconds, scale=scale))
-            for scenario in choose(names or [])
+            for scenario in choose(names or [], kafka)
         ]
+        check_writable(json)
         machine.need_files(min(FILES, int(FILES * scale) + 1000))
         cores = machine.choose_cores()
         machine.pin(0, cores.clients)
@@ -60,6 +61,8 @@ def bench(
         _fail(str(error), USER_ERROR)
     except (CrowdFailed, ServerFailed) as error:
         _fail(str(error), 1)
+    if not names and kafka is None:
+        console.print("Scenarios that need a Kafka broker were left out: name one with --kafka host:port.")
     if not cores.pinned:
         console.print("Server and clients could not be given a core each: the numbers are of both together.")
     console.print(f"Written to {json}", highlight=False)

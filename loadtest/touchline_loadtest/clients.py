@@ -1,8 +1,8 @@
 """A crowd of clients in one process: they connect, join a room, and count what comes.
 
 A sample of them (`Crowd.checked`), spread evenly, parses every frame and checks order and lateness; the others count
-bytes and events without parsing, by `wire.EVENT_MARK`. One buffer is shared by all: a read is dealt with before the next
-one begins.
+bytes and events without parsing, by `wire.EVENT_MARK`. One buffer is shared by all, as a read is dealt with before the
+next one begins.
 
 Rule: what is done per read is all that this process is here for, so nothing else may be.
 """

@@ -23,28 +23,35 @@ class Scenario(NamedTuple):
 
     name: str
     about: str
+    needs_kafka: bool
     sizes: Any
     run: Callable[[Bench, Any], Awaitable[Result]]
 
 
 SCENARIOS = {
-    module.NAME: Scenario(module.NAME, (module.__doc__ or "").partition("\n")[0], module.Sizes(), module.run)
+    module.NAME: Scenario(
+        module.NAME, (module.__doc__ or "").partition("\n")[0], module is many_rooms, module.Sizes(), module.run
+    )
     for module in MODULES
 }
 
 
-def choose(names: Sequence[str]) -> list[Scenario]:
-    """The scenarios with these names; all of them for none.
+def choose(names: Sequence[str], kafka: str | None) -> list[Scenario]:
+    """The scenarios with these names; without names all that can be run.
 
     Raises:
-        OperatorError: there is none of that name.
+        OperatorError: there is none of that name, or it needs a broker and none is named.
     """
     for name in names:
         if name not in SCENARIOS:
             close = get_close_matches(name, SCENARIOS, n=1)
             hint = f"; did you mean {close[0]}?" if close else f"; there are {', '.join(SCENARIOS)}"
             raise OperatorError(f"there is no scenario {name!r}{hint}")
-    return [SCENARIOS[name] for name in names or SCENARIOS]
+        if SCENARIOS[name].needs_kafka and kafka is None:
+            raise OperatorError(f"{name} needs a Kafka broker: name one with --kafka host:port")
+    if names:
+        return [SCENARIOS[name] for name in names]
+    return [scenario for scenario in SCENARIOS.values() if kafka is not None or not scenario.needs_kafka]
 
 
 def resized(sizes: Any, *, runs: int | None, seconds: float | None, scale: float) -> Any:

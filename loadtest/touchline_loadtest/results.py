@@ -81,12 +81,21 @@ def show(results: Sequence[Result], console: Console) -> None:
             console.print(f"{result.scenario}: {note}", highlight=False, soft_wrap=True)
 
 
-def write_json(results: Sequence[Result], path: Path, cores: machine.Cores) -> None:
-    """Write all of it for programs.
+def check_writable(path: Path) -> None:
+    """Make sure that results can be written, before minutes are spent on them.
 
     Raises:
-        OperatorError: the file cannot be written.
+        OperatorError: they cannot.
     """
+    try:
+        with path.open("ab"):
+            pass
+    except OSError as error:
+        raise OperatorError(f"the results cannot be written to {path}: {error.strerror or error}") from error
+
+
+def write_json(results: Sequence[Result], path: Path, cores: machine.Cores) -> None:
+    """Write all of it for programs."""
     document = {
         "touchline": __version__,
         "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
@@ -97,10 +106,7 @@ def write_json(results: Sequence[Result], path: Path, cores: machine.Cores) -> N
             for result in results
         ],
     }
-    try:
-        path.write_bytes(msgspec.json.format(msgspec.json.encode(document)) + b"\n")
-    except OSError as error:
-        raise OperatorError(f"the results cannot be written to {path}: {error.strerror or error}") from error
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(document)) + b"\n")
 
 
 def _shown(value: float) -> str:
