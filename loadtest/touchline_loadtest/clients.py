@@ -39,6 +39,7 @@ class Crowd:
         self.buffer = bytearray(READ_BYTES)
         self.events = 0
         self.bytes = 0
+        self.reads = 0
         self.joined = 0
         self.lost: list[str] = []
         self.closing = False
@@ -205,6 +206,7 @@ class Client(asyncio.BufferedProtocol):
         self._half_mark = data[size - 1] == _MARK_BEGIN
         crowd = self._crowd
         crowd.bytes += size
+        crowd.reads += 1
         crowd.events += events
         self.events += events
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from touchline_protocol.errors import OperatorError
 
-KIB = 1024
+NS = 1_000_000_000
 
 
 class Cores(NamedTuple):
@@ -49,6 +49,17 @@ def cpu_s(pid: int) -> float:
     ``/proc/PID/stat``, whose unit is 10 ms, it counts nanoseconds.
     """
     return time.clock_gettime((~pid << 3) | 2)
+
+
+def waited_s(pid: int) -> float:
+    """The seconds that a process's main thread could have run, and waited for a core that somebody else used.
+
+    That is the second number of ``/proc/PID/schedstat``; 0 where the system does not tell.
+    """
+    try:
+        return int(Path(f"/proc/{pid}/schedstat").read_text(encoding="ascii").split()[1]) / NS
+    except (OSError, IndexError):
+        return 0.0
 
 
 def own_memory_kib(pid: int) -> int:

@@ -19,6 +19,8 @@ CHECKED_CLIENTS = 20
 ARRIVE_TIMEOUT_S = 30.0
 GENERATOR_BUSY_MAX = 0.9
 """With its core busier than this the generator may be what is slow."""
+WAITED_MAX = 0.05
+"""With more of its time spent waiting for its core than this a server was not measured alone."""
 MS = 1e-6
 """Milliseconds of a nanosecond."""
 
@@ -46,12 +48,19 @@ class Load(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """What a load took. ``cpu_s`` is the server's, ``busy`` the share of its core that the generator used."""
+    """What a load took.
+
+    ``cpu_s`` is the server's, ``waited_s`` how long it waited for its core while others used it, and ``busy`` the share
+    of its core that the generator used. ``reads`` are those of all clients: fewer than deliveries where the server, or
+    the kernel because a client was late to read, put several events together.
+    """
 
     deliveries: int
+    reads: int
     bytes: int
     wall_s: float
     cpu_s: float
+    waited_s: float
     busy: float
     publisher_late_s: float
 
@@ -69,7 +78,7 @@ async def measure(server: Server, crowd: Crowd, publish: Publish, load: Load, *,
     """
     for check in crowd.checked:
         check.latencies_ns.clear()
-    start = _Start(server, crowd)
+    start = Start(server, crowd)
     late_s = await publish_steadily(
         publish, load.rooms, rate_hz=load.rate_hz, count=load.events, size_bytes=load.event_bytes
     )
@@ -79,31 +88,42 @@ async def measure(server: Server, crowd: Crowd, publish: Publish, load: Load, *,
 
 async def measure_baseline(server: Server, crowd: Crowd, rate_hz: float, count: int) -> Measured:
     """Let a baseline send ``count`` events to all of ``crowd``, and measure."""
-    start = _Start(server, crowd)
+    start = Start(server, crowd)
     server.tell(rate_hz, count)
     await crowd.until_events(start.events + count * len(crowd.clients), count / rate_hz + ARRIVE_TIMEOUT_S)
-    return start.measured(0.0)
+    return start.measured()
 
 
-class _Start:
+class Start:
     """How things stood when a measurement began."""
 
     def __init__(self, server: Server, crowd: Crowd) -> None:
         self._server = server
         self._crowd = crowd
         self.events = crowd.events
+        self._reads = crowd.reads
         self._bytes = crowd.bytes
+        self._waited_s = server.waited_s()
         self._generator_s = time.process_time()
         self._wall_s = time.monotonic()
         self._cpu_s = server.cpu_s()
 
-    def measured(self, late_s: float) -> Measured:
+    def measured(self, late_s: float = 0.0) -> Measured:
         """What happened since."""
         cpu_s = self._server.cpu_s() - self._cpu_s
         wall_s = time.monotonic() - self._wall_s
         busy = (time.process_time() - self._generator_s) / wall_s
         crowd = self._crowd
-        return Measured(crowd.events - self.events, crowd.bytes - self._bytes, wall_s, cpu_s, busy, late_s)
+        return Measured(
+            deliveries=crowd.events - self.events,
+            reads=crowd.reads - self._reads,
+            bytes=crowd.bytes - self._bytes,
+            wall_s=wall_s,
+            cpu_s=cpu_s,
+            waited_s=self._server.waited_s() - self._waited_s,
+            busy=busy,
+            publisher_late_s=late_s,
+        )
 
 
 def latency_ms(latencies_ns: Sequence[int], percent: int) -> float:
@@ -136,8 +156,16 @@ def how_checked(crowd: Crowd) -> str:
     )
 
 
-def generator_notes(busiest: float) -> list[str]:
-    """A warning, where the clients may have been what was slow."""
-    if busiest <= GENERATOR_BUSY_MAX:
-        return [f"the clients' process used at most {busiest:.0%} of a core, so it kept up"]
-    return [f"THE GENERATOR MAY BE THE BOTTLENECK: the clients' process used {busiest:.0%} of a core"]
+def trust_notes(*measured: Measured) -> list[str]:
+    """Whether the generator kept up, and whether the server had its core for itself."""
+    busiest = max(one.busy for one in measured)
+    waited = max(one.waited_s / one.wall_s for one in measured)
+    notes = [f"the clients' process used at most {busiest:.0%} of a core, so it kept up"]
+    if busiest > GENERATOR_BUSY_MAX:
+        notes = [f"THE GENERATOR MAY BE THE BOTTLENECK: the clients' process used {busiest:.0%} of a core"]
+    if waited > WAITED_MAX:
+        notes.append(
+            f"THE MACHINE WAS NOT QUIET: a server waited {waited:.0%} of the time for its core, which other programs "
+            "used; the numbers are not to be relied on"
+        )
+    return notes

@@ -14,7 +14,7 @@ from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import NamedTuple
 
-from .machine import cpu_s, own_memory_kib, pin
+from .machine import cpu_s, own_memory_kib, pin, waited_s
 
 START_TIMEOUT_S = 120.0
 """A server reads its log before it listens, a million records for one scenario."""
@@ -45,6 +45,10 @@ class Server:
     def cpu_s(self) -> float:
         """CPU seconds that it has used."""
         return cpu_s(self.pid)
+
+    def waited_s(self) -> float:
+        """Seconds that it waited for its core."""
+        return waited_s(self.pid)
 
     def own_memory_kib(self) -> int:
         """Its own memory now."""

@@ -1,11 +1,9 @@
 """A storm of joins, as after an edge was restarted: all clients at once, each with a cursor a few events back."""
 
-import time
-
 import msgspec
 
 from touchline_loadtest.clients import Crowd, short_clients
-from touchline_loadtest.measuring import Bench, check_every, gaps, generator_notes, how_checked
+from touchline_loadtest.measuring import Bench, Start, check_every, gaps, how_checked, trust_notes
 from touchline_loadtest.processes import touchline_serve
 from touchline_loadtest.publishing import over_http, publish_quickly
 from touchline_loadtest.results import Bound, Result, Row
@@ -35,18 +33,17 @@ async def run(bench: Bench, sizes: Sizes) -> Result:
         await publish_quickly(publish, [ROOM], count=EVENTS, size_bytes=sizes.event_bytes)
         request = await _cursor(port)
         crowd = Crowd(port)
-        cpu_s, generator_s, began_s = server.cpu_s(), time.process_time(), time.monotonic()
+        start = Start(server, crowd)
         await crowd.connect(sizes.clients, request, check_every=check_every(sizes.clients), at_once=sizes.clients)
         await crowd.until_events(sizes.clients * MISSED_EVENTS, ARRIVE_TIMEOUT_S)
-        wall_s = time.monotonic() - began_s
-        cpu_s, generator_s = server.cpu_s() - cpu_s, time.process_time() - generator_s
+        measured = start.measured()
         await crowd.close()
     return Result(
         scenario=NAME,
         rows=[
-            Row("joins/s", sizes.clients / wall_s, "/s", Bound(">=", 3000)),
-            Row("server's CPU per join", cpu_s / sizes.clients * 1e6, "us"),
-            Row("server's core in use", cpu_s / wall_s * 100, "%"),
+            Row("joins/s", sizes.clients / measured.wall_s, "/s", Bound(">=", 3000)),
+            Row("server's CPU per join", measured.cpu_s / sizes.clients * 1e6, "us"),
+            Row("server's core in use", measured.cpu_s / measured.wall_s * 100, "%"),
             Row("clients that lack events", short_clients(crowd.clients, MISSED_EVENTS), "", Bound("=", 0)),
             Row("gaps and repeats", gaps(crowd), "", Bound("=", 0)),
         ],
@@ -55,7 +52,7 @@ async def run(bench: Bench, sizes: Sizes) -> Result:
             f"from the first connect to the last client's events: each comes back with a cursor {MISSED_EVENTS} events "
             "old, waits for the handshake's answer, and sends hello and subscribe in one write",
             how_checked(crowd),
-            *generator_notes(generator_s / wall_s),
+            *trust_notes(measured),
         ],
     )
 

@@ -3,7 +3,7 @@
 import msgspec
 
 from touchline_loadtest.clients import Crowd, short_clients
-from touchline_loadtest.measuring import Bench, Load, gaps, generator_notes, latencies, latency_ms, measure
+from touchline_loadtest.measuring import Bench, Load, gaps, latencies, latency_ms, measure, trust_notes
 from touchline_loadtest.processes import touchline_serve
 from touchline_loadtest.publishing import over_http
 from touchline_loadtest.results import Bound, Result, Row
@@ -62,6 +62,6 @@ async def run(bench: Bench, sizes: Sizes) -> Result:
             "HTTP is included, and so are the large room's reads in the clients' one process; the publisher itself was "
             f"up to {measured.publisher_late_s * 1000:.1f} ms late",
             "order and prev of every frame were checked on the small room's clients; the large one's were counted",
-            *generator_notes(measured.busy),
+            *trust_notes(measured),
         ],
     )

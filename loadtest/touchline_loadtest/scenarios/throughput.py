@@ -8,11 +8,11 @@ from touchline_loadtest.measuring import (
     Load,
     check_every,
     gaps,
-    generator_notes,
     how_checked,
     latencies,
     latency_ms,
     measure,
+    trust_notes,
 )
 from touchline_loadtest.processes import touchline_serve
 from touchline_loadtest.publishing import TICK_S, over_http
@@ -69,6 +69,6 @@ async def run(bench: Bench, sizes: Sizes) -> Result:
             f"events are published over HTTP, those of {TICK_S * 1000:g} ms in one request; lateness counts from when "
             f"they were due, and the publisher itself was up to {measured.publisher_late_s * 1000:.1f} ms late",
             how_checked(crowd),
-            *generator_notes(measured.busy),
+            *trust_notes(measured),
         ],
     )
