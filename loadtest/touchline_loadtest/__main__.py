@@ -1,7 +1,7 @@
 """``python -m touchline_loadtest``, which ``make bench`` runs.
 
 Exit codes are those of ``touchline``: 0 done, 1 a measurement failed (or a mistake of ours), 2 something that
-the user can mend.
+the user can mend, 130 interrupted.
 """
 
 import asyncio
@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
+import httpx
 import typer
 import uvloop
 from rich.console import Console
@@ -28,6 +29,7 @@ FILES = 20_000
 """Open at once by the largest scenario: 10,000 connections, with room for twice as many."""
 
 USER_ERROR = 2
+INTERRUPTED = 130
 
 
 def bench(
@@ -59,8 +61,10 @@ def bench(
         write_json(results, json, cores)
     except OperatorError as error:
         _fail(str(error), USER_ERROR)
-    except (CrowdFailed, ServerFailed) as error:
-        _fail(str(error), 1)
+    except (CrowdFailed, ServerFailed, httpx.HTTPError) as error:
+        _fail(str(error) or type(error).__name__, 1)
+    except asyncio.CancelledError:
+        _fail("ended by SIGTERM", INTERRUPTED)
     if not names and kafka is None:
         console.print("Scenarios that need a Kafka broker were left out: name one with --kafka host:port.")
     if not cores.pinned:

@@ -8,6 +8,7 @@ Rule: what is done per read is all that this process is here for, so nothing els
 """
 
 import asyncio
+import socket
 import time
 from collections.abc import Callable, Sequence
 from typing import cast
@@ -25,7 +26,8 @@ CONNECT_TIMEOUT_S = 60.0
 POLL_S = 0.002
 """How often it is looked at whether a crowd has all that it waits for."""
 
-_MARK_BEGIN, _MARK_END = wire.EVENT_MARK
+_EDGE_BYTES = len(wire.EVENT_MARK) - 1
+"""Of the end of a read: what may be the beginning of a mark that the next read ends."""
 
 
 class CrowdFailed(Exception):
@@ -53,7 +55,12 @@ class Crowd:
         return [client.check for client in self.clients if client.check is not None]
 
     async def connect(
-        self, count: int, request: RoomRequest | None = None, *, check_every: int = 0, at_once: int = CONNECTING_MAX
+        self,
+        count: int,
+        request: RoomRequest | None = None,
+        *,
+        check_every: int = 0,
+        at_once: int = CONNECTING_MAX,
     ) -> None:
         """Connect ``count`` more clients; returns when all of them have joined the room of ``request``.
 
@@ -80,6 +87,13 @@ class Crowd:
         """
         await self._until(lambda: self.events >= count, timeout_s, f"got {count} events")
 
+    def read_lazily(self, low_water_bytes: int) -> None:
+        """Have the kernel wake the counting clients once so many bytes are there (SO_RCVLOWAT); 1 is at once."""
+        for client in self.clients:
+            if client.check is None:
+                sock = client.transport.get_extra_info("socket")
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, low_water_bytes)
+
     async def close(self) -> None:
         """Leave."""
         self.closing = True
@@ -89,8 +103,12 @@ class Crowd:
 
     async def _connect_one(self, gate: asyncio.Semaphore, client: "Client") -> None:
         async with gate:
-            await asyncio.get_running_loop().create_connection(lambda: client, "127.0.0.1", self.port)
-            self.clients.append(client)
+            try:
+                await asyncio.get_running_loop().create_connection(lambda: client, "127.0.0.1", self.port)
+            except OSError as error:
+                self.lost.append(f"it could not connect: {error}")
+            else:
+                self.clients.append(client)
 
     async def _until(self, condition: Callable[[], bool], timeout_s: float, what: str) -> None:
         deadline = time.monotonic() + timeout_s
@@ -108,7 +126,7 @@ class Crowd:
 class Client(asyncio.BufferedProtocol):
     """One client: what it does with a read changes as it goes on from the handshake to the room."""
 
-    __slots__ = ("_crowd", "_greeting", "_half_mark", "_head", "_reader", "_take", "check", "events", "transport")
+    __slots__ = ("_crowd", "_edge", "_greeting", "_head", "_reader", "_take", "check", "events", "transport")
 
     transport: asyncio.Transport
 
@@ -118,7 +136,7 @@ class Client(asyncio.BufferedProtocol):
         self.check = check
         self.events = 0
         self._head = b""
-        self._half_mark = False
+        self._edge = b""
         self._reader: wire.FrameReader | None = None
         self._take: Callable[[int], None] = self._take_head
 
@@ -154,8 +172,7 @@ class Client(asyncio.BufferedProtocol):
         self._head = b""
         if not self._greeting:
             self._join()
-            if rest:
-                self._counted(rest, len(rest))
+            self._counted(rest, len(rest))
             return
         self._reader = wire.FrameReader()
         self._take = self._take_frames
@@ -200,10 +217,9 @@ class Client(asyncio.BufferedProtocol):
 
     def _counted(self, data: bytes | bytearray, size: int) -> None:
         """Count the marks in the first ``size`` bytes, and one that the read before began."""
-        events = data.count(wire.EVENT_MARK, 0, size)
-        if self._half_mark and data[0] == _MARK_END:
-            events += 1
-        self._half_mark = data[size - 1] == _MARK_BEGIN
+        edge = self._edge + data[: min(size, _EDGE_BYTES)]
+        events = data.count(wire.EVENT_MARK, 0, size) + edge.count(wire.EVENT_MARK)
+        self._edge = bytes(data[size - _EDGE_BYTES : size]) if size >= _EDGE_BYTES else edge[-_EDGE_BYTES:]
         crowd = self._crowd
         crowd.bytes += size
         crowd.reads += 1

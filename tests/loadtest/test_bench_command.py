@@ -67,6 +67,11 @@ def test_the_list_names_every_scenario(tmp_path: Path) -> None:
     assert [line.split()[0] for line in lines] == list(SCENARIOS)
 
 
+def test_every_scenario_is_explained() -> None:
+    text = (Path(__file__).parents[2] / "docs/performance.md").read_text("utf-8")
+    assert [name for name in SCENARIOS if f"`{name}`" not in text] == []
+
+
 def test_sizes_are_changed_as_far_as_a_scenario_has_them() -> None:
     sizes = Sizes(clients=100, rate_hz=20, seconds=5, runs=5)
     assert resized(sizes, runs=2, seconds=None, scale=0.1) == Sizes(clients=10, rate_hz=20, seconds=5, runs=2)

@@ -86,3 +86,10 @@ async def test_events_that_do_not_come_are_told() -> None:
         with pytest.raises(CrowdFailed, match="2 of 2 joined"):
             await crowd.until_events(3, 0.2)
         await crowd.close()
+
+
+async def test_a_server_that_is_not_there_is_told() -> None:
+    async with server_that_sends([]) as port:
+        pass
+    with pytest.raises(CrowdFailed, match="could not connect"):
+        await Crowd(port).connect(1, RoomRequest(room=ROOM))
