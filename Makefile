@@ -1,6 +1,6 @@
 # Touchline's chores. Each target sets up all that it needs by itself, and quickly where that was done before.
 
-# Passed on to the command that a target runs: make demo ARGS="--match FILE", make test ARGS="-k room".
+# Passed on to the command that a target runs: make demo ARGS="--match FILE", make bench ARGS="throughput".
 ARGS ?=
 # The interpreter to make .venv with. Empty: the first one found that is new enough.
 PYTHON ?=
@@ -10,13 +10,16 @@ SETUP := pyproject.toml scripts/setup_venv.sh scripts/apt_install.sh
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check format lock clean
+.PHONY: help demo bench test check format lock clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
 
 demo: .venv/server.stamp ## Run the demo: a live match in the browser, without Kafka
 	$(BIN)/touchline demo $(ARGS)
+
+bench: .venv/server.stamp ## Measure Touchline on this machine: docs/performance.md
+	$(BIN)/python -m touchline_loadtest $(ARGS)
 
 test: check .venv/tools.stamp ## Run every check and every test
 	scripts/fetch_kafka.sh

@@ -1,0 +1,55 @@
+"""The limit: a loop of non-blocking ``socket.send`` over all connections, which does nothing else.
+
+Arguments: how many connections to wait for, and how many bytes an event's frame has. It prints ``listens PORT``; then
+each line of its standard input, ``RATE COUNT``, has it send COUNT events, RATE in a second. It ends with its input.
+
+It reads nothing, parses nothing, and ends at the first client that cannot take a frame: what is left is what the system
+call costs from Python.
+"""
+
+import socket
+import sys
+import time
+from collections.abc import Callable, Sequence
+
+from touchline_loadtest.wire import EVENT_MARK
+
+BACKLOG = 4096
+
+
+def frame_of(size_bytes: int) -> bytes:
+    """Bytes that are counted as one event."""
+    return EVENT_MARK + b"x" * (size_bytes - len(EVENT_MARK))
+
+
+def main(connections: int, size_bytes: int) -> None:
+    """Accept all clients, then send as told."""
+    listener = socket.create_server(("127.0.0.1", 0), backlog=BACKLOG)
+    sys.stdout.write(f"listens {listener.getsockname()[1]}\n")
+    sys.stdout.flush()
+    clients: list[socket.socket] = []
+    for _ in range(connections):
+        client, _ = listener.accept()
+        client.setblocking(False)
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        clients.append(client)
+    sends = [client.send for client in clients]
+    frame = frame_of(size_bytes)
+    for line in sys.stdin:
+        rate, count = line.split()
+        run(sends, frame, float(rate), int(count))
+
+
+def run(sends: Sequence[Callable[[bytes], int]], frame: bytes, rate_hz: float, count: int) -> None:
+    """Send ``count`` events to all, ``rate_hz`` in a second."""
+    due = time.monotonic()
+    for _ in range(count):
+        time.sleep(max(0.0, due - time.monotonic()))
+        for send in sends:
+            if send(frame) != len(frame):
+                raise BlockingIOError("a client does not keep up")
+        due += 1 / rate_hz
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), int(sys.argv[2]))

@@ -1,0 +1,48 @@
+"""The other one: python-websockets' own asyncio server with its ``broadcast()``.
+
+Arguments and input are those of `bare_send`. It runs on uvloop as Touchline does, without compression and without
+keepalive pings, so that what is compared is the sending.
+"""
+
+import asyncio
+import sys
+
+import uvloop
+from websockets.asyncio.server import ServerConnection, broadcast, serve
+
+from .bare_send import BACKLOG, frame_of
+
+HEAD_BYTES = 4
+"""Of a server's frame with 126 to 65,535 bytes in it: so that the whole has the size that was asked for."""
+
+
+async def main(size_bytes: int) -> None:
+    """Serve until the input ends."""
+    message = frame_of(size_bytes - HEAD_BYTES).decode()
+    connections: set[ServerConnection] = set()
+
+    async def handler(connection: ServerConnection) -> None:
+        connections.add(connection)
+        await connection.wait_closed()
+
+    async with serve(handler, "127.0.0.1", 0, compression=None, ping_interval=None, backlog=BACKLOG) as server:
+        sys.stdout.write(f"listens {next(iter(server.sockets)).getsockname()[1]}\n")
+        sys.stdout.flush()
+        loop = asyncio.get_running_loop()
+        while line := await loop.run_in_executor(None, sys.stdin.readline):
+            rate, count = line.split()
+            await run(connections, message, float(rate), int(count))
+
+
+async def run(connections: set[ServerConnection], message: str, rate_hz: float, count: int) -> None:
+    """Broadcast ``count`` events, ``rate_hz`` in a second."""
+    loop = asyncio.get_running_loop()
+    due = loop.time()
+    for _ in range(count):
+        await asyncio.sleep(max(0.0, due - loop.time()))
+        broadcast(connections, message)
+        due += 1 / rate_hz
+
+
+if __name__ == "__main__":
+    uvloop.run(main(int(sys.argv[2])))

@@ -1,0 +1,66 @@
+"""The scenarios by name, and how their sizes are changed from the command line."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from difflib import get_close_matches
+from typing import Any, NamedTuple
+
+import msgspec
+
+from touchline_protocol.errors import OperatorError
+
+from .measuring import Bench
+from .results import Result
+from .scenarios import cpu_per_delivery, joins, many_rooms, memory, small_beside_large, throughput, unwatched
+
+MODULES = (cpu_per_delivery, throughput, many_rooms, memory, joins, small_beside_large, unwatched)
+
+SCALED = ("clients", "rooms", "records")
+"""Sizes whose names begin so are what ``--scale`` multiplies."""
+
+
+class Scenario(NamedTuple):
+    """A scenario: its sizes are a frozen struct, which ``run`` takes."""
+
+    name: str
+    about: str
+    needs_kafka: bool
+    sizes: Any
+    run: Callable[[Bench, Any], Awaitable[Result]]
+
+
+SCENARIOS = {
+    module.NAME: Scenario(
+        module.NAME, (module.__doc__ or "").partition("\n")[0], module is many_rooms, module.Sizes(), module.run
+    )
+    for module in MODULES
+}
+
+
+def choose(names: Sequence[str], kafka: str | None) -> list[Scenario]:
+    """The scenarios with these names; without names all that can be run.
+
+    Raises:
+        OperatorError: there is none of that name, or it needs a broker and none is named.
+    """
+    for name in names:
+        if name not in SCENARIOS:
+            close = get_close_matches(name, SCENARIOS, n=1)
+            hint = f"; did you mean {close[0]}?" if close else f"; there are {', '.join(SCENARIOS)}"
+            raise OperatorError(f"there is no scenario {name!r}{hint}")
+        if SCENARIOS[name].needs_kafka and kafka is None:
+            raise OperatorError(f"{name} needs a Kafka broker: name one with --kafka host:port")
+    if names:
+        return [SCENARIOS[name] for name in names]
+    return [scenario for scenario in SCENARIOS.values() if kafka is not None or not scenario.needs_kafka]
+
+
+def resized(sizes: Any, *, runs: int | None, seconds: float | None, scale: float) -> Any:
+    """``sizes`` with what was asked for, as far as they have it."""
+    given = {"runs": runs, "seconds": seconds}
+    changes: dict[str, Any] = {}
+    for name, value in msgspec.structs.asdict(sizes).items():
+        if given.get(name) is not None:
+            changes[name] = given[name]
+        elif name.startswith(SCALED) and scale != 1:
+            changes[name] = max(1, round(value * scale))
+    return msgspec.structs.replace(sizes, **changes)

@@ -1,0 +1,1 @@
+"""The scenarios, one module each: its sizes, and a function that runs it."""

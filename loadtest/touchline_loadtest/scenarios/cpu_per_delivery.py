@@ -1,0 +1,122 @@
+"""What one delivery costs the server, beside what a bare send loop and python-websockets' ``broadcast()`` pay for it.
+
+Each run takes the three one after the other, each in a fresh process, so that what the machine does meanwhile is shared
+fairly; the ratios are made within a run, and their median is taken.
+"""
+
+import statistics
+
+import msgspec
+
+from touchline_loadtest.clients import Crowd
+from touchline_loadtest.measuring import (
+    Bench,
+    Load,
+    Measured,
+    check_every,
+    gaps,
+    how_checked,
+    measure,
+    measure_baseline,
+    trust_notes,
+)
+from touchline_loadtest.processes import baseline, touchline_serve
+from touchline_loadtest.publishing import over_http
+from touchline_loadtest.results import Bound, Result, Row
+from touchline_protocol.messages import RoomRequest
+
+NAME = "cpu-per-delivery"
+ROOM = "match:1"
+UNWATCHED_ROOM = "match:2"
+WARM_UP_S = 1.0
+
+
+class Sizes(msgspec.Struct, frozen=True):
+    """2,000 clients at 20 events/s of 200 bytes is what the bounds are for."""
+
+    clients: int = 2000
+    rate_hz: float = 20.0
+    event_bytes: int = 200
+    seconds: float = 5.0
+    runs: int = 5
+
+
+class _Run(msgspec.Struct, frozen=True):
+    """The three of one run; ``publishing_us`` is what of ours goes into taking the events in, not sending them."""
+
+    ours: Measured
+    publishing_us: float
+    bare: Measured
+    broadcast: Measured
+    gaps: int
+    checked: str
+
+
+async def run(bench: Bench, sizes: Sizes) -> Result:
+    """Run it."""
+    runs = []
+    for number in range(sizes.runs):
+        bench.say(f"{NAME}: run {number + 1} of {sizes.runs}")
+        runs.append(await _run_once(bench, sizes))
+    all_measured = [measured for one in runs for measured in (one.ours, one.bare, one.broadcast)]
+    frame_bytes = runs[0].ours.bytes / runs[0].ours.deliveries
+    return Result(
+        scenario=NAME,
+        rows=[
+            Row("CPU per delivery", statistics.median(one.ours.cpu_us for one in runs), "us"),
+            Row("of which taking events in over HTTP", statistics.median(one.publishing_us for one in runs), "us"),
+            Row("bare send loop", statistics.median(one.bare.cpu_us for one in runs), "us"),
+            Row("websockets broadcast()", statistics.median(one.broadcast.cpu_us for one in runs), "us"),
+            Row("ours / bare send loop", _ratio([(one.ours, one.bare) for one in runs]), "", Bound("<=", 1.2)),
+            Row("ours / broadcast()", _ratio([(one.ours, one.broadcast) for one in runs]), "", Bound("<=", 0.65)),
+            Row("gaps and repeats", sum(one.gaps for one in runs), "", Bound("=", 0)),
+        ],
+        sizes=msgspec.to_builtins(sizes),
+        notes=[
+            f"an event's frame has {frame_bytes:.0f} bytes, for all three; broadcast() runs on uvloop, as ours does",
+            runs[0].checked,
+            "events that a client's read brought, on average: "
+            + ", ".join(
+                f"{name} {statistics.median(_events_per_read(getattr(one, name)) for one in runs):.2f}"
+                for name in ("ours", "bare", "broadcast")
+            )
+            + "; more than 1 for ours means joined events, each of which then costs less",
+            *trust_notes(*all_measured),
+        ],
+    )
+
+
+def _events_per_read(measured: Measured) -> float:
+    return measured.deliveries / measured.reads
+
+
+def _ratio(pairs: list[tuple[Measured, Measured]]) -> float:
+    return statistics.median(one.cpu_us / other.cpu_us for one, other in pairs)
+
+
+async def _run_once(bench: Bench, sizes: Sizes) -> _Run:
+    core = bench.cores.server
+    load = Load([ROOM], sizes.rate_hz, sizes.seconds, sizes.event_bytes)
+    async with touchline_serve(core) as (server, port, control_port), over_http(control_port) as publish:
+        crowd = Crowd(port)
+        await crowd.connect(sizes.clients, RoomRequest(room=ROOM), check_every=check_every(sizes.clients))
+        warm_up = load._replace(seconds=WARM_UP_S)
+        await measure(server, crowd, publish, warm_up, deliveries=sizes.clients * warm_up.events)
+        ours = await measure(server, crowd, publish, load, deliveries=sizes.clients * load.events)
+        unwatched = await measure(server, crowd, publish, load._replace(rooms=[UNWATCHED_ROOM]), deliveries=0)
+        found, checked = gaps(crowd), how_checked(crowd)
+        await crowd.close()
+    frame_bytes = round(ours.bytes / ours.deliveries)
+    bare = await _run_baseline("bare_send", core, sizes, frame_bytes)
+    broadcast = await _run_baseline("broadcast", core, sizes, frame_bytes)
+    return _Run(ours, unwatched.cpu_s / ours.deliveries * 1e6, bare, broadcast, found, checked)
+
+
+async def _run_baseline(module: str, core: int | None, sizes: Sizes, frame_bytes: int) -> Measured:
+    async with baseline(module, core, sizes.clients, frame_bytes) as (server, port):
+        crowd = Crowd(port, handshake=module == "broadcast")
+        await crowd.connect(sizes.clients)
+        await measure_baseline(server, crowd, sizes.rate_hz, max(1, round(sizes.rate_hz * WARM_UP_S)))
+        measured = await measure_baseline(server, crowd, sizes.rate_hz, max(1, round(sizes.rate_hz * sizes.seconds)))
+        await crowd.close()
+    return measured

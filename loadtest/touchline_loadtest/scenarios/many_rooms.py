@@ -1,0 +1,83 @@
+"""Many small rooms: what a delivery costs where the work that is done once per event is shared by four clients alone.
+
+It needs Kafka: 10,000 events a second over HTTP would measure the HTTP server. The figure of one room, to compare with,
+is taken in the same run from the same broker, at the same number of deliveries.
+"""
+
+import msgspec
+
+from touchline_loadtest.clients import Crowd, short_clients
+from touchline_loadtest.kafka import FEED, Topic, new_topic
+from touchline_loadtest.measuring import Bench, Load, Measured, check_every, gaps, measure, trust_notes
+from touchline_loadtest.processes import touchline_serve
+from touchline_loadtest.publishing import into_kafka
+from touchline_loadtest.results import Bound, Result, Row
+from touchline_protocol.messages import RoomRequest
+
+NAME = "many-rooms"
+PARTITIONS = 8
+WARM_UP_S = 1.0
+
+
+class Sizes(msgspec.Struct, frozen=True):
+    """500 rooms of 4 clients with 20 events/s each: 40,000 deliveries/s."""
+
+    rooms: int = 500
+    per_room: int = 4
+    rate_hz: float = 20.0
+    event_bytes: int = 200
+    seconds: float = 5.0
+
+
+class _Found(msgspec.Struct, frozen=True):
+    measured: Measured
+    lacking: int
+    gaps: int
+
+
+async def run(bench: Bench, sizes: Sizes) -> Result:
+    """Run it."""
+    assert bench.kafka is not None  # noqa: S101 - the registry sees to it
+    bench.say(NAME)
+    many = await _run_once(bench, bench.kafka, sizes, sizes.rooms, sizes.per_room)
+    one = await _run_once(bench, bench.kafka, sizes, 1, sizes.rooms * sizes.per_room)
+    return Result(
+        scenario=NAME,
+        rows=[
+            Row("CPU per delivery, many rooms", many.measured.cpu_us, "us"),
+            Row("CPU per delivery, one room", one.measured.cpu_us, "us"),
+            Row("many rooms / one room", many.measured.cpu_us / one.measured.cpu_us, "", Bound("<=", 1.6)),
+            Row("clients that lack events", many.lacking + one.lacking, "", Bound("=", 0)),
+            Row("gaps and repeats", many.gaps + one.gaps, "", Bound("=", 0)),
+        ],
+        sizes=msgspec.to_builtins(sizes),
+        notes=[
+            f"from Kafka ({PARTITIONS} partitions); the broker shares the clients' core where it is pinned there",
+            "order and prev of every frame were checked on one client of each room; the others were counted",
+            *trust_notes(many.measured, one.measured),
+        ],
+    )
+
+
+async def _run_once(bench: Bench, kafka: str, sizes: Sizes, rooms: int, per_room: int) -> _Found:
+    names = [f"{FEED}:{number}" for number in range(rooms)]
+    load = Load(names, sizes.rate_hz, sizes.seconds, sizes.event_bytes)
+    async with new_topic(kafka, PARTITIONS) as topic:
+        return await _with_topic(bench, kafka, topic, load, per_room)
+
+
+async def _with_topic(bench: Bench, kafka: str, topic: Topic, load: Load, per_room: int) -> _Found:
+    warm_up = load._replace(seconds=WARM_UP_S)
+    clients = len(load.rooms) * per_room
+    async with (
+        touchline_serve(bench.cores.server, log=topic.log, variables=topic.variables) as (server, port, _),
+        into_kafka(kafka, topic.name) as publish,
+    ):
+        crowd = Crowd(port)
+        for room in load.rooms:
+            every = check_every(per_room) if len(load.rooms) == 1 else per_room
+            await crowd.connect(per_room, RoomRequest(room=room), check_every=every)
+        await measure(server, crowd, publish, warm_up, deliveries=clients * warm_up.events)
+        measured = await measure(server, crowd, publish, load, deliveries=clients * load.events)
+        await crowd.close()
+    return _Found(measured, short_clients(crowd.clients, warm_up.events + load.events), gaps(crowd))

@@ -1,0 +1,88 @@
+"""Every scenario at a tiny size, with real servers: what it reports is there, and makes sense."""
+
+from kafka_broker import KafkaBroker
+from touchline_loadtest.machine import Cores
+from touchline_loadtest.measuring import Bench
+from touchline_loadtest.results import Result
+from touchline_loadtest.scenarios import (
+    cpu_per_delivery,
+    joins,
+    many_rooms,
+    memory,
+    small_beside_large,
+    throughput,
+    unwatched,
+)
+
+UNPINNED = Cores(None, None)
+BENCH = Bench(UNPINNED)
+
+
+def assert_nothing_lost(result: Result) -> None:
+    assert result.row("gaps and repeats").value == 0
+    assert result.row("clients that lack events").value == 0
+
+
+def notes_of(result: Result) -> str:
+    return "\n".join(result.notes)
+
+
+async def test_cpu_per_delivery_compares_with_both_baselines() -> None:
+    sizes = cpu_per_delivery.Sizes(clients=10, rate_hz=50, seconds=0.5, runs=1)
+    result = await cpu_per_delivery.run(BENCH, sizes)
+    ours, bare, broadcast = (
+        result.row(what).value for what in ("CPU per delivery", "bare send loop", "websockets broadcast()")
+    )
+    assert min(ours, bare, broadcast) > 0
+    assert result.row("ours / bare send loop").value == ours / bare
+    assert result.row("ours / broadcast()").value == ours / broadcast
+    assert result.row("gaps and repeats").met
+    assert "checked on 10 of 10 clients" in notes_of(result)
+    assert "frame has 28" in notes_of(result)  # 200 bytes of value, and what is around it
+
+
+async def test_throughput_delivers_everything() -> None:
+    result = await throughput.run(BENCH, throughput.Sizes(clients=30, rate_hz=200, seconds=1))
+    assert_nothing_lost(result)
+    assert 0 < result.row("p50").value <= result.row("p99").value
+    assert 30 * 200 * 0.5 < result.row("deliveries/s").value <= 30 * 200 * 1.1
+    assert "checked on 30 of 30 clients" in notes_of(result)
+
+
+async def test_many_rooms_are_compared_with_one(kafka: KafkaBroker) -> None:
+    sizes = many_rooms.Sizes(rooms=10, per_room=2, rate_hz=10, seconds=1)
+    result = await many_rooms.run(BENCH._replace(kafka=kafka.address), sizes)
+    assert_nothing_lost(result)
+    many, one = (result.row(f"CPU per delivery, {rooms}").value for rooms in ("many rooms", "one room"))
+    assert result.row("many rooms / one room").value == many / one > 0
+
+
+async def test_memory_is_that_of_the_connections() -> None:
+    result = await memory.run(BENCH, memory.Sizes(clients=300))
+    assert 1 < result.row("memory per connection").value < 50
+
+
+async def test_joins_bring_everybody_what_they_missed() -> None:
+    result = await joins.run(BENCH, joins.Sizes(clients=50))
+    assert_nothing_lost(result)
+    assert result.row("joins/s").value > 0
+
+
+async def test_a_small_room_is_looked_at_beside_a_large_one() -> None:
+    sizes = small_beside_large.Sizes(clients_small=2, clients_large=40, rate_hz=20, seconds=1)
+    result = await small_beside_large.run(BENCH, sizes)
+    assert_nothing_lost(result)
+    assert 0 < result.row("small room's p50").value <= result.row("small room's p99").value
+
+
+async def test_unwatched_records_are_read_from_a_file() -> None:
+    result = await unwatched.run(BENCH, unwatched.Sizes(records=30_000, rooms=5, runs=1))
+    assert result.row("server's CPU per record").value > 0
+    assert result.row("records/s").bound is None
+
+
+async def test_unwatched_records_are_read_from_kafka(kafka: KafkaBroker) -> None:
+    sizes = unwatched.Sizes(records=30_000, rooms=5, runs=1)
+    result = await unwatched.run(BENCH._replace(kafka=kafka.address), sizes)
+    assert result.row("server's CPU per record").value > 0
+    assert result.row("records/s").bound is not None

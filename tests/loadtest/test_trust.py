@@ -1,0 +1,41 @@
+"""The results say whether they can be trusted."""
+
+from touchline_loadtest.measuring import Measured, latency_ms, trust_notes
+
+
+def measured(*, busy: float = 0.3, waited_s: float = 0.0) -> Measured:
+    return Measured(
+        deliveries=1000,
+        reads=1000,
+        bytes=286_000,
+        wall_s=5.0,
+        cpu_s=0.005,
+        waited_s=waited_s,
+        busy=busy,
+        publisher_late_s=0.0,
+    )
+
+
+def test_cpu_time_is_shared_out_among_deliveries() -> None:
+    assert measured().cpu_us == 5.0
+
+
+def test_a_generator_that_keeps_up_on_a_quiet_machine_is_said_to() -> None:
+    assert trust_notes(measured(), measured(busy=0.5)) == [
+        "the clients' process used at most 50% of a core, so it kept up"
+    ]
+
+
+def test_a_generator_that_is_the_bottleneck_is_told() -> None:
+    (note,) = trust_notes(measured(), measured(busy=0.97))
+    assert note.startswith("THE GENERATOR MAY BE THE BOTTLENECK")
+
+
+def test_a_server_that_had_to_share_its_core_is_told() -> None:
+    _, note = trust_notes(measured(), measured(waited_s=1.0))
+    assert note.startswith("THE MACHINE WAS NOT QUIET: a server waited 20%")
+
+
+def test_lateness_is_in_milliseconds() -> None:
+    assert latency_ms([2_000_000] * 99 + [9_000_000], 50) == 2
+    assert latency_ms([3_000_000], 99) == 3
