@@ -8,6 +8,7 @@ it was written. ``Settings(...)`` itself looks at nothing but what it is given. 
 """
 
 import os
+import re
 import socket
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -40,6 +41,21 @@ OTHER_VARIABLES = frozenset({CONFIG_VARIABLE, API_KEY_VARIABLE, "TOUCHLINE_MATCH
 
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
 
+SECONDS_MAX = 10 * 365 * 24 * 3600
+"""Ten years: no match lasts longer, and all arithmetic of times stays far from its limits."""
+WAIT_MS_MAX = 24 * 3600 * 1000
+"""A day: whoever waits longer for an answer or a sign of life waits for ever."""
+COUNT_MAX = 1_000_000_000
+BYTES_MAX = 1 << 50
+"""A pebibyte. Both only keep slips of the keyboard, and what the machine cannot count with, from being taken."""
+
+TOPIC = re.compile(r"(?!\.{1,2}\Z)[A-Za-z0-9._-]{1,249}")
+"""The names that Kafka allows (its class ``Topic``); the embedded log keeps to them too."""
+ORIGIN = re.compile(r"\*|null|[A-Za-z][A-Za-z0-9+.-]*://[^\s/?#@,]+")
+"""What a browser sends as ``Origin`` (RFC 6454, section 7), which has no path; or all of them."""
+API_KEY = re.compile(r"\S+")
+"""What can be told from its surroundings in an ``Authorization`` header."""
+
 SECRETS = frozenset({"api_keys", "key_password", "sasl_password"})
 """Options whose values are never shown."""
 
@@ -57,6 +73,10 @@ def _split_list(value: object) -> object:
 Strings: TypeAlias = Annotated[list[str], NoDecode, BeforeValidator(_split_list)]
 
 
+Seconds: TypeAlias = Annotated[float, Field(gt=0, le=SECONDS_MAX, allow_inf_nan=False)]
+Hours: TypeAlias = Annotated[float, Field(gt=0, le=SECONDS_MAX / 3600, allow_inf_nan=False)]
+
+
 class Table(BaseModel):
     """A table of the file; a name in it that is none is an error."""
 
@@ -69,6 +89,15 @@ class FeedSettings(Table):
     topic: str
     key_field: str | None = None
     """The top-level field of a value that holds the event's key, where producers set no ``key`` header."""
+
+    @field_validator("topic")
+    @classmethod
+    def _topic_name(cls, topic: str) -> str:
+        if not TOPIC.fullmatch(topic):
+            raise ValueError(
+                f"{topic!r} cannot name a topic: 1 to 249 letters, digits, '.', '_' and '-', not '.' or '..'"
+            )
+        return topic
 
 
 class KafkaSettings(Table):
@@ -84,9 +113,9 @@ class KafkaSettings(Table):
     sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = None
     sasl_username: str | None = None
     sasl_password: str | None = None
-    connect_timeout_s: float = Field(default=10.0, gt=0)
+    connect_timeout_s: float = Field(default=10.0, gt=0, le=WAIT_MS_MAX / 1000, allow_inf_nan=False)
     """A broker that did not answer for so long at start is reported and the start given up."""
-    epoch_check_ms: int = Field(default=500, gt=0)
+    epoch_check_ms: int = Field(default=500, gt=0, le=WAIT_MS_MAX)
     """How often the topics' ids and partition counts are looked at; a recreated topic is noticed at the latest then."""
 
     @model_validator(mode="after")
@@ -105,15 +134,20 @@ class SqliteSettings(Table):
 
     partitions: int = Field(default=1, ge=1, le=64)
     """Of a topic, when it is made. One is enough for one process; more make it behave like Kafka's."""
-    retention_hours: float = Field(default=24 * 7, gt=0)
+    retention_hours: Hours = 24 * 7
     """Older events are removed; the state of the rooms stays."""
-    retention_bytes_max: int = Field(default=1 << 30, ge=1 << 16)
+    retention_bytes_max: int = Field(default=1 << 30, ge=1 << 16, le=BYTES_MAX)
     """When the values of a topic take more, the oldest events are removed: a development machine's disk is small."""
+
+
+def data_folder() -> Path:
+    """The user's folder for our data. It alone is made where it is missing: other folders are named on purpose."""
+    return user_data_path("touchline")
 
 
 def default_log_url() -> str:
     """The embedded log in the user's data folder: what is served when no log is named."""
-    return f"sqlite://{user_data_path('touchline') / 'touchline.db'}"
+    return f"sqlite://{data_folder() / 'touchline.db'}"
 
 
 class Settings(BaseSettings):
@@ -145,38 +179,38 @@ class Settings(BaseSettings):
     open: bool = False
     """Allow open mode also where the control port listens beyond this machine."""
 
-    connections_max: int = Field(default=50_000, ge=1)
+    connections_max: int = Field(default=50_000, ge=1, le=COUNT_MAX)
     """Of this edge. A connection takes some 6 KiB here and a file descriptor."""
-    rooms_max: int = Field(default=100, ge=1)
+    rooms_max: int = Field(default=100, ge=1, le=COUNT_MAX)
     """Rooms of a connection: each is an entry in a room's list, and is walked when the client falls behind."""
     message_bytes_max: int = Field(default=64 * 1024, ge=1024, le=1 << 20)
     """Of a message from a client; see `touchline_protocol.limits`."""
-    handshake_ms: int = Field(default=5_000, ge=100)
+    handshake_ms: int = Field(default=5_000, ge=100, le=WAIT_MS_MAX)
     """From the accepted connection to its hello: so long a stranger may hold a file descriptor for nothing."""
-    heartbeat_ms: int = Field(default=25_000, ge=100)
+    heartbeat_ms: int = Field(default=25_000, ge=100, le=WAIT_MS_MAX)
     """At the latest so often every client hears something: below the 30 s after which many proxies cut idle ones."""
-    errors_max: int = Field(default=100, ge=1)
+    errors_max: int = Field(default=100, ge=1, le=COUNT_MAX)
     """Errors that a connection may be answered with; then it is closed as broken."""
-    lag_seconds_max: float = Field(default=60.0, gt=0)
+    lag_seconds_max: Seconds = 60.0
     """A client that took nothing for so long is closed; it can come back and resume."""
-    write_buffer_bytes_max: int = Field(default=64 * 1024, ge=4096)
+    write_buffer_bytes_max: int = Field(default=64 * 1024, ge=4096, le=1 << 30)
     """What may wait in this process for one client before it becomes a cursor."""
-    drain_ms: int = Field(default=2_000, ge=0)
+    drain_ms: int = Field(default=2_000, ge=0, le=WAIT_MS_MAX)
     """On SIGTERM clients are told to come back spread over this time, then the edge stops."""
 
-    window_seconds: float = Field(default=600.0, gt=0)
+    window_seconds: Seconds = 600.0
     """How far back an edge reads at start and keeps events in memory: most reconnects are within minutes."""
-    window_bytes_max: int = Field(default=256 << 20, ge=1 << 16)
+    window_bytes_max: int = Field(default=256 << 20, ge=1 << 16, le=BYTES_MAX)
     """Of all windows of this edge together, values and frames."""
-    state_bytes_max: int = Field(default=1 << 20, ge=1 << 12)
+    state_bytes_max: int = Field(default=1 << 20, ge=1 << 12, le=BYTES_MAX)
     """Of a room's state: it travels in one message. Events that do not fit are delivered, but not kept as state."""
-    room_idle_seconds: float = Field(default=24 * 3600.0, gt=0)
+    room_idle_seconds: Seconds = 24 * 3600.0
     """A room without clients and without events for so long is forgotten, its state too: a match that is long over."""
-    replay_records_max: int = Field(default=50_000, ge=1)
+    replay_records_max: int = Field(default=50_000, ge=1, le=COUNT_MAX)
     """Records read from the log for one catch-up; a client further behind starts over from the state."""
-    replays_max: int = Field(default=4, ge=1)
+    replays_max: int = Field(default=4, ge=1, le=COUNT_MAX)
     """Catch-ups that read the log at once; the others wait. Each costs a fetch and its decoding on this edge's core."""
-    flush_slice_clients: int = Field(default=256, ge=1)
+    flush_slice_clients: int = Field(default=256, ge=1, le=COUNT_MAX)
     """Writes between two turns of the loop: 256 of about 5 us are 1.3 ms, what a small room waits for a large one."""
 
     @field_validator("feeds")
@@ -191,6 +225,21 @@ class Settings(BaseSettings):
         if len(set(topics)) != len(topics):
             raise ValueError("two feeds cannot have one topic")
         return feeds
+
+    @field_validator("origins")
+    @classmethod
+    def _origins(cls, origins: list[str]) -> list[str]:
+        for origin in origins:
+            if not ORIGIN.fullmatch(origin):
+                raise ValueError(f"{origin!r} is no origin: write https://example.org, without a path, or * for all")
+        return origins
+
+    @field_validator("api_keys")
+    @classmethod
+    def _keys_that_can_be_sent(cls, api_keys: list[str]) -> list[str]:
+        if not all(API_KEY.fullmatch(key) for key in api_keys):
+            raise ValueError("a key is empty or has a space in it: write keys without spaces")
+        return api_keys
 
     @model_validator(mode="after")
     def _open_on_purpose(self) -> "Settings":

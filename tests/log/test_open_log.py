@@ -31,6 +31,7 @@ async def test_what_follows_the_scheme_is_the_files_path(tmp_path: Path, slashes
 
 async def test_a_path_without_a_slash_in_front_is_relative(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
     log = make_log(Settings(log="sqlite://folder/log.db"))
     await log.open([], since_ms=0)
     await log.close()

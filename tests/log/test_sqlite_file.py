@@ -111,12 +111,21 @@ async def test_a_second_log_in_the_same_process_is_refused_until_the_first_is_cl
     await third.close()
 
 
-async def test_missing_folders_are_made(tmp_path: Path) -> None:
+async def test_the_default_folder_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("touchline_server.log.sqlite_schema.data_folder", lambda: tmp_path / "a" / "b")
     path = tmp_path / "a" / "b" / "log.db"
     log = scores_log(path)
     await log.open([], since_ms=0)
     await log.close()
     assert path.exists()
+
+
+async def test_a_missing_folder_that_was_named_is_told_and_not_made(tmp_path: Path) -> None:
+    folder = tmp_path / "misspelt"
+    with pytest.raises(OperatorError) as raised:
+        await scores_log(folder / "log.db").open([], since_ms=0)
+    assert str(raised.value) == f"the folder of the log, {folder}, is not there: create it, or name another file in log"
+    assert not folder.exists()
 
 
 async def test_a_closed_log_leaves_one_file(tmp_path: Path) -> None:
@@ -174,8 +183,9 @@ async def test_a_file_that_cannot_be_used_is_told_in_one_sentence_and_left_alone
     assert (path.read_bytes() if path.is_file() else None) == before
 
 
-async def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+async def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("")
+    monkeypatch.setattr("touchline_server.log.sqlite_schema.data_folder", lambda: tmp_path / "file" / "folder")
     log = scores_log(tmp_path / "file" / "folder" / "log.db")
     with pytest.raises(OperatorError, match="cannot be made"):
         await log.open([], since_ms=0)

@@ -122,6 +122,26 @@ def test_an_unknown_option_is_told_with_what_was_meant(file: Path, text: str, op
         ("[kafka]\nsasl_mechanism = 'PLAIN'", "kafka.sasl_mechanism", "needs sasl_username and sasl_password"),
         ("[kafka]\ncert_file = 'c'", "kafka.cert_file", "needs the key_file that belongs to it"),
         ("[kafka]\nkey_file = 'k'", "kafka.key_file", "needs the cert_file that it belongs to"),
+        ("window_seconds = nan", "window_seconds", "must be a finite number, not nan"),
+        ("room_idle_seconds = 1e300", "room_idle_seconds", "must be less than or equal to 315360000, not 1e+300"),
+        ("lag_seconds_max = 0", "lag_seconds_max", "must be greater than 0, not 0"),
+        ("heartbeat_ms = 86400001", "heartbeat_ms", "must be less than or equal to 86400000, not 86400001"),
+        (
+            "[kafka]\nconnect_timeout_s = 1e6",
+            "kafka.connect_timeout_s",
+            "must be less than or equal to 86400, not 1000000.0",
+        ),
+        (
+            "[feeds.match]\ntopic = 'a/b'",
+            "feeds.match.topic",
+            "'a/b' cannot name a topic: 1 to 249 letters, digits, '.', '_' and '-', not '.' or '..'",
+        ),
+        (
+            "origins = ['https://example.org/']",
+            "origins",
+            "'https://example.org/' is no origin: write https://example.org, without a path, or * for all",
+        ),
+        ("api_keys = ['']", "api_keys", "a key is empty or has a space in it: write keys without spaces"),
         ("api_keys = [['secret']]", "api_keys", "must be a valid string"),
     ],
 )
@@ -184,6 +204,40 @@ def test_the_source_that_is_told_is_the_one_that_counts(file: Path, monkeypatch:
     assert mistake(file).startswith("option 'kafka.sasl_mechanism' in touchline.toml: ")
     monkeypatch.setenv("TOUCHLINE_KAFKA__SASL_MECHANISM", "PLAIN")
     assert mistake(file).startswith("variable TOUCHLINE_KAFKA__SASL_MECHANISM: ")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["WINDOW_SECONDS", "ROOM_IDLE_SECONDS", "LAG_SECONDS_MAX", "SQLITE__RETENTION_HOURS", "KAFKA__CONNECT_TIMEOUT_S"],
+)
+@pytest.mark.parametrize("value", ["inf", "-inf", "nan", "1e300", "1e999"])
+def test_a_time_that_never_ends_is_refused(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv(f"TOUCHLINE_{name}", value)
+    assert mistake().startswith(f"variable TOUCHLINE_{name}: must be ")
+
+
+def test_every_number_has_an_upper_bound() -> None:
+    huge = 10**400
+    for table in (Settings, KafkaSettings, SqliteSettings):
+        for name, field in table.model_fields.items():
+            if field.annotation in (int, float):
+                with pytest.raises(ValueError, match=name):
+                    table.model_validate({name: huge})
+
+
+@pytest.mark.parametrize("topic", ["", ".", "..", "two words", "tor-für-tor", "line\n", "x" * 250])
+def test_a_topic_that_kafka_would_not_make_is_refused(topic: str) -> None:
+    assert "cannot name a topic" in mistake(flags={"feeds": {"match": {"topic": topic}}})
+
+
+@pytest.mark.parametrize("topic", ["...", "a", "prod.match-events_2", "x" * 249])
+def test_every_topic_that_kafka_would_make_is_taken(topic: str) -> None:
+    assert load_settings(flags={"feeds": {"match": {"topic": topic}}}).feeds["match"].topic == topic
+
+
+@pytest.mark.parametrize("origin", ["*", "null", "https://example.org", "http://localhost:3000", "http://[::1]:80"])
+def test_what_browsers_send_is_taken_as_an_origin(origin: str) -> None:
+    assert load_settings(flags={"origins": [origin]}).origins == [origin]
 
 
 def test_a_secret_is_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -143,10 +143,12 @@ class LiveReader:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(POLL_S):
                     await self._arrived.wait()
+        thread.raise_failure()
         if not self._events and (reading := self._next_behind()) is not None:
             try:
                 start, chunk = await thread.call(reading.from_file())
             except LogUnavailable:  # it is among the problems
+                thread.raise_failure()
                 await asyncio.sleep(POLL_S)
                 return []
             self._events.extend(reading.take(start, chunk))

@@ -8,6 +8,7 @@ import sqlite3
 from pathlib import Path
 
 from touchline_protocol.errors import OperatorError
+from touchline_server.config import data_folder
 
 APPLICATION_ID = 0x544C4F47
 """``TLOG``, in the header of each of our files, where ``file(1)`` and we look whose it is."""
@@ -67,12 +68,7 @@ def connect(path: Path | None) -> sqlite3.Connection:
         OperatorError: it cannot be opened, belongs to another program, or another process has it open.
     """
     if path is not None:
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise OperatorError(
-                f"the folder of the log, {path.parent}, cannot be made: {error.strerror or error}"
-            ) from error
+        _look_for_folder(path.parent)
     try:
         connection = sqlite3.connect(path or ":memory:", timeout=0, isolation_level=None)
     except sqlite3.Error as error:
@@ -86,6 +82,19 @@ def connect(path: Path | None) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def _look_for_folder(folder: Path) -> None:
+    """Make our own data folder. Any other that is missing is more likely misspelt, or a disk that is not mounted."""
+    if folder == data_folder():
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OperatorError(
+                f"the folder of the log, {folder}, cannot be made: {error.strerror or error}"
+            ) from error
+    elif not folder.is_dir():
+        raise OperatorError(f"the folder of the log, {folder}, is not there: create it, or name another file in log")
 
 
 def _prepare(connection: sqlite3.Connection, path: Path | None) -> None:
@@ -111,6 +120,41 @@ def _prepare(connection: sqlite3.Connection, path: Path | None) -> None:
         )
     # Writes a page even where nothing changes: so a file that cannot be written to is found out here.
     connection.execute(f"PRAGMA user_version = {VERSION}")
+
+
+class FileLost(OperatorError):
+    """The open file is no longer what is found at its path: what is written to it is gone with the process."""
+
+
+class OpenedFiles:
+    """Tells whether the files of an open log are still at their paths: SQLite writes on to one that was deleted.
+
+    To be made when the log is open: then its write-ahead log is there too, and stays until it is closed.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        paths = [] if path is None else [path.absolute(), path.absolute().with_name(path.name + "-wal")]
+        self._found = {path: found for path in paths if (found := _identity(path)) is not None}
+
+    def check(self) -> None:
+        """Look whether they are the same.
+
+        Raises:
+            FileLost: one was deleted or replaced.
+        """
+        for path, found in self._found.items():
+            if _identity(path) != found:
+                raise FileLost(f"the file {path} was deleted or replaced while it was open: restart touchline")
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise FileLost(f"the file {path} cannot be looked at: {error.strerror or error}") from error
+    return found.st_dev, found.st_ino
 
 
 def cannot_open(path: Path | None, error: sqlite3.Error) -> OperatorError:

@@ -21,7 +21,7 @@ from touchline_server.config import SqliteSettings
 
 from .base import Chunk, OffsetOutOfRange, Position, RoomSnapshot, UnknownTopic
 from .sqlite_records import RECORD_BYTES, Partition, StoredRecord, Topic, Write, Written, partition_of
-from .sqlite_schema import cannot_open, connect
+from .sqlite_schema import OpenedFiles, cannot_open, connect
 
 EPOCH_BYTES = 8
 """Of randomness, when a topic is made: no two logs share an epoch."""
@@ -64,6 +64,7 @@ class Store:
         self._key_fields = key_fields
         self.topics: dict[str, Topic] = {}
         self.connection = connect(path)
+        self.files = OpenedFiles(path)
         try:
             self._load()
             self.create(list(key_fields), settings.partitions)
@@ -77,10 +78,11 @@ class Store:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All that is executed within is written, or nothing."""
+        """All that is executed within is written, or nothing. Raises `FileLost` where it would be written in vain."""
         self.connection.execute("BEGIN IMMEDIATE")
         try:
             yield
+            self.files.check()
             self.connection.execute("COMMIT")
         except BaseException:
             if self.connection.in_transaction:  # SQLite itself rolls some failures back
@@ -134,6 +136,7 @@ class Store:
         Raises:
             UnknownTopic: a topic is not there.
             sqlite3.Error: the file did not take it.
+            FileLost: the file was deleted or replaced.
         """
         changes = _Changes()
         positions = [self._place(write, changes) for write in writes]
@@ -142,6 +145,7 @@ class Store:
         for partition, records in changes.records.items():
             partition.next += len(records)
             partition.size_bytes += changes.sizes[partition]
+        self.files.check()  # again: it may have been deleted while the disk took its time
         return Written(
             positions,
             {(partition.topic, partition.number): records for partition, records in changes.records.items()},

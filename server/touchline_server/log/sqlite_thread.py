@@ -6,7 +6,8 @@ Rules:
    the disk is shared by them all. None waits for others to come.
 2. Asked in order, done in order: what was asked for before `StoreThread.stop` is done before it ends.
 3. One turn does a group of appends, then what else was asked for, then a bit of retention.
-4. What waits is bounded by who asks: each caller waits for its own append.
+4. What the thread did not expect is a mistake of ours: it ends, all that waits fails, and `raise_failure` says why.
+5. What waits is bounded by who asks: each caller waits for its own append.
 """
 
 import asyncio
@@ -23,7 +24,7 @@ from touchline_protocol.errors import LogUnavailable
 from .base import AppendFailed, Position
 from .sqlite_records import Write, Written
 from .sqlite_retention import TRIM_FACTOR, TRIM_RECORDS_MAX, retain
-from .sqlite_schema import in_words
+from .sqlite_schema import FileLost, in_words
 from .sqlite_store import Store
 
 GROUP_RECORDS_MAX = 1_000
@@ -31,11 +32,15 @@ GROUP_BYTES_MAX = 8 << 20
 """Written in one transaction, unless one append alone is more: some 30 ms of work, in which everybody else waits.
 Larger groups are not quicker: at this size the disk's share of the time is small."""
 TICK_S = 5.0
-"""How often retention by age is looked at when nothing is asked for, and a file that failed is tried again."""
+"""How often retention by age is looked at when nothing is asked for, a file that failed is tried again, and one that
+was deleted is noticed."""
 
 WRITING = "writing"
 READING = "reading"
+FAILURE = "log"
 """What a problem concerns."""
+
+BROKEN = "the embedded log has failed by a mistake in touchline, restart it and report what its log says"
 
 T = TypeVar("T")
 
@@ -67,6 +72,10 @@ class StoreThread:
         self._on_written = on_written
         self._loop = asyncio.get_running_loop()
         self._closing = False
+        self._failure: Exception | None = None
+        self._appending: set[asyncio.Future[Sequence[Position]]] = set()
+        self._calling: set[asyncio.Future[Any]] = set()
+        """Those who wait for an answer. Kept here, as only the event loop knows all of them when the thread fails."""
         self._opened: asyncio.Future[None] = self._loop.create_future()
         self._ended: asyncio.Future[None] = self._loop.create_future()
         self._jobs: queue.SimpleQueue[_Job] = queue.SimpleQueue()
@@ -85,7 +94,11 @@ class StoreThread:
         """See `log.base.Log.append`."""
         if self._closing:
             raise AppendFailed("the log is closed, so nothing can be appended", [])
+        if self._failure is not None:
+            raise AppendFailed(f"nothing was appended to {write.topic}: {BROKEN}", [])
         future: asyncio.Future[Sequence[Position]] = self._loop.create_future()
+        self._appending.add(future)
+        future.add_done_callback(self._appending.discard)
         self._jobs.put(_Append(write, future))
         return list(await future)
 
@@ -97,7 +110,11 @@ class StoreThread:
         """
         if self._closing:
             raise LogUnavailable("the log is closed, so it cannot be read")
+        if self._failure is not None:
+            raise LogUnavailable(BROKEN)
         future: asyncio.Future[T] = self._loop.create_future()
+        self._calling.add(future)
+        future.add_done_callback(self._calling.discard)
         self._jobs.put(_Call(function, future))
         return await future
 
@@ -107,6 +124,20 @@ class StoreThread:
             self._closing = True
             self._jobs.put(None)
         await asyncio.shield(self._ended)
+
+    def raise_failure(self) -> None:
+        """Raise a RuntimeError if the thread has ended by a mistake of ours, which is its cause."""
+        if self._failure is not None:
+            raise RuntimeError(BROKEN) from self._failure
+
+    def _failed(self, error: Exception) -> None:
+        """The thread has ended, and answers nobody any more."""
+        self._failure = error
+        self.problems[FAILURE] = BROKEN
+        for append in list(self._appending):
+            _settle(append, AppendFailed(f"whether this was appended is not known: {BROKEN}", []))
+        for call in list(self._calling):
+            _settle(call, LogUnavailable(BROKEN))
 
     def _succeeded(self, futures: Sequence[asyncio.Future[Any]], written: Written) -> None:
         self._on_written(written)
@@ -125,10 +156,12 @@ class StoreThread:
             return
         self._in_loop(_settle, self._opened, None)
         try:
-            while self._turn(store) and not self._loop.is_closed():
-                pass
+            with contextlib.closing(store):
+                while self._turn(store) and not self._loop.is_closed():
+                    pass
+        except Exception as error:  # noqa: BLE001  # whatever it is, nobody may wait for an answer for ever
+            self._in_loop(self._failed, error)
         finally:
-            store.close()
             self._in_loop(_settle, self._ended, None)
 
     def _in_loop(self, function: Callable[..., object], *arguments: object) -> None:
@@ -182,7 +215,7 @@ class StoreThread:
         self._in_loop(self._succeeded, [job.future for job in jobs], written)
 
     def _append_failed(self, job: _Append, error: Exception) -> None:
-        if isinstance(error, sqlite3.Error):
+        if isinstance(error, (sqlite3.Error, FileLost)):
             self._problem(WRITING, f"nothing can be appended: {in_words(error)}")
             error = AppendFailed(f"nothing was appended to {job.write.topic}: {in_words(error)}", [])
         self._in_loop(_settle, job.future, error)
@@ -202,10 +235,14 @@ class StoreThread:
     def _retain(self, store: Store, records_max: int, *, probe: bool) -> None:
         """A bit of retention. ``probe``: where writing failed, find out whether it still does; nobody else may ask."""
         try:
+            store.files.check()
             self._more_to_trim = retain(store, records_max)
             if probe and WRITING in self._told:
                 store.probe()
                 self._problem(WRITING, None)
+        except FileLost as error:
+            self._more_to_trim = False
+            self._problem(WRITING, f"nothing can be appended: {error}")
         except sqlite3.Error as error:
             self._more_to_trim = False
             self._problem(WRITING, f"old records cannot be removed: {in_words(error)}")
