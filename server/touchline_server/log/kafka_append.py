@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError, MessageSizeTooLargeError
+from aiokafka.errors import KafkaConnectionError, KafkaTimeoutError, MessageSizeTooLargeError
 
 from touchline_protocol.limits import EVENT_VALUE_BYTES_MAX
 
@@ -37,8 +37,10 @@ RECORD_BYTES_MAX = max(1 << 20, 2 * EVENT_VALUE_BYTES_MAX)
 """Kafka's own default for a record; an event's value with its key and headers must fit."""
 BATCH_BYTES = 64 * 1024
 """Records that wait while a batch is out go in one batch of this size. A larger record has a batch of its own."""
+REQUEST_OUT_S = 2.0
+"""For an answer to what is out when a producer is thrown away; then its connection is closed."""
 STOP_TIMEOUT_S = 10.0
-"""For a request that is out when a producer is thrown away: its own timeout, and as much again."""
+"""For all producers that are being thrown away when the log closes."""
 
 
 class Appender:
@@ -142,6 +144,7 @@ class Appender:
             max_batch_size=BATCH_BYTES,
             max_request_size=RECORD_BYTES_MAX,
         )
+        producer._message_accumulator._pending_batches = _Batches()
         try:
             await producer.start()
         except BaseException:
@@ -157,11 +160,31 @@ class Appender:
             task.add_done_callback(self._stopping.discard)
 
 
+class _Batches(set[Any]):
+    """aiokafka's set of batches that are out. It takes out a batch that it sends again twice where that one fails."""
+
+    def remove(self, batch: object) -> None:
+        self.discard(batch)
+
+
 async def _stop(producer: AIOKafkaProducer) -> None:
-    # `stop` alone waits until everything is appended, and so for ever if Kafka stays away.
+    """Let go of a producer, and give up what it has not sent.
+
+    Not by its own ``stop``, which waits until everything is appended, and so for ever if Kafka stays away; nor by
+    failing its batches first, over which its sender then stumbles. First the sender ends, with what it has out.
+    """
+    sender = producer._sender.sender_task
+    if sender is not None:
+        sender.cancel()
+        await asyncio.wait({sender}, timeout=REQUEST_OUT_S)
+    await producer.client.close()
+    if sender is not None:
+        sender.cancel()
+        await asyncio.wait({sender}, timeout=REQUEST_OUT_S)
+        if sender.done() and not sender.cancelled():
+            sender.exception()  # looked at: a sender that ends by a failure has nothing to tell any more
     producer._message_accumulator.fail_all(KafkaTimeoutError())
-    with contextlib.suppress(KafkaError):
-        await producer.stop()
+    producer._closed = True
 
 
 def _existing(topic: Topic) -> Topic:
