@@ -8,7 +8,6 @@ it was written. ``Settings(...)`` itself looks at nothing but what it is given. 
 """
 
 import os
-import re
 import socket
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,12 +16,11 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, TypeAlias, get_args, get_origin
 
 from platformdirs import user_data_path
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails, PydanticCustomError
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
-    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     SettingsError,
@@ -30,6 +28,8 @@ from pydantic_settings import (
 
 from touchline_protocol.errors import OperatorError
 from touchline_protocol.rooms import is_feed_name
+
+from .config_values import API_KEY, BYTES_MAX, COUNT_MAX, ORIGIN, SECONDS_MAX, TOPIC, WAIT_MS_MAX, Strings
 
 ENV_PREFIX = "TOUCHLINE_"
 CONFIG_VARIABLE = "TOUCHLINE_CONFIG"
@@ -41,21 +41,6 @@ OTHER_VARIABLES = frozenset({CONFIG_VARIABLE, API_KEY_VARIABLE, "TOUCHLINE_MATCH
 
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
 
-SECONDS_MAX = 10 * 365 * 24 * 3600
-"""Ten years: no match lasts longer, and all arithmetic of times stays far from its limits."""
-WAIT_MS_MAX = 24 * 3600 * 1000
-"""A day: whoever waits longer for an answer or a sign of life waits for ever."""
-COUNT_MAX = 1_000_000_000
-BYTES_MAX = 1 << 50
-"""A pebibyte. Both only keep slips of the keyboard, and what the machine cannot count with, from being taken."""
-
-TOPIC = re.compile(r"(?!\.{1,2}\Z)[A-Za-z0-9._-]{1,249}")
-"""The names that Kafka allows (its class ``Topic``); the embedded log keeps to them too."""
-ORIGIN = re.compile(r"\*|null|[A-Za-z][A-Za-z0-9+.-]*://[^\s/?#@,]+")
-"""What a browser sends as ``Origin`` (RFC 6454, section 7), which has no path; or all of them."""
-API_KEY = re.compile(r"\S+")
-"""What can be told from its surroundings in an ``Authorization`` header."""
-
 SECRETS = frozenset({"api_keys", "key_password", "sasl_password"})
 """Options whose values are never shown."""
 
@@ -63,14 +48,6 @@ SECRETS = frozenset({"api_keys", "key_password", "sasl_password"})
 def _mistake(option: str, text: str) -> PydanticCustomError:
     """What a validator of a whole table raises: ``option`` is the one to point the operator at."""
     return PydanticCustomError("mistake", "{text}", {"option": option, "text": text})
-
-
-def _split_list(value: object) -> object:
-    """Lists are written ``one,two`` in a variable, where TOML has ``["one", "two"]``."""
-    return [item.strip() for item in value.split(",") if item.strip()] if isinstance(value, str) else value
-
-
-Strings: TypeAlias = Annotated[list[str], NoDecode, BeforeValidator(_split_list)]
 
 
 Seconds: TypeAlias = Annotated[float, Field(gt=0, le=SECONDS_MAX, allow_inf_nan=False)]

@@ -14,6 +14,7 @@ Rules:
 import asyncio
 import contextlib
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
@@ -183,7 +184,10 @@ async def _stop(producer: AIOKafkaProducer) -> None:
         await asyncio.wait({sender}, timeout=REQUEST_OUT_S)
         if sender.done() and not sender.cancelled():
             sender.exception()  # looked at: a sender that ends by a failure has nothing to tell any more
-    producer._message_accumulator.fail_all(KafkaTimeoutError())
+    accumulator = producer._message_accumulator
+    for batch in [*chain.from_iterable(accumulator._batches.values()), *accumulator._pending_batches]:
+        batch._drain_waiter.add_done_callback(_seen)
+    accumulator.fail_all(KafkaTimeoutError())
     producer._closed = True
 
 

@@ -1,0 +1,33 @@
+"""What the values of settings may be: bounds that keep slips of the keyboard out, and the forms of texts.
+
+The settings themselves, each with its own limits and reasons, are in `config`.
+"""
+
+import re
+from typing import Annotated, TypeAlias
+
+from pydantic import BeforeValidator
+from pydantic_settings import NoDecode
+
+SECONDS_MAX = 10 * 365 * 24 * 3600
+"""Ten years: no match lasts longer, and all arithmetic of times stays far from its limits."""
+WAIT_MS_MAX = 24 * 3600 * 1000
+"""A day: whoever waits longer for an answer or a sign of life waits for ever."""
+COUNT_MAX = 1_000_000_000
+BYTES_MAX = 1 << 50
+"""A pebibyte. Both only keep slips of the keyboard, and what the machine cannot count with, from being taken."""
+
+TOPIC = re.compile(r"(?!\.{1,2}\Z)[A-Za-z0-9._-]{1,249}")
+"""The names that Kafka allows (its class ``Topic``); the embedded log keeps to them too."""
+ORIGIN = re.compile(r"\*|null|[A-Za-z][A-Za-z0-9+.-]*://[^\s/?#@,]+")
+"""What a browser sends as ``Origin`` (RFC 6454, section 7), which has no path; or all of them."""
+API_KEY = re.compile(r"\S+")
+"""What can be told from its surroundings in an ``Authorization`` header."""
+
+
+def _split_list(value: object) -> object:
+    """Lists are written ``one,two`` in a variable, where TOML has ``["one", "two"]``."""
+    return [item.strip() for item in value.split(",") if item.strip()] if isinstance(value, str) else value
+
+
+Strings: TypeAlias = Annotated[list[str], NoDecode, BeforeValidator(_split_list)]
