@@ -131,6 +131,45 @@ def test_a_tail_without_the_state_prints_what_happens_alone(server: Server) -> N
         assert json.loads(line_of(process.stdout, process))["data"] == 2
 
 
+def test_a_log_file_is_tailed_without_a_server(tmp_path: Path) -> None:
+    log = ("--log", f"sqlite://{tmp_path / 'log.db'}")
+    for number in ("1", "2", "3"):
+        assert run("publish", "score:1", number, "--key", "score", *log).returncode == 0
+    with running("tail", "score:1", *log) as process:
+        state = json.loads(line_of(process.stdout, process))
+        assert (state["data"], state["state"]) == (3, True)
+        assert stop(process, signal.SIGINT) == (130, "", "")
+    with running("tail", "score:1", "--last", "2", *log) as process:
+        newest = [json.loads(line_of(process.stdout, process)) for _ in range(2)]
+        assert [line["data"] for line in newest] == [2, 3]
+    with running("tail", "score:1", "--after", newest[0]["cursor"], *log) as process:
+        assert json.loads(line_of(process.stdout, process)) == newest[1]
+
+
+def test_a_start_over_is_noted_once(server: Server, tmp_path: Path) -> None:
+    log = f"sqlite://{tmp_path / 'log.db'}"
+    assert run("publish", "score:1", "1", "--key", "score", "--log", log).returncode == 0
+    publish(server, "score:over", "1", "score")
+    for room, source in (("score:over", ("--url", server.websocket_url)), ("score:1", ("--log", log))):
+        with running("tail", room, "--after", "another-0.5", *source) as process:
+            assert json.loads(line_of(process.stdout, process))["state"] is True
+            _, _, err = stop(process, signal.SIGINT)
+        assert err == f"note: {room}: the cursor could not be honoured, events may have been missed; starting over\n"
+
+
+def test_a_lost_edge_is_noted_with_its_address_once() -> None:
+    with (
+        serving(env={"TOUCHLINE_DRAIN_MS": "0"}) as lost,
+        running("tail", "score:1", "--url", lost.websocket_url) as process,
+    ):
+        publish(lost, "score:1", "1", "score")
+        line_of(process.stdout, process)
+        stop(lost.process)
+        notes = [line_of(process.stderr, process) for _ in range(2)]
+    assert [note.count(lost.websocket_url) for note in notes] == [1, 1]
+    assert "cannot be reached" in notes[1]
+
+
 def test_a_tail_into_head_ends_well(server: Server) -> None:
     publish(server, "match:piped", "0")
     with running("tail", "match:piped", "--last", "1", "--url", server.websocket_url) as process:
@@ -220,6 +259,7 @@ def test_a_simulated_match_is_published_until_the_duration_ends(server: Server) 
     done = run("simulate", "--matches", "1", "--rate", "40", "--duration", "1", "--server", server.control_url)
     assert done.returncode == 0, done.stderr
     assert {event["key"] for event in room_state(server, "score:1001")["state"]} >= {"score", "period"}
+    assert head(server, "match:1001") >= 20, "it is played from the start"
 
 
 def test_the_embedded_log_has_its_topics_from_the_start(tmp_path: Path) -> None:
@@ -228,6 +268,14 @@ def test_the_embedded_log_has_its_topics_from_the_start(tmp_path: Path) -> None:
     assert listed.stdout.splitlines() == ["match-events: exists, 1 partition", "score-events: exists, 1 partition"]
     made = run("topics", "--create", *log)
     assert made.stdout.splitlines() == ["match-events: exists", "score-events: exists"]
+
+
+def test_an_output_that_takes_nothing_is_one_line() -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [*COMMAND, "topics", "--log", "sqlite://"], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert (done.returncode, done.stderr) == (2, "touchline: the output cannot be written: No space left on device\n")
 
 
 def test_a_pipe_from_tail_to_head_ends_by_itself(server: Server) -> None:

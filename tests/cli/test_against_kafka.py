@@ -1,6 +1,7 @@
 """The commands that go straight to Kafka, against a real broker."""
 
 import json
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from cli.running import run, serving
+from cli.running import line_of, run, running, serving, stop
 from kafka_broker import KafkaBroker
 
 
@@ -61,3 +62,35 @@ def test_what_is_published_into_kafka_is_served(kafka: KafkaBroker, env: dict[st
         known = httpx.get(f"{control_url}/v1/rooms/score:7")
     assert [(event["key"], event["offset"]) for event in known.json()["state"]] == [("score", placed["offset"])]
     assert '{"home": 1.0}' in known.text
+
+
+def test_a_room_is_tailed_straight_from_kafka(kafka: KafkaBroker, env: dict[str, str]) -> None:
+    log = ("--log", f"kafka://{kafka.address}")
+    run("topics", "--create", "--partitions", "2", *log, env=env)
+    for number in ("1", "2"):
+        assert run("publish", "score:9", number, "--key", "score", *log, env=env).returncode == 0
+    with running("tail", "score:9", *log, env=env) as tail:
+        state = json.loads(line_of(tail.stdout, tail))
+        assert (state["room"], state["data"], state["state"]) == ("score:9", 2, True)
+        run("publish", "score:9", "3", *log, env=env)
+        live = json.loads(line_of(tail.stdout, tail))
+        assert (live["data"], live["offset"]) == (3, state["offset"] + 1)
+        assert stop(tail, signal.SIGINT) == (130, "", "")
+    epoch, _, _ = live["cursor"].partition(".")
+    # The window is short, so that most of what follows the cursor has to be read back from the log.
+    with running(
+        "tail",
+        "score:9",
+        "--after",
+        f"{epoch}.{state['offset'] - 1}",
+        *log,
+        env=env | {"TOUCHLINE_WINDOW_SECONDS": "1"},
+    ) as again:
+        assert [json.loads(line_of(again.stdout, again))["data"] for _ in range(2)] == [2, 3]
+
+
+def test_a_tail_of_a_topic_that_is_not_there_is_one_line(kafka: KafkaBroker, env: dict[str, str]) -> None:
+    done = run("tail", "match:1", "--log", f"kafka://{kafka.address}", env=env)
+    assert done.returncode == 2
+    assert f"the topic match-{env['NAME']} does not exist" in done.stderr
+    assert done.stderr.count("\n") == 1

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sources.matches import MADE_UP
 from touchline_protocol.errors import OperatorError
 from touchline_protocol.rooms import is_room_id
-from touchline_server.sources.simulator import FIRST_MATCH_ID, REST_SHARE, simulate
+from touchline_server.sources.simulator import FIRST_MATCH_ID, REST_SHARE, simulate, simulate_under_way
 from touchline_server.sources.statsbomb import read_match
 from touchline_server.sources.timeline import MATCH, SCORE, Timed
 
@@ -133,6 +133,18 @@ def test_whoever_went_off_does_not_play_on() -> None:
                 gone.add(player)
             if item.data.get("foul_committed", {}).get("card", {}).get("name") in {"Red Card", "Second Yellow"}:
                 gone.add(player)
+
+
+def test_under_way_all_matches_are_played_from_the_first_second_on() -> None:
+    history, timeline = simulate_under_way(5, 200.0, 1, MATCH_S)
+    before = list(history)
+    now = until(timeline, 5.0)
+    assert all(item.due_s < 0 for item in before)
+    assert now[0].due_s >= 0
+    assert {item.room_id for item in now if item.due_s < 1} == {str(FIRST_MATCH_ID + number) for number in range(5)}
+    assert len(now) == pytest.approx(5 * 200 * 5, rel=0.25)
+    whole = list(islice(simulate(5, 200.0, 1, MATCH_S), len(before) + len(now)))
+    assert [item._replace(due_s=0) for item in before + now] == [item._replace(due_s=0) for item in whole]
 
 
 @pytest.mark.parametrize("rate_per_s", [2.0, 20.0])

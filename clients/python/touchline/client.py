@@ -342,11 +342,15 @@ class Client:
         session = self._session
         if session.state is State.WAITING and session.deadline is not None:
             wait_s = max(0.0, session.deadline - self._now())
-            log.warning("%s: %s; connecting again in %.1f s", self.url, session.trouble, wait_s)
+            log.warning("%s; connecting again in %.1f s", self._with_url(session.trouble), wait_s)
         elif session.failure is not None and self._settled.is_set():
-            log.error("%s: given up: %s", self.url, session.failure)
+            log.error("given up: %s", self._with_url(str(session.failure)))
         elif session.state is State.CONNECTING:
-            log.info("%s: %s; connecting again", self.url, session.trouble)
+            log.info("%s; connecting again", self._with_url(session.trouble))
+
+    def _with_url(self, text: str) -> str:
+        """What went wrong in opening a WebSocket names the URL itself."""
+        return text if text.startswith(self.url) else f"{self.url}: {text}"
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()

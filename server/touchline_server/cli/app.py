@@ -11,6 +11,7 @@ from touchline_protocol.errors import TouchlineError
 from touchline_protocol.version import __version__
 from touchline_server.__main__ import USER_ERROR
 
+from .output import ReaderGone
 from .publish import publish
 from .replay import replay, simulate
 from .serve import demo, serve
@@ -57,6 +58,8 @@ def run(args: Sequence[str] | None = None) -> int:
         return _fail(error.format_message())
     except TouchlineError as error:
         return _fail(str(error))
+    except ReaderGone:
+        return 0
     return code if isinstance(code, int) else 0
 
 

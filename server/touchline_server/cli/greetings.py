@@ -3,6 +3,7 @@
 import shlex
 import shutil
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from touchline_protocol.version import __version__
@@ -37,7 +38,7 @@ def demo_greeting(settings: Settings, node: "Node", programme: "Programme") -> l
     """What to open, and three commands to try next, which work as they stand."""
     control = f"http://{_in_url(settings.control_host)}:{node.control_port}"
     websocket = f"ws://{_in_url(settings.host)}:{node.edge_port}/ws"
-    us = "touchline" if shutil.which("touchline") else shlex.quote(sys.argv[0])
+    us = _own_command()
     room = f"score:{programme.newest_match}"
     to_edge = "" if websocket == WEBSOCKET_URL else f" --url {websocket}"
     to_control = "" if control == SERVER_URL else f" --server {control}"
@@ -52,6 +53,13 @@ def demo_greeting(settings: Settings, node: "Node", programme: "Programme") -> l
         f'    and then  {{"type":"subscribe","rooms":[{{"room":"{room}"}}]}}',
     ]
     return [*lines, "", f"{programme.attribution}."] if programme.attribution else lines
+
+
+def _own_command() -> str:
+    """How this very installation is called: another one on the PATH may be of another version."""
+    found = shutil.which("touchline")
+    same = found is not None and Path(found).absolute().parent == Path(sys.executable).absolute().parent
+    return "touchline" if same else shlex.quote(sys.argv[0])
 
 
 def _in_url(host: str) -> str:

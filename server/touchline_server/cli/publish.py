@@ -10,6 +10,7 @@ from touchline_protocol.rooms import split_room
 from touchline_server.publishing import NewEvent, Placed, new_event
 
 from .options import ApiKeyOption, ConfigOption, DirectLogOption, ServerOption, open_publisher
+from .output import write_line
 from .publishers import Publisher
 from .running import run_to_end
 
@@ -32,7 +33,8 @@ def publish(
         return await _publish_one(publisher, room, event)
 
     placed = run_to_end(run())
-    typer.echo(json.dumps({"room": room, "partition": placed.partition, "offset": placed.offset}, ensure_ascii=False))
+    shown = {"room": room, "partition": placed.partition, "offset": placed.offset}
+    write_line(json.dumps(shown, ensure_ascii=False).encode())
 
 
 async def _publish_one(publisher: Publisher, room: str, event: NewEvent) -> Placed:

@@ -1,6 +1,6 @@
 """``touchline replay`` and ``touchline simulate``: publish a recorded match, or made-up ones, as they are played."""
 
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Iterable, Sequence
 from itertools import takewhile
 from pathlib import Path
 from typing import Annotated
@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from touchline_protocol.errors import OperatorError
 from touchline_protocol.rooms import split_room
 from touchline_server.playback import Report, play
-from touchline_server.sources.simulator import simulate as simulated
+from touchline_server.sources.simulator import simulate_under_way
 from touchline_server.sources.statsbomb import ATTRIBUTION, read_match
 from touchline_server.sources.timeline import MATCH, SCORE, Timed
 
@@ -46,7 +46,7 @@ def replay(
     console.print(f"{match.home} - {match.away}. {ATTRIBUTION}.", markup=False, highlight=False, soft_wrap=True)
     publishing = open_publisher(server, api_key, log, config)
     title = f"{MATCH}:{match.match_id}, {SCORE}:{match.match_id}"
-    run_to_end(_play(match.timeline, publishing, console, title, total=len(match.timeline), speed=speed))
+    run_to_end(_play([match.timeline], publishing, console, title, total=len(match.timeline), speed=speed))
 
 
 def simulate(
@@ -64,13 +64,15 @@ def simulate(
     """Publish made-up matches.
 
     Each has a room in the feed match and one in score; the first are match:1001, score:1001. When one ends the next
-    begins.
+    begins. All are being played from the start: what came before the last one's kick-off is published at once, and
+    --duration counts from then.
     """
-    timeline: Iterable[Timed] = simulated(matches, rate, seed)
+    history, timeline = simulate_under_way(matches, rate, seed)
     if duration is not None:
         timeline = takewhile(lambda item: item.due_s <= duration, timeline)
     publishing = open_publisher(server, api_key, log, config)
-    run_to_end(_play(timeline, publishing, Console(stderr=True), f"{matches} matches", total=None, speed=1.0))
+    timelines = [history, timeline]
+    run_to_end(_play(timelines, publishing, Console(stderr=True), f"{matches} matches", total=None, speed=1.0))
 
 
 def _match_id(room: str | None) -> str | None:
@@ -83,7 +85,7 @@ def _match_id(room: str | None) -> str | None:
 
 
 async def _play(
-    timeline: Iterable[Timed],
+    timelines: Sequence[Iterable[Timed]],
     publishing: Awaitable[Publisher],
     console: Console,
     title: str,
@@ -91,6 +93,7 @@ async def _play(
     total: int | None,
     speed: float,
 ) -> None:
+    """Play one timeline after the other. Each has its own beginning, however long those before took."""
     publisher = await publishing
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     try:
@@ -103,6 +106,7 @@ async def _play(
             def published(count: int) -> None:
                 progress.update(task, advance=count, description=title)
 
-            await play(timeline, publisher, Report(published, waiting), speed=speed)
+            for timeline in timelines:
+                await play(timeline, publisher, Report(published, waiting), speed=speed)
     finally:
         await publisher.close()

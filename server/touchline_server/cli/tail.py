@@ -2,23 +2,28 @@
 
 One object a line: ``room``, ``cursor`` (to go on from with ``--after``), ``offset``, ``key`` where there is one,
 ``ts``, ``data``. A join from nothing, and a start over, begin with the room's state, the newest event of each key, as
-lines with ``"state": true``. Each line is flushed as it comes.
+lines with ``"state": true``. Each line is flushed as it comes. What else there is to say goes to stderr as notes.
 """
 
-import json
-import os
-import sys
+import logging
+from collections.abc import Coroutine
 from typing import Annotated, Literal
 
 import typer
 
 import touchline
 from touchline_protocol.cursor import Cursor
+from touchline_protocol.errors import OperatorError
 from touchline_protocol.limits import RECENT_EVENTS_MAX
 from touchline_protocol.rooms import split_room
 
-from .options import WEBSOCKET_URL
+from .options import WEBSOCKET_URL, ConfigOption, log_settings
 from .running import run_to_end
+from .tail_lines import Printer
+from .tail_log import open_log_tail
+
+RECONNECT = touchline.Backoff(max_s=2.0)
+"""Shorter than a program's: a person is waiting, and there is one of them."""
 
 
 def tail(
@@ -30,66 +35,47 @@ def tail(
         int, typer.Option(min=0, max=RECENT_EVENTS_MAX, help="Begin with so many of the newest events, not the state.")
     ] = 0,
     no_state: Annotated[bool, typer.Option("--no-state", help="Leave out the state.")] = False,
-    url: Annotated[str, typer.Option(metavar="URL", help="The edge's WebSocket.")] = WEBSOCKET_URL,
+    url: Annotated[
+        str | None, typer.Option(metavar="URL", help=f"The edge's WebSocket.  [default: {WEBSOCKET_URL}]")
+    ] = None,
     codec: Annotated[Literal["json", "msgpack"], typer.Option(help="What to speak with the edge.")] = "json",
+    log: Annotated[
+        str | None, typer.Option("--log", metavar="URL", help="Read straight from this log instead, without a server.")
+    ] = None,
+    config: ConfigOption = None,
 ) -> None:
     """Print a room's events as they happen.
 
     Each is a line of JSON; Ctrl-C ends it. It begins with the room's state, in lines with "state": true. A connection
     that is lost is made again, and goes on where it was; where that is not possible, a note on stderr says so, and the
-    state follows again.
+    state follows again. With --log it prints the same from the log itself: state and newest events are what a server
+    would build that starts now, from the window of the last window_seconds; --after reads as far back as the log goes.
     """
     split_room(room)
     cursor = None if after is None else Cursor.parse(after)
     # Events older than the state, after it, would mislead whoever takes lines as they come: so one or the other.
-    printer = _Printer(with_state=not (no_state or last))
-    try:
-        run_to_end(_tail(printer, room, cursor, last, url, codec))
-    except BrokenPipeError:
-        # The reader, as head, has read enough. Python would stumble over the closed pipe once more at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    printer = Printer(with_state=not (no_state or last))
+    logging.basicConfig(level=logging.WARNING, format="note: %(message)s")
+    work: Coroutine[None, None, None]
+    if log is None:
+        work = _tail(printer, room, cursor, last, url or WEBSOCKET_URL, codec)
+    elif url is not None:
+        raise OperatorError("--url and --log exclude each other: events come from an edge or straight from the log")
+    else:
+        work = open_log_tail(log_settings(log, config), printer, room, cursor, last).run()
+    run_to_end(work)
 
 
 async def _tail(
-    printer: "_Printer", room: str, after: Cursor | None, last: int, url: str, codec: Literal["json", "msgpack"]
+    printer: Printer, room: str, after: Cursor | None, last: int, url: str, codec: Literal["json", "msgpack"]
 ) -> None:
-    async with touchline.connect(url, codec=codec) as client:
-        subscription = client.subscribe(room, after=after, last=last, on_restart=printer.restarted)
+    def state(subscription: touchline.Subscription) -> None:
+        printer.state(subscription.state.values(), subscription.cursor)
+
+    async with touchline.connect(url, codec=codec, backoff=RECONNECT) as client:
+        subscription = client.subscribe(room, after=after, last=last, on_restart=state)
         await subscription.joined()
         if after is None:
-            printer.state(subscription)
+            state(subscription)
         async for event in subscription:
             printer.event(event)
-
-
-class _Printer:
-    """Writes events to stdout."""
-
-    def __init__(self, *, with_state: bool) -> None:
-        self._with_state = with_state
-
-    def restarted(self, subscription: touchline.Subscription) -> None:
-        sys.stderr.write(f"note: {subscription.room} was started over: events before this may be missing\n")
-        self.state(subscription)
-
-    def state(self, subscription: touchline.Subscription) -> None:
-        """Print the state, all of it with the cursor that follows it."""
-        if self._with_state:
-            for event in sorted(subscription.state.values(), key=lambda event: event.offset):
-                self._write(event, {"state": True}, cursor=subscription.cursor)
-
-    def event(self, event: touchline.Event) -> None:
-        self._write(event, {}, cursor=event.cursor)
-
-    def _write(self, event: touchline.Event, mark: dict[str, bool], cursor: Cursor | None) -> None:
-        key = {} if event.key is None else {"key": event.key}
-        line = {"room": event.room, "cursor": str(cursor), "offset": event.offset, **key, "ts": event.ts}
-        sys.stdout.buffer.write(_json({**line, "data": event.data, **mark}) + b"\n")
-        sys.stdout.buffer.flush()
-
-
-def _json(value: object) -> bytes:
-    try:
-        return json.dumps(value, ensure_ascii=False).encode()
-    except UnicodeEncodeError:  # JSON can hold halves of characters, as \ud800, and UTF-8 cannot
-        return json.dumps(value).encode()

@@ -8,10 +8,14 @@ import typer
 from touchline_protocol.errors import OperatorError
 from touchline_server.config import Settings
 from touchline_server.log.base import Gone, Log, Opened
-from touchline_server.log.open_log import make_log
+from touchline_server.log.open_log import SQLITE, make_log
 
 from .options import ConfigOption, LogOption, log_settings
+from .output import write_line
 from .running import run_to_end
+
+PARTITIONS = 8
+"""Of a topic that is made, unless told: room to add edges and brokers; more can be added later."""
 
 LOOK_SECONDS_MAX = 20.0
 """A log that has not said by then whether it has the topics is in trouble."""
@@ -22,8 +26,12 @@ NO_OFFSET_MS = 1 << 52
 
 def topics(
     create: Annotated[bool, typer.Option("--create", help="Make those that do not exist.")] = False,
-    partitions: Annotated[int, typer.Option(min=1, help="Of a topic that is made.")] = 8,
-    replication: Annotated[int, typer.Option(min=1, help="Copies of a topic that is made: at most one a broker.")] = 1,
+    partitions: Annotated[
+        int | None, typer.Option(min=1, help=f"Of a topic that is made in Kafka.  [default: {PARTITIONS}]")
+    ] = None,
+    replication: Annotated[
+        int | None, typer.Option(min=1, help="Copies of a topic that is made: at most one a broker.  [default: 1]")
+    ] = None,
     log: LogOption = None,
     config: ConfigOption = None,
 ) -> None:
@@ -32,9 +40,19 @@ def topics(
     Tells of each whether it exists; with --create those that do not are made.
     """
     settings = log_settings(log, config)
-    work = _create(settings, partitions, replication) if create else _look(settings)
+    if settings.log.startswith(SQLITE):
+        _refuse_for_embedded(partitions, replication)
+    work = _create(settings, partitions or PARTITIONS, replication or 1) if create else _look(settings)
     for topic, what in run_to_end(work).items():
-        typer.echo(f"{topic}: {what}")
+        write_line(f"{topic}: {what}".encode())
+
+
+def _refuse_for_embedded(partitions: int | None, replication: int | None) -> None:
+    if partitions is not None:
+        text = "the partitions of an embedded log are the setting sqlite.partitions, or TOUCHLINE_SQLITE__PARTITIONS"
+        raise OperatorError(f"--partitions is for Kafka: {text}")
+    if replication is not None:
+        raise OperatorError("--replication is for Kafka: an embedded log is one file, without copies")
 
 
 async def _create(settings: Settings, partitions: int, replication: int) -> dict[str, str]:

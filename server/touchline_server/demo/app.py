@@ -7,7 +7,7 @@ producer would. Nothing is made simpler for it.
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from itertools import chain
+from itertools import chain, count
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,7 +19,7 @@ from starlette.staticfiles import StaticFiles
 from touchline_server.config import Settings
 from touchline_server.node import Node
 from touchline_server.playback import Report, play
-from touchline_server.sources.simulator import simulate
+from touchline_server.sources.simulator import FIRST_MATCH_ID, simulate_under_way
 from touchline_server.sources.statsbomb import ATTRIBUTION, read_match
 from touchline_server.sources.timeline import Timed
 
@@ -80,16 +80,13 @@ class Demo:
 
 
 def made_up(matches: int, rate: float) -> Programme:
-    """Matches that were never played. All are on from the start: what was before the last kick-off is history."""
-    timeline = simulate(matches, rate, SEED)
-    history: list[Timed] = []
-    begun: set[str] = set()
-    while len(begun) < matches:
-        history.append(next(timeline))
-        begun.add(history[-1].room_id)
-    newest = history[-1]
-    items = (item._replace(due_s=item.due_s - newest.due_s) for item in chain(history, timeline))
-    return Programme(items, speed=1.0, matches=matches, newest_match=newest.room_id)
+    """Matches that were never played. All are on from the start: what was before the last kick-off is history.
+
+    Raises:
+        OperatorError: numbers that no match can be played with.
+    """
+    newest = str(FIRST_MATCH_ID + matches - 1)
+    return Programme(chain(*simulate_under_way(matches, rate, SEED)), speed=1.0, matches=matches, newest_match=newest)
 
 
 def replayed(file: Path) -> Programme:
@@ -101,7 +98,7 @@ def replayed(file: Path) -> Programme:
     match = read_match(file)
     items = list(match.timeline)
     length_s = items[-1].due_s + REPLAY_PAUSE_S * REPLAY_SPEED
-    rounds = (round_ * length_s for round_ in range(1_000_000))
+    rounds = (round_ * length_s for round_ in count())
     timeline = chain.from_iterable((item._replace(due_s=start_s + item.due_s) for item in items) for start_s in rounds)
     return Programme(timeline, REPLAY_SPEED, 1, match.match_id, ATTRIBUTION, match.notes)
 

@@ -7,7 +7,9 @@ the next match, in a new room, a little after the last one's end.
 """
 
 import heapq
+from collections import deque
 from collections.abc import Iterator
+from itertools import chain
 
 from touchline_protocol.errors import OperatorError
 
@@ -17,6 +19,9 @@ from .scoreboard import PERIODS, Scoreboard
 from .timeline import MATCH, Keyed, Timed, score_items
 
 FIRST_MATCH_ID = 1001
+
+MATCHES_MAX = 200
+"""Of one process, which makes and publishes the events of all: some hundreds a second at the usual rate."""
 
 MATCH_SECONDS = 240.0
 """How long a match takes, from its first event to its full-time: a whole one can be watched in a visit to the demo."""
@@ -51,6 +56,9 @@ def simulate(matches: int, rate_per_s: float, seed: int, match_s: float = MATCH_
     """
     if matches < 1:
         raise OperatorError(f"{matches} matches cannot be simulated: it takes at least one")
+    if matches > MATCHES_MAX:
+        text = f"at most {MATCHES_MAX} can, since one process makes the events of all; a higher rate makes more events"
+        raise OperatorError(f"{matches} matches cannot be simulated at once: {text}")
     if not 0 < rate_per_s < float("inf"):
         raise OperatorError(f"a rate of {rate_per_s} events a second cannot be simulated: it must be more than 0")
     if not 0 < match_s < float("inf"):
@@ -59,9 +67,39 @@ def simulate(matches: int, rate_per_s: float, seed: int, match_s: float = MATCH_
     return heapq.merge(*pitches, key=lambda item: item.due_s)
 
 
+def simulate_under_way(
+    matches: int, rate_per_s: float, seed: int, match_s: float = MATCH_SECONDS
+) -> tuple[Iterator[Timed], Iterator[Timed]]:
+    """Yield the events of `simulate` from the last of the first kick-offs on, when all matches are being played.
+
+    Returns what was before, due at times below 0, which is history and can be published at once; and what follows, due
+    from 0 on. The history is to be taken first, to its end: both come from one iterator.
+
+    Raises:
+        OperatorError: as `simulate`.
+    """
+    from_the_first = simulate(matches, rate_per_s, seed, match_s)
+    all_on_s = _first_start_s(matches - 1, matches, match_s) + match_s * BEFORE_SHARE
+    items = (item._replace(due_s=item.due_s - all_on_s) for item in from_the_first)
+    rest: deque[Timed] = deque()
+
+    def history() -> Iterator[Timed]:
+        for item in items:
+            if item.due_s >= 0:
+                rest.append(item)
+                return
+            yield item
+
+    return history(), chain(rest, items)
+
+
+def _first_start_s(pitch: int, matches: int, match_s: float) -> float:
+    return pitch * match_s * STAGGER_SHARE / matches
+
+
 def _pitch(pitch: int, matches: int, rate_per_s: float, seed: int, match_s: float) -> Iterator[Timed]:
     """One match after the other: every ``matches``-th."""
-    start_s = pitch * match_s * STAGGER_SHARE / matches
+    start_s = _first_start_s(pitch, matches, match_s)
     number = pitch
     while True:
         yield from _SimulatedMatch(number, rate_per_s, seed, match_s).timeline(start_s)

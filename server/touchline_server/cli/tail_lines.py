@@ -1,0 +1,38 @@
+"""The lines that ``touchline tail`` prints, wherever the events come from."""
+
+import json
+from collections.abc import Iterable
+
+import touchline
+from touchline_protocol.cursor import Cursor
+
+from .output import write_line
+
+
+class Printer:
+    """Writes events to stdout, one JSON object a line."""
+
+    def __init__(self, *, with_state: bool) -> None:
+        self._with_state = with_state
+
+    def state(self, state: Iterable[touchline.Event], cursor: Cursor | None) -> None:
+        """Print the state, all of it with the cursor that follows it."""
+        if self._with_state:
+            for event in sorted(state, key=lambda event: event.offset):
+                self._write(event, {"state": True}, cursor)
+
+    def event(self, event: touchline.Event) -> None:
+        """Print what happened."""
+        self._write(event, {}, event.cursor)
+
+    def _write(self, event: touchline.Event, mark: dict[str, bool], cursor: Cursor | None) -> None:
+        key = {} if event.key is None else {"key": event.key}
+        line = {"room": event.room, "cursor": str(cursor), "offset": event.offset, **key, "ts": event.ts}
+        write_line(_json({**line, "data": event.data, **mark}))
+
+
+def _json(value: object) -> bytes:
+    try:
+        return json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:  # JSON can hold halves of characters, as \ud800, and UTF-8 cannot
+        return json.dumps(value).encode()
