@@ -1,7 +1,7 @@
 """The codecs: how messages become bytes on a connection, and back.
 
 A codec is a subprotocol of the WebSocket: ``touchline.v1.json`` in text frames, ``touchline.v1.msgpack`` in binary
-ones. There is one object of each, in `CODECS`; its ``index`` says where an event keeps the frame that was made for it.
+ones. There is one object of each; `fan_out` has the forms in which a server writes them beside plain frames.
 
 Rules: an event's value is JSON bytes and is passed on untouched by json. Only msgpack has to read it, and does so once
 per event. Numbers that msgpack cannot hold (integers beyond 64 bits) become floats there, lone surrogates become ``?``.
@@ -31,14 +31,25 @@ class _Envelope(msgspec.Struct):
 class Codec:
     """Encodes and decodes messages in one format.
 
-    ``index`` counts from 0; ``subprotocol`` names it in the handshake; ``opcode`` is that of its frames.
+    ``index`` says where an event keeps what was made of it for this codec, and counts from 0; ``subprotocol`` names it
+    in the handshake; ``opcode`` is that of its frames. ``plain`` is the codec with the same payloads in plain frames.
     """
 
-    __slots__ = ("_client_decoder", "_encoder", "_envelope_decoder", "_server_decoder", "index", "name", "opcode")
+    __slots__ = (
+        "_client_decoder",
+        "_encoder",
+        "_envelope_decoder",
+        "_server_decoder",
+        "index",
+        "name",
+        "opcode",
+        "plain",
+    )
 
     def __init__(self, index: int, name: CodecName) -> None:
         self.index: Final = index
         self.name: Final = name
+        self.plain: Codec = self
         if name == "json":
             self.opcode = OP_TEXT
             self._encoder: msgspec.json.Encoder | msgspec.msgpack.Encoder = msgspec.json.Encoder()
@@ -53,7 +64,7 @@ class Codec:
             self._envelope_decoder = msgspec.msgpack.Decoder(_Envelope)
 
     def __repr__(self) -> str:
-        return f"<Codec {self.name}>"
+        return f"<{type(self).__name__} {self.name}>"
 
     @property
     def subprotocol(self) -> str:
@@ -64,8 +75,8 @@ class Codec:
         """The payload of ``message``. Where a field holds `msgspec.Raw`, those bytes are taken as they are."""
         return self._encoder.encode(message)
 
-    def frame(self, message: Message) -> bytes:
-        """``message`` as a whole server frame."""
+    def frame(self, message: Message, epoch: str = "") -> bytes:
+        """``message`` as a whole server frame. ``epoch`` is that of the room whose event it is."""
         return frame(self.opcode, self._encoder.encode(message))
 
     def value(self, json_value: bytes) -> Any:

@@ -10,6 +10,8 @@ import struct
 from .limits import CONTROL_PAYLOAD_BYTES_MAX
 
 FIN = 0x80
+RSV1 = 0x40
+"""On the first frame of a message: it is compressed (RFC 7692 section 6)."""
 OP_TEXT = 0x1
 OP_BINARY = 0x2
 OP_CLOSE = 0x8

@@ -18,7 +18,8 @@ from typing import NamedTuple, cast
 
 import msgspec
 
-from touchline_protocol.codecs import CODECS, Codec
+from touchline_protocol.codecs import Codec
+from touchline_protocol.fan_out import ALL_CODECS
 from touchline_protocol.frames import payload_of
 from touchline_protocol.limits import RECENT_BYTES_MAX
 from touchline_protocol.messages import Event, Subscribed
@@ -97,7 +98,7 @@ class Room:
         self.pending_bytes = 0
         self.state: dict[str, RoomEvent] = {}
         self.state_full = False
-        self.live: list[dict[Subscription, Write]] = [{} for _ in CODECS]
+        self.live: list[dict[Subscription, Write]] = [{} for _ in ALL_CODECS]
         self.members = 0
         self.ahead: set[Subscription] = set()
         self.generation = 0
@@ -243,7 +244,7 @@ class Room:
         return newest[::-1]
 
     def _in_use(self) -> list[tuple[Codec, dict[Subscription, Write]]]:
-        return [(codec, self.live[codec.index]) for codec in CODECS if self.live[codec.index]]
+        return [(codec, self.live[codec.index]) for codec in ALL_CODECS if self.live[codec.index]]
 
     def _restart_parts(self) -> list[Part]:
         """Tell live clients of an older generation to start over, as of before what is pending."""
@@ -315,4 +316,4 @@ def _state_size(event: RoomEvent) -> int:
 
 def _encoded(events: Iterable[RoomEvent], codec: Codec) -> list[Event]:
     # msgspec writes a Raw as it stands, whatever type the field has: so nothing is encoded twice.
-    return cast(list[Event], [msgspec.Raw(payload_of(event.frame(codec))) for event in events])
+    return cast(list[Event], [msgspec.Raw(payload_of(event.frame(codec.plain))) for event in events])

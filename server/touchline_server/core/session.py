@@ -12,7 +12,6 @@ Rules:
 3. Output is taken and written by the shell before the loop does anything else, so nothing overtakes it.
 """
 
-from collections import deque
 from collections.abc import Callable
 from enum import Enum, auto
 from typing import Any, NamedTuple
@@ -37,6 +36,9 @@ from touchline_protocol.rooms import split_room
 from .hub import Hub
 from .room import Write
 from .subscription import Next, Phase, Step, Subscription
+
+Refusal = tuple[codes.ErrorCode, str]
+"""An error's code, and a sentence for whoever sees it."""
 
 
 class SessionState(Enum):
@@ -90,7 +92,7 @@ class Session:
         self._limits = limits
         self._name = name
         self._output: list[bytes] = []
-        self._behind: deque[Subscription] = deque()
+        self._behind: list[Subscription] = []  # not a deque, which takes 750 bytes empty
 
     def receive(self, payload: bytes, *, now_ms: int) -> None:
         """Take one message of the client's. ``now_ms``: Unix milliseconds."""
@@ -107,6 +109,14 @@ class Session:
         self.state = transition.next
         transition.action(self, message, now_ms)
 
+    def watch(self, request: RoomRequest) -> Refusal | None:
+        """Open with one room, for a client that sends no messages; why not, where that cannot be."""
+        refusal = self._refusal(request)
+        if refusal is None:
+            self.state = SessionState.OPEN
+            self._join(request, None)
+        return refusal
+
     def take_output(self) -> bytes:
         """The frames to write now, joined."""
         output = b"".join(self._output)
@@ -118,7 +128,7 @@ class Session:
         if self.paused or self.state is not SessionState.OPEN:
             return None
         while self._behind:
-            subscription = self._behind.popleft()
+            subscription = self._behind.pop(0)
             if subscription.phase is not Phase.LEFT:
                 return subscription
         return None
@@ -197,31 +207,35 @@ class Session:
             self._unsubscribe(room, message.id)
 
     def _subscribe(self, request: RoomRequest, request_id: int | None) -> None:
+        refusal = self._refusal(request)
+        if refusal is not None:
+            self._error(*refusal, request.room, request_id)
+        else:
+            self._join(request, request_id)
+
+    def _refusal(self, request: RoomRequest) -> Refusal | None:
+        """Why a room cannot be joined; None where it can."""
         name = request.room
         try:
             feed, _ = split_room(name)
         except BadRoom as error:
-            self._error(codes.BAD_ROOM, str(error), name, request_id)
-            return
+            return codes.BAD_ROOM, str(error)
         if feed not in self.hub.feeds:
             known = ", ".join(sorted(self.hub.feeds))
-            self._error(codes.UNKNOWN_FEED, f"there is no feed {feed!r} here; there are: {known}", name, request_id)
-        elif name in self.subscriptions:
-            self._error(codes.ALREADY_SUBSCRIBED, "unsubscribe first to start over", name, request_id)
-        elif len(self.subscriptions) >= self._limits.rooms_max:
-            most = self._limits.rooms_max
-            self._error(codes.TOO_MANY_ROOMS, f"at most {most} rooms a connection; leave one first", name, request_id)
-        elif (request.epoch is None) != (request.after is None):
-            self._error(codes.BAD_MESSAGE, "epoch and after go together: they are one cursor", name, request_id)
-        else:
-            self._join(request, request_id)
+            return codes.UNKNOWN_FEED, f"there is no feed {feed!r} here; there are: {known}"
+        if name in self.subscriptions:
+            return codes.ALREADY_SUBSCRIBED, "unsubscribe first to start over"
+        if len(self.subscriptions) >= self._limits.rooms_max:
+            return codes.TOO_MANY_ROOMS, f"at most {self._limits.rooms_max} rooms a connection; leave one first"
+        if (request.epoch is None) != (request.after is None):
+            return codes.BAD_MESSAGE, "epoch and after go together: they are one cursor"
+        if self.hub.room(name) is None:
+            return codes.UNAVAILABLE, "this edge has not read the room's log yet; try again in a moment"
+        return None
 
     def _join(self, request: RoomRequest, request_id: int | None) -> None:
         room = self.hub.room(request.room)
-        if room is None:
-            text = "this edge has not read the room's log yet; try again in a moment"
-            self._error(codes.UNAVAILABLE, text, request.room, request_id)
-            return
+        assert room is not None  # noqa: S101 - it was there when nothing spoke against joining it
         subscription = Subscription(self, room, request, request_id, self._limits.replay_records_max)
         room.members += 1
         self.subscriptions[room.name] = subscription

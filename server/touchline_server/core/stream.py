@@ -11,7 +11,8 @@ Rules:
 from collections import deque
 from typing import Protocol
 
-from touchline_protocol.codecs import CODECS, Codec
+from touchline_protocol.codecs import Codec
+from touchline_protocol.fan_out import ALL_CODECS
 from touchline_protocol.messages import Event
 
 EVENT_OVERHEAD_BYTES = 400
@@ -53,10 +54,10 @@ class RoomEvent:
     def frame(self, codec: Codec) -> bytes:
         """This event as a server frame of ``codec``."""
         if self.frames is None:
-            self.frames = [None] * len(CODECS)
+            self.frames = [None] * len(ALL_CODECS)
         made = self.frames[codec.index]
         if made is None:
-            made = self.frames[codec.index] = codec.frame(self._message(codec))
+            made = self.frames[codec.index] = codec.frame(self._message(codec), self.stream.epoch)
             self.size += len(made)
             if self.windowed:
                 self.stream.bytes += len(made)

@@ -1,8 +1,11 @@
 """One client's connection: bytes in, bytes out.
 
 websockets' Sans-I/O `ServerProtocol` does the handshake and parses frames; events go out as ready frames, straight to
-the transport, past it. That is allowed as long as its state is OPEN and no extension was negotiated, since a server's
-frames are not masked and carry no sequence.
+the transport, past it. That is allowed as long as its state is OPEN, since a server's frames are not masked and carry
+no sequence, and the codec is the one of the extension that was negotiated.
+
+    OPENING ──► WEBSOCKET     `_opening` has the request until it is answered, `_protocol` parses frames
+        └─────► STREAM        server-sent events: neither is there, and what the client sends is passed over
 
 Rules:
 
@@ -13,7 +16,7 @@ Rules:
 """
 
 import asyncio
-import logging
+import http
 import socket
 from typing import TYPE_CHECKING, cast
 
@@ -23,10 +26,13 @@ from websockets.protocol import OPEN
 from websockets.server import ServerProtocol
 
 from touchline_protocol import codes
+from touchline_protocol.codecs import Codec
+from touchline_protocol.fan_out import EVENT_STREAM
 from touchline_protocol.frames import OP_BINARY
+from touchline_protocol.messages import RoomRequest
 from touchline_server.core.session import Session
 
-from . import handshake
+from . import event_stream, handshake
 
 if TYPE_CHECKING:
     from .listener import Edge
@@ -41,15 +47,29 @@ USER_TIMEOUT_MS = 30_000
 """TCP_USER_TIMEOUT: how long written bytes may stay unacknowledged, as when a phone is gone from the network. With a
 heartbeat there is always something to acknowledge; the kernel's default is a quarter of an hour."""
 
-# websockets logs each opening and closing at INFO: two lines a client.
-_websockets_logger = logging.getLogger("touchline.websockets")
-_websockets_logger.setLevel(logging.ERROR)
+
+_STATUS = {
+    codes.UNKNOWN_FEED: http.HTTPStatus.NOT_FOUND,
+    codes.UNAVAILABLE: http.HTTPStatus.SERVICE_UNAVAILABLE,
+}
+"""How a stream is refused; all else is a bad request."""
 
 
 class Connection(asyncio.Protocol):
     """A client's connection, from the accepted socket to its end."""
 
-    __slots__ = ("_ended", "_fragments", "_protocol", "edge", "paused_at", "queued", "session", "spoke_ms", "transport")
+    __slots__ = (
+        "_ended",
+        "_fragments",
+        "_opening",
+        "_protocol",
+        "edge",
+        "paused_at",
+        "queued",
+        "session",
+        "spoke_ms",
+        "transport",
+    )
 
     transport: asyncio.Transport
 
@@ -61,11 +81,8 @@ class Connection(asyncio.Protocol):
         self.paused_at: float | None = None
         self._ended = False
         self._fragments: bytearray | None = None
-        self._protocol = ServerProtocol(
-            select_subprotocol=handshake.select_subprotocol,
-            max_size=edge.settings.message_bytes_max,
-            logger=_websockets_logger,
-        )
+        self._opening: handshake.Opening | None = handshake.Opening(edge.settings)
+        self._protocol: ServerProtocol | None = self._opening.protocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Set the socket up."""
@@ -80,13 +97,17 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Take bytes of the client's."""
-        self._protocol.receive_data(data)
-        self._serve()
+        if self._opening is not None:
+            self._open(self._opening, data)
+        elif self._protocol is not None:
+            self._protocol.receive_data(data)
+            self._serve(self._protocol)
 
     def eof_received(self) -> bool:
         """The client sends nothing more."""
-        self._protocol.receive_eof()
-        self._serve()
+        if self._protocol is not None:
+            self._protocol.receive_eof()
+            self._serve(self._protocol)
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -125,39 +146,84 @@ class Connection(asyncio.Protocol):
         self.say(session.take_output())
         if session.closing is not None:
             self.close(session.closing)
+        elif self._protocol is None and not session.subscriptions:
+            self.close(codes.GOING_AWAY)  # a stream is its one room: it comes back by itself
 
     def close(self, code: codes.CloseCode, reason: str = "") -> None:
         """Close with a code; what was written before still goes out."""
-        self._leave()
-        self._protocol.fail(code.code, reason or code.name)
-        self._write_out()
+        if self._protocol is not None:
+            self._leave()
+            self._protocol.fail(code.code, reason or code.name)
+            self._write_out(self._protocol)
+        elif not self._ended:
+            self.say(b": close %d %b\n\n" % (code.code, code.name.encode()))
+            self._leave()
+            self._end()
 
     def abort(self) -> None:
         """Cut the connection."""
         self.transport.abort()
 
-    def _serve(self) -> None:
+    def _open(self, opening: handshake.Opening, data: bytes) -> None:
+        """Take bytes of the request, and answer it once it is whole."""
+        rest = opening.receive(data)
+        for event in opening.protocol.events_received():
+            if not isinstance(event, Request):
+                continue
+            self._opening = None
+            if event_stream.is_for_stream(event):
+                self._open_stream(opening, event)
+                return
+            refusal = handshake.refuse(event, self.edge.settings.origins, full=self.edge.is_full)
+            response = opening.protocol.accept(event) if refusal is None else opening.protocol.reject(*refusal)
+            opening.protocol.send_response(response)
+            self._write_out(opening.protocol)
+            if opening.protocol.state is OPEN:
+                self._protocol = opening.opened(self.edge.settings)
+                self._begin(handshake.codec_of(self._protocol))
+                if rest:
+                    self.data_received(rest)
+        self._write_out(opening.protocol)
+
+    def _open_stream(self, opening: handshake.Opening, request: Request) -> None:
+        origins = self.edge.settings.origins
+        if request.method == "OPTIONS":
+            opening.protocol.send_response(event_stream.preflight(request, origins))
+            self._write_out(opening.protocol)
+            return
+        try:
+            self._watch(event_stream.read(request, origins, full=self.edge.is_full))
+        except event_stream.Refused as refused:
+            opening.protocol.send_response(event_stream.refusal(request, refused, origins))
+            self._write_out(opening.protocol)
+            return
+        self._protocol = None
+        self.transport.write(event_stream.head(request, origins, self.edge.random))
+        self.edge.heard(self)
+        self.edge.turns.catch_up(self)
+
+    def _watch(self, request: RoomRequest) -> None:
+        refusal = self._begin(EVENT_STREAM).watch(request)
+        if refusal is not None:
+            self._leave()
+            raise event_stream.Refused(
+                _STATUS.get(refusal[0], http.HTTPStatus.BAD_REQUEST), refusal[0].code, refusal[1]
+            )
+
+    def _begin(self, codec: Codec) -> Session:
+        edge = self.edge
+        self.session = Session(edge.hub, codec, edge.limits, self.transport.write, self, edge.session_name())
+        return self.session
+
+    def _serve(self, protocol: ServerProtocol) -> None:
         # What was sent before a close, a mistake or the end is answered: those are in what websockets has to say, which
         # is written last.
-        for event in self._protocol.events_received():
-            if isinstance(event, Request):
-                self._open(event)
-            elif isinstance(event, Frame):
+        for event in protocol.events_received():
+            if isinstance(event, Frame):
                 self._take(event)
-        self._write_out()
-        if self._ended or self._protocol.state is not OPEN:
+        self._write_out(protocol)
+        if self._ended or protocol.state is not OPEN:
             self._leave()
-
-    def _open(self, request: Request) -> None:
-        refusal = handshake.refuse(request, self.edge.settings.origins, full=self.edge.is_full)
-        response = self._protocol.accept(request) if refusal is None else self._protocol.reject(*refusal)
-        self._protocol.send_response(response)
-        self._write_out()
-        if self._protocol.state is OPEN:
-            codec = handshake.codec_of(self._protocol)
-            self.session = Session(
-                self.edge.hub, codec, self.edge.limits, self.transport.write, self, self.edge.session_name()
-            )
 
     def _take(self, frame: Frame) -> None:
         """Put fragments together; data frames of the codec's kind are messages."""
@@ -195,15 +261,19 @@ class Connection(asyncio.Protocol):
             self.session.close()
             self.session = None
 
-    def _write_out(self) -> None:
+    def _write_out(self, protocol: ServerProtocol) -> None:
         """Write what websockets has to say: responses, pongs, close frames, and the end of the stream."""
-        for data in self._protocol.data_to_send():
+        for data in protocol.data_to_send():
             if self._ended:
-                return  # a handshake that wrong frames came with: websockets ends it first and answers it then
+                return
             if data:
                 self.transport.write(data)
             else:
-                self._ended = True
-                if not self.transport.is_closing():
-                    self.transport.write_eof()
-                self.edge.closing(self)
+                self._end()
+
+    def _end(self) -> None:
+        """Nothing more is written."""
+        self._ended = True
+        if not self.transport.is_closing():
+            self.transport.write_eof()
+        self.edge.closing(self)

@@ -1,32 +1,82 @@
-"""Who may open a WebSocket here: the path, the page it comes from, the codec.
+"""Who may come in, and as what: the opening request, the path, the page it comes from, the codec.
 
 Knows HTTP requests and responses as websockets parses them, and no socket. RFC 6455 section 4.2 itself is left to
 websockets; here is what that leaves to the application.
 """
 
 import http
+import logging
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from websockets.datastructures import Headers, MultipleValuesError
 from websockets.exceptions import NegotiationError
+from websockets.extensions.permessage_deflate import PerMessageDeflate, ServerPerMessageDeflateFactory
 from websockets.http11 import Request
+from websockets.protocol import OPEN
 from websockets.server import ServerProtocol
 from websockets.typing import Subprotocol
 
 from touchline_protocol.codecs import BY_SUBPROTOCOL, JSON, Codec
+from touchline_protocol.fan_out import DEFLATE_WINDOW_BITS, DEFLATED
+from touchline_server.config import Settings
 
 PATH = "/ws"
 
 Refusal = tuple[http.HTTPStatus, str]
 """An HTTP status, and a sentence for whoever sees it."""
 
+_END_OF_HEAD = b"\r\n\r\n"
+
+# Without context takeover in either direction: a flush is compressed once for all, and nothing is kept per connection.
+_DEFLATE = [ServerPerMessageDeflateFactory(server_no_context_takeover=True, client_no_context_takeover=True)]
+
+# websockets logs each opening and closing at INFO: two lines a client.
+_logger = logging.getLogger("touchline.websockets")
+_logger.setLevel(logging.ERROR)
+
+
+class Opening:
+    """A connection until its request is answered. ``protocol`` is websockets' side of it."""
+
+    __slots__ = ("_last", "protocol")
+
+    def __init__(self, settings: Settings) -> None:
+        self._last = b""
+        self.protocol = ServerProtocol(
+            extensions=_DEFLATE if settings.compression else None,
+            select_subprotocol=select_subprotocol,
+            max_size=settings.message_bytes_max,
+            logger=_logger,
+        )
+
+    def receive(self, data: bytes) -> bytes:
+        """Take bytes of the request; what followed its end is handed back."""
+        seen = self._last + data
+        end = seen.find(_END_OF_HEAD)
+        if end < 0:
+            self._last = seen[-len(_END_OF_HEAD) + 1 :]
+            self.protocol.receive_data(data)
+            return b""
+        end += len(_END_OF_HEAD) - len(self._last)
+        self.protocol.receive_data(data[:end])
+        return data[end:]
+
+    def opened(self, settings: Settings) -> ServerProtocol:
+        """The protocol of the open connection: a new one, since the first keeps the request, 2 KB, until it ends."""
+        protocol = ServerProtocol(state=OPEN, max_size=settings.message_bytes_max, logger=_logger)
+        protocol.extensions = self.protocol.extensions
+        protocol.subprotocol = self.protocol.subprotocol
+        return protocol
+
 
 def refuse(request: Request, origins: Sequence[str], *, full: bool) -> Refusal | None:
     """Why the request is not let in, or None where it is."""
-    if not _is_ours(request.path):
-        return http.HTTPStatus.NOT_FOUND, f"There is nothing here; the WebSocket is at {PATH}.\n"
-    if not _origin_allowed(request.headers, origins):
+    if path_of(request) != PATH:
+        return http.HTTPStatus.NOT_FOUND, (
+            f"There is nothing here; the WebSocket is at {PATH}, a room's events at /v1/rooms/<room>/events.\n"
+        )
+    if not origin_allowed(request.headers, origins):
         return (
             http.HTTPStatus.FORBIDDEN,
             "Pages of this origin may not connect. The operator can allow it with the option origins.\n",
@@ -51,19 +101,23 @@ def select_subprotocol(_protocol: ServerProtocol, offered: Sequence[Subprotocol]
 
 
 def codec_of(protocol: ServerProtocol) -> Codec:
-    """The codec that was negotiated."""
-    return BY_SUBPROTOCOL.get(protocol.subprotocol or "", JSON)
+    """The codec that was negotiated. Who can hold only a smaller window than ours is sent plain frames."""
+    plain = BY_SUBPROTOCOL.get(protocol.subprotocol or "", JSON)
+    for extension in protocol.extensions:
+        if isinstance(extension, PerMessageDeflate) and extension.local_max_window_bits >= DEFLATE_WINDOW_BITS:
+            return DEFLATED[plain]
+    return plain
 
 
-def _is_ours(target: str) -> bool:
+def path_of(request: Request) -> str:
     """A target is a path with its query; RFC 9112 section 3.2.2 has a server take a whole URL too."""
     try:
-        return urlsplit(target).path == PATH
+        return urlsplit(request.path).path
     except ValueError:
-        return False
+        return ""
 
 
-def _origin_allowed(headers: Headers, origins: Sequence[str]) -> bool:
+def origin_allowed(headers: Headers, origins: Sequence[str]) -> bool:
     """Only browsers send an Origin. A page of the same host may connect, whatever its port; others must be listed."""
     try:
         origin, host = headers.get("Origin"), headers.get("Host")

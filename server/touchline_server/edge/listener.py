@@ -7,12 +7,13 @@ connection.
 
 import asyncio
 import contextlib
+import random
 import secrets
 import socket
 import time
 
 from touchline_protocol import codes
-from touchline_protocol.codecs import CODECS
+from touchline_protocol.fan_out import ALL_CODECS
 from touchline_protocol.messages import Beat, Goaway
 from touchline_server.config import Settings
 from touchline_server.core.hub import Hub
@@ -28,7 +29,7 @@ TICK_S = 0.1
 BACKLOG = 4096
 """Connections that the kernel holds until they are accepted: thousands may come at once after an edge was restarted."""
 
-_BEATS = {codec: codec.frame(Beat()) for codec in CODECS}
+_BEATS = {codec: codec.frame(Beat()) for codec in ALL_CODECS}
 
 
 class Edge:
@@ -47,6 +48,7 @@ class Edge:
         )
         self._loop = asyncio.get_running_loop()
         self.time = self._loop.time
+        self.random = random.random
         self._replayer = Replayer(hub, source)
         self.turns = Turns(
             hub,
