@@ -89,8 +89,8 @@ class Client:
 
 
 def write_out(hub: Hub, flush: Flush) -> None:
-    for data, clients in flush.parts:
-        for subscription, write in clients:
+    for data, clients, writes in flush.parts:
+        for subscription, write in zip(clients, writes, strict=True):
             if subscription not in flush.gone:
                 write(data)
     hub.end_flush(flush, 0)

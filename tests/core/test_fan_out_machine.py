@@ -236,12 +236,12 @@ class FanOut(RuleBasedStateMachine):
     def write_some(self, count: int) -> None:
         flush, part, position = self.writing.pop(0)
         if part < len(flush.parts):
-            chunk = flush.parts[part].clients[position : position + count]
-            for subscription, write in chunk:
-                if subscription not in flush.gone:
-                    write(flush.parts[part].data)
+            data, clients, writes = flush.parts[part]
+            for place in range(position, min(position + count, len(clients))):
+                if clients[place] not in flush.gone:
+                    writes[place](data)
             position += count
-            if position >= len(flush.parts[part].clients):
+            if position >= len(clients):
                 part, position = part + 1, 0
         if part < len(flush.parts):
             self.writing.append((flush, part, position))

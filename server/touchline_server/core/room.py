@@ -40,10 +40,11 @@ _OFFSET = attrgetter("offset")
 
 
 class Part(NamedTuple):
-    """The same bytes for a list of live clients."""
+    """The same bytes for a list of live clients, and where each of them is written to."""
 
     data: bytes
-    clients: list[tuple[Subscription, Write]]
+    clients: list[Subscription]
+    writes: list[Write]
 
 
 class Flush(NamedTuple):
@@ -57,11 +58,25 @@ class Flush(NamedTuple):
     gone: set[Subscription]
     woken: list[Subscription]
 
+    @property
+    def size(self) -> int:
+        """How many writes that are."""
+        return sum(len(part.writes) for part in self.parts)
+
+
+class _Audience(NamedTuple):
+    """The live clients of one codec, as lists that a flush can keep: they are made anew when somebody comes or goes."""
+
+    codec: Codec
+    clients: list[Subscription]
+    writes: list[Write]
+
 
 class Room:
     """One room of a feed. It lives in one stream."""
 
     __slots__ = (
+        "_audiences",
         "_snapshots",
         "_state_bytes",
         "ahead",
@@ -107,6 +122,7 @@ class Room:
         self.flush: Flush | None = None
         self.flushed_ms = 0
         self.told_ms = 0
+        self._audiences: list[_Audience] | None = []
         self._state_bytes = 0
         self._snapshots: dict[tuple[int, int], Subscribed] = {}
 
@@ -119,7 +135,7 @@ class Room:
     @property
     def has_live(self) -> bool:
         """Whether a flush would have anybody to write to."""
-        return any(self.live)
+        return bool(self._audience())
 
     def load(self, head: int, state: Iterable[RoomEvent], now_ms: int) -> None:
         """Take over what was known before the window begins: nothing of this room is between ``head`` and it."""
@@ -138,21 +154,16 @@ class Room:
         """Move window, state and head over what is pending, and say what to write to whom; None where nothing is."""
         if self.pending and self.pending[0].stream is not self.stream:
             self._move()
-        parts = self._restart_parts()
+        parts = self._restart_parts() if self.restarting else []
         batch = self._take_batch()
         for event in batch:
             self._advance(event)
         self._snapshots.clear()
         self.told_ms = now_ms
         if batch:
-            parts += [
-                Part(b"".join([event.frame(codec) for event in batch]), list(clients.items()))
-                for codec, clients in self._in_use()
-            ]
-        woken = [
-            waiting for waiting in self.ahead if waiting.generation != self.generation or waiting.cursor <= self.place
-        ]
-        self.ahead.difference_update(woken)
+            for codec, clients, writes in self._audience():
+                parts.append(Part(b"".join([event.frame(codec) for event in batch]), clients, writes))
+        woken = self._wake() if self.ahead else []
         if not parts and not woken:
             return None
         self.flushed_ms = now_ms
@@ -179,10 +190,12 @@ class Room:
     def enter(self, subscription: Subscription, write: Write) -> None:
         """Make a subscription that was brought up to ``place`` live: written to from the next flush on."""
         self.live[subscription.codec.index][subscription] = write
+        self._audiences = None
 
     def leave_live(self, subscription: Subscription) -> None:
         """Write to a subscription no more, from the next flush on: one that has begun still includes it."""
-        self.live[subscription.codec.index].pop(subscription, None)
+        if self.live[subscription.codec.index].pop(subscription, None) is not None:
+            self._audiences = None
 
     def leave(self, subscription: Subscription) -> None:
         """Forget a subscription."""
@@ -243,22 +256,35 @@ class Room:
             newest.append(event)
         return newest[::-1]
 
-    def _in_use(self) -> list[tuple[Codec, dict[Subscription, Write]]]:
-        return [(codec, self.live[codec.index]) for codec in ALL_CODECS if self.live[codec.index]]
+    def _audience(self) -> list[_Audience]:
+        if self._audiences is None:
+            self._audiences = [
+                _Audience(codec, list(clients), list(clients.values()))
+                for codec in ALL_CODECS
+                if (clients := self.live[codec.index])
+            ]
+        return self._audiences
 
     def _restart_parts(self) -> list[Part]:
         """Tell live clients of an older generation to start over, as of before what is pending."""
-        if not self.restarting:
-            return []
         self.restarting = False
         parts: list[Part] = []
-        for codec, clients in self._in_use():
-            old = [(client, write) for client, write in clients.items() if client.generation != self.generation]
-            for client, _ in old:
+        for codec in ALL_CODECS:
+            clients = self.live[codec.index]
+            old = [client for client in clients if client.generation != self.generation]
+            for client in old:
                 client.generation = self.generation
             if old:
-                parts.append(Part(self.snapshot_frame(codec), old))
+                parts.append(Part(self.snapshot_frame(codec), old, [clients[client] for client in old]))
         return parts
+
+    def _wake(self) -> list[Subscription]:
+        """Those who were ahead and are no more."""
+        woken = [
+            waiting for waiting in self.ahead if waiting.generation != self.generation or waiting.cursor <= self.place
+        ]
+        self.ahead.difference_update(woken)
+        return woken
 
     def _take_batch(self) -> list[RoomEvent]:
         """The pending events up to the first that moves the room to another stream."""
