@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from client_model import RoomView, messages_in
+from touchline_protocol import codes
 from touchline_protocol.codecs import CODECS, Codec
 from touchline_protocol.messages import Error, Hello, Message, RoomRequest, Subscribe, Unsubscribe, Unsubscribed
 from touchline_server.core.feed import Feed
@@ -61,7 +62,7 @@ class Client:
                 self.views[room].take(message)
         if self.pause_after_next_write:
             self.pause_after_next_write = False
-            self.session.pause()
+            self.session.pause(0)
 
     def send(self, message: Message) -> None:
         self.session.receive(self.session.codec.encode(message), now_ms=0)
@@ -182,7 +183,9 @@ class FanOut(RuleBasedStateMachine):
     @rule(data=st.data(), back=st.integers(0, 8), codec=st.sampled_from(CODECS))
     def reconnect(self, data: st.DataObject, back: int, codec: Codec) -> None:
         """A client comes back with the cursors it had, or older ones, as if the last events had not reached it."""
-        old = data.draw(st.sampled_from(self.clients))
+        self._come_back(data.draw(st.sampled_from(self.clients)), back, codec)
+
+    def _come_back(self, old: Client, back: int, codec: Codec) -> None:
         old.session.close()
         self.clients.remove(old)
         client = Client(self.hub, codec)
@@ -213,7 +216,7 @@ class FanOut(RuleBasedStateMachine):
     @precondition(lambda self: self.clients)
     @rule(data=st.data())
     def pause(self, data: st.DataObject) -> None:
-        data.draw(st.sampled_from(self.clients)).session.pause()
+        data.draw(st.sampled_from(self.clients)).session.pause(0)
 
     @precondition(lambda self: self.clients)
     @rule(data=st.data())
@@ -270,7 +273,7 @@ class FanOut(RuleBasedStateMachine):
         else:
             wanted = subscription.wanted
             if wanted.after + 1 < self.holds_from[stream.partition]:
-                step = subscription.lost()
+                step = subscription.out_of_reach()
             else:
                 found = [r for r in self.log[stream.partition] if wanted.after < r.offset <= wanted.up_to][:3]
                 reached = found[-1].offset if len(found) == 3 else wanted.up_to
@@ -279,7 +282,7 @@ class FanOut(RuleBasedStateMachine):
         assert isinstance(client, Client)
         if step.data:
             client.write(step.data)
-        subscription.session.stepped(subscription, step)
+        self._stepped(client, subscription, step)
 
     @invariant()
     def streams_count_their_bytes(self) -> None:
@@ -312,7 +315,7 @@ class FanOut(RuleBasedStateMachine):
             self.write_some(3)
         if self.wanting:
             self.read_log()
-        stepped = [self._step(client) for client in self.clients]
+        stepped = [self._step(client) for client in list(self.clients)]
         return any(stepped) or under_way
 
     def _check(self, client: Client, name: str, view: RoomView) -> None:
@@ -348,8 +351,15 @@ class FanOut(RuleBasedStateMachine):
         if step.next in (Next.LOG, Next.END):
             self.wanting.append((subscription, step.next))
         else:
-            client.session.stepped(subscription, step)
+            self._stepped(client, subscription, step)
         return True
+
+    def _stepped(self, client: Client, subscription: Subscription, step: Step) -> None:
+        client.session.stepped(subscription, step)
+        if client.session.closing is not None:
+            assert client.session.closing is codes.TOO_SLOW
+            assert client.deliver[subscription.room.name] == "all"
+            self._come_back(client, 0, client.session.codec)
 
     def _stream_of(self, room: str) -> Stream:
         found = self.hub.room(f"score:{room}")

@@ -14,24 +14,17 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from operator import attrgetter
-from typing import NamedTuple, cast
-
-import msgspec
+from typing import NamedTuple
 
 from touchline_protocol.codecs import Codec
 from touchline_protocol.fan_out import ALL_CODECS
-from touchline_protocol.frames import payload_of
-from touchline_protocol.limits import RECENT_BYTES_MAX
-from touchline_protocol.messages import Event, Subscribed
 
+from .shared import Shared
 from .stream import RoomEvent, Stream
 from .subscription import Subscription
 
 Write = Callable[[bytes], object]
 """Where a client's bytes go: its transport's ``write``. The core keeps it and never calls it."""
-
-SNAPSHOTS_MAX = 8
-"""Kept per room between two flushes. Clients of one application ask with one or two values of ``last``."""
 
 STATE_ENTRY_BYTES = 200
 """What an event of the state takes in a message beside its value: room, key, offsets, time, and their names."""
@@ -77,7 +70,6 @@ class Room:
 
     __slots__ = (
         "_audiences",
-        "_snapshots",
         "_state_bytes",
         "ahead",
         "events",
@@ -94,6 +86,7 @@ class Room:
         "pending_bytes",
         "queued",
         "restarting",
+        "shared",
         "state",
         "state_bytes_max",
         "state_full",
@@ -124,7 +117,7 @@ class Room:
         self.told_ms = 0
         self._audiences: list[_Audience] | None = []
         self._state_bytes = 0
-        self._snapshots: dict[tuple[int, int], Subscribed] = {}
+        self.shared = Shared(self)
 
     @property
     def place(self) -> int:
@@ -158,7 +151,7 @@ class Room:
         batch = self._take_batch()
         for event in batch:
             self._advance(event)
-        self._snapshots.clear()
+        self.shared.forget()
         self.told_ms = now_ms
         if batch:
             for codec, clients, writes in self._audience():
@@ -227,35 +220,6 @@ class Room:
             self.events.popleft()
             self.floor = event.offset
 
-    def snapshot_frame(self, codec: Codec, *, last: int = 0, request_id: int | None = None) -> bytes:
-        """A `Subscribed` that starts a client from the state, as a frame.
-
-        Its events are gathered once per codec and ``last``, and shared by all who ask between two flushes.
-        """
-        message = self._snapshots.get((codec.index, last))
-        if message is None:
-            if len(self._snapshots) >= SNAPSHOTS_MAX:
-                self._snapshots.clear()
-            message = self._snapshots[codec.index, last] = Subscribed(
-                room=self.name,
-                epoch=self.stream.epoch,
-                head=self.place,
-                recovered=False,
-                state=_encoded(self.state.values(), codec),
-                recent=_encoded(self._newest(last, codec), codec),
-            )
-        return codec.frame(msgspec.structs.replace(message, head=self.place, id=request_id))
-
-    def _newest(self, count: int, codec: Codec) -> list[RoomEvent]:
-        newest: list[RoomEvent] = []
-        size = 0
-        for event in islice(reversed(self.events), count):
-            size += len(event.frame(codec))
-            if size > RECENT_BYTES_MAX:
-                break
-            newest.append(event)
-        return newest[::-1]
-
     def _audience(self) -> list[_Audience]:
         if self._audiences is None:
             self._audiences = [
@@ -275,7 +239,7 @@ class Room:
             for client in old:
                 client.generation = self.generation
             if old:
-                parts.append(Part(self.snapshot_frame(codec), old, [clients[client] for client in old]))
+                parts.append(Part(self.shared.snapshot_frame(codec), old, [clients[client] for client in old]))
         return parts
 
     def _wake(self) -> list[Subscription]:
@@ -308,7 +272,7 @@ class Room:
         self.head = None
         self.floor = stream.floor
         self.events.clear()
-        self._snapshots.clear()
+        self.shared.forget()
 
     def _advance(self, event: RoomEvent) -> None:
         event.prev = self.head
@@ -338,8 +302,3 @@ class Room:
 
 def _state_size(event: RoomEvent) -> int:
     return len(event.value) + STATE_ENTRY_BYTES
-
-
-def _encoded(events: Iterable[RoomEvent], codec: Codec) -> list[Event]:
-    # msgspec writes a Raw as it stands, whatever type the field has: so nothing is encoded twice.
-    return cast(list[Event], [msgspec.Raw(payload_of(event.frame(codec.plain))) for event in events])

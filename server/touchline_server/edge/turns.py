@@ -165,10 +165,8 @@ class Turns:
         if session is None or subscription is None:
             return 0
         step = subscription.catch_up()
-        connection.say(step.data)
+        connection.stepped(subscription, step)
         if step.next in (Next.LOG, Next.END):
             self._fetch(subscription, step.next)
-        else:
-            session.stepped(subscription, step)
         self.catch_up(connection)
         return len(step.data)
