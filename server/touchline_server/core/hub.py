@@ -213,6 +213,7 @@ class Hub:
         for room in [room for room in self.rooms.values() if _is_idle(room, idle_since)]:
             feed_name, room_id = split_room(room.name)
             del self.rooms[room.name]
+            room.dissolve()
             del self.feeds[feed_name].by_key[room_id.encode()]
 
     def _take(self, feed: OpenFeed, stream: Stream, record: Record, now_ms: int) -> Room:

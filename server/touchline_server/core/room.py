@@ -117,7 +117,7 @@ class Room:
         self.told_ms = 0
         self._audiences: list[_Audience] | None = []
         self._state_bytes = 0
-        self.shared = Shared(self)
+        self.shared = Shared()
 
     @property
     def place(self) -> int:
@@ -202,6 +202,11 @@ class Room:
         if self.flush is not None:
             self.flush.gone.add(subscription)
 
+    def dissolve(self) -> None:
+        """Nobody asks for this room any more: let go of what holds it, since nothing waits for the cycle collector."""
+        self.state.clear()
+        self.shared.forget()
+
     def after(self, offset: int) -> Iterator[RoomEvent]:
         """The events in memory with offsets above ``offset``, oldest first."""
         events = self.events
@@ -239,7 +244,7 @@ class Room:
             for client in old:
                 client.generation = self.generation
             if old:
-                parts.append(Part(self.shared.snapshot_frame(codec), old, [clients[client] for client in old]))
+                parts.append(Part(self.shared.snapshot_frame(self, codec), old, [clients[client] for client in old]))
         return parts
 
     def _wake(self) -> list[Subscription]:

@@ -45,12 +45,11 @@ class CaughtUp(NamedTuple):
 
 
 class Shared:
-    """What a room shares."""
+    """What a room shares. It is given the room each time: held, the two would be a cycle."""
 
-    __slots__ = ("_caught_up", "_frames", "_room", "_snapshots")
+    __slots__ = ("_caught_up", "_frames", "_snapshots")
 
-    def __init__(self, room: "Room") -> None:
-        self._room = room
+    def __init__(self) -> None:
         self._snapshots: dict[tuple[int, int], Subscribed] = {}
         self._frames: dict[tuple[int, int, int | None, int], bytes] = {}
         self._caught_up: dict[tuple[int, int, bool], CaughtUp] = {}
@@ -63,51 +62,39 @@ class Shared:
         if self._caught_up:
             self._caught_up.clear()
 
-    def caught_up(self, codec: Codec, cursor: int, *, latest: bool) -> CaughtUp:
+    def caught_up(self, room: "Room", codec: Codec, cursor: int, *, latest: bool) -> CaughtUp:
         """The next step of a client at ``cursor``, which the window holds."""
         key = (codec.index, cursor, latest)
         made = self._caught_up.get(key)
         if made is None:
             _make_place(self._caught_up, CAUGHT_UP_MAX)
-            room = self._room
             made = self._caught_up[key] = encode(room, codec, room.after(cursor), cursor=cursor, latest=latest)
         return made
 
-    def snapshot_frame(self, codec: Codec, *, last: int = 0, request_id: int | None = None) -> bytes:
+    def snapshot_frame(self, room: "Room", codec: Codec, *, last: int = 0, request_id: int | None = None) -> bytes:
         """A `Subscribed` that starts a client from the state, as a frame."""
-        place = self._room.place
+        place = room.place
         key = (codec.index, last, request_id, place)
         made = self._frames.get(key)
         if made is None:
             _make_place(self._frames, SNAPSHOTS_MAX)
-            message = msgspec.structs.replace(self._snapshot(codec.plain, last), head=place, id=request_id)
+            message = msgspec.structs.replace(self._snapshot(room, codec.plain, last), head=place, id=request_id)
             made = self._frames[key] = codec.frame(message)
         return made
 
-    def _snapshot(self, codec: Codec, last: int) -> Subscribed:
+    def _snapshot(self, room: "Room", codec: Codec, last: int) -> Subscribed:
         message = self._snapshots.get((codec.index, last))
         if message is None:
             _make_place(self._snapshots, SNAPSHOTS_MAX)
-            room = self._room
             message = self._snapshots[codec.index, last] = Subscribed(
                 room=room.name,
                 epoch=room.stream.epoch,
                 head=room.place,
                 recovered=False,
                 state=_encoded(room.state.values(), codec),
-                recent=_encoded(self._newest(last, codec), codec),
+                recent=_encoded(_newest(room, last, codec), codec),
             )
         return message
-
-    def _newest(self, count: int, codec: Codec) -> list[RoomEvent]:
-        newest: list[RoomEvent] = []
-        size = 0
-        for event in islice(reversed(self._room.events), count):
-            size += len(event.frame(codec))
-            if size > RECENT_BYTES_MAX:
-                break
-            newest.append(event)
-        return newest[::-1]
 
 
 def encode(
@@ -139,6 +126,17 @@ def encode(
         said = Skipped(room=room.name, from_=skipped[0], to=skipped[-1], count=len(skipped))
         frames.insert(0, codec.frame(said))
     return CaughtUp(b"".join(frames), cursor, whole)
+
+
+def _newest(room: "Room", count: int, codec: Codec) -> list[RoomEvent]:
+    newest: list[RoomEvent] = []
+    size = 0
+    for event in islice(reversed(room.events), count):
+        size += len(event.frame(codec))
+        if size > RECENT_BYTES_MAX:
+            break
+        newest.append(event)
+    return newest[::-1]
 
 
 def _make_place(made: dict[Any, Any], most: int) -> None:

@@ -172,7 +172,7 @@ class Subscription:
         self.generation = room.generation
         request_id, last = (self.request_id, self.request.last) if self.phase is Phase.JOINING else (None, 0)
         self.phase = Phase.BEHIND
-        data = room.shared.snapshot_frame(self.codec, last=last, request_id=request_id)
+        data = room.shared.snapshot_frame(room, self.codec, last=last, request_id=request_id)
         self.cursor = room.place
         return Step(data, Next.LIVE)
 
@@ -201,7 +201,7 @@ class Subscription:
         return Step(b"", Next.LOG)
 
     def _from_window(self) -> Step:
-        data, cursor, whole = self.room.shared.caught_up(self.codec, self.cursor, latest=self.latest)
+        data, cursor, whole = self.room.shared.caught_up(self.room, self.codec, self.cursor, latest=self.latest)
         self.cursor = self.room.place if whole else cursor
         return Step(data, Next.LIVE if whole else Next.STEP)
 

@@ -115,6 +115,8 @@ class Connection(asyncio.Protocol):
         """The connection is gone."""
         self._leave()
         self.edge.remove(self)
+        if self._protocol is not None:
+            handshake.let_go(self._protocol)
 
     def pause_writing(self) -> None:
         """The client takes no more: it becomes a cursor."""
