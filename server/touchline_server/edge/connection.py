@@ -208,6 +208,7 @@ class Connection(asyncio.Protocol):
             self._write_out(opening.protocol)
             return
         self._protocol = None
+        handshake.let_go(opening.protocol)
         self.transport.write(event_stream.head(request, origins, self.edge.random))
         self.edge.heard(self)
         self.edge.turns.catch_up(self)
