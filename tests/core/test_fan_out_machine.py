@@ -277,7 +277,8 @@ class FanOut(RuleBasedStateMachine):
             else:
                 found = [r for r in self.log[stream.partition] if wanted.after < r.offset <= wanted.up_to][:3]
                 reached = found[-1].offset if len(found) == 3 else wanted.up_to
-                step = subscription.replay(self.hub.replayed(subscription.room, stream, found), reached)
+                events = self.hub.replayed(subscription.room, stream, found, subscription.replayed)
+                step = subscription.replay(events, reached)
         client = subscription.session.client
         assert isinstance(client, Client)
         if step.data:

@@ -11,7 +11,7 @@ import pytest
 from edge.logs import TOPIC, BreakableLog, ScriptedLog, ScriptedRecord
 from node_fixture import Client, RunningNode, eventually, running_node
 from touchline_protocol import codes
-from touchline_protocol.codecs import MSGPACK
+from touchline_protocol.codecs import CODECS, MSGPACK
 from touchline_protocol.messages import Error, RoomRequest, Subscribe, Subscribed
 from touchline_server.config import FeedSettings, SqliteSettings
 from touchline_server.log.base import CaughtUp, Opened
@@ -231,6 +231,29 @@ async def test_more_catch_ups_than_are_served_at_once_are_all_served() -> None:
             if number != 3:
                 assert (await client.expect(Subscribed)).recovered
                 assert [event.offset for event in await client.events(199 - number)] == offsets[number + 1 :]
+
+
+async def test_those_who_come_back_together_with_one_cursor_are_read_for_once() -> None:
+    log = BreakableLog()
+    async with small_window(log, replays_max=2) as node, contextlib.AsyncExitStack() as stack:
+        offsets = await publish_many(node, 700)
+        epoch = await epoch_of(node)
+        async with node.client() as alone:
+            await alone.join("score:1", epoch=epoch, after=offsets[0])
+            await alone.events(699)
+        reads_of_one, log.reads = log.reads, 0
+        clients = [await stack.enter_async_context(node.client(CODECS[n % 2])) for n in range(12)]
+        with log.waiting():
+            for client in clients:
+                await client.send(Subscribe(rooms=[RoomRequest(room="score:1", epoch=epoch, after=offsets[0])]))
+                await (await client.websocket.ping())  # so that all of them wait for the log
+        assert all(
+            joined.recovered for joined in await asyncio.gather(*(client.expect(Subscribed) for client in clients))
+        )
+        for events in await asyncio.gather(*(client.events(699) for client in clients)):
+            assert [event.offset for event in events] == offsets[1:]
+            assert [event.prev for event in events[1:]] == offsets[1:-1]
+        assert log.reads <= reads_of_one
 
 
 async def test_who_joins_and_leaves_all_the_time_does_not_keep_the_log_busy() -> None:

@@ -162,9 +162,12 @@ class LogTail:
         try:
             if self._place > room.place:
                 return self._place < await self._log.end(stream.topic, stream.topic_epoch, stream.partition)
+            prev: int | None = None
             while self._place < room.floor:
                 chunk = await self._read(room)
-                self._print(self._hub.replayed(room, stream, chunk.records))
+                events = self._hub.replayed(room, stream, chunk.records, prev)
+                self._print(events)
+                prev = events[-1].offset if events else prev
                 self._place = chunk.reached
         except OffsetOutOfRange:
             return False

@@ -145,10 +145,11 @@ class Hub:
         self.trim(stream, now_ms)
         return skips
 
-    def replayed(self, room: Room, stream: Stream, records: Iterable[Record]) -> list[RoomEvent]:
-        """The events of ``room`` among records that were read again from its stream, for one client's catch-up.
+    def replayed(self, room: Room, stream: Stream, records: Iterable[Record], prev: int | None) -> list[RoomEvent]:
+        """The events of ``room`` among records that were read again from its stream, for catch-ups.
 
-        They are in no window. Records that make no event were counted when they were first read.
+        They are in no window; ``prev`` is the offset of the one before them, None where that is not known. Records that
+        make no event were counted when they were first read.
         """
         feed_name, room_id = split_room(room.name)
         key_field = self.feeds[feed_name].feed.key_field
@@ -160,7 +161,9 @@ class Hub:
                     parsed = parse_record(record, key_field)
                 except BadRecord:
                     continue
-                events.append(RoomEvent(room, stream, record.offset, parsed.key, record.timestamp, parsed.value, 0))
+                event = RoomEvent(room, stream, record.offset, parsed.key, record.timestamp, parsed.value, 0)
+                event.prev, prev = prev, event.offset
+                events.append(event)
         return events
 
     @property

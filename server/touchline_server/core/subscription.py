@@ -143,9 +143,8 @@ class Subscription:
     def replay(self, events: Sequence[RoomEvent], reached: int) -> Step:
         """Take the room's events from what was read of `wanted`; ``reached`` is how far that went."""
         greeting = self._greeting()
-        for event in events:
-            event.prev = self.replayed
-            self.replayed = event.offset
+        if events:
+            self.replayed = events[-1].offset
         self.replay_left -= reached - self.cursor
         self.cursor = reached
         caught = encode(self.room, self.codec, events, cursor=reached, latest=self.latest, bytes_max=None)

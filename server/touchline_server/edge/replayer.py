@@ -2,12 +2,16 @@
 
 At most ``replays_max`` catch-ups are under way at once; the others wait in the order they came. Each is read in chunks,
 and flow control has a say after each part of one that fills a write buffer: a client that takes no more gives up its
-place, and queues again later.
+place, and queues again later. A chunk is read, and its events are encoded, once for all who ask for it together: those
+who lost their edge have the same few cursors.
 
 Knows the log only as a `ReplaySource`, which the node makes of it.
 """
 
 import asyncio
+import contextlib
+from bisect import bisect_right
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
 
@@ -15,8 +19,9 @@ from touchline_protocol import codes
 from touchline_protocol.errors import LogUnavailable
 from touchline_protocol.records import Record
 from touchline_server.core.hub import Hub
+from touchline_server.core.room import Room
 from touchline_server.core.shared import STEP_BYTES
-from touchline_server.core.stream import RoomEvent
+from touchline_server.core.stream import RoomEvent, Stream
 from touchline_server.core.subscription import Next, Phase, Step, Subscription, Wanted
 
 if TYPE_CHECKING:
@@ -25,6 +30,12 @@ if TYPE_CHECKING:
 
 CHUNK_RECORDS = 500
 """Records of one read: with 600-byte events some 300 KB, decoded in about 2 ms."""
+
+CHUNKS_MAX = 8
+"""Chunks kept, about half a megabyte each: as many as there are cursors in a storm, give or take."""
+
+CHUNK_KEPT_S = 2.0
+"""How long: those who come back together do so within a moment, and who reads slowly asks for the rest of one."""
 
 RETRY_S = 0.5
 """Between two tries of a catch-up while the log does not answer."""
@@ -47,6 +58,37 @@ class ReplaySource(Protocol):
         """The offset of the stream's next record; None where it is another log now. Raises LogUnavailable."""
 
 
+class _Chunk(NamedTuple):
+    """A room's events among the records that were read, and how far those go."""
+
+    events: Sequence[RoomEvent]
+    reached: int
+
+    def after(self, offset: int) -> "_Chunk":
+        """What of it follows an offset."""
+        return _Chunk(self.events[bisect_right(self.events, offset, key=lambda event: event.offset) :], self.reached)
+
+
+class _Reading(NamedTuple):
+    """A chunk that is being read, or was: what follows ``after`` in a room's stream."""
+
+    room: Room
+    stream: Stream
+    after: int
+    task: "asyncio.Task[_Chunk | None]"
+
+    def serves(self, room: Room, wanted: Wanted) -> bool:
+        """Whether what is wanted for a room is in it."""
+        if self.room is not room or self.stream is not wanted.stream:
+            return False
+        if self.after == wanted.after:
+            return True
+        if not self.task.done() or self.task.exception() is not None:
+            return False
+        chunk = self.task.result()
+        return chunk is not None and self.after < wanted.after < chunk.reached
+
+
 class Replayer:
     """Runs the catch-ups that need the log."""
 
@@ -55,6 +97,7 @@ class Replayer:
         self._source = source
         self._queue: asyncio.Queue[tuple[Subscription, Next]] = asyncio.Queue()
         self._tasks: list[asyncio.Task[None]] = []
+        self._readings: deque[_Reading] = deque(maxlen=CHUNKS_MAX)
 
     def start(self, turns: "Turns", replays_max: int, failed: Callable[[Exception], None]) -> None:
         """Begin to serve; ``turns`` takes the clients over when they need the log no more.
@@ -118,17 +161,42 @@ class Replayer:
                 break
             if wanted.up_to - wanted.after > subscription.replay_left:
                 return subscription.out_of_reach()
-            replayed = await self._source.read(wanted, CHUNK_RECORDS)
+            chunk = await self._chunk(subscription, wanted)
             if _is_over(subscription):
                 break
-            if replayed is None:
+            if chunk is None:
                 return subscription.out_of_reach()
-            events = self._hub.replayed(subscription.room, wanted.stream, replayed.records)
-            for part, reached in _parts(events, replayed.reached):
+            for part, reached in _parts(chunk.events, chunk.reached):
                 connection.say(subscription.replay(part, reached).data)
                 if subscription.session.paused:
                     break  # what is left of the chunk is read again
         return Step(b"", Next.STEP)
+
+    async def _chunk(self, subscription: Subscription, wanted: Wanted) -> _Chunk | None:
+        """The next chunk for a subscription; None where the log does not hold it."""
+        room = subscription.room
+        reading = next((known for known in self._readings if known.serves(room, wanted)), None)
+        if reading is None:
+            task = asyncio.create_task(self._read(room, wanted, subscription.replayed))
+            reading = _Reading(room, wanted.stream, wanted.after, task)
+            self._readings.append(reading)
+            asyncio.get_running_loop().call_later(CHUNK_KEPT_S, self._forget, reading)
+        try:
+            chunk = await reading.task
+        except LogUnavailable:
+            self._forget(reading)
+            raise
+        return chunk and chunk.after(wanted.after)
+
+    def _forget(self, reading: _Reading) -> None:
+        with contextlib.suppress(ValueError):  # it was forgotten already
+            self._readings.remove(reading)
+
+    async def _read(self, room: Room, wanted: Wanted, prev: int | None) -> _Chunk | None:
+        replayed = await self._source.read(wanted, CHUNK_RECORDS)
+        if replayed is None:
+            return None
+        return _Chunk(self._hub.replayed(room, wanted.stream, replayed.records, prev), replayed.reached)
 
 
 def _parts(events: Sequence[RoomEvent], reached: int) -> Iterator[tuple[Sequence[RoomEvent], int]]:
