@@ -35,7 +35,7 @@ from .items import Gap, Joined, Refused
 from .room import Room
 from .session import CONNECTED, Session, State
 from .subscription import OnRestart, Subscription
-from .transport import check_url, close_of, open_websocket
+from .transport import Way, check_url, close_of, open_websocket
 
 EVENTS_BUFFER_MAX = 10_000
 """Events that may wait to be consumed, over all subscriptions: some seconds of a busy match."""
@@ -61,12 +61,14 @@ def connect(
     ssl: SSLContext | None = None,
     headers: Mapping[str, str] | None = None,
     proxy: str | bool = True,
+    compression: bool = False,
     random: Callable[[], float] = random_numbers.random,
 ) -> "Client":
     """A client for ``async with``, which connects on entering and closes on leaving.
 
     ``agent`` is for the server's log. ``retry_first`` keeps trying where the first connection fails. ``proxy`` True
-    takes that of the environment, False none. ``random`` is the jitter of the waits, from 0 to 1.
+    takes that of the environment, False none. ``compression`` offers permessage-deflate, which a server may take up.
+    ``random`` is the jitter of the waits, from 0 to 1.
 
     Raises:
         BadUrl: ``url`` is no WebSocket address, or has no use for ``ssl``.
@@ -81,7 +83,8 @@ def connect(
     if len(agent) > AGENT_CHARS_MAX:
         raise ValueError(f"agent may have {AGENT_CHARS_MAX} characters, not {len(agent)}")
     session = Session(codecs[codec], agent=agent, backoff=backoff, random=random, retry_first=retry_first)
-    return Client(url, session, Budget(events_buffer_max, buffer_bytes_max), ssl=ssl, headers=headers, proxy=proxy)
+    way = Way(url, ssl, headers, proxy, compression)
+    return Client(way, session, Budget(events_buffer_max, buffer_bytes_max))
 
 
 class Client:
@@ -89,20 +92,14 @@ class Client:
 
     def __init__(
         self,
-        url: str,
+        way: Way,
         session: Session,
         budget: Budget,
-        *,
-        ssl: SSLContext | None,
-        headers: Mapping[str, str] | None,
-        proxy: str | bool,
     ) -> None:
-        self.url = url
+        self.url = way.url
+        self._way = way
         self._session = session
         self._budget = budget
-        self._ssl = ssl
-        self._headers = headers
-        self._proxy = proxy
         self._inboxes: dict[Room, Inbox] = {}
         self._task: asyncio.Task[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -237,9 +234,7 @@ class Client:
         """Open a WebSocket, and use it to its end."""
         session = self._session
         try:
-            websocket = await open_websocket(
-                self.url, session.codec, ssl=self._ssl, headers=self._headers, proxy=self._proxy
-            )
+            websocket = await open_websocket(self._way, session.codec)
         except ConnectionFailed as failure:
             session.connect_failed(self._now(), failure)
         else:

@@ -1,11 +1,12 @@
 """Opening a WebSocket, and what its failures mean. All that knows `websockets`' exceptions is here.
 
 Rules: websockets' own pings are off, since the protocol has its heartbeat and a reader that is paused on purpose would
-not see the pongs. No compression: the server offers none.
+not see the pongs. Compression is off unless it is asked for: it takes memory and time at both ends.
 """
 
 from collections.abc import Mapping
 from ssl import SSLContext
+from typing import NamedTuple
 
 from websockets.asyncio.client import ClientConnection
 from websockets.asyncio.client import connect as open_connection
@@ -44,6 +45,16 @@ STATUSES_RETRY = frozenset({408, 425, 429})
 """Below 500, the statuses that say "later": Request Timeout, Too Early, Too Many Requests (RFC 9110, 8470, 6585)."""
 
 
+class Way(NamedTuple):
+    """How a server is reached. ``compression`` offers permessage-deflate, which the server need not take up."""
+
+    url: str
+    ssl: SSLContext | None
+    headers: Mapping[str, str] | None
+    proxy: str | bool
+    compression: bool
+
+
 def check_url(url: str, ssl: SSLContext | None) -> None:
     """Make sure that ``url`` is the address of a WebSocket.
 
@@ -58,27 +69,26 @@ def check_url(url: str, ssl: SSLContext | None) -> None:
         raise BadUrl(f"{url} is not encrypted, so ssl has no meaning: write wss:// for TLS")
 
 
-async def open_websocket(
-    url: str, codec: Codec, *, ssl: SSLContext | None, headers: Mapping[str, str] | None, proxy: str | bool
-) -> ClientConnection:
+async def open_websocket(way: Way, codec: Codec) -> ClientConnection:
     """Open a WebSocket that speaks ``codec``.
 
     Raises:
         Unreachable: it may work later.
         ConnectionFailed: it would fail again.
     """
+    url = way.url
     try:
         websocket = await open_connection(
             url,
             subprotocols=[Subprotocol(codec.subprotocol)],
-            additional_headers=headers,
-            proxy=proxy or None,
-            compression=None,
+            additional_headers=way.headers,
+            proxy=way.proxy or None,
+            compression="deflate" if way.compression else None,
             open_timeout=OPEN_S_MAX,
             close_timeout=CLOSE_S_MAX,
             ping_interval=None,
             max_size=MESSAGE_BYTES_MAX,
-            ssl=ssl if ssl is not None or not parse_uri(url).secure else True,
+            ssl=way.ssl if way.ssl is not None or not parse_uri(url).secure else True,
         )
     except (OSError, TimeoutError, WebSocketException) as error:
         raise _explained(url, error) from error
