@@ -3,12 +3,14 @@
 import asyncio
 import contextlib
 import os
+import time
 from collections.abc import AsyncIterator, Sequence
 
 import pytest
 from websockets.asyncio.server import ServerConnection, serve
 
 from free_ports import free_ports
+from node_fixture import eventually
 from touchline_loadtest import crowd_words as words
 from touchline_loadtest.audience import Audience, audience_of
 from touchline_loadtest.clients import CrowdFailed
@@ -46,9 +48,10 @@ class WrongServer:
         await say(connection, self.last_first if len(self.connections) == self.clients else self.first)
         await connection.wait_closed()
 
-    async def say_to_all(self, *messages: Message) -> None:
-        for connection in self.connections:
-            await say(connection, messages)
+
+async def say_to(connections: Sequence[ServerConnection], *messages: Message) -> None:
+    for connection in connections:
+        await say(connection, messages)
 
 
 async def say(connection: ServerConnection, messages: Sequence[Message]) -> None:
@@ -116,7 +119,7 @@ async def test_a_counting_client_that_gets_too_much_is_told() -> None:
 
 async def test_beats_before_the_first_event_are_not_counted() -> None:
     async with audience_with(JOINED, [*JOINED, Beat(), Beat()]) as (audience, server):
-        await server.say_to_all(event(1))
+        await say_to(server.connections, event(1))
         audience.expect(1, [ROOM])
         await audience.until_arrived(TIMEOUT_S)
         assert await audience.lacking() == 0
@@ -158,7 +161,7 @@ async def test_clients_that_pause_are_not_waited_for_and_catch_up_afterwards() -
     async with audience_with(JOINED) as (audience, server):
         (group,) = audience.groups
         await audience.pause(group, 3)
-        await server.say_to_all(event(1), event(2))
+        await say_to(server.connections, event(1), event(2))
         audience.expect(2, [ROOM])
         await audience.until_arrived(TIMEOUT_S)
         assert await audience.lacking() == 3
@@ -187,14 +190,26 @@ async def test_a_small_receive_buffer_makes_the_server_wait_for_a_client_that_pa
 async def test_it_is_noted_when_the_first_and_the_last_client_had_an_event() -> None:
     async with audience_with(JOINED) as (audience, server):
         (group,) = audience.groups
+        checked, counting = server.connections[:2], server.connections[2:]
+        sizes_bytes = [len(JSON.frame(event(number))) for number in (9, 10)]
         await audience.record()
-        for number in (1, 2):
-            await server.say_to_all(event(number))
-            audience.expect(1, [ROOM])
-            await audience.until_arrived(TIMEOUT_S)
-        one, two = await audience.recorded(group)
-        assert (one.clients, two.clients) == (6, 6)
-        assert one.first_ns <= one.last_ns < two.first_ns <= two.last_ns
+        await say_to(counting, event(9))
+        await audience.crowd.do(words.Await([sizes_bytes[0]], TIMEOUT_S))
+        between_ns = [time.monotonic_ns()]
+        await say_to(checked, event(9))
+        audience.expect(1, [ROOM])
+        await audience.until_arrived(TIMEOUT_S)
+        await say_to(checked, event(10))
+        await eventually(lambda: all(check.events == 2 for check in audience.checks))
+        between_ns.append(time.monotonic_ns())
+        await say_to(counting, event(10))
+        audience.expect(1, [ROOM])
+        await audience.until_arrived(TIMEOUT_S)
+        for found, time_ns in zip(await audience.recorded(group), between_ns, strict=True):
+            assert found.clients == 6
+            assert found.first_ns < time_ns < found.last_ns
+        assert sizes_bytes[0] < sizes_bytes[1]
+        assert await audience.lacking() == 0
 
 
 async def test_the_crowd_is_nicer_than_the_measuring_process() -> None:
