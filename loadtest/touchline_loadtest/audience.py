@@ -19,7 +19,7 @@ from .clients import CheckedClient, CheckedClients
 from .crowd_link import CrowdLink, crowd_process
 from .machine import Cores
 
-CHECKED_CLIENTS = 20
+CHECKED_CLIENTS = 10
 """Of a group: reading a frame costs many times as much as dropping it."""
 CONNECTING_MAX = 500
 """Connections under way at once where a scenario does not ask for a storm: fewer than a listener's backlog."""

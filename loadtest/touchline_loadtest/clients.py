@@ -1,6 +1,6 @@
 """Clients that are checked: each reads every frame, looks at the order, and notes when an event came.
 
-They live in the measuring process, about twenty of them beside a crowd that counts (`crowd.py`). One buffer is shared
+They live in the measuring process, about ten of them beside a crowd that counts (`crowd.py`). One buffer is shared
 by all, as a read is dealt with before the next one begins.
 """
 

@@ -47,7 +47,7 @@ async def test_throughput_delivers_everything() -> None:
     assert_nothing_lost(result)
     assert 0 < result.row("p50").value <= result.row("p99").value
     assert 30 * 200 * 0.5 < result.row("deliveries/s").value <= 30 * 200 * 1.1
-    assert "checked on 20 of 30 clients" in notes_of(result)
+    assert "checked on 10 of 30 clients" in notes_of(result)
 
 
 async def test_many_rooms_are_compared_with_one(kafka: KafkaBroker) -> None:
