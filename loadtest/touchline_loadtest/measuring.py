@@ -214,7 +214,7 @@ def trust_notes(*measured: Measured) -> list[str]:
         notes = [f"the clients' processes {shares} at most, so they kept up"]
     notes.append(
         f"for the core that they share the measuring process waited {measuring_waited:.1%} of the time, the counting "
-        f"one {crowd_waited:.1%}, at most"
+        f"one {crowd_waited:.1%}, at most; lateness and spread have that in them"
     )
     if waited > WAITED_MAX:
         notes.append(

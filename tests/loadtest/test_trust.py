@@ -2,7 +2,10 @@
 
 from touchline_loadtest.measuring import Measured, percentile_ms, trust_notes
 
-WAITED = "for the core that they share the measuring process waited 1.0% of the time, the counting one 10.0%, at most"
+WAITED = (
+    "for the core that they share the measuring process waited 1.0% of the time, the counting one 10.0%, at most; "
+    "lateness and spread have that in them"
+)
 
 
 def measured(*, busy: float = 0.3, waited_s: float = 0.0) -> Measured:
