@@ -57,10 +57,7 @@ class DeflateCodec(Codec):
             return frame(self.opcode, payload)
         if isinstance(message, Subscribed) and (message.state or message.recent):
             return frame(RSV1 | self.opcode, _deflated_snapshot(payload))
-        compressed = deflated(payload)
-        if len(compressed) >= len(payload):
-            return frame(self.opcode, payload)
-        return frame(RSV1 | self.opcode, compressed)
+        return frame(RSV1 | self.opcode, deflated(payload))
 
 
 class EventStreamCodec(Codec):
