@@ -1,7 +1,7 @@
 """Opening a WebSocket, and what its failures mean. All that knows `websockets`' exceptions is here.
 
 Rules: websockets' own pings are off, since the protocol has its heartbeat and a reader that is paused on purpose would
-not see the pongs. No compression: the server offers none.
+not see the pongs. Compression is not asked for.
 """
 
 from collections.abc import Mapping
