@@ -79,7 +79,10 @@ INVALID_TEXT = CloseCode(1007, "invalid_text", Recovery.GIVE_UP, "A text frame w
 TOO_BIG = CloseCode(1009, "too_big", Recovery.GIVE_UP, "A message was larger than the welcome's message_bytes_max.")
 INTERNAL_ERROR = CloseCode(1011, "internal_error", Recovery.RECONNECT, "The server failed; its log says how.")
 TOO_SLOW = CloseCode(
-    4000, "too_slow", Recovery.RECONNECT, "The client took nothing for longer than the server waits; it can resume."
+    4000,
+    "too_slow",
+    Recovery.RECONNECT,
+    "The client stayed behind for longer than the server waits, or further than the log reaches; it can resume.",
 )
 HELLO_TIMEOUT = CloseCode(4001, "hello_timeout", Recovery.RECONNECT, "No hello came within the handshake time.")
 HELLO_EXPECTED = CloseCode(4500, "hello_expected", Recovery.GIVE_UP, "The first message was not a hello.")

@@ -64,20 +64,45 @@ def parse_record(record: Record, key_field: str | None = None) -> Parsed:
     Raises:
         BadRecord: with the reason and a sentence; the caller knows the place and adds it.
     """
-    room_id = _room_id(record.key)
+    return Parsed(parse_room_id(record.key), *parse_event(record, key_field))
+
+
+def parse_room_id(key: bytes | None) -> str:
+    """The room's id in a record's key.
+
+    Raises:
+        BadRecord: there is none.
+    """
+    if not key:
+        raise _bad("no_key")
+    try:
+        room_id = key.decode()
+    except UnicodeDecodeError:
+        raise _bad("bad_room_id", "not UTF-8") from None
+    if not is_room_id(room_id):
+        raise _bad("bad_room_id", repr(room_id[:80]))
+    return room_id
+
+
+def parse_event(record: Record, key_field: str | None = None) -> tuple[str | None, bytes]:
+    """The event's key and value, as in `Parsed`.
+
+    Raises:
+        BadRecord: they are none.
+    """
     value = record.value
     if value is None:
         key = _header_key(record.headers)
         if key is None:
             raise _bad("null_without_key")
-        return Parsed(room_id, key, _NULL)
+        return key, _NULL
     check_value(value)
     if value.strip() == _NULL:
         value = _NULL  # so that everybody knows a removal by its bytes
     key = _header_key(record.headers) if record.headers else None
     if key is None and key_field is not None:
         key = _field_key(value, key_field)
-    return Parsed(room_id, key, value)
+    return key, value
 
 
 def check_value(value: bytes) -> None:
@@ -118,18 +143,6 @@ def is_event_key(key: str) -> bool:
 
 def _bad(reason: str, detail: str = "") -> BadRecord:
     return BadRecord(reason, REASONS[reason] + (f" ({detail})" if detail else ""))
-
-
-def _room_id(key: bytes | None) -> str:
-    if not key:
-        raise _bad("no_key")
-    try:
-        room_id = key.decode()
-    except UnicodeDecodeError:
-        raise _bad("bad_room_id", "not UTF-8") from None
-    if not is_room_id(room_id):
-        raise _bad("bad_room_id", repr(room_id[:80]))
-    return room_id
 
 
 def _header_key(headers: Sequence[tuple[str, bytes]]) -> str | None:

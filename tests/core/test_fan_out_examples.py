@@ -89,8 +89,8 @@ class Client:
 
 
 def write_out(hub: Hub, flush: Flush) -> None:
-    for data, clients in flush.parts:
-        for subscription, write in clients:
+    for data, clients, writes in flush.parts:
+        for subscription, write in zip(clients, writes, strict=True):
             if subscription not in flush.gone:
                 write(data)
     hub.end_flush(flush, 0)
@@ -120,7 +120,7 @@ def test_a_client_that_starts_over_is_written_nothing_of_the_flush_from_before()
     assert flush is not None
     hub.opened(TOPIC, "e2", {0: 0})
     hub.caught_up(TOPIC)
-    client.session.pause()
+    client.session.pause(0)
     client.session.resume()
     client.catch_up()
     (told,) = client.take()

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from client_model import RoomView, messages_in
+from touchline_protocol import codes
 from touchline_protocol.codecs import Codec
 from touchline_protocol.fan_out import ALL_CODECS
 from touchline_protocol.messages import Error, Hello, Message, RoomRequest, Subscribe, Unsubscribe, Unsubscribed
@@ -62,7 +63,7 @@ class Client:
                 self.views[room].take(message)
         if self.pause_after_next_write:
             self.pause_after_next_write = False
-            self.session.pause()
+            self.session.pause(0)
 
     def send(self, message: Message) -> None:
         self.session.receive(self.session.codec.encode(message), now_ms=0)
@@ -183,7 +184,9 @@ class FanOut(RuleBasedStateMachine):
     @rule(data=st.data(), back=st.integers(0, 8), codec=st.sampled_from(ALL_CODECS))
     def reconnect(self, data: st.DataObject, back: int, codec: Codec) -> None:
         """A client comes back with the cursors it had, or older ones, as if the last events had not reached it."""
-        old = data.draw(st.sampled_from(self.clients))
+        self._come_back(data.draw(st.sampled_from(self.clients)), back, codec)
+
+    def _come_back(self, old: Client, back: int, codec: Codec) -> None:
         old.session.close()
         self.clients.remove(old)
         client = Client(self.hub, codec)
@@ -214,7 +217,7 @@ class FanOut(RuleBasedStateMachine):
     @precondition(lambda self: self.clients)
     @rule(data=st.data())
     def pause(self, data: st.DataObject) -> None:
-        data.draw(st.sampled_from(self.clients)).session.pause()
+        data.draw(st.sampled_from(self.clients)).session.pause(0)
 
     @precondition(lambda self: self.clients)
     @rule(data=st.data())
@@ -237,12 +240,12 @@ class FanOut(RuleBasedStateMachine):
     def write_some(self, count: int) -> None:
         flush, part, position = self.writing.pop(0)
         if part < len(flush.parts):
-            chunk = flush.parts[part].clients[position : position + count]
-            for subscription, write in chunk:
-                if subscription not in flush.gone:
-                    write(flush.parts[part].data)
+            data, clients, writes = flush.parts[part]
+            for place in range(position, min(position + count, len(clients))):
+                if clients[place] not in flush.gone:
+                    writes[place](data)
             position += count
-            if position >= len(flush.parts[part].clients):
+            if position >= len(clients):
                 part, position = part + 1, 0
         if part < len(flush.parts):
             self.writing.append((flush, part, position))
@@ -271,7 +274,7 @@ class FanOut(RuleBasedStateMachine):
         else:
             wanted = subscription.wanted
             if wanted.after + 1 < self.holds_from[stream.partition]:
-                step = subscription.lost()
+                step = subscription.out_of_reach()
             else:
                 found = [r for r in self.log[stream.partition] if wanted.after < r.offset <= wanted.up_to][:3]
                 reached = found[-1].offset if len(found) == 3 else wanted.up_to
@@ -280,7 +283,7 @@ class FanOut(RuleBasedStateMachine):
         assert isinstance(client, Client)
         if step.data:
             client.write(step.data)
-        subscription.session.stepped(subscription, step)
+        self._stepped(client, subscription, step)
 
     @invariant()
     def streams_count_their_bytes(self) -> None:
@@ -313,7 +316,7 @@ class FanOut(RuleBasedStateMachine):
             self.write_some(3)
         if self.wanting:
             self.read_log()
-        stepped = [self._step(client) for client in self.clients]
+        stepped = [self._step(client) for client in list(self.clients)]
         return any(stepped) or under_way
 
     def _check(self, client: Client, name: str, view: RoomView) -> None:
@@ -349,8 +352,15 @@ class FanOut(RuleBasedStateMachine):
         if step.next in (Next.LOG, Next.END):
             self.wanting.append((subscription, step.next))
         else:
-            client.session.stepped(subscription, step)
+            self._stepped(client, subscription, step)
         return True
+
+    def _stepped(self, client: Client, subscription: Subscription, step: Step) -> None:
+        client.session.stepped(subscription, step)
+        if client.session.closing is not None:
+            assert client.session.closing is codes.TOO_SLOW
+            assert client.deliver[subscription.room.name] == "all"
+            self._come_back(client, 0, client.session.codec)
 
     def _stream_of(self, room: str) -> Stream:
         found = self.hub.room(f"score:{room}")

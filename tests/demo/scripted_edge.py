@@ -37,10 +37,13 @@ class ScriptedEdge:
         self.attribution: str | None = None
         self.heartbeat_ms = 25_000
         self.epoch = "first"
+        self.message_bytes_max = 65536
+        self.refused: dict[str, str] = {}  # rooms with the error that they are answered with
         self.rooms: dict[str, list[Json]] = {}
         self.received: list[Json] = []
         self.connections: set[ServerConnection] = set()
         self.connected = 0
+        self._ends: dict[str, int] = {}
         self._members: dict[str, set[ServerConnection]] = {}
 
     @property
@@ -50,8 +53,9 @@ class ScriptedEdge:
     async def publish(self, room: str, data: Any, *, key: str | None = None, kept_back: bool = False) -> Json:
         """Append an event, and send it to those in the room unless it is to be kept back."""
         log = self.rooms.setdefault(room, [])
-        offset = log[-1]["offset"] + 3 if log else 5  # a room's offsets have holes: its partition holds other rooms too
-        prev = log[-1]["offset"] if log else None
+        prev = self._ends.get(room)
+        offset = 5 if prev is None else prev + 3  # a room's offsets have holes: its partition holds other rooms too
+        self._ends[room] = offset
         event = {"type": "event", "room": room, "offset": offset, "prev": prev, "ts": _now_ms(), "data": data}
         event |= {"key": key} if key else {}
         log.append(event)
@@ -75,10 +79,15 @@ class ScriptedEdge:
             else:
                 await connection.close(code)
 
+    def forget(self, event: Json) -> None:
+        """Lose an event that the next one still names as the one before it."""
+        self.rooms[event["room"]].remove(event)
+
     def restart_rooms(self, epoch: str) -> None:
         """The topics were recreated: another epoch, and nothing in it."""
         self.epoch = epoch
         self.rooms.clear()
+        self._ends.clear()
 
     def subscribes(self, room: str) -> list[Json]:
         """All requests for ``room`` so far."""
@@ -109,20 +118,28 @@ class ScriptedEdge:
 
     def _answers(self, connection: ServerConnection, message: Json) -> list[Json]:
         if message["type"] == "hello":
-            limits = {"message_bytes_max": 65536, "rooms_max": 100}
+            limits = {"message_bytes_max": self.message_bytes_max, "rooms_max": 100}
             welcome = {"type": "welcome", "session": "s", "edge": "e", "heartbeat_ms": self.heartbeat_ms}
             return [welcome | {"limits": limits, "time": _now_ms()}]
         if message["type"] == "unsubscribe":
-            for room in message["rooms"]:
-                self._members.get(room, set()).discard(connection)
-            return [{"type": "unsubscribed", "room": room} for room in message["rooms"]]
-        return [answer for request in message["rooms"] for answer in self._join(connection, request)]
+            return [self._leave(connection, room) for room in message["rooms"]]
+        return [answer for request in message["rooms"] for answer in self._join(connection, request, message["id"])]
 
-    def _join(self, connection: ServerConnection, request: Json) -> list[Json]:
+    def _leave(self, connection: ServerConnection, room: str) -> Json:
+        if connection not in self._members.get(room, set()):
+            return {"type": "error", "code": "not_subscribed", "message": "scripted", "room": room}
+        self._members[room].remove(connection)
+        return {"type": "unsubscribed", "room": room}
+
+    def _join(self, connection: ServerConnection, request: Json, request_id: int) -> list[Json]:
         room = request["room"]
+        if room in self.refused:
+            error = {"type": "error", "code": self.refused[room], "message": "scripted", "room": room}
+            return [error | {"id": request_id}]
         self._members.setdefault(room, set()).add(connection)
         log = self.rooms.get(room, [])
-        answer = {"type": "subscribed", "room": room, "epoch": self.epoch, "head": log[-1]["offset"] if log else -1}
+        head = log[-1]["offset"] if log else -1
+        answer = {"type": "subscribed", "room": room, "epoch": self.epoch, "head": head, "id": request_id}
         if request.get("epoch") == self.epoch:
             return [answer | {"recovered": True}, *(event for event in log if event["offset"] > request["after"])]
         state = {event["key"]: event for event in log if "key" in event}

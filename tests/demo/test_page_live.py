@@ -122,11 +122,10 @@ async def test_after_a_loss_the_page_goes_on_from_its_cursors_without_loss_or_re
     await expect(page.locator("#gaps")).to_have_text("0")
 
 
-async def test_a_missing_event_is_counted_as_a_gap_and_an_announced_one_is_not(edge: ScriptedEdge, page: Page) -> None:
+async def test_an_announced_hole_is_no_gap_and_a_gap_is_healed_and_shown(edge: ScriptedEdge, page: Page) -> None:
     await kick_off(edge, "1")
     await page.goto(edge.url)
-    await expect(page.locator("#status")).to_have_text("live")
-    await edge.until(lambda: bool(edge.subscribes("score:1")))
+    await edge.until(lambda: bool(edge.subscribes("match:1")))
     clock = {"period": 2, "minute": 63, "second": 0}
     left_out = await edge.publish("score:1", clock, key="clock", kept_back=True)
     place = left_out["offset"]
@@ -134,10 +133,23 @@ async def test_a_missing_event_is_counted_as_a_gap_and_an_announced_one_is_not(e
     await edge.publish("score:1", clock | {"minute": 64}, key="clock")
     await expect(page.locator(".clock")).to_have_text("64'")
     await expect(page.locator("#gaps")).to_have_text("0")
-    await edge.publish("score:1", clock | {"minute": 65}, key="clock", kept_back=True)
-    await edge.publish("score:1", clock | {"minute": 66}, key="clock")
-    await expect(page.locator(".clock")).to_have_text("66'")
-    await expect(page.locator("#gaps")).to_have_text("1")
+    await edge.publish("match:1", happened("Carry", 65), kept_back=True)
+    await edge.publish("match:1", happened("Carry", 66))
+    await expect(page.locator("#list .minute")).to_have_text(["66'", "65'"])
+    await expect(page.locator("#gaps")).to_have_text("1, 1 healed")
+    await expect(page.locator("#gaps-box")).not_to_have_class(re.compile("bad"))
+
+
+async def test_a_gap_that_cannot_be_healed_stays_shown(edge: ScriptedEdge, page: Page) -> None:
+    await kick_off(edge, "1")
+    await page.goto(edge.url)
+    await edge.until(lambda: bool(edge.subscribes("match:1")))
+    await edge.publish("match:1", happened("Carry", 64))
+    edge.forget(await edge.publish("match:1", happened("Carry", 65), kept_back=True))
+    await edge.publish("match:1", happened("Carry", 66))
+    await expect(page.locator("#list .minute")).to_have_text(["66'", "64'"])
+    await expect(page.locator("#gaps")).to_have_text("1, 0 healed")
+    await expect(page.locator("#gaps-box")).to_have_class(re.compile("bad"))
 
 
 async def test_a_room_that_starts_over_is_shown_from_its_new_state(edge: ScriptedEdge, page: Page) -> None:

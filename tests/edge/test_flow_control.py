@@ -8,16 +8,19 @@ import pytest
 from websockets.frames import Opcode
 
 from client_model import RoomView
+from edge.logs import BreakableLog
 from node_fixture import RawClient, RunningNode, client_frame, eventually, running_node
 from touchline_protocol import codes
 from touchline_protocol.codecs import JSON
+from touchline_protocol.frames import payload_of
 from touchline_protocol.messages import Event, RoomRequest, Subscribe, Subscribed, Unsubscribe
-from touchline_server.core.subscription import STEP_BYTES
+from touchline_server.core.shared import STEP_BYTES
 from touchline_server.edge.connection import Connection
+from touchline_server.log.base import OffsetOutOfRange
 
 RECEIVE_BYTES = 4096
 EVENT_BYTES = 10_000
-BUFFER_BYTES_MAX = 64 * 1024
+BUFFER_BYTES_MAX = 32 * 1024
 FRAME_BYTES_MAX = EVENT_BYTES + 200
 
 
@@ -116,14 +119,7 @@ async def test_who_takes_nothing_for_too_long_is_closed_and_can_resume() -> None
             connection = connection_of(node, slow)
             await eventually(lambda: connection.session is None)
             received = [joined.head]
-            code = None
-            while code is None and (frame := await slow.next_frame()):
-                if frame[0] & 0xF == Opcode.CLOSE:
-                    code = int.from_bytes(frame[2:4])
-                else:
-                    message = JSON.decode_server(frame[4 if frame[1] == 126 else 2 :])
-                    received += [message.offset] if isinstance(message, Event) else []
-            assert code == codes.TOO_SLOW.code
+            assert await _close_code_after(slow, received) == codes.TOO_SLOW.code
             assert received[1:] == offsets[: len(received) - 1]
         async with node.client() as client:
             assert (await client.join("score:1", epoch=joined.epoch, after=received[-1])).recovered
@@ -132,6 +128,78 @@ async def test_who_takes_nothing_for_too_long_is_closed_and_can_resume() -> None
                 message = await client.next()
                 events += [message.offset] if isinstance(message, Event) else []
             assert events == offsets[len(received) - 1 :]
+
+
+async def test_who_takes_a_little_now_and_then_and_stays_behind_is_closed_too() -> None:
+    async with (
+        running_node(lag_seconds_max=0.5, heartbeat_ms=200) as node,
+        node.raw(receive_bytes=RECEIVE_BYTES) as slow,
+    ):
+        await slow.open()
+        await join(slow)
+        connection = connection_of(node, slow)
+        received = []
+        offsets = await publish_much(node, 100)
+        while connection.session is not None:
+            offsets += await publish_much(node, 2)
+            message = await slow.next()
+            assert isinstance(message, Event)
+            received.append(message.offset)
+        assert len(received) < len(offsets) - 50
+        assert await _close_code_after(slow, received) == codes.TOO_SLOW.code
+        assert received == offsets[: len(received)]
+
+
+async def _close_code_after(client: RawClient, received: list[int]) -> int:
+    """Read events until the connection is closed."""
+    while frame := await client.next_frame():
+        if frame[0] & 0xF == Opcode.CLOSE:
+            return int.from_bytes(payload_of(frame)[:2])
+        message = JSON.decode_server(payload_of(frame))
+        received += [message.offset] if isinstance(message, Event) else []
+    raise AssertionError("it ended without a close frame")
+
+
+async def test_who_has_caught_up_again_has_all_its_time_anew() -> None:
+    async with (
+        running_node(lag_seconds_max=0.5, heartbeat_ms=200) as node,
+        node.raw(receive_bytes=RECEIVE_BYTES) as slow,
+    ):
+        await slow.open()
+        await join(slow)
+        connection = connection_of(node, slow)
+        began = time.monotonic()
+        while time.monotonic() - began < 1.5:
+            offsets = await publish_much(node, 100)
+            await eventually(lambda: connection.session is None or connection.session.behind_since() is not None)
+            for offset in offsets:
+                assert (await slow.next()).offset == offset  # type: ignore[union-attr]
+            await eventually(lambda: connection.session is None or connection.session.behind_since() is None)
+        assert connection.session is not None
+
+
+@pytest.mark.parametrize("deliver", ["all", "latest"])
+async def test_who_is_behind_the_log_s_retention_is_closed_or_starts_over(deliver: str) -> None:
+    log = BreakableLog()
+    async with (
+        running_node(log, window_bytes_max=1 << 16) as node,
+        node.raw(receive_bytes=RECEIVE_BYTES) as slow,
+    ):
+        await slow.open()
+        joined = await join(slow, deliver=deliver)
+        offsets = await publish_much(node, 400, keys=3)
+        with log.failing(OffsetOutOfRange("gone by retention")):
+            if deliver == "all":
+                received: list[int] = []
+                assert await _close_code_after(slow, received) == codes.TOO_SLOW.code
+                assert received == offsets[: len(received)] != offsets
+                async with node.client() as client:
+                    assert not (await client.join("score:1", epoch=joined.epoch, after=received[-1])).recovered
+            else:
+                while not isinstance(message := await slow.next(), Subscribed):
+                    pass
+                assert not message.recovered
+                assert sorted(event.offset for event in message.state) == offsets[-3:]
 
 
 async def test_who_takes_nothing_and_does_not_end_is_cut(caplog: pytest.LogCaptureFixture) -> None:

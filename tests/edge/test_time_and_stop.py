@@ -95,7 +95,7 @@ async def test_a_stop_does_not_wait_for_ever_for_who_does_not_read(caplog: pytes
         await stranger.send_bytes(b"GET /ws HTTP/1.1\r\n")
         await half_open.open()
         await node.publish("score:1", *["x" * 10_000] * 400)
-        await eventually(lambda: any(connection.paused_at for connection in node.edge._connections))
+        await eventually(lambda: any(connection.paused_ms is not None for connection in node.edge._connections))
         async with asyncio.timeout(DEADLINE_S):
             await asyncio.gather(node.edge.stop(), _closed(client))
         await eventually(lambda: node.edge.connections == 0)

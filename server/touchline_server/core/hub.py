@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from touchline_protocol.errors import BadRecord
-from touchline_protocol.records import Record, parse_record
+from touchline_protocol.records import Record, parse_event, parse_record, parse_room_id
 from touchline_protocol.rooms import split_room
 
 from .feed import Feed
@@ -50,12 +50,16 @@ class Skip(NamedTuple):
 
 
 class OpenFeed:
-    """A feed, with the streams of its topic. ``ready`` once all that was there at start has been read."""
+    """A feed, with the streams of its topic. ``ready`` once all that was there at start has been read.
 
-    __slots__ = ("feed", "ready", "streams")
+    ``by_key`` has its rooms by their records' key, so that a key is read once and not with every record.
+    """
+
+    __slots__ = ("by_key", "feed", "ready", "streams")
 
     def __init__(self, feed: Feed) -> None:
         self.feed = feed
+        self.by_key: dict[bytes | None, Room] = {}
         self.streams: dict[int, Stream] = {}
         self.ready = False
 
@@ -107,7 +111,7 @@ class Hub:
         """Take over a room as it was before its window begins."""
         feed = self._by_topic[topic]
         stream = feed.streams[partition]
-        room = self._room(feed, f"{feed.feed.name}:{room_id}", stream)
+        room = self._room(feed, room_id, stream)
         events: list[RoomEvent] = []
         skips: list[Skip] = []
         for record in state:
@@ -159,6 +163,11 @@ class Hub:
                 events.append(RoomEvent(room, stream, record.offset, parsed.key, record.timestamp, parsed.value, 0))
         return events
 
+    @property
+    def has_ready(self) -> bool:
+        """Whether a room may have something to send."""
+        return bool(self._queue)
+
     def next_flush(self, now_ms: int) -> Flush | None:
         """Begin the flush of the room whose turn it is; None when no room has anything to send."""
         while self._queue:
@@ -181,11 +190,11 @@ class Hub:
         Raises:
             BadRoom: it is no room name.
         """
-        feed_name, _ = split_room(name)
+        feed_name, room_id = split_room(name)
         feed = self.feeds.get(feed_name)
         if feed is None or not feed.ready:
             return None
-        return self.rooms.get(name) or self._room(feed, name, self._stream_for(feed, name))
+        return self.rooms.get(name) or self._room(feed, room_id, self._stream_for(feed, name))
 
     def trim(self, stream: Stream, now_ms: int) -> None:
         """Hold a stream's window to its limits."""
@@ -202,12 +211,17 @@ class Hub:
         self._forget_again_ms = now_ms + FORGET_EVERY_MS
         idle_since = now_ms - self.limits.room_idle_ms
         for room in [room for room in self.rooms.values() if _is_idle(room, idle_since)]:
+            feed_name, room_id = split_room(room.name)
             del self.rooms[room.name]
+            room.dissolve()
+            del self.feeds[feed_name].by_key[room_id.encode()]
 
     def _take(self, feed: OpenFeed, stream: Stream, record: Record, now_ms: int) -> Room:
-        parsed = parse_record(record, feed.feed.key_field)
-        name = f"{feed.feed.name}:{parsed.room_id}"
-        room = self.rooms.get(name) or self._room(feed, name, stream)
+        room = feed.by_key.get(record.key)
+        room_id = "" if room else parse_room_id(record.key)
+        key, value = parse_event(record, feed.feed.key_field)
+        if room is None:
+            room = self._room(feed, room_id, stream)
         newest = room.pending[-1] if room.pending else None
         home = newest.stream if newest else room.stream
         if home is not stream:
@@ -216,7 +230,7 @@ class Hub:
                 raise BadRecord(
                     "misplaced", f"a newer record of the room is in partition {home.partition}; all must be in one"
                 )
-        event = RoomEvent(room, stream, record.offset, parsed.key, record.timestamp, parsed.value, now_ms)
+        event = RoomEvent(room, stream, record.offset, key, record.timestamp, value, now_ms)
         room.push(event)
         self.pending_bytes += event.size
         return room
@@ -241,8 +255,9 @@ class Hub:
         room.restart(stream, keep_state=keep_state)
         self._mark(room, room.told_ms)
 
-    def _room(self, feed: OpenFeed, name: str, stream: Stream) -> Room:
-        room = self.rooms[name] = Room(name, stream, self.limits.state_bytes_max)
+    def _room(self, feed: OpenFeed, room_id: str, stream: Stream) -> Room:
+        room = Room(f"{feed.feed.name}:{room_id}", stream, self.limits.state_bytes_max)
+        self.rooms[room.name] = feed.by_key[room_id.encode()] = room
         return room
 
     def _rooms_of(self, feed: OpenFeed) -> list[Room]:

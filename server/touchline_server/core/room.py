@@ -14,24 +14,17 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from operator import attrgetter
-from typing import NamedTuple, cast
-
-import msgspec
+from typing import NamedTuple
 
 from touchline_protocol.codecs import Codec
 from touchline_protocol.fan_out import ALL_CODECS
-from touchline_protocol.frames import payload_of
-from touchline_protocol.limits import RECENT_BYTES_MAX
-from touchline_protocol.messages import Event, Subscribed
 
+from .shared import Shared
 from .stream import RoomEvent, Stream
 from .subscription import Subscription
 
 Write = Callable[[bytes], object]
 """Where a client's bytes go: its transport's ``write``. The core keeps it and never calls it."""
-
-SNAPSHOTS_MAX = 8
-"""Kept per room between two flushes. Clients of one application ask with one or two values of ``last``."""
 
 STATE_ENTRY_BYTES = 200
 """What an event of the state takes in a message beside its value: room, key, offsets, time, and their names."""
@@ -40,10 +33,11 @@ _OFFSET = attrgetter("offset")
 
 
 class Part(NamedTuple):
-    """The same bytes for a list of live clients."""
+    """The same bytes for a list of live clients, and where each of them is written to."""
 
     data: bytes
-    clients: list[tuple[Subscription, Write]]
+    clients: list[Subscription]
+    writes: list[Write]
 
 
 class Flush(NamedTuple):
@@ -57,12 +51,25 @@ class Flush(NamedTuple):
     gone: set[Subscription]
     woken: list[Subscription]
 
+    @property
+    def size(self) -> int:
+        """How many writes that are."""
+        return sum(len(part.writes) for part in self.parts)
+
+
+class _Audience(NamedTuple):
+    """The live clients of one codec, as lists that a flush can keep: they are made anew when somebody comes or goes."""
+
+    codec: Codec
+    clients: list[Subscription]
+    writes: list[Write]
+
 
 class Room:
     """One room of a feed. It lives in one stream."""
 
     __slots__ = (
-        "_snapshots",
+        "_audiences",
         "_state_bytes",
         "ahead",
         "events",
@@ -79,6 +86,7 @@ class Room:
         "pending_bytes",
         "queued",
         "restarting",
+        "shared",
         "state",
         "state_bytes_max",
         "state_full",
@@ -107,8 +115,9 @@ class Room:
         self.flush: Flush | None = None
         self.flushed_ms = 0
         self.told_ms = 0
+        self._audiences: list[_Audience] | None = []
         self._state_bytes = 0
-        self._snapshots: dict[tuple[int, int], Subscribed] = {}
+        self.shared = Shared()
 
     @property
     def place(self) -> int:
@@ -119,7 +128,7 @@ class Room:
     @property
     def has_live(self) -> bool:
         """Whether a flush would have anybody to write to."""
-        return any(self.live)
+        return bool(self._audience())
 
     def load(self, head: int, state: Iterable[RoomEvent], now_ms: int) -> None:
         """Take over what was known before the window begins: nothing of this room is between ``head`` and it."""
@@ -138,21 +147,16 @@ class Room:
         """Move window, state and head over what is pending, and say what to write to whom; None where nothing is."""
         if self.pending and self.pending[0].stream is not self.stream:
             self._move()
-        parts = self._restart_parts()
+        parts = self._restart_parts() if self.restarting else []
         batch = self._take_batch()
         for event in batch:
             self._advance(event)
-        self._snapshots.clear()
+        self.shared.forget()
         self.told_ms = now_ms
         if batch:
-            parts += [
-                Part(b"".join([event.frame(codec) for event in batch]), list(clients.items()))
-                for codec, clients in self._in_use()
-            ]
-        woken = [
-            waiting for waiting in self.ahead if waiting.generation != self.generation or waiting.cursor <= self.place
-        ]
-        self.ahead.difference_update(woken)
+            for codec, clients, writes in self._audience():
+                parts.append(Part(b"".join([event.frame(codec) for event in batch]), clients, writes))
+        woken = self._wake() if self.ahead else []
         if not parts and not woken:
             return None
         self.flushed_ms = now_ms
@@ -179,10 +183,12 @@ class Room:
     def enter(self, subscription: Subscription, write: Write) -> None:
         """Make a subscription that was brought up to ``place`` live: written to from the next flush on."""
         self.live[subscription.codec.index][subscription] = write
+        self._audiences = None
 
     def leave_live(self, subscription: Subscription) -> None:
         """Write to a subscription no more, from the next flush on: one that has begun still includes it."""
-        self.live[subscription.codec.index].pop(subscription, None)
+        if self.live[subscription.codec.index].pop(subscription, None) is not None:
+            self._audiences = None
 
     def leave(self, subscription: Subscription) -> None:
         """Forget a subscription."""
@@ -195,6 +201,11 @@ class Room:
         """Write nothing more to a subscription in the flush under way."""
         if self.flush is not None:
             self.flush.gone.add(subscription)
+
+    def dissolve(self) -> None:
+        """Nobody asks for this room any more: let go of what holds it, since nothing waits for the cycle collector."""
+        self.state.clear()
+        self.shared.forget()
 
     def after(self, offset: int) -> Iterator[RoomEvent]:
         """The events in memory with offsets above ``offset``, oldest first."""
@@ -214,51 +225,35 @@ class Room:
             self.events.popleft()
             self.floor = event.offset
 
-    def snapshot_frame(self, codec: Codec, *, last: int = 0, request_id: int | None = None) -> bytes:
-        """A `Subscribed` that starts a client from the state, as a frame.
-
-        Its events are gathered once per codec and ``last``, and shared by all who ask between two flushes.
-        """
-        message = self._snapshots.get((codec.index, last))
-        if message is None:
-            if len(self._snapshots) >= SNAPSHOTS_MAX:
-                self._snapshots.clear()
-            message = self._snapshots[codec.index, last] = Subscribed(
-                room=self.name,
-                epoch=self.stream.epoch,
-                head=self.place,
-                recovered=False,
-                state=_encoded(self.state.values(), codec),
-                recent=_encoded(self._newest(last, codec), codec),
-            )
-        return codec.frame(msgspec.structs.replace(message, head=self.place, id=request_id))
-
-    def _newest(self, count: int, codec: Codec) -> list[RoomEvent]:
-        newest: list[RoomEvent] = []
-        size = 0
-        for event in islice(reversed(self.events), count):
-            size += len(event.frame(codec))
-            if size > RECENT_BYTES_MAX:
-                break
-            newest.append(event)
-        return newest[::-1]
-
-    def _in_use(self) -> list[tuple[Codec, dict[Subscription, Write]]]:
-        return [(codec, self.live[codec.index]) for codec in ALL_CODECS if self.live[codec.index]]
+    def _audience(self) -> list[_Audience]:
+        if self._audiences is None:
+            self._audiences = [
+                _Audience(codec, list(clients), list(clients.values()))
+                for codec in ALL_CODECS
+                if (clients := self.live[codec.index])
+            ]
+        return self._audiences
 
     def _restart_parts(self) -> list[Part]:
         """Tell live clients of an older generation to start over, as of before what is pending."""
-        if not self.restarting:
-            return []
         self.restarting = False
         parts: list[Part] = []
-        for codec, clients in self._in_use():
-            old = [(client, write) for client, write in clients.items() if client.generation != self.generation]
-            for client, _ in old:
+        for codec in ALL_CODECS:
+            clients = self.live[codec.index]
+            old = [client for client in clients if client.generation != self.generation]
+            for client in old:
                 client.generation = self.generation
             if old:
-                parts.append(Part(self.snapshot_frame(codec), old))
+                parts.append(Part(self.shared.snapshot_frame(self, codec), old, [clients[client] for client in old]))
         return parts
+
+    def _wake(self) -> list[Subscription]:
+        """Those who were ahead and are no more."""
+        woken = [
+            waiting for waiting in self.ahead if waiting.generation != self.generation or waiting.cursor <= self.place
+        ]
+        self.ahead.difference_update(woken)
+        return woken
 
     def _take_batch(self) -> list[RoomEvent]:
         """The pending events up to the first that moves the room to another stream."""
@@ -282,7 +277,7 @@ class Room:
         self.head = None
         self.floor = stream.floor
         self.events.clear()
-        self._snapshots.clear()
+        self.shared.forget()
 
     def _advance(self, event: RoomEvent) -> None:
         event.prev = self.head
@@ -312,8 +307,3 @@ class Room:
 
 def _state_size(event: RoomEvent) -> int:
     return len(event.value) + STATE_ENTRY_BYTES
-
-
-def _encoded(events: Iterable[RoomEvent], codec: Codec) -> list[Event]:
-    # msgspec writes a Raw as it stands, whatever type the field has: so nothing is encoded twice.
-    return cast(list[Event], [msgspec.Raw(payload_of(event.frame(codec.plain))) for event in events])

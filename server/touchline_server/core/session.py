@@ -138,8 +138,9 @@ class Session:
         if subscription.phase is Phase.LEFT:
             return
         if step.next is Next.LIVE and not self.paused and subscription.cursor == subscription.room.place:
-            subscription.phase = Phase.LIVE
-            subscription.room.enter(subscription, self.write)
+            subscription.go_live(self.write)
+        elif step.next is Next.CLOSE:
+            self.closing = codes.TOO_SLOW
         elif step.next in (Next.LIVE, Next.STEP):
             self._behind.append(subscription)
 
@@ -154,12 +155,12 @@ class Session:
         self._leave(subscription)
         self._error(error, message, subscription.room.name, subscription.request_id)
 
-    def pause(self) -> None:
-        """The client takes no more: all that is live becomes a cursor."""
+    def pause(self, now_ms: int) -> None:
+        """The client takes no more: all that is live becomes a cursor. ``now_ms`` is of a clock that never jumps."""
         self.paused = True
         for subscription in self.subscriptions.values():
             if subscription.phase is Phase.LIVE:
-                subscription.fall_behind()
+                subscription.fall_behind(now_ms)
                 self._behind.append(subscription)
 
     def resume(self) -> None:
@@ -172,6 +173,11 @@ class Session:
         for subscription in list(self.subscriptions.values()):
             self._leave(subscription)
         self._behind.clear()
+
+    def behind_since(self) -> int | None:
+        """Since when it has not been live in all rooms where it was; None where it is."""
+        times = [subscription.behind_since_ms for subscription in self.subscriptions.values()]
+        return min((time for time in times if time is not None), default=None)
 
     def heard_since(self, time_ms: int) -> bool:
         """Whether any of its live rooms was flushed, so that the client heard something, since ``time_ms``."""

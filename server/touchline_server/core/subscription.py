@@ -13,25 +13,24 @@ Rules:
 1. Nothing of a room is written before its `subscribed`, and nothing twice. What a step returns is written at once,
    before the loop does anything else.
 2. The cursor moves only over what was returned to be written, or said to be skipped.
-3. What only the log holds is read by the shell and handed to `replay`: at most ``replay_left`` offsets a catch-up. A
-   client further behind, or behind what the log holds, starts over from the state and is told.
+3. What only the log holds is read by the shell and handed to `replay`: at most ``replay_left`` offsets a catch-up.
+4. A client further behind, or behind what the log holds, starts over from the state and is told, if it joins with such
+   a cursor or wants the ``latest`` anyway. One that was promised ``all`` is closed: it can resume, and is told then.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from enum import Enum, auto
 from typing import TYPE_CHECKING, NamedTuple
 
 from touchline_protocol.codecs import Codec
-from touchline_protocol.messages import RoomRequest, Skipped, Subscribed
+from touchline_protocol.messages import RoomRequest, Subscribed
 
+from .shared import encode
 from .stream import RoomEvent, Stream
 
 if TYPE_CHECKING:
-    from .room import Room
+    from .room import Room, Write
     from .session import Session
-
-STEP_BYTES = 64 * 1024
-"""What one step writes, give or take its last event: about a write buffer, so flow control has a say after each."""
 
 
 class Phase(Enum):
@@ -52,6 +51,7 @@ class Next(Enum):
     LOG = auto()  # the shell reads `wanted` from the log, and calls `replay` or `lost`
     END = auto()  # the shell asks for the log's end, and calls `ended`: is this cursor one of the future, or of no log?
     WAIT = auto()  # nothing, until the room has reached the cursor
+    CLOSE = auto()  # the connection is closed: what the client was promised is not there any more
 
 
 class Step(NamedTuple):
@@ -70,9 +70,13 @@ class Wanted(NamedTuple):
 
 
 class Subscription:
-    """One client in one room. ``cursor`` is the last offset that the client was brought, while it is not live."""
+    """One client in one room. ``cursor`` is the last offset that the client was brought, while it is not live.
+
+    ``behind_since_ms`` is when it was live last, None while it is live or has not been yet.
+    """
 
     __slots__ = (
+        "behind_since_ms",
         "codec",
         "cursor",
         "generation",
@@ -101,14 +105,22 @@ class Subscription:
         self.cursor = -1 if request.after is None else request.after
         self.replay_records_max = replay_records_max
         self.replay_left = replay_records_max
+        self.behind_since_ms: int | None = None
         self.replayed: int | None = None
         """The room's newest offset in what this catch-up read from the log: the ``prev`` of the next one there."""
 
-    def fall_behind(self) -> None:
+    def go_live(self, write: "Write") -> None:
+        """Nothing is missing: the room's flushes write to the client from the next one on."""
+        self.phase = Phase.LIVE
+        self.behind_since_ms = None
+        self.room.enter(self, write)
+
+    def fall_behind(self, now_ms: int) -> None:
         """The client takes no more: a live subscription becomes a cursor at the room's place."""
         if self.phase is Phase.LIVE:
             self.room.leave_live(self)
             self.phase = Phase.BEHIND
+            self.behind_since_ms = now_ms
             self.cursor = self.room.place
             self.replay_left = self.replay_records_max
             self.replayed = None
@@ -136,8 +148,8 @@ class Subscription:
             self.replayed = event.offset
         self.replay_left -= reached - self.cursor
         self.cursor = reached
-        data, _, _ = self._encode(events, bytes_max=None)
-        return Step(greeting + data, Next.STEP)
+        caught = encode(self.room, self.codec, events, cursor=reached, latest=self.latest, bytes_max=None)
+        return Step(greeting + caught.data, Next.STEP)
 
     def ended(self, end: int | None) -> Step:
         """The log's end after `Next.END`, None where it could not be asked: wait there, or start over."""
@@ -147,6 +159,12 @@ class Subscription:
             return self.lost()
         return self._wait()
 
+    def out_of_reach(self) -> Step:
+        """What is missing is not in the log any more, or too much to be read."""
+        if self.latest or self.phase is Phase.JOINING:
+            return self.lost()
+        return Step(b"", Next.CLOSE)
+
     def lost(self) -> Step:
         """The cursor cannot be honoured: start over from the state, and say so."""
         room = self.room
@@ -154,7 +172,7 @@ class Subscription:
         self.generation = room.generation
         request_id, last = (self.request_id, self.request.last) if self.phase is Phase.JOINING else (None, 0)
         self.phase = Phase.BEHIND
-        data = room.snapshot_frame(self.codec, last=last, request_id=request_id)
+        data = room.shared.snapshot_frame(room, self.codec, last=last, request_id=request_id)
         self.cursor = room.place
         return Step(data, Next.LIVE)
 
@@ -179,16 +197,13 @@ class Subscription:
     def _from_log(self) -> Step:
         # Offsets may have holes: their distance is the most that the records to read can be.
         if self.room.floor - self.cursor > self.replay_left:
-            return self.lost()
+            return self.out_of_reach()
         return Step(b"", Next.LOG)
 
     def _from_window(self) -> Step:
-        data, cursor, whole = self._encode(self.room.after(self.cursor))
-        if not whole:
-            self.cursor = cursor
-            return Step(data, Next.STEP)
-        self.cursor = self.room.place
-        return Step(data, Next.LIVE)
+        data, cursor, whole = self.room.shared.caught_up(self.room, self.codec, self.cursor, latest=self.latest)
+        self.cursor = self.room.place if whole else cursor
+        return Step(data, Next.LIVE if whole else Next.STEP)
 
     def _greeting(self) -> bytes:
         """`subscribed` for a cursor that is honoured, where it is still to be said."""
@@ -200,26 +215,3 @@ class Subscription:
             room=room.name, epoch=room.stream.epoch, head=room.place, recovered=True, id=self.request_id
         )
         return self.codec.frame(message)
-
-    def _encode(self, events: Iterable[RoomEvent], bytes_max: int | None = STEP_BYTES) -> tuple[bytes, int, bool]:
-        """The frames of ``events`` up to ``bytes_max``, joined; the last offset in them; and whether that was all."""
-        frames: list[bytes] = []
-        skipped: list[int] = []
-        size = 0
-        cursor = self.cursor
-        whole = True
-        for event in events:
-            if bytes_max is not None and size >= bytes_max:
-                whole = False
-                break
-            cursor = event.offset
-            if self.latest and self.room.is_obsolete(event):
-                skipped.append(event.offset)
-            else:
-                frames.append(event.frame(self.codec))
-                size += len(frames[-1])
-        if skipped:
-            # Said before the events, so that what is left out between two of them is no gap to the client.
-            said = Skipped(room=self.room.name, from_=skipped[0], to=skipped[-1], count=len(skipped))
-            frames.insert(0, self.codec.frame(said))
-        return b"".join(frames), cursor, whole

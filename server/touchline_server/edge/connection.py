@@ -31,6 +31,7 @@ from touchline_protocol.fan_out import EVENT_STREAM
 from touchline_protocol.frames import OP_BINARY
 from touchline_protocol.messages import RoomRequest
 from touchline_server.core.session import Session
+from touchline_server.core.subscription import Step, Subscription
 
 from . import event_stream, handshake
 
@@ -64,7 +65,7 @@ class Connection(asyncio.Protocol):
         "_opening",
         "_protocol",
         "edge",
-        "paused_at",
+        "paused_ms",
         "queued",
         "session",
         "spoke_ms",
@@ -78,7 +79,7 @@ class Connection(asyncio.Protocol):
         self.session: Session | None = None
         self.queued = False
         self.spoke_ms = 0
-        self.paused_at: float | None = None
+        self.paused_ms: int | None = None
         self._ended = False
         self._fragments: bytearray | None = None
         self._opening: handshake.Opening | None = handshake.Opening(edge.settings)
@@ -114,17 +115,19 @@ class Connection(asyncio.Protocol):
         """The connection is gone."""
         self._leave()
         self.edge.remove(self)
+        if self._protocol is not None:
+            handshake.let_go(self._protocol)
 
     def pause_writing(self) -> None:
         """The client takes no more: it becomes a cursor."""
-        self.paused_at = self.edge.time()
+        self.paused_ms = self.edge.now_ms()
         self.transport.pause_reading()
         if self.session is not None:
-            self.session.pause()
+            self.session.pause(self.paused_ms)
 
     def resume_writing(self) -> None:
         """The client takes again, and catches up."""
-        self.paused_at = None
+        self.paused_ms = None
         if not self.transport.is_closing():
             self.transport.resume_reading()
         if self.session is not None:
@@ -137,6 +140,13 @@ class Connection(asyncio.Protocol):
             return
         self.spoke_ms = self.edge.now_ms()
         self.transport.write(data)
+
+    def stepped(self, subscription: Subscription, step: Step) -> None:
+        """Write what a step of a catch-up brings, and go on as it says."""
+        self.say(step.data)
+        subscription.session.stepped(subscription, step)
+        if subscription.session.closing is not None:
+            self.close(subscription.session.closing)
 
     def answer(self) -> None:
         """Write what the session answers, and close if it says so."""
@@ -200,6 +210,7 @@ class Connection(asyncio.Protocol):
             self._respond(protocol, request, event_stream.refusal(request, refused, origins, self.edge.random))
             return
         self._protocol = None
+        handshake.let_go(protocol)
         self.say(event_stream.head(request, origins, self.edge.random))
         self.edge.heard(self)
         self.edge.turns.catch_up(self)

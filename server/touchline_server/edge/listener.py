@@ -143,28 +143,32 @@ class Edge:
             self.closing(connection)  # also where it is no WebSocket yet, and so has nothing to be closed with
         for connection in _late(self._closing, now):
             connection.abort()
-        self._look_at_some(now)
+        self._look_at_some()
         self.hub.tidy(self.now_ms())
 
-    def _look_at_some(self, now: float) -> None:
+    def _look_at_some(self) -> None:
         """Heartbeats and slow clients: a part of all connections, so that all have their turn twice per heartbeat."""
         if not self._round:
             self._round = list(self._connections)
             ticks = self.settings.heartbeat_ms / 2000 / TICK_S
             # Of the round, not of the connections: many may go while it lasts, and it has to end in time all the same.
             self._round_step = 1 + int(len(self._round) / ticks)
-        quiet_since = self.now_ms() - self.settings.heartbeat_ms // 2
+        now_ms = self.now_ms()
         for _ in range(min(len(self._round), self._round_step)):
-            self._look_at(self._round.pop(), now, quiet_since)
+            self._look_at(self._round.pop(), now_ms)
 
-    def _look_at(self, connection: Connection, now: float, quiet_since: int) -> None:
+    def _look_at(self, connection: Connection, now_ms: int) -> None:
         session = connection.session
         if session is None or session.state is not SessionState.OPEN:
             return  # nothing is said before the welcome
-        if connection.paused_at is not None:
-            if now - connection.paused_at > self.settings.lag_seconds_max:
-                connection.close(codes.TOO_SLOW)
-        elif connection.spoke_ms < quiet_since and not session.heard_since(quiet_since):
+        lag_ms = self.settings.lag_seconds_max * 1000
+        quiet_since = now_ms - self.settings.heartbeat_ms // 2
+        since = [time for time in (connection.paused_ms, session.behind_since()) if time is not None]
+        if since and now_ms - min(since) > lag_ms:
+            connection.close(codes.TOO_SLOW)
+        elif (
+            connection.paused_ms is None and connection.spoke_ms < quiet_since and not session.heard_since(quiet_since)
+        ):
             connection.say(_BEATS[session.codec])
 
     def _say_goaway(self) -> None:

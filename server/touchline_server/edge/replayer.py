@@ -15,8 +15,9 @@ from touchline_protocol import codes
 from touchline_protocol.errors import LogUnavailable
 from touchline_protocol.records import Record
 from touchline_server.core.hub import Hub
+from touchline_server.core.shared import STEP_BYTES
 from touchline_server.core.stream import RoomEvent
-from touchline_server.core.subscription import STEP_BYTES, Next, Phase, Step, Subscription, Wanted
+from touchline_server.core.subscription import Next, Phase, Step, Subscription, Wanted
 
 if TYPE_CHECKING:
     from .connection import Connection
@@ -94,8 +95,7 @@ class Replayer:
                     self.fetch(subscription, need)
                 continue
             if subscription.phase is not Phase.LEFT:
-                connection.say(step.data)
-                subscription.session.stepped(subscription, step)
+                connection.stepped(subscription, step)
                 turns.catch_up(connection)
 
     async def _end(self, subscription: Subscription) -> Step:
@@ -117,12 +117,12 @@ class Replayer:
             if wanted.after >= wanted.up_to:
                 break
             if wanted.up_to - wanted.after > subscription.replay_left:
-                return subscription.lost()
+                return subscription.out_of_reach()
             replayed = await self._source.read(wanted, CHUNK_RECORDS)
             if _is_over(subscription):
                 break
             if replayed is None:
-                return subscription.lost()
+                return subscription.out_of_reach()
             events = self._hub.replayed(subscription.room, wanted.stream, replayed.records)
             for part, reached in _parts(events, replayed.reached):
                 connection.say(subscription.replay(part, reached).data)

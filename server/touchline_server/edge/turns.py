@@ -1,7 +1,7 @@
 """The turns of an edge: what is written when, so that no room and no client keeps the others waiting.
 
-A turn is one callback of the event loop. In each turn go out: a slice of a large flush that is under way, the flushes
-of rooms that have something to send, and steps of clients that catch up; each within a budget. Between two turns the
+A turn is one callback of the event loop. In each turn go out: the flushes of rooms that have something to send, a slice
+of a large flush that is under way, and steps of clients that catch up; each within a budget. Between two turns the
 loop serves sockets and the log.
 
 Rules:
@@ -31,7 +31,7 @@ CATCH_UP_STEPS = 256
 
 
 class Writing:
-    """A flush under way, and how far it is."""
+    """A large flush under way, and how far it is."""
 
     __slots__ = ("flush", "part", "position")
 
@@ -40,22 +40,23 @@ class Writing:
         self.part = 0
         self.position = 0
 
-    def write(self, clients_max: int) -> int:
-        """Write to the next clients; returns to how many."""
-        flush = self.flush
-        if self.part == len(flush.parts):
-            return 0
-        data, clients = flush.parts[self.part]
-        chunk = clients[self.position : self.position + clients_max]
-        self.position += len(chunk)
-        if self.position >= len(clients):
+    def write(self, clients_max: int) -> None:
+        """Write to the next clients, of one part."""
+        gone = self.flush.gone
+        data, clients, writes = self.flush.parts[self.part]
+        begin, end = self.position, self.position + clients_max
+        if gone:
+            chunk = [
+                write for client, write in zip(clients[begin:end], writes[begin:end], strict=True) if client not in gone
+            ]
+        else:
+            chunk = writes[begin:end]
+        self.position = end
+        if end >= len(writes):
             self.part += 1
             self.position = 0
-        if flush.gone:
-            chunk = [client for client in chunk if client[0] not in flush.gone]
-        for _, write in chunk:
+        for write in chunk:
             write(data)
-        return len(chunk)
 
     @property
     def done(self) -> bool:
@@ -109,37 +110,41 @@ class Turns:
             self.wake()
 
     def _take_turn(self) -> bool:
-        more_large = self._go_on_with_large()
-        more_ready = self._flush_ready()
+        now_ms = self._now_ms()
+        left = self._flush_ready(now_ms)
+        # However much there is of small rooms, a large one gets on.
+        self._go_on_with_large(now_ms, max(left, self._clients_max // 2, 1))
         more_behind = self._bring_up()
-        return more_large or more_ready or more_behind
+        return bool(self._large) or self._hub.has_ready or more_behind
 
-    def _go_on_with_large(self) -> bool:
-        if self._large:
-            writing = self._large.popleft()
-            writing.write(self._clients_max)
-            self._put_back(writing)
-        return bool(self._large)
+    def _flush_ready(self, now_ms: int) -> int:
+        """Flush rooms, and return what is left of the turn's writes. A room with more clients goes on in slices."""
+        left = self._clients_max
+        while left > 0 and (flush := self._hub.next_flush(now_ms)) is not None:
+            size = flush.size
+            if size > left:
+                self._large.append(Writing(flush))
+                break
+            for data, _, writes in flush.parts:
+                for write in writes:
+                    write(data)
+            self._end(flush, now_ms)
+            left -= max(1, size)
+        return left
 
-    def _flush_ready(self) -> bool:
-        """Flush rooms until the budget is used up; what is left of a large one goes on in later turns."""
-        budget = self._clients_max
-        while budget > 0:
-            flush = self._hub.next_flush(self._now_ms())
-            if flush is None:
-                return bool(self._large)
-            writing = Writing(flush)
-            while budget > 0 and not writing.done:
-                budget -= max(1, writing.write(budget))
-            self._put_back(writing)
-        return True
-
-    def _put_back(self, writing: Writing) -> None:
-        if not writing.done:
-            self._large.append(writing)
+    def _go_on_with_large(self, now_ms: int, clients_max: int) -> None:
+        if not self._large:
             return
-        self._hub.end_flush(writing.flush, self._now_ms())
-        for subscription in writing.flush.woken:
+        writing = self._large.popleft()
+        writing.write(clients_max)
+        if writing.done:
+            self._end(writing.flush, now_ms)
+        else:
+            self._large.append(writing)
+
+    def _end(self, flush: Flush, now_ms: int) -> None:
+        self._hub.end_flush(flush, now_ms)
+        for subscription in flush.woken:
             subscription.session.woken(subscription)
             self.catch_up(cast("Connection", subscription.session.client))
 
@@ -160,10 +165,8 @@ class Turns:
         if session is None or subscription is None:
             return 0
         step = subscription.catch_up()
-        connection.say(step.data)
+        connection.stepped(subscription, step)
         if step.next in (Next.LOG, Next.END):
             self._fetch(subscription, step.next)
-        else:
-            session.stepped(subscription, step)
         self.catch_up(connection)
         return len(step.data)

@@ -29,6 +29,8 @@ from aiokafka.protocol.types import (
 from aiokafka.record.memory_records import MemoryRecords
 from aiokafka.structs import TopicPartition
 
+from touchline_protocol.records import Record
+
 from .kafka_topics import NO_LEADER, Topic, Uuid, error_of
 
 OFFSET_OUT_OF_RANGE = 1
@@ -140,6 +142,13 @@ class _FetchRequest(Request[_FetchStruct]):  # type: ignore[misc]
         return request_struct_class(_CONSUMER, *self._limits, READ_COMMITTED, *_NO_SESSION, self._topics, [], "", {})
 
 
+class _Records(PartitionRecords):  # type: ignore[misc]
+    """Hands out the records as they were decoded: a `ConsumerRecord` of each would cost as much as the decoding."""
+
+    def _consumer_record(self, _place: TopicPartition, record: Record) -> Record:
+        return record
+
+
 class Fetched(NamedTuple):
     """A broker's answer for one partition. ``data`` holds whole record batches, and perhaps a part of one more."""
 
@@ -164,7 +173,7 @@ class Fetched(NamedTuple):
             KafkaError: the data is damaged, or compressed by a method that is not installed.
         """
         place = TopicPartition(topic, self.partition)
-        return PartitionRecords(place, MemoryRecords(self.data), self.aborted, offset, None, None, True, READ_COMMITTED)
+        return _Records(place, MemoryRecords(self.data), self.aborted, offset, None, None, True, READ_COMMITTED)
 
 
 async def fetch(

@@ -11,7 +11,7 @@ const LATENCIES_MAX = 50;
 
 const cards = new Map();
 const detail = new Detail();
-const figures = { events: 0, gaps: 0, latencies: [] };
+const figures = { events: 0, gaps: 0, healed: 0, latencies: [] };
 let client = null;
 let opened = null; // the id of the open match
 
@@ -42,6 +42,9 @@ const handlers = {
   gap() {
     figures.gaps += 1;
   },
+  healed() {
+    figures.healed += 1;
+  },
   refused(room, message) {
     setText(byId("empty"), `${room}: ${message}`);
     byId("empty").hidden = false;
@@ -70,8 +73,9 @@ function measure(ts) {
 
 function showFigures() {
   setText(byId("events"), figures.events.toLocaleString("en"));
-  setText(byId("gaps"), figures.gaps.toLocaleString("en"));
-  byId("gaps-box").classList.toggle("bad", figures.gaps > 0);
+  const { gaps, healed } = figures;
+  setText(byId("gaps"), gaps ? `${gaps.toLocaleString("en")}, ${healed.toLocaleString("en")} healed` : "0");
+  byId("gaps-box").classList.toggle("bad", gaps > healed);
   const sorted = [...figures.latencies].sort((one, other) => one - other);
   // Below zero means that the clocks of this machine and of the log differ by more than the latency.
   if (sorted.length) setText(byId("latency"), `${Math.max(0, sorted[sorted.length >> 1])} ms`);

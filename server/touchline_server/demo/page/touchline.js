@@ -2,75 +2,103 @@
  * A small browser client of Touchline's protocol, version 1, over the JSON subprotocol.
  *
  * It keeps one connection, joins rooms on it, comes back after a loss with each room's cursor, and checks every event
- * against the one before it. It knows nothing of football and nothing of the page.
+ * against the one before it: "Following a room" in protocol/README.md has the rules. It knows nothing of football and
+ * nothing of the page.
  *
  * It reports to `handlers`, all of them optional:
  *   status(state, detail)     "connecting" | "live" | "waiting" (detail: ms until the next try) | "closed" (detail: why)
  *   reset(room, state, recent)  the room starts over: forget it, `state` is the newest event of each key
  *   event(event, isFresh)     an event in order; isFresh is false for those that were caught up on
- *   gap(room, from, to)       offsets between these two are missing, and nobody said that they would be
+ *   gap(room, from, to)       events after `from` and up to `to` are missing, though nobody said that they would be:
+ *                             they are asked for again, and nothing that came after them is taken before them
+ *   healed(room)              what was missing has come; where the server does not have it, there is a reset instead
  *   refused(room, message)    the room cannot be had
  */
 
 const SUBPROTOCOL = "touchline.v1.json";
-const BACKOFF_MS = 500;
-const BACKOFF_MS_MAX = 15_000;
+const BACKOFF_MS = 500; // the longest first wait; each further one may be twice as long
+const BACKOFF_MS_MAX = 30_000;
+const STABLE_MS = 5_000; // a connection that lived so long was a success: the next wait is a short one again
+const GOAWAY_MS_MAX = 300_000; // no drain takes longer, and a mistake must not keep pages away for days
 const WELCOME_MS_MAX = 10_000; // from the first try to connect to the welcome
-const RETRY_ROOM_MS = 1_000;
-const ROOMS_PER_SUBSCRIBE_MAX = 100;
 const SILENT_HEARTBEATS = 2; // as long without a word, and the connection is dead, whatever the browser thinks
-const GIVE_UP_CODES = new Set([1002, 1003, 1007, 1009]);
+const ROOMS_PER_SUBSCRIBE_MAX = 100;
+const GIVE_UP_CLOSES = new Set([1002, 1003, 1007, 1009]);
+const GIVE_UP_ERRORS = new Set(["bad_message", "unknown_type", "out_of_order"]); // of a message, not of a room in it
 
-const givesUp = (code) => GIVE_UP_CODES.has(code) || (code >= 4500 && code <= 4999);
+const givesUp = (code) => GIVE_UP_CLOSES.has(code) || (code >= 4500 && code <= 4999);
+const now = () => performance.now(); // unlike the time of day it never goes back
+const bytesOf = (text) => new TextEncoder().encode(text).length;
+
+/** How long to wait before another try: with full jitter, so that not all pages come back at once. */
+const backoffMs = (triesBefore) => Math.random() * Math.min(BACKOFF_MS_MAX, BACKOFF_MS * 2 ** triesBefore);
+
+/**
+ * A room that is followed. `epoch` and `cursor` say where to go on, once there is an epoch; `covered` is how far nothing
+ * can be missing. `asked` is the id of the newest subscribe, 0 where the server does not count us in. `gap` is one that
+ * has not healed: found at `cursor`, with events missing up to `to`.
+ */
+const newRoom = (last, deliver) => ({
+  last,
+  deliver,
+  epoch: null,
+  cursor: -1,
+  covered: -1,
+  head: -1,
+  asked: 0,
+  isJoined: false,
+  retries: 0,
+  gap: null,
+});
 
 export class Touchline {
   #url;
   #handlers;
   #socket = null;
-  #rooms = new Map(); // name -> {last, deliver, epoch, seen, told, head, joined}
+  #rooms = new Map(); // by name
+  #requestId = 0;
+  #messageBytesMax = 0;
   #attempt = 0;
-  #welcomed = false;
-  #goawayMs = null;
+  #welcomedAt = null; // null: there is no connection, or it was not greeted yet
+  #leaveAt = null; // when to connect anew, as a goaway said
   #retryTimer = 0;
   #silenceTimer = 0;
   #silenceMs = WELCOME_MS_MAX;
-  #isClosed = false;
+  #isClosed = false; // for good: by the user, or since the server would only refuse again
+  #isAway = false; // the page was left; the browser may keep it, and show it again
 
   constructor(url, handlers) {
     this.#url = url;
     this.#handlers = handlers;
     addEventListener("online", () => this.#retryNow());
-    addEventListener("pagehide", () => this.close());
-    addEventListener("pageshow", (shown) => shown.persisted && this.#reopen());
+    addEventListener("pagehide", () => this.#goAway());
+    addEventListener("pageshow", (shown) => shown.persisted && this.#return());
     this.#connect();
   }
 
   /** Be in `room` from now on, over all reconnects. `last`: how many of its newest events to begin with. */
   join(room, { last = 0, deliver = "all" } = {}) {
     if (this.#rooms.has(room)) return;
-    this.#rooms.set(room, { last, deliver, epoch: null, seen: -1, told: -1, head: -1, joined: false });
-    if (this.#welcomed) this.#subscribe([room]);
+    this.#rooms.set(room, newRoom(last, deliver));
+    this.#subscribe([room]);
   }
 
   leave(room) {
-    if (this.#rooms.delete(room) && this.#welcomed) this.#send({ type: "unsubscribe", rooms: [room] });
+    if (this.#rooms.get(room)?.asked) this.#send({ type: "unsubscribe", rooms: [room] });
+    this.#rooms.delete(room);
   }
 
   close() {
     this.#isClosed = true;
-    clearTimeout(this.#retryTimer);
-    this.#socket?.close(1000);
+    this.#hangUp();
   }
 
-  #reopen() {
-    this.#isClosed = false;
-    this.#retryNow();
-  }
+  // The connection: made, lost, and made again.
 
   #connect() {
+    this.#hangUp();
     this.#report("connecting");
-    this.#welcomed = false;
-    this.#goawayMs = null;
+    this.#leaveAt = null;
     this.#silenceMs = WELCOME_MS_MAX;
     const socket = new WebSocket(this.#url, SUBPROTOCOL);
     this.#socket = socket;
@@ -79,8 +107,57 @@ export class Touchline {
       socket.addEventListener(kind, (happened) => socket === this.#socket && listener(happened));
     listen("open", () => this.#send({ type: "hello", agent: "touchline-page" }));
     listen("message", ({ data }) => this.#receive(JSON.parse(data)));
-    listen("close", ({ code, reason }) => this.#lost(code, reason));
+    listen("close", ({ code, reason }) => (givesUp(code) ? this.#giveUp(`${code} ${reason}`) : this.#comeBack()));
     this.#heard();
+  }
+
+  #hangUp() {
+    clearTimeout(this.#retryTimer);
+    clearTimeout(this.#silenceTimer);
+    const socket = this.#socket;
+    this.#socket = null;
+    socket?.close(1000);
+    // A welcome alone is no success: an edge that greets and fails at once is not to be asked again and again.
+    if (this.#welcomedAt !== null && now() - this.#welcomedAt >= STABLE_MS) this.#attempt = 0;
+    this.#welcomedAt = null;
+    for (const room of this.#rooms.values()) Object.assign(room, { asked: 0, isJoined: false });
+  }
+
+  /** This connection is of no use any more: make another one, when a goaway said or after a while. */
+  #comeBack() {
+    this.#hangUp();
+    const ms = this.#leaveAt === null ? backoffMs(this.#attempt++) : this.#untilLeaveMs();
+    this.#report("waiting", ms);
+    this.#connectIn(ms);
+  }
+
+  #connectIn(ms) {
+    clearTimeout(this.#retryTimer);
+    this.#retryTimer = setTimeout(() => this.#connect(), ms);
+  }
+
+  #untilLeaveMs() {
+    return Math.max(0, (this.#leaveAt ?? 0) - now());
+  }
+
+  /** The network is there again: no need to wait any longer, but where the server asked for it. */
+  #retryNow() {
+    if (this.#socket === null && !this.#isClosed && !this.#isAway) this.#connectIn(this.#untilLeaveMs());
+  }
+
+  #goAway() {
+    this.#isAway = true;
+    this.#hangUp();
+  }
+
+  #return() {
+    this.#isAway = false;
+    this.#retryNow();
+  }
+
+  #giveUp(why) {
+    this.close();
+    this.#report("closed", `the server refused this page: ${why}`);
   }
 
   #send(message) {
@@ -89,43 +166,10 @@ export class Touchline {
 
   #heard() {
     clearTimeout(this.#silenceTimer);
-    this.#silenceTimer = setTimeout(() => {
-      const silent = this.#socket;
-      this.#lost(1006, "nothing was heard");
-      silent?.close();
-    }, this.#silenceMs);
+    this.#silenceTimer = setTimeout(() => this.#comeBack(), this.#silenceMs);
   }
 
-  #lost(code, reason) {
-    clearTimeout(this.#silenceTimer);
-    this.#socket = null;
-    this.#welcomed = false;
-    for (const room of this.#rooms.values()) room.joined = false;
-    if (this.#isClosed) return;
-    if (givesUp(code)) {
-      this.#report("closed", `the server refused this page: ${code} ${reason}`);
-      return;
-    }
-    this.#waitThenConnect(this.#goawayMs ?? this.#backoffMs());
-  }
-
-  #backoffMs() {
-    const most = Math.min(BACKOFF_MS_MAX, BACKOFF_MS * 2 ** this.#attempt);
-    this.#attempt += 1;
-    return most * (0.5 + Math.random() / 2); // so that not all pages come back at once
-  }
-
-  #waitThenConnect(ms) {
-    this.#report("waiting", ms);
-    clearTimeout(this.#retryTimer);
-    this.#retryTimer = setTimeout(() => this.#connect(), ms);
-  }
-
-  #retryNow() {
-    if (this.#socket || this.#isClosed) return;
-    clearTimeout(this.#retryTimer);
-    this.#connect();
-  }
+  // What the server says.
 
   #receive(message) {
     this.#heard();
@@ -141,64 +185,110 @@ export class Touchline {
       case "error":
         return this.#error(message);
       case "goaway":
-        this.#goawayMs = message.reconnect_ms;
-        return undefined;
+        return this.#goaway(message);
       default: // a beat, or something from a newer server
         return undefined;
     }
   }
 
-  #welcome({ heartbeat_ms: heartbeatMs }) {
-    this.#silenceMs = heartbeatMs * SILENT_HEARTBEATS + 1_000;
+  #welcome({ heartbeat_ms: heartbeatMs, limits }) {
+    this.#silenceMs = heartbeatMs * SILENT_HEARTBEATS;
+    this.#messageBytesMax = limits.message_bytes_max;
+    this.#welcomedAt = now();
     this.#heard();
-    this.#attempt = 0;
-    this.#welcomed = true;
     this.#report("live");
     this.#subscribe([...this.#rooms.keys()]);
   }
 
+  /** Ask for rooms, each from its cursor. Without a connection this waits for the welcome. */
   #subscribe(names) {
-    const requests = names.map((name) => {
-      const { last, deliver, epoch, seen } = this.#rooms.get(name);
-      return epoch === null ? { room: name, last, deliver } : { room: name, epoch, after: seen, last, deliver };
+    if (this.#welcomedAt === null || names.length === 0) return;
+    const rooms = names.map((name) => {
+      const { last, deliver, epoch, cursor } = this.#rooms.get(name);
+      return epoch === null ? { room: name, last, deliver } : { room: name, epoch, after: cursor, last, deliver };
     });
-    for (let at = 0; at < requests.length; at += ROOMS_PER_SUBSCRIBE_MAX) {
-      this.#send({ type: "subscribe", rooms: requests.slice(at, at + ROOMS_PER_SUBSCRIBE_MAX) });
+    const message = { type: "subscribe", rooms, id: this.#requestId + 1 };
+    const isTooMuch = names.length > ROOMS_PER_SUBSCRIBE_MAX || bytesOf(JSON.stringify(message)) > this.#messageBytesMax;
+    if (isTooMuch && names.length > 1) {
+      const half = names.length >> 1;
+      this.#subscribe(names.slice(0, half));
+      this.#subscribe(names.slice(half));
+      return;
     }
+    this.#requestId = message.id;
+    for (const name of names) this.#rooms.get(name).asked = message.id;
+    this.#send(message);
   }
 
-  #subscribed({ room: name, epoch, head, recovered, state = [], recent = [] }) {
+  #subscribed({ room: name, epoch, head, recovered, state = [], recent = [], id = null }) {
     const room = this.#rooms.get(name);
-    if (!room) return;
-    Object.assign(room, { epoch, head, joined: true });
-    if (recovered) return;
-    room.seen = room.told = head;
-    this.#handlers.reset?.(name, state, recent);
+    // With an id it answers the subscribe of that id, and only the newest counts. Without one the room starts over.
+    if (!room || (id === null ? !room.isJoined : id !== room.asked)) return;
+    Object.assign(room, { epoch, head, isJoined: true, retries: 0 });
+    if (recovered) {
+      room.covered = room.cursor; // not the head: what lies between is still to come
+    } else {
+      Object.assign(room, { cursor: head, covered: head, gap: null });
+      this.#handlers.reset?.(name, state, recent);
+    }
   }
 
   #event(event) {
     const room = this.#rooms.get(event.room);
-    if (!room?.joined || event.offset <= room.seen) return;
-    const known = Math.max(room.seen, room.told);
-    if (event.prev !== null && event.prev > known) this.#handlers.gap?.(event.room, known, event.prev);
-    room.seen = event.offset;
+    if (!room?.isJoined || event.offset <= room.cursor) return;
+    if (event.prev !== null && event.prev > room.covered) {
+      this.#missed(event.room, room, event.prev);
+      return;
+    }
+    room.cursor = event.offset;
+    room.covered = Math.max(room.covered, event.offset);
     this.#handlers.event?.(event, event.offset > room.head);
+    if (room.gap && room.covered >= room.gap.to) {
+      room.gap = null;
+      this.#handlers.healed?.(event.room);
+    }
+  }
+
+  /** A gap: connect anew and go on from the cursor. If that brings the same gap, nobody has the events: start over. */
+  #missed(name, room, to) {
+    if (room.gap === null) this.#handlers.gap?.(name, room.covered, to);
+    if (room.gap?.cursor === room.cursor) room.epoch = null;
+    room.gap = { cursor: room.cursor, to };
+    this.#comeBack();
   }
 
   /** The cursor stays: what was left out is vouched for only by the newer events, which are still to come. */
   #skipped({ room: name, to }) {
     const room = this.#rooms.get(name);
-    if (room) room.told = Math.max(room.told, to);
+    if (room?.isJoined) room.covered = Math.max(room.covered, to);
   }
 
-  #error({ code, message, room: name }) {
-    if (!this.#rooms.has(name)) return;
-    if (code === "unavailable") {
-      setTimeout(() => this.#welcomed && this.#rooms.get(name)?.joined === false && this.#subscribe([name]), RETRY_ROOM_MS);
-    } else if (code !== "already_subscribed") {
+  /** An error is about the rooms that were asked for under its id; one without room and id about all that we say. */
+  #error({ code, message, room: about = null, id = null }) {
+    if (about === null && id === null) {
+      if (GIVE_UP_ERRORS.has(code)) this.#giveUp(`${message} (${code})`);
+      return;
+    }
+    for (const [name, room] of [...this.#rooms]) {
+      if (room.asked === id && (about === null || about === name)) this.#refused(name, room, code, message);
+    }
+  }
+
+  #refused(name, room, code, message) {
+    if (code !== "unavailable") {
       this.#rooms.delete(name);
       this.#handlers.refused?.(name, message);
+      return;
     }
+    Object.assign(room, { asked: 0, isJoined: false });
+    const isStillWanted = () => this.#rooms.get(name) === room && room.asked === 0;
+    setTimeout(() => isStillWanted() && this.#subscribe([name]), backoffMs(room.retries++));
+  }
+
+  /** This edge serves us until we leave, at a time of our own; if it closes before, we come back at that time too. */
+  #goaway({ reconnect_ms: ms }) {
+    this.#leaveAt = now() + Math.min(Math.max(ms, 0), GOAWAY_MS_MAX);
+    this.#connectIn(this.#untilLeaveMs());
   }
 
   #report(state, detail) {

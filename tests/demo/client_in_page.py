@@ -1,0 +1,98 @@
+"""The page's client by itself, in a real browser: what it is told to do, and what it reports.
+
+The browser's clock stands still but for what `pass_ms` lets pass, and its random numbers are all a half: so waits are
+known to the millisecond, and nobody waits for them. Sockets are real.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from playwright.async_api import Page
+
+from demo.browser import open_page
+from demo.scripted_edge import DEADLINE_S, ScriptedEdge
+
+CHANCE = 0.5
+
+Report = list[Any]
+"""What a handler was called with: its name and the arguments, without one that is undefined."""
+
+START = """async (url) => {
+  const { Touchline } = await import("/touchline.js");
+  const kinds = ["status", "reset", "event", "gap", "healed", "refused"];
+  window.reports = [];
+  const report = (kind) => [kind, (...told) => reports.push([kind, ...told.filter((it) => it !== undefined)])];
+  window.client = new Touchline(url, Object.fromEntries(kinds.map(report)));
+}"""
+
+
+class ClientInPage:
+    """A `Touchline` that reports to the test."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+
+    async def join(self, room: str, **options: Any) -> None:
+        """Join, and wait until the client was answered."""
+        await self.page.evaluate("([room, options]) => client.join(room, options)", [room, options])
+        await self.until(lambda reports: any(told[0] in {"reset", "refused"} and told[1] == room for told in reports))
+
+    async def reports(self, *kinds: str) -> list[Report]:
+        """What it reported so far, of these kinds."""
+        said: list[Report] = await self.page.evaluate("reports")
+        return [report for report in said if not kinds or report[0] in kinds]
+
+    async def events(self) -> list[Any]:
+        """The data of the events that it took."""
+        return [event["data"] for _, event, _ in await self.reports("event")]
+
+    async def waits_ms(self) -> list[int]:
+        """How long it waited before each try but the first."""
+        told = await self.reports("status")
+        return [round(details[0]) for _, state, *details in told if state == "waiting"]
+
+    async def status(self) -> str:
+        """The status that it reported last."""
+        return str((await self.reports("status"))[-1][1])
+
+    async def until(self, is_so: Callable[[list[Report]], bool]) -> None:
+        """Wait for reports that fulfil ``is_so``."""
+        async with asyncio.timeout(DEADLINE_S):
+            while not is_so(await self.reports()):  # noqa: ASYNC110 - the reports are in another process
+                await asyncio.sleep(0.01)
+
+    async def until_status(self, state: str) -> None:
+        """Wait until it is in ``state``."""
+        await self.until(lambda reports: [told[1] for told in reports if told[0] == "status"][-1] == state)
+
+    async def pass_ms(self, ms: int) -> None:
+        """Let time pass for the client."""
+        await self.page.clock.run_for(ms)
+
+    async def come_back(self) -> None:
+        """Let it wait and connect again."""
+        await self.until_status("waiting")
+        times = times_live(await self.reports())
+        await self.pass_ms((await self.waits_ms())[-1] + 1)
+        await self.until(lambda reports: times_live(reports) > times)  # and it may be waiting again already
+
+
+def times_live(reports: list[Report]) -> int:
+    """How often it had a connection so far."""
+    return reports.count(["status", "live"])
+
+
+@asynccontextmanager
+async def client_in_page(edge: ScriptedEdge) -> AsyncIterator[ClientInPage]:
+    """A client that is connected to ``edge`` and in no room."""
+    async with open_page() as page:
+        await page.add_init_script(f"Math.random = () => {CHANCE}")
+        await page.clock.install(time=0)
+        await page.goto(f"{edge.url}icon.svg")
+        await page.clock.pause_at(1_000_000)
+        await page.evaluate(START, f"ws://127.0.0.1:{edge.port}/ws")
+        client = ClientInPage(page)
+        await client.until_status("live")
+        yield client

@@ -1,0 +1,94 @@
+"""A connection that ended leaves nothing that only the cycle collector could free, however it ended."""
+
+import gc
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator
+
+import pytest
+
+from node_fixture import RunningNode, eventually, running_node
+from touchline_protocol import codes
+from touchline_protocol.messages import RoomRequest, Subscribe, Subscribed
+
+ROUNDS = 3
+
+
+@pytest.fixture(autouse=True)
+def without_the_collector() -> Iterator[None]:
+    """Not `gc.DEBUG_SAVEALL`: it does not find what a suspended generator holds."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+def of_connections() -> Counter[str]:
+    """How many there are of the objects that belong to connections and rooms."""
+    kinds = Counter(f"{type(found).__module__}.{type(found).__name__}" for found in gc.get_objects())
+    names = (
+        "touchline_server.edge.connection",
+        "touchline_server.edge.handshake",
+        "touchline_server.core",
+        "websockets",
+    )
+    return Counter({kind: count for kind, count in kinds.items() if kind.startswith(names)})
+
+
+async def leave_after_joining(node: RunningNode) -> None:
+    async with node.raw() as client:
+        await client.open()
+        await client.send(Subscribe(rooms=[RoomRequest(room="score:1")]))
+        assert isinstance(await client.next(), Subscribed)
+
+
+async def be_closed(node: RunningNode) -> None:
+    async with node.raw() as client:
+        await client.request()
+        assert await client.status() == 101
+        await client.send(Subscribe(rooms=[RoomRequest(room="score:1")]))
+        assert await client.close_code() == codes.HELLO_EXPECTED.code
+
+
+async def be_refused(node: RunningNode) -> None:
+    async with node.raw() as client:
+        await client.request("/nothing")
+        assert await client.status() == 404
+
+
+async def leave_before_the_request_is_whole(node: RunningNode) -> None:
+    async with node.raw() as client:
+        await client.send_bytes(b"GET /ws HTTP/1.1\r\n")
+        await eventually(lambda: node.edge.connections > 0)
+
+
+async def watch_a_stream(node: RunningNode) -> None:
+    async with node.raw() as client:
+        await client.request("/v1/rooms/score:1/events", {"Upgrade": ""})
+        assert await client.status() == 200
+
+
+@pytest.mark.parametrize(
+    "visit", [leave_after_joining, be_closed, be_refused, leave_before_the_request_is_whole, watch_a_stream]
+)
+async def test_a_connection_that_ended_leaves_no_cycle(visit: Callable[[RunningNode], Awaitable[None]]) -> None:
+    async with running_node() as node:
+        await visit(node)  # makes what is made once
+        await eventually(lambda: node.edge.connections == 0)
+        before = of_connections()
+        for _ in range(ROUNDS):
+            await visit(node)
+            await eventually(lambda: node.edge.connections == 0)
+        assert of_connections() - before == Counter()
+
+
+async def test_a_room_that_is_forgotten_leaves_no_cycle() -> None:
+    async with running_node(room_idle_seconds=0.05, window_seconds=0.05) as node:
+        before = of_connections()
+        await node.publish("score:1", 1, key="score")
+
+        def is_forgotten() -> bool:
+            node.node.hub._forget_again_ms = 0  # the next look at idle rooms is now
+            return not node.node.hub.rooms
+
+        await eventually(is_forgotten)
+        assert of_connections() - before == Counter()
