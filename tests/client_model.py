@@ -1,10 +1,14 @@
 """A client as the specification describes it, for tests: it believes nothing that it has not checked."""
 
+import zlib
 from collections.abc import Iterator
 from typing import Any
 
-from touchline_protocol.codecs import Codec
-from touchline_protocol.frames import payload_of
+from event_source import EventSourceParser
+from touchline_protocol.codecs import JSON, Codec
+from touchline_protocol.cursor import Cursor
+from touchline_protocol.fan_out import EVENT_STREAM
+from touchline_protocol.frames import RSV1, payload_of
 from touchline_protocol.messages import Event, ServerMessage, Skipped, Subscribed
 
 
@@ -22,8 +26,33 @@ def split_frames(data: bytes) -> Iterator[bytes]:
 
 
 def messages_in(data: bytes, codec: Codec) -> list[ServerMessage]:
-    """The messages in frames that a server wrote."""
-    return [codec.decode_server(payload_of(frame)) for frame in split_frames(data)]
+    """The messages in whole frames, or blocks of a stream, that a server wrote."""
+    if codec is EVENT_STREAM:
+        return messages_in_stream(data)
+    return [codec.decode_server(inflated(frame)) for frame in split_frames(data)]
+
+
+def inflated(frame: bytes) -> bytes:
+    """The payload of a frame, uncompressed."""
+    payload = payload_of(frame)
+    return zlib.decompress(payload + b"\x00\x00\xff\xff\x03\x00", -15) if frame[0] & RSV1 else payload
+
+
+def messages_in_stream(data: bytes) -> list[ServerMessage]:
+    """The messages in blocks of an event stream, whose ids are the cursors to resume from."""
+    messages = []
+    for block in EventSourceParser().feed(data):
+        assert block.type == "message"
+        message = JSON.decode_server(block.data.encode())
+        if isinstance(message, Event):
+            assert block.id is not None
+            assert Cursor.parse(block.id).offset == message.offset
+        elif isinstance(message, Subscribed) and not message.recovered:
+            assert block.id == str(Cursor(message.epoch, message.head))
+        else:
+            assert block.id is None, "a cursor must not be ahead of what was brought"
+        messages.append(message)
+    return messages
 
 
 class RoomView:

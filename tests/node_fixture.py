@@ -11,7 +11,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.frames import Opcode
 from websockets.typing import Subprotocol
 
-from client_model import split_frames
+from client_model import inflated, split_frames
 from touchline_protocol.codecs import JSON, Codec
 from touchline_protocol.frames import OP_CLOSE, frame, payload_of
 from touchline_protocol.messages import (
@@ -214,7 +214,7 @@ class RawClient:
         received = await self.next_frame()
         assert received, "closed without a close frame"
         assert received[0] & 0xF != OP_CLOSE, received
-        return self.codec.decode_server(payload_of(received))
+        return self.codec.decode_server(inflated(received))
 
     async def close_code(self) -> int | None:
         """Read to the end; returns the code of the close frame, or None where there was none."""

@@ -10,9 +10,29 @@ from touchline_protocol.errors import OperatorError
 
 from .measuring import Bench
 from .results import Result
-from .scenarios import cpu_per_delivery, joins, many_rooms, memory, small_beside_large, spread, throughput, unwatched
+from .scenarios import (
+    compression,
+    cpu_per_delivery,
+    joins,
+    many_rooms,
+    memory,
+    small_beside_large,
+    spread,
+    throughput,
+    unwatched,
+)
 
-MODULES = (cpu_per_delivery, throughput, many_rooms, memory, joins, small_beside_large, spread, unwatched)
+MODULES = (
+    cpu_per_delivery,
+    throughput,
+    many_rooms,
+    spread,
+    memory,
+    joins,
+    small_beside_large,
+    unwatched,
+    compression,
+)
 
 SCALED = ("clients", "rooms", "records")
 """Sizes whose names begin so are what ``--scale`` multiplies."""

@@ -10,7 +10,9 @@
 Rule: what is made of a message depends on nothing but the message, so it may be written to every client of the codec.
 """
 
+import struct
 import zlib
+from functools import lru_cache
 
 from .codecs import JSON, MSGPACK, Codec
 from .cursor import Cursor
@@ -27,7 +29,20 @@ DEFLATE_WINDOW_BITS = 15
 """A client has to be able to hold 2^15 bytes; one that offers less is sent plain frames, which is always allowed.
 A smaller window would spare nothing: the time goes into the message, whatever the window."""
 
+SNAPSHOT_LEVEL = 1
+"""For a room's state, which is large and another one after each flush: of 700 KB level 6 makes 82 KB in 16 ms, in which
+the edge does nothing else, and this 105 KB in 6 ms."""
+
+SNAPSHOTS_MAX = 8
+"""Compressed states that are kept, each with what it was made of: at most some 20 MB, with the default bound of a
+state. A crowd that comes back to a few rooms at once is what they are for."""
+
+RETRY_MS_MIN = 1_000
+"""The least that a browser is told to wait before it connects again. It goes on with that time for as long as nobody
+answers: with 0 it would ask for a server that is away as fast as it can."""
+
 _SYNC_FLUSH_TAIL = 4  # 00 00 ff ff, which RFC 7692 section 7.2.1 leaves out
+_ID_BYTES_MAX = 23  # ,"id":9007199254740991} at the end of a message
 
 
 class DeflateCodec(Codec):
@@ -44,6 +59,8 @@ class DeflateCodec(Codec):
         payload = self.encode(message)
         if len(payload) < DEFLATE_BYTES_MIN:
             return frame(self.opcode, payload)
+        if isinstance(message, Subscribed) and (message.state or message.recent):
+            return frame(RSV1 | self.opcode, _deflated_snapshot(payload))
         return frame(RSV1 | self.opcode, deflated(payload))
 
 
@@ -67,14 +84,41 @@ class EventStreamCodec(Codec):
             # Not where it is recovered: what was missed is still to come, and a cursor must not be ahead of it.
             head = b"id: %b\n" % str(Cursor(message.epoch, message.head)).encode()
         elif isinstance(message, Goaway):
-            head = b"retry: %d\n" % message.reconnect_ms
+            head = b"retry: %d\n" % (RETRY_MS_MIN + message.reconnect_ms)
         return head + _data_lines(self.encode(message)) + b"\n"
 
 
 def deflated(payload: bytes) -> bytes:
     """``payload`` as the payload of a compressed message (RFC 7692 section 7.2.1)."""
-    compressor = zlib.compressobj(DEFLATE_LEVEL, zlib.DEFLATED, -DEFLATE_WINDOW_BITS)
-    return (compressor.compress(payload) + compressor.flush(zlib.Z_SYNC_FLUSH))[:-_SYNC_FLUSH_TAIL]
+    return _blocks(payload, DEFLATE_LEVEL)[:-_SYNC_FLUSH_TAIL]
+
+
+def _blocks(data: bytes, level: int) -> bytes:
+    """``data`` as deflate blocks up to a whole byte, that refer to nothing before them."""
+    compressor = zlib.compressobj(level, zlib.DEFLATED, -DEFLATE_WINDOW_BITS)
+    return compressor.compress(data) + compressor.flush(zlib.Z_SYNC_FLUSH)
+
+
+_blocks_of_snapshot = lru_cache(SNAPSHOTS_MAX)(_blocks)
+
+
+def _deflated_snapshot(payload: bytes) -> bytes:
+    """A `Subscribed` with a state, which is large and the same for all who join, between a head and an id that are not.
+
+    Those are put in as stored blocks, so that the state is compressed once. Where the payload is cut decides only how
+    often that spares work: joined again, the parts are the payload wherever that is.
+    """
+    begin = payload.find(b"recovered")
+    end = payload.rfind(b"id", -_ID_BYTES_MAX)
+    end = len(payload) if end < 0 else end
+    # At the end an empty stored block without its length, which is the tail that is left out.
+    shared = _blocks_of_snapshot(payload[begin:end], SNAPSHOT_LEVEL)
+    return _stored(payload[:begin]) + shared + _stored(payload[end:]) + b"\0"
+
+
+def _stored(data: bytes) -> bytes:
+    """``data``, less than 64 KB, as a stored block (RFC 1951 section 3.2.4), after a whole byte."""
+    return struct.pack("<BHH", 0, len(data), len(data) ^ 0xFFFF) + data
 
 
 def _data_lines(payload: bytes) -> bytes:

@@ -13,7 +13,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from client_model import RoomView, messages_in
 from touchline_protocol import codes
-from touchline_protocol.codecs import CODECS, Codec
+from touchline_protocol.codecs import Codec
+from touchline_protocol.fan_out import ALL_CODECS
 from touchline_protocol.messages import Error, Hello, Message, RoomRequest, Subscribe, Unsubscribe, Unsubscribed
 from touchline_server.core.feed import Feed
 from touchline_server.core.hub import Hub, HubLimits
@@ -88,7 +89,7 @@ class FanOut(RuleBasedStateMachine):
         self.wanting: list[tuple[Subscription, Next]] = []
         self.now = 1
 
-    @initialize(codecs=st.tuples(*[st.sampled_from(CODECS)] * 3))
+    @initialize(codecs=st.tuples(*[st.sampled_from(ALL_CODECS)] * 3))
     def open(self, codecs: tuple[Codec, ...]) -> None:
         self._open_anew(partitions=2)
         for codec in codecs:
@@ -160,7 +161,7 @@ class FanOut(RuleBasedStateMachine):
         partition = data.draw(st.integers(0, len(self.log) - 1))
         self.holds_from[partition] = self.read_up_to[partition]
 
-    @rule(codec=st.sampled_from(CODECS))
+    @rule(codec=st.sampled_from(ALL_CODECS))
     def connect(self, codec: Codec) -> None:
         if len(self.clients) < 6:
             self.clients.append(Client(self.hub, codec))
@@ -180,7 +181,7 @@ class FanOut(RuleBasedStateMachine):
                 self._step(client)
 
     @precondition(lambda self: self.clients)
-    @rule(data=st.data(), back=st.integers(0, 8), codec=st.sampled_from(CODECS))
+    @rule(data=st.data(), back=st.integers(0, 8), codec=st.sampled_from(ALL_CODECS))
     def reconnect(self, data: st.DataObject, back: int, codec: Codec) -> None:
         """A client comes back with the cursors it had, or older ones, as if the last events had not reached it."""
         self._come_back(data.draw(st.sampled_from(self.clients)), back, codec)

@@ -84,6 +84,19 @@ def test_a_plain_client_that_nobody_here_wrote_follows_a_room() -> None:
             client.terminate()
 
 
+def test_curl_follows_a_room_as_server_sent_events() -> None:
+    *options, url = the_command("curl")
+    assert url.startswith("http://localhost:8080/")
+    with serving() as server:
+        address = server.websocket_url.replace("ws://", "http://").removesuffix("/ws")
+        command = ["curl", "--silent", *options, url.replace("http://localhost:8080", address)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as client:
+            _until(client, '"type":"subscribed"')
+            run("publish", "score:15946", '{"home": 2}', "--server", server.control_url)
+            _until(client, '"data":{"home": 2}')
+            client.terminate()
+
+
 def _until(client: "subprocess.Popen[str]", text: str) -> None:
     while text not in line_of(client.stdout, client):
         pass

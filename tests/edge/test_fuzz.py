@@ -9,10 +9,13 @@ import pytest
 import uvloop
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from websockets.datastructures import Headers
 from websockets.frames import Opcode
+from websockets.http11 import Request
 
 from node_fixture import RunningNode, client_frame, eventually, running_node
 from touchline_protocol.messages import Event
+from touchline_server.edge import event_stream
 
 NAMES = ("type", "rooms", "room", "epoch", "after", "last", "deliver", "id", "agent")
 WORDS = ("hello", "subscribe", "unsubscribe", "welcome", "latest", "score:1", "match:é", "chat:1", "x-0", "")
@@ -50,7 +53,7 @@ HELLO = client_frame(Opcode.TEXT, b'{"type":"hello"}')
 
 
 @given(
-    shakes_hands=st.sampled_from(("and waits", "and does not wait", "")),
+    shakes_hands=st.sampled_from(("and waits", "and does not wait", "for a stream", "")),
     sent=st.lists(valid_frames | frames | st.binary(max_size=300), min_size=1, max_size=6),
     cut_at=st.integers(0, 300),
     ends=st.booleans(),
@@ -61,6 +64,32 @@ def test_no_bytes_harm_the_edge_or_another_client(
 ) -> None:
     serving.run(serving.attack(shakes_hands, b"".join(sent), cut_at, ends))
     assert not serving.log.records
+
+
+in_targets = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), max_size=30)
+parameters = st.sampled_from(("after", "last", "deliver", "x"))
+parameter_values = in_targets | st.sampled_from(("e.1", "1", "all", "null", "%00", "%ff", "1e3", "-1", "true"))
+
+
+@given(
+    room=in_targets | st.sampled_from(("score:1", "score:%2F", "score:%ff")),
+    query=st.lists(st.tuples(parameters, parameter_values), max_size=3),
+    last_event_id=st.none() | st.text(st.sampled_from(" .-19aeé%\xff"), max_size=10) | st.just("e.1"),
+)
+def test_any_request_for_a_stream_is_read_or_refused(
+    room: str, query: list[tuple[str, str]], last_event_id: str | None
+) -> None:
+    headers = Headers({} if last_event_id is None else {"Last-Event-ID": last_event_id})
+    words = "&".join(f"{name}={value}" for name, value in query)
+    request = Request(f"/v1/rooms/{room}/events?{words}", headers)
+    try:
+        read = event_stream.read(request, [], full=False)
+    except event_stream.Refused as refused:
+        response = event_stream.refusal(request, refused, [], lambda: 0.5)
+        assert response.status_code == 400
+        assert json.loads(bytes(response.body))["error"]["message"]
+    else:
+        assert 0 <= read.last <= 1000
 
 
 class Serving:
@@ -80,6 +109,8 @@ class Serving:
             if shakes_hands == "and waits":
                 await client.request()
                 assert await client.status() == 101
+            elif shakes_hands == "for a stream":
+                await client.send_bytes(b"GET /v1/rooms/score:1/events HTTP/1.1\r\nHost: x\r\n\r\n")
             elif shakes_hands:
                 await client.request()
             data = HELLO + data

@@ -5,9 +5,13 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 
 import pytest
+from websockets.frames import Opcode
 
-from node_fixture import RunningNode, eventually, running_node
+from edge.streams import answer_to, request
+from node_fixture import RunningNode, client_frame, eventually, running_node
 from touchline_protocol import codes
+from touchline_protocol.fan_out import deflated
+from touchline_protocol.frames import RSV1
 from touchline_protocol.messages import RoomRequest, Subscribe, Subscribed
 
 ROUNDS = 3
@@ -67,11 +71,39 @@ async def watch_a_stream(node: RunningNode) -> None:
         assert await client.status() == 200
 
 
+async def ask_for_a_stream_that_is_refused(node: RunningNode) -> None:
+    for target in ("/v1/rooms/chat:1/events", "/v1/rooms/score/events", "/v1/rooms/score:1/events?after=x"):
+        assert (await answer_to(node, request(target))).status in (400, 404)
+
+
+async def send_http_that_cannot_be_read(node: RunningNode) -> None:
+    assert (await answer_to(node, b"POST / HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}")).status == 400
+
+
+async def compress(node: RunningNode) -> None:
+    async with node.raw() as client:
+        await client.open(**{"Sec-WebSocket-Extensions": "permessage-deflate"})
+        hello = bytearray(client_frame(Opcode.TEXT, deflated(bytes(100_000))))
+        hello[0] |= RSV1
+        await client.send_bytes(bytes(hello))
+        assert await client.close_code() == codes.TOO_BIG.code
+
+
 @pytest.mark.parametrize(
-    "visit", [leave_after_joining, be_closed, be_refused, leave_before_the_request_is_whole, watch_a_stream]
+    "visit",
+    [
+        leave_after_joining,
+        be_closed,
+        be_refused,
+        leave_before_the_request_is_whole,
+        watch_a_stream,
+        ask_for_a_stream_that_is_refused,
+        send_http_that_cannot_be_read,
+        compress,
+    ],
 )
 async def test_a_connection_that_ended_leaves_no_cycle(visit: Callable[[RunningNode], Awaitable[None]]) -> None:
-    async with running_node() as node:
+    async with running_node(compression=True) as node:
         await visit(node)  # makes what is made once
         await eventually(lambda: node.edge.connections == 0)
         before = of_connections()

@@ -1,10 +1,17 @@
 """Every scenario at a tiny size, with real servers: what it reports is there, and makes sense."""
 
+import shutil
+from pathlib import Path
+
+import pytest
+
 from kafka_broker import KafkaBroker
+from sources.matches import MADE_UP
 from touchline_loadtest.machine import Cores
 from touchline_loadtest.measuring import Bench
 from touchline_loadtest.results import Result
 from touchline_loadtest.scenarios import (
+    compression,
     cpu_per_delivery,
     joins,
     many_rooms,
@@ -92,6 +99,23 @@ async def test_the_spread_is_from_the_first_to_the_last_of_all_clients() -> None
     assert 0 < result.row("first to last client, p50").value <= p99
     assert result.row("p99 / bare send loop").value == p99 / sends
     assert "for 20 events" in notes_of(result)
+
+
+async def test_compression_is_measured_without_a_server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("TOUCHLINE_MATCH_DATA", raising=False)
+    made_up = await compression.run(BENCH, compression.Sizes(runs=1))
+    assert "made up" in notes_of(made_up)
+    shutil.copy(MADE_UP.path, tmp_path / "match-1.events.json")
+    monkeypatch.setenv("TOUCHLINE_MATCH_DATA", str(tmp_path))
+    read = await compression.run(BENCH, compression.Sizes(runs=1))
+    assert f"{MADE_UP.events} events: match-1.events.json" in notes_of(read)
+    for result in (made_up, read):
+        for codec in ("json", "msgpack"):
+            plain, compressed = (
+                result.row(f"{codec}: {what}").value for what in ("bytes of an event", "the same compressed")
+            )
+            assert result.row(f"{codec}: compressed / plain").value == pytest.approx(compressed / plain)
+            assert 0 < compressed < plain
 
 
 async def test_unwatched_records_are_read_from_a_file() -> None:

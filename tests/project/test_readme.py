@@ -22,6 +22,9 @@ COMMANDS: dict[str, str] = {
     'touchline publish score:15946 \'{"home": 1, "away": 0}\' --key score': AT_KAFKA,
     "touchline replay match-15946.events.json --room match:15946 --speed 60": AT_KAFKA,
     "touchline simulate --matches 5 --rate 2": AT_KAFKA,
+    "curl -N http://localhost:8080/v1/rooms/score:15946/events": (
+        f"{FROM_THE_README}::test_curl_follows_a_room_as_server_sent_events"
+    ),
     "python -m websockets ws://localhost:8080/ws": (
         f"{FROM_THE_README}::test_a_plain_client_that_nobody_here_wrote_follows_a_room"
     ),

@@ -9,9 +9,12 @@ import msgspec
 import pytest
 import yaml  # type: ignore[import-untyped]
 from jsonschema import Draft7Validator  # type: ignore[import-untyped]
+from websockets.datastructures import Headers
+from websockets.http11 import Request
 
 from touchline_protocol.codecs import BY_SUBPROTOCOL
 from touchline_protocol.messages import ClientMessage, ServerMessage
+from touchline_server.edge import event_stream
 
 PROTOCOL = Path(__file__).parents[2] / "protocol"
 DOCUMENT: dict[str, Any] = yaml.safe_load((PROTOCOL / "asyncapi.yaml").read_text("utf-8"))
@@ -95,8 +98,16 @@ def test_the_server_receives_what_clients_send_and_sends_the_rest() -> None:
 def test_operations_take_their_messages_from_their_channel() -> None:
     for operation in DOCUMENT["operations"].values():
         for part in filter(None, (operation, operation.get("reply"))):
-            assert part["channel"] == {"$ref": "#/channels/live"}
-            assert all(message["$ref"].startswith("#/channels/live/messages/") for message in part["messages"])
+            channel = part["channel"]["$ref"]
+            assert channel in ("#/channels/live", "#/channels/stream")
+            assert all(message["$ref"].startswith(f"{channel}/messages/") for message in part["messages"])
+
+
+def test_a_stream_brings_what_is_no_answer_to_a_message() -> None:
+    stream = DOCUMENT["channels"]["stream"]
+    assert set(stream["messages"]) == tags(ServerMessage) - {"welcome", "unsubscribed", "beat"}
+    assert messages_of([DOCUMENT["operations"]["watch"]]) == set(stream["messages"])
+    assert event_stream.is_for_stream(Request(stream["address"].format(room="score:1"), Headers()))
 
 
 def test_every_reference_leads_somewhere() -> None:

@@ -7,11 +7,15 @@ from typing import Any, get_args
 import msgspec
 import pytest
 
+from event_source import EventSourceParser
 from touchline_protocol import codes, limits
 from touchline_protocol.codecs import BY_SUBPROTOCOL, JSON
+from touchline_protocol.fan_out import DEFLATE_BYTES_MIN, EVENT_STREAM
 from touchline_protocol.messages import (
+    Beat,
     ClientMessage,
     Event,
+    Goaway,
     Limits,
     Message,
     RoomRequest,
@@ -21,6 +25,7 @@ from touchline_protocol.messages import (
     Subscribed,
 )
 from touchline_protocol.records import REASONS
+from touchline_server.edge import event_stream
 
 PROTOCOL = Path(__file__).parents[2] / "protocol"
 TEXT = (PROTOCOL / "README.md").read_text("utf-8")
@@ -116,6 +121,41 @@ def test_the_examples_of_a_message_are_written_as_we_write_them(tag: str) -> Non
 def test_every_example_belongs_to_the_section_of_a_message() -> None:
     in_sections = [line for tag in KINDS for line in re.findall(r"^\{.*\}$", section(f"`{tag}`"), re.MULTILINE)]
     assert [line for block in blocks("json") for line in block] == in_sections
+
+
+def test_the_parameters_of_a_stream_are_those_of_the_code() -> None:
+    parameters = tables(section("Server-sent events"))[0]
+    assert fields_in(parameters) == dict.fromkeys(event_stream._PARAMETERS, False)
+
+
+def test_the_example_of_a_stream_is_written_as_we_write_it() -> None:
+    [lines] = blocks("stream")
+    text = "\n".join(lines)
+    parser = EventSourceParser()
+    read = [(block, JSON.decode_server(block.data.encode())) for block in parser.feed(text.encode() + b"\n")]
+    assert [type(message) for _, message in read] == [Subscribed, Event, Goaway]
+    for block, message in read:
+        epoch = block.last_event_id.rpartition(".")[0]
+        assert EVENT_STREAM.frame(message, epoch).decode().strip("\n") in text
+    assert EVENT_STREAM.frame(Beat()).decode() in text
+    assert parser.comments[-1] == f" close {codes.GOING_AWAY.code} {codes.GOING_AWAY.name}"
+
+
+def test_what_a_stream_carries_is_what_the_table_says() -> None:
+    rows = tables(section("Server-sent events"))[1]
+    named = set(re.findall(r"`(\w+)`", " ".join(row[0] for row in rows))) & set(KINDS)
+    assert named == {kind.__struct_config__.tag for kind in get_args(ServerMessage)} - {"welcome", "unsubscribed"}
+
+
+def test_the_refusals_of_a_stream_name_codes_that_there_are() -> None:
+    rows = tables(section("Server-sent events"))[2]
+    of_http_alone = {"`origin_refused`", "`method_not_allowed`"}
+    assert {row[1] for row in rows} - of_http_alone <= {f"`{code}`" for code in codes.ERRORS}
+    assert {row[0] for row in rows} == {"400", "403", "404", "405", "503"}
+
+
+def test_from_how_many_bytes_on_messages_are_compressed_is_said() -> None:
+    assert f"less than {DEFLATE_BYTES_MIN} bytes" in section("Compression")
 
 
 class Follower:

@@ -7,10 +7,12 @@ from typing import Any, NamedTuple, get_args
 import msgspec
 import pytest
 
+from event_source import EventSourceParser
 from touchline_protocol import codes
 from touchline_protocol.codecs import JSON, MSGPACK
 from touchline_protocol.cursor import Cursor
 from touchline_protocol.errors import BadMessage, BadRecord, BadRoom, PeerError
+from touchline_protocol.fan_out import EVENT_STREAM
 from touchline_protocol.frames import close_frame, frame, payload_of
 from touchline_protocol.messages import ClientMessage, Message, ServerMessage
 from touchline_protocol.records import REASONS, parse_record
@@ -138,6 +140,23 @@ def test_frames_of_every_boundary_length_have_a_vector() -> None:
 @pytest.mark.parametrize("vector", read("frames.json")["close_frames"], ids=lambda vector: vector["frame"])
 def test_a_close_frame_is_that_of_its_vector(vector: dict[str, Any]) -> None:
     assert close_frame(vector["code"], vector["reason"]) == bytes.fromhex(vector["frame"])
+
+
+@pytest.mark.parametrize("vector", read("event-stream.json")["blocks"], ids=lambda vector: vector["about"])
+def test_a_message_is_the_block_of_its_vector(vector: dict[str, Any]) -> None:
+    message = struct_of("server", vector["message"])
+    assert EVENT_STREAM.frame(message, vector["epoch"]) == vector["block"].encode()
+    read_back = [block.data for block in EventSourceParser().feed(vector["block"].encode())]
+    assert [JSON.decode_server(data.encode()) for data in read_back] == [message] * (
+        vector["message"]["type"] != "beat"
+    )
+
+
+@pytest.mark.parametrize("vector", read("event-stream.json")["read_as"], ids=lambda vector: vector["about"])
+def test_other_streams_are_read_the_same(vector: dict[str, Any]) -> None:
+    [block] = EventSourceParser().feed(vector["stream"].encode())
+    assert JSON.decode_server(block.data.encode()) == struct_of("server", vector["message"])
+    assert block.last_event_id == vector["last_event_id"]
 
 
 @pytest.mark.parametrize("vector", read("rooms.json")["valid"], ids=lambda vector: vector["room"])

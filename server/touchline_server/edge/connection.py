@@ -21,7 +21,7 @@ import socket
 from typing import TYPE_CHECKING, cast
 
 from websockets.frames import Frame, Opcode
-from websockets.http11 import Request
+from websockets.http11 import Request, Response
 from websockets.protocol import OPEN
 from websockets.server import ServerProtocol
 
@@ -178,40 +178,48 @@ class Connection(asyncio.Protocol):
         """Take bytes of the request, and answer it once it is whole."""
         rest = opening.receive(data)
         for event in opening.protocol.events_received():
-            if not isinstance(event, Request):
-                continue
-            self._opening = None
-            if event_stream.is_for_stream(event):
-                self._open_stream(opening, event)
+            if isinstance(event, Request):
+                self._opening = None
+                if event_stream.is_for_stream(event):
+                    self._open_stream(opening.protocol, event)
+                else:
+                    self._open_websocket(opening, event, rest)
                 return
-            refusal = handshake.refuse(event, self.edge.settings.origins, full=self.edge.is_full)
-            response = opening.protocol.accept(event) if refusal is None else opening.protocol.reject(*refusal)
-            opening.protocol.send_response(response)
-            self._write_out(opening.protocol)
-            if opening.protocol.state is OPEN:
-                self._protocol = opening.opened(self.edge.settings)
-                self._begin(handshake.codec_of(self._protocol))
-                if rest:
-                    self.data_received(rest)
+        if not self._ended:
+            self.transport.write(opening.complaint())
         self._write_out(opening.protocol)
 
-    def _open_stream(self, opening: handshake.Opening, request: Request) -> None:
+    def _open_websocket(self, opening: handshake.Opening, request: Request, rest: bytes) -> None:
+        refusal = handshake.refuse(request, self.edge.settings.origins, full=self.edge.is_full)
+        response = opening.protocol.accept(request) if refusal is None else opening.protocol.reject(*refusal)
+        self._respond(opening.protocol, request, response)
+        if opening.protocol.state is OPEN:
+            self._protocol = opening.opened(self.edge.settings)
+            self._begin(handshake.codec_of(self._protocol))
+            if rest:
+                self.data_received(rest)
+
+    def _open_stream(self, protocol: ServerProtocol, request: Request) -> None:
         origins = self.edge.settings.origins
         if request.method == "OPTIONS":
-            opening.protocol.send_response(event_stream.preflight(request, origins))
-            self._write_out(opening.protocol)
+            self._respond(protocol, request, event_stream.preflight(request, origins))
             return
         try:
             self._watch(event_stream.read(request, origins, full=self.edge.is_full))
         except event_stream.Refused as refused:
-            opening.protocol.send_response(event_stream.refusal(request, refused, origins))
-            self._write_out(opening.protocol)
+            self._respond(protocol, request, event_stream.refusal(request, refused, origins, self.edge.random))
             return
         self._protocol = None
-        handshake.let_go(opening.protocol)
-        self.transport.write(event_stream.head(request, origins, self.edge.random))
+        handshake.let_go(protocol)
+        self.say(event_stream.head(request, origins, self.edge.random))
         self.edge.heard(self)
         self.edge.turns.catch_up(self)
+
+    def _respond(self, protocol: ServerProtocol, request: Request, response: Response) -> None:
+        if request.method == "HEAD":
+            response.body = b""
+        protocol.send_response(response)
+        self._write_out(protocol)
 
     def _watch(self, request: RoomRequest) -> None:
         refusal = self._begin(EVENT_STREAM).watch(request)

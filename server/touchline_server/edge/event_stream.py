@@ -6,7 +6,8 @@ read, the head written. After that its client says nothing more, and is a connec
 Pure: websockets' `Request` in, a `Response` or a `RoomRequest` out. Rules:
 
 1. The cursor is ``Last-Event-ID`` where a browser comes back with one, else the query's ``after``.
-2. A refusal is an answer with JSON as on the control plane's: a browser's EventSource gives up at it.
+2. A refusal is an answer with JSON as on the control plane's. A browser's EventSource gives up for good at it, so one
+   that will pass is told to those who accept nothing but a stream as a stream, which ends at once.
 3. A page of another origin may read the stream only where the operator's ``origins`` allow it (CORS).
 """
 
@@ -22,20 +23,22 @@ from websockets.http11 import Request, Response
 from touchline_protocol import codes
 from touchline_protocol.cursor import Cursor
 from touchline_protocol.errors import PeerError
-from touchline_protocol.messages import RoomRequest
+from touchline_protocol.fan_out import EVENT_STREAM, RETRY_MS_MIN
+from touchline_protocol.messages import Error, RoomRequest
 
 from .handshake import origin_allowed, path_of
 
-RETRY_MS = (1_000, 3_000)
+RETRY_MS = (RETRY_MS_MIN, 3_000)
 """How long a browser waits before it connects again: each is told a time of its own between these, so that those who
 lost their edge together do not come back together."""
 
-RETRY_AFTER_S = 5
-"""For a refusal that will pass: a crowd that is turned away should not come again at once."""
+RETRY_AFTER_MS = (5_000, 15_000)
+"""The same for a refusal that will pass: a crowd that is turned away should not come again at once."""
 
 PREFLIGHT_MAX_AGE_S = 86_400
 """A day, the longest that a browser keeps what a preflight allowed."""
 
+_STREAM_TYPE = "text/event-stream"
 _PREFIX, _SUFFIX = "/v1/rooms/", "/events"
 _PARAMETERS = ("after", "last", "deliver")
 
@@ -65,7 +68,11 @@ def read(request: Request, origins: Sequence[str], *, full: bool) -> RoomRequest
         message = "pages of this origin may not connect; the operator can allow it with the option origins"
         raise Refused(http.HTTPStatus.FORBIDDEN, "origin_refused", message)
     if request.method != "GET":
-        raise Refused(http.HTTPStatus.METHOD_NOT_ALLOWED, "method_not_allowed", "an event stream is read with GET")
+        raise Refused(
+            http.HTTPStatus.METHOD_NOT_ALLOWED,
+            "method_not_allowed",
+            "an event stream is read with GET; events are published at the control plane, on another port",
+        )
     if full:
         message = "this edge has as many connections as it takes; try again later"
         raise Refused(http.HTTPStatus.SERVICE_UNAVAILABLE, codes.UNAVAILABLE.code, message)
@@ -73,18 +80,27 @@ def read(request: Request, origins: Sequence[str], *, full: bool) -> RoomRequest
         return _room_request(request)
     except UnicodeDecodeError:
         raise _bad("the path and the query must be UTF-8, percent-encoded") from None
-    except (ValueError, msgspec.ValidationError, PeerError, MultipleValuesError) as error:
+    except MultipleValuesError:
+        raise _bad("the header Last-Event-ID is there twice") from None
+    except (ValueError, msgspec.ValidationError, PeerError) as error:
         raise _bad(str(error)) from None
 
 
-def refusal(request: Request, refused: Refused, origins: Sequence[str]) -> Response:
+def refusal(request: Request, refused: Refused, origins: Sequence[str], random: Callable[[], float]) -> Response:
     """The answer to a request that was refused."""
     headers = _headers(request, origins)
+    passes = refused.status is http.HTTPStatus.SERVICE_UNAVAILABLE
+    if passes and _STREAM_TYPE in ",".join(request.headers.get_all("Accept")):
+        headers["Content-Type"] = _STREAM_TYPE
+        told = EVENT_STREAM.frame(Error(code=refused.code, message=str(refused)))
+        return Response(
+            http.HTTPStatus.OK.value, http.HTTPStatus.OK.phrase, headers, _retry(RETRY_AFTER_MS, random) + told
+        )
     headers["Content-Type"] = "application/json"
     if refused.status is http.HTTPStatus.METHOD_NOT_ALLOWED:
         headers["Allow"] = "GET, OPTIONS"
-    if refused.status is http.HTTPStatus.SERVICE_UNAVAILABLE:
-        headers["Retry-After"] = str(RETRY_AFTER_S)
+    if passes:
+        headers["Retry-After"] = str(RETRY_AFTER_MS[0] // 1_000)
     body = msgspec.json.encode({"error": {"code": refused.code, "message": str(refused)}})
     headers["Content-Length"] = str(len(body))
     return Response(refused.status.value, refused.status.phrase, headers, body)
@@ -105,11 +121,15 @@ def head(request: Request, origins: Sequence[str], random: Callable[[], float]) 
     The body ends with the connection: it has no length, and chunks would cost each event a line more.
     """
     headers = _headers(request, origins)
-    headers["Content-Type"] = "text/event-stream"
+    headers["Content-Type"] = _STREAM_TYPE
     headers["X-Accel-Buffering"] = "no"  # nginx would hold events back to send them in larger pieces
-    low, high = RETRY_MS
-    retry = b"retry: %d\n\n" % (low + (high - low) * random())
-    return Response(http.HTTPStatus.OK.value, http.HTTPStatus.OK.phrase, headers).serialize() + retry
+    response = Response(http.HTTPStatus.OK.value, http.HTTPStatus.OK.phrase, headers)
+    return response.serialize() + _retry(RETRY_MS, random)
+
+
+def _retry(between_ms: tuple[int, int], random: Callable[[], float]) -> bytes:
+    low, high = between_ms
+    return b"retry: %d\n\n" % (low + (high - low) * random())
 
 
 def _headers(request: Request, origins: Sequence[str]) -> Headers:
@@ -128,17 +148,16 @@ def _room_request(request: Request) -> RoomRequest:
     room = unquote_to_bytes(target.path.removeprefix(_PREFIX).removesuffix(_SUFFIX)).decode()
     query: dict[str, str] = {}
     for name, value in parse_qsl(target.query, keep_blank_values=True, errors="strict"):
-        if name not in _PARAMETERS:
-            raise ValueError(f"there is no parameter {name[:40]!r}; there are: {', '.join(_PARAMETERS)}")
         if name in query:
             raise ValueError(f"the parameter {name} is there twice")
-        query[name] = value
+        if name in _PARAMETERS:  # others may be for a proxy: EventSource has no other place for a token
+            query[name] = value
     fields: dict[str, object] = {"room": room, **query}
-    # An empty one is what a browser has before the first event with an id.
-    cursor = request.headers.get("Last-Event-ID") or fields.pop("after", None)
+    # An empty one is what a browser, or a page, has before the first event with an id.
+    cursor = request.headers.get("Last-Event-ID") or query.get("after")
     fields.pop("after", None)
-    if cursor is not None:
-        fields["epoch"], fields["after"] = Cursor.parse(str(cursor))
+    if cursor:
+        fields["epoch"], fields["after"] = Cursor.parse(cursor)
     return msgspec.convert(fields, RoomRequest, strict=False)
 
 

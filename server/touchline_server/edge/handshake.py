@@ -6,11 +6,12 @@ websockets; here is what that leaves to the application.
 
 import http
 import logging
+import re
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from websockets.datastructures import Headers, MultipleValuesError
-from websockets.exceptions import NegotiationError
+from websockets.exceptions import InvalidMessage, NegotiationError
 from websockets.extensions.permessage_deflate import PerMessageDeflate, ServerPerMessageDeflateFactory
 from websockets.http11 import Request
 from websockets.protocol import OPEN
@@ -27,6 +28,9 @@ Refusal = tuple[http.HTTPStatus, str]
 """An HTTP status, and a sentence for whoever sees it."""
 
 _END_OF_HEAD = b"\r\n\r\n"
+_METHOD = re.compile(rb"[A-Z]{3,15} ")
+_METHOD_BYTES_MAX = 16
+_REASON_CHARS_MAX = 200
 
 # Without context takeover in either direction: a flush is compressed once for all, and nothing is kept per connection.
 _DEFLATE = [ServerPerMessageDeflateFactory(server_no_context_takeover=True, client_no_context_takeover=True)]
@@ -46,9 +50,10 @@ class _ServerProtocol(ServerProtocol):
 class Opening:
     """A connection until its request is answered. ``protocol`` is websockets' side of it."""
 
-    __slots__ = ("_last", "protocol")
+    __slots__ = ("_first", "_last", "protocol")
 
     def __init__(self, settings: Settings) -> None:
+        self._first = b""
         self._last = b""
         self.protocol = _ServerProtocol(
             extensions=_DEFLATE if settings.compression else None,
@@ -58,6 +63,8 @@ class Opening:
 
     def receive(self, data: bytes) -> bytes:
         """Take bytes of the request; what followed its end is handed back."""
+        if len(self._first) < _METHOD_BYTES_MAX:
+            self._first += data[:_METHOD_BYTES_MAX]
         seen = self._last + data
         end = seen.find(_END_OF_HEAD)
         if end < 0:
@@ -67,6 +74,20 @@ class Opening:
         end += len(_END_OF_HEAD) - len(self._last)
         self.protocol.receive_data(data[:end])
         return data[end:]
+
+    def complaint(self) -> bytes:
+        """What to answer to HTTP that cannot be read; empty for what can be, and for what is no HTTP at all.
+
+        websockets ends the connection without a word, which tells a person with curl nothing.
+        """
+        error = self.protocol.handshake_exc
+        if not isinstance(error, InvalidMessage) or not _METHOD.match(self._first):
+            return b""
+        reason = str(error.__cause__)[:_REASON_CHARS_MAX]
+        if isinstance(error.__cause__, UnicodeDecodeError):
+            reason = "what is not ASCII has to be percent-encoded"
+        text = f"This request cannot be read: {reason}. Events are published at the control plane, on another port.\n"
+        return self.protocol.reject(http.HTTPStatus.BAD_REQUEST, text).serialize()
 
     def opened(self, settings: Settings) -> ServerProtocol:
         """The protocol of the open connection: a new one, since the first keeps the request, 2 KB, until it ends."""

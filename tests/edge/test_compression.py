@@ -1,0 +1,248 @@
+"""permessage-deflate: with whom it is negotiated, what is compressed, and what a compressed message can do."""
+
+import contextlib
+import json
+import zlib
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
+from websockets.frames import Opcode
+
+from client_model import inflated
+from node_fixture import Client, RawClient, RunningNode, client_frame, running_node
+from touchline_protocol import codes
+from touchline_protocol.codecs import CODECS, JSON, MSGPACK, Codec
+from touchline_protocol.fan_out import deflated
+from touchline_protocol.frames import OP_CLOSE, RSV1
+from touchline_protocol.messages import Error, Event, Hello, RoomRequest, Subscribe, Subscribed, Welcome
+
+ROOM = "score:1"
+LONG = {"text": "a goal in the last minute " * 40}
+OFFER = "permessage-deflate; client_max_window_bits"
+
+
+@pytest.fixture
+async def compressing() -> AsyncIterator[RunningNode]:
+    async with running_node(compression=True) as node:
+        yield node
+
+
+def deflate(**parameters: Any) -> dict[str, Any]:
+    """Options of a client that offers compression."""
+    return {"extensions": [ClientPerMessageDeflateFactory(**parameters)]}
+
+
+def negotiated(client: Client) -> str | None:
+    assert client.websocket.response is not None
+    return client.websocket.response.headers.get("Sec-WebSocket-Extensions")
+
+
+@contextlib.asynccontextmanager
+async def raw(node: RunningNode, offer: str = OFFER) -> AsyncIterator[RawClient]:
+    """A client that sees frames as they come."""
+    async with node.raw() as client:
+        await client.open(**{"Sec-WebSocket-Extensions": offer})
+        yield client
+
+
+async def join(client: RawClient, room: str = ROOM) -> bytes:
+    """The frame that answers a subscribe."""
+    await client.send(Subscribe(rooms=[RoomRequest(room=room)]))
+    return await client.next_frame()
+
+
+@pytest.mark.parametrize("codec", CODECS, ids=repr)
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {},
+        {"client_max_window_bits": None},
+        {"client_max_window_bits": 9},
+        {"server_no_context_takeover": True, "client_no_context_takeover": True},
+        {"server_max_window_bits": 15},
+        {"server_max_window_bits": 10},
+    ],
+    ids=str,
+)
+async def test_a_client_with_any_offer_is_understood_and_understands(
+    compressing: RunningNode, codec: Codec, parameters: dict[str, Any]
+) -> None:
+    async with compressing.client(codec, **deflate(**parameters)) as client:  # which compresses what it sends
+        assert "permessage-deflate" in (negotiated(client) or "")
+        assert "server_no_context_takeover" in (negotiated(client) or "")
+        await client.join(ROOM)
+        await compressing.publish(ROOM, LONG, 1, LONG)
+        assert [event.data for event in await client.events(3)] == [LONG, 1, LONG]
+
+
+async def test_a_client_that_does_not_ask_is_sent_plain_frames(compressing: RunningNode) -> None:
+    async with compressing.client() as plain, compressing.client(**deflate()) as other:
+        assert negotiated(plain) is None
+        for client in (plain, other):
+            await client.join(ROOM)
+        await compressing.publish(ROOM, LONG)
+        assert await plain.events(1) == await other.events(1)
+
+
+async def test_it_is_off_unless_configured() -> None:
+    async with running_node() as node, node.client(**deflate()) as client:
+        assert negotiated(client) is None
+
+
+@pytest.mark.parametrize("codec", CODECS, ids=repr)
+async def test_an_event_is_the_same_bytes_for_all_who_asked(compressing: RunningNode, codec: Codec) -> None:
+    headers = {"Sec-WebSocket-Protocol": codec.subprotocol, "Sec-WebSocket-Extensions": OFFER}
+    async with compressing.raw() as one, compressing.raw() as two:
+        for client in (one, two):
+            client.codec = codec
+            await client.request(headers=headers)
+            assert await client.status() == 101
+            kind = Opcode.TEXT if codec is JSON else Opcode.BINARY
+            await client.send_frame(kind, codec.encode(Hello()))
+            await client.next_frame()
+            await client.send_frame(kind, codec.encode(Subscribe(rooms=[RoomRequest(room=ROOM)])))
+            await client.next_frame()
+        await compressing.publish(ROOM, LONG, LONG)
+        frames = [[await client.next_frame() for _ in range(2)] for client in (one, two)]
+        assert frames[0] == frames[1]
+        for frame in frames[0]:  # each by itself: the second needs nothing of the first
+            assert frame[0] & RSV1
+            assert len(frame) < 200
+            message = codec.decode_server(inflated(frame))
+            assert isinstance(message, Event)
+            assert message.data == LONG
+
+
+async def test_a_client_with_a_small_window_gets_plain_frames(compressing: RunningNode) -> None:
+    async with raw(compressing, "permessage-deflate; server_max_window_bits=10") as client:
+        assert "server_max_window_bits=10" in client.response_head
+        frame = await join(client)
+        await compressing.publish(ROOM, LONG)
+        for received in (frame, await client.next_frame()):
+            assert not received[0] & RSV1
+
+
+async def test_of_several_offers_the_first_that_can_be_met_is_taken(compressing: RunningNode) -> None:
+    offers = (
+        "x-webkit-deflate-frame, permessage-deflate; server_max_window_bits=7, permessage-deflate, permessage-deflate"
+    )
+    async with raw(compressing, offers) as client:
+        assert client.response_head.count("permessage-deflate") == 1
+        await join(client)
+        await compressing.publish(ROOM, LONG)
+        assert (await client.next_frame())[0] & RSV1
+
+
+async def test_offers_that_cannot_be_read_are_a_bad_request(compressing: RunningNode) -> None:
+    async with compressing.raw() as client:
+        await client.request(headers={"Sec-WebSocket-Extensions": "permessage-deflate; ="})
+        assert await client.status() == 400
+
+
+async def test_the_state_is_compressed_and_short_messages_are_not(compressing: RunningNode) -> None:
+    for number in range(20):
+        await compressing.publish(ROOM, LONG, key=f"k{number}")
+    async with raw(compressing) as client:
+        frame = await join(client)
+        assert frame[0] & RSV1
+        joined = JSON.decode_server(inflated(frame))
+        assert isinstance(joined, Subscribed)
+        assert [event.data for event in joined.state] == [LONG] * 20
+        assert len(frame) < len(inflated(frame)) // 5
+        await compressing.publish(ROOM, 1)
+        assert not (await client.next_frame())[0] & RSV1
+
+
+async def test_what_was_missed_is_compressed_too(compressing: RunningNode) -> None:
+    async with compressing.client() as client:
+        joined = await client.join(ROOM)
+    await compressing.publish(ROOM, *[LONG] * 3)
+    async with raw(compressing) as back:
+        await back.send(Subscribe(rooms=[RoomRequest(room=ROOM, epoch=joined.epoch, after=joined.head)]))
+        assert isinstance(await back.next(), Subscribed)
+        frames = [await back.next_frame() for _ in range(3)]
+        assert all(frame[0] & RSV1 for frame in frames)
+
+
+async def test_nothing_is_kept_of_a_connection_between_two_messages(compressing: RunningNode) -> None:
+    async with compressing.client(**deflate()) as client:
+        await client.join(ROOM)
+        [connection] = compressing.edge._connections
+        assert connection._protocol is not None
+        [extension] = connection._protocol.extensions
+        assert not hasattr(extension, "encoder")
+        assert not hasattr(extension, "decoder")
+
+
+async def test_a_compressed_message_in_fragments_is_one_message(compressing: RunningNode) -> None:
+    async with raw(compressing) as client:
+        payload = deflated(JSON.encode(Subscribe(rooms=[RoomRequest(room=ROOM)])))
+        await client.send_bytes(compressed_frame(Opcode.TEXT, payload[:9], fin=False))
+        await client.send_frame(Opcode.CONT, b"", fin=False)
+        await client.send_frame(Opcode.CONT, payload[9:])
+        assert isinstance(JSON.decode_server(inflated(await client.next_frame())), Subscribed)
+
+
+def compressed_frame(opcode: Opcode, payload: bytes, *, fin: bool = True) -> bytes:
+    framed = bytearray(client_frame(opcode, payload, fin=fin))
+    framed[0] |= RSV1
+    return bytes(framed)
+
+
+def bomb(megabytes: int) -> bytes:
+    compressor = zlib.compressobj(9, zlib.DEFLATED, -15)
+    packed = b"".join(compressor.compress(b" " * 2**20) for _ in range(megabytes))
+    return packed + compressor.flush(zlib.Z_SYNC_FLUSH)[:-4]
+
+
+@pytest.mark.parametrize(
+    ("frames", "code"),
+    [
+        ([compressed_frame(Opcode.TEXT, bomb(50))], codes.TOO_BIG),
+        ([compressed_frame(Opcode.TEXT, bomb(50)[:60_000], fin=False)] * 2, codes.TOO_BIG),
+        ([compressed_frame(Opcode.TEXT, deflated(b" " * 70_000))], codes.TOO_BIG),
+        ([compressed_frame(Opcode.TEXT, b"this is not deflate")], codes.PROTOCOL_ERROR),
+        ([compressed_frame(Opcode.PING, deflated(b"x"))], codes.PROTOCOL_ERROR),
+        ([compressed_frame(Opcode.TEXT, deflated(b"\xff" * 200))], codes.INVALID_TEXT),
+    ],
+    ids=["bomb", "bomb in fragments", "a little too long", "not deflate", "a ping", "not UTF-8"],
+)
+async def test_a_compressed_message_that_harms_is_refused(
+    compressing: RunningNode, frames: list[bytes], code: codes.CloseCode
+) -> None:
+    async with raw(compressing) as client, compressing.client() as witness:
+        await client.send_bytes(b"".join(frames))
+        assert await client.close_code() == code.code
+        await witness.join(ROOM)
+
+
+async def test_compressed_nonsense_is_an_error_like_others(compressing: RunningNode) -> None:
+    async with raw(compressing) as client:
+        await client.send_bytes(compressed_frame(Opcode.TEXT, deflated(b'"' + b" " * 60_000 + b'"')))
+        assert isinstance(await client.next(), Error)
+
+
+async def test_who_did_not_ask_may_not_compress(compressing: RunningNode) -> None:
+    async with compressing.raw() as client:
+        await client.request()
+        assert await client.status() == 101
+        await client.send_bytes(compressed_frame(Opcode.TEXT, deflated(JSON.encode(Hello()))))
+        assert await client.close_code() == codes.PROTOCOL_ERROR.code
+
+
+async def test_a_first_message_may_be_compressed_and_come_with_the_request(compressing: RunningNode) -> None:
+    hello = compressed_frame(Opcode.TEXT, deflated(json.dumps({"type": "hello", "agent": "a" * 100}).encode()))
+    async with compressing.raw() as client:
+        await client.request(headers={"Sec-WebSocket-Extensions": OFFER})
+        await client.send_bytes(hello)
+        assert await client.status() == 101
+        frame = await client.next_frame()
+        assert frame[0] & 0xF != OP_CLOSE
+        assert isinstance(JSON.decode_server(inflated(frame)), Welcome)
+
+
+def test_msgpack_has_its_own_compressed_frames() -> None:
+    message = Event(room=ROOM, offset=1, prev=None, ts=1, data=LONG, key=None)
+    assert inflated(MSGPACK.frame(message)) == MSGPACK.encode(message)

@@ -1,0 +1,98 @@
+"""EventSource as a browser has it, in a page of another origin."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.async_api import Page
+
+from demo.browser import open_page
+from edge.streams import stream, target_of
+from node_fixture import RunningNode, running_node
+from touchline_server.edge import event_stream
+
+PAGE = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 15\r\nConnection: close\r\n\r\n<!doctype html>"
+
+WATCH = """
+url => {
+    window.events = [];
+    window.starts = [];
+    window.errors = [];
+    window.source = new EventSource(url);
+    source.onmessage = ({data, lastEventId}) => {
+        const message = JSON.parse(data);
+        if (message.type === "event") events.push([message.data, lastEventId.split(".")[1] === String(message.offset)]);
+        if (message.type === "subscribed") starts.push(message.recovered);
+        if (message.type === "error") errors.push(message.code);
+    };
+}
+"""
+
+
+async def serve_page(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.readuntil(b"\r\n\r\n")
+    writer.write(PAGE)
+    writer.close()
+
+
+@pytest.fixture
+async def origin() -> AsyncIterator[str]:
+    """The origin of a page with nothing on it: of another host than the edge, which is 127.0.0.1.
+
+    A real server's, since a browser does not let a page from elsewhere connect to this machine.
+    """
+    async with await asyncio.start_server(serve_page, "127.0.0.1", 0) as server:
+        yield f"http://localhost:{server.sockets[0].getsockname()[1]}"
+
+
+async def watch(page: Page, origin: str, node: RunningNode) -> None:
+    """Open the page and let it watch a room."""
+    await page.goto(origin)
+    await page.evaluate(WATCH, f"http://{node.host}:{node.port}{target_of()}")
+
+
+async def until(page: Page, condition: str) -> None:
+    await page.wait_for_function(condition, timeout=30_000)
+
+
+async def test_a_page_gets_each_event_once_and_in_order_also_over_a_restart_of_the_edge(
+    tmp_path: Path, origin: str
+) -> None:
+    options: dict[str, Any] = {"url": f"sqlite:///{tmp_path / 'log.db'}", "origins": [origin]}
+    async with open_page() as page:
+        async with running_node(**options) as node:
+            port = node.port
+            await watch(page, origin, node)
+            await until(page, "starts.length === 1")
+            await node.publish("score:1", *range(5))
+            await until(page, "events.length === 5")
+        async with running_node(**options | {"port": port}) as node:
+            await node.publish("score:1", 5, 6)
+            await until(page, "events.length === 7")
+            await node.publish("score:1", 7)
+            await until(page, "events.length === 8")
+        assert await page.evaluate("events") == [[number, True] for number in range(8)]
+        assert await page.evaluate("starts") == [False, True]
+
+
+async def test_a_page_of_an_origin_that_is_not_listed_gets_nothing(node: RunningNode, origin: str) -> None:
+    said: list[str] = []
+    async with open_page() as page:
+        page.on("console", lambda message: said.append(message.text))
+        await watch(page, origin, node)
+        await until(page, "source.readyState === EventSource.CLOSED")
+        await node.publish("score:1", 1)
+        assert await page.evaluate("[events, starts, errors]") == [[], [], []]
+    assert any("403" in text or "Access-Control-Allow-Origin" in text for text in said), said
+
+
+async def test_a_page_tries_again_at_an_edge_that_is_full(monkeypatch: pytest.MonkeyPatch, origin: str) -> None:
+    monkeypatch.setattr(event_stream, "RETRY_AFTER_MS", (50, 50))
+    async with running_node(origins=[origin], connections_max=1) as node, open_page() as page:
+        async with stream(node):
+            await watch(page, origin, node)
+            await until(page, "errors.length >= 2")
+        await until(page, "starts.length === 1")
+        assert set(await page.evaluate("errors")) == {"unavailable"}

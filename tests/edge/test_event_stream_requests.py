@@ -1,0 +1,168 @@
+"""Requests for server-sent events: in what forms they are understood, and how they are refused."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from edge.logs import TOPIC, ScriptedLog
+from edge.streams import ROOM, Answer, Stream, answer_to, request, stream, target_of
+from node_fixture import RunningNode, eventually, running_node
+from touchline_protocol import codes
+from touchline_protocol.messages import Error, Event, Subscribed
+from touchline_server.log.base import Gone
+
+
+@pytest.mark.parametrize("room_id", ["a/b", "a/../b", "..", "x:y.z", "é✓", "%41+?#&=", "a/events"])
+async def test_a_room_of_any_name_is_asked_for_percent_encoded(node: RunningNode, room_id: str) -> None:
+    room = f"match:{room_id}"
+    async with stream(node, room) as watching:
+        assert (await watching.expect(Subscribed)).room == room
+        await node.publish(room, 1)
+        assert (await watching.expect(Event)).room == room
+
+
+@pytest.mark.parametrize("target", ["/v1/rooms/score:1/events", "http://live.example/v1/rooms/score:1/events?x=y"])
+@pytest.mark.parametrize("version", ["1.0", "1.1"])
+async def test_a_request_is_understood_as_a_whole_url_in_http_1_0_and_byte_by_byte(
+    node: RunningNode, target: str, version: str
+) -> None:
+    async with node.raw() as client:
+        for byte in request(target, version=version):
+            await client.send_bytes(bytes([byte]))
+            await asyncio.sleep(0)  # so that the edge reads each by itself
+        assert await client.status() == 200
+        await Stream(client).expect(Subscribed)
+
+
+async def test_what_a_client_sends_after_its_request_is_passed_over(node: RunningNode) -> None:
+    async with node.raw() as client:
+        await client.send_bytes(request(target_of()) + request("/v1/rooms/score:2/events") + b"\x81\x85abc")
+        assert await client.status() == 200
+        watching = Stream(client)
+        assert (await watching.expect(Subscribed)).room == ROOM
+        await client.send_bytes(b'{"type":"unsubscribe","rooms":["score:1"]}' * 1_000)
+        await node.publish(ROOM, 1)
+        assert (await watching.expect(Event)).data == 1
+    await eventually(lambda: node.edge.connections == 0)
+
+
+async def refusal(node: RunningNode, target: str, **headers: str) -> Answer:
+    return await answer_to(node, request(target, {name.replace("_", "-"): value for name, value in headers.items()}))
+
+
+@pytest.mark.parametrize(
+    ("target", "headers", "status", "code"),
+    [
+        ("/v1/rooms/score/events", {}, 400, "bad_room"),
+        ("/v1/rooms/events", {}, 400, "bad_room"),
+        ("/v1/rooms//events", {}, 400, "bad_room"),
+        ("/v1/rooms/score:a%20b/events", {}, 400, "bad_room"),
+        ("/v1/rooms/score:%0Adata/events", {}, 400, "bad_room"),
+        ("/v1/rooms/score:%ff/events", {}, 400, "bad_message"),
+        ("/v1/rooms/chat:1/events", {}, 404, "unknown_feed"),
+        (target_of(query="last=x"), {}, 400, "bad_message"),
+        (target_of(query="last=-1"), {}, 400, "bad_message"),
+        (target_of(query="last=1001"), {}, 400, "bad_message"),
+        (target_of(query="last=1&last=2"), {}, 400, "bad_message"),
+        (target_of(query="deliver=newest"), {}, 400, "bad_message"),
+        (target_of(query="after=7"), {}, 400, "bad_message"),
+        (target_of(query="after=%ff"), {}, 400, "bad_message"),
+        (target_of(), {"Last_Event_ID": "nonsense"}, 400, "bad_message"),
+        (target_of(), {"Last_Event_ID": "a.1\r\nLast-Event-ID: a.2"}, 400, "bad_message"),
+        (target_of(), {"Origin": "https://other.example"}, 403, "origin_refused"),
+    ],
+)
+async def test_a_stream_is_refused_with_the_code_and_a_sentence(
+    node: RunningNode, target: str, headers: dict[str, Any], status: int, code: str
+) -> None:
+    answer = await refusal(node, target, **headers)
+    assert (answer.status, answer.error["code"]) == (status, code)
+    assert answer.headers["content-length"] == str(len(answer.body))
+    assert node.node.hub.rooms == {} or all(room.members == 0 for room in node.node.hub.rooms.values())
+    await eventually(lambda: node.edge.connections == 0)
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
+async def test_other_methods_are_told_where_events_are_published(node: RunningNode, method: str) -> None:
+    answer = await answer_to(node, request(target_of(), method=method))
+    assert (answer.status, answer.headers["allow"]) == (405, "get, options")
+    assert "control plane" in answer.error["message"]
+
+
+@pytest.mark.parametrize("target", [target_of(), target_of("chat:1"), "/ws", "/nothing"])
+async def test_the_answer_to_head_has_no_body(node: RunningNode, target: str) -> None:
+    answer = await answer_to(node, request(target, method="HEAD"))
+    assert answer.status >= 400
+    assert answer.body == b""
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        request(target_of(), {"Content-Length": "12"}, "POST") + b'{"data": 12}',
+        request(target_of(), {"Transfer-Encoding": "chunked"}, "POST") + b"2\r\n{}\r\n0\r\n\r\n",
+        b"GET /v1/rooms/match:\xc3\xa9/events HTTP/1.1\r\n\r\n",
+        b"GET / HTTP/2.0\r\n\r\n",
+        b"GET /ws\r\n\r\n",
+        b"GET /ws HTTP/1.1\r\nno colon\r\n\r\n",
+        b"GET /ws HTTP/1.1\nHost: x\n\n",
+    ],
+    ids=["body", "chunks", "not ascii", "http/2", "http/0.9", "header", "line feeds"],
+)
+async def test_http_that_cannot_be_read_is_answered_with_a_sentence(node: RunningNode, sent: bytes) -> None:
+    for pieces in ([sent], [*(bytes([byte]) for byte in sent[:20]), sent[20:]]):
+        answer = await answer_to(node, *pieces)
+        assert answer.status == 400
+        assert answer.headers["content-type"].startswith("text/plain")
+        assert b"cannot be read: " in answer.body
+        assert answer.headers["content-length"] == str(len(answer.body))
+
+
+@pytest.mark.parametrize("sent", [b"\x16\x03\x01\x02\x00\r\n", b"hello\r\n\r\n", b"EHLO\r\n"])
+async def test_what_is_no_http_is_not_answered(node: RunningNode, sent: bytes) -> None:
+    assert (await answer_to(node, sent)).status == 0
+
+
+async def test_an_edge_that_is_full_says_so_to_browsers_in_a_stream_that_ends() -> None:
+    async with running_node(connections_max=1) as node, stream(node):
+        answer = await refusal(node, target_of())
+        assert (answer.status, answer.error["code"]) == (503, codes.UNAVAILABLE.code)
+        assert int(answer.headers["retry-after"]) >= 1
+        async with node.raw() as client:  # EventSource gives up for good at any status but 200
+            await client.send_bytes(request(target_of(), {"Accept": "text/event-stream"}))
+            assert await client.status() == 200
+            told = Stream(client)
+            assert (await told.expect(Error)).code == codes.UNAVAILABLE.code
+            assert (told.parser.retry_ms or 0) >= 5_000
+            assert await told.rest() == []
+
+
+async def test_a_feed_that_is_not_read_yet_is_unavailable() -> None:
+    async with running_node(ScriptedLog(Gone(TOPIC)), feeds={"score": {"topic": TOPIC}}) as node:
+        answer = await refusal(node, target_of())
+        assert (answer.status, answer.error["code"]) == (503, codes.UNAVAILABLE.code)
+
+
+async def test_pages_of_a_listed_origin_may_read_the_stream() -> None:
+    async with running_node(origins=["https://listed.example"]) as node:
+        for origin, allowed in {
+            "https://listed.example": True,
+            f"http://{node.host}:3000": True,
+            "https://other.example": False,
+            "null": False,
+        }.items():
+            fields = {"Host": f"{node.host}:{node.port}", "Origin": origin}
+            async with node.raw() as client:
+                await client.send_bytes(request(target_of(), fields))
+                assert await client.status() == (200 if allowed else 403)
+                head = client.response_head.lower()
+                assert (f"access-control-allow-origin: {origin}\r\n" in head + "\r\n") == allowed
+                assert "vary: origin" in head
+            asked = fields | {"Access-Control-Request-Method": "GET", "Access-Control-Request-Headers": "last-event-id"}
+            preflight = await answer_to(node, request(target_of(), asked, "OPTIONS"))
+            assert (preflight.status, preflight.body) == (204, b"")
+            assert (preflight.headers.get("access-control-allow-origin") == origin) == allowed
+            assert "last-event-id" in preflight.headers["access-control-allow-headers"]
+        several = request(target_of(), {"Origin": "https://listed.example\r\nOrigin: https://other.example"})
+        assert (await answer_to(node, several)).status == 403
