@@ -10,9 +10,28 @@ from touchline_protocol.errors import OperatorError
 
 from .measuring import Bench
 from .results import Result
-from .scenarios import cpu_per_delivery, joins, many_rooms, memory, small_beside_large, throughput, unwatched
+from .scenarios import (
+    cpu_per_delivery,
+    joins,
+    kafka_latency,
+    many_rooms,
+    memory,
+    small_beside_large,
+    throughput,
+    unwatched,
+)
 
-MODULES = (cpu_per_delivery, throughput, many_rooms, memory, joins, small_beside_large, unwatched)
+MODULES = (
+    cpu_per_delivery,
+    throughput,
+    kafka_latency,
+    many_rooms,
+    memory,
+    joins,
+    small_beside_large,
+    unwatched,
+)
+NEED_KAFKA = (kafka_latency, many_rooms)
 
 SCALED = ("clients", "rooms", "records")
 """Sizes whose names begin so are what ``--scale`` multiplies."""
@@ -30,7 +49,7 @@ class Scenario(NamedTuple):
 
 SCENARIOS = {
     module.NAME: Scenario(
-        module.NAME, (module.__doc__ or "").partition("\n")[0], module is many_rooms, module.Sizes(), module.run
+        module.NAME, (module.__doc__ or "").partition("\n")[0], module in NEED_KAFKA, module.Sizes(), module.run
     )
     for module in MODULES
 }
