@@ -16,6 +16,7 @@ from .scenarios import (
     kafka_latency,
     many_rooms,
     memory,
+    slow_clients,
     small_beside_large,
     throughput,
     unwatched,
@@ -29,6 +30,7 @@ MODULES = (
     memory,
     joins,
     small_beside_large,
+    slow_clients,
     unwatched,
 )
 NEED_KAFKA = (kafka_latency, many_rooms)

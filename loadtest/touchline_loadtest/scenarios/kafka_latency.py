@@ -68,8 +68,9 @@ async def run(bench: Bench, sizes: Sizes) -> Result:
         ],
         sizes=msgspec.to_builtins(sizes),
         notes=[
-            "counted from just before the producer's send() until a client had parsed the event; the producer (acks=all, "
-            "no linger) and all clients are one process, and the broker shares its core where it is pinned there",
+            "counted from just before the producer's send() until a client had parsed the event; the producer "
+            "(acks=all, no linger) and all clients are one process, and the broker shares its core where it is pinned "
+            "there",
             how_checked(crowd),
             *trust_notes(measured),
         ],

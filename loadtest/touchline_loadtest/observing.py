@@ -1,0 +1,78 @@
+"""What can be seen of a server from outside while it runs: its memory over time, and what the kernel holds for it.
+
+Knows Linux's ``/proc`` and nothing of clients.
+"""
+
+import asyncio
+import contextlib
+import os
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import NamedTuple
+
+from .processes import Server
+
+_LISTENING = "0A"
+"""State of a socket in ``/proc/net/tcp``."""
+
+
+class Sample(NamedTuple):
+    """What was seen, ``at_s`` seconds after the first look. ``sockets_kib`` is of all TCP sockets of the machine."""
+
+    at_s: float
+    own_kib: int
+    sockets_kib: int
+
+
+@contextlib.asynccontextmanager
+async def observed(server: Server, every_s: float) -> AsyncIterator[list[Sample]]:
+    """Look at a server now and every ``every_s`` seconds, and once more at the end."""
+    began_s = time.monotonic()
+    samples: list[Sample] = []
+
+    def look() -> None:
+        samples.append(Sample(time.monotonic() - began_s, server.own_memory_kib(), sockets_kib()))
+
+    async def keep_looking() -> None:
+        while True:
+            await asyncio.sleep(every_s)
+            look()
+
+    look()
+    task = asyncio.create_task(keep_looking())
+    try:
+        yield samples
+        look()
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+def own_growth_kib(samples: list[Sample]) -> int:
+    """By how much the server's own memory grew at most from the first look on."""
+    return max(sample.own_kib for sample in samples) - samples[0].own_kib
+
+
+def sockets_growth_kib(samples: list[Sample]) -> int:
+    """By how much the kernel's memory for TCP sockets grew at most from the first look on."""
+    return max(sample.sockets_kib for sample in samples) - samples[0].sockets_kib
+
+
+def sockets_kib() -> int:
+    """The kernel's memory for all TCP sockets of this machine, as ``/proc/net/sockstat`` counts it."""
+    for line in Path("/proc/net/sockstat").read_text(encoding="ascii").splitlines():
+        kind, *fields = line.split()
+        if kind == "TCP:":
+            return int(fields[fields.index("mem") + 1]) * os.sysconf("SC_PAGE_SIZE") // 1024
+    return 0
+
+
+def open_connections(port: int) -> int:
+    """How many connections a process of this machine holds that came in at a port, half closed ones included."""
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text(encoding="ascii").splitlines()[1:]]
+    return sum(
+        int(row[1].partition(":")[2], 16) == port and row[3] != _LISTENING and row[9] != "0"  # 0: nobody holds it
+        for row in rows
+    )
