@@ -7,9 +7,11 @@ import asyncio
 import contextlib
 import os
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 from typing import NamedTuple
+
+import httpx
 
 from .processes import Server
 
@@ -67,6 +69,17 @@ def sockets_kib() -> int:
         if kind == "TCP:":
             return int(fields[fields.index("mem") + 1]) * os.sysconf("SC_PAGE_SIZE") // 1024
     return 0
+
+
+async def viewers(control_port: int, rooms: Iterable[str]) -> int:
+    """How many clients a server counts in some rooms, those that it has forgotten left out."""
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{control_port}", trust_env=False) as client:
+        found = 0
+        for room in rooms:
+            response = await client.get(f"/v1/rooms/{room}")
+            if response.status_code != httpx.codes.NOT_FOUND:
+                found += response.raise_for_status().json()["viewers"]
+        return found
 
 
 def open_connections(port: int) -> int:

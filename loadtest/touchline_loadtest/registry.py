@@ -16,6 +16,7 @@ from .scenarios import (
     kafka_latency,
     many_rooms,
     memory,
+    season,
     slow_clients,
     small_beside_large,
     throughput,
@@ -32,6 +33,7 @@ MODULES = (
     small_beside_large,
     slow_clients,
     unwatched,
+    season,
 )
 NEED_KAFKA = (kafka_latency, many_rooms)
 

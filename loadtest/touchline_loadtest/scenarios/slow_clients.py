@@ -90,19 +90,24 @@ async def run(bench: Bench, sizes: Sizes) -> Result:
         scenario=NAME,
         rows=[*_cost(found, sizes), *_correctness(others, slow, keyed)],
         sizes=msgspec.to_builtins(sizes),
-        notes=[
-            f"{source(bench)}; {len(KEYS) - 1} of {len(KEYS)} events have a key; half of the clients that stop ask for "
-            "deliver all, half for latest",
-            f"those that stop have a receive buffer (SO_RCVBUF) of {RECEIVE_BYTES // 1024} KiB and segments of "
-            f"{SEGMENT_BYTES} bytes, as a phone's link would, and read nothing at all meanwhile; the load goes on while they catch up, which is timed until the "
-            "last of them has what was the newest event when it read again",
-            "the server's memory is RssAnon, its growth while they are stopped less its growth under the same load "
-            "before; the kernel's is that of all TCP sockets of this machine (/proc/net/sockstat), other programs' too",
-            f"lateness is that of the others that are checked, from when an event was due; {how_checked(others)}, "
-            f"which read only when {LOW_WATER_BYTES // 1024} KiB are there",
-            *trust_notes(found.reading.measured, found.stopped.measured),
-        ],
+        notes=_notes(bench, others, found),
     )
+
+
+def _notes(bench: Bench, others: Crowd, found: _Found) -> list[str]:
+    return [
+        f"{source(bench)}; {len(KEYS) - 1} of {len(KEYS)} events have a key; half of the clients that stop ask for "
+        "deliver all, half for latest",
+        f"those that stop have a receive buffer (SO_RCVBUF) of {RECEIVE_BYTES // 1024} KiB and segments of "
+        f"{SEGMENT_BYTES} bytes, as a phone's link would, and read nothing at all meanwhile",
+        "the load goes on while they catch up, which is timed until the last of them has what was the newest event "
+        "when they read again",
+        "the server's memory is RssAnon, its growth while they are stopped less its growth under the same load before; "
+        "the kernel's is that of all TCP sockets of this machine (/proc/net/sockstat), other programs' too",
+        f"lateness is that of the others that are checked, from when an event was due; {how_checked(others)}, which "
+        f"read only when {LOW_WATER_BYTES // 1024} KiB are there",
+        *trust_notes(found.reading.measured, found.stopped.measured),
+    ]
 
 
 async def _measure(
