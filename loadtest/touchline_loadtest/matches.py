@@ -15,10 +15,9 @@ from .wire import event_value
 
 BEFORE_S = 0.5
 """A room has watchers before its first event."""
-BREAK_S = (0.0, 2.0)
-"""Between two matches on a pitch."""
 LENGTH_SHARES = (0.5, 1.5)
-"""A match takes so much of the usual time."""
+BREAK_SHARES = (0.0, 0.1)
+"""Of the usual time of a match: how long one takes, and how long a pitch is empty between two."""
 END_KEY = "full-time"
 
 
@@ -43,7 +42,7 @@ class Matches:
         self._chance = chance
         self._rate_hz = rate_hz
         self._event_bytes = event_bytes
-        self._match_s = match_s
+        self.match_s = match_s
 
     async def play(self, pitches: int, seconds: float) -> None:
         """Play on so many pitches for so long; what is under way then ends early."""
@@ -51,15 +50,18 @@ class Matches:
         try:
             async with asyncio.TaskGroup() as group:
                 for pitch in range(pitches):
-                    group.create_task(self._pitch(pitch * self._match_s / pitches, end_s))
+                    group.create_task(self._pitch(pitch * self.match_s / pitches, end_s))
         finally:
             self.over.set()
 
     async def _pitch(self, kick_off_s: float, end_s: float) -> None:
         await asyncio.sleep(kick_off_s)
         while (left_s := end_s - time.monotonic() - BEFORE_S) > 0:
-            await self._match(min(left_s, self._match_s * self._chance.uniform(*LENGTH_SHARES)))
-            await asyncio.sleep(min(self._chance.uniform(*BREAK_S), max(0.0, end_s - time.monotonic())))
+            await self._match(min(left_s, self._some_time_s(LENGTH_SHARES)))
+            await asyncio.sleep(min(self._some_time_s(BREAK_SHARES), max(0.0, end_s - time.monotonic())))
+
+    def _some_time_s(self, shares: tuple[float, float]) -> float:
+        return self.match_s * self._chance.uniform(*shares)
 
     async def _match(self, length_s: float) -> None:
         match = Match(f"{FEED}:{len(self.played) + len(self.now_on) + 1}")

@@ -6,6 +6,7 @@ Knows Linux's ``/proc`` and nothing of clients.
 import asyncio
 import contextlib
 import os
+import statistics
 import time
 from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
@@ -57,9 +58,9 @@ def own_growth_kib(samples: list[Sample]) -> int:
     return max(sample.own_kib for sample in samples) - samples[0].own_kib
 
 
-def sockets_growth_kib(samples: list[Sample]) -> int:
-    """By how much the kernel's memory for TCP sockets grew at most from the first look on."""
-    return max(sample.sockets_kib for sample in samples) - samples[0].sockets_kib
+def usual_sockets_kib(samples: list[Sample]) -> float:
+    """The kernel's memory for TCP sockets, half of the time: at any one moment much of it is on its way to be read."""
+    return statistics.median(sample.sockets_kib for sample in samples)
 
 
 def sockets_kib() -> int:

@@ -13,9 +13,9 @@ from .followers import Follower, follow
 from .following import Following
 from .matches import Match, Matches
 
-STAY_S = (1.0, 20.0)
-AWAY_S = (0.0, 8.0)
-"""Until somebody comes back: to what a squeezed window still has, and to what only the log has."""
+STAY_SHARES = (0.05, 1.0)
+AWAY_SHARES = (0.0, 0.4)
+"""Of a match's usual time: up to 8 s of 20, so some come back to what a squeezed window (4.2 s) has no more."""
 COMES_BACK_SHARE = 0.6
 GOODBYE, NO_GOODBYE, SILENT = "goodbye", "no goodbye", "silent"
 WAYS_TO_GO = {GOODBYE: 5, NO_GOODBYE: 4, SILENT: 1}
@@ -63,13 +63,16 @@ class Visitors:
                 self.lost.append(str(error))
                 return
             self.joins += 1
-            await _stay(match, self._chance.uniform(*STAY_S))
+            await _stay(match, self._some_time_s(STAY_SHARES))
             comes_back = not match.over.is_set() and self._chance.random() < COMES_BACK_SHARE
             if match.over.is_set():
                 self.lacking += not await self._saw_the_end(following, match)
             await self._go(group, follower)
             if comes_back:
-                await asyncio.sleep(self._chance.uniform(*AWAY_S))
+                await asyncio.sleep(self._some_time_s(AWAY_SHARES))
+
+    def _some_time_s(self, shares: tuple[float, float]) -> float:
+        return self._matches.match_s * self._chance.uniform(*shares)
 
     async def _saw_the_end(self, following: Following, match: Match) -> bool:
         """Wait until all that is state is as it was published, the event that ends a match included."""

@@ -25,7 +25,7 @@ from touchline_loadtest.measuring import (
     latency_ms,
     trust_notes,
 )
-from touchline_loadtest.observing import Sample, observed, own_growth_kib, sockets_growth_kib
+from touchline_loadtest.observing import Sample, observed, own_growth_kib, usual_sockets_kib
 from touchline_loadtest.processes import Server
 from touchline_loadtest.publishing import NS, publish_steadily
 from touchline_loadtest.results import Bound, Result, Row
@@ -103,7 +103,8 @@ def _notes(bench: Bench, others: Crowd, found: _Found) -> list[str]:
         "the load goes on while they catch up, which is timed until the last of them has what was the newest event "
         "when they read again",
         "the server's memory is RssAnon, its growth while they are stopped less its growth under the same load before; "
-        "the kernel's is that of all TCP sockets of this machine (/proc/net/sockstat), other programs' too",
+        "the kernel's is the difference of the medians, of all TCP sockets of this machine (/proc/net/sockstat), other "
+        "programs' too",
         f"lateness is that of the others that are checked, from when an event was due; {how_checked(others)}, which "
         f"read only when {LOW_WATER_BYTES // 1024} KiB are there",
         *trust_notes(found.reading.measured, found.stopped.measured),
@@ -164,7 +165,7 @@ def _lacks(following: Following, keyed: Keyed) -> bool:
 def _cost(found: _Found, sizes: Sizes) -> list[Row]:
     reading, stopped = found.reading, found.stopped
     own_kib = own_growth_kib(stopped.samples) - own_growth_kib(reading.samples)
-    sockets_kib = sockets_growth_kib(stopped.samples) - sockets_growth_kib(reading.samples)
+    sockets_kib = usual_sockets_kib(stopped.samples) - usual_sockets_kib(reading.samples)
     return [
         Row("others' p99, all reading", reading.p99_ms, "ms"),
         Row("others' p99, some stopped", stopped.p99_ms, "ms"),
