@@ -22,10 +22,11 @@ END_KEY = "full-time"
 
 
 class Match:
-    """One room, and what its newest event is once it is ``over``."""
+    """One room, when it began, in seconds since the season did, and what its newest event is once it is ``over``."""
 
-    def __init__(self, room: str) -> None:
+    def __init__(self, room: str, began_s: float) -> None:
         self.room = room
+        self.began_s = began_s
         self.over = asyncio.Event()
         self.end_due_ns = 0
 
@@ -39,6 +40,7 @@ class Matches:
         self.played: list[Match] = []
         self.over = asyncio.Event()
         self.publisher_late_s = 0.0
+        self._began_s = 0.0
         self._chance = chance
         self._rate_hz = rate_hz
         self._event_bytes = event_bytes
@@ -46,7 +48,8 @@ class Matches:
 
     async def play(self, pitches: int, seconds: float) -> None:
         """Play on so many pitches for so long; what is under way then ends early."""
-        end_s = time.monotonic() + seconds
+        self._began_s = time.monotonic()
+        end_s = self._began_s + seconds
         try:
             async with asyncio.TaskGroup() as group:
                 for pitch in range(pitches):
@@ -64,7 +67,8 @@ class Matches:
         return self.match_s * self._chance.uniform(*shares)
 
     async def _match(self, length_s: float) -> None:
-        match = Match(f"{FEED}:{len(self.played) + len(self.now_on) + 1}")
+        number = len(self.played) + len(self.now_on) + 1
+        match = Match(f"{FEED}:{number}", time.monotonic() - self._began_s)
         self.now_on.append(match)
         await asyncio.sleep(BEFORE_S)
         late_s = await publish_steadily(

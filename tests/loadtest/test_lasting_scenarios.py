@@ -39,7 +39,7 @@ async def test_clients_that_stop_reading_miss_nothing() -> None:
 
 
 def assert_season_played(result: Result) -> None:
-    assert broken_demands(result, "growth") == {}
+    assert broken_demands(result, season.GROWTH_BEYOND) == {}
     assert result.row("rooms").value >= 4
     joins, with_a_cursor, leaves = (result.row(what).value for what in ("joins", "joins with a cursor", "leaves"))
     assert joins == leaves > SEASON.clients
@@ -47,6 +47,7 @@ def assert_season_played(result: Result) -> None:
     assert result.row("leaves without a goodbye").value > 0
     assert result.row("events delivered").value > result.row("events published").value > SEASON.rate_hz
     assert 0 < result.row("memory in the second minute").value < 1000
+    assert result.row(season.GROWTH_BEYOND).value < result.row("growth").value
 
 
 async def test_a_season_is_played() -> None:
