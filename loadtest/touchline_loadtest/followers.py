@@ -109,12 +109,12 @@ class Follower(asyncio.Protocol):
     def _frames(self, data: bytes) -> None:
         now_ns = time.monotonic_ns()
         following = self.following
-        for opcode, payload in self._reader.feed(data):
-            if opcode == OP_CLOSE:
-                self._lose(f"the server closed with {payload[2:].decode(errors='replace')}")
+        for framed in self._reader.feed(data):
+            if framed.opcode == OP_CLOSE:
+                self._lose(f"the server closed with {framed.payload[2:].decode(errors='replace')}")
                 self.transport.close()
-            elif opcode == OP_TEXT:
-                following.take(payload, now_ns)
+            elif framed.opcode == OP_TEXT:
+                following.take(framed.payload, now_ns)
         if following.unexpected:
             self._lose(f"the server said {following.unexpected[-1]}")
         if following.joined:

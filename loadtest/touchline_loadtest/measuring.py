@@ -4,21 +4,22 @@ CPU time is taken from before the first event is published until after the last 
 the server did for them, taking them in and reading them from its log included.
 """
 
+import os
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
-from .clients import Crowd
-from .machine import Cores
+from . import crowd_words as words
+from . import machine
+from .audience import Audience, Group
+from .crowd import NICENESS
 from .processes import Server
 from .publishing import Publish, publish_steadily
 
-CHECKED_CLIENTS = 20
-"""Of a crowd: parsing a frame costs ten times as much as counting it."""
 ARRIVE_TIMEOUT_S = 30.0
 GENERATOR_BUSY_MAX = 0.9
-"""With its core busier than this the generator may be what is slow."""
+"""With their core busier than this the generator's processes may be what is slow."""
 WAITED_MAX = 0.05
 """With more of its time spent waiting for its core than this a server was not measured alone."""
 MS = 1e-6
@@ -28,7 +29,7 @@ MS = 1e-6
 class Bench(NamedTuple):
     """What a scenario is run with. ``kafka`` is a broker's address, ``say`` tells how far it is."""
 
-    cores: Cores
+    cores: machine.Cores
     kafka: str | None = None
     say: Callable[[str], None] = lambda _: None
 
@@ -50,9 +51,10 @@ class Load(NamedTuple):
 class Measured(NamedTuple):
     """What a load took.
 
-    ``cpu_s`` is the server's, ``waited_s`` how long it waited for its core while others used it, and ``busy`` the share
-    of its core that the generator used. ``reads`` are those of all clients: fewer than deliveries where the server, or
-    the kernel because a client was late to read, put several events together.
+    ``cpu_s`` is the server's, ``waited_s`` how long it waited for its core while others used it. ``measuring_busy`` and
+    ``crowd_busy`` are the shares of their core that the generator's two processes used, and ``measuring_waited_s`` and
+    ``crowd_waited_s`` how long they waited for it. ``reads`` are those of all clients: fewer than deliveries where the
+    server, or the kernel because a client was late to read, put several events together.
     """
 
     deliveries: int
@@ -61,7 +63,10 @@ class Measured(NamedTuple):
     wall_s: float
     cpu_s: float
     waited_s: float
-    busy: float
+    measuring_busy: float
+    crowd_busy: float
+    measuring_waited_s: float
+    crowd_waited_s: float
     publisher_late_s: float
 
     @property
@@ -69,107 +74,148 @@ class Measured(NamedTuple):
         """The server's CPU time per delivery."""
         return self.cpu_s / self.deliveries * 1e6
 
+    @property
+    def busy(self) -> float:
+        """The share of their core that both of the generator's processes used."""
+        return self.measuring_busy + self.crowd_busy
+
 
 async def measure(
-    server: Server, crowd: Crowd, publish: Publish, load: Load, *, deliveries: int, low_water_bytes: int = 1
+    server: Server, audience: Audience, publish: Publish, load: Load, *, crowd_rest_s: float = 0.0
 ) -> Measured:
-    """Publish ``load``, of which there are ``deliveries`` to clients, and measure.
+    """Publish ``load`` and measure.
 
-    With ``low_water_bytes`` the clients that count read only when there is so much to read: so one core can hold more
-    of them, but what reaches them is no measure of time.
+    With ``crowd_rest_s`` the clients that count read only so often, several events at once: so one core can hold more
+    of them, but when an event reached them is no measure of time.
 
     Raises:
         CrowdFailed: not everything arrived.
     """
-    for check in crowd.checked:
+    for check in audience.checks:
         check.latencies_ns.clear()
-    crowd.read_lazily(low_water_bytes)
-    start = Start(server, crowd)
+    await audience.crowd.do(words.Pace(crowd_rest_s))
+    start = await Start.now(server, audience)
     late_s = await publish_steadily(
         publish, load.rooms, rate_hz=load.rate_hz, count=load.events, size_bytes=load.event_bytes
     )
-    crowd.read_lazily(1)
-    await crowd.until_events(start.events + deliveries, ARRIVE_TIMEOUT_S)
-    return start.measured(late_s)
+    deliveries = audience.expect(load.events, load.rooms)
+    await audience.until_arrived(ARRIVE_TIMEOUT_S)
+    return await start.measured(deliveries, late_s)
 
 
-async def measure_baseline(server: Server, crowd: Crowd, rate_hz: float, count: int) -> Measured:
-    """Let a baseline send ``count`` events to all of ``crowd``, and measure."""
-    start = Start(server, crowd)
+async def measure_baseline(
+    server: Server, audience: Audience, *, rate_hz: float, count: int, frame_bytes: int
+) -> Measured:
+    """Let a baseline send ``count`` events to all of ``audience``, and measure."""
+    start = await Start.now(server, audience)
     server.tell(rate_hz, count)
-    await crowd.until_events(start.events + count * len(crowd.clients), count / rate_hz + ARRIVE_TIMEOUT_S)
-    return start.measured()
+    for group in audience.groups:
+        group.bytes += count * frame_bytes
+    await audience.until_arrived(count / rate_hz + ARRIVE_TIMEOUT_S)
+    return await start.measured(count * len(audience))
 
 
-class Start:
+class Start(NamedTuple):
     """How things stood when a measurement began."""
 
-    def __init__(self, server: Server, crowd: Crowd) -> None:
-        self._server = server
-        self._crowd = crowd
-        self.events = crowd.events
-        self._reads = crowd.reads
-        self._bytes = crowd.bytes
-        self._waited_s = server.waited_s()
-        self._generator_s = time.process_time()
-        self._wall_s = time.monotonic()
-        self._cpu_s = server.cpu_s()
+    server: Server
+    audience: Audience
+    reads: int
+    bytes: int
+    waited_s: float
+    measuring_s: float
+    crowd_s: float
+    measuring_waited_s: float
+    crowd_waited_s: float
+    wall_s: float
+    cpu_s: float
 
-    def measured(self, late_s: float = 0.0) -> Measured:
+    @classmethod
+    async def now(cls, server: Server, audience: Audience) -> Self:
+        """How things stand."""
+        reads, size = await audience.reads_and_bytes()
+        return cls(
+            server,
+            audience,
+            reads,
+            size,
+            server.waited_s(),
+            time.process_time(),
+            audience.crowd.cpu_s(),
+            machine.waited_s(os.getpid()),
+            audience.crowd.waited_s(),
+            time.monotonic(),
+            server.cpu_s(),
+        )
+
+    async def measured(self, deliveries: int, late_s: float = 0.0) -> Measured:
         """What happened since."""
-        cpu_s = self._server.cpu_s() - self._cpu_s
-        wall_s = time.monotonic() - self._wall_s
-        busy = (time.process_time() - self._generator_s) / wall_s
-        crowd = self._crowd
+        cpu_s = self.server.cpu_s() - self.cpu_s
+        wall_s = time.monotonic() - self.wall_s
+        waited_s = self.server.waited_s() - self.waited_s
+        measuring_s = time.process_time() - self.measuring_s
+        crowd_s = self.audience.crowd.cpu_s() - self.crowd_s
+        measuring_waited_s = machine.waited_s(os.getpid()) - self.measuring_waited_s
+        crowd_waited_s = self.audience.crowd.waited_s() - self.crowd_waited_s
+        reads, size = await self.audience.reads_and_bytes()
         return Measured(
-            deliveries=crowd.events - self.events,
-            reads=crowd.reads - self._reads,
-            bytes=crowd.bytes - self._bytes,
+            deliveries=deliveries,
+            reads=reads - self.reads,
+            bytes=size - self.bytes,
             wall_s=wall_s,
             cpu_s=cpu_s,
-            waited_s=self._server.waited_s() - self._waited_s,
-            busy=busy,
+            waited_s=waited_s,
+            measuring_busy=measuring_s / wall_s,
+            crowd_busy=crowd_s / wall_s,
+            measuring_waited_s=measuring_waited_s,
+            crowd_waited_s=crowd_waited_s,
             publisher_late_s=late_s,
         )
 
 
-def latency_ms(latencies_ns: Sequence[int], percent: int) -> float:
-    """A percentile of how late events were."""
-    if len(latencies_ns) == 1:
-        return latencies_ns[0] * MS
-    return statistics.quantiles(latencies_ns, n=100, method="inclusive")[percent - 1] * MS
+def percentile_ms(times_ns: Sequence[int], percent: int) -> float:
+    """A percentile of times."""
+    if len(times_ns) == 1:
+        return times_ns[0] * MS
+    return statistics.quantiles(times_ns, n=100, method="inclusive")[percent - 1] * MS
 
 
-def latencies(crowd: Crowd) -> list[int]:
-    """How late events were at the checked clients."""
-    return [latency for check in crowd.checked for latency in check.latencies_ns]
+def latencies(group: Group) -> list[int]:
+    """How late events were at the group's checked clients."""
+    return [latency for client in group.checked for latency in client.check.latencies_ns]
 
 
-def check_every(clients: int) -> int:
-    """Which clients to check, so that there are `CHECKED_CLIENTS` of them, spread over the crowd."""
-    return max(1, clients // CHECKED_CLIENTS)
-
-
-def gaps(crowd: Crowd) -> int:
+def gaps(audience: Audience) -> int:
     """Gaps and repeats that the checked clients found."""
-    return sum(check.gaps + check.repeats for check in crowd.checked)
+    return sum(check.gaps + check.repeats for check in audience.checks)
 
 
-def how_checked(crowd: Crowd) -> str:
+def how_checked(audience: Audience) -> str:
     """A sentence on what is known of the frames."""
     return (
-        f"order and prev of every frame were checked on {len(crowd.checked)} of {len(crowd.clients)} clients; "
-        "on the others events and bytes were counted"
+        f"order and prev of every frame were checked on {len(audience.checks)} of {len(audience)} clients; each other "
+        "one had, to the byte, what the checked ones of its room had"
     )
 
 
 def trust_notes(*measured: Measured) -> list[str]:
     """Whether the generator kept up, and whether the server had its core for itself."""
-    busiest = max(one.busy for one in measured)
+    busiest = max(measured, key=lambda one: one.busy)
+    measuring_waited = max(one.measuring_waited_s / one.wall_s for one in measured)
+    crowd_waited = max(one.crowd_waited_s / one.wall_s for one in measured)
     waited = max(one.waited_s / one.wall_s for one in measured)
-    notes = [f"the clients' process used at most {busiest:.0%} of a core, so it kept up"]
-    if busiest > GENERATOR_BUSY_MAX:
-        notes = [f"THE GENERATOR MAY BE THE BOTTLENECK: the clients' process used {busiest:.0%} of a core"]
+    shares = (
+        f"used {busiest.busy:.0%} of a core ({busiest.measuring_busy:.0%} to publish and measure, "
+        f"{busiest.crowd_busy:.0%} to count, at nice {NICENESS})"
+    )
+    if busiest.busy > GENERATOR_BUSY_MAX:
+        notes = [f"THE GENERATOR MAY BE THE BOTTLENECK: the clients' processes {shares}"]
+    else:
+        notes = [f"the clients' processes {shares} at most, so they kept up"]
+    notes.append(
+        f"for the core that they share the measuring process waited {measuring_waited:.1%} of the time, the counting "
+        f"one {crowd_waited:.1%}, at most"
+    )
     if waited > WAITED_MAX:
         notes.append(
             f"THE MACHINE WAS NOT QUIET: a server waited {waited:.0%} of the time for its core, which other programs "

@@ -1,4 +1,4 @@
-"""The servers that are measured, each a process of its own on the server's core.
+"""The processes that are started: the servers that are measured, on their core, and the crowd on the clients' one.
 
 Rules: a process that was started is ended, whatever happens, and dies with this one where setpriv(1) is there. It runs
 with its defaults: variables of Touchline's that are set here are not passed on.
@@ -19,6 +19,8 @@ from .machine import cpu_s, own_memory_kib, pin, waited_s
 START_TIMEOUT_S = 120.0
 """A server reads its log before it listens, a million records for one scenario."""
 STOP_TIMEOUT_S = 15.0
+LINE_BYTES_MAX = 16 * 1024 * 1024
+"""Of what a process says: the longest line is the crowd's, of the times of every event."""
 
 LISTENS = re.compile(rb"^listens +(\d+)$", re.MULTILINE)
 """What a baseline says when it has started."""
@@ -31,7 +33,7 @@ class ServerFailed(Exception):
 
 
 class Server:
-    """A running server process."""
+    """A running process."""
 
     def __init__(self, process: Process) -> None:
         self._process = process
@@ -77,6 +79,20 @@ class Server:
         assert self._process.stdin is not None  # noqa: S101 - as above
         self._process.stdin.write((" ".join(map(str, numbers)) + "\n").encode())
 
+    async def ask(self, line: bytes) -> bytes:
+        """Write a line to its standard input; returns the next one that it says.
+
+        Raises:
+            ServerFailed: it ended.
+        """
+        assert self._process.stdin is not None  # noqa: S101 - as above
+        assert self._process.stdout is not None  # noqa: S101 - as above
+        self._process.stdin.write(line + b"\n")
+        answer = await self._process.stdout.readline()
+        if not answer:
+            raise ServerFailed(f"a process ended with exit code {await self._process.wait()}")
+        return answer
+
 
 class Touchline(NamedTuple):
     """A running ``touchline serve``."""
@@ -93,7 +109,11 @@ async def running(arguments: Sequence[str], core: int | None, variables: Mapping
     command = [*([setpriv, "--pdeathsig", "KILL", "--"] if setpriv else []), sys.executable, "-m", *arguments]
     inherited = {name: value for name, value in os.environ.items() if not name.upper().startswith("TOUCHLINE_")}
     process = await asyncio.create_subprocess_exec(
-        *command, stdin=PIPE, stdout=PIPE, env={**inherited, "PYTHONUNBUFFERED": "1", **variables}
+        *command,
+        stdin=PIPE,
+        stdout=PIPE,
+        limit=LINE_BYTES_MAX,
+        env={**inherited, "PYTHONUNBUFFERED": "1", **variables},
     )
     try:
         pin(process.pid, core)

@@ -19,6 +19,7 @@ from .scenarios import (
     season,
     slow_clients,
     small_beside_large,
+    spread,
     throughput,
     unwatched,
 )
@@ -31,6 +32,7 @@ MODULES = (
     memory,
     joins,
     small_beside_large,
+    spread,
     slow_clients,
     unwatched,
     season,

@@ -12,10 +12,6 @@ from touchline_protocol.codecs import JSON
 from touchline_protocol.frames import FIN, OP_TEXT, frame
 from touchline_protocol.messages import Hello, RoomRequest, Subscribe
 
-EVENT_MARK = b"<touchline-mark>"
-"""Each event's value has this once, and nothing else that a server sends has it, so that events can be counted without
-being parsed. It is as long as it is since searching for a long one is quicker: most bytes are skipped."""
-
 HEAD_BYTES_MAX = 16 * 1024
 """Of the answer to the handshake."""
 
@@ -25,10 +21,11 @@ _LENGTH_64_BITS = 127
 
 
 class Framed(NamedTuple):
-    """A frame from the server."""
+    """A frame from the server; ``size_bytes`` is that of the whole of it."""
 
     opcode: int
     payload: bytes
+    size_bytes: int
 
 
 class BadFrame(Exception):
@@ -37,7 +34,7 @@ class BadFrame(Exception):
 
 def event_value(due_ns: int, size_bytes: int) -> bytes:
     """An event's JSON value of ``size_bytes`` that says when it was due, in nanoseconds of the monotonic clock."""
-    head = b'{"due":%d,"mark":"%s","pad":"' % (due_ns, EVENT_MARK)
+    head = b'{"due":%d,"pad":"' % due_ns
     return head + b"x" * (size_bytes - len(head) - 2) + b'"}'
 
 
@@ -83,15 +80,19 @@ class FrameReader:
         received = self._received
         received += data
         position = 0
-        while (found := _frame_at(received, position)) is not None:
+        while (found := frame_at(received, position)) is not None:
             begin, end = found
-            yield Framed(received[position] & 0xF, bytes(received[begin:end]))
+            yield Framed(received[position] & 0xF, bytes(received[begin:end]), end - position)
             position = end
         del received[:position]
 
 
-def _frame_at(data: bytearray, position: int) -> tuple[int, int] | None:
-    """Where the payload of the frame at ``position`` begins and ends; None if it is not all there."""
+def frame_at(data: bytes | bytearray, position: int) -> tuple[int, int] | None:
+    """Where the payload of the frame at ``position`` begins and ends; None if it is not all there.
+
+    Raises:
+        BadFrame: it is a fragment, masked, or has a reserved bit set.
+    """
     if len(data) < position + 2:
         return None
     first, length = data[position], data[position + 1]

@@ -10,6 +10,7 @@ from touchline_loadtest.scenarios import (
     many_rooms,
     memory,
     small_beside_large,
+    spread,
     throughput,
     unwatched,
 )
@@ -46,7 +47,7 @@ async def test_throughput_delivers_everything() -> None:
     assert_nothing_lost(result)
     assert 0 < result.row("p50").value <= result.row("p99").value
     assert 30 * 200 * 0.5 < result.row("deliveries/s").value <= 30 * 200 * 1.1
-    assert "checked on 30 of 30 clients" in notes_of(result)
+    assert "checked on 10 of 30 clients" in notes_of(result)
 
 
 async def test_many_rooms_are_compared_with_one(kafka: KafkaBroker) -> None:
@@ -73,6 +74,24 @@ async def test_a_small_room_is_looked_at_beside_a_large_one() -> None:
     result = await small_beside_large.run(BENCH, sizes)
     assert_nothing_lost(result)
     assert 0 < result.row("small room's p50").value <= result.row("small room's p99").value
+    assert "over HTTP, as no broker was named" in notes_of(result)
+
+
+async def test_a_small_room_is_looked_at_from_kafka(kafka: KafkaBroker) -> None:
+    sizes = small_beside_large.Sizes(clients_small=2, clients_large=40, rate_hz=20, seconds=1)
+    result = await small_beside_large.run(BENCH._replace(kafka=kafka.address), sizes)
+    assert_nothing_lost(result)
+    assert "events are published into Kafka" in notes_of(result)
+
+
+async def test_the_spread_is_from_the_first_to_the_last_of_all_clients() -> None:
+    result = await spread.run(BENCH, spread.Sizes(clients=50, rate_hz=20, seconds=1))
+    assert_nothing_lost(result)
+    assert result.row("deliveries lost").value == 0
+    p99, sends = result.row("first to last client, p99").value, result.row("bare send loop, all its sends").value
+    assert 0 < result.row("first to last client, p50").value <= p99
+    assert result.row("p99 / bare send loop").value == p99 / sends
+    assert "for 20 events" in notes_of(result)
 
 
 async def test_unwatched_records_are_read_from_a_file() -> None:

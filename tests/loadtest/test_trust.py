@@ -1,6 +1,8 @@
 """The results say whether they can be trusted."""
 
-from touchline_loadtest.measuring import Measured, latency_ms, trust_notes
+from touchline_loadtest.measuring import Measured, percentile_ms, trust_notes
+
+WAITED = "for the core that they share the measuring process waited 1.0% of the time, the counting one 10.0%, at most"
 
 
 def measured(*, busy: float = 0.3, waited_s: float = 0.0) -> Measured:
@@ -11,7 +13,10 @@ def measured(*, busy: float = 0.3, waited_s: float = 0.0) -> Measured:
         wall_s=5.0,
         cpu_s=0.005,
         waited_s=waited_s,
-        busy=busy,
+        measuring_busy=busy - 0.1,
+        crowd_busy=0.1,
+        measuring_waited_s=0.05,
+        crowd_waited_s=0.5,
         publisher_late_s=0.0,
     )
 
@@ -22,20 +27,23 @@ def test_cpu_time_is_shared_out_among_deliveries() -> None:
 
 def test_a_generator_that_keeps_up_on_a_quiet_machine_is_said_to() -> None:
     assert trust_notes(measured(), measured(busy=0.5)) == [
-        "the clients' process used at most 50% of a core, so it kept up"
+        "the clients' processes used 50% of a core (40% to publish and measure, 10% to count, at nice 5) at most, so "
+        "they kept up",
+        WAITED,
     ]
 
 
 def test_a_generator_that_is_the_bottleneck_is_told() -> None:
-    (note,) = trust_notes(measured(), measured(busy=0.97))
-    assert note.startswith("THE GENERATOR MAY BE THE BOTTLENECK")
+    note, waited = trust_notes(measured(), measured(busy=0.97))
+    assert note.startswith("THE GENERATOR MAY BE THE BOTTLENECK: the clients' processes used 97% of a core (87% ")
+    assert waited == WAITED
 
 
 def test_a_server_that_had_to_share_its_core_is_told() -> None:
-    _, note = trust_notes(measured(), measured(waited_s=1.0))
+    *_, note = trust_notes(measured(), measured(waited_s=1.0))
     assert note.startswith("THE MACHINE WAS NOT QUIET: a server waited 20%")
 
 
 def test_lateness_is_in_milliseconds() -> None:
-    assert latency_ms([2_000_000] * 99 + [9_000_000], 50) == 2
-    assert latency_ms([3_000_000], 99) == 3
+    assert percentile_ms([2_000_000] * 99 + [9_000_000], 50) == 2
+    assert percentile_ms([3_000_000], 99) == 3

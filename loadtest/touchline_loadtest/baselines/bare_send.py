@@ -12,14 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 
-from touchline_loadtest.wire import EVENT_MARK
-
 BACKLOG = 4096
-
-
-def frame_of(size_bytes: int) -> bytes:
-    """Bytes that are counted as one event."""
-    return EVENT_MARK + b"x" * (size_bytes - len(EVENT_MARK))
 
 
 def main(connections: int, size_bytes: int) -> None:
@@ -34,7 +27,7 @@ def main(connections: int, size_bytes: int) -> None:
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         clients.append(client)
     sends = [client.send for client in clients]
-    frame = frame_of(size_bytes)
+    frame = b"x" * size_bytes
     for line in sys.stdin:
         rate, count = line.split()
         run(sends, frame, float(rate), int(count))

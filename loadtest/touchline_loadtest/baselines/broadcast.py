@@ -10,7 +10,7 @@ import sys
 import uvloop
 from websockets.asyncio.server import ServerConnection, broadcast, serve
 
-from .bare_send import BACKLOG, frame_of
+from .bare_send import BACKLOG
 
 HEAD_BYTES = 4
 """Of a server's frame with 126 to 65,535 bytes in it: so that the whole has the size that was asked for."""
@@ -18,7 +18,7 @@ HEAD_BYTES = 4
 
 async def main(size_bytes: int) -> None:
     """Serve until the input ends."""
-    message = frame_of(size_bytes - HEAD_BYTES).decode()
+    message = "x" * (size_bytes - HEAD_BYTES)
     connections: set[ServerConnection] = set()
 
     async def handler(connection: ServerConnection) -> None:

@@ -8,12 +8,12 @@ import statistics
 
 import msgspec
 
-from touchline_loadtest.clients import Crowd
+from touchline_loadtest.audience import audience_of
+from touchline_loadtest.machine import Cores
 from touchline_loadtest.measuring import (
     Bench,
     Load,
     Measured,
-    check_every,
     gaps,
     how_checked,
     measure,
@@ -48,6 +48,7 @@ class _Run(msgspec.Struct, frozen=True):
     publishing_us: float
     bare: Measured
     broadcast: Measured
+    lacking: int
     gaps: int
     checked: str
 
@@ -69,6 +70,7 @@ async def run(bench: Bench, sizes: Sizes) -> Result:
             Row("websockets broadcast()", statistics.median(one.broadcast.cpu_us for one in runs), "us"),
             Row("ours / bare send loop", _ratio([(one.ours, one.bare) for one in runs]), "", Bound("<=", 1.2)),
             Row("ours / broadcast()", _ratio([(one.ours, one.broadcast) for one in runs]), "", Bound("<=", 0.65)),
+            Row("clients that lack events", sum(one.lacking for one in runs), "", Bound("=", 0)),
             Row("gaps and repeats", sum(one.gaps for one in runs), "", Bound("=", 0)),
         ],
         sizes=msgspec.to_builtins(sizes),
@@ -97,26 +99,29 @@ def _ratio(pairs: list[tuple[Measured, Measured]]) -> float:
 async def _run_once(bench: Bench, sizes: Sizes) -> _Run:
     core = bench.cores.server
     load = Load([ROOM], sizes.rate_hz, sizes.seconds, sizes.event_bytes)
-    async with touchline_serve(core) as (server, port, control_port), over_http(control_port) as publish:
-        crowd = Crowd(port)
-        await crowd.connect(sizes.clients, RoomRequest(room=ROOM), check_every=check_every(sizes.clients))
-        warm_up = load._replace(seconds=WARM_UP_S)
-        await measure(server, crowd, publish, warm_up, deliveries=sizes.clients * warm_up.events)
-        ours = await measure(server, crowd, publish, load, deliveries=sizes.clients * load.events)
-        unwatched = await measure(server, crowd, publish, load._replace(rooms=[UNWATCHED_ROOM]), deliveries=0)
-        found, checked = gaps(crowd), how_checked(crowd)
-        await crowd.close()
+    async with (
+        touchline_serve(core) as (server, port, control_port),
+        over_http(control_port) as publish,
+        audience_of(port, bench.cores) as audience,
+    ):
+        await audience.connect(sizes.clients, RoomRequest(room=ROOM))
+        await measure(server, audience, publish, load._replace(seconds=WARM_UP_S))
+        ours = await measure(server, audience, publish, load)
+        lacking = await audience.lacking()
+        unwatched = await measure(server, audience, publish, load._replace(rooms=[UNWATCHED_ROOM]))
+        found, checked = gaps(audience), how_checked(audience)
     frame_bytes = round(ours.bytes / ours.deliveries)
-    bare = await _run_baseline("bare_send", core, sizes, frame_bytes)
-    broadcast = await _run_baseline("broadcast", core, sizes, frame_bytes)
-    return _Run(ours, unwatched.cpu_s / ours.deliveries * 1e6, bare, broadcast, found, checked)
+    bare = await _run_baseline("bare_send", bench.cores, sizes, frame_bytes)
+    broadcast = await _run_baseline("broadcast", bench.cores, sizes, frame_bytes)
+    return _Run(ours, unwatched.cpu_s / ours.deliveries * 1e6, bare, broadcast, lacking, found, checked)
 
 
-async def _run_baseline(module: str, core: int | None, sizes: Sizes, frame_bytes: int) -> Measured:
-    async with baseline(module, core, sizes.clients, frame_bytes) as (server, port):
-        crowd = Crowd(port, handshake=module == "broadcast")
-        await crowd.connect(sizes.clients)
-        await measure_baseline(server, crowd, sizes.rate_hz, max(1, round(sizes.rate_hz * WARM_UP_S)))
-        measured = await measure_baseline(server, crowd, sizes.rate_hz, max(1, round(sizes.rate_hz * sizes.seconds)))
-        await crowd.close()
-    return measured
+async def _run_baseline(module: str, cores: Cores, sizes: Sizes, frame_bytes: int) -> Measured:
+    async with (
+        baseline(module, cores.server, sizes.clients, frame_bytes) as (server, port),
+        audience_of(port, cores, handshake=module == "broadcast") as audience,
+    ):
+        await audience.connect(sizes.clients)
+        warm_up, count = (max(1, round(sizes.rate_hz * seconds)) for seconds in (WARM_UP_S, sizes.seconds))
+        await measure_baseline(server, audience, rate_hz=sizes.rate_hz, count=warm_up, frame_bytes=frame_bytes)
+        return await measure_baseline(server, audience, rate_hz=sizes.rate_hz, count=count, frame_bytes=frame_bytes)

@@ -5,7 +5,7 @@ import time
 
 import msgspec
 
-from touchline_loadtest.clients import Crowd, short_clients
+from touchline_loadtest.audience import Audience, audience_of
 from touchline_loadtest.kafka import FEED, new_topic
 from touchline_loadtest.measuring import (
     ARRIVE_TIMEOUT_S,
@@ -15,7 +15,7 @@ from touchline_loadtest.measuring import (
     gaps,
     how_checked,
     latencies,
-    latency_ms,
+    percentile_ms,
     trust_notes,
 )
 from touchline_loadtest.processes import Server, touchline_serve
@@ -50,40 +50,41 @@ async def run(bench: Bench, sizes: Sizes) -> Result:
         new_topic(bench.kafka, PARTITIONS) as topic,
         touchline_serve(bench.cores.server, log=topic.log, variables=topic.variables) as (server, port, _),
         into_kafka(bench.kafka, topic.name) as publish,
+        audience_of(port, bench.cores) as audience,
     ):
-        crowd = Crowd(port)
-        await crowd.connect(sizes.clients, RoomRequest(room=ROOM), check_every=1)
-        await _measure(server, crowd, publish, sizes, warm_up)
-        measured = await _measure(server, crowd, publish, sizes, events)
-        await crowd.close()
-    late = latencies(crowd)
+        group = await audience.connect(sizes.clients, RoomRequest(room=ROOM), checked=sizes.clients)
+        await _measure(server, audience, publish, sizes, warm_up)
+        measured = await _measure(server, audience, publish, sizes, events)
+        lacking = await audience.lacking()
+    late = latencies(group)
     return Result(
         scenario=NAME,
         rows=[
-            Row("p50", latency_ms(late, 50), "ms", Bound("<=", 4)),
-            Row("p99", latency_ms(late, 99), "ms", Bound("<=", 12)),
+            Row("p50", percentile_ms(late, 50), "ms", Bound("<=", 4)),
+            Row("p99", percentile_ms(late, 99), "ms", Bound("<=", 12)),
             Row("slowest", max(late) / NS * 1000, "ms"),
-            Row("clients that lack events", short_clients(crowd.clients, warm_up + events), "", Bound("=", 0)),
-            Row("gaps and repeats", gaps(crowd), "", Bound("=", 0)),
+            Row("clients that lack events", lacking, "", Bound("=", 0)),
+            Row("gaps and repeats", gaps(audience), "", Bound("=", 0)),
         ],
         sizes=msgspec.to_builtins(sizes),
         notes=[
             "counted from just before the producer's send() until a client had parsed the event; the producer "
             "(acks=all, no linger) and all clients are one process, and the broker shares its core where it is pinned "
             "there",
-            how_checked(crowd),
+            how_checked(audience),
             *trust_notes(measured),
         ],
     )
 
 
-async def _measure(server: Server, crowd: Crowd, publish: Publish, sizes: Sizes, events: int) -> Measured:
-    for check in crowd.checked:
+async def _measure(server: Server, audience: Audience, publish: Publish, sizes: Sizes, events: int) -> Measured:
+    for check in audience.checks:
         check.latencies_ns.clear()
-    start = Start(server, crowd)
+    start = await Start.now(server, audience)
     await _publish_one_by_one(publish, sizes, events)
-    await crowd.until_events(start.events + sizes.clients * events, ARRIVE_TIMEOUT_S)
-    return start.measured()
+    deliveries = audience.expect(events, [ROOM])
+    await audience.until_arrived(ARRIVE_TIMEOUT_S)
+    return await start.measured(deliveries)
 
 
 async def _publish_one_by_one(publish: Publish, sizes: Sizes, events: int) -> None:

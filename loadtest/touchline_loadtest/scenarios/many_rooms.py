@@ -6,9 +6,9 @@ is taken in the same run from the same broker, at the same number of deliveries.
 
 import msgspec
 
-from touchline_loadtest.clients import Crowd, short_clients
+from touchline_loadtest.audience import CHECKED_CLIENTS, audience_of
 from touchline_loadtest.kafka import FEED, Topic, new_topic
-from touchline_loadtest.measuring import Bench, Load, Measured, check_every, gaps, measure, trust_notes
+from touchline_loadtest.measuring import Bench, Load, Measured, gaps, measure, trust_notes
 from touchline_loadtest.processes import touchline_serve
 from touchline_loadtest.publishing import into_kafka
 from touchline_loadtest.results import Bound, Result, Row
@@ -53,7 +53,7 @@ async def run(bench: Bench, sizes: Sizes) -> Result:
         sizes=msgspec.to_builtins(sizes),
         notes=[
             f"from Kafka ({PARTITIONS} partitions); the broker shares the clients' core where it is pinned there",
-            "order and prev of every frame were checked on one client of each room; the others were counted",
+            "order and prev of every frame were checked on one client of each room; the others had the same bytes",
             *trust_notes(many.measured, one.measured),
         ],
     )
@@ -67,17 +67,14 @@ async def _run_once(bench: Bench, kafka: str, sizes: Sizes, rooms: int, per_room
 
 
 async def _with_topic(bench: Bench, kafka: str, topic: Topic, load: Load, per_room: int) -> _Found:
-    warm_up = load._replace(seconds=WARM_UP_S)
-    clients = len(load.rooms) * per_room
     async with (
         touchline_serve(bench.cores.server, log=topic.log, variables=topic.variables) as (server, port, _),
         into_kafka(kafka, topic.name) as publish,
+        audience_of(port, bench.cores) as audience,
     ):
-        crowd = Crowd(port)
         for room in load.rooms:
-            every = check_every(per_room) if len(load.rooms) == 1 else per_room
-            await crowd.connect(per_room, RoomRequest(room=room), check_every=every)
-        await measure(server, crowd, publish, warm_up, deliveries=clients * warm_up.events)
-        measured = await measure(server, crowd, publish, load, deliveries=clients * load.events)
-        await crowd.close()
-    return _Found(measured, short_clients(crowd.clients, warm_up.events + load.events), gaps(crowd))
+            checked = CHECKED_CLIENTS if len(load.rooms) == 1 else 1
+            await audience.connect(per_room, RoomRequest(room=room), checked=checked)
+        await measure(server, audience, publish, load._replace(seconds=WARM_UP_S))
+        measured = await measure(server, audience, publish, load)
+        return _Found(measured, await audience.lacking(), gaps(audience))

@@ -4,7 +4,7 @@ import asyncio
 
 import msgspec
 
-from touchline_loadtest.clients import Crowd
+from touchline_loadtest.audience import audience_of
 from touchline_loadtest.measuring import Bench
 from touchline_loadtest.processes import touchline_serve
 from touchline_loadtest.publishing import over_http, publish_quickly
@@ -32,16 +32,15 @@ async def run(bench: Bench, sizes: Sizes) -> Result:
     async with (
         touchline_serve(bench.cores.server) as (server, port, control_port),
         over_http(control_port) as publish,
+        audience_of(port, bench.cores) as audience,
     ):
         await publish_quickly(publish, [ROOM], count=EVENTS, size_bytes=sizes.event_bytes)
-        crowd = Crowd(port)
-        await crowd.connect(FIRST_CLIENTS, RoomRequest(room=ROOM))
+        await audience.connect(FIRST_CLIENTS, RoomRequest(room=ROOM), checked=0)
         await asyncio.sleep(SETTLE_S)
         before_kib = server.own_memory_kib()
-        await crowd.connect(sizes.clients, RoomRequest(room=ROOM))
+        await audience.connect(sizes.clients, RoomRequest(room=ROOM), checked=0)
         await asyncio.sleep(SETTLE_S)
         after_kib = server.own_memory_kib()
-        await crowd.close()
     return Result(
         scenario=NAME,
         rows=[

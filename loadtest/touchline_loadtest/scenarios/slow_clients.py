@@ -7,27 +7,24 @@ from typing import NamedTuple
 
 import msgspec
 
-from touchline_loadtest.clients import Crowd, short_clients
+from touchline_loadtest.audience import Audience, audience_of
 from touchline_loadtest.followers import SEGMENT_BYTES, Follower, follow
 from touchline_loadtest.following import Following
 from touchline_loadtest.kafka import FEED
 from touchline_loadtest.keyed import Keyed, serving, source
 from touchline_loadtest.measuring import (
-    ARRIVE_TIMEOUT_S,
     Bench,
     Load,
     Measured,
-    Start,
-    check_every,
     gaps,
     how_checked,
-    latencies,
-    latency_ms,
+    measure,
+    percentile_ms,
     trust_notes,
 )
 from touchline_loadtest.observing import Sample, observed, own_growth_kib, usual_sockets_kib
 from touchline_loadtest.processes import Server
-from touchline_loadtest.publishing import NS, publish_steadily
+from touchline_loadtest.publishing import NS
 from touchline_loadtest.results import Bound, Result, Row
 from touchline_protocol.messages import RoomRequest
 
@@ -43,8 +40,8 @@ LOOK_EVERY_S = 0.5
 POLL_S = 0.01
 RECEIVE_BYTES = 16 * 1024
 """SO_RCVBUF of the clients that stop: a phone's link does not hold megabytes for it, as loopback would."""
-LOW_WATER_BYTES = 16 * 1024
-"""Clients that only count read when there is so much: else one core could not read for them all and be quick."""
+CROWD_REST_S = 0.01
+"""Clients that only count read so often: else one core could not read for them all and be quick."""
 
 
 class Sizes(msgspec.Struct, frozen=True):
@@ -76,25 +73,23 @@ async def run(bench: Bench, sizes: Sizes) -> Result:
     bench.say(NAME)
     load = Load([ROOM], sizes.rate_hz, sizes.seconds, sizes.event_bytes)
     followings = [Following(ROOM, "latest" if number % 2 else "all") for number in range(sizes.clients_slow)]
-    async with serving(bench) as ((server, port, _), publish):
+    async with serving(bench) as ((server, port, _), publish), audience_of(port, bench.cores) as others:
         keyed = Keyed(publish, KEYS)
-        others = Crowd(port)
-        count = sizes.clients - sizes.clients_slow
-        await others.connect(count, RoomRequest(room=ROOM), check_every=check_every(count))
+        await others.connect(sizes.clients - sizes.clients_slow, RoomRequest(room=ROOM))
         slow = [await follow(port, following, receive_bytes=RECEIVE_BYTES) for following in followings]
         found = await _measure(bench, server, others, slow, keyed, load)
-        await others.close()
+        lacking = await others.lacking()
         for follower in slow:
             follower.vanish()
     return Result(
         scenario=NAME,
-        rows=[*_cost(found, sizes), *_correctness(others, slow, keyed)],
+        rows=[*_cost(found, sizes), *_correctness(others, lacking, slow, keyed)],
         sizes=msgspec.to_builtins(sizes),
         notes=_notes(bench, others, found),
     )
 
 
-def _notes(bench: Bench, others: Crowd, found: _Found) -> list[str]:
+def _notes(bench: Bench, others: Audience, found: _Found) -> list[str]:
     return [
         f"{source(bench)}; {len(KEYS) - 1} of {len(KEYS)} events have a key; half of the clients that stop ask for "
         "deliver all, half for latest",
@@ -105,14 +100,14 @@ def _notes(bench: Bench, others: Crowd, found: _Found) -> list[str]:
         "the server's memory is RssAnon, its growth while they are stopped less its growth under the same load before; "
         "the kernel's is the difference of the medians, of all TCP sockets of this machine (/proc/net/sockstat), other "
         "programs' too",
-        f"lateness is that of the others that are checked, from when an event was due; {how_checked(others)}, which "
-        f"read only when {LOW_WATER_BYTES // 1024} KiB are there",
+        f"lateness is that of the others that are checked, from when an event was due; {how_checked(others)}; those "
+        f"read every {CROWD_REST_S * 1000:g} ms, what there is then",
         *trust_notes(found.reading.measured, found.stopped.measured),
     ]
 
 
 async def _measure(
-    bench: Bench, server: Server, others: Crowd, slow: Sequence[Follower], keyed: Keyed, load: Load
+    bench: Bench, server: Server, others: Audience, slow: Sequence[Follower], keyed: Keyed, load: Load
 ) -> _Found:
     await _phase(server, others, keyed, load._replace(seconds=WARM_UP_S))
     bench.say(f"{NAME}: all clients read")
@@ -125,7 +120,7 @@ async def _measure(
     bench.say(f"{NAME}: they catch up")
     began_ns = time.monotonic_ns()
     for follower in slow:
-        follower.following.goal = others.checked[0].last
+        follower.following.goal = others.checks[0].last
         follower.read_again()
     await _phase(server, others, keyed, load._replace(seconds=CATCH_UP_S))
     await _until_caught_up(slow, keyed)
@@ -133,19 +128,12 @@ async def _measure(
     return _Found(reading, stopped, max((at_ns - began_ns for at_ns in reached if at_ns), default=0) / NS)
 
 
-async def _phase(server: Server, others: Crowd, keyed: Keyed, load: Load) -> _Phase:
+async def _phase(server: Server, others: Audience, keyed: Keyed, load: Load) -> _Phase:
     """Publish a load, and wait until the others have it."""
-    for check in others.checked:
-        check.latencies_ns.clear()
-    others.read_lazily(LOW_WATER_BYTES)
-    start = Start(server, others)
     async with observed(server, LOOK_EVERY_S) as samples:
-        late_s = await publish_steadily(
-            keyed, load.rooms, rate_hz=load.rate_hz, count=load.events, size_bytes=load.event_bytes
-        )
-    others.read_lazily(1)
-    await others.until_events(start.events + len(others.clients) * load.events, ARRIVE_TIMEOUT_S)
-    return _Phase(start.measured(late_s), latency_ms(latencies(others), 99), samples)
+        measured = await measure(server, others, keyed, load, crowd_rest_s=CROWD_REST_S)
+    late = [latency for check in others.checks for latency in check.latencies_ns]
+    return _Phase(measured, percentile_ms(late, 99), samples)
 
 
 async def _until_caught_up(slow: Sequence[Follower], keyed: Keyed) -> None:
@@ -178,7 +166,7 @@ def _cost(found: _Found, sizes: Sizes) -> list[Row]:
     ]
 
 
-def _correctness(others: Crowd, slow: Sequence[Follower], keyed: Keyed) -> list[Row]:
+def _correctness(others: Audience, others_lacking: int, slow: Sequence[Follower], keyed: Keyed) -> list[Row]:
     followings = [follower.following for follower in slow]
     lacking = {
         deliver: sum(_lacks(following, keyed) for following in followings if following.deliver == deliver)
@@ -186,7 +174,7 @@ def _correctness(others: Crowd, slow: Sequence[Follower], keyed: Keyed) -> list[
     }
     found = sum(following.gaps + following.repeats + following.started_over for following in followings)
     return [
-        Row("others that lack events", short_clients(others.clients, keyed.events), "", Bound("=", 0)),
+        Row("others that lack events", others_lacking, "", Bound("=", 0)),
         Row("deliver all: clients that lack events", lacking["all"], "", Bound("=", 0)),
         Row("deliver latest: clients that lack news", lacking["latest"], "", Bound("=", 0)),
         Row("deliver latest: events left out", sum(following.skipped for following in followings), ""),

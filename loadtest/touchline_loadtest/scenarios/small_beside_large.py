@@ -2,18 +2,19 @@
 
 import msgspec
 
-from touchline_loadtest.clients import Crowd, short_clients
-from touchline_loadtest.measuring import Bench, Load, gaps, latencies, latency_ms, measure, trust_notes
-from touchline_loadtest.processes import touchline_serve
-from touchline_loadtest.publishing import over_http
+from touchline_loadtest.audience import audience_of
+from touchline_loadtest.fed import touchline_fed
+from touchline_loadtest.measuring import Bench, Load, gaps, how_checked, latencies, measure, percentile_ms, trust_notes
 from touchline_loadtest.results import Bound, Result, Row
 from touchline_protocol.messages import RoomRequest
 
 NAME = "small-beside-large"
 SMALL, LARGE = "match:small", "match:large"
 WARM_UP_S = 1.0
-LOW_WATER_BYTES = 16 * 1024
-"""The large room's clients read when there is so much: else one core could not read for them all and be quick."""
+CHECKED_LARGE = 5
+"""Of the large room: few, as what is measured is the small one, in the same process."""
+CROWD_REST_S = 0.05
+"""The large room's clients read only so often, else they would take the whole core."""
 
 
 class Sizes(msgspec.Struct, frozen=True):
@@ -30,43 +31,30 @@ async def run(bench: Bench, sizes: Sizes) -> Result:
     """Run it."""
     bench.say(NAME)
     load = Load([LARGE, SMALL], sizes.rate_hz, sizes.seconds, sizes.event_bytes)
-    warm_up = load._replace(seconds=WARM_UP_S)
-    clients = sizes.clients_small + sizes.clients_large
-    async with (
-        touchline_serve(bench.cores.server) as (server, port, control_port),
-        over_http(control_port) as publish,
-    ):
-        crowd = Crowd(port)
-        await crowd.connect(sizes.clients_large, RoomRequest(room=LARGE))
-        await crowd.connect(sizes.clients_small, RoomRequest(room=SMALL), check_every=1)
-        await measure(server, crowd, publish, warm_up, deliveries=clients * warm_up.events)
-        measured = await measure(
-            server, crowd, publish, load, deliveries=clients * load.events, low_water_bytes=LOW_WATER_BYTES
-        )
-        await crowd.close()
-    late = latencies(crowd)
+    async with touchline_fed(bench) as fed, audience_of(fed.port, bench.cores) as audience:
+        await audience.connect(sizes.clients_large, RoomRequest(room=LARGE), checked=CHECKED_LARGE)
+        small = await audience.connect(sizes.clients_small, RoomRequest(room=SMALL), checked=sizes.clients_small)
+        warm_up = load._replace(seconds=WARM_UP_S)
+        await measure(fed.server, audience, fed.publish, warm_up, crowd_rest_s=CROWD_REST_S)
+        measured = await measure(fed.server, audience, fed.publish, load, crowd_rest_s=CROWD_REST_S)
+        lacking = await audience.lacking()
+    late = latencies(small)
     return Result(
         scenario=NAME,
         rows=[
-            Row("small room's p50", latency_ms(late, 50), "ms"),
-            Row("small room's p99", latency_ms(late, 99), "ms", Bound("<=", 10)),
+            Row("small room's p50", percentile_ms(late, 50), "ms"),
+            Row("small room's p99", percentile_ms(late, 99), "ms", Bound("<=", 10)),
             Row("deliveries/s", measured.deliveries / measured.wall_s, "/s"),
-            Row(
-                "clients that lack events",
-                short_clients(crowd.clients, warm_up.events + load.events),
-                "",
-                Bound("=", 0),
-            ),
-            Row("gaps and repeats", gaps(crowd), "", Bound("=", 0)),
+            Row("clients that lack events", lacking, "", Bound("=", 0)),
+            Row("gaps and repeats", gaps(audience), "", Bound("=", 0)),
             Row("server's core in use", measured.cpu_s / measured.wall_s * 100, "%"),
         ],
         sizes=msgspec.to_builtins(sizes),
         notes=[
-            "lateness counts from when an event was due to when a client of the small room had it, so publishing over "
-            "HTTP is included, and so are the large room's reads in the clients' one process (which read only when "
-            f"{LOW_WATER_BYTES // 1024} KiB are there); the publisher itself was up to "
-            f"{measured.publisher_late_s * 1000:.1f} ms late",
-            "order and prev of every frame were checked on the small room's clients; the large one's were counted",
+            f"{fed.how}; lateness counts from when an event was due to when a client of the small room had it, and the "
+            f"publisher itself was up to {measured.publisher_late_s * 1000:.1f} ms late",
+            f"the large room's counting clients read every {CROWD_REST_S * 1000:g} ms, what there is then",
+            how_checked(audience),
             *trust_notes(measured),
         ],
     )
