@@ -14,8 +14,11 @@ from .scenarios import (
     compression,
     cpu_per_delivery,
     joins,
+    kafka_latency,
     many_rooms,
     memory,
+    season,
+    slow_clients,
     small_beside_large,
     spread,
     throughput,
@@ -30,9 +33,13 @@ MODULES = (
     memory,
     joins,
     small_beside_large,
+    slow_clients,
     unwatched,
+    kafka_latency,
+    season,
     compression,
 )
+NEED_KAFKA = (kafka_latency, many_rooms)
 
 SCALED = ("clients", "rooms", "records")
 """Sizes whose names begin so are what ``--scale`` multiplies."""
@@ -50,7 +57,7 @@ class Scenario(NamedTuple):
 
 SCENARIOS = {
     module.NAME: Scenario(
-        module.NAME, (module.__doc__ or "").partition("\n")[0], module is many_rooms, module.Sizes(), module.run
+        module.NAME, (module.__doc__ or "").partition("\n")[0], module in NEED_KAFKA, module.Sizes(), module.run
     )
     for module in MODULES
 }
