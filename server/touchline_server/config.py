@@ -172,8 +172,6 @@ class Settings(BaseSettings):
     """A client that is behind for so long, or takes nothing, is closed; it can come back and resume."""
     compression: bool = False
     """Offer permessage-deflate: an event of a match takes 40 % fewer bytes, and 40 us once for all who asked for it."""
-    write_buffer_bytes_max: int = Field(default=32 * 1024, ge=4096, le=1 << 30)
-    """What may wait in this process for one client before it becomes a cursor."""
     drain_ms: int = Field(default=2_000, ge=0, le=WAIT_MS_MAX)
     """On SIGTERM clients are told to come back spread over this time, then the edge stops."""
 

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from .room import Room
 
 STEP_BYTES = 32 * 1024
-"""What one step of a catch-up writes, give or take its last event: about a write buffer, so that flow control has a say
-after each."""
+"""What one step of a catch-up writes, give or take its last event: flow control has a say after each, so it is what
+waits in this process for a client that takes no more."""
 
 SNAPSHOTS_MAX = 8
 """Kept per room. Clients of one application ask with one or two values of ``last``."""

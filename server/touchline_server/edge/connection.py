@@ -88,8 +88,9 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Set the socket up."""
         self.transport = cast(asyncio.Transport, transport)
-        high = self.edge.settings.write_buffer_bytes_max
-        self.transport.set_write_buffer_limits(high=high, low=high // 4)
+        # What the kernel does not take makes the client a cursor at once. Not a limit in bytes: uvloop keeps 800 bytes
+        # for each write that waits, however short, so 64 KiB of small events would be a quarter of a megabyte.
+        self.transport.set_write_buffer_limits(high=0)
         sock = transport.get_extra_info("socket")
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, NOTSENT_LOWAT_BYTES)

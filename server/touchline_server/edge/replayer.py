@@ -1,7 +1,7 @@
 """The replayer: brings clients what only the log holds.
 
 At most ``replays_max`` catch-ups are under way at once; the others wait in the order they came. Each is read in chunks,
-and flow control has a say after each part of one that fills a write buffer: a client that takes no more gives up its
+and flow control has a say after each part of one that is as large as a step: a client that takes no more gives up its
 place, and queues again later. A chunk is read, and its events are encoded, once for all who ask for it together: those
 who lost their edge have the same few cursors.
 
@@ -200,7 +200,7 @@ class Replayer:
 
 
 def _parts(events: Sequence[RoomEvent], reached: int) -> Iterator[tuple[Sequence[RoomEvent], int]]:
-    """Cut what was read into parts that fill a write buffer, each with how far it goes."""
+    """Cut what was read into parts as large as a step, each with how far it goes."""
     begin = size = 0
     for position, event in enumerate(events):
         size += event.size
