@@ -4,8 +4,8 @@ websockets' Sans-I/O `ServerProtocol` does the handshake and parses frames; even
 the transport, past it. That is allowed as long as its state is OPEN, since a server's frames are not masked and carry
 no sequence, and the codec is the one of the extension that was negotiated.
 
-    OPENING ──► WEBSOCKET     `_opening` has the request until it is answered, `_protocol` parses frames
-        └─────► STREAM        server-sent events: neither is there, and what the client sends is passed over
+    NEW ──► OPENING ──► WEBSOCKET     `_opening` has the request until it is answered, `_protocol` parses frames
+                └─────► STREAM        server-sent events: neither is there, and what the client sends is passed over
 
 Rules:
 
@@ -17,7 +17,6 @@ Rules:
 
 import asyncio
 import http
-import socket
 from typing import TYPE_CHECKING, cast
 
 from websockets.frames import Frame, Opcode
@@ -40,14 +39,6 @@ if TYPE_CHECKING:
 
 LINGER_S = 3.0
 """Between our close frame and the end of the connection: a round trip to a phone on a bad link."""
-
-NOTSENT_LOWAT_BYTES = 64 * 1024
-"""TCP_NOTSENT_LOWAT: what a client has not taken waits here as a cursor, not in the kernel as stale bytes."""
-
-USER_TIMEOUT_MS = 30_000
-"""TCP_USER_TIMEOUT: how long written bytes may stay unacknowledged, as when a phone is gone from the network. With a
-heartbeat there is always something to acknowledge; the kernel's default is a quarter of an hour."""
-
 
 _STATUS = {
     codes.UNKNOWN_FEED: http.HTTPStatus.NOT_FOUND,
@@ -82,19 +73,15 @@ class Connection(asyncio.Protocol):
         self.paused_ms: int | None = None
         self._ended = False
         self._fragments: bytearray | None = None
-        self._opening: handshake.Opening | None = handshake.Opening(edge.settings)
-        self._protocol: ServerProtocol | None = self._opening.protocol
+        self._opening: handshake.Opening | None = None
+        self._protocol: ServerProtocol | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Set the socket up."""
+        """Wait for the request."""
         self.transport = cast(asyncio.Transport, transport)
         # What the kernel does not take makes the client a cursor at once. Not a limit in bytes: uvloop keeps 800 bytes
         # for each write that waits, however short, so 64 KiB of small events would be a quarter of a megabyte.
         self.transport.set_write_buffer_limits(high=0)
-        sock = transport.get_extra_info("socket")
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, NOTSENT_LOWAT_BYTES)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, USER_TIMEOUT_MS)
         self.edge.add(self)
 
     def data_received(self, data: bytes) -> None:
@@ -104,6 +91,11 @@ class Connection(asyncio.Protocol):
         elif self._protocol is not None:
             self._protocol.receive_data(data)
             self._serve(self._protocol)
+        elif self.session is None and not self._ended:
+            # Made with the first bytes: those of thousands that connect at once would be out of the caches until then.
+            self._opening = handshake.Opening(self.edge.settings)
+            self._protocol = self._opening.protocol
+            self._open(self._opening, data)
 
     def eof_received(self) -> bool:
         """The client sends nothing more."""
@@ -167,7 +159,8 @@ class Connection(asyncio.Protocol):
             self._protocol.fail(code.code, reason or code.name)
             self._write_out(self._protocol)
         elif not self._ended:
-            self.say(b": close %d %b\n\n" % (code.code, code.name.encode()))
+            if self.session is not None:
+                self.say(b": close %d %b\n\n" % (code.code, code.name.encode()))
             self._leave()
             self._end()
 
@@ -195,8 +188,8 @@ class Connection(asyncio.Protocol):
         response = opening.protocol.accept(request) if refusal is None else opening.protocol.reject(*refusal)
         self._respond(opening.protocol, request, response)
         if opening.protocol.state is OPEN:
-            self._protocol = opening.opened(self.edge.settings)
-            self._begin(handshake.codec_of(self._protocol))
+            opening.forget_request()
+            self._begin(handshake.codec_of(opening.protocol))
             if rest:
                 self.data_received(rest)
 

@@ -14,7 +14,7 @@ from websockets.datastructures import Headers, MultipleValuesError
 from websockets.exceptions import InvalidMessage, NegotiationError
 from websockets.extensions.permessage_deflate import PerMessageDeflate, ServerPerMessageDeflateFactory
 from websockets.http11 import Request
-from websockets.protocol import OPEN
+from websockets.protocol import Protocol
 from websockets.server import ServerProtocol
 from websockets.typing import Subprotocol
 
@@ -89,13 +89,15 @@ class Opening:
         text = f"This request cannot be read: {reason}. Events are published at the control plane, on another port.\n"
         return self.protocol.reject(http.HTTPStatus.BAD_REQUEST, text).serialize()
 
-    def opened(self, settings: Settings) -> ServerProtocol:
-        """The protocol of the open connection: a new one, since the first keeps the request, 2 KB, until it ends."""
-        protocol = ServerProtocol(state=OPEN, max_size=settings.message_bytes_max, logger=_logger)
-        protocol.extensions = self.protocol.extensions
-        protocol.subprotocol = self.protocol.subprotocol
-        let_go(self.protocol)
-        return protocol
+    def forget_request(self) -> None:
+        """The connection is open: go on without what was needed to open it.
+
+        The parser of the handshake goes on with the frames, and so keeps the request with its headers, 2 KB, until the
+        end. A parser that begins with the frames is that of websockets' own base class.
+        """
+        self.protocol.parser.close()
+        self.protocol.parser = Protocol.parse(self.protocol)
+        next(self.protocol.parser)
 
 
 def let_go(protocol: ServerProtocol) -> None:

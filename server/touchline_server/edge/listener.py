@@ -29,6 +29,13 @@ TICK_S = 0.1
 BACKLOG = 4096
 """Connections that the kernel holds until they are accepted: thousands may come at once after an edge was restarted."""
 
+NOTSENT_LOWAT_BYTES = 64 * 1024
+"""TCP_NOTSENT_LOWAT: what a client has not taken waits here as a cursor, not in the kernel as stale bytes."""
+
+USER_TIMEOUT_MS = 30_000
+"""TCP_USER_TIMEOUT: how long written bytes may stay unacknowledged, as when a phone is gone from the network. With a
+heartbeat there is always something to acknowledge; the kernel's default is a quarter of an hour."""
+
 _BEATS = {codec: codec.frame(Beat()) for codec in ALL_CODECS}
 
 
@@ -70,7 +77,10 @@ class Edge:
         self._empty = asyncio.Event()
 
     async def start(self, listening: socket.socket) -> None:
-        """Serve on a bound socket."""
+        """Serve on a bound socket, whose options those that it accepts inherit."""
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, NOTSENT_LOWAT_BYTES)
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, USER_TIMEOUT_MS)
         self._replayer.start(self.turns, self.settings.replays_max, self._fail)
         self._server = await self._loop.create_server(lambda: Connection(self), sock=listening, backlog=BACKLOG)
         self._tick()
