@@ -18,6 +18,8 @@ OP_CLOSE = 0x8
 
 _LENGTH_16_BITS = 126
 _LENGTH_64_BITS = 127
+_HEAD_16_BITS = struct.Struct("!BBH").pack
+_HEAD_64_BITS = struct.Struct("!BBQ").pack
 
 
 def frame(opcode: int, payload: bytes) -> bytes:
@@ -26,8 +28,8 @@ def frame(opcode: int, payload: bytes) -> bytes:
     if length < _LENGTH_16_BITS:
         return bytes((FIN | opcode, length)) + payload
     if length < 1 << 16:
-        return struct.pack("!BBH", FIN | opcode, _LENGTH_16_BITS, length) + payload
-    return struct.pack("!BBQ", FIN | opcode, _LENGTH_64_BITS, length) + payload
+        return _HEAD_16_BITS(FIN | opcode, _LENGTH_16_BITS, length) + payload
+    return _HEAD_64_BITS(FIN | opcode, _LENGTH_64_BITS, length) + payload
 
 
 def payload_of(framed: bytes) -> bytes:

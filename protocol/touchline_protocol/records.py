@@ -115,7 +115,8 @@ def check_value(value: bytes) -> None:
         raise _bad("too_large", f"{len(value)} bytes, at most {EVENT_VALUE_BYTES_MAX}")
     try:
         _RAW.decode(value)  # finds what is no JSON, but takes strings that are not UTF-8
-        value.decode()
+        if not value.isascii():
+            value.decode()
     except UnicodeDecodeError as error:
         raise _bad("not_json", str(error)) from None
     except msgspec.DecodeError as error:
@@ -123,8 +124,10 @@ def check_value(value: bytes) -> None:
             raise _bad("not_json", str(error)) from None
     except RecursionError:
         raise _bad("too_deep", f"at most {JSON_DEPTH_MAX} levels") from None
-    # A value with few brackets cannot be deep; only the others are worth the slower look.
-    if value.count(b"[") + value.count(b"{") > JSON_DEPTH_MAX and _depth(value) > JSON_DEPTH_MAX:
+    # A short value, or one with few brackets, cannot be deep; only the others are worth the slower look.
+    if len(value) <= 2 * JSON_DEPTH_MAX or value.count(b"[") + value.count(b"{") <= JSON_DEPTH_MAX:
+        return
+    if _depth(value) > JSON_DEPTH_MAX:
         raise _bad("too_deep", f"at most {JSON_DEPTH_MAX} levels")
 
 

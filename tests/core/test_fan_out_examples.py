@@ -89,10 +89,10 @@ class Client:
 
 
 def write_out(hub: Hub, flush: Flush) -> None:
-    for data, clients, writes in flush.parts:
-        for subscription, write in zip(clients, writes, strict=True):
+    for part in flush.parts:
+        for subscription, write in zip(part.clients, part.writes, strict=True):
             if subscription not in flush.gone:
-                write(data)
+                write(part.data)
     hub.end_flush(flush, 0)
     for subscription in flush.woken:
         subscription.session.woken(subscription)

@@ -240,7 +240,7 @@ class FanOut(RuleBasedStateMachine):
     def write_some(self, count: int) -> None:
         flush, part, position = self.writing.pop(0)
         if part < len(flush.parts):
-            data, clients, writes = flush.parts[part]
+            data, clients, writes = flush.parts[part].data, flush.parts[part].clients, flush.parts[part].writes
             for place in range(position, min(position + count, len(clients))):
                 if clients[place] not in flush.gone:
                     writes[place](data)

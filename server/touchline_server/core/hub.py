@@ -21,7 +21,7 @@ from touchline_protocol.rooms import split_room
 
 from .feed import Feed
 from .room import Flush, Room
-from .stream import RoomEvent, Stream
+from .stream import RoomEvent, Stream, room_event
 
 FORGET_EVERY_MS = 10_000
 """How often idle rooms are looked for: it takes a look at every room, some 0.1 us each."""
@@ -120,7 +120,7 @@ class Hub:
             except BadRecord as error:
                 skips.append(_skip(stream, record, error))
                 continue
-            events.append(RoomEvent(room, stream, record.offset, parsed.key, record.timestamp, parsed.value, 0))
+            events.append(room_event(room, stream, record.offset, parsed.key, record.timestamp, parsed.value))
         room.load(head, events, now_ms)
         return skips
 
@@ -161,7 +161,7 @@ class Hub:
                     parsed = parse_record(record, key_field)
                 except BadRecord:
                     continue
-                event = RoomEvent(room, stream, record.offset, parsed.key, record.timestamp, parsed.value, 0)
+                event = room_event(room, stream, record.offset, parsed.key, record.timestamp, parsed.value)
                 event.prev, prev = prev, event.offset
                 events.append(event)
         return events
@@ -233,7 +233,7 @@ class Hub:
                 raise BadRecord(
                     "misplaced", f"a newer record of the room is in partition {home.partition}; all must be in one"
                 )
-        event = RoomEvent(room, stream, record.offset, key, record.timestamp, value, now_ms)
+        event = room_event(room, stream, record.offset, key, record.timestamp, value, now_ms)
         room.push(event)
         self.pending_bytes += event.size
         return room

@@ -16,6 +16,8 @@ from itertools import islice
 from operator import attrgetter
 from typing import NamedTuple
 
+import msgspec
+
 from touchline_protocol.codecs import Codec
 from touchline_protocol.fan_out import ALL_CODECS
 
@@ -32,7 +34,7 @@ STATE_ENTRY_BYTES = 200
 _OFFSET = attrgetter("offset")
 
 
-class Part(NamedTuple):
+class Part(msgspec.Struct, eq=False):
     """The same bytes for a list of live clients, and where each of them is written to."""
 
     data: bytes
@@ -40,21 +42,18 @@ class Part(NamedTuple):
     writes: list[Write]
 
 
-class Flush(NamedTuple):
+class Flush(msgspec.Struct, eq=False):
     """What a flush writes: one part after the other.
 
-    ``gone`` has the clients who left since it began, to be passed over; ``woken`` those who waited for it to catch up.
+    ``size`` is how many writes that are. ``gone`` has the clients who left since it began, to be passed over; ``woken``
+    those who waited for it to catch up.
     """
 
     room: "Room"
     parts: list[Part]
+    size: int
     gone: set[Subscription]
     woken: list[Subscription]
-
-    @property
-    def size(self) -> int:
-        """How many writes that are."""
-        return sum(len(part.writes) for part in self.parts)
 
 
 class _Audience(NamedTuple):
@@ -81,6 +80,7 @@ class Room:
         "head_ts",
         "live",
         "members",
+        "moving",
         "name",
         "pending",
         "pending_bytes",
@@ -102,8 +102,9 @@ class Room:
         self.head_ts = 0
         self.floor = stream.floor
         self.events: deque[RoomEvent] = deque()
-        self.pending: deque[RoomEvent] = deque()
+        self.pending: list[RoomEvent] = []
         self.pending_bytes = 0
+        self.moving = False
         self.state: dict[str, RoomEvent] = {}
         self.state_full = False
         self.live: list[dict[Subscription, Write]] = [{} for _ in ALL_CODECS]
@@ -135,17 +136,20 @@ class Room:
         self.head = self.floor = head
         self.told_ms = now_ms
         for event in state:
-            self._keep(event)
+            if event.key is not None:
+                self._keep(event.key, event)
             self.head_ts = max(self.head_ts, event.ts)
 
     def push(self, event: RoomEvent) -> None:
         """Take in an event that was read: it is told with the next flush."""
         self.pending.append(event)
         self.pending_bytes += event.size
+        if event.stream is not self.stream:
+            self.moving = True
 
     def begin_flush(self, now_ms: int) -> Flush | None:
         """Move window, state and head over what is pending, and say what to write to whom; None where nothing is."""
-        if self.pending and self.pending[0].stream is not self.stream:
+        if self.moving and self.pending[0].stream is not self.stream:
             self._move()
         parts = self._restart_parts() if self.restarting else []
         batch = self._take_batch()
@@ -155,12 +159,14 @@ class Room:
         self.told_ms = now_ms
         if batch:
             for codec, clients, writes in self._audience():
-                parts.append(Part(b"".join([event.frame(codec) for event in batch]), clients, writes))
+                data = batch[0].frame(codec) if len(batch) == 1 else b"".join([event.frame(codec) for event in batch])
+                parts.append(Part(data, clients, writes))
         woken = self._wake() if self.ahead else []
         if not parts and not woken:
             return None
         self.flushed_ms = now_ms
-        self.flush = Flush(self, parts, set(), woken)
+        size = len(parts[0].writes) if len(parts) == 1 else sum(len(part.writes) for part in parts)
+        self.flush = Flush(self, parts, size, set(), woken)
         return self.flush
 
     def end_flush(self) -> None:
@@ -169,10 +175,11 @@ class Room:
 
     def restart(self, stream: Stream, *, keep_state: bool) -> None:
         """Make everybody start over: the room goes on in ``stream``, or a part of it was lost."""
-        waiting, self.pending, self.pending_bytes = self.pending, deque(), 0
+        waiting, self.pending, self.pending_bytes, self.moving = self.pending, [], 0, False
         if keep_state:
             for event in waiting:
-                self._keep(event)
+                if event.key is not None:
+                    self._keep(event.key, event)
         else:
             self.state.clear()
             self._state_bytes = 0
@@ -257,11 +264,11 @@ class Room:
 
     def _take_batch(self) -> list[RoomEvent]:
         """The pending events up to the first that moves the room to another stream."""
-        batch: list[RoomEvent] = []
-        while self.pending and self.pending[0].stream is self.stream:
-            event = self.pending.popleft()
-            self.pending_bytes -= event.size
-            batch.append(event)
+        batch, self.pending, self.pending_bytes = self.pending, [], 0
+        if self.moving:
+            here = next((n for n, event in enumerate(batch) if event.stream is not self.stream), len(batch))
+            batch, self.pending = batch[:here], batch[here:]
+            self.pending_bytes = sum(event.size for event in self.pending)
         return batch
 
     def _move(self) -> None:
@@ -269,6 +276,7 @@ class Room:
         first = self.pending[0]
         self._go_on_in(first.stream)
         self.head = self.floor = first.offset - 1
+        self.moving = any(event.stream is not self.stream for event in self.pending)
 
     def _go_on_in(self, stream: Stream) -> None:
         self.generation += 1
@@ -285,22 +293,21 @@ class Room:
         self.head_ts = event.ts
         self.events.append(event)
         self.stream.add(event)
-        self._keep(event)
+        if event.key is not None:
+            self._keep(event.key, event)
 
-    def _keep(self, event: RoomEvent) -> None:
+    def _keep(self, key: str, event: RoomEvent) -> None:
         """Let a keyed event take the place of the one before it in the state."""
-        if event.key is None:
-            return
-        before = self.state.get(event.key)
+        before = self.state.get(key)
         size = self._state_bytes - (0 if before is None else _state_size(before))
         if event.removes:
-            self.state.pop(event.key, None)
+            self.state.pop(key, None)
         elif size + _state_size(event) <= self.state_bytes_max:
             size += _state_size(event)
-            self.state[event.key] = event
+            self.state[key] = event
         else:
             # An old value that no longer holds must not stay: better no value than a wrong one.
-            self.state.pop(event.key, None)
+            self.state.pop(key, None)
             self.state_full = True
         self._state_bytes = size
 

@@ -43,7 +43,8 @@ class Writing:
     def write(self, clients_max: int) -> None:
         """Write to the next clients, of one part."""
         gone = self.flush.gone
-        data, clients, writes = self.flush.parts[self.part]
+        part = self.flush.parts[self.part]
+        data, clients, writes = part.data, part.clients, part.writes
         begin, end = self.position, self.position + clients_max
         if gone:
             chunk = [
@@ -118,18 +119,26 @@ class Turns:
         return bool(self._large) or self._hub.has_ready or more_behind
 
     def _flush_ready(self, now_ms: int) -> int:
-        """Flush rooms, and return what is left of the turn's writes. A room with more clients goes on in slices."""
+        """Flush rooms, and return what is left of the turn's writes. A room with more clients goes on in slices.
+
+        All of them begin before the first is written: the processor's caches hold either our code or the kernel's.
+        """
         left = self._clients_max
+        flushes: list[Flush] = []
         while left > 0 and (flush := self._hub.next_flush(now_ms)) is not None:
             size = flush.size
             if size > left:
                 self._large.append(Writing(flush))
                 break
-            for data, _, writes in flush.parts:
-                for write in writes:
-                    write(data)
-            self._end(flush, now_ms)
+            flushes.append(flush)
             left -= max(1, size)
+        for flush in flushes:
+            for part in flush.parts:
+                data = part.data
+                for write in part.writes:
+                    write(data)
+        for flush in flushes:
+            self._end(flush, now_ms)
         return left
 
     def _go_on_with_large(self, now_ms: int, clients_max: int) -> None:
