@@ -62,6 +62,18 @@ def waited_s(pid: int) -> float:
         return 0.0
 
 
+def stolen_s() -> float:
+    """The seconds that a virtual machine's host kept its cores from running, all of them together.
+
+    That is ``steal`` in proc_stat(5); 0 where the system does not tell.
+    """
+    try:
+        line = Path("/proc/stat").read_text(encoding="ascii").split("\n", 1)[0]
+        return int(line.split()[8]) / os.sysconf("SC_CLK_TCK")
+    except (OSError, IndexError):
+        return 0.0
+
+
 def own_memory_kib(pid: int) -> int:
     """The memory of a process that is backed by no file: its heap and stacks, in KiB (``RssAnon``)."""
     for line in Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines():

@@ -22,6 +22,8 @@ GENERATOR_BUSY_MAX = 0.9
 """With their core busier than this the generator's processes may be what is slow."""
 WAITED_MAX = 0.05
 """With more of its time spent waiting for its core than this a server was not measured alone."""
+STOLEN_MAX = 0.02
+"""The same for what a virtual machine's host takes: it comes in pieces of milliseconds, which are latencies here."""
 MS = 1e-6
 """Milliseconds of a nanosecond."""
 
@@ -53,8 +55,9 @@ class Measured(NamedTuple):
 
     ``cpu_s`` is the server's, ``waited_s`` how long it waited for its core while others used it. ``measuring_busy`` and
     ``crowd_busy`` are the shares of their core that the generator's two processes used, and ``measuring_waited_s`` and
-    ``crowd_waited_s`` how long they waited for it. ``reads`` are those of all clients: fewer than deliveries where the
-    server, or the kernel because a client was late to read, put several events together.
+    ``crowd_waited_s`` how long they waited for it. ``stolen_s`` is what a virtual machine's host kept from it, of all
+    cores together. ``reads`` are those of all clients: fewer than deliveries where the server, or the kernel because a client
+    was late to read, put several events together.
     """
 
     deliveries: int
@@ -67,6 +70,7 @@ class Measured(NamedTuple):
     crowd_busy: float
     measuring_waited_s: float
     crowd_waited_s: float
+    stolen_s: float
     publisher_late_s: float
 
     @property
@@ -127,6 +131,7 @@ class Start(NamedTuple):
     crowd_s: float
     measuring_waited_s: float
     crowd_waited_s: float
+    stolen_s: float
     wall_s: float
     cpu_s: float
 
@@ -144,6 +149,7 @@ class Start(NamedTuple):
             audience.crowd.cpu_s(),
             machine.waited_s(os.getpid()),
             audience.crowd.waited_s(),
+            machine.stolen_s(),
             time.monotonic(),
             server.cpu_s(),
         )
@@ -169,6 +175,7 @@ class Start(NamedTuple):
             crowd_busy=crowd_s / wall_s,
             measuring_waited_s=measuring_waited_s,
             crowd_waited_s=crowd_waited_s,
+            stolen_s=machine.stolen_s() - self.stolen_s,
             publisher_late_s=late_s,
         )
 
@@ -220,5 +227,11 @@ def trust_notes(*measured: Measured) -> list[str]:
         notes.append(
             f"THE MACHINE WAS NOT QUIET: a server waited {waited:.0%} of the time for its core, which other programs "
             "used; the numbers are not to be relied on"
+        )
+    stolen = max(one.stolen_s / one.wall_s for one in measured)
+    if stolen > STOLEN_MAX:
+        notes.append(
+            f"THE HOST WAS NOT QUIET: it kept {stolen:.0%} of a core from this machine; the numbers are not to be "
+            "relied on"
         )
     return notes

@@ -156,7 +156,7 @@ class Node:
         while True:
             for event in await self.log.poll():
                 await self._take(event, edge)
-            edge.turns.wake()
+            edge.turns.flush()
             # The edge's turns, one each time the loop goes around, take it down: there is nothing to be told of sooner.
             while self.hub.pending_bytes > PENDING_BYTES_MAX:  # noqa: ASYNC110
                 await asyncio.sleep(0)

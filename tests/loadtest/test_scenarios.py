@@ -58,7 +58,7 @@ async def test_throughput_delivers_everything() -> None:
 
 
 async def test_many_rooms_are_compared_with_one(kafka: KafkaBroker) -> None:
-    sizes = many_rooms.Sizes(rooms=10, per_room=2, rate_hz=10, seconds=1)
+    sizes = many_rooms.Sizes(rooms=10, per_room=2, rate_hz=10, seconds=1, runs=1)
     result = await many_rooms.run(BENCH._replace(kafka=kafka.address), sizes)
     assert_nothing_lost(result)
     many, one = (result.row(f"CPU per delivery, {rooms}").value for rooms in ("many rooms", "one room"))

@@ -8,7 +8,7 @@ WAITED = (
 )
 
 
-def measured(*, busy: float = 0.3, waited_s: float = 0.0) -> Measured:
+def measured(*, busy: float = 0.3, waited_s: float = 0.0, stolen_s: float = 0.0) -> Measured:
     return Measured(
         deliveries=1000,
         reads=1000,
@@ -20,6 +20,7 @@ def measured(*, busy: float = 0.3, waited_s: float = 0.0) -> Measured:
         crowd_busy=0.1,
         measuring_waited_s=0.05,
         crowd_waited_s=0.5,
+        stolen_s=stolen_s,
         publisher_late_s=0.0,
     )
 
@@ -40,6 +41,12 @@ def test_a_generator_that_is_the_bottleneck_is_told() -> None:
     note, waited = trust_notes(measured(), measured(busy=0.97))
     assert note.startswith("THE GENERATOR MAY BE THE BOTTLENECK: the clients' processes used 97% of a core (87% ")
     assert waited == WAITED
+
+
+def test_a_host_that_took_time_away_is_told() -> None:
+    *_, note = trust_notes(measured(), measured(stolen_s=0.5))
+    assert note.startswith("THE HOST WAS NOT QUIET: it kept 10% of a core")
+    assert len(trust_notes(measured(stolen_s=0.05))) == 2
 
 
 def test_a_server_that_had_to_share_its_core_is_told() -> None:

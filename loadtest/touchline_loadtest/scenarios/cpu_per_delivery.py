@@ -9,6 +9,7 @@ import statistics
 import msgspec
 
 from touchline_loadtest.audience import audience_of
+from touchline_loadtest.fed import touchline_fed
 from touchline_loadtest.machine import Cores
 from touchline_loadtest.measuring import (
     Bench,
@@ -20,8 +21,7 @@ from touchline_loadtest.measuring import (
     measure_baseline,
     trust_notes,
 )
-from touchline_loadtest.processes import baseline, touchline_serve
-from touchline_loadtest.publishing import over_http
+from touchline_loadtest.processes import baseline
 from touchline_loadtest.results import Bound, Result, Row
 from touchline_protocol.messages import RoomRequest
 
@@ -51,6 +51,7 @@ class _Run(msgspec.Struct, frozen=True):
     lacking: int
     gaps: int
     checked: str
+    how: str
 
 
 async def run(bench: Bench, sizes: Sizes) -> Result:
@@ -65,7 +66,7 @@ async def run(bench: Bench, sizes: Sizes) -> Result:
         scenario=NAME,
         rows=[
             Row("CPU per delivery", statistics.median(one.ours.cpu_us for one in runs), "us"),
-            Row("of which taking events in over HTTP", statistics.median(one.publishing_us for one in runs), "us"),
+            Row("of which taking events in", statistics.median(one.publishing_us for one in runs), "us"),
             Row("bare send loop", statistics.median(one.bare.cpu_us for one in runs), "us"),
             Row("websockets broadcast()", statistics.median(one.broadcast.cpu_us for one in runs), "us"),
             Row("ours / bare send loop", _ratio([(one.ours, one.bare) for one in runs]), "", Bound("<=", 1.2)),
@@ -76,6 +77,7 @@ async def run(bench: Bench, sizes: Sizes) -> Result:
         sizes=msgspec.to_builtins(sizes),
         notes=[
             f"an event's frame has {frame_bytes:.0f} bytes, for all three; broadcast() runs on uvloop, as ours does",
+            runs[0].how,
             runs[0].checked,
             "events that a client's read brought, on average: "
             + ", ".join(
@@ -97,23 +99,18 @@ def _ratio(pairs: list[tuple[Measured, Measured]]) -> float:
 
 
 async def _run_once(bench: Bench, sizes: Sizes) -> _Run:
-    core = bench.cores.server
     load = Load([ROOM], sizes.rate_hz, sizes.seconds, sizes.event_bytes)
-    async with (
-        touchline_serve(core) as (server, port, control_port),
-        over_http(control_port) as publish,
-        audience_of(port, bench.cores) as audience,
-    ):
+    async with touchline_fed(bench) as fed, audience_of(fed.port, bench.cores) as audience:
         await audience.connect(sizes.clients, RoomRequest(room=ROOM))
-        await measure(server, audience, publish, load._replace(seconds=WARM_UP_S))
-        ours = await measure(server, audience, publish, load)
+        await measure(fed.server, audience, fed.publish, load._replace(seconds=WARM_UP_S))
+        ours = await measure(fed.server, audience, fed.publish, load)
         lacking = await audience.lacking()
-        unwatched = await measure(server, audience, publish, load._replace(rooms=[UNWATCHED_ROOM]))
-        found, checked = gaps(audience), how_checked(audience)
+        unwatched = await measure(fed.server, audience, fed.publish, load._replace(rooms=[UNWATCHED_ROOM]))
+        found, checked, how = gaps(audience), how_checked(audience), fed.how
     frame_bytes = round(ours.bytes / ours.deliveries)
     bare = await _run_baseline("bare_send", bench.cores, sizes, frame_bytes)
     broadcast = await _run_baseline("broadcast", bench.cores, sizes, frame_bytes)
-    return _Run(ours, unwatched.cpu_s / ours.deliveries * 1e6, bare, broadcast, lacking, found, checked)
+    return _Run(ours, unwatched.cpu_s / ours.deliveries * 1e6, bare, broadcast, lacking, found, checked, how)
 
 
 async def _run_baseline(module: str, cores: Cores, sizes: Sizes, frame_bytes: int) -> Measured:

@@ -52,7 +52,7 @@ async def run(bench: Bench, sizes: Sizes) -> Result:
         into_kafka(bench.kafka, topic.name) as publish,
         audience_of(port, bench.cores) as audience,
     ):
-        group = await audience.connect(sizes.clients, RoomRequest(room=ROOM), checked=sizes.clients)
+        group = await audience.connect(sizes.clients, RoomRequest(room=ROOM))
         await _measure(server, audience, publish, sizes, warm_up)
         measured = await _measure(server, audience, publish, sizes, events)
         lacking = await audience.lacking()

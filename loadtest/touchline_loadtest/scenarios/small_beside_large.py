@@ -13,7 +13,7 @@ SMALL, LARGE = "match:small", "match:large"
 WARM_UP_S = 1.0
 CHECKED_LARGE = 5
 """Of the large room: few, as what is measured is the small one, in the same process."""
-CROWD_REST_S = 0.05
+CROWD_REST_S = 0.1
 """The large room's clients read only so often, else they would take the whole core."""
 
 

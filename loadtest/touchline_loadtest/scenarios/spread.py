@@ -6,6 +6,7 @@ A loop that does nothing but send would take as long as all its sends; that is m
 import msgspec
 
 from touchline_loadtest.audience import EventTimes, audience_of
+from touchline_loadtest.fed import touchline_fed
 from touchline_loadtest.measuring import (
     MS,
     Bench,
@@ -18,8 +19,7 @@ from touchline_loadtest.measuring import (
     percentile_ms,
     trust_notes,
 )
-from touchline_loadtest.processes import baseline, touchline_serve
-from touchline_loadtest.publishing import over_http
+from touchline_loadtest.processes import baseline
 from touchline_loadtest.results import Bound, Result, Row
 from touchline_protocol.messages import RoomRequest
 
@@ -82,15 +82,11 @@ async def run(bench: Bench, sizes: Sizes) -> Result:
 
 async def _run_ours(bench: Bench, sizes: Sizes) -> _Found:
     load = Load([ROOM], sizes.rate_hz, sizes.seconds, sizes.event_bytes)
-    async with (
-        touchline_serve(bench.cores.server) as (server, port, control_port),
-        over_http(control_port) as publish,
-        audience_of(port, bench.cores) as audience,
-    ):
+    async with touchline_fed(bench) as fed, audience_of(fed.port, bench.cores) as audience:
         room = await audience.connect(sizes.clients, RoomRequest(room=ROOM))
-        await measure(server, audience, publish, load._replace(seconds=WARM_UP_S))
+        await measure(fed.server, audience, fed.publish, load._replace(seconds=WARM_UP_S))
         await audience.record()
-        measured = await measure(server, audience, publish, load)
+        measured = await measure(fed.server, audience, fed.publish, load)
         events = await audience.recorded(room)
         return _Found(measured, events, await audience.lacking(), gaps(audience), how_checked(audience))
 
