@@ -56,8 +56,8 @@ class Measured(NamedTuple):
     ``cpu_s`` is the server's, ``waited_s`` how long it waited for its core while others used it. ``measuring_busy`` and
     ``crowd_busy`` are the shares of their core that the generator's two processes used, and ``measuring_waited_s`` and
     ``crowd_waited_s`` how long they waited for it. ``stolen_s`` is what a virtual machine's host kept from it, of all
-    cores together. ``reads`` are those of all clients: fewer than deliveries where the server, or the kernel because a client
-    was late to read, put several events together.
+    cores together. ``reads`` are those of all clients: fewer than deliveries where the server, or the kernel because a
+    client was late to read, put several events together.
     """
 
     deliveries: int
