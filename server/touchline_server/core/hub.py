@@ -213,11 +213,13 @@ class Hub:
             return
         self._forget_again_ms = now_ms + FORGET_EVERY_MS
         idle_since = now_ms - self.limits.room_idle_ms
-        for room in [room for room in self.rooms.values() if _is_idle(room, idle_since)]:
-            feed_name, room_id = split_room(room.name)
-            del self.rooms[room.name]
-            room.dissolve()
-            del self.feeds[feed_name].by_key[room_id.encode()]
+        for room in [room for room in self.rooms.values() if not room.members]:
+            room.shared.forget()
+            if _is_idle(room, idle_since):
+                feed_name, room_id = split_room(room.name)
+                del self.rooms[room.name]
+                del self.feeds[feed_name].by_key[room_id.encode()]
+                room.dissolve()
 
     def _take(self, feed: OpenFeed, stream: Stream, record: Record, now_ms: int) -> Room:
         room = feed.by_key.get(record.key)
@@ -274,7 +276,7 @@ class Hub:
 
 
 def _is_idle(room: Room, idle_since: int) -> bool:
-    return not room.members and not room.events and not room.pending and room.told_ms < idle_since
+    return not room.events and not room.pending and room.told_ms < idle_since
 
 
 def _skip(stream: Stream, record: Record, error: BadRecord) -> Skip:
