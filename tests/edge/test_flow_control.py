@@ -1,6 +1,7 @@
 """Clients that take less than they are sent: what they cost, what they are brought, and that nobody else notices."""
 
 import asyncio
+import socket
 import time
 from typing import Any
 
@@ -147,6 +148,35 @@ async def test_who_takes_a_little_now_and_then_and_stays_behind_is_closed_too() 
         assert len(received) < len(offsets) - 50
         assert await _close_code_after(slow, received) == codes.TOO_SLOW.code
         assert received == offsets[: len(received)]
+
+
+async def test_who_never_comes_to_the_end_of_its_catch_up_is_closed_too() -> None:
+    async with (
+        running_node(lag_seconds_max=0.5, heartbeat_ms=200) as node,
+        node.raw(receive_bytes=RECEIVE_BYTES) as slow,
+    ):
+        await slow.open()
+        joined = await join(slow)
+        await slow.send(Unsubscribe(rooms=["score:1"]))
+        await slow.next()
+        offsets = await publish_much(node, 100)
+        assert (await join(slow, epoch=joined.epoch, after=joined.head)).recovered
+        connection = connection_of(node, slow)
+        received = []
+        while connection.session is not None:
+            offsets += await publish_much(node, 2)
+            message = await slow.next()
+            assert isinstance(message, Event)
+            received.append(message.offset)
+        assert await _close_code_after(slow, received) == codes.TOO_SLOW.code
+        assert received == offsets[: len(received)] != offsets
+
+
+async def test_the_kernel_does_not_cut_a_client_before_it_is_told_that_it_is_too_slow() -> None:
+    async with running_node(lag_seconds_max=40) as node, node.raw() as client:
+        await client.open()
+        sock = connection_of(node, client).transport.get_extra_info("socket")
+        assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 55_000
 
 
 async def _close_code_after(client: RawClient, received: list[int]) -> int:

@@ -59,6 +59,20 @@ async def be_refused(node: RunningNode) -> None:
         assert await client.status() == 404
 
 
+async def be_refused_by_websockets(node: RunningNode) -> None:
+    """Each is an exception within the handshake, which the request keeps."""
+    for headers, status in (
+        ({"Upgrade": ""}, 426),
+        ({"Sec-WebSocket-Version": "12"}, 400),
+        ({"Sec-WebSocket-Key": "short"}, 400),
+        ({"Sec-WebSocket-Protocol": "other"}, 400),
+        ({"Sec-WebSocket-Extensions": "=,;"}, 400),
+    ):
+        async with node.raw() as client:
+            await client.request(headers=headers)
+            assert await client.status() == status
+
+
 async def leave_before_the_request_is_whole(node: RunningNode) -> None:
     async with node.raw() as client:
         await client.send_bytes(b"GET /ws HTTP/1.1\r\n")
@@ -95,6 +109,7 @@ async def compress(node: RunningNode) -> None:
         leave_after_joining,
         be_closed,
         be_refused,
+        be_refused_by_websockets,
         leave_before_the_request_is_whole,
         watch_a_stream,
         ask_for_a_stream_that_is_refused,
@@ -111,6 +126,21 @@ async def test_a_connection_that_ended_leaves_no_cycle(visit: Callable[[RunningN
             await visit(node)
             await eventually(lambda: node.edge.connections == 0)
         assert of_connections() - before == Counter()
+
+
+async def test_a_room_without_events_is_forgotten_with_its_last_client() -> None:
+    async with running_node() as node, node.client() as client, node.client() as other:
+        for number in range(50):
+            await client.join(f"score:{number}")
+            await client.leave(f"score:{number}")
+        assert not node.node.hub.rooms
+        await client.join("score:1")
+        await other.join("score:1")
+        await other.leave("score:1")
+        placed = await node.publish("score:1", "kick-off")
+        assert [event.offset for event in await client.events(1)] == [placed[0].offset]
+        await client.leave("score:1")
+        assert list(node.node.hub.rooms) == ["score:1"]
 
 
 async def test_a_room_that_is_forgotten_leaves_no_cycle() -> None:

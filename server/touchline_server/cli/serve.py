@@ -37,10 +37,10 @@ ControlPortOption: TypeAlias = Annotated[int | None, typer.Option(help="0 takes 
 FILES_OF_OUR_OWN = 256
 """Left for what is no client: the log's connections, the control plane's, and files."""
 
-COLLECTOR_THRESHOLDS = (700, 10, 1_000)
+COLLECTOR_THRESHOLDS = (700, 10, 100)
 """Of Python's cycle collector; the last is 10 by default. A full collection walks all that lives and stops everything:
 60 ms with 5,000 connections. Connections and rooms are taken apart when they end, so there is nothing for it to find;
-it comes all the same after some seven million objects, for cycles in libraries."""
+it comes all the same after some 700,000 objects, for cycles in libraries."""
 
 
 def serve(

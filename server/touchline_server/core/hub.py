@@ -213,13 +213,23 @@ class Hub:
             return
         self._forget_again_ms = now_ms + FORGET_EVERY_MS
         idle_since = now_ms - self.limits.room_idle_ms
-        for room in [room for room in self.rooms.values() if not room.members]:
-            room.shared.forget()
+        for room in list(self.rooms.values()):
+            room.shared.forget()  # else a quiet room would keep it for a day
             if _is_idle(room, idle_since):
-                feed_name, room_id = split_room(room.name)
-                del self.rooms[room.name]
-                del self.feeds[feed_name].by_key[room_id.encode()]
-                room.dissolve()
+                self._forget(room)
+
+    def left(self, room: Room) -> None:
+        """A client has left a room. One that never had an event is forgotten with its last client: names are free."""
+        if not room.members and room.head is None and not room.pending and not room.state and room.flush is None:
+            self._forget(room)
+
+    def _forget(self, room: Room) -> None:
+        if self.rooms.get(room.name) is not room:
+            return  # forgotten already, and perhaps made anew
+        feed_name, room_id = split_room(room.name)
+        del self.rooms[room.name]
+        del self.feeds[feed_name].by_key[room_id.encode()]
+        room.dissolve()
 
     def _take(self, feed: OpenFeed, stream: Stream, record: Record, now_ms: int) -> Room:
         room = feed.by_key.get(record.key)
@@ -276,7 +286,7 @@ class Hub:
 
 
 def _is_idle(room: Room, idle_since: int) -> bool:
-    return not room.events and not room.pending and room.told_ms < idle_since
+    return not room.members and not room.events and not room.pending and room.told_ms < idle_since
 
 
 def _skip(stream: Stream, record: Record, error: BadRecord) -> Skip:

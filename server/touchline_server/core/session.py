@@ -159,8 +159,10 @@ class Session:
         """The client takes no more: all that is live becomes a cursor. ``now_ms`` is of a clock that never jumps."""
         self.paused = True
         for subscription in self.subscriptions.values():
+            if subscription.behind_since_ms is None:
+                subscription.behind_since_ms = now_ms
             if subscription.phase is Phase.LIVE:
-                subscription.fall_behind(now_ms)
+                subscription.fall_behind()
                 self._behind.append(subscription)
 
     def resume(self) -> None:
@@ -259,6 +261,7 @@ class Session:
         subscription.phase = Phase.LEFT
         subscription.room.leave(subscription)
         del self.subscriptions[subscription.room.name]
+        self.hub.left(subscription.room)
 
     def _send(self, message: Message) -> None:
         self._output.append(self.codec.frame(message))

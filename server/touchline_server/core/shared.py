@@ -5,8 +5,8 @@ same request id. So the bytes for one of them are the bytes for thousands.
 
 Rules:
 
-1. What is kept is forgotten when the room moves on, or nobody is in it any more. A place that moves without an event of
-   the room is in the key.
+1. What is kept is forgotten when the room moves on, and in a quiet room every few seconds (`Hub.tidy`). A place that
+   moves without an event of the room is in the key.
 2. What is kept is bounded in number; the largest snapshot is bounded by the room's state.
 """
 

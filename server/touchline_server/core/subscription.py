@@ -72,7 +72,7 @@ class Wanted(NamedTuple):
 class Subscription:
     """One client in one room. ``cursor`` is the last offset that the client was brought, while it is not live.
 
-    ``behind_since_ms`` is when it was live last, None while it is live or has not been yet.
+    ``behind_since_ms`` is when the client first took no more since it was live, or since it joined; None where it did.
     """
 
     __slots__ = (
@@ -115,12 +115,11 @@ class Subscription:
         self.behind_since_ms = None
         self.room.enter(self, write)
 
-    def fall_behind(self, now_ms: int) -> None:
+    def fall_behind(self) -> None:
         """The client takes no more: a live subscription becomes a cursor at the room's place."""
         if self.phase is Phase.LIVE:
             self.room.leave_live(self)
             self.phase = Phase.BEHIND
-            self.behind_since_ms = now_ms
             self.cursor = self.room.place
             self.replay_left = self.replay_records_max
             self.replayed = None

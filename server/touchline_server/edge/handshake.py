@@ -108,6 +108,10 @@ def let_go(protocol: ServerProtocol) -> None:
     everything up for 300 ms.
     """
     protocol.parser.close()
+    error = protocol.handshake_exc
+    while error is not None:
+        error.__traceback__ = None  # websockets keeps the error in the request too, which its frames have
+        error = error.__context__ if isinstance(error.__context__, Exception) else None
     protocol.parser_exc = protocol.handshake_exc = None
 
 

@@ -32,9 +32,14 @@ BACKLOG = 4096
 NOTSENT_LOWAT_BYTES = 64 * 1024
 """TCP_NOTSENT_LOWAT: what a client has not taken waits here as a cursor, not in the kernel as stale bytes."""
 
-USER_TIMEOUT_MS = 30_000
-"""TCP_USER_TIMEOUT: how long written bytes may stay unacknowledged, as when a phone is gone from the network. With a
-heartbeat there is always something to acknowledge; the kernel's default is a quarter of an hour."""
+USER_TIMEOUT_BEYOND_LAG_S = 15.0
+"""TCP_USER_TIMEOUT, beyond ``lag_seconds_max``: how long written bytes may stay unacknowledged, as when a phone is gone
+from the network. With a heartbeat there is always something to acknowledge; the kernel's default is a quarter of an
+hour. Not shorter than the lag: Linux counts the time of a client that acknowledges and does not read, too, and would
+cut it before it is closed with its code."""
+
+USER_TIMEOUT_MS_MAX = 2**31 - 1
+"""What the kernel takes: 24 days."""
 
 _BEATS = {codec: codec.frame(Beat()) for codec in ALL_CODECS}
 
@@ -80,7 +85,9 @@ class Edge:
         """Serve on a bound socket, whose options those that it accepts inherit."""
         listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, NOTSENT_LOWAT_BYTES)
-        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, USER_TIMEOUT_MS)
+        user_timeout_s = self.settings.lag_seconds_max + USER_TIMEOUT_BEYOND_LAG_S
+        user_timeout_ms = min(int(user_timeout_s * 1000), USER_TIMEOUT_MS_MAX)
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, user_timeout_ms)
         self._replayer.start(self.turns, self.settings.replays_max, self._fail)
         self._server = await self._loop.create_server(lambda: Connection(self), sock=listening, backlog=BACKLOG)
         self._tick()

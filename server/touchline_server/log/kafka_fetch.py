@@ -148,6 +148,10 @@ class _Records(PartitionRecords):  # type: ignore[misc]
     def _consumer_record(self, _place: TopicPartition, record: Record) -> Record:
         return record
 
+    def close(self) -> None:
+        """No more records are wanted. Its iterator and it hold each other, and with them all that was fetched."""
+        self._records_iterator = iter(())
+
 
 class Fetched(NamedTuple):
     """A broker's answer for one partition. ``data`` holds whole record batches, and perhaps a part of one more."""
@@ -168,6 +172,8 @@ class Fetched(NamedTuple):
 
     def records(self, topic: str, offset: int) -> PartitionRecords:
         """An iterator of the committed records from ``offset`` on; its ``next_fetch_offset`` says how far it came.
+
+        Who does not read it to its end has to ``close()`` it.
 
         Raises, while iterated:
             KafkaError: the data is damaged, or compressed by a method that is not installed.

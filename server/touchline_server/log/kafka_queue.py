@@ -142,6 +142,7 @@ class Queue:
                 break
             if isinstance(item, _Batches):
                 if item.partition is damaged.partition:
+                    item.records.close()
                     dropped.append(item)
                     self._count(-item.size_bytes)
             elif isinstance(item, CaughtUp) and item.topic == reading.topic.name:

@@ -5,6 +5,7 @@ read came is told by the batches, not by the last record.
 """
 
 import asyncio
+import contextlib
 
 from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError, LeaderNotAvailableError
@@ -50,13 +51,13 @@ class ReplayReader:
         while offset <= up_to:
             answer = await self._fetch(name, epoch, partition, offset, wait_ms=EMPTY_WAITS_MS[empty])
             try:
-                iterator = answer.records(name, offset)
-                for record in iterator:
-                    if record.offset > up_to:
-                        return Chunk(records, up_to)
-                    records.append(record)
-                    if len(records) == records_max:
-                        return Chunk(records, record.offset)
+                with contextlib.closing(answer.records(name, offset)) as iterator:
+                    for record in iterator:
+                        if record.offset > up_to:
+                            return Chunk(records, up_to)
+                        records.append(record)
+                        if len(records) == records_max:
+                            return Chunk(records, record.offset)
             except Exception as error:  # each decompressor has errors of its own
                 raise LogUnavailable(f"records of {name}/{partition} cannot be decoded: {in_words(error)}") from error
             if iterator.next_fetch_offset > offset:
