@@ -157,7 +157,7 @@ class Settings(BaseSettings):
     """Allow open mode also where the control port listens beyond this machine."""
 
     connections_max: int = Field(default=50_000, ge=1, le=COUNT_MAX)
-    """Of this edge. A connection takes some 6 KiB here and a file descriptor."""
+    """Of this edge. A connection takes some 4 KiB here and a file descriptor."""
     rooms_max: int = Field(default=100, ge=1, le=COUNT_MAX)
     """Rooms of a connection: each is an entry in a room's list, and is walked when the client falls behind."""
     message_bytes_max: int = Field(default=64 * 1024, ge=1024, le=1 << 20)
