@@ -141,13 +141,13 @@ async def test_a_room_that_is_unavailable_is_asked_for_again_more_and_more_slowl
     await client.page.evaluate("room => client.join(room)", ROOM)
     for tries, wait_ms in enumerate((250, 500, 1_000), start=1):
         await settled(edge, client, tries)
-        await client.pass_ms(wait_ms - 50)
+        await client.pass_ms(wait_ms // 2)  # the refusal may have come anywhere in what passed before
         await client.join(f"match:early-{tries}")
         assert len(edge.subscribes(ROOM)) == tries
-        await client.pass_ms(100)
+        await client.pass_ms(wait_ms)
     await settled(edge, client, 4)
     edge.refused.clear()
-    await client.pass_ms(2_000)
+    await client.pass_ms(3_000)
     await client.until(lambda reports: reports[-1][0] == "reset")
 
 

@@ -76,7 +76,7 @@ async def test_a_client_that_goes_leaves_nothing_behind(node: RunningNode) -> No
         await watching.next()
         assert node.node.hub.rooms[ROOM].members == 1
     await eventually(lambda: node.edge.connections == 0)
-    assert node.node.hub.rooms[ROOM].members == 0
+    assert not node.node.hub.rooms  # nobody is in it, and it never had an event
 
 
 async def test_a_last_event_id_brings_what_was_missed_each_once(node: RunningNode) -> None:
@@ -203,6 +203,7 @@ async def test_who_takes_nothing_for_too_long_is_cut_off_and_resumes() -> None:
             assert len(received) < len(offsets)
             assert slow.parser.comments[-1] == " close 4000 too_slow"
             cursor = slow.last_event_id
+        node.edge.settings = node.edge.settings.model_copy(update={"lag_seconds_max": 60.0})  # time for the rest
         async with stream(node, last_event_id=cursor) as watching:
             assert (await watching.expect(Subscribed)).recovered
             rest = [event.offset for event in await watching.events(len(offsets) - len(received))]

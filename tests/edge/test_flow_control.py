@@ -121,6 +121,7 @@ async def test_who_takes_nothing_for_too_long_is_closed_and_can_resume() -> None
             received = [joined.head]
             assert await _close_code_after(slow, received) == codes.TOO_SLOW.code
             assert received[1:] == offsets[: len(received) - 1]
+        node.edge.settings = node.edge.settings.model_copy(update={"lag_seconds_max": 60.0})  # time for the rest
         async with node.client() as client:
             assert (await client.join("score:1", epoch=joined.epoch, after=received[-1])).recovered
             events: list[int] = []
