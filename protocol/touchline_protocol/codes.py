@@ -23,7 +23,7 @@ class Recovery(StrEnum):
 
 
 class ErrorCode(NamedTuple):
-    """A code in an `error` message."""
+    """A code in an `error` or a `nack` message."""
 
     code: str
     recovery: Recovery
@@ -53,6 +53,31 @@ UNAVAILABLE = ErrorCode(
     "unavailable", Recovery.RETRY, "The room cannot be served now: this edge has not read its log yet, or is full."
 )
 
+FORBIDDEN = ErrorCode("forbidden", Recovery.GIVE_UP, "The token does not allow this with the room.")
+TOKEN_MISSING = ErrorCode(
+    "token_missing", Recovery.GIVE_UP, "This server lets nobody in without a token, in hello or in Authorization."
+)
+TOKEN_MALFORMED = ErrorCode(
+    "token_malformed", Recovery.GIVE_UP, "The token is no JWT, or one of its claims is missing or has a wrong type."
+)
+TOKEN_UNSIGNED = ErrorCode("token_unsigned", Recovery.GIVE_UP, "The token says that it is not signed: alg none.")
+TOKEN_ALGORITHM = ErrorCode(
+    "token_algorithm", Recovery.GIVE_UP, "The token names an algorithm that its key is not for, or that no key is for."
+)
+TOKEN_KEY_UNKNOWN = ErrorCode(
+    "token_key_unknown",
+    Recovery.RECONNECT,
+    "The token names a key (kid) that this server does not know; it looks whether there is a new one.",
+)
+TOKEN_SIGNATURE = ErrorCode("token_signature", Recovery.GIVE_UP, "The token's signature is not that of its key.")
+TOKEN_EXPIRED = ErrorCode("token_expired", Recovery.GIVE_UP, "The token's time (exp) is over: get a new one.")
+TOKEN_NOT_YET_VALID = ErrorCode(
+    "token_not_yet_valid", Recovery.GIVE_UP, "The token's time (nbf, iat) has not come, by the server's clock."
+)
+TOKEN_AUDIENCE = ErrorCode("token_audience", Recovery.GIVE_UP, "The token is for another audience (aud).")
+TOKEN_ISSUER = ErrorCode("token_issuer", Recovery.GIVE_UP, "The token is from another issuer (iss).")
+TOKEN_PLAYER = ErrorCode("token_player", Recovery.GIVE_UP, "A refresh came with the token of another player (sub).")
+
 ERRORS: dict[str, ErrorCode] = {
     error.code: error
     for error in (
@@ -65,8 +90,70 @@ ERRORS: dict[str, ErrorCode] = {
         NOT_SUBSCRIBED,
         TOO_MANY_ROOMS,
         UNAVAILABLE,
+        FORBIDDEN,
+        TOKEN_MISSING,
+        TOKEN_MALFORMED,
+        TOKEN_UNSIGNED,
+        TOKEN_ALGORITHM,
+        TOKEN_KEY_UNKNOWN,
+        TOKEN_SIGNATURE,
+        TOKEN_EXPIRED,
+        TOKEN_NOT_YET_VALID,
+        TOKEN_AUDIENCE,
+        TOKEN_ISSUER,
+        TOKEN_PLAYER,
     )
 }
+"""The codes of `error` messages."""
+
+NOT_SIGNED_IN = ErrorCode("not_signed_in", Recovery.GIVE_UP, "The connection has no token, so it is no player's.")
+ACTION_FORBIDDEN = ErrorCode("action_forbidden", Recovery.GIVE_UP, "The token does not let the player act in the room.")
+ACTION_BAD_ROOM = ErrorCode("action_bad_room", Recovery.GIVE_UP, "The room's name is none, or its feed is not carried.")
+ACTION_TOO_LARGE = ErrorCode(
+    "action_too_large", Recovery.GIVE_UP, "The data is larger than the welcome's action_bytes_max."
+)
+ACTION_BAD_DATA = ErrorCode(
+    "action_bad_data", Recovery.GIVE_UP, "The data cannot be written as JSON, or is nested too deep."
+)
+ACTION_KIND_UNKNOWN = ErrorCode("action_kind_unknown", Recovery.GIVE_UP, "The feed has no actions of this kind.")
+ACTION_INVALID = ErrorCode(
+    "action_invalid", Recovery.GIVE_UP, "The data is not what the feed's JSON Schema asks for; the message says where."
+)
+MUTED = ErrorCode("muted", Recovery.GIVE_UP, "A verdict stands against the player: see the verdict message.")
+ID_REPLAYED = ErrorCode(
+    "id_replayed", Recovery.GIVE_UP, "The session's action of this id is in the log already, and is not added again."
+)
+ID_GAP = ErrorCode(
+    "id_gap", Recovery.RETRY, "An action before this one is missing or was not taken: go on from that one, in order."
+)
+RATE_LIMITED = ErrorCode("rate_limited", Recovery.RETRY, "The player acts more often than this server takes.")
+TOO_MANY_UNACKED = ErrorCode(
+    "too_many_unacked", Recovery.RETRY, "More actions wait for their answer than actions_unacked_max, or all in all."
+)
+LOG_UNAVAILABLE = ErrorCode("log_unavailable", Recovery.RETRY, "The log is away, so no action can be kept now.")
+EXPIRED = ErrorCode("expired", Recovery.RECONNECT, "The token's time is over; the connection is about to be closed.")
+
+NACKS: dict[str, ErrorCode] = {
+    nack.code: nack
+    for nack in (
+        NOT_SIGNED_IN,
+        ACTION_FORBIDDEN,
+        ACTION_BAD_ROOM,
+        ACTION_TOO_LARGE,
+        ACTION_BAD_DATA,
+        ACTION_KIND_UNKNOWN,
+        ACTION_INVALID,
+        MUTED,
+        ID_REPLAYED,
+        ID_GAP,
+        RATE_LIMITED,
+        TOO_MANY_UNACKED,
+        LOG_UNAVAILABLE,
+        EXPIRED,
+    )
+}
+"""The codes of `nack` messages. GIVE_UP: the action is done with, and its id used. Else its id is still free: it, and
+all after it, can be sent again, in order."""
 
 NORMAL = CloseCode(1000, "normal", Recovery.RECONNECT, "The other side closed without a complaint.")
 GOING_AWAY = CloseCode(1001, "going_away", Recovery.RECONNECT, "The edge is stopping, or the page was left.")
@@ -85,9 +172,22 @@ TOO_SLOW = CloseCode(
     "The client stayed behind for longer than the server waits, or further than the log reaches; it can resume.",
 )
 HELLO_TIMEOUT = CloseCode(4001, "hello_timeout", Recovery.RECONNECT, "No hello came within the handshake time.")
+TOKEN_RAN_OUT = CloseCode(
+    4002, "token_ran_out", Recovery.RECONNECT, "The token's time is over and no newer one came; come back with one."
+)
+KEY_UNKNOWN = CloseCode(
+    4003, "key_unknown", Recovery.RECONNECT, "The token's key is not known here yet; the error before this says which."
+)
 HELLO_EXPECTED = CloseCode(4500, "hello_expected", Recovery.GIVE_UP, "The first message was not a hello.")
 TOO_MANY_ERRORS = CloseCode(
     4501, "too_many_errors", Recovery.GIVE_UP, "The connection was answered with too many errors to be meant."
+)
+UNAUTHORIZED = CloseCode(
+    4502, "unauthorized", Recovery.GIVE_UP, "The token was refused, or is missing; the error before this says why."
+)
+BANNED = CloseCode(4503, "banned", Recovery.GIVE_UP, "A verdict bans the player; the verdict before this says why.")
+SESSION_REPLACED = CloseCode(
+    4504, "session_replaced", Recovery.GIVE_UP, "Another connection of the player goes on with this session."
 )
 
 CLOSES: dict[int, CloseCode] = {
@@ -103,8 +203,13 @@ CLOSES: dict[int, CloseCode] = {
         INTERNAL_ERROR,
         TOO_SLOW,
         HELLO_TIMEOUT,
+        TOKEN_RAN_OUT,
+        KEY_UNKNOWN,
         HELLO_EXPECTED,
         TOO_MANY_ERRORS,
+        UNAUTHORIZED,
+        BANNED,
+        SESSION_REPLACED,
     )
 }
 

@@ -34,5 +34,24 @@ RECENT_BYTES_MAX = 1 << 20
 AGENT_CHARS_MAX = 128
 """The ``agent`` of a hello: for logs."""
 
+TOKEN_CHARS_MAX = 8 * 1024
+"""A token. With many rooms in its claims it has some kilobytes; HTTP servers take 8 KiB of a header line too."""
+
+SESSION_NAME_CHARS_MAX = 64
+"""A session's name stands in each of its actions. A UUID takes 36."""
+
+ACTION_KIND_CHARS_MAX = 64
+"""An action's kind, as ``tap``: a name, not a text."""
+
+ACTION_DATA_BYTES_MAX = 64 * 1024
+"""An action's data, as JSON; servers set less. A message of a client has no more."""
+
+ACTION_RESEND_S_MAX = 300
+"""An action that nobody acknowledged is not sent again later than this after it was sent first. So two copies of one
+are never further apart, and who reads the log knows how far back to look for them. A train's tunnel is shorter."""
+
+VERDICT_TEXT_CHARS_MAX = 500
+"""A verdict's reason: a sentence for the player."""
+
 CONTROL_PAYLOAD_BYTES_MAX = 125
 """RFC 6455 section 5.5: the payload of a control frame, so also a close reason with its two bytes of code."""

@@ -7,9 +7,16 @@ have their default are left out on the wire. Offsets are integers, times are Uni
 
 from typing import Annotated, Any, Literal, TypeAlias
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Raw, Struct
 
-from .limits import AGENT_CHARS_MAX, RECENT_EVENTS_MAX, ROOMS_PER_SUBSCRIBE_MAX
+from .limits import (
+    ACTION_KIND_CHARS_MAX,
+    AGENT_CHARS_MAX,
+    RECENT_EVENTS_MAX,
+    ROOMS_PER_SUBSCRIBE_MAX,
+    SESSION_NAME_CHARS_MAX,
+    TOKEN_CHARS_MAX,
+)
 
 Deliver: TypeAlias = Literal["all", "latest"]
 """What a client that has fallen behind is brought: every event, or keyed events only in their newest form."""
@@ -22,6 +29,25 @@ RequestId: TypeAlias = Annotated[int, Meta(ge=0, le=2**53 - 1)]
 """A client's number for a request, given back in the answers: one that JavaScript and msgpack can hold too."""
 
 
+ActionId: TypeAlias = Annotated[int, Meta(ge=1, le=2**53 - 1)]
+"""The number of an action within its session: 1, 2, 3…, without holes."""
+
+Token: TypeAlias = Annotated[str, Meta(min_length=1, max_length=TOKEN_CHARS_MAX)]
+"""A JWT (RFC 7519), as it is."""
+
+SessionName: TypeAlias = Annotated[
+    str, Meta(min_length=1, max_length=SESSION_NAME_CHARS_MAX, pattern=r"\A[A-Za-z0-9_-]*\Z")
+]
+"""What actions are numbered within. A client that comes back hands in the name that it was given."""
+
+ActionKind: TypeAlias = Annotated[
+    str, Meta(min_length=1, max_length=ACTION_KIND_CHARS_MAX, pattern=r"\A[A-Za-z0-9_.-]*\Z")
+]
+
+VerdictKind: TypeAlias = Literal["warn", "mute", "ban", "pardon"]
+"""What follows for the player: nothing yet; actions refused; no connection; nothing any more."""
+
+
 class Message(Struct, tag_field="type", frozen=True, omit_defaults=True):
     """What all messages have in common: their ``type``."""
 
@@ -30,8 +56,13 @@ class Message(Struct, tag_field="type", frozen=True, omit_defaults=True):
 
 
 class Hello(Message, tag="hello", frozen=True):
-    """The first message of a connection, within the handshake time."""
+    """The first message of a connection, within the handshake time.
 
+    ``session`` goes on with the numbering of actions of an earlier connection.
+    """
+
+    token: Token | None = None
+    session: SessionName | None = None
     agent: Annotated[str, Meta(max_length=AGENT_CHARS_MAX)] | None = None
 
 
@@ -59,24 +90,85 @@ class Unsubscribe(Message, tag="unsubscribe", frozen=True):
     id: RequestId | None = None
 
 
+class Action(Message, tag="action", frozen=True):
+    """What a player did. Each is answered by one `Ack`, once it is in the log, or one `Nack`.
+
+    ``data`` is any JSON value, here in the bytes of the codec; empty for an absent one, which is null.
+    """
+
+    id: ActionId
+    room: str
+    kind: ActionKind
+    data: Raw = Raw()
+
+
+class Refresh(Message, tag="refresh", frozen=True):
+    """A newer token of the same player, before the old one expires; answered by `Refreshed` or `Error`."""
+
+    token: Token
+    id: RequestId | None = None
+
+
 # What a server sends.
 
 
 class Limits(Struct, frozen=True):
-    """What this edge allows a connection."""
+    """What this edge allows a connection. ``actions_unacked_max``: actions that are not answered yet."""
 
     message_bytes_max: int
     rooms_max: int
+    action_bytes_max: int
+    actions_unacked_max: int
 
 
 class Welcome(Message, tag="welcome", frozen=True):
-    """The answer to `Hello`. ``heartbeat_ms``: at the latest so often the client hears something."""
+    """The answer to `Hello`. ``heartbeat_ms``: at the latest so often the client hears something.
+
+    ``player`` and ``expires`` (Unix milliseconds) are those of the token, if there is one. ``last_action`` is the
+    highest id of this session that is in the log, as far as this edge knows; 0 where it knows of none.
+    """
 
     session: str
     edge: str
     heartbeat_ms: int
     limits: Limits
     time: int
+    player: str | None = None
+    expires: int | None = None
+    last_action: int = 0
+
+
+class Refreshed(Message, tag="refreshed", frozen=True):
+    """The newer token counts from now on, until ``expires`` (Unix milliseconds)."""
+
+    expires: int
+    id: RequestId | None = None
+
+
+class Ack(Message, tag="ack", frozen=True):
+    """The action is in the log, durably."""
+
+    id: int
+
+
+class Nack(Message, tag="nack", frozen=True):
+    """The action is not in the log, as far as one can know. ``code`` is one of `codes.NACKS`.
+
+    With ``retry_ms`` it, and all after it, can be sent again after so long; else it is refused, and done with.
+    """
+
+    id: int
+    code: str
+    message: str
+    retry_ms: int | None = None
+
+
+class Verdict(Message, tag="verdict", frozen=True):
+    """What was decided about the player, now or before. ``until`` is Unix milliseconds; None is for ever."""
+
+    kind: VerdictKind
+    reason: str
+    until: int | None = None
 
 
 class Event(Message, tag="event", frozen=True):
@@ -146,5 +238,7 @@ class Beat(Message, tag="beat", frozen=True):
     """Nothing else was sent for a heartbeat."""
 
 
-ClientMessage: TypeAlias = Hello | Subscribe | Unsubscribe
-ServerMessage: TypeAlias = Welcome | Subscribed | Unsubscribed | Event | Skipped | Error | Goaway | Beat
+ClientMessage: TypeAlias = Hello | Subscribe | Unsubscribe | Action | Refresh
+ServerMessage: TypeAlias = (
+    Welcome | Subscribed | Unsubscribed | Event | Skipped | Refreshed | Ack | Nack | Verdict | Error | Goaway | Beat
+)

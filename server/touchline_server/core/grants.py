@@ -1,0 +1,61 @@
+"""Grants: who a client is, and what it may do, as its token says.
+
+How a token is checked is for `touchline_server.auth` to know; a session is handed a `Verify`, and sees these shapes.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, TypeAlias
+
+from touchline_protocol.codes import ErrorCode
+from touchline_protocol.errors import PeerError
+
+PATTERNS_MAX = 100
+"""Of one list in a token: a token has some kilobytes, and each is tried in turn."""
+
+
+class Patterns:
+    """Room names with ``*`` for any characters, none too: ``match:*``, ``score:15946``. No pattern allows nothing."""
+
+    __slots__ = ("_matches", "texts")
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        self.texts = tuple(texts)
+        self._matches = re.compile("|".join(map(_expression, texts)), re.DOTALL).fullmatch if texts else None
+
+    def allow(self, room: str) -> bool:
+        """Whether one of the patterns is of ``room``."""
+        return self._matches is not None and self._matches(room) is not None
+
+    def __repr__(self) -> str:
+        return f"Patterns({self.texts!r})"
+
+
+def _expression(pattern: str) -> str:
+    """A regular expression for a pattern, that never looks at a place twice, whatever the pattern (as `fnmatch`'s)."""
+    first, *rest = map(re.escape, pattern.split("*"))
+    if not rest:
+        return first
+    *middle, last = rest
+    return first + "".join(f"(?>.*?{part})" for part in middle) + ".*" + last
+
+
+class Grant(NamedTuple):
+    """What a token grants: it is ``player``'s until ``expires_ms`` (Unix milliseconds)."""
+
+    player: str
+    rooms: Patterns
+    act: Patterns
+    expires_ms: int
+
+
+class TokenRefused(PeerError):
+    """A token that is not taken. ``code`` is one of the ``token_…`` in `touchline_protocol.codes.ERRORS`."""
+
+    def __init__(self, code: ErrorCode, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+Verify: TypeAlias = Callable[[str, int], Grant]
+"""Check a token, at a time in Unix milliseconds. Raises `TokenRefused`."""
