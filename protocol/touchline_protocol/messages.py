@@ -113,12 +113,12 @@ class Refresh(Message, tag="refresh", frozen=True):
 
 
 class Limits(Struct, frozen=True):
-    """What this edge allows a connection. ``actions_unacked_max``: actions that are not answered yet."""
+    """What this edge allows a connection. ``actions_unacked_max``: actions that are not answered yet; 0 takes none."""
 
     message_bytes_max: int
     rooms_max: int
-    action_bytes_max: int
-    actions_unacked_max: int
+    action_bytes_max: int = 0
+    actions_unacked_max: int = 0
 
 
 class Welcome(Message, tag="welcome", frozen=True):

@@ -195,12 +195,7 @@ class Session:
                 session=self._name,
                 edge=limits.edge,
                 heartbeat_ms=limits.heartbeat_ms,
-                limits=Limits(
-                    message_bytes_max=limits.message_bytes_max,
-                    rooms_max=limits.rooms_max,
-                    action_bytes_max=0,
-                    actions_unacked_max=0,
-                ),
+                limits=Limits(message_bytes_max=limits.message_bytes_max, rooms_max=limits.rooms_max),
                 time=now_ms,
             )
         )
