@@ -7,6 +7,7 @@ and JSON, hands back keys. Raises `BadKey`, whose message goes on where "the key
 from collections.abc import Mapping
 from typing import Any, NamedTuple, TypeAlias
 
+import msgspec
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -31,7 +32,7 @@ RSA_BITS_MAX = 8192
 
 Material: TypeAlias = bytes | RSAPublicKey | EllipticCurvePublicKey | Ed25519PublicKey
 
-_READERS: dict[tuple[object, object], tuple[str, Any, tuple[str, ...]]] = {
+_KINDS: dict[tuple[str, str | None], tuple[str, Any, tuple[str, ...]]] = {
     ("RSA", None): (RS256, RSAAlgorithm, ("n", "e")),
     ("EC", "P-256"): (ES256, ECAlgorithm, ("x", "y")),
     ("OKP", "Ed25519"): (EDDSA, OKPAlgorithm, ("x",)),
@@ -90,26 +91,43 @@ def key_from_pem(pem: bytes) -> Key:
         raise BadKey("holds no public key in PEM: it must begin with -----BEGIN PUBLIC KEY-----") from None
 
 
-def key_from_jwk(jwk: Mapping[str, Any], *, symmetric: bool) -> Key:
+class _Jwk(msgspec.Struct):
+    """What is read of a JWK: of all kinds of keys the public members, and ``d``, which only a private one has."""
+
+    kty: str
+    crv: str | None = None
+    kid: str | None = None
+    alg: str | None = None
+    use: str = "sig"
+    key_ops: list[str] = msgspec.field(default_factory=lambda: ["verify"])
+    n: str | None = None
+    e: str | None = None
+    x: str | None = None
+    y: str | None = None
+    k: str | None = None
+    d: str | None = None
+
+
+def key_from_jwk(member: Mapping[str, Any], *, symmetric: bool) -> Key:
     """Read a key of a set (RFC 7517 section 4). ``symmetric``: whether secrets are taken, too."""
-    kty, crv, kid = jwk.get("kty"), jwk.get("crv"), jwk.get("kid")
-    if kid is not None and not isinstance(kid, str):
-        raise BadKey("has a kid that is no string")
-    if jwk.get("use", "sig") != "sig" or "verify" not in jwk.get("key_ops", ["verify"]):
-        raise BadKey("is not for checking signatures")
-    if kty == "oct" and not symmetric:
-        raise BadKey("is a secret (kty oct), which nobody publishes: it is not used")
-    if not isinstance(kty, str) or not isinstance(crv, str | None) or (kty, crv) not in _READERS:
-        raise BadKey("is of a kind (kty, crv) that no algorithm here is for")
-    algorithm, reader, members = _READERS[kty, crv]
-    if jwk.get("alg", algorithm) != algorithm:
-        raise BadKey(f"is for another algorithm (alg) than {algorithm}")
-    if kty != "oct" and "d" in jwk:
-        raise BadKey("is a private key, which nobody publishes: it is not used")
-    if not all(isinstance(jwk.get(member), str) for member in members):
-        raise BadKey(f"lacks one of its members: {', '.join(members)}")
     try:
-        material = reader.from_jwk({"kty": kty, "crv": crv, **{member: jwk[member] for member in members}})
-    except (InvalidKeyError, ValueError, UnsupportedAlgorithm):
-        raise BadKey("cannot be read: its numbers are none of such a key") from None
-    return secret_key(material, kid) if algorithm == HS256 else public_key(material, kid)
+        jwk = msgspec.convert(member, _Jwk)
+    except msgspec.ValidationError as error:
+        raise BadKey(f"is no JWK: {error}") from None
+    if jwk.use != "sig" or "verify" not in jwk.key_ops:
+        raise BadKey("is not for checking signatures")
+    if jwk.kty == "oct" and not symmetric:
+        raise BadKey("is a secret (kty oct), which nobody publishes: it is not used")
+    if jwk.kty != "oct" and jwk.d is not None:
+        raise BadKey("is a private key, which nobody publishes: it is not used")
+    if (jwk.kty, jwk.crv) not in _KINDS:
+        raise BadKey("is of a kind (kty, crv) that no algorithm here is for")
+    algorithm, reader, members = _KINDS[jwk.kty, jwk.crv]
+    if jwk.alg not in {None, algorithm}:
+        raise BadKey(f"is for another algorithm (alg) than {algorithm}")
+    try:
+        numbers = {name: getattr(jwk, name) for name in members if getattr(jwk, name) is not None}
+        material = reader.from_jwk({"kty": jwk.kty, "crv": jwk.crv, **numbers})
+    except (InvalidKeyError, KeyError, ValueError, UnsupportedAlgorithm):
+        raise BadKey(f"cannot be read: such a key has {', '.join(members)}") from None
+    return secret_key(material, jwk.kid) if algorithm == HS256 else public_key(material, jwk.kid)
