@@ -32,12 +32,14 @@ class PeerError(TouchlineError):
 class BadMessage(PeerError):
     """Bytes that are no message of the protocol, or a message of an unknown type.
 
-    ``code`` is the code of `touchline_protocol.codes` to answer with.
+    ``code`` is the code of `touchline_protocol.codes` to answer with. ``action_id`` is that of an action whose other
+    fields are wrong.
     """
 
-    def __init__(self, code: str, message: str) -> None:
+    def __init__(self, code: str, message: str, action_id: int | None = None) -> None:
         super().__init__(message)
         self.code = code
+        self.action_id = action_id
 
 
 class BadRoom(PeerError):
