@@ -92,6 +92,15 @@ async def test_made_up_names_do_not_make_us_hammer_the_issuer(issuer: Issuer) ->
         assert loop.time() - begin >= 0.4
 
 
+async def test_one_token_with_an_unknown_name_is_one_look(issuer: Issuer) -> None:
+    issuer.publish(jwks(old=OLD))
+    async with started(issuer.url) as verifier:
+        assert answer(verifier, signed(OLD, "made up")) == "token_key_unknown"
+        await until(lambda: issuer.asked == 2, "the issuer is asked again")
+        await asyncio.sleep(0.1)  # nothing tells of what does not come; there is room for ten looks
+        assert issuer.asked == 2
+
+
 async def test_an_issuer_that_is_away_at_start_is_a_problem_until_it_is_back(
     issuer: Issuer, caplog: pytest.LogCaptureFixture
 ) -> None:
