@@ -107,7 +107,7 @@ class Codec:
                 raise
             # An event's data may hold a number or a surrogate that msgspec refuses and JSON allows: look with json.
             try:
-                message = msgspec.convert(json.loads(payload.decode(), parse_int=_integer), ServerMessage)
+                message = msgspec.convert(json.loads(payload.decode(), parse_int=integer), ServerMessage)
             except (ValueError, RecursionError, msgspec.ValidationError):
                 message = None  # type: ignore[assignment]
             if message is None:
@@ -142,7 +142,7 @@ def _msgpack_of_json(json_value: bytes, encoder: Any) -> bytes:
         return encoder.encode(_tamed(json.loads(json_value, parse_int=_number)))  # type: ignore[no-any-return]
 
 
-def _integer(digits: str) -> int | float:
+def integer(digits: str) -> int | float:
     """A JSON integer of any length; where Python refuses it for that (from 4,301 digits on), the nearest float."""
     try:
         return int(digits)
