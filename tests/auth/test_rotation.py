@@ -142,6 +142,24 @@ async def test_an_issuer_that_does_not_answer_does_not_hold_up_the_start(
         assert "did not answer within 0.05 s" in verifier.problems["auth.jwks"]
 
 
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        b"\x00\xff\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\n{}",
+        b"HTTP/1.1 99999 \r\n\r\n",
+    ],
+)
+async def test_an_issuer_that_talks_nonsense_is_a_problem_until_it_stops(issuer: Issuer, garbage: bytes) -> None:
+    issuer.answer = garbage
+    async with started(issuer.url, refresh_s=0.02) as verifier:
+        assert issuer.url in verifier.problems["auth.jwks"]
+        issuer.publish(jwks(old=OLD))
+        await until(lambda: answer(verifier, signed(OLD, "old")) == "alice", "the keys are read")
+
+
 async def test_a_redirect_is_not_followed(issuer: Issuer) -> None:
     issuer.respond("302 Found", headers=f"Location: {issuer.url}\r\n")
     async with started(issuer.url) as verifier:
