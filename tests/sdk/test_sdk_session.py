@@ -7,11 +7,12 @@ from enum import Enum
 import pytest
 
 from sdk.scripted_server import event
-from touchline import room, session
+from touchline import room, states
 from touchline.backoff import Backoff
 from touchline.errors import AlreadySubscribed, ConnectionRefused, Unreachable
 from touchline.items import Event, Gap, Item, Joined, Skipped
-from touchline.session import STABLE_S, Session, State
+from touchline.session import STABLE_S, Session
+from touchline.states import State
 from touchline.view import View
 from touchline_protocol.codecs import JSON
 from touchline_protocol.codes import CLOSES, ERRORS, Recovery
@@ -36,7 +37,15 @@ LIMITS = Limits(message_bytes_max=65_536, rooms_max=100)
 
 
 def made(*, retry_first: bool = False) -> Session:
-    return Session(JSON, agent="test", backoff=Backoff(1, 8), random=lambda: 1.0, retry_first=retry_first)
+    return Session(
+        JSON,
+        agent="test",
+        backoff=Backoff(1, 8),
+        random=lambda: 1.0,
+        retry_first=retry_first,
+        actions_max=256,
+        renews=False,
+    )
 
 
 def hear(client: Session, *said: ServerMessage, now_s: float = 0) -> list[Item]:
@@ -77,7 +86,7 @@ def rows(text: str | None, states: Iterable[str]) -> set[tuple[str, str]]:
 
 @pytest.mark.parametrize(
     ("text", "transitions"),
-    [(session.__doc__, session.TRANSITIONS), (room.__doc__, room.TRANSITIONS)],
+    [(states.__doc__, states.TRANSITIONS), (room.__doc__, room.TRANSITIONS)],
     ids=["session", "room"],
 )
 def test_the_table_in_the_docstring_is_the_table_of_the_code(
