@@ -44,7 +44,7 @@ def made(*, retry_first: bool = False) -> Session:
         random=lambda: 1.0,
         retry_first=retry_first,
         actions_max=256,
-        renews=False,
+        renews=True,
     )
 
 
@@ -61,8 +61,9 @@ def opened(now_s: float = 0, limits: Limits = LIMITS) -> Session:
 
 
 def open_again(client: Session, now_s: float = 0, limits: Limits = LIMITS) -> None:
+    session = None if client.welcome is None else client.welcome.session
     client.connected(now_s)
-    assert said(client) == [Hello(agent="test")]
+    assert said(client) == [Hello(agent="test", session=session)]
     hear(client, Welcome(session="s", edge="e", heartbeat_ms=HEARTBEAT_MS, limits=limits, time=0), now_s=now_s)
 
 
