@@ -188,4 +188,6 @@ class ActionsAgainstModel(RuleBasedStateMachine):
 
 
 TestActionsAgainstModel = ActionsAgainstModel.TestCase
-TestActionsAgainstModel.settings = settings(max_examples=200, stateful_step_count=50, deadline=None, report_multiple_bugs=False)
+TestActionsAgainstModel.settings = settings(
+    max_examples=200, stateful_step_count=50, deadline=None, report_multiple_bugs=False
+)

@@ -70,7 +70,10 @@ class Lease:
     def _plan(self, now_s: float) -> None:
         self.due = False
         self._due_at = None
-        left_s = 0.0 if self._expires_s is None else self._expires_s - now_s
-        if self.renews and left_s > 0:
-            lead_s = max(left_s * LEFT_SHARE, min(LEAD_S, left_s / 2))
-            self._due_at = now_s + max(PAUSE_S, left_s - lead_s)
+        if self._expires_s is None or not self.renews:
+            return
+        left_s = self._expires_s - now_s
+        lead_s = max(left_s * LEFT_SHARE, min(LEAD_S, left_s / 2))
+        due_at = now_s + max(PAUSE_S, left_s - lead_s)
+        if due_at < self._expires_s:
+            self._due_at = due_at
