@@ -9,13 +9,15 @@
     ├── RoomRefused                 one room was refused; the others go on
     ├── AlreadySubscribed           this client has a subscription of that room already
     ├── ClientClosed                the client is not open: not entered with `async with` yet, or closed
-    └── PeerError                   (touchline_protocol.errors)
-        └── BadRoom                 the room's name does not read <feed>:<id>
+    ├── PeerError                   (touchline_protocol.errors)
+    │   └── BadRoom                 the room's name does not read <feed>:<id>
+    └── OperatorError               (touchline_protocol.errors) from `touchline.actions`: an argument, a topic, a right
+        └── LogUnavailable          Kafka does not answer; it may work later
 
 A text that is no cursor is a PeerError itself. A connection that is lost later is no error: the client makes a new one.
 """
 
-from touchline_protocol.errors import BadRoom, PeerError, TouchlineError
+from touchline_protocol.errors import BadRoom, LogUnavailable, OperatorError, PeerError, TouchlineError
 
 __all__ = [
     "AlreadySubscribed",
@@ -24,6 +26,8 @@ __all__ = [
     "ClientClosed",
     "ConnectionFailed",
     "ConnectionRefused",
+    "LogUnavailable",
+    "OperatorError",
     "PeerError",
     "ProtocolViolated",
     "RoomRefused",

@@ -33,15 +33,22 @@ class Bad(NamedTuple):
 class Partition:
     """One partition that is being read. Offsets are its log's."""
 
-    def __init__(self, index: int, hand_from: int, seen: Seen) -> None:
+    def __init__(self, index: int, *, read_from: int, hand_from: int, seen: Seen) -> None:
         self.index = index
         self.hand_from = hand_from
         """The first record that is to be handed out."""
         self.seen = seen
+        self.reached = read_from
+        """Up to here records were handed out, left out or remembered."""
         self.done = hand_from
         """Everything before this is processed, or is nothing to process."""
         self.committed: int | None = None
         """What the log was last told of `done`, and confirmed."""
+
+    @property
+    def remembers(self) -> bool:
+        """Whether `seen` is complete: all that was to be read back has been."""
+        return self.reached >= self.hand_from
 
 
 class HandOut:
@@ -83,19 +90,18 @@ class HandOut:
         while self._waiting:
             partition, records = self._waiting[0]
             actions: list[Action] = []
-            next_offset = 0
             while records and len(actions) < actions_max:
                 record = records.popleft()
-                next_offset = record.offset + 1
+                partition.reached = record.offset + 1
                 action = self._examine(partition, record)
                 if action is not None:
                     actions.append(action)
             if not records:
                 self._waiting.popleft()
             if actions:
-                self._in_hand = partition, next_offset
+                self._in_hand = partition, partition.reached
                 return actions
-            partition.done = max(partition.done, next_offset)
+            partition.done = max(partition.done, partition.reached)
         return []
 
     def _examine(self, partition: Partition, record: Record) -> Action | None:
