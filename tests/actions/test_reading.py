@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
 
 import pytest
 
@@ -9,6 +10,8 @@ from actions.players import ids, now_ms, players_of, take
 from actions.records import Written, action_record, written
 from kafka_broker import KafkaBroker
 from touchline.actions import LOOK_BACK_S
+from touchline.actions import kafka as reader
+from touchline.errors import OperatorError
 
 
 async def test_actions_come_one_by_one_and_in_batches(kafka: KafkaBroker) -> None:
@@ -77,7 +80,7 @@ async def test_waiting_for_the_next_commits_the_one_before(kafka: KafkaBroker) -
         waiting = asyncio.ensure_future(actions.batch())
         async with asyncio.timeout(20):
             while await players.committed() != 1:
-                await asyncio.sleep(0)
+                pass
         waiting.cancel()
         await asyncio.gather(waiting, return_exceptions=True)
         await players.act("ann", 2)
@@ -171,12 +174,11 @@ async def test_a_topic_made_anew_while_it_is_read_is_read_as_a_whole(
     assert "made anew" in caplog.text
 
 
-async def test_a_deleted_topic_ends_the_reading(kafka: KafkaBroker, monkeypatch: pytest.MonkeyPatch) -> None:
-    from touchline.actions import kafka as reader
-    from touchline.errors import OperatorError
-
+async def test_a_deleted_topic_ends_the_reading(
+    kafka: KafkaBroker, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     monkeypatch.setattr(reader, "TOPIC_CHECK_S", 0.2)
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    caplog.set_level(logging.CRITICAL, "aiokafka")  # it logs thousands of lines a second
     players = await players_of(kafka)
     async with players.read(commit_s=0.1) as actions:
         await kafka.delete(players.topic)
@@ -184,8 +186,8 @@ async def test_a_deleted_topic_ends_the_reading(kafka: KafkaBroker, monkeypatch:
             await take(actions, 1)
 
 
-async def test_reading_goes_on_over_a_restart_of_the_broker(kafka_factory: type[KafkaBroker]) -> None:
-    broker = kafka_factory()  # type: ignore[call-arg]
+async def test_reading_goes_on_over_a_restart_of_the_broker(kafka_factory: Callable[..., KafkaBroker]) -> None:
+    broker = kafka_factory()
     players = await players_of(broker, 2)
     async with players.read(commit_s=0.1) as actions:
         await players.act("ann", 1, 2, partition=0)
@@ -199,3 +201,15 @@ async def test_reading_goes_on_over_a_restart_of_the_broker(kafka_factory: type[
         assert sorted((one.player, one.id) for one in await waiting) == [("ann", 3), ("bob", 1)]
         actions.processed()
     assert [await players.committed(0), await players.committed(1)] == [4, 1]
+
+
+async def test_leaving_a_kafka_that_is_away_is_bounded(kafka_factory: Callable[..., KafkaBroker]) -> None:
+    broker = kafka_factory()
+    players = await players_of(broker)
+    async with players.read() as actions:
+        await players.act("ann", 1)
+        await take(actions, 1)
+        actions.processed()
+        await asyncio.to_thread(broker.stop, kill=True)
+        leaving_at = asyncio.get_running_loop().time()
+    assert asyncio.get_running_loop().time() - leaving_at < 15

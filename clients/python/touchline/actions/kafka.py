@@ -41,8 +41,8 @@ POLL_RECORDS_MAX = 1000
 RELEASE_SHARE = 2 / 3
 """Of the time that the group waits for a reader in a rebalance: how long we wait for what is in hand."""
 COMMIT_TIMEOUT_S = 5.0
-CLOSE_TIMEOUT_S = 10.0
-"""For leaving the group, when Kafka does not answer."""
+CLOSE_TIMEOUT_S = 5.0
+"""For leaving the group, where Kafka does not answer, or a rebalance waits for another reader."""
 RETRY_S = 1.0
 FAILURES_MAX = 20
 """Polls or placings that fail one after the other, until it is given up. At `RETRY_S` each that is longer than Kafka
@@ -148,16 +148,18 @@ class KafkaActions:
         if self._keeper is not None:
             self._keeper.cancel()
             await asyncio.gather(self._keeper, return_exceptions=True)
+            self._keeper = None
         if self._consumer is None:
             return
         await self._commit()
         self._partitions.clear()
         consumer, self._consumer = self._consumer, None
-        try:
-            async with asyncio.timeout(CLOSE_TIMEOUT_S):
-                await consumer.stop()
-        except OUTAGES as problem:
-            _log.warning("the group %s was left without a word: %s", self._group, in_words(problem))
+        stopping = asyncio.ensure_future(consumer.stop())
+        done, _ = await asyncio.wait([stopping], timeout=CLOSE_TIMEOUT_S)
+        if not done:
+            _log.warning("the group %s was left without a word: Kafka or another reader is busy", self._group)
+            await consumer._client.close()  # whatever it waits for is broken off
+        await stopping
 
     # Handing out.
 
