@@ -4,17 +4,19 @@ They are bounded: `BOTS_MAX` at once, one in `START_S`, and none lives longer th
 """
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from itertools import count
+from pathlib import Path
 from typing import NamedTuple
 
 import touchline
 from touchline.errors import ActionRefused, ConnectionRefused, TouchlineError
 from touchline_protocol.codes import BANNED
 
-from .panel import Panel
+from .panel import PUBLISH_S, Panel
 from .settings import CHEER, TAP, WAVE
 
 BOTS_MAX = 3
@@ -108,6 +110,8 @@ class Bots:
         self._playing: set[str] = set()
         self._started_s = -START_S
         self._tasks: set[asyncio.Task[None]] = set()
+        # What becomes of a bot is on the page. In the demo's terminal it would look like a failure.
+        logging.getLogger(touchline.__name__).addFilter(_is_not_of_the_sdk)
 
     def start(self, way: str, match_id: str) -> str:
         """Start a bot, and return its name.
@@ -122,8 +126,8 @@ class Bots:
             raise BotsBusy("a bot was started only just now: wait a second")
         self._started_s = now_s
         player = f"bot-{way}-{next(self._numbers)}"
-        task = asyncio.create_task(self._run(player, way, match_id), name=player)
         self._playing.add(player)
+        task = asyncio.create_task(self._run(player, way, match_id), name=player)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return player
@@ -164,7 +168,7 @@ class Bots:
         async def show() -> None:
             while True:
                 self._panel.show(f"bot.{bot.player}", bot.shown())
-                await asyncio.sleep(0.25)
+                await asyncio.sleep(PUBLISH_S)
 
         showing = asyncio.create_task(show())
         try:
@@ -172,3 +176,7 @@ class Bots:
         finally:
             showing.cancel()
             self._panel.show(f"bot.{bot.player}", bot.shown())
+
+
+def _is_not_of_the_sdk(record: logging.LogRecord) -> bool:
+    return Path(record.pathname).parent != Path(touchline.__file__).parent

@@ -1,10 +1,12 @@
 """What the page shows of the detection of cheats, published into a room of its own: `settings.PANEL_ROOM`.
 
-Findings are happenings; a bot, and what was watched so far, are state, under the keys ``bot.<player>`` and ``watch``.
-All is public here: names of players are made up, and evidence is what rules counted.
+All of it is state, so that who opens the page later sees the same: under the keys ``bot.<player>``, ``watch``, and
+``finding.<n>``, of which there are so many as are shown. All is public here: names of players are made up, and evidence
+is what rules counted.
 """
 
 import asyncio
+from itertools import count
 from typing import Any
 
 import msgspec
@@ -16,8 +18,8 @@ from .settings import PANEL_ROOM
 
 PUBLISH_S = 0.25
 """At most so often; of what has a key only the newest goes out."""
-FINDINGS_MAX = 100
-"""In one turn: cheatwatch finds a player at most a few times a minute, so more would be a mistake."""
+FINDINGS_MAX = 30
+"""Shown; a newer one takes the place of the oldest."""
 
 
 class Panel:
@@ -25,22 +27,21 @@ class Panel:
 
     def __init__(self, publish: Publish) -> None:
         self._publish = publish
-        self._findings: list[NewEvent] = []
-        self._state: dict[str, NewEvent] = {}
+        self._changed: dict[str, NewEvent] = {}
+        self._findings = count()
 
     def tell(self, finding: dict[str, Any]) -> None:
-        """Something happened."""
-        if len(self._findings) < FINDINGS_MAX:
-            self._findings.append(new_event(msgspec.json.encode(finding)))
+        """Something was found."""
+        self.show(f"finding.{next(self._findings) % FINDINGS_MAX}", finding)
 
     def show(self, key: str, data: dict[str, Any] | None) -> None:
         """So something stands now; None takes it away."""
-        self._state[key] = new_event(msgspec.json.encode(data), key)
+        self._changed[key] = new_event(msgspec.json.encode(data), key)
 
     async def run(self) -> None:
         """Publish until cancelled."""
         while True:
-            if events := [*self._findings, *self._state.values()]:
-                self._findings, self._state = [], {}
-                await self._publish(PANEL_ROOM, events)
+            if changed := self._changed:
+                self._changed = {}
+                await self._publish(PANEL_ROOM, list(changed.values()))
             await asyncio.sleep(PUBLISH_S)
