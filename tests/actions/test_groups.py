@@ -47,6 +47,21 @@ async def following(actions: ActionSource, handed: list[Action]) -> AsyncIterato
             await task
 
 
+async def keep_taking(actions: ActionSource, handed: list[Action]) -> None:
+    while True:
+        handed += await actions.batch()
+
+
+@asynccontextmanager
+async def joined(joining: asyncio.Future[ActionSource]) -> AsyncIterator[ActionSource]:
+    """A reader that is being entered by a task of its own."""
+    actions = await joining
+    try:
+        yield actions
+    finally:
+        await actions.__aexit__(None, None, None)
+
+
 class Game:
     """Players who act all the time, each in one session. Now and then an action is written twice."""
 
@@ -121,20 +136,16 @@ async def test_a_rebalance_waits_for_what_is_in_hand(kafka: KafkaBroker, caplog:
         await players.act("ann", 1, 2, partition=0)
         await players.act("bob", 1, 2, partition=1)
         handed = await take(slow, 1)
-        other = players.read()
-        joining = asyncio.ensure_future(other.__aenter__())
+        joining = asyncio.ensure_future(players.read().__aenter__())
         await until(lambda: "Revoking previously assigned partitions frozenset({Topic" in caplog.text)
         assert not joining.done()
-        asking = asyncio.ensure_future(slow.batch())
-        await joining
-        handed += await take(other, 2)
-        handed += await asking
-        async with asyncio.timeout(WAIT_S):
-            while len(handed) < 4:
-                handed += await slow.batch()
-        other.processed()
-        slow.processed()
-        await other.__aexit__(None, None, None)
+        asking = asyncio.create_task(keep_taking(slow, handed))
+        async with joined(joining) as other:
+            also_asking = asyncio.create_task(keep_taking(other, handed))
+            await until(lambda: len(handed) >= 4)
+            for one in (asking, also_asking):
+                one.cancel()
+            await asyncio.gather(asking, also_asking, return_exceptions=True)
     assert sorted((one.player, one.id) for one in handed) == [("ann", 1), ("ann", 2), ("bob", 1), ("bob", 2)]
 
 

@@ -29,7 +29,15 @@ from touchline.errors import ClientClosed, LogUnavailable, OperatorError
 
 from .action import Action
 from .handout import Bad, HandOut, Partition
-from .kafka_connect import CONNECT_TIMEOUT_S, OUTAGES, REFUSALS, consumer_options, in_words, started_consumer
+from .kafka_connect import (
+    CONNECT_TIMEOUT_S,
+    OUTAGES,
+    REFUSALS,
+    consumer_options,
+    in_words,
+    started_consumer,
+    stop_consumer,
+)
 from .kafka_scout import Scout
 from .placing import start_of
 from .seen import Seen
@@ -154,12 +162,8 @@ class KafkaActions:
         await self._commit()
         self._partitions.clear()
         consumer, self._consumer = self._consumer, None
-        stopping = asyncio.ensure_future(consumer.stop())
-        done, _ = await asyncio.wait([stopping], timeout=CLOSE_TIMEOUT_S)
-        if not done:
+        if not await stop_consumer(consumer, CLOSE_TIMEOUT_S):
             _log.warning("the group %s was left without a word: Kafka or another reader is busy", self._group)
-            await consumer._client.close()  # whatever it waits for is broken off
-        await stopping
 
     # Handing out.
 
