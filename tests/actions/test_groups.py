@@ -147,6 +147,23 @@ async def test_a_rebalance_waits_for_what_is_in_hand(kafka: KafkaBroker, caplog:
     assert sorted((one.player, one.id) for one in handed) == [("ann", 1), ("ann", 2), ("bob", 1), ("bob", 2)]
 
 
+async def test_a_reader_that_asks_for_nothing_loses_its_place_and_can_come_back(kafka: KafkaBroker) -> None:
+    players = await players_of(kafka)
+    async with players.read(commit_s=100, kafka_options={"max_poll_interval_ms": 300}) as idle:
+        await players.act("ann", 1, 2)
+        assert ids(await take(idle, 2)) == [1, 2]
+        idle.processed()
+        async with asyncio.timeout(WAIT_S):
+            while await players.committed() != 2:
+                pass
+        await players.act("ann", 2, 3)
+        async with players.read() as other:
+            assert ids(await take(other, 1)) == [3]
+            other.processed()
+        await players.act("ann", 3, 2, 4)
+        assert ids(await take(idle, 1)) == [4]
+
+
 async def test_leaving_is_bounded_where_a_rebalance_waits_for_another_reader(
     kafka: KafkaBroker, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
