@@ -13,14 +13,16 @@
     ├── ActionRefused               the action was not done: it is not in the log, and will not be
     ├── ActionInDoubt               the action may have been done, or not: no answer came in time
     ├── ActionsFull                 the action was not taken: too many others wait for their answers
-    └── PeerError                   (touchline_protocol.errors)
-        └── BadRoom                 the room's name does not read <feed>:<id>
+    ├── PeerError                   (touchline_protocol.errors)
+    │   └── BadRoom                 the room's name does not read <feed>:<id>
+    └── OperatorError               (touchline_protocol.errors) from `touchline.actions`: an argument, a topic, a right
+        └── LogUnavailable          Kafka does not answer; it may work later
 
 An action's kind or data that cannot be sent is a ValueError or a TypeError. A text that is no cursor is a PeerError
 itself. A connection that is lost later is no error: the client makes a new one.
 """
 
-from touchline_protocol.errors import BadRoom, PeerError, TouchlineError
+from touchline_protocol.errors import BadRoom, LogUnavailable, OperatorError, PeerError, TouchlineError
 
 __all__ = [
     "ActionInDoubt",
@@ -32,6 +34,8 @@ __all__ = [
     "ClientClosed",
     "ConnectionFailed",
     "ConnectionRefused",
+    "LogUnavailable",
+    "OperatorError",
     "PeerError",
     "ProtocolViolated",
     "RoomRefused",
