@@ -3,8 +3,8 @@
 Pure: no loop, no clock, no Kafka, so it runs in a service, in another process's loop, and in simulated time. Everything
 in it is bounded (`Limits`). Whoever drives it:
 
-- hands in what the rooms' events are (`Engine.event`), the standing verdicts and all that follow (`Engine.verdict`), and
-  each action once, a player's in order (`Engine.judge`);
+- hands in the rooms' events (`Engine.event`), the standing verdicts and all that follow (`Engine.verdict`), and each
+  action once, a player's in order (`Engine.judge`);
 - says from time to time up to when the events are known (`Engine.advance`): rules that join actions to events wait;
 - writes the verdicts that come out, all of them, in order.
 """

@@ -1,8 +1,8 @@
 """What the rules remember of the players: one state for each rule that looked at a player's actions.
 
-Pure, and bounded: at most ``players_max`` players, the one that did nothing for longest goes first; one that did nothing
-for ``idle_ms`` is forgotten. How large a player's states are is the rules' matter: `PLAYER_BYTES_MAX` is what those that
-come with this package take at most, and a test holds them to it.
+Pure, and bounded: at most ``players_max`` players, the one that did nothing for longest goes first; one that did
+nothing for ``idle_ms`` is forgotten. How large a player's states are is the rules' matter: `PLAYER_BYTES_MAX` is what
+those that come with this package take at most, and a test holds them to it.
 """
 
 from collections import OrderedDict

@@ -1,7 +1,7 @@
 """How players stand, and what verdict follows from a finding.
 
-Pure. It follows the topic of verdicts (`Standings.take`), its own among them: the newest record of a player alone counts,
-so a milder verdict is never written over a harsher one that holds, and none is written twice.
+Pure. It follows the topic of verdicts (`Standings.take`), its own among them: the newest record of a player alone
+counts, so a milder verdict is never written over a harsher one that holds, and none is written twice.
 
     holds now    finding says:  warn      mute      ban
     nothing                     warn      mute      ban

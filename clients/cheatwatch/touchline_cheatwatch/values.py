@@ -29,7 +29,7 @@ class Action(Protocol):
 
 
 class Finding(NamedTuple):
-    """That an action, with what came before it, breaks a rule. ``evidence`` is a JSON object: the numbers that show it."""
+    """An action, with what came before it, breaks a rule. ``evidence`` is a JSON object: the numbers that show it."""
 
     evidence: Mapping[str, Any]
 

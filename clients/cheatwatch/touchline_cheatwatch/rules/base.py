@@ -15,10 +15,9 @@ from typing import Annotated, Any, ClassVar, Generic, Literal, TypeAlias, TypeVa
 
 import msgspec
 
+from touchline_cheatwatch.rooms import Room
+from touchline_cheatwatch.values import Action, Finding
 from touchline_protocol.limits import VERDICT_TEXT_CHARS_MAX
-
-from ..rooms import Room
-from ..values import Action, Finding
 
 StateT = TypeVar("StateT")
 

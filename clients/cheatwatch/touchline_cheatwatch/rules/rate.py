@@ -4,8 +4,9 @@ from typing import Annotated, ClassVar
 
 import msgspec
 
-from ..rooms import Room
-from ..values import Action, Finding
+from touchline_cheatwatch.rooms import Room
+from touchline_cheatwatch.values import Action, Finding
+
 from .base import Reason, Rule, Seconds, Verdict
 
 
@@ -25,16 +26,16 @@ class Rate(Rule[RateState], frozen=True, kw_only=True):
     """Fires when in some sliding window that ends now, of whatever length, there are more actions than
     ``rate_max`` x its seconds + ``burst_max``.
 
-    That is what a bucket tells that leaks ``rate_max`` a second: it has more than ``burst_max`` in it exactly then. So an
-    honest player whose queue comes at once after a lost connection stays below, however often the connection is lost:
-    what comes in a window was made in it, or was in the queue at its beginning.
+    That is what a bucket tells that leaks ``rate_max`` a second: it has more than ``burst_max`` in it exactly then.
+    So an honest player whose queue comes at once after a lost connection stays below, however often the connection is
+    lost: what comes in a window was made in it, or was in the queue at its beginning.
     """
 
     rate_max: Annotated[float, msgspec.Meta(gt=0, le=10_000)] = 12.0
     """Actions a second, for long, of all kinds that are judged: people tap up to ten times a second, and clients that
     tell positions by themselves do so some times a second."""
-    burst_max: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 256
-    """As many as a client keeps unacknowledged and sends again at once."""
+    burst_max: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 300
+    """A client keeps up to 256 unacknowledged and sends them again at once; and some are made while it does."""
     verdict: Verdict = "mute"
     verdict_seconds: Seconds = 300
     reason: Reason = "Your actions come faster than a person can make them."

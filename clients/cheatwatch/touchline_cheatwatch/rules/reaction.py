@@ -5,8 +5,9 @@ from typing import Annotated, ClassVar
 
 import msgspec
 
-from ..rooms import Event, Room
-from ..values import Action, Finding
+from touchline_cheatwatch.rooms import Event, Room
+from touchline_cheatwatch.values import Action, Finding
+
 from .base import Kinds, Reason, Rule, Seconds, SettleMs, Verdict
 
 REACTIONS_MAX = 64
@@ -47,8 +48,8 @@ class Reaction(Rule[ReactionState], frozen=True, kw_only=True):
     window_ms: Annotated[int, msgspec.Meta(gt=0, le=60_000)] = 2_000
     """Later than this after an event it is no reaction."""
     quiet_ms: Annotated[int, msgspec.Meta(ge=0, le=60_000)] = 1_000
-    reactions: Annotated[int, msgspec.Meta(ge=1, le=REACTIONS_MAX)] = 8
-    fast_min: Annotated[int, msgspec.Meta(ge=1, le=REACTIONS_MAX)] = 6
+    reactions: Annotated[int, msgspec.Meta(ge=1, le=REACTIONS_MAX)] = 10
+    fast_min: Annotated[int, msgspec.Meta(ge=1, le=REACTIONS_MAX)] = 8
     settle_ms: SettleMs = 500
     verdict: Verdict = "mute"
     verdict_seconds: Seconds = 300

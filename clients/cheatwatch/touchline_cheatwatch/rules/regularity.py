@@ -6,8 +6,9 @@ from typing import Annotated, ClassVar
 
 import msgspec
 
-from ..rooms import Room
-from ..values import Action, Finding
+from touchline_cheatwatch.rooms import Room
+from touchline_cheatwatch.values import Action, Finding
+
 from .base import Kinds, Reason, Rule, Seconds, Verdict
 
 SPANS_MAX = 64
@@ -27,23 +28,24 @@ class RegularityState:
 
 
 class Regularity(Rule[RegularityState], frozen=True, kw_only=True):
-    """Fires when the newest ``spans`` intervals, each over ``actions_per_span`` actions, vary less than ``variation_min``
-    (coefficient of variation, of the three quarters of them that lie nearest to their median).
+    """Fires when the newest ``spans`` intervals, each over ``actions_per_span`` actions, vary less than
+    ``variation_min`` (coefficient of variation, of the three quarters of them that lie nearest to their median).
 
     Over several actions, since the delay of a network is in each single interval: it makes a bot's vary as much as a
     human's. But it does not add up, where a human who was late stays late, and drifts. Not all of them count, since one
-    hiccup of the network makes two intervals wrong. Kinds that programs send at a steady pace, as positions, are no kinds
-    for this rule.
+    hiccup of the network makes two intervals wrong. Kinds that programs send at a steady pace, as positions, are no
+    kinds for this rule.
     """
 
     kinds: Kinds = ("tap",)
     actions_per_span: Annotated[int, msgspec.Meta(ge=1, le=100)] = 8
-    spans: Annotated[int, msgspec.Meta(ge=4, le=SPANS_MAX)] = 16
-    variation_min: Annotated[float, msgspec.Meta(gt=0, lt=1)] = 0.01
-    """Drummers, with a metronome, vary by 0.03 and more from beat to beat, which over 8 beats is 0.011 and more, and
-    they keep it up for no 128 beats. People with a phone vary by 0.08 and more."""
-    interval_ms_min: Annotated[float, msgspec.Meta(gt=0)] = 25.0
-    """Actions closer together are a queue that was sent again at once, and tell nothing of how they were made."""
+    spans: Annotated[int, msgspec.Meta(ge=4, le=SPANS_MAX)] = 20
+    variation_min: Annotated[float, msgspec.Meta(gt=0, lt=1)] = 0.005
+    """Drummers vary by 0.03 and more from beat to beat, which over 8 beats is 0.011, and half of that without the
+    farthest quarter. People with a phone vary by 0.08 and more."""
+    interval_ms_min: Annotated[float, msgspec.Meta(gt=0)] = 50.0
+    """Actions closer together are a queue that is sent again, and tell nothing of how they were made: an edge takes it
+    at once, or at its own steady pace (its ``actions.per_second_max``, 30). Who really acts so fast breaks `rate`."""
     pause_ms: Annotated[int, msgspec.Meta(gt=0)] = 5_000
     """After a longer pause between two actions a new interval begins."""
     verdict: Verdict = "mute"

@@ -5,8 +5,9 @@ from typing import Annotated, ClassVar
 
 import msgspec
 
-from ..rooms import Room
-from ..values import Action, Finding, number
+from touchline_cheatwatch.rooms import Room
+from touchline_cheatwatch.values import Action, Finding, number
+
 from .base import Kinds, Reason, Rule, Seconds, SettleMs, Verdict
 
 ROOMS_MAX = 8
@@ -29,8 +30,8 @@ class Score(Rule[ScoreState], frozen=True, kw_only=True):
     its events allow.
 
     Where all of the room's events since the beginning of its log are known, they must account for all of the score.
-    Else what a player tells first is taken as it is, up to `score_max`, and what the known events can bring comes on top
-    of it: all of them, since the action may have been made long before it came.
+    Else what a player tells first is taken as it is, up to `score_max`, and what the known events can bring comes on
+    top of it: all of them, since the action may have been made long before it came.
     """
 
     kinds: Kinds = ("score",)
