@@ -12,7 +12,7 @@ import tomllib
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, get_type_hints
+from typing import Any, Literal, TypeVar, get_type_hints
 
 import msgspec
 
@@ -27,7 +27,6 @@ DEFAULT_RULES = {
     name: {"class": f"touchline_cheatwatch.rules.{name}:{name.capitalize()}"}
     for name in ("rate", "regularity", "reaction", "movement", "score")
 }
-MS_MAX = 3_600_000
 StructT = TypeVar("StructT", bound=msgspec.Struct)
 
 
@@ -50,7 +49,6 @@ class KafkaOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = None
     sasl_username: str | None = None
     sasl_password: str | None = None
-    connect_timeout_ms: Annotated[int, msgspec.Meta(gt=0, le=MS_MAX)] = 10_000
 
     def __post_init__(self) -> None:
         if self.sasl_mechanism and (self.sasl_username is None or self.sasl_password is None):

@@ -5,7 +5,7 @@ service that was started in the middle of a match.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from operator import attrgetter, itemgetter
 from random import Random
 from statistics import median
@@ -84,8 +84,10 @@ class Result(NamedTuple):
         return not self.players_accused and all(bot.is_caught for bot in self.bots)
 
 
-def evaluate(rule_set: RuleSet, *, players: int, minutes: float, seed: int) -> Iterator[float | Result]:
-    """Simulate; yields how much is done, from 0 to 1, and last the result. A rule that raises is raised from here."""
+def evaluate(
+    rule_set: RuleSet, *, players: int, minutes: float, seed: int, on_progress: Callable[[float], None]
+) -> Result:
+    """Simulate. ``on_progress`` is told how much is done, from 0 to 1. What a rule raises is raised from here."""
     rules = {
         bot: name for bot, (kind, _) in BOTS.items() for name, rule in rule_set.rules.items() if isinstance(rule, kind)
     }
@@ -97,8 +99,8 @@ def evaluate(rule_set: RuleSet, *, players: int, minutes: float, seed: int) -> I
         crowd += [Player(f"{bots[one]}-{one}", bots[one]) for one in range(number, len(bots), rooms)]
         rng = Random(f"{seed}/{number}")  # noqa: S311 - nothing here is a secret
         _Room(rule_set, f"match:{number}", crowd, minutes * 60, rng, tally).run()
-        yield (number + 1) / rooms
-    yield tally.result(players, minutes)
+        on_progress((number + 1) / rooms)
+    return tally.result(players, minutes)
 
 
 class _Tally:
