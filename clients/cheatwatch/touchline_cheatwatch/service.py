@@ -1,8 +1,8 @@
 """Puts engine and sources together: three loops that share one engine, and tell an observer what comes of it.
 
 The order at start: the standing verdicts, then the events up to now, then actions. A verdict that was decided is
-written before the next actions are asked for, so before those that led to it can be committed: after a crash they are judged
-again, and the verdict that stands by then is not repeated.
+written before the next actions are asked for, so before those that led to it can be committed: after a crash they are
+judged again, and the verdict that stands by then is not repeated.
 """
 
 import asyncio

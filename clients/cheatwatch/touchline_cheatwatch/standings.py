@@ -19,9 +19,10 @@ from typing import Annotated, Any
 
 import msgspec
 
+from touchline_protocol.messages import VerdictKind
 from touchline_protocol.verdicts import VerdictRecord
 
-from .rules.base import SECONDS_MAX, Rule, Verdict
+from .rules.base import SECONDS_MAX, Rule
 
 EVIDENCE_BYTES_MAX = 2048
 """As JSON: numbers that show it, not all that was seen. A compacted topic keeps it for long."""
@@ -104,7 +105,7 @@ class Standings:
         return _mutes(verdict) if over_ms <= self._policy.repeat_hours * 3_600_000 else 0
 
 
-def operators_verdict(kind: Verdict, reason: str, until_ms: int | None, now_ms: int) -> VerdictRecord:
+def operators_verdict(kind: VerdictKind, reason: str, until_ms: int | None, now_ms: int) -> VerdictRecord:
     """A verdict that a person wrote."""
     return VerdictRecord(kind=kind, reason=reason, until=until_ms, rule="operator", decided_ms=now_ms)
 

@@ -3,6 +3,7 @@
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from prometheus_client import CollectorRegistry, Gauge, Histogram, start_http_server
 from prometheus_client import Counter as PrometheusCounter
@@ -82,7 +83,7 @@ class Metrics:
             "cheatwatch_skipped_records", "Records that are not what they should be", ["topic"], registry=registry
         )
         for topic in skipped():
-            passed_over.labels(topic).set_function(lambda topic=topic: skipped()[topic])
+            passed_over.labels(topic).set_function(partial(lambda name: skipped()[name], topic))
 
     def serve(self, host: str, port: int) -> Callable[[], None]:
         """Serve them over HTTP in a thread; returns what stops it.

@@ -52,9 +52,7 @@ def watch(
     rules: RulesOption = None,
     feeds: Annotated[
         str | None,
-        typer.Option(
-            metavar="FEEDS", help="Feeds whose events rules need: match=match-events,score=score-events"
-        ),
+        typer.Option(metavar="FEEDS", help="Feeds whose events rules need: match=match-events,score=score-events"),
     ] = None,
     actions_topic: Annotated[str, typer.Option(metavar="TOPIC", help="Where edges write actions.")] = ACTIONS_TOPIC,
     verdicts_topic: VerdictsTopicOption = VERDICTS_TOPIC,

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from random import Random
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from touchline_cheatwatch.rules.base import Rule
 from touchline_cheatwatch.rules.movement import Movement
@@ -68,7 +68,7 @@ def _liar(rng: Random, seconds: float, events: Sequence[Happening], lag_s: float
     return made
 
 
-BOTS: Mapping[str, tuple[type[Rule], Bot]] = {
+BOTS: Mapping[str, tuple[type[Rule[Any]], Bot]] = {
     "clicker": (Rate, _clicker),
     "metronome": (Regularity, _metronome),
     "sniper": (Reaction, _sniper),

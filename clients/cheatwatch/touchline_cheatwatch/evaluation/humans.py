@@ -6,7 +6,7 @@ take 0.2 to 0.5 s, hardly any less than 0.16 s.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from random import Random
 from typing import Any
 
@@ -90,7 +90,7 @@ def _masher(rng: Random, seconds: float) -> Iterator[float]:
         at_s += rng.uniform(10, 60)
 
 
-def _burst(rng: Random, start_s: float, count: int, interval_s: float, variation: float) -> Iterator[float]:
+def _burst(rng: Random, start_s: float, count: int, interval_s: float, variation: float) -> Generator[float, None, float]:
     """Yields taps; returns when the last one was."""
     at_s = start_s
     for at_s in beats(rng, start_s, count, interval_s, variation):
