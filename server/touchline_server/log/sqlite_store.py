@@ -17,7 +17,7 @@ import msgspec
 
 from touchline_protocol.errors import BadRecord
 from touchline_protocol.records import Parsed, Record, parse_record
-from touchline_server.config import SqliteSettings
+from touchline_server.config_tables import SqliteSettings
 
 from .base import Chunk, OffsetOutOfRange, Position, RoomSnapshot, UnknownTopic
 from .sqlite_records import RECORD_BYTES, Partition, StoredRecord, Topic, Write, Written, partition_of
@@ -224,6 +224,12 @@ class Store:
             "DELETE FROM state WHERE partition_id = ? AND room_id = ? AND event_key = ?",
             [key for key, record in changes.state.items() if record is None],
         )
+
+    def check(self, name: str) -> None:
+        """See `log.base.Log.check`. Raises `sqlite3.Error` where writing fails."""
+        if name not in self.topics:
+            raise unknown_topic(name)
+        self.probe()
 
     def probe(self) -> None:
         """Write something that changes nothing. Raises `sqlite3.Error` where writing fails."""
