@@ -90,7 +90,9 @@ def _masher(rng: Random, seconds: float) -> Iterator[float]:
         at_s += rng.uniform(10, 60)
 
 
-def _burst(rng: Random, start_s: float, count: int, interval_s: float, variation: float) -> Generator[float, None, float]:
+def _burst(
+    rng: Random, start_s: float, count: int, interval_s: float, variation: float
+) -> Generator[float, None, float]:
     """Yields taps; returns when the last one was."""
     at_s = start_s
     for at_s in beats(rng, start_s, count, interval_s, variation):

@@ -39,10 +39,10 @@ class Regularity(Rule[RegularityState], frozen=True, kw_only=True):
 
     kinds: Kinds = ("tap",)
     actions_per_span: Annotated[int, msgspec.Meta(ge=1, le=100)] = 8
-    spans: Annotated[int, msgspec.Meta(ge=4, le=SPANS_MAX)] = 20
-    variation_min: Annotated[float, msgspec.Meta(gt=0, lt=1)] = 0.005
-    """Drummers vary by 0.03 and more from beat to beat, which over 8 beats is 0.011, and half of that without the
-    farthest quarter. People with a phone vary by 0.08 and more."""
+    spans: Annotated[int, msgspec.Meta(ge=4, le=SPANS_MAX)] = 24
+    variation_min: Annotated[float, msgspec.Meta(gt=0, lt=1)] = 0.004
+    """Drummers vary by 0.03 and more from beat to beat, and drift. Over 8 beats that is 0.011 and more, and 0.006
+    without the farthest quarter. People with a phone vary by 0.08 and more."""
     interval_ms_min: Annotated[float, msgspec.Meta(gt=0)] = 50.0
     """Actions closer together are a queue that is sent again, and tell nothing of how they were made: an edge takes it
     at once, or at its own steady pace (its ``actions.per_second_max``, 30). Who really acts so fast breaks `rate`."""
