@@ -6,7 +6,8 @@ import time
 import msgspec
 
 from touchline_loadtest.audience import Audience, audience_of
-from touchline_loadtest.kafka import FEED, new_topic
+from touchline_loadtest.fed import touchline_fed
+from touchline_loadtest.kafka import FEED
 from touchline_loadtest.measuring import (
     ARRIVE_TIMEOUT_S,
     Bench,
@@ -18,16 +19,14 @@ from touchline_loadtest.measuring import (
     percentile_ms,
     trust_notes,
 )
-from touchline_loadtest.processes import Server, touchline_serve
-from touchline_loadtest.publishing import NS, Publish, into_kafka
+from touchline_loadtest.processes import Server
+from touchline_loadtest.publishing import NS, Publish
 from touchline_loadtest.results import Bound, Result, Row
 from touchline_loadtest.wire import event_value
 from touchline_protocol.messages import RoomRequest
 
 NAME = "kafka-latency"
 ROOM = f"{FEED}:1"
-PARTITIONS = 1
-"""All that one room needs; the server's fetches are then for this topic alone."""
 WARM_UP_S = 2.0
 """The broker's and the producer's first records take many times as long as those that follow."""
 
@@ -43,18 +42,12 @@ class Sizes(msgspec.Struct, frozen=True):
 
 async def run(bench: Bench, sizes: Sizes) -> Result:
     """Run it."""
-    assert bench.kafka is not None  # noqa: S101 - the registry sees to it
     bench.say(NAME)
     warm_up, events = (max(1, round(sizes.rate_hz * seconds)) for seconds in (WARM_UP_S, sizes.seconds))
-    async with (
-        new_topic(bench.kafka, PARTITIONS) as topic,
-        touchline_serve(bench.cores.server, log=topic.log, variables=topic.variables) as (server, port, _),
-        into_kafka(bench.kafka, topic.name) as publish,
-        audience_of(port, bench.cores) as audience,
-    ):
+    async with touchline_fed(bench) as fed, audience_of(fed.port, bench.cores) as audience:
         group = await audience.connect(sizes.clients, RoomRequest(room=ROOM))
-        await _measure(server, audience, publish, sizes, warm_up)
-        measured = await _measure(server, audience, publish, sizes, events)
+        await _measure(fed.server, audience, fed.publish, sizes, warm_up)
+        measured = await _measure(fed.server, audience, fed.publish, sizes, events)
         lacking = await audience.lacking()
     late = latencies(group)
     return Result(
