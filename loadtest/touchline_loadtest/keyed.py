@@ -9,6 +9,7 @@ from itertools import count
 import msgspec
 
 from .publishing import Publish
+from .wire import Due
 
 KEY_FIELD = "key"
 """What the server that is published to has to know."""
@@ -47,8 +48,4 @@ def _with_key(key: str | None, value: bytes) -> bytes:
     return value if key is None else b'{"%s":"%s",%s' % (KEY_FIELD.encode(), key.encode(), value[1:])
 
 
-class _Due(msgspec.Struct):
-    due: int
-
-
-_DUE = msgspec.json.Decoder(_Due)
+_DUE = msgspec.json.Decoder(Due)

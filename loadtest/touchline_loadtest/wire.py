@@ -8,6 +8,8 @@ import struct
 from collections.abc import Iterator
 from typing import NamedTuple
 
+import msgspec
+
 from touchline_protocol.codecs import JSON
 from touchline_protocol.frames import FIN, OP_TEXT, frame
 from touchline_protocol.messages import Hello, RoomRequest, Subscribe
@@ -32,8 +34,14 @@ class BadFrame(Exception):
     """The server sent what this reader, or nobody, can read."""
 
 
+class Due(msgspec.Struct):
+    """What can be read of an event's value: when it was due, in nanoseconds of the monotonic clock."""
+
+    due: int
+
+
 def event_value(due_ns: int, size_bytes: int) -> bytes:
-    """An event's JSON value of ``size_bytes`` that says when it was due, in nanoseconds of the monotonic clock."""
+    """An event's JSON value of ``size_bytes``, a `Due`."""
     head = b'{"due":%d,"pad":"' % due_ns
     return head + b"x" * (size_bytes - len(head) - 2) + b'"}'
 
