@@ -50,17 +50,10 @@ class Follower(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Read the answer to the handshake, then frames."""
-        if self._head is not None:
-            self._head += data
-            head, end, data = self._head.partition(b"\r\n\r\n")
-            if not end:
-                return
-            self._head = None
-            if not head.startswith(b"HTTP/1.1 101 "):
-                self._lose(f"the handshake was answered {head[:100]!r}")
-                return
-            self.transport.write(self._greeting)
-        self._frames(data)
+        if self._head is None:
+            self._frames(data)
+        else:
+            self._take_head(self._head + data)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone."""
@@ -105,6 +98,17 @@ class Follower(asyncio.Protocol):
         """Be gone without a word."""
         self._leaving = True
         self.transport.abort()
+
+    def _take_head(self, received: bytes) -> None:
+        try:
+            rest = wire.after_opening(received)
+        except wire.BadAnswer as error:
+            self._lose(str(error))
+            return
+        self._head = received if rest is None else None
+        if rest is not None:
+            self.transport.write(self._greeting)
+            self._frames(rest)
 
     def _frames(self, data: bytes) -> None:
         now_ns = time.monotonic_ns()

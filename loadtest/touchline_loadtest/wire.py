@@ -30,7 +30,7 @@ class Framed(NamedTuple):
     size_bytes: int
 
 
-class BadFrame(Exception):
+class BadAnswer(Exception):
     """The server sent what this reader, or nobody, can read."""
 
 
@@ -59,6 +59,20 @@ def opening(host: str, port: int, path: str = "/ws") -> bytes:
     return ("\r\n".join(fields) + "\r\n\r\n").encode()
 
 
+def after_opening(received: bytes) -> bytes | None:
+    """What came after the answer to the opening handshake; None as long as that is not all there.
+
+    Raises:
+        BadAnswer: the answer is a refusal, or none.
+    """
+    head, end, rest = received.partition(b"\r\n\r\n")
+    if not end and len(received) < HEAD_BYTES_MAX:
+        return None
+    if not end or not head.startswith(b"HTTP/1.1 101 "):
+        raise BadAnswer(f"the handshake was answered {head[:100]!r}")
+    return rest
+
+
 def greeting(request: RoomRequest) -> bytes:
     """Hello and a subscribe to one room, as they are sent after the handshake."""
     return masked(JSON.encode(Hello(agent="touchline-loadtest"))) + masked(JSON.encode(Subscribe(rooms=[request])))
@@ -83,7 +97,7 @@ class FrameReader:
         """Take bytes; the frames that are complete.
 
         Raises:
-            BadFrame: a frame is a fragment, masked, or has a reserved bit set.
+            BadAnswer: a frame is a fragment, masked, or has a reserved bit set.
         """
         received = self._received
         received += data
@@ -99,13 +113,13 @@ def frame_at(data: bytes | bytearray, position: int) -> tuple[int, int] | None:
     """Where the payload of the frame at ``position`` begins and ends; None if it is not all there.
 
     Raises:
-        BadFrame: it is a fragment, masked, or has a reserved bit set.
+        BadAnswer: it is a fragment, masked, or has a reserved bit set.
     """
     if len(data) < position + 2:
         return None
     first, length = data[position], data[position + 1]
     if first & 0xF0 != FIN or length & _MASKED:
-        raise BadFrame(f"a frame begins with {bytes(data[position : position + 2]).hex()}")
+        raise BadAnswer(f"a frame begins with {bytes(data[position : position + 2]).hex()}")
     begin = position + 2
     if length == _LENGTH_16_BITS:
         if len(data) < begin + 2:
