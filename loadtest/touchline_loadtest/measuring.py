@@ -187,9 +187,9 @@ def percentile_ms(times_ns: Sequence[int], percent: int) -> float:
     return statistics.quantiles(times_ns, n=100, method="inclusive")[percent - 1] * MS
 
 
-def latencies(group: Group) -> list[int]:
-    """How late events were at the group's checked clients."""
-    return [latency for client in group.checked for latency in client.check.latencies_ns]
+def latencies(clients: Group | Audience) -> list[int]:
+    """How late events were at those that are checked."""
+    return [latency for check in clients.checks for latency in check.latencies_ns]
 
 
 def gaps(audience: Audience) -> int:

@@ -19,6 +19,7 @@ from touchline_loadtest.measuring import (
     Measured,
     gaps,
     how_checked,
+    latencies,
     measure,
     percentile_ms,
     trust_notes,
@@ -133,8 +134,7 @@ async def _phase(server: Server, others: Audience, keyed: Keyed, load: Load) -> 
     """Publish a load, and wait until the others have it."""
     async with observed(server, LOOK_EVERY_S) as samples:
         measured = await measure(server, others, keyed, load, crowd_rest_s=CROWD_REST_S)
-    late = [latency for check in others.checks for latency in check.latencies_ns]
-    return _Phase(measured, percentile_ms(late, 99), samples)
+    return _Phase(measured, percentile_ms(latencies(others), 99), samples)
 
 
 async def _until_caught_up(slow: Sequence[Follower], keyed: Keyed) -> None:
