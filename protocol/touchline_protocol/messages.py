@@ -93,13 +93,16 @@ class Unsubscribe(Message, tag="unsubscribe", frozen=True):
 class Action(Message, tag="action", frozen=True):
     """What a player did. Each is answered by one `Ack`, once it is in the log, or one `Nack`.
 
-    ``data`` is any JSON value, here in the bytes of the codec; empty for an absent one, which is null.
+    ``data`` is any JSON value, here in the bytes of the codec; empty for an absent one, which is null. ``prev`` is the
+    id of the newest action before this one that was not refused; None is ``id`` - 1. Only who comes back to another
+    edge, with a refused one between those that it sends again, has to say it.
     """
 
     id: ActionId
     room: str
     kind: ActionKind
     data: Raw = Raw()
+    prev: Annotated[int, Meta(ge=0, le=2**53 - 1)] | None = None
 
 
 class Refresh(Message, tag="refresh", frozen=True):

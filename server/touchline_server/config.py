@@ -13,11 +13,11 @@ import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, TypeAlias, get_args, get_origin
+from typing import Any, NamedTuple, TypeAlias, get_args, get_origin
 
 from platformdirs import user_data_path
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
-from pydantic_core import ErrorDetails, PydanticCustomError
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -29,7 +29,17 @@ from pydantic_settings import (
 from touchline_protocol.errors import OperatorError
 from touchline_protocol.rooms import is_feed_name
 
-from .config_values import API_KEY, BYTES_MAX, COUNT_MAX, ORIGIN, SECONDS_MAX, TOPIC, WAIT_MS_MAX, Strings
+from .config_tables import (
+    ActionsSettings,
+    AuthSettings,
+    FeedSettings,
+    KafkaSettings,
+    Seconds,
+    SqliteSettings,
+    VerdictsSettings,
+    mistake,
+)
+from .config_values import API_KEY, BYTES_MAX, COUNT_MAX, ORIGIN, WAIT_MS_MAX, Strings
 
 ENV_PREFIX = "TOUCHLINE_"
 CONFIG_VARIABLE = "TOUCHLINE_CONFIG"
@@ -41,80 +51,8 @@ OTHER_VARIABLES = frozenset({CONFIG_VARIABLE, API_KEY_VARIABLE, "TOUCHLINE_MATCH
 
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
 
-SECRETS = frozenset({"api_keys", "key_password", "sasl_password"})
+SECRETS = frozenset({"api_keys", "key_password", "sasl_password", "secret"})
 """Options whose values are never shown."""
-
-
-def _mistake(option: str, text: str) -> PydanticCustomError:
-    """What a validator of a whole table raises: ``option`` is the one to point the operator at."""
-    return PydanticCustomError("mistake", "{text}", {"option": option, "text": text})
-
-
-Seconds: TypeAlias = Annotated[float, Field(gt=0, le=SECONDS_MAX, allow_inf_nan=False)]
-Hours: TypeAlias = Annotated[float, Field(gt=0, le=SECONDS_MAX / 3600, allow_inf_nan=False)]
-
-
-class Table(BaseModel):
-    """A table of the file; a name in it that is none is an error."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class FeedSettings(Table):
-    """One feed: ``[feeds.match]``."""
-
-    topic: str
-    key_field: str | None = None
-    """The top-level field of a value that holds the event's key, where producers set no ``key`` header."""
-
-    @field_validator("topic")
-    @classmethod
-    def _topic_name(cls, topic: str) -> str:
-        if not TOPIC.fullmatch(topic):
-            raise ValueError(
-                f"{topic!r} cannot name a topic: 1 to 249 letters, digits, '.', '_' and '-', not '.' or '..'"
-            )
-        return topic
-
-
-class KafkaSettings(Table):
-    """How to reach Kafka, beyond its address in ``log``."""
-
-    tls: bool = False
-    ca_file: Path | None = None
-    """PEM; without it the system's certificate authorities are trusted."""
-    cert_file: Path | None = None
-    key_file: Path | None = None
-    key_password: str | None = None
-    tls_check_hostname: bool = True
-    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = None
-    sasl_username: str | None = None
-    sasl_password: str | None = None
-    connect_timeout_s: float = Field(default=10.0, gt=0, le=WAIT_MS_MAX / 1000, allow_inf_nan=False)
-    """A broker that did not answer for so long at start is reported and the start given up."""
-    epoch_check_ms: int = Field(default=500, gt=0, le=WAIT_MS_MAX)
-    """How often the topics' ids and partition counts are looked at; a recreated topic is noticed at the latest then."""
-
-    @model_validator(mode="after")
-    def _complete(self) -> "KafkaSettings":
-        if self.sasl_mechanism and (self.sasl_username is None or self.sasl_password is None):
-            raise _mistake("sasl_mechanism", "needs sasl_username and sasl_password")
-        if self.cert_file and not self.key_file:
-            raise _mistake("cert_file", "needs the key_file that belongs to it")
-        if self.key_file and not self.cert_file:
-            raise _mistake("key_file", "needs the cert_file that it belongs to")
-        return self
-
-
-class SqliteSettings(Table):
-    """The embedded log."""
-
-    partitions: int = Field(default=1, ge=1, le=64)
-    """Of a topic, when it is made. One is enough for one process; more make it behave like Kafka's."""
-    retention_hours: Hours = 24 * 7
-    """Older events are removed; the state of the rooms stays."""
-    retention_bytes_max: int = Field(default=1 << 30, ge=1 << 16, le=BYTES_MAX)
-    """When the values of a topic take more, the oldest events are removed: a development machine's disk is small."""
 
 
 def data_folder() -> Path:
@@ -140,6 +78,9 @@ class Settings(BaseSettings):
     }
     kafka: KafkaSettings = KafkaSettings()
     sqlite: SqliteSettings = SqliteSettings()
+    auth: AuthSettings = AuthSettings()
+    actions: ActionsSettings = ActionsSettings()
+    verdicts: VerdictsSettings = VerdictsSettings()
 
     edge: str = Field(default_factory=socket.gethostname, min_length=1, max_length=64)
     """The name of this edge, in its welcomes and logs."""
@@ -222,11 +163,21 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _open_on_purpose(self) -> "Settings":
         if not self.api_keys and not self.open and self.control_host not in LOOPBACK_HOSTS:
-            raise _mistake(
+            raise mistake(
                 "control_host",
                 f"{self.control_host} is reached from elsewhere and api_keys is empty, so anybody could publish: "
                 "set api_keys, or open = true if that is meant",
             )
+        return self
+
+    @model_validator(mode="after")
+    def _topics_differ(self) -> "Settings":
+        """Actions in a feed's topic would be its rooms' events, and verdicts compact away what is not theirs."""
+        taken = {feed.topic: f"feeds.{name}" for name, feed in self.feeds.items()}
+        for name, topic in (("actions", self.actions.topic), ("verdicts", self.verdicts.topic)):
+            if topic in taken:
+                raise mistake(f"{name}.topic", f"{topic} is the topic of {taken[topic]} already: each needs its own")
+            taken[topic] = name
         return self
 
     @property
@@ -365,7 +316,7 @@ def _explained(error: ErrorDetails, sources: Sequence[_Source]) -> OperatorError
     path = tuple(str(part) for part in error["loc"])
     context = error.get("ctx", {})
     if "option" in context:
-        path = (*path, context["option"])
+        path = (*path, *context["option"].split("."))
     source = max(
         sources, key=lambda source: len(_known_part(path, source.values))
     )  # of several, the first: the strongest

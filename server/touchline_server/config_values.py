@@ -4,6 +4,7 @@ The settings themselves, each with its own limits and reasons, are in `config`.
 """
 
 import re
+from pathlib import Path
 from typing import Annotated, TypeAlias
 
 from pydantic import BeforeValidator
@@ -31,3 +32,4 @@ def _split_list(value: object) -> object:
 
 
 Strings: TypeAlias = Annotated[list[str], NoDecode, BeforeValidator(_split_list)]
+Paths: TypeAlias = Annotated[list[Path], NoDecode, BeforeValidator(_split_list)]

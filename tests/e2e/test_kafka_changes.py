@@ -10,7 +10,7 @@ import pytest
 from kafka_broker import KafkaBroker
 from node_fixture import Client, RunningNode, eventually, running_node
 from touchline_protocol.messages import Event, Subscribed
-from touchline_server.config import FeedSettings
+from touchline_server.config_tables import FeedSettings
 from touchline_server.log.base import UnknownTopic
 from touchline_server.publishing import PublishFailed
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from touchline_protocol.errors import LogUnavailable
-from touchline_server.config import SqliteSettings
+from touchline_server.config_tables import SqliteSettings
 from touchline_server.core.feed import Feed
 from touchline_server.log.base import Chunk, Entry, LogEvent, OffsetOutOfRange, Position, Records, RoomSnapshot
 from touchline_server.log.sqlite import SqliteLog

@@ -13,7 +13,7 @@ from node_fixture import Client, RunningNode, eventually, running_node
 from touchline_protocol import codes
 from touchline_protocol.codecs import CODECS, MSGPACK
 from touchline_protocol.messages import Error, RoomRequest, Subscribe, Subscribed
-from touchline_server.config import FeedSettings, SqliteSettings
+from touchline_server.config_tables import FeedSettings, SqliteSettings
 from touchline_server.log.base import CaughtUp, Opened
 
 PADDING = "x" * 1_000

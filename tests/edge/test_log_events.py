@@ -9,7 +9,7 @@ from edge.logs import TOPIC, ScriptedLog, ScriptedRecord
 from node_fixture import RunningNode, running_node
 from touchline_protocol import codes
 from touchline_protocol.messages import Error, Event, RoomRequest, Subscribe, Subscribed
-from touchline_server.config import FeedSettings
+from touchline_server.config_tables import FeedSettings
 from touchline_server.log.base import CaughtUp, Extended, Gone, Jumped, Opened
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from node_fixture import RunningNode, running_node
 from touchline_protocol.codecs import JSON, MSGPACK
-from touchline_server.config import FeedSettings
+from touchline_server.config_tables import FeedSettings
 from touchline_server.log.base import Entry
 
 GOOD = b'{"good":1}'

@@ -10,7 +10,7 @@ from aiokafka.structs import RecordMetadata
 
 from kafka_broker import KafkaBroker
 from log.harness import Raw
-from touchline_server.config import KafkaSettings
+from touchline_server.config_tables import KafkaSettings
 from touchline_server.log.base import Position
 from touchline_server.log.kafka import KafkaLog
 

@@ -13,7 +13,7 @@ from kafka_broker import PASSWORD, USER, KafkaBroker
 from log.harness import WAIT_S, Raw, Reader, numbered, read_all
 from log.kafka_harness import CHECK_MS, KafkaHarness
 from touchline_protocol.errors import LogUnavailable, OperatorError
-from touchline_server.config import KafkaSettings
+from touchline_server.config_tables import KafkaSettings
 from touchline_server.log.base import (
     Entry,
     Extended,

@@ -10,7 +10,7 @@ from aiokafka.client import AIOKafkaClient
 
 from kafka_broker import KafkaBroker
 from touchline_protocol.errors import LogUnavailable
-from touchline_server.config import KafkaSettings
+from touchline_server.config_tables import KafkaSettings
 from touchline_server.log.base import Entry
 from touchline_server.log.kafka import KafkaLog
 

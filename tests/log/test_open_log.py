@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from touchline_protocol.errors import OperatorError
-from touchline_server.config import FeedSettings, Settings
+from touchline_server.config import Settings
+from touchline_server.config_tables import FeedSettings
 from touchline_server.log.base import Entry
 from touchline_server.log.kafka import KafkaLog
 from touchline_server.log.open_log import make_log

@@ -9,7 +9,7 @@ import pytest
 
 from log.contract import LogContract
 from log.harness import Harness, Raw
-from touchline_server.config import SqliteSettings
+from touchline_server.config_tables import SqliteSettings
 from touchline_server.log.base import Entry, Log, Position
 from touchline_server.log.sqlite import SqliteLog
 from touchline_server.log.sqlite_retention import trim

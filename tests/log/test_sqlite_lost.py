@@ -8,7 +8,7 @@ import pytest
 
 from log.harness import WAIT_S, Reader
 from touchline_protocol.errors import LogUnavailable
-from touchline_server.config import SqliteSettings
+from touchline_server.config_tables import SqliteSettings
 from touchline_server.core.feed import Feed
 from touchline_server.log import sqlite_thread
 from touchline_server.log.base import AppendFailed, Entry

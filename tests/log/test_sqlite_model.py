@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from log.harness import Reader, as_raw, read_all
 from touchline_protocol.errors import BadRecord
 from touchline_protocol.records import parse_record
-from touchline_server.config import SqliteSettings
+from touchline_server.config_tables import SqliteSettings
 from touchline_server.core.feed import Feed
 from touchline_server.log import sqlite_reader
 from touchline_server.log.base import Entry, Jumped, OffsetOutOfRange

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from log.harness import WAIT_S, Reader, read_all
-from touchline_server.config import SqliteSettings
+from touchline_server.config_tables import SqliteSettings
 from touchline_server.core.feed import Feed
 from touchline_server.log import sqlite_thread
 from touchline_server.log.base import Entry, OffsetOutOfRange

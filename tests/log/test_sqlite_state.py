@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from log.harness import Raw, Reader, as_raw
-from touchline_server.config import SqliteSettings
+from touchline_server.config_tables import SqliteSettings
 from touchline_server.core.feed import Feed
 from touchline_server.log.base import Entry, RoomSnapshot
 from touchline_server.log.sqlite import SqliteLog

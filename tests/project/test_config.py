@@ -11,15 +11,8 @@ import pytest
 from pydantic import BaseModel
 
 from touchline_protocol.errors import OperatorError
-from touchline_server.config import (
-    CONFIG_VARIABLE,
-    ENV_PREFIX,
-    FeedSettings,
-    KafkaSettings,
-    Settings,
-    SqliteSettings,
-    load_settings,
-)
+from touchline_server.config import CONFIG_VARIABLE, ENV_PREFIX, Settings, load_settings
+from touchline_server.config_tables import FeedSettings, KafkaSettings, SqliteSettings
 
 EXAMPLE = Path(__file__).parents[2] / "deploy" / "touchline.toml"
 
@@ -87,9 +80,11 @@ def test_variables_reach_tables_feeds_and_lists(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("TOUCHLINE_FEEDS__GOALS__KEY_FIELD", "team")
     monkeypatch.setenv("TOUCHLINE_SQLITE", '{"partitions": 3}')
     monkeypatch.setenv("TOUCHLINE_API_KEYS", "one, two,")
+    monkeypatch.setenv("TOUCHLINE_AUTH__PUBLIC_KEYS", "a.pem,b.pem")
     settings = load_settings()
     assert settings.feeds == {"goals": FeedSettings(topic="goal-events", key_field="team")}
     assert settings.sqlite == SqliteSettings(partitions=3)
+    assert settings.auth.public_keys == [Path("a.pem"), Path("b.pem")]
     assert settings.api_keys == ["one", "two"]
 
 
@@ -122,6 +117,21 @@ def test_an_unknown_option_is_told_with_what_was_meant(file: Path, text: str, op
         ("[kafka]\nsasl_mechanism = 'PLAIN'", "kafka.sasl_mechanism", "needs sasl_username and sasl_password"),
         ("[kafka]\ncert_file = 'c'", "kafka.cert_file", "needs the key_file that belongs to it"),
         ("[kafka]\nkey_file = 'k'", "kafka.key_file", "needs the cert_file that it belongs to"),
+        (
+            "[auth]\nmode = 'token'",
+            "auth.mode",
+            "needs a secret, public_keys or jwks: without any, nobody could be let in",
+        ),
+        (
+            "[auth]\nsecret = 'short'",
+            "auth.secret",
+            "a secret for HS256 has at least 32 bytes (RFC 7518): make a longer one",
+        ),
+        (
+            "[verdicts]\ntopic = 'score-events'",
+            "verdicts.topic",
+            "score-events is the topic of feeds.score already: each needs its own",
+        ),
         ("window_seconds = nan", "window_seconds", "must be a finite number, not nan"),
         ("room_idle_seconds = 1e300", "room_idle_seconds", "must be less than or equal to 315360000, not 1e+300"),
         ("lag_seconds_max = 0", "lag_seconds_max", "must be greater than 0, not 0"),
@@ -265,7 +275,7 @@ def test_the_example_file_shows_every_option_with_its_default(tmp_path: Path) ->
     load_settings(filled)
     differing = {path for path, default in _defaults(Settings) if _at(shown, path) != default}
     without_one_default = {"log", "edge", "feeds.match.key_field"} | {
-        path for path, default in _defaults(Settings) if path.startswith("kafka.") and default is None
+        path for path, default in _defaults(Settings) if path.startswith(("kafka.", "auth.")) and default is None
     }
     assert differing <= without_one_default
     assert set(shown["feeds"]) == set(Settings().feeds)
@@ -279,7 +289,7 @@ def _defaults(table: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, A
         elif isinstance(kind, type) and issubclass(kind, BaseModel):
             yield from _defaults(kind, f"{prefix}{name}.")
         else:
-            yield prefix + name, "match-events" if name == "topic" else field.default
+            yield prefix + name, "match-events" if prefix + name == "feeds.match.topic" else field.default
 
 
 def _at(values: dict[str, Any], path: str) -> Any:

@@ -20,7 +20,7 @@ from aiokafka.client import AIOKafkaClient
 from aiokafka.partitioner import murmur2
 
 from touchline_protocol.errors import LogUnavailable, OperatorError
-from touchline_server.config import KafkaSettings
+from touchline_server.config_tables import KafkaSettings
 
 from .base import Chunk, Entry, LogEvent, Position, RoomSnapshot
 from .kafka_append import Appender

@@ -22,7 +22,7 @@ from aiokafka.errors import (
 )
 
 from touchline_protocol.errors import LogUnavailable, OperatorError
-from touchline_server.config import KafkaSettings
+from touchline_server.config_tables import KafkaSettings
 
 REQUEST_TIMEOUT_MS = 5_000
 """A broker that did not answer for so long is given up and asked again on a new connection. Longer than any wait that

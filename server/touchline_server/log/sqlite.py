@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from touchline_server.config import SqliteSettings
+from touchline_server.config_tables import SqliteSettings
 from touchline_server.core.feed import Feed
 
 from .base import AppendFailed, Chunk, Entry, LogEvent, Position, RoomSnapshot

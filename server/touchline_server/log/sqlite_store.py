@@ -17,7 +17,7 @@ import msgspec
 
 from touchline_protocol.errors import BadRecord
 from touchline_protocol.records import Parsed, Record, parse_record
-from touchline_server.config import SqliteSettings
+from touchline_server.config_tables import SqliteSettings
 
 from .base import Chunk, OffsetOutOfRange, Position, RoomSnapshot, UnknownTopic
 from .sqlite_records import RECORD_BYTES, Partition, StoredRecord, Topic, Write, Written, partition_of
