@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import NamedTuple
 
 import msgspec
@@ -34,7 +34,9 @@ def feed_settings(topic: str, key_field: str | None = None) -> dict[str, str]:
 
 
 @contextlib.asynccontextmanager
-async def new_topic(address: str, partitions: int, key_field: str | None = None) -> AsyncIterator[Topic]:
+async def new_topic(
+    address: str, partitions: int, key_field: str | None = None, configs: Mapping[str, str] | None = None
+) -> AsyncIterator[Topic]:
     """Make a topic, and delete it at the end. ``key_field`` is as in `feed_settings`.
 
     Raises:
@@ -44,7 +46,9 @@ async def new_topic(address: str, partitions: int, key_field: str | None = None)
     admin = AIOKafkaAdminClient(bootstrap_servers=address)
     try:
         await admin.start()
-        made = await admin.create_topics([NewTopic(name, partitions, 1)], timeout_ms=10_000)
+        made = await admin.create_topics(
+            [NewTopic(name, partitions, 1, topic_configs=dict(configs or {}))], timeout_ms=10_000
+        )
         if made.topic_errors[0][1]:
             raise OperatorError(f"the topic {name} could not be made at {address}: {made.topic_errors[0]}")
         await _until_led(admin, name)

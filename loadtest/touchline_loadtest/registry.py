@@ -11,6 +11,8 @@ from touchline_protocol.errors import OperatorError
 from .measuring import Bench
 from .results import Result
 from .scenarios import (
+    action_latency,
+    actions,
     compression,
     cpu_per_delivery,
     joins,
@@ -36,10 +38,12 @@ MODULES = (
     slow_clients,
     unwatched,
     kafka_latency,
+    actions,
+    action_latency,
     season,
     compression,
 )
-NEED_KAFKA = (kafka_latency, many_rooms)
+NEED_KAFKA = (action_latency, actions, kafka_latency, many_rooms)
 
 SCALED = ("clients", "rooms", "records")
 """Sizes whose names begin so are what ``--scale`` multiplies."""

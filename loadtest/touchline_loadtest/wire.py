@@ -73,9 +73,14 @@ def after_opening(received: bytes) -> bytes | None:
     return rest
 
 
+def hello(token: str | None = None) -> bytes:
+    """The first message, as it is sent after the handshake."""
+    return masked(JSON.encode(Hello(agent="touchline-loadtest", token=token)))
+
+
 def greeting(request: RoomRequest) -> bytes:
-    """Hello and a subscribe to one room, as they are sent after the handshake."""
-    return masked(JSON.encode(Hello(agent="touchline-loadtest"))) + masked(JSON.encode(Subscribe(rooms=[request])))
+    """Hello and a subscribe to one room."""
+    return hello() + masked(JSON.encode(Subscribe(rooms=[request])))
 
 
 def masked(payload: bytes) -> bytes:
