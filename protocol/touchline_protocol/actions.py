@@ -6,9 +6,16 @@ value. The same action can be in the log more than once: (player, session, id) s
 `limits.ACTION_RESEND_S_MAX` apart, with what an append takes.
 """
 
+import math
+from collections.abc import Iterable
+from typing import Any
+
 import msgspec
 
+from .codecs import Codec
 from .errors import BadRecord
+from .limits import JSON_DEPTH_MAX
+from .records import check_json
 from .rooms import is_room_id
 
 ROOM_HEADER = "room"
@@ -32,11 +39,30 @@ class ActionRecord(msgspec.Struct, frozen=True):
 
 _ENCODER = msgspec.json.Encoder()
 _DECODER = msgspec.json.Decoder(ActionRecord)
+_MSGPACK_DECODER = msgspec.msgpack.Decoder()
+_NULL = b"null"
+_SCALARS = frozenset((str, int, bool, type(None)))
 
 
 def is_player(player: str) -> bool:
     """Whether ``player`` can name a player. It is a record's key, as a room's id is, and held to the same rule."""
     return is_room_id(player)
+
+
+def json_data(codec: Codec, data: msgspec.Raw) -> bytes:
+    """The ``data`` of an `Action` that came in by ``codec``, as JSON; ``null`` where it was absent.
+
+    JSON is passed on byte for byte. Of msgpack only what JSON has too is taken: no bytes, no extensions, no NaN and no
+    infinity, and no keys but strings.
+
+    Raises:
+        BadRecord: it cannot be JSON in UTF-8, or is nested too deep; the sentence says which, and is for the player.
+    """
+    if codec.name == "json":
+        value = bytes(data) or _NULL
+        check_json(value)
+        return value
+    return _json_of_msgpack(bytes(data)) if data else _NULL
 
 
 def encode_action(action: ActionRecord) -> bytes:
@@ -66,3 +92,42 @@ def decode_action(value: bytes | None) -> ActionRecord:
         return _DECODER.decode(value)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadRecord("bad_action", f"the record's value is no action: {error}") from None
+
+
+def _json_of_msgpack(data: bytes) -> bytes:
+    try:
+        value = _MSGPACK_DECODER.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise BadRecord("not_json", f"the data is not valid msgpack: {error}") from None
+    except RecursionError:
+        raise _too_deep() from None
+    _check_plain(value, 0)
+    return _ENCODER.encode(value)
+
+
+def _check_plain(value: Any, depth: int) -> None:
+    """Make sure that JSON can say ``value``, which is ``depth`` levels deep in another."""
+    kind = type(value)
+    if kind is dict:
+        for key in value:
+            if type(key) is not str:
+                raise BadRecord("not_json", f"the data has an object with a key that is no string: {key!r:.80}")
+        _check_items(value.values(), depth)
+    elif kind is list:
+        _check_items(value, depth)
+    elif kind is float:
+        if not math.isfinite(value):
+            raise BadRecord("not_json", f"the data holds a number that JSON does not have: {value}")
+    elif kind not in _SCALARS:
+        raise BadRecord("not_json", f"the data holds what JSON cannot say: msgpack of type {kind.__name__}")
+
+
+def _check_items(items: Iterable[Any], depth: int) -> None:
+    if depth >= JSON_DEPTH_MAX:
+        raise _too_deep()
+    for item in items:
+        _check_plain(item, depth + 1)
+
+
+def _too_deep() -> BadRecord:
+    return BadRecord("too_deep", f"the data is nested deeper than {JSON_DEPTH_MAX} levels")

@@ -26,7 +26,7 @@ REASONS = {
     "null_without_key": "the value is null, and there is no event key that it could remove",
     "too_large": "the value is larger than an event's may be",
     "not_json": "the value is not JSON in UTF-8",
-    "too_deep": "the value is nested deeper than an event's may be",
+    "too_deep": "the value is nested deeper than it may be",
 }
 
 
@@ -114,21 +114,21 @@ def check_value(value: bytes) -> None:
     if len(value) > EVENT_VALUE_BYTES_MAX:
         raise _bad("too_large", f"{len(value)} bytes, at most {EVENT_VALUE_BYTES_MAX}")
     try:
-        _RAW.decode(value)  # finds what is no JSON, but takes strings that are not UTF-8
-        if not value.isascii():
-            value.decode()
-    except UnicodeDecodeError as error:
-        raise _bad("not_json", str(error)) from None
-    except msgspec.DecodeError as error:
+        _check_syntax(value)
+    except BadRecord:
         if not _has_lone_surrogates(value):
-            raise _bad("not_json", str(error)) from None
-    except RecursionError:
-        raise _bad("too_deep", f"at most {JSON_DEPTH_MAX} levels") from None
-    # A short value, or one with few brackets, cannot be deep; only the others are worth the slower look.
-    if len(value) <= 2 * JSON_DEPTH_MAX or value.count(b"[") + value.count(b"{") <= JSON_DEPTH_MAX:
-        return
-    if _depth(value) > JSON_DEPTH_MAX:
-        raise _bad("too_deep", f"at most {JSON_DEPTH_MAX} levels")
+            raise
+    _check_depth(value)
+
+
+def check_json(value: bytes) -> None:
+    """Make sure that ``value`` is JSON of texts that UTF-8 can hold, so without lone surrogates, of any size.
+
+    Raises:
+        BadRecord: not JSON in UTF-8, or nested too deep.
+    """
+    _check_syntax(value)
+    _check_depth(value)
 
 
 def headers_for(key: str | None) -> list[tuple[str, bytes]]:
@@ -146,6 +146,25 @@ def is_event_key(key: str) -> bool:
 
 def _bad(reason: str, detail: str = "") -> BadRecord:
     return BadRecord(reason, REASONS[reason] + (f" ({detail})" if detail else ""))
+
+
+def _check_syntax(value: bytes) -> None:
+    try:
+        _RAW.decode(value)  # finds what is no JSON, but takes strings that are not UTF-8
+        if not value.isascii():
+            value.decode()
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise _bad("not_json", str(error)) from None
+    except RecursionError:
+        raise _bad("too_deep", f"at most {JSON_DEPTH_MAX} levels") from None
+
+
+def _check_depth(value: bytes) -> None:
+    # A short value, or one with few brackets, cannot be deep; only the others are worth the slower look.
+    if len(value) <= 2 * JSON_DEPTH_MAX or value.count(b"[") + value.count(b"{") <= JSON_DEPTH_MAX:
+        return
+    if _depth(value) > JSON_DEPTH_MAX:
+        raise _bad("too_deep", f"at most {JSON_DEPTH_MAX} levels")
 
 
 def _header_key(headers: Sequence[tuple[str, bytes]]) -> str | None:

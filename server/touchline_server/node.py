@@ -9,21 +9,25 @@ read no more, the control plane ends, and the log closes last, since requests ma
 import asyncio
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from starlette.routing import BaseRoute
 
-from touchline_protocol.errors import OperatorError
+from touchline_protocol.errors import BadRecord, OperatorError
+from touchline_protocol.records import Record
 from touchline_protocol.rooms import split_room
+from touchline_server.auth.verifier import Verifier, make_verifier
 from touchline_server.config import Settings
 from touchline_server.control.app import create_app
 from touchline_server.control.backend import RoomState, StateEvent
 from touchline_server.control.server import ControlServer
+from touchline_server.core.actions import ActionLimits, Actions
+from touchline_server.core.door import Door
 from touchline_server.core.feed import Feed
 from touchline_server.core.hub import Hub, HubLimits, Skip
-from touchline_server.core.subscription import Wanted
+from touchline_server.core.players import Players
+from touchline_server.core.verdicts import Verdicts
 from touchline_server.edge.listener import Edge
-from touchline_server.edge.replayer import Replayed
 from touchline_server.listening import bind
 from touchline_server.log.base import (
     CaughtUp,
@@ -32,12 +36,12 @@ from touchline_server.log.base import (
     Jumped,
     Log,
     LogEvent,
-    OffsetOutOfRange,
     Opened,
     Records,
 )
 from touchline_server.log.open_log import make_log
 from touchline_server.log.publish import append_events
+from touchline_server.log_uses import LogActions, LogReplays
 from touchline_server.publishing import NewEvent, Placed
 
 PENDING_BYTES_MAX = 16 << 20
@@ -50,9 +54,19 @@ logger = logging.getLogger("touchline.node")
 
 
 class Node:
-    """One edge with its log and its control plane. It implements the control plane's `ControlBackend`."""
+    """One edge with its log and its control plane. It implements the control plane's `ControlBackend`.
 
-    def __init__(self, settings: Settings, *, extra_routes: Sequence[BaseRoute] = ()) -> None:
+    ``observers`` are handed all that the log tells, of ``extra_topics`` too, before anything is made of it.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        extra_routes: Sequence[BaseRoute] = (),
+        extra_topics: Sequence[str] = (),
+        observers: Sequence[Callable[[LogEvent], None]] = (),
+    ) -> None:
         self.settings = settings
         self.feeds = [Feed(name, feed.topic, feed.key_field) for name, feed in settings.feeds.items()]
         self.log: Log = make_log(settings)
@@ -60,11 +74,18 @@ class Node:
         self.edge_port = 0
         self.control_port = 0
         self.hub = Hub(self.feeds, _hub_limits(settings), self.log.partition_of)
+        self.verifier = make_verifier(settings.auth)
+        self.door = make_door(settings, self.verifier)
         self._app = create_app(self, settings, extra_routes=extra_routes)
         self._edge: Edge | None = None
         self._control: ControlServer | None = None
         self._pump: asyncio.Task[None] | None = None
-        self._waiting = {feed.topic for feed in self.feeds}
+        self._topics = [feed.topic for feed in self.feeds]
+        if self.verifier is not None:  # else nobody can act, and there is nobody to judge
+            self._topics.append(settings.verdicts.topic)
+        self._waiting = set(self._topics)
+        self._topics += extra_topics
+        self._observers = observers
         self._caught_up = asyncio.Event()
         self._skips_this_second = (0, 0)
 
@@ -82,9 +103,12 @@ class Node:
             self._control = ControlServer(self._app, control)
             self.control_port = self._control.port
             since_ms = time.time_ns() // 1_000_000 - int(settings.window_seconds * 1000)
-            await self.log.open([feed.topic for feed in self.feeds], since_ms=since_ms)
+            await self.log.open(self._topics, since_ms=since_ms, whole=[settings.verdicts.topic])
+            if self.verifier is not None:
+                await self.verifier.start()
             await self._control.start()
-            self._edge = Edge(settings, self.hub, _LogReplays(self.log))
+            actions = LogActions(self.log, settings.actions.topic)
+            self._edge = Edge(settings, self.hub, self.door, LogReplays(self.log), actions)
             self._pump = asyncio.create_task(self._read(self._edge), name="pump")
             await self._until_caught_up()
         except BaseException:
@@ -101,6 +125,8 @@ class Node:
             await asyncio.wait([self._pump])
         if self._control is not None:
             await self._control.stop()
+        if self.verifier is not None:
+            await self.verifier.stop()
         await self.log.close()
 
     async def failed(self) -> None:
@@ -115,7 +141,7 @@ class Node:
 
     def problems(self) -> Mapping[str, str]:
         """Why the server is not ready, by what it concerns."""
-        problems = dict(self.log.problems)
+        problems = {**self.log.problems, **(self.verifier.problems if self.verifier else {})}
         for opened in self.hub.feeds.values():
             if not opened.ready:
                 problems.setdefault(opened.feed.topic, "the topic has not been read to its end yet")
@@ -155,7 +181,12 @@ class Node:
         """Pump what the log tells into the hub."""
         while True:
             for event in await self.log.poll():
-                await self._take(event, edge)
+                for observe in self._observers:
+                    observe(event)
+                if event.topic == self.settings.verdicts.topic:
+                    await self._take_verdicts(event, edge)
+                else:
+                    await self._take(event, edge)
             edge.turns.flush()
             # The edge's turns, one each time the loop goes around, take it down: there is nothing to be told of sooner.
             while self.hub.pending_bytes > PENDING_BYTES_MAX:  # noqa: ASYNC110
@@ -179,6 +210,33 @@ class Node:
             case Jumped(topic, partition, start):
                 logger.warning("%s[%d]: records before %d were gone before they were read", topic, partition, start)
                 self.hub.jumped(topic, partition, start)
+
+    async def _take_verdicts(self, event: LogEvent, edge: Edge) -> None:
+        match event:
+            case Records(topic, partition, records, _):
+                for record in records:
+                    self._judge(topic, partition, record, edge)
+            case Opened(topic, _, starts):
+                self.door.players.verdicts.clear()
+                for partition, start in starts.items():
+                    for player in await self.log.snapshot(topic, partition, start) or ():
+                        for record in player.state:
+                            self._judge(topic, partition, record, edge)
+            case CaughtUp(topic):
+                self._need_not_wait(topic)
+            case Gone(topic):
+                logger.warning("the topic %s does not exist, so no verdict counts: touchline topics --create", topic)
+                self.door.players.verdicts.clear()
+                self._need_not_wait(topic)
+
+    def _judge(self, topic: str, partition: int, record: Record, edge: Edge) -> None:
+        try:
+            judged = self.door.players.verdicts.take(record, edge.wall_ms())
+        except BadRecord as error:
+            self._report([Skip(topic, partition, record.offset, error.reason, str(error))])
+            return
+        if judged is not None:
+            edge.judge(*judged)
 
     async def _load(self, topic: str, starts: Mapping[int, int], now_ms: int) -> None:
         """Take over the rooms' state from before the window, where the log keeps it."""
@@ -205,38 +263,6 @@ class Node:
                 )
 
 
-class _LogReplays:
-    """The log as the edge's replayer sees it. A log reads for one at a time."""
-
-    def __init__(self, log: Log) -> None:
-        self._log = log
-        self._lock = asyncio.Lock()
-
-    async def read(self, wanted: Wanted, records_max: int) -> Replayed | None:
-        stream = wanted.stream
-        async with self._lock:
-            try:
-                chunk = await self._log.read(
-                    stream.topic,
-                    stream.topic_epoch,
-                    stream.partition,
-                    after=wanted.after,
-                    up_to=wanted.up_to,
-                    records_max=records_max,
-                )
-            except OffsetOutOfRange:
-                return None
-        return Replayed(chunk.records, chunk.reached)
-
-    async def end(self, wanted: Wanted) -> int | None:
-        stream = wanted.stream
-        async with self._lock:
-            try:
-                return await self._log.end(stream.topic, stream.topic_epoch, stream.partition)
-            except OffsetOutOfRange:
-                return None
-
-
 def _hub_limits(settings: Settings) -> HubLimits:
     return HubLimits(
         window_bytes_max=settings.window_bytes_max,
@@ -244,3 +270,24 @@ def _hub_limits(settings: Settings) -> HubLimits:
         state_bytes_max=settings.state_bytes_max,
         room_idle_ms=int(settings.room_idle_seconds * 1000),
     )
+
+
+def make_door(settings: Settings, verifier: Verifier | None) -> Door:
+    """What all sessions of an edge share, as the settings want it.
+
+    Raises:
+        OperatorError: a JSON Schema cannot be used.
+    """
+    acting = settings.actions
+    verdicts = Verdicts(settings.verdicts.players_max)
+    players = Players(verdicts, per_second_max=acting.per_second_max, burst=acting.burst)
+    limits = ActionLimits(
+        edge=settings.edge,
+        data_bytes_max=acting.data_bytes_max,
+        span_max=acting.unacked_max,
+        waiting_max=acting.waiting_max,
+        retry_ms=acting.retry_ms,
+    )
+    actions = Actions(players, settings.feeds.keys(), limits, lambda _feed, _kind, _data: None)
+    verify = None if verifier is None else verifier.verify
+    return Door(verify, players, actions, token_needed=settings.auth.mode == "token")

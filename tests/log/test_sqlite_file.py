@@ -13,7 +13,6 @@ import pytest
 from log.harness import WAIT_S, Reader
 from touchline_protocol.errors import OperatorError
 from touchline_server.config_tables import SqliteSettings
-from touchline_server.core.feed import Feed
 from touchline_server.log.base import AppendFailed, Entry
 from touchline_server.log.sqlite import SqliteLog
 from touchline_server.log.sqlite_store import Store
@@ -22,12 +21,11 @@ WRITER = """
 import asyncio, sys
 from pathlib import Path
 from touchline_server.config import SqliteSettings
-from touchline_server.core.feed import Feed
 from touchline_server.log.base import Entry
 from touchline_server.log.sqlite import SqliteLog
 
 async def main():
-    log = SqliteLog(Path(sys.argv[1]), SqliteSettings(), [Feed("score", "scores")])
+    log = SqliteLog(Path(sys.argv[1]), SqliteSettings(), {"scores": None})
     await log.open([], since_ms=0)
     async def write(room):
         while True:
@@ -40,7 +38,7 @@ asyncio.run(main())
 
 
 def scores_log(path: Path | None) -> SqliteLog:
-    return SqliteLog(path, SqliteSettings(), [Feed("score", "scores")])
+    return SqliteLog(path, SqliteSettings(), {"scores": None})
 
 
 async def test_killing_the_process_loses_nothing_that_was_acknowledged(tmp_path: Path) -> None:

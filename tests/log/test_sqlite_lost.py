@@ -9,7 +9,6 @@ import pytest
 from log.harness import WAIT_S, Reader
 from touchline_protocol.errors import LogUnavailable
 from touchline_server.config_tables import SqliteSettings
-from touchline_server.core.feed import Feed
 from touchline_server.log import sqlite_thread
 from touchline_server.log.base import AppendFailed, Entry
 from touchline_server.log.sqlite import SqliteLog
@@ -19,7 +18,7 @@ ENTRY = Entry(b"a", b"1", [("key", b"score")])
 
 
 async def opened(path: Path | None) -> SqliteLog:
-    log = SqliteLog(path, SqliteSettings(), [Feed("score", "scores")])
+    log = SqliteLog(path, SqliteSettings(), {"scores": None})
     await log.open(["scores"], since_ms=0)
     return log
 

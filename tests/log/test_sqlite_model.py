@@ -11,7 +11,6 @@ from log.harness import Reader, as_raw, read_all
 from touchline_protocol.errors import BadRecord
 from touchline_protocol.records import parse_record
 from touchline_server.config_tables import SqliteSettings
-from touchline_server.core.feed import Feed
 from touchline_server.log import sqlite_reader
 from touchline_server.log.base import Entry, Jumped, OffsetOutOfRange
 from touchline_server.log.sqlite import SqliteLog
@@ -100,7 +99,7 @@ class Model:
 
 
 async def run(script: list[Step], partitions: int, before: int) -> None:
-    log = SqliteLog(None, SqliteSettings(partitions=partitions), [Feed("f", "t")], now_ms=lambda: NOW_MS)
+    log = SqliteLog(None, SqliteSettings(partitions=partitions), {"t": None}, now_ms=lambda: NOW_MS)
     await log.open(["t"], since_ms=0)
     try:
         model, reader = Model(log, partitions), Reader(log)

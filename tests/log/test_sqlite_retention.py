@@ -7,7 +7,6 @@ import pytest
 
 from log.harness import WAIT_S, Reader, read_all
 from touchline_server.config_tables import SqliteSettings
-from touchline_server.core.feed import Feed
 from touchline_server.log import sqlite_thread
 from touchline_server.log.base import Entry, OffsetOutOfRange
 from touchline_server.log.sqlite import SqliteLog
@@ -17,7 +16,7 @@ KIB = 1024
 
 
 async def opened(settings: SqliteSettings, now_ms: Callable[[], int] = lambda: HOUR_MS) -> tuple[SqliteLog, Reader]:
-    log = SqliteLog(None, settings, [Feed("score", "scores")], now_ms=now_ms)
+    log = SqliteLog(None, settings, {"scores": None}, now_ms=now_ms)
     await log.open(["scores"], since_ms=0)
     reader = Reader(log)
     await reader.until_caught_up("scores")

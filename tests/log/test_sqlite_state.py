@@ -7,7 +7,6 @@ import pytest
 
 from log.harness import Raw, Reader, as_raw
 from touchline_server.config_tables import SqliteSettings
-from touchline_server.core.feed import Feed
 from touchline_server.log.base import Entry, RoomSnapshot
 from touchline_server.log.sqlite import SqliteLog
 
@@ -35,7 +34,7 @@ def told(snapshots: Sequence[RoomSnapshot]) -> State:
 
 
 async def memory_log(settings: SqliteSettings | None = None, key_field: str | None = None) -> SqliteLog:
-    log = SqliteLog(None, settings or SqliteSettings(), [Feed("score", "scores", key_field)])
+    log = SqliteLog(None, settings or SqliteSettings(), {"scores": key_field})
     await log.open(["scores"], since_ms=0)
     return log
 
@@ -132,7 +131,7 @@ async def test_state_survives_retention_and_reopening(tmp_path: Path) -> None:
     now = [10 * HOUR_MS]
     settings = SqliteSettings(retention_hours=1)
     for turn in range(2):
-        log = SqliteLog(tmp_path / "log.db", settings, [Feed("score", "scores")], now_ms=lambda: now[0])
+        log = SqliteLog(tmp_path / "log.db", settings, {"scores": None}, now_ms=lambda: now[0])
         await log.open(["scores"], since_ms=0)
         if turn == 0:
             await log.append("scores", [keyed("a", "score", "1"), keyed("a", "clock", "2")])

@@ -35,7 +35,7 @@ def topics(
     log: LogOption = None,
     config: ConfigOption = None,
 ) -> None:
-    """List the topics of the feeds, or make them.
+    """List the topics of feeds, actions and verdicts, or make them.
 
     Tells of each whether it exists; with --create those that do not are made.
     """
@@ -60,7 +60,9 @@ async def _create(settings: Settings, partitions: int, replication: int) -> dict
     log = make_log(settings)
     try:
         await log.open([], since_ms=NO_OFFSET_MS)
-        made = await log.create_topics(names, partitions=partitions, replication=replication)
+        made = await log.create_topics(
+            names, partitions=partitions, replication=replication, compacted=[settings.verdicts.topic]
+        )
     finally:
         await log.close()
     return {name: "created" if name in made else "exists" for name in names}
@@ -90,4 +92,5 @@ async def _found(log: Log, names: list[str]) -> dict[str, str]:
 
 
 def _names(settings: Settings) -> list[str]:
-    return [feed.topic for feed in settings.feeds.values()]
+    feeds = [feed.topic for feed in settings.feeds.values()]
+    return [*feeds, settings.actions.topic, settings.verdicts.topic]

@@ -10,6 +10,9 @@ from typing import NamedTuple, TypeAlias
 from touchline_protocol.codes import ErrorCode
 from touchline_protocol.errors import PeerError
 
+Refusal: TypeAlias = tuple[ErrorCode, str]
+"""Why something is not done: a code, and a sentence for whoever sees it."""
+
 PATTERNS_MAX = 100
 """Of one list in a token: a token has some kilobytes, and each is tried in turn."""
 

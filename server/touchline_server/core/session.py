@@ -20,25 +20,29 @@ from touchline_protocol import codes
 from touchline_protocol.codecs import Codec
 from touchline_protocol.errors import BadMessage, BadRoom
 from touchline_protocol.messages import (
+    Action,
     ClientMessage,
     Error,
     Hello,
     Limits,
     Message,
+    Refresh,
+    Refreshed,
     RoomRequest,
     Subscribe,
     Unsubscribe,
     Unsubscribed,
+    Verdict,
     Welcome,
 )
 from touchline_protocol.rooms import split_room
 
+from .door import Door
+from .grants import Grant, Refusal, TokenRefused
 from .hub import Hub
+from .numbering import Numbering
 from .room import Write
 from .subscription import Next, Phase, Step, Subscription
-
-Refusal = tuple[codes.ErrorCode, str]
-"""An error's code, and a sentence for whoever sees it."""
 
 
 class SessionState(Enum):
@@ -61,26 +65,45 @@ class SessionLimits(NamedTuple):
 
 
 class Session:
-    """One client's session. ``client`` is whatever the shell wants to find it by; ``name`` is told to the client."""
+    """One client's session. ``client`` is whatever the shell wants to find it by; ``name`` is told to the client.
+
+    ``shown`` is what the client's token grants, where it showed one before its first message. ``grant`` is what it was
+    let in with, and ``numbering`` that of its actions.
+    """
 
     __slots__ = (
         "_behind",
         "_limits",
         "_name",
         "_output",
+        "_shown",
         "client",
         "closing",
         "codec",
+        "door",
         "errors",
+        "grant",
         "hub",
+        "numbering",
         "paused",
         "state",
         "subscriptions",
         "write",
     )
 
-    def __init__(self, hub: Hub, codec: Codec, limits: SessionLimits, write: Write, client: object, name: str) -> None:
+    def __init__(
+        self,
+        hub: Hub,
+        door: Door,
+        codec: Codec,
+        limits: SessionLimits,
+        write: Write,
+        client: object,
+        name: str,
+        shown: Grant | None = None,
+    ) -> None:
         self.hub = hub
+        self.door = door
         self.codec = codec
         self.write = write
         self.client = client
@@ -89,6 +112,9 @@ class Session:
         self.paused = False
         self.errors = 0
         self.closing: codes.CloseCode | None = None
+        self.grant: Grant | None = None
+        self.numbering: Numbering | None = None
+        self._shown = shown
         self._limits = limits
         self._name = name
         self._output: list[bytes] = []
@@ -109,13 +135,34 @@ class Session:
         self.state = transition.next
         transition.action(self, message, now_ms)
 
-    def watch(self, request: RoomRequest) -> Refusal | None:
-        """Open with one room, for a client that sends no messages; why not, where that cannot be."""
-        refusal = self._refusal(request)
+    def watch(self, request: RoomRequest, *, now_ms: int) -> Refusal | None:
+        """Open with one room, for a client that sends no messages; why not, where that cannot be.
+
+        Raises:
+            TokenRefused: a token is needed, and none was shown.
+        """
+        grant = self._shown or self.door.admit(None, now_ms)
+        standing = self.door.standing(grant, now_ms)
+        if standing is not None and standing.kind == "ban":
+            return codes.FORBIDDEN, f"a verdict bans the player: {standing.reason}"
+        refusal = self._refusal(request, grant)
         if refusal is None:
+            if grant is not None:
+                self.door.enter(self, grant, now_ms)
             self.state = SessionState.OPEN
             self._join(request, None)
         return refusal
+
+    def send(self, message: Message) -> None:
+        """Say something; the shell is to write it soon (rule 3)."""
+        self._output.append(self.codec.frame(message))
+
+    def judge(self, verdict: Verdict) -> None:
+        """A verdict about this session's player came."""
+        if self.state is SessionState.OPEN:
+            self.send(verdict)
+            if verdict.kind == "ban":
+                self.closing = codes.BANNED
 
     def take_output(self) -> bytes:
         """The frames to write now, joined."""
@@ -169,9 +216,10 @@ class Session:
         """The client takes again; the shell goes on with `next_behind`."""
         self.paused = False
 
-    def close(self) -> None:
-        """The connection is gone or going: leave all rooms."""
+    def close(self, now_ms: int) -> None:
+        """The connection is gone or going: leave all rooms. ``now_ms``: Unix milliseconds."""
         self.state = SessionState.CLOSED
+        self.door.leave(self, now_ms)
         for subscription in list(self.subscriptions.values()):
             self._leave(subscription)
         self._behind.clear()
@@ -188,17 +236,61 @@ class Session:
             for subscription in self.subscriptions.values()
         )
 
-    def _greet(self, _message: Hello, now_ms: int) -> None:
-        limits = self._limits
-        self._send(
+    def _greet(self, message: Hello, now_ms: int) -> None:
+        try:
+            grant = self._shown if message.token is None and self._shown else self.door.admit(message.token, now_ms)
+        except TokenRefused as refused:
+            self._error(refused.code, str(refused))
+            unknown = refused.code is codes.TOKEN_KEY_UNKNOWN
+            self.closing = codes.KEY_UNKNOWN if unknown else codes.UNAUTHORIZED
+            return
+        standing = self.door.standing(grant, now_ms)
+        if standing is not None and standing.kind == "ban":
+            self.judge(standing)
+            return
+        name = message.session or self._name
+        if grant is not None:
+            self.door.enter(self, grant, now_ms)
+            self.door.act_as(self, grant, name, continued=message.session is not None)
+        self._welcome(name, now_ms)
+        if standing is not None:
+            self.judge(standing)
+
+    def _welcome(self, name: str, now_ms: int) -> None:
+        limits, door, grant = self._limits, self.door.actions.limits, self.grant
+        self.send(
             Welcome(
-                session=self._name,
+                session=name,
                 edge=limits.edge,
                 heartbeat_ms=limits.heartbeat_ms,
-                limits=Limits(message_bytes_max=limits.message_bytes_max, rooms_max=limits.rooms_max),
+                limits=Limits(
+                    message_bytes_max=limits.message_bytes_max,
+                    rooms_max=limits.rooms_max,
+                    action_bytes_max=door.data_bytes_max,
+                    actions_unacked_max=door.span_max,
+                ),
                 time=now_ms,
+                player=None if grant is None else grant.player,
+                expires=None if grant is None else grant.expires_ms,
+                last_action=0 if self.numbering is None else self.numbering.in_log,
             )
         )
+
+    def _act(self, message: Action, now_ms: int) -> None:
+        nack = self.door.actions.take(self, message, now_ms)
+        if nack is not None:
+            self.send(nack)
+
+    def _refresh(self, message: Refresh, now_ms: int) -> None:
+        try:
+            grant = self.door.renew(self, message.token, now_ms)
+        except TokenRefused as refused:
+            self._error(refused.code, str(refused), request_id=message.id)
+            return
+        for name, subscription in list(self.subscriptions.items()):
+            if not self.door.may_watch(grant, name):
+                self.refuse(subscription, codes.FORBIDDEN, "the newer token does not allow this room")
+        self.send(Refreshed(expires=grant.expires_ms, id=message.id))
 
     def _demand_hello(self, _message: ClientMessage | None, _now_ms: int) -> None:
         self.closing = codes.HELLO_EXPECTED
@@ -215,13 +307,13 @@ class Session:
             self._unsubscribe(room, message.id)
 
     def _subscribe(self, request: RoomRequest, request_id: int | None) -> None:
-        refusal = self._refusal(request)
+        refusal = self._refusal(request, self.grant)
         if refusal is not None:
             self._error(*refusal, request.room, request_id)
         else:
             self._join(request, request_id)
 
-    def _refusal(self, request: RoomRequest) -> Refusal | None:
+    def _refusal(self, request: RoomRequest, grant: Grant | None) -> Refusal | None:
         """Why a room cannot be joined; None where it can."""
         name = request.room
         try:
@@ -231,6 +323,8 @@ class Session:
         if feed not in self.hub.feeds:
             known = ", ".join(sorted(self.hub.feeds))
             return codes.UNKNOWN_FEED, f"there is no feed {feed!r} here; there are: {known}"
+        if not self.door.may_watch(grant, name):
+            return codes.FORBIDDEN, "the token's rooms do not name this one"
         if name in self.subscriptions:
             return codes.ALREADY_SUBSCRIBED, "unsubscribe first to start over"
         if len(self.subscriptions) >= self._limits.rooms_max:
@@ -255,7 +349,7 @@ class Session:
             self._error(codes.NOT_SUBSCRIBED, "the connection is not in this room", name, request_id)
             return
         self._leave(subscription)
-        self._send(Unsubscribed(room=name, id=request_id))
+        self.send(Unsubscribed(room=name, id=request_id))
 
     def _leave(self, subscription: Subscription) -> None:
         subscription.phase = Phase.LEFT
@@ -263,16 +357,13 @@ class Session:
         del self.subscriptions[subscription.room.name]
         self.hub.left(subscription.room)
 
-    def _send(self, message: Message) -> None:
-        self._output.append(self.codec.frame(message))
-
     def _error(
         self, error: codes.ErrorCode, message: str, room: str | None = None, request_id: int | None = None
     ) -> None:
         if error.recovery is codes.Recovery.GIVE_UP:
             self.errors += 1
         shown = None if room is None else room[:200]
-        self._send(Error(code=error.code, message=message, room=shown, id=request_id))
+        self.send(Error(code=error.code, message=message, room=shown, id=request_id))
         if self.errors >= self._limits.errors_max:
             self.closing = codes.TOO_MANY_ERRORS
 
@@ -288,9 +379,13 @@ TRANSITIONS: dict[tuple[SessionState, type[ClientMessage] | type[None]], Transit
     (SessionState.AWAITING_HELLO, Hello): Transition(SessionState.OPEN, Session._greet),
     (SessionState.AWAITING_HELLO, Subscribe): Transition(SessionState.CLOSED, Session._demand_hello),
     (SessionState.AWAITING_HELLO, Unsubscribe): Transition(SessionState.CLOSED, Session._demand_hello),
+    (SessionState.AWAITING_HELLO, Action): Transition(SessionState.CLOSED, Session._demand_hello),
+    (SessionState.AWAITING_HELLO, Refresh): Transition(SessionState.CLOSED, Session._demand_hello),
     (SessionState.AWAITING_HELLO, type(None)): Transition(SessionState.CLOSED, Session._demand_hello),
     (SessionState.OPEN, Hello): Transition(SessionState.OPEN, Session._refuse_hello),
     (SessionState.OPEN, Subscribe): Transition(SessionState.OPEN, Session._subscribe_all),
     (SessionState.OPEN, Unsubscribe): Transition(SessionState.OPEN, Session._unsubscribe_all),
+    (SessionState.OPEN, Action): Transition(SessionState.OPEN, Session._act),
+    (SessionState.OPEN, Refresh): Transition(SessionState.OPEN, Session._refresh),
 }
 """What a client may send when. None is what is no message; once it is open that is an error like others."""

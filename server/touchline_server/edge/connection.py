@@ -29,6 +29,7 @@ from touchline_protocol.codecs import Codec
 from touchline_protocol.fan_out import EVENT_STREAM
 from touchline_protocol.frames import OP_BINARY
 from touchline_protocol.messages import RoomRequest
+from touchline_server.core.grants import Grant, TokenRefused
 from touchline_server.core.session import Session
 from touchline_server.core.subscription import Step, Subscription
 
@@ -43,6 +44,7 @@ LINGER_S = 3.0
 _STATUS = {
     codes.UNKNOWN_FEED: http.HTTPStatus.NOT_FOUND,
     codes.UNAVAILABLE: http.HTTPStatus.SERVICE_UNAVAILABLE,
+    codes.FORBIDDEN: http.HTTPStatus.FORBIDDEN,
 }
 """How a stream is refused; all else is a bad request."""
 
@@ -185,11 +187,17 @@ class Connection(asyncio.Protocol):
 
     def _open_websocket(self, opening: handshake.Opening, request: Request, rest: bytes) -> None:
         refusal = handshake.refuse(request, self.edge.settings.origins, full=self.edge.is_full)
-        response = opening.protocol.accept(request) if refusal is None else opening.protocol.reject(*refusal)
+        shown = None
+        try:
+            shown = self._shown(request) if refusal is None else None
+        except TokenRefused as refused:
+            response = handshake.unauthorized(opening.protocol, refused)
+        else:
+            response = opening.protocol.accept(request) if refusal is None else opening.protocol.reject(*refusal)
         self._respond(opening.protocol, request, response)
         if opening.protocol.state is OPEN:
             opening.forget_request()
-            self._begin(handshake.codec_of(opening.protocol))
+            self._begin(handshake.codec_of(opening.protocol), shown)
             if rest:
                 self.data_received(rest)
 
@@ -199,7 +207,11 @@ class Connection(asyncio.Protocol):
             self._respond(protocol, request, event_stream.preflight(request, origins))
             return
         try:
-            self._watch(event_stream.read(request, origins, full=self.edge.is_full))
+            wanted = event_stream.read(request, origins, full=self.edge.is_full)
+            self._watch(wanted, self._shown(request))
+        except TokenRefused as refused:
+            self._respond(protocol, request, event_stream.unauthorized(request, refused, origins, self.edge.random))
+            return
         except event_stream.Refused as refused:
             self._respond(protocol, request, event_stream.refusal(request, refused, origins, self.edge.random))
             return
@@ -215,17 +227,30 @@ class Connection(asyncio.Protocol):
         protocol.send_response(response)
         self._write_out(protocol)
 
-    def _watch(self, request: RoomRequest) -> None:
-        refusal = self._begin(EVENT_STREAM).watch(request)
+    def _shown(self, request: Request) -> Grant | None:
+        """What the request's token grants; a server that knows no keys leaves one to the proxy that it may be for."""
+        door = self.edge.door
+        token = None if door.verify is None else handshake.bearer(request.headers)
+        return None if token is None else door.admit(token, self.edge.wall_ms())
+
+    def _watch(self, request: RoomRequest, shown: Grant | None) -> None:
+        session = self._begin(EVENT_STREAM, shown)
+        try:
+            refusal = session.watch(request, now_ms=self.edge.wall_ms())
+        except TokenRefused:
+            self._leave()
+            raise
         if refusal is not None:
             self._leave()
             raise event_stream.Refused(
                 _STATUS.get(refusal[0], http.HTTPStatus.BAD_REQUEST), refusal[0].code, refusal[1]
             )
 
-    def _begin(self, codec: Codec) -> Session:
+    def _begin(self, codec: Codec, shown: Grant | None) -> Session:
         edge = self.edge
-        self.session = Session(edge.hub, codec, edge.limits, self.transport.write, self, edge.session_name())
+        self.session = Session(
+            edge.hub, edge.door, codec, edge.limits, self.transport.write, self, edge.session_name(), shown
+        )
         return self.session
 
     def _serve(self, protocol: ServerProtocol) -> None:
@@ -264,14 +289,16 @@ class Connection(asyncio.Protocol):
             except UnicodeDecodeError:
                 self.close(codes.INVALID_TEXT)
                 return
-        session.receive(payload, now_ms=self.edge.wall_ms())
-        self.edge.heard(self)
+        edge = self.edge
+        session.receive(payload, now_ms=edge.wall_ms())
+        edge.heard(self)
         self.answer()
-        self.edge.turns.catch_up(self)
+        edge.turns.catch_up(self)
+        edge.received()
 
     def _leave(self) -> None:
         if self.session is not None:
-            self.session.close()
+            self.session.close(self.edge.wall_ms())
             self.session = None
 
     def _write_out(self, protocol: ServerProtocol) -> None:

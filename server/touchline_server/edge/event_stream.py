@@ -26,7 +26,9 @@ from touchline_protocol.errors import PeerError
 from touchline_protocol.fan_out import EVENT_STREAM, RETRY_MS_MIN
 from touchline_protocol.messages import Error, RoomRequest
 
-from .handshake import origin_allowed, path_of
+from touchline_server.core.grants import TokenRefused
+
+from .handshake import challenge, origin_allowed, path_of
 
 RETRY_MS = (RETRY_MS_MIN, 3_000)
 """How long a browser waits before it connects again: each is told a time of its own between these, so that those who
@@ -106,11 +108,21 @@ def refusal(request: Request, refused: Refused, origins: Sequence[str], random: 
     return Response(refused.status.value, refused.status.phrase, headers, body)
 
 
+def unauthorized(
+    request: Request, refused: TokenRefused, origins: Sequence[str], random: Callable[[], float]
+) -> Response:
+    """The answer to a request whose token is not taken."""
+    why = Refused(http.HTTPStatus.UNAUTHORIZED, refused.code.code, str(refused))
+    response = refusal(request, why, origins, random)
+    response.headers["WWW-Authenticate"] = challenge(refused)
+    return response
+
+
 def preflight(request: Request, origins: Sequence[str]) -> Response:
     """The answer to a browser that asks whether a page may send headers of its own (Fetch Standard, section 3.2.2)."""
     headers = _headers(request, origins)
     headers["Access-Control-Allow-Methods"] = "GET"
-    headers["Access-Control-Allow-Headers"] = "Last-Event-ID, Cache-Control"
+    headers["Access-Control-Allow-Headers"] = "Authorization, Last-Event-ID, Cache-Control"
     headers["Access-Control-Max-Age"] = str(PREFLIGHT_MAX_AGE_S)
     return Response(http.HTTPStatus.NO_CONTENT.value, http.HTTPStatus.NO_CONTENT.phrase, headers)
 

@@ -13,14 +13,16 @@ from urllib.parse import urlsplit
 from websockets.datastructures import Headers, MultipleValuesError
 from websockets.exceptions import InvalidMessage, NegotiationError
 from websockets.extensions.permessage_deflate import PerMessageDeflate, ServerPerMessageDeflateFactory
-from websockets.http11 import Request
+from websockets.http11 import Request, Response
 from websockets.protocol import Protocol
 from websockets.server import ServerProtocol
 from websockets.typing import Subprotocol
 
+from touchline_protocol import codes
 from touchline_protocol.codecs import BY_SUBPROTOCOL, JSON, Codec
 from touchline_protocol.fan_out import DEFLATE_WINDOW_BITS, DEFLATED
 from touchline_server.config import Settings
+from touchline_server.core.grants import TokenRefused
 
 PATH = "/ws"
 
@@ -129,6 +131,33 @@ def refuse(request: Request, origins: Sequence[str], *, full: bool) -> Refusal |
     if full:
         return http.HTTPStatus.SERVICE_UNAVAILABLE, "This edge has as many connections as it takes. Try again later.\n"
     return None
+
+
+def bearer(headers: Headers) -> str | None:
+    """The token of ``Authorization: Bearer`` (RFC 6750, section 2.1); None where there is none.
+
+    Raises:
+        TokenRefused: there is more than one.
+    """
+    try:
+        scheme, _, token = headers.get("Authorization", "").partition(" ")
+    except MultipleValuesError:
+        raise TokenRefused(codes.TOKEN_MALFORMED, "the header Authorization is there twice") from None
+    return token.strip() if scheme.lower() == "bearer" else None
+
+
+def challenge(refused: TokenRefused) -> str:
+    """The header ``WWW-Authenticate`` that goes with a refused token (RFC 6750, section 3)."""
+    if refused.code is codes.TOKEN_MISSING:
+        return "Bearer"
+    return f'Bearer error="invalid_token", error_description="{refused.code.code}"'
+
+
+def unauthorized(protocol: ServerProtocol, refused: TokenRefused) -> Response:
+    """The answer to a request whose token is not taken."""
+    response = protocol.reject(http.HTTPStatus.UNAUTHORIZED, f"{refused} ({refused.code.code})\n")
+    response.headers["WWW-Authenticate"] = challenge(refused)
+    return response
 
 
 def select_subprotocol(offered: Sequence[Subprotocol]) -> Subprotocol | None:

@@ -11,14 +11,17 @@ import random
 import secrets
 import socket
 import time
+from typing import cast
 
 from touchline_protocol import codes
 from touchline_protocol.fan_out import ALL_CODECS
-from touchline_protocol.messages import Beat, Goaway
+from touchline_protocol.messages import Beat, Goaway, Verdict
 from touchline_server.config import Settings
+from touchline_server.core.door import Door
 from touchline_server.core.hub import Hub
 from touchline_server.core.session import SessionLimits, SessionState
 
+from .acting import Acting, ActionLog, answer_all
 from .connection import LINGER_S, Connection
 from .replayer import Replayer, ReplaySource
 from .turns import Turns
@@ -47,9 +50,10 @@ _BEATS = {codec: codec.frame(Beat()) for codec in ALL_CODECS}
 class Edge:
     """All client connections of this process."""
 
-    def __init__(self, settings: Settings, hub: Hub, source: ReplaySource) -> None:
+    def __init__(self, settings: Settings, hub: Hub, door: Door, source: ReplaySource, log: ActionLog) -> None:
         self.settings = settings
         self.hub = hub
+        self.door = door
         self.limits = SessionLimits(
             edge=settings.edge,
             heartbeat_ms=settings.heartbeat_ms,
@@ -69,6 +73,7 @@ class Edge:
             fetch=self._replayer.fetch,
             failed=self._fail,
         )
+        self._acting = Acting(door.actions, log, self._fail)
         self.failure: asyncio.Future[None] = self._loop.create_future()
         """Done, with what went wrong, when a part fails that should run for ever: a mistake of ours."""
         self._server: asyncio.Server | None = None
@@ -90,6 +95,7 @@ class Edge:
         listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, user_timeout_ms)
         self._replayer.start(self.turns, self.settings.replays_max, self._fail)
         self._server = await self._loop.create_server(lambda: Connection(self), sock=listening, backlog=BACKLOG)
+        self._acting.start()
         self._tick()
 
     async def stop(self) -> None:
@@ -99,6 +105,7 @@ class Edge:
         if self._connections and self.settings.drain_ms:
             self._say_goaway()
             await self._until_empty(self.settings.drain_ms / 1000)
+        await self._acting.stop()
         for connection in list(self._connections):
             connection.close(codes.GOING_AWAY)
         await self._until_empty(LINGER_S)
@@ -136,6 +143,19 @@ class Edge:
         self._empty.clear()
         self._greeting[connection] = self.time() + self.settings.handshake_ms / 1000
 
+    def received(self) -> None:
+        """A message was taken: there may be an action to append, or another connection that it ended."""
+        if self.door.actions.waiting:
+            self._acting.wake()
+        answer_all(self.door.take_ended())
+
+    def judge(self, player: str, verdict: Verdict) -> None:
+        """A verdict about a player came: its connections are told, and closed where it bans."""
+        sessions = list(self.door.players.tell(player))
+        for session in sessions:
+            session.judge(verdict)
+        answer_all(sessions)
+
     def heard(self, connection: Connection) -> None:
         """A connection's first message came: it is no stranger any more."""
         self._greeting.pop(connection, None)
@@ -160,8 +180,13 @@ class Edge:
             self.closing(connection)  # also where it is no WebSocket yet, and so has nothing to be closed with
         for connection in _late(self._closing, now):
             connection.abort()
+        wall_ms = self.wall_ms()
+        for session in self.door.players.expired(wall_ms):
+            cast(Connection, session.client).close(codes.TOKEN_RAN_OUT)
+        self._acting.look()
         self._look_at_some()
         self.hub.tidy(self.now_ms())
+        self.door.tidy(wall_ms)
 
     def _look_at_some(self) -> None:
         """Heartbeats and slow clients: a part of all connections, so that all have their turn twice per heartbeat."""

@@ -15,7 +15,7 @@ Rules that each implementation keeps:
 6. `Log.poll` and `Log.read` may run at the same time; each has one caller at a time.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple, Protocol, TypeAlias
 
 from touchline_protocol.errors import LogUnavailable, OperatorError
@@ -126,11 +126,17 @@ class Log(Protocol):
     def problems(self) -> Mapping[str, str]:
         """What is wrong now, in words for an operator, by what it concerns (a topic, a broker). Empty if nothing."""
 
+    @property
+    def unreachable(self) -> str | None:
+        """Why the log as a whole does not answer now, in words; None where it does, as far as is known."""
+
     def partition_of(self, key: bytes, partitions: int) -> int:
         """The partition, of so many, that this log's producers put a key in, as far as one can know."""
 
-    async def open(self, topics: Sequence[str], *, since_ms: int) -> None:
+    async def open(self, topics: Sequence[str], *, since_ms: int, whole: Collection[str] = ()) -> None:
         """Connect, and get ready to poll ``topics`` from the records of ``since_ms`` (Unix milliseconds) on.
+
+        Those of them that are in ``whole`` are read from their first record on.
 
         A topic that does not exist is no error here: `Gone` tells it. With no topics, the log is for `append` alone.
 
@@ -174,8 +180,20 @@ class Log(Protocol):
             AppendFailed: the log did not take them all.
         """
 
-    async def create_topics(self, topics: Sequence[str], *, partitions: int, replication: int) -> list[str]:
+    async def check(self, topic: str) -> None:
+        """Find out whether records can be appended to a topic now, without appending any.
+
+        Raises:
+            UnknownTopic: there is no such topic.
+            LogUnavailable: nothing can be appended.
+        """
+
+    async def create_topics(
+        self, topics: Sequence[str], *, partitions: int, replication: int, compacted: Collection[str] = ()
+    ) -> list[str]:
         """Make the topics that do not exist yet; returns the names of those that were made.
+
+        Of those in ``compacted`` only the newest record of each key has to be kept.
 
         Raises:
             OperatorError: a topic could not be made; the message says why.

@@ -11,7 +11,7 @@ no fetch is refused.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, TypeVar
 
@@ -23,9 +23,9 @@ from touchline_protocol.errors import LogUnavailable, OperatorError
 from touchline_server.config_tables import KafkaSettings
 
 from .base import Chunk, Entry, LogEvent, Position, RoomSnapshot
-from .kafka_append import Appender
+from .kafka_append import Appender, existing
 from .kafka_client import OUTAGES, Retry, client_options, connect, in_words, quieten_logs
-from .kafka_live import LiveReader
+from .kafka_live import BROKERS, LiveReader
 from .kafka_replay import ReplayReader
 from .kafka_topics import NO_LEADER, Topics
 
@@ -34,6 +34,7 @@ T = TypeVar("T")
 _POSITIVE = 0x7FFF_FFFF
 """Kafka drops the sign of a hash by this mask, where others would take the absolute value."""
 TOPIC_EXISTS = 36
+COMPACTED = {"cleanup.policy": "compact"}
 NEW_TOPIC_PAUSE_S = 0.02
 """Between looks at a topic that was just made: brokers learn of it one after the other."""
 
@@ -57,22 +58,27 @@ class KafkaLog:
         """See `log.base.Log.problems`."""
         return MappingProxyType(self._problems)
 
+    @property
+    def unreachable(self) -> str | None:
+        """See `log.base.Log.unreachable`: no broker answers."""
+        return self._problems.get(BROKERS)
+
     def partition_of(self, key: bytes, partitions: int) -> int:
         """See `log.base.Log.partition_of`: the choice of Java's default partitioner, and of most others."""
         hashed: int = murmur2(key)
         return (hashed & _POSITIVE) % partitions
 
-    async def open(self, topics: Sequence[str], *, since_ms: int) -> None:
+    async def open(self, topics: Sequence[str], *, since_ms: int, whole: Collection[str] = ()) -> None:
         """See `log.base.Log.open`."""
         quieten_logs()
         self._options = client_options(self._servers, self._settings)
         try:
-            await self._open(topics, since_ms)
+            await self._open(topics, since_ms, whole)
         except BaseException:
             await self.close()
             raise
 
-    async def _open(self, names: Sequence[str], since_ms: int) -> None:
+    async def _open(self, names: Sequence[str], since_ms: int, whole: Collection[str]) -> None:
         client = await self._connect()
         self._topics = Topics(client)
         self._replay = ReplayReader(client, self._topics)
@@ -83,6 +89,7 @@ class KafkaLog:
             self._topics,
             names,
             since_ms=since_ms,
+            whole=whole,
             check_s=self._settings.epoch_check_ms / 1000,
             problems=self._problems,
         )
@@ -139,13 +146,29 @@ class KafkaLog:
         """
         return await _opened(self._appender).append(topic, entries)
 
-    async def create_topics(self, topics: Sequence[str], *, partitions: int, replication: int) -> list[str]:
+    async def check(self, topic: str) -> None:
+        """See `log.base.Log.check`: all partitions have a leader, as far as the broker knows that is asked."""
+        try:
+            found = existing((await _opened(self._topics).describe([topic]))[topic])
+        except OUTAGES as error:
+            raise LogUnavailable(f"Kafka does not say how the topic {topic} is: {in_words(error)}") from error
+        if NO_LEADER in found.leaders.values():
+            raise LogUnavailable(f"a partition of the topic {topic} has no leader")
+
+    async def create_topics(
+        self, topics: Sequence[str], *, partitions: int, replication: int, compacted: Collection[str] = ()
+    ) -> list[str]:
         """See `log.base.Log.create_topics`. Returns once the topics can be appended to."""
         admin = AIOKafkaAdminClient(**self._options)
         try:
             async with asyncio.timeout(self._settings.connect_timeout_s):
                 await admin.start()
-                response = await admin.create_topics([NewTopic(name, partitions, replication) for name in topics])
+                response = await admin.create_topics(
+                    [
+                        NewTopic(name, partitions, replication, topic_configs=COMPACTED if name in compacted else {})
+                        for name in topics
+                    ]
+                )
                 made = _made(response.topic_errors)
                 await self._until_ready(made)
         except OUTAGES as error:

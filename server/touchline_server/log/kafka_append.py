@@ -121,18 +121,18 @@ class Appender:
                 return  # the result of the first one that failed says why
             if pending:
                 with contextlib.suppress(*OUTAGES):
-                    _existing((await self._topics.describe([name]))[name])
+                    existing((await self._topics.describe([name]))[name])
 
     async def _ready(self, name: str) -> AIOKafkaProducer:
         """A producer that knows the topic as it is now."""
-        topic = _existing(await self._topics.topic(name, age_s_max=TOPIC_AGE_S_MAX))
+        topic = existing(await self._topics.topic(name, age_s_max=TOPIC_AGE_S_MAX))
         async with self._starting:
             producer = self._producer
             if producer is None:
                 producer = self._producer = await self._start()
         while producer.client.cluster.partitions_for_topic(name) != topic.leaders.keys():
             await producer.client.force_metadata_update()
-            topic = _existing((await self._topics.describe([name]))[name])
+            topic = existing((await self._topics.describe([name]))[name])
             await asyncio.sleep(METADATA_PAUSE_S)
         return producer
 
@@ -191,7 +191,7 @@ async def _stop(producer: AIOKafkaProducer) -> None:
     producer._closed = True
 
 
-def _existing(topic: Topic) -> Topic:
+def existing(topic: Topic) -> Topic:
     """``topic``, if records can be appended to it.
 
     Raises:

@@ -18,7 +18,7 @@ Rules:
 import asyncio
 import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError
@@ -57,7 +57,10 @@ BROKERS = "kafka"
 
 
 class LiveReader:
-    """Reads ``names`` from the records of ``since_ms`` on. ``problems`` is kept up to date for an operator."""
+    """Reads ``names`` from the records of ``since_ms`` on, and those that are in ``whole`` from their beginning.
+
+    ``problems`` is kept up to date for an operator.
+    """
 
     def __init__(
         self,
@@ -67,6 +70,7 @@ class LiveReader:
         names: Sequence[str],
         *,
         since_ms: int,
+        whole: Collection[str],
         check_s: float,
         problems: dict[str, str],
     ) -> None:
@@ -75,6 +79,7 @@ class LiveReader:
         """Of its own: a connection answers in order, so anything else would wait behind a fetch that waits."""
         self._topics = topics
         self._since_ms = max(0, since_ms)  # below 0 are `EARLIEST` and `LATEST`
+        self._whole = frozenset(whole)
         self._check_s = check_s
         self._problems = problems
         self._readings: dict[str, Reading | None] = dict.fromkeys(names)
@@ -300,7 +305,7 @@ class LiveReader:
 
     async def _open(self, name: str, topic: Topic) -> None:
         """Read a topic from now on. One that came while we were looking is new as a whole, so it is read as a whole."""
-        since_ms = EARLIEST if name in self._told else self._since_ms
+        since_ms = EARLIEST if name in self._told or name in self._whole else self._since_ms
         starts, ends = await self._bounds(topic, since_ms)
         if replaced := self._readings[name]:
             self._replaced.add(replaced.topic.topic_id)

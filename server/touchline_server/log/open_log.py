@@ -5,7 +5,6 @@ from pathlib import Path
 
 from touchline_protocol.errors import OperatorError
 from touchline_server.config import Settings
-from touchline_server.core.feed import Feed
 
 from .base import Log
 from .kafka import KafkaLog
@@ -27,8 +26,9 @@ def make_log(settings: Settings, *, url: str | None = None) -> Log:
     if address.startswith(KAFKA):
         return KafkaLog(_servers(address), settings.kafka)
     if address.startswith(SQLITE):
-        feeds = [Feed(name, feed.topic, feed.key_field) for name, feed in settings.feeds.items()]
-        return SqliteLog(_path(address), settings.sqlite, feeds)
+        key_fields = {feed.topic: feed.key_field for feed in settings.feeds.values()}
+        others = dict.fromkeys((settings.actions.topic, settings.verdicts.topic))
+        return SqliteLog(_path(address), settings.sqlite, key_fields | others)
     raise OperatorError(f"{address!r} is no address of a log: write {FORMS}")
 
 

@@ -5,11 +5,11 @@ the one thread that uses it, and `sqlite_reader` what is handed out to whoever p
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from touchline_server.config_tables import SqliteSettings
-from touchline_server.core.feed import Feed
 
 from .base import AppendFailed, Chunk, Entry, LogEvent, Position, RoomSnapshot
 from .sqlite_reader import Found, LiveReader
@@ -25,20 +25,20 @@ def _now_ms() -> int:
 class SqliteLog:
     """The embedded log in the file ``path``, or in memory where that is None.
 
-    The topics of ``feeds`` are made when it is opened. ``now_ms`` is the clock of timestamps and of retention.
+    The topics in ``key_fields`` are made when it is opened; it has each one's `Feed.key_field`. ``now_ms`` is the clock of timestamps and of retention.
     """
 
     def __init__(
         self,
         path: Path | None,
         settings: SqliteSettings,
-        feeds: Sequence[Feed] = (),
+        key_fields: Mapping[str, str | None] = MappingProxyType({}),
         *,
         now_ms: Callable[[], int] = _now_ms,
     ) -> None:
         self._path = path
         self._settings = settings
-        self._key_fields = {feed.topic: feed.key_field for feed in feeds}
+        self._key_fields = key_fields
         self._now_ms = now_ms
         self._reader = LiveReader()
         self._thread: StoreThread | None = None
@@ -48,15 +48,20 @@ class SqliteLog:
         """See `log.base.Log.problems`."""
         return self._reader.problems | (self._thread.problems if self._thread else {})
 
+    @property
+    def unreachable(self) -> str | None:
+        """See `log.base.Log.unreachable`. What is wrong with the file is found by using it."""
+        return None
+
     def partition_of(self, key: bytes, partitions: int) -> int:
         """See `log.base.Log.partition_of`. Nobody else produces to this log, so it is certain."""
         return partition_of(key, partitions)
 
-    async def open(self, topics: Sequence[str], *, since_ms: int) -> None:
+    async def open(self, topics: Sequence[str], *, since_ms: int, whole: Collection[str] = ()) -> None:
         """See `log.base.Log.open`."""
         thread = self._thread = StoreThread(self._make_store, self._written)
         await thread.start()
-        found = await thread.call(lambda store: _find(store, topics, since_ms))
+        found = await thread.call(lambda store: _find(store, topics, since_ms, whole))
         for name in dict.fromkeys(topics):
             if name in found:
                 self._reader.open(found[name], asked=True)
@@ -95,8 +100,17 @@ class SqliteLog:
             raise AppendFailed("the log is not open, so nothing can be appended", [])
         return await self._thread.append(Write(topic, entries))
 
-    async def create_topics(self, topics: Sequence[str], *, partitions: int, replication: int) -> list[str]:
-        """See `log.base.Log.create_topics`. There are no replicas here, whatever ``replication`` says."""
+    async def check(self, topic: str) -> None:
+        """See `log.base.Log.check`."""
+        await self._opened.call(lambda store: store.check(topic))
+
+    async def create_topics(
+        self, topics: Sequence[str], *, partitions: int, replication: int, compacted: Collection[str] = ()
+    ) -> list[str]:
+        """See `log.base.Log.create_topics`. There are no replicas here, whatever ``replication`` says.
+
+        Nor is anything compacted: the newest record of each event key is kept anyway, as a room's state.
+        """
         made = await self._opened.call(lambda store: store.create(topics, partitions))
         for topic in made:
             self._reader.open(_as_new(topic))
@@ -113,11 +127,11 @@ class SqliteLog:
         return self._thread
 
 
-def _find(store: Store, topics: Sequence[str], since_ms: int) -> dict[str, Found]:
+def _find(store: Store, topics: Sequence[str], since_ms: int, whole: Collection[str]) -> dict[str, Found]:
     return {
         name: Found(
             topic,
-            [store.start(partition, since_ms) for partition in topic.partitions],
+            [partition.first if name in whole else store.start(partition, since_ms) for partition in topic.partitions],
             [partition.next for partition in topic.partitions],
         )
         for name in topics

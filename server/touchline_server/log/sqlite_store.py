@@ -225,6 +225,12 @@ class Store:
             [key for key, record in changes.state.items() if record is None],
         )
 
+    def check(self, name: str) -> None:
+        """See `log.base.Log.check`. Raises `sqlite3.Error` where writing fails."""
+        if name not in self.topics:
+            raise unknown_topic(name)
+        self.probe()
+
     def probe(self) -> None:
         """Write something that changes nothing. Raises `sqlite3.Error` where writing fails."""
         with self.transaction():
