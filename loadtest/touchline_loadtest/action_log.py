@@ -3,13 +3,14 @@
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
 
 from touchline_protocol.actions import ActionRecord, decode_action
 from touchline_protocol.errors import OperatorError
 
 READ_MS = 500
+"""The longest that a look for more takes."""
 
 
 class Session(NamedTuple):
@@ -48,25 +49,18 @@ async def read_actions(address: str, topic: str) -> list[ActionRecord]:
     Raises:
         OperatorError: the broker is not there, or refuses.
     """
-    consumer = AIOKafkaConsumer(bootstrap_servers=address, enable_auto_commit=False, auto_offset_reset="earliest")
+    # Not by seeking there: that would race with the consumer's own first reset.
+    start = {"auto_offset_reset": "earliest", "enable_auto_commit": False}
+    consumer = AIOKafkaConsumer(topic, bootstrap_servers=address, **start)
+    actions: list[ActionRecord] = []
     try:
         await consumer.start()
-        partitions = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic) or ()]
-        if not partitions:
-            raise OperatorError(f"the broker at {address} has no topic {topic}")
-        return await _read(consumer, partitions)
+        ends = await consumer.end_offsets(consumer.assignment())
+        while any([await consumer.position(partition) < end for partition, end in ends.items()]):
+            for records in (await consumer.getmany(timeout_ms=READ_MS)).values():
+                actions += [decode_action(record.value) for record in records]
+        return actions
     except KafkaError as error:
         raise OperatorError(f"the broker at {address}: {error}") from error
     finally:
         await consumer.stop()
-
-
-async def _read(consumer: AIOKafkaConsumer, partitions: list[TopicPartition]) -> list[ActionRecord]:
-    consumer.assign(partitions)
-    await consumer.seek_to_beginning()
-    ends = await consumer.end_offsets(partitions)
-    actions: list[ActionRecord] = []
-    while any([await consumer.position(partition) < end for partition, end in ends.items()]):
-        for records in (await consumer.getmany(timeout_ms=READ_MS)).values():
-            actions += [decode_action(record.value) for record in records]
-    return actions
