@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from client_model import messages_in
+from doors import a_door
 from touchline_protocol.codecs import JSON
 from touchline_protocol.messages import (
     Event,
@@ -52,7 +53,7 @@ class Client:
     def __init__(self, hub: Hub, rooms_max: int = 10) -> None:
         limits = SessionLimits("edge", 25_000, 65_536, rooms_max, 100, replay_records_max=100)
         self.read: list[ServerMessage] = []
-        self.session = Session(hub, JSON, limits, self.write, self, "s")
+        self.session = Session(hub, a_door(), JSON, limits, self.write, self, "s")
         self.send(Hello())
         assert isinstance(self.take()[0], Welcome)
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from client_model import RoomView, messages_in
+from doors import a_door
 from touchline_protocol import codes
 from touchline_protocol.codecs import Codec
 from touchline_protocol.fan_out import ALL_CODECS
@@ -47,7 +48,7 @@ class Client:
 
     def __init__(self, hub: Hub, codec: Codec) -> None:
         limits = SessionLimits("edge", 25_000, 65_536, 10, 100, REPLAY_RECORDS_MAX)
-        self.session = Session(hub, codec, limits, self.write, self, "s")
+        self.session = Session(hub, a_door(), codec, limits, self.write, self, "s")
         self.views: dict[str, RoomView] = {}
         self.deliver: dict[str, str] = {}
         self.pause_after_next_write = False
@@ -187,7 +188,7 @@ class FanOut(RuleBasedStateMachine):
         self._come_back(data.draw(st.sampled_from(self.clients)), back, codec)
 
     def _come_back(self, old: Client, back: int, codec: Codec) -> None:
-        old.session.close()
+        old.session.close(0)
         self.clients.remove(old)
         client = Client(self.hub, codec)
         self.clients.append(client)

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from touchline_protocol.errors import LogUnavailable
@@ -13,13 +13,14 @@ from touchline_server.log.sqlite import SqliteLog
 
 TOPIC = "score-events"
 FEED = Feed("score", TOPIC)
+OTHER_TOPICS: dict[str, str | None] = dict.fromkeys(("match-events", "player-actions", "cheat-verdicts"))
 
 
 class BreakableLog(SqliteLog):
     """The log in memory, whose catch-ups can be made to fail or to wait."""
 
     def __init__(self, settings: SqliteSettings | None = None) -> None:
-        super().__init__(None, settings or SqliteSettings(), [FEED, Feed("match", "match-events")])
+        super().__init__(None, settings or SqliteSettings(), OTHER_TOPICS | {TOPIC: None})
         self.reads = 0
         self.ends = 0
         self._error: Exception | None = None
@@ -92,7 +93,11 @@ class ScriptedLog:
     def partition_of(self, key: bytes, partitions: int) -> int:
         return 0
 
-    async def open(self, topics: Sequence[str], *, since_ms: int) -> None:
+    @property
+    def unreachable(self) -> str | None:
+        return None
+
+    async def open(self, topics: Sequence[str], *, since_ms: int, whole: Collection[str] = ()) -> None:
         pass
 
     async def poll(self) -> list[LogEvent]:
@@ -110,7 +115,12 @@ class ScriptedLog:
     async def append(self, topic: str, entries: Sequence[Entry]) -> list[Position]:
         raise NotImplementedError
 
-    async def create_topics(self, topics: Sequence[str], *, partitions: int, replication: int) -> list[str]:
+    async def check(self, topic: str) -> None:
+        raise NotImplementedError
+
+    async def create_topics(
+        self, topics: Sequence[str], *, partitions: int, replication: int, compacted: Collection[str] = ()
+    ) -> list[str]:
         raise NotImplementedError
 
     async def close(self) -> None:

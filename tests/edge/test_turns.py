@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 
+from doors import a_door
 from edge.logs import TOPIC, ScriptedRecord
 from node_fixture import eventually
 from touchline_protocol.codecs import JSON
@@ -29,7 +30,7 @@ class Writes:
 
 
 def join(hub: Hub, room: str, writes: Writes) -> None:
-    session = Session(hub, JSON, SessionLimits("e", 1_000, 65_536, 10, 100, 100), writes.to(room), None, "s")
+    session = Session(hub, a_door(), JSON, SessionLimits("e", 1_000, 65_536, 10, 100, 100), writes.to(room), None, "s")
     for message in (Hello(), Subscribe(rooms=[RoomRequest(room=room)])):
         session.receive(JSON.encode(message), now_ms=0)
     subscription = session.next_behind()

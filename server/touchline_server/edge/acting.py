@@ -5,7 +5,6 @@ log does not take one, actions are refused at once until `ActionLog.check` finds
 """
 
 import asyncio
-import contextlib
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
 

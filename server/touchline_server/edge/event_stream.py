@@ -25,7 +25,6 @@ from touchline_protocol.cursor import Cursor
 from touchline_protocol.errors import PeerError
 from touchline_protocol.fan_out import EVENT_STREAM, RETRY_MS_MIN
 from touchline_protocol.messages import Error, RoomRequest
-
 from touchline_server.core.grants import TokenRefused
 
 from .handshake import challenge, origin_allowed, path_of

@@ -25,7 +25,8 @@ def _now_ms() -> int:
 class SqliteLog:
     """The embedded log in the file ``path``, or in memory where that is None.
 
-    The topics in ``key_fields`` are made when it is opened; it has each one's `Feed.key_field`. ``now_ms`` is the clock of timestamps and of retention.
+    The topics in ``key_fields``, which has each one's `Feed.key_field`, are made when it is opened. ``now_ms`` is the
+    clock of timestamps and of retention.
     """
 
     def __init__(

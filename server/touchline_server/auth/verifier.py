@@ -1,0 +1,105 @@
+"""The verifier: what a token grants, by the keys and the expectations of the settings."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from touchline_protocol.codes import TOKEN_KEY_UNKNOWN
+from touchline_protocol.errors import OperatorError
+from touchline_server.config_tables import AuthSettings
+from touchline_server.core.grants import Grant, TokenRefused
+
+from .claims import Expected, grant_of
+from .jwks import JwksFile, jwks_source
+from .keys import BadKey, Key, key_from_pem, secret_key
+from .rotation import SPACING_S, Rotation
+from .signature import KeyRing
+
+PEM_BYTES_MAX = 64 * 1024
+"""A key takes one kilobyte, a certificate a few."""
+
+
+class Verifier:
+    """Checks tokens; `verify` is what a session is handed. With a key set it has to be started, to keep it fresh."""
+
+    def __init__(self, keys: KeyRing, expected: Expected, rotation: Rotation | None = None) -> None:
+        self._keys = keys
+        self._expected = expected
+        self._rotation = rotation
+
+    def verify(self, token: str, now_ms: int) -> Grant:
+        """What ``token`` grants at ``now_ms`` (Unix milliseconds). It takes 0.05 to 0.2 ms, and waits for nothing.
+
+        Raises:
+            TokenRefused: it grants nothing; the code and the message say why.
+        """
+        try:
+            payload = self._keys.claims_of(token)
+        except TokenRefused as refused:
+            if refused.code == TOKEN_KEY_UNKNOWN and self._rotation is not None:
+                self._rotation.ask()
+            raise
+        return grant_of(payload, now_ms, self._expected)
+
+    async def start(self) -> None:
+        """Read the key set, if there is one, and keep it fresh. One that cannot be read is a problem, no error."""
+        if self._rotation is not None:
+            await self._rotation.start()
+
+    async def stop(self) -> None:
+        """Keep nothing fresh any more. May be called without a start."""
+        if self._rotation is not None:
+            await self._rotation.stop()
+
+    @property
+    def problems(self) -> Mapping[str, str]:
+        """Why tokens cannot be checked as they should be, by what it concerns.
+
+        Keys that were read once go on being used, so a key set that cannot be read again is logged, and no problem:
+        an issuer that is away for a minute must not take every edge out of service.
+        """
+        if self._rotation is None or self._rotation.problem is None or self._keys.published:
+            return {}
+        return {"auth.jwks": self._rotation.problem}
+
+
+def make_verifier(auth: AuthSettings, *, spacing_s: float = SPACING_S) -> Verifier | None:
+    """The verifier that the settings ask for; None where they name no key, so that no token can be checked.
+
+    ``spacing_s``: at the least so many seconds are between two reads of the key set.
+
+    Raises:
+        OperatorError: a file cannot be read, or has no key in it, or the key set's URL is none to trust.
+    """
+    keys = [_key_of_file(path) for path in auth.public_keys]
+    if auth.secret is not None:
+        keys.append(_key_of_secret(auth.secret))
+    expected = Expected(auth.audience, auth.issuer, round(auth.leeway_seconds * 1000))
+    if auth.jwks is not None:
+        return _with_key_set(auth.jwks, keys, expected, auth.jwks_refresh_seconds, spacing_s)
+    return Verifier(KeyRing(keys), expected) if keys else None
+
+
+def _with_key_set(place: str, keys: Sequence[Key], expected: Expected, refresh_s: float, spacing_s: float) -> Verifier:
+    source = jwks_source(place)
+    ring = KeyRing(keys, source.algorithms)
+    rotation = Rotation(source, ring.publish, refresh_s=refresh_s, spacing_s=spacing_s)
+    if isinstance(source, JwksFile):  # a slip in its name is told at once
+        rotation.take(source.read())
+    return Verifier(ring, expected, rotation)
+
+
+def _key_of_secret(secret: str) -> Key:
+    try:
+        return secret_key(secret.encode())
+    except BadKey as error:
+        raise OperatorError(f"auth.secret {error}") from None
+
+
+def _key_of_file(path: Path) -> Key:
+    try:
+        with path.open("rb") as file:
+            return key_from_pem(file.read(PEM_BYTES_MAX))
+    except OSError as error:
+        raise OperatorError(f"auth.public_keys: {path} cannot be read: {error.strerror or error}") from None
+    except BadKey as error:
+        raise OperatorError(f"auth.public_keys: {path} {error}") from None

@@ -1,0 +1,256 @@
+"""Published keys: taken over, renewed when they change, kept when the issuer is away, and never from just anywhere."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from auth.issuer import Issuer, issuing, until
+from auth.made import KEYS, NOW_MS, SECRET, forged_hs256, jwks, make, part, signed
+from touchline_protocol.errors import OperatorError
+from touchline_server.auth import jwks as jwks_module
+from touchline_server.auth.jwks import JWKS_BYTES_MAX, KEYS_MAX, parse_jwks
+from touchline_server.auth.verifier import Verifier, make_verifier
+from touchline_server.config_tables import AuthSettings
+from touchline_server.core.grants import TokenRefused
+
+OLD, NEW = KEYS["ES256"], KEYS["EdDSA"]
+
+
+@pytest.fixture
+async def issuer() -> AsyncIterator[Issuer]:
+    async with issuing() as running:
+        yield running
+
+
+@asynccontextmanager
+async def started(
+    place: str, *, refresh_s: float = 1000.0, spacing_s: float = 0.01, **auth: Any
+) -> AsyncIterator[Verifier]:
+    verifier = make_verifier(AuthSettings(jwks=place, jwks_refresh_seconds=refresh_s, **auth), spacing_s=spacing_s)
+    assert verifier is not None
+    await verifier.start()
+    try:
+        yield verifier
+    finally:
+        await verifier.stop()
+
+
+def answer(verifier: Verifier, token: str) -> str:
+    """The player, or the code of the refusal."""
+    try:
+        return verifier.verify(token, NOW_MS).player
+    except TokenRefused as refused:
+        return refused.code.code
+
+
+async def test_the_keys_that_an_issuer_publishes_are_used(issuer: Issuer) -> None:
+    issuer.publish(jwks(**KEYS))
+    async with started(issuer.url) as verifier:
+        assert {answer(verifier, signed(key, kid)) for kid, key in KEYS.items()} == {"alice"}
+        assert {answer(verifier, signed(key)) for key in KEYS.values()} == {"alice"}
+        assert answer(verifier, signed(make("ES256"), "ES256")) == "token_signature"
+        assert answer(verifier, signed(OLD, "EdDSA")) == "token_algorithm"
+        assert answer(verifier, forged_hs256(OLD.pem, {"alg": "HS256", "kid": "never seen"})) == "token_algorithm"
+        assert verifier.problems == {}
+
+
+async def test_a_new_key_is_looked_for_when_a_token_names_it(issuer: Issuer) -> None:
+    issuer.publish(jwks(old=OLD))
+    async with started(issuer.url) as verifier:
+        issuer.publish(jwks(new=NEW))
+        assert answer(verifier, signed(NEW, "new")) == "token_key_unknown"
+        await until(lambda: answer(verifier, signed(NEW, "new")) == "alice", "the new key is taken")
+        assert answer(verifier, signed(OLD, "old")) == "token_key_unknown"
+
+
+async def test_keys_are_read_again_in_time_without_a_token_that_names_them(issuer: Issuer) -> None:
+    issuer.publish(jwks(old=OLD))
+    async with started(issuer.url, refresh_s=0.02) as verifier:
+        issuer.publish(jwks(new=NEW))
+        await until(lambda: answer(verifier, signed(OLD)) == "token_algorithm", "the old key is gone")
+        assert answer(verifier, signed(NEW, "new")) == "alice"
+
+
+async def test_made_up_names_do_not_make_us_hammer_the_issuer(issuer: Issuer) -> None:
+    issuer.publish(jwks(old=OLD))
+    loop = asyncio.get_running_loop()
+    async with started(issuer.url, spacing_s=0.2) as verifier:
+        begin = loop.time()
+        tokens = (signed(OLD, f"name {number}") for number in count())
+
+        def asked_twice_more() -> bool:
+            assert answer(verifier, next(tokens)) == "token_key_unknown"
+            return issuer.asked == 3
+
+        await until(asked_twice_more, "the issuer is asked again")
+        assert loop.time() - begin >= 0.4
+
+
+async def test_an_issuer_that_is_away_at_start_is_a_problem_until_it_is_back(
+    issuer: Issuer, caplog: pytest.LogCaptureFixture
+) -> None:
+    issuer.respond("503 Service Unavailable")
+    async with started(issuer.url, refresh_s=0.02) as verifier:
+        assert "answered with status 503" in verifier.problems["auth.jwks"]
+        assert answer(verifier, signed(OLD, "old")) == "token_key_unknown"
+        assert answer(verifier, signed(OLD)) == "token_key_unknown"
+        await until(lambda: issuer.asked > 3, "it is asked again")
+        assert caplog.text.count("status 503") == 1
+        issuer.publish(jwks(old=OLD))
+        await until(lambda: not verifier.problems, "the keys are read")
+        assert answer(verifier, signed(OLD, "old")) == "alice"
+
+
+async def test_with_nobody_at_the_url_the_start_goes_on() -> None:
+    async with started("http://127.0.0.1:1/jwks", secret=SECRET) as verifier:
+        assert "http://127.0.0.1:1/jwks cannot be fetched" in verifier.problems["auth.jwks"]
+        assert answer(verifier, signed(SECRET)) == "alice"
+
+
+@pytest.mark.parametrize("document", [b"", b"{}", b'{"keys": []}', b'{"keys": [7]}', b"[" * 5000, b"\xff", b"<html>"])
+async def test_keys_stay_when_the_issuer_publishes_none(issuer: Issuer, document: bytes) -> None:
+    issuer.publish(jwks(old=OLD))
+    async with started(issuer.url, refresh_s=0.02) as verifier:
+        issuer.publish(document)
+        asked = issuer.asked
+        await until(lambda: issuer.asked > asked + 1, "it is asked again")
+        assert answer(verifier, signed(OLD, "old")) == "alice"
+        assert verifier.problems == {}
+
+
+async def test_an_issuer_that_does_not_answer_does_not_hold_up_the_start(
+    issuer: Issuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jwks_module, "FETCH_SECONDS_MAX", 0.05)
+    issuer.answer = None
+    async with started(issuer.url) as verifier:
+        assert "did not answer within 0.05 s" in verifier.problems["auth.jwks"]
+
+
+async def test_a_redirect_is_not_followed(issuer: Issuer) -> None:
+    issuer.respond("302 Found", headers=f"Location: {issuer.url}\r\n")
+    async with started(issuer.url) as verifier:
+        assert "redirects, which is not followed" in verifier.problems["auth.jwks"]
+        assert issuer.asked == 1
+
+
+async def test_an_endless_answer_is_not_read_to_its_end(issuer: Issuer) -> None:
+    issuer.respond("200 OK", b" " * (JWKS_BYTES_MAX + 1))
+    assert issuer.answer is not None
+    issuer.answer = issuer.answer.replace(b"Content-Length: ", b"Content-Length: 9999")
+    async with started(issuer.url) as verifier:
+        assert "has more than 256 KiB" in verifier.problems["auth.jwks"]
+
+
+async def test_secrets_that_an_issuer_publishes_are_not_used(issuer: Issuer, caplog: pytest.LogCaptureFixture) -> None:
+    secret = {"kty": "oct", "k": part(SECRET.encode()), "kid": "secret"}
+    issuer.publish(json.dumps({"keys": [secret, OLD.jwk]}).encode())
+    async with started(issuer.url) as verifier:
+        assert answer(verifier, signed(SECRET, "secret")) == "token_algorithm"
+        assert answer(verifier, signed(OLD)) == "alice"
+    assert "key 0 of" in caplog.text
+    assert "is a secret" in caplog.text
+    assert secret["k"] not in caplog.text
+
+
+async def test_a_file_is_read_again_when_it_changes(tmp_path: Path) -> None:
+    file = tmp_path / "jwks.json"
+    file.write_bytes(jwks(old=OLD))
+    async with started(str(file), refresh_s=0.02) as verifier:
+        assert answer(verifier, signed(OLD, "old")) == "alice"
+        file.write_bytes(jwks(new=NEW))
+        await until(lambda: answer(verifier, signed(NEW, "new")) == "alice", "the new key is taken")
+
+
+async def test_a_file_may_hold_secrets(tmp_path: Path) -> None:
+    file = tmp_path / "jwks.json"
+    file.write_text(json.dumps({"keys": [{"kty": "oct", "alg": "HS256", "k": part(SECRET.encode()), "kid": "1"}]}))
+    async with started(str(file)) as verifier:
+        assert answer(verifier, signed(SECRET, "1")) == "alice"
+        assert answer(verifier, signed(SECRET, "2")) == "token_key_unknown"
+
+
+@pytest.mark.parametrize("extra", [{"use": "sig"}, {"key_ops": ["verify"]}, {"alg": "ES256"}, {"x5t": "?", "new": 1}])
+def test_a_key_for_signatures_is_used(extra: dict[str, Any]) -> None:
+    assert parse_jwks(json.dumps({"keys": [OLD.jwk | extra]}).encode(), "it", symmetric=False).passed_over == []
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        (OLD.jwk | {"use": "enc"}, "is not for checking signatures"),
+        (OLD.jwk | {"key_ops": ["sign"]}, "is not for checking signatures"),
+        (OLD.jwk | {"key_ops": 7}, "is no JWK: Expected `array`, got `int` - at `$.key_ops`"),
+        (OLD.jwk | {"alg": "ES384"}, "is for another algorithm (alg) than ES256"),
+        (OLD.jwk | {"alg": "HS256"}, "is for another algorithm (alg) than ES256"),
+        (OLD.jwk | {"crv": "P-384"}, "is of a kind"),
+        (OLD.jwk | {"kty": "OKP"}, "is of a kind"),
+        (OLD.jwk | {"kty": ["EC"]}, "is no JWK"),
+        (OLD.jwk | {"kid": 7}, "is no JWK"),
+        (OLD.jwk | {"d": "AAAA"}, "is a private key"),
+        (OLD.jwk | {"x": 7}, "is no JWK"),
+        (OLD.jwk | {"x": None}, "such a key has x, y"),
+        ({"kty": "RSA", "n": "AQAB"}, "such a key has n, e"),
+        ({"kty": "OKP", "crv": "Ed25519"}, "such a key has x"),
+        ({"kty": "oct"}, "such a key has k"),
+        (OLD.jwk | {"x": "AAAA"}, "cannot be read"),
+        (OLD.jwk | {"x": "é"}, "cannot be read"),
+        (OLD.jwk | {"y": OLD.jwk["x"]}, "cannot be read"),
+        ({"kty": "RSA", "n": "AQAB", "e": "AQAB"}, "cannot be read"),
+        ({"kty": "RSA", "n": part(b"\xff" * 128), "e": "AQAB"}, "is an RSA key of 1024 bits"),
+        ({"kty": "OKP", "crv": "Ed25519", "x": "AA"}, "cannot be read"),
+        ({"kty": "oct", "k": part(b"short")}, "has 5 bytes"),
+        ({"kty": "oct", "k": ""}, "cannot be read"),
+        ({"kty": "ML-DSA"}, "is of a kind"),
+        ({}, "is no JWK"),
+    ],
+)
+def test_a_key_that_cannot_be_used_is_passed_over(wrong: dict[str, Any], says: str) -> None:
+    read = parse_jwks(json.dumps({"keys": [wrong, NEW.jwk]}).encode(), "the set", symmetric=True)
+    assert [key.algorithm for key in read.keys] == ["EdDSA"]
+    assert len(read.passed_over) == 1
+    assert read.passed_over[0].startswith("key 0 of the set ")
+    assert says in read.passed_over[0]
+
+
+def test_a_set_is_read_up_to_so_many_keys() -> None:
+    read = parse_jwks(json.dumps({"keys": [OLD.jwk] * (KEYS_MAX + 1)}).encode(), "it", symmetric=False)
+    assert (len(read.keys), len(read.passed_over)) == (KEYS_MAX, 1)
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "http://issuer.example/jwks",
+        "http://127.0.0.1.example/jwks",
+        "http://localhost@issuer.example/jwks",
+        "file:///etc/jwks.json",
+        "FILE:jwks.json",
+        "ftp://issuer.example/jwks",
+        "https:///jwks",
+        "https://",
+        "https://issuer.example:port/",
+        "https://me:pass@issuer.example/jwks",
+        "data:application/json,{}",
+        "no such file.json",
+        "/",
+    ],
+)
+def test_a_place_that_is_none_to_trust_is_told(place: str) -> None:
+    with pytest.raises(OperatorError, match=r"^auth\.jwks") as caught:
+        make_verifier(AuthSettings(jwks=place))
+    assert "\n" not in str(caught.value)
+    assert "pass" not in str(caught.value).replace("password", "")
+
+
+@pytest.mark.parametrize("place", ["https://issuer.example/jwks", "http://localhost:1/", "http://[::1]:1/x"])
+async def test_a_place_to_trust_is_taken(place: str) -> None:
+    verifier = make_verifier(AuthSettings(jwks=place))
+    assert verifier is not None
+    await verifier.stop()

@@ -1,0 +1,256 @@
+"""Generated histories of players that act: batches that fail, appends whose answer is lost, edges that are changed.
+
+The machine is the shell of two edges and the log between them. Each client does as the specification asks: it sends in
+order, goes back where it is told to, and sends what is unanswered again when it has come back, to whatever edge.
+"""
+
+from typing import NamedTuple
+
+import msgspec
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from client_model import messages_in
+from doors import a_door
+from touchline_protocol import codes
+from touchline_protocol.actions import decode_action
+from touchline_protocol.codecs import JSON
+from touchline_protocol.messages import Ack, Action, Error, Hello, Nack, Verdict, Welcome
+from touchline_server.core.actions import Draft
+from touchline_server.core.door import Door
+from touchline_server.core.feed import Feed
+from touchline_server.core.grants import Grant, Patterns
+from touchline_server.core.hub import Hub, HubLimits
+from touchline_server.core.session import Session, SessionLimits
+
+PLAYERS = ("ann", "bob")
+EDGES = 2
+EDGE = st.integers(0, EDGES - 1)
+PLAYER = st.sampled_from(PLAYERS)
+HUB = HubLimits(1 << 20, 60_000, 1 << 20, 60_000)
+LIMITS = SessionLimits("edge", 25_000, 65_536, 10, 100, 100)
+
+
+class Logged(NamedTuple):
+    """An action as its readers know it."""
+
+    player: str
+    session: str
+    id: int
+
+
+class Client:
+    """A player's client. ``unanswered`` has its actions by id, each with the size of its data, in order."""
+
+    def __init__(self, player: str) -> None:
+        self.player = player
+        self.name: str | None = None
+        self.session: Session | None = None
+        self.next_id = 1
+        self.unanswered: dict[int, int] = {}
+        self.refused: set[int] = set()
+        self.acknowledged: set[int] = set()
+        self.behind = False
+        """An action has to be sent again, and all after it."""
+
+    def connect(self, edge: "ModelEdge") -> None:
+        self.session = Session(edge.hub, edge.door, JSON, LIMITS, lambda _: None, self, f"{self.player}-1")
+        edge.receive(self.session, Hello(token=self.player, session=self.name))
+        self.hear()
+        self.resend(edge)
+
+    def act(self, edge: "ModelEdge", size: int) -> None:
+        action_id, self.next_id = self.next_id, self.next_id + 1
+        self.unanswered[action_id] = size
+        if not self.behind:
+            self.send(edge, action_id)
+
+    def resend(self, edge: "ModelEdge") -> None:
+        self.behind = False
+        for action_id in self.unanswered:
+            self.send(edge, action_id)
+
+    def send(self, edge: "ModelEdge", action_id: int) -> None:
+        if self.session is None:
+            return
+        prev = action_id - 1
+        while prev in self.refused:
+            prev -= 1
+        data = msgspec.Raw(b'"' + b"x" * self.unanswered[action_id] + b'"')
+        said = Action(id=action_id, room="score:1", kind="tap", data=data, prev=None if prev == action_id - 1 else prev)
+        edge.receive(self.session, said)
+
+    def hear(self) -> None:
+        """Read what the edge has said."""
+        if self.session is None:
+            return
+        for message in messages_in(self.session.take_output(), JSON):
+            match message:
+                case Welcome(session=name):
+                    self.name = name
+                case Ack(id=action_id):
+                    self.done(action_id)
+                case Nack(code="id_replayed"):
+                    self.done(message.id)
+                case Nack() if codes.NACKS[message.code].recovery is codes.Recovery.GIVE_UP:
+                    assert message.code == codes.ACTION_TOO_LARGE.code, message
+                    self.unanswered.pop(message.id, None)
+                    self.refused.add(message.id)
+                    assert message.id not in self.acknowledged
+                case Nack():
+                    assert message.retry_ms
+                    self.behind = True
+                case Error() | Verdict():
+                    raise AssertionError(message)
+
+    def done(self, action_id: int) -> None:
+        self.unanswered.pop(action_id, None)
+        self.acknowledged.add(action_id)
+        assert action_id not in self.refused
+
+    def lose(self) -> None:
+        """The connection is gone, with what was not read."""
+        if self.session is not None:
+            self.session.close(0)
+            self.session = None
+
+
+class ModelEdge:
+    """An edge's shell: one batch at a time is being appended."""
+
+    def __init__(self) -> None:
+        self.door: Door = a_door(verify=_verify, per_second_max=1e9)
+        self.hub = Hub([Feed("score", "score-events")], HUB, lambda _key, _partitions: 0)
+        self.batch: list[Draft] = []
+
+    def receive(self, session: Session, message: Hello | Action) -> None:
+        session.receive(JSON.encode(message), now_ms=0)
+
+
+def _verify(token: str, _now_ms: int) -> Grant:
+    everything = Patterns(["*"])
+    return Grant(token, everything, everything, 1 << 50)
+
+
+class ActionsMachine(RuleBasedStateMachine):
+    """Two edges, one log, one client for each player."""
+
+    @initialize()
+    def begin(self) -> None:
+        self.edges = [ModelEdge() for _ in range(EDGES)]
+        self.clients = {player: Client(player) for player in PLAYERS}
+        self.at: dict[str, ModelEdge] = {}
+        self.log: list[Logged] = []
+
+    @rule(player=PLAYER, edge=EDGE)
+    def come(self, player: str, edge: int) -> None:
+        client = self.clients[player]
+        client.lose()
+        self.at[player] = self.edges[edge]
+        client.connect(self.edges[edge])
+
+    @rule(player=PLAYER, edge=EDGE)
+    def come_beside_the_lost_connection(self, player: str, edge: int) -> None:
+        """The edge does not know yet that the first connection is gone."""
+        client = self.clients[player]
+        before, client.session = client.session, None
+        same = before is not None and self.at[player] is self.edges[edge]
+        self.at[player] = self.edges[edge]
+        client.connect(self.edges[edge])
+        if before is not None:
+            if same:
+                assert before.closing is codes.SESSION_REPLACED
+            before.close(0)
+
+    @rule(player=PLAYER)
+    def lose(self, player: str) -> None:
+        self.clients[player].lose()
+
+    @rule(player=PLAYER, sizes=st.lists(st.sampled_from([1, 1, 1, 200]), min_size=1, max_size=6))
+    def act(self, player: str, sizes: list[int]) -> None:
+        client = self.clients[player]
+        for size in sizes:
+            if len(client.unanswered) < 20 and player in self.at:
+                client.act(self.at[player], size)
+
+    @rule(player=PLAYER)
+    def hear(self, player: str) -> None:
+        self.clients[player].hear()
+
+    @rule(player=PLAYER)
+    def go_back(self, player: str) -> None:
+        client = self.clients[player]
+        client.hear()
+        if client.behind and client.session is not None:
+            client.resend(self.at[player])
+
+    @rule(edge=EDGE)
+    def begin_append(self, edge: int) -> None:
+        if not self.edges[edge].batch:
+            self.edges[edge].batch = self.edges[edge].door.actions.batch()
+
+    @precondition(lambda self: any(edge.batch for edge in self.edges))
+    @rule(edge=EDGE)
+    def append(self, edge: int) -> None:
+        self.settle(self.edges[edge], taken=len(self.edges[edge].batch), written=0)
+
+    @precondition(lambda self: any(edge.batch for edge in self.edges))
+    @rule(edge=EDGE, taken=st.integers(0, 10), written=st.integers(0, 10))
+    def append_in_part(self, edge: int, taken: int, written: int) -> None:
+        """The log takes some; of the others it wrote some too, which nobody was told."""
+        self.settle(self.edges[edge], taken=min(taken, len(self.edges[edge].batch)), written=written)
+
+    def settle(self, edge: ModelEdge, *, taken: int, written: int) -> None:
+        batch, edge.batch = edge.batch, []
+        for draft in batch[: taken + written]:
+            record = decode_action(draft.value)
+            self.log.append(Logged(record.player, record.session, record.id))
+            assert record.player.encode() == draft.key
+        edge.door.actions.settle(batch, taken)
+
+    @invariant()
+    def the_log_has_what_was_acknowledged(self) -> None:
+        if not hasattr(self, "log"):
+            return
+        logged = set(self.log)
+        for client in self.clients.values():
+            if client.name is None:
+                continue
+            assert {Logged(client.player, client.name, number) for number in client.acknowledged} <= logged
+
+    @invariant()
+    def first_copies_are_in_order(self) -> None:
+        for player in PLAYERS if hasattr(self, "log") else ():
+            first = list(dict.fromkeys(logged.id for logged in self.log if logged.player == player))
+            assert first == sorted(first)
+
+    @invariant()
+    def what_waits_is_bounded(self) -> None:
+        for edge in getattr(self, "edges", ()):
+            actions = edge.door.actions
+            assert 0 <= actions.waiting <= actions.limits.waiting_max
+            for numbering in actions._numberings.values():
+                assert len(numbering.waiting) <= actions.limits.span_max
+
+    def teardown(self) -> None:
+        """All is well again: everything is taken in the end, once."""
+        if not hasattr(self, "log"):
+            return
+        for player, client in self.clients.items():
+            self.come(player, 0)
+            for _ in range(50):
+                for edge in self.edges:
+                    edge.batch = edge.batch or edge.door.actions.batch()
+                    self.settle(edge, taken=len(edge.batch), written=0)
+                self.go_back(player)
+                if not client.unanswered:
+                    break
+            assert not client.unanswered
+            assert client.acknowledged | client.refused == set(range(1, client.next_id))
+        self.the_log_has_what_was_acknowledged()
+        self.first_copies_are_in_order()
+
+
+ActionsMachine.TestCase.settings = settings(max_examples=300, stateful_step_count=40, deadline=None)
+test_generated_histories = ActionsMachine.TestCase
