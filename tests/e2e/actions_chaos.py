@@ -37,9 +37,13 @@ BACKOFF = touchline.Backoff(0.2, 2.0)
 """Short, so that players meet what is just starting as well."""
 
 EDGE_REST_S = (0.5, 4.0)
-BROKER_REST_S = (2.0, 8.0)
+BROKER_REST_S = (1.0, 6.0)
 AWAY_S = (0.0, 1.5)
 """How long an edge or the broker is left alone, and how long it is away beside what its start takes."""
+
+SILENCE_S = 0.3
+"""What a player is told within it is lost, then its connection is cut: so it sends again what is in the log."""
+SILENCE_REST_S = (0.0, 0.5)
 
 SIGNALS = (signal.SIGTERM, signal.SIGKILL)
 
@@ -93,12 +97,13 @@ class Player:
 
 
 class Chaos:
-    """Restarts edges and the broker; ``restarts`` counts how often in which way."""
+    """Restarts edges and the broker, and cuts players off; ``restarts`` counts how often in which way."""
 
-    def __init__(self, broker: KafkaBroker, edges: Sequence[EdgeProcess], seed: int) -> None:
+    def __init__(self, broker: KafkaBroker, edges: Sequence[EdgeProcess], relay: Relay, seed: int) -> None:
         self.restarts: Counter[str] = Counter()
         self._broker = broker
         self._edges = edges
+        self._relay = relay
         self._random = random.Random(seed)
 
     async def reign(self, seconds: float) -> None:
@@ -107,6 +112,7 @@ class Chaos:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._restart_edges(end_s))
             group.create_task(self._restart_broker(end_s))
+            group.create_task(self._cut(end_s))
 
     async def _restart_edges(self, end_s: float) -> None:
         while time.monotonic() < end_s:
@@ -139,6 +145,11 @@ class Chaos:
             await asyncio.to_thread(self._broker.wait_started)
             kill = not kill
 
+    async def _cut(self, end_s: float) -> None:
+        while time.monotonic() < end_s:
+            await self._some_time(SILENCE_REST_S)
+            await self._relay.silence_one(SILENCE_S)
+
     async def _some_time(self, between_s: tuple[float, float]) -> None:
         await asyncio.sleep(self._random.uniform(*between_s))
 
@@ -169,6 +180,7 @@ class Played(NamedTuple):
     players: list[Player]
     live: Detector
     restarts: Counter[str]
+    cuts: int
 
 
 def token_for(player: str) -> str:
@@ -180,10 +192,10 @@ def token_for(player: str) -> str:
 async def play(scenario: Scenario, broker: KafkaBroker, edges: Sequence[EdgeProcess]) -> Played:
     """Let players act and a detector read while everything is restarted."""
     players = [Player(number) for number in range(scenario.players)]
-    chaos = Chaos(broker, edges, scenario.seed)
     live = Detector("live")
     over = asyncio.Event()
     relay = Relay([edge.port for edge in edges], random.Random(scenario.seed))
+    chaos = Chaos(broker, edges, relay, scenario.seed)
     async with asyncio.TaskGroup() as group:
         reading = group.create_task(live.read(broker.address))
         async with relay.running():
@@ -197,7 +209,7 @@ async def play(scenario: Scenario, broker: KafkaBroker, edges: Sequence[EdgeProc
                 over.set()
         await say_the_end(broker.address)
         await reading
-    return Played(players, live, chaos.restarts)
+    return Played(players, live, chaos.restarts, relay.cuts)
 
 
 async def say_the_end(address: str) -> None:

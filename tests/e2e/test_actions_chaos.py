@@ -21,7 +21,7 @@ from touchline_loadtest.action_log import read_actions
 from touchline_protocol.actions import ActionRecord
 
 PLAYERS = int(os.environ.get("E2E_PLAYERS", "20"))
-SECONDS = float(os.environ.get("E2E_SECONDS", "10"))
+SECONDS = float(os.environ.get("E2E_SECONDS", "6"))
 MINUTES_MAX = 15
 
 CONFIG = f"""
@@ -59,6 +59,7 @@ async def test_what_is_acknowledged_is_in_the_log_and_read_once(
     with capsys.disabled():
         sys.stdout.write(f"\n{_summary(played, records, later)}\n")
 
+    assert {"edge SIGTERM", "edge SIGKILL"} < set(played.restarts), "nothing happened"
     assert [why for player in played.players for why in player.unexpected] == []
     logged = _first_copies(records)
     for player in played.players:
@@ -102,5 +103,6 @@ def _summary(played: Played, records: Sequence[ActionRecord], later: Detector) -
         "handed out later": len(later.found),
         "copies dropped later": later.copies,
         **played.restarts,
+        "players cut off": played.cuts,
     }
     return "\n".join(f"{name:24}{number:>8,}" for name, number in lines.items())
