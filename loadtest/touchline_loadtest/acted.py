@@ -20,11 +20,12 @@ COMPACTED = {"cleanup.policy": "compact"}
 
 
 class Acted(NamedTuple):
-    """``actions`` and ``verdicts`` are the names of topics at the broker with the address ``kafka``."""
+    """``events``, ``actions`` and ``verdicts`` are the names of topics at the broker with the address ``kafka``."""
 
     server: Server
     players: Players
     kafka: str
+    events: str
     actions: str
     verdicts: str
 
@@ -50,7 +51,7 @@ async def touchline_acted(
         async with touchline_fed(bench, variables=settings | dict(variables or {})) as fed:
             players = Players(fed.port, secret, ROOM, data_bytes)
             try:
-                yield Acted(fed.server, players, bench.kafka, actions.name, verdicts.name)
+                yield Acted(fed.server, players, bench.kafka, fed.topic, actions.name, verdicts.name)
             finally:
                 await players.close()
 

@@ -16,11 +16,12 @@ SQLITE_TOPIC = "match-events"
 
 
 class Fed(NamedTuple):
-    """``how`` is a sentence's beginning that says which way it is."""
+    """``topic`` is that of `kafka.FEED`; ``how`` is a sentence's beginning that says which way events come in."""
 
     server: Server
     port: int
     control_port: int
+    topic: str
     publish: Publish
     how: str
 
@@ -40,13 +41,13 @@ async def touchline_fed(
     """
     async with contextlib.AsyncExitStack() as stack:
         if bench.kafka is None:
-            settings = feed_settings(SQLITE_TOPIC, key_field)
+            name, settings = SQLITE_TOPIC, feed_settings(SQLITE_TOPIC, key_field)
             how = "events are published over HTTP, as no broker was named with --kafka"
         else:
             topic = await stack.enter_async_context(new_topic(bench.kafka, partitions, key_field))
-            log, settings = topic.log, topic.variables
+            name, log, settings = topic.name, topic.log, topic.variables
             how = "events are published into Kafka, whose broker shares the clients' core"
         serving = touchline_serve(bench.cores.server, log=log, variables={**settings, **(variables or {})})
         server, port, control_port = await stack.enter_async_context(serving)
-        way_in = over_http(control_port) if bench.kafka is None else into_kafka(bench.kafka, topic.name)
-        yield Fed(server, port, control_port, await stack.enter_async_context(way_in), how)
+        way_in = over_http(control_port) if bench.kafka is None else into_kafka(bench.kafka, name)
+        yield Fed(server, port, control_port, name, await stack.enter_async_context(way_in), how)

@@ -5,6 +5,7 @@ They live in the measuring process: to make an action and to read its ack costs 
 
 import asyncio
 import time
+from collections.abc import Sequence
 from random import Random
 
 import jwt
@@ -76,11 +77,6 @@ class Players:
         return sum(player.acting.acked for player in self.all)
 
     @property
-    def unacked(self) -> int:
-        """Actions that were not."""
-        return sum(player.acting.unacked for player in self.all)
-
-    @property
     def latencies_ns(self) -> list[int]:
         """From an action to its ack, of all since `forget`."""
         return [latency for player in self.all for latency in player.acting.latencies_ns]
@@ -138,25 +134,29 @@ class Players:
         Raises:
             CrowdFailed: that took too long, or a player was lost.
         """
-        deadline_s = time.monotonic() + ANSWER_TIMEOUT_S
-        while self.unacked:
-            self.raise_if_lost()
-            if time.monotonic() > deadline_s:
-                raise CrowdFailed(f"{self.unacked} actions were not answered in {ANSWER_TIMEOUT_S:g} s")
-            await asyncio.sleep(POLL_S)
-
-    def raise_if_lost(self) -> None:
-        """Whether all are still there.
-
-        Raises:
-            CrowdFailed: they are not.
-        """
-        lost = [player.lost for player in self.all if player.lost is not None]
-        if lost:
-            raise CrowdFailed(f"{len(lost)} players were lost, the first one since {lost[0]}")
+        await until_answered(self.all)
 
     async def close(self) -> None:
         """Leave."""
         for player in self.all:
             player.vanish()
         await asyncio.gather(*(player.gone.wait() for player in self.all))
+
+
+async def until_answered(players: Sequence[Player]) -> None:
+    """Wait until every action of some players is acknowledged.
+
+    Raises:
+        CrowdFailed: that took too long, or one of them was lost.
+    """
+    deadline_s = time.monotonic() + ANSWER_TIMEOUT_S
+    while True:
+        lost = [player.lost for player in players if player.lost is not None]
+        if lost:
+            raise CrowdFailed(f"{len(lost)} players were lost, the first one since {lost[0]}")
+        unacked = sum(player.acting.unacked for player in players)
+        if not unacked:
+            return
+        if time.monotonic() > deadline_s:
+            raise CrowdFailed(f"{unacked} actions were not answered in {ANSWER_TIMEOUT_S:g} s")
+        await asyncio.sleep(POLL_S)

@@ -25,6 +25,7 @@ from .scenarios import (
     spread,
     throughput,
     unwatched,
+    verdict_latency,
 )
 
 MODULES = (
@@ -40,10 +41,11 @@ MODULES = (
     kafka_latency,
     actions,
     action_latency,
+    verdict_latency,
     season,
     compression,
 )
-NEED_KAFKA = (action_latency, actions, kafka_latency, many_rooms)
+NEED_KAFKA = (action_latency, actions, kafka_latency, many_rooms, verdict_latency)
 
 SCALED = ("clients", "rooms", "records")
 """Sizes whose names begin so are what ``--scale`` multiplies."""

@@ -90,7 +90,7 @@ class Player:
     async def _act(self, client: touchline.Client, number: int) -> None:
         try:
             await client.act(ROOM, "tap", {"number": number})
-        except touchline.TouchlineError as error:
+        except touchline.errors.TouchlineError as error:
             self.unexpected.append(f"{self.name}, action {number}: {error!r}")
         else:
             self.acked.append(number)
