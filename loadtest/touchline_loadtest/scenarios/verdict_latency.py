@@ -78,7 +78,8 @@ async def _cheatwatch(bench: Bench, acted: Acted) -> AsyncIterator[None]:
         rules.write_text(RULES.format(feed=FEED, events=acted.events, allowed=ALLOWED), encoding="utf-8")
         arguments = ["touchline_cheatwatch", "watch", "--log", f"kafka://{acted.kafka}", "--rules", str(rules)]
         topics = ["--actions-topic", acted.actions, "--verdicts-topic", acted.verdicts]
-        async with running([*arguments, *topics, "--json"], bench.cores.clients, {}):
+        group = ["--group", acted.actions]  # no real one's: it would get some of the partitions
+        async with running([*arguments, *topics, *group, "--json"], bench.cores.clients, {}):
             yield
 
 
