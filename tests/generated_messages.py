@@ -3,20 +3,27 @@
 from typing import Any
 
 from hypothesis import strategies as st
+from msgspec import Raw
 
 from touchline_protocol.messages import (
+    Ack,
+    Action,
     Beat,
     Error,
     Event,
     Goaway,
     Hello,
     Limits,
+    Nack,
+    Refresh,
+    Refreshed,
     RoomRequest,
     Skipped,
     Subscribe,
     Subscribed,
     Unsubscribe,
     Unsubscribed,
+    Verdict,
     Welcome,
 )
 
@@ -24,6 +31,10 @@ integers_64_bits = st.integers(-(2**63), 2**64 - 1)
 text = st.text(st.characters(codec="utf-8"))
 offsets = st.integers(-1, 2**63 - 1)
 request_ids = st.none() | st.integers(0, 2**53 - 1)
+action_ids = st.integers(1, 2**53 - 1)
+session_names = st.from_regex(r"[A-Za-z0-9_-]{1,64}", fullmatch=True)
+action_kinds = st.from_regex(r"[A-Za-z0-9_.-]{1,64}", fullmatch=True)
+tokens = st.text(st.characters(codec="utf-8"), min_size=1, max_size=100)
 
 
 def json_of(scalars: st.SearchStrategy[Any], keys: st.SearchStrategy[str]) -> st.SearchStrategy[Any]:
@@ -48,8 +59,15 @@ events = st.builds(
     data=plain_values,
     key=st.none() | text,
 )
+NO_DATA = Action(id=1, room="", kind="tap").data  # only this object is left out when it is written
+DATA_OF_ANY_CODEC = Raw(b"7")  # as JSON 7, as msgpack 55
 client_messages = st.one_of(
-    st.builds(Hello, agent=st.none() | st.text(st.characters(codec="utf-8"), max_size=128)),
+    st.builds(
+        Hello,
+        token=st.none() | tokens,
+        session=st.none() | session_names,
+        agent=st.none() | st.text(st.characters(codec="utf-8"), max_size=128),
+    ),
     st.builds(
         Subscribe,
         rooms=st.lists(
@@ -67,6 +85,15 @@ client_messages = st.one_of(
         id=request_ids,
     ),
     st.builds(Unsubscribe, rooms=st.lists(text, min_size=1, max_size=4), id=request_ids),
+    st.builds(
+        Action,
+        id=action_ids,
+        room=text,
+        kind=action_kinds,
+        data=st.sampled_from([NO_DATA, DATA_OF_ANY_CODEC]),
+        prev=request_ids,
+    ),
+    st.builds(Refresh, token=tokens, id=request_ids),
 )
 server_messages = st.one_of(
     st.builds(
@@ -74,8 +101,17 @@ server_messages = st.one_of(
         session=text,
         edge=text,
         heartbeat_ms=integers_64_bits,
-        limits=st.builds(Limits, message_bytes_max=integers_64_bits, rooms_max=integers_64_bits),
+        limits=st.builds(
+            Limits,
+            message_bytes_max=integers_64_bits,
+            rooms_max=integers_64_bits,
+            action_bytes_max=integers_64_bits,
+            actions_unacked_max=integers_64_bits,
+        ),
         time=integers_64_bits,
+        player=st.none() | text,
+        expires=st.none() | integers_64_bits,
+        last_action=integers_64_bits,
     ),
     st.builds(
         Subscribed,
@@ -90,6 +126,15 @@ server_messages = st.one_of(
     st.builds(Unsubscribed, room=text, id=request_ids),
     events,
     st.builds(Skipped, room=text, from_=offsets, to=offsets, count=offsets),
+    st.builds(Refreshed, expires=integers_64_bits, id=request_ids),
+    st.builds(Ack, id=integers_64_bits),
+    st.builds(Nack, id=integers_64_bits, code=text, message=text, retry_ms=st.none() | integers_64_bits),
+    st.builds(
+        Verdict,
+        kind=st.sampled_from(["warn", "mute", "ban", "pardon"]),
+        reason=text,
+        until=st.none() | integers_64_bits,
+    ),
     st.builds(Error, code=text, message=text, room=st.none() | text, id=request_ids),
     st.builds(Goaway, reconnect_ms=integers_64_bits, reason=text),
     st.just(Beat()),

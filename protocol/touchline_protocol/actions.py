@@ -6,15 +6,17 @@ value. The same action can be in the log more than once: (player, session, id) s
 `limits.ACTION_RESEND_S_MAX` apart, with what an append takes.
 """
 
+import json
 import math
 from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 
-from .codecs import Codec
+from .codecs import Codec, integer
 from .errors import BadRecord
 from .limits import JSON_DEPTH_MAX
+from .messages import ActionId, ActionKind, SessionName
 from .records import check_json
 from .rooms import is_room_id
 
@@ -29,10 +31,10 @@ class ActionRecord(msgspec.Struct, frozen=True):
 
     player: str
     room: str
-    kind: str
+    kind: ActionKind
     data: msgspec.Raw
-    session: str
-    id: int
+    session: SessionName
+    id: ActionId
     received_ms: int
     edge: str
 
@@ -87,11 +89,23 @@ def decode_action(value: bytes | None) -> ActionRecord:
         BadRecord: it is none of an action.
     """
     if value is None:
-        raise BadRecord("null_action", "the record has no value, so it is no action")
+        raise BadRecord("bad_action", "the record has no value, so it is no action")
     try:
-        return _DECODER.decode(value)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        action = _DECODER.decode(value)
+        check_json(bytes(action.data))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, BadRecord) as error:
         raise BadRecord("bad_action", f"the record's value is no action: {error}") from None
+    if not is_player(action.player):
+        raise BadRecord("bad_action", f"the record's value is no action: {action.player[:80]!r} can be no player's id")
+    return action
+
+
+def read_data(action: ActionRecord) -> Any:
+    """The action's data as Python has it. Numbers that a float cannot hold become infinite, as in a browser."""
+    try:
+        return msgspec.json.decode(action.data)
+    except msgspec.DecodeError:  # a number in it is beyond msgspec, not beyond JSON
+        return json.loads(bytes(action.data), parse_int=integer)
 
 
 def _json_of_msgpack(data: bytes) -> bytes:

@@ -15,7 +15,7 @@ import msgspec
 from . import codes
 from .errors import BadMessage
 from .frames import OP_BINARY, OP_TEXT, frame
-from .messages import ClientMessage, Message, ServerMessage
+from .messages import Action, ActionId, ClientMessage, Message, ServerMessage
 
 CodecName = Literal["json", "msgpack"]
 
@@ -26,6 +26,7 @@ class _Envelope(msgspec.Struct):
     """The least that a message has: read where the whole could not be."""
 
     type: str
+    id: Any = None
 
 
 class Codec:
@@ -107,7 +108,7 @@ class Codec:
                 raise
             # An event's data may hold a number or a surrogate that msgspec refuses and JSON allows: look with json.
             try:
-                message = msgspec.convert(json.loads(payload.decode(), parse_int=_integer), ServerMessage)
+                message = msgspec.convert(json.loads(payload.decode(), parse_int=integer), ServerMessage)
             except (ValueError, RecursionError, msgspec.ValidationError):
                 message = None  # type: ignore[assignment]
             if message is None:
@@ -125,14 +126,25 @@ class Codec:
     def _why(self, payload: bytes, error: msgspec.ValidationError) -> BadMessage:
         """Tell a message of an unknown type from one of a known type with a wrong field."""
         try:
-            kind = self._envelope_decoder.decode(payload).type
+            envelope = self._envelope_decoder.decode(payload)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return BadMessage(
                 codes.BAD_MESSAGE.code, 'a message is an object with its "type", as {"type":"hello"}: ' + str(error)
             )
+        kind = envelope.type
         if str(error).endswith("at `$.type`"):
             return BadMessage(codes.UNKNOWN_TYPE.code, f"there is no message of type {kind[:40]!r}")
-        return BadMessage(codes.BAD_MESSAGE.code, f"{kind[:40]}: {error}")
+        is_action = kind == Action.__struct_config__.tag and _is_action_id(envelope.id)
+        action_id = envelope.id if is_action else None
+        return BadMessage(codes.BAD_MESSAGE.code, f"{kind[:40]}: {error}", action_id)
+
+
+def _is_action_id(value: object) -> bool:
+    try:
+        msgspec.convert(value, ActionId)
+    except msgspec.ValidationError:
+        return False
+    return True
 
 
 def _msgpack_of_json(json_value: bytes, encoder: Any) -> bytes:
@@ -142,7 +154,7 @@ def _msgpack_of_json(json_value: bytes, encoder: Any) -> bytes:
         return encoder.encode(_tamed(json.loads(json_value, parse_int=_number)))  # type: ignore[no-any-return]
 
 
-def _integer(digits: str) -> int | float:
+def integer(digits: str) -> int | float:
     """A JSON integer of any length; where Python refuses it for that (from 4,301 digits on), the nearest float."""
     try:
         return int(digits)

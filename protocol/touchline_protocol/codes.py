@@ -107,6 +107,7 @@ ERRORS: dict[str, ErrorCode] = {
 """The codes of `error` messages."""
 
 NOT_SIGNED_IN = ErrorCode("not_signed_in", Recovery.GIVE_UP, "The connection has no token, so it is no player's.")
+ACTION_MALFORMED = ErrorCode("action_malformed", Recovery.GIVE_UP, "A field of the action has a wrong value.")
 ACTION_FORBIDDEN = ErrorCode("action_forbidden", Recovery.GIVE_UP, "The token does not let the player act in the room.")
 ACTION_BAD_ROOM = ErrorCode("action_bad_room", Recovery.GIVE_UP, "The room's name is none, or its feed is not carried.")
 ACTION_TOO_LARGE = ErrorCode(
@@ -137,6 +138,7 @@ NACKS: dict[str, ErrorCode] = {
     nack.code: nack
     for nack in (
         NOT_SIGNED_IN,
+        ACTION_MALFORMED,
         ACTION_FORBIDDEN,
         ACTION_BAD_ROOM,
         ACTION_TOO_LARGE,

@@ -6,7 +6,7 @@
     ├── PeerError            the other side of a connection sent something that the protocol does not allow
     │   ├── BadMessage       a message that is no message of the protocol
     │   └── BadRoom          a room name that is no room name
-    └── BadRecord            a record in the log that cannot be made into an event: its producer's fault
+    └── BadRecord            a record in the log that is not what its topic is for: its producer's fault
 
 Our own mistakes are no TouchlineError: they are AssertionError, TypeError and the like, and end in a traceback.
 The message of each is one sentence for a person, saying what was wrong and what to do about it.
@@ -32,12 +32,14 @@ class PeerError(TouchlineError):
 class BadMessage(PeerError):
     """Bytes that are no message of the protocol, or a message of an unknown type.
 
-    ``code`` is the code of `touchline_protocol.codes` to answer with.
+    ``code`` is the code of `touchline_protocol.codes` to answer with. ``action_id`` is that of an action whose other
+    fields are wrong.
     """
 
-    def __init__(self, code: str, message: str) -> None:
+    def __init__(self, code: str, message: str, action_id: int | None = None) -> None:
         super().__init__(message)
         self.code = code
+        self.action_id = action_id
 
 
 class BadRoom(PeerError):
@@ -45,9 +47,10 @@ class BadRoom(PeerError):
 
 
 class BadRecord(TouchlineError):
-    """A record that cannot be made into an event.
+    """A record that cannot be made into an event, an action or a verdict, or data that can be in none.
 
-    ``reason`` is one word for metrics and logs: see `touchline_protocol.records.REASONS`.
+    ``reason`` is one word for metrics and logs: see `touchline_protocol.records.REASONS`; for other records it is
+    ``bad_action``, ``bad_verdict`` or ``bad_player``.
     """
 
     def __init__(self, reason: str, message: str) -> None:

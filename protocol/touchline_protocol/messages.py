@@ -36,13 +36,17 @@ Token: TypeAlias = Annotated[str, Meta(min_length=1, max_length=TOKEN_CHARS_MAX)
 """A JWT (RFC 7519), as it is."""
 
 SessionName: TypeAlias = Annotated[
-    str, Meta(min_length=1, max_length=SESSION_NAME_CHARS_MAX, pattern=r"\A[A-Za-z0-9_-]*\Z")
+    str, Meta(min_length=1, max_length=SESSION_NAME_CHARS_MAX, pattern=r"^[A-Za-z0-9_-]+$(?!\n)")
 ]
-"""What actions are numbered within. A client that comes back hands in the name that it was given."""
+"""What actions are numbered within. A client that comes back hands in the name that it was given.
+
+The pattern means the same in Python, where ``$`` is also before a newline at the end, and in JSON Schema's dialect.
+"""
 
 ActionKind: TypeAlias = Annotated[
-    str, Meta(min_length=1, max_length=ACTION_KIND_CHARS_MAX, pattern=r"\A[A-Za-z0-9_.-]*\Z")
+    str, Meta(min_length=1, max_length=ACTION_KIND_CHARS_MAX, pattern=r"^[A-Za-z0-9_.-]+$(?!\n)")
 ]
+"""What was done, as ``tap``. What kinds there are is between those who send them and those who read them."""
 
 VerdictKind: TypeAlias = Literal["warn", "mute", "ban", "pardon"]
 """What follows for the player: nothing yet; actions refused; no connection; nothing any more."""
@@ -115,7 +119,7 @@ class Refresh(Message, tag="refresh", frozen=True):
 # What a server sends.
 
 
-class Limits(Struct, frozen=True):
+class Limits(Struct, frozen=True, omit_defaults=True):
     """What this edge allows a connection. ``actions_unacked_max``: actions that are not answered yet; 0 takes none."""
 
     message_bytes_max: int

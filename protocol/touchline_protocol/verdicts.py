@@ -59,7 +59,7 @@ def decode_verdict(key: bytes | None, value: bytes | None) -> tuple[str, Verdict
         player = ""
     if not is_player(player):
         raise BadRecord("bad_player", f"the record's key is no player's id: {(key or b'')[:80]!r}")
-    if value is None:
+    if value is None or value.strip() == b"null":
         return player, _PARDON
     try:
         return player, _DECODER.decode(value)

@@ -43,6 +43,7 @@ from touchline_server.log.open_log import make_log
 from touchline_server.log.publish import append_events
 from touchline_server.log_uses import LogActions, LogReplays
 from touchline_server.publishing import NewEvent, Placed
+from touchline_server.schemas import ActionSchemas
 
 PENDING_BYTES_MAX = 16 << 20
 """Of events that were read and not yet written out. Beyond it the log is left to wait: it holds them for nothing."""
@@ -288,6 +289,6 @@ def make_door(settings: Settings, verifier: Verifier | None) -> Door:
         waiting_max=acting.waiting_max,
         retry_ms=acting.retry_ms,
     )
-    actions = Actions(players, settings.feeds.keys(), limits, lambda _feed, _kind, _data: None)
+    actions = Actions(players, settings.feeds.keys(), limits, ActionSchemas(settings.feeds).check)
     verify = None if verifier is None else verifier.verify
     return Door(verify, players, actions, token_needed=settings.auth.mode == "token")

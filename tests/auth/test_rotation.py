@@ -92,6 +92,15 @@ async def test_made_up_names_do_not_make_us_hammer_the_issuer(issuer: Issuer) ->
         assert loop.time() - begin >= 0.4
 
 
+async def test_one_token_with_an_unknown_name_is_one_look(issuer: Issuer) -> None:
+    issuer.publish(jwks(old=OLD))
+    async with started(issuer.url) as verifier:
+        assert answer(verifier, signed(OLD, "made up")) == "token_key_unknown"
+        await until(lambda: issuer.asked == 2, "the issuer is asked again")
+        await asyncio.sleep(0.1)  # nothing tells of what does not come; there is room for ten looks
+        assert issuer.asked == 2
+
+
 async def test_an_issuer_that_is_away_at_start_is_a_problem_until_it_is_back(
     issuer: Issuer, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -131,6 +140,24 @@ async def test_an_issuer_that_does_not_answer_does_not_hold_up_the_start(
     issuer.answer = None
     async with started(issuer.url) as verifier:
         assert "did not answer within 0.05 s" in verifier.problems["auth.jwks"]
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        b"\x00\xff\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\n{}",
+        b"HTTP/1.1 99999 \r\n\r\n",
+    ],
+)
+async def test_an_issuer_that_talks_nonsense_is_a_problem_until_it_stops(issuer: Issuer, garbage: bytes) -> None:
+    issuer.answer = garbage
+    async with started(issuer.url, refresh_s=0.02) as verifier:
+        assert issuer.url in verifier.problems["auth.jwks"]
+        issuer.publish(jwks(old=OLD))
+        await until(lambda: answer(verifier, signed(OLD, "old")) == "alice", "the keys are read")
 
 
 async def test_a_redirect_is_not_followed(issuer: Issuer) -> None:

@@ -171,6 +171,7 @@ def test_a_key_in_the_token_itself_is_not_used(by_all: Verifier) -> None:
         forged(b"\xff\xfe", claims()),
         forged_hs256(HASHED, {"alg": "HS256", "crit": ["exp"], "exp": 1}),
         forged_hs256(HASHED, {"alg": "HS256", "crit": []}),
+        forged_hs256(HASHED, {"alg": "HS256", "crit": ["b64"], "b64": True}),
         forged_hs256(HASHED, {"alg": "HS256", "b64": False}),
         forged_hs256(HASHED, {"alg": "HS256", "b64": False, "crit": ["b64"]}),
     ],

@@ -8,7 +8,7 @@ import pytest
 from touchline_protocol.version import __version__
 from touchline_server.cli.app import run
 
-COMMANDS = ["serve", "demo", "publish", "tail", "replay", "simulate", "topics"]
+COMMANDS = ["serve", "demo", "publish", "tail", "replay", "simulate", "topics", "token"]
 
 
 @pytest.mark.parametrize("args", [[], ["-h"], ["--help"]])

@@ -166,6 +166,39 @@ def test_a_server_does_not_take_what_only_servers_send(message: bytes) -> None:
     assert caught.value.code == "unknown_type"
 
 
+BAD_ACTIONS = [
+    ({"id": "1"}, "Expected `int`, got `str` - at `$.id`"),
+    ({"id": 0}, "Expected `int` >= 1 - at `$.id`"),
+    ({"id": 2**53}, "Expected `int` <= 9007199254740991 - at `$.id`"),
+    ({"room": 1}, "Expected `str`, got `int` - at `$.room`"),
+    ({"kind": ""}, "Expected `str` of length >= 1 - at `$.kind`"),
+    ({"kind": "a" * 65}, "Expected `str` of length <= 64 - at `$.kind`"),
+    ({"kind": "a b"}, "Expected `str` matching regex"),
+    ({"kind": "tap\n"}, "Expected `str` matching regex"),
+    ({"kind": "täp"}, "Expected `str` matching regex"),
+    ({"prev": -1}, "Expected `int` >= 0 - at `$.prev`"),
+]
+
+
+@ANY_CODEC
+@pytest.mark.parametrize(("wrong", "words"), BAD_ACTIONS)
+def test_what_is_wrong_with_an_action_is_told_in_both_codecs(codec: Codec, wrong: dict[str, Any], words: str) -> None:
+    message = {"type": "action", "id": 1, "room": "match:1", "kind": "tap", "data": {"x": 1}}
+    written = bytes(memoryview(codec.value(json.dumps(message | wrong).encode())))
+    with pytest.raises(BadMessage) as caught:
+        codec.decode_client(written)
+    assert caught.value.code == "bad_message"
+    assert str(caught.value).startswith(f"action: {words}")
+
+
+@ANY_CODEC
+@pytest.mark.parametrize("name", ["", "a" * 65, "a b", "a\n", "\na", "a.b", "ä"])
+def test_a_session_name_is_plain(codec: Codec, name: str) -> None:
+    written = bytes(memoryview(codec.value(json.dumps({"type": "hello", "session": name}).encode())))
+    with pytest.raises(BadMessage, match=r"hello: .* - at `\$\.session`"):
+        codec.decode_client(written)
+
+
 def test_what_is_wrong_is_told_in_words_and_where() -> None:
     with pytest.raises(BadMessage, match=r"^subscribe: .*\$\.rooms\[0\]\.last"):
         JSON.decode_client(b'{"type":"subscribe","rooms":[{"room":"a:b","last":-1}]}')

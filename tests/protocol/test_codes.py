@@ -6,19 +6,20 @@ import pytest
 from websockets.frames import CloseCode as Rfc6455
 
 from touchline_protocol import codes
-from touchline_protocol.codes import CLOSES, ERRORS, CloseCode, ErrorCode, Recovery, recovery_of_close
+from touchline_protocol.codes import CLOSES, ERRORS, NACKS, CloseCode, ErrorCode, Recovery, recovery_of_close
 
 
 def test_every_code_of_the_module_is_in_its_table_under_its_own_name() -> None:
     named = [value for value in vars(codes).values() if isinstance(value, ErrorCode | CloseCode)]
-    assert [code for code in named if isinstance(code, ErrorCode)] == list(ERRORS.values())
+    assert [code for code in named if isinstance(code, ErrorCode)] == [*ERRORS.values(), *NACKS.values()]
     assert [code for code in named if isinstance(code, CloseCode)] == list(CLOSES.values())
     assert all(ERRORS[error.code] is getattr(codes, error.code.upper()) for error in ERRORS.values())
+    assert all(NACKS[nack.code] is getattr(codes, nack.code.upper()) for nack in NACKS.values())
     assert all(CLOSES[close.code] is getattr(codes, close.name.upper()) for close in CLOSES.values())
 
 
 def test_names_are_unique_and_plain() -> None:
-    names = [*ERRORS, *(close.name for close in CLOSES.values())]
+    names = [*ERRORS, *NACKS, *(close.name for close in CLOSES.values())]
     assert len(set(names)) == len(names)
     assert all(re.fullmatch("[a-z]+(_[a-z]+)*", name) for name in names)
 

@@ -9,22 +9,30 @@ import pytest
 
 from event_source import EventSourceParser
 from touchline_protocol import codes, limits
+from touchline_protocol.actions import ActionRecord, decode_action, encode_action
 from touchline_protocol.codecs import BY_SUBPROTOCOL, JSON
 from touchline_protocol.fan_out import DEFLATE_BYTES_MIN, EVENT_STREAM
 from touchline_protocol.messages import (
+    Ack,
+    Action,
     Beat,
     ClientMessage,
     Event,
     Goaway,
+    Hello,
     Limits,
     Message,
+    Nack,
     RoomRequest,
     ServerMessage,
     Skipped,
     Subscribe,
     Subscribed,
+    VerdictKind,
+    Welcome,
 )
 from touchline_protocol.records import REASONS
+from touchline_protocol.verdicts import VerdictRecord, decode_verdict, encode_verdict
 from touchline_server.edge import event_stream
 
 PROTOCOL = Path(__file__).parents[2] / "protocol"
@@ -55,6 +63,22 @@ def test_the_errors_are_those_of_the_code() -> None:
     assert table == [[f"`{error.code}`", error.recovery.value, error.meaning] for error in codes.ERRORS.values()]
 
 
+def test_the_nacks_are_those_of_the_code() -> None:
+    [table] = tables(section("Nacks"))
+    assert table == [[f"`{nack.code}`", nack.recovery.value, nack.meaning] for nack in codes.NACKS.values()]
+
+
+def test_what_to_do_after_a_nack_is_said_for_every_recovery() -> None:
+    rows = [row[0] for row in tables(section("Acting"))[0]]
+    said = {recovery for recovery in codes.Recovery if f"`nack`, {recovery.value}" in rows}
+    assert said == {nack.recovery for nack in codes.NACKS.values()}
+
+
+def test_every_kind_of_verdict_is_described() -> None:
+    [table] = tables(section("Verdicts"))
+    assert [row[0].strip("`") for row in table] == list(get_args(VerdictKind))
+
+
 def test_the_closes_are_those_of_the_code() -> None:
     [table] = tables(section("Closes"))
     assert table == [
@@ -75,6 +99,17 @@ def test_the_limits_are_those_of_the_code() -> None:
 def test_the_reasons_for_bad_records_are_those_of_the_code() -> None:
     table = tables(section("Kafka records"))[-1]
     assert {row[0].strip("`"): row[1] for row in table} == REASONS
+
+
+@pytest.mark.parametrize(("title", "kind"), [("Player actions", ActionRecord), ("Cheat verdicts", VerdictRecord)])
+def test_the_fields_of_a_record_are_those_of_its_struct(title: str, kind: Any) -> None:
+    assert fields_in(tables(section(title))[0]) == fields_of(kind)
+
+
+def test_the_example_of_a_record_is_written_as_we_write_it() -> None:
+    [[action], [verdict]] = [block.encode().splitlines() for block in map("\n".join, blocks("record"))]
+    assert encode_action(decode_action(action)) == action
+    assert encode_verdict(decode_verdict(b"ada", verdict)[1]) == verdict
 
 
 def test_the_subprotocols_are_those_of_the_code() -> None:
@@ -144,14 +179,16 @@ def test_the_example_of_a_stream_is_written_as_we_write_it() -> None:
 def test_what_a_stream_carries_is_what_the_table_says() -> None:
     rows = tables(section("Server-sent events"))[1]
     named = set(re.findall(r"`(\w+)`", " ".join(row[0] for row in rows))) & set(KINDS)
-    assert named == {kind.__struct_config__.tag for kind in get_args(ServerMessage)} - {"welcome", "unsubscribed"}
+    assert named == {kind.__struct_config__.tag for kind in get_args(ServerMessage)} - {
+        *("welcome", "unsubscribed", "refreshed", "ack", "nack")
+    }
 
 
 def test_the_refusals_of_a_stream_name_codes_that_there_are() -> None:
     rows = tables(section("Server-sent events"))[2]
     of_http_alone = {"`origin_refused`", "`method_not_allowed`"}
-    assert {row[1] for row in rows} - of_http_alone <= {f"`{code}`" for code in codes.ERRORS}
-    assert {row[0] for row in rows} == {"400", "403", "404", "405", "503"}
+    assert {row[1].split()[0] for row in rows} - of_http_alone <= {f"`{code}`" for code in codes.ERRORS}
+    assert {row[0] for row in rows} == {"400", "401", "403", "404", "405", "503"}
 
 
 def test_from_how_many_bytes_on_messages_are_compressed_is_said() -> None:
@@ -209,6 +246,62 @@ def test_the_session_by_hand_goes_by_the_rules() -> None:
             room.take(received)
     assert resumed == 1
     assert (room.epoch, room.cursor, room.state) == ("Lq9-0", 0, {"score": {"home": 0, "away": 0}})
+
+
+class Player:
+    """A client that acts by the rules of the section "Acting", and does nothing else."""
+
+    def __init__(self) -> None:
+        self.session: str | None = None
+        self.next_id = 1
+        self.unanswered: dict[int, Action] = {}
+        self.refused: set[int] = set()
+        self.to_send_again: list[int] = []
+
+    def send(self, message: Hello | Action) -> None:
+        """Make sure that the rules let it send ``message`` now."""
+        if isinstance(message, Hello):
+            assert message.session == self.session
+            self.to_send_again = sorted(self.unanswered)
+        elif self.to_send_again:
+            assert message.id == self.to_send_again.pop(0)
+            assert message == msgspec.structs.replace(self.unanswered[message.id], prev=self._prev(message.id))
+        else:
+            assert (message.id, message.prev) == (self.next_id, self._prev(message.id))
+            self.unanswered[message.id] = message
+            self.next_id += 1
+
+    def take(self, message: ServerMessage) -> None:
+        """Go by the table."""
+        match message:
+            case Welcome():
+                assert self.session in (None, message.session)
+                self.session = message.session
+            case Ack():
+                del self.unanswered[message.id]
+            case Nack() if codes.NACKS[message.code].recovery is codes.Recovery.GIVE_UP:
+                del self.unanswered[message.id]
+                self.refused.add(message.id)
+            case Nack():
+                assert message.retry_ms is not None
+                self.to_send_again = sorted(self.unanswered)
+
+    def _prev(self, action_id: int) -> int | None:
+        newest = max(set(range(action_id)) - self.refused)
+        return None if newest == action_id - 1 else newest
+
+
+def test_acting_by_hand_goes_by_the_rules() -> None:
+    """Ids without holes, and all that is not answered is sent again in order, with what the client knows by then."""
+    player = Player()
+    for line in section("Acting by hand").splitlines():
+        if line.startswith("> "):
+            sent = JSON.decode_client(line[2:].encode())
+            assert isinstance(sent, Hello | Action)
+            player.send(sent)
+        elif line.startswith("< "):
+            player.take(JSON.decode_server(line[2:].encode()))
+    assert (player.next_id, player.unanswered, player.refused) == (6, {}, {3, 5})
 
 
 def test_every_file_of_vectors_is_described_and_every_one_described_is_there() -> None:

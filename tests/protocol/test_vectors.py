@@ -9,14 +9,16 @@ import pytest
 
 from event_source import EventSourceParser
 from touchline_protocol import codes
-from touchline_protocol.codecs import JSON, MSGPACK
+from touchline_protocol.actions import action_headers, decode_action, encode_action, json_data
+from touchline_protocol.codecs import JSON, MSGPACK, Codec
 from touchline_protocol.cursor import Cursor
 from touchline_protocol.errors import BadMessage, BadRecord, BadRoom, PeerError
 from touchline_protocol.fan_out import EVENT_STREAM
 from touchline_protocol.frames import close_frame, frame, payload_of
-from touchline_protocol.messages import ClientMessage, Message, ServerMessage
+from touchline_protocol.messages import Action, ClientMessage, Message, ServerMessage
 from touchline_protocol.records import REASONS, parse_record
 from touchline_protocol.rooms import split_room
+from touchline_protocol.verdicts import VerdictRecord, decode_verdict
 
 FOLDER = Path(__file__).parents[2] / "protocol" / "vectors"
 MESSAGE_FILES = sorted(FOLDER.glob("message-*.json"))
@@ -37,9 +39,13 @@ def cases(files: list[Path], part: str) -> list[Any]:
     ]
 
 
-def struct_of(sent_by: str, message: Any) -> ClientMessage | ServerMessage:
-    """The struct for a vector's message."""
+def struct_of(sent_by: str, message: Any, codec: Codec = JSON) -> ClientMessage | ServerMessage:
+    """The struct for a vector's message, as it is written and read by ``codec``."""
     kind: Any = ClientMessage if sent_by == "client" else ServerMessage
+    if message["type"] == "action" and "data" in message:
+        without_data = {name: value for name, value in message.items() if name != "data"}
+        action: Action = msgspec.convert(without_data, kind)
+        return msgspec.structs.replace(action, data=codec.value(msgspec.json.encode(message["data"])))
     return msgspec.convert(message, kind)  # type: ignore[no-any-return]
 
 
@@ -51,12 +57,11 @@ def decoded(codec: Any, sent_by: str, payload: bytes) -> Message:
 
 @pytest.mark.parametrize(("sent_by", "vector"), cases(MESSAGE_FILES, "valid"))
 def test_a_message_is_written_and_read_as_its_vector_says(sent_by: str, vector: dict[str, Any]) -> None:
-    message = struct_of(sent_by, vector["message"])
     assert json.loads(vector["json"]) == vector["message"]
-    assert JSON.encode(message) == vector["json"].encode()
-    assert MSGPACK.encode(message) == bytes.fromhex(vector["msgpack"])
-    assert decoded(JSON, sent_by, vector["json"].encode()) == message
-    assert decoded(MSGPACK, sent_by, bytes.fromhex(vector["msgpack"])) == message
+    for codec, payload in ((JSON, vector["json"].encode()), (MSGPACK, bytes.fromhex(vector["msgpack"]))):
+        message = struct_of(sent_by, vector["message"], codec)
+        assert codec.encode(message) == payload
+        assert decoded(codec, sent_by, payload) == message
 
 
 @pytest.mark.parametrize(("sent_by", "vector"), cases(MESSAGE_FILES, "read_as"))
@@ -105,11 +110,16 @@ def test_every_error_code_stands_in_a_vector_of_the_error_message() -> None:
     assert [vector["message"]["code"] for vector in read("message-error.json")["valid"]] == list(codes.ERRORS)
 
 
+def test_every_code_stands_in_a_vector_of_the_nack_message() -> None:
+    assert [vector["message"]["code"] for vector in read("message-nack.json")["valid"]] == list(codes.NACKS)
+
+
 def test_the_codes_and_what_a_client_does_after_each_are_those_of_the_table() -> None:
     vectors = read("codes.json")
     assert vectors["errors"] == [
         {"code": error.code, "recovery": error.recovery.value} for error in codes.ERRORS.values()
     ]
+    assert vectors["nacks"] == [{"code": nack.code, "recovery": nack.recovery.value} for nack in codes.NACKS.values()]
     assert vectors["closes"] == [
         {"code": close.code, "name": close.name, "recovery": close.recovery.value} for close in codes.CLOSES.values()
     ]
@@ -223,3 +233,41 @@ def test_a_record_is_the_event_of_its_vector_or_bad_for_its_reason(vector: dict[
 
 def test_every_reason_for_a_bad_record_has_a_vector() -> None:
     assert {vector["reason"] for vector in read("records.json")["records"] if "reason" in vector} == set(REASONS)
+
+
+@pytest.mark.parametrize("vector", read("action-data.json")["data"], ids=lambda vector: vector["about"])
+def test_an_actions_data_is_the_json_of_its_vector_or_bad_for_its_reason(vector: dict[str, Any]) -> None:
+    codec, data = (JSON, vector["json"].encode()) if "json" in vector else (MSGPACK, bytes.fromhex(vector["msgpack"]))
+    if "reason" in vector:
+        with pytest.raises(BadRecord) as caught:
+            json_data(codec, msgspec.Raw(data))
+        assert caught.value.reason == vector["reason"]
+    else:
+        assert json_data(codec, msgspec.Raw(data)).decode() == vector["in_log"]
+
+
+@pytest.mark.parametrize("vector", read("player-records.json")["actions"], ids=lambda vector: vector["about"])
+def test_a_record_is_the_action_of_its_vector_or_bad_for_its_reason(vector: dict[str, Any]) -> None:
+    value = bytes_of(vector["value"])
+    if "reason" in vector:
+        with pytest.raises(BadRecord) as caught:
+            decode_action(value)
+        assert caught.value.reason == vector["reason"]
+        return
+    action = decode_action(value)
+    assert json.loads(encode_action(action)) == vector["action"]
+    if "headers" in vector:
+        assert encode_action(action) == value
+        assert action_headers(action) == [(name, bytes_of(header)) for name, header in vector["headers"]]
+        assert action.player.encode() == bytes_of(vector["key"])
+
+
+@pytest.mark.parametrize("vector", read("player-records.json")["verdicts"], ids=lambda vector: vector["about"])
+def test_a_record_is_the_verdict_of_its_vector_or_bad_for_its_reason(vector: dict[str, Any]) -> None:
+    key, value = bytes_of(vector["key"]), bytes_of(vector["value"])
+    if "reason" in vector:
+        with pytest.raises(BadRecord) as caught:
+            decode_verdict(key, value)
+        assert caught.value.reason == vector["reason"]
+    else:
+        assert decode_verdict(key, value) == (vector["player"], VerdictRecord(**vector["verdict"]))

@@ -16,6 +16,7 @@ from .publish import publish
 from .replay import replay, simulate
 from .serve import demo, serve
 from .tail import tail
+from .token import token
 from .topics import topics
 
 app = typer.Typer(
@@ -25,7 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (serve, demo, publish, tail, replay, simulate, topics):
+for command in (serve, demo, publish, tail, replay, simulate, topics, token):
     app.command()(command)
 
 

@@ -52,6 +52,14 @@ class ActionLimits(NamedTuple):
     retry_ms: int
 
 
+class Malformed(NamedTuple):
+    """An action of which only the id can be read, and why."""
+
+    id: int
+    why: str
+    prev: int | None = None
+
+
 class Draft(NamedTuple):
     """An action that waits for the log: whose it is, and its record."""
 
@@ -114,15 +122,11 @@ class Actions:
                 break
             self._forget(key)
 
-    def take(self, session: "Session", action: Action, now_ms: int) -> Nack | None:
+    def take(self, session: "Session", action: Action | Malformed, now_ms: int) -> Nack | None:
         """An action of a session; returns why it is not taken. None: the answer comes, once the log has it."""
         numbering, grant = session.numbering, session.grant
         if numbering is None or grant is None:
-            return Nack(
-                id=action.id,
-                code=codes.NOT_SIGNED_IN.code,
-                message="only players act: say hello with a token",
-            )
+            return Nack(id=action.id, code=codes.NOT_SIGNED_IN.code, message="only players act: say hello with a token")
         place = numbering.place(action.id, action.prev)
         if place is not Place.NEXT:
             return self._told_before(numbering, place, action.id)
@@ -211,8 +215,12 @@ class Actions:
             return self._later(action_id, codes.RATE_LIMITED, "the player acts too often", wait_ms)
         return None
 
-    def _read(self, codec: Codec, name: str, grant: Grant, action: Action, now_ms: int) -> ActionRecord | Refusal:
+    def _read(
+        self, codec: Codec, name: str, grant: Grant, action: Action | Malformed, now_ms: int
+    ) -> ActionRecord | Refusal:
         """The record of an action, or why there is to be none."""
+        if isinstance(action, Malformed):
+            return codes.ACTION_MALFORMED, action.why
         verdict = self._players.verdicts.of(grant.player, now_ms)
         if verdict is not None:
             return codes.MUTED, f"{verdict.kind}: {verdict.reason}"

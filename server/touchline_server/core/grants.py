@@ -18,16 +18,24 @@ PATTERNS_MAX = 100
 
 
 class Patterns:
-    """Room names with ``*`` for any characters, none too: ``match:*``, ``score:15946``. No pattern allows nothing."""
+    """Room names with ``*`` for any characters, none too: ``match:*``, ``score:15946``. No pattern allows nothing.
 
-    __slots__ = ("_matches", "texts")
+    Names and beginnings, which nearly all patterns are, need no regular expression: to compile a hundred takes 5 ms.
+    """
+
+    __slots__ = ("_beginnings", "_matches", "_names", "texts")
 
     def __init__(self, texts: Sequence[str]) -> None:
         self.texts = tuple(texts)
-        self._matches = re.compile("|".join(map(_expression, texts)), re.DOTALL).fullmatch if texts else None
+        self._names = frozenset(text for text in texts if "*" not in text)
+        self._beginnings = tuple(text[:-1] for text in texts if text.find("*") == len(text) - 1 and text)
+        others = [text for text in texts if 0 <= text.find("*") < len(text) - 1]
+        self._matches = re.compile("|".join(map(_expression, others)), re.DOTALL).fullmatch if others else None
 
     def allow(self, room: str) -> bool:
         """Whether one of the patterns is of ``room``."""
+        if room in self._names or room.startswith(self._beginnings):
+            return True
         return self._matches is not None and self._matches(room) is not None
 
     def __repr__(self) -> str:

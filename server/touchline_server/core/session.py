@@ -37,6 +37,7 @@ from touchline_protocol.messages import (
 )
 from touchline_protocol.rooms import split_room
 
+from .actions import Malformed
 from .door import Door
 from .grants import Grant, Refusal, TokenRefused
 from .hub import Hub
@@ -128,8 +129,11 @@ class Session:
             message: ClientMessage | None = self.codec.decode_client(payload)
         except BadMessage as error:
             message = None
-            if self.state is SessionState.OPEN:
+            if self.state is SessionState.AWAITING_HELLO or error.action_id is None:
                 self._error(codes.ERRORS[error.code], str(error))
+            else:
+                self._act(Malformed(error.action_id, str(error)), now_ms)
+            if self.state is SessionState.OPEN:
                 return
         transition = TRANSITIONS[self.state, type(message)]
         self.state = transition.next
@@ -276,7 +280,7 @@ class Session:
             )
         )
 
-    def _act(self, message: Action, now_ms: int) -> None:
+    def _act(self, message: Action | Malformed, now_ms: int) -> None:
         nack = self.door.actions.take(self, message, now_ms)
         if nack is not None:
             self.send(nack)

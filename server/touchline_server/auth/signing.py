@@ -1,0 +1,73 @@
+"""Makes tokens, for development: in production the service that players sign in to makes them.
+
+A token is signed with the secret of HS256, or with a private key, by whose kind the algorithm is chosen as a verifier
+chooses it.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple, TypeAlias
+
+import jwt
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from touchline_protocol.errors import OperatorError
+
+from .keys import BadKey, public_key, secret_key
+
+PrivateMaterial: TypeAlias = bytes | RSAPrivateKey | EllipticCurvePrivateKey | Ed25519PrivateKey
+
+
+class SigningKey(NamedTuple):
+    """A key to sign tokens with. ``kid`` is written into them, where it is known by that name."""
+
+    algorithm: str
+    material: PrivateMaterial
+    kid: str | None = None
+
+
+def signing_secret(secret: str, kid: str | None = None) -> SigningKey:
+    """The secret of ``auth.secret``.
+
+    Raises:
+        OperatorError: it is none for HS256.
+    """
+    try:
+        return SigningKey(secret_key(secret.encode()).algorithm, secret.encode(), kid)
+    except BadKey as error:
+        raise OperatorError(f"auth.secret {error}") from None
+
+
+def signing_key_of_file(path: Path, kid: str | None = None) -> SigningKey:
+    """The private key in a PEM file.
+
+    Raises:
+        OperatorError: the file cannot be read, or has no key to sign with.
+    """
+    try:
+        private = load_pem_private_key(path.read_bytes(), password=None)
+    except OSError as error:
+        raise OperatorError(f"the key file {path} cannot be read: {error.strerror or error}") from None
+    except TypeError:
+        raise OperatorError(f"the key file {path} is locked with a password: give one that is not") from None
+    except (ValueError, UnsupportedAlgorithm):
+        raise OperatorError(
+            f"the key file {path} holds no private key in PEM: it must begin with -----BEGIN PRIVATE KEY-----"
+        ) from None
+    if not isinstance(private, RSAPrivateKey | EllipticCurvePrivateKey | Ed25519PrivateKey):
+        raise OperatorError(f"the key file {path} holds no key of RSA, P-256 or Ed25519")
+    try:
+        return SigningKey(public_key(private.public_key()).algorithm, private, kid)
+    except BadKey as error:
+        raise OperatorError(f"the key file {path} {error}") from None
+
+
+def sign(claims: Mapping[str, Any], key: SigningKey) -> str:
+    """A token with these claims; those whose value is None are left out."""
+    stated = {name: value for name, value in claims.items() if value is not None}
+    headers = {"kid": key.kid} if key.kid is not None else None
+    return jwt.encode(stated, key.material, key.algorithm, headers=headers)

@@ -1,0 +1,113 @@
+"""``touchline token`` prints a token that a server with the same configuration takes."""
+
+import time
+from pathlib import Path
+
+import jwt
+import pytest
+
+from auth.made import KEYS, SECRET
+from cli.running import run as run_process
+from touchline_server.auth.verifier import make_verifier
+from touchline_server.cli.app import run
+from touchline_server.config import load_settings
+from touchline_server.core.grants import Grant
+
+CONFIG = f"""
+[auth]
+mode = "token"
+secret = "{SECRET}"
+audience = "touchline"
+issuer = "https://id.example"
+"""
+
+
+@pytest.fixture
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    file = tmp_path / "touchline.toml"
+    file.write_text(CONFIG)
+    return file
+
+
+def made(capsys: pytest.CaptureFixture[str], *args: str) -> str:
+    assert run(["token", *args]) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    token, end = out[:-1], out[-1]
+    assert end == "\n"
+    assert not set(token) & set(" \n")
+    return token
+
+
+def granted(token: str, config: Path) -> Grant:
+    verifier = make_verifier(load_settings(config).auth)
+    assert verifier is not None
+    return verifier.verify(token, time.time_ns() // 1_000_000)
+
+
+def test_a_server_with_the_same_configuration_takes_it(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    begin_s = int(time.time())
+    token = made(capsys, "alice", "--config", str(config))
+    grant = granted(token, config)
+    assert (grant.player, grant.rooms.texts, grant.act.texts) == ("alice", ("*",), ("*",))
+    claims = jwt.decode(token, options={"verify_signature": False})
+    assert begin_s <= claims["iat"] <= time.time()
+    assert claims["exp"] - claims["iat"] == 3600
+
+
+def test_rooms_and_time_are_as_told(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    args = ["--rooms", "match:*", "--rooms", "score:7", "--act", "match:7", "--minutes", "0.5", "--config", str(config)]
+    token = made(capsys, "bob", *args)
+    grant = granted(token, config)
+    assert (grant.rooms.texts, grant.act.texts) == (("match:*", "score:7"), ("match:7",))
+    claims = jwt.decode(token, options={"verify_signature": False})
+    assert claims["exp"] - claims["iat"] == 30
+
+
+def test_a_private_key_signs_in_place_of_the_secret(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("private.pem").write_bytes(KEYS["EdDSA"].private_pem)
+    Path("public.pem").write_bytes(KEYS["EdDSA"].pem)
+    token = made(capsys, "alice", "--key-file", "private.pem", "--kid", "mine")
+    assert jwt.get_unverified_header(token)["kid"] == "mine"
+    config.write_text('[auth]\npublic_keys = ["public.pem"]\n')
+    assert granted(token, config).player == "alice"
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("", "Missing argument 'PLAYER'"),
+        ("alice", "there is no secret to sign with: set TOUCHLINE_AUTH__SECRET"),
+        ("alice --key-file nothing.pem", "the key file nothing.pem cannot be read: No such file or directory"),
+        ("alice --key-file touchline.toml", "the key file touchline.toml holds no private key"),
+        ("alice --config touchline.toml --minutes -1", "Invalid value for '--minutes'"),
+        ("alice --config touchline.toml --minutes nan", "Invalid value for '--minutes'"),
+        ("a\tb --config touchline.toml", "'a\\tb' cannot be a player's id"),
+        ("alice --config touchline.toml" + " --act x" * 101, "--act was given 101 times"),
+        ("alice --config touchline.toml --rooms " + "x" * 8000, "and servers take 8192"),
+    ],
+)
+@pytest.mark.usefixtures("config")
+def test_a_mistake_is_one_line(line: str, says: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["token", *line.split(" ")] if line else ["token"]) == 2
+    out, err = capsys.readouterr()
+    assert says in err
+    assert err.count("\n") == 1
+    assert out == ""
+
+
+def test_a_secret_that_is_too_short_is_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TOUCHLINE_AUTH__SECRET", "short")
+    assert run(["token", "alice"]) == 2
+    err = capsys.readouterr().err
+    assert "TOUCHLINE_AUTH__SECRET: a secret for HS256 has at least 32 bytes" in err
+    assert "short" not in err.replace("shorter", "")
+
+
+def test_the_installed_command_prints_the_token_alone() -> None:
+    done = run_process("token", "alice", env={"TOUCHLINE_AUTH__SECRET": SECRET})
+    assert (done.returncode, done.stderr) == (0, "")
+    assert jwt.decode(done.stdout.removesuffix("\n"), SECRET, ["HS256"])["sub"] == "alice"

@@ -1,0 +1,84 @@
+"""What was decided about a player, into the log and out of it again."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from generated_messages import integers_64_bits, plain_values, text
+from touchline_protocol.actions import is_player
+from touchline_protocol.errors import BadRecord
+from touchline_protocol.limits import VERDICT_TEXT_CHARS_MAX
+from touchline_protocol.verdicts import VERDICT_HEADERS, VerdictRecord, decode_verdict, encode_verdict
+
+players = st.text(min_size=1, max_size=60).filter(is_player)
+verdicts = st.builds(
+    VerdictRecord,
+    kind=st.sampled_from(["warn", "mute", "ban", "pardon"]),
+    reason=st.text(st.characters(codec="utf-8"), max_size=VERDICT_TEXT_CHARS_MAX),
+    until=st.none() | integers_64_bits,
+    rule=st.none() | text,
+    evidence=plain_values,
+    decided_ms=st.none() | integers_64_bits,
+)
+
+
+@given(player=players, verdict=verdicts)
+def test_a_verdict_is_read_as_it_was_written(player: str, verdict: VerdictRecord) -> None:
+    assert decode_verdict(player.encode(), encode_verdict(verdict)) == (player, verdict)
+
+
+def test_the_shortest_record_is_kind_and_reason() -> None:
+    assert encode_verdict(VerdictRecord(kind="warn", reason="too fast")) == b'{"kind":"warn","reason":"too fast"}'
+    assert VERDICT_HEADERS == [("key", b"verdict")]
+
+
+@pytest.mark.parametrize("value", [None, b"null", b" null\n"])
+def test_null_is_a_pardon(value: bytes | None) -> None:
+    assert decode_verdict(b"ada", value) == ("ada", VerdictRecord(kind="pardon", reason=""))
+
+
+json_like = st.text(st.sampled_from('[]{}",:0129.-+eE \ntrufalsn\\udD8é\x00'), max_size=24).map(str.encode)
+
+
+@given(key=st.none() | st.binary(max_size=20), value=st.none() | st.binary(max_size=40) | json_like)
+def test_any_record_is_a_verdict_or_a_bad_record(key: bytes | None, value: bytes | None) -> None:
+    try:
+        player, _ = decode_verdict(key, value)
+        outcome = "a verdict" if is_player(player) else "nobody's"
+    except BadRecord as error:
+        outcome = error.reason
+    assert outcome in ("a verdict", "bad_player", "bad_verdict")
+
+
+@pytest.mark.parametrize("key", [None, b"", b"\xff", b"a b", b"a" * 129])
+def test_a_key_that_names_no_player_is_a_bad_record(key: bytes | None) -> None:
+    with pytest.raises(BadRecord) as caught:
+        decode_verdict(key, b'{"kind":"ban","reason":"r"}')
+    assert caught.value.reason == "bad_player"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"kind": "scold"},
+        {"kind": None},
+        {"reason": None},
+        {"reason": "r" * (VERDICT_TEXT_CHARS_MAX + 1)},
+        {"reason": "\ud800"},
+        {"until": "soon"},
+        {"until": 1.5},
+    ],
+)
+def test_a_value_with_a_wrong_field_is_a_bad_record(wrong: dict[str, Any]) -> None:
+    value = {"kind": "mute", "reason": "r", "until": 1} | wrong
+    with pytest.raises(BadRecord) as caught:
+        decode_verdict(b"ada", json.dumps(value).encode())
+    assert caught.value.reason == "bad_verdict"
+
+
+def test_evidence_nested_without_end_is_a_bad_record() -> None:
+    with pytest.raises(BadRecord):
+        decode_verdict(b"ada", b'{"kind":"ban","reason":"r","evidence":' + b"[" * 50_000 + b"]" * 50_000 + b"}")
