@@ -160,12 +160,14 @@ class Detector:
     def __init__(self, group: str) -> None:
         self.found: list[actions.Action] = []
         self.copies = 0
+        self.reads = asyncio.Event()
         self._group = group
 
     async def read(self, address: str) -> None:
         """Read from the beginning."""
         ends = 0
         async with actions.read(f"kafka://{address}", group=self._group, topic=TOPIC, start="beginning") as source:
+            self.reads.set()
             async for action in source:
                 if action.player != END:
                     self.found.append(action)
@@ -198,6 +200,7 @@ async def play(scenario: Scenario, broker: KafkaBroker, edges: Sequence[EdgeProc
     chaos = Chaos(broker, edges, relay, scenario.seed)
     async with asyncio.TaskGroup() as group:
         reading = group.create_task(live.read(broker.address))
+        await live.reads.wait()
         async with relay.running():
             url = f"ws://127.0.0.1:{relay.port}/ws"
             began_s = asyncio.get_running_loop().time()
