@@ -9,7 +9,7 @@ import random
 import signal
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import jwt
@@ -52,7 +52,7 @@ END = "the-end"
 
 
 class Scenario(NamedTuple):
-    """How many players there are, and how long they act, in seconds."""
+    """How many players there are, and for how many seconds each acts: longer where the machine does not keep up."""
 
     players: int
     seconds: float
@@ -97,25 +97,35 @@ class Player:
 
 
 class Chaos:
-    """Restarts edges and the broker, and cuts players off; ``restarts`` counts how often in which way."""
+    """Restarts edges and the broker, and cuts players off, until it is ``enough``.
 
-    def __init__(self, broker: KafkaBroker, edges: Sequence[EdgeProcess], relay: Relay, seed: int) -> None:
+    Edges are stopped in each way at least once, the broker is restarted once. ``restarts`` counts what was done.
+    """
+
+    def __init__(
+        self,
+        broker: KafkaBroker,
+        edges: Sequence[EdgeProcess],
+        relay: Relay,
+        random_: random.Random,
+        enough: Callable[[], bool],
+    ) -> None:
         self.restarts: Counter[str] = Counter()
         self._broker = broker
         self._edges = edges
         self._relay = relay
-        self._random = random.Random(seed)
+        self._random = random_
+        self._enough = enough
 
-    async def reign(self, seconds: float) -> None:
-        """For so long at least, until each edge's way to be stopped was taken once, and the broker was restarted."""
-        end_s = time.monotonic() + seconds
+    async def reign(self) -> None:
+        """Do it."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._restart_edges(end_s))
-            group.create_task(self._restart_broker(end_s))
-            group.create_task(self._cut(end_s))
+            group.create_task(self._restart_edges())
+            group.create_task(self._restart_broker())
+            group.create_task(self._cut())
 
-    async def _restart_edges(self, end_s: float) -> None:
-        while time.monotonic() < end_s:
+    async def _restart_edges(self) -> None:
+        while not self._enough():
             for way in self._random.sample(SIGNALS, len(SIGNALS)):
                 await self._some_time(EDGE_REST_S)
                 edge = self._random.choice(self._edges)
@@ -134,9 +144,9 @@ class Chaos:
             else:
                 return
 
-    async def _restart_broker(self, end_s: float) -> None:
+    async def _restart_broker(self) -> None:
         kill = self._random.random() < 1 / 2
-        while time.monotonic() < end_s:
+        while not self._enough():
             await self._some_time(BROKER_REST_S)
             await asyncio.to_thread(self._broker.stop, kill=kill)
             self.restarts[f"broker {'SIGKILL' if kill else 'SIGTERM'}"] += 1
@@ -145,8 +155,8 @@ class Chaos:
             await asyncio.to_thread(self._broker.wait_started)
             kill = not kill
 
-    async def _cut(self, end_s: float) -> None:
-        while time.monotonic() < end_s:
+    async def _cut(self) -> None:
+        while not self._enough():
             await self._some_time(SILENCE_REST_S)
             await self._relay.silence_one(SILENCE_S)
 
@@ -183,6 +193,7 @@ class Played(NamedTuple):
     live: Detector
     restarts: Counter[str]
     cuts: int
+    took_s: float
 
 
 def token_for(player: str) -> str:
@@ -196,8 +207,10 @@ async def play(scenario: Scenario, broker: KafkaBroker, edges: Sequence[EdgeProc
     players = [Player(number) for number in range(scenario.players)]
     live = Detector("live")
     over = asyncio.Event()
-    relay = Relay([edge.port for edge in edges], random.Random(scenario.seed))
-    chaos = Chaos(broker, edges, relay, scenario.seed)
+    random_ = random.Random(scenario.seed)
+    relay = Relay([edge.port for edge in edges], random_)
+    wanted = round(scenario.seconds * ACTIONS_PER_SECOND)
+    chaos = Chaos(broker, edges, relay, random_, lambda: all(len(player.sent) >= wanted for player in players))
     async with asyncio.TaskGroup() as group:
         reading = group.create_task(live.read(broker.address))
         await live.reads.wait()
@@ -208,11 +221,12 @@ async def play(scenario: Scenario, broker: KafkaBroker, edges: Sequence[EdgeProc
                 for number, player in enumerate(players):
                     first_s = began_s + number / scenario.players / ACTIONS_PER_SECOND
                     playing.create_task(player.play(url, first_s, over))
-                await chaos.reign(scenario.seconds)
+                await chaos.reign()
                 over.set()
+            took_s = asyncio.get_running_loop().time() - began_s
         await say_the_end(broker.address)
         await reading
-    return Played(players, live, chaos.restarts, relay.cuts)
+    return Played(players, live, chaos.restarts, relay.cuts, took_s)
 
 
 async def say_the_end(address: str) -> None:

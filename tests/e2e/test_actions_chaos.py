@@ -105,6 +105,7 @@ def _differences(found: Mapping[str, list[int]], wanted: Mapping[str, list[int]]
 def _summary(played: Played, records: Sequence[ActionRecord], later: Detector) -> str:
     copies = Counter((record.player, record.session, record.id) for record in records)
     lines = {
+        "seconds": round(played.took_s),
         "players": len(played.players),
         "actions": sum(len(player.sent) for player in played.players),
         "acknowledged": sum(len(player.acked) for player in played.players),
