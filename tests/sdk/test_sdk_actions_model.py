@@ -4,6 +4,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from sdk.core_edges import CoreEdges
 from sdk.model_edges import REFUSED_KIND, Edges
 from touchline.backoff import Backoff
 from touchline.errors import ActionInDoubt, ActionRefused
@@ -26,10 +27,12 @@ KIND = st.sampled_from(["tap", "tap", "tap", REFUSED_KIND])
 class ActionsAgainstModel(RuleBasedStateMachine):
     """A player who acts and changes their mind, a network that breaks anywhere, and edges that come and go."""
 
+    edges_made: type[Edges] | type[CoreEdges] = Edges
+
     @initialize(codec=st.sampled_from(range(len(CODECS))), random=st.floats(0, 1))
     def begin(self, codec: int, random: float) -> None:
         self.codec = CODECS[codec]
-        self.edges = Edges(self.codec, EDGES)
+        self.edges = self.edges_made(self.codec, EDGES)
         self.session = Session(
             self.codec,
             agent="test",
@@ -48,7 +51,7 @@ class ActionsAgainstModel(RuleBasedStateMachine):
 
     def connect(self, edge: int) -> None:
         self.edges.connect(edge)
-        self.session.connected(self.now_s)
+        self.session.connected(self.now_s, "ada")
         self.all_messages_arrive()
 
     @rule(kinds=st.lists(KIND, min_size=1, max_size=6), arrive=st.booleans())
@@ -187,7 +190,14 @@ class ActionsAgainstModel(RuleBasedStateMachine):
                 assert isinstance(outcome, Acted), f"{n}: {outcome!r}"
 
 
+class ActionsAgainstCore(ActionsAgainstModel):
+    """The same with edges that are the server's core."""
+
+    edges_made = CoreEdges
+
+
+SETTINGS = settings(max_examples=200, stateful_step_count=50, deadline=None)
 TestActionsAgainstModel = ActionsAgainstModel.TestCase
-TestActionsAgainstModel.settings = settings(
-    max_examples=200, stateful_step_count=50, deadline=None, report_multiple_bugs=False
-)
+TestActionsAgainstModel.settings = SETTINGS
+TestActionsAgainstCore = ActionsAgainstCore.TestCase
+TestActionsAgainstCore.settings = SETTINGS
