@@ -174,7 +174,8 @@ class ActionsAgainstModel(RuleBasedStateMachine):
         if not hasattr(self, "edges"):
             return
         self.edges.not_now = 0
-        in_doubt = set(self.outcomes)
+        soon = self.now_s + 2 * SOON_S
+        in_doubt = {act for act in self.acts if act.id is not None and soon >= act.first_sent_s + ACTION_RESEND_S_MAX}
         for _ in range(30 + len(self.acts)):
             self.time_passes(0)
             self.all_messages_arrive()
@@ -182,7 +183,7 @@ class ActionsAgainstModel(RuleBasedStateMachine):
             self.receive(100)
         for n, act in enumerate(self.acts):
             if act in self.withdrawn or act in in_doubt:
-                continue
+                continue  # nobody is told, or not in time
             outcome = self.outcomes.get(act)
             if act.kind == REFUSED_KIND:
                 assert isinstance(outcome, ActionRefused)
