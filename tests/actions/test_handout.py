@@ -142,7 +142,7 @@ def test_what_is_no_action_is_counted_and_told_with_its_place() -> None:
     assert names(reader.handout.take(10)) == [(0, "ann", 1)]
     assert [(bad.partition, bad.offset, bad.error.reason) for bad in reader.bad] == [
         (0, 7, "bad_action"),
-        (0, 8, "null_action"),
+        (0, 8, "bad_action"),
     ]
     assert reader.handout.skipped == 2
 
