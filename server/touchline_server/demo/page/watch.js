@@ -43,12 +43,13 @@ export class Watch {
   }
 
   take({ key = "", data, ts }, isFresh) {
+    if (typeof data !== "object" || (data === null && !key.startsWith("bot."))) return;
     if (key === "watch") this.#counts(data);
     else if (key.startsWith("bot.")) this.#bot(key, data);
     else if (key.startsWith("finding.")) this.#finding(data, ts, isFresh);
   }
 
-  #counts({ actions, findings }) {
+  #counts({ actions = 0, findings = 0 }) {
     setText(byId("watched"), `${actions.toLocaleString("en")} actions judged, ${findings.toLocaleString("en")} findings`);
   }
 
@@ -66,7 +67,7 @@ export class Watch {
   }
 
   #finding(data, ts, isFresh) {
-    const { player, rule, verdict } = data;
+    const { player = "", rule, verdict } = data;
     const time = new Date(ts).toLocaleTimeString("en-GB");
     const decided = verdict ? element("span", `chip ${verdict.kind}`, verdictWords(verdict, ts)) : "";
     const found = element("span", "found", element("b", "", player), ` broke “${rule}”: ${evidenceOf(data)}`);
@@ -102,13 +103,13 @@ function verdictWords({ kind, until }, ts) {
   return `${WORDS[kind]} for ${seconds} s`;
 }
 
-function botRow({ player, way }) {
+function botRow({ player = "", way = "" }) {
   const counts = element("span", "counts");
   const state = element("span", "chip");
   const row = element("li", "", element("b", "", player), element("span", "way", way), counts, state);
   return {
     row,
-    show({ done, refused, verdict, ended, close }) {
+    show({ done = 0, refused, verdict, ended, close }) {
       const acted = way.includes("wave") ? "waves" : "taps";
       setText(counts, `${done} ${acted}${refused ? `, ${refused} refused` : ""}`);
       const kind = verdict && (!verdict.until || verdict.until > Date.now()) ? verdict.kind : null;
