@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from client_model import messages_in
+from doors import LIMITS as LIMITS_OF_ACTIONS
 from doors import a_door
 from touchline_protocol import codes
 from touchline_protocol.actions import decode_action
@@ -74,9 +75,8 @@ class Client:
     def send(self, edge: "ModelEdge", action_id: int) -> None:
         if self.session is None:
             return
-        prev = action_id - 1
-        while prev in self.refused:
-            prev -= 1
+        # Not the newest that was not refused: an edge that was left long ago knows less than this client.
+        prev = max((before for before in self.unanswered if before < action_id), default=0)
         data = msgspec.Raw(b'"' + b"x" * self.unanswered[action_id] + b'"')
         said = Action(id=action_id, room="score:1", kind="tap", data=data, prev=None if prev == action_id - 1 else prev)
         edge.receive(self.session, said)
@@ -171,7 +171,8 @@ class ActionsMachine(RuleBasedStateMachine):
     def act(self, player: str, sizes: list[int]) -> None:
         client = self.clients[player]
         for size in sizes:
-            if len(client.unanswered) < 20 and player in self.at:
+            oldest = min(client.unanswered, default=client.next_id)
+            if client.next_id - oldest < LIMITS_OF_ACTIONS.span_max and player in self.at:
                 client.act(self.at[player], size)
 
     @rule(player=PLAYER)
