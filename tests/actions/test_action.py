@@ -17,13 +17,13 @@ def test_an_action_has_what_the_edge_wrote() -> None:
 @pytest.mark.parametrize(
     ("record", "reason"),
     [
-        (Written(0, 0, b"ann", None), "null_action"),
+        (Written(0, 0, b"ann", None), "bad_action"),
         (Written(0, 0, b"ann", b"{}"), "bad_action"),
         (Written(0, 0, b"ann", b"\xff"), "bad_action"),
         (written(0, action_record("ann", 1))._replace(key=b"bob"), "wrong_key"),
         (written(0, action_record("ann", 1))._replace(key=None), "wrong_key"),
-        (written(0, action_record("ann", 0)), "bad_id"),
-        (written(0, action_record("ann", -1)), "bad_id"),
+        (written(0, action_record("ann", 0)), "bad_action"),
+        (written(0, action_record("ann", -1)), "bad_action"),
         (
             Written(
                 0,

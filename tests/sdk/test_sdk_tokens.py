@@ -33,7 +33,9 @@ def due_at(client: Session) -> float | None:
     return at
 
 
-@pytest.mark.parametrize(("life_s", "at_s"), [(3600, 2880), (25, 20), (20, 15), (8, 4), (1.2, PAUSE_S), (0.9, None), (-5, None)])
+@pytest.mark.parametrize(
+    ("life_s", "at_s"), [(3600, 2880), (25, 20), (20, 15), (8, 4), (1.2, PAUSE_S), (0.9, None), (-5, None)]
+)
 def test_a_newer_token_is_asked_for_in_time_by_the_servers_clock(life_s: float, at_s: float | None) -> None:
     assert due_at(lent(life_s)) == at_s
 

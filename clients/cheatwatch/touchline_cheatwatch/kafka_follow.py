@@ -19,8 +19,8 @@ from typing import Any, NamedTuple, Self
 from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import OffsetOutOfRangeError
 from aiokafka.structs import TopicPartition
-from touchline.actions.kafka_connect import OUTAGES, REFUSALS, consumer_options, in_words, started_consumer
 
+from touchline.actions.kafka_connect import OUTAGES, REFUSALS, consumer_options, in_words, started_consumer
 from touchline_protocol.errors import OperatorError
 from touchline_protocol.records import Record
 

@@ -7,8 +7,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from aiokafka import AIOKafkaProducer
-from touchline.actions.kafka_connect import OUTAGES, consumer_options, in_words
 
+from touchline.actions.kafka_connect import OUTAGES, consumer_options, in_words
 from touchline_protocol.errors import BadRecord, LogUnavailable, OperatorError
 from touchline_protocol.records import parse_record
 from touchline_protocol.verdicts import VERDICT_HEADERS, VerdictRecord, decode_verdict, encode_verdict

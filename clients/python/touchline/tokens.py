@@ -49,7 +49,9 @@ class Tokens:
                     token = await token
             _check(token)
         except Exception as error:  # whatever a user's function raises
-            raise TokenUnavailable(f"the function given as token failed: {error or type(error).__name__}") from error
+            raise TokenUnavailable(
+                f"the function given as token failed: {str(error) or type(error).__name__}"
+            ) from error
         return token
 
 

@@ -10,9 +10,9 @@ from contextlib import AsyncExitStack
 from typing import Annotated, Literal, NamedTuple
 
 import typer
+
 from touchline.actions import TOPIC as ACTIONS_TOPIC
 from touchline.actions import read
-
 from touchline_cheatwatch.engine import Engine
 from touchline_cheatwatch.kafka_follow import client_options
 from touchline_cheatwatch.kafka_sources import KafkaEvents, KafkaVerdicts

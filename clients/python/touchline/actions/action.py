@@ -5,13 +5,9 @@ Pure: knows no Kafka and no loop, so it serves whatever log the record is from.
 
 from typing import Any, NamedTuple
 
-import msgspec
-
-from touchline_protocol.actions import decode_action
+from touchline_protocol.actions import decode_action, read_data
 from touchline_protocol.errors import BadRecord
 from touchline_protocol.records import Record
-
-_JSON = msgspec.json.Decoder()
 
 
 class Action(NamedTuple):
@@ -43,17 +39,11 @@ def action_of(record: Record, partition: int) -> Action:
     said = decode_action(record.value)
     if record.key != said.player.encode():
         raise BadRecord("wrong_key", f"the record's key is not its player, {said.player!r:.80}")
-    if said.id < 1:
-        raise BadRecord("bad_id", f"the record's id is {said.id}; actions are numbered from 1")
-    try:
-        data = _JSON.decode(said.data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise BadRecord("bad_action", f"the action's data cannot be read: {error}") from None
     return Action(
         said.player,
         said.room,
         said.kind,
-        data,
+        read_data(said),
         said.session,
         said.id,
         said.received_ms,

@@ -29,7 +29,15 @@ from touchline.errors import ClientClosed, LogUnavailable, OperatorError
 
 from .action import Action
 from .handout import Bad, HandOut, Partition
-from .kafka_connect import CONNECT_TIMEOUT_S, OUTAGES, REFUSALS, consumer_options, in_words, started_consumer
+from .kafka_connect import (
+    CONNECT_TIMEOUT_S,
+    OUTAGES,
+    REFUSALS,
+    consumer_options,
+    in_words,
+    started_consumer,
+    stop_consumer,
+)
 from .kafka_scout import Scout
 from .placing import start_of
 from .seen import Seen
@@ -154,12 +162,8 @@ class KafkaActions:
         await self._commit()
         self._partitions.clear()
         consumer, self._consumer = self._consumer, None
-        stopping = asyncio.ensure_future(consumer.stop())
-        done, _ = await asyncio.wait([stopping], timeout=CLOSE_TIMEOUT_S)
-        if not done:
+        if not await stop_consumer(consumer, CLOSE_TIMEOUT_S):
             _log.warning("the group %s was left without a word: Kafka or another reader is busy", self._group)
-            await consumer._client.close()  # whatever it waits for is broken off
-        await stopping
 
     # Handing out.
 
@@ -291,23 +295,30 @@ class KafkaActions:
     async def _commit(self) -> None:
         """Commit what is processed. What could not be committed is tried again with the next."""
         async with self._commit_lock:
-            changed = [
-                (tp, partition, partition.done)
-                for tp, partition in self._partitions.items()
-                if partition.done != partition.committed
-            ]
+            changed = {tp: one for tp, one in self._partitions.items() if one.done != one.committed}
             if not changed:
                 return
+            offsets = {tp: partition.done for tp, partition in changed.items()}
             try:
                 async with asyncio.timeout(COMMIT_TIMEOUT_S):
-                    await self._reader.commit({tp: done for tp, _, done in changed})
+                    await self._reader.commit(await self._forwards(offsets))
             except (CommitFailedError, IllegalStateError):
                 _log.info("the group %s has gone on without us: what was processed last is not committed", self._group)
             except OUTAGES as error:
                 self._warn("commit", "what is processed cannot be committed now: %s", in_words(error))
             else:
-                for _, partition, done in changed:
-                    partition.committed = done
+                for tp, partition in changed.items():
+                    partition.committed = offsets[tp]
+
+    async def _forwards(self, offsets: Mapping[TopicPartition, int]) -> Mapping[TopicPartition, int]:
+        """Those of ``offsets`` that take nothing back.
+
+        A reader that was thrown out has no generation. Kafka takes a commit of such a one where the group is empty, and
+        others may have been there and gone since.
+        """
+        if self._reader._coordinator.generation >= 0:
+            return offsets
+        return {tp: offset for tp, offset in offsets.items() if (await self._reader.committed(tp) or 0) <= offset}
 
     async def _look_for_topic(self) -> None:
         self._record_at = time.monotonic()

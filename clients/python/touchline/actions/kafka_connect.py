@@ -22,6 +22,8 @@ PORT_MAX = 0xFFFF
 
 CONNECT_TIMEOUT_S = 10.0
 """Kafka may be starting just now; a broker is up in about 5 s."""
+CLOSE_TIMEOUT_S = 1.0
+"""For a consumer that never was connected."""
 RETRY_S = 0.5
 """Between two tries to connect."""
 
@@ -111,7 +113,7 @@ async def started_consumer(options: Mapping[str, Any]) -> AIOKafkaConsumer:
                 try:
                     await consumer.start()
                 except BaseException as error:
-                    await consumer.stop()
+                    await stop_consumer(consumer, CLOSE_TIMEOUT_S)
                     if not isinstance(error, OUTAGES):
                         raise
                     why = await _reason(options) or error
@@ -126,6 +128,21 @@ async def started_consumer(options: Mapping[str, Any]) -> AIOKafkaConsumer:
             f"no Kafka broker answered at {address} within {CONNECT_TIMEOUT_S:g} s{reason}: "
             "check the address, and security_protocol and sasl_mechanism in kafka_options"
         ) from why
+
+
+async def stop_consumer(consumer: AIOKafkaConsumer, timeout_s: float) -> bool:
+    """Stop a consumer in bounded time; whether it could do all that belongs to it, as to leave its group.
+
+    aiokafka's own way out waits for what is asked of Kafka, and ends half-way, with a CancelledError that nobody asked
+    for, where a fetch is about to be tried again.
+    """
+    stopping = asyncio.ensure_future(consumer.stop())
+    done, _ = await asyncio.wait([stopping], timeout=timeout_s)
+    if not done:
+        await consumer._client.close()  # whatever it waits for is broken off
+    await asyncio.gather(stopping, return_exceptions=True)
+    await consumer._client.close()
+    return bool(done)
 
 
 def _consumer(options: Mapping[str, Any]) -> AIOKafkaConsumer:

@@ -15,12 +15,14 @@ from aiokafka.structs import TopicPartition
 
 from touchline_protocol.errors import OperatorError
 
-from .kafka_connect import started_consumer
+from .kafka_connect import started_consumer, stop_consumer
 from .placing import Bounds
 
 REQUEST_TIMEOUT_MS = 5_000
 FETCH_WAIT_MS = 50
 """What it asks for is there already, so there is nothing to wait for."""
+CLOSE_TIMEOUT_S = 1.0
+"""It has nobody to take leave of."""
 PROBE_S = 1.0
 """A record that is there comes in milliseconds. None comes where a transaction's marker is in its place."""
 PROBE_FACTOR = 16
@@ -41,7 +43,7 @@ class Scout:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._reader.stop()
+        await stop_consumer(self._reader, CLOSE_TIMEOUT_S)
 
     async def begin_group(self, topic: str, start: Literal["end", "beginning"]) -> bool:
         """Commit where a group begins that never read ``topic``, for all partitions at once; whether it did.
