@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from touchline.actions.seen import IDS_REMEMBERED, Seen
@@ -38,6 +38,7 @@ class Session(NamedTuple):
     holes: list[int]
 
 
+@settings(deadline=None)
 @given(STEPS)
 def test_an_action_is_new_once(steps: list[Step]) -> None:
     seen = Seen(LOOK_BACK_MS)
@@ -61,6 +62,7 @@ def test_an_action_is_new_once(steps: list[Step]) -> None:
             assert seen.is_new("player", step.session, next_id, now_ms)
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(1, 3 * IDS_REMEMBERED), max_size=100))
 def test_ids_in_any_order_are_new_once_within_the_window(ids: list[int]) -> None:
     seen = Seen(LOOK_BACK_MS)

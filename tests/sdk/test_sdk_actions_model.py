@@ -4,6 +4,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from sdk.core_edges import CoreEdges
 from sdk.model_edges import REFUSED_KIND, Edges
 from touchline.backoff import Backoff
 from touchline.errors import ActionInDoubt, ActionRefused
@@ -26,10 +27,12 @@ KIND = st.sampled_from(["tap", "tap", "tap", REFUSED_KIND])
 class ActionsAgainstModel(RuleBasedStateMachine):
     """A player who acts and changes their mind, a network that breaks anywhere, and edges that come and go."""
 
+    edges_made: type[Edges] | type[CoreEdges] = Edges
+
     @initialize(codec=st.sampled_from(range(len(CODECS))), random=st.floats(0, 1))
     def begin(self, codec: int, random: float) -> None:
         self.codec = CODECS[codec]
-        self.edges = Edges(self.codec, EDGES)
+        self.edges = self.edges_made(self.codec, EDGES)
         self.session = Session(
             self.codec,
             agent="test",
@@ -48,7 +51,7 @@ class ActionsAgainstModel(RuleBasedStateMachine):
 
     def connect(self, edge: int) -> None:
         self.edges.connect(edge)
-        self.session.connected(self.now_s)
+        self.session.connected(self.now_s, "ada")
         self.all_messages_arrive()
 
     @rule(kinds=st.lists(KIND, min_size=1, max_size=6), arrive=st.booleans())
@@ -171,7 +174,8 @@ class ActionsAgainstModel(RuleBasedStateMachine):
         if not hasattr(self, "edges"):
             return
         self.edges.not_now = 0
-        in_doubt = set(self.outcomes)
+        soon = self.now_s + 2 * SOON_S
+        in_doubt = {act for act in self.acts if act.id is not None and soon >= act.first_sent_s + ACTION_RESEND_S_MAX}
         for _ in range(30 + len(self.acts)):
             self.time_passes(0)
             self.all_messages_arrive()
@@ -179,7 +183,7 @@ class ActionsAgainstModel(RuleBasedStateMachine):
             self.receive(100)
         for n, act in enumerate(self.acts):
             if act in self.withdrawn or act in in_doubt:
-                continue
+                continue  # nobody is told, or not in time
             outcome = self.outcomes.get(act)
             if act.kind == REFUSED_KIND:
                 assert isinstance(outcome, ActionRefused)
@@ -187,7 +191,14 @@ class ActionsAgainstModel(RuleBasedStateMachine):
                 assert isinstance(outcome, Acted), f"{n}: {outcome!r}"
 
 
+class ActionsAgainstCore(ActionsAgainstModel):
+    """The same with edges that are the server's core."""
+
+    edges_made = CoreEdges
+
+
+SETTINGS = settings(max_examples=200, stateful_step_count=50, deadline=None)
 TestActionsAgainstModel = ActionsAgainstModel.TestCase
-TestActionsAgainstModel.settings = settings(
-    max_examples=200, stateful_step_count=50, deadline=None, report_multiple_bugs=False
-)
+TestActionsAgainstModel.settings = SETTINGS
+TestActionsAgainstCore = ActionsAgainstCore.TestCase
+TestActionsAgainstCore.settings = SETTINGS

@@ -54,9 +54,9 @@ class Numbering:
 
     def place(self, action_id: int, prev: int | None) -> Place:
         """Where an id stands; ``prev`` is what the client says came before it, so that what is between was refused."""
+        if self.next_id is None:
+            self.next_id = action_id  # also where it is not taken now: what follows must not pass it
         next_id = self.next_id
-        if next_id is None:
-            return Place.NEXT
         if action_id < next_id:
             if action_id in self.refused:
                 return Place.REFUSED
