@@ -26,6 +26,7 @@ from touchline_server.core.hub import Hub, HubLimits
 from touchline_server.core.session import Session, SessionLimits
 
 PLAYERS = ("ann", "bob")
+CARELESS = "bob"
 EDGES = 2
 EDGE = st.integers(0, EDGES - 1)
 PLAYER = st.sampled_from(PLAYERS)
@@ -75,11 +76,16 @@ class Client:
     def send(self, edge: "ModelEdge", action_id: int) -> None:
         if self.session is None:
             return
-        # Not the newest that was not refused: an edge that was left long ago knows less than this client.
-        prev = max((before for before in self.unanswered if before < action_id), default=0)
+        prev = self.before(action_id)
         data = msgspec.Raw(b'"' + b"x" * self.unanswered[action_id] + b'"')
         said = Action(id=action_id, room="score:1", kind="tap", data=data, prev=None if prev == action_id - 1 else prev)
         edge.receive(self.session, said)
+
+    def before(self, action_id: int) -> int:
+        """Its ``prev``. A careless client leaves it out unless one was refused, and so names one that was answered."""
+        if self.player == CARELESS:
+            return max((before for before in range(action_id) if before not in self.refused), default=0)
+        return max((before for before in self.unanswered if before < action_id), default=0)
 
     def hear(self) -> None:
         """Read what the edge has said."""
