@@ -68,6 +68,7 @@ class Service:
                     await self._take_events()
         except TimeoutError:
             pass
+        self._engine.advance(self._now_ms(), self._events.known_ms)
         self._observer.watching()
         loops = [asyncio.ensure_future(loop()) for loop in (self._judge, self._follow_events, self._follow_verdicts)]
         try:

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -30,9 +30,7 @@ REASONS: dict[VerdictKind, str] = {
 
 def verdict(
     player: Annotated[str, typer.Argument(metavar="PLAYER", help="The player's id: sub in its tokens.")],
-    kind: Annotated[
-        Literal["warn", "mute", "ban", "pardon"], typer.Argument(metavar="KIND", help="warn, mute, ban or pardon.")
-    ],
+    kind: Annotated[VerdictKind, typer.Argument(metavar="KIND", help="warn, mute, ban or pardon.")],
     log: LogOption,
     seconds: Annotated[
         float | None, typer.Option(min=1, max=SECONDS_MAX, help="How long it holds; else for ever.")
