@@ -52,7 +52,7 @@ class ScriptedEdge:
         self.rooms: dict[str, list[Json]] = {}
         self.actions_unacked_max = 64
         self.token_ms = 3_600_000  # how long a token counts
-        self.answer_action = acked
+        self.answer_action: Callable[[Json], list[Json]] = acked
         self.received: list[Json] = []
         self.connections: set[ServerConnection] = set()
         self.connected = 0

@@ -80,9 +80,7 @@ async def test_what_pages_of_other_sites_can_send_unasked_is_refused(demo: Runni
         (b" " * 20_000, 413, "too_large"),
     ],
 )
-async def test_a_bot_that_cannot_be_is_refused_in_words(
-    demo: RunningDemo, form: bytes, status: int, code: str
-) -> None:
+async def test_a_bot_that_cannot_be_is_refused_in_words(demo: RunningDemo, form: bytes, status: int, code: str) -> None:
     answer = await demo.http.post("/demo/bots", content=form, headers={"Content-Type": "application/json"})
     assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
 

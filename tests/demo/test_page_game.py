@@ -177,7 +177,8 @@ async def test_what_is_refused_is_said_in_words(edge: ScriptedEdge, page: Page) 
 
 async def test_the_panel_shows_text_as_text_and_passes_over_other_shapes(edge: ScriptedEdge, page: Page) -> None:
     name = "<img src=x onerror=alert(1)>"
-    for data in (None, 7, "text", [], {}):
+    shapes: list[Any] = [None, 7, "text", [], {}]
+    for data in shapes:
         for key in ("watch", "finding.0", "bot.x", "another"):
             await edge.publish(PANEL, data, key=key)
     await play(edge, page)

@@ -25,7 +25,7 @@ def engine() -> Engine:
 def found(times_s: Iterable[float]) -> list[tuple[str, str | None, float]]:
     """What is found about somebody who taps at these times: the rule, the verdict, and when."""
     judge = engine()
-    outcomes = []
+    outcomes: list[tuple[str, str | None, float]] = []
     muted_until_ms = 0
     for number, at_s in enumerate(times_s):
         at_ms = round(at_s * 1000)

@@ -23,6 +23,7 @@ from starlette.staticfiles import StaticFiles
 
 from touchline_server.config import Settings
 from touchline_server.control.answers import ApiError, json_response
+from touchline_server.log.base import Entry
 from touchline_server.node import Node
 from touchline_server.playback import Report, play
 from touchline_server.publishing import NewEvent, Placed
@@ -72,7 +73,7 @@ class Demo:
         self._matches: deque[str] = deque(maxlen=programme.matches)
         played, judged = (OwnActions(settings.actions.topic) for _ in range(2))
         events = OwnEvents(settings.feeds, _now_ms)
-        verdicts = OwnVerdicts(settings.verdicts.topic, lambda topic, entries: self.node.log.append(topic, entries))
+        verdicts = OwnVerdicts(settings.verdicts.topic, self._append)
         panel = Panel(self._publish)
         self.node = Node(
             settings,
@@ -110,6 +111,9 @@ class Demo:
                 self._matches.append(item.room_id)
             yield item
 
+    async def _append(self, topic: str, entries: Sequence[Entry]) -> None:
+        await self.node.log.append(topic, entries)
+
     async def _publish(self, room: str, events: Sequence[NewEvent]) -> Sequence[Placed]:
         return await self.node.publish(room, events)
 
@@ -120,7 +124,7 @@ class Demo:
     def _edge_url(self) -> str:
         host = self.node.settings.host
         reached = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - not bound to
-        return f"ws://[{reached}]:{self.node.edge_port}/ws" if ":" in reached else f"ws://{reached}:{self.node.edge_port}/ws"
+        return f"ws://{f'[{reached}]' if ':' in reached else reached}:{self.node.edge_port}/ws"
 
     def _routes(self) -> list[BaseRoute]:
         return [

@@ -1,4 +1,4 @@
-"""cheatwatch within the demo's process: its service as it is, by rules of the demo's own, with the panel as observer."""
+"""cheatwatch within the demo's process: its service as it is, by the demo's own rules, with the panel as observer."""
 
 import logging
 from collections.abc import Sequence
