@@ -90,7 +90,8 @@ class Actions:
         key = (player, name)
         numbering = self._numberings.get(key)
         if numbering is None:
-            numbering = self._numberings[key] = Numbering(player, name, None if continued else 1)
+            numbering = self._numberings[key] = Numbering(player, name)
+        numbering.continued = continued
         self._left.pop(key, None)
         replaced, numbering.session = numbering.session, session
         session.numbering = numbering
@@ -127,6 +128,8 @@ class Actions:
         numbering, grant = session.numbering, session.grant
         if numbering is None or grant is None:
             return Nack(id=action.id, code=codes.NOT_SIGNED_IN.code, message="only players act: say hello with a token")
+        if numbering.continued:
+            numbering.begin(action.id)
         place = numbering.place(action.id, action.prev)
         if place is not Place.NEXT:
             return self._told_before(numbering, place, action.id)

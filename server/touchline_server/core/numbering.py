@@ -9,6 +9,8 @@ Rules:
 1. An id is waiting, in the log, or refused, or none of these yet. Next is one more than the highest that is.
 2. What the log did not take is not there: its id, and all after it, are free again (`go_back`), but for refused ones.
 3. ``span_max`` bounds the ids from the first that waits to the next, so all of them are remembered.
+4. Who comes back sends first what is not answered. So what is below its first id was decided, here or at another edge,
+   and is not asked for any more (`begin`).
 """
 
 from collections import deque
@@ -32,14 +34,27 @@ class Place(Enum):
 
 
 class Numbering:
-    """The ids of one session. ``next_id`` None: the client comes from elsewhere, and its first id says where it is."""
+    """The ids of one session. ``continued``: the client comes back, and its first id is still to say where it is."""
 
-    __slots__ = ("in_log", "left_ms", "name", "next_id", "player", "refused", "session", "waiting")
+    __slots__ = (
+        "_begin",
+        "continued",
+        "in_log",
+        "left_ms",
+        "name",
+        "next_id",
+        "player",
+        "refused",
+        "session",
+        "waiting",
+    )
 
-    def __init__(self, player: str, name: str, next_id: int | None) -> None:
+    def __init__(self, player: str, name: str) -> None:
         self.player = player
         self.name = name
-        self.next_id = next_id
+        self.continued = False
+        self.next_id = 1
+        self._begin = 1
         self.session: Session | None = None
         """Who is told the answers: the connection that goes on with it now."""
         self.in_log = 0
@@ -52,11 +67,15 @@ class Numbering:
         """Whether no action was taken or refused, so that there is nothing to remember."""
         return not (self.in_log or self.waiting or self.refused)
 
+    def begin(self, action_id: int) -> None:
+        """The first id of a client that came back: it may have been at other edges since, which took those below."""
+        self.continued = False
+        if action_id > self.next_id:
+            self.next_id = self._begin = action_id
+
     def place(self, action_id: int, prev: int | None) -> Place:
         """Where an id stands; ``prev`` is what the client says came before it, so that what is between was refused."""
         next_id = self.next_id
-        if next_id is None:
-            return Place.NEXT
         if action_id < next_id:
             if action_id in self.refused:
                 return Place.REFUSED
@@ -92,7 +111,7 @@ class Numbering:
         """The log did not take this one, nor any after it."""
         while self.waiting and self.waiting[-1] >= action_id:
             self.waiting.pop()
-        self.next_id = action_id
+        self._advance(max(action_id, self._begin))
 
     def _advance(self, next_id: int) -> None:
         while next_id in self.refused:
