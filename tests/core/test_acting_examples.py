@@ -266,6 +266,20 @@ def test_a_session_without_an_action_leaves_nothing_behind() -> None:
     assert not edge.door.actions._left
 
 
+def test_ends_of_tokens_that_nobody_holds_any_more_take_no_room() -> None:
+    """A token of a week would be remembered for a week."""
+    edge = ModelEdge()
+    stays = edge.client(f"ann@{EXPIRY_STEP_MS * 5_000}")
+    for number in range(1, 3_000):
+        edge.client(f"bob@{EXPIRY_STEP_MS * number}").leave()
+    players = edge.door.players
+    edge.door.tidy(0)
+    assert len(players._expiring) == 1
+    assert len(players._steps) < 300
+    assert players.expired(EXPIRY_STEP_MS * 5_000) == [stays.session]
+    assert players.expired(EXPIRY_STEP_MS * 9_000) == []
+
+
 def test_a_session_with_a_newer_token_ends_with_that_one_and_once() -> None:
     edge = ModelEdge()
     client = edge.client("ann@1000")
