@@ -320,6 +320,24 @@ def test_a_clock_that_is_set_back_fills_no_bucket_and_empties_none() -> None:
     assert client.act(3) == []
 
 
+def test_rooms_that_a_newer_token_does_not_cover_are_left_and_are_no_mistakes_of_the_client() -> None:
+    edge = ModelEdge(a_door(verify=verify, token_needed=True), errors_max=5)
+    client = edge.client("ann")
+    rooms = [f"score:{number}" for number in range(10)]
+    client.say(Subscribe(rooms=[RoomRequest(room=room) for room in rooms], id=7))
+    for subscription in list(client.session.subscriptions.values())[:-1]:
+        subscription.lost()  # is answered, but for the last one
+    *errors, refreshed = client.say(Refresh(token=f"ann@{NEVER_MS}@score:3"))
+    assert refreshed == Refreshed(expires=NEVER_MS)
+    assert [(error.code, error.room, error.id) for error in errors if isinstance(error, Error)] == [
+        ("forbidden", room, 7 if room == rooms[-1] else None) for room in rooms if room != "score:3"
+    ]
+    assert list(client.session.subscriptions) == ["score:3"]
+    assert client.session.closing is None
+    client.say(Unsubscribe(rooms=["score:3"]))
+    assert client.session.subscriptions == {}
+
+
 def test_who_is_nobody_cannot_become_a_player() -> None:
     edge = ModelEdge()
     client = edge.client(None)

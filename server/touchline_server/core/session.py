@@ -202,9 +202,10 @@ class Session:
             self._behind.append(subscription)
 
     def refuse(self, subscription: Subscription, error: codes.ErrorCode, message: str) -> None:
-        """A subscription could not be begun after all: it is left, and the client told."""
+        """A subscription is left after all, by no mistake of the client's, who is told."""
+        request_id = subscription.request_id if subscription.phase is Phase.JOINING else None  # else it was answered
         self._leave(subscription)
-        self._error(error, message, subscription.room.name, subscription.request_id)
+        self.send(Error(code=error.code, message=message, room=subscription.room.name, id=request_id))
 
     def pause(self, now_ms: int) -> None:
         """The client takes no more: all that is live becomes a cursor. ``now_ms`` is of a clock that never jumps."""
