@@ -346,3 +346,9 @@ def test_who_is_nobody_cannot_become_a_player() -> None:
     assert (error.code, error.id) == ("token_player", 4)
     assert told(client.act(1)) == [(1, "not_signed_in")]
     assert len(edge.door.players) == 0
+
+
+def test_a_server_without_keys_says_that_it_takes_no_actions() -> None:
+    client = ModelEdge(a_door(verify=None)).client(None)
+    assert isinstance(client.welcome, Welcome)
+    assert (client.welcome.limits.actions_unacked_max, client.welcome.limits.action_bytes_max) == (0, 0)

@@ -262,7 +262,8 @@ class Session:
             self.judge(standing)
 
     def _welcome(self, name: str, now_ms: int) -> None:
-        limits, door, grant = self._limits, self.door.actions.limits, self.grant
+        limits, grant = self._limits, self.grant
+        taken = self.door.actions.limits if self.door.verify is not None else None  # without keys nobody can act
         self.send(
             Welcome(
                 session=name,
@@ -271,8 +272,8 @@ class Session:
                 limits=Limits(
                     message_bytes_max=limits.message_bytes_max,
                     rooms_max=limits.rooms_max,
-                    action_bytes_max=door.data_bytes_max,
-                    actions_unacked_max=door.span_max,
+                    action_bytes_max=taken.data_bytes_max if taken else 0,
+                    actions_unacked_max=taken.span_max if taken else 0,
                 ),
                 time=now_ms,
                 player=None if grant is None else grant.player,
