@@ -352,3 +352,15 @@ def test_a_server_without_keys_says_that_it_takes_no_actions() -> None:
     client = ModelEdge(a_door(verify=None)).client(None)
     assert isinstance(client.welcome, Welcome)
     assert (client.welcome.limits.actions_unacked_max, client.welcome.limits.action_bytes_max) == (0, 0)
+
+
+def test_a_malformed_action_says_what_came_before_it_too() -> None:
+    edge = ModelEdge()
+    client = edge.client(session="s")
+    assert client.act(5) == []
+    client.session.receive(b'{"type":"action","id":7,"room":1,"kind":"tap","prev":5}', now_ms=0)
+    assert told(client.heard()) == [(7, "action_malformed")]
+    client.session.receive(b'{"type":"action","id":9,"room":"score:1","kind":"tap","prev":"x"}', now_ms=0)
+    assert told(client.heard()) == [(9, "id_gap")]
+    client.session.receive(b'{"type":"action","id":8,"room":"score:1","kind":"tap","prev":"x"}', now_ms=0)
+    assert told(client.heard()) == [(8, "action_malformed")]

@@ -132,7 +132,7 @@ class Session:
             if self.state is SessionState.AWAITING_HELLO or error.action_id is None:
                 self._error(codes.ERRORS[error.code], str(error))
             else:
-                self._act(Malformed(error.action_id, str(error)), now_ms)
+                self._act(Malformed(error.action_id, str(error), error.action_prev), now_ms)
             if self.state is SessionState.OPEN:
                 return
         transition = TRANSITIONS[self.state, type(message)]
