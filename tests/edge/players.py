@@ -1,20 +1,29 @@
 """Players: really made tokens, and clients that act and hear what became of it."""
 
 import contextlib
+import json
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
 from auth.made import SECRET, Made, signed
+from edge.logs import BreakableLog
 from edge.streams import Stream, request, target_of
 from node_fixture import Client, RunningNode
 from touchline_protocol.codecs import JSON, Codec
 from touchline_protocol.messages import Ack, Action, Hello, Message, Nack, Welcome
-from touchline_server.config_tables import AuthSettings
+from touchline_server.config_tables import ActionsSettings, AuthSettings
 
 AUTH = AuthSettings(secret=SECRET, leeway_seconds=0)
 GATED = AuthSettings(secret=SECRET, leeway_seconds=0, mode="token")
 """Nobody is let in without a token."""
+
+RETRY_MS = 40
+
+
+def often(**changed: object) -> ActionsSettings:
+    """Limits that nobody meets, but for those that are ``changed``."""
+    return ActionsSettings.model_validate({"retry_ms": RETRY_MS, "burst": 1000, "per_second_max": 10_000.0} | changed)
 
 
 def token(player: str = "ada", *, lasts_s: float = 60.0, key: Made | str = SECRET, **claims: Any) -> str:
@@ -82,3 +91,14 @@ async def watcher(node: RunningNode, headers: Mapping[str, str], room: str = "sc
         await client.send_bytes(request(target_of(room), headers))
         assert await client.status() == 200
         yield Stream(client)
+
+
+async def in_log(log: BreakableLog) -> list[tuple[str, str, int]]:
+    """Player, session and id of the records, in order."""
+    values = [json.loads(record.value or b"") for record in await log.records()]
+    return [(value["player"], value["session"], value["id"]) for value in values]
+
+
+async def ids_in_log(log: BreakableLog) -> list[int]:
+    """The same, ids alone."""
+    return [number for _, _, number in await in_log(log)]

@@ -98,7 +98,9 @@ async def test_every_bad_token_is_refused_by_its_code_wherever_it_is_shown(mode:
             async with node.raw() as raw:
                 await raw.request(headers=bearer(shown))
                 assert await raw.status() == 401, why
-                assert f'WWW-Authenticate: Bearer error="invalid_token", error_description="{code}"' in raw.response_head
+                assert (
+                    f'WWW-Authenticate: Bearer error="invalid_token", error_description="{code}"' in raw.response_head
+                )
         async with node.client(greeted=False) as client:
             assert (await greet(client, shown=token(aud="here", iss="us"))).player == "ada"
         async with node.client(greeted=False) as client:
@@ -173,11 +175,11 @@ async def test_a_token_in_the_header_counts_where_hello_has_none(gated: RunningN
 
 
 async def test_where_there_are_two_tokens_the_one_in_hello_counts(gated: RunningNode) -> None:
-    headers = {"additional_headers": bearer(token("bob"))}
-    async with gated.client(greeted=False, **headers) as client:
+    headers = bearer(token("bob"))
+    async with gated.client(greeted=False, additional_headers=headers) as client:
         assert (await greet(client, "ada")).player == "ada"
         assert {player.name for player in gated.edge.door.players._players.values()} == {"ada"}
-    async with gated.client(greeted=False, **headers) as client:
+    async with gated.client(greeted=False, additional_headers=headers) as client:
         await client.send(Hello(token=token(lasts_s=-5)))
         assert (await client.expect(Error)).code == "token_expired"
         assert await client.closed() == (4502, "unauthorized")
