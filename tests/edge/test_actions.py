@@ -264,7 +264,7 @@ async def test_ids_that_are_skipped_or_used_are_told(node: RunningNode, log: Bre
 
 
 async def test_while_the_log_is_away_actions_are_told_at_once_and_taken_again_when_it_is_back(
-    node: RunningNode, log: BreakableLog
+    node: RunningNode, log: BreakableLog, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with player(node) as (client, _):
         with log.appends_failing(taken=2):
@@ -287,6 +287,10 @@ async def test_while_the_log_is_away_actions_are_told_at_once_and_taken_again_wh
         await act(client, 5)
         assert await answer(client) == (5, "ack")
     assert await ids_in_log(log) == [1, 2, 3, 4, 5]
+    assert [record.getMessage() for record in caplog.records] == [
+        "actions are refused until the log takes them: the disk is full",
+        "the log takes actions again",
+    ]
 
 
 async def until_taken(client: Client, action_id: int) -> None:
