@@ -1,4 +1,4 @@
-"""A network that fails: a TCP relay in front of servers, whose connections a test can cut."""
+"""A network that fails: a TCP relay in front of servers, whose connections a test can cut, also after a silence."""
 
 import asyncio
 import random
@@ -17,14 +17,22 @@ class Relay:
         self._ports = ports
         self._random = random_
         self._writers: dict[asyncio.StreamWriter, asyncio.StreamWriter] = {}
+        self._silent: set[asyncio.StreamWriter] = set()
 
     def cut_one(self) -> None:
         """Cut a connection on both sides, without a word."""
         if self._writers:
+            self._cut(self._random.choice(list(self._writers)))
+
+    async def silence_one(self, seconds: float) -> None:
+        """Lose all that one client is told for so long, then cut it: what it said was heard, and it cannot know."""
+        if self._writers:
             client = self._random.choice(list(self._writers))
-            self.cuts += 1
-            for writer in (client, self._writers[client]):
-                writer.transport.abort()
+            self._silent.add(client)
+            await asyncio.sleep(seconds)
+            if client in self._writers:
+                self._cut(client)
+            self._silent.discard(client)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator["Relay"]:
@@ -40,6 +48,11 @@ class Relay:
                 upstream.transport.abort()
             await server.wait_closed()
 
+    def _cut(self, client: asyncio.StreamWriter) -> None:
+        self.cuts += 1
+        for writer in (client, self._writers[client]):
+            writer.transport.abort()
+
     async def _serve(self, reader: asyncio.StreamReader, client: asyncio.StreamWriter) -> None:
         try:
             from_edge, edge = await self._connect()
@@ -48,7 +61,7 @@ class Relay:
             return
         self._writers[client] = edge
         try:
-            await asyncio.gather(_pass_on(reader, edge), _pass_on(from_edge, client))
+            await asyncio.gather(self._pass_on(reader, edge), self._pass_on(from_edge, client))
         finally:
             del self._writers[client]
 
@@ -59,13 +72,13 @@ class Relay:
         except OSError:
             return await asyncio.open_connection("127.0.0.1", ports[-1])
 
-
-async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    try:
-        while data := await reader.read(CHUNK_BYTES):
-            writer.write(data)
-            await writer.drain()
-    except OSError:
-        pass
-    finally:
-        writer.close()
+    async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while data := await reader.read(CHUNK_BYTES):
+                if writer not in self._silent:
+                    writer.write(data)
+                    await writer.drain()
+        except OSError:
+            pass
+        finally:
+            writer.close()

@@ -54,6 +54,11 @@ class Group:
         return len(self.checked) + self.counted
 
     @property
+    def checks(self) -> list[OrderCheck]:
+        """What its checked clients found."""
+        return [client.check for client in self.checked]
+
+    @property
     def target_bytes(self) -> int:
         """What each must have had."""
         return self.checked[0].event_bytes if self.checked else self.bytes

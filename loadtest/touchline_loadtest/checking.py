@@ -6,12 +6,10 @@ last offset that was seen.
 
 import msgspec
 
-
-class _Data(msgspec.Struct):
-    due: int
+from .wire import Due
 
 
-class _Seen(msgspec.Struct):
+class Seen(msgspec.Struct):
     """The least of a server's message that can be checked."""
 
     type: str
@@ -20,10 +18,10 @@ class _Seen(msgspec.Struct):
     head: int = -1
     epoch: str = ""
     recovered: bool = False
-    data: _Data | None = None
+    data: Due | None = None
 
 
-_DECODER = msgspec.json.Decoder(_Seen)
+_DECODER = msgspec.json.Decoder(Seen)
 
 HARMLESS = frozenset({"welcome", "beat", "unsubscribed"})
 """Messages that say nothing of the room's events. Besides these only `subscribed` and events are expected."""
@@ -57,7 +55,7 @@ class OrderCheck:
         elif seen.type not in HARMLESS:
             self.unexpected.append(payload.decode(errors="replace")[:200])
 
-    def _event(self, seen: _Seen, now_ns: int) -> None:
+    def _event(self, seen: Seen, now_ns: int) -> None:
         self.events += 1
         if seen.offset <= self.last:
             self.repeats += 1

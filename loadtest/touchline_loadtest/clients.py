@@ -136,11 +136,12 @@ class CheckedClient(asyncio.BufferedProtocol):
 
     def _take_head(self, data: bytes) -> None:
         self._head += data
-        head, end, rest = self._head.partition(b"\r\n\r\n")
-        if not end and len(self._head) < wire.HEAD_BYTES_MAX:
+        try:
+            rest = wire.after_opening(self._head)
+        except wire.BadAnswer as error:
+            self._all.lost.append(str(error))
             return
-        if not head.startswith(b"HTTP/1.1 101 "):
-            self._all.lost.append(f"the handshake was answered {head[:100]!r}")
+        if rest is None:
             return
         self._reader = wire.FrameReader()
         self.transport.write(self._greeting)

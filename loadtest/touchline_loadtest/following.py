@@ -8,27 +8,16 @@ import msgspec
 
 from touchline_protocol.messages import Deliver, RoomRequest
 
-from .checking import HARMLESS
+from .checking import HARMLESS, Seen
 
 
-class _Data(msgspec.Struct):
-    due: int
+class _Told(Seen):
+    """What more of a server's message has to be known to follow a room than to check it."""
 
-
-class _Told(msgspec.Struct):
-    """The least of a server's message that has to be known to follow a room."""
-
-    type: str
-    offset: int = -1
-    prev: int | None = None
-    head: int = -1
-    epoch: str = ""
-    recovered: bool = False
     to: int = -1
     count: int = 0
     key: str | None = None
-    data: _Data | None = None
-    state: list["_Told"] = []
+    state: list["_Told"] = msgspec.field(default_factory=list)
 
 
 _DECODER = msgspec.json.Decoder(_Told)

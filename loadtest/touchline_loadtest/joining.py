@@ -54,7 +54,7 @@ class Joining:
     def _ready(self) -> None:
         try:
             self._step()
-        except (OSError, wire.BadFrame) as error:
+        except (OSError, wire.BadAnswer) as error:
             self._lose(str(error))
 
     def _connected(self) -> None:
@@ -71,12 +71,10 @@ class Joining:
     def _take_head(self) -> None:
         if not self._receive():
             return
-        head, end, rest = self._received.partition(b"\r\n\r\n")
-        if not end and len(self._received) < wire.HEAD_BYTES_MAX:
+        rest = wire.after_opening(self._received)
+        if rest is None:
             return
-        if not head.startswith(b"HTTP/1.1 101 "):
-            self._lose(f"the handshake was answered {head[:100]!r}")
-        elif self._plan.greeting:
+        if self._plan.greeting:
             self._received = rest
             self._step = self._take_frames
             self._sock.send(self._plan.greeting)

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import NamedTuple
 
 import msgspec
@@ -27,9 +27,17 @@ class Topic(NamedTuple):
     variables: dict[str, str]
 
 
+def feed_settings(topic: str, key_field: str | None = None) -> dict[str, str]:
+    """Let `FEED` be in ``topic``, its events' keys in the field ``key_field`` of their values."""
+    feed = {"topic": topic} | ({"key_field": key_field} if key_field else {})
+    return {"TOUCHLINE_FEEDS": msgspec.json.encode({FEED: feed}).decode()}
+
+
 @contextlib.asynccontextmanager
-async def new_topic(address: str, partitions: int) -> AsyncIterator[Topic]:
-    """Make a topic, and delete it at the end.
+async def new_topic(
+    address: str, partitions: int, key_field: str | None = None, configs: Mapping[str, str] | None = None
+) -> AsyncIterator[Topic]:
+    """Make a topic, and delete it at the end. ``key_field`` is as in `feed_settings`.
 
     Raises:
         OperatorError: the broker is not there, or refuses.
@@ -38,13 +46,14 @@ async def new_topic(address: str, partitions: int) -> AsyncIterator[Topic]:
     admin = AIOKafkaAdminClient(bootstrap_servers=address)
     try:
         await admin.start()
-        made = await admin.create_topics([NewTopic(name, partitions, 1)], timeout_ms=10_000)
+        made = await admin.create_topics(
+            [NewTopic(name, partitions, 1, topic_configs=dict(configs or {}))], timeout_ms=10_000
+        )
         if made.topic_errors[0][1]:
             raise OperatorError(f"the topic {name} could not be made at {address}: {made.topic_errors[0]}")
         await _until_led(admin, name)
-        feeds = msgspec.json.encode({FEED: {"topic": name}}).decode()
         try:
-            yield Topic(name, f"kafka://{address}", {"TOUCHLINE_FEEDS": feeds})
+            yield Topic(name, f"kafka://{address}", feed_settings(name, key_field))
         finally:
             await admin.delete_topics([name])
     except KafkaError as error:

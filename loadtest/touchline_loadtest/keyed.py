@@ -1,23 +1,18 @@
-"""Events with keys, and a server that knows where to find them.
+"""Events with keys.
 
 A key is named in the value, by the feed's ``key_field``, so that one `Publish` does for Kafka and for HTTP.
 """
 
-import contextlib
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Sequence
 from itertools import count
 
 import msgspec
 
-from .kafka import FEED, new_topic
-from .measuring import Bench
-from .processes import Touchline, touchline_serve
-from .publishing import Publish, into_kafka, over_http
+from .publishing import Publish
+from .wire import Due
 
 KEY_FIELD = "key"
-PARTITIONS = 1
-"""Of a topic of Kafka's: the embedded log has one too."""
-SQLITE_TOPIC = "match-events"
+"""What the server that is published to has to know."""
 
 
 class Keyed:
@@ -53,35 +48,4 @@ def _with_key(key: str | None, value: bytes) -> bytes:
     return value if key is None else b'{"%s":"%s",%s' % (KEY_FIELD.encode(), key.encode(), value[1:])
 
 
-class _Due(msgspec.Struct):
-    due: int
-
-
-_DUE = msgspec.json.Decoder(_Due)
-
-
-@contextlib.asynccontextmanager
-async def serving(
-    bench: Bench, *, log: str = "sqlite://", variables: Mapping[str, str] | None = None
-) -> AsyncIterator[tuple[Touchline, Publish]]:
-    """Run a server on Kafka where a broker is named, else on ``log``; with what publishes to rooms of `FEED`."""
-    core = bench.cores.server
-    async with contextlib.AsyncExitStack() as stack:
-        if bench.kafka is None:
-            settings = _feeds(SQLITE_TOPIC) | dict(variables or {})
-            touchline = await stack.enter_async_context(touchline_serve(core, log=log, variables=settings))
-            yield touchline, await stack.enter_async_context(over_http(touchline.control_port))
-        else:
-            topic = await stack.enter_async_context(new_topic(bench.kafka, PARTITIONS))
-            settings = _feeds(topic.name) | dict(variables or {})
-            touchline = await stack.enter_async_context(touchline_serve(core, log=topic.log, variables=settings))
-            yield touchline, await stack.enter_async_context(into_kafka(bench.kafka, topic.name))
-
-
-def source(bench: Bench) -> str:
-    """Where the events of `serving` come from, for a note."""
-    return "published over HTTP" if bench.kafka is None else "from Kafka"
-
-
-def _feeds(topic: str) -> dict[str, str]:
-    return {"TOUCHLINE_FEEDS": msgspec.json.encode({FEED: {"topic": topic, "key_field": KEY_FIELD}}).decode()}
+_DUE = msgspec.json.Decoder(Due)

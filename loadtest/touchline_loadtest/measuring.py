@@ -123,7 +123,7 @@ class Start(NamedTuple):
     """How things stood when a measurement began."""
 
     server: Server
-    audience: Audience
+    audience: Audience | None
     reads: int
     bytes: int
     waited_s: float
@@ -136,9 +136,10 @@ class Start(NamedTuple):
     cpu_s: float
 
     @classmethod
-    async def now(cls, server: Server, audience: Audience) -> Self:
-        """How things stand."""
-        reads, size = await audience.reads_and_bytes()
+    async def now(cls, server: Server, audience: Audience | None = None) -> Self:
+        """How things stand. Without an ``audience`` all clients are in this process."""
+        reads, size = await _reads_and_bytes(audience)
+        crowd_s, crowd_waited_s = _crowd_used(audience)
         return cls(
             server,
             audience,
@@ -146,9 +147,9 @@ class Start(NamedTuple):
             size,
             server.waited_s(),
             time.process_time(),
-            audience.crowd.cpu_s(),
+            crowd_s,
             machine.waited_s(os.getpid()),
-            audience.crowd.waited_s(),
+            crowd_waited_s,
             machine.stolen_s(),
             time.monotonic(),
             server.cpu_s(),
@@ -160,10 +161,9 @@ class Start(NamedTuple):
         wall_s = time.monotonic() - self.wall_s
         waited_s = self.server.waited_s() - self.waited_s
         measuring_s = time.process_time() - self.measuring_s
-        crowd_s = self.audience.crowd.cpu_s() - self.crowd_s
         measuring_waited_s = machine.waited_s(os.getpid()) - self.measuring_waited_s
-        crowd_waited_s = self.audience.crowd.waited_s() - self.crowd_waited_s
-        reads, size = await self.audience.reads_and_bytes()
+        crowd_s, crowd_waited_s = _crowd_used(self.audience)
+        reads, size = await _reads_and_bytes(self.audience)
         return Measured(
             deliveries=deliveries,
             reads=reads - self.reads,
@@ -172,12 +172,21 @@ class Start(NamedTuple):
             cpu_s=cpu_s,
             waited_s=waited_s,
             measuring_busy=measuring_s / wall_s,
-            crowd_busy=crowd_s / wall_s,
+            crowd_busy=(crowd_s - self.crowd_s) / wall_s,
             measuring_waited_s=measuring_waited_s,
-            crowd_waited_s=crowd_waited_s,
+            crowd_waited_s=crowd_waited_s - self.crowd_waited_s,
             stolen_s=machine.stolen_s() - self.stolen_s,
             publisher_late_s=late_s,
         )
+
+
+async def _reads_and_bytes(audience: Audience | None) -> tuple[int, int]:
+    return await audience.reads_and_bytes() if audience is not None else (0, 0)
+
+
+def _crowd_used(audience: Audience | None) -> tuple[float, float]:
+    """The CPU seconds of the crowd's process, and those that it waited for its core."""
+    return (audience.crowd.cpu_s(), audience.crowd.waited_s()) if audience is not None else (0.0, 0.0)
 
 
 def percentile_ms(times_ns: Sequence[int], percent: int) -> float:
@@ -187,9 +196,9 @@ def percentile_ms(times_ns: Sequence[int], percent: int) -> float:
     return statistics.quantiles(times_ns, n=100, method="inclusive")[percent - 1] * MS
 
 
-def latencies(group: Group) -> list[int]:
-    """How late events were at the group's checked clients."""
-    return [latency for client in group.checked for latency in client.check.latencies_ns]
+def latencies(clients: Group | Audience) -> list[int]:
+    """How late events were at those that are checked."""
+    return [latency for check in clients.checks for latency in check.latencies_ns]
 
 
 def gaps(audience: Audience) -> int:
@@ -208,21 +217,13 @@ def how_checked(audience: Audience) -> str:
 def trust_notes(*measured: Measured) -> list[str]:
     """Whether the generator kept up, and whether the server had its core for itself."""
     busiest = max(measured, key=lambda one: one.busy)
-    measuring_waited = max(one.measuring_waited_s / one.wall_s for one in measured)
-    crowd_waited = max(one.crowd_waited_s / one.wall_s for one in measured)
     waited = max(one.waited_s / one.wall_s for one in measured)
-    shares = (
-        f"used {busiest.busy:.0%} of a core ({busiest.measuring_busy:.0%} to publish and measure, "
-        f"{busiest.crowd_busy:.0%} to count, at nice {NICENESS})"
-    )
+    shares = f"used {busiest.busy:.0%} of a core{_crowd_share(busiest)}"
     if busiest.busy > GENERATOR_BUSY_MAX:
         notes = [f"THE GENERATOR MAY BE THE BOTTLENECK: the clients' processes {shares}"]
     else:
         notes = [f"the clients' processes {shares} at most, so they kept up"]
-    notes.append(
-        f"for the core that they share the measuring process waited {measuring_waited:.1%} of the time, the counting "
-        f"one {crowd_waited:.1%}, at most; lateness and spread have that in them"
-    )
+    notes.append(_clients_waited(measured))
     if waited > WAITED_MAX:
         notes.append(
             f"THE MACHINE WAS NOT QUIET: a server waited {waited:.0%} of the time for its core, which other programs "
@@ -235,3 +236,21 @@ def trust_notes(*measured: Measured) -> list[str]:
             "relied on"
         )
     return notes
+
+
+def _crowd_share(measured: Measured) -> str:
+    if not measured.crowd_busy:
+        return ""
+    crowd = f"{measured.crowd_busy:.0%} to count, at nice {NICENESS}"
+    return f" ({measured.measuring_busy:.0%} to publish and measure, {crowd})"
+
+
+def _clients_waited(measured: Sequence[Measured]) -> str:
+    measuring = max(one.measuring_waited_s / one.wall_s for one in measured)
+    crowd = max(one.crowd_waited_s / one.wall_s for one in measured)
+    if not any(one.crowd_busy for one in measured):
+        return f"the clients' process waited {measuring:.1%} of the time for its core, at most; lateness has that in it"
+    return (
+        f"for the core that they share the measuring process waited {measuring:.1%} of the time, the counting "
+        f"one {crowd:.1%}, at most; lateness and spread have that in them"
+    )

@@ -11,6 +11,8 @@ from touchline_protocol.errors import OperatorError
 from .measuring import Bench
 from .results import Result
 from .scenarios import (
+    action_latency,
+    actions,
     compression,
     cpu_per_delivery,
     joins,
@@ -23,6 +25,7 @@ from .scenarios import (
     spread,
     throughput,
     unwatched,
+    verdict_latency,
 )
 
 MODULES = (
@@ -36,10 +39,13 @@ MODULES = (
     slow_clients,
     unwatched,
     kafka_latency,
+    actions,
+    action_latency,
+    verdict_latency,
     season,
     compression,
 )
-NEED_KAFKA = (kafka_latency, many_rooms)
+NEED_KAFKA = (action_latency, actions, kafka_latency, many_rooms, verdict_latency)
 
 SCALED = ("clients", "rooms", "records")
 """Sizes whose names begin so are what ``--scale`` multiplies."""

@@ -8,6 +8,8 @@ import struct
 from collections.abc import Iterator
 from typing import NamedTuple
 
+import msgspec
+
 from touchline_protocol.codecs import JSON
 from touchline_protocol.frames import FIN, OP_TEXT, frame
 from touchline_protocol.messages import Hello, RoomRequest, Subscribe
@@ -28,12 +30,18 @@ class Framed(NamedTuple):
     size_bytes: int
 
 
-class BadFrame(Exception):
+class BadAnswer(Exception):
     """The server sent what this reader, or nobody, can read."""
 
 
+class Due(msgspec.Struct):
+    """What can be read of an event's value: when it was due, in nanoseconds of the monotonic clock."""
+
+    due: int
+
+
 def event_value(due_ns: int, size_bytes: int) -> bytes:
-    """An event's JSON value of ``size_bytes`` that says when it was due, in nanoseconds of the monotonic clock."""
+    """An event's JSON value of ``size_bytes``, a `Due`."""
     head = b'{"due":%d,"pad":"' % due_ns
     return head + b"x" * (size_bytes - len(head) - 2) + b'"}'
 
@@ -51,9 +59,28 @@ def opening(host: str, port: int, path: str = "/ws") -> bytes:
     return ("\r\n".join(fields) + "\r\n\r\n").encode()
 
 
+def after_opening(received: bytes) -> bytes | None:
+    """What came after the answer to the opening handshake; None as long as that is not all there.
+
+    Raises:
+        BadAnswer: the answer is a refusal, or none.
+    """
+    head, end, rest = received.partition(b"\r\n\r\n")
+    if not end and len(received) < HEAD_BYTES_MAX:
+        return None
+    if not end or not head.startswith(b"HTTP/1.1 101 "):
+        raise BadAnswer(f"the handshake was answered {head[:100]!r}")
+    return rest
+
+
+def hello(token: str | None = None) -> bytes:
+    """The first message, as it is sent after the handshake."""
+    return masked(JSON.encode(Hello(agent="touchline-loadtest", token=token)))
+
+
 def greeting(request: RoomRequest) -> bytes:
-    """Hello and a subscribe to one room, as they are sent after the handshake."""
-    return masked(JSON.encode(Hello(agent="touchline-loadtest"))) + masked(JSON.encode(Subscribe(rooms=[request])))
+    """Hello and a subscribe to one room."""
+    return hello() + masked(JSON.encode(Subscribe(rooms=[request])))
 
 
 def masked(payload: bytes) -> bytes:
@@ -75,7 +102,7 @@ class FrameReader:
         """Take bytes; the frames that are complete.
 
         Raises:
-            BadFrame: a frame is a fragment, masked, or has a reserved bit set.
+            BadAnswer: a frame is a fragment, masked, or has a reserved bit set.
         """
         received = self._received
         received += data
@@ -91,13 +118,13 @@ def frame_at(data: bytes | bytearray, position: int) -> tuple[int, int] | None:
     """Where the payload of the frame at ``position`` begins and ends; None if it is not all there.
 
     Raises:
-        BadFrame: it is a fragment, masked, or has a reserved bit set.
+        BadAnswer: it is a fragment, masked, or has a reserved bit set.
     """
     if len(data) < position + 2:
         return None
     first, length = data[position], data[position + 1]
     if first & 0xF0 != FIN or length & _MASKED:
-        raise BadFrame(f"a frame begins with {bytes(data[position : position + 2]).hex()}")
+        raise BadAnswer(f"a frame begins with {bytes(data[position : position + 2]).hex()}")
     begin = position + 2
     if length == _LENGTH_16_BITS:
         if len(data) < begin + 2:

@@ -101,8 +101,8 @@ class Action(Message, tag="action", frozen=True):
     """What a player did. Each is answered by one `Ack`, once it is in the log, or one `Nack`.
 
     ``data`` is any JSON value, here in the bytes of the codec; empty for an absent one, which is null. ``prev`` is the
-    id of the newest action before this one that was not refused; None is ``id`` - 1. Only who comes back to another
-    edge, with a refused one between those that it sends again, has to say it.
+    id of the newest action before this one that has no answer yet, 0 if all have; None is ``id`` - 1. Only who sends
+    again, to another edge, and was answered something in between has to say it.
     """
 
     id: ActionId

@@ -47,6 +47,21 @@ async def publish_much(node: RunningNode, events: int, *, keys: int = 0) -> list
     return offsets
 
 
+async def read_too_little(node: RunningNode, slow: RawClient, offsets: list[int]) -> list[int]:
+    """Read one event of each two that are published, which are added to ``offsets``, until the session is over.
+
+    Returns the offsets that were read.
+    """
+    connection = connection_of(node, slow)
+    received = []
+    while connection.session is not None:
+        offsets += await publish_much(node, 2)
+        message = await slow.next()
+        assert isinstance(message, Event)
+        received.append(message.offset)
+    return received
+
+
 async def test_who_does_not_read_costs_a_bounded_buffer_delays_nobody_and_gets_everything_later() -> None:
     async with running_node() as node, node.raw(receive_bytes=RECEIVE_BYTES) as slow, node.client() as quick:
         await slow.open()
@@ -138,14 +153,8 @@ async def test_who_takes_a_little_now_and_then_and_stays_behind_is_closed_too() 
     ):
         await slow.open()
         await join(slow)
-        connection = connection_of(node, slow)
-        received = []
         offsets = await publish_much(node, 100)
-        while connection.session is not None:
-            offsets += await publish_much(node, 2)
-            message = await slow.next()
-            assert isinstance(message, Event)
-            received.append(message.offset)
+        received = await read_too_little(node, slow, offsets)
         assert len(received) < len(offsets) - 50
         assert await _close_code_after(slow, received) == codes.TOO_SLOW.code
         assert received == offsets[: len(received)]
@@ -162,13 +171,7 @@ async def test_who_never_comes_to_the_end_of_its_catch_up_is_closed_too() -> Non
         await slow.next()
         offsets = await publish_much(node, 100)
         assert (await join(slow, epoch=joined.epoch, after=joined.head)).recovered
-        connection = connection_of(node, slow)
-        received = []
-        while connection.session is not None:
-            offsets += await publish_much(node, 2)
-            message = await slow.next()
-            assert isinstance(message, Event)
-            received.append(message.offset)
+        received = await read_too_little(node, slow, offsets)
         assert await _close_code_after(slow, received) == codes.TOO_SLOW.code
         assert received == offsets[: len(received)] != offsets
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from touchline_loadtest.checking import OrderCheck
-from touchline_loadtest.wire import BadFrame, FrameReader, event_value
+from touchline_loadtest.wire import BadAnswer, FrameReader, after_opening, event_value
 from touchline_protocol.codecs import JSON
 from touchline_protocol.frames import OP_TEXT, frame
 from touchline_protocol.messages import Error, Event, Subscribed
@@ -91,7 +91,7 @@ def test_frames_are_found_however_the_bytes_are_cut(payloads: list[bytes], data:
 
 def test_a_masked_frame_and_a_fragment_are_refused() -> None:
     for wrong in (b"\x81\x80", b"\x01\x00"):
-        with pytest.raises(BadFrame):
+        with pytest.raises(BadAnswer):
             list(FrameReader().feed(wrong))
 
 
@@ -99,3 +99,16 @@ def test_an_event_has_its_size_and_says_when_it_was_due() -> None:
     value = event_value(123_456_789_012_345, 200)
     assert len(value) == 200
     assert json.loads(value)["due"] == 123_456_789_012_345
+
+
+def test_the_answer_to_the_handshake_is_found_however_it_is_cut() -> None:
+    answer = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n"
+    assert {after_opening(answer[:end]) for end in range(len(answer))} == {None}
+    assert after_opening(answer) == b""
+    assert after_opening(answer + b"\x81\x00") == b"\x81\x00"
+
+
+@pytest.mark.parametrize("answer", [b"HTTP/1.1 503 Service Unavailable\r\n\r\n", b"HTTP/1.1 101 " + b"x" * 20_000])
+def test_a_refused_handshake_is_told(answer: bytes) -> None:
+    with pytest.raises(BadAnswer, match=r"HTTP/1\.1"):
+        after_opening(answer)

@@ -51,10 +51,24 @@ class Peer:
         assert isinstance(message, kind)
         return message
 
-    async def welcome(self, heartbeat_ms: int = 25_000) -> None:
-        await self.hear(Hello)
-        limits = Limits(message_bytes_max=65_536, rooms_max=100)
-        await self.say(Welcome(session="s", edge="edge-1", heartbeat_ms=heartbeat_ms, limits=limits, time=0))
+    async def welcome(
+        self, heartbeat_ms: int = 25_000, *, player: str | None = None, expires_s: float | None = None
+    ) -> Hello:
+        """Hear the hello, and welcome. A ``player`` may have four actions on their way."""
+        hello = await self.hear(Hello)
+        unacked_max = 0 if player is None else 4
+        await self.say(
+            Welcome(
+                session=hello.session or "s",
+                edge="edge-1",
+                heartbeat_ms=heartbeat_ms,
+                limits=Limits(65_536, rooms_max=100, action_bytes_max=1000, actions_unacked_max=unacked_max),
+                time=0,
+                player=player,
+                expires=None if expires_s is None else round(expires_s * 1000),
+            )
+        )
+        return hello
 
     async def admit(self, heartbeat_ms: int = 25_000) -> RoomRequest:
         """Welcome, and hear what room is asked for: answered as an empty log would, or recovered."""

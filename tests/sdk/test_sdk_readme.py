@@ -1,14 +1,30 @@
-"""The example in the SDK's README runs as it is written, but for the address."""
+"""The examples in the SDK's README run as they are written, but for the address."""
 
 import asyncio
 import re
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from sdk.scripted_server import WAIT_S, Peer, event, scripted
-from touchline_protocol.messages import Subscribe, Subscribed
+from touchline_protocol.messages import Ack, Action, Nack, Subscribe, Subscribed
 
 README = Path(__file__).parents[2] / "clients" / "python" / "README.md"
+
+
+async def lines_of(example: int, url: str, count: int) -> list[str]:
+    """The first lines that an example of the README prints, against another server; it is ended then."""
+    examples = re.findall(r"```python\n(.*?)```", README.read_text("utf-8"), re.DOTALL)
+    code = examples[example].replace("ws://localhost:8080/ws", url)
+    process = await asyncio.create_subprocess_exec(sys.executable, "-uc", code, stdout=asyncio.subprocess.PIPE)
+    assert process.stdout is not None
+    try:
+        async with asyncio.timeout(WAIT_S):
+            return [(await process.stdout.readline()).decode().rstrip() for _ in range(count)]
+    finally:
+        with suppress(ProcessLookupError):  # it came to its end
+            process.kill()
+        await process.communicate()
 
 
 async def test_the_example_of_the_readme_prints_state_and_events() -> None:
@@ -23,16 +39,18 @@ async def test_the_example_of_the_readme_prints_state_and_events() -> None:
         )
         await peer.until_closed()
 
-    found = re.search(r"```python\n(.*?)```", README.read_text("utf-8"), re.DOTALL)
-    assert found is not None
     async with scripted(script) as server:
-        code = found[1].replace("ws://localhost:8080/ws", server.url)
-        process = await asyncio.create_subprocess_exec(sys.executable, "-uc", code, stdout=asyncio.subprocess.PIPE)
-        assert process.stdout is not None
-        try:
-            async with asyncio.timeout(WAIT_S):
-                lines = [(await process.stdout.readline()).decode().rstrip() for _ in range(3)]
-        finally:
-            process.kill()
-            await process.communicate()
+        lines = await lines_of(0, server.url, 3)
     assert lines == ["now: {'score': {'n': 4}}", "4 score {'n': 4}", "6 None {'n': 6}"]
+
+
+async def test_the_example_of_acting_acts_and_tells_what_is_refused() -> None:
+    async def script(peer: Peer) -> None:
+        await peer.welcome(player="ada")
+        await peer.say(Ack(id=(await peer.hear(Action)).id))
+        await peer.say(Nack(id=(await peer.hear(Action)).id, code="muted", message="mute: too fast"))
+        await peer.until_closed()
+
+    async with scripted(script) as server:
+        lines = await lines_of(1, server.url, 2)
+    assert lines == ["ada acted: 1", "refused: muted"]

@@ -7,58 +7,27 @@ from enum import Enum
 import pytest
 
 from sdk.scripted_server import event
-from touchline import room, session
+from sdk.sessions import hear, made, open_again, opened, said
+from touchline import room, states
 from touchline.backoff import Backoff
 from touchline.errors import AlreadySubscribed, ConnectionRefused, Unreachable
-from touchline.items import Event, Gap, Item, Joined, Skipped
-from touchline.session import STABLE_S, Session, State
+from touchline.items import Event, Gap, Joined, Skipped
+from touchline.session import STABLE_S, Session
+from touchline.states import State
 from touchline.view import View
 from touchline_protocol.codecs import JSON
 from touchline_protocol.codes import CLOSES, ERRORS, Recovery
 from touchline_protocol.cursor import Cursor
 from touchline_protocol.messages import (
-    ClientMessage,
     Error,
     Goaway,
-    Hello,
     Limits,
     RoomRequest,
-    ServerMessage,
     Subscribe,
     Subscribed,
     Unsubscribe,
-    Welcome,
 )
 from touchline_protocol.messages import Skipped as SkippedMessage
-
-HEARTBEAT_MS = 1000
-LIMITS = Limits(message_bytes_max=65_536, rooms_max=100)
-
-
-def made(*, retry_first: bool = False) -> Session:
-    return Session(JSON, agent="test", backoff=Backoff(1, 8), random=lambda: 1.0, retry_first=retry_first)
-
-
-def hear(client: Session, *said: ServerMessage, now_s: float = 0) -> list[Item]:
-    for message in said:
-        client.receive(JSON.encode(message), now_s)
-    return [item for _, item in client.take_items()]
-
-
-def opened(now_s: float = 0, limits: Limits = LIMITS) -> Session:
-    client = made()
-    open_again(client, now_s, limits)
-    return client
-
-
-def open_again(client: Session, now_s: float = 0, limits: Limits = LIMITS) -> None:
-    client.connected(now_s)
-    assert said(client) == [Hello(agent="test")]
-    hear(client, Welcome(session="s", edge="e", heartbeat_ms=HEARTBEAT_MS, limits=limits, time=0), now_s=now_s)
-
-
-def said(client: Session) -> list[ClientMessage]:
-    return [JSON.decode_client(payload) for payload in client.take_output()]
 
 
 def joined(client: Session, name: str = "score:1", head: int = 0) -> room.Room:
@@ -77,7 +46,7 @@ def rows(text: str | None, states: Iterable[str]) -> set[tuple[str, str]]:
 
 @pytest.mark.parametrize(
     ("text", "transitions"),
-    [(session.__doc__, session.TRANSITIONS), (room.__doc__, room.TRANSITIONS)],
+    [(states.__doc__, states.TRANSITIONS), (room.__doc__, room.TRANSITIONS)],
     ids=["session", "room"],
 )
 def test_the_table_in_the_docstring_is_the_table_of_the_code(

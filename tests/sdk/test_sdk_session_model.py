@@ -10,7 +10,8 @@ from sdk.model_server import ModelServer, RoomLog
 from touchline.backoff import Backoff
 from touchline.items import Event, Gap, Item, Joined
 from touchline.room import Phase, Room
-from touchline.session import CONNECTED, Session, State
+from touchline.session import Session
+from touchline.states import CONNECTED, State
 from touchline.view import View
 from touchline_protocol.codecs import CODECS
 from touchline_protocol.cursor import Cursor
@@ -79,7 +80,9 @@ class SessionAgainstModel(RuleBasedStateMachine):
     def begin(self, codec: object, random: float, deliver: Deliver) -> None:
         found = next(known for known in CODECS if known is codec)
         self.server = ModelServer(found, ROOMS)
-        self.session = Session(found, agent="test", backoff=Backoff(), random=lambda: random, retry_first=True)
+        self.session = Session(
+            found, agent="test", backoff=Backoff(), random=lambda: random, retry_first=True, actions_max=1, renews=False
+        )
         self.readers: dict[str, Reader] = {}
         self.now_s = 0.0
         self.gaps = 0

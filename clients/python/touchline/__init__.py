@@ -1,18 +1,33 @@
-"""Touchline for Python: follow rooms of live events, in order, each exactly once, across reconnects.
+"""Touchline for Python: follow rooms of live events, in order, each exactly once, across reconnects; and act in them.
 
     async with touchline.connect("ws://localhost:8080/ws") as client:
         async for event in client.subscribe("score:15946"):
             print(event.offset, event.data)
+            await client.act("score:15946", "cheer", {"offset": event.offset})
+
+`touchline.actions` reads what players did, from Kafka: for detectors and game backends.
 
 `touchline.session` is the client without a loop and without a socket, for those who bring their own.
 """
 
 from touchline_protocol.cursor import Cursor
 
-from . import errors
+from . import actions, errors
 from .backoff import Backoff
 from .client import Client, connect
-from .items import Event
+from .items import Event, Verdict
+from .outbox import Acted
 from .subscription import Subscription
 
-__all__ = ["Backoff", "Client", "Cursor", "Event", "Subscription", "connect", "errors"]
+__all__ = [
+    "Acted",
+    "Backoff",
+    "Client",
+    "Cursor",
+    "Event",
+    "Subscription",
+    "Verdict",
+    "actions",
+    "connect",
+    "errors",
+]

@@ -1,12 +1,7 @@
 """The client for asyncio: `touchline.session` put on a WebSocket.
 
-Decides nothing: it obeys the session, carries bytes and times, and hands items to the subscriptions' inboxes.
-
-One task lives as long as the client: it opens a WebSocket, writes to it while a second task reads, closes it, and waits
-for the next attempt. Rules:
-
-1. Both tasks end before `Client.aclose` returns; no socket is left.
-2. The reader stops reading while the budget for what is not consumed is used up.
+Decides nothing: it hands what the user wants to the session, and what the session has to the user: items to the
+subscriptions' inboxes, outcomes to those who wait for them. `touchline.driver` has the tasks that read and write.
 """
 
 import asyncio
@@ -16,26 +11,28 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from ssl import SSLContext
 from types import TracebackType
-
-from websockets.asyncio.client import ClientConnection
-from websockets.exceptions import ConnectionClosed
+from typing import Any
 
 from touchline_protocol.codecs import CODECS, CodecName
-from touchline_protocol.codes import ABNORMAL
 from touchline_protocol.cursor import Cursor
 from touchline_protocol.limits import AGENT_CHARS_MAX, RECENT_EVENTS_MAX
 from touchline_protocol.messages import Deliver
 from touchline_protocol.rooms import split_room
 from touchline_protocol.version import __version__
 
+from .action_data import check_kind, json_of
 from .backoff import Backoff
+from .driver import Driver
 from .errors import ClientClosed, ConnectionFailed, TouchlineError
 from .inbox import Budget, Inbox
-from .items import Gap, Joined, Refused
+from .items import Gap, Joined, Refused, Verdict
+from .outbox import Act, Acted, Outcome
 from .room import Room
-from .session import CONNECTED, Session, State
+from .session import Session
+from .states import SERVED, State
 from .subscription import OnRestart, Subscription
-from .transport import Way, check_url, close_of, open_websocket
+from .tokens import TokenFunction, Tokens
+from .transport import Way, check_url
 
 EVENTS_BUFFER_MAX = 10_000
 """Events that may wait to be consumed, over all subscriptions: some seconds of a busy match."""
@@ -43,8 +40,11 @@ EVENTS_BUFFER_MAX = 10_000
 BUFFER_BYTES_MAX = 64 << 20
 """The same in bytes of messages, since an event may be of 256 KiB."""
 
-SEND_S_MAX = 10.0
-"""For the socket to take what we send, which is little: a server that takes nothing for so long is gone."""
+ACTIONS_BUFFER_MAX = 256
+"""Actions that may wait for their answers: minutes of a busy player's, and more than a lost connection should cost."""
+
+OnVerdict = Callable[[Verdict], object]
+"""Called with each verdict about the player as it comes."""
 
 log = logging.getLogger("touchline")
 
@@ -52,12 +52,15 @@ log = logging.getLogger("touchline")
 def connect(
     url: str,
     *,
+    token: str | TokenFunction | None = None,
     codec: CodecName = "msgpack",
     agent: str = f"touchline-python/{__version__}",
     retry_first: bool = False,
     backoff: Backoff = Backoff(),  # noqa: B008  # it cannot be changed
     events_buffer_max: int = EVENTS_BUFFER_MAX,
     buffer_bytes_max: int = BUFFER_BYTES_MAX,
+    actions_buffer_max: int = ACTIONS_BUFFER_MAX,
+    on_verdict: OnVerdict | None = None,
     ssl: SSLContext | None = None,
     headers: Mapping[str, str] | None = None,
     proxy: str | bool = True,
@@ -66,9 +69,11 @@ def connect(
 ) -> "Client":
     """A client for ``async with``, which connects on entering and closes on leaving.
 
-    ``agent`` is for the server's log. ``retry_first`` keeps trying where the first connection fails. ``proxy`` True
-    takes that of the environment, False none. ``compression`` offers permessage-deflate, which a server may take up.
-    ``random`` is the jitter of the waits, from 0 to 1.
+    ``token`` says who the player is: a text, or a function, asynchronous or not, that returns one. It is called for
+    each connection, and again before a token's time is over. ``on_verdict`` is called with each verdict about the
+    player. ``agent`` is for the server's log. ``retry_first`` keeps trying where the first connection fails.
+    ``proxy`` True takes that of the environment, False none. ``compression`` offers permessage-deflate, which a server
+    may take up. ``random`` is the jitter of the waits, from 0 to 1.
 
     Raises:
         BadUrl: ``url`` is no WebSocket address, or has no use for ``ssl``.
@@ -78,34 +83,41 @@ def connect(
     codecs = {codec.name: codec for codec in CODECS}
     if codec not in codecs:
         raise ValueError(f"there is no codec {codec!r}; there are: {', '.join(codecs)}")
-    if min(events_buffer_max, buffer_bytes_max) < 1:
-        raise ValueError("events_buffer_max and buffer_bytes_max must be at least 1")
+    if min(events_buffer_max, buffer_bytes_max, actions_buffer_max) < 1:
+        raise ValueError("events_buffer_max, buffer_bytes_max and actions_buffer_max must be at least 1")
     if len(agent) > AGENT_CHARS_MAX:
         raise ValueError(f"agent may have {AGENT_CHARS_MAX} characters, not {len(agent)}")
-    session = Session(codecs[codec], agent=agent, backoff=backoff, random=random, retry_first=retry_first)
+    tokens = Tokens(token)
+    session = Session(
+        codecs[codec],
+        agent=agent,
+        backoff=backoff,
+        random=random,
+        retry_first=retry_first,
+        actions_max=actions_buffer_max,
+        renews=tokens.renews,
+    )
     way = Way(url, ssl, headers, proxy, compression)
-    return Client(way, session, Budget(events_buffer_max, buffer_bytes_max))
+    return Client(way, session, tokens, Budget(events_buffer_max, buffer_bytes_max), on_verdict)
 
 
 class Client:
     """A connection that is made again whenever it is lost. Made by `connect`. Belongs to one event loop."""
 
     def __init__(
-        self,
-        way: Way,
-        session: Session,
-        budget: Budget,
+        self, way: Way, session: Session, tokens: Tokens, budget: Budget, on_verdict: OnVerdict | None
     ) -> None:
         self.url = way.url
-        self._way = way
         self._session = session
+        self._driver = Driver(way, session, budget=budget, tokens=tokens, told=self._hand_over)
         self._budget = budget
+        self._on_verdict = on_verdict
+        self._verdict_told: Verdict | None = None
         self._inboxes: dict[Room, Inbox] = {}
+        self._answers: dict[Act, asyncio.Future[Outcome | TouchlineError]] = {}
         self._task: asyncio.Task[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._wake = asyncio.Event()
         self._settled = asyncio.Event()
-        self._in_use = False
 
     def __repr__(self) -> str:
         return f"<Client {self.url} {self._session.state.name.lower()}>"
@@ -113,13 +125,24 @@ class Client:
     @property
     def connected(self) -> bool:
         """Whether there is a connection now; without one, subscriptions wait."""
-        return self._session.state in (State.OPEN, State.LEAVING)
+        return self._session.state in SERVED
 
     @property
     def edge(self) -> str | None:
         """The name of the edge that welcomed this client last."""
         welcome = self._session.welcome
         return None if welcome is None else welcome.edge
+
+    @property
+    def player(self) -> str | None:
+        """Who this client is, as the server read it in the token; None without one."""
+        welcome = self._session.welcome
+        return None if welcome is None else welcome.player
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """The newest verdict about the player that this client was told."""
+        return self._session.verdict
 
     def subscribe(
         self,
@@ -145,10 +168,7 @@ class Client:
             ConnectionFailed: the client has given up.
             ValueError: another argument is out of its range.
         """
-        if self._session.failure is not None:
-            raise self._session.failure.with_traceback(None)
-        if self._loop is None or self._session.state is State.CLOSED:
-            raise ClientClosed("subscribe within `async with touchline.connect(…) as client:`")
+        loop = self._open_loop("subscribe")
         split_room(room)
         if not 0 <= last <= RECENT_EVENTS_MAX:
             raise ValueError(f"last is how many events to begin with, 0 to {RECENT_EVENTS_MAX}, not {last}")
@@ -157,8 +177,7 @@ class Client:
         cursor = Cursor.parse(after) if isinstance(after, str) else after
         followed = self._session.subscribe(room, after=cursor, last=last, deliver=deliver)
         inbox = self._inboxes[followed] = Inbox(self._budget)
-        self._wake.set()
-        loop = self._loop
+        self._driver.wake()
         return Subscription(
             room,
             cursor,
@@ -168,15 +187,48 @@ class Client:
             on_restart=on_restart,
         )
 
+    async def act(self, room: str, kind: str, data: Any = None) -> Acted:
+        """Do something in ``room``, which need not be subscribed to; returns when it is in the log, durably.
+
+        ``kind`` is its name, as ``tap``, and ``data`` any JSON value. Actions are done in the order of the calls, also
+        where one call does not wait for another's end; across lost connections, each once. A call that is cancelled
+        before its action was sent has done nothing; after that it is done or not, and nobody is told.
+
+        Raises:
+            ActionRefused: the server does not take it; ``code`` says why.
+            ActionInDoubt: it was sent, and no answer came in `ACTION_RESEND_S_MAX` seconds.
+            ActionsFull: at once, as many as ``actions_buffer_max`` wait for their answers.
+            BadRoom: ``room`` is no room name.
+            ValueError: ``kind`` cannot name a kind, or ``data`` holds what cannot be sent.
+            TypeError: ``data`` holds what JSON cannot say.
+            ClientClosed: outside of ``async with``, or closed meanwhile.
+            ConnectionFailed: the client has given up, or does so meanwhile. If the action was sent, it may be done.
+        """
+        loop = self._open_loop("act")
+        split_room(room)
+        check_kind(kind)
+        act = self._session.act(room, kind, json_of(data))
+        answer: asyncio.Future[Outcome | TouchlineError] = loop.create_future()
+        self._answers[act] = answer
+        self._driver.wake()
+        try:
+            outcome = await answer
+        finally:
+            self._answers.pop(act, None)
+            self._session.withdraw(act)
+        if isinstance(outcome, TouchlineError):
+            raise outcome.with_traceback(None)  # several may wait for the same end
+        return outcome
+
     async def aclose(self) -> None:
-        """Close the connection; iterators end. Leaving ``async with`` does it."""
+        """Close the connection; iterators end, and who waits for an action is told. Leaving ``async with`` does it."""
         self._session.close()
-        self._end_inboxes(None)
+        self._end(None)
         task = self._task
         if task is None:
             return
-        self._wake.set()
-        if not self._in_use:
+        self._driver.wake()
+        if not self._driver.in_use:
             task.cancel()
         try:
             await asyncio.wait({task})
@@ -209,92 +261,30 @@ class Client:
         await self.aclose()
 
     async def _run(self) -> None:
-        """Obey the session until it is closed."""
+        """Drive the session until it is closed."""
         try:
-            while self._session.state is not State.CLOSED:
-                if self._session.state is State.CONNECTING:
-                    await self._connect()
-                else:
-                    await self._wait()
+            await self._driver.run()
         except BaseException:
-            self._end_inboxes(ConnectionFailed("the client's task was ended; closing the client tells why"))
+            self._end(ConnectionFailed("the client's task was ended; closing the client tells why"))
             self._session.close()
             raise
         finally:
-            self._end_inboxes(self._session.failure)
+            self._end(self._session.failure)
             self._settled.set()
 
-    async def _wait(self) -> None:
-        """Wait until the next attempt is due, or something else is to be done."""
-        self._wake.clear()
-        await self._until_woken()
-        self._session.tick(self._now())
-
-    async def _connect(self) -> None:
-        """Open a WebSocket, and use it to its end."""
-        session = self._session
-        try:
-            websocket = await open_websocket(self._way, session.codec)
-        except ConnectionFailed as failure:
-            session.connect_failed(self._now(), failure)
-        else:
-            self._in_use = True
-            try:
-                await self._use(websocket)
-            finally:
-                self._in_use = False
-        self._log_end()
-
-    async def _use(self, websocket: ClientConnection) -> None:
-        reader = None
-        try:
-            self._session.connected(self._now())
-            reader = asyncio.create_task(self._read(websocket), name=f"touchline reader {self.url}")
-            reader.add_done_callback(lambda _: self._wake.set())
-            while self._session.state in CONNECTED:
-                self._wake.clear()
-                await self._write(websocket)
-                await self._until_woken()
-                self._session.tick(self._now())
-            await websocket.close()
-        finally:
-            websocket.transport.abort()  # nothing after a close; the end of it all where this was cancelled
-            if reader is not None:
-                reader.cancel()
-                await asyncio.wait({reader})
-        if not reader.cancelled():
-            reader.result()
-
-    async def _write(self, websocket: ClientConnection) -> None:
-        session = self._session
-        text = session.codec.name == "json"
-        try:
-            async with asyncio.timeout(SEND_S_MAX):
-                for payload in session.take_output():
-                    await websocket.send(payload, text=text)
-        except TimeoutError:
-            session.disconnected(self._now(), ABNORMAL.code, f"nothing could be sent for {SEND_S_MAX:g} s")
-            self._wake.set()
-        except ConnectionClosed:
-            pass  # the reader sees it too, after what came before the close
-
-    async def _read(self, websocket: ClientConnection) -> None:
-        session = self._session
-        try:
-            while True:  # also while it closes: the answer comes after what is under way
-                if not self._budget.is_free:
-                    session.pause()
-                    await self._budget.until_free()
-                    session.resume(self._now())
-                    self._wake.set()  # there is a deadline again
-                payload = await websocket.recv(decode=False)
-                session.receive(payload, self._now())
-                self._hand_over(len(payload))
-        except ConnectionClosed as closed:
-            session.disconnected(self._now(), *close_of(closed))
+    def _open_loop(self, what: str) -> asyncio.AbstractEventLoop:
+        """The loop that the client runs in, if it does."""
+        if self._session.failure is not None:
+            raise self._session.failure.with_traceback(None)
+        if self._loop is None or self._session.state is State.CLOSED:
+            raise ClientClosed(f"{what} within `async with touchline.connect(…) as client:`")
+        return self._loop
 
     def _hand_over(self, size_bytes: int) -> None:
         """Put what a message brought where it belongs; its bytes are counted once."""
+        for act, outcome in self._session.take_outcomes():
+            self._answer(act, outcome)
+        self._tell_verdict()
         for room, item in self._session.take_items():
             inbox = self._inboxes.get(room)
             if inbox is None:
@@ -308,47 +298,43 @@ class Client:
             size_bytes = 0
         if self._session.state is State.OPEN and not self._settled.is_set():
             self._settled.set()
-        if self._session.stirred:
-            self._wake.set()
 
-    async def _until_woken(self) -> None:
-        deadline = self._session.deadline
-        with suppress(TimeoutError):
-            async with asyncio.timeout_at(deadline):
-                await self._wake.wait()
+    def _answer(self, act: Act, outcome: Outcome | TouchlineError) -> None:
+        answer = self._answers.get(act)
+        if answer is not None and not answer.done():
+            answer.set_result(outcome)
+
+    def _tell_verdict(self) -> None:
+        verdict = self._session.verdict
+        if verdict is self._verdict_told:
+            return
+        self._verdict_told = verdict
+        if self._on_verdict is not None and verdict is not None:
+            try:
+                self._on_verdict(verdict)
+            except Exception:  # a user's mistake must not end the connection
+                log.exception("on_verdict failed")
 
     def _leave(self, room: Room) -> None:
         inbox = self._inboxes.pop(room, None)
         if inbox is not None:
             self._session.unsubscribe(room)
             inbox.discard()
-            self._wake.set()
+            self._driver.wake()
 
-    def _end_inboxes(self, error: TouchlineError | None) -> None:
-        """End every subscription: at once where the user closed, after what has arrived where the client gave up."""
+    def _end(self, error: TouchlineError | None) -> None:
+        """End every subscription: at once where the user closed, after what has arrived where the client gave up.
+
+        Nobody waits any longer for an action either.
+        """
         inboxes, self._inboxes = self._inboxes, {}
         for inbox in inboxes.values():
             if error is None:
                 inbox.discard()
             else:
                 inbox.end(error)
-
-    def _log_end(self) -> None:
-        session = self._session
-        if session.state is State.WAITING and session.deadline is not None:
-            wait_s = max(0.0, session.deadline - self._now())
-            log.warning("%s; connecting again in %.1f s", self._with_url(session.trouble), wait_s)
-        elif session.failure is not None and self._settled.is_set():
-            log.error("given up: %s", self._with_url(str(session.failure)))
-        elif session.state is State.CONNECTING:
-            log.info("%s; connecting again", self._with_url(session.trouble))
-
-    def _with_url(self, text: str) -> str:
-        """What went wrong in opening a WebSocket names the URL itself."""
-        return text if text.startswith(self.url) else f"{self.url}: {text}"
-
-    def _now(self) -> float:
-        return asyncio.get_running_loop().time()
+        for act in self._answers:
+            self._answer(act, error or ClientClosed("the client was closed; if the action was sent, it may be done"))
 
 
 def _warn(room: Room, item: object) -> None:

@@ -1,11 +1,13 @@
-"""What a subscription is made of, in order: how it joined, its events, and what was left out.
+"""What a subscription is made of, in order: how it joined, its events, and what was left out. And what a verdict says.
 
-Pure data. `Event` is for users. The others are for whoever drives `touchline.session`; `touchline.view` applies them.
+Pure data. `Event` and `Verdict` are for users. The others are for whoever drives `touchline.session`; `touchline.view`
+applies them.
 """
 
 from typing import Any, NamedTuple, TypeAlias
 
 from touchline_protocol.cursor import Cursor
+from touchline_protocol.messages import VerdictKind
 
 from .errors import RoomRefused
 
@@ -28,6 +30,18 @@ class Event(NamedTuple):
     def cursor(self) -> Cursor:
         """Where to go on after this event: hand it to ``subscribe(after=…)``; ``str()`` makes it one string."""
         return Cursor(self.epoch, self.offset)
+
+
+class Verdict(NamedTuple):
+    """What was decided about the player, for the ``reason`` given.
+
+    ``kind``: "warn" (nothing follows), "mute" (actions are refused), "ban" (the connection is closed) or "pardon" (no
+    verdict stands any more). ``until`` is Unix milliseconds; None is for ever.
+    """
+
+    kind: VerdictKind
+    reason: str
+    until: int | None
 
 
 class Joined(NamedTuple):

@@ -1,52 +1,42 @@
 """A client's session: when to connect, what to say, what the server's messages mean, and when to try again.
 
-    state        what happens                        next
-    CONNECTING   the WebSocket is open               GREETING     hello is said
-    CONNECTING   it failed                           WAITING      the wait grows
-    CONNECTING   it failed and would again           CLOSED       `failure` says why
-    GREETING     welcome                             OPEN         every room is asked for from its cursor
-    GREETING     goaway, silence, lost connection    WAITING
-    OPEN         goaway                              LEAVING      still served, until its time to leave has come
-    OPEN         silence, a lost connection          WAITING
-    LEAVING      its time has come                   CONNECTING   to any edge
-    LEAVING      goaway                              LEAVING      the newest counts
-    LEAVING      silence, a lost connection          WAITING      until that time
-    WAITING      its time has come                   CONNECTING
-    any of them  a close or error that says give up  CLOSED       `failure` says why
-    any of them  the user closes                     CLOSED
-
 Handed payloads of WebSocket messages and times; hands back payloads to send (`take_output`), what happened to each room
-(`take_items`) and when to look again (`deadline`). What to do about a code is `touchline_protocol.codes`' to say.
+(`take_items`), what became of actions (`take_outcomes`) and when to look again (`deadline`). What to do about a code is
+`touchline_protocol.codes`' to say. `states` has the table of its states, `following` the rooms, `outbox` the actions,
+`lease` the token's time.
 
 Rules:
 
 1. The driver obeys ``state``: in CONNECTING it opens a WebSocket and says `connected` or `connect_failed`; in the
    states of CONNECTED it sends the output and hands in what comes; when the session leaves them, it closes the
    WebSocket. What an abandoned connection still says is not handed in.
-2. Items are taken after every `receive`; where ``stirred`` is true after it, and after every other call, output, state
-   and deadline are looked at again.
+2. Items and outcomes are taken after every `receive`; where ``stirred`` is true after it, and after every other call,
+   output, outcomes, state, deadline and ``token_due`` are looked at again. `tick` goes before `take_output`.
 3. While the driver does not read, it says so (`pause`, `resume`): then silence means nothing.
-4. No loop, no socket, no clock, no randomness of its own: times are seconds on any clock that never goes back.
+4. Where ``token_due`` is true, the driver gets a newer token and hands it in (`refresh`), or says that there is none.
+5. No loop, no socket, no clock, no randomness of its own: times are seconds on any clock that never goes back.
 """
 
-from collections.abc import Callable, Sequence
-from enum import Enum, auto
-from typing import TypeVar
+from collections.abc import Callable
+from itertools import count
 
 from touchline_protocol import messages
 from touchline_protocol.codecs import Codec
-from touchline_protocol.codes import CLOSES, ERRORS, UNKNOWN_TYPE, Recovery, recovery_of_close
+from touchline_protocol.codes import ERRORS, TOKEN_RAN_OUT, UNKNOWN_TYPE, Recovery, recovery_of_close
 from touchline_protocol.cursor import Cursor
 from touchline_protocol.errors import BadMessage
-from touchline_protocol.limits import CLIENT_MESSAGE_BYTES_MAX, ROOMS_PER_SUBSCRIBE_MAX
-from touchline_protocol.messages import Deliver, Hello, RoomRequest, ServerMessage, Subscribe, Unsubscribe
+from touchline_protocol.limits import CLIENT_MESSAGE_BYTES_MAX
+from touchline_protocol.messages import Deliver, Hello, ServerMessage
 
 from .backoff import Backoff
-from .errors import AlreadySubscribed, ConnectionFailed, ConnectionRefused, ProtocolViolated, Unreachable
-from .items import Item
-from .room import Phase, Room, Turn
-
-Thing = TypeVar("Thing")
+from .closing import told_close
+from .errors import ConnectionFailed, ConnectionRefused, ProtocolViolated, Unreachable
+from .following import Following
+from .items import Item, Verdict
+from .lease import Lease
+from .outbox import Act, Outbox, Outcome
+from .room import Room
+from .states import CONNECTED, SERVED, TRANSITIONS, Input, State
 
 HEARTBEATS_MISSED_MAX = 2
 """Silence of so many heartbeats means that the connection is dead: one may be late by a network's hiccup."""
@@ -61,63 +51,24 @@ GOAWAY_S_MAX = 300.0
 """The longest that a goaway is obeyed: no drain takes longer, and a mistake must not keep clients away for days."""
 
 
-class State(Enum):
-    """Where a session is; see the table above."""
-
-    CONNECTING = auto()
-    GREETING = auto()
-    OPEN = auto()
-    LEAVING = auto()
-    WAITING = auto()
-    CLOSED = auto()
-
-
-class Input(Enum):
-    """What can happen to a session."""
-
-    CONNECTED = auto()
-    WELCOME = auto()
-    GOAWAY = auto()
-    LOST = auto()
-    DUE = auto()
-    GIVE_UP = auto()
-    CLOSE = auto()
-
-
-CONNECTED = frozenset({State.GREETING, State.OPEN, State.LEAVING})
-"""A WebSocket is in use."""
-
-SERVED = frozenset({State.OPEN, State.LEAVING})
-"""The server takes subscribes."""
-
-TRANSITIONS: dict[tuple[State, Input], State] = (
-    {
-        (State.CONNECTING, Input.CONNECTED): State.GREETING,
-        (State.CONNECTING, Input.LOST): State.WAITING,
-        (State.GREETING, Input.WELCOME): State.OPEN,
-        (State.GREETING, Input.GOAWAY): State.WAITING,
-        (State.GREETING, Input.LOST): State.WAITING,
-        (State.OPEN, Input.GOAWAY): State.LEAVING,
-        (State.OPEN, Input.LOST): State.WAITING,
-        (State.LEAVING, Input.GOAWAY): State.LEAVING,
-        (State.LEAVING, Input.LOST): State.WAITING,
-        (State.LEAVING, Input.DUE): State.CONNECTING,
-        (State.WAITING, Input.DUE): State.CONNECTING,
-    }
-    | {(state, Input.GIVE_UP): State.CLOSED for state in State}
-    | {(state, Input.CLOSE): State.CLOSED for state in State}
-)
-
-
 class Session:
     """One client. ``random`` returns numbers from 0 to 1; ``retry_first`` keeps trying to make the first connection.
 
-    ``failure`` is why it is CLOSED, None where the user closed it. ``trouble`` says in words why it is WAITING.
-    ``stirred``: there may be something to send, or another state or deadline, since the output was taken last.
+    ``renews``: the driver can get newer tokens. ``failure`` is why it is CLOSED, None where the user closed it.
+    ``trouble`` says in words why it is WAITING. ``verdict`` is the newest about the player. ``stirred``: there may be
+    something to send, or another state or deadline, since the output was taken last.
     """
 
     def __init__(
-        self, codec: Codec, *, agent: str | None, backoff: Backoff, random: Callable[[], float], retry_first: bool
+        self,
+        codec: Codec,
+        *,
+        agent: str | None,
+        backoff: Backoff,
+        random: Callable[[], float],
+        retry_first: bool,
+        actions_max: int,
+        renews: bool,
     ) -> None:
         self.codec = codec
         self.state = State.CONNECTING
@@ -125,7 +76,7 @@ class Session:
         self.trouble = ""
         self.stirred = False
         self.welcome: messages.Welcome | None = None
-        self.rooms: dict[str, Room] = {}
+        self.verdict: Verdict | None = None
         self._agent = agent
         self._backoff = backoff
         self._random = random
@@ -134,13 +85,21 @@ class Session:
         self._reconnect_at = 0.0
         self._opened_at: float | None = None
         self._heard_at = 0.0
+        self._now_s = 0.0
         self._paused = False
-        self._request_id = 0
+        self._complaint = ""
+        self._request_ids = count(1)
+        self._following = Following(codec, self._request_ids, self._delay_s)
+        self._outbox = Outbox(codec, actions_max)
+        self._lease = Lease(renews=renews)
         self._output: list[bytes] = []
-        self._left: list[str] = []
-        self._items: list[tuple[Room, Item]] = []
 
     # What the user wants.
+
+    @property
+    def rooms(self) -> dict[str, Room]:
+        """The rooms that are followed, by name."""
+        return self._following.rooms
 
     def subscribe(self, name: str, *, after: Cursor | None = None, last: int = 0, deliver: Deliver = "all") -> Room:
         """Follow a room; it is asked for as soon as there is a connection.
@@ -148,18 +107,24 @@ class Session:
         Raises:
             AlreadySubscribed: it is followed already.
         """
-        if name in self.rooms:
-            raise AlreadySubscribed(f"{name} is subscribed to already: close that subscription first")
-        room = self.rooms[name] = Room(name, after=after, last=last, deliver=deliver)
-        return room
+        return self._following.subscribe(name, after=after, last=last, deliver=deliver)
 
     def unsubscribe(self, room: Room) -> None:
         """Leave a room; one that is over already is left in peace."""
-        if self.rooms.get(room.name) is room:
-            del self.rooms[room.name]
-            if room.on_server:
-                self._left.append(room.name)
-            room.move(Turn.LEFT)
+        self._following.unsubscribe(room)
+
+    def act(self, room: str, kind: str, data: bytes) -> Act:
+        """Do something in a room, which need not be followed; ``data`` is JSON. Sent as soon as that can be.
+
+        Raises:
+            ActionRefused: the server would not take it.
+            ActionsFull: as many as are allowed wait for their answers.
+        """
+        return self._outbox.add(room, kind, data)
+
+    def withdraw(self, act: Act) -> None:
+        """What became of an action does not matter any more. It is done all the same if it was sent."""
+        self._outbox.withdraw(act)
 
     def close(self) -> None:
         """The user is done."""
@@ -167,38 +132,38 @@ class Session:
 
     # What the connection says.
 
-    def connected(self, now_s: float) -> None:
-        """The WebSocket is open."""
+    def connected(self, now_s: float, token: str | None = None) -> None:
+        """The WebSocket is open; ``token`` says who we are."""
         self._move(Input.CONNECTED)
-        self._heard_at = now_s
+        self._heard_at = self._now_s = now_s
         self._opened_at = None
         self._paused = False
-        self._send(Hello(agent=self._agent))
+        self._complaint = ""
+        self._send(Hello(token=token, session=self._outbox.session, agent=self._agent))
 
     def connect_failed(self, now_s: float, failure: ConnectionFailed) -> None:
         """No WebSocket could be opened; only `Unreachable` is worth another try."""
         if not isinstance(failure, Unreachable):
             self._give_up(failure)
         elif self.state is State.CONNECTING:
-            self._lose(now_s, str(failure))
+            self._lose(now_s, failure)
 
     def disconnected(self, now_s: float, code: int, reason: str) -> None:
         """The WebSocket was closed with ``code``; 1006 where it was lost without a close frame."""
         if self.state not in CONNECTED:
             return
-        name = CLOSES[code].name if code in CLOSES else "unknown"
-        text = f"the connection was closed with {code} {name}" + (f": {reason}" if reason else "")
-        if recovery_of_close(code) is Recovery.GIVE_UP:
-            meaning = f" ({CLOSES[code].meaning})" if code in CLOSES else ""
-            self._give_up(ConnectionRefused(code, text + meaning))
+        no_newer_token = code == TOKEN_RAN_OUT.code and not self._lease.renews
+        text = told_close(code, reason, self._complaint, self.verdict, no_newer_token=no_newer_token)
+        if no_newer_token or recovery_of_close(code) is Recovery.GIVE_UP:
+            self._give_up(ConnectionRefused(code, text))
         else:
-            self._lose(now_s, text)
+            self._lose(now_s, Unreachable(text))
 
     def receive(self, payload: bytes, now_s: float) -> None:
         """Take one message of the server's."""
         if self.state not in CONNECTED:
             return
-        self._heard_at = now_s
+        self._heard_at = self._now_s = now_s
         try:
             message = self.codec.decode_server(payload)
         except BadMessage as error:
@@ -206,6 +171,14 @@ class Session:
                 self._give_up(ProtocolViolated(f"the server sent something unreadable: {error}"))
             return
         self._take(message, now_s)
+
+    def refresh(self, token: str | None, now_s: float) -> None:
+        """Hand in a newer token; None where there is none to be had."""
+        request_id = None
+        if token is not None and self.state in SERVED:
+            request_id = next(self._request_ids)
+            self._send(messages.Refresh(token=token, id=request_id))
+        self._lease.asked(now_s, request_id)
 
     def pause(self) -> None:
         """The driver stops reading: the user is slower than the server."""
@@ -219,96 +192,109 @@ class Session:
     # When to do what.
 
     @property
+    def reconnect_at(self) -> float | None:
+        """When the next connection is to be opened, None where one is there or none will be."""
+        return self._reconnect_at if self.state is State.WAITING else None
+
+    @property
+    def token_due(self) -> bool:
+        """Whether the driver should get a newer token."""
+        return self._lease.due
+
+    @property
     def deadline(self) -> float | None:
         """When to call `tick`, None where there is nothing to wait for."""
-        if self.state is State.WAITING:
-            return self._reconnect_at
-        times = [room.retry_at for room in self.rooms.values() if room.phase is Phase.RESTING]
-        if self.state is State.LEAVING:
+        times = self._outbox.deadlines + self._following.deadlines
+        if self.state in (State.WAITING, State.LEAVING):
             times.append(self._reconnect_at)
-        silent_at = self._silent_at()
-        if silent_at is not None:
-            times.append(silent_at)
+        times += [time for time in (self._silent_at(), self._lease.deadline) if time is not None]
         return min(times, default=None)
 
     def tick(self, now_s: float) -> None:
         """Do what is due; too early is no harm."""
+        self._now_s = now_s
         silent_at = self._silent_at()
         if self.state in (State.WAITING, State.LEAVING) and now_s >= self._reconnect_at:
             self._hang_up(now_s, Input.DUE)
         elif silent_at is not None and now_s >= silent_at:
-            self._lose(now_s, f"the server was silent for {now_s - self._heard_at:.1f} s")
-        for room in self.rooms.values():
-            if room.phase is Phase.RESTING and now_s >= room.retry_at:
-                room.move(Turn.DUE)
+            self._lose(now_s, Unreachable(f"the server was silent for {now_s - self._heard_at:.1f} s"))
+        self._following.tick(now_s)
+        self._outbox.tick(now_s)
+        self._lease.tick(now_s)
 
     # What to do.
 
     def take_output(self) -> list[bytes]:
         """The payloads to send now, each as one message."""
         self.stirred = False
-        if self.state in SERVED:
-            # Leaving goes first: a room left and wanted again is to be joined in the end.
-            left, self._left = self._left, []
-            for rooms in _slices(left):
-                self._send_unsubscribe(rooms)
-            wanted = [room for room in self.rooms.values() if room.phase is Phase.WANTED]
-            for some in _slices(wanted):
-                self._send_subscribe(some)
         output, self._output = self._output, []
+        if self.state in SERVED:
+            output += self._following.take_output(self._message_bytes_max)
+            output += self._outbox.take_output(self._now_s)
         return output
 
     def take_items(self) -> list[tuple[Room, Item]]:
         """What happened to the rooms, in order."""
-        items, self._items = self._items, []
-        return items
+        return self._following.take_items()
+
+    def take_outcomes(self) -> list[tuple[Act, Outcome]]:
+        """What became of actions, in order. At the session's end what is left has none: ``failure`` is why."""
+        return self._outbox.take_outcomes()
 
     # Within.
 
     def _take(self, message: ServerMessage, now_s: float) -> None:
         match message:
-            case messages.Event():
-                self._tell(message.room, lambda room: room.event(message))
-            case messages.Skipped():
-                self._tell(message.room, lambda room: room.skipped(message))
-            case messages.Subscribed():
-                self._tell(message.room, lambda room: room.subscribed(message))
             case messages.Welcome() if self.state is State.GREETING:
-                self._move(Input.WELCOME)
-                self.welcome = message
-                self._retry = True
-                self._opened_at = now_s
+                self._begin(message, now_s)
             case messages.Goaway():
                 self._send_away(message, now_s)
             case messages.Error():
                 self._refused(message, now_s)
+            case messages.Verdict():
+                self.verdict = Verdict(message.kind, message.reason, message.until)
+            case _ if self.state in SERVED:
+                self.stirred |= self._served(message, now_s)
 
-    def _tell(self, name: str, said: Callable[[Room], list[Item]]) -> None:
-        room = self.rooms.get(name)
-        if room is None or self.state not in SERVED:
-            return
-        was_on_server = room.on_server
-        self._items.extend((room, item) for item in said(room))
-        if was_on_server and room.phase is Phase.WANTED:  # after a gap
-            self._left.append(name)
-            self.stirred = True
+    def _served(self, message: ServerMessage, now_s: float) -> bool:
+        """What comes of what was asked for; whether there may be something to send, or another deadline."""
+        following, outbox = self._following, self._outbox
+        match message:
+            case messages.Event():
+                return following.tell(message.room, lambda room: room.event(message))
+            case messages.Skipped():
+                return following.tell(message.room, lambda room: room.skipped(message))
+            case messages.Subscribed():
+                return following.tell(message.room, lambda room: room.subscribed(message))
+            case messages.Ack():
+                outbox.acked(message.id)
+            case messages.Nack():
+                outbox.nacked(message, now_s, self._delay_s(0))
+            case messages.Refreshed():
+                self._complaint = ""
+                self._lease.extend(message.expires, now_s)
+            case _:
+                return False
+        return True
+
+    def _begin(self, welcome: messages.Welcome, now_s: float) -> None:
+        self._move(Input.WELCOME)
+        self.welcome = welcome
+        self._retry = True
+        self._opened_at = now_s
+        self._lease.begin(welcome, now_s)
+        self._outbox.welcome(welcome)
 
     def _refused(self, error: messages.Error, now_s: float) -> None:
-        """An error answers the rooms that were asked for under its id; one without room and id concerns everything."""
+        """An error answers the rooms, or the token, handed in under its id; without room and id it concerns all."""
         known = ERRORS.get(error.code)
-        gives_up = known is None or known.recovery is Recovery.GIVE_UP
-        if error.room is None and error.id is None:
-            if known is not None and gives_up:
-                self._give_up(ConnectionRefused(error.code, f"the server refused: {error.message} ({error.code})"))
-            return
-        self.stirred = True  # the deadline may be an earlier one
-        for room in list(self.rooms.values()):
-            if not room.on_server or room.request_id != error.id or error.room not in (None, room.name):
-                continue
-            retry_at = None if gives_up else now_s + self._backoff.delay_s(room.retries, self._random())
-            self._items.extend((room, item) for item in room.refused(error, retry_at=retry_at))
-            if room.phase is Phase.OVER:
-                del self.rooms[room.name]
+        if error.room is None and error.id in (None, self._lease.request_id):
+            self._complaint = f"{error.message} ({error.code})"  # a close may follow, and not say why
+        if error.room is not None or error.id is not None:
+            self._following.refused(error, now_s)
+            self.stirred = True  # the deadline may be an earlier one
+        elif known is not None and known.recovery is Recovery.GIVE_UP:
+            self._give_up(ConnectionRefused(error.code, f"the server refused: {self._complaint}"))
 
     def _send_away(self, message: messages.Goaway, now_s: float) -> None:
         self._reconnect_at = now_s + min(max(message.reconnect_ms, 0) / 1000, GOAWAY_S_MAX)
@@ -318,16 +304,16 @@ class Session:
         else:
             self._hang_up(now_s, Input.GOAWAY)
 
-    def _lose(self, now_s: float, trouble: str) -> None:
+    def _lose(self, now_s: float, trouble: Unreachable) -> None:
         """Connect again after a while; before the first welcome that is the user's to decide."""
         if not self._retry:
-            self._give_up(Unreachable(trouble))
+            self._give_up(trouble)
             return
-        self.trouble = trouble
+        self.trouble = str(trouble)
         was_leaving = self.state is State.LEAVING
         self._hang_up(now_s, Input.LOST)
         if not was_leaving:  # else the goaway said when
-            self._reconnect_at = now_s + self._backoff.delay_s(self._attempts, self._random())
+            self._reconnect_at = now_s + self._delay_s(self._attempts)
             self._attempts += 1
 
     def _hang_up(self, now_s: float, why: Input) -> None:
@@ -336,9 +322,9 @@ class Session:
             self._attempts = 0
         self._opened_at = None
         self._output.clear()
-        self._left.clear()
-        for room in self.rooms.values():
-            room.move(Turn.LOST)
+        self._following.lost()
+        self._outbox.lost()
+        self._lease.end()
 
     def _give_up(self, failure: ConnectionFailed) -> None:
         if self.state is not State.CLOSED:
@@ -357,33 +343,12 @@ class Session:
             return None
         return self._heard_at + HEARTBEATS_MISSED_MAX * self.welcome.heartbeat_ms / 1000
 
+    def _delay_s(self, attempt: int) -> float:
+        return self._backoff.delay_s(attempt, self._random())
+
     def _send(self, message: messages.ClientMessage) -> None:
         self._output.append(self.codec.encode(message))
 
     @property
     def _message_bytes_max(self) -> int:
         return CLIENT_MESSAGE_BYTES_MAX if self.welcome is None else self.welcome.limits.message_bytes_max
-
-    def _send_subscribe(self, rooms: Sequence[Room]) -> None:
-        self._request_id += 1
-        requests: list[RoomRequest] = [room.request() for room in rooms]
-        payload = self.codec.encode(Subscribe(rooms=requests, id=self._request_id))
-        if len(payload) > self._message_bytes_max and len(rooms) > 1:
-            self._send_subscribe(rooms[: len(rooms) // 2])
-            self._send_subscribe(rooms[len(rooms) // 2 :])
-            return
-        for room in rooms:
-            room.sent(self._request_id)
-        self._output.append(payload)
-
-    def _send_unsubscribe(self, names: Sequence[str]) -> None:
-        payload = self.codec.encode(Unsubscribe(rooms=list(names)))
-        if len(payload) > self._message_bytes_max and len(names) > 1:
-            self._send_unsubscribe(names[: len(names) // 2])
-            self._send_unsubscribe(names[len(names) // 2 :])
-            return
-        self._output.append(payload)
-
-
-def _slices(things: Sequence[Thing]) -> list[Sequence[Thing]]:
-    return [things[start : start + ROOMS_PER_SUBSCRIBE_MAX] for start in range(0, len(things), ROOMS_PER_SUBSCRIBE_MAX)]

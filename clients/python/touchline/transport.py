@@ -117,4 +117,4 @@ def _explained(url: str, error: Exception) -> ConnectionFailed:
         return BadUrl(f"{url} leads to an address that cannot be used: {error}")
     if isinstance(error, InvalidHandshake) and not isinstance(error, (InvalidMessage, ProxyError)):
         return ProtocolViolated(f"{url} did not answer as a WebSocket does: {error}")
-    return Unreachable(f"{url} cannot be reached: {error or type(error).__name__}")
+    return Unreachable(f"{url} cannot be reached: {str(error) or type(error).__name__}")

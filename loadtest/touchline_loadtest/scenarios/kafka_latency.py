@@ -1,33 +1,21 @@
 """From a producer's send() through a real Kafka to a client that has parsed the event: how long that takes."""
 
-import asyncio
 import time
+from collections.abc import Sequence
 
 import msgspec
 
-from touchline_loadtest.audience import Audience, audience_of
-from touchline_loadtest.kafka import FEED, new_topic
-from touchline_loadtest.measuring import (
-    ARRIVE_TIMEOUT_S,
-    Bench,
-    Measured,
-    Start,
-    gaps,
-    how_checked,
-    latencies,
-    percentile_ms,
-    trust_notes,
-)
-from touchline_loadtest.processes import Server, touchline_serve
-from touchline_loadtest.publishing import NS, Publish, into_kafka
+from touchline_loadtest.audience import audience_of
+from touchline_loadtest.fed import touchline_fed
+from touchline_loadtest.kafka import FEED
+from touchline_loadtest.measuring import Bench, Load, gaps, how_checked, latencies, measure, percentile_ms, trust_notes
+from touchline_loadtest.publishing import NS, Publish
 from touchline_loadtest.results import Bound, Result, Row
 from touchline_loadtest.wire import event_value
 from touchline_protocol.messages import RoomRequest
 
 NAME = "kafka-latency"
 ROOM = f"{FEED}:1"
-PARTITIONS = 1
-"""All that one room needs; the server's fetches are then for this topic alone."""
 WARM_UP_S = 2.0
 """The broker's and the producer's first records take many times as long as those that follow."""
 
@@ -43,18 +31,13 @@ class Sizes(msgspec.Struct, frozen=True):
 
 async def run(bench: Bench, sizes: Sizes) -> Result:
     """Run it."""
-    assert bench.kafka is not None  # noqa: S101 - the registry sees to it
     bench.say(NAME)
-    warm_up, events = (max(1, round(sizes.rate_hz * seconds)) for seconds in (WARM_UP_S, sizes.seconds))
-    async with (
-        new_topic(bench.kafka, PARTITIONS) as topic,
-        touchline_serve(bench.cores.server, log=topic.log, variables=topic.variables) as (server, port, _),
-        into_kafka(bench.kafka, topic.name) as publish,
-        audience_of(port, bench.cores) as audience,
-    ):
+    load = Load([ROOM], sizes.rate_hz, sizes.seconds, sizes.event_bytes)
+    async with touchline_fed(bench) as fed, audience_of(fed.port, bench.cores) as audience:
         group = await audience.connect(sizes.clients, RoomRequest(room=ROOM))
-        await _measure(server, audience, publish, sizes, warm_up)
-        measured = await _measure(server, audience, publish, sizes, events)
+        publish = _stamped(fed.publish)
+        await measure(fed.server, audience, publish, load._replace(seconds=WARM_UP_S))
+        measured = await measure(fed.server, audience, publish, load)
         lacking = await audience.lacking()
     late = latencies(group)
     return Result(
@@ -77,20 +60,11 @@ async def run(bench: Bench, sizes: Sizes) -> Result:
     )
 
 
-async def _measure(server: Server, audience: Audience, publish: Publish, sizes: Sizes, events: int) -> Measured:
-    for check in audience.checks:
-        check.latencies_ns.clear()
-    start = await Start.now(server, audience)
-    await _publish_one_by_one(publish, sizes, events)
-    deliveries = audience.expect(events, [ROOM])
-    await audience.until_arrived(ARRIVE_TIMEOUT_S)
-    return await start.measured(deliveries)
+def _stamped(publish: Publish) -> Publish:
+    """Let events say when they were sent, not when they were due: this is about the way, not about the publisher."""
 
+    async def publish_now(room: str, values: Sequence[bytes]) -> None:
+        now_ns = time.monotonic_ns()
+        await publish(room, [event_value(now_ns, len(value)) for value in values])
 
-async def _publish_one_by_one(publish: Publish, sizes: Sizes, events: int) -> None:
-    """Publish at a steady rate. An event says when it was sent: this is about the way, not about the producer."""
-    began_ns = time.monotonic_ns()
-    for number in range(events):
-        due_ns = began_ns + round(number * NS / sizes.rate_hz)
-        await asyncio.sleep(max(0, due_ns - time.monotonic_ns()) / NS)
-        await publish(ROOM, [event_value(time.monotonic_ns(), sizes.event_bytes)])
+    return publish_now

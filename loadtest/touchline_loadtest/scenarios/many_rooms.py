@@ -9,10 +9,9 @@ import statistics
 import msgspec
 
 from touchline_loadtest.audience import CHECKED_CLIENTS, audience_of
-from touchline_loadtest.kafka import FEED, Topic, new_topic
+from touchline_loadtest.fed import touchline_fed
+from touchline_loadtest.kafka import FEED
 from touchline_loadtest.measuring import Bench, Load, Measured, gaps, measure, trust_notes
-from touchline_loadtest.processes import touchline_serve
-from touchline_loadtest.publishing import into_kafka
 from touchline_loadtest.results import Bound, Result, Row
 from touchline_protocol.messages import RoomRequest
 
@@ -40,12 +39,11 @@ class _Found(msgspec.Struct, frozen=True):
 
 async def run(bench: Bench, sizes: Sizes) -> Result:
     """Run it."""
-    assert bench.kafka is not None  # noqa: S101 - the registry sees to it
     pairs = []
     for number in range(sizes.runs):
         bench.say(f"{NAME}: run {number + 1} of {sizes.runs}")
-        many = await _run_once(bench, bench.kafka, sizes, sizes.rooms, sizes.per_room)
-        pairs.append((many, await _run_once(bench, bench.kafka, sizes, 1, sizes.rooms * sizes.per_room)))
+        many = await _run_once(bench, sizes, sizes.rooms, sizes.per_room)
+        pairs.append((many, await _run_once(bench, sizes, 1, sizes.rooms * sizes.per_room)))
     found = [one for pair in pairs for one in pair]
     ratios = [many.measured.cpu_us / one.measured.cpu_us for many, one in pairs]
     return Result(
@@ -67,22 +65,13 @@ async def run(bench: Bench, sizes: Sizes) -> Result:
     )
 
 
-async def _run_once(bench: Bench, kafka: str, sizes: Sizes, rooms: int, per_room: int) -> _Found:
+async def _run_once(bench: Bench, sizes: Sizes, rooms: int, per_room: int) -> _Found:
     names = [f"{FEED}:{number}" for number in range(rooms)]
     load = Load(names, sizes.rate_hz, sizes.seconds, sizes.event_bytes)
-    async with new_topic(kafka, PARTITIONS) as topic:
-        return await _with_topic(bench, kafka, topic, load, per_room)
-
-
-async def _with_topic(bench: Bench, kafka: str, topic: Topic, load: Load, per_room: int) -> _Found:
-    async with (
-        touchline_serve(bench.cores.server, log=topic.log, variables=topic.variables) as (server, port, _),
-        into_kafka(kafka, topic.name) as publish,
-        audience_of(port, bench.cores) as audience,
-    ):
+    async with touchline_fed(bench, PARTITIONS) as fed, audience_of(fed.port, bench.cores) as audience:
         for room in load.rooms:
             checked = CHECKED_CLIENTS if len(load.rooms) == 1 else 1
             await audience.connect(per_room, RoomRequest(room=room), checked=checked)
-        await measure(server, audience, publish, load._replace(seconds=WARM_UP_S))
-        measured = await measure(server, audience, publish, load)
+        await measure(fed.server, audience, fed.publish, load._replace(seconds=WARM_UP_S))
+        measured = await measure(fed.server, audience, fed.publish, load)
         return _Found(measured, await audience.lacking(), gaps(audience))

@@ -9,7 +9,8 @@ from random import Random
 
 import msgspec
 
-from touchline_loadtest.keyed import Keyed, serving, source
+from touchline_loadtest.fed import touchline_fed
+from touchline_loadtest.keyed import KEY_FIELD, Keyed
 from touchline_loadtest.matches import Matches
 from touchline_loadtest.measuring import Bench
 from touchline_loadtest.observing import Sample, observed, open_connections, viewers
@@ -52,20 +53,20 @@ async def run(bench: Bench, sizes: Sizes) -> Result:
     chance = Random(SEED)  # noqa: S311 - nothing to guess here
     with tempfile.TemporaryDirectory(prefix="touchline-bench-") as folder:
         log = f"sqlite://{Path(folder) / 'log.db'}"
-        async with serving(bench, log=log, variables=squeezed()) as ((server, port, control_port), publish):
+        async with touchline_fed(bench, log=log, variables=squeezed(), key_field=KEY_FIELD) as fed:
             matches = Matches(
-                Keyed(publish, KEYS),
+                Keyed(fed.publish, KEYS),
                 chance,
                 rate_hz=sizes.rate_hz,
                 event_bytes=sizes.event_bytes,
                 match_s=sizes.match_s,
             )
-            visitors = Visitors(port, matches, chance)
-            async with observed(server, LOOK_EVERY_S) as samples, asyncio.TaskGroup() as group:
+            visitors = Visitors(fed.port, matches, chance)
+            async with observed(fed.server, LOOK_EVERY_S) as samples, asyncio.TaskGroup() as group:
                 group.create_task(matches.play(sizes.rooms, sizes.seconds))
                 group.create_task(visitors.come_and_go(sizes.clients))
-            left_open = await _left_open(port)
-            still_in = await viewers(control_port, [match.room for match in matches.played])
+            left_open = await _left_open(fed.port)
+            still_in = await viewers(fed.control_port, [match.room for match in matches.played])
     return Result(
         scenario=NAME,
         rows=[
@@ -76,7 +77,7 @@ async def run(bench: Bench, sizes: Sizes) -> Result:
             Row("clients still counted in rooms", still_in, "", Bound("=", 0)),
         ],
         sizes=msgspec.to_builtins(sizes),
-        notes=_notes(bench, matches, visitors),
+        notes=_notes(fed.how, matches, visitors),
     )
 
 
@@ -137,12 +138,11 @@ def _correctness(visitors: Visitors) -> list[Row]:
     ]
 
 
-def _notes(bench: Bench, matches: Matches, visitors: Visitors) -> list[str]:
+def _notes(how: str, matches: Matches, visitors: Visitors) -> list[str]:
     settings = ", ".join(f"{name}={value}" for name, value in squeezed().items())
     lost = [f"the first client that was lost: {visitors.lost[0]}"] if visitors.lost else []
     return [
-        f"{source(bench)}; 24 hours in 10 minutes, so times are {SQUEEZE} times shorter: {settings}; all else has its "
-        "default",
+        f"{how}; 24 hours in 10 minutes, so times are {SQUEEZE} times shorter: {settings}; all else has its default",
         "the process's anonymous memory (RssAnon), looked at every second: the highest in the last quarter beside the "
         "highest in the second tenth; a room without clients and events is forgotten after an hour of the season, not "
         "after a day as by default, or none would be forgotten in it",

@@ -8,16 +8,18 @@ from typing import NamedTuple
 import msgspec
 
 from touchline_loadtest.audience import Audience, audience_of
+from touchline_loadtest.fed import touchline_fed
 from touchline_loadtest.followers import SEGMENT_BYTES, Follower, follow
 from touchline_loadtest.following import Following
 from touchline_loadtest.kafka import FEED
-from touchline_loadtest.keyed import Keyed, serving, source
+from touchline_loadtest.keyed import KEY_FIELD, Keyed
 from touchline_loadtest.measuring import (
     Bench,
     Load,
     Measured,
     gaps,
     how_checked,
+    latencies,
     measure,
     percentile_ms,
     trust_notes,
@@ -73,11 +75,11 @@ async def run(bench: Bench, sizes: Sizes) -> Result:
     bench.say(NAME)
     load = Load([ROOM], sizes.rate_hz, sizes.seconds, sizes.event_bytes)
     followings = [Following(ROOM, "latest" if number % 2 else "all") for number in range(sizes.clients_slow)]
-    async with serving(bench) as ((server, port, _), publish), audience_of(port, bench.cores) as others:
-        keyed = Keyed(publish, KEYS)
+    async with touchline_fed(bench, key_field=KEY_FIELD) as fed, audience_of(fed.port, bench.cores) as others:
+        keyed = Keyed(fed.publish, KEYS)
         await others.connect(sizes.clients - sizes.clients_slow, RoomRequest(room=ROOM))
-        slow = [await follow(port, following, receive_bytes=RECEIVE_BYTES) for following in followings]
-        found = await _measure(bench, server, others, slow, keyed, load)
+        slow = [await follow(fed.port, following, receive_bytes=RECEIVE_BYTES) for following in followings]
+        found = await _measure(bench, fed.server, others, slow, keyed, load)
         lacking = await others.lacking()
         for follower in slow:
             follower.vanish()
@@ -85,13 +87,13 @@ async def run(bench: Bench, sizes: Sizes) -> Result:
         scenario=NAME,
         rows=[*_cost(found, sizes), *_correctness(others, lacking, slow, keyed)],
         sizes=msgspec.to_builtins(sizes),
-        notes=_notes(bench, others, found),
+        notes=_notes(fed.how, others, found),
     )
 
 
-def _notes(bench: Bench, others: Audience, found: _Found) -> list[str]:
+def _notes(how: str, others: Audience, found: _Found) -> list[str]:
     return [
-        f"{source(bench)}; {len(KEYS) - 1} of {len(KEYS)} events have a key; half of the clients that stop ask for "
+        f"{how}; {len(KEYS) - 1} of {len(KEYS)} events have a key; half of the clients that stop ask for "
         "deliver all, half for latest",
         f"those that stop have a receive buffer (SO_RCVBUF) of {RECEIVE_BYTES // 1024} KiB and segments of "
         f"{SEGMENT_BYTES} bytes, as a phone's link would, and read nothing at all meanwhile",
@@ -132,8 +134,7 @@ async def _phase(server: Server, others: Audience, keyed: Keyed, load: Load) -> 
     """Publish a load, and wait until the others have it."""
     async with observed(server, LOOK_EVERY_S) as samples:
         measured = await measure(server, others, keyed, load, crowd_rest_s=CROWD_REST_S)
-    late = [latency for check in others.checks for latency in check.latencies_ns]
-    return _Phase(measured, percentile_ms(late, 99), samples)
+    return _Phase(measured, percentile_ms(latencies(others), 99), samples)
 
 
 async def _until_caught_up(slow: Sequence[Follower], keyed: Keyed) -> None:

@@ -91,7 +91,8 @@ class Actions:
         numbering = self._numberings.get(key)
         if numbering is None:
             numbering = self._numberings[key] = Numbering(player, name)
-        numbering.continued = continued
+        if continued:
+            numbering.come_back()
         self._left.pop(key, None)
         replaced, numbering.session = numbering.session, session
         session.numbering = numbering
@@ -128,8 +129,6 @@ class Actions:
         numbering, grant = session.numbering, session.grant
         if numbering is None or grant is None:
             return Nack(id=action.id, code=codes.NOT_SIGNED_IN.code, message="only players act: say hello with a token")
-        if numbering.continued:
-            numbering.begin(action.id)
         place = numbering.place(action.id, action.prev)
         if place is not Place.NEXT:
             return self._told_before(numbering, place, action.id)

@@ -1,0 +1,181 @@
+"""Runs simulated players through the engine, room by room, and counts what it finds.
+
+A room has `ROOM_PLAYERS` honest players and its share of the bots. Its history is not known as a whole, as with a
+service that was started in the middle of a match.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from operator import attrgetter, itemgetter
+from random import Random
+from statistics import median
+from typing import Any, NamedTuple
+
+from touchline_cheatwatch.engine import Engine, Outcome
+from touchline_cheatwatch.ruleset import RuleSet
+from touchline_cheatwatch.values import RuleFailed
+
+from .bots import BOTS
+from .game import Happening, happenings
+from .humans import honest
+from .line import Arrived, Line
+
+ROOM_PLAYERS = 50
+BOTS_SHARE = 0.05
+"""Of each kind, in proportion to the honest players."""
+BOTS_MIN = 4
+POOR_SHARE = 0.15
+"""Honest players whose connection is poor."""
+LAG_S_MAX, BOT_LAG_S_MAX = 0.1, 0.03
+"""One way. Bots are on good lines: behind a slow one, a reaction of 10 ms looks like a human's, and nobody can tell."""
+CAUGHT_SHARE_MIN = 0.95
+"""A kind of bot of which fewer instances are caught counts as not caught."""
+KNOWN_DELAY_MS = 200
+"""How long after an event's time a service knows that it has all up to then."""
+START_MS = 1_700_000_000_000
+
+
+class Player(NamedTuple):
+    """Somebody in a room. ``bot``: of which kind; None is an honest player."""
+
+    name: str
+    bot: str | None
+
+
+class SimulatedAction(NamedTuple):
+    """An action as the engine takes it."""
+
+    player: str
+    room: str
+    kind: str
+    data: Any
+    received_ms: int
+
+
+class BotResult(NamedTuple):
+    """How many bots of a kind there were, how many its rule caught, and how long that took, in seconds."""
+
+    bot: str
+    rule: str
+    bots: int
+    caught: int
+    median_s: float | None
+    max_s: float | None
+
+    @property
+    def is_caught(self) -> bool:
+        """Whether the rule catches this kind."""
+        return self.caught >= self.bots * CAUGHT_SHARE_MIN
+
+
+class Result(NamedTuple):
+    """What came of it. ``accused``: honest players by the rule that found something about them."""
+
+    players: int
+    minutes: float
+    actions: int
+    bots: Sequence[BotResult]
+    accused: dict[str, int]
+    players_accused: int
+
+    @property
+    def is_good(self) -> bool:
+        """Whether every kind of bot is caught, and no honest player is."""
+        return not self.players_accused and all(bot.is_caught for bot in self.bots)
+
+
+def evaluate(
+    rule_set: RuleSet, *, players: int, minutes: float, seed: int, on_progress: Callable[[float], None]
+) -> Result:
+    """Simulate. ``on_progress`` is told how much is done, from 0 to 1. What a rule raises is raised from here."""
+    rules = {
+        bot: name for bot, (kind, _) in BOTS.items() for name, rule in rule_set.rules.items() if isinstance(rule, kind)
+    }
+    tally = _Tally(rules)
+    rooms = max(1, round(players / ROOM_PLAYERS))
+    bots = [bot for _ in range(max(BOTS_MIN, round(players * BOTS_SHARE))) for bot in rules]
+    for number in range(rooms):
+        crowd = [Player(f"honest-{one}", None) for one in range(number, players, rooms)]
+        crowd += [Player(f"{bots[one]}-{one}", bots[one]) for one in range(number, len(bots), rooms)]
+        rng = Random(f"{seed}/{number}")  # noqa: S311 - nothing here is a secret
+        _Room(rule_set, f"match:{number}", crowd, minutes * 60, rng, tally).run()
+        on_progress((number + 1) / rooms)
+    return tally.result(players, minutes)
+
+
+class _Tally:
+    """What was found, over all rooms. ``rules``: by the kind of bot, the rule that must catch it."""
+
+    def __init__(self, rules: dict[str, str]) -> None:
+        self.actions = 0
+        self.bots: Counter[str] = Counter()
+        self._rules = rules
+        self._caught_s: dict[str, dict[str, float]] = {bot: {} for bot in rules}
+        self._accused: dict[str, set[str]] = {}
+
+    def is_caught(self, player: Player) -> bool:
+        return player.bot is not None and player.name in self._caught_s[player.bot]
+
+    def found(self, player: Player, rule: str, after_s: float) -> None:
+        """A finding, so long after the player's first action. That a bot breaks another rule too is no merit."""
+        if player.bot is None:
+            self._accused.setdefault(rule, set()).add(player.name)
+        elif rule == self._rules[player.bot]:
+            self._caught_s[player.bot].setdefault(player.name, after_s)
+
+    def result(self, players: int, minutes: float) -> Result:
+        bots = []
+        for bot, rule in self._rules.items():
+            times = list(self._caught_s[bot].values())
+            times_s = (median(times), max(times)) if times else (None, None)
+            bots.append(BotResult(bot, rule, self.bots[bot], len(times), *times_s))
+        accused = {rule: len(names) for rule, names in self._accused.items()}
+        return Result(players, minutes, self.actions, bots, accused, len(set().union(*self._accused.values())))
+
+
+class _Room:
+    """One room and those in it. Actions and events come to the engine in the order in which Kafka had them."""
+
+    def __init__(
+        self, rule_set: RuleSet, name: str, crowd: Sequence[Player], seconds: float, rng: Random, tally: _Tally
+    ) -> None:
+        self._engine = Engine(rule_set.rules, rule_set.policy, rule_set.limits)
+        self._name = name
+        self._tally = tally
+        self._players = {player.name: player for player in crowd}
+        self._began_s: dict[str, float] = {}
+        events = happenings(rng, seconds)
+        arrivals = [(one.at_s, player, one) for player in crowd for one in _doings(rng, player, seconds, events)]
+        logged = [(one.logged_s, None, one) for one in events]
+        self._course: list[tuple[float, Player | None, Any]] = sorted([*arrivals, *logged], key=itemgetter(0))
+        tally.bots.update(player.bot for player in crowd if player.bot is not None)
+
+    def run(self) -> None:
+        for at_s, player, one in self._course:
+            now_ms = START_MS + round(at_s * 1000)
+            self._take(self._engine.advance(now_ms, now_ms - KNOWN_DELAY_MS), at_s)
+            if player is None:
+                event = one.event._replace(ms=START_MS + one.event.ms)
+                self._engine.event(self._name, event, whole=False)
+            elif not self._tally.is_caught(player):
+                self._began_s.setdefault(player.name, at_s)
+                self._tally.actions += 1
+                self._take(self._engine.judge(self._action(player, one), now_ms), at_s)
+
+    def _action(self, player: Player, arrived: Arrived) -> SimulatedAction:
+        return SimulatedAction(player.name, self._name, arrived.kind, arrived.data, START_MS + arrived.received_ms)
+
+    def _take(self, outcomes: Sequence[Outcome], at_s: float) -> None:
+        for outcome in outcomes:
+            if isinstance(outcome, RuleFailed):
+                raise outcome.error
+            player = self._players[outcome.player]
+            self._tally.found(player, outcome.rule, at_s - self._began_s[player.name])
+
+
+def _doings(rng: Random, player: Player, seconds: float, events: Sequence[Happening]) -> Iterator[Arrived]:
+    is_bot = player.bot is not None
+    lag_s_max = BOT_LAG_S_MAX if is_bot else LAG_S_MAX
+    line = Line(rng, seconds, lag_s_max=lag_s_max, poor=not is_bot and rng.random() < POOR_SHARE)
+    made = honest if player.bot is None else BOTS[player.bot][1]
+    return line.deliver(sorted(made(rng, seconds, events, line.lag_s), key=attrgetter("at_s")))

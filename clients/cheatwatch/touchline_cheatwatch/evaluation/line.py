@@ -1,0 +1,82 @@
+"""The way from a player's finger to an edge: delay, hiccups, outages, queues, limits, and clocks that differ."""
+
+from collections.abc import Iterator, Sequence
+from random import Random
+from typing import Any, NamedTuple
+
+QUEUE_MAX = 256
+"""A client keeps so many unacknowledged actions; what is done beyond them is refused to its user."""
+EDGE_RATE, EDGE_BURST = 30.0, 60.0
+"""What an edge takes of a player by default, a second and at once; more is sent again later."""
+CLOCK_S = 0.03
+"""How far an edge's clock is off at most. Coming back, a player may come to another edge."""
+STALL_S_MIN, STALL_S_MAX = 0.2, 3.0
+OUTAGE_S_MIN, OUTAGE_S_MAX = 3.0, 60.0
+
+
+class Made(NamedTuple):
+    """An action when a player makes it, in seconds."""
+
+    at_s: float
+    kind: str
+    data: Any
+
+
+class Arrived(NamedTuple):
+    """An action at an edge: ``at_s`` is the true time, ``received_ms`` what the edge's clock says of it."""
+
+    at_s: float
+    received_ms: int
+    kind: str
+    data: Any
+
+
+class Line:
+    """A player's connection. ``lag_s`` one way; ``poor`` ones have twice the delay and five times the trouble."""
+
+    def __init__(self, rng: Random, seconds: float, *, lag_s_max: float, poor: bool) -> None:
+        self._rng = rng
+        self.lag_s = rng.uniform(0.005, lag_s_max) * (2 if poor else 1)
+        self._jitter_s = rng.uniform(0.0005, 0.008) * (2 if poor else 1)
+        self._limited = rng.random() < 0.5  # noqa: PLR2004 - half of the edges let a queue in at once
+        trouble = 5 if poor else 1
+        self._gaps = sorted(
+            [
+                *self._times(seconds, 60 / trouble, STALL_S_MIN, STALL_S_MAX),
+                *self._times(seconds, 400 / trouble, OUTAGE_S_MIN, OUTAGE_S_MAX),
+            ]
+        )
+
+    def deliver(self, made: Sequence[Made]) -> Iterator[Arrived]:
+        """When each action arrives; in order, as TCP and the numbering of actions have it."""
+        arrived_s, tokens, gap, queued = 0.0, EDGE_BURST, 0, 0
+        clock_s = self._clock()
+        for action in made:
+            while gap < len(self._gaps) and self._gaps[gap][1] <= action.at_s:
+                gap, queued = gap + 1, 0
+                clock_s = self._clock()
+            sent_s = action.at_s
+            if gap < len(self._gaps) and self._gaps[gap][0] <= sent_s:
+                queued += 1
+                if queued > QUEUE_MAX:
+                    continue
+                sent_s = self._gaps[gap][1]
+            at_s = max(arrived_s, sent_s + self.lag_s + self._rng.expovariate(1 / self._jitter_s))
+            if self._limited:
+                tokens = min(EDGE_BURST, tokens + (at_s - arrived_s) * EDGE_RATE) - 1
+                if tokens < 0:
+                    at_s, tokens = at_s - tokens / EDGE_RATE, 0.0
+                    if gap < len(self._gaps) and at_s > self._gaps[gap][0]:
+                        at_s = max(at_s, self._gaps[gap][1])  # what an edge did not take in time waits again
+            arrived_s = at_s
+            yield Arrived(at_s, round((at_s + clock_s) * 1000), action.kind, action.data)
+
+    def _clock(self) -> float:
+        return self._rng.uniform(-CLOCK_S, CLOCK_S)
+
+    def _times(self, seconds: float, every_s: float, min_s: float, max_s: float) -> Iterator[tuple[float, float]]:
+        at_s = self._rng.expovariate(1 / every_s)
+        while at_s < seconds:
+            end_s = at_s + self._rng.uniform(min_s, max_s)
+            yield at_s, end_s
+            at_s = end_s + self._rng.expovariate(1 / every_s)

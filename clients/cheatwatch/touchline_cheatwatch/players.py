@@ -1,0 +1,56 @@
+"""What the rules remember of the players: one state for each rule that looked at a player's actions.
+
+Pure, and bounded: at most ``players_max`` players, the one that did nothing for longest goes first; one that did
+nothing for ``idle_ms`` is forgotten. How large a player's states are is the rules' matter: `PLAYER_BYTES_MAX` is what
+those that come with this package take at most, and a test holds them to it.
+"""
+
+from collections import OrderedDict
+from typing import Any
+
+PLAYER_BYTES_MAX = 16 * 1024
+"""Of the states of the five rules together, whatever their parameters and the player's actions are."""
+
+
+class Players:
+    """The states by player and rule."""
+
+    def __init__(self, players_max: int, idle_ms: int) -> None:
+        self._players_max = players_max
+        self._idle_ms = idle_ms
+        self._players: OrderedDict[str, _Player] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._players)
+
+    def states(self, player: str, now_ms: int) -> dict[str, Any]:
+        """The states of a player's rules by their names, to be read and changed."""
+        known = self._players.get(player)
+        if known is None:
+            known = self._players[player] = _Player()
+            if len(self._players) > self._players_max:
+                self._players.popitem(last=False)
+        else:
+            self._players.move_to_end(player)
+        known.seen_ms = now_ms
+        return known.states
+
+    def forget(self, player: str) -> None:
+        """The player starts clean."""
+        self._players.pop(player, None)
+
+    def expire(self, now_ms: int) -> None:
+        """Forget those who did nothing for long."""
+        while self._players:
+            oldest = next(iter(self._players))
+            if now_ms - self._players[oldest].seen_ms < self._idle_ms:
+                return
+            del self._players[oldest]
+
+
+class _Player:
+    __slots__ = ("seen_ms", "states")
+
+    def __init__(self) -> None:
+        self.seen_ms = 0
+        self.states: dict[str, Any] = {}

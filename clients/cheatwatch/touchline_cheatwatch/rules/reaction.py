@@ -1,0 +1,93 @@
+"""Reactions to events faster than a human's."""
+
+from collections import deque
+from typing import Annotated, ClassVar
+
+import msgspec
+
+from touchline_cheatwatch.rooms import Event, Room
+from touchline_cheatwatch.values import Action, Finding
+
+from .base import Kinds, Reason, Rule, Seconds, SettleMs, Verdict
+
+REACTIONS_MAX = 64
+"""Remembered of a player, at most."""
+
+
+class ReactionState:
+    """The newest reactions in milliseconds, and what the player did last."""
+
+    __slots__ = ("at_ms", "offset", "reactions_ms", "room")
+
+    def __init__(self) -> None:
+        self.at_ms = 0
+        self.room = ""
+        self.offset = -1
+        self.reactions_ms: deque[int] = deque(maxlen=REACTIONS_MAX)
+
+
+class Reaction(Rule[ReactionState], frozen=True, kw_only=True):
+    """Fires when of the newest ``reactions`` reactions at least ``fast_min`` took less than ``human_ms_min``.
+
+    A reaction is the first action of these kinds after an event. The event is the one whose offset is in the action's
+    data (`event_field`), else the newest one before it by time; then it counts only if the player did nothing of these
+    kinds for `quiet_ms` before the event, since who acts all the time is soon after every event by chance.
+    """
+
+    kinds: Kinds = ("react",)
+    events: tuple[str, ...] = ()
+    """Names of the events that are reacted to: their keys, or their types where they have none. Empty: all."""
+    event_field: str = "offset"
+    """The field of data that may hold the event's offset. Use it where the game counts the action for that event: else
+    a bot would name older ones. Empty: none."""
+    human_ms_min: Annotated[int, msgspec.Meta(gt=0, le=10_000)] = 150
+    """From the event's time in the log to the action at the edge. To see something and press a key takes a human at
+    least 150 ms, and both ways through the network come on top."""
+    clock_ms: Annotated[int, msgspec.Meta(ge=0, le=10_000)] = 50
+    """How far the clocks of producers and edges may differ, to the player's favour."""
+    window_ms: Annotated[int, msgspec.Meta(gt=0, le=60_000)] = 2_000
+    """Later than this after an event it is no reaction."""
+    quiet_ms: Annotated[int, msgspec.Meta(ge=0, le=60_000)] = 1_000
+    reactions: Annotated[int, msgspec.Meta(ge=1, le=REACTIONS_MAX)] = 10
+    fast_min: Annotated[int, msgspec.Meta(ge=1, le=REACTIONS_MAX)] = 8
+    settle_ms: SettleMs = 500
+    verdict: Verdict = "mute"
+    verdict_seconds: Seconds = 300
+    reason: Reason = "You react to events faster than a person can see them."
+
+    State: ClassVar[type[ReactionState]] = ReactionState
+
+    def __post_init__(self) -> None:
+        if self.fast_min > self.reactions:
+            raise ValueError("fast_min of so many reactions cannot be: it is more than reactions")
+        if self.clock_ms >= self.human_ms_min:
+            raise ValueError("clock_ms must be less than human_ms_min: nothing would be fast enough to be told")
+
+    def judge(self, action: Action, state: ReactionState, room: Room) -> Finding | None:
+        """See `Rule.judge`."""
+        at_ms, before_ms = action.received_ms, state.at_ms
+        state.at_ms = max(at_ms, before_ms)
+        named = action.data.get(self.event_field) if isinstance(action.data, dict) and self.event_field else None
+        event: Event | None
+        if isinstance(named, int):
+            event = room.at(named)
+        else:
+            event = room.newest_before(at_ms + self.clock_ms, self.events)
+            if event is not None and event.ms - before_ms < self.quiet_ms:
+                return None
+        if event is None or (state.room, state.offset) == (action.room, event.offset):
+            return None
+        state.room, state.offset = action.room, event.offset
+        reaction_ms = at_ms - event.ms
+        if reaction_ms > self.window_ms:
+            return None
+        state.reactions_ms.append(reaction_ms)
+        if len(state.reactions_ms) > self.reactions:
+            state.reactions_ms.popleft()
+        return self._finding(state.reactions_ms)
+
+    def _finding(self, reactions_ms: deque[int]) -> Finding | None:
+        fast = sum(reaction_ms < self.human_ms_min - self.clock_ms for reaction_ms in reactions_ms)
+        if fast < self.fast_min:
+            return None
+        return Finding({"reactions_ms": list(reactions_ms), "fast": fast, "human_ms_min": self.human_ms_min})

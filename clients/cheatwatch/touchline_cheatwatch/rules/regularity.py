@@ -1,0 +1,85 @@
+"""Actions at intervals more regular than a human's."""
+
+from collections import deque
+from statistics import fmean, median
+from typing import Annotated, ClassVar
+
+import msgspec
+
+from touchline_cheatwatch.rooms import Room
+from touchline_cheatwatch.values import Action, Finding
+
+from .base import Kinds, Reason, Rule, Seconds, Verdict
+
+SPANS_MAX = 64
+"""Intervals remembered of a player, at most: more would ask a bot to keep its pace for many minutes."""
+
+
+class RegularityState:
+    """The newest intervals, and the one that has begun."""
+
+    __slots__ = ("actions", "at_ms", "begun_ms", "spans_ms")
+
+    def __init__(self) -> None:
+        self.at_ms: int | None = None
+        self.begun_ms = 0
+        self.actions = 0
+        self.spans_ms: deque[int] = deque(maxlen=SPANS_MAX)
+
+
+class Regularity(Rule[RegularityState], frozen=True, kw_only=True):
+    """Fires when the newest ``spans`` intervals, each over ``actions_per_span`` actions, vary less than
+    ``variation_min`` (coefficient of variation, of the three quarters of them that lie nearest to their median).
+
+    Over several actions, since the delay of a network is in each single interval: it makes a bot's vary as much as a
+    human's. But it does not add up, where a human who was late stays late, and drifts. Not all of them count, since one
+    hiccup of the network makes two intervals wrong. Kinds that programs send at a steady pace, as positions, are no
+    kinds for this rule.
+    """
+
+    kinds: Kinds = ("tap",)
+    actions_per_span: Annotated[int, msgspec.Meta(ge=1, le=100)] = 8
+    spans: Annotated[int, msgspec.Meta(ge=4, le=SPANS_MAX)] = 24
+    variation_min: Annotated[float, msgspec.Meta(gt=0, lt=1)] = 0.004
+    """Drummers vary by 0.03 and more from beat to beat, and drift. Over 8 beats that is 0.011 and more, and 0.006
+    without the farthest quarter. People with a phone vary by 0.08 and more."""
+    interval_ms_min: Annotated[float, msgspec.Meta(gt=0)] = 50.0
+    """Actions closer together are a queue that is sent again, and tell nothing of how they were made: an edge takes it
+    at once, or at its own steady pace (its ``actions.per_second_max``, 30). Who really acts so fast breaks `rate`."""
+    pause_ms: Annotated[int, msgspec.Meta(gt=0)] = 5_000
+    """After a longer pause between two actions a new interval begins."""
+    verdict: Verdict = "mute"
+    verdict_seconds: Seconds = 300
+    reason: Reason = "Your actions come as regularly as only a program makes them."
+
+    State: ClassVar[type[RegularityState]] = RegularityState
+
+    def judge(self, action: Action, state: RegularityState, room: Room) -> Finding | None:
+        """See `Rule.judge`."""
+        at_ms = action.received_ms
+        if state.at_ms is None or not 0 <= at_ms - state.at_ms <= self.pause_ms:
+            state.at_ms = state.begun_ms = at_ms
+            state.actions = 0
+            return None
+        state.at_ms = at_ms
+        state.actions += 1
+        if state.actions < self.actions_per_span:
+            return None
+        span_ms, state.begun_ms, state.actions = at_ms - state.begun_ms, at_ms, 0
+        if span_ms < self.interval_ms_min * self.actions_per_span:
+            return None
+        state.spans_ms.append(span_ms)
+        if len(state.spans_ms) > self.spans:
+            state.spans_ms.popleft()
+        return self._finding(state.spans_ms) if len(state.spans_ms) == self.spans else None
+
+    def _finding(self, spans_ms: deque[int]) -> Finding | None:
+        middle = median(spans_ms)
+        nearest = sorted(spans_ms, key=lambda span_ms: abs(span_ms - middle))[: (3 * self.spans + 3) // 4]
+        mean = fmean(nearest)
+        variation = (sum((span_ms - mean) ** 2 for span_ms in nearest) / (len(nearest) - 1)) ** 0.5 / mean
+        if variation >= self.variation_min:
+            return None
+        actions = self.spans * self.actions_per_span
+        interval_ms = round(mean / self.actions_per_span, 1)
+        return Finding({"variation": round(variation, 5), "actions": actions, "interval_ms": interval_ms})

@@ -1,0 +1,71 @@
+"""A score that the events don't allow."""
+
+from collections import OrderedDict
+from typing import Annotated, ClassVar
+
+import msgspec
+
+from touchline_cheatwatch.rooms import Room
+from touchline_cheatwatch.values import Action, Finding, number
+
+from .base import Kinds, Reason, Rule, Seconds, SettleMs, Verdict
+
+ROOMS_MAX = 8
+"""Of a player, in which it has a score. One that is forgotten begins with a baseline again."""
+
+Points = Annotated[float, msgspec.Meta(ge=0, le=1e9)]
+
+
+class ScoreState:
+    """By room: as which it is known (`Room.serial`), and what the player's score was before the events that are."""
+
+    __slots__ = ("baselines",)
+
+    def __init__(self) -> None:
+        self.baselines: OrderedDict[str, tuple[int, float]] = OrderedDict()
+
+
+class Score(Rule[ScoreState], frozen=True, kw_only=True):
+    """Fires when a player tells a score in a room (the whole of it, in ``field``) that is higher than the points that
+    its events allow.
+
+    Where all of the room's events since the beginning of its log are known, they must account for all of the score.
+    Else what a player tells first is taken as it is, up to `score_max`, and what the known events can bring comes on
+    top of it: all of them, since the action may have been made long before it came.
+    """
+
+    kinds: Kinds = ("score",)
+    field: str = "score"
+    points: dict[str, Points] = msgspec.field(default_factory=lambda: {"last_goal": 10.0, "Shot": 1.0})
+    """How many points an event can bring at most, by its name: its key, or its type where it has none. ``*`` is for all
+    others."""
+    score_max: Annotated[float, msgspec.Meta(gt=0, le=1e9)] = 10_000
+    """More than anyone can have in a room, whatever happened before."""
+    settle_ms: SettleMs = 1_000
+    verdict: Verdict = "mute"
+    verdict_seconds: Seconds = 300
+    reason: Reason = "Your score is higher than what happened in the game allows."
+
+    State: ClassVar[type[ScoreState]] = ScoreState
+
+    def judge(self, action: Action, state: ScoreState, room: Room) -> Finding | None:
+        """See `Rule.judge`."""
+        score = number(action.data, self.field)
+        if score is None:
+            return None
+        if score > self.score_max:
+            return Finding({"score": score, "allowed": self.score_max})
+        serial, baseline = state.baselines.get(action.room, (-1, 0.0))
+        if serial != room.serial:
+            baseline = 0.0 if room.whole else max(score, 0.0)
+            state.baselines[action.room] = (room.serial, baseline)
+            if len(state.baselines) > ROOMS_MAX:
+                state.baselines.popitem(last=False)
+        allowed = baseline + self._points(room)
+        if score <= allowed or room.names_full:
+            return None
+        return Finding({"score": score, "allowed": allowed, "baseline": baseline})
+
+    def _points(self, room: Room) -> float:
+        other = self.points.get("*", 0)
+        return sum(self.points.get(name, other) * count for name, count in room.counts.items())

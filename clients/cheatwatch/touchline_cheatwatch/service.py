@@ -1,0 +1,114 @@
+"""Puts engine and sources together: three loops that share one engine, and tell an observer what comes of it.
+
+The order at start: the standing verdicts, then the events up to now, then actions. A verdict that was decided is
+written before the next actions are asked for, so before those that led to it can be committed: after a crash they are
+judged again, and the verdict that stands by then is not repeated.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from touchline.actions import ActionSource
+
+from .engine import Engine, Outcome, verdicts_of
+from .sources import EventSource, Missed, VerdictLog
+from .values import Action
+
+ACTIONS_MAX = 500
+"""Judged in one turn of the loop: some 10 ms, after which heartbeats and events have theirs."""
+START_TIMEOUT_S = 30.0
+"""For the events of before. Then judging begins: rules that need events wait for them, and others need not."""
+
+
+class Observer(Protocol):
+    """Who is told what the service sees; in the loop, so briefly."""
+
+    def watching(self) -> None:
+        """The service is up to date, and judges from now on."""
+
+    def judged(self, actions: Sequence[Action], now_ms: int) -> None:
+        """These actions were judged."""
+
+    def found(self, outcomes: Sequence[Outcome]) -> None:
+        """This came of it; its verdicts are written."""
+
+
+class Service:
+    """Reads, judges, writes."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        actions: ActionSource,
+        events: EventSource,
+        verdicts: VerdictLog,
+        observer: Observer,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._engine = engine
+        self._actions = actions
+        self._events = events
+        self._verdicts = verdicts
+        self._observer = observer
+        self._clock = clock
+
+    async def run(self) -> None:
+        """Until it is cancelled.
+
+        Raises:
+            OperatorError: a source cannot be read, or a verdict not written.
+        """
+        for player, verdict in await self._verdicts.standing():
+            self._engine.verdict(player, verdict)
+        try:
+            async with asyncio.timeout(START_TIMEOUT_S):
+                while not self._events.known_ms:
+                    await self._take_events()
+        except TimeoutError:
+            pass
+        self._engine.advance(self._now_ms(), self._events.known_ms)
+        self._observer.watching()
+        loops = [asyncio.ensure_future(loop()) for loop in (self._judge, self._follow_events, self._follow_verdicts)]
+        try:
+            await asyncio.gather(*loops)
+        finally:
+            for loop in loops:
+                loop.cancel()
+            await asyncio.gather(*loops, return_exceptions=True)
+
+    async def _judge(self) -> None:
+        while True:
+            actions = await self._actions.batch(ACTIONS_MAX)
+            now_ms = self._now_ms()
+            outcomes = [outcome for action in actions for outcome in self._engine.judge(action, now_ms)]
+            self._observer.judged(actions, now_ms)
+            await self._tell(outcomes)
+
+    async def _follow_events(self) -> None:
+        while True:
+            await self._take_events()
+            await self._tell(self._engine.advance(self._now_ms(), self._events.known_ms))
+
+    async def _take_events(self) -> None:
+        for one in await self._events.poll():
+            if isinstance(one, Missed):
+                self._engine.events_missed()
+            else:
+                self._engine.event(one.room, one.event, whole=one.whole)
+
+    async def _follow_verdicts(self) -> None:
+        while True:
+            for player, verdict in await self._verdicts.poll():
+                self._engine.verdict(player, verdict)
+
+    async def _tell(self, outcomes: Sequence[Outcome]) -> None:
+        if not outcomes:
+            return
+        if verdicts := verdicts_of(outcomes):
+            await self._verdicts.write(verdicts)
+        self._observer.found(outcomes)
+
+    def _now_ms(self) -> int:
+        return round(self._clock() * 1000)

@@ -1,0 +1,126 @@
+"""How players stand, and what verdict follows from a finding.
+
+Pure. It follows the topic of verdicts (`Standings.take`), its own among them: the newest record of a player alone
+counts, so a milder verdict is never written over a harsher one that holds, and none is written twice.
+
+    holds now    finding says:  warn      mute      ban
+    nothing                     warn      mute      ban
+    warn                        -         mute      ban
+    mute                        -         -         ban, until the end of the mute at least
+    ban                         -         -         -
+
+Who is muted again soon after a mute ended is muted for longer, and after some mutes banned (`Policy`). How many there
+were stands in the evidence, so it is known after a restart. A pardon wipes it out.
+"""
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import msgspec
+
+from touchline_protocol.messages import VerdictKind
+from touchline_protocol.verdicts import VerdictRecord
+
+from .rules.base import SECONDS_MAX, Rule
+
+EVIDENCE_BYTES_MAX = 2048
+"""As JSON: numbers that show it, not all that was seen. A compacted topic keeps it for long."""
+
+SEVERITY = {"pardon": 0, "warn": 1, "mute": 2, "ban": 3}
+MUTES_FIELD = "mutes"
+
+
+class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What becomes of players who go on after their mute ended."""
+
+    mute_factor: Annotated[float, msgspec.Meta(ge=1, le=100)] = 4.0
+    """Each mute is so many times as long as the one before it."""
+    repeat_hours: Annotated[float, msgspec.Meta(ge=0, le=24 * 365)] = 24.0
+    """A mute that begins later than this after the end of the one before is a first one."""
+    mutes_max: Annotated[int, msgspec.Meta(ge=0, le=1000)] = 0
+    """After so many mutes, each soon after the one before, the next is a ban for ever. 0: never."""
+
+
+class Standings:
+    """The newest verdict of each player, of at most ``players_max``: beyond it the oldest is forgotten."""
+
+    def __init__(self, policy: Policy, players_max: int) -> None:
+        self._policy = policy
+        self._players_max = players_max
+        self._verdicts: OrderedDict[str, VerdictRecord] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._verdicts)
+
+    def take(self, player: str, verdict: VerdictRecord) -> None:
+        """A verdict that was written, by whomever."""
+        self._verdicts.pop(player, None)
+        if verdict.kind == "pardon":
+            return
+        self._verdicts[player] = msgspec.structs.replace(verdict, evidence={MUTES_FIELD: _mutes(verdict)})
+        if len(self._verdicts) > self._players_max:
+            self._verdicts.popitem(last=False)
+
+    def holding(self, player: str, now_ms: int) -> VerdictRecord | None:
+        """The verdict that a player is under."""
+        verdict = self._verdicts.get(player)
+        if verdict is None or (verdict.until is not None and verdict.until <= now_ms):
+            return None
+        return verdict
+
+    def decide(
+        self, player: str, rule_name: str, rule: Rule[Any], evidence: Mapping[str, Any], now_ms: int
+    ) -> VerdictRecord | None:
+        """The verdict that follows from a finding, which is taken as written; None where nothing new does."""
+        holding = self.holding(player, now_ms)
+        mutes = self._mutes_before(player, now_ms)
+        kind, until = rule.verdict, self._until(rule, mutes, now_ms)
+        if kind == "mute" and self._policy.mutes_max and mutes >= self._policy.mutes_max:
+            kind, until = "ban", None
+        if holding is not None:
+            if SEVERITY[kind] <= SEVERITY[holding.kind]:
+                return None
+            if until is not None and holding.kind == "mute":
+                until = None if holding.until is None else max(until, holding.until)
+        shown = {**bounded(evidence), MUTES_FIELD: mutes + (kind == "mute")}
+        verdict = VerdictRecord(
+            kind=kind, reason=rule.reason, until=until, rule=rule_name, evidence=shown, decided_ms=now_ms
+        )
+        self.take(player, verdict)
+        return verdict
+
+    def _until(self, rule: Rule[Any], mutes: int, now_ms: int) -> int | None:
+        if not rule.verdict_seconds:
+            return None
+        factor = self._policy.mute_factor ** min(mutes, 100) if rule.verdict == "mute" else 1.0
+        return now_ms + round(min(rule.verdict_seconds * factor, SECONDS_MAX) * 1000)
+
+    def _mutes_before(self, player: str, now_ms: int) -> int:
+        """How many mutes came one soon after the other up to now."""
+        verdict = self._verdicts.get(player)
+        if verdict is None:
+            return 0
+        over_ms = 0 if verdict.until is None else now_ms - verdict.until
+        return _mutes(verdict) if over_ms <= self._policy.repeat_hours * 3_600_000 else 0
+
+
+def operators_verdict(kind: VerdictKind, reason: str, until_ms: int | None, now_ms: int) -> VerdictRecord:
+    """A verdict that a person wrote."""
+    return VerdictRecord(kind=kind, reason=reason, until=until_ms, rule="operator", decided_ms=now_ms)
+
+
+def bounded(evidence: Mapping[str, Any]) -> dict[str, Any]:
+    """``evidence``, or a word in its place if it is larger than `EVIDENCE_BYTES_MAX`.
+
+    Raises:
+        TypeError: it is no JSON object, so the rule that made it is wrong.
+    """
+    size = len(msgspec.json.encode(evidence))
+    return dict(evidence) if size <= EVIDENCE_BYTES_MAX else {"left_out_bytes": size}
+
+
+def _mutes(verdict: VerdictRecord) -> int:
+    """How many mutes a verdict is the last of, as its evidence says; anything can stand there."""
+    mutes = verdict.evidence.get(MUTES_FIELD) if isinstance(verdict.evidence, dict) else None
+    return mutes if isinstance(mutes, int) and mutes >= 0 else int(verdict.kind == "mute")

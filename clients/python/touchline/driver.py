@@ -1,0 +1,183 @@
+"""The task that drives a session over WebSockets: it carries bytes and times, and decides nothing.
+
+It lives as long as the client: it opens a WebSocket, writes to it while a second task reads, closes it, and waits for
+the next attempt. A third task gets a newer token when the session says so. Rules:
+
+1. All of them end before `Driver.run` does; no socket is left.
+2. The reader stops reading while the budget for what is not consumed is used up.
+3. After everything that the session may have news by, ``told`` is called with the size of the message, 0 for none.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+
+from websockets.asyncio.client import ClientConnection
+from websockets.exceptions import ConnectionClosed
+
+from touchline_protocol.codes import ABNORMAL
+
+from .errors import ConnectionFailed, TokenUnavailable
+from .inbox import Budget
+from .session import Session
+from .states import CONNECTED, State
+from .tokens import Tokens
+from .transport import Way, close_of, open_websocket
+
+SEND_S_MAX = 10.0
+"""For the socket to take what we send, which is little: a server that takes nothing for so long is gone."""
+
+log = logging.getLogger("touchline")
+
+
+class Driver:
+    """Obeys ``session``. ``in_use`` says that a WebSocket is open, so that a closed session ends it in good order."""
+
+    def __init__(
+        self, way: Way, session: Session, *, budget: Budget, tokens: Tokens, told: Callable[[int], None]
+    ) -> None:
+        self.in_use = False
+        self._way = way
+        self._session = session
+        self._budget = budget
+        self._tokens = tokens
+        self._told = told
+        self._wake = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._refreshing: asyncio.Task[None] | None = None
+
+    def wake(self) -> None:
+        """Look at the session again."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Obey the session until it is closed."""
+        while self._session.state is not State.CLOSED:
+            if self._session.state is State.CONNECTING:
+                await self._connect()
+            else:
+                await self._wait()
+
+    async def _wait(self) -> None:
+        """Wait until the next attempt is due, or something else is to be done."""
+        self._wake.clear()
+        await self._until_woken()
+        self._tick()
+
+    async def _connect(self) -> None:
+        """Open a WebSocket, and use it to its end."""
+        session = self._session
+        try:
+            token = await self._tokens.get()
+            websocket = await open_websocket(self._way, session.codec)
+        except ConnectionFailed as failure:
+            session.connect_failed(self._now(), failure)
+        else:
+            self.in_use = True
+            try:
+                await self._use(websocket, token)
+            finally:
+                self.in_use = False
+        self._log_end()
+
+    async def _use(self, websocket: ClientConnection, token: str | None) -> None:
+        try:
+            self._session.connected(self._now(), token)
+            self._start(self._read(websocket), "reader")
+            while self._session.state in CONNECTED:
+                self._wake.clear()
+                self._start_refresh()
+                await self._write(websocket)
+                await self._until_woken()
+                self._tick()
+            await websocket.close()
+        finally:
+            websocket.transport.abort()  # nothing after a close; the end of it all where this was cancelled
+            ended, self._tasks = self._tasks, set()
+            for task in ended:
+                task.cancel()
+            if ended:
+                await asyncio.wait(ended)
+        for task in ended:
+            if not task.cancelled():
+                task.result()
+
+    def _start(self, work: Coroutine[None, None, None], name: str) -> asyncio.Task[None]:
+        """Do something beside, at most as long as the connection is used."""
+        task = asyncio.create_task(work, name=f"touchline {name} {self._way.url}")
+        task.add_done_callback(lambda _: self._wake.set())
+        self._tasks.add(task)
+        return task
+
+    async def _write(self, websocket: ClientConnection) -> None:
+        session = self._session
+        text = session.codec.name == "json"
+        try:
+            async with asyncio.timeout(SEND_S_MAX):
+                for payload in session.take_output():
+                    await websocket.send(payload, text=text)
+        except TimeoutError:
+            session.disconnected(self._now(), ABNORMAL.code, f"nothing could be sent for {SEND_S_MAX:g} s")
+            self._wake.set()
+        except ConnectionClosed:
+            pass  # the reader sees it too, after what came before the close
+        self._told(0)
+
+    async def _read(self, websocket: ClientConnection) -> None:
+        session = self._session
+        try:
+            while True:  # also while it closes: the answer comes after what is under way
+                if not self._budget.is_free:
+                    session.pause()
+                    await self._budget.until_free()
+                    session.resume(self._now())
+                    self._wake.set()  # there is a deadline again
+                payload = await websocket.recv(decode=False)
+                session.receive(payload, self._now())
+                self._told(len(payload))
+                if session.stirred:
+                    self._wake.set()
+        except ConnectionClosed as closed:
+            session.disconnected(self._now(), *close_of(closed))
+
+    def _start_refresh(self) -> None:
+        if self._session.token_due and (self._refreshing is None or self._refreshing.done()):
+            self._refreshing = self._start(self._refresh(), "refresh")
+
+    async def _refresh(self) -> None:
+        """Get a newer token. Where there is none, the one in use may do until the next try."""
+        try:
+            token = await self._tokens.get()
+        except TokenUnavailable as failure:
+            log.warning("%s: %s; trying again while the token in use counts", self._way.url, failure)
+            token = None
+        self._session.refresh(token, self._now())
+
+    def _tick(self) -> None:
+        self._session.tick(self._now())
+        self._told(0)
+
+    async def _until_woken(self) -> None:
+        deadline = self._session.deadline
+        with suppress(TimeoutError):
+            async with asyncio.timeout_at(deadline):
+                await self._wake.wait()
+
+    def _log_end(self) -> None:
+        session = self._session
+        if session.state is State.WAITING and session.reconnect_at is not None:
+            wait_s = max(0.0, session.reconnect_at - self._now())
+            log.warning("%s; connecting again in %.1f s", self._with_url(session.trouble), wait_s)
+        elif session.failure is not None and session.welcome is not None:  # else whoever connects is told
+            log.error("given up: %s", self._with_url(str(session.failure)))
+        elif session.state is State.CONNECTING:
+            log.info("%s; connecting again", self._with_url(session.trouble))
+
+    def _with_url(self, text: str) -> str:
+        """What went wrong in opening a WebSocket names the URL itself."""
+        url = self._way.url
+        return text if text.startswith(url) else f"{url}: {text}"
+
+    def _now(self) -> float:
+        return asyncio.get_running_loop().time()

@@ -1,0 +1,108 @@
+"""The most actions that one server takes: players act as fast as they are answered, and all of it has to be in Kafka.
+
+The limit is measured in the same run: aiokafka's idempotent producer alone, in a process of its own on the same core,
+with the same records, as many of them on their way.
+"""
+
+import asyncio
+import statistics
+
+import msgspec
+
+from touchline_loadtest.acted import Acted, compared, touchline_acted
+from touchline_loadtest.action_log import Compared
+from touchline_loadtest.kafka import new_topic
+from touchline_loadtest.measuring import Bench, Measured, Start, percentile_ms, trust_notes
+from touchline_loadtest.processes import running
+from touchline_loadtest.results import Bound, Result, Row
+
+NAME = "actions"
+WARM_UP_S = 2.0
+
+
+class Sizes(msgspec.Struct, frozen=True):
+    """500 players, each with 8 actions of 100 bytes on their way."""
+
+    clients: int = 500
+    unacked: int = 8
+    data_bytes: int = 100
+    seconds: float = 10.0
+    runs: int = 3
+
+
+class _Run(msgspec.Struct, frozen=True):
+    """``deliveries`` of what was measured are acknowledged actions."""
+
+    ours: Measured
+    latencies_ns: list[int]
+    log: Compared
+    alone_hz: float
+
+    @property
+    def rate_hz(self) -> float:
+        return self.ours.deliveries / self.ours.wall_s
+
+
+async def run(bench: Bench, sizes: Sizes) -> Result:
+    """Run it."""
+    runs = []
+    for number in range(sizes.runs):
+        bench.say(f"{NAME}: run {number + 1} of {sizes.runs}")
+        runs.append(await _run_once(bench, sizes))
+    latencies_ns = [latency for one in runs for latency in one.latencies_ns]
+    return Result(
+        scenario=NAME,
+        rows=[
+            Row("acknowledged actions/s", statistics.median(one.rate_hz for one in runs), "/s", Bound(">=", 10_000)),
+            Row("aiokafka's producer alone", statistics.median(one.alone_hz for one in runs), "/s"),
+            Row("ours / producer alone", statistics.median(one.rate_hz / one.alone_hz for one in runs), ""),
+            Row("action to ack, p50", percentile_ms(latencies_ns, 50), "ms"),
+            Row("server's CPU per action", statistics.median(one.ours.cpu_us for one in runs), "us"),
+            Row("server's core in use", max(one.ours.cpu_s / one.ours.wall_s for one in runs) * 100, "%"),
+            Row("actions in Kafka", sum(one.log.actions for one in runs), ""),
+            Row("acknowledged, and not in Kafka", sum(one.log.missing for one in runs), "", Bound("=", 0)),
+            Row("in Kafka twice or out of order", sum(one.log.disordered for one in runs), "", Bound("=", 0)),
+        ],
+        sizes=msgspec.to_builtins(sizes),
+        notes=[
+            f"each player acts again as soon as fewer than {sizes.unacked} of its actions wait for their acks; the "
+            "server's limits for one player are lifted; the broker shares the clients' core where it is pinned there",
+            "the producer alone (acks=all, idempotent, no linger) has as many records on their way; the broker limits "
+            "both, so the ratio says more than the rates",
+            "all actions of the measured time and of the warm-up were acknowledged, and are looked for in Kafka",
+            *trust_notes(*(one.ours for one in runs)),
+        ],
+    )
+
+
+async def _run_once(bench: Bench, sizes: Sizes) -> _Run:
+    async with touchline_acted(bench, sizes.data_bytes) as acted:
+        await acted.players.connect(sizes.clients)
+        measured, latencies_ns = await _measure(acted, sizes)
+        return _Run(measured, latencies_ns, await compared(acted), await _produce_alone(bench, sizes))
+
+
+async def _measure(acted: Acted, sizes: Sizes) -> tuple[Measured, list[int]]:
+    players = acted.players
+    players.keep_acting(sizes.unacked)
+    await asyncio.sleep(WARM_UP_S)
+    players.forget()
+    acked = players.acked
+    start = await Start.now(acted.server)
+    await asyncio.sleep(sizes.seconds)
+    measured = await start.measured(players.acked - acked)
+    latencies_ns = players.latencies_ns
+    players.keep_acting(0)
+    await players.until_answered()
+    return measured, latencies_ns
+
+
+async def _produce_alone(bench: Bench, sizes: Sizes) -> float:
+    """How many records in a second the producer alone has acknowledged."""
+    assert bench.kafka is not None  # noqa: S101 - the registry sees to it
+    async with new_topic(bench.kafka, 8) as topic:
+        arguments = ["touchline_loadtest.baselines.produce", bench.kafka, topic.name]
+        sizes_text = [str(sizes.clients), str(sizes.unacked), str(sizes.data_bytes)]
+        async with running([*arguments, *sizes_text], bench.cores.server, {}) as process:
+            await process.ask(str(WARM_UP_S).encode())
+            return float(await process.ask(str(sizes.seconds).encode()))

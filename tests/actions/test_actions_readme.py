@@ -1,0 +1,30 @@
+"""The example of reading actions in the SDK's README runs as it is written, but for the names of address and topic."""
+
+import asyncio
+import re
+import sys
+from pathlib import Path
+
+from actions.players import WAIT_S, players_of
+from kafka_broker import KafkaBroker
+
+README = Path(__file__).parents[2] / "clients" / "python" / "README.md"
+
+
+async def test_the_example_of_the_readme_prints_actions(kafka: KafkaBroker) -> None:
+    players = await players_of(kafka)
+    section = README.read_text("utf-8").partition("## Reading what players did")[2]
+    found = re.search(r"```python\n(.*?)```", section, re.DOTALL)
+    assert found is not None
+    code = found[1].replace("kafka://localhost:9092", f"kafka://{kafka.address}")
+    code = code.replace('group="cheatwatch"', f'group="{players.group}", topic="{players.topic}", start="beginning"')
+    await players.act("ann", 1, 1, 2, data={"x": 1})
+    process = await asyncio.create_subprocess_exec(sys.executable, "-uc", code, stdout=asyncio.subprocess.PIPE)
+    assert process.stdout is not None
+    try:
+        async with asyncio.timeout(WAIT_S):
+            lines = [(await process.stdout.readline()).decode().rstrip() for _ in range(2)]
+    finally:
+        process.kill()
+        await process.communicate()
+    assert lines == ["ann did tap {'x': 1} in match:1"] * 2

@@ -1,0 +1,162 @@
+"""What is handed out, and how far may be committed: over generated histories with copies, crashes and rebalances."""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from actions.records import Written, action_record, written
+from touchline.actions.action import Action
+from touchline.actions.handout import Bad, HandOut, Partition
+from touchline.actions.seen import Seen
+
+LOOK_BACK_MS = 10**6
+
+
+def names(actions: list[Action]) -> list[tuple[int, str, int]]:
+    return [(one.partition, one.player, one.id) for one in actions]
+
+
+@st.composite
+def logs(draw: st.DrawFn) -> list[Written]:
+    """A partition's records: the actions of two players, copies of them, and records that are no action."""
+    records: list[Written] = []
+    newest = {"ann": 0, "bob": 0}
+    offset = 0
+    for _ in range(draw(st.integers(0, 12))):
+        offset += draw(st.integers(1, 2))
+        player = draw(st.sampled_from(["ann", "bob"]))
+        kind = draw(st.sampled_from(["next", "next", "copy", "bad"]))
+        if kind == "bad":
+            records.append(Written(offset, 0, player.encode(), b"no action"))
+        elif kind == "copy" and newest[player]:
+            records.append(written(offset, action_record(player, draw(st.integers(1, newest[player])))))
+        else:
+            newest[player] += 1
+            records.append(written(offset, action_record(player, newest[player])))
+    return records
+
+
+def read_back(index: int, hand_from: int) -> Partition:
+    """A partition of which nothing is remembered."""
+    return Partition(index, read_from=0, hand_from=hand_from, seen=Seen(LOOK_BACK_MS))
+
+
+class Reader:
+    """What the shell does with a hand-out, without Kafka: commits, crashes and rebalances are calls."""
+
+    def __init__(self, log: list[list[Written]]) -> None:
+        self.log = log
+        self.bad: list[Bad] = []
+        self.handed: list[Action] = []
+        self.committed = [0] * len(log)
+        self.begin()
+
+    def begin(self) -> None:
+        """Start: read back everything, hand out from the commits on."""
+        self.handout = HandOut(self.bad.append)
+        self.partitions = [read_back(index, hand_from) for index, hand_from in enumerate(self.committed)]
+        self.fetched = [0] * len(self.log)
+
+    def rebalance(self) -> None:
+        """Give all partitions away, and get them back with what is remembered."""
+        self.handout.drop()
+        self.handout.processed()
+        self.commit()
+        for index, old in enumerate(self.partitions):
+            if old.remembers:
+                new = Partition(index, read_from=old.done, hand_from=old.done, seen=old.seen)
+            else:
+                new = read_back(index, old.done)
+            self.partitions[index] = new
+            self.fetched[index] = sum(record.offset < new.reached for record in self.log[index])
+
+    def fetch(self, index: int, count: int) -> None:
+        records = self.log[index][self.fetched[index] : self.fetched[index] + count]
+        self.fetched[index] += len(records)
+        self.handout.add(self.partitions[index], records)
+
+    def commit(self) -> None:
+        self.committed = [partition.done for partition in self.partitions]
+
+
+@settings(deadline=None)
+@given(st.lists(logs(), min_size=1, max_size=3), st.data())
+def test_without_a_crash_each_action_is_handed_out_once_and_in_order(
+    log: list[list[Written]], data: st.DataObject
+) -> None:
+    reader = Reader(log)
+    for _ in range(data.draw(st.integers(0, 30))):
+        what = data.draw(st.sampled_from(["fetch", "take", "rebalance", "restart"]))
+        if what == "fetch":
+            reader.fetch(data.draw(st.integers(0, len(log) - 1)), data.draw(st.integers(1, 5)))
+        elif what == "take":
+            reader.handed += reader.handout.take(data.draw(st.integers(1, 4)))
+        elif what == "rebalance":
+            reader.rebalance()
+        else:
+            reader.handout.processed()
+            reader.commit()
+            reader.begin()
+    for index in range(len(log)):
+        reader.fetch(index, 100)
+    while actions := reader.handout.take(3):
+        reader.handed += actions
+    expected = [(index, p, i) for index, records in enumerate(log) for p, i in _firsts(records)]
+    assert sorted(names(reader.handed)) == sorted(expected)
+    for index, records in enumerate(log):
+        assert [(one.player, one.id) for one in reader.handed if one.partition == index] == _firsts(records)
+        assert reader.partitions[index].done == (records[-1].offset + 1 if records else 0)
+
+
+def _firsts(records: list[Written]) -> list[tuple[str, int]]:
+    """The actions of a log, each where it is first."""
+    actions: dict[tuple[str, int], None] = {}
+    for record in records:
+        if record.headers:
+            assert record.key is not None
+            actions.setdefault((record.key.decode(), int(dict(record.headers)["id"])))
+    return list(actions)
+
+
+@settings(deadline=None)
+@given(logs(), st.data())
+def test_a_crash_repeats_what_was_not_committed_and_loses_nothing(log: list[Written], data: st.DataObject) -> None:
+    reader = Reader([log])
+    reader.fetch(0, 100)
+    asked_beyond: set[tuple[int, str, int]] = set()
+    in_hand: list[Action] = []
+    for _ in range(data.draw(st.integers(0, 6))):
+        asked_beyond.update(names(in_hand))
+        in_hand = reader.handout.take(data.draw(st.integers(1, 4)))
+        reader.commit()
+    committed = {(0, *name) for name in _firsts([record for record in log if record.offset < reader.committed[0]])}
+    assert committed == asked_beyond
+    reader.begin()
+    reader.fetch(0, 100)
+    again: list[Action] = []
+    while actions := reader.handout.take(3):
+        again += actions
+    assert sorted([*names(again), *committed]) == sorted((0, *name) for name in _firsts(log))
+
+
+def test_what_is_no_action_is_counted_and_told_with_its_place() -> None:
+    reader = Reader([[Written(7, 0, b"ann", b"{"), Written(8, 0, b"bob", None), written(9, action_record("ann", 1))]])
+    reader.fetch(0, 3)
+    assert names(reader.handout.take(10)) == [(0, "ann", 1)]
+    assert [(bad.partition, bad.offset, bad.error.reason) for bad in reader.bad] == [
+        (0, 7, "bad_action"),
+        (0, 8, "bad_action"),
+    ]
+    assert reader.handout.skipped == 2
+
+
+def test_what_is_read_back_is_remembered_and_not_handed_out() -> None:
+    log = [written(offset, action_record("ann", action_id)) for offset, action_id in enumerate([1, 2, 1, 3, 2])]
+    reader = Reader([log])
+    reader.committed = [2]
+    reader.begin()
+    reader.fetch(0, 5)
+    assert names(reader.handout.take(10)) == [(0, "ann", 3)]
+    assert (reader.handout.copies, reader.handout.skipped) == (2, 0)
+    assert reader.partitions[0].done == 2
+    reader.handout.processed()
+    assert reader.partitions[0].done == 5

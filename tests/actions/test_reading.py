@@ -1,0 +1,212 @@
+"""One reader on a real Kafka: what it hands out, what it commits, and where it goes on."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+
+import pytest
+
+from actions.players import WAIT_S, ids, now_ms, players_of, take
+from actions.records import Written, action_record, written
+from kafka_broker import KafkaBroker
+from touchline.actions import LOOK_BACK_S
+from touchline.actions import kafka as reader
+from touchline.errors import OperatorError
+
+
+async def test_actions_come_one_by_one_and_in_batches(kafka: KafkaBroker) -> None:
+    players = await players_of(kafka)
+    async with players.read() as actions:
+        await players.act("ann", 1, 2, 3, 4, 5, data={"x": 1})
+        async for action in actions:
+            assert (action.player, action.kind, action.data, action.id) == ("ann", "tap", {"x": 1}, 1)
+            assert (action.partition, action.offset) == (0, 0)
+            break
+        assert ids(await take(actions, 4)) == [2, 3, 4, 5]
+
+
+async def test_a_copy_is_left_out_wherever_it_stands(kafka: KafkaBroker) -> None:
+    players = await players_of(kafka)
+    async with players.read() as actions:
+        await players.act("ann", 1, 2, 1, 2, 3, 2, edge="e1")
+        await players.act("bob", 1, 3)
+        await players.act("ann", 3, 4, edge="e2")
+        taken = await take(actions, 6)
+    assert [(one.player, one.id) for one in taken] == [
+        *(("ann", n) for n in (1, 2, 3)),
+        ("bob", 1),
+        ("bob", 3),
+        ("ann", 4),
+    ]
+    assert (actions.copies, actions.skipped) == (4, 0)
+
+
+async def test_what_is_no_action_is_counted_logged_and_passed_over(
+    kafka: KafkaBroker, caplog: pytest.LogCaptureFixture
+) -> None:
+    players = await players_of(kafka)
+    async with players.read() as actions:
+        good = written(0, action_record("ann", 1, received_ms=now_ms()))
+        await players.write([Written(0, 0, b"ann", b"{"), Written(0, 0, b"ann", None), good._replace(key=b"bob"), good])
+        assert ids(await take(actions, 1)) == [1]
+        assert actions.skipped == 3
+    warnings = [record.getMessage() for record in caplog.records if "is no action" in record.getMessage()]
+    assert len(warnings) == 1
+    assert f"{players.topic}, partition 0, offset 0 " in warnings[0]
+
+
+async def test_nothing_is_committed_that_was_not_asked_beyond(kafka: KafkaBroker) -> None:
+    players = await players_of(kafka)
+    await players.act("ann", 1, 2, 3)
+    async with players.read(start="beginning", commit_s=0.02) as actions:
+        assert [(await anext(aiter(actions))).id, (await anext(aiter(actions))).id] == [1, 2]
+        committed = [await players.committed()]
+        async with asyncio.timeout(WAIT_S):
+            while committed[-1] != 1:
+                committed.append(await players.committed())
+        assert set(committed) <= {0, 1}
+    assert await players.committed() == 1
+    async with players.read() as actions:
+        assert ids(await take(actions, 2)) == [2, 3]
+        actions.processed()
+    assert await players.committed() == 3
+
+
+async def test_waiting_for_the_next_commits_the_one_before(kafka: KafkaBroker) -> None:
+    players = await players_of(kafka)
+    await players.act("ann", 1)
+    async with players.read(start="beginning", commit_s=0.02) as actions:
+        await take(actions, 1)
+        waiting = asyncio.ensure_future(actions.batch())
+        async with asyncio.timeout(WAIT_S):
+            while await players.committed() != 1:
+                pass
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+        await players.act("ann", 2)
+        assert ids(await take(actions, 1)) == [2]
+
+
+async def test_a_copy_is_recognised_after_a_restart(kafka: KafkaBroker) -> None:
+    players = await players_of(kafka, 2)
+    async with players.read() as actions:
+        await players.act("ann", 1, 2, partition=0)
+        assert ids(await take(actions, 2)) == [1, 2]
+        actions.processed()
+    await players.act("ann", 2, 3, partition=0)
+    await players.act("bob", 1, partition=1)
+    async with players.read() as actions:
+        assert sorted((one.player, one.id) for one in await take(actions, 2)) == [("ann", 3), ("bob", 1)]
+        assert actions.copies == 1
+        actions.processed()
+    await players.act("ann", 1, 2, 3, 4, partition=0)
+    async with players.read() as actions:
+        assert ids(await take(actions, 1)) == [4]
+
+
+async def test_it_reads_back_as_far_as_copies_can_be_apart(kafka: KafkaBroker) -> None:
+    players = await players_of(kafka)
+    newest_ms = now_ms()
+    look_back_ms = LOOK_BACK_S * 1000
+    await players.act("ann", 1, received_ms=newest_ms - look_back_ms - 1)
+    await players.act("bob", 1, received_ms=newest_ms - look_back_ms)
+    await players.act("eve", 1, received_ms=newest_ms)
+    async with players.read(start="beginning") as actions:
+        await take(actions, 3)
+        actions.processed()
+    for player in ("ann", "bob", "eve"):
+        await players.act(player, 1, received_ms=newest_ms)
+    async with players.read() as actions:
+        assert [one.player for one in await take(actions, 1)] == ["ann"]
+
+
+async def test_a_new_group_begins_at_the_end_and_keeps_its_place(kafka: KafkaBroker) -> None:
+    players = await players_of(kafka)
+    await players.act("ann", 1)
+    async with players.read():
+        pass
+    await players.act("ann", 2)
+    async with players.read(start="beginning") as actions:
+        assert ids(await take(actions, 1)) == [2]
+
+
+async def test_a_new_group_can_begin_at_the_beginning(kafka: KafkaBroker) -> None:
+    players = await players_of(kafka)
+    await players.act("ann", 1)
+    async with players.read(start="beginning") as actions:
+        assert ids(await take(actions, 1)) == [1]
+
+
+async def test_added_partitions_are_read_from_their_beginning(kafka: KafkaBroker) -> None:
+    players = await players_of(kafka)
+    async with players.read() as actions:
+        await kafka.add_partitions(players.topic, 3)
+        await players.act("ann", 1, partition=2)
+        await players.act("bob", 1, partition=0)
+        assert sorted(one.player for one in await take(actions, 2)) == ["ann", "bob"]
+
+
+async def test_what_retention_deleted_is_told_and_reading_goes_on(
+    kafka: KafkaBroker, caplog: pytest.LogCaptureFixture
+) -> None:
+    players = await players_of(kafka)
+    async with players.read():
+        pass
+    await players.act("ann", 1, 2, 3)
+    await kafka.trim(players.topic, 0, 2)
+    async with players.read() as actions:
+        assert ids(await take(actions, 1)) == [3]
+    assert "up to 2 records were deleted by retention" in caplog.text
+
+
+async def test_a_topic_made_anew_while_it_is_read_is_read_as_a_whole(
+    kafka: KafkaBroker, caplog: pytest.LogCaptureFixture
+) -> None:
+    players = await players_of(kafka)
+    async with players.read() as actions:
+        await players.act("ann", 1, 2, 3)
+        await take(actions, 3)
+        actions.processed()
+        await kafka.delete(players.topic)
+        await kafka.create(players.topic)
+        await players.act("ann", 4)
+        assert ids(await take(actions, 1)) == [4]
+    assert "made anew" in caplog.text
+
+
+async def test_a_deleted_topic_ends_the_reading(
+    kafka: KafkaBroker, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(reader, "TOPIC_CHECK_S", 0.2)
+    caplog.set_level(logging.CRITICAL, "aiokafka")  # it logs thousands of lines a second
+    players = await players_of(kafka)
+    async with players.read(commit_s=0.1) as actions:
+        await kafka.delete(players.topic)
+        with pytest.raises(OperatorError, match="was deleted while it was read"):
+            await take(actions, 1)
+
+
+async def test_reading_goes_on_over_a_restart_of_the_broker_and_ends_without_one(
+    kafka_factory: Callable[..., KafkaBroker], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broker = kafka_factory()
+    players = await players_of(broker, 2)
+    async with players.read(commit_s=0.1) as actions:
+        await players.act("ann", 1, 2, partition=0)
+        assert ids(await take(actions, 2)) == [1, 2]
+        await asyncio.to_thread(broker.stop, kill=True)
+        broker.launch()
+        waiting = asyncio.ensure_future(take(actions, 2))
+        await asyncio.to_thread(broker.wait_started)
+        await players.act("ann", 2, 3, partition=0)
+        await players.act("bob", 1, partition=1)
+        assert sorted((one.player, one.id) for one in await waiting) == [("ann", 3), ("bob", 1)]
+        actions.processed()
+        async with asyncio.timeout(WAIT_S):
+            while [await players.committed(0), await players.committed(1)] != [4, 1]:
+                pass
+        await asyncio.to_thread(broker.stop, kill=True)
+        monkeypatch.setattr(reader, "CLOSE_TIMEOUT_S", 0.5)
+        leaving_at = time.monotonic()
+    assert time.monotonic() - leaving_at < 5

@@ -1,0 +1,155 @@
+"""The command line: what `evaluate` finds, every command of the README, and mistakes in one line with exit code 2."""
+
+import json
+import re
+import shlex
+import sys
+from pathlib import Path
+
+import pytest
+
+from cheatwatch.acting import Did
+from cheatwatch.command import README, the_command
+from cheatwatch.command import run as run_process
+from project.test_readme import ROOT, commands_in, runs
+from touchline_cheatwatch.cli.app import run
+from touchline_cheatwatch.engine import Engine, verdicts_of
+from touchline_cheatwatch.evaluation.bots import BOTS
+from touchline_cheatwatch.ruleset import load_rule_set
+from touchline_protocol.version import __version__
+
+NOBODY = "kafka://127.0.0.1:1"
+"""Nothing listens there: the port is reserved, and below those that tests are given."""
+FOUND_WANTING = 3
+
+
+def test_the_built_in_rules_catch_every_bot_and_no_honest_player(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["evaluate", "--players", "100", "--minutes", "10", "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert (result["players_accused"], result["accused"]) == (0, {})
+    assert result["actions"] > 30_000
+    assert {bot["bot"] for bot in result["bots"]} == set(BOTS)
+    assert all(bot["bots"] >= 4 for bot in result["bots"])
+
+
+def test_chance_follows_from_the_seed(capsys: pytest.CaptureFixture[str]) -> None:
+    told = []
+    for seed in ("7", "7", "8"):
+        run(["evaluate", "--players", "10", "--minutes", "2", "--json", "--seed", seed])
+        told.append(capsys.readouterr().out)
+    assert told[0] == told[1] != told[2]
+
+
+@pytest.mark.parametrize(
+    ("line", "misses", "accuses"),
+    [("rate_max = 1000", True, False), ("rate_max = 0.01\nburst_max = 1", False, True)],
+)
+def test_a_rule_set_that_is_too_mild_or_too_harsh_is_found_wanting(
+    line: str, misses: bool, accuses: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rules = tmp_path / "rules.toml"
+    rules.write_text(f'[rules.fast]\nclass = "touchline_cheatwatch.rules.rate:Rate"\n{line}\n')
+    args = ["evaluate", "--players", "50", "--minutes", "5", "--rules", str(rules)]
+    assert run([*args, "--json"]) == FOUND_WANTING
+    result = json.loads(capsys.readouterr().out)
+    (bot,) = result["bots"]
+    assert (bot["rule"], bot["caught"] == 0, result["players_accused"] > 25) == ("fast", misses, accuses)
+    assert run(args) == FOUND_WANTING
+    assert f"{result['players_accused']} of 50 honest players accused" in capsys.readouterr().out
+
+
+def test_the_readmes_evaluation_can_be_run() -> None:
+    """At a smaller size: the numbers in the README are those of the command as it stands there."""
+    command = the_command("cheatwatch evaluate --players")
+    command[command.index("--players") + 1] = "100"
+    done = run_process(*command)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "0 of 100 honest players accused in 10 minutes (0.00%)" in done.stdout
+
+
+def test_the_readmes_evaluation_of_a_file_can_be_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    assert run([*the_command("cheatwatch evaluate --rules"), "--players", "100"]) == 0
+
+
+def test_it_says_its_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["--version"]) == 0
+    assert capsys.readouterr().out == f"cheatwatch {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("wach", "No such command 'wach'"),
+        ("watch", "Missing option '--log'"),
+        ("watch --log redis://x", "'redis://x' is no address of Kafka"),
+        (f"watch --log {NOBODY} --rules nothing.toml", "the rule set nothing.toml cannot be read: No such file"),
+        (f"watch --log {NOBODY} --rules bad.toml", "unknown option 'rule' in bad.toml; did you mean 'rules'?"),
+        (f"watch --log {NOBODY} --feeds match", "--feeds: 'match' is no feed: write match=match-events"),
+        (f"watch --log {NOBODY} --rules ca.toml", "Kafka's TLS files (nothing.pem) cannot be used: "),
+        (f"watch --log {NOBODY} --metrics-port 70000", "Invalid value for '--metrics-port'"),
+        ("evaluate --players 0", "Invalid value for '--players'"),
+        (f"verdict ann kick --log {NOBODY}", "Invalid value for 'KIND'"),
+        (f"verdict 'an n' ban --log {NOBODY}", "'an n' is no player's id"),
+        (f"verdict ann pardon --seconds 5 --log {NOBODY}", "a pardon has no end"),
+        (f"verdict ann ban --seconds 5 --until 2030-01-01 --log {NOBODY}", "--seconds and --until exclude each other"),
+        (f"verdict ann ban --until soon --log {NOBODY}", "--until: 'soon' is no time: write 2030-01-31T20:00+01:00"),
+        (f"verdict ann ban --until 2020-01-01 --log {NOBODY}", "--until: 2020-01-01 is over"),
+        (f"verdict ann ban --reason {'x' * 501} --log {NOBODY}", "--reason: at most 500 characters, not 501"),
+    ],
+)
+def test_a_mistake_is_one_line(
+    line: str, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("bad.toml").write_text("[rule.fast]")
+    Path("ca.toml").write_text('[kafka]\ntls = true\nca_file = "nothing.pem"')
+    assert run(shlex.split(line)) == 2
+    err = capsys.readouterr().err
+    assert err.startswith("cheatwatch: ")
+    assert err.count("\n") == 1
+    assert says in err
+
+
+def test_a_kafka_that_is_not_there_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("touchline.actions.kafka_connect.CONNECT_TIMEOUT_S", 0.2)
+    assert run(["verdict", "ann", "ban", "--log", NOBODY]) == 2
+    err = capsys.readouterr().err
+    assert err.startswith("cheatwatch: no Kafka broker answered at 127.0.0.1:1 within")
+    assert err.count("\n") == 1
+
+
+HERE = "tests/cheatwatch/test_cheatwatch_command.py"
+AT_KAFKA = "tests/cheatwatch/test_cheatwatch_kafka.py::test_the_readmes_commands_work_one_after_the_other"
+COMMANDS = {
+    "cheatwatch watch --log kafka://localhost:9092": AT_KAFKA,
+    "cheatwatch watch --log kafka://localhost:9092 --rules deploy/cheatwatch.toml --json --metrics-port 9464": AT_KAFKA,
+    "cheatwatch verdict player-17 pardon --log kafka://localhost:9092": AT_KAFKA,
+    'cheatwatch verdict player-17 ban --seconds 86400 --reason "Come back tomorrow." --log kafka://localhost:9092': (
+        AT_KAFKA
+    ),
+    "cheatwatch evaluate --players 1000 --minutes 10 --seed 1": f"{HERE}::test_the_readmes_evaluation_can_be_run",
+    "cheatwatch evaluate --rules deploy/cheatwatch.toml": f"{HERE}::test_the_readmes_evaluation_of_a_file_can_be_run",
+}
+
+
+def test_every_command_of_the_readme_has_a_test_that_runs_it() -> None:
+    assert commands_in(README.read_text("utf-8")) == list(COMMANDS)
+    assert {command: runner for command, runner in COMMANDS.items() if not runs(runner, command)} == {}
+
+
+def test_the_rule_of_the_readme_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = README.read_text("utf-8")
+    for language, name in (("toml", "rules.toml"), ("python", "my_rules.py")):
+        found = re.search(rf"```{language}\n(.*?)```", text, re.DOTALL)
+        assert found is not None
+        Path(name).write_text(found[1])
+    monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path)])
+    engine = Engine(load_rule_set(Path("rules.toml")).rules)
+    outcomes = [engine.judge(Did(5, "predict"), 5) for _ in range(3)]
+    assert [len(found) for found in outcomes] == [0, 0, 1]
+    ((player, verdict),) = verdicts_of(outcomes[2])
+    assert (player, verdict.kind, verdict.evidence["early"]) == ("ann", "warn", 3)

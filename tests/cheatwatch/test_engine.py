@@ -1,0 +1,150 @@
+"""The engine: which rules see an action and when, what a rule's failure does, and what is forgotten."""
+
+from typing import Any, ClassVar
+
+import pytest
+
+from cheatwatch.acting import ROOM, Did
+from touchline_cheatwatch.engine import Engine, Limits, verdicts_of
+from touchline_cheatwatch.rooms import Event, Room
+from touchline_cheatwatch.rules.base import Rule
+from touchline_cheatwatch.standings import EVIDENCE_BYTES_MAX, operators_verdict
+from touchline_cheatwatch.values import Action, Finding, Judged, RuleFailed
+
+NOW_MS = 1_000_000
+
+
+class Memory:
+    def __init__(self) -> None:
+        self.seen = 0
+
+
+class Every(Rule[Memory], frozen=True, kw_only=True):
+    """Fires at each so many-th action, and shows what it knows of the room."""
+
+    every: int = 3
+    State: ClassVar[type[Memory]] = Memory
+
+    def judge(self, action: Action, state: Memory, room: Room) -> Finding | None:
+        state.seen += 1
+        if state.seen < self.every:
+            return None
+        return Finding({"seen": state.seen, "events": sum(room.counts.values()), "data": action.data})
+
+
+class Broken(Every, frozen=True, kw_only=True):
+    State: ClassVar[type[Memory]] = Memory
+
+    def judge(self, action: Action, state: Memory, room: Room) -> Finding | None:
+        raise ZeroDivisionError
+
+
+def judge(engine: Engine, *actions: Did, now_ms: int = NOW_MS) -> list[Any]:
+    return [outcome for action in actions for outcome in engine.judge(action, now_ms)]
+
+
+def advance(engine: Engine, known_ms: int) -> list[Any]:
+    return list(engine.advance(NOW_MS, known_ms))
+
+
+def test_a_finding_uses_up_its_evidence() -> None:
+    engine = Engine({"every": Every()})
+    found = judge(engine, *[Did(1)] * 7)
+    assert [one.evidence["seen"] for one in found] == [3, 3]
+    assert found[0]._replace(verdict=None) == Judged(
+        "ann", ROOM, "every", 1, {"seen": 3, "events": 0, "data": None}, None
+    )
+
+
+def test_a_rule_sees_its_kinds_alone_and_players_apart() -> None:
+    engine = Engine({"taps": Every(kinds=("tap",)), "all": Every(every=4)})
+    found = judge(engine, Did(1), Did(1, "move"), Did(1, player="bob"), Did(1), Did(1, "move"), Did(1))
+    assert [(one.player, one.rule) for one in found] == [("ann", "all"), ("ann", "taps")]
+
+
+def test_a_rule_that_waits_judges_when_the_events_are_known() -> None:
+    engine = Engine({"every": Every(every=1, settle_ms=500)})
+    assert judge(engine, Did(2_000), Did(1_500)) == []
+    assert engine.advance(NOW_MS, 1_999) == []
+    engine.event(ROOM, Event(0, 1_900, "Shot"), whole=True)
+    (first,) = advance(engine, 2_000)
+    assert (first.received_ms, first.evidence["events"]) == (1_500, 1)
+    assert [one.received_ms for one in advance(engine, 2_500)] == [2_000]
+    assert [one.received_ms for one in judge(engine, Did(1_800))] == [1_800]  # all is known of it already
+
+
+def test_waiting_is_bounded_and_what_is_given_up_is_counted() -> None:
+    engine = Engine({"every": Every(every=1, settle_ms=500)}, limits=Limits(waiting_max=2))
+    judge(engine, Did(1), Did(2), Did(3))
+    assert (engine.waiting, engine.unjudged) == (2, 1)
+    assert [one.received_ms for one in advance(engine, 1_000)] == [2, 3]
+
+
+def test_a_rule_that_raises_stops_nobody_else() -> None:
+    engine = Engine({"broken": Broken(), "every": Every(every=1)})
+    failed, judged = judge(engine, Did(1))
+    assert isinstance(failed, RuleFailed)
+    assert (failed.rule, type(failed.error)) == ("broken", ZeroDivisionError)
+    assert isinstance(judged, Judged)
+
+
+def test_evidence_that_is_no_json_is_a_failure_and_too_much_of_it_is_left_out() -> None:
+    engine = Engine({"every": Every(every=1)})
+    (failed,) = judge(engine, Did(1, data=object()))
+    assert isinstance(failed, RuleFailed)
+    (judged,) = judge(engine, Did(1, data="x" * EVIDENCE_BYTES_MAX))
+    size = len('{"seen":1,"events":0,"data":""}') + EVIDENCE_BYTES_MAX
+    assert judged.evidence == {"left_out_bytes": size}
+    assert judged.verdict.evidence["left_out_bytes"] == size
+
+
+def test_after_a_mute_a_player_starts_clean_in_all_rules() -> None:
+    engine = Engine({"mute": Every(every=2, verdict="mute", verdict_seconds=60), "warn": Every(every=4)})
+    found = judge(engine, *[Did(1)] * 4)
+    assert [one.rule for one in found] == ["mute", "mute"]
+    assert len(verdicts_of(found)) == 1
+
+
+def test_after_a_pardon_a_player_starts_clean_and_can_be_judged_again() -> None:
+    engine = Engine({"every": Every(verdict="ban"), "waits": Every(every=1, settle_ms=500, verdict="ban")})
+    assert judge(engine, Did(NOW_MS), Did(NOW_MS)) == []
+    engine.verdict("ann", operators_verdict("pardon", "", None, NOW_MS))
+    assert engine.advance(NOW_MS, NOW_MS + 500) == []
+    found = judge(engine, Did(NOW_MS + 1), Did(NOW_MS + 1), Did(NOW_MS + 1))
+    assert [player for player, _ in verdicts_of(found)] == ["ann"]
+
+
+def test_who_stands_under_a_verdict_is_not_judged_twice() -> None:
+    engine = Engine({"every": Every(every=1, verdict="mute", verdict_seconds=60)})
+    engine.verdict("ann", operators_verdict("ban", "because", None, NOW_MS))
+    (judged,) = judge(engine, Did(1))
+    assert judged.verdict is None
+
+
+def test_missed_events_make_no_ground_of_what_is_left() -> None:
+    engine = Engine({"every": Every(every=1)})
+    engine.event(ROOM, Event(7, 1, "Shot"), whole=True)
+    engine.events_missed()
+    engine.event(ROOM, Event(3, 2, "Shot"), whole=True)
+    (judged,) = judge(engine, Did(5))
+    assert judged.evidence["events"] == 1
+    assert not engine._rooms.get(ROOM).whole
+
+
+def test_rooms_are_bounded_and_one_that_was_forgotten_is_not_whole_again() -> None:
+    engine = Engine({}, limits=Limits(rooms_max=2))
+    for offset, number in enumerate((1, 2, 1, 3)):
+        engine.event(f"match:{number}", Event(offset, 1, "Shot"), whole=True)
+    rooms = [engine._rooms.get(f"match:{number}") for number in (1, 2, 3)]
+    assert [(sum(room.counts.values()), room.whole) for room in rooms] == [(2, True), (0, False), (1, True)]
+    engine.event("match:2", Event(4, 1, "Shot"), whole=True)
+    again = engine._rooms.get("match:2")
+    assert (again.counts, again.whole) == ({"Shot": 1}, False)
+
+
+@pytest.mark.parametrize("offsets", [[0, 1, 1, 0, 2], [0, 0, 1, 2]])
+def test_events_that_were_seen_are_counted_once(offsets: list[int]) -> None:
+    engine = Engine({})
+    for offset in offsets:
+        engine.event(ROOM, Event(offset, 1, "Shot"), whole=True)
+    assert engine._rooms.get(ROOM).counts == {"Shot": 3}

@@ -1,0 +1,163 @@
+"""What holds of the rules whatever comes: nothing is found below the limits, memory is bounded, nothing raises."""
+
+import sys
+from collections import deque
+from collections.abc import Mapping
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cheatwatch.acting import Did, findings
+from touchline_cheatwatch.engine import Engine, Limits
+from touchline_cheatwatch.players import PLAYER_BYTES_MAX
+from touchline_cheatwatch.rooms import Event
+from touchline_cheatwatch.rules.movement import Movement
+from touchline_cheatwatch.rules.rate import Rate
+from touchline_cheatwatch.rules.reaction import Reaction
+from touchline_cheatwatch.rules.regularity import Regularity
+from touchline_cheatwatch.rules.score import Score
+from touchline_cheatwatch.ruleset import load_rule_set
+from touchline_cheatwatch.values import Judged
+
+RATE = Rate(rate_max=5, burst_max=20)
+FIELDS = ("x", "y", "score", "offset")
+QUEUE_MAX = 19
+"""One less than the bucket takes: an action may be made at the very moment at which the queue comes."""
+
+
+@st.composite
+def honest_rates(draw: st.DrawFn) -> list[Did]:
+    """At most five actions a second, over a connection that holds some back, in queues of 19 at most."""
+    at_ms, let_go_ms, queued, arrived = 0, 0, 0, []
+    for _ in range(draw(st.integers(1, 150))):
+        at_ms += 200 + draw(st.sampled_from([0, 0, 0, 50, 3_000]))
+        if at_ms >= let_go_ms:
+            queued = 0
+            if draw(st.booleans()):
+                let_go_ms = at_ms + draw(st.integers(1, 10_000))
+        if at_ms < let_go_ms:
+            queued += 1
+            if queued > QUEUE_MAX:
+                continue
+        arrived.append(Did(max(at_ms, let_go_ms)))
+    return arrived
+
+
+@given(honest_rates())
+def test_rate_finds_nothing_about_honest_players(actions: list[Did]) -> None:
+    assert findings(RATE, actions) == []
+
+
+@given(st.lists(st.integers(0, 400), min_size=1, max_size=300))
+def test_rate_finds_exactly_the_windows_with_too_much_in_them(gaps_ms: list[int]) -> None:
+    """The first finding comes with the first action that ends a window, of any length, with more than is allowed."""
+    times, at_ms = [], 0
+    for gap_ms in gaps_ms:
+        at_ms += gap_ms
+        times.append(at_ms)
+    first = next(
+        (
+            end
+            for end in range(len(times))
+            if any(end - begin + 1 > 20 + 5 * (times[end] - times[begin]) / 1000 + 1e-6 for begin in range(end + 1))
+        ),
+        None,
+    )
+    found = findings(RATE, map(Did, times))
+    assert (found[0][0].received_ms if found else None) == (None if first is None else times[first])
+
+
+@given(
+    st.lists(st.tuples(st.integers(100, 300), st.floats(0, 12), st.floats(0, 6.28)), max_size=200),
+    st.lists(st.tuples(st.integers(0, 60_000), st.integers(0, 15_000)), max_size=3),
+)
+def test_movement_finds_nothing_about_who_keeps_to_the_speed_limit(
+    steps: list[tuple[int, float, float]], outages: list[tuple[int, int]]
+) -> None:
+    """Every 0.1 to 0.3 s a position at up to the limit, with outages after which all comes at once."""
+    from math import cos, sin
+
+    at_ms, arrived_ms, x, y = 0, 0, 0.0, 0.0
+    actions = []
+    for interval_ms, speed, angle in steps:
+        at_ms += interval_ms
+        x, y = x + cos(angle) * speed * interval_ms / 1000, y + sin(angle) * speed * interval_ms / 1000
+        ends = [start + length for start, length in outages if start <= at_ms < start + length]
+        arrived_ms = max([arrived_ms, at_ms, *ends])
+        actions.append(Did(arrived_ms, "move", {"x": x, "y": y}))
+    assert findings(Movement(), actions) == []
+
+
+scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5)
+values = scalars | st.lists(scalars, max_size=2) | st.fixed_dictionaries(dict.fromkeys(FIELDS, scalars))
+anything = st.builds(
+    Did,
+    received_ms=st.integers(-(10**15), 10**15) | st.integers(0, 20_000),
+    kind=st.sampled_from(["tap", "move", "react", "score", "other"]),
+    data=values,
+    player=st.sampled_from(["ann", "bob", "cid"]),
+    room=st.sampled_from([f"match:{number}" for number in range(12)]),
+)
+
+
+@given(st.lists(anything, max_size=30), st.lists(st.integers(0, 20_000), max_size=10))
+def test_the_rules_take_anything_and_write_what_can_be_written(actions: list[Did], events_ms: list[int]) -> None:
+    from msgspec import json
+
+    engine = Engine(load_rule_set().rules)
+    for offset, ms in enumerate(events_ms):
+        engine.event("match:1", Event(offset, ms, "Shot"), whole=True)
+    outcomes = [outcome for action in actions for outcome in engine.judge(action, 20_000)]
+    outcomes += engine.advance(20_000, 10**16)
+    for outcome in outcomes:
+        assert isinstance(outcome, Judged)
+        json.encode(outcome._asdict())
+
+
+@given(st.lists(anything, max_size=30))
+def test_no_more_players_and_waiting_actions_than_allowed(actions: list[Did]) -> None:
+    engine = Engine(load_rule_set().rules, limits=Limits(players_max=2, waiting_max=5))
+    for now_ms, action in enumerate(actions):
+        engine.judge(action, now_ms)
+        assert engine.players <= 2
+        assert engine.waiting <= 5
+    engine.advance(10**9, 0)
+    assert engine.players == 0
+
+
+def test_what_is_remembered_of_a_player_is_bounded() -> None:
+    """With the parameters that remember most, and a player who fills all of it."""
+    rules: Mapping[str, Any] = {
+        "rate": Rate(rate_max=0.001, burst_max=100_000),
+        "regularity": Regularity(spans=64, actions_per_span=1, interval_ms_min=1, variation_min=0.0001),
+        "reaction": Reaction(reactions=64, fast_min=64, quiet_ms=0, kinds=("tap",)),
+        "movement": Movement(kinds=("tap",)),
+        "score": Score(kinds=("tap",), points={"*": 1e9}),
+    }
+    room_names = ["match:" + "x" * (122 - len(str(number))) + str(number) for number in range(40)]
+    engine = Engine(rules)
+    for number in range(4_000):
+        room = room_names[number % 40]
+        engine.event(room, Event(number, number * 1_000, "Shot"), whole=False)
+        data = {"x": 1.5, "y": 1.5, "score": 1.5 + number % 7}
+        engine.judge(Did(number * 1_000 + number % 3, data=data, room=room), 0)
+        engine.advance(0, number * 1_000 - 10_000)
+    states = engine._players.states("ann", 0)
+    assert states.keys() == rules.keys()
+    assert deep_size(states) <= PLAYER_BYTES_MAX
+
+
+def deep_size(value: Any, seen: set[int] | None = None) -> int:
+    seen = set() if seen is None else seen
+    if id(value) in seen:
+        return 0
+    seen.add(id(value))
+    size = sys.getsizeof(value)
+    if isinstance(value, dict):
+        size += sum(deep_size(key, seen) + deep_size(one, seen) for key, one in value.items())
+    elif isinstance(value, list | tuple | deque):
+        size += sum(deep_size(one, seen) for one in value)
+    for slot in getattr(type(value), "__slots__", ()):
+        size += deep_size(getattr(value, slot), seen)
+    return size

@@ -1,0 +1,165 @@
+"""The service over sources of the test's own: its order at start, and that verdicts are written before it goes on."""
+
+import asyncio
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Any, Self
+
+import pytest
+
+from cheatwatch.acting import Did
+from touchline_cheatwatch.engine import Engine, Outcome
+from touchline_cheatwatch.rooms import Event
+from touchline_cheatwatch.rules.base import Rule
+from touchline_cheatwatch.rules.rate import Rate
+from touchline_cheatwatch.rules.score import Score
+from touchline_cheatwatch.service import Service
+from touchline_cheatwatch.sources import Missed, RoomEvent
+from touchline_cheatwatch.standings import operators_verdict
+from touchline_cheatwatch.values import Action, Judged
+from touchline_protocol.errors import LogUnavailable
+from touchline_protocol.verdicts import VerdictRecord
+
+NOW_S = 1_000.0
+
+
+class Course:
+    """All three sources and the observer at once: ``seen`` is what was asked of them, in order."""
+
+    skipped = copies = 0
+
+    def __init__(self, *batches: list[Did]) -> None:
+        self.seen: list[Any] = []
+        self.batches = list(batches)
+        self.stands: list[tuple[str, VerdictRecord]] = []
+        self.events: list[RoomEvent | Missed] = []
+        self.known_ms = 0
+        self.refuses = False
+        self.done = asyncio.Event()
+
+    # Actions.
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Any:
+        raise NotImplementedError
+
+    def processed(self) -> None: ...
+
+    async def batch(self, actions_max: int = 1000) -> Any:
+        self.seen.append("batch")
+        if self.batches:
+            return self.batches.pop(0)
+        self.done.set()
+        return await asyncio.Future()
+
+
+class Events:
+    def __init__(self, course: Course) -> None:
+        self._course = course
+
+    @property
+    def known_ms(self) -> int:
+        return self._course.known_ms
+
+    async def poll(self) -> Sequence[RoomEvent | Missed]:
+        if not self._course.known_ms:
+            self._course.seen.append("events")
+            self._course.known_ms = round(NOW_S * 1000)
+        found, self._course.events = self._course.events, []
+        await asyncio.sleep(0)
+        return found
+
+
+class Verdicts:
+    def __init__(self, course: Course) -> None:
+        self._course = course
+
+    async def standing(self) -> Sequence[tuple[str, VerdictRecord]]:
+        self._course.seen.append("standing")
+        return self._course.stands
+
+    async def poll(self) -> Sequence[tuple[str, VerdictRecord]]:
+        return await asyncio.Future()
+
+    async def write(self, verdicts: Sequence[tuple[str, VerdictRecord]]) -> None:
+        await asyncio.sleep(0)
+        if self._course.refuses:
+            raise LogUnavailable("a verdict could not be written")
+        self._course.seen.append([(player, verdict.kind) for player, verdict in verdicts])
+
+
+class Noting:
+    def __init__(self, course: Course) -> None:
+        self._course = course
+
+    def watching(self) -> None:
+        self._course.seen.append("watching")
+
+    def judged(self, actions: Sequence[Action], now_ms: int) -> None:
+        assert now_ms == NOW_S * 1000
+
+    def found(self, outcomes: Sequence[Outcome]) -> None:
+        self._course.seen.append([outcome.rule for outcome in outcomes if isinstance(outcome, Judged)])
+
+
+async def serve(course: Course) -> None:
+    rules: dict[str, Rule[Any]] = {
+        "fast": Rate(burst_max=1, verdict="ban", verdict_seconds=0, kinds=("tap",)),
+        "lies": Score(settle_ms=1),
+    }
+    service = Service(Engine(rules), course, Events(course), Verdicts(course), Noting(course), lambda: NOW_S)
+    running = asyncio.ensure_future(service.run())
+    await asyncio.wait({running, asyncio.ensure_future(course.done.wait())}, return_when=asyncio.FIRST_COMPLETED)
+    if running.done():
+        running.result()
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+
+
+async def test_it_knows_how_all_stand_before_it_judges_and_writes_before_it_goes_on() -> None:
+    course = Course([Did(1), Did(1), Did(1, player="bob")], [Did(1, player="bob")])
+    await serve(course)
+    assert course.seen == [
+        *("standing", "events", "watching", "batch"),
+        *([("ann", "ban")], ["fast"], "batch"),
+        *([("bob", "ban")], ["fast"], "batch"),
+    ]
+
+
+async def test_what_stands_is_not_written_again() -> None:
+    course = Course([Did(1), Did(1)])
+    course.stands = [("ann", operators_verdict("ban", "because", None, 1))]
+    await serve(course)
+    assert course.seen[3:] == ["batch", ["fast"], "batch"]
+
+
+async def test_events_of_before_are_known_to_the_first_judgement() -> None:
+    course = Course([Did(10, "score", {"score": 11})])
+    course.events = [RoomEvent("match:1", Event(0, 1, "last_goal"), whole=True)]
+    await serve(course)
+    assert course.seen[4:] == [[("ann", "mute")], ["lies"], "batch"]
+
+
+async def test_after_events_were_missed_nobody_is_accused_by_those_that_are_left() -> None:
+    course = Course([Did(10, "score", {"score": 11})])
+    course.events = [RoomEvent("match:1", Event(0, 1, "last_goal"), whole=True), Missed()]
+    await serve(course)
+    assert course.seen[4:] == ["batch"]
+
+
+async def test_a_verdict_that_cannot_be_written_ends_it_before_it_goes_on() -> None:
+    course = Course([Did(1), Did(1)], [Did(2)])
+    course.refuses = True
+    with pytest.raises(LogUnavailable):
+        await serve(course)
+    assert course.seen.count("batch") == 1

@@ -1,0 +1,131 @@
+"""Which verdict follows from a finding, by what stands: every pair, and how mutes that repeat become longer."""
+
+from typing import Any, Literal
+
+import pytest
+
+from touchline_cheatwatch.rules.rate import Rate
+from touchline_cheatwatch.standings import Policy, Standings, operators_verdict
+from touchline_protocol.verdicts import VerdictRecord, decode_verdict, encode_verdict
+
+NOW_MS = 1_000_000_000
+HOUR_MS = 3_600_000
+KINDS: tuple[Literal["warn", "mute", "ban"], ...] = ("warn", "mute", "ban")
+
+
+def standings(policy: Policy | None = None, players_max: int = 100) -> Standings:
+    return Standings(policy or Policy(), players_max)
+
+
+def decide(
+    of: Standings,
+    kind: Literal["warn", "mute", "ban"] = "mute",
+    seconds: float = 60,
+    now_ms: int = NOW_MS,
+    player: str = "ann",
+) -> VerdictRecord | None:
+    return of.decide(player, "rate", Rate(verdict=kind, verdict_seconds=seconds), {"n": 1}, now_ms)
+
+
+@pytest.mark.parametrize("holds", KINDS)
+@pytest.mark.parametrize("found", KINDS)
+def test_only_a_harsher_verdict_is_written_over_one_that_holds(
+    holds: Literal["warn", "mute", "ban"], found: Literal["warn", "mute", "ban"]
+) -> None:
+    of = standings()
+    of.take("ann", operators_verdict(holds, "because", NOW_MS + 1, NOW_MS))
+    verdict = decide(of, found)
+    assert (verdict is not None) == (KINDS.index(found) > KINDS.index(holds))
+    assert decide(of, found) is None
+    assert decide(of, found, player="bob") is not None
+
+
+def test_what_is_over_does_not_hold() -> None:
+    of = standings()
+    of.take("ann", operators_verdict("ban", "because", NOW_MS, NOW_MS - 1))
+    verdict = decide(of, "warn", 0)
+    assert verdict is not None
+    assert (verdict.kind, verdict.until) == ("warn", None)
+
+
+@pytest.mark.parametrize(("until_ms", "expected"), [(NOW_MS + 999_000, NOW_MS + 999_000), (None, None)])
+def test_a_ban_does_not_end_before_the_mute_that_it_is_written_over(until_ms: int | None, expected: int | None) -> None:
+    of = standings()
+    of.take("ann", operators_verdict("mute", "because", until_ms, NOW_MS))
+    verdict = decide(of, "ban", 60)
+    assert verdict is not None
+    assert verdict.until == expected
+
+
+def test_a_verdict_says_what_it_is_about() -> None:
+    verdict = decide(standings())
+    assert verdict == VerdictRecord(
+        kind="mute",
+        reason=Rate().reason,
+        until=NOW_MS + 60_000,
+        rule="rate",
+        evidence={"n": 1, "mutes": 1},
+        decided_ms=NOW_MS,
+    )
+
+
+def mutes_in_a_row(of: Standings, pauses_ms: list[int]) -> list[tuple[str, float | None]]:
+    now_ms = NOW_MS
+    told: list[tuple[str, float | None]] = []
+    for pause_ms in pauses_ms:
+        verdict = decide(of, now_ms=now_ms)
+        assert verdict is not None
+        told.append((verdict.kind, None if verdict.until is None else (verdict.until - now_ms) / 1000))
+        now_ms = (verdict.until or now_ms) + pause_ms
+    return told
+
+
+def test_mutes_that_repeat_become_longer_until_one_stays_away_long_enough() -> None:
+    policy = Policy(mute_factor=4, repeat_hours=24)
+    expected = [("mute", 60), ("mute", 240), ("mute", 960), ("mute", 60)]
+    assert mutes_in_a_row(standings(policy), [0, 23 * HOUR_MS, 25 * HOUR_MS, 0]) == expected
+
+
+def test_after_so_many_mutes_comes_a_ban() -> None:
+    policy = Policy(mute_factor=1, mutes_max=2)
+    assert mutes_in_a_row(standings(policy), [0, 0, 0]) == [("mute", 60), ("mute", 60), ("ban", None)]
+
+
+def test_how_many_mutes_there_were_is_known_after_a_restart() -> None:
+    before, after = standings(), standings()
+    written = decide(before)
+    assert written is not None
+    after.take(*decode_verdict(b"ann", encode_verdict(written)))
+    assert decide(after, now_ms=NOW_MS + 1) is None
+    again = decide(after, now_ms=NOW_MS + 60_000)
+    assert again is not None
+    assert again.until == NOW_MS + 60_000 + 240_000
+
+
+@pytest.mark.parametrize("evidence", [None, 1, "x", {"mutes": "x"}, {"mutes": -1}, {"mutes": 10**400}])
+def test_a_foreign_verdict_can_have_any_evidence(evidence: Any) -> None:
+    of = standings()
+    of.take("ann", VerdictRecord(kind="mute", reason="", until=NOW_MS - 1, evidence=evidence))
+    verdict = decide(of)
+    assert verdict is not None
+    assert verdict.until is not None
+    assert verdict.until > NOW_MS + 60_000
+
+
+def test_a_pardon_wipes_out_what_was() -> None:
+    of = standings()
+    decide(of)
+    of.take("ann", operators_verdict("pardon", "", None, NOW_MS))
+    verdict = decide(of)
+    assert verdict is not None
+    assert verdict.until == NOW_MS + 60_000
+    assert len(of) == 1
+
+
+def test_only_so_many_verdicts_are_remembered() -> None:
+    of = standings(players_max=2)
+    for player in ("ann", "bob", "cid"):
+        decide(of, player=player)
+    assert len(of) == 2
+    assert decide(of, player="cid") is None
+    assert decide(of, player="ann") is not None

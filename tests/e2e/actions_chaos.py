@@ -1,0 +1,243 @@
+"""Players who act while edges and the broker are restarted at random, and a detector that reads what they do.
+
+Everything is what a user runs: ``touchline serve`` in processes of its own, the Python SDK, `touchline.actions`, the
+real broker. A player comes back, by itself, to either edge. Half of the players take json, half msgpack.
+"""
+
+import asyncio
+import random
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import jwt
+import msgspec
+from aiokafka import AIOKafkaProducer
+
+import touchline
+from kafka_broker import KafkaBroker
+from processes import EdgeProcess
+from relay import Relay
+from touchline import actions
+from touchline_protocol.actions import ActionRecord, action_headers, encode_action
+from touchline_protocol.codecs import CodecName
+
+ROOM = "match:15946"
+SECRET = "a secret of the tests, with more than thirty-two bytes"
+TOPIC = "player-actions"
+PARTITIONS = 4
+
+ACTIONS_PER_SECOND = 10
+BUFFER_ACTIONS = 1_000
+"""A hundred seconds of a player's, longer than anything is away here."""
+
+BACKOFF = touchline.Backoff(0.2, 2.0)
+"""Short, so that players meet what is just starting as well."""
+
+EDGE_REST_S = (0.5, 4.0)
+BROKER_REST_S = (1.0, 6.0)
+AWAY_S = (0.0, 1.5)
+"""How long an edge or the broker is left alone, and how long it is away beside what its start takes."""
+
+SILENCE_S = 0.3
+"""What a player is told within it is lost, then its connection is cut: so it sends again what is in the log."""
+SILENCE_REST_S = (0.0, 0.5)
+
+SIGNALS = (signal.SIGTERM, signal.SIGKILL)
+
+END = "the-end"
+"""Who acts last, in each partition: so a reader knows that it has had all that is before."""
+
+
+class Scenario(NamedTuple):
+    """How many players there are, and for how many seconds each acts: longer where the machine does not keep up."""
+
+    players: int
+    seconds: float
+    seed: int = 20180818
+
+
+class Player:
+    """One of them: the numbers of the actions that were handed to its client, and of those that were acknowledged."""
+
+    def __init__(self, number: int) -> None:
+        self.name = f"player-{number}"
+        self.sent: list[int] = []
+        self.acked: list[int] = []
+        self.unexpected: list[str] = []
+        self._codec: CodecName = "json" if number % 2 else "msgpack"
+
+    async def play(self, url: str, first_s: float, over: asyncio.Event) -> None:
+        """Act from ``first_s`` (of the loop's clock) until ``over``, and wait for all answers."""
+        connected = touchline.connect(
+            url,
+            token=token_for(self.name),
+            codec=self._codec,
+            retry_first=True,
+            proxy=False,
+            backoff=BACKOFF,
+            actions_buffer_max=BUFFER_ACTIONS,
+        )
+        loop = asyncio.get_running_loop()
+        async with connected as client, asyncio.TaskGroup() as group:
+            while not over.is_set():
+                await asyncio.sleep(first_s + len(self.sent) / ACTIONS_PER_SECOND - loop.time())
+                self.sent.append(len(self.sent))
+                group.create_task(self._act(client, self.sent[-1]))
+
+    async def _act(self, client: touchline.Client, number: int) -> None:
+        try:
+            await client.act(ROOM, "tap", {"number": number})
+        except touchline.errors.TouchlineError as error:
+            self.unexpected.append(f"{self.name}, action {number}: {error!r}")
+        else:
+            self.acked.append(number)
+
+
+class Chaos:
+    """Restarts edges and the broker, and cuts players off, until it is ``enough``.
+
+    Edges are stopped in each way at least once, the broker is restarted once. ``restarts`` counts what was done.
+    """
+
+    def __init__(
+        self,
+        broker: KafkaBroker,
+        edges: Sequence[EdgeProcess],
+        relay: Relay,
+        random_: random.Random,
+        enough: Callable[[], bool],
+    ) -> None:
+        self.restarts: Counter[str] = Counter()
+        self._broker = broker
+        self._edges = edges
+        self._relay = relay
+        self._random = random_
+        self._enough = enough
+
+    async def reign(self) -> None:
+        """Do it."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._restart_edges())
+            group.create_task(self._restart_broker())
+            group.create_task(self._cut())
+
+    async def _restart_edges(self) -> None:
+        while not self._enough():
+            for way in self._random.sample(SIGNALS, len(SIGNALS)):
+                await self._some_time(EDGE_REST_S)
+                edge = self._random.choice(self._edges)
+                await edge.stop(way)
+                self.restarts[f"edge {way.name}"] += 1
+                await self._some_time(AWAY_S)
+                await self._start(edge)
+
+    async def _start(self, edge: EdgeProcess) -> None:
+        """Start an edge, again where it gives up since the broker is away, as whatever looks after it would do."""
+        while True:
+            try:
+                await edge.start()
+            except AssertionError:
+                self.restarts["edge gave its start up"] += 1
+            else:
+                return
+
+    async def _restart_broker(self) -> None:
+        kill = self._random.random() < 1 / 2
+        while not self._enough():
+            await self._some_time(BROKER_REST_S)
+            await asyncio.to_thread(self._broker.stop, kill=kill)
+            self.restarts[f"broker {'SIGKILL' if kill else 'SIGTERM'}"] += 1
+            await self._some_time(AWAY_S)
+            self._broker.launch()
+            await asyncio.to_thread(self._broker.wait_started)
+            kill = not kill
+
+    async def _cut(self) -> None:
+        while not self._enough():
+            await self._some_time(SILENCE_REST_S)
+            await self._relay.silence_one(SILENCE_S)
+
+    async def _some_time(self, between_s: tuple[float, float]) -> None:
+        await asyncio.sleep(self._random.uniform(*between_s))
+
+
+class Detector:
+    """Reads actions to `END`."""
+
+    def __init__(self, group: str) -> None:
+        self.found: list[actions.Action] = []
+        self.copies = 0
+        self.reads = asyncio.Event()
+        self._group = group
+
+    async def read(self, address: str) -> None:
+        """Read from the beginning."""
+        ends = 0
+        async with actions.read(f"kafka://{address}", group=self._group, topic=TOPIC, start="beginning") as source:
+            self.reads.set()
+            async for action in source:
+                if action.player != END:
+                    self.found.append(action)
+                elif (ends := ends + 1) == PARTITIONS:
+                    break
+            self.copies = source.copies
+
+
+class Played(NamedTuple):
+    """What became of a scenario."""
+
+    players: list[Player]
+    live: Detector
+    restarts: Counter[str]
+    cuts: int
+    took_s: float
+
+
+def token_for(player: str) -> str:
+    """A JWT with which ``player`` may act."""
+    claims = {"sub": player, "act": ["match:*"], "exp": int(time.time()) + 3600}
+    return jwt.encode(claims, SECRET, algorithm="HS256")
+
+
+async def play(scenario: Scenario, broker: KafkaBroker, edges: Sequence[EdgeProcess]) -> Played:
+    """Let players act and a detector read while everything is restarted."""
+    players = [Player(number) for number in range(scenario.players)]
+    live = Detector("live")
+    over = asyncio.Event()
+    random_ = random.Random(scenario.seed)
+    relay = Relay([edge.port for edge in edges], random_)
+    wanted = round(scenario.seconds * ACTIONS_PER_SECOND)
+    chaos = Chaos(broker, edges, relay, random_, lambda: all(len(player.sent) >= wanted for player in players))
+    async with asyncio.TaskGroup() as group:
+        reading = group.create_task(live.read(broker.address))
+        await live.reads.wait()
+        async with relay.running():
+            url = f"ws://127.0.0.1:{relay.port}/ws"
+            began_s = asyncio.get_running_loop().time()
+            async with asyncio.TaskGroup() as playing:
+                for number, player in enumerate(players):
+                    first_s = began_s + number / scenario.players / ACTIONS_PER_SECOND
+                    playing.create_task(player.play(url, first_s, over))
+                await chaos.reign()
+                over.set()
+            took_s = asyncio.get_running_loop().time() - began_s
+        await say_the_end(broker.address)
+        await reading
+    return Played(players, live, chaos.restarts, relay.cuts, took_s)
+
+
+async def say_the_end(address: str) -> None:
+    """Let `END` act in each partition."""
+    producer = AIOKafkaProducer(bootstrap_servers=address, acks="all")
+    await producer.start()
+    try:
+        for partition in range(PARTITIONS):
+            end = ActionRecord(END, ROOM, "end", msgspec.Raw(b"null"), "s", partition + 1, int(time.time() * 1000), "e")
+            await producer.send_and_wait(
+                TOPIC, encode_action(end), key=END.encode(), partition=partition, headers=action_headers(end)
+            )
+    finally:
+        await producer.stop()
