@@ -217,21 +217,13 @@ def how_checked(audience: Audience) -> str:
 def trust_notes(*measured: Measured) -> list[str]:
     """Whether the generator kept up, and whether the server had its core for itself."""
     busiest = max(measured, key=lambda one: one.busy)
-    measuring_waited = max(one.measuring_waited_s / one.wall_s for one in measured)
-    crowd_waited = max(one.crowd_waited_s / one.wall_s for one in measured)
     waited = max(one.waited_s / one.wall_s for one in measured)
-    shares = (
-        f"used {busiest.busy:.0%} of a core ({busiest.measuring_busy:.0%} to publish and measure, "
-        f"{busiest.crowd_busy:.0%} to count, at nice {NICENESS})"
-    )
+    shares = f"used {busiest.busy:.0%} of a core{_crowd_share(busiest)}"
     if busiest.busy > GENERATOR_BUSY_MAX:
         notes = [f"THE GENERATOR MAY BE THE BOTTLENECK: the clients' processes {shares}"]
     else:
         notes = [f"the clients' processes {shares} at most, so they kept up"]
-    notes.append(
-        f"for the core that they share the measuring process waited {measuring_waited:.1%} of the time, the counting "
-        f"one {crowd_waited:.1%}, at most; lateness and spread have that in them"
-    )
+    notes.append(_clients_waited(measured))
     if waited > WAITED_MAX:
         notes.append(
             f"THE MACHINE WAS NOT QUIET: a server waited {waited:.0%} of the time for its core, which other programs "
@@ -244,3 +236,21 @@ def trust_notes(*measured: Measured) -> list[str]:
             "relied on"
         )
     return notes
+
+
+def _crowd_share(measured: Measured) -> str:
+    if not measured.crowd_busy:
+        return ""
+    crowd = f"{measured.crowd_busy:.0%} to count, at nice {NICENESS}"
+    return f" ({measured.measuring_busy:.0%} to publish and measure, {crowd})"
+
+
+def _clients_waited(measured: Sequence[Measured]) -> str:
+    measuring = max(one.measuring_waited_s / one.wall_s for one in measured)
+    crowd = max(one.crowd_waited_s / one.wall_s for one in measured)
+    if not any(one.crowd_busy for one in measured):
+        return f"the clients' process waited {measuring:.1%} of the time for its core, at most; lateness has that in it"
+    return (
+        f"for the core that they share the measuring process waited {measuring:.1%} of the time, the counting "
+        f"one {crowd:.1%}, at most; lateness and spread have that in them"
+    )

@@ -32,6 +32,9 @@ RequestId: TypeAlias = Annotated[int, Meta(ge=0, le=2**53 - 1)]
 ActionId: TypeAlias = Annotated[int, Meta(ge=1, le=2**53 - 1)]
 """The number of an action within its session: 1, 2, 3…, without holes."""
 
+PrevId: TypeAlias = Annotated[int, Meta(ge=0, le=2**53 - 1)]
+"""The number of an action before another one; 0 before the first."""
+
 Token: TypeAlias = Annotated[str, Meta(min_length=1, max_length=TOKEN_CHARS_MAX)]
 """A JWT (RFC 7519), as it is."""
 
@@ -98,15 +101,15 @@ class Action(Message, tag="action", frozen=True):
     """What a player did. Each is answered by one `Ack`, once it is in the log, or one `Nack`.
 
     ``data`` is any JSON value, here in the bytes of the codec; empty for an absent one, which is null. ``prev`` is the
-    id of the newest action before this one that was not refused; None is ``id`` - 1. Only who comes back to another
-    edge, with a refused one between those that it sends again, has to say it.
+    id of the newest action before this one that has no answer yet, 0 if all have; None is ``id`` - 1. Only who sends
+    again, to another edge, and was answered something in between has to say it.
     """
 
     id: ActionId
     room: str
     kind: ActionKind
     data: Raw = Raw()
-    prev: Annotated[int, Meta(ge=0, le=2**53 - 1)] | None = None
+    prev: PrevId | None = None
 
 
 class Refresh(Message, tag="refresh", frozen=True):

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from client_model import messages_in
+from doors import LIMITS as LIMITS_OF_ACTIONS
 from doors import a_door
 from touchline_protocol import codes
 from touchline_protocol.actions import decode_action
@@ -25,6 +26,7 @@ from touchline_server.core.hub import Hub, HubLimits
 from touchline_server.core.session import Session, SessionLimits
 
 PLAYERS = ("ann", "bob")
+CARELESS = "bob"
 EDGES = 2
 EDGE = st.integers(0, EDGES - 1)
 PLAYER = st.sampled_from(PLAYERS)
@@ -74,12 +76,16 @@ class Client:
     def send(self, edge: "ModelEdge", action_id: int) -> None:
         if self.session is None:
             return
-        prev = action_id - 1
-        while prev in self.refused:
-            prev -= 1
+        prev = self.before(action_id)
         data = msgspec.Raw(b'"' + b"x" * self.unanswered[action_id] + b'"')
         said = Action(id=action_id, room="score:1", kind="tap", data=data, prev=None if prev == action_id - 1 else prev)
         edge.receive(self.session, said)
+
+    def before(self, action_id: int) -> int:
+        """Its ``prev``. A careless client leaves it out unless one was refused, and so names one that was answered."""
+        if self.player == CARELESS:
+            return max((before for before in range(action_id) if before not in self.refused), default=0)
+        return max((before for before in self.unanswered if before < action_id), default=0)
 
     def hear(self) -> None:
         """Read what the edge has said."""
@@ -171,7 +177,8 @@ class ActionsMachine(RuleBasedStateMachine):
     def act(self, player: str, sizes: list[int]) -> None:
         client = self.clients[player]
         for size in sizes:
-            if len(client.unanswered) < 20 and player in self.at:
+            oldest = min(client.unanswered, default=client.next_id)
+            if client.next_id - oldest < LIMITS_OF_ACTIONS.span_max and player in self.at:
                 client.act(self.at[player], size)
 
     @rule(player=PLAYER)
@@ -184,6 +191,23 @@ class ActionsMachine(RuleBasedStateMachine):
         client.hear()
         if client.behind and client.session is not None:
             client.resend(self.at[player])
+
+    @rule(edge=EDGE, away=st.booleans())
+    def be_away(self, edge: int, away: bool) -> None:
+        """The edge knows that the log is away, or back, between any two actions."""
+        self.edges[edge].door.actions.away = "the log is away" if away else None
+
+    @rule(player=PLAYER, edge=EDGE)
+    def move_when_all_is_well(self, player: str, edge: int) -> None:
+        """Act once, at one edge after the other, and hear of it."""
+        self.come(player, edge)
+        self.clients[player].act(self.edges[edge], 1)
+        self.edges[edge].door.actions.away = None
+        for _ in range(20):
+            self.edges[edge].batch = self.edges[edge].batch or self.edges[edge].door.actions.batch()
+            self.settle(self.edges[edge], taken=len(self.edges[edge].batch), written=0)
+            self.go_back(player)
+        assert not self.clients[player].unanswered
 
     @rule(edge=EDGE)
     def begin_append(self, edge: int) -> None:
@@ -237,6 +261,8 @@ class ActionsMachine(RuleBasedStateMachine):
         """All is well again: everything is taken in the end, once."""
         if not hasattr(self, "log"):
             return
+        for edge in self.edges:
+            edge.door.actions.away = None
         for player, client in self.clients.items():
             self.come(player, 0)
             for _ in range(50):

@@ -1,6 +1,7 @@
 """What players did is in Kafka once acknowledged, and in a detector's hands once, whatever is restarted meanwhile.
 
-``E2E_PLAYERS=200 E2E_SECONDS=120 pytest tests/e2e/test_actions_chaos.py`` runs it at full size.
+At full size it takes longer than a test may that hangs:
+``E2E_PLAYERS=200 E2E_SECONDS=120 pytest -o faulthandler_timeout=900 tests/e2e/test_actions_chaos.py``.
 """
 
 import asyncio

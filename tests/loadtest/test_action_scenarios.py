@@ -4,7 +4,7 @@ from kafka_broker import KafkaBroker
 from touchline_loadtest.machine import Cores
 from touchline_loadtest.measuring import Bench
 from touchline_loadtest.results import Result
-from touchline_loadtest.scenarios import action_latency, actions
+from touchline_loadtest.scenarios import action_latency, actions, verdict_latency
 
 BENCH = Bench(Cores(None, None))
 
@@ -28,4 +28,13 @@ async def test_the_latency_of_actions_is_up_to_their_acks(kafka: KafkaBroker) ->
     result = await action_latency.run(BENCH._replace(kafka=kafka.address), sizes)
     assert_nothing_lost(result)
     p50, p99, slowest = (result.row(what).value for what in ("action to ack, p50", "action to ack, p99", "slowest"))
+    assert 0 < p50 <= p99 <= slowest
+
+
+async def test_the_latency_of_verdicts_is_up_to_the_close_of_a_bot_s_connection(kafka: KafkaBroker) -> None:
+    result = await verdict_latency.run(BENCH._replace(kafka=kafka.address), verdict_latency.Sizes(clients=5))
+    p50, p99, slowest = (
+        result.row(what).value
+        for what in ("action to closed connection, p50", "action to closed connection, p99", "slowest")
+    )
     assert 0 < p50 <= p99 <= slowest

@@ -8,7 +8,7 @@ WAITED = (
 )
 
 
-def measured(*, busy: float = 0.3, waited_s: float = 0.0, stolen_s: float = 0.0) -> Measured:
+def measured(*, busy: float = 0.3, waited_s: float = 0.0, stolen_s: float = 0.0, crowd_busy: float = 0.1) -> Measured:
     return Measured(
         deliveries=1000,
         reads=1000,
@@ -16,8 +16,8 @@ def measured(*, busy: float = 0.3, waited_s: float = 0.0, stolen_s: float = 0.0)
         wall_s=5.0,
         cpu_s=0.005,
         waited_s=waited_s,
-        measuring_busy=busy - 0.1,
-        crowd_busy=0.1,
+        measuring_busy=busy - crowd_busy,
+        crowd_busy=crowd_busy,
         measuring_waited_s=0.05,
         crowd_waited_s=0.5,
         stolen_s=stolen_s,
@@ -34,6 +34,13 @@ def test_a_generator_that_keeps_up_on_a_quiet_machine_is_said_to() -> None:
         "the clients' processes used 50% of a core (40% to publish and measure, 10% to count, at nice 5) at most, so "
         "they kept up",
         WAITED,
+    ]
+
+
+def test_nothing_is_said_of_a_crowd_that_is_not_there() -> None:
+    assert trust_notes(measured(crowd_busy=0.0)) == [
+        "the clients' processes used 30% of a core at most, so they kept up",
+        "the clients' process waited 1.0% of the time for its core, at most; lateness has that in it",
     ]
 
 

@@ -90,7 +90,9 @@ class Actions:
         key = (player, name)
         numbering = self._numberings.get(key)
         if numbering is None:
-            numbering = self._numberings[key] = Numbering(player, name, None if continued else 1)
+            numbering = self._numberings[key] = Numbering(player, name)
+        if continued:
+            numbering.come_back()
         self._left.pop(key, None)
         replaced, numbering.session = numbering.session, session
         session.numbering = numbering

@@ -8,7 +8,9 @@ Rules:
 
 1. An id is waiting, in the log, or refused, or none of these yet. Next is one more than the highest that is.
 2. What the log did not take is not there: its id, and all after it, are free again (`go_back`), but for refused ones.
-3. ``span_max`` bounds the ids from the first that waits to the next, so all of them are remembered.
+3. The first id that a client sends after it has come back says where it is: what is below it was answered, here or on
+   another edge, and is not gone back to.
+4. ``span_max`` bounds the ids from the first that waits to the next, so all of them are remembered.
 """
 
 from collections import deque
@@ -32,14 +34,16 @@ class Place(Enum):
 
 
 class Numbering:
-    """The ids of one session. ``next_id`` None: the client comes from elsewhere, and its first id says where it is."""
+    """The ids of one session. ``floor`` is the first that its client sent on this connection."""
 
-    __slots__ = ("in_log", "left_ms", "name", "next_id", "player", "refused", "session", "waiting")
+    __slots__ = ("_placed", "floor", "in_log", "left_ms", "name", "next_id", "player", "refused", "session", "waiting")
 
-    def __init__(self, player: str, name: str, next_id: int | None) -> None:
+    def __init__(self, player: str, name: str) -> None:
         self.player = player
         self.name = name
-        self.next_id = next_id
+        self.next_id = 1
+        self.floor = 1
+        self._placed = True
         self.session: Session | None = None
         """Who is told the answers: the connection that goes on with it now."""
         self.in_log = 0
@@ -52,10 +56,16 @@ class Numbering:
         """Whether no action was taken or refused, so that there is nothing to remember."""
         return not (self.in_log or self.waiting or self.refused)
 
+    def come_back(self) -> None:
+        """The client goes on with it on another connection."""
+        self._placed = False
+
     def place(self, action_id: int, prev: int | None) -> Place:
-        """Where an id stands; ``prev`` is what the client says came before it, so that what is between was refused."""
-        if self.next_id is None:
-            self.next_id = action_id  # also where it is not taken now: what follows must not pass it
+        """Where an id stands; ``prev`` is the newest before it that its client has no answer to."""
+        if not self._placed:
+            self._placed = True  # also where it is not taken now: what follows must not pass it
+            self.floor = action_id
+            self.next_id = max(self.next_id, action_id)
         next_id = self.next_id
         if action_id < next_id:
             if action_id in self.refused:
@@ -86,13 +96,13 @@ class Numbering:
         """The first that waits is in the log."""
         first = self.waiting.popleft()
         assert first == action_id, (first, action_id)  # noqa: S101 - the log keeps the order
-        self.in_log = action_id
+        self.in_log = max(self.in_log, action_id)
 
     def go_back(self, action_id: int) -> None:
         """The log did not take this one, nor any after it."""
         while self.waiting and self.waiting[-1] >= action_id:
             self.waiting.pop()
-        self.next_id = action_id
+        self._advance(max(action_id, self.floor))
 
     def _advance(self, next_id: int) -> None:
         while next_id in self.refused:

@@ -1,0 +1,79 @@
+"""The client and a real node, in one process: acting and signing in as they are, without a script."""
+
+import asyncio
+import time
+from typing import Any
+
+import jwt
+import pytest
+
+import touchline
+from node_fixture import running_node
+from sdk.scripted_server import until
+from touchline import errors
+from touchline_protocol.codecs import CODECS, CodecName
+
+SECRET = "a secret of the tests, of enough bytes"
+SETTINGS: dict[str, Any] = {"auth": {"secret": SECRET, "leeway_seconds": 0}}
+
+
+def token(player: str = "ada", *, life_s: float = 60, secret: str = SECRET) -> str:
+    claims = {"sub": player, "rooms": ["*"], "act": ["score:*"], "exp": round(time.time() + life_s)}
+    return jwt.encode(claims, secret, algorithm="HS256")
+
+
+@pytest.mark.parametrize("codec", [codec.name for codec in CODECS])
+async def test_actions_are_acknowledged_in_order_and_refused_by_their_codes(codec: CodecName) -> None:
+    async with (
+        running_node(**SETTINGS) as node,
+        touchline.connect(node.url, token=token(), codec=codec, proxy=False) as client,
+    ):
+        assert client.player == "ada"
+        acted = await asyncio.gather(*[client.act("score:1", "tap", {"n": n, "x": [0.5, None]}) for n in range(50)])
+        assert [number for _, number in acted] == list(range(1, 51))
+        for room, code in (("match:1", "action_forbidden"), ("nowhere:1", "action_bad_room")):
+            with pytest.raises(errors.ActionRefused) as caught:
+                await client.act(room, "tap")
+            assert caught.value.code == code
+        assert (await client.act("score:1", "tap")).id == 53
+
+
+async def test_more_than_the_server_takes_at_once_is_taken_later() -> None:
+    settings = SETTINGS | {"actions": {"per_second_max": 50, "burst": 1}}
+    async with running_node(**settings) as node, touchline.connect(node.url, token=token(), proxy=False) as client:
+        acted = await asyncio.gather(*[client.act("score:1", "tap") for _ in range(10)])
+        assert [number for _, number in acted] == list(range(1, 11))
+
+
+async def test_a_connection_outlives_its_token_where_newer_ones_come() -> None:
+    lives_s = [3, 60]  # exp has whole seconds
+    made: list[str] = []
+
+    def newest() -> str:
+        made.append(token(life_s=lives_s[len(made)]))
+        return made[-1]
+
+    async with running_node(**SETTINGS) as node, touchline.connect(node.url, token=newest, proxy=False) as client:
+        ends_s = time.time() + lives_s[0] + 1
+        await until(lambda: time.time() > ends_s)
+        assert (await client.act("score:1", "tap")).id == 1
+        assert len(made) == 2  # no other connection was opened
+
+
+async def test_a_token_that_runs_out_and_one_that_is_forged_end_the_client() -> None:
+    async with running_node(**SETTINGS) as node:
+        async with touchline.connect(node.url, token=token(life_s=1.6), proxy=False) as client:
+            with pytest.raises(errors.ConnectionRefused, match="give it a function as token") as caught:
+                await anext(client.subscribe("score:1"))
+            assert caught.value.code == 4002
+        with pytest.raises(errors.ConnectionRefused) as caught:
+            await touchline.connect(node.url, token=token(secret=SECRET[::-1]), proxy=False).__aenter__()
+        assert caught.value.code == "token_signature"
+
+
+async def test_who_shows_no_token_is_nobody_and_cannot_act() -> None:
+    async with running_node(**SETTINGS) as node, touchline.connect(node.url, proxy=False) as client:
+        assert client.player is None
+        with pytest.raises(errors.ActionRefused) as caught:
+            await client.act("score:1", "tap")
+        assert caught.value.code == "not_signed_in"
