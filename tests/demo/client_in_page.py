@@ -19,12 +19,23 @@ CHANCE = 0.5
 Report = list[Any]
 """What a handler was called with: its name and the arguments, without one that is undefined."""
 
-START = """async (url) => {
+START = """async ([url, player]) => {
   const { Touchline } = await import("/touchline.js");
-  const kinds = ["status", "reset", "event", "gap", "healed", "refused"];
+  const kinds = ["status", "reset", "event", "gap", "healed", "refused", "player", "verdict"];
   window.reports = [];
+  window.tokens = [];
+  window.player = player;
+  const getToken = async (before) => {
+    tokens.push(before);
+    return window.player;
+  };
+  window.act = (data) =>
+    client.act("cheer:1", "tap", data).then(
+      (id) => reports.push(["done", data, id]),
+      (error) => reports.push(["failed", data, error.code]),
+    );
   const report = (kind) => [kind, (...told) => reports.push([kind, ...told.filter((it) => it !== undefined)])];
-  window.client = new Touchline(url, Object.fromEntries(kinds.map(report)));
+  window.client = new Touchline(url, Object.fromEntries(kinds.map(report)), player ? { getToken } : {});
 }"""
 
 
@@ -38,6 +49,15 @@ class ClientInPage:
         """Join, and wait until the client was answered."""
         await self.page.evaluate("([room, options]) => client.join(room, options)", [room, options])
         await self.until(lambda reports: any(told[0] in {"reset", "refused"} and told[1] == room for told in reports))
+
+    async def act(self, *data: Any) -> None:
+        """Do something for each of ``data``; how it ended is reported as done or failed, with the id or a code."""
+        await self.page.evaluate("all => all.forEach((data) => act(data))", list(data))
+
+    async def outcomes(self, number: int) -> list[Report]:
+        """Wait until so many actions came to an end; returns how."""
+        await self.until(lambda reports: len([1 for told in reports if told[0] in {"done", "failed"}]) >= number)
+        return await self.reports("done", "failed")
 
     async def reports(self, *kinds: str) -> list[Report]:
         """What it reported so far, of these kinds."""
@@ -85,14 +105,14 @@ def times_live(reports: list[Report]) -> int:
 
 
 @asynccontextmanager
-async def client_in_page(edge: ScriptedEdge) -> AsyncIterator[ClientInPage]:
-    """A client that is connected to ``edge`` and in no room."""
+async def client_in_page(edge: ScriptedEdge, player: str | None = None) -> AsyncIterator[ClientInPage]:
+    """A client that is connected to ``edge`` and in no room; as ``player``, if one is named."""
     async with open_page() as page:
         await page.add_init_script(f"Math.random = () => {CHANCE}")
         await page.clock.install(time=0)
         await page.goto(f"{edge.url}icon.svg")
         await page.clock.pause_at(1_000_000)
-        await page.evaluate(START, f"ws://127.0.0.1:{edge.port}/ws")
+        await page.evaluate(START, [f"ws://127.0.0.1:{edge.port}/ws", player])
         client = ClientInPage(page)
         await client.until_status("live")
         yield client

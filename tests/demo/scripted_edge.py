@@ -28,6 +28,16 @@ DEADLINE_S = 10.0
 Json = dict[str, Any]
 
 
+def acked(action: Json) -> list[Json]:
+    """The answer to an action that is in the log."""
+    return [{"type": "ack", "id": action["id"]}]
+
+
+def unanswered(_action: Json) -> list[Json]:
+    """No answer to an action, as long as the test sends none."""
+    return []
+
+
 class ScriptedEdge:
     """What a test says to the page, and what the page said."""
 
@@ -40,6 +50,9 @@ class ScriptedEdge:
         self.message_bytes_max = 65536
         self.refused: dict[str, str] = {}  # rooms with the error that they are answered with
         self.rooms: dict[str, list[Json]] = {}
+        self.actions_unacked_max = 64
+        self.token_ms = 3_600_000  # how long a token counts
+        self.answer_action: Callable[[Json], list[Json]] = acked
         self.received: list[Json] = []
         self.connections: set[ServerConnection] = set()
         self.connected = 0
@@ -78,6 +91,10 @@ class ScriptedEdge:
                 connection.transport.abort()
             else:
                 await connection.close(code)
+
+    def actions(self) -> list[tuple[int, int | None]]:
+        """Id and ``prev`` of all actions that were sent so far."""
+        return [(message["id"], message.get("prev")) for message in self.received if message["type"] == "action"]
 
     def forget(self, event: Json) -> None:
         """Lose an event that the next one still names as the one before it."""
@@ -118,12 +135,22 @@ class ScriptedEdge:
 
     def _answers(self, connection: ServerConnection, message: Json) -> list[Json]:
         if message["type"] == "hello":
-            limits = {"message_bytes_max": self.message_bytes_max, "rooms_max": 100}
-            welcome = {"type": "welcome", "session": "s", "edge": "e", "heartbeat_ms": self.heartbeat_ms}
-            return [welcome | {"limits": limits, "time": _now_ms()}]
+            return [self._welcome(message)]
+        if message["type"] == "action":
+            return self.answer_action(message)
+        if message["type"] == "refresh":
+            return [{"type": "refreshed", "expires": _now_ms() + self.token_ms}]
         if message["type"] == "unsubscribe":
             return [self._leave(connection, room) for room in message["rooms"]]
         return [answer for request in message["rooms"] for answer in self._join(connection, request, message["id"])]
+
+    def _welcome(self, hello: Json) -> Json:
+        limits = {"message_bytes_max": self.message_bytes_max, "rooms_max": 100}
+        welcome = {"type": "welcome", "session": hello.get("session", "s"), "edge": "e", "time": _now_ms()}
+        if "token" in hello:  # it is the player's name
+            limits |= {"action_bytes_max": 4096, "actions_unacked_max": self.actions_unacked_max}
+            welcome |= {"player": hello["token"], "expires": _now_ms() + self.token_ms}
+        return welcome | {"heartbeat_ms": self.heartbeat_ms, "limits": limits}
 
     def _leave(self, connection: ServerConnection, room: str) -> Json:
         if connection not in self._members.get(room, set()):

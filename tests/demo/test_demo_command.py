@@ -65,6 +65,10 @@ async def test_the_page_shows_live_scores_of_made_up_matches(made_up: "subproces
         await expect(page.locator(".card")).to_have_count(3)
         before = await page.locator("body").inner_text()
         await page.wait_for_function("before => document.body.innerText !== before", arg=before)
+        await page.locator("#cheer-home").click()
+        await expect(page.locator("#cheer-home .cheer-count")).to_have_text("1")
+        await page.get_by_role("button", name="taps too fast").click()
+        await page.get_by_text("broke “rate”").first.wait_for()
     code, _, errors = stop(made_up, signal.SIGINT)
     assert (code, errors) == (0, "")
     assert os.listdir(tmp_path) == []  # noqa: PTH208  # ruff takes pathlib's way for one that waits
@@ -81,7 +85,8 @@ async def test_a_recorded_match_is_shown_with_whose_data_it_is(replayed: "subpro
 def test_it_says_what_to_open_and_what_to_try_and_that_works(made_up: "subprocess.Popen[str]") -> None:
     said = page_of(made_up)
     assert said
-    lines = [line_of(made_up.stdout, made_up) for _ in range(7)]
+    lines = [line_of(made_up.stdout, made_up) for _ in range(8)]
+    assert "bot" in lines[0]
     tries = [line.strip() for line in lines if line.startswith("  ") and " -m touchline_server " not in line]
     assert any(" tail score:1003" in line for line in tries)
     assert any(" -m websockets ws://" in line for line in tries)

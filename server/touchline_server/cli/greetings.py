@@ -44,6 +44,7 @@ def demo_greeting(settings: Settings, node: "Node", programme: "Programme") -> l
     to_control = "" if control == SERVER_URL else f" --server {control}"
     lines = [
         f"The demo is on. Open  {control}/  (Ctrl-C ends it)",
+        "Cheer for a team there, and start a bot that cheats: cheatwatch finds it.",
         "",
         "Then try, in another terminal:",
         f"  {us} tail {room}{to_edge}",

@@ -87,7 +87,7 @@ def demo(
     port: PortOption = None,
     control_port: ControlPortOption = None,
 ) -> None:
-    """Serve a page with live matches.
+    """Serve a page with live matches, a game to play along, and bots that cheat in it and are caught.
 
     It runs from memory: no Kafka and no file is needed.
     """

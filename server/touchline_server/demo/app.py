@@ -1,10 +1,15 @@
-"""``touchline demo``: one process with a log in memory, matches that are played, and a page that shows them.
+"""``touchline demo``: one process with a log in memory, matches that are played, a page that shows them, and a game.
 
-It is the product as it stands: a `Node` whose control plane serves the page too, and a player that publishes as any
-producer would. Nothing is made simpler for it.
+It is the product as it stands: a `Node` whose control plane serves the page too, a player that publishes as any
+producer would, a game that reads what players do, and cheatwatch, which judges it. Nothing is made simpler for it.
+
+    page, bots ─► edge ─► player-actions ─► game ─► cheer:<match> ─► edge ─► every page
+                   ▲             └────────► cheatwatch ─► cheatwatch:demo ─► edge ─► every page
+                   └───── cheat-verdicts ◄──────┘
 """
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from itertools import chain, count
@@ -12,16 +17,28 @@ from pathlib import Path
 from typing import NamedTuple
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from touchline_server.config import Settings
+from touchline_server.control.answers import ApiError, json_response
+from touchline_server.log.base import Entry
 from touchline_server.node import Node
 from touchline_server.playback import Report, play
+from touchline_server.publishing import NewEvent, Placed
 from touchline_server.sources.simulator import FIRST_MATCH_ID, simulate_under_way
 from touchline_server.sources.statsbomb import ATTRIBUTION, read_match
 from touchline_server.sources.timeline import Timed
+
+from .bots import Bots, BotsBusy
+from .forms import BotForm, TokenForm, read_form
+from .game import Game
+from .panel import Panel
+from .readers import OwnActions, OwnEvents, OwnVerdicts
+from .settings import demo_settings
+from .tokens import TokenOffice
+from .watch import make_watch
 
 PAGE = Path(__file__).parent / "page"
 
@@ -47,15 +64,43 @@ class Programme(NamedTuple):
 
 
 class Demo:
-    """A node, its page, and the matches that are played into it."""
+    """A node, its page, the matches that are played into it, the game and its referee."""
 
     def __init__(self, settings: Settings, programme: Programme) -> None:
-        self.node = Node(settings, extra_routes=self._routes())
+        settings = demo_settings(settings)
         self._programme = programme
         # Ids of made-up matches count up and each match replaces the oldest: the newest are those that are on.
         self._matches: deque[str] = deque(maxlen=programme.matches)
+        played, judged = (OwnActions(settings.actions.topic) for _ in range(2))
+        events = OwnEvents(settings.feeds, _now_ms)
+        verdicts = OwnVerdicts(settings.verdicts.topic, self._append)
+        panel = Panel(self._publish)
+        self.node = Node(
+            settings,
+            extra_routes=self._routes(),
+            extra_topics=[settings.actions.topic],
+            observers=[reader.observe for reader in (played, judged, events, verdicts)],
+        )
+        assert self.node.verifier is not None  # noqa: S101 - there is a secret
+        self._tokens = TokenOffice(settings.auth, self.node.verifier.verify)
+        self._bots = Bots(self._tokens.token, self._edge_url, panel)
+        game = Game(played, self._publish, on=lambda: self._matches, watched=self._is_watched)
+        self._parts = (self._play, game.run, panel.run, make_watch(judged, events, verdicts, panel).run)
 
-    async def play(self) -> None:
+    async def run(self) -> None:
+        """Run all that is not the node, which has to be started, until cancelled or something fails."""
+        tasks = [asyncio.ensure_future(part()) for part in (*self._parts, self.node.failed)]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await self._bots.stop()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _play(self) -> None:
         """Play the matches; those that are made up never end."""
         report = Report(published=lambda _count: None, waiting=lambda _why: None)
         await play(self._noted(), self.node, report, speed=self._programme.speed)
@@ -66,17 +111,53 @@ class Demo:
                 self._matches.append(item.room_id)
             yield item
 
-    def _routes(self) -> list[BaseRoute]:
-        return [Route("/demo.json", self._configuration), Mount("/", StaticFiles(directory=PAGE, html=True))]
+    async def _append(self, topic: str, entries: Sequence[Entry]) -> None:
+        await self.node.log.append(topic, entries)
 
-    async def _configuration(self, _request: Request) -> JSONResponse:
-        return JSONResponse(
+    async def _publish(self, room: str, events: Sequence[NewEvent]) -> Sequence[Placed]:
+        return await self.node.publish(room, events)
+
+    def _is_watched(self, room: str) -> bool:
+        state = self.node.room_state(room)
+        return state is not None and state.viewers > 0
+
+    def _edge_url(self) -> str:
+        host = self.node.settings.host
+        reached = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - not bound to
+        return f"ws://{f'[{reached}]' if ':' in reached else reached}:{self.node.edge_port}/ws"
+
+    def _routes(self) -> list[BaseRoute]:
+        return [
+            Route("/demo.json", self._configuration),
+            Route("/demo/token", self._token, methods=["POST"]),
+            Route("/demo/bots", self._start_bot, methods=["POST"]),
+            Mount("/", StaticFiles(directory=PAGE, html=True)),
+        ]
+
+    async def _configuration(self, _request: Request) -> Response:
+        return json_response(
             {
                 "ws_port": self.node.edge_port,
                 "matches": sorted(self._matches),
                 "attribution": self._programme.attribution,
             }
         )
+
+    async def _token(self, request: Request) -> Response:
+        """A token for a player with a made-up name, or a newer one for whose ``token`` is handed in."""
+        asked = await read_form(request, TokenForm)
+        player = self._tokens.player_of(asked.token) if asked.token else None
+        return json_response({"token": self._tokens.token(player or self._tokens.new_player())})
+
+    async def _start_bot(self, request: Request) -> Response:
+        asked = await read_form(request, BotForm)
+        if asked.match not in self._matches:
+            raise ApiError(404, "unknown_match", f"no match {asked.match!r:.40} is on")
+        try:
+            player = self._bots.start(asked.way, asked.match)
+        except BotsBusy as error:
+            raise ApiError(429, "bots_busy", str(error), headers={"Retry-After": "1"}) from None
+        return json_response({"player": player}, 201)
 
 
 def made_up(matches: int, rate: float) -> Programme:
@@ -109,6 +190,10 @@ async def run_demo(programme: Programme, settings: Settings, ready: Callable[[No
     try:
         await demo.node.start()
         ready(demo.node)
-        await asyncio.gather(demo.play(), demo.node.failed())
+        await demo.run()
     finally:
         await demo.node.stop()
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

@@ -3,7 +3,9 @@
 import { Card } from "./card.js";
 import { Detail } from "./detail.js";
 import { byId, setText } from "./dom.js";
+import { Game } from "./game.js";
 import { Touchline } from "./touchline.js";
+import { PANEL_ROOM, Watch } from "./watch.js";
 
 const POLL_MS = 3_000;
 const RECENT_EVENTS = 120; // of the open match, to begin with
@@ -14,6 +16,9 @@ const detail = new Detail();
 const figures = { events: 0, gaps: 0, healed: 0, latencies: [] };
 let client = null;
 let opened = null; // the id of the open match
+
+const game = new Game((...action) => client.act(...action));
+const watch = new Watch(() => opened);
 
 const isWide = matchMedia("(min-width: 900px)");
 const idOf = (room) => room.slice(room.indexOf(":") + 1);
@@ -28,9 +33,11 @@ const handlers = {
     };
     setText(byId("status"), words[state]);
     byId("status").dataset.state = state;
+    if (state === "closed") game.end();
   },
   reset(room, state, recent) {
-    if (room.startsWith("score:")) return state.forEach((event) => take(event, false));
+    if (room === PANEL_ROOM) return watch.reset(state);
+    if (!room.startsWith("match:")) return state.forEach((event) => take(event, false));
     detail.clear();
     return recent.forEach((event) => detail.add(event));
   },
@@ -45,17 +52,25 @@ const handlers = {
   healed() {
     figures.healed += 1;
   },
+  player: (name) => game.player(name),
+  verdict: (verdict) => game.verdict(verdict),
   refused(room, message) {
+    if (!cards.has(idOf(room))) return;
     setText(byId("empty"), `${room}: ${message}`);
     byId("empty").hidden = false;
   },
 };
 
 function take(event, isFresh) {
+  if (event.room === PANEL_ROOM) return watch.take(event, isFresh);
   if (event.room.startsWith("match:")) return detail.add(event);
+  if (event.room.startsWith("cheer:")) return game.take(event, isFresh);
   const card = cards.get(idOf(event.room));
   card?.take(event, isFresh);
-  if (event.key === "score") detail.showScore();
+  if (event.key === "score") {
+    detail.showScore();
+    if (card?.id === opened) game.showTeams();
+  }
   if (card && isFresh && event.key === "last_goal" && event.data?.score) announce(card, event.data);
   return undefined;
 }
@@ -123,13 +138,16 @@ function open(id, isChosen) {
   document.body.classList.toggle("chosen", isChosen);
   cards.get(id).select(true);
   detail.open(cards.get(id));
+  game.open(cards.get(id));
   byId("detail").hidden = false;
   client.join(`match:${id}`, { last: RECENT_EVENTS });
+  client.join(`cheer:${id}`, { deliver: "latest" });
 }
 
 function close() {
   if (opened === null) return;
   client.leave(`match:${opened}`);
+  client.leave(`cheer:${opened}`);
   cards.get(opened)?.select(false);
   opened = null;
   document.body.classList.remove("chosen");
@@ -142,12 +160,30 @@ function hashChanged() {
   if (location.hash) byId("detail-heading").focus();
 }
 
+function connect(port) {
+  const scheme = location.protocol === "https:" ? "wss" : "ws";
+  const made = new Touchline(`${scheme}://${location.hostname}:${port}/ws`, handlers, { getToken });
+  made.join(PANEL_ROOM, { deliver: "latest" });
+  return made;
+}
+
+/** A token for a player with a made-up name, the same one as before if it is still known. Without one we only watch. */
+async function getToken(token) {
+  try {
+    const headers = { "Content-Type": "application/json" };
+    const answer = await fetch("demo/token", { method: "POST", headers, body: JSON.stringify(token ? { token } : {}) });
+    return answer.ok ? (await answer.json()).token : null;
+  } catch {
+    return null;
+  }
+}
+
 async function poll() {
   try {
     const answer = await fetch("demo.json", { cache: "no-store" });
     if (answer.ok) {
       const { ws_port: port, matches, attribution } = await answer.json();
-      client ??= new Touchline(`${location.protocol === "https:" ? "wss" : "ws"}://${location.hostname}:${port}/ws`, handlers);
+      client ??= connect(port);
       setText(byId("attribution"), attribution ?? "");
       show(matches.map(String));
     }

@@ -2,8 +2,11 @@
  * A small browser client of Touchline's protocol, version 1, over the JSON subprotocol.
  *
  * It keeps one connection, joins rooms on it, comes back after a loss with each room's cursor, and checks every event
- * against the one before it: "Following a room" in protocol/README.md has the rules. It knows nothing of football and
- * nothing of the page.
+ * against the one before it: "Following a room" in protocol/README.md has the rules. With a token it can act, too:
+ * acting.js. It knows nothing of football and nothing of the page.
+ *
+ * `getToken`, where it is given, is asked for a token for each connection, and for a newer one before that ends. It is
+ * handed the one before, and returns a promise.
  *
  * It reports to `handlers`, all of them optional:
  *   status(state, detail)     "connecting" | "live" | "waiting" (detail: ms until the next try) | "closed" (detail: why)
@@ -13,7 +16,11 @@
  *                             they are asked for again, and nothing that came after them is taken before them
  *   healed(room)              what was missing has come; where the server does not have it, there is a reset instead
  *   refused(room, message)    the room cannot be had
+ *   player(name)              who this page is now, null for nobody
+ *   verdict(verdict)          what was decided about the player: kind, reason and, if it ends, until
  */
+
+import { Outbox } from "./acting.js";
 
 const SUBPROTOCOL = "touchline.v1.json";
 const BACKOFF_MS = 500; // the longest first wait; each further one may be twice as long
@@ -23,6 +30,9 @@ const GOAWAY_MS_MAX = 300_000; // no drain takes longer, and a mistake must not 
 const WELCOME_MS_MAX = 10_000; // from the first try to connect to the welcome
 const SILENT_HEARTBEATS = 2; // as long without a word, and the connection is dead, whatever the browser thinks
 const ROOMS_PER_SUBSCRIBE_MAX = 100;
+const REFRESH_MS_BEFORE = 60_000; // the end of a token: time for some tries
+const REFRESH_MS_MIN = 1_000; // with less to go there is no time for an answer
+const TIMER_MS_MAX = 2 ** 31 - 1; // a longer one fires at once
 const GIVE_UP_CLOSES = new Set([1002, 1003, 1007, 1009]);
 const GIVE_UP_ERRORS = new Set(["bad_message", "unknown_type", "out_of_order"]); // of a message, not of a room in it
 
@@ -54,6 +64,12 @@ const newRoom = (last, deliver) => ({
 export class Touchline {
   #url;
   #handlers;
+  #getToken;
+  #token = null;
+  #session = null; // within which actions are numbered: that of the first welcome
+  #outbox = new Outbox((message) => this.#send(message));
+  #refreshTimer = 0;
+  #clockMs = 0; // how far the server's clock is ahead
   #socket = null;
   #rooms = new Map(); // by name
   #requestId = 0;
@@ -67,9 +83,10 @@ export class Touchline {
   #isClosed = false; // for good: by the user, or since the server would only refuse again
   #isAway = false; // the page was left; the browser may keep it, and show it again
 
-  constructor(url, handlers) {
+  constructor(url, handlers, { getToken = null } = {}) {
     this.#url = url;
     this.#handlers = handlers;
+    this.#getToken = getToken;
     addEventListener("online", () => this.#retryNow());
     addEventListener("pagehide", () => this.#goAway());
     addEventListener("pageshow", (shown) => shown.persisted && this.#return());
@@ -88,9 +105,15 @@ export class Touchline {
     this.#rooms.delete(room);
   }
 
+  /** Do something in `room`. Resolves once it is in the log; rejects with an error that has a `code`. */
+  act(room, kind, data = null) {
+    return this.#outbox.add({ room, kind, data });
+  }
+
   close() {
     this.#isClosed = true;
     this.#hangUp();
+    this.#outbox.end("the connection was closed for good");
   }
 
   // The connection: made, lost, and made again.
@@ -105,15 +128,33 @@ export class Touchline {
     // A socket that was given up on may still have something to say: it is not listened to.
     const listen = (kind, listener) =>
       socket.addEventListener(kind, (happened) => socket === this.#socket && listener(happened));
-    listen("open", () => this.#send({ type: "hello", agent: "touchline-page" }));
+    listen("open", () => this.#hello(socket));
     listen("message", ({ data }) => this.#receive(JSON.parse(data)));
     listen("close", ({ code, reason }) => (givesUp(code) ? this.#giveUp(`${code} ${reason}`) : this.#comeBack()));
     this.#heard();
   }
 
+  async #hello(socket) {
+    const hello = { type: "hello", agent: "touchline-page" };
+    if (this.#getToken) {
+      try {
+        this.#token = await this.#getToken(this.#token);
+      } catch {
+        if (socket === this.#socket) this.#comeBack();
+        return;
+      }
+      if (socket !== this.#socket) return;
+      if (this.#token) hello.token = this.#token;
+      if (this.#session) hello.session = this.#session;
+    }
+    this.#send(hello);
+  }
+
   #hangUp() {
     clearTimeout(this.#retryTimer);
     clearTimeout(this.#silenceTimer);
+    clearTimeout(this.#refreshTimer);
+    this.#outbox.lost();
     const socket = this.#socket;
     this.#socket = null;
     socket?.close(1000);
@@ -184,6 +225,14 @@ export class Touchline {
         return this.#skipped(message);
       case "error":
         return this.#error(message);
+      case "ack":
+        return this.#outbox.ack(message);
+      case "nack":
+        return this.#outbox.nack(message);
+      case "verdict":
+        return this.#handlers.verdict?.(message);
+      case "refreshed":
+        return this.#refreshIn(message.expires - Date.now() - this.#clockMs);
       case "goaway":
         return this.#goaway(message);
       default: // a beat, or something from a newer server
@@ -191,13 +240,35 @@ export class Touchline {
     }
   }
 
-  #welcome({ heartbeat_ms: heartbeatMs, limits }) {
+  #welcome(message) {
+    const { heartbeat_ms: heartbeatMs, limits, session, player = null, expires = null, time } = message;
     this.#silenceMs = heartbeatMs * SILENT_HEARTBEATS;
     this.#messageBytesMax = limits.message_bytes_max;
     this.#welcomedAt = now();
     this.#heard();
     this.#report("live");
     this.#subscribe([...this.#rooms.keys()]);
+    if (!this.#getToken) return;
+    this.#session ??= session;
+    this.#clockMs = time - Date.now();
+    if (expires !== null) this.#refreshIn(expires - time);
+    this.#handlers.player?.(player);
+    this.#outbox.welcome(message);
+  }
+
+  /** The token is over in `ms`: show a newer one before. Where none is to be had, try once more, with half the time. */
+  #refreshIn(ms) {
+    clearTimeout(this.#refreshTimer);
+    const waitMs = Math.min(Math.max(ms - REFRESH_MS_BEFORE, ms / 2), TIMER_MS_MAX);
+    if (waitMs < REFRESH_MS_MIN) return; // the server closes in a moment, and we come back with another
+    const socket = this.#socket;
+    this.#refreshTimer = setTimeout(async () => {
+      const token = await this.#getToken(this.#token).catch(() => null);
+      if (socket !== this.#socket) return;
+      this.#refreshIn(ms - waitMs); // unless the server says before that the newer one counts
+      if (token) this.#send({ type: "refresh", token });
+      this.#token = token ?? this.#token;
+    }, waitMs);
   }
 
   /** Ask for rooms, each from its cursor. Without a connection this waits for the welcome. */

@@ -1,0 +1,121 @@
+/** The panel of the detection of cheats: bots and findings, from the room `cheatwatch:demo`, and buttons to start bots. */
+
+import { byId, element, replay, setText } from "./dom.js";
+
+export const PANEL_ROOM = "cheatwatch:demo";
+const FINDINGS_MAX = 30;
+const WORDS = { mute: "muted", ban: "banned", warn: "warned" };
+
+const EVIDENCE = {
+  rate: ({ actions, seconds }) => `${actions} taps in ${seconds} s`,
+  regularity: ({ actions, interval_ms: ms, variation }) =>
+    `${actions} taps, one every ${ms} ms, ${(variation * 100).toFixed(2)} % apart`,
+  reaction: ({ reactions_ms: times, human_ms_min: human }) =>
+    `joined after ${times.join(", ")} ms; a person takes ${human} ms`,
+};
+
+/** What a rule counted, in words; of a rule that this page does not know, as it is. */
+function evidenceOf({ rule, evidence }) {
+  try {
+    return EVIDENCE[rule](evidence);
+  } catch {
+    return JSON.stringify(evidence);
+  }
+}
+
+export class Watch {
+  #opened; // says which match is open
+  #bots = new Map(); // by event key
+
+  constructor(opened) {
+    this.#opened = opened;
+    for (const button of byId("watch").querySelectorAll("[data-way]")) {
+      button.addEventListener("click", () => this.#start(button));
+    }
+  }
+
+  reset(state) {
+    byId("watch").hidden = false;
+    byId("bots").replaceChildren();
+    byId("findings").replaceChildren();
+    this.#bots.clear();
+    for (const event of state.sort((one, other) => one.offset - other.offset)) this.take(event, false);
+  }
+
+  take({ key = "", data, ts }, isFresh) {
+    if (typeof data !== "object" || (data === null && !key.startsWith("bot."))) return;
+    if (key === "watch") this.#counts(data);
+    else if (key.startsWith("bot.")) this.#bot(key, data);
+    else if (key.startsWith("finding.")) this.#finding(data, ts, isFresh);
+  }
+
+  #counts({ actions = 0, findings = 0 }) {
+    setText(byId("watched"), `${actions.toLocaleString("en")} actions judged, ${findings.toLocaleString("en")} findings`);
+  }
+
+  #bot(key, data) {
+    if (data === null) {
+      this.#bots.get(key)?.row.remove();
+      this.#bots.delete(key);
+      return;
+    }
+    if (!this.#bots.has(key)) {
+      this.#bots.set(key, botRow(data));
+      byId("bots").append(this.#bots.get(key).row);
+    }
+    this.#bots.get(key).show(data);
+  }
+
+  #finding(data, ts, isFresh) {
+    const { player = "", rule, verdict } = data;
+    const time = new Date(ts).toLocaleTimeString("en-GB");
+    const decided = verdict ? element("span", `chip ${verdict.kind}`, verdictWords(verdict, ts)) : "";
+    const found = element("span", "found", element("b", "", player), ` broke “${rule}”: ${evidenceOf(data)}`);
+    const row = element("li", "", element("time", "", time), found, decided);
+    byId("findings").prepend(row);
+    while (byId("findings").children.length > FINDINGS_MAX) byId("findings").lastElementChild.remove();
+    if (isFresh) replay(row, "fresh");
+  }
+
+  async #start(button) {
+    const match = this.#opened();
+    if (match === null) return setText(byId("bots-word"), "Open a match first: that is where the bot plays.");
+    button.disabled = true;
+    try {
+      const answer = await fetch("demo/bots", {
+        method: "POST",
+        headers: { "Content-Type": "application/json" },
+        body: JSON.stringify({ way: button.dataset.way, match }),
+      });
+      setText(byId("bots-word"), answer.ok ? "" : (await answer.json()).error.message);
+    } catch {
+      setText(byId("bots-word"), "The server does not answer.");
+    } finally {
+      button.disabled = false;
+    }
+    return undefined;
+  }
+}
+
+function verdictWords({ kind, until }, ts) {
+  const seconds = until ? Math.round((until - ts) / 1000) : null;
+  if (kind !== "mute" || seconds === null) return WORDS[kind] ?? kind;
+  return `${WORDS[kind]} for ${seconds} s`;
+}
+
+function botRow({ player = "", way = "" }) {
+  const counts = element("span", "counts");
+  const state = element("span", "chip");
+  const row = element("li", "", element("b", "", player), element("span", "way", way), counts, state);
+  return {
+    row,
+    show({ done = 0, refused, verdict, ended, close }) {
+      const acted = way.includes("wave") ? "waves" : "taps";
+      setText(counts, `${done} ${acted}${refused ? `, ${refused} refused` : ""}`);
+      const kind = verdict && (!verdict.until || verdict.until > Date.now()) ? verdict.kind : null;
+      const over = close ? `${ended}, closed with ${close}` : ended;
+      setText(state, over ?? (kind ? WORDS[kind] : "playing"));
+      state.className = `chip ${kind ?? ""}`;
+    },
+  };
+}

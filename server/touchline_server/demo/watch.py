@@ -1,0 +1,66 @@
+"""cheatwatch within the demo's process: its service as it is, by the demo's own rules, with the panel as observer."""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+from touchline.actions import ActionSource
+from touchline_cheatwatch.engine import Engine, Outcome
+from touchline_cheatwatch.ruleset import load_rule_set
+from touchline_cheatwatch.service import Service
+from touchline_cheatwatch.sources import EventSource, VerdictLog
+from touchline_cheatwatch.values import Action, Judged
+
+from .panel import Panel
+
+RULES = Path(__file__).parent / "rules.toml"
+
+logger = logging.getLogger("touchline.demo")
+
+
+def make_watch(actions: ActionSource, events: EventSource, verdicts: VerdictLog, panel: Panel) -> Service:
+    """The service that judges the demo's players."""
+    rules = load_rule_set(RULES)
+    engine = Engine(rules.rules, rules.policy, rules.limits)
+    return Service(engine, actions, events, verdicts, _Showing(panel, engine))
+
+
+class _Showing:
+    """Implements cheatwatch's `Observer`."""
+
+    def __init__(self, panel: Panel, engine: Engine) -> None:
+        self._panel = panel
+        self._engine = engine
+        self._actions = 0
+        self._findings = 0
+
+    def watching(self) -> None:
+        """It judges from now on."""
+        self._show()
+
+    def judged(self, actions: Sequence[Action], now_ms: int) -> None:
+        """Count what was judged."""
+        self._actions += len(actions)
+        self._show()
+
+    def found(self, outcomes: Sequence[Outcome]) -> None:
+        """Tell what was found, and what was decided."""
+        for outcome in outcomes:
+            if isinstance(outcome, Judged):
+                self._findings += 1
+                self._panel.tell(_told(outcome))
+            else:
+                logger.error("the rule %s failed: %s", outcome.rule, outcome.error, exc_info=outcome.error)
+        self._show()
+
+    def _show(self) -> None:
+        counts = {"actions": self._actions, "players": self._engine.players, "findings": self._findings}
+        self._panel.show("watch", counts)
+
+
+def _told(found: Judged) -> dict[str, object]:
+    told: dict[str, object] = {"player": found.player, "rule": found.rule, "evidence": found.evidence}
+    if found.verdict is None:
+        return told
+    verdict = {"kind": found.verdict.kind, "reason": found.verdict.reason, "until": found.verdict.until}
+    return told | {"verdict": verdict}

@@ -1,0 +1,54 @@
+"""The demo in the test's own process: all of it, on free ports."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+import httpx
+
+from touchline_server.config import Settings
+from touchline_server.demo.app import Demo, made_up
+
+DEADLINE_S = 20.0
+RATE = 2.0
+
+
+class RunningDemo:
+    """A demo that has started. ``http`` speaks to its control port; ``match_id`` is one that is on."""
+
+    def __init__(self, demo: Demo, http: httpx.AsyncClient) -> None:
+        self.demo = demo
+        self.http = http
+        self.page = str(http.base_url)
+        self.edge = f"ws://127.0.0.1:{demo.node.edge_port}/ws"
+        self.match_id = "1001"
+
+    async def token(self, **form: Any) -> str:
+        """A token as a page gets it."""
+        answer = await self.http.post("/demo/token", json=form)
+        assert answer.status_code == 200, answer.text
+        return str(answer.json()["token"])
+
+    async def start_bot(self, way: str) -> httpx.Response:
+        """Ask for a bot in the match."""
+        return await self.http.post("/demo/bots", json={"way": way, "match": self.match_id})
+
+
+@asynccontextmanager
+async def running_demo(**settings: Any) -> AsyncIterator[RunningDemo]:
+    """Run a demo, whose matches are on."""
+    demo = Demo(Settings(log="sqlite://", port=0, control_port=0, **settings), made_up(2, RATE))
+    await demo.node.start()
+    running = asyncio.create_task(demo.run())
+    try:
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{demo.node.control_port}") as http:
+            async with asyncio.timeout(DEADLINE_S):
+                while len((await http.get("/demo.json")).json()["matches"]) < 2:  # noqa: ASYNC110 - they are played
+                    await asyncio.sleep(0.02)
+            yield RunningDemo(demo, http)
+    finally:
+        running.cancel()
+        with suppress(asyncio.CancelledError):
+            await running
+        await demo.node.stop()

@@ -1,0 +1,162 @@
+"""The demo's server without a browser: who gets a token, what can be done with it, and what becomes of bots."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import jwt
+import msgspec
+import pytest
+
+import touchline
+from demo.running_demo import DEADLINE_S, RunningDemo, running_demo
+from touchline.errors import ActionRefused, ConnectionRefused
+from touchline_protocol.actions import ActionRecord, action_headers, encode_action
+from touchline_server.config_tables import AuthSettings
+from touchline_server.log.base import Entry
+
+SECRET = "a secret of thirty-two bytes and more"
+
+
+@pytest.fixture
+async def demo() -> AsyncIterator[RunningDemo]:
+    async with running_demo() as demo:
+        yield demo
+
+
+async def until(client: touchline.Client, room: str, key: str, is_so: Any) -> dict[str, Any]:
+    """Wait for an event of ``key`` in ``room`` that fulfils ``is_so``; returns its data."""
+    async with asyncio.timeout(4 * DEADLINE_S):
+        async for event in client.subscribe(room):
+            if event.key and event.key.startswith(key) and event.data is not None and is_so(event.data):
+                return dict(event.data)
+    raise AssertionError("the room ended")
+
+
+async def test_a_visitor_gets_a_name_of_its_own_for_an_hour_and_may_play_but_nothing_else(demo: RunningDemo) -> None:
+    one, other = await demo.token(), await demo.token()
+    claims = jwt.decode(one, options={"verify_signature": False})
+    assert claims["sub"] != jwt.decode(other, options={"verify_signature": False})["sub"]
+    assert claims["exp"] - claims["iat"] == 3600
+    async with touchline.connect(demo.edge, token=one) as client:
+        assert client.player == claims["sub"]
+        await client.act(f"cheer:{demo.match_id}", "tap", {"team": "home"})
+        for room, kind, data, code in (
+            (f"score:{demo.match_id}", "tap", {"team": "home"}, "action_forbidden"),
+            (f"cheer:{demo.match_id}", "goal", {}, "action_kind_unknown"),
+            (f"cheer:{demo.match_id}", "tap", {"team": "referee"}, "action_invalid"),
+        ):
+            with pytest.raises(ActionRefused) as refused:
+                await client.act(room, kind, data)
+            assert refused.value.code == code
+
+
+async def test_who_shows_a_token_gets_a_newer_one_of_the_same_player(demo: RunningDemo) -> None:
+    token = await demo.token()
+    player = jwt.decode(token, options={"verify_signature": False})["sub"]
+    newer = await demo.token(token=token)
+    assert jwt.decode(newer, options={"verify_signature": False})["sub"] == player
+    forged = jwt.encode({"sub": player, "exp": 2**40}, "another secret of enough bytes, too")
+    assert jwt.decode(await demo.token(token=forged), options={"verify_signature": False})["sub"] != player
+
+
+@pytest.mark.parametrize("path", ["/demo/token", "/demo/bots"])
+async def test_what_pages_of_other_sites_can_send_unasked_is_refused(demo: RunningDemo, path: str) -> None:
+    form = {"Content-Type": "text/plain", "Origin": "https://elsewhere.example"}
+    answer = await demo.http.post(path, content=b"{}", headers=form)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (415, "not_json")
+    asked = await demo.http.options(path, headers={"Origin": form["Origin"], "Access-Control-Request-Method": "POST"})
+    assert asked.status_code == 405
+    assert "access-control-allow-origin" not in asked.headers
+
+
+@pytest.mark.parametrize(
+    ("form", "status", "code"),
+    [
+        (b'{"way": "kind", "match": "1001"}', 400, "bad_request"),
+        (b'{"way": "fast"}', 400, "bad_request"),
+        (b"\xff", 400, "bad_request"),
+        (b'{"way": "fast", "match": "7"}', 404, "unknown_match"),
+        (b" " * 20_000, 413, "too_large"),
+    ],
+)
+async def test_a_bot_that_cannot_be_is_refused_in_words(demo: RunningDemo, form: bytes, status: int, code: str) -> None:
+    answer = await demo.http.post("/demo/bots", content=form, headers={"Content-Type": "application/json"})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
+
+
+async def test_bots_are_bounded(demo: RunningDemo) -> None:
+    assert (await demo.start_bot("reflexes")).status_code == 201
+    busy = await demo.start_bot("reflexes")
+    assert (busy.status_code, busy.headers["retry-after"]) == (429, "1")
+    started = 1
+    async with asyncio.timeout(DEADLINE_S):
+        while started < 3:
+            await asyncio.sleep(0.1)
+            started += (await demo.start_bot("reflexes")).status_code == 201
+        while "bots play already" not in (answer := await demo.start_bot("reflexes")).text:
+            assert answer.status_code == 429
+            await asyncio.sleep(0.1)
+
+
+async def test_a_bot_is_found_judged_and_thrown_out_and_the_panel_tells(
+    demo: RunningDemo, capfd: pytest.CaptureFixture[str]
+) -> None:
+    async with touchline.connect(demo.edge) as client:
+        name = (await demo.start_bot("fast")).json()["player"]
+        room = "cheatwatch:demo"
+        bot = await until(client, room, f"bot.{name}", lambda data: data["ended"])
+        assert (bot["ended"], bot["close"], bot["verdict"]["kind"]) == ("banned", 4503, "ban")
+        assert bot["done"] > 60
+        assert bot["refused"] > 60
+        state = (await demo.http.get(f"/v1/rooms/{room}")).json()["state"]
+    findings = [event["data"] for event in state if event["key"].startswith("finding.")]
+    assert [(told["player"], told["rule"], told["verdict"]["kind"]) for told in findings] == [
+        (name, "rate", "mute"),
+        (name, "rate", "mute"),
+        (name, "rate", "ban"),
+    ]
+    assert findings[0]["evidence"]["actions"] > 25
+    assert capfd.readouterr().err == ""
+
+
+async def test_a_person_who_taps_quickly_is_counted_and_left_alone(demo: RunningDemo) -> None:
+    verdicts: list[Any] = []
+    room = f"cheer:{demo.match_id}"
+    token = await demo.token()
+    async with touchline.connect(demo.edge, token=token, on_verdict=verdicts.append) as client:
+        for number in range(80):
+            await client.act(room, "tap", {"team": "home"})
+            await asyncio.sleep(0.09 + 0.02 * (number % 3))
+        assert await until(client, room, "cheers", lambda data: data["home"] == 80)
+    assert verdicts == []
+
+
+async def test_a_secret_of_the_configuration_is_used() -> None:
+    async with running_demo(auth=AuthSettings(secret=SECRET, audience="fans", issuer="us")) as demo:
+        token = await demo.token()
+        jwt.decode(token, SECRET, algorithms=["HS256"], audience="fans", issuer="us")
+        async with touchline.connect(demo.edge, token=token) as client:
+            await client.act(f"cheer:{demo.match_id}", "tap", {"team": "home"})
+
+
+async def test_where_a_token_is_needed_to_watch_the_pages_token_is_enough() -> None:
+    async with running_demo(auth=AuthSettings(mode="token", secret=SECRET)) as demo:
+        with pytest.raises(ConnectionRefused):
+            async with touchline.connect(demo.edge):
+                pass
+        async with touchline.connect(demo.edge, token=await demo.token()) as client:
+            assert await until(client, f"score:{demo.match_id}", "clock", lambda data: data["minute"] >= 0)
+
+
+async def test_copies_of_an_action_count_once(demo: RunningDemo) -> None:
+    room = f"cheer:{demo.match_id}"
+    cheer = msgspec.Raw(b'{"team":"away"}')
+    entries = []
+    for number in (1, 2, 1, 2, 3):
+        record = ActionRecord("ada", room, "tap", cheer, "s", number, 1_700_000_000_000, "e")
+        entries.append(Entry(b"ada", encode_action(record), action_headers(record)))
+    entries.append(Entry(b"ada", b"no action"))
+    await demo.demo.node.log.append("player-actions", entries)
+    async with touchline.connect(demo.edge) as client:
+        assert await until(client, room, "cheers", lambda data: data["away"] >= 3) == {"home": 0, "away": 3}

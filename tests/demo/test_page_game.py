@@ -1,0 +1,212 @@
+"""The game and the panel on the demo's page, in a real browser: with all of the demo, and against a scripted edge."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from playwright.async_api import Page, Route, expect
+
+from demo.browser import open_page
+from demo.running_demo import DEADLINE_S, RunningDemo, running_demo
+from demo.scripted_edge import ScriptedEdge, acked, scripted_edge
+from touchline_protocol.verdicts import VERDICT_HEADERS, VerdictRecord, encode_verdict
+from touchline_server.log.base import Entry
+
+ROOM = "cheer:1"
+PANEL = "cheatwatch:demo"
+
+expect.set_options(timeout=DEADLINE_S * 1000)
+
+
+@pytest.fixture
+async def demo() -> AsyncIterator[RunningDemo]:
+    async with running_demo() as demo:
+        yield demo
+
+
+@pytest.fixture
+async def edge() -> AsyncIterator[ScriptedEdge]:
+    async with scripted_edge() as edge:
+        yield edge
+
+
+@pytest.fixture
+async def page() -> AsyncIterator[Page]:
+    async with open_page() as page:
+        yield page
+
+
+async def token(route: Route) -> None:
+    await route.fulfill(json={"token": "ada"})
+
+
+async def play(edge: ScriptedEdge, page: Page) -> None:
+    """Open a match's page as the player ada."""
+    edge.matches = ["1"]
+    teams = {"home": {"name": "Alder Vale", "goals": 1}, "away": {"name": "Birch End", "goals": 0}}
+    await edge.publish("score:1", teams, key="score")
+    await page.route("**/demo/token", token)
+    await page.goto(edge.url)
+    await expect(page.locator("#word")).to_contain_text("You play as ada")
+    await edge.until(lambda: bool(edge.subscribes(ROOM)))
+
+
+def done(edge: ScriptedEdge, kind: str) -> list[Any]:
+    return [message["data"] for message in edge.received if message["type"] == "action" and message["kind"] == kind]
+
+
+async def press(page: Page, button: str) -> None:
+    """Press a button though it is said to be disabled, which Playwright would wait for to end."""
+    await page.locator(button).dispatch_event("click")
+
+
+async def test_a_cheer_is_seen_by_everybody_and_by_who_comes_later(demo: RunningDemo, page: Page) -> None:
+    async with open_page() as other:
+        for one in (page, other):
+            await one.goto(f"{demo.page}#{demo.match_id}")
+            await expect(one.locator("#word")).to_contain_text("You play as")
+        await page.locator("#cheer-home").click()
+        await page.locator("#cheer-home").press("Enter")
+        await other.locator("#cheer-away").click()
+        for one in (page, other):
+            await expect(one.locator("#cheer-home .cheer-count")).to_have_text("2")
+            await expect(one.locator("#cheer-away .cheer-count")).to_have_text("1")
+        assert await page.locator("#word").text_content() != await other.locator("#word").text_content()
+        await other.reload()
+        await expect(other.locator("#cheer-home .cheer-count")).to_have_text("2")
+        await expect(other.locator("#watched")).to_have_text("3 actions judged, 0 findings")
+
+
+async def test_a_bot_is_started_watched_found_and_thrown_out(demo: RunningDemo, page: Page) -> None:
+    await page.goto(f"{demo.page}#{demo.match_id}")
+    await page.get_by_role("button", name="taps too fast").click()
+    bot = page.locator("#bots li")
+    await expect(bot).to_contain_text("bot-fast-1")
+    await expect(page.locator("#cheer-away .cheer-count")).not_to_have_text("0")
+    await expect(page.locator("#findings li").last).to_contain_text("bot-fast-1 broke “rate”")
+    await expect(page.locator("#findings li").last).to_contain_text("muted for 5 s")
+    await expect(bot.locator(".chip")).to_have_text("muted")
+    await expect(bot.locator(".counts")).to_contain_text("refused")
+    await expect(bot.locator(".chip")).to_have_text("banned, closed with 4503", timeout=2 * DEADLINE_S * 1000)
+    await expect(page.locator("#findings .chip")).to_have_text(["banned", "muted for 5 s", "muted for 5 s"])
+    await page.reload()
+    await expect(page.locator("#findings .chip")).to_have_text(["banned", "muted for 5 s", "muted for 5 s"])
+    await expect(page.locator("#status")).to_have_text("live")
+
+
+async def test_who_taps_faster_than_people_is_told_and_can_go_on_after_a_while(demo: RunningDemo, page: Page) -> None:
+    await page.goto(f"{demo.page}#{demo.match_id}")
+    await expect(page.locator("#word")).to_contain_text("You play as")
+    await page.evaluate("window.mad = setInterval(() => document.getElementById('cheer-home').click(), 25)")
+    await expect(page.locator("#word")).to_contain_text("Your cheers don't count for a few seconds")
+    await expect(page.locator("#cheer-home")).to_have_attribute("aria-disabled", "true")
+    await page.evaluate("clearInterval(mad)")
+    await expect(page.locator("#word")).to_contain_text("You play as")
+    before = int(await page.locator("#cheer-home .cheer-count").inner_text())
+    await page.locator("#cheer-home").click()
+    await expect(page.locator("#cheer-home .cheer-count")).to_have_text(str(before + 1))
+
+
+async def test_the_page_of_a_banned_player_says_so_and_stays_away(demo: RunningDemo, page: Page) -> None:
+    await page.goto(f"{demo.page}#{demo.match_id}")
+    await expect(page.locator("#word")).to_contain_text("You play as")
+    player = (await page.locator("#word").inner_text()).split("You play as ")[1].split(".")[0]
+    verdict = VerdictRecord(kind="ban", reason="Nobody likes you.")
+    entry = Entry(player.encode(), encode_verdict(verdict), VERDICT_HEADERS)
+    await demo.demo.node.log.append("cheat-verdicts", [entry])
+    await expect(page.locator("#word")).to_have_text(
+        "Nobody likes you. You are out: reload the page to play as somebody else."
+    )
+    await expect(page.locator("#status")).to_contain_text("4503")
+    await page.reload()
+    await expect(page.locator("#word")).to_contain_text("You play as")
+
+
+async def test_a_wave_can_be_joined_while_it_rolls_and_names_its_offset(edge: ScriptedEdge, page: Page) -> None:
+    await play(edge, page)
+    wave = page.locator("#wave")
+    await press(page, "#wave")
+    await edge.publish(ROOM, {"number": 1, "ms": 60_000}, key="wave", kept_back=True)
+    event = await edge.publish(ROOM, {"number": 2, "ms": 60_000}, key="wave", kept_back=True)
+    await edge.send(event | {"prev": None}, ROOM)
+    await expect(wave).to_have_attribute("aria-disabled", "false")
+    await wave.click()
+    await press(page, "#wave")
+    await edge.publish(ROOM, {"number": 2, "players": 17}, key="joined")
+    await expect(wave).to_contain_text("17 joined")
+    await expect(wave).to_have_attribute("aria-disabled", "true")
+    assert done(edge, "wave") == [{"offset": event["offset"]}]
+
+
+async def test_a_wave_that_began_before_the_page_was_opened_cannot_be_joined(edge: ScriptedEdge, page: Page) -> None:
+    await edge.publish(ROOM, {"number": 1, "ms": 60_000}, key="wave")
+    await edge.publish(ROOM, {"home": 3, "away": 4_000}, key="cheers")
+    await play(edge, page)
+    await expect(page.locator("#cheer-away")).to_contain_text("4,000")
+    await expect(page.locator("#wave")).to_have_attribute("aria-disabled", "true")
+
+
+async def test_a_mute_ends_by_itself_and_a_pardon_ends_it_sooner(edge: ScriptedEdge, page: Page) -> None:
+    await play(edge, page)
+    cheer, word = page.locator("#cheer-home"), page.locator("#word")
+    mute = {"type": "verdict", "kind": "mute", "reason": "Too fast."}
+    await edge.send(mute | {"until": round(time.time() * 1000) + 500})
+    await expect(word).to_have_text("Too fast. Your cheers don't count for a few seconds.")
+    await expect(word).to_contain_text("You play as ada")
+    await edge.send(mute)
+    await expect(word).to_have_text("Too fast. Your cheers don't count.")
+    await press(page, "#cheer-home")
+    await edge.send({"type": "verdict", "kind": "pardon", "reason": ""})
+    await expect(word).to_contain_text("You play as ada")
+    await cheer.click()
+    await edge.until(lambda: bool(done(edge, "tap")))
+    assert done(edge, "tap") == [{"team": "home"}]
+
+
+async def test_what_is_refused_is_said_in_words(edge: ScriptedEdge, page: Page) -> None:
+    await play(edge, page)
+    refusal = {"type": "nack", "code": "action_invalid", "message": "no such team"}
+    edge.answer_action = lambda action: [refusal | {"id": action["id"]}]
+    await page.locator("#cheer-home").click()
+    await expect(page.locator("#word")).to_have_text("no such team")
+    edge.answer_action = acked
+    await expect(page.locator("#word")).to_contain_text("You play as ada")
+
+
+async def test_the_panel_shows_text_as_text_and_passes_over_other_shapes(edge: ScriptedEdge, page: Page) -> None:
+    name = "<img src=x onerror=alert(1)>"
+    shapes: list[Any] = [None, 7, "text", [], {}]
+    for data in shapes:
+        for key in ("watch", "finding.0", "bot.x", "another"):
+            await edge.publish(PANEL, data, key=key)
+    await play(edge, page)
+    await edge.publish(PANEL, {"player": name, "rule": name, "evidence": {"n": name}}, key="finding.1")
+    bot = {"player": name, "way": name, "done": 1, "refused": 0, "verdict": None, "ended": None, "close": None}
+    await edge.publish(PANEL, bot, key="bot.y")
+    await expect(page.locator("#findings b").first).to_have_text(name)
+    await expect(page.locator("#bots b").last).to_have_text(name)
+    await edge.publish(PANEL, None, key="bot.y")
+    await expect(page.locator("#bots b").filter(has_text=name)).to_have_count(0)
+
+
+async def test_where_the_server_gives_no_token_the_page_watches(edge: ScriptedEdge, page: Page) -> None:
+    edge.matches = ["1"]
+    await page.goto(edge.url)
+    await expect(page.locator("#status")).to_have_text("live")
+    await expect(page.locator("#cheer-home")).to_have_attribute("aria-disabled", "true")
+    await press(page, "#cheer-home")
+    await edge.until(lambda: bool(edge.subscribes(ROOM)))
+    assert edge.actions() == []
+    assert all("token" not in message for message in edge.received)
+
+
+async def test_the_server_says_why_no_bot_can_be_started(demo: RunningDemo, page: Page) -> None:
+    await page.goto(f"{demo.page}#{demo.match_id}")
+    await page.get_by_role("button", name="reacts in no time").click()
+    await expect(page.locator("#bots li")).to_have_count(1)
+    async with asyncio.timeout(DEADLINE_S):
+        while not await page.locator("#bots-word").inner_text():
+            await page.get_by_role("button", name="reacts in no time").click()
+    await expect(page.locator("#bots-word")).to_contain_text("wait")
