@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.admin.records_to_delete import RecordsToDelete
 from aiokafka.structs import TopicPartition
 
@@ -126,6 +127,14 @@ class KafkaBroker:
         """Delete the records before an offset, as retention does."""
         async with self._admin() as admin:
             await admin.delete_records({TopicPartition(topic, partition): RecordsToDelete(before)})
+
+    async def config(self, topic: str, name: str) -> str:
+        """What a topic's setting is."""
+        async with self._admin() as admin:
+            (answer,) = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic)])
+            (resource,) = answer.resources
+            values = {entry[0]: entry[1] for entry in resource[4]}
+            return str(values[name])
 
     def segment(self, topic: str, partition: int = 0) -> Path:
         """The file that holds the first records of a partition."""

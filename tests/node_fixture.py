@@ -4,8 +4,8 @@ import asyncio
 import contextlib
 import json
 import socket
-from collections.abc import AsyncIterator, Mapping
-from typing import Any, TypeVar
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Any, TypeAlias, TypeVar
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.frames import Opcode
@@ -28,7 +28,7 @@ from touchline_protocol.messages import (
 )
 from touchline_server.config import Settings
 from touchline_server.edge.listener import Edge
-from touchline_server.log.base import Log, Position
+from touchline_server.log.base import Log, LogEvent, Position
 from touchline_server.node import Node
 from touchline_server.publishing import new_event
 
@@ -38,6 +38,7 @@ DEADLINE_S = 10.0
 POLL_S = 0.005
 
 M = TypeVar("M", bound=Message)
+Observe: TypeAlias = tuple[str, Callable[[LogEvent], None]]
 
 
 class RunningNode:
@@ -236,11 +237,15 @@ def client_frame(opcode: Opcode, payload: bytes, *, fin: bool = True) -> bytes:
 
 @contextlib.asynccontextmanager
 async def running_node(
-    log: Log | None = None, *, url: str = "sqlite://", **settings: Any
+    log: Log | None = None, *, url: str = "sqlite://", observe: Observe | None = None, **settings: Any
 ) -> AsyncIterator[RunningNode]:
-    """A node from start to stop. ``log`` takes the place of the one at ``url``; ``settings`` those of the defaults."""
+    """A node from start to stop. ``log`` takes the place of the one at ``url``; ``settings`` those of the defaults.
+
+    ``observe``: a topic beyond those that the node reads itself, and who is handed all that is read.
+    """
     defaults: dict[str, Any] = {"log": url, "edge": "edge-1", "port": 0, "control_port": 0, "drain_ms": 0}
-    node = Node(Settings(**(defaults | settings)))
+    observed = {} if observe is None else {"extra_topics": [observe[0]], "observers": [observe[1]]}
+    node = Node(Settings(**(defaults | settings)), **observed)  # type: ignore[arg-type]
     if log is not None:
         node.log = log
     try:

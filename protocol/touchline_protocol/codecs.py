@@ -8,14 +8,14 @@ per event. Numbers that msgpack cannot hold (integers beyond 64 bits) become flo
 """
 
 import json
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, cast
 
 import msgspec
 
 from . import codes
 from .errors import BadMessage
 from .frames import OP_BINARY, OP_TEXT, frame
-from .messages import Action, ActionId, ClientMessage, Message, ServerMessage
+from .messages import Action, ActionId, ClientMessage, Message, PrevId, ServerMessage
 
 CodecName = Literal["json", "msgpack"]
 
@@ -27,6 +27,7 @@ class _Envelope(msgspec.Struct):
 
     type: str
     id: Any = None
+    prev: Any = None
 
 
 class Codec:
@@ -134,17 +135,18 @@ class Codec:
         kind = envelope.type
         if str(error).endswith("at `$.type`"):
             return BadMessage(codes.UNKNOWN_TYPE.code, f"there is no message of type {kind[:40]!r}")
-        is_action = kind == Action.__struct_config__.tag and _is_action_id(envelope.id)
-        action_id = envelope.id if is_action else None
-        return BadMessage(codes.BAD_MESSAGE.code, f"{kind[:40]}: {error}", action_id)
+        why = f"{kind[:40]}: {error}"
+        if kind != Action.__struct_config__.tag:
+            return BadMessage(codes.BAD_MESSAGE.code, why)
+        return BadMessage(codes.BAD_MESSAGE.code, why, _read_as(ActionId, envelope.id), _read_as(PrevId, envelope.prev))
 
 
-def _is_action_id(value: object) -> bool:
+def _read_as(kind: Any, value: object) -> int | None:
+    """``value`` if it is of a kind, else None."""
     try:
-        msgspec.convert(value, ActionId)
+        return cast(int, msgspec.convert(value, kind))
     except msgspec.ValidationError:
-        return False
-    return True
+        return None
 
 
 def _msgpack_of_json(json_value: bytes, encoder: Any) -> bytes:

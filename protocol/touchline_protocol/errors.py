@@ -33,13 +33,14 @@ class BadMessage(PeerError):
     """Bytes that are no message of the protocol, or a message of an unknown type.
 
     ``code`` is the code of `touchline_protocol.codes` to answer with. ``action_id`` is that of an action whose other
-    fields are wrong.
+    fields are wrong, and ``action_prev`` its ``prev`` if that can be read.
     """
 
-    def __init__(self, code: str, message: str, action_id: int | None = None) -> None:
+    def __init__(self, code: str, message: str, action_id: int | None = None, action_prev: int | None = None) -> None:
         super().__init__(message)
         self.code = code
         self.action_id = action_id
+        self.action_prev = action_prev
 
 
 class BadRoom(PeerError):

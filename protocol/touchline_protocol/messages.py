@@ -32,6 +32,9 @@ RequestId: TypeAlias = Annotated[int, Meta(ge=0, le=2**53 - 1)]
 ActionId: TypeAlias = Annotated[int, Meta(ge=1, le=2**53 - 1)]
 """The number of an action within its session: 1, 2, 3…, without holes."""
 
+PrevId: TypeAlias = Annotated[int, Meta(ge=0, le=2**53 - 1)]
+"""The number of an action before another one; 0 before the first."""
+
 Token: TypeAlias = Annotated[str, Meta(min_length=1, max_length=TOKEN_CHARS_MAX)]
 """A JWT (RFC 7519), as it is."""
 
@@ -106,7 +109,7 @@ class Action(Message, tag="action", frozen=True):
     room: str
     kind: ActionKind
     data: Raw = Raw()
-    prev: Annotated[int, Meta(ge=0, le=2**53 - 1)] | None = None
+    prev: PrevId | None = None
 
 
 class Refresh(Message, tag="refresh", frozen=True):

@@ -82,11 +82,11 @@ class Node:
         self._control: ControlServer | None = None
         self._pump: asyncio.Task[None] | None = None
         self._topics = [feed.topic for feed in self.feeds]
+        self._feed_topics = frozenset(self._topics)
         if self.verifier is not None:  # else nobody can act, and there is nobody to judge
             self._topics.append(settings.verdicts.topic)
         self._waiting = set(self._topics)
         self._topics += extra_topics
-        self._extra_topics = frozenset(extra_topics)
         self._observers = observers
         self._caught_up = asyncio.Event()
         self._skips_this_second = (0, 0)
@@ -187,7 +187,7 @@ class Node:
                     observe(event)
                 if event.topic == self.settings.verdicts.topic:
                     await self._take_verdicts(event, edge)
-                elif event.topic not in self._extra_topics:
+                elif event.topic in self._feed_topics:
                     await self._take(event, edge)
             edge.turns.flush()
             # The edge's turns, one each time the loop goes around, take it down: there is nothing to be told of sooner.

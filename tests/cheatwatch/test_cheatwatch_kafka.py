@@ -227,6 +227,17 @@ async def test_the_readmes_commands_work_one_after_the_other(setting: Setting, m
         assert watch.line()["player"] == "other"
 
 
+async def test_it_ends_when_nobody_reads_what_it_prints(setting: Setting) -> None:
+    with watching(*setting.args) as watch:
+        assert watch.process.stdout is not None
+        assert watch.process.stderr is not None
+        watch.process.stdout.close()
+        await act(setting, "bot", 1, *TAPS)
+        assert (await asyncio.to_thread(watch.process.wait), watch.process.stderr.read()) == (0, "")
+        watch.process.stdout = None
+    await written(setting, 1)
+
+
 async def test_it_serves_metrics(setting: Setting) -> None:
     (port,) = free_ports(1)
     with watching(*setting.args, "--metrics-port", str(port)) as watch:

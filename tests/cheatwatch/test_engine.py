@@ -110,8 +110,8 @@ def test_after_a_pardon_a_player_starts_clean_and_can_be_judged_again() -> None:
     assert judge(engine, Did(NOW_MS), Did(NOW_MS)) == []
     engine.verdict("ann", operators_verdict("pardon", "", None, NOW_MS))
     assert engine.advance(NOW_MS, NOW_MS + 500) == []
-    found = judge(engine, Did(NOW_MS + 1), Did(NOW_MS + 1), Did(NOW_MS + 1))
-    assert [player for player, _ in verdicts_of(found)] == ["ann"]
+    assert judge(engine, Did(NOW_MS + 1), Did(NOW_MS + 1)) == []
+    assert [player for player, _ in verdicts_of(judge(engine, Did(NOW_MS + 1)))] == ["ann"]
 
 
 def test_who_stands_under_a_verdict_is_not_judged_twice() -> None:
@@ -140,6 +140,23 @@ def test_rooms_are_bounded_and_one_that_was_forgotten_is_not_whole_again() -> No
     engine.event("match:2", Event(4, 1, "Shot"), whole=True)
     again = engine._rooms.get("match:2")
     assert (again.counts, again.whole) == ({"Shot": 1}, False)
+
+
+def test_a_room_of_which_something_was_missed_is_whole_no_more() -> None:
+    engine = Engine({})
+    for offset, whole in enumerate((True, False)):
+        engine.event(ROOM, Event(offset, 1, "Shot"), whole=whole)
+    assert not engine._rooms.get(ROOM).whole
+
+
+def test_the_player_who_did_nothing_for_longest_is_forgotten_first() -> None:
+    engine = Engine({"every": Every()}, limits=Limits(players_max=2, idle_seconds=60))
+    ann, bob, cid = (Did(1, player=player) for player in ("ann", "bob", "cid"))
+    assert judge(engine, ann, bob, ann, cid) == []  # bob is forgotten
+    assert [one.player for one in judge(engine, ann)] == ["ann"]
+    judge(engine, cid, now_ms=NOW_MS + 30_000)
+    engine.advance(NOW_MS + 60_000, 0)
+    assert engine.players == 1
 
 
 @pytest.mark.parametrize("offsets", [[0, 1, 1, 0, 2], [0, 0, 1, 2]])

@@ -123,6 +123,12 @@ def test_reaction_leaves_who_acts_all_the_time_alone() -> None:
     assert findings(Reaction(), actions, room_of(*events(20))) == []
 
 
+def test_reaction_takes_a_late_answer_for_none() -> None:
+    """It neither counts nor makes a fast one forgotten."""
+    actions = [Did(one.received_ms + (3_000 if at % 2 else 0), "react") for at, one in enumerate(reacting(40, 18))]
+    assert findings(Reaction(), actions, room_of(*events(18)))
+
+
 def test_reaction_counts_an_event_once() -> None:
     twice = [one for action in reacting(40, 7) for one in (action, action)]
     assert findings(Reaction(quiet_ms=0), twice, room_of(*events())) == []
@@ -183,6 +189,26 @@ def test_movement_leaves_a_queue_alone() -> None:
 def test_movement_leaves_a_queue_alone_that_an_edge_takes_slowly() -> None:
     queued = [one._replace(received_ms=50_000 + 33 * at) for at, one in enumerate(walk(136, 2.9, start_m=290))]
     assert findings(Movement(), [*walk(100, 2.9), *queued]) == []
+
+
+def test_movement_leaves_a_queue_alone_in_which_the_connection_breaks_again() -> None:
+    queued = [
+        one._replace(received_ms=50_000 if at < 10 else 52_000) for at, one in enumerate(walk(108, 2.9, start_m=290))
+    ]
+    assert findings(Movement(), [*walk(100, 2.9), *queued]) == []
+
+
+def test_movement_allows_a_jump_after_a_queue_that_overflowed_and_after_no_other() -> None:
+    """Of a minute offline 25 s are in the queue; what was done in the rest was refused to the player."""
+    rest = walk(10, 2.9, start_ms=85_010, start_m=290 + 60 * 11.6)
+    for queued, found in ((100, 0), (20, 1)):
+        queue = [one._replace(received_ms=85_000) for one in walk(queued, 2.9, start_m=290)]
+        assert len(findings(Movement(), [*walk(100, 2.9), *queue, *rest])) == found
+
+
+def test_movement_gives_credit_for_a_silence_only_for_a_while() -> None:
+    late = [one._replace(received_ms=82_000 + 20 * at) for at, one in enumerate(walk(60, 2.9, start_m=390))]
+    assert findings(Movement(), [*walk(100, 2.9), *walk(100, 1, start_ms=57_000, start_m=290), *late])
 
 
 def test_movement_after_a_rest_gives_no_credit_to_who_runs_too_fast() -> None:

@@ -122,6 +122,28 @@ def test_a_pardon_wipes_out_what_was() -> None:
     assert len(of) == 1
 
 
+def test_what_was_decided_here_is_not_undone_when_it_comes_back_from_the_topic() -> None:
+    of = standings()
+    warn, mute = decide(of, "warn"), decide(of, "mute")
+    assert warn is not None
+    assert mute is not None
+    of.take(*decode_verdict(b"ann", encode_verdict(warn)))
+    assert decide(of, "mute") is None
+    of.take(*decode_verdict(b"ann", encode_verdict(mute)))
+    assert decide(of, "mute") is None
+
+
+def test_the_order_of_the_topic_is_the_truth() -> None:
+    """An operator's pardon was written just before our mute, and is heard of after it was decided."""
+    of = standings()
+    mute = decide(of, "mute")
+    assert mute is not None
+    of.take("ann", operators_verdict("pardon", "", None, NOW_MS))
+    assert of.holding("ann", NOW_MS) is None
+    of.take(*decode_verdict(b"ann", encode_verdict(mute)))
+    assert decide(of, "mute") is None
+
+
 def test_only_so_many_verdicts_are_remembered() -> None:
     of = standings(players_max=2)
     for player in ("ann", "bob", "cid"):

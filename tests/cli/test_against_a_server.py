@@ -265,9 +265,10 @@ def test_a_simulated_match_is_published_until_the_duration_ends(server: Server) 
 def test_the_embedded_log_has_its_topics_from_the_start(tmp_path: Path) -> None:
     log = ("--log", f"sqlite://{tmp_path / 'log.db'}")
     listed = run("topics", *log)
-    assert listed.stdout.splitlines() == ["match-events: exists, 1 partition", "score-events: exists, 1 partition"]
+    names = ["match-events", "score-events", "player-actions", "cheat-verdicts"]
+    assert listed.stdout.splitlines() == [f"{name}: exists, 1 partition" for name in names]
     made = run("topics", "--create", *log)
-    assert made.stdout.splitlines() == ["match-events: exists", "score-events: exists"]
+    assert made.stdout.splitlines() == [f"{name}: exists" for name in names]
 
 
 def test_an_output_that_takes_nothing_is_one_line() -> None:

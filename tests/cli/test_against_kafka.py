@@ -1,5 +1,6 @@
 """The commands that go straight to Kafka, against a real broker."""
 
+import asyncio
 import json
 import signal
 from collections.abc import Iterator
@@ -18,7 +19,8 @@ def env(tmp_path: Path) -> dict[str, str]:
     """Topics of this test's own names."""
     file = tmp_path / "touchline.toml"
     name = tmp_path.name.replace("_", "-")
-    file.write_text(f'[feeds.match]\ntopic = "match-{name}"\n[feeds.score]\ntopic = "score-{name}"\n')
+    topics = {"feeds.match": "match", "feeds.score": "score", "actions": "actions", "verdicts": "verdicts"}
+    file.write_text("".join(f'[{table}]\ntopic = "{topic}-{name}"\n' for table, topic in topics.items()))
     return {"TOUCHLINE_CONFIG": str(file), "NAME": name}
 
 
@@ -30,7 +32,7 @@ def served(kafka: KafkaBroker, env: dict[str, str]) -> Iterator[tuple[str, str]]
 
 def test_topics_are_listed_as_missing_made_and_listed_as_there(kafka: KafkaBroker, env: dict[str, str]) -> None:
     log = ("--log", f"kafka://{kafka.address}")
-    names = [f"match-{env['NAME']}", f"score-{env['NAME']}"]
+    names = [f"{topic}-{env['NAME']}" for topic in ("match", "score", "actions", "verdicts")]
     missing = run("topics", *log, env=env)
     assert (missing.returncode, missing.stderr) == (0, "")
     assert missing.stdout.splitlines() == [
@@ -42,6 +44,8 @@ def test_topics_are_listed_as_missing_made_and_listed_as_there(kafka: KafkaBroke
     assert again.stdout.splitlines() == [f"{name}: exists" for name in names]
     listed = run("topics", *log, env=env)
     assert listed.stdout.splitlines() == [f"{name}: exists, 3 partitions" for name in names]
+    policies = [asyncio.run(kafka.config(name, "cleanup.policy")) for name in names]
+    assert policies == ["delete", "delete", "delete", "compact"]
 
 
 def test_a_topic_that_is_not_there_is_one_line(kafka: KafkaBroker, env: dict[str, str]) -> None:

@@ -192,6 +192,23 @@ class ActionsMachine(RuleBasedStateMachine):
         if client.behind and client.session is not None:
             client.resend(self.at[player])
 
+    @rule(edge=EDGE, away=st.booleans())
+    def be_away(self, edge: int, away: bool) -> None:
+        """The edge knows that the log is away, or back, between any two actions."""
+        self.edges[edge].door.actions.away = "the log is away" if away else None
+
+    @rule(player=PLAYER, edge=EDGE)
+    def move_when_all_is_well(self, player: str, edge: int) -> None:
+        """Act once, at one edge after the other, and hear of it."""
+        self.come(player, edge)
+        self.clients[player].act(self.edges[edge], 1)
+        self.edges[edge].door.actions.away = None
+        for _ in range(20):
+            self.edges[edge].batch = self.edges[edge].batch or self.edges[edge].door.actions.batch()
+            self.settle(self.edges[edge], taken=len(self.edges[edge].batch), written=0)
+            self.go_back(player)
+        assert not self.clients[player].unanswered
+
     @rule(edge=EDGE)
     def begin_append(self, edge: int) -> None:
         if not self.edges[edge].batch:
@@ -244,6 +261,8 @@ class ActionsMachine(RuleBasedStateMachine):
         """All is well again: everything is taken in the end, once."""
         if not hasattr(self, "log"):
             return
+        for edge in self.edges:
+            edge.door.actions.away = None
         for player, client in self.clients.items():
             self.come(player, 0)
             for _ in range(50):

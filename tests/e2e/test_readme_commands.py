@@ -3,22 +3,32 @@
 Only addresses are put in: the broker's for ``localhost:9092``, and the server's ports, which are free ones here.
 """
 
+import asyncio
 import json
+import re
 import shlex
 import subprocess
 import sys
+import textwrap
+import time
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+import touchline
+from cheatwatch.command import watching
 from cli.running import line_of, run, running, serving, stop
+from free_ports import free_ports
 from kafka_broker import KafkaBroker
 from project.test_readme import ROOT, commands_in
 from sources.matches import MADE_UP
 
-COMMANDS = commands_in((ROOT / "README.md").read_text("utf-8"))
+README = (ROOT / "README.md").read_text("utf-8")
+COMMANDS = commands_in(README)
+LOCAL_URL = "ws://localhost:8080/ws"
 
 
 def the_command(start: str) -> list[str]:
@@ -65,11 +75,42 @@ def test_the_commands_for_kafka_work_one_after_the_other(kafka: KafkaBroker, env
             assert stop(simulate)[2].count("Traceback") == 0
 
 
+def test_a_player_acts_and_cheatwatch_sees_it(kafka: KafkaBroker, tmp_path: Path) -> None:
+    """The README's way of a player: a token, an action by the SDK, and cheatwatch, which judges it."""
+    file = tmp_path / "touchline.toml"
+    topics = {name: f"readme-player-{name}" for name in ("match", "actions", "verdicts")}
+    file.write_text("".join(f'[{at}]\ntopic = "{topics[at.split(".")[-1]]}"\n' for at in TABLES))
+    env = {"TOUCHLINE_CONFIG": str(file), "TOUCHLINE_AUTH__SECRET": "a secret of thirty-two bytes, or more"}
+    log = ("--log", f"kafka://{kafka.address}")
+    assert run("topics", "--create", *log, env=env).returncode == 0
+    token = run(*the_command("touchline token"), env=env).stdout.strip()
+    (metrics_port,) = free_ports(1)
+    _, *watch = [arg.replace("localhost:9092", kafka.address) for arg in the_command("cheatwatch watch")]
+    watch += ["--actions-topic", topics["actions"], "--verdicts-topic", topics["verdicts"]]
+    watch += ["--feeds", f"match={topics['match']}", "--metrics-port", str(metrics_port), "--group", "readme-player"]
+    with serving(*log, env=env) as server, watching(*watch):
+        asyncio.run(_act(server.websocket_url, token))
+        metrics = f"http://127.0.0.1:{metrics_port}/metrics"
+        while "cheatwatch_actions_total 1.0" not in urllib.request.urlopen(metrics).read().decode():
+            time.sleep(0.05)
+
+
+TABLES = ("feeds.match", "actions", "verdicts")
+
+
+async def _act(url: str, token: str) -> None:
+    code = next(block for block in re.findall(r"```python\n(.*?)```", README, re.DOTALL) if "client.act(" in block)
+    scope = {"touchline": touchline, "token": token}
+    wrapped = f"async def act():\n{textwrap.indent(code.replace(LOCAL_URL, url), '    ')}"
+    exec(wrapped, scope)  # what the README shows, as it stands there
+    await scope["act"]()  # type: ignore[operator]
+
+
 def test_a_plain_client_that_nobody_here_wrote_follows_a_room() -> None:
     """The README's ``python -m websockets``, typed into as its user does."""
     args = the_command("python -m websockets")
     with serving() as server:
-        assert args[-1] == "ws://localhost:8080/ws"
+        assert args[-1] == LOCAL_URL
         command = [sys.executable, *args[:-1], server.websocket_url]
         typed = '{"type": "hello"}\n{"type": "subscribe", "rooms": [{"room": "score:15946"}]}\n'
         with subprocess.Popen(

@@ -6,23 +6,42 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from touchline_protocol.errors import LogUnavailable
+from touchline_protocol.records import Record
 from touchline_server.config_tables import SqliteSettings
 from touchline_server.core.feed import Feed
-from touchline_server.log.base import Chunk, Entry, LogEvent, OffsetOutOfRange, Position, Records, RoomSnapshot
+from touchline_server.log.base import (
+    AppendFailed,
+    Chunk,
+    Entry,
+    LogEvent,
+    OffsetOutOfRange,
+    Position,
+    Records,
+    RoomSnapshot,
+)
 from touchline_server.log.sqlite import SqliteLog
 
 TOPIC = "score-events"
+ACTIONS = "player-actions"
+VERDICTS = "cheat-verdicts"
+ALL = 1 << 30
 FEED = Feed("score", TOPIC)
-OTHER_TOPICS: dict[str, str | None] = dict.fromkeys(("match-events", "player-actions", "cheat-verdicts"))
+OTHER_TOPICS: dict[str, str | None] = dict.fromkeys(("match-events", ACTIONS, VERDICTS))
 
 
 class BreakableLog(SqliteLog):
-    """The log in memory, whose catch-ups can be made to fail or to wait."""
+    """The log in memory, whose catch-ups and appends can be made to fail or to wait."""
 
     def __init__(self, settings: SqliteSettings | None = None) -> None:
         super().__init__(None, settings or SqliteSettings(), OTHER_TOPICS | {TOPIC: None})
         self.reads = 0
         self.ends = 0
+        self.appends = 0
+        """That were asked for, of actions."""
+        self._appends_taken = ALL
+        self._appends_go = asyncio.Event()
+        self._appends_go.set()
+        self._unreachable: str | None = None
         self._error: Exception | None = None
         self._open = asyncio.Event()
         self._open.set()
@@ -44,6 +63,61 @@ class BreakableLog(SqliteLog):
             yield
         finally:
             self._open.set()
+
+    @contextlib.contextmanager
+    def appends_waiting(self) -> Iterator[None]:
+        """Actions are appended only afterwards."""
+        self._appends_go.clear()
+        try:
+            yield
+        finally:
+            self._appends_go.set()
+
+    @contextlib.contextmanager
+    def appends_failing(self, taken: int = 0) -> Iterator[None]:
+        """Of an append only the first actions are taken, and nobody knows that before."""
+        self._appends_taken = taken
+        try:
+            yield
+        finally:
+            self._appends_taken = ALL
+
+    @contextlib.contextmanager
+    def unreachable_with(self, why: str) -> Iterator[None]:
+        """The log knows that it is away."""
+        self._unreachable = why
+        try:
+            yield
+        finally:
+            self._unreachable = None
+
+    @property
+    def unreachable(self) -> str | None:
+        return self._unreachable
+
+    async def append(self, topic: str, entries: Sequence[Entry]) -> list[Position]:
+        if topic != ACTIONS:
+            return await super().append(topic, entries)
+        self.appends += 1
+        await self._appends_go.wait()
+        if self._unreachable:
+            raise AppendFailed(self._unreachable, [])
+        if self._appends_taken < len(entries):
+            positions = await super().append(topic, entries[: self._appends_taken])
+            raise AppendFailed("the disk is full", positions)
+        return await super().append(topic, entries)
+
+    async def check(self, topic: str) -> None:
+        if self._appends_taken != ALL:
+            raise LogUnavailable("the disk is full")
+        await super().check(topic)
+
+    async def records(self, topic: str = ACTIONS) -> Sequence[Record]:
+        """All records of a topic."""
+        found = await self._opened.call(
+            lambda store: store.read(store.topics[topic].partitions[0], after=-1, up_to=1 << 40, records_max=1 << 20)
+        )
+        return found.records
 
     async def read(self, topic: str, epoch: str, partition: int, *, after: int, up_to: int, records_max: int) -> Chunk:
         self.reads += 1

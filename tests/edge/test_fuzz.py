@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -13,12 +14,36 @@ from websockets.datastructures import Headers
 from websockets.frames import Opcode
 from websockets.http11 import Request
 
+from auth.made import forged
+from edge.players import AUTH, act, answer, bearer, often, player, token
+from edge.streams import request, target_of
 from node_fixture import RunningNode, client_frame, eventually, running_node
 from touchline_protocol.messages import Event
 from touchline_server.edge import event_stream
 
-NAMES = ("type", "rooms", "room", "epoch", "after", "last", "deliver", "id", "agent")
-WORDS = ("hello", "subscribe", "unsubscribe", "welcome", "latest", "score:1", "match:é", "chat:1", "x-0", "")
+FIELDS_OF_PLAYERS = ("token", "session", "kind", "data", "prev")
+NAMES = ("type", "rooms", "room", "epoch", "after", "last", "deliver", "id", "agent", *FIELDS_OF_PLAYERS)
+WORDS = (
+    "hello",
+    "subscribe",
+    "unsubscribe",
+    "action",
+    "refresh",
+    "welcome",
+    "latest",
+    "score:1",
+    "match:é",
+    "chat:1",
+    "",
+)
+TOKENS = (
+    token(lasts_s=3600),
+    token("bob", lasts_s=3600, act=["match:*"], rooms=None),
+    token(lasts_s=-1),
+    forged({"alg": "none"}, {"sub": "eve"}),
+    forged({"alg": "HS256"}, {"sub": "eve"}, b"x"),
+    "a.b.c",
+)
 values = st.recursive(
     st.none()
     | st.booleans()
@@ -38,31 +63,57 @@ room_requests = st.fixed_dictionaries(
         "deliver": st.sampled_from(("all", "latest", "none")),
     },
 )
+shown = st.sampled_from(TOKENS) | values
+sessions = st.sampled_from(("s", "t", "a b"))
+ids = st.integers(0, 5) | st.sampled_from((2**53 - 1, 2**53, -1)) | values
 messages = st.one_of(
     st.fixed_dictionaries({"type": st.just("subscribe"), "rooms": st.lists(room_requests, max_size=3)}),
     st.fixed_dictionaries(
         {"type": st.just("unsubscribe"), "rooms": st.lists(st.sampled_from(WORDS), max_size=3), "id": values}
     ),
-    st.just({"type": "hello"}),
+    st.fixed_dictionaries({"type": st.just("hello")}, optional={"token": shown, "session": sessions}),
+    st.fixed_dictionaries({"type": st.just("refresh"), "token": shown}, optional={"id": ids}),
+    st.fixed_dictionaries(
+        {"type": st.just("action"), "id": ids, "room": st.sampled_from(WORDS), "kind": st.sampled_from(("tap", "a b"))},
+        optional={"data": values, "prev": ids},
+    ),
     values,
 )
 payloads = messages.map(lambda message: json.dumps(message).encode()) | st.binary(max_size=200)
 frames = st.builds(client_frame, st.sampled_from(Opcode), payloads, fin=st.booleans() | st.just(True))
 valid_frames = payloads.map(lambda payload: client_frame(Opcode.TEXT, payload))
-HELLO = client_frame(Opcode.TEXT, b'{"type":"hello"}')
+HELLOS = [
+    client_frame(Opcode.TEXT, json.dumps({"type": "hello"} | fields).encode())
+    for fields in ({}, {"token": TOKENS[0]}, {"token": TOKENS[0], "session": "s"}, {"token": TOKENS[1], "session": "s"})
+]
+HEADERS: Sequence[dict[str, str]] = (
+    {},
+    bearer(TOKENS[0]),
+    bearer(TOKENS[2]),
+    bearer("\xe9"),
+    {"Authorization": "Bearer"},
+)
 
 
 @given(
     shakes_hands=st.sampled_from(("and waits", "and does not wait", "for a stream", "")),
+    headers=st.sampled_from(HEADERS),
+    hello=st.sampled_from(HELLOS),
     sent=st.lists(valid_frames | frames | st.binary(max_size=300), min_size=1, max_size=6),
     cut_at=st.integers(0, 300),
     ends=st.booleans(),
 )
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_bytes_harm_the_edge_or_another_client(
-    serving: "Serving", shakes_hands: str, sent: list[bytes], cut_at: int, ends: bool
+    serving: "Serving",
+    shakes_hands: str,
+    headers: dict[str, str],
+    hello: bytes,
+    sent: list[bytes],
+    cut_at: int,
+    ends: bool,
 ) -> None:
-    serving.run(serving.attack(shakes_hands, b"".join(sent), cut_at, ends))
+    serving.run(serving.attack(shakes_hands, headers, hello + b"".join(sent), cut_at, ends))
     assert not serving.log.records
 
 
@@ -98,22 +149,22 @@ class Serving:
     def __init__(self, loop: asyncio.AbstractEventLoop, log: pytest.LogCaptureFixture) -> None:
         self.loop = loop
         self.log = log
+        self.action_id = 0
         self.node: RunningNode
         self.witness: Any
 
     def run(self, work: Any) -> Any:
         return self.loop.run_until_complete(work)
 
-    async def attack(self, shakes_hands: str, data: bytes, cut_at: int, ends: bool) -> None:
+    async def attack(self, shakes_hands: str, headers: dict[str, str], data: bytes, cut_at: int, ends: bool) -> None:
         async with self.node.raw() as client:
             if shakes_hands == "and waits":
-                await client.request()
-                assert await client.status() == 101
+                await client.request(headers=headers)
+                assert await client.status() in (101, 401)
             elif shakes_hands == "for a stream":
-                await client.send_bytes(b"GET /v1/rooms/score:1/events HTTP/1.1\r\nHost: x\r\n\r\n")
+                await client.send_bytes(request(target_of(), headers))
             elif shakes_hands:
-                await client.request()
-            data = HELLO + data
+                await client.request(headers=headers)
             with contextlib.suppress(ConnectionError):
                 for part in (data[:cut_at], data[cut_at:]):
                     await client.send_bytes(part)
@@ -124,17 +175,21 @@ class Serving:
                 await client.read_all()
             await self.node.publish("score:1", "seen", key="k")
             await self.witness.expect(Event)
+            self.action_id += 1
+            await act(self.witness, self.action_id)
+            assert await answer(self.witness) == (self.action_id, "ack")
         await eventually(lambda: self.node.edge.connections == 1)
+        await eventually(lambda: self.node.edge.door.actions.waiting == 0)
 
 
 @pytest.fixture
 def serving(caplog: pytest.LogCaptureFixture) -> Any:
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         serving = Serving(runner.get_loop(), caplog)
-        context = running_node()
+        context = running_node(auth=AUTH, actions=often())
         serving.node = runner.run(context.__aenter__())
-        client = serving.node.client()
-        serving.witness = runner.run(client.__aenter__())
+        client = player(serving.node, "witness")
+        serving.witness, _ = runner.run(client.__aenter__())
         runner.run(serving.witness.join("score:1"))
         try:
             yield serving

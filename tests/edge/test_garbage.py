@@ -7,12 +7,23 @@ from collections.abc import Awaitable, Callable, Iterator
 import pytest
 from websockets.frames import Opcode
 
-from edge.streams import answer_to, request
-from node_fixture import RunningNode, client_frame, eventually, running_node
+from edge.players import AUTH, bearer, token, watcher
+from edge.streams import answer_to, request, target_of
+from node_fixture import RawClient, RunningNode, client_frame, eventually, running_node
 from touchline_protocol import codes
 from touchline_protocol.fan_out import deflated
 from touchline_protocol.frames import RSV1
-from touchline_protocol.messages import RoomRequest, Subscribe, Subscribed
+from touchline_protocol.messages import (
+    Action,
+    Hello,
+    Refresh,
+    RoomRequest,
+    Subscribe,
+    Subscribed,
+    Welcome,
+)
+from touchline_protocol.verdicts import VERDICT_HEADERS, VerdictRecord, encode_verdict
+from touchline_server.log.base import Entry
 
 ROUNDS = 3
 
@@ -103,9 +114,77 @@ async def compress(node: RunningNode) -> None:
         assert await client.close_code() == codes.TOO_BIG.code
 
 
+async def say_hello(client: RawClient, shown: str, session: str | None = None) -> None:
+    """The clients here are bare sockets: the library's leave cycles of their own."""
+    await client.request()
+    assert await client.status() == 101
+    await client.send(Hello(token=shown, session=session))
+    assert isinstance(await client.next(), Welcome)
+
+
+async def act_as_a_player(node: RunningNode) -> None:
+    async with node.raw() as client:
+        await say_hello(client, token(), "s")
+        await client.send(Subscribe(rooms=[RoomRequest(room="score:1")]))
+        await client.send(Action(id=1, room="score:1", kind="tap"))
+        await client.send(Action(id=2, room="nowhere", kind="tap"))
+        await client.send(Refresh(token=token()))
+        assert len([await client.next() for _ in range(4)]) == 4
+
+
+async def take_a_session_over(node: RunningNode) -> None:
+    async with node.raw() as client, node.raw() as newer:
+        await say_hello(client, token(), "t")
+        await say_hello(newer, token(), "t")
+        assert await client.close_code() == codes.SESSION_REPLACED.code
+
+
+async def leave_with_actions_under_way(node: RunningNode) -> None:
+    async with node.raw() as client:
+        await say_hello(client, token("bob"), "u")
+        await client.send(Action(id=1, room="score:1", kind="tap"))
+    await eventually(lambda: node.edge.door.actions.waiting == 0)
+
+
+async def show_a_token_that_is_refused(node: RunningNode) -> None:
+    async with node.raw() as client:
+        await client.request()
+        assert await client.status() == 101
+        await client.send(Hello(token=token(lasts_s=-1)))
+        assert await client.close_code() == codes.UNAUTHORIZED.code
+    async with node.raw() as client:
+        await client.request(headers=bearer("nonsense"))
+        assert await client.status() == 401
+    assert (await answer_to(node, request(target_of(), bearer("nonsense")))).status == 401
+
+
+async def stay_until_the_token_is_over(node: RunningNode) -> None:
+    async with watcher(node, bearer(token(lasts_s=0.2))) as stream, node.raw() as client:
+        await say_hello(client, token(lasts_s=0.2))
+        assert await client.close_code() == codes.TOKEN_RAN_OUT.code
+        await stream.rest()
+
+
+async def be_banned(node: RunningNode) -> None:
+    async with node.raw() as client, watcher(node, bearer(token("eve"))) as stream:
+        await say_hello(client, token("eve"), "v")
+        ban = encode_verdict(VerdictRecord(kind="ban", reason=""))
+        await node.node.log.append("cheat-verdicts", [Entry(b"eve", ban, VERDICT_HEADERS)])
+        assert await client.close_code() == codes.BANNED.code
+        await stream.rest()
+    await node.node.log.append("cheat-verdicts", [Entry(b"eve", None, VERDICT_HEADERS)])
+    await eventually(lambda: not len(node.node.door.players.verdicts))
+
+
 @pytest.mark.parametrize(
     "visit",
     [
+        act_as_a_player,
+        take_a_session_over,
+        leave_with_actions_under_way,
+        show_a_token_that_is_refused,
+        stay_until_the_token_is_over,
+        be_banned,
         leave_after_joining,
         be_closed,
         be_refused,
@@ -118,7 +197,7 @@ async def compress(node: RunningNode) -> None:
     ],
 )
 async def test_a_connection_that_ended_leaves_no_cycle(visit: Callable[[RunningNode], Awaitable[None]]) -> None:
-    async with running_node(compression=True) as node:
+    async with running_node(compression=True, auth=AUTH) as node:
         await visit(node)  # makes what is made once
         await eventually(lambda: node.edge.connections == 0)
         before = of_connections()

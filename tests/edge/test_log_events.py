@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator
 import pytest
 
 from edge.logs import TOPIC, ScriptedLog, ScriptedRecord
-from node_fixture import RunningNode, running_node
+from node_fixture import RunningNode, eventually, running_node
 from touchline_protocol import codes
 from touchline_protocol.messages import Error, Event, RoomRequest, Subscribe, Subscribed
 from touchline_server.config_tables import FeedSettings
-from touchline_server.log.base import CaughtUp, Extended, Gone, Jumped, Opened
+from touchline_server.log.base import CaughtUp, Entry, Extended, Gone, Jumped, LogEvent, Opened, Records
 
 
 def record(offset: int, room: str = "1", key: str | None = None, timestamp: int = 1_000) -> ScriptedRecord:
@@ -118,3 +118,20 @@ async def test_records_lost_before_they_were_read_start_their_rooms_over_with_th
         assert (await client.expect(Event)).offset == 100
         await client.leave("score:1")
         assert not (await client.join("score:1", epoch="e1-0", after=1)).recovered
+
+
+async def test_what_is_read_for_observers_alone_is_handed_to_them_and_is_no_feed() -> None:
+    seen: list[tuple[str, bytes | None]] = []
+
+    def observe(event: LogEvent) -> None:
+        if isinstance(event, Records):
+            seen.extend((event.topic, record.value) for record in event.records)
+
+    async with running_node(observe=("player-actions", observe)) as node, node.client() as client:
+        await client.join("score:1")
+        await node.node.log.append("player-actions", [Entry(b"1", b"{}")])
+        await node.publish("score:1", "kick-off")
+        assert (await client.expect(Event)).data == "kick-off"
+        await eventually(lambda: len(seen) == 2)
+        assert sorted(seen) == [("player-actions", b"{}"), ("score-events", b'"kick-off"')]
+        assert node.node.skipped_records == 0

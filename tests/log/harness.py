@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 import pytest
@@ -57,7 +57,7 @@ class Harness(Protocol):
     async def start(self) -> None:
         """Mend what `stop` broke; nothing that was acknowledged is lost."""
 
-    async def open_log(self, *topics: str, since_ms: int = 0) -> Log:
+    async def open_log(self, *topics: str, since_ms: int = 0, whole: Collection[str] = ()) -> Log:
         """A new log that reads ``topics``, opened; closed at the end of the test, unless it is closed before.
 
         An embedded log can be opened once at a time.

@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import cast
 
 from aiokafka import AIOKafkaProducer
@@ -78,10 +78,10 @@ class KafkaHarness:
         self.broker.launch()
         await asyncio.to_thread(self.broker.wait_started)
 
-    async def open_log(self, *topics: str, since_ms: int = 0) -> KafkaLog:
+    async def open_log(self, *topics: str, since_ms: int = 0, whole: Collection[str] = ()) -> KafkaLog:
         log = KafkaLog([self.broker.address], KafkaSettings(epoch_check_ms=CHECK_MS))
         self._logs.append(log)
-        await log.open(topics, since_ms=since_ms)
+        await log.open(topics, since_ms=since_ms, whole=whole)
         return log
 
     async def close(self) -> None:

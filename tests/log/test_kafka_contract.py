@@ -6,6 +6,7 @@ import pytest
 
 from kafka_broker import KafkaBroker
 from log.contract import LogContract
+from log.contract_acting import ActingLogContract
 from log.contract_shared import SharedLogContract
 from log.kafka_harness import KafkaHarness
 
@@ -22,7 +23,7 @@ def shared(harness: KafkaHarness) -> KafkaHarness:
     return harness
 
 
-class TestKafkaLog(LogContract):
+class TestKafkaLog(LogContract, ActingLogContract):
     pass
 
 

@@ -309,3 +309,29 @@ def _secure(kafka: KafkaBroker, **changes: object) -> KafkaSettings:
         "epoch_check_ms": CHECK_MS,
     }
     return KafkaSettings.model_validate(settings | changes)
+
+
+async def test_a_topic_that_is_made_compacted_is(harness: KafkaHarness) -> None:
+    plain, compacted = harness.unused_name(), harness.unused_name()
+    log = await harness.open_log()
+    await log.create_topics([plain, compacted], partitions=2, replication=1, compacted=[compacted])
+    assert await harness.broker.config(plain, "cleanup.policy") == "delete"
+    assert await harness.broker.config(compacted, "cleanup.policy") == "compact"
+
+
+async def test_a_log_without_a_broker_is_unreachable_until_it_is_back(harness: KafkaHarness) -> None:
+    topic = await harness.create_topic()
+    log = await harness.open_log(topic)
+    assert log.unreachable is None
+    await harness.stop()
+    try:
+        async with asyncio.timeout(WAIT_S):
+            while log.unreachable is None:
+                await log.poll()
+        assert "no broker answers" in log.unreachable
+    finally:
+        await harness.start()
+    async with asyncio.timeout(WAIT_S):
+        while log.unreachable is not None:
+            await log.poll()
+    await log.append(topic, [Entry(b"room", b"1")])

@@ -1,13 +1,14 @@
 """The contract of logs, held by the embedded log in a file."""
 
 import sqlite3
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from pathlib import Path
 from typing import cast
 
 import pytest
 
 from log.contract import LogContract
+from log.contract_acting import ActingLogContract
 from log.harness import Harness, Raw
 from touchline_server.config_tables import SqliteSettings
 from touchline_server.log.base import Entry, Log, Position
@@ -57,9 +58,9 @@ class SqliteHarness:
     async def start(self) -> None:
         await self._query_only(False)
 
-    async def open_log(self, *topics: str, since_ms: int = 0) -> Log:
+    async def open_log(self, *topics: str, since_ms: int = 0, whole: Collection[str] = ()) -> Log:
         await self.close()
-        return await self._open(topics, since_ms)
+        return await self._open(topics, since_ms, whole)
 
     async def close(self) -> None:
         if self._log is not None:
@@ -67,11 +68,11 @@ class SqliteHarness:
             self._log = None
 
     async def _any_log(self) -> SqliteLog:
-        return self._log or await self._open((), 0)
+        return self._log or await self._open((), 0, ())
 
-    async def _open(self, topics: Sequence[str], since_ms: int) -> SqliteLog:
+    async def _open(self, topics: Sequence[str], since_ms: int, whole: Collection[str]) -> SqliteLog:
         self._log = SqliteLog(self._path, SqliteSettings())
-        await self._log.open(topics, since_ms=since_ms)
+        await self._log.open(topics, since_ms=since_ms, whole=whole)
         return self._log
 
     async def _query_only(self, on: bool) -> None:
@@ -90,5 +91,5 @@ async def harness(tmp_path: Path) -> AsyncIterator[Harness]:
     await sqlite_harness.close()
 
 
-class TestSqliteContract(LogContract):
+class TestSqliteContract(LogContract, ActingLogContract):
     """All of it; nobody else can change the file of an embedded log, so `SharedLogContract` is none of its."""

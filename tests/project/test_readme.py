@@ -12,6 +12,7 @@ ROOT = Path(__file__).parents[2]
 
 FROM_THE_README = "tests/e2e/test_readme_commands.py"
 AT_KAFKA = f"{FROM_THE_README}::test_the_commands_for_kafka_work_one_after_the_other"
+A_PLAYER = f"{FROM_THE_README}::test_a_player_acts_and_cheatwatch_sees_it"
 
 COMMANDS: dict[str, str] = {
     "make demo": "tests/demo/test_demo_command.py::test_make_demo_serves_the_page",
@@ -22,6 +23,8 @@ COMMANDS: dict[str, str] = {
     'touchline publish score:15946 \'{"home": 1, "away": 0}\' --key score': AT_KAFKA,
     "touchline replay match-15946.events.json --room match:15946 --speed 60": AT_KAFKA,
     "touchline simulate --matches 5 --rate 2": AT_KAFKA,
+    "touchline token alice --act 'match:*'": A_PLAYER,
+    "cheatwatch watch --log kafka://localhost:9092": A_PLAYER,
     "curl -N http://localhost:8080/v1/rooms/score:15946/events": (
         f"{FROM_THE_README}::test_curl_follows_a_room_as_server_sent_events"
     ),

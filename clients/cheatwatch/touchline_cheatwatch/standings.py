@@ -15,7 +15,7 @@ were stands in the evidence, so it is known after a restart. A pardon wipes it o
 
 from collections import OrderedDict
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 
@@ -26,6 +26,9 @@ from .rules.base import SECONDS_MAX, Rule
 
 EVIDENCE_BYTES_MAX = 2048
 """As JSON: numbers that show it, not all that was seen. A compacted topic keeps it for long."""
+
+UNHEARD_MAX = 4
+"""Verdicts of a player that may be on their way at once: there are three kinds, each written over a milder one."""
 
 SEVERITY = {"pardon": 0, "warn": 1, "mute": 2, "ban": 3}
 MUTES_FIELD = "mutes"
@@ -42,32 +45,41 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """After so many mutes, each soon after the one before, the next is a ban for ever. 0: never."""
 
 
+class _Standing(NamedTuple):
+    """How a player stands. ``unheard``: verdicts that were decided here and did not come back from the topic yet."""
+
+    verdict: VerdictRecord
+    unheard: tuple[VerdictRecord, ...]
+
+
 class Standings:
     """The newest verdict of each player, of at most ``players_max``: beyond it the oldest is forgotten."""
 
     def __init__(self, policy: Policy, players_max: int) -> None:
         self._policy = policy
         self._players_max = players_max
-        self._verdicts: OrderedDict[str, VerdictRecord] = OrderedDict()
+        self._players: OrderedDict[str, _Standing] = OrderedDict()
 
     def __len__(self) -> int:
-        return len(self._verdicts)
+        return len(self._players)
 
     def take(self, player: str, verdict: VerdictRecord) -> None:
-        """A verdict that was written, by whomever."""
-        self._verdicts.pop(player, None)
-        if verdict.kind == "pardon":
-            return
-        self._verdicts[player] = msgspec.structs.replace(verdict, evidence={MUTES_FIELD: _mutes(verdict)})
-        if len(self._verdicts) > self._players_max:
-            self._verdicts.popitem(last=False)
+        """A verdict that was written, by whomever, in the order of the topic."""
+        standing = self._players.get(player)
+        unheard = standing.unheard if standing is not None else ()
+        if standing is not None and unheard and _is_same(unheard[0], verdict):
+            unheard = unheard[1:]
+            if unheard:  # a newer one is on its way, and stands already
+                self._players[player] = standing._replace(unheard=unheard)
+                return
+        self._put(player, verdict, unheard)
 
     def holding(self, player: str, now_ms: int) -> VerdictRecord | None:
         """The verdict that a player is under."""
-        verdict = self._verdicts.get(player)
-        if verdict is None or (verdict.until is not None and verdict.until <= now_ms):
+        standing = self._players.get(player)
+        if standing is None or (standing.verdict.until is not None and standing.verdict.until <= now_ms):
             return None
-        return verdict
+        return standing.verdict
 
     def decide(
         self, player: str, rule_name: str, rule: Rule[Any], evidence: Mapping[str, Any], now_ms: int
@@ -87,8 +99,19 @@ class Standings:
         verdict = VerdictRecord(
             kind=kind, reason=rule.reason, until=until, rule=rule_name, evidence=shown, decided_ms=now_ms
         )
-        self.take(player, verdict)
+        standing = self._players.get(player)
+        unheard = standing.unheard if standing is not None else ()
+        self._put(player, verdict, (*unheard, verdict)[-UNHEARD_MAX:])
         return verdict
+
+    def _put(self, player: str, verdict: VerdictRecord, unheard: tuple[VerdictRecord, ...]) -> None:
+        self._players.pop(player, None)
+        if verdict.kind == "pardon":
+            return
+        kept = msgspec.structs.replace(verdict, evidence={MUTES_FIELD: _mutes(verdict)})
+        self._players[player] = _Standing(kept, unheard)
+        if len(self._players) > self._players_max:
+            self._players.popitem(last=False)
 
     def _until(self, rule: Rule[Any], mutes: int, now_ms: int) -> int | None:
         if not rule.verdict_seconds:
@@ -98,9 +121,10 @@ class Standings:
 
     def _mutes_before(self, player: str, now_ms: int) -> int:
         """How many mutes came one soon after the other up to now."""
-        verdict = self._verdicts.get(player)
-        if verdict is None:
+        standing = self._players.get(player)
+        if standing is None:
             return 0
+        verdict = standing.verdict
         over_ms = 0 if verdict.until is None else now_ms - verdict.until
         return _mutes(verdict) if over_ms <= self._policy.repeat_hours * 3_600_000 else 0
 
@@ -118,6 +142,15 @@ def bounded(evidence: Mapping[str, Any]) -> dict[str, Any]:
     """
     size = len(msgspec.json.encode(evidence))
     return dict(evidence) if size <= EVIDENCE_BYTES_MAX else {"left_out_bytes": size}
+
+
+def _is_same(verdict: VerdictRecord, heard: VerdictRecord) -> bool:
+    return (verdict.kind, verdict.rule, verdict.until, verdict.decided_ms) == (
+        heard.kind,
+        heard.rule,
+        heard.until,
+        heard.decided_ms,
+    )
 
 
 def _mutes(verdict: VerdictRecord) -> int:

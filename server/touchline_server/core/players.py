@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 EXPIRY_STEP_MS = 100
 """Sessions whose tokens end within one step are looked at together, at its end: so late is a token's end noticed."""
 
+STEPS_UNUSED_MAX = 100
+"""Steps in the heap at which nobody's token ends any more. Beyond it, and half of all, they are taken out."""
+
 
 class Player:
     """One player on this edge. ``level`` is how many actions the bucket holds, as of ``level_ms``."""
@@ -62,9 +65,12 @@ class Players:
 
     def leave(self, session: "Session", grant: Grant, now_ms: int) -> None:
         """A session is over, or has a newer token than this."""
-        sessions = self._expiring.get(_step(grant))
+        step = _step(grant)
+        sessions = self._expiring.get(step)
         if sessions is not None:  # else its step was looked at
             sessions.discard(session)
+            if not sessions:  # tokens may be of months: steps that nobody needs would gather for as long
+                del self._expiring[step]
         player = self._players[grant.player]
         player.sessions.discard(session)
         if not player.sessions and self._fill(player, now_ms) >= self._burst:
@@ -88,11 +94,13 @@ class Players:
         """The sessions whose tokens have ended since the last call."""
         late: list[Session] = []
         while self._steps and self._steps[0] * EXPIRY_STEP_MS <= now_ms:
-            late.extend(self._expiring.pop(heapq.heappop(self._steps)))
+            late.extend(self._expiring.pop(heapq.heappop(self._steps), ()))
         return late
 
     def tidy(self, now_ms: int) -> None:
-        """Forget the players that are gone and whose buckets are full again."""
+        """Forget the players that are gone and whose buckets are full again, and ends that nobody waits for."""
+        if len(self._steps) > 2 * len(self._expiring) + STEPS_UNUSED_MAX:
+            self._steps = sorted(self._expiring)
         gone = [
             name
             for name, player in self._players.items()

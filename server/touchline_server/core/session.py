@@ -132,7 +132,7 @@ class Session:
             if self.state is SessionState.AWAITING_HELLO or error.action_id is None:
                 self._error(codes.ERRORS[error.code], str(error))
             else:
-                self._act(Malformed(error.action_id, str(error)), now_ms)
+                self._act(Malformed(error.action_id, str(error), error.action_prev), now_ms)
             if self.state is SessionState.OPEN:
                 return
         transition = TRANSITIONS[self.state, type(message)]
@@ -202,9 +202,10 @@ class Session:
             self._behind.append(subscription)
 
     def refuse(self, subscription: Subscription, error: codes.ErrorCode, message: str) -> None:
-        """A subscription could not be begun after all: it is left, and the client told."""
+        """A subscription is left after all, by no mistake of the client's, who is told."""
+        request_id = subscription.request_id if subscription.phase is Phase.JOINING else None  # else it was answered
         self._leave(subscription)
-        self._error(error, message, subscription.room.name, subscription.request_id)
+        self.send(Error(code=error.code, message=message, room=subscription.room.name, id=request_id))
 
     def pause(self, now_ms: int) -> None:
         """The client takes no more: all that is live becomes a cursor. ``now_ms`` is of a clock that never jumps."""
@@ -261,7 +262,8 @@ class Session:
             self.judge(standing)
 
     def _welcome(self, name: str, now_ms: int) -> None:
-        limits, door, grant = self._limits, self.door.actions.limits, self.grant
+        limits, grant = self._limits, self.grant
+        taken = self.door.actions.limits if self.door.verify is not None else None  # without keys nobody can act
         self.send(
             Welcome(
                 session=name,
@@ -270,8 +272,8 @@ class Session:
                 limits=Limits(
                     message_bytes_max=limits.message_bytes_max,
                     rooms_max=limits.rooms_max,
-                    action_bytes_max=door.data_bytes_max,
-                    actions_unacked_max=door.span_max,
+                    action_bytes_max=taken.data_bytes_max if taken else 0,
+                    actions_unacked_max=taken.span_max if taken else 0,
                 ),
                 time=now_ms,
                 player=None if grant is None else grant.player,

@@ -5,6 +5,7 @@ log does not take one, actions are refused at once until `ActionLog.check` finds
 """
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
 
@@ -19,6 +20,8 @@ CHECK_S = 0.25
 
 STOP_S = 6.0
 """For what waits when the edge stops; an append gives up after 5 s."""
+
+logger = logging.getLogger("touchline.actions")
 
 
 class Appended(NamedTuple):
@@ -76,7 +79,7 @@ class Acting:
     def look(self) -> None:
         """To be called now and then: the log may be known to be away before an append finds out."""
         if self._actions.away is None and (problem := self._log.problem) is not None:
-            self._actions.away = problem
+            self._away(problem)
             self._wanted.set()
 
     async def _run(self) -> None:
@@ -103,8 +106,13 @@ class Acting:
                 return
 
     def _away(self, problem: str | None) -> None:
-        if not self._stopping:
-            self._actions.away = problem
+        if self._stopping:
+            return
+        if problem is not None and self._actions.away is None:
+            logger.warning("actions are refused until the log takes them: %s", problem)
+        elif problem is None and self._actions.away is not None:
+            logger.warning("the log takes actions again")
+        self._actions.away = problem
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and isinstance(error := task.exception(), Exception):

@@ -12,6 +12,7 @@ from touchline_protocol.errors import TouchlineError
 from touchline_protocol.version import __version__
 
 from .evaluate import evaluate
+from .showing import ReaderGone
 from .verdict import verdict
 from .watch import watch
 
@@ -56,6 +57,8 @@ def run(args: Sequence[str] | None = None) -> int:
         return _fail(error.format_message())
     except TouchlineError as error:
         return _fail(str(error))
+    except ReaderGone:
+        return 0
     return code if isinstance(code, int) else 0
 
 

@@ -5,6 +5,7 @@ JSON lines: ``{"type":"watching"}`` when it judges from now on, then for each fi
 """
 
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -18,6 +19,7 @@ from rich.text import Text
 
 from touchline_cheatwatch.engine import Engine, Outcome
 from touchline_cheatwatch.values import Action, Judged, RuleFailed
+from touchline_protocol.errors import OperatorError
 
 from .tally import Metrics, Tally
 
@@ -25,6 +27,10 @@ REFRESH_PER_S = 4
 EVIDENCE_SHOWN_CHARS = 60
 
 _log = logging.getLogger("touchline.cheatwatch")
+
+
+class ReaderGone(Exception):
+    """Whoever read stdout has closed it: the command is done."""
 
 
 class Quiet:
@@ -102,5 +108,18 @@ def _clock(ms: int) -> str:
 
 
 def _write(line: dict[str, Any]) -> None:
-    sys.stdout.buffer.write(msgspec.json.encode(line) + b"\n")
-    sys.stdout.buffer.flush()
+    """Write one line. A reader that is slow holds up all judging, and one that is gone ends it.
+
+    Raises:
+        ReaderGone: nobody reads any more.
+        OperatorError: it cannot be written, as to a full disk.
+    """
+    try:
+        sys.stdout.buffer.write(msgspec.json.encode(line) + b"\n")
+        sys.stdout.buffer.flush()
+    except OSError as error:
+        # Else Python would try to write what is left once more at its end, and stumble.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):
+            raise ReaderGone from None
+        raise OperatorError(f"the output cannot be written: {error.strerror}") from None

@@ -1,0 +1,181 @@
+"""Sessions of actions at the edge: who comes back, who takes over, who leaves, and an edge that stops."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from edge.logs import ACTIONS, BreakableLog
+from edge.players import AUTH, acks, act, answer, answers, greet, ids_in_log, in_log, often, player, refusal, token
+from node_fixture import RunningNode, eventually, running_node
+from touchline_protocol import codes
+from touchline_protocol.messages import Refresh, Refreshed
+from touchline_server.edge import acting
+
+
+@pytest.fixture
+def log() -> BreakableLog:
+    return BreakableLog()
+
+
+@pytest.fixture
+async def node(log: BreakableLog) -> AsyncIterator[RunningNode]:
+    async with running_node(log, auth=AUTH, actions=often()) as running:
+        yield running
+
+
+async def test_a_session_goes_on_at_the_same_edge_where_it_stopped(node: RunningNode, log: BreakableLog) -> None:
+    async with player(node) as (client, welcome):
+        await act(client, 1)
+        await act(client, 2, room="nowhere")
+        await act(client, 3)
+        assert sorted(await answers(client, 3)) == [(1, "ack"), (2, "action_bad_room"), (3, "ack")]
+        with log.appends_waiting():
+            await act(client, 4, 5)
+            await client.join("score:1")
+            await client.websocket.close()
+            await eventually(lambda: node.edge.connections == 0)
+            async with player(node, session=welcome.session) as (again, second):
+                assert (second.session, second.last_action) == (welcome.session, 3)
+                await act(again, 2, room="nowhere")
+                await act(again, 3, 4, 5, 6)
+                assert await answers(again, 2) == [(2, "action_bad_room"), (3, "id_replayed")]
+                log._appends_go.set()
+                assert await answers(again, 3) == acks([4, 5, 6])
+    assert await ids_in_log(log) == [1, 3, 4, 5, 6]
+
+
+async def test_a_newer_connection_of_a_session_takes_it_over(node: RunningNode, log: BreakableLog) -> None:
+    async with player(node) as (client, welcome):
+        with log.appends_waiting():
+            await act(client, 1)
+            await client.join("score:1")
+            async with player(node, session=welcome.session) as (newer, _):
+                assert await client.closed() == (4504, "session_replaced")
+                log._appends_go.set()
+                assert await answer(newer) == (1, "ack")
+                async with player(node, "bob", session=welcome.session) as (bob, _):
+                    await act(bob, 1)
+                    assert await answer(bob) == (1, "ack")
+                await act(newer, 2)
+                assert await answer(newer) == (2, "ack")
+    assert await in_log(log) == [
+        ("ada", welcome.session, 1),
+        ("bob", welcome.session, 1),
+        ("ada", welcome.session, 2),
+    ]
+
+
+async def test_a_session_goes_on_at_other_edges_and_comes_back() -> None:
+    logs = [BreakableLog(), BreakableLog()]
+    async with (
+        running_node(logs[0], auth=AUTH, edge="one") as one,
+        running_node(logs[1], auth=AUTH, edge="two") as two,
+    ):
+        next_id = 1
+        for edge in (one, two, one, one, two):
+            async with player(edge, session="s") as (client, _):
+                ids = range(next_id, next_id + 3)
+                await act(client, *ids)
+                assert await answers(client, 3) == acks(ids)
+                next_id += 3
+        async with player(one, session="s") as (client, _):
+            await act(client, 20, prev=15)  # those between were refused elsewhere
+            assert await answer(client) == (20, "ack")
+        assert await ids_in_log(logs[0]) == [1, 2, 3, 7, 8, 9, 10, 11, 12, 20]
+        assert await ids_in_log(logs[1]) == [4, 5, 6, 13, 14, 15]
+
+
+async def test_a_player_may_refresh_while_actions_are_under_way(node: RunningNode, log: BreakableLog) -> None:
+    async with player(node) as (client, _):
+        with log.appends_waiting():
+            await act(client, 1)
+            await client.send(Refresh(token=token(act=None)))
+            await client.expect(Refreshed)
+            await act(client, 2)
+            assert await answer(client) == (2, "action_forbidden")
+        assert await answer(client) == (1, "ack")
+
+
+async def test_an_edge_that_stops_answers_what_it_took(log: BreakableLog) -> None:
+    async with running_node(log, auth=AUTH, actions=often()) as node, player(node) as (client, _):
+        with log.appends_waiting():
+            await act(client, 1, 2)
+            await eventually(lambda: log.appends)
+            stopping = asyncio.create_task(node.edge.stop())
+            await eventually(lambda: node.edge.door.actions.away)
+            await act(client, 3)
+            nack = await refusal(client)
+            assert (nack.id, nack.code, nack.message) == (3, "log_unavailable", "this edge is stopping")
+        assert await answers(client, 2) == acks([1, 2])
+        assert await client.closed() == (codes.GOING_AWAY.code, "going_away")
+        await stopping
+        assert await ids_in_log(log) == [1, 2]
+
+
+async def test_an_edge_that_stops_waits_for_no_log_for_ever(log: BreakableLog, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(acting, "STOP_S", 0.1)
+    async with running_node(log, auth=AUTH) as node, player(node) as (client, _):
+        with log.appends_waiting():
+            await act(client, 1)
+            await eventually(lambda: log.appends)
+            await node.edge.stop()
+            assert await client.closed() == (codes.GOING_AWAY.code, "going_away")
+
+
+async def test_an_edge_that_stops_while_the_log_is_away_stops(log: BreakableLog) -> None:
+    async with running_node(log, auth=AUTH) as node, player(node) as (client, _):
+        with log.appends_failing():
+            await act(client, 1)
+            assert await answer(client) == (1, "log_unavailable")
+            await node.edge.stop()
+            assert await client.closed() == (codes.GOING_AWAY.code, "going_away")
+
+
+async def test_the_answers_of_who_is_gone_are_nobodys(node: RunningNode, log: BreakableLog) -> None:
+    with log.appends_waiting():
+        async with player(node) as (client, _), player(node, "bob") as (bob, _):
+            await act(client, 1)
+            await act(bob, 1)
+            await bob.join("score:1")
+            await client.join("score:1")
+        await eventually(lambda: node.edge.connections == 0)
+    await eventually(lambda: node.edge.door.actions.waiting == 0)
+    assert len(await log.records()) == 2
+
+
+async def test_players_and_numberings_are_forgotten(node: RunningNode, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(5):
+        async with player(node, f"p{number}") as (client, _):
+            await act(client, 1)
+            await answer(client)
+    door = node.edge.door
+    await eventually(lambda: node.edge.connections == 0)
+    assert len(door.actions._numberings) == 5
+    later_ms = node.edge.wall_ms() + 301_000
+    monkeypatch.setattr(node.edge, "wall_ms", lambda: later_ms)
+    await eventually(lambda: not door.actions._numberings)
+    assert len(door.players) == 0
+
+
+async def test_many_players_at_once_are_each_answered_in_order(node: RunningNode, log: BreakableLog) -> None:
+    async def play(name: str) -> str:
+        async with player(node, name) as (client, welcome):
+            for first in range(1, 200, 40):
+                await act(client, *range(first, first + 40))
+                assert await answers(client, 40) == acks(range(first, first + 40))
+            return welcome.session
+
+    names = [f"p{number}" for number in range(5)]
+    await asyncio.gather(*map(play, names))
+    found = await in_log(log)
+    for name in names:
+        assert [number for who, _, number in found if who == name] == list(range(1, 201))
+
+
+async def test_who_never_acts_costs_no_append(node: RunningNode, log: BreakableLog) -> None:
+    async with node.client(greeted=False) as client:
+        await greet(client)
+        await client.join("score:1")
+    assert log.appends == 0
+    assert (await log.records(ACTIONS)) == []

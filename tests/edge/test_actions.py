@@ -1,0 +1,335 @@
+"""Actions at the edge: what is put into the log when, and what everybody is answered."""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from edge.logs import BreakableLog
+from edge.players import AUTH, RETRY_MS, acks, act, answer, answers, ids_in_log, often, player, refusal, token
+from node_fixture import Client, RunningNode, eventually, running_node
+from touchline_protocol.codecs import JSON, MSGPACK, Codec
+from touchline_protocol.messages import Ack, Error, Nack
+from touchline_server.config_tables import FeedSettings
+
+
+@pytest.fixture
+def log() -> BreakableLog:
+    return BreakableLog()
+
+
+@pytest.fixture
+async def node(log: BreakableLog) -> AsyncIterator[RunningNode]:
+    async with running_node(log, auth=AUTH, actions=often()) as running:
+        yield running
+
+
+async def test_an_action_is_acknowledged_once_the_log_has_it_and_not_before(
+    node: RunningNode, log: BreakableLog
+) -> None:
+    async with player(node) as (client, welcome):
+        assert welcome.last_action == 0
+        with log.appends_waiting():
+            await act(client, 1, 2)
+            await eventually(lambda: log.appends)
+            await client.join("score:1")  # answered, and nothing of the actions before it
+            assert await log.records() == []
+        assert await answers(client, 2) == acks([1, 2])
+        assert await ids_in_log(log) == [1, 2]
+
+
+@pytest.mark.parametrize("codec", [JSON, MSGPACK])
+async def test_the_record_is_as_specified(node: RunningNode, log: BreakableLog, codec: Codec) -> None:
+    data = {"x": 0.25, "name": "Zoë", "deep": [1, None, True, {"big": 2**53 + 1}]}
+    before_ms = time.time_ns() // 1_000_000
+    async with player(node, "adá", session="My-session_1", codec=codec) as (client, welcome):
+        raw = msgspec.Raw(msgspec.json.encode(data) if codec is JSON else msgspec.msgpack.encode(data))
+        await act(client, 1, room="match:Münster", kind="tap.left-1", data=raw)
+        await act(client, 2)
+        assert await answers(client, 2) == acks([1, 2])
+        assert (welcome.session, welcome.player) == ("My-session_1", "adá")
+    first, second = await log.records()
+    assert first.key == "adá".encode()
+    assert list(first.headers) == [
+        ("room", "match:Münster".encode()),
+        ("kind", b"tap.left-1"),
+        ("session", b"My-session_1"),
+        ("id", b"1"),
+    ]
+    assert before_ms <= first.timestamp <= time.time_ns() // 1_000_000
+    assert first.value is not None
+    assert json.loads(first.value) == {
+        "player": "adá",
+        "room": "match:Münster",
+        "kind": "tap.left-1",
+        "data": data,
+        "session": "My-session_1",
+        "id": 1,
+        "received_ms": first.timestamp,
+        "edge": "edge-1",
+    }
+    assert json.loads(second.value or b"")["data"] is None
+
+
+async def test_json_is_passed_on_byte_for_byte(node: RunningNode, log: BreakableLog) -> None:
+    odd = b'{ "n" : 123456789012345678901234567890, "f":1.0, "f":1e400, "s":"\\u00e9" }'
+    async with player(node) as (client, _):
+        await client.send_bytes(b'{"type":"action","id":1,"room":"score:1","kind":"tap","data":' + odd + b"}")
+        assert await answer(client) == (1, "ack")
+    (record,) = await log.records()
+    assert odd in (record.value or b"")
+
+
+async def test_msgpack_that_json_cannot_say_is_refused(node: RunningNode, log: BreakableLog) -> None:
+    deep = b"\x91" * 257 + b"\xc0"
+    odd = [
+        b"\xc4\x01x",  # bin
+        msgspec.msgpack.encode(msgspec.msgpack.Ext(5, b"x")),
+        b"\xd6\xff\x00\x00\x00\x00",  # a timestamp
+        msgspec.msgpack.encode(float("nan")),
+        msgspec.msgpack.encode([float("-inf")]),
+        b"\xa1\xff",  # no UTF-8
+        b"\x81\x01\x02",  # a key that is no string
+        deep,
+    ]
+    async with player(node, codec=MSGPACK) as (client, _):
+        for number, data in enumerate(odd, start=1):
+            await act(client, number, data=msgspec.Raw(data))
+        assert await answers(client, len(odd)) == [(number, "action_bad_data") for number in range(1, len(odd) + 1)]
+        await act(client, len(odd) + 1, data=msgspec.Raw(deep[1:]))
+        assert await answer(client) == (len(odd) + 1, "ack")
+    assert await ids_in_log(log) == [len(odd) + 1]
+
+
+async def test_each_refusal_has_its_code_uses_the_id_up_and_is_no_error(node: RunningNode, log: BreakableLog) -> None:
+    shown = token(act=["score:*"])
+    deep = msgspec.Raw(b"[" * 257 + b"]" * 257)
+    async with player(node, shown=shown) as (client, _):
+        await act(client, 1, room="match:1")
+        await act(client, 2, room="score")
+        await act(client, 3, room="chat:1")
+        await act(client, 4, data=msgspec.Raw(b'"' + b"x" * 4095 + b'"'))
+        await act(client, 5, data=deep)
+        await client.send_bytes(b'{"type":"action","id":6,"room":"score:1","kind":"not a kind"}')
+        await client.send_bytes(b'{"type":"action","id":7,"room":"score:1"}')
+        await client.send_bytes(b'{"type":"action","id":8,"room":7,"kind":"tap"}')
+        await act(client, 9, data=msgspec.Raw(b'"' + b"x" * 4094 + b'"'))
+        nacks = [await refusal(client) for _ in range(8)]
+        assert [(nack.id, nack.code) for nack in nacks] == [
+            (1, "action_forbidden"),
+            (2, "action_bad_room"),
+            (3, "action_bad_room"),
+            (4, "action_too_large"),
+            (5, "action_bad_data"),
+            (6, "action_malformed"),
+            (7, "action_malformed"),
+            (8, "action_malformed"),
+        ]
+        assert all(nack.retry_ms is None and nack.message for nack in nacks)
+        assert await answer(client) == (9, "ack")
+        await act(client, 1, 4)
+        assert await answers(client, 2) == [(1, "action_forbidden"), (4, "action_too_large")]
+        assert client.websocket.close_code is None
+    assert await ids_in_log(log) == [9]
+
+
+async def test_a_hundred_refusals_do_not_close_the_connection(node: RunningNode) -> None:
+    async with player(node) as (client, _):
+        await act(client, *range(1, 151), room="nowhere")
+        assert {code for _, code in await answers(client, 150)} == {"action_bad_room"}
+        await act(client, 151)
+        assert await answer(client) == (151, "ack")
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b'{"type":"action","room":"score:1","kind":"tap"}',
+        b'{"type":"action","id":0,"room":"score:1","kind":"tap"}',
+        b'{"type":"action","id":"1","room":"score:1","kind":"tap"}',
+        b'{"type":"action","id":1.5,"room":"score:1","kind":"tap"}',
+        b'{"type":"action","id":9007199254740992,"room":"score:1","kind":"tap"}',
+        b'{"type":"action","id":1,"room":"score:1","kind":"tap","data":}',
+    ],
+)
+async def test_an_action_whose_id_cannot_be_read_is_an_error_and_its_id_stays_free(
+    node: RunningNode, payload: bytes
+) -> None:
+    async with player(node) as (client, _):
+        await client.send_bytes(payload)
+        error = await client.expect(Error)
+        assert (error.code, error.id) == ("bad_message", None)
+        await act(client, 1)
+        assert await answer(client) == (1, "ack")
+
+
+async def test_data_is_held_to_the_schema_of_feed_and_kind(tmp_path: Path, log: BreakableLog) -> None:
+    tap = tmp_path / "tap.json"
+    tap.write_text('{"type":"object","properties":{"x":{"type":"number"}},"required":["x"]}')
+    feeds = {
+        "score": FeedSettings(topic="score-events"),
+        "match": FeedSettings(topic="match-events", action_schemas={"tap": tap}),
+    }
+    async with running_node(log, auth=AUTH, feeds=feeds) as node, player(node) as (client, _):
+        await act(client, 1, room="match:1", data={"x": "left"})
+        nack = await refusal(client)
+        assert (nack.id, nack.code) == (1, "action_invalid")
+        assert "/x" in nack.message
+        await act(client, 2, room="match:1", kind="fly", data={"x": 1})
+        nack = await refusal(client)
+        assert (nack.id, nack.code) == (2, "action_kind_unknown")
+        assert "tap" in nack.message
+        await act(client, 3, room="match:1", data={"x": 1})
+        await act(client, 4, room="score:1", kind="fly")
+        assert await answers(client, 2) == acks([3, 4])
+        assert await ids_in_log(log) == [3, 4]
+
+
+async def test_a_player_acts_no_more_often_on_two_connections_than_on_one(log: BreakableLog) -> None:
+    limits = often(burst=4, per_second_max=10.0)
+    async with (
+        running_node(log, auth=AUTH, actions=limits) as node,
+        player(node) as (client, _),
+        player(node) as (other, _),
+        player(node, "bob") as (bob, _),
+    ):
+        await act(client, 1, 2, 3, 4)
+        assert await answers(client, 4) == acks([1, 2, 3, 4])
+        await act(other, 1)
+        nack = await refusal(other)
+        assert (nack.id, nack.code) == (1, "rate_limited")
+        assert nack.retry_ms is not None
+        assert 0 < nack.retry_ms <= 101
+        await act(bob, 1)
+        assert await answer(bob) == (1, "ack")
+        again_at = time.monotonic() + nack.retry_ms / 1000
+        await eventually(lambda: time.monotonic() > again_at)
+        await act(other, 1)
+        assert await answer(other) == (1, "ack")
+
+
+async def test_ids_under_way_are_bounded_and_what_is_beyond_can_be_sent_again(log: BreakableLog) -> None:
+    async with (
+        running_node(log, auth=AUTH, actions=often(unacked_max=4)) as node,
+        player(node) as (client, welcome),
+    ):
+        assert (welcome.limits.actions_unacked_max, welcome.limits.action_bytes_max) == (4, 4096)
+        with log.appends_waiting():
+            await act(client, *range(1, 7))
+            nacks = [await refusal(client) for _ in range(2)]
+            assert [(nack.id, nack.code, nack.retry_ms) for nack in nacks] == [
+                (5, "too_many_unacked", RETRY_MS),
+                (6, "id_gap", RETRY_MS),
+            ]
+        assert await answers(client, 4) == acks([1, 2, 3, 4])
+        await act(client, 5, 6)
+        assert await answers(client, 2) == acks([5, 6])
+        assert await ids_in_log(log) == [1, 2, 3, 4, 5, 6]
+
+
+async def test_all_that_waits_on_an_edge_is_bounded(log: BreakableLog) -> None:
+    async with (
+        running_node(log, auth=AUTH, actions=often(waiting_max=3)) as node,
+        player(node) as (client, _),
+        player(node, "bob") as (bob, _),
+    ):
+        with log.appends_waiting():
+            await act(client, 1, 2, 3)
+            await client.join("score:1")
+            await act(bob, 1)
+            assert await answer(bob) == (1, "too_many_unacked")
+        assert await answers(client, 3) == acks([1, 2, 3])
+        await act(bob, 1)
+        assert await answer(bob) == (1, "ack")
+
+
+async def test_ids_that_are_skipped_or_used_are_told(node: RunningNode, log: BreakableLog) -> None:
+    async with player(node) as (client, _):
+        await act(client, 2)
+        nack = await refusal(client)
+        assert (nack.id, nack.code, nack.retry_ms) == (2, "id_gap", RETRY_MS)
+        await act(client, 1, 2)
+        assert await answers(client, 2) == acks([1, 2])
+        await act(client, 1, 2)
+        nacks = [await refusal(client) for _ in range(2)]
+        assert [(nack.id, nack.code, nack.retry_ms) for nack in nacks] == [
+            (1, "id_replayed", None),
+            (2, "id_replayed", None),
+        ]
+    assert await ids_in_log(log) == [1, 2]
+
+
+async def test_while_the_log_is_away_actions_are_told_at_once_and_taken_again_when_it_is_back(
+    node: RunningNode, log: BreakableLog, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with player(node) as (client, _):
+        with log.appends_failing(taken=2):
+            with log.appends_waiting():
+                await act(client, 1)
+                await eventually(lambda: log.appends)
+                await act(client, 2, 3, 4, 5)
+                await client.join("score:1")
+            assert await answers(client, 5) == [*acks([1, 2, 3]), (4, "log_unavailable"), (5, "log_unavailable")]
+            appends = log.appends
+            await act(client, 4, 5)
+            nacks = [await refusal(client) for _ in range(2)]
+            assert [(nack.id, nack.code, nack.retry_ms) for nack in nacks] == [
+                (4, "log_unavailable", RETRY_MS),
+                (5, "id_gap", RETRY_MS),
+            ]
+            assert "the disk is full" in nacks[0].message
+            assert log.appends == appends  # nothing was tried for these
+        await until_taken(client, 4)
+        await act(client, 5)
+        assert await answer(client) == (5, "ack")
+    assert await ids_in_log(log) == [1, 2, 3, 4, 5]
+    assert [record.getMessage() for record in caplog.records] == [
+        "actions are refused until the log takes them: the disk is full",
+        "the log takes actions again",
+    ]
+
+
+async def until_taken(client: Client, action_id: int) -> None:
+    """Send an action again for as long as the log is away."""
+    async with asyncio.timeout(10):
+        while True:
+            await act(client, action_id)
+            told = await client.next()
+            if isinstance(told, Ack):
+                assert told.id == action_id
+                return
+            assert isinstance(told, Nack)
+            assert (told.id, told.code) == (action_id, "log_unavailable")
+
+
+async def test_a_log_that_is_known_to_be_away_is_not_asked(node: RunningNode, log: BreakableLog) -> None:
+    async with player(node) as (client, _):
+        with log.unreachable_with("no broker answers"):
+            await eventually(lambda: node.edge.door.actions.away)
+            await act(client, 1)
+            nack = await refusal(client)
+            assert (nack.id, nack.code, nack.message) == (1, "log_unavailable", "no broker answers")
+            assert log.appends == 0
+        await until_taken(client, 1)
+
+
+async def test_an_action_in_the_last_moment_of_a_token_is_told_that_it_is_over(
+    node: RunningNode, log: BreakableLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with player(node) as (client, welcome):
+        assert welcome.expires is not None
+        assert node.edge._timer is not None
+        node.edge._timer.cancel()  # which would close the connection
+        with monkeypatch.context() as patched:
+            patched.setattr(node.edge, "wall_ms", lambda: welcome.expires)
+            await act(client, 1)
+            nack = await refusal(client)
+            assert (nack.id, nack.code) == (1, "expired")
+        node.edge._tick()
+        await act(client, 1)
+        assert await answer(client) == (1, "ack")
+    assert await ids_in_log(log) == [1]

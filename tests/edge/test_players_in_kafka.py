@@ -1,0 +1,243 @@
+"""Players on a real Kafka: outages, a session at two edges, verdicts in a compacted topic."""
+
+import asyncio
+import contextlib
+import json
+import time
+from collections.abc import AsyncIterator, Callable, Collection
+from typing import Any
+
+import pytest
+
+from edge.players import AUTH, RETRY_MS, acks, act, answers, often, player, token
+from kafka_broker import KafkaBroker
+from node_fixture import Client, RunningNode, eventually, running_node
+from touchline_protocol import codes
+from touchline_protocol.messages import Ack, Hello, Nack, Verdict, VerdictKind
+from touchline_protocol.verdicts import VERDICT_HEADERS, VerdictRecord, encode_verdict
+from touchline_server.config_tables import FeedSettings, KafkaSettings, VerdictsSettings
+from touchline_server.log.base import CaughtUp, Entry, Records
+from touchline_server.log.kafka import KafkaLog
+
+OUTAGE_DEADLINE_S = 60.0
+"""For a broker that starts, on a busy machine."""
+WINDOW = 16
+
+
+class Topics:
+    """Topics of a test's own names in a broker that others use too."""
+
+    def __init__(self, broker: KafkaBroker, name: str) -> None:
+        self.broker = broker
+        self.score, self.actions, self.verdicts = f"score-{name}", f"actions-{name}", f"verdicts-{name}"
+
+    async def create(self) -> None:
+        await self.broker.create(self.score)
+        await self.broker.create(self.actions, 2)
+        await self.broker.create(self.verdicts, 2, {"cleanup.policy": "compact"})
+
+    @contextlib.asynccontextmanager
+    async def node(self, **settings: Any) -> AsyncIterator[RunningNode]:
+        defaults: dict[str, Any] = {
+            "auth": AUTH,
+            "feeds": {"score": FeedSettings(topic=self.score)},
+            "actions": often(topic=self.actions),
+            "verdicts": VerdictsSettings(topic=self.verdicts),
+            "kafka": KafkaSettings(epoch_check_ms=100),
+        }
+        async with running_node(url=f"kafka://{self.broker.address}", **(defaults | settings)) as node:
+            yield node
+
+    async def judge(self, node: RunningNode, name: str, kind: VerdictKind) -> None:
+        verdict = encode_verdict(VerdictRecord(kind=kind, reason="too quick"))
+        await node.node.log.append(self.verdicts, [Entry(name.encode(), verdict, VERDICT_HEADERS)])
+
+    async def acted(self) -> list[tuple[str, str, int]]:
+        """Player, session and id of all that was done, in the order of each player's partition."""
+        log = KafkaLog([self.broker.address], KafkaSettings())
+        await log.open([self.actions], since_ms=0, whole=[self.actions])
+        found: list[tuple[str, str, int]] = []
+        try:
+            async with asyncio.timeout(OUTAGE_DEADLINE_S):
+                while True:
+                    for event in await log.poll():
+                        if isinstance(event, Records):
+                            values = [json.loads(record.value or b"") for record in event.records]
+                            found += [(value["player"], value["session"], value["id"]) for value in values]
+                        if isinstance(event, CaughtUp):
+                            return found
+        finally:
+            await log.close()
+
+
+class Tapper:
+    """A client that does what it is told to: it goes back when it has to, and sends again what is unanswered."""
+
+    def __init__(self, client: Client) -> None:
+        self.client = client
+        self.acked: list[int] = []
+        self.nacked: set[str] = set()
+        self._unanswered: dict[int, None] = {}
+        self._next = 1
+        self._again_at: float | None = None
+
+    async def tap(self, until: Callable[[], bool]) -> None:
+        """Act until the condition holds and everything is answered."""
+        async with asyncio.timeout(OUTAGE_DEADLINE_S):
+            while self._unanswered or not until():
+                while len(self._unanswered) < WINDOW and not until() and self._again_at is None:
+                    self._unanswered[self._next] = None
+                    await act(self.client, self._next)
+                    self._next += 1
+                with contextlib.suppress(TimeoutError):
+                    self._hear(await self.client.next(0.05))
+                if self._again_at is not None and time.monotonic() > self._again_at:
+                    self._again_at = None
+                    await act(self.client, *self._unanswered)
+
+    def _hear(self, message: object) -> None:
+        assert isinstance(message, Ack | Nack), message
+        if isinstance(message, Ack) or message.code == codes.ID_REPLAYED.code:
+            if message.id in self._unanswered:
+                del self._unanswered[message.id]
+                self.acked.append(message.id)
+            return
+        assert message.retry_ms == RETRY_MS, message
+        self.nacked.add(message.code)
+        self._again_at = self._again_at or time.monotonic() + message.retry_ms / 1000
+
+
+@pytest.fixture
+async def topics(kafka: KafkaBroker, request: pytest.FixtureRequest) -> Topics:
+    topics = Topics(kafka, f"{request.node.name[-60:]}-{time.time_ns()}")
+    await topics.create()
+    return topics
+
+
+async def test_through_an_outage_everybody_is_answered_and_nothing_acknowledged_is_lost(
+    kafka_factory: Callable[[], KafkaBroker],
+) -> None:
+    topics = Topics(kafka_factory(), "own")
+    await topics.create()
+    async with topics.node() as node, player(node) as (client, welcome), player(node, "bob") as (bob, second):
+        tappers = [Tapper(client), Tapper(bob)]
+        over = False
+        tapping = [asyncio.create_task(tapper.tap(lambda: over)) for tapper in tappers]
+
+        async def until(condition: Callable[[Tapper], bool]) -> None:
+            await eventually(lambda: all(map(condition, tappers)) or any(task.done() for task in tapping), 60)
+
+        await until(lambda tapper: len(tapper.acked) > 100)
+        await asyncio.to_thread(topics.broker.stop, kill=True)
+        await until(lambda tapper: codes.LOG_UNAVAILABLE.code in tapper.nacked)
+        topics.broker.launch()
+        await asyncio.to_thread(topics.broker.wait_started)
+        seen = [len(tapper.acked) for tapper in tappers]
+        await until(lambda tapper: len(tapper.acked) > max(seen) + 100)
+        over = True
+        await asyncio.gather(*tapping)
+        await eventually(lambda: not node.node.problems(), 20)
+        found = await topics.acted()
+    for name, session, tapper in (("ada", welcome.session, tappers[0]), ("bob", second.session, tappers[1])):
+        first_copies = list(dict.fromkeys(number for who, _, number in found if who == name))
+        assert first_copies == list(range(1, len(first_copies) + 1))
+        assert tapper.acked == first_copies
+        assert {which for who, which, _ in found if who == name} == {session}
+
+
+async def test_while_the_broker_is_away_actions_are_told_at_once(kafka_factory: Callable[[], KafkaBroker]) -> None:
+    topics = Topics(kafka_factory(), "own")
+    await topics.create()
+    async with topics.node() as node, player(node) as (client, _):
+        await act(client, 1)
+        assert await answers(client, 1) == acks([1])
+        await asyncio.to_thread(topics.broker.stop)
+        await eventually(lambda: node.edge.door.actions.away, OUTAGE_DEADLINE_S)
+        began = time.monotonic()
+        await act(client, 2, 3)
+        assert await answers(client, 2) == [(2, "log_unavailable"), (3, "id_gap")]
+        assert time.monotonic() - began < 1
+        await client.join("score:1")  # what is in memory is served on
+        topics.broker.launch()
+        await asyncio.to_thread(topics.broker.wait_started)
+        await eventually(lambda: node.edge.door.actions.away is None, OUTAGE_DEADLINE_S)
+        await act(client, 2, 3)
+        assert await answers(client, 2) == acks([2, 3])
+
+
+async def test_a_session_goes_on_at_another_edge_and_back(topics: Topics) -> None:
+    async with topics.node(edge="one") as one, topics.node(edge="two") as two:
+        next_id = 1
+        for node in (one, two, one):
+            async with player(node, session="s") as (client, _):
+                ids = range(next_id, next_id + 20)
+                await act(client, *ids)
+                assert await answers(client, 20) == acks(ids)
+                next_id += 20
+        async with player(two, session="s") as (client, welcome):
+            assert welcome.last_action == 40
+            await act(client, 60)  # as if its answer had been lost
+            await act(client, 61)
+            assert await answers(client, 2) == acks([60, 61])
+    assert await topics.acted() == [("ada", "s", number) for number in [*range(1, 61), 60, 61]]
+
+
+async def test_actions_without_their_topic_wait_until_somebody_makes_it(
+    kafka: KafkaBroker, caplog: pytest.LogCaptureFixture
+) -> None:
+    topics = Topics(kafka, f"late-{time.time_ns()}")
+    await kafka.create(topics.score)
+    async with topics.node() as node, player(node) as (client, _):
+        for message in ("the log did not take it", topics.actions):
+            await act(client, 1)
+            nack = await client.expect(Nack)
+            assert (nack.code, nack.retry_ms) == ("log_unavailable", RETRY_MS)
+            assert message in nack.message
+        assert any(f"Kafka has no topic {topics.actions}" in record.getMessage() for record in caplog.records)
+        assert topics.actions not in await kafka.topics()
+        await kafka.create(topics.actions)
+        await eventually(lambda: node.edge.door.actions.away is None)
+        await act(client, 1)
+        assert await answers(client, 1) == acks([1])
+
+
+async def test_verdicts_of_a_compacted_topic_are_known_before_the_first_client(topics: Topics) -> None:
+    async with topics.node() as node:
+        await topics.judge(node, "ada", "ban")
+        for kind in ("ban", "mute", "pardon"):
+            await topics.judge(node, "bob", kind)
+        await topics.judge(node, "cid", "mute")
+    async with topics.node(window_seconds=0.001) as node:
+        assert standing(node, ("ada", "bob", "cid")) == ["ban", None, "mute"]
+        async with node.client(greeted=False) as client:
+            await client.send(Hello(token=token()))
+            assert await client.expect(Verdict) == Verdict(kind="ban", reason="too quick")
+            assert await client.closed() == (4503, "banned")
+
+
+async def test_a_topic_of_verdicts_that_is_deleted_judges_nobody_and_a_new_one_does(topics: Topics) -> None:
+    async with topics.node() as node:
+        await topics.judge(node, "ada", "ban")
+        await eventually(lambda: standing(node, ["ada"]) == ["ban"])
+        await topics.broker.delete(topics.verdicts)
+        await eventually(lambda: standing(node, ["ada"]) == [None])
+        assert topics.verdicts in node.node.problems()
+        async with player(node) as (client, _):
+            await topics.broker.create(topics.verdicts, 2, {"cleanup.policy": "compact"})
+            await topics.judge(node, "ada", "mute")
+            assert (await client.expect(Verdict)).kind == "mute"
+        await eventually(lambda: not node.node.problems())
+
+
+async def test_a_verdict_reaches_the_player_at_every_edge(topics: Topics) -> None:
+    async with topics.node() as one, topics.node() as two, player(one) as (first, _), player(two) as (second, _):
+        await topics.judge(one, "ada", "ban")
+        for client in (first, second):
+            assert (await client.expect(Verdict)).kind == "ban"
+            assert await client.closed() == (4503, "banned")
+
+
+def standing(node: RunningNode, names: Collection[str]) -> list[str | None]:
+    """How players stand at an edge."""
+    found = [node.node.door.players.verdicts.of(name, node.edge.wall_ms()) for name in names]
+    return [None if verdict is None else verdict.kind for verdict in found]

@@ -1,0 +1,382 @@
+"""Tokens at the edge: who is let in with what, where, and for how long."""
+
+import asyncio
+import base64
+import time
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from auth.made import KEYS, SECRET, forged, forged_hs256, jwks, make, signed, written
+from edge.players import AUTH, GATED, act, answers, bearer, greet, player, refusal, token, watcher
+from edge.streams import answer_to, request, target_of
+from node_fixture import RunningNode, eventually, running_node
+from touchline_protocol import codes
+from touchline_protocol.messages import (
+    Error,
+    Event,
+    Hello,
+    Refresh,
+    Refreshed,
+    RoomRequest,
+    Subscribe,
+    Subscribed,
+    Unsubscribe,
+    Welcome,
+)
+from touchline_server.config_tables import AuthSettings
+
+AT_ONCE_S = 1.0
+"""The end of a token is noticed within two ticks; the rest is for a machine that does other things as well."""
+
+
+@pytest.fixture
+async def gated() -> AsyncIterator[RunningNode]:
+    """A node that lets nobody in without a token."""
+    async with running_node(auth=GATED) as running:
+        yield running
+
+
+@pytest.fixture
+async def open_to_all() -> AsyncIterator[RunningNode]:
+    """A node where everybody may watch."""
+    async with running_node(auth=AUTH) as running:
+        yield running
+
+
+def claims_now(**changed: Any) -> dict[str, Any]:
+    return {"sub": "ada", "exp": time.time() + 60, "rooms": ["*"]} | changed
+
+
+def changed_body() -> str:
+    header, _, signature = token().split(".")
+    body = base64.urlsafe_b64encode(b'{"sub":"eve","exp":4000000000}').rstrip(b"=").decode()
+    return f"{header}.{body}.{signature}"
+
+
+REFUSED: dict[str, tuple[Callable[[], str], str]] = {
+    "no JWT": (lambda: "not.a.token", "token_malformed"),
+    "one part": (lambda: "x", "token_malformed"),
+    "no sub": (lambda: signed(SECRET, sub=None, exp=time.time() + 60), "token_malformed"),
+    "no exp": (lambda: signed(SECRET, exp=None), "token_malformed"),
+    "a changed body": (changed_body, "token_signature"),
+    "another's secret": (lambda: token(key="another secret, which is long enough"), "token_signature"),
+    "alg none": (lambda: forged({"alg": "none"}, claims_now()), "token_unsigned"),
+    "alg None": (lambda: forged({"alg": "nOnE"}, claims_now()), "token_unsigned"),
+    "a key of no kind that is here": (lambda: token(key=KEYS["ES256"]), "token_algorithm"),
+    "signed with the public key": (lambda: forged_hs256(KEYS["RS256"].pem, body=claims_now()), "token_signature"),
+    "expired": (lambda: token(lasts_s=-1), "token_expired"),
+    "not valid yet": (lambda: token(nbf=time.time() + 30), "token_not_yet_valid"),
+    "made in the future": (lambda: token(iat=time.time() + 30), "token_not_yet_valid"),
+    "for others": (lambda: token(aud="else"), "token_audience"),
+    "from others": (lambda: token(aud="here", iss="else"), "token_issuer"),
+}
+
+
+@pytest.mark.parametrize("mode", ["open", "token"])
+async def test_every_bad_token_is_refused_by_its_code_wherever_it_is_shown(mode: Any, tmp_path: Path) -> None:
+    auth = AuthSettings(
+        mode=mode,
+        secret=SECRET,
+        public_keys=[written(tmp_path, KEYS["RS256"])],
+        audience="here",
+        issuer="us",
+        leeway_seconds=0,
+    )
+    async with running_node(auth=auth) as node:
+        for why, (make_it, code) in REFUSED.items():
+            shown = make_it()
+            async with node.client(greeted=False) as client:
+                await client.send(Hello(token=shown))
+                assert (await client.expect(Error)).code == code, why
+                assert await client.closed() == (4502, "unauthorized"), why
+            stream = await answer_to(node, request(target_of(), bearer(shown)))
+            assert (stream.status, stream.error["code"]) == (401, code), why
+            assert stream.headers["www-authenticate"] == f'bearer error="invalid_token", error_description="{code}"'
+            async with node.raw() as raw:
+                await raw.request(headers=bearer(shown))
+                assert await raw.status() == 401, why
+                assert (
+                    f'WWW-Authenticate: Bearer error="invalid_token", error_description="{code}"' in raw.response_head
+                )
+        async with node.client(greeted=False) as client:
+            assert (await greet(client, shown=token(aud="here", iss="us"))).player == "ada"
+        async with node.client(greeted=False) as client:
+            assert (await greet(client, shown=token(key=KEYS["RS256"], aud=["x", "here"], iss="us"))).player == "ada"
+        await eventually(lambda: node.edge.connections == 0)
+        assert len(node.edge.door.players) == 0
+
+
+async def test_a_key_that_is_not_known_yet_is_told_with_a_close_to_come_back_after(tmp_path: Path) -> None:
+    first, second = make("EdDSA"), make("EdDSA")
+    file = tmp_path / "keys.json"
+    file.write_bytes(jwks(first=first))
+    auth = AuthSettings(jwks=str(file), leeway_seconds=0, jwks_refresh_seconds=0.05)
+    async with running_node(auth=auth) as node:
+        async with node.client(greeted=False) as client:
+            await client.send(Hello(token=signed(second, "second", exp=time.time() + 60)))
+            assert (await client.expect(Error)).code == "token_key_unknown"
+            assert await client.closed() == (4003, "key_unknown")
+        stream = await answer_to(node, request(target_of(), bearer(signed(second, "second", exp=time.time() + 60))))
+        assert (stream.status, stream.error["code"]) == (401, "token_key_unknown")
+        file.write_bytes(jwks(first=first, second=second))
+        async with asyncio.timeout(10):
+            while True:
+                async with node.client(greeted=False) as client:
+                    await client.send(Hello(token=signed(second, "second", sub="bob", exp=time.time() + 60)))
+                    answer = await client.next()
+                    if isinstance(answer, Welcome):
+                        break
+        assert answer.player == "bob"
+
+
+async def test_without_a_token_a_gated_server_lets_nobody_in(gated: RunningNode) -> None:
+    async with gated.client(greeted=False) as client:
+        await client.send(Hello())
+        assert (await client.expect(Error)).code == "token_missing"
+        assert await client.closed() == (4502, "unauthorized")
+    stream = await answer_to(gated, request(target_of()))
+    assert (stream.status, stream.error["code"]) == (401, "token_missing")
+    assert stream.headers["www-authenticate"] == "bearer"
+    basic = await answer_to(gated, request(target_of(), {"Authorization": "Basic YTpi"}))
+    assert (basic.status, basic.error["code"]) == (401, "token_missing")
+
+
+async def test_a_token_in_the_url_is_none(gated: RunningNode, open_to_all: RunningNode) -> None:
+    query = f"token={token()}&access_token={token()}"
+    async with gated.raw() as raw:
+        await raw.request(f"/ws?{query}")
+        assert await raw.status() == 101
+        await raw.send(Hello())
+        answer = await raw.next()
+        assert isinstance(answer, Error)
+        assert answer.code == "token_missing"
+    assert (await answer_to(gated, request(target_of(query=query)))).status == 401
+    async with open_to_all.raw() as raw:
+        await raw.request(f"/ws?{query}")
+        assert await raw.status() == 101
+        await raw.send(Hello())
+        welcome = await raw.next()
+        assert isinstance(welcome, Welcome)
+        assert welcome.player is None
+
+
+@pytest.mark.parametrize("header", ["Bearer {}", "bearer {}", "BEARER  {} "])
+async def test_a_token_in_the_header_counts_where_hello_has_none(gated: RunningNode, header: str) -> None:
+    async with gated.raw() as raw:
+        await raw.request(headers={"Authorization": header.format(token("bob"))})
+        assert await raw.status() == 101
+        await raw.send(Hello())
+        welcome = await raw.next()
+        assert isinstance(welcome, Welcome)
+        assert welcome.player == "bob"
+
+
+async def test_where_there_are_two_tokens_the_one_in_hello_counts(gated: RunningNode) -> None:
+    headers = bearer(token("bob"))
+    async with gated.client(greeted=False, additional_headers=headers) as client:
+        assert (await greet(client, "ada")).player == "ada"
+        assert {player.name for player in gated.edge.door.players._players.values()} == {"ada"}
+    async with gated.client(greeted=False, additional_headers=headers) as client:
+        await client.send(Hello(token=token(lasts_s=-5)))
+        assert (await client.expect(Error)).code == "token_expired"
+        assert await client.closed() == (4502, "unauthorized")
+
+
+async def test_a_header_that_is_there_twice_is_refused(gated: RunningNode) -> None:
+    line = f"Authorization: Bearer {token()}\r\n"
+    answer = await answer_to(gated, request(target_of()).replace(b"\r\n\r\n", f"\r\n{line}{line}\r\n".encode()))
+    assert (answer.status, answer.error["code"]) == (401, "token_malformed")
+
+
+async def test_a_token_that_ends_before_hello_is_said_closes_the_connection(gated: RunningNode) -> None:
+    ends = time.time() + 0.2
+    async with gated.client(greeted=False, additional_headers=bearer(token(lasts_s=0.2))) as client:
+        await eventually(lambda: time.time() > ends)
+        await client.send(Hello())
+        assert isinstance(await client.next(), Welcome)
+        assert await client.closed() == (4002, "token_ran_out")
+
+
+async def test_a_server_without_keys_refuses_a_token_in_hello_and_leaves_one_in_the_header_to_its_proxy(
+    node: RunningNode,
+) -> None:
+    async with node.client(greeted=False) as client:
+        await client.send(Hello(token=token()))
+        assert (await client.expect(Error)).code == "token_algorithm"
+        assert await client.closed() == (4502, "unauthorized")
+    async with node.client(additional_headers=bearer("meant for somebody else")) as client:
+        await act(client, 1)
+        assert (await refusal(client)).code == "not_signed_in"
+
+
+async def test_who_is_nobody_may_watch_an_open_server_and_not_act(open_to_all: RunningNode) -> None:
+    await open_to_all.publish("score:1", 1)
+    async with open_to_all.client() as client:
+        await client.join("score:1")
+        await act(client, 1)
+        nack = await refusal(client)
+        assert (nack.id, nack.code, nack.retry_ms) == (1, "not_signed_in", None)
+        await open_to_all.publish("score:1", 2)
+        await client.expect(Event)
+    async with watcher(open_to_all, {}) as stream:
+        await stream.expect(Subscribed)
+
+
+async def test_rooms_of_a_token_are_held_at_a_gated_server(gated: RunningNode) -> None:
+    shown = token(rooms=["score:1", "match:*"])
+    async with player(gated, shown=shown) as (client, _):
+        rooms = ["score:1", "match:9", "score:2", "score:11"]
+        await client.send(Subscribe(rooms=[RoomRequest(room=room) for room in rooms], id=4))
+        told = {message.room: message for message in [await client.next() for _ in rooms] if hasattr(message, "room")}
+        assert [type(told[room]) for room in rooms] == [Subscribed, Subscribed, Error, Error]
+        error = told["score:2"]
+        assert isinstance(error, Error)
+        assert (error.code, error.id) == ("forbidden", 4)
+    async with watcher(gated, bearer(shown)) as stream:
+        await stream.expect(Subscribed)
+    refused = await answer_to(gated, request(target_of("score:2"), bearer(shown)))
+    assert (refused.status, refused.error["code"]) == (403, "forbidden")
+    unknown = await answer_to(gated, request(target_of("chat:2"), bearer(shown)))
+    assert (unknown.status, unknown.error["code"]) == (404, "unknown_feed")
+
+
+async def test_a_token_without_rooms_watches_nothing_at_a_gated_server(gated: RunningNode) -> None:
+    async with player(gated, shown=token(rooms=None)) as (client, _):
+        await client.send(Subscribe(rooms=[RoomRequest(room="score:1")]))
+        assert (await client.expect(Error)).code == "forbidden"
+
+
+async def test_rooms_of_a_token_are_not_held_at_an_open_server(open_to_all: RunningNode) -> None:
+    shown = token(rooms=["score:2"])
+    async with player(open_to_all, shown=shown) as (client, _):
+        await client.join("score:1")
+        await client.send(Refresh(token=token(rooms=None)))
+        await client.expect(Refreshed)
+        await client.leave("score:1")
+    async with watcher(open_to_all, bearer(shown)) as stream:
+        await stream.expect(Subscribed)
+
+
+async def test_the_end_of_a_token_closes_the_connection_and_the_stream(gated: RunningNode) -> None:
+    shown = token(lasts_s=0.5)
+    async with player(gated, shown=shown) as (client, welcome), watcher(gated, bearer(shown)) as stream:
+        assert welcome.expires is not None
+        assert await client.closed() == (4002, "token_ran_out")
+        assert 0 <= time.time() - welcome.expires / 1000 < AT_ONCE_S
+        await stream.rest()
+        assert stream.parser.comments[-1] == " close 4002 token_ran_out"
+        assert time.time() - welcome.expires / 1000 < 2 * AT_ONCE_S
+    await eventually(lambda: gated.edge.connections == 0)
+    door = gated.edge.door
+    assert (len(door.players), len(door.players._expiring)) == (0, 0)
+
+
+async def test_an_open_connection_lives_on_with_each_newer_token(gated: RunningNode) -> None:
+    async with player(gated, shown=token(lasts_s=0.6)) as (client, welcome):
+        await client.join("score:1")
+        await client.send(Refresh(token=token(lasts_s=1.2), id=8))
+        refreshed = await client.expect(Refreshed)
+        assert welcome.expires is not None
+        assert refreshed.id == 8
+        assert 500 < refreshed.expires - welcome.expires < 900
+        await eventually(lambda: time.time() * 1000 > welcome.expires + 200)
+        await act(client, 1)
+        assert await answers(client, 1) == [(1, "ack")]
+        assert await client.closed() == (4002, "token_ran_out")
+        assert 0 <= time.time() - refreshed.expires / 1000 < AT_ONCE_S
+
+
+async def test_a_newer_token_that_ends_sooner_counts_too(gated: RunningNode) -> None:
+    async with player(gated) as (client, _):
+        await client.send(Refresh(token=token(lasts_s=0.3)))
+        refreshed = await client.expect(Refreshed)
+        assert await client.closed() == (4002, "token_ran_out")
+        assert 0 <= time.time() - refreshed.expires / 1000 < AT_ONCE_S
+
+
+@pytest.mark.parametrize(
+    ("shown", "code"),
+    [
+        (lambda: token("bob"), "token_player"),
+        (lambda: token(lasts_s=-1), "token_expired"),
+        (lambda: token(key="another secret, which is long enough"), "token_signature"),
+        (lambda: "nonsense", "token_malformed"),
+    ],
+)
+async def test_after_a_refresh_that_is_refused_the_old_token_counts(
+    gated: RunningNode, shown: Callable[[], str], code: str
+) -> None:
+    async with player(gated, shown=token(rooms=["score:1"])) as (client, _):
+        await client.join("score:1")
+        await client.send(Refresh(token=shown(), id=6))
+        error = await client.expect(Error)
+        assert (error.code, error.id, error.room) == (code, 6, None)
+        await act(client, 1)
+        assert await answers(client, 1) == [(1, "ack")]
+        await client.leave("score:1")
+        await client.join("score:1")
+
+
+async def test_who_came_without_a_token_cannot_become_a_player(open_to_all: RunningNode) -> None:
+    async with open_to_all.client() as client:
+        await client.send(Refresh(token=token()))
+        assert (await client.expect(Error)).code == "token_player"
+        await act(client, 1)
+        assert (await refusal(client)).code == "not_signed_in"
+
+
+async def test_rooms_that_a_newer_token_does_not_cover_are_left(gated: RunningNode) -> None:
+    async with player(gated) as (client, _):
+        for room in ("score:1", "score:2", "match:1"):
+            await client.join(room)
+        await client.send(Refresh(token=token(rooms=["score:*"], act=["score:1"]), id=2))
+        error = await client.expect(Error)
+        assert (error.code, error.room, error.id) == ("forbidden", "match:1", None)
+        await client.expect(Refreshed)
+        await gated.publish("match:1", "not for her")
+        await gated.publish("score:2", "for her")
+        assert (await client.expect(Event)).data == "for her"
+        await act(client, 1)
+        await act(client, 2, room="score:2")
+        assert sorted(await answers(client, 2)) == [(1, "ack"), (2, "action_forbidden")]
+        await client.send(Subscribe(rooms=[RoomRequest(room="match:1")]))
+        assert (await client.expect(Error)).code == "forbidden"
+
+
+async def test_a_hello_that_cannot_be_read_says_why_before_the_close(gated: RunningNode) -> None:
+    for payload in (
+        b'{"type":"hello","token":""}',
+        b'{"type":"hello","token":7}',
+        b'{"type":"hello","session":"a b"}',
+        b'{"type":"hello","session":"' + b"x" * 65 + b'"}',
+        b'{"type":"hello","token":"' + b"x" * 8193 + b'"}',
+        b'{"type":"action","id":1,"room":"score:1","kind":1}',
+    ):
+        async with gated.client(greeted=False) as client:
+            await client.send_bytes(payload)
+            assert (await client.expect(Error)).code == "bad_message"
+            assert await client.closed() == (codes.HELLO_EXPECTED.code, "hello_expected")
+
+
+async def test_a_stream_of_another_origin_may_show_a_token() -> None:
+    async with running_node(auth=GATED, origins=["https://app.example"]) as node:
+        headers = {"Origin": "https://app.example"}
+        preflight = await answer_to(node, request(target_of(), headers, method="OPTIONS"))
+        assert "authorization" in preflight.headers["access-control-allow-headers"]
+        refused = await answer_to(node, request(target_of(), headers))
+        assert (refused.status, refused.headers["access-control-allow-origin"]) == (401, "https://app.example")
+        async with watcher(node, headers | bearer(token())) as stream:
+            await stream.expect(Subscribed)
+
+
+async def test_leaving_a_room_that_a_refresh_took_is_an_error(gated: RunningNode) -> None:
+    async with player(gated) as (client, _):
+        await client.join("score:1")
+        await client.send(Refresh(token=token(rooms=None)))
+        await client.expect(Error)
+        await client.expect(Refreshed)
+        await client.send(Unsubscribe(rooms=["score:1"]))
+        assert (await client.expect(Error)).code == "not_subscribed"

@@ -1,0 +1,85 @@
+"""The contract of a log that takes actions and tells verdicts; see `log.contract`, whose rules hold here too."""
+
+import asyncio
+import time
+
+import pytest
+
+from log.contract import HOUR_MS
+from log.harness import WAIT_S, Harness, Raw, Reader
+from touchline_protocol.errors import LogUnavailable
+from touchline_server.log.base import Entry, Opened, UnknownTopic
+
+
+class ActingLogContract:
+    """What holds for every log."""
+
+    async def test_a_topic_to_be_read_whole_is_read_from_its_first_record(self, harness: Harness) -> None:
+        whole, windowed = await harness.create_topic(), await harness.create_topic()
+        old_ms = int(time.time() * 1000) - HOUR_MS
+        for topic in (whole, windowed):
+            await harness.append(topic, [Raw(b"room", b"%d" % n, timestamp=old_ms) for n in range(4)])
+        await harness.trim(whole, 0, 1)
+        log = await harness.open_log(whole, windowed, since_ms=old_ms + 1, whole=[whole, "no topic of ours"])
+        reader = Reader(log)
+        await reader.until_caught_up(whole, windowed)
+        assert [record.value for record in reader.all(whole)] == [b"1", b"2", b"3"]
+        assert reader.all(windowed) == []
+        (opened,) = reader.told(Opened, whole)
+        assert isinstance(opened, Opened)
+        assert opened.starts == {0: 1}
+
+    async def test_check_finds_that_records_can_be_appended_and_appends_none(self, harness: Harness) -> None:
+        topic = await harness.create_topic(partitions=2)
+        log = await harness.open_log(topic)
+        reader = Reader(log)
+        for _ in range(3):
+            await log.check(topic)
+        await log.append(topic, [Entry(b"room", b"1")])
+        await reader.until_values(topic, [b"1"])
+        assert log.unreachable is None
+
+    async def test_check_of_an_unknown_topic_says_so_and_makes_none(self, harness: Harness) -> None:
+        name = harness.unused_name()
+        log = await harness.open_log()
+        for _ in range(2):
+            with pytest.raises(UnknownTopic, match=name):
+                await log.check(name)
+        assert await log.create_topics([name], partitions=1, replication=1) == [name]
+        await log.check(name)
+
+    async def test_check_tells_that_nothing_can_be_appended_until_it_can(self, harness: Harness) -> None:
+        topic = await harness.create_topic()
+        log = await harness.open_log(topic)
+        await harness.stop()
+        try:
+            async with asyncio.timeout(3 * WAIT_S):
+                with pytest.raises(LogUnavailable) as failed:
+                    await log.check(topic)
+            assert "\n" not in str(failed.value)
+        finally:
+            await harness.start()
+        async with asyncio.timeout(3 * WAIT_S):
+            while True:
+                try:
+                    await log.check(topic)
+                    break
+                except LogUnavailable:
+                    await asyncio.sleep(0.05)  # a broker that comes back needs a moment to lead its partitions
+        await log.append(topic, [Entry(b"room", b"1")])
+
+    async def test_check_of_a_log_that_is_closed(self, harness: Harness) -> None:
+        topic = await harness.create_topic()
+        log = await harness.open_log(topic)
+        await log.close()
+        with pytest.raises(LogUnavailable):
+            await log.check(topic)
+
+    async def test_compacted_topics_are_made_as_others_are(self, harness: Harness) -> None:
+        plain, compacted = harness.unused_name(), harness.unused_name()
+        log = await harness.open_log()
+        made = await log.create_topics([plain, compacted], partitions=2, replication=1, compacted=[compacted, "other"])
+        assert sorted(made) == sorted([plain, compacted])
+        assert await log.create_topics([compacted], partitions=2, replication=1, compacted=[compacted]) == []
+        for topic in made:
+            await log.append(topic, [Entry(b"room", b"1")])
