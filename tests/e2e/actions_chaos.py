@@ -30,22 +30,24 @@ TOPIC = "player-actions"
 PARTITIONS = 4
 
 ACTIONS_PER_SECOND = 10
-BUFFER_ACTIONS = 1_000
-"""A hundred seconds of a player's, longer than anything is away here."""
+BUFFER_ACTIONS = 3_000
+"""Five minutes of a player's: no action is sent again after more."""
 
 BACKOFF = touchline.Backoff(0.2, 2.0)
 """Short, so that players meet what is just starting as well."""
 
 EDGE_REST_S = (0.5, 4.0)
-BROKER_REST_S = (1.0, 6.0)
+BROKER_REST_S = (6.0, 16.0)
 AWAY_S = (0.0, 1.5)
-"""How long an edge or the broker is left alone, and how long it is away beside what its start takes."""
+"""How long an edge or the broker is left alone, and how long it is away beside what its start takes. The broker's rest
+has to be long enough for what has waited meanwhile: an edge takes 30 actions a second of a player, who does 10."""
 
 SILENCE_S = 0.3
 """What a player is told within it is lost, then its connection is cut: so it sends again what is in the log."""
 SILENCE_REST_S = (0.0, 0.5)
 
-SIGNALS = (signal.SIGTERM, signal.SIGKILL)
+ENDS = {signal.SIGTERM: 0, signal.SIGKILL: -signal.SIGKILL}
+"""How an edge is stopped, and the exit code that it has then: any other says that it had ended by itself."""
 
 END = "the-end"
 """Who acts last, in each partition: so a reader knows that it has had all that is before."""
@@ -60,13 +62,17 @@ class Scenario(NamedTuple):
 
 
 class Player:
-    """One of them: the numbers of the actions that were handed to its client, and of those that were acknowledged."""
+    """One of them: the numbers of the actions that were handed to its client, and of those that were acknowledged.
+
+    ``longest_s`` is the longest time that one of these took.
+    """
 
     def __init__(self, number: int) -> None:
         self.name = f"player-{number}"
         self.sent: list[int] = []
         self.acked: list[int] = []
         self.unexpected: list[str] = []
+        self.longest_s = 0.0
         self._codec: CodecName = "json" if number % 2 else "msgpack"
 
     async def play(self, url: str, first_s: float, over: asyncio.Event) -> None:
@@ -88,12 +94,14 @@ class Player:
                 group.create_task(self._act(client, self.sent[-1]))
 
     async def _act(self, client: touchline.Client, number: int) -> None:
+        began_s = time.monotonic()
         try:
             await client.act(ROOM, "tap", {"number": number})
         except touchline.errors.TouchlineError as error:
             self.unexpected.append(f"{self.name}, action {number}: {error!r}")
         else:
             self.acked.append(number)
+            self.longest_s = max(self.longest_s, time.monotonic() - began_s)
 
 
 class Chaos:
@@ -126,11 +134,13 @@ class Chaos:
 
     async def _restart_edges(self) -> None:
         while not self._enough():
-            for way in self._random.sample(SIGNALS, len(SIGNALS)):
+            for way in self._random.sample(list(ENDS), len(ENDS)):
                 await self._some_time(EDGE_REST_S)
                 edge = self._random.choice(self._edges)
-                await edge.stop(way)
+                code = await edge.stop(way)
                 self.restarts[f"edge {way.name}"] += 1
+                if code != ENDS[way]:
+                    self.restarts[f"edge ended with {code}"] += 1
                 await self._some_time(AWAY_S)
                 await self._start(edge)
 
@@ -146,14 +156,16 @@ class Chaos:
 
     async def _restart_broker(self) -> None:
         kill = self._random.random() < 1 / 2
+        await self._some_time(EDGE_REST_S)
         while not self._enough():
-            await self._some_time(BROKER_REST_S)
             await asyncio.to_thread(self._broker.stop, kill=kill)
             self.restarts[f"broker {'SIGKILL' if kill else 'SIGTERM'}"] += 1
             await self._some_time(AWAY_S)
             self._broker.launch()
             await asyncio.to_thread(self._broker.wait_started)
             kill = not kill
+            if not self._enough():
+                await self._some_time(BROKER_REST_S)
 
     async def _cut(self) -> None:
         while not self._enough():

@@ -63,6 +63,7 @@ async def test_what_is_acknowledged_is_in_the_log_and_read_once(
         sys.stdout.write(f"\n{_summary(played, records, later)}\n")
         sys.stdout.flush()
 
+    assert [what for what in played.restarts if what.startswith("edge ended")] == []
     assert {"edge SIGTERM", "edge SIGKILL"} < set(played.restarts), "nothing happened"
     assert [why for player in played.players for why in player.unexpected][:SHOWN] == []
     sent = {player.name: player.sent for player in played.players}
@@ -110,6 +111,7 @@ def _summary(played: Played, records: Sequence[ActionRecord], later: Detector) -
         "players": len(played.players),
         "actions": sum(len(player.sent) for player in played.players),
         "acknowledged": sum(len(player.acked) for player in played.players),
+        "after s, the last one": round(max(player.longest_s for player in played.players)),
         "otherwise answered": sum(len(player.unexpected) for player in played.players),
         "records in the log": len(records),
         "of them copies": len(records) - len(copies),
