@@ -136,7 +136,8 @@ class ActionsSettings(Table):
     data_bytes_max: int = Field(default=4096, ge=2, le=ACTION_DATA_BYTES_MAX)
     """Of an action's data, as JSON: a position or a choice takes a hundred."""
     unacked_max: int = Field(default=64, ge=1, le=1024)
-    """Of a connection's actions, those that wait for Kafka. At a round trip of 5 ms, 64 are 12,800 a second."""
+    """Ids of a session, from the first that waits for Kafka to the newest. At a round trip of 5 ms, 64 are 12,800 a
+    second."""
     waiting_max: int = Field(default=10_000, ge=1, le=COUNT_MAX)
     """The same of all connections together: at 10,000 a second, one second; each takes about a kilobyte."""
     retry_ms: int = Field(default=1_000, ge=10, le=WAIT_MS_MAX)

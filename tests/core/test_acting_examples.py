@@ -289,7 +289,7 @@ def test_a_session_with_a_newer_token_ends_with_that_one_and_once() -> None:
     assert edge.door.players.expired(3_000) == [client.session]
     assert edge.door.players.expired(9_000) == []
     client.leave()
-    assert edge.door.players.tell("ann") == set()
+    assert edge.door.players.sessions_of("ann") == set()
 
 
 def test_a_bucket_is_the_same_after_a_refresh_and_on_another_connection() -> None:

@@ -131,7 +131,7 @@ class Actions:
             return Nack(id=action.id, code=codes.NOT_SIGNED_IN.code, message="only players act: say hello with a token")
         place = numbering.place(action.id, action.prev)
         if place is not Place.NEXT:
-            return self._told_before(numbering, place, action.id)
+            return self._not_next(numbering, place, action.id)
         not_now = self._not_now(numbering, grant, action.id, now_ms)
         if not_now is not None:
             return not_now
@@ -191,7 +191,8 @@ class Actions:
         del self._left[key]
         del self._numberings[key]
 
-    def _told_before(self, numbering: Numbering, place: Place, action_id: int) -> Nack | None:
+    def _not_next(self, numbering: Numbering, place: Place, action_id: int) -> Nack | None:
+        """What is said to an action that is not the next one; None where its answer is still to come."""
         if place is Place.WAITING:
             return None
         if place is Place.REFUSED:

@@ -1,7 +1,7 @@
 """Players: who is signed in, until when, how they stand, and how often they may act.
 
 A player is there for as long as a connection is signed in as it, or its bucket is not full. Handed sessions and times;
-tells the shell which sessions have something to be written (`tell`) or have come to the end of their token (`expired`).
+tells the shell which sessions are a player's (`sessions_of`) and which have come to the end of their token (`expired`).
 
 Rules:
 
@@ -85,7 +85,7 @@ class Players:
         player.level = level - 1
         return 0
 
-    def tell(self, name: str) -> "set[Session]":
+    def sessions_of(self, name: str) -> "set[Session]":
         """The sessions of a player."""
         player = self._players.get(name)
         return set() if player is None else player.sessions

@@ -134,7 +134,7 @@ class Edge:
         return time.time_ns() // 1_000_000
 
     def session_name(self) -> str:
-        """A name for a session, for logs."""
+        """A name for a session that brings none."""
         return secrets.token_urlsafe(12)
 
     def add(self, connection: Connection) -> None:
@@ -151,7 +151,7 @@ class Edge:
 
     def judge(self, player: str, verdict: Verdict) -> None:
         """A verdict about a player came: its connections are told, and closed where it bans."""
-        sessions = list(self.door.players.tell(player))
+        sessions = list(self.door.players.sessions_of(player))
         for session in sessions:
             session.judge(verdict)
         answer_all(sessions)
