@@ -16,8 +16,8 @@ EVENT_VALUE_BYTES_MAX = 256 * 1024
 """An event's value. It is copied once to every client of its room: 256 KiB to 10,000 clients is 2.5 GB."""
 
 JSON_DEPTH_MAX = 256
-"""How deep an event's value and an action's data may be nested. Parsers recurse, ours and those of clients; browsers and Python give up
-at some thousands and 1,000, so a value within this depth is readable everywhere."""
+"""How deep an event's value and an action's data may be nested. Parsers recurse, ours and those of clients; browsers
+and Python give up at some thousands and 1,000, so a value within this depth is readable everywhere."""
 
 CLIENT_MESSAGE_BYTES_MAX = 64 * 1024
 """A message from a client. The largest honest one names 100 rooms with their cursors, about 30 KB."""

@@ -6,13 +6,7 @@ from typing import Any
 import pytest
 
 from demo.client_in_page import ClientInPage, client_in_page
-from demo.scripted_edge import Json, ScriptedEdge, acked, scripted_edge, unanswered
-
-
-@pytest.fixture
-async def edge() -> AsyncIterator[ScriptedEdge]:
-    async with scripted_edge() as edge:
-        yield edge
+from demo.scripted_edge import Json, ScriptedEdge, acked, unanswered
 
 
 @pytest.fixture
@@ -90,6 +84,7 @@ async def test_after_a_lost_connection_what_is_not_answered_is_sent_again_in_the
     await edge.send(nack(3, "action_invalid"))
     await client.outcomes(2)
     await edge.disconnect()
+    await client.until_status("waiting")
     await client.act("e")
     edge.received.clear()
     edge.answer_action = acked
@@ -167,6 +162,7 @@ async def test_another_player_sends_nothing_of_the_one_before(edge: ScriptedEdge
 async def test_without_a_token_nobody_can_act(edge: ScriptedEdge, client: ClientInPage) -> None:
     await client.page.evaluate("window.player = null")
     await edge.disconnect()
+    await client.until_status("waiting")
     await client.act("a")
     await client.come_back()
     await client.act("b")

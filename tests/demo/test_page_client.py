@@ -5,15 +5,9 @@ from collections.abc import AsyncIterator
 import pytest
 
 from demo.client_in_page import ClientInPage, client_in_page, times_live
-from demo.scripted_edge import ScriptedEdge, scripted_edge
+from demo.scripted_edge import ScriptedEdge
 
 ROOM = "match:1"
-
-
-@pytest.fixture
-async def edge() -> AsyncIterator[ScriptedEdge]:
-    async with scripted_edge() as edge:
-        yield edge
 
 
 @pytest.fixture

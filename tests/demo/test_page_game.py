@@ -2,15 +2,13 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
 from typing import Any
 
-import pytest
 from playwright.async_api import Page, Route, expect
 
 from demo.browser import open_page
-from demo.running_demo import DEADLINE_S, RunningDemo, running_demo
-from demo.scripted_edge import ScriptedEdge, acked, scripted_edge
+from demo.running_demo import DEADLINE_S, RunningDemo
+from demo.scripted_edge import ScriptedEdge, acked
 from touchline_protocol.verdicts import VERDICT_HEADERS, VerdictRecord, encode_verdict
 from touchline_server.log.base import Entry
 
@@ -18,24 +16,6 @@ ROOM = "cheer:1"
 PANEL = "cheatwatch:demo"
 
 expect.set_options(timeout=DEADLINE_S * 1000)
-
-
-@pytest.fixture
-async def demo() -> AsyncIterator[RunningDemo]:
-    async with running_demo() as demo:
-        yield demo
-
-
-@pytest.fixture
-async def edge() -> AsyncIterator[ScriptedEdge]:
-    async with scripted_edge() as edge:
-        yield edge
-
-
-@pytest.fixture
-async def page() -> AsyncIterator[Page]:
-    async with open_page() as page:
-        yield page
 
 
 async def token(route: Route) -> None:
@@ -152,7 +132,7 @@ async def test_a_mute_ends_by_itself_and_a_pardon_ends_it_sooner(edge: ScriptedE
     await play(edge, page)
     cheer, word = page.locator("#cheer-home"), page.locator("#word")
     mute = {"type": "verdict", "kind": "mute", "reason": "Too fast."}
-    await edge.send(mute | {"until": round(time.time() * 1000) + 500})
+    await edge.send(mute | {"until": round(time.time() * 1000) + 2_000})
     await expect(word).to_have_text("Too fast. Your cheers don't count for a few seconds.")
     await expect(word).to_contain_text("You play as ada")
     await edge.send(mute)

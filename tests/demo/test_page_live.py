@@ -1,32 +1,17 @@
 """The demo's page in a real browser, against a scripted edge: what a person sees, and what the edge hears."""
 
 import re
-from collections.abc import AsyncIterator
 from typing import Any
 
-import pytest
 from playwright.async_api import Page, expect
 
-from demo.browser import open_page
-from demo.scripted_edge import DEADLINE_S, ScriptedEdge, scripted_edge
+from demo.scripted_edge import DEADLINE_S, ScriptedEdge
 from sources.matches import MADE_UP
 from touchline_server.sources.statsbomb import read_match
 
 PHONE = {"width": 390, "height": 844}
 
 expect.set_options(timeout=DEADLINE_S * 1000)
-
-
-@pytest.fixture
-async def edge() -> AsyncIterator[ScriptedEdge]:
-    async with scripted_edge() as edge:
-        yield edge
-
-
-@pytest.fixture
-async def page() -> AsyncIterator[Page]:
-    async with open_page() as page:
-        yield page
 
 
 def score(home_goals: int, away_goals: int) -> dict[str, Any]:

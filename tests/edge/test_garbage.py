@@ -159,8 +159,8 @@ async def show_a_token_that_is_refused(node: RunningNode) -> None:
 
 
 async def stay_until_the_token_is_over(node: RunningNode) -> None:
-    async with watcher(node, bearer(token(lasts_s=0.2))) as stream, node.raw() as client:
-        await say_hello(client, token(lasts_s=0.2))
+    async with watcher(node, bearer(token(lasts_s=1.0))) as stream, node.raw() as client:
+        await say_hello(client, token(lasts_s=1.0))
         assert await client.close_code() == codes.TOKEN_RAN_OUT.code
         await stream.rest()
 

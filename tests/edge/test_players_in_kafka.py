@@ -156,7 +156,7 @@ async def test_while_the_broker_is_away_actions_are_told_at_once(kafka_factory: 
         began = time.monotonic()
         await act(client, 2, 3)
         assert await answers(client, 2) == [(2, "log_unavailable"), (3, "id_gap")]
-        assert time.monotonic() - began < 1
+        assert time.monotonic() - began < 3  # an append waits for 5 s
         await client.join("score:1")  # what is in memory is served on
         topics.broker.launch()
         await asyncio.to_thread(topics.broker.wait_started)

@@ -66,7 +66,7 @@ async def test_who_is_muted_is_told_and_acts_no_more_until_pardoned(node: Runnin
 
 async def test_a_mute_ends_by_itself(node: RunningNode, log: BreakableLog) -> None:
     async with player(node) as (client, _):
-        until = now_ms() + 300
+        until = now_ms() + 1_000
         await judge(log, "ada", "mute", until)
         assert (await client.expect(Verdict)).until == until
         await act(client, 1)
