@@ -31,11 +31,10 @@ from touchline_server.edge.listener import Edge
 from touchline_server.log.base import Log, LogEvent, Position
 from touchline_server.node import Node
 from touchline_server.publishing import new_event
+from waiting import eventually as eventually  # noqa: PLC0414 - the end-to-end tests take it from here
 
 DEADLINE_S = 10.0
 """For what has to happen at once: long enough for a machine that does other things as well."""
-
-POLL_S = 0.005
 
 M = TypeVar("M", bound=Message)
 Observe: TypeAlias = tuple[str, Callable[[LogEvent], None]]
@@ -253,13 +252,6 @@ async def running_node(
         yield RunningNode(node)
     finally:
         await node.stop()
-
-
-async def eventually(condition: Any, timeout_s: float = DEADLINE_S) -> None:
-    """Wait until ``condition()`` is true."""
-    async with asyncio.timeout(timeout_s):
-        while not condition():  # noqa: ASYNC110 - what is waited for has no event of its own
-            await asyncio.sleep(POLL_S)
 
 
 def _whole_frame(data: bytes) -> bytes:

@@ -3,7 +3,7 @@
 import asyncio
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -13,9 +13,7 @@ from aiokafka.structs import TopicPartition
 from actions.records import Written, action_record, written
 from kafka_broker import KafkaBroker
 from touchline.actions import Action, ActionSource, read
-
-WAIT_S = 30
-"""For what should come true at once: only a failing test waits so long."""
+from waiting import DEADLINE_S
 
 QUICK: Mapping[str, Any] = {"heartbeat_interval_ms": 100, "session_timeout_ms": 6_000, "metadata_max_age_ms": 300}
 """Readers that notice each other, lost members and new partitions sooner than in service, so that tests are quick."""
@@ -23,13 +21,6 @@ QUICK: Mapping[str, Any] = {"heartbeat_interval_ms": 100, "session_timeout_ms": 
 
 def now_ms() -> int:
     return time.time_ns() // 1_000_000
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Wait for what no event tells."""
-    async with asyncio.timeout(WAIT_S):
-        while not condition():  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
 
 
 class Players:
@@ -91,7 +82,7 @@ async def players_of(broker: KafkaBroker, partitions: int = 1, **configs: str) -
 async def take(actions: ActionSource, count: int) -> list[Action]:
     """The next actions, and not one too many. The last of them is in hand."""
     taken: list[Action] = []
-    async with asyncio.timeout(WAIT_S):
+    async with asyncio.timeout(DEADLINE_S):
         while len(taken) < count:
             taken += await actions.batch(count - len(taken))
     return taken

@@ -5,8 +5,9 @@ import re
 import sys
 from pathlib import Path
 
-from actions.players import WAIT_S, players_of
+from actions.players import players_of
 from kafka_broker import KafkaBroker
+from waiting import DEADLINE_S
 
 README = Path(__file__).parents[2] / "clients" / "python" / "README.md"
 
@@ -22,7 +23,7 @@ async def test_the_example_of_the_readme_prints_actions(kafka: KafkaBroker) -> N
     process = await asyncio.create_subprocess_exec(sys.executable, "-uc", code, stdout=asyncio.subprocess.PIPE)
     assert process.stdout is not None
     try:
-        async with asyncio.timeout(WAIT_S):
+        async with asyncio.timeout(DEADLINE_S):
             lines = [(await process.stdout.readline()).decode().rstrip() for _ in range(2)]
     finally:
         process.kill()

@@ -11,11 +11,12 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 
-from actions.players import QUICK, WAIT_S, Players, ids, now_ms, players_of, take, until
+from actions.players import QUICK, Players, ids, now_ms, players_of, take
 from actions.records import action_record, written
 from kafka_broker import KafkaBroker
 from touchline.actions import Action, ActionSource
 from touchline.actions import kafka as reader
+from waiting import DEADLINE_S, eventually
 
 PLAYERS = [f"player{number}" for number in range(20)]
 PARTITIONS = 4
@@ -105,7 +106,7 @@ async def test_readers_that_join_and_leave_hand_out_each_action_once(kafka: Kafk
 
     async def more_by(*readers: int) -> None:
         before = [len(handed[one]) for one in readers]
-        await until(lambda: all(len(handed[one]) > count + 50 for one, count in zip(readers, before, strict=True)))
+        await eventually(lambda: all(len(handed[one]) > count + 50 for one, count in zip(readers, before, strict=True)))
 
     async with AsyncExitStack() as first, AsyncExitStack() as last:
         await first.enter_async_context(following(players.read(), handed[0], everything))
@@ -123,7 +124,7 @@ async def test_readers_that_join_and_leave_hand_out_each_action_once(kafka: Kafk
         await more_by(3)
         over.set()
         await playing
-        await until(lambda: len(everything) >= game.written * len(PLAYERS))
+        await eventually(lambda: len(everything) >= game.written * len(PLAYERS))
     each_once_in_order(everything, game.written)
 
 
@@ -135,12 +136,12 @@ async def test_a_rebalance_waits_for_what_is_in_hand(kafka: KafkaBroker, caplog:
         await players.act("bob", 1, 2, partition=1)
         handed = await take(slow, 1)
         joining = asyncio.ensure_future(players.read().__aenter__())
-        await until(lambda: "Revoking previously assigned partitions frozenset({Topic" in caplog.text)
+        await eventually(lambda: "Revoking previously assigned partitions frozenset({Topic" in caplog.text)
         assert not joining.done()
         asking = asyncio.create_task(keep_taking(slow, handed))
         async with joined(joining) as other:
             also_asking = asyncio.create_task(keep_taking(other, handed))
-            await until(lambda: len(handed) >= 4)
+            await eventually(lambda: len(handed) >= 4)
             for one in (asking, also_asking):
                 one.cancel()
             await asyncio.gather(asking, also_asking, return_exceptions=True)
@@ -153,7 +154,7 @@ async def test_a_reader_that_asks_for_nothing_loses_its_place_and_can_come_back(
         await players.act("ann", 1, 2)
         assert ids(await take(idle, 2)) == [1, 2]
         idle.processed()
-        async with asyncio.timeout(WAIT_S):
+        async with asyncio.timeout(DEADLINE_S):
             while await players.committed() != 2:
                 pass
         await players.act("ann", 2, 3)
@@ -177,7 +178,7 @@ async def test_leaving_is_bounded_where_a_rebalance_waits_for_another_reader(
             await players.act("ann", 1, session=f"s{partition}", partition=partition)
         await take(busy, 1)
         third = asyncio.ensure_future(players.read().__aenter__())
-        await until(lambda: caplog.text.count("Revoking previously assigned partitions frozenset({Topic") >= 3)
+        await eventually(lambda: caplog.text.count("Revoking previously assigned partitions frozenset({Topic") >= 3)
         await leaving.__aexit__(None, None, None)
         assert "left without a word" in caplog.text
         third.cancel()
@@ -202,11 +203,11 @@ async def test_copies_are_recognised_over_a_rebalance(kafka: KafkaBroker) -> Non
     async with following(players.read(), handed[0]):
         for partition, player in enumerate(("ann", "bob")):
             await players.act(player, 1, 2, partition=partition)
-        await until(lambda: len(handed[0]) == 4)
+        await eventually(lambda: len(handed[0]) == 4)
         async with following(players.read(), handed[1]):
             for partition, player in enumerate(("ann", "bob")):
                 await players.act(player, 2, 3, partition=partition)
-            await until(lambda: len(handed[0]) + len(handed[1]) >= 6)
+            await eventually(lambda: len(handed[0]) + len(handed[1]) >= 6)
             assert [len(one) for one in handed] == [5, 1]
     assert sorted(ids([*handed[0], *handed[1]])) == [1, 1, 2, 2, 3, 3]
 
@@ -248,7 +249,7 @@ async def test_after_a_killed_reader_only_what_was_not_committed_comes_again(kaf
     assert process.stdin is not None
     assert process.stdout is not None
     try:
-        async with asyncio.timeout(WAIT_S):
+        async with asyncio.timeout(DEADLINE_S):
             for expected in range(1, 6):
                 assert int(await process.stdout.readline()) == expected
                 if expected < 5:

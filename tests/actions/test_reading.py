@@ -7,12 +7,13 @@ from collections.abc import Callable
 
 import pytest
 
-from actions.players import WAIT_S, ids, now_ms, players_of, take
+from actions.players import ids, now_ms, players_of, take
 from actions.records import Written, action_record, written
 from kafka_broker import KafkaBroker
 from touchline.actions import LOOK_BACK_S
 from touchline.actions import kafka as reader
 from touchline.errors import OperatorError
+from waiting import DEADLINE_S
 
 
 async def test_actions_come_one_by_one_and_in_batches(kafka: KafkaBroker) -> None:
@@ -62,7 +63,7 @@ async def test_nothing_is_committed_that_was_not_asked_beyond(kafka: KafkaBroker
     async with players.read(start="beginning", commit_s=0.02) as actions:
         assert [(await anext(aiter(actions))).id, (await anext(aiter(actions))).id] == [1, 2]
         committed = [await players.committed()]
-        async with asyncio.timeout(WAIT_S):
+        async with asyncio.timeout(DEADLINE_S):
             while committed[-1] != 1:
                 committed.append(await players.committed())
         assert set(committed) <= {0, 1}
@@ -79,7 +80,7 @@ async def test_waiting_for_the_next_commits_the_one_before(kafka: KafkaBroker) -
     async with players.read(start="beginning", commit_s=0.02) as actions:
         await take(actions, 1)
         waiting = asyncio.ensure_future(actions.batch())
-        async with asyncio.timeout(WAIT_S):
+        async with asyncio.timeout(DEADLINE_S):
             while await players.committed() != 1:
                 pass
         waiting.cancel()
@@ -203,7 +204,7 @@ async def test_reading_goes_on_over_a_restart_of_the_broker_and_ends_without_one
         await players.act("bob", 1, partition=1)
         assert sorted((one.player, one.id) for one in await waiting) == [("ann", 3), ("bob", 1)]
         actions.processed()
-        async with asyncio.timeout(WAIT_S):
+        async with asyncio.timeout(DEADLINE_S):
             while [await players.committed(0), await players.committed(1)] != [4, 1]:
                 pass
         await asyncio.to_thread(broker.stop, kill=True)

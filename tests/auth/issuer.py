@@ -1,7 +1,7 @@
 """An issuer that publishes its keys over HTTP, and does what the test tells it to."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 
@@ -55,13 +55,3 @@ async def issuing() -> AsyncIterator[Issuer]:
         server.close()
         issuer.hang_up()
         await server.wait_closed()
-
-
-async def until(condition: Callable[[], bool], what: str) -> None:
-    """Wait until ``condition()`` holds."""
-    try:
-        async with asyncio.timeout(10):
-            while not condition():  # noqa: ASYNC110 - whatever it asks tells nobody
-                await asyncio.sleep(0.005)
-    except TimeoutError:
-        raise AssertionError(f"not within 10 s: {what}") from None

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from auth.issuer import Issuer, issuing, until
+from auth.issuer import Issuer, issuing
 from auth.made import KEYS, NOW_MS, SECRET, forged_hs256, jwks, make, part, signed
 from touchline_protocol.errors import OperatorError
 from touchline_server.auth import jwks as jwks_module
@@ -18,6 +18,7 @@ from touchline_server.auth.jwks import JWKS_BYTES_MAX, KEYS_MAX, parse_jwks
 from touchline_server.auth.verifier import Verifier, make_verifier
 from touchline_server.config_tables import AuthSettings
 from touchline_server.core.grants import TokenRefused
+from waiting import eventually
 
 OLD, NEW = KEYS["ES256"], KEYS["EdDSA"]
 
@@ -65,7 +66,7 @@ async def test_a_new_key_is_looked_for_when_a_token_names_it(issuer: Issuer) -> 
     async with started(issuer.url) as verifier:
         issuer.publish(jwks(new=NEW))
         assert answer(verifier, signed(NEW, "new")) == "token_key_unknown"
-        await until(lambda: answer(verifier, signed(NEW, "new")) == "alice", "the new key is taken")
+        await eventually(lambda: answer(verifier, signed(NEW, "new")) == "alice")
         assert answer(verifier, signed(OLD, "old")) == "token_key_unknown"
 
 
@@ -73,7 +74,7 @@ async def test_keys_are_read_again_in_time_without_a_token_that_names_them(issue
     issuer.publish(jwks(old=OLD))
     async with started(issuer.url, refresh_s=0.02) as verifier:
         issuer.publish(jwks(new=NEW))
-        await until(lambda: answer(verifier, signed(OLD)) == "token_algorithm", "the old key is gone")
+        await eventually(lambda: answer(verifier, signed(OLD)) == "token_algorithm")
         assert answer(verifier, signed(NEW, "new")) == "alice"
 
 
@@ -88,7 +89,7 @@ async def test_made_up_names_do_not_make_us_hammer_the_issuer(issuer: Issuer) ->
             assert answer(verifier, next(tokens)) == "token_key_unknown"
             return issuer.asked == 3
 
-        await until(asked_twice_more, "the issuer is asked again")
+        await eventually(asked_twice_more)
         assert loop.time() - begin >= 0.4
 
 
@@ -96,7 +97,7 @@ async def test_one_token_with_an_unknown_name_is_one_look(issuer: Issuer) -> Non
     issuer.publish(jwks(old=OLD))
     async with started(issuer.url) as verifier:
         assert answer(verifier, signed(OLD, "made up")) == "token_key_unknown"
-        await until(lambda: issuer.asked == 2, "the issuer is asked again")
+        await eventually(lambda: issuer.asked == 2)
         await asyncio.sleep(0.1)  # nothing tells of what does not come; there is room for ten looks
         assert issuer.asked == 2
 
@@ -109,10 +110,10 @@ async def test_an_issuer_that_is_away_at_start_is_a_problem_until_it_is_back(
         assert "answered with status 503" in verifier.problems["auth.jwks"]
         assert answer(verifier, signed(OLD, "old")) == "token_key_unknown"
         assert answer(verifier, signed(OLD)) == "token_key_unknown"
-        await until(lambda: issuer.asked > 3, "it is asked again")
+        await eventually(lambda: issuer.asked > 3)
         assert caplog.text.count("status 503") == 1
         issuer.publish(jwks(old=OLD))
-        await until(lambda: not verifier.problems, "the keys are read")
+        await eventually(lambda: not verifier.problems)
         assert answer(verifier, signed(OLD, "old")) == "alice"
 
 
@@ -128,7 +129,7 @@ async def test_keys_stay_when_the_issuer_publishes_none(issuer: Issuer, document
     async with started(issuer.url, refresh_s=0.02) as verifier:
         issuer.publish(document)
         asked = issuer.asked
-        await until(lambda: issuer.asked > asked + 1, "it is asked again")
+        await eventually(lambda: issuer.asked > asked + 1)
         assert answer(verifier, signed(OLD, "old")) == "alice"
         assert verifier.problems == {}
 
@@ -157,7 +158,7 @@ async def test_an_issuer_that_talks_nonsense_is_a_problem_until_it_stops(issuer:
     async with started(issuer.url, refresh_s=0.02) as verifier:
         assert issuer.url in verifier.problems["auth.jwks"]
         issuer.publish(jwks(old=OLD))
-        await until(lambda: answer(verifier, signed(OLD, "old")) == "alice", "the keys are read")
+        await eventually(lambda: answer(verifier, signed(OLD, "old")) == "alice")
 
 
 async def test_a_redirect_is_not_followed(issuer: Issuer) -> None:
@@ -192,7 +193,7 @@ async def test_a_file_is_read_again_when_it_changes(tmp_path: Path) -> None:
     async with started(str(file), refresh_s=0.02) as verifier:
         assert answer(verifier, signed(OLD, "old")) == "alice"
         file.write_bytes(jwks(new=NEW))
-        await until(lambda: answer(verifier, signed(NEW, "new")) == "alice", "the new key is taken")
+        await eventually(lambda: answer(verifier, signed(NEW, "new")) == "alice")
 
 
 async def test_a_file_may_hold_secrets(tmp_path: Path) -> None:

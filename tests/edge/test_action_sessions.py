@@ -7,10 +7,11 @@ import pytest
 
 from edge.logs import ACTIONS, BreakableLog
 from edge.players import AUTH, acks, act, answer, answers, greet, ids_in_log, in_log, often, player, refusal, token
-from node_fixture import RunningNode, eventually, running_node
+from node_fixture import RunningNode, running_node
 from touchline_protocol import codes
 from touchline_protocol.messages import Refresh, Refreshed
 from touchline_server.edge import acting
+from waiting import eventually
 
 
 @pytest.fixture

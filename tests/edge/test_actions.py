@@ -11,10 +11,11 @@ import pytest
 
 from edge.logs import BreakableLog
 from edge.players import AUTH, RETRY_MS, acks, act, answer, answers, ids_in_log, often, player, refusal, token
-from node_fixture import Client, RunningNode, eventually, running_node
+from node_fixture import Client, RunningNode, running_node
 from touchline_protocol.codecs import JSON, MSGPACK, Codec
 from touchline_protocol.messages import Ack, Error, Nack
 from touchline_server.config_tables import FeedSettings
+from waiting import eventually
 
 
 @pytest.fixture

@@ -7,10 +7,11 @@ import pytest
 
 from edge.logs import TOPIC, ScriptedLog
 from edge.streams import ROOM, Answer, Stream, answer_to, request, stream, target_of
-from node_fixture import RunningNode, eventually, running_node
+from node_fixture import RunningNode, running_node
 from touchline_protocol import codes
 from touchline_protocol.messages import Error, Event, Subscribed
 from touchline_server.log.base import Gone
+from waiting import eventually
 
 
 @pytest.mark.parametrize("room_id", ["a/b", "a/../b", "..", "x:y.z", "é✓", "%41+?#&=", "a/events"])

@@ -10,7 +10,7 @@ from websockets.frames import Opcode
 
 from client_model import RoomView
 from edge.logs import BreakableLog
-from node_fixture import RawClient, RunningNode, client_frame, eventually, running_node
+from node_fixture import RawClient, RunningNode, client_frame, running_node
 from touchline_protocol import codes
 from touchline_protocol.codecs import JSON
 from touchline_protocol.frames import payload_of
@@ -18,6 +18,7 @@ from touchline_protocol.messages import Event, RoomRequest, Subscribe, Subscribe
 from touchline_server.core.shared import STEP_BYTES
 from touchline_server.edge.connection import Connection
 from touchline_server.log.base import OffsetOutOfRange
+from waiting import eventually
 
 RECEIVE_BYTES = 4096
 EVENT_BYTES = 10_000

@@ -9,7 +9,7 @@ from websockets.frames import Opcode
 
 from edge.players import AUTH, bearer, token, watcher
 from edge.streams import answer_to, request, target_of
-from node_fixture import RawClient, RunningNode, client_frame, eventually, running_node
+from node_fixture import RawClient, RunningNode, client_frame, running_node
 from touchline_protocol import codes
 from touchline_protocol.fan_out import deflated
 from touchline_protocol.frames import RSV1
@@ -24,6 +24,7 @@ from touchline_protocol.messages import (
 )
 from touchline_protocol.verdicts import VERDICT_HEADERS, VerdictRecord, encode_verdict
 from touchline_server.log.base import Entry
+from waiting import eventually
 
 ROUNDS = 3
 

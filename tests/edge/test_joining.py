@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 
 from edge.logs import TOPIC, BreakableLog, ScriptedLog, ScriptedRecord
-from node_fixture import Client, RunningNode, eventually, running_node
+from node_fixture import Client, RunningNode, running_node
 from touchline_protocol import codes
 from touchline_protocol.codecs import CODECS, MSGPACK
 from touchline_protocol.messages import Error, RoomRequest, Subscribe, Subscribed
 from touchline_server.config_tables import FeedSettings, SqliteSettings
 from touchline_server.log.base import CaughtUp, Opened
+from waiting import eventually
 
 PADDING = "x" * 1_000
 

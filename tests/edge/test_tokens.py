@@ -12,7 +12,7 @@ import pytest
 from auth.made import KEYS, SECRET, forged, forged_hs256, jwks, make, signed, written
 from edge.players import AUTH, GATED, act, answers, bearer, greet, player, refusal, token, watcher
 from edge.streams import answer_to, request, target_of
-from node_fixture import RunningNode, eventually, running_node
+from node_fixture import RunningNode, running_node
 from touchline_protocol import codes
 from touchline_protocol.messages import (
     Error,
@@ -27,6 +27,7 @@ from touchline_protocol.messages import (
     Welcome,
 )
 from touchline_server.config_tables import AuthSettings
+from waiting import eventually
 
 AT_ONCE_S = 5.0
 """The end of a token is noticed within two ticks; the rest is for a machine that does other things as well."""
@@ -285,7 +286,8 @@ async def test_an_open_connection_lives_on_with_each_newer_token(gated: RunningN
         assert welcome.expires is not None
         assert refreshed.id == 8
         assert refreshed.expires > welcome.expires + 50_000
-        await eventually(lambda: time.time() * 1000 > welcome.expires + 200)
+        over_ms = welcome.expires + 200
+        await eventually(lambda: time.time() * 1000 > over_ms)
         await act(client, 1)
         assert await answers(client, 1) == [(1, "ack")]
 

@@ -21,18 +21,9 @@ from touchline_protocol.messages import (
     Subscribed,
     Welcome,
 )
+from waiting import eventually
 
 Said = TypeVar("Said", bound=ClientMessage)
-
-WAIT_S = 20
-"""For a condition that should come true at once: only a failing test waits so long."""
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Wait for what no event tells."""
-    async with asyncio.timeout(WAIT_S):
-        while not condition():  # noqa: ASYNC110
-            await asyncio.sleep(0.005)
 
 
 class Peer:
@@ -129,7 +120,7 @@ async def scripted(*scripts: Script, refuse: Callable[..., Any] | None = None) -
         port = next(iter(server.sockets)).getsockname()[1]
         state.url = f"ws://127.0.0.1:{port}/ws"
         yield state
-        await until(lambda: not state.open)
+        await eventually(lambda: not state.open)
     if state.failures:
         raise state.failures[0]
 

@@ -7,10 +7,11 @@ import msgspec
 import pytest
 
 import touchline
-from sdk.scripted_server import Peer, scripted, until
+from sdk.scripted_server import Peer, scripted
 from touchline import Backoff, Client, errors
 from touchline_protocol.codecs import CODECS, CodecName
 from touchline_protocol.messages import Ack, Action, Nack, Verdict
+from waiting import eventually
 
 QUICK = Backoff(base_s=0.01, max_s=0.05)
 
@@ -232,7 +233,7 @@ async def test_a_mistake_in_on_verdict_is_logged_and_ends_nothing(caplog: pytest
         scripted(script) as server,
         touchline.connect(server.url, token="ada's", on_verdict=mistaken, proxy=False) as client,
     ):
-        await until(lambda: client.verdict is not None)
+        await eventually(lambda: client.verdict is not None)
         assert await client.act("match:1", "tap") == ("s", 1)
     assert "no mute for me" in caplog.text
 

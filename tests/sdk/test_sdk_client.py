@@ -12,10 +12,11 @@ from websockets.asyncio.server import ServerConnection
 from websockets.http11 import Request, Response
 
 import touchline
-from sdk.scripted_server import Peer, event, scripted, until
+from sdk.scripted_server import Peer, event, scripted
 from touchline import Backoff, Client, errors
 from touchline_protocol.codecs import CODECS, CodecName
 from touchline_protocol.messages import Beat, Error, Goaway, Subscribe, Subscribed, Unsubscribe
+from waiting import eventually
 
 QUICK = Backoff(base_s=0.01, max_s=0.05)
 
@@ -153,7 +154,7 @@ async def test_waits_grow_and_stay_below_their_bounds() -> None:
     backoff = Backoff(base_s=0.02, max_s=0.1)
     async with scripted(drop) as server:
         async with touchline.connect(server.url, backoff=backoff, random=lambda: 1.0, proxy=False):
-            await until(lambda: len(server.times) >= 7)
+            await eventually(lambda: len(server.times) >= 7)
         waits = [after - before for before, after in zip(server.times, server.times[1:], strict=False)]
     for wait, bound in zip(waits, [0.02, 0.04, 0.08, 0.1, 0.1, 0.1], strict=False):
         assert wait >= bound * 0.95
@@ -369,7 +370,7 @@ async def test_subscribing_while_disconnected_is_sent_when_connected(caplog: pyt
         scripted(first, second) as server,
         touchline.connect(server.url, backoff=slow, random=lambda: 1.0, proxy=False) as client,
     ):
-        await until(lambda: not client.connected)
+        await eventually(lambda: not client.connected)
         assert await offsets(client.subscribe("score:1"), 1) == [1]
     assert "1001 going_away; connecting again in" in caplog.text
 
@@ -393,7 +394,7 @@ async def test_closing_the_client_ends_its_iterators_and_a_cancelled_reader_leav
                 await read(await inner.subscribe("score:1").joined())
 
         task = asyncio.create_task(whole())
-        await until(lambda: server.open == 1)
+        await eventually(lambda: server.open == 1)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task

@@ -6,8 +6,9 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-from sdk.scripted_server import WAIT_S, Peer, event, scripted
+from sdk.scripted_server import Peer, event, scripted
 from touchline_protocol.messages import Ack, Action, Nack, Subscribe, Subscribed
+from waiting import DEADLINE_S
 
 README = Path(__file__).parents[2] / "clients" / "python" / "README.md"
 
@@ -19,7 +20,7 @@ async def lines_of(example: int, url: str, count: int) -> list[str]:
     process = await asyncio.create_subprocess_exec(sys.executable, "-uc", code, stdout=asyncio.subprocess.PIPE)
     assert process.stdout is not None
     try:
-        async with asyncio.timeout(WAIT_S):
+        async with asyncio.timeout(DEADLINE_S):
             return [(await process.stdout.readline()).decode().rstrip() for _ in range(count)]
     finally:
         with suppress(ProcessLookupError):  # it came to its end

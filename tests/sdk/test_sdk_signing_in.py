@@ -5,10 +5,11 @@ import asyncio
 import pytest
 
 import touchline
-from sdk.scripted_server import Peer, scripted, until
+from sdk.scripted_server import Peer, scripted
 from touchline import Backoff, errors, lease, tokens
 from touchline_protocol.limits import TOKEN_CHARS_MAX
 from touchline_protocol.messages import Error, Refresh, Refreshed
+from waiting import eventually
 
 QUICK = Backoff(base_s=0.01, max_s=0.05)
 
@@ -53,7 +54,7 @@ async def test_a_text_is_the_token_of_each_hello() -> None:
         scripted(first, second) as server,
         touchline.connect(server.url, token="mine", backoff=QUICK, proxy=False) as client,
     ):
-        await until(lambda: len(server.times) == 2 and client.connected)
+        await eventually(lambda: len(server.times) == 2 and client.connected)
         assert client.player == "ada"
     assert seen == ["mine", "mine"]
 
@@ -75,7 +76,7 @@ async def test_a_function_is_asked_before_each_connection(asynchronous: bool) ->
         scripted(first, second) as server,
         touchline.connect(server.url, token=token, backoff=QUICK, proxy=False) as client,
     ):
-        await until(lambda: len(server.times) == 2 and client.connected)
+        await eventually(lambda: len(server.times) == 2 and client.connected)
     assert seen == ["token1", "token2"]
 
 
@@ -141,7 +142,7 @@ async def test_without_a_token_the_client_tries_again_where_it_would_for_a_serve
         scripted(first, serve) as server,
         touchline.connect(server.url, token=desk, retry_first=True, backoff=QUICK, proxy=False) as client,
     ):
-        await until(lambda: len(server.times) == 2 and client.connected)
+        await eventually(lambda: len(server.times) == 2 and client.connected)
     assert desk.calls == 5
 
 
@@ -182,5 +183,5 @@ async def test_closing_does_not_wait_for_a_token() -> None:
         scripted(script) as server,
         touchline.connect(server.url, token=forever, backoff=QUICK, proxy=False) as client,
     ):
-        await until(lambda: not client.connected)
+        await eventually(lambda: not client.connected)
     assert len(server.times) == 1

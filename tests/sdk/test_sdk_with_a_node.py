@@ -9,9 +9,9 @@ import pytest
 
 import touchline
 from node_fixture import running_node
-from sdk.scripted_server import until
 from touchline import errors
 from touchline_protocol.codecs import CODECS, CodecName
+from waiting import eventually
 
 SECRET = "a secret of the tests, of enough bytes"
 SETTINGS: dict[str, Any] = {"auth": {"secret": SECRET, "leeway_seconds": 0}}
@@ -55,7 +55,7 @@ async def test_a_connection_outlives_its_token_where_newer_ones_come() -> None:
 
     async with running_node(**SETTINGS) as node, touchline.connect(node.url, token=newest, proxy=False) as client:
         ends_s = time.time() + lives_s[0] + 1
-        await until(lambda: time.time() > ends_s)
+        await eventually(lambda: time.time() > ends_s)
         assert (await client.act("score:1", "tap")).id == 1
         assert len(made) == 2  # no other connection was opened
 
