@@ -8,6 +8,9 @@ from typing import Any, NamedTuple, Protocol
 
 from touchline_protocol.verdicts import VerdictRecord
 
+NUMBER_MAX = 1e12
+"""Of a position or a score: beyond it, floats begin to lose whole units, and their squares to overflow."""
+
 
 class Action(Protocol):
     """What a player did, as `touchline.actions` hands it out: each once, and a session's in order.
@@ -59,7 +62,3 @@ def number(data: Any, field: str) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     return float(value) if abs(value) <= NUMBER_MAX else None
-
-
-NUMBER_MAX = 1e12
-"""Of a position or a score: beyond it, floats begin to lose whole units, and their squares to overflow."""

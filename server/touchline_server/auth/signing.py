@@ -4,7 +4,7 @@ A token is signed with the secret of HS256, or with a private key, by whose kind
 chooses it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from touchline_protocol.errors import OperatorError
+from touchline_server.config_tables import AuthSettings
 
 from .keys import BadKey, public_key, secret_key
 
@@ -64,6 +65,21 @@ def signing_key_of_file(path: Path, kid: str | None = None) -> SigningKey:
         return SigningKey(public_key(private.public_key()).algorithm, private, kid)
     except BadKey as error:
         raise OperatorError(f"the key file {path} {error}") from None
+
+
+def player_claims(
+    auth: AuthSettings, player: str, *, rooms: Sequence[str], act: Sequence[str], now_s: int, life_s: int
+) -> dict[str, Any]:
+    """What a token of a player says that is good from now on, for the audience and the issuer of the settings."""
+    return {
+        "sub": player,
+        "iat": now_s,
+        "exp": now_s + life_s,
+        "rooms": rooms,
+        "act": act,
+        "aud": auth.audience,
+        "iss": auth.issuer,
+    }
 
 
 def sign(claims: Mapping[str, Any], key: SigningKey) -> str:

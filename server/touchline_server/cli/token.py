@@ -9,7 +9,7 @@ import typer
 from touchline_protocol.actions import is_player
 from touchline_protocol.errors import OperatorError
 from touchline_protocol.limits import TOKEN_CHARS_MAX
-from touchline_server.auth.signing import SigningKey, sign, signing_key_of_file, signing_secret
+from touchline_server.auth.signing import SigningKey, player_claims, sign, signing_key_of_file, signing_secret
 from touchline_server.config import load_settings
 from touchline_server.config_tables import AuthSettings
 from touchline_server.core.grants import PATTERNS_MAX
@@ -46,16 +46,8 @@ def token(
     for option, patterns in (("--rooms", rooms), ("--act", act)):
         if len(patterns) > PATTERNS_MAX:
             raise OperatorError(f"{option} was given {len(patterns)} times; a token has at most {PATTERNS_MAX} of them")
-    now_s = int(time.time())
-    claims = {
-        "sub": player,
-        "iat": now_s,
-        "exp": now_s + round(minutes * 60),
-        "rooms": rooms,
-        "act": act,
-        "aud": auth.audience,
-        "iss": auth.issuer,
-    }
+    now_s, life_s = int(time.time()), round(minutes * 60)
+    claims = player_claims(auth, player, rooms=rooms, act=act, now_s=now_s, life_s=life_s)
     made = sign(claims, _key(auth, key_file, kid))
     if len(made) > TOKEN_CHARS_MAX:
         raise OperatorError(f"the token would have {len(made)} characters, and servers take {TOKEN_CHARS_MAX}")

@@ -1,4 +1,4 @@
-"""``touchline topics``: the topics of the configured feeds."""
+"""``touchline topics``: the topics of the configured feeds, of actions and of verdicts."""
 
 import asyncio
 from typing import Annotated

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from itertools import count
 
-from touchline_server.auth.signing import sign, signing_secret
+from touchline_server.auth.signing import player_claims, sign, signing_secret
 from touchline_server.config_tables import AuthSettings
 from touchline_server.core.grants import Grant, TokenRefused
 
@@ -42,13 +42,5 @@ class TokenOffice:
     def token(self, player: str) -> str:
         """A token with which ``player`` can watch everything, and play."""
         now_s = int(time.time())
-        claims = {
-            "sub": player,
-            "iat": now_s,
-            "exp": now_s + TOKEN_S,
-            "rooms": ROOMS,
-            "act": ACT_ROOMS,
-            "aud": self._auth.audience,
-            "iss": self._auth.issuer,
-        }
+        claims = player_claims(self._auth, player, rooms=ROOMS, act=ACT_ROOMS, now_s=now_s, life_s=TOKEN_S)
         return sign(claims, self._key)
