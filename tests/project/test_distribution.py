@@ -18,6 +18,7 @@ PACKAGES = {
     "touchline_protocol": ROOT / "protocol/touchline_protocol",
     "touchline_server": ROOT / "server/touchline_server",
     "touchline": ROOT / "clients/python/touchline",
+    "touchline_cheatwatch": ROOT / "clients/cheatwatch/touchline_cheatwatch",
 }
 
 
@@ -59,7 +60,7 @@ def test_the_wheel_asks_an_sdk_user_for_two_packages_only(wheel: Path) -> None:
         requirements = [Requirement(line) for line in metadata.requires or []]
         scripts = {entry.name for entry in metadata.entry_points if entry.group == "console_scripts"}
     assert {requirement.name for requirement in requirements if requirement.marker is None} == {"msgspec", "websockets"}
-    assert scripts == {"touchline"}
+    assert scripts == {"touchline", "cheatwatch"}
 
 
 def test_the_wheel_names_its_licence_and_carries_it(wheel: Path) -> None:

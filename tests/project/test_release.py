@@ -13,7 +13,20 @@ ROOT = Path(__file__).parents[2]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 EDITABLE = PYPROJECT["dependency-groups"]["editable"]
 DEV = [entry for entry in PYPROJECT["dependency-groups"]["dev"] if isinstance(entry, str)]
-SERVER = PYPROJECT["project"]["dependencies"] + PYPROJECT["project"]["optional-dependencies"]["server"]
+EXTRAS = PYPROJECT["project"]["optional-dependencies"]
+
+
+def of_extra(name: str) -> list[str]:
+    """What an extra asks for, with the extras that it names."""
+    found: list[str] = []
+    for want in EXTRAS[name]:
+        requirement = Requirement(want)
+        named = requirement.extras if requirement.name == PYPROJECT["project"]["name"] else set()
+        found += [inner for extra in named for inner in of_extra(extra)] or [want]
+    return found
+
+
+SERVER = PYPROJECT["project"]["dependencies"] + of_extra("server")
 LOCKS = {"server": SERVER + EDITABLE, "dev": SERVER + EDITABLE + DEV}
 
 

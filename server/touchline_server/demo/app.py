@@ -36,7 +36,7 @@ from .forms import BotForm, TokenForm, read_form
 from .game import Game
 from .panel import Panel
 from .readers import OwnActions, OwnEvents, OwnVerdicts
-from .settings import demo_settings
+from .settings import CHEER, demo_settings
 from .tokens import TokenOffice
 from .watch import make_watch
 
@@ -72,7 +72,7 @@ class Demo:
         # Ids of made-up matches count up and each match replaces the oldest: the newest are those that are on.
         self._matches: deque[str] = deque(maxlen=programme.matches)
         played, judged = (OwnActions(settings.actions.topic) for _ in range(2))
-        events = OwnEvents(settings.feeds, _now_ms)
+        events = OwnEvents({CHEER: settings.feeds[CHEER]}, _now_ms)  # nobody can act elsewhere
         verdicts = OwnVerdicts(settings.verdicts.topic, self._append)
         panel = Panel(self._publish)
         self.node = Node(

@@ -9,6 +9,9 @@ from touchline_cheatwatch.values import Action, Finding
 
 from .base import Reason, Rule, Seconds, Verdict
 
+ROUNDING = 1e-6
+"""Of an action: what floats may be off by counts for the player."""
+
 
 class RateState:
     """A bucket that a player's actions fill and time empties. ``since_ms``: when it was last empty."""
@@ -51,6 +54,6 @@ class Rate(Rule[RateState], frozen=True, kw_only=True):
             state.level, state.since_ms, state.actions = 0.0, at_ms, 0
         state.level += 1
         state.actions += 1
-        if state.level <= self.burst_max:
+        if state.level <= self.burst_max + ROUNDING:
             return None
         return Finding({"actions": state.actions, "seconds": round((at_ms - state.since_ms) / 1000, 3)})

@@ -147,7 +147,9 @@ export class Game {
   /** Buttons that do nothing now are said to be disabled, but are not: that would take the focus from them. */
   #show() {
     for (const side of SIDES) byId(`cheer-${side}`).setAttribute("aria-disabled", String(!this.#canPlay()));
-    byId("wave").setAttribute("aria-disabled", String(!this.#canPlay() || this.#wave === null));
+    const canJoin = this.#canPlay() && this.#wave !== null;
+    byId("wave").setAttribute("aria-disabled", String(!canJoin));
+    setText(this.#part("wave", "wave-word"), canJoin ? "Join in!" : "Wave");
     byId("game").dataset.verdict = this.#verdict?.kind ?? "";
     setText(byId("word"), this.#standing());
   }

@@ -50,7 +50,8 @@ export class Watch {
   }
 
   #counts({ actions = 0, findings = 0 }) {
-    setText(byId("watched"), `${actions.toLocaleString("en")} actions judged, ${findings.toLocaleString("en")} findings`);
+    const counted = (number, what) => `${number.toLocaleString("en")} ${what}${number === 1 ? "" : "s"}`;
+    setText(byId("watched"), `${counted(actions, "action")} judged, ${counted(findings, "finding")}`);
   }
 
   #bot(key, data) {
