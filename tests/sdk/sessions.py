@@ -40,10 +40,11 @@ def opened(now_s: float = 0, limits: Limits = LIMITS) -> Session:
     return client
 
 
-def player(now_s: float = 0, *, actions_max: int = 256, renews: bool = True) -> Session:
+def player(now_s: float = 0, *, actions_max: int = 256, renews: bool = True, unacked_max: int = 4) -> Session:
     """A session of a player's, who may have four actions on their way."""
     client = made(actions_max=actions_max, renews=renews)
-    open_again(client, now_s, PLAYER)
+    limits = msgspec.structs.replace(ACTING, actions_unacked_max=unacked_max)
+    open_again(client, now_s, msgspec.structs.replace(PLAYER, limits=limits))
     return client
 
 

@@ -24,7 +24,9 @@ Rules:
    one before it may still be missing, 0 for none: an edge that knows less, or more, sees no gap then.
 4. "Replayed" is an acknowledgement for what was sent more than once; else somebody else uses the numbering.
 5. `ACTION_RESEND_S_MAX` after an action was sent first it is not sent again, and its outcome is in doubt.
-6. No loop, no socket, no clock: times are handed in, seconds on any clock that never goes back.
+6. After "later" one action alone is sent, and twice as many with each that is decided (slow start, RFC 5681): while the
+   log is away, all clients together must not keep an edge busy with what it cannot take.
+7. No loop, no socket, no clock: times are handed in, seconds on any clock that never goes back.
 """
 
 from collections import deque
@@ -101,6 +103,7 @@ class Outbox:
         self._send_next = 1  # of the numbered ones: it and those after it are to be sent, again or first
         self._acked = 0  # the newest acknowledged on this connection
         self._rest_until: float | None = None
+        self._open = WINDOW_ACTIONS_MAX  # how many may be on their way now
         self._outcomes: list[tuple[Act, Outcome]] = []
 
     def add(self, room: str, kind: str, data: bytes) -> Act:
@@ -154,6 +157,7 @@ class Outbox:
         act = self._numbered.pop(number, None)
         if act is not None:
             self._acked = max(self._acked, number)
+            self._open_wider()
             self._decide(act, Acted(act.session, number))
 
     def nacked(self, nack: Nack, now_s: float, delay_s: float) -> None:
@@ -167,11 +171,13 @@ class Outbox:
                 self.acked(nack.id)
             else:
                 del self._numbered[nack.id]
+                self._open_wider()
                 self._decide(act, ActionRefused(nack.code, f"{act.kind} in {act.room}: {nack.message} ({nack.code})"))
         elif nack.id < self._send_next:
             rest_s = delay_s if nack.retry_ms is None else max(nack.retry_ms, 0) / 1000
             self._rest_until = now_s + min(rest_s, REST_S_MAX)
             self._send_next = self._missing(nack)
+            self._open = 1
 
     # When to do what.
 
@@ -197,9 +203,14 @@ class Outbox:
         if self._rest_until is not None:
             return output
         self.tick(now_s)
+        free = self._open - sum(number < self._send_next for number in self._numbered)
         for number in [number for number in self._numbered if number >= self._send_next]:
+            if free <= 0:
+                return output
+            free -= 1
             self._send(number, self._numbered[number], output)
-        while self._waiting and self._has_room:
+        while self._waiting and self._has_room and free > 0:
+            free -= 1
             act = self._numbered[self._id_next] = self._waiting.popleft()
             act.id, act.session, act.first_sent_s = self._id_next, self.session or "", now_s
             self._id_next += 1
@@ -212,6 +223,9 @@ class Outbox:
         return outcomes
 
     # Within.
+
+    def _open_wider(self) -> None:
+        self._open = min(self._open * 2, WINDOW_ACTIONS_MAX)
 
     @property
     def _has_room(self) -> bool:

@@ -12,9 +12,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from aiokafka.client import AIOKafkaClient
-from aiokafka.conn import AIOKafkaConnection, collect_hosts
+from aiokafka.conn import AIOKafkaConnection, CloseReason, collect_hosts
 from aiokafka.errors import (
     IncompatibleBrokerVersion,
+    KafkaConnectionError,
     KafkaError,
     NodeNotReadyError,
     SaslAuthenticationFailed,
@@ -57,6 +58,27 @@ class Retry:
     def reset(self) -> None:
         """A try succeeded: the next wait is the shortest again."""
         self._next_s = RETRY_FIRST_S
+
+
+_send = AIOKafkaConnection.send
+
+
+def _send_or_lost(self: AIOKafkaConnection, request: Any, expect_response: bool = True) -> Any:
+    """aiokafka takes an `OSError` for a lost connection. uvloop, for a moment after one was lost, raises another.
+
+    Put in its place for all of aiokafka, since the producer makes its connections itself: without it a sender, or a
+    fetcher of ours, ended by what is an outage.
+    """
+    try:
+        return _send(self, request, expect_response)
+    except KafkaError:
+        raise
+    except RuntimeError as error:
+        self.close(reason=CloseReason.CONNECTION_BROKEN)
+        raise KafkaConnectionError(f"the connection is lost: {error}") from error
+
+
+AIOKafkaConnection.send = _send_or_lost
 
 
 def client_options(servers: Sequence[str], settings: KafkaSettings) -> dict[str, Any]:

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer
-from aiokafka.conn import create_conn
+from aiokafka.conn import AIOKafkaConnection, CloseReason, create_conn
 from aiokafka.errors import (
     GroupAuthorizationFailedError,
+    KafkaConnectionError,
     KafkaError,
     SaslAuthenticationFailed,
     TopicAuthorizationFailedError,
@@ -73,6 +74,27 @@ _CONNECTING = frozenset(
         "sasl_oauth_token_provider",
     )
 )
+
+
+_send = AIOKafkaConnection.send
+
+
+def _send_or_lost(self: AIOKafkaConnection, request: Any, expect_response: bool = True) -> Any:
+    """aiokafka takes an `OSError` for a lost connection. uvloop, for a moment after one was lost, raises another.
+
+    Put in its place for all of aiokafka, since a consumer makes its connections itself: without it the consumer's own
+    tasks ended by what is an outage.
+    """
+    try:
+        return _send(self, request, expect_response)
+    except KafkaError:
+        raise
+    except RuntimeError as error:
+        self.close(reason=CloseReason.CONNECTION_BROKEN)
+        raise KafkaConnectionError(f"the connection is lost: {error}") from error
+
+
+AIOKafkaConnection.send = _send_or_lost
 
 
 def consumer_options(url: str, group: str, options: Mapping[str, Any]) -> dict[str, Any]:
