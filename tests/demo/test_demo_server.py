@@ -1,6 +1,7 @@
 """The demo's server without a browser: who gets a token, what can be done with it, and what becomes of bots."""
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import jwt
@@ -13,6 +14,7 @@ from touchline.errors import ActionRefused, ConnectionRefused
 from touchline_protocol.actions import ActionRecord, action_headers, encode_action
 from touchline_protocol.limits import RECENT_EVENTS_MAX
 from touchline_server.config_tables import AuthSettings
+from touchline_server.demo.watch import RULES
 from touchline_server.log.base import Entry
 
 SECRET = "a secret of thirty-two bytes and more"
@@ -96,15 +98,18 @@ async def test_bots_are_bounded(demo: RunningDemo) -> None:
 
 
 async def test_a_bot_is_found_judged_and_thrown_out_and_the_panel_tells(
-    demo: RunningDemo, capfd: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    async with touchline.connect(demo.edge) as client:
+    quick = tmp_path / "rules.toml"
+    quick.write_text(RULES.read_text("utf-8").replace("verdict_seconds = 5\n", "verdict_seconds = 1\n"), "utf-8")
+    monkeypatch.setattr("touchline_server.demo.watch.RULES", quick)
+    async with running_demo() as demo, touchline.connect(demo.edge) as client:
         name = (await demo.start_bot("fast")).json()["player"]
         room = "cheatwatch:demo"
         bot = await until(client, room, f"bot.{name}", lambda data: data["ended"])
         assert (bot["ended"], bot["close"], bot["verdict"]["kind"]) == ("banned", 4503, "ban")
         assert bot["done"] > 60
-        assert bot["refused"] > 60
+        assert bot["refused"] > 10
         state = (await demo.http.get(f"/v1/rooms/{room}")).json()["state"]
     findings = [event["data"] for event in state if event["key"].startswith("finding.")]
     assert [(told["player"], told["rule"], told["verdict"]["kind"]) for told in findings] == [

@@ -39,8 +39,8 @@ class BreakableLog(SqliteLog):
         self.appends = 0
         """That were asked for, of actions."""
         self._appends_taken = ALL
-        self._appends_go = asyncio.Event()
-        self._appends_go.set()
+        self.appends_go = asyncio.Event()
+        self.appends_go.set()
         self._unreachable: str | None = None
         self._error: Exception | None = None
         self._open = asyncio.Event()
@@ -67,11 +67,11 @@ class BreakableLog(SqliteLog):
     @contextlib.contextmanager
     def appends_waiting(self) -> Iterator[None]:
         """Actions are appended only afterwards."""
-        self._appends_go.clear()
+        self.appends_go.clear()
         try:
             yield
         finally:
-            self._appends_go.set()
+            self.appends_go.set()
 
     @contextlib.contextmanager
     def appends_failing(self, taken: int = 0) -> Iterator[None]:
@@ -99,7 +99,7 @@ class BreakableLog(SqliteLog):
         if topic != ACTIONS:
             return await super().append(topic, entries)
         self.appends += 1
-        await self._appends_go.wait()
+        await self.appends_go.wait()
         if self._unreachable:
             raise AppendFailed(self._unreachable, [])
         if self._appends_taken < len(entries):

@@ -41,7 +41,7 @@ async def test_a_session_goes_on_at_the_same_edge_where_it_stopped(node: Running
                 await act(again, 2, room="nowhere")
                 await act(again, 3, 4, 5, 6)
                 assert await answers(again, 2) == [(2, "action_bad_room"), (3, "id_replayed")]
-                log._appends_go.set()
+                log.appends_go.set()
                 assert await answers(again, 3) == acks([4, 5, 6])
     assert await ids_in_log(log) == [1, 3, 4, 5, 6]
 
@@ -53,7 +53,7 @@ async def test_a_newer_connection_of_a_session_takes_it_over(node: RunningNode, 
             await client.join("score:1")
             async with player(node, session=welcome.session) as (newer, _):
                 assert await client.closed() == (4504, "session_replaced")
-                log._appends_go.set()
+                log.appends_go.set()
                 assert await answer(newer) == (1, "ack")
                 async with player(node, "bob", session=welcome.session) as (bob, _):
                     await act(bob, 1)
