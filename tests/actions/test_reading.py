@@ -13,7 +13,7 @@ from kafka_broker import KafkaBroker
 from touchline.actions import LOOK_BACK_S
 from touchline.actions import kafka as reader
 from touchline.errors import OperatorError
-from waiting import DEADLINE_S
+from waiting import DEADLINE_S, eventually
 
 
 async def test_actions_come_one_by_one_and_in_batches(kafka: KafkaBroker) -> None:
@@ -55,6 +55,17 @@ async def test_what_is_no_action_is_counted_logged_and_passed_over(
     warnings = [record.getMessage() for record in caplog.records if "is no action" in record.getMessage()]
     assert len(warnings) == 1
     assert f"{players.topic}, partition 0, offset 0 " in warnings[0]
+
+
+async def test_more_sessions_than_can_be_remembered_are_told(
+    kafka: KafkaBroker, caplog: pytest.LogCaptureFixture
+) -> None:
+    players = await players_of(kafka)
+    async with players.read(commit_s=0.02, sessions_max=2) as actions:
+        for session in ("one", "two", "three"):
+            await players.act("ann", 1, session=session)
+        await take(actions, 3)
+        await eventually(lambda: "more sessions act than sessions_max" in caplog.text)
 
 
 async def test_nothing_is_committed_that_was_not_asked_beyond(kafka: KafkaBroker) -> None:

@@ -64,11 +64,6 @@ class HandOut:
         self.skipped = 0
         """Records that were left out, since they are no actions."""
 
-    @property
-    def busy(self) -> bool:
-        """Whether actions are in the caller's hands."""
-        return self._in_hand is not None
-
     def add(self, partition: Partition, records: Iterable[Record]) -> None:
         """Queue records that were fetched, in order."""
         self._waiting.append((partition, deque(records)))

@@ -99,6 +99,7 @@ class KafkaActions:
         self._keeper: asyncio.Task[None] | None = None
         self._record_at = 0.0
         self._warned_at: dict[str, float] = {}
+        self._forgotten_told = 0
 
     @property
     def skipped(self) -> int:
@@ -289,6 +290,7 @@ class KafkaActions:
         while True:
             await asyncio.sleep(self._commit_s)
             await self._commit()
+            self._tell_forgotten()
             if time.monotonic() - self._record_at >= TOPIC_CHECK_S:
                 await self._look_for_topic()
 
@@ -338,6 +340,12 @@ class KafkaActions:
             self._handout.skipped,
             bad.error,
         )
+
+    def _tell_forgotten(self) -> None:
+        forgotten = sum(partition.seen.forgotten for partition in self._partitions.values())
+        if forgotten > self._forgotten_told:
+            self._warn("forgotten", "%s: more sessions act than sessions_max, so a copy may be handed out", self._topic)
+        self._forgotten_told = forgotten
 
     def _warn(self, kind: str, message: str, *values: object) -> None:
         """Log, but each kind only once in `LOG_EVERY_S`."""
