@@ -16,7 +16,7 @@ export class Game {
   #player = null;
   #verdict = null; // the newest about us
   #verdictTimer = 0;
-  #wave = null; // {number, offset}: the one that can be joined now
+  #wave = null; // the offset of the one that can be joined now
   #waveTimer = 0;
   #wordTimer = 0;
   #isOver = false;
@@ -91,10 +91,10 @@ export class Game {
   }
 
   #join() {
-    const wave = this.#wave;
-    if (wave === null || !this.#canPlay()) return;
+    const offset = this.#wave;
+    if (offset === null || !this.#canPlay()) return;
     this.#endWave();
-    this.#do("wave", { offset: wave.offset });
+    this.#do("wave", { offset });
     this.#say("You are in the wave!");
   }
 
@@ -117,8 +117,8 @@ export class Game {
     setText(this.#part("wave", "wave-count"), players ? `${players} joined` : "");
   }
 
-  #beginWave({ number, ms }, offset) {
-    this.#wave = { number, offset };
+  #beginWave({ ms }, offset) {
+    this.#wave = offset;
     clearTimeout(this.#waveTimer);
     this.#waveTimer = setTimeout(() => this.#endWave(), ms);
     replay(byId("wave"), "rolling");
@@ -131,7 +131,6 @@ export class Game {
     byId("wave").classList.remove("rolling");
     this.#show();
   }
-
 
   /** A passing word. */
   #say(word) {
