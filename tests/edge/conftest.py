@@ -6,11 +6,18 @@ from collections.abc import AsyncIterator, Callable, Mapping
 import pytest
 import uvloop
 
+from edge.logs import BreakableLog
 from node_fixture import RunningNode, running_node
 
 
 def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
     return {"uvloop": uvloop.new_event_loop}
+
+
+@pytest.fixture
+def log() -> BreakableLog:
+    """A log for a node of the test's own."""
+    return BreakableLog()
 
 
 @pytest.fixture

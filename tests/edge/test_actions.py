@@ -19,11 +19,6 @@ from waiting import eventually
 
 
 @pytest.fixture
-def log() -> BreakableLog:
-    return BreakableLog()
-
-
-@pytest.fixture
 async def node(log: BreakableLog) -> AsyncIterator[RunningNode]:
     async with running_node(log, auth=AUTH, actions=often()) as running:
         yield running
