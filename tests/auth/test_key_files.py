@@ -60,6 +60,7 @@ def pem(public: rsa.RSAPublicKey | ec.EllipticCurvePublicKey | dsa.DSAPublicKey)
         (pem(ec.generate_private_key(ec.SECP384R1()).public_key()), "is on the curve secp384r1; ES256 is on P-256"),
         (pem(dsa.generate_private_key(1024).public_key()), "is no public key of RSA, P-256 or Ed25519"),
     ],
+    ids=["empty", "der", "damaged", "private", "no certificate", "short", "another curve", "dsa"],
 )
 def test_a_file_without_a_key_that_can_be_used_is_told(tmp_path: Path, content: bytes, says: str) -> None:
     file = tmp_path / "key.pem"

@@ -31,7 +31,7 @@ from touchline_server.sources.simulator import FIRST_MATCH_ID, simulate_under_wa
 from touchline_server.sources.statsbomb import ATTRIBUTION, read_match
 from touchline_server.sources.timeline import Timed
 
-from .bots import Bots, BotsBusy
+from .bots import Bots, BotsBusy, quiet_sdk
 from .forms import BotForm, TokenForm, read_form
 from .game import Game
 from .panel import Panel
@@ -89,16 +89,17 @@ class Demo:
 
     async def run(self) -> None:
         """Run all that is not the node, which has to be started, until cancelled or something fails."""
-        tasks = [asyncio.ensure_future(part()) for part in (*self._parts, self.node.failed)]
-        try:
-            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                task.result()
-        finally:
-            for task in tasks:
-                task.cancel()
-            await self._bots.stop()
-            await asyncio.gather(*tasks, return_exceptions=True)
+        with quiet_sdk():
+            tasks = [asyncio.ensure_future(part()) for part in (*self._parts, self.node.failed)]
+            try:
+                done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    task.result()
+            finally:
+                for task in tasks:
+                    task.cancel()
+                await self._bots.stop()
+                await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _play(self) -> None:
         """Play the matches; those that are made up never end."""

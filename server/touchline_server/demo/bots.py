@@ -6,8 +6,8 @@ They are bounded: `BOTS_MAX` at once, one in `START_S`, and none lives longer th
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from itertools import count
 from pathlib import Path
 from typing import NamedTuple
@@ -110,8 +110,6 @@ class Bots:
         self._playing: set[str] = set()
         self._started_s = -START_S
         self._tasks: set[asyncio.Task[None]] = set()
-        # What becomes of a bot is on the page. In the demo's terminal it would look like a failure.
-        logging.getLogger(touchline.__name__).addFilter(_is_not_of_the_sdk)
 
     def start(self, way: str, match_id: str) -> str:
         """Start a bot, and return its name.
@@ -176,6 +174,17 @@ class Bots:
         finally:
             showing.cancel()
             self._panel.show(f"bot.{bot.player}", bot.shown())
+
+
+@contextmanager
+def quiet_sdk() -> Iterator[None]:
+    """What becomes of a bot is on the page; as the SDK logs it, in the terminal, it would look like a failure."""
+    log = logging.getLogger(touchline.__name__)
+    log.addFilter(_is_not_of_the_sdk)
+    try:
+        yield
+    finally:
+        log.removeFilter(_is_not_of_the_sdk)
 
 
 def _is_not_of_the_sdk(record: logging.LogRecord) -> bool:
