@@ -31,7 +31,6 @@ from touchline_server.edge.listener import Edge
 from touchline_server.log.base import Log, LogEvent, Position
 from touchline_server.node import Node
 from touchline_server.publishing import new_event
-from waiting import eventually as eventually  # noqa: PLC0414 - the end-to-end tests take it from here
 
 DEADLINE_S = 10.0
 """For what has to happen at once: long enough for a machine that does other things as well."""

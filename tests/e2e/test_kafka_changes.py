@@ -8,11 +8,12 @@ import httpx
 import pytest
 
 from kafka_broker import KafkaBroker
-from node_fixture import Client, RunningNode, eventually, running_node
+from node_fixture import Client, RunningNode, running_node
 from touchline_protocol.messages import Event, Subscribed
 from touchline_server.config_tables import FeedSettings
 from touchline_server.log.base import UnknownTopic
 from touchline_server.publishing import PublishFailed
+from waiting import eventually
 
 WAIT_S = 30.0
 """A broker takes seconds to start, and aiokafka to believe it."""
