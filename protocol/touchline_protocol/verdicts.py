@@ -6,7 +6,7 @@ harsher one, and who writes verdicts must not do that unless it is meant. The he
 a player's newest verdict as it keeps the state of a room.
 """
 
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeAlias
 
 import msgspec
 
@@ -22,6 +22,10 @@ VERDICT_KEY = "verdict"
 VERDICT_HEADERS = headers_for(VERDICT_KEY)
 
 
+Time: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
+"""Unix milliseconds that every codec, and JavaScript, can hold."""
+
+
 class VerdictRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     """The value of a record of ``cheat-verdicts``.
 
@@ -31,10 +35,10 @@ class VerdictRecord(msgspec.Struct, frozen=True, omit_defaults=True):
 
     kind: VerdictKind
     reason: Annotated[str, msgspec.Meta(max_length=VERDICT_TEXT_CHARS_MAX)]
-    until: int | None = None
+    until: Time | None = None
     rule: str | None = None
     evidence: Any = None
-    decided_ms: int | None = None
+    decided_ms: Time | None = None
 
 
 _ENCODER = msgspec.json.Encoder()

@@ -1,5 +1,6 @@
 """What was decided about a player, into the log and out of it again."""
 
+import contextlib
 import json
 from typing import Any
 
@@ -10,19 +11,31 @@ from hypothesis import strategies as st
 from generated_messages import integers_64_bits, plain_values, text
 from touchline_protocol.actions import is_player
 from touchline_protocol.errors import BadRecord
+from touchline_protocol.fan_out import ALL_CODECS
 from touchline_protocol.limits import VERDICT_TEXT_CHARS_MAX
+from touchline_protocol.messages import Verdict
 from touchline_protocol.verdicts import VERDICT_HEADERS, VerdictRecord, decode_verdict, encode_verdict
 
 players = st.text(min_size=1, max_size=60).filter(is_player)
+times = st.integers(0, 2**53 - 1)
 verdicts = st.builds(
     VerdictRecord,
     kind=st.sampled_from(["warn", "mute", "ban", "pardon"]),
     reason=st.text(st.characters(codec="utf-8"), max_size=VERDICT_TEXT_CHARS_MAX),
-    until=st.none() | integers_64_bits,
+    until=st.none() | times,
     rule=st.none() | text,
     evidence=plain_values,
-    decided_ms=st.none() | integers_64_bits,
+    decided_ms=st.none() | times,
 )
+
+
+@given(until=st.none() | integers_64_bits | st.just(2**64))
+def test_what_can_be_read_can_be_told_by_every_codec(until: int | None) -> None:
+    value = json.dumps({"kind": "mute", "reason": "r", "until": until}).encode()
+    with contextlib.suppress(BadRecord):
+        _, verdict = decode_verdict(b"ada", value)
+        for codec in ALL_CODECS:
+            assert codec.frame(Verdict(kind=verdict.kind, reason=verdict.reason, until=verdict.until))
 
 
 @given(player=players, verdict=verdicts)
@@ -70,6 +83,9 @@ def test_a_key_that_names_no_player_is_a_bad_record(key: bytes | None) -> None:
         {"reason": "\ud800"},
         {"until": "soon"},
         {"until": 1.5},
+        {"until": -1},
+        {"until": 2**53},
+        {"until": 2**64},
     ],
 )
 def test_a_value_with_a_wrong_field_is_a_bad_record(wrong: dict[str, Any]) -> None:
