@@ -155,6 +155,8 @@ class ActionsAgainstModel(RuleBasedStateMachine):
                     assert {(entry.session, entry.id) for entry in there} == {(session, number)}
                 case ActionRefused(code=code):
                     assert (code, act.kind, there) == ("action_invalid", REFUSED_KIND, [])
+                case ActionInDoubt() if act.kind == REFUSED_KIND:
+                    assert act.sendings > 1, "the first time it is certain"
                 case ActionInDoubt():
                     assert act.id is not None
                     assert self.now_s >= self.first_sent_s[act.session, act.id] + ACTION_RESEND_S_MAX
@@ -186,7 +188,7 @@ class ActionsAgainstModel(RuleBasedStateMachine):
                 continue  # nobody is told, or not in time
             outcome = self.outcomes.get(act)
             if act.kind == REFUSED_KIND:
-                assert isinstance(outcome, ActionRefused)
+                assert isinstance(outcome, ActionRefused | ActionInDoubt)
             else:
                 assert isinstance(outcome, Acted), f"{n}: {outcome!r}"
 

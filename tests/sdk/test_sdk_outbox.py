@@ -159,6 +159,23 @@ def test_replayed_is_acknowledged_for_what_was_sent_again_and_an_error_for_what_
     assert isinstance(told["b"], ActionRefused)
 
 
+def test_a_refusal_of_what_may_have_been_done_before_is_a_doubt() -> None:
+    client = player()
+    act(client, *"ab")
+    acted(client)
+    come_back(client)
+    act(client, "c")
+    acted(client)
+    hear(client, nack(1, "muted"), nack(2, "log_unavailable", 0), nack(3, "id_gap", 0))
+    client.tick(8)
+    acted(client)
+    hear(client, nack(2, "muted"), nack(3, "muted"), now_s=8)
+    told = outcomes(client)
+    assert isinstance(told["a"], ActionInDoubt), "its answer was lost with the first connection"
+    assert isinstance(told["b"], ActionInDoubt), "the log may have taken it"
+    assert isinstance(told["c"], ActionRefused), "it was certainly not done"
+
+
 def test_one_that_is_withdrawn_before_it_is_sent_leaves_no_hole_and_after_it_no_answer() -> None:
     client = player()
     first, second, _ = act(client, *"abc")

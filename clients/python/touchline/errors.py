@@ -10,7 +10,7 @@
     ├── RoomRefused                 one room was refused; the others go on
     ├── AlreadySubscribed           this client has a subscription of that room already
     ├── ClientClosed                the client is not open: not entered with `async with` yet, or closed
-    ├── ActionRefused               the action was not done: it is not in the log, and will not be
+    ├── ActionRefused               the action was not done: it is not in the log
     ├── ActionInDoubt               the action may have been done, or not: no answer came in time
     ├── ActionsFull                 the action was not taken: too many others wait for their answers
     ├── PeerError                   (touchline_protocol.errors)

@@ -23,10 +23,12 @@ Rules:
    on its way and was not acknowledged here (it was refused, given up, or another edge's to answer), ``prev`` says which
    one before it may still be missing, 0 for none: an edge that knows less, or more, sees no gap then.
 4. "Replayed" is an acknowledgement for what was sent more than once; else somebody else uses the numbering.
-5. `ACTION_RESEND_S_MAX` after an action was sent first it is not sent again, and its outcome is in doubt.
-6. After "later" one action alone is sent, and twice as many with each that is decided (slow start, RFC 5681): while the
+5. A refusal says that it was not done now. Where an earlier sending may have been, as its answer was lost with the
+   connection or the log failed under it, its outcome is in doubt.
+6. `ACTION_RESEND_S_MAX` after an action was sent first it is not sent again, and its outcome is in doubt.
+7. After "later" one action alone is sent, and twice as many with each that is decided (slow start, RFC 5681): while the
    log is away, all clients together must not keep an edge busy with what it cannot take.
-7. No loop, no socket, no clock: times are handed in, seconds on any clock that never goes back.
+8. No loop, no socket, no clock: times are handed in, seconds on any clock that never goes back.
 """
 
 from collections import deque
@@ -35,7 +37,7 @@ from typing import NamedTuple, TypeAlias
 import msgspec
 
 from touchline_protocol.codecs import Codec
-from touchline_protocol.codes import ACTION_TOO_LARGE, ID_GAP, ID_REPLAYED, NACKS, Recovery
+from touchline_protocol.codes import ACTION_TOO_LARGE, ID_GAP, ID_REPLAYED, LOG_UNAVAILABLE, NACKS, Recovery
 from touchline_protocol.limits import ACTION_RESEND_S_MAX
 from touchline_protocol.messages import Action, Limits, Nack, Welcome
 
@@ -57,7 +59,18 @@ _ID_MAX = 2**53 - 1
 class Act:
     """An action of a user's. ``data`` is JSON; ``id`` is None until it is sent, ``session`` is whose id it is."""
 
-    __slots__ = ("data", "first_sent_s", "id", "kind", "room", "sendings", "session", "size_bytes", "wanted")
+    __slots__ = (
+        "data",
+        "first_sent_s",
+        "id",
+        "kind",
+        "may_be_done",
+        "room",
+        "sendings",
+        "session",
+        "size_bytes",
+        "wanted",
+    )
 
     def __init__(self, room: str, kind: str, data: bytes, codec: Codec) -> None:
         self.room = room
@@ -67,6 +80,7 @@ class Act:
         self.session = ""
         self.id: int | None = None
         self.sendings = 0
+        self.may_be_done = False  # an earlier sending was not answered, or the log may have taken it all the same
         self.first_sent_s = 0.0
         self.wanted = True
 
@@ -148,6 +162,8 @@ class Outbox:
 
     def lost(self) -> None:
         """The connection is no more: all that is numbered is to be sent again on the next one."""
+        for number, act in self._numbered.items():
+            act.may_be_done |= number < self._send_next
         self._send_next = next(iter(self._numbered), self._id_next)
         self._acked = 0
         self._rest_until = None
@@ -166,13 +182,12 @@ class Outbox:
         if act is None:
             return
         known = NACKS.get(nack.code)
+        act.may_be_done |= nack.code == LOG_UNAVAILABLE.code
         if nack.retry_ms is None and (known is None or known.recovery is Recovery.GIVE_UP):
             if nack.code == ID_REPLAYED.code and act.sendings > 1:
                 self.acked(nack.id)
             else:
-                del self._numbered[nack.id]
-                self._open_wider()
-                self._decide(act, ActionRefused(nack.code, f"{act.kind} in {act.room}: {nack.message} ({nack.code})"))
+                self._refused(act, nack)
         elif nack.id < self._send_next:
             rest_s = delay_s if nack.retry_ms is None else max(nack.retry_ms, 0) / 1000
             self._rest_until = now_s + min(rest_s, REST_S_MAX)
@@ -223,6 +238,16 @@ class Outbox:
         return outcomes
 
     # Within.
+
+    def _refused(self, act: Act, nack: Nack) -> None:
+        del self._numbered[nack.id]
+        self._open_wider()
+        why = f"{act.kind} in {act.room}: {nack.message} ({nack.code})"
+        if act.may_be_done:
+            text = f"{why}; it was sent before, and it is not known whether it was done then"
+            self._decide(act, ActionInDoubt(text))
+        else:
+            self._decide(act, ActionRefused(nack.code, why))
 
     def _open_wider(self) -> None:
         self._open = min(self._open * 2, WINDOW_ACTIONS_MAX)
