@@ -89,10 +89,12 @@ class ActionSchemas:
             return ACTION_KIND_UNKNOWN, f"the feed {feed} has no actions of this kind; it has {known}"
         try:
             error = best_match(islice(validator.iter_errors(msgspec.json.decode(data)), ERRORS_LOOKED_AT_MAX))
-        except RecursionError:
-            return ACTION_INVALID, "the data is nested deeper than its schema can be followed"
         except (msgspec.DecodeError, OverflowError):
             return ACTION_INVALID, "the data has a number that is too large to check"
+        except BaseException as error:
+            if not _ran_too_deep(error):
+                raise
+            return ACTION_INVALID, "the data is nested deeper than its schema can be followed"
         return None if error is None else (ACTION_INVALID, _message(error))
 
 
@@ -122,8 +124,16 @@ def _load(option: str, path: Path) -> _Validator:
         raise OperatorError(f"{named} is no JSON: {error}") from None
     except _BadSchema as error:
         raise OperatorError(f"{named} {error}") from None
-    except RecursionError:
+    except BaseException as error:
+        if not _ran_too_deep(error):
+            raise
         raise OperatorError(f"{named} is nested too deep, or has a $ref that leads back to itself") from None
+
+
+def _ran_too_deep(error: BaseException) -> bool:
+    """Whether Python's stack was at its end. Where that is found within rpds, of which jsonschema's registry is made,
+    it comes as a panic of Rust's, which is no `Exception`: players choose how deep their data is."""
+    return isinstance(error, RecursionError) or type(error).__name__ == "PanicException"
 
 
 class _BadSchema(ValueError):

@@ -1,6 +1,7 @@
 """What the data of an action must look like, by the schemas of its feed; and what is told of a schema that is none."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -199,3 +200,19 @@ def strange(tmp_path_factory: pytest.TempPathFactory) -> ActionSchemas:
 @given(JSON, st.sampled_from(["move", "wild"]))
 def test_whatever_comes_is_taken_or_refused_and_nothing_else(strange: ActionSchemas, data: Any, kind: str) -> None:
     refusal(strange, json.dumps(data, ensure_ascii=False).encode("utf-8", "replace"), kind)
+
+
+def from_depth(frames: int, call: Callable[[], object]) -> object:
+    """Call from so many frames deeper in the stack."""
+    return call() if frames == 0 else from_depth(frames - 1, call)
+
+
+@pytest.mark.parametrize("frames", range(60))
+def test_wherever_the_stack_ends_deep_data_is_refused_and_an_endless_schema_told(tmp_path: Path, frames: int) -> None:
+    tree = {"properties": {"c": {"$ref": "#"}}, "allOf": [{"anyOf": [{"type": "object"}, {"type": "null"}]}]}
+    checks = schemas(tmp_path, move=tree)
+    deep = b'{"c":' * JSON_DEPTH_MAX + b"null" + b"}" * JSON_DEPTH_MAX
+    refused = from_depth(frames, lambda: checks.check("match", "move", deep))
+    assert refused == (NACKS["action_invalid"], "the data is nested deeper than its schema can be followed")
+    with pytest.raises(OperatorError, match="leads back to itself"):
+        from_depth(frames, lambda: schemas(tmp_path, move={"not": {"$ref": "#"}}))
