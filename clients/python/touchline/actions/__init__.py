@@ -1,11 +1,12 @@
 """Reading what players did: each action once, a player's in order.
 
-    async with touchline.actions.read("kafka://localhost:9092", group="cheatwatch") as actions:
+    async with touchline.actions.read("kafka://localhost:9092", group="my-game") as actions:
         async for action in actions:
             print(action.player, action.kind, action.data)
 
-Readers of one ``group`` share the partitions of the topic. An edge may write an action twice (its append was not
-confirmed, so the client sent it again); the second copy is not handed out. Precisely:
+Readers of one ``group`` share the partitions of the topic. So a name belongs to one application: of two that have the
+same one (cheatwatch has ``cheatwatch``) each misses what the other gets. An edge may write an action twice (its append
+was not confirmed, so the client sent it again); the second copy is not handed out. Precisely:
 
 - **Asking for the next action says that the one before it is processed.** That is committed within ``commit_s``, when
   partitions move to another reader, and at the end. What was not asked beyond is never committed.
