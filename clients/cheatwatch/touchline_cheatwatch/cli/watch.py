@@ -115,6 +115,7 @@ async def _watch(watched: _Watched, rule_set: RuleSet, *, json: bool) -> None:
         metrics = Metrics(
             engine,
             lambda: {"actions": actions.skipped, "events": events.skipped, "verdicts": verdicts.skipped},
+            lambda: actions.copies,
         )
         if watched.metrics_port is not None:
             stack.callback(metrics.serve(watched.metrics_host, watched.metrics_port))
