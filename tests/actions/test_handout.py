@@ -149,6 +149,23 @@ def test_what_is_no_action_is_counted_and_told_with_its_place() -> None:
     assert reader.handout.skipped == 2
 
 
+def test_ids_far_below_others_are_handed_out() -> None:
+    """A player with two connections to two edges can have them written: whoever judges must see them."""
+    ids = [2**53 - 1, *range(1, 101)]
+    reader = Reader([[written(offset, action_record("ann", action_id)) for offset, action_id in enumerate(ids)]])
+    reader.fetch(0, len(ids))
+    assert names(reader.handout.take(len(ids))) == [(0, "ann", action_id) for action_id in ids]
+    assert reader.handout.copies == 0
+
+
+def test_of_two_actions_under_one_id_the_first_is_handed_out() -> None:
+    log = [written(offset, action_record("ann", 1, data=data)) for offset, data in enumerate(["first", "second"])]
+    reader = Reader([log])
+    reader.fetch(0, 2)
+    assert [action.data for action in reader.handout.take(2)] == ["first"]
+    assert reader.handout.copies == 1
+
+
 def test_what_is_read_back_is_remembered_and_not_handed_out() -> None:
     log = [written(offset, action_record("ann", action_id)) for offset, action_id in enumerate([1, 2, 1, 3, 2])]
     reader = Reader([log])

@@ -68,7 +68,7 @@ async def test_nobody_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kafka_connect, "CONNECT_TIMEOUT_S", 1.0)
     (port,) = free_ports(1)
     async with asyncio.timeout(10):
-        with pytest.raises(LogUnavailable, match=rf"no Kafka broker answered at 127.0.0.1:{port} within 1 s"):
+        with pytest.raises(LogUnavailable, match=f"answered at 127.0.0.1:{port} within 1 s.*in kafka_options"):
             await actions.read(f"kafka://127.0.0.1:{port}", group="g").__aenter__()
 
 

@@ -1,13 +1,16 @@
 """What was seen of a session: each action is new once, whatever the edges made of it."""
 
+import tracemalloc
 from typing import NamedTuple
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from touchline.actions.seen import IDS_REMEMBERED, Seen
+from touchline.actions.seen import BLOCK_IDS, BLOCKS_MAX, Seen
 
 LOOK_BACK_MS = 1000
+ID_MAX = 2**53 - 1
+SESSION_BYTES_MAX = 1_600
 
 
 class Step(NamedTuple):
@@ -62,15 +65,68 @@ def test_an_action_is_new_once(steps: list[Step]) -> None:
             assert seen.is_new("player", step.session, next_id, now_ms)
 
 
+ANY_IDS = st.lists(
+    st.one_of(
+        st.integers(1, ID_MAX),
+        st.builds(
+            lambda block, place: block * BLOCK_IDS + place,
+            st.sampled_from([0, 1, 2, 3, 7, 8, 10**6, ID_MAX // BLOCK_IDS]),
+            st.integers(1, 3),
+        ),
+    ),
+    max_size=100,
+)
+
+
 @settings(deadline=None)
-@given(st.lists(st.integers(1, 3 * IDS_REMEMBERED), max_size=100))
-def test_ids_in_any_order_are_new_once_within_the_window(ids: list[int]) -> None:
+@given(ANY_IDS)
+def test_whatever_ids_a_player_makes_up_none_is_taken_for_a_copy_that_never_came(ids: list[int]) -> None:
+    """And a copy is told as long as ids of fewer than `BLOCKS_MAX` other blocks came since."""
     seen = Seen(LOOK_BACK_MS)
-    before: set[int] = set()
+    before: list[int] = []
     for action_id in ids:
-        far_below = before and action_id <= max(before) - IDS_REMEMBERED
-        assert seen.is_new("player", "s", action_id, 0) == (action_id not in before and not far_below)
-        before.add(action_id)
+        is_new = seen.is_new("player", "s", action_id, 0)
+        if action_id not in before:
+            assert is_new
+        elif len(blocks_since(before, action_id)) < BLOCKS_MAX:
+            assert not is_new
+        before.append(action_id)
+
+
+def blocks_since(ids: list[int], action_id: int) -> set[int]:
+    """The other blocks that ids came from since this one did."""
+    newest = len(ids) - 1 - ids[::-1].index(action_id)
+    return {one // BLOCK_IDS for one in ids[newest:]} - {action_id // BLOCK_IDS}
+
+
+def test_a_jump_far_ahead_hides_nothing_and_repeats_nothing() -> None:
+    seen = Seen(LOOK_BACK_MS)
+    ids = [ID_MAX, *range(1, 101)]
+    assert all(seen.is_new("player", "s", action_id, 0) for action_id in ids)
+    for _ in range(3):
+        assert not any(seen.is_new("player", "s", action_id, 0) for action_id in ids)
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.integers(1, 3 * BLOCK_IDS), st.integers(0, (BLOCKS_MAX - 1) * BLOCK_IDS))
+def test_in_a_run_of_ids_copies_are_told_far_below_the_highest(first_id: int, below: int) -> None:
+    seen = Seen(LOOK_BACK_MS)
+    highest = first_id + below
+    assert all(seen.is_new("player", "s", action_id, 0) for action_id in range(first_id, highest + 1))
+    assert not seen.is_new("player", "s", first_id, 0)
+    assert not seen.is_new("player", "s", highest, 0)
+
+
+def test_a_session_takes_little_memory_whatever_its_ids_are() -> None:
+    seen = Seen(LOOK_BACK_MS)
+    tracemalloc.start()
+    try:
+        for action_id in range(BLOCK_IDS - 1, 1000 * BLOCK_IDS, BLOCK_IDS):
+            seen.is_new("player", "s", action_id, 0)
+        taken_bytes, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert taken_bytes < SESSION_BYTES_MAX
 
 
 def test_two_players_may_have_sessions_of_one_name() -> None:

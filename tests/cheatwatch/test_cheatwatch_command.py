@@ -111,13 +111,15 @@ def test_a_mistake_is_one_line(
     assert says in err
 
 
-def test_a_kafka_that_is_not_there_is_one_line(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("command", ["verdict ann ban", "watch"])
+def test_a_kafka_that_is_not_there_is_one_line_that_names_our_own_options(
+    command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("touchline.actions.kafka_connect.CONNECT_TIMEOUT_S", 0.2)
-    assert run(["verdict", "ann", "ban", "--log", NOBODY]) == 2
+    assert run([*command.split(), "--log", NOBODY]) == 2
     err = capsys.readouterr().err
     assert err.startswith("cheatwatch: no Kafka broker answered at 127.0.0.1:1 within")
+    assert err.endswith("check the address, and tls and sasl_mechanism in [kafka] of the rule set (--rules)\n")
     assert err.count("\n") == 1
 
 

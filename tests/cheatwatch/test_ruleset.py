@@ -1,5 +1,6 @@
 """Rule sets: the example is the built-in one, rules can be anybody's, and every mistake is one line that says where."""
 
+import importlib
 import re
 import sys
 from pathlib import Path
@@ -74,6 +75,10 @@ def test_a_rule_of_ones_own_is_a_class_and_a_line(file: Path, monkeypatch: pytes
         ('[rules.fast]\nclass = "Rate"', "'Rate' is no class: write package.module:Class"),
         ('[rules.fast]\nclass = "no_such_module:Rate"', "no_such_module cannot be imported"),
         (
+            '[rules.fast]\nclass = ".rate:Rate"',
+            ".rate cannot be imported: TypeError: the 'package' argument is required",
+        ),
+        (
             RATE.replace(":Rate", ":Rat"),
             "there is no rule Rat in touchline_cheatwatch.rules.rate; did you mean 'Rate'?",
         ),
@@ -85,7 +90,9 @@ def test_a_rule_of_ones_own_is_a_class_and_a_line(file: Path, monkeypatch: pytes
         ),
         (RATE + 'rate_max = "3"', "option 'rules.fast.rate_max' in rules.toml: must be float, got str"),
         (RATE + "rate_max = 0", "option 'rules.fast.rate_max' in rules.toml: must be float > 0"),
-        (RATE + 'verdict = "kick"', "option 'rules.fast.verdict' in rules.toml: Invalid enum value 'kick'"),
+        (RATE + 'verdict = "kick"', "option 'rules.fast.verdict' in rules.toml: must be warn, mute or ban, not 'kick'"),
+        (RATE + "verdict = 3", "option 'rules.fast.verdict' in rules.toml: must be warn, mute or ban, not 3"),
+        ("[kafka]\nsasl_mechanism = 'GSSAPI'", "must be PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512, not 'GSSAPI'"),
         (RATE + 'kinds = "tap"', "option 'rules.fast.kinds' in rules.toml: must be array, got str"),
         (RATE + f'reason = "{"x" * 501}"', "option 'rules.fast.reason' in rules.toml: must be str of length <= 500"),
         ("[policy]\nmute_factor = 0", "option 'policy.mute_factor' in rules.toml: must be float >= 1"),
@@ -102,6 +109,56 @@ def test_a_mistake_is_one_line_that_says_where(file: Path, text: str, says: str)
     with pytest.raises(OperatorError) as error:
         load_rule_set(file)
     assert says in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+BROKEN_RULE = """
+from touchline_cheatwatch.rules.base import Rule
+class Own(Rule[list], frozen=True, kw_only=True):
+    {}
+    def judge(self, action, state, room):
+        return None
+"""
+
+
+@pytest.mark.parametrize(
+    ("code", "says"),
+    [
+        ("x = 1\nclass Own(:", "cannot be imported: SyntaxError: invalid syntax (FILE, line 2)"),
+        ("x = 1\n\ny = nothing", "cannot be imported: NameError: name 'nothing' is not defined (FILE, line 3)"),
+        (
+            "class Own(3): pass",
+            "cannot be imported: TypeError: int() takes at most 2 arguments (3 given) (FILE, line 1)",
+        ),
+        ("raise KeyError('two\\nlines\\n')", "cannot be imported: KeyError: 'two\\nlines\\n' (FILE, line 1)"),
+        ("raise ValueError('two\\nlines')", "cannot be imported: ValueError: two lines (FILE, line 1)"),
+        ("from json import no", "cannot be imported: ImportError: cannot import name 'no' from 'json'"),
+        (
+            "import no_such_module",
+            "cannot be imported: ModuleNotFoundError: No module named 'no_such_module' (FILE, line 1)",
+        ),
+        ("Own = 3", "there is no rule Own in broken_rule"),
+        (BROKEN_RULE.format("State = 3"), "Own must have a method judge and a class State"),
+        (BROKEN_RULE.format("loud: 'Nothing' = 3\n    State = list"), "NameError: name 'Nothing' is not defined"),
+        (
+            BROKEN_RULE.format("State = list\n    loud: int = 3\n    def __post_init__(self): self.no"),
+            "broken_rule:Own cannot be made: AttributeError: 'Own' object has no attribute 'no' (FILE, line 6)",
+        ),
+    ],
+)
+def test_a_rule_that_does_not_work_is_one_line_that_says_where(
+    file: Path, code: str, says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = Path.cwd() / "broken_rule.py"
+    module.write_text(code)
+    monkeypatch.setattr(sys, "path", [*sys.path, str(module.parent)])
+    monkeypatch.delitem(sys.modules, "broken_rule", raising=False)
+    importlib.invalidate_caches()
+    file.write_text('[rules.own]\nclass = "broken_rule:Own"\nloud = 5\n')
+    with pytest.raises(OperatorError) as error:
+        load_rule_set(file)
+    assert says.replace("FILE", str(module)) in str(error.value)
+    assert str(error.value).startswith("option 'rules.own")
     assert "\n" not in str(error.value)
 
 

@@ -135,9 +135,23 @@ def test_a_ban_is_told_with_its_reason_and_its_end(until: int | None, says: str)
     hear(client, Verdict(kind="warn", reason="slow down"))
     assert client.verdict == Told("warn", "slow down", None)
     hear(client, Verdict(kind="ban", reason="40 taps a second", until=until))
-    client.disconnected(0, 4503, "")
+    client.disconnected(0, 4503, "banned")
     assert str(client.failure) == f"the connection was closed with 4503 banned. {says}"
     assert client.verdict == Told("ban", "40 taps a second", until)
+
+
+@pytest.mark.parametrize(
+    ("reason", "says"),
+    [
+        ("", "1003 wrong_frame ("),
+        ("wrong_frame", "1003 wrong_frame ("),
+        ("the subprotocol is x", "1003 wrong_frame: the subprotocol is x ("),
+    ],
+)
+def test_the_reason_of_a_close_is_told_where_it_says_more_than_the_code(reason: str, says: str) -> None:
+    client = player()
+    client.disconnected(0, 1003, reason)
+    assert str(client.failure).startswith(f"the connection was closed with {says}")
 
 
 def test_a_session_that_another_connection_goes_on_with_says_so() -> None:

@@ -35,6 +35,8 @@ RECORDS_MAX = 1_000
 LOOK_EVERY_S = 10.0
 """For topics that were made and partitions that were added. They are read from their beginning."""
 RETRY_S = 1.0
+SETTINGS = "tls and sasl_mechanism in [kafka] of the rule set (--rules)"
+"""What says how to reach Kafka, besides its address, to who runs cheatwatch."""
 
 _log = logging.getLogger("touchline.cheatwatch")
 
@@ -79,7 +81,7 @@ class Follower:
         """Topics that do not exist."""
 
     async def __aenter__(self) -> Self:
-        self._consumer = await started_consumer(self._options)
+        self._consumer = await started_consumer(self._options, SETTINGS)
         try:
             await self._look(self._since_ms)
         except BaseException:

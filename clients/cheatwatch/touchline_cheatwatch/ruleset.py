@@ -12,7 +12,8 @@ import tomllib
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_type_hints
+from traceback import extract_tb
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -28,6 +29,8 @@ DEFAULT_RULES = {
     for name in ("rate", "regularity", "reaction", "movement", "score")
 }
 StructT = TypeVar("StructT", bound=msgspec.Struct)
+_STANDARD = frozenset((Path(importlib.__file__).parent, Path(importlib.__file__).parent.parent))
+"""Where Python's own ``importlib`` and ``typing`` are."""
 
 
 class FeedOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -121,7 +124,13 @@ def _rule(name: str, table: Mapping[str, Any], source: str) -> Rule[Any]:
     if not isinstance(path, str):
         raise OperatorError(f"option '{option}.class' in {source}: is missing: write class = \"package.module:Class\"")
     parameters = {field: value for field, value in table.items() if field != "class"}
-    return _converted(parameters, _rule_class(path, f"{option}.class", source), option, source)
+    kind = _rule_class(path, f"{option}.class", source)
+    try:
+        return _converted(parameters, kind, option, source)
+    except OperatorError:
+        raise
+    except Exception as error:  # noqa: BLE001  # the class is anybody's: its annotations and checks can raise anything
+        raise OperatorError(f"option '{option}' in {source}: {path} cannot be made: {_told(error)}") from None
 
 
 def _rule_class(path: str, option: str, source: str) -> type[Rule[Any]]:
@@ -132,14 +141,16 @@ def _rule_class(path: str, option: str, source: str) -> type[Rule[Any]]:
         sys.path.append("")  # so that a rule of one's own can lie in the folder that the command is started in
     try:
         module = importlib.import_module(module_name)
-    except ImportError as error:
-        raise OperatorError(f"option {option!r} in {source}: {module_name} cannot be imported: {error}") from None
+    except Exception as error:  # noqa: BLE001  # the module is anybody's: it can raise anything
+        raise OperatorError(
+            f"option {option!r} in {source}: {module_name} cannot be imported: {_told(error)}"
+        ) from None
     found = getattr(module, class_name, None)
     if not isinstance(found, type) or not issubclass(found, Rule):
         known = [name for name, one in vars(module).items() if isinstance(one, type) and issubclass(one, Rule)]
         hint = _did_you_mean(class_name, [name for name in known if name != "Rule"])
         raise OperatorError(f"option {option!r} in {source}: there is no rule {class_name} in {module_name}{hint}")
-    if "State" not in vars(found) or "judge" not in vars(found):
+    if not isinstance(vars(found).get("State"), type) or "judge" not in vars(found):
         raise OperatorError(f"option {option!r} in {source}: {class_name} must have a method judge and a class State")
     return found
 
@@ -153,7 +164,8 @@ def _converted(table: Any, kind: type[StructT], option: str, source: str) -> Str
         try:
             msgspec.convert(value, hints[field])
         except msgspec.ValidationError as error:
-            raise OperatorError(f"option '{option}.{field}' in {source}: {_in_words(error)}") from None
+            words = _one_of(_choices(hints[field]), value) or _in_words(error)
+            raise OperatorError(f"option '{option}.{field}' in {source}: {words}") from None
     try:
         return msgspec.convert(table, kind)
     except msgspec.ValidationError as error:
@@ -174,3 +186,32 @@ def _did_you_mean(name: str, known: list[str]) -> str:
 
 def _in_words(error: msgspec.ValidationError) -> str:
     return str(error).replace("`", "").replace("Expected", "must be", 1)
+
+
+def _choices(hint: Any) -> tuple[Any, ...]:
+    """The values that a type names one by one, itself or in a union; empty if there are none."""
+    if get_origin(hint) is Literal:
+        return get_args(hint)
+    return tuple(choice for part in get_args(hint) for choice in _choices(part))
+
+
+def _one_of(choices: tuple[Any, ...], value: Any) -> str:
+    """What to write instead of a value that is none of the choices; empty if the mistake is another one."""
+    if not choices or value in choices:
+        return ""
+    *others, last = map(str, choices)
+    return f"must be {', '.join(others)} or {last}, not {value!r}"
+
+
+def _told(error: Exception) -> str:
+    """What somebody's code raised, in one line, with the place in their file that an editor finds."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{type(error).__name__}: {error.msg} ({error.filename}, line {error.lineno})"
+    places = [frame for frame in extract_tb(error.__traceback__) if _is_of_others(frame.filename)]
+    where = f" ({places[-1].filename}, line {places[-1].lineno})" if places else ""
+    return f"{type(error).__name__}: {' '.join(str(error).split())}{where}"
+
+
+def _is_of_others(file: str) -> bool:
+    """Whether code is not ours, nor what imports and types are made of."""
+    return file != __file__ and not file.startswith("<") and Path(file).parent not in _STANDARD

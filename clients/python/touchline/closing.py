@@ -22,8 +22,9 @@ def told_close(code: int, reason: str, complaint: str, verdict: Verdict | None, 
     ``no_newer_token``: the token ran out, and there is none to come back with.
     """
     close = CLOSES.get(code)
-    said = f"the connection was closed with {code} {'unknown' if close is None else close.name}"
-    if reason:
+    name = "unknown" if close is None else close.name
+    said = f"the connection was closed with {code} {name}"
+    if reason and reason != name:  # edges say the name where they have nothing to add
         said += f": {reason}"
     if code == BANNED.code and verdict is not None:
         return f"{said}. The player is banned{_until(verdict)}: {verdict.reason}"

@@ -59,9 +59,10 @@ class Tally:
 
 
 class Metrics:
-    """The same for Prometheus. ``skipped``: how many records were passed over, by the topic they are in."""
+    """The same for Prometheus. ``skipped``: how many records were passed over, by the topic they are in; ``copies``:
+    how many actions, since they had come before."""
 
-    def __init__(self, engine: Engine, skipped: Callable[[], dict[str, int]]) -> None:
+    def __init__(self, engine: Engine, skipped: Callable[[], dict[str, int]], copies: Callable[[], int]) -> None:
         self._registry = registry = CollectorRegistry()
         self._actions = PrometheusCounter("cheatwatch_actions", "Actions that were judged", registry=registry)
         self._findings = PrometheusCounter("cheatwatch_findings", "Findings", ["rule"], registry=registry)
@@ -77,6 +78,7 @@ class Metrics:
             ("players", "Players that are remembered", lambda: engine.players),
             ("waiting", "Judgements that wait for events", lambda: engine.waiting),
             ("unjudged", "Judgements that waited for events too long and were given up", lambda: engine.unjudged),
+            ("copies", "Actions that were left out, since one of the same session and id came before", copies),
         ):
             Gauge(f"cheatwatch_{name}", text, registry=registry).set_function(value)
         passed_over = Gauge(

@@ -23,6 +23,8 @@ from .options import VERDICTS_TOPIC, LogOption, RulesOption, VerdictsTopicOption
 from .showing import JsonLines, LiveTable
 from .tally import Metrics, Tally
 
+GROUP = "cheatwatch"
+"""Of whoever names none. No other application may have it: what that one got would not be judged."""
 LOOK_BACK_S = 3600.0
 """Events are read from so long before the start: a reaction needs seconds, a score what happened since it was told."""
 COMMIT_S = 0.5
@@ -44,8 +46,8 @@ class _Watched(NamedTuple):
 def watch(
     log: LogOption,
     group: Annotated[
-        str, typer.Option(metavar="NAME", help="Those of one consumer group share the players.")
-    ] = "cheatwatch",
+        str, typer.Option(metavar="NAME", help="Those of one consumer group share the players; no others may use it.")
+    ] = GROUP,
     start: Annotated[
         Literal["end", "beginning"], typer.Option(help="Where a group begins that never read before.")
     ] = "end",
@@ -113,6 +115,7 @@ async def _watch(watched: _Watched, rule_set: RuleSet, *, json: bool) -> None:
         metrics = Metrics(
             engine,
             lambda: {"actions": actions.skipped, "events": events.skipped, "verdicts": verdicts.skipped},
+            lambda: actions.copies,
         )
         if watched.metrics_port is not None:
             stack.callback(metrics.serve(watched.metrics_host, watched.metrics_port))

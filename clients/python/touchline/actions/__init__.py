@@ -1,11 +1,12 @@
 """Reading what players did: each action once, a player's in order.
 
-    async with touchline.actions.read("kafka://localhost:9092", group="cheatwatch") as actions:
+    async with touchline.actions.read("kafka://localhost:9092", group="my-game") as actions:
         async for action in actions:
             print(action.player, action.kind, action.data)
 
-Readers of one ``group`` share the partitions of the topic. An edge may write an action twice (its append was not
-confirmed, so the client sent it again); the second copy is not handed out. Precisely:
+Readers of one ``group`` share the partitions of the topic. So a name belongs to one application: of two that have the
+same one (cheatwatch has ``cheatwatch``) each misses what the other gets. An edge may write an action twice (its append
+was not confirmed, so the client sent it again); the second copy is not handed out. Precisely:
 
 - **Asking for the next action says that the one before it is processed.** That is committed within ``commit_s``, when
   partitions move to another reader, and at the end. What was not asked beyond is never committed.
@@ -18,6 +19,9 @@ confirmed, so the client sent it again); the second copy is not handed out. Prec
 - **Copies are recognised across restarts and readers**: before it hands out from the committed offset, a reader reads
   back as far as two copies can be apart, `LOOK_BACK_S` of record time, to remember what was seen. `seen` has what is
   remembered of a session, and its bounds.
+- **No action is taken for a copy that is none**, whatever ids a cheater makes up, and at whichever edges. Copies are
+  told by (player, session, id) alone: of two actions under one id the first counts. Only who jumps about between
+  far-apart ids can have copies of his own handed out again (`seen`).
 - A record that is no action is counted (``skipped``), logged with its place, and passed over.
 - **Not noticed**: a topic that was deleted and made anew within seconds, with as many records as had been read. Then
   reading goes on at the old offsets. A topic that stays deleted ends the iteration with an error.

@@ -21,6 +21,8 @@ from touchline_protocol.errors import LogUnavailable, OperatorError
 SCHEME = "kafka://"
 PORT_MAX = 0xFFFF
 
+SETTINGS = "security_protocol and sasl_mechanism in kafka_options"
+"""What says how to reach Kafka, besides its address, to who calls `touchline.actions.read`."""
 CONNECT_TIMEOUT_S = 10.0
 """Kafka may be starting just now; a broker is up in about 5 s."""
 CLOSE_TIMEOUT_S = 1.0
@@ -119,8 +121,8 @@ def _servers(url: str) -> Sequence[str]:
     return servers
 
 
-async def started_consumer(options: Mapping[str, Any]) -> AIOKafkaConsumer:
-    """A consumer that has found the cluster, and reads nothing yet.
+async def started_consumer(options: Mapping[str, Any], settings: str = SETTINGS) -> AIOKafkaConsumer:
+    """A consumer that has found the cluster, and reads nothing yet. ``settings``: what to check where nobody answers.
 
     Raises:
         OperatorError: the options are wrong, or Kafka refuses.
@@ -148,7 +150,7 @@ async def started_consumer(options: Mapping[str, Any]) -> AIOKafkaConsumer:
         reason = f" ({in_words(why)})" if why else ""
         raise LogUnavailable(
             f"no Kafka broker answered at {address} within {CONNECT_TIMEOUT_S:g} s{reason}: "
-            "check the address, and security_protocol and sasl_mechanism in kafka_options"
+            f"check the address, and {settings}"
         ) from why
 
 

@@ -1,30 +1,36 @@
-"""Which actions of a partition were seen already: an anti-replay window for each session, as IPsec has it.
+"""Which actions of a partition were seen already: of each session, one bit for an id, in blocks of `BLOCK_IDS` ids.
 
-RFC 4303 section 3.4.3: the highest id, and one bit for each of the `IDS_REMEMBERED` ids up to it. It may know ids and
-record times (Unix milliseconds), nothing else. Its rules:
+It may know ids and record times (Unix milliseconds), nothing else. Its rules:
 
-1. An id is new once. An id that is `IDS_REMEMBERED` or more below the highest of its session counts as seen: nobody
-   sends an action again that far back, since an edge lets no more than half as many wait for an answer.
-2. An id below the highest can be new: one edge refused it, the client did not hear that, and another edge took it.
-3. A session is remembered until records come that are ``look_back_ms`` newer than its own newest one, and forgotten at
+1. An id that never came is new, however far it is below others. An honest client's ids lie close together, but a
+   cheater's edges take what he likes. Who reads with a memory without bounds hands all of it out, and nobody who judges
+   may see less.
+2. An id that came before is a copy as long as its block is remembered: the `BLOCKS_MAX` blocks that ids came from last
+   are, so jumps far ahead and back do no harm until they reach as many other blocks. An honest client sends again what
+   waits for an answer, which spans no more than a block: its copies are told even where an edge's append comes late,
+   after `BLOCKS_MAX` - 1 blocks of newer ids.
+3. Beyond that a copy is taken for new. Its player gains nothing by it: he could as well have acted once more.
+4. Nothing but the name counts. Of two actions with one id the first is new, the second a copy, whatever is in them, as
+   for any reader who goes by ids. To tell the two from copies would take a digest of each id, ten times the memory.
+5. A session is remembered until records come that are ``look_back_ms`` newer than its own newest one, and forgotten at
    the latest when they are twice that newer.
-4. No more than ``sessions_max`` sessions are remembered. Where more act within that time, those that have not acted for
+6. No more than ``sessions_max`` sessions are remembered. Where more act within that time, those that have not acted for
    longest are forgotten early, and counted in `Seen.forgotten`: a copy of theirs would be taken for new.
 """
 
 from typing import TypeAlias
 
-IDS_REMEMBERED = 2048
-"""Twice the most actions that any edge lets wait for an answer (its setting ``actions.unacked_max``)."""
+BLOCK_IDS = 1024
+"""The most that any edge lets wait for an answer (its setting ``actions.unacked_max``)."""
+
+BLOCKS_MAX = 4
+"""Of a session: two that an honest client's ids can be in, and twice that for what an edge wrote late."""
 
 SESSIONS_MAX = 200_000
-"""Of one partition. With 0.5 KB each that is 100 MB: far more than a partition's players, still no danger."""
+"""Of one partition. With 0.9 KB each at most that is 180 MB: far more than a partition's players, still no danger."""
 
-_ALL = (1 << IDS_REMEMBERED) - 1
-
-_Window: TypeAlias = tuple[int, int]
-"""The highest id, and a bit for each one up to it: bit n is for the highest - n."""
-_NOTHING: _Window = (0, 0)
+_Blocks: TypeAlias = tuple[tuple[int, int], ...]
+"""The number of a block and a bit for each of its ids; first the block that an id came from last."""
 
 
 class Seen:
@@ -37,8 +43,8 @@ class Seen:
     def __init__(self, look_back_ms: int, sessions_max: int = SESSIONS_MAX) -> None:
         self._look_back_ms = look_back_ms
         self._generation_max = max(1, sessions_max // 2)
-        self._newer: dict[tuple[str, str], _Window] = {}
-        self._older: dict[tuple[str, str], _Window] = {}
+        self._newer: dict[tuple[str, str], _Blocks] = {}
+        self._older: dict[tuple[str, str], _Blocks] = {}
         self._began_ms: int | None = None
         self.forgotten = 0
         """Sessions that were forgotten before their time, since there were too many."""
@@ -51,14 +57,13 @@ class Seen:
         if self._began_ms is None or not 0 <= at_ms - self._began_ms < self._look_back_ms:
             self._turn(at_ms)
         key = (player, session)
-        window = self._newer.get(key)
-        if window is None:
-            window = self._older.pop(key, _NOTHING)
+        blocks = self._newer.get(key)
+        if blocks is None:
+            blocks = self._older.pop(key, ())
             if len(self._newer) >= self._generation_max:
                 self._forget_early(at_ms)
-        taken = _take(window, action_id)
-        self._newer[key] = taken or window
-        return taken is not None
+        is_new, self._newer[key] = _take(blocks, action_id)
+        return is_new
 
     def _turn(self, at_ms: int) -> None:
         """Begin a generation, if it is time. Records of several edges are not quite in the order of their times."""
@@ -73,11 +78,11 @@ class Seen:
         self._newer, self._older, self._began_ms = {}, self._newer, at_ms
 
 
-def _take(window: _Window, action_id: int) -> _Window | None:
-    """The window with this id in it; None if it was in it, or is too far below."""
-    highest, bits = window
-    ahead = action_id - highest
-    if ahead > 0:
-        return action_id, ((bits << ahead) & _ALL) | 1 if ahead < IDS_REMEMBERED else 1
-    bit = 1 << -ahead if -ahead < IDS_REMEMBERED else 0
-    return (highest, bits | bit) if bit and not bits & bit else None
+def _take(blocks: _Blocks, action_id: int) -> tuple[bool, _Blocks]:
+    """Whether this id is new, and the blocks with it in them."""
+    number, place = divmod(action_id, BLOCK_IDS)
+    bit = 1 << place
+    for index, (known, bits) in enumerate(blocks):
+        if known == number:
+            return not bits & bit, ((number, bits | bit), *blocks[:index], *blocks[index + 1 :])
+    return True, ((number, bit), *blocks[: BLOCKS_MAX - 1])
