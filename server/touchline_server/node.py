@@ -134,6 +134,8 @@ class Node:
     def problems(self) -> Mapping[str, str]:
         """Why the server is not ready, by what it concerns."""
         problems = {**self.log.problems, **(self.verifier.problems if self.verifier else {})}
+        if self.verifier is not None and (away := self.door.actions.away) is not None:
+            problems.setdefault(self.settings.actions.topic, away)
         for opened in self.hub.feeds.values():
             if not opened.ready:
                 problems.setdefault(opened.feed.topic, "the topic has not been read to its end yet")
