@@ -197,5 +197,8 @@ class ScriptedLog:
     ) -> list[str]:
         raise NotImplementedError
 
+    async def forgets(self, topic: str) -> bool:
+        return False
+
     async def close(self) -> None:
         pass
