@@ -165,6 +165,16 @@ def test_a_feed_needs_a_name_that_rooms_can_carry(file: Path) -> None:
     assert mistake(file).startswith("option 'feeds' in touchline.toml: 'Match' cannot name a feed: a lower-case letter")
 
 
+@pytest.mark.parametrize("kind", ["", "two words", "täp", "tap\\n", "**", "k" * 65])
+def test_a_schema_is_for_a_kind_that_actions_can_have(file: Path, kind: str) -> None:
+    file.write_text(f'[feeds.match]\ntopic = "m"\naction_schemas = {{ "{kind}" = "x.json" }}')
+    told = mistake(file)
+    assert told.startswith("option 'feeds.match.action_schemas' in touchline.toml: no action can have the kind '")
+    assert "\n" not in told
+    file.write_text('[feeds.match]\ntopic = "m"\naction_schemas = { "*" = "x.json", "tap.left-1_" = "x.json" }')
+    assert len(load_settings(file).feeds["match"].action_schemas) == 2
+
+
 def test_a_file_that_is_not_toml_is_told_with_the_line(file: Path) -> None:
     file.write_text("port = 1\nhost = \n")
     assert mistake(file) == (
