@@ -46,7 +46,9 @@ CONFIG_VARIABLE = "TOUCHLINE_CONFIG"
 """Names the TOML file where no flag does."""
 API_KEY_VARIABLE = "TOUCHLINE_API_KEY"
 """The key that the command line publishes with: a client's, where ``TOUCHLINE_API_KEYS`` are the server's."""
-OTHER_VARIABLES = frozenset({CONFIG_VARIABLE, API_KEY_VARIABLE, "TOUCHLINE_MATCH_DATA"})
+TOKEN_VARIABLE = "TOUCHLINE_TOKEN"  # noqa: S105 - its name
+"""The token that the command line watches with."""
+OTHER_VARIABLES = frozenset({CONFIG_VARIABLE, API_KEY_VARIABLE, TOKEN_VARIABLE, "TOUCHLINE_MATCH_DATA"})
 """Variables with the prefix that are no options; the last says where the tests find recorded matches."""
 
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})

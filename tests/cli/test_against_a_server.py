@@ -115,6 +115,27 @@ def test_a_tail_begins_with_the_state_marked_as_such(server: Server, codec: str)
     assert (line["room"], line["key"], line["data"], line["state"]) == (room, "score", {"home": 1}, True)
 
 
+def test_a_tail_shows_its_token_where_one_is_needed() -> None:
+    auth = {"TOUCHLINE_AUTH__MODE": "token", "TOUCHLINE_AUTH__SECRET": "s" * 32}
+    token = run("token", "ada", env=auth).stdout.strip()
+    forged = token.rpartition(".")[0] + "." + "A" * 43
+    with serving(env=auth) as gated:
+        publish(gated, "score:gated", "1", "score")
+        url = ("--url", gated.websocket_url)
+        [line] = tail(gated, "score:gated", "--token", token, lines=1)
+        assert line["data"] == 1
+        with running("tail", "score:gated", *url, env={"TOUCHLINE_TOKEN": token}) as process:
+            assert json.loads(line_of(process.stdout, process))["data"] == 1
+        for args, why in ((), "token_missing"), (("--token", forged), "token_signature"):
+            refused = run("tail", "score:gated", *url, *args)
+            assert (refused.returncode, refused.stdout, refused.stderr.count("\n")) == (2, "", 1)
+            assert why in refused.stderr
+            assert refused.stderr.endswith("; a token is handed in with --token or TOUCHLINE_TOKEN\n")
+    too_long = run("tail", "score:gated", *url, "--token", "x" * 9000)
+    assert (too_long.returncode, too_long.stderr.count("\n")) == (2, 1)
+    assert "9000 characters" in too_long.stderr
+
+
 def test_a_tail_goes_on_after_a_cursor(server: Server) -> None:
     for number in range(3):
         publish(server, "match:resumed", str(number))
