@@ -95,9 +95,9 @@ class Settings(BaseSettings):
     control_host: str = "127.0.0.1"
     control_port: int = Field(default=8081, ge=0, le=65535)
     api_keys: Strings = []
-    """Keys for publishing over HTTP. Without any, in open mode, whoever reaches the control port may publish."""
+    """Keys for publishing over HTTP. Without any, whoever reaches the control port may publish."""
     open: bool = False
-    """Allow open mode also where the control port listens beyond this machine."""
+    """Allow publishing without a key also where the control port listens beyond this machine."""
 
     connections_max: int = Field(default=50_000, ge=1, le=COUNT_MAX)
     """Of this edge. A connection takes some 4 KiB here and a file descriptor."""
@@ -183,7 +183,7 @@ class Settings(BaseSettings):
         return self
 
     @property
-    def open_mode(self) -> bool:
+    def open_publishing(self) -> bool:
         """Whether publishing needs no key."""
         return not self.api_keys
 
