@@ -2,7 +2,7 @@
 
 Rules:
 
-1. Without ``token_needed`` everybody may watch every room, whatever ``rooms`` of a token says; a token is for acting, and
+1. Without ``token_needed`` everybody may watch every room, whatever a token's ``rooms`` say; a token is for acting, and
    has to be good all the same. With it, a token is needed, and says which rooms its player may watch.
 2. A token is checked when it is shown, once; its end is noticed by `Players`.
 """
