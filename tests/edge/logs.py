@@ -190,7 +190,7 @@ class ScriptedLog:
         raise NotImplementedError
 
     async def check(self, topic: str) -> None:
-        raise NotImplementedError
+        pass
 
     async def create_topics(
         self, topics: Sequence[str], *, partitions: int, replication: int, compacted: Collection[str] = ()
