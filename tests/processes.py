@@ -13,6 +13,11 @@ START_S = 120.0
 """A server reads its log first. Beside a thousand clients in one process, that process is slow to see that it did."""
 
 
+def environment() -> dict[str, str]:
+    """The variables of whoever runs the tests, but for settings of a server of theirs."""
+    return {name: value for name, value in os.environ.items() if not name.upper().startswith("TOUCHLINE_")}
+
+
 async def touchline_command(*args: str) -> str:
     """Run ``touchline`` to its end; returns what it printed.
 
@@ -20,7 +25,7 @@ async def touchline_command(*args: str) -> str:
         AssertionError: it failed; with what it wrote to stderr.
     """
     process = await asyncio.create_subprocess_exec(
-        *COMMAND, *args, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+        *COMMAND, *args, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, env=environment()
     )
     try:
         out, err = await process.communicate()
@@ -49,7 +54,7 @@ class EdgeProcess:
     async def start(self) -> None:
         """Start it; returns when it says where it listens."""
         self._process = await asyncio.create_subprocess_exec(
-            *COMMAND, *self._args, stdout=asyncio.subprocess.PIPE, env={**os.environ, "PYTHONUNBUFFERED": "1"}
+            *COMMAND, *self._args, stdout=asyncio.subprocess.PIPE, env=environment() | {"PYTHONUNBUFFERED": "1"}
         )
         assert self._process.stdout is not None
         async with asyncio.timeout(START_S):

@@ -6,7 +6,8 @@ at most ``actions.data_bytes_max``: they should be ones that do not backtrack.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -20,10 +21,7 @@ from jsonschema.validators import validator_for  # type: ignore[import-untyped]
 from touchline_protocol.codes import ACTION_INVALID, ACTION_KIND_UNKNOWN, ErrorCode
 from touchline_protocol.errors import OperatorError
 
-from .config_tables import FeedSettings
-
-OTHER_KINDS = "*"
-"""In a feed's table: the schema of every kind that has none of its own."""
+from .config_tables import OTHER_KINDS, FeedSettings
 
 SCHEMA_BYTES_MAX = 1 << 20
 """Of a file: schemas are written by people."""
@@ -53,11 +51,36 @@ _EXPECTED = {
     "required": "must have all of {}",
     "enum": "must be one of {}",
     "const": "must be {}",
-    "additionalProperties": "has a property that is not allowed",
+    "additionalProperties": "has a property that is not allowed: {}",
     "unevaluatedProperties": "has a property that is not allowed",
     None: "is not allowed here",
 }
 """What a keyword asks for, in words; the others are named."""
+
+
+class _KeyTwice(ValueError):
+    """Data in which one reader finds another value than the next."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(key)
+        self.key = key
+
+
+def _keys_once(pairs: Sequence[tuple[str, object]]) -> None:
+    """Of an object, as it is read.
+
+    Raises:
+        _KeyTwice: RFC 8259 section 4 leaves open which value counts; what was checked may not be what is read.
+    """
+    if len(dict(pairs)) < len(pairs):
+        seen: set[str] = set()
+        for key, _ in pairs:
+            if key in seen:
+                raise _KeyTwice(key)
+            seen.add(key)
+
+
+_KEYS = json.JSONDecoder(object_pairs_hook=_keys_once, parse_int=str, parse_float=str)  # numbers are checked elsewhere
 
 
 class ActionSchemas:
@@ -89,6 +112,9 @@ class ActionSchemas:
             return ACTION_KIND_UNKNOWN, f"the feed {feed} has no actions of this kind; it has {known}"
         try:
             error = best_match(islice(validator.iter_errors(msgspec.json.decode(data)), ERRORS_LOOKED_AT_MAX))
+            _KEYS.decode(data.decode())
+        except _KeyTwice as twice:
+            return ACTION_INVALID, f"the data has the key {_quoted(twice.key)} twice in one object"
         except (msgspec.DecodeError, OverflowError):
             return ACTION_INVALID, "the data has a number that is too large to check"
         except BaseException as error:
@@ -101,8 +127,22 @@ class ActionSchemas:
 def _message(error: Any) -> str:
     place = "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in error.absolute_path)
     rule = _shortened(json.dumps(error.validator_value, ensure_ascii=False), _RULE_CHARS_MAX)
+    if error.validator == "additionalProperties":
+        rule = _quoted(next(_additional(error.schema, error.instance), "…"))
     expected = _EXPECTED.get(error.validator, f"is not what {error.validator!r} asks for: {{}}").format(rule)
     return f"{_shortened(place, _PATH_CHARS_MAX) or 'the data'} {expected}"
+
+
+def _additional(schema: Mapping[str, Any], instance: Mapping[str, Any]) -> Iterator[str]:
+    """The properties that a schema does not name."""
+    patterns = schema.get("patternProperties", {})
+    for name in instance:
+        if name not in schema.get("properties", {}) and not any(re.search(pattern, name) for pattern in patterns):
+            yield name
+
+
+def _quoted(name: str) -> str:
+    return json.dumps(_shortened(name, _PATH_CHARS_MAX), ensure_ascii=False)
 
 
 def _shortened(text: str, chars_max: int) -> str:

@@ -46,7 +46,9 @@ CONFIG_VARIABLE = "TOUCHLINE_CONFIG"
 """Names the TOML file where no flag does."""
 API_KEY_VARIABLE = "TOUCHLINE_API_KEY"
 """The key that the command line publishes with: a client's, where ``TOUCHLINE_API_KEYS`` are the server's."""
-OTHER_VARIABLES = frozenset({CONFIG_VARIABLE, API_KEY_VARIABLE, "TOUCHLINE_MATCH_DATA"})
+TOKEN_VARIABLE = "TOUCHLINE_TOKEN"  # noqa: S105 - its name
+"""The token that the command line watches with."""
+OTHER_VARIABLES = frozenset({CONFIG_VARIABLE, API_KEY_VARIABLE, TOKEN_VARIABLE, "TOUCHLINE_MATCH_DATA"})
 """Variables with the prefix that are no options; the last says where the tests find recorded matches."""
 
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -93,9 +95,9 @@ class Settings(BaseSettings):
     control_host: str = "127.0.0.1"
     control_port: int = Field(default=8081, ge=0, le=65535)
     api_keys: Strings = []
-    """Keys for publishing over HTTP. Without any, in open mode, whoever reaches the control port may publish."""
+    """Keys for publishing over HTTP. Without any, whoever reaches the control port may publish."""
     open: bool = False
-    """Allow open mode also where the control port listens beyond this machine."""
+    """Allow publishing without a key also where the control port listens beyond this machine."""
 
     connections_max: int = Field(default=50_000, ge=1, le=COUNT_MAX)
     """Of this edge. A connection takes some 4 KiB here and a file descriptor."""
@@ -181,7 +183,7 @@ class Settings(BaseSettings):
         return self
 
     @property
-    def open_mode(self) -> bool:
+    def open_publishing(self) -> bool:
         """Whether publishing needs no key."""
         return not self.api_keys
 

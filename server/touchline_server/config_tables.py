@@ -6,10 +6,12 @@ What holds for all settings is said in `config`, which puts them together.
 from pathlib import Path
 from typing import Annotated, Literal, TypeAlias
 
+import msgspec
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from touchline_protocol.limits import ACTION_DATA_BYTES_MAX
+from touchline_protocol.limits import ACTION_DATA_BYTES_MAX, ACTION_KIND_CHARS_MAX
+from touchline_protocol.messages import ActionKind
 
 from .config_values import BYTES_MAX, COUNT_MAX, SECONDS_MAX, TOPIC, WAIT_MS_MAX, Paths
 
@@ -17,10 +19,22 @@ SECRET_BYTES_MIN = 32
 """RFC 7518 section 3.2: a key for HS256 has at least as many bits as its hash."""
 
 
+def is_action_kind(kind: str) -> bool:
+    """Whether an action can be of this kind."""
+    try:
+        msgspec.convert(kind, ActionKind)
+    except msgspec.ValidationError:
+        return False
+    return True
+
+
 def mistake(option: str, text: str) -> PydanticCustomError:
     """What a validator of a whole table raises: ``option`` is the one to point the operator at."""
     return PydanticCustomError("mistake", "{text}", {"option": option, "text": text})
 
+
+OTHER_KINDS = "*"
+"""In a feed's ``action_schemas``: the schema of every kind that has none of its own."""
 
 Seconds: TypeAlias = Annotated[float, Field(gt=0, le=SECONDS_MAX, allow_inf_nan=False)]
 Hours: TypeAlias = Annotated[float, Field(gt=0, le=SECONDS_MAX / 3600, allow_inf_nan=False)]
@@ -49,6 +63,15 @@ class FeedSettings(Table):
     """The top-level field of a value that holds the event's key, where producers set no ``key`` header."""
     action_schemas: dict[str, Path] = {}
     """JSON Schema files by the kind of action; ``*`` is for all other kinds. Without any, all actions are taken."""
+
+    @field_validator("action_schemas")
+    @classmethod
+    def _kinds_that_actions_have(cls, action_schemas: dict[str, Path]) -> dict[str, Path]:
+        for kind in action_schemas:
+            if kind != OTHER_KINDS and not is_action_kind(kind):
+                what = f"1 to {ACTION_KIND_CHARS_MAX} letters, digits, _, . and -, or {OTHER_KINDS} for all others"
+                raise ValueError(f"no action can have the kind {kind!r:.80}: {what}")
+        return action_schemas
 
 
 class KafkaSettings(Table):

@@ -7,6 +7,7 @@ read no more, the control plane ends, and the log closes last, since requests ma
 """
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 
@@ -29,11 +30,13 @@ from touchline_server.core.verdicts import Verdicts
 from touchline_server.edge.listener import Edge
 from touchline_server.edge_log import LogActions, LogReplays
 from touchline_server.listening import bind
-from touchline_server.log.base import Log, LogEvent
+from touchline_server.log.base import NOT_COMPACTED, Log, LogEvent
 from touchline_server.log.open_log import make_log
 from touchline_server.log.publish import append_events
 from touchline_server.publishing import NewEvent, Placed
 from touchline_server.pump import Pump
+
+logger = logging.getLogger("touchline.node")
 
 
 class Node:
@@ -83,6 +86,7 @@ class Node:
             self.control_port = self._control.port
             since_ms = time.time_ns() // 1_000_000 - int(settings.window_seconds * 1000)
             await self.log.open(self._topics(), since_ms=since_ms, whole=[settings.verdicts.topic])
+            await self._warn_of_forgetting()
             if self.verifier is not None:
                 await self.verifier.start()
             await self._control.start()
@@ -134,6 +138,8 @@ class Node:
     def problems(self) -> Mapping[str, str]:
         """Why the server is not ready, by what it concerns."""
         problems = {**self.log.problems, **(self.verifier.problems if self.verifier else {})}
+        if self.verifier is not None and (away := self.door.actions.away) is not None:
+            problems.setdefault(self.settings.actions.topic, away)
         for opened in self.hub.feeds.values():
             if not opened.ready:
                 problems.setdefault(opened.feed.topic, "the topic has not been read to its end yet")
@@ -158,6 +164,11 @@ class Node:
             return None
         state = [StateEvent(key, event.offset, event.ts, event.value) for key, event in known.state.items()]
         return RoomState(known.stream.epoch, known.place, state, known.members)
+
+    async def _warn_of_forgetting(self) -> None:
+        topic = self._verdicts_topic
+        if topic is not None and await self.log.forgets(topic):
+            logger.warning("the topic %s is %s", topic, NOT_COMPACTED)
 
     def _topics(self) -> list[str]:
         """All that is read of the log."""

@@ -1,7 +1,6 @@
 """``cheatwatch`` as its users run it: in a process of its own, which ends with the test."""
 
 import json
-import os
 import re
 import shlex
 import signal
@@ -11,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from processes import environment
 from project.test_readme import ROOT, commands_in
 
 COMMAND = [sys.executable, "-m", "touchline_cheatwatch"]
@@ -82,4 +82,4 @@ def watching(*args: str) -> Iterator[Watch]:
 
 
 def _environment() -> dict[str, str]:
-    return {**os.environ, "PYTHONWARNINGS": "default"}
+    return environment() | {"PYTHONWARNINGS": "default"}

@@ -1,6 +1,5 @@
 """The command line as its users run it: in a process of its own."""
 
-import os
 import re
 import signal
 import subprocess
@@ -8,6 +7,8 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import IO, NamedTuple
+
+from processes import environment
 
 COMMAND = [sys.executable, "-m", "touchline_server"]
 
@@ -81,5 +82,4 @@ def stop(process: subprocess.Popen[str], number: signal.Signals = signal.SIGTERM
 
 
 def _environment(extra: Mapping[str, str] | None) -> dict[str, str]:
-    own = {name: value for name, value in os.environ.items() if not name.upper().startswith("TOUCHLINE_")}
-    return own | {"PYTHONWARNINGS": "default"} | dict(extra or {})
+    return environment() | {"PYTHONWARNINGS": "default"} | dict(extra or {})

@@ -62,7 +62,11 @@ def room_state(server: Server, room: str) -> dict[str, Any]:
 def test_serve_says_what_it_is_and_where_it_listens(server: Server) -> None:
     assert server.greeting.startswith(f"touchline {__version__}, edge test-edge\n")
     assert "log        sqlite://\n" in server.greeting
-    assert "open mode: this machine may publish without a key" in server.greeting
+    assert server.greeting.splitlines()[2:5] == [
+        "watching   everybody (auth.mode open)",
+        "acting     nobody: there is no secret and no key in [auth] to check tokens with",
+        "publishing this machine, without a key",
+    ]
     assert httpx.get(f"{server.control_url}/readyz").json() == {"ready": True}
 
 
@@ -113,6 +117,28 @@ def test_a_tail_begins_with_the_state_marked_as_such(server: Server, codec: str)
     publish(server, room, "null", "clock")
     [line] = tail(server, room, "--codec", codec, lines=1)
     assert (line["room"], line["key"], line["data"], line["state"]) == (room, "score", {"home": 1}, True)
+
+
+def test_a_tail_shows_its_token_where_one_is_needed() -> None:
+    auth = {"TOUCHLINE_AUTH__MODE": "token", "TOUCHLINE_AUTH__SECRET": "s" * 32}
+    token = run("token", "ada", env=auth).stdout.strip()
+    forged = token.rpartition(".")[0] + "." + "A" * 43
+    with serving(env=auth) as gated:
+        assert "\nwatching   with a token (auth.mode token)\nacting     with a token\n" in gated.greeting
+        publish(gated, "score:gated", "1", "score")
+        url = ("--url", gated.websocket_url)
+        [line] = tail(gated, "score:gated", "--token", token, lines=1)
+        assert line["data"] == 1
+        with running("tail", "score:gated", *url, env={"TOUCHLINE_TOKEN": token}) as process:
+            assert json.loads(line_of(process.stdout, process))["data"] == 1
+        for args, why in ((), "token_missing"), (("--token", forged), "token_signature"):
+            refused = run("tail", "score:gated", *url, *args)
+            assert (refused.returncode, refused.stdout, refused.stderr.count("\n")) == (2, "", 1)
+            assert why in refused.stderr
+            assert refused.stderr.endswith("; a token is handed in with --token or TOUCHLINE_TOKEN\n")
+    too_long = run("tail", "score:gated", *url, "--token", "x" * 9000)
+    assert (too_long.returncode, too_long.stderr.count("\n")) == (2, 1)
+    assert "9000 characters" in too_long.stderr
 
 
 def test_a_tail_goes_on_after_a_cursor(server: Server) -> None:
@@ -194,7 +220,7 @@ def test_an_interrupted_tail_ends_without_a_traceback(server: Server) -> None:
 def test_publishing_needs_the_servers_key() -> None:
     with serving(env={"TOUCHLINE_API_KEYS": "right"}) as keyed:
         publish_to = ("publish", "match:1", "1", "--server", keyed.control_url)
-        assert "open mode" not in keyed.greeting
+        assert "\npublishing with one of api_keys\n" in keyed.greeting
         assert "publishing here needs a key" in run(*publish_to).stderr
         assert "none of this server's api_keys" in run(*publish_to, "--api-key", "wrong").stderr
         assert run(*publish_to, env={"TOUCHLINE_API_KEY": "right"}).returncode == 0

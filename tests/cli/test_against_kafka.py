@@ -48,6 +48,20 @@ def test_topics_are_listed_as_missing_made_and_listed_as_there(kafka: KafkaBroke
     assert policies == ["delete", "delete", "delete", "compact"]
 
 
+@pytest.mark.parametrize("policy", ["delete", "compact,delete"])
+def test_a_topic_of_verdicts_that_forgets_them_is_told(kafka: KafkaBroker, env: dict[str, str], policy: str) -> None:
+    topic, log = f"verdicts-{env['NAME']}", ("--log", f"kafka://{kafka.address}")
+    asyncio.run(kafka.create(topic, 2, {"cleanup.policy": policy}))
+    what = "not compacted: verdicts are lost with time, bans too; set its cleanup.policy to compact alone"
+    assert f"{topic}: exists, 2 partitions, {what}" in run("topics", *log, env=env).stdout.splitlines()
+    assert f"{topic}: exists, {what}" in run("topics", "--create", *log, env=env).stdout.splitlines()
+    with serving(*log, env=env | {"TOUCHLINE_AUTH__SECRET": "x" * 32}) as server:
+        _, _, err = stop(server.process)
+    assert f"the topic {topic} is {what}" in err
+    with serving(*log, env=env) as server:  # without keys nobody is judged
+        assert stop(server.process)[2] == ""
+
+
 def test_a_topic_that_is_not_there_is_one_line(kafka: KafkaBroker, env: dict[str, str]) -> None:
     done = run("publish", "match:1", "1", "--log", f"kafka://{kafka.address}", env=env)
     assert done.returncode == 2

@@ -14,6 +14,7 @@ from playwright.async_api import expect
 
 from cli.running import line_of, stop
 from demo.browser import open_page
+from processes import environment
 from project.test_distribution import ROOT
 from sources.matches import MADE_UP
 
@@ -36,7 +37,7 @@ def demo(installed: Path, folder: Path, *args: str) -> Iterator["subprocess.Pope
     process = subprocess.Popen(
         [*command, *args],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(installed)},
+        env=environment() | {"PYTHONPATH": str(installed)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

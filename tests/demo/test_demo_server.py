@@ -13,7 +13,7 @@ from demo.running_demo import DEADLINE_S, RunningDemo, running_demo
 from touchline.errors import ActionRefused, ConnectionRefused
 from touchline_protocol.actions import ActionRecord, action_headers, encode_action
 from touchline_protocol.limits import RECENT_EVENTS_MAX
-from touchline_server.config_tables import AuthSettings
+from touchline_server.config_tables import ActionsSettings, AuthSettings, FeedSettings
 from touchline_server.demo.watch import RULES
 from touchline_server.log.base import Entry
 
@@ -29,6 +29,23 @@ async def until(client: touchline.Client, room: str, key: str, is_so: Any) -> di
             if event.key and event.key.startswith(key) and event.data is not None and is_so(event.data):
                 return dict(event.data)
     raise AssertionError("the room ended")
+
+
+async def test_matches_are_played_also_where_the_configuration_has_other_feeds_and_their_topics() -> None:
+    feeds = {"football": FeedSettings(topic="match-events"), "score": FeedSettings(topic="cheer-events")}
+    async with running_demo(feeds=feeds, actions=ActionsSettings(topic="cheer-events-2")) as demo:
+        topics = {name: feed.topic for name, feed in demo.demo.node.settings.feeds.items()}
+        async with touchline.connect(demo.edge) as client:
+            for room in (f"match:{demo.match_id}", f"score:{demo.match_id}"):
+                async with asyncio.timeout(DEADLINE_S):
+                    assert await anext(aiter(client.subscribe(room, last=1)))
+    assert topics == {
+        "football": "match-events",
+        "score": "cheer-events",
+        "match": "match-events-2",
+        "cheer": "cheer-events-3",
+        "cheatwatch": "cheatwatch-events",
+    }
 
 
 async def test_a_visitor_gets_a_name_of_its_own_for_an_hour_and_may_play_but_nothing_else(demo: RunningDemo) -> None:

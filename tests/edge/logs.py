@@ -190,12 +190,15 @@ class ScriptedLog:
         raise NotImplementedError
 
     async def check(self, topic: str) -> None:
-        raise NotImplementedError
+        pass
 
     async def create_topics(
         self, topics: Sequence[str], *, partitions: int, replication: int, compacted: Collection[str] = ()
     ) -> list[str]:
         raise NotImplementedError
+
+    async def forgets(self, topic: str) -> bool:
+        return False
 
     async def close(self) -> None:
         pass

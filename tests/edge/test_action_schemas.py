@@ -62,7 +62,8 @@ def test_data_as_the_schema_asks_is_taken(tmp_path: Path, data: Any) -> None:
         ({"x": "far"}, '/x must be of type "number"'),
         ({}, 'the data must have all of ["x"]'),
         ([], 'the data must be of type "object"'),
-        ({"x": 1, "y": 2}, "the data has a property that is not allowed"),
+        ({"x": 1, "y": 2}, 'the data has a property that is not allowed: "y"'),
+        ({"x": 1, "é" * 200: 2}, f'the data has a property that is not allowed: "{"é" * 120}…"'),
         ({"x": 1, "note": "confidential"}, "/note is not what 'maxLength' asks for: 5"),
         ({"x": 1, "steps": ["left", "up"]}, '/steps/1 must be one of ["left", "right"]'),
         ({"x": 1, "a/b~c": 2}, "/a~1b~0c must be 1"),
@@ -70,6 +71,36 @@ def test_data_as_the_schema_asks_is_taken(tmp_path: Path, data: Any) -> None:
 )
 def test_data_that_is_not_is_refused_with_where_and_what(tmp_path: Path, data: Any, message: str) -> None:
     assert refusal(schemas(tmp_path, move=MOVE), data) == ("action_invalid", message)
+
+
+def test_a_property_that_only_a_pattern_names_is_allowed(tmp_path: Path) -> None:
+    checks = schemas(tmp_path, move={"patternProperties": {"^x_": True}, "additionalProperties": False})
+    assert refusal(checks, {"x_1": 1}) is None
+    assert refusal(checks, {"x_1": 1, "y": 1}) == (
+        "action_invalid",
+        'the data has a property that is not allowed: "y"',
+    )
+
+
+@pytest.mark.parametrize(
+    ("data", "key"),
+    [
+        (b'{"x":-1,"x":1}', '"x"'),
+        (b'{"x":1,"\\u0078":-1}', '"x"'),
+        (b'[{"a":[{"":1.5,"b":{},"":2}]}]', '""'),
+        ('{"%s":1,"%s":1}' % (("é" * 500,) * 2), f'"{"é" * 120}…"'),
+    ],
+)
+def test_a_key_that_an_object_has_twice_is_refused(tmp_path: Path, data: bytes | str, key: str) -> None:
+    checks = schemas(tmp_path, move={"properties": {"x": {"minimum": 0}}})
+    sent = data if isinstance(data, bytes) else data.encode()
+    assert refusal(checks, sent) == ("action_invalid", f"the data has the key {key} twice in one object")
+
+
+def test_a_key_that_two_objects_have_is_taken(tmp_path: Path) -> None:
+    checks = schemas(tmp_path, move=True)
+    assert refusal(checks, b'{"x":{"x":1},"y":[{"x":1},{"x":1' + b"0" * 300 + b"}]}") is None
+    assert checks.check("score", "move", b'{"x":1,"x":2}') is None  # nothing is asked of it
 
 
 def test_a_message_is_short_whatever_the_data_and_shows_none_of_it(tmp_path: Path) -> None:

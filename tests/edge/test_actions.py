@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from edge.logs import BreakableLog
+from edge.logs import ACTIONS, BreakableLog
 from edge.players import AUTH, RETRY_MS, acks, act, answer, answers, ids_in_log, often, player, refusal, token
 from node_fixture import Client, RunningNode, running_node
 from touchline_protocol.codecs import JSON, MSGPACK, Codec
@@ -269,7 +269,13 @@ async def test_while_the_log_is_away_actions_are_told_at_once_and_taken_again_wh
                 await eventually(lambda: log.appends)
                 await act(client, 2, 3, 4, 5)
                 await client.join("score:1")
-            assert await answers(client, 5) == [*acks([1, 2, 3]), (4, "log_unavailable"), (5, "log_unavailable")]
+            assert await answers(client, 3) == acks([1, 2, 3])
+            nacks = [await refusal(client) for _ in range(2)]
+            assert [(nack.id, nack.code, nack.message) for nack in nacks] == [
+                (4, "log_unavailable", "the disk is full"),
+                (5, "log_unavailable", "the disk is full"),
+            ]
+            assert node.node.problems() == {ACTIONS: "the disk is full"}
             appends = log.appends
             await act(client, 4, 5)
             nacks = [await refusal(client) for _ in range(2)]
@@ -282,6 +288,7 @@ async def test_while_the_log_is_away_actions_are_told_at_once_and_taken_again_wh
         await until_taken(client, 4)
         await act(client, 5)
         assert await answer(client) == (5, "ack")
+        assert not node.node.problems()
     assert await ids_in_log(log) == [1, 2, 3, 4, 5]
     assert [record.getMessage() for record in caplog.records] == [
         "actions are refused until the log takes them: the disk is full",

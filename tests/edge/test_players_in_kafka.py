@@ -15,7 +15,7 @@ from node_fixture import Client, RunningNode, running_node
 from touchline_protocol import codes
 from touchline_protocol.messages import Ack, Hello, Nack, Verdict, VerdictKind
 from touchline_protocol.verdicts import VERDICT_HEADERS, VerdictRecord, encode_verdict
-from touchline_server.config_tables import FeedSettings, KafkaSettings, VerdictsSettings
+from touchline_server.config_tables import AuthSettings, FeedSettings, KafkaSettings, VerdictsSettings
 from touchline_server.log.base import CaughtUp, Entry, Records
 from touchline_server.log.kafka import KafkaLog
 from waiting import eventually
@@ -188,18 +188,29 @@ async def test_actions_without_their_topic_wait_until_somebody_makes_it(
 ) -> None:
     topics = Topics(kafka, f"late-{time.time_ns()}")
     await kafka.create(topics.score)
-    async with topics.node() as node, player(node) as (client, _):
-        for message in ("the log did not take it", topics.actions):
+    async with topics.node() as node:
+        what = f"Kafka has no topic {topics.actions}: touchline topics --create makes it"
+        assert node.node.problems()[topics.actions] == what
+        assert any(what in record.getMessage() for record in caplog.records)
+        async with player(node) as (client, _):
             await act(client, 1)
             nack = await client.expect(Nack)
-            assert (nack.code, nack.retry_ms) == ("log_unavailable", RETRY_MS)
-            assert message in nack.message
-        assert any(f"Kafka has no topic {topics.actions}" in record.getMessage() for record in caplog.records)
-        assert topics.actions not in await kafka.topics()
-        await kafka.create(topics.actions)
-        await eventually(lambda: node.edge.door.actions.away is None)
-        await act(client, 1)
-        assert await answers(client, 1) == acks([1])
+            assert (nack.code, nack.retry_ms, nack.message) == ("log_unavailable", RETRY_MS, what)
+            assert topics.actions not in await kafka.topics()
+            await kafka.create(topics.actions)
+            await eventually(lambda: topics.actions not in node.node.problems())
+            await act(client, 1)
+            assert await answers(client, 1) == acks([1])
+
+
+async def test_where_nobody_can_act_the_topic_of_actions_is_not_missed(
+    kafka: KafkaBroker, caplog: pytest.LogCaptureFixture
+) -> None:
+    topics = Topics(kafka, f"none-{time.time_ns()}")
+    await kafka.create(topics.score)
+    async with topics.node(auth=AuthSettings()) as node:
+        assert not node.node.problems()
+    assert not caplog.records
 
 
 async def test_verdicts_of_a_compacted_topic_are_known_before_the_first_client(topics: Topics) -> None:

@@ -48,6 +48,13 @@ class ActingLogContract:
         assert await log.create_topics([name], partitions=1, replication=1) == [name]
         await log.check(name)
 
+    async def test_a_compacted_topic_forgets_nothing(self, harness: Harness) -> None:
+        name = harness.unused_name()
+        log = await harness.open_log()
+        assert not await log.forgets(name)  # nothing is known of it
+        await log.create_topics([name], partitions=1, replication=1, compacted=[name])
+        assert not await log.forgets(name)
+
     async def test_check_tells_that_nothing_can_be_appended_until_it_can(self, harness: Harness) -> None:
         topic = await harness.create_topic()
         log = await harness.open_log(topic)

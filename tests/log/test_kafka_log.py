@@ -317,6 +317,7 @@ async def test_a_topic_that_is_made_compacted_is(harness: KafkaHarness) -> None:
     await log.create_topics([plain, compacted], partitions=2, replication=1, compacted=[compacted])
     assert await harness.broker.config(plain, "cleanup.policy") == "delete"
     assert await harness.broker.config(compacted, "cleanup.policy") == "compact"
+    assert [await log.forgets(topic) for topic in (plain, compacted)] == [True, False]
 
 
 async def test_a_log_without_a_broker_is_unreachable_until_it_is_back(harness: KafkaHarness) -> None:

@@ -41,7 +41,7 @@ def mistake(file: Path | None = None, flags: dict[str, Any] | None = None) -> st
 def test_without_anything_the_defaults_hold() -> None:
     settings = load_settings()
     assert settings == Settings()
-    assert (settings.port, settings.control_port, settings.open_mode) == (8080, 8081, True)
+    assert (settings.port, settings.control_port, settings.open_publishing) == (8080, 8081, True)
     assert settings.log.startswith("sqlite:///")
     assert settings.feeds == {"match": FeedSettings(topic="match-events"), "score": FeedSettings(topic="score-events")}
 
@@ -165,6 +165,16 @@ def test_a_feed_needs_a_name_that_rooms_can_carry(file: Path) -> None:
     assert mistake(file).startswith("option 'feeds' in touchline.toml: 'Match' cannot name a feed: a lower-case letter")
 
 
+@pytest.mark.parametrize("kind", ["", "two words", "täp", "tap\\n", "**", "k" * 65])
+def test_a_schema_is_for_a_kind_that_actions_can_have(file: Path, kind: str) -> None:
+    file.write_text(f'[feeds.match]\ntopic = "m"\naction_schemas = {{ "{kind}" = "x.json" }}')
+    told = mistake(file)
+    assert told.startswith("option 'feeds.match.action_schemas' in touchline.toml: no action can have the kind '")
+    assert "\n" not in told
+    file.write_text('[feeds.match]\ntopic = "m"\naction_schemas = { "*" = "x.json", "tap.left-1_" = "x.json" }')
+    assert len(load_settings(file).feeds["match"].action_schemas) == 2
+
+
 def test_a_file_that_is_not_toml_is_told_with_the_line(file: Path) -> None:
     file.write_text("port = 1\nhost = \n")
     assert mistake(file) == (
@@ -255,12 +265,12 @@ def test_a_secret_is_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "hush" not in mistake()
 
 
-def test_open_mode_beyond_this_machine_must_be_meant() -> None:
+def test_publishing_without_a_key_from_beyond_this_machine_must_be_meant() -> None:
     assert mistake(flags={"control_host": "0.0.0.0"}).startswith(
         "flag --control-host: 0.0.0.0 is reached from elsewhere"
     )
-    assert load_settings(flags={"control_host": "0.0.0.0", "open": True}).open_mode
-    assert not load_settings(flags={"control_host": "0.0.0.0", "api_keys": ["k"]}).open_mode
+    assert load_settings(flags={"control_host": "0.0.0.0", "open": True}).open_publishing
+    assert not load_settings(flags={"control_host": "0.0.0.0", "api_keys": ["k"]}).open_publishing
 
 
 def test_the_example_file_loads_as_it_is() -> None:

@@ -26,12 +26,22 @@ def greeting(settings: Settings, node: "Node") -> list[str]:
         lines.append(
             f"           it keeps no state of the rooms: state is built from the window alone, the last {window}"
         )
-    if settings.open_mode:
-        who = "this machine" if settings.control_host in LOOPBACK_HOSTS else "anybody who reaches the control port"
-        lines.append(f"open mode: {who} may publish without a key")
+    lines += _who_may(settings, acting=node.verifier is not None)
     lines.append(f"WebSocket  ws://{_in_url(settings.host)}:{node.edge_port}/ws")
     lines.append(f"control    http://{_in_url(settings.control_host)}:{node.control_port}")
     return lines
+
+
+def _who_may(settings: Settings, *, acting: bool) -> list[str]:
+    """Who is let in, to do what."""
+    whoever = "this machine" if settings.control_host in LOOPBACK_HOSTS else "whoever reaches control_host"
+    mode = settings.auth.mode
+    no_key = "nobody: there is no secret and no key in [auth] to check tokens with"
+    return [
+        f"watching   {'with a token' if mode == 'token' else 'everybody'} (auth.mode {mode})",
+        f"acting     {'with a token' if acting else no_key}",
+        f"publishing {f'{whoever}, without a key' if settings.open_publishing else 'with one of api_keys'}",
+    ]
 
 
 def demo_greeting(settings: Settings, node: "Node", programme: "Programme") -> list[str]:

@@ -12,10 +12,13 @@ from typing import Annotated, Literal
 import typer
 
 import touchline
+from touchline.errors import ConnectionRefused
+from touchline_protocol import codes
 from touchline_protocol.cursor import Cursor
 from touchline_protocol.errors import OperatorError
 from touchline_protocol.limits import RECENT_EVENTS_MAX
 from touchline_protocol.rooms import split_room
+from touchline_server.config import TOKEN_VARIABLE
 
 from .options import WEBSOCKET_URL, ConfigOption, log_settings
 from .running import run_to_end
@@ -24,6 +27,11 @@ from .tail_log import open_log_tail
 
 RECONNECT = touchline.Backoff(max_s=2.0)
 """Shorter than a program's: a person is waiting, and there is one of them."""
+
+TOKEN_REFUSED = {codes.UNAUTHORIZED.code, codes.TOKEN_RAN_OUT.code} | {
+    code for code in codes.ERRORS if code.startswith("token_")
+}
+"""How an edge says that it does not take a token, or wants one."""
 
 
 def tail(
@@ -37,6 +45,10 @@ def tail(
     no_state: Annotated[bool, typer.Option("--no-state", help="Leave out the state.")] = False,
     url: Annotated[
         str | None, typer.Option(metavar="URL", help=f"The edge's WebSocket.  [default: {WEBSOCKET_URL}]")
+    ] = None,
+    token: Annotated[
+        str | None,
+        typer.Option(envvar=TOKEN_VARIABLE, metavar="TOKEN", help="Who you are, where the edge lets nobody else in."),
     ] = None,
     codec: Annotated[Literal["json", "msgpack"], typer.Option(help="What to speak with the edge.")] = "json",
     log: Annotated[
@@ -58,7 +70,8 @@ def tail(
     logging.basicConfig(level=logging.WARNING, format="note: %(message)s")
     work: Coroutine[None, None, None]
     if log is None:
-        work = _tail(printer, room, cursor, last, url or WEBSOCKET_URL, codec)
+        client = _client(url or WEBSOCKET_URL, token, codec)
+        work = _tail(printer, room, cursor, last, client)
     elif url is not None:
         raise OperatorError("--url and --log exclude each other: events come from an edge or straight from the log")
     else:
@@ -66,16 +79,26 @@ def tail(
     run_to_end(work)
 
 
-async def _tail(
-    printer: Printer, room: str, after: Cursor | None, last: int, url: str, codec: Literal["json", "msgpack"]
-) -> None:
+def _client(url: str, token: str | None, codec: Literal["json", "msgpack"]) -> touchline.Client:
+    try:
+        return touchline.connect(url, token=token, codec=codec, backoff=RECONNECT)
+    except ValueError as error:
+        raise OperatorError(str(error)) from None
+
+
+async def _tail(printer: Printer, room: str, after: Cursor | None, last: int, client: touchline.Client) -> None:
     def state(subscription: touchline.Subscription) -> None:
         printer.state(subscription.state.values(), subscription.cursor)
 
-    async with touchline.connect(url, codec=codec, backoff=RECONNECT) as client:
-        subscription = client.subscribe(room, after=after, last=last, on_restart=state)
-        await subscription.joined()
-        if after is None:
-            state(subscription)
-        async for event in subscription:
-            printer.event(event)
+    try:
+        async with client:
+            subscription = client.subscribe(room, after=after, last=last, on_restart=state)
+            await subscription.joined()
+            if after is None:
+                state(subscription)
+            async for event in subscription:
+                printer.event(event)
+    except ConnectionRefused as error:
+        if error.code not in TOKEN_REFUSED:
+            raise
+        raise OperatorError(f"{error}; a token is handed in with --token or {TOKEN_VARIABLE}") from error

@@ -7,7 +7,7 @@ import typer
 
 from touchline_protocol.errors import OperatorError
 from touchline_server.config import Settings
-from touchline_server.log.base import Gone, Log, Opened
+from touchline_server.log.base import NOT_COMPACTED, Gone, Log, Opened
 from touchline_server.log.open_log import SQLITE, make_log
 
 from .options import ConfigOption, LogOption, log_settings
@@ -63,9 +63,10 @@ async def _create(settings: Settings, partitions: int, replication: int) -> dict
         made = await log.create_topics(
             names, partitions=partitions, replication=replication, compacted=[settings.verdicts.topic]
         )
+        found = {name: "created" if name in made else "exists" for name in names}
+        return await _judged(log, settings, found)
     finally:
         await log.close()
-    return {name: "created" if name in made else "exists" for name in names}
 
 
 async def _look(settings: Settings) -> dict[str, str]:
@@ -73,7 +74,7 @@ async def _look(settings: Settings) -> dict[str, str]:
     try:
         await log.open(_names(settings), since_ms=NO_OFFSET_MS)
         async with asyncio.timeout(LOOK_SECONDS_MAX):
-            return await _found(log, _names(settings))
+            return await _judged(log, settings, await _found(log, _names(settings)))
     except TimeoutError:
         raise OperatorError(f"the log did not say within {LOOK_SECONDS_MAX:g} s whether it has the topics") from None
     finally:
@@ -89,6 +90,12 @@ async def _found(log: Log, names: list[str]) -> dict[str, str]:
             elif isinstance(event, Gone):
                 found[event.topic] = "does not exist; touchline topics --create makes it"
     return {name: found[name] for name in names}
+
+
+async def _judged(log: Log, settings: Settings, found: dict[str, str]) -> dict[str, str]:
+    """``found``, and of the topic of verdicts whether it keeps them."""
+    topic = settings.verdicts.topic
+    return {**found, topic: f"{found[topic]}, {NOT_COMPACTED}"} if await log.forgets(topic) else found
 
 
 def _names(settings: Settings) -> list[str]:

@@ -108,7 +108,7 @@ async def events_of(request: Request) -> list[NewEvent]:
         ApiError: 400, 413 or 415; the message says what is wrong, and with which event.
     """
     # Only this type: a page of another site cannot send it without being allowed to (CORS), so no page that somebody
-    # looks at can publish to a server in open mode on their machine.
+    # looks at can publish without a key to a server on their machine.
     content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if content_type != "application/json":
         raise ApiError(415, "not_json_type", "send the body with the header Content-Type: application/json")

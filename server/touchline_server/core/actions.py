@@ -166,6 +166,7 @@ class Actions:
         Returns the sessions that were answered.
         """
         told: set[Session] = set()
+        away = self.away or "the log did not take it; send it again"
         for draft in batch[:taken]:
             draft.numbering.confirm(draft.id)
             if draft.numbering.session is not None:
@@ -181,9 +182,7 @@ class Actions:
             draft.numbering.go_back(draft.id)
         for draft in failed:
             if draft.numbering.session is not None:
-                draft.numbering.session.send(
-                    self._later(draft.id, codes.LOG_UNAVAILABLE, "the log did not take it; send it again")
-                )
+                draft.numbering.session.send(self._later(draft.id, codes.LOG_UNAVAILABLE, away))
                 told.add(draft.numbering.session)
         return told
 

@@ -2,8 +2,8 @@
 
 Rules:
 
-1. Without ``token_needed`` everybody may watch every room; a token, which lets its player act, is held to what it says
-   all the same. With it, a token is needed, and says which rooms its player may watch.
+1. Without ``token_needed`` everybody may watch every room, whatever a token's ``rooms`` say; a token is for acting, and
+   has to be good all the same. With it, a token is needed, and says which rooms its player may watch.
 2. A token is checked when it is shown, once; its end is noticed by `Players`.
 """
 

@@ -56,8 +56,11 @@ class Acting:
         self._stopping = False
         self._task: asyncio.Task[None] | None = None
 
-    def start(self) -> None:
-        """Begin to append."""
+    async def start(self, *, expected: bool) -> None:
+        """Begin to append. Where actions are ``expected``, it is asked first whether the log takes them."""
+        if expected:
+            self._away(await self._log.check())
+            self._wanted.set()
         self._task = asyncio.create_task(self._run(), name="actions")
         self._task.add_done_callback(self._ended)
 

@@ -94,8 +94,8 @@ class Edge:
         user_timeout_ms = min(int(user_timeout_s * 1000), USER_TIMEOUT_MS_MAX)
         listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, user_timeout_ms)
         self._replayer.start(self.turns, self.settings.replays_max, self._fail)
+        await self._acting.start(expected=self.door.verify is not None)  # without keys nobody can act
         self._server = await self._loop.create_server(lambda: Connection(self), sock=listening, backlog=BACKLOG)
-        self._acting.start()
         self._tick()
 
     async def stop(self) -> None:

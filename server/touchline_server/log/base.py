@@ -119,6 +119,10 @@ class AppendFailed(LogUnavailable):
         self.positions = positions
 
 
+NOT_COMPACTED = "not compacted: verdicts are lost with time, bans too; set its cleanup.policy to compact alone"
+"""What is said of a topic of verdicts that `Log.forgets`."""
+
+
 class Log(Protocol):
     """A partitioned, durable log of records."""
 
@@ -198,6 +202,9 @@ class Log(Protocol):
         Raises:
             OperatorError: a topic could not be made; the message says why.
         """
+
+    async def forgets(self, topic: str) -> bool:
+        """Whether the newest record of a key is removed after a time; False too where the log does not say."""
 
     async def close(self) -> None:
         """Let go of everything. Appends under way are finished first. May be called twice, and after a failed open."""

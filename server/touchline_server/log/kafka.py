@@ -16,6 +16,7 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.client import AIOKafkaClient
 from aiokafka.partitioner import murmur2
 
@@ -34,7 +35,8 @@ T = TypeVar("T")
 _POSITIVE = 0x7FFF_FFFF
 """Kafka drops the sign of a hash by this mask, where others would take the absolute value."""
 TOPIC_EXISTS = 36
-COMPACTED = {"cleanup.policy": "compact"}
+CLEANUP = "cleanup.policy"
+COMPACTED = {CLEANUP: "compact"}
 NEW_TOPIC_PAUSE_S = 0.02
 """Between looks at a topic that was just made: brokers learn of it one after the other."""
 
@@ -183,6 +185,22 @@ class KafkaLog:
             names = [name for name, topic in found.items() if topic.error or NO_LEADER in topic.leaders.values()]
             if names:
                 await asyncio.sleep(NEW_TOPIC_PAUSE_S)
+
+    async def forgets(self, topic: str) -> bool:
+        """See `log.base.Log.forgets`: it does unless it is compacted, and nothing else. Not all users may know."""
+        admin = AIOKafkaAdminClient(**self._options)
+        try:
+            async with asyncio.timeout(self._settings.connect_timeout_s):
+                await admin.start()
+                asked = ConfigResource(ConfigResourceType.TOPIC, topic, {CLEANUP: None})
+                (answer,) = await admin.describe_configs([asked])
+        except OUTAGES:
+            return False
+        finally:
+            await admin.close()
+        ((*_, configs),) = answer.resources
+        policies = [value for name, value, *_ in configs if name == CLEANUP]
+        return any(policy != COMPACTED[CLEANUP] for policy in policies)
 
     async def close(self) -> None:
         """See `log.base.Log.close`."""

@@ -209,7 +209,7 @@ def existing(topic: Topic) -> Topic:
 
 
 def _unknown(name: str) -> str:
-    return f"Kafka has no topic {name}: make it, with as many partitions as it shall have, and try again"
+    return f"Kafka has no topic {name}: touchline topics --create makes it"
 
 
 def _position(future: asyncio.Future[Any]) -> Position:

@@ -117,6 +117,10 @@ class SqliteLog:
             self._reader.open(_as_new(topic))
         return [topic.name for topic in made]
 
+    async def forgets(self, topic: str) -> bool:
+        """See `log.base.Log.forgets`: it is kept as state, whatever retention removes."""
+        return False
+
     async def close(self) -> None:
         """See `log.base.Log.close`."""
         if self._thread is not None:
