@@ -166,25 +166,23 @@ class Actions:
         Returns the sessions that were answered.
         """
         told: set[Session] = set()
-        away = self.away or "the log did not take it; send it again"
         for draft in batch[:taken]:
             draft.numbering.confirm(draft.id)
-            if draft.numbering.session is not None:
-                draft.numbering.session.send(Ack(id=draft.id))
-                told.add(draft.numbering.session)
+            _answer(draft, Ack(id=draft.id), told)
         self.waiting -= taken
-        if taken == len(batch):
-            return told
-        failed = [*batch[taken:], *self._drafts]
+        if taken < len(batch):
+            self._go_back([*batch[taken:], *self._drafts], told)
+        return told
+
+    def _go_back(self, failed: Sequence[Draft], told: "set[Session]") -> None:
+        """None of these, which are all that waits, is in the log."""
         self._drafts.clear()
         self.waiting -= len(failed)
         for draft in reversed(failed):
             draft.numbering.go_back(draft.id)
+        away = self.away or "the log did not take it; send it again"
         for draft in failed:
-            if draft.numbering.session is not None:
-                draft.numbering.session.send(self._later(draft.id, codes.LOG_UNAVAILABLE, away))
-                told.add(draft.numbering.session)
-        return told
+            _answer(draft, self._later(draft.id, codes.LOG_UNAVAILABLE, away), told)
 
     def _forget(self, key: tuple[str, str]) -> None:
         del self._left[key]
@@ -256,3 +254,11 @@ class Actions:
 
     def _later(self, action_id: int, code: codes.ErrorCode, message: str, retry_ms: int | None = None) -> Nack:
         return Nack(id=action_id, code=code.code, message=message, retry_ms=retry_ms or self.limits.retry_ms)
+
+
+def _answer(draft: Draft, answer: Ack | Nack, told: "set[Session]") -> None:
+    """Say what became of an action, where its client is connected."""
+    session = draft.numbering.session
+    if session is not None:
+        session.send(answer)
+        told.add(session)
