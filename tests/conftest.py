@@ -1,3 +1,3 @@
 """What all tests share: the real Kafka broker, and the rule that nothing is skipped in CI."""
 
-pytest_plugins = ["no_skips", "kafka_broker"]
+pytest_plugins = ["support.no_skips", "support.kafka_broker"]

@@ -1,6 +1,6 @@
 """The limits of the protocol itself: what no configuration can raise, with the reason for each.
 
-Limits that an operator may want to set differently are settings (`touchline_server.config`).
+Limits that an operator may want to set differently are settings (`touchline_server.config.settings`).
 """
 
 FEED_NAME_CHARS_MAX = 32

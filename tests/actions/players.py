@@ -11,9 +11,9 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.structs import TopicPartition
 
 from actions.records import Written, action_record, written
-from kafka_broker import KafkaBroker
+from support.kafka_broker import KafkaBroker
+from support.waiting import DEADLINE_S
 from touchline.actions import Action, ActionSource, read
-from waiting import DEADLINE_S
 
 QUICK: Mapping[str, Any] = {"heartbeat_interval_ms": 100, "session_timeout_ms": 6_000, "metadata_max_age_ms": 300}
 """Readers that notice each other, lost members and new partitions sooner than in service, so that tests are quick."""

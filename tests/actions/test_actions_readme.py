@@ -10,9 +10,9 @@ import pytest
 
 import touchline.actions
 from actions.players import players_of
-from kafka_broker import KafkaBroker
+from support.kafka_broker import KafkaBroker
+from support.waiting import DEADLINE_S
 from touchline_cheatwatch.cli.watch import GROUP
-from waiting import DEADLINE_S
 
 README = Path(__file__).parents[2] / "clients" / "python" / "README.md"
 

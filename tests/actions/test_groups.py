@@ -13,10 +13,10 @@ import pytest
 
 from actions.players import QUICK, Players, ids, now_ms, players_of, take
 from actions.records import action_record, written
-from kafka_broker import KafkaBroker
+from support.kafka_broker import KafkaBroker
+from support.waiting import DEADLINE_S, eventually
 from touchline.actions import Action, ActionSource
 from touchline.actions import kafka as reader
-from waiting import DEADLINE_S, eventually
 
 PLAYERS = [f"player{number}" for number in range(20)]
 PARTITIONS = 4

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from actions.players import Players, ids, players_of, take
-from free_ports import free_ports
-from kafka_broker import PASSWORD, USER, KafkaBroker
+from support.free_ports import free_ports
+from support.kafka_broker import PASSWORD, USER, KafkaBroker
 from touchline import actions
 from touchline.actions import kafka_connect
 from touchline.errors import ClientClosed, LogUnavailable, OperatorError

@@ -9,11 +9,11 @@ import pytest
 
 from actions.players import ids, now_ms, players_of, take
 from actions.records import Written, action_record, written
-from kafka_broker import KafkaBroker
+from support.kafka_broker import KafkaBroker
+from support.waiting import DEADLINE_S, eventually
 from touchline.actions import LOOK_BACK_S
 from touchline.actions import kafka as reader
 from touchline.errors import OperatorError
-from waiting import DEADLINE_S, eventually
 
 
 async def test_actions_come_one_by_one_and_in_batches(kafka: KafkaBroker) -> None:

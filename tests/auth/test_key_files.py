@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from auth.made import KEYS, NOW_MS, SECRET, signed, written
 from touchline_protocol.errors import OperatorError
 from touchline_server.auth.verifier import make_verifier
-from touchline_server.config_tables import AuthSettings
+from touchline_server.config.tables import AuthSettings
 
 
 def test_without_a_key_there_is_no_verifier() -> None:

@@ -12,13 +12,13 @@ import pytest
 
 from auth.issuer import Issuer, issuing
 from auth.made import KEYS, NOW_MS, SECRET, forged_hs256, jwks, make, part, signed
+from support.waiting import eventually
 from touchline_protocol.errors import OperatorError
 from touchline_server.auth import jwks as jwks_module
 from touchline_server.auth.jwks import JWKS_BYTES_MAX, KEYS_MAX, parse_jwks
 from touchline_server.auth.verifier import Verifier, make_verifier
-from touchline_server.config_tables import AuthSettings
+from touchline_server.config.tables import AuthSettings
 from touchline_server.core.grants import TokenRefused
-from waiting import eventually
 
 OLD, NEW = KEYS["ES256"], KEYS["EdDSA"]
 

@@ -17,7 +17,7 @@ from auth.made import KEYS, NOW_MS, SECRET, claims, jwks, written
 from touchline_protocol.errors import OperatorError
 from touchline_server.auth.signing import sign, signing_key_of_file, signing_secret
 from touchline_server.auth.verifier import make_verifier
-from touchline_server.config_tables import AuthSettings
+from touchline_server.config.tables import AuthSettings
 
 
 def test_the_verifier_takes_what_the_secret_signed() -> None:

@@ -13,8 +13,8 @@ from cli.running import DEADLINE_S
 from project.test_readme import ROOT, commands_in
 from touchline_protocol.codes import ERRORS
 from touchline_server.auth.verifier import make_verifier
-from touchline_server.config import load_settings
-from touchline_server.config_tables import AuthSettings
+from touchline_server.config.loading import load_settings
+from touchline_server.config.tables import AuthSettings
 
 PAGE = (ROOT / "docs" / "tokens.md").read_text("utf-8")
 

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from processes import environment
 from project.test_readme import ROOT, commands_in
+from support.processes import environment
 
 COMMAND = [sys.executable, "-m", "touchline_cheatwatch"]
 README = ROOT / "clients" / "cheatwatch" / "README.md"

@@ -15,9 +15,9 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.structs import TopicPartition
 
 from cheatwatch.command import run, run_beside, the_command, watching
-from free_ports import free_ports
-from kafka_broker import PASSWORD, USER, KafkaBroker
 from project.test_readme import ROOT
+from support.free_ports import free_ports
+from support.kafka_broker import PASSWORD, USER, KafkaBroker
 from touchline_cheatwatch.kafka_follow import Follower, Lost
 from touchline_cheatwatch.kafka_sources import KafkaEvents
 from touchline_cheatwatch.ruleset import FeedOptions

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import IO, NamedTuple
 
-from processes import environment
+from support.processes import environment
 
 COMMAND = [sys.executable, "-m", "touchline_server"]
 

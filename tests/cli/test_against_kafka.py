@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from cli.running import line_of, run, running, serving, stop
-from kafka_broker import KafkaBroker
+from support.kafka_broker import KafkaBroker
 
 
 @pytest.fixture

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from touchline_demo.matches.timeline import Timed
+from touchline_demo.playback import BATCH_EVENTS_MAX, Report, play
 from touchline_protocol.errors import OperatorError
-from touchline_server.playback import BATCH_EVENTS_MAX, Report, play
-from touchline_server.publishing import NewEvent, Placed, PublishFailed
-from touchline_server.sources.timeline import Timed
+from touchline_server.new_events import NewEvent, Placed, PublishFailed
 
 FAST = 1e6
 """A speed at which all is due at once."""
@@ -80,7 +80,7 @@ async def test_each_rooms_events_are_taken_once_and_in_order_whatever_fails(
     journal, heard = Journal(failures), Heard()
     async with asyncio.timeout(30):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("touchline_server.playback.RETRY_SECONDS_MIN", 0.0)
+            patch.setattr("touchline_demo.playback.RETRY_SECONDS_MIN", 0.0)
             await play(timeline(*rooms), journal, heard.report, speed=FAST)
     for room in set(rooms):
         assert numbers(journal, room) == expected(rooms, room)

@@ -16,15 +16,15 @@ from starlette.routing import Route
 from control.rooms import Rooms
 from touchline_protocol.errors import BadRoom, OperatorError
 from touchline_protocol.records import Record
-from touchline_server.cli.publishers import HttpPublisher, LogPublisher
-from touchline_server.config import Settings
+from touchline_server.cli.publish_targets import HttpPublisher, LogPublisher
+from touchline_server.config.settings import Settings
 from touchline_server.control.app import create_app
 from touchline_server.control.server import ControlServer
-from touchline_server.listening import bind
-from touchline_server.log.base import AppendFailed, Entry, Log, Position, Records
-from touchline_server.log.open_log import make_log
-from touchline_server.log.publish import append_events
-from touchline_server.publishing import NewEvent, Placed, PublishFailed
+from touchline_server.core.log import AppendFailed, Entry, Log, Position, Records
+from touchline_server.log.append_events import append_events
+from touchline_server.log.open import make_log
+from touchline_server.new_events import NewEvent, Placed, PublishFailed
+from touchline_server.node.sockets import bind
 
 
 @asynccontextmanager

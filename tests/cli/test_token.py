@@ -10,7 +10,7 @@ from auth.made import KEYS, SECRET
 from cli.running import run as run_process
 from touchline_server.auth.verifier import make_verifier
 from touchline_server.cli.app import run
-from touchline_server.config import load_settings
+from touchline_server.config.loading import load_settings
 from touchline_server.core.grants import Grant
 
 CONFIG = f"""

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from touchline_server.control.backend import RoomState
-from touchline_server.publishing import NewEvent, Placed
+from touchline_server.new_events import NewEvent, Placed
 
 
 class Rooms:

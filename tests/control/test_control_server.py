@@ -14,10 +14,10 @@ from starlette.routing import Route
 
 from control.rooms import Rooms
 from touchline_protocol.errors import OperatorError
-from touchline_server.config import Settings
+from touchline_server.config.settings import Settings
 from touchline_server.control.app import create_app
 from touchline_server.control.server import ControlServer
-from touchline_server.listening import bind
+from touchline_server.node.sockets import bind
 
 
 async def _ok(_: Request) -> Response:

@@ -16,11 +16,11 @@ from starlette.routing import Route
 from control.rooms import Rooms
 from touchline_protocol.errors import OperatorError
 from touchline_protocol.limits import EVENT_VALUE_BYTES_MAX
-from touchline_server.config import Settings
+from touchline_server.config.settings import Settings
 from touchline_server.control.app import create_app
 from touchline_server.control.backend import RoomState, StateEvent
 from touchline_server.control.requests import BODY_BYTES_MAX, EVENTS_PER_REQUEST_MAX
-from touchline_server.publishing import NewEvent, PublishFailed
+from touchline_server.new_events import NewEvent, PublishFailed
 
 
 @pytest.fixture

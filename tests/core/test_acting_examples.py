@@ -3,8 +3,8 @@
 import itertools
 from collections.abc import Sequence
 
-from client_model import messages_in
-from doors import LIMITS, a_door
+from support.client_model import messages_in
+from support.doors import LIMITS, a_door
 from touchline_protocol import codes
 from touchline_protocol.actions import decode_action
 from touchline_protocol.codecs import JSON
@@ -23,12 +23,12 @@ from touchline_protocol.messages import (
     Unsubscribe,
     Welcome,
 )
-from touchline_server.core.door import Door
+from touchline_server.core.access import Door
+from touchline_server.core.client import Session, SessionLimits
 from touchline_server.core.feed import Feed
 from touchline_server.core.grants import Grant, Patterns
 from touchline_server.core.hub import Hub, HubLimits
 from touchline_server.core.players import EXPIRY_STEP_MS
-from touchline_server.core.session import Session, SessionLimits
 
 ROOMS_MAX = 20
 NEVER_MS = 1 << 50

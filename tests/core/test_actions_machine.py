@@ -11,19 +11,19 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from client_model import messages_in
-from doors import LIMITS as LIMITS_OF_ACTIONS
-from doors import a_door
+from support.client_model import messages_in
+from support.doors import LIMITS as LIMITS_OF_ACTIONS
+from support.doors import a_door
 from touchline_protocol import codes
 from touchline_protocol.actions import decode_action
 from touchline_protocol.codecs import JSON
 from touchline_protocol.messages import Ack, Action, Error, Hello, Nack, Verdict, Welcome
-from touchline_server.core.actions import Draft
-from touchline_server.core.door import Door
+from touchline_server.core.access import Door
+from touchline_server.core.action_queue import Draft
+from touchline_server.core.client import Session, SessionLimits
 from touchline_server.core.feed import Feed
 from touchline_server.core.grants import Grant, Patterns
 from touchline_server.core.hub import Hub, HubLimits
-from touchline_server.core.session import Session, SessionLimits
 
 PLAYERS = ("ann", "bob")
 CARELESS = "bob"

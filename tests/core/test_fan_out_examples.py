@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from client_model import messages_in
-from doors import a_door
+from support.client_model import messages_in
+from support.doors import a_door
 from touchline_protocol.codecs import JSON
 from touchline_protocol.messages import (
     Event,
@@ -17,10 +17,10 @@ from touchline_protocol.messages import (
     Unsubscribe,
     Welcome,
 )
+from touchline_server.core.client import Session, SessionLimits
 from touchline_server.core.feed import Feed
 from touchline_server.core.hub import FORGET_EVERY_MS, Hub, HubLimits
 from touchline_server.core.room import Flush
-from touchline_server.core.session import Session, SessionLimits
 from touchline_server.core.subscription import Next
 
 TOPIC = "score-events"

@@ -11,17 +11,17 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from client_model import RoomView, messages_in
-from doors import a_door
+from support.client_model import RoomView, messages_in
+from support.doors import a_door
 from touchline_protocol import codes
 from touchline_protocol.codecs import Codec
 from touchline_protocol.fan_out import ALL_CODECS
 from touchline_protocol.messages import Error, Hello, Message, RoomRequest, Subscribe, Unsubscribe, Unsubscribed
+from touchline_server.core.client import Session, SessionLimits
 from touchline_server.core.feed import Feed
 from touchline_server.core.hub import Hub, HubLimits
+from touchline_server.core.partition_window import Stream
 from touchline_server.core.room import Flush
-from touchline_server.core.session import Session, SessionLimits
-from touchline_server.core.stream import Stream
 from touchline_server.core.subscription import Next, Phase, Step, Subscription
 
 TOPIC = "score-events"

@@ -1,7 +1,7 @@
 """The numbering of a session's actions, one decision at a time; `test_actions_machine` has the histories."""
 
 from touchline_protocol.messages import Nack
-from touchline_server.core.numbering import Numbering, Place
+from touchline_server.core.action_session import Numbering, Place
 
 SPAN = 4
 

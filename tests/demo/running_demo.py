@@ -7,8 +7,8 @@ from typing import Any
 
 import httpx
 
-from touchline_server.config import Settings
-from touchline_server.demo.app import Demo, made_up
+from touchline_demo.app import Demo, made_up
+from touchline_server.config.settings import Settings
 
 DEADLINE_S = 20.0
 RATE = 2.0

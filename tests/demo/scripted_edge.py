@@ -20,9 +20,9 @@ from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
-import touchline_server
+import touchline_demo
 
-PAGE = Path(touchline_server.__file__).parent / "demo" / "page"
+PAGE = Path(touchline_demo.__file__).parent / "page"
 DEADLINE_S = 10.0
 
 Json = dict[str, Any]

@@ -14,9 +14,9 @@ from playwright.async_api import expect
 
 from cli.running import line_of, stop
 from demo.browser import open_page
-from processes import environment
 from project.test_distribution import ROOT
 from sources.matches import MADE_UP
+from support.processes import environment
 
 
 @pytest.fixture(scope="module")

@@ -11,11 +11,11 @@ import pytest
 import touchline
 from demo.running_demo import DEADLINE_S, RunningDemo, running_demo
 from touchline.errors import ActionRefused, ConnectionRefused
+from touchline_demo.referee import RULES
 from touchline_protocol.actions import ActionRecord, action_headers, encode_action
 from touchline_protocol.limits import RECENT_EVENTS_MAX
-from touchline_server.config_tables import ActionsSettings, AuthSettings, FeedSettings
-from touchline_server.demo.watch import RULES
-from touchline_server.log.base import Entry
+from touchline_server.config.tables import ActionsSettings, AuthSettings, FeedSettings
+from touchline_server.core.log import Entry
 
 SECRET = "a secret of thirty-two bytes and more"
 KEPT_BY_A_PAGE = 20
@@ -119,7 +119,7 @@ async def test_a_bot_is_found_judged_and_thrown_out_and_the_panel_tells(
 ) -> None:
     quick = tmp_path / "rules.toml"
     quick.write_text(RULES.read_text("utf-8").replace("verdict_seconds = 5\n", "verdict_seconds = 1\n"), "utf-8")
-    monkeypatch.setattr("touchline_server.demo.watch.RULES", quick)
+    monkeypatch.setattr("touchline_demo.referee.RULES", quick)
     async with running_demo() as demo, touchline.connect(demo.edge) as client:
         name = (await demo.start_bot("fast")).json()["player"]
         room = "cheatwatch:demo"

@@ -5,10 +5,10 @@ import json
 from collections.abc import Sequence
 
 from touchline.actions import Action
-from touchline_server.demo.game import WAVE_MS, Game, Match
-from touchline_server.demo.panel import FINDINGS_MAX, Panel
-from touchline_server.demo.readers import OwnActions
-from touchline_server.publishing import NewEvent, Placed
+from touchline_demo.game import WAVE_MS, Game, Match
+from touchline_demo.panel import FINDINGS_MAX, Panel
+from touchline_demo.readers import OwnActions
+from touchline_server.new_events import NewEvent, Placed
 
 
 def action(room: str, kind: str = "tap", player: str = "ada", **data: object) -> Action:

@@ -10,7 +10,7 @@ from demo.browser import open_page
 from demo.running_demo import DEADLINE_S, RunningDemo
 from demo.scripted_edge import ScriptedEdge, acked
 from touchline_protocol.verdicts import VERDICT_HEADERS, VerdictRecord, encode_verdict
-from touchline_server.log.base import Entry
+from touchline_server.core.log import Entry
 
 ROOM = "cheer:1"
 PANEL = "cheatwatch:demo"

@@ -11,8 +11,8 @@ from touchline_cheatwatch.evaluation.humans import beats
 from touchline_cheatwatch.rooms import Event
 from touchline_cheatwatch.ruleset import load_rule_set
 from touchline_cheatwatch.values import Judged
-from touchline_server.demo.bots import FAST_S, STEADY_S
-from touchline_server.demo.watch import RULES
+from touchline_demo.bots import FAST_S, STEADY_S
+from touchline_demo.referee import RULES
 
 ROOM = "cheer:1"
 

@@ -17,9 +17,9 @@ import msgspec
 from aiokafka import AIOKafkaProducer
 
 import touchline
-from kafka_broker import KafkaBroker
-from processes import EdgeProcess
-from relay import Relay
+from support.kafka_broker import KafkaBroker
+from support.processes import EdgeProcess
+from support.relay import Relay
 from touchline import actions
 from touchline_protocol.actions import ActionRecord, action_headers, encode_action
 from touchline_protocol.codecs import CodecName

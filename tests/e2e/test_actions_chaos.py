@@ -15,9 +15,9 @@ import msgspec
 import pytest
 
 from e2e.actions_chaos import END, PARTITIONS, SECRET, TOPIC, Detector, Played, Scenario, play
-from free_ports import free_ports
-from kafka_broker import KafkaBroker
-from processes import EdgeProcess, touchline_command
+from support.free_ports import free_ports
+from support.kafka_broker import KafkaBroker
+from support.processes import EdgeProcess, touchline_command
 from touchline_loadtest.action_log import read_actions
 from touchline_protocol.actions import ActionRecord
 

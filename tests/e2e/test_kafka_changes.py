@@ -7,13 +7,13 @@ from collections.abc import AsyncIterator, Callable
 import httpx
 import pytest
 
-from kafka_broker import KafkaBroker
-from node_fixture import Client, RunningNode, running_node
+from support.kafka_broker import KafkaBroker
+from support.node_fixture import Client, RunningNode, running_node
+from support.waiting import eventually
 from touchline_protocol.messages import Event, Subscribed
-from touchline_server.config_tables import FeedSettings
-from touchline_server.log.base import UnknownTopic
-from touchline_server.publishing import PublishFailed
-from waiting import eventually
+from touchline_server.config.tables import FeedSettings
+from touchline_server.core.log import UnknownTopic
+from touchline_server.new_events import PublishFailed
 
 WAIT_S = 30.0
 """A broker takes seconds to start, and aiokafka to believe it."""

@@ -21,10 +21,10 @@ import pytest
 import touchline
 from cheatwatch.command import watching
 from cli.running import line_of, run, running, serving, stop
-from free_ports import free_ports
-from kafka_broker import KafkaBroker
 from project.test_readme import ROOT, commands_in
 from sources.matches import MADE_UP
+from support.free_ports import free_ports
+from support.kafka_broker import KafkaBroker
 
 README = (ROOT / "README.md").read_text("utf-8")
 COMMANDS = commands_in(README)

@@ -12,11 +12,11 @@ import msgspec
 import pytest
 
 from e2e.whole_match import REPLAY_SPEED, Scenario, Seen, play
-from free_ports import free_ports
-from kafka_broker import KafkaBroker
-from processes import EdgeProcess, touchline_command
 from sources.matches import KNOWN
-from touchline_server.sources.statsbomb import read_match
+from support.free_ports import free_ports
+from support.kafka_broker import KafkaBroker
+from support.processes import EdgeProcess, touchline_command
+from touchline_demo.matches.statsbomb import read_match
 
 CLIENTS = int(os.environ.get("E2E_CLIENTS", "45"))
 PARTITIONS = 8

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import touchline
-from processes import EdgeProcess, touchline_command
-from relay import Relay
+from support.processes import EdgeProcess, touchline_command
+from support.relay import Relay
+from touchline_demo.matches.scoreboard import FULL_TIME
 from touchline_protocol.codecs import CodecName
-from touchline_server.sources.scoreboard import FULL_TIME
 
 Kind = Literal["there from the start", "joins late", "is cut off"]
 KINDS: tuple[Kind, ...] = ("there from the start", "joins late", "is cut off")

@@ -7,7 +7,7 @@ import pytest
 import uvloop
 
 from edge.logs import BreakableLog
-from node_fixture import RunningNode, running_node
+from support.node_fixture import RunningNode, running_node
 
 
 def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:

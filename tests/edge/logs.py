@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 from touchline_protocol.errors import LogUnavailable
 from touchline_protocol.records import Record
-from touchline_server.config_tables import SqliteSettings
+from touchline_server.config.tables import SqliteSettings
 from touchline_server.core.feed import Feed
-from touchline_server.log.base import (
+from touchline_server.core.log import (
     AppendFailed,
     Chunk,
     Entry,
@@ -19,7 +19,7 @@ from touchline_server.log.base import (
     Records,
     RoomSnapshot,
 )
-from touchline_server.log.sqlite import SqliteLog
+from touchline_server.log.sqlite.log import SqliteLog
 
 TOPIC = "score-events"
 ACTIONS = "player-actions"

@@ -9,10 +9,10 @@ from typing import Any
 from auth.made import SECRET, Made, signed
 from edge.logs import BreakableLog
 from edge.streams import Stream, request, target_of
-from node_fixture import Client, RunningNode
+from support.node_fixture import Client, RunningNode
 from touchline_protocol.codecs import JSON, Codec
 from touchline_protocol.messages import Ack, Action, Hello, Message, Nack, Welcome
-from touchline_server.config_tables import ActionsSettings, AuthSettings
+from touchline_server.config.tables import ActionsSettings, AuthSettings
 
 AUTH = AuthSettings(secret=SECRET, leeway_seconds=0)
 GATED = AuthSettings(secret=SECRET, leeway_seconds=0, mode="token")

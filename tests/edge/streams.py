@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any, TypeVar
 from urllib.parse import quote
 
-from event_source import EventSourceParser
-from node_fixture import RawClient, RunningNode
+from support.event_source import EventSourceParser
+from support.node_fixture import RawClient, RunningNode
 from touchline_protocol.codecs import JSON
 from touchline_protocol.messages import Event, Message, ServerMessage
 

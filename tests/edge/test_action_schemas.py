@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from touchline_protocol.codes import NACKS
 from touchline_protocol.errors import OperatorError
 from touchline_protocol.limits import JSON_DEPTH_MAX
-from touchline_server.action_schemas import ActionSchemas
-from touchline_server.config_tables import FeedSettings
+from touchline_server.config.tables import FeedSettings
+from touchline_server.node.action_schemas import ActionSchemas
 
 MOVE = {
     "type": "object",

@@ -7,11 +7,11 @@ import pytest
 
 from edge.logs import ACTIONS, BreakableLog
 from edge.players import AUTH, acks, act, answer, answers, greet, ids_in_log, in_log, often, player, refusal, token
-from node_fixture import RunningNode, running_node
+from support.node_fixture import RunningNode, running_node
+from support.waiting import eventually
 from touchline_protocol import codes
 from touchline_protocol.messages import Refresh, Refreshed
-from touchline_server.edge import acting
-from waiting import eventually
+from touchline_server.edge import appender as acting
 
 
 @pytest.fixture

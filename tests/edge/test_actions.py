@@ -11,11 +11,11 @@ import pytest
 
 from edge.logs import ACTIONS, BreakableLog
 from edge.players import AUTH, RETRY_MS, acks, act, answer, answers, ids_in_log, often, player, refusal, token
-from node_fixture import Client, RunningNode, running_node
+from support.node_fixture import Client, RunningNode, running_node
+from support.waiting import eventually
 from touchline_protocol.codecs import JSON, MSGPACK, Codec
 from touchline_protocol.messages import Ack, Error, Nack
-from touchline_server.config_tables import FeedSettings
-from waiting import eventually
+from touchline_server.config.tables import FeedSettings
 
 
 @pytest.fixture

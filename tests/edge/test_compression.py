@@ -10,8 +10,8 @@ import pytest
 from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
 from websockets.frames import Opcode
 
-from client_model import inflated
-from node_fixture import Client, RawClient, RunningNode, client_frame, running_node
+from support.client_model import inflated
+from support.node_fixture import Client, RawClient, RunningNode, client_frame, running_node
 from touchline_protocol import codes
 from touchline_protocol.codecs import CODECS, JSON, MSGPACK, Codec
 from touchline_protocol.fan_out import deflated

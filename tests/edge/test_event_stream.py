@@ -5,16 +5,16 @@ import contextlib
 
 import pytest
 
-from client_model import RoomView
 from edge.logs import TOPIC, BreakableLog, ScriptedLog, ScriptedRecord
 from edge.streams import ROOM, stream
-from node_fixture import DEADLINE_S, RunningNode, running_node
+from support.client_model import RoomView
+from support.node_fixture import DEADLINE_S, RunningNode, running_node
+from support.waiting import eventually
 from touchline_protocol import codes
 from touchline_protocol.cursor import Cursor
 from touchline_protocol.messages import Beat, Error, Event, Goaway, Skipped, Subscribed
+from touchline_server.core.log import CaughtUp, Opened
 from touchline_server.edge.event_stream import RETRY_MS
-from touchline_server.log.base import CaughtUp, Opened
-from waiting import eventually
 
 RECEIVE_BYTES = 4096
 PADDING = "x" * 1_000

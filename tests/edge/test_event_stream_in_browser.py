@@ -10,7 +10,7 @@ from playwright.async_api import Page
 
 from demo.browser import open_page
 from edge.streams import stream, target_of
-from node_fixture import RunningNode, running_node
+from support.node_fixture import RunningNode, running_node
 from touchline_server.edge import event_stream
 
 PAGE = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 15\r\nConnection: close\r\n\r\n<!doctype html>"

@@ -7,11 +7,11 @@ import pytest
 
 from edge.logs import TOPIC, ScriptedLog
 from edge.streams import ROOM, Answer, Stream, answer_to, request, stream, target_of
-from node_fixture import RunningNode, running_node
+from support.node_fixture import RunningNode, running_node
+from support.waiting import eventually
 from touchline_protocol import codes
 from touchline_protocol.messages import Error, Event, Subscribed
-from touchline_server.log.base import Gone
-from waiting import eventually
+from touchline_server.core.log import Gone
 
 
 @pytest.mark.parametrize("room_id", ["a/b", "a/../b", "..", "x:y.z", "é✓", "%41+?#&=", "a/events"])

@@ -8,17 +8,17 @@ from typing import Any
 import pytest
 from websockets.frames import Opcode
 
-from client_model import RoomView
 from edge.logs import BreakableLog
-from node_fixture import RawClient, RunningNode, client_frame, running_node
+from support.client_model import RoomView
+from support.node_fixture import RawClient, RunningNode, client_frame, running_node
+from support.waiting import eventually
 from touchline_protocol import codes
 from touchline_protocol.codecs import JSON
 from touchline_protocol.frames import payload_of
 from touchline_protocol.messages import Event, RoomRequest, Subscribe, Subscribed, Unsubscribe
-from touchline_server.core.shared import STEP_BYTES
+from touchline_server.core.log import OffsetOutOfRange
+from touchline_server.core.snapshots import STEP_BYTES
 from touchline_server.edge.connection import Connection
-from touchline_server.log.base import OffsetOutOfRange
-from waiting import eventually
 
 RECEIVE_BYTES = 4096
 EVENT_BYTES = 10_000

@@ -17,10 +17,10 @@ from websockets.http11 import Request
 from auth.made import forged
 from edge.players import AUTH, act, answer, bearer, often, player, token
 from edge.streams import request, target_of
-from node_fixture import RunningNode, client_frame, running_node
+from support.node_fixture import RunningNode, client_frame, running_node
+from support.waiting import eventually
 from touchline_protocol.messages import Event
 from touchline_server.edge import event_stream
-from waiting import eventually
 
 FIELDS_OF_PLAYERS = ("token", "session", "kind", "data", "prev")
 NAMES = ("type", "rooms", "room", "epoch", "after", "last", "deliver", "id", "agent", *FIELDS_OF_PLAYERS)

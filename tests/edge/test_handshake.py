@@ -7,11 +7,11 @@ from websockets.exceptions import InvalidStatus
 from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
 from websockets.typing import Subprotocol
 
-from node_fixture import RunningNode, running_node
+from support.node_fixture import RunningNode, running_node
+from support.waiting import eventually
 from touchline_protocol import codes
 from touchline_protocol.codecs import JSON, MSGPACK
 from touchline_protocol.messages import Error, Hello, Subscribe, Welcome
-from waiting import eventually
 
 KNOWN = [Subprotocol(JSON.subprotocol), Subprotocol(MSGPACK.subprotocol)]
 

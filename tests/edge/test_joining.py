@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from edge.logs import TOPIC, BreakableLog, ScriptedLog, ScriptedRecord
-from node_fixture import Client, RunningNode, running_node
+from support.node_fixture import Client, RunningNode, running_node
+from support.waiting import eventually
 from touchline_protocol import codes
 from touchline_protocol.codecs import CODECS, MSGPACK
 from touchline_protocol.messages import Error, RoomRequest, Subscribe, Subscribed
-from touchline_server.config_tables import FeedSettings, SqliteSettings
-from touchline_server.log.base import CaughtUp, Opened
-from waiting import eventually
+from touchline_server.config.tables import FeedSettings, SqliteSettings
+from touchline_server.core.log import CaughtUp, Opened
 
 PADDING = "x" * 1_000
 

@@ -6,12 +6,12 @@ from collections.abc import AsyncIterator
 import pytest
 
 from edge.logs import TOPIC, ScriptedLog, ScriptedRecord
-from node_fixture import RunningNode, running_node
+from support.node_fixture import RunningNode, running_node
+from support.waiting import eventually
 from touchline_protocol import codes
 from touchline_protocol.messages import Error, Event, RoomRequest, Subscribe, Subscribed
-from touchline_server.config_tables import FeedSettings
-from touchline_server.log.base import CaughtUp, Entry, Extended, Gone, Jumped, LogEvent, Opened, Records
-from waiting import eventually
+from touchline_server.config.tables import FeedSettings
+from touchline_server.core.log import CaughtUp, Entry, Extended, Gone, Jumped, LogEvent, Opened, Records
 
 
 def record(offset: int, room: str = "1", key: str | None = None, timestamp: int = 1_000) -> ScriptedRecord:

@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 from websockets.frames import Opcode
 
-from node_fixture import RunningNode, client_frame, running_node
+from support.node_fixture import RunningNode, client_frame, running_node
+from support.waiting import eventually
 from touchline_protocol import codes
 from touchline_protocol.codecs import CODECS, JSON, MSGPACK, Codec
 from touchline_protocol.frames import payload_of
 from touchline_protocol.messages import Error, Event, RoomRequest, Subscribe, Subscribed, Unsubscribe, Unsubscribed
-from waiting import eventually
 
 
 def subscribe(*rooms: str, **more: Any) -> Subscribe:

@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 
 from edge.players import AUTH, RETRY_MS, acks, act, answers, often, player, token
-from kafka_broker import KafkaBroker
-from node_fixture import Client, RunningNode, running_node
+from support.kafka_broker import KafkaBroker
+from support.node_fixture import Client, RunningNode, running_node
+from support.waiting import eventually
 from touchline_protocol import codes
 from touchline_protocol.messages import Ack, Hello, Nack, Verdict, VerdictKind
 from touchline_protocol.verdicts import VERDICT_HEADERS, VerdictRecord, encode_verdict
-from touchline_server.config_tables import AuthSettings, FeedSettings, KafkaSettings, VerdictsSettings
-from touchline_server.log.base import CaughtUp, Entry, Records
-from touchline_server.log.kafka import KafkaLog
-from waiting import eventually
+from touchline_server.config.tables import AuthSettings, FeedSettings, KafkaSettings, VerdictsSettings
+from touchline_server.core.log import CaughtUp, Entry, Records
+from touchline_server.log.kafka.log import KafkaLog
 
 OUTAGE_DEADLINE_S = 60.0
 """For a broker that starts, on a busy machine."""

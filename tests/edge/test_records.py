@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from node_fixture import RunningNode, running_node
+from support.node_fixture import RunningNode, running_node
 from touchline_protocol.codecs import JSON, MSGPACK
-from touchline_server.config_tables import FeedSettings
-from touchline_server.log.base import Entry
+from touchline_server.config.tables import FeedSettings
+from touchline_server.core.log import Entry
 
 GOOD = b'{"good":1}'
 

@@ -8,11 +8,11 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 
 from edge.logs import BreakableLog
-from node_fixture import DEADLINE_S, Client, running_node
+from support.node_fixture import DEADLINE_S, Client, running_node
+from support.waiting import eventually
 from touchline_protocol import codes
 from touchline_protocol.codecs import CODECS, Codec
 from touchline_protocol.messages import Beat, Event, Goaway, Hello, RoomRequest, Subscribe, Subscribed, Welcome
-from waiting import eventually
 
 HEARTBEAT_MS = 200
 

@@ -12,7 +12,8 @@ import pytest
 from auth.made import KEYS, SECRET, forged, forged_hs256, jwks, make, signed, written
 from edge.players import AUTH, GATED, act, answers, bearer, greet, player, refusal, token, watcher
 from edge.streams import answer_to, request, target_of
-from node_fixture import RunningNode, running_node
+from support.node_fixture import RunningNode, running_node
+from support.waiting import eventually
 from touchline_protocol import codes
 from touchline_protocol.messages import (
     Error,
@@ -26,8 +27,7 @@ from touchline_protocol.messages import (
     Unsubscribe,
     Welcome,
 )
-from touchline_server.config_tables import AuthSettings
-from waiting import eventually
+from touchline_server.config.tables import AuthSettings
 
 AT_ONCE_S = 5.0
 """The end of a token is noticed within two ticks; the rest is for a machine that does other things as well."""

@@ -3,15 +3,15 @@
 import asyncio
 from collections.abc import Callable
 
-from doors import a_door
 from edge.logs import TOPIC, ScriptedRecord
+from support.doors import a_door
+from support.waiting import eventually
 from touchline_protocol.codecs import JSON
 from touchline_protocol.messages import Hello, RoomRequest, Subscribe
+from touchline_server.core.client import Session, SessionLimits
 from touchline_server.core.feed import Feed
 from touchline_server.core.hub import Hub, HubLimits
-from touchline_server.core.session import Session, SessionLimits
-from touchline_server.edge.turns import OTHERS_S, SLICE_CLIENTS_MIN, Turns
-from waiting import eventually
+from touchline_server.edge.scheduler import OTHERS_S, SLICE_CLIENTS_MIN, Turns
 
 SLICE = 256
 

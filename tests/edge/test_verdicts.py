@@ -10,14 +10,14 @@ import pytest
 from edge.logs import VERDICTS, BreakableLog, ScriptedLog, ScriptedRecord
 from edge.players import AUTH, act, answer, bearer, greet, ids_in_log, player, refusal, token, watcher
 from edge.streams import answer_to, request, target_of
-from node_fixture import RunningNode, running_node
+from support.node_fixture import RunningNode, running_node
+from support.waiting import eventually
 from touchline_protocol.messages import Hello, Subscribed, Verdict, VerdictKind
 from touchline_protocol.verdicts import VERDICT_HEADERS, VerdictRecord, encode_verdict
-from touchline_server.config_tables import VerdictsSettings
-from touchline_server.log.base import CaughtUp, Entry, Gone, Log, Opened, Records
-from touchline_server.log.sqlite import SqliteLog
-from touchline_server.log.sqlite_retention import trim
-from waiting import eventually
+from touchline_server.config.tables import VerdictsSettings
+from touchline_server.core.log import CaughtUp, Entry, Gone, Log, Opened, Records
+from touchline_server.log.sqlite.log import SqliteLog
+from touchline_server.log.sqlite.retention import trim
 
 
 @pytest.fixture

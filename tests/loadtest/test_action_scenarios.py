@@ -1,6 +1,6 @@
 """The scenarios of what players do, at a tiny size with real servers and Kafka."""
 
-from kafka_broker import KafkaBroker
+from support.kafka_broker import KafkaBroker
 from touchline_loadtest.machine import Cores
 from touchline_loadtest.measuring import Bench
 from touchline_loadtest.results import Result

@@ -9,7 +9,8 @@ from collections.abc import AsyncIterator, Sequence
 import pytest
 from websockets.asyncio.server import ServerConnection, serve
 
-from free_ports import free_ports
+from support.free_ports import free_ports
+from support.waiting import eventually
 from touchline_loadtest import crowd_words as words
 from touchline_loadtest.audience import Audience, audience_of
 from touchline_loadtest.clients import CrowdFailed
@@ -18,7 +19,6 @@ from touchline_loadtest.measuring import gaps
 from touchline_loadtest.wire import event_value
 from touchline_protocol.codecs import JSON
 from touchline_protocol.messages import Beat, Error, Event, Limits, Message, RoomRequest, Subscribed, Welcome
-from waiting import eventually
 
 ROOM = "match:1"
 WELCOME = Welcome(session="s", edge="e", heartbeat_ms=1000, limits=Limits(1024, 1), time=0)

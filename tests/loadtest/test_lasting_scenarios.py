@@ -2,12 +2,12 @@
 
 import pytest
 
-from kafka_broker import KafkaBroker
+from support.kafka_broker import KafkaBroker
 from touchline_loadtest.machine import Cores
 from touchline_loadtest.measuring import Bench
 from touchline_loadtest.results import Result
 from touchline_loadtest.scenarios import kafka_latency, season, slow_clients
-from touchline_server.config import Settings
+from touchline_server.config.settings import Settings
 
 BENCH = Bench(Cores(None, None))
 SLOW = slow_clients.Sizes(clients=20, clients_slow=6, rate_hz=200, event_bytes=2000, seconds=2)

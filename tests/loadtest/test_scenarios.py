@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from kafka_broker import KafkaBroker
 from sources.matches import MADE_UP
+from support.kafka_broker import KafkaBroker
 from touchline_loadtest.machine import Cores
 from touchline_loadtest.measuring import Bench
 from touchline_loadtest.results import Result

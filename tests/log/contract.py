@@ -20,7 +20,7 @@ import pytest
 from log.harness import WAIT_S, Harness, Raw, Reader, as_raw, numbered, read_all, sorted_values
 from touchline_protocol.errors import LogUnavailable
 from touchline_protocol.records import Record
-from touchline_server.log.base import (
+from touchline_server.core.log import (
     AppendFailed,
     CaughtUp,
     Entry,

@@ -8,7 +8,7 @@ import pytest
 from log.contract import HOUR_MS
 from log.harness import WAIT_S, Harness, Raw, Reader
 from touchline_protocol.errors import LogUnavailable
-from touchline_server.log.base import Entry, Opened, UnknownTopic
+from touchline_server.core.log import Entry, Opened, UnknownTopic
 
 
 class ActingLogContract:

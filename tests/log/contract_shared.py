@@ -3,7 +3,7 @@
 import pytest
 
 from log.harness import Reader, SharedHarness, numbered, read_all
-from touchline_server.log.base import Extended, Gone, OffsetOutOfRange, Opened
+from touchline_server.core.log import Extended, Gone, OffsetOutOfRange, Opened
 
 
 class SharedLogContract:

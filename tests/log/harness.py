@@ -8,17 +8,7 @@ from typing import NamedTuple, Protocol
 import pytest
 
 from touchline_protocol.records import Record
-from touchline_server.log.base import (
-    CaughtUp,
-    Extended,
-    Gone,
-    Jumped,
-    Log,
-    LogEvent,
-    Opened,
-    Position,
-    Records,
-)
+from touchline_server.core.log import CaughtUp, Extended, Gone, Jumped, Log, LogEvent, Opened, Position, Records
 
 WAIT_S = 20.0
 """For what must come: a broker that restarts needs some seconds, on a busy machine more."""

@@ -8,11 +8,11 @@ from typing import cast
 from aiokafka import AIOKafkaProducer
 from aiokafka.structs import RecordMetadata
 
-from kafka_broker import KafkaBroker
 from log.harness import Raw
-from touchline_server.config_tables import KafkaSettings
-from touchline_server.log.base import Position
-from touchline_server.log.kafka import KafkaLog
+from support.kafka_broker import KafkaBroker
+from touchline_server.config.tables import KafkaSettings
+from touchline_server.core.log import Position
+from touchline_server.log.kafka.log import KafkaLog
 
 CHECK_MS = 100
 """How soon a log notices a new topic in tests: quicker than in service, so that tests are quick."""

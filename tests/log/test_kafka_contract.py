@@ -4,11 +4,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from kafka_broker import KafkaBroker
 from log.contract import LogContract
 from log.contract_acting import ActingLogContract
 from log.contract_shared import SharedLogContract
 from log.kafka_harness import KafkaHarness
+from support.kafka_broker import KafkaBroker
 
 
 @pytest.fixture

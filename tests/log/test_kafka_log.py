@@ -9,21 +9,13 @@ from pathlib import Path
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from kafka_broker import PASSWORD, USER, KafkaBroker
 from log.harness import WAIT_S, Raw, Reader, numbered, read_all
 from log.kafka_harness import CHECK_MS, KafkaHarness
+from support.kafka_broker import PASSWORD, USER, KafkaBroker
 from touchline_protocol.errors import LogUnavailable, OperatorError
-from touchline_server.config_tables import KafkaSettings
-from touchline_server.log.base import (
-    Entry,
-    Extended,
-    Gone,
-    LogEvent,
-    Opened,
-    Records,
-    UnknownTopic,
-)
-from touchline_server.log.kafka import KafkaLog
+from touchline_server.config.tables import KafkaSettings
+from touchline_server.core.log import Entry, Extended, Gone, LogEvent, Opened, Records, UnknownTopic
+from touchline_server.log.kafka.log import KafkaLog
 
 MURMUR2 = {b"21": -973932308, b"foobar": -790332482, b"a-little-bit-long-string": -985981536}
 """Hashes that Kafka's own tests expect of its murmur2."""

@@ -8,11 +8,11 @@ from collections.abc import Callable
 import pytest
 from aiokafka.client import AIOKafkaClient
 
-from kafka_broker import KafkaBroker
+from support.kafka_broker import KafkaBroker
 from touchline_protocol.errors import LogUnavailable
-from touchline_server.config_tables import KafkaSettings
-from touchline_server.log.base import Entry
-from touchline_server.log.kafka import KafkaLog
+from touchline_server.config.tables import KafkaSettings
+from touchline_server.core.log import Entry
+from touchline_server.log.kafka.log import KafkaLog
 
 PUBLISHERS = 4
 OUTAGES = 2

@@ -9,10 +9,10 @@ from aiokafka.conn import create_conn
 from aiokafka.errors import KafkaConnectionError
 from aiokafka.protocol.metadata import MetadataRequest
 
-from kafka_broker import KafkaBroker
+from support.kafka_broker import KafkaBroker
 
 
-@pytest.mark.parametrize("module", ["touchline_server.log.kafka_client", "touchline.actions.kafka_connect"])
+@pytest.mark.parametrize("module", ["touchline_server.log.kafka.client", "touchline.actions.kafka_connect"])
 def test_a_connection_that_was_just_lost_is_an_outage(kafka: KafkaBroker, module: str) -> None:
     importlib.import_module(module)
 

@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 
 from touchline_protocol.errors import OperatorError
-from touchline_server.config import Settings
-from touchline_server.config_tables import FeedSettings
-from touchline_server.log.base import Entry
-from touchline_server.log.kafka import KafkaLog
-from touchline_server.log.open_log import make_log
-from touchline_server.log.sqlite import SqliteLog
+from touchline_server.config.settings import Settings
+from touchline_server.config.tables import FeedSettings
+from touchline_server.core.log import Entry
+from touchline_server.log.kafka.log import KafkaLog
+from touchline_server.log.open import make_log
+from touchline_server.log.sqlite.log import SqliteLog
 
 
 async def test_memory_needs_nothing_and_holds_the_feeds_topics() -> None:

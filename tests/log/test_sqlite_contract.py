@@ -10,11 +10,11 @@ import pytest
 from log.contract import LogContract
 from log.contract_acting import ActingLogContract
 from log.harness import Harness, Raw
-from touchline_server.config_tables import SqliteSettings
-from touchline_server.log.base import Entry, Log, Position
-from touchline_server.log.sqlite import SqliteLog
-from touchline_server.log.sqlite_retention import trim
-from touchline_server.log.sqlite_store import Store
+from touchline_server.config.tables import SqliteSettings
+from touchline_server.core.log import Entry, Log, Position
+from touchline_server.log.sqlite.log import SqliteLog
+from touchline_server.log.sqlite.retention import trim
+from touchline_server.log.sqlite.store import Store
 
 
 class SqliteHarness:

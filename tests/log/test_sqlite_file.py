@@ -12,17 +12,17 @@ import pytest
 
 from log.harness import WAIT_S, Reader
 from touchline_protocol.errors import OperatorError
-from touchline_server.config_tables import SqliteSettings
-from touchline_server.log.base import AppendFailed, Entry
-from touchline_server.log.sqlite import SqliteLog
-from touchline_server.log.sqlite_store import Store
+from touchline_server.config.tables import SqliteSettings
+from touchline_server.core.log import AppendFailed, Entry
+from touchline_server.log.sqlite.log import SqliteLog
+from touchline_server.log.sqlite.store import Store
 
 WRITER = """
 import asyncio, sys
 from pathlib import Path
-from touchline_server.config import SqliteSettings
-from touchline_server.log.base import Entry
-from touchline_server.log.sqlite import SqliteLog
+from touchline_server.config.settings import SqliteSettings
+from touchline_server.core.log import Entry
+from touchline_server.log.sqlite.log import SqliteLog
 
 async def main():
     log = SqliteLog(Path(sys.argv[1]), SqliteSettings(), {"scores": None})
@@ -110,7 +110,7 @@ async def test_a_second_log_in_the_same_process_is_refused_until_the_first_is_cl
 
 
 async def test_the_default_folder_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("touchline_server.log.sqlite_schema.data_folder", lambda: tmp_path / "a" / "b")
+    monkeypatch.setattr("touchline_server.log.sqlite.schema.data_folder", lambda: tmp_path / "a" / "b")
     path = tmp_path / "a" / "b" / "log.db"
     log = scores_log(path)
     await log.open([], since_ms=0)
@@ -183,7 +183,7 @@ async def test_a_file_that_cannot_be_used_is_told_in_one_sentence_and_left_alone
 
 async def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("")
-    monkeypatch.setattr("touchline_server.log.sqlite_schema.data_folder", lambda: tmp_path / "file" / "folder")
+    monkeypatch.setattr("touchline_server.log.sqlite.schema.data_folder", lambda: tmp_path / "file" / "folder")
     log = scores_log(tmp_path / "file" / "folder" / "log.db")
     with pytest.raises(OperatorError, match="cannot be made"):
         await log.open([], since_ms=0)

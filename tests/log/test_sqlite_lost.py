@@ -8,11 +8,11 @@ import pytest
 
 from log.harness import WAIT_S, Reader
 from touchline_protocol.errors import LogUnavailable
-from touchline_server.config_tables import SqliteSettings
-from touchline_server.log import sqlite_thread
-from touchline_server.log.base import AppendFailed, Entry
-from touchline_server.log.sqlite import SqliteLog
-from touchline_server.log.sqlite_store import Store
+from touchline_server.config.tables import SqliteSettings
+from touchline_server.core.log import AppendFailed, Entry
+from touchline_server.log.sqlite.log import SqliteLog
+from touchline_server.log.sqlite import thread as sqlite_thread
+from touchline_server.log.sqlite.store import Store
 
 ENTRY = Entry(b"a", b"1", [("key", b"score")])
 

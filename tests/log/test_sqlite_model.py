@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 from log.harness import Reader, as_raw, read_all
 from touchline_protocol.errors import BadRecord
 from touchline_protocol.records import parse_record
-from touchline_server.config_tables import SqliteSettings
-from touchline_server.log import sqlite_reader
-from touchline_server.log.base import Entry, Jumped, OffsetOutOfRange
-from touchline_server.log.sqlite import SqliteLog
-from touchline_server.log.sqlite_records import StoredRecord
-from touchline_server.log.sqlite_retention import trim
+from touchline_server.config.tables import SqliteSettings
+from touchline_server.core.log import Entry, Jumped, OffsetOutOfRange
+from touchline_server.log.sqlite.log import SqliteLog
+from touchline_server.log.sqlite import reader as sqlite_reader
+from touchline_server.log.sqlite.records import StoredRecord
+from touchline_server.log.sqlite.retention import trim
 
 NOW_MS = 1_800_000_000_000
 

@@ -6,10 +6,10 @@ from collections.abc import Callable
 import pytest
 
 from log.harness import WAIT_S, Reader, read_all
-from touchline_server.config_tables import SqliteSettings
-from touchline_server.log import sqlite_thread
-from touchline_server.log.base import Entry, OffsetOutOfRange
-from touchline_server.log.sqlite import SqliteLog
+from touchline_server.config.tables import SqliteSettings
+from touchline_server.core.log import Entry, OffsetOutOfRange
+from touchline_server.log.sqlite.log import SqliteLog
+from touchline_server.log.sqlite import thread as sqlite_thread
 
 HOUR_MS = 3_600_000
 KIB = 1024

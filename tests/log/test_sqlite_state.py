@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from log.harness import Raw, Reader, as_raw
-from touchline_server.config_tables import SqliteSettings
-from touchline_server.log.base import Entry, RoomSnapshot
-from touchline_server.log.sqlite import SqliteLog
+from touchline_server.config.tables import SqliteSettings
+from touchline_server.core.log import Entry, RoomSnapshot
+from touchline_server.log.sqlite.log import SqliteLog
 
 HOUR_MS = 3_600_000
 EVERYTHING = 1 << 40

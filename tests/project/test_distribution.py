@@ -50,7 +50,7 @@ def test_the_wheel_holds_every_file_of_a_package(wheel: Path, package: str) -> N
 
 def test_the_wheel_holds_the_demo_page(wheel: Path) -> None:
     with ZipFile(wheel) as archive:
-        pages = [name for name in archive.namelist() if name.startswith("touchline_server/demo/")]
+        pages = [name for name in archive.namelist() if name.startswith("touchline_demo/")]
     assert any(name.endswith(".html") for name in pages)
 
 

@@ -27,7 +27,7 @@ def test_a_skip_fails_in_ci_and_says_why(
 ) -> None:
     monkeypatch.setenv("CI", "true")
     pytester.makepyfile(source)
-    result = pytester.runpytest("-p", "no_skips")
+    result = pytester.runpytest("-p", "support.no_skips")
     assert result.ret != pytest.ExitCode.OK
     result.stdout.fnmatch_lines(["*CI skips nothing*", "*no broker*"])
 
@@ -35,10 +35,10 @@ def test_a_skip_fails_in_ci_and_says_why(
 def test_a_skip_is_a_skip_elsewhere(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CI", raising=False)
     pytester.makepyfile(SKIPS["a call"])
-    pytester.runpytest("-p", "no_skips").assert_outcomes(skipped=1)
+    pytester.runpytest("-p", "support.no_skips").assert_outcomes(skipped=1)
 
 
 def test_a_test_that_passes_passes_in_ci(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CI", "true")
     pytester.makepyfile("def test_it():\n    pass\n")
-    pytester.runpytest("-p", "no_skips").assert_outcomes(passed=1)
+    pytester.runpytest("-p", "support.no_skips").assert_outcomes(passed=1)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from free_ports import free_ports
-from processes import EdgeProcess, touchline_command
+from support.free_ports import free_ports
+from support.processes import EdgeProcess, touchline_command
 
 
 async def test_processes_do_not_take_the_settings_of_the_developers_shell(

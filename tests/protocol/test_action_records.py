@@ -9,7 +9,15 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from generated_messages import action_ids, action_kinds, integers_64_bits, json_of, plain_values, session_names, text
+from support.generated_messages import (
+    action_ids,
+    action_kinds,
+    integers_64_bits,
+    json_of,
+    plain_values,
+    session_names,
+    text,
+)
 from touchline_protocol.actions import (
     ActionRecord,
     action_headers,

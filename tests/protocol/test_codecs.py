@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from generated_messages import any_values, client_messages, server_messages
+from support.generated_messages import any_values, client_messages, server_messages
 from touchline_protocol import codes
 from touchline_protocol.codecs import BY_SUBPROTOCOL, CODECS, JSON, MSGPACK, Codec
 from touchline_protocol.errors import BadMessage

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from websockets.extensions.permessage_deflate import PerMessageDeflate
 from websockets.frames import Frame, Opcode
 
-from client_model import messages_in
-from event_source import Dispatched, EventSourceParser
-from generated_messages import plain_values, server_messages
+from support.client_model import messages_in
+from support.event_source import Dispatched, EventSourceParser
+from support.generated_messages import plain_values, server_messages
 from touchline_protocol.codecs import JSON, MSGPACK, Codec
 from touchline_protocol.cursor import Cursor
 from touchline_protocol.fan_out import (

@@ -7,7 +7,7 @@ from typing import Any, get_args
 import msgspec
 import pytest
 
-from event_source import EventSourceParser
+from support.event_source import EventSourceParser
 from touchline_protocol import codes, limits
 from touchline_protocol.actions import ActionRecord, decode_action, encode_action
 from touchline_protocol.codecs import BY_SUBPROTOCOL, JSON

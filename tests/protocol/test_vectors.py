@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, get_args
 import msgspec
 import pytest
 
-from event_source import EventSourceParser
+from support.event_source import EventSourceParser
 from touchline_protocol import codes
 from touchline_protocol.actions import action_headers, decode_action, encode_action, json_data
 from touchline_protocol.codecs import JSON, MSGPACK, Codec

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from generated_messages import integers_64_bits, plain_values, text
+from support.generated_messages import integers_64_bits, plain_values, text
 from touchline_protocol.actions import is_player
 from touchline_protocol.errors import BadRecord
 from touchline_protocol.fan_out import ALL_CODECS

@@ -3,18 +3,18 @@
 import json
 from collections import deque
 
-from client_model import inflated, split_frames
-from doors import a_door
 from sdk.model_edges import DATA_BYTES_MAX, MESSAGE_BYTES_MAX, REFUSED_KIND, RETRY_MS, SPAN_MAX, Entry
+from support.client_model import inflated, split_frames
+from support.doors import a_door
 from touchline_protocol import codes
 from touchline_protocol.actions import decode_action
 from touchline_protocol.codecs import Codec
-from touchline_server.core.actions import ActionLimits
-from touchline_server.core.door import Door
+from touchline_server.core.access import Door
+from touchline_server.core.action_queue import ActionLimits
+from touchline_server.core.client import Session, SessionLimits
 from touchline_server.core.feed import Feed
 from touchline_server.core.grants import Grant, Patterns, Refusal
 from touchline_server.core.hub import Hub, HubLimits
-from touchline_server.core.session import Session, SessionLimits
 
 ACTIONS = ActionLimits("edge", data_bytes_max=DATA_BYTES_MAX, span_max=SPAN_MAX, waiting_max=100, retry_ms=RETRY_MS)
 SESSION = SessionLimits("edge", 0, MESSAGE_BYTES_MAX, 10, 100, 100)

@@ -9,6 +9,7 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
+from support.waiting import eventually
 from touchline_protocol.codecs import BY_SUBPROTOCOL
 from touchline_protocol.messages import (
     ClientMessage,
@@ -21,7 +22,6 @@ from touchline_protocol.messages import (
     Subscribed,
     Welcome,
 )
-from waiting import eventually
 
 Said = TypeVar("Said", bound=ClientMessage)
 

@@ -8,10 +8,10 @@ import pytest
 
 import touchline
 from sdk.scripted_server import Peer, scripted
+from support.waiting import eventually
 from touchline import Backoff, Client, errors
 from touchline_protocol.codecs import CODECS, CodecName
 from touchline_protocol.messages import Ack, Action, Nack, Verdict
-from waiting import eventually
 
 QUICK = Backoff(base_s=0.01, max_s=0.05)
 

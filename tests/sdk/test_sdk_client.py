@@ -13,10 +13,10 @@ from websockets.http11 import Request, Response
 
 import touchline
 from sdk.scripted_server import Peer, event, scripted
+from support.waiting import eventually
 from touchline import Backoff, Client, errors
 from touchline_protocol.codecs import CODECS, CodecName
 from touchline_protocol.messages import Beat, Error, Goaway, Subscribe, Subscribed, Unsubscribe
-from waiting import eventually
 
 QUICK = Backoff(base_s=0.01, max_s=0.05)
 

@@ -7,8 +7,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from sdk.scripted_server import Peer, event, scripted
+from support.waiting import DEADLINE_S
 from touchline_protocol.messages import Ack, Action, Nack, Subscribe, Subscribed
-from waiting import DEADLINE_S
 
 README = Path(__file__).parents[2] / "clients" / "python" / "README.md"
 

@@ -6,10 +6,10 @@ import pytest
 
 import touchline
 from sdk.scripted_server import Peer, scripted
+from support.waiting import eventually
 from touchline import Backoff, errors, lease, tokens
 from touchline_protocol.limits import TOKEN_CHARS_MAX
 from touchline_protocol.messages import Error, Refresh, Refreshed
-from waiting import eventually
 
 QUICK = Backoff(base_s=0.01, max_s=0.05)
 

@@ -8,10 +8,10 @@ import jwt
 import pytest
 
 import touchline
-from node_fixture import running_node
+from support.node_fixture import running_node
+from support.waiting import eventually
 from touchline import errors
 from touchline_protocol.codecs import CODECS, CodecName
-from waiting import eventually
 
 SECRET = "a secret of the tests, of enough bytes"
 SETTINGS: dict[str, Any] = {"auth": {"secret": SECRET, "leeway_seconds": 0}}

@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sources.matches import MADE_UP
+from touchline_demo.matches.simulator import FIRST_MATCH_ID, REST_SHARE, simulate, simulate_under_way
+from touchline_demo.matches.statsbomb import read_match
+from touchline_demo.matches.timeline import MATCH, SCORE, Timed
 from touchline_protocol.errors import OperatorError
 from touchline_protocol.rooms import is_room_id
-from touchline_server.sources.simulator import FIRST_MATCH_ID, REST_SHARE, simulate, simulate_under_way
-from touchline_server.sources.statsbomb import read_match
-from touchline_server.sources.timeline import MATCH, SCORE, Timed
 
 MATCH_S = 60.0
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from sources.matches import KNOWN, MADE_UP, Known
+from touchline_demo.matches.statsbomb import BREAK_S, Match, read_match
+from touchline_demo.matches.timeline import MATCH, SCORE
 from touchline_protocol.errors import OperatorError
-from touchline_server.sources.statsbomb import BREAK_S, Match, read_match
-from touchline_server.sources.timeline import MATCH, SCORE
 
 every_match = pytest.mark.parametrize("known", KNOWN, ids=lambda known: known.path.name)
 

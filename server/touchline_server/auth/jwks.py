@@ -14,7 +14,7 @@ import httpx
 import msgspec
 
 from touchline_protocol.errors import OperatorError
-from touchline_server.config import LOOPBACK_HOSTS
+from touchline_server.config.settings import LOOPBACK_HOSTS
 
 from .keys import ALGORITHMS, HS256, BadKey, Key, key_from_jwk
 

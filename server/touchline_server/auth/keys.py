@@ -17,7 +17,7 @@ from cryptography.x509 import load_pem_x509_certificate
 from jwt.algorithms import ECAlgorithm, HMACAlgorithm, OKPAlgorithm, RSAAlgorithm
 from jwt.exceptions import InvalidKeyError
 
-from touchline_server.config_tables import SECRET_BYTES_MIN
+from touchline_server.config.tables import SECRET_BYTES_MIN
 
 HS256 = "HS256"
 RS256 = "RS256"

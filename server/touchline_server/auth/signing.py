@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from touchline_protocol.errors import OperatorError
-from touchline_server.config_tables import AuthSettings
+from touchline_server.config.tables import AuthSettings
 
 from .keys import BadKey, public_key, secret_key
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from touchline_protocol.codes import TOKEN_KEY_UNKNOWN
 from touchline_protocol.errors import OperatorError
-from touchline_server.config_tables import AuthSettings
+from touchline_server.config.tables import AuthSettings
 from touchline_server.core.grants import Grant, TokenRefused
 
 from .claims import Expected, grant_of

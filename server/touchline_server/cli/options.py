@@ -6,9 +6,10 @@ from typing import Annotated, TypeAlias
 import typer
 
 from touchline_protocol.errors import OperatorError
-from touchline_server.config import API_KEY_VARIABLE, Settings, load_settings
+from touchline_server.config.loading import API_KEY_VARIABLE, load_settings
+from touchline_server.config.settings import Settings
 
-from .publishers import HttpPublisher, LogPublisher, Publisher
+from .publish_targets import HttpPublisher, LogPublisher, Publisher
 
 SERVER_URL = "http://127.0.0.1:8081"
 WEBSOCKET_URL = "ws://127.0.0.1:8080/ws"

@@ -7,12 +7,12 @@ from typing import Annotated
 import typer
 
 from touchline_protocol.rooms import split_room
-from touchline_server.publishing import NewEvent, Placed, new_event
+from touchline_server.new_events import NewEvent, Placed, new_event
 
 from .options import ApiKeyOption, ConfigOption, DirectLogOption, ServerOption, open_publisher
 from .output import write_line
-from .publishers import Publisher
-from .running import run_to_end
+from .publish_targets import Publisher
+from .signals import run_to_end
 
 
 def publish(

@@ -9,16 +9,16 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from touchline_demo.matches.simulator import simulate_under_way
+from touchline_demo.matches.statsbomb import ATTRIBUTION, read_match
+from touchline_demo.matches.timeline import MATCH, SCORE, Timed
+from touchline_demo.playback import Report, play
 from touchline_protocol.errors import OperatorError
 from touchline_protocol.rooms import split_room
-from touchline_server.playback import Report, play
-from touchline_server.sources.simulator import simulate_under_way
-from touchline_server.sources.statsbomb import ATTRIBUTION, read_match
-from touchline_server.sources.timeline import MATCH, SCORE, Timed
 
 from .options import ApiKeyOption, ConfigOption, DirectLogOption, ServerOption, open_publisher
-from .publishers import Publisher
-from .running import run_to_end
+from .publish_targets import Publisher
+from .signals import run_to_end
 
 
 def replay(

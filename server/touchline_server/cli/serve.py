@@ -16,14 +16,15 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 import typer
 import uvloop
 
-from touchline_server.config import Settings, load_settings
+from touchline_server.config.loading import load_settings
+from touchline_server.config.settings import Settings
 
-from .greetings import demo_greeting, greeting
+from .banner import demo_greeting, greeting
 from .options import ConfigOption, LogOption
 
 if TYPE_CHECKING:
-    from touchline_server.demo.app import Programme
-    from touchline_server.node import Node
+    from touchline_demo.app import Programme
+    from touchline_server.node.node import Node
 
 HostOption: TypeAlias = Annotated[
     str | None, typer.Option(help="Where to listen for WebSockets.  [default: 127.0.0.1]")
@@ -91,7 +92,7 @@ def demo(
 
     It runs from memory: no Kafka and no file is needed.
     """
-    from touchline_server.demo.app import made_up, replayed  # noqa: PLC0415 - for those who serve alone
+    from touchline_demo.app import made_up, replayed  # noqa: PLC0415 - for those who serve alone
 
     settings = load_settings(config, {"log": "sqlite://", "port": port, "control_port": control_port})
     programme = made_up(matches, rate) if match is None else replayed(match)
@@ -102,7 +103,7 @@ def demo(
 
 
 async def _demo(settings: Settings, programme: "Programme") -> None:
-    from touchline_server.demo.app import run_demo  # noqa: PLC0415 - as above
+    from touchline_demo.app import run_demo  # noqa: PLC0415 - as above
 
     def ready(node: "Node") -> None:
         for line in demo_greeting(settings, node, programme):
@@ -112,7 +113,7 @@ async def _demo(settings: Settings, programme: "Programme") -> None:
 
 
 async def _serve(settings: Settings, say: Callable[[str], None]) -> None:
-    from touchline_server.node import Node  # noqa: PLC0415 - as above
+    from touchline_server.node.node import Node  # noqa: PLC0415 - as above
 
     node = Node(settings)
     stop = _stop_on_signals()

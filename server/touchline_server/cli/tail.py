@@ -18,12 +18,12 @@ from touchline_protocol.cursor import Cursor
 from touchline_protocol.errors import OperatorError
 from touchline_protocol.limits import RECENT_EVENTS_MAX
 from touchline_protocol.rooms import split_room
-from touchline_server.config import TOKEN_VARIABLE
+from touchline_server.config.loading import TOKEN_VARIABLE
 
 from .options import WEBSOCKET_URL, ConfigOption, log_settings
-from .running import run_to_end
-from .tail_lines import Printer
+from .signals import run_to_end
 from .tail_log import open_log_tail
+from .tail_output import Printer
 
 RECONNECT = touchline.Backoff(max_s=2.0)
 """Shorter than a program's: a person is waiting, and there is one of them."""

@@ -21,12 +21,10 @@ from touchline_protocol.errors import LogUnavailable, OperatorError
 from touchline_protocol.frames import payload_of
 from touchline_protocol.messages import Event
 from touchline_protocol.rooms import split_room
-from touchline_server.config import Settings
+from touchline_server.config.settings import Settings
 from touchline_server.core.feed import Feed
 from touchline_server.core.hub import Hub, HubLimits, Skip
-from touchline_server.core.room import Room
-from touchline_server.core.stream import RoomEvent
-from touchline_server.log.base import (
+from touchline_server.core.log import (
     CaughtUp,
     Chunk,
     Extended,
@@ -39,9 +37,11 @@ from touchline_server.log.base import (
     Records,
     UnknownTopic,
 )
-from touchline_server.log.open_log import SQLITE, make_log
+from touchline_server.core.partition_window import RoomEvent
+from touchline_server.core.room import Room
+from touchline_server.log.open import SQLITE, make_log
 
-from .tail_lines import Printer
+from .tail_output import Printer
 
 CHUNK_RECORDS = 500
 """Records of one read of a cursor's catch-up."""

@@ -6,13 +6,13 @@ from typing import Annotated
 import typer
 
 from touchline_protocol.errors import OperatorError
-from touchline_server.config import Settings
-from touchline_server.log.base import NOT_COMPACTED, Gone, Log, Opened
-from touchline_server.log.open_log import SQLITE, make_log
+from touchline_server.config.settings import Settings
+from touchline_server.core.log import NOT_COMPACTED, Gone, Log, Opened
+from touchline_server.log.open import SQLITE, make_log
 
 from .options import ConfigOption, LogOption, log_settings
 from .output import write_line
-from .running import run_to_end
+from .signals import run_to_end
 
 PARTITIONS = 8
 """Of a topic that is made, unless told: room to add edges and brokers; more can be added later."""

@@ -21,8 +21,8 @@ from starlette.routing import BaseRoute, Route
 
 from touchline_protocol import codes
 from touchline_protocol.errors import OperatorError
-from touchline_server.config import Settings
-from touchline_server.publishing import PublishFailed
+from touchline_server.config.settings import Settings
+from touchline_server.new_events import PublishFailed
 
 from .answers import ApiError, json_response, on_error
 from .backend import ControlBackend, RoomState

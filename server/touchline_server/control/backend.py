@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
-from touchline_server.publishing import NewEvent, Placed
+from touchline_server.new_events import NewEvent, Placed
 
 
 class StateEvent(NamedTuple):

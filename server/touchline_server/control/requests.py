@@ -14,7 +14,7 @@ from starlette.requests import ClientDisconnect, Request
 from touchline_protocol import codes
 from touchline_protocol.errors import BadRecord, BadRoom
 from touchline_protocol.rooms import split_room
-from touchline_server.publishing import NewEvent, new_event
+from touchline_server.new_events import NewEvent, new_event
 
 from .answers import ApiError
 

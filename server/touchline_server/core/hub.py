@@ -20,8 +20,8 @@ from touchline_protocol.records import Record, parse_event, parse_record, parse_
 from touchline_protocol.rooms import split_room
 
 from .feed import Feed
+from .partition_window import RoomEvent, Stream, room_event
 from .room import Flush, Room
-from .stream import RoomEvent, Stream, room_event
 
 FORGET_EVERY_MS = 10_000
 """How often idle rooms are looked for: it takes a look at every room, some 0.1 us each."""
@@ -31,7 +31,7 @@ Place = Callable[[bytes, int], int]
 
 
 class HubLimits(NamedTuple):
-    """The limits of the hub; `touchline_server.config` has the reasons."""
+    """The limits of the hub; `touchline_server.config.settings` has the reasons."""
 
     window_bytes_max: int
     window_ms: int

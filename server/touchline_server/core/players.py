@@ -17,7 +17,7 @@ from .grants import Grant
 from .verdicts import Verdicts
 
 if TYPE_CHECKING:
-    from .session import Session
+    from .client import Session
 
 EXPIRY_STEP_MS = 100
 """Sessions whose tokens end within one step are looked at together, at its end: so late is a token's end noticed."""

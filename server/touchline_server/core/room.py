@@ -21,8 +21,8 @@ import msgspec
 from touchline_protocol.codecs import Codec
 from touchline_protocol.fan_out import ALL_CODECS
 
-from .shared import Shared
-from .stream import RoomEvent, Stream
+from .partition_window import RoomEvent, Stream
+from .snapshots import Shared
 from .subscription import Subscription
 
 Write = Callable[[bytes], object]

@@ -25,12 +25,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from touchline_protocol.codecs import Codec
 from touchline_protocol.messages import RoomRequest, Subscribed
 
-from .shared import encode
-from .stream import RoomEvent, Stream
+from .partition_window import RoomEvent, Stream
+from .snapshots import encode
 
 if TYPE_CHECKING:
+    from .client import Session
     from .room import Room, Write
-    from .session import Session
 
 
 class Phase(Enum):

@@ -29,14 +29,14 @@ from touchline_protocol.codecs import Codec
 from touchline_protocol.fan_out import EVENT_STREAM
 from touchline_protocol.frames import OP_BINARY
 from touchline_protocol.messages import RoomRequest
+from touchline_server.core.client import Session
 from touchline_server.core.grants import Grant, TokenRefused
-from touchline_server.core.session import Session
 from touchline_server.core.subscription import Step, Subscription
 
 from . import event_stream, handshake
 
 if TYPE_CHECKING:
-    from .listener import Edge
+    from .server import Edge
 
 LINGER_S = 3.0
 """Between our close frame and the end of the connection: a round trip to a phone on a bad link."""

@@ -19,14 +19,14 @@ from touchline_protocol import codes
 from touchline_protocol.errors import LogUnavailable
 from touchline_protocol.records import Record
 from touchline_server.core.hub import Hub
+from touchline_server.core.partition_window import RoomEvent, Stream
 from touchline_server.core.room import Room
-from touchline_server.core.shared import STEP_BYTES
-from touchline_server.core.stream import RoomEvent, Stream
+from touchline_server.core.snapshots import STEP_BYTES
 from touchline_server.core.subscription import Next, Phase, Step, Subscription, Wanted
 
 if TYPE_CHECKING:
     from .connection import Connection
-    from .turns import Turns
+    from .scheduler import Turns
 
 CHUNK_RECORDS = 500
 """Records of one read: with 600-byte events some 300 KB, decoded in about 2 ms."""

@@ -1,0 +1,179 @@
+"""The demo's readers of its own log: what others read from Kafka, by `touchline.actions` and cheatwatch, is read here
+from what the node is told by its log.
+
+Each is one of the node's observers, and keeps what it was handed until it is asked for it. It does not ask the log for
+more, so it is bounded: whoever does not come to read loses the oldest. Beyond that they keep the rules of the
+interfaces that they implement.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from types import TracebackType
+from typing import Generic, Self, TypeAlias, TypeVar
+
+from touchline.actions import LOOK_BACK_S, Action, action_of
+from touchline.actions.seen import Seen
+from touchline_cheatwatch.event_names import event_name
+from touchline_cheatwatch.rooms import Event
+from touchline_cheatwatch.sources import Missed, RoomEvent
+from touchline_protocol.errors import BadRecord
+from touchline_protocol.records import Record, parse_record
+from touchline_protocol.verdicts import VERDICT_HEADERS, VerdictRecord, decode_verdict, encode_verdict
+from touchline_server.config.tables import FeedSettings
+from touchline_server.core.log import Entry, LogEvent, Records
+
+KEPT_MAX = 10_000
+"""What waits to be read: of actions it is as much as all edges' rate limits let 300 players do in a second."""
+
+POLL_S = 0.05
+"""How long a poll waits for something to happen: cheatwatch then looks at what waited for events."""
+
+T = TypeVar("T")
+
+Append: TypeAlias = Callable[[str, Sequence[Entry]], Awaitable[object]]
+"""How records get into a topic of the log."""
+
+
+class Mailbox(Generic[T]):
+    """What was handed in and not yet taken, in order."""
+
+    def __init__(self) -> None:
+        self._kept: deque[T] = deque(maxlen=KEPT_MAX)
+        self._some = asyncio.Event()
+
+    def put(self, item: T) -> None:
+        """Hand something in."""
+        self._kept.append(item)
+        self._some.set()
+
+    async def take(self, items_max: int = KEPT_MAX, *, alike: Callable[[T], object] = lambda _: None) -> list[T]:
+        """Wait until there is something, and take at most so many for which ``alike`` says the same."""
+        await self._some.wait()
+        taken = [self._kept.popleft()]
+        while self._kept and len(taken) < items_max and alike(self._kept[0]) == alike(taken[0]):
+            taken.append(self._kept.popleft())
+        if not self._kept:
+            self._some.clear()
+        return taken
+
+    async def poll(self) -> list[T]:
+        """Take what there is within a moment, if anything."""
+        try:
+            async with asyncio.timeout(POLL_S):
+                await self._some.wait()
+        except TimeoutError:
+            return []
+        return await self.take()
+
+
+class OwnActions:
+    """Implements `touchline.actions.ActionSource`: what players do, each action once."""
+
+    def __init__(self, topic: str) -> None:
+        self._topic = topic
+        self._mailbox: Mailbox[Action] = Mailbox()
+        self._seen: dict[int, Seen] = {}
+        self.skipped = 0
+        self.copies = 0
+
+    def observe(self, event: LogEvent) -> None:
+        """To be handed all that the log tells."""
+        if not isinstance(event, Records) or event.topic != self._topic:
+            return
+        for record in event.records:
+            self._take(record, event.partition)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        pass
+
+    def __aiter__(self) -> AsyncIterator[Action]:
+        return self
+
+    async def __anext__(self) -> Action:
+        return (await self._mailbox.take(1))[0]
+
+    async def batch(self, actions_max: int = 1000) -> list[Action]:
+        """The next actions: at least one, at most so many, all of one partition."""
+        return await self._mailbox.take(actions_max, alike=lambda action: action.partition)
+
+    def processed(self) -> None:
+        """Nothing is committed here, since nothing outlives the process."""
+
+    def _take(self, record: Record, partition: int) -> None:
+        try:
+            action = action_of(record, partition)
+        except BadRecord:
+            self.skipped += 1
+            return
+        seen = self._seen.setdefault(partition, Seen(round(LOOK_BACK_S * 1000)))
+        if seen.is_new(action.player, action.session, action.id, record.timestamp):
+            self._mailbox.put(action)
+        else:
+            self.copies += 1
+
+
+class OwnEvents:
+    """Implements cheatwatch's `EventSource` for some feeds. The log begins with the process, so all of it is seen."""
+
+    def __init__(self, feeds: Mapping[str, FeedSettings], now_ms: Callable[[], int]) -> None:
+        self._feeds = {feed.topic: (name, feed.key_field) for name, feed in feeds.items()}
+        self._now_ms = now_ms
+        self._mailbox: Mailbox[RoomEvent | Missed] = Mailbox()
+        self.known_ms = 0
+
+    def observe(self, event: LogEvent) -> None:
+        """To be handed all that the log tells."""
+        if not isinstance(event, Records) or event.topic not in self._feeds:
+            return
+        feed, key_field = self._feeds[event.topic]
+        for record in event.records:
+            try:
+                parsed = parse_record(record, key_field)
+            except BadRecord:
+                continue
+            happened = Event(record.offset, record.timestamp, event_name(parsed.key, parsed.value))
+            self._mailbox.put(RoomEvent(f"{feed}:{parsed.room_id}", happened, whole=True))
+
+    async def poll(self) -> Sequence[RoomEvent | Missed]:
+        """The next events, if there are some within a moment."""
+        events = await self._mailbox.poll()
+        self.known_ms = self._now_ms()
+        return events
+
+
+class OwnVerdicts:
+    """Implements cheatwatch's `VerdictLog`. There are none yet when the process begins."""
+
+    def __init__(self, topic: str, append: Append) -> None:
+        self._topic = topic
+        self._append = append
+        self._mailbox: Mailbox[tuple[str, VerdictRecord]] = Mailbox()
+
+    def observe(self, event: LogEvent) -> None:
+        """To be handed all that the log tells."""
+        if not isinstance(event, Records) or event.topic != self._topic:
+            return
+        for record in event.records:
+            try:
+                self._mailbox.put(decode_verdict(record.key, record.value))
+            except BadRecord:
+                continue  # the node counts and logs it
+
+    async def standing(self) -> Sequence[tuple[str, VerdictRecord]]:
+        """Those that there are now."""
+        return ()
+
+    async def poll(self) -> Sequence[tuple[str, VerdictRecord]]:
+        """The next ones, if there are some within a moment."""
+        return await self._mailbox.poll()
+
+    async def write(self, verdicts: Sequence[tuple[str, VerdictRecord]]) -> None:
+        """Write verdicts in order; returns when they are in the log."""
+        entries = [Entry(player.encode(), encode_verdict(verdict), VERDICT_HEADERS) for player, verdict in verdicts]
+        await self._append(self._topic, entries)

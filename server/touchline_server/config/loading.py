@@ -1,0 +1,178 @@
+"""Puts the settings together, and tells an operator what is wrong with them and where it was written.
+
+`load_settings` takes them from, the stronger first: flags of the command line, environment variables
+(``TOUCHLINE_PORT=8080``, and ``TOUCHLINE_KAFKA__CA_FILE`` for the tables), the TOML file, the defaults of `Settings`.
+
+Rules: an option that does not exist is an error in all of them. Whatever is wrong is told in one line that says where
+it was written.
+"""
+
+import os
+import tomllib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, NamedTuple, TypeAlias, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+from pydantic_settings import EnvSettingsSource, SettingsError
+
+from touchline_protocol.errors import OperatorError
+
+from .settings import ENV_PREFIX, Settings
+
+CONFIG_VARIABLE = "TOUCHLINE_CONFIG"
+"""Names the TOML file where no flag does."""
+API_KEY_VARIABLE = "TOUCHLINE_API_KEY"
+"""The key that the command line publishes with: a client's, where ``TOUCHLINE_API_KEYS`` are the server's."""
+TOKEN_VARIABLE = "TOUCHLINE_TOKEN"  # noqa: S105 - its name
+"""The token that the command line watches with."""
+OTHER_VARIABLES = frozenset({CONFIG_VARIABLE, API_KEY_VARIABLE, TOKEN_VARIABLE, "TOUCHLINE_MATCH_DATA"})
+"""Variables with the prefix that are no options; the last says where the tests find recorded matches."""
+
+SECRETS = frozenset({"api_keys", "key_password", "sasl_password", "secret"})
+"""Options whose values are never shown."""
+
+
+def load_settings(file: Path | None = None, flags: Mapping[str, Any] | None = None) -> Settings:
+    """Put the settings together. ``file`` is the TOML file, else `CONFIG_VARIABLE` names it, else there is none.
+
+    ``flags`` has options of the top level by their names; those that are None were not given.
+
+    Raises:
+        OperatorError: the file cannot be read, an option or variable is unknown, a value is wrong: one line, and where.
+    """
+    given = {name: value for name, value in (flags or {}).items() if value is not None}
+    sources = [
+        _Source(given, lambda path: "flag --" + ".".join(path).replace("_", "-")),
+        _Source(_environment(), lambda path: "variable " + _variable(path)),
+    ]
+    if file is None and (named := os.environ.get(CONFIG_VARIABLE)):
+        file = Path(named)
+    if file is not None:
+        sources.append(_file_source(file))
+    merged: dict[str, Any] = {}
+    for source in reversed(sources):
+        _merge(merged, source.values)
+    try:
+        return Settings(**merged)
+    except ValidationError as error:
+        raise _explained(error.errors(include_url=False)[0], sources) from None
+
+
+OptionPath: TypeAlias = tuple[str, ...]
+"""An option's name within the tables: ``("kafka", "tls")``."""
+
+
+class _Source(NamedTuple):
+    """Where options were written: tables of values, and what an option is called there."""
+
+    values: Mapping[str, Any]
+    name: Callable[[OptionPath], str]
+
+
+def _file_source(file: Path) -> _Source:
+    try:
+        values = tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise OperatorError(f"the configuration file {file} cannot be read: {error.strerror or error}") from None
+    except ValueError as error:  # TOMLDecodeError, which tells line and column, and UnicodeDecodeError
+        raise OperatorError(f"the configuration file {file} is not valid TOML: {error}") from None
+    for path in _leaves(values):
+        if (unknown := _unknown(path)) is not None:
+            option, known = unknown
+            raise OperatorError(f"unknown option {option!r} in {file}" + _did_you_mean(option, known, repr))
+    return _Source(values, lambda path: f"option {'.'.join(path)!r} in {file}")
+
+
+def _environment() -> Mapping[str, Any]:
+    for variable in sorted(os.environ):
+        name = variable.upper()
+        if not name.startswith(ENV_PREFIX) or name in OTHER_VARIABLES:
+            continue
+        if (unknown := _unknown(tuple(name.removeprefix(ENV_PREFIX).lower().split("__")))) is not None:
+            known = unknown[1]
+            hint = _did_you_mean(unknown[0], known, lambda option: _variable(tuple(option.split("."))))
+            raise OperatorError(f"unknown variable {variable}" + (_kubernetes_hint() or hint))
+    try:
+        return EnvSettingsSource(Settings)()
+    except SettingsError as error:
+        field = str(error).split('"')[1]
+        raise OperatorError(f"variable {_variable((field,))} must be JSON, or one variable for each option") from None
+
+
+def _variable(path: OptionPath) -> str:
+    return ENV_PREFIX + "__".join(path).upper()
+
+
+def _kubernetes_hint() -> str:
+    """Kubernetes tells every pod of a service named touchline by variables that begin as ours do."""
+    if "TOUCHLINE_SERVICE_HOST" not in os.environ:
+        return ""
+    return ", which Kubernetes sets for a service named touchline: set enableServiceLinks: false in the pod's spec"
+
+
+def _leaves(table: Mapping[str, Any], path: OptionPath = ()) -> Iterator[OptionPath]:
+    for name, value in table.items():
+        if isinstance(value, dict) and value:
+            yield from _leaves(value, (*path, name))
+        else:
+            yield (*path, name)
+
+
+def _unknown(path: OptionPath) -> tuple[str, Sequence[str]] | None:
+    """The part of ``path`` that is no option, and the options that stand beside it; None where all of it is one."""
+    kind: Any = Settings
+    for depth, name in enumerate(path):
+        if get_origin(kind) is dict:
+            kind = get_args(kind)[1]
+            continue
+        fields = kind.model_fields if isinstance(kind, type) and issubclass(kind, BaseModel) else {}
+        if name not in fields:
+            return ".".join(path[: depth + 1]), [".".join((*path[:depth], field)) for field in fields]
+        kind = fields[name].annotation
+    return None
+
+
+def _did_you_mean(option: str, known: Sequence[str], shown: Callable[[str], str]) -> str:
+    close = get_close_matches(option, known, n=1)
+    return f"; did you mean {shown(close[0])}?" if close else ""
+
+
+def _merge(into: dict[str, Any], values: Mapping[str, Any]) -> None:
+    """Lay ``values`` over ``into``, table by table."""
+    for name, value in values.items():
+        if isinstance(value, dict) and isinstance(into.get(name), dict):
+            _merge(into[name], value)
+        else:
+            into[name] = value.copy() if isinstance(value, dict) else value
+
+
+def _explained(error: ErrorDetails, sources: Sequence[_Source]) -> OperatorError:
+    """What is wrong with a value, in one line, with the source that it came from."""
+    path = tuple(str(part) for part in error["loc"])
+    context = error.get("ctx", {})
+    if "option" in context:
+        path = (*path, *context["option"].split("."))
+    source = max(
+        sources, key=lambda source: len(_known_part(path, source.values))
+    )  # of several, the first: the strongest
+    named = path if error["type"] == "missing" else _known_part(path, source.values)
+    where = source.name(named) if _known_part(path, source.values) else f"option {'.'.join(path)!r}"
+    what = str(context["error"]) if error["type"] == "value_error" else error["msg"]
+    what = what.replace("Input should be", "must be").replace("Field required", "is missing")
+    what = {"model_type": "must be a table", "extra_forbidden": "there is no such option"}.get(error["type"], what)
+    if error["type"] not in ("mistake", "value_error", "missing", "extra_forbidden") and not SECRETS.intersection(path):
+        what += f", not {error['input']!r}"
+    return OperatorError(f"{where}: {what}")
+
+
+def _known_part(path: OptionPath, values: Mapping[str, Any]) -> OptionPath:
+    """How far ``path`` leads into ``values``."""
+    here: Any = values
+    for depth, name in enumerate(path):
+        if not isinstance(here, dict) or name not in here:
+            return path[:depth]
+        here = here[name]
+    return path

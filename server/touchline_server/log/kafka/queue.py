@@ -1,0 +1,161 @@
+"""What the live reader has fetched and nobody polled yet, and the partitions that it comes from.
+
+Rules: things leave the queue in the order in which they entered it. Records are decoded when they leave, and only so
+many at once that the loop is not held up. Batches that cannot be decoded are dropped and their partition goes back to
+where they began, so they are fetched again and nothing is skipped.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any, NamedTuple
+
+from touchline_server.core.log import CaughtUp, LogEvent, Opened, Records
+
+from .client import in_words
+from .topics import Topic
+
+POLL_RECORDS_MAX = 500
+"""Records decoded by one poll: at 2 us each that is 1 ms, in which the loop serves nobody else."""
+QUEUE_BYTES_MAX = 8 << 20
+"""Of fetched batches that nobody polled: two full answers, so that the next one comes while this one is handed out."""
+DAMAGED_WAIT_S = 1.0
+"""Before what could not be decoded is fetched again: somebody has to mend a disk, or a replica has to take over."""
+
+
+class Partition:
+    """One partition being read: ``position`` is the next offset to fetch."""
+
+    __slots__ = ("held_until", "index", "position", "reading", "target")
+
+    def __init__(self, reading: "Reading", index: int, position: int, target: int) -> None:
+        self.reading = reading
+        self.index = index
+        self.position = position
+        self.target = target
+        self.held_until = 0.0
+
+    @property
+    def problem(self) -> str:
+        """What a problem with it is filed under."""
+        return f"{self.reading.topic.name}/{self.index}"
+
+
+class Reading:
+    """One topic being read, from `Opened` to the next `Opened` or `Gone`."""
+
+    __slots__ = ("behind", "partitions", "topic")
+
+    def __init__(self, topic: Topic, starts: dict[int, int], ends: dict[int, int]) -> None:
+        self.topic = topic
+        self.partitions = {index: Partition(self, index, start, ends[index]) for index, start in starts.items()}
+        self.behind = {index for index, start in starts.items() if start < ends[index]}
+        """Partitions of which not everything is handed out that they held when the topic was opened."""
+
+
+class _Batches(NamedTuple):
+    """Fetched batches in the queue, decoded when they leave it."""
+
+    partition: Partition
+    records: Any
+    size_bytes: int
+
+
+class Queue:
+    """The queue between the tasks that fetch and the one that polls. Puts damage in ``problems``."""
+
+    def __init__(self, problems: dict[str, str]) -> None:
+        self._problems = problems
+        self._items: deque[LogEvent | _Batches] = deque()
+        self._size_bytes = 0
+        self._filled = asyncio.Event()
+        self._room = asyncio.Event()
+        self._room.set()
+
+    def put(self, event: LogEvent) -> None:
+        """Add something that is no record."""
+        self._items.append(event)
+        self._filled.set()
+
+    def put_batches(self, partition: Partition, records: Any, size_bytes: int) -> None:
+        """Add fetched batches: ``records`` is what `kafka_fetch.Fetched.records` returns."""
+        self._items.append(_Batches(partition, records, size_bytes))
+        self._filled.set()
+        self._count(size_bytes)
+
+    async def wait_filled(self) -> None:
+        """Wait until there is something to take."""
+        await self._filled.wait()
+
+    async def wait_room(self) -> None:
+        """Wait until more may be fetched."""
+        await self._room.wait()
+
+    def take(self) -> list[LogEvent]:
+        """What comes next, with at most `POLL_RECORDS_MAX` records."""
+        events = list(self._drain())
+        if not self._items:
+            self._filled.clear()
+        return events
+
+    def _drain(self) -> Iterator[LogEvent]:
+        records_left = POLL_RECORDS_MAX
+        while self._items and records_left > 0:
+            item = self._items[0]
+            if not isinstance(item, _Batches):
+                self._items.popleft()
+                yield item
+                continue
+            records = self._decode(item, records_left)
+            if len(records) < records_left:  # all of it was decoded
+                self._items.popleft()
+                self._count(-item.size_bytes)
+            records_left -= len(records)
+            if records:
+                partition = item.partition
+                yield Records(partition.reading.topic.name, partition.index, records, item.records.next_fetch_offset)
+
+    def _decode(self, item: _Batches, records_max: int) -> list[Any]:
+        """The next records of ``item``. Damaged ones are fetched again: what was handed out before them stays."""
+        records: list[Any] = []
+        try:
+            records.extend(islice(item.records, records_max))
+        except Exception as error:  # noqa: BLE001  # each decompressor has errors of its own
+            partition = item.partition
+            partition.position = item.records.next_fetch_offset
+            partition.held_until = time.monotonic() + DAMAGED_WAIT_S
+            self._problems[partition.problem] = (
+                f"the records from offset {partition.position} on cannot be decoded, trying again: {in_words(error)}"
+            )
+            self._take_back(item)
+        else:
+            self._problems.pop(item.partition.problem, None)
+        return records
+
+    def _take_back(self, damaged: _Batches) -> None:
+        """Drop what followed ``damaged`` in its partition, and what claims that all of it was handed out."""
+        reading = damaged.partition.reading
+        dropped: list[LogEvent | _Batches] = []
+        for item in islice(self._items, 1, None):
+            if isinstance(item, Opened) and item.topic == reading.topic.name:
+                break
+            if isinstance(item, _Batches):
+                if item.partition is damaged.partition:
+                    item.records.close()
+                    dropped.append(item)
+                    self._count(-item.size_bytes)
+            elif isinstance(item, CaughtUp) and item.topic == reading.topic.name:
+                dropped.append(item)
+        # By identity: as tuples, `CaughtUp` and `Gone` of one topic are equal.
+        self._items = deque(item for item in self._items if not any(item is one for one in dropped))
+        if damaged.partition.position < damaged.partition.target:
+            reading.behind.add(damaged.partition.index)
+
+    def _count(self, size_bytes: int) -> None:
+        self._size_bytes += size_bytes
+        if self._size_bytes < QUEUE_BYTES_MAX:
+            self._room.set()
+        else:
+            self._room.clear()

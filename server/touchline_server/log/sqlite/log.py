@@ -1,0 +1,150 @@
+"""The embedded log: `log.base.Log` in one SQLite file, or in memory, for one process. Needs no Kafka.
+
+`sqlite_schema` is the file, `sqlite_store` what is in it, `sqlite_retention` what is removed from it, `sqlite_thread`
+the one thread that uses it, and `sqlite_reader` what is handed out to whoever polls. Here they are put together.
+"""
+
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+
+from touchline_server.config.tables import SqliteSettings
+from touchline_server.core.log import AppendFailed, Chunk, Entry, LogEvent, Position, RoomSnapshot
+
+from .reader import Found, LiveReader
+from .records import Topic, Write, Written, partition_of
+from .store import Store
+from .thread import StoreThread
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+class SqliteLog:
+    """The embedded log in the file ``path``, or in memory where that is None.
+
+    The topics in ``key_fields``, which has each one's `Feed.key_field`, are made when it is opened. ``now_ms`` is the
+    clock of timestamps and of retention.
+    """
+
+    def __init__(
+        self,
+        path: Path | None,
+        settings: SqliteSettings,
+        key_fields: Mapping[str, str | None] = MappingProxyType({}),
+        *,
+        now_ms: Callable[[], int] = _now_ms,
+    ) -> None:
+        self._path = path
+        self._settings = settings
+        self._key_fields = key_fields
+        self._now_ms = now_ms
+        self._reader = LiveReader()
+        self._thread: StoreThread | None = None
+
+    @property
+    def problems(self) -> Mapping[str, str]:
+        """See `log.base.Log.problems`."""
+        return self._reader.problems | (self._thread.problems if self._thread else {})
+
+    @property
+    def unreachable(self) -> str | None:
+        """See `log.base.Log.unreachable`. What is wrong with the file is found by using it."""
+        return None
+
+    def partition_of(self, key: bytes, partitions: int) -> int:
+        """See `log.base.Log.partition_of`. Nobody else produces to this log, so it is certain."""
+        return partition_of(key, partitions)
+
+    async def open(self, topics: Sequence[str], *, since_ms: int, whole: Collection[str] = ()) -> None:
+        """See `log.base.Log.open`."""
+        thread = self._thread = StoreThread(self._make_store, self._written)
+        await thread.start()
+        found = await thread.call(lambda store: _find(store, topics, since_ms, whole))
+        for name in dict.fromkeys(topics):
+            if name in found:
+                self._reader.open(found[name], asked=True)
+            else:
+                self._reader.await_topic(name)
+
+    def _make_store(self) -> Store:
+        return Store(self._path, self._settings, self._key_fields, self._now_ms)
+
+    def _written(self, written: Written) -> None:
+        self._reader.written(written.records)
+
+    async def poll(self) -> list[LogEvent]:
+        """See `log.base.Log.poll`."""
+        return await self._reader.poll(self._opened)
+
+    async def read(self, topic: str, epoch: str, partition: int, *, after: int, up_to: int, records_max: int) -> Chunk:
+        """See `log.base.Log.read`."""
+        return await self._opened.call(
+            lambda store: store.read(
+                store.partition(topic, epoch, partition), after=after, up_to=up_to, records_max=records_max
+            )
+        )
+
+    async def end(self, topic: str, epoch: str, partition: int) -> int:
+        """See `log.base.Log.end`."""
+        return await self._opened.call(lambda store: store.partition(topic, epoch, partition).next)
+
+    async def snapshot(self, topic: str, partition: int, before: int) -> Sequence[RoomSnapshot]:
+        """See `log.base.Log.snapshot`. It also knows the rooms whose records retention has removed."""
+        return await self._opened.call(lambda store: store.snapshot(store.topics[topic].partitions[partition], before))
+
+    async def append(self, topic: str, entries: Sequence[Entry]) -> list[Position]:
+        """See `log.base.Log.append`. All of the entries are appended, or none."""
+        if self._thread is None:
+            raise AppendFailed("the log is not open, so nothing can be appended", [])
+        return await self._thread.append(Write(topic, entries))
+
+    async def check(self, topic: str) -> None:
+        """See `log.base.Log.check`."""
+        await self._opened.call(lambda store: store.check(topic))
+
+    async def create_topics(
+        self, topics: Sequence[str], *, partitions: int, replication: int, compacted: Collection[str] = ()
+    ) -> list[str]:
+        """See `log.base.Log.create_topics`. There are no replicas here, whatever ``replication`` says.
+
+        Nor is anything compacted: the newest record of each event key is kept anyway, as a room's state.
+        """
+        made = await self._opened.call(lambda store: store.create(topics, partitions))
+        for topic in made:
+            self._reader.open(_as_new(topic))
+        return [topic.name for topic in made]
+
+    async def forgets(self, topic: str) -> bool:
+        """See `log.base.Log.forgets`: it is kept as state, whatever retention removes."""
+        return False
+
+    async def close(self) -> None:
+        """See `log.base.Log.close`."""
+        if self._thread is not None:
+            await self._thread.stop()
+
+    @property
+    def _opened(self) -> StoreThread:
+        assert self._thread is not None, "open comes first"  # noqa: S101  # our own mistake, if any
+        return self._thread
+
+
+def _find(store: Store, topics: Sequence[str], since_ms: int, whole: Collection[str]) -> dict[str, Found]:
+    return {
+        name: Found(
+            topic,
+            [partition.first if name in whole else store.start(partition, since_ms) for partition in topic.partitions],
+            [partition.next for partition in topic.partitions],
+        )
+        for name in topics
+        if (topic := store.topics.get(name)) is not None
+    }
+
+
+def _as_new(topic: Topic) -> Found:
+    """A topic that was just made is read as a whole, and there was nothing in it."""
+    nothing = [0] * len(topic.partitions)
+    return Found(topic, nothing, nothing)

@@ -1,0 +1,76 @@
+"""What the embedded log removes: records that are too old, and the oldest ones where a topic is too large.
+
+Rules: the rooms' state stays; what is removed in one transaction is bounded, so that nobody waits for it for long.
+"""
+
+from .records import RECORD_BYTES, Partition, Topic
+from .store import Store
+
+HOUR_MS = 3_600_000
+TRIM_RECORDS_MAX = 2_000
+"""Removed in one transaction: about 10 ms in which nobody appends."""
+TRIM_FACTOR = 2
+"""Records trimmed for each one appended while there is too much: so the log shrinks even under a flood."""
+
+_SIZE = f"{RECORD_BYTES} + coalesce(length(key), 0) + coalesce(length(headers), 0) + coalesce(length(value), 0)"
+"""A record's size, as `Store` counts it, in SQL. Lengths are known without reading the values."""
+
+
+def trim(store: Store, partition: Partition, before: int) -> None:
+    """Remove the records before an offset. The rooms' state stays."""
+    where = (partition.row_id, before)
+    with store.transaction():
+        freed_bytes = store.connection.execute(
+            f"SELECT coalesce(sum({_SIZE}), 0) FROM records "  # noqa: S608  # a constant
+            "WHERE partition_id = ? AND offset < ?",
+            where,
+        ).fetchone()[0]
+        store.connection.execute("DELETE FROM records WHERE partition_id = ? AND offset < ?", where)
+        store.connection.execute(
+            "UPDATE partitions SET first_offset = ?, size_bytes = size_bytes - ? WHERE id = ?",
+            (before, freed_bytes, partition.row_id),
+        )
+    partition.first = before
+    partition.size_bytes -= freed_bytes
+
+
+def retain(store: Store, records_max: int) -> bool:
+    """Remove what retention does not keep, at most about ``records_max`` records; returns whether there is more."""
+    before_ms = store.now_ms() - int(store.settings.retention_hours * HOUR_MS)
+    for topic in store.topics.values():
+        excess = sum(partition.size_bytes for partition in topic.partitions) - store.settings.retention_bytes_max
+        oldest = _oldest(store, topic)
+        if oldest is not None and _retain(store, oldest, records_max, before_ms, excess):
+            return True
+    return False
+
+
+def _oldest(store: Store, topic: Topic) -> Partition | None:
+    """The partition that holds the topic's oldest record."""
+    firsts = [
+        (timestamp, partition.number)
+        for partition in topic.partitions
+        for (timestamp,) in store.connection.execute(
+            "SELECT timestamp FROM records WHERE partition_id = ? AND offset = ?",
+            (partition.row_id, partition.first),
+        )
+    ]
+    return topic.partitions[min(firsts)[1]] if firsts else None
+
+
+def _retain(store: Store, partition: Partition, records_max: int, before_ms: int, excess: int) -> bool:
+    """Remove the oldest records that are too old or too much; returns whether there were any."""
+    keep_from = partition.first
+    for offset, timestamp, size_bytes in store.connection.execute(
+        f"SELECT offset, timestamp, {_SIZE} FROM records "  # noqa: S608  # a constant
+        "WHERE partition_id = ? ORDER BY offset LIMIT ?",
+        (partition.row_id, records_max),
+    ):
+        if timestamp >= before_ms and excess <= 0:
+            break
+        excess -= size_bytes
+        keep_from = offset + 1
+    if keep_from == partition.first:
+        return False
+    trim(store, partition, keep_from)
+    return True

@@ -1,0 +1,304 @@
+"""What the embedded log keeps: topics, records, and the rooms' state, in SQLite tables. Synchronous, for one thread.
+
+Rules:
+
+1. A record, its room's head and its state are written in one transaction.
+2. What is in memory (`Partition`) moves on only when the transaction is committed.
+3. Offsets of a partition are dense, rise by one, and are never used again: where a partition ends is written down.
+"""
+
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from secrets import token_hex
+
+import msgspec
+
+from touchline_protocol.errors import BadRecord
+from touchline_protocol.records import Parsed, Record, parse_record
+from touchline_server.config.tables import SqliteSettings
+from touchline_server.core.log import Chunk, OffsetOutOfRange, Position, RoomSnapshot, UnknownTopic
+
+from .records import RECORD_BYTES, Partition, StoredRecord, Topic, Write, Written, partition_of
+from .schema import OpenedFiles, cannot_open, connect
+
+EPOCH_BYTES = 8
+"""Of randomness, when a topic is made: no two logs share an epoch."""
+READ_BYTES_MAX = 1 << 20
+"""Of one read: more would hold up the appends that wait for it by more than a few milliseconds."""
+
+_HEADERS = msgspec.msgpack.Decoder(list[tuple[str, bytes]])
+_RECORD_COLUMNS = "offset, timestamp, key, value, headers"
+
+
+class _Changes:
+    """What a transaction is about to change."""
+
+    def __init__(self) -> None:
+        self.records: dict[Partition, list[StoredRecord]] = {}
+        self.rows: list[tuple[object, ...]] = []
+        self.sizes: dict[Partition, int] = {}
+        self.heads: dict[tuple[int, str], int] = {}
+        self.state: dict[tuple[int, str, str], StoredRecord | None] = {}
+        """The newest record of an event key; None where that removed it."""
+
+
+class Store:
+    """The tables, and what must be quick to know of them. ``key_fields`` has each topic's `Feed.key_field`."""
+
+    def __init__(
+        self,
+        path: Path | None,
+        settings: SqliteSettings,
+        key_fields: Mapping[str, str | None],
+        now_ms: Callable[[], int],
+    ) -> None:
+        """Open it, and make the topics of ``key_fields`` that are missing.
+
+        Raises:
+            OperatorError: that cannot be; the message says why.
+        """
+        self.settings = settings
+        self.now_ms = now_ms
+        self._key_fields = key_fields
+        self.topics: dict[str, Topic] = {}
+        self.connection = connect(path)
+        self.files = OpenedFiles(path)
+        try:
+            self._load()
+            self.create(list(key_fields), settings.partitions)
+        except sqlite3.Error as error:
+            self.connection.close()
+            raise cannot_open(path, error) from error
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self.connection.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All that is executed within is written, or nothing. Raises `FileLost` where it would be written in vain."""
+        self.connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self.files.check()
+            self.connection.execute("COMMIT")
+        except BaseException:
+            if self.connection.in_transaction:  # SQLite itself rolls some failures back
+                self.connection.execute("ROLLBACK")
+            raise
+
+    def _load(self) -> None:
+        self.topics = {
+            name: Topic(
+                name,
+                epoch,
+                [
+                    Partition(name, *row)
+                    for row in self.connection.execute(
+                        "SELECT id, number, first_offset, next_offset, size_bytes FROM partitions "
+                        "WHERE topic = ? ORDER BY number",
+                        (name,),
+                    )
+                ],
+            )
+            for name, epoch in self.connection.execute("SELECT name, epoch FROM topics").fetchall()
+        }
+
+    def create(self, names: Sequence[str], partitions: int) -> list[Topic]:
+        """Make the topics that are missing; returns those that were made."""
+        missing = [name for name in dict.fromkeys(names) if name not in self.topics]
+        if not missing:
+            return []
+        with self.transaction():
+            for name in missing:
+                self.connection.execute("INSERT INTO topics VALUES (?, ?)", (name, token_hex(EPOCH_BYTES)))
+                self.connection.executemany(
+                    "INSERT INTO partitions VALUES (NULL, ?, ?, 0, 0, 0)",
+                    [(name, number) for number in range(partitions)],
+                )
+        self._load()
+        return [self.topics[name] for name in missing]
+
+    def partition(self, name: str, epoch: str, number: int) -> Partition:
+        """A partition of a topic in an epoch. Raises `OffsetOutOfRange` if it is not there."""
+        topic = self.topics.get(name)
+        if topic is None or topic.epoch != epoch or not 0 <= number < len(topic.partitions):
+            raise OffsetOutOfRange(f"{epoch!r} is no epoch of {name} with a partition {number}")
+        return topic.partitions[number]
+
+    # Appending.
+
+    def append(self, writes: Sequence[Write]) -> Written:
+        """Append in one transaction, all or nothing.
+
+        Raises:
+            UnknownTopic: a topic is not there.
+            sqlite3.Error: the file did not take it.
+            FileLost: the file was deleted or replaced.
+        """
+        changes = _Changes()
+        positions = [self._place(write, changes) for write in writes]
+        with self.transaction():
+            self._write(changes)
+        for partition, records in changes.records.items():
+            partition.next += len(records)
+            partition.size_bytes += changes.sizes[partition]
+        self.files.check()  # again: it may have been deleted while the disk took its time
+        return Written(
+            positions,
+            {(partition.topic, partition.number): records for partition, records in changes.records.items()},
+        )
+
+    def _place(self, write: Write, changes: _Changes) -> list[Position]:
+        """Give each entry its place, and work out what it changes."""
+        topic = self.topics.get(write.topic)
+        if topic is None:
+            raise unknown_topic(write.topic)
+        key_field = self._key_fields.get(topic.name)
+        positions = []
+        for entry in write.entries:
+            partition = topic.partitions[partition_of(entry.key, len(topic.partitions))]
+            records = changes.records.setdefault(partition, [])
+            timestamp = self.now_ms() if entry.timestamp is None else entry.timestamp
+            offset = partition.next + len(records)
+            record = StoredRecord(offset, timestamp, entry.key, entry.value, list(entry.headers))
+            records.append(record)
+            self._note(partition, record, key_field, changes)
+            positions.append(Position(partition.number, offset))
+        return positions
+
+    def _note(self, partition: Partition, record: StoredRecord, key_field: str | None, changes: _Changes) -> None:
+        prev: int | None
+        try:
+            parsed = parse_record(record, key_field)
+        except BadRecord:  # it is kept as it is, and belongs to no room
+            prev = None
+        else:
+            prev = self._advance(partition, record, parsed, changes)
+        headers = msgspec.msgpack.encode(record.headers) if record.headers else None
+        size_bytes = RECORD_BYTES + sum(len(part) for part in (record.key, record.value, headers) if part)
+        changes.sizes[partition] = changes.sizes.get(partition, 0) + size_bytes
+        changes.rows.append(
+            (partition.row_id, record.offset, record.timestamp, prev, record.key, headers, record.value)
+        )
+
+    def _advance(self, partition: Partition, record: StoredRecord, parsed: Parsed, changes: _Changes) -> int:
+        """Move the room on; returns its offset before this one."""
+        room = (partition.row_id, parsed.room_id)
+        prev = changes.heads.get(room)
+        if prev is None:
+            row = self.connection.execute(
+                "SELECT head FROM rooms WHERE partition_id = ? AND room_id = ?", room
+            ).fetchone()
+            prev = row[0] if row else -1
+        changes.heads[room] = record.offset
+        if parsed.key is not None:
+            changes.state[*room, parsed.key] = None if parsed.value == b"null" else record
+        return prev
+
+    def _write(self, changes: _Changes) -> None:
+        execute_many = self.connection.executemany
+        execute_many("INSERT INTO records VALUES (?, ?, ?, ?, ?, ?, ?)", changes.rows)
+        execute_many(
+            "UPDATE partitions SET next_offset = ?, size_bytes = ? WHERE id = ?",
+            [
+                (partition.next + len(records), partition.size_bytes + changes.sizes[partition], partition.row_id)
+                for partition, records in changes.records.items()
+            ],
+        )
+        execute_many(
+            "INSERT INTO rooms VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET head = excluded.head",
+            [(*room, head) for room, head in changes.heads.items()],
+        )
+        execute_many(
+            "INSERT OR REPLACE INTO state VALUES (?, ?, ?, ?, ?, ?, ?)",
+            [
+                (*key, record.offset, record.timestamp, msgspec.msgpack.encode(record.headers), record.value)
+                for key, record in changes.state.items()
+                if record is not None
+            ],
+        )
+        execute_many(
+            "DELETE FROM state WHERE partition_id = ? AND room_id = ? AND event_key = ?",
+            [key for key, record in changes.state.items() if record is None],
+        )
+
+    def check(self, name: str) -> None:
+        """See `log.base.Log.check`. Raises `sqlite3.Error` where writing fails."""
+        if name not in self.topics:
+            raise unknown_topic(name)
+        self.probe()
+
+    def probe(self) -> None:
+        """Write something that changes nothing. Raises `sqlite3.Error` where writing fails."""
+        with self.transaction():
+            self.connection.execute("UPDATE partitions SET size_bytes = size_bytes")
+
+    # Reading.
+
+    def read(self, partition: Partition, *, after: int, up_to: int, records_max: int) -> Chunk:
+        """See `log.base.Log.read`."""
+        if after >= up_to:
+            return Chunk([], after)
+        if not partition.first <= after + 1 <= partition.next:
+            raise OffsetOutOfRange(
+                f"{partition.topic}/{partition.number} has the offsets from {partition.first} to {partition.next - 1}, "
+                f"not {after + 1}"
+            )
+        records: list[Record] = []
+        left_bytes = READ_BYTES_MAX
+        for row in self.connection.execute(
+            f"SELECT {_RECORD_COLUMNS} FROM records "  # noqa: S608  # a constant
+            "WHERE partition_id = ? AND offset > ? AND offset <= ? ORDER BY offset LIMIT ?",
+            (partition.row_id, after, up_to, records_max),
+        ):
+            record = _record(row)
+            records.append(record)
+            left_bytes -= RECORD_BYTES + len(record.value or b"")
+            if left_bytes <= 0:
+                return Chunk(records, record.offset)
+        return Chunk(records, records[-1].offset if len(records) == records_max else up_to)
+
+    def start(self, partition: Partition, since_ms: int) -> int:
+        """The first offset of a record that is of ``since_ms`` or later; where the partition ends if there is none."""
+        found = self.connection.execute(
+            "SELECT min(offset) FROM records WHERE partition_id = ? AND timestamp >= ?", (partition.row_id, since_ms)
+        ).fetchone()[0]
+        return partition.next if found is None else int(found)
+
+    def snapshot(self, partition: Partition, before: int) -> list[RoomSnapshot]:
+        """See `log.base.Log.snapshot`."""
+        # Rooms that went on since: their first record from then on tells the offset before it.
+        later = {
+            key.decode(): min(prev, before - 1)  # it is above that only where retention took the first one
+            for key, _, prev in self.connection.execute(
+                "SELECT key, min(offset), prev FROM records "
+                "WHERE partition_id = ? AND offset >= ? AND prev IS NOT NULL GROUP BY key",
+                (partition.row_id, before),
+            )
+        }
+        states: dict[str, list[Record]] = {}
+        for room_id, *row in self.connection.execute(
+            "SELECT room_id, offset, timestamp, NULL, value, headers FROM state "
+            "WHERE partition_id = ? AND offset < ? ORDER BY room_id, offset",
+            (partition.row_id, before),
+        ):
+            states.setdefault(room_id, []).append(_record(row)._replace(key=room_id.encode()))
+        heads = self.connection.execute(
+            "SELECT room_id, min(head, ?) FROM rooms WHERE partition_id = ?", (before - 1, partition.row_id)
+        ).fetchall()
+        found = {room_id: later.get(room_id, head) for room_id, head in heads}
+        return [RoomSnapshot(room_id, head, states.get(room_id, [])) for room_id, head in found.items() if head >= 0]
+
+
+def unknown_topic(name: str) -> UnknownTopic:
+    """The error, with what to do about it."""
+    return UnknownTopic(f"the log has no topic {name!r}: name it as the topic of a feed, or make it first")
+
+
+def _record(row: Sequence[object]) -> StoredRecord:
+    offset, timestamp, key, value, headers = row
+    decoded = _HEADERS.decode(headers) if isinstance(headers, bytes) else []
+    return StoredRecord(offset, timestamp, key, value, decoded)  # type: ignore[arg-type]  # SQL knows no types

@@ -1,0 +1,1 @@
+"""The node: one process's parts, put together and run."""

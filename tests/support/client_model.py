@@ -1,0 +1,111 @@
+"""A client as the specification describes it, for tests: it believes nothing that it has not checked."""
+
+import zlib
+from collections.abc import Iterator
+from typing import Any
+
+from support.event_source import EventSourceParser
+from touchline_protocol.codecs import JSON, Codec
+from touchline_protocol.cursor import Cursor
+from touchline_protocol.fan_out import EVENT_STREAM
+from touchline_protocol.frames import RSV1, payload_of
+from touchline_protocol.messages import Event, ServerMessage, Skipped, Subscribed
+
+
+def split_frames(data: bytes) -> Iterator[bytes]:
+    """The server frames in ``data``, which may be several joined."""
+    while data:
+        length = data[1]
+        header = 2
+        if length == 126:
+            header, length = 4, int.from_bytes(data[2:4])
+        elif length == 127:
+            header, length = 10, int.from_bytes(data[2:10])
+        yield data[: header + length]
+        data = data[header + length :]
+
+
+def messages_in(data: bytes, codec: Codec) -> list[ServerMessage]:
+    """The messages in whole frames, or blocks of a stream, that a server wrote."""
+    if codec is EVENT_STREAM:
+        return messages_in_stream(data)
+    return [codec.decode_server(inflated(frame)) for frame in split_frames(data)]
+
+
+def inflated(frame: bytes) -> bytes:
+    """The payload of a frame, uncompressed."""
+    payload = payload_of(frame)
+    return zlib.decompress(payload + b"\x00\x00\xff\xff\x03\x00", -15) if frame[0] & RSV1 else payload
+
+
+def messages_in_stream(data: bytes) -> list[ServerMessage]:
+    """The messages in blocks of an event stream, whose ids are the cursors to resume from."""
+    messages = []
+    for block in EventSourceParser().feed(data):
+        assert block.type == "message"
+        message = JSON.decode_server(block.data.encode())
+        if isinstance(message, Event):
+            assert block.id is not None
+            assert Cursor.parse(block.id).offset == message.offset
+        elif isinstance(message, Subscribed) and not message.recovered:
+            assert block.id == str(Cursor(message.epoch, message.head))
+        else:
+            assert block.id is None, "a cursor must not be ahead of what was brought"
+        messages.append(message)
+    return messages
+
+
+class RoomView:
+    """What a client knows of one room, and the checks it makes: order, no duplicate, no gap that was not said."""
+
+    def __init__(self, after: int | None = None, epoch: str | None = None) -> None:
+        self.epoch = epoch
+        self.last = after
+        self.first = -1 if after is None else after
+        self.covered = -1
+        self.joined = False
+        self.starts: list[int] = []
+        self.events: list[Event] = []
+        self.skipped = 0
+        self.state: dict[str, Any] = {}
+
+    def take(self, message: ServerMessage) -> None:
+        match message:
+            case Subscribed():
+                self._joined(message)
+            case Skipped():
+                assert self.joined
+                assert message.count > 0
+                assert message.from_ <= message.to
+                self.covered = max(self.covered, message.to)
+                self.skipped += message.count
+            case Event():
+                self._event(message)
+
+    def _joined(self, message: Subscribed) -> None:
+        if message.recovered:
+            assert not self.joined, "a cursor is honoured once, when the room is joined"
+            assert self.last is not None
+            assert message.epoch == self.epoch
+        else:
+            self.last = message.head
+            self.covered = -1
+            self.starts.append(message.head)
+            self.events.clear()
+            self.skipped = 0
+            self.state = {event.key: event.data for event in message.state if event.key is not None}
+        self.joined = True
+        self.epoch = message.epoch
+
+    def _event(self, event: Event) -> None:
+        assert self.joined, "an event before its subscribed"
+        assert self.last is not None
+        assert event.offset > self.last, "a duplicate, or out of order"
+        assert event.prev is None or event.prev <= max(self.last, self.covered), "a gap"
+        self.last = event.offset
+        self.events.append(event)
+        if event.key is not None:
+            if event.data is None:
+                self.state.pop(event.key, None)
+            else:
+                self.state[event.key] = event.data

@@ -1,0 +1,263 @@
+"""A real `Node` on free ports with the log in memory, and clients of it that do what no library would let them do."""
+
+import asyncio
+import contextlib
+import json
+import socket
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Any, TypeAlias, TypeVar
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.frames import Opcode
+from websockets.typing import Subprotocol
+
+from support.client_model import inflated, split_frames
+from touchline_protocol.codecs import JSON, Codec
+from touchline_protocol.frames import OP_CLOSE, frame, payload_of
+from touchline_protocol.messages import (
+    Event,
+    Hello,
+    Message,
+    RoomRequest,
+    ServerMessage,
+    Subscribe,
+    Subscribed,
+    Unsubscribe,
+    Unsubscribed,
+    Welcome,
+)
+from touchline_server.config.settings import Settings
+from touchline_server.core.log import Log, LogEvent, Position
+from touchline_server.edge.server import Edge
+from touchline_server.new_events import new_event
+from touchline_server.node.node import Node
+
+DEADLINE_S = 10.0
+"""For what has to happen at once: long enough for a machine that does other things as well."""
+
+M = TypeVar("M", bound=Message)
+Observe: TypeAlias = tuple[str, Callable[[LogEvent], None]]
+
+
+class RunningNode:
+    """A node that has started."""
+
+    def __init__(self, node: Node) -> None:
+        self.node = node
+        self.host = node.settings.host
+        self.port = node.edge_port
+        self.url = f"ws://{self.host}:{self.port}/ws"
+
+    @property
+    def edge(self) -> Edge:
+        assert self.node._edge is not None
+        return self.node._edge
+
+    async def publish(self, room: str, *values: Any, key: str | None = None) -> list[Position]:
+        """Append events to a room, None removes ``key``; returns where they are."""
+        events = [new_event(json.dumps(value).encode(), key) for value in values]
+        placed = await self.node.publish(room, events)
+        return [Position(place.partition, place.offset) for place in placed]
+
+    @contextlib.asynccontextmanager
+    async def client(self, codec: Codec = JSON, *, greeted: bool = True, **options: Any) -> AsyncIterator["Client"]:
+        """A client by the websockets library; ``options`` are those of its `connect`."""
+        subprotocols = [Subprotocol(codec.subprotocol)]
+        async with connect(
+            self.url, **({"subprotocols": subprotocols, "compression": None, "max_size": None} | options)
+        ) as websocket:
+            client = Client(websocket, codec)
+            if greeted:
+                await client.greet()
+            yield client
+
+    @contextlib.asynccontextmanager
+    async def raw(self, *, receive_bytes: int | None = None) -> AsyncIterator["RawClient"]:
+        """A client that is a bare socket, whose kernel takes about ``receive_bytes`` of what it does not read."""
+        sock = socket.socket()
+        with sock:
+            if receive_bytes is not None:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
+            sock.setblocking(False)
+            await asyncio.get_running_loop().sock_connect(sock, (self.host, self.port))
+            yield RawClient(sock, f"{self.host}:{self.port}")
+
+
+class Client:
+    """A client that reads all the time."""
+
+    def __init__(self, websocket: ClientConnection, codec: Codec) -> None:
+        self.websocket = websocket
+        self.codec = codec
+
+    async def send(self, message: Message) -> None:
+        await self.send_bytes(self.codec.encode(message))
+
+    async def send_bytes(self, payload: bytes) -> None:
+        await self.websocket.send(payload, text=self.codec is JSON)
+
+    async def next(self, timeout_s: float = DEADLINE_S) -> ServerMessage:
+        """The next message, whatever it is. Raises ConnectionClosed, or TimeoutError."""
+        async with asyncio.timeout(timeout_s):
+            return self.codec.decode_server(await self.websocket.recv(decode=False))
+
+    async def expect(self, kind: type[M]) -> M:
+        """The next message, which has to be of a kind."""
+        message = await self.next()
+        assert isinstance(message, kind), message
+        return message
+
+    async def events(self, count: int) -> list[Event]:
+        return [await self.expect(Event) for _ in range(count)]
+
+    async def greet(self) -> Welcome:
+        await self.send(Hello())
+        return await self.expect(Welcome)
+
+    async def join(self, room: str, **request: Any) -> Subscribed:
+        await self.send(Subscribe(rooms=[RoomRequest(room=room, **request)]))
+        return await self.expect(Subscribed)
+
+    async def leave(self, room: str) -> None:
+        await self.send(Unsubscribe(rooms=[room]))
+        await self.expect(Unsubscribed)
+
+    async def closed(self) -> tuple[int | None, str | None]:
+        """Wait for the end; returns the close frame's code and reason."""
+        async with asyncio.timeout(DEADLINE_S):
+            await self.websocket.wait_closed()
+        return self.websocket.close_code, self.websocket.close_reason
+
+
+class RawClient:
+    """A client that reads when it is told to, and sends whatever bytes it is given."""
+
+    def __init__(self, sock: socket.socket, host: str) -> None:
+        self.sock = sock
+        self.host = host
+        self.codec = JSON
+        self._received = b""
+        self._loop = asyncio.get_running_loop()
+
+    @property
+    def port(self) -> int:
+        port: int = self.sock.getsockname()[1]
+        return port
+
+    async def send_bytes(self, data: bytes) -> None:
+        await self._loop.sock_sendall(self.sock, data)
+
+    async def read_some(self) -> bytes:
+        """The next bytes, empty at the end. A connection that is cut ends as well."""
+        async with asyncio.timeout(DEADLINE_S):
+            try:
+                return await self._loop.sock_recv(self.sock, 1 << 16)
+            except ConnectionResetError:
+                return b""
+
+    async def read_all(self) -> bytes:
+        data = b""
+        while some := await self.read_some():
+            data += some
+        return data
+
+    async def request(self, target: str = "/ws", headers: Mapping[str, str] | None = None, method: str = "GET") -> None:
+        """Send the opening handshake; ``headers`` with an empty value are left out, others added."""
+        fields = {
+            "Host": self.host,
+            "Upgrade": "websocket",
+            "Connection": "Upgrade",
+            "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+            "Sec-WebSocket-Version": "13",
+        } | dict(headers or {})
+        lines = [f"{name}: {value}\r\n" for name, value in fields.items() if value]
+        await self.send_bytes((f"{method} {target} HTTP/1.1\r\n" + "".join(lines) + "\r\n").encode())
+
+    async def status(self) -> int:
+        """The status of the response, whose head is taken; what follows it stays."""
+        while b"\r\n\r\n" not in self._received:
+            some = await self.read_some()
+            assert some, f"closed after {self._received!r}"
+            self._received += some
+        head, _, self._received = self._received.partition(b"\r\n\r\n")
+        self.response_head = head.decode()
+        return int(head.split()[1])
+
+    async def open(self, **headers: str) -> None:
+        """Open the WebSocket and be greeted."""
+        await self.request(headers=headers)
+        assert await self.status() == 101
+        await self.send(Hello())
+        assert isinstance(await self.next(), Welcome)
+
+    async def send(self, message: Message) -> None:
+        await self.send_frame(Opcode.TEXT, self.codec.encode(message))
+
+    async def send_frame(self, opcode: Opcode, payload: bytes, *, fin: bool = True) -> None:
+        await self.send_bytes(client_frame(opcode, payload, fin=fin))
+
+    async def next_frame(self) -> bytes:
+        """The next frame, empty at the end of the connection."""
+        while True:
+            whole = _whole_frame(self._received)
+            if whole:
+                self._received = self._received[len(whole) :]
+                return whole
+            some = await self.read_some()
+            if not some:
+                return b""
+            self._received += some
+
+    async def next(self) -> ServerMessage:
+        """The next message."""
+        received = await self.next_frame()
+        assert received, "closed without a close frame"
+        assert received[0] & 0xF != OP_CLOSE, received
+        return self.codec.decode_server(inflated(received))
+
+    async def close_code(self) -> int | None:
+        """Read to the end; returns the code of the close frame, or None where there was none."""
+        while received := await self.next_frame():
+            if received[0] & 0xF == OP_CLOSE:
+                return int.from_bytes(payload_of(received)[:2])
+        return None
+
+
+def client_frame(opcode: Opcode, payload: bytes, *, fin: bool = True) -> bytes:
+    """A frame as a client sends it, masked with zeros; wrong ones too, which the library would not make."""
+    framed = bytearray(frame(opcode, payload))
+    head = len(framed) - len(payload)
+    framed[0] &= 0xFF if fin else 0x7F
+    framed[1] |= 0x80
+    framed[head:head] = bytes(4)
+    return bytes(framed)
+
+
+@contextlib.asynccontextmanager
+async def running_node(
+    log: Log | None = None, *, url: str = "sqlite://", observe: Observe | None = None, **settings: Any
+) -> AsyncIterator[RunningNode]:
+    """A node from start to stop. ``log`` takes the place of the one at ``url``; ``settings`` those of the defaults.
+
+    ``observe``: a topic beyond those that the node reads itself, and who is handed all that is read.
+    """
+    defaults: dict[str, Any] = {"log": url, "edge": "edge-1", "port": 0, "control_port": 0, "drain_ms": 0}
+    observed = {} if observe is None else {"extra_topics": [observe[0]], "observers": [observe[1]]}
+    node = Node(Settings(**(defaults | settings)), **observed)  # type: ignore[arg-type]
+    if log is not None:
+        node.log = log
+    try:
+        await node.start()
+        yield RunningNode(node)
+    finally:
+        await node.stop()
+
+
+def _whole_frame(data: bytes) -> bytes:
+    """The first frame of ``data`` if all of it is there."""
+    if len(data) < 2 or len(data) < {126: 4, 127: 10}.get(data[1], 2):
+        return b""
+    first = next(split_frames(data))
+    length = len(payload_of(first))
+    stated = {126: int.from_bytes(data[2:4]), 127: int.from_bytes(data[2:10])}.get(data[1], data[1])
+    return first if length == stated else b""
