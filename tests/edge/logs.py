@@ -107,10 +107,10 @@ class BreakableLog(SqliteLog):
             raise AppendFailed("the disk is full", positions)
         return await super().append(topic, entries)
 
-    async def check(self, topic: str) -> None:
+    async def check_writable(self, topic: str) -> None:
         if self._appends_taken != ALL:
             raise LogUnavailable("the disk is full")
-        await super().check(topic)
+        await super().check_writable(topic)
 
     async def records(self, topic: str = ACTIONS) -> Sequence[Record]:
         """All records of a topic."""
@@ -171,7 +171,7 @@ class ScriptedLog:
     def unreachable(self) -> str | None:
         return None
 
-    async def open(self, topics: Sequence[str], *, since_ms: int, whole: Collection[str] = ()) -> None:
+    async def open(self, topics: Sequence[str], *, since_ms: int, from_start: Collection[str] = ()) -> None:
         pass
 
     async def poll(self) -> list[LogEvent]:
@@ -189,7 +189,7 @@ class ScriptedLog:
     async def append(self, topic: str, entries: Sequence[Entry]) -> list[Position]:
         raise NotImplementedError
 
-    async def check(self, topic: str) -> None:
+    async def check_writable(self, topic: str) -> None:
         pass
 
     async def create_topics(
@@ -197,7 +197,7 @@ class ScriptedLog:
     ) -> list[str]:
         raise NotImplementedError
 
-    async def forgets(self, topic: str) -> bool:
+    async def deletes_old(self, topic: str) -> bool:
         return False
 
     async def close(self) -> None:

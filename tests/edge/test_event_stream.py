@@ -13,7 +13,7 @@ from support.waiting import eventually
 from touchline_protocol import codes
 from touchline_protocol.cursor import Cursor
 from touchline_protocol.messages import Beat, Error, Event, Goaway, Skipped, Subscribed
-from touchline_server.core.log import CaughtUp, Opened
+from touchline_server.core.log import CaughtUp, TopicOpened
 from touchline_server.edge.event_stream import RETRY_MS
 
 RECEIVE_BYTES = 4096
@@ -63,7 +63,7 @@ async def test_a_stream_and_a_websocket_get_the_same_events(node: RunningNode) -
 
 @pytest.mark.parametrize("value", [b"[1,\n2]", b'{\r"a"\r\n:\n\n1\r}', b"\n\n1\r\n", b'\t"a"'])
 async def test_line_breaks_of_the_producers_own_do_not_end_an_event(value: bytes) -> None:
-    log = ScriptedLog(Opened(TOPIC, "e", {0: 0}), CaughtUp(TOPIC))
+    log = ScriptedLog(TopicOpened(TOPIC, "e", {0: 0}), CaughtUp(TOPIC))
     async with running_node(log, feeds={"score": {"topic": TOPIC}}) as node, stream(node) as watching:
         await watching.expect(Subscribed)
         log.tell_records(0, ScriptedRecord(0, b"1", value), ScriptedRecord(1, b"1", b'"next"'))
@@ -154,12 +154,12 @@ async def test_a_stream_that_cannot_be_begun_says_so_and_ends_to_be_asked_for_ag
 
 
 async def test_a_log_made_anew_starts_the_stream_over_with_a_new_id() -> None:
-    log = ScriptedLog(Opened(TOPIC, "e", {0: 0}), CaughtUp(TOPIC))
+    log = ScriptedLog(TopicOpened(TOPIC, "e", {0: 0}), CaughtUp(TOPIC))
     async with running_node(log, feeds={"score": {"topic": TOPIC}}) as node, stream(node) as watching:
         first = await watching.expect(Subscribed)
         log.tell_records(0, ScriptedRecord(0, b"1", b"1"))
         await watching.expect(Event)
-        log.tell(Opened(TOPIC, "f", {0: 0}))
+        log.tell(TopicOpened(TOPIC, "f", {0: 0}))
         log.tell(CaughtUp(TOPIC))
         again = await watching.expect(Subscribed)
         assert again.epoch != first.epoch

@@ -11,7 +11,7 @@ from support.node_fixture import RunningNode, running_node
 from support.waiting import eventually
 from touchline_protocol import codes
 from touchline_protocol.messages import Error, Event, Subscribed
-from touchline_server.core.log import Gone
+from touchline_server.core.log import TopicMissing
 
 
 @pytest.mark.parametrize("room_id", ["a/b", "a/../b", "..", "x:y.z", "é✓", "%41+?#&=", "a/events"])
@@ -140,7 +140,7 @@ async def test_an_edge_that_is_full_says_so_to_browsers_in_a_stream_that_ends() 
 
 
 async def test_a_feed_that_is_not_read_yet_is_unavailable() -> None:
-    async with running_node(ScriptedLog(Gone(TOPIC)), feeds={"score": {"topic": TOPIC}}) as node:
+    async with running_node(ScriptedLog(TopicMissing(TOPIC)), feeds={"score": {"topic": TOPIC}}) as node:
         answer = await refusal(node, target_of())
         assert (answer.status, answer.error["code"]) == (503, codes.UNAVAILABLE.code)
 

@@ -15,7 +15,7 @@ from touchline_protocol import codes
 from touchline_protocol.codecs import CODECS, MSGPACK
 from touchline_protocol.messages import Error, RoomRequest, Subscribe, Subscribed
 from touchline_server.config.tables import FeedSettings, SqliteSettings
-from touchline_server.core.log import CaughtUp, Opened
+from touchline_server.core.log import CaughtUp, TopicOpened
 
 PADDING = "x" * 1_000
 
@@ -152,7 +152,7 @@ def records(*offsets: int) -> list[ScriptedRecord]:
 @contextlib.asynccontextmanager
 async def one_event(end: int) -> AsyncIterator[tuple[ScriptedLog, RunningNode]]:
     """An edge that has read offset 0, of a log that ends at ``end``."""
-    log = ScriptedLog(Opened(TOPIC, "e", {0: 0}))
+    log = ScriptedLog(TopicOpened(TOPIC, "e", {0: 0}))
     log.ends[0] = end
     log.tell_records(0, *records(0))
     log.tell(CaughtUp(TOPIC))
@@ -177,7 +177,7 @@ async def test_what_the_edge_reads_while_it_asks_for_the_end_is_not_kept_back() 
             await eventually(lambda: node.node.hub.rooms["score:1"].place == 3)
             return 4
 
-    log = SlowEnd(Opened(TOPIC, "e", {0: 0}), CaughtUp(TOPIC))
+    log = SlowEnd(TopicOpened(TOPIC, "e", {0: 0}), CaughtUp(TOPIC))
     log.tell_records(0, *records(0))
     async with running_node(log, feeds={"score": FeedSettings(topic=TOPIC)}) as node, node.client() as client:
         await eventually(lambda: "score:1" in node.node.hub.rooms)

@@ -11,7 +11,16 @@ from support.waiting import eventually
 from touchline_protocol import codes
 from touchline_protocol.messages import Error, Event, RoomRequest, Subscribe, Subscribed
 from touchline_server.config.tables import FeedSettings
-from touchline_server.core.log import CaughtUp, Entry, Extended, Gone, Jumped, LogEvent, Opened, Records
+from touchline_server.core.log import (
+    CaughtUp,
+    Entry,
+    LogEvent,
+    OffsetsLost,
+    PartitionsAdded,
+    Records,
+    TopicMissing,
+    TopicOpened,
+)
 
 
 def record(offset: int, room: str = "1", key: str | None = None, timestamp: int = 1_000) -> ScriptedRecord:
@@ -21,7 +30,7 @@ def record(offset: int, room: str = "1", key: str | None = None, timestamp: int 
 
 @contextlib.asynccontextmanager
 async def scripted_node(partitions: int = 1) -> AsyncIterator[tuple[ScriptedLog, RunningNode]]:
-    log = ScriptedLog(Opened(TOPIC, "e1", dict.fromkeys(range(partitions), 0)))
+    log = ScriptedLog(TopicOpened(TOPIC, "e1", dict.fromkeys(range(partitions), 0)))
     log.tell_records(0, record(0, key="k"), record(1))
     log.tell(CaughtUp(TOPIC))
     async with running_node(log, feeds={"score": FeedSettings(topic=TOPIC)}) as node:
@@ -31,7 +40,7 @@ async def scripted_node(partitions: int = 1) -> AsyncIterator[tuple[ScriptedLog,
 async def test_a_topic_made_anew_starts_everybody_over() -> None:
     async with scripted_node() as (log, node), node.client() as client, node.client() as newcomer:
         assert [event.data for event in (await client.join("score:1")).state] == [0]
-        log.tell(Opened(TOPIC, "e2", {0: 0}))
+        log.tell(TopicOpened(TOPIC, "e2", {0: 0}))
         told = await client.expect(Subscribed)
         assert (told.epoch, told.head, told.recovered, told.state, told.id) == ("e2-0", -1, False, [], None)
         log.tell_records(0, record(0))
@@ -45,7 +54,7 @@ async def test_a_topic_made_anew_starts_everybody_over() -> None:
 
 async def test_until_a_new_topic_is_read_its_rooms_are_unavailable_to_newcomers() -> None:
     async with scripted_node() as (log, node), node.client() as client:
-        log.tell(Opened(TOPIC, "e2", {0: 0}))
+        log.tell(TopicOpened(TOPIC, "e2", {0: 0}))
         log.tell_records(0, record(0))
         await client.send(Subscribe(rooms=[RoomRequest(room="score:1")]))
         answer = await client.next()
@@ -63,7 +72,7 @@ async def test_with_partitions_added_the_rooms_that_move_are_told_and_the_others
     async with scripted_node() as (log, node), node.client() as client:
         await client.join("score:1")
         await client.join("score:2")
-        log.tell(Extended(TOPIC, {1: 0}))
+        log.tell(PartitionsAdded(TOPIC, {1: 0}))
         log.tell_records(0, record(2, room="2", timestamp=2_000))
         assert (await client.expect(Event)).room == "score:2"
         log.tell_records(1, record(5, room="1", timestamp=2_000))
@@ -87,19 +96,19 @@ async def test_an_older_record_in_another_partition_is_left_out(caplog: pytest.L
 async def test_a_topic_that_is_gone_is_served_on_as_it_was() -> None:
     async with scripted_node() as (log, node), node.client() as client, node.client() as newcomer:
         await client.join("score:1")
-        log.tell(Gone(TOPIC))
+        log.tell(TopicMissing(TOPIC))
         log.tell_records(0, record(2))
         await client.events(1)
         assert [event.data for event in (await newcomer.join("score:1")).state] == [0]
 
 
 async def test_a_node_starts_without_its_topic_and_serves_it_when_it_comes() -> None:
-    log = ScriptedLog(Gone(TOPIC))
+    log = ScriptedLog(TopicMissing(TOPIC))
     async with running_node(log, feeds={"score": FeedSettings(topic=TOPIC)}) as node, node.client() as client:
         await client.send(Subscribe(rooms=[RoomRequest(room="score:1")]))
         assert (await client.expect(Error)).code == codes.UNAVAILABLE.code
         assert TOPIC in node.node.problems()
-        log.tell(Opened(TOPIC, "e", {0: 0}))
+        log.tell(TopicOpened(TOPIC, "e", {0: 0}))
         log.tell(CaughtUp(TOPIC))
         while True:
             await client.send(Subscribe(rooms=[RoomRequest(room="score:1")]))
@@ -111,7 +120,7 @@ async def test_a_node_starts_without_its_topic_and_serves_it_when_it_comes() -> 
 async def test_records_lost_before_they_were_read_start_their_rooms_over_with_the_state_as_known() -> None:
     async with scripted_node(partitions=2) as (log, node), node.client() as client:
         await client.join("score:1")
-        log.tell(Jumped(TOPIC, 0, 100))
+        log.tell(OffsetsLost(TOPIC, 0, 100))
         log.tell_records(0, record(100))
         told = await client.expect(Subscribed)
         assert (told.recovered, told.epoch, told.head) == (False, "e1-0", 99)

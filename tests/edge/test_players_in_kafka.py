@@ -56,7 +56,7 @@ class Topics:
     async def acted(self) -> list[tuple[str, str, int]]:
         """Player, session and id of all that was done, in the order of each player's partition."""
         log = KafkaLog([self.broker.address], KafkaSettings())
-        await log.open([self.actions], since_ms=0, whole=[self.actions])
+        await log.open([self.actions], since_ms=0, from_start=[self.actions])
         found: list[tuple[str, str, int]] = []
         try:
             async with asyncio.timeout(OUTAGE_DEADLINE_S):

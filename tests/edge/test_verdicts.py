@@ -15,7 +15,7 @@ from support.waiting import eventually
 from touchline_protocol.messages import Hello, Subscribed, Verdict, VerdictKind
 from touchline_protocol.verdicts import VERDICT_HEADERS, VerdictRecord, encode_verdict
 from touchline_server.config.tables import VerdictsSettings
-from touchline_server.core.log import CaughtUp, Entry, Gone, Log, Opened, Records
+from touchline_server.core.log import CaughtUp, Entry, Log, Records, TopicMissing, TopicOpened
 from touchline_server.log.sqlite.log import SqliteLog
 from touchline_server.log.sqlite.retention import trim
 
@@ -237,24 +237,24 @@ def scripted(offset: int, player: str, kind: VerdictKind) -> ScriptedRecord:
 
 
 async def test_a_topic_of_verdicts_made_anew_has_judged_nobody_yet() -> None:
-    log = ScriptedLog(Gone("match-events"), Gone("score-events"))
-    log.tell(Opened(VERDICTS, "e1", {0: 0}))
+    log = ScriptedLog(TopicMissing("match-events"), TopicMissing("score-events"))
+    log.tell(TopicOpened(VERDICTS, "e1", {0: 0}))
     log.tell(Records(VERDICTS, 0, [scripted(0, "ada", "ban"), scripted(1, "bob", "mute")], 2))
     log.tell(CaughtUp(VERDICTS))
     async with running_node(log, auth=AUTH) as node:
         verdicts = node.node.door.players.verdicts
         assert len(verdicts) == 2
-        log.tell(Opened(VERDICTS, "e2", {0: 0}))
+        log.tell(TopicOpened(VERDICTS, "e2", {0: 0}))
         log.tell(Records(VERDICTS, 0, [scripted(0, "cid", "mute")], 1))
         log.tell(CaughtUp(VERDICTS))
         await eventually(lambda: verdicts.of("cid", 0))
         assert len(verdicts) == 1
-        log.tell(Gone(VERDICTS))
+        log.tell(TopicMissing(VERDICTS))
         await eventually(lambda: not len(verdicts))
 
 
 async def test_nobody_is_let_in_before_the_verdicts_are_read() -> None:
-    log = ScriptedLog(Gone("match-events"), Gone("score-events"), Opened(VERDICTS, "e1", {0: 0}))
+    log = ScriptedLog(TopicMissing("match-events"), TopicMissing("score-events"), TopicOpened(VERDICTS, "e1", {0: 0}))
     log.tell(Records(VERDICTS, 0, [scripted(0, "ada", "ban")], 1))
     starting = running_node(log, auth=AUTH)
     task = asyncio.ensure_future(starting.__aenter__())
@@ -271,7 +271,7 @@ async def test_nobody_is_let_in_before_the_verdicts_are_read() -> None:
 
 
 async def test_a_server_without_a_topic_of_verdicts_serves() -> None:
-    log = ScriptedLog(Gone("match-events"), Gone("score-events"), Gone(VERDICTS))
+    log = ScriptedLog(TopicMissing("match-events"), TopicMissing("score-events"), TopicMissing(VERDICTS))
     async with running_node(log, auth=AUTH) as node, player(node) as (_, welcome):
         assert welcome.player == "ada"
 

@@ -24,11 +24,11 @@ from touchline_server.core.log import (
     AppendFailed,
     CaughtUp,
     Entry,
-    Gone,
-    Jumped,
     OffsetOutOfRange,
-    Opened,
+    OffsetsLost,
     Position,
+    TopicMissing,
+    TopicOpened,
     UnknownTopic,
 )
 
@@ -111,8 +111,8 @@ class LogContract:
         reader = Reader(log)
         await reader.until_caught_up(topic)
         assert [record.value for record in reader.all(topic)] == [b"6", b"7", b"8", b"9"]
-        (opened,) = reader.told(Opened, topic)
-        assert isinstance(opened, Opened)
+        (opened,) = reader.told(TopicOpened, topic)
+        assert isinstance(opened, TopicOpened)
         assert opened.starts == {0: positions[6].offset}
 
     async def test_opening_since_a_time_after_all_records_hands_out_only_new_ones(self, harness: Harness) -> None:
@@ -295,7 +295,7 @@ class LogContract:
         other = await harness.create_topic()
         log = await harness.open_log(name, other)
         reader = Reader(log)
-        await reader.until(lambda: bool(reader.told(Gone, name)))
+        await reader.until(lambda: bool(reader.told(TopicMissing, name)))
         await reader.until_caught_up(other)
         assert name in log.problems
         await harness.create_topic(name=name)
@@ -303,7 +303,7 @@ class LogContract:
         await reader.until_values(name, [b"%d" % number for number in range(5)])
         await reader.until_caught_up(name)
         await reader.until(lambda: name not in log.problems)
-        assert len(reader.told(Gone, name)) == 1
+        assert len(reader.told(TopicMissing, name)) == 1
 
     async def test_appending_to_an_unknown_topic_says_so_and_makes_none(self, harness: Harness) -> None:
         name = harness.unused_name()
@@ -321,8 +321,8 @@ class LogContract:
         reader = Reader(log)
         await reader.until_caught_up(*missing)
         for topic in missing:
-            opened = reader.told(Opened, topic)[-1]
-            assert isinstance(opened, Opened)
+            opened = reader.told(TopicOpened, topic)[-1]
+            assert isinstance(opened, TopicOpened)
             assert opened.starts == {0: 0, 1: 0, 2: 0}
             await log.append(topic, [Entry(b"room", b"1")])
             await reader.until_values(topic, [b"1"])
@@ -353,8 +353,8 @@ class LogContract:
 
         await reader.until(lambda: len(values()) == 5 and not log.problems)
         assert values() == [b"%d" % number for number in range(5)]
-        assert len(reader.told(Opened, topic)) == 1
-        assert reader.told(Jumped, topic) == []
+        assert len(reader.told(TopicOpened, topic)) == 1
+        assert reader.told(OffsetsLost, topic) == []
         await log.append(topic, [Entry(b"room", b"5")])
         await reader.until(lambda: values()[-1] == b"5")
 
@@ -388,8 +388,8 @@ class LogContract:
         kept = positions[-3].offset
         await harness.trim(topic, 0, kept)
         await reader.until(lambda: [record.offset for record in reader.all(topic)][-1:] == [positions[-1].offset])
-        jumps = reader.told(Jumped, topic)
-        assert jumps[-1:] == [Jumped(topic, 0, kept)]
+        jumps = reader.told(OffsetsLost, topic)
+        assert jumps[-1:] == [OffsetsLost(topic, 0, kept)]
         assert [record.offset for record in reader.all(topic)][-3:] == [kept, kept + 1, kept + 2]
         await log.append(topic, [Entry(b"room", b"on")])
         await reader.until(lambda: reader.all(topic)[-1].value == b"on")

@@ -8,7 +8,7 @@ import pytest
 from log.contract import HOUR_MS
 from log.harness import WAIT_S, Harness, Raw, Reader
 from touchline_protocol.errors import LogUnavailable
-from touchline_server.core.log import Entry, Opened, UnknownTopic
+from touchline_server.core.log import Entry, TopicOpened, UnknownTopic
 
 
 class ActingLogContract:
@@ -20,13 +20,13 @@ class ActingLogContract:
         for topic in (whole, windowed):
             await harness.append(topic, [Raw(b"room", b"%d" % n, timestamp=old_ms) for n in range(4)])
         await harness.trim(whole, 0, 1)
-        log = await harness.open_log(whole, windowed, since_ms=old_ms + 1, whole=[whole, "no topic of ours"])
+        log = await harness.open_log(whole, windowed, since_ms=old_ms + 1, from_start=[whole, "no topic of ours"])
         reader = Reader(log)
         await reader.until_caught_up(whole, windowed)
         assert [record.value for record in reader.all(whole)] == [b"1", b"2", b"3"]
         assert reader.all(windowed) == []
-        (opened,) = reader.told(Opened, whole)
-        assert isinstance(opened, Opened)
+        (opened,) = reader.told(TopicOpened, whole)
+        assert isinstance(opened, TopicOpened)
         assert opened.starts == {0: 1}
 
     async def test_check_finds_that_records_can_be_appended_and_appends_none(self, harness: Harness) -> None:
@@ -34,7 +34,7 @@ class ActingLogContract:
         log = await harness.open_log(topic)
         reader = Reader(log)
         for _ in range(3):
-            await log.check(topic)
+            await log.check_writable(topic)
         await log.append(topic, [Entry(b"room", b"1")])
         await reader.until_values(topic, [b"1"])
         assert log.unreachable is None
@@ -44,16 +44,16 @@ class ActingLogContract:
         log = await harness.open_log()
         for _ in range(2):
             with pytest.raises(UnknownTopic, match=name):
-                await log.check(name)
+                await log.check_writable(name)
         assert await log.create_topics([name], partitions=1, replication=1) == [name]
-        await log.check(name)
+        await log.check_writable(name)
 
     async def test_a_compacted_topic_forgets_nothing(self, harness: Harness) -> None:
         name = harness.unused_name()
         log = await harness.open_log()
-        assert not await log.forgets(name)  # nothing is known of it
+        assert not await log.deletes_old(name)  # nothing is known of it
         await log.create_topics([name], partitions=1, replication=1, compacted=[name])
-        assert not await log.forgets(name)
+        assert not await log.deletes_old(name)
 
     async def test_check_tells_that_nothing_can_be_appended_until_it_can(self, harness: Harness) -> None:
         topic = await harness.create_topic()
@@ -62,14 +62,14 @@ class ActingLogContract:
         try:
             async with asyncio.timeout(3 * WAIT_S):
                 with pytest.raises(LogUnavailable) as failed:
-                    await log.check(topic)
+                    await log.check_writable(topic)
             assert "\n" not in str(failed.value)
         finally:
             await harness.start()
         async with asyncio.timeout(3 * WAIT_S):
             while True:
                 try:
-                    await log.check(topic)
+                    await log.check_writable(topic)
                     break
                 except LogUnavailable:
                     await asyncio.sleep(0.05)  # a broker that comes back needs a moment to lead its partitions
@@ -80,7 +80,7 @@ class ActingLogContract:
         log = await harness.open_log(topic)
         await log.close()
         with pytest.raises(LogUnavailable):
-            await log.check(topic)
+            await log.check_writable(topic)
 
     async def test_compacted_topics_are_made_as_others_are(self, harness: Harness) -> None:
         plain, compacted = harness.unused_name(), harness.unused_name()

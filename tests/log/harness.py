@@ -8,7 +8,17 @@ from typing import NamedTuple, Protocol
 import pytest
 
 from touchline_protocol.records import Record
-from touchline_server.core.log import CaughtUp, Extended, Gone, Jumped, Log, LogEvent, Opened, Position, Records
+from touchline_server.core.log import (
+    CaughtUp,
+    Log,
+    LogEvent,
+    OffsetsLost,
+    PartitionsAdded,
+    Position,
+    Records,
+    TopicMissing,
+    TopicOpened,
+)
 
 WAIT_S = 20.0
 """For what must come: a broker that restarts needs some seconds, on a busy machine more."""
@@ -47,7 +57,7 @@ class Harness(Protocol):
     async def start(self) -> None:
         """Mend what `stop` broke; nothing that was acknowledged is lost."""
 
-    async def open_log(self, *topics: str, since_ms: int = 0, whole: Collection[str] = ()) -> Log:
+    async def open_log(self, *topics: str, since_ms: int = 0, from_start: Collection[str] = ()) -> Log:
         """A new log that reads ``topics``, opened; closed at the end of the test, unless it is closed before.
 
         An embedded log can be opened once at a time.
@@ -113,20 +123,20 @@ class Reader:
         for event in events:
             self.events.append(event)
             match event:
-                case Opened(topic, epoch, starts):
+                case TopicOpened(topic, epoch, starts):
                     self._opened(topic, epoch, starts)
-                case Extended(topic, starts):
+                case PartitionsAdded(topic, starts):
                     assert not {(topic, partition) for partition in starts} & self.next.keys()
                     self.next.update({(topic, partition): start for partition, start in starts.items()})
                 case Records(topic, partition, records, next_offset):
                     self._records((topic, partition), records, next_offset)
-                case Jumped(topic, partition, start):
+                case OffsetsLost(topic, partition, start):
                     assert start != self.next[topic, partition], "a jump to where it was"
                     self.next[topic, partition] = start
                 case CaughtUp(topic):
-                    assert topic in self._to_catch_up, "CaughtUp comes once after each Opened"
+                    assert topic in self._to_catch_up, "CaughtUp comes once after each TopicOpened"
                     self._to_catch_up.discard(topic)
-                case Gone(topic):
+                case TopicMissing(topic):
                     self._forget(topic)
 
     def _opened(self, topic: str, epoch: str, starts: Mapping[int, int]) -> None:
@@ -139,7 +149,7 @@ class Reader:
         self._to_catch_up.add(topic)
 
     def _records(self, place: tuple[str, int], records: Sequence[Record], next_offset: int) -> None:
-        assert place in self.next, "records before Opened or Extended"
+        assert place in self.next, "records before TopicOpened or PartitionsAdded"
         for record in records:
             assert record.offset >= self.next[place], "a record twice, or out of order"
             self.next[place] = record.offset + 1

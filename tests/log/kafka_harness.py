@@ -78,10 +78,10 @@ class KafkaHarness:
         self.broker.launch()
         await asyncio.to_thread(self.broker.wait_started)
 
-    async def open_log(self, *topics: str, since_ms: int = 0, whole: Collection[str] = ()) -> KafkaLog:
+    async def open_log(self, *topics: str, since_ms: int = 0, from_start: Collection[str] = ()) -> KafkaLog:
         log = KafkaLog([self.broker.address], KafkaSettings(epoch_check_ms=CHECK_MS))
         self._logs.append(log)
-        await log.open(topics, since_ms=since_ms, whole=whole)
+        await log.open(topics, since_ms=since_ms, from_start=from_start)
         return log
 
     async def close(self) -> None:

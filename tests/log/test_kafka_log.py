@@ -14,7 +14,7 @@ from log.kafka_harness import CHECK_MS, KafkaHarness
 from support.kafka_broker import PASSWORD, USER, KafkaBroker
 from touchline_protocol.errors import LogUnavailable, OperatorError
 from touchline_server.config.tables import KafkaSettings
-from touchline_server.core.log import Entry, Extended, Gone, LogEvent, Opened, Records, UnknownTopic
+from touchline_server.core.log import Entry, LogEvent, PartitionsAdded, Records, TopicMissing, TopicOpened, UnknownTopic
 from touchline_server.log.kafka.log import KafkaLog
 
 MURMUR2 = {b"21": -973932308, b"foobar": -790332482, b"a-little-bit-long-string": -985981536}
@@ -160,7 +160,7 @@ async def test_no_topic_is_ever_made_by_reading_or_appending(kafka_factory: Call
         with pytest.raises(UnknownTopic):
             await log.append(absent, [Entry(b"room", b"1")])
         await broker.delete(topic)
-        await reader.until(lambda: bool(reader.told(Gone, topic)))
+        await reader.until(lambda: bool(reader.told(TopicMissing, topic)))
         with pytest.raises(UnknownTopic):
             await log.append(topic, [Entry(b"room", b"2")])
         checks = [await log.poll() for _ in range(3)]
@@ -186,7 +186,7 @@ async def test_a_killed_broker_that_comes_back_is_read_on(kafka_factory: Callabl
         await reader.until(lambda: not log.problems)
         await log.append(topic, [Entry(room, b"after") for room in rooms])
         await reader.until_values(topic, [b"before", b"after"] * len(rooms))
-        assert len(reader.told(Opened, topic)) == 1
+        assert len(reader.told(TopicOpened, topic)) == 1
     finally:
         await harness.close()
 
@@ -206,7 +206,7 @@ async def test_added_partitions_are_appended_to(harness: KafkaHarness) -> None:
     reader = Reader(log)
     await log.append(topic, [Entry(b"room", b"1")])
     await harness.add_partitions(topic, 5)
-    await reader.until(lambda: bool(reader.told(Extended, topic)))
+    await reader.until(lambda: bool(reader.told(PartitionsAdded, topic)))
     positions = await log.append(topic, [Entry(b"room-%d" % number, b"1") for number in range(50)])
     assert {position.partition for position in positions} == {0, 1, 2, 3, 4}
 
@@ -281,10 +281,10 @@ def _write_over(file: Path, old: bytes, new: bytes) -> None:
 
 
 def _values_by_epoch(events: Sequence[LogEvent]) -> list[set[bytes | None]]:
-    """The different values that came after each `Opened`."""
+    """The different values that came after each `TopicOpened`."""
     by_epoch: list[set[bytes | None]] = []
     for event in events:
-        if isinstance(event, Opened):
+        if isinstance(event, TopicOpened):
             by_epoch.append(set())
         elif isinstance(event, Records):
             by_epoch[-1] |= {record.value for record in event.records}
@@ -309,7 +309,7 @@ async def test_a_topic_that_is_made_compacted_is(harness: KafkaHarness) -> None:
     await log.create_topics([plain, compacted], partitions=2, replication=1, compacted=[compacted])
     assert await harness.broker.config(plain, "cleanup.policy") == "delete"
     assert await harness.broker.config(compacted, "cleanup.policy") == "compact"
-    assert [await log.forgets(topic) for topic in (plain, compacted)] == [True, False]
+    assert [await log.deletes_old(topic) for topic in (plain, compacted)] == [True, False]
 
 
 async def test_a_log_without_a_broker_is_unreachable_until_it_is_back(harness: KafkaHarness) -> None:

@@ -58,9 +58,9 @@ class SqliteHarness:
     async def start(self) -> None:
         await self._query_only(False)
 
-    async def open_log(self, *topics: str, since_ms: int = 0, whole: Collection[str] = ()) -> Log:
+    async def open_log(self, *topics: str, since_ms: int = 0, from_start: Collection[str] = ()) -> Log:
         await self.close()
-        return await self._open(topics, since_ms, whole)
+        return await self._open(topics, since_ms, from_start)
 
     async def close(self) -> None:
         if self._log is not None:
@@ -70,9 +70,9 @@ class SqliteHarness:
     async def _any_log(self) -> SqliteLog:
         return self._log or await self._open((), 0, ())
 
-    async def _open(self, topics: Sequence[str], since_ms: int, whole: Collection[str]) -> SqliteLog:
+    async def _open(self, topics: Sequence[str], since_ms: int, from_start: Collection[str]) -> SqliteLog:
         self._log = SqliteLog(self._path, SqliteSettings())
-        await self._log.open(topics, since_ms=since_ms, whole=whole)
+        await self._log.open(topics, since_ms=since_ms, from_start=from_start)
         return self._log
 
     async def _query_only(self, on: bool) -> None:

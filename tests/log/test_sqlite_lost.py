@@ -10,8 +10,8 @@ from log.harness import WAIT_S, Reader
 from touchline_protocol.errors import LogUnavailable
 from touchline_server.config.tables import SqliteSettings
 from touchline_server.core.log import AppendFailed, Entry
-from touchline_server.log.sqlite.log import SqliteLog
 from touchline_server.log.sqlite import thread as sqlite_thread
+from touchline_server.log.sqlite.log import SqliteLog
 from touchline_server.log.sqlite.store import Store
 
 ENTRY = Entry(b"a", b"1", [("key", b"score")])

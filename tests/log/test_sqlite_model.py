@@ -11,9 +11,9 @@ from log.harness import Reader, as_raw, read_all
 from touchline_protocol.errors import BadRecord
 from touchline_protocol.records import parse_record
 from touchline_server.config.tables import SqliteSettings
-from touchline_server.core.log import Entry, Jumped, OffsetOutOfRange
-from touchline_server.log.sqlite.log import SqliteLog
+from touchline_server.core.log import Entry, OffsetOutOfRange, OffsetsLost
 from touchline_server.log.sqlite import reader as sqlite_reader
+from touchline_server.log.sqlite.log import SqliteLog
 from touchline_server.log.sqlite.records import StoredRecord
 from touchline_server.log.sqlite.retention import trim
 
@@ -124,7 +124,7 @@ async def run(script: list[Step], partitions: int, before: int) -> None:
             if record not in reader.records["t", number]
         }
         assert missing <= {(0, offset) for offset in range(model.first[0])}, "missing, though nobody removed it"
-        assert bool(missing) == bool(reader.told(Jumped, "t"))
+        assert bool(missing) == bool(reader.told(OffsetsLost, "t"))
         await model.check(reader, before)
     finally:
         await log.close()

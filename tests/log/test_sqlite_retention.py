@@ -8,8 +8,8 @@ import pytest
 from log.harness import WAIT_S, Reader, read_all
 from touchline_server.config.tables import SqliteSettings
 from touchline_server.core.log import Entry, OffsetOutOfRange
-from touchline_server.log.sqlite.log import SqliteLog
 from touchline_server.log.sqlite import thread as sqlite_thread
+from touchline_server.log.sqlite.log import SqliteLog
 
 HOUR_MS = 3_600_000
 KIB = 1024

@@ -27,14 +27,14 @@ from touchline_server.core.hub import Hub, HubLimits, Skip
 from touchline_server.core.log import (
     CaughtUp,
     Chunk,
-    Extended,
-    Gone,
-    Jumped,
     Log,
     LogEvent,
     OffsetOutOfRange,
-    Opened,
+    OffsetsLost,
+    PartitionsAdded,
     Records,
+    TopicMissing,
+    TopicOpened,
     UnknownTopic,
 )
 from touchline_server.core.partition_window import RoomEvent
@@ -120,7 +120,7 @@ class LogTail:
             case Records(topic, partition, records, next_offset):
                 self._note_skips(self._hub.ingest(topic, partition, records, next_offset, _now_ms()))
                 self._follow()
-            case Opened(topic, epoch, starts):
+            case TopicOpened(topic, epoch, starts):
                 self._hub.opened(topic, epoch, starts)
                 for partition, start in starts.items():
                     for known in await self._log.snapshot(topic, partition, start) or ():
@@ -129,11 +129,11 @@ class LogTail:
             case CaughtUp(topic):
                 self._hub.caught_up(topic)
                 await self._begin()
-            case Gone(topic):
+            case TopicMissing(topic):
                 self._gone(topic)
-            case Extended(topic, starts):
+            case PartitionsAdded(topic, starts):
                 self._hub.extended(topic, starts)
-            case Jumped(topic, partition, start):
+            case OffsetsLost(topic, partition, start):
                 self._hub.jumped(topic, partition, start)
                 self._start_over_if_restarted()
 

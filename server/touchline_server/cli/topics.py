@@ -7,7 +7,7 @@ import typer
 
 from touchline_protocol.errors import OperatorError
 from touchline_server.config.settings import Settings
-from touchline_server.core.log import NOT_COMPACTED, Gone, Log, Opened
+from touchline_server.core.log import NOT_COMPACTED, Log, TopicMissing, TopicOpened
 from touchline_server.log.open import SQLITE, make_log
 
 from .options import ConfigOption, LogOption, log_settings
@@ -85,9 +85,9 @@ async def _found(log: Log, names: list[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     while len(found) < len(names):
         for event in await log.poll():
-            if isinstance(event, Opened):
+            if isinstance(event, TopicOpened):
                 found[event.topic] = f"exists, {len(event.starts)} partition{'s' if len(event.starts) > 1 else ''}"
-            elif isinstance(event, Gone):
+            elif isinstance(event, TopicMissing):
                 found[event.topic] = "does not exist; touchline topics --create makes it"
     return {name: found[name] for name in names}
 
@@ -95,7 +95,7 @@ async def _found(log: Log, names: list[str]) -> dict[str, str]:
 async def _judged(log: Log, settings: Settings, found: dict[str, str]) -> dict[str, str]:
     """``found``, and of the topic of verdicts whether it keeps them."""
     topic = settings.verdicts.topic
-    return {**found, topic: f"{found[topic]}, {NOT_COMPACTED}"} if await log.forgets(topic) else found
+    return {**found, topic: f"{found[topic]}, {NOT_COMPACTED}"} if await log.deletes_old(topic) else found
 
 
 def _names(settings: Settings) -> list[str]:

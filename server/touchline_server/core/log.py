@@ -8,9 +8,9 @@ Rules that each implementation keeps:
    need not be dense (compaction, transactions, retention).
 2. All records of one key are in one partition, until partitions are added.
 3. What goes wrong outside never raises out of `Log.poll`: it shows in `Log.problems`, is tried again with backoff, and
-   reading goes on where it stopped. Nothing is skipped in silence: a jump is told by `Jumped`.
+   reading goes on where it stopped. Nothing is skipped in silence: a jump is told by `OffsetsLost`.
 4. A topic that is not the same log any more (deleted and made anew, another cluster) has another epoch. No record of
-   the new log is handed out before the `Opened` that says so. An epoch holds no dot.
+   the new log is handed out before the `TopicOpened` that says so. An epoch holds no dot.
 5. `Log.append` returns once the records are durable, and only then.
 6. `Log.poll` and `Log.read` may run at the same time; each has one caller at a time.
 """
@@ -22,7 +22,7 @@ from touchline_protocol.errors import LogUnavailable, OperatorError
 from touchline_protocol.records import Record
 
 
-class Opened(NamedTuple):
+class TopicOpened(NamedTuple):
     """A topic is read from now on, or is not the log it was: forget what came from it before.
 
     ``starts`` has each partition's first offset that can follow in `Records`: everything from there on is handed out.
@@ -33,7 +33,7 @@ class Opened(NamedTuple):
     starts: Mapping[int, int]
 
 
-class Extended(NamedTuple):
+class PartitionsAdded(NamedTuple):
     """Partitions were added to a topic; they are read from their beginning."""
 
     topic: str
@@ -49,7 +49,7 @@ class Records(NamedTuple):
     next_offset: int
 
 
-class Jumped(NamedTuple):
+class OffsetsLost(NamedTuple):
     """Records were gone before they were read (retention overtook the reader): it goes on at ``start``."""
 
     topic: str
@@ -58,18 +58,18 @@ class Jumped(NamedTuple):
 
 
 class CaughtUp(NamedTuple):
-    """All that was in the topic when it was `Opened` has been handed out. Comes once after each `Opened`."""
+    """All that was in the topic when it was `TopicOpened` has been handed out. Comes once after each `TopicOpened`."""
 
     topic: str
 
 
-class Gone(NamedTuple):
-    """The topic does not exist, or not any more. When it is there (again), `Opened` follows."""
+class TopicMissing(NamedTuple):
+    """The topic does not exist, or not any more. When it is there (again), `TopicOpened` follows."""
 
     topic: str
 
 
-LogEvent: TypeAlias = Opened | Extended | Records | Jumped | CaughtUp | Gone
+LogEvent: TypeAlias = TopicOpened | PartitionsAdded | Records | OffsetsLost | CaughtUp | TopicMissing
 
 
 class Entry(NamedTuple):
@@ -120,7 +120,7 @@ class AppendFailed(LogUnavailable):
 
 
 NOT_COMPACTED = "not compacted: verdicts are lost with time, bans too; set its cleanup.policy to compact alone"
-"""What is said of a topic of verdicts that `Log.forgets`."""
+"""What is said of a topic of verdicts that `Log.deletes_old`."""
 
 
 class Log(Protocol):
@@ -137,12 +137,13 @@ class Log(Protocol):
     def partition_of(self, key: bytes, partitions: int) -> int:
         """The partition, of so many, that this log's producers put a key in, as far as one can know."""
 
-    async def open(self, topics: Sequence[str], *, since_ms: int, whole: Collection[str] = ()) -> None:
+    async def open(self, topics: Sequence[str], *, since_ms: int, from_start: Collection[str] = ()) -> None:
         """Connect, and get ready to poll ``topics`` from the records of ``since_ms`` (Unix milliseconds) on.
 
-        Those of them that are in ``whole`` are read from their first record on.
+        Those of them that are in ``from_start`` are read from their first record on.
 
-        A topic that does not exist is no error here: `Gone` tells it. With no topics, the log is for `append` alone.
+        A topic that does not exist is not an error: `TopicMissing` reports it. Without topics, the log is for `append`
+        alone.
 
         Raises:
             OperatorError: the address is wrong, or nothing answers there within the connect time.
@@ -184,7 +185,7 @@ class Log(Protocol):
             AppendFailed: the log did not take them all.
         """
 
-    async def check(self, topic: str) -> None:
+    async def check_writable(self, topic: str) -> None:
         """Find out whether records can be appended to a topic now, without appending any.
 
         Raises:
@@ -203,7 +204,7 @@ class Log(Protocol):
             OperatorError: a topic could not be made; the message says why.
         """
 
-    async def forgets(self, topic: str) -> bool:
+    async def deletes_old(self, topic: str) -> bool:
         """Whether the newest record of a key is removed after a time; False too where the log does not say."""
 
     async def close(self) -> None:

@@ -74,7 +74,7 @@ class LogActions:
     async def check(self) -> str | None:
         """Ask whether anything can be appended; why not, or None."""
         try:
-            await self._log.check(self._topic)
+            await self._log.check_writable(self._topic)
         except OperatorError as error:
             return str(error)
         return None

@@ -18,7 +18,16 @@ from collections.abc import Callable, Mapping, Sequence
 from touchline_protocol.errors import BadRecord
 from touchline_protocol.records import Record
 from touchline_server.core.hub import Hub, Skip
-from touchline_server.core.log import CaughtUp, Extended, Gone, Jumped, Log, LogEvent, Opened, Records
+from touchline_server.core.log import (
+    CaughtUp,
+    Log,
+    LogEvent,
+    OffsetsLost,
+    PartitionsAdded,
+    Records,
+    TopicMissing,
+    TopicOpened,
+)
 from touchline_server.core.verdicts import Verdicts
 from touchline_server.edge.server import Edge
 
@@ -77,18 +86,18 @@ class Pump:
         match event:
             case Records(topic, partition, records, next_offset):
                 self._report(self._hub.ingest(topic, partition, records, next_offset, self._edge.now_ms()))
-            case Opened(topic, epoch, starts):
+            case TopicOpened(topic, epoch, starts):
                 self._hub.opened(topic, epoch, starts)
                 await self._load(topic, starts, self._edge.now_ms())
             case CaughtUp(topic):
                 self._hub.caught_up(topic)
                 self._need_not_wait(topic)
-            case Gone(topic):
+            case TopicMissing(topic):
                 logger.warning("the topic %s does not exist; touchline topics --create makes it", topic)
                 self._need_not_wait(topic)
-            case Extended(topic, starts):
+            case PartitionsAdded(topic, starts):
                 self._hub.extended(topic, starts)
-            case Jumped(topic, partition, start):
+            case OffsetsLost(topic, partition, start):
                 logger.warning("%s[%d]: records before %d were gone before they were read", topic, partition, start)
                 self._hub.jumped(topic, partition, start)
 
@@ -103,7 +112,7 @@ class Pump:
             case Records(topic, partition, records, _):
                 for record in records:
                     self._judge(topic, partition, record)
-            case Opened(topic, _, starts):
+            case TopicOpened(topic, _, starts):
                 self._verdicts.clear()
                 for partition, start in starts.items():
                     for player in await self._log.snapshot(topic, partition, start) or ():
@@ -111,7 +120,7 @@ class Pump:
                             self._judge(topic, partition, record)
             case CaughtUp(topic):
                 self._need_not_wait(topic)
-            case Gone(topic):
+            case TopicMissing(topic):
                 logger.warning("the topic %s does not exist, so no verdict counts: touchline topics --create", topic)
                 self._verdicts.clear()
                 self._need_not_wait(topic)

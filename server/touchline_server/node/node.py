@@ -86,7 +86,7 @@ class Node:
             self._control = ControlServer(self._app, control)
             self.control_port = self._control.port
             since_ms = time.time_ns() // 1_000_000 - int(settings.window_seconds * 1000)
-            await self.log.open(self._topics(), since_ms=since_ms, whole=[settings.verdicts.topic])
+            await self.log.open(self._topics(), since_ms=since_ms, from_start=[settings.verdicts.topic])
             await self._warn_of_forgetting()
             if self.verifier is not None:
                 await self.verifier.start()
@@ -168,7 +168,7 @@ class Node:
 
     async def _warn_of_forgetting(self) -> None:
         topic = self._verdicts_topic
-        if topic is not None and await self.log.forgets(topic):
+        if topic is not None and await self.log.deletes_old(topic):
             logger.warning("the topic %s is %s", topic, NOT_COMPACTED)
 
     def _topics(self) -> list[str]:

@@ -58,7 +58,7 @@ class Appender:
         self._idle.set()
 
     async def append(self, name: str, entries: Sequence[Entry]) -> list[Position]:
-        """See `log.base.Log.append`."""
+        """See `core.log.Log.append`."""
         self._under_way += 1
         self._idle.clear()
         try:

@@ -2,7 +2,7 @@
 
 aiokafka's consumer fetches by name, so from a topic that was deleted and made anew under its name it reads on as if
 nothing had happened. From version 13 (KIP-516, Kafka 3.1) a fetch names the topic by its id: the broker answers it from
-that very log or with an error. That is what makes rule 4 of `log.base` hold without a look at the metadata before each
+that very log or with an error. That is what makes rule 4 of `core.log` hold without a look at the metadata before each
 batch, which would cost a round trip. aiokafka decodes what comes back: batches, compression, aborted transactions.
 """
 

@@ -1,4 +1,4 @@
-"""The live reader: everything new in some topics, in order, as `log.base.LogEvent`s.
+"""The live reader: everything new in some topics, in order, as `core.log.LogEvent`s.
 
 Two kinds of tasks fill one queue, and `LiveReader.poll` empties it:
 
@@ -9,7 +9,7 @@ Two kinds of tasks fill one queue, and `LiveReader.poll` empties it:
 Rules:
 
 1. Records are fetched by topic id, and what follows from a topic's state goes through the same queue as its records.
-   So no record of a new log can come before its `Opened`, whatever the timing.
+   So no record of a new log can come before its `TopicOpened`, whatever the timing.
 2. A partition's position moves on when its records enter the queue; they leave it in that order or not at all.
 3. The queue is bounded in bytes: beyond `kafka_queue.QUEUE_BYTES_MAX` no fetch is sent.
 4. Nothing raises out of `poll`: what goes wrong is put in ``problems`` and tried again.
@@ -23,7 +23,7 @@ from collections.abc import Collection, Sequence
 from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError
 
-from touchline_server.core.log import CaughtUp, Extended, Gone, Jumped, LogEvent, Opened
+from touchline_server.core.log import CaughtUp, LogEvent, OffsetsLost, PartitionsAdded, TopicMissing, TopicOpened
 
 from .client import OUTAGES, Retry, in_words
 from .fetch import EARLIEST, GONE_ERRORS, LATEST, MOVED_ERRORS, OFFSET_OUT_OF_RANGE, Fetched, Place, fetch, list_offsets
@@ -48,7 +48,7 @@ BROKERS = "kafka"
 
 
 class LiveReader:
-    """Reads ``names`` from the records of ``since_ms`` on, and those that are in ``whole`` from their beginning.
+    """Reads ``names`` from the records of ``since_ms`` on, and those that are in ``from_start`` from their beginning.
 
     ``problems`` is kept up to date for an operator.
     """
@@ -61,7 +61,7 @@ class LiveReader:
         names: Sequence[str],
         *,
         since_ms: int,
-        whole: Collection[str],
+        from_start: Collection[str],
         check_s: float,
         problems: dict[str, str],
     ) -> None:
@@ -70,12 +70,12 @@ class LiveReader:
         """Of its own: a connection answers in order, so anything else would wait behind a fetch that waits."""
         self._topics = topics
         self._since_ms = max(0, since_ms)  # below 0 are `EARLIEST` and `LATEST`
-        self._whole = frozenset(whole)
+        self._from_start = frozenset(from_start)
         self._check_s = check_s
         self._problems = problems
         self._readings: dict[str, Reading | None] = dict.fromkeys(names)
         self._told: set[str] = set()
-        """Topics of which `Opened` or `Gone` was told."""
+        """Topics of which `TopicOpened` or `TopicMissing` was told."""
         self._replaced: set[bytes] = set()
         """Ids of topics that another one has replaced: a broker that is behind may still name them."""
         self._overtaken: list[Partition] = []
@@ -105,7 +105,7 @@ class LiveReader:
         self._fetchers.clear()
 
     async def poll(self) -> list[LogEvent]:
-        """See `log.base.Log.poll`. What is taken from the queue is returned without a wait, so none of it gets lost."""
+        """See `core.log.Log.poll`. What is taken from the queue is returned without a wait, so none of it gets lost."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(POLL_S):
                 await self._queue.wait_filled()
@@ -292,11 +292,11 @@ class LiveReader:
         if self._readings[name] is not None or name not in self._told:
             self._told.add(name)
             self._readings[name] = None
-            self._queue.put(Gone(name))
+            self._queue.put(TopicMissing(name))
 
     async def _open(self, name: str, topic: Topic) -> None:
         """Read a topic from now on. One that came while we were looking is new as a whole, so it is read as a whole."""
-        since_ms = EARLIEST if name in self._told or name in self._whole else self._since_ms
+        since_ms = EARLIEST if name in self._told or name in self._from_start else self._since_ms
         starts, ends = await self._bounds(topic, since_ms)
         if replaced := self._readings[name]:
             self._replaced.add(replaced.topic.topic_id)
@@ -305,7 +305,7 @@ class LiveReader:
         self._problems.pop(name, None)
         for problem in [one for one in self._problems if one.startswith(f"{name}/")]:
             del self._problems[problem]
-        self._queue.put(Opened(name, topic.epoch, starts))
+        self._queue.put(TopicOpened(name, topic.epoch, starts))
         if not reading.behind:
             self._queue.put(CaughtUp(name))
 
@@ -328,7 +328,7 @@ class LiveReader:
         added = sorted(reading.topic.leaders.keys() - reading.partitions.keys())
         if added:
             reading.partitions.update({index: Partition(reading, index, 0, 0) for index in added})
-            self._queue.put(Extended(reading.topic.name, dict.fromkeys(added, 0)))
+            self._queue.put(PartitionsAdded(reading.topic.name, dict.fromkeys(added, 0)))
 
     def _tell_leaderless(self, topic: Topic) -> None:
         leaderless = [str(index) for index, leader in topic.leaders.items() if leader == NO_LEADER]
@@ -348,6 +348,6 @@ class LiveReader:
         if start <= partition.position <= end:
             return  # the broker that refused was behind
         partition.position = start if partition.position < start else end
-        self._queue.put(Jumped(topic.name, partition.index, partition.position))
+        self._queue.put(OffsetsLost(topic.name, partition.index, partition.position))
         if partition.position >= partition.target:
             self._not_behind(partition)

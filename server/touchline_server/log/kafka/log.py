@@ -4,7 +4,7 @@ Puts the parts together: `kafka_live` reads what is new, `kafka_replay` what is 
 `kafka_topics` knows ids and leaders, `kafka_fetch` speaks the fetch, `kafka_client` connects. Each part has connections
 of its own where it must not wait for another.
 
-What is guaranteed of a topic that is deleted and made anew while it is read (rule 4 of `log.base`): its epoch is
+What is guaranteed of a topic that is deleted and made anew while it is read (rule 4 of `core.log`): its epoch is
 Kafka's topic id, and every fetch names the topic by that id, so no record of the new log is ever handed out, or read
 by `read`, under the old epoch. ``epoch_check_ms`` is only how soon a new topic or an added partition is noticed where
 no fetch is refused.
@@ -42,7 +42,7 @@ NEW_TOPIC_PAUSE_S = 0.02
 
 
 class KafkaLog:
-    """See `log.base.Log`. ``bootstrap_servers`` has addresses as ``host:9092``."""
+    """See `core.log.Log`. ``bootstrap_servers`` has addresses as ``host:9092``."""
 
     def __init__(self, bootstrap_servers: Sequence[str], settings: KafkaSettings) -> None:
         self._servers = list(bootstrap_servers)
@@ -57,30 +57,30 @@ class KafkaLog:
 
     @property
     def problems(self) -> Mapping[str, str]:
-        """See `log.base.Log.problems`."""
+        """See `core.log.Log.problems`."""
         return MappingProxyType(self._problems)
 
     @property
     def unreachable(self) -> str | None:
-        """See `log.base.Log.unreachable`: no broker answers."""
+        """See `core.log.Log.unreachable`: no broker answers."""
         return self._problems.get(BROKERS)
 
     def partition_of(self, key: bytes, partitions: int) -> int:
-        """See `log.base.Log.partition_of`: the choice of Java's default partitioner, and of most others."""
+        """See `core.log.Log.partition_of`: the choice of Java's default partitioner, and of most others."""
         hashed: int = murmur2(key)
         return (hashed & _POSITIVE) % partitions
 
-    async def open(self, topics: Sequence[str], *, since_ms: int, whole: Collection[str] = ()) -> None:
-        """See `log.base.Log.open`."""
+    async def open(self, topics: Sequence[str], *, since_ms: int, from_start: Collection[str] = ()) -> None:
+        """See `core.log.Log.open`."""
         quieten_logs()
         self._options = client_options(self._servers, self._settings)
         try:
-            await self._open(topics, since_ms, whole)
+            await self._open(topics, since_ms, from_start)
         except BaseException:
             await self.close()
             raise
 
-    async def _open(self, names: Sequence[str], since_ms: int, whole: Collection[str]) -> None:
+    async def _open(self, names: Sequence[str], since_ms: int, from_start: Collection[str]) -> None:
         client = await self._connect()
         self._topics = Topics(client)
         self._replay = ReplayReader(client, self._topics)
@@ -91,7 +91,7 @@ class KafkaLog:
             self._topics,
             names,
             since_ms=since_ms,
-            whole=whole,
+            from_start=from_start,
             check_s=self._settings.epoch_check_ms / 1000,
             problems=self._problems,
         )
@@ -125,16 +125,16 @@ class KafkaLog:
             ) from why
 
     async def poll(self) -> list[LogEvent]:
-        """See `log.base.Log.poll`."""
+        """See `core.log.Log.poll`."""
         return await _opened(self._live).poll()
 
     async def read(self, topic: str, epoch: str, partition: int, *, after: int, up_to: int, records_max: int) -> Chunk:
-        """See `log.base.Log.read`."""
+        """See `core.log.Log.read`."""
         replay = _opened(self._replay)
         return await replay.read(topic, epoch, partition, after=after, up_to=up_to, records_max=records_max)
 
     async def end(self, topic: str, epoch: str, partition: int) -> int:
-        """See `log.base.Log.end`: here the last stable offset, where an open transaction begins."""
+        """See `core.log.Log.end`: here the last stable offset, where an open transaction begins."""
         return await _opened(self._replay).end(topic, epoch, partition)
 
     async def snapshot(self, topic: str, partition: int, before: int) -> Sequence[RoomSnapshot] | None:
@@ -142,14 +142,14 @@ class KafkaLog:
         return None
 
     async def append(self, topic: str, entries: Sequence[Entry]) -> list[Position]:
-        """See `log.base.Log.append`. A key's partition is the one that Java's default partitioner chooses (murmur2).
+        """See `core.log.Log.append`. A key's partition is the one that Java's default partitioner chooses (murmur2).
 
         A failed append may have been written all the same if Kafka was lost in between.
         """
         return await _opened(self._appender).append(topic, entries)
 
-    async def check(self, topic: str) -> None:
-        """See `log.base.Log.check`: all partitions have a leader, as far as the broker knows that is asked."""
+    async def check_writable(self, topic: str) -> None:
+        """See `core.log.Log.check_writable`: all partitions have a leader, as far as the broker knows that is asked."""
         try:
             found = existing((await _opened(self._topics).describe([topic]))[topic])
         except OUTAGES as error:
@@ -160,7 +160,7 @@ class KafkaLog:
     async def create_topics(
         self, topics: Sequence[str], *, partitions: int, replication: int, compacted: Collection[str] = ()
     ) -> list[str]:
-        """See `log.base.Log.create_topics`. Returns once the topics can be appended to."""
+        """See `core.log.Log.create_topics`. Returns once the topics can be appended to."""
         admin = AIOKafkaAdminClient(**self._options)
         try:
             async with asyncio.timeout(self._settings.connect_timeout_s):
@@ -186,8 +186,8 @@ class KafkaLog:
             if names:
                 await asyncio.sleep(NEW_TOPIC_PAUSE_S)
 
-    async def forgets(self, topic: str) -> bool:
-        """See `log.base.Log.forgets`: it does unless it is compacted, and nothing else. Not all users may know."""
+    async def deletes_old(self, topic: str) -> bool:
+        """See `core.log.Log.deletes_old`: it does unless it is compacted, and nothing else. Not all users may know."""
         admin = AIOKafkaAdminClient(**self._options)
         try:
             async with asyncio.timeout(self._settings.connect_timeout_s):
@@ -203,7 +203,7 @@ class KafkaLog:
         return any(policy != COMPACTED[CLEANUP] for policy in policies)
 
     async def close(self) -> None:
-        """See `log.base.Log.close`."""
+        """See `core.log.Log.close`."""
         appender, self._appender = self._appender, None
         if appender is not None:
             await appender.close()

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Any, NamedTuple
 
-from touchline_server.core.log import CaughtUp, LogEvent, Opened, Records
+from touchline_server.core.log import CaughtUp, LogEvent, Records, TopicOpened
 
 from .client import in_words
 from .topics import Topic
@@ -44,7 +44,7 @@ class Partition:
 
 
 class Reading:
-    """One topic being read, from `Opened` to the next `Opened` or `Gone`."""
+    """One topic being read, from `TopicOpened` to the next `TopicOpened` or `TopicMissing`."""
 
     __slots__ = ("behind", "partitions", "topic")
 
@@ -139,7 +139,7 @@ class Queue:
         reading = damaged.partition.reading
         dropped: list[LogEvent | _Batches] = []
         for item in islice(self._items, 1, None):
-            if isinstance(item, Opened) and item.topic == reading.topic.name:
+            if isinstance(item, TopicOpened) and item.topic == reading.topic.name:
                 break
             if isinstance(item, _Batches):
                 if item.partition is damaged.partition:
@@ -148,7 +148,7 @@ class Queue:
                     self._count(-item.size_bytes)
             elif isinstance(item, CaughtUp) and item.topic == reading.topic.name:
                 dropped.append(item)
-        # By identity: as tuples, `CaughtUp` and `Gone` of one topic are equal.
+        # By identity: as tuples, `CaughtUp` and `TopicMissing` of one topic are equal.
         self._items = deque(item for item in self._items if not any(item is one for one in dropped))
         if damaged.partition.position < damaged.partition.target:
             reading.behind.add(damaged.partition.index)

@@ -37,7 +37,7 @@ class ReplayReader:
         self._topics = topics
 
     async def read(self, name: str, epoch: str, partition: int, *, after: int, up_to: int, records_max: int) -> Chunk:
-        """See `log.base.Log.read`."""
+        """See `core.log.Log.read`."""
         records: list[Record] = []
         offset = after + 1
         empty = 0
@@ -62,7 +62,7 @@ class ReplayReader:
         return Chunk(records, max(after, up_to))
 
     async def end(self, name: str, epoch: str, partition: int) -> int:
-        """See `log.base.Log.end`. Asked by name first, which may be another topic's by now, then made sure by id."""
+        """See `core.log.Log.end`. Asked by name first, which may be another topic's by now, then made sure by id."""
         try:
             topic = await self._topics.topic(name, age_s_max=TOPIC_AGE_S_MAX)
             listed = (await list_offsets(self._client, topic, [partition], LATEST))[partition]

@@ -1,4 +1,4 @@
-"""The embedded log: `log.base.Log` in one SQLite file, or in memory, for one process. Needs no Kafka.
+"""The embedded log: `core.log.Log` in one SQLite file, or in memory, for one process. Needs no Kafka.
 
 `sqlite_schema` is the file, `sqlite_store` what is in it, `sqlite_retention` what is removed from it, `sqlite_thread`
 the one thread that uses it, and `sqlite_reader` what is handed out to whoever polls. Here they are put together.
@@ -46,23 +46,23 @@ class SqliteLog:
 
     @property
     def problems(self) -> Mapping[str, str]:
-        """See `log.base.Log.problems`."""
+        """See `core.log.Log.problems`."""
         return self._reader.problems | (self._thread.problems if self._thread else {})
 
     @property
     def unreachable(self) -> str | None:
-        """See `log.base.Log.unreachable`. What is wrong with the file is found by using it."""
+        """See `core.log.Log.unreachable`. What is wrong with the file is found by using it."""
         return None
 
     def partition_of(self, key: bytes, partitions: int) -> int:
-        """See `log.base.Log.partition_of`. Nobody else produces to this log, so it is certain."""
+        """See `core.log.Log.partition_of`. Nobody else produces to this log, so it is certain."""
         return partition_of(key, partitions)
 
-    async def open(self, topics: Sequence[str], *, since_ms: int, whole: Collection[str] = ()) -> None:
-        """See `log.base.Log.open`."""
+    async def open(self, topics: Sequence[str], *, since_ms: int, from_start: Collection[str] = ()) -> None:
+        """See `core.log.Log.open`."""
         thread = self._thread = StoreThread(self._make_store, self._written)
         await thread.start()
-        found = await thread.call(lambda store: _find(store, topics, since_ms, whole))
+        found = await thread.call(lambda store: _find(store, topics, since_ms, from_start))
         for name in dict.fromkeys(topics):
             if name in found:
                 self._reader.open(found[name], asked=True)
@@ -76,11 +76,11 @@ class SqliteLog:
         self._reader.written(written.records)
 
     async def poll(self) -> list[LogEvent]:
-        """See `log.base.Log.poll`."""
+        """See `core.log.Log.poll`."""
         return await self._reader.poll(self._opened)
 
     async def read(self, topic: str, epoch: str, partition: int, *, after: int, up_to: int, records_max: int) -> Chunk:
-        """See `log.base.Log.read`."""
+        """See `core.log.Log.read`."""
         return await self._opened.call(
             lambda store: store.read(
                 store.partition(topic, epoch, partition), after=after, up_to=up_to, records_max=records_max
@@ -88,27 +88,27 @@ class SqliteLog:
         )
 
     async def end(self, topic: str, epoch: str, partition: int) -> int:
-        """See `log.base.Log.end`."""
+        """See `core.log.Log.end`."""
         return await self._opened.call(lambda store: store.partition(topic, epoch, partition).next)
 
     async def snapshot(self, topic: str, partition: int, before: int) -> Sequence[RoomSnapshot]:
-        """See `log.base.Log.snapshot`. It also knows the rooms whose records retention has removed."""
+        """See `core.log.Log.snapshot`. It also knows the rooms whose records retention has removed."""
         return await self._opened.call(lambda store: store.snapshot(store.topics[topic].partitions[partition], before))
 
     async def append(self, topic: str, entries: Sequence[Entry]) -> list[Position]:
-        """See `log.base.Log.append`. All of the entries are appended, or none."""
+        """See `core.log.Log.append`. All of the entries are appended, or none."""
         if self._thread is None:
             raise AppendFailed("the log is not open, so nothing can be appended", [])
         return await self._thread.append(Write(topic, entries))
 
-    async def check(self, topic: str) -> None:
-        """See `log.base.Log.check`."""
+    async def check_writable(self, topic: str) -> None:
+        """See `core.log.Log.check_writable`."""
         await self._opened.call(lambda store: store.check(topic))
 
     async def create_topics(
         self, topics: Sequence[str], *, partitions: int, replication: int, compacted: Collection[str] = ()
     ) -> list[str]:
-        """See `log.base.Log.create_topics`. There are no replicas here, whatever ``replication`` says.
+        """See `core.log.Log.create_topics`. There are no replicas here, whatever ``replication`` says.
 
         Nor is anything compacted: the newest record of each event key is kept anyway, as a room's state.
         """
@@ -117,12 +117,12 @@ class SqliteLog:
             self._reader.open(_as_new(topic))
         return [topic.name for topic in made]
 
-    async def forgets(self, topic: str) -> bool:
-        """See `log.base.Log.forgets`: it is kept as state, whatever retention removes."""
+    async def deletes_old(self, topic: str) -> bool:
+        """See `core.log.Log.deletes_old`: it is kept as state, whatever retention removes."""
         return False
 
     async def close(self) -> None:
-        """See `log.base.Log.close`."""
+        """See `core.log.Log.close`."""
         if self._thread is not None:
             await self._thread.stop()
 
@@ -132,11 +132,14 @@ class SqliteLog:
         return self._thread
 
 
-def _find(store: Store, topics: Sequence[str], since_ms: int, whole: Collection[str]) -> dict[str, Found]:
+def _find(store: Store, topics: Sequence[str], since_ms: int, from_start: Collection[str]) -> dict[str, Found]:
     return {
         name: Found(
             topic,
-            [partition.first if name in whole else store.start(partition, since_ms) for partition in topic.partitions],
+            [
+                partition.first if name in from_start else store.start(partition, since_ms)
+                for partition in topic.partitions
+            ],
             [partition.next for partition in topic.partitions],
         )
         for name in topics

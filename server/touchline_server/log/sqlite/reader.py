@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from touchline_protocol.errors import LogUnavailable
-from touchline_server.core.log import CaughtUp, Chunk, Gone, Jumped, LogEvent, Opened, Records
+from touchline_server.core.log import CaughtUp, Chunk, LogEvent, OffsetsLost, Records, TopicMissing, TopicOpened
 
 from .records import RECORD_BYTES, StoredRecord, Topic
 from .store import Store
@@ -75,7 +75,7 @@ class _Reading:
     def take(self, start: int, chunk: Chunk) -> Iterator[LogEvent]:
         """Hand out what was read from the file, from ``start`` on."""
         if start > self.place:
-            yield Jumped(self.topic.name, self.number, start)
+            yield OffsetsLost(self.topic.name, self.number, start)
         self.place = max(start, chunk.reached + 1)
         if chunk.records:
             yield Records(self.topic.name, self.number, chunk.records, self.place)
@@ -109,7 +109,7 @@ class LiveReader:
     def await_topic(self, name: str) -> None:
         """A topic that is to be read does not exist."""
         self._awaited.add(name)
-        self._put(Gone(name))
+        self._put(TopicMissing(name))
         self.problems[name] = "there is no such topic; it is read as soon as it is made"
 
     def open(self, found: Found, *, asked: bool = False) -> None:
@@ -125,7 +125,7 @@ class LiveReader:
             reading = _Reading(topic, number, start, end, max(end, self._ends.get(place, 0)))
             self._readings[place] = reading
             readings.append(reading)
-        self._put(Opened(topic.name, topic.epoch, dict(enumerate(found.starts))))
+        self._put(TopicOpened(topic.name, topic.epoch, dict(enumerate(found.starts))))
         self._to_catch_up[topic.name] = readings
 
     def written(self, records: Mapping[tuple[str, int], Sequence[StoredRecord]]) -> None:
@@ -137,7 +137,7 @@ class LiveReader:
                 self._arrived.set()
 
     async def poll(self, thread: StoreThread) -> list[LogEvent]:
-        """See `log.base.Log.poll`."""
+        """See `core.log.Log.poll`."""
         if not self._events and not any(reading.place < reading.end for reading in self._readings.values()):
             self._arrived.clear()
             with contextlib.suppress(TimeoutError):

@@ -226,7 +226,7 @@ class Store:
         )
 
     def check(self, name: str) -> None:
-        """See `log.base.Log.check`. Raises `sqlite3.Error` where writing fails."""
+        """See `core.log.Log.check_writable`. Raises `sqlite3.Error` where writing fails."""
         if name not in self.topics:
             raise unknown_topic(name)
         self.probe()
@@ -239,7 +239,7 @@ class Store:
     # Reading.
 
     def read(self, partition: Partition, *, after: int, up_to: int, records_max: int) -> Chunk:
-        """See `log.base.Log.read`."""
+        """See `core.log.Log.read`."""
         if after >= up_to:
             return Chunk([], after)
         if not partition.first <= after + 1 <= partition.next:
@@ -269,7 +269,7 @@ class Store:
         return partition.next if found is None else int(found)
 
     def snapshot(self, partition: Partition, before: int) -> list[RoomSnapshot]:
-        """See `log.base.Log.snapshot`."""
+        """See `core.log.Log.snapshot`."""
         # Rooms that went on since: their first record from then on tells the offset before it.
         later = {
             key.decode(): min(prev, before - 1)  # it is above that only where retention took the first one

@@ -91,7 +91,7 @@ class StoreThread:
         await asyncio.shield(self._opened)
 
     async def append(self, write: Write) -> list[Position]:
-        """See `log.base.Log.append`."""
+        """See `core.log.Log.append`."""
         if self._closing:
             raise AppendFailed("the log is closed, so nothing can be appended", [])
         if self._failure is not None:
