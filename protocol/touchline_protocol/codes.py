@@ -8,6 +8,9 @@ SDKs act on it.
 - RECONNECT: connect again, with backoff, and go on from the cursors.
 - RETRY: the connection stays; the same message can succeed later.
 - GIVE_UP: the same would happen again; something has to be changed first.
+
+One event has one name, in whatever message it is reported. Where what to do about it differs, the constant says which
+table it belongs to: `TOKEN_EXPIRED` (of an error), `NACK_TOKEN_EXPIRED`, `CLOSE_TOKEN_EXPIRED`.
 """
 
 from enum import StrEnum
@@ -55,7 +58,7 @@ UNAVAILABLE = ErrorCode(
 
 FORBIDDEN = ErrorCode("forbidden", Recovery.GIVE_UP, "The token does not allow this with the room.")
 TOKEN_MISSING = ErrorCode(
-    "token_missing", Recovery.GIVE_UP, "This server lets nobody in without a token, in hello or in Authorization."
+    "token_missing", Recovery.GIVE_UP, "This needs a token, and none was presented in hello or in Authorization."
 )
 TOKEN_MALFORMED = ErrorCode(
     "token_malformed", Recovery.GIVE_UP, "The token is no JWT, or one of its claims is missing or has a wrong type."
@@ -106,7 +109,6 @@ ERRORS: dict[str, ErrorCode] = {
 }
 """The codes of `error` messages."""
 
-NOT_SIGNED_IN = ErrorCode("not_signed_in", Recovery.GIVE_UP, "The connection has no token, so it is no player's.")
 ACTION_MALFORMED = ErrorCode("action_malformed", Recovery.GIVE_UP, "A field of the action has a wrong value.")
 ACTION_FORBIDDEN = ErrorCode("action_forbidden", Recovery.GIVE_UP, "The token does not let the player act in the room.")
 ACTION_BAD_ROOM = ErrorCode("action_bad_room", Recovery.GIVE_UP, "The room's name is none, or its feed is not carried.")
@@ -121,23 +123,25 @@ ACTION_INVALID = ErrorCode(
     "action_invalid", Recovery.GIVE_UP, "The data is not what the feed's JSON Schema asks for; the message says where."
 )
 MUTED = ErrorCode("muted", Recovery.GIVE_UP, "A verdict stands against the player: see the verdict message.")
-ID_REPLAYED = ErrorCode(
-    "id_replayed", Recovery.GIVE_UP, "The session's action of this id is in the log already, and is not added again."
+DUPLICATE_ID = ErrorCode(
+    "duplicate_id", Recovery.GIVE_UP, "The session's action of this id is in the log already, and is not added again."
 )
 ID_GAP = ErrorCode(
     "id_gap", Recovery.RETRY, "An action before this one is missing or was not taken: go on from that one, in order."
 )
 RATE_LIMITED = ErrorCode("rate_limited", Recovery.RETRY, "The player acts more often than this server takes.")
 TOO_MANY_UNACKED = ErrorCode(
-    "too_many_unacked", Recovery.RETRY, "More actions wait for their answer than actions_unacked_max, or all in all."
+    "too_many_unacked", Recovery.RETRY, "More actions wait for their answer than actions_window, or all in all."
 )
 LOG_UNAVAILABLE = ErrorCode("log_unavailable", Recovery.RETRY, "The log is away, so no action can be kept now.")
-EXPIRED = ErrorCode("expired", Recovery.RECONNECT, "The token's time is over; the connection is about to be closed.")
+NACK_TOKEN_EXPIRED = ErrorCode(
+    "token_expired", Recovery.RECONNECT, "The token's time is over; the connection is about to be closed."
+)
 
 NACKS: dict[str, ErrorCode] = {
     nack.code: nack
     for nack in (
-        NOT_SIGNED_IN,
+        TOKEN_MISSING,
         ACTION_MALFORMED,
         ACTION_FORBIDDEN,
         ACTION_BAD_ROOM,
@@ -146,12 +150,12 @@ NACKS: dict[str, ErrorCode] = {
         ACTION_KIND_UNKNOWN,
         ACTION_INVALID,
         MUTED,
-        ID_REPLAYED,
+        DUPLICATE_ID,
         ID_GAP,
         RATE_LIMITED,
         TOO_MANY_UNACKED,
         LOG_UNAVAILABLE,
-        EXPIRED,
+        NACK_TOKEN_EXPIRED,
     )
 }
 """The codes of `nack` messages. GIVE_UP: the action is done with, and its id used. Else its id is still free: it, and
@@ -174,11 +178,14 @@ TOO_SLOW = CloseCode(
     "The client stayed behind for longer than the server waits, or further than the log reaches; it can resume.",
 )
 HELLO_TIMEOUT = CloseCode(4001, "hello_timeout", Recovery.RECONNECT, "No hello came within the handshake time.")
-TOKEN_RAN_OUT = CloseCode(
-    4002, "token_ran_out", Recovery.RECONNECT, "The token's time is over and no newer one came; come back with one."
+CLOSE_TOKEN_EXPIRED = CloseCode(
+    4002, "token_expired", Recovery.RECONNECT, "The token's time is over and no newer one came; come back with one."
 )
-KEY_UNKNOWN = CloseCode(
-    4003, "key_unknown", Recovery.RECONNECT, "The token's key is not known here yet; the error before this says which."
+CLOSE_TOKEN_KEY_UNKNOWN = CloseCode(
+    4003,
+    "token_key_unknown",
+    Recovery.RECONNECT,
+    "The token's key is not known here yet; the error before this says which.",
 )
 HELLO_EXPECTED = CloseCode(4500, "hello_expected", Recovery.GIVE_UP, "The first message was not a hello.")
 TOO_MANY_ERRORS = CloseCode(
@@ -205,8 +212,8 @@ CLOSES: dict[int, CloseCode] = {
         INTERNAL_ERROR,
         TOO_SLOW,
         HELLO_TIMEOUT,
-        TOKEN_RAN_OUT,
-        KEY_UNKNOWN,
+        CLOSE_TOKEN_EXPIRED,
+        CLOSE_TOKEN_KEY_UNKNOWN,
         HELLO_EXPECTED,
         TOO_MANY_ERRORS,
         UNAUTHORIZED,

@@ -46,6 +46,10 @@ ACTION_KIND_CHARS_MAX = 64
 ACTION_DATA_BYTES_MAX = 64 * 1024
 """An action's data, as JSON; servers set less. A message of a client has no more."""
 
+ACTIONS_WINDOW_MAX = 1024
+"""The largest ``actions_window`` of any server: the ids from the oldest unanswered action to the newest. It bounds what
+a reader of the log has to remember of a session to drop duplicates."""
+
 ACTION_RESEND_S_MAX = 300
 """An action that nobody acknowledged is not sent again later than this after it was sent first. So two copies of one
 are never further apart, and who reads the log knows how far back to look for them. A train's tunnel is shorter."""

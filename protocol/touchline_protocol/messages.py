@@ -123,12 +123,12 @@ class Refresh(Message, tag="refresh", frozen=True):
 
 
 class Limits(Struct, frozen=True, omit_defaults=True):
-    """What this edge allows a connection. ``actions_unacked_max``: actions that are not answered yet; 0 takes none."""
+    """What this edge allows a connection. ``actions_window``: actions that are not answered yet; 0 takes none."""
 
     message_bytes_max: int
     rooms_max: int
     action_bytes_max: int = 0
-    actions_unacked_max: int = 0
+    actions_window: int = 0
 
 
 class Welcome(Message, tag="welcome", frozen=True):

@@ -6,7 +6,8 @@ from typing import NamedTuple
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from touchline.actions.seen import BLOCK_IDS, BLOCKS_MAX, Seen
+from touchline.actions.seen import BLOCKS_MAX, Seen
+from touchline_protocol.limits import ACTIONS_WINDOW_MAX
 
 LOOK_BACK_MS = 1000
 ID_MAX = 2**53 - 1
@@ -69,8 +70,8 @@ ANY_IDS = st.lists(
     st.one_of(
         st.integers(1, ID_MAX),
         st.builds(
-            lambda block, place: block * BLOCK_IDS + place,
-            st.sampled_from([0, 1, 2, 3, 7, 8, 10**6, ID_MAX // BLOCK_IDS]),
+            lambda block, place: block * ACTIONS_WINDOW_MAX + place,
+            st.sampled_from([0, 1, 2, 3, 7, 8, 10**6, ID_MAX // ACTIONS_WINDOW_MAX]),
             st.integers(1, 3),
         ),
     ),
@@ -96,7 +97,7 @@ def test_whatever_ids_a_player_makes_up_none_is_taken_for_a_copy_that_never_came
 def blocks_since(ids: list[int], action_id: int) -> set[int]:
     """The other blocks that ids came from since this one did."""
     newest = len(ids) - 1 - ids[::-1].index(action_id)
-    return {one // BLOCK_IDS for one in ids[newest:]} - {action_id // BLOCK_IDS}
+    return {one // ACTIONS_WINDOW_MAX for one in ids[newest:]} - {action_id // ACTIONS_WINDOW_MAX}
 
 
 def test_a_jump_far_ahead_hides_nothing_and_repeats_nothing() -> None:
@@ -108,7 +109,7 @@ def test_a_jump_far_ahead_hides_nothing_and_repeats_nothing() -> None:
 
 
 @settings(deadline=None, max_examples=20)
-@given(st.integers(1, 3 * BLOCK_IDS), st.integers(0, (BLOCKS_MAX - 1) * BLOCK_IDS))
+@given(st.integers(1, 3 * ACTIONS_WINDOW_MAX), st.integers(0, (BLOCKS_MAX - 1) * ACTIONS_WINDOW_MAX))
 def test_in_a_run_of_ids_copies_are_told_far_below_the_highest(first_id: int, below: int) -> None:
     seen = Seen(LOOK_BACK_MS)
     highest = first_id + below
@@ -121,7 +122,7 @@ def test_a_session_takes_little_memory_whatever_its_ids_are() -> None:
     seen = Seen(LOOK_BACK_MS)
     tracemalloc.start()
     try:
-        for action_id in range(BLOCK_IDS - 1, 1000 * BLOCK_IDS, BLOCK_IDS):
+        for action_id in range(ACTIONS_WINDOW_MAX - 1, 1000 * ACTIONS_WINDOW_MAX, ACTIONS_WINDOW_MAX):
             seen.is_new("player", "s", action_id, 0)
         taken_bytes, _ = tracemalloc.get_traced_memory()
     finally:

@@ -176,7 +176,7 @@ def test_a_session_that_is_taken_over_hears_no_more_and_the_newer_one_gets_the_a
     assert told(second.heard()) == [(1, "ack"), (2, "ack"), (3, "ack")]
     assert edge.log == [1, 2, 3]
     first.leave()
-    assert told(second.act(3)) == [(3, "id_replayed")]
+    assert told(second.act(3)) == [(3, "duplicate_id")]
 
 
 def test_sessions_of_two_players_never_meet_under_one_name() -> None:
@@ -191,7 +191,7 @@ def test_sessions_of_two_players_never_meet_under_one_name() -> None:
 def test_as_many_refused_ones_are_remembered_as_can_be_under_way() -> None:
     edge = ModelEdge()
     client = edge.client()
-    span = LIMITS.span_max
+    span = LIMITS.actions_window
     assert told(client.act(*range(1, 3 * span), room="nowhere")) == [(n, "action_bad_room") for n in range(1, 3 * span)]
     newest = range(2 * span, 3 * span)
     assert told(client.act(*newest)) == [(number, "action_bad_room") for number in newest]
@@ -203,7 +203,7 @@ def test_as_many_refused_ones_are_remembered_as_can_be_under_way() -> None:
 def test_ids_under_way_are_bounded_from_the_first_that_waits() -> None:
     edge = ModelEdge()
     client = edge.client()
-    span = LIMITS.span_max
+    span = LIMITS.actions_window
     assert client.act(1) == []
     assert told(client.act(*range(2, span + 1), room="nowhere")) == [(n, "action_bad_room") for n in range(2, span + 1)]
     assert told(client.act((span + 1, 1))) == [(span + 1, "too_many_unacked")]
@@ -215,7 +215,7 @@ def test_ids_under_way_are_bounded_from_the_first_that_waits() -> None:
 def test_all_actions_that_wait_are_bounded() -> None:
     edge = ModelEdge()
     clients = [edge.client(player) for player in ("ann", "bob", "cid")]
-    span = LIMITS.span_max
+    span = LIMITS.actions_window
     for client in clients[:2]:
         assert client.act(*range(1, span + 1)) == []
     assert told(clients[2].act(1)) == [(1, "too_many_unacked")]
@@ -254,7 +254,7 @@ def test_a_numbering_that_somebody_goes_on_with_is_not_forgotten() -> None:
     edge.door.tidy(edge.now_ms)
     assert isinstance(again.welcome, Welcome)
     assert again.welcome.last_action == 1
-    assert told(again.act(1)) == [(1, "id_replayed")]
+    assert told(again.act(1)) == [(1, "duplicate_id")]
 
 
 def test_a_session_without_an_action_leaves_nothing_behind() -> None:
@@ -344,14 +344,14 @@ def test_who_is_nobody_cannot_become_a_player() -> None:
     (error,) = client.say(Refresh(token="ann", id=4))
     assert isinstance(error, Error)
     assert (error.code, error.id) == ("token_player", 4)
-    assert told(client.act(1)) == [(1, "not_signed_in")]
+    assert told(client.act(1)) == [(1, "token_missing")]
     assert len(edge.door.players) == 0
 
 
 def test_a_server_without_keys_says_that_it_takes_no_actions() -> None:
     client = ModelEdge(a_door(verify=None)).client(None)
     assert isinstance(client.welcome, Welcome)
-    assert (client.welcome.limits.actions_unacked_max, client.welcome.limits.action_bytes_max) == (0, 0)
+    assert (client.welcome.limits.actions_window, client.welcome.limits.action_bytes_max) == (0, 0)
 
 
 def test_a_malformed_action_says_what_came_before_it_too() -> None:

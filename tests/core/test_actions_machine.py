@@ -97,7 +97,7 @@ class Client:
                     self.name = name
                 case Ack(id=action_id):
                     self.done(action_id)
-                case Nack(code="id_replayed"):
+                case Nack(code="duplicate_id"):
                     self.done(message.id)
                 case Nack() if codes.NACKS[message.code].recovery is codes.Recovery.GIVE_UP:
                     assert message.code == codes.ACTION_TOO_LARGE.code, message
@@ -178,7 +178,7 @@ class ActionsMachine(RuleBasedStateMachine):
         client = self.clients[player]
         for size in sizes:
             oldest = min(client.unanswered, default=client.next_id)
-            if client.next_id - oldest < LIMITS_OF_ACTIONS.span_max and player in self.at:
+            if client.next_id - oldest < LIMITS_OF_ACTIONS.actions_window and player in self.at:
                 client.act(self.at[player], size)
 
     @rule(player=PLAYER)
@@ -255,7 +255,7 @@ class ActionsMachine(RuleBasedStateMachine):
             actions = edge.door.actions
             assert 0 <= actions.waiting <= actions.limits.waiting_max
             for numbering in actions._numberings.values():
-                assert len(numbering.waiting) <= actions.limits.span_max
+                assert len(numbering.waiting) <= actions.limits.actions_window
 
     def teardown(self) -> None:
         """All is well again: everything is taken in the end, once."""

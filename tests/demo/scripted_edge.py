@@ -50,7 +50,7 @@ class ScriptedEdge:
         self.message_bytes_max = 65536
         self.refused: dict[str, str] = {}  # rooms with the error that they are answered with
         self.rooms: dict[str, list[Json]] = {}
-        self.actions_unacked_max = 64
+        self.actions_window = 64
         self.token_ms = 3_600_000  # how long a token counts
         self.answer_action: Callable[[Json], list[Json]] = acked
         self.received: list[Json] = []
@@ -148,7 +148,7 @@ class ScriptedEdge:
         limits = {"message_bytes_max": self.message_bytes_max, "rooms_max": 100}
         welcome = {"type": "welcome", "session": hello.get("session", "s"), "edge": "e", "time": _now_ms()}
         if "token" in hello:  # it is the player's name
-            limits |= {"action_bytes_max": 4096, "actions_unacked_max": self.actions_unacked_max}
+            limits |= {"action_bytes_max": 4096, "actions_window": self.actions_window}
             welcome |= {"player": hello["token"], "expires": _now_ms() + self.token_ms}
         return welcome | {"heartbeat_ms": self.heartbeat_ms, "limits": limits}
 

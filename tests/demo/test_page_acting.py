@@ -101,17 +101,17 @@ async def test_replayed_is_as_good_as_acknowledged_for_what_was_sent_again_alone
     await client.act("a")
     await edge.until(lambda: len(edge.actions()) == 1)
     await edge.disconnect()
-    edge.answer_action = lambda action: [nack(action["id"], "id_replayed")]
+    edge.answer_action = lambda action: [nack(action["id"], "duplicate_id")]
     await client.come_back()
     await client.outcomes(1)
     await client.act("b")
-    assert await client.outcomes(2) == [["done", "a", 1], ["failed", "b", "id_replayed"]]
+    assert await client.outcomes(2) == [["done", "a", 1], ["failed", "b", "duplicate_id"]]
 
 
 async def test_no_more_are_on_their_way_than_the_server_takes_and_no_more_kept_than_twenty(
     edge: ScriptedEdge, client: ClientInPage
 ) -> None:
-    edge.actions_unacked_max = 3
+    edge.actions_window = 3
     await edge.disconnect()
     await client.come_back()
     edge.answer_action = unanswered
@@ -166,7 +166,7 @@ async def test_without_a_token_nobody_can_act(edge: ScriptedEdge, client: Client
     await client.act("a")
     await client.come_back()
     await client.act("b")
-    assert await client.outcomes(2) == [["failed", "a", "not_signed_in"], ["failed", "b", "not_signed_in"]]
+    assert await client.outcomes(2) == [["failed", "a", "token_missing"], ["failed", "b", "token_missing"]]
     assert edge.actions() == []
 
 

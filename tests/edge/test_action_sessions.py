@@ -35,7 +35,7 @@ async def test_a_session_goes_on_at_the_same_edge_where_it_stopped(node: Running
                 assert (second.session, second.last_action) == (welcome.session, 3)
                 await act(again, 2, room="nowhere")
                 await act(again, 3, 4, 5, 6)
-                assert await answers(again, 2) == [(2, "action_bad_room"), (3, "id_replayed")]
+                assert await answers(again, 2) == [(2, "action_bad_room"), (3, "duplicate_id")]
                 log.appends_go.set()
                 assert await answers(again, 3) == acks([4, 5, 6])
     assert await ids_in_log(log) == [1, 3, 4, 5, 6]

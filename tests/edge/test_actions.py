@@ -210,10 +210,10 @@ async def test_a_player_acts_no_more_often_on_two_connections_than_on_one(log: B
 
 async def test_ids_under_way_are_bounded_and_what_is_beyond_can_be_sent_again(log: BreakableLog) -> None:
     async with (
-        running_node(log, auth=AUTH, actions=often(unacked_max=4)) as node,
+        running_node(log, auth=AUTH, actions=often(window=4)) as node,
         player(node) as (client, welcome),
     ):
-        assert (welcome.limits.actions_unacked_max, welcome.limits.action_bytes_max) == (4, 4096)
+        assert (welcome.limits.actions_window, welcome.limits.action_bytes_max) == (4, 4096)
         with log.appends_waiting():
             await act(client, *range(1, 7))
             nacks = [await refusal(client) for _ in range(2)]
@@ -253,8 +253,8 @@ async def test_ids_that_are_skipped_or_used_are_told(node: RunningNode, log: Bre
         await act(client, 1, 2)
         nacks = [await refusal(client) for _ in range(2)]
         assert [(nack.id, nack.code, nack.retry_ms) for nack in nacks] == [
-            (1, "id_replayed", None),
-            (2, "id_replayed", None),
+            (1, "duplicate_id", None),
+            (2, "duplicate_id", None),
         ]
     assert await ids_in_log(log) == [1, 2]
 
@@ -331,7 +331,7 @@ async def test_an_action_in_the_last_moment_of_a_token_is_told_that_it_is_over(
             patched.setattr(node.edge, "wall_ms", lambda: welcome.expires)
             await act(client, 1)
             nack = await refusal(client)
-            assert (nack.id, nack.code) == (1, "expired")
+            assert (nack.id, nack.code) == (1, "token_expired")
         node.edge._tick()
         await act(client, 1)
         assert await answer(client) == (1, "ack")

@@ -163,7 +163,7 @@ async def show_a_token_that_is_refused(node: RunningNode) -> None:
 async def stay_until_the_token_is_over(node: RunningNode) -> None:
     async with watcher(node, bearer(token(lasts_s=1.0))) as stream, node.raw() as client:
         await say_hello(client, token(lasts_s=1.0))
-        assert await client.close_code() == codes.TOKEN_RAN_OUT.code
+        assert await client.close_code() == codes.CLOSE_TOKEN_EXPIRED.code
         await stream.rest()
 
 

@@ -98,7 +98,7 @@ class Tapper:
 
     def _hear(self, message: object) -> None:
         assert isinstance(message, Ack | Nack), message
-        if isinstance(message, Ack) or message.code == codes.ID_REPLAYED.code:
+        if isinstance(message, Ack) or message.code == codes.DUPLICATE_ID.code:
             if message.id in self._unanswered:
                 del self._unanswered[message.id]
                 self.acked.append(message.id)

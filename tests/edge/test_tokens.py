@@ -122,7 +122,7 @@ async def test_a_key_that_is_not_known_yet_is_told_with_a_close_to_come_back_aft
         async with node.client(greeted=False) as client:
             await client.send(Hello(token=signed(second, "second", exp=time.time() + 60)))
             assert (await client.expect(Error)).code == "token_key_unknown"
-            assert await client.closed() == (4003, "key_unknown")
+            assert await client.closed() == (4003, "token_key_unknown")
         stream = await answer_to(node, request(target_of(), bearer(signed(second, "second", exp=time.time() + 60))))
         assert (stream.status, stream.error["code"]) == (401, "token_key_unknown")
         file.write_bytes(jwks(first=first, second=second))
@@ -201,7 +201,7 @@ async def test_a_token_that_ends_before_hello_is_said_closes_the_connection(gate
         await eventually(lambda: time.time() > ends)
         await client.send(Hello())
         assert isinstance(await client.next(), Welcome)
-        assert await client.closed() == (4002, "token_ran_out")
+        assert await client.closed() == (4002, "token_expired")
 
 
 async def test_a_server_without_keys_refuses_a_token_in_hello_and_leaves_one_in_the_header_to_its_proxy(
@@ -213,7 +213,7 @@ async def test_a_server_without_keys_refuses_a_token_in_hello_and_leaves_one_in_
         assert await client.closed() == (4502, "unauthorized")
     async with node.client(additional_headers=bearer("meant for somebody else")) as client:
         await act(client, 1)
-        assert (await refusal(client)).code == "not_signed_in"
+        assert (await refusal(client)).code == "token_missing"
 
 
 async def test_who_is_nobody_may_watch_an_open_server_and_not_act(open_to_all: RunningNode) -> None:
@@ -222,7 +222,7 @@ async def test_who_is_nobody_may_watch_an_open_server_and_not_act(open_to_all: R
         await client.join("score:1")
         await act(client, 1)
         nack = await refusal(client)
-        assert (nack.id, nack.code, nack.retry_ms) == (1, "not_signed_in", None)
+        assert (nack.id, nack.code, nack.retry_ms) == (1, "token_missing", None)
         await open_to_all.publish("score:1", 2)
         await client.expect(Event)
     async with watcher(open_to_all, {}) as stream:
@@ -268,10 +268,10 @@ async def test_the_end_of_a_token_closes_the_connection_and_the_stream(gated: Ru
     shown = token(lasts_s=SHORT_S)
     async with player(gated, shown=shown) as (client, welcome), watcher(gated, bearer(shown)) as stream:
         assert welcome.expires is not None
-        assert await client.closed() == (4002, "token_ran_out")
+        assert await client.closed() == (4002, "token_expired")
         assert 0 <= time.time() - welcome.expires / 1000 < AT_ONCE_S
         await stream.rest()
-        assert stream.parser.comments[-1] == " close 4002 token_ran_out"
+        assert stream.parser.comments[-1] == " close 4002 token_expired"
         assert time.time() - welcome.expires / 1000 < 2 * AT_ONCE_S
     await eventually(lambda: gated.edge.connections == 0)
     door = gated.edge.door
@@ -296,7 +296,7 @@ async def test_a_newer_token_that_ends_sooner_counts_too(gated: RunningNode) -> 
     async with player(gated) as (client, _):
         await client.send(Refresh(token=token(lasts_s=SHORT_S)))
         refreshed = await client.expect(Refreshed)
-        assert await client.closed() == (4002, "token_ran_out")
+        assert await client.closed() == (4002, "token_expired")
         assert 0 <= time.time() - refreshed.expires / 1000 < AT_ONCE_S
 
 
@@ -328,7 +328,7 @@ async def test_who_came_without_a_token_cannot_become_a_player(open_to_all: Runn
         await client.send(Refresh(token=token()))
         assert (await client.expect(Error)).code == "token_player"
         await act(client, 1)
-        assert (await refusal(client)).code == "not_signed_in"
+        assert (await refusal(client)).code == "token_missing"
 
 
 async def test_rooms_that_a_newer_token_does_not_cover_are_left(gated: RunningNode) -> None:

@@ -9,19 +9,23 @@ from touchline_protocol import codes
 from touchline_protocol.codes import CLOSES, ERRORS, NACKS, CloseCode, ErrorCode, Recovery, recovery_of_close
 
 
-def test_every_code_of_the_module_is_in_its_table_under_its_own_name() -> None:
-    named = [value for value in vars(codes).values() if isinstance(value, ErrorCode | CloseCode)]
-    assert [code for code in named if isinstance(code, ErrorCode)] == [*ERRORS.values(), *NACKS.values()]
-    assert [code for code in named if isinstance(code, CloseCode)] == list(CLOSES.values())
-    assert all(ERRORS[error.code] is getattr(codes, error.code.upper()) for error in ERRORS.values())
-    assert all(NACKS[nack.code] is getattr(codes, nack.code.upper()) for nack in NACKS.values())
-    assert all(CLOSES[close.code] is getattr(codes, close.name.upper()) for close in CLOSES.values())
+def test_every_code_of_the_module_is_in_a_table_under_its_own_name() -> None:
+    """A name that several tables share has a constant for each meaning, with the table as its prefix."""
+    constants = {name: value for name, value in vars(codes).items() if isinstance(value, ErrorCode | CloseCode)}
+    assert set(constants.values()) == {*ERRORS.values(), *NACKS.values(), *CLOSES.values()}
+    assert all(constants[error.code.upper()] is error for error in ERRORS.values())
+    for nack in NACKS.values():
+        shared = nack.code in ERRORS and nack is not ERRORS[nack.code]
+        assert constants["NACK_" * shared + nack.code.upper()] is nack
+    for close in CLOSES.values():
+        shared = close.name in ERRORS or close.name in NACKS
+        assert constants["CLOSE_" * shared + close.name.upper()] is close
 
 
-def test_names_are_unique_and_plain() -> None:
-    names = [*ERRORS, *NACKS, *(close.name for close in CLOSES.values())]
+def test_names_are_plain_and_unique_within_their_table() -> None:
+    names = [close.name for close in CLOSES.values()]
     assert len(set(names)) == len(names)
-    assert all(re.fullmatch("[a-z]+(_[a-z]+)*", name) for name in names)
+    assert all(re.fullmatch("[a-z]+(_[a-z]+)*", name) for name in (*ERRORS, *NACKS, *names))
 
 
 @pytest.mark.parametrize("close", CLOSES.values(), ids=lambda close: close.name)

@@ -16,7 +16,9 @@ from touchline_server.core.feed import Feed
 from touchline_server.core.grants import Grant, Patterns, Refusal
 from touchline_server.core.hub import Hub, HubLimits
 
-ACTIONS = ActionLimits("edge", data_bytes_max=DATA_BYTES_MAX, span_max=SPAN_MAX, waiting_max=100, retry_ms=RETRY_MS)
+ACTIONS = ActionLimits(
+    "edge", data_bytes_max=DATA_BYTES_MAX, actions_window=SPAN_MAX, waiting_max=100, retry_ms=RETRY_MS
+)
 SESSION = SessionLimits("edge", 0, MESSAGE_BYTES_MAX, 10, 100, 100)
 HUB = HubLimits(1 << 20, 60_000, 1 << 20, 60_000)
 

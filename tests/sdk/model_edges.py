@@ -110,7 +110,7 @@ class Edges:
         self._session = hello.session or f"session{self._names}"
         known = self._known[self.at]
         known.setdefault(self._session, Numbering(1 if hello.session is None else None))
-        limits = Limits(MESSAGE_BYTES_MAX, 1, action_bytes_max=DATA_BYTES_MAX, actions_unacked_max=SPAN_MAX)
+        limits = Limits(MESSAGE_BYTES_MAX, 1, action_bytes_max=DATA_BYTES_MAX, actions_window=SPAN_MAX)
         self._say(Welcome(session=self._session, edge="e", heartbeat_ms=0, limits=limits, time=0, player="ada"))
 
     def _take(self, action: Action) -> Nack | None:
@@ -145,7 +145,7 @@ class Edges:
             return numbering.refused[action_id]
         if any(entry.id == action_id for entry in numbering.waiting):
             return None
-        return Nack(id=action_id, code="id_replayed", message="it is there")
+        return Nack(id=action_id, code="duplicate_id", message="it is there")
 
     def _say(self, message: ServerMessage) -> None:
         self.to_client.append(self.codec.encode(message))

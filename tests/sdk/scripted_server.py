@@ -53,7 +53,7 @@ class Peer:
                 session=hello.session or "s",
                 edge="edge-1",
                 heartbeat_ms=heartbeat_ms,
-                limits=Limits(65_536, rooms_max=100, action_bytes_max=1000, actions_unacked_max=unacked_max),
+                limits=Limits(65_536, rooms_max=100, action_bytes_max=1000, actions_window=unacked_max),
                 time=0,
                 player=player,
                 expires=None if expires_s is None else round(expires_s * 1000),

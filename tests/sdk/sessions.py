@@ -11,7 +11,7 @@ from touchline_protocol.messages import Action, ClientMessage, Hello, Limits, Se
 
 HEARTBEAT_MS = 1000
 LIMITS = Limits(message_bytes_max=65_536, rooms_max=100)
-ACTING = Limits(message_bytes_max=600, rooms_max=100, action_bytes_max=100, actions_unacked_max=4)
+ACTING = Limits(message_bytes_max=600, rooms_max=100, action_bytes_max=100, actions_window=4)
 WELCOME = Welcome(session="s", edge="e", heartbeat_ms=HEARTBEAT_MS, limits=LIMITS, time=0)
 PLAYER = Welcome(session="s", edge="e", heartbeat_ms=0, limits=ACTING, time=0, player="ada")
 
@@ -43,7 +43,7 @@ def opened(now_s: float = 0, limits: Limits = LIMITS) -> Session:
 def player(now_s: float = 0, *, actions_max: int = 256, renews: bool = True, unacked_max: int = 4) -> Session:
     """A session of a player's, who may have four actions on their way."""
     client = made(actions_max=actions_max, renews=renews)
-    limits = msgspec.structs.replace(ACTING, actions_unacked_max=unacked_max)
+    limits = msgspec.structs.replace(ACTING, actions_window=unacked_max)
     open_again(client, now_s, msgspec.structs.replace(PLAYER, limits=limits))
     return client
 

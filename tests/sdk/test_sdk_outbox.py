@@ -153,7 +153,7 @@ def test_replayed_is_acknowledged_for_what_was_sent_again_and_an_error_for_what_
     come_back(client)
     act(client, "b")
     acted(client)
-    hear(client, nack(1, "id_replayed"), nack(2, "id_replayed"))
+    hear(client, nack(1, "duplicate_id"), nack(2, "duplicate_id"))
     told = outcomes(client)
     assert told["a"] == Acted("s", 1)
     assert isinstance(told["b"], ActionRefused)

@@ -76,7 +76,7 @@ def test_a_refused_refresh_ends_nothing_and_is_told_when_the_server_closes() -> 
     assert client.state is State.OPEN
     client.disconnected(100, 4002, "")
     assert (client.state, client.failure) == (State.WAITING, None)
-    assert client.trouble == "the connection was closed with 4002 token_ran_out. that is eve's (token_player)"
+    assert client.trouble == "the connection was closed with 4002 token_expired. that is eve's (token_player)"
     client.tick(110)
     client.connected(110, "newest")
     assert said(client) == [Hello(token="newest", session="s", agent="test")]

@@ -76,4 +76,4 @@ async def test_who_shows_no_token_is_nobody_and_cannot_act() -> None:
         assert client.player is None
         with pytest.raises(errors.ActionRefused) as caught:
             await client.act("score:1", "tap")
-        assert caught.value.code == "not_signed_in"
+        assert caught.value.code == "token_missing"

@@ -6,7 +6,7 @@ from touchline_server.core.grants import Verify
 from touchline_server.core.players import Players
 from touchline_server.core.verdicts import Verdicts
 
-LIMITS = ActionLimits(edge="e", data_bytes_max=100, span_max=8, waiting_max=16, retry_ms=500)
+LIMITS = ActionLimits(edge="e", data_bytes_max=100, actions_window=8, waiting_max=16, retry_ms=500)
 
 
 def a_door(

@@ -106,7 +106,7 @@ server_messages = st.one_of(
             message_bytes_max=integers_64_bits,
             rooms_max=integers_64_bits,
             action_bytes_max=integers_64_bits,
-            actions_unacked_max=integers_64_bits,
+            actions_window=integers_64_bits,
         ),
         time=integers_64_bits,
         player=st.none() | text,

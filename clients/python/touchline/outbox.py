@@ -37,7 +37,7 @@ from typing import NamedTuple, TypeAlias
 import msgspec
 
 from touchline_protocol.codecs import Codec
-from touchline_protocol.codes import ACTION_TOO_LARGE, ID_GAP, ID_REPLAYED, LOG_UNAVAILABLE, NACKS, Recovery
+from touchline_protocol.codes import ACTION_TOO_LARGE, DUPLICATE_ID, ID_GAP, LOG_UNAVAILABLE, NACKS, Recovery
 from touchline_protocol.limits import ACTION_RESEND_S_MAX
 from touchline_protocol.messages import Action, Limits, Nack, Welcome
 
@@ -184,7 +184,7 @@ class Outbox:
         known = NACKS.get(nack.code)
         act.may_be_done |= nack.code == LOG_UNAVAILABLE.code
         if nack.retry_ms is None and (known is None or known.recovery is Recovery.GIVE_UP):
-            if nack.code == ID_REPLAYED.code and act.sendings > 1:
+            if nack.code == DUPLICATE_ID.code and act.sendings > 1:
                 self.acked(nack.id)
             else:
                 self._refused(act, nack)
@@ -255,7 +255,7 @@ class Outbox:
     @property
     def _has_room(self) -> bool:
         oldest = next(iter(self._numbered), self._id_next)
-        return self._id_next - oldest < min(WINDOW_ACTIONS_MAX, self._limits.actions_unacked_max)
+        return self._id_next - oldest < min(WINDOW_ACTIONS_MAX, self._limits.actions_window)
 
     def _missing(self, nack: Nack) -> int:
         """Where to go back to: to what was refused; after "a gap" to the first that may be what is missing."""
@@ -279,7 +279,7 @@ class Outbox:
     def _unfit(self, act: Act) -> ActionRefused | None:
         """Why this server would not take it."""
         limits = self._limits
-        if not limits.actions_unacked_max:
+        if not limits.actions_window:
             return ActionRefused(ACTIONS_NOT_TAKEN, "this server takes no actions: its operator has to turn them on")
         if act.size_bytes > limits.action_bytes_max:
             text = f"the data has {act.size_bytes} bytes as JSON, and this server takes {limits.action_bytes_max}"

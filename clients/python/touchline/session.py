@@ -22,7 +22,7 @@ from itertools import count
 
 from touchline_protocol import messages
 from touchline_protocol.codecs import Codec
-from touchline_protocol.codes import ERRORS, TOKEN_RAN_OUT, UNKNOWN_TYPE, Recovery, recovery_of_close
+from touchline_protocol.codes import CLOSE_TOKEN_EXPIRED, ERRORS, UNKNOWN_TYPE, Recovery, recovery_of_close
 from touchline_protocol.cursor import Cursor
 from touchline_protocol.errors import BadMessage
 from touchline_protocol.limits import CLIENT_MESSAGE_BYTES_MAX
@@ -152,7 +152,7 @@ class Session:
         """The WebSocket was closed with ``code``; 1006 where it was lost without a close frame."""
         if self.state not in CONNECTED:
             return
-        no_newer_token = code == TOKEN_RAN_OUT.code and not self._lease.renews
+        no_newer_token = code == CLOSE_TOKEN_EXPIRED.code and not self._lease.renews
         text = told_close(code, reason, self._complaint, self.verdict, no_newer_token=no_newer_token)
         if no_newer_token or recovery_of_close(code) is Recovery.GIVE_UP:
             self._give_up(ConnectionRefused(code, text))

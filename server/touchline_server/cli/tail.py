@@ -28,7 +28,7 @@ from .tail_output import Printer
 RECONNECT = touchline.Backoff(max_s=2.0)
 """Shorter than a program's: a person is waiting, and there is one of them."""
 
-TOKEN_REFUSED = {codes.UNAUTHORIZED.code, codes.TOKEN_RAN_OUT.code} | {
+TOKEN_REFUSED = {codes.UNAUTHORIZED.code, codes.CLOSE_TOKEN_EXPIRED.code} | {
     code for code in codes.ERRORS if code.startswith("token_")
 }
 """How an edge says that it does not take a token, or wants one."""

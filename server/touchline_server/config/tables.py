@@ -10,7 +10,7 @@ import msgspec
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from touchline_protocol.limits import ACTION_DATA_BYTES_MAX, ACTION_KIND_CHARS_MAX
+from touchline_protocol.limits import ACTION_DATA_BYTES_MAX, ACTION_KIND_CHARS_MAX, ACTIONS_WINDOW_MAX
 from touchline_protocol.messages import ActionKind
 
 from .values import BYTES_MAX, COUNT_MAX, SECONDS_MAX, TOPIC, WAIT_MS_MAX, Paths
@@ -158,7 +158,7 @@ class ActionsSettings(Table):
     """Actions of a player that may come at once, as after a lost connection."""
     data_bytes_max: int = Field(default=4096, ge=2, le=ACTION_DATA_BYTES_MAX)
     """Of an action's data, as JSON: a position or a choice takes a hundred."""
-    unacked_max: int = Field(default=64, ge=1, le=1024)
+    window: int = Field(default=64, ge=1, le=ACTIONS_WINDOW_MAX)
     """Ids of a session, from the first that waits for Kafka to the newest. At a round trip of 5 ms, 64 are 12,800 a
     second."""
     waiting_max: int = Field(default=10_000, ge=1, le=COUNT_MAX)

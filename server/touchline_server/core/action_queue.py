@@ -8,7 +8,7 @@ Rules:
 1. What is appended is in the order of each session's ids. So batches are appended one after the other; what comes
    meanwhile waits for the next. When one fails, all that waits goes back to who sent it.
 2. A refusal for good uses the id up, any other leaves it free: then the session goes back to it.
-3. Nothing waits without a bound, in ids (``span_max``) or in all (``waiting_max``).
+3. Nothing waits without a bound, in ids (``actions_window``) or in all (``waiting_max``).
 """
 
 from collections import deque
@@ -47,7 +47,7 @@ class ActionLimits(NamedTuple):
 
     edge: str
     data_bytes_max: int
-    span_max: int
+    actions_window: int
     waiting_max: int
     retry_ms: int
 
@@ -128,7 +128,7 @@ class Actions:
         """An action of a session; returns why it is not taken. None: the answer comes, once the log has it."""
         numbering, grant = session.numbering, session.grant
         if numbering is None or grant is None:
-            return Nack(id=action.id, code=codes.NOT_SIGNED_IN.code, message="only players act: say hello with a token")
+            return Nack(id=action.id, code=codes.TOKEN_MISSING.code, message="only players act: say hello with a token")
         place = numbering.place(action.id, action.prev)
         if place is not Place.NEXT:
             return self._not_next(numbering, place, action.id)
@@ -139,7 +139,7 @@ class Actions:
         if not isinstance(taken, ActionRecord):
             code, message = taken
             nack = Nack(id=action.id, code=code.code, message=message)
-            numbering.refuse(nack, self.limits.span_max)
+            numbering.refuse(nack, self.limits.actions_window)
             return nack
         numbering.take(action.id)
         self.waiting += 1
@@ -197,7 +197,7 @@ class Actions:
         if place is Place.IN_LOG:
             return Nack(
                 id=action_id,
-                code=codes.ID_REPLAYED.code,
+                code=codes.DUPLICATE_ID.code,
                 message=f"the ids of this session below {numbering.next_id} are used",
             )
         return self._later(action_id, codes.ID_GAP, f"{numbering.next_id} comes next: go on from there, in order")
@@ -205,10 +205,10 @@ class Actions:
     def _not_now(self, numbering: Numbering, grant: Grant, action_id: int, now_ms: int) -> Nack | None:
         """Why an action cannot be taken now, though it may be later."""
         if grant.expires_ms <= now_ms:
-            return self._later(action_id, codes.EXPIRED, "the token's time is over")
+            return self._later(action_id, codes.NACK_TOKEN_EXPIRED, "the token's time is over")
         if self.away is not None:
             return self._later(action_id, codes.LOG_UNAVAILABLE, self.away)
-        if numbering.is_full(action_id, self.limits.span_max) or self.waiting >= self.limits.waiting_max:
+        if numbering.is_full(action_id, self.limits.actions_window) or self.waiting >= self.limits.waiting_max:
             return self._later(action_id, codes.TOO_MANY_UNACKED, "too many actions wait for the log: wait for answers")
         wait_ms = self._players.take(grant.player, now_ms)
         if wait_ms:

@@ -10,7 +10,7 @@ Rules:
 2. What the log did not take is not there: its id, and all after it, are free again (`go_back`), but for refused ones.
 3. The first id that a client sends after it has come back says where it is: what is below it was answered, here or on
    another edge, and is not gone back to.
-4. ``span_max`` bounds the ids from the first that waits to the next, so all of them are remembered.
+4. ``actions_window`` bounds the ids from the first that waits to the next, so all of them are remembered.
 """
 
 from collections import deque
@@ -75,20 +75,20 @@ class Numbering:
         before = action_id - 1 if prev is None else prev
         return Place.NEXT if before < next_id else Place.AHEAD
 
-    def is_full(self, action_id: int, span_max: int) -> bool:
+    def is_full(self, action_id: int, actions_window: int) -> bool:
         """Whether too many ids are not decided to take this one too."""
-        return bool(self.waiting) and action_id - self.waiting[0] >= span_max
+        return bool(self.waiting) and action_id - self.waiting[0] >= actions_window
 
     def take(self, action_id: int) -> None:
         """The next id waits for the log from now on."""
         self.waiting.append(action_id)
         self._advance(action_id + 1)
 
-    def refuse(self, nack: Nack, span_max: int) -> None:
+    def refuse(self, nack: Nack, actions_window: int) -> None:
         """The next id is refused for good; what is too old to be asked for again is forgotten."""
         self.refused[nack.id] = nack
         self._advance(nack.id + 1)
-        oldest = (self.waiting[0] if self.waiting else nack.id + 1) - span_max
+        oldest = (self.waiting[0] if self.waiting else nack.id + 1) - actions_window
         while self.refused and (first := next(iter(self.refused))) < oldest:
             del self.refused[first]
 

@@ -247,7 +247,7 @@ class Session:
         except TokenRefused as refused:
             self._error(refused.code, str(refused))
             unknown = refused.code is codes.TOKEN_KEY_UNKNOWN
-            self.closing = codes.KEY_UNKNOWN if unknown else codes.UNAUTHORIZED
+            self.closing = codes.CLOSE_TOKEN_KEY_UNKNOWN if unknown else codes.UNAUTHORIZED
             return
         standing = self.door.standing(grant, now_ms)
         if standing is not None and standing.kind == "ban":
@@ -273,7 +273,7 @@ class Session:
                     message_bytes_max=limits.message_bytes_max,
                     rooms_max=limits.rooms_max,
                     action_bytes_max=taken.data_bytes_max if taken else 0,
-                    actions_unacked_max=taken.span_max if taken else 0,
+                    actions_window=taken.actions_window if taken else 0,
                 ),
                 time=now_ms,
                 player=None if grant is None else grant.player,

@@ -182,7 +182,7 @@ class Edge:
             connection.abort()
         wall_ms = self.wall_ms()
         for session in self.door.players.expired(wall_ms):
-            cast(Connection, session.client).close(codes.TOKEN_RAN_OUT)
+            cast(Connection, session.client).close(codes.CLOSE_TOKEN_EXPIRED)
         self._acting.look()
         self._look_at_some()
         self.hub.tidy(self.now_ms())

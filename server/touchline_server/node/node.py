@@ -210,7 +210,7 @@ def _door(settings: Settings, verifier: Verifier | None) -> Door:
     limits = ActionLimits(
         edge=settings.edge,
         data_bytes_max=acting.data_bytes_max,
-        span_max=acting.unacked_max,
+        actions_window=acting.window,
         waiting_max=acting.waiting_max,
         retry_ms=acting.retry_ms,
     )

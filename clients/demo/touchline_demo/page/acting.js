@@ -12,7 +12,7 @@ const WINDOW_MAX = 16; // on their way at once, or fewer where the server says s
 const RESEND_MS_MAX = 300_000; // from the first sending on: later nobody remembers whether it is in the log
 const REST_MS = 1_000; // where a nack does not say how long
 const REST_MS_MAX = 60_000; // a server's mistake must not silence a player for long
-const FREE_CODES = new Set(["id_gap", "rate_limited", "too_many_unacked", "log_unavailable", "expired"]);
+const FREE_CODES = new Set(["id_gap", "rate_limited", "too_many_unacked", "log_unavailable", "token_expired"]);
 
 const now = () => performance.now();
 
@@ -20,7 +20,7 @@ const now = () => performance.now();
 export class ActionError extends Error {
   constructor(code, message) {
     super(message);
-    this.code = code; // "not_signed_in", "full", "in_doubt", "closed", or of the table of nacks
+    this.code = code; // "token_missing", "full", "in_doubt", "closed", or of the table of nacks
   }
 }
 
@@ -42,7 +42,7 @@ export class Outbox {
   /** Do something; resolves once it is in the log, and rejects with an `ActionError`. */
   add(action) {
     if (this.#endCode) return Promise.reject(new ActionError(this.#endCode, "nothing can be done any more"));
-    if (this.#window === 0) return Promise.reject(new ActionError("not_signed_in", "this page may only watch"));
+    if (this.#window === 0) return Promise.reject(new ActionError("token_missing", "this page may only watch"));
     if (this.#kept.length >= KEPT_MAX) return Promise.reject(new ActionError("full", "too much waits for an answer"));
     return new Promise((resolve, reject) => {
       this.#kept.push({ action, id: null, prev: 0, firstMs: null, sendings: 0, resolve, reject });
@@ -54,10 +54,10 @@ export class Outbox {
   welcome({ player = null, limits }) {
     if (player !== this.#player) this.#forgetSent();
     this.#player = player;
-    this.#window = player === null ? 0 : Math.min(WINDOW_MAX, limits.actions_unacked_max ?? 0);
+    this.#window = player === null ? 0 : Math.min(WINDOW_MAX, limits.actions_window ?? 0);
     this.#sendFrom = 0;
     this.#rest(0);
-    if (this.#window === 0) this.#rejectAll("not_signed_in", "this page may only watch");
+    if (this.#window === 0) this.#rejectAll("token_missing", "this page may only watch");
     this.#flush();
   }
 
@@ -85,7 +85,7 @@ export class Outbox {
     if (!entry) return;
     if (FREE_CODES.has(code) || retryMs !== undefined) {
       this.#goBack(id, retryMs ?? REST_MS);
-    } else if (code === "id_replayed" && entry.sendings > 1) {
+    } else if (code === "duplicate_id" && entry.sendings > 1) {
       this.ack({ id });
     } else {
       this.#refuse(entry, new ActionError(code, message));

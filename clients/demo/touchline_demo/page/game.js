@@ -7,7 +7,7 @@ const WORD_MS = 4_000; // a passing word stands so long
 const WORDS = {
   full: "The connection does not keep up: some taps were left out.",
   in_doubt: "Some taps may have been lost with the connection.",
-  not_signed_in: "This page may only watch.",
+  token_missing: "This page may only watch.",
 };
 
 export class Game {

@@ -1,4 +1,4 @@
-"""Which actions of a partition were seen already: of each session, one bit for an id, in blocks of `BLOCK_IDS` ids.
+"""Which actions of a partition were seen already: one bit for each id of a session, in blocks of `ACTIONS_WINDOW_MAX`.
 
 It may know ids and record times (Unix milliseconds), nothing else. Its rules:
 
@@ -20,8 +20,7 @@ It may know ids and record times (Unix milliseconds), nothing else. Its rules:
 
 from typing import TypeAlias
 
-BLOCK_IDS = 1024
-"""The most that any edge lets wait for an answer (its setting ``actions.unacked_max``)."""
+from touchline_protocol.limits import ACTIONS_WINDOW_MAX
 
 BLOCKS_MAX = 4
 """Of a session: two that an honest client's ids can be in, and twice that for what an edge wrote late."""
@@ -80,7 +79,7 @@ class Seen:
 
 def _take(blocks: _Blocks, action_id: int) -> tuple[bool, _Blocks]:
     """Whether this id is new, and the blocks with it in them."""
-    number, place = divmod(action_id, BLOCK_IDS)
+    number, place = divmod(action_id, ACTIONS_WINDOW_MAX)
     bit = 1 << place
     for index, (known, bits) in enumerate(blocks):
         if known == number:
