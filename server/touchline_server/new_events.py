@@ -8,7 +8,7 @@ Rules: everything is checked before anything is appended. A value's bytes are pa
 
 from typing import NamedTuple
 
-from touchline_protocol.errors import BadRecord, LogUnavailable
+from touchline_protocol.errors import BadRecord
 from touchline_protocol.records import REASONS, check_value, headers_for, is_event_key
 
 
@@ -17,21 +17,6 @@ class NewEvent(NamedTuple):
 
     value: bytes | None
     key: str | None = None
-
-
-class Placed(NamedTuple):
-    """Where an event is in its topic."""
-
-    partition: int
-    offset: int
-
-
-class PublishFailed(LogUnavailable):
-    """Not all events are in the log for sure. ``written`` counts those that are: the first ones."""
-
-    def __init__(self, message: str, written: int = 0) -> None:
-        super().__init__(message)
-        self.written = written
 
 
 def new_event(data: bytes, key: str | None = None) -> NewEvent:

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from touchline_demo.matches.timeline import Timed
 from touchline_demo.playback import BATCH_EVENTS_MAX, Report, play
 from touchline_protocol.errors import OperatorError
-from touchline_server.new_events import NewEvent, Placed, PublishFailed
+from touchline_server.core.log import AppendFailed, Position
+from touchline_server.new_events import NewEvent
 
 FAST = 1e6
 """A speed at which all is due at once."""
@@ -25,15 +26,15 @@ class Journal:
         self.times: list[float] = []
         self._failures = list(failures)
 
-    async def publish(self, room: str, events: Sequence[NewEvent]) -> list[Placed]:
+    async def publish(self, room: str, events: Sequence[NewEvent]) -> list[Position]:
         self.times.append(asyncio.get_running_loop().time())
         self.sizes.append(len(events))
         failure = self._failures.pop(0) if self._failures else None
         count = len(events) if failure is None else min(failure, len(events) - 1)
         self.taken += [(room, event) for event in events[:count]]
         if count < len(events):
-            raise PublishFailed("the log is away", count)
-        return [Placed(0, offset) for offset in range(len(events))]
+            raise AppendFailed("the log is away", count)
+        return [Position(0, offset) for offset in range(len(events))]
 
     async def close(self) -> None:
         pass

@@ -23,7 +23,7 @@ from touchline_server.control.server import ControlServer
 from touchline_server.core.log import AppendFailed, Entry, Log, Position, Records
 from touchline_server.log.append_events import append_events
 from touchline_server.log.open import make_log
-from touchline_server.new_events import NewEvent, Placed, PublishFailed
+from touchline_server.new_events import NewEvent
 from touchline_server.node.sockets import bind
 
 
@@ -51,7 +51,7 @@ async def test_events_arrive_as_they_are() -> None:
     rooms = Rooms()
     events = [NewEvent(b'{"a":  1.50}', "k"), NewEvent(b"[]"), NewEvent(None, "k")]
     async with publisher_to(control_of(rooms)) as publisher:
-        assert await publisher.publish("match:a/events", events) == [Placed(0, 0), Placed(0, 1), Placed(0, 2)]
+        assert await publisher.publish("match:a/events", events) == [Position(0, 0), Position(0, 1), Position(0, 2)]
     assert rooms.published == [("match:a/events", event) for event in events]
 
 
@@ -79,9 +79,9 @@ async def test_an_unknown_feed_and_a_malformed_room_are_told() -> None:
 
 async def test_a_log_that_is_away_can_be_tried_again_from_where_it_stopped() -> None:
     rooms = Rooms()
-    rooms.failure = PublishFailed("no broker answers", written=1)
+    rooms.failure = AppendFailed("no broker answers", written=1)
     async with publisher_to(control_of(rooms)) as publisher:
-        with pytest.raises(PublishFailed, match="no broker answers") as failed:
+        with pytest.raises(AppendFailed, match="no broker answers") as failed:
             await publisher.publish("match:1", [NewEvent(b"1"), NewEvent(b"2")])
     assert failed.value.written == 1
 
@@ -90,7 +90,7 @@ async def test_a_server_that_is_not_there_can_be_tried_again() -> None:
     async with serving(Starlette()) as url:
         pass
     publisher = HttpPublisher(url)
-    with pytest.raises(PublishFailed, match=f"the server at {url} cannot be reached") as failed:
+    with pytest.raises(AppendFailed, match=f"the server at {url} cannot be reached") as failed:
         await publisher.publish("match:1", [NewEvent(b"1")])
     assert failed.value.written == 0
     await publisher.close()
@@ -104,7 +104,7 @@ async def test_what_is_no_control_plane_is_told() -> None:
         async with publisher_to(app) as publisher:
             with pytest.raises(OperatorError, match="control plane") as failed:
                 await publisher.publish("match:1", [NewEvent(b"1")])
-            assert not isinstance(failed.value, PublishFailed)
+            assert not isinstance(failed.value, AppendFailed)
 
 
 @pytest.mark.parametrize("url", ["127.0.0.1:8081", "ws://127.0.0.1:8081", "http://[::1", "nothing"])
@@ -117,11 +117,11 @@ class FillingLog:
     """A log whose disk is full after the first record."""
 
     async def append(self, topic: str, entries: Sequence[Entry]) -> list[Position]:
-        raise AppendFailed(f"{topic}: the disk is full", [Position(0, 4)])
+        raise AppendFailed(f"{topic}: the disk is full", written=1)
 
 
 async def test_a_log_that_takes_a_part_says_how_much() -> None:
-    with pytest.raises(PublishFailed, match="match-events: the disk is full") as failed:
+    with pytest.raises(AppendFailed, match="match-events: the disk is full") as failed:
         await append_events(cast(Log, FillingLog()), "match-events", "1", [NewEvent(b"1"), NewEvent(b"2")])
     assert failed.value.written == 1
 

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from touchline_server.control.backend import RoomState
-from touchline_server.new_events import NewEvent, Placed
+from touchline_server.core.log import Position
+from touchline_server.new_events import NewEvent
 
 
 class Rooms:
@@ -18,12 +19,12 @@ class Rooms:
     def problems(self) -> dict[str, str]:
         return self.troubles
 
-    async def publish(self, room: str, events: Sequence[NewEvent]) -> list[Placed]:
+    async def publish(self, room: str, events: Sequence[NewEvent]) -> list[Position]:
         if self.failure is not None:
             raise self.failure
         first = len(self.published)
         self.published += [(room, event) for event in events]
-        return [Placed(0, first + position) for position in range(len(events))]
+        return [Position(0, first + position) for position in range(len(events))]
 
     def room_state(self, room: str) -> RoomState | None:
         if self.failure is not None:

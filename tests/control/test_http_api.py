@@ -20,7 +20,8 @@ from touchline_server.config.settings import Settings
 from touchline_server.control.app import create_app
 from touchline_server.control.backend import RoomState, StateEvent
 from touchline_server.control.requests import BODY_BYTES_MAX, EVENTS_PER_REQUEST_MAX
-from touchline_server.new_events import NewEvent, PublishFailed
+from touchline_server.core.log import AppendFailed
+from touchline_server.new_events import NewEvent
 
 
 @pytest.fixture
@@ -226,7 +227,7 @@ async def test_publishing_needs_one_of_the_keys(rooms: Rooms) -> None:
 async def test_a_log_that_is_away_says_how_much_was_written_and_when_to_come_back(
     client: httpx.AsyncClient, rooms: Rooms
 ) -> None:
-    rooms.failure = PublishFailed("no broker answers", written=1)
+    rooms.failure = AppendFailed("no broker answers", written=1)
     response = await post(client, "match:1", '{"events": [{"data": 1}, {"data": 2}]}')
     assert response.status_code == 503
     assert int(response.headers["Retry-After"]) >= 1

@@ -8,7 +8,8 @@ from touchline.actions import Action
 from touchline_demo.game import WAVE_MS, Game, Match
 from touchline_demo.panel import FINDINGS_MAX, Panel
 from touchline_demo.readers import OwnActions
-from touchline_server.new_events import NewEvent, Placed
+from touchline_server.core.log import Position
+from touchline_server.new_events import NewEvent
 
 
 def action(room: str, kind: str = "tap", player: str = "ada", **data: object) -> Action:
@@ -22,10 +23,10 @@ class Published:
         self.events: list[tuple[str, str | None, object]] = []
         self.some = asyncio.Event()
 
-    async def publish(self, room: str, events: Sequence[NewEvent]) -> Sequence[Placed]:
+    async def publish(self, room: str, events: Sequence[NewEvent]) -> Sequence[Position]:
         self.events += [(room, event.key, json.loads(event.value or b"null")) for event in events]
         self.some.set()
-        return [Placed(0, 7) for _ in events]
+        return [Position(0, 7) for _ in events]
 
 
 def test_cheers_are_counted_for_each_team_and_told_once() -> None:

@@ -12,8 +12,7 @@ from support.node_fixture import Client, RunningNode, running_node
 from support.waiting import eventually
 from touchline_protocol.messages import Event, Subscribed
 from touchline_server.config.tables import FeedSettings
-from touchline_server.core.log import UnknownTopic
-from touchline_server.new_events import PublishFailed
+from touchline_server.core.log import AppendFailed, UnknownTopic
 
 WAIT_S = 30.0
 """A broker takes seconds to start, and aiokafka to believe it."""
@@ -46,7 +45,7 @@ async def publish(node: RunningNode, value: int, room: str = "score:1", key: str
         while True:
             try:
                 await node.publish(room, value, key=key)
-            except (PublishFailed, UnknownTopic):
+            except (AppendFailed, UnknownTopic):
                 await asyncio.sleep(0.1)
             else:
                 return

@@ -101,10 +101,10 @@ class BreakableLog(SqliteLog):
         self.appends += 1
         await self.appends_go.wait()
         if self._unreachable:
-            raise AppendFailed(self._unreachable, [])
+            raise AppendFailed(self._unreachable)
         if self._appends_taken < len(entries):
             positions = await super().append(topic, entries[: self._appends_taken])
-            raise AppendFailed("the disk is full", positions)
+            raise AppendFailed("the disk is full", len(positions))
         return await super().append(topic, entries)
 
     async def check_writable(self, topic: str) -> None:

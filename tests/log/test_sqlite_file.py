@@ -207,7 +207,7 @@ async def test_a_full_disk_fails_the_append_and_no_other_and_is_over_when_there_
     )
     assert isinstance(failed, AppendFailed)
     assert "the disk is full" in str(failed)
-    assert failed.positions == []
+    assert failed.written == 0
     assert taken == [(0, 1)]
     await log._opened.call(lambda store: limit(store, 1000))
     assert await log.append("scores", [large]) == [(0, 2)]

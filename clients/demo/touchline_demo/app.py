@@ -23,8 +23,8 @@ from starlette.staticfiles import StaticFiles
 
 from touchline_server.config.settings import Settings
 from touchline_server.control.answers import ApiError, json_response
-from touchline_server.core.log import Entry
-from touchline_server.new_events import NewEvent, Placed
+from touchline_server.core.log import Entry, Position
+from touchline_server.new_events import NewEvent
 from touchline_server.node.node import Node
 
 from .bots import Bots, BotsBusy, quiet_sdk
@@ -115,7 +115,7 @@ class Demo:
     async def _append(self, topic: str, entries: Sequence[Entry]) -> None:
         await self.node.log.append(topic, entries)
 
-    async def _publish(self, room: str, events: Sequence[NewEvent]) -> Sequence[Placed]:
+    async def _publish(self, room: str, events: Sequence[NewEvent]) -> Sequence[Position]:
         return await self.node.publish(room, events)
 
     def _is_watched(self, room: str) -> bool:

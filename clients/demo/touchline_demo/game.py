@@ -17,7 +17,8 @@ from typing import Any, TypeAlias
 import msgspec
 
 from touchline.actions import Action, ActionSource
-from touchline_server.new_events import NewEvent, Placed, new_event
+from touchline_server.core.log import Position
+from touchline_server.new_events import NewEvent, new_event
 
 from .settings import CHEER, TAP, WAVE
 
@@ -26,7 +27,7 @@ WAVE_EVERY_S = 7.0
 WAVE_MS = 2_500
 """A person joins within half a second, and through a slow network and a long look within two."""
 
-Publish: TypeAlias = Callable[[str, Sequence[NewEvent]], Awaitable[Sequence[Placed]]]
+Publish: TypeAlias = Callable[[str, Sequence[NewEvent]], Awaitable[Sequence[Position]]]
 """Appends events to a room, as `Node.publish` does."""
 Changes: TypeAlias = dict[str, dict[str, Any]]
 """Data by event key."""

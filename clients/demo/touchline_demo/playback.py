@@ -14,7 +14,8 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 from touchline_protocol.errors import OperatorError
-from touchline_server.new_events import NewEvent, Placed, PublishFailed, new_event
+from touchline_server.core.log import AppendFailed, Position
+from touchline_server.new_events import NewEvent, new_event
 
 from .matches.timeline import Timed
 
@@ -31,11 +32,11 @@ RETRY_SECONDS_MAX = 2.0
 class Publisher(Protocol):
     """Takes a room's events in order: a node, or what the command line publishes through."""
 
-    async def publish(self, room: str, events: Sequence[NewEvent]) -> Sequence[Placed]:
+    async def publish(self, room: str, events: Sequence[NewEvent]) -> Sequence[Position]:
         """Publish ``events``; returns where they are, in the log for good.
 
         Raises:
-            PublishFailed: not all are there for sure; trying again can succeed.
+            AppendFailed: not all are there for sure; trying again can succeed.
             OperatorError: trying again cannot.
         """
 
@@ -69,7 +70,7 @@ class _Player:
         while events:
             try:
                 await self._publisher.publish(room, events)
-            except PublishFailed as error:
+            except AppendFailed as error:
                 self._report.published(error.written)
                 events = events[error.written :]
                 if loop.time() >= give_up:

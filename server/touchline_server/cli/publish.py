@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from touchline_protocol.rooms import split_room
-from touchline_server.new_events import NewEvent, Placed, new_event
+from touchline_server.core.log import Position
+from touchline_server.new_events import NewEvent, new_event
 
 from .options import ApiKeyOption, ConfigOption, DirectLogOption, ServerOption, open_publisher
 from .output import write_line
@@ -28,7 +29,7 @@ def publish(
     split_room(room)
     event = new_event(os.fsencode(data), key)  # the bytes that were typed, whatever they are
 
-    async def run() -> Placed:
+    async def run() -> Position:
         publisher = await open_publisher(server, api_key, log, config)
         return await _publish_one(publisher, room, event)
 
@@ -37,7 +38,7 @@ def publish(
     write_line(json.dumps(shown, ensure_ascii=False).encode())
 
 
-async def _publish_one(publisher: Publisher, room: str, event: NewEvent) -> Placed:
+async def _publish_one(publisher: Publisher, room: str, event: NewEvent) -> Position:
     try:
         return (await publisher.publish(room, [event]))[0]
     finally:

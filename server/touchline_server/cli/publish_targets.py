@@ -13,10 +13,10 @@ import msgspec
 from touchline_protocol.errors import OperatorError
 from touchline_protocol.rooms import split_room
 from touchline_server.config.settings import Settings
-from touchline_server.core.log import Log
+from touchline_server.core.log import AppendFailed, Log, Position
 from touchline_server.log.append_events import append_events
 from touchline_server.log.open import make_log
-from touchline_server.new_events import NewEvent, Placed, PublishFailed
+from touchline_server.new_events import NewEvent
 
 Publisher: TypeAlias = "HttpPublisher | LogPublisher"
 
@@ -46,7 +46,7 @@ class LogPublisher:
             raise
         return cls(log, settings)
 
-    async def publish(self, room: str, events: Sequence[NewEvent]) -> list[Placed]:
+    async def publish(self, room: str, events: Sequence[NewEvent]) -> list[Position]:
         feed, room_id = split_room(room)
         if feed not in self._feeds:
             raise OperatorError(f"there is no feed {feed!r}; the feeds are {', '.join(sorted(self._feeds))}")
@@ -90,33 +90,33 @@ class HttpPublisher:
         except (httpx.InvalidURL, ValueError) as error:  # the latter also for a key that no header can hold
             raise OperatorError(f"cannot publish to {url!r}: {error}") from None
 
-    async def publish(self, room: str, events: Sequence[NewEvent]) -> list[Placed]:
+    async def publish(self, room: str, events: Sequence[NewEvent]) -> list[Position]:
         split_room(room)
         path = f"/v1/rooms/{quote(room, safe=':')}/events"
         try:
             response = await self._client.post(path, content=_body(events))
         except httpx.ConnectError as error:
-            raise PublishFailed(f"the server at {self._url} cannot be reached: {error}") from None
+            raise AppendFailed(f"the server at {self._url} cannot be reached: {error}") from None
         except httpx.TransportError as error:
             what = str(error) or type(error).__name__
-            raise PublishFailed(f"the server at {self._url} did not answer: {what}") from None
+            raise AppendFailed(f"the server at {self._url} did not answer: {what}") from None
         if response.status_code == httpx.codes.OK:
             return self._placed(response)
         refusal = self._refusal(response)
         said = f"the server at {self._url} says: {refusal.message}"
         if response.status_code == httpx.codes.SERVICE_UNAVAILABLE:
-            raise PublishFailed(said, refusal.written)
+            raise AppendFailed(said, refusal.written)
         raise OperatorError(said)
 
     async def close(self) -> None:
         await self._client.aclose()
 
-    def _placed(self, response: httpx.Response) -> list[Placed]:
+    def _placed(self, response: httpx.Response) -> list[Position]:
         try:
             answer = msgspec.json.decode(response.content, type=_Answer)
         except (msgspec.DecodeError, UnicodeDecodeError):
             raise OperatorError(f"what answers at {self._url} is no Touchline control plane") from None
-        return [Placed(answer.partition, offset) for offset in answer.offsets]
+        return [Position(answer.partition, offset) for offset in answer.offsets]
 
     def _refusal(self, response: httpx.Response) -> _Refusal:
         try:

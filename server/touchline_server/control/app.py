@@ -22,7 +22,7 @@ from starlette.routing import BaseRoute, Route
 from touchline_protocol import codes
 from touchline_protocol.errors import OperatorError
 from touchline_server.config.settings import Settings
-from touchline_server.new_events import PublishFailed
+from touchline_server.core.log import AppendFailed
 
 from .answers import ApiError, json_response, on_error
 from .backend import ControlBackend, RoomState
@@ -83,7 +83,7 @@ class _Api:
         events = await events_of(request)
         try:
             placed = await self._backend.publish(room, events)
-        except PublishFailed as error:
+        except AppendFailed as error:
             raise _unavailable(error, written=error.written) from error
         except OperatorError as error:
             raise _unavailable(error, written=0) from error

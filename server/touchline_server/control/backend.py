@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
-from touchline_server.new_events import NewEvent, Placed
+from touchline_server.core.log import Position
+from touchline_server.new_events import NewEvent
 
 
 class StateEvent(NamedTuple):
@@ -30,11 +31,11 @@ class ControlBackend(Protocol):
     def problems(self) -> Mapping[str, str]:
         """Why the server is not ready, in words for an operator, by what it concerns. Empty when it is."""
 
-    async def publish(self, room: str, events: Sequence[NewEvent]) -> Sequence[Placed]:
+    async def publish(self, room: str, events: Sequence[NewEvent]) -> Sequence[Position]:
         """Append events to a room, in order; returns where they are once they are durable.
 
         Raises:
-            PublishFailed: not all are in the log for sure; it says which are.
+            AppendFailed: not all are in the log for sure; it says which are.
             OperatorError: none is, as when the feed's topic does not exist.
         """
 

@@ -112,11 +112,12 @@ class UnknownTopic(OperatorError):
 
 
 class AppendFailed(LogUnavailable):
-    """Not all records could be appended. ``positions`` has those that were: the first ones, in order."""
+    """Not all records could be appended. The first ``written`` of them are in the log, in order; for the rest that is
+    not certain."""
 
-    def __init__(self, message: str, positions: Sequence[Position]) -> None:
+    def __init__(self, message: str, written: int = 0) -> None:
         super().__init__(message)
-        self.positions = positions
+        self.written = written
 
 
 NOT_COMPACTED = "not compacted: verdicts are lost with time, bans too; set its cleanup.policy to compact alone"

@@ -1,24 +1,23 @@
-"""Appends a room's events to a log: what the node does for HTTP, and the command line with ``--log``."""
+"""Appends a room's events to a log: for the node's HTTP API, and for the command line with ``--log``."""
 
 from collections.abc import Sequence
 
 from touchline_protocol.errors import LogUnavailable
-from touchline_server.core.log import AppendFailed, Entry, Log
-from touchline_server.new_events import NewEvent, Placed, PublishFailed, record_fields
+from touchline_server.core.log import AppendFailed, Entry, Log, Position
+from touchline_server.new_events import NewEvent, record_fields
 
 
-async def append_events(log: Log, topic: str, room_id: str, events: Sequence[NewEvent]) -> list[Placed]:
-    """Append ``events`` in order; returns where they are.
+async def append_events(log: Log, topic: str, room_id: str, events: Sequence[NewEvent]) -> list[Position]:
+    """Append ``events`` in order; returns their positions.
 
     Raises:
-        PublishFailed: the log did not take them all; it says how many.
-        UnknownTopic: there is no such topic.
+        AppendFailed: the log did not take them all; it says how many it took.
+        UnknownTopic: the topic does not exist.
     """
     entries = [Entry(*record_fields(room_id, event)) for event in events]
     try:
-        positions = await log.append(topic, entries)
-    except AppendFailed as error:
-        raise PublishFailed(str(error), len(error.positions)) from error
+        return list(await log.append(topic, entries))
+    except AppendFailed:
+        raise
     except LogUnavailable as error:
-        raise PublishFailed(str(error)) from error
-    return [Placed(*position) for position in positions]
+        raise AppendFailed(str(error)) from error

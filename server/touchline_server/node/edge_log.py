@@ -66,7 +66,7 @@ class LogActions:
         try:
             await self._log.append(self._topic, entries)
         except AppendFailed as error:
-            return Appended(len(error.positions), str(error))
+            return Appended(error.written, str(error))
         except OperatorError as error:
             return Appended(0, str(error))
         return Appended(len(entries), None)

@@ -24,13 +24,13 @@ from touchline_server.core.access import Door
 from touchline_server.core.action_queue import ActionLimits, Actions
 from touchline_server.core.feed import Feed
 from touchline_server.core.hub import Hub, HubLimits
-from touchline_server.core.log import NOT_COMPACTED, Log, LogEvent
+from touchline_server.core.log import NOT_COMPACTED, Log, LogEvent, Position
 from touchline_server.core.players import Players
 from touchline_server.core.verdicts import Verdicts
 from touchline_server.edge.server import Edge
 from touchline_server.log.append_events import append_events
 from touchline_server.log.open import make_log
-from touchline_server.new_events import NewEvent, Placed
+from touchline_server.new_events import NewEvent
 
 from .action_schemas import ActionSchemas
 from .edge_log import LogActions, LogReplays
@@ -146,7 +146,7 @@ class Node:
                 problems.setdefault(opened.feed.topic, "the topic has not been read to its end yet")
         return problems
 
-    async def publish(self, room: str, events: Sequence[NewEvent]) -> Sequence[Placed]:
+    async def publish(self, room: str, events: Sequence[NewEvent]) -> Sequence[Position]:
         """Append events to a room."""
         feed_name, room_id = split_room(room)
         return await append_events(self.log, self.settings.feeds[feed_name].topic, room_id, events)

@@ -95,7 +95,7 @@ class Appender:
             why = error
         done = _first_done(futures)
         count = f"{len(done)} of {len(entries)} records" if done else "nothing"
-        raise AppendFailed(f"{count} could be appended to {name}: {in_words(why)}", done) from why
+        raise AppendFailed(f"{count} could be appended to {name}: {in_words(why)}", len(done)) from why
 
     async def _send(
         self, producer: AIOKafkaProducer, name: str, entries: Sequence[Entry], futures: list[asyncio.Future[Any]]
@@ -202,7 +202,7 @@ def existing(topic: Topic) -> Topic:
     if topic.error in (UNKNOWN_TOPIC, INVALID_TOPIC):
         raise UnknownTopic(_unknown(topic.name))
     if topic.error == TOPIC_FORBIDDEN:
-        raise AppendFailed(f"Kafka does not let this user use the topic {topic.name}", ())
+        raise AppendFailed(f"Kafka does not let this user use the topic {topic.name}")
     if topic.error or not topic.leaders:
         raise KafkaConnectionError(f"the topic {topic.name} is not ready")
     return topic

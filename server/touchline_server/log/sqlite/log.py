@@ -98,7 +98,7 @@ class SqliteLog:
     async def append(self, topic: str, entries: Sequence[Entry]) -> list[Position]:
         """See `core.log.Log.append`. All of the entries are appended, or none."""
         if self._thread is None:
-            raise AppendFailed("the log is not open, so nothing can be appended", [])
+            raise AppendFailed("the log is not open, so nothing can be appended")
         return await self._thread.append(Write(topic, entries))
 
     async def check_writable(self, topic: str) -> None:

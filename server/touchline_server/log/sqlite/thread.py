@@ -93,9 +93,9 @@ class StoreThread:
     async def append(self, write: Write) -> list[Position]:
         """See `core.log.Log.append`."""
         if self._closing:
-            raise AppendFailed("the log is closed, so nothing can be appended", [])
+            raise AppendFailed("the log is closed, so nothing can be appended")
         if self._failure is not None:
-            raise AppendFailed(f"nothing was appended to {write.topic}: {BROKEN}", [])
+            raise AppendFailed(f"nothing was appended to {write.topic}: {BROKEN}")
         future: asyncio.Future[Sequence[Position]] = self._loop.create_future()
         self._appending.add(future)
         future.add_done_callback(self._appending.discard)
@@ -135,7 +135,7 @@ class StoreThread:
         self._failure = error
         self.problems[FAILURE] = BROKEN
         for append in list(self._appending):
-            _settle(append, AppendFailed(f"whether this was appended is not known: {BROKEN}", []))
+            _settle(append, AppendFailed(f"whether this was appended is not known: {BROKEN}"))
         for call in list(self._calling):
             _settle(call, LogUnavailable(BROKEN))
 
@@ -217,7 +217,7 @@ class StoreThread:
     def _append_failed(self, job: _Append, error: Exception) -> None:
         if isinstance(error, (sqlite3.Error, FileLost)):
             self._problem(WRITING, f"nothing can be appended: {in_words(error)}")
-            error = AppendFailed(f"nothing was appended to {job.write.topic}: {in_words(error)}", [])
+            error = AppendFailed(f"nothing was appended to {job.write.topic}: {in_words(error)}")
         self._in_loop(_settle, job.future, error)
 
     def _call(self, store: Store, call: _Call) -> None:
