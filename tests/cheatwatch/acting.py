@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from touchline_cheatwatch.rooms import Event, Room
 from touchline_cheatwatch.rules.base import Rule
-from touchline_cheatwatch.values import Finding
+from touchline_cheatwatch.types import Finding
 
 ROOM = "match:1"
 
@@ -22,7 +22,7 @@ class Did(NamedTuple):
 
 def room_of(*events: Event, whole: bool = False) -> Room:
     """A room that knows these events."""
-    room = Room(1, whole=whole)
+    room = Room(1, complete=whole)
     for event in events:
         room.add(event)
     return room

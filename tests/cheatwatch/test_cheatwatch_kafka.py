@@ -31,7 +31,7 @@ class = "touchline_cheatwatch.rules.rate:Rate"
 rate_max = 1.0
 burst_max = 10
 verdict = "mute"
-verdict_seconds = 600
+verdict_s = 600
 kinds = ["tap"]
 [rules.lies]
 class = "touchline_cheatwatch.rules.score:Score"

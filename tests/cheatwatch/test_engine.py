@@ -8,8 +8,8 @@ from cheatwatch.acting import ROOM, Did
 from touchline_cheatwatch.engine import Engine, Limits, verdicts_of
 from touchline_cheatwatch.rooms import Event, Room
 from touchline_cheatwatch.rules.base import Rule
-from touchline_cheatwatch.standings import EVIDENCE_BYTES_MAX, operators_verdict
-from touchline_cheatwatch.values import Action, Finding, Judged, RuleFailed
+from touchline_cheatwatch.sanctions import EVIDENCE_BYTES_MAX, operator_verdict
+from touchline_cheatwatch.types import Action, Finding, Judgement, RuleFailure
 
 NOW_MS = 1_000_000
 
@@ -51,7 +51,7 @@ def test_a_finding_uses_up_its_evidence() -> None:
     engine = Engine({"every": Every()})
     found = judge(engine, *[Did(1)] * 7)
     assert [one.evidence["seen"] for one in found] == [3, 3]
-    assert found[0]._replace(verdict=None) == Judged(
+    assert found[0]._replace(verdict=None) == Judgement(
         "ann", ROOM, "every", 1, {"seen": 3, "events": 0, "data": None}, None
     )
 
@@ -63,10 +63,10 @@ def test_a_rule_sees_its_kinds_alone_and_players_apart() -> None:
 
 
 def test_a_rule_that_waits_judges_when_the_events_are_known() -> None:
-    engine = Engine({"every": Every(every=1, settle_ms=500)})
+    engine = Engine({"every": Every(every=1, settle_s=0.5)})
     assert judge(engine, Did(2_000), Did(1_500)) == []
     assert engine.advance(NOW_MS, 1_999) == []
-    engine.event(ROOM, Event(0, 1_900, "Shot"), whole=True)
+    engine.event(ROOM, Event(0, 1_900, "Shot"), complete=True)
     (first,) = advance(engine, 2_000)
     assert (first.received_ms, first.evidence["events"]) == (1_500, 1)
     assert [one.received_ms for one in advance(engine, 2_500)] == [2_000]
@@ -74,7 +74,7 @@ def test_a_rule_that_waits_judges_when_the_events_are_known() -> None:
 
 
 def test_waiting_is_bounded_and_what_is_given_up_is_counted() -> None:
-    engine = Engine({"every": Every(every=1, settle_ms=500)}, limits=Limits(waiting_max=2))
+    engine = Engine({"every": Every(every=1, settle_s=0.5)}, limits=Limits(waiting_max=2))
     judge(engine, Did(1), Did(2), Did(3))
     assert (engine.waiting, engine.unjudged) == (2, 1)
     assert [one.received_ms for one in advance(engine, 1_000)] == [2, 3]
@@ -83,15 +83,15 @@ def test_waiting_is_bounded_and_what_is_given_up_is_counted() -> None:
 def test_a_rule_that_raises_stops_nobody_else() -> None:
     engine = Engine({"broken": Broken(), "every": Every(every=1)})
     failed, judged = judge(engine, Did(1))
-    assert isinstance(failed, RuleFailed)
+    assert isinstance(failed, RuleFailure)
     assert (failed.rule, type(failed.error)) == ("broken", ZeroDivisionError)
-    assert isinstance(judged, Judged)
+    assert isinstance(judged, Judgement)
 
 
 def test_evidence_that_is_no_json_is_a_failure_and_too_much_of_it_is_left_out() -> None:
     engine = Engine({"every": Every(every=1)})
     (failed,) = judge(engine, Did(1, data=object()))
-    assert isinstance(failed, RuleFailed)
+    assert isinstance(failed, RuleFailure)
     (judged,) = judge(engine, Did(1, data="x" * EVIDENCE_BYTES_MAX))
     size = len('{"seen":1,"events":0,"data":""}') + EVIDENCE_BYTES_MAX
     assert judged.evidence == {"left_out_bytes": size}
@@ -99,58 +99,58 @@ def test_evidence_that_is_no_json_is_a_failure_and_too_much_of_it_is_left_out() 
 
 
 def test_after_a_mute_a_player_starts_clean_in_all_rules() -> None:
-    engine = Engine({"mute": Every(every=2, verdict="mute", verdict_seconds=60), "warn": Every(every=4)})
+    engine = Engine({"mute": Every(every=2, verdict="mute", verdict_s=60), "warn": Every(every=4)})
     found = judge(engine, *[Did(1)] * 4)
     assert [one.rule for one in found] == ["mute", "mute"]
     assert len(verdicts_of(found)) == 1
 
 
 def test_after_a_pardon_a_player_starts_clean_and_can_be_judged_again() -> None:
-    engine = Engine({"every": Every(verdict="ban"), "waits": Every(every=1, settle_ms=500, verdict="ban")})
+    engine = Engine({"every": Every(verdict="ban"), "waits": Every(every=1, settle_s=0.5, verdict="ban")})
     assert judge(engine, Did(NOW_MS), Did(NOW_MS)) == []
-    engine.verdict("ann", operators_verdict("pardon", "", None, NOW_MS))
+    engine.verdict("ann", operator_verdict("pardon", "", None, NOW_MS))
     assert engine.advance(NOW_MS, NOW_MS + 500) == []
     assert judge(engine, Did(NOW_MS + 1), Did(NOW_MS + 1)) == []
     assert [player for player, _ in verdicts_of(judge(engine, Did(NOW_MS + 1)))] == ["ann"]
 
 
 def test_who_stands_under_a_verdict_is_not_judged_twice() -> None:
-    engine = Engine({"every": Every(every=1, verdict="mute", verdict_seconds=60)})
-    engine.verdict("ann", operators_verdict("ban", "because", None, NOW_MS))
+    engine = Engine({"every": Every(every=1, verdict="mute", verdict_s=60)})
+    engine.verdict("ann", operator_verdict("ban", "because", None, NOW_MS))
     (judged,) = judge(engine, Did(1))
     assert judged.verdict is None
 
 
 def test_missed_events_make_no_ground_of_what_is_left() -> None:
     engine = Engine({"every": Every(every=1)})
-    engine.event(ROOM, Event(7, 1, "Shot"), whole=True)
-    engine.events_missed()
-    engine.event(ROOM, Event(3, 2, "Shot"), whole=True)
+    engine.event(ROOM, Event(7, 1, "Shot"), complete=True)
+    engine.events_lost()
+    engine.event(ROOM, Event(3, 2, "Shot"), complete=True)
     (judged,) = judge(engine, Did(5))
     assert judged.evidence["events"] == 1
-    assert not engine._rooms.get(ROOM).whole
+    assert not engine._rooms.get(ROOM).complete
 
 
 def test_rooms_are_bounded_and_one_that_was_forgotten_is_not_whole_again() -> None:
     engine = Engine({}, limits=Limits(rooms_max=2))
     for offset, number in enumerate((1, 2, 1, 3)):
-        engine.event(f"match:{number}", Event(offset, 1, "Shot"), whole=True)
+        engine.event(f"match:{number}", Event(offset, 1, "Shot"), complete=True)
     rooms = [engine._rooms.get(f"match:{number}") for number in (1, 2, 3)]
-    assert [(sum(room.counts.values()), room.whole) for room in rooms] == [(2, True), (0, False), (1, True)]
-    engine.event("match:2", Event(4, 1, "Shot"), whole=True)
+    assert [(sum(room.counts.values()), room.complete) for room in rooms] == [(2, True), (0, False), (1, True)]
+    engine.event("match:2", Event(4, 1, "Shot"), complete=True)
     again = engine._rooms.get("match:2")
-    assert (again.counts, again.whole) == ({"Shot": 1}, False)
+    assert (again.counts, again.complete) == ({"Shot": 1}, False)
 
 
 def test_a_room_of_which_something_was_missed_is_whole_no_more() -> None:
     engine = Engine({})
     for offset, whole in enumerate((True, False)):
-        engine.event(ROOM, Event(offset, 1, "Shot"), whole=whole)
-    assert not engine._rooms.get(ROOM).whole
+        engine.event(ROOM, Event(offset, 1, "Shot"), complete=whole)
+    assert not engine._rooms.get(ROOM).complete
 
 
 def test_the_player_who_did_nothing_for_longest_is_forgotten_first() -> None:
-    engine = Engine({"every": Every()}, limits=Limits(players_max=2, idle_seconds=60))
+    engine = Engine({"every": Every()}, limits=Limits(players_max=2, idle_s=60))
     ann, bob, cid = (Did(1, player=player) for player in ("ann", "bob", "cid"))
     assert judge(engine, ann, bob, ann, cid) == []  # bob is forgotten
     assert [one.player for one in judge(engine, ann)] == ["ann"]
@@ -163,5 +163,5 @@ def test_the_player_who_did_nothing_for_longest_is_forgotten_first() -> None:
 def test_events_that_were_seen_are_counted_once(offsets: list[int]) -> None:
     engine = Engine({})
     for offset in offsets:
-        engine.event(ROOM, Event(offset, 1, "Shot"), whole=True)
+        engine.event(ROOM, Event(offset, 1, "Shot"), complete=True)
     assert engine._rooms.get(ROOM).counts == {"Shot": 3}

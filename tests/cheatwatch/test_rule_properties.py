@@ -18,7 +18,7 @@ from touchline_cheatwatch.rules.reaction import Reaction
 from touchline_cheatwatch.rules.regularity import Regularity
 from touchline_cheatwatch.rules.score import Score
 from touchline_cheatwatch.ruleset import load_rule_set
-from touchline_cheatwatch.values import Judged
+from touchline_cheatwatch.types import Judgement
 
 RATE = Rate(rate_max=5, burst_max=20)
 FIELDS = ("x", "y", "score", "offset")
@@ -108,11 +108,11 @@ def test_the_rules_take_anything_and_write_what_can_be_written(actions: list[Did
 
     engine = Engine(load_rule_set().rules)
     for offset, ms in enumerate(events_ms):
-        engine.event("match:1", Event(offset, ms, "Shot"), whole=True)
+        engine.event("match:1", Event(offset, ms, "Shot"), complete=True)
     outcomes = [outcome for action in actions for outcome in engine.judge(action, 20_000)]
     outcomes += engine.advance(20_000, 10**16)
     for outcome in outcomes:
-        assert isinstance(outcome, Judged)
+        assert isinstance(outcome, Judgement)
         json.encode(outcome._asdict())
 
 
@@ -131,8 +131,8 @@ def test_what_is_remembered_of_a_player_is_bounded() -> None:
     """With the parameters that remember most, and a player who fills all of it."""
     rules: Mapping[str, Any] = {
         "rate": Rate(rate_max=0.001, burst_max=100_000),
-        "regularity": Regularity(spans=64, actions_per_span=1, interval_ms_min=1, variation_min=0.0001),
-        "reaction": Reaction(reactions=64, fast_min=64, quiet_ms=0, kinds=("tap",)),
+        "regularity": Regularity(spans=64, actions_per_span=1, interval_s_min=0.001, variation_min=0.0001),
+        "reaction": Reaction(reactions=64, fast_min=64, quiet_s=0, kinds=("tap",)),
         "movement": Movement(kinds=("tap",)),
         "score": Score(kinds=("tap",), points={"*": 1e9}),
     }
@@ -140,7 +140,7 @@ def test_what_is_remembered_of_a_player_is_bounded() -> None:
     engine = Engine(rules)
     for number in range(4_000):
         room = room_names[number % 40]
-        engine.event(room, Event(number, number * 1_000, "Shot"), whole=False)
+        engine.event(room, Event(number, number * 1_000, "Shot"), complete=False)
         data = {"x": 1.5, "y": 1.5, "score": 1.5 + number % 7}
         engine.judge(Did(number * 1_000 + number % 3, data=data, room=room), 0)
         engine.advance(0, number * 1_000 - 10_000)

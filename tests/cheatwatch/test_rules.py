@@ -131,7 +131,7 @@ def test_reaction_takes_a_late_answer_for_none() -> None:
 
 def test_reaction_counts_an_event_once() -> None:
     twice = [one for action in reacting(40, 7) for one in (action, action)]
-    assert findings(Reaction(quiet_ms=0), twice, room_of(*events())) == []
+    assert findings(Reaction(quiet_s=0), twice, room_of(*events())) == []
 
 
 def test_reaction_takes_the_event_that_is_named() -> None:
@@ -139,7 +139,7 @@ def test_reaction_takes_the_event_that_is_named() -> None:
     course = [Event(number, 10_000 + number * 280, "Shot") for number in range(24)]
     actions = [Did(course[number].ms + 300, "react", {"offset": number}) for number in range(0, 24, 2)]
     assert findings(Reaction(), actions, room_of(*course)) == []
-    assert findings(Reaction(quiet_ms=100), [one._replace(data={}) for one in actions], room_of(*course))
+    assert findings(Reaction(quiet_s=0.1), [one._replace(data={}) for one in actions], room_of(*course))
 
 
 def test_reaction_looks_at_the_events_of_its_names_alone() -> None:

@@ -49,7 +49,7 @@ def test_rules_in_a_file_are_all_there_are(file: Path) -> None:
 def test_a_rule_of_ones_own_is_a_class_and_a_line(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("my_own_rules.py").write_text(
         "from touchline_cheatwatch.rules.base import Rule\n"
-        "from touchline_cheatwatch.values import Finding\n"
+        "from touchline_cheatwatch.types import Finding\n"
         "class Shout(Rule[list], frozen=True, kw_only=True):\n"
         "    loud: int = 3\n"
         "    State = list\n"
@@ -166,7 +166,7 @@ def test_parameters_that_do_not_go_together_are_a_mistake(file: Path) -> None:
     reaction = RATE.replace("rate:Rate", "reaction:Reaction")
     for line, says in (
         ("fast_min = 60", "it is more than reactions"),
-        ("clock_ms = 150", "clock_ms must be less than"),
+        ("clock_s = 0.15", "clock_s must be less than"),
     ):
         file.write_text(reaction + line)
         with pytest.raises(OperatorError, match=says):

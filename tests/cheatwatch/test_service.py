@@ -13,10 +13,10 @@ from touchline_cheatwatch.rooms import Event
 from touchline_cheatwatch.rules.base import Rule
 from touchline_cheatwatch.rules.rate import Rate
 from touchline_cheatwatch.rules.score import Score
+from touchline_cheatwatch.sanctions import operator_verdict
 from touchline_cheatwatch.service import Service
-from touchline_cheatwatch.sources import Missed, RoomEvent
-from touchline_cheatwatch.standings import operators_verdict
-from touchline_cheatwatch.values import Action, Judged
+from touchline_cheatwatch.sources import EventsLost, RoomEvent
+from touchline_cheatwatch.types import Action, Judgement
 from touchline_protocol.errors import LogUnavailable
 from touchline_protocol.verdicts import VerdictRecord
 
@@ -32,7 +32,7 @@ class Course:
         self.seen: list[Any] = []
         self.batches = list(batches)
         self.stands: list[tuple[str, VerdictRecord]] = []
-        self.events: list[RoomEvent | Missed] = []
+        self.events: list[RoomEvent | EventsLost] = []
         self.known_ms = 0
         self.refuses = False
         self.done = asyncio.Event()
@@ -70,7 +70,7 @@ class Events:
     def known_ms(self) -> int:
         return self._course.known_ms
 
-    async def poll(self) -> Sequence[RoomEvent | Missed]:
+    async def poll(self) -> Sequence[RoomEvent | EventsLost]:
         if not self._course.known_ms:
             self._course.seen.append("events")
             self._course.known_ms = round(NOW_S * 1000)
@@ -83,7 +83,7 @@ class Verdicts:
     def __init__(self, course: Course) -> None:
         self._course = course
 
-    async def standing(self) -> Sequence[tuple[str, VerdictRecord]]:
+    async def current(self) -> Sequence[tuple[str, VerdictRecord]]:
         self._course.seen.append("standing")
         return self._course.stands
 
@@ -108,13 +108,13 @@ class Noting:
         assert now_ms == NOW_S * 1000
 
     def found(self, outcomes: Sequence[Outcome]) -> None:
-        self._course.seen.append([outcome.rule for outcome in outcomes if isinstance(outcome, Judged)])
+        self._course.seen.append([outcome.rule for outcome in outcomes if isinstance(outcome, Judgement)])
 
 
 async def serve(course: Course) -> None:
     rules: dict[str, Rule[Any]] = {
-        "fast": Rate(burst_max=1, verdict="ban", verdict_seconds=0, kinds=("tap",)),
-        "lies": Score(settle_ms=1),
+        "fast": Rate(burst_max=1, verdict="ban", verdict_s=0, kinds=("tap",)),
+        "lies": Score(settle_s=0.001),
     }
     service = Service(Engine(rules), course, Events(course), Verdicts(course), Noting(course), lambda: NOW_S)
     running = asyncio.ensure_future(service.run())
@@ -138,21 +138,21 @@ async def test_it_knows_how_all_stand_before_it_judges_and_writes_before_it_goes
 
 async def test_what_stands_is_not_written_again() -> None:
     course = Course([Did(1), Did(1)])
-    course.stands = [("ann", operators_verdict("ban", "because", None, 1))]
+    course.stands = [("ann", operator_verdict("ban", "because", None, 1))]
     await serve(course)
     assert course.seen[3:] == ["batch", ["fast"], "batch"]
 
 
 async def test_events_of_before_are_known_to_the_first_judgement() -> None:
     course = Course([Did(10, "score", {"score": 11})])
-    course.events = [RoomEvent("match:1", Event(0, 1, "last_goal"), whole=True)]
+    course.events = [RoomEvent("match:1", Event(0, 1, "last_goal"), complete=True)]
     await serve(course)
     assert course.seen[4:] == [[("ann", "mute")], ["lies"], "batch"]
 
 
 async def test_after_events_were_missed_nobody_is_accused_by_those_that_are_left() -> None:
     course = Course([Did(10, "score", {"score": 11})])
-    course.events = [RoomEvent("match:1", Event(0, 1, "last_goal"), whole=True), Missed()]
+    course.events = [RoomEvent("match:1", Event(0, 1, "last_goal"), complete=True), EventsLost()]
     await serve(course)
     assert course.seen[4:] == ["batch"]
 

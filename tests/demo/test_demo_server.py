@@ -118,7 +118,7 @@ async def test_a_bot_is_found_judged_and_thrown_out_and_the_panel_tells(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     quick = tmp_path / "rules.toml"
-    quick.write_text(RULES.read_text("utf-8").replace("verdict_seconds = 5\n", "verdict_seconds = 1\n"), "utf-8")
+    quick.write_text(RULES.read_text("utf-8").replace("verdict_s = 5.0\n", "verdict_s = 1.0\n"), "utf-8")
     monkeypatch.setattr("touchline_demo.referee.RULES", quick)
     async with running_demo() as demo, touchline.connect(demo.edge) as client:
         name = (await demo.start_bot("fast")).json()["player"]

@@ -10,7 +10,7 @@ from touchline_cheatwatch.engine import Engine
 from touchline_cheatwatch.evaluation.humans import beats
 from touchline_cheatwatch.rooms import Event
 from touchline_cheatwatch.ruleset import load_rule_set
-from touchline_cheatwatch.values import Judged
+from touchline_cheatwatch.types import Judgement
 from touchline_demo.bots import FAST_S, STEADY_S
 from touchline_demo.referee import RULES
 
@@ -32,7 +32,7 @@ def found(times_s: Iterable[float]) -> list[tuple[str, str | None, float]]:
         if at_ms < muted_until_ms:
             continue  # the edge refuses it
         for outcome in judge.judge(Action("ada", ROOM, "tap", {"team": "home"}, "s", number, at_ms, "e", 0, 0), at_ms):
-            assert isinstance(outcome, Judged)
+            assert isinstance(outcome, Judgement)
             kind = outcome.verdict.kind if outcome.verdict else None
             outcomes.append((outcome.rule, kind, at_s))
             if outcome.verdict:
@@ -75,7 +75,7 @@ def test_who_joins_waves_sooner_than_one_can_see_them_is_found(reaction_ms: int,
     outcomes = []
     for number in range(1, 6):
         at_ms = number * 7_000
-        judge.event(ROOM, Event(number, at_ms, "wave"), whole=True)
+        judge.event(ROOM, Event(number, at_ms, "wave"), complete=True)
         joined_ms = at_ms + reaction_ms
         joined = Action("ada", ROOM, "wave", {"offset": number}, "s", number, joined_ms, "e", 0, 0)
         outcomes += judge.judge(joined, joined_ms)

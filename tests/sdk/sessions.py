@@ -2,10 +2,10 @@
 
 import msgspec
 
-from touchline.backoff import Backoff
-from touchline.items import Item
-from touchline.outbox import Act, Outcome
-from touchline.session import Session
+from touchline.session.backoff import Backoff
+from touchline.session.items import Item
+from touchline.session.outbox import Outcome, PendingAction
+from touchline.session.session import Session
 from touchline_protocol.codecs import JSON
 from touchline_protocol.messages import Action, ClientMessage, Hello, Limits, ServerMessage, Welcome
 
@@ -24,7 +24,7 @@ def made(*, retry_first: bool = False, renews: bool = True, actions_max: int = 2
         random=lambda: 1.0,
         retry_first=retry_first,
         actions_max=actions_max,
-        renews=renews,
+        can_renew_token=renews,
     )
 
 
@@ -66,7 +66,7 @@ def said(client: Session) -> list[ClientMessage]:
     return [JSON.decode_client(payload) for payload in client.take_output()]
 
 
-def act(client: Session, *kinds: str) -> list[Act]:
+def act(client: Session, *kinds: str) -> list[PendingAction]:
     return [client.act("score:1", kind, b"1") for kind in kinds]
 
 

@@ -42,7 +42,7 @@ async def test_an_action_comes_as_it_was_meant_and_returns_when_acknowledged(cod
         await peer.until_closed()
 
     async with scripted(script) as server, connect(server.url, codec) as client:
-        assert await client.act("match:1", "tap", data) == touchline.Acted("s", 1)
+        assert await client.act("match:1", "tap", data) == touchline.Receipt("s", 1)
         assert await client.act("match:1", "tap") == ("s", 2)
         assert client.player == "ada"
     decode: Any = (msgspec.json if codec == "json" else msgspec.msgpack).decode

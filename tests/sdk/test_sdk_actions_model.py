@@ -6,11 +6,11 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from sdk.core_edges import CoreEdges
 from sdk.model_edges import REFUSED_KIND, Edges
-from touchline.backoff import Backoff
 from touchline.errors import ActionInDoubt, ActionRefused
-from touchline.outbox import Act, Acted, Outcome
-from touchline.session import Session
-from touchline.states import CONNECTED, State
+from touchline.session.backoff import Backoff
+from touchline.session.outbox import Outcome, PendingAction, Receipt
+from touchline.session.session import Session
+from touchline.session.states import CONNECTED, State
 from touchline_protocol.codecs import CODECS
 from touchline_protocol.limits import ACTION_RESEND_S_MAX
 from touchline_protocol.messages import Action
@@ -40,12 +40,12 @@ class ActionsAgainstModel(RuleBasedStateMachine):
             random=lambda: random,
             retry_first=True,
             actions_max=1000,
-            renews=False,
+            can_renew_token=False,
         )
         self.now_s = 0.0
-        self.acts: list[Act] = []  # an action's place here is its data
-        self.outcomes: dict[Act, Outcome] = {}
-        self.withdrawn: set[Act] = set()
+        self.acts: list[PendingAction] = []  # an action's place here is its data
+        self.outcomes: dict[PendingAction, Outcome] = {}
+        self.withdrawn: set[PendingAction] = set()
         self.first_sent_s: dict[tuple[str, int], float] = {}
         self.connect(0)
 
@@ -151,13 +151,13 @@ class ActionsAgainstModel(RuleBasedStateMachine):
             n = self.acts.index(act)
             there = [entry for entry in self.edges.log if entry.n == n]
             match outcome:
-                case Acted(session, number):
+                case Receipt(session, number):
                     assert {(entry.session, entry.id) for entry in there} == {(session, number)}
                 case ActionRefused(code=code):
                     assert (code, act.kind, there) == ("action_invalid", REFUSED_KIND, [])
                 case ActionInDoubt():
                     assert act.id is not None
-                    refused_later = act.kind == REFUSED_KIND and act.sendings > 1
+                    refused_later = act.kind == REFUSED_KIND and act.send_count > 1
                     too_late = self.now_s >= self.first_sent_s[act.session, act.id] + ACTION_RESEND_S_MAX
                     assert too_late or refused_later
 
@@ -190,7 +190,7 @@ class ActionsAgainstModel(RuleBasedStateMachine):
             if act.kind == REFUSED_KIND:
                 assert isinstance(outcome, ActionRefused | ActionInDoubt)
             else:
-                assert isinstance(outcome, Acted), f"{n}: {outcome!r}"
+                assert isinstance(outcome, Receipt), f"{n}: {outcome!r}"
 
 
 class ActionsAgainstCore(ActionsAgainstModel):

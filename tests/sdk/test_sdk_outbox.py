@@ -5,7 +5,7 @@ import pytest
 
 from sdk.sessions import ACTING, PLAYER, act, acted, come_back, hear, opened, outcomes, player, said
 from touchline.errors import ActionInDoubt, ActionRefused, ActionsFull
-from touchline.outbox import ACTIONS_NOT_TAKEN, REST_S_MAX, Acted
+from touchline.session.outbox import ACTIONS_DISABLED, REST_S_MAX, Receipt
 from touchline_protocol.codes import NACKS, Recovery
 from touchline_protocol.limits import ACTION_RESEND_S_MAX
 from touchline_protocol.messages import Ack, Action, Hello, Nack
@@ -21,7 +21,7 @@ def test_an_action_goes_out_as_it_is_and_is_acknowledged_with_its_name() -> None
     (message,) = said(client)
     assert message == Action(id=1, room="match:1", kind="tap", data=msgspec.Raw(b'{"x":1.5}'))
     hear(client, Ack(id=1))
-    assert outcomes(client) == {"tap": Acted("s", 1)}
+    assert outcomes(client) == {"tap": Receipt("s", 1)}
 
 
 def test_no_more_go_out_than_the_server_allows_counted_from_the_oldest_that_is_not_answered() -> None:
@@ -155,7 +155,7 @@ def test_replayed_is_acknowledged_for_what_was_sent_again_and_an_error_for_what_
     acted(client)
     hear(client, nack(1, "duplicate_id"), nack(2, "duplicate_id"))
     told = outcomes(client)
-    assert told["a"] == Acted("s", 1)
+    assert told["a"] == Receipt("s", 1)
     assert isinstance(told["b"], ActionRefused)
 
 
@@ -204,7 +204,7 @@ def test_what_is_not_answered_in_time_is_in_doubt_and_the_others_go_on() -> None
     client.tick(ACTION_RESEND_S_MAX + 0.5)
     assert acted(client) == [(2, "b", 0)]
     hear(client, Ack(id=1), Ack(id=2))
-    assert outcomes(client) == {"b": Acted("s", 2)}
+    assert outcomes(client) == {"b": Receipt("s", 2)}
 
 
 def test_in_doubt_is_told_without_a_connection_too() -> None:
@@ -239,7 +239,7 @@ def test_what_the_server_would_not_take_is_refused_before_it_is_sent() -> None:
     assert caught.value.code == "action_too_large"
     with pytest.raises(ActionRefused, match="takes no actions") as caught:
         opened().act("score:1", "a", b"1")
-    assert caught.value.code == ACTIONS_NOT_TAKEN
+    assert caught.value.code == ACTIONS_DISABLED
 
 
 def test_what_waits_and_is_too_large_for_another_edge_is_refused() -> None:

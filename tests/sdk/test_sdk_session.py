@@ -8,13 +8,13 @@ import pytest
 
 from sdk.scripted_server import event
 from sdk.sessions import hear, made, open_again, opened, said
-from touchline import room, states
-from touchline.backoff import Backoff
 from touchline.errors import AlreadySubscribed, ConnectionRefused, Unreachable
-from touchline.items import Event, Gap, Joined, Skipped
-from touchline.session import STABLE_S, Session
-from touchline.states import State
-from touchline.view import View
+from touchline.session import room, states
+from touchline.session.backoff import Backoff
+from touchline.session.items import Event, Gap, Joined, Skipped
+from touchline.session.session import STABLE_S, Session
+from touchline.session.states import State
+from touchline.session.view import View
 from touchline_protocol.codecs import JSON
 from touchline_protocol.codes import CLOSES, ERRORS, Recovery
 from touchline_protocol.cursor import Cursor
@@ -53,7 +53,7 @@ def test_the_table_in_the_docstring_is_the_table_of_the_code(
     text: str, transitions: dict[tuple[Enum, Enum], Enum]
 ) -> None:
     states = {before.name for before, _ in transitions}
-    ends = {"CLOSED", "OVER"}
+    ends = {"CLOSED"}
     drawn = {row for row in rows(text, states) if row[1] not in ends}
     assert drawn == {(before.name, after.name) for (before, _), after in transitions.items() if after.name not in ends}
 
@@ -79,9 +79,9 @@ def test_each_error_code_of_a_room_is_acted_on_as_the_table_says(code: str) -> N
     assert isinstance(subscribe, Subscribe)
     hear(client, Error(code=code, message="no", room="score:1", id=subscribe.id))
     if ERRORS[code].recovery is Recovery.GIVE_UP:
-        assert (followed.phase, client.rooms) == (room.Phase.OVER, {})
+        assert (followed.phase, client.rooms) == (room.Phase.CLOSED, {})
     else:
-        assert followed.phase is room.Phase.RESTING
+        assert followed.phase is room.Phase.WAITING
         client.tick(0.99)
         assert said(client) == []
         client.tick(1.0)

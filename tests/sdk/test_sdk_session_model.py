@@ -7,12 +7,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from sdk.model_server import ModelServer, RoomLog
-from touchline.backoff import Backoff
-from touchline.items import Event, Gap, Item, Joined
-from touchline.room import Phase, Room
-from touchline.session import Session
-from touchline.states import CONNECTED, State
-from touchline.view import View
+from touchline.session.backoff import Backoff
+from touchline.session.items import Event, Gap, Item, Joined
+from touchline.session.room import Phase, Room
+from touchline.session.session import Session
+from touchline.session.states import CONNECTED, State
+from touchline.session.view import View
 from touchline_protocol.codecs import CODECS
 from touchline_protocol.cursor import Cursor
 from touchline_protocol.messages import Deliver
@@ -81,7 +81,13 @@ class SessionAgainstModel(RuleBasedStateMachine):
         found = next(known for known in CODECS if known is codec)
         self.server = ModelServer(found, ROOMS)
         self.session = Session(
-            found, agent="test", backoff=Backoff(), random=lambda: random, retry_first=True, actions_max=1, renews=False
+            found,
+            agent="test",
+            backoff=Backoff(),
+            random=lambda: random,
+            retry_first=True,
+            actions_max=1,
+            can_renew_token=False,
         )
         self.readers: dict[str, Reader] = {}
         self.now_s = 0.0
@@ -224,7 +230,7 @@ class SessionAgainstModel(RuleBasedStateMachine):
                 self.server.bring(room, 100)
             self.receive(count=1000)
             self.no_false_alarm()
-            resting = any(reader.room.phase is Phase.RESTING for reader in self.readers.values())
+            resting = any(reader.room.phase is Phase.WAITING for reader in self.readers.values())
             if resting or self.session.state in (State.WAITING, State.LEAVING):
                 self.time_passes()
             elif all(reader.room.phase is Phase.JOINED for reader in self.readers.values()):

@@ -7,7 +7,9 @@ import pytest
 import touchline
 from sdk.scripted_server import Peer, scripted
 from support.waiting import eventually
-from touchline import Backoff, errors, lease, tokens
+from touchline import Backoff, errors
+from touchline import token_source as tokens
+from touchline.session import token_refresh as lease
 from touchline_protocol.limits import TOKEN_CHARS_MAX
 from touchline_protocol.messages import Error, Refresh, Refreshed
 

@@ -5,10 +5,10 @@ import pytest
 
 from sdk.sessions import PLAYER, hear, made, open_again, player, said
 from touchline.errors import ConnectionRefused, Unreachable
-from touchline.items import Verdict as Told
-from touchline.lease import PAUSE_S
-from touchline.session import Session
-from touchline.states import State
+from touchline.session.items import Verdict as Told
+from touchline.session.session import Session
+from touchline.session.states import State
+from touchline.session.token_refresh import PAUSE_S
 from touchline_protocol.messages import Error, Hello, Refresh, Refreshed, Verdict
 
 SERVER_S = 1_700_000_000

@@ -18,13 +18,13 @@ import msgspec
 
 from touchline_protocol.verdicts import VerdictRecord
 
-from .players import Players
+from .players import PlayerStates
 from .rooms import Event, Rooms
-from .rules.base import Rule
-from .standings import Policy, Standings, bounded
-from .values import Action, Finding, Judged, RuleFailed
+from .rules.base import Rule, in_ms
+from .sanctions import Policy, Sanctions, bounded
+from .types import Action, Finding, Judgement, RuleFailure
 
-Outcome = Judged | RuleFailed
+Outcome = Judgement | RuleFailure
 
 _Count = Annotated[int, msgspec.Meta(ge=1, le=100_000_000)]
 
@@ -34,11 +34,11 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     players_max: _Count = 100_000
     """Players whose doings are remembered; each takes a few kilobytes, `players.PLAYER_BYTES_MAX` at most."""
-    idle_seconds: Annotated[float, msgspec.Meta(gt=0, le=86_400)] = 900.0
+    idle_s: Annotated[float, msgspec.Meta(gt=0, le=86_400)] = 900.0
     """A player who did nothing for so long is forgotten. No rule looks farther back."""
     rooms_max: _Count = 2_000
     """Rooms whose events are remembered; each takes some 40 KB."""
-    standings_max: _Count = 1_000_000
+    sanctions_max: _Count = 1_000_000
     """Players under a verdict; each takes some 500 bytes. Beyond it the oldest verdict is forgotten."""
     waiting_max: _Count = 50_000
     """Actions that wait until the events up to them are known, at some hundred bytes and their data each."""
@@ -53,14 +53,15 @@ class Engine:
         limits = limits or Limits()
         self._rules = dict(rules)
         self._by_kind: dict[str, list[tuple[str, Rule[Any]]]] = {}
+        self._settle_ms = {name: in_ms(rule.settle_s) for name, rule in rules.items()}
         self._of_all_kinds = [(name, rule) for name, rule in self._rules.items() if not rule.kinds]
         for kind in {kind for rule in self._rules.values() for kind in rule.kinds}:
             self._by_kind[kind] = [
                 (name, rule) for name, rule in self._rules.items() if not rule.kinds or kind in rule.kinds
             ]
-        self._players = Players(limits.players_max, round(limits.idle_seconds * 1000))
+        self._players = PlayerStates(limits.players_max, in_ms(limits.idle_s))
         self._rooms = Rooms(limits.rooms_max)
-        self._standings = Standings(policy or Policy(), limits.standings_max)
+        self._sanctions = Sanctions(policy or Policy(), limits.sanctions_max)
         self._waiting: list[tuple[int, int, Action, str]] = []
         self._waiting_max = limits.waiting_max
         self._order = count()
@@ -78,17 +79,17 @@ class Engine:
         """How many judgements wait for events."""
         return len(self._waiting)
 
-    def event(self, room: str, event: Event, *, whole: bool) -> None:
+    def event(self, room: str, event: Event, *, complete: bool) -> None:
         """An event of a room, in the order of its offsets. ``whole``: see `Rooms.add`."""
-        self._rooms.add(room, event, whole=whole)
+        self._rooms.add(room, event, complete=complete)
 
-    def events_missed(self) -> None:
+    def events_lost(self) -> None:
         """Events were missed, or their topic is another log now: what was known of rooms is forgotten."""
         self._rooms.forget_all()
 
     def verdict(self, player: str, verdict: VerdictRecord) -> None:
         """A verdict that was written, by whomever. After a pardon the player starts clean."""
-        self._standings.take(player, verdict)
+        self._sanctions.apply(player, verdict)
         if verdict.kind == "pardon":
             self._players.forget(player)
             self._waiting = [one for one in self._waiting if one[2].player != player]
@@ -98,8 +99,9 @@ class Engine:
         """The next action. ``now_ms``: of the verdicts' clock, in Unix milliseconds."""
         outcomes: list[Outcome] = []
         for name, rule in self._by_kind.get(action.kind, self._of_all_kinds):
-            if rule.settle_ms and action.received_ms + rule.settle_ms > self._known_ms:
-                self._wait(action.received_ms + rule.settle_ms, action, name)
+            settle_ms = self._settle_ms[name]
+            if settle_ms and action.received_ms + settle_ms > self._known_ms:
+                self._wait(action.received_ms + settle_ms, action, name)
             elif (outcome := self._apply(name, rule, action, now_ms)) is not None:
                 outcomes.append(outcome)
         return outcomes
@@ -134,14 +136,14 @@ class Engine:
             return self._judged(name, rule, action, finding, now_ms)
         except Exception as error:  # noqa: BLE001  # whatever a rule of others raises must not end all judging
             states.pop(name, None)
-            return RuleFailed(name, action.player, error)
+            return RuleFailure(name, action.player, error)
 
-    def _judged(self, name: str, rule: Rule[Any], action: Action, finding: Finding, now_ms: int) -> Judged:
+    def _judged(self, name: str, rule: Rule[Any], action: Action, finding: Finding, now_ms: int) -> Judgement:
         evidence = bounded(finding.evidence)
-        verdict = self._standings.decide(action.player, name, rule, evidence, now_ms)
+        verdict = self._sanctions.decide(action.player, name, rule, evidence, now_ms)
         if verdict is not None and verdict.kind != "warn":
             self._players.forget(action.player)
-        return Judged(action.player, action.room, name, action.received_ms, evidence, verdict)
+        return Judgement(action.player, action.room, name, action.received_ms, evidence, verdict)
 
 
 def verdicts_of(outcomes: Iterable[Outcome]) -> list[tuple[str, VerdictRecord]]:
@@ -149,5 +151,5 @@ def verdicts_of(outcomes: Iterable[Outcome]) -> list[tuple[str, VerdictRecord]]:
     return [
         (outcome.player, outcome.verdict)
         for outcome in outcomes
-        if isinstance(outcome, Judged) and outcome.verdict is not None
+        if isinstance(outcome, Judgement) and outcome.verdict is not None
     ]

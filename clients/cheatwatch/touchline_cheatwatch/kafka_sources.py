@@ -17,7 +17,7 @@ from .event_names import event_name
 from .kafka_follow import Follower, Lost
 from .rooms import Event
 from .ruleset import FeedOptions
-from .sources import Missed, RoomEvent
+from .sources import EventsLost, RoomEvent
 
 STOP_TIMEOUT_S = 5.0
 """For what is being written when the service ends."""
@@ -58,12 +58,12 @@ class KafkaEvents:
         """See `sources.EventSource`."""
         return self._follower.known_ms
 
-    async def poll(self) -> list[RoomEvent | Missed]:
+    async def poll(self) -> list[RoomEvent | EventsLost]:
         """See `sources.EventSource`."""
-        found: list[RoomEvent | Missed] = []
+        found: list[RoomEvent | EventsLost] = []
         for one in await self._follower.poll():
             if isinstance(one, Lost):
-                found.append(Missed())
+                found.append(EventsLost())
                 continue
             feed, key_field = self._feeds[one.topic]
             try:
@@ -115,7 +115,7 @@ class KafkaVerdicts:
             _log.warning("%s was left without a word: %s", self._topic, in_words(problem))
         await self._follower.__aexit__(kind, error, trace)
 
-    async def standing(self) -> list[tuple[str, VerdictRecord]]:
+    async def current(self) -> list[tuple[str, VerdictRecord]]:
         """See `sources.VerdictLog`."""
         found: list[tuple[str, VerdictRecord]] = []
         while not self._follower.known_ms:

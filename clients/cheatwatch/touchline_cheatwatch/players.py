@@ -12,7 +12,7 @@ PLAYER_BYTES_MAX = 16 * 1024
 """Of the states of the five rules together, whatever their parameters and the player's actions are."""
 
 
-class Players:
+class PlayerStates:
     """The states by player and rule."""
 
     def __init__(self, players_max: int, idle_ms: int) -> None:

@@ -28,11 +28,11 @@ class Room:
     ``serial`` tells a room that was forgotten and is known again, whose counts began anew, from what it was before.
     """
 
-    __slots__ = ("_events", "counts", "names_full", "serial", "whole")
+    __slots__ = ("_events", "complete", "counts", "names_full", "serial")
 
-    def __init__(self, serial: int, *, whole: bool) -> None:
+    def __init__(self, serial: int, *, complete: bool) -> None:
         self.serial = serial
-        self.whole = whole
+        self.complete = complete
         self.counts: dict[str, int] = {}
         self.names_full = False
         """Whether there were more names than are counted, so that `counts` is no ground to accuse on."""
@@ -71,22 +71,22 @@ class Rooms:
         self._rooms: OrderedDict[str, Room] = OrderedDict()
         self._serial = 0
         self._lost_some = False
-        self._nothing_known = Room(0, whole=False)
+        self._nothing_known = Room(0, complete=False)
 
     def __len__(self) -> int:
         return len(self._rooms)
 
-    def add(self, name: str, event: Event, *, whole: bool) -> None:
+    def add(self, name: str, event: Event, *, complete: bool) -> None:
         """``whole``: the reader has seen everything in this log since its beginning."""
         room = self._rooms.get(name)
         if room is None:
             self._serial += 1
-            room = self._rooms[name] = Room(self._serial, whole=whole and not self._lost_some)
+            room = self._rooms[name] = Room(self._serial, complete=complete and not self._lost_some)
             if len(self._rooms) > self._rooms_max:
                 self._rooms.popitem(last=False)
                 self._lost_some = True
         else:
-            room.whole = room.whole and whole
+            room.complete = room.complete and complete
             self._rooms.move_to_end(name)
         room.add(event)
 

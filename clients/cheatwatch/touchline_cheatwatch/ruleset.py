@@ -22,7 +22,7 @@ from touchline_protocol.rooms import is_feed_name
 
 from .engine import Limits
 from .rules.base import Rule
-from .standings import Policy
+from .sanctions import Policy
 
 DEFAULT_RULES = {
     name: {"class": f"touchline_cheatwatch.rules.{name}:{name.capitalize()}"}

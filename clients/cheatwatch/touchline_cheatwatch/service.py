@@ -13,8 +13,8 @@ from typing import Protocol
 from touchline.actions import ActionSource
 
 from .engine import Engine, Outcome, verdicts_of
-from .sources import EventSource, Missed, VerdictLog
-from .values import Action
+from .sources import EventsLost, EventSource, VerdictLog
+from .types import Action
 
 ACTIONS_MAX = 500
 """Judged in one turn of the loop: some 10 ms, after which heartbeats and events have theirs."""
@@ -60,7 +60,7 @@ class Service:
         Raises:
             OperatorError: a source cannot be read, or a verdict not written.
         """
-        for player, verdict in await self._verdicts.standing():
+        for player, verdict in await self._verdicts.current():
             self._engine.verdict(player, verdict)
         try:
             async with asyncio.timeout(START_TIMEOUT_S):
@@ -93,10 +93,10 @@ class Service:
 
     async def _take_events(self) -> None:
         for one in await self._events.poll():
-            if isinstance(one, Missed):
-                self._engine.events_missed()
+            if isinstance(one, EventsLost):
+                self._engine.events_lost()
             else:
-                self._engine.event(one.room, one.event, whole=one.whole)
+                self._engine.event(one.room, one.event, complete=one.complete)
 
     async def _follow_verdicts(self) -> None:
         while True:

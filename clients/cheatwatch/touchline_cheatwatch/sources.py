@@ -16,10 +16,10 @@ class RoomEvent(NamedTuple):
 
     room: str
     event: Event
-    whole: bool
+    complete: bool
 
 
-class Missed(NamedTuple):
+class EventsLost(NamedTuple):
     """Events were missed, or the log is another one."""
 
 
@@ -30,14 +30,14 @@ class EventSource(Protocol):
     def known_ms(self) -> int:
         """All events up to this time (Unix milliseconds) were handed out."""
 
-    async def poll(self) -> Sequence[RoomEvent | Missed]:
+    async def poll(self) -> Sequence[RoomEvent | EventsLost]:
         """Wait a moment for the next events; there may be none. Each room's are in order."""
 
 
 class VerdictLog(Protocol):
     """The verdicts of all players: those there are, those that come, and a way to write one."""
 
-    async def standing(self) -> Sequence[tuple[str, VerdictRecord]]:
+    async def current(self) -> Sequence[tuple[str, VerdictRecord]]:
         """Those that there are now, in order. To be called once, before `poll`."""
 
     async def poll(self) -> Sequence[tuple[str, VerdictRecord]]:

@@ -16,7 +16,7 @@ from touchline.actions import LOOK_BACK_S, Action, action_of
 from touchline.actions.seen import Seen
 from touchline_cheatwatch.event_names import event_name
 from touchline_cheatwatch.rooms import Event
-from touchline_cheatwatch.sources import Missed, RoomEvent
+from touchline_cheatwatch.sources import EventsLost, RoomEvent
 from touchline_protocol.errors import BadRecord
 from touchline_protocol.records import Record, parse_record
 from touchline_protocol.verdicts import VERDICT_HEADERS, VerdictRecord, decode_verdict, encode_verdict
@@ -124,7 +124,7 @@ class OwnEvents:
     def __init__(self, feeds: Mapping[str, FeedSettings], now_ms: Callable[[], int]) -> None:
         self._feeds = {feed.topic: (name, feed.key_field) for name, feed in feeds.items()}
         self._now_ms = now_ms
-        self._mailbox: Mailbox[RoomEvent | Missed] = Mailbox()
+        self._mailbox: Mailbox[RoomEvent | EventsLost] = Mailbox()
         self.known_ms = 0
 
     def observe(self, event: LogEvent) -> None:
@@ -138,9 +138,9 @@ class OwnEvents:
             except BadRecord:
                 continue
             happened = Event(record.offset, record.timestamp, event_name(parsed.key, parsed.value))
-            self._mailbox.put(RoomEvent(f"{feed}:{parsed.room_id}", happened, whole=True))
+            self._mailbox.put(RoomEvent(f"{feed}:{parsed.room_id}", happened, complete=True))
 
-    async def poll(self) -> Sequence[RoomEvent | Missed]:
+    async def poll(self) -> Sequence[RoomEvent | EventsLost]:
         """The next events, if there are some within a moment."""
         events = await self._mailbox.poll()
         self.known_ms = self._now_ms()
@@ -165,7 +165,7 @@ class OwnVerdicts:
             except BadRecord:
                 continue  # the node counts and logs it
 
-    async def standing(self) -> Sequence[tuple[str, VerdictRecord]]:
+    async def current(self) -> Sequence[tuple[str, VerdictRecord]]:
         """Those that there are now."""
         return ()
 

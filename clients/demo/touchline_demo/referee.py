@@ -9,7 +9,7 @@ from touchline_cheatwatch.engine import Engine, Outcome
 from touchline_cheatwatch.ruleset import load_rule_set
 from touchline_cheatwatch.service import Service
 from touchline_cheatwatch.sources import EventSource, VerdictLog
-from touchline_cheatwatch.values import Action, Judged
+from touchline_cheatwatch.types import Action, Judgement
 
 from .panel import Panel
 
@@ -46,7 +46,7 @@ class _Showing:
     def found(self, outcomes: Sequence[Outcome]) -> None:
         """Tell what was found, and what was decided."""
         for outcome in outcomes:
-            if isinstance(outcome, Judged):
+            if isinstance(outcome, Judgement):
                 self._findings += 1
                 self._panel.tell(_told(outcome))
             else:
@@ -58,7 +58,7 @@ class _Showing:
         self._panel.show("watch", counts)
 
 
-def _told(found: Judged) -> dict[str, object]:
+def _told(found: Judgement) -> dict[str, object]:
     told: dict[str, object] = {"player": found.player, "rule": found.rule, "evidence": found.evidence}
     if found.verdict is None:
         return told

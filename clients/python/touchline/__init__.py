@@ -13,18 +13,18 @@
 from touchline_protocol.cursor import Cursor
 
 from . import actions, errors
-from .backoff import Backoff
 from .client import Client, connect
-from .items import Event, Verdict
-from .outbox import Acted
+from .session.backoff import Backoff
+from .session.items import Event, Verdict
+from .session.outbox import Receipt
 from .subscription import Subscription
 
 __all__ = [
-    "Acted",
     "Backoff",
     "Client",
     "Cursor",
     "Event",
+    "Receipt",
     "Subscription",
     "Verdict",
     "actions",

@@ -20,19 +20,19 @@ from touchline_protocol.messages import Deliver
 from touchline_protocol.rooms import split_room
 from touchline_protocol.version import __version__
 
-from .action_data import check_kind, json_of
-from .backoff import Backoff
 from .driver import Driver
 from .errors import ClientClosed, ConnectionFailed, TouchlineError
 from .inbox import Budget, Inbox
-from .items import Gap, Joined, Refused, Verdict
-from .outbox import Act, Acted, Outcome
-from .room import Room
-from .session import Session
-from .states import SERVED, State
+from .session.action_data import check_kind, encode_data
+from .session.backoff import Backoff
+from .session.items import Gap, Joined, Refused, Verdict
+from .session.outbox import Outcome, PendingAction, Receipt
+from .session.room import Room
+from .session.session import Session
+from .session.states import SERVED, State
 from .subscription import OnRestart, Subscription
-from .tokens import TokenFunction, Tokens
-from .transport import Way, check_url
+from .token_source import TokenFunction, TokenSource
+from .transport import Endpoint, check_url
 
 EVENTS_BUFFER_MAX = 10_000
 """Events that may wait to be consumed, over all subscriptions: some seconds of a busy match."""
@@ -87,7 +87,7 @@ def connect(
         raise ValueError("events_buffer_max, buffer_bytes_max and actions_buffer_max must be at least 1")
     if len(agent) > AGENT_CHARS_MAX:
         raise ValueError(f"agent may have {AGENT_CHARS_MAX} characters, not {len(agent)}")
-    tokens = Tokens(token)
+    tokens = TokenSource(token)
     session = Session(
         codecs[codec],
         agent=agent,
@@ -95,9 +95,9 @@ def connect(
         random=random,
         retry_first=retry_first,
         actions_max=actions_buffer_max,
-        renews=tokens.renews,
+        can_renew_token=tokens.can_renew,
     )
-    way = Way(url, ssl, headers, proxy, compression)
+    way = Endpoint(url, ssl, headers, proxy, compression)
     return Client(way, session, tokens, Budget(events_buffer_max, buffer_bytes_max), on_verdict)
 
 
@@ -105,7 +105,7 @@ class Client:
     """A connection that is made again whenever it is lost. Made by `connect`. Belongs to one event loop."""
 
     def __init__(
-        self, way: Way, session: Session, tokens: Tokens, budget: Budget, on_verdict: OnVerdict | None
+        self, way: Endpoint, session: Session, tokens: TokenSource, budget: Budget, on_verdict: OnVerdict | None
     ) -> None:
         self.url = way.url
         self._session = session
@@ -114,7 +114,7 @@ class Client:
         self._on_verdict = on_verdict
         self._verdict_told: Verdict | None = None
         self._inboxes: dict[Room, Inbox] = {}
-        self._answers: dict[Act, asyncio.Future[Outcome | TouchlineError]] = {}
+        self._answers: dict[PendingAction, asyncio.Future[Outcome | TouchlineError]] = {}
         self._task: asyncio.Task[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._settled = asyncio.Event()
@@ -187,7 +187,7 @@ class Client:
             on_restart=on_restart,
         )
 
-    async def act(self, room: str, kind: str, data: Any = None) -> Acted:
+    async def act(self, room: str, kind: str, data: Any = None) -> Receipt:
         """Do something in ``room``, which need not be subscribed to; returns when it is in the log, durably.
 
         ``kind`` is its name, as ``tap``, and ``data`` any JSON value. Actions are done in the order of the calls, also
@@ -207,7 +207,7 @@ class Client:
         loop = self._open_loop("act")
         split_room(room)
         check_kind(kind)
-        act = self._session.act(room, kind, json_of(data))
+        act = self._session.act(room, kind, encode_data(data))
         answer: asyncio.Future[Outcome | TouchlineError] = loop.create_future()
         self._answers[act] = answer
         self._driver.wake()
@@ -299,7 +299,7 @@ class Client:
         if self._session.state is State.OPEN and not self._settled.is_set():
             self._settled.set()
 
-    def _answer(self, act: Act, outcome: Outcome | TouchlineError) -> None:
+    def _answer(self, act: PendingAction, outcome: Outcome | TouchlineError) -> None:
         answer = self._answers.get(act)
         if answer is not None and not answer.done():
             answer.set_result(outcome)

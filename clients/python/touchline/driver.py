@@ -20,10 +20,10 @@ from touchline_protocol.codes import ABNORMAL
 
 from .errors import ConnectionFailed, TokenUnavailable
 from .inbox import Budget
-from .session import Session
-from .states import CONNECTED, State
-from .tokens import Tokens
-from .transport import Way, close_of, open_websocket
+from .session.session import Session
+from .session.states import CONNECTED, State
+from .token_source import TokenSource
+from .transport import Endpoint, close_code, open_websocket
 
 SEND_S_MAX = 10.0
 """For the socket to take what we send, which is little: a server that takes nothing for so long is gone."""
@@ -35,10 +35,10 @@ class Driver:
     """Obeys ``session``. ``in_use`` says that a WebSocket is open, so that a closed session ends it in good order."""
 
     def __init__(
-        self, way: Way, session: Session, *, budget: Budget, tokens: Tokens, told: Callable[[int], None]
+        self, endpoint: Endpoint, session: Session, *, budget: Budget, tokens: TokenSource, told: Callable[[int], None]
     ) -> None:
         self.in_use = False
-        self._way = way
+        self._way = endpoint
         self._session = session
         self._budget = budget
         self._tokens = tokens
@@ -136,10 +136,10 @@ class Driver:
                 payload = await websocket.recv(decode=False)
                 session.receive(payload, self._now())
                 self._told(len(payload))
-                if session.stirred:
+                if session.has_work:
                     self._wake.set()
         except ConnectionClosed as closed:
-            session.disconnected(self._now(), *close_of(closed))
+            session.disconnected(self._now(), *close_code(closed))
 
     def _start_refresh(self) -> None:
         if self._session.token_due and (self._refreshing is None or self._refreshing.done()):

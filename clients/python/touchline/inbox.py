@@ -11,7 +11,7 @@ import asyncio
 from collections import deque
 
 from .errors import TouchlineError
-from .items import Item
+from .session.items import Item
 
 
 class Budget:

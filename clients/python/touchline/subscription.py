@@ -11,8 +11,8 @@ from touchline_protocol.cursor import Cursor
 
 from .errors import ClientClosed
 from .inbox import Inbox
-from .items import Event, Item, Joined
-from .view import View
+from .session.items import Event, Item, Joined
+from .session.view import View
 
 OnRestart = Callable[["Subscription"], object]
 """Called where events may have been missed, between the event before and the event after."""

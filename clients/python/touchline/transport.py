@@ -45,7 +45,7 @@ STATUSES_RETRY = frozenset({408, 425, 429})
 """Below 500, the statuses that say "later": Request Timeout, Too Early, Too Many Requests (RFC 9110, 8470, 6585)."""
 
 
-class Way(NamedTuple):
+class Endpoint(NamedTuple):
     """How a server is reached. ``compression`` offers permessage-deflate, which the server need not take up."""
 
     url: str
@@ -69,26 +69,26 @@ def check_url(url: str, ssl: SSLContext | None) -> None:
         raise BadUrl(f"{url} is not encrypted, so ssl has no meaning: write wss:// for TLS")
 
 
-async def open_websocket(way: Way, codec: Codec) -> ClientConnection:
+async def open_websocket(endpoint: Endpoint, codec: Codec) -> ClientConnection:
     """Open a WebSocket that speaks ``codec``.
 
     Raises:
         Unreachable: it may work later.
         ConnectionFailed: it would fail again.
     """
-    url = way.url
+    url = endpoint.url
     try:
         websocket = await open_connection(
             url,
             subprotocols=[Subprotocol(codec.subprotocol)],
-            additional_headers=way.headers,
-            proxy=way.proxy or None,
-            compression="deflate" if way.compression else None,
+            additional_headers=endpoint.headers,
+            proxy=endpoint.proxy or None,
+            compression="deflate" if endpoint.compression else None,
             open_timeout=OPEN_S_MAX,
             close_timeout=CLOSE_S_MAX,
             ping_interval=None,
             max_size=MESSAGE_BYTES_MAX,
-            ssl=way.ssl if way.ssl is not None or not parse_uri(url).secure else True,
+            ssl=endpoint.ssl if endpoint.ssl is not None or not parse_uri(url).secure else True,
         )
     except (OSError, TimeoutError, WebSocketException) as error:
         raise _explained(url, error) from error
@@ -98,7 +98,7 @@ async def open_websocket(way: Way, codec: Codec) -> ClientConnection:
     return websocket
 
 
-def close_of(closed: ConnectionClosed) -> tuple[int, str]:
+def close_code(closed: ConnectionClosed) -> tuple[int, str]:
     """The code and the reason of whoever closed first; 1006 where the connection was just gone."""
     by_peer = closed.rcvd is not None and closed.rcvd_then_sent is not False
     close = closed.rcvd if by_peer else closed.sent

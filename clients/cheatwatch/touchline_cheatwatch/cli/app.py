@@ -11,8 +11,8 @@ from touchline_cheatwatch.__main__ import USER_ERROR
 from touchline_protocol.errors import TouchlineError
 from touchline_protocol.version import __version__
 
+from .display import OutputClosed
 from .evaluate import evaluate
-from .showing import ReaderGone
 from .verdict import verdict
 from .watch import watch
 
@@ -57,7 +57,7 @@ def run(args: Sequence[str] | None = None) -> int:
         return _fail(error.format_message())
     except TouchlineError as error:
         return _fail(str(error))
-    except ReaderGone:
+    except OutputClosed:
         return 0
     return code if isinstance(code, int) else 0
 

@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry, Gauge, Histogram, start_http_se
 from prometheus_client import Counter as PrometheusCounter
 
 from touchline_cheatwatch.engine import Engine, Outcome
-from touchline_cheatwatch.values import Action, Judged, RuleFailed
+from touchline_cheatwatch.types import Action, Judgement, RuleFailure
 from touchline_protocol.errors import OperatorError
 from touchline_protocol.verdicts import VerdictRecord
 
@@ -27,7 +27,7 @@ class Tally:
         self.findings: Counter[str] = Counter()
         self.failures: Counter[str] = Counter()
         self.verdicts: Counter[str] = Counter()
-        self.newest: deque[tuple[Judged, VerdictRecord]] = deque(maxlen=NEWEST_SHOWN)
+        self.newest: deque[tuple[Judgement, VerdictRecord]] = deque(maxlen=NEWEST_SHOWN)
         self._slices: deque[tuple[int, int]] = deque(maxlen=RATE_SLICES)
 
     def judged(self, actions: Sequence[Action]) -> None:
@@ -42,7 +42,7 @@ class Tally:
     def found(self, outcomes: Sequence[Outcome]) -> None:
         """This came of it."""
         for outcome in outcomes:
-            if isinstance(outcome, RuleFailed):
+            if isinstance(outcome, RuleFailure):
                 self.failures[outcome.rule] += 1
                 continue
             self.findings[outcome.rule] += 1
@@ -114,7 +114,7 @@ class Metrics:
     def found(self, outcomes: Sequence[Outcome]) -> None:
         """This came of it."""
         for outcome in outcomes:
-            if isinstance(outcome, RuleFailed):
+            if isinstance(outcome, RuleFailure):
                 self._failures.labels(outcome.rule).inc()
                 continue
             self._findings.labels(outcome.rule).inc()

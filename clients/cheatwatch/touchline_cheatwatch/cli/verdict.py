@@ -9,9 +9,9 @@ import typer
 
 from touchline_cheatwatch.kafka_follow import client_options
 from touchline_cheatwatch.kafka_sources import KafkaVerdicts
-from touchline_cheatwatch.rules.base import SECONDS_MAX
+from touchline_cheatwatch.rules.base import VERDICT_S_MAX
 from touchline_cheatwatch.ruleset import load_rule_set
-from touchline_cheatwatch.standings import operators_verdict
+from touchline_cheatwatch.sanctions import operator_verdict
 from touchline_protocol.actions import is_player
 from touchline_protocol.errors import OperatorError
 from touchline_protocol.limits import VERDICT_TEXT_CHARS_MAX
@@ -33,7 +33,7 @@ def verdict(
     kind: Annotated[VerdictKind, typer.Argument(metavar="KIND", help="warn, mute, ban or pardon.")],
     log: LogOption,
     seconds: Annotated[
-        float | None, typer.Option(min=1, max=SECONDS_MAX, help="How long it holds; else for ever.")
+        float | None, typer.Option(min=1, max=VERDICT_S_MAX, help="How long it holds; else for ever.")
     ] = None,
     until: Annotated[str | None, typer.Option(metavar="TIME", help="Or until when, as 2030-01-31T20:00+01:00")] = None,
     reason: Annotated[str | None, typer.Option(metavar="TEXT", help="A sentence for the player.")] = None,
@@ -47,7 +47,7 @@ def verdict(
     if len(reason) > VERDICT_TEXT_CHARS_MAX:
         raise OperatorError(f"--reason: at most {VERDICT_TEXT_CHARS_MAX} characters, not {len(reason)}")
     now_ms = round(time.time() * 1000)
-    record = operators_verdict(kind, reason, _until_ms(kind, seconds, until, now_ms), now_ms)
+    record = operator_verdict(kind, reason, _until_ms(kind, seconds, until, now_ms), now_ms)
     options = client_options(load_rule_set(rules).kafka)
     asyncio.run(_write(KafkaVerdicts(log, options, verdicts_topic), player, record))
     ends = "" if record.until is None else f" until {datetime.fromtimestamp(record.until / 1000).astimezone():%F %T%z}"

@@ -19,8 +19,8 @@ from touchline_cheatwatch.kafka_sources import KafkaEvents, KafkaVerdicts
 from touchline_cheatwatch.ruleset import FeedOptions, RuleSet, load_rule_set
 from touchline_cheatwatch.service import Service
 
+from .display import JsonObserver, TableObserver
 from .options import VERDICTS_TOPIC, LogOption, RulesOption, VerdictsTopicOption, parse_feeds
-from .showing import JsonLines, LiveTable
 from .tally import Metrics, Tally
 
 GROUP = "cheatwatch"
@@ -31,7 +31,7 @@ COMMIT_S = 0.5
 """How often what was judged is committed: after a crash so much is judged again."""
 
 
-class _Watched(NamedTuple):
+class _WatchOptions(NamedTuple):
     url: str
     group: str
     start: Literal["end", "beginning"]
@@ -70,13 +70,15 @@ def watch(
     """Read what players do, judge it, and write verdicts, until SIGTERM or Ctrl-C."""
     rule_set = load_rule_set(rules)
     named = rule_set.feeds if feeds is None else parse_feeds(feeds)
-    watched = _Watched(log, group, start, actions_topic, verdicts_topic, named, look_back, metrics_host, metrics_port)
+    watched = _WatchOptions(
+        log, group, start, actions_topic, verdicts_topic, named, look_back, metrics_host, metrics_port
+    )
     logging.basicConfig(format="cheatwatch: %(message)s", level=logging.WARNING)
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what matters of it is said by us, once
     asyncio.run(_until_told(watched, rule_set, json=json))
 
 
-async def _until_told(watched: _Watched, rule_set: RuleSet, *, json: bool) -> None:
+async def _until_told(watched: _WatchOptions, rule_set: RuleSet, *, json: bool) -> None:
     loop = asyncio.get_running_loop()
     task = asyncio.ensure_future(_watch(watched, rule_set, json=json))
     told = False
@@ -95,7 +97,7 @@ async def _until_told(watched: _Watched, rule_set: RuleSet, *, json: bool) -> No
             raise
 
 
-async def _watch(watched: _Watched, rule_set: RuleSet, *, json: bool) -> None:
+async def _watch(watched: _WatchOptions, rule_set: RuleSet, *, json: bool) -> None:
     engine = Engine(rule_set.rules, rule_set.policy, rule_set.limits)
     options = client_options(rule_set.kafka)
     since_ms = round((time.time() - watched.look_back_s) * 1000)
@@ -119,6 +121,6 @@ async def _watch(watched: _Watched, rule_set: RuleSet, *, json: bool) -> None:
         )
         if watched.metrics_port is not None:
             stack.callback(metrics.serve(watched.metrics_host, watched.metrics_port))
-        shown = JsonLines(engine, Tally(), metrics) if json else LiveTable(engine, Tally(), metrics)
-        with shown.live() if isinstance(shown, LiveTable) else contextlib.nullcontext():
+        shown = JsonObserver(engine, Tally(), metrics) if json else TableObserver(engine, Tally(), metrics)
+        with shown.live() if isinstance(shown, TableObserver) else contextlib.nullcontext():
             await Service(engine, actions, events, verdicts, shown).run()

@@ -11,38 +11,38 @@ from touchline_cheatwatch.rules.reaction import Reaction
 from touchline_cheatwatch.rules.regularity import Regularity
 from touchline_cheatwatch.rules.score import Score
 
-from .game import POINTS, Happening
+from .game import POINTS, GameEvent
 from .humans import SPEED_M_S, chance, walk
-from .line import Made
+from .network import SentAction
 
-Bot: TypeAlias = Callable[[Random, float, Sequence[Happening], float], list[Made]]
+Bot: TypeAlias = Callable[[Random, float, Sequence[GameEvent], float], list[SentAction]]
 
 
-def _clicker(rng: Random, seconds: float, events: Sequence[Happening], lag_s: float) -> list[Made]:
+def _clicker(rng: Random, seconds: float, events: Sequence[GameEvent], lag_s: float) -> list[SentAction]:
     """Taps 16 to 60 times a second, as irregularly as a human."""
     rate = rng.uniform(16, 60)
-    return [Made(at_s, "tap", {}) for at_s in _timer(rng, seconds, 1 / rate, rng.uniform(0.1, 0.5))]
+    return [SentAction(at_s, "tap", {}) for at_s in _timer(rng, seconds, 1 / rate, rng.uniform(0.1, 0.5))]
 
 
-def _metronome(rng: Random, seconds: float, events: Sequence[Happening], lag_s: float) -> list[Made]:
+def _metronome(rng: Random, seconds: float, events: Sequence[GameEvent], lag_s: float) -> list[SentAction]:
     """Taps by a timer, 2 to 10 times a second, which is off by up to 4 % each time."""
     interval_s, jitter = rng.uniform(0.1, 0.5), rng.uniform(0, 0.04)
     start_s = rng.uniform(0, 5)
     count = int((seconds - start_s) / interval_s)
-    return [Made(start_s + (number + rng.uniform(0, jitter)) * interval_s, "tap", {}) for number in range(count)]
+    return [SentAction(start_s + (number + rng.uniform(0, jitter)) * interval_s, "tap", {}) for number in range(count)]
 
 
-def _sniper(rng: Random, seconds: float, events: Sequence[Happening], lag_s: float) -> list[Made]:
+def _sniper(rng: Random, seconds: float, events: Sequence[GameEvent], lag_s: float) -> list[SentAction]:
     """Answers most events within 1 to 20 ms of hearing of them."""
     share = rng.uniform(0.5, 1)
     return [
-        Made(happening.logged_s + lag_s + rng.uniform(0.001, 0.02), "react", {})
+        SentAction(happening.logged_s + lag_s + rng.uniform(0.001, 0.02), "react", {})
         for happening in events
         if rng.random() < share
     ]
 
 
-def _teleporter(rng: Random, seconds: float, events: Sequence[Happening], lag_s: float) -> list[Made]:
+def _teleporter(rng: Random, seconds: float, events: Sequence[GameEvent], lag_s: float) -> list[SentAction]:
     """Runs 1.5 to 4 times as fast as the fastest, or as others do, but for jumps of 50 to 100 m now and then."""
     rest_s = rng.uniform(5, 40)
     if chance(rng, 0.5):
@@ -53,18 +53,20 @@ def _teleporter(rng: Random, seconds: float, events: Sequence[Happening], lag_s:
         if one.at_s >= jump_at_s:
             off += rng.uniform(50, 100)
             jump_at_s = one.at_s + rng.uniform(5, 60)
-        made.append(Made(one.at_s, "move", {"x": one.data["x"] + off, "y": one.data["y"]}))
+        made.append(SentAction(one.at_s, "move", {"x": one.data["x"] + off, "y": one.data["y"]}))
     return [one for one in made if one.at_s < seconds]
 
 
-def _liar(rng: Random, seconds: float, events: Sequence[Happening], lag_s: float) -> list[Made]:
+def _liar(rng: Random, seconds: float, events: Sequence[GameEvent], lag_s: float) -> list[SentAction]:
     """Tells a score that grows 1.5 to 10 times as fast as its points can."""
     score, factor, start = 0.0, rng.uniform(1.5, 10), rng.randint(0, 100)
     made = []
     for happening in events:
         if happening.event.name in POINTS:
             score += POINTS[happening.event.name] * factor
-            made.append(Made(happening.logged_s + lag_s + rng.uniform(0.05, 2), "score", {"score": start + score}))
+            made.append(
+                SentAction(happening.logged_s + lag_s + rng.uniform(0.05, 2), "score", {"score": start + score})
+            )
     return made
 
 

@@ -13,12 +13,12 @@ from typing import Any, NamedTuple
 
 from touchline_cheatwatch.engine import Engine, Outcome
 from touchline_cheatwatch.ruleset import RuleSet
-from touchline_cheatwatch.values import RuleFailed
+from touchline_cheatwatch.types import RuleFailure
 
 from .bots import BOTS
-from .game import Happening, happenings
+from .game import GameEvent, game_events
 from .humans import honest
-from .line import Arrived, Line
+from .network import Connection, ReceivedAction
 
 ROOM_PLAYERS = 50
 BOTS_SHARE = 0.05
@@ -144,8 +144,8 @@ class _Room:
         self._tally = tally
         self._players = {player.name: player for player in crowd}
         self._began_s: dict[str, float] = {}
-        events = happenings(rng, seconds)
-        arrivals = [(one.at_s, player, one) for player in crowd for one in _doings(rng, player, seconds, events)]
+        events = game_events(rng, seconds)
+        arrivals = [(one.at_s, player, one) for player in crowd for one in _actions_of(rng, player, seconds, events)]
         logged = [(one.logged_s, None, one) for one in events]
         self._course: list[tuple[float, Player | None, Any]] = sorted([*arrivals, *logged], key=itemgetter(0))
         tally.bots.update(player.bot for player in crowd if player.bot is not None)
@@ -156,26 +156,26 @@ class _Room:
             self._take(self._engine.advance(now_ms, now_ms - KNOWN_DELAY_MS), at_s)
             if player is None:
                 event = one.event._replace(ms=START_MS + one.event.ms)
-                self._engine.event(self._name, event, whole=False)
+                self._engine.event(self._name, event, complete=False)
             elif not self._tally.is_caught(player):
                 self._began_s.setdefault(player.name, at_s)
                 self._tally.actions += 1
                 self._take(self._engine.judge(self._action(player, one), now_ms), at_s)
 
-    def _action(self, player: Player, arrived: Arrived) -> SimulatedAction:
+    def _action(self, player: Player, arrived: ReceivedAction) -> SimulatedAction:
         return SimulatedAction(player.name, self._name, arrived.kind, arrived.data, START_MS + arrived.received_ms)
 
     def _take(self, outcomes: Sequence[Outcome], at_s: float) -> None:
         for outcome in outcomes:
-            if isinstance(outcome, RuleFailed):
+            if isinstance(outcome, RuleFailure):
                 raise outcome.error
             player = self._players[outcome.player]
             self._tally.found(player, outcome.rule, at_s - self._began_s[player.name])
 
 
-def _doings(rng: Random, player: Player, seconds: float, events: Sequence[Happening]) -> Iterator[Arrived]:
+def _actions_of(rng: Random, player: Player, seconds: float, events: Sequence[GameEvent]) -> Iterator[ReceivedAction]:
     is_bot = player.bot is not None
     lag_s_max = BOT_LAG_S_MAX if is_bot else LAG_S_MAX
-    line = Line(rng, seconds, lag_s_max=lag_s_max, poor=not is_bot and rng.random() < POOR_SHARE)
+    line = Connection(rng, seconds, lag_s_max=lag_s_max, poor=not is_bot and rng.random() < POOR_SHARE)
     made = honest if player.bot is None else BOTS[player.bot][1]
-    return line.deliver(sorted(made(rng, seconds, events, line.lag_s), key=attrgetter("at_s")))
+    return line.deliver(sorted(made(rng, seconds, events, line.latency_s), key=attrgetter("at_s")))

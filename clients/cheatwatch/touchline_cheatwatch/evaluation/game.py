@@ -14,21 +14,21 @@ PRODUCER_CLOCK_S = 0.02
 APPEND_S_MAX = 0.015
 
 
-class Happening(NamedTuple):
+class GameEvent(NamedTuple):
     """An event: when it is in the log (true time, in seconds), and what the log says of it."""
 
     logged_s: float
     event: Event
 
 
-def happenings(rng: Random, seconds: float) -> list[Happening]:
+def game_events(rng: Random, seconds: float) -> list[GameEvent]:
     """The events of a room, in order."""
     clock_s = rng.uniform(-PRODUCER_CLOCK_S, PRODUCER_CLOCK_S)
-    found: list[Happening] = []
+    found: list[GameEvent] = []
     at_s = rng.expovariate(1 / GAP_S)
     while at_s < seconds:
         logged_s = at_s + rng.uniform(0.002, APPEND_S_MAX)
         name = rng.choices(NAMES, SHARES)[0]
-        found.append(Happening(logged_s, Event(len(found), round((at_s + clock_s) * 1000), name)))
+        found.append(GameEvent(logged_s, Event(len(found), round((at_s + clock_s) * 1000), name)))
         at_s = logged_s + rng.expovariate(1 / GAP_S)
     return found

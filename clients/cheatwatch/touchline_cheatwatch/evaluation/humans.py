@@ -10,8 +10,8 @@ from collections.abc import Generator, Iterator, Sequence
 from random import Random
 from typing import Any
 
-from .game import POINTS, Happening
-from .line import Made
+from .game import POINTS, GameEvent
+from .network import SentAction
 
 FIELD_M = 100.0
 SPEED_M_S = 11.0
@@ -20,16 +20,16 @@ REACTION_S_MIN = 0.16
 INTERVAL_S_MIN = 0.03
 
 
-def honest(rng: Random, seconds: float, events: Sequence[Happening], lag_s: float) -> list[Made]:
+def honest(rng: Random, seconds: float, events: Sequence[GameEvent], lag_s: float) -> list[SentAction]:
     """All that an honest player does, in no order."""
     styles = (_casual, _drummer, _masher)
     tapping = rng.choices(styles, (0.9, 0.06, 0.04))[0]
-    made = [Made(at_s, "tap", {}) for at_s in tapping(rng, seconds)]
+    made = [SentAction(at_s, "tap", {}) for at_s in tapping(rng, seconds)]
     if chance(rng, 0.3):
         made += walk(rng, seconds, SPEED_M_S / 5, SPEED_M_S)
     made += _reactions(rng, events, lag_s)
     if chance(rng, 0.1):
-        made += [Made(at_s, "react", {}) for at_s in _at_random(rng, seconds, rng.uniform(0.5, 5))]
+        made += [SentAction(at_s, "react", {}) for at_s in _at_random(rng, seconds, rng.uniform(0.5, 5))]
     if chance(rng, 0.5):
         made += _scores(rng, events, lag_s)
     return [one for one in made if one.at_s < seconds]
@@ -49,10 +49,10 @@ def beats(rng: Random, start_s: float, count: int, interval_s: float, variation:
         at_s += max(interval_s * tempo * rng.gauss(1, variation), INTERVAL_S_MIN)
 
 
-def walk(rng: Random, seconds: float, speed_min: float, speed_max: float, rest_s: float = 40) -> list[Made]:
+def walk(rng: Random, seconds: float, speed_min: float, speed_max: float, rest_s: float = 40) -> list[SentAction]:
     """Runs across the field, with rests of ``rest_s`` in the mean, told four times a second while running."""
     x, y, at_s = rng.uniform(0, FIELD_M), rng.uniform(0, FIELD_M), rng.uniform(0, 30)
-    made = [Made(at_s, "move", {"x": x, "y": y})]
+    made = [SentAction(at_s, "move", {"x": x, "y": y})]
     while at_s < seconds:
         to_x, to_y = rng.uniform(0, FIELD_M), rng.uniform(0, FIELD_M)
         speed = rng.uniform(speed_min, speed_max)
@@ -60,7 +60,7 @@ def walk(rng: Random, seconds: float, speed_min: float, speed_max: float, rest_s
         for step in range(1, steps + 1):
             at_s += MOVE_S
             place = {"x": x + (to_x - x) * step / steps, "y": y + (to_y - y) * step / steps}
-            made.append(Made(at_s, "move", place))
+            made.append(SentAction(at_s, "move", place))
         x, y = to_x, to_y
         at_s += rng.expovariate(1 / rest_s)
     return made
@@ -107,20 +107,20 @@ def _at_random(rng: Random, seconds: float, every_s: float) -> Iterator[float]:
         at_s += rng.expovariate(1 / every_s)
 
 
-def _reactions(rng: Random, events: Sequence[Happening], lag_s: float) -> Iterator[Made]:
+def _reactions(rng: Random, events: Sequence[GameEvent], lag_s: float) -> Iterator[SentAction]:
     named, eager = chance(rng, 0.5), rng.uniform(0.05, 0.6)
     usual_s = rng.uniform(0.22, 0.45)
     for happening in events:
         if chance(rng, eager):
             reaction_s = max(REACTION_S_MIN, rng.lognormvariate(math.log(usual_s), 0.25))
             data: dict[str, Any] = {"offset": happening.event.offset} if named else {}
-            yield Made(happening.logged_s + lag_s + reaction_s, "react", data)
+            yield SentAction(happening.logged_s + lag_s + reaction_s, "react", data)
 
 
-def _scores(rng: Random, events: Sequence[Happening], lag_s: float) -> Iterator[Made]:
+def _scores(rng: Random, events: Sequence[GameEvent], lag_s: float) -> Iterator[SentAction]:
     """Wins some of the points, and tells the score each time."""
     score, luck, before = 0, rng.uniform(0.1, 1.0), rng.choice((0, rng.randint(0, 300)))
     for happening in events:
         if happening.event.name in POINTS and chance(rng, luck):
             score += POINTS[happening.event.name]
-            yield Made(happening.logged_s + lag_s + rng.uniform(0.01, 3), "score", {"score": before + score})
+            yield SentAction(happening.logged_s + lag_s + rng.uniform(0.01, 3), "score", {"score": before + score})

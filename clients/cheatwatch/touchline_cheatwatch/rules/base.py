@@ -16,7 +16,7 @@ from typing import Annotated, Any, ClassVar, Generic, Literal, TypeAlias, TypeVa
 import msgspec
 
 from touchline_cheatwatch.rooms import Room
-from touchline_cheatwatch.values import Action, Finding
+from touchline_cheatwatch.types import Action, Finding
 from touchline_protocol.limits import VERDICT_TEXT_CHARS_MAX
 
 StateT = TypeVar("StateT")
@@ -25,12 +25,17 @@ Kinds: TypeAlias = tuple[Annotated[str, msgspec.Meta(min_length=1)], ...]
 Verdict: TypeAlias = Literal["warn", "mute", "ban"]
 Reason: TypeAlias = Annotated[str, msgspec.Meta(min_length=1, max_length=VERDICT_TEXT_CHARS_MAX)]
 
-SECONDS_MAX = 10 * 365 * 86_400
+VERDICT_S_MAX = 10 * 365 * 86_400
 """Of a verdict: whoever means longer means for ever."""
-SETTLE_MS_MAX = 60_000
+SETTLE_S_MAX = 60.0
 
-Seconds: TypeAlias = Annotated[float, msgspec.Meta(ge=0, le=SECONDS_MAX)]
-SettleMs: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=SETTLE_MS_MAX)]
+VerdictS: TypeAlias = Annotated[float, msgspec.Meta(ge=0, le=VERDICT_S_MAX)]
+SettleS: TypeAlias = Annotated[float, msgspec.Meta(ge=0, le=SETTLE_S_MAX)]
+
+
+def in_ms(seconds: float) -> int:
+    """A duration in whole milliseconds, the unit of all timestamps."""
+    return round(seconds * 1000)
 
 
 class Rule(msgspec.Struct, Generic[StateT], frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -39,11 +44,11 @@ class Rule(msgspec.Struct, Generic[StateT], frozen=True, kw_only=True, forbid_un
     kinds: Kinds = ()
     """The kinds of actions that are judged; empty: all."""
     verdict: Verdict = "warn"
-    verdict_seconds: Seconds = 0
+    verdict_s: VerdictS = 0
     """How long the verdict holds; 0 is for ever."""
     reason: Reason = "Your actions break the rules of the game."
     """A sentence for the player."""
-    settle_ms: SettleMs = 0
+    settle_s: SettleS = 0
     """An action is judged when the events of the room up to so long after it are known. 0: at once, for rules that look
     at no events. An event's time is its producer's, and it is in the log some time later."""
 

@@ -7,10 +7,10 @@ from typing import Annotated, ClassVar
 import msgspec
 
 from touchline_cheatwatch.rooms import Room
-from touchline_cheatwatch.values import Action, Finding, number
+from touchline_cheatwatch.types import Action, Finding, number
 from touchline_protocol.limits import ACTION_RESEND_S_MAX
 
-from .base import Kinds, Reason, Rule, Seconds, Verdict
+from .base import Kinds, Reason, Rule, Verdict, VerdictS, in_ms
 
 ROOMS_MAX = 4
 """Of a player, in which it is somewhere: games are played one at a time, and this gives room for a change."""
@@ -52,8 +52,8 @@ class Movement(Rule[MovementState], frozen=True, kw_only=True):
     ``slack`` and each move empties.
 
     Short delays are what the slack is for. What was done while a connection was lost comes in a queue, in a shorter
-    time than it took. So after a silence its distance may be made up for during ``catch_up_ms``, by moves that come
-    closer together than clients make them (``interval_ms``), each for one interval. After a long such queue a jump may
+    time than it took. So after a silence its distance may be made up for during ``catch_up_s``, by moves that come
+    closer together than clients make them (``interval_s``), each for one interval. After a long such queue a jump may
     follow: it overflowed. A bot gains nothing by all that: it was silent for as long as the way takes.
     """
 
@@ -64,13 +64,13 @@ class Movement(Rule[MovementState], frozen=True, kw_only=True):
     """Units of distance a second: with metres, that of the fastest sprinters."""
     slack: Distance = 24.0
     """Two seconds at top speed: longer delays are silences."""
-    interval_ms: Annotated[int, msgspec.Meta(gt=0)] = 300
+    interval_s: Annotated[float, msgspec.Meta(gt=0, le=60)] = 0.3
     """Clients tell a moving player's position at least so often."""
-    silence_ms: Annotated[int, msgspec.Meta(gt=0)] = 1_500
-    catch_up_ms: Annotated[int, msgspec.Meta(ge=0)] = 20_000
+    silence_s: Annotated[float, msgspec.Meta(gt=0, le=3600)] = 1.5
+    catch_up_s: Annotated[float, msgspec.Meta(ge=0, le=3600)] = 20.0
     """A queue of 256 moves at an edge that takes 30 a second has arrived after half of it."""
     verdict: Verdict = "mute"
-    verdict_seconds: Seconds = 300
+    verdict_s: VerdictS = 300
     reason: Reason = "You moved faster than the game allows."
 
     State: ClassVar[type[MovementState]] = MovementState
@@ -98,24 +98,27 @@ class Movement(Rule[MovementState], frozen=True, kw_only=True):
     def _begin(self, x: float, y: float, at_ms: int) -> _Place:
         """A player who is seen first may come from a silence as long as any."""
         late_credit = self.speed_max * ACTION_RESEND_S_MAX
-        return _Place(x, y, at_ms, credit=self.slack, late_credit=late_credit, late_until_ms=at_ms + self.catch_up_ms)
+        return _Place(
+            x, y, at_ms, credit=self.slack, late_credit=late_credit, late_until_ms=at_ms + in_ms(self.catch_up_s)
+        )
 
     def _move(self, place: _Place, distance: float, received_ms: int) -> float:
         """Returns the seconds since the move before."""
         at_ms = max(received_ms, place.at_ms)
         passed_ms, place.at_ms = at_ms - place.at_ms, at_ms
+        interval_ms = in_ms(self.interval_s)
         place.credit += self.speed_max * passed_ms / 1000 - distance
-        if passed_ms > self.silence_ms:
+        if passed_ms > in_ms(self.silence_s):
             late_credit = place.late_credit if at_ms < place.late_until_ms else 0.0
             place.late_credit = late_credit + max(place.credit, 0.0)
-            place.late_until_ms = at_ms + self.catch_up_ms
+            place.late_until_ms = at_ms + in_ms(self.catch_up_s)
             place.bunched = 0
         elif at_ms >= place.late_until_ms:
             place.late_credit = 0.0
-        elif passed_ms * 2 < self.interval_ms:
+        elif passed_ms * 2 < interval_ms:
             place.bunched += 1
         if place.credit < 0 and place.late_credit > 0:
-            in_time = self.speed_max * max(self.interval_ms - passed_ms, 0) / 1000
+            in_time = self.speed_max * max(interval_ms - passed_ms, 0) / 1000
             lent = min(-place.credit, place.late_credit, math.inf if place.bunched >= BUNCHED_MIN else in_time)
             place.late_credit -= lent
             place.credit += lent

@@ -5,9 +5,9 @@ from typing import Annotated, ClassVar
 import msgspec
 
 from touchline_cheatwatch.rooms import Room
-from touchline_cheatwatch.values import Action, Finding
+from touchline_cheatwatch.types import Action, Finding
 
-from .base import Reason, Rule, Seconds, Verdict
+from .base import Reason, Rule, Verdict, VerdictS
 
 ROUNDING = 1e-6
 """Of an action: what floats may be off by counts for the player."""
@@ -40,7 +40,7 @@ class Rate(Rule[RateState], frozen=True, kw_only=True):
     burst_max: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 300
     """A client keeps up to 256 unacknowledged and sends them again at once; and some are made while it does."""
     verdict: Verdict = "mute"
-    verdict_seconds: Seconds = 300
+    verdict_s: VerdictS = 300
     reason: Reason = "Your actions come faster than a person can make them."
 
     State: ClassVar[type[RateState]] = RateState

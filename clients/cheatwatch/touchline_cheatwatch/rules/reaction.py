@@ -6,9 +6,9 @@ from typing import Annotated, ClassVar
 import msgspec
 
 from touchline_cheatwatch.rooms import Event, Room
-from touchline_cheatwatch.values import Action, Finding
+from touchline_cheatwatch.types import Action, Finding
 
-from .base import Kinds, Reason, Rule, Seconds, SettleMs, Verdict
+from .base import Kinds, Reason, Rule, SettleS, Verdict, VerdictS, in_ms
 
 REACTIONS_MAX = 64
 """Remembered of a player, at most."""
@@ -27,11 +27,11 @@ class ReactionState:
 
 
 class Reaction(Rule[ReactionState], frozen=True, kw_only=True):
-    """Fires when of the newest ``reactions`` reactions at least ``fast_min`` took less than ``human_ms_min``.
+    """Fires when of the newest ``reactions`` reactions at least ``fast_min`` took less than ``human_s_min``.
 
     A reaction is the first action of these kinds after an event. The event is the one whose offset is in the action's
     data (`event_field`), else the newest one before it by time; then it counts only if the player did nothing of these
-    kinds for `quiet_ms` before the event, since who acts all the time is soon after every event by chance.
+    kinds for `quiet_s` before the event, since who acts all the time is soon after every event by chance.
     """
 
     kinds: Kinds = ("react",)
@@ -40,19 +40,19 @@ class Reaction(Rule[ReactionState], frozen=True, kw_only=True):
     event_field: str = "offset"
     """The field of data that may hold the event's offset. Use it where the game counts the action for that event: else
     a bot would name older ones. Empty: none."""
-    human_ms_min: Annotated[int, msgspec.Meta(gt=0, le=10_000)] = 150
+    human_s_min: Annotated[float, msgspec.Meta(gt=0, le=10)] = 0.15
     """From the event's time in the log to the action at the edge. To see something and press a key takes a human at
     least 150 ms, and both ways through the network come on top."""
-    clock_ms: Annotated[int, msgspec.Meta(ge=0, le=10_000)] = 50
+    clock_s: Annotated[float, msgspec.Meta(ge=0, le=10)] = 0.05
     """How far the clocks of producers and edges may differ, to the player's favour."""
-    window_ms: Annotated[int, msgspec.Meta(gt=0, le=60_000)] = 2_000
+    window_s: Annotated[float, msgspec.Meta(gt=0, le=60)] = 2.0
     """Later than this after an event it is no reaction."""
-    quiet_ms: Annotated[int, msgspec.Meta(ge=0, le=60_000)] = 1_000
+    quiet_s: Annotated[float, msgspec.Meta(ge=0, le=60)] = 1.0
     reactions: Annotated[int, msgspec.Meta(ge=1, le=REACTIONS_MAX)] = 10
     fast_min: Annotated[int, msgspec.Meta(ge=1, le=REACTIONS_MAX)] = 8
-    settle_ms: SettleMs = 500
+    settle_s: SettleS = 0.5
     verdict: Verdict = "mute"
-    verdict_seconds: Seconds = 300
+    verdict_s: VerdictS = 300
     reason: Reason = "You react to events faster than a person can see them."
 
     State: ClassVar[type[ReactionState]] = ReactionState
@@ -60,8 +60,8 @@ class Reaction(Rule[ReactionState], frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         if self.fast_min > self.reactions:
             raise ValueError("fast_min of so many reactions cannot be: it is more than reactions")
-        if self.clock_ms >= self.human_ms_min:
-            raise ValueError("clock_ms must be less than human_ms_min: nothing would be fast enough to be told")
+        if self.clock_s >= self.human_s_min:
+            raise ValueError("clock_s must be less than human_s_min: nothing would be fast enough to be told")
 
     def judge(self, action: Action, state: ReactionState, room: Room) -> Finding | None:
         """See `Rule.judge`."""
@@ -72,14 +72,14 @@ class Reaction(Rule[ReactionState], frozen=True, kw_only=True):
         if isinstance(named, int):
             event = room.at(named)
         else:
-            event = room.newest_before(at_ms + self.clock_ms, self.events)
-            if event is not None and event.ms - before_ms < self.quiet_ms:
+            event = room.newest_before(at_ms + in_ms(self.clock_s), self.events)
+            if event is not None and event.ms - before_ms < in_ms(self.quiet_s):
                 return None
         if event is None or (state.room, state.offset) == (action.room, event.offset):
             return None
         state.room, state.offset = action.room, event.offset
         reaction_ms = at_ms - event.ms
-        if reaction_ms > self.window_ms:
+        if reaction_ms > in_ms(self.window_s):
             return None
         state.reactions_ms.append(reaction_ms)
         if len(state.reactions_ms) > self.reactions:
@@ -87,7 +87,8 @@ class Reaction(Rule[ReactionState], frozen=True, kw_only=True):
         return self._finding(state.reactions_ms)
 
     def _finding(self, reactions_ms: deque[int]) -> Finding | None:
-        fast = sum(reaction_ms < self.human_ms_min - self.clock_ms for reaction_ms in reactions_ms)
+        human_ms = in_ms(self.human_s_min)
+        fast = sum(reaction_ms < human_ms - in_ms(self.clock_s) for reaction_ms in reactions_ms)
         if fast < self.fast_min:
             return None
-        return Finding({"reactions_ms": list(reactions_ms), "fast": fast, "human_ms_min": self.human_ms_min})
+        return Finding({"reactions_ms": list(reactions_ms), "fast": fast, "human_ms_min": human_ms})

@@ -7,9 +7,9 @@ from typing import Annotated, ClassVar
 import msgspec
 
 from touchline_cheatwatch.rooms import Room
-from touchline_cheatwatch.values import Action, Finding
+from touchline_cheatwatch.types import Action, Finding
 
-from .base import Kinds, Reason, Rule, Seconds, Verdict
+from .base import Kinds, Reason, Rule, Verdict, VerdictS, in_ms
 
 SPANS_MAX = 64
 """Intervals remembered of a player, at most: more would ask a bot to keep its pace for many minutes."""
@@ -43,13 +43,13 @@ class Regularity(Rule[RegularityState], frozen=True, kw_only=True):
     variation_min: Annotated[float, msgspec.Meta(gt=0, lt=1)] = 0.004
     """Drummers vary by 0.03 and more from beat to beat, and drift. Over 8 beats that is 0.011 and more, and 0.006
     without the farthest quarter. People with a phone vary by 0.08 and more."""
-    interval_ms_min: Annotated[float, msgspec.Meta(gt=0)] = 50.0
+    interval_s_min: Annotated[float, msgspec.Meta(gt=0, le=60)] = 0.05
     """Actions closer together are a queue that is sent again, and tell nothing of how they were made: an edge takes it
     at once, or at its own steady pace (its ``actions.per_second_max``, 30). Who really acts so fast breaks `rate`."""
-    pause_ms: Annotated[int, msgspec.Meta(gt=0)] = 5_000
+    pause_s: Annotated[float, msgspec.Meta(gt=0, le=3600)] = 5.0
     """After a longer pause between two actions a new interval begins."""
     verdict: Verdict = "mute"
-    verdict_seconds: Seconds = 300
+    verdict_s: VerdictS = 300
     reason: Reason = "Your actions come as regularly as only a program makes them."
 
     State: ClassVar[type[RegularityState]] = RegularityState
@@ -57,7 +57,7 @@ class Regularity(Rule[RegularityState], frozen=True, kw_only=True):
     def judge(self, action: Action, state: RegularityState, room: Room) -> Finding | None:
         """See `Rule.judge`."""
         at_ms = action.received_ms
-        if state.at_ms is None or not 0 <= at_ms - state.at_ms <= self.pause_ms:
+        if state.at_ms is None or not 0 <= at_ms - state.at_ms <= in_ms(self.pause_s):
             state.at_ms = state.begun_ms = at_ms
             state.actions = 0
             return None
@@ -66,7 +66,7 @@ class Regularity(Rule[RegularityState], frozen=True, kw_only=True):
         if state.actions < self.actions_per_span:
             return None
         span_ms, state.begun_ms, state.actions = at_ms - state.begun_ms, at_ms, 0
-        if span_ms < self.interval_ms_min * self.actions_per_span:
+        if span_ms < self.interval_s_min * 1000 * self.actions_per_span:
             return None
         state.spans_ms.append(span_ms)
         if len(state.spans_ms) > self.spans:

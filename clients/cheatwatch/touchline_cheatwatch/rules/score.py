@@ -6,9 +6,9 @@ from typing import Annotated, ClassVar
 import msgspec
 
 from touchline_cheatwatch.rooms import Room
-from touchline_cheatwatch.values import Action, Finding, number
+from touchline_cheatwatch.types import Action, Finding, number
 
-from .base import Kinds, Reason, Rule, Seconds, SettleMs, Verdict
+from .base import Kinds, Reason, Rule, SettleS, Verdict, VerdictS
 
 ROOMS_MAX = 8
 """Of a player, in which it has a score. One that is forgotten begins with a baseline again."""
@@ -41,9 +41,9 @@ class Score(Rule[ScoreState], frozen=True, kw_only=True):
     others."""
     score_max: Annotated[float, msgspec.Meta(gt=0, le=1e9)] = 10_000
     """More than anyone can have in a room, whatever happened before."""
-    settle_ms: SettleMs = 1_000
+    settle_s: SettleS = 1.0
     verdict: Verdict = "mute"
-    verdict_seconds: Seconds = 300
+    verdict_s: VerdictS = 300
     reason: Reason = "Your score is higher than what happened in the game allows."
 
     State: ClassVar[type[ScoreState]] = ScoreState
@@ -57,7 +57,7 @@ class Score(Rule[ScoreState], frozen=True, kw_only=True):
             return Finding({"score": score, "allowed": self.score_max})
         serial, baseline = state.baselines.get(action.room, (-1, 0.0))
         if serial != room.serial:
-            baseline = 0.0 if room.whole else max(score, 0.0)
+            baseline = 0.0 if room.complete else max(score, 0.0)
             state.baselines[action.room] = (room.serial, baseline)
             if len(state.baselines) > ROOMS_MAX:
                 state.baselines.popitem(last=False)

@@ -15,7 +15,7 @@ FIXED = (
 )
 
 
-def told_close(code: int, reason: str, complaint: str, verdict: Verdict | None, *, no_newer_token: bool) -> str:
+def describe_close(code: int, reason: str, complaint: str, verdict: Verdict | None, *, no_newer_token: bool) -> str:
     """The sentence.
 
     ``reason`` is that of the close frame, ``complaint`` what the server said before it, ``verdict`` the newest;

@@ -19,15 +19,15 @@ TOKEN_S_MAX = 30.0
 """For an asynchronous function to return: it may ask another service, which may have to sign somebody in."""
 
 
-class Tokens:
-    """The tokens of a client. ``renews``: each call of `get` may bring a newer one.
+class TokenSource:
+    """The tokens of a client. ``can_renew``: each call of `get` may bring a newer one.
 
     Raises:
         ValueError: ``token`` is a text that is no token.
     """
 
     def __init__(self, token: str | TokenFunction | None) -> None:
-        self.renews = callable(token)
+        self.can_renew = callable(token)
         self._token = token
         if isinstance(token, str):
             _check(token)

@@ -37,7 +37,7 @@ class Finding(NamedTuple):
     evidence: Mapping[str, Any]
 
 
-class Judged(NamedTuple):
+class Judgement(NamedTuple):
     """A finding, and the verdict that follows from it; None where the player stands under one as harsh already."""
 
     player: str
@@ -48,7 +48,7 @@ class Judged(NamedTuple):
     verdict: VerdictRecord | None
 
 
-class RuleFailed(NamedTuple):
+class RuleFailure(NamedTuple):
     """A rule raised: a mistake in it, which must not end the judging of everybody else."""
 
     rule: str

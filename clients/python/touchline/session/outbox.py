@@ -36,40 +36,39 @@ from typing import NamedTuple, TypeAlias
 
 import msgspec
 
+from touchline.errors import ActionInDoubt, ActionRefused, ActionsFull
 from touchline_protocol.codecs import Codec
 from touchline_protocol.codes import ACTION_TOO_LARGE, DUPLICATE_ID, ID_GAP, LOG_UNAVAILABLE, NACKS, Recovery
 from touchline_protocol.limits import ACTION_RESEND_S_MAX
 from touchline_protocol.messages import Action, Limits, Nack, Welcome
 
-from .errors import ActionInDoubt, ActionRefused, ActionsFull
-
-WINDOW_ACTIONS_MAX = 32
+ACTIONS_WINDOW_MAX = 32
 """Actions on their way. At 100 ms to the server and back that is 320 a second, more than a player does; and it is what
 a lost connection makes us send again."""
 
 REST_S_MAX = 60.0
 """The longest that a server can make us rest: a mistake of its must not silence a player for long."""
 
-ACTIONS_NOT_TAKEN = "actions_not_taken"
+ACTIONS_DISABLED = "actions_not_taken"
 """The code of a refusal that no server sends: this one's welcome says that it takes no actions."""
 
 _ID_MAX = 2**53 - 1
 
 
-class Act:
+class PendingAction:
     """An action of a user's. ``data`` is JSON; ``id`` is None until it is sent, ``session`` is whose id it is."""
 
     __slots__ = (
+        "awaited",
         "data",
         "first_sent_s",
         "id",
         "kind",
         "may_be_done",
         "room",
-        "sendings",
+        "send_count",
         "session",
         "size_bytes",
-        "wanted",
     )
 
     def __init__(self, room: str, kind: str, data: bytes, codec: Codec) -> None:
@@ -79,24 +78,24 @@ class Act:
         self.size_bytes = len(data)
         self.session = ""
         self.id: int | None = None
-        self.sendings = 0
+        self.send_count = 0
         self.may_be_done = False  # an earlier sending was not answered, or the log may have taken it all the same
         self.first_sent_s = 0.0
-        self.wanted = True
+        self.awaited = True
 
     def message(self, number: int, prev: int | None) -> Action:
         """It as a message."""
         return Action(id=number, room=self.room, kind=self.kind, data=self.data, prev=prev)
 
 
-class Acted(NamedTuple):
+class Receipt(NamedTuple):
     """An action that is in the log, durably: there (player, ``session``, ``id``) names it."""
 
     session: str
     id: int
 
 
-Outcome: TypeAlias = Acted | ActionRefused | ActionInDoubt
+Outcome: TypeAlias = Receipt | ActionRefused | ActionInDoubt
 
 
 class Outbox:
@@ -111,23 +110,23 @@ class Outbox:
         self._actions_max = actions_max
         self._player: str | None = None
         self._limits = Limits(message_bytes_max=0, rooms_max=0)
-        self._waiting: deque[Act] = deque()
-        self._numbered: dict[int, Act] = {}  # in order of ids
+        self._waiting: deque[PendingAction] = deque()
+        self._numbered: dict[int, PendingAction] = {}  # in order of ids
         self._id_next = 1  # to be given
         self._send_next = 1  # of the numbered ones: it and those after it are to be sent, again or first
         self._acked = 0  # the newest acknowledged on this connection
         self._rest_until: float | None = None
-        self._open = WINDOW_ACTIONS_MAX  # how many may be on their way now
-        self._outcomes: list[tuple[Act, Outcome]] = []
+        self._open = ACTIONS_WINDOW_MAX  # how many may be on their way now
+        self._outcomes: list[tuple[PendingAction, Outcome]] = []
 
-    def add(self, room: str, kind: str, data: bytes) -> Act:
+    def add(self, room: str, kind: str, data: bytes) -> PendingAction:
         """Take an action; ``data`` is JSON.
 
         Raises:
             ActionRefused: this server would not take it.
             ActionsFull: as many as are allowed wait for their answers.
         """
-        act = Act(room, kind, data, self._codec)
+        act = PendingAction(room, kind, data, self._codec)
         if (refused := self._unfit(act)) is not None:
             raise refused
         if len(self._waiting) + len(self._numbered) >= self._actions_max:
@@ -138,9 +137,9 @@ class Outbox:
         self._waiting.append(act)
         return act
 
-    def withdraw(self, act: Act) -> None:
+    def withdraw(self, act: PendingAction) -> None:
         """Nobody waits for it any more. One that was sent keeps its id, and its answer is passed over."""
-        act.wanted = False
+        act.awaited = False
         if act.id is None and act in self._waiting:
             self._waiting.remove(act)
 
@@ -174,7 +173,7 @@ class Outbox:
         if act is not None:
             self._acked = max(self._acked, number)
             self._open_wider()
-            self._decide(act, Acted(act.session, number))
+            self._decide(act, Receipt(act.session, number))
 
     def nacked(self, nack: Nack, now_s: float, delay_s: float) -> None:
         """The server does not take it, or not now; ``delay_s`` is how long to rest where the server does not say."""
@@ -184,7 +183,7 @@ class Outbox:
         known = NACKS.get(nack.code)
         act.may_be_done |= nack.code == LOG_UNAVAILABLE.code
         if nack.retry_ms is None and (known is None or known.recovery is Recovery.GIVE_UP):
-            if nack.code == DUPLICATE_ID.code and act.sendings > 1:
+            if nack.code == DUPLICATE_ID.code and act.send_count > 1:
                 self.acked(nack.id)
             else:
                 self._refused(act, nack)
@@ -232,14 +231,14 @@ class Outbox:
             self._send(act.id, act, output)
         return output
 
-    def take_outcomes(self) -> list[tuple[Act, Outcome]]:
+    def take_outcomes(self) -> list[tuple[PendingAction, Outcome]]:
         """What became of actions, in order, but of those that were withdrawn."""
         outcomes, self._outcomes = self._outcomes, []
         return outcomes
 
     # Within.
 
-    def _refused(self, act: Act, nack: Nack) -> None:
+    def _refused(self, act: PendingAction, nack: Nack) -> None:
         del self._numbered[nack.id]
         self._open_wider()
         why = f"{act.kind} in {act.room}: {nack.message} ({nack.code})"
@@ -250,24 +249,24 @@ class Outbox:
             self._decide(act, ActionRefused(nack.code, why))
 
     def _open_wider(self) -> None:
-        self._open = min(self._open * 2, WINDOW_ACTIONS_MAX)
+        self._open = min(self._open * 2, ACTIONS_WINDOW_MAX)
 
     @property
     def _has_room(self) -> bool:
         oldest = next(iter(self._numbered), self._id_next)
-        return self._id_next - oldest < min(WINDOW_ACTIONS_MAX, self._limits.actions_window)
+        return self._id_next - oldest < min(ACTIONS_WINDOW_MAX, self._limits.actions_window)
 
     def _missing(self, nack: Nack) -> int:
         """Where to go back to: to what was refused; after "a gap" to the first that may be what is missing."""
         return next(iter(self._numbered)) if nack.code == ID_GAP.code else nack.id
 
-    def _send(self, number: int, act: Act, output: list[bytes]) -> None:
+    def _send(self, number: int, act: PendingAction, output: list[bytes]) -> None:
         payload = self._codec.encode(act.message(number, self._prev(number)))
         self._send_next = number + 1
         if len(payload) > self._limits.message_bytes_max:  # of another edge it was none too large
             self._doubt(number, "it is too large to be sent again to this server")
             return
-        act.sendings += 1
+        act.send_count += 1
         output.append(payload)
 
     def _prev(self, number: int) -> int | None:
@@ -276,11 +275,11 @@ class Outbox:
             return None
         return max((before for before in self._numbered if before < number), default=0)
 
-    def _unfit(self, act: Act) -> ActionRefused | None:
+    def _unfit(self, act: PendingAction) -> ActionRefused | None:
         """Why this server would not take it."""
         limits = self._limits
         if not limits.actions_window:
-            return ActionRefused(ACTIONS_NOT_TAKEN, "this server takes no actions: its operator has to turn them on")
+            return ActionRefused(ACTIONS_DISABLED, "this server takes no actions: its operator has to turn them on")
         if act.size_bytes > limits.action_bytes_max:
             text = f"the data has {act.size_bytes} bytes as JSON, and this server takes {limits.action_bytes_max}"
             return ActionRefused(ACTION_TOO_LARGE.code, text)
@@ -294,6 +293,6 @@ class Outbox:
         act = self._numbered.pop(number)
         self._decide(act, ActionInDoubt(f"it is not known whether {act.kind} in {act.room} was done: {why}"))
 
-    def _decide(self, act: Act, outcome: Outcome) -> None:
-        if act.wanted:
+    def _decide(self, act: PendingAction, outcome: Outcome) -> None:
+        if act.awaited:
             self._outcomes.append((act, outcome))

@@ -23,13 +23,13 @@ PAUSE_S = 1.0
 """Between two tries. So a provider whose tokens never get newer is not called all the time."""
 
 
-class Lease:
-    """A token's time. ``renews``: there is somebody to ask for a newer one. ``due``: now is the time to ask."""
+class TokenRefresh:
+    """A token's time. ``can_renew``: there is somebody to ask for a newer one. ``due``: now is the time to ask."""
 
-    __slots__ = ("_clocks_apart_s", "_due_at", "_expires_s", "due", "renews", "request_id")
+    __slots__ = ("_clocks_apart_s", "_due_at", "_expires_s", "can_renew", "due", "request_id")
 
-    def __init__(self, *, renews: bool) -> None:
-        self.renews = renews
+    def __init__(self, *, can_renew: bool) -> None:
+        self.can_renew = can_renew
         self.due = False
         self.request_id: int | None = None
         self._clocks_apart_s = 0.0
@@ -70,7 +70,7 @@ class Lease:
     def _plan(self, now_s: float) -> None:
         self.due = False
         self._due_at = None
-        if self._expires_s is None or not self.renews:
+        if self._expires_s is None or not self.can_renew:
             return
         left_s = self._expires_s - now_s
         lead_s = max(left_s * LEFT_SHARE, min(LEAD_S, left_s / 2))

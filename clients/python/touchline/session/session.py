@@ -20,6 +20,7 @@ Rules:
 from collections.abc import Callable
 from itertools import count
 
+from touchline.errors import ConnectionFailed, ConnectionRefused, ProtocolViolated, Unreachable
 from touchline_protocol import messages
 from touchline_protocol.codecs import Codec
 from touchline_protocol.codes import CLOSE_TOKEN_EXPIRED, ERRORS, UNKNOWN_TYPE, Recovery, recovery_of_close
@@ -29,14 +30,13 @@ from touchline_protocol.limits import CLIENT_MESSAGE_BYTES_MAX
 from touchline_protocol.messages import Deliver, Hello, ServerMessage
 
 from .backoff import Backoff
-from .closing import told_close
-from .errors import ConnectionFailed, ConnectionRefused, ProtocolViolated, Unreachable
-from .following import Following
+from .close_text import describe_close
 from .items import Item, Verdict
-from .lease import Lease
-from .outbox import Act, Outbox, Outcome
+from .outbox import Outbox, Outcome, PendingAction
 from .room import Room
+from .room_set import RoomSet
 from .states import CONNECTED, SERVED, TRANSITIONS, Input, State
+from .token_refresh import TokenRefresh
 
 HEARTBEATS_MISSED_MAX = 2
 """Silence of so many heartbeats means that the connection is dead: one may be late by a network's hiccup."""
@@ -68,13 +68,13 @@ class Session:
         random: Callable[[], float],
         retry_first: bool,
         actions_max: int,
-        renews: bool,
+        can_renew_token: bool,
     ) -> None:
         self.codec = codec
         self.state = State.CONNECTING
         self.failure: ConnectionFailed | None = None
         self.trouble = ""
-        self.stirred = False
+        self.has_work = False
         self.welcome: messages.Welcome | None = None
         self.verdict: Verdict | None = None
         self._agent = agent
@@ -89,9 +89,9 @@ class Session:
         self._paused = False
         self._complaint = ""
         self._request_ids = count(1)
-        self._following = Following(codec, self._request_ids, self._delay_s)
+        self._rooms = RoomSet(codec, self._request_ids, self._delay_s)
         self._outbox = Outbox(codec, actions_max)
-        self._lease = Lease(renews=renews)
+        self._token = TokenRefresh(can_renew=can_renew_token)
         self._output: list[bytes] = []
 
     # What the user wants.
@@ -99,7 +99,7 @@ class Session:
     @property
     def rooms(self) -> dict[str, Room]:
         """The rooms that are followed, by name."""
-        return self._following.rooms
+        return self._rooms.rooms
 
     def subscribe(self, name: str, *, after: Cursor | None = None, last: int = 0, deliver: Deliver = "all") -> Room:
         """Follow a room; it is asked for as soon as there is a connection.
@@ -107,13 +107,13 @@ class Session:
         Raises:
             AlreadySubscribed: it is followed already.
         """
-        return self._following.subscribe(name, after=after, last=last, deliver=deliver)
+        return self._rooms.subscribe(name, after=after, last=last, deliver=deliver)
 
     def unsubscribe(self, room: Room) -> None:
         """Leave a room; one that is over already is left in peace."""
-        self._following.unsubscribe(room)
+        self._rooms.unsubscribe(room)
 
-    def act(self, room: str, kind: str, data: bytes) -> Act:
+    def act(self, room: str, kind: str, data: bytes) -> PendingAction:
         """Do something in a room, which need not be followed; ``data`` is JSON. Sent as soon as that can be.
 
         Raises:
@@ -122,7 +122,7 @@ class Session:
         """
         return self._outbox.add(room, kind, data)
 
-    def withdraw(self, act: Act) -> None:
+    def withdraw(self, act: PendingAction) -> None:
         """What became of an action does not matter any more. It is done all the same if it was sent."""
         self._outbox.withdraw(act)
 
@@ -152,8 +152,8 @@ class Session:
         """The WebSocket was closed with ``code``; 1006 where it was lost without a close frame."""
         if self.state not in CONNECTED:
             return
-        no_newer_token = code == CLOSE_TOKEN_EXPIRED.code and not self._lease.renews
-        text = told_close(code, reason, self._complaint, self.verdict, no_newer_token=no_newer_token)
+        no_newer_token = code == CLOSE_TOKEN_EXPIRED.code and not self._token.can_renew
+        text = describe_close(code, reason, self._complaint, self.verdict, no_newer_token=no_newer_token)
         if no_newer_token or recovery_of_close(code) is Recovery.GIVE_UP:
             self._give_up(ConnectionRefused(code, text))
         else:
@@ -178,7 +178,7 @@ class Session:
         if token is not None and self.state in SERVED:
             request_id = next(self._request_ids)
             self._send(messages.Refresh(token=token, id=request_id))
-        self._lease.asked(now_s, request_id)
+        self._token.asked(now_s, request_id)
 
     def pause(self) -> None:
         """The driver stops reading: the user is slower than the server."""
@@ -199,15 +199,15 @@ class Session:
     @property
     def token_due(self) -> bool:
         """Whether the driver should get a newer token."""
-        return self._lease.due
+        return self._token.due
 
     @property
     def deadline(self) -> float | None:
         """When to call `tick`, None where there is nothing to wait for."""
-        times = self._outbox.deadlines + self._following.deadlines
+        times = self._outbox.deadlines + self._rooms.deadlines
         if self.state in (State.WAITING, State.LEAVING):
             times.append(self._reconnect_at)
-        times += [time for time in (self._silent_at(), self._lease.deadline) if time is not None]
+        times += [time for time in (self._silent_at(), self._token.deadline) if time is not None]
         return min(times, default=None)
 
     def tick(self, now_s: float) -> None:
@@ -218,26 +218,26 @@ class Session:
             self._hang_up(now_s, Input.DUE)
         elif silent_at is not None and now_s >= silent_at:
             self._lose(now_s, Unreachable(f"the server was silent for {now_s - self._heard_at:.1f} s"))
-        self._following.tick(now_s)
+        self._rooms.tick(now_s)
         self._outbox.tick(now_s)
-        self._lease.tick(now_s)
+        self._token.tick(now_s)
 
     # What to do.
 
     def take_output(self) -> list[bytes]:
         """The payloads to send now, each as one message."""
-        self.stirred = False
+        self.has_work = False
         output, self._output = self._output, []
         if self.state in SERVED:
-            output += self._following.take_output(self._message_bytes_max)
+            output += self._rooms.take_output(self._message_bytes_max)
             output += self._outbox.take_output(self._now_s)
         return output
 
     def take_items(self) -> list[tuple[Room, Item]]:
         """What happened to the rooms, in order."""
-        return self._following.take_items()
+        return self._rooms.take_items()
 
-    def take_outcomes(self) -> list[tuple[Act, Outcome]]:
+    def take_outcomes(self) -> list[tuple[PendingAction, Outcome]]:
         """What became of actions, in order. At the session's end what is left has none: ``failure`` is why."""
         return self._outbox.take_outcomes()
 
@@ -254,25 +254,25 @@ class Session:
             case messages.Verdict():
                 self.verdict = Verdict(message.kind, message.reason, message.until)
             case _ if self.state in SERVED:
-                self.stirred |= self._served(message, now_s)
+                self.has_work |= self._served(message, now_s)
 
     def _served(self, message: ServerMessage, now_s: float) -> bool:
         """What comes of what was asked for; whether there may be something to send, or another deadline."""
-        following, outbox = self._following, self._outbox
+        following, outbox = self._rooms, self._outbox
         match message:
             case messages.Event():
-                return following.tell(message.room, lambda room: room.event(message))
+                return following.deliver(message.room, lambda room: room.event(message))
             case messages.Skipped():
-                return following.tell(message.room, lambda room: room.skipped(message))
+                return following.deliver(message.room, lambda room: room.skipped(message))
             case messages.Subscribed():
-                return following.tell(message.room, lambda room: room.subscribed(message))
+                return following.deliver(message.room, lambda room: room.subscribed(message))
             case messages.Ack():
                 outbox.acked(message.id)
             case messages.Nack():
                 outbox.nacked(message, now_s, self._delay_s(0))
             case messages.Refreshed():
                 self._complaint = ""
-                self._lease.extend(message.expires, now_s)
+                self._token.extend(message.expires, now_s)
             case _:
                 return False
         return True
@@ -282,17 +282,17 @@ class Session:
         self.welcome = welcome
         self._retry = True
         self._opened_at = now_s
-        self._lease.begin(welcome, now_s)
+        self._token.begin(welcome, now_s)
         self._outbox.welcome(welcome)
 
     def _refused(self, error: messages.Error, now_s: float) -> None:
         """An error answers the rooms, or the token, handed in under its id; without room and id it concerns all."""
         known = ERRORS.get(error.code)
-        if error.room is None and error.id in (None, self._lease.request_id):
+        if error.room is None and error.id in (None, self._token.request_id):
             self._complaint = f"{error.message} ({error.code})"  # a close may follow, and not say why
         if error.room is not None or error.id is not None:
-            self._following.refused(error, now_s)
-            self.stirred = True  # the deadline may be an earlier one
+            self._rooms.refused(error, now_s)
+            self.has_work = True  # the deadline may be an earlier one
         elif known is not None and known.recovery is Recovery.GIVE_UP:
             self._give_up(ConnectionRefused(error.code, f"the server refused: {self._complaint}"))
 
@@ -322,9 +322,9 @@ class Session:
             self._attempts = 0
         self._opened_at = None
         self._output.clear()
-        self._following.lost()
+        self._rooms.lost()
         self._outbox.lost()
-        self._lease.end()
+        self._token.end()
 
     def _give_up(self, failure: ConnectionFailed) -> None:
         if self.state is not State.CLOSED:
@@ -333,7 +333,7 @@ class Session:
 
     def _move(self, happened: Input) -> None:
         self.state = TRANSITIONS[self.state, happened]
-        self.stirred = True
+        self.has_work = True
 
     def _silent_at(self) -> float | None:
         """When the connection is to be taken for dead."""

@@ -1,15 +1,13 @@
 """What a subscription is made of, in order: how it joined, its events, and what was left out. And what a verdict says.
 
-Pure data. `Event` and `Verdict` are for users. The others are for whoever drives `touchline.session`; `touchline.view`
-applies them.
+Pure data. `Event` and `Verdict` are for users, the others for callers that drive a session; `view` applies them.
 """
 
 from typing import Any, NamedTuple, TypeAlias
 
+from touchline.errors import RoomRefused
 from touchline_protocol.cursor import Cursor
 from touchline_protocol.messages import VerdictKind
-
-from .errors import RoomRefused
 
 
 class Event(NamedTuple):

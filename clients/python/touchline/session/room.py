@@ -1,20 +1,20 @@
 """A room as a client follows it: what was seen, what is asked for, and what a server's messages about it mean.
 
     phase     what happens                    next
-    WANTED    the subscribe is sent           ASKED
+    WANTED    the subscribe is sent           REQUESTED
     WANTED    the connection is lost          WANTED
-    ASKED     subscribed                      JOINED
-    ASKED     an error: try again later       RESTING
-    ASKED     an error: give up               OVER
-    ASKED     the connection is lost          WANTED
+    REQUESTED   subscribed                      JOINED
+    REQUESTED   an error: try again later       WAITING
+    REQUESTED   an error: give up               CLOSED
+    REQUESTED   the connection is lost          WANTED
     JOINED    an event after a gap            WANTED    an unsubscribe goes first
     JOINED    subscribed (start over)         JOINED
-    JOINED    an error: try again later       RESTING
-    JOINED    an error: give up               OVER
+    JOINED    an error: try again later       WAITING
+    JOINED    an error: give up               CLOSED
     JOINED    the connection is lost          WANTED
-    RESTING   its time has come               WANTED
-    RESTING   the connection is lost          WANTED
-    any       the user leaves                 OVER
+    WAITING   its time has come               WANTED
+    WAITING   the connection is lost          WANTED
+    any       the user leaves                 CLOSED
 
 Rules:
 
@@ -32,11 +32,11 @@ No loop, no socket, no clock: times are handed in, seconds on any clock that nev
 
 from enum import Enum, auto
 
+from touchline.errors import RoomRefused
 from touchline_protocol import messages
 from touchline_protocol.cursor import Cursor
 from touchline_protocol.messages import Deliver, RoomRequest
 
-from .errors import RoomRefused
 from .items import Event, Gap, Item, Joined, Refused, Skipped
 
 
@@ -44,13 +44,13 @@ class Phase(Enum):
     """Where a room is; see the table above."""
 
     WANTED = auto()
-    ASKED = auto()
+    REQUESTED = auto()
     JOINED = auto()
-    RESTING = auto()
-    OVER = auto()
+    WAITING = auto()
+    CLOSED = auto()
 
 
-class Turn(Enum):
+class Input(Enum):
     """What can happen to a room."""
 
     SENT = auto()
@@ -63,21 +63,21 @@ class Turn(Enum):
     LEFT = auto()
 
 
-TRANSITIONS: dict[tuple[Phase, Turn], Phase] = {
-    (Phase.WANTED, Turn.SENT): Phase.ASKED,
-    (Phase.WANTED, Turn.LOST): Phase.WANTED,
-    (Phase.ASKED, Turn.SUBSCRIBED): Phase.JOINED,
-    (Phase.ASKED, Turn.RETRY): Phase.RESTING,
-    (Phase.ASKED, Turn.GIVE_UP): Phase.OVER,
-    (Phase.ASKED, Turn.LOST): Phase.WANTED,
-    (Phase.JOINED, Turn.GAP): Phase.WANTED,
-    (Phase.JOINED, Turn.SUBSCRIBED): Phase.JOINED,
-    (Phase.JOINED, Turn.RETRY): Phase.RESTING,
-    (Phase.JOINED, Turn.GIVE_UP): Phase.OVER,
-    (Phase.JOINED, Turn.LOST): Phase.WANTED,
-    (Phase.RESTING, Turn.DUE): Phase.WANTED,
-    (Phase.RESTING, Turn.LOST): Phase.WANTED,
-} | {(phase, Turn.LEFT): Phase.OVER for phase in Phase}
+TRANSITIONS: dict[tuple[Phase, Input], Phase] = {
+    (Phase.WANTED, Input.SENT): Phase.REQUESTED,
+    (Phase.WANTED, Input.LOST): Phase.WANTED,
+    (Phase.REQUESTED, Input.SUBSCRIBED): Phase.JOINED,
+    (Phase.REQUESTED, Input.RETRY): Phase.WAITING,
+    (Phase.REQUESTED, Input.GIVE_UP): Phase.CLOSED,
+    (Phase.REQUESTED, Input.LOST): Phase.WANTED,
+    (Phase.JOINED, Input.GAP): Phase.WANTED,
+    (Phase.JOINED, Input.SUBSCRIBED): Phase.JOINED,
+    (Phase.JOINED, Input.RETRY): Phase.WAITING,
+    (Phase.JOINED, Input.GIVE_UP): Phase.CLOSED,
+    (Phase.JOINED, Input.LOST): Phase.WANTED,
+    (Phase.WAITING, Input.DUE): Phase.WANTED,
+    (Phase.WAITING, Input.LOST): Phase.WANTED,
+} | {(phase, Input.LEFT): Phase.CLOSED for phase in Phase}
 
 
 class Room:
@@ -110,14 +110,14 @@ class Room:
         self._covered = -1
         self._gap_at: Cursor | None = None
 
-    def move(self, turn: Turn) -> None:
+    def move(self, happened: Input) -> None:
         """Follow the table. A KeyError is a mistake of ours."""
-        self.phase = TRANSITIONS[self.phase, turn]
+        self.phase = TRANSITIONS[self.phase, happened]
 
     @property
     def on_server(self) -> bool:
         """Whether the server may count this connection among the room's, so that leaving it must be said."""
-        return self.phase in (Phase.ASKED, Phase.JOINED)
+        return self.phase in (Phase.REQUESTED, Phase.JOINED)
 
     def request(self) -> RoomRequest:
         """What to ask for now."""
@@ -127,26 +127,26 @@ class Room:
     def sent(self, request_id: int) -> None:
         """The subscribe is on its way."""
         self.request_id = request_id
-        self.move(Turn.SENT)
+        self.move(Input.SENT)
 
     def refused(self, error: messages.Error, *, retry_at: float | None) -> list[Item]:
         """The server refused: ``retry_at`` is when to ask again, None to give up."""
         if retry_at is not None:
             self.retries += 1
             self.retry_at = retry_at
-            self.move(Turn.RETRY)
+            self.move(Input.RETRY)
             return []
-        self.move(Turn.GIVE_UP)
+        self.move(Input.GIVE_UP)
         return [Refused(RoomRefused(self.name, error.code, error.message))]
 
     def subscribed(self, message: messages.Subscribed) -> list[Item]:
         """Join, or start over."""
-        if self.phase is Phase.ASKED:
+        if self.phase is Phase.REQUESTED:
             if message.id != self.request_id:
                 return []
         elif self.phase is not Phase.JOINED or message.id is not None:
             return []
-        self.move(Turn.SUBSCRIBED)
+        self.move(Input.SUBSCRIBED)
         self.retries = 0
         return self._resume(message) if message.recovered else self._begin(message)
 
@@ -200,7 +200,7 @@ class Room:
 
     def _gap(self, prev: int) -> Gap:
         gap = Gap(prev, self._covered)
-        self.move(Turn.GAP)
+        self.move(Input.GAP)
         if self._gap_at == self.cursor:
             self.cursor = self._gap_at = None
         else:

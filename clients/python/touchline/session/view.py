@@ -1,6 +1,6 @@
 """What a subscription looks like to the one who reads its events: always as of the last event handed out.
 
-Pure: `View.apply` is given the items of `touchline.session` one after the other, in the order of their coming. It lags
+Pure: `View.apply` is given the items of a session one after the other, in the order of their coming. It lags
 behind the session by what waits in the buffer; so its cursor is safe to be saved, and its state fits the events.
 """
 

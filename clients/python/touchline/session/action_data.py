@@ -28,7 +28,7 @@ def check_kind(kind: str) -> None:
         ) from None
 
 
-def json_of(data: Any) -> bytes:
+def encode_data(data: Any) -> bytes:
     """``data`` as JSON, written as `json.dumps` does: tuples are lists, and keys that are numbers are strings.
 
     Raises:

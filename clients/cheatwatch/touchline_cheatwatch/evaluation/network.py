@@ -14,7 +14,7 @@ STALL_S_MIN, STALL_S_MAX = 0.2, 3.0
 OUTAGE_S_MIN, OUTAGE_S_MAX = 3.0, 60.0
 
 
-class Made(NamedTuple):
+class SentAction(NamedTuple):
     """An action when a player makes it, in seconds."""
 
     at_s: float
@@ -22,7 +22,7 @@ class Made(NamedTuple):
     data: Any
 
 
-class Arrived(NamedTuple):
+class ReceivedAction(NamedTuple):
     """An action at an edge: ``at_s`` is the true time, ``received_ms`` what the edge's clock says of it."""
 
     at_s: float
@@ -31,12 +31,12 @@ class Arrived(NamedTuple):
     data: Any
 
 
-class Line:
+class Connection:
     """A player's connection. ``lag_s`` one way; ``poor`` ones have twice the delay and five times the trouble."""
 
     def __init__(self, rng: Random, seconds: float, *, lag_s_max: float, poor: bool) -> None:
         self._rng = rng
-        self.lag_s = rng.uniform(0.005, lag_s_max) * (2 if poor else 1)
+        self.latency_s = rng.uniform(0.005, lag_s_max) * (2 if poor else 1)
         self._jitter_s = rng.uniform(0.0005, 0.008) * (2 if poor else 1)
         self._limited = rng.random() < 0.5  # noqa: PLR2004 - half of the edges let a queue in at once
         trouble = 5 if poor else 1
@@ -47,7 +47,7 @@ class Line:
             ]
         )
 
-    def deliver(self, made: Sequence[Made]) -> Iterator[Arrived]:
+    def deliver(self, made: Sequence[SentAction]) -> Iterator[ReceivedAction]:
         """When each action arrives; in order, as TCP and the numbering of actions have it."""
         arrived_s, tokens, gap, queued = 0.0, EDGE_BURST, 0, 0
         clock_s = self._clock()
@@ -61,7 +61,7 @@ class Line:
                 if queued > QUEUE_MAX:
                     continue
                 sent_s = self._gaps[gap][1]
-            at_s = max(arrived_s, sent_s + self.lag_s + self._rng.expovariate(1 / self._jitter_s))
+            at_s = max(arrived_s, sent_s + self.latency_s + self._rng.expovariate(1 / self._jitter_s))
             if self._limited:
                 tokens = min(EDGE_BURST, tokens + (at_s - arrived_s) * EDGE_RATE) - 1
                 if tokens < 0:
@@ -69,7 +69,7 @@ class Line:
                     if gap < len(self._gaps) and at_s > self._gaps[gap][0]:
                         at_s = max(at_s, self._gaps[gap][1])  # what an edge did not take in time waits again
             arrived_s = at_s
-            yield Arrived(at_s, round((at_s + clock_s) * 1000), action.kind, action.data)
+            yield ReceivedAction(at_s, round((at_s + clock_s) * 1000), action.kind, action.data)
 
     def _clock(self) -> float:
         return self._rng.uniform(-CLOCK_S, CLOCK_S)

@@ -22,12 +22,12 @@ import msgspec
 from touchline_protocol.messages import VerdictKind
 from touchline_protocol.verdicts import VerdictRecord
 
-from .rules.base import SECONDS_MAX, Rule
+from .rules.base import VERDICT_S_MAX, Rule
 
 EVIDENCE_BYTES_MAX = 2048
 """As JSON: numbers that show it, not all that was seen. A compacted topic keeps it for long."""
 
-UNHEARD_MAX = 4
+UNCONFIRMED_MAX = 4
 """Verdicts of a player that may be on their way at once: there are three kinds, each written over a milder one."""
 
 SEVERITY = {"pardon": 0, "warn": 1, "mute": 2, "ban": 3}
@@ -39,40 +39,40 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     mute_factor: Annotated[float, msgspec.Meta(ge=1, le=100)] = 4.0
     """Each mute is so many times as long as the one before it."""
-    repeat_hours: Annotated[float, msgspec.Meta(ge=0, le=24 * 365)] = 24.0
+    repeat_s: Annotated[float, msgspec.Meta(ge=0, le=365 * 86_400)] = 86_400.0
     """A mute that begins later than this after the end of the one before is a first one."""
     mutes_max: Annotated[int, msgspec.Meta(ge=0, le=1000)] = 0
     """After so many mutes, each soon after the one before, the next is a ban for ever. 0: never."""
 
 
-class _Standing(NamedTuple):
-    """How a player stands. ``unheard``: verdicts that were decided here and did not come back from the topic yet."""
+class _Sanction(NamedTuple):
+    """How a player stands. ``unconfirmed``: verdicts that were decided here and not yet seen in the topic."""
 
     verdict: VerdictRecord
-    unheard: tuple[VerdictRecord, ...]
+    unconfirmed: tuple[VerdictRecord, ...]
 
 
-class Standings:
+class Sanctions:
     """The newest verdict of each player, of at most ``players_max``: beyond it the oldest is forgotten."""
 
     def __init__(self, policy: Policy, players_max: int) -> None:
         self._policy = policy
         self._players_max = players_max
-        self._players: OrderedDict[str, _Standing] = OrderedDict()
+        self._players: OrderedDict[str, _Sanction] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._players)
 
-    def take(self, player: str, verdict: VerdictRecord) -> None:
+    def apply(self, player: str, verdict: VerdictRecord) -> None:
         """A verdict that was written, by whomever, in the order of the topic."""
         standing = self._players.get(player)
-        unheard = standing.unheard if standing is not None else ()
-        if standing is not None and unheard and _is_same(unheard[0], verdict):
-            unheard = unheard[1:]
-            if unheard:  # a newer one is on its way, and stands already
-                self._players[player] = standing._replace(unheard=unheard)
+        unconfirmed = standing.unconfirmed if standing is not None else ()
+        if standing is not None and unconfirmed and _is_same(unconfirmed[0], verdict):
+            unconfirmed = unconfirmed[1:]
+            if unconfirmed:  # a newer one is on its way, and stands already
+                self._players[player] = standing._replace(unconfirmed=unconfirmed)
                 return
-        self._put(player, verdict, unheard)
+        self._put(player, verdict, unconfirmed)
 
     def holding(self, player: str, now_ms: int) -> VerdictRecord | None:
         """The verdict that a player is under."""
@@ -100,24 +100,24 @@ class Standings:
             kind=kind, reason=rule.reason, until=until, rule=rule_name, evidence=shown, decided_ms=now_ms
         )
         standing = self._players.get(player)
-        unheard = standing.unheard if standing is not None else ()
-        self._put(player, verdict, (*unheard, verdict)[-UNHEARD_MAX:])
+        unconfirmed = standing.unconfirmed if standing is not None else ()
+        self._put(player, verdict, (*unconfirmed, verdict)[-UNCONFIRMED_MAX:])
         return verdict
 
-    def _put(self, player: str, verdict: VerdictRecord, unheard: tuple[VerdictRecord, ...]) -> None:
+    def _put(self, player: str, verdict: VerdictRecord, unconfirmed: tuple[VerdictRecord, ...]) -> None:
         self._players.pop(player, None)
         if verdict.kind == "pardon":
             return
         kept = msgspec.structs.replace(verdict, evidence={MUTES_FIELD: _mutes(verdict)})
-        self._players[player] = _Standing(kept, unheard)
+        self._players[player] = _Sanction(kept, unconfirmed)
         if len(self._players) > self._players_max:
             self._players.popitem(last=False)
 
     def _until(self, rule: Rule[Any], mutes: int, now_ms: int) -> int | None:
-        if not rule.verdict_seconds:
+        if not rule.verdict_s:
             return None
         factor = self._policy.mute_factor ** min(mutes, 100) if rule.verdict == "mute" else 1.0
-        return now_ms + round(min(rule.verdict_seconds * factor, SECONDS_MAX) * 1000)
+        return now_ms + round(min(rule.verdict_s * factor, VERDICT_S_MAX) * 1000)
 
     def _mutes_before(self, player: str, now_ms: int) -> int:
         """How many mutes came one soon after the other up to now."""
@@ -126,10 +126,10 @@ class Standings:
             return 0
         verdict = standing.verdict
         over_ms = 0 if verdict.until is None else now_ms - verdict.until
-        return _mutes(verdict) if over_ms <= self._policy.repeat_hours * 3_600_000 else 0
+        return _mutes(verdict) if over_ms <= self._policy.repeat_s * 1000 else 0
 
 
-def operators_verdict(kind: VerdictKind, reason: str, until_ms: int | None, now_ms: int) -> VerdictRecord:
+def operator_verdict(kind: VerdictKind, reason: str, until_ms: int | None, now_ms: int) -> VerdictRecord:
     """A verdict that a person wrote."""
     return VerdictRecord(kind=kind, reason=reason, until=until_ms, rule="operator", decided_ms=now_ms)
 

@@ -1,6 +1,6 @@
 """The rooms that a client follows: what to ask a server for, and which room a message is about.
 
-`touchline.room` knows what a message means for its room. This knows all of a client's rooms: it makes the subscribes
+`room` knows what a message means for its room. This knows all of a client's rooms: it makes the subscribes
 and unsubscribes, hands messages on, and says when a room that was refused is to be asked for again.
 
 Rules:
@@ -13,6 +13,7 @@ Rules:
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
+from touchline.errors import AlreadySubscribed
 from touchline_protocol import messages
 from touchline_protocol.codecs import Codec
 from touchline_protocol.codes import ERRORS, Recovery
@@ -20,14 +21,13 @@ from touchline_protocol.cursor import Cursor
 from touchline_protocol.limits import ROOMS_PER_SUBSCRIBE_MAX
 from touchline_protocol.messages import Deliver, RoomRequest, Subscribe, Unsubscribe
 
-from .errors import AlreadySubscribed
 from .items import Item
-from .room import Phase, Room, Turn
+from .room import Input, Phase, Room
 
 Thing = TypeVar("Thing")
 
 
-class Following:
+class RoomSet:
     """All rooms of a client, by name in ``rooms``.
 
     ``ids`` numbers the requests; ``delay_s`` is how long to wait after so many refusals of a room in a row.
@@ -58,9 +58,9 @@ class Following:
             del self.rooms[room.name]
             if room.on_server:
                 self._left.append(room.name)
-            room.move(Turn.LEFT)
+            room.move(Input.LEFT)
 
-    def tell(self, name: str, said: Callable[[Room], list[Item]]) -> bool:
+    def deliver(self, name: str, said: Callable[[Room], list[Item]]) -> bool:
         """A message about a room; whether there is something to send after it."""
         room = self.rooms.get(name)
         if room is None:
@@ -81,25 +81,25 @@ class Following:
                 continue
             retry_at = None if gives_up else now_s + self._delay_s(room.retries)
             self._items.extend((room, item) for item in room.refused(error, retry_at=retry_at))
-            if room.phase is Phase.OVER:
+            if room.phase is Phase.CLOSED:
                 del self.rooms[room.name]
 
     def lost(self) -> None:
         """The connection is no more: all is to be asked for again."""
         self._left.clear()
         for room in self.rooms.values():
-            room.move(Turn.LOST)
+            room.move(Input.LOST)
 
     @property
     def deadlines(self) -> list[float]:
         """When to call `tick`."""
-        return [room.retry_at for room in self.rooms.values() if room.phase is Phase.RESTING]
+        return [room.retry_at for room in self.rooms.values() if room.phase is Phase.WAITING]
 
     def tick(self, now_s: float) -> None:
         """Want again what has rested."""
         for room in self.rooms.values():
-            if room.phase is Phase.RESTING and now_s >= room.retry_at:
-                room.move(Turn.DUE)
+            if room.phase is Phase.WAITING and now_s >= room.retry_at:
+                room.move(Input.DUE)
 
     def take_output(self, message_bytes_max: int) -> list[bytes]:
         """The payloads to send now, each of at most so many bytes where that can be had."""

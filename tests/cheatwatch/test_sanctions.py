@@ -5,7 +5,7 @@ from typing import Any, Literal
 import pytest
 
 from touchline_cheatwatch.rules.rate import Rate
-from touchline_cheatwatch.standings import Policy, Standings, operators_verdict
+from touchline_cheatwatch.sanctions import Policy, Sanctions, operator_verdict
 from touchline_protocol.verdicts import VerdictRecord, decode_verdict, encode_verdict
 
 NOW_MS = 1_000_000_000
@@ -13,18 +13,18 @@ HOUR_MS = 3_600_000
 KINDS: tuple[Literal["warn", "mute", "ban"], ...] = ("warn", "mute", "ban")
 
 
-def standings(policy: Policy | None = None, players_max: int = 100) -> Standings:
-    return Standings(policy or Policy(), players_max)
+def sanctions(policy: Policy | None = None, players_max: int = 100) -> Sanctions:
+    return Sanctions(policy or Policy(), players_max)
 
 
 def decide(
-    of: Standings,
+    of: Sanctions,
     kind: Literal["warn", "mute", "ban"] = "mute",
     seconds: float = 60,
     now_ms: int = NOW_MS,
     player: str = "ann",
 ) -> VerdictRecord | None:
-    return of.decide(player, "rate", Rate(verdict=kind, verdict_seconds=seconds), {"n": 1}, now_ms)
+    return of.decide(player, "rate", Rate(verdict=kind, verdict_s=seconds), {"n": 1}, now_ms)
 
 
 @pytest.mark.parametrize("holds", KINDS)
@@ -32,8 +32,8 @@ def decide(
 def test_only_a_harsher_verdict_is_written_over_one_that_holds(
     holds: Literal["warn", "mute", "ban"], found: Literal["warn", "mute", "ban"]
 ) -> None:
-    of = standings()
-    of.take("ann", operators_verdict(holds, "because", NOW_MS + 1, NOW_MS))
+    of = sanctions()
+    of.apply("ann", operator_verdict(holds, "because", NOW_MS + 1, NOW_MS))
     verdict = decide(of, found)
     assert (verdict is not None) == (KINDS.index(found) > KINDS.index(holds))
     assert decide(of, found) is None
@@ -41,8 +41,8 @@ def test_only_a_harsher_verdict_is_written_over_one_that_holds(
 
 
 def test_what_is_over_does_not_hold() -> None:
-    of = standings()
-    of.take("ann", operators_verdict("ban", "because", NOW_MS, NOW_MS - 1))
+    of = sanctions()
+    of.apply("ann", operator_verdict("ban", "because", NOW_MS, NOW_MS - 1))
     verdict = decide(of, "warn", 0)
     assert verdict is not None
     assert (verdict.kind, verdict.until) == ("warn", None)
@@ -50,15 +50,15 @@ def test_what_is_over_does_not_hold() -> None:
 
 @pytest.mark.parametrize(("until_ms", "expected"), [(NOW_MS + 999_000, NOW_MS + 999_000), (None, None)])
 def test_a_ban_does_not_end_before_the_mute_that_it_is_written_over(until_ms: int | None, expected: int | None) -> None:
-    of = standings()
-    of.take("ann", operators_verdict("mute", "because", until_ms, NOW_MS))
+    of = sanctions()
+    of.apply("ann", operator_verdict("mute", "because", until_ms, NOW_MS))
     verdict = decide(of, "ban", 60)
     assert verdict is not None
     assert verdict.until == expected
 
 
 def test_a_verdict_says_what_it_is_about() -> None:
-    verdict = decide(standings())
+    verdict = decide(sanctions())
     assert verdict == VerdictRecord(
         kind="mute",
         reason=Rate().reason,
@@ -69,7 +69,7 @@ def test_a_verdict_says_what_it_is_about() -> None:
     )
 
 
-def mutes_in_a_row(of: Standings, pauses_ms: list[int]) -> list[tuple[str, float | None]]:
+def mutes_in_a_row(of: Sanctions, pauses_ms: list[int]) -> list[tuple[str, float | None]]:
     now_ms = NOW_MS
     told: list[tuple[str, float | None]] = []
     for pause_ms in pauses_ms:
@@ -81,21 +81,21 @@ def mutes_in_a_row(of: Standings, pauses_ms: list[int]) -> list[tuple[str, float
 
 
 def test_mutes_that_repeat_become_longer_until_one_stays_away_long_enough() -> None:
-    policy = Policy(mute_factor=4, repeat_hours=24)
+    policy = Policy(mute_factor=4, repeat_s=24 * 3600)
     expected = [("mute", 60), ("mute", 240), ("mute", 960), ("mute", 60)]
-    assert mutes_in_a_row(standings(policy), [0, 23 * HOUR_MS, 25 * HOUR_MS, 0]) == expected
+    assert mutes_in_a_row(sanctions(policy), [0, 23 * HOUR_MS, 25 * HOUR_MS, 0]) == expected
 
 
 def test_after_so_many_mutes_comes_a_ban() -> None:
     policy = Policy(mute_factor=1, mutes_max=2)
-    assert mutes_in_a_row(standings(policy), [0, 0, 0]) == [("mute", 60), ("mute", 60), ("ban", None)]
+    assert mutes_in_a_row(sanctions(policy), [0, 0, 0]) == [("mute", 60), ("mute", 60), ("ban", None)]
 
 
 def test_how_many_mutes_there_were_is_known_after_a_restart() -> None:
-    before, after = standings(), standings()
+    before, after = sanctions(), sanctions()
     written = decide(before)
     assert written is not None
-    after.take(*decode_verdict(b"ann", encode_verdict(written)))
+    after.apply(*decode_verdict(b"ann", encode_verdict(written)))
     assert decide(after, now_ms=NOW_MS + 1) is None
     again = decide(after, now_ms=NOW_MS + 60_000)
     assert again is not None
@@ -104,8 +104,8 @@ def test_how_many_mutes_there_were_is_known_after_a_restart() -> None:
 
 @pytest.mark.parametrize("evidence", [None, 1, "x", {"mutes": "x"}, {"mutes": -1}, {"mutes": 10**400}])
 def test_a_foreign_verdict_can_have_any_evidence(evidence: Any) -> None:
-    of = standings()
-    of.take("ann", VerdictRecord(kind="mute", reason="", until=NOW_MS - 1, evidence=evidence))
+    of = sanctions()
+    of.apply("ann", VerdictRecord(kind="mute", reason="", until=NOW_MS - 1, evidence=evidence))
     verdict = decide(of)
     assert verdict is not None
     assert verdict.until is not None
@@ -113,9 +113,9 @@ def test_a_foreign_verdict_can_have_any_evidence(evidence: Any) -> None:
 
 
 def test_a_pardon_wipes_out_what_was() -> None:
-    of = standings()
+    of = sanctions()
     decide(of)
-    of.take("ann", operators_verdict("pardon", "", None, NOW_MS))
+    of.apply("ann", operator_verdict("pardon", "", None, NOW_MS))
     verdict = decide(of)
     assert verdict is not None
     assert verdict.until == NOW_MS + 60_000
@@ -123,29 +123,29 @@ def test_a_pardon_wipes_out_what_was() -> None:
 
 
 def test_what_was_decided_here_is_not_undone_when_it_comes_back_from_the_topic() -> None:
-    of = standings()
+    of = sanctions()
     warn, mute = decide(of, "warn"), decide(of, "mute")
     assert warn is not None
     assert mute is not None
-    of.take(*decode_verdict(b"ann", encode_verdict(warn)))
+    of.apply(*decode_verdict(b"ann", encode_verdict(warn)))
     assert decide(of, "mute") is None
-    of.take(*decode_verdict(b"ann", encode_verdict(mute)))
+    of.apply(*decode_verdict(b"ann", encode_verdict(mute)))
     assert decide(of, "mute") is None
 
 
 def test_the_order_of_the_topic_is_the_truth() -> None:
     """An operator's pardon was written just before our mute, and is heard of after it was decided."""
-    of = standings()
+    of = sanctions()
     mute = decide(of, "mute")
     assert mute is not None
-    of.take("ann", operators_verdict("pardon", "", None, NOW_MS))
+    of.apply("ann", operator_verdict("pardon", "", None, NOW_MS))
     assert of.holding("ann", NOW_MS) is None
-    of.take(*decode_verdict(b"ann", encode_verdict(mute)))
+    of.apply(*decode_verdict(b"ann", encode_verdict(mute)))
     assert decide(of, "mute") is None
 
 
 def test_only_so_many_verdicts_are_remembered() -> None:
-    of = standings(players_max=2)
+    of = sanctions(players_max=2)
     for player in ("ann", "bob", "cid"):
         decide(of, player=player)
     assert len(of) == 2

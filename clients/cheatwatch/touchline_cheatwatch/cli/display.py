@@ -18,7 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from touchline_cheatwatch.engine import Engine, Outcome
-from touchline_cheatwatch.values import Action, Judged, RuleFailed
+from touchline_cheatwatch.types import Action, Judgement, RuleFailure
 from touchline_protocol.errors import OperatorError
 
 from .tally import Metrics, Tally
@@ -29,11 +29,11 @@ EVIDENCE_SHOWN_CHARS = 60
 _log = logging.getLogger("touchline.cheatwatch")
 
 
-class ReaderGone(Exception):
+class OutputClosed(Exception):
     """Whoever read stdout has closed it: the command is done."""
 
 
-class Quiet:
+class CountingObserver:
     """Counts, and logs the rules that fail. The others are made from it."""
 
     def __init__(self, engine: Engine, tally: Tally, metrics: Metrics) -> None:
@@ -52,13 +52,13 @@ class Quiet:
     def found(self, outcomes: Sequence[Outcome]) -> None:
         """See `service.Observer`."""
         for outcome in outcomes:
-            if isinstance(outcome, RuleFailed) and not self.tally.failures[outcome.rule]:
+            if isinstance(outcome, RuleFailure) and not self.tally.failures[outcome.rule]:
                 _log.error("the rule %s raised, and may do so again", outcome.rule, exc_info=outcome.error)
         self.tally.found(outcomes)
         self._metrics.found(outcomes)
 
 
-class JsonLines(Quiet):
+class JsonObserver(CountingObserver):
     """Writes each finding as a line."""
 
     def watching(self) -> None:
@@ -69,11 +69,11 @@ class JsonLines(Quiet):
         """See `service.Observer`."""
         super().found(outcomes)
         for outcome in outcomes:
-            if isinstance(outcome, Judged):
+            if isinstance(outcome, Judgement):
                 _write({"type": "finding", **outcome._asdict()})
 
 
-class LiveTable(Quiet):
+class TableObserver(CountingObserver):
     """Shows itself in a `rich.live.Live`, which draws it several times a second in a thread of its own."""
 
     def live(self) -> Live:
@@ -121,5 +121,5 @@ def _write(line: dict[str, Any]) -> None:
         # Else Python would try to write what is left once more at its end, and stumble.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if isinstance(error, BrokenPipeError):
-            raise ReaderGone from None
+            raise OutputClosed from None
         raise OperatorError(f"the output cannot be written: {error.strerror}") from None
