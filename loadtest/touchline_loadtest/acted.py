@@ -42,7 +42,7 @@ async def touchline_acted(
         new_topic(bench.kafka, PARTITIONS, configs=COMPACTED) as verdicts,
     ):
         settings = {
-            "TOUCHLINE_AUTH__SECRET": secret,
+            "TOUCHLINE_AUTH__HS256_SECRET": secret,
             "TOUCHLINE_ACTIONS__TOPIC": actions.name,
             "TOUCHLINE_ACTIONS__PER_SECOND_MAX": NO_LIMIT,
             "TOUCHLINE_ACTIONS__BURST": NO_LIMIT,

@@ -129,7 +129,7 @@ async def touchline_serve(
     """Run ``touchline serve`` on free ports. ``variables`` are settings beside the defaults."""
     arguments = ["touchline_server", "serve", "--log", log, "--port", "0", "--control-port", "0"]
     # A stop need not be gentle to clients that are leaving anyway.
-    settings = {"TOUCHLINE_DRAIN_MS": "0", **(variables or {})}
+    settings = {"TOUCHLINE_DRAIN_S": "0", **(variables or {})}
     async with running(arguments, core, settings) as server:
         yield Touchline(server, await server.until_said(WEBSOCKET), await server.until_said(CONTROL))
 

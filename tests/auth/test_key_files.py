@@ -79,11 +79,11 @@ def test_a_file_that_cannot_be_read_is_told(tmp_path: Path, path: str) -> None:
 
 
 def test_a_public_key_as_secret_is_told() -> None:
-    with pytest.raises(OperatorError, match=r"^auth\.secret is a PEM file's text"):
-        make_verifier(AuthSettings(secret=KEYS["RS256"].pem.decode()))
+    with pytest.raises(OperatorError, match=r"^auth\.hs256_secret is a PEM file's text"):
+        make_verifier(AuthSettings(hs256_secret=KEYS["RS256"].pem.decode()))
 
 
 def test_a_secret_is_taken_as_it_is() -> None:
-    verifier = make_verifier(AuthSettings(secret=SECRET + " é"))
+    verifier = make_verifier(AuthSettings(hs256_secret=SECRET + " é"))
     assert verifier is not None
     assert verifier.verify(signed(SECRET + " é"), NOW_MS)

@@ -33,7 +33,7 @@ async def issuer() -> AsyncIterator[Issuer]:
 async def started(
     place: str, *, refresh_s: float = 1000.0, spacing_s: float = 0.01, **auth: Any
 ) -> AsyncIterator[Verifier]:
-    verifier = make_verifier(AuthSettings(jwks=place, jwks_refresh_seconds=refresh_s, **auth), spacing_s=spacing_s)
+    verifier = make_verifier(AuthSettings(jwks=place, jwks_refresh_s=refresh_s, **auth), spacing_s=spacing_s)
     assert verifier is not None
     await verifier.start()
     try:
@@ -118,7 +118,7 @@ async def test_an_issuer_that_is_away_at_start_is_a_problem_until_it_is_back(
 
 
 async def test_with_nobody_at_the_url_the_start_goes_on() -> None:
-    async with started("http://127.0.0.1:1/jwks", secret=SECRET) as verifier:
+    async with started("http://127.0.0.1:1/jwks", hs256_secret=SECRET) as verifier:
         assert "http://127.0.0.1:1/jwks cannot be fetched" in verifier.problems["auth.jwks"]
         assert answer(verifier, signed(SECRET)) == "alice"
 

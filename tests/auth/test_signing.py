@@ -21,7 +21,7 @@ from touchline_server.config.tables import AuthSettings
 
 
 def test_the_verifier_takes_what_the_secret_signed() -> None:
-    verifier = make_verifier(AuthSettings(secret=SECRET))
+    verifier = make_verifier(AuthSettings(hs256_secret=SECRET))
     assert verifier is not None
     assert verifier.verify(sign(claims(), signing_secret(SECRET)), NOW_MS).player == "alice"
 
@@ -77,5 +77,5 @@ def test_a_file_that_cannot_sign_is_told(tmp_path: Path, content: bytes, says: s
 
 
 def test_a_public_key_cannot_be_the_secret() -> None:
-    with pytest.raises(OperatorError, match=r"^auth\.secret is a PEM file's text"):
+    with pytest.raises(OperatorError, match=r"^auth\.hs256_secret is a PEM file's text"):
         signing_secret(KEYS["RS256"].pem.decode())

@@ -33,7 +33,7 @@ HASHED = SECRET.encode()
 
 
 def verifier(**auth: Any) -> Verifier:
-    made = make_verifier(AuthSettings(leeway_seconds=auth.pop("leeway_seconds", 0), **auth))
+    made = make_verifier(AuthSettings(leeway_s=auth.pop("leeway_s", 0), **auth))
     assert made is not None
     return made
 
@@ -52,12 +52,12 @@ def refusal(checks: Verifier, token: str, now_ms: int = NOW_MS) -> str:
 
 @pytest.fixture
 def by_secret() -> Verifier:
-    return verifier(secret=SECRET)
+    return verifier(hs256_secret=SECRET)
 
 
 @pytest.fixture
 def by_all(tmp_path: Path) -> Verifier:
-    return verifier(secret=SECRET, public_keys=[written(tmp_path, key) for key in KEYS.values()])
+    return verifier(hs256_secret=SECRET, public_keys=[written(tmp_path, key) for key in KEYS.values()])
 
 
 def test_a_token_grants_what_it_says(by_secret: Verifier) -> None:
@@ -111,7 +111,7 @@ def test_a_public_key_is_never_taken_for_a_secret(tmp_path: Path, algorithm: str
     key = KEYS[algorithm]
     token = forged_hs256(FORMS[form](key))
     assert refusal(verifier(public_keys=[written(tmp_path, key)]), token) == "token_algorithm"
-    with_secret = verifier(secret=SECRET, public_keys=[written(tmp_path, key)])
+    with_secret = verifier(hs256_secret=SECRET, public_keys=[written(tmp_path, key)])
     assert refusal(with_secret, token) == "token_signature"
 
 
@@ -119,7 +119,7 @@ def test_a_public_key_is_never_taken_for_a_secret(tmp_path: Path, algorithm: str
 def test_a_key_of_a_set_is_never_taken_for_a_secret(tmp_path: Path, algorithm: str) -> None:
     key = KEYS[algorithm]
     (tmp_path / "jwks.json").write_bytes(jwks(ours=key))
-    checks = verifier(secret=SECRET, jwks=str(tmp_path / "jwks.json"))
+    checks = verifier(hs256_secret=SECRET, jwks=str(tmp_path / "jwks.json"))
     assert checks.verify(signed(key, "ours"), NOW_MS)
     assert refusal(checks, forged_hs256(key.pem, {"alg": "HS256", "kid": "ours"})) == "token_algorithm"
     assert refusal(checks, forged_hs256(HASHED, {"alg": "HS256", "kid": "ours"})) == "token_algorithm"
@@ -226,7 +226,7 @@ def test_as_many_patterns_as_allowed_are_taken(by_secret: Verifier) -> None:
 
 @pytest.mark.parametrize("leeway_s", [0, 5])
 def test_a_token_ends_to_the_millisecond(leeway_s: int) -> None:
-    checks = verifier(secret=SECRET, leeway_seconds=leeway_s)
+    checks = verifier(hs256_secret=SECRET, leeway_s=leeway_s)
     end_ms = NOW_MS + (1 + leeway_s) * 1000
     token = signed(SECRET, exp=NOW_S + 1)
     assert checks.verify(token, end_ms - 1).expires_ms == end_ms
@@ -236,7 +236,7 @@ def test_a_token_ends_to_the_millisecond(leeway_s: int) -> None:
 @pytest.mark.parametrize("claim", ["nbf", "iat"])
 @pytest.mark.parametrize("leeway_s", [0, 5])
 def test_a_token_begins_to_the_millisecond(claim: str, leeway_s: int) -> None:
-    checks = verifier(secret=SECRET, leeway_seconds=leeway_s)
+    checks = verifier(hs256_secret=SECRET, leeway_s=leeway_s)
     token = signed(SECRET, None, **{claim: NOW_S + 10})
     begin_ms = NOW_MS + (10 - leeway_s) * 1000
     assert checks.verify(token, begin_ms)
@@ -249,27 +249,27 @@ def test_times_may_have_fractions(by_secret: Verifier) -> None:
 
 @pytest.mark.parametrize("aud", ["touchline", ["other", "touchline"]])
 def test_the_right_audience_is_taken(aud: str | list[str]) -> None:
-    assert verifier(secret=SECRET, audience="touchline").verify(signed(SECRET, aud=aud), NOW_MS)
+    assert verifier(hs256_secret=SECRET, audience="touchline").verify(signed(SECRET, aud=aud), NOW_MS)
 
 
 @pytest.mark.parametrize("aud", [None, "other", [], ["other"], "touchline2", "Touchline", ""])
 def test_another_audience_is_refused(aud: str | list[str] | None) -> None:
-    assert refusal(verifier(secret=SECRET, audience="touchline"), signed(SECRET, aud=aud)) == "token_audience"
+    assert refusal(verifier(hs256_secret=SECRET, audience="touchline"), signed(SECRET, aud=aud)) == "token_audience"
 
 
 def test_the_right_issuer_is_taken() -> None:
-    assert verifier(secret=SECRET, issuer="https://id").verify(signed(SECRET, iss="https://id"), NOW_MS)
+    assert verifier(hs256_secret=SECRET, issuer="https://id").verify(signed(SECRET, iss="https://id"), NOW_MS)
 
 
 @pytest.mark.parametrize("iss", [None, "https://id/", "", "other"])
 def test_another_issuer_is_refused(iss: str | None) -> None:
-    assert refusal(verifier(secret=SECRET, issuer="https://id"), signed(SECRET, iss=iss)) == "token_issuer"
+    assert refusal(verifier(hs256_secret=SECRET, issuer="https://id"), signed(SECRET, iss=iss)) == "token_issuer"
 
 
 @pytest.mark.parametrize("iss", [["https://id"], 7])
 def test_an_issuer_that_is_no_text_is_refused(iss: Any) -> None:
     token = forged_hs256(HASHED, body=claims(iss=iss))
-    assert refusal(verifier(secret=SECRET, issuer="https://id"), token) == "token_issuer"
+    assert refusal(verifier(hs256_secret=SECRET, issuer="https://id"), token) == "token_issuer"
 
 
 def test_audience_and_issuer_are_not_looked_at_unless_configured(by_secret: Verifier) -> None:
@@ -290,7 +290,7 @@ ANYTHING = (
     | st.builds(lambda body: forged_hs256(HASHED, body=body), CLAIMS | st.binary())
     | st.builds(lambda header: forged_hs256(HASHED, header), HEADERS.filter(bool))
 )
-CHECKS = verifier(secret=SECRET, audience="here", issuer="there")
+CHECKS = verifier(hs256_secret=SECRET, audience="here", issuer="there")
 
 
 @given(ANYTHING)

@@ -32,11 +32,11 @@ def now_ms() -> int:
 def test_the_commands_print_tokens_that_the_secret_is_for() -> None:
     export, *making = commands_in(PAGE)
     script = f'touchline() {{ {sys.executable} -m touchline_server "$@"; }}\n{export}\n'
-    script += 'echo "$TOUCHLINE_AUTH__SECRET"\n' + "\n".join(making)
+    script += 'echo "$TOUCHLINE_AUTH__HS256_SECRET"\n' + "\n".join(making)
     done = subprocess.run(["bash", "-euc", script], capture_output=True, text=True, timeout=DEADLINE_S, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     secret, *tokens = done.stdout.splitlines()
-    verifier = make_verifier(AuthSettings(secret=secret))
+    verifier = make_verifier(AuthSettings(hs256_secret=secret))
     assert verifier is not None
     players = [verifier.verify(token, now_ms()).player for token in tokens]
     assert players == [PLAYER.findall(command)[0] for command in making]

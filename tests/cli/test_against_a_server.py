@@ -19,7 +19,7 @@ from touchline_protocol.version import __version__
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
     """One server for the tests that publish to rooms of their own."""
-    with serving("--edge", "test-edge") as running_server:
+    with serving("--edge-name", "test-edge") as running_server:
         yield running_server
 
 
@@ -81,13 +81,13 @@ def test_serve_without_a_log_names_the_embedded_one(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_server_that_is_told_to_stop_drains_and_ends_well(number: signal.Signals) -> None:
-    with serving(env={"TOUCHLINE_DRAIN_MS": "100"}) as running_server:
+    with serving(env={"TOUCHLINE_DRAIN_S": "0.1"}) as running_server:
         code, out, err = stop(running_server.process, number)
     assert (code, out, err) == (0, "", "")
 
 
 def test_a_second_signal_does_not_wait_for_the_drain() -> None:
-    with serving(env={"TOUCHLINE_DRAIN_MS": "60000"}) as draining, connect(draining.websocket_url) as client:
+    with serving(env={"TOUCHLINE_DRAIN_S": "60"}) as draining, connect(draining.websocket_url) as client:
         client.send('{"type":"hello"}')
         assert json.loads(client.recv())["type"] == "welcome"
         draining.process.send_signal(signal.SIGTERM)
@@ -120,7 +120,7 @@ def test_a_tail_begins_with_the_state_marked_as_such(server: Server, codec: str)
 
 
 def test_a_tail_shows_its_token_where_one_is_needed() -> None:
-    auth = {"TOUCHLINE_AUTH__MODE": "token", "TOUCHLINE_AUTH__SECRET": "s" * 32}
+    auth = {"TOUCHLINE_AUTH__MODE": "token", "TOUCHLINE_AUTH__HS256_SECRET": "s" * 32}
     token = run("token", "ada", env=auth).stdout.strip()
     forged = token.rpartition(".")[0] + "." + "A" * 43
     with serving(env=auth) as gated:
@@ -185,7 +185,7 @@ def test_a_start_over_is_noted_once(server: Server, tmp_path: Path) -> None:
 
 def test_a_lost_edge_is_noted_with_its_address_once() -> None:
     with (
-        serving(env={"TOUCHLINE_DRAIN_MS": "0"}) as lost,
+        serving(env={"TOUCHLINE_DRAIN_S": "0"}) as lost,
         running("tail", "score:1", "--url", lost.websocket_url) as process,
     ):
         publish(lost, "score:1", "1", "score")

@@ -55,7 +55,7 @@ def test_a_topic_of_verdicts_that_forgets_them_is_told(kafka: KafkaBroker, env: 
     what = "not compacted: verdicts are lost with time, bans too; set its cleanup.policy to compact alone"
     assert f"{topic}: exists, 2 partitions, {what}" in run("topics", *log, env=env).stdout.splitlines()
     assert f"{topic}: exists, {what}" in run("topics", "--create", *log, env=env).stdout.splitlines()
-    with serving(*log, env=env | {"TOUCHLINE_AUTH__SECRET": "x" * 32}) as server:
+    with serving(*log, env=env | {"TOUCHLINE_AUTH__HS256_SECRET": "x" * 32}) as server:
         _, _, err = stop(server.process)
     assert f"the topic {topic} is {what}" in err
     with serving(*log, env=env) as server:  # without keys nobody is judged
@@ -102,7 +102,7 @@ def test_a_room_is_tailed_straight_from_kafka(kafka: KafkaBroker, env: dict[str,
         "--after",
         f"{epoch}.{state['offset'] - 1}",
         *log,
-        env=env | {"TOUCHLINE_WINDOW_SECONDS": "1"},
+        env=env | {"TOUCHLINE_WINDOW_S": "1"},
     ) as again:
         assert [json.loads(line_of(again.stdout, again))["data"] for _ in range(2)] == [2, 3]
 

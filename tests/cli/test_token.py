@@ -16,7 +16,7 @@ from touchline_server.core.grants import Grant
 CONFIG = f"""
 [auth]
 mode = "token"
-secret = "{SECRET}"
+hs256_secret = "{SECRET}"
 audience = "touchline"
 issuer = "https://id.example"
 """
@@ -78,7 +78,7 @@ def test_a_private_key_signs_in_place_of_the_secret(config: Path, capsys: pytest
     ("line", "says"),
     [
         ("", "Missing argument 'PLAYER'"),
-        ("alice", "there is no secret to sign with: set TOUCHLINE_AUTH__SECRET"),
+        ("alice", "there is no secret to sign with: set TOUCHLINE_AUTH__HS256_SECRET"),
         ("alice --key-file nothing.pem", "the key file nothing.pem cannot be read: No such file or directory"),
         ("alice --key-file touchline.toml", "the key file touchline.toml holds no private key"),
         ("alice --config touchline.toml --minutes -1", "Invalid value for '--minutes'"),
@@ -100,14 +100,14 @@ def test_a_mistake_is_one_line(line: str, says: str, capsys: pytest.CaptureFixtu
 def test_a_secret_that_is_too_short_is_told(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("TOUCHLINE_AUTH__SECRET", "short")
+    monkeypatch.setenv("TOUCHLINE_AUTH__HS256_SECRET", "short")
     assert run(["token", "alice"]) == 2
     err = capsys.readouterr().err
-    assert "TOUCHLINE_AUTH__SECRET: a secret for HS256 has at least 32 bytes" in err
+    assert "TOUCHLINE_AUTH__HS256_SECRET: a secret for HS256 has at least 32 bytes" in err
     assert "short" not in err.replace("shorter", "")
 
 
 def test_the_installed_command_prints_the_token_alone() -> None:
-    done = run_process("token", "alice", env={"TOUCHLINE_AUTH__SECRET": SECRET})
+    done = run_process("token", "alice", env={"TOUCHLINE_AUTH__HS256_SECRET": SECRET})
     assert (done.returncode, done.stderr) == (0, "")
     assert jwt.decode(done.stdout.removesuffix("\n"), SECRET, ["HS256"])["sub"] == "alice"

@@ -153,7 +153,7 @@ async def test_taps_that_come_at_once_after_a_lost_connection_are_counted_and_no
 
 
 async def test_a_secret_of_the_configuration_is_used() -> None:
-    async with running_demo(auth=AuthSettings(secret=SECRET, audience="fans", issuer="us")) as demo:
+    async with running_demo(auth=AuthSettings(hs256_secret=SECRET, audience="fans", issuer="us")) as demo:
         token = await demo.token()
         jwt.decode(token, SECRET, algorithms=["HS256"], audience="fans", issuer="us")
         async with touchline.connect(demo.edge, token=token) as client:
@@ -161,7 +161,7 @@ async def test_a_secret_of_the_configuration_is_used() -> None:
 
 
 async def test_where_a_token_is_needed_to_watch_the_pages_token_is_enough() -> None:
-    async with running_demo(auth=AuthSettings(mode="token", secret=SECRET)) as demo:
+    async with running_demo(auth=AuthSettings(mode="token", hs256_secret=SECRET)) as demo:
         with pytest.raises(ConnectionRefused):
             async with touchline.connect(demo.edge):
                 pass

@@ -28,11 +28,11 @@ SHOWN = 10
 """Of what is wrong: more tells no more."""
 
 CONFIG = f"""
-drain_ms = 200
+drain_s = 0.2
 [feeds]
 match = {{ topic = "match-events" }}
 [auth]
-secret = "{SECRET}"
+hs256_secret = "{SECRET}"
 [actions]
 topic = "{TOPIC}"
 """

@@ -80,7 +80,7 @@ def test_a_player_acts_and_cheatwatch_sees_it(kafka: KafkaBroker, tmp_path: Path
     file = tmp_path / "touchline.toml"
     topics = {name: f"readme-player-{name}" for name in ("match", "actions", "verdicts")}
     file.write_text("".join(f'[{at}]\ntopic = "{topics[at.split(".")[-1]]}"\n' for at in TABLES))
-    env = {"TOUCHLINE_CONFIG": str(file), "TOUCHLINE_AUTH__SECRET": "a secret of thirty-two bytes, or more"}
+    env = {"TOUCHLINE_CONFIG": str(file), "TOUCHLINE_AUTH__HS256_SECRET": "a secret of thirty-two bytes, or more"}
     log = ("--log", f"kafka://{kafka.address}")
     assert run("topics", "--create", *log, env=env).returncode == 0
     token = run(*the_command("touchline token"), env=env).stdout.strip()

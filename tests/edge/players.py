@@ -14,8 +14,8 @@ from touchline_protocol.codecs import JSON, Codec
 from touchline_protocol.messages import Ack, Action, Hello, Message, Nack, Welcome
 from touchline_server.config.tables import ActionsSettings, AuthSettings
 
-AUTH = AuthSettings(secret=SECRET, leeway_seconds=0)
-GATED = AuthSettings(secret=SECRET, leeway_seconds=0, mode="token")
+AUTH = AuthSettings(hs256_secret=SECRET, leeway_s=0)
+GATED = AuthSettings(hs256_secret=SECRET, leeway_s=0, mode="token")
 """Nobody is let in without a token."""
 
 RETRY_MS = 40
@@ -23,7 +23,9 @@ RETRY_MS = 40
 
 def often(**changed: object) -> ActionsSettings:
     """Limits that nobody meets, but for those that are ``changed``."""
-    return ActionsSettings.model_validate({"retry_ms": RETRY_MS, "burst": 1000, "per_second_max": 10_000.0} | changed)
+    return ActionsSettings.model_validate(
+        {"retry_s": RETRY_MS / 1000, "burst": 1000, "per_second_max": 10_000.0} | changed
+    )
 
 
 def token(player: str = "ada", *, lasts_s: float = 60.0, key: Made | str = SECRET, **claims: Any) -> str:

@@ -65,8 +65,8 @@ async def test_a_newer_connection_of_a_session_takes_it_over(node: RunningNode, 
 async def test_a_session_goes_on_at_other_edges_and_comes_back() -> None:
     logs = [BreakableLog(), BreakableLog()]
     async with (
-        running_node(logs[0], auth=AUTH, edge="one") as one,
-        running_node(logs[1], auth=AUTH, edge="two") as two,
+        running_node(logs[0], auth=AUTH, edge_name="one") as one,
+        running_node(logs[1], auth=AUTH, edge_name="two") as two,
     ):
         next_id = 1
         for edge in (one, two, one, one, two):

@@ -193,7 +193,7 @@ async def test_deliver_latest_brings_a_slow_reader_the_newest_of_each_key() -> N
 
 
 async def test_who_takes_nothing_for_too_long_is_cut_off_and_resumes() -> None:
-    async with running_node(lag_seconds_max=0.3, heartbeat_ms=200) as node:
+    async with running_node(lag_s_max=0.3, heartbeat_s=0.2) as node:
         async with stream(node, receive_bytes=RECEIVE_BYTES) as slow:
             await slow.expect(Subscribed)
             offsets = await publish_many(node, 4_000)
@@ -204,7 +204,7 @@ async def test_who_takes_nothing_for_too_long_is_cut_off_and_resumes() -> None:
             assert len(received) < len(offsets)
             assert slow.parser.comments[-1] == " close 4000 too_slow"
             cursor = slow.last_event_id
-        node.edge.settings = node.edge.settings.model_copy(update={"lag_seconds_max": 60.0})  # time for the rest
+        node.edge.settings = node.edge.settings.model_copy(update={"lag_s_max": 60.0})  # time for the rest
         async with stream(node, last_event_id=cursor) as watching:
             assert (await watching.expect(Subscribed)).recovered
             rest = [event.offset for event in await watching.events(len(offsets) - len(received))]
@@ -212,14 +212,14 @@ async def test_who_takes_nothing_for_too_long_is_cut_off_and_resumes() -> None:
 
 
 async def test_an_idle_stream_has_a_comment_each_heartbeat() -> None:
-    async with running_node(heartbeat_ms=200) as node, stream(node) as watching:
+    async with running_node(heartbeat_s=0.2) as node, stream(node) as watching:
         for _ in range(3):
             assert await watching.comment() == " beat"
         assert not isinstance(await watching.next(), Beat)
 
 
 async def test_a_stopping_edge_spreads_when_its_streams_come_back() -> None:
-    async with running_node(drain_ms=600) as node, contextlib.AsyncExitStack() as stack:
+    async with running_node(drain_s=0.6) as node, contextlib.AsyncExitStack() as stack:
         streams = [await stack.enter_async_context(stream(node)) for _ in range(4)]
         for watching in streams:
             await watching.expect(Subscribed)

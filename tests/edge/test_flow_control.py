@@ -127,7 +127,7 @@ async def test_a_catch_up_from_the_log_does_not_fill_the_buffer_of_who_does_not_
 
 
 async def test_who_takes_nothing_for_too_long_is_closed_and_can_resume() -> None:
-    async with running_node(lag_seconds_max=0.3, heartbeat_ms=200) as node:
+    async with running_node(lag_s_max=0.3, heartbeat_s=0.2) as node:
         async with node.raw(receive_bytes=RECEIVE_BYTES) as slow:
             await slow.open()
             joined = await join(slow)
@@ -137,7 +137,7 @@ async def test_who_takes_nothing_for_too_long_is_closed_and_can_resume() -> None
             received = [joined.head]
             assert await _close_code_after(slow, received) == codes.TOO_SLOW.code
             assert received[1:] == offsets[: len(received) - 1]
-        node.edge.settings = node.edge.settings.model_copy(update={"lag_seconds_max": 60.0})  # time for the rest
+        node.edge.settings = node.edge.settings.model_copy(update={"lag_s_max": 60.0})  # time for the rest
         async with node.client() as client:
             assert (await client.join("score:1", epoch=joined.epoch, after=received[-1])).recovered
             events: list[int] = []
@@ -149,7 +149,7 @@ async def test_who_takes_nothing_for_too_long_is_closed_and_can_resume() -> None
 
 async def test_who_takes_a_little_now_and_then_and_stays_behind_is_closed_too() -> None:
     async with (
-        running_node(lag_seconds_max=0.5, heartbeat_ms=200) as node,
+        running_node(lag_s_max=0.5, heartbeat_s=0.2) as node,
         node.raw(receive_bytes=RECEIVE_BYTES) as slow,
     ):
         await slow.open()
@@ -163,7 +163,7 @@ async def test_who_takes_a_little_now_and_then_and_stays_behind_is_closed_too() 
 
 async def test_who_never_comes_to_the_end_of_its_catch_up_is_closed_too() -> None:
     async with (
-        running_node(lag_seconds_max=0.5, heartbeat_ms=200) as node,
+        running_node(lag_s_max=0.5, heartbeat_s=0.2) as node,
         node.raw(receive_bytes=RECEIVE_BYTES) as slow,
     ):
         await slow.open()
@@ -178,7 +178,7 @@ async def test_who_never_comes_to_the_end_of_its_catch_up_is_closed_too() -> Non
 
 
 async def test_the_kernel_does_not_cut_a_client_before_it_is_told_that_it_is_too_slow() -> None:
-    async with running_node(lag_seconds_max=40) as node, node.raw() as client:
+    async with running_node(lag_s_max=40) as node, node.raw() as client:
         await client.open()
         sock = connection_of(node, client).transport.get_extra_info("socket")
         assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 55_000
@@ -196,7 +196,7 @@ async def _close_code_after(client: RawClient, received: list[int]) -> int:
 
 async def test_who_has_caught_up_again_has_all_its_time_anew() -> None:
     async with (
-        running_node(lag_seconds_max=0.5, heartbeat_ms=200) as node,
+        running_node(lag_s_max=0.5, heartbeat_s=0.2) as node,
         node.raw(receive_bytes=RECEIVE_BYTES) as slow,
     ):
         await slow.open()
@@ -238,7 +238,7 @@ async def test_who_is_behind_the_log_s_retention_is_closed_or_starts_over(delive
 
 async def test_who_takes_nothing_and_does_not_end_is_cut(caplog: pytest.LogCaptureFixture) -> None:
     async with (
-        running_node(lag_seconds_max=0.2, heartbeat_ms=200) as node,
+        running_node(lag_s_max=0.2, heartbeat_s=0.2) as node,
         node.raw(receive_bytes=RECEIVE_BYTES) as slow,
     ):
         await slow.open()

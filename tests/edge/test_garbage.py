@@ -225,7 +225,7 @@ async def test_a_room_without_events_is_forgotten_with_its_last_client() -> None
 
 
 async def test_a_room_that_is_forgotten_leaves_no_cycle() -> None:
-    async with running_node(room_idle_seconds=0.05, window_seconds=0.05) as node:
+    async with running_node(room_idle_s=0.05, window_s=0.05) as node:
         before = of_connections()
         await node.publish("score:1", 1, key="score")
 

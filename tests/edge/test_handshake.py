@@ -149,18 +149,18 @@ async def test_what_is_no_http_request_ends_the_connection(
 
 @pytest.mark.parametrize("sent", [b"", b"GET /ws HTTP/1.1\r\nHost: "], ids=["nothing", "a part"])
 async def test_a_stranger_who_does_not_go_on_is_cut(sent: bytes) -> None:
-    async with running_node(handshake_ms=200) as node, node.raw() as client:
+    async with running_node(handshake_timeout_s=0.2) as node, node.raw() as client:
         await client.send_bytes(sent)
         assert await client.read_all() == b""
 
 
 async def test_no_hello_in_time_closes_with_4001() -> None:
-    async with running_node(handshake_ms=200) as node, node.client(greeted=False) as client:
+    async with running_node(handshake_timeout_s=0.2) as node, node.client(greeted=False) as client:
         assert await client.closed() == (codes.HELLO_TIMEOUT.code, codes.HELLO_TIMEOUT.name)
 
 
 async def test_who_said_hello_in_time_stays() -> None:
-    async with running_node(handshake_ms=200) as node, node.client() as client:
+    async with running_node(handshake_timeout_s=0.2) as node, node.client() as client:
         await asyncio.sleep(0.4)  # twice the handshake time, in which nothing may happen
         await client.join("score:1")
 

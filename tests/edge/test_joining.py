@@ -218,7 +218,7 @@ async def test_the_log_away_in_the_middle_of_a_catch_up_delays_it_and_no_more() 
 
 async def test_more_catch_ups_than_are_served_at_once_are_all_served() -> None:
     log = BreakableLog()
-    async with small_window(log, replays_max=2) as node, contextlib.AsyncExitStack() as stack:
+    async with small_window(log, replay_concurrency=2) as node, contextlib.AsyncExitStack() as stack:
         offsets = await publish_many(node, 200)
         epoch = await epoch_of(node)
         clients = [await stack.enter_async_context(node.client()) for _ in range(12)]
@@ -236,7 +236,7 @@ async def test_more_catch_ups_than_are_served_at_once_are_all_served() -> None:
 
 async def test_those_who_come_back_together_with_one_cursor_are_read_for_once() -> None:
     log = BreakableLog()
-    async with small_window(log, replays_max=2) as node, contextlib.AsyncExitStack() as stack:
+    async with small_window(log, replay_concurrency=2) as node, contextlib.AsyncExitStack() as stack:
         offsets = await publish_many(node, 700)
         epoch = await epoch_of(node)
         async with node.client() as alone:
@@ -259,7 +259,7 @@ async def test_those_who_come_back_together_with_one_cursor_are_read_for_once() 
 
 async def test_who_joins_and_leaves_all_the_time_does_not_keep_the_log_busy() -> None:
     log = BreakableLog()
-    async with running_node(log, replays_max=1) as node, node.client() as client, node.client() as other:
+    async with running_node(log, replay_concurrency=1) as node, node.client() as client, node.client() as other:
         epoch = await epoch_of(node)
         with log.waiting():
             for _ in range(20):

@@ -149,7 +149,7 @@ async def test_a_frame_of_the_other_codecs_kind_closes_with_1003(
     ],
 )
 async def test_what_breaks_the_protocol_closes_with_its_code(frames: bytes, code: codes.CloseCode) -> None:
-    async with running_node(errors_max=5) as node, node.raw() as client:
+    async with running_node(client_errors_max=5) as node, node.raw() as client:
         await client.open()
         await client.send_bytes(frames)
         assert await client.close_code() == code.code

@@ -44,7 +44,7 @@ class Topics:
             "feeds": {"score": FeedSettings(topic=self.score)},
             "actions": often(topic=self.actions),
             "verdicts": VerdictsSettings(topic=self.verdicts),
-            "kafka": KafkaSettings(epoch_check_ms=100),
+            "kafka": KafkaSettings(epoch_check_s=0.1),
         }
         async with running_node(url=f"kafka://{self.broker.address}", **(defaults | settings)) as node:
             yield node
@@ -167,7 +167,7 @@ async def test_while_the_broker_is_away_actions_are_told_at_once(kafka_factory: 
 
 
 async def test_a_session_goes_on_at_another_edge_and_back(topics: Topics) -> None:
-    async with topics.node(edge="one") as one, topics.node(edge="two") as two:
+    async with topics.node(edge_name="one") as one, topics.node(edge_name="two") as two:
         next_id = 1
         for node in (one, two, one):
             async with player(node, session="s") as (client, _):
@@ -219,7 +219,7 @@ async def test_verdicts_of_a_compacted_topic_are_known_before_the_first_client(t
         for kind in ("ban", "mute", "pardon"):
             await topics.judge(node, "bob", kind)
         await topics.judge(node, "cid", "mute")
-    async with topics.node(window_seconds=0.001) as node:
+    async with topics.node(window_s=0.001) as node:
         assert standing(node, ("ada", "bob", "cid")) == ["ban", None, "mute"]
         async with node.client(greeted=False) as client:
             await client.send(Hello(token=token()))

@@ -19,7 +19,7 @@ HEARTBEAT_MS = 200
 
 @pytest.mark.parametrize("codec", CODECS)
 async def test_an_idle_client_hears_a_beat_each_heartbeat(codec: Codec) -> None:
-    async with running_node(heartbeat_ms=HEARTBEAT_MS) as node, node.client(codec) as client:
+    async with running_node(heartbeat_s=HEARTBEAT_MS / 1000) as node, node.client(codec) as client:
         began = time.monotonic()
         for _ in range(5):
             await client.expect(Beat)
@@ -27,7 +27,7 @@ async def test_an_idle_client_hears_a_beat_each_heartbeat(codec: Codec) -> None:
 
 
 async def test_no_beat_comes_while_events_do() -> None:
-    async with running_node(heartbeat_ms=2_000) as node, node.client() as client:
+    async with running_node(heartbeat_s=2.0) as node, node.client() as client:
         await client.join("score:1")
         for number in range(30):
             await node.publish("score:1", number)
@@ -36,7 +36,7 @@ async def test_no_beat_comes_while_events_do() -> None:
 
 
 async def test_nothing_is_said_before_the_welcome() -> None:
-    async with running_node(heartbeat_ms=HEARTBEAT_MS) as node, node.client(greeted=False) as client:
+    async with running_node(heartbeat_s=HEARTBEAT_MS / 1000) as node, node.client(greeted=False) as client:
         with pytest.raises(TimeoutError):
             await client.next(timeout_s=3 * HEARTBEAT_MS / 1_000)
         await client.send(Hello())
@@ -44,7 +44,7 @@ async def test_nothing_is_said_before_the_welcome() -> None:
 
 
 async def test_beats_come_in_time_after_most_clients_left_at_once() -> None:
-    async with running_node(heartbeat_ms=2_000) as node, contextlib.AsyncExitStack() as stack:
+    async with running_node(heartbeat_s=2.0) as node, contextlib.AsyncExitStack() as stack:
         client = await stack.enter_async_context(node.client())
         others = [await stack.enter_async_context(node.raw()) for _ in range(200)]
         for other in others:
@@ -61,7 +61,7 @@ async def test_beats_come_in_time_after_most_clients_left_at_once() -> None:
 
 
 async def test_a_stopping_edge_sends_its_clients_away_spread_over_the_drain_and_events_still_flow() -> None:
-    async with running_node(drain_ms=600) as node, contextlib.AsyncExitStack() as stack:
+    async with running_node(drain_s=0.6) as node, contextlib.AsyncExitStack() as stack:
         stranger = await stack.enter_async_context(node.client(greeted=False))
         clients = [await stack.enter_async_context(node.client(CODECS[n % 2])) for n in range(6)]
         await clients[0].join("score:1")

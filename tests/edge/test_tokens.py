@@ -83,11 +83,11 @@ REFUSED: dict[str, tuple[Callable[[], str], str]] = {
 async def test_every_bad_token_is_refused_by_its_code_wherever_it_is_shown(mode: Any, tmp_path: Path) -> None:
     auth = AuthSettings(
         mode=mode,
-        secret=SECRET,
+        hs256_secret=SECRET,
         public_keys=[written(tmp_path, KEYS["RS256"])],
         audience="here",
         issuer="us",
-        leeway_seconds=0,
+        leeway_s=0,
     )
     async with running_node(auth=auth) as node:
         for why, (make_it, code) in REFUSED.items():
@@ -117,7 +117,7 @@ async def test_a_key_that_is_not_known_yet_is_told_with_a_close_to_come_back_aft
     first, second = make("EdDSA"), make("EdDSA")
     file = tmp_path / "keys.json"
     file.write_bytes(jwks(first=first))
-    auth = AuthSettings(jwks=str(file), leeway_seconds=0, jwks_refresh_seconds=0.05)
+    auth = AuthSettings(jwks=str(file), leeway_s=0, jwks_refresh_s=0.05)
     async with running_node(auth=auth) as node:
         async with node.client(greeted=False) as client:
             await client.send(Hello(token=signed(second, "second", exp=time.time() + 60)))

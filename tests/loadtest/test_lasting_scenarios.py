@@ -52,7 +52,7 @@ def assert_season_played(result: Result) -> None:
 async def test_a_season_is_played() -> None:
     result = await season.run(BENCH, SEASON)
     assert_season_played(result)
-    assert "TOUCHLINE_WINDOW_SECONDS=4.1" in "\n".join(result.notes)
+    assert "TOUCHLINE_WINDOW_S=4.1" in "\n".join(result.notes)
 
 
 async def test_a_season_is_played_from_kafka(kafka: KafkaBroker) -> None:
@@ -61,6 +61,6 @@ async def test_a_season_is_played_from_kafka(kafka: KafkaBroker) -> None:
 
 def test_what_a_season_squeezes_are_the_server_s_defaults() -> None:
     settings = Settings()
-    assert settings.window_seconds == season.WINDOW_S
-    assert settings.sqlite.retention_hours == season.RETENTION_HOURS
-    assert float(season.squeezed()["TOUCHLINE_WINDOW_SECONDS"]) * 144 == pytest.approx(settings.window_seconds)
+    assert settings.window_s == season.WINDOW_S
+    assert settings.sqlite.retention_s == season.RETENTION_S
+    assert float(season.squeezed()["TOUCHLINE_WINDOW_S"]) * 144 == pytest.approx(settings.window_s)

@@ -14,7 +14,7 @@ from touchline_server.config.tables import KafkaSettings
 from touchline_server.core.log import Position
 from touchline_server.log.kafka.log import KafkaLog
 
-CHECK_MS = 100
+CHECK_S = 0.1
 """How soon a log notices a new topic in tests: quicker than in service, so that tests are quick."""
 
 
@@ -79,7 +79,7 @@ class KafkaHarness:
         await asyncio.to_thread(self.broker.wait_started)
 
     async def open_log(self, *topics: str, since_ms: int = 0, from_start: Collection[str] = ()) -> KafkaLog:
-        log = KafkaLog([self.broker.address], KafkaSettings(epoch_check_ms=CHECK_MS))
+        log = KafkaLog([self.broker.address], KafkaSettings(epoch_check_s=CHECK_S))
         self._logs.append(log)
         await log.open(topics, since_ms=since_ms, from_start=from_start)
         return log

@@ -10,7 +10,7 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from log.harness import WAIT_S, Raw, Reader, numbered, read_all
-from log.kafka_harness import CHECK_MS, KafkaHarness
+from log.kafka_harness import CHECK_S, KafkaHarness
 from support.kafka_broker import PASSWORD, USER, KafkaBroker
 from touchline_protocol.errors import LogUnavailable, OperatorError
 from touchline_server.config.tables import KafkaSettings
@@ -298,7 +298,7 @@ def _secure(kafka: KafkaBroker, **changes: object) -> KafkaSettings:
         "sasl_mechanism": "PLAIN",
         "sasl_username": USER,
         "sasl_password": PASSWORD,
-        "epoch_check_ms": CHECK_MS,
+        "epoch_check_s": CHECK_S,
     }
     return KafkaSettings.model_validate(settings | changes)
 

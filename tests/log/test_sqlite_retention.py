@@ -36,7 +36,7 @@ async def first_offset(log: SqliteLog, reader: Reader, end: int) -> int:
 
 async def test_records_older_than_retention_are_removed_and_newer_ones_stay() -> None:
     now = [HOUR_MS]
-    log, reader = await opened(SqliteSettings(retention_hours=1), lambda: now[0])
+    log, reader = await opened(SqliteSettings(retention_s=3600), lambda: now[0])
     await log.append("scores", [Entry(b"a", b"%d" % number) for number in range(10)])
     now[0] += HOUR_MS // 2
     await log.append("scores", [Entry(b"a", b"%d" % number) for number in range(10, 20)])
@@ -62,7 +62,7 @@ async def test_old_records_are_removed_also_when_nothing_happens(monkeypatch: py
             loop.call_soon_threadsafe(looked_twice.set)
         return now
 
-    log, reader = await opened(SqliteSettings(retention_hours=1), clock)
+    log, reader = await opened(SqliteSettings(retention_s=3600), clock)
     await log.append("scores", [Entry(b"a", b"0")])
     now += 2 * HOUR_MS
     await asyncio.wait_for(looked_twice.wait(), WAIT_S)
@@ -108,7 +108,7 @@ async def test_the_oldest_of_all_partitions_goes_first() -> None:
 
 async def test_offsets_go_on_after_everything_was_removed() -> None:
     now = [HOUR_MS]
-    log, reader = await opened(SqliteSettings(retention_hours=1), lambda: now[0])
+    log, reader = await opened(SqliteSettings(retention_s=3600), lambda: now[0])
     await log.append("scores", [Entry(b"a", b"1"), Entry(b"a", b"2")])
     now[0] += 2 * HOUR_MS
     ((_, offset),) = await log.append("scores", [Entry(b"a", b"3")])

@@ -129,7 +129,7 @@ async def test_rooms_are_kept_by_partition() -> None:
 
 async def test_state_survives_retention_and_reopening(tmp_path: Path) -> None:
     now = [10 * HOUR_MS]
-    settings = SqliteSettings(retention_hours=1)
+    settings = SqliteSettings(retention_s=3600)
     for turn in range(2):
         log = SqliteLog(tmp_path / "log.db", settings, {"scores": None}, now_ms=lambda: now[0])
         await log.open(["scores"], since_ms=0)

@@ -42,19 +42,19 @@ def mistake(file: Path | None = None, flags: dict[str, Any] | None = None) -> st
 def test_without_anything_the_defaults_hold() -> None:
     settings = load_settings()
     assert settings == Settings()
-    assert (settings.port, settings.control_port, settings.open_publishing) == (8080, 8081, True)
+    assert (settings.port, settings.control_port, settings.publish_needs_key) == (8080, 8081, False)
     assert settings.log.startswith("sqlite:///")
     assert settings.feeds == {"match": FeedSettings(topic="match-events"), "score": FeedSettings(topic="score-events")}
 
 
 def test_a_flag_wins_over_a_variable_and_that_over_the_file(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    file.write_text('port = 1\nrooms_max = 1\nedge = "a"\n[kafka]\ntls = true\nepoch_check_ms = 1\n')
+    file.write_text('port = 1\nrooms_max = 1\nedge_name = "a"\n[kafka]\ntls = true\nepoch_check_s = 1\n')
     monkeypatch.setenv("TOUCHLINE_PORT", "2")
     monkeypatch.setenv("TOUCHLINE_ROOMS_MAX", "2")
-    monkeypatch.setenv("TOUCHLINE_KAFKA__EPOCH_CHECK_MS", "2")
+    monkeypatch.setenv("TOUCHLINE_KAFKA__EPOCH_CHECK_S", "2")
     settings = load_settings(file, {"port": 3, "host": None})
-    assert (settings.port, settings.rooms_max, settings.edge, settings.host) == (3, 2, "a", "127.0.0.1")
-    assert settings.kafka == KafkaSettings(tls=True, epoch_check_ms=2)
+    assert (settings.port, settings.rooms_max, settings.edge_name, settings.host) == (3, 2, "a", "127.0.0.1")
+    assert settings.kafka == KafkaSettings(tls=True, epoch_check_s=2)
 
 
 def test_the_value_that_loses_may_be_wrong(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -121,11 +121,11 @@ def test_an_unknown_option_is_told_with_what_was_meant(file: Path, text: str, op
         (
             "[auth]\nmode = 'token'",
             "auth.mode",
-            "needs a secret, public_keys or jwks: without any, nobody could be let in",
+            "needs hs256_secret, public_keys or jwks: without any, nobody could be let in",
         ),
         (
-            "[auth]\nsecret = 'short'",
-            "auth.secret",
+            "[auth]\nhs256_secret = 'short'",
+            "auth.hs256_secret",
             "a secret for HS256 has at least 32 bytes (RFC 7518): make a longer one",
         ),
         (
@@ -133,10 +133,10 @@ def test_an_unknown_option_is_told_with_what_was_meant(file: Path, text: str, op
             "verdicts.topic",
             "score-events is the topic of feeds.score already: each needs its own",
         ),
-        ("window_seconds = nan", "window_seconds", "must be a finite number, not nan"),
-        ("room_idle_seconds = 1e300", "room_idle_seconds", "must be less than or equal to 315360000, not 1e+300"),
-        ("lag_seconds_max = 0", "lag_seconds_max", "must be greater than 0, not 0"),
-        ("heartbeat_ms = 86400001", "heartbeat_ms", "must be less than or equal to 86400000, not 86400001"),
+        ("window_s = nan", "window_s", "must be a finite number, not nan"),
+        ("room_idle_s = 1e300", "room_idle_s", "must be less than or equal to 315360000, not 1e+300"),
+        ("lag_s_max = 0", "lag_s_max", "must be greater than 0, not 0"),
+        ("heartbeat_s = 86400.1", "heartbeat_s", "must be less than or equal to 86400, not 86400.1"),
         (
             "[kafka]\nconnect_timeout_s = 1e6",
             "kafka.connect_timeout_s",
@@ -229,7 +229,7 @@ def test_the_source_that_is_told_is_the_one_that_counts(file: Path, monkeypatch:
 
 @pytest.mark.parametrize(
     "name",
-    ["WINDOW_SECONDS", "ROOM_IDLE_SECONDS", "LAG_SECONDS_MAX", "SQLITE__RETENTION_HOURS", "KAFKA__CONNECT_TIMEOUT_S"],
+    ["WINDOW_S", "ROOM_IDLE_S", "LAG_S_MAX", "HEARTBEAT_S", "SQLITE__RETENTION_S", "KAFKA__CONNECT_TIMEOUT_S"],
 )
 @pytest.mark.parametrize("value", ["inf", "-inf", "nan", "1e300", "1e999"])
 def test_a_time_that_never_ends_is_refused(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
@@ -270,8 +270,8 @@ def test_publishing_without_a_key_from_beyond_this_machine_must_be_meant() -> No
     assert mistake(flags={"control_host": "0.0.0.0"}).startswith(
         "flag --control-host: 0.0.0.0 is reached from elsewhere"
     )
-    assert load_settings(flags={"control_host": "0.0.0.0", "open": True}).open_publishing
-    assert not load_settings(flags={"control_host": "0.0.0.0", "api_keys": ["k"]}).open_publishing
+    assert not load_settings(flags={"control_host": "0.0.0.0", "publish_without_key": True}).publish_needs_key
+    assert load_settings(flags={"control_host": "0.0.0.0", "api_keys": ["k"]}).publish_needs_key
 
 
 def test_the_example_file_loads_as_it_is() -> None:
@@ -285,7 +285,7 @@ def test_the_example_file_shows_every_option_with_its_default(tmp_path: Path) ->
     filled.write_text(text)
     load_settings(filled)
     differing = {path for path, default in _defaults(Settings) if _at(shown, path) != default}
-    without_one_default = {"log", "edge", "feeds.match.key_field"} | {
+    without_one_default = {"log", "edge_name", "feeds.match.key_field"} | {
         path for path, default in _defaults(Settings) if path.startswith(("kafka.", "auth.")) and default is None
     }
     assert differing <= without_one_default

@@ -13,10 +13,10 @@ from support.processes import EdgeProcess, touchline_command
 async def test_processes_do_not_take_the_settings_of_the_developers_shell(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(os.environ, "TOUCHLINE_AUTH__SECRET", "short")  # no command that reads it could run
+    monkeypatch.setitem(os.environ, "TOUCHLINE_AUTH__HS256_SECRET", "short")  # no command that reads it could run
     assert "exists" in await touchline_command("topics", "--log", f"sqlite://{tmp_path / 'log.db'}")
     config = tmp_path / "touchline.toml"
-    config.write_text("drain_ms = 0")
+    config.write_text("drain_s = 0")
     port, control_port = free_ports(2)
     edge = EdgeProcess("edge", "sqlite://", config, (port, control_port))
     await edge.start()

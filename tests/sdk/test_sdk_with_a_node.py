@@ -14,7 +14,7 @@ from touchline import errors
 from touchline_protocol.codecs import CODECS, CodecName
 
 SECRET = "a secret of the tests, of enough bytes"
-SETTINGS: dict[str, Any] = {"auth": {"secret": SECRET, "leeway_seconds": 0}}
+SETTINGS: dict[str, Any] = {"auth": {"hs256_secret": SECRET, "leeway_s": 0}}
 
 
 def token(player: str = "ada", *, life_s: float = 60, secret: str = SECRET) -> str:

@@ -241,7 +241,7 @@ async def running_node(
 
     ``observe``: a topic beyond those that the node reads itself, and who is handed all that is read.
     """
-    defaults: dict[str, Any] = {"log": url, "edge": "edge-1", "port": 0, "control_port": 0, "drain_ms": 0}
+    defaults: dict[str, Any] = {"log": url, "edge_name": "edge-1", "port": 0, "control_port": 0, "drain_s": 0}
     observed = {} if observe is None else {"extra_topics": [observe[0]], "observers": [observe[1]]}
     node = Node(Settings(**(defaults | settings)), **observed)  # type: ignore[arg-type]
     if log is not None:

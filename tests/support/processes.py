@@ -43,7 +43,7 @@ class EdgeProcess:
     def __init__(self, name: str, log: str, config: Path, ports: tuple[int, int]) -> None:
         self.port, self.control_port = ports
         listen = ("--port", str(self.port), "--control-port", str(self.control_port))
-        self._args = ("serve", "--edge", name, "--log", log, "--config", str(config), *listen)
+        self._args = ("serve", "--edge-name", name, "--log", log, "--config", str(config), *listen)
         self._process: asyncio.subprocess.Process | None = None
         self._reading: asyncio.Task[bytes] | None = None
 

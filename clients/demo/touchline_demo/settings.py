@@ -42,8 +42,8 @@ def demo_settings(settings: Settings) -> Settings:
             taken.add(topic)
             feeds[name] = FeedSettings(topic=topic, action_schemas=schemas if name == CHEER else {})
     auth = settings.auth
-    if auth.secret is None:
-        auth = auth.model_copy(update={"secret": secrets.token_urlsafe(SECRET_BYTES_MIN)})
+    if auth.hs256_secret is None:
+        auth = auth.model_copy(update={"hs256_secret": secrets.token_urlsafe(SECRET_BYTES_MIN)})
     return settings.model_copy(update={"feeds": feeds, "auth": auth})
 
 

@@ -22,9 +22,9 @@ class TokenOffice:
     """Hands out tokens. ``verify`` is the server's own check of them."""
 
     def __init__(self, auth: AuthSettings, verify: Callable[[str, int], Grant]) -> None:
-        assert auth.secret is not None  # noqa: S101 - `demo_settings` saw to that
+        assert auth.hs256_secret is not None  # noqa: S101 - `demo_settings` saw to that
         self._auth = auth
-        self._key = signing_secret(auth.secret)
+        self._key = signing_secret(auth.hs256_secret)
         self._verify = verify
         self._numbers = count(1)
 

@@ -32,7 +32,7 @@ class SigningKey(NamedTuple):
 
 
 def signing_secret(secret: str, kid: str | None = None) -> SigningKey:
-    """The secret of ``auth.secret``.
+    """The secret of ``auth.hs256_secret``.
 
     Raises:
         OperatorError: it is none for HS256.
@@ -40,7 +40,7 @@ def signing_secret(secret: str, kid: str | None = None) -> SigningKey:
     try:
         return SigningKey(secret_key(secret.encode()).algorithm, secret.encode(), kid)
     except BadKey as error:
-        raise OperatorError(f"auth.secret {error}") from None
+        raise OperatorError(f"auth.hs256_secret {error}") from None
 
 
 def signing_key_of_file(path: Path, kid: str | None = None) -> SigningKey:

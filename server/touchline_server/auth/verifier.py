@@ -6,6 +6,7 @@ from pathlib import Path
 from touchline_protocol.codes import TOKEN_KEY_UNKNOWN
 from touchline_protocol.errors import OperatorError
 from touchline_server.config.tables import AuthSettings
+from touchline_server.config.values import milliseconds
 from touchline_server.core.grants import Grant, TokenRefused
 
 from .claims import Expected, grant_of
@@ -71,11 +72,11 @@ def make_verifier(auth: AuthSettings, *, spacing_s: float = SPACING_S) -> Verifi
         OperatorError: a file cannot be read, or has no key in it, or the key set's URL is none to trust.
     """
     keys = [_key_of_file(path) for path in auth.public_keys]
-    if auth.secret is not None:
-        keys.append(_key_of_secret(auth.secret))
-    expected = Expected(auth.audience, auth.issuer, round(auth.leeway_seconds * 1000))
+    if auth.hs256_secret is not None:
+        keys.append(_key_of_secret(auth.hs256_secret))
+    expected = Expected(auth.audience, auth.issuer, milliseconds(auth.leeway_s))
     if auth.jwks is not None:
-        return _with_key_set(auth.jwks, keys, expected, auth.jwks_refresh_seconds, spacing_s)
+        return _with_key_set(auth.jwks, keys, expected, auth.jwks_refresh_s, spacing_s)
     return Verifier(KeyRing(keys), expected) if keys else None
 
 
@@ -92,7 +93,7 @@ def _key_of_secret(secret: str) -> Key:
     try:
         return secret_key(secret.encode())
     except BadKey as error:
-        raise OperatorError(f"auth.secret {error}") from None
+        raise OperatorError(f"auth.hs256_secret {error}") from None
 
 
 def _key_of_file(path: Path) -> Key:

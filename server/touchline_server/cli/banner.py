@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 def greeting(settings: Settings, node: "Node") -> list[str]:
     """What an operator wants to know of a server that has started."""
-    lines = [f"touchline {__version__}, edge {settings.edge}", f"log        {settings.log}"]
+    lines = [f"touchline {__version__}, edge {settings.edge_name}", f"log        {settings.log}"]
     if "log" not in settings.model_fields_set:
         lines.append("           the embedded log, since none was named; --log kafka://host:port reads from Kafka")
     if settings.log.startswith("kafka:"):
-        window = f"{settings.window_seconds:g} s"
+        window = f"{settings.window_s:g} s"
         lines.append(
             f"           it keeps no state of the rooms: state is built from the window alone, the last {window}"
         )
@@ -40,7 +40,7 @@ def _who_may(settings: Settings, *, acting: bool) -> list[str]:
     return [
         f"watching   {'with a token' if mode == 'token' else 'everybody'} (auth.mode {mode})",
         f"acting     {'with a token' if acting else no_key}",
-        f"publishing {f'{whoever}, without a key' if settings.open_publishing else 'with one of api_keys'}",
+        f"publishing {'with one of api_keys' if settings.publish_needs_key else f'{whoever}, without a key'}",
     ]
 
 

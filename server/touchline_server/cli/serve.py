@@ -51,16 +51,17 @@ def serve(
     port: PortOption = None,
     control_host: ControlHostOption = None,
     control_port: ControlPortOption = None,
-    edge: Annotated[
+    edge_name: Annotated[
         str | None, typer.Option(metavar="NAME", help="This edge's name.  [default: the host name]")
     ] = None,
-    open_: Annotated[
-        bool | None, typer.Option("--open", help="Let anybody publish who reaches the control port.")
+    publish_without_key: Annotated[
+        bool | None,
+        typer.Option("--publish-without-key", help="Let anybody who reaches the control port publish."),
     ] = None,
 ) -> None:
     """Serve the rooms of a log to WebSocket clients.
 
-    Every other setting is in the TOML file, or a variable: TOUCHLINE_WINDOW_SECONDS=60.
+    Every other setting is in the TOML file, or a variable: TOUCHLINE_WINDOW_S=60.
     """
     flags = {
         "log": log,
@@ -68,8 +69,8 @@ def serve(
         "port": port,
         "control_host": control_host,
         "control_port": control_port,
-        "edge": edge,
-        "open": open_ or None,
+        "edge_name": edge_name,
+        "publish_without_key": publish_without_key,
     }
     settings = load_settings(config, flags)
     _log_to_stderr()

@@ -61,7 +61,7 @@ def tail(
     Each is a line of JSON; Ctrl-C ends it. It begins with the room's state, in lines with "state": true. A connection
     that is lost is made again, and goes on where it was; where that is not possible, a note on stderr says so, and the
     state follows again. With --log it prints the same from the log itself: state and newest events are what a server
-    would build that starts now, from the window of the last window_seconds; --after reads as far back as the log goes.
+    would build that starts now, from the window of the last window_s; --after reads as far back as the log goes.
     """
     split_room(room)
     cursor = None if after is None else Cursor.parse(after)

@@ -22,6 +22,7 @@ from touchline_protocol.frames import payload_of
 from touchline_protocol.messages import Event
 from touchline_protocol.rooms import split_room
 from touchline_server.config.settings import Settings
+from touchline_server.config.values import milliseconds
 from touchline_server.core.feed import Feed
 from touchline_server.core.hub import Hub, HubLimits, Skip
 from touchline_server.core.log import (
@@ -81,9 +82,9 @@ class LogTail:
     ) -> None:
         feed_name, _ = split_room(room)
         feed = settings.feeds[feed_name]
-        window_ms = int(settings.window_seconds * 1000)
+        window_ms = milliseconds(settings.window_s)
         limits = HubLimits(
-            settings.window_bytes_max, window_ms, settings.state_bytes_max, int(settings.room_idle_seconds * 1000)
+            settings.window_bytes_max, window_ms, settings.state_bytes_max, milliseconds(settings.room_idle_s)
         )
         self._hub = Hub([Feed(feed_name, feed.topic, feed.key_field)], limits, log.partition_of)
         self._log = log

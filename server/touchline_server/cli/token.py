@@ -31,14 +31,14 @@ def token(
     ] = ["*"],  # noqa: B006
     minutes: Annotated[float, typer.Option(min=0, max=MINUTES_MAX, help="How long it is good for.")] = 60.0,
     key_file: Annotated[
-        Path | None, typer.Option(metavar="PEM", help="Sign with this private key, instead of auth.secret.")
+        Path | None, typer.Option(metavar="PEM", help="Sign with this private key, instead of auth.hs256_secret.")
     ] = None,
     kid: Annotated[str | None, typer.Option(help="The key's name, where a key set has it by that.")] = None,
     config: ConfigOption = None,
 ) -> None:
     """Make a token for development, and print it.
 
-    It is signed with auth.secret of the configuration, for its audience and issuer.
+    It is signed with auth.hs256_secret of the configuration, for its audience and issuer.
     """
     auth = load_settings(config).auth
     if not is_player(player):
@@ -57,9 +57,9 @@ def token(
 def _key(auth: AuthSettings, file: Path | None, kid: str | None) -> SigningKey:
     if file is not None:
         return signing_key_of_file(file, kid)
-    if auth.secret is None:
+    if auth.hs256_secret is None:
         raise OperatorError(
-            "there is no secret to sign with: set TOUCHLINE_AUTH__SECRET, or secret in [auth] of the configuration, "
-            "to 32 bytes or more, or give a private key with --key-file"
+            "there is no secret to sign with: set TOUCHLINE_AUTH__HS256_SECRET, or hs256_secret in [auth] of the "
+            "configuration, to 32 bytes or more, or give a private key with --key-file"
         )
-    return signing_secret(auth.secret, kid)
+    return signing_secret(auth.hs256_secret, kid)

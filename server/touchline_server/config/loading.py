@@ -31,7 +31,7 @@ TOKEN_VARIABLE = "TOUCHLINE_TOKEN"  # noqa: S105 - its name
 OTHER_VARIABLES = frozenset({CONFIG_VARIABLE, API_KEY_VARIABLE, TOKEN_VARIABLE, "TOUCHLINE_MATCH_DATA"})
 """Variables with the prefix that are no options; the last says where the tests find recorded matches."""
 
-SECRETS = frozenset({"api_keys", "key_password", "sasl_password", "secret"})
+SECRETS = frozenset({"api_keys", "key_password", "sasl_password", "hs256_secret"})
 """Options whose values are never shown."""
 
 

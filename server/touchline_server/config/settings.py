@@ -25,12 +25,11 @@ from .tables import (
     AuthSettings,
     FeedSettings,
     KafkaSettings,
-    Seconds,
     SqliteSettings,
     VerdictsSettings,
     mistake,
 )
-from .values import API_KEY, BYTES_MAX, COUNT_MAX, ORIGIN, WAIT_MS_MAX, Strings
+from .values import API_KEY, BYTES_MAX, COUNT_MAX, ORIGIN, Seconds, Strings, Wait
 
 ENV_PREFIX = "TOUCHLINE_"
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -63,7 +62,7 @@ class Settings(BaseSettings):
     actions: ActionsSettings = ActionsSettings()
     verdicts: VerdictsSettings = VerdictsSettings()
 
-    edge: str = Field(default_factory=socket.gethostname, min_length=1, max_length=64)
+    edge_name: str = Field(default_factory=socket.gethostname, min_length=1, max_length=64)
     """The name of this edge, in its welcomes and logs."""
     host: str = "127.0.0.1"
     port: int = Field(default=8080, ge=0, le=65535)
@@ -75,7 +74,7 @@ class Settings(BaseSettings):
     control_port: int = Field(default=8081, ge=0, le=65535)
     api_keys: Strings = []
     """Keys for publishing over HTTP. Without any, whoever reaches the control port may publish."""
-    open: bool = False
+    publish_without_key: bool = False
     """Allow publishing without a key also where the control port listens beyond this machine."""
 
     connections_max: int = Field(default=50_000, ge=1, le=COUNT_MAX)
@@ -84,30 +83,30 @@ class Settings(BaseSettings):
     """Rooms of a connection: each is an entry in a room's list, and is walked when the client falls behind."""
     message_bytes_max: int = Field(default=64 * 1024, ge=1024, le=1 << 20)
     """Of a message from a client; see `touchline_protocol.limits`."""
-    handshake_ms: int = Field(default=5_000, ge=100, le=WAIT_MS_MAX)
+    handshake_timeout_s: Wait = Field(default=5.0, ge=0.1)
     """From the accepted connection to its hello: so long a stranger may hold a file descriptor for nothing."""
-    heartbeat_ms: int = Field(default=25_000, ge=100, le=WAIT_MS_MAX)
+    heartbeat_s: Wait = Field(default=25.0, ge=0.1)
     """At the latest so often every client hears something: below the 30 s after which many proxies cut idle ones."""
-    errors_max: int = Field(default=100, ge=1, le=COUNT_MAX)
+    client_errors_max: int = Field(default=100, ge=1, le=COUNT_MAX)
     """Errors that a connection may be answered with; then it is closed as broken."""
-    lag_seconds_max: Seconds = 60.0
+    lag_s_max: Seconds = 60.0
     """A client that is behind for so long, or takes nothing, is closed; it can come back and resume."""
     compression: bool = False
     """Offer permessage-deflate: an event of a match takes 40 % fewer bytes, and 40 us once for all who asked for it."""
-    drain_ms: int = Field(default=2_000, ge=0, le=WAIT_MS_MAX)
+    drain_s: Wait = 2.0
     """On SIGTERM clients are told to come back spread over this time, then the edge stops."""
 
-    window_seconds: Seconds = 600.0
+    window_s: Seconds = 600.0
     """How far back an edge reads at start and keeps events in memory: most reconnects are within minutes."""
     window_bytes_max: int = Field(default=256 << 20, ge=1 << 16, le=BYTES_MAX)
     """Of all windows of this edge together, values and frames."""
     state_bytes_max: int = Field(default=1 << 20, ge=1 << 12, le=BYTES_MAX)
     """Of a room's state: it travels in one message. Events that do not fit are delivered, but not kept as state."""
-    room_idle_seconds: Seconds = 24 * 3600.0
+    room_idle_s: Seconds = 24 * 3600.0
     """A room without clients and without events for so long is forgotten, its state too: a match that is long over."""
     replay_records_max: int = Field(default=50_000, ge=1, le=COUNT_MAX)
     """Records read from the log for one catch-up; a client further behind starts over from the state."""
-    replays_max: int = Field(default=4, ge=1, le=COUNT_MAX)
+    replay_concurrency: int = Field(default=4, ge=1, le=COUNT_MAX)
     """Catch-ups that read the log at once; the others wait. Each costs a fetch and its decoding on this edge's core."""
     flush_slice_clients: int = Field(default=128, ge=1, le=COUNT_MAX)
     """Writes of a large flush between two turns of the loop, at most: 128 of about 6 us are 0.8 ms. While others need
@@ -143,11 +142,11 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _open_on_purpose(self) -> "Settings":
-        if not self.api_keys and not self.open and self.control_host not in LOOPBACK_HOSTS:
+        if not self.api_keys and not self.publish_without_key and self.control_host not in LOOPBACK_HOSTS:
             raise mistake(
                 "control_host",
                 f"{self.control_host} is reached from elsewhere and api_keys is empty, so anybody could publish: "
-                "set api_keys, or open = true if that is meant",
+                "set api_keys, or publish_without_key = true if that is meant",
             )
         return self
 
@@ -162,9 +161,9 @@ class Settings(BaseSettings):
         return self
 
     @property
-    def open_publishing(self) -> bool:
-        """Whether publishing needs no key."""
-        return not self.api_keys
+    def publish_needs_key(self) -> bool:
+        """Whether a request to publish must carry one of ``api_keys``."""
+        return bool(self.api_keys)
 
     @classmethod
     def settings_customise_sources(

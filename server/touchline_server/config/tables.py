@@ -13,7 +13,7 @@ from pydantic_core import PydanticCustomError
 from touchline_protocol.limits import ACTION_DATA_BYTES_MAX, ACTION_KIND_CHARS_MAX, ACTIONS_WINDOW_MAX
 from touchline_protocol.messages import ActionKind
 
-from .values import BYTES_MAX, COUNT_MAX, SECONDS_MAX, TOPIC, WAIT_MS_MAX, Paths
+from .values import BYTES_MAX, COUNT_MAX, TOPIC, Paths, Seconds, Wait
 
 SECRET_BYTES_MIN = 32
 """RFC 7518 section 3.2: a key for HS256 has at least as many bits as its hash."""
@@ -35,9 +35,6 @@ def mistake(option: str, text: str) -> PydanticCustomError:
 
 OTHER_KINDS = "*"
 """In a feed's ``action_schemas``: the schema of every kind that has none of its own."""
-
-Seconds: TypeAlias = Annotated[float, Field(gt=0, le=SECONDS_MAX, allow_inf_nan=False)]
-Hours: TypeAlias = Annotated[float, Field(gt=0, le=SECONDS_MAX / 3600, allow_inf_nan=False)]
 
 
 def _topic_name(topic: str) -> str:
@@ -87,9 +84,9 @@ class KafkaSettings(Table):
     sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = None
     sasl_username: str | None = None
     sasl_password: str | None = None
-    connect_timeout_s: float = Field(default=10.0, gt=0, le=WAIT_MS_MAX / 1000, allow_inf_nan=False)
+    connect_timeout_s: Wait = Field(default=10.0, gt=0)
     """A broker that did not answer for so long at start is reported and the start given up."""
-    epoch_check_ms: int = Field(default=500, gt=0, le=WAIT_MS_MAX)
+    epoch_check_s: Wait = Field(default=0.5, gt=0)
     """How often the topics' ids and partition counts are looked at; a recreated topic is noticed at the latest then."""
 
     @model_validator(mode="after")
@@ -108,7 +105,7 @@ class SqliteSettings(Table):
 
     partitions: int = Field(default=1, ge=1, le=64)
     """Of a topic, when it is made. One is enough for one process; more make it behave like Kafka's."""
-    retention_hours: Hours = 24 * 7
+    retention_s: Seconds = 7 * 24 * 3600.0
     """Older events are removed; the state of the rooms stays."""
     retention_bytes_max: int = Field(default=1 << 30, ge=1 << 16, le=BYTES_MAX)
     """When the values of a topic take more, the oldest events are removed: a development machine's disk is small."""
@@ -119,22 +116,22 @@ class AuthSettings(Table):
 
     mode: Literal["open", "token"] = "open"
     """``open``: everybody may watch, and who shows a token may act. ``token``: nobody is let in without one."""
-    secret: str | None = None
+    hs256_secret: str | None = None
     """Of HS256: whoever has it can make tokens."""
     public_keys: Paths = []
     """PEM files of public keys: RS256, ES256 or EdDSA, by the kind of the key."""
     jwks: str | None = None
     """Keys that are rotated: the URL of a JSON Web Key Set (RFC 7517), or a file."""
-    jwks_refresh_seconds: Seconds = 300.0
+    jwks_refresh_s: Seconds = 300.0
     """So often it is read again; a key that is not known makes that sooner."""
     audience: str | None = None
     """What ``aud`` has to hold; without it, it is not looked at."""
     issuer: str | None = None
     """What ``iss`` has to be; without it, it is not looked at."""
-    leeway_seconds: float = Field(default=5.0, ge=0, le=300, allow_inf_nan=False)
+    leeway_s: float = Field(default=5.0, ge=0, le=300, allow_inf_nan=False)
     """How far the clocks of who makes tokens and of this edge may differ."""
 
-    @field_validator("secret")
+    @field_validator("hs256_secret")
     @classmethod
     def _secret_long_enough(cls, secret: str | None) -> str | None:
         if secret is not None and len(secret.encode()) < SECRET_BYTES_MIN:
@@ -143,8 +140,8 @@ class AuthSettings(Table):
 
     @model_validator(mode="after")
     def _has_keys(self) -> "AuthSettings":
-        if self.mode == "token" and not (self.secret or self.public_keys or self.jwks):
-            raise mistake("mode", "needs a secret, public_keys or jwks: without any, nobody could be let in")
+        if self.mode == "token" and not (self.hs256_secret or self.public_keys or self.jwks):
+            raise mistake("mode", "needs hs256_secret, public_keys or jwks: without any, nobody could be let in")
         return self
 
 
@@ -163,7 +160,7 @@ class ActionsSettings(Table):
     second."""
     waiting_max: int = Field(default=10_000, ge=1, le=COUNT_MAX)
     """The same of all connections together: at 10,000 a second, one second; each takes about a kilobyte."""
-    retry_ms: int = Field(default=1_000, ge=10, le=WAIT_MS_MAX)
+    retry_s: Wait = Field(default=1.0, ge=0.01)
     """When a client may send again what could not be taken, since Kafka is away or too much is waiting."""
 
 

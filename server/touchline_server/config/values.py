@@ -7,13 +7,13 @@ import re
 from pathlib import Path
 from typing import Annotated, TypeAlias
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, Field
 from pydantic_settings import NoDecode
 
 SECONDS_MAX = 10 * 365 * 24 * 3600
 """Ten years: no match lasts longer, and all arithmetic of times stays far from its limits."""
-WAIT_MS_MAX = 24 * 3600 * 1000
-"""A day: whoever waits longer for an answer or a sign of life waits for ever."""
+WAIT_S_MAX = 24 * 3600
+"""A day: waiting longer than that for an answer or a sign of life is waiting for ever."""
 COUNT_MAX = 1_000_000_000
 BYTES_MAX = 1 << 50
 """A pebibyte. Both only keep slips of the keyboard, and what the machine cannot count with, from being taken."""
@@ -30,6 +30,15 @@ def _split_list(value: object) -> object:
     """Lists are written ``one,two`` in a variable, where TOML has ``["one", "two"]``."""
     return [item.strip() for item in value.split(",") if item.strip()] if isinstance(value, str) else value
 
+
+def milliseconds(seconds: float) -> int:
+    """A setting's seconds as the whole milliseconds that the core and the wire count in."""
+    return round(seconds * 1000)
+
+
+Seconds: TypeAlias = Annotated[float, Field(gt=0, le=SECONDS_MAX, allow_inf_nan=False)]
+Wait: TypeAlias = Annotated[float, Field(ge=0, le=WAIT_S_MAX, allow_inf_nan=False)]
+"""Seconds until somebody gives up, tries again or looks again; a setting may have a higher minimum."""
 
 Strings: TypeAlias = Annotated[list[str], NoDecode, BeforeValidator(_split_list)]
 Paths: TypeAlias = Annotated[list[Path], NoDecode, BeforeValidator(_split_list)]

@@ -1,9 +1,9 @@
 """The replayer: brings clients what only the log holds.
 
-At most ``replays_max`` catch-ups are under way at once; the others wait in the order they came. Each is read in chunks,
-and flow control has a say after each part of one that is as large as a step: a client that takes no more gives up its
-place, and queues again later. A chunk is read, and its events are encoded, once for all who ask for it together: those
-who lost their edge have the same few cursors.
+At most ``replay_concurrency`` catch-ups are under way at once; the others wait in the order they came. Each is read in
+chunks, and flow control has a say after each part of one that is as large as a step: a client that takes no more gives
+up its place, and queues again later. A chunk is read, and its events are encoded, once for all who ask for it together:
+those who lost their edge have the same few cursors.
 
 Knows the log only as a `ReplaySource`, which the node makes of it.
 """

@@ -17,6 +17,7 @@ from touchline_protocol import codes
 from touchline_protocol.fan_out import ALL_CODECS
 from touchline_protocol.messages import Beat, Goaway, Verdict
 from touchline_server.config.settings import Settings
+from touchline_server.config.values import milliseconds
 from touchline_server.core.access import Door
 from touchline_server.core.client import SessionLimits, SessionState
 from touchline_server.core.hub import Hub
@@ -36,7 +37,7 @@ NOTSENT_LOWAT_BYTES = 64 * 1024
 """TCP_NOTSENT_LOWAT: what a client has not taken waits here as a cursor, not in the kernel as stale bytes."""
 
 USER_TIMEOUT_BEYOND_LAG_S = 15.0
-"""TCP_USER_TIMEOUT, beyond ``lag_seconds_max``: how long written bytes may stay unacknowledged, as when a phone is gone
+"""TCP_USER_TIMEOUT, beyond ``lag_s_max``: how long written bytes may stay unacknowledged, as when a phone is gone
 from the network. With a heartbeat there is always something to acknowledge; the kernel's default is a quarter of an
 hour. Not shorter than the lag: Linux counts the time of a client that acknowledges and does not read, too, and would
 cut it before it is closed with its code."""
@@ -55,11 +56,11 @@ class Edge:
         self.hub = hub
         self.door = door
         self.limits = SessionLimits(
-            edge=settings.edge,
-            heartbeat_ms=settings.heartbeat_ms,
+            edge=settings.edge_name,
+            heartbeat_ms=milliseconds(settings.heartbeat_s),
             message_bytes_max=settings.message_bytes_max,
             rooms_max=settings.rooms_max,
-            errors_max=settings.errors_max,
+            errors_max=settings.client_errors_max,
             replay_records_max=settings.replay_records_max,
         )
         self._loop = asyncio.get_running_loop()
@@ -90,10 +91,10 @@ class Edge:
         """Serve on a bound socket, whose options those that it accepts inherit."""
         listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, NOTSENT_LOWAT_BYTES)
-        user_timeout_s = self.settings.lag_seconds_max + USER_TIMEOUT_BEYOND_LAG_S
+        user_timeout_s = self.settings.lag_s_max + USER_TIMEOUT_BEYOND_LAG_S
         user_timeout_ms = min(int(user_timeout_s * 1000), USER_TIMEOUT_MS_MAX)
         listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, user_timeout_ms)
-        self._replayer.start(self.turns, self.settings.replays_max, self._fail)
+        self._replayer.start(self.turns, self.settings.replay_concurrency, self._fail)
         await self._acting.start(expected=self.door.verify is not None)  # without keys nobody can act
         self._server = await self._loop.create_server(lambda: Connection(self), sock=listening, backlog=BACKLOG)
         self._tick()
@@ -102,9 +103,9 @@ class Edge:
         """Take no more connections, send the clients elsewhere spread over the drain time, and close what is left."""
         if self._server is not None:
             self._server.close()
-        if self._connections and self.settings.drain_ms:
+        if self._connections and self.settings.drain_s:
             self._say_goaway()
-            await self._until_empty(self.settings.drain_ms / 1000)
+            await self._until_empty(self.settings.drain_s)
         await self._acting.stop()
         for connection in list(self._connections):
             connection.close(codes.GOING_AWAY)
@@ -141,7 +142,7 @@ class Edge:
         """A connection was accepted."""
         self._connections[connection] = None
         self._empty.clear()
-        self._greeting[connection] = self.time() + self.settings.handshake_ms / 1000
+        self._greeting[connection] = self.time() + self.settings.handshake_timeout_s
 
     def received(self) -> None:
         """A message was taken: there may be an action to append, or another connection that it ended."""
@@ -192,7 +193,7 @@ class Edge:
         """Heartbeats and slow clients: a part of all connections, so that all have their turn twice per heartbeat."""
         if not self._round:
             self._round = list(self._connections)
-            ticks = self.settings.heartbeat_ms / 2000 / TICK_S
+            ticks = self.settings.heartbeat_s / 2 / TICK_S
             # Of the round, not of the connections: many may go while it lasts, and it has to end in time all the same.
             self._round_step = 1 + int(len(self._round) / ticks)
         now_ms = self.now_ms()
@@ -203,8 +204,8 @@ class Edge:
         session = connection.session
         if session is None or session.state is not SessionState.OPEN:
             return  # nothing is said before the welcome
-        lag_ms = self.settings.lag_seconds_max * 1000
-        quiet_since = now_ms - self.settings.heartbeat_ms // 2
+        lag_ms = self.settings.lag_s_max * 1000
+        quiet_since = now_ms - milliseconds(self.settings.heartbeat_s / 2)
         since = [time for time in (connection.paused_ms, session.behind_since()) if time is not None]
         if since and now_ms - min(since) > lag_ms:
             connection.close(codes.TOO_SLOW)
@@ -214,7 +215,7 @@ class Edge:
             connection.say(_BEATS[session.codec])
 
     def _say_goaway(self) -> None:
-        share = self.settings.drain_ms / len(self._connections)
+        share = 1000 * self.settings.drain_s / len(self._connections)
         for number, connection in enumerate(self._connections):
             session = connection.session
             if session is not None and session.state is SessionState.OPEN:

@@ -17,6 +17,7 @@ from touchline_protocol.errors import OperatorError
 from touchline_protocol.rooms import split_room
 from touchline_server.auth.verifier import Verifier, make_verifier
 from touchline_server.config.settings import Settings
+from touchline_server.config.values import milliseconds
 from touchline_server.control.app import create_app
 from touchline_server.control.backend import RoomState, StateEvent
 from touchline_server.control.server import ControlServer
@@ -85,7 +86,7 @@ class Node:
             control = bind("the control plane", settings.control_host, settings.control_port)
             self._control = ControlServer(self._app, control)
             self.control_port = self._control.port
-            since_ms = time.time_ns() // 1_000_000 - int(settings.window_seconds * 1000)
+            since_ms = time.time_ns() // 1_000_000 - milliseconds(settings.window_s)
             await self.log.open(self._topics(), since_ms=since_ms, from_start=[settings.verdicts.topic])
             await self._warn_of_forgetting()
             if self.verifier is not None:
@@ -192,9 +193,9 @@ async def _until_caught_up(pump: Pump, pumping: asyncio.Task[None]) -> None:
 def _hub_limits(settings: Settings) -> HubLimits:
     return HubLimits(
         window_bytes_max=settings.window_bytes_max,
-        window_ms=int(settings.window_seconds * 1000),
+        window_ms=milliseconds(settings.window_s),
         state_bytes_max=settings.state_bytes_max,
-        room_idle_ms=int(settings.room_idle_seconds * 1000),
+        room_idle_ms=milliseconds(settings.room_idle_s),
     )
 
 
@@ -208,11 +209,11 @@ def _door(settings: Settings, verifier: Verifier | None) -> Door:
     verdicts = Verdicts(settings.verdicts.players_max)
     players = Players(verdicts, per_second_max=acting.per_second_max, burst=acting.burst)
     limits = ActionLimits(
-        edge=settings.edge,
+        edge=settings.edge_name,
         data_bytes_max=acting.data_bytes_max,
         actions_window=acting.window,
         waiting_max=acting.waiting_max,
-        retry_ms=acting.retry_ms,
+        retry_ms=milliseconds(acting.retry_s),
     )
     actions = Actions(players, settings.feeds.keys(), limits, ActionSchemas(settings.feeds).check)
     verify = None if verifier is None else verifier.verify

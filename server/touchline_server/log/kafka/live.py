@@ -3,7 +3,7 @@
 Two kinds of tasks fill one queue, and `LiveReader.poll` empties it:
 
 - one fetcher per broker asks, in one request that waits at the broker, for all partitions that the broker leads;
-- one watcher asks for the topics' ids, partition counts and leaders, every ``epoch_check_ms`` and as soon as a fetcher
+- one watcher asks for the topics' ids, partition counts and leaders, every ``epoch_check_s`` and as soon as a fetcher
   is refused, and is the only one that opens topics, extends them, and places a partition anew.
 
 Rules:

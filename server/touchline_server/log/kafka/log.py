@@ -6,7 +6,7 @@ of its own where it must not wait for another.
 
 What is guaranteed of a topic that is deleted and made anew while it is read (rule 4 of `core.log`): its epoch is
 Kafka's topic id, and every fetch names the topic by that id, so no record of the new log is ever handed out, or read
-by `read`, under the old epoch. ``epoch_check_ms`` is only how soon a new topic or an added partition is noticed where
+by `read`, under the old epoch. ``epoch_check_s`` is only how soon a new topic or an added partition is noticed where
 no fetch is refused.
 """
 
@@ -92,7 +92,7 @@ class KafkaLog:
             names,
             since_ms=since_ms,
             from_start=from_start,
-            check_s=self._settings.epoch_check_ms / 1000,
+            check_s=self._settings.epoch_check_s,
             problems=self._problems,
         )
         await self._first_look(self._live)

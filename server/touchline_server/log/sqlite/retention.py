@@ -3,10 +3,11 @@
 Rules: the rooms' state stays; what is removed in one transaction is bounded, so that nobody waits for it for long.
 """
 
+from touchline_server.config.values import milliseconds
+
 from .records import RECORD_BYTES, Partition, Topic
 from .store import Store
 
-HOUR_MS = 3_600_000
 TRIM_RECORDS_MAX = 2_000
 """Removed in one transaction: about 10 ms in which nobody appends."""
 TRIM_FACTOR = 2
@@ -36,7 +37,7 @@ def trim(store: Store, partition: Partition, before: int) -> None:
 
 def retain(store: Store, records_max: int) -> bool:
     """Remove what retention does not keep, at most about ``records_max`` records; returns whether there is more."""
-    before_ms = store.now_ms() - int(store.settings.retention_hours * HOUR_MS)
+    before_ms = store.now_ms() - milliseconds(store.settings.retention_s)
     for topic in store.topics.values():
         excess = sum(partition.size_bytes for partition in topic.partitions) - store.settings.retention_bytes_max
         oldest = _oldest(store, topic)
