@@ -4,16 +4,18 @@
 ARGS ?=
 # The interpreter to make .venv with. Empty: the first one found that is new enough.
 PYTHON ?=
+# How many tests run at once. More than there are cores: many wait for brokers, browsers and processes.
+WORKERS ?= 3
 
 BIN := .venv/bin
 SETUP := pyproject.toml scripts/setup_venv.sh scripts/apt_install.sh
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo bench test check format lock clean
+.PHONY: help demo bench test test-quick test-all check format lock clean
 
 help: ## List the targets
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
 
 demo: .venv/server.stamp ## Run the demo: a live match in the browser, without Kafka
 	$(BIN)/touchline demo $(ARGS)
@@ -21,15 +23,26 @@ demo: .venv/server.stamp ## Run the demo: a live match in the browser, without K
 bench: .venv/server.stamp ## Measure Touchline on this machine: docs/performance.md
 	$(BIN)/python -m touchline_loadtest $(ARGS)
 
-test: check .venv/tools.stamp ## Run every check and every test
-	scripts/fetch_kafka.sh
-	$(BIN)/python -m pytest $(ARGS)
+# tests/README.md says what is in which.
+PYTEST = $(BIN)/python -m pytest --numprocesses=$(WORKERS) --dist=worksteal
 
-check: .venv/dev.stamp ## Check format, style, types and layers
+test: check .venv/tools.stamp ## Run every check, and the tests
+	scripts/fetch_kafka.sh
+	$(PYTEST) -m "not long" $(ARGS)
+
+test-quick: .venv/dev.stamp ## Run the tests that need no socket, process, broker or browser
+	$(PYTEST) -m "not long and not outside" $(ARGS)
+
+test-all: check .venv/tools.stamp ## Run every check and every test, long ones too
+	scripts/fetch_kafka.sh
+	$(PYTEST) $(ARGS)
+
+check: .venv/dev.stamp ## Check format, style, types, layers and the shape of the source
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python scripts/check_source.py
 
 format: .venv/dev.stamp ## Format the code, and mend what ruff can mend
 	$(BIN)/ruff format

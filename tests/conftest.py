@@ -1,3 +1,3 @@
-"""What all tests share: the real Kafka broker, and the rule that nothing is skipped in CI."""
+"""What all tests share: the real Kafka broker, the groups that tests run in, and the rule that CI skips nothing."""
 
-pytest_plugins = ["support.no_skips", "support.kafka_broker"]
+pytest_plugins = ["support.no_skips", "support.short_ids", "support.order", "support.kafka_broker"]

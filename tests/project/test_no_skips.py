@@ -21,13 +21,17 @@ def no_other_plugins(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
 
 
+WORKERS = {"alone": (), "workers": ("-p", "xdist.plugin", "-p", "xdist.looponfail", "--numprocesses=1")}
+
+
+@pytest.mark.parametrize("workers", WORKERS.values(), ids=WORKERS.keys())
 @pytest.mark.parametrize("source", SKIPS.values(), ids=SKIPS.keys())
 def test_a_skip_fails_in_ci_and_says_why(
-    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, source: str
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, source: str, workers: tuple[str, ...]
 ) -> None:
     monkeypatch.setenv("CI", "true")
     pytester.makepyfile(source)
-    result = pytester.runpytest("-p", "support.no_skips")
+    result = pytester.runpytest("-p", "support.no_skips", *workers)
     assert result.ret != pytest.ExitCode.OK
     result.stdout.fnmatch_lines(["*CI skips nothing*", "*no broker*"])
 

@@ -147,7 +147,7 @@ def test_frames_of_every_boundary_length_have_a_vector() -> None:
     assert {(opcode, length) for opcode in (1, 2) for length in (0, 125, 126, 65535, 65536)} <= lengths
 
 
-@pytest.mark.parametrize("vector", read("frames.json")["close_frames"], ids=lambda vector: vector["frame"])
+@pytest.mark.parametrize("vector", read("frames.json")["close_frames"], ids=lambda vector: vector["frame"][:20][:40])
 def test_a_close_frame_is_that_of_its_vector(vector: dict[str, Any]) -> None:
     assert close_frame(vector["code"], vector["reason"]) == bytes.fromhex(vector["frame"])
 
@@ -169,7 +169,7 @@ def test_other_streams_are_read_the_same(vector: dict[str, Any]) -> None:
     assert block.last_event_id == vector["last_event_id"]
 
 
-@pytest.mark.parametrize("vector", read("rooms.json")["valid"], ids=lambda vector: vector["room"])
+@pytest.mark.parametrize("vector", read("rooms.json")["valid"], ids=lambda vector: vector["room"][:20][:40])
 def test_a_room_name_is_split_as_its_vector_says(vector: dict[str, Any]) -> None:
     assert split_room(vector["room"]) == (vector["feed"], vector["id"])
 

@@ -142,7 +142,6 @@ def without(field: str) -> list[dict[str, Any]]:
         ([elements()[0]], r"is about 1 teams \(Birch End\)"),
         ([*elements(), elements()[0] | {"team": {"name": "Third"}}], "is about 3 teams"),
     ],
-    ids=repr,
 )
 def test_a_file_that_is_no_match_is_refused_with_the_reason(tmp_path: Path, content: object, message: str) -> None:
     with pytest.raises(OperatorError, match=message):
