@@ -311,7 +311,7 @@ async def test_events_are_followed_from_a_time_on_and_in_topics_that_come_later(
                 began_ms = time.time() * 1000
                 while events.known_ms < began_ms:
                     assert await events.poll() == []
-    assert [(one.room, one.event.name, one.event.offset, one.whole) for one in found] == [
+    assert [(one.room, one.event.name, one.event.offset, one.complete) for one in found] == [
         ("match:7", "Pass", 1, False),
         ("score:8", "clock", 0, True),
     ]

@@ -30,7 +30,7 @@ async def _refused(port: int) -> None:
         while True:
             try:
                 _, writer = await asyncio.open_connection("127.0.0.1", port)
-            except ConnectionRefusedError:
+            except ConnectionError:  # one that was still in the backlog is reset
                 return
             writer.close()
             await asyncio.sleep(0.01)

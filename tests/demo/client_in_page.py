@@ -9,10 +9,10 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
-from playwright.async_api import Page
+from playwright.async_api import Browser, Page
 
-from demo.browser import open_page
 from demo.scripted_edge import DEADLINE_S, ScriptedEdge
+from support.browser import open_page
 
 CHANCE = 0.5
 
@@ -105,9 +105,11 @@ def times_live(reports: list[Report]) -> int:
 
 
 @asynccontextmanager
-async def client_in_page(edge: ScriptedEdge, player: str | None = None) -> AsyncIterator[ClientInPage]:
+async def client_in_page(
+    browser: Browser, edge: ScriptedEdge, player: str | None = None
+) -> AsyncIterator[ClientInPage]:
     """A client that is connected to ``edge`` and in no room; as ``player``, if one is named."""
-    async with open_page() as page:
+    async with open_page(browser) as page:
         await page.add_init_script(f"Math.random = () => {CHANCE}")
         await page.clock.install(time=0)
         await page.goto(f"{edge.url}icon.svg")

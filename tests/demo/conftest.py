@@ -1,28 +1,43 @@
-"""What the demo's tests share: all of the demo, a scripted edge in its place, and a page in a browser."""
+"""What the demo's tests share: all of the demo, a scripted edge in its place, and a page in a browser.
+
+They run in the session's event loop, as the browser does.
+"""
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
-from playwright.async_api import Page
+import pytest_asyncio
+from playwright.async_api import Browser, Page
 
-from demo.browser import open_page
 from demo.running_demo import RunningDemo, running_demo
 from demo.scripted_edge import ScriptedEdge, scripted_edge
+from support.browser import browser, open_page
+
+__all__ = ["browser"]  # a fixture
+
+HERE = Path(__file__).parent
 
 
-@pytest.fixture
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if HERE in item.path.parents and pytest_asyncio.is_async_test(item):
+            item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
 async def demo() -> AsyncIterator[RunningDemo]:
     async with running_demo() as demo:
         yield demo
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def edge() -> AsyncIterator[ScriptedEdge]:
     async with scripted_edge() as edge:
         yield edge
 
 
-@pytest.fixture
-async def page() -> AsyncIterator[Page]:
-    async with open_page() as page:
+@pytest_asyncio.fixture(loop_scope="session")
+async def page(browser: Browser) -> AsyncIterator[Page]:
+    async with open_page(browser) as page:
         yield page

@@ -10,12 +10,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Browser, expect
 
 from cli.running import line_of, stop
-from demo.browser import open_page
 from project.test_distribution import ROOT
 from sources.matches import MADE_UP
+from support.browser import open_page
 from support.processes import environment
 
 
@@ -59,9 +59,11 @@ def replayed(installed: Path, tmp_path: Path) -> Iterator["subprocess.Popen[str]
     yield from demo(installed, tmp_path, "--match", str(MADE_UP.path))
 
 
-async def test_the_page_shows_live_scores_of_made_up_matches(made_up: "subprocess.Popen[str]", tmp_path: Path) -> None:
+async def test_the_page_shows_live_scores_of_made_up_matches(
+    made_up: "subprocess.Popen[str]", browser: Browser, tmp_path: Path
+) -> None:
     address = page_of(made_up)
-    async with open_page() as page:
+    async with open_page(browser) as page:
         await page.goto(address)
         await expect(page.locator(".card")).to_have_count(3)
         before = await page.locator("body").inner_text()
@@ -75,9 +77,11 @@ async def test_the_page_shows_live_scores_of_made_up_matches(made_up: "subproces
     assert os.listdir(tmp_path) == []  # noqa: PTH208  # ruff takes pathlib's way for one that waits
 
 
-async def test_a_recorded_match_is_shown_with_whose_data_it_is(replayed: "subprocess.Popen[str]") -> None:
+async def test_a_recorded_match_is_shown_with_whose_data_it_is(
+    replayed: "subprocess.Popen[str]", browser: Browser
+) -> None:
     address = page_of(replayed)
-    async with open_page() as page:
+    async with open_page(browser) as page:
         await page.goto(address)
         await page.get_by_text("Birch End").first.wait_for()
         await page.get_by_text("Data provided by StatsBomb").first.wait_for()

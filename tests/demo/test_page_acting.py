@@ -4,14 +4,16 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+import pytest_asyncio
+from playwright.async_api import Browser
 
 from demo.client_in_page import ClientInPage, client_in_page
 from demo.scripted_edge import Json, ScriptedEdge, acked, unanswered
 
 
-@pytest.fixture
-async def client(edge: ScriptedEdge) -> AsyncIterator[ClientInPage]:
-    async with client_in_page(edge, player="ada") as client:
+@pytest_asyncio.fixture(loop_scope="session")
+async def client(browser: Browser, edge: ScriptedEdge) -> AsyncIterator[ClientInPage]:
+    async with client_in_page(browser, edge, player="ada") as client:
         yield client
 
 

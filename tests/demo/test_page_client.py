@@ -3,6 +3,8 @@
 from collections.abc import AsyncIterator
 
 import pytest
+import pytest_asyncio
+from playwright.async_api import Browser
 
 from demo.client_in_page import ClientInPage, client_in_page, times_live
 from demo.scripted_edge import ScriptedEdge
@@ -10,9 +12,9 @@ from demo.scripted_edge import ScriptedEdge
 ROOM = "match:1"
 
 
-@pytest.fixture
-async def client(edge: ScriptedEdge) -> AsyncIterator[ClientInPage]:
-    async with client_in_page(edge) as client:
+@pytest_asyncio.fixture(loop_scope="session")
+async def client(browser: Browser, edge: ScriptedEdge) -> AsyncIterator[ClientInPage]:
+    async with client_in_page(browser, edge) as client:
         yield client
 
 

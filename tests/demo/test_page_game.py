@@ -4,11 +4,11 @@ import asyncio
 import time
 from typing import Any
 
-from playwright.async_api import Page, Route, expect
+from playwright.async_api import Browser, Page, Route, expect
 
-from demo.browser import open_page
 from demo.running_demo import DEADLINE_S, RunningDemo
 from demo.scripted_edge import ScriptedEdge, acked
+from support.browser import open_page
 from touchline_protocol.verdicts import VERDICT_HEADERS, VerdictRecord, encode_verdict
 from touchline_server.core.log import Entry
 
@@ -42,8 +42,10 @@ async def press(page: Page, button: str) -> None:
     await page.locator(button).dispatch_event("click")
 
 
-async def test_a_cheer_is_seen_by_everybody_and_by_who_comes_later(demo: RunningDemo, page: Page) -> None:
-    async with open_page() as other:
+async def test_a_cheer_is_seen_by_everybody_and_by_who_comes_later(
+    demo: RunningDemo, browser: Browser, page: Page
+) -> None:
+    async with open_page(browser) as other:
         for one in (page, other):
             await one.goto(f"{demo.page}#{demo.match_id}")
             await expect(one.locator("#word")).to_contain_text("You play as")

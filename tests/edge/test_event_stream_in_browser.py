@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.async_api import Page
+from playwright.async_api import Browser, Page
 
-from demo.browser import open_page
 from edge.streams import stream, target_of
+from support.browser import launched_browser, open_page
 from support.node_fixture import RunningNode, running_node
 from touchline_server.edge import event_stream
 
@@ -38,6 +38,12 @@ async def serve_page(reader: asyncio.StreamReader, writer: asyncio.StreamWriter)
 
 
 @pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    async with launched_browser() as browser:
+        yield browser
+
+
+@pytest.fixture
 async def origin() -> AsyncIterator[str]:
     """The origin of a page with nothing on it: of another host than the edge, which is 127.0.0.1.
 
@@ -58,10 +64,10 @@ async def until(page: Page, condition: str) -> None:
 
 
 async def test_a_page_gets_each_event_once_and_in_order_also_over_a_restart_of_the_edge(
-    tmp_path: Path, origin: str
+    tmp_path: Path, browser: Browser, origin: str
 ) -> None:
     options: dict[str, Any] = {"url": f"sqlite:///{tmp_path / 'log.db'}", "origins": [origin]}
-    async with open_page() as page:
+    async with open_page(browser) as page:
         async with running_node(**options) as node:
             port = node.port
             await watch(page, origin, node)
@@ -77,9 +83,11 @@ async def test_a_page_gets_each_event_once_and_in_order_also_over_a_restart_of_t
         assert await page.evaluate("starts") == [False, True]
 
 
-async def test_a_page_of_an_origin_that_is_not_listed_gets_nothing(node: RunningNode, origin: str) -> None:
+async def test_a_page_of_an_origin_that_is_not_listed_gets_nothing(
+    node: RunningNode, browser: Browser, origin: str
+) -> None:
     said: list[str] = []
-    async with open_page() as page:
+    async with open_page(browser) as page:
         page.on("console", lambda message: said.append(message.text))
         await watch(page, origin, node)
         await until(page, "source.readyState === EventSource.CLOSED")
@@ -88,9 +96,11 @@ async def test_a_page_of_an_origin_that_is_not_listed_gets_nothing(node: Running
     assert any("403" in text or "Access-Control-Allow-Origin" in text for text in said), said
 
 
-async def test_a_page_tries_again_at_an_edge_that_is_full(monkeypatch: pytest.MonkeyPatch, origin: str) -> None:
+async def test_a_page_tries_again_at_an_edge_that_is_full(
+    monkeypatch: pytest.MonkeyPatch, browser: Browser, origin: str
+) -> None:
     monkeypatch.setattr(event_stream, "RETRY_AFTER_MS", (50, 50))
-    async with running_node(origins=[origin], connections_max=1) as node, open_page() as page:
+    async with running_node(origins=[origin], connections_max=1) as node, open_page(browser) as page:
         async with stream(node):
             await watch(page, origin, node)
             await until(page, "errors.length >= 2")

@@ -17,7 +17,7 @@ OUTSIDE = {
     "http.server",
     "httpx",
     "multiprocessing",
-    "playwright.async_api",
+    "support.browser",
     "socket",
     "subprocess",
     "urllib.request",
