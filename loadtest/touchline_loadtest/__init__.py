@@ -1,1 +1,1 @@
-"""The benchmark suite of Touchline: ``make bench``. The whole server runs as a process, driven from outside."""
+"""Touchline's benchmark suite, ``make bench``: it runs the whole server as a process and drives it from outside."""

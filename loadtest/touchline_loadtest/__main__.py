@@ -1,7 +1,7 @@
 """``python -m touchline_loadtest``, which ``make bench`` runs.
 
-Exit codes are those of ``touchline``: 0 done, 1 a measurement failed (or a mistake of ours), 2 something that
-the user can mend, 130 interrupted.
+The exit codes are those of ``touchline``: 0 success, 1 a measurement failed (or a bug of ours), 2 something that the
+user can fix, 130 interrupted.
 """
 
 import asyncio
@@ -18,30 +18,47 @@ from rich.console import Console
 
 from touchline_protocol.errors import OperatorError
 
-from . import machine
-from .clients import CrowdFailed
-from .measuring import Bench
-from .processes import ServerFailed
+from .clients.errors import ClientsFailed
+from .measure import machine
+from .measure.bench import Bench, ServerCommand
+from .measure.processes import ProcessFailed
+from .measure.results import Result, check_writable, show, write_json
 from .registry import SCENARIOS, Scenario, choose, resized
-from .results import Result, check_writable, show, write_json
 
 FILES = 20_000
-"""Open at once by the largest scenario: 10,000 connections, with room for twice as many."""
+"""Open files that the largest scenario needs: 10,000 connections, with room for twice as many."""
 
 USER_ERROR = 2
 INTERRUPTED = 130
 
+Names = Annotated[list[str] | None, typer.Argument(metavar="[SCENARIO]...", help="Scenarios to run; all by default.")]
+Runs = Annotated[int | None, typer.Option(min=1, help="Runs of each scenario that reports a median.")]
+Seconds = Annotated[float | None, typer.Option(min=0.1, help="Length of each measurement.")]
+Scale = Annotated[float, typer.Option(min=0.0001, help="Multiply clients, rooms and records by this.")]
+Kafka = Annotated[str | None, typer.Option(metavar="HOST:PORT", help="A broker, for scenarios that need one.")]
+Json = Annotated[Path, typer.Option(metavar="FILE", help="Where to write the results.")]
+ServerPython = Annotated[
+    str, typer.Option(metavar="PATH", help="Python interpreter whose installed server is measured.", show_default=False)
+]
+ServerRename = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME=NAME", help="The name that the measured server has for an environment variable."),
+]
+List = Annotated[bool, typer.Option("--list", help="List the scenarios and exit.")]
+
 
 def bench(
-    names: Annotated[list[str] | None, typer.Argument(metavar="[SCENARIO]...", help="Those to run; else all.")] = None,
-    runs: Annotated[int | None, typer.Option(min=1, help="Runs of those scenarios that take a median.")] = None,
-    seconds: Annotated[float | None, typer.Option(min=0.1, help="How long each measurement takes.")] = None,
-    scale: Annotated[float, typer.Option(min=0.0001, help="Multiply clients, rooms and records by this.")] = 1.0,
-    kafka: Annotated[str | None, typer.Option(metavar="HOST:PORT", help="A broker for what needs one.")] = None,
-    json: Annotated[Path, typer.Option(metavar="FILE", help="Where the results go.")] = Path("benchmarks.json"),
-    list_: Annotated[bool, typer.Option("--list", help="List the scenarios and exit.")] = False,
+    names: Names = None,
+    runs: Runs = None,
+    seconds: Seconds = None,
+    scale: Scale = 1.0,
+    kafka: Kafka = None,
+    json: Json = Path("benchmarks.json"),
+    server_python: ServerPython = sys.executable,
+    server_rename: ServerRename = None,
+    list_: List = False,
 ) -> None:
-    """Measure Touchline on this machine: the server on one core, its clients on another."""
+    """Measure Touchline on this machine, with the server on one core and its clients on another."""
     console = Console()
     if list_:
         for scenario in SCENARIOS.values():
@@ -54,14 +71,16 @@ def bench(
         ]
         check_writable(json)
         machine.need_files(min(FILES, int(FILES * scale) + 1000))
+        server = ServerCommand(server_python, _pairs(server_rename or []))
         cores = machine.choose_cores()
         machine.pin(0, cores.clients)
-        results = uvloop.run(_run(scenarios, Bench(cores, kafka, lambda text: console.print(text, style="dim"))))
+        bench = Bench(cores, kafka, lambda text: console.print(text, style="dim"), server)
+        results = uvloop.run(_run(scenarios, bench))
         show(results, console)
         write_json(results, json, cores)
     except OperatorError as error:
         _fail(str(error), USER_ERROR)
-    except (CrowdFailed, ServerFailed, httpx.HTTPError) as error:
+    except (ClientsFailed, ProcessFailed, httpx.HTTPError) as error:
         _fail(str(error) or type(error).__name__, 1)
     except asyncio.CancelledError:
         _fail("ended by SIGTERM", INTERRUPTED)
@@ -69,19 +88,34 @@ def bench(
         console.print("Scenarios that need a Kafka broker were left out: name one with --kafka host:port.")
     if not cores.pinned:
         console.print("Server and clients could not be given a core each: the numbers are of both together.")
-    console.print(f"Written to {json}", highlight=False)
+    console.print(f"Results written to {json}", highlight=False)
+
+
+def _pairs(renames: Sequence[str]) -> dict[str, str]:
+    """Split ``NAME=NAME``.
+
+    Raises:
+        OperatorError: one of them has another form.
+    """
+    pairs = {}
+    for rename in renames:
+        name, equals, other = rename.partition("=")
+        if not (name and equals and other):
+            raise OperatorError(f"--server-rename takes NAME=NAME, not {rename!r}")
+        pairs[name] = other
+    return pairs
 
 
 async def _run(scenarios: Sequence[Scenario], bench: Bench) -> list[Result]:
     task = asyncio.current_task()
     assert task is not None  # noqa: S101 - this is a coroutine
-    # So that the servers are ended on SIGTERM as they are on Ctrl-C.
+    # So that SIGTERM ends the servers as Ctrl-C does.
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     results = []
     for scenario in scenarios:
         result = await scenario.run(bench, scenario.sizes)
         if scenario.sizes != SCENARIOS[scenario.name].sizes:
-            note = "run at other sizes than those that the bounds are meant for"
+            note = "run at sizes that the bounds are not meant for"
             result = Result(result.scenario, result.rows, result.sizes, [note, *result.notes])
         results.append(result)
     return results

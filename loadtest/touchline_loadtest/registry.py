@@ -1,4 +1,4 @@
-"""The scenarios by name, and how their sizes are changed from the command line."""
+"""The scenarios by name, and how the command line changes their sizes."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from difflib import get_close_matches
@@ -8,8 +8,8 @@ import msgspec
 
 from touchline_protocol.errors import OperatorError
 
-from .measuring import Bench
-from .results import Result
+from .measure.bench import Bench
+from .measure.results import Result
 from .scenarios import (
     action_latency,
     actions,
@@ -48,11 +48,11 @@ MODULES = (
 NEED_KAFKA = (action_latency, actions, kafka_latency, many_rooms, verdict_latency)
 
 SCALED = ("clients", "rooms", "records")
-"""Sizes whose names begin so are what ``--scale`` multiplies."""
+"""``--scale`` multiplies the sizes whose names begin with one of these."""
 
 
 class Scenario(NamedTuple):
-    """A scenario: its sizes are a frozen struct, which ``run`` takes."""
+    """A scenario. Its sizes are a frozen struct, which ``run`` takes."""
 
     name: str
     about: str
@@ -70,10 +70,10 @@ SCENARIOS = {
 
 
 def choose(names: Sequence[str], kafka: str | None) -> list[Scenario]:
-    """The scenarios with these names; without names all that can be run.
+    """The scenarios with these names; without names, all that can run.
 
     Raises:
-        OperatorError: there is none of that name, or it needs a broker and none is named.
+        OperatorError: no scenario has that name, or it needs a broker and none is given.
     """
     for name in names:
         if name not in SCENARIOS:
@@ -88,7 +88,7 @@ def choose(names: Sequence[str], kafka: str | None) -> list[Scenario]:
 
 
 def resized(sizes: Any, *, runs: int | None, seconds: float | None, scale: float) -> Any:
-    """``sizes`` with what was asked for, as far as they have it."""
+    """``sizes`` with the requested changes, for those fields that they have."""
     given = {"runs": runs, "seconds": seconds}
     changes: dict[str, Any] = {}
     for name, value in msgspec.structs.asdict(sizes).items():

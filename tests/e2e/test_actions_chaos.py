@@ -18,7 +18,7 @@ from e2e.actions_chaos import END, PARTITIONS, SECRET, TOPIC, Detector, Played, 
 from support.free_ports import free_ports
 from support.kafka_broker import KafkaBroker
 from support.processes import EdgeProcess, touchline_command
-from touchline_loadtest.action_log import read_actions
+from touchline_loadtest.measure.action_reader import read_actions
 from touchline_protocol.actions import ActionRecord
 
 PLAYERS = int(os.environ.get("E2E_PLAYERS", "20"))

@@ -1,20 +1,20 @@
-"""The scenarios of what players do, at a tiny size with real servers and Kafka."""
+"""The scenarios of actions and verdicts, at a tiny size with real servers and Kafka."""
 
 from support.kafka_broker import KafkaBroker
-from touchline_loadtest.machine import Cores
-from touchline_loadtest.measuring import Bench
-from touchline_loadtest.results import Result
+from touchline_loadtest.measure.bench import Bench
+from touchline_loadtest.measure.machine import Cores
+from touchline_loadtest.measure.results import Result
 from touchline_loadtest.scenarios import action_latency, actions, verdict_latency
 
 BENCH = Bench(Cores(None, None))
 
 
 def assert_nothing_lost(result: Result) -> None:
-    assert result.row("acknowledged, and not in Kafka").value == 0
+    assert result.row("acknowledged but not in Kafka").value == 0
     assert result.row("in Kafka twice or out of order").value == 0
 
 
-async def test_actions_are_acknowledged_and_in_kafka_beside_a_producer_alone(kafka: KafkaBroker) -> None:
+async def test_acknowledged_actions_are_in_kafka_and_compared_with_a_producer_alone(kafka: KafkaBroker) -> None:
     sizes = actions.Sizes(clients=10, seconds=0.5, runs=1)
     result = await actions.run(BENCH._replace(kafka=kafka.address), sizes)
     assert_nothing_lost(result)
@@ -23,7 +23,7 @@ async def test_actions_are_acknowledged_and_in_kafka_beside_a_producer_alone(kaf
     assert result.row("actions in Kafka").value > ours * sizes.seconds
 
 
-async def test_the_latency_of_actions_is_up_to_their_acks(kafka: KafkaBroker) -> None:
+async def test_action_latency_ends_with_the_ack(kafka: KafkaBroker) -> None:
     sizes = action_latency.Sizes(clients=10, rate_hz=200, seconds=0.5)
     result = await action_latency.run(BENCH._replace(kafka=kafka.address), sizes)
     assert_nothing_lost(result)
@@ -31,7 +31,7 @@ async def test_the_latency_of_actions_is_up_to_their_acks(kafka: KafkaBroker) ->
     assert 0 < p50 <= p99 <= slowest
 
 
-async def test_the_latency_of_verdicts_is_up_to_the_close_of_a_bot_s_connection(kafka: KafkaBroker) -> None:
+async def test_verdict_latency_ends_with_the_close_of_a_bot_s_connection(kafka: KafkaBroker) -> None:
     result = await verdict_latency.run(BENCH._replace(kafka=kafka.address), verdict_latency.Sizes(clients=5))
     p50, p99, slowest = (
         result.row(what).value

@@ -1,4 +1,4 @@
-"""Every scenario at a tiny size, with real servers: what it reports is there, and makes sense."""
+"""Every scenario at a tiny size, with real servers: its numbers are there and plausible."""
 
 import shutil
 from pathlib import Path
@@ -7,9 +7,9 @@ import pytest
 
 from sources.matches import MADE_UP
 from support.kafka_broker import KafkaBroker
-from touchline_loadtest.machine import Cores
-from touchline_loadtest.measuring import Bench
-from touchline_loadtest.results import Result
+from touchline_loadtest.measure.bench import Bench
+from touchline_loadtest.measure.machine import Cores
+from touchline_loadtest.measure.results import Result
 from touchline_loadtest.scenarios import (
     compression,
     cpu_per_delivery,
@@ -45,8 +45,7 @@ async def test_cpu_per_delivery_compares_with_both_baselines() -> None:
     assert result.row("ours / bare send loop").value == ours / bare
     assert result.row("ours / broadcast()").value == ours / broadcast
     assert result.row("gaps and repeats").met
-    assert "checked on 10 of 10 clients" in notes_of(result)
-    assert "frame has 28" in notes_of(result)  # 200 bytes of value, and what is around it
+    assert 280 <= result.row("bytes of a frame").value < 290  # 200 bytes of value, and the message around it
 
 
 async def test_throughput_delivers_everything() -> None:
@@ -54,7 +53,6 @@ async def test_throughput_delivers_everything() -> None:
     assert_nothing_lost(result)
     assert 0 < result.row("p50").value <= result.row("p99").value
     assert 30 * 200 * 0.5 < result.row("deliveries/s").value <= 30 * 200 * 1.1
-    assert "checked on 10 of 30 clients" in notes_of(result)
 
 
 async def test_many_rooms_are_compared_with_one(kafka: KafkaBroker) -> None:
@@ -70,25 +68,25 @@ async def test_memory_is_that_of_the_connections() -> None:
     assert 1 < result.row("memory per connection").value < 50
 
 
-async def test_joins_bring_everybody_what_they_missed() -> None:
+async def test_joins_bring_all_clients_what_they_missed() -> None:
     result = await joins.run(BENCH, joins.Sizes(clients=50))
     assert_nothing_lost(result)
     assert result.row("joins/s").value > 0
 
 
-async def test_a_small_room_is_looked_at_beside_a_large_one() -> None:
+async def test_a_small_room_is_measured_beside_a_large_one() -> None:
     sizes = small_beside_large.Sizes(clients_small=2, clients_large=40, rate_hz=20, seconds=1)
     result = await small_beside_large.run(BENCH, sizes)
     assert_nothing_lost(result)
     assert 0 < result.row("small room's p50").value <= result.row("small room's p99").value
-    assert "over HTTP, as no broker was named" in notes_of(result)
+    assert "HTTP" in notes_of(result)
 
 
-async def test_a_small_room_is_looked_at_from_kafka(kafka: KafkaBroker) -> None:
+async def test_a_small_room_is_measured_with_events_from_kafka(kafka: KafkaBroker) -> None:
     sizes = small_beside_large.Sizes(clients_small=2, clients_large=40, rate_hz=20, seconds=1)
     result = await small_beside_large.run(BENCH._replace(kafka=kafka.address), sizes)
     assert_nothing_lost(result)
-    assert "events are published into Kafka" in notes_of(result)
+    assert "HTTP" not in notes_of(result)
 
 
 async def test_the_spread_is_from_the_first_to_the_last_of_all_clients() -> None:
@@ -98,31 +96,31 @@ async def test_the_spread_is_from_the_first_to_the_last_of_all_clients() -> None
     p99, sends = result.row("first to last client, p99").value, result.row("bare send loop, all its sends").value
     assert 0 < result.row("first to last client, p50").value <= p99
     assert result.row("p99 / bare send loop").value == p99 / sends
-    assert "for 20 events" in notes_of(result)
+    assert result.row("events").value == 20
 
 
 async def test_compression_is_measured_without_a_server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("TOUCHLINE_MATCH_DATA", raising=False)
-    made_up = await compression.run(BENCH, compression.Sizes(runs=1))
-    assert "made up" in notes_of(made_up)
+    generated = await compression.run(BENCH, compression.Sizes(runs=1))
+    assert f"{compression.GENERATED_EVENTS:,}" in notes_of(generated)
     shutil.copy(MADE_UP.path, tmp_path / "match-1.events.json")
     monkeypatch.setenv("TOUCHLINE_MATCH_DATA", str(tmp_path))
     read = await compression.run(BENCH, compression.Sizes(runs=1))
-    assert f"{MADE_UP.events} events: match-1.events.json" in notes_of(read)
-    for result in (made_up, read):
+    assert f"{MADE_UP.events:,}" in notes_of(read)
+    assert "match-1.events.json" in notes_of(read)
+    for result in (generated, read):
         for codec in ("json", "msgpack"):
             plain, compressed = (
-                result.row(f"{codec}: {what}").value for what in ("bytes of an event", "the same compressed")
+                result.row(f"{codec}: {what}").value for what in ("bytes of an event", "bytes when compressed")
             )
             assert result.row(f"{codec}: compressed / plain").value == pytest.approx(compressed / plain)
             assert 0 < compressed < plain
 
 
-async def test_unwatched_records_are_read_from_a_file() -> None:
+async def test_unwatched_records_are_read_from_sqlite() -> None:
     result = await unwatched.run(BENCH, unwatched.Sizes(records=30_000, rooms=5, runs=1))
     assert result.row("start with an empty log").value > 0
     assert result.row("records/s").bound is None
-    assert "from a SQLite file" in notes_of(result)
 
 
 async def test_unwatched_records_are_read_from_kafka(kafka: KafkaBroker) -> None:
@@ -130,4 +128,3 @@ async def test_unwatched_records_are_read_from_kafka(kafka: KafkaBroker) -> None
     result = await unwatched.run(BENCH._replace(kafka=kafka.address), sizes)
     assert result.row("start with an empty log").value > 0
     assert result.row("records/s").bound is not None
-    assert "from Kafka" in notes_of(result)

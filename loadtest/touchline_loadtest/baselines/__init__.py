@@ -1,1 +1,1 @@
-"""What Touchline is compared with, each a small server of its own: ``python -m touchline_loadtest.baselines.NAME``."""
+"""Small servers that Touchline is compared with, each a process: ``python -m touchline_loadtest.baselines.NAME``."""

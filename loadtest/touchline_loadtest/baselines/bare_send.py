@@ -1,10 +1,10 @@
-"""The limit: a loop of non-blocking ``socket.send`` over all connections, which does nothing else.
+"""The lower limit: a loop of non-blocking ``socket.send`` over all connections, and nothing else.
 
-Arguments: how many connections to wait for, and how many bytes an event's frame has. It prints ``listens PORT``; then
-each line of its standard input, ``RATE COUNT``, has it send COUNT events, RATE in a second. It ends with its input.
+Arguments: the number of connections to wait for, and the bytes of an event's frame. It prints ``listens PORT``. Each
+line of its standard input, ``RATE COUNT``, makes it send COUNT events at RATE a second. It ends with its input.
 
-It reads nothing, parses nothing, and ends at the first client that cannot take a frame: what is left is what the system
-call costs from Python.
+It reads nothing, parses nothing, and fails at the first client that cannot take a whole frame. What remains is the
+price of the system call from Python.
 """
 
 import socket
@@ -16,7 +16,7 @@ BACKLOG = 4096
 
 
 def main(connections: int, size_bytes: int) -> None:
-    """Accept all clients, then send as told."""
+    """Accept all clients, then send when asked to."""
     listener = socket.create_server(("127.0.0.1", 0), backlog=BACKLOG)
     sys.stdout.write(f"listens {listener.getsockname()[1]}\n")
     sys.stdout.flush()
@@ -34,7 +34,7 @@ def main(connections: int, size_bytes: int) -> None:
 
 
 def run(sends: Sequence[Callable[[bytes], int]], frame: bytes, rate_hz: float, count: int) -> None:
-    """Send ``count`` events to all, ``rate_hz`` in a second."""
+    """Send ``count`` events to all, at ``rate_hz``."""
     due = time.monotonic()
     for _ in range(count):
         time.sleep(max(0.0, due - time.monotonic()))

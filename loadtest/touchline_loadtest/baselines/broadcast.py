@@ -1,7 +1,7 @@
-"""The other one: python-websockets' own asyncio server with its ``broadcast()``.
+"""The usual way in Python: the asyncio server of the websockets library, with its ``broadcast()``.
 
-Arguments and input are those of `bare_send`. It runs on uvloop as Touchline does, without compression and without
-keepalive pings, so that what is compared is the sending.
+Arguments and input are those of `bare_send`. It runs on uvloop, as Touchline does, without compression and keepalive
+pings, so that only the sending is compared.
 """
 
 import asyncio
@@ -13,7 +13,8 @@ from websockets.asyncio.server import ServerConnection, broadcast, serve
 from .bare_send import BACKLOG
 
 HEAD_BYTES = 4
-"""Of a server's frame with 126 to 65,535 bytes in it: so that the whole has the size that was asked for."""
+"""The header of a server's frame with 126 to 65,535 bytes of payload: subtracted, so that the whole has the given
+size."""
 
 
 async def main(size_bytes: int) -> None:
@@ -35,7 +36,7 @@ async def main(size_bytes: int) -> None:
 
 
 async def run(connections: set[ServerConnection], message: str, rate_hz: float, count: int) -> None:
-    """Broadcast ``count`` events, ``rate_hz`` in a second."""
+    """Broadcast ``count`` events at ``rate_hz``."""
     loop = asyncio.get_running_loop()
     due = loop.time()
     for _ in range(count):

@@ -1,7 +1,8 @@
-"""Compression: what it takes off the bytes of a match's events, and what making a frame costs, once for all clients.
+"""Compression: by how much it shrinks the events of a match, and the CPU time of a frame, made once for all clients.
 
-No server and no client: the codecs that a server writes with, on the events of the match files in the folder that
-``TOUCHLINE_MATCH_DATA`` names, ``match-*.events.json`` in StatsBomb's format; without it on made-up ones of that kind.
+It runs no server and no client, but the codecs that a server uses. The events are those of the match files in the
+folder that ``TOUCHLINE_MATCH_DATA`` names (``match-*.events.json`` in StatsBomb's format), else generated ones of that
+kind.
 """
 
 import os
@@ -12,18 +13,18 @@ from typing import Any
 
 import msgspec
 
-from touchline_loadtest.measuring import Bench
-from touchline_loadtest.results import Result, Row
+from touchline_loadtest.measure.bench import Bench
+from touchline_loadtest.measure.results import Result, Row
 from touchline_protocol.codecs import Codec
 from touchline_protocol.fan_out import DEFLATED
 from touchline_protocol.messages import Event
 
 NAME = "compression"
-MADE_UP_EVENTS = 2_000
+GENERATED_EVENTS = 2_000
 
 
 class Sizes(msgspec.Struct, frozen=True):
-    """The fastest of some runs over all events: what others do on the machine only adds."""
+    """The fastest of several runs over all events counts, because other programs can only add time."""
 
     runs: int = 5
 
@@ -39,15 +40,15 @@ async def run(bench: Bench, sizes: Sizes) -> Result:
         compressed_s, compressed_bytes = _frame_all(compressed, events, sizes.runs)
         rows += [
             Row(f"{plain.name}: bytes of an event", plain_bytes / len(events), "bytes"),
-            Row(f"{plain.name}: the same compressed", compressed_bytes / len(events), "bytes"),
+            Row(f"{plain.name}: bytes when compressed", compressed_bytes / len(events), "bytes"),
             Row(f"{plain.name}: compressed / plain", compressed_bytes / plain_bytes, "x"),
-            Row(f"{plain.name}: CPU more per event", (compressed_s - plain_s) / len(events) * 1e6, "us"),
+            Row(f"{plain.name}: additional CPU per event", (compressed_s - plain_s) / len(events) * 1e6, "us"),
         ]
     return Result(NAME, rows, msgspec.to_builtins(sizes), [f"{len(values):,} events: {source}"])
 
 
 def _frame_all(codec: Codec, events: Sequence[Event], runs: int) -> tuple[float, int]:
-    """The CPU seconds of the fastest run, and the bytes of all frames."""
+    """The CPU seconds of the fastest run, and the bytes of all frames together."""
     fastest_s, size = float("inf"), 0
     for _ in range(runs):
         began_s = time.process_time()
@@ -67,12 +68,12 @@ def _values() -> tuple[list[bytes], str]:
     values = [msgspec.json.encode(event) for file in files for event in msgspec.json.decode(file.read_bytes())]
     if values:
         return values, ", ".join(file.name for file in files)
-    made_up = [msgspec.json.encode(_made_up(number)) for number in range(MADE_UP_EVENTS)]
-    return made_up, "made up; for those of real matches set TOUCHLINE_MATCH_DATA to a folder of match files"
+    generated = [msgspec.json.encode(_generate(number)) for number in range(GENERATED_EVENTS)]
+    return generated, "generated; to use real ones, set TOUCHLINE_MATCH_DATA to a folder with match files"
 
 
-def _made_up(number: int) -> dict[str, Any]:
-    """A pass, with the fields that a recorded one has."""
+def _generate(number: int) -> dict[str, Any]:
+    """A pass with the fields of a recorded one."""
     second = number * 2.7
     return {
         "id": f"{number * 2_654_435_761 % 2**32:08x}",

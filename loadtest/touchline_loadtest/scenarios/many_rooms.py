@@ -1,18 +1,21 @@
-"""Many small rooms: what a delivery costs where the work that is done once per event is shared by four clients alone.
+"""Many small rooms: CPU time of a delivery if only four clients share the work that is done once per event.
 
-It needs Kafka: 10,000 events a second over HTTP would measure the HTTP server. The figure of one room, to compare with,
-is taken in the same run from the same broker, at the same number of deliveries.
+It needs Kafka: 10,000 events a second over HTTP would measure the HTTP server. For comparison, a single room is
+measured in the same run, with the same broker and the same number of deliveries.
 """
 
 import statistics
 
 import msgspec
 
-from touchline_loadtest.audience import CHECKED_CLIENTS, audience_of
-from touchline_loadtest.fed import touchline_fed
-from touchline_loadtest.kafka import FEED
-from touchline_loadtest.measuring import Bench, Load, Measured, gaps, measure, trust_notes
-from touchline_loadtest.results import Bound, Result, Row
+from touchline_loadtest.measure.audience import CHECKERS, open_audience
+from touchline_loadtest.measure.bench import Bench
+from touchline_loadtest.measure.findings import gaps
+from touchline_loadtest.measure.measurement import Load, Measurement, measure
+from touchline_loadtest.measure.results import Bound, Result, Row
+from touchline_loadtest.measure.server_under_test import server_under_test
+from touchline_loadtest.measure.trust import trust_notes
+from touchline_loadtest.publish.publisher import FEED
 from touchline_protocol.messages import RoomRequest
 
 NAME = "many-rooms"
@@ -32,7 +35,7 @@ class Sizes(msgspec.Struct, frozen=True):
 
 
 class _Found(msgspec.Struct, frozen=True):
-    measured: Measured
+    measured: Measurement
     lacking: int
     gaps: int
 
@@ -58,8 +61,8 @@ async def run(bench: Bench, sizes: Sizes) -> Result:
         sizes=msgspec.to_builtins(sizes),
         notes=[
             f"from Kafka ({PARTITIONS} partitions); the broker shares the clients' core where it is pinned there",
-            "the runs' ratios: " + ", ".join(f"{ratio:.2f}" for ratio in sorted(ratios)) + "; their median counts",
-            "order and prev of every frame were checked on one client of each room; the others had the same bytes",
+            "the ratios of the runs, whose median counts: " + ", ".join(f"{ratio:.2f}" for ratio in sorted(ratios)),
+            "order and prev of every frame were checked on one client of each room; the others received the same bytes",
             *trust_notes(*(one.measured for one in found)),
         ],
     )
@@ -68,10 +71,10 @@ async def run(bench: Bench, sizes: Sizes) -> Result:
 async def _run_once(bench: Bench, sizes: Sizes, rooms: int, per_room: int) -> _Found:
     names = [f"{FEED}:{number}" for number in range(rooms)]
     load = Load(names, sizes.rate_hz, sizes.seconds, sizes.event_bytes)
-    async with touchline_fed(bench, PARTITIONS) as fed, audience_of(fed.port, bench.cores) as audience:
+    async with server_under_test(bench, PARTITIONS) as server, open_audience(server.port, bench.cores) as audience:
         for room in load.rooms:
-            checked = CHECKED_CLIENTS if len(load.rooms) == 1 else 1
-            await audience.connect(per_room, RoomRequest(room=room), checked=checked)
-        await measure(fed.server, audience, fed.publish, load._replace(seconds=WARM_UP_S))
-        measured = await measure(fed.server, audience, fed.publish, load)
+            checkers = CHECKERS if len(load.rooms) == 1 else 1
+            await audience.connect(per_room, RoomRequest(room=room), checkers=checkers)
+        await measure(server.process, audience, server.publish, load._replace(seconds=WARM_UP_S))
+        measured = await measure(server.process, audience, server.publish, load)
         return _Found(measured, await audience.lacking(), gaps(audience))

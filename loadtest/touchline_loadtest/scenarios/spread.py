@@ -1,26 +1,18 @@
 """A large room at a low rate: how long after the first client the last one has an event.
 
-A loop that does nothing but send would take as long as all its sends; that is measured in the same run, and compared.
+A loop that does nothing but send would take as long as all its sends. That is measured in the same run, and compared.
 """
 
 import msgspec
 
-from touchline_loadtest.audience import EventTimes, audience_of
-from touchline_loadtest.fed import touchline_fed
-from touchline_loadtest.measuring import (
-    MS,
-    Bench,
-    Load,
-    Measured,
-    gaps,
-    how_checked,
-    measure,
-    measure_baseline,
-    percentile_ms,
-    trust_notes,
-)
-from touchline_loadtest.processes import baseline
-from touchline_loadtest.results import Bound, Result, Row
+from touchline_loadtest.measure.audience import EventTimes, open_audience
+from touchline_loadtest.measure.bench import Bench
+from touchline_loadtest.measure.findings import MS, check_note, gaps, percentile_ms
+from touchline_loadtest.measure.measurement import Load, Measurement, measure, measure_baseline
+from touchline_loadtest.measure.processes import baseline_process
+from touchline_loadtest.measure.results import Bound, Result, Row
+from touchline_loadtest.measure.server_under_test import server_under_test
+from touchline_loadtest.measure.trust import trust_notes
 from touchline_protocol.messages import RoomRequest
 
 NAME = "spread"
@@ -30,7 +22,7 @@ US_PER_MS = 1000
 
 
 class Sizes(msgspec.Struct, frozen=True):
-    """10,000 clients at 5 events/s; a hundred events, so that there is a p99 to speak of."""
+    """10,000 clients at 5 events/s; a hundred events, so that a p99 means something."""
 
     clients: int = 10_000
     rate_hz: float = 5.0
@@ -39,11 +31,11 @@ class Sizes(msgspec.Struct, frozen=True):
 
 
 class _Found(msgspec.Struct, frozen=True):
-    measured: Measured
+    measured: Measurement
     events: list[EventTimes]
     lacking: int
     gaps: int
-    checked: str
+    check_note: str
 
 
 async def run(bench: Bench, sizes: Sizes) -> Result:
@@ -64,17 +56,18 @@ async def run(bench: Bench, sizes: Sizes) -> Result:
             Row("bare send loop, all its sends", sends_ms, "ms"),
             Row("p99 / bare send loop", p99_ms / sends_ms, "", Bound("<=", 1.3)),
             Row("CPU per delivery", ours.measured.cpu_us, "us"),
+            Row("events", len(ours.events), ""),
             Row("deliveries lost", lost, "", Bound("=", 0)),
             Row("clients that lack events", ours.lacking, "", Bound("=", 0)),
             Row("gaps and repeats", ours.gaps, "", Bound("=", 0)),
         ],
         sizes=msgspec.to_builtins(sizes),
         notes=[
-            f"from when the first client had read all of an event until the last one had, for {len(spreads_ns)} "
-            f"events; the longest took {max(spreads_ns) * MS:.1f} ms; the clients' reads are in it",
-            f"the bare send loop sends frames of the same {frame_bytes} bytes to as many clients; its sends are taken "
-            f"at their CPU time, {bare.cpu_us:.2f} us each",
-            ours.checked,
+            "from when the first client had read all of an event until the last one had, the clients' reads included; "
+            f"the longest took {max(spreads_ns) * MS:.1f} ms",
+            f"the bare send loop sends frames of the same {frame_bytes} bytes to as many clients; its sends count with "
+            f"their CPU time, {bare.cpu_us:.2f} us each",
+            ours.check_note,
             *trust_notes(ours.measured, bare),
         ],
     )
@@ -82,20 +75,20 @@ async def run(bench: Bench, sizes: Sizes) -> Result:
 
 async def _run_ours(bench: Bench, sizes: Sizes) -> _Found:
     load = Load([ROOM], sizes.rate_hz, sizes.seconds, sizes.event_bytes)
-    async with touchline_fed(bench) as fed, audience_of(fed.port, bench.cores) as audience:
-        room = await audience.connect(sizes.clients, RoomRequest(room=ROOM))
-        await measure(fed.server, audience, fed.publish, load._replace(seconds=WARM_UP_S))
+    async with server_under_test(bench) as server, open_audience(server.port, bench.cores) as audience:
+        group = await audience.connect(sizes.clients, RoomRequest(room=ROOM))
+        await measure(server.process, audience, server.publish, load._replace(seconds=WARM_UP_S))
         await audience.record()
-        measured = await measure(fed.server, audience, fed.publish, load)
-        events = await audience.recorded(room)
-        return _Found(measured, events, await audience.lacking(), gaps(audience), how_checked(audience))
+        measured = await measure(server.process, audience, server.publish, load)
+        events = await audience.event_times(group)
+        return _Found(measured, events, await audience.lacking(), gaps(audience), check_note(audience))
 
 
-async def _run_bare(bench: Bench, sizes: Sizes, frame_bytes: int) -> Measured:
+async def _run_bare(bench: Bench, sizes: Sizes, frame_bytes: int) -> Measurement:
     count = max(1, round(sizes.rate_hz * sizes.seconds))
     async with (
-        baseline("bare_send", bench.cores.server, sizes.clients, frame_bytes) as (server, port),
-        audience_of(port, bench.cores, handshake=False) as audience,
+        baseline_process("bare_send", bench.cores.server, sizes.clients, frame_bytes) as (process, port),
+        open_audience(port, bench.cores, handshake=False) as audience,
     ):
         await audience.connect(sizes.clients)
-        return await measure_baseline(server, audience, rate_hz=sizes.rate_hz, count=count, frame_bytes=frame_bytes)
+        return await measure_baseline(process, audience, rate_hz=sizes.rate_hz, count=count, frame_bytes=frame_bytes)

@@ -1,7 +1,7 @@
-"""Records that nobody watches: how fast a server takes in a log, at its start and for the quiet rooms of a day.
+"""Records that nobody watches: how fast a server reads a log, when it starts and for quiet rooms.
 
-A log is filled, then a server is started on it, which accepts clients once it has read all of it. The time that such a
-start takes with an empty log is taken off. From Kafka where a broker is named, else from a SQLite file.
+A log is filled, and a server is started on it; it accepts clients once it has read the whole log. The time of a start
+with an empty log is subtracted. The log is Kafka if a broker is named, else a SQLite file.
 """
 
 import contextlib
@@ -14,11 +14,13 @@ from typing import NamedTuple
 
 import msgspec
 
-from touchline_loadtest.kafka import FEED, new_topic
-from touchline_loadtest.measuring import Bench
-from touchline_loadtest.processes import touchline_serve
-from touchline_loadtest.publishing import into_kafka, over_http, publish_quickly
-from touchline_loadtest.results import Bound, Result, Row
+from touchline_loadtest.measure.bench import Bench
+from touchline_loadtest.measure.kafka_topics import new_topic
+from touchline_loadtest.measure.results import Bound, Result, Row
+from touchline_loadtest.measure.server_under_test import feed_variables
+from touchline_loadtest.measure.touchline import serve
+from touchline_loadtest.publish.pace import publish_quickly
+from touchline_loadtest.publish.publisher import FEED, http_publisher, kafka_publisher
 
 NAME = "unwatched"
 PARTITIONS = 8
@@ -64,7 +66,7 @@ async def run(bench: Bench, sizes: Sizes) -> Result:
         notes=[
             f"from Kafka ({PARTITIONS} partitions)"
             if bench.kafka
-            else "from a SQLite file; the bound is for Kafka: name a broker with --kafka host:port"
+            else "from a SQLite file; the bound applies to Kafka: name a broker with --kafka host:port"
         ],
     )
 
@@ -74,10 +76,10 @@ def _median(starts: list[_Start], field: int) -> float:
 
 
 async def _start(bench: Bench, log: _Log) -> _Start:
-    """Start a server, which says where it listens when it has read its log."""
+    """Start a server, which prints its addresses once it has read its log."""
     began_s = time.monotonic()
-    async with touchline_serve(bench.cores.server, log=log.url, variables=log.variables) as (server, _, _):
-        return _Start(time.monotonic() - began_s, server.cpu_s())
+    async with serve(bench, log=log.url, variables=log.variables) as (process, _, _):
+        return _Start(time.monotonic() - began_s, process.cpu_s())
 
 
 @contextlib.asynccontextmanager
@@ -87,12 +89,16 @@ async def _logs(bench: Bench, sizes: Sizes) -> AsyncIterator[tuple[_Log, _Log]]:
     bench.say(f"{NAME}: filling the log")
     if bench.kafka:
         async with new_topic(bench.kafka, PARTITIONS) as empty, new_topic(bench.kafka, PARTITIONS) as full:
-            async with into_kafka(bench.kafka, full.name) as publish:
+            async with kafka_publisher(bench.kafka, full) as publish:
                 await publish_quickly(publish, rooms, count=sizes.records, size_bytes=sizes.event_bytes)
-            yield _Log(empty.log, empty.variables), _Log(full.log, full.variables)
+            url = f"kafka://{bench.kafka}"
+            yield _Log(url, feed_variables(empty)), _Log(url, feed_variables(full))
         return
     with tempfile.TemporaryDirectory(prefix="touchline-bench-") as folder:
-        logs = [_Log(f"sqlite://{Path(folder) / name}.db", {}) for name in ("empty", "full")]
-        async with touchline_serve(None, log=logs[1].url) as (_, _, control_port), over_http(control_port) as publish:
+        empty_log, full_log = (_Log(f"sqlite://{Path(folder) / name}.db", {}) for name in ("empty", "full"))
+        async with (
+            serve(bench, log=full_log.url, pinned=False) as (_, _, control_port),
+            http_publisher(control_port) as publish,
+        ):
             await publish_quickly(publish, rooms, count=sizes.records, size_bytes=sizes.event_bytes)
-        yield logs[0], logs[1]
+        yield empty_log, full_log

@@ -1,4 +1,4 @@
-"""From the action that breaks a rule to the player's closed connection: through Kafka, cheatwatch and Kafka again."""
+"""Time from the action that breaks a rule until the player is disconnected: through Kafka, cheatwatch and Kafka."""
 
 import asyncio
 import contextlib
@@ -9,21 +9,24 @@ from pathlib import Path
 
 import msgspec
 
-from touchline_loadtest.acted import Acted, touchline_acted
-from touchline_loadtest.clients import CrowdFailed
-from touchline_loadtest.kafka import FEED
-from touchline_loadtest.measuring import MS, Bench, Start, percentile_ms, trust_notes
-from touchline_loadtest.players import until_answered
-from touchline_loadtest.processes import running
-from touchline_loadtest.results import Bound, Result, Row
+from touchline_loadtest.clients.errors import ClientsFailed
+from touchline_loadtest.clients.players import until_answered
+from touchline_loadtest.measure.action_server import ActionServer, action_server
+from touchline_loadtest.measure.bench import Bench
+from touchline_loadtest.measure.findings import MS, percentile_ms
+from touchline_loadtest.measure.measurement import Start
+from touchline_loadtest.measure.processes import module_process
+from touchline_loadtest.measure.results import Bound, Result, Row
+from touchline_loadtest.measure.trust import trust_notes
+from touchline_loadtest.publish.publisher import FEED
 from touchline_protocol.codes import BANNED
 
 NAME = "verdict-latency"
 ALLOWED = 5
-"""Actions that break no rule; one more does, whenever it is."""
+"""Actions that break no rule; the next one does, no matter when."""
 VERDICT_TIMEOUT_S = 10.0
 FIRST_TIMEOUT_S = 60.0
-"""Until cheatwatch has joined its group, nobody is caught."""
+"""Nobody is caught until cheatwatch has joined its consumer group."""
 FIRST_WAIT_S = 0.5
 WARM_UP_BOTS = 5
 RULES = """\
@@ -47,13 +50,13 @@ class Sizes(msgspec.Struct, frozen=True):
 async def run(bench: Bench, sizes: Sizes) -> Result:
     """Run it."""
     bench.say(NAME)
-    async with touchline_acted(bench, sizes.data_bytes) as acted, _cheatwatch(bench, acted):
-        await _until_it_watches(acted)
+    async with action_server(bench, sizes.data_bytes) as server, _cheatwatch(bench, server):
+        await _until_it_watches(server)
         for number in range(WARM_UP_BOTS):
-            await _until_banned(acted, f"warm-up-{number}")
-        start = await Start.now(acted.server)
-        times_ns = [await _until_banned(acted, f"bot-{number}") for number in range(sizes.clients)]
-        measured = await start.measured(sizes.clients)
+            await _until_banned(server, f"warm-up-{number}")
+        start = await Start.now(server.process)
+        times_ns = [await _until_banned(server, f"bot-{number}") for number in range(sizes.clients)]
+        measured = await start.finish(sizes.clients)
     return Result(
         scenario=NAME,
         rows=[
@@ -63,8 +66,8 @@ async def run(bench: Bench, sizes: Sizes) -> Result:
         ],
         sizes=msgspec.to_builtins(sizes),
         notes=[
-            f"each bot does {ALLOWED} actions and waits for their acks, then one more, which breaks a rule; counted "
-            f"from just before that is written to its socket until a close frame with {BANNED.code} was read",
+            f"each bot sends {ALLOWED} actions and waits for their acks, then one more, which breaks a rule; counted "
+            f"from just before that one is written to its socket until a close frame with {BANNED.code} has been read",
             "cheatwatch is a process of its own, which shares the clients' core with the broker where it is pinned",
             *trust_notes(measured),
         ],
@@ -72,31 +75,33 @@ async def run(bench: Bench, sizes: Sizes) -> Result:
 
 
 @contextlib.asynccontextmanager
-async def _cheatwatch(bench: Bench, acted: Acted) -> AsyncIterator[None]:
+async def _cheatwatch(bench: Bench, server: ActionServer) -> AsyncIterator[None]:
     with tempfile.TemporaryDirectory(prefix="touchline-bench-") as folder:
         rules = Path(folder) / "rules.toml"
-        rules.write_text(RULES.format(feed=FEED, events=acted.events, allowed=ALLOWED), encoding="utf-8")
-        arguments = ["touchline_cheatwatch", "watch", "--log", f"kafka://{acted.kafka}", "--rules", str(rules)]
-        topics = ["--actions-topic", acted.actions, "--verdicts-topic", acted.verdicts]
-        group = ["--group", acted.actions]  # no real one's: it would get some of the partitions
-        async with running([*arguments, *topics, *group, "--json"], bench.cores.clients, {}):
+        rules.write_text(RULES.format(feed=FEED, events=server.events_topic, allowed=ALLOWED), encoding="utf-8")
+        arguments = ["touchline_cheatwatch", "watch", "--log", f"kafka://{server.kafka}", "--rules", str(rules)]
+        topics = ["--actions-topic", server.actions_topic, "--verdicts-topic", server.verdicts_topic]
+        group = ["--group", server.actions_topic]  # not the default group: it would share partitions with a real one
+        async with module_process(
+            [*arguments, *topics, *group, "--json"], bench.cores.clients, python=bench.server.python
+        ):
             yield
 
 
-async def _until_it_watches(acted: Acted) -> None:
-    """Until a bot is caught that does not stop."""
-    bot = await acted.players.one("first")
+async def _until_it_watches(server: ActionServer) -> None:
+    """Wait until a bot is caught that does not stop acting."""
+    bot = await server.players.connect_one("first")
     deadline_s = time.monotonic() + FIRST_TIMEOUT_S
     while bot.closed is None:
         if time.monotonic() > deadline_s:
-            raise CrowdFailed(f"cheatwatch caught nobody in {FIRST_TIMEOUT_S:g} s")
+            raise ClientsFailed(f"cheatwatch caught nobody in {FIRST_TIMEOUT_S:g} s")
         bot.act()
         await asyncio.sleep(FIRST_WAIT_S)
 
 
-async def _until_banned(acted: Acted, name: str) -> int:
+async def _until_banned(server: ActionServer, name: str) -> int:
     """The nanoseconds from the action that breaks a rule until the connection is closed."""
-    bot = await acted.players.one(name)
+    bot = await server.players.connect_one(name)
     bot.act(ALLOWED)
     await until_answered([bot])
     began_ns = time.monotonic_ns()
@@ -106,7 +111,7 @@ async def _until_banned(acted: Acted, name: str) -> int:
             await bot.gone.wait()
     except TimeoutError:
         bot.vanish()
-        raise CrowdFailed(f"{name} was not caught in {VERDICT_TIMEOUT_S:g} s") from None
+        raise ClientsFailed(f"{name} was not caught in {VERDICT_TIMEOUT_S:g} s") from None
     if bot.closed is None or bot.closed.code != BANNED.code:
-        raise CrowdFailed(f"{name} was not banned, but {bot.lost}")
+        raise ClientsFailed(f"{name} was not banned: {bot.lost}")
     return bot.closed.at_ns - began_ns

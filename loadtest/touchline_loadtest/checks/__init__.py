@@ -1,0 +1,1 @@
+"""What clients check: pure functions of payloads, times and records, which return findings."""

@@ -1,0 +1,1 @@
+"""Clients in the measuring process that read every frame, with asyncio."""

@@ -1,0 +1,116 @@
+"""Counters: clients that, from the first event of their room on, drop all data and count its bytes.
+
+The kernel drops the bytes (MSG_TRUNC, see tcp(7)), so a read costs a system call and no copy. The count is enough,
+because all clients of a room receive the same frames, and the checkers (`clients/checkers.py`) read those.
+
+Rules:
+
+1. `CounterPool.sweep` is the hot loop: it does nothing per read that is not needed to count.
+2. A lost client is never forgotten: `lost` holds the reasons.
+"""
+
+import errno
+import os
+import select
+import socket
+import time
+from collections.abc import Callable
+
+from touchline_loadtest.checks.read_spans import ReadSpans
+
+READ_BYTES = 1 << 20
+"""The most that one read drops. Python requires a buffer of that size, although nothing is written to it."""
+READY_MAX = 4096
+"""Sockets handled per poll: with more of them, commands would have to wait."""
+
+Receive = Callable[[bytearray, int, int], int]
+
+
+class CounterPool:
+    """All counters, by the file descriptors of their sockets. ``spans`` is None unless the times of reads are noted."""
+
+    def __init__(self) -> None:
+        self.joined = 0
+        self.reads = 0
+        self.totals: dict[int, int] = {}
+        self.lost: list[str] = []
+        self.spans: ReadSpans | None = None
+        self._epoll = select.epoll()
+        self._buffer = bytearray(READ_BYTES)
+        self._sockets: dict[int, socket.socket] = {}
+        self._counting: dict[int, Receive] = {}
+        self._others: dict[int, Callable[[], None]] = {}
+
+    def sweep(self, timeout_s: float | None) -> None:
+        """Wait until there is something to read, and read it."""
+        counting, totals, spans, buffer = self._counting, self.totals, self.spans, self._buffer
+        for number, _ in self._epoll.poll(timeout_s, READY_MAX):
+            receive = counting.get(number)
+            if receive is None:
+                self._others[number]()
+                continue
+            try:
+                size = receive(buffer, READ_BYTES, socket.MSG_TRUNC)
+            except OSError as error:
+                self.lose(number, str(error))
+                continue
+            if not size:
+                self.lose(number, "the server closed the connection")
+                continue
+            before = totals[number]
+            totals[number] = after = before + size
+            self.reads += 1
+            if spans is not None:
+                spans.note(before, after, time.monotonic_ns())
+
+    def watch(self, number: int, ready: Callable[[], None], mask: int = select.EPOLLIN) -> None:
+        """Call ``ready`` whenever the descriptor is ready, until `count` is called for it."""
+        self._others[number] = ready
+        self._epoll.register(number, mask)
+
+    def connect(self, port: int, receive_buffer_bytes: int, ready: Callable[[], None]) -> socket.socket:
+        """Begin to connect a client; ``ready`` is called once it is connected, and then whenever it can be read."""
+        sock = socket.socket()
+        sock.setblocking(False)
+        if receive_buffer_bytes:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer_bytes)
+        self._sockets[sock.fileno()] = sock
+        self.watch(sock.fileno(), ready, select.EPOLLOUT)
+        code = sock.connect_ex(("127.0.0.1", port))
+        if code not in (0, errno.EINPROGRESS):
+            self.lose(sock.fileno(), f"it could not connect: {os.strerror(code)}")
+        return sock
+
+    def connected(self, number: int) -> None:
+        """A client is connected: from now on wait for data."""
+        self._epoll.modify(number, select.EPOLLIN)
+
+    def join(self, number: int) -> None:
+        """A client has joined its room, and has received no event yet."""
+        self.totals[number] = 0
+        self.joined += 1
+
+    def count(self, number: int, size: int) -> None:
+        """From now on only count, beginning with ``size`` bytes that have already arrived."""
+        del self._others[number]
+        self._counting[number] = self._sockets[number].recv_into
+        if size:
+            self.totals[number] = size
+            self.reads += 1
+            if self.spans is not None:
+                self.spans.note(0, size, time.monotonic_ns())
+
+    def pause(self, number: int) -> None:
+        """Stop reading from a client. If it is lost meanwhile, that goes unnoticed."""
+        self._epoll.unregister(number)
+
+    def resume(self, number: int) -> None:
+        """Read from a client again."""
+        self._epoll.register(number, select.EPOLLIN)
+
+    def lose(self, number: int, reason: str) -> None:
+        """A client has failed: close it and keep the reason."""
+        self.lost.append(reason)
+        self._counting.pop(number, None)
+        self._others.pop(number, None)
+        self._sockets.pop(number).close()  # which also removes it from the epoll set

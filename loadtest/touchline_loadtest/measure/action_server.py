@@ -1,0 +1,63 @@
+"""A server that accepts actions, with topics of its own, and its players."""
+
+import contextlib
+import secrets
+from collections.abc import AsyncIterator
+from typing import NamedTuple
+
+from touchline_loadtest.checks.action_log import LogFindings, SessionKey, check_log
+from touchline_loadtest.clients.players import Players
+from touchline_loadtest.publish.publisher import FEED
+
+from .action_reader import read_actions
+from .bench import Bench
+from .kafka_topics import new_topic
+from .processes import ChildProcess
+from .server_under_test import server_under_test
+
+ROOM = f"{FEED}:1"
+PARTITIONS = 8
+UNLIMITED = "1000000"
+"""Actions of one player in a second: what is measured is the server's capacity, not its limits."""
+COMPACTED = {"cleanup.policy": "compact"}
+
+
+class ActionServer(NamedTuple):
+    """A running server. ``kafka`` is the broker's address."""
+
+    process: ChildProcess
+    players: Players
+    kafka: str
+    events_topic: str
+    actions_topic: str
+    verdicts_topic: str
+
+    async def check_log(self) -> LogFindings:
+        """Compare the log with what was acknowledged, all of which has to be in it."""
+        actions = [player.actions for player in self.players.all]
+        acked = {SessionKey(each.player, each.session): each.acked for each in actions}
+        return check_log(await read_actions(self.kafka, self.actions_topic), acked)
+
+
+@contextlib.asynccontextmanager
+async def action_server(bench: Bench, data_bytes: int) -> AsyncIterator[ActionServer]:
+    """Run ``touchline serve`` on the broker of ``bench``, still without players, whose actions have ``data_bytes``."""
+    assert bench.kafka is not None  # noqa: S101 - the registry checks that
+    secret = secrets.token_hex()
+    async with (
+        new_topic(bench.kafka, PARTITIONS) as actions,
+        new_topic(bench.kafka, PARTITIONS, COMPACTED) as verdicts,
+    ):
+        settings = {
+            "TOUCHLINE_AUTH__HS256_SECRET": secret,
+            "TOUCHLINE_ACTIONS__TOPIC": actions,
+            "TOUCHLINE_ACTIONS__PER_SECOND_MAX": UNLIMITED,
+            "TOUCHLINE_ACTIONS__BURST": UNLIMITED,
+            "TOUCHLINE_VERDICTS__TOPIC": verdicts,
+        }
+        async with server_under_test(bench, variables=settings) as server:
+            players = Players(server.port, secret, ROOM, data_bytes)
+            try:
+                yield ActionServer(server.process, players, bench.kafka, server.topic, actions, verdicts)
+            finally:
+                await players.close()

@@ -1,0 +1,137 @@
+"""Child processes: the servers, on the server's core, and the counters and detectors, on the clients' core.
+
+Rules: a process that was started is ended, whatever happens, and dies with this one if setpriv(1) is installed. It does
+not inherit Touchline's environment variables, so it runs with its defaults.
+"""
+
+import asyncio
+import contextlib
+import os
+import re
+import shutil
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator, Mapping, Sequence
+
+from .machine import cpu_s, own_memory_kib, pin, waited_s
+
+START_TIMEOUT_S = 120.0
+"""A server reads its log before it listens: in one scenario that is a million records."""
+STOP_TIMEOUT_S = 15.0
+LINE_BYTES_MAX = 16 * 1024 * 1024
+"""The longest line of output that is read: that of the counters, with the times of all events."""
+
+LISTENS = re.compile(rb"^listens +(\d+)$", re.MULTILINE)
+"""What a baseline prints when it has started."""
+
+
+class ProcessFailed(Exception):
+    """A process did not start in time, or ended by itself."""
+
+
+class ChildProcess:
+    """A running process."""
+
+    def __init__(self, process: Process) -> None:
+        self._process = process
+        self.output = b""
+
+    @property
+    def pid(self) -> int:
+        """The process id."""
+        return self._process.pid
+
+    def cpu_s(self) -> float:
+        """The CPU seconds that it has used."""
+        return cpu_s(self.pid)
+
+    def waited_s(self) -> float:
+        """The seconds that it waited for its core."""
+        return waited_s(self.pid)
+
+    def own_memory_kib(self) -> int:
+        """Its own memory now, in KiB."""
+        return own_memory_kib(self.pid)
+
+    async def until_printed(self, pattern: re.Pattern[bytes]) -> int:
+        """Read its output until ``pattern`` is found; returns the number in the pattern's first group.
+
+        Raises:
+            ProcessFailed: it ended, or took too long.
+        """
+        assert self._process.stdout is not None  # noqa: S101 - it was started with a pipe
+        try:
+            async with asyncio.timeout(START_TIMEOUT_S):
+                while (found := pattern.search(self.output)) is None:
+                    line = await self._process.stdout.readline()
+                    if not line:
+                        raise ProcessFailed(f"a server ended with exit code {await self._process.wait()}")
+                    self.output += line
+        except TimeoutError:
+            raise ProcessFailed(f"a server did not start in {START_TIMEOUT_S:g} s") from None
+        return int(found[1])
+
+    def send_numbers(self, *numbers: float) -> None:
+        """Write a line of numbers to its standard input."""
+        assert self._process.stdin is not None  # noqa: S101 - as above
+        self._process.stdin.write((" ".join(map(str, numbers)) + "\n").encode())
+
+    async def ask(self, line: bytes) -> bytes:
+        """Write a line to its standard input; returns the next line of its output.
+
+        Raises:
+            ProcessFailed: it ended.
+        """
+        assert self._process.stdin is not None  # noqa: S101 - as above
+        assert self._process.stdout is not None  # noqa: S101 - as above
+        self._process.stdin.write(line + b"\n")
+        answer = await self._process.stdout.readline()
+        if not answer:
+            raise ProcessFailed(f"a process ended with exit code {await self._process.wait()}")
+        return answer
+
+
+@contextlib.asynccontextmanager
+async def module_process(
+    arguments: Sequence[str],
+    core: int | None,
+    variables: Mapping[str, str] | None = None,
+    *,
+    python: str = sys.executable,
+) -> AsyncIterator[ChildProcess]:
+    """Run ``python -m`` with ``arguments`` on a core, and end it afterwards."""
+    setpriv = shutil.which("setpriv")
+    command = [*([setpriv, "--pdeathsig", "KILL", "--"] if setpriv else []), python, "-m", *arguments]
+    inherited = {name: value for name, value in os.environ.items() if not name.upper().startswith("TOUCHLINE_")}
+    process = await asyncio.create_subprocess_exec(
+        *command,
+        stdin=PIPE,
+        stdout=PIPE,
+        limit=LINE_BYTES_MAX,
+        env={**inherited, "PYTHONUNBUFFERED": "1", **(variables or {})},
+    )
+    try:
+        pin(process.pid, core)
+        yield ChildProcess(process)
+    finally:
+        await _end(process)
+
+
+@contextlib.asynccontextmanager
+async def baseline_process(module: str, core: int | None, *arguments: int) -> AsyncIterator[tuple[ChildProcess, int]]:
+    """Run a server of `touchline_loadtest.baselines`; yields it with its port."""
+    command = [f"touchline_loadtest.baselines.{module}", *map(str, arguments)]
+    async with module_process(command, core) as process:
+        yield process, await process.until_printed(LISTENS)
+
+
+async def _end(process: Process) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        process.terminate()
+    try:
+        async with asyncio.timeout(STOP_TIMEOUT_S):
+            await process.wait()
+    except TimeoutError:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()

@@ -1,0 +1,113 @@
+"""The results of scenarios, each number beside its bound: as structs, as a table, and as JSON."""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from touchline_protocol.errors import OperatorError
+from touchline_protocol.version import __version__
+
+from . import machine
+
+
+class Bound(msgspec.Struct, frozen=True):
+    """The required range of a number."""
+
+    sense: Literal["<=", ">=", "="]
+    value: float
+
+    def holds(self, number: float) -> bool:
+        """Whether ``number`` is within the bound."""
+        if self.sense == "<=":
+            return number <= self.value
+        return number >= self.value if self.sense == ">=" else number == self.value
+
+    def __str__(self) -> str:
+        return f"{self.sense} {_shown(self.value)}"
+
+
+class Row(msgspec.Struct, frozen=True):
+    """One number; not every number has a ``bound``."""
+
+    what: str
+    value: float
+    unit: str
+    bound: Bound | None = None
+
+    @property
+    def met(self) -> bool | None:
+        """Whether the bound holds; None without a bound."""
+        return None if self.bound is None else self.bound.holds(self.value)
+
+
+class Result(msgspec.Struct, frozen=True):
+    """The numbers of one scenario, its sizes, and ``notes`` with what a reader needs to judge the numbers."""
+
+    scenario: str
+    rows: list[Row]
+    sizes: dict[str, float]
+    notes: list[str] = []
+
+    def row(self, what: str) -> Row:
+        """The row with that name."""
+        return next(row for row in self.rows if row.what == what)
+
+
+def show(results: Sequence[Result], console: Console) -> None:
+    """Print the table, and the notes below it."""
+    table = Table("scenario", "what", "measured", "required", "met")
+    for column in (2, 3):
+        table.columns[column].justify = "right"
+    for result in results:
+        for number, row in enumerate(result.rows):
+            bound = "" if row.bound is None else str(row.bound)
+            verdict = {None: "", True: "yes", False: "NO"}[row.met]
+            table.add_row(
+                "" if number else result.scenario,
+                row.what,
+                f"{_shown(row.value)} {row.unit}".rstrip(),
+                bound,
+                verdict,
+                end_section=row is result.rows[-1],
+            )
+    console.print(table)
+    for result in results:
+        for note in result.notes:
+            console.print(f"{result.scenario}: {note}", highlight=False, soft_wrap=True)
+
+
+def check_writable(path: Path) -> None:
+    """Check that results can be written, before minutes are spent on them.
+
+    Raises:
+        OperatorError: they cannot.
+    """
+    try:
+        with path.open("ab"):
+            pass
+    except OSError as error:
+        raise OperatorError(f"cannot write the results to {path}: {error.strerror or error}") from error
+
+
+def write_json(results: Sequence[Result], path: Path, cores: machine.Cores) -> None:
+    """Write all results for other programs to read."""
+    document = {
+        "touchline": __version__,
+        "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "machine": machine.describe(),
+        "pinned": cores.pinned,
+        "results": [
+            msgspec.to_builtins(result) | {"rows": [msgspec.to_builtins(row) | {"met": row.met} for row in result.rows]}
+            for result in results
+        ],
+    }
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(document)) + b"\n")
+
+
+def _shown(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 1000 or value == int(value) else f"{value:.3g}"  # noqa: PLR2004

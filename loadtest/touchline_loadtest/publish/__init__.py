@@ -1,0 +1,1 @@
+"""Publishing events for the scenarios: the ways in, the pace, keys, and matches."""
