@@ -1,19 +1,19 @@
-"""Player action -> log record, and back: the contract with those who read what players did.
+"""Player action -> log record, and back: the contract with readers of what players do.
 
 A record's key is the player's id, so a player's actions are in one partition, in the order in which they were taken.
-Its value is one JSON object, `ActionRecord`. Its headers repeat what a reader may want to choose by without reading the
-value. The same action can be in the log more than once: (player, session, id) says so, and the copies are at most
-`limits.ACTION_RESEND_S_MAX` apart, with what an append takes.
+Its value is one JSON object, an `ActionRecord`. Its headers repeat the fields that a reader may want to filter by
+without decoding the value. The log may hold an action more than once; such duplicates have the same (player, session,
+id) and are at most `limits.ACTION_RESEND_S_MAX` apart, plus the time that an append takes.
+
+Rule: an action's data is the same value for every reader. It is I-JSON (RFC 7493), with integers of up to 64 bits: what
+MessagePack and JSON can both represent. Anything else is refused, not converted.
 """
 
-import json
-import math
-from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 
-from .codecs import Codec, integer
+from .codecs import Codec
 from .errors import BadRecord
 from .limits import JSON_DEPTH_MAX
 from .messages import ActionId, ActionKind, SessionName
@@ -27,7 +27,7 @@ ID_HEADER = "id"
 
 
 class ActionRecord(msgspec.Struct, frozen=True):
-    """The value of a record of ``player-actions``. ``received_ms``: when ``edge`` had it, in Unix milliseconds."""
+    """The value of a record of ``player-actions``. ``received_ms``: when ``edge`` received it, in Unix milliseconds."""
 
     player: str
     room: str
@@ -41,34 +41,49 @@ class ActionRecord(msgspec.Struct, frozen=True):
 
 _ENCODER = msgspec.json.Encoder()
 _DECODER = msgspec.json.Decoder(ActionRecord)
-_MSGPACK_DECODER = msgspec.msgpack.Decoder()
 _NULL = b"null"
-_SCALARS = frozenset((str, int, bool, type(None)))
 
 
 def is_player(player: str) -> bool:
-    """Whether ``player`` can name a player. It is a record's key, as a room's id is, and held to the same rule."""
+    """Whether ``player`` can be a player's id. It is a record's key, like a room's id, and follows the same rule."""
     return is_room_id(player)
 
 
 def json_data(codec: Codec, data: msgspec.Raw) -> bytes:
-    """The ``data`` of an `Action` that came in by ``codec``, as JSON; ``null`` where it was absent.
+    """The ``data`` of an `Action` that arrived in ``codec``, as JSON; ``null`` if it was absent.
 
-    JSON is passed on byte for byte. Of msgpack only what JSON has too is taken: no bytes, no extensions, no NaN and no
-    infinity, and no keys but strings.
+    JSON is passed on byte for byte.
 
     Raises:
-        BadRecord: it cannot be JSON in UTF-8, or is nested too deep; the sentence says which, and is for the player.
+        BadRecord: as in `check_data`; the message is addressed to the player.
     """
-    if codec.name == "json":
-        value = bytes(data) or _NULL
-        check_json(value)
-        return value
-    return _json_of_msgpack(bytes(data)) if data else _NULL
+    if not data:
+        return _NULL
+    if codec.name == "msgpack":
+        return _json_of_msgpack(bytes(data))
+    value = bytes(data)
+    check_data(value)
+    return value
+
+
+def check_data(value: bytes) -> None:
+    """Check that ``value`` can be an action's data.
+
+    Raises:
+        BadRecord: ``not_json`` if the value is not JSON in UTF-8, or holds a number that some readers could not
+            represent; ``too_deep`` if it is nested too deeply.
+    """
+    check_json(value)
+    try:
+        msgspec.msgpack.encode(msgspec.json.decode(value))
+    except (msgspec.ValidationError, OverflowError):
+        raise BadRecord(
+            "not_json", "the data holds a number beyond 64-bit integers and 64-bit floats: send it as text"
+        ) from None
 
 
 def encode_action(action: ActionRecord) -> bytes:
-    """The value of the record; ``action.data`` is JSON."""
+    """Encode ``action``, whose data is JSON, as the value of a record."""
     return _ENCODER.encode(action)
 
 
@@ -83,65 +98,44 @@ def action_headers(action: ActionRecord) -> list[tuple[str, bytes]]:
 
 
 def decode_action(value: bytes | None) -> ActionRecord:
-    """Read the value of a record.
+    """Decode the value of a record.
 
     Raises:
-        BadRecord: it is none of an action.
+        BadRecord: ``bad_action``: the value is not an action.
     """
     if value is None:
-        raise BadRecord("bad_action", "the record has no value, so it is no action")
+        raise BadRecord("bad_action", "the record has no value, so it cannot be an action")
     try:
         action = _DECODER.decode(value)
-        check_json(bytes(action.data))
+        check_data(bytes(action.data))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, BadRecord) as error:
-        raise BadRecord("bad_action", f"the record's value is no action: {error}") from None
+        raise BadRecord("bad_action", f"the record's value is not an action: {error}") from None
     if not is_player(action.player):
-        raise BadRecord("bad_action", f"the record's value is no action: {action.player[:80]!r} can be no player's id")
+        raise BadRecord("bad_action", f"the record's value is not an action: invalid player {action.player[:80]!r}")
     return action
 
 
 def read_data(action: ActionRecord) -> Any:
-    """The action's data as Python has it. Numbers that a float cannot hold become infinite, as in a browser."""
-    try:
-        return msgspec.json.decode(action.data)
-    except msgspec.DecodeError:  # a number in it is beyond msgspec, not beyond JSON
-        return json.loads(bytes(action.data), parse_int=integer)
+    """The action's data as Python values."""
+    return msgspec.json.decode(action.data)
 
 
 def _json_of_msgpack(data: bytes) -> bytes:
+    """Convert ``data`` if the JSON reads back as the same value: msgspec converts bytes, NaN and integer keys, too."""
     try:
-        value = _MSGPACK_DECODER.decode(data)
+        value = msgspec.msgpack.decode(data)
+        encoded = _ENCODER.encode(value)
+        is_same = msgspec.json.decode(encoded) == value
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise BadRecord("not_json", f"the data is not valid msgpack: {error}") from None
+    except TypeError:  # an extension, or a key of a type that JSON does not have
+        is_same = False
     except RecursionError:
-        raise _too_deep() from None
-    _check_plain(value, 0)
-    return _ENCODER.encode(value)
-
-
-def _check_plain(value: Any, depth: int) -> None:
-    """Make sure that JSON can say ``value``, which is ``depth`` levels deep in another."""
-    kind = type(value)
-    if kind is dict:
-        for key in value:
-            if type(key) is not str:
-                raise BadRecord("not_json", f"the data has an object with a key that is no string: {key!r:.80}")
-        _check_items(value.values(), depth)
-    elif kind is list:
-        _check_items(value, depth)
-    elif kind is float:
-        if not math.isfinite(value):
-            raise BadRecord("not_json", f"the data holds a number that JSON does not have: {value}")
-    elif kind not in _SCALARS:
-        raise BadRecord("not_json", f"the data holds what JSON cannot say: msgpack of type {kind.__name__}")
-
-
-def _check_items(items: Iterable[Any], depth: int) -> None:
-    if depth >= JSON_DEPTH_MAX:
-        raise _too_deep()
-    for item in items:
-        _check_plain(item, depth + 1)
-
-
-def _too_deep() -> BadRecord:
-    return BadRecord("too_deep", f"the data is nested deeper than {JSON_DEPTH_MAX} levels")
+        raise BadRecord("too_deep", f"the data is nested deeper than {JSON_DEPTH_MAX} levels") from None
+    if not is_same:
+        raise BadRecord(
+            "not_json",
+            "the data must be JSON: without bytes, extensions, timestamps, NaN or infinity, and with strings as keys",
+        )
+    check_json(encoded)
+    return encoded

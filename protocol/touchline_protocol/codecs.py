@@ -1,10 +1,10 @@
 """The codecs: how messages become bytes on a connection, and back.
 
 A codec is a subprotocol of the WebSocket: ``touchline.v1.json`` in text frames, ``touchline.v1.msgpack`` in binary
-ones. There is one object of each; `fan_out` has the forms in which a server writes them beside plain frames.
+frames. There is one object of each; `server_codecs` adds the other forms in which a server writes messages.
 
-Rules: an event's value is JSON bytes and is passed on untouched by json. Only msgpack has to read it, and does so once
-per event. Numbers that msgpack cannot hold (integers beyond 64 bits) become floats there, lone surrogates become ``?``.
+Rules: an event's value is JSON bytes, which the json codec passes on unchanged. Only the msgpack codec parses them,
+once per event. There, integers beyond 64 bits become floats, and unpaired surrogates become ``?``.
 """
 
 import json
@@ -19,11 +19,11 @@ from .messages import Action, ActionId, ClientMessage, Message, PrevId, ServerMe
 
 CodecName = Literal["json", "msgpack"]
 
-_DIGITS_OF_64_BITS = 20  # with the sign; longer integers need not be looked at as numbers
+_DIGITS_OF_64_BITS = 20  # with the sign; longer integers cannot fit
 
 
 class _Envelope(msgspec.Struct):
-    """The least that a message has: read where the whole could not be."""
+    """The minimum of a message, read when the whole message cannot be."""
 
     type: str
     id: Any = None
@@ -33,8 +33,9 @@ class _Envelope(msgspec.Struct):
 class Codec:
     """Encodes and decodes messages in one format.
 
-    ``index`` says where an event keeps what was made of it for this codec, and counts from 0; ``subprotocol`` names it
-    in the handshake; ``opcode`` is that of its frames. ``plain`` is the codec with the same payloads in plain frames.
+    ``index`` counts from 0; an event caches its frame for this codec under it. ``subprotocol`` is the codec's name in
+    the handshake, and ``opcode`` that of its frames. ``plain`` is the codec that writes the same payloads in plain
+    frames.
     """
 
     __slots__ = (
@@ -70,46 +71,46 @@ class Codec:
 
     @property
     def subprotocol(self) -> str:
-        """The name of this codec in ``Sec-WebSocket-Protocol``."""
+        """This codec's name in ``Sec-WebSocket-Protocol``."""
         return f"touchline.v1.{self.name}"
 
     def encode(self, message: Message) -> bytes:
-        """The payload of ``message``. Where a field holds `msgspec.Raw`, those bytes are taken as they are."""
+        """The payload of ``message``. A field that holds `msgspec.Raw` contributes those bytes unchanged."""
         return self._encoder.encode(message)
 
     def frame(self, message: Message, epoch: str = "") -> bytes:
-        """``message`` as a whole server frame. ``epoch`` is that of the room whose event it is."""
+        """``message`` as a whole server frame. ``epoch`` is that of the event's room."""
         return frame(self.opcode, self._encoder.encode(message))
 
     def value(self, json_value: bytes) -> Any:
-        """An event's JSON value in the form in which `encode` takes it as ``data``."""
+        """An event's JSON value in the form that `encode` expects as ``data``."""
         if self.name == "json":
             return msgspec.Raw(json_value)
         return msgspec.Raw(_msgpack_of_json(json_value, self._encoder))
 
     def decode_client(self, payload: bytes) -> ClientMessage:
-        """Read a message that a client sent.
+        """Decode a message from a client.
 
         Raises:
-            BadMessage: with code ``bad_message`` or ``unknown_type``, and what is wrong in words.
+            BadMessage: with code ``bad_message`` or ``unknown_type``, and a sentence that says what is wrong.
         """
         message: ClientMessage = self._decode(payload, self._client_decoder)
         return message
 
     def decode_server(self, payload: bytes) -> ServerMessage:
-        """Read a message that a server sent.
+        """Decode a message from a server.
 
         Raises:
-            BadMessage: as `decode_client`. A client should pass over an ``unknown_type``: it is from a newer server.
+            BadMessage: as in `decode_client`. A client should ignore an ``unknown_type``: the server is newer.
         """
         try:
             message: ServerMessage = self._decode(payload, self._server_decoder)
         except BadMessage:
             if self.name != "json":
                 raise
-            # An event's data may hold a number or a surrogate that msgspec refuses and JSON allows: look with json.
+            # An event's data may contain numbers and surrogates that JSON allows and msgspec refuses: try json.
             try:
-                message = msgspec.convert(json.loads(payload.decode(), parse_int=integer), ServerMessage)
+                message = msgspec.convert(json.loads(payload.decode(), parse_int=_integer), ServerMessage)
             except (ValueError, RecursionError, msgspec.ValidationError):
                 message = None  # type: ignore[assignment]
             if message is None:
@@ -120,21 +121,21 @@ class Codec:
         try:
             return decoder.decode(payload)
         except msgspec.ValidationError as error:
-            raise self._why(payload, error) from None
+            raise self._explain(payload, error) from None
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise BadMessage(codes.BAD_MESSAGE.code, f"the message is not {self.name}: {error}") from None
 
-    def _why(self, payload: bytes, error: msgspec.ValidationError) -> BadMessage:
-        """Tell a message of an unknown type from one of a known type with a wrong field."""
+    def _explain(self, payload: bytes, error: msgspec.ValidationError) -> BadMessage:
+        """Distinguish an unknown message type from an invalid field in a known one."""
         try:
             envelope = self._envelope_decoder.decode(payload)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return BadMessage(
-                codes.BAD_MESSAGE.code, 'a message is an object with its "type", as {"type":"hello"}: ' + str(error)
+                codes.BAD_MESSAGE.code, 'a message is an object with a "type", such as {"type":"hello"}: ' + str(error)
             )
         kind = envelope.type
         if str(error).endswith("at `$.type`"):
-            return BadMessage(codes.UNKNOWN_TYPE.code, f"there is no message of type {kind[:40]!r}")
+            return BadMessage(codes.UNKNOWN_TYPE.code, f"there is no message type {kind[:40]!r}")
         why = f"{kind[:40]}: {error}"
         if kind != Action.__struct_config__.tag:
             return BadMessage(codes.BAD_MESSAGE.code, why)
@@ -142,7 +143,7 @@ class Codec:
 
 
 def _read_as(kind: Any, value: object) -> int | None:
-    """``value`` if it is of a kind, else None."""
+    """``value`` if it is valid for ``kind``, otherwise None."""
     try:
         return cast(int, msgspec.convert(value, kind))
     except msgspec.ValidationError:
@@ -153,11 +154,11 @@ def _msgpack_of_json(json_value: bytes, encoder: Any) -> bytes:
     try:
         return encoder.encode(msgspec.json.decode(json_value))  # type: ignore[no-any-return]
     except (msgspec.ValidationError, msgspec.DecodeError, OverflowError, UnicodeError):
-        return encoder.encode(_tamed(json.loads(json_value, parse_int=_number)))  # type: ignore[no-any-return]
+        return encoder.encode(_without_surrogates(json.loads(json_value, parse_int=_number)))  # type: ignore[no-any-return]
 
 
-def integer(digits: str) -> int | float:
-    """A JSON integer of any length; where Python refuses it for that (from 4,301 digits on), the nearest float."""
+def _integer(digits: str) -> int | float:
+    """A JSON integer of any length. Python refuses those of more than 4,300 digits, which become the nearest float."""
     try:
         return int(digits)
     except ValueError:
@@ -165,20 +166,20 @@ def integer(digits: str) -> int | float:
 
 
 def _number(digits: str) -> int | float:
-    """A JSON integer: as it is where 64 bits hold it, else the nearest float (so it loses digits, as in a browser)."""
+    """A JSON integer if it fits into 64 bits, otherwise the nearest float, which loses digits as in a browser."""
     if len(digits) <= _DIGITS_OF_64_BITS and -(2**63) <= int(digits) < 2**64:
         return int(digits)
     return float(digits)
 
 
-def _tamed(value: Any) -> Any:
-    """``value`` with strings that UTF-8 can hold."""
+def _without_surrogates(value: Any) -> Any:
+    """``value`` with each unpaired surrogate replaced by ``?``, since UTF-8 cannot represent it."""
     if isinstance(value, str):
         return value.encode(errors="replace").decode()
     if isinstance(value, list):
-        return [_tamed(item) for item in value]
+        return [_without_surrogates(item) for item in value]
     if isinstance(value, dict):
-        return {_tamed(key): _tamed(item) for key, item in value.items()}
+        return {_without_surrogates(key): _without_surrogates(item) for key, item in value.items()}
     return value
 
 

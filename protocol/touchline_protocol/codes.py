@@ -1,16 +1,16 @@
 """Every error and close code, what it means, and what a client should do about it.
 
-This table is the only place where codes are listed. `protocol/README.md` shows it (a test compares the two) and the
-SDKs act on it.
+This is the only place where codes are listed. `protocol/README.md` repeats the tables (a test compares them), and the
+SDKs act on them.
 
-`Recovery` is for the client's code, not for its user:
+A `Recovery` is meant for the client's program, not for its user:
 
-- RECONNECT: connect again, with backoff, and go on from the cursors.
-- RETRY: the connection stays; the same message can succeed later.
-- GIVE_UP: the same would happen again; something has to be changed first.
+- RECONNECT: connect again, with backoff, and resume from the cursors.
+- RETRY: the connection stays open; the same message may succeed later.
+- GIVE_UP: the result would be the same again; something has to change first.
 
-One event has one name, in whatever message it is reported. Where what to do about it differs, the constant says which
-table it belongs to: `TOKEN_EXPIRED` (of an error), `NACK_TOKEN_EXPIRED`, `CLOSE_TOKEN_EXPIRED`.
+An event has one name, whichever message reports it. Where the recovery differs between the tables, the constant names
+the table: `TOKEN_EXPIRED` is an error, `NACK_TOKEN_EXPIRED` a nack, `CLOSE_TOKEN_EXPIRED` a close.
 """
 
 from enum import StrEnum
@@ -26,7 +26,7 @@ class Recovery(StrEnum):
 
 
 class ErrorCode(NamedTuple):
-    """A code in an `error` or a `nack` message."""
+    """A code carried by an `error` or a `nack` message."""
 
     code: str
     recovery: Recovery
@@ -34,7 +34,7 @@ class ErrorCode(NamedTuple):
 
 
 class CloseCode(NamedTuple):
-    """A code in a WebSocket close frame. 1000 to 1015 are RFC 6455's, 4000 to 4999 are ours: from 4500, give up."""
+    """A code carried by a close frame. RFC 6455 defines 1000 to 1015; 4000 to 4999 are ours, and from 4500 give up."""
 
     code: int
     name: str
@@ -42,44 +42,52 @@ class CloseCode(NamedTuple):
     meaning: str
 
 
-BAD_MESSAGE = ErrorCode("bad_message", Recovery.GIVE_UP, "The message cannot be read, or a field has a wrong value.")
-UNKNOWN_TYPE = ErrorCode("unknown_type", Recovery.GIVE_UP, "The message's type is none that this server knows.")
-OUT_OF_ORDER = ErrorCode("out_of_order", Recovery.GIVE_UP, "The message may not be sent now, as a second hello.")
-BAD_ROOM = ErrorCode("bad_room", Recovery.GIVE_UP, "The room's name does not read <feed>:<id>.")
+BAD_MESSAGE = ErrorCode(
+    "bad_message", Recovery.GIVE_UP, "The message cannot be read, or one of its fields has an invalid value."
+)
+UNKNOWN_TYPE = ErrorCode("unknown_type", Recovery.GIVE_UP, "The server does not know this message type.")
+OUT_OF_ORDER = ErrorCode(
+    "out_of_order", Recovery.GIVE_UP, "The message is not allowed at this point: a second hello, for example."
+)
+BAD_ROOM = ErrorCode("bad_room", Recovery.GIVE_UP, "The room name does not have the form <feed>:<id>.")
 UNKNOWN_FEED = ErrorCode("unknown_feed", Recovery.GIVE_UP, "This server does not carry the room's feed.")
-ALREADY_SUBSCRIBED = ErrorCode("already_subscribed", Recovery.GIVE_UP, "The connection is in the room already.")
+ALREADY_SUBSCRIBED = ErrorCode("already_subscribed", Recovery.GIVE_UP, "The connection is already in the room.")
 NOT_SUBSCRIBED = ErrorCode("not_subscribed", Recovery.GIVE_UP, "The connection is not in the room.")
 TOO_MANY_ROOMS = ErrorCode(
-    "too_many_rooms", Recovery.GIVE_UP, "The connection is in as many rooms as the welcome's rooms_max allows."
+    "too_many_rooms", Recovery.GIVE_UP, "The connection is already in as many rooms as the welcome's rooms_max allows."
 )
 UNAVAILABLE = ErrorCode(
-    "unavailable", Recovery.RETRY, "The room cannot be served now: this edge has not read its log yet, or is full."
+    "unavailable",
+    Recovery.RETRY,
+    "The room cannot be served right now: this edge has not read its log yet, or is full.",
 )
 
-FORBIDDEN = ErrorCode("forbidden", Recovery.GIVE_UP, "The token does not allow this with the room.")
+FORBIDDEN = ErrorCode("forbidden", Recovery.GIVE_UP, "The token does not allow this for the room.")
 TOKEN_MISSING = ErrorCode(
-    "token_missing", Recovery.GIVE_UP, "This needs a token, and none was presented in hello or in Authorization."
+    "token_missing", Recovery.GIVE_UP, "A token is required, and the client presented none in hello or Authorization."
 )
 TOKEN_MALFORMED = ErrorCode(
-    "token_malformed", Recovery.GIVE_UP, "The token is no JWT, or one of its claims is missing or has a wrong type."
+    "token_malformed",
+    Recovery.GIVE_UP,
+    "The token is not a JWT, or one of its claims is missing or has the wrong type.",
 )
-TOKEN_UNSIGNED = ErrorCode("token_unsigned", Recovery.GIVE_UP, "The token says that it is not signed: alg none.")
+TOKEN_UNSIGNED = ErrorCode("token_unsigned", Recovery.GIVE_UP, 'The token declares itself unsigned: its alg is "none".')
 TOKEN_ALGORITHM = ErrorCode(
-    "token_algorithm", Recovery.GIVE_UP, "The token names an algorithm that its key is not for, or that no key is for."
+    "token_algorithm", Recovery.GIVE_UP, "The token's algorithm is not that of the key it names, or of any key."
 )
 TOKEN_KEY_UNKNOWN = ErrorCode(
     "token_key_unknown",
     Recovery.RECONNECT,
-    "The token names a key (kid) that this server does not know; it looks whether there is a new one.",
+    "The server does not know the token's key (kid); it is checking for a new one.",
 )
-TOKEN_SIGNATURE = ErrorCode("token_signature", Recovery.GIVE_UP, "The token's signature is not that of its key.")
-TOKEN_EXPIRED = ErrorCode("token_expired", Recovery.GIVE_UP, "The token's time (exp) is over: get a new one.")
+TOKEN_SIGNATURE = ErrorCode("token_signature", Recovery.GIVE_UP, "The token's signature does not match its key.")
+TOKEN_EXPIRED = ErrorCode("token_expired", Recovery.GIVE_UP, "The token has expired (exp): get a new one.")
 TOKEN_NOT_YET_VALID = ErrorCode(
-    "token_not_yet_valid", Recovery.GIVE_UP, "The token's time (nbf, iat) has not come, by the server's clock."
+    "token_not_yet_valid", Recovery.GIVE_UP, "The token is not valid yet (nbf, iat) by the server's clock."
 )
 TOKEN_AUDIENCE = ErrorCode("token_audience", Recovery.GIVE_UP, "The token is for another audience (aud).")
-TOKEN_ISSUER = ErrorCode("token_issuer", Recovery.GIVE_UP, "The token is from another issuer (iss).")
-TOKEN_PLAYER = ErrorCode("token_player", Recovery.GIVE_UP, "A refresh came with the token of another player (sub).")
+TOKEN_ISSUER = ErrorCode("token_issuer", Recovery.GIVE_UP, "The token comes from another issuer (iss).")
+TOKEN_PLAYER = ErrorCode("token_player", Recovery.GIVE_UP, "The token of a refresh belongs to another player (sub).")
 
 ERRORS: dict[str, ErrorCode] = {
     error.code: error
@@ -107,35 +115,43 @@ ERRORS: dict[str, ErrorCode] = {
         TOKEN_PLAYER,
     )
 }
-"""The codes of `error` messages."""
+"""All codes of `error` messages."""
 
-ACTION_MALFORMED = ErrorCode("action_malformed", Recovery.GIVE_UP, "A field of the action has a wrong value.")
-ACTION_FORBIDDEN = ErrorCode("action_forbidden", Recovery.GIVE_UP, "The token does not let the player act in the room.")
-ACTION_BAD_ROOM = ErrorCode("action_bad_room", Recovery.GIVE_UP, "The room's name is none, or its feed is not carried.")
+ACTION_MALFORMED = ErrorCode("action_malformed", Recovery.GIVE_UP, "A field of the action has an invalid value.")
+ACTION_FORBIDDEN = ErrorCode(
+    "action_forbidden", Recovery.GIVE_UP, "The token does not allow the player to act in the room."
+)
+ACTION_BAD_ROOM = ErrorCode(
+    "action_bad_room", Recovery.GIVE_UP, "The room name is invalid, or this server does not carry its feed."
+)
 ACTION_TOO_LARGE = ErrorCode(
     "action_too_large", Recovery.GIVE_UP, "The data is larger than the welcome's action_bytes_max."
 )
 ACTION_BAD_DATA = ErrorCode(
-    "action_bad_data", Recovery.GIVE_UP, "The data cannot be written as JSON, or is nested too deep."
+    "action_bad_data", Recovery.GIVE_UP, "The data cannot be represented as JSON, or is nested too deeply."
 )
 ACTION_KIND_UNKNOWN = ErrorCode("action_kind_unknown", Recovery.GIVE_UP, "The feed has no actions of this kind.")
 ACTION_INVALID = ErrorCode(
-    "action_invalid", Recovery.GIVE_UP, "The data is not what the feed's JSON Schema asks for; the message says where."
+    "action_invalid", Recovery.GIVE_UP, "The data does not match the feed's JSON Schema; the message says where."
 )
-MUTED = ErrorCode("muted", Recovery.GIVE_UP, "A verdict stands against the player: see the verdict message.")
+MUTED = ErrorCode("muted", Recovery.GIVE_UP, "A verdict against the player is in force: see the verdict message.")
 DUPLICATE_ID = ErrorCode(
-    "duplicate_id", Recovery.GIVE_UP, "The session's action of this id is in the log already, and is not added again."
+    "duplicate_id", Recovery.GIVE_UP, "The log already has this session's action with this id; it is not added again."
 )
 ID_GAP = ErrorCode(
-    "id_gap", Recovery.RETRY, "An action before this one is missing or was not taken: go on from that one, in order."
+    "id_gap", Recovery.RETRY, "An earlier action is missing or was not taken: resume from that one, in order."
 )
-RATE_LIMITED = ErrorCode("rate_limited", Recovery.RETRY, "The player acts more often than this server takes.")
+RATE_LIMITED = ErrorCode("rate_limited", Recovery.RETRY, "The player acts more often than this server allows.")
 TOO_MANY_UNACKED = ErrorCode(
-    "too_many_unacked", Recovery.RETRY, "More actions wait for their answer than actions_window, or all in all."
+    "too_many_unacked",
+    Recovery.RETRY,
+    "Too many actions are unanswered: in the session (actions_window), or on the whole edge.",
 )
-LOG_UNAVAILABLE = ErrorCode("log_unavailable", Recovery.RETRY, "The log is away, so no action can be kept now.")
+LOG_UNAVAILABLE = ErrorCode(
+    "log_unavailable", Recovery.RETRY, "The log is unavailable, so no action can be stored right now."
+)
 NACK_TOKEN_EXPIRED = ErrorCode(
-    "token_expired", Recovery.RECONNECT, "The token's time is over; the connection is about to be closed."
+    "token_expired", Recovery.RECONNECT, "The token has expired; the connection is about to be closed."
 )
 
 NACKS: dict[str, ErrorCode] = {
@@ -158,45 +174,47 @@ NACKS: dict[str, ErrorCode] = {
         NACK_TOKEN_EXPIRED,
     )
 }
-"""The codes of `nack` messages. GIVE_UP: the action is done with, and its id used. Else its id is still free: it, and
-all after it, can be sent again, in order."""
+"""All codes of `nack` messages. GIVE_UP means that the action is refused for good and its id used up. Otherwise its id
+is still free: the action can be sent again, followed by all later ones, in order."""
 
-NORMAL = CloseCode(1000, "normal", Recovery.RECONNECT, "The other side closed without a complaint.")
-GOING_AWAY = CloseCode(1001, "going_away", Recovery.RECONNECT, "The edge is stopping, or the page was left.")
-PROTOCOL_ERROR = CloseCode(1002, "protocol_error", Recovery.GIVE_UP, "The bytes were no valid WebSocket frames.")
+NORMAL = CloseCode(1000, "normal", Recovery.RECONNECT, "The other side closed the connection normally.")
+GOING_AWAY = CloseCode(1001, "going_away", Recovery.RECONNECT, "The edge is shutting down, or the user left the page.")
+PROTOCOL_ERROR = CloseCode(
+    1002, "protocol_error", Recovery.GIVE_UP, "The bytes received were not valid WebSocket frames."
+)
 WRONG_FRAME = CloseCode(
-    1003, "wrong_frame", Recovery.GIVE_UP, "A text frame on the msgpack subprotocol, or a binary one on json."
+    1003, "wrong_frame", Recovery.GIVE_UP, "A text frame arrived on the msgpack subprotocol, or a binary frame on json."
 )
 ABNORMAL = CloseCode(1006, "abnormal", Recovery.RECONNECT, "The connection was lost without a close frame.")
-INVALID_TEXT = CloseCode(1007, "invalid_text", Recovery.GIVE_UP, "A text frame was not UTF-8.")
+INVALID_TEXT = CloseCode(1007, "invalid_text", Recovery.GIVE_UP, "A text frame was not valid UTF-8.")
 TOO_BIG = CloseCode(1009, "too_big", Recovery.GIVE_UP, "A message was larger than the welcome's message_bytes_max.")
-INTERNAL_ERROR = CloseCode(1011, "internal_error", Recovery.RECONNECT, "The server failed; its log says how.")
+INTERNAL_ERROR = CloseCode(1011, "internal_error", Recovery.RECONNECT, "The server failed; its log has the details.")
 TOO_SLOW = CloseCode(
     4000,
     "too_slow",
     Recovery.RECONNECT,
-    "The client stayed behind for longer than the server waits, or further than the log reaches; it can resume.",
+    "The client was behind for longer than the server allows, or further than the log reaches; it can resume.",
 )
-HELLO_TIMEOUT = CloseCode(4001, "hello_timeout", Recovery.RECONNECT, "No hello came within the handshake time.")
+HELLO_TIMEOUT = CloseCode(4001, "hello_timeout", Recovery.RECONNECT, "No hello arrived within the handshake time.")
 CLOSE_TOKEN_EXPIRED = CloseCode(
-    4002, "token_expired", Recovery.RECONNECT, "The token's time is over and no newer one came; come back with one."
+    4002, "token_expired", Recovery.RECONNECT, "The token expired and was not refreshed; reconnect with a new one."
 )
 CLOSE_TOKEN_KEY_UNKNOWN = CloseCode(
     4003,
     "token_key_unknown",
     Recovery.RECONNECT,
-    "The token's key is not known here yet; the error before this says which.",
+    "The server does not know the token's key yet; the preceding error names it.",
 )
 HELLO_EXPECTED = CloseCode(4500, "hello_expected", Recovery.GIVE_UP, "The first message was not a hello.")
 TOO_MANY_ERRORS = CloseCode(
-    4501, "too_many_errors", Recovery.GIVE_UP, "The connection was answered with too many errors to be meant."
+    4501, "too_many_errors", Recovery.GIVE_UP, "The client caused too many errors on this connection."
 )
 UNAUTHORIZED = CloseCode(
-    4502, "unauthorized", Recovery.GIVE_UP, "The token was refused, or is missing; the error before this says why."
+    4502, "unauthorized", Recovery.GIVE_UP, "The token was rejected or is missing; the preceding error says why."
 )
-BANNED = CloseCode(4503, "banned", Recovery.GIVE_UP, "A verdict bans the player; the verdict before this says why.")
+BANNED = CloseCode(4503, "banned", Recovery.GIVE_UP, "The player is banned; the preceding verdict says why.")
 SESSION_REPLACED = CloseCode(
-    4504, "session_replaced", Recovery.GIVE_UP, "Another connection of the player goes on with this session."
+    4504, "session_replaced", Recovery.GIVE_UP, "Another connection of the player took over this session."
 )
 
 CLOSES: dict[int, CloseCode] = {
@@ -221,12 +239,13 @@ CLOSES: dict[int, CloseCode] = {
         SESSION_REPLACED,
     )
 }
+"""All codes of close frames."""
 
 _GIVE_UP_CLOSES = range(4500, 5000)
 
 
 def recovery_of_close(code: int) -> Recovery:
-    """What a client should do after a close with ``code``, for codes not in the table too: 45xx is give up."""
+    """What a client should do after a close with ``code``. An unknown one from 4500 to 4999 means to give up."""
     if code in CLOSES:
         return CLOSES[code].recovery
     return Recovery.GIVE_UP if code in _GIVE_UP_CLOSES else Recovery.RECONNECT

@@ -1,7 +1,7 @@
-"""Cursors: the place in a room's events that a client has reached, as one string ``<epoch>.<offset>``.
+"""Cursors: how far a client has read a room, as one string ``<epoch>.<offset>``.
 
-On the WebSocket the two parts travel as two fields; the string is for places that hold one string (a command line,
-a database column, SSE's ``Last-Event-ID``). An epoch never holds a dot, an offset is decimal.
+On the WebSocket the two parts are separate fields. The string form is for places that hold a single string: a command
+line, a database column, the ``Last-Event-ID`` of SSE. An epoch contains no dot, and an offset is decimal.
 """
 
 import re
@@ -14,7 +14,7 @@ _OFFSET_MAX = 2**63 - 1
 
 
 class Cursor(NamedTuple):
-    """The last offset seen, and the epoch in which that offset means something."""
+    """The last offset read, and the epoch in which that offset is meaningful."""
 
     epoch: str
     offset: int
@@ -24,12 +24,12 @@ class Cursor(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> "Cursor":
-        """Read ``<epoch>.<offset>``.
+        """Parse ``<epoch>.<offset>``.
 
         Raises:
-            PeerError: the text is no cursor.
+            PeerError: the text is not a cursor.
         """
         match = _CURSOR.fullmatch(text)
         if match is None or int(match[2]) > _OFFSET_MAX:
-            raise PeerError(f"{text!r} is no cursor: it must read <epoch>.<offset>, as touchline tail prints it")
+            raise PeerError(f"{text!r} is not a cursor: write <epoch>.<offset>, as printed by touchline tail")
         return cls(match[1], int(match[2]))

@@ -1,39 +1,39 @@
-"""What can go wrong, and whose fault it is.
+"""The errors that Touchline raises on purpose, by whose fault they are.
 
     TouchlineError
-    ├── OperatorError        the configuration, the machine or an outside system: the operator can mend it
-    │   └── LogUnavailable   the log cannot be reached now; it may come back by itself
-    ├── PeerError            the other side of a connection sent something that the protocol does not allow
-    │   ├── BadMessage       a message that is no message of the protocol
-    │   └── BadRoom          a room name that is no room name
-    └── BadRecord            a record in the log that is not what its topic is for: its producer's fault
+    ├── OperatorError        the configuration, the machine or an outside system: the operator can fix it
+    │   └── LogUnavailable   the log cannot be reached right now; it may come back by itself
+    ├── PeerError            the other side of a connection violated the protocol
+    │   ├── BadMessage       bytes that are not a valid message
+    │   └── BadRoom          an invalid room name
+    └── BadRecord            a record that does not belong in its topic: the producer's fault
 
-Our own mistakes are no TouchlineError: they are AssertionError, TypeError and the like, and end in a traceback.
-The message of each is one sentence for a person, saying what was wrong and what to do about it.
+Our own bugs are not TouchlineErrors: they surface as AssertionError, TypeError and the like, with a traceback. The
+message of every error is a sentence for a person that says what was wrong and what to do about it.
 """
 
 
 class TouchlineError(Exception):
-    """The root of all errors that Touchline raises on purpose."""
+    """The base class of all errors that Touchline raises on purpose."""
 
 
 class OperatorError(TouchlineError):
-    """Something that the person who runs Touchline can mend: an option, a port, a file, an address."""
+    """Something that the operator can fix: an option, a port, a file, an address."""
 
 
 class LogUnavailable(OperatorError):
-    """The log cannot be reached or did not answer in time. Trying again later can succeed."""
+    """The log cannot be reached or did not answer in time. Trying again later may succeed."""
 
 
 class PeerError(TouchlineError):
-    """The peer broke the protocol."""
+    """The peer violated the protocol."""
 
 
 class BadMessage(PeerError):
-    """Bytes that are no message of the protocol, or a message of an unknown type.
+    """Bytes that are not a valid message, or a message of an unknown type.
 
-    ``code`` is the code of `touchline_protocol.codes` to answer with. ``action_id`` is that of an action whose other
-    fields are wrong, and ``action_prev`` its ``prev`` if that can be read.
+    ``code`` is the code in `touchline_protocol.codes` to answer with. If the message is an action whose id is readable,
+    ``action_id`` is that id, and ``action_prev`` is its ``prev`` if that is readable too.
     """
 
     def __init__(self, code: str, message: str, action_id: int | None = None, action_prev: int | None = None) -> None:
@@ -44,14 +44,14 @@ class BadMessage(PeerError):
 
 
 class BadRoom(PeerError):
-    """A room name that does not read ``<feed>:<id>``."""
+    """A room name that does not have the form ``<feed>:<id>``."""
 
 
 class BadRecord(TouchlineError):
-    """A record that cannot be made into an event, an action or a verdict, or data that can be in none.
+    """A record that is not a valid event, action or verdict, or data that none of them could hold.
 
-    ``reason`` is one word for metrics and logs: see `touchline_protocol.records.REASONS`; for other records it is
-    ``bad_action``, ``bad_verdict`` or ``bad_player``.
+    ``reason`` is one word for metrics and logs: one of `touchline_protocol.records.REASONS`, ``bad_action``,
+    ``bad_verdict`` or ``bad_player``.
     """
 
     def __init__(self, reason: str, message: str) -> None:

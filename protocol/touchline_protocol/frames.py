@@ -1,8 +1,8 @@
 """RFC 6455 server frames, as bytes.
 
-A frame from a server is not masked (section 5.1), so the same bytes object may be written to every client. The frames
-made here are byte for byte what `websockets` would send for the same message with no extension negotiated; a test
-holds that. Knows nothing of messages.
+A server does not mask its frames (section 5.1), so one bytes object can be written to every client. The frames built
+here are byte for byte what `websockets` sends for the same message when no extension is negotiated; a test ensures
+that. This module knows nothing of messages.
 """
 
 import struct
@@ -11,7 +11,7 @@ from .limits import CONTROL_PAYLOAD_BYTES_MAX
 
 FIN = 0x80
 RSV1 = 0x40
-"""On the first frame of a message: it is compressed (RFC 7692 section 6)."""
+"""Set on the first frame of a compressed message (RFC 7692 section 6)."""
 OP_TEXT = 0x1
 OP_BINARY = 0x2
 OP_CLOSE = 0x8
@@ -33,7 +33,7 @@ def frame(opcode: int, payload: bytes) -> bytes:
 
 
 def payload_of(framed: bytes) -> bytes:
-    """The payload of a frame that `frame` made: what a larger message embeds again without encoding it again."""
+    """The payload of a frame built by `frame`, so that a larger message can embed it without encoding it again."""
     length = framed[1]
     if length < _LENGTH_16_BITS:
         return framed[2:]
@@ -41,6 +41,6 @@ def payload_of(framed: bytes) -> bytes:
 
 
 def close_frame(code: int, reason: str) -> bytes:
-    """A close frame; a reason longer than the 123 bytes that fit is cut at a whole character."""
+    """A close frame. A reason longer than the 123 bytes that fit is cut between two characters."""
     fitting = reason.encode()[: CONTROL_PAYLOAD_BYTES_MAX - 2].decode(errors="ignore")
     return frame(OP_CLOSE, struct.pack("!H", code) + fitting.encode())

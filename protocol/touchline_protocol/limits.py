@@ -1,61 +1,61 @@
-"""The limits of the protocol itself: what no configuration can raise, with the reason for each.
+"""The limits of the protocol itself, which no configuration can raise, with the reason for each.
 
-Limits that an operator may want to set differently are settings (`touchline_server.config.settings`).
+Limits that an operator may want to change are settings (`touchline_server.config.settings`).
 """
 
 FEED_NAME_CHARS_MAX = 32
-"""A feed's name is typed by people and stands in every room name."""
+"""People type a feed's name, and it is part of every room name."""
 
 ROOM_ID_BYTES_MAX = 128
-"""A room's id is a Kafka record key. UUIDs take 36, composed keys some more; it stands in every event."""
+"""A room's id is a Kafka record key and is part of every event. UUIDs take 36 bytes, composite keys somewhat more."""
 
 EVENT_KEY_BYTES_MAX = 128
-"""An event's key, as ``player.7``: a name, not a document."""
+"""An event's key is a name such as ``player.7``, not a document."""
 
 EVENT_VALUE_BYTES_MAX = 256 * 1024
-"""An event's value. It is copied once to every client of its room: 256 KiB to 10,000 clients is 2.5 GB."""
+"""An event's value is copied to every client of its room: 256 KiB to 10,000 clients is 2.5 GB."""
 
 JSON_DEPTH_MAX = 256
-"""How deep an event's value and an action's data may be nested. Parsers recurse, ours and those of clients; browsers
-and Python give up at some thousands and 1,000, so a value within this depth is readable everywhere."""
+"""How deeply an event's value and an action's data may be nested. Most parsers recurse: Python's gives up at 1,000
+levels and browsers at a few thousand, so every client can read a value within this depth."""
 
 CLIENT_MESSAGE_BYTES_MAX = 64 * 1024
-"""A message from a client. The largest honest one names 100 rooms with their cursors, about 30 KB."""
+"""A client's message. The largest legitimate one names 100 rooms with their cursors, about 30 KB."""
 
 ROOMS_PER_SUBSCRIBE_MAX = 100
-"""Rooms named by one subscribe or unsubscribe: bounds what one message can make the server do."""
+"""Rooms in one subscribe or unsubscribe: a bound on the work that one message can cause."""
 
 RECENT_EVENTS_MAX = 1_000
-"""The largest ``last``: they travel in one message, before anything live."""
+"""The largest value of ``last``. These events travel in one message, ahead of anything live."""
 
 RECENT_BYTES_MAX = 1 << 20
-"""Of the events in ``recent``: so a server need not build a message without a bound for one small request."""
+"""All events in ``recent`` together, so that a small request cannot make the server build a message of any size."""
 
 AGENT_CHARS_MAX = 128
-"""The ``agent`` of a hello: for logs."""
+"""The ``agent`` of a hello only appears in logs."""
 
 TOKEN_CHARS_MAX = 8 * 1024
-"""A token. With many rooms in its claims it has some kilobytes; HTTP servers take 8 KiB of a header line too."""
+"""A token that names many rooms takes a few kilobytes. HTTP servers commonly accept header lines of 8 KiB, too."""
 
 SESSION_NAME_CHARS_MAX = 64
-"""A session's name stands in each of its actions. A UUID takes 36."""
+"""A session's name is part of each of its actions. A UUID takes 36 characters."""
 
 ACTION_KIND_CHARS_MAX = 64
-"""An action's kind, as ``tap``: a name, not a text."""
+"""An action's kind is a name such as ``tap``, not a text."""
 
 ACTION_DATA_BYTES_MAX = 64 * 1024
-"""An action's data, as JSON; servers set less. A message of a client has no more."""
+"""An action's data, as JSON. It cannot exceed a client's message, and servers usually allow less."""
 
 ACTIONS_WINDOW_MAX = 1024
-"""The largest ``actions_window`` of any server: the ids from the oldest unanswered action to the newest. It bounds what
-a reader of the log has to remember of a session to drop duplicates."""
+"""The largest ``actions_window`` of any server: how many ids, counted from the oldest unanswered action, may be in
+flight. It bounds what a reader of the log has to remember about a session in order to drop duplicates."""
 
 ACTION_RESEND_S_MAX = 300
-"""An action that nobody acknowledged is not sent again later than this after it was sent first. So two copies of one
-are never further apart, and who reads the log knows how far back to look for them. A train's tunnel is shorter."""
+"""An unacknowledged action is not sent again once this long has passed since it was first sent. So duplicates are never
+further apart, and a reader of the log knows how far back to look for them. A train passes a tunnel in less."""
 
 VERDICT_TEXT_CHARS_MAX = 500
-"""A verdict's reason: a sentence for the player."""
+"""A verdict's reason is a sentence for the player."""
 
 CONTROL_PAYLOAD_BYTES_MAX = 125
-"""RFC 6455 section 5.5: the payload of a control frame, so also a close reason with its two bytes of code."""
+"""The payload of a control frame (RFC 6455 section 5.5), such as a close code of two bytes with its reason."""

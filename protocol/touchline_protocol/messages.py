@@ -1,8 +1,8 @@
-"""The messages of the protocol, version 1, as structs. `protocol/README.md` says what each means.
+"""The messages of the protocol, version 1, as structs. `protocol/README.md` explains what each means.
 
-Every message is one object with its kind in ``type``. Fields that a reader does not know are ignored, so both sides
-can add fields; a message whose type is not known is answered with the error ``unknown_type``. Optional fields that
-have their default are left out on the wire. Offsets are integers, times are Unix milliseconds.
+Every message is one object that names its kind in ``type``. Readers ignore fields that they do not know, so both sides
+can add fields. A server answers a message of an unknown type with the error ``unknown_type``. Fields that have their
+default value are omitted on the wire. Offsets are integers, and times are Unix milliseconds.
 """
 
 from typing import Annotated, Any, Literal, TypeAlias
@@ -19,53 +19,52 @@ from .limits import (
 )
 
 Deliver: TypeAlias = Literal["all", "latest"]
-"""What a client that has fallen behind is brought: every event, or keyed events only in their newest form."""
+"""Which events a client receives when it has to catch up: all, or only the newest of each key."""
 
 Offset: TypeAlias = Annotated[int, Meta(ge=-1, le=2**63 - 1)]
-"""A place in a room's log; -1 is the place before everything."""
-
+"""A position in a room's log; -1 is the position before the first record."""
 
 RequestId: TypeAlias = Annotated[int, Meta(ge=0, le=2**53 - 1)]
-"""A client's number for a request, given back in the answers: one that JavaScript and msgpack can hold too."""
-
+"""A number that a client gives to a request and finds in the answers, within JavaScript's range of integers."""
 
 ActionId: TypeAlias = Annotated[int, Meta(ge=1, le=2**53 - 1)]
-"""The number of an action within its session: 1, 2, 3…, without holes."""
+"""The number of an action within its session: 1, 2, 3…, without gaps."""
 
 PrevId: TypeAlias = Annotated[int, Meta(ge=0, le=2**53 - 1)]
-"""The number of an action before another one; 0 before the first."""
+"""The number of an earlier action; 0 if there is none."""
 
 Token: TypeAlias = Annotated[str, Meta(min_length=1, max_length=TOKEN_CHARS_MAX)]
-"""A JWT (RFC 7519), as it is."""
+"""A JWT (RFC 7519) in its compact form."""
 
 SessionName: TypeAlias = Annotated[
     str, Meta(min_length=1, max_length=SESSION_NAME_CHARS_MAX, pattern=r"^[A-Za-z0-9_-]+$(?!\n)")
 ]
-"""What actions are numbered within. A client that comes back hands in the name that it was given.
+"""The session that actions are numbered within. A client that reconnects presents the name that it was given.
 
-The pattern means the same in Python, where ``$`` is also before a newline at the end, and in JSON Schema's dialect.
+In Python ``$`` also matches before a final newline; the lookahead makes the pattern mean the same there as in JSON
+Schema's dialect.
 """
 
 ActionKind: TypeAlias = Annotated[
     str, Meta(min_length=1, max_length=ACTION_KIND_CHARS_MAX, pattern=r"^[A-Za-z0-9_.-]+$(?!\n)")
 ]
-"""What was done, as ``tap``. What kinds there are is between those who send them and those who read them."""
+"""The kind of an action, such as ``tap``. Which kinds exist is up to the clients that send them and the readers."""
 
 VerdictKind: TypeAlias = Literal["warn", "mute", "ban", "pardon"]
-"""What follows for the player: nothing yet; actions refused; no connection; nothing any more."""
+"""The consequence for the player: only a warning; actions are refused; no connection is allowed; all is lifted."""
 
 
 class Message(Struct, tag_field="type", frozen=True, omit_defaults=True):
-    """What all messages have in common: their ``type``."""
+    """The base class of all messages, which gives them their ``type``."""
 
 
-# What a client sends.
+# Sent by clients.
 
 
 class Hello(Message, tag="hello", frozen=True):
-    """The first message of a connection, within the handshake time.
+    """The first message of a connection, due within the handshake time.
 
-    ``session`` goes on with the numbering of actions of an earlier connection.
+    ``session`` continues the numbering of an earlier connection's actions.
     """
 
     token: Token | None = None
@@ -74,7 +73,7 @@ class Hello(Message, tag="hello", frozen=True):
 
 
 class RoomRequest(Struct, frozen=True, omit_defaults=True):
-    """One room of a subscribe. ``epoch`` and ``after`` go together: they are the cursor to go on from."""
+    """One room of a subscribe. ``epoch`` and ``after`` go together: they are the cursor to resume from."""
 
     room: str
     epoch: str | None = None
@@ -84,25 +83,25 @@ class RoomRequest(Struct, frozen=True, omit_defaults=True):
 
 
 class Subscribe(Message, tag="subscribe", frozen=True):
-    """Ask for rooms. Each is answered by one `Subscribed` or one `Error`, with this ``id`` if there is one."""
+    """Join rooms. The server answers each with one `Subscribed` or one `Error`, which repeats the ``id``."""
 
     rooms: Annotated[list[RoomRequest], Meta(min_length=1, max_length=ROOMS_PER_SUBSCRIBE_MAX)]
     id: RequestId | None = None
 
 
 class Unsubscribe(Message, tag="unsubscribe", frozen=True):
-    """Leave rooms. Nothing of them follows after the `Unsubscribed` that answers."""
+    """Leave rooms. The server sends nothing of a room after the `Unsubscribed` that answers."""
 
     rooms: Annotated[list[str], Meta(min_length=1, max_length=ROOMS_PER_SUBSCRIBE_MAX)]
     id: RequestId | None = None
 
 
 class Action(Message, tag="action", frozen=True):
-    """What a player did. Each is answered by one `Ack`, once it is in the log, or one `Nack`.
+    """Something that a player did. The server answers with one `Ack`, once it is in the log, or with one `Nack`.
 
-    ``data`` is any JSON value, here in the bytes of the codec; empty for an absent one, which is null. ``prev`` is the
-    id of the newest action before this one that has no answer yet, 0 if all have; None is ``id`` - 1. Only who sends
-    again, to another edge, and was answered something in between has to say it.
+    ``data`` is any JSON value, as bytes of the codec; empty bytes mean that it is absent, which stands for null.
+    ``prev`` is the id of the newest earlier action that is still unanswered, or 0 if there is none; None stands for
+    ``id`` - 1. A client only has to send it when it repeats actions to another edge and some in between were answered.
     """
 
     id: ActionId
@@ -113,17 +112,21 @@ class Action(Message, tag="action", frozen=True):
 
 
 class Refresh(Message, tag="refresh", frozen=True):
-    """A newer token of the same player, before the old one expires; answered by `Refreshed` or `Error`."""
+    """Present a newer token of the same player before the old one expires; answered by `Refreshed` or `Error`."""
 
     token: Token
     id: RequestId | None = None
 
 
-# What a server sends.
+# Sent by servers.
 
 
 class Limits(Struct, frozen=True, omit_defaults=True):
-    """What this edge allows a connection. ``actions_window``: actions that are not answered yet; 0 takes none."""
+    """What this edge allows a connection.
+
+    ``actions_window`` is how many ids, counted from the lowest unanswered one, may be in flight; 0 means that the edge
+    takes no actions.
+    """
 
     message_bytes_max: int
     rooms_max: int
@@ -132,10 +135,10 @@ class Limits(Struct, frozen=True, omit_defaults=True):
 
 
 class Welcome(Message, tag="welcome", frozen=True):
-    """The answer to `Hello`. ``heartbeat_ms``: at the latest so often the client hears something.
+    """The answer to `Hello`. The server sends something at least every ``heartbeat_ms``.
 
-    ``player`` and ``expires`` (Unix milliseconds) are those of the token, if there is one. ``last_action`` is the
-    highest id of this session that is in the log, as far as this edge knows; 0 where it knows of none.
+    ``player`` and ``expires`` (Unix milliseconds) come from the token, if there is one. ``last_action`` is the highest
+    id of this session that this edge knows to be in the log; 0 if it knows of none.
     """
 
     session: str
@@ -149,22 +152,23 @@ class Welcome(Message, tag="welcome", frozen=True):
 
 
 class Refreshed(Message, tag="refreshed", frozen=True):
-    """The newer token counts from now on, until ``expires`` (Unix milliseconds)."""
+    """The newer token is now in force, until ``expires`` (Unix milliseconds)."""
 
     expires: int
     id: RequestId | None = None
 
 
 class Ack(Message, tag="ack", frozen=True):
-    """The action is in the log, durably."""
+    """The action is durably in the log."""
 
     id: int
 
 
 class Nack(Message, tag="nack", frozen=True):
-    """The action is not in the log, as far as one can know. ``code`` is one of `codes.NACKS`.
+    """The action was not taken. ``code`` is one of `codes.NACKS`.
 
-    With ``retry_ms`` it, and all after it, can be sent again after so long; else it is refused, and done with.
+    After ``retry_ms`` the client can send it again, followed by all later ones. If that is None, the action is refused
+    for good.
     """
 
     id: int
@@ -174,7 +178,7 @@ class Nack(Message, tag="nack", frozen=True):
 
 
 class Verdict(Message, tag="verdict", frozen=True):
-    """What was decided about the player, now or before. ``until`` is Unix milliseconds; None is for ever."""
+    """A decision about the player, new or in force. ``until`` (Unix milliseconds) is its end; None means never."""
 
     kind: VerdictKind
     reason: str
@@ -184,8 +188,8 @@ class Verdict(Message, tag="verdict", frozen=True):
 class Event(Message, tag="event", frozen=True):
     """One event of a room.
 
-    ``prev`` is the room's offset before this one, or None where the edge does not know it. ``data`` is any JSON value;
-    None in an event with a ``key`` says that the key is no more.
+    ``prev`` is the offset of the room's previous event, or None if the edge does not know it. ``data`` is any JSON
+    value; in an event with a ``key``, None removes the key.
     """
 
     room: str
@@ -197,10 +201,10 @@ class Event(Message, tag="event", frozen=True):
 
 
 class Subscribed(Message, tag="subscribed", frozen=True):
-    """A room was joined, or (``recovered`` false, at any time) has to be started over from ``state``.
+    """The client has joined the room, or (at any time, with ``recovered`` false) has to start over from ``state``.
 
-    ``head`` is the room's newest offset now. With ``recovered`` true the events after the client's cursor follow as
-    `Event` messages; else ``state`` holds the newest event of each key and the events after ``head`` follow.
+    ``head`` is the room's newest offset. If ``recovered`` is true, the events after the client's cursor follow as
+    `Event` messages. Otherwise ``state`` holds the newest event of each key, and the events after ``head`` follow.
     """
 
     room: str
@@ -213,14 +217,14 @@ class Subscribed(Message, tag="subscribed", frozen=True):
 
 
 class Unsubscribed(Message, tag="unsubscribed", frozen=True):
-    """A room was left."""
+    """The client has left the room."""
 
     room: str
     id: RequestId | None = None
 
 
 class Skipped(Message, tag="skipped", frozen=True, rename={"from_": "from"}):
-    """``count`` keyed events with offsets within ``from``..``to`` are left out: newer ones of their keys follow."""
+    """The server left out ``count`` keyed events with offsets ``from`` to ``to``: newer ones of their keys follow."""
 
     room: str
     from_: int
@@ -229,7 +233,7 @@ class Skipped(Message, tag="skipped", frozen=True, rename={"from_": "from"}):
 
 
 class Error(Message, tag="error", frozen=True):
-    """Something the client sent could not be done; the connection stays. ``code`` is one of `codes.ERRORS`."""
+    """The server could not do what the client asked; the connection stays open. ``code`` is one of `codes.ERRORS`."""
 
     code: str
     message: str
@@ -238,14 +242,14 @@ class Error(Message, tag="error", frozen=True):
 
 
 class Goaway(Message, tag="goaway", frozen=True):
-    """This edge is about to close the connection: come back, to any edge, after ``reconnect_ms``."""
+    """This edge is about to close the connection: reconnect, to any edge, after ``reconnect_ms``."""
 
     reconnect_ms: int
     reason: str
 
 
 class Beat(Message, tag="beat", frozen=True):
-    """Nothing else was sent for a heartbeat."""
+    """The server has sent nothing else for the time of a heartbeat."""
 
 
 ClientMessage: TypeAlias = Hello | Subscribe | Unsubscribe | Action | Refresh

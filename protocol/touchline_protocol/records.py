@@ -1,10 +1,10 @@
-"""Log record -> event, and back: the contract with those who produce to Kafka.
+"""Log record -> event, and back: the contract with producers.
 
 A record's key is the room's id (UTF-8). Its value is JSON, or null to remove the event's key. The event's key comes
-from the record header ``key``, or from a top-level string field of the value that the feed is configured with.
+from the record header ``key``, or from the top-level string field of the value that the feed's ``key_field`` names.
 
-What no event can be made of raises `BadRecord` with one of `REASONS`; whoever reads the log counts it, logs it with its
-place, and goes on: a bad record is never fatal.
+A record that cannot become an event raises `BadRecord` with one of `REASONS`. Readers of the log count it, log it with
+its position, and continue: a bad record is never fatal.
 """
 
 import json
@@ -21,17 +21,17 @@ KEY_HEADER = "key"
 
 REASONS = {
     "no_key": "the record has no key, so it belongs to no room",
-    "bad_room_id": "the record's key cannot be a room's id",
+    "bad_room_id": "the record's key is not a valid room id",
     "bad_event_key": "the event's key is empty, too long, or not UTF-8",
-    "null_without_key": "the value is null, and there is no event key that it could remove",
-    "too_large": "the value is larger than an event's may be",
+    "null_without_key": "the value is null, but there is no event key for it to remove",
+    "too_large": "the value is larger than an event's value may be",
     "not_json": "the value is not JSON in UTF-8",
-    "too_deep": "the value is nested deeper than it may be",
+    "too_deep": "the value is nested too deeply",
 }
 
 
 class Record(Protocol):
-    """A record as a log hands it out. aiokafka's `ConsumerRecord` is one as it stands."""
+    """A record as a log returns it. aiokafka's `ConsumerRecord` satisfies this as it is."""
 
     @property
     def offset(self) -> int: ...
@@ -45,8 +45,8 @@ class Record(Protocol):
     def headers(self) -> Sequence[tuple[str, bytes]]: ...
 
 
-class Parsed(NamedTuple):
-    """What a record says: ``value`` is JSON bytes, ``null`` for a removal."""
+class EventRecord(NamedTuple):
+    """The content of a feed's record. ``value`` is JSON bytes, and ``null`` if it removes the key."""
 
     room_id: str
     key: str | None
@@ -58,20 +58,20 @@ _NULL = b"null"
 _BACKSLASH, _QUOTATION_MARK = b'\\"'
 
 
-def parse_record(record: Record, key_field: str | None = None) -> Parsed:
+def parse_record(record: Record, key_field: str | None = None) -> EventRecord:
     """Read a record of a feed.
 
     Raises:
-        BadRecord: with the reason and a sentence; the caller knows the place and adds it.
+        BadRecord: the record cannot become an event. The caller knows its position and adds it.
     """
-    return Parsed(parse_room_id(record.key), *parse_event(record, key_field))
+    return EventRecord(parse_room_id(record.key), *parse_event(record, key_field))
 
 
 def parse_room_id(key: bytes | None) -> str:
     """The room's id in a record's key.
 
     Raises:
-        BadRecord: there is none.
+        BadRecord: the key is missing or is not a room id.
     """
     if not key:
         raise _bad("no_key")
@@ -85,10 +85,10 @@ def parse_room_id(key: bytes | None) -> str:
 
 
 def parse_event(record: Record, key_field: str | None = None) -> tuple[str | None, bytes]:
-    """The event's key and value, as in `Parsed`.
+    """The event's key and value, as in `EventRecord`.
 
     Raises:
-        BadRecord: they are none.
+        BadRecord: the key or the value is invalid.
     """
     value = record.value
     if value is None:
@@ -98,7 +98,7 @@ def parse_event(record: Record, key_field: str | None = None) -> tuple[str | Non
         return key, _NULL
     check_value(value)
     if value.strip() == _NULL:
-        value = _NULL  # so that everybody knows a removal by its bytes
+        value = _NULL  # so that a removal can be recognised by its bytes
     key = _header_key(record.headers) if record.headers else None
     if key is None and key_field is not None:
         key = _field_key(value, key_field)
@@ -106,10 +106,10 @@ def parse_event(record: Record, key_field: str | None = None) -> tuple[str | Non
 
 
 def check_value(value: bytes) -> None:
-    """Make sure that ``value`` can be an event's value.
+    """Check that ``value`` can be an event's value.
 
     Raises:
-        BadRecord: too large, not JSON in UTF-8, or nested too deep.
+        BadRecord: the value is too large, not JSON in UTF-8, or nested too deeply.
     """
     if len(value) > EVENT_VALUE_BYTES_MAX:
         raise _bad("too_large", f"{len(value)} bytes, at most {EVENT_VALUE_BYTES_MAX}")
@@ -122,22 +122,22 @@ def check_value(value: bytes) -> None:
 
 
 def check_json(value: bytes) -> None:
-    """Make sure that ``value`` is JSON of texts that UTF-8 can hold, so without lone surrogates, of any size.
+    """Check that ``value`` is JSON, of any size, without unpaired surrogates (UTF-8 cannot represent them).
 
     Raises:
-        BadRecord: not JSON in UTF-8, or nested too deep.
+        BadRecord: the value is not JSON in UTF-8, or is nested too deeply.
     """
     _check_syntax(value)
     _check_depth(value)
 
 
 def headers_for(key: str | None) -> list[tuple[str, bytes]]:
-    """The headers of a record whose event has ``key``."""
+    """The headers of a record for an event with ``key``."""
     return [] if key is None else [(KEY_HEADER, key.encode())]
 
 
 def is_event_key(key: str) -> bool:
-    """Whether ``key`` may be an event's key: 1 to 128 bytes of UTF-8."""
+    """Whether ``key`` is a valid event key: 1 to 128 bytes of UTF-8."""
     try:
         return 0 < len(key.encode()) <= EVENT_KEY_BYTES_MAX
     except UnicodeEncodeError:
@@ -150,7 +150,7 @@ def _bad(reason: str, detail: str = "") -> BadRecord:
 
 def _check_syntax(value: bytes) -> None:
     try:
-        _RAW.decode(value)  # finds what is no JSON, but takes strings that are not UTF-8
+        _RAW.decode(value)  # checks the syntax, but not that strings are UTF-8
         if not value.isascii():
             value.decode()
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -160,7 +160,7 @@ def _check_syntax(value: bytes) -> None:
 
 
 def _check_depth(value: bytes) -> None:
-    # A short value, or one with few brackets, cannot be deep; only the others are worth the slower look.
+    # A short value, or one with few brackets, cannot be deep. Only the others need the slow check.
     if len(value) <= 2 * JSON_DEPTH_MAX or value.count(b"[") + value.count(b"{") <= JSON_DEPTH_MAX:
         return
     if _depth(value) > JSON_DEPTH_MAX:
@@ -168,7 +168,7 @@ def _check_depth(value: bytes) -> None:
 
 
 def _header_key(headers: Sequence[tuple[str, bytes]]) -> str | None:
-    for name, value in reversed(headers):  # of several headers of one name the last counts, as in Kafka's lastHeader
+    for name, value in reversed(headers):  # if a name is repeated the last header counts, as in Kafka's lastHeader
         if name == KEY_HEADER:
             try:
                 key = value.decode() if value is not None else ""
@@ -181,7 +181,7 @@ def _header_key(headers: Sequence[tuple[str, bytes]]) -> str | None:
 def _field_key(value: bytes, key_field: str) -> str | None:
     try:
         fields = msgspec.json.decode(value)
-    except msgspec.DecodeError:  # a number or a surrogate in it is beyond msgspec, not beyond JSON
+    except msgspec.DecodeError:  # JSON allows numbers and surrogates that msgspec refuses
         fields = json.loads(value, parse_int=float)
     key = fields.get(key_field) if isinstance(fields, dict) else None
     return _checked_key(key) if isinstance(key, str) else None
@@ -194,8 +194,8 @@ def _checked_key(key: str) -> str:
 
 
 def _has_lone_surrogates(value: bytes) -> bool:
-    """Whether ``value``, which msgspec refused, is JSON all the same: an escaped half of a surrogate pair is allowed
-    there, and comes from producers that cut texts in the middle of an emoji."""
+    """Whether ``value``, which msgspec refused, is JSON with escapes of unpaired surrogates. JSON allows them, and
+    producers write them when they cut a text in the middle of an emoji."""
     if b"\\u" not in value:
         return False
     try:
@@ -210,7 +210,7 @@ def _refuse_constant(name: str) -> None:
 
 
 def _depth(value: bytes) -> int:
-    """The depth of valid JSON, without recursion."""
+    """How deeply ``value``, which is valid JSON, is nested. Does not recurse."""
     depth = deepest = 0
     in_string = escaped = False
     for byte in value:

@@ -1,3 +1,3 @@
-"""The version of the distribution; CHANGELOG.md has what is new in it."""
+"""The version of the distribution; CHANGELOG.md lists what is new in it."""
 
 __version__ = "0.1.0"

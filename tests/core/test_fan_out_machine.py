@@ -15,8 +15,8 @@ from support.client_model import RoomView, messages_in
 from support.doors import a_door
 from touchline_protocol import codes
 from touchline_protocol.codecs import Codec
-from touchline_protocol.fan_out import ALL_CODECS
 from touchline_protocol.messages import Error, Hello, Message, RoomRequest, Subscribe, Unsubscribe, Unsubscribed
+from touchline_protocol.server_codecs import ALL_CODECS
 from touchline_server.core.client import Session, SessionLimits
 from touchline_server.core.feed import Feed
 from touchline_server.core.hub import Hub, HubLimits

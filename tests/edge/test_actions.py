@@ -72,7 +72,7 @@ async def test_the_record_is_as_specified(node: RunningNode, log: BreakableLog, 
 
 
 async def test_json_is_passed_on_byte_for_byte(node: RunningNode, log: BreakableLog) -> None:
-    odd = b'{ "n" : 123456789012345678901234567890, "f":1.0, "f":1e400, "s":"\\u00e9" }'
+    odd = b'{ "n" : 18446744073709551615, "f":1.0, "f":1e308, "s":"\\u00e9" }'
     async with player(node) as (client, _):
         await client.send_bytes(b'{"type":"action","id":1,"room":"score:1","kind":"tap","data":' + odd + b"}")
         assert await answer(client) == (1, "ack")
@@ -80,7 +80,14 @@ async def test_json_is_passed_on_byte_for_byte(node: RunningNode, log: Breakable
     assert odd in (record.value or b"")
 
 
-async def test_msgpack_that_json_cannot_say_is_refused(node: RunningNode, log: BreakableLog) -> None:
+async def test_numbers_that_some_readers_could_not_represent_are_refused(node: RunningNode) -> None:
+    async with player(node) as (client, _):
+        for number, data in enumerate((b"123456789012345678901234567890", b"[1e400]"), start=1):
+            await act(client, number, data=msgspec.Raw(data))
+            assert await answer(client) == (number, "action_bad_data")
+
+
+async def test_msgpack_that_json_cannot_represent_is_refused(node: RunningNode, log: BreakableLog) -> None:
     deep = b"\x91" * 257 + b"\xc0"
     odd = [
         b"\xc4\x01x",  # bin
@@ -88,8 +95,8 @@ async def test_msgpack_that_json_cannot_say_is_refused(node: RunningNode, log: B
         b"\xd6\xff\x00\x00\x00\x00",  # a timestamp
         msgspec.msgpack.encode(float("nan")),
         msgspec.msgpack.encode([float("-inf")]),
-        b"\xa1\xff",  # no UTF-8
-        b"\x81\x01\x02",  # a key that is no string
+        b"\xa1\xff",  # not UTF-8
+        b"\x81\x01\x02",  # a key that is not a string
         deep,
     ]
     async with player(node, codec=MSGPACK) as (client, _):

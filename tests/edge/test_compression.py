@@ -14,9 +14,9 @@ from support.client_model import inflated
 from support.node_fixture import Client, RawClient, RunningNode, client_frame, running_node
 from touchline_protocol import codes
 from touchline_protocol.codecs import CODECS, JSON, MSGPACK, Codec
-from touchline_protocol.fan_out import deflated
 from touchline_protocol.frames import OP_CLOSE, RSV1
 from touchline_protocol.messages import Error, Event, Hello, RoomRequest, Subscribe, Subscribed, Welcome
+from touchline_protocol.server_codecs import deflate
 
 ROOM = "score:1"
 LONG = {"text": "a goal in the last minute " * 40}
@@ -29,7 +29,7 @@ async def compressing() -> AsyncIterator[RunningNode]:
         yield node
 
 
-def deflate(**parameters: Any) -> dict[str, Any]:
+def offer(**parameters: Any) -> dict[str, Any]:
     """Options of a client that offers compression."""
     return {"extensions": [ClientPerMessageDeflateFactory(**parameters)]}
 
@@ -69,7 +69,7 @@ async def join(client: RawClient, room: str = ROOM) -> bytes:
 async def test_a_client_with_any_offer_is_understood_and_understands(
     compressing: RunningNode, codec: Codec, parameters: dict[str, Any]
 ) -> None:
-    async with compressing.client(codec, **deflate(**parameters)) as client:  # which compresses what it sends
+    async with compressing.client(codec, **offer(**parameters)) as client:  # which compresses what it sends
         assert "permessage-deflate" in (negotiated(client) or "")
         assert "server_no_context_takeover" in (negotiated(client) or "")
         await client.join(ROOM)
@@ -78,7 +78,7 @@ async def test_a_client_with_any_offer_is_understood_and_understands(
 
 
 async def test_a_client_that_does_not_ask_is_sent_plain_frames(compressing: RunningNode) -> None:
-    async with compressing.client() as plain, compressing.client(**deflate()) as other:
+    async with compressing.client() as plain, compressing.client(**offer()) as other:
         assert negotiated(plain) is None
         for client in (plain, other):
             await client.join(ROOM)
@@ -87,7 +87,7 @@ async def test_a_client_that_does_not_ask_is_sent_plain_frames(compressing: Runn
 
 
 async def test_it_is_off_unless_configured() -> None:
-    async with running_node() as node, node.client(**deflate()) as client:
+    async with running_node() as node, node.client(**offer()) as client:
         assert negotiated(client) is None
 
 
@@ -167,7 +167,7 @@ async def test_what_was_missed_is_compressed_too(compressing: RunningNode) -> No
 
 
 async def test_nothing_is_kept_of_a_connection_between_two_messages(compressing: RunningNode) -> None:
-    async with compressing.client(**deflate()) as client:
+    async with compressing.client(**offer()) as client:
         await client.join(ROOM)
         [connection] = compressing.edge._connections
         assert connection._protocol is not None
@@ -178,7 +178,7 @@ async def test_nothing_is_kept_of_a_connection_between_two_messages(compressing:
 
 async def test_a_compressed_message_in_fragments_is_one_message(compressing: RunningNode) -> None:
     async with raw(compressing) as client:
-        payload = deflated(JSON.encode(Subscribe(rooms=[RoomRequest(room=ROOM)])))
+        payload = deflate(JSON.encode(Subscribe(rooms=[RoomRequest(room=ROOM)])))
         await client.send_bytes(compressed_frame(Opcode.TEXT, payload[:9], fin=False))
         await client.send_frame(Opcode.CONT, b"", fin=False)
         await client.send_frame(Opcode.CONT, payload[9:])
@@ -202,10 +202,10 @@ def bomb(megabytes: int) -> bytes:
     [
         ([compressed_frame(Opcode.TEXT, bomb(50))], codes.TOO_BIG),
         ([compressed_frame(Opcode.TEXT, bomb(50)[:60_000], fin=False)] * 2, codes.TOO_BIG),
-        ([compressed_frame(Opcode.TEXT, deflated(b" " * 70_000))], codes.TOO_BIG),
+        ([compressed_frame(Opcode.TEXT, deflate(b" " * 70_000))], codes.TOO_BIG),
         ([compressed_frame(Opcode.TEXT, b"this is not deflate")], codes.PROTOCOL_ERROR),
-        ([compressed_frame(Opcode.PING, deflated(b"x"))], codes.PROTOCOL_ERROR),
-        ([compressed_frame(Opcode.TEXT, deflated(b"\xff" * 200))], codes.INVALID_TEXT),
+        ([compressed_frame(Opcode.PING, deflate(b"x"))], codes.PROTOCOL_ERROR),
+        ([compressed_frame(Opcode.TEXT, deflate(b"\xff" * 200))], codes.INVALID_TEXT),
     ],
     ids=["bomb", "bomb in fragments", "a little too long", "not deflate", "a ping", "not UTF-8"],
 )
@@ -220,7 +220,7 @@ async def test_a_compressed_message_that_harms_is_refused(
 
 async def test_compressed_nonsense_is_an_error_like_others(compressing: RunningNode) -> None:
     async with raw(compressing) as client:
-        await client.send_bytes(compressed_frame(Opcode.TEXT, deflated(b'"' + b" " * 60_000 + b'"')))
+        await client.send_bytes(compressed_frame(Opcode.TEXT, deflate(b'"' + b" " * 60_000 + b'"')))
         assert isinstance(await client.next(), Error)
 
 
@@ -228,12 +228,12 @@ async def test_who_did_not_ask_may_not_compress(compressing: RunningNode) -> Non
     async with compressing.raw() as client:
         await client.request()
         assert await client.status() == 101
-        await client.send_bytes(compressed_frame(Opcode.TEXT, deflated(JSON.encode(Hello()))))
+        await client.send_bytes(compressed_frame(Opcode.TEXT, deflate(JSON.encode(Hello()))))
         assert await client.close_code() == codes.PROTOCOL_ERROR.code
 
 
 async def test_a_first_message_may_be_compressed_and_come_with_the_request(compressing: RunningNode) -> None:
-    hello = compressed_frame(Opcode.TEXT, deflated(json.dumps({"type": "hello", "agent": "a" * 100}).encode()))
+    hello = compressed_frame(Opcode.TEXT, deflate(json.dumps({"type": "hello", "agent": "a" * 100}).encode()))
     async with compressing.raw() as client:
         await client.request(headers={"Sec-WebSocket-Extensions": OFFER})
         await client.send_bytes(hello)

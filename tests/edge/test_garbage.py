@@ -12,7 +12,6 @@ from edge.streams import answer_to, request, target_of
 from support.node_fixture import RawClient, RunningNode, client_frame, running_node
 from support.waiting import eventually
 from touchline_protocol import codes
-from touchline_protocol.fan_out import deflated
 from touchline_protocol.frames import RSV1
 from touchline_protocol.messages import (
     Action,
@@ -23,6 +22,7 @@ from touchline_protocol.messages import (
     Subscribed,
     Welcome,
 )
+from touchline_protocol.server_codecs import deflate
 from touchline_protocol.verdicts import VERDICT_HEADERS, VerdictRecord, encode_verdict
 from touchline_server.core.log import Entry
 
@@ -110,7 +110,7 @@ async def send_http_that_cannot_be_read(node: RunningNode) -> None:
 async def compress(node: RunningNode) -> None:
     async with node.raw() as client:
         await client.open(**{"Sec-WebSocket-Extensions": "permessage-deflate"})
-        hello = bytearray(client_frame(Opcode.TEXT, deflated(bytes(100_000))))
+        hello = bytearray(client_frame(Opcode.TEXT, deflate(bytes(100_000))))
         hello[0] |= RSV1
         await client.send_bytes(bytes(hello))
         assert await client.close_code() == codes.TOO_BIG.code

@@ -1,7 +1,6 @@
 """What a player did, from the message to the record in the log and out of it again."""
 
 import json
-import math
 from typing import Any, cast
 
 import msgspec
@@ -76,42 +75,56 @@ def test_any_data_that_both_formats_hold_becomes_json_that_says_the_same(codec: 
     assert msgspec.json.decode(json_data(codec, received(codec, data))) == value
 
 
-@pytest.mark.parametrize("data", [b'{ "a" : 1.50,\n"a":2}', b"1" * 60, b"-0", b"1e400", '"é\\u0000"'.encode()])
+@pytest.mark.parametrize(
+    "data", [b'{ "a" : 1.50,\n"a":2}', b"18446744073709551615", b"-0", b"1e308", '"é\\u0000"'.encode()]
+)
 def test_json_is_passed_on_byte_for_byte(data: bytes) -> None:
     assert json_data(JSON, received(JSON, data)) == data
 
 
 @pytest.mark.parametrize(
-    ("data", "words"),
+    "data",
     [
-        (b"\xc4\x01a", "type bytes"),
-        (b"\xd4\x05a", "type Ext"),
-        (b"\xd6\xff\x00\x00\x00\x01", "type datetime"),
-        (b"\x81\x01\x02", "key that is no string: 1"),
-        (b"\x81\xa1a\x91\x81\xc0\x02", "key that is no string: None"),
-        (b"\x81\x80\x01", "not valid msgpack"),
-        (b"\xa1\xff", "not valid msgpack"),
-        (b"\x81\xa1\xff\x01", "not valid msgpack"),
-        (b"\xcb\x7f\xf8" + bytes(6), "does not have: nan"),
-        (b"\x91\xcb\xff\xf0" + bytes(6), "does not have: -inf"),
-        (b"\xca\x7f\x80\x00\x00", "does not have: inf"),
+        pytest.param(b"\xc4\x01a", id="bytes"),
+        pytest.param(b"\xd4\x05a", id="an extension"),
+        pytest.param(b"\xd6\xff\x00\x00\x00\x01", id="a timestamp"),
+        pytest.param(b"\x81\x01\x02", id="an integer key"),
+        pytest.param(b"\x81\xa1a\x91\x81\xc0\x02", id="a null key further in"),
+        pytest.param(b"\x81\x80\x01", id="a key that is a map"),
+        pytest.param(b"\xa1\xff", id="text that is not UTF-8"),
+        pytest.param(b"\x81\xa1\xff\x01", id="a key that is not UTF-8"),
+        pytest.param(b"\xcb\x7f\xf8" + bytes(6), id="NaN"),
+        pytest.param(b"\x91\xcb\xff\xf0" + bytes(6), id="minus infinity"),
+        pytest.param(b"\xca\x7f\x80\x00\x00", id="infinity"),
     ],
 )
-def test_msgpack_that_json_cannot_say_is_refused_in_words(data: bytes, words: str) -> None:
-    with pytest.raises(BadRecord, match=words) as caught:
+def test_msgpack_that_json_cannot_represent_is_refused(data: bytes) -> None:
+    with pytest.raises(BadRecord) as caught:
         json_data(MSGPACK, received(MSGPACK, data))
     assert caught.value.reason == "not_json"
 
 
 @pytest.mark.parametrize("data", [b'"\xff"', b'{"\xed\xa0\x80":1}'])
 def test_json_that_is_not_utf_8_is_refused(data: bytes) -> None:
-    with pytest.raises(BadRecord, match="UTF-8") as caught:
+    with pytest.raises(BadRecord) as caught:
         json_data(JSON, received(JSON, data))
     assert caught.value.reason == "not_json"
 
 
+@pytest.mark.parametrize(
+    "data", [b"1e400", b"[-1e309]", b"18446744073709551616", b"-9223372036854775809", b"1" * 60, b"9" * 5000]
+)
+def test_json_numbers_that_some_readers_could_not_represent_are_refused(data: bytes) -> None:
+    with pytest.raises(BadRecord) as caught:
+        json_data(JSON, received(JSON, data))
+    assert caught.value.reason == "not_json"
+    with pytest.raises(BadRecord) as in_log:
+        decode_action(encode_action(record_with(data)))
+    assert in_log.value.reason == "bad_action"
+
+
 @pytest.mark.parametrize("data", [b'{"a":}', b"[1,]", b"NaN", b"-Infinity", b'"\\ud800"', b"", b"'a'", b"nul"])
-def test_what_is_no_json_is_neither_a_message_nor_data(data: bytes) -> None:
+def test_invalid_json_is_neither_a_message_nor_data(data: bytes) -> None:
     with pytest.raises(BadMessage):
         received(JSON, data)
     if data:
@@ -137,7 +150,7 @@ def test_data_may_be_nested_to_the_limit_and_no_deeper(
     in_json = json_data(codec, nested(JSON_DEPTH_MAX))
     read_data(decode_action(encode_action(record_with(in_json))))
     for levels in (JSON_DEPTH_MAX + 1, 20_000):
-        with pytest.raises(BadRecord, match=f"{JSON_DEPTH_MAX} levels") as caught:
+        with pytest.raises(BadRecord, match=str(JSON_DEPTH_MAX)) as caught:
             json_data(codec, nested(levels))
         assert caught.value.reason == "too_deep"
 
@@ -153,16 +166,15 @@ json_like = st.text(st.sampled_from('[]{}",:0129.-+eE \ntrufalsn\\udD8é\x00'), 
 @ANY_CODEC
 @given(data=st.binary(max_size=30) | msgpack_like | json_like)
 @example(data=b'"\xc3"')
-def test_whatever_comes_in_an_action_ends_as_readable_json_or_as_an_error_of_its_own(codec: Codec, data: bytes) -> None:
+def test_any_data_of_an_action_becomes_the_same_value_for_every_reader_or_an_error(codec: Codec, data: bytes) -> None:
     try:
         in_json = json_data(codec, received(codec, data))
     except (BadMessage, BadRecord) as error:
         str(error).encode()
         return
-    json.loads(in_json, parse_constant=pytest.fail)
     record = decode_action(encode_action(record_with(in_json)))
     assert bytes(record.data) == in_json
-    read_data(record)
+    assert read_data(record) == json.loads(in_json, parse_constant=pytest.fail)
 
 
 @ANY_CODEC
@@ -177,7 +189,7 @@ def test_bytes_that_no_decoder_has_seen_are_json_or_a_bad_record(codec: Codec, d
 
 players = st.text(min_size=1, max_size=60).filter(is_player)
 any_json = json_of(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | text, text
+    st.none() | st.booleans() | integers_64_bits | st.floats(allow_nan=False, allow_infinity=False) | text, text
 ).map(msgspec.json.encode)
 records = st.builds(
     ActionRecord,
@@ -210,7 +222,7 @@ def test_the_headers_say_what_the_value_says(record: ActionRecord) -> None:
     }
 
 
-def test_a_reader_passes_over_fields_that_it_does_not_know() -> None:
+def test_a_reader_ignores_fields_that_it_does_not_know() -> None:
     value = encode_action(record_with(b"null"))
     assert decode_action(value[:-1] + b',"weather":"fine"}') == decode_action(value)
 
@@ -238,7 +250,7 @@ def test_any_value_is_an_action_or_a_bad_record(value: bytes | None) -> None:
         {"data": "\ud800"},
     ],
 )
-def test_a_value_with_a_wrong_field_is_a_bad_record(wrong: dict[str, Any]) -> None:
+def test_a_value_with_an_invalid_field_is_a_bad_record(wrong: dict[str, Any]) -> None:
     right = json.loads(encode_action(record_with(b"null")))
     decode_action(json.dumps(right).encode())
     with pytest.raises(BadRecord):
@@ -251,31 +263,18 @@ def test_a_value_with_data_that_nobody_could_read_is_a_bad_record(data: bytes) -
         decode_action(encode_action(record_with(data)))
 
 
-@pytest.mark.parametrize(
-    ("data", "read"),
-    [
-        (b'{"a":[1,null]}', {"a": [1, None]}),
-        (b"9" * 30, int("9" * 30)),
-        (b"9" * 5000, math.inf),
-        (b"-1e400", -math.inf),
-    ],
-)
-def test_data_is_read_whatever_its_numbers(data: bytes, read: Any) -> None:
-    assert read_data(decode_action(encode_action(record_with(data)))) == read
-
-
 @given(player=st.text(st.characters()))
-def test_a_player_can_be_a_records_key_or_is_none(player: str) -> None:
+def test_a_players_id_can_be_a_records_key(player: str) -> None:
     if is_player(player):
         assert 0 < len(player.encode()) <= ROOM_ID_BYTES_MAX
         assert not any(char.isspace() for char in player)
 
 
 @pytest.mark.parametrize("player", ["ada", "auth0|5f7c8ec7c33c6c004bbafe82", "ada@example.org", "é" * 64])
-def test_who_is_a_player(player: str) -> None:
+def test_valid_player_ids(player: str) -> None:
     assert is_player(player)
 
 
 @pytest.mark.parametrize("player", ["", "é" * 65, "ada lovelace", "ada\n", "\ud800"])
-def test_who_is_none(player: str) -> None:
+def test_invalid_player_ids(player: str) -> None:
     assert not is_player(player)

@@ -11,7 +11,6 @@ from support.event_source import EventSourceParser
 from touchline_protocol import codes, limits
 from touchline_protocol.actions import ActionRecord, decode_action, encode_action
 from touchline_protocol.codecs import BY_SUBPROTOCOL, JSON
-from touchline_protocol.fan_out import DEFLATE_BYTES_MIN, EVENT_STREAM
 from touchline_protocol.messages import (
     Ack,
     Action,
@@ -32,6 +31,7 @@ from touchline_protocol.messages import (
     Welcome,
 )
 from touchline_protocol.records import REASONS
+from touchline_protocol.server_codecs import DEFLATE_BYTES_MIN, EVENT_STREAM
 from touchline_protocol.verdicts import VerdictRecord, decode_verdict, encode_verdict
 from touchline_server.edge import event_stream
 

@@ -12,7 +12,7 @@ from touchline_protocol.codecs import JSON, MSGPACK
 from touchline_protocol.errors import BadRecord
 from touchline_protocol.limits import EVENT_VALUE_BYTES_MAX, JSON_DEPTH_MAX
 from touchline_protocol.messages import Event
-from touchline_protocol.records import REASONS, Parsed, check_value, headers_for, is_event_key, parse_record
+from touchline_protocol.records import REASONS, EventRecord, check_value, headers_for, is_event_key, parse_record
 
 
 class StoredRecord(NamedTuple):
@@ -25,7 +25,7 @@ class StoredRecord(NamedTuple):
     timestamp: int = 0
 
 
-def parsed_or_bad(record: StoredRecord, key_field: str | None) -> Parsed | BadRecord:
+def parsed_or_bad(record: StoredRecord, key_field: str | None) -> EventRecord | BadRecord:
     """What a record says, or what is wrong with it; any other exception is a failure."""
     try:
         return parse_record(record, key_field)

@@ -13,11 +13,11 @@ from touchline_protocol.actions import action_headers, decode_action, encode_act
 from touchline_protocol.codecs import JSON, MSGPACK, Codec
 from touchline_protocol.cursor import Cursor
 from touchline_protocol.errors import BadMessage, BadRecord, BadRoom, PeerError
-from touchline_protocol.fan_out import EVENT_STREAM
 from touchline_protocol.frames import close_frame, frame, payload_of
 from touchline_protocol.messages import Action, ClientMessage, Message, ServerMessage
 from touchline_protocol.records import REASONS, parse_record
 from touchline_protocol.rooms import split_room
+from touchline_protocol.server_codecs import EVENT_STREAM
 from touchline_protocol.verdicts import VerdictRecord, decode_verdict
 
 FOLDER = Path(__file__).parents[2] / "protocol" / "vectors"

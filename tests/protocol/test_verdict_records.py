@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from support.generated_messages import integers_64_bits, plain_values, text
 from touchline_protocol.actions import is_player
 from touchline_protocol.errors import BadRecord
-from touchline_protocol.fan_out import ALL_CODECS
 from touchline_protocol.limits import VERDICT_TEXT_CHARS_MAX
 from touchline_protocol.messages import Verdict
+from touchline_protocol.server_codecs import ALL_CODECS
 from touchline_protocol.verdicts import VERDICT_HEADERS, VerdictRecord, decode_verdict, encode_verdict
 
 players = st.text(min_size=1, max_size=60).filter(is_player)

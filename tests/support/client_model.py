@@ -7,9 +7,9 @@ from typing import Any
 from support.event_source import EventSourceParser
 from touchline_protocol.codecs import JSON, Codec
 from touchline_protocol.cursor import Cursor
-from touchline_protocol.fan_out import EVENT_STREAM
 from touchline_protocol.frames import RSV1, payload_of
 from touchline_protocol.messages import Event, ServerMessage, Skipped, Subscribed
+from touchline_protocol.server_codecs import EVENT_STREAM
 
 
 def split_frames(data: bytes) -> Iterator[bytes]:

@@ -16,8 +16,8 @@ import msgspec
 from touchline_loadtest.measure.bench import Bench
 from touchline_loadtest.measure.results import Result, Row
 from touchline_protocol.codecs import Codec
-from touchline_protocol.fan_out import DEFLATED
 from touchline_protocol.messages import Event
+from touchline_protocol.server_codecs import DEFLATED
 
 NAME = "compression"
 GENERATED_EVENTS = 2_000

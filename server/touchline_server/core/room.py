@@ -19,7 +19,7 @@ from typing import NamedTuple
 import msgspec
 
 from touchline_protocol.codecs import Codec
-from touchline_protocol.fan_out import ALL_CODECS
+from touchline_protocol.server_codecs import ALL_CODECS
 
 from .partition_window import RoomEvent, Stream
 from .snapshots import Shared

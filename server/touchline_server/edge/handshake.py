@@ -20,7 +20,7 @@ from websockets.typing import Subprotocol
 
 from touchline_protocol import codes
 from touchline_protocol.codecs import BY_SUBPROTOCOL, JSON, Codec
-from touchline_protocol.fan_out import DEFLATE_WINDOW_BITS, DEFLATED
+from touchline_protocol.server_codecs import DEFLATE_WINDOW_BITS, DEFLATED
 from touchline_server.config.settings import Settings
 from touchline_server.core.grants import TokenRefused
 

@@ -14,8 +14,8 @@ import time
 from typing import cast
 
 from touchline_protocol import codes
-from touchline_protocol.fan_out import ALL_CODECS
 from touchline_protocol.messages import Beat, Goaway, Verdict
+from touchline_protocol.server_codecs import ALL_CODECS
 from touchline_server.config.settings import Settings
 from touchline_server.config.values import milliseconds
 from touchline_server.core.access import Door

@@ -9,9 +9,9 @@ from typing import Any
 
 import msgspec
 
+from touchline_protocol.actions import check_data
 from touchline_protocol.errors import BadRecord
 from touchline_protocol.messages import ActionKind
-from touchline_protocol.records import check_json
 
 
 def check_kind(kind: str) -> None:
@@ -37,12 +37,9 @@ def encode_data(data: Any) -> bytes:
     """
     try:
         value = json.dumps(data, allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode()
-        check_json(value)
-        msgspec.msgpack.encode(msgspec.json.decode(value))
+        check_data(value)
     except TypeError as error:
         raise TypeError(f"the action's data cannot be JSON: {error}") from None
-    except OverflowError:
-        raise ValueError("the action's data holds an integer of more than 64 bits: send it as text") from None
     except (ValueError, RecursionError, BadRecord) as error:
         raise ValueError(f"the action's data cannot be sent: {error}") from None
     return value

@@ -16,7 +16,7 @@ from secrets import token_hex
 import msgspec
 
 from touchline_protocol.errors import BadRecord
-from touchline_protocol.records import Parsed, Record, parse_record
+from touchline_protocol.records import EventRecord, Record, parse_record
 from touchline_server.config.tables import SqliteSettings
 from touchline_server.core.log import Chunk, OffsetOutOfRange, Position, RoomSnapshot, UnknownTopic
 
@@ -184,7 +184,7 @@ class Store:
             (partition.row_id, record.offset, record.timestamp, prev, record.key, headers, record.value)
         )
 
-    def _advance(self, partition: Partition, record: StoredRecord, parsed: Parsed, changes: _Changes) -> int:
+    def _advance(self, partition: Partition, record: StoredRecord, parsed: EventRecord, changes: _Changes) -> int:
         """Move the room on; returns its offset before this one."""
         room = (partition.row_id, parsed.room_id)
         prev = changes.heads.get(room)
