@@ -1,7 +1,7 @@
 """A small pure model of a server, and of the network to it, for testing the client's session.
 
-It speaks as an edge does, but may also lose an event or send one twice: the client has to notice the one and to pass
-over the other. Whether an event was said to be skipped is kept, for the check that nothing else is missing.
+It speaks like an edge, but may also lose an event or send one twice: the client has to notice the former and ignore the
+latter. It remembers which events it reported as skipped, to check that nothing else is missing.
 """
 
 from collections import deque
@@ -40,7 +40,7 @@ class Entry(NamedTuple):
 
 
 class RoomLog:
-    """A room's log, whole, for the checks; a server honours cursors from ``floor`` on."""
+    """A room's complete log, for the checks. The server honours cursors from ``floor`` on."""
 
     def __init__(self, room: str, number: int) -> None:
         self.room = room
@@ -74,7 +74,7 @@ class RoomLog:
 
 
 class Joined:
-    """A client in a room: ``at`` is the offset it was brought up to."""
+    """A client in a room: it has everything up to the offset ``at``."""
 
     def __init__(self, request: RoomRequest, at: int) -> None:
         self.request = request
@@ -82,7 +82,7 @@ class Joined:
 
 
 class ModelServer:
-    """The server's side of one connection at a time; ``to_client`` and ``to_server`` are what is on its way."""
+    """The server's side of one connection at a time. ``to_client`` and ``to_server`` hold what is on its way."""
 
     def __init__(self, codec: Codec, rooms: list[str]) -> None:
         self.codec = codec
@@ -92,7 +92,7 @@ class ModelServer:
         self.joined: dict[str, Joined] = {}
         self.to_client: deque[bytes] = deque()
         self.to_server: deque[bytes] = deque()
-        self.said_skipped: set[tuple[str, int]] = set()
+        self.reported_skipped: set[tuple[str, int]] = set()
         self.unavailable = 0
         self.lost = 0
 
@@ -102,7 +102,7 @@ class ModelServer:
         self.to_server.clear()
 
     def read(self) -> None:
-        """Take the next message of the client's."""
+        """Handle the client's next message."""
         message = self.codec.decode_client(self.to_server.popleft())
         match message:
             case Hello():
@@ -113,20 +113,20 @@ class ModelServer:
                     self._subscribe(request, message.id)
             case Unsubscribe():
                 for room in message.rooms:
-                    if self.joined.pop(room, None) is None:  # it was refused meanwhile
+                    if self.joined.pop(room, None) is None:  # it was refused in the meantime
                         self._say(Error(code="not_subscribed", message="not here", room=room))
                     else:
                         self._say(Unsubscribed(room=room))
 
     def bring(self, room: str, count: int) -> None:
-        """Send a client of a room its next events, or say that they are skipped."""
+        """Send a room's client its next events, or report that they are skipped."""
         joined, log = self.joined[room], self.logs[room]
         entries = log.after(joined.at)[:count]
         if not entries:
             return
         skipped = [entry for entry in entries if joined.request.deliver == "latest" and log.is_obsolete(entry)]
         if skipped:
-            self.said_skipped.update((log.epoch, entry.offset) for entry in skipped)
+            self.reported_skipped.update((log.epoch, entry.offset) for entry in skipped)
             self._say(Skipped(room=room, from_=skipped[0].offset, to=skipped[-1].offset, count=len(skipped)))
         for entry in entries:
             if entry not in skipped:
@@ -134,23 +134,23 @@ class ModelServer:
         joined.at = entries[-1].offset
 
     def send_again(self, room: str, count: int) -> None:
-        """Send events twice that were sent before."""
+        """Send events again that were sent before."""
         sent = [entry for entry in self.logs[room].entries if entry.offset <= self.joined[room].at]
         for entry in sent[max(0, len(sent) - count) :]:
             self._say(entry.message(room))
 
     def lose_next(self, room: str) -> None:
-        """Pass over an event that should be sent."""
+        """Leave out an event that should be sent."""
         joined, log = self.joined[room], self.logs[room]
         entries = log.after(joined.at)
-        # The first of a log has no event before it, so nobody can tell that it is missing; and the one lost must have
-        # one after it, or there is nothing yet to tell it by.
+        # The first event of a log has none before it, so its loss cannot be noticed. And there must be an event after
+        # the lost one, to notice it by.
         if len(entries) > 1 and joined.request.deliver != "latest":
             joined.at = entries[0].offset
             self.lost += 1
 
     def restart(self, room: str) -> None:
-        """The room's topic is made anew; whoever is in it starts over."""
+        """The room's topic is recreated; its client starts over."""
         self.logs[room] = self._new_log(room)
         if room in self.joined:
             self._start_over(room, None)
@@ -169,7 +169,7 @@ class ModelServer:
 
     def _subscribe(self, request: RoomRequest, request_id: int | None) -> None:
         room = request.room
-        assert room not in self.joined, "the client asked twice for a room"
+        assert room not in self.joined, "the client asked for a room twice"
         assert (request.epoch is None) == (request.after is None)
         if self.unavailable:
             self.unavailable -= 1

@@ -1,4 +1,4 @@
-"""A WebSocket server that does what a test's scripts say: one for each connection, the last for all that follow."""
+"""A WebSocket server that follows a test's scripts: one for each connection, the last for all that follow."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -45,15 +45,15 @@ class Peer:
     async def welcome(
         self, heartbeat_ms: int = 25_000, *, player: str | None = None, expires_s: float | None = None
     ) -> Hello:
-        """Hear the hello, and welcome. A ``player`` may have four actions on their way."""
+        """Receive the hello, and send the welcome. A ``player`` may have four actions on their way."""
         hello = await self.hear(Hello)
-        unacked_max = 0 if player is None else 4
+        actions_window = 0 if player is None else 4
         await self.say(
             Welcome(
                 session=hello.session or "s",
                 edge="edge-1",
                 heartbeat_ms=heartbeat_ms,
-                limits=Limits(65_536, rooms_max=100, action_bytes_max=1000, actions_window=unacked_max),
+                limits=Limits(65_536, rooms_max=100, action_bytes_max=1000, actions_window=actions_window),
                 time=0,
                 player=player,
                 expires=None if expires_s is None else round(expires_s * 1000),
@@ -62,7 +62,7 @@ class Peer:
         return hello
 
     async def admit(self, heartbeat_ms: int = 25_000) -> RoomRequest:
-        """Welcome, and hear what room is asked for: answered as an empty log would, or recovered."""
+        """Welcome, and answer the subscribe: with an empty log, or recovered if it had a cursor."""
         await self.welcome(heartbeat_ms)
         return await self.join()
 
@@ -75,7 +75,7 @@ class Peer:
         return request
 
     async def until_closed(self) -> int:
-        """Wait until the client leaves; the code that it leaves with."""
+        """Wait until the client leaves; returns the close code."""
         try:
             while True:
                 await self.connection.recv()
@@ -87,7 +87,7 @@ Script = Callable[[Peer], Awaitable[Any]]
 
 
 class ScriptedServer:
-    """Where it listens, and the connections that it had: ``times`` are those of their opening."""
+    """Where the server listens, and its connections: ``times`` is when each was opened."""
 
     def __init__(self) -> None:
         self.url = ""
@@ -98,7 +98,7 @@ class ScriptedServer:
 
 @asynccontextmanager
 async def scripted(*scripts: Script, refuse: Callable[..., Any] | None = None) -> AsyncIterator[ScriptedServer]:
-    """Serve; at the end a script that failed fails the test, and nobody may be connected any more."""
+    """Serve. At the end a script that failed fails the test, and no client may still be connected."""
     state = ScriptedServer()
 
     async def handle(connection: ServerConnection) -> None:
@@ -108,7 +108,7 @@ async def scripted(*scripts: Script, refuse: Callable[..., Any] | None = None) -
             await scripts[min(len(state.times), len(scripts)) - 1](Peer(connection))
         except ConnectionClosed:
             pass
-        except Exception as error:  # noqa: BLE001  # whatever it is fails the test, below
+        except Exception as error:  # noqa: BLE001  # any failure fails the test, below
             state.failures.append(error)
         finally:
             state.open -= 1

@@ -1,6 +1,7 @@
-"""Acting on real sockets: `Client.act` and its ends, against a server that does what the test says."""
+"""`Client.act` on real sockets, and how a call can end, against a server that follows a script."""
 
 import asyncio
+import re
 from typing import Any
 
 import msgspec
@@ -10,6 +11,7 @@ import touchline
 from sdk.scripted_server import Peer, scripted
 from support.waiting import eventually
 from touchline import Backoff, Client, errors
+from touchline.session.outbox import ACTIONS_DISABLED
 from touchline_protocol.codecs import CODECS, CodecName
 from touchline_protocol.messages import Ack, Action, Nack, Verdict
 
@@ -23,7 +25,7 @@ def connect(url: str, codec: CodecName = "msgpack", actions_buffer_max: int = 25
 
 
 async def take(peer: Peer, count: int, *, answer: bool = True) -> list[Action]:
-    """Hear so many actions, and acknowledge them."""
+    """Receive this many actions, and acknowledge them."""
     actions = [await peer.hear(Action) for _ in range(count)]
     if answer:
         await peer.say(*[Ack(id=action.id) for action in actions])
@@ -31,7 +33,7 @@ async def take(peer: Peer, count: int, *, answer: bool = True) -> list[Action]:
 
 
 @pytest.mark.parametrize("codec", [codec.name for codec in CODECS])
-async def test_an_action_comes_as_it_was_meant_and_returns_when_acknowledged(codec: CodecName) -> None:
+async def test_an_action_arrives_unchanged_and_the_call_returns_once_it_is_acknowledged(codec: CodecName) -> None:
     data = {"x": [1, -2.5, None, True, "Å"], "y": {}}
     heard: list[Action] = []
 
@@ -67,7 +69,7 @@ async def test_actions_of_many_tasks_are_sent_in_the_order_of_the_calls() -> Non
     assert kinds == [f"tap{n}" for n in range(50)]
 
 
-async def test_what_was_not_answered_is_sent_again_on_the_next_connection_and_answered_there() -> None:
+async def test_unanswered_actions_are_sent_again_on_the_next_connection_and_answered_there() -> None:
     async def first(peer: Peer) -> None:
         await peer.welcome(player="ada")
         await take(peer, 3, answer=False)
@@ -84,11 +86,11 @@ async def test_what_was_not_answered_is_sent_again_on_the_next_connection_and_an
         assert [number for _, number in acted] == [1, 2, 3]
 
 
-async def test_a_refused_action_raises_its_code_and_one_for_later_is_sent_again() -> None:
+async def test_a_refused_action_raises_its_code_and_a_delayed_one_is_sent_again() -> None:
     async def script(peer: Peer) -> None:
         await peer.welcome(player="ada")
         await take(peer, 2, answer=False)
-        await peer.say(Nack(id=1, code="action_invalid", message="$.x is no number"))
+        await peer.say(Nack(id=1, code="action_invalid", message="$.x is not a number"))
         await peer.say(Nack(id=2, code="rate_limited", message="slower", retry_ms=20))
         assert [action.id for action in await take(peer, 1)] == [2]
         await peer.until_closed()
@@ -96,7 +98,8 @@ async def test_a_refused_action_raises_its_code_and_one_for_later_is_sent_again(
     async with scripted(script) as server, connect(server.url) as client:
         bad, good = await asyncio.gather(client.act("match:1", "a"), client.act("match:1", "b"), return_exceptions=True)
         assert isinstance(bad, errors.ActionRefused)
-        assert (bad.code, str(bad)) == ("action_invalid", "a in match:1: $.x is no number (action_invalid)")
+        assert bad.code == "action_invalid"
+        assert {"a", "match:1", "$.x"} <= set(re.findall(r"[^\s():]+(?::\d+)?", str(bad)))
         assert good == ("s", 2)
 
 
@@ -108,43 +111,44 @@ def nested(levels: int) -> list[Any]:
 
 
 @pytest.mark.parametrize("codec", [codec.name for codec in CODECS])
-async def test_wrong_arguments_are_told_at_once_and_nothing_is_sent(codec: CodecName) -> None:
+async def test_invalid_arguments_raise_at_once_and_nothing_is_sent(codec: CodecName) -> None:
     async def script(peer: Peer) -> None:
         await peer.welcome(player="ada")
         assert (await take(peer, 1))[0].kind == "right"
         await peer.until_closed()
 
-    with pytest.raises(errors.ClientClosed, match="act within"):
+    with pytest.raises(errors.ClientClosed):
         await connect("ws://localhost/ws").act("match:1", "tap")
     async with scripted(script) as server, connect(server.url, codec) as client:
         with pytest.raises(errors.BadRoom):
             await client.act("match", "tap")
         for kind in ("", "two words", "x" * 65, None):
-            with pytest.raises(ValueError, match="no kind of action"):
+            with pytest.raises(ValueError, match=re.escape(repr(kind)[:60])):
                 await client.act("match:1", kind)  # type: ignore[arg-type]
         for value in (b"bytes", {1, 2}, object(), {(1, 2): 3}):
-            with pytest.raises(TypeError, match="cannot be JSON"):
+            with pytest.raises(TypeError, match="JSON"):
                 await client.act("match:1", "tap", {"value": value})
         for value in (float("nan"), float("inf"), 2**64, -(2**63) - 1, "\ud800", nested(257), nested(100_000)):
-            with pytest.raises(ValueError, match="the action's data"):
+            with pytest.raises(ValueError, match="data"):
                 await client.act("match:1", "tap", value)
-        with pytest.raises(errors.ActionRefused, match="1002 bytes as JSON"):
+        with pytest.raises(errors.ActionRefused, match="1002"):
             await client.act("match:1", "tap", "x" * 1000)
         assert await client.act("match:1", "right", [2**64 - 1, nested(255)]) == ("s", 1)
 
 
-async def test_a_server_that_takes_no_actions_is_told_apart() -> None:
+async def test_a_server_that_takes_no_actions_has_a_code_of_its_own() -> None:
     async def script(peer: Peer) -> None:
         await peer.welcome()
         await peer.until_closed()
 
     async with scripted(script) as server, connect(server.url) as client:
         assert client.player is None
-        with pytest.raises(errors.ActionRefused, match="this server takes no actions"):
+        with pytest.raises(errors.ActionRefused) as caught:
             await client.act("match:1", "tap")
+        assert caught.value.code == ACTIONS_DISABLED
 
 
-async def test_when_as_many_wait_as_may_the_next_is_not_taken() -> None:
+async def test_when_the_buffer_is_full_the_next_action_is_not_taken() -> None:
     free = asyncio.Event()
 
     async def script(peer: Peer) -> None:
@@ -162,14 +166,14 @@ async def test_when_as_many_wait_as_may_the_next_is_not_taken() -> None:
     ):
         waiting = [tasks.create_task(client.act("match:1", kind)) for kind in "ab"]
         await asyncio.sleep(0)
-        with pytest.raises(errors.ActionsFull, match="2 actions wait"):
+        with pytest.raises(errors.ActionsFull, match="actions_buffer_max"):
             await client.act("match:1", "c")
         free.set()
         await asyncio.wait(waiting)
         assert await client.act("match:1", "d") == ("s", 3)
 
 
-async def test_a_cancelled_action_is_withdrawn_if_it_was_not_sent_and_else_done_unheard() -> None:
+async def test_a_cancelled_action_is_withdrawn_unless_it_was_sent() -> None:
     sent, free = asyncio.Event(), asyncio.Event()
 
     async def script(peer: Peer) -> None:
@@ -193,8 +197,8 @@ async def test_a_cancelled_action_is_withdrawn_if_it_was_not_sent_and_else_done_
         assert [type(ended[place]) for place in (1, 4)] == [asyncio.CancelledError] * 2
 
 
-async def test_a_ban_ends_what_waits_with_its_reason_and_is_told_before() -> None:
-    told: list[touchline.Verdict] = []
+async def test_a_ban_is_reported_and_ends_waiting_calls_with_its_reason() -> None:
+    verdicts: list[touchline.Verdict] = []
 
     async def script(peer: Peer) -> None:
         await peer.welcome(player="ada")
@@ -205,40 +209,40 @@ async def test_a_ban_ends_what_waits_with_its_reason_and_is_told_before() -> Non
 
     async with (
         scripted(script) as server,
-        touchline.connect(server.url, token="ada's", on_verdict=told.append, proxy=False) as client,
+        touchline.connect(server.url, token="ada's", on_verdict=verdicts.append, proxy=False) as client,
     ):
-        with pytest.raises(errors.ConnectionRefused, match="The player is banned: 40 taps a second") as caught:
+        with pytest.raises(errors.ConnectionRefused, match="40 taps a second") as caught:
             await client.act("match:1", "tap")
         assert caught.value.code == 4503
-        with pytest.raises(errors.ConnectionRefused, match="banned"):
+        with pytest.raises(errors.ConnectionRefused, match="40 taps a second"):
             await client.act("match:1", "tap")
-        assert [(verdict.kind, verdict.reason) for verdict in told] == [
+        assert [(verdict.kind, verdict.reason) for verdict in verdicts] == [
             ("warn", "slow down"),
             ("ban", "40 taps a second"),
         ]
-        assert client.verdict == told[-1]
+        assert client.verdict == verdicts[-1]
 
 
-async def test_a_mistake_in_on_verdict_is_logged_and_ends_nothing(caplog: pytest.LogCaptureFixture) -> None:
+async def test_an_exception_in_on_verdict_is_logged_and_ends_nothing(caplog: pytest.LogCaptureFixture) -> None:
     async def script(peer: Peer) -> None:
         await peer.welcome(player="ada")
         await peer.say(Verdict(kind="mute", reason="a while", until=9))
         await take(peer, 1)
         await peer.until_closed()
 
-    def mistaken(verdict: touchline.Verdict) -> None:
+    def failing(verdict: touchline.Verdict) -> None:
         raise RuntimeError(f"no {verdict.kind} for me")
 
     async with (
         scripted(script) as server,
-        touchline.connect(server.url, token="ada's", on_verdict=mistaken, proxy=False) as client,
+        touchline.connect(server.url, token="ada's", on_verdict=failing, proxy=False) as client,
     ):
         await eventually(lambda: client.verdict is not None)
         assert await client.act("match:1", "tap") == ("s", 1)
     assert "no mute for me" in caplog.text
 
 
-async def test_closing_the_client_ends_what_waits() -> None:
+async def test_closing_the_client_ends_waiting_calls() -> None:
     async def script(peer: Peer) -> None:
         await peer.welcome(player="ada")
         await take(peer, 1, answer=False)
@@ -248,5 +252,5 @@ async def test_closing_the_client_ends_what_waits() -> None:
         async with connect(server.url) as client:
             act = asyncio.create_task(client.act("match:1", "tap"))
             await asyncio.sleep(0)
-        with pytest.raises(errors.ClientClosed, match="may be done"):
+        with pytest.raises(errors.ClientClosed):
             await act

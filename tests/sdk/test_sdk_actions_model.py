@@ -1,4 +1,4 @@
-"""Actions against a model of edges and their log: each in it once, in the player's order, and told as it is."""
+"""Actions against a model of edges and their log: each is in it once, in the player's order, with a true outcome."""
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -8,7 +8,7 @@ from sdk.core_edges import CoreEdges
 from sdk.model_edges import REFUSED_KIND, Edges
 from touchline.errors import ActionInDoubt, ActionRefused
 from touchline.session.backoff import Backoff
-from touchline.session.outbox import Outcome, PendingAction, Receipt
+from touchline.session.pending_action import Outcome, PendingAction, Receipt
 from touchline.session.session import Session
 from touchline.session.states import CONNECTED, State
 from touchline_protocol.codecs import CODECS
@@ -18,14 +18,14 @@ from touchline_protocol.messages import Action
 EDGES = 2
 EDGE = st.integers(0, EDGES - 1)
 SOON_S = 40
-"""Longer than any rest and any wait for the next connection, and much shorter than a resend may take."""
+"""Longer than any pause and any wait for the next connection, and much shorter than a resend may take."""
 
 COUNT = st.integers(1, 4)
 KIND = st.sampled_from(["tap", "tap", "tap", REFUSED_KIND])
 
 
 class ActionsAgainstModel(RuleBasedStateMachine):
-    """A player who acts and changes their mind, a network that breaks anywhere, and edges that come and go."""
+    """A player who acts and has second thoughts, a network that breaks anywhere, and edges that come and go."""
 
     edges_made: type[Edges] | type[CoreEdges] = Edges
 
@@ -43,7 +43,7 @@ class ActionsAgainstModel(RuleBasedStateMachine):
             can_renew_token=False,
         )
         self.now_s = 0.0
-        self.acts: list[PendingAction] = []  # an action's place here is its data
+        self.acts: list[PendingAction] = []  # an action's index here is its data
         self.outcomes: dict[PendingAction, Outcome] = {}
         self.withdrawn: set[PendingAction] = set()
         self.first_sent_s: dict[tuple[str, int], float] = {}
@@ -52,14 +52,14 @@ class ActionsAgainstModel(RuleBasedStateMachine):
     def connect(self, edge: int) -> None:
         self.edges.connect(edge)
         self.session.connected(self.now_s, "ada")
-        self.all_messages_arrive()
+        self.deliver_all_messages()
 
     @rule(kinds=st.lists(KIND, min_size=1, max_size=6), arrive=st.booleans())
     def act(self, kinds: list[str], arrive: bool) -> None:
         for kind in kinds:
             self.acts.append(self.session.act("score:1", kind, b"%d" % len(self.acts)))
         if arrive:
-            self.all_messages_arrive()
+            self.deliver_all_messages()
 
     @precondition(lambda self: self.acts)
     @rule(which=st.integers(0, 100))
@@ -93,7 +93,7 @@ class ActionsAgainstModel(RuleBasedStateMachine):
                 self.take_outcomes()
 
     @rule()
-    def all_messages_arrive(self) -> None:
+    def deliver_all_messages(self) -> None:
         for _ in range(2):
             self.send()
             self.edge_reads(100)
@@ -123,7 +123,7 @@ class ActionsAgainstModel(RuleBasedStateMachine):
 
     @rule(edge=EDGE)
     def time_passes(self, edge: int) -> None:
-        """Until something is due soon: a rest is over, or the next connection."""
+        """Until something is due soon: the end of a pause, or the next connection."""
         deadline = self.session.deadline
         if deadline is not None and deadline - self.now_s <= SOON_S:
             self.tick(max(self.now_s, deadline))
@@ -132,7 +132,7 @@ class ActionsAgainstModel(RuleBasedStateMachine):
 
     @rule(share=st.sampled_from([0.5, 1.0]))
     def long_time_passes(self, share: float) -> None:
-        """By then no message and no append is under way any more."""
+        """By then no message and no append is on its way any more."""
         self.edge_reads(100)
         for edge in range(EDGES):
             self.edges.fail(edge)
@@ -172,7 +172,7 @@ class ActionsAgainstModel(RuleBasedStateMachine):
         assert self.session.state is not State.CLOSED
 
     def teardown(self) -> None:
-        """After the trouble everybody has an answer, and it is as it should be."""
+        """After the trouble, every action has the right outcome."""
         if not hasattr(self, "edges"):
             return
         self.edges.not_now = 0
@@ -180,12 +180,12 @@ class ActionsAgainstModel(RuleBasedStateMachine):
         in_doubt = {act for act in self.acts if act.id is not None and soon >= act.first_sent_s + ACTION_RESEND_S_MAX}
         for _ in range(30 + len(self.acts)):
             self.time_passes(0)
-            self.all_messages_arrive()
+            self.deliver_all_messages()
             self.edges.append(self.edges.at, 100)
             self.receive(100)
         for n, act in enumerate(self.acts):
             if act in self.withdrawn or act in in_doubt:
-                continue  # nobody is told, or not in time
+                continue  # nobody hears of it, or not in time
             outcome = self.outcomes.get(act)
             if act.kind == REFUSED_KIND:
                 assert isinstance(outcome, ActionRefused | ActionInDoubt)
@@ -194,7 +194,7 @@ class ActionsAgainstModel(RuleBasedStateMachine):
 
 
 class ActionsAgainstCore(ActionsAgainstModel):
-    """The same with edges that are the server's core."""
+    """The same, with the server's core as the edges."""
 
     edges_made = CoreEdges
 

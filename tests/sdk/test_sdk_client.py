@@ -1,4 +1,4 @@
-"""The asyncio client on real sockets, against a server that does what the test says."""
+"""The asyncio client on real sockets, against a server that follows a script."""
 
 import asyncio
 import gc
@@ -22,8 +22,8 @@ QUICK = Backoff(base_s=0.01, max_s=0.05)
 
 
 @pytest.fixture(autouse=True)
-async def nothing_is_left() -> AsyncIterator[None]:
-    """Each test leaves no task of ours behind; sockets left open are ResourceWarnings, so errors."""
+async def leaves_nothing_behind() -> AsyncIterator[None]:
+    """No test leaves a task of ours behind. A socket left open is a ResourceWarning, so an error."""
     yield
     await asyncio.sleep(0)
     assert [task.get_name() for task in asyncio.all_tasks() if task.get_name().startswith("touchline")] == []
@@ -39,7 +39,7 @@ async def offsets(subscription: touchline.Subscription, count: int) -> list[int]
 
 
 @pytest.mark.parametrize("codec", [codec.name for codec in CODECS])
-async def test_events_come_with_all_that_they_have(codec: CodecName) -> None:
+async def test_events_arrive_with_all_their_fields(codec: CodecName) -> None:
     async def script(peer: Peer) -> None:
         await peer.admit()
         await peer.say(event(3, key="score"), event(5, prev=3))
@@ -55,7 +55,7 @@ async def test_events_come_with_all_that_they_have(codec: CodecName) -> None:
         assert (client.connected, client.edge, str(subscription.cursor)) == (True, "edge-1", "e.5")
 
 
-async def test_a_lost_connection_is_made_again_from_the_cursor_without_loss_or_duplicate() -> None:
+async def test_after_a_lost_connection_the_client_resumes_from_the_cursor_without_loss_or_duplicate() -> None:
     async def first(peer: Peer) -> None:
         await peer.admit()
         await peer.say(event(1), event(2, prev=1))
@@ -73,7 +73,7 @@ async def test_a_lost_connection_is_made_again_from_the_cursor_without_loss_or_d
         assert (subscription.recovered, subscription.restarts, subscription.gaps) == (True, 0, 0)
 
 
-async def test_what_is_missing_is_asked_for_again(caplog: pytest.LogCaptureFixture) -> None:
+async def test_missing_events_are_asked_for_again(caplog: pytest.LogCaptureFixture) -> None:
     async def script(peer: Peer) -> None:
         await peer.admit()
         await peer.say(event(1), event(3, prev=2))
@@ -86,10 +86,11 @@ async def test_what_is_missing_is_asked_for_again(caplog: pytest.LogCaptureFixtu
         subscription = client.subscribe("score:1")
         assert await offsets(subscription, 3) == [1, 2, 3]
         assert subscription.gaps == 1
-    assert "events up to offset 2 are missing" in caplog.text
+    (warning,) = [record for record in caplog.records if record.name == "touchline"]
+    assert warning.args == ("score:1", 2, 1)
 
 
-async def test_a_cursor_that_is_not_honoured_is_told(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_cursor_that_is_not_honoured_is_reported(caplog: pytest.LogCaptureFixture) -> None:
     async def script(peer: Peer) -> None:
         await peer.welcome()
         subscribe = await peer.hear(Subscribe)
@@ -102,17 +103,18 @@ async def test_a_cursor_that_is_not_honoured_is_told(caplog: pytest.LogCaptureFi
 
     seen: list[str | None] = []
     async with scripted(script) as server, connect(server.url) as client:
-        subscription = client.subscribe("score:1", after="old.7", on_restart=lambda told: seen.append(told.epoch))
+        subscription = client.subscribe("score:1", after="old.7", on_restart=lambda it: seen.append(it.epoch))
         await subscription.joined()
         assert (seen, list(subscription.state), subscription.recovered) == (["e"], ["score"], False)
         assert await offsets(subscription, 1) == [100]
         assert seen == ["e"]
         assert (await anext(subscription)).epoch == "f"
         assert (seen, subscription.restarts, subscription.state) == (["e", "f"], 2, {})
-    assert caplog.text.count("events may have been missed") == 2
+    warnings = [record.args for record in caplog.records if record.name == "touchline"]
+    assert warnings == [("score:1",), ("score:1",)]
 
 
-async def test_goaway_is_served_until_its_time_and_then_followed() -> None:
+async def test_a_goaway_is_followed_when_its_time_has_come_and_events_arrive_until_then() -> None:
     async def first(peer: Peer) -> None:
         await peer.admit()
         await peer.say(Goaway(reconnect_ms=200, reason="drain"), event(1))
@@ -128,7 +130,7 @@ async def test_goaway_is_served_until_its_time_and_then_followed() -> None:
         assert server.times[1] - server.times[0] >= 0.2
 
 
-async def test_silence_of_two_heartbeats_is_a_lost_connection_and_a_beat_is_no_silence() -> None:
+async def test_two_silent_heartbeats_are_a_lost_connection_and_a_beat_is_not_silence() -> None:
     async def first(peer: Peer) -> None:
         await peer.admit(heartbeat_ms=200)
         for _ in range(5):
@@ -185,13 +187,13 @@ async def test_a_refused_room_raises_and_the_others_go_on() -> None:
 
     async with scripted(script) as server, connect(server.url) as client:
         refused, other = client.subscribe("nofeed:1"), client.subscribe("score:1")
-        with pytest.raises(errors.RoomRefused, match="no such feed") as caught:
+        with pytest.raises(errors.RoomRefused) as caught:
             await anext(refused)
         assert (caught.value.room, caught.value.code) == ("nofeed:1", "unknown_feed")
         assert await offsets(other, 1) == [1]
 
 
-async def test_a_close_that_says_give_up_ends_every_iterator_with_its_code_after_what_came() -> None:
+async def test_a_close_that_says_give_up_ends_every_iterator_with_its_code_after_the_last_event() -> None:
     async def script(peer: Peer) -> None:
         await peer.admit()
         await peer.say(event(1))
@@ -200,7 +202,7 @@ async def test_a_close_that_says_give_up_ends_every_iterator_with_its_code_after
     async with scripted(script) as server, connect(server.url) as client:
         subscription = client.subscribe("score:1")
         assert await offsets(subscription, 1) == [1]
-        with pytest.raises(errors.ConnectionRefused, match="too_many_errors") as caught:
+        with pytest.raises(errors.ConnectionRefused) as caught:
             await anext(subscription)
         assert caught.value.code == 4501
         with pytest.raises(errors.ConnectionRefused):
@@ -208,7 +210,7 @@ async def test_a_close_that_says_give_up_ends_every_iterator_with_its_code_after
     assert len(server.times) == 1
 
 
-async def test_what_cannot_be_read_is_an_error_and_a_message_of_a_newer_server_is_not() -> None:
+async def test_an_unreadable_message_is_an_error_and_an_unknown_type_is_not() -> None:
     async def script(peer: Peer) -> None:
         await peer.admit()
         await peer.connection.send(b'{"type":"confetti"}', text=True)
@@ -219,7 +221,7 @@ async def test_what_cannot_be_read_is_an_error_and_a_message_of_a_newer_server_i
     async with scripted(script) as server, connect(server.url, "json") as client:
         subscription = client.subscribe("score:1")
         assert await offsets(subscription, 1) == [1]
-        with pytest.raises(errors.ProtocolViolated, match="unreadable"):
+        with pytest.raises(errors.ProtocolViolated):
             await anext(subscription)
 
 
@@ -231,7 +233,7 @@ def answer(status: HTTPStatus) -> Callable[[ServerConnection, Request], Response
 
 
 async def never(peer: Peer) -> None:
-    raise AssertionError("nobody should get here")
+    raise AssertionError("no client should get here")
 
 
 @pytest.mark.parametrize("status", [HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND])
@@ -246,7 +248,7 @@ async def test_a_full_edge_and_a_closed_port_are_unreachable_at_the_first_connec
     async with scripted(never, refuse=answer(HTTPStatus.SERVICE_UNAVAILABLE)) as server:
         with pytest.raises(errors.Unreachable, match="503"):
             await connect(server.url).__aenter__()
-    with pytest.raises(errors.Unreachable, match="cannot be reached"):
+    with pytest.raises(errors.Unreachable):
         await connect(server.url).__aenter__()
 
 
@@ -269,8 +271,8 @@ async def test_retry_first_waits_for_a_server_that_is_not_there_yet() -> None:
         assert await offsets(client.subscribe("score:1"), 1) == [1]
 
 
-async def test_wrong_arguments_are_told_at_once() -> None:
-    with pytest.raises(errors.BadUrl, match="no WebSocket address"):
+async def test_invalid_arguments_raise_at_once() -> None:
+    with pytest.raises(errors.BadUrl, match="http://localhost/ws"):
         connect("http://localhost/ws")
     with pytest.raises(errors.ClientClosed):
         connect("ws://localhost/ws").subscribe("score:1")
@@ -284,7 +286,7 @@ async def test_wrong_arguments_are_told_at_once() -> None:
             client.subscribe("score")
         with pytest.raises(errors.PeerError, match="somewhere"):
             client.subscribe("score:1", after="somewhere")
-        with pytest.raises(ValueError, match="last"):
+        with pytest.raises(ValueError, match="1001"):
             client.subscribe("score:1", last=1001)
         subscription = client.subscribe("score:1")
         with pytest.raises(errors.AlreadySubscribed):
@@ -312,7 +314,7 @@ async def test_a_slow_reader_stops_the_server_and_nothing_is_dropped() -> None:
         subscription = client.subscribe("score:1")
         assert await offsets(subscription, 1) == [0]
         before = -1
-        while before < sent:  # until the server stands still
+        while before < sent:  # until the server stops sending
             before = sent
             await asyncio.sleep(0.3)
         assert sent < count - 1
@@ -320,7 +322,7 @@ async def test_a_slow_reader_stops_the_server_and_nothing_is_dropped() -> None:
         assert len(server.times) == 1
 
 
-async def test_leaving_a_subscription_unsubscribes_and_makes_place_for_the_others() -> None:
+async def test_leaving_a_subscription_unsubscribes_and_makes_room_for_the_others() -> None:
     async def script(peer: Peer) -> None:
         await peer.admit()
         await peer.say(*[event(offset, prev=offset - 1) for offset in range(100)])
@@ -372,7 +374,8 @@ async def test_subscribing_while_disconnected_is_sent_when_connected(caplog: pyt
     ):
         await eventually(lambda: not client.connected)
         assert await offsets(client.subscribe("score:1"), 1) == [1]
-    assert "1001 going_away; connecting again in" in caplog.text
+    (warning,) = [record for record in caplog.records if record.name == "touchline"]
+    assert "1001 going_away" in warning.getMessage()
 
 
 async def test_closing_the_client_ends_its_iterators_and_a_cancelled_reader_leaves_cleanly() -> None:

@@ -1,4 +1,4 @@
-"""The examples in the SDK's README run as they are written, but for the address."""
+"""The examples in the SDK's README run as they are written, except for the address."""
 
 import asyncio
 import re
@@ -14,7 +14,7 @@ README = Path(__file__).parents[2] / "clients" / "python" / "README.md"
 
 
 async def lines_of(example: int, url: str, count: int) -> list[str]:
-    """The first lines that an example of the README prints, against another server; it is ended then."""
+    """The first lines that an example of the README prints, against another server. It is killed after that."""
     examples = re.findall(r"```python\n(.*?)```", README.read_text("utf-8"), re.DOTALL)
     code = examples[example].replace("ws://localhost:8080/ws", url)
     process = await asyncio.create_subprocess_exec(sys.executable, "-uc", code, stdout=asyncio.subprocess.PIPE)
@@ -23,7 +23,7 @@ async def lines_of(example: int, url: str, count: int) -> list[str]:
         async with asyncio.timeout(DEADLINE_S):
             return [(await process.stdout.readline()).decode().rstrip() for _ in range(count)]
     finally:
-        with suppress(ProcessLookupError):  # it came to its end
+        with suppress(ProcessLookupError):  # it has ended
             process.kill()
         await process.communicate()
 
@@ -45,7 +45,7 @@ async def test_the_example_of_the_readme_prints_state_and_events() -> None:
     assert lines == ["now: {'score': {'n': 4}}", "4 score {'n': 4}", "6 None {'n': 6}"]
 
 
-async def test_the_example_of_acting_acts_and_tells_what_is_refused() -> None:
+async def test_the_example_of_acting_acts_and_prints_the_refusal() -> None:
     async def script(peer: Peer) -> None:
         await peer.welcome(player="ada")
         await peer.say(Ack(id=(await peer.hear(Action)).id))

@@ -1,4 +1,4 @@
-"""The session's decisions, one by one: what each code leads to, when it tries again, what it asks for."""
+"""The session's decisions, one by one: what each code leads to, when it tries again, and what it asks for."""
 
 import re
 from collections.abc import Iterable
@@ -7,12 +7,13 @@ from enum import Enum
 import pytest
 
 from sdk.scripted_server import event
-from sdk.sessions import hear, made, open_again, opened, said
+from sdk.sessions import new_session, open_again, open_session, receive, sent
 from touchline.errors import AlreadySubscribed, ConnectionRefused, Unreachable
 from touchline.session import room, states
 from touchline.session.backoff import Backoff
 from touchline.session.items import Event, Gap, Joined, Skipped
-from touchline.session.session import STABLE_S, Session
+from touchline.session.reconnect import STABLE_S
+from touchline.session.session import Session
 from touchline.session.states import State
 from touchline.session.view import View
 from touchline_protocol.codecs import JSON
@@ -32,14 +33,14 @@ from touchline_protocol.messages import Skipped as SkippedMessage
 
 def joined(client: Session, name: str = "score:1", head: int = 0) -> room.Room:
     followed = client.subscribe(name)
-    (subscribe,) = said(client)
+    (subscribe,) = sent(client)
     assert isinstance(subscribe, Subscribe)
-    hear(client, Subscribed(room=name, epoch="e", head=head, recovered=False, id=subscribe.id))
+    receive(client, Subscribed(room=name, epoch="e", head=head, recovered=False, id=subscribe.id))
     return followed
 
 
 def rows(text: str | None, states: Iterable[str]) -> set[tuple[str, str]]:
-    """The rows of a docstring's table, as (from, to); "any" is every state."""
+    """The rows of a docstring's table, as (from, to)."""
     names = "|".join(states)
     return set(re.findall(rf"^    ({names})\b.*?\b({names})\b", text or "", re.MULTILINE))
 
@@ -49,9 +50,7 @@ def rows(text: str | None, states: Iterable[str]) -> set[tuple[str, str]]:
     [(states.__doc__, states.TRANSITIONS), (room.__doc__, room.TRANSITIONS)],
     ids=["session", "room"],
 )
-def test_the_table_in_the_docstring_is_the_table_of_the_code(
-    text: str, transitions: dict[tuple[Enum, Enum], Enum]
-) -> None:
+def test_the_table_in_the_docstring_matches_the_code(text: str, transitions: dict[tuple[Enum, Enum], Enum]) -> None:
     states = {before.name for before, _ in transitions}
     ends = {"CLOSED"}
     drawn = {row for row in rows(text, states) if row[1] not in ends}
@@ -59,9 +58,9 @@ def test_the_table_in_the_docstring_is_the_table_of_the_code(
 
 
 @pytest.mark.parametrize("code", CLOSES.values(), ids=lambda code: code.name)
-def test_each_close_code_is_acted_on_as_the_table_says(code: object) -> None:
+def test_every_close_code_is_handled_as_the_table_says(code: object) -> None:
     close = next(known for known in CLOSES.values() if known is code)
-    client = opened()
+    client = open_session()
     client.disconnected(0, close.code, "")
     if close.recovery is Recovery.GIVE_UP:
         assert client.state is State.CLOSED
@@ -72,69 +71,69 @@ def test_each_close_code_is_acted_on_as_the_table_says(code: object) -> None:
 
 
 @pytest.mark.parametrize("code", ERRORS)
-def test_each_error_code_of_a_room_is_acted_on_as_the_table_says(code: str) -> None:
-    client = opened()
+def test_every_error_code_of_a_room_is_handled_as_the_table_says(code: str) -> None:
+    client = open_session()
     followed = client.subscribe("score:1")
-    (subscribe,) = said(client)
+    (subscribe,) = sent(client)
     assert isinstance(subscribe, Subscribe)
-    hear(client, Error(code=code, message="no", room="score:1", id=subscribe.id))
+    receive(client, Error(code=code, message="no", room="score:1", id=subscribe.id))
     if ERRORS[code].recovery is Recovery.GIVE_UP:
         assert (followed.phase, client.rooms) == (room.Phase.CLOSED, {})
     else:
         assert followed.phase is room.Phase.WAITING
         client.tick(0.99)
-        assert said(client) == []
+        assert sent(client) == []
         client.tick(1.0)
-        assert isinstance(said(client)[0], Subscribe)
+        assert isinstance(sent(client)[0], Subscribe)
 
 
-def test_an_error_for_an_older_subscribe_of_the_room_is_passed_over() -> None:
-    client = opened()
+def test_an_error_about_an_older_subscribe_is_ignored() -> None:
+    client = open_session()
     followed = joined(client)
-    hear(client, Error(code="unavailable", message="no", room="score:1", id=77))
+    receive(client, Error(code="unavailable", message="no", room="score:1", id=77))
     assert followed.phase is room.Phase.JOINED
 
 
-def test_a_gap_that_comes_again_is_a_start_over_that_is_told() -> None:
-    client = opened()
+def test_a_gap_that_occurs_again_makes_the_room_start_over_and_say_so() -> None:
+    client = open_session()
     joined(client)
-    assert hear(client, event(5, prev=4)) == [Gap(prev=4, seen=0)]
-    leave, again = said(client)
+    assert receive(client, event(5, prev=4)) == [Gap(prev=4, seen=0)]
+    leave, again = sent(client)
     assert (leave, isinstance(again, Subscribe)) == (Unsubscribe(rooms=["score:1"]), True)
     assert isinstance(again, Subscribe)
-    assert hear(client, event(6, prev=5)) == []  # of the subscription that was left
-    hear(client, Subscribed(room="score:1", epoch="e", head=6, recovered=True, id=again.id))
-    assert hear(client, event(5, prev=4)) == [Gap(prev=4, seen=0)]
-    _, fresh = said(client)
+    assert receive(client, event(6, prev=5)) == []  # from the subscription that was left
+    receive(client, Subscribed(room="score:1", epoch="e", head=6, recovered=True, id=again.id))
+    assert receive(client, event(5, prev=4)) == [Gap(prev=4, seen=0)]
+    _, fresh = sent(client)
     assert isinstance(fresh, Subscribe)
     assert fresh.rooms == [RoomRequest(room="score:1")]
-    (item,) = hear(client, Subscribed(room="score:1", epoch="e", head=6, recovered=False, id=fresh.id))
+    (item,) = receive(client, Subscribed(room="score:1", epoch="e", head=6, recovered=False, id=fresh.id))
     assert isinstance(item, Joined)
     assert item.restarted
 
 
-def test_what_was_skipped_is_no_gap_but_to_resume_the_last_event_counts() -> None:
-    client = opened()
+def test_skipped_events_are_no_gap_but_resuming_starts_at_the_last_event() -> None:
+    client = open_session()
     joined(client)
-    items = hear(client, SkippedMessage(room="score:1", from_=1, to=4, count=3), event(2, prev=1))
+    items = receive(client, SkippedMessage(room="score:1", from_=1, to=4, count=3), event(2, prev=1))
     assert [type(item) for item in items] == [Skipped, Event]
     client.disconnected(0, 1006, "")
     client.tick(1)
     open_again(client, 1)
-    (subscribe,) = said(client)
+    (subscribe,) = sent(client)
     assert isinstance(subscribe, Subscribe)
     assert subscribe.rooms == [RoomRequest(room="score:1", epoch="e", after=2)]
-    hear(client, Subscribed(room="score:1", epoch="e", head=9, recovered=True, id=subscribe.id))
-    assert hear(client, event(5, prev=4)) == [Gap(prev=4, seen=2)]  # nobody said so on this connection
+    receive(client, Subscribed(room="score:1", epoch="e", head=9, recovered=True, id=subscribe.id))
+    assert receive(client, event(5, prev=4)) == [Gap(prev=4, seen=2)]  # the server has not said so on this connection
 
 
-def test_recent_events_come_before_live_ones_and_leave_the_state_as_it_is() -> None:
-    client = opened()
+def test_recent_events_come_before_live_ones_and_do_not_change_the_state() -> None:
+    client = open_session()
     client.subscribe("score:1", last=2)
-    (subscribe,) = said(client)
+    (subscribe,) = sent(client)
     assert isinstance(subscribe, Subscribe)
     newest = event(8, key="score")
-    items = hear(
+    items = receive(
         client,
         Subscribed(
             room="score:1", epoch="e", head=9, recovered=False, state=[newest],
@@ -150,8 +149,8 @@ def test_recent_events_come_before_live_ones_and_leave_the_state_as_it_is() -> N
     assert cursors == [Cursor("e", 6), Cursor("e", 7), Cursor("e", 9)]
 
 
-def test_the_waits_double_to_their_bound_and_begin_anew_after_a_connection_that_held() -> None:
-    client = made(retry_first=True)
+def test_the_waits_double_up_to_their_bound_and_start_again_after_a_connection_that_lasted() -> None:
+    client = new_session(retry_first=True)
     now_s, waits = 0.0, []
     for _ in range(5):
         client.connect_failed(now_s, Unreachable("no"))
@@ -165,14 +164,14 @@ def test_the_waits_double_to_their_bound_and_begin_anew_after_a_connection_that_
     assert client.deadline == now_s + STABLE_S + 1
 
 
-def test_the_jitter_is_the_whole_wait() -> None:
+def test_the_jitter_covers_the_whole_wait() -> None:
     assert [Backoff(1, 8).delay_s(attempt, 0.25) for attempt in (0, 2, 5)] == [0.25, 1, 2]
 
 
-def test_silence_counts_from_the_last_message_and_not_while_the_driver_does_not_read() -> None:
-    client = opened()
+def test_silence_counts_from_the_last_message_but_not_while_the_driver_is_paused() -> None:
+    client = open_session()
     assert client.deadline == 2
-    hear(client, Goaway(reconnect_ms=60_000, reason="drain"), now_s=1)
+    receive(client, Goaway(reconnect_ms=60_000, reason="drain"), now_s=1)
     assert client.deadline == 3
     client.pause()
     client.tick(50)
@@ -183,15 +182,15 @@ def test_silence_counts_from_the_last_message_and_not_while_the_driver_does_not_
     assert (client.state, client.deadline) == (State.WAITING, 61)
 
 
-def test_without_a_first_welcome_the_user_decides() -> None:
-    client = made()
+def test_before_the_first_welcome_the_user_decides() -> None:
+    client = new_session()
     client.connected(0)
     client.disconnected(0, 1006, "")
     assert isinstance(client.failure, Unreachable)
 
 
-def test_a_subscribe_larger_than_the_server_takes_is_split() -> None:
-    client = opened(limits=Limits(message_bytes_max=300, rooms_max=1000))
+def test_a_subscribe_larger_than_the_server_accepts_is_split() -> None:
+    client = open_session(limits=Limits(message_bytes_max=300, rooms_max=1000))
     names = [f"score:{number:050}" for number in range(250)]
     for name in names:
         client.subscribe(name)
@@ -203,14 +202,14 @@ def test_a_subscribe_larger_than_the_server_takes_is_split() -> None:
     ] == names
 
 
-def test_a_room_is_followed_once_and_can_be_left_and_followed_anew() -> None:
-    client = opened()
+def test_a_room_is_followed_once_and_can_be_left_and_followed_again() -> None:
+    client = open_session()
     followed = joined(client)
     with pytest.raises(AlreadySubscribed):
         client.subscribe("score:1")
     client.unsubscribe(followed)
     client.subscribe("score:1")
-    leave, again = said(client)
+    leave, again = sent(client)
     assert leave == Unsubscribe(rooms=["score:1"])
     assert isinstance(again, Subscribe)
-    assert hear(client, event(1)) == []  # still of the one that was left
+    assert receive(client, event(1)) == []  # still from the one that was left

@@ -1,4 +1,4 @@
-"""The session against a model of a server, over made-up histories: nothing lost, nothing twice, all in order."""
+"""The session against a model of a server, over generated histories: nothing lost, nothing twice, all in order."""
 
 from dataclasses import dataclass, field
 
@@ -26,7 +26,7 @@ COUNT = st.integers(min_value=1, max_value=4)
 
 @dataclass
 class Reader:
-    """A subscription's reader, which checks each item as it comes."""
+    """A subscription's reader, which checks every item as it arrives."""
 
     room: Room
     view: View
@@ -56,15 +56,15 @@ class Reader:
         assert (event.key, event.data, event.ts) == (entry.key, entry.data, entry.offset)
         for between in server.history[event.epoch].after(before.offset):
             if between.offset < event.offset:
-                assert (event.epoch, between.offset) in server.said_skipped, f"{between} was lost"
+                assert (event.epoch, between.offset) in server.reported_skipped, f"{between} was lost"
         self.recent_left = max(0, self.recent_left - 1)
         self.events.append(event)
 
     def check_settled(self, log: RoomLog, server: ModelServer) -> None:
-        """All that the log has was seen, or said to be skipped."""
+        """Everything in the log was seen, or reported as skipped."""
         assert self.view.cursor is not None
         assert self.view.cursor.epoch == log.epoch
-        assert all((log.epoch, entry.offset) in server.said_skipped for entry in log.after(self.view.cursor.offset))
+        assert all((log.epoch, entry.offset) in server.reported_skipped for entry in log.after(self.view.cursor.offset))
         expected = {key: (entry.offset, entry.data) for key, entry in log.state(log.head).items()}
         seen = {key: (event.offset, event.data) for key, event in self.view.state.items()}
         if self.state_is_whole:
@@ -74,7 +74,7 @@ class Reader:
 
 
 class SessionAgainstModel(RuleBasedStateMachine):
-    """A client, a network that breaks anywhere, and a server that is moody."""
+    """A client, a network that breaks anywhere, and an unreliable server."""
 
     @initialize(codec=st.sampled_from(CODECS), random=st.floats(min_value=0, max_value=1), deliver=DELIVER)
     def begin(self, codec: object, random: float, deliver: Deliver) -> None:
@@ -95,7 +95,7 @@ class SessionAgainstModel(RuleBasedStateMachine):
         self.session.connected(self.now_s)
         for room in ROOMS:
             self.subscribe(room, None, 0, deliver)
-        self.all_messages_arrive()
+        self.deliver_all_messages()
 
     @rule(room=st.sampled_from(ROOMS), events=st.lists(EVENT, min_size=1, max_size=5))
     def append(self, room: str, events: list[tuple[int, str | None, int]]) -> None:
@@ -137,8 +137,8 @@ class SessionAgainstModel(RuleBasedStateMachine):
             self.server.read()
 
     @rule()
-    def all_messages_arrive(self) -> None:
-        """Without this, a history seldom gets as far as to events."""
+    def deliver_all_messages(self) -> None:
+        """Without this, few histories would get as far as events."""
         for _ in range(3):
             self.send()
             self.server_reads(count=100)
@@ -146,13 +146,13 @@ class SessionAgainstModel(RuleBasedStateMachine):
 
     @rule(room=st.sampled_from(ROOMS), count=COUNT, again=st.integers(0, 3), arrive=st.booleans())
     def server_sends(self, room: str, count: int, again: int, arrive: bool) -> None:
-        """The next events, and some that it has sent before."""
+        """The next events, and some that were sent before."""
         if room in self.server.joined:
             if self.server.joined[room].request.deliver == "all":
                 self.server.send_again(room, again)
             self.server.bring(room, count)
         if arrive:
-            self.all_messages_arrive()
+            self.deliver_all_messages()
 
     @rule(room=st.sampled_from(ROOMS))
     def server_loses_an_event(self, room: str) -> None:
@@ -163,11 +163,11 @@ class SessionAgainstModel(RuleBasedStateMachine):
             self.server.bring(room, 2)
 
     @rule(room=st.sampled_from(ROOMS))
-    def topic_is_made_anew(self, room: str) -> None:
+    def topic_is_recreated(self, room: str) -> None:
         self.server.restart(room)
 
     @rule(room=st.sampled_from(ROOMS))
-    def retention_takes_what_is_old(self, room: str) -> None:
+    def retention_removes_old_events(self, room: str) -> None:
         self.server.logs[room].floor = self.server.logs[room].head
 
     @rule()
@@ -202,7 +202,7 @@ class SessionAgainstModel(RuleBasedStateMachine):
 
     @rule()
     def time_passes(self) -> None:
-        """Until something is due; a connection that the session left is a new one after that."""
+        """Until something is due. A connection that the session left is a new one after that."""
         deadline = self.session.deadline
         while deadline is not None and self.session.state is not State.CONNECTING:
             self.now_s = max(self.now_s, deadline)
@@ -211,7 +211,7 @@ class SessionAgainstModel(RuleBasedStateMachine):
         if self.session.state is State.CONNECTING:
             self.server.disconnect()
             self.session.connected(self.now_s)
-            self.all_messages_arrive()
+            self.deliver_all_messages()
 
     @invariant()
     def no_false_alarm(self) -> None:
@@ -220,7 +220,7 @@ class SessionAgainstModel(RuleBasedStateMachine):
             assert self.session.state is not State.CLOSED
 
     def teardown(self) -> None:
-        """After the trouble everybody has everything."""
+        """After the trouble, every reader has everything."""
         if not hasattr(self, "session"):
             return
         for _ in range(200):
@@ -236,7 +236,7 @@ class SessionAgainstModel(RuleBasedStateMachine):
             elif all(reader.room.phase is Phase.JOINED for reader in self.readers.values()):
                 break
         for room in self.readers:
-            # What was lost last shows at the next event of the room.
+            # A loss shows only at the room's next event.
             self.server.logs[room].append(0, None, 1)
             self.server.logs[room].append(0, None, 2)
         for _ in range(20):

@@ -1,4 +1,4 @@
-"""Tokens on real sockets: where they come from, when they are asked for, and what follows where there is none."""
+"""Tokens on real sockets: where they come from, when the client asks for them, and what happens without one."""
 
 import asyncio
 
@@ -9,7 +9,7 @@ from sdk.scripted_server import Peer, scripted
 from support.waiting import eventually
 from touchline import Backoff, errors
 from touchline import token_source as tokens
-from touchline.session import token_refresh as lease
+from touchline.session import token_refresh
 from touchline_protocol.limits import TOKEN_CHARS_MAX
 from touchline_protocol.messages import Error, Refresh, Refreshed
 
@@ -17,7 +17,7 @@ QUICK = Backoff(base_s=0.01, max_s=0.05)
 
 
 class Desk:
-    """Hands out tokens 1, 2, 3…, and fails in between where it is told to."""
+    """Hands out tokens 1, 2, 3…, after raising the failures it was given."""
 
     def __init__(self, *failures: BaseException) -> None:
         self.failures = list(failures)
@@ -40,7 +40,7 @@ async def serve(peer: Peer) -> str | None:
     return hello.token
 
 
-async def test_a_text_is_the_token_of_each_hello() -> None:
+async def test_a_string_is_the_token_of_every_hello() -> None:
     seen: list[str | None] = []
 
     async def first(peer: Peer) -> None:
@@ -62,12 +62,12 @@ async def test_a_text_is_the_token_of_each_hello() -> None:
 
 
 @pytest.mark.parametrize("asynchronous", [False, True])
-async def test_a_function_is_asked_before_each_connection(asynchronous: bool) -> None:
+async def test_a_function_is_called_before_each_connection(asynchronous: bool) -> None:
     seen: list[str | None] = []
 
     async def first(peer: Peer) -> None:
         seen.append((await peer.welcome(player="ada")).token)
-        await peer.connection.close(4002)  # nothing newer came, but there is someone to ask
+        await peer.connection.close(4002)  # the token expired, but the function can return another
 
     async def second(peer: Peer) -> None:
         seen.append(await serve(peer))
@@ -82,10 +82,10 @@ async def test_a_function_is_asked_before_each_connection(asynchronous: bool) ->
     assert seen == ["token1", "token2"]
 
 
-async def test_a_newer_token_is_sent_before_the_end_and_again_where_it_was_refused(
+async def test_a_newer_token_is_sent_before_the_end_and_again_after_a_refusal(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(lease, "PAUSE_S", 0.01)
+    monkeypatch.setattr(token_refresh, "INTERVAL_S_MIN", 0.01)
 
     refreshed = asyncio.Event()
 
@@ -111,18 +111,18 @@ async def test_a_newer_token_is_sent_before_the_end_and_again_where_it_was_refus
     assert (len(server.times), desk.calls) == (1, 4)
 
 
-async def test_a_fixed_token_that_ran_out_ends_the_client_with_what_to_do() -> None:
+async def test_an_expired_fixed_token_ends_the_client() -> None:
     async def script(peer: Peer) -> None:
         await peer.welcome(player="ada", expires_s=0.01)
         await peer.connection.close(4002)
 
     async with scripted(script) as server, touchline.connect(server.url, token="mine", proxy=False) as client:
-        with pytest.raises(errors.ConnectionRefused, match="give it a function as token") as caught:
+        with pytest.raises(errors.ConnectionRefused) as caught:
             await client.subscribe("score:1").joined()
         assert caught.value.code == 4002
 
 
-async def test_without_a_token_the_first_connection_fails_with_the_reason() -> None:
+async def test_if_there_is_no_token_the_first_connection_fails_with_the_reason() -> None:
     reason = OSError("the desk is closed")
     async with scripted(serve) as server:
         with pytest.raises(errors.Unreachable, match="the desk is closed") as caught:
@@ -132,7 +132,7 @@ async def test_without_a_token_the_first_connection_fails_with_the_reason() -> N
         assert server.times == []
 
 
-async def test_without_a_token_the_client_tries_again_where_it_would_for_a_server() -> None:
+async def test_if_there_is_no_token_the_client_tries_again_as_it_would_for_a_server() -> None:
     desk = Desk(OSError("closed"), OSError("still closed"))
 
     async def first(peer: Peer) -> None:
@@ -148,23 +148,23 @@ async def test_without_a_token_the_client_tries_again_where_it_would_for_a_serve
     assert desk.calls == 5
 
 
-async def test_a_function_that_returns_no_token_or_takes_too_long_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_function_that_returns_no_token_or_takes_too_long_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tokens, "TOKEN_S_MAX", 0.02)
 
     async def forever() -> str:
         await asyncio.Event().wait()
         return "never"
 
-    for wrong, says in (
-        (lambda: None, "of type NoneType"),
+    for wrong, named in (
+        (lambda: None, "NoneType"),
         (lambda: "", "0 characters"),
         (lambda: "x" * (TOKEN_CHARS_MAX + 1), "8193 characters"),
         (forever, "TimeoutError"),
     ):
-        with pytest.raises(errors.TokenUnavailable, match=says):
+        with pytest.raises(errors.TokenUnavailable, match=named):
             await touchline.connect("ws://localhost:1/ws", token=wrong, proxy=False).__aenter__()  # type: ignore[arg-type]
     for text in ("", 5):
-        with pytest.raises(ValueError, match="token is a text"):
+        with pytest.raises(ValueError, match="token"):
             touchline.connect("ws://localhost:1/ws", token=text)  # type: ignore[arg-type]
 
 

@@ -5,9 +5,9 @@
             print(event.offset, event.data)
             await client.act("score:15946", "cheer", {"offset": event.offset})
 
-`touchline.actions` reads what players did, from Kafka: for detectors and game backends.
+`touchline.actions` reads the players' actions from Kafka, for detectors and game backends.
 
-`touchline.session` is the client without a loop and without a socket, for those who bring their own.
+`touchline.session` is the client without an event loop and without a socket, for callers that bring their own.
 """
 
 from touchline_protocol.cursor import Cursor
@@ -16,7 +16,7 @@ from . import actions, errors
 from .client import Client, connect
 from .session.backoff import Backoff
 from .session.items import Event, Verdict
-from .session.outbox import Receipt
+from .session.pending_action import Receipt
 from .subscription import Subscription
 
 __all__ = [

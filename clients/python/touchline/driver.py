@@ -1,16 +1,16 @@
-"""The task that drives a session over WebSockets: it carries bytes and times, and decides nothing.
+"""The task that drives a session over WebSockets. It carries bytes and times, and decides nothing.
 
 It lives as long as the client: it opens a WebSocket, writes to it while a second task reads, closes it, and waits for
-the next attempt. A third task gets a newer token when the session says so. Rules:
+the next attempt. A third task gets a newer token when the session asks for one. Rules:
 
-1. All of them end before `Driver.run` does; no socket is left.
-2. The reader stops reading while the budget for what is not consumed is used up.
-3. After everything that the session may have news by, ``told`` is called with the size of the message, 0 for none.
+1. All tasks end before `Driver.run` does, and no socket stays open.
+2. The reader stops reading while the budget for unread items is used up.
+3. After every call that may give the session something to report, the dispatcher hands it out.
 """
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from contextlib import suppress
 
 from websockets.asyncio.client import ClientConnection
@@ -18,34 +18,35 @@ from websockets.exceptions import ConnectionClosed
 
 from touchline_protocol.codes import ABNORMAL
 
+from .dispatcher import Dispatcher
 from .errors import ConnectionFailed, TokenUnavailable
 from .inbox import Budget
 from .session.session import Session
 from .session.states import CONNECTED, State
 from .token_source import TokenSource
-from .transport import Endpoint, close_code, open_websocket
+from .transport import Endpoint, close_of, open_websocket
 
 SEND_S_MAX = 10.0
-"""For the socket to take what we send, which is little: a server that takes nothing for so long is gone."""
+"""For the socket to accept what we send, which is little. A server that accepts nothing for this long is gone."""
 
 log = logging.getLogger("touchline")
 
 
 class Driver:
-    """Obeys ``session``. ``in_use`` says that a WebSocket is open, so that a closed session ends it in good order."""
+    """Obeys ``session``. While ``in_use``, a WebSocket is open, and a session that is closed ends it cleanly."""
 
     def __init__(
-        self, endpoint: Endpoint, session: Session, *, budget: Budget, tokens: TokenSource, told: Callable[[int], None]
+        self, endpoint: Endpoint, session: Session, *, budget: Budget, tokens: TokenSource, dispatcher: Dispatcher
     ) -> None:
         self.in_use = False
-        self._way = endpoint
+        self._endpoint = endpoint
         self._session = session
         self._budget = budget
         self._tokens = tokens
-        self._told = told
+        self._dispatcher = dispatcher
         self._wake = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._refreshing: asyncio.Task[None] | None = None
+        self._refresh_task: asyncio.Task[None] | None = None
 
     def wake(self) -> None:
         """Look at the session again."""
@@ -60,9 +61,9 @@ class Driver:
                 await self._wait()
 
     async def _wait(self) -> None:
-        """Wait until the next attempt is due, or something else is to be done."""
+        """Wait until the next attempt is due, or there is something else to do."""
         self._wake.clear()
-        await self._until_woken()
+        await self._wait_until_woken()
         self._tick()
 
     async def _connect(self) -> None:
@@ -70,7 +71,7 @@ class Driver:
         session = self._session
         try:
             token = await self._tokens.get()
-            websocket = await open_websocket(self._way, session.codec)
+            websocket = await open_websocket(self._endpoint, session.codec)
         except ConnectionFailed as failure:
             session.connect_failed(self._now(), failure)
         else:
@@ -89,23 +90,23 @@ class Driver:
                 self._wake.clear()
                 self._start_refresh()
                 await self._write(websocket)
-                await self._until_woken()
+                await self._wait_until_woken()
                 self._tick()
             await websocket.close()
         finally:
-            websocket.transport.abort()  # nothing after a close; the end of it all where this was cancelled
-            ended, self._tasks = self._tasks, set()
-            for task in ended:
+            websocket.transport.abort()  # does nothing after a close; ends everything if this was cancelled
+            tasks, self._tasks = self._tasks, set()
+            for task in tasks:
                 task.cancel()
-            if ended:
-                await asyncio.wait(ended)
-        for task in ended:
+            if tasks:
+                await asyncio.wait(tasks)
+        for task in tasks:
             if not task.cancelled():
                 task.result()
 
     def _start(self, work: Coroutine[None, None, None], name: str) -> asyncio.Task[None]:
-        """Do something beside, at most as long as the connection is used."""
-        task = asyncio.create_task(work, name=f"touchline {name} {self._way.url}")
+        """Run a task beside, at most as long as the connection is in use."""
+        task = asyncio.create_task(work, name=f"touchline {name} {self._endpoint.url}")
         task.add_done_callback(lambda _: self._wake.set())
         self._tasks.add(task)
         return task
@@ -121,44 +122,44 @@ class Driver:
             session.disconnected(self._now(), ABNORMAL.code, f"nothing could be sent for {SEND_S_MAX:g} s")
             self._wake.set()
         except ConnectionClosed:
-            pass  # the reader sees it too, after what came before the close
-        self._told(0)
+            pass  # the reader sees it too, after everything that arrived before the close
+        self._dispatcher.dispatch(0)
 
     async def _read(self, websocket: ClientConnection) -> None:
         session = self._session
         try:
-            while True:  # also while it closes: the answer comes after what is under way
+            while True:  # also while closing: the peer's answer comes after everything that is on its way
                 if not self._budget.is_free:
                     session.pause()
-                    await self._budget.until_free()
+                    await self._budget.wait_until_free()
                     session.resume(self._now())
                     self._wake.set()  # there is a deadline again
                 payload = await websocket.recv(decode=False)
                 session.receive(payload, self._now())
-                self._told(len(payload))
+                self._dispatcher.dispatch(len(payload))
                 if session.has_work:
                     self._wake.set()
         except ConnectionClosed as closed:
-            session.disconnected(self._now(), *close_code(closed))
+            session.disconnected(self._now(), *close_of(closed))
 
     def _start_refresh(self) -> None:
-        if self._session.token_due and (self._refreshing is None or self._refreshing.done()):
-            self._refreshing = self._start(self._refresh(), "refresh")
+        if self._session.token_due and (self._refresh_task is None or self._refresh_task.done()):
+            self._refresh_task = self._start(self._refresh(), "refresh")
 
     async def _refresh(self) -> None:
-        """Get a newer token. Where there is none, the one in use may do until the next try."""
+        """Get a newer token. Without one, the token in use may last until the next attempt."""
         try:
             token = await self._tokens.get()
         except TokenUnavailable as failure:
-            log.warning("%s: %s; trying again while the token in use counts", self._way.url, failure)
+            log.warning("%s: %s; trying again while the current token lasts", self._endpoint.url, failure)
             token = None
         self._session.refresh(token, self._now())
 
     def _tick(self) -> None:
         self._session.tick(self._now())
-        self._told(0)
+        self._dispatcher.dispatch(0)
 
-    async def _until_woken(self) -> None:
+    async def _wait_until_woken(self) -> None:
         deadline = self._session.deadline
         with suppress(TimeoutError):
             async with asyncio.timeout_at(deadline):
@@ -169,14 +170,14 @@ class Driver:
         if session.state is State.WAITING and session.reconnect_at is not None:
             wait_s = max(0.0, session.reconnect_at - self._now())
             log.warning("%s; connecting again in %.1f s", self._with_url(session.trouble), wait_s)
-        elif session.failure is not None and session.welcome is not None:  # else whoever connects is told
-            log.error("given up: %s", self._with_url(str(session.failure)))
+        elif session.failure is not None and session.welcome is not None:  # otherwise `connect` raises it
+            log.error("giving up: %s", self._with_url(str(session.failure)))
         elif session.state is State.CONNECTING:
             log.info("%s; connecting again", self._with_url(session.trouble))
 
     def _with_url(self, text: str) -> str:
-        """What went wrong in opening a WebSocket names the URL itself."""
-        url = self._way.url
+        """Put the URL in front, unless the text starts with it, as that of a failure to connect does."""
+        url = self._endpoint.url
         return text if text.startswith(url) else f"{url}: {text}"
 
     def _now(self) -> float:

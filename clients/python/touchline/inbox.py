@@ -1,10 +1,10 @@
-"""What was received and not yet read: a queue for each subscription, and one budget for all of a client.
+"""What has arrived and was not read yet: one queue for each subscription, and one budget for all of a client's.
 
 Rules:
 
-1. Nothing is dropped. Where the budget is used up, the client stops reading from its socket until half of it is free:
-   the server then keeps the client as a cursor, which costs it nothing.
-2. One loop: nothing here may be called from another thread.
+1. Nothing is dropped. When the budget is used up, the client stops reading from its socket until half of it is free.
+   The server then keeps the client as a cursor, which costs it nothing.
+2. One event loop: nothing here may be called from another thread.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from .session.items import Item
 
 
 class Budget:
-    """How many events and bytes may wait, over all subscriptions. One message may go beyond it."""
+    """How many events and bytes may wait, over all subscriptions. One message may exceed it."""
 
     __slots__ = ("_bytes", "_bytes_max", "_events", "_events_max", "_free")
 
@@ -29,22 +29,22 @@ class Budget:
 
     @property
     def is_free(self) -> bool:
-        """Whether more may be read from the socket."""
+        """Whether the client may read more from its socket."""
         return self._free.is_set()
 
-    async def until_free(self) -> None:
-        """Wait until more may be read."""
+    async def wait_until_free(self) -> None:
+        """Wait until the client may read more."""
         await self._free.wait()
 
-    def take(self, size_bytes: int) -> None:
-        """An item waits."""
+    def acquire(self, size_bytes: int) -> None:
+        """An item waits to be read."""
         self._events += 1
         self._bytes += size_bytes
         if self._events >= self._events_max or self._bytes >= self._bytes_max:
             self._free.clear()
 
-    def give(self, items: int, size_bytes: int) -> None:
-        """Items were read, or are not wanted any more."""
+    def release(self, items: int, size_bytes: int) -> None:
+        """Items were read, or are no longer wanted."""
         self._events -= items
         self._bytes -= size_bytes
         if self._events <= self._events_max // 2 and self._bytes <= self._bytes_max // 2:
@@ -52,7 +52,7 @@ class Budget:
 
 
 class Inbox:
-    """The queue of one subscription. ``ended`` once nothing will be added; ``error`` is why, None for a clean end."""
+    """The queue of one subscription. Once ``ended``, nothing is added; ``error`` is why, None for a clean end."""
 
     __slots__ = ("_arrived", "_budget", "_items", "ended", "error")
 
@@ -64,31 +64,31 @@ class Inbox:
         self._arrived = asyncio.Event()
 
     def put(self, item: Item, size_bytes: int) -> None:
-        """Add an item that takes so many bytes of the budget."""
-        self._budget.take(size_bytes)
+        """Add an item that takes ``size_bytes`` of the budget."""
+        self._budget.acquire(size_bytes)
         self._items.append((item, size_bytes))
         self._arrived.set()
 
     async def get(self) -> Item | None:
-        """The next item; None where there will be none. A cancelled call has taken nothing."""
+        """Wait for the next item; None if there will be none. A call that is cancelled takes nothing."""
         while not self._items:
             if self.ended:
                 return None
             self._arrived.clear()
             await self._arrived.wait()
         item, size_bytes = self._items.popleft()
-        self._budget.give(1, size_bytes)
+        self._budget.release(1, size_bytes)
         return item
 
     def end(self, error: TouchlineError | None) -> None:
-        """Nothing follows what is there."""
+        """Nothing follows what is already here."""
         if not self.ended:
             self.ended = True
             self.error = error
             self._arrived.set()
 
     def discard(self) -> None:
-        """Forget what is there, and end."""
+        """Drop what is here, and end."""
         items, self._items = self._items, deque()
-        self._budget.give(len(items), sum(size_bytes for _, size_bytes in items))
+        self._budget.release(len(items), sum(size_bytes for _, size_bytes in items))
         self.end(None)

@@ -1,6 +1,6 @@
-"""A subscription: the events of a room, one after the other, for one reader.
+"""A subscription: the events of a room, one at a time, for one reader.
 
-All that it says of itself is as of the event that it handed out last, not as of what has arrived meanwhile.
+Everything that it reports about itself is as of the last event that it handed out, not of what has arrived since.
 """
 
 import weakref
@@ -15,17 +15,18 @@ from .session.items import Event, Item, Joined
 from .session.view import View
 
 OnRestart = Callable[["Subscription"], object]
-"""Called where events may have been missed, between the event before and the event after."""
+"""Called if events may have been missed, between the event before and the event after."""
 
 
 class Subscription:
-    """An asynchronous iterator over the events of ``room``. Made by `Client.subscribe`.
+    """An asynchronous iterator over the events of ``room``. `Client.subscribe` creates it.
 
-    The iterator ends when the subscription or the client is closed. It raises `RoomRefused` where the server refuses
-    the room, and `ConnectionFailed` where the client gives up, after the events that had arrived. A call that is
-    cancelled has taken no event.
+    The iterator ends when the subscription or the client is closed. It raises `RoomRefused` if the server refuses the
+    room, and `ConnectionFailed` if the client gives up, after the events that had arrived. A call that is cancelled
+    takes no event.
 
-    To leave the room at a known time use ``async with``, or `close`. One that nobody holds any more is left as well.
+    To leave the room at a known time use ``async with``, or `close`. A subscription that nobody holds any more is left
+    as well.
     """
 
     def __init__(
@@ -43,59 +44,59 @@ class Subscription:
         self._view = View(after)
         self._leave = leave
         self._on_restart = on_restart
-        self._dropped = weakref.finalize(self, leave_later)
-        self._dropped.atexit = False
+        self._finalizer = weakref.finalize(self, leave_later)
+        self._finalizer.atexit = False
 
     def __repr__(self) -> str:
         return f"<Subscription {self.room} at {self.cursor or 'nothing yet'}>"
 
     @property
     def state(self) -> dict[str, Event]:
-        """The room's state: of each key the newest event, as of the last event that was handed out.
+        """The room's state: the newest event of each key, as of the last event that was handed out.
 
-        It is whole where the room was begun from its state, as always without ``after``. Where a cursor given as
-        ``after`` was honoured, it has only what came since: the server takes it that you have the rest.
+        It is complete if the room began with its state, as it always does without ``after``. If a cursor given as
+        ``after`` was honoured, it only has what came since: the server assumes that you have the rest.
         """
         return self._view.state
 
     @property
     def cursor(self) -> Cursor | None:
-        """Where to go on: all before it has been handed out. None before the room is joined. ``str()`` to save it."""
+        """Where to continue: everything before it was handed out. None before joining. Save it with ``str()``."""
         return self._view.cursor
 
     @property
     def epoch(self) -> str | None:
-        """The epoch of ``cursor``; another one means that the log is another one."""
+        """The epoch of ``cursor``. If it changes, the log is a different one."""
         return None if self.cursor is None else self.cursor.epoch
 
     @property
     def recovered(self) -> bool | None:
-        """How the room was joined last: True went on from a cursor, False began with the state; None is not yet.
+        """How the room was last joined: True continued from a cursor, False began with the state, None not joined yet.
 
-        Without a cursor False is as it should be; whether anything may have been missed is what ``restarts`` says.
+        Without a cursor, False is as it should be. Whether events may have been missed is what ``restarts`` tells.
         """
         return self._view.recovered
 
     @property
     def restarts(self) -> int:
-        """How often a cursor could not be honoured, so that events may have been missed: the room began anew."""
+        """How often a cursor could not be honoured, so that the room started over and events may have been missed."""
         return self._view.restarts
 
     @property
     def skipped(self) -> int:
-        """How many events the server said that it left out since newer ones of their keys followed.
+        """How many events the server left out because newer ones with their keys followed.
 
-        Only with ``deliver="latest"``. After a reconnect it may say so again of the same ones.
+        Only with ``deliver="latest"``. After a reconnect the server may count the same ones again.
         """
         return self._view.skipped
 
     @property
     def gaps(self) -> int:
-        """How often an event was found missing. What was missing has been asked for again, so nothing is lost."""
+        """How often an event was found missing. The client asked for what was missing, so nothing is lost."""
         return self._view.gaps
 
     async def joined(self) -> "Subscription":
-        """Wait until the server has answered: then ``state`` and ``recovered`` are there. Takes no event.
+        """Wait for the server's answer: after that, ``state`` and ``recovered`` are known. Takes no event.
 
         Raises:
             RoomRefused: the server refused the room.
@@ -104,7 +105,7 @@ class Subscription:
         """
         while self.recovered is None:
             if await self._next() is None:
-                raise ClientClosed(f"the subscription of {self.room} was closed before it was answered")
+                raise ClientClosed(f"the subscription to {self.room} was closed before the server answered")
         return self
 
     def __aiter__(self) -> "Subscription":
@@ -117,8 +118,8 @@ class Subscription:
         raise StopAsyncIteration
 
     def close(self) -> None:
-        """Leave the room, and forget what was not read. Closing again does nothing."""
-        self._dropped.detach()
+        """Leave the room, and drop what was not read. Closing again does nothing."""
+        self._finalizer.detach()
         self._leave()
 
     async def __aenter__(self) -> "Subscription":
@@ -130,7 +131,7 @@ class Subscription:
         self.close()
 
     async def _next(self) -> Item | None:
-        """Take the next item into the view; None at the end."""
+        """Apply the next item to the view; None at the end."""
         item = await self._inbox.get()
         if item is None:
             if self._inbox.error is not None:

@@ -1,7 +1,7 @@
-"""Where the tokens come from: one that the user gave, or a function of the user's that is asked for each.
+"""Where tokens come from: the one that the user gave, or a function of the user's that is called for each.
 
-Rule: whatever goes wrong with the function is a `TokenUnavailable`, so the client decides about it as about a server
-that cannot be reached: an error at the first connection, another try later on.
+Rule: anything that goes wrong in the function is a `TokenUnavailable`. The client treats it like a server that cannot
+be reached: an error at the first connection, another attempt later.
 """
 
 import asyncio
@@ -16,14 +16,14 @@ from .errors import TokenUnavailable
 TokenFunction: TypeAlias = Callable[[], str | Awaitable[str]]
 
 TOKEN_S_MAX = 30.0
-"""For an asynchronous function to return: it may ask another service, which may have to sign somebody in."""
+"""For an asynchronous function to return. It may ask another service, which may have to sign somebody in."""
 
 
 class TokenSource:
-    """The tokens of a client. ``can_renew``: each call of `get` may bring a newer one.
+    """The tokens of one client. ``can_renew``: each call of `get` may return a newer one.
 
     Raises:
-        ValueError: ``token`` is a text that is no token.
+        ValueError: ``token`` is neither a valid token nor a function.
     """
 
     def __init__(self, token: str | TokenFunction | None) -> None:
@@ -32,13 +32,13 @@ class TokenSource:
         if isinstance(token, str):
             _check(token)
         elif token is not None and not callable(token):
-            raise ValueError(f"token is a text, or a function that returns one, not of type {type(token).__name__}")
+            raise ValueError(f"token must be a string, or a function that returns one, not {type(token).__name__}")
 
     async def get(self) -> str | None:
-        """The token to use now.
+        """The token to use now; None if the client has none.
 
         Raises:
-            TokenUnavailable: the function raised, took too long, or returned no token.
+            TokenUnavailable: the function raised, took too long, or returned no valid token.
         """
         if self._token is None or isinstance(self._token, str):
             return self._token
@@ -48,7 +48,7 @@ class TokenSource:
                 if inspect.isawaitable(token):
                     token = await token
             _check(token)
-        except Exception as error:  # whatever a user's function raises
+        except Exception as error:  # the user's function may raise anything
             raise TokenUnavailable(
                 f"the function given as token failed: {str(error) or type(error).__name__}"
             ) from error
@@ -57,5 +57,5 @@ class TokenSource:
 
 def _check(token: object) -> None:
     if not isinstance(token, str) or not 1 <= len(token) <= TOKEN_CHARS_MAX:
-        what = f"a text of {len(token)} characters" if isinstance(token, str) else f"of type {type(token).__name__}"
-        raise ValueError(f"a token is a text of 1 to {TOKEN_CHARS_MAX} characters, not {what}")
+        what = f"{len(token)} characters" if isinstance(token, str) else type(token).__name__
+        raise ValueError(f"a token must be a string of 1 to {TOKEN_CHARS_MAX} characters, not {what}")

@@ -1,7 +1,8 @@
-"""Opening a WebSocket, and what its failures mean. All that knows `websockets`' exceptions is here.
+"""Opening a WebSocket, and what its failures mean. This is the only module that knows the exceptions of `websockets`.
 
-Rules: websockets' own pings are off, since the protocol has its heartbeat and a reader that is paused on purpose would
-not see the pongs. Compression is off unless it is asked for: it takes memory and time at both ends.
+Rules: the pings of `websockets` are off, because the protocol has heartbeats of its own, and a client that stops
+reading on purpose would not see the pongs. Compression is off unless requested, because it costs memory and time at
+both ends.
 """
 
 from collections.abc import Mapping
@@ -29,24 +30,24 @@ from touchline_protocol.codes import ABNORMAL
 from .errors import BadUrl, ConnectionFailed, ConnectionRefused, ProtocolViolated, Unreachable
 
 OPEN_S_MAX = 10.0
-"""For TCP, TLS and the handshake together: some round trips, on a bad network a second each."""
+"""For TCP, TLS and the handshake together: a few round trips, which take a second each on a bad network."""
 
 CLOSE_S_MAX = 1.0
-"""For the other side to answer a close. Nothing depends on its answer, so a dead link is not waited for."""
+"""For the peer to answer a close. Nothing depends on the answer, so a dead link is not worth a longer wait."""
 
 MESSAGE_BYTES_MAX = 16 << 20
-"""Of a message from the server. The largest is a room's state, by default 1 MiB of values, with the recent events."""
+"""The longest message from a server. The largest is a room's state, by default 1 MiB of values, with recent events."""
 
 BODY_CHARS_MAX = 300
-"""Of a refusal's body, for the error's message: the server's are one sentence, a proxy's may be a page."""
+"""How much of a refusal's body the error quotes. A server sends one sentence, a proxy perhaps a whole page."""
 
 STATUS_SERVER_ERROR = 500
 STATUSES_RETRY = frozenset({408, 425, 429})
-"""Below 500, the statuses that say "later": Request Timeout, Too Early, Too Many Requests (RFC 9110, 8470, 6585)."""
+"""Statuses below 500 that mean "later": Request Timeout, Too Early, Too Many Requests (RFC 9110, 8470, 6585)."""
 
 
 class Endpoint(NamedTuple):
-    """How a server is reached. ``compression`` offers permessage-deflate, which the server need not take up."""
+    """How to reach a server. ``compression`` offers permessage-deflate, which the server may decline."""
 
     url: str
     ssl: SSLContext | None
@@ -56,7 +57,7 @@ class Endpoint(NamedTuple):
 
 
 def check_url(url: str, ssl: SSLContext | None) -> None:
-    """Make sure that ``url`` is the address of a WebSocket.
+    """Make sure that ``url`` is a WebSocket address.
 
     Raises:
         BadUrl: it is not, or has no use for ``ssl``.
@@ -64,9 +65,9 @@ def check_url(url: str, ssl: SSLContext | None) -> None:
     try:
         secure = parse_uri(url).secure
     except (InvalidURI, ValueError) as error:
-        raise BadUrl(f"{url!r} is no WebSocket address, as ws://localhost:8080/ws: {error}") from None
+        raise BadUrl(f"{url!r} is not a WebSocket address such as ws://localhost:8080/ws: {error}") from None
     if ssl is not None and not secure:
-        raise BadUrl(f"{url} is not encrypted, so ssl has no meaning: write wss:// for TLS")
+        raise BadUrl(f"{url} is not encrypted, so ssl has no effect: write wss:// for TLS")
 
 
 async def open_websocket(endpoint: Endpoint, codec: Codec) -> ClientConnection:
@@ -91,21 +92,23 @@ async def open_websocket(endpoint: Endpoint, codec: Codec) -> ClientConnection:
             ssl=endpoint.ssl if endpoint.ssl is not None or not parse_uri(url).secure else True,
         )
     except (OSError, TimeoutError, WebSocketException) as error:
-        raise _explained(url, error) from error
+        raise _connection_failed(url, error) from error
     if websocket.subprotocol is None:
         await websocket.close()
-        raise ProtocolViolated(f"{url} is a WebSocket, but none of Touchline's: it does not know {codec.subprotocol}")
+        raise ProtocolViolated(
+            f"{url} is a WebSocket, but not a Touchline server: it does not know {codec.subprotocol}"
+        )
     return websocket
 
 
-def close_code(closed: ConnectionClosed) -> tuple[int, str]:
-    """The code and the reason of whoever closed first; 1006 where the connection was just gone."""
+def close_of(closed: ConnectionClosed) -> tuple[int, str]:
+    """The code and the reason given by the side that closed first; 1006 if the connection was just gone."""
     by_peer = closed.rcvd is not None and closed.rcvd_then_sent is not False
     close = closed.rcvd if by_peer else closed.sent
     return (ABNORMAL.code, "") if close is None else (close.code, close.reason)
 
 
-def _explained(url: str, error: Exception) -> ConnectionFailed:
+def _connection_failed(url: str, error: Exception) -> ConnectionFailed:
     if isinstance(error, InvalidStatus):
         response = error.response
         body = (response.body or b"").decode(errors="replace").strip()[:BODY_CHARS_MAX]
@@ -116,5 +119,5 @@ def _explained(url: str, error: Exception) -> ConnectionFailed:
     if isinstance(error, (InvalidURI, InvalidProxy)):
         return BadUrl(f"{url} leads to an address that cannot be used: {error}")
     if isinstance(error, InvalidHandshake) and not isinstance(error, (InvalidMessage, ProxyError)):
-        return ProtocolViolated(f"{url} did not answer as a WebSocket does: {error}")
+        return ProtocolViolated(f"{url} did not answer like a WebSocket server: {error}")
     return Unreachable(f"{url} cannot be reached: {str(error) or type(error).__name__}")

@@ -1,13 +1,15 @@
-"""The client without an event loop, a socket or a clock, for callers who bring their own.
+"""The client without an event loop, a socket or a clock, for callers that bring their own.
 
-    session                                            one client: what to send, what messages mean, when to retry
-      ├── room_set ── room                             the rooms it follows
-      ├── outbox ── pending_action, action_data        the actions it sends
-      ├── token_refresh                                when its token has to be replaced
-      └── close_text                                   what a close by the server means, in words
-    view                                               what the reader of one room sees
-    states, items, backoff                             what all of them share
+    session                        one client: what to send, what messages mean, when to connect again
+    room_set ── room               the rooms it follows
+    outbox ── pending_action       the actions it sends
+    token_refresh                  when its token has to be replaced
+    reconnect, liveness            when to connect next, and when a connection counts as dead
+    close_text                     what a close by the server means, in words
+    view                           one room as its reader sees it
+    states, items, backoff         what they share
+    action_data                    what an action may carry
 
-It may import the protocol and `touchline.errors`. Imports point down this table only; an import-linter contract holds
-that order.
+Everything in here is pure, and may import the protocol and `touchline.errors` only. Imports never point up this table;
+import-linter checks that.
 """

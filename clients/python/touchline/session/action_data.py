@@ -1,7 +1,7 @@
-"""What a user wants to do -> what can be sent: the same values by every codec, and none that arrives as another one.
+"""What an action may carry: its kind, and data that reads the same in every codec.
 
-Rules: data is what JSON can say, of texts in UTF-8, with integers of 64 bits (msgpack has no longer ones), nested no
-deeper than every reader can follow. What is not is refused here, where it has a traceback, and not bent.
+Rules: data is I-JSON (RFC 7493): what every JSON and msgpack reader represents alike, in UTF-8, nested no deeper than
+every reader can follow. Anything else is refused here, where the caller gets a traceback, and never altered to fit.
 """
 
 import json
@@ -24,22 +24,22 @@ def check_kind(kind: str) -> None:
         msgspec.convert(kind, ActionKind)
     except msgspec.ValidationError:
         raise ValueError(
-            f"{kind!r:.80} is no kind of action: it must be 1 to 64 letters, digits, _, . and -, as tap"
+            f"{kind!r:.80} is not a valid kind of action: use 1 to 64 letters, digits, _, . and -, such as tap"
         ) from None
 
 
 def encode_data(data: Any) -> bytes:
-    """``data`` as JSON, written as `json.dumps` does: tuples are lists, and keys that are numbers are strings.
+    """Encode ``data`` as JSON, the way `json.dumps` does: tuples become lists, and numeric keys become strings.
 
     Raises:
-        TypeError: it holds something that JSON cannot say, as bytes or a set.
-        ValueError: it holds a number or a text that JSON or msgpack cannot say, itself, or too many levels.
+        TypeError: it contains something that JSON cannot express, such as bytes or a set.
+        ValueError: it contains a number or text that JSON or msgpack cannot express, itself, or too many levels.
     """
     try:
         value = json.dumps(data, allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode()
         check_data(value)
     except TypeError as error:
-        raise TypeError(f"the action's data cannot be JSON: {error}") from None
+        raise TypeError(f"the action's data cannot be encoded as JSON: {error}") from None
     except (ValueError, RecursionError, BadRecord) as error:
         raise ValueError(f"the action's data cannot be sent: {error}") from None
     return value

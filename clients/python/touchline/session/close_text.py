@@ -1,6 +1,6 @@
-"""What a close by the server means, as a sentence for the person whose program it ends, or for the log.
+"""What a close by the server means, as a sentence for the log, or for the user whose client it ends.
 
-Pure: what to *do* about a close code is `touchline_protocol.codes`' to say.
+Pure. What to *do* about a close code is decided by `touchline_protocol.codes`.
 """
 
 from datetime import UTC, datetime
@@ -9,32 +9,32 @@ from touchline_protocol.codes import BANNED, CLOSES, Recovery, recovery_of_close
 
 from .items import Verdict
 
-FIXED = (
-    "The token's time is over, and touchline.connect was given that one only: "
-    "give it a function as token, which returns a new one each time that it is called."
+FIXED_HINT = (
+    "The token has expired, and touchline.connect was given no other one. "
+    "Pass a function as token that returns a new one each time it is called."
 )
 
 
-def describe_close(code: int, reason: str, complaint: str, verdict: Verdict | None, *, no_newer_token: bool) -> str:
-    """The sentence.
+def describe_close(code: int, reason: str, last_error: str, verdict: Verdict | None, *, no_newer_token: bool) -> str:
+    """The sentence for a close.
 
-    ``reason`` is that of the close frame, ``complaint`` what the server said before it, ``verdict`` the newest;
-    ``no_newer_token``: the token ran out, and there is none to come back with.
+    ``reason`` is that of the close frame. ``last_error`` is the error that the server sent before it, and ``verdict``
+    the newest one. ``no_newer_token`` means that the token expired and the client cannot get another one.
     """
     close = CLOSES.get(code)
     name = "unknown" if close is None else close.name
-    said = f"the connection was closed with {code} {name}"
-    if reason and reason != name:  # edges say the name where they have nothing to add
-        said += f": {reason}"
+    text = f"the connection was closed with {code} {name}"
+    if reason and reason != name:  # edges send the name if they have nothing to add
+        text += f": {reason}"
     if code == BANNED.code and verdict is not None:
-        return f"{said}. The player is banned{_until(verdict)}: {verdict.reason}"
-    if complaint:
-        return f"{said}. {complaint}"
+        return f"{text}. The player is banned{_until(verdict)}: {verdict.reason}"
+    if last_error:
+        return f"{text}. {last_error}"
     if no_newer_token:
-        return f"{said}. {FIXED}"
+        return f"{text}. {FIXED_HINT}"
     if close is not None and recovery_of_close(code) is Recovery.GIVE_UP:
-        said += f" ({close.meaning})"
-    return said
+        text += f" ({close.meaning})"
+    return text
 
 
 def _until(verdict: Verdict) -> str:
@@ -42,5 +42,5 @@ def _until(verdict: Verdict) -> str:
         return ""
     try:
         return f" until {datetime.fromtimestamp(verdict.until / 1000, UTC):%Y-%m-%d %H:%M:%S} UTC"
-    except (ValueError, OverflowError, OSError):  # beyond what a calendar has
+    except (ValueError, OverflowError, OSError):  # outside the calendar
         return ""

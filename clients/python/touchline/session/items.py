@@ -1,6 +1,7 @@
-"""What a subscription is made of, in order: how it joined, its events, and what was left out. And what a verdict says.
+"""What happens in a room, in the order in which a subscription's reader gets it; and what a verdict says.
 
-Pure data. `Event` and `Verdict` are for users, the others for callers that drive a session; `view` applies them.
+Pure data. `Event` and `Verdict` belong to the SDK's API. The rest is for callers that drive a session themselves;
+`view.View` applies it.
 """
 
 from typing import Any, NamedTuple, TypeAlias
@@ -13,8 +14,9 @@ from touchline_protocol.messages import VerdictKind
 class Event(NamedTuple):
     """One event of a room.
 
-    ``ts`` is its time in Unix milliseconds. ``data`` is any JSON value; in an event with a ``key``, None says that the
-    key is no more. ``key`` is None for a happening, which is no state. ``epoch`` is the one in which ``offset`` counts.
+    ``key`` is what the event is the newest value of; None means that it is not part of the room's state. ``ts`` is the
+    event's time in Unix milliseconds. ``data`` is any JSON value; None, in an event with a key, removes the key.
+    ``epoch`` is the one in which ``offset`` counts.
     """
 
     room: str
@@ -26,15 +28,15 @@ class Event(NamedTuple):
 
     @property
     def cursor(self) -> Cursor:
-        """Where to go on after this event: hand it to ``subscribe(after=…)``; ``str()`` makes it one string."""
+        """The position after this event, for ``subscribe(after=…)``; ``str()`` turns it into one string."""
         return Cursor(self.epoch, self.offset)
 
 
 class Verdict(NamedTuple):
-    """What was decided about the player, for the ``reason`` given.
+    """What was decided about the player, and the ``reason`` given.
 
-    ``kind``: "warn" (nothing follows), "mute" (actions are refused), "ban" (the connection is closed) or "pardon" (no
-    verdict stands any more). ``until`` is Unix milliseconds; None is for ever.
+    ``kind`` is "warn" (no consequence), "mute" (actions are refused), "ban" (the connection is closed) or "pardon" (no
+    verdict stands any more). ``until`` is in Unix milliseconds; None means forever.
     """
 
     kind: VerdictKind
@@ -43,10 +45,10 @@ class Verdict(NamedTuple):
 
 
 class Joined(NamedTuple):
-    """The room was joined. With ``recovered`` the events after the cursor follow.
+    """The client joined the room. If ``recovered``, the events after the cursor follow.
 
-    Else it begins at ``head`` with ``state``, and the first ``recent`` of the events that follow are from before.
-    ``restarted`` says that something had been seen before, so that there may be events that were never handed out.
+    Otherwise the room begins at ``head`` with ``state``, and the first ``recent`` of the events that follow are older
+    than that. ``restarted`` means that the reader had seen the room before, so some events may never reach it.
     """
 
     cursor: Cursor
@@ -58,20 +60,20 @@ class Joined(NamedTuple):
 
 
 class Skipped(NamedTuple):
-    """The server left out so many events: newer ones of their keys follow."""
+    """The server left out this many events, because newer ones with their keys follow."""
 
     events: int
 
 
 class Gap(NamedTuple):
-    """An event came whose predecessor, at ``prev``, did not; ``seen`` is how far the room is known."""
+    """An event arrived, but its predecessor at ``prev`` did not; ``seen`` is how far the room is known."""
 
     prev: int
     seen: int
 
 
 class Refused(NamedTuple):
-    """The room was refused; nothing follows."""
+    """The server refused the room. Nothing follows."""
 
     error: RoomRefused
 

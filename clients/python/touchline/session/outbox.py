@@ -1,107 +1,62 @@
-"""What a player does, on its way into the log: numbered, sent, sent again where it has to be, and answered once.
+"""The actions of a client on their way into the log: numbered, sent, sent again if necessary, and answered once.
 
     an action is  what happens                                        next
     WAITING       the window has room: it gets its id and is sent     SENT
     WAITING       it is withdrawn, or this server would not take it   over
     SENT          ack                                                 over    acknowledged
     SENT          nack: refused                                       over
-    SENT          nack: later, for it or for one before it            BACK    it and all after it, after a rest
+    SENT          nack: later, for it or for one before it            BACK    it and all after it, after a pause
     SENT          the connection is lost                              BACK
-    SENT          it was sent first too long ago                      over    nobody knows whether it was done
+    SENT          it was first sent too long ago                      over    in doubt
     BACK          its turn has come                                   SENT
-    BACK          an answer to an earlier sending, but "later"        over
-    BACK          it was sent first too long ago                      over    nobody knows whether it was done
+    BACK          an answer to an earlier copy, other than "later"    over
+    BACK          it was first sent too long ago                      over    in doubt
 
-Ids are those of a numbering, which is a session's of a player. This is go-back-N, as in TCP's ancestors: what is sent
-again is sent with all that was sent after it, in order, so that the log has a player's actions in the player's order.
+Ids count within a session of one player. This is go-back-N: an action that is sent again is sent together with all that
+were sent after it, in order, so that the log has a player's actions in the player's order.
 
 Rules:
 
-1. An id is given when an action is sent first, so one that is withdrawn before leaves no hole.
-2. The ids on their way span at most the window: `WINDOW_ACTIONS_MAX`, or what the server allows if that is less.
-3. Of the actions before one, those not answered were sent before it on this connection. Where the id before it is not
-   on its way and was not acknowledged here (it was refused, given up, or another edge's to answer), ``prev`` says which
-   one before it may still be missing, 0 for none: an edge that knows less, or more, sees no gap then.
-4. "Replayed" is an acknowledgement for what was sent more than once; else somebody else uses the numbering.
-5. A refusal says that it was not done now. Where an earlier sending may have been, as its answer was lost with the
-   connection or the log failed under it, its outcome is in doubt.
-6. `ACTION_RESEND_S_MAX` after an action was sent first it is not sent again, and its outcome is in doubt.
-7. After "later" one action alone is sent, and twice as many with each that is decided (slow start, RFC 5681): while the
-   log is away, all clients together must not keep an edge busy with what it cannot take.
-8. No loop, no socket, no clock: times are handed in, seconds on any clock that never goes back.
+1. An action gets its id when it is first sent, so one that is withdrawn before that leaves no hole.
+2. The ids on their way span at most the window: `ACTIONS_WINDOW_MAX`, or what the server allows if that is less.
+3. An unanswered action before this one was sent before it on this connection. If the previous id is not on its way and
+   was not acknowledged here (it was refused, given up, or is another edge's to answer), ``prev`` names the last one
+   that may still be missing, 0 for none. An edge that knows less or more than this one then sees no gap.
+4. For an action that was sent more than once, "duplicate" is an acknowledgement. Otherwise another client is using the
+   same session.
+5. A refusal means that the action was not done this time. If an earlier copy may have been done, because its answer was
+   lost with the connection or the log failed under it, the outcome is in doubt.
+6. `ACTION_RESEND_S_MAX` after an action was first sent it is not sent again, and its outcome is in doubt.
+7. After "later" only one action is sent, and twice as many with each one that is resolved (slow start, RFC 5681): while
+   the log is away, all clients together must not keep an edge busy with actions that it cannot take.
+8. No event loop, socket or clock: times are passed in, in seconds on any clock that never goes back.
 """
 
 from collections import deque
-from typing import NamedTuple, TypeAlias
-
-import msgspec
 
 from touchline.errors import ActionInDoubt, ActionRefused, ActionsFull
 from touchline_protocol.codecs import Codec
 from touchline_protocol.codes import ACTION_TOO_LARGE, DUPLICATE_ID, ID_GAP, LOG_UNAVAILABLE, NACKS, Recovery
 from touchline_protocol.limits import ACTION_RESEND_S_MAX
-from touchline_protocol.messages import Action, Limits, Nack, Welcome
+from touchline_protocol.messages import Limits, Nack, Welcome
+
+from .pending_action import Outcome, PendingAction, Receipt
 
 ACTIONS_WINDOW_MAX = 32
-"""Actions on their way. At 100 ms to the server and back that is 320 a second, more than a player does; and it is what
-a lost connection makes us send again."""
+"""Actions on their way. With a round trip of 100 ms that is 320 a second, more than a player does; and it is how many
+have to be sent again after a lost connection."""
 
-REST_S_MAX = 60.0
-"""The longest that a server can make us rest: a mistake of its must not silence a player for long."""
+RETRY_S_MAX = 60.0
+"""The longest pause that a server can ask for: a mistake there must not silence a player for long."""
 
-ACTIONS_DISABLED = "actions_not_taken"
-"""The code of a refusal that no server sends: this one's welcome says that it takes no actions."""
-
-_ID_MAX = 2**53 - 1
-
-
-class PendingAction:
-    """An action of a user's. ``data`` is JSON; ``id`` is None until it is sent, ``session`` is whose id it is."""
-
-    __slots__ = (
-        "awaited",
-        "data",
-        "first_sent_s",
-        "id",
-        "kind",
-        "may_be_done",
-        "room",
-        "send_count",
-        "session",
-        "size_bytes",
-    )
-
-    def __init__(self, room: str, kind: str, data: bytes, codec: Codec) -> None:
-        self.room = room
-        self.kind = kind
-        self.data: msgspec.Raw = codec.value(data)
-        self.size_bytes = len(data)
-        self.session = ""
-        self.id: int | None = None
-        self.send_count = 0
-        self.may_be_done = False  # an earlier sending was not answered, or the log may have taken it all the same
-        self.first_sent_s = 0.0
-        self.awaited = True
-
-    def message(self, number: int, prev: int | None) -> Action:
-        """It as a message."""
-        return Action(id=number, room=self.room, kind=self.kind, data=self.data, prev=prev)
-
-
-class Receipt(NamedTuple):
-    """An action that is in the log, durably: there (player, ``session``, ``id``) names it."""
-
-    session: str
-    id: int
-
-
-Outcome: TypeAlias = Receipt | ActionRefused | ActionInDoubt
+ACTIONS_DISABLED = "actions_disabled"
+"""The code of a refusal that no server sends: the welcome says that this server takes no actions."""
 
 
 class Outbox:
-    """All actions of a client that are not answered: at most ``actions_max``.
+    """All unanswered actions of a client, at most ``actions_max``.
 
-    ``session`` is the name to go on with in the next hello, None before the first welcome.
+    ``session`` is the name to continue with in the next hello; None before the first welcome.
     """
 
     def __init__(self, codec: Codec, actions_max: int) -> None:
@@ -111,87 +66,87 @@ class Outbox:
         self._player: str | None = None
         self._limits = Limits(message_bytes_max=0, rooms_max=0)
         self._waiting: deque[PendingAction] = deque()
-        self._numbered: dict[int, PendingAction] = {}  # in order of ids
-        self._id_next = 1  # to be given
-        self._send_next = 1  # of the numbered ones: it and those after it are to be sent, again or first
-        self._acked = 0  # the newest acknowledged on this connection
-        self._rest_until: float | None = None
-        self._open = ACTIONS_WINDOW_MAX  # how many may be on their way now
+        self._numbered: dict[int, PendingAction] = {}  # in the order of their ids
+        self._next_id = 1
+        self._next_to_send = 1  # of the numbered ones: this one and those after it are to be sent, again or first
+        self._newest_acked = 0  # on this connection
+        self._retry_at: float | None = None
+        self._send_window = ACTIONS_WINDOW_MAX
         self._outcomes: list[tuple[PendingAction, Outcome]] = []
 
-    def add(self, room: str, kind: str, data: bytes) -> PendingAction:
+    def submit(self, room: str, kind: str, data: bytes) -> PendingAction:
         """Take an action; ``data`` is JSON.
 
         Raises:
             ActionRefused: this server would not take it.
-            ActionsFull: as many as are allowed wait for their answers.
+            ActionsFull: too many actions are waiting for their answers.
         """
-        act = PendingAction(room, kind, data, self._codec)
-        if (refused := self._unfit(act)) is not None:
-            raise refused
+        action = PendingAction(room, kind, data, self._codec)
+        if (refusal := self._refusal(action)) is not None:
+            raise refusal
         if len(self._waiting) + len(self._numbered) >= self._actions_max:
             raise ActionsFull(
-                f"{self._actions_max} actions wait for their answers, as many as actions_buffer_max allows: "
-                "act less often, or wait until those are answered"
+                f"{self._actions_max} actions are waiting for their answers, which is all that actions_buffer_max "
+                "allows: act less often, or wait for those answers"
             )
-        self._waiting.append(act)
-        return act
+        self._waiting.append(action)
+        return action
 
-    def withdraw(self, act: PendingAction) -> None:
-        """Nobody waits for it any more. One that was sent keeps its id, and its answer is passed over."""
-        act.awaited = False
-        if act.id is None and act in self._waiting:
-            self._waiting.remove(act)
+    def withdraw(self, action: PendingAction) -> None:
+        """The caller no longer wants the outcome. An action that was sent keeps its id, and its answer is dropped."""
+        action.awaited = False
+        if action.id is None and action in self._waiting:
+            self._waiting.remove(action)
 
     # What the connection says.
 
     def welcome(self, welcome: Welcome) -> None:
-        """A connection begins: what it does not number on from is in doubt, what it would not take is refused."""
+        """A connection begins. Actions of another session are in doubt; what this server would not take is refused."""
         same_session = welcome.session == self.session
         if not same_session or welcome.player != self._player:
             for number in list(self._numbered):
-                self._doubt(number, "the server began a new numbering")
+                self._doubt(number, "the server began a new session")
         if not same_session:
-            self._id_next = self._send_next = 1
+            self._next_id = self._next_to_send = 1
         self.session, self._player, self._limits = welcome.session, welcome.player, welcome.limits
-        for act in list(self._waiting):
-            if (refused := self._unfit(act)) is not None:
-                self._waiting.remove(act)
-                self._decide(act, refused)
+        for action in list(self._waiting):
+            if (refusal := self._refusal(action)) is not None:
+                self._waiting.remove(action)
+                self._resolve(action, refusal)
 
-    def lost(self) -> None:
-        """The connection is no more: all that is numbered is to be sent again on the next one."""
-        for number, act in self._numbered.items():
-            act.may_be_done |= number < self._send_next
-        self._send_next = next(iter(self._numbered), self._id_next)
-        self._acked = 0
-        self._rest_until = None
+    def connection_lost(self) -> None:
+        """All numbered actions are to be sent again on the next connection."""
+        for number, action in self._numbered.items():
+            action.may_be_done |= number < self._next_to_send
+        self._next_to_send = next(iter(self._numbered), self._next_id)
+        self._newest_acked = 0
+        self._retry_at = None
 
-    def acked(self, number: int) -> None:
-        """The server has it in its log."""
-        act = self._numbered.pop(number, None)
-        if act is not None:
-            self._acked = max(self._acked, number)
-            self._open_wider()
-            self._decide(act, Receipt(act.session, number))
+    def ack(self, number: int) -> None:
+        """The action is in the server's log."""
+        action = self._numbered.pop(number, None)
+        if action is not None:
+            self._newest_acked = max(self._newest_acked, number)
+            self._widen()
+            self._resolve(action, Receipt(action.session, number))
 
-    def nacked(self, nack: Nack, now_s: float, delay_s: float) -> None:
-        """The server does not take it, or not now; ``delay_s`` is how long to rest where the server does not say."""
-        act = self._numbered.get(nack.id)
-        if act is None:
+    def nack(self, nack: Nack, now_s: float, delay_s: float) -> None:
+        """The server does not take the action, or not now. ``delay_s`` is the pause if the server names none."""
+        action = self._numbered.get(nack.id)
+        if action is None:
             return
         known = NACKS.get(nack.code)
-        act.may_be_done |= nack.code == LOG_UNAVAILABLE.code
+        action.may_be_done |= nack.code == LOG_UNAVAILABLE.code
         if nack.retry_ms is None and (known is None or known.recovery is Recovery.GIVE_UP):
-            if nack.code == DUPLICATE_ID.code and act.send_count > 1:
-                self.acked(nack.id)
+            if nack.code == DUPLICATE_ID.code and action.send_count > 1:
+                self.ack(nack.id)
             else:
-                self._refused(act, nack)
-        elif nack.id < self._send_next:
-            rest_s = delay_s if nack.retry_ms is None else max(nack.retry_ms, 0) / 1000
-            self._rest_until = now_s + min(rest_s, REST_S_MAX)
-            self._send_next = self._missing(nack)
-            self._open = 1
+                self._refuse(action, nack)
+        elif nack.id < self._next_to_send:
+            retry_s = delay_s if nack.retry_ms is None else max(nack.retry_ms, 0) / 1000
+            self._retry_at = now_s + min(retry_s, RETRY_S_MAX)
+            self._next_to_send = self._resend_from(nack)
+            self._send_window = 1
 
     # When to do what.
 
@@ -200,99 +155,98 @@ class Outbox:
         """When to call `tick`."""
         oldest = next(iter(self._numbered.values()), None)
         times = [] if oldest is None else [oldest.first_sent_s + ACTION_RESEND_S_MAX]
-        return times if self._rest_until is None else [*times, self._rest_until]
+        return times if self._retry_at is None else [*times, self._retry_at]
 
     def tick(self, now_s: float) -> None:
-        """Do what is due: end a rest, give up what is too old."""
-        if self._rest_until is not None and now_s >= self._rest_until:
-            self._rest_until = None
-        for number, act in list(self._numbered.items()):
-            if now_s < act.first_sent_s + ACTION_RESEND_S_MAX:
+        """End a pause that is over, and give up actions that are too old."""
+        if self._retry_at is not None and now_s >= self._retry_at:
+            self._retry_at = None
+        for number, action in list(self._numbered.items()):
+            if now_s < action.first_sent_s + ACTION_RESEND_S_MAX:
                 break
-            self._doubt(number, f"no answer came within {ACTION_RESEND_S_MAX} s")
+            self._doubt(number, f"no answer arrived within {ACTION_RESEND_S_MAX} s")
 
     def take_output(self, now_s: float) -> list[bytes]:
-        """The payloads to send now, on a connection that was welcomed."""
+        """The payloads to send now, on a connection that has its welcome."""
         output: list[bytes] = []
-        if self._rest_until is not None:
+        if self._retry_at is not None:
             return output
         self.tick(now_s)
-        free = self._open - sum(number < self._send_next for number in self._numbered)
-        for number in [number for number in self._numbered if number >= self._send_next]:
+        free = self._send_window - sum(number < self._next_to_send for number in self._numbered)
+        for number in [number for number in self._numbered if number >= self._next_to_send]:
             if free <= 0:
                 return output
             free -= 1
             self._send(number, self._numbered[number], output)
         while self._waiting and self._has_room and free > 0:
             free -= 1
-            act = self._numbered[self._id_next] = self._waiting.popleft()
-            act.id, act.session, act.first_sent_s = self._id_next, self.session or "", now_s
-            self._id_next += 1
-            self._send(act.id, act, output)
+            action = self._numbered[self._next_id] = self._waiting.popleft()
+            action.id, action.session, action.first_sent_s = self._next_id, self.session or "", now_s
+            self._next_id += 1
+            self._send(action.id, action, output)
         return output
 
     def take_outcomes(self) -> list[tuple[PendingAction, Outcome]]:
-        """What became of actions, in order, but of those that were withdrawn."""
+        """What became of actions, in order, except for those that were withdrawn."""
         outcomes, self._outcomes = self._outcomes, []
         return outcomes
 
-    # Within.
+    # Inside.
 
-    def _refused(self, act: PendingAction, nack: Nack) -> None:
+    def _refuse(self, action: PendingAction, nack: Nack) -> None:
         del self._numbered[nack.id]
-        self._open_wider()
-        why = f"{act.kind} in {act.room}: {nack.message} ({nack.code})"
-        if act.may_be_done:
-            text = f"{why}; it was sent before, and it is not known whether it was done then"
-            self._decide(act, ActionInDoubt(text))
+        self._widen()
+        why = f"{action.kind} in {action.room}: {nack.message} ({nack.code})"
+        if action.may_be_done:
+            self._resolve(action, ActionInDoubt(f"{why}; an earlier copy of it may have been done"))
         else:
-            self._decide(act, ActionRefused(nack.code, why))
+            self._resolve(action, ActionRefused(nack.code, why))
 
-    def _open_wider(self) -> None:
-        self._open = min(self._open * 2, ACTIONS_WINDOW_MAX)
+    def _widen(self) -> None:
+        self._send_window = min(self._send_window * 2, ACTIONS_WINDOW_MAX)
 
     @property
     def _has_room(self) -> bool:
-        oldest = next(iter(self._numbered), self._id_next)
-        return self._id_next - oldest < min(ACTIONS_WINDOW_MAX, self._limits.actions_window)
+        oldest = next(iter(self._numbered), self._next_id)
+        return self._next_id - oldest < min(ACTIONS_WINDOW_MAX, self._limits.actions_window)
 
-    def _missing(self, nack: Nack) -> int:
-        """Where to go back to: to what was refused; after "a gap" to the first that may be what is missing."""
+    def _resend_from(self, nack: Nack) -> int:
+        """The refused action; after "a gap", the first one that may be what is missing."""
         return next(iter(self._numbered)) if nack.code == ID_GAP.code else nack.id
 
-    def _send(self, number: int, act: PendingAction, output: list[bytes]) -> None:
-        payload = self._codec.encode(act.message(number, self._prev(number)))
-        self._send_next = number + 1
-        if len(payload) > self._limits.message_bytes_max:  # of another edge it was none too large
+    def _send(self, number: int, action: PendingAction, output: list[bytes]) -> None:
+        payload = self._codec.encode(action.message(number, self._prev(number)))
+        self._next_to_send = number + 1
+        if len(payload) > self._limits.message_bytes_max:  # it was not too large for another edge
             self._doubt(number, "it is too large to be sent again to this server")
             return
-        act.send_count += 1
+        action.send_count += 1
         output.append(payload)
 
     def _prev(self, number: int) -> int | None:
-        """What to say of the actions before this one; see rule 3."""
-        if number - 1 in self._numbered or number - 1 == self._acked:
+        """What to say about the actions before this one; see rule 3."""
+        if number - 1 in self._numbered or number - 1 == self._newest_acked:
             return None
         return max((before for before in self._numbered if before < number), default=0)
 
-    def _unfit(self, act: PendingAction) -> ActionRefused | None:
-        """Why this server would not take it."""
+    def _refusal(self, action: PendingAction) -> ActionRefused | None:
+        """Why this server would not take the action."""
         limits = self._limits
         if not limits.actions_window:
-            return ActionRefused(ACTIONS_DISABLED, "this server takes no actions: its operator has to turn them on")
-        if act.size_bytes > limits.action_bytes_max:
-            text = f"the data has {act.size_bytes} bytes as JSON, and this server takes {limits.action_bytes_max}"
+            return ActionRefused(ACTIONS_DISABLED, "this server takes no actions: its operator has to enable them")
+        if action.size_bytes > limits.action_bytes_max:
+            text = f"the data takes {action.size_bytes} bytes as JSON, and this server takes {limits.action_bytes_max}"
             return ActionRefused(ACTION_TOO_LARGE.code, text)
-        size_bytes = len(self._codec.encode(act.message(_ID_MAX, _ID_MAX)))
+        size_bytes = len(self._codec.encode(action.largest_message()))
         if size_bytes > limits.message_bytes_max:
-            text = f"the message would have {size_bytes} bytes, and this server takes {limits.message_bytes_max}"
+            text = f"the message would take {size_bytes} bytes, and this server takes {limits.message_bytes_max}"
             return ActionRefused(ACTION_TOO_LARGE.code, text)
         return None
 
     def _doubt(self, number: int, why: str) -> None:
-        act = self._numbered.pop(number)
-        self._decide(act, ActionInDoubt(f"it is not known whether {act.kind} in {act.room} was done: {why}"))
+        action = self._numbered.pop(number)
+        self._resolve(action, ActionInDoubt(f"{action.kind} in {action.room} may have been done or not: {why}"))
 
-    def _decide(self, act: PendingAction, outcome: Outcome) -> None:
-        if act.awaited:
-            self._outcomes.append((act, outcome))
+    def _resolve(self, action: PendingAction, outcome: Outcome) -> None:
+        if action.awaited:
+            self._outcomes.append((action, outcome))

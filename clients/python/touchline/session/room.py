@@ -1,33 +1,34 @@
-"""A room as a client follows it: what was seen, what is asked for, and what a server's messages about it mean.
+"""One room that a client follows: what it has seen, what it asks for, and what the server's messages about it mean.
 
-    phase     what happens                    next
-    WANTED    the subscribe is sent           REQUESTED
-    WANTED    the connection is lost          WANTED
+    phase       what happens                    next
+    WANTED      the subscribe is sent           REQUESTED
+    WANTED      the connection is lost          WANTED
     REQUESTED   subscribed                      JOINED
     REQUESTED   an error: try again later       WAITING
     REQUESTED   an error: give up               CLOSED
     REQUESTED   the connection is lost          WANTED
-    JOINED    an event after a gap            WANTED    an unsubscribe goes first
-    JOINED    subscribed (start over)         JOINED
-    JOINED    an error: try again later       WAITING
-    JOINED    an error: give up               CLOSED
-    JOINED    the connection is lost          WANTED
-    WAITING   its time has come               WANTED
-    WAITING   the connection is lost          WANTED
-    any       the user leaves                 CLOSED
+    JOINED      an event after a gap            WANTED      the client unsubscribes first
+    JOINED      subscribed (starts over)        JOINED
+    JOINED      an error: try again later       WAITING
+    JOINED      an error: give up               CLOSED
+    JOINED      the connection is lost          WANTED
+    WAITING     the wait is over                WANTED
+    WAITING     the connection is lost          WANTED
+    any         the user leaves                 CLOSED
 
 Rules:
 
-1. Each subscribe has an id. Until it is answered under that id, whatever comes of the room belongs to an older
-   subscription and is passed over.
-2. ``cursor`` is the last event seen, or the head of the state that the room began with. It moves forward only, but for
-   a start over. An event at or before it is a duplicate.
-3. ``covered`` is how far nothing can be missing: the cursor, or further where the server said that it skipped events.
-   A gap is an event with a ``prev`` beyond it. To resume, the cursor counts: of what was skipped, newer is to come.
-4. After a gap the room is asked for again from the cursor. If the same gap comes again, the server does not have what
-   is missing: then it is asked for without a cursor, starts over, and says so.
+1. Each subscribe has an id. Until the server answers under that id, any message about the room belongs to an older
+   subscription and is ignored.
+2. ``cursor`` is the last event seen, or the head of the state that the room began with. It only moves forward, except
+   when the room starts over. An event at or before it is a duplicate.
+3. ``covered`` is how far nothing can be missing: the cursor, or further if the server said that it skipped events. An
+   event whose ``prev`` lies beyond it reveals a gap. Resuming uses the cursor: newer versions of what was skipped
+   follow.
+4. After a gap the client asks for the room again from the cursor. If the same gap occurs again, the server does not
+   have what is missing: the client then asks without a cursor, and the room starts over and says so.
 
-No loop, no socket, no clock: times are handed in, seconds on any clock that never goes back.
+No event loop, socket or clock: times are passed in, in seconds on any clock that never goes back.
 """
 
 from enum import Enum, auto
@@ -81,7 +82,10 @@ TRANSITIONS: dict[tuple[Phase, Input], Phase] = {
 
 
 class Room:
-    """One room. ``request_id`` is that of the subscribe sent last; ``retries`` counts refusals in a row."""
+    """One room. ``request_id`` is that of the last subscribe sent; ``retries`` counts refusals in a row.
+
+    ``retry_at`` is when to ask again, in the phase WAITING.
+    """
 
     __slots__ = (
         "_covered",
@@ -111,12 +115,12 @@ class Room:
         self._gap_at: Cursor | None = None
 
     def move(self, happened: Input) -> None:
-        """Follow the table. A KeyError is a mistake of ours."""
+        """Follow the table. A KeyError is our own bug."""
         self.phase = TRANSITIONS[self.phase, happened]
 
     @property
     def on_server(self) -> bool:
-        """Whether the server may count this connection among the room's, so that leaving it must be said."""
+        """Whether the server may count this client among the room's, so that it has to unsubscribe to leave."""
         return self.phase in (Phase.REQUESTED, Phase.JOINED)
 
     def request(self) -> RoomRequest:
@@ -124,13 +128,13 @@ class Room:
         epoch, after = self.cursor if self.cursor is not None else (None, None)
         return RoomRequest(room=self.name, epoch=epoch, after=after, last=self._last, deliver=self.deliver)
 
-    def sent(self, request_id: int) -> None:
+    def request_sent(self, request_id: int) -> None:
         """The subscribe is on its way."""
         self.request_id = request_id
         self.move(Input.SENT)
 
     def refused(self, error: messages.Error, *, retry_at: float | None) -> list[Item]:
-        """The server refused: ``retry_at`` is when to ask again, None to give up."""
+        """The server refused the room. ``retry_at`` is when to ask again; None gives up."""
         if retry_at is not None:
             self.retries += 1
             self.retry_at = retry_at
@@ -151,7 +155,7 @@ class Room:
         return self._resume(message) if message.recovered else self._begin(message)
 
     def event(self, message: messages.Event) -> list[Item]:
-        """Take an event: new, a duplicate, or one after a gap."""
+        """Handle an event: new, a duplicate, or one after a gap."""
         if self.phase is not Phase.JOINED or self.cursor is None:
             return []
         epoch, seen = self.cursor
@@ -165,14 +169,14 @@ class Room:
         return [_event(message, epoch)]
 
     def skipped(self, message: messages.Skipped) -> list[Item]:
-        """Take note of what was left out."""
+        """Record what the server left out."""
         if self.phase is not Phase.JOINED:
             return []
         self._covered = max(self._covered, message.to)
         return [Skipped(message.count)]
 
     def _resume(self, message: messages.Subscribed) -> list[Item]:
-        # Without a cursor there was nothing to recover; a server that says so all the same begins at its head.
+        # Without a cursor there was nothing to recover. If a server says so all the same, the room begins at its head.
         cursor = self.cursor if self.cursor is not None else Cursor(message.epoch, message.head)
         return [self._join(Cursor(message.epoch, cursor.offset), message, restarted=False)]
 
@@ -185,7 +189,7 @@ class Room:
         return [joined._replace(cursor=cursor, recent=len(recent)), *recent]
 
     def _is_new(self, event: messages.Event, message: messages.Subscribed) -> bool:
-        """Whether a recent event is none that was seen: a cursor beyond the head says nothing about that."""
+        """Whether the reader has not seen a recent event. A cursor beyond the head proves nothing."""
         cursor = self.cursor
         return cursor is None or cursor.epoch != message.epoch or not event.offset <= cursor.offset <= message.head
 

@@ -1,20 +1,19 @@
-"""A client's session: when to connect, what to say, what the server's messages mean, and when to try again.
+"""One client's session: when to connect, what to send, what the server's messages mean, and when to try again.
 
-Handed payloads of WebSocket messages and times; hands back payloads to send (`take_output`), what happened to each room
-(`take_items`), what became of actions (`take_outcomes`) and when to look again (`deadline`). What to do about a code is
-`touchline_protocol.codes`' to say. `states` has the table of its states, `following` the rooms, `outbox` the actions,
-`lease` the token's time.
+It is handed the payloads of WebSocket messages, and times. It hands back payloads to send (`take_output`), what
+happened to each room (`take_items`), what became of actions (`take_outcomes`), and when to look again (`deadline`).
+`touchline_protocol.codes` decides what to do about a code, and `states` has the table of the states.
 
 Rules:
 
-1. The driver obeys ``state``: in CONNECTING it opens a WebSocket and says `connected` or `connect_failed`; in the
-   states of CONNECTED it sends the output and hands in what comes; when the session leaves them, it closes the
-   WebSocket. What an abandoned connection still says is not handed in.
-2. Items and outcomes are taken after every `receive`; where ``stirred`` is true after it, and after every other call,
-   output, outcomes, state, deadline and ``token_due`` are looked at again. `tick` goes before `take_output`.
-3. While the driver does not read, it says so (`pause`, `resume`): then silence means nothing.
-4. Where ``token_due`` is true, the driver gets a newer token and hands it in (`refresh`), or says that there is none.
-5. No loop, no socket, no clock, no randomness of its own: times are seconds on any clock that never goes back.
+1. The driver obeys ``state``. In CONNECTING it opens a WebSocket and reports `connected` or `connect_failed`. In the
+   states of CONNECTED it sends the output and hands in what it receives. Once the session has left those states, the
+   driver closes the WebSocket and hands in nothing more from it.
+2. The driver takes items and outcomes after every `receive`. If ``has_work`` is true after it, and after every other
+   call, it looks at output, outcomes, state, deadline and ``token_due`` again. It calls `tick` before `take_output`.
+3. While the driver does not read from the socket it says so (`pause`, `resume`): then silence means nothing.
+4. While ``token_due`` is true, the driver gets a newer token and hands it in (`refresh`), or reports that it has none.
+5. No event loop, socket, clock or randomness of its own: times are in seconds on any clock that never goes back.
 """
 
 from collections.abc import Callable
@@ -32,31 +31,22 @@ from touchline_protocol.messages import Deliver, Hello, ServerMessage
 from .backoff import Backoff
 from .close_text import describe_close
 from .items import Item, Verdict
-from .outbox import Outbox, Outcome, PendingAction
+from .liveness import Liveness
+from .outbox import Outbox
+from .pending_action import Outcome, PendingAction
+from .reconnect import Reconnect
 from .room import Room
 from .room_set import RoomSet
 from .states import CONNECTED, SERVED, TRANSITIONS, Input, State
 from .token_refresh import TokenRefresh
 
-HEARTBEATS_MISSED_MAX = 2
-"""Silence of so many heartbeats means that the connection is dead: one may be late by a network's hiccup."""
-
-WELCOME_S_MAX = 10.0
-"""From the open WebSocket to its welcome. Servers answer at once; a dead link does not at all."""
-
-STABLE_S = 5.0
-"""A connection that held for so long was a success: the next wait is a short one again."""
-
-GOAWAY_S_MAX = 300.0
-"""The longest that a goaway is obeyed: no drain takes longer, and a mistake must not keep clients away for days."""
-
 
 class Session:
-    """One client. ``random`` returns numbers from 0 to 1; ``retry_first`` keeps trying to make the first connection.
+    """One client. ``random`` returns numbers from 0 to 1. ``retry_first`` retries the first connection too.
 
-    ``renews``: the driver can get newer tokens. ``failure`` is why it is CLOSED, None where the user closed it.
-    ``trouble`` says in words why it is WAITING. ``verdict`` is the newest about the player. ``stirred``: there may be
-    something to send, or another state or deadline, since the output was taken last.
+    ``can_renew_token``: the driver can get newer tokens. ``failure`` is why the session is CLOSED; None if the user
+    closed it. ``trouble`` says in words why it is WAITING. ``verdict`` is the newest one about the player.
+    ``has_work``: since the last `take_output` there may be something to send, or another state or deadline.
     """
 
     def __init__(
@@ -78,18 +68,13 @@ class Session:
         self.welcome: messages.Welcome | None = None
         self.verdict: Verdict | None = None
         self._agent = agent
-        self._backoff = backoff
-        self._random = random
         self._retry = retry_first
-        self._attempts = 0
-        self._reconnect_at = 0.0
-        self._opened_at: float | None = None
-        self._heard_at = 0.0
         self._now_s = 0.0
-        self._paused = False
-        self._complaint = ""
+        self._last_error = ""
         self._request_ids = count(1)
-        self._rooms = RoomSet(codec, self._request_ids, self._delay_s)
+        self._reconnect = Reconnect(backoff, random)
+        self._liveness = Liveness()
+        self._rooms = RoomSet(codec, self._request_ids, self._reconnect.delay_s)
         self._outbox = Outbox(codec, actions_max)
         self._token = TokenRefresh(can_renew=can_renew_token)
         self._output: list[bytes] = []
@@ -98,103 +83,102 @@ class Session:
 
     @property
     def rooms(self) -> dict[str, Room]:
-        """The rooms that are followed, by name."""
-        return self._rooms.rooms
+        """The rooms that the client follows, by name."""
+        return self._rooms.by_name
 
     def subscribe(self, name: str, *, after: Cursor | None = None, last: int = 0, deliver: Deliver = "all") -> Room:
-        """Follow a room; it is asked for as soon as there is a connection.
+        """Follow a room. The client asks for it as soon as there is a connection.
 
         Raises:
-            AlreadySubscribed: it is followed already.
+            AlreadySubscribed: the client follows it already.
         """
         return self._rooms.subscribe(name, after=after, last=last, deliver=deliver)
 
     def unsubscribe(self, room: Room) -> None:
-        """Leave a room; one that is over already is left in peace."""
+        """Leave a room. If it is closed already, this does nothing."""
         self._rooms.unsubscribe(room)
 
     def act(self, room: str, kind: str, data: bytes) -> PendingAction:
-        """Do something in a room, which need not be followed; ``data`` is JSON. Sent as soon as that can be.
+        """Act in a room, which the client need not follow; ``data`` is JSON. Sent as soon as possible.
 
         Raises:
             ActionRefused: the server would not take it.
-            ActionsFull: as many as are allowed wait for their answers.
+            ActionsFull: too many actions are waiting for their answers.
         """
-        return self._outbox.add(room, kind, data)
+        return self._outbox.submit(room, kind, data)
 
-    def withdraw(self, act: PendingAction) -> None:
-        """What became of an action does not matter any more. It is done all the same if it was sent."""
-        self._outbox.withdraw(act)
+    def withdraw(self, action: PendingAction) -> None:
+        """The outcome of an action no longer matters. If it was sent, it is done all the same."""
+        self._outbox.withdraw(action)
 
     def close(self) -> None:
-        """The user is done."""
+        """End the session for good."""
         self._move(Input.CLOSE)
 
     # What the connection says.
 
     def connected(self, now_s: float, token: str | None = None) -> None:
-        """The WebSocket is open; ``token`` says who we are."""
+        """The WebSocket is open. ``token`` says who the client is."""
         self._move(Input.CONNECTED)
-        self._heard_at = self._now_s = now_s
-        self._opened_at = None
-        self._paused = False
-        self._complaint = ""
+        self._now_s = now_s
+        self._liveness.begin(now_s)
+        self._last_error = ""
         self._send(Hello(token=token, session=self._outbox.session, agent=self._agent))
 
     def connect_failed(self, now_s: float, failure: ConnectionFailed) -> None:
-        """No WebSocket could be opened; only `Unreachable` is worth another try."""
+        """No WebSocket could be opened. Only `Unreachable` is worth another attempt."""
         if not isinstance(failure, Unreachable):
             self._give_up(failure)
         elif self.state is State.CONNECTING:
             self._lose(now_s, failure)
 
     def disconnected(self, now_s: float, code: int, reason: str) -> None:
-        """The WebSocket was closed with ``code``; 1006 where it was lost without a close frame."""
+        """The WebSocket was closed with ``code``; 1006 if it was lost without a close frame."""
         if self.state not in CONNECTED:
             return
         no_newer_token = code == CLOSE_TOKEN_EXPIRED.code and not self._token.can_renew
-        text = describe_close(code, reason, self._complaint, self.verdict, no_newer_token=no_newer_token)
+        text = describe_close(code, reason, self._last_error, self.verdict, no_newer_token=no_newer_token)
         if no_newer_token or recovery_of_close(code) is Recovery.GIVE_UP:
             self._give_up(ConnectionRefused(code, text))
         else:
             self._lose(now_s, Unreachable(text))
 
     def receive(self, payload: bytes, now_s: float) -> None:
-        """Take one message of the server's."""
+        """Handle one message from the server."""
         if self.state not in CONNECTED:
             return
-        self._heard_at = self._now_s = now_s
+        self._now_s = now_s
+        self._liveness.hear(now_s)
         try:
             message = self.codec.decode_server(payload)
         except BadMessage as error:
-            if error.code != UNKNOWN_TYPE.code:  # an unknown type is from a newer server, and none of our business
-                self._give_up(ProtocolViolated(f"the server sent something unreadable: {error}"))
+            if error.code != UNKNOWN_TYPE.code:  # a newer server may send types that this client need not know
+                self._give_up(ProtocolViolated(f"the server sent a message that cannot be read: {error}"))
             return
-        self._take(message, now_s)
+        self._handle(message, now_s)
 
     def refresh(self, token: str | None, now_s: float) -> None:
-        """Hand in a newer token; None where there is none to be had."""
+        """Hand in a newer token; None if there is none to be had."""
         request_id = None
         if token is not None and self.state in SERVED:
             request_id = next(self._request_ids)
             self._send(messages.Refresh(token=token, id=request_id))
-        self._token.asked(now_s, request_id)
+        self._token.requested(now_s, request_id)
 
     def pause(self) -> None:
-        """The driver stops reading: the user is slower than the server."""
-        self._paused = True
+        """The driver stops reading, because the user is slower than the server."""
+        self._liveness.pause()
 
     def resume(self, now_s: float) -> None:
         """The driver reads again."""
-        self._paused = False
-        self._heard_at = now_s
+        self._liveness.resume(now_s)
 
     # When to do what.
 
     @property
     def reconnect_at(self) -> float | None:
-        """When the next connection is to be opened, None where one is there or none will be."""
-        return self._reconnect_at if self.state is State.WAITING else None
+        """When to open the next connection; None if there is one, or will be none."""
+        return self._reconnect.at if self.state is State.WAITING else None
 
     @property
     def token_due(self) -> bool:
@@ -203,21 +187,21 @@ class Session:
 
     @property
     def deadline(self) -> float | None:
-        """When to call `tick`, None where there is nothing to wait for."""
+        """When to call `tick`; None if there is nothing to wait for."""
         times = self._outbox.deadlines + self._rooms.deadlines
         if self.state in (State.WAITING, State.LEAVING):
-            times.append(self._reconnect_at)
-        times += [time for time in (self._silent_at(), self._token.deadline) if time is not None]
+            times.append(self._reconnect.at)
+        times += [time for time in (self._silence_deadline(), self._token.deadline) if time is not None]
         return min(times, default=None)
 
     def tick(self, now_s: float) -> None:
-        """Do what is due; too early is no harm."""
+        """Do what is due. Calling this too early does no harm."""
         self._now_s = now_s
-        silent_at = self._silent_at()
-        if self.state in (State.WAITING, State.LEAVING) and now_s >= self._reconnect_at:
+        dead_at = self._silence_deadline()
+        if self.state in (State.WAITING, State.LEAVING) and now_s >= self._reconnect.at:
             self._hang_up(now_s, Input.DUE)
-        elif silent_at is not None and now_s >= silent_at:
-            self._lose(now_s, Unreachable(f"the server was silent for {now_s - self._heard_at:.1f} s"))
+        elif dead_at is not None and now_s >= dead_at:
+            self._lose(now_s, Unreachable(f"the server was silent for {self._liveness.silence_s(now_s):.1f} s"))
         self._rooms.tick(now_s)
         self._outbox.tick(now_s)
         self._token.tick(now_s)
@@ -238,40 +222,39 @@ class Session:
         return self._rooms.take_items()
 
     def take_outcomes(self) -> list[tuple[PendingAction, Outcome]]:
-        """What became of actions, in order. At the session's end what is left has none: ``failure`` is why."""
+        """What became of actions, in order. Actions that are left when the session ends have no outcome."""
         return self._outbox.take_outcomes()
 
-    # Within.
+    # Inside.
 
-    def _take(self, message: ServerMessage, now_s: float) -> None:
+    def _handle(self, message: ServerMessage, now_s: float) -> None:
         match message:
             case messages.Welcome() if self.state is State.GREETING:
                 self._begin(message, now_s)
             case messages.Goaway():
-                self._send_away(message, now_s)
+                self._go_away(message, now_s)
             case messages.Error():
                 self._refused(message, now_s)
             case messages.Verdict():
                 self.verdict = Verdict(message.kind, message.reason, message.until)
             case _ if self.state in SERVED:
-                self.has_work |= self._served(message, now_s)
+                self.has_work |= self._handle_served(message, now_s)
 
-    def _served(self, message: ServerMessage, now_s: float) -> bool:
-        """What comes of what was asked for; whether there may be something to send, or another deadline."""
-        following, outbox = self._rooms, self._outbox
+    def _handle_served(self, message: ServerMessage, now_s: float) -> bool:
+        """Handle an answer to a request. Returns whether there may be something to send, or another deadline."""
         match message:
             case messages.Event():
-                return following.deliver(message.room, lambda room: room.event(message))
+                return self._rooms.deliver(message.room, lambda room: room.event(message))
             case messages.Skipped():
-                return following.deliver(message.room, lambda room: room.skipped(message))
+                return self._rooms.deliver(message.room, lambda room: room.skipped(message))
             case messages.Subscribed():
-                return following.deliver(message.room, lambda room: room.subscribed(message))
+                return self._rooms.deliver(message.room, lambda room: room.subscribed(message))
             case messages.Ack():
-                outbox.acked(message.id)
+                self._outbox.ack(message.id)
             case messages.Nack():
-                outbox.nacked(message, now_s, self._delay_s(0))
+                self._outbox.nack(message, now_s, self._reconnect.delay_s(0))
             case messages.Refreshed():
-                self._complaint = ""
+                self._last_error = ""
                 self._token.extend(message.expires, now_s)
             case _:
                 return False
@@ -281,49 +264,46 @@ class Session:
         self._move(Input.WELCOME)
         self.welcome = welcome
         self._retry = True
-        self._opened_at = now_s
+        self._reconnect.welcomed(now_s)
         self._token.begin(welcome, now_s)
         self._outbox.welcome(welcome)
 
     def _refused(self, error: messages.Error, now_s: float) -> None:
-        """An error answers the rooms, or the token, handed in under its id; without room and id it concerns all."""
+        """An error answers the rooms, or the token, sent under its id. Without room and id it concerns everything."""
         known = ERRORS.get(error.code)
         if error.room is None and error.id in (None, self._token.request_id):
-            self._complaint = f"{error.message} ({error.code})"  # a close may follow, and not say why
+            self._last_error = f"{error.message} ({error.code})"  # a close may follow that does not say why
         if error.room is not None or error.id is not None:
             self._rooms.refused(error, now_s)
-            self.has_work = True  # the deadline may be an earlier one
+            self.has_work = True  # there may be an earlier deadline
         elif known is not None and known.recovery is Recovery.GIVE_UP:
-            self._give_up(ConnectionRefused(error.code, f"the server refused: {self._complaint}"))
+            self._give_up(ConnectionRefused(error.code, f"the server refused: {self._last_error}"))
 
-    def _send_away(self, message: messages.Goaway, now_s: float) -> None:
-        self._reconnect_at = now_s + min(max(message.reconnect_ms, 0) / 1000, GOAWAY_S_MAX)
-        self.trouble = f"the edge sent us away: {message.reason}"
+    def _go_away(self, message: messages.Goaway, now_s: float) -> None:
+        self._reconnect.schedule_goaway(now_s, message.reconnect_ms)
+        self.trouble = f"the edge sent this client away: {message.reason}"
         if self.state in SERVED:
             self._move(Input.GOAWAY)
         else:
             self._hang_up(now_s, Input.GOAWAY)
 
     def _lose(self, now_s: float, trouble: Unreachable) -> None:
-        """Connect again after a while; before the first welcome that is the user's to decide."""
+        """Connect again after a wait. Before the first welcome that is for the user to decide."""
         if not self._retry:
             self._give_up(trouble)
             return
         self.trouble = str(trouble)
         was_leaving = self.state is State.LEAVING
         self._hang_up(now_s, Input.LOST)
-        if not was_leaving:  # else the goaway said when
-            self._reconnect_at = now_s + self._delay_s(self._attempts)
-            self._attempts += 1
+        if not was_leaving:  # otherwise the goaway has said when
+            self._reconnect.schedule(now_s)
 
     def _hang_up(self, now_s: float, why: Input) -> None:
         self._move(why)
-        if self._opened_at is not None and now_s - self._opened_at >= STABLE_S:
-            self._attempts = 0
-        self._opened_at = None
+        self._reconnect.ended(now_s)
         self._output.clear()
-        self._rooms.lost()
-        self._outbox.lost()
+        self._rooms.connection_lost()
+        self._outbox.connection_lost()
         self._token.end()
 
     def _give_up(self, failure: ConnectionFailed) -> None:
@@ -335,16 +315,13 @@ class Session:
         self.state = TRANSITIONS[self.state, happened]
         self.has_work = True
 
-    def _silent_at(self) -> float | None:
-        """When the connection is to be taken for dead."""
+    def _silence_deadline(self) -> float | None:
+        """When the connection counts as dead."""
         if self.state is State.GREETING:
-            return self._heard_at + WELCOME_S_MAX
-        if self.state not in SERVED or self._paused or self.welcome is None or self.welcome.heartbeat_ms <= 0:
+            return self._liveness.welcome_deadline()
+        if self.state not in SERVED or self.welcome is None:
             return None
-        return self._heard_at + HEARTBEATS_MISSED_MAX * self.welcome.heartbeat_ms / 1000
-
-    def _delay_s(self, attempt: int) -> float:
-        return self._backoff.delay_s(attempt, self._random())
+        return self._liveness.deadline(self.welcome.heartbeat_ms)
 
     def _send(self, message: messages.ClientMessage) -> None:
         self._output.append(self.codec.encode(message))

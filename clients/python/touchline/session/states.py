@@ -1,22 +1,22 @@
-"""The states of a client's session, and what leads from one to another.
+"""The states of a session, and what leads from one to the next.
 
     state        what happens                        next
-    CONNECTING   the WebSocket is open               GREETING     hello is said
-    CONNECTING   it failed                           WAITING      the wait grows
-    CONNECTING   it failed and would again           CLOSED       `failure` says why
-    GREETING     welcome                             OPEN         rooms are asked for from their cursors, unanswered
-                                                                  actions are sent again
+    CONNECTING   the WebSocket is open               GREETING     the client sends hello
+    CONNECTING   connecting failed                   WAITING      the wait grows
+    CONNECTING   connecting failed for good          CLOSED       `failure` says why
+    GREETING     welcome                             OPEN         the client asks for its rooms from their cursors,
+                                                                  and sends unanswered actions again
     GREETING     goaway, silence, lost connection    WAITING
-    OPEN         goaway                              LEAVING      still served, until its time to leave has come
-    OPEN         silence, a lost connection          WAITING
-    LEAVING      its time has come                   CONNECTING   to any edge
-    LEAVING      goaway                              LEAVING      the newest counts
-    LEAVING      silence, a lost connection          WAITING      until that time
-    WAITING      its time has come                   CONNECTING
+    OPEN         goaway                              LEAVING      the server still serves the client until it leaves
+    OPEN         silence, lost connection            WAITING
+    LEAVING      the time to leave has come          CONNECTING   to any edge
+    LEAVING      goaway                              LEAVING      the newest one counts
+    LEAVING      silence, lost connection            WAITING      until the time to leave
+    WAITING      the wait is over                    CONNECTING
     any of them  a close or error that says give up  CLOSED       `failure` says why
     any of them  the user closes                     CLOSED
 
-What else happens then is `touchline.session`'s to say.
+What else happens in each step is up to `session`.
 """
 
 from enum import Enum, auto
@@ -49,7 +49,7 @@ CONNECTED = frozenset({State.GREETING, State.OPEN, State.LEAVING})
 """A WebSocket is in use."""
 
 SERVED = frozenset({State.OPEN, State.LEAVING})
-"""The server takes subscribes and actions."""
+"""The server accepts subscribes and actions."""
 
 TRANSITIONS: dict[tuple[State, Input], State] = (
     {

@@ -1,7 +1,7 @@
-"""What a subscription looks like to the one who reads its events: always as of the last event handed out.
+"""A room as its reader sees it: always as of the last event that was handed out.
 
-Pure: `View.apply` is given the items of a session one after the other, in the order of their coming. It lags
-behind the session by what waits in the buffer; so its cursor is safe to be saved, and its state fits the events.
+Pure: a `View` is given the items of a session one at a time, in order. It lags behind the session by whatever waits in
+the buffer, which makes its cursor safe to save and its state consistent with the events.
 """
 
 from touchline_protocol.cursor import Cursor
@@ -10,7 +10,7 @@ from .items import Event, Gap, Item, Joined, Skipped
 
 
 class View:
-    """The reader's side of one room; `touchline.subscription.Subscription` says what each attribute means."""
+    """The reader's side of one room. `touchline.Subscription` documents the attributes."""
 
     __slots__ = ("_head", "_recent_left", "cursor", "gaps", "recovered", "restarts", "skipped", "state")
 
@@ -25,7 +25,7 @@ class View:
         self._head = -1
 
     def apply(self, item: Item) -> None:
-        """Take the next item."""
+        """Apply the next item."""
         match item:
             case Event():
                 self._event(item)
@@ -48,7 +48,7 @@ class View:
 
     def _event(self, event: Event) -> None:
         self.cursor = event.cursor
-        if self._recent_left:  # the state is that of the head already
+        if self._recent_left:  # the state is already that of the head
             self._recent_left -= 1
             if not self._recent_left:
                 self.cursor = Cursor(event.epoch, self._head)
