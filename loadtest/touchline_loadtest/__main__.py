@@ -77,7 +77,7 @@ def bench(
         bench = Bench(cores, kafka, lambda text: console.print(text, style="dim"), server)
         results = uvloop.run(_run(scenarios, bench))
         show(results, console)
-        write_json(results, json, cores)
+        write_json(results, json, cores, server)
     except OperatorError as error:
         _fail(str(error), USER_ERROR)
     except (ClientsFailed, ProcessFailed, httpx.HTTPError) as error:

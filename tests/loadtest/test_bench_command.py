@@ -40,6 +40,7 @@ def test_a_scenario_alone_prints_its_table_and_writes_json(tmp_path: Path) -> No
     assert "joins/s" in done.stdout
     document = json.loads((tmp_path / "out.json").read_bytes())
     assert document["machine"]["cores"] >= 1
+    assert document["server_python"] == sys.executable
     (result,) = document["results"]
     assert (result["scenario"], result["sizes"]["clients"]) == ("joins", 10)
     rows = {row["what"]: row for row in result["rows"]}

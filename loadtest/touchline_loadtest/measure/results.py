@@ -13,6 +13,7 @@ from touchline_protocol.errors import OperatorError
 from touchline_protocol.version import __version__
 
 from . import machine
+from .bench import ServerCommand
 
 
 class Bound(msgspec.Struct, frozen=True):
@@ -94,12 +95,13 @@ def check_writable(path: Path) -> None:
         raise OperatorError(f"cannot write the results to {path}: {error.strerror or error}") from error
 
 
-def write_json(results: Sequence[Result], path: Path, cores: machine.Cores) -> None:
+def write_json(results: Sequence[Result], path: Path, cores: machine.Cores, server: ServerCommand) -> None:
     """Write all results for other programs to read."""
     document = {
         "touchline": __version__,
         "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "machine": machine.describe(),
+        "server_python": server.python,
         "pinned": cores.pinned,
         "results": [
             msgspec.to_builtins(result) | {"rows": [msgspec.to_builtins(row) | {"met": row.met} for row in result.rows]}

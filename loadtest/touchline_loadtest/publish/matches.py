@@ -1,6 +1,6 @@
 """Matches that begin and end, each in a room of its own: one after the other on each pitch.
 
-The events are made up here and not taken from the server's simulator, because the suite knows a server by its ports
+The events are generated here and not taken from the server's simulator, because the suite knows a server by its ports
 alone, and because each event has to carry the time at which it was due.
 """
 
