@@ -1,0 +1,171 @@
+"""Kafka's programs for tests: how they are run, and what is prepared once for every broker that starts afterwards.
+
+`scripts/fetch_kafka.sh` fetches the jars into .cache/kafka/. The first broker on a machine takes some seconds more: it
+writes, beside the jars, what a formatted data folder holds, and an archive of Kafka's classes as they are in memory.
+With both, a broker starts in half the time.
+"""
+
+import fcntl
+import hashlib
+import shutil
+import subprocess
+import time
+import uuid
+from base64 import urlsafe_b64encode
+from collections.abc import Mapping
+from pathlib import Path
+
+from support.free_ports import free_ports
+
+JARS = Path(__file__).parents[2] / ".cache" / "kafka"
+USER, PASSWORD = "touchline", "a password"
+CLUSTER_ID = "dG91Y2hsaW5lLXRlc3RzLQ"  # 16 bytes in base64, as Kafka wants it
+START_TIMEOUT_S = 60.0
+STOP_TIMEOUT_S = 20.0
+JVM = (
+    "-Xmx192m",
+    "-Xms64m",
+    "-XX:+UseSerialGC",
+    "-XX:TieredStopAtLevel=1",
+    "-XX:-UsePerfData",
+    "-Dlog4j2.level=INFO",
+)
+SMALL = {"log.cleaner.dedupe.buffer.size": 8 * 1024 * 1024}
+"""Settings that let a broker do with so little memory: the default of this one is 128 MB."""
+
+STARTED = "Kafka Server started"
+DATA = "data"
+"""The folder of a broker's data in the broker's folder."""
+
+CHECKPOINT = "bootstrap.checkpoint"
+ARCHIVE = "classes.jsa"
+
+
+def start_broker(folder: Path, settings: Mapping[str, object]) -> subprocess.Popen[bytes]:
+    """Start a broker in its folder, formatted where it is not. It ends with the thread that called this."""
+    prepared = _prepared()
+    if not (folder / DATA).exists():
+        _format_from(prepared, folder, settings["node.id"])
+    file = _write_settings(folder, settings)
+    return _launch(folder, file, f"-XX:SharedArchiveFile={prepared / ARCHIVE}")
+
+
+def wait_started(process: subprocess.Popen[bytes], folder: Path) -> None:
+    """Wait until a broker serves.
+
+    Raises:
+        RuntimeError: it ended, or it did not start in time; with what it wrote last.
+    """
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while STARTED not in (said := log_of(folder).read_text(errors="replace")):
+        if process.poll() is not None or time.monotonic() > deadline:
+            stop(process, kill=True)
+            raise RuntimeError(f"the Kafka broker did not start:\n{said[-3000:]}")
+        time.sleep(0.02)
+
+
+def stop(process: subprocess.Popen[bytes], *, kill: bool) -> None:
+    """Shut a broker down, or kill it, and wait for its end."""
+    if kill:
+        process.kill()
+    else:
+        process.terminate()
+    try:
+        process.wait(STOP_TIMEOUT_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def log_of(folder: Path) -> Path:
+    """The file that a broker writes its messages to."""
+    return folder / "broker.log"
+
+
+def run(command: list[str]) -> None:
+    """Run a program to its end.
+
+    Raises:
+        RuntimeError: it failed; with what it wrote last.
+    """
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"{command[0]} failed:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+
+
+def _write_settings(folder: Path, settings: Mapping[str, object]) -> Path:
+    """Write a broker's settings as Kafka reads them."""
+    file = folder / "server.properties"
+    file.write_text(_properties({**SMALL, **settings}))
+    return file
+
+
+def _properties(settings: Mapping[str, object]) -> str:
+    return "".join(f"{name}={value}\n" for name, value in settings.items())
+
+
+def _launch(folder: Path, file: Path, archive: str) -> subprocess.Popen[bytes]:
+    with log_of(folder).open("wb") as output:
+        command = [*_die_with_us(), *_java("kafka.Kafka", archive), str(file)]
+        return subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, cwd=folder)
+
+
+def _java(main: str, *flags: str) -> list[str]:
+    return ["java", *JVM, *flags, "-cp", f"{JARS}/*", main]
+
+
+def _die_with_us() -> list[str]:
+    """A prefix that has Linux kill the broker when this process is no more, even if it was killed itself."""
+    setpriv = shutil.which("setpriv")
+    return [setpriv, "--pdeathsig", "KILL", "--"] if setpriv else []
+
+
+def _format_from(prepared: Path, folder: Path, node_id: object) -> None:
+    data = folder / DATA
+    data.mkdir(parents=True)
+    shutil.copy(prepared / CHECKPOINT, data)
+    directory_id = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+    properties = {"version": 1, "cluster.id": CLUSTER_ID, "node.id": node_id, "directory.id": directory_id}
+    (data / "meta.properties").write_text(_properties(properties))
+
+
+def _prepared() -> Path:
+    """The folder of what is prepared for these very jars and this Java; written first where it is not there."""
+    java = Path(shutil.which("java") or "java").resolve()
+    parts = [*sorted(JARS.glob("*.jar")), java]
+    what = "".join(f"{path} {path.stat().st_mtime_ns}\n" for path in parts) + "\n".join(JVM)
+    folder = JARS / f"prepared-{hashlib.sha256(what.encode()).hexdigest()[:12]}"
+    with (JARS / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.exists():
+            work = JARS / "preparing"
+            shutil.rmtree(work, ignore_errors=True)
+            work.mkdir()
+            _prepare(work)
+            work.rename(folder)
+    return folder
+
+
+def _prepare(folder: Path) -> None:
+    """Format a data folder with Kafka's own tool, and let a broker run once, which archives its classes at its end."""
+    port, controller_port = free_ports(2)
+    settings = {
+        "process.roles": "broker,controller",
+        "node.id": 1,
+        "controller.quorum.voters": f"1@127.0.0.1:{controller_port}",
+        "controller.listener.names": "CONTROLLER",
+        "listeners": f"PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}",
+        "log.dirs": folder / DATA,
+    }
+    file = _write_settings(folder, settings)
+    scram = f"SCRAM-SHA-256=[name={USER},password={PASSWORD}]"
+    run([*_java("kafka.tools.StorageTool"), "format", "-t", CLUSTER_ID, "-c", str(file), "--add-scram", scram])
+    shutil.copy(folder / DATA / CHECKPOINT, folder)
+    process = _launch(folder, file, f"-XX:ArchiveClassesAtExit={folder / ARCHIVE}")
+    wait_started(process, folder)
+    stop(process, kill=False)
+    shutil.rmtree(folder / DATA)
+    if not (folder / ARCHIVE).exists():
+        raise RuntimeError(
+            f"Java did not archive Kafka's classes:\n{log_of(folder).read_text(errors='replace')[-3000:]}"
+        )

@@ -1,0 +1,101 @@
+"""What an operator does with the topics of a Kafka, for tests: make, delete and extend them, and look at them."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Mapping
+
+from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.admin.records_to_delete import RecordsToDelete
+from aiokafka.errors import KafkaError
+from aiokafka.structs import TopicPartition
+
+TOPIC_TIMEOUT_S = 30.0
+
+
+class KafkaTopics:
+    """The topics of a broker, or of a cluster, at ``address``, which keeps ``replicas`` copies of each."""
+
+    replicas = 1
+
+    @property
+    def address(self) -> str:
+        """Where clients connect, without TLS: ``host:port`` or several, with commas."""
+        raise NotImplementedError
+
+    async def create(self, topic: str, partitions: int = 1, configs: Mapping[str, str] | None = None) -> None:
+        """Make a topic, and wait until all its partitions can be used."""
+        new = NewTopic(topic, partitions, self.replicas, topic_configs=dict(configs or {}))
+        async with self._admin() as admin:
+            made = await admin.create_topics([new])
+            assert made.topic_errors[0][1] == 0, made
+            await _until_partitions(admin, topic, partitions)
+
+    async def delete(self, topic: str) -> None:
+        """Delete a topic, and wait until it is gone."""
+        async with self._admin() as admin:
+            deleted = await admin.delete_topics([topic])
+            assert deleted.topic_error_codes[0][1] == 0, deleted
+            deadline = time.monotonic() + TOPIC_TIMEOUT_S
+            while topic in await admin.list_topics():  # to ask for the topic itself may make it
+                assert time.monotonic() < deadline, f"{topic} is not deleted"
+                await asyncio.sleep(0.02)
+
+    async def add_partitions(self, topic: str, total: int) -> None:
+        """Let a topic have ``total`` partitions from now on."""
+        async with self._admin() as admin:
+            await admin.create_partitions({topic: NewPartitions(total)})
+            await _until_partitions(admin, topic, total)
+
+    async def trim(self, topic: str, partition: int, before: int) -> None:
+        """Delete the records before an offset, as retention does."""
+        async with self._admin() as admin:
+            await admin.delete_records({TopicPartition(topic, partition): RecordsToDelete(before)})
+
+    async def config(self, topic: str, name: str) -> str:
+        """The value of a topic's setting."""
+        async with self._admin() as admin:
+            (answer,) = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic)])
+            (resource,) = answer.resources
+            values = {entry[0]: entry[1] for entry in resource[4]}
+            return str(values[name])
+
+    async def leader(self, topic: str, partition: int = 0) -> int:
+        """The id of the broker that leads a partition, as soon as one does."""
+        deadline = time.monotonic() + TOPIC_TIMEOUT_S
+        while True:
+            # The client may ask a broker that was just killed, and is still listed.
+            with contextlib.suppress(KafkaError):
+                async with self._admin() as admin:
+                    (described,) = await admin.describe_topics([topic])
+                leaders = {each["partition"]: int(each["leader"]) for each in described["partitions"]}
+                if leaders[partition] >= 0:
+                    return leaders[partition]
+            assert time.monotonic() < deadline, f"nobody leads partition {partition} of {topic}"
+            await asyncio.sleep(0.05)
+
+    async def topics(self) -> set[str]:
+        """The names of all topics. Asks in the one way that makes none."""
+        async with self._admin() as admin:
+            return set(await admin.list_topics())
+
+    @contextlib.asynccontextmanager
+    async def _admin(self) -> AsyncIterator[AIOKafkaAdminClient]:
+        admin = AIOKafkaAdminClient(bootstrap_servers=self.address)
+        try:
+            await admin.start()
+            yield admin
+        finally:
+            await admin.close()
+
+
+async def _until_partitions(admin: AIOKafkaAdminClient, topic: str, count: int) -> None:
+    deadline = time.monotonic() + TOPIC_TIMEOUT_S
+    while True:
+        (described,) = await admin.describe_topics([topic])
+        ready = [partition for partition in described["partitions"] if partition["leader"] >= 0]
+        if len(ready) == count:
+            return
+        assert time.monotonic() < deadline, described
+        await asyncio.sleep(0.02)
