@@ -37,12 +37,13 @@ test-all: check .venv/tools.stamp ## Run every check and every test, long ones t
 	scripts/fetch_kafka.sh
 	$(PYTEST) $(ARGS)
 
-check: .venv/dev.stamp ## Check format, style, types, layers and the shape of the source
+check: .venv/dev.stamp ## Check format, style, types, layers, prose and the shape of the source
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python scripts/check_source.py
+	$(BIN)/python scripts/check_prose.py
 
 format: .venv/dev.stamp ## Format the code, and mend what ruff can mend
 	$(BIN)/ruff format

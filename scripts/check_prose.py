@@ -11,7 +11,7 @@ descriptions in YAML. ``prose: ok`` in a comment on the line where the sentence 
 
 Usage: scripts/check_prose.py [FILE_OR_FOLDER ...]
 Without arguments it checks `CLEAN` and counts what is left in `NOT_YET_CLEAN`. It exits with 1 if it finds anything.
-"""
+"""  # prose: ok
 
 import ast
 import io
@@ -90,7 +90,7 @@ def is_free_relative(sentence: str, *, opens: bool) -> bool:
 
 
 def has_no_for_not(sentence: str) -> bool:
-    """Whether ``sentence`` says "is no" or "is none" of a subject other than "there"."""
+    """Whether ``sentence`` negates with "no" or "none" where the subject is not "there"."""
     return any(not EXISTENTIAL.search(sentence[: found.start()].rstrip()) for found in NEGATION.finditer(sentence))
 
 
@@ -107,9 +107,9 @@ def findings_in(text: Text) -> Iterator[Finding]:
         line = text.line + text.words.count("\n", 0, start)
         sentence = " ".join(part.split())
         if is_free_relative(sentence, opens=number == 0):
-            yield Finding(line, text.end, "free relative", sentence)
+            yield Finding(line, text.end, "free-relative", sentence)
         if has_no_for_not(sentence):
-            yield Finding(line, text.end, "is no", sentence)
+            yield Finding(line, text.end, "is-no", sentence)
         if number == 0 and text.kind == "docstring" and is_fragment(sentence):
             yield Finding(line, text.end, "fragment", sentence)
 
@@ -154,7 +154,7 @@ def hash_texts(comments: Iterable[tuple[int, str]]) -> Iterator[Text]:
 
 
 def plain_texts(source: str) -> Iterator[Text]:
-    """The comments of TOML, shell and Makefile. What is commented out has no space after its ``#``."""
+    """The comments of TOML, shell and Makefile. A commented-out setting has no space after its ``#``."""
     lines = enumerate(source.splitlines(), 1)
     yield from hash_texts((number, match[0]) for number, line in lines if (match := re.search(r"(?:^|\s)##? .*", line)))
 

@@ -165,7 +165,7 @@ class Ack(Message, tag="ack", frozen=True):
 
 
 class Nack(Message, tag="nack", frozen=True):
-    """The action was not taken. ``code`` is one of `codes.NACKS`.
+    """The action was not taken. ``code`` is one of the nacks in ``codes.py``.
 
     After ``retry_ms`` the client can send it again, followed by all later ones. If that is None, the action is refused
     for good.
@@ -233,7 +233,10 @@ class Skipped(Message, tag="skipped", frozen=True, rename={"from_": "from"}):
 
 
 class Error(Message, tag="error", frozen=True):
-    """The server could not do what the client asked; the connection stays open. ``code`` is one of `codes.ERRORS`."""
+    """The server could not do what the client asked; the connection stays open.
+
+    ``code`` is one of the errors in ``codes.py``.
+    """
 
     code: str
     message: str

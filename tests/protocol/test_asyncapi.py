@@ -1,5 +1,6 @@
-"""The AsyncAPI document: a sound document that says what the structs say."""
+"""The AsyncAPI document is valid, and agrees with the structs."""
 
+import inspect
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ from jsonschema import Draft7Validator  # type: ignore[import-untyped]
 from websockets.datastructures import Headers
 from websockets.http11 import Request
 
+from touchline_protocol import messages
 from touchline_protocol.codecs import BY_SUBPROTOCOL
 from touchline_protocol.messages import Action, ClientMessage, Message, ServerMessage
 from touchline_server.edge import event_stream
@@ -31,7 +33,7 @@ def tags(kinds: Any) -> set[str]:
 
 
 def without_words(schema: Any) -> Any:
-    """A schema without what is there for people alone."""
+    """A schema without the parts that are only for people."""
     if isinstance(schema, dict):
         return {name: without_words(value) for name, value in schema.items() if name not in ("title", "description")}
     return [without_words(item) for item in schema] if isinstance(schema, list) else schema
@@ -50,12 +52,17 @@ def references(part: Any) -> Iterator[str]:
 
 
 def resolved(reference: str) -> Any:
-    """What a reference within the document leads to."""
+    """The part of the document that a reference names."""
     assert reference.startswith("#/")
     part: Any = DOCUMENT
     for name in reference[2:].split("/"):
         part = part[name]
     return part
+
+
+def described_by(kind: type) -> str:
+    """The documentation of a struct, as the document writes it."""
+    return " ".join((inspect.getdoc(kind) or "").replace("``", "`").replace("None", "null").split())
 
 
 def validator(schema_name: str) -> Draft7Validator:
@@ -64,7 +71,7 @@ def validator(schema_name: str) -> Draft7Validator:
 
 
 def described(kind: type[Message]) -> type[msgspec.Struct]:
-    """``kind`` as its JSON is: msgspec has no schema for bytes that are passed on as they came."""
+    """``kind`` as its JSON is: msgspec has no schema for `msgspec.Raw`."""
     if kind is not Action:
         return kind
     fields = [
@@ -83,12 +90,17 @@ def test_the_schemas_are_those_of_the_structs() -> None:
 
 
 @pytest.mark.parametrize("name", SCHEMAS)
-def test_every_schema_is_valid_and_says_what_it_is(name: str) -> None:
+def test_every_schema_is_valid_and_described_by_its_struct(name: str) -> None:
     Draft7Validator.check_schema(SCHEMAS[name])
-    assert SCHEMAS[name]["description"]
+    assert SCHEMAS[name]["description"] == described_by(getattr(messages, name))
 
 
-def test_every_message_type_is_there_with_its_schema() -> None:
+def test_every_message_is_summed_up_by_the_first_sentence_of_its_description() -> None:
+    for tag, kind in KINDS.items():
+        assert described_by(kind).startswith(MESSAGES[tag]["summary"])
+
+
+def test_every_message_type_has_its_schema() -> None:
     assert {name: message["payload"]["$ref"] for name, message in MESSAGES.items()} == {
         tag: f"#/components/schemas/{kind.__name__}" for tag, kind in KINDS.items()
     }
@@ -117,7 +129,7 @@ def test_operations_take_their_messages_from_their_channel() -> None:
             assert all(message["$ref"].startswith(f"{channel}/messages/") for message in part["messages"])
 
 
-def test_a_stream_brings_what_is_no_answer_to_a_message() -> None:
+def test_a_stream_carries_all_but_answers_to_messages() -> None:
     stream = DOCUMENT["channels"]["stream"]
     answers = {"welcome", "unsubscribed", "refreshed", "ack", "nack"}
     assert set(stream["messages"]) == tags(ServerMessage) - answers - {"beat"}
@@ -125,7 +137,7 @@ def test_a_stream_brings_what_is_no_answer_to_a_message() -> None:
     assert event_stream.is_for_stream(Request(stream["address"].format(room="score:1"), Headers()))
 
 
-def test_every_reference_leads_somewhere() -> None:
+def test_every_reference_can_be_resolved() -> None:
     found = list(references(DOCUMENT))
     assert found
     for reference in found:
@@ -160,7 +172,7 @@ def test_the_examples_are_valid_by_their_schemas(tag: str) -> None:
 
 
 def no_json(name: str) -> None:
-    """For NaN and the like, which Python reads and JSON does not have."""
+    """Refuse NaN and the like, which Python reads and JSON does not have."""
     raise ValueError(name)
 
 

@@ -1,4 +1,4 @@
-"""From records to events: whatever stands in a topic, it is an event or it is counted."""
+"""Records become events: anything in a topic is either an event or a counted error."""
 
 import json
 from collections.abc import Sequence

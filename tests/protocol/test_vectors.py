@@ -85,7 +85,7 @@ def test_a_wrong_message_is_refused_with_its_code(sent_by: str, vector: dict[str
 
 @pytest.mark.parametrize("vector", read("other-messages.json")["invalid"], ids=lambda vector: vector["about"])
 @pytest.mark.parametrize("sent_by", ["client", "server"])
-def test_what_is_no_message_is_refused_with_its_code(sent_by: str, vector: dict[str, Any]) -> None:
+def test_invalid_messages_are_refused_with_their_code(sent_by: str, vector: dict[str, Any]) -> None:
     assert_refused(sent_by, vector)
 
 
