@@ -1,4 +1,4 @@
-"""What a player did, from the message to the record in the log and out of it again."""
+"""Player actions, from the message to the record in the log and out of it again."""
 
 import json
 from typing import Any, cast
@@ -70,7 +70,7 @@ def test_absent_data_is_null(codec: Codec) -> None:
 
 @ANY_CODEC
 @given(value=plain_values)
-def test_any_data_that_both_formats_hold_becomes_json_that_says_the_same(codec: Codec, value: Any) -> None:
+def test_data_that_both_formats_can_represent_becomes_equal_json(codec: Codec, value: Any) -> None:
     data = bytes(memoryview(codec.value(msgspec.json.encode(value))))
     assert msgspec.json.decode(json_data(codec, received(codec, data))) == value
 
@@ -212,7 +212,7 @@ def test_a_record_is_read_as_it_was_written(record: ActionRecord) -> None:
 
 
 @given(record=records)
-def test_the_headers_say_what_the_value_says(record: ActionRecord) -> None:
+def test_the_headers_repeat_the_value(record: ActionRecord) -> None:
     headers = dict(action_headers(record))
     assert {name: value.decode() for name, value in headers.items()} == {
         "room": record.room,

@@ -1,4 +1,4 @@
-"""The codecs with whatever may come: any JSON there is, and any bytes at all."""
+"""The codecs, given any JSON and any bytes."""
 
 import json
 import math
@@ -29,7 +29,7 @@ def data_in(codec: Codec, payload: bytes) -> Any:
 
 
 def as_msgpack_holds_it(value: Any) -> Any:
-    """``value`` with floats for integers beyond 64 bits and question marks for lone surrogates."""
+    """``value`` with floats for integers beyond 64 bits and question marks for unpaired surrogates."""
     if isinstance(value, str):
         return "".join("?" if "\ud800" <= char <= "\udfff" else char for char in value)
     if isinstance(value, list):
@@ -64,7 +64,7 @@ def test_any_json_value_reaches_a_json_client_untouched(value: Any, ascii_only: 
     text_of_it = json.dumps(value, ensure_ascii=ascii_only)
     try:
         json_value = text_of_it.encode().replace(b"Infinity", b"1e400")
-    except UnicodeEncodeError:  # a lone surrogate can only be written with an escape
+    except UnicodeEncodeError:  # an unpaired surrogate can only be written with an escape
         json_value = json.dumps(value).encode().replace(b"Infinity", b"1e400")
     payload = event_with(JSON, json_value)
     assert json_value in payload
@@ -72,7 +72,7 @@ def test_any_json_value_reaches_a_json_client_untouched(value: Any, ascii_only: 
 
 
 @given(value=any_values)
-def test_any_json_value_reaches_a_msgpack_client_as_near_as_msgpack_can_say_it(value: Any) -> None:
+def test_any_json_value_reaches_a_msgpack_client_as_closely_as_msgpack_can_represent_it(value: Any) -> None:
     json_value = json.dumps(value).encode().replace(b"Infinity", b"1e400")
     expected = as_msgpack_holds_it(json.loads(json_value))
     assert data_in(MSGPACK, event_with(MSGPACK, json_value)) == expected
@@ -94,7 +94,7 @@ def test_an_integer_longer_than_python_reads_becomes_a_float_for_a_json_client()
 
 
 def unreadable_or_a_message(read: Any, payload: bytes) -> None:
-    """Any outcome but another exception will do."""
+    """Make sure that ``read`` returns a message or raises `BadMessage`, and nothing else."""
     try:
         outcome = read(payload)
     except BadMessage as error:
@@ -152,7 +152,7 @@ def test_any_json_value_as_a_message_is_a_message_or_bad_message(codec: Codec, v
         (MSGPACK, b"\x82\xa4type\xa5hello\xa1x" + b"\x91" * 60_000),
     ],
 )
-def test_a_message_nested_without_end_is_bad(codec: Codec, payload: bytes) -> None:
+def test_a_message_that_is_nested_endlessly_is_bad(codec: Codec, payload: bytes) -> None:
     for read in (codec.decode_client, codec.decode_server):
         with pytest.raises(BadMessage) as caught:
             read(payload)
@@ -160,47 +160,48 @@ def test_a_message_nested_without_end_is_bad(codec: Codec, payload: bytes) -> No
 
 
 @pytest.mark.parametrize("message", [b'{"type":"welcome"}', b'{"type":"beat"}'])
-def test_a_server_does_not_take_what_only_servers_send(message: bytes) -> None:
+def test_a_server_refuses_messages_that_only_servers_send(message: bytes) -> None:
     with pytest.raises(BadMessage) as caught:
         JSON.decode_client(message)
     assert caught.value.code == "unknown_type"
 
 
-BAD_ACTIONS = [
-    ({"id": "1"}, "Expected `int`, got `str` - at `$.id`"),
-    ({"id": 0}, "Expected `int` >= 1 - at `$.id`"),
-    ({"id": 2**53}, "Expected `int` <= 9007199254740991 - at `$.id`"),
-    ({"room": 1}, "Expected `str`, got `int` - at `$.room`"),
-    ({"kind": ""}, "Expected `str` of length >= 1 - at `$.kind`"),
-    ({"kind": "a" * 65}, "Expected `str` of length <= 64 - at `$.kind`"),
-    ({"kind": "a b"}, "Expected `str` matching regex"),
-    ({"kind": "tap\n"}, "Expected `str` matching regex"),
-    ({"kind": "täp"}, "Expected `str` matching regex"),
-    ({"prev": -1}, "Expected `int` >= 0 - at `$.prev`"),
+BAD_ACTIONS: list[dict[str, Any]] = [
+    {"id": "1"},
+    {"id": 0},
+    {"id": 2**53},
+    {"room": 1},
+    {"kind": ""},
+    {"kind": "a" * 65},
+    {"kind": "a b"},
+    {"kind": "tap\n"},
+    {"kind": "täp"},
+    {"prev": -1},
 ]
 
 
 @ANY_CODEC
-@pytest.mark.parametrize(("wrong", "words"), BAD_ACTIONS)
-def test_what_is_wrong_with_an_action_is_told_in_both_codecs(codec: Codec, wrong: dict[str, Any], words: str) -> None:
+@pytest.mark.parametrize("wrong", BAD_ACTIONS)
+def test_the_error_for_an_action_names_the_invalid_field_in_both_codecs(codec: Codec, wrong: dict[str, Any]) -> None:
     message = {"type": "action", "id": 1, "room": "match:1", "kind": "tap", "data": {"x": 1}}
     written = bytes(memoryview(codec.value(json.dumps(message | wrong).encode())))
     with pytest.raises(BadMessage) as caught:
         codec.decode_client(written)
     assert caught.value.code == "bad_message"
-    assert str(caught.value).startswith(f"action: {words}")
+    [field] = wrong
+    assert f"`$.{field}`" in str(caught.value)
 
 
 @ANY_CODEC
 @pytest.mark.parametrize("name", ["", "a" * 65, "a b", "a\n", "\na", "a.b", "ä"])
 def test_a_session_name_is_plain(codec: Codec, name: str) -> None:
     written = bytes(memoryview(codec.value(json.dumps({"type": "hello", "session": name}).encode())))
-    with pytest.raises(BadMessage, match=r"hello: .* - at `\$\.session`"):
+    with pytest.raises(BadMessage, match=r"`\$\.session`"):
         codec.decode_client(written)
 
 
-def test_what_is_wrong_is_told_in_words_and_where() -> None:
-    with pytest.raises(BadMessage, match=r"^subscribe: .*\$\.rooms\[0\]\.last"):
+def test_an_error_names_the_invalid_field_or_type() -> None:
+    with pytest.raises(BadMessage, match=r"subscribe.*\$\.rooms\[0\]\.last"):
         JSON.decode_client(b'{"type":"subscribe","rooms":[{"room":"a:b","last":-1}]}')
     with pytest.raises(BadMessage, match="'dance'"):
         JSON.decode_client(b'{"type":"dance"}')

@@ -1,4 +1,4 @@
-"""Room names and cursors: what is one, and that both survive being written down."""
+"""Room names and cursors: which are valid, and that both survive being written down."""
 
 import pytest
 from hypothesis import given

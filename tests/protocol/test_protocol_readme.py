@@ -1,4 +1,4 @@
-"""The specification is right: its tables are those of the code, and its examples are messages of the protocol."""
+"""The specification is right: its tables agree with the code, and its examples are valid messages."""
 
 import re
 from pathlib import Path
@@ -48,7 +48,7 @@ def section(title: str) -> str:
 
 
 def tables(markdown: str) -> list[list[list[str]]]:
-    """The rows of each table, without its head."""
+    """The rows of each table, without its header."""
     found = re.findall(r"^\|.*\|\n\|[-|]+\|\n((?:\|.*\|\n)*)", markdown, re.MULTILINE)
     return [[[cell.strip() for cell in row.strip("|").split(" | ")] for row in table.splitlines()] for table in found]
 
@@ -118,12 +118,12 @@ def test_the_subprotocols_are_those_of_the_code() -> None:
 
 
 def fields_of(kind: Any) -> dict[str, bool]:
-    """The names of a struct's fields on the wire, and whether each has to be there."""
+    """The names of a struct's fields on the wire, and whether each is required."""
     return {field.encode_name: field.required for field in msgspec.structs.fields(kind)}
 
 
 def fields_in(table: list[list[str]]) -> dict[str, bool]:
-    """The same by a table, where a question mark stands behind what may be absent."""
+    """The same by a table, where a question mark follows the name of an optional field."""
     return {row[0].strip("`?"): "?" not in row[0] for row in table}
 
 
@@ -184,7 +184,7 @@ def test_what_a_stream_carries_is_what_the_table_says() -> None:
     }
 
 
-def test_the_refusals_of_a_stream_name_codes_that_there_are() -> None:
+def test_the_refusals_of_a_stream_name_codes_that_exist() -> None:
     rows = tables(section("Server-sent events"))[2]
     of_http_alone = {"`origin_refused`", "`method_not_allowed`"}
     assert {row[1].split()[0] for row in rows} - of_http_alone <= {f"`{code}`" for code in codes.ERRORS}
@@ -228,7 +228,7 @@ class Follower:
 
 
 def test_the_session_by_hand_goes_by_the_rules() -> None:
-    """No gap, and each time that the client resumes, its cursor is the one that the rules lead to."""
+    """There is no gap, and whenever the client resumes, its cursor is the one that the rules lead to."""
     room = Follower()
     resumed = 0
     for line in [line for block in blocks("session") for line in block]:
@@ -259,7 +259,7 @@ class Player:
         self.to_send_again: list[int] = []
 
     def send(self, message: Hello | Action) -> None:
-        """Make sure that the rules let it send ``message`` now."""
+        """Make sure that the rules allow sending ``message`` now."""
         if isinstance(message, Hello):
             assert message.session == self.session
             self.to_send_again = sorted(self.unanswered)
@@ -292,7 +292,7 @@ class Player:
 
 
 def test_acting_by_hand_goes_by_the_rules() -> None:
-    """Ids without holes, and all that is not answered is sent again in order, with what the client knows by then."""
+    """Ids have no gaps, and unanswered actions are sent again in order, with what the client knows by then."""
     player = Player()
     for line in section("Acting by hand").splitlines():
         if line.startswith("> "):
@@ -304,14 +304,14 @@ def test_acting_by_hand_goes_by_the_rules() -> None:
     assert (player.next_id, player.unanswered, player.refused) == (6, {}, {3, 5})
 
 
-def test_every_file_of_vectors_is_described_and_every_one_described_is_there() -> None:
+def test_the_files_of_vectors_are_those_described() -> None:
     described = {row[0].strip("`") for row in tables(section("Test vectors"))[0]}
     files = {path.name for path in (PROTOCOL / "vectors").iterdir()}
     plain = {"message-<type>.json" if name.startswith("message-") else name for name in files}
     assert plain == described
 
 
-def test_links_lead_somewhere() -> None:
+def test_links_have_targets() -> None:
     headings = {
         re.sub(r"[^\w -]", "", title).strip().lower().replace(" ", "-")
         for title in re.findall(r"^#+ (.*)$", TEXT, re.MULTILINE)

@@ -1,4 +1,4 @@
-"""The test vectors that clients in all languages are tested with: here, that our own code does what they say."""
+"""Our own code passes the test vectors that clients in all languages can use."""
 
 import json
 from pathlib import Path
@@ -98,7 +98,7 @@ def test_every_message_type_has_a_file_that_names_its_sender() -> None:
     assert all(file["valid"] for file in files.values())
 
 
-def test_every_field_of_every_message_stands_in_a_vector() -> None:
+def test_every_field_of_every_message_is_in_a_vector() -> None:
     for path in MESSAGE_FILES:
         vectors = read(path.name)
         kind = type(struct_of(vectors["sent_by"], vectors["valid"][0]["message"]))
@@ -106,11 +106,11 @@ def test_every_field_of_every_message_stands_in_a_vector() -> None:
         assert written == {"type", *kind.__struct_encode_fields__}
 
 
-def test_every_error_code_stands_in_a_vector_of_the_error_message() -> None:
+def test_every_error_code_is_in_a_vector_of_the_error_message() -> None:
     assert [vector["message"]["code"] for vector in read("message-error.json")["valid"]] == list(codes.ERRORS)
 
 
-def test_every_code_stands_in_a_vector_of_the_nack_message() -> None:
+def test_every_nack_code_is_in_a_vector_of_the_nack_message() -> None:
     assert [vector["message"]["code"] for vector in read("message-nack.json")["valid"]] == list(codes.NACKS)
 
 
@@ -194,7 +194,7 @@ def test_a_wrong_cursor_is_refused(vector: dict[str, Any]) -> None:
 
 
 def bytes_of(described: dict[str, Any] | None) -> bytes | None:
-    """The bytes that a vector describes as text, as hexadecimal digits, or as texts each with how often it comes."""
+    """The bytes that a vector describes as text, as hexadecimal digits, or as texts with the number of repetitions."""
     match described:
         case None:
             return None
@@ -208,7 +208,7 @@ def bytes_of(described: dict[str, Any] | None) -> bytes | None:
 
 
 class StoredRecord(NamedTuple):
-    """A record as a log hands it out."""
+    """A record as a log returns it."""
 
     key: bytes | None
     value: bytes | None

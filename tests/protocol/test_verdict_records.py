@@ -1,4 +1,4 @@
-"""What was decided about a player, into the log and out of it again."""
+"""Verdicts, into the log and out of it again."""
 
 import contextlib
 import json
@@ -30,7 +30,7 @@ verdicts = st.builds(
 
 
 @given(until=st.none() | integers_64_bits | st.just(2**64))
-def test_what_can_be_read_can_be_told_by_every_codec(until: int | None) -> None:
+def test_every_codec_can_represent_a_verdict_that_can_be_read(until: int | None) -> None:
     value = json.dumps({"kind": "mute", "reason": "r", "until": until}).encode()
     with contextlib.suppress(BadRecord):
         _, verdict = decode_verdict(b"ada", value)
@@ -67,7 +67,7 @@ def test_any_record_is_a_verdict_or_a_bad_record(key: bytes | None, value: bytes
 
 
 @pytest.mark.parametrize("key", [None, b"", b"\xff", b"a b", b"a" * 129])
-def test_a_key_that_names_no_player_is_a_bad_record(key: bytes | None) -> None:
+def test_a_key_that_is_not_a_player_is_a_bad_record(key: bytes | None) -> None:
     with pytest.raises(BadRecord) as caught:
         decode_verdict(key, b'{"kind":"ban","reason":"r"}')
     assert caught.value.reason == "bad_player"
@@ -88,13 +88,13 @@ def test_a_key_that_names_no_player_is_a_bad_record(key: bytes | None) -> None:
         {"until": 2**64},
     ],
 )
-def test_a_value_with_a_wrong_field_is_a_bad_record(wrong: dict[str, Any]) -> None:
+def test_a_value_with_an_invalid_field_is_a_bad_record(wrong: dict[str, Any]) -> None:
     value = {"kind": "mute", "reason": "r", "until": 1} | wrong
     with pytest.raises(BadRecord) as caught:
         decode_verdict(b"ada", json.dumps(value).encode())
     assert caught.value.reason == "bad_verdict"
 
 
-def test_evidence_nested_without_end_is_a_bad_record() -> None:
+def test_endlessly_nested_evidence_is_a_bad_record() -> None:
     with pytest.raises(BadRecord):
         decode_verdict(b"ada", b'{"kind":"ban","reason":"r","evidence":' + b"[" * 50_000 + b"]" * 50_000 + b"}")
