@@ -3,8 +3,8 @@
 Arguments: the number of connections to wait for, and the bytes of an event's frame. It prints ``listens PORT``. Each
 line of its standard input, ``RATE COUNT``, makes it send COUNT events at RATE a second. It ends with its input.
 
-It reads nothing, parses nothing, and fails at the first client that cannot take a whole frame. What remains is the
-price of the system call from Python.
+It reads nothing, parses nothing, and fails at the first client that cannot take a whole frame. So it measures the price
+of the system call from Python.
 """
 
 import socket

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 
 class Crossings(NamedTuple):
-    """For each event's end: when the first and the last client passed it (0 if none did), and how many clients did."""
+    """When the first and the last client passed each event's end (0 if none did), and how many clients did."""
 
     first_ns: list[int]
     last_ns: list[int]

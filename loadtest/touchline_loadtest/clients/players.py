@@ -110,7 +110,7 @@ class Players:
         return player
 
     def keep_acting(self, unacked: int) -> None:
-        """From now on keep ``unacked`` actions of each player waiting for their acks; 0 stops acting."""
+        """Keep ``unacked`` actions of each player waiting for their acks from now on; 0 stops acting."""
         for player in self.all:
             player.unacked_wanted = unacked
             player.fill()

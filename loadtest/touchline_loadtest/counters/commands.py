@@ -9,8 +9,8 @@ import msgspec
 from touchline_protocol.messages import RoomRequest
 
 NICENESS = 5
-"""Of the counters' process, which shares a core with the measuring process: this gives it a third of that one's weight,
-so that measuring does not wait for counting."""
+"""The counters' process shares a core with the measuring process. This gives it a third of that one's weight, so that
+measuring does not wait for counting."""
 
 
 class Connect(msgspec.Struct, tag="connect", frozen=True):
@@ -61,7 +61,7 @@ class Resume(msgspec.Struct, tag="resume", frozen=True):
 
 
 class Record(msgspec.Struct, tag="record", frozen=True):
-    """From now on note the time of each read. Answer: `Done`."""
+    """Note the time of each read from now on. Answer: `Done`."""
 
 
 class GetTimes(msgspec.Struct, tag="get_times", frozen=True):
@@ -92,7 +92,7 @@ class Totals(msgspec.Struct, tag="totals", frozen=True):
 
 
 class Times(msgspec.Struct, tag="times", frozen=True):
-    """For each number of bytes: when the first and the last client reached it, and how many clients did.
+    """When the first and the last client reached each number of bytes, and how many clients did.
 
     Times are nanoseconds of the monotonic clock, 0 where no client reached it.
     """

@@ -21,7 +21,7 @@ READ_BYTES = 256 * 1024
 
 
 class Opening(NamedTuple):
-    """What a client sends once it is connected, and once the handshake is complete; empty to skip that step."""
+    """The bytes to send once a client is connected, and once its handshake is complete; empty to skip that step."""
 
     upgrade_request: bytes
     greeting: bytes

@@ -54,7 +54,7 @@ async def observe(process: ChildProcess, interval_s: float) -> AsyncIterator[lis
 
 
 def own_growth_kib(samples: list[Sample]) -> int:
-    """By how much the server's own memory was above that of the first sample at most."""
+    """The highest sample of the server's own memory, minus the first one."""
     return max(sample.own_kib for sample in samples) - samples[0].own_kib
 
 

@@ -19,7 +19,7 @@ from touchline_loadtest.publish.matches import MatchSchedule
 
 NAME = "season"
 SPEED = 144
-"""A day in ten minutes. Whatever the server does by the hour must be sped up alike."""
+"""A day in ten minutes. All settings that depend on time are sped up alike."""
 WINDOW_S = 600.0
 RETENTION_S = 7 * 24 * 3600.0
 """The server's defaults, which are divided by `SPEED`."""

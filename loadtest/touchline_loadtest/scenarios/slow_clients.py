@@ -139,7 +139,7 @@ async def _phase(process: ChildProcess, others: Audience, publisher: KeyedPublis
 
 
 async def _until_caught_up(slow: Sequence[Follower], publisher: KeyedPublisher) -> None:
-    """Wait until the slow clients have everything or are lost. What they still lack at the timeout, the rows report."""
+    """Wait until the slow clients have everything or are lost. The rows report what they lack after the timeout."""
     deadline_s = time.monotonic() + CATCH_UP_TIMEOUT_S
     while any(follower.lost is None and _lacks(follower.check, publisher) for follower in slow):
         if time.monotonic() > deadline_s:
