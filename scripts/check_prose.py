@@ -71,7 +71,7 @@ class Finding(NamedTuple):
 # The rules.
 
 AUXILIARY = re.compile(r"\b(?:is|are|was|were|has|have|can|cannot|may|must|will)\b")
-RELATIVE_CLAUSE = re.compile(r"\b(?:that|which|who|whose|what|how|where|when|if|as)\b[^,:;]*")
+RELATIVE_CLAUSE = re.compile(r"\b(?:that|which|who|whose|what|how|where|when|if|as|once|until|while|since)\b[^,:;]*")
 FREE_RELATIVE = re.compile(r"(?:^W|; w)ho(?:ever|m|mever)? [a-z]|: whoever ")
 NEGATION = re.compile(
     r"\b(?:is|are|was|were|be|been|being|becomes|remains) (?:no|none)\b"
@@ -79,7 +79,9 @@ NEGATION = re.compile(
     r"slower|shorter|different|one|of)\b)"
 )
 EXISTENTIAL = re.compile(r"\bthere(?: \w+)?$|\bthere\b \w+ (?:to|have)$", re.IGNORECASE)
-FRAGMENT = re.compile(r"(?:Of|For|To be|As|By|From|With|Within|Beyond|Below|Above|Like|Nor|Than)\b(?!-)")
+FRAGMENT = re.compile(
+    r"(?:Of|For|To be|As|By|From|With|Within|Beyond|Below|Above|Like|Nor|Than)\b(?! each\b| every\b| now on\b|-)"
+)
 PREPOSITIONAL_OPENING = re.compile(r"(?:For|From|By|As|With|Within|Below|Above|Like|Beyond) [^.:]*, \w")
 
 
