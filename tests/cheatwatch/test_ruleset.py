@@ -1,4 +1,4 @@
-"""Rule sets: the example is the built-in one, rules can be anybody's, and every mistake is one line that says where."""
+"""Rule sets: the example is the built-in one, rules can be anybody's, and every error is one line that says where."""
 
 import importlib
 import re
@@ -26,7 +26,7 @@ def test_the_example_is_the_built_in_rule_set() -> None:
 
 
 def test_the_example_names_every_option(tmp_path: Path) -> None:
-    """All options are in the file; those that have no default are commented out there, and can be switched on."""
+    """All options are in the file. Those without a default are commented out, and can be enabled."""
     text = EXAMPLE.read_text("utf-8")
     for name, rule in load_rule_set().rules.items():
         table = re.search(rf"^\[rules\.{name}\]\n(.*?)(?=^\[|\Z)", text, re.MULTILINE | re.DOTALL)
@@ -39,14 +39,14 @@ def test_the_example_names_every_option(tmp_path: Path) -> None:
     assert all(getattr(kafka, field) is not None for field in kafka.__struct_fields__)
 
 
-def test_rules_in_a_file_are_all_there_are(file: Path) -> None:
+def test_a_file_with_rules_replaces_the_built_in_ones(file: Path) -> None:
     file.write_text(RATE + "rate_max = 3\n[policy]\nmutes_max = 2\n")
     rule_set = load_rule_set(file)
     assert [(name, rule.rate_max) for name, rule in rule_set.rules.items()] == [("fast", 3)]  # type: ignore[attr-defined]
     assert rule_set.policy.mutes_max == 2
 
 
-def test_a_rule_of_ones_own_is_a_class_and_a_line(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_custom_rule_is_a_class_and_a_table(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("my_own_rules.py").write_text(
         "from touchline_cheatwatch.rules.base import Rule\n"
         "from touchline_cheatwatch.types import Finding\n"
@@ -65,50 +65,46 @@ def test_a_rule_of_ones_own_is_a_class_and_a_line(file: Path, monkeypatch: pytes
 
 
 @pytest.mark.parametrize(
-    ("text", "says"),
+    ("text", "named"),
     [
-        ("[", "the rule set rules.toml is not valid TOML"),
-        ("[rule.rate]", "unknown option 'rule' in rules.toml; did you mean 'rules'?"),
-        ("[rules]", "option 'rules' in rules.toml: must have at least one table, as [rules.NAME]"),
-        ("rules = 3", "option 'rules' in rules.toml: must have at least one table"),
-        ("[rules.fast]\nrate_max = 3", "option 'rules.fast.class' in rules.toml: is missing"),
-        ('[rules.fast]\nclass = "Rate"', "'Rate' is no class: write package.module:Class"),
-        ('[rules.fast]\nclass = "no_such_module:Rate"', "no_such_module cannot be imported"),
+        ("[", []),
+        ("[rule.rate]", ["'rule'", "'rules'"]),
+        ("[rules]", ["'rules'", "[rules.NAME]"]),
+        ("rules = 3", ["'rules'"]),
+        ("[rules.fast]\nrate_max = 3", ["'rules.fast.class'", "package.module:Class"]),
+        ('[rules.fast]\nclass = "Rate"', ["'rules.fast.class'", "'Rate'", "package.module:Class"]),
         (
-            '[rules.fast]\nclass = ".rate:Rate"',
-            ".rate cannot be imported: TypeError: the 'package' argument is required",
+            '[rules.fast]\nclass = "no_such_module:Rate"',
+            ["'rules.fast.class'", "no_such_module", "ModuleNotFoundError"],
         ),
-        (
-            RATE.replace(":Rate", ":Rat"),
-            "there is no rule Rat in touchline_cheatwatch.rules.rate; did you mean 'Rate'?",
-        ),
-        (RATE.replace(":Rate", ":RateState"), "there is no rule RateState"),
-        (RATE.replace("rate:Rate", "base:Rule"), "Rule must have a method judge and a class State"),
-        (
-            RATE + "rate_mx = 3",
-            "unknown option 'rules.fast.rate_mx' in rules.toml; did you mean 'rules.fast.rate_max'?",
-        ),
-        (RATE + 'rate_max = "3"', "option 'rules.fast.rate_max' in rules.toml: must be float, got str"),
-        (RATE + "rate_max = 0", "option 'rules.fast.rate_max' in rules.toml: must be float > 0"),
-        (RATE + 'verdict = "kick"', "option 'rules.fast.verdict' in rules.toml: must be warn, mute or ban, not 'kick'"),
-        (RATE + "verdict = 3", "option 'rules.fast.verdict' in rules.toml: must be warn, mute or ban, not 3"),
-        ("[kafka]\nsasl_mechanism = 'GSSAPI'", "must be PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512, not 'GSSAPI'"),
-        (RATE + 'kinds = "tap"', "option 'rules.fast.kinds' in rules.toml: must be array, got str"),
-        (RATE + f'reason = "{"x" * 501}"', "option 'rules.fast.reason' in rules.toml: must be str of length <= 500"),
-        ("[policy]\nmute_factor = 0", "option 'policy.mute_factor' in rules.toml: must be float >= 1"),
-        ("policy = 1", "option 'policy' in rules.toml: must be a table"),
-        ("[limits]\nplayers = 1", "unknown option 'limits.players' in rules.toml; did you mean 'limits.players_max'?"),
-        ("[kafka]\nsasl_mechanism = 'PLAIN'", "option 'kafka' in rules.toml: sasl_mechanism needs sasl_username"),
-        ("[kafka]\ncert_file = 'x'", "option 'kafka' in rules.toml: cert_file and key_file belong together"),
-        ("[feeds.Match]\ntopic = 'x'", "'Match' cannot name a feed"),
-        ("[feeds.match]\ntopics = 'x'", "unknown option 'feeds.match.topics' in rules.toml; did you mean"),
+        ('[rules.fast]\nclass = ".rate:Rate"', ["'rules.fast.class'", ".rate", "TypeError"]),
+        (RATE.replace(":Rate", ":Rat"), ["'rules.fast.class'", "Rat", "touchline_cheatwatch.rules.rate", "'Rate'"]),
+        (RATE.replace(":Rate", ":RateState"), ["'rules.fast.class'", "RateState"]),
+        (RATE.replace("rate:Rate", "base:Rule"), ["'rules.fast.class'", "Rule", "judge", "State"]),
+        (RATE + "rate_mx = 3", ["'rules.fast.rate_mx'", "'rules.fast.rate_max'"]),
+        (RATE + 'rate_max = "3"', ["'rules.fast.rate_max'", "float", "str"]),
+        (RATE + "rate_max = 0", ["'rules.fast.rate_max'", "> 0"]),
+        (RATE + 'verdict = "kick"', ["'rules.fast.verdict'", "warn", "mute", "ban", "'kick'"]),
+        (RATE + "verdict = 3", ["'rules.fast.verdict'", "warn", "mute", "ban", "3"]),
+        (RATE + 'kinds = "tap"', ["'rules.fast.kinds'", "array", "str"]),
+        (RATE + f'reason = "{"x" * 501}"', ["'rules.fast.reason'", "<= 500"]),
+        ("[policy]\nmute_factor = 0", ["'policy.mute_factor'", ">= 1"]),
+        ("policy = 1", ["'policy'", "table"]),
+        ("[limits]\nplayers = 1", ["'limits.players'", "'limits.players_max'"]),
+        ("[kafka]\nsasl_mechanism = 'GSSAPI'", ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "'GSSAPI'"]),
+        ("[kafka]\nsasl_mechanism = 'PLAIN'", ["'kafka'", "sasl_mechanism", "sasl_username"]),
+        ("[kafka]\ncert_file = 'x'", ["'kafka'", "cert_file", "key_file"]),
+        ("[feeds.Match]\ntopic = 'x'", ["'feeds.Match'", "'Match'"]),
+        ("[feeds.match]\ntopics = 'x'", ["'feeds.match.topics'", "'feeds.match.topic'"]),
     ],
 )
-def test_a_mistake_is_one_line_that_says_where(file: Path, text: str, says: str) -> None:
+def test_an_error_in_the_file_is_one_line_that_names_the_option_and_the_file(
+    file: Path, text: str, named: list[str]
+) -> None:
     file.write_text(text)
     with pytest.raises(OperatorError) as error:
         load_rule_set(file)
-    assert says in str(error.value)
+    assert [name for name in ["rules.toml", *named] if name not in str(error.value)] == []
     assert "\n" not in str(error.value)
 
 
@@ -122,32 +118,26 @@ class Own(Rule[list], frozen=True, kw_only=True):
 
 
 @pytest.mark.parametrize(
-    ("code", "says"),
+    ("code", "named"),
     [
-        ("x = 1\nclass Own(:", "cannot be imported: SyntaxError: invalid syntax (FILE, line 2)"),
-        ("x = 1\n\ny = nothing", "cannot be imported: NameError: name 'nothing' is not defined (FILE, line 3)"),
-        (
-            "class Own(3): pass",
-            "cannot be imported: TypeError: int() takes at most 2 arguments (3 given) (FILE, line 1)",
-        ),
-        ("raise KeyError('two\\nlines\\n')", "cannot be imported: KeyError: 'two\\nlines\\n' (FILE, line 1)"),
-        ("raise ValueError('two\\nlines')", "cannot be imported: ValueError: two lines (FILE, line 1)"),
-        ("from json import no", "cannot be imported: ImportError: cannot import name 'no' from 'json'"),
-        (
-            "import no_such_module",
-            "cannot be imported: ModuleNotFoundError: No module named 'no_such_module' (FILE, line 1)",
-        ),
-        ("Own = 3", "there is no rule Own in broken_rule"),
-        (BROKEN_RULE.format("State = 3"), "Own must have a method judge and a class State"),
-        (BROKEN_RULE.format("loud: 'Nothing' = 3\n    State = list"), "NameError: name 'Nothing' is not defined"),
+        ("x = 1\nclass Own(:", ["SyntaxError: invalid syntax (FILE, line 2)"]),
+        ("x = 1\n\ny = nothing", ["NameError: name 'nothing' is not defined (FILE, line 3)"]),
+        ("class Own(3): pass", ["TypeError: int() takes at most 2 arguments (3 given) (FILE, line 1)"]),
+        ("raise KeyError('two\\nlines\\n')", ["KeyError: 'two\\nlines\\n' (FILE, line 1)"]),
+        ("raise ValueError('two\\nlines')", ["ValueError: two lines (FILE, line 1)"]),
+        ("from json import no", ["ImportError: cannot import name 'no' from 'json'"]),
+        ("import no_such_module", ["ModuleNotFoundError: No module named 'no_such_module' (FILE, line 1)"]),
+        ("Own = 3", ["Own", "broken_rule"]),
+        (BROKEN_RULE.format("State = 3"), ["Own", "judge", "State"]),
+        (BROKEN_RULE.format("loud: 'Nothing' = 3\n    State = list"), ["NameError: name 'Nothing' is not defined"]),
         (
             BROKEN_RULE.format("State = list\n    loud: int = 3\n    def __post_init__(self): self.no"),
-            "broken_rule:Own cannot be made: AttributeError: 'Own' object has no attribute 'no' (FILE, line 6)",
+            ["broken_rule:Own", "AttributeError: 'Own' object has no attribute 'no' (FILE, line 6)"],
         ),
     ],
 )
 def test_a_rule_that_does_not_work_is_one_line_that_says_where(
-    file: Path, code: str, says: str, monkeypatch: pytest.MonkeyPatch
+    file: Path, code: str, named: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     module = Path.cwd() / "broken_rule.py"
     module.write_text(code)
@@ -157,22 +147,22 @@ def test_a_rule_that_does_not_work_is_one_line_that_says_where(
     file.write_text('[rules.own]\nclass = "broken_rule:Own"\nloud = 5\n')
     with pytest.raises(OperatorError) as error:
         load_rule_set(file)
-    assert says.replace("FILE", str(module)) in str(error.value)
-    assert str(error.value).startswith("option 'rules.own")
-    assert "\n" not in str(error.value)
+    message = str(error.value)
+    assert [name for name in named if name.replace("FILE", str(module)) not in message] == []
+    assert message.startswith("option 'rules.own")
+    assert "\n" not in message
 
 
-def test_parameters_that_do_not_go_together_are_a_mistake(file: Path) -> None:
-    reaction = RATE.replace("rate:Rate", "reaction:Reaction")
-    for line, says in (
-        ("fast_min = 60", "it is more than reactions"),
-        ("clock_s = 0.15", "clock_s must be less than"),
-    ):
-        file.write_text(reaction + line)
-        with pytest.raises(OperatorError, match=says):
-            load_rule_set(file)
+@pytest.mark.parametrize(
+    ("line", "named"), [("fast_min = 60", ["fast_min", "reactions"]), ("clock_s = 0.15", ["clock_s", "human_s_min"])]
+)
+def test_parameters_that_contradict_each_other_are_an_error(file: Path, line: str, named: list[str]) -> None:
+    file.write_text(RATE.replace("rate:Rate", "reaction:Reaction") + line)
+    with pytest.raises(OperatorError) as error:
+        load_rule_set(file)
+    assert [name for name in named if name not in str(error.value)] == []
 
 
-def test_a_file_that_is_not_there_is_a_mistake(file: Path) -> None:
-    with pytest.raises(OperatorError, match=r"the rule set rules\.toml cannot be read: No such file"):
+def test_a_file_that_does_not_exist_is_an_error(file: Path) -> None:
+    with pytest.raises(OperatorError, match=r"rules\.toml"):
         load_rule_set(file)

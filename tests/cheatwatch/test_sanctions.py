@@ -139,7 +139,7 @@ def test_the_order_of_the_topic_is_the_truth() -> None:
     mute = decide(of, "mute")
     assert mute is not None
     of.apply("ann", operator_verdict("pardon", "", None, NOW_MS))
-    assert of.holding("ann", NOW_MS) is None
+    assert of.in_force("ann", NOW_MS) is None
     of.apply(*decode_verdict(b"ann", encode_verdict(mute)))
     assert decide(of, "mute") is None
 

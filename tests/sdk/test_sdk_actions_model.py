@@ -132,7 +132,7 @@ class ActionsAgainstModel(RuleBasedStateMachine):
 
     @rule(share=st.sampled_from([0.5, 1.0]))
     def long_time_passes(self, share: float) -> None:
-        """By then no message and no append is on its way any more."""
+        """Until no message and no append can still be on its way."""
         self.edge_reads(100)
         for edge in range(EDGES):
             self.edges.fail(edge)

@@ -112,7 +112,7 @@ def test_a_gap_that_occurs_again_makes_the_room_start_over_and_say_so() -> None:
     assert item.restarted
 
 
-def test_skipped_events_are_no_gap_but_resuming_starts_at_the_last_event() -> None:
+def test_skipped_events_leave_no_gap_but_resuming_starts_at_the_last_event() -> None:
     client = open_session()
     joined(client)
     items = receive(client, SkippedMessage(room="score:1", from_=1, to=4, count=3), event(2, prev=1))

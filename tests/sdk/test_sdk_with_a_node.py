@@ -71,7 +71,7 @@ async def test_an_expired_token_and_a_forged_one_end_the_client() -> None:
         assert caught.value.code == "token_signature"
 
 
-async def test_a_client_without_a_token_is_no_player_and_cannot_act() -> None:
+async def test_a_client_without_a_token_cannot_act() -> None:
     async with running_node(**SETTINGS) as node, touchline.connect(node.url, proxy=False) as client:
         assert client.player is None
         with pytest.raises(errors.ActionRefused) as caught:

@@ -1,7 +1,8 @@
-"""cheatwatch: reads what players do, judges it by rules, and writes verdicts that every edge enforces.
+"""cheatwatch reads the players' actions, judges them by rules, and writes verdicts that every edge enforces.
 
-    rules ─► engine ─► service ─► cli        engine, rules: pure, handed actions, events and times
-    values, rooms, players, standings        service: Kafka's records in, verdicts out, behind small Protocols
+    cli ─► service ─► engine ─► rules        engine, rules: pure; they are handed actions, events and times
+              │          └────► rooms, players, sanctions, types
+              └─ sources: small Protocols, which kafka_sources implements
 
-It stands on the protocol and the SDK's `touchline.actions`, and knows nothing of the server.
+It builds on the protocol and the SDK's `touchline.actions`, and knows nothing of the server.
 """

@@ -1,12 +1,8 @@
-"""The command ``cheatwatch``.
-
-Exit codes: 0 done (also a watch that was told to stop), 1 a mistake of ours, with a traceback, 2 something the user can
-mend, in one line on stderr, 3 an evaluation that found the rule set wanting.
-"""
+"""The command ``cheatwatch``. Its exit codes are in `exit_codes`; 0 is also that of a watch that was asked to stop."""
 
 import sys
 
-USER_ERROR = 2
+from touchline_cheatwatch.exit_codes import USER_ERROR
 
 OUR_PACKAGES = frozenset({"touchline", "touchline_protocol", "touchline_cheatwatch"})
 
@@ -14,7 +10,7 @@ OUR_PACKAGES = frozenset({"touchline", "touchline_protocol", "touchline_cheatwat
 def main() -> None:
     """Run the command line and exit."""
     try:
-        # Not above: the SDK is installed without the libraries that this needs, and the command is there all the same.
+        # Not at the top: the command is installed with the SDK, but the libraries that it needs may be missing.
         from touchline_cheatwatch.cli.app import run  # noqa: PLC0415
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] in OUR_PACKAGES:

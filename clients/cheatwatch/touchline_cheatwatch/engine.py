@@ -1,12 +1,12 @@
-"""Judges: is handed actions, events, verdicts and times, and hands back findings and verdicts.
+"""Judges: it is handed actions, events, verdicts and times, and hands back findings and verdicts.
 
-Pure: no loop, no clock, no Kafka, so it runs in a service, in another process's loop, and in simulated time. Everything
-in it is bounded (`Limits`). Whoever drives it:
+Pure: no event loop, clock or Kafka, so it runs in a service, in another process's loop, and in simulated time.
+Everything in it is bounded (`Limits`). Its caller:
 
-- hands in the rooms' events (`Engine.event`), the standing verdicts and all that follow (`Engine.verdict`), and each
+- hands in the rooms' events (`Engine.event`), the current verdicts and all that follow (`Engine.verdict`), and each
   action once, a player's in order (`Engine.judge`);
-- says from time to time up to when the events are known (`Engine.advance`): rules that join actions to events wait;
-- writes the verdicts that come out, all of them, in order.
+- reports periodically up to when the events are known (`Engine.advance`), because some rules wait for them;
+- writes all verdicts that come out, in order.
 """
 
 import heapq
@@ -33,27 +33,27 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """How much is kept in memory."""
 
     players_max: _Count = 100_000
-    """Players whose doings are remembered; each takes a few kilobytes, `players.PLAYER_BYTES_MAX` at most."""
+    """Players remembered. Each takes a few kilobytes, at most `players.PLAYER_BYTES_MAX`."""
     idle_s: Annotated[float, msgspec.Meta(gt=0, le=86_400)] = 900.0
-    """A player who did nothing for so long is forgotten. No rule looks farther back."""
+    """A player who does nothing for this long is forgotten. No rule looks further back."""
     rooms_max: _Count = 2_000
-    """Rooms whose events are remembered; each takes some 40 KB."""
+    """Rooms whose events are remembered. Each takes about 40 KB."""
     sanctions_max: _Count = 1_000_000
-    """Players under a verdict; each takes some 500 bytes. Beyond it the oldest verdict is forgotten."""
+    """Players under a verdict. Each takes about 500 bytes. The oldest verdict is forgotten first."""
     waiting_max: _Count = 50_000
-    """Actions that wait until the events up to them are known, at some hundred bytes and their data each."""
+    """Actions that wait until the events up to them are known. Each takes about a hundred bytes and its data."""
 
 
 class Engine:
-    """The rules, and all that is remembered for them."""
+    """The rules, and everything that is remembered for them."""
 
     def __init__(
         self, rules: Mapping[str, Rule[Any]], policy: Policy | None = None, limits: Limits | None = None
     ) -> None:
         limits = limits or Limits()
         self._rules = dict(rules)
-        self._by_kind: dict[str, list[tuple[str, Rule[Any]]]] = {}
         self._settle_ms = {name: in_ms(rule.settle_s) for name, rule in rules.items()}
+        self._by_kind: dict[str, list[tuple[str, Rule[Any]]]] = {}
         self._of_all_kinds = [(name, rule) for name, rule in self._rules.items() if not rule.kinds]
         for kind in {kind for rule in self._rules.values() for kind in rule.kinds}:
             self._by_kind[kind] = [
@@ -67,7 +67,7 @@ class Engine:
         self._order = count()
         self._known_ms = 0
         self.unjudged = 0
-        """Actions that waited for events too long, and were given up for those that came after them."""
+        """Judgements that waited too long for events, and were given up to make room for later ones."""
 
     @property
     def players(self) -> int:
@@ -80,15 +80,15 @@ class Engine:
         return len(self._waiting)
 
     def event(self, room: str, event: Event, *, complete: bool) -> None:
-        """An event of a room, in the order of its offsets. ``whole``: see `Rooms.add`."""
+        """Add an event of a room, in the order of its offsets. ``complete``: see `Rooms.add`."""
         self._rooms.add(room, event, complete=complete)
 
     def events_lost(self) -> None:
-        """Events were missed, or their topic is another log now: what was known of rooms is forgotten."""
+        """Events were missed, or their topic is a different log now: forget what was known about rooms."""
         self._rooms.forget_all()
 
     def verdict(self, player: str, verdict: VerdictRecord) -> None:
-        """A verdict that was written, by whomever. After a pardon the player starts clean."""
+        """Apply a verdict that anyone has written. After a pardon the player starts clean."""
         self._sanctions.apply(player, verdict)
         if verdict.kind == "pardon":
             self._players.forget(player)
@@ -96,7 +96,7 @@ class Engine:
             heapq.heapify(self._waiting)
 
     def judge(self, action: Action, now_ms: int) -> list[Outcome]:
-        """The next action. ``now_ms``: of the verdicts' clock, in Unix milliseconds."""
+        """Judge the next action. ``now_ms`` is by the clock of the verdicts, in Unix milliseconds."""
         outcomes: list[Outcome] = []
         for name, rule in self._by_kind.get(action.kind, self._of_all_kinds):
             settle_ms = self._settle_ms[name]
@@ -107,7 +107,7 @@ class Engine:
         return outcomes
 
     def advance(self, now_ms: int, known_ms: int) -> list[Outcome]:
-        """All events up to ``known_ms`` are handed in: judge what waited for them, and forget who is idle."""
+        """All events up to ``known_ms`` are here: judge the actions that waited for them, and forget idle players."""
         self._known_ms = max(self._known_ms, known_ms)
         self._players.expire(now_ms)
         outcomes: list[Outcome] = []
@@ -133,12 +133,12 @@ class Engine:
             if finding is None:
                 return None
             del states[name]
-            return self._judged(name, rule, action, finding, now_ms)
-        except Exception as error:  # noqa: BLE001  # whatever a rule of others raises must not end all judging
+            return self._judgement(name, rule, action, finding, now_ms)
+        except Exception as error:  # noqa: BLE001  # whatever a rule raises must not end all judging
             states.pop(name, None)
             return RuleFailure(name, action.player, error)
 
-    def _judged(self, name: str, rule: Rule[Any], action: Action, finding: Finding, now_ms: int) -> Judgement:
+    def _judgement(self, name: str, rule: Rule[Any], action: Action, finding: Finding, now_ms: int) -> Judgement:
         evidence = bounded(finding.evidence)
         verdict = self._sanctions.decide(action.player, name, rule, evidence, now_ms)
         if verdict is not None and verdict.kind != "warn":

@@ -1,6 +1,6 @@
-"""What an event is called in rules: by its key, or by its type where it has no key.
+"""The name by which rules know an event: its key, or its type if it has no key.
 
-Pure. The type is the top-level field ``type`` of the value, a string or an object with a ``name``, as StatsBomb's is.
+Pure. The type is the value's top-level field ``type``: a string, or an object with a ``name``, as in StatsBomb's data.
 """
 
 import msgspec
@@ -15,12 +15,13 @@ class _Typed(msgspec.Struct):
 
 
 _DECODER = msgspec.json.Decoder(_Typed)
+
 NAME_CHARS_MAX = 128
-"""As long as an event's key may be; a longer type is no name."""
+"""The same limit as for an event's key. A longer type is not used as a name."""
 
 
 def event_name(key: str | None, value: bytes) -> str:
-    """The name of an event; empty if it has none. ``value`` is JSON."""
+    """The name of an event; an empty string if it has none. ``value`` is JSON."""
     if key is not None:
         return key
     try:

@@ -1,15 +1,15 @@
-"""What the rules remember of the players: one state for each rule that looked at a player's actions.
+"""What the rules remember about players: one state for each rule that has seen a player's actions.
 
-Pure, and bounded: at most ``players_max`` players, the one that did nothing for longest goes first; one that did
-nothing for ``idle_ms`` is forgotten. How large a player's states are is the rules' matter: `PLAYER_BYTES_MAX` is what
-those that come with this package take at most, and a test holds them to it.
+Pure, and bounded: at most ``players_max`` players, of which the one inactive for longest is forgotten first, and so is
+a player who does nothing for ``idle_ms``. The size of a player's states is up to the rules: `PLAYER_BYTES_MAX` is the
+most that the built-in ones take, and a test holds them to it.
 """
 
 from collections import OrderedDict
 from typing import Any
 
 PLAYER_BYTES_MAX = 16 * 1024
-"""Of the states of the five rules together, whatever their parameters and the player's actions are."""
+"""The states of the five built-in rules together, whatever their parameters and the player's actions are."""
 
 
 class PlayerStates:
@@ -24,7 +24,7 @@ class PlayerStates:
         return len(self._players)
 
     def states(self, player: str, now_ms: int) -> dict[str, Any]:
-        """The states of a player's rules by their names, to be read and changed."""
+        """The states of a player by rule name, to be read and changed."""
         known = self._players.get(player)
         if known is None:
             known = self._players[player] = _Player()
@@ -40,7 +40,7 @@ class PlayerStates:
         self._players.pop(player, None)
 
     def expire(self, now_ms: int) -> None:
-        """Forget those who did nothing for long."""
+        """Forget the players who have been idle for too long."""
         while self._players:
             oldest = next(iter(self._players))
             if now_ms - self._players[oldest].seen_ms < self._idle_ms:

@@ -1,8 +1,8 @@
-"""Puts engine and sources together: three loops that share one engine, and tell an observer what comes of it.
+"""Puts engine and sources together: three loops that share one engine, and report to an observer.
 
-The order at start: the standing verdicts, then the events up to now, then actions. A verdict that was decided is
-written before the next actions are asked for, so before those that led to it can be committed: after a crash they are
-judged again, and the verdict that stands by then is not repeated.
+At the start it first reads the current verdicts, then the events up to now, then actions. A verdict is written before
+the next actions are asked for, and so before the ones that led to it can be committed. After a crash those are judged
+again, and the verdict that is in force by then is not repeated.
 """
 
 import asyncio
@@ -17,13 +17,14 @@ from .sources import EventsLost, EventSource, VerdictLog
 from .types import Action
 
 ACTIONS_MAX = 500
-"""Judged in one turn of the loop: some 10 ms, after which heartbeats and events have theirs."""
+"""Actions judged in one turn of the loop. It takes about 10 ms, after which heartbeats and events get their turn."""
+
 START_TIMEOUT_S = 30.0
-"""For the events of before. Then judging begins: rules that need events wait for them, and others need not."""
+"""How long to wait for older events. After that judging begins: rules that need events wait, and others need none."""
 
 
 class Observer(Protocol):
-    """Who is told what the service sees; in the loop, so briefly."""
+    """Receives what the service sees. It is called in the loop, so it has to be quick."""
 
     def watching(self) -> None:
         """The service is up to date, and judges from now on."""
@@ -32,7 +33,7 @@ class Observer(Protocol):
         """These actions were judged."""
 
     def found(self, outcomes: Sequence[Outcome]) -> None:
-        """This came of it; its verdicts are written."""
+        """These are the outcomes; their verdicts are written."""
 
 
 class Service:
@@ -55,17 +56,17 @@ class Service:
         self._clock = clock
 
     async def run(self) -> None:
-        """Until it is cancelled.
+        """Run until cancelled.
 
         Raises:
-            OperatorError: a source cannot be read, or a verdict not written.
+            OperatorError: a source cannot be read, or a verdict cannot be written.
         """
         for player, verdict in await self._verdicts.current():
             self._engine.verdict(player, verdict)
         try:
             async with asyncio.timeout(START_TIMEOUT_S):
                 while not self._events.known_ms:
-                    await self._take_events()
+                    await self._read_events()
         except TimeoutError:
             pass
         self._engine.advance(self._now_ms(), self._events.known_ms)
@@ -84,14 +85,14 @@ class Service:
             now_ms = self._now_ms()
             outcomes = [outcome for action in actions for outcome in self._engine.judge(action, now_ms)]
             self._observer.judged(actions, now_ms)
-            await self._tell(outcomes)
+            await self._report(outcomes)
 
     async def _follow_events(self) -> None:
         while True:
-            await self._take_events()
-            await self._tell(self._engine.advance(self._now_ms(), self._events.known_ms))
+            await self._read_events()
+            await self._report(self._engine.advance(self._now_ms(), self._events.known_ms))
 
-    async def _take_events(self) -> None:
+    async def _read_events(self) -> None:
         for one in await self._events.poll():
             if isinstance(one, EventsLost):
                 self._engine.events_lost()
@@ -103,7 +104,7 @@ class Service:
             for player, verdict in await self._verdicts.poll():
                 self._engine.verdict(player, verdict)
 
-    async def _tell(self, outcomes: Sequence[Outcome]) -> None:
+    async def _report(self, outcomes: Sequence[Outcome]) -> None:
         if not outcomes:
             return
         if verdicts := verdicts_of(outcomes):

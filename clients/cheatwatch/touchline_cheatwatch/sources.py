@@ -1,4 +1,4 @@
-"""What the service reads and writes, as small interfaces: Kafka is behind them, or a log in the same process.
+"""What the service reads and writes, as small interfaces. Behind them is Kafka, or a log in the same process.
 
 Actions come from `touchline.actions.ActionSource`.
 """
@@ -12,7 +12,7 @@ from .rooms import Event
 
 
 class RoomEvent(NamedTuple):
-    """An event of a room. ``whole``: all of its log since the beginning was handed out."""
+    """An event of a room. ``complete``: the source has handed out all of that log since its beginning."""
 
     room: str
     event: Event
@@ -20,7 +20,7 @@ class RoomEvent(NamedTuple):
 
 
 class EventsLost(NamedTuple):
-    """Events were missed, or the log is another one."""
+    """Events were missed, or the log is a different one."""
 
 
 class EventSource(Protocol):
@@ -31,17 +31,17 @@ class EventSource(Protocol):
         """All events up to this time (Unix milliseconds) were handed out."""
 
     async def poll(self) -> Sequence[RoomEvent | EventsLost]:
-        """Wait a moment for the next events; there may be none. Each room's are in order."""
+        """Wait a moment for the next events; there may be none. Each room's events are in order."""
 
 
 class VerdictLog(Protocol):
-    """The verdicts of all players: those there are, those that come, and a way to write one."""
+    """The verdicts of all players: the current ones, those that follow, and a way to write more."""
 
     async def current(self) -> Sequence[tuple[str, VerdictRecord]]:
-        """Those that there are now, in order. To be called once, before `poll`."""
+        """The current verdicts with their players, in order. Call this once, before `poll`."""
 
     async def poll(self) -> Sequence[tuple[str, VerdictRecord]]:
-        """Wait a moment for the next ones; there may be none. What was written here comes too."""
+        """Wait a moment for the next ones; there may be none. They include what was written here."""
 
     async def write(self, verdicts: Sequence[tuple[str, VerdictRecord]]) -> None:
         """Write verdicts in order; returns when they are durable."""

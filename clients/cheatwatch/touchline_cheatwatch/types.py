@@ -1,6 +1,6 @@
-"""The words that rules and engine share: an action, a finding, and what comes of judging.
+"""The words that rules and engine share: an action, a finding, and the outcome of judging.
 
-Pure: knows JSON values and times in Unix milliseconds, nothing of where they come from.
+Pure: it knows JSON values and times in Unix milliseconds, but not where they come from.
 """
 
 from collections.abc import Mapping
@@ -9,14 +9,15 @@ from typing import Any, NamedTuple, Protocol
 from touchline_protocol.verdicts import VerdictRecord
 
 NUMBER_MAX = 1e12
-"""Of a position or a score: beyond it, floats begin to lose whole units, and their squares to overflow."""
+"""The largest position or score. Beyond it, floats begin to lose whole units, and their squares to overflow."""
 
 
 class Action(Protocol):
-    """What a player did, as `touchline.actions` hands it out: each once, and a session's in order.
+    """What a player did, as `touchline.actions` hands it out: each action once, and a session's in order.
 
-    ``data`` is a JSON value, of whatever shape the player chose: a rule must take any. ``received_ms`` is the clock of
-    the edge that had it; another edge's may differ, so a later action can have a somewhat earlier time.
+    ``data`` is a JSON value of any shape that the player chose, and a rule must accept all of them. ``received_ms`` is
+    by the clock of the edge that received it. Another edge's clock may differ, so a later action can have a slightly
+    earlier time.
     """
 
     @property
@@ -32,13 +33,13 @@ class Action(Protocol):
 
 
 class Finding(NamedTuple):
-    """An action, with what came before it, breaks a rule. ``evidence`` is a JSON object: the numbers that show it."""
+    """An action, together with those before it, breaks a rule. ``evidence`` is a JSON object with the numbers."""
 
     evidence: Mapping[str, Any]
 
 
 class Judgement(NamedTuple):
-    """A finding, and the verdict that follows from it; None where the player stands under one as harsh already."""
+    """A finding, and the verdict that follows from it; None if an equally harsh one already stands."""
 
     player: str
     room: str
@@ -49,7 +50,7 @@ class Judgement(NamedTuple):
 
 
 class RuleFailure(NamedTuple):
-    """A rule raised: a mistake in it, which must not end the judging of everybody else."""
+    """A rule raised. That is a bug in the rule, which must not stop the judging of everybody else."""
 
     rule: str
     player: str
@@ -57,7 +58,7 @@ class RuleFailure(NamedTuple):
 
 
 def number(data: Any, field: str) -> float | None:
-    """The number in a field of an action's data; None if there is none, or one that cannot be calculated with."""
+    """The number in a field of an action's data; None if there is none, or one too large to calculate with."""
     value = data.get(field) if isinstance(data, dict) else None
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None

@@ -122,7 +122,7 @@ class Client:
 
     @property
     def player(self) -> str | None:
-        """Who this client is, as the server read it from the token; None without one."""
+        """The player whose token this client presented, as the server read it; None without one."""
         welcome = self._session.welcome
         return None if welcome is None else welcome.player
 

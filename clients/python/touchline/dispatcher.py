@@ -65,7 +65,7 @@ class Dispatcher:
         return outcome
 
     def dispatch(self, size_bytes: int) -> None:
-        """Hand out what a message of ``size_bytes`` brought; 0 if it was no message. Its bytes are counted once."""
+        """Hand out what a message of ``size_bytes`` brought; pass 0 without a message. Its bytes are counted once."""
         for action, outcome in self._session.take_outcomes():
             self._answer(action, outcome)
         self._report_verdict()

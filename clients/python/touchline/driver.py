@@ -27,7 +27,7 @@ from .token_source import TokenSource
 from .transport import Endpoint, close_of, open_websocket
 
 SEND_S_MAX = 10.0
-"""For the socket to accept what we send, which is little. A server that accepts nothing for this long is gone."""
+"""How long the socket may take to accept our output, which is little. A server that accepts none of it is gone."""
 
 log = logging.getLogger("touchline")
 

@@ -1,4 +1,4 @@
-"""What has arrived and was not read yet: one queue for each subscription, and one budget for all of a client's.
+"""The items that wait to be read: one queue for each subscription, and one budget for all of a client's.
 
 Rules:
 

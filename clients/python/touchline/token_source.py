@@ -16,7 +16,7 @@ from .errors import TokenUnavailable
 TokenFunction: TypeAlias = Callable[[], str | Awaitable[str]]
 
 TOKEN_S_MAX = 30.0
-"""For an asynchronous function to return. It may ask another service, which may have to sign somebody in."""
+"""How long an asynchronous function may take. It may ask another service, which may have to sign somebody in."""
 
 
 class TokenSource:

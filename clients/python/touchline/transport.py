@@ -30,10 +30,10 @@ from touchline_protocol.codes import ABNORMAL
 from .errors import BadUrl, ConnectionFailed, ConnectionRefused, ProtocolViolated, Unreachable
 
 OPEN_S_MAX = 10.0
-"""For TCP, TLS and the handshake together: a few round trips, which take a second each on a bad network."""
+"""How long TCP, TLS and the handshake may take together: a few round trips, a second each on a bad network."""
 
 CLOSE_S_MAX = 1.0
-"""For the peer to answer a close. Nothing depends on the answer, so a dead link is not worth a longer wait."""
+"""How long to wait for the peer's close. Nothing depends on it, so a dead link is not worth a longer wait."""
 
 MESSAGE_BYTES_MAX = 16 << 20
 """The longest message from a server. The largest is a room's state, by default 1 MiB of values, with recent events."""

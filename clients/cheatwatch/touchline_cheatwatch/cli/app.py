@@ -1,4 +1,4 @@
-"""Puts the commands together, and turns every mistake that a user can mend into one line. Exit codes: `__main__`."""
+"""The command line as a whole. It reports every error that the user can fix in one line. Exit codes: `exit_codes`."""
 
 import sys
 from collections.abc import Sequence
@@ -7,12 +7,12 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
-from touchline_cheatwatch.__main__ import USER_ERROR
+from touchline_cheatwatch.exit_codes import USER_ERROR
 from touchline_protocol.errors import TouchlineError
 from touchline_protocol.version import __version__
 
-from .display import OutputClosed
 from .evaluate import evaluate
+from .output import OutputClosed
 from .verdict import verdict
 from .watch import watch
 
@@ -40,10 +40,10 @@ def _cheatwatch(
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
-    """Finds players who cheat, by what they do, and writes the verdicts that Touchline's edges enforce.
+    """Find players who cheat by what they do, and write the verdicts that Touchline's edges enforce.
 
-    Exit codes: 0 done, 1 a mistake of Touchline's own, 2 something that you can mend, in one line, 3 an evaluation that
-    found the rule set wanting.
+    Exit codes: 0 success, 1 a bug in Touchline, 2 an error that you can fix, reported in one line, 3 an evaluation in
+    which the rule set failed.
     """
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())

@@ -1,15 +1,12 @@
-"""What a watch prints: a live table for people, or lines of JSON for machines. Both are observers of the service.
+"""What a watch prints: a live table for people, or lines of JSON for programs. Both are observers of the service.
 
-JSON lines: ``{"type":"watching"}`` when it judges from now on, then for each finding ``{"type":"finding","player",
-"room","rule","received_ms","evidence","verdict"}``; ``verdict`` is null where none was written.
+JSON lines: ``{"type":"watching"}`` once it judges, then for each finding ``{"type":"finding","player","room","rule",
+"received_ms","evidence","verdict"}``. ``verdict`` is null if none was written.
 """
 
 import logging
-import os
-import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
 
 import msgspec
 from rich.console import Console, Group
@@ -19,9 +16,10 @@ from rich.text import Text
 
 from touchline_cheatwatch.engine import Engine, Outcome
 from touchline_cheatwatch.types import Action, Judgement, RuleFailure
-from touchline_protocol.errors import OperatorError
 
-from .tally import Metrics, Tally
+from .metrics import Metrics
+from .output import write_json_line
+from .tally import Tally
 
 REFRESH_PER_S = 4
 EVIDENCE_SHOWN_CHARS = 60
@@ -29,12 +27,8 @@ EVIDENCE_SHOWN_CHARS = 60
 _log = logging.getLogger("touchline.cheatwatch")
 
 
-class OutputClosed(Exception):
-    """Whoever read stdout has closed it: the command is done."""
-
-
 class CountingObserver:
-    """Counts, and logs the rules that fail. The others are made from it."""
+    """Counts, and logs the rules that fail. The base of the other two."""
 
     def __init__(self, engine: Engine, tally: Tally, metrics: Metrics) -> None:
         self.engine = engine
@@ -63,21 +57,21 @@ class JsonObserver(CountingObserver):
 
     def watching(self) -> None:
         """See `service.Observer`."""
-        _write({"type": "watching"})
+        write_json_line({"type": "watching"})
 
     def found(self, outcomes: Sequence[Outcome]) -> None:
         """See `service.Observer`."""
         super().found(outcomes)
         for outcome in outcomes:
             if isinstance(outcome, Judgement):
-                _write({"type": "finding", **outcome._asdict()})
+                write_json_line({"type": "finding", **outcome._asdict()})
 
 
 class TableObserver(CountingObserver):
-    """Shows itself in a `rich.live.Live`, which draws it several times a second in a thread of its own."""
+    """Shows a table in a `rich.live.Live`, which draws it several times a second in a thread of its own."""
 
     def live(self) -> Live:
-        """For ``with``."""
+        """The display, for ``with``."""
         return Live(
             get_renderable=lambda: _table(self.engine, self.tally),
             refresh_per_second=REFRESH_PER_S,
@@ -93,33 +87,15 @@ def _table(engine: Engine, tally: Tally) -> Group:
         f"findings: {findings}\nverdicts: {verdicts}"
     )
     table = Table("time", "player", "rule", "verdict", "until", "evidence", expand=True)
-    for judged, verdict in list(tally.newest):
-        evidence = msgspec.json.encode(judged.evidence).decode()
+    for judgement, verdict in list(tally.newest):
+        evidence = msgspec.json.encode(judgement.evidence).decode()
         if len(evidence) > EVIDENCE_SHOWN_CHARS:
             evidence = evidence[: EVIDENCE_SHOWN_CHARS - 1] + "…"
-        until = "for ever" if verdict.until is None else _clock(verdict.until)
-        cells = (_clock(verdict.decided_ms or 0), judged.player, judged.rule, verdict.kind, until, evidence)
+        until = "forever" if verdict.until is None else _clock(verdict.until)
+        cells = (_clock(verdict.decided_ms or 0), judgement.player, judgement.rule, verdict.kind, until, evidence)
         table.add_row(*map(Text, cells))
     return Group(Text(head), table)
 
 
 def _clock(ms: int) -> str:
     return datetime.fromtimestamp(ms / 1000, UTC).astimezone().strftime("%H:%M:%S")
-
-
-def _write(line: dict[str, Any]) -> None:
-    """Write one line. A reader that is slow holds up all judging, and one that is gone ends it.
-
-    Raises:
-        ReaderGone: nobody reads any more.
-        OperatorError: it cannot be written, as to a full disk.
-    """
-    try:
-        sys.stdout.buffer.write(msgspec.json.encode(line) + b"\n")
-        sys.stdout.buffer.flush()
-    except OSError as error:
-        # Else Python would try to write what is left once more at its end, and stumble.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        if isinstance(error, BrokenPipeError):
-            raise OutputClosed from None
-        raise OperatorError(f"the output cannot be written: {error.strerror}") from None

@@ -1,4 +1,4 @@
-"""Bots, one kind for each built-in rule: what they do and when, in no order. Each has parameters of its own."""
+"""Bots, one kind for each built-in rule: their actions, unsorted. Each bot has parameters of its own."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from random import Random
@@ -18,54 +18,54 @@ from .network import SentAction
 Bot: TypeAlias = Callable[[Random, float, Sequence[GameEvent], float], list[SentAction]]
 
 
-def _clicker(rng: Random, seconds: float, events: Sequence[GameEvent], lag_s: float) -> list[SentAction]:
-    """Taps 16 to 60 times a second, as irregularly as a human."""
+def _clicker(rng: Random, seconds: float, events: Sequence[GameEvent], latency_s: float) -> list[SentAction]:
+    """Taps 16 to 60 times a second, as irregularly as a human does."""
     rate = rng.uniform(16, 60)
     return [SentAction(at_s, "tap", {}) for at_s in _timer(rng, seconds, 1 / rate, rng.uniform(0.1, 0.5))]
 
 
-def _metronome(rng: Random, seconds: float, events: Sequence[GameEvent], lag_s: float) -> list[SentAction]:
-    """Taps by a timer, 2 to 10 times a second, which is off by up to 4 % each time."""
+def _metronome(rng: Random, seconds: float, events: Sequence[GameEvent], latency_s: float) -> list[SentAction]:
+    """Taps 2 to 10 times a second, by a timer that is off by up to 4 % each time."""
     interval_s, jitter = rng.uniform(0.1, 0.5), rng.uniform(0, 0.04)
     start_s = rng.uniform(0, 5)
     count = int((seconds - start_s) / interval_s)
     return [SentAction(start_s + (number + rng.uniform(0, jitter)) * interval_s, "tap", {}) for number in range(count)]
 
 
-def _sniper(rng: Random, seconds: float, events: Sequence[GameEvent], lag_s: float) -> list[SentAction]:
-    """Answers most events within 1 to 20 ms of hearing of them."""
+def _sniper(rng: Random, seconds: float, events: Sequence[GameEvent], latency_s: float) -> list[SentAction]:
+    """Answers most events within 1 to 20 ms of receiving them."""
     share = rng.uniform(0.5, 1)
     return [
-        SentAction(happening.logged_s + lag_s + rng.uniform(0.001, 0.02), "react", {})
-        for happening in events
+        SentAction(event.logged_s + latency_s + rng.uniform(0.001, 0.02), "react", {})
+        for event in events
         if rng.random() < share
     ]
 
 
-def _teleporter(rng: Random, seconds: float, events: Sequence[GameEvent], lag_s: float) -> list[SentAction]:
-    """Runs 1.5 to 4 times as fast as the fastest, or as others do, but for jumps of 50 to 100 m now and then."""
+def _teleporter(rng: Random, seconds: float, events: Sequence[GameEvent], latency_s: float) -> list[SentAction]:
+    """Runs 1.5 to 4 times as fast as the fastest players, or normally, with an occasional jump of 50 to 100 m."""
     rest_s = rng.uniform(5, 40)
     if chance(rng, 0.5):
         speed = SPEED_M_S * rng.uniform(1.5, 4)
         return [one for one in walk(rng, seconds, speed, speed, rest_s) if one.at_s < seconds]
-    made, jump_at_s, off = [], rng.uniform(5, 60), 0.0
+    made, jump_at_s, offset_m = [], rng.uniform(5, 60), 0.0
     for one in walk(rng, seconds, SPEED_M_S / 5, SPEED_M_S, rest_s):
         if one.at_s >= jump_at_s:
-            off += rng.uniform(50, 100)
+            offset_m += rng.uniform(50, 100)
             jump_at_s = one.at_s + rng.uniform(5, 60)
-        made.append(SentAction(one.at_s, "move", {"x": one.data["x"] + off, "y": one.data["y"]}))
+        made.append(SentAction(one.at_s, "move", {"x": one.data["x"] + offset_m, "y": one.data["y"]}))
     return [one for one in made if one.at_s < seconds]
 
 
-def _liar(rng: Random, seconds: float, events: Sequence[GameEvent], lag_s: float) -> list[SentAction]:
-    """Tells a score that grows 1.5 to 10 times as fast as its points can."""
+def _liar(rng: Random, seconds: float, events: Sequence[GameEvent], latency_s: float) -> list[SentAction]:
+    """Reports a score that grows 1.5 to 10 times as fast as its points can."""
     score, factor, start = 0.0, rng.uniform(1.5, 10), rng.randint(0, 100)
     made = []
-    for happening in events:
-        if happening.event.name in POINTS:
-            score += POINTS[happening.event.name] * factor
+    for event in events:
+        if event.record.name in POINTS:
+            score += POINTS[event.record.name] * factor
             made.append(
-                SentAction(happening.logged_s + lag_s + rng.uniform(0.05, 2), "score", {"score": start + score})
+                SentAction(event.logged_s + latency_s + rng.uniform(0.05, 2), "score", {"score": start + score})
             )
     return made
 
@@ -77,7 +77,7 @@ BOTS: Mapping[str, tuple[type[Rule[Any]], Bot]] = {
     "teleporter": (Movement, _teleporter),
     "liar": (Score, _liar),
 }
-"""By name: the rule that must catch it, and what it does."""
+"""By name: the rule that must catch the bot, and what it does."""
 
 
 def _timer(rng: Random, seconds: float, interval_s: float, variation: float) -> Iterator[float]:

@@ -1,7 +1,7 @@
 """Runs simulated players through the engine, room by room, and counts what it finds.
 
-A room has `ROOM_PLAYERS` honest players and its share of the bots. Its history is not known as a whole, as with a
-service that was started in the middle of a match.
+A room has `ROOM_PLAYERS` honest players and its share of the bots. Its history is incomplete, as for a service that was
+started in the middle of a match.
 """
 
 from collections import Counter
@@ -22,28 +22,29 @@ from .network import Connection, ReceivedAction
 
 ROOM_PLAYERS = 50
 BOTS_SHARE = 0.05
-"""Of each kind, in proportion to the honest players."""
+"""The number of bots of each kind, in proportion to the honest players."""
 BOTS_MIN = 4
 POOR_SHARE = 0.15
-"""Honest players whose connection is poor."""
-LAG_S_MAX, BOT_LAG_S_MAX = 0.1, 0.03
-"""One way. Bots are on good lines: behind a slow one, a reaction of 10 ms looks like a human's, and nobody can tell."""
+"""The share of honest players with a poor connection."""
+LATENCY_S_MAX, BOT_LATENCY_S_MAX = 0.1, 0.03
+"""One way. Bots have good connections: behind a slow one, a reaction of 10 ms looks like a human's, and nobody can tell
+the difference."""
 CAUGHT_SHARE_MIN = 0.95
-"""A kind of bot of which fewer instances are caught counts as not caught."""
+"""A kind of bot counts as caught if at least this share of its instances is."""
 KNOWN_DELAY_MS = 200
-"""How long after an event's time a service knows that it has all up to then."""
+"""How long after an event's time a service knows that it has all events up to then."""
 START_MS = 1_700_000_000_000
 
 
 class Player(NamedTuple):
-    """Somebody in a room. ``bot``: of which kind; None is an honest player."""
+    """A player in a room. ``bot`` is its kind of bot; None is an honest player."""
 
     name: str
     bot: str | None
 
 
 class SimulatedAction(NamedTuple):
-    """An action as the engine takes it."""
+    """An action as the engine receives it."""
 
     player: str
     room: str
@@ -53,7 +54,7 @@ class SimulatedAction(NamedTuple):
 
 
 class BotResult(NamedTuple):
-    """How many bots of a kind there were, how many its rule caught, and how long that took, in seconds."""
+    """How many bots of a kind there were, how many of them its rule caught, and how long that took, in seconds."""
 
     bot: str
     rule: str
@@ -64,12 +65,12 @@ class BotResult(NamedTuple):
 
     @property
     def is_caught(self) -> bool:
-        """Whether the rule catches this kind."""
+        """Whether the rule catches this kind of bot."""
         return self.caught >= self.bots * CAUGHT_SHARE_MIN
 
 
 class Result(NamedTuple):
-    """What came of it. ``accused``: honest players by the rule that found something about them."""
+    """The result of an evaluation. ``accused`` counts honest players by the rule that accused them."""
 
     players: int
     minutes: float
@@ -80,14 +81,14 @@ class Result(NamedTuple):
 
     @property
     def is_good(self) -> bool:
-        """Whether every kind of bot is caught, and no honest player is."""
+        """Whether every kind of bot is caught, and no honest player is accused."""
         return not self.players_accused and all(bot.is_caught for bot in self.bots)
 
 
 def evaluate(
     rule_set: RuleSet, *, players: int, minutes: float, seed: int, on_progress: Callable[[float], None]
 ) -> Result:
-    """Simulate. ``on_progress`` is told how much is done, from 0 to 1. What a rule raises is raised from here."""
+    """Simulate. ``on_progress`` receives the share that is done, from 0 to 1. Exceptions of rules are passed on."""
     rules = {
         bot: name for bot, (kind, _) in BOTS.items() for name, rule in rule_set.rules.items() if isinstance(rule, kind)
     }
@@ -104,7 +105,7 @@ def evaluate(
 
 
 class _Tally:
-    """What was found, over all rooms. ``rules``: by the kind of bot, the rule that must catch it."""
+    """What was found, over all rooms. ``rules`` maps each kind of bot to the rule that must catch it."""
 
     def __init__(self, rules: dict[str, str]) -> None:
         self.actions = 0
@@ -117,7 +118,7 @@ class _Tally:
         return player.bot is not None and player.name in self._caught_s[player.bot]
 
     def found(self, player: Player, rule: str, after_s: float) -> None:
-        """A finding, so long after the player's first action. That a bot breaks another rule too is no merit."""
+        """Count a finding ``after_s`` the player's first action. Catching a bot by another rule does not count."""
         if player.bot is None:
             self._accused.setdefault(rule, set()).add(player.name)
         elif rule == self._rules[player.bot]:
@@ -134,7 +135,7 @@ class _Tally:
 
 
 class _Room:
-    """One room and those in it. Actions and events come to the engine in the order in which Kafka had them."""
+    """One room and its players. The engine gets actions and events in the order in which Kafka had them."""
 
     def __init__(
         self, rule_set: RuleSet, name: str, crowd: Sequence[Player], seconds: float, rng: Random, tally: _Tally
@@ -143,39 +144,39 @@ class _Room:
         self._name = name
         self._tally = tally
         self._players = {player.name: player for player in crowd}
-        self._began_s: dict[str, float] = {}
+        self._started_s: dict[str, float] = {}
         events = game_events(rng, seconds)
         arrivals = [(one.at_s, player, one) for player in crowd for one in _actions_of(rng, player, seconds, events)]
         logged = [(one.logged_s, None, one) for one in events]
-        self._course: list[tuple[float, Player | None, Any]] = sorted([*arrivals, *logged], key=itemgetter(0))
+        self._timeline: list[tuple[float, Player | None, Any]] = sorted([*arrivals, *logged], key=itemgetter(0))
         tally.bots.update(player.bot for player in crowd if player.bot is not None)
 
     def run(self) -> None:
-        for at_s, player, one in self._course:
+        for at_s, player, one in self._timeline:
             now_ms = START_MS + round(at_s * 1000)
-            self._take(self._engine.advance(now_ms, now_ms - KNOWN_DELAY_MS), at_s)
+            self._count(self._engine.advance(now_ms, now_ms - KNOWN_DELAY_MS), at_s)
             if player is None:
-                event = one.event._replace(ms=START_MS + one.event.ms)
+                event = one.record._replace(ms=START_MS + one.record.ms)
                 self._engine.event(self._name, event, complete=False)
             elif not self._tally.is_caught(player):
-                self._began_s.setdefault(player.name, at_s)
+                self._started_s.setdefault(player.name, at_s)
                 self._tally.actions += 1
-                self._take(self._engine.judge(self._action(player, one), now_ms), at_s)
+                self._count(self._engine.judge(self._action(player, one), now_ms), at_s)
 
-    def _action(self, player: Player, arrived: ReceivedAction) -> SimulatedAction:
-        return SimulatedAction(player.name, self._name, arrived.kind, arrived.data, START_MS + arrived.received_ms)
+    def _action(self, player: Player, action: ReceivedAction) -> SimulatedAction:
+        return SimulatedAction(player.name, self._name, action.kind, action.data, START_MS + action.received_ms)
 
-    def _take(self, outcomes: Sequence[Outcome], at_s: float) -> None:
+    def _count(self, outcomes: Sequence[Outcome], at_s: float) -> None:
         for outcome in outcomes:
             if isinstance(outcome, RuleFailure):
                 raise outcome.error
             player = self._players[outcome.player]
-            self._tally.found(player, outcome.rule, at_s - self._began_s[player.name])
+            self._tally.found(player, outcome.rule, at_s - self._started_s[player.name])
 
 
 def _actions_of(rng: Random, player: Player, seconds: float, events: Sequence[GameEvent]) -> Iterator[ReceivedAction]:
     is_bot = player.bot is not None
-    lag_s_max = BOT_LAG_S_MAX if is_bot else LAG_S_MAX
-    line = Connection(rng, seconds, lag_s_max=lag_s_max, poor=not is_bot and rng.random() < POOR_SHARE)
-    made = honest if player.bot is None else BOTS[player.bot][1]
-    return line.deliver(sorted(made(rng, seconds, events, line.latency_s), key=attrgetter("at_s")))
+    latency_s_max = BOT_LATENCY_S_MAX if is_bot else LATENCY_S_MAX
+    connection = Connection(rng, seconds, latency_s_max=latency_s_max, poor=not is_bot and rng.random() < POOR_SHARE)
+    play = honest if player.bot is None else BOTS[player.bot][1]
+    return connection.deliver(sorted(play(rng, seconds, events, connection.latency_s), key=attrgetter("at_s")))

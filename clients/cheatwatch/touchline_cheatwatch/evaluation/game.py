@@ -6,19 +6,21 @@ from typing import NamedTuple
 from touchline_cheatwatch.rooms import Event
 
 GAP_S = 3.0
+"""The mean time between two events."""
 NAMES = ("Pass", "Shot", "last_goal")
 SHARES = (0.6, 0.3, 0.1)
 POINTS = {"Shot": 1, "last_goal": 10}
-"""What an honest player may get for an event: what the built-in rule allows."""
+"""What an honest player can get for an event, as the built-in rule allows."""
 PRODUCER_CLOCK_S = 0.02
+"""How far a producer's clock is off at most."""
 APPEND_S_MAX = 0.015
 
 
 class GameEvent(NamedTuple):
-    """An event: when it is in the log (true time, in seconds), and what the log says of it."""
+    """An event: when it reaches the log (true time, in seconds), and its record there."""
 
     logged_s: float
-    event: Event
+    record: Event
 
 
 def game_events(rng: Random, seconds: float) -> list[GameEvent]:

@@ -1,21 +1,21 @@
-"""The way from a player's finger to an edge: delay, hiccups, outages, queues, limits, and clocks that differ."""
+"""The network from a player to an edge: delay, hiccups, outages, queues, limits, and clocks that differ."""
 
 from collections.abc import Iterator, Sequence
 from random import Random
 from typing import Any, NamedTuple
 
 QUEUE_MAX = 256
-"""A client keeps so many unacknowledged actions; what is done beyond them is refused to its user."""
+"""The unacknowledged actions that a client keeps. It refuses any more to its user."""
 EDGE_RATE, EDGE_BURST = 30.0, 60.0
-"""What an edge takes of a player by default, a second and at once; more is sent again later."""
+"""What an edge takes from a player by default, per second and at once. Clients send the rest again later."""
 CLOCK_S = 0.03
-"""How far an edge's clock is off at most. Coming back, a player may come to another edge."""
+"""How far an edge's clock is off at most. A player may come back to another edge."""
 STALL_S_MIN, STALL_S_MAX = 0.2, 3.0
 OUTAGE_S_MIN, OUTAGE_S_MAX = 3.0, 60.0
 
 
 class SentAction(NamedTuple):
-    """An action when a player makes it, in seconds."""
+    """An action as a player sends it, at a time in seconds."""
 
     at_s: float
     kind: str
@@ -23,7 +23,7 @@ class SentAction(NamedTuple):
 
 
 class ReceivedAction(NamedTuple):
-    """An action at an edge: ``at_s`` is the true time, ``received_ms`` what the edge's clock says of it."""
+    """An action at an edge: ``at_s`` is the true time, ``received_ms`` the time by the edge's clock."""
 
     at_s: float
     received_ms: int
@@ -32,13 +32,14 @@ class ReceivedAction(NamedTuple):
 
 
 class Connection:
-    """A player's connection. ``lag_s`` one way; ``poor`` ones have twice the delay and five times the trouble."""
+    """A player's connection. ``latency_s`` is one way; a ``poor`` one has twice the delay and five times the
+    trouble."""
 
-    def __init__(self, rng: Random, seconds: float, *, lag_s_max: float, poor: bool) -> None:
+    def __init__(self, rng: Random, seconds: float, *, latency_s_max: float, poor: bool) -> None:
         self._rng = rng
-        self.latency_s = rng.uniform(0.005, lag_s_max) * (2 if poor else 1)
+        self.latency_s = rng.uniform(0.005, latency_s_max) * (2 if poor else 1)
         self._jitter_s = rng.uniform(0.0005, 0.008) * (2 if poor else 1)
-        self._limited = rng.random() < 0.5  # noqa: PLR2004 - half of the edges let a queue in at once
+        self._limited = rng.random() < 0.5  # noqa: PLR2004 - half of the edges take a queue at once
         trouble = 5 if poor else 1
         self._gaps = sorted(
             [
@@ -47,11 +48,11 @@ class Connection:
             ]
         )
 
-    def deliver(self, made: Sequence[SentAction]) -> Iterator[ReceivedAction]:
-        """When each action arrives; in order, as TCP and the numbering of actions have it."""
+    def deliver(self, actions: Sequence[SentAction]) -> Iterator[ReceivedAction]:
+        """When each action arrives: in order, as TCP and the ids of actions ensure."""
         arrived_s, tokens, gap, queued = 0.0, EDGE_BURST, 0, 0
         clock_s = self._clock()
-        for action in made:
+        for action in actions:
             while gap < len(self._gaps) and self._gaps[gap][1] <= action.at_s:
                 gap, queued = gap + 1, 0
                 clock_s = self._clock()
@@ -67,7 +68,7 @@ class Connection:
                 if tokens < 0:
                     at_s, tokens = at_s - tokens / EDGE_RATE, 0.0
                     if gap < len(self._gaps) and at_s > self._gaps[gap][0]:
-                        at_s = max(at_s, self._gaps[gap][1])  # what an edge did not take in time waits again
+                        at_s = max(at_s, self._gaps[gap][1])  # an action that was not taken in time waits again
             arrived_s = at_s
             yield ReceivedAction(at_s, round((at_s + clock_s) * 1000), action.kind, action.data)
 

@@ -1,1 +1,1 @@
-"""The rules: one small class with one method in each file. A new rule is a class and a line in the rule set."""
+"""The built-in rules, one in each file. A new rule is a class with one method, and a table in the rule set."""

@@ -1,20 +1,22 @@
 """What a rule is.
 
-A rule is a struct: its fields are its parameters, with their defaults, bounds and reasons, and are read from the rule
-set's table. It has one method, `Rule.judge`, and names the class of what it remembers of a player.
+A rule is a struct. Its fields are its parameters, with their defaults, bounds and reasons; they are read from its table
+in the rule set. It has one method, `Rule.judge`, and names the class of what it remembers about a player.
 
-Rules of rules:
+Rules for rules:
 
-1. A rule itself never changes. All that it remembers of a player is in the state that it is handed, which is bounded.
-2. ``data`` and ``kind`` are the player's: anything can be in them, and what a rule cannot read it passes over.
-3. Times are those of the edges' and the producers' clocks, which differ: time can step back, and stand still.
-4. In doubt there is no finding: an honest player who is accused is worse than a bot that is found out later.
+1. A rule never changes. Everything that it remembers about a player is in the state that it is handed, which is
+   bounded.
+2. ``data`` and ``kind`` come from the player and may contain anything. A rule ignores what it cannot read.
+3. Times come from the clocks of edges and producers, which differ: time can stand still, and step back.
+4. When in doubt, report nothing: accusing an honest player is worse than catching a bot later.
 """
 
 from typing import Annotated, Any, ClassVar, Generic, Literal, TypeAlias, TypeVar
 
 import msgspec
 
+from touchline_cheatwatch.limits import VERDICT_S_MAX
 from touchline_cheatwatch.rooms import Room
 from touchline_cheatwatch.types import Action, Finding
 from touchline_protocol.limits import VERDICT_TEXT_CHARS_MAX
@@ -25,9 +27,8 @@ Kinds: TypeAlias = tuple[Annotated[str, msgspec.Meta(min_length=1)], ...]
 Verdict: TypeAlias = Literal["warn", "mute", "ban"]
 Reason: TypeAlias = Annotated[str, msgspec.Meta(min_length=1, max_length=VERDICT_TEXT_CHARS_MAX)]
 
-VERDICT_S_MAX = 10 * 365 * 86_400
-"""Of a verdict: whoever means longer means for ever."""
 SETTLE_S_MAX = 60.0
+"""The longest wait for events. Actions that wait take memory, and their players go unpunished."""
 
 VerdictS: TypeAlias = Annotated[float, msgspec.Meta(ge=0, le=VERDICT_S_MAX)]
 SettleS: TypeAlias = Annotated[float, msgspec.Meta(ge=0, le=SETTLE_S_MAX)]
@@ -42,19 +43,19 @@ class Rule(msgspec.Struct, Generic[StateT], frozen=True, kw_only=True, forbid_un
     """The parameters that every rule has, and its one method."""
 
     kinds: Kinds = ()
-    """The kinds of actions that are judged; empty: all."""
+    """The kinds of actions to judge. Empty: all."""
     verdict: Verdict = "warn"
     verdict_s: VerdictS = 0
-    """How long the verdict holds; 0 is for ever."""
+    """How long the verdict holds. 0: forever."""
     reason: Reason = "Your actions break the rules of the game."
     """A sentence for the player."""
     settle_s: SettleS = 0
-    """An action is judged when the events of the room up to so long after it are known. 0: at once, for rules that look
-    at no events. An event's time is its producer's, and it is in the log some time later."""
+    """An action is judged once the events of its room up to this long after it are known. 0: at once, for rules that do
+    not look at events. An event carries its producer's time, and reaches the log a little later."""
 
     State: ClassVar[type[Any]]
-    """Made without arguments for each player who does something of these kinds."""
+    """The class of the memory. It is created without arguments for each player who does something of these kinds."""
 
     def judge(self, action: Action, state: StateT, room: Room) -> Finding | None:
-        """Take in a player's next action. With a finding the evidence is used up: the next action has a new state."""
+        """Consider a player's next action. A finding uses up the evidence: the next action comes with a new state."""
         raise NotImplementedError

@@ -1,4 +1,4 @@
-"""Movement that is impossible: teleports, and more than the speed limit for long."""
+"""Impossible movement: teleports, and more than the speed limit for long."""
 
 import math
 from collections import OrderedDict
@@ -13,16 +13,16 @@ from touchline_protocol.limits import ACTION_RESEND_S_MAX
 from .base import Kinds, Reason, Rule, Verdict, VerdictS, in_ms
 
 ROOMS_MAX = 4
-"""Of a player, in which it is somewhere: games are played one at a time, and this gives room for a change."""
+"""Rooms in which a player has a position. Games are played one at a time, and this leaves room for a change."""
 
 BUNCHED_MIN = 32
-"""Moves in a queue that may have overflowed: clients keep some hundred actions, and moves are a part of them."""
+"""Moves in a queue that may have overflowed. Clients keep a few hundred actions, and moves are some of them."""
 
 Distance = Annotated[float, msgspec.Meta(gt=0, le=1e9)]
 
 
-class _Place:
-    """Where a player is, how far it may still go, and how far after it comes from a silence."""
+class _Position:
+    """Where a player is, and how far it may still go: now, and with what a silence has left it to catch up."""
 
     __slots__ = ("at_ms", "bunched", "credit", "late_credit", "late_until_ms", "x", "y")
 
@@ -39,36 +39,36 @@ class _Place:
 
 
 class MovementState:
-    """Where the player is in each room, and how far it may still go."""
+    """The player's position in each room."""
 
-    __slots__ = ("places",)
+    __slots__ = ("positions",)
 
     def __init__(self) -> None:
-        self.places: OrderedDict[str, _Place] = OrderedDict()
+        self.positions: OrderedDict[str, _Position] = OrderedDict()
 
 
 class Movement(Rule[MovementState], frozen=True, kw_only=True):
-    """Fires when a player went farther than ``speed_max`` allows: a bucket of distance, which time fills up to
-    ``slack`` and each move empties.
+    """Fires if a player went farther than ``speed_max`` allows: a bucket of distance, which time fills up to ``slack``
+    and each move empties.
 
-    Short delays are what the slack is for. What was done while a connection was lost comes in a queue, in a shorter
-    time than it took. So after a silence its distance may be made up for during ``catch_up_s``, by moves that come
-    closer together than clients make them (``interval_s``), each for one interval. After a long such queue a jump may
-    follow: it overflowed. A bot gains nothing by all that: it was silent for as long as the way takes.
+    The slack covers short delays. What a player does while the connection is lost arrives in a queue, in less time than
+    it took. So the distance of a silence may be caught up during ``catch_up_s``, by moves that come closer together
+    than clients make them (``interval_s``), each for one interval. A jump may follow a long queue of that kind, because
+    the queue overflowed. A bot gains nothing from all that: it was silent for as long as the distance takes.
     """
 
     kinds: Kinds = ("move",)
     x_field: str = "x"
     y_field: str = "y"
     speed_max: Distance = 12.0
-    """Units of distance a second: with metres, that of the fastest sprinters."""
+    """Units of distance a second. In metres, this is the speed of the fastest sprinters."""
     slack: Distance = 24.0
-    """Two seconds at top speed: longer delays are silences."""
+    """Two seconds at top speed. Longer delays count as silences."""
     interval_s: Annotated[float, msgspec.Meta(gt=0, le=60)] = 0.3
-    """Clients tell a moving player's position at least so often."""
+    """Clients report a moving player's position at least this often."""
     silence_s: Annotated[float, msgspec.Meta(gt=0, le=3600)] = 1.5
     catch_up_s: Annotated[float, msgspec.Meta(ge=0, le=3600)] = 20.0
-    """A queue of 256 moves at an edge that takes 30 a second has arrived after half of it."""
+    """An edge that takes 30 actions a second has a queue of 256 moves after half of this."""
     verdict: Verdict = "mute"
     verdict_s: VerdictS = 300
     reason: Reason = "You moved faster than the game allows."
@@ -80,47 +80,47 @@ class Movement(Rule[MovementState], frozen=True, kw_only=True):
         x, y = number(action.data, self.x_field), number(action.data, self.y_field)
         if x is None or y is None:
             return None
-        place = state.places.get(action.room)
-        if place is None:
-            state.places[action.room] = self._begin(x, y, action.received_ms)
-            if len(state.places) > ROOMS_MAX:
-                state.places.popitem(last=False)
+        position = state.positions.get(action.room)
+        if position is None:
+            state.positions[action.room] = self._begin(x, y, action.received_ms)
+            if len(state.positions) > ROOMS_MAX:
+                state.positions.popitem(last=False)
             return None
-        state.places.move_to_end(action.room)
-        distance = math.hypot(x - place.x, y - place.y)
-        place.x, place.y = x, y
-        seconds = self._move(place, distance, action.received_ms)
-        if place.credit >= 0:
+        state.positions.move_to_end(action.room)
+        distance = math.hypot(x - position.x, y - position.y)
+        position.x, position.y = x, y
+        seconds = self._move(position, distance, action.received_ms)
+        if position.credit >= 0:
             return None
-        too_far = round(-place.credit, 3)
+        too_far = round(-position.credit, 3)
         return Finding({"distance": round(distance, 3), "seconds": seconds, "too_far": too_far, "x": x, "y": y})
 
-    def _begin(self, x: float, y: float, at_ms: int) -> _Place:
-        """A player who is seen first may come from a silence as long as any."""
+    def _begin(self, x: float, y: float, at_ms: int) -> _Position:
+        """A player who appears for the first time may have been silent for as long as a resend can take."""
         late_credit = self.speed_max * ACTION_RESEND_S_MAX
-        return _Place(
+        return _Position(
             x, y, at_ms, credit=self.slack, late_credit=late_credit, late_until_ms=at_ms + in_ms(self.catch_up_s)
         )
 
-    def _move(self, place: _Place, distance: float, received_ms: int) -> float:
-        """Returns the seconds since the move before."""
-        at_ms = max(received_ms, place.at_ms)
-        passed_ms, place.at_ms = at_ms - place.at_ms, at_ms
+    def _move(self, position: _Position, distance: float, received_ms: int) -> float:
+        """Update the credit. Returns the seconds since the previous move."""
+        at_ms = max(received_ms, position.at_ms)
+        passed_ms, position.at_ms = at_ms - position.at_ms, at_ms
         interval_ms = in_ms(self.interval_s)
-        place.credit += self.speed_max * passed_ms / 1000 - distance
+        position.credit += self.speed_max * passed_ms / 1000 - distance
         if passed_ms > in_ms(self.silence_s):
-            late_credit = place.late_credit if at_ms < place.late_until_ms else 0.0
-            place.late_credit = late_credit + max(place.credit, 0.0)
-            place.late_until_ms = at_ms + in_ms(self.catch_up_s)
-            place.bunched = 0
-        elif at_ms >= place.late_until_ms:
-            place.late_credit = 0.0
+            late_credit = position.late_credit if at_ms < position.late_until_ms else 0.0
+            position.late_credit = late_credit + max(position.credit, 0.0)
+            position.late_until_ms = at_ms + in_ms(self.catch_up_s)
+            position.bunched = 0
+        elif at_ms >= position.late_until_ms:
+            position.late_credit = 0.0
         elif passed_ms * 2 < interval_ms:
-            place.bunched += 1
-        if place.credit < 0 and place.late_credit > 0:
+            position.bunched += 1
+        if position.credit < 0 and position.late_credit > 0:
             in_time = self.speed_max * max(interval_ms - passed_ms, 0) / 1000
-            lent = min(-place.credit, place.late_credit, math.inf if place.bunched >= BUNCHED_MIN else in_time)
-            place.late_credit -= lent
-            place.credit += lent
-        place.credit = min(place.credit, self.slack)
+            lent = min(-position.credit, position.late_credit, math.inf if position.bunched >= BUNCHED_MIN else in_time)
+            position.late_credit -= lent
+            position.credit += lent
+        position.credit = min(position.credit, self.slack)
         return passed_ms / 1000

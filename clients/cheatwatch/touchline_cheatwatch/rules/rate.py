@@ -1,4 +1,4 @@
-"""More actions per second than a human makes."""
+"""More actions a second than a human can make."""
 
 from typing import Annotated, ClassVar
 
@@ -10,11 +10,11 @@ from touchline_cheatwatch.types import Action, Finding
 from .base import Reason, Rule, Verdict, VerdictS
 
 ROUNDING = 1e-6
-"""Of an action: what floats may be off by counts for the player."""
+"""A fraction of an action: rounding errors count in the player's favour."""
 
 
 class RateState:
-    """A bucket that a player's actions fill and time empties. ``since_ms``: when it was last empty."""
+    """A bucket that actions fill and time empties. ``since_ms`` is when it was last empty."""
 
     __slots__ = ("actions", "at_ms", "level", "since_ms")
 
@@ -26,19 +26,19 @@ class RateState:
 
 
 class Rate(Rule[RateState], frozen=True, kw_only=True):
-    """Fires when in some sliding window that ends now, of whatever length, there are more actions than
-    ``rate_max`` x its seconds + ``burst_max``.
+    """Fires if any sliding window that ends now, of whatever length, has more actions in it than ``rate_max`` times its
+    seconds plus ``burst_max``.
 
-    That is what a bucket tells that leaks ``rate_max`` a second: it has more than ``burst_max`` in it exactly then.
-    So an honest player whose queue comes at once after a lost connection stays below, however often the connection is
-    lost: what comes in a window was made in it, or was in the queue at its beginning.
+    A bucket that leaks ``rate_max`` a second holds more than ``burst_max`` in exactly that case. So an honest player,
+    whose queue arrives at once after a lost connection, stays below the limit however often the connection is lost:
+    what arrives in a window was made in it, or was in the queue when it began.
     """
 
     rate_max: Annotated[float, msgspec.Meta(gt=0, le=10_000)] = 12.0
-    """Actions a second, for long, of all kinds that are judged: people tap up to ten times a second, and clients that
-    tell positions by themselves do so some times a second."""
+    """Actions a second in the long run, over all kinds that are judged. People tap up to ten times a second, and
+    clients that report positions do so a few times a second."""
     burst_max: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 300
-    """A client keeps up to 256 unacknowledged and sends them again at once; and some are made while it does."""
+    """A client keeps up to 256 unacknowledged actions and sends them all at once; more are made while it does."""
     verdict: Verdict = "mute"
     verdict_s: VerdictS = 300
     reason: Reason = "Your actions come faster than a person can make them."

@@ -1,4 +1,4 @@
-"""Reactions to events faster than a human's."""
+"""Reactions to events that are faster than a human's."""
 
 from collections import deque
 from typing import Annotated, ClassVar
@@ -11,11 +11,11 @@ from touchline_cheatwatch.types import Action, Finding
 from .base import Kinds, Reason, Rule, SettleS, Verdict, VerdictS, in_ms
 
 REACTIONS_MAX = 64
-"""Remembered of a player, at most."""
+"""Reactions remembered for each player, at most."""
 
 
 class ReactionState:
-    """The newest reactions in milliseconds, and what the player did last."""
+    """The newest reactions in milliseconds, and the player's last action."""
 
     __slots__ = ("at_ms", "offset", "reactions_ms", "room")
 
@@ -27,26 +27,27 @@ class ReactionState:
 
 
 class Reaction(Rule[ReactionState], frozen=True, kw_only=True):
-    """Fires when of the newest ``reactions`` reactions at least ``fast_min`` took less than ``human_s_min``.
+    """Fires if at least ``fast_min`` of the newest ``reactions`` reactions took less than ``human_s_min``.
 
     A reaction is the first action of these kinds after an event. The event is the one whose offset is in the action's
-    data (`event_field`), else the newest one before it by time; then it counts only if the player did nothing of these
-    kinds for `quiet_s` before the event, since who acts all the time is soon after every event by chance.
+    data (`event_field`), or else the newest one before it in time. In the latter case it counts only if the player did
+    nothing of these kinds for `quiet_s` before the event: a player who acts all the time is soon after every event by
+    chance.
     """
 
     kinds: Kinds = ("react",)
     events: tuple[str, ...] = ()
-    """Names of the events that are reacted to: their keys, or their types where they have none. Empty: all."""
+    """The names of the events that players react to: their keys, or their types if they have none. Empty: all."""
     event_field: str = "offset"
-    """The field of data that may hold the event's offset. Use it where the game counts the action for that event: else
-    a bot would name older ones. Empty: none."""
+    """The field of data that may hold the event's offset. Use it if the game counts the action for that event, or a bot
+    would name older ones. Empty: none."""
     human_s_min: Annotated[float, msgspec.Meta(gt=0, le=10)] = 0.15
-    """From the event's time in the log to the action at the edge. To see something and press a key takes a human at
-    least 150 ms, and both ways through the network come on top."""
+    """The time from the event in the log to the action at the edge. Seeing something and pressing a key takes a human
+    at least 150 ms, plus the network in both directions."""
     clock_s: Annotated[float, msgspec.Meta(ge=0, le=10)] = 0.05
-    """How far the clocks of producers and edges may differ, to the player's favour."""
+    """How far the clocks of producers and edges may differ, in the player's favour."""
     window_s: Annotated[float, msgspec.Meta(gt=0, le=60)] = 2.0
-    """Later than this after an event it is no reaction."""
+    """An action later than this after an event is not a reaction to it."""
     quiet_s: Annotated[float, msgspec.Meta(ge=0, le=60)] = 1.0
     reactions: Annotated[int, msgspec.Meta(ge=1, le=REACTIONS_MAX)] = 10
     fast_min: Annotated[int, msgspec.Meta(ge=1, le=REACTIONS_MAX)] = 8
@@ -59,9 +60,9 @@ class Reaction(Rule[ReactionState], frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         if self.fast_min > self.reactions:
-            raise ValueError("fast_min of so many reactions cannot be: it is more than reactions")
+            raise ValueError("fast_min must be at most reactions: the rule could never fire")
         if self.clock_s >= self.human_s_min:
-            raise ValueError("clock_s must be less than human_s_min: nothing would be fast enough to be told")
+            raise ValueError("clock_s must be less than human_s_min: the rule could never fire")
 
     def judge(self, action: Action, state: ReactionState, room: Room) -> Finding | None:
         """See `Rule.judge`."""
@@ -87,8 +88,9 @@ class Reaction(Rule[ReactionState], frozen=True, kw_only=True):
         return self._finding(state.reactions_ms)
 
     def _finding(self, reactions_ms: deque[int]) -> Finding | None:
-        human_ms = in_ms(self.human_s_min)
-        fast = sum(reaction_ms < human_ms - in_ms(self.clock_s) for reaction_ms in reactions_ms)
+        human_ms_min = in_ms(self.human_s_min)
+        limit_ms = human_ms_min - in_ms(self.clock_s)
+        fast = sum(reaction_ms < limit_ms for reaction_ms in reactions_ms)
         if fast < self.fast_min:
             return None
-        return Finding({"reactions_ms": list(reactions_ms), "fast": fast, "human_ms_min": human_ms})
+        return Finding({"reactions_ms": list(reactions_ms), "fast": fast, "human_ms_min": human_ms_min})

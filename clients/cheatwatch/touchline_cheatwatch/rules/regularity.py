@@ -12,7 +12,7 @@ from touchline_cheatwatch.types import Action, Finding
 from .base import Kinds, Reason, Rule, Verdict, VerdictS, in_ms
 
 SPANS_MAX = 64
-"""Intervals remembered of a player, at most: more would ask a bot to keep its pace for many minutes."""
+"""Intervals remembered for each player, at most. With more, a bot would have to keep its pace for many minutes."""
 
 
 class RegularityState:
@@ -28,13 +28,13 @@ class RegularityState:
 
 
 class Regularity(Rule[RegularityState], frozen=True, kw_only=True):
-    """Fires when the newest ``spans`` intervals, each over ``actions_per_span`` actions, vary less than
-    ``variation_min`` (coefficient of variation, of the three quarters of them that lie nearest to their median).
+    """Fires if the newest ``spans`` intervals, each over ``actions_per_span`` actions, vary by less than
+    ``variation_min``: the coefficient of variation of the three quarters of them that lie nearest to their median.
 
-    Over several actions, since the delay of a network is in each single interval: it makes a bot's vary as much as a
-    human's. But it does not add up, where a human who was late stays late, and drifts. Not all of them count, since one
-    hiccup of the network makes two intervals wrong. Kinds that programs send at a steady pace, as positions, are no
-    kinds for this rule.
+    It measures over several actions because the network's delay is part of every single interval, and makes a bot's
+    intervals vary as much as a human's. But the delay does not add up, while a human who was late stays late, and
+    drifts. It leaves out a quarter because one hiccup of the network spoils two intervals. Do not use it for kinds that
+    programs send at a steady pace, such as positions.
     """
 
     kinds: Kinds = ("tap",)
@@ -44,10 +44,11 @@ class Regularity(Rule[RegularityState], frozen=True, kw_only=True):
     """Drummers vary by 0.03 and more from beat to beat, and drift. Over 8 beats that is 0.011 and more, and 0.006
     without the farthest quarter. People with a phone vary by 0.08 and more."""
     interval_s_min: Annotated[float, msgspec.Meta(gt=0, le=60)] = 0.05
-    """Actions closer together are a queue that is sent again, and tell nothing of how they were made: an edge takes it
-    at once, or at its own steady pace (its ``actions.per_second_max``, 30). Who really acts so fast breaks `rate`."""
+    """Actions closer together than this are a queue that is sent again, and reveal nothing about how they were made: an
+    edge takes them at once, or at its own steady pace (its ``actions.per_second_max``, 30). A player who really acts
+    that fast breaks `rate`."""
     pause_s: Annotated[float, msgspec.Meta(gt=0, le=3600)] = 5.0
-    """After a longer pause between two actions a new interval begins."""
+    """After a longer pause between two actions, a new interval begins."""
     verdict: Verdict = "mute"
     verdict_s: VerdictS = 300
     reason: Reason = "Your actions come as regularly as only a program makes them."
@@ -66,7 +67,7 @@ class Regularity(Rule[RegularityState], frozen=True, kw_only=True):
         if state.actions < self.actions_per_span:
             return None
         span_ms, state.begun_ms, state.actions = at_ms - state.begun_ms, at_ms, 0
-        if span_ms < self.interval_s_min * 1000 * self.actions_per_span:
+        if span_ms < in_ms(self.interval_s_min * self.actions_per_span):
             return None
         state.spans_ms.append(span_ms)
         if len(state.spans_ms) > self.spans:

@@ -1,4 +1,4 @@
-"""A score that the events don't allow."""
+"""A score that the events of the room do not allow."""
 
 from collections import OrderedDict
 from typing import Annotated, ClassVar
@@ -11,13 +11,13 @@ from touchline_cheatwatch.types import Action, Finding, number
 from .base import Kinds, Reason, Rule, SettleS, Verdict, VerdictS
 
 ROOMS_MAX = 8
-"""Of a player, in which it has a score. One that is forgotten begins with a baseline again."""
+"""Rooms in which a player has a score. One that is forgotten begins with a baseline again."""
 
 Points = Annotated[float, msgspec.Meta(ge=0, le=1e9)]
 
 
 class ScoreState:
-    """By room: as which it is known (`Room.serial`), and what the player's score was before the events that are."""
+    """By room: its `Room.serial`, and the player's score before the events that are known."""
 
     __slots__ = ("baselines",)
 
@@ -26,18 +26,18 @@ class ScoreState:
 
 
 class Score(Rule[ScoreState], frozen=True, kw_only=True):
-    """Fires when a player tells a score in a room (the whole of it, in ``field``) that is higher than the points that
-    its events allow.
+    """Fires if a player reports a score in a room (the total, in ``field``) that is higher than the points that its
+    events allow.
 
-    Where all of the room's events since the beginning of its log are known, they must account for all of the score.
-    Else what a player tells first is taken as it is, up to `score_max`, and what the known events can bring comes on
-    top of it: all of them, since the action may have been made long before it came.
+    If all of the room's events since the beginning of its log are known, they must account for the whole score.
+    Otherwise the first score that a player reports is accepted, up to `score_max`, and the points of the known events
+    come on top of it: of all of them, because the action may have been made long before it arrived.
     """
 
     kinds: Kinds = ("score",)
     field: str = "score"
     points: dict[str, Points] = msgspec.field(default_factory=lambda: {"last_goal": 10.0, "Shot": 1.0})
-    """How many points an event can bring at most, by its name: its key, or its type where it has none. ``*`` is for all
+    """The most points that an event can bring, by its name: its key, or its type if it has none. ``*`` stands for all
     others."""
     score_max: Annotated[float, msgspec.Meta(gt=0, le=1e9)] = 10_000
     """More than anyone can have in a room, whatever happened before."""

@@ -1,6 +1,6 @@
 """What a close by the server means, as a sentence for the log, or for the user whose client it ends.
 
-Pure. What to *do* about a close code is decided by `touchline_protocol.codes`.
+Pure. `touchline_protocol.codes` decides what to *do* about a close code.
 """
 
 from datetime import UTC, datetime

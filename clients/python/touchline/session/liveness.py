@@ -7,7 +7,7 @@ HEARTBEATS_MISSED_MAX = 2
 """A silence of this many heartbeats means that the connection is dead. One may be late because of the network."""
 
 WELCOME_S_MAX = 10.0
-"""From the open WebSocket to its welcome. A server answers at once; a dead link never does."""
+"""How long the welcome may take once the WebSocket is open. A server answers at once; a dead link never does."""
 
 
 class Liveness:
@@ -46,7 +46,7 @@ class Liveness:
         return self._heard_at + WELCOME_S_MAX
 
     def deadline(self, heartbeat_ms: int) -> float | None:
-        """When the connection counts as dead; None if silence means nothing. ``heartbeat_ms`` 0 is no heartbeat."""
+        """When the connection counts as dead; None if silence means nothing, as without heartbeats (0)."""
         if self._paused or heartbeat_ms <= 0:
             return None
         return self._heard_at + HEARTBEATS_MISSED_MAX * heartbeat_ms / 1000

@@ -177,7 +177,7 @@ class Session:
 
     @property
     def reconnect_at(self) -> float | None:
-        """When to open the next connection; None if there is one, or will be none."""
+        """When to open the next connection; None unless the session is waiting for it."""
         return self._reconnect.at if self.state is State.WAITING else None
 
     @property

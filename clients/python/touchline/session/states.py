@@ -16,7 +16,7 @@
     any of them  a close or error that says give up  CLOSED       `failure` says why
     any of them  the user closes                     CLOSED
 
-What else happens in each step is up to `session`.
+`session` decides what else happens in each step.
 """
 
 from enum import Enum, auto

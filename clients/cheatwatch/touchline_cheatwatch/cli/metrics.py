@@ -1,0 +1,74 @@
+"""What the service has seen so far, as metrics for Prometheus."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+
+from touchline_cheatwatch.engine import Engine, Outcome
+from touchline_cheatwatch.types import Action, RuleFailure
+from touchline_protocol.errors import OperatorError
+
+LAG_BUCKETS_S = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60)
+
+
+class Metrics:
+    """The metrics. ``skipped`` returns how many records were skipped, by the kind of topic they are in; ``duplicates``
+    returns how many actions were dropped because they had come before."""
+
+    def __init__(self, engine: Engine, skipped: Callable[[], dict[str, int]], duplicates: Callable[[], int]) -> None:
+        self._registry = registry = CollectorRegistry()
+        self._actions = Counter("cheatwatch_actions", "Actions judged", registry=registry)
+        self._findings = Counter("cheatwatch_findings", "Findings", ["rule"], registry=registry)
+        self._failures = Counter("cheatwatch_rule_failures", "Exceptions in rules", ["rule"], registry=registry)
+        self._verdicts = Counter("cheatwatch_verdicts", "Verdicts written", ["kind"], registry=registry)
+        self._lag = Histogram(
+            "cheatwatch_lag_seconds",
+            "Time from an action's arrival at its edge to its judgement",
+            buckets=LAG_BUCKETS_S,
+            registry=registry,
+        )
+        for name, text, value in (
+            ("players", "Players remembered", lambda: engine.players),
+            ("waiting", "Judgements that wait for events", lambda: engine.waiting),
+            ("unjudged", "Judgements that waited too long for events and were given up", lambda: engine.unjudged),
+            ("duplicates", "Actions dropped because the same session and id had come before", duplicates),
+        ):
+            Gauge(f"cheatwatch_{name}", text, registry=registry).set_function(value)
+        skipped_records = Gauge("cheatwatch_skipped_records", "Invalid records skipped", ["topic"], registry=registry)
+        for topic in skipped():
+            skipped_records.labels(topic).set_function(partial(lambda name: skipped()[name], topic))
+
+    def serve(self, host: str, port: int) -> Callable[[], None]:
+        """Serve the metrics over HTTP in a thread; returns a function that stops it.
+
+        Raises:
+            OperatorError: the port is not available.
+        """
+        try:
+            server, thread = start_http_server(port, host, self._registry)
+        except OSError as error:
+            raise OperatorError(f"--metrics-port {port}: {error.strerror or error}") from None
+
+        def stop() -> None:
+            server.shutdown()
+            server.server_close()
+            thread.join()
+
+        return stop
+
+    def judged(self, actions: Sequence[Action], now_ms: int) -> None:
+        """These actions were judged at ``now_ms``."""
+        self._actions.inc(len(actions))
+        for action in actions:
+            self._lag.observe((now_ms - action.received_ms) / 1000)
+
+    def found(self, outcomes: Sequence[Outcome]) -> None:
+        """These are the outcomes."""
+        for outcome in outcomes:
+            if isinstance(outcome, RuleFailure):
+                self._failures.labels(outcome.rule).inc()
+                continue
+            self._findings.labels(outcome.rule).inc()
+            if outcome.verdict is not None:
+                self._verdicts.labels(outcome.verdict.kind).inc()

@@ -1,0 +1,120 @@
+"""Runs the service for ``cheatwatch watch``, with the table or the JSON lines that it shows."""
+
+import asyncio
+import contextlib
+import logging
+import signal
+import time
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from touchline.actions import read
+from touchline_cheatwatch.engine import Engine
+from touchline_cheatwatch.kafka_follow import client_options
+from touchline_cheatwatch.kafka_sources import KafkaEvents, KafkaVerdicts
+from touchline_cheatwatch.ruleset import FeedOptions, RuleSet, load_rule_set
+from touchline_cheatwatch.service import Service
+from touchline_protocol.errors import OperatorError
+from touchline_protocol.rooms import is_feed_name
+
+from .display import JsonObserver, TableObserver
+from .metrics import Metrics
+from .tally import Tally
+
+COMMIT_S = 0.5
+"""How often judged actions are committed. After a crash, this much is judged again."""
+
+
+class WatchOptions(NamedTuple):
+    """The options of the command, as given. ``feeds`` is text; None takes the feeds of the rule set."""
+
+    url: str
+    group: str
+    start: Literal["end", "beginning"]
+    rules_file: Path | None
+    feeds: str | None
+    actions_topic: str
+    verdicts_topic: str
+    look_back_s: float
+    metrics_host: str
+    metrics_port: int | None
+    json: bool
+
+
+def run_watch(options: WatchOptions) -> None:
+    """Judge until a signal ends it.
+
+    Raises:
+        OperatorError: an option, the rule set, or Kafka's configuration is wrong.
+    """
+    rule_set = load_rule_set(options.rules_file)
+    feeds = rule_set.feeds if options.feeds is None else parse_feeds(options.feeds)
+    logging.basicConfig(format="cheatwatch: %(message)s", level=logging.WARNING)
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # we report what matters of it, once
+    asyncio.run(_run_until_signal(options, rule_set, feeds))
+
+
+def parse_feeds(text: str) -> Mapping[str, FeedOptions]:
+    """Parse feeds written as ``match=match-events,score=score-events``.
+
+    Raises:
+        OperatorError: the text is malformed.
+    """
+    feeds = {}
+    for part in text.split(","):
+        name, _, topic = part.strip().partition("=")
+        if not is_feed_name(name) or not topic:
+            raise OperatorError(f"--feeds: {part!r} is not a feed: write match=match-events,score=score-events")
+        feeds[name] = FeedOptions(topic=topic)
+    return feeds
+
+
+async def _run_until_signal(options: WatchOptions, rule_set: RuleSet, feeds: Mapping[str, FeedOptions]) -> None:
+    loop = asyncio.get_running_loop()
+    task = asyncio.ensure_future(_watch(options, rule_set, feeds))
+    stopped = False
+
+    def stop() -> None:
+        nonlocal stopped
+        stopped = True
+        task.cancel()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop)
+    try:
+        await task
+    except asyncio.CancelledError:
+        if not stopped:
+            raise
+
+
+async def _watch(options: WatchOptions, rule_set: RuleSet, feeds: Mapping[str, FeedOptions]) -> None:
+    engine = Engine(rule_set.rules, rule_set.policy, rule_set.limits)
+    kafka = client_options(rule_set.kafka)
+    since_ms = round((time.time() - options.look_back_s) * 1000)
+    async with AsyncExitStack() as stack:
+        verdicts = await stack.enter_async_context(KafkaVerdicts(options.url, kafka, options.verdicts_topic))
+        events = await stack.enter_async_context(KafkaEvents(options.url, kafka, feeds, since_ms))
+        actions = await stack.enter_async_context(
+            read(
+                options.url,
+                group=options.group,
+                topic=options.actions_topic,
+                start=options.start,
+                commit_s=COMMIT_S,
+                kafka_options=kafka,
+            )
+        )
+        metrics = Metrics(
+            engine,
+            lambda: {"actions": actions.skipped, "events": events.skipped, "verdicts": verdicts.skipped},
+            lambda: actions.copies,
+        )
+        if options.metrics_port is not None:
+            stack.callback(metrics.serve(options.metrics_host, options.metrics_port))
+        observer_class = JsonObserver if options.json else TableObserver
+        observer = observer_class(engine, Tally(), metrics)
+        with observer.live() if isinstance(observer, TableObserver) else contextlib.nullcontext():
+            await Service(engine, actions, events, verdicts, observer).run()

@@ -1,0 +1,66 @@
+"""Finds the class of a rule by its name, ``package.module:Class``. The class can be anybody's.
+
+Rule: anything that goes wrong in somebody's module becomes one line that names the option and the place in their file.
+"""
+
+import importlib
+import sys
+from difflib import get_close_matches
+from pathlib import Path
+from traceback import extract_tb
+from typing import Any
+
+from touchline_protocol.errors import OperatorError
+
+from .rules.base import Rule
+
+_STANDARD = frozenset((Path(importlib.__file__).parent, Path(importlib.__file__).parent.parent))
+"""Where Python's own ``importlib`` and ``typing`` are."""
+
+
+def rule_class(path: str, option: str, source: str) -> type[Rule[Any]]:
+    """The class that ``path`` names. ``option`` and ``source`` are for errors.
+
+    Raises:
+        OperatorError: there is no such class, or it is not a rule.
+    """
+    module_name, colon, class_name = path.partition(":")
+    if not (module_name and colon and class_name):
+        raise OperatorError(f"option {option!r} in {source}: {path!r} is not a class: write package.module:Class")
+    if "" not in sys.path:
+        sys.path.append("")  # so that users can keep rules of their own in the folder where they start the command
+    try:
+        module = importlib.import_module(module_name)
+    except Exception as error:  # noqa: BLE001  # somebody's module may raise anything
+        raise OperatorError(
+            f"option {option!r} in {source}: {module_name} cannot be imported: {describe(error)}"
+        ) from None
+    found = getattr(module, class_name, None)
+    if not isinstance(found, type) or not issubclass(found, Rule):
+        known = [name for name, one in vars(module).items() if isinstance(one, type) and issubclass(one, Rule)]
+        hint = did_you_mean(class_name, [name for name in known if name != "Rule"])
+        raise OperatorError(f"option {option!r} in {source}: there is no rule {class_name} in {module_name}{hint}")
+    if not isinstance(vars(found).get("State"), type) or "judge" not in vars(found):
+        raise OperatorError(f"option {option!r} in {source}: {class_name} must have a method judge and a class State")
+    return found
+
+
+def did_you_mean(name: str, known: list[str]) -> str:
+    """A hint for an unknown name; an empty string if no known one is similar."""
+    close = get_close_matches(name, known, n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def describe(error: Exception) -> str:
+    """What somebody's code raised, in one line, with the place in their file in the form that editors can open."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{type(error).__name__}: {error.msg} ({error.filename}, line {error.lineno})"
+    places = [frame for frame in extract_tb(error.__traceback__) if _is_foreign(frame.filename)]
+    where = f" ({places[-1].filename}, line {places[-1].lineno})" if places else ""
+    return f"{type(error).__name__}: {' '.join(str(error).split())}{where}"
+
+
+def _is_foreign(file: str) -> bool:
+    """Whether code is neither ours nor part of how Python imports modules and resolves types."""
+    path = Path(file)
+    return path.parent not in _STANDARD | {Path(__file__).parent} and not file.startswith("<")
