@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from aiokafka.admin import NewTopic
 
 from support import kafka_java
 from support.free_ports import free_ports
@@ -169,6 +170,11 @@ class KafkaCluster(KafkaTopics):
         """Kill all brokers."""
         for broker in self.brokers:
             broker.stop(kill=True)
+
+    async def create_led_by(self, broker: KafkaBroker, topic: str) -> None:
+        """Make a topic of one partition that this broker leads for as long as it runs."""
+        ids = sorted((each.node_id for each in self.brokers), key=lambda node_id: node_id != broker.node_id)
+        await self._create(NewTopic(topic, -1, -1, replica_assignments={0: ids}), 1)
 
     async def leading(self, topic: str, partition: int = 0) -> KafkaBroker:
         """The broker that leads a partition."""

@@ -26,11 +26,7 @@ class KafkaTopics:
 
     async def create(self, topic: str, partitions: int = 1, configs: Mapping[str, str] | None = None) -> None:
         """Make a topic, and wait until all its partitions can be used."""
-        new = NewTopic(topic, partitions, self.replicas, topic_configs=dict(configs or {}))
-        async with self._admin() as admin:
-            made = await admin.create_topics([new])
-            assert made.topic_errors[0][1] == 0, made
-            await _until_partitions(admin, topic, partitions)
+        await self._create(NewTopic(topic, partitions, self.replicas, topic_configs=dict(configs or {})), partitions)
 
     async def delete(self, topic: str) -> None:
         """Delete a topic, and wait until it is gone."""
@@ -79,6 +75,12 @@ class KafkaTopics:
         """The names of all topics. Asks in the one way that makes none."""
         async with self._admin() as admin:
             return set(await admin.list_topics())
+
+    async def _create(self, new: NewTopic, partitions: int) -> None:
+        async with self._admin() as admin:
+            made = await admin.create_topics([new])
+            assert made.topic_errors[0][1] == 0, made
+            await _until_partitions(admin, new.name, partitions)
 
     @contextlib.asynccontextmanager
     async def _admin(self) -> AsyncIterator[AIOKafkaAdminClient]:

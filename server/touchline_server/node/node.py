@@ -72,6 +72,7 @@ class Node:
         self._verdicts_topic = settings.verdicts.topic if self.verifier is not None else None
         self._extra_topics = extra_topics
         self._observers = observers
+        self._draining = False
 
     async def start(self) -> None:
         """Start everything; returns when clients are accepted.
@@ -111,6 +112,7 @@ class Node:
 
     async def stop(self) -> None:
         """Drain and stop everything. May be called after a start that failed."""
+        self._draining = True
         if self._edge is not None:
             await self._edge.stop()
         if self._pumping is not None:
@@ -140,6 +142,8 @@ class Node:
     def problems(self) -> Mapping[str, str]:
         """Why the server is not ready, by what it concerns."""
         problems = {**self.log.problems, **(self.verifier.problems if self.verifier else {})}
+        if self._draining:
+            problems[self.settings.edge_name] = "the edge is draining: it sends its clients to other edges"
         if self.verifier is not None and (away := self.door.actions.away) is not None:
             problems.setdefault(self.settings.actions.topic, away)
         for opened in self.hub.feeds.values():
