@@ -17,10 +17,10 @@ SETUP := pyproject.toml scripts/setup_venv.sh scripts/apt_install.sh
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
 
-demo: .venv/server.stamp ## Run the demo: a live match in the browser, without Kafka
+demo: .venv/demo.stamp ## Run the demo: a live match in the browser, without Kafka
 	$(BIN)/touchline demo $(ARGS)
 
-bench: .venv/server.stamp ## Measure Touchline on this machine: docs/performance.md
+bench: .venv/demo.stamp ## Measure Touchline on this machine: docs/performance.md
 	$(BIN)/python -m touchline_loadtest $(ARGS)
 
 # tests/README.md says what is in which.
@@ -50,27 +50,27 @@ format: .venv/dev.stamp ## Format the code, and mend what ruff can mend
 	$(BIN)/ruff check --fix
 
 # Versions in a lock stay as they are where they still fit; make lock ARGS=--upgrade takes the newest.
-# The dev lock is held to the server lock's versions, so that what is tested is what runs.
+# The demo lock has all that users install. The dev lock keeps to its versions, so that what is tested is what runs.
 LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-	--custom-compile-command "make lock" --extra server $(ARGS) pyproject.toml
+	--custom-compile-command "make lock" --extra demo $(ARGS) pyproject.toml
 
 lock: .venv/dev.stamp ## Write the lock files in requirements/ anew
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv>=0.8"
-	$(LOCK) --group editable --output-file requirements/server.lock
-	$(LOCK) --group dev --constraints requirements/server.lock --output-file requirements/dev.lock
+	$(LOCK) --group editable --output-file requirements/demo.lock
+	$(LOCK) --group dev --constraints requirements/demo.lock --output-file requirements/dev.lock
 
 clean: ## Delete all that these targets made, .venv and .cache too
 	rm -rf .venv .cache build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.venv/server.stamp: requirements/server.lock $(SETUP)
-	PYTHON="$(PYTHON)" scripts/setup_venv.sh server
+.venv/demo.stamp: requirements/demo.lock $(SETUP)
+	PYTHON="$(PYTHON)" scripts/setup_venv.sh demo
 	@touch $@
 
-# All that the server needs is in the dev lock too.
+# The dev lock includes all that the demo needs.
 .venv/dev.stamp: requirements/dev.lock $(SETUP)
 	PYTHON="$(PYTHON)" scripts/setup_venv.sh dev
-	@touch $@ .venv/server.stamp
+	@touch $@ .venv/demo.stamp
 
 .venv/tools.stamp: scripts/setup_test_tools.sh scripts/apt_install.sh | .venv/dev.stamp
 	scripts/setup_test_tools.sh

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes .venv where there is none that works, and installs into it what a lock file names (by hash) and Touchline
 # itself, editable. PYTHON names the interpreter; without it the first one that is new enough is taken.
-# Usage: scripts/setup_venv.sh server|dev
+# Usage: scripts/setup_venv.sh demo|dev
 set -eu
 cd "$(dirname "$0")/.."
 lock=requirements/$1.lock

@@ -19,7 +19,7 @@ class Server(NamedTuple):
     """A running ``touchline serve``: what it printed, and where it listens."""
 
     process: subprocess.Popen[str]
-    greeting: str
+    banner: str
     websocket_url: str
     control_url: str
 
@@ -56,12 +56,12 @@ def serving(*args: str, env: Mapping[str, str] | None = None) -> Iterator[Server
     """Run ``touchline serve`` on free ports, from memory unless ``args`` name a log."""
     log = () if "--log" in args else ("--log", "sqlite://")
     with running("serve", "--port", "0", "--control-port", "0", *log, *args, env=env) as process:
-        greeting = ""
-        while not (control := re.search(r"http://\S+", greeting)):
-            greeting += line_of(process.stdout, process)
-        websocket = re.search(r"ws://\S+", greeting)
+        banner = ""
+        while not (control := re.search(r"http://\S+", banner)):
+            banner += line_of(process.stdout, process)
+        websocket = re.search(r"ws://\S+", banner)
         assert websocket
-        yield Server(process, greeting, websocket.group(), control.group())
+        yield Server(process, banner, websocket.group(), control.group())
 
 
 def line_of(stream: IO[str] | None, process: subprocess.Popen[str]) -> str:

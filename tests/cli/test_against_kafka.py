@@ -27,7 +27,7 @@ def env(tmp_path: Path) -> dict[str, str]:
 @contextmanager
 def served(kafka: KafkaBroker, env: dict[str, str]) -> Iterator[tuple[str, str]]:
     with serving("--log", f"kafka://{kafka.address}", env=env) as server:
-        yield server.control_url, server.greeting
+        yield server.control_url, server.banner
 
 
 def test_topics_are_listed_as_missing_made_and_listed_as_there(kafka: KafkaBroker, env: dict[str, str]) -> None:
@@ -35,9 +35,8 @@ def test_topics_are_listed_as_missing_made_and_listed_as_there(kafka: KafkaBroke
     names = [f"{topic}-{env['NAME']}" for topic in ("match", "score", "actions", "verdicts")]
     missing = run("topics", *log, env=env)
     assert (missing.returncode, missing.stderr) == (0, "")
-    assert missing.stdout.splitlines() == [
-        f"{name}: does not exist; touchline topics --create makes it" for name in names
-    ]
+    assert [line.partition(": ")[0] for line in missing.stdout.splitlines()] == names
+    assert missing.stdout.count("does not exist") == missing.stdout.count("touchline topics --create") == len(names)
     made = run("topics", "--create", "--partitions", "3", *log, env=env)
     assert made.stdout.splitlines() == [f"{name}: created" for name in names]
     again = run("topics", "--create", "--partitions", "3", *log, env=env)
@@ -52,12 +51,14 @@ def test_topics_are_listed_as_missing_made_and_listed_as_there(kafka: KafkaBroke
 def test_a_topic_of_verdicts_that_forgets_them_is_told(kafka: KafkaBroker, env: dict[str, str], policy: str) -> None:
     topic, log = f"verdicts-{env['NAME']}", ("--log", f"kafka://{kafka.address}")
     asyncio.run(kafka.create(topic, 2, {"cleanup.policy": policy}))
-    what = "not compacted: verdicts are lost with time, bans too; set its cleanup.policy to compact alone"
-    assert f"{topic}: exists, 2 partitions, {what}" in run("topics", *log, env=env).stdout.splitlines()
-    assert f"{topic}: exists, {what}" in run("topics", "--create", *log, env=env).stdout.splitlines()
+    for args, found in (((), "exists, 2 partitions"), (("--create",), "exists")):
+        lines = run("topics", *args, *log, env=env).stdout.splitlines()
+        [warned] = [line for line in lines if "cleanup.policy" in line]
+        assert warned.startswith(f"{topic}: {found}, ")
     with serving(*log, env=env | {"TOUCHLINE_AUTH__HS256_SECRET": "x" * 32}) as server:
         _, _, err = stop(server.process)
-    assert f"the topic {topic} is {what}" in err
+    assert "cleanup.policy" in err
+    assert topic in err
     with serving(*log, env=env) as server:  # without keys nobody is judged
         assert stop(server.process)[2] == ""
 
@@ -75,8 +76,8 @@ def test_what_is_published_into_kafka_is_served(kafka: KafkaBroker, env: dict[st
     done = run("publish", "score:7", '{"home": 1.0}', "--key", "score", *log, env=env)
     assert (done.returncode, done.stderr) == (0, "")
     placed = json.loads(done.stdout)
-    with served(kafka, env) as (control_url, greeting):
-        assert "state is built from the window alone, the last 600 s" in greeting
+    with served(kafka, env) as (control_url, banner):
+        assert "600 s" in banner  # the window, of which alone the state is built
         known = httpx.get(f"{control_url}/v1/rooms/score:7")
     assert [(event["key"], event["offset"]) for event in known.json()["state"]] == [("score", placed["offset"])]
     assert '{"home": 1.0}' in known.text
@@ -110,5 +111,5 @@ def test_a_room_is_tailed_straight_from_kafka(kafka: KafkaBroker, env: dict[str,
 def test_a_tail_of_a_topic_that_is_not_there_is_one_line(kafka: KafkaBroker, env: dict[str, str]) -> None:
     done = run("tail", "match:1", "--log", f"kafka://{kafka.address}", env=env)
     assert done.returncode == 2
-    assert f"the topic match-{env['NAME']} does not exist" in done.stderr
+    assert f"match-{env['NAME']}" in done.stderr
     assert done.stderr.count("\n") == 1

@@ -37,58 +37,55 @@ def _apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "says"),
+    ("line", "named"),
     [
-        ("serv", "No such command 'serv'"),
-        ("--port 1", "No such option: --port"),
-        ("serve --prot 1", "No such option: --prot"),
-        ("serve --port x", "Invalid value for '--port'"),
-        ("serve --port 70000", "flag --port: must be less than or equal to 65535, not 70000"),
-        (
-            "serve --config nothing.toml",
-            "the configuration file nothing.toml cannot be read: No such file or directory",
-        ),
-        ("serve --config bad.toml", "unknown option 'prot' in bad.toml; did you mean 'port'?"),
+        ("serv", "'serv'"),
+        ("--port 1", "--port"),
+        ("serve --prot 1", "--prot"),
+        ("serve --port x", "--port"),
+        ("serve --port 70000", "flag --port: "),
+        ("serve --config nothing.toml", "nothing.toml"),
+        ("serve --config bad.toml", "'prot' in bad.toml"),
         ("serve --log redis://x", "redis://x"),
         ("serve --log kafka://127.0.0.1:1 --port 0 --control-port 0", "127.0.0.1:1"),
-        ("serve --control-host 0.0.0.0", "flag --control-host: 0.0.0.0 is reached from elsewhere"),
-        ("publish", "Missing argument 'ROOM'"),
+        ("serve --control-host 0.0.0.0", "flag --control-host: "),
+        ("publish", "ROOM"),
         ("publish match 1", "'match'"),
-        ("publish match:1 {", "the value is not JSON"),
-        ("publish match:1 null", "the value is null"),
-        (f"publish match:1 1 --key {'k' * 129}", "the event's key is empty, too long"),
-        (f"publish match:1 1 --server http://{NOBODY}", f"the server at http://{NOBODY} cannot be reached"),
-        ("publish match:1 1 --server 127.0.0.1:8081", "cannot publish to '127.0.0.1:8081'"),
-        ("publish match:1 1 --server http://h --log sqlite://", "--server and --log exclude each other"),
-        ("publish goals:1 1 --log sqlite://", "there is no feed 'goals'; the feeds are match, score"),
+        ("publish match:1 {", "JSON"),
+        ("publish match:1 null", "null"),
+        (f"publish match:1 1 --key {'k' * 129}", "k" * 80),
+        (f"publish match:1 1 --server http://{NOBODY}", f"http://{NOBODY}"),
+        ("publish match:1 1 --server 127.0.0.1:8081", "'127.0.0.1:8081'"),
+        ("publish match:1 1 --server http://h --log sqlite://", "--server and --log"),
+        ("publish goals:1 1 --log sqlite://", "'goals'"),
         ("publish match:1 1 --log kafka://127.0.0.1:1", "127.0.0.1:1"),
         ("tail match", "'match'"),
         ("tail match:1 --after 17", "'17'"),
-        ("tail match:1 --codec xml", "Invalid value for '--codec'"),
+        ("tail match:1 --codec xml", "--codec"),
         (f"tail match:1 --url ws://{NOBODY}/ws", NOBODY),
         ("tail match:1 --url nowhere", "nowhere"),
-        ("replay nothing.json", "the match file nothing.json cannot be read"),
-        ("replay empty.json", "the match file empty.json holds no events"),
-        ("replay match-7.json --room score:7", "give --room match:7"),
-        ("replay match-7.json --speed 0", "Invalid value for '--speed'"),
-        ("simulate --matches 0", "Invalid value for '--matches'"),
-        ("simulate --matches 201", "201 matches cannot be simulated at once: at most 200 can"),
-        ("demo --matches 201", "201 matches cannot be simulated at once: at most 200 can"),
-        ("tail match:1 --url ws://h/ws --log kafka://h:1", "--url and --log exclude each other"),
+        ("replay nothing.json", "nothing.json"),
+        ("replay empty.json", "empty.json"),
+        ("replay match-7.json --room score:7", "--room match:7"),
+        ("replay match-7.json --speed 0", "--speed"),
+        ("simulate --matches 0", "--matches"),
+        ("simulate --matches 201", "200"),
+        ("demo --matches 201", "200"),
+        ("tail match:1 --url ws://h/ws --log kafka://h:1", "--url and --log"),
         ("tail match:1 --log kafka://127.0.0.1:1", "127.0.0.1:1"),
-        ("tail match:1 --log sqlite://", "sqlite:// is a log in memory"),
-        ("tail match:1 --log sqlite://nothing.db", "there is no log nothing.db"),
-        ("tail goals:1 --log sqlite://", "there is no feed 'goals'; the feeds are match, score"),
-        ("topics --create --partitions 3 --log sqlite://", "the setting sqlite.partitions"),
+        ("tail match:1 --log sqlite://", "sqlite://"),
+        ("tail match:1 --log sqlite://nothing.db", "nothing.db"),
+        ("tail goals:1 --log sqlite://", "'goals'"),
+        ("topics --create --partitions 3 --log sqlite://", "sqlite.partitions"),
         ("topics --log kafka://127.0.0.1:1", "127.0.0.1:1"),
         ("topics --log nothing", "nothing"),
     ],
 )
-def test_a_mistake_is_one_line(line: str, says: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_mistake_is_one_line(line: str, named: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(line.split()) == 2
     out, err = capsys.readouterr()
     assert err.startswith("touchline: ")
-    assert says in err
+    assert named in err
     assert err.count("\n") == 1
     assert out == ""
 
@@ -100,7 +97,7 @@ def test_a_port_that_is_taken_is_one_line(option: str, capsys: pytest.CaptureFix
         ports = {"--port": "0", "--control-port": "0"} | {option: str(port)}
         assert run(["serve", "--log", "sqlite://", *(part for pair in ports.items() for part in pair)]) == 2
     err = capsys.readouterr().err
-    assert f"cannot listen on 127.0.0.1, port {port}: Address already in use" in err
+    assert str(port) in err
     assert err.count("\n") == 1
 
 
@@ -113,4 +110,4 @@ def test_the_installed_command_does_the_same() -> None:
 
 def test_bytes_that_are_no_text_are_told(capfd: pytest.CaptureFixture[str]) -> None:
     assert run(["publish", "match:1", '"\udcff"']) == 2
-    assert "the value is not JSON in UTF-8" in capfd.readouterr().err
+    assert "UTF-8" in capfd.readouterr().err

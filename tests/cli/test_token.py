@@ -75,24 +75,24 @@ def test_a_private_key_signs_in_place_of_the_secret(config: Path, capsys: pytest
 
 
 @pytest.mark.parametrize(
-    ("line", "says"),
+    ("line", "named"),
     [
-        ("", "Missing argument 'PLAYER'"),
-        ("alice", "there is no secret to sign with: set TOUCHLINE_AUTH__HS256_SECRET"),
-        ("alice --key-file nothing.pem", "the key file nothing.pem cannot be read: No such file or directory"),
-        ("alice --key-file touchline.toml", "the key file touchline.toml holds no private key"),
-        ("alice --config touchline.toml --minutes -1", "Invalid value for '--minutes'"),
-        ("alice --config touchline.toml --minutes nan", "Invalid value for '--minutes'"),
-        ("a\tb --config touchline.toml", "'a\\tb' cannot be a player's id"),
-        ("alice --config touchline.toml" + " --act x" * 101, "--act was given 101 times"),
-        ("alice --config touchline.toml --rooms " + "x" * 8000, "and servers take 8192"),
+        ("", "PLAYER"),
+        ("alice", "TOUCHLINE_AUTH__HS256_SECRET"),
+        ("alice --key-file nothing.pem", "nothing.pem"),
+        ("alice --key-file touchline.toml", "touchline.toml"),
+        ("alice --config touchline.toml --minutes -1", "--minutes"),
+        ("alice --config touchline.toml --minutes nan", "--minutes"),
+        ("a\tb --config touchline.toml", "'a\\tb'"),
+        ("alice --config touchline.toml" + " --act x" * 101, "101"),
+        ("alice --config touchline.toml --rooms " + "x" * 8000, "8192"),
     ],
 )
 @pytest.mark.usefixtures("config")
-def test_a_mistake_is_one_line(line: str, says: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_mistake_is_one_line(line: str, named: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["token", *line.split(" ")] if line else ["token"]) == 2
     out, err = capsys.readouterr()
-    assert says in err
+    assert named in err
     assert err.count("\n") == 1
     assert out == ""
 
@@ -100,11 +100,12 @@ def test_a_mistake_is_one_line(line: str, says: str, capsys: pytest.CaptureFixtu
 def test_a_secret_that_is_too_short_is_told(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("TOUCHLINE_AUTH__HS256_SECRET", "short")
+    monkeypatch.setenv("TOUCHLINE_AUTH__HS256_SECRET", "tiny secret")
     assert run(["token", "alice"]) == 2
     err = capsys.readouterr().err
-    assert "TOUCHLINE_AUTH__HS256_SECRET: a secret for HS256 has at least 32 bytes" in err
-    assert "short" not in err.replace("shorter", "")
+    assert "TOUCHLINE_AUTH__HS256_SECRET" in err
+    assert "32" in err
+    assert "tiny secret" not in err
 
 
 def test_the_installed_command_prints_the_token_alone() -> None:

@@ -7,7 +7,8 @@ from typing import Any
 
 import httpx
 
-from touchline_demo.app import Demo, made_up
+from touchline_demo.app import Demo
+from touchline_demo.schedule import invented
 from touchline_server.config.settings import Settings
 
 DEADLINE_S = 20.0
@@ -30,15 +31,15 @@ class RunningDemo:
         assert answer.status_code == 200, answer.text
         return str(answer.json()["token"])
 
-    async def start_bot(self, way: str) -> httpx.Response:
+    async def start_bot(self, cheat: str) -> httpx.Response:
         """Ask for a bot in the match."""
-        return await self.http.post("/demo/bots", json={"way": way, "match": self.match_id})
+        return await self.http.post("/demo/bots", json={"cheat": cheat, "match": self.match_id})
 
 
 @asynccontextmanager
 async def running_demo(**settings: Any) -> AsyncIterator[RunningDemo]:
     """Run a demo, whose matches are on."""
-    demo = Demo(Settings(log="sqlite://", port=0, control_port=0, **settings), made_up(2, RATE))
+    demo = Demo(Settings(log="sqlite://", port=0, control_port=0, **settings), invented(2, RATE))
     await demo.node.start()
     running = asyncio.create_task(demo.run())
     try:

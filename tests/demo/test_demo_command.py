@@ -13,8 +13,8 @@ import pytest
 from playwright.async_api import Browser, expect
 
 from cli.running import line_of, stop
+from matches.known import MADE_UP
 from project.test_distribution import ROOT
-from sources.matches import MADE_UP
 from support.browser import open_page
 from support.processes import environment
 

@@ -66,13 +66,13 @@ async def test_however_much_is_shown_the_panel_publishes_the_newest_of_each_key(
     published = Published()
     panel = Panel(published.publish)
     for number in range(2 * FINDINGS_MAX):
-        panel.tell({"n": number})
-        panel.show("watch", {"actions": number})
+        panel.add_finding({"n": number})
+        panel.show("counts", {"actions": number})
     running = asyncio.create_task(panel.run())
     await published.some.wait()
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
     shown = {key: data for _, key, data in published.events}
     assert len(published.events) == len(shown) == FINDINGS_MAX + 1
-    assert shown["watch"] == {"actions": 2 * FINDINGS_MAX - 1}
+    assert shown["counts"] == {"actions": 2 * FINDINGS_MAX - 1}
     assert shown["finding.0"] == {"n": FINDINGS_MAX}

@@ -6,7 +6,7 @@ from typing import Any
 from playwright.async_api import Page, expect
 
 from demo.scripted_edge import DEADLINE_S, ScriptedEdge
-from sources.matches import MADE_UP
+from matches.known import MADE_UP
 from touchline_demo.matches.statsbomb import read_match
 
 PHONE = {"width": 390, "height": 844}

@@ -21,8 +21,8 @@ import pytest
 import touchline
 from cheatwatch.command import watching
 from cli.running import line_of, run, running, serving, stop
+from matches.known import MADE_UP
 from project.test_readme import ROOT, commands_in
-from sources.matches import MADE_UP
 from support.free_ports import free_ports
 from support.kafka_broker import KafkaBroker
 

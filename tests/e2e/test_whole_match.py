@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from e2e.whole_match import REPLAY_SPEED, Scenario, Seen, play
-from sources.matches import KNOWN
+from matches.known import KNOWN
 from support.free_ports import free_ports
 from support.kafka_broker import KafkaBroker
 from support.processes import EdgeProcess, touchline_command

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from sources.matches import MADE_UP
+from matches.known import MADE_UP
 from support.kafka_broker import KafkaBroker
 from touchline_loadtest.measure.bench import Bench
 from touchline_loadtest.measure.machine import Cores

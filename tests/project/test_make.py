@@ -26,7 +26,7 @@ def test_make_demo_runs_the_demo_with_its_arguments() -> None:
 def test_the_demo_needs_no_test_tools() -> None:
     # Everything is out of date with --always-make, so that all that the target could ever do is printed.
     everything = make("--dry-run", "--always-make", "demo")
-    assert "scripts/setup_venv.sh server" in everything
+    assert "scripts/setup_venv.sh demo" in everything
     assert "dev" not in everything
     assert "scripts/setup_test_tools.sh" not in everything
     assert "scripts/fetch_kafka.sh" not in everything

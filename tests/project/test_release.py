@@ -26,8 +26,8 @@ def of_extra(name: str) -> list[str]:
     return found
 
 
-SERVER = PYPROJECT["project"]["dependencies"] + of_extra("server")
-LOCKS = {"server": SERVER + EDITABLE, "dev": SERVER + EDITABLE + DEV}
+DEMO = PYPROJECT["project"]["dependencies"] + of_extra("demo")
+LOCKS = {"demo": DEMO + EDITABLE, "dev": DEMO + EDITABLE + DEV}
 
 
 def locked(name: str) -> dict[str, Requirement]:
@@ -55,8 +55,8 @@ def test_a_lock_holds_what_pyproject_asks_for(name: str, wanted: list[str]) -> N
 
 
 def test_what_is_tested_is_what_runs() -> None:
-    server, dev = locked("server"), locked("dev")
-    assert {name: pin for name, pin in server.items() if name not in dev or dev[name].specifier != pin.specifier} == {}
+    demo, dev = locked("demo"), locked("dev")
+    assert {name: pin for name, pin in demo.items() if name not in dev or dev[name].specifier != pin.specifier} == {}
 
 
 @pytest.mark.parametrize("name", LOCKS)

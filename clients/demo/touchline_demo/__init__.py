@@ -1,1 +1,3 @@
-"""The demo: a server with matches of its own and a page to watch them. `app` runs it, `page/` is the page."""
+"""The demo: a server that plays matches of its own, with a page to watch and play along. `app` runs it, `page/` is the
+page, `matches/` are real and invented matches, `playback` publishes them, `cli/` adds the commands to ``touchline``.
+"""

@@ -1,7 +1,7 @@
 """``touchline demo``: one process with a log in memory, matches that are played, a page that shows them, and a game.
 
-It is the product as it stands: a `Node` whose control plane serves the page too, a player that publishes as any
-producer would, a game that reads what players do, and cheatwatch, which judges it. Nothing is made simpler for it.
+It is the product as it stands: a `Node` whose control plane also serves the page, a player that publishes like any
+producer, a game that reads what players do, and cheatwatch, which judges it. Nothing is simplified for the demo.
 
     page, bots ─► edge ─► player-actions ─► game ─► cheer:<match> ─► edge ─► every page
                    ▲             └────────► cheatwatch ─► cheatwatch:demo ─► edge ─► every page
@@ -12,9 +12,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from itertools import chain, count
 from pathlib import Path
-from typing import NamedTuple
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -30,49 +28,28 @@ from touchline_server.node.node import Node
 from .bots import Bots, BotsBusy, quiet_sdk
 from .forms import BotForm, TokenForm, read_form
 from .game import Game
-from .matches.simulator import FIRST_MATCH_ID, simulate_under_way
-from .matches.statsbomb import ATTRIBUTION, read_match
 from .matches.timeline import Timed
 from .panel import Panel
 from .playback import Report, play
 from .readers import OwnActions, OwnEvents, OwnVerdicts
-from .referee import make_watch
+from .referee import make_referee
+from .schedule import Schedule
 from .settings import CHEER, demo_settings
-from .tokens import TokenOffice
+from .tokens import TokenIssuer
 
 PAGE = Path(__file__).parent / "page"
-
-REPLAY_SPEED = 20.0
-"""A real match of 93 minutes takes under 5: long enough to watch, short enough to see its goals."""
-
-REPLAY_PAUSE_S = 20.0
-"""Between the end of a replayed match and its next beginning: time to read the result. In seconds of the demo."""
-
-SEED = 7
-"""The made-up matches are the same at every start, so that two people see the same."""
-
-
-class Programme(NamedTuple):
-    """What the demo plays: a timeline, how much faster than its own time, how many matches at once, and whose data."""
-
-    timeline: Iterator[Timed]
-    speed: float
-    matches: int
-    newest_match: str
-    attribution: str | None = None
-    notes: Sequence[str] = ()
 
 
 class Demo:
     """A node, its page, the matches that are played into it, the game and its referee."""
 
-    def __init__(self, settings: Settings, programme: Programme) -> None:
+    def __init__(self, settings: Settings, schedule: Schedule) -> None:
         settings = demo_settings(settings)
-        self._programme = programme
-        # Ids of made-up matches count up and each match replaces the oldest: the newest are those that are on.
-        self._matches: deque[str] = deque(maxlen=programme.matches)
+        self._schedule = schedule
+        # Ids of invented matches count up, and each match replaces the oldest: the newest ones are being played.
+        self._matches: deque[str] = deque(maxlen=schedule.matches)
         played, judged = (OwnActions(settings.actions.topic) for _ in range(2))
-        events = OwnEvents({CHEER: settings.feeds[CHEER]}, _now_ms)  # nobody can act elsewhere
+        events = OwnEvents({CHEER: settings.feeds[CHEER]}, _now_ms)  # players cannot act anywhere else
         verdicts = OwnVerdicts(settings.verdicts.topic, self._append)
         panel = Panel(self._publish)
         self.node = Node(
@@ -82,13 +59,13 @@ class Demo:
             observers=[reader.observe for reader in (played, judged, events, verdicts)],
         )
         assert self.node.verifier is not None  # noqa: S101 - there is a secret
-        self._tokens = TokenOffice(settings.auth, self.node.verifier.verify)
+        self._tokens = TokenIssuer(settings.auth, self.node.verifier.verify)
         self._bots = Bots(self._tokens.token, self._edge_url, panel)
         game = Game(played, self._publish, on=lambda: self._matches, watched=self._is_watched)
-        self._parts = (self._play, game.run, panel.run, make_watch(judged, events, verdicts, panel).run)
+        self._parts = (self._play, game.run, panel.run, make_referee(judged, events, verdicts, panel).run)
 
     async def run(self) -> None:
-        """Run all that is not the node, which has to be started, until cancelled or something fails."""
+        """Run everything but the node, which must have been started, until cancelled or until something fails."""
         with quiet_sdk():
             tasks = [asyncio.ensure_future(part()) for part in (*self._parts, self.node.failed)]
             try:
@@ -102,12 +79,13 @@ class Demo:
                 await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _play(self) -> None:
-        """Play the matches; those that are made up never end."""
+        """Play the matches. Invented ones never end."""
         report = Report(published=lambda _count: None, waiting=lambda _why: None)
-        await play(self._noted(), self.node, report, speed=self._programme.speed)
+        await play(self._tracked(), self.node, report, speed=self._schedule.speed)
 
-    def _noted(self) -> Iterator[Timed]:
-        for item in self._programme.timeline:
+    def _tracked(self) -> Iterator[Timed]:
+        """The timeline; keeps track of the matches that are being played."""
+        for item in self._schedule.timeline:
             if item.room_id not in self._matches:
                 self._matches.append(item.room_id)
             yield item
@@ -124,8 +102,8 @@ class Demo:
 
     def _edge_url(self) -> str:
         host = self.node.settings.host
-        reached = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - not bound to
-        return f"ws://{f'[{reached}]' if ':' in reached else reached}:{self.node.edge_port}/ws"
+        address = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - not bound, connected to
+        return f"ws://{f'[{address}]' if ':' in address else address}:{self.node.edge_port}/ws"
 
     def _routes(self) -> list[BaseRoute]:
         return [
@@ -140,54 +118,30 @@ class Demo:
             {
                 "ws_port": self.node.edge_port,
                 "matches": sorted(self._matches),
-                "attribution": self._programme.attribution,
+                "attribution": self._schedule.attribution,
             }
         )
 
     async def _token(self, request: Request) -> Response:
-        """A token for a player with a made-up name, or a newer one for whose ``token`` is handed in."""
-        asked = await read_form(request, TokenForm)
-        player = self._tokens.player_of(asked.token) if asked.token else None
+        """A token for a new player with an invented name, or a newer one for the player of ``token``."""
+        form = await read_form(request, TokenForm)
+        player = self._tokens.player_of(form.token) if form.token else None
         return json_response({"token": self._tokens.token(player or self._tokens.new_player())})
 
     async def _start_bot(self, request: Request) -> Response:
-        asked = await read_form(request, BotForm)
-        if asked.match not in self._matches:
-            raise ApiError(404, "unknown_match", f"no match {asked.match!r:.40} is on")
+        form = await read_form(request, BotForm)
+        if form.match not in self._matches:
+            raise ApiError(404, "unknown_match", f"no match {form.match!r:.40} is being played")
         try:
-            player = self._bots.start(asked.way, asked.match)
+            player = self._bots.start(form.cheat, form.match)
         except BotsBusy as error:
-            raise ApiError(429, "bots_busy", str(error), headers={"Retry-After": "1"}) from None
+            raise ApiError(429, error.code, str(error), headers={"Retry-After": "1"}) from None
         return json_response({"player": player}, 201)
 
 
-def made_up(matches: int, rate: float) -> Programme:
-    """Matches that were never played. All are on from the start: what was before the last kick-off is history.
-
-    Raises:
-        OperatorError: numbers that no match can be played with.
-    """
-    newest = str(FIRST_MATCH_ID + matches - 1)
-    return Programme(chain(*simulate_under_way(matches, rate, SEED)), speed=1.0, matches=matches, newest_match=newest)
-
-
-def replayed(file: Path) -> Programme:
-    """A real match, over and over.
-
-    Raises:
-        OperatorError: the file holds no match.
-    """
-    match = read_match(file)
-    items = list(match.timeline)
-    length_s = items[-1].due_s + REPLAY_PAUSE_S * REPLAY_SPEED
-    rounds = (round_ * length_s for round_ in count())
-    timeline = chain.from_iterable((item._replace(due_s=start_s + item.due_s) for item in items) for start_s in rounds)
-    return Programme(timeline, REPLAY_SPEED, 1, match.match_id, ATTRIBUTION, match.notes)
-
-
-async def run_demo(programme: Programme, settings: Settings, ready: Callable[[Node], None]) -> None:
-    """Run the demo until it is cancelled; ``ready`` is called once the page can be opened."""
-    demo = Demo(settings, programme)
+async def run_demo(schedule: Schedule, settings: Settings, ready: Callable[[Node], None]) -> None:
+    """Run the demo until cancelled. ``ready`` is called once the page can be opened."""
+    demo = Demo(settings, schedule)
     try:
         await demo.node.start()
         ready(demo.node)

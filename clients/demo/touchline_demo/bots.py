@@ -1,6 +1,6 @@
-"""Bots that cheat, so that one can see them being caught: each is a client of the SDK, over a real WebSocket.
+"""Bots that cheat, so that a visitor can see them being caught. Each is a client of the SDK on a real WebSocket.
 
-They are bounded: `BOTS_MAX` at once, one in `START_S`, and none lives longer than `BOT_S_MAX`.
+They are bounded: `BOTS_MAX` at once, one new bot per `START_S`, and no bot plays longer than `BOT_S_MAX`.
 """
 
 import asyncio
@@ -22,33 +22,37 @@ from .settings import CHEER, TAP, WAVE
 BOTS_MAX = 3
 START_S = 1.0
 BOT_S_MAX = 60.0
-"""The slowest way to cheat is found out within half of it."""
+"""The cheat that takes longest to detect is detected within half of it."""
 SHOWN_S = 30.0
-"""So long one can still see how a bot ended."""
+"""How long the page still shows how a bot ended."""
 
 FAST_S = 0.04
-"""25 taps a second: twice as many as a person makes, and below what the edge takes of a player."""
+"""25 taps a second: twice what a person can do, and below the edge's limit for one player."""
 STEADY_S = 0.125
-"""8 taps a second, as people do, but to the millisecond."""
+"""8 taps a second: a human rate, but exact to the millisecond."""
 
 
-class Way(NamedTuple):
-    """A way to cheat: its name on the page, and what a bot does."""
+class Cheat(NamedTuple):
+    """A way to cheat: its title on the page, and what a bot does."""
 
-    name: str
+    title: str
     play: "Callable[[Bot], Awaitable[None]]"
 
 
 class BotsBusy(Exception):
-    """No bot can be started now; the message says why."""
+    """No bot can be started now. ``code`` and message say why."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class Bot:
-    """One bot: what it did so far, and how it ended."""
+    """One bot: what it has done so far, and how it ended."""
 
-    def __init__(self, player: str, way: str, match_id: str, client: touchline.Client) -> None:
+    def __init__(self, player: str, cheat: str, match_id: str, client: touchline.Client) -> None:
         self.player = player
-        self.way = way
+        self.cheat = cheat
         self.room = f"{CHEER}:{match_id}"
         self.client = client
         self.done = 0
@@ -57,7 +61,7 @@ class Bot:
         self.close_code: int | None = None
 
     async def act(self, kind: str, data: dict[str, object]) -> None:
-        """Do something; a bot does not care whether it is refused."""
+        """Act. A bot does not care whether its action is refused."""
         try:
             await self.client.act(self.room, kind, data)
             self.done += 1
@@ -65,11 +69,11 @@ class Bot:
             self.refused += 1
 
     def shown(self) -> dict[str, object]:
-        """It as the page is told."""
+        """What the page shows of the bot."""
         verdict = self.client.verdict
         return {
             "player": self.player,
-            "way": self.way,
+            "cheat": self.cheat,
             "done": self.done,
             "refused": self.refused,
             "verdict": None if verdict is None else {"kind": verdict.kind, "until": verdict.until},
@@ -80,9 +84,9 @@ class Bot:
 
 async def _tap_every(bot: Bot, period_s: float) -> None:
     loop = asyncio.get_running_loop()
-    begun = loop.time()
+    start = loop.time()
     for number in count():
-        await asyncio.sleep(begun + number * period_s - loop.time())
+        await asyncio.sleep(start + number * period_s - loop.time())
         await bot.act(TAP, {"team": "away"})
 
 
@@ -92,15 +96,15 @@ async def _join_waves(bot: Bot) -> None:
             await bot.act(WAVE, {"offset": event.offset})
 
 
-WAYS = {
-    "fast": Way("taps too fast", lambda bot: _tap_every(bot, FAST_S)),
-    "steady": Way("taps like clockwork", lambda bot: _tap_every(bot, STEADY_S)),
-    "reflexes": Way("joins waves in no time", _join_waves),
+CHEATS = {
+    "fast": Cheat("taps too fast", lambda bot: _tap_every(bot, FAST_S)),
+    "steady": Cheat("taps like clockwork", lambda bot: _tap_every(bot, STEADY_S)),
+    "reflexes": Cheat("joins waves instantly", _join_waves),
 }
 
 
 class Bots:
-    """Starts bots and shows how they do. ``token`` makes a token for a player; ``url`` is known once the edge is on."""
+    """Starts bots and shows how they fare. ``token`` makes a player's token; ``url`` is known once the edge runs."""
 
     def __init__(self, token: Callable[[str], str], url: Callable[[], str], panel: Panel) -> None:
         self._token = token
@@ -111,46 +115,46 @@ class Bots:
         self._started_s = -START_S
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def start(self, way: str, match_id: str) -> str:
-        """Start a bot, and return its name.
+    def start(self, cheat: str, match_id: str) -> str:
+        """Start a bot; returns its name. ``cheat`` is a key of `CHEATS`.
 
         Raises:
-            BotsBusy: there are enough of them.
+            BotsBusy: too many bots are playing, or one was started a moment ago.
         """
         now_s = time.monotonic()
         if len(self._playing) >= BOTS_MAX:
-            raise BotsBusy(f"{BOTS_MAX} bots play already: wait until they are caught")
+            raise BotsBusy("too_many_bots", f"{BOTS_MAX} bots are already playing: wait until they are caught")
         if now_s - self._started_s < START_S:
-            raise BotsBusy("a bot was started only just now: wait a second")
+            raise BotsBusy("too_soon", "a bot was started a moment ago: wait a second")
         self._started_s = now_s
-        player = f"bot-{way}-{next(self._numbers)}"
+        player = f"bot-{cheat}-{next(self._numbers)}"
         self._playing.add(player)
-        task = asyncio.create_task(self._run(player, way, match_id), name=player)
+        task = asyncio.create_task(self._run(player, cheat, match_id), name=player)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return player
 
     async def stop(self) -> None:
-        """End all of them."""
+        """Stop all bots."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _run(self, player: str, way: str, match_id: str) -> None:
+    async def _run(self, player: str, cheat: str, match_id: str) -> None:
         client = touchline.connect(self._url(), token=self._token(player), agent="touchline-demo-bot", proxy=False)
-        bot = Bot(player, WAYS[way].name, match_id, client)
+        bot = Bot(player, CHEATS[cheat].title, match_id, client)
         try:
             async with self._showing(bot):
-                await self._play(bot, WAYS[way])
+                await self._play(bot, CHEATS[cheat])
         finally:
             self._playing.discard(player)
         await asyncio.sleep(SHOWN_S)
         self._panel.show(f"bot.{player}", None)
 
-    async def _play(self, bot: Bot, way: Way) -> None:
+    async def _play(self, bot: Bot, cheat: Cheat) -> None:
         try:
             async with asyncio.timeout(BOT_S_MAX), bot.client:
-                await way.play(bot)
+                await cheat.play(bot)
         except TimeoutError:
             bot.ended = "it gave up"
         except ConnectionRefused as error:
@@ -161,7 +165,7 @@ class Bots:
 
     @asynccontextmanager
     async def _showing(self, bot: Bot) -> AsyncIterator[None]:
-        """Show a bot while it plays, and at its end."""
+        """Show a bot while it plays, and how it ended."""
 
         async def show() -> None:
             while True:
@@ -178,7 +182,7 @@ class Bots:
 
 @contextmanager
 def quiet_sdk() -> Iterator[None]:
-    """What becomes of a bot is on the page; as the SDK logs it, in the terminal, it would look like a failure."""
+    """Keep the SDK's messages about bots out of the terminal: they look like errors, and the page shows them better."""
     log = logging.getLogger(touchline.__name__)
     log.addFilter(_is_not_of_the_sdk)
     try:
@@ -188,4 +192,4 @@ def quiet_sdk() -> Iterator[None]:
 
 
 def _is_not_of_the_sdk(record: logging.LogRecord) -> bool:
-    return Path(record.pathname).parent != Path(touchline.__file__).parent
+    return not Path(record.pathname).is_relative_to(Path(touchline.__file__).parent)

@@ -1,7 +1,8 @@
 """What the page posts to the demo's own routes.
 
-Rules: a page of another site must not post here unseen, so only JSON is taken: a browser asks first before it lets
-another site's page send that, and is not answered. Nor may such a page read an answer, a token for instance.
+Rule: pages of other sites must not be able to post here, so only JSON is accepted. Before a browser lets a page of
+another site send JSON it asks the server (CORS), and this one never agrees. Such a page cannot read an answer either,
+for example a token.
 """
 
 from typing import Literal, TypeVar
@@ -13,19 +14,19 @@ from touchline_protocol.limits import TOKEN_CHARS_MAX
 from touchline_server.control.answers import ApiError
 
 FORM_BYTES_MAX = 2 * TOKEN_CHARS_MAX
-"""A token and what is around it."""
+"""A token and the JSON around it."""
 
 
 class TokenForm(msgspec.Struct):
-    """``token``: an older one, to go on as the same player."""
+    """Asks for a token. ``token`` is an older one, to continue as the same player."""
 
     token: str = ""
 
 
 class BotForm(msgspec.Struct):
-    """Which bot, and in which match."""
+    """Asks for a bot in a match. ``cheat`` is a key of `bots.CHEATS`."""
 
-    way: Literal["fast", "steady", "reflexes"]
+    cheat: Literal["fast", "steady", "reflexes"]
     match: str
 
 
@@ -33,13 +34,13 @@ FormT = TypeVar("FormT", TokenForm, BotForm)
 
 
 async def read_form(request: Request, kind: type[FormT]) -> FormT:
-    """The form that a request brings.
+    """The form in a request's body.
 
     Raises:
-        ApiError: it brings none, or comes from another site.
+        ApiError: the body is not such a form, or may come from another site.
     """
     if request.headers.get("content-type") != "application/json":
-        raise ApiError(415, "not_json", "send JSON, with Content-Type: application/json")
+        raise ApiError(415, "not_json", "send JSON with the header Content-Type: application/json")
     body = b""
     async for part in request.stream():
         body += part

@@ -1,13 +1,13 @@
-"""The demo's game, as a game's backend would be: it reads what players do, counts, and publishes what comes of it.
+"""The demo's game, written like any game's backend: it reads what players do, counts, and publishes the results.
 
-Everybody in a match's room sees the same counts. `Match` is pure; `Game` is its loop. What it publishes, in
+Everybody in a match's room sees the same counts. `Match` is pure; `Game` is its loop. It publishes in
 ``cheer:<match>``:
 
     cheers   {"home", "away"}                how often each team was cheered for
-    wave     {"number", "ms"}                a wave begins; who sees it has so long to join it
+    wave     {"number", "ms"}                a wave begins; players have this long to join it
     joined   {"number", "players"}           how many joined the newest wave
 
-However many taps come, a room is published to at most once in `PUBLISH_S` and key, so a bot makes no flood.
+However many taps arrive, each key is published at most once per `PUBLISH_S` in a room, so a bot cannot cause a flood.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ from .settings import CHEER, TAP, WAVE
 PUBLISH_S = 0.25
 WAVE_EVERY_S = 7.0
 WAVE_MS = 2_500
-"""A person joins within half a second, and through a slow network and a long look within two."""
+"""A person joins within half a second, or within two on a slow network and after a moment of thought."""
 
 Publish: TypeAlias = Callable[[str, Sequence[NewEvent]], Awaitable[Sequence[Position]]]
 """Appends events to a room, as `Node.publish` does."""
@@ -44,7 +44,7 @@ class Match:
         self._changed: set[str] = set()
 
     def take(self, kind: str, player: str, data: Any) -> None:
-        """What a player did; what means nothing in this game is passed over."""
+        """Count what a player did. Actions without a meaning in this game are ignored."""
         if kind == TAP and data["team"] in self._cheers:
             self._cheers[data["team"]] += 1
             self._changed.add("cheers")
@@ -53,18 +53,18 @@ class Match:
             self._changed.add("joined")
 
     def next_wave(self) -> dict[str, int]:
-        """The event that begins a wave; `wave_began` is to follow, with where it is."""
+        """The data of the event that begins a wave. Call `wave_began` with its offset once it is published."""
         self._waves += 1
         return {"number": self._waves, "ms": WAVE_MS}
 
     def wave_began(self, offset: int) -> None:
-        """Players name the wave that they join by its offset, so nobody joins one before it is there."""
+        """Players join a wave by its offset, so nobody can join one that was not published yet."""
         self._wave_offset = offset
         self._joined.clear()
         self._changed.add("joined")
 
     def changes(self) -> Changes:
-        """What is to be published since it was asked for last."""
+        """What has changed since the last call, to be published."""
         data: Changes = {"cheers": self._cheers, "joined": {"number": self._waves, "players": len(self._joined)}}
         changed = {key: data[key] for key in sorted(self._changed)}
         self._changed.clear()
@@ -72,7 +72,7 @@ class Match:
 
 
 class Game:
-    """All matches. ``on`` says which are played, and ``watched`` whether somebody is in a match's room."""
+    """All matches. ``on`` names those being played; ``watched`` tells whether anybody is in a room."""
 
     def __init__(
         self,
@@ -91,11 +91,11 @@ class Game:
         """Count and publish until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._count())
-            group.create_task(self._tell())
-            group.create_task(self._roll())
+            group.create_task(self._publish_changes())
+            group.create_task(self._start_waves())
 
     def take(self, actions: Iterable[Action]) -> None:
-        """Count actions. Those in rooms of matches that are not on are passed over: anybody can name any room."""
+        """Count actions. Those for a match that is not being played are ignored: a player can name any room."""
         for action in actions:
             feed, _, match_id = action.room.partition(":")
             if feed == CHEER and match_id in self._on():
@@ -110,23 +110,23 @@ class Game:
         while True:
             self.take(await self._actions.batch())
 
-    async def _tell(self) -> None:
+    async def _publish_changes(self) -> None:
         while True:
             for match_id, match in list(self._matches.items()):
                 if changes := match.changes():
                     await self._publish(f"{CHEER}:{match_id}", [_event(key, data) for key, data in changes.items()])
             await asyncio.sleep(PUBLISH_S)
 
-    async def _roll(self) -> None:
-        """Waves go where somebody is, so that a demo that nobody looks at stays quiet."""
+    async def _start_waves(self) -> None:
+        """Start waves only where somebody is, so that a demo without visitors stays quiet."""
         while True:
             await asyncio.sleep(WAVE_EVERY_S)
             for match_id in list(self._on()):
                 room = f"{CHEER}:{match_id}"
                 if self._watched(room):
                     match = self._match(match_id)
-                    (placed,) = await self._publish(room, [_event(WAVE, match.next_wave())])
-                    match.wave_began(placed.offset)
+                    (position,) = await self._publish(room, [_event(WAVE, match.next_wave())])
+                    match.wave_began(position.offset)
 
 
 def _event(key: str, data: dict[str, Any]) -> NewEvent:

@@ -1,8 +1,8 @@
-"""What the page shows of the detection of cheats, published into a room of its own: `settings.PANEL_ROOM`.
+"""What the page shows of cheat detection, published into a room of its own: `settings.PANEL_ROOM`.
 
-All of it is state, so that who opens the page later sees the same: under the keys ``bot.<player>``, ``watch``, and
-``finding.<n>``, of which there are so many as are shown. All is public here: names of players are made up, and evidence
-is what rules counted.
+All of it is state, so that visitors who come later see the same. The keys are ``bot.<player>``, ``counts``, and
+``finding.<n>``, one for each finding that is shown. All of it can be public: players' names are invented, and evidence
+is only what the rules counted.
 """
 
 import asyncio
@@ -17,25 +17,25 @@ from .game import Publish
 from .settings import PANEL_ROOM
 
 PUBLISH_S = 0.25
-"""At most so often; of what has a key only the newest goes out."""
+"""Publish at most this often; for each key only the newest value."""
 FINDINGS_MAX = 30
-"""Shown; a newer one takes the place of the oldest."""
+"""How many are shown; a new one replaces the oldest."""
 
 
 class Panel:
-    """Takes what is to be shown, at any time, and publishes it."""
+    """Collects what to show, at any time, and publishes it."""
 
     def __init__(self, publish: Publish) -> None:
         self._publish = publish
         self._changed: dict[str, NewEvent] = {}
         self._findings = count()
 
-    def tell(self, finding: dict[str, Any]) -> None:
-        """Something was found."""
+    def add_finding(self, finding: dict[str, Any]) -> None:
+        """Show a finding."""
         self.show(f"finding.{next(self._findings) % FINDINGS_MAX}", finding)
 
     def show(self, key: str, data: dict[str, Any] | None) -> None:
-        """So something stands now; None takes it away."""
+        """Show ``data`` under ``key``; None removes it."""
         self._changed[key] = new_event(msgspec.json.encode(data), key)
 
     async def run(self) -> None:

@@ -1,10 +1,11 @@
 """Plays a timeline: publishes each of its events when it is due.
 
-Rules: each room's events are published in the timeline's order, the next only when those before are in the log. What
-is due at once goes together. While the server or the log is away playing waits, then catches up.
+Rules: each room's events are published in the timeline's order, the next ones only when those before are in the log.
+Events that are due together are published together. While the server or the log is unavailable playback waits, then
+catches up.
 
-An attempt that broke off without an answer is made again, since its events may be lost; if they were not, they are in
-the log twice. That is all that can be done without the log's help: a recorded match's events carry an id of their own.
+A request that got no answer is repeated, because its events may be lost; if they were not, they are in the log twice.
+Without the log's help nothing better is possible. The events of a recorded match carry ids of their own.
 """
 
 import asyncio
@@ -21,28 +22,28 @@ from .matches.timeline import Timed
 
 BATCH_EVENTS_MAX = 500
 BATCH_BYTES_MAX = 1 << 20
-"""Of the events published together: half a request's allowance or less, whatever the events look like."""
+"""Size of the events in one request: at most half of what a request may have, whatever the events look like."""
 
-PATIENCE_SECONDS = 60.0
-"""So long a server or a log may be away before playing gives up: a restart or a broker's change takes less."""
-RETRY_SECONDS_MIN = 0.1
-RETRY_SECONDS_MAX = 2.0
+PATIENCE_S = 60.0
+"""How long to wait for a server or a log before giving up: a restart or a change of brokers takes less."""
+RETRY_S_MIN = 0.1
+RETRY_S_MAX = 2.0
 
 
 class Publisher(Protocol):
-    """Takes a room's events in order: a node, or what the command line publishes through."""
+    """Accepts a room's events in order: a node, or a target of the command line."""
 
     async def publish(self, room: str, events: Sequence[NewEvent]) -> Sequence[Position]:
-        """Publish ``events``; returns where they are, in the log for good.
+        """Publish ``events``; returns their positions once they are durable.
 
         Raises:
-            AppendFailed: not all are there for sure; trying again can succeed.
-            OperatorError: trying again cannot.
+            AppendFailed: not all of them are known to be in the log. Trying again can succeed.
+            OperatorError: trying again cannot succeed.
         """
 
 
 class Report(NamedTuple):
-    """Who is told how it goes: the count of events published just now, and what is wrong while waiting."""
+    """Callbacks for progress: how many events were just published, and why playback is waiting."""
 
     published: Callable[[int], None]
     waiting: Callable[[str], None]
@@ -65,7 +66,7 @@ class _Player:
 
     async def _send_room(self, room: str, events: list[NewEvent]) -> None:
         loop = asyncio.get_running_loop()
-        pause_s = RETRY_SECONDS_MIN
+        pause_s = RETRY_S_MIN
         give_up = loop.time() + self._patience_s
         while events:
             try:
@@ -77,7 +78,7 @@ class _Player:
                     raise OperatorError(f"gave up after {self._patience_s:g} s: {error}") from None
                 self._report.waiting(str(error))
                 await asyncio.sleep(pause_s)
-                pause_s = min(pause_s * 2, RETRY_SECONDS_MAX)
+                pause_s = min(pause_s * 2, RETRY_S_MAX)
             else:
                 self._report.published(len(events))
                 return
@@ -89,12 +90,12 @@ async def play(
     report: Report,
     *,
     speed: float = 1.0,
-    patience_s: float = PATIENCE_SECONDS,
+    patience_s: float = PATIENCE_S,
 ) -> None:
-    """Publish ``timeline`` with its seconds ``speed`` times as short.
+    """Publish ``timeline``, ``speed`` times as fast as its own time.
 
     Raises:
-        OperatorError: an event cannot be published, or the server or the log was away for too long.
+        OperatorError: an event cannot be published, or the server or the log was unavailable for too long.
     """
     loop = asyncio.get_running_loop()
     player = _Player(publisher, report, patience_s)
@@ -103,7 +104,7 @@ async def play(
     item = next(items, None)
     while item is not None:
         await asyncio.sleep(started + item.due_s / speed - loop.time())
-        now_s = max((loop.time() - started) * speed, item.due_s)  # a timer may be a moment early
+        now_s = max((loop.time() - started) * speed, item.due_s)  # a timer can fire a moment early
         batch: list[tuple[str, NewEvent]] = []
         size = 0
         while item is not None and item.due_s <= now_s and len(batch) < BATCH_EVENTS_MAX and size < BATCH_BYTES_MAX:

@@ -1,9 +1,8 @@
-"""The demo's readers of its own log: what others read from Kafka, by `touchline.actions` and cheatwatch, is read here
-from what the node is told by its log.
+"""The demo's readers of its own log. Other programs read these topics from Kafka, with `touchline.actions` and
+cheatwatch; here the same interfaces are implemented on the log events that the node receives.
 
-Each is one of the node's observers, and keeps what it was handed until it is asked for it. It does not ask the log for
-more, so it is bounded: whoever does not come to read loses the oldest. Beyond that they keep the rules of the
-interfaces that they implement.
+Each reader is one of the node's observers and keeps what it was handed until somebody asks for it. It is bounded: if
+nobody asks, it drops the oldest. Apart from that it keeps the rules of the interface that it implements.
 """
 
 import asyncio
@@ -24,31 +23,31 @@ from touchline_server.config.tables import FeedSettings
 from touchline_server.core.log import Entry, LogEvent, Records
 
 KEPT_MAX = 10_000
-"""What waits to be read: of actions it is as much as all edges' rate limits let 300 players do in a second."""
+"""How much can wait to be read. For actions: what 300 players can do in a second within the edge's rate limit."""
 
 POLL_S = 0.05
-"""How long a poll waits for something to happen: cheatwatch then looks at what waited for events."""
+"""How long a poll waits for something. In between, cheatwatch judges the actions that waited for events."""
 
 T = TypeVar("T")
 
 Append: TypeAlias = Callable[[str, Sequence[Entry]], Awaitable[object]]
-"""How records get into a topic of the log."""
+"""Appends records to a topic of the log."""
 
 
 class Mailbox(Generic[T]):
-    """What was handed in and not yet taken, in order."""
+    """What was put in and not yet taken, in order."""
 
     def __init__(self) -> None:
         self._kept: deque[T] = deque(maxlen=KEPT_MAX)
         self._some = asyncio.Event()
 
     def put(self, item: T) -> None:
-        """Hand something in."""
+        """Put something in."""
         self._kept.append(item)
         self._some.set()
 
     async def take(self, items_max: int = KEPT_MAX, *, alike: Callable[[T], object] = lambda _: None) -> list[T]:
-        """Wait until there is something, and take at most so many for which ``alike`` says the same."""
+        """Wait until there is something; take at most ``items_max`` items from the front with the same ``alike``."""
         await self._some.wait()
         taken = [self._kept.popleft()]
         while self._kept and len(taken) < items_max and alike(self._kept[0]) == alike(taken[0]):
@@ -58,7 +57,7 @@ class Mailbox(Generic[T]):
         return taken
 
     async def poll(self) -> list[T]:
-        """Take what there is within a moment, if anything."""
+        """Take what is there within `POLL_S`, if anything."""
         try:
             async with asyncio.timeout(POLL_S):
                 await self._some.wait()
@@ -68,7 +67,7 @@ class Mailbox(Generic[T]):
 
 
 class OwnActions:
-    """Implements `touchline.actions.ActionSource`: what players do, each action once."""
+    """Implements `touchline.actions.ActionSource`: players' actions, each once."""
 
     def __init__(self, topic: str) -> None:
         self._topic = topic
@@ -78,7 +77,7 @@ class OwnActions:
         self.copies = 0
 
     def observe(self, event: LogEvent) -> None:
-        """To be handed all that the log tells."""
+        """Receive a log event."""
         if not isinstance(event, Records) or event.topic != self._topic:
             return
         for record in event.records:
@@ -99,11 +98,11 @@ class OwnActions:
         return (await self._mailbox.take(1))[0]
 
     async def batch(self, actions_max: int = 1000) -> list[Action]:
-        """The next actions: at least one, at most so many, all of one partition."""
+        """The next actions: at least one, at most ``actions_max``, all of one partition."""
         return await self._mailbox.take(actions_max, alike=lambda action: action.partition)
 
     def processed(self) -> None:
-        """Nothing is committed here, since nothing outlives the process."""
+        """Nothing is committed, because nothing outlives the process."""
 
     def _take(self, record: Record, partition: int) -> None:
         try:
@@ -119,7 +118,7 @@ class OwnActions:
 
 
 class OwnEvents:
-    """Implements cheatwatch's `EventSource` for some feeds. The log begins with the process, so all of it is seen."""
+    """Implements cheatwatch's `EventSource` for some feeds. The log begins with the process, so no event is missed."""
 
     def __init__(self, feeds: Mapping[str, FeedSettings], now_ms: Callable[[], int]) -> None:
         self._feeds = {feed.topic: (name, feed.key_field) for name, feed in feeds.items()}
@@ -128,7 +127,7 @@ class OwnEvents:
         self.known_ms = 0
 
     def observe(self, event: LogEvent) -> None:
-        """To be handed all that the log tells."""
+        """Receive a log event."""
         if not isinstance(event, Records) or event.topic not in self._feeds:
             return
         feed, key_field = self._feeds[event.topic]
@@ -141,14 +140,14 @@ class OwnEvents:
             self._mailbox.put(RoomEvent(f"{feed}:{parsed.room_id}", happened, complete=True))
 
     async def poll(self) -> Sequence[RoomEvent | EventsLost]:
-        """The next events, if there are some within a moment."""
+        """The next events, if any arrive within `POLL_S`."""
         events = await self._mailbox.poll()
         self.known_ms = self._now_ms()
         return events
 
 
 class OwnVerdicts:
-    """Implements cheatwatch's `VerdictLog`. There are none yet when the process begins."""
+    """Implements cheatwatch's `VerdictLog`. The topic is empty when the process begins."""
 
     def __init__(self, topic: str, append: Append) -> None:
         self._topic = topic
@@ -156,24 +155,24 @@ class OwnVerdicts:
         self._mailbox: Mailbox[tuple[str, VerdictRecord]] = Mailbox()
 
     def observe(self, event: LogEvent) -> None:
-        """To be handed all that the log tells."""
+        """Receive a log event."""
         if not isinstance(event, Records) or event.topic != self._topic:
             return
         for record in event.records:
             try:
                 self._mailbox.put(decode_verdict(record.key, record.value))
             except BadRecord:
-                continue  # the node counts and logs it
+                continue  # the node already counts and logs it
 
     async def current(self) -> Sequence[tuple[str, VerdictRecord]]:
-        """Those that there are now."""
+        """The verdicts in force."""
         return ()
 
     async def poll(self) -> Sequence[tuple[str, VerdictRecord]]:
-        """The next ones, if there are some within a moment."""
+        """The next verdicts, if any arrive within `POLL_S`."""
         return await self._mailbox.poll()
 
     async def write(self, verdicts: Sequence[tuple[str, VerdictRecord]]) -> None:
-        """Write verdicts in order; returns when they are in the log."""
+        """Write verdicts in order; returns once they are in the log."""
         entries = [Entry(player.encode(), encode_verdict(verdict), VERDICT_HEADERS) for player, verdict in verdicts]
         await self._append(self._topic, entries)

@@ -1,4 +1,4 @@
-"""cheatwatch within the demo's process: its service as it is, by the demo's own rules, with the panel as observer."""
+"""cheatwatch in the demo's process: its service unchanged, with the demo's rules, and the panel as its observer."""
 
 import logging
 from collections.abc import Sequence
@@ -18,14 +18,14 @@ RULES = Path(__file__).parent / "rules.toml"
 logger = logging.getLogger("touchline.demo")
 
 
-def make_watch(actions: ActionSource, events: EventSource, verdicts: VerdictLog, panel: Panel) -> Service:
+def make_referee(actions: ActionSource, events: EventSource, verdicts: VerdictLog, panel: Panel) -> Service:
     """The service that judges the demo's players."""
     rules = load_rule_set(RULES)
     engine = Engine(rules.rules, rules.policy, rules.limits)
-    return Service(engine, actions, events, verdicts, _Showing(panel, engine))
+    return Service(engine, actions, events, verdicts, _PanelObserver(panel, engine))
 
 
-class _Showing:
+class _PanelObserver:
     """Implements cheatwatch's `Observer`."""
 
     def __init__(self, panel: Panel, engine: Engine) -> None:
@@ -35,7 +35,7 @@ class _Showing:
         self._findings = 0
 
     def watching(self) -> None:
-        """It judges from now on."""
+        """The service judges from now on."""
         self._show()
 
     def judged(self, actions: Sequence[Action], now_ms: int) -> None:
@@ -44,23 +44,26 @@ class _Showing:
         self._show()
 
     def found(self, outcomes: Sequence[Outcome]) -> None:
-        """Tell what was found, and what was decided."""
+        """Show what was found and what was decided."""
         for outcome in outcomes:
             if isinstance(outcome, Judgement):
                 self._findings += 1
-                self._panel.tell(_told(outcome))
+                self._panel.add_finding(_finding(outcome))
             else:
                 logger.error("the rule %s failed: %s", outcome.rule, outcome.error, exc_info=outcome.error)
         self._show()
 
     def _show(self) -> None:
         counts = {"actions": self._actions, "players": self._engine.players, "findings": self._findings}
-        self._panel.show("watch", counts)
+        self._panel.show("counts", counts)
 
 
-def _told(found: Judgement) -> dict[str, object]:
-    told: dict[str, object] = {"player": found.player, "rule": found.rule, "evidence": found.evidence}
-    if found.verdict is None:
-        return told
-    verdict = {"kind": found.verdict.kind, "reason": found.verdict.reason, "until": found.verdict.until}
-    return told | {"verdict": verdict}
+def _finding(judgement: Judgement) -> dict[str, object]:
+    finding: dict[str, object] = {
+        "player": judgement.player,
+        "rule": judgement.rule,
+        "evidence": judgement.evidence,
+    }
+    if (verdict := judgement.verdict) is None:
+        return finding
+    return finding | {"verdict": {"kind": verdict.kind, "reason": verdict.reason, "until": verdict.until}}

@@ -1,4 +1,4 @@
-"""What the demo changes in the settings: rooms of its own, and a secret to sign its visitors' tokens with."""
+"""What the demo changes in the settings: rooms of its own, and a secret to sign visitors' tokens with."""
 
 import secrets
 from collections.abc import Collection
@@ -15,23 +15,23 @@ CHEER = "cheer"
 
 TAP = "tap"
 WAVE = "wave"
-"""The kinds of actions, and `WAVE` is also the key of the event that asks for one."""
+"""The kinds of actions. `WAVE` is also the key of the event that starts a wave."""
 
 PANEL = "cheatwatch"
 PANEL_ROOM = f"{PANEL}:demo"
-"""The room that tells of the detection of cheats."""
+"""The room that shows cheat detection."""
 
 ROOMS = [f"{feed}:*" for feed in (MATCH, SCORE, CHEER, PANEL)]
-"""What a visitor may watch, where the configuration asks for a token for that."""
+"""What a visitor may watch, if the configuration asks for a token."""
 ACT_ROOMS = [f"{CHEER}:*"]
 
 SCHEMAS = Path(__file__).parent / "schemas"
 
 
 def demo_settings(settings: Settings) -> Settings:
-    """``settings`` with the demo's feeds, and with a secret that ends with the process where none was set.
+    """``settings`` with the demo's feeds, and with a secret for this process alone if none was set.
 
-    Its matches go into ``match`` and ``score`` as they are set; the game and the panel are the demo's alone.
+    The matches use ``match`` and ``score`` as configured. The game and the panel always have feeds of their own.
     """
     schemas = {kind: SCHEMAS / f"{kind}.json" for kind in (TAP, WAVE)}
     feeds = {name: feed for name, feed in settings.feeds.items() if name not in (CHEER, PANEL)}
@@ -48,6 +48,6 @@ def demo_settings(settings: Settings) -> Settings:
 
 
 def _free_topic(feed: str, taken: Collection[str]) -> str:
-    """A topic for a feed of the demo, beside those of the configuration."""
+    """A topic for a feed of the demo that the configuration does not use."""
     usual = f"{feed}-events"
     return next(topic for topic in chain([usual], (f"{usual}-{number}" for number in count(2))) if topic not in taken)

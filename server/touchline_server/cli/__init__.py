@@ -1,1 +1,1 @@
-"""The command line. It puts the server's parts to use and holds nothing that they need."""
+"""The command line: one module per command. Puts the server's parts to use and holds nothing that they need."""

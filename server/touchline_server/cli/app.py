@@ -1,33 +1,27 @@
-"""Puts the commands together, and turns every mistake that a user can mend into one line. Exit codes: `__main__`."""
+"""The command line as a whole: reports every mistake that the user can fix in one line. Exit codes: `exit_codes`."""
 
 import sys
 from collections.abc import Sequence
 from typing import Annotated
 
 import typer
+from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
 from touchline_protocol.errors import TouchlineError
 from touchline_protocol.version import __version__
-from touchline_server.__main__ import USER_ERROR
 
+from .commands import COMMANDS, LazyCommand, extension_commands
+from .exit_codes import fail
 from .output import ReaderGone
-from .publish import publish
-from .replay import replay, simulate
-from .serve import demo, serve
-from .tail import tail
-from .token import token
-from .topics import topics
 
-app = typer.Typer(
+_app = typer.Typer(
     name="touchline",
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (serve, demo, publish, tail, replay, simulate, topics, token):
-    app.command()(command)
 
 
 def _show_version(wanted: bool) -> None:
@@ -36,7 +30,7 @@ def _show_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback(invoke_without_command=True)
+@_app.callback(invoke_without_command=True)
 def _touchline(
     context: typer.Context,
     _version: Annotated[
@@ -45,7 +39,7 @@ def _touchline(
 ) -> None:
     """Live events from Kafka to thousands of WebSocket clients, in order, each exactly once.
 
-    Exit codes: 0 done, 1 a mistake of Touchline's own, 2 something that you can mend, in one line, 130 interrupted.
+    Exit codes: 0 success, 1 a bug in Touchline, 2 an error that you can fix, reported in one line, 130 interrupted.
     """
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
@@ -53,17 +47,22 @@ def _touchline(
 
 def run(args: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code."""
+    given = sys.argv[1:] if args is None else args
     try:
-        code = typer.main.get_command(app).main(args, prog_name="touchline", standalone_mode=False)
+        code = _group(given).main(given, prog_name="touchline", standalone_mode=False)
     except TyperException as error:
-        return _fail(error.format_message())
+        return fail(error.format_message())
     except TouchlineError as error:
-        return _fail(str(error))
+        return fail(str(error))
     except ReaderGone:
         return 0
     return code if isinstance(code, int) else 0
 
 
-def _fail(message: str) -> int:
-    sys.stderr.write(f"touchline: {' '.join(message.split())}\n")
-    return USER_ERROR
+def _group(args: Sequence[str]) -> TyperGroup:
+    group = typer.main.get_command(_app)
+    assert isinstance(group, TyperGroup)  # noqa: S101 - it has a callback
+    is_own = bool(args) and args[0] in COMMANDS
+    for name, spec in (COMMANDS if is_own else {**COMMANDS, **extension_commands()}).items():
+        group.add_command(LazyCommand(name, spec))
+    return group

@@ -1,4 +1,4 @@
-"""What a command prints as its result: lines on stdout, flushed as they come."""
+"""What a command prints as its result: lines on stdout, flushed one by one."""
 
 import os
 import sys
@@ -7,7 +7,7 @@ from touchline_protocol.errors import OperatorError
 
 
 class ReaderGone(Exception):
-    """Whoever read stdout has closed it: the command is done."""
+    """The reader of stdout closed it: the command is done."""
 
 
 def write_line(line: bytes) -> None:
@@ -15,7 +15,7 @@ def write_line(line: bytes) -> None:
 
     Raises:
         ReaderGone: nobody reads any more.
-        OperatorError: it cannot be written, as to a full disk.
+        OperatorError: the line cannot be written, for example because the disk is full.
     """
     try:
         sys.stdout.buffer.write(line + b"\n")
@@ -25,9 +25,9 @@ def write_line(line: bytes) -> None:
         raise ReaderGone from None
     except OSError as error:
         _discard_the_rest()
-        raise OperatorError(f"the output cannot be written: {error.strerror}") from None
+        raise OperatorError(f"cannot write the output: {error.strerror}") from None
 
 
 def _discard_the_rest() -> None:
-    """Else Python would try to write what is left once more at its end, and stumble."""
+    """Without this, Python would try to flush the buffer again at exit, and fail again."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

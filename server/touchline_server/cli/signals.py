@@ -1,4 +1,4 @@
-"""Runs a command's coroutine so that Ctrl-C ends it at once, wherever it is."""
+"""Ctrl-C and SIGTERM: how they end a command that runs on an event loop."""
 
 import asyncio
 import signal
@@ -9,10 +9,10 @@ Result = TypeVar("Result")
 
 
 def run_to_end(work: Coroutine[None, None, Result]) -> Result:
-    """Run ``work`` to its end; at Ctrl-C it is cancelled and closes what it has open. A second Ctrl-C does not wait.
+    """Run ``work``. Ctrl-C cancels it, and it closes what it has open; a second Ctrl-C does not wait for that.
 
-    Not `asyncio.run` alone: its handler is not told to the loop, so a signal that comes just before the loop goes to
-    sleep waits until something else wakes it, which in a quiet room is the next heartbeat.
+    `asyncio.run` alone is not enough: the loop does not hear of its signal handler, so a signal that arrives just
+    before the loop goes to sleep waits until something else wakes it. In a quiet room that is the next heartbeat.
 
     Raises:
         KeyboardInterrupt: it was interrupted.
@@ -38,3 +38,32 @@ def run_to_end(work: Coroutine[None, None, Result]) -> Result:
         if interrupted:
             raise KeyboardInterrupt from None
         raise
+
+
+def stop_on_signals() -> asyncio.Event:
+    """An event that SIGTERM or Ctrl-C sets. A second signal ends the process as if there were no handler."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def on_signal() -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, on_signal)
+    return stop
+
+
+async def run_until(stop: asyncio.Event, work: Coroutine[None, None, None]) -> bool:
+    """Run ``work`` to its end, or cancel it when ``stop`` is set; returns whether it reached its end."""
+    working = asyncio.create_task(work)
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait([working, stopping], return_when=asyncio.FIRST_COMPLETED)
+    for task in (working, stopping):
+        task.cancel()
+    await asyncio.wait([working, stopping])
+    if working.cancelled():
+        return False
+    working.result()
+    return True

@@ -1,12 +1,13 @@
 """``touchline tail``: a room's events as lines of JSON, for eyes, pipes and scripts.
 
-One object a line: ``room``, ``cursor`` (to go on from with ``--after``), ``offset``, ``key`` where there is one,
-``ts``, ``data``. A join from nothing, and a start over, begin with the room's state, the newest event of each key, as
-lines with ``"state": true``. Each line is flushed as it comes. What else there is to say goes to stderr as notes.
+Each line is one object: ``room``, ``cursor`` (to continue from with ``--after``), ``offset``, ``key`` if the event has
+one, ``ts``, ``data``. Joining without a cursor, and starting over, begin with the room's state: the newest event of
+each key, as lines with ``"state": true``. Every line is flushed as it is printed. Notes go to stderr.
 """
 
 import logging
 from collections.abc import Coroutine
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
@@ -18,29 +19,28 @@ from touchline_protocol.cursor import Cursor
 from touchline_protocol.errors import OperatorError
 from touchline_protocol.limits import RECENT_EVENTS_MAX
 from touchline_protocol.rooms import split_room
-from touchline_server.config.loading import TOKEN_VARIABLE
+from touchline_server.config.variables import TOKEN_VARIABLE
 
-from .options import WEBSOCKET_URL, ConfigOption, log_settings
+from .options import WEBSOCKET_URL, ConfigOption
 from .signals import run_to_end
-from .tail_log import open_log_tail
 from .tail_output import Printer
 
 RECONNECT = touchline.Backoff(max_s=2.0)
-"""Shorter than a program's: a person is waiting, and there is one of them."""
+"""Shorter than what a program should use: a person is waiting, and only one."""
 
 TOKEN_REFUSED = {codes.UNAUTHORIZED.code, codes.CLOSE_TOKEN_EXPIRED.code} | {
     code for code in codes.ERRORS if code.startswith("token_")
 }
-"""How an edge says that it does not take a token, or wants one."""
+"""The codes by which an edge refuses a token, or asks for one."""
 
 
 def tail(
-    room: Annotated[str, typer.Argument(metavar="ROOM", help="As match:15946.")],
+    room: Annotated[str, typer.Argument(metavar="ROOM", help="For example match:15946.")],
     after: Annotated[
-        str | None, typer.Option(metavar="CURSOR", help="Go on after this event; as printed with each.")
+        str | None, typer.Option(metavar="CURSOR", help="Continue after this event; every line has its cursor.")
     ] = None,
     last: Annotated[
-        int, typer.Option(min=0, max=RECENT_EVENTS_MAX, help="Begin with so many of the newest events, not the state.")
+        int, typer.Option(min=0, max=RECENT_EVENTS_MAX, help="Begin with this many newest events, not the state.")
     ] = 0,
     no_state: Annotated[bool, typer.Option("--no-state", help="Leave out the state.")] = False,
     url: Annotated[
@@ -48,34 +48,33 @@ def tail(
     ] = None,
     token: Annotated[
         str | None,
-        typer.Option(envvar=TOKEN_VARIABLE, metavar="TOKEN", help="Who you are, where the edge lets nobody else in."),
+        typer.Option(envvar=TOKEN_VARIABLE, metavar="TOKEN", help="Your token, if the edge asks for one."),
     ] = None,
-    codec: Annotated[Literal["json", "msgpack"], typer.Option(help="What to speak with the edge.")] = "json",
+    codec: Annotated[Literal["json", "msgpack"], typer.Option(help="Encoding on the WebSocket.")] = "json",
     log: Annotated[
-        str | None, typer.Option("--log", metavar="URL", help="Read straight from this log instead, without a server.")
+        str | None, typer.Option("--log", metavar="URL", help="Read this log directly instead, without a server.")
     ] = None,
     config: ConfigOption = None,
 ) -> None:
     """Print a room's events as they happen.
 
-    Each is a line of JSON; Ctrl-C ends it. It begins with the room's state, in lines with "state": true. A connection
-    that is lost is made again, and goes on where it was; where that is not possible, a note on stderr says so, and the
-    state follows again. With --log it prints the same from the log itself: state and newest events are what a server
-    would build that starts now, from the window of the last window_s; --after reads as far back as the log goes.
+    Each event is a line of JSON; Ctrl-C ends the command. The output begins with the room's state, in lines with
+    "state": true. A lost connection is opened again and continues where it was. If that is not possible, a note on
+    stderr says so, and the state follows again. With --log the same is printed from the log itself: the state and the
+    newest events are what a server that starts now would build from the last window_s; --after reads as far back as
+    the log goes.
     """
     split_room(room)
     cursor = None if after is None else Cursor.parse(after)
-    # Events older than the state, after it, would mislead whoever takes lines as they come: so one or the other.
+    # Older events after the state would mislead a script that takes the lines in order: so it is one or the other.
     printer = Printer(with_state=not (no_state or last))
     logging.basicConfig(level=logging.WARNING, format="note: %(message)s")
-    work: Coroutine[None, None, None]
     if log is None:
-        client = _client(url or WEBSOCKET_URL, token, codec)
-        work = _tail(printer, room, cursor, last, client)
+        work = _tail(printer, room, cursor, last, _client(url or WEBSOCKET_URL, token, codec))
     elif url is not None:
         raise OperatorError("--url and --log exclude each other: events come from an edge or straight from the log")
     else:
-        work = open_log_tail(log_settings(log, config), printer, room, cursor, last).run()
+        work = _log_tail(printer, room, cursor, last, log, config)
     run_to_end(work)
 
 
@@ -101,4 +100,15 @@ async def _tail(printer: Printer, room: str, after: Cursor | None, last: int, cl
     except ConnectionRefused as error:
         if error.code not in TOKEN_REFUSED:
             raise
-        raise OperatorError(f"{error}; a token is handed in with --token or {TOKEN_VARIABLE}") from error
+        raise OperatorError(f"{error}; pass a token with --token or {TOKEN_VARIABLE}") from error
+
+
+def _log_tail(
+    printer: Printer, room: str, after: Cursor | None, last: int, log: str, config: Path | None
+) -> Coroutine[None, None, None]:
+    # Imported only here: tailing an edge needs neither the settings nor a log's client, which take 0.3 s.
+    from touchline_server.config.loading import load_settings  # noqa: PLC0415
+
+    from .tail_log import open_log_tail  # noqa: PLC0415
+
+    return open_log_tail(load_settings(config, {"log": log}), printer, room, after, last).run()

@@ -16,13 +16,13 @@ class Printer:
         self._with_state = with_state
 
     def state(self, state: Iterable[touchline.Event], cursor: Cursor | None) -> None:
-        """Print the state, all of it with the cursor that follows it."""
+        """Print the state. Every line of it has the cursor that follows the whole state."""
         if self._with_state:
             for event in sorted(state, key=lambda event: event.offset):
                 self._write(event, {"state": True}, cursor)
 
     def event(self, event: touchline.Event) -> None:
-        """Print what happened."""
+        """Print one event."""
         self._write(event, {}, event.cursor)
 
     def _write(self, event: touchline.Event, mark: dict[str, bool], cursor: Cursor | None) -> None:
@@ -34,5 +34,5 @@ class Printer:
 def _json(value: object) -> bytes:
     try:
         return json.dumps(value, ensure_ascii=False).encode()
-    except UnicodeEncodeError:  # JSON can hold halves of characters, as \ud800, and UTF-8 cannot
+    except UnicodeEncodeError:  # JSON can hold a lone surrogate such as \ud800, UTF-8 cannot
         return json.dumps(value).encode()

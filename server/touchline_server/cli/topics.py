@@ -6,53 +6,55 @@ from typing import Annotated
 import typer
 
 from touchline_protocol.errors import OperatorError
+from touchline_server.config.loading import load_settings
 from touchline_server.config.settings import Settings
 from touchline_server.core.log import NOT_COMPACTED, Log, TopicMissing, TopicOpened
 from touchline_server.log.open import SQLITE, make_log
 
-from .options import ConfigOption, LogOption, log_settings
+from .options import ConfigOption, LogOption
 from .output import write_line
 from .signals import run_to_end
 
 PARTITIONS = 8
-"""Of a topic that is made, unless told: room to add edges and brokers; more can be added later."""
+"""Default for a new topic: leaves room to add brokers. More can be added later."""
 
-LOOK_SECONDS_MAX = 20.0
-"""A log that has not said by then whether it has the topics is in trouble."""
+LOOK_TIMEOUT_S = 20.0
+"""A log that has not reported its topics by then has a problem."""
 
 NO_OFFSET_MS = 1 << 52
-"""A time that no record has reached: topics are looked at, not read."""
+"""A time later than any record: topics are looked at, not read."""
 
 
 def topics(
-    create: Annotated[bool, typer.Option("--create", help="Make those that do not exist.")] = False,
+    create: Annotated[bool, typer.Option("--create", help="Create those that do not exist.")] = False,
     partitions: Annotated[
-        int | None, typer.Option(min=1, help=f"Of a topic that is made in Kafka.  [default: {PARTITIONS}]")
+        int | None, typer.Option(min=1, help=f"Partitions of a new topic in Kafka.  [default: {PARTITIONS}]")
     ] = None,
     replication: Annotated[
-        int | None, typer.Option(min=1, help="Copies of a topic that is made: at most one a broker.  [default: 1]")
+        int | None, typer.Option(min=1, help="Copies of a new topic, at most one per broker.  [default: 1]")
     ] = None,
     log: LogOption = None,
     config: ConfigOption = None,
 ) -> None:
-    """List the topics of feeds, actions and verdicts, or make them.
+    """List or create the topics that a server needs.
 
-    Tells of each whether it exists; with --create those that do not are made.
+    These are the topics of the feeds, of actions and of verdicts. Without --create the command reports which of them
+    exist; with --create it creates those that do not.
     """
-    settings = log_settings(log, config)
+    settings = load_settings(config, {"log": log})
     if settings.log.startswith(SQLITE):
         _refuse_for_embedded(partitions, replication)
     work = _create(settings, partitions or PARTITIONS, replication or 1) if create else _look(settings)
-    for topic, what in run_to_end(work).items():
-        write_line(f"{topic}: {what}".encode())
+    for topic, status in run_to_end(work).items():
+        write_line(f"{topic}: {status}".encode())
 
 
 def _refuse_for_embedded(partitions: int | None, replication: int | None) -> None:
     if partitions is not None:
-        text = "the partitions of an embedded log are the setting sqlite.partitions, or TOUCHLINE_SQLITE__PARTITIONS"
+        text = "an embedded log takes its partitions from sqlite.partitions or TOUCHLINE_SQLITE__PARTITIONS"
         raise OperatorError(f"--partitions is for Kafka: {text}")
     if replication is not None:
-        raise OperatorError("--replication is for Kafka: an embedded log is one file, without copies")
+        raise OperatorError("--replication is for Kafka: an embedded log is a single file")
 
 
 async def _create(settings: Settings, partitions: int, replication: int) -> dict[str, str]:
@@ -60,11 +62,11 @@ async def _create(settings: Settings, partitions: int, replication: int) -> dict
     log = make_log(settings)
     try:
         await log.open([], since_ms=NO_OFFSET_MS)
-        made = await log.create_topics(
+        created = await log.create_topics(
             names, partitions=partitions, replication=replication, compacted=[settings.verdicts.topic]
         )
-        found = {name: "created" if name in made else "exists" for name in names}
-        return await _judged(log, settings, found)
+        found = {name: "created" if name in created else "exists" for name in names}
+        return await _with_warning(log, settings, found)
     finally:
         await log.close()
 
@@ -73,10 +75,10 @@ async def _look(settings: Settings) -> dict[str, str]:
     log = make_log(settings)
     try:
         await log.open(_names(settings), since_ms=NO_OFFSET_MS)
-        async with asyncio.timeout(LOOK_SECONDS_MAX):
-            return await _judged(log, settings, await _found(log, _names(settings)))
+        async with asyncio.timeout(LOOK_TIMEOUT_S):
+            return await _with_warning(log, settings, await _found(log, _names(settings)))
     except TimeoutError:
-        raise OperatorError(f"the log did not say within {LOOK_SECONDS_MAX:g} s whether it has the topics") from None
+        raise OperatorError(f"the log did not report its topics within {LOOK_TIMEOUT_S:g} s") from None
     finally:
         await log.close()
 
@@ -88,12 +90,12 @@ async def _found(log: Log, names: list[str]) -> dict[str, str]:
             if isinstance(event, TopicOpened):
                 found[event.topic] = f"exists, {len(event.starts)} partition{'s' if len(event.starts) > 1 else ''}"
             elif isinstance(event, TopicMissing):
-                found[event.topic] = "does not exist; touchline topics --create makes it"
+                found[event.topic] = "does not exist; touchline topics --create creates it"
     return {name: found[name] for name in names}
 
 
-async def _judged(log: Log, settings: Settings, found: dict[str, str]) -> dict[str, str]:
-    """``found``, and of the topic of verdicts whether it keeps them."""
+async def _with_warning(log: Log, settings: Settings, found: dict[str, str]) -> dict[str, str]:
+    """``found``, with a warning if the log deletes old verdicts."""
     topic = settings.verdicts.topic
     return {**found, topic: f"{found[topic]}, {NOT_COMPACTED}"} if await log.deletes_old(topic) else found
 

@@ -20,16 +20,8 @@ from pydantic_settings import EnvSettingsSource, SettingsError
 
 from touchline_protocol.errors import OperatorError
 
-from .settings import ENV_PREFIX, Settings
-
-CONFIG_VARIABLE = "TOUCHLINE_CONFIG"
-"""Names the TOML file where no flag does."""
-API_KEY_VARIABLE = "TOUCHLINE_API_KEY"
-"""The key that the command line publishes with: a client's, where ``TOUCHLINE_API_KEYS`` are the server's."""
-TOKEN_VARIABLE = "TOUCHLINE_TOKEN"  # noqa: S105 - its name
-"""The token that the command line watches with."""
-OTHER_VARIABLES = frozenset({CONFIG_VARIABLE, API_KEY_VARIABLE, TOKEN_VARIABLE, "TOUCHLINE_MATCH_DATA"})
-"""Variables with the prefix that are no options; the last says where the tests find recorded matches."""
+from .settings import Settings
+from .variables import CONFIG_VARIABLE, ENV_PREFIX, OTHER_VARIABLES
 
 SECRETS = frozenset({"api_keys", "key_password", "sasl_password", "hs256_secret"})
 """Options whose values are never shown."""

@@ -30,8 +30,8 @@ from .tables import (
     mistake,
 )
 from .values import API_KEY, BYTES_MAX, COUNT_MAX, ORIGIN, Seconds, Strings, Wait
+from .variables import ENV_PREFIX
 
-ENV_PREFIX = "TOUCHLINE_"
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
 
 

@@ -1,4 +1,4 @@
-"""Where the events of the demo come from: a real match read from a file, or made-up ones.
+"""Where the demo's events come from: a recorded match in a file, or invented matches.
 
-Pure: generators of `Timed` items. Nothing here waits, publishes or knows a log; only the match's file is read.
+Pure: generators of `Timed` items. Nothing here waits, publishes or knows a log. The only input is the match's file.
 """

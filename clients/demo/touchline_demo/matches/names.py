@@ -1,4 +1,4 @@
-"""Names for made-up matches. None of the clubs exists, and no player is meant to be anybody."""
+"""Names for invented matches. None of the clubs exists, and any likeness to a real player is chance."""
 
 from random import Random
 from typing import NamedTuple
@@ -25,7 +25,7 @@ LAST_NAMES = (
 )  # fmt: skip
 
 SQUAD = 16
-"""Players of a team: eleven and five to come on."""
+"""Players of a team: eleven and five substitutes."""
 
 
 class Club(NamedTuple):
@@ -36,21 +36,21 @@ class Club(NamedTuple):
 
 
 def seeded(*parts: object) -> Random:
-    """A generator of chance that follows from ``parts`` alone: the same ones in every process and version of Python."""
+    """A random generator that depends on ``parts`` alone: it is the same in every process and version of Python."""
     return Random("/".join(map(str, parts)))  # noqa: S311 - nothing here is a secret
 
 
 def clubs(seed: int, match_number: int) -> tuple[Club, Club]:
-    """The two clubs of match ``match_number`` (from 0): the same for the same arguments.
+    """The two clubs of match ``match_number`` (from 0); the same arguments give the same clubs.
 
-    Up to a dozen matches in a row never share a place, so no club plays twice at once on a page.
+    A dozen matches in a row never share a place, so no club plays two matches at once on a page.
     """
-    matches_a_cycle = len(PLACES) // 2
-    cycle, turn = divmod(match_number, matches_a_cycle)
+    matches_per_cycle = len(PLACES) // 2
+    cycle, turn = divmod(match_number, matches_per_cycle)
     places = list(PLACES)
     seeded(seed, "places", cycle).shuffle(places)
     rng = seeded(seed, "clubs", match_number)
-    last_names = rng.sample(LAST_NAMES, 2 * SQUAD)  # no two of one match, so that a sentence says who is meant
+    last_names = rng.sample(LAST_NAMES, 2 * SQUAD)  # unique within a match, so that a last name is enough
     players = [f"{rng.choice(FIRST_NAMES)} {last_name}" for last_name in last_names]
     home = Club(f"{places[2 * turn]} {rng.choice(SUFFIXES)}", tuple(players[:SQUAD]))
     away = Club(f"{places[2 * turn + 1]} {rng.choice(SUFFIXES)}", tuple(players[SQUAD:]))

@@ -1,9 +1,9 @@
-"""What happens on the pitch of a made-up match: who has the ball, and what comes of it.
+"""What happens on the pitch of an invented match: who has the ball, and what they do with it.
 
-A team keeps the ball with passes and carries until it loses it; now and then there is an incident: a shot, a foul, a
-corner, a substitution. Incidents come at a rate in match time, so a match has its usual number of them however many
-events of other kinds it is filled with; so do goals, however few shots there is room for.
-Knows nothing of when an event is shown.
+A team keeps the ball with passes and carries until it loses it. Now and then there is an incident: a shot, a foul, a
+corner, a substitution. Incidents have a rate in match time, so a match has the usual number of them however many other
+events it is filled with. The same holds for goals, however few shots there is room for.
+Does not know when an event is shown.
 """
 
 import math
@@ -23,28 +23,28 @@ TYPE_IDS = {
 
 USUAL_MATCH_S = 96 * 60
 INCIDENTS = {"shot": 25.0, "foul": 22.0, "corner": 10.0, "substitution": 12.0}
-"""How many a match has on average; of the substitutions only those of the second half are made."""
+"""How many a match has on average. Substitutions are made only in the second half."""
 INCIDENT_SPACING_S = USUAL_MATCH_S / sum(INCIDENTS.values())
 GOALS = 2.7
-"""In a match on average, of both teams."""
+"""Average per match, both teams together."""
 CONVERSION_MAX = 0.9
 
 BALL = {"pass": 62, "carry": 22, "pressure": 6, "dribble": 4, "dispossessed": 3, "loss": 3}
-"""In a hundred things that happen to the ball."""
+"""Weights of what happens to the ball, in percent."""
 
 YELLOW_SHARE = 0.16
 RED_SHARE = 0.004
 OUTFIELD_MIN = 7
-"""A match is not played on with fewer than eight of a side, so nobody is sent off then."""
+"""Eight with the goalkeeper. A side must not have fewer, so then nobody is sent off."""
 MISSES = ("Off T", "Saved", "Blocked", "Wayward", "Post")
 MISS_WEIGHTS = (35, 30, 24, 7, 4)
 
 PITCH = (120.0, 80.0)
-"""Length and width in StatsBomb's coordinates; the team that acts always plays towards the greater x."""
+"""Length and width in StatsBomb's coordinates. The acting team always plays towards the greater x."""
 
 
 class _Side:
-    """A team in this match: who is on the pitch, who may come on, who has been booked."""
+    """A team in this match: who is on the pitch, who can come on, who has been booked."""
 
     def __init__(self, team_id: int, club: Club, strength: float) -> None:
         self.team = {"id": team_id, "name": club.name}
@@ -56,8 +56,8 @@ class _Side:
         self.strength = strength
 
 
-class Play:
-    """One match's play. Every method returns events in order; ``elapsed_s`` is match time since the half began."""
+class Possession:
+    """The course of one match. Methods return events in order; ``elapsed_s`` is match time since the half began."""
 
     def __init__(self, rng: Random, first_team_id: int, clubs: tuple[Club, Club]) -> None:
         self._rng = rng
@@ -66,19 +66,19 @@ class Play:
         self._period = 1
         self._first_minute = 0
         self._elapsed_s = 0.0
-        self._asked_s = 0.0  # until when it has been asked whether there was an incident
-        self._shot_s = 0.0  # until when shots have stood for the goals of the time before them
+        self._asked_s = 0.0  # match time up to which incidents have been drawn
+        self._shot_s = 0.0  # match time up to which shots have accounted for the goals
         self._x, self._y = PITCH[0] / 2, PITCH[1] / 2
         self._attack, self._defence = self._sides
         self._holder = self._attack.outfield[-1]
         self._receiving = False
 
     def line_ups(self) -> list[EventData]:
-        """Who plays: one event for each team."""
+        """The line-ups: one event for each team."""
         return [self._line_up(side) for side in self._sides]
 
     def start_half(self, half: int, first_minute: int) -> list[EventData]:
-        """The half's first whistle; the teams take turns in kicking off."""
+        """The half begins. The teams take turns in kicking off."""
         self._shot_s -= self._elapsed_s
         self._period, self._first_minute = half, first_minute
         self._elapsed_s = self._asked_s = 0.0
@@ -86,12 +86,12 @@ class Play:
         return [self._event("Half Start", side) for side in self._sides]
 
     def end_half(self, elapsed_s: float) -> list[EventData]:
-        """The half's last whistle."""
+        """The half ends."""
         self._elapsed_s = elapsed_s
         return [self._event("Half End", side) for side in self._sides]
 
     def step(self, elapsed_s: float) -> list[EventData]:
-        """The next thing that happens: one event, or some that belong together."""
+        """The next thing that happens: one event, or several that belong together."""
         self._elapsed_s = elapsed_s
         if not self._receiving and self._incident():
             [incident] = self._rng.choices(list(INCIDENTS), list(INCIDENTS.values()))
@@ -105,19 +105,19 @@ class Play:
         return self._ball()
 
     def goal_in(self, event: EventData) -> tuple[str, str, int] | None:
-        """Team, player and minute of the goal, if ``event`` is one."""
+        """Team, player and minute, if ``event`` is a goal."""
         if event["type"]["name"] != "Shot" or event["shot"]["outcome"]["name"] != "Goal":
             return None
         return event["team"]["name"], event["player"]["name"], event["minute"]
 
     def _incident(self) -> bool:
-        """Whether there is an incident now: as likely as one is to come in the time since this was last asked."""
+        """Whether there is an incident now: drawn for the match time since the last call."""
         spell_s = self._elapsed_s - self._asked_s
         self._asked_s = self._elapsed_s
         return self._rng.random() < 1 - math.exp(-spell_s / INCIDENT_SPACING_S)
 
     def _ball(self) -> list[EventData]:
-        """Ordinary play: whoever has the ball keeps it moving or loses it."""
+        """Ordinary play: the player on the ball moves it or loses it."""
         rng, attack = self._rng, self._attack
         if self._receiving:
             self._receiving = False
@@ -158,7 +158,7 @@ class Play:
 
     def _shot(self) -> list[EventData]:
         rng, defence = self._rng, self._defence
-        # The stronger side comes to shoot more often, wherever the ball happened to be.
+        # The stronger side gets to shoot more often, wherever the ball was.
         if rng.random() > self._attack.strength / (self._attack.strength + defence.strength) + 0.25:
             self._turn_over()
         attack, defence, shooter = self._attack, self._defence, self._holder
@@ -179,7 +179,7 @@ class Play:
         return [shot, keeper]
 
     def _conversion(self) -> float:
-        """How likely a shot is a goal: it stands for all goals that the time since the last shot has on average."""
+        """The probability of a goal: it accounts for the average number of goals in the time since the last shot."""
         spell_s = self._elapsed_s - self._shot_s
         self._shot_s = self._elapsed_s
         return min(CONVERSION_MAX, GOALS * spell_s / USUAL_MATCH_S)
@@ -194,7 +194,7 @@ class Play:
         return [committed, self._event("Foul Won", attack, fouled), self._pass("Free Kick")]
 
     def _card(self, side: _Side, player: Player) -> str | None:
-        """The card for a foul, if there is one; who is sent off is not replaced. No side goes below eight."""
+        """The card for a foul, if there is one. A player who is sent off is not replaced. No side goes below eight."""
         chance = self._rng.random()
         if chance >= RED_SHARE + YELLOW_SHARE:
             return None
@@ -211,7 +211,7 @@ class Play:
         return [self._pass("Corner")]
 
     def _substitution(self) -> list[EventData]:
-        """In the second half, as most are, and while there is somebody to come on."""
+        """A substitution, in the second half and while somebody is on the bench; else nothing."""
         side = self._rng.choice(self._sides)
         if self._period == 1 or not side.bench:
             return []

@@ -1,14 +1,14 @@
-"""Keeps a match's score, clock and period, and says which keyed events each change makes.
+"""Keeps a match's score, clock and period, and returns the keyed events of each change.
 
 The keys and the shapes of their data (all JSON objects):
 
     score      {"home": {"name", "goals"}, "away": {"name", "goals"}}
-    clock      {"period", "minute", "second"}            once in each match minute at most
-    period     {"number", "name", "playing"}             number 0 is before kick-off; a break has the number before it
+    clock      {"period", "minute", "second"}            at most once per match minute
+    period     {"number", "name", "playing"}             number 0 is before kick-off; a break keeps the last number
     last_goal  {"team", "player", "minute", "own_goal", "score": {"home", "away"}}
 
-``minute`` counts full minutes, as the data of the matches does, so a goal after 62:11 is in minute 62. In an own goal
-``team`` is the one that it counts for, and ``player`` the unlucky one of the other team; ``player`` may be null.
+``minute`` counts full minutes, as the match data does, so a goal after 62:11 is in minute 62. For an own goal ``team``
+is the team that it counts for, and ``player`` the unlucky player of the other team. ``player`` may be null.
 """
 
 from typing import NamedTuple
@@ -17,7 +17,7 @@ from .timeline import Keyed
 
 
 class Period(NamedTuple):
-    """A part of a match. ``first_minute`` is what the match clock shows at its beginning."""
+    """A part of a match. ``first_minute`` is the match clock when it begins."""
 
     name: str
     first_minute: int
@@ -32,14 +32,14 @@ PERIODS = {
     5: Period("Penalty shoot-out", 120, "Full-time"),
 }
 SHOOT_OUT = 5
-"""Its penalties decide who goes on and are no goals of the match (Laws of the Game, law 10)."""
+"""Its penalties decide who advances; they are not goals of the match (Laws of the Game, law 10)."""
 
 BEFORE_KICK_OFF = "Before kick-off"
 FULL_TIME = "Full-time"
 
 
 class Scoreboard:
-    """The state of one match. Every method returns the events that it makes, in order; perhaps none."""
+    """The state of one match. Every method returns the resulting events in order; there may be none."""
 
     def __init__(self, home: str, away: str) -> None:
         self.home = home
@@ -50,7 +50,7 @@ class Scoreboard:
         self._minute = 0
 
     def opening(self) -> list[Keyed]:
-        """What is to be known before kick-off: who plays."""
+        """Before kick-off: who plays."""
         return [self._score(), self._period(BEFORE_KICK_OFF)]
 
     def start_period(self, number: int) -> list[Keyed]:
@@ -61,12 +61,12 @@ class Scoreboard:
         return [self._period(PERIODS[number].name), self._clock(0)]
 
     def end_period(self, *, last: bool) -> list[Keyed]:
-        """The period that is played ends; with ``last`` so does the match."""
+        """The current period ends. With ``last`` the match ends too."""
         self.playing = False
         return [self._period(FULL_TIME if last else PERIODS[self.period].break_name)]
 
     def tick(self, elapsed_s: float) -> list[Keyed]:
-        """``elapsed_s`` of the period have been played: a new clock once a new minute was reached."""
+        """``elapsed_s`` of the period have been played: one clock event for each new minute."""
         minute = PERIODS[self.period].first_minute + int(elapsed_s // 60) if self.playing else 0
         if minute <= self._minute:
             return []
@@ -74,7 +74,7 @@ class Scoreboard:
         return [self._clock(int(elapsed_s % 60))]
 
     def goal(self, team: str, player: str | None, minute: int, *, own_goal: bool = False) -> list[Keyed]:
-        """A goal counts for ``team``."""
+        """A goal that counts for ``team``."""
         self.goals[team] += 1
         score = {"home": self.goals[self.home], "away": self.goals[self.away]}
         goal = {"team": team, "player": player, "minute": minute, "own_goal": own_goal, "score": score}

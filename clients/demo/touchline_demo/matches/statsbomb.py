@@ -1,11 +1,11 @@
-"""Reads a match that was recorded event by event, in the format of StatsBomb Open Data, as a timeline to be replayed.
+"""Reads a recorded match in the format of StatsBomb Open Data, as a timeline that can be replayed.
 
-Source of the format: https://github.com/statsbomb/open-data, "Open Data Events". Whoever shows such data has to show
-`ATTRIBUTION` with it.
+The format is described at https://github.com/statsbomb/open-data, "Open Data Events". `ATTRIBUTION` must be shown with
+the data.
 
-Rules: every event of the file becomes one event of the feed ``match``, untouched and in the file's order, which is the
-order of the match even where a timestamp says otherwise: real files hold stale timestamps, and those are clamped to the
-time before them. What follows from an event for the score comes right after it, due at the same time.
+Rules: every event of the file becomes one event of the feed ``match``, unchanged and in the file's order. That is the
+order of the match even if a timestamp contradicts it: real files contain stale timestamps, and those are clamped to the
+time before them. The score events that result from an event follow it directly and are due at the same time.
 """
 
 import re
@@ -24,14 +24,14 @@ from .timeline import MATCH, Keyed, Timed, score_items
 ATTRIBUTION = "Data provided by StatsBomb"
 
 BREAK_S = 5.0
-"""Between two periods: enough to see that there is a break; nobody wants to wait for fifteen minutes."""
+"""Pause between two periods: long enough to notice, but nobody wants to wait for fifteen minutes."""
 
 CLOCK_TOLERANCE_S = 2.0
-"""Honest records have minute and second rounded otherwise than the timestamp, by up to a second."""
+"""Correct records round minute and second differently from the timestamp, by up to a second."""
 
 
 class Match(NamedTuple):
-    """A match as it was read. ``notes``: sentences for the operator about records that were not taken at their word."""
+    """A match as read from a file. ``notes``: sentences for the operator about records that were ignored, and why."""
 
     match_id: str
     home: str
@@ -49,7 +49,7 @@ class _Shot(msgspec.Struct):
 
 
 class _Event(msgspec.Struct):
-    """What the score follows from; an event has far more, which is passed on unread."""
+    """The fields that determine the score. An event has many more, which are passed on unread."""
 
     period: Annotated[int, msgspec.Meta(ge=1, le=len(PERIODS))]
     timestamp: Annotated[str, msgspec.Meta(pattern=r"^\d{2}:[0-5]\d:[0-5]\d(\.\d+)?$")]
@@ -64,13 +64,13 @@ class _Event(msgspec.Struct):
 
     @property
     def elapsed_s(self) -> float:
-        """Seconds since the beginning of the period."""
+        """Seconds since the period began."""
         hours, minutes, seconds = self.timestamp.split(":")
         return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
 
     @property
     def contradicts_itself(self) -> bool:
-        """Whether minute and second name another time than period and timestamp do."""
+        """Whether minute and second disagree with period and timestamp."""
         by_period_s = PERIODS[self.period].first_minute * 60 + self.elapsed_s
         return abs(self.minute * 60 + self.second - by_period_s) > CLOCK_TOLERANCE_S
 
@@ -78,15 +78,15 @@ class _Event(msgspec.Struct):
 def read_match(path: Path, match_id: str | None = None) -> Match:
     """Read the file at ``path``.
 
-    ``match_id`` is the id that the match's rooms get; without one it is the number in the file's name, else its stem.
+    ``match_id`` is the id of the match's rooms. Without one it is the number in the file's name, or else its stem.
 
     Raises:
-        OperatorError: there is no such file, or it holds no match in this format; the message says what is wrong.
+        OperatorError: the file does not exist, or is not a match in this format. The message says what is wrong.
     """
     try:
         text = path.read_bytes()
     except OSError as error:
-        raise OperatorError(f"the match file {path} cannot be read: {error.strerror or error}") from None
+        raise OperatorError(f"cannot read the match file {path}: {error.strerror or error}") from None
     elements = _elements(path, text)
     events = [_event(path, position, element) for position, element in enumerate(elements)]
     home, away = _teams(path, events)
@@ -101,9 +101,9 @@ def _elements(path: Path, text: bytes) -> list[Mapping[str, Any]]:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise OperatorError(f"the match file {path} is not JSON: {error}") from None
     if not isinstance(elements, list):
-        raise OperatorError(f"the match file {path} is no StatsBomb events file: it must hold one JSON array of events")
+        raise OperatorError(f"the match file {path} is not a StatsBomb events file: it must be a JSON array of events")
     if not elements:
-        raise OperatorError(f"the match file {path} holds no events: its array is empty")
+        raise OperatorError(f"the match file {path} has no events: its array is empty")
     return elements
 
 
@@ -111,17 +111,15 @@ def _event(path: Path, position: int, element: Mapping[str, Any]) -> _Event:
     try:
         return msgspec.convert(element, _Event)
     except msgspec.ValidationError as error:
-        raise OperatorError(f"the match file {path}: element {position} is no StatsBomb event: {error}") from None
+        raise OperatorError(f"the match file {path}: element {position} is not a StatsBomb event: {error}") from None
 
 
 def _teams(path: Path, events: Sequence[_Event]) -> tuple[str, str]:
-    """Home and away: in the order of the line-ups, else that of the events. The format names no home team."""
+    """Home and away: in the order of the line-ups, or else of the events. The format does not name the home team."""
     line_ups = [event.team.name for event in events if event.type.name == "Starting XI"]
     teams = list(dict.fromkeys([*line_ups, *(event.team.name for event in events)]))
     if len(teams) != 2:  # noqa: PLR2004
-        raise OperatorError(
-            f"the match file {path} is about {len(teams)} teams ({', '.join(teams[:4])}): it must be two"
-        )
+        raise OperatorError(f"the match file {path} has {len(teams)} teams ({', '.join(teams[:4])}): it must have two")
     return teams[0], teams[1]
 
 
@@ -129,7 +127,9 @@ def _id_from_name(path: Path) -> str:
     number = re.search(r"\d+", path.name)
     match_id = number.group() if number else re.sub(r"\s+", "-", path.stem)
     if not is_room_id(match_id):
-        raise OperatorError(f"the name of the match file {path} gives no room id: give one, or rename the file")
+        raise OperatorError(
+            f"cannot derive a room id from the name of the match file {path}: pass one, or rename the file"
+        )
     return match_id
 
 
@@ -142,12 +142,12 @@ class _Reader:
         self._board = board
         self._events = events
         self._by_id = {event.id: event for event in events}
-        # Each team has a record of a period's end, and play can stop and go on within one: the last record is the end.
+        # A period's end is recorded for each team, and play can stop and resume within one: the last record is the end.
         self._ends = {event.period: at for at, event in enumerate(events) if event.type.name == "Half End"}
         self._last_period = max(event.period for event in events)
 
     def timeline(self, elements: Sequence[Mapping[str, Any]]) -> Iterator[Timed]:
-        """Every element as an item, each followed by the items that it makes for the score."""
+        """Every element as an item, each followed by the score items that result from it."""
         period = self._events[0].period
         base_s = due_s = 0.0
         for position, (event, element) in enumerate(zip(self._events, elements, strict=True)):
@@ -183,7 +183,7 @@ class _Reader:
         return self._board.goal(event.team.name, self._own_goal_player(event), event.minute, own_goal=True)
 
     def _own_goal_player(self, event: _Event) -> str | None:
-        """The record of the goal names the team alone; the player is in the other team's record of it."""
+        """The record of the goal names only the team. The player is in the other team's record of the same goal."""
         related = (self._by_id[id_] for id_ in event.related_events if id_ in self._by_id)
         return next((_name(other.player) for other in related if other.type.name == "Own Goal Against"), None)
 
@@ -194,7 +194,9 @@ def _name(player: _Named | None) -> str | None:
 
 def _contradiction(position: int, event: _Event) -> str:
     begin = f"{PERIODS[event.period].first_minute}:00"
+    clock = f"{event.minute}:{event.second:02}"
+    timestamp = f"{event.timestamp} into period {event.period}, which began at {begin}"
     return (
-        f"element {position}, an own goal for {event.team.name}, is not counted: it says "
-        f"{event.minute}:{event.second:02}, and also {event.timestamp} into period {event.period}, which began {begin}"
+        f"element {position}, an own goal for {event.team.name}, is not counted: "
+        f"its clock shows {clock}, but its timestamp is {timestamp}"
     )

@@ -1,7 +1,7 @@
-"""What every source yields: events with the time at which each is due.
+"""What every source of matches yields: events with the time at which each is due.
 
-Two feeds, the same for real and made-up matches: `MATCH` has every single thing that happens (events without a key),
-`SCORE` has what is the case now (events with a key, see `scoreboard`).
+Real and invented matches have the same two feeds: `MATCH` has every single thing that happens, as events without a key;
+`SCORE` has the current state, as events with a key (see `scoreboard`).
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -15,9 +15,9 @@ Keyed: TypeAlias = tuple[str, dict[str, Any]]
 
 
 class Timed(NamedTuple):
-    """One event. ``due_s``: seconds since the source's beginning, never less than those of the item before.
+    """One event. ``due_s``: seconds since the timeline's beginning, never less than that of the item before.
 
-    ``data`` is a JSON object; ``key`` is None for events that are no state.
+    ``data`` is a JSON object; ``key`` is None for events that are not state.
     """
 
     due_s: float
@@ -28,5 +28,5 @@ class Timed(NamedTuple):
 
 
 def score_items(due_s: float, room_id: str, events: Iterable[Keyed]) -> Iterator[Timed]:
-    """The `SCORE` events of a room as items that are due at ``due_s``."""
+    """The `SCORE` events of a room as items due at ``due_s``."""
     return (Timed(due_s, room_id, SCORE, key, data) for key, data in events)

@@ -1,73 +1,73 @@
 /**
- * What the page does, on its way into the log: numbered, sent, sent again where it has to be, and answered once.
- * "Acting" in protocol/README.md has the rules. Knows no socket: `send` is handed in, and says nothing of success.
+ * The page's actions on their way to the log: each is numbered, sent, sent again if needed, and answered once.
+ * The rules are in "Acting" in protocol/README.md. Knows no socket: `send` is passed in and does not report success.
  *
- * An action is kept until it is answered. Each knows `prev`, the newest one before it that was not refused, so that a
- * server that did not hear of the refused ones sees no gap. What is sent again is sent with all that came after it, in
- * order: as long as an id is missing nothing behind it is taken.
+ * An action is kept until it is answered. Its `prev` is the newest action before it that was not refused, so a server
+ * that never received the refused ones sees no gap. An action is sent again together with all later ones, in order: the
+ * server accepts nothing behind a missing id.
  */
 
-const KEPT_MAX = 20; // two seconds of quick tapping: more would be a surprise when the connection is back
-const WINDOW_MAX = 16; // on their way at once, or fewer where the server says so
-const RESEND_MS_MAX = 300_000; // from the first sending on: later nobody remembers whether it is in the log
-const REST_MS = 1_000; // where a nack does not say how long
-const REST_MS_MAX = 60_000; // a server's mistake must not silence a player for long
+const KEPT_MAX = 20; // two seconds of quick tapping; more would be a surprise when the connection is back
+const WINDOW_MAX = 16; // unanswered at the same time; the server may allow fewer
+const RESEND_MS_MAX = 300_000; // after the first attempt; later nobody can tell a duplicate in the log
+const REST_MS = 1_000; // if a nack does not say how long to wait
+const REST_MS_MAX = 60_000; // a server's mistake must not silence a player for longer
 const FREE_CODES = new Set(["id_gap", "rate_limited", "too_many_unacked", "log_unavailable", "token_expired"]);
 
 const now = () => performance.now();
 
-/** An action that is not in the log, or of which nobody can tell. `code` is a nack's, or one of those below. */
+/** An action that is not in the log, or may not be. `code` is that of the nack, or one of those below. */
 export class ActionError extends Error {
   constructor(code, message) {
     super(message);
-    this.code = code; // "token_missing", "full", "in_doubt", "closed", or of the table of nacks
+    this.code = code; // "token_missing", "full", "in_doubt", "closed", or a nack's code
   }
 }
 
 export class Outbox {
   #send;
-  #kept = []; // in order; those with an id are before those without
+  #kept = []; // in order; those with an id come before those without
   #idNext = 1;
-  #newest = 0; // the newest id that was given and not refused
-  #sendFrom = Infinity; // from this id on they are to be sent, again or first
-  #window = null; // null: there is no connection that was greeted
+  #newest = 0; // the newest id that was assigned and not refused
+  #sendFrom = Infinity; // send from this id on, again or for the first time
+  #window = null; // null: no connection has been welcomed
   #player = null;
   #restTimer = 0;
-  #endCode = null; // why nothing is taken any more
+  #endCode = null; // why no action is accepted any more
 
   constructor(send) {
     this.#send = send;
   }
 
-  /** Do something; resolves once it is in the log, and rejects with an `ActionError`. */
+  /** Act. Resolves once the action is in the log; rejects with an `ActionError`. */
   add(action) {
-    if (this.#endCode) return Promise.reject(new ActionError(this.#endCode, "nothing can be done any more"));
-    if (this.#window === 0) return Promise.reject(new ActionError("token_missing", "this page may only watch"));
-    if (this.#kept.length >= KEPT_MAX) return Promise.reject(new ActionError("full", "too much waits for an answer"));
+    if (this.#endCode) return Promise.reject(new ActionError(this.#endCode, "the connection is closed for good"));
+    if (this.#window === 0) return Promise.reject(new ActionError("token_missing", "this page can only watch"));
+    if (this.#kept.length >= KEPT_MAX) return Promise.reject(new ActionError("full", "too many actions are waiting for an answer"));
     return new Promise((resolve, reject) => {
       this.#kept.push({ action, id: null, prev: 0, firstMs: null, sendings: 0, resolve, reject });
       this.#flush();
     });
   }
 
-  /** A connection was greeted: what is not answered is sent again on it. */
+  /** A connection was welcomed: send unanswered actions again on it. */
   welcome({ player = null, limits }) {
     if (player !== this.#player) this.#forgetSent();
     this.#player = player;
     this.#window = player === null ? 0 : Math.min(WINDOW_MAX, limits.actions_window ?? 0);
     this.#sendFrom = 0;
     this.#rest(0);
-    if (this.#window === 0) this.#rejectAll("token_missing", "this page may only watch");
+    if (this.#window === 0) this.#rejectAll("token_missing", "this page can only watch");
     this.#flush();
   }
 
-  /** The connection is lost; what is not answered is kept for the next one. */
+  /** The connection was lost. Unanswered actions are kept for the next one. */
   lost() {
     this.#window = null;
     this.#rest(0);
   }
 
-  /** There will be no other connection. */
+  /** There will be no further connection. */
   end(message) {
     this.#endCode = "closed";
     this.#rejectAll("closed", message);
@@ -98,7 +98,7 @@ export class Outbox {
     this.#rest(Math.min(Math.max(ms, 0), REST_MS_MAX));
   }
 
-  /** Send nothing for so long, then what is due. Of two rests the newer one counts. */
+  /** Send nothing for `ms`, then what is due. A new rest replaces the one before. */
   #rest(ms) {
     clearTimeout(this.#restTimer);
     this.#restTimer = 0;
@@ -135,13 +135,13 @@ export class Outbox {
     this.#send({ type: "action", id, ...action, ...(prev === id - 1 ? {} : { prev }) });
   }
 
-  /** What was sent first too long ago is in the log or not: it is not sent again, and passed over as a refused one. */
+  /** An action sent too long ago may be in the log or not: do not send it again, and treat it as refused. */
   #giveUpOld() {
     const isOld = ({ id, firstMs }) => id !== null && id >= this.#sendFrom && now() - firstMs > RESEND_MS_MAX;
     for (const entry of this.#kept.filter(isOld)) this.#refuse(entry, inDoubt());
   }
 
-  /** Another player goes on: what the one before sent is not sent again in the new one's name. */
+  /** The page continues as another player: do not send the old player's actions again in the new one's name. */
   #forgetSent() {
     for (const entry of this.#kept.filter(({ id }) => id !== null)) this.#refuse(entry, inDoubt());
   }
@@ -164,4 +164,4 @@ export class Outbox {
   }
 }
 
-const inDoubt = () => new ActionError("in_doubt", "nobody can tell whether it was done");
+const inDoubt = () => new ActionError("in_doubt", "the action may or may not be in the log");

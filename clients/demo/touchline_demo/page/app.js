@@ -1,14 +1,14 @@
-/** The demo's page: asks `demo.json` which matches there are, keeps a card for each, and one of them open. */
+/** The demo's page: asks `demo.json` for the matches, shows a card for each, and opens one of them. */
 
 import { Card } from "./card.js";
 import { Detail } from "./detail.js";
 import { byId, setText } from "./dom.js";
 import { Game } from "./game.js";
+import { PANEL_ROOM, Panel } from "./panel.js";
 import { Touchline } from "./touchline.js";
-import { PANEL_ROOM, Watch } from "./watch.js";
 
 const POLL_MS = 3_000;
-const RECENT_EVENTS = 120; // of the open match, to begin with
+const RECENT_EVENTS = 120; // fetched when a match is opened
 const LATENCIES_MAX = 50;
 
 const cards = new Map();
@@ -18,7 +18,7 @@ let client = null;
 let opened = null; // the id of the open match
 
 const game = new Game((...action) => client.act(...action));
-const watch = new Watch(() => opened);
+const panel = new Panel(() => opened);
 
 const isWide = matchMedia("(min-width: 900px)");
 const idOf = (room) => room.slice(room.indexOf(":") + 1);
@@ -36,7 +36,7 @@ const handlers = {
     if (state === "closed") game.end();
   },
   reset(room, state, recent) {
-    if (room === PANEL_ROOM) return watch.reset(state);
+    if (room === PANEL_ROOM) return panel.reset(state);
     if (!room.startsWith("match:")) return state.forEach((event) => take(event, false));
     detail.clear();
     return recent.forEach((event) => detail.add(event));
@@ -62,7 +62,7 @@ const handlers = {
 };
 
 function take(event, isFresh) {
-  if (event.room === PANEL_ROOM) return watch.take(event, isFresh);
+  if (event.room === PANEL_ROOM) return panel.take(event, isFresh);
   if (event.room.startsWith("match:")) return detail.add(event);
   if (event.room.startsWith("cheer:")) return game.take(event, isFresh);
   const card = cards.get(idOf(event.room));
@@ -92,7 +92,7 @@ function showFigures() {
   setText(byId("gaps"), gaps ? `${gaps.toLocaleString("en")}, ${healed.toLocaleString("en")} healed` : "0");
   byId("gaps-box").classList.toggle("bad", gaps > healed);
   const sorted = [...figures.latencies].sort((one, other) => one - other);
-  // Below zero means that the clocks of this machine and of the log differ by more than the latency.
+  // Below zero: the clocks of this machine and of the log differ by more than the latency.
   if (sorted.length) setText(byId("latency"), `${Math.max(0, sorted[sorted.length >> 1])} ms`);
 }
 
@@ -120,16 +120,16 @@ function remove(id) {
   if (opened === id) close();
 }
 
-/** The match that the address names; else, where there is room for one beside the cards, the first one. */
+/** Open the match that the address names; otherwise the first one, if there is room beside the cards. */
 function openSomething() {
-  const asked = location.hash.slice(1);
-  if (cards.has(asked)) return open(asked, true);
+  const wanted = location.hash.slice(1);
+  if (cards.has(wanted)) return open(wanted, true);
   const first = cards.keys().next().value;
   if (opened === null && first && (isWide.matches || cards.size === 1)) open(first, false);
   return undefined;
 }
 
-/** `isChosen`: by the reader, not by the page. On a narrow page only a chosen match covers the cards. */
+/** `isChosen`: the visitor chose it, not the page. On a narrow page only a chosen match covers the cards. */
 function open(id, isChosen) {
   document.body.classList.toggle("chosen", isChosen);
   if (opened === id) return;
@@ -162,12 +162,12 @@ function hashChanged() {
 
 function connect(port) {
   const scheme = location.protocol === "https:" ? "wss" : "ws";
-  const made = new Touchline(`${scheme}://${location.hostname}:${port}/ws`, handlers, { getToken });
-  made.join(PANEL_ROOM, { deliver: "latest" });
-  return made;
+  const created = new Touchline(`${scheme}://${location.hostname}:${port}/ws`, handlers, { getToken });
+  created.join(PANEL_ROOM, { deliver: "latest" });
+  return created;
 }
 
-/** A token for a player with a made-up name, the same one as before if it is still known. Without one we only watch. */
+/** A token for a player with an invented name, or for the player of `token`. Without one the page only watches. */
 async function getToken(token) {
   try {
     const headers = { "Content-Type": "application/json" };
@@ -188,7 +188,7 @@ async function poll() {
       show(matches.map(String));
     }
   } catch {
-    // The server is away: the connection's status says so already, and the next poll will tell.
+    // The server does not answer: the connection's status shows it already, and the next poll tries again.
   }
   setTimeout(poll, POLL_MS);
 }

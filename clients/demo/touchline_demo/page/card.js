@@ -1,4 +1,4 @@
-/** One match's card on the scoreboard: built once, then changed by the events of its room of the feed `score`. */
+/** One match's card on the scoreboard: built once, then updated by the events of its room in the feed `score`. */
 
 import { element, huesOf, initialsOf, replay, setText } from "./dom.js";
 
@@ -38,7 +38,7 @@ export class Card {
     this.button.setAttribute("aria-pressed", String(isSelected));
   }
 
-  /** Take an event of the room; `isFresh` says that it is news and may be celebrated. */
+  /** Show an event of the room. `isFresh`: it has just happened, so it may be celebrated. */
   take({ key, data }, isFresh) {
     if (data === null || typeof data !== "object") return;
     if (key === "score") this.#score(data);

@@ -1,11 +1,11 @@
-/** The open match: its events as sentences, newest first, and where on the pitch the last of them happened. */
+/** The open match: its events as sentences, newest first, and where on the pitch the latest of them happened. */
 
 import { byId, element, setText, svgElement } from "./dom.js";
 import { momentOf, sentenceOf } from "./sentences.js";
 
-const ROWS_MAX = 120; // more are no help to a reader, and cost the browser a layout each
+const ROWS_MAX = 120; // more would not help a reader, and each costs the browser a layout
 const MARKS_MAX = 14;
-const LENGTH = 120; // of the pitch, in StatsBomb's coordinates: the acting team always plays to the right
+const LENGTH = 120; // of the pitch, in StatsBomb's coordinates; the acting team always plays to the right
 const WIDTH = 80;
 
 export class Detail {
@@ -46,7 +46,7 @@ export class Detail {
     if (this.#card) setText(byId("detail-heading"), this.#card.scoreLine());
   }
 
-  /** At most once a frame, however many events come in it. */
+  /** At most once per frame, however many events arrive in it. */
   #drawSoon() {
     if (!this.#isDrawn) return;
     this.#isDrawn = false;
@@ -62,7 +62,7 @@ export class Detail {
     const entries = byId("key-only").checked ? this.#moments : this.#all;
     const rows = entries.map((entry) => (entry.row ??= this.#row(entry)));
     const shown = this.#list;
-    // Only what is new goes in and what is old goes out: rows that stay are not touched, nor is the reader's place.
+    // Add only new rows and remove only old ones: rows that stay are not touched, so the reader keeps their place.
     const wanted = new Set(rows);
     for (const row of [...shown.children]) if (!wanted.has(row)) row.remove();
     let below = null;

@@ -1,4 +1,4 @@
-/** Helpers for the page's elements. Text goes in as text, never as HTML: what is shown comes from the network. */
+/** Helpers for the page's elements. Text is set as text, never as HTML, because it comes from the network. */
 
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -6,36 +6,36 @@ export const byId = (id) => document.getElementById(id);
 
 /** A new element with a class, and children that are elements or strings. */
 export function element(tag, className, ...children) {
-  const made = document.createElement(tag);
-  if (className) made.className = className;
-  made.append(...children);
-  return made;
+  const created = document.createElement(tag);
+  if (className) created.className = className;
+  created.append(...children);
+  return created;
 }
 
 export function svgElement(tag, attributes) {
-  const made = document.createElementNS(SVG, tag);
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  return made;
+  const created = document.createElementNS(SVG, tag);
+  for (const [name, value] of Object.entries(attributes)) created.setAttribute(name, value);
+  return created;
 }
 
-/** Set an element's text, and say whether that changed it: an unchanged one is not laid out anew. */
+/** Set an element's text; returns whether it changed. The browser lays out a changed element only. */
 export function setText(target, text) {
   if (target.textContent === text) return false;
   target.textContent = text;
   return true;
 }
 
-/** Run an element's CSS animation from its beginning. */
+/** Restart an element's CSS animation. */
 export function replay(target, className) {
   target.classList.remove(className);
   void target.offsetWidth; // makes the browser notice that the class was gone
   target.classList.add(className);
 }
 
-const HUES_FROM = 165; // the hues that are not the pitch's green
+const HUES_FROM = 165; // the range of hues that excludes the pitch's green
 const HUES = 275;
 
-/** Colours for two teams, as hues: for the same names always the same, never the pitch's, and well apart. */
+/** Colours for two teams, as hues: the same for the same names, never the pitch's green, and well apart. */
 export function huesOf(home, away) {
   const first = hash(home);
   const second = hash(away);

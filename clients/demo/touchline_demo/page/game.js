@@ -1,27 +1,27 @@
-/** The game of the open match: cheers for its teams, and waves. What it shows comes from the match's room `cheer`. */
+/** The game of the open match: cheers for its teams, and waves. It shows the events of the match's `cheer` room. */
 
 import { byId, element, replay, setText } from "./dom.js";
 
 const SIDES = ["home", "away"];
-const WORD_MS = 4_000; // a passing word stands so long
+const WORD_MS = 4_000; // how long a passing message is shown
 const WORDS = {
-  full: "The connection does not keep up: some taps were left out.",
+  full: "The connection cannot keep up: some taps were dropped.",
   in_doubt: "Some taps may have been lost with the connection.",
-  token_missing: "This page may only watch.",
+  token_missing: "This page can only watch.",
 };
 
 export class Game {
   #act;
   #card = null;
   #player = null;
-  #verdict = null; // the newest about us
+  #verdict = null; // the newest about this player
   #verdictTimer = 0;
-  #wave = null; // the offset of the one that can be joined now
+  #wave = null; // the offset of the wave that can be joined now
   #waveTimer = 0;
   #wordTimer = 0;
   #isOver = false;
 
-  /** `act(room, kind, data)` does something, and returns a promise. */
+  /** `act(room, kind, data)` sends an action and returns a promise. */
   constructor(act) {
     this.#act = act;
     for (const side of SIDES) {
@@ -59,7 +59,7 @@ export class Game {
     if (key === "wave" && isFresh) this.#beginWave(data, offset);
   }
 
-  /** Who we are; null for nobody. */
+  /** This player's name; null without a token. */
   player(name) {
     if (name !== this.#player) this.#verdict = null;
     this.#player = name;
@@ -71,14 +71,14 @@ export class Game {
     clearTimeout(this.#verdictTimer);
     this.#verdict = kind === "pardon" ? null : verdict;
     if (kind === "mute" && until) {
-      const ms = Math.max(0, until - Date.now()); // nothing else tells its end
+      const ms = Math.max(0, until - Date.now()); // the server does not announce its end
       byId("game").style.setProperty("--mute-ms", `${ms}ms`);
       this.#verdictTimer = setTimeout(() => this.verdict({ kind: "pardon" }), ms);
     }
     this.#show();
   }
 
-  /** The server will not have us any more. */
+  /** The server will not let this player in again. */
   end() {
     this.#isOver = true;
     this.#show();
@@ -132,7 +132,7 @@ export class Game {
     this.#show();
   }
 
-  /** A passing word. */
+  /** Show a passing message. */
   #say(word) {
     clearTimeout(this.#wordTimer);
     setText(byId("word"), word);
@@ -143,7 +143,7 @@ export class Game {
     return this.#player !== null && !this.#isOver && !["mute", "ban"].includes(this.#verdict?.kind);
   }
 
-  /** Buttons that do nothing now are said to be disabled, but are not: that would take the focus from them. */
+  /** Buttons without effect are marked as disabled, but stay enabled: disabling one would take the focus from it. */
   #show() {
     for (const side of SIDES) byId(`cheer-${side}`).setAttribute("aria-disabled", String(!this.#canPlay()));
     const canJoin = this.#canPlay() && this.#wave !== null;
@@ -155,7 +155,7 @@ export class Game {
 
   #standing() {
     const { kind, reason, until } = this.#verdict ?? {};
-    if (kind === "ban") return `${reason} You are out: reload the page to play as somebody else.`;
+    if (kind === "ban") return `${reason} You are out. Reload the page to play as somebody else.`;
     if (kind === "mute") {
       return `${reason} Your cheers don't count${until ? " for a few seconds" : ""}.`;
     }

@@ -1,6 +1,6 @@
 /**
- * Says in words what happened in an event of the feed `match`, in StatsBomb's form or the simulator's.
- * Pure; all fields but `type.name` may be missing.
+ * Describes an event of the feed `match` in words, whether it comes from StatsBomb or from the simulator.
+ * Pure. Every field but `type.name` may be missing.
  */
 
 const FIRST_MINUTES = { 1: 0, 2: 45, 3: 90, 4: 105, 5: 120 };
@@ -38,7 +38,7 @@ const cardOf = (event) => {
   return name && String(name);
 };
 
-/** An own goal whose two times contradict each other: such records exist in real files, and do not count. */
+/** Whether the two times of an own goal contradict each other. Real files have such records; they do not count. */
 function contradictsItself({ period, timestamp, minute, second }) {
   if (typeof timestamp !== "string" || !(period in FIRST_MINUTES)) return false;
   const [hours, minutes, seconds] = timestamp.split(":").map(Number);
@@ -46,7 +46,7 @@ function contradictsItself({ period, timestamp, minute, second }) {
   return Math.abs(minute * 60 + second - byPeriod) > CLOCK_TOLERANCE_S;
 }
 
-/** What an event is to a reader: "goal", "card", "red", "shot", "change", "whistle" are key moments, "" is play. */
+/** The kind of key moment: "goal", "card", "red", "shot", "change" or "whistle"; "" for ordinary play. */
 export function momentOf(event) {
   const kind = event.type?.name;
   const card = cardOf(event);
@@ -58,7 +58,7 @@ export function momentOf(event) {
   return "";
 }
 
-/** The sentence about `event` in two parts: whom it is about, and what they do. */
+/** The sentence about `event` in two parts: who, and what they do. */
 export function sentenceOf(event) {
   const kind = String(event.type?.name ?? "Event");
   const who = event.player?.name ?? event.team?.name ?? "";
@@ -82,7 +82,7 @@ function wordsFor(kind, event) {
     case "Own Goal For":
     case "Own Goal Against": {
       const words = kind === "Own Goal For" ? TEAM_WORDS[kind] : "own goal";
-      return contradictsItself(event) ? `${words} (by a record that contradicts itself: not counted)` : words;
+      return contradictsItself(event) ? `${words} (not counted: the record contradicts itself)` : words;
     }
     default:
       return joined(WORDS[kind] ?? TEAM_WORDS[kind] ?? kind.toLowerCase(), cardOf(event)?.toLowerCase());

@@ -1,52 +1,52 @@
 /**
  * A small browser client of Touchline's protocol, version 1, over the JSON subprotocol.
  *
- * It keeps one connection, joins rooms on it, comes back after a loss with each room's cursor, and checks every event
- * against the one before it: "Following a room" in protocol/README.md has the rules. With a token it can act, too:
- * acting.js. It knows nothing of football and nothing of the page.
+ * It keeps one connection, joins rooms on it, reconnects with each room's cursor after a loss, and checks every event
+ * against the one before it. The rules are in "Following a room" in protocol/README.md. With a token it can also act:
+ * acting.js. It knows nothing about football or about the page.
  *
- * `getToken`, where it is given, is asked for a token for each connection, and for a newer one before that ends. It is
- * handed the one before, and returns a promise.
+ * `getToken`, if given, is called for a token for each connection, and for a newer one before that expires. It receives
+ * the previous token and returns a promise.
  *
  * It reports to `handlers`, all of them optional:
- *   status(state, detail)     "connecting" | "live" | "waiting" (detail: ms until the next try) | "closed" (detail: why)
+ *   status(state, detail)     "connecting" | "live" | "waiting" (detail: ms until the next attempt) | "closed" (detail: why)
  *   reset(room, state, recent)  the room starts over: forget it, `state` is the newest event of each key
- *   event(event, isFresh)     an event in order; isFresh is false for those that were caught up on
- *   gap(room, from, to)       events after `from` and up to `to` are missing, though nobody said that they would be:
- *                             they are asked for again, and nothing that came after them is taken before them
- *   healed(room)              what was missing has come; where the server does not have it, there is a reset instead
- *   refused(room, message)    the room cannot be had
- *   player(name)              who this page is now, null for nobody
- *   verdict(verdict)          what was decided about the player: kind, reason and, if it ends, until
+ *   event(event, isFresh)     an event in order; isFresh is false for events from a catch-up
+ *   gap(room, from, to)       events after `from` and up to `to` are missing without notice: they are requested again,
+ *                             and no later event is delivered before them
+ *   healed(room)              the missing events have arrived; if the server no longer has them, there is a reset instead
+ *   refused(room, message)    the room cannot be joined
+ *   player(name)              who this page is now, null without a token
+ *   verdict(verdict)          what was decided about the player: kind, reason and, if it expires, until
  */
 
 import { Outbox } from "./acting.js";
 
 const SUBPROTOCOL = "touchline.v1.json";
-const BACKOFF_MS = 500; // the longest first wait; each further one may be twice as long
+const BACKOFF_MS = 500; // the longest first wait; each further wait may be twice as long
 const BACKOFF_MS_MAX = 30_000;
-const STABLE_MS = 5_000; // a connection that lived so long was a success: the next wait is a short one again
+const STABLE_MS = 5_000; // a connection that lasted this long was a success: the next wait is short again
 const GOAWAY_MS_MAX = 300_000; // no drain takes longer, and a mistake must not keep pages away for days
-const WELCOME_MS_MAX = 10_000; // from the first try to connect to the welcome
-const SILENT_HEARTBEATS = 2; // as long without a word, and the connection is dead, whatever the browser thinks
+const WELCOME_MS_MAX = 10_000; // from the start of the connection to its welcome
+const SILENT_HEARTBEATS = 2; // after this much silence the connection is dead, whatever the browser thinks
 const ROOMS_PER_SUBSCRIBE_MAX = 100;
-const REFRESH_MS_BEFORE = 60_000; // the end of a token: time for some tries
-const REFRESH_MS_MIN = 1_000; // with less to go there is no time for an answer
-const TIMER_MS_MAX = 2 ** 31 - 1; // a longer one fires at once
+const REFRESH_MS_BEFORE = 60_000; // before a token expires: time for several attempts
+const REFRESH_MS_MIN = 1_000; // with less time left there can be no answer
+const TIMER_MS_MAX = 2 ** 31 - 1; // a longer timer fires at once
 const GIVE_UP_CLOSES = new Set([1002, 1003, 1007, 1009]);
-const GIVE_UP_ERRORS = new Set(["bad_message", "unknown_type", "out_of_order"]); // of a message, not of a room in it
+const GIVE_UP_ERRORS = new Set(["bad_message", "unknown_type", "out_of_order"]); // about a message, not about a room in it
 
 const givesUp = (code) => GIVE_UP_CLOSES.has(code) || (code >= 4500 && code <= 4999);
-const now = () => performance.now(); // unlike the time of day it never goes back
+const now = () => performance.now(); // unlike the time of day it never jumps back
 const bytesOf = (text) => new TextEncoder().encode(text).length;
 
-/** How long to wait before another try: with full jitter, so that not all pages come back at once. */
+/** How long to wait before the next attempt, with full jitter so that pages do not all come back at once. */
 const backoffMs = (triesBefore) => Math.random() * Math.min(BACKOFF_MS_MAX, BACKOFF_MS * 2 ** triesBefore);
 
 /**
- * A room that is followed. `epoch` and `cursor` say where to go on, once there is an epoch; `covered` is how far nothing
- * can be missing. `asked` is the id of the newest subscribe, 0 where the server does not count us in. `gap` is one that
- * has not healed: found at `cursor`, with events missing up to `to`.
+ * A room that is followed. `epoch` and `cursor` are where to continue, once there is an epoch. Up to `covered` no event
+ * can be missing. `asked` is the id of the newest subscribe, 0 if the server does not count this page in. `gap` is a gap
+ * that has not healed: it was found at `cursor`, with events missing up to `to`.
  */
 const newRoom = (last, deliver) => ({
   last,
@@ -66,22 +66,22 @@ export class Touchline {
   #handlers;
   #getToken;
   #token = null;
-  #session = null; // within which actions are numbered: that of the first welcome
+  #session = null; // actions are numbered within it; that of the first welcome
   #outbox = new Outbox((message) => this.#send(message));
   #refreshTimer = 0;
-  #clockMs = 0; // how far the server's clock is ahead
+  #clockMs = 0; // how far the server's clock is ahead of ours
   #socket = null;
   #rooms = new Map(); // by name
   #requestId = 0;
   #messageBytesMax = 0;
   #attempt = 0;
-  #welcomedAt = null; // null: there is no connection, or it was not greeted yet
-  #leaveAt = null; // when to connect anew, as a goaway said
+  #welcomedAt = null; // null: there is no connection, or no welcome yet
+  #leaveAt = null; // when to reconnect, from a goaway
   #retryTimer = 0;
   #silenceTimer = 0;
   #silenceMs = WELCOME_MS_MAX;
-  #isClosed = false; // for good: by the user, or since the server would only refuse again
-  #isAway = false; // the page was left; the browser may keep it, and show it again
+  #isClosed = false; // for good: by the user, or because the server would only refuse again
+  #isAway = false; // the visitor left the page; the browser may keep it and show it again
 
   constructor(url, handlers, { getToken = null } = {}) {
     this.#url = url;
@@ -93,7 +93,7 @@ export class Touchline {
     this.#connect();
   }
 
-  /** Be in `room` from now on, over all reconnects. `last`: how many of its newest events to begin with. */
+  /** Join `room` and stay in it over all reconnects. `last`: how many of its newest events to begin with. */
   join(room, { last = 0, deliver = "all" } = {}) {
     if (this.#rooms.has(room)) return;
     this.#rooms.set(room, newRoom(last, deliver));
@@ -105,7 +105,7 @@ export class Touchline {
     this.#rooms.delete(room);
   }
 
-  /** Do something in `room`. Resolves once it is in the log; rejects with an error that has a `code`. */
+  /** Act in `room`. Resolves once the action is in the log; rejects with an error that has a `code`. */
   act(room, kind, data = null) {
     return this.#outbox.add({ room, kind, data });
   }
@@ -116,7 +116,7 @@ export class Touchline {
     this.#outbox.end("the connection was closed for good");
   }
 
-  // The connection: made, lost, and made again.
+  // The connection: opened, lost, and opened again.
 
   #connect() {
     this.#hangUp();
@@ -125,9 +125,9 @@ export class Touchline {
     this.#silenceMs = WELCOME_MS_MAX;
     const socket = new WebSocket(this.#url, SUBPROTOCOL);
     this.#socket = socket;
-    // A socket that was given up on may still have something to say: it is not listened to.
+    // A socket that was given up may still fire events: ignore them.
     const listen = (kind, listener) =>
-      socket.addEventListener(kind, (happened) => socket === this.#socket && listener(happened));
+      socket.addEventListener(kind, (event) => socket === this.#socket && listener(event));
     listen("open", () => this.#hello(socket));
     listen("message", ({ data }) => this.#receive(JSON.parse(data)));
     listen("close", ({ code, reason }) => (givesUp(code) ? this.#giveUp(`${code} ${reason}`) : this.#comeBack()));
@@ -158,13 +158,13 @@ export class Touchline {
     const socket = this.#socket;
     this.#socket = null;
     socket?.close(1000);
-    // A welcome alone is no success: an edge that greets and fails at once is not to be asked again and again.
+    // A welcome alone is not a success: an edge that welcomes and fails at once must not be asked again and again.
     if (this.#welcomedAt !== null && now() - this.#welcomedAt >= STABLE_MS) this.#attempt = 0;
     this.#welcomedAt = null;
     for (const room of this.#rooms.values()) Object.assign(room, { asked: 0, isJoined: false });
   }
 
-  /** This connection is of no use any more: make another one, when a goaway said or after a while. */
+  /** This connection is useless now: open another one, at the time of the goaway or after a while. */
   #comeBack() {
     this.#hangUp();
     const ms = this.#leaveAt === null ? backoffMs(this.#attempt++) : this.#untilLeaveMs();
@@ -181,7 +181,7 @@ export class Touchline {
     return Math.max(0, (this.#leaveAt ?? 0) - now());
   }
 
-  /** The network is there again: no need to wait any longer, but where the server asked for it. */
+  /** The network is back: stop waiting, unless the server asked for it. */
   #retryNow() {
     if (this.#socket === null && !this.#isClosed && !this.#isAway) this.#connectIn(this.#untilLeaveMs());
   }
@@ -210,7 +210,7 @@ export class Touchline {
     this.#silenceTimer = setTimeout(() => this.#comeBack(), this.#silenceMs);
   }
 
-  // What the server says.
+  // Messages from the server.
 
   #receive(message) {
     this.#heard();
@@ -235,7 +235,7 @@ export class Touchline {
         return this.#refreshIn(message.expires - Date.now() - this.#clockMs);
       case "goaway":
         return this.#goaway(message);
-      default: // a beat, or something from a newer server
+      default: // a beat, or a message type of a newer server
         return undefined;
     }
   }
@@ -256,22 +256,22 @@ export class Touchline {
     this.#outbox.welcome(message);
   }
 
-  /** The token is over in `ms`: show a newer one before. Where none is to be had, try once more, with half the time. */
+  /** The token expires in `ms`: present a newer one before. If there is none, try again after half the time left. */
   #refreshIn(ms) {
     clearTimeout(this.#refreshTimer);
     const waitMs = Math.min(Math.max(ms - REFRESH_MS_BEFORE, ms / 2), TIMER_MS_MAX);
-    if (waitMs < REFRESH_MS_MIN) return; // the server closes in a moment, and we come back with another
+    if (waitMs < REFRESH_MS_MIN) return; // the server will close the connection, and the next one gets a new token
     const socket = this.#socket;
     this.#refreshTimer = setTimeout(async () => {
       const token = await this.#getToken(this.#token).catch(() => null);
       if (socket !== this.#socket) return;
-      this.#refreshIn(ms - waitMs); // unless the server says before that the newer one counts
+      this.#refreshIn(ms - waitMs); // unless the server accepts the newer one first
       if (token) this.#send({ type: "refresh", token });
       this.#token = token ?? this.#token;
     }, waitMs);
   }
 
-  /** Ask for rooms, each from its cursor. Without a connection this waits for the welcome. */
+  /** Subscribe to rooms, each from its cursor. Without a connection this waits for the welcome. */
   #subscribe(names) {
     if (this.#welcomedAt === null || names.length === 0) return;
     const rooms = names.map((name) => {
@@ -293,11 +293,11 @@ export class Touchline {
 
   #subscribed({ room: name, epoch, head, recovered, state = [], recent = [], id = null }) {
     const room = this.#rooms.get(name);
-    // With an id it answers the subscribe of that id, and only the newest counts. Without one the room starts over.
+    // With an id this answers the subscribe with that id, and only the newest counts. Without one the room starts over.
     if (!room || (id === null ? !room.isJoined : id !== room.asked)) return;
     Object.assign(room, { epoch, head, isJoined: true, retries: 0 });
     if (recovered) {
-      room.covered = room.cursor; // not the head: what lies between is still to come
+      room.covered = room.cursor; // not the head: the events in between are still to come
     } else {
       Object.assign(room, { cursor: head, covered: head, gap: null });
       this.#handlers.reset?.(name, state, recent);
@@ -320,7 +320,7 @@ export class Touchline {
     }
   }
 
-  /** A gap: connect anew and go on from the cursor. If that brings the same gap, nobody has the events: start over. */
+  /** A gap: reconnect and continue from the cursor. If that brings the same gap, the events are gone: start over. */
   #missed(name, room, to) {
     if (room.gap === null) this.#handlers.gap?.(name, room.covered, to);
     if (room.gap?.cursor === room.cursor) room.epoch = null;
@@ -328,13 +328,13 @@ export class Touchline {
     this.#comeBack();
   }
 
-  /** The cursor stays: what was left out is vouched for only by the newer events, which are still to come. */
+  /** The cursor stays: only the newer events, still to come, prove that nothing else was left out. */
   #skipped({ room: name, to }) {
     const room = this.#rooms.get(name);
     if (room?.isJoined) room.covered = Math.max(room.covered, to);
   }
 
-  /** An error is about the rooms that were asked for under its id; one without room and id about all that we say. */
+  /** An error is about the rooms requested under its id. Without room and id it is about everything this page sends. */
   #error({ code, message, room: about = null, id = null }) {
     if (about === null && id === null) {
       if (GIVE_UP_ERRORS.has(code)) this.#giveUp(`${message} (${code})`);
@@ -356,7 +356,7 @@ export class Touchline {
     setTimeout(() => isStillWanted() && this.#subscribe([name]), backoffMs(room.retries++));
   }
 
-  /** This edge serves us until we leave, at a time of our own; if it closes before, we come back at that time too. */
+  /** The edge serves this page until it leaves, at its own time. If the edge closes first, that time still holds. */
   #goaway({ reconnect_ms: ms }) {
     this.#leaveAt = now() + Math.min(Math.max(ms, 0), GOAWAY_MS_MAX);
     this.#connectIn(this.#untilLeaveMs());

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sources.matches import KNOWN, MADE_UP, Known
+from matches.known import KNOWN, MADE_UP, Known
 from touchline_demo.matches.statsbomb import BREAK_S, Match, read_match
 from touchline_demo.matches.timeline import MATCH, SCORE
 from touchline_protocol.errors import OperatorError
@@ -131,19 +131,19 @@ def without(field: str) -> list[dict[str, Any]]:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("goal!", "is not JSON"),
-        ("[" * 100_000, "is not JSON"),
-        ({"events": []}, "must hold one JSON array"),
-        ([], "holds no events"),
-        ([1, 2], "element 0 is no StatsBomb event"),
+        ("goal!", "JSON"),
+        ("[" * 100_000, "JSON"),
+        ({"events": []}, "JSON array"),
+        ([], "match-7.json"),
+        ([1, 2], "element 0 "),
         *((without(field), f"element 3 .*{field}") for field in ("period", "timestamp", "minute", "type", "team")),
         ([elements()[0] | {"timestamp": "noon"}], "element 0 .*timestamp"),
         ([elements()[0] | {"period": 9}], "element 0 .*period"),
-        ([elements()[0]], r"is about 1 teams \(Birch End\)"),
-        ([*elements(), elements()[0] | {"team": {"name": "Third"}}], "is about 3 teams"),
+        ([elements()[0]], r" 1 .*\(Birch End\)"),
+        ([*elements(), elements()[0] | {"team": {"name": "Third"}}], r" 3 .*\(Birch End, Alder Vale, Third\)"),
     ],
 )
-def test_a_file_that_is_no_match_is_refused_with_the_reason(tmp_path: Path, content: object, message: str) -> None:
+def test_a_file_that_is_not_a_match_is_refused_with_the_reason(tmp_path: Path, content: object, message: str) -> None:
     with pytest.raises(OperatorError, match=message):
         read_match(written(tmp_path, content))
 

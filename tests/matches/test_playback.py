@@ -81,7 +81,7 @@ async def test_each_rooms_events_are_taken_once_and_in_order_whatever_fails(
     journal, heard = Journal(failures), Heard()
     async with asyncio.timeout(30):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("touchline_demo.playback.RETRY_SECONDS_MIN", 0.0)
+            patch.setattr("touchline_demo.playback.RETRY_S_MIN", 0.0)
             await play(timeline(*rooms), journal, heard.report, speed=FAST)
     for room in set(rooms):
         assert numbers(journal, room) == expected(rooms, room)
@@ -99,7 +99,7 @@ async def test_what_was_taken_before_a_failure_is_not_sent_again() -> None:
 
 async def test_it_gives_up_when_the_log_stays_away() -> None:
     journal = Journal([0] * 1000)
-    with pytest.raises(OperatorError, match=r"gave up after 0\.2 s: the log is away"):
+    with pytest.raises(OperatorError, match=r"0\.2 s.*the log is away"):
         await play(timeline("match:1"), journal, Heard().report, speed=FAST, patience_s=0.2)
     assert journal.taken == []
 

@@ -1,4 +1,4 @@
-/** The panel of the detection of cheats: bots and findings, from the room `cheatwatch:demo`, and buttons to start bots. */
+/** The cheat detection panel: bots and findings, from the room `cheatwatch:demo`, and buttons to start bots. */
 
 import { byId, element, replay, setText } from "./dom.js";
 
@@ -14,7 +14,7 @@ const EVIDENCE = {
     `joined after ${times.join(", ")} ms; a person takes ${human} ms`,
 };
 
-/** What a rule counted, in words; of a rule that this page does not know, as it is. */
+/** What a rule counted, in words; as JSON if this page does not know the rule. */
 function evidenceOf({ rule, evidence }) {
   try {
     return EVIDENCE[rule](evidence);
@@ -23,19 +23,19 @@ function evidenceOf({ rule, evidence }) {
   }
 }
 
-export class Watch {
-  #opened; // says which match is open
+export class Panel {
+  #openMatch; // returns the id of the open match, or null
   #bots = new Map(); // by event key
 
-  constructor(opened) {
-    this.#opened = opened;
-    for (const button of byId("watch").querySelectorAll("[data-way]")) {
+  constructor(openMatch) {
+    this.#openMatch = openMatch;
+    for (const button of byId("panel").querySelectorAll("[data-cheat]")) {
       button.addEventListener("click", () => this.#start(button));
     }
   }
 
   reset(state) {
-    byId("watch").hidden = false;
+    byId("panel").hidden = false;
     byId("bots").replaceChildren();
     byId("findings").replaceChildren();
     this.#bots.clear();
@@ -44,14 +44,14 @@ export class Watch {
 
   take({ key = "", data, ts }, isFresh) {
     if (typeof data !== "object" || (data === null && !key.startsWith("bot."))) return;
-    if (key === "watch") this.#counts(data);
+    if (key === "counts") this.#counts(data);
     else if (key.startsWith("bot.")) this.#bot(key, data);
     else if (key.startsWith("finding.")) this.#finding(data, ts, isFresh);
   }
 
   #counts({ actions = 0, findings = 0 }) {
     const counted = (number, what) => `${number.toLocaleString("en")} ${what}${number === 1 ? "" : "s"}`;
-    setText(byId("watched"), `${counted(actions, "action")} judged, ${counted(findings, "finding")}`);
+    setText(byId("panel-counts"), `${counted(actions, "action")} judged, ${counted(findings, "finding")}`);
   }
 
   #bot(key, data) {
@@ -79,14 +79,14 @@ export class Watch {
   }
 
   async #start(button) {
-    const match = this.#opened();
-    if (match === null) return setText(byId("bots-word"), "Open a match first: that is where the bot plays.");
+    const match = this.#openMatch();
+    if (match === null) return setText(byId("bots-word"), "Open a match first: the bot plays in the open match.");
     button.disabled = true;
     try {
       const answer = await fetch("demo/bots", {
         method: "POST",
         headers: { "Content-Type": "application/json" },
-        body: JSON.stringify({ way: button.dataset.way, match }),
+        body: JSON.stringify({ cheat: button.dataset.cheat, match }),
       });
       setText(byId("bots-word"), answer.ok ? "" : (await answer.json()).error.message);
     } catch {
@@ -104,14 +104,14 @@ function verdictWords({ kind, until }, ts) {
   return `${WORDS[kind]} for ${seconds} s`;
 }
 
-function botRow({ player = "", way = "" }) {
+function botRow({ player = "", cheat = "" }) {
   const counts = element("span", "counts");
   const state = element("span", "chip");
-  const row = element("li", "", element("b", "", player), element("span", "way", way), counts, state);
+  const row = element("li", "", element("b", "", player), element("span", "cheat", cheat), counts, state);
   return {
     row,
     show({ done = 0, refused, verdict, ended, close }) {
-      const acted = way.includes("wave") ? "waves" : "taps";
+      const acted = cheat.includes("wave") ? "waves" : "taps";
       setText(counts, `${done} ${acted}${refused ? `, ${refused} refused` : ""}`);
       const kind = verdict && (!verdict.until || verdict.until > Date.now()) ? verdict.kind : null;
       const over = close ? `${ended}, closed with ${close}` : ended;

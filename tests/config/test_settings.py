@@ -11,9 +11,10 @@ import pytest
 from pydantic import BaseModel
 
 from touchline_protocol.errors import OperatorError
-from touchline_server.config.loading import CONFIG_VARIABLE, load_settings
-from touchline_server.config.settings import ENV_PREFIX, Settings
+from touchline_server.config.loading import load_settings
+from touchline_server.config.settings import Settings
 from touchline_server.config.tables import FeedSettings, KafkaSettings, SqliteSettings
+from touchline_server.config.variables import CONFIG_VARIABLE, ENV_PREFIX
 
 EXAMPLE = Path(__file__).parents[2] / "deploy" / "touchline.toml"
 

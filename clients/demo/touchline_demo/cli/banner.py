@@ -1,0 +1,36 @@
+"""What ``touchline demo`` prints once it is running."""
+
+import shlex
+import shutil
+import sys
+from pathlib import Path
+
+from touchline_demo.schedule import Schedule
+from touchline_server.cli.options import SERVER_URL, WEBSOCKET_URL
+
+
+def demo_banner(schedule: Schedule, *, websocket_url: str, control_url: str) -> list[str]:
+    """The page to open, and three commands to try next. They work exactly as printed."""
+    touchline = _this_command()
+    room = f"score:{schedule.newest_match}"
+    to_edge = "" if websocket_url == WEBSOCKET_URL else f" --url {websocket_url}"
+    to_control = "" if control_url == SERVER_URL else f" --server {control_url}"
+    lines = [
+        f"The demo is running. Open  {control_url}/  (Ctrl-C ends it)",
+        "Cheer for a team there, then start a bot that cheats and watch cheatwatch catch it.",
+        "",
+        "Then try this in another terminal:",
+        f"  {touchline} tail {room}{to_edge}",
+        f'  {touchline} publish {room} \'{{"note": "hello"}}\'{to_control}',
+        f"  {shlex.quote(sys.executable)} -m websockets {websocket_url}",
+        '    and type  {"type":"hello"}',
+        f'    and then  {{"type":"subscribe","rooms":[{{"room":"{room}"}}]}}',
+    ]
+    return [*lines, "", f"{schedule.attribution}."] if schedule.attribution else lines
+
+
+def _this_command() -> str:
+    """How to run this very installation: the one on the PATH may be another version."""
+    found = shutil.which("touchline")
+    same = found is not None and Path(found).absolute().parent == Path(sys.executable).absolute().parent
+    return "touchline" if same else shlex.quote(sys.argv[0])

@@ -1,0 +1,55 @@
+"""``touchline replay``: publish a recorded match as it was played."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from touchline_demo.matches.statsbomb import ATTRIBUTION, read_match
+from touchline_demo.matches.timeline import MATCH, SCORE
+from touchline_protocol.errors import OperatorError
+from touchline_protocol.rooms import split_room
+from touchline_server.cli.options import ApiKeyOption, ConfigOption, DirectLogOption, ServerOption
+from touchline_server.cli.publish_targets.target import open_target
+from touchline_server.cli.signals import run_to_end
+
+from .progress import play_with_progress
+
+
+def replay(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The match's events file in StatsBomb's format.")],
+    room: Annotated[
+        str | None,
+        typer.Option(metavar="ROOM", help="match:<id>; the score goes to score:<id>.  [default: the file's number]"),
+    ] = None,
+    speed: Annotated[float, typer.Option(min=0.001, help="1 is real time, 60 is a minute per second.")] = 1.0,
+    server: ServerOption = None,
+    api_key: ApiKeyOption = None,
+    log: DirectLogOption = None,
+    config: ConfigOption = None,
+) -> None:
+    """Publish a recorded match as it was played.
+
+    Its events go to match:<id>, and the resulting score to score:<id>, in order. While the server or the log is
+    unavailable the command waits up to a minute, then continues where it was. An event is published twice only if a
+    connection breaks after the event was accepted and before the answer arrived.
+    """
+    match = read_match(file, _match_id(room))
+    console = Console(stderr=True)
+    for note in match.notes:
+        console.print(f"note: {note}", markup=False, highlight=False, soft_wrap=True)
+    console.print(f"{match.home} - {match.away}. {ATTRIBUTION}.", markup=False, highlight=False, soft_wrap=True)
+    opening = open_target(server, api_key, log, config)
+    title = f"{MATCH}:{match.match_id}, {SCORE}:{match.match_id}"
+    total = len(match.timeline)
+    run_to_end(play_with_progress([match.timeline], opening, console, title, total=total, speed=speed))
+
+
+def _match_id(room: str | None) -> str | None:
+    if room is None:
+        return None
+    feed, room_id = split_room(room)
+    if feed != MATCH:
+        raise OperatorError(f"a match is replayed into the feed {MATCH}: use --room {MATCH}:{room_id}")
+    return room_id

@@ -1,0 +1,30 @@
+"""How the command reports an error that the user can fix. Light to import, and needs no installed library.
+
+Exit codes: 0 success (including a server that was asked to stop, and a tail whose reader closed the pipe), 1 a bug of
+ours, with a traceback, 2 an error that the user can fix, in one line on stderr, 130 interrupted by Ctrl-C.
+"""
+
+import sys
+
+USER_ERROR = 2
+
+OUR_PACKAGES = frozenset(
+    {"touchline", "touchline_cheatwatch", "touchline_demo", "touchline_protocol", "touchline_server"}
+)
+
+
+def fail(message: str) -> int:
+    """Print ``message`` in one line on stderr; returns the exit code."""
+    sys.stderr.write(f"touchline: {' '.join(message.split())}\n")
+    return USER_ERROR
+
+
+def missing_library(error: ModuleNotFoundError, extra: str) -> str:
+    """What to tell the user about a library that is not installed. ``extra`` is the one that brings it.
+
+    Raises:
+        ModuleNotFoundError: the module is one of ours, so installing something does not help.
+    """
+    if error.name is None or error.name.partition(".")[0] in OUR_PACKAGES:
+        raise error
+    return f"{error.name} is not installed: install touchline[{extra}]"

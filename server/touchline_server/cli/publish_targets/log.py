@@ -1,0 +1,43 @@
+"""Publishes straight into a log. Needs no server."""
+
+from collections.abc import Sequence
+
+from touchline_protocol.errors import OperatorError
+from touchline_protocol.rooms import split_room
+from touchline_server.config.settings import Settings
+from touchline_server.core.log import Log, Position
+from touchline_server.log.append_events import append_events
+from touchline_server.log.open import make_log
+from touchline_server.new_events import NewEvent
+
+
+class LogTarget:
+    """Implements `target.PublishTarget`."""
+
+    def __init__(self, log: Log, settings: Settings) -> None:
+        self._log = log
+        self._feeds = settings.feeds
+
+    @classmethod
+    async def open(cls, settings: Settings) -> "LogTarget":
+        """Connect to the log of ``settings``.
+
+        Raises:
+            OperatorError: the log cannot be reached.
+        """
+        log = make_log(settings)
+        try:
+            await log.open([], since_ms=0)
+        except BaseException:
+            await log.close()
+            raise
+        return cls(log, settings)
+
+    async def publish(self, room: str, events: Sequence[NewEvent]) -> list[Position]:
+        feed, room_id = split_room(room)
+        if feed not in self._feeds:
+            raise OperatorError(f"there is no feed {feed!r}; the feeds are {', '.join(sorted(self._feeds))}")
+        return await append_events(self._log, self._feeds[feed].topic, room_id, events)
+
+    async def close(self) -> None:
+        await self._log.close()
