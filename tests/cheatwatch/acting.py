@@ -1,4 +1,4 @@
-"""Actions and rooms for tests of rules and engine, without anything around them."""
+"""Actions and rooms for tests of the rules and the engine alone."""
 
 from collections.abc import Iterable
 from typing import Any, NamedTuple
@@ -20,16 +20,16 @@ class Did(NamedTuple):
     room: str = ROOM
 
 
-def room_of(*events: Event, whole: bool = False) -> Room:
+def room_of(*events: Event, complete: bool = False) -> Room:
     """A room that knows these events."""
-    room = Room(1, complete=whole)
+    room = Room(1, complete=complete)
     for event in events:
         room.add(event)
     return room
 
 
 def findings(rule: Rule[Any], actions: Iterable[Did], room: Room | None = None) -> list[tuple[Did, Finding]]:
-    """What one player's actions come to, with a new state after each finding, as the engine does."""
+    """The findings about one player's actions, with a new state after each finding, as in the engine."""
     found = []
     state = rule.State()
     for action in actions:

@@ -1,4 +1,4 @@
-"""``cheatwatch`` as its users run it: in a process of its own, which ends with the test."""
+"""``cheatwatch`` as users run it: in a process of its own, which ends with the test."""
 
 import json
 import re
@@ -19,14 +19,14 @@ DEADLINE_S = 60.0
 
 
 def the_command(pattern: str) -> list[str]:
-    """The arguments of the README's one command that begins so, as a regular expression."""
+    """The arguments of the README's only command that matches a regular expression."""
     found = [command for command in commands_in(README.read_text("utf-8")) if re.match(pattern, command)]
     assert len(found) == 1, f"the README has {found}"
     return shlex.split(found[0])[1:]
 
 
 def run(*args: str) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end."""
+    """Run a command until it ends."""
     return subprocess.run(
         [*COMMAND, *args],
         env=_environment(),
@@ -57,12 +57,12 @@ class Watch:
         text = self.process.stdout.readline()
         if not text:
             assert self.process.stderr is not None
-            raise AssertionError(f"it ended: {self.process.stderr.read()}")
+            raise AssertionError(f"it exited: {self.process.stderr.read()}")
         line: dict[str, Any] = json.loads(text)
         return line
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> tuple[int, str, str]:
-        """Send a signal, and wait for the end: exit code, the rest of stdout, stderr."""
+        """Send a signal, and wait for the exit code, the rest of stdout, and stderr."""
         self.process.send_signal(number)
         out, err = self.process.communicate(timeout=DEADLINE_S)
         return self.process.returncode, out, err
@@ -70,7 +70,7 @@ class Watch:
 
 @contextmanager
 def watching(*args: str) -> Iterator[Watch]:
-    """Run ``cheatwatch watch --json`` beside the test, once it judges."""
+    """Run ``cheatwatch watch --json`` beside the test; entered once it judges."""
     process = run_beside("watch", "--json", *args)
     watch = Watch(process)
     try:

@@ -1,4 +1,4 @@
-"""The engine: which rules see an action and when, what a rule's failure does, and what is forgotten."""
+"""The engine: which rules see an action and when, what happens if a rule fails, and what is forgotten."""
 
 from typing import Any, ClassVar
 
@@ -20,7 +20,7 @@ class Memory:
 
 
 class Every(Rule[Memory], frozen=True, kw_only=True):
-    """Fires at each so many-th action, and shows what it knows of the room."""
+    """Fires at every ``every``-th action, and shows what it knows about the room."""
 
     every: int = 3
     State: ClassVar[type[Memory]] = Memory
@@ -56,13 +56,13 @@ def test_a_finding_uses_up_its_evidence() -> None:
     )
 
 
-def test_a_rule_sees_its_kinds_alone_and_players_apart() -> None:
+def test_a_rule_sees_only_its_kinds_and_each_player_separately() -> None:
     engine = Engine({"taps": Every(kinds=("tap",)), "all": Every(every=4)})
     found = judge(engine, Did(1), Did(1, "move"), Did(1, player="bob"), Did(1), Did(1, "move"), Did(1))
     assert [(one.player, one.rule) for one in found] == [("ann", "all"), ("ann", "taps")]
 
 
-def test_a_rule_that_waits_judges_when_the_events_are_known() -> None:
+def test_a_rule_that_waits_judges_once_the_events_are_known() -> None:
     engine = Engine({"every": Every(every=1, settle_s=0.5)})
     assert judge(engine, Did(2_000), Did(1_500)) == []
     assert engine.advance(NOW_MS, 1_999) == []
@@ -70,17 +70,17 @@ def test_a_rule_that_waits_judges_when_the_events_are_known() -> None:
     (first,) = advance(engine, 2_000)
     assert (first.received_ms, first.evidence["events"]) == (1_500, 1)
     assert [one.received_ms for one in advance(engine, 2_500)] == [2_000]
-    assert [one.received_ms for one in judge(engine, Did(1_800))] == [1_800]  # all is known of it already
+    assert [one.received_ms for one in judge(engine, Did(1_800))] == [1_800]  # its events are known already
 
 
-def test_waiting_is_bounded_and_what_is_given_up_is_counted() -> None:
+def test_waiting_is_bounded_and_judgements_given_up_are_counted() -> None:
     engine = Engine({"every": Every(every=1, settle_s=0.5)}, limits=Limits(waiting_max=2))
     judge(engine, Did(1), Did(2), Did(3))
     assert (engine.waiting, engine.unjudged) == (2, 1)
     assert [one.received_ms for one in advance(engine, 1_000)] == [2, 3]
 
 
-def test_a_rule_that_raises_stops_nobody_else() -> None:
+def test_a_rule_that_raises_does_not_stop_the_others() -> None:
     engine = Engine({"broken": Broken(), "every": Every(every=1)})
     failed, judged = judge(engine, Did(1))
     assert isinstance(failed, RuleFailure)
@@ -88,7 +88,7 @@ def test_a_rule_that_raises_stops_nobody_else() -> None:
     assert isinstance(judged, Judgement)
 
 
-def test_evidence_that_is_no_json_is_a_failure_and_too_much_of_it_is_left_out() -> None:
+def test_evidence_that_cannot_be_json_is_a_failure_and_too_much_of_it_is_left_out() -> None:
     engine = Engine({"every": Every(every=1)})
     (failed,) = judge(engine, Did(1, data=object()))
     assert isinstance(failed, RuleFailure)
@@ -114,14 +114,14 @@ def test_after_a_pardon_a_player_starts_clean_and_can_be_judged_again() -> None:
     assert [player for player, _ in verdicts_of(judge(engine, Did(NOW_MS + 1)))] == ["ann"]
 
 
-def test_who_stands_under_a_verdict_is_not_judged_twice() -> None:
+def test_a_player_under_a_verdict_does_not_get_another() -> None:
     engine = Engine({"every": Every(every=1, verdict="mute", verdict_s=60)})
     engine.verdict("ann", operator_verdict("ban", "because", None, NOW_MS))
     (judged,) = judge(engine, Did(1))
     assert judged.verdict is None
 
 
-def test_missed_events_make_no_ground_of_what_is_left() -> None:
+def test_after_missed_events_the_counts_are_not_complete() -> None:
     engine = Engine({"every": Every(every=1)})
     engine.event(ROOM, Event(7, 1, "Shot"), complete=True)
     engine.events_lost()
@@ -131,7 +131,7 @@ def test_missed_events_make_no_ground_of_what_is_left() -> None:
     assert not engine._rooms.get(ROOM).complete
 
 
-def test_rooms_are_bounded_and_one_that_was_forgotten_is_not_whole_again() -> None:
+def test_rooms_are_bounded_and_a_forgotten_one_is_not_complete_again() -> None:
     engine = Engine({}, limits=Limits(rooms_max=2))
     for offset, number in enumerate((1, 2, 1, 3)):
         engine.event(f"match:{number}", Event(offset, 1, "Shot"), complete=True)
@@ -142,14 +142,14 @@ def test_rooms_are_bounded_and_one_that_was_forgotten_is_not_whole_again() -> No
     assert (again.counts, again.complete) == ({"Shot": 1}, False)
 
 
-def test_a_room_of_which_something_was_missed_is_whole_no_more() -> None:
+def test_a_room_with_missed_events_is_no_longer_complete() -> None:
     engine = Engine({})
-    for offset, whole in enumerate((True, False)):
-        engine.event(ROOM, Event(offset, 1, "Shot"), complete=whole)
+    for offset, complete in enumerate((True, False)):
+        engine.event(ROOM, Event(offset, 1, "Shot"), complete=complete)
     assert not engine._rooms.get(ROOM).complete
 
 
-def test_the_player_who_did_nothing_for_longest_is_forgotten_first() -> None:
+def test_the_player_idle_for_longest_is_forgotten_first() -> None:
     engine = Engine({"every": Every()}, limits=Limits(players_max=2, idle_s=60))
     ann, bob, cid = (Did(1, player=player) for player in ("ann", "bob", "cid"))
     assert judge(engine, ann, bob, ann, cid) == []  # bob is forgotten
@@ -160,7 +160,7 @@ def test_the_player_who_did_nothing_for_longest_is_forgotten_first() -> None:
 
 
 @pytest.mark.parametrize("offsets", [[0, 1, 1, 0, 2], [0, 0, 1, 2]])
-def test_events_that_were_seen_are_counted_once(offsets: list[int]) -> None:
+def test_events_seen_again_are_counted_once(offsets: list[int]) -> None:
     engine = Engine({})
     for offset in offsets:
         engine.event(ROOM, Event(offset, 1, "Shot"), complete=True)

@@ -1,4 +1,4 @@
-"""What holds of the rules whatever comes: nothing is found below the limits, memory is bounded, nothing raises."""
+"""Properties of the rules for any input: they find nothing below the limits, use bounded memory, and never raise."""
 
 import sys
 from collections import deque
@@ -23,24 +23,24 @@ from touchline_cheatwatch.types import Judgement
 RATE = Rate(rate_max=5, burst_max=20)
 FIELDS = ("x", "y", "score", "offset")
 QUEUE_MAX = 19
-"""One less than the bucket takes: an action may be made at the very moment at which the queue comes."""
+"""One less than the bucket holds: an action may be made at the very moment at which the queue arrives."""
 
 
 @st.composite
 def honest_rates(draw: st.DrawFn) -> list[Did]:
     """At most five actions a second, over a connection that holds some back, in queues of 19 at most."""
-    at_ms, let_go_ms, queued, arrived = 0, 0, 0, []
+    at_ms, released_ms, queued, arrived = 0, 0, 0, []
     for _ in range(draw(st.integers(1, 150))):
         at_ms += 200 + draw(st.sampled_from([0, 0, 0, 50, 3_000]))
-        if at_ms >= let_go_ms:
+        if at_ms >= released_ms:
             queued = 0
             if draw(st.booleans()):
-                let_go_ms = at_ms + draw(st.integers(1, 10_000))
-        if at_ms < let_go_ms:
+                released_ms = at_ms + draw(st.integers(1, 10_000))
+        if at_ms < released_ms:
             queued += 1
             if queued > QUEUE_MAX:
                 continue
-        arrived.append(Did(max(at_ms, let_go_ms)))
+        arrived.append(Did(max(at_ms, released_ms)))
     return arrived
 
 
@@ -51,7 +51,7 @@ def test_rate_finds_nothing_about_honest_players(actions: list[Did]) -> None:
 
 @given(st.lists(st.integers(0, 300), min_size=1, max_size=60))
 def test_rate_finds_exactly_the_windows_with_too_much_in_them(gaps_ms: list[int]) -> None:
-    """The first finding comes with the first action that ends a window, of any length, with more than is allowed."""
+    """The first finding comes with the first action that ends a window, of any length, with too much in it."""
     rule = Rate(rate_max=5, burst_max=3)
     times, at_ms = [], 0
     for gap_ms in gaps_ms:
@@ -73,10 +73,10 @@ def test_rate_finds_exactly_the_windows_with_too_much_in_them(gaps_ms: list[int]
     st.lists(st.tuples(st.integers(100, 300), st.floats(0, 12), st.floats(0, 6.28)), max_size=200),
     st.lists(st.tuples(st.integers(0, 60_000), st.integers(0, 15_000)), max_size=3),
 )
-def test_movement_finds_nothing_about_who_keeps_to_the_speed_limit(
+def test_movement_finds_nothing_about_players_within_the_speed_limit(
     steps: list[tuple[int, float, float]], outages: list[tuple[int, int]]
 ) -> None:
-    """Every 0.1 to 0.3 s a position at up to the limit, with outages after which all comes at once."""
+    """A position every 0.1 to 0.3 s, at up to the limit, with outages after which everything arrives at once."""
     from math import cos, sin
 
     at_ms, arrived_ms, x, y = 0, 0, 0.0, 0.0
@@ -103,7 +103,7 @@ anything = st.builds(
 
 
 @given(st.lists(anything, max_size=30), st.lists(st.integers(0, 20_000), max_size=10))
-def test_the_rules_take_anything_and_write_what_can_be_written(actions: list[Did], events_ms: list[int]) -> None:
+def test_the_rules_accept_anything_and_their_findings_can_be_encoded(actions: list[Did], events_ms: list[int]) -> None:
     from msgspec import json
 
     engine = Engine(load_rule_set().rules)
@@ -117,7 +117,7 @@ def test_the_rules_take_anything_and_write_what_can_be_written(actions: list[Did
 
 
 @given(st.lists(anything, max_size=30))
-def test_no_more_players_and_waiting_actions_than_allowed(actions: list[Did]) -> None:
+def test_there_are_no_more_players_and_waiting_actions_than_allowed(actions: list[Did]) -> None:
     engine = Engine(load_rule_set().rules, limits=Limits(players_max=2, waiting_max=5))
     for now_ms, action in enumerate(actions):
         engine.judge(action, now_ms)
@@ -127,8 +127,8 @@ def test_no_more_players_and_waiting_actions_than_allowed(actions: list[Did]) ->
     assert engine.players == 0
 
 
-def test_what_is_remembered_of_a_player_is_bounded() -> None:
-    """With the parameters that remember most, and a player who fills all of it."""
+def test_the_memory_about_a_player_is_bounded() -> None:
+    """With the parameters that remember most, and a player who fills all of the memory."""
     rules: Mapping[str, Any] = {
         "rate": Rate(rate_max=0.001, burst_max=100_000),
         "regularity": Regularity(spans=64, actions_per_span=1, interval_s_min=0.001, variation_min=0.0001),

@@ -1,4 +1,4 @@
-"""Each built-in rule by example: what it finds, and what it leaves alone."""
+"""Each built-in rule by example: what it finds, and what it ignores."""
 
 from random import Random
 from typing import Any
@@ -21,20 +21,20 @@ def taps(count: int, interval_ms: float, start_ms: int = 0) -> list[Did]:
 # Rate
 
 
-def test_rate_finds_who_is_faster_than_a_human_for_long() -> None:
+def test_rate_finds_a_player_faster_than_a_human_for_long() -> None:
     rule = Rate(rate_max=10, burst_max=20)
     (_, finding), *_ = findings(rule, taps(200, 50))
-    # 20/s against 10/s: the bucket of 20 has more in it when 40 came in 2 s.
+    # 20/s against 10/s: the bucket of 20 overflows when 40 have come in 2 s.
     assert finding.evidence["actions"] == 40
     assert 1.9 <= finding.evidence["seconds"] <= 2.0
 
 
-def test_rate_leaves_a_queue_that_comes_at_once_alone() -> None:
+def test_rate_ignores_a_queue_that_arrives_at_once() -> None:
     rule = Rate(rate_max=10, burst_max=20)
     assert findings(rule, [*taps(100, 101), *taps(20, 0, start_ms=20_000), *taps(100, 101, start_ms=22_000)]) == []
 
 
-def test_rate_takes_no_step_back_of_a_clock_for_time() -> None:
+def test_rate_does_not_count_a_clock_that_steps_back_as_time() -> None:
     rule = Rate(rate_max=10, burst_max=5)
     back_and_forth = [Did(10_000 - 100 * (number % 2)) for number in range(6)]
     assert len(findings(rule, back_and_forth)) == 1
@@ -62,9 +62,9 @@ def test_regularity_finds_a_timer_behind_a_network() -> None:
     assert finding.evidence["interval_ms"] == pytest.approx(200, rel=0.01)
 
 
-def test_regularity_finds_a_timer_in_spite_of_hiccups() -> None:
+def test_regularity_finds_a_timer_despite_hiccups() -> None:
     actions = jittered(400, 200, 10)
-    for number in range(40, 400, 60):  # a delay of 0.4 s, behind which the next ones wait
+    for number in range(40, 400, 60):  # a delay of 0.4 s, which holds up the next ones
         until_ms = actions[number].received_ms + 400
         actions = [
             one._replace(received_ms=max(one.received_ms, until_ms)) if number <= index < number + 3 else one
@@ -74,18 +74,18 @@ def test_regularity_finds_a_timer_in_spite_of_hiccups() -> None:
 
 
 @pytest.mark.parametrize("variation", [0.04, 0.1, 0.3])
-def test_regularity_leaves_hands_alone(variation: float) -> None:
+def test_regularity_ignores_hands(variation: float) -> None:
     for seed in range(20):
         assert findings(Regularity(), by_hand(600, 250, variation, seed)) == []
 
 
 @pytest.mark.parametrize("interval_ms", [0, 1000 / 30])
-def test_regularity_leaves_a_queue_alone_that_an_edge_takes_at_once_or_steadily(interval_ms: float) -> None:
+def test_regularity_ignores_a_queue_that_an_edge_takes_at_once_or_steadily(interval_ms: float) -> None:
     assert findings(Regularity(), taps(256, interval_ms)) == []
 
 
 def test_regularity_begins_a_new_interval_after_a_pause() -> None:
-    """Taps in tens, of which each ten has one whole interval of eight: only those are compared."""
+    """Taps in tens. Each ten has one complete interval of eight, and only those are compared."""
     actions = [one for ten in range(25) for one in taps(10, 200, start_ms=ten * 60_000 + ten * ten * 13)]
     (_, finding), *_ = findings(Regularity(), actions)
     assert finding.evidence["interval_ms"] == 200
@@ -102,13 +102,13 @@ def events(count: int = 12, every_ms: int = 5_000) -> list[Event]:
     return [Event(number, 10_000 + number * every_ms, "Shot") for number in range(count)]
 
 
-def test_reaction_finds_who_is_faster_than_eyes() -> None:
+def test_reaction_finds_a_player_faster_than_eyes() -> None:
     (at, finding), *_ = findings(Reaction(), reacting(40), room_of(*events()))
     assert at.received_ms == 10_000 + 7 * 5_000 + 40  # the eighth fast one
     assert finding.evidence["reactions_ms"] == [40] * 8
 
 
-def test_reaction_leaves_humans_alone() -> None:
+def test_reaction_ignores_humans() -> None:
     assert findings(Reaction(), reacting(210), room_of(*events())) == []
 
 
@@ -118,13 +118,13 @@ def test_reaction_allows_for_clocks_that_differ() -> None:
     assert findings(Reaction(), reacting(-10), room_of(*events()))
 
 
-def test_reaction_leaves_who_acts_all_the_time_alone() -> None:
+def test_reaction_ignores_a_player_who_acts_all_the_time() -> None:
     actions = [Did(at_ms, "react") for at_ms in range(0, 120_000, 90)]
     assert findings(Reaction(), actions, room_of(*events(20))) == []
 
 
-def test_reaction_takes_a_late_answer_for_none() -> None:
-    """It neither counts nor makes a fast one forgotten."""
+def test_reaction_ignores_a_late_answer() -> None:
+    """It neither counts nor displaces a fast one."""
     actions = [Did(one.received_ms + (3_000 if at % 2 else 0), "react") for at, one in enumerate(reacting(40, 18))]
     assert findings(Reaction(), actions, room_of(*events(18)))
 
@@ -134,15 +134,15 @@ def test_reaction_counts_an_event_once() -> None:
     assert findings(Reaction(quiet_s=0), twice, room_of(*events())) == []
 
 
-def test_reaction_takes_the_event_that_is_named() -> None:
-    """Each comes 20 ms after an event, but names the one before: 300 ms ago."""
+def test_reaction_uses_the_event_that_the_action_names() -> None:
+    """Each action comes 20 ms after an event, but names the one before it, 300 ms ago."""
     course = [Event(number, 10_000 + number * 280, "Shot") for number in range(24)]
     actions = [Did(course[number].ms + 300, "react", {"offset": number}) for number in range(0, 24, 2)]
     assert findings(Reaction(), actions, room_of(*course)) == []
     assert findings(Reaction(quiet_s=0.1), [one._replace(data={}) for one in actions], room_of(*course))
 
 
-def test_reaction_looks_at_the_events_of_its_names_alone() -> None:
+def test_reaction_only_looks_at_events_with_its_names() -> None:
     shown = [Event(one.offset * 2, one.ms, "Shot") for one in events()]
     hidden = [Event(one.offset * 2 + 1, one.ms + 35, "Pass") for one in events()]
     course = sorted([*shown, *hidden])
@@ -150,7 +150,7 @@ def test_reaction_looks_at_the_events_of_its_names_alone() -> None:
     assert findings(Reaction(events=("Goal",)), reacting(40), room_of(*course)) == []
 
 
-def test_reaction_to_an_event_that_is_known_no_more_is_none() -> None:
+def test_reaction_ignores_an_event_that_is_no_longer_known() -> None:
     assert findings(Reaction(), reacting(40, 12, {"offset": 0}), room_of(*events(EVENTS_KEPT_MAX + 1))) == []
 
 
@@ -164,7 +164,7 @@ def walk(steps: int, step_m: float, interval_ms: int = 250, start_ms: int = 0, s
     ]
 
 
-def test_movement_leaves_a_sprinter_alone() -> None:
+def test_movement_ignores_a_sprinter() -> None:
     assert findings(Movement(), walk(400, 2.9)) == []
 
 
@@ -175,31 +175,31 @@ def test_movement_finds_a_teleport() -> None:
     assert (finding.evidence["distance"], finding.evidence["x"]) == (101, 200)
 
 
-def test_movement_finds_who_is_too_fast_for_long() -> None:
+def test_movement_finds_a_player_too_fast_for_long() -> None:
     assert findings(Movement(), walk(40, 6))
 
 
-def test_movement_leaves_a_queue_alone() -> None:
-    """Half a minute offline, then all of its moves at once."""
+def test_movement_ignores_a_queue() -> None:
+    """Half a minute offline, then all moves at once."""
     queued = [one._replace(received_ms=50_000) for one in walk(120, 2.9, start_m=290)]
     after = walk(100, 2.9, start_ms=50_250, start_m=290 + 120 * 2.9)
     assert findings(Movement(), [*walk(100, 2.9), *queued, *after]) == []
 
 
-def test_movement_leaves_a_queue_alone_that_an_edge_takes_slowly() -> None:
+def test_movement_ignores_a_queue_that_an_edge_takes_slowly() -> None:
     queued = [one._replace(received_ms=50_000 + 33 * at) for at, one in enumerate(walk(136, 2.9, start_m=290))]
     assert findings(Movement(), [*walk(100, 2.9), *queued]) == []
 
 
-def test_movement_leaves_a_queue_alone_in_which_the_connection_breaks_again() -> None:
+def test_movement_ignores_a_queue_during_which_the_connection_breaks_again() -> None:
     queued = [
         one._replace(received_ms=50_000 if at < 10 else 52_000) for at, one in enumerate(walk(108, 2.9, start_m=290))
     ]
     assert findings(Movement(), [*walk(100, 2.9), *queued]) == []
 
 
-def test_movement_allows_a_jump_after_a_queue_that_overflowed_and_after_no_other() -> None:
-    """Of a minute offline 25 s are in the queue; what was done in the rest was refused to the player."""
+def test_movement_allows_a_jump_only_after_a_queue_that_overflowed() -> None:
+    """The queue holds 25 s of a minute offline; the client refused the rest to the player."""
     rest = walk(10, 2.9, start_ms=85_010, start_m=290 + 60 * 11.6)
     for queued, found in ((100, 0), (20, 1)):
         queue = [one._replace(received_ms=85_000) for one in walk(queued, 2.9, start_m=290)]
@@ -211,27 +211,27 @@ def test_movement_gives_credit_for_a_silence_only_for_a_while() -> None:
     assert findings(Movement(), [*walk(100, 2.9), *walk(100, 1, start_ms=57_000, start_m=290), *late])
 
 
-def test_movement_after_a_rest_gives_no_credit_to_who_runs_too_fast() -> None:
+def test_movement_gives_no_credit_after_a_rest_to_a_player_who_runs_too_fast() -> None:
     assert findings(Movement(), [*walk(100, 1), *walk(40, 6, start_ms=60_000, start_m=99)])
 
 
-def test_movement_finds_no_more_credit_than_the_silence_was_long() -> None:
-    """Ten seconds offline are 120 m, and slack: not 290 m."""
+def test_movement_gives_no_more_credit_than_the_silence_was_long() -> None:
+    """Ten seconds offline allow 120 m and the slack, not 290 m."""
     queued = [one._replace(received_ms=35_000) for one in walk(100, 2.9, start_m=290)]
     assert findings(Movement(), [*walk(100, 2.9), *queued])
 
 
-def test_movement_allows_the_way_that_was_gone_unseen() -> None:
+def test_movement_allows_the_distance_covered_during_a_silence() -> None:
     assert findings(Movement(), [*walk(100, 1), *walk(10, 1, start_ms=35_000, start_m=210)]) == []
 
 
-def test_movement_knows_places_room_by_room() -> None:
+def test_movement_knows_the_position_in_each_room() -> None:
     here, there = walk(100, 1), [one._replace(room="match:2") for one in walk(100, 1, start_m=5_000)]
     assert findings(Movement(), [one for pair in zip(here, there, strict=True) for one in pair]) == []
 
 
 @pytest.mark.parametrize("data", [None, 1, [], {}, {"x": "1", "y": 2}, {"x": True, "y": 1}, {"x": 1e300, "y": 1}])
-def test_what_has_no_position_is_passed_over(data: Any) -> None:
+def test_movement_ignores_data_without_a_position(data: Any) -> None:
     assert findings(Movement(), [*walk(10, 1), Did(2_500, "move", data), *walk(10, 1, 250, 2_500, 10)]) == []
 
 
@@ -246,39 +246,39 @@ def tells(*scores: Any) -> list[Did]:
     return [Did(1_000 * at, "score", {"score": score}) for at, score in enumerate(scores)]
 
 
-def test_score_takes_what_the_events_allow_where_all_are_known() -> None:
-    assert findings(Score(), tells(0, 10, 30, 30), room_of(*goals(3), whole=True)) == []
+def test_score_accepts_what_the_events_allow_if_all_are_known() -> None:
+    assert findings(Score(), tells(0, 10, 30, 30), room_of(*goals(3), complete=True)) == []
 
 
 def test_score_finds_more_than_the_events_allow() -> None:
-    ((_, finding),) = findings(Score(), tells(30, 31), room_of(*goals(3), whole=True))
+    ((_, finding),) = findings(Score(), tells(30, 31), room_of(*goals(3), complete=True))
     assert finding.evidence == {"score": 31, "allowed": 30, "baseline": 0}
 
 
-def test_score_takes_the_first_as_it_is_where_the_history_is_not_known() -> None:
+def test_score_accepts_the_first_one_if_the_history_is_incomplete() -> None:
     assert findings(Score(), tells(500, 530), room_of(*goals(3))) == []
     assert len(findings(Score(), tells(500, 531), room_of(*goals(3)))) == 1
 
 
-def test_score_finds_what_nobody_can_have() -> None:
+def test_score_finds_a_score_that_nobody_can_have() -> None:
     assert len(findings(Score(), tells(10_001), room_of(*goals(3)))) == 1
 
 
-def test_score_begins_anew_with_a_room_whose_events_were_forgotten() -> None:
+def test_score_starts_again_with_a_room_whose_events_were_forgotten() -> None:
     rule, state = Score(), Score.State()
-    before, after = room_of(*goals(5), whole=True), room_of()
+    before, after = room_of(*goals(5), complete=True), room_of()
     after.serial = 2
     assert rule.judge(tells(50)[0], state, before) is None
     assert rule.judge(tells(60)[0], state, after) is None
 
 
-def test_score_accuses_nobody_where_not_all_names_are_counted() -> None:
+def test_score_accuses_nobody_if_not_all_names_are_counted() -> None:
     many = [Event(number, 0, f"name{number}") for number in range(NAMES_MAX + 1)]
-    assert findings(Score(), tells(31), room_of(*many, whole=True)) == []
+    assert findings(Score(), tells(31), room_of(*many, complete=True)) == []
 
 
 def test_score_has_points_for_all_other_events() -> None:
     rule = Score(points={"*": 2, "last_goal": 10})
     course = [*goals(1), Event(1, 1_000, "Pass")]
-    assert findings(rule, tells(12), room_of(*course, whole=True)) == []
-    assert findings(rule, tells(13), room_of(*course, whole=True))
+    assert findings(rule, tells(12), room_of(*course, complete=True)) == []
+    assert findings(rule, tells(13), room_of(*course, complete=True))

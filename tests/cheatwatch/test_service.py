@@ -1,4 +1,4 @@
-"""The service over sources of the test's own: its order at start, and that verdicts are written before it goes on."""
+"""The service over scripted sources: its order at the start, and that it writes verdicts before it goes on."""
 
 import asyncio
 from collections.abc import Sequence
@@ -24,14 +24,14 @@ NOW_S = 1_000.0
 
 
 class Course:
-    """All three sources and the observer at once: ``seen`` is what was asked of them, in order."""
+    """All three sources and the observer at once. ``seen`` records the calls, in order."""
 
     skipped = copies = 0
 
     def __init__(self, *batches: list[Did]) -> None:
         self.seen: list[Any] = []
         self.batches = list(batches)
-        self.stands: list[tuple[str, VerdictRecord]] = []
+        self.verdicts: list[tuple[str, VerdictRecord]] = []
         self.events: list[RoomEvent | EventsLost] = []
         self.known_ms = 0
         self.refuses = False
@@ -84,8 +84,8 @@ class Verdicts:
         self._course = course
 
     async def current(self) -> Sequence[tuple[str, VerdictRecord]]:
-        self._course.seen.append("standing")
-        return self._course.stands
+        self._course.seen.append("current")
+        return self._course.verdicts
 
     async def poll(self) -> Sequence[tuple[str, VerdictRecord]]:
         return await asyncio.Future()
@@ -97,7 +97,7 @@ class Verdicts:
         self._course.seen.append([(player, verdict.kind) for player, verdict in verdicts])
 
 
-class Noting:
+class RecordingObserver:
     def __init__(self, course: Course) -> None:
         self._course = course
 
@@ -116,7 +116,7 @@ async def serve(course: Course) -> None:
         "fast": Rate(burst_max=1, verdict="ban", verdict_s=0, kinds=("tap",)),
         "lies": Score(settle_s=0.001),
     }
-    service = Service(Engine(rules), course, Events(course), Verdicts(course), Noting(course), lambda: NOW_S)
+    service = Service(Engine(rules), course, Events(course), Verdicts(course), RecordingObserver(course), lambda: NOW_S)
     running = asyncio.ensure_future(service.run())
     await asyncio.wait({running, asyncio.ensure_future(course.done.wait())}, return_when=asyncio.FIRST_COMPLETED)
     if running.done():
@@ -126,38 +126,38 @@ async def serve(course: Course) -> None:
         await running
 
 
-async def test_it_knows_how_all_stand_before_it_judges_and_writes_before_it_goes_on() -> None:
+async def test_it_reads_the_current_verdicts_before_it_judges_and_writes_before_it_goes_on() -> None:
     course = Course([Did(1), Did(1), Did(1, player="bob")], [Did(1, player="bob")])
     await serve(course)
     assert course.seen == [
-        *("standing", "events", "watching", "batch"),
+        *("current", "events", "watching", "batch"),
         *([("ann", "ban")], ["fast"], "batch"),
         *([("bob", "ban")], ["fast"], "batch"),
     ]
 
 
-async def test_what_stands_is_not_written_again() -> None:
+async def test_a_verdict_in_force_is_not_written_again() -> None:
     course = Course([Did(1), Did(1)])
-    course.stands = [("ann", operator_verdict("ban", "because", None, 1))]
+    course.verdicts = [("ann", operator_verdict("ban", "because", None, 1))]
     await serve(course)
     assert course.seen[3:] == ["batch", ["fast"], "batch"]
 
 
-async def test_events_of_before_are_known_to_the_first_judgement() -> None:
+async def test_older_events_are_known_to_the_first_judgement() -> None:
     course = Course([Did(10, "score", {"score": 11})])
     course.events = [RoomEvent("match:1", Event(0, 1, "last_goal"), complete=True)]
     await serve(course)
     assert course.seen[4:] == [[("ann", "mute")], ["lies"], "batch"]
 
 
-async def test_after_events_were_missed_nobody_is_accused_by_those_that_are_left() -> None:
+async def test_after_missed_events_nobody_is_accused_by_those_that_are_left() -> None:
     course = Course([Did(10, "score", {"score": 11})])
     course.events = [RoomEvent("match:1", Event(0, 1, "last_goal"), complete=True), EventsLost()]
     await serve(course)
     assert course.seen[4:] == ["batch"]
 
 
-async def test_a_verdict_that_cannot_be_written_ends_it_before_it_goes_on() -> None:
+async def test_a_verdict_that_cannot_be_written_ends_the_service_before_it_goes_on() -> None:
     course = Course([Did(1), Did(1)], [Did(2)])
     course.refuses = True
     with pytest.raises(LogUnavailable):

@@ -77,7 +77,7 @@ BOTS: Mapping[str, tuple[type[Rule[Any]], Bot]] = {
     "teleporter": (Movement, _teleporter),
     "liar": (Score, _liar),
 }
-"""By name: the rule that must catch the bot, and what it does."""
+"""The kinds of bot: for each name, the rule that must catch it, and its actions."""
 
 
 def _timer(rng: Random, seconds: float, interval_s: float, variation: float) -> Iterator[float]:

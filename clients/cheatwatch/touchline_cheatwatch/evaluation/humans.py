@@ -1,6 +1,6 @@
 """Honest players: what they do, and when. Each has a style, chosen at random.
 
-What is known about hands: casual taps come at 2 to 8 a second and vary by a tenth and more from one to the next.
+Hands are well studied: casual taps come at 2 to 8 a second and vary by a tenth and more from one to the next.
 Drummers who follow a beat vary by 0.03 to 0.06. The fastest people reach 10 to 12 taps a second for a few seconds.
 Reactions to something seen take 0.2 to 0.5 s, and hardly any less than 0.16 s.
 """

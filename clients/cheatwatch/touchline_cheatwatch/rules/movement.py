@@ -51,8 +51,8 @@ class Movement(Rule[MovementState], frozen=True, kw_only=True):
     """Fires if a player went farther than ``speed_max`` allows: a bucket of distance, which time fills up to ``slack``
     and each move empties.
 
-    The slack covers short delays. What a player does while the connection is lost arrives in a queue, in less time than
-    it took. So the distance of a silence may be caught up during ``catch_up_s``, by moves that come closer together
+    The slack covers short delays. Actions made while the connection is lost arrive in a queue, in less time than they
+    took. So the distance of a silence may be caught up during ``catch_up_s``, by moves that come closer together
     than clients make them (``interval_s``), each for one interval. A jump may follow a long queue of that kind, because
     the queue overflowed. A bot gains nothing from all that: it was silent for as long as the distance takes.
     """

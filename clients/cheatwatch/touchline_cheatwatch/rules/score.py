@@ -17,7 +17,7 @@ Points = Annotated[float, msgspec.Meta(ge=0, le=1e9)]
 
 
 class ScoreState:
-    """By room: its `Room.serial`, and the player's score before the events that are known."""
+    """For each room: its `Room.serial`, and the player's score before the events that are known."""
 
     __slots__ = ("baselines",)
 
