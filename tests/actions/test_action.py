@@ -47,7 +47,7 @@ def test_an_action_has_what_the_edge_wrote() -> None:
         ),
     ],
 )
-def test_a_record_that_is_no_action_says_why(record: Written, reason: str) -> None:
+def test_a_record_without_an_action_is_refused_with_a_reason(record: Written, reason: str) -> None:
     with pytest.raises(BadRecord) as caught:
         action_of(record, 0)
     assert caught.value.reason == reason

@@ -26,7 +26,7 @@ def test_the_examples_take_no_players_from_cheatwatch(text: str) -> None:
 
 async def test_the_example_of_the_readme_prints_actions(kafka: KafkaBroker) -> None:
     players = await players_of(kafka)
-    section = README.read_text("utf-8").partition("## Reading what players did")[2]
+    section = README.read_text("utf-8").partition("## Reading the players' actions")[2]
     found = re.search(r"```python\n(.*?)```", section, re.DOTALL)
     assert found is not None
     code = found[1].replace("kafka://localhost:9092", f"kafka://{kafka.address}")

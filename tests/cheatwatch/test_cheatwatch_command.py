@@ -139,7 +139,7 @@ def test_the_default_topic_of_actions_is_the_sdks() -> None:
 def test_an_unreachable_kafka_is_one_line_that_names_our_own_options(
     command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("touchline.actions.kafka_connect.CONNECT_TIMEOUT_S", 0.2)
+    monkeypatch.setattr("touchline_cheatwatch.kafka_sources.CONNECT_TIMEOUT_S", 0.2)
     assert run([*command.split(), "--log", NOBODY]) == USER_ERROR
     err = capsys.readouterr().err
     assert err.startswith("cheatwatch: ")

@@ -1,4 +1,4 @@
-"""With a real Kafka: actions in, verdicts out, each once, also over restarts; operators; and what can be wrong."""
+"""cheatwatch with a real Kafka: actions in, verdicts out, each once, also over restarts; operators; and mistakes."""
 
 import asyncio
 import signal
@@ -12,15 +12,14 @@ from typing import Any, NamedTuple
 import msgspec
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
-from aiokafka.structs import TopicPartition
 
 from cheatwatch.command import run, run_beside, the_command, watching
 from project.test_readme import ROOT
 from support.free_ports import free_ports
 from support.kafka_broker import PASSWORD, USER, KafkaBroker
-from touchline_cheatwatch.kafka_follow import Follower, Lost
-from touchline_cheatwatch.kafka_sources import KafkaEvents
+from touchline_cheatwatch.kafka_sources import KafkaEvents, cluster_of
 from touchline_cheatwatch.ruleset import FeedOptions
+from touchline_kafka.security import Security
 from touchline_protocol.actions import ActionRecord, action_headers, encode_action
 from touchline_protocol.records import headers_for
 from touchline_protocol.verdicts import VERDICT_HEADERS, VerdictRecord, decode_verdict
@@ -149,7 +148,7 @@ async def test_a_verdict_is_written_once_and_stands_over_restarts(setting: Setti
         assert watch.stop(signal.SIGINT)[0] == 0
 
 
-async def test_copies_of_an_action_are_judged_once(setting: Setting) -> None:
+async def test_duplicates_of_an_action_are_judged_once(setting: Setting) -> None:
     with watching(*setting.args) as watch:
         await act(setting, "honest", 1, *TAPS[:10], copies=3)
         await act(setting, "bot", 1, *TAPS)
@@ -264,15 +263,14 @@ async def test_it_serves_metrics(setting: Setting) -> None:
         assert (taken.returncode, taken.stderr) == (2, f"cheatwatch: --metrics-port {port}: Address already in use\n")
 
 
-async def test_topics_that_are_not_there_are_told(setting: Setting) -> None:
+async def test_topics_that_do_not_exist_are_named(setting: Setting) -> None:
     no_verdicts = run("verdict", "ann", "ban", *setting.log, "--verdicts-topic", "cheat-nowhere")
     assert no_verdicts.returncode == 2
-    assert no_verdicts.stderr.startswith(
-        "cheatwatch: Kafka has no topic cheat-nowhere, or hides it from this user: make"
-    )
+    assert "cheat-nowhere" in no_verdicts.stderr
+    assert no_verdicts.stderr.count("\n") == 1
     no_actions = run("watch", *setting.args, "--actions-topic", "cheat-nothing")
     assert no_actions.returncode == 2
-    assert "Kafka has no topic cheat-nothing" in no_actions.stderr
+    assert "cheat-nothing" in no_actions.stderr
     assert {"cheat-nowhere", "cheat-nothing"}.isdisjoint(await setting.kafka.topics())
 
 
@@ -287,13 +285,13 @@ async def test_it_reaches_kafka_with_tls_and_a_password(setting: Setting, kafka:
     setting.rules.write_text(f'{RULES}{secure}sasl_password = "wrong"\n')
     refused = run("watch", *args)
     assert refused.returncode == 2
-    assert "the user name or the password is wrong" in refused.stderr
+    assert "password" in refused.stderr
 
 
 async def test_events_are_followed_from_a_time_on_and_in_topics_that_come_later(
     setting: Setting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("touchline_cheatwatch.kafka_follow.LOOK_EVERY_S", 0.1)
+    monkeypatch.setattr("touchline_kafka.follow.LOOK_EVERY_S", 0.1)
     kafka, later = setting.kafka, f"{setting.name}-later"
     now_ms = round(time.time() * 1000)
     async with producing(kafka) as producer:
@@ -301,7 +299,9 @@ async def test_events_are_followed_from_a_time_on_and_in_topics_that_come_later(
         await producer.send_and_wait(setting.name, b'{"type":{"name":"Pass"}}', b"7", timestamp_ms=now_ms)
         await producer.send_and_wait(setting.name, b"no json", b"7", timestamp_ms=now_ms)
         feeds = {"match": FeedOptions(topic=setting.name), "score": FeedOptions(topic=later, key_field="k")}
-        async with KafkaEvents(f"kafka://{kafka.address}", {}, feeds, since_ms=now_ms - 1_000) as events:
+        async with KafkaEvents(
+            cluster_of(f"kafka://{kafka.address}", Security()), feeds, since_ms=now_ms - 1_000
+        ) as events:
             found = [await first_of(events)]
             assert events.skipped == 1
             await kafka.create(later)
@@ -323,20 +323,3 @@ async def first_of(events: KafkaEvents) -> Any:
             pass
     (one,) = found
     return one
-
-
-async def test_records_that_are_gone_before_they_are_read_are_told(setting: Setting) -> None:
-    topic = f"{setting.name}-gone"
-    await setting.kafka.create(topic, 1)
-    async with producing(setting.kafka) as producer:
-        for number in range(10):
-            await producer.send_and_wait(topic, b"%d" % number, b"7")
-        await setting.kafka.trim(topic, 0, 6)
-        async with Follower(f"kafka://{setting.kafka.address}", {}, [topic], since_ms=None) as follower:
-            follower._consumer.seek(TopicPartition(topic, 0), 2)  # as one that was away while retention went on
-            found: list[Any] = []
-            async with asyncio.timeout(READ_S):
-                while len(found) < 5:
-                    found += await follower.poll()
-    assert found[0] == Lost(topic)
-    assert [(one.record.offset, one.whole) for one in found[1:]] == [(at, False) for at in (6, 7, 8, 9)]

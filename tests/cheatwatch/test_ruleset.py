@@ -36,7 +36,7 @@ def test_the_example_names_every_option(tmp_path: Path) -> None:
     everything = tmp_path / "all.toml"
     everything.write_text(re.sub(r"^#(\w+ = )", r"\1", text, flags=re.MULTILINE))
     kafka = load_rule_set(everything).kafka
-    assert all(getattr(kafka, field) is not None for field in kafka.__struct_fields__)
+    assert all(getattr(kafka, field) is not None for field in vars(kafka))
 
 
 def test_a_file_with_rules_replaces_the_built_in_ones(file: Path) -> None:

@@ -26,7 +26,7 @@ NOW_S = 1_000.0
 class Course:
     """All three sources and the observer at once. ``seen`` records the calls, in order."""
 
-    skipped = copies = 0
+    skipped = duplicates = 0
 
     def __init__(self, *batches: list[Did]) -> None:
         self.seen: list[Any] = []

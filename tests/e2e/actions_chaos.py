@@ -181,7 +181,7 @@ class Detector:
 
     def __init__(self, group: str) -> None:
         self.found: list[actions.Action] = []
-        self.copies = 0
+        self.duplicates = 0
         self.reads = asyncio.Event()
         self._group = group
 
@@ -195,7 +195,7 @@ class Detector:
                     self.found.append(action)
                 elif (ends := ends + 1) == PARTITIONS:
                     break
-            self.copies = source.copies
+            self.duplicates = source.duplicates
 
 
 class Played(NamedTuple):

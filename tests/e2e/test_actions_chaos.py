@@ -116,9 +116,9 @@ def _summary(played: Played, records: Sequence[ActionRecord], later: Detector) -
         "records in the log": len(records),
         "of them copies": len(records) - len(copies),
         "handed out live": len(played.live.found),
-        "copies dropped live": played.live.copies,
+        "duplicates dropped live": played.live.duplicates,
         "handed out later": len(later.found),
-        "copies dropped later": later.copies,
+        "duplicates dropped later": later.duplicates,
         **played.restarts,
         "players cut off": played.cuts,
     }

@@ -16,6 +16,7 @@ from touchline_protocol.version import __version__
 ROOT = Path(__file__).parents[2]
 PACKAGES = {
     "touchline_protocol": ROOT / "protocol/touchline_protocol",
+    "touchline_kafka": ROOT / "protocol/touchline_kafka",
     "touchline_server": ROOT / "server/touchline_server",
     "touchline": ROOT / "clients/python/touchline",
     "touchline_cheatwatch": ROOT / "clients/cheatwatch/touchline_cheatwatch",

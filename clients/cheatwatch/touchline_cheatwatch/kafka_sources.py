@@ -4,48 +4,56 @@ import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
-from aiokafka import AIOKafkaProducer
-
-from touchline.actions.kafka_connect import OUTAGES, consumer_options, in_words
-from touchline_protocol.errors import BadRecord, LogUnavailable, OperatorError
+from touchline_kafka.address import servers_of
+from touchline_kafka.cluster import CONNECT_TIMEOUT_S, Cluster
+from touchline_kafka.errors import REQUEST_ERRORS, describe
+from touchline_kafka.follow import Follower, RecordsLost
+from touchline_kafka.repairs import Producer
+from touchline_kafka.security import Security
+from touchline_kafka.topics import NoSuchTopic
+from touchline_protocol.errors import BadRecord, LogUnavailable
 from touchline_protocol.records import parse_record
 from touchline_protocol.verdicts import VERDICT_HEADERS, VerdictRecord, decode_verdict, encode_verdict
 
 from .event_names import event_name
-from .kafka_follow import Follower, Lost
 from .rooms import Event
 from .ruleset import FeedOptions
 from .sources import EventsLost, RoomEvent
 
 STOP_TIMEOUT_S = 5.0
-"""For what is being written when the service ends."""
+"""How long the service waits at its end for verdicts that are being written."""
+CLIENT_ID = "touchline-cheatwatch"
+HINT = "tls and sasl_mechanism in [kafka] of the rule set (--rules)"
+"""What an operator checks, besides the address, when no broker answers."""
 
 _log = logging.getLogger("touchline.cheatwatch")
 
 
-class _Batches(set[Any]):
-    """aiokafka's set of batches that are out. It takes out a batch that it sends again twice where that one fails."""
+def cluster_of(url: str, security: Security) -> Cluster:
+    """The Kafka cluster at ``url``.
 
-    def remove(self, batch: object) -> None:
-        self.discard(batch)
+    Raises:
+        OperatorError: the address is wrong, or a certificate or key file cannot be used.
+    """
+    return Cluster(servers_of(url), security, client_id=CLIENT_ID, connect_timeout_s=CONNECT_TIMEOUT_S, hint=HINT)
 
 
 class KafkaEvents:
-    """The events of the feeds' topics, from ``since_ms`` (Unix milliseconds) on. For ``async with``."""
+    """The events of the feeds' topics, from ``since_ms`` (Unix milliseconds) on. Use it as ``async with``."""
 
-    def __init__(self, url: str, options: Mapping[str, Any], feeds: Mapping[str, FeedOptions], since_ms: int) -> None:
+    def __init__(self, cluster: Cluster, feeds: Mapping[str, FeedOptions], since_ms: int) -> None:
         self._feeds = {options.topic: (name, options.key_field) for name, options in feeds.items()}
-        self._follower = Follower(url, options, list(self._feeds), since_ms=since_ms)
+        self._follower = Follower(cluster, list(self._feeds), since_ms=since_ms)
         self.skipped = 0
-        """Records that are no events."""
+        """Records that do not hold an event."""
 
     async def __aenter__(self) -> Self:
         await self._follower.__aenter__()
         if self._follower.missing:
             missing = ", ".join(sorted(self._follower.missing))
-            _log.warning("Kafka has no topic %s: rules know none of its events until somebody makes it", missing)
+            _log.warning("Kafka has no topic %s: rules know none of its events until it is created", missing)
         return self
 
     async def __aexit__(
@@ -62,7 +70,7 @@ class KafkaEvents:
         """See `sources.EventSource`."""
         found: list[RoomEvent | EventsLost] = []
         for one in await self._follower.poll():
-            if isinstance(one, Lost):
+            if isinstance(one, RecordsLost):
                 found.append(EventsLost())
                 continue
             feed, key_field = self._feeds[one.topic]
@@ -72,34 +80,28 @@ class KafkaEvents:
                 self.skipped += 1
                 continue
             event = Event(one.record.offset, one.record.timestamp, event_name(parsed.key, parsed.value))
-            found.append(RoomEvent(f"{feed}:{parsed.room_id}", event, one.whole))
+            found.append(RoomEvent(f"{feed}:{parsed.room_id}", event, one.complete))
         return found
 
 
 class KafkaVerdicts:
-    """The topic of verdicts. For ``async with``."""
+    """The topic of verdicts. Use it as ``async with``."""
 
-    def __init__(self, url: str, options: Mapping[str, Any], topic: str) -> None:
+    def __init__(self, cluster: Cluster, topic: str) -> None:
+        self._cluster = cluster
         self._topic = topic
-        self._follower = Follower(url, options, [topic], since_ms=None)
-        servers = consumer_options(url, "", options)["bootstrap_servers"]
-        self._options = {**options, "bootstrap_servers": servers, "client_id": "touchline-cheatwatch"}
-        self._producer: AIOKafkaProducer
+        self._follower = Follower(cluster, [topic], since_ms=None)
+        self._producer: Producer
         self._order = asyncio.Lock()
         self.skipped = 0
-        """Records that are no verdicts."""
+        """Records that do not hold a verdict."""
 
     async def __aenter__(self) -> Self:
         await self._follower.__aenter__()
         try:
             if self._follower.missing:
-                raise OperatorError(
-                    f"Kafka has no topic {self._topic}, or hides it from this user: "
-                    "make it, with `touchline topics --create`"
-                )
-            self._producer = AIOKafkaProducer(**self._options, acks="all", enable_idempotence=True, linger_ms=0)
-            self._producer._message_accumulator._pending_batches = _Batches()
-            await self._producer.start()
+                raise NoSuchTopic(self._topic)
+            self._producer = await self._cluster.producer()
         except BaseException:
             await self._follower.__aexit__(None, None, None)
             raise
@@ -111,8 +113,9 @@ class KafkaVerdicts:
         try:
             async with asyncio.timeout(STOP_TIMEOUT_S):
                 await self._producer.stop()
-        except OUTAGES as problem:
-            _log.warning("%s was left without a word: %s", self._topic, in_words(problem))
+        except REQUEST_ERRORS as problem:
+            _log.warning("%s: not all verdicts could be written: %s", self._topic, describe(problem))
+            await self._producer.release()
         await self._follower.__aexit__(kind, error, trace)
 
     async def current(self) -> list[tuple[str, VerdictRecord]]:
@@ -126,20 +129,20 @@ class KafkaVerdicts:
         """See `sources.VerdictLog`."""
         found = []
         for one in await self._follower.poll():
-            if isinstance(one, Lost):
-                continue  # what is left of a compacted topic has each player's newest verdict
+            if isinstance(one, RecordsLost):
+                continue  # a compacted topic still has each player's newest verdict
             try:
                 found.append(decode_verdict(one.record.key, one.record.value))
             except BadRecord as error:
                 self.skipped += 1
-                _log.warning("%s, offset %d, is passed over: %s", self._topic, one.record.offset, error)
+                _log.warning("%s, offset %d, is skipped: %s", self._topic, one.record.offset, error)
         return found
 
     async def write(self, verdicts: Sequence[tuple[str, VerdictRecord]]) -> None:
         """See `sources.VerdictLog`.
 
         Raises:
-            LogUnavailable: Kafka refused one. While it is away, it is waited for.
+            LogUnavailable: Kafka refused one. While Kafka is away, it is waited for.
         """
         try:
             async with self._order:
@@ -150,5 +153,5 @@ class KafkaVerdicts:
                     for player, verdict in verdicts
                 ]
             await asyncio.gather(*sent)
-        except OUTAGES as error:
-            raise LogUnavailable(f"a verdict could not be written to {self._topic}: {in_words(error)}") from error
+        except REQUEST_ERRORS as error:
+            raise LogUnavailable(f"a verdict could not be written to {self._topic}: {describe(error)}") from error

@@ -9,6 +9,7 @@ The server has a loader of its own (its ``config.loading``), because the two sha
 from flags, variables and a file are pydantic's, while the parameters of rules are structs that anyone can declare.
 """
 
+import dataclasses
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
 
+from touchline_kafka.security import Security
 from touchline_protocol.errors import OperatorError
 from touchline_protocol.rooms import is_feed_name
 
@@ -28,7 +30,7 @@ DEFAULT_RULES = {
     name: {"class": f"touchline_cheatwatch.rules.{name}:{name.capitalize()}"}
     for name in ("rate", "regularity", "reaction", "movement", "score")
 }
-StructT = TypeVar("StructT", bound=msgspec.Struct)
+TableT = TypeVar("TableT")
 
 
 class FeedOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -38,33 +40,13 @@ class FeedOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     key_field: str | None = None
 
 
-class KafkaOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The table ``[kafka]``: how to reach it, with the same names as in the server's configuration."""
-
-    tls: bool = False
-    ca_file: str | None = None
-    cert_file: str | None = None
-    key_file: str | None = None
-    key_password: str | None = None
-    tls_check_hostname: bool = True
-    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = None
-    sasl_username: str | None = None
-    sasl_password: str | None = None
-
-    def __post_init__(self) -> None:
-        if self.sasl_mechanism and (self.sasl_username is None or self.sasl_password is None):
-            raise ValueError("sasl_mechanism needs sasl_username and sasl_password")
-        if (self.cert_file is None) != (self.key_file is None):
-            raise ValueError("cert_file and key_file belong together")
-
-
 class RuleSet(msgspec.Struct, frozen=True, kw_only=True):
     """The contents of the file."""
 
     rules: Mapping[str, Rule[Any]]
     policy: Policy = Policy()
     limits: Limits = Limits()
-    kafka: KafkaOptions = KafkaOptions()
+    kafka: Security = Security()
     feeds: Mapping[str, FeedOptions] = msgspec.field(
         default_factory=lambda: {name: FeedOptions(topic=f"{name}-events") for name in ("match", "score")}
     )
@@ -97,7 +79,7 @@ def rule_set_of(tables: Mapping[str, Any], source: str) -> RuleSet:
     rules = _tables(tables, "rules", source) if "rules" in tables else DEFAULT_RULES
     found: dict[str, Any] = {
         name: _converted(tables[name], kind, name, source)
-        for name, kind in (("policy", Policy), ("limits", Limits), ("kafka", KafkaOptions))
+        for name, kind in (("policy", Policy), ("limits", Limits), ("kafka", Security))
         if name in tables
     }
     if "feeds" in tables:
@@ -131,10 +113,10 @@ def _rule(name: str, table: Mapping[str, Any], source: str) -> Rule[Any]:
         raise OperatorError(f"option '{option}' in {source}: {path} cannot be created: {describe(error)}") from None
 
 
-def _converted(table: Any, kind: type[StructT], option: str, source: str) -> StructT:
+def _converted(table: Any, kind: type[TableT], option: str, source: str) -> TableT:
     if not isinstance(table, dict):
         raise OperatorError(f"option {option!r} in {source}: must be a table")
-    _refuse_unknown(table, kind.__struct_fields__, f"{option}.", source)
+    _refuse_unknown(table, _field_names(kind), f"{option}.", source)
     for field, value in table.items():  # one at a time, so that the error can name it
         hints = get_type_hints(kind, include_extras=True)
         try:
@@ -146,6 +128,12 @@ def _converted(table: Any, kind: type[StructT], option: str, source: str) -> Str
         return msgspec.convert(table, kind)
     except msgspec.ValidationError as error:
         raise OperatorError(f"option {option!r} in {source}: {_describe_invalid(error)}") from None
+
+
+def _field_names(kind: type[Any]) -> tuple[str, ...]:
+    if issubclass(kind, msgspec.Struct):
+        return kind.__struct_fields__
+    return tuple(field.name for field in dataclasses.fields(kind))
 
 
 def _refuse_unknown(table: Mapping[str, Any], known: tuple[str, ...], prefix: str, source: str) -> None:

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Generic, Self, TypeAlias, TypeVar
 
 from touchline.actions import LOOK_BACK_S, Action, action_of
-from touchline.actions.seen import Seen
+from touchline.actions.dedup import Dedup
 from touchline_cheatwatch.event_names import event_name
 from touchline_cheatwatch.rooms import Event
 from touchline_cheatwatch.sources import EventsLost, RoomEvent
@@ -72,9 +72,9 @@ class OwnActions:
     def __init__(self, topic: str) -> None:
         self._topic = topic
         self._mailbox: Mailbox[Action] = Mailbox()
-        self._seen: dict[int, Seen] = {}
+        self._dedups: dict[int, Dedup] = {}
         self.skipped = 0
-        self.copies = 0
+        self.duplicates = 0
 
     def observe(self, event: LogEvent) -> None:
         """Receive a log event."""
@@ -110,11 +110,11 @@ class OwnActions:
         except BadRecord:
             self.skipped += 1
             return
-        seen = self._seen.setdefault(partition, Seen(round(LOOK_BACK_S * 1000)))
-        if seen.is_new(action.player, action.session, action.id, record.timestamp):
+        dedup = self._dedups.setdefault(partition, Dedup(round(LOOK_BACK_S * 1000)))
+        if dedup.is_new(action, record.timestamp):
             self._mailbox.put(action)
         else:
-            self.copies += 1
+            self.duplicates += 1
 
 
 class OwnEvents:

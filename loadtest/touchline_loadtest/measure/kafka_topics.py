@@ -5,13 +5,13 @@ import contextlib
 import secrets
 from collections.abc import AsyncIterator, Mapping
 
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import KafkaError
-
+from touchline_kafka.cluster import Cluster
+from touchline_kafka.errors import REQUEST_ERRORS, describe
+from touchline_kafka.topic_admin import create_topics, delete_topics, until_led
+from touchline_kafka.topics import Topics
 from touchline_protocol.errors import OperatorError
 
 TOPIC_TIMEOUT_S = 20.0
-POLL_S = 0.05
 
 
 @contextlib.asynccontextmanager
@@ -22,36 +22,21 @@ async def new_topic(address: str, partitions: int, configs: Mapping[str, str] | 
         OperatorError: the broker cannot be reached, or refuses.
     """
     name = f"touchline-bench-{secrets.token_hex(4)}"
-    admin = AIOKafkaAdminClient(bootstrap_servers=address)
+    cluster = Cluster(address.split(","), client_id="touchline-bench")
+    client = await cluster.connect()
     try:
-        await admin.start()
-        created = await admin.create_topics(
-            [NewTopic(name, partitions, 1, topic_configs=dict(configs or {}))], timeout_ms=10_000
+        wanted = {name: configs or {}}
+        await create_topics(
+            cluster, [name], partitions=partitions, replication=1, configs=wanted, timeout_s=TOPIC_TIMEOUT_S
         )
-        if created.topic_errors[0][1]:
-            raise OperatorError(f"cannot create the topic {name} at {address}: {created.topic_errors[0]}")
-        await _until_led(admin, name)
         try:
+            # A producer that asks before every partition has a leader gets an error.
+            async with asyncio.timeout(TOPIC_TIMEOUT_S):
+                await until_led(Topics(client), [name])
             yield name
         finally:
-            await admin.delete_topics([name])
-    except KafkaError as error:
-        raise OperatorError(f"the broker at {address}: {error}") from error
+            await delete_topics(cluster, [name], timeout_s=TOPIC_TIMEOUT_S)
+    except REQUEST_ERRORS as error:
+        raise OperatorError(f"the topic {name} at {address}: {describe(error)}") from error
     finally:
-        await admin.close()
-
-
-async def _until_led(admin: AIOKafkaAdminClient, name: str) -> None:
-    """Wait until every partition has a leader: a producer that asks before that gets an error."""
-    try:
-        async with asyncio.timeout(TOPIC_TIMEOUT_S):
-            while True:
-                (described,) = await admin.describe_topics([name])
-                partitions = described["partitions"]
-                if partitions and all(partition["leader"] >= 0 for partition in partitions):
-                    return
-                await asyncio.sleep(POLL_S)
-    except TimeoutError:
-        raise OperatorError(
-            f"the broker created the topic {name}, but its partitions had no leaders after {TOPIC_TIMEOUT_S:g} s"
-        ) from None
+        await client.release()

@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
+from pydantic.dataclasses import is_pydantic_dataclass
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 from pydantic_settings import EnvSettingsSource, SettingsError
 
@@ -25,6 +27,16 @@ from .variables import CONFIG_VARIABLE, ENV_PREFIX, OTHER_VARIABLES
 
 SECRETS = frozenset({"api_keys", "key_password", "sasl_password", "hs256_secret"})
 """Options whose values are never shown."""
+
+
+_ABOUT_TABLES = {
+    "model_type": "must be a table",
+    "dataclass_type": "must be a table",
+    "extra_forbidden": "there is no such option",
+    "unexpected_keyword_argument": "there is no such option",
+}
+"""What to say instead of pydantic's own words, by the type of its error."""
+_NOT_ABOUT_A_VALUE = frozenset({"mistake", "value_error", "missing", "extra_forbidden", "unexpected_keyword_argument"})
 
 
 def load_settings(file: Path | None = None, flags: Mapping[str, Any] | None = None) -> Settings:
@@ -120,11 +132,20 @@ def _unknown(path: OptionPath) -> tuple[str, Sequence[str]] | None:
         if get_origin(kind) is dict:
             kind = get_args(kind)[1]
             continue
-        fields = kind.model_fields if isinstance(kind, type) and issubclass(kind, BaseModel) else {}
+        fields = options_of(kind)
         if name not in fields:
             return ".".join(path[: depth + 1]), [".".join((*path[:depth], field)) for field in fields]
         kind = fields[name].annotation
     return None
+
+
+def options_of(kind: Any) -> Mapping[str, FieldInfo]:
+    """The options of a table; none if ``kind`` is not a table."""
+    if not isinstance(kind, type):
+        return {}
+    if issubclass(kind, BaseModel):
+        return kind.model_fields
+    return kind.__pydantic_fields__ if is_pydantic_dataclass(kind) else {}
 
 
 def _did_you_mean(option: str, known: Sequence[str], shown: Callable[[str], str]) -> str:
@@ -154,8 +175,8 @@ def _explained(error: ErrorDetails, sources: Sequence[_Source]) -> OperatorError
     where = source.name(named) if _known_part(path, source.values) else f"option {'.'.join(path)!r}"
     what = str(context["error"]) if error["type"] == "value_error" else error["msg"]
     what = what.replace("Input should be", "must be").replace("Field required", "is missing")
-    what = {"model_type": "must be a table", "extra_forbidden": "there is no such option"}.get(error["type"], what)
-    if error["type"] not in ("mistake", "value_error", "missing", "extra_forbidden") and not SECRETS.intersection(path):
+    what = _ABOUT_TABLES.get(error["type"], what)
+    if error["type"] not in _NOT_ABOUT_A_VALUE and not SECRETS.intersection(path):
         what += f", not {error['input']!r}"
     return OperatorError(f"{where}: {what}")
 

@@ -8,8 +8,10 @@ from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic.dataclasses import dataclass
 from pydantic_core import PydanticCustomError
 
+from touchline_kafka.security import Security
 from touchline_protocol.limits import ACTION_DATA_BYTES_MAX, ACTION_KIND_CHARS_MAX, ACTIONS_WINDOW_MAX
 from touchline_protocol.messages import ActionKind
 
@@ -71,33 +73,18 @@ class FeedSettings(Table):
         return action_schemas
 
 
-class KafkaSettings(Table):
-    """How to reach Kafka, beyond its address in ``log``."""
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
+class KafkaSettings(Security):
+    """How to reach Kafka, beyond its address in ``log``: TLS and SASL as in `Security`, and two times."""
 
-    tls: bool = False
-    ca_file: Path | None = None
-    """PEM; without it the system's certificate authorities are trusted."""
-    cert_file: Path | None = None
-    key_file: Path | None = None
-    key_password: str | None = None
-    tls_check_hostname: bool = True
-    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = None
-    sasl_username: str | None = None
-    sasl_password: str | None = None
     connect_timeout_s: Wait = Field(default=10.0, gt=0)
-    """A broker that did not answer for so long at start is reported and the start given up."""
+    """If no broker answers within this time at start, that is reported and the start given up."""
     epoch_check_s: Wait = Field(default=0.5, gt=0)
-    """How often the topics' ids and partition counts are looked at; a recreated topic is noticed at the latest then."""
+    """How often the topics' ids and partition counts are checked: a recreated topic is noticed at the latest then."""
 
-    @model_validator(mode="after")
-    def _complete(self) -> "KafkaSettings":
-        if self.sasl_mechanism and (self.sasl_username is None or self.sasl_password is None):
-            raise mistake("sasl_mechanism", "needs sasl_username and sasl_password")
-        if self.cert_file and not self.key_file:
-            raise mistake("cert_file", "needs the key_file that belongs to it")
-        if self.key_file and not self.cert_file:
-            raise mistake("key_file", "needs the cert_file that it belongs to")
-        return self
+    def __post_init__(self) -> None:
+        if problem := self.incomplete():
+            raise mistake(*problem)
 
 
 class SqliteSettings(Table):

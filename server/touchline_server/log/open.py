@@ -1,8 +1,8 @@
 """Which log an address names: the one place that knows both implementations."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
+from touchline_kafka.address import SCHEME, servers_of
 from touchline_protocol.errors import OperatorError
 from touchline_server.config.settings import Settings
 from touchline_server.core.log import Log
@@ -10,9 +10,7 @@ from touchline_server.core.log import Log
 from .kafka.log import KafkaLog
 from .sqlite.log import SqliteLog
 
-KAFKA = "kafka://"
 SQLITE = "sqlite://"
-PORT_MAX = 0xFFFF
 FORMS = "kafka://host:port,host:port for Kafka, sqlite:///path/to/file for a file, or sqlite:// for memory"
 
 
@@ -23,22 +21,13 @@ def make_log(settings: Settings, *, url: str | None = None) -> Log:
         OperatorError: it is no address of a log.
     """
     address = settings.log if url is None else url
-    if address.startswith(KAFKA):
-        return KafkaLog(_servers(address), settings.kafka)
+    if address.startswith(SCHEME):
+        return KafkaLog(servers_of(address), settings.kafka)
     if address.startswith(SQLITE):
         key_fields = {feed.topic: feed.key_field for feed in settings.feeds.values()}
         others = dict.fromkeys((settings.actions.topic, settings.verdicts.topic))
         return SqliteLog(_path(address), settings.sqlite, key_fields | others)
     raise OperatorError(f"{address!r} is no address of a log: write {FORMS}")
-
-
-def _servers(address: str) -> Sequence[str]:
-    servers = [server.strip() for server in address.removeprefix(KAFKA).rstrip("/").split(",")]
-    for server in servers:
-        host, colon, port = server.rpartition(":")
-        if not (host and colon and port.isdecimal() and 0 < int(port) <= PORT_MAX) or "/" in server or "@" in server:
-            raise OperatorError(f"{server!r} in {address!r} is no address of a Kafka broker: write host:port")
-    return servers
 
 
 def _path(address: str) -> Path | None:

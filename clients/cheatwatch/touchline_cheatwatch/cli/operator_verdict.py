@@ -5,8 +5,7 @@ import time
 from datetime import datetime
 from pathlib import Path
 
-from touchline_cheatwatch.kafka_follow import client_options
-from touchline_cheatwatch.kafka_sources import KafkaVerdicts
+from touchline_cheatwatch.kafka_sources import KafkaVerdicts, cluster_of
 from touchline_cheatwatch.ruleset import load_rule_set
 from touchline_cheatwatch.sanctions import operator_verdict
 from touchline_protocol.actions import is_player
@@ -46,8 +45,8 @@ def write_verdict(
         raise OperatorError(f"--reason: at most {VERDICT_TEXT_CHARS_MAX} characters, not {len(reason)}")
     now_ms = round(time.time() * 1000)
     record = operator_verdict(kind, reason, _until_ms(kind, seconds, until, now_ms), now_ms)
-    options = client_options(load_rule_set(rules_file).kafka)
-    asyncio.run(_write(KafkaVerdicts(url, options, topic), player, record))
+    cluster = cluster_of(url, load_rule_set(rules_file).kafka)
+    asyncio.run(_write(KafkaVerdicts(cluster, topic), player, record))
     if record.until is None:
         return ""
     return f" until {datetime.fromtimestamp(record.until / 1000).astimezone():%F %T%z}"

@@ -12,8 +12,7 @@ from typing import Literal, NamedTuple
 
 from touchline.actions import read
 from touchline_cheatwatch.engine import Engine
-from touchline_cheatwatch.kafka_follow import client_options
-from touchline_cheatwatch.kafka_sources import KafkaEvents, KafkaVerdicts
+from touchline_cheatwatch.kafka_sources import KafkaEvents, KafkaVerdicts, cluster_of
 from touchline_cheatwatch.ruleset import FeedOptions, RuleSet, load_rule_set
 from touchline_cheatwatch.service import Service
 from touchline_protocol.errors import OperatorError
@@ -92,11 +91,11 @@ async def _run_until_signal(options: WatchOptions, rule_set: RuleSet, feeds: Map
 
 async def _watch(options: WatchOptions, rule_set: RuleSet, feeds: Mapping[str, FeedOptions]) -> None:
     engine = Engine(rule_set.rules, rule_set.policy, rule_set.limits)
-    kafka = client_options(rule_set.kafka)
+    cluster = cluster_of(options.url, rule_set.kafka)
     since_ms = round((time.time() - options.look_back_s) * 1000)
     async with AsyncExitStack() as stack:
-        verdicts = await stack.enter_async_context(KafkaVerdicts(options.url, kafka, options.verdicts_topic))
-        events = await stack.enter_async_context(KafkaEvents(options.url, kafka, feeds, since_ms))
+        verdicts = await stack.enter_async_context(KafkaVerdicts(cluster, options.verdicts_topic))
+        events = await stack.enter_async_context(KafkaEvents(cluster, feeds, since_ms))
         actions = await stack.enter_async_context(
             read(
                 options.url,
@@ -104,13 +103,13 @@ async def _watch(options: WatchOptions, rule_set: RuleSet, feeds: Mapping[str, F
                 topic=options.actions_topic,
                 start=options.start,
                 commit_s=COMMIT_S,
-                kafka_options=kafka,
+                security=rule_set.kafka,
             )
         )
         metrics = Metrics(
             engine,
             lambda: {"actions": actions.skipped, "events": events.skipped, "verdicts": verdicts.skipped},
-            lambda: actions.copies,
+            lambda: actions.duplicates,
         )
         if options.metrics_port is not None:
             stack.callback(metrics.serve(options.metrics_host, options.metrics_port))

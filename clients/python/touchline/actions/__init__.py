@@ -4,55 +4,56 @@
         async for action in actions:
             print(action.player, action.kind, action.data)
 
-Readers of one ``group`` share the partitions of the topic. So a name belongs to one application: of two that have the
-same one (cheatwatch has ``cheatwatch``) each misses what the other gets. An edge may write an action twice (its append
-was not confirmed, so the client sent it again); the second copy is not handed out. Precisely:
+Readers of one ``group`` share the partitions of the topic. So a name belongs to one application: if two use the same
+one (cheatwatch has ``cheatwatch``), each misses what the other gets. An edge may write an action twice (its append was
+not confirmed, so the client sent it again); the duplicate is not handed out. Precisely:
 
 - **Asking for the next action says that the one before it is processed.** That is committed within ``commit_s``, when
-  partitions move to another reader, and at the end. What was not asked beyond is never committed.
+  partitions move to another reader, and at the end. An action that was not asked beyond is never committed.
 - **A clean end or a rebalance hands out nothing twice**, if the last action in hand was asked beyond, or `processed`
-  was called after it. To leave the ``async with`` says nothing about the action in hand, whichever way it is left.
-- **After a crash** what was handed out and not committed is handed out again: what was processed within the last
-  ``commit_s`` (longer while Kafka did not take commits), and what was in hand. Nothing else is. The same goes for a
+  was called after it. Leaving the ``async with``, in whichever way, says nothing about the action in hand.
+- **After a crash**, what was handed out and not committed is handed out again: what was processed within the last
+  ``commit_s`` (longer if Kafka did not take commits), and what was in hand. Nothing else is. The same goes for a
   reader that Kafka took for dead (its loop was blocked for ``session_timeout_ms``), and for one that kept an action in
   hand for longer than two thirds of ``rebalance_timeout_ms`` while its partitions had to move.
-- **Copies are recognised across restarts and readers**: before it hands out from the committed offset, a reader reads
-  back as far as two copies can be apart, `LOOK_BACK_S` of record time, to remember what was seen. `seen` has what is
-  remembered of a session, and its bounds.
-- **No action is taken for a copy that is none**, whatever ids a cheater makes up, and at whichever edges. Copies are
-  told by (player, session, id) alone: of two actions under one id the first counts. Only who jumps about between
-  far-apart ids can have copies of his own handed out again (`seen`).
-- A record that is no action is counted (``skipped``), logged with its place, and passed over.
-- **Not noticed**: a topic that was deleted and made anew within seconds, with as many records as had been read. Then
-  reading goes on at the old offsets. A topic that stays deleted ends the iteration with an error.
+- **Duplicates are recognised across restarts and readers**: before it hands out from the committed offset, a reader
+  reads back as far as two duplicates can be apart, `LOOK_BACK_S` of record time. `dedup` has what is remembered of a
+  session, and its bounds.
+- **No action is mistaken for a duplicate**, whatever ids a cheater makes up, and at whichever edges. Duplicates are
+  told by (player, session, id) alone: of two actions under one id the first counts. Only a player that jumps about
+  between far-apart ids can have its own duplicates handed out again (`dedup`).
+- A record that does not hold an action is counted (``skipped``), logged with its place, and skipped.
+- **Not noticed**: a topic that was deleted and created again within seconds, with as many records as had been read.
+  Then reading continues at the old offsets. A topic that stays deleted ends the iteration with an error.
 
-`ActionSource` is the interface alone, for those who read from elsewhere; `Action` and `action_of` need no Kafka client.
+`ActionSource` is the interface alone, for reading from elsewhere; it, `Action` and `action_of` need no Kafka client.
 Kafka needs ``pip install 'touchline[kafka]'``.
 """
 
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from touchline_kafka.security import Security
 from touchline_protocol.errors import OperatorError
 from touchline_protocol.limits import ACTION_RESEND_S_MAX
 
 from .action import Action, action_of
-from .seen import SESSIONS_MAX
+from .dedup import SESSIONS_MAX
 from .source import ActionSource
 
-__all__ = ["LOOK_BACK_S", "TOPIC", "Action", "ActionSource", "action_of", "read"]
+__all__ = ["LOOK_BACK_S", "TOPIC", "Action", "ActionSource", "Security", "action_of", "read"]
 
 TOPIC = "player-actions"
-"""Where edges write actions, unless they are configured otherwise."""
+"""Where edges write actions unless they are configured otherwise."""
 
 APPEND_S_MAX = 30
-"""What an append may take until its record is in the log: edges give up far earlier."""
+"""How long an append may take until its record is in the log: edges give up far earlier."""
 
 CLOCKS_S_MAX = 30
-"""How far the clocks of two edges may be apart; they make the records' times."""
+"""How far the clocks of two edges may be apart; the records' times come from them."""
 
 LOOK_BACK_S = ACTION_RESEND_S_MAX + APPEND_S_MAX + CLOCKS_S_MAX
-"""How far apart the copies of one action can be, in record time."""
+"""How far apart the duplicates of one action can be, in record time."""
 
 
 def read(
@@ -64,29 +65,30 @@ def read(
     commit_s: float = 1.0,
     look_back_s: float = LOOK_BACK_S,
     sessions_max: int = SESSIONS_MAX,
+    security: Security | None = None,
     kafka_options: Mapping[str, Any] | None = None,
 ) -> ActionSource:
-    """Read the actions at ``url``, as ``kafka://host:port,host:port``, in a consumer group; for ``async with``.
+    """Read the actions at ``url``, such as ``kafka://host:port,host:port``, in a consumer group; for ``async with``.
 
     ``start`` is where a group begins that never read before: at the end, since what was done before anybody watched is
     seldom worth a verdict now, or at the beginning of what Kafka keeps. Partitions that are added later are read from
     their beginning. ``commit_s`` is how often what was processed is committed, in seconds. ``sessions_max`` bounds what
-    is remembered of each partition (`seen`). ``kafka_options`` go to aiokafka's consumer as they are:
-    ``security_protocol``, ``ssl_context``, ``sasl_mechanism``, ``sasl_plain_username``, ``sasl_plain_password``, …
+    is remembered of each partition (`dedup`). ``security`` is about TLS and SASL. ``kafka_options`` go to aiokafka's
+    consumer as they are: ``rebalance_timeout_ms``, ``session_timeout_ms``, ``sasl_oauth_token_provider``, …
 
     Entering waits until this reader is a member of the group and knows its partitions.
 
     Raises:
         OperatorError: aiokafka is not installed; an argument is wrong. On entering: the topic does not exist, or Kafka
-            refuses. On reading: the topic was deleted, or Kafka refuses from now on.
-        LogUnavailable: on entering: Kafka does not answer. A Kafka that goes away later is waited for.
+            refuses. While reading: the topic was deleted, or Kafka refuses from now on.
+        LogUnavailable: on entering: Kafka does not answer. If Kafka goes away later, the reader waits for it.
     """
     try:
-        from .kafka import KafkaActions  # noqa: PLC0415 - only those who read from Kafka need its client
+        from .kafka import KafkaActions  # noqa: PLC0415 - only readers of Kafka need its client
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] != "aiokafka":
             raise
-        raise OperatorError("to read from Kafka, aiokafka is missing: pip install 'touchline[kafka]'") from error
+        raise OperatorError("reading from Kafka needs aiokafka: pip install 'touchline[kafka]'") from error
     return KafkaActions(
         url,
         group=group,
@@ -95,5 +97,6 @@ def read(
         commit_s=commit_s,
         look_back_ms=round(look_back_s * 1000),
         sessions_max=sessions_max,
+        security=security or Security(),
         options=kafka_options or {},
     )

@@ -1,6 +1,6 @@
 """An action as it is handed to a reader, and how a record becomes one.
 
-Pure: knows no Kafka and no loop, so it serves whatever log the record is from.
+Pure: knows no Kafka and no loop, so it works for any log that the record is from.
 """
 
 from typing import Any, NamedTuple
@@ -13,9 +13,9 @@ from touchline_protocol.records import Record
 class Action(NamedTuple):
     """What a player did.
 
-    ``data`` is any JSON value. ``session`` and ``id`` name the action among the player's; ids rise in a session, with
-    holes where an edge refused one. ``received_ms`` is when ``edge`` had it, in Unix milliseconds. ``partition`` and
-    ``offset`` are where it is in the log.
+    ``data`` is any JSON value. ``session`` and ``id`` identify the action among the player's; ids rise within a
+    session, with gaps where an edge refused one. ``received_ms`` is when ``edge`` received it, in Unix milliseconds.
+    ``partition`` and ``offset`` are its place in the log.
     """
 
     player: str
@@ -31,23 +31,23 @@ class Action(NamedTuple):
 
 
 def action_of(record: Record, partition: int) -> Action:
-    """The action that a record of ``player-actions`` tells of.
+    """The action in a record of ``player-actions``.
 
     Raises:
-        BadRecord: it tells of none. The record may be left out; its producer is no edge, or a broken one.
+        BadRecord: the record does not hold an action. It may be skipped: no working edge wrote it.
     """
-    said = decode_action(record.value)
-    if record.key != said.player.encode():
-        raise BadRecord("wrong_key", f"the record's key is not its player, {said.player!r:.80}")
+    decoded = decode_action(record.value)
+    if record.key != decoded.player.encode():
+        raise BadRecord("wrong_key", f"the record's key is not its player, {decoded.player!r:.80}")
     return Action(
-        said.player,
-        said.room,
-        said.kind,
-        read_data(said),
-        said.session,
-        said.id,
-        said.received_ms,
-        said.edge,
+        decoded.player,
+        decoded.room,
+        decoded.kind,
+        read_data(decoded),
+        decoded.session,
+        decoded.id,
+        decoded.received_ms,
+        decoded.edge,
         partition,
         record.offset,
     )

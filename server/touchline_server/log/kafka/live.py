@@ -4,15 +4,15 @@ Two kinds of tasks fill one queue, and `LiveReader.poll` empties it:
 
 - one fetcher per broker asks, in one request that waits at the broker, for all partitions that the broker leads;
 - one watcher asks for the topics' ids, partition counts and leaders, every ``epoch_check_s`` and as soon as a fetcher
-  is refused, and is the only one that opens topics, extends them, and places a partition anew.
+  is refused. It alone opens topics, extends them, and moves a partition to another offset.
 
 Rules:
 
 1. Records are fetched by topic id, and what follows from a topic's state goes through the same queue as its records.
    So no record of a new log can come before its `TopicOpened`, whatever the timing.
 2. A partition's position moves on when its records enter the queue; they leave it in that order or not at all.
-3. The queue is bounded in bytes: beyond `kafka_queue.QUEUE_BYTES_MAX` no fetch is sent.
-4. Nothing raises out of `poll`: what goes wrong is put in ``problems`` and tried again.
+3. The queue is bounded in bytes: beyond `queue.QUEUE_BYTES_MAX` no fetch is sent.
+4. Nothing raises out of `poll`: what goes wrong is reported in ``problems`` and tried again.
 """
 
 import asyncio
@@ -20,15 +20,23 @@ import contextlib
 import time
 from collections.abc import Collection, Sequence
 
-from aiokafka.client import AIOKafkaClient
-from aiokafka.errors import KafkaError
-
+from touchline_kafka.error_codes import (
+    INVALID_TOPIC,
+    MISSING_CODES,
+    MOVED_CODES,
+    OFFSET_OUT_OF_RANGE,
+    TOPIC_AUTHORIZATION_FAILED,
+    UNKNOWN_TOPIC_OR_PARTITION,
+)
+from touchline_kafka.errors import REQUEST_ERRORS, classify, describe, error_of
+from touchline_kafka.fetch import EARLIEST, LATEST, Fetched, fetch, list_offsets
+from touchline_kafka.repairs import Client
+from touchline_kafka.retry import Retry
+from touchline_kafka.topics import NO_LEADER, Topic, Topics
+from touchline_kafka.wire import TopicPartitionId
 from touchline_server.core.log import CaughtUp, LogEvent, OffsetsLost, PartitionsAdded, TopicMissing, TopicOpened
 
-from .client import OUTAGES, Retry, in_words
-from .fetch import EARLIEST, GONE_ERRORS, LATEST, MOVED_ERRORS, OFFSET_OUT_OF_RANGE, Fetched, Place, fetch, list_offsets
 from .queue import DAMAGED_WAIT_S, Partition, Queue, Reading
-from .topics import INVALID_TOPIC, NO_LEADER, TOPIC_FORBIDDEN, UNKNOWN_TOPIC, Topic, Topics, error_of
 
 POLL_S = 1.0
 """How long a poll waits for something to happen."""
@@ -36,15 +44,15 @@ FETCH_WAIT_MS = 250
 """How long a broker holds a fetch when there is nothing new. A partition that joins waits for it once."""
 FETCH_BYTES_MAX = 4 << 20
 PARTITION_BYTES_MAX = 1 << 20
-"""Of one answer, in all and for one partition: at 100 MB/s it is here in 40 ms, and no partition takes it all."""
+"""Limits of one answer, in all and for one partition: at 100 MB/s it takes 40 ms, and no partition takes all of it."""
 REFUSED_WAIT_S = 0.1
-"""A partition whose fetch was refused is left out for so long, in which the watcher learns more."""
+"""How long a partition whose fetch was refused is left out, while the watcher learns more."""
 OPEN_TRIES_MAX = 3
-"""A leader that was just chosen may not know it yet: so often a topic is asked for its offsets at one check."""
+"""How often one check asks a topic for its offsets: a leader that was just chosen may not know it yet."""
 CHECK_PAUSE_S = 0.05
-"""At least between two looks at the topics, however many fetches are refused."""
+"""The shortest time between two checks of the topics, however many fetches are refused."""
 BROKERS = "kafka"
-"""What a problem concerns when it is not one topic's."""
+"""What a problem is filed under when it does not concern a single topic."""
 
 
 class LiveReader:
@@ -55,8 +63,8 @@ class LiveReader:
 
     def __init__(
         self,
-        client: AIOKafkaClient,
-        fetch_client: AIOKafkaClient,
+        client: Client,
+        fetch_client: Client,
         topics: Topics,
         names: Sequence[str],
         *,
@@ -67,15 +75,15 @@ class LiveReader:
     ) -> None:
         self._client = client
         self._fetch_client = fetch_client
-        """Of its own: a connection answers in order, so anything else would wait behind a fetch that waits."""
+        """A client of its own: a connection answers in order, so anything else would wait behind a fetch that waits."""
         self._topics = topics
         self._since_ms = max(0, since_ms)  # below 0 are `EARLIEST` and `LATEST`
         self._from_start = frozenset(from_start)
         self._check_s = check_s
         self._problems = problems
         self._readings: dict[str, Reading | None] = dict.fromkeys(names)
-        self._told: set[str] = set()
-        """Topics of which `TopicOpened` or `TopicMissing` was told."""
+        self._reported: set[str] = set()
+        """Topics that `TopicOpened` or `TopicMissing` was handed out for."""
         self._replaced: set[bytes] = set()
         """Ids of topics that another one has replaced: a broker that is behind may still name them."""
         self._overtaken: list[Partition] = []
@@ -84,10 +92,10 @@ class LiveReader:
         self._fetchers: dict[int, asyncio.Task[None]] = {}
         self._watcher: asyncio.Task[None] | None = None
         self._bug: BaseException | None = None
-        """What ended a task that must not end: a mistake of ours, so it is raised where somebody sees it."""
+        """What ended a task that must not end: a bug of ours, so it is raised where it is seen."""
 
     async def start(self) -> None:
-        """Look at the topics once, and read on in the background.
+        """Check the topics once, and read on in the background.
 
         Raises:
             KafkaError, OSError, TimeoutError: the brokers do not answer.
@@ -105,7 +113,7 @@ class LiveReader:
         self._fetchers.clear()
 
     async def poll(self) -> list[LogEvent]:
-        """See `core.log.Log.poll`. What is taken from the queue is returned without a wait, so none of it gets lost."""
+        """See `core.log.Log.poll`. Events leave the queue and are returned without a wait, so none gets lost."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(POLL_S):
                 await self._queue.wait_filled()
@@ -153,8 +161,8 @@ class LiveReader:
                 continue
             try:
                 await self._fetch_once(node, wanted)
-            except OUTAGES as error:
-                self._problems[problem] = f"it does not answer, trying again: {in_words(error)}"
+            except REQUEST_ERRORS as error:
+                self._problems[problem] = f"no answer, trying again: {describe(error)}"
                 self._check_wanted.set()
                 await retry.wait()
             else:
@@ -162,7 +170,7 @@ class LiveReader:
                 retry.reset()
         self._problems.pop(problem, None)
 
-    async def _fetch_once(self, node: int, wanted: dict[Place, Partition]) -> None:
+    async def _fetch_once(self, node: int, wanted: dict[TopicPartitionId, Partition]) -> None:
         offsets = {place: partition.position for place, partition in wanted.items()}
         answers = await fetch(
             self._fetch_client,
@@ -180,7 +188,7 @@ class LiveReader:
                 self._take(partition, answer, cut=cut)
 
     def _is_read(self, partition: Partition) -> bool:
-        """Whether the partition is still being read: its topic may have been opened anew while a request was out."""
+        """Whether the partition is still being read: its topic may have been opened again while a request was out."""
         return self._readings.get(partition.reading.topic.name) is partition.reading
 
     def _take(self, partition: Partition, answer: Fetched, *, cut: bool) -> None:
@@ -193,15 +201,15 @@ class LiveReader:
         else:
             try:
                 next_offset = answer.next_offset(partition.position)
-            except KafkaError as error:
-                self._problems[partition.problem] = f"what was fetched is damaged, trying again: {in_words(error)}"
+            except REQUEST_ERRORS as error:
+                self._problems[partition.problem] = f"what was fetched is damaged, trying again: {describe(error)}"
                 partition.held_until = time.monotonic() + DAMAGED_WAIT_S
                 return
             self._queue.put_batches(
                 partition, answer.records(partition.reading.topic.name, partition.position), len(answer.data)
             )
             partition.position = next_offset
-        # Where compaction left nothing before the target there is no batch that leads up to it.
+        # Where compaction left nothing before the target, no batch leads up to it.
         nothing_left = not cut and answer.last_stable_offset >= partition.target
         if partition.position >= partition.target or nothing_left:
             self._not_behind(partition)
@@ -216,12 +224,12 @@ class LiveReader:
     def _refused(self, partition: Partition, error: int) -> None:
         partition.held_until = time.monotonic() + REFUSED_WAIT_S
         if error == OFFSET_OUT_OF_RANGE:
-            partition.held_until = float("inf")  # until the watcher has placed it anew
+            partition.held_until = float("inf")  # until the watcher has moved it
             self._overtaken.append(partition)
-        elif error not in MOVED_ERRORS:
+        elif error not in MOVED_CODES:
             partition.held_until = time.monotonic() + DAMAGED_WAIT_S
-            self._problems[partition.problem] = f"Kafka refuses to hand it out: {in_words(error_of(error))}"
-        elif error not in GONE_ERRORS:
+            self._problems[partition.problem] = f"Kafka refuses to hand it out: {describe(error_of(error))}"
+        elif error not in MISSING_CODES:
             self._problems[partition.problem] = "its broker cannot serve it now, looking for another one"
         self._check_wanted.set()
 
@@ -236,8 +244,8 @@ class LiveReader:
             self._check_wanted.clear()
             try:
                 await self._check()
-            except OUTAGES as error:
-                self._problems[BROKERS] = f"no broker answers, trying again: {in_words(error)}"
+            except REQUEST_ERRORS as error:
+                self._problems[BROKERS] = f"no broker answers, trying again: {describe(error)}"
                 await self._find_brokers()
                 await retry.wait()
             else:
@@ -246,8 +254,8 @@ class LiveReader:
                 await asyncio.sleep(CHECK_PAUSE_S)
 
     async def _find_brokers(self) -> None:
-        """Ask the configured addresses who is there: all brokers may have other ones now."""
-        with contextlib.suppress(*OUTAGES):
+        """Ask the configured addresses for the brokers: all of them may have moved."""
+        with contextlib.suppress(*REQUEST_ERRORS):
             await self._client.bootstrap()
             await self._fetch_client.bootstrap()
 
@@ -256,23 +264,23 @@ class LiveReader:
         for name, topic in found.items():
             try:
                 await self._compare(name, topic)
-            except OUTAGES as error:
-                self._problems[name] = f"it cannot be read now, trying again: {in_words(error)}"
+            except REQUEST_ERRORS as error:
+                self._problems[name] = f"it cannot be read now, trying again: {describe(error)}"
         overtaken, self._overtaken = self._overtaken, []
         for partition in overtaken:
             try:
-                await self._place_anew(partition)
-            except OUTAGES as error:
+                await self._reposition(partition)
+            except REQUEST_ERRORS as error:
                 self._overtaken.append(partition)
                 name = partition.reading.topic.name
-                self._problems[name] = f"partition {partition.index} waits for its offsets: {in_words(error)}"
+                self._problems[name] = f"partition {partition.index} waits for its offsets: {describe(error)}"
         self._start_fetchers()
 
     async def _compare(self, name: str, topic: Topic) -> None:
-        """Act upon how a topic is now, as against how it is being read."""
+        """Bring how a topic is read in line with how it is now."""
         reading = self._readings[name]
-        if topic.error in (UNKNOWN_TOPIC, INVALID_TOPIC, TOPIC_FORBIDDEN):
-            self._gone(name, topic.error)
+        if topic.error in (UNKNOWN_TOPIC_OR_PARTITION, INVALID_TOPIC, TOPIC_AUTHORIZATION_FAILED):
+            self._missing(name, topic.error)
         elif topic.error:
             raise error_of(topic.error)
         elif reading is None or topic.topic_id != reading.topic.topic_id:
@@ -281,27 +289,27 @@ class LiveReader:
         else:
             reading.topic = topic
             self._extend(reading)
-            self._tell_leaderless(topic)
+            self._report_leaderless(topic)
 
-    def _gone(self, name: str, error: int) -> None:
+    def _missing(self, name: str, error: int) -> None:
         self._problems[name] = {
-            UNKNOWN_TOPIC: "there is no such topic; it is read as soon as somebody makes it",
+            UNKNOWN_TOPIC_OR_PARTITION: "there is no such topic; it is read as soon as it is created",
             INVALID_TOPIC: "no topic can have this name",
-            TOPIC_FORBIDDEN: "Kafka does not let this user see the topic",
+            TOPIC_AUTHORIZATION_FAILED: "Kafka does not let this user see the topic",
         }[error]
-        if self._readings[name] is not None or name not in self._told:
-            self._told.add(name)
+        if self._readings[name] is not None or name not in self._reported:
+            self._reported.add(name)
             self._readings[name] = None
             self._queue.put(TopicMissing(name))
 
     async def _open(self, name: str, topic: Topic) -> None:
-        """Read a topic from now on. One that came while we were looking is new as a whole, so it is read as a whole."""
-        since_ms = EARLIEST if name in self._told or name in self._from_start else self._since_ms
+        """Read a topic from now on. One that appeared after the start is read from its beginning."""
+        since_ms = EARLIEST if name in self._reported or name in self._from_start else self._since_ms
         starts, ends = await self._bounds(topic, since_ms)
         if replaced := self._readings[name]:
             self._replaced.add(replaced.topic.topic_id)
         reading = self._readings[name] = Reading(topic, starts, ends)
-        self._told.add(name)
+        self._reported.add(name)
         self._problems.pop(name, None)
         for problem in [one for one in self._problems if one.startswith(f"{name}/")]:
             del self._problems[problem]
@@ -313,11 +321,11 @@ class LiveReader:
         """Where each partition's records of ``since_ms`` and later begin and end now."""
         for tries_left in reversed(range(OPEN_TRIES_MAX)):
             try:
-                # The ends come first: what is appended between the questions is then read, not passed over.
+                # The ends come first: what is appended between the two requests is then read, not skipped.
                 ends = await list_offsets(self._client, topic, topic.leaders, LATEST)
                 found = await list_offsets(self._client, topic, topic.leaders, since_ms)
-            except KafkaError as error:
-                if not (error.retriable and tries_left):
+            except REQUEST_ERRORS as error:
+                if not (classify(error).retriable and tries_left):
                     raise
                 await asyncio.sleep(REFUSED_WAIT_S)
             else:
@@ -330,15 +338,15 @@ class LiveReader:
             reading.partitions.update({index: Partition(reading, index, 0, 0) for index in added})
             self._queue.put(PartitionsAdded(reading.topic.name, dict.fromkeys(added, 0)))
 
-    def _tell_leaderless(self, topic: Topic) -> None:
+    def _report_leaderless(self, topic: Topic) -> None:
         leaderless = [str(index) for index, leader in topic.leaders.items() if leader == NO_LEADER]
         if leaderless:
             self._problems[topic.name] = f"no broker leads partition {', '.join(leaderless)} now"
         else:
             self._problems.pop(topic.name, None)
 
-    async def _place_anew(self, partition: Partition) -> None:
-        """Go on where a partition begins after retention overtook the reader, or ends if its end was lost."""
+    async def _reposition(self, partition: Partition) -> None:
+        """Continue where a partition begins if retention overtook the reader, or where it ends if its end was lost."""
         if not self._is_read(partition):
             return
         topic = partition.reading.topic

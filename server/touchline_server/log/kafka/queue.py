@@ -1,8 +1,8 @@
-"""What the live reader has fetched and nobody polled yet, and the partitions that it comes from.
+"""The queue of what the live reader has fetched and nobody has polled yet, and the partitions that it comes from.
 
-Rules: things leave the queue in the order in which they entered it. Records are decoded when they leave, and only so
-many at once that the loop is not held up. Batches that cannot be decoded are dropped and their partition goes back to
-where they began, so they are fetched again and nothing is skipped.
+Rules: things leave the queue in the order in which they entered it. Records are decoded when they leave, and few enough
+at once not to hold up the loop. Batches that cannot be decoded are dropped and their partition goes back to where they
+began, so they are fetched again and nothing is skipped.
 """
 
 import asyncio
@@ -12,17 +12,16 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Any, NamedTuple
 
+from touchline_kafka.errors import describe
+from touchline_kafka.topics import Topic
 from touchline_server.core.log import CaughtUp, LogEvent, Records, TopicOpened
-
-from .client import in_words
-from .topics import Topic
 
 POLL_RECORDS_MAX = 500
 """Records decoded by one poll: at 2 us each that is 1 ms, in which the loop serves nobody else."""
 QUEUE_BYTES_MAX = 8 << 20
-"""Of fetched batches that nobody polled: two full answers, so that the next one comes while this one is handed out."""
+"""Fetched batches that nobody has polled: two full answers, so that one is fetched while the other is handed out."""
 DAMAGED_WAIT_S = 1.0
-"""Before what could not be decoded is fetched again: somebody has to mend a disk, or a replica has to take over."""
+"""Before what could not be decoded is fetched again: a disk must be repaired, or a replica must take over."""
 
 
 class Partition:
@@ -39,7 +38,7 @@ class Partition:
 
     @property
     def problem(self) -> str:
-        """What a problem with it is filed under."""
+        """The key of its problems in `Log.problems`."""
         return f"{self.reading.topic.name}/{self.index}"
 
 
@@ -52,7 +51,7 @@ class Reading:
         self.topic = topic
         self.partitions = {index: Partition(self, index, start, ends[index]) for index, start in starts.items()}
         self.behind = {index for index, start in starts.items() if start < ends[index]}
-        """Partitions of which not everything is handed out that they held when the topic was opened."""
+        """Partitions that held records when the topic was opened which are not handed out yet."""
 
 
 class _Batches(NamedTuple):
@@ -64,7 +63,7 @@ class _Batches(NamedTuple):
 
 
 class Queue:
-    """The queue between the tasks that fetch and the one that polls. Puts damage in ``problems``."""
+    """The queue between the tasks that fetch and the one that polls. Reports damaged records in ``problems``."""
 
     def __init__(self, problems: dict[str, str]) -> None:
         self._problems = problems
@@ -75,12 +74,12 @@ class Queue:
         self._room.set()
 
     def put(self, event: LogEvent) -> None:
-        """Add something that is no record."""
+        """Add an event that does not hold records."""
         self._items.append(event)
         self._filled.set()
 
     def put_batches(self, partition: Partition, records: Any, size_bytes: int) -> None:
-        """Add fetched batches: ``records`` is what `kafka_fetch.Fetched.records` returns."""
+        """Add fetched batches: ``records`` is what `Fetched.records` returns."""
         self._items.append(_Batches(partition, records, size_bytes))
         self._filled.set()
         self._count(size_bytes)
@@ -94,7 +93,7 @@ class Queue:
         await self._room.wait()
 
     def take(self) -> list[LogEvent]:
-        """What comes next, with at most `POLL_RECORDS_MAX` records."""
+        """The next events, with at most `POLL_RECORDS_MAX` records."""
         events = list(self._drain())
         if not self._items:
             self._filled.clear()
@@ -127,7 +126,7 @@ class Queue:
             partition.position = item.records.next_fetch_offset
             partition.held_until = time.monotonic() + DAMAGED_WAIT_S
             self._problems[partition.problem] = (
-                f"the records from offset {partition.position} on cannot be decoded, trying again: {in_words(error)}"
+                f"the records from offset {partition.position} on cannot be decoded, trying again: {describe(error)}"
             )
             self._take_back(item)
         else:
@@ -135,7 +134,7 @@ class Queue:
         return records
 
     def _take_back(self, damaged: _Batches) -> None:
-        """Drop what followed ``damaged`` in its partition, and what claims that all of it was handed out."""
+        """Drop what followed ``damaged`` in its partition, and the event that claims all of it was handed out."""
         reading = damaged.partition.reading
         dropped: list[LogEvent | _Batches] = []
         for item in islice(self._items, 1, None):

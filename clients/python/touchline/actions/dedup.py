@@ -3,36 +3,38 @@
 It may know ids and record times (Unix milliseconds), nothing else. Its rules:
 
 1. An id that never came is new, however far it is below others. An honest client's ids lie close together, but a
-   cheater's edges take what he likes. Who reads with a memory without bounds hands all of it out, and nobody who judges
-   may see less.
-2. An id that came before is a copy as long as its block is remembered: the `BLOCKS_MAX` blocks that ids came from last
-   are, so jumps far ahead and back do no harm until they reach as many other blocks. An honest client sends again what
-   waits for an answer, which spans no more than a block: its copies are told even where an edge's append comes late,
-   after `BLOCKS_MAX` - 1 blocks of newer ids.
-3. Beyond that a copy is taken for new. Its player gains nothing by it: he could as well have acted once more.
-4. Nothing but the name counts. Of two actions with one id the first is new, the second a copy, whatever is in them, as
-   for any reader who goes by ids. To tell the two from copies would take a digest of each id, ten times the memory.
+   cheater can have its edges write anything. A reader with unbounded memory would hand all of it out, and a detector
+   must not see less.
+2. An id that came before is a duplicate as long as its block is remembered. The `BLOCKS_MAX` blocks that ids came from
+   last are remembered, so jumps far ahead and back do no harm until they reach that many other blocks. An honest client
+   sends again what waits for an answer, which spans at most one block: its duplicates are recognised even if an edge's
+   append comes late, after `BLOCKS_MAX` - 1 blocks of newer ids.
+3. Beyond that, a duplicate is taken for new. Its player gains nothing by it: acting once more has the same effect.
+4. Only the name counts. Of two actions with one id the first is new and the second a duplicate, whatever they hold, as
+   for any reader that goes by ids. To tell them apart would take a digest of each id: ten times the memory.
 5. A session is remembered until records come that are ``look_back_ms`` newer than its own newest one, and forgotten at
    the latest when they are twice that newer.
-6. No more than ``sessions_max`` sessions are remembered. Where more act within that time, those that have not acted for
-   longest are forgotten early, and counted in `Seen.forgotten`: a copy of theirs would be taken for new.
+6. At most ``sessions_max`` sessions are remembered. If more act within that time, those that have not acted for longest
+   are forgotten early, and counted in `Dedup.forgotten`: their duplicates would be taken for new.
 """
 
 from typing import TypeAlias
 
 from touchline_protocol.limits import ACTIONS_WINDOW_MAX
 
+from .action import Action
+
 BLOCKS_MAX = 4
-"""Of a session: two that an honest client's ids can be in, and twice that for what an edge wrote late."""
+"""Blocks of a session: two that an honest client's ids can be in, and twice that for what an edge wrote late."""
 
 SESSIONS_MAX = 200_000
-"""Of one partition. With 0.9 KB each at most that is 180 MB: far more than a partition's players, still no danger."""
+"""Sessions of one partition. At up to 0.9 KB each that is 180 MB: far more than a partition's players, and bearable."""
 
 _Blocks: TypeAlias = tuple[tuple[int, int], ...]
 """The number of a block and a bit for each of its ids; first the block that an id came from last."""
 
 
-class Seen:
+class Dedup:
     """The memory of one partition.
 
     Sessions live in two generations: those that acted since the newer one began, and those that acted only before.
@@ -46,29 +48,29 @@ class Seen:
         self._older: dict[tuple[str, str], _Blocks] = {}
         self._began_ms: int | None = None
         self.forgotten = 0
-        """Sessions that were forgotten before their time, since there were too many."""
+        """Sessions that were forgotten early, because there were too many."""
 
     def __len__(self) -> int:
         return len(self._newer) + len(self._older)
 
-    def is_new(self, player: str, session: str, action_id: int, at_ms: int) -> bool:
+    def is_new(self, action: Action, at_ms: int) -> bool:
         """Whether this action was not seen before; from now on it was. ``at_ms`` is its record's time."""
         if self._began_ms is None or not 0 <= at_ms - self._began_ms < self._look_back_ms:
             self._turn(at_ms)
-        key = (player, session)
+        key = (action.player, action.session)
         blocks = self._newer.get(key)
         if blocks is None:
             blocks = self._older.pop(key, ())
             if len(self._newer) >= self._generation_max:
                 self._forget_early(at_ms)
-        is_new, self._newer[key] = _take(blocks, action_id)
+        is_new, self._newer[key] = _take(blocks, action.id)
         return is_new
 
     def _turn(self, at_ms: int) -> None:
-        """Begin a generation, if it is time. Records of several edges are not quite in the order of their times."""
+        """Begin a generation if it is time. Records of several edges are only roughly in the order of their times."""
         began_ms = self._began_ms
         if began_ms is None or at_ms <= began_ms - self._look_back_ms:
-            self._began_ms = at_ms  # a clock had been far ahead: count from here, and forget nothing
+            self._began_ms = at_ms  # a clock had been far ahead: start counting here, and forget nothing
         elif at_ms > began_ms:
             self._newer, self._older, self._began_ms = {}, self._newer, at_ms
 

@@ -1,0 +1,92 @@
+"""What went wrong in Kafka: whose fault it is, how far it reaches, and a phrase for an operator.
+
+Every error of a request to Kafka is classified here and nowhere else. Brokers answer with codes, which `error_codes`
+has a row for; the client's own errors (no connection, no answer, TLS) are classified below.
+"""
+
+import ssl
+from typing import NamedTuple
+
+from aiokafka.errors import (
+    BrokerResponseError,
+    IncompatibleBrokerVersion,
+    KafkaError,
+    KafkaTimeoutError,
+    NodeNotReadyError,
+    for_code,
+)
+
+from touchline_protocol.errors import LogUnavailable, OperatorError
+
+from .error_codes import BY_CODE, Fault, Scope
+
+REQUEST_ERRORS = (KafkaError, OSError, TimeoutError, NotImplementedError)
+"""All that a request to Kafka raises. ``OSError`` covers refused connections, DNS and TLS; ``NotImplementedError`` is
+aiokafka's way to say that it shares no version of a request with the broker."""
+
+
+class Classification(NamedTuple):
+    """``retriable`` is Kafka's own opinion; `fault` is what our clients go by. ``text`` is a phrase for an operator."""
+
+    fault: Fault
+    scope: Scope
+    retriable: bool
+    text: str
+
+
+class UnlistedError(BrokerResponseError):  # type: ignore[misc]  # aiokafka has no types
+    """A broker's error that aiokafka has no class for. ``errno`` is its code."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__()
+        self.errno = code
+
+
+def error_of(code: int) -> KafkaError:
+    """The exception for an error code in an answer. aiokafka would drop the number of a code that it does not know."""
+    error: KafkaError = for_code(code)()
+    return error if error.errno == code else UnlistedError(code)
+
+
+def classify(error: BaseException) -> Classification:
+    """What an error means to us. One that no request raises is a bug."""
+    if isinstance(error, BrokerResponseError):
+        return _of_code(error)
+    if isinstance(error, ssl.SSLCertVerificationError):
+        why = getattr(error, "verify_message", error)  # only OpenSSL's own errors have it
+        text = f"its certificate is not trusted, {why}; ca_file must name its authority"
+        return Classification(Fault.REFUSAL, Scope.CLUSTER, False, text)
+    if isinstance(error, IncompatibleBrokerVersion | NotImplementedError):
+        text = "the broker is older than Kafka 3.1, the oldest supported"
+        return Classification(Fault.REFUSAL, Scope.CLUSTER, False, text)
+    if isinstance(error, NodeNotReadyError):
+        return Classification(Fault.OUTAGE, Scope.CLUSTER, True, "the broker cannot be reached")
+    if isinstance(error, TimeoutError | KafkaTimeoutError):
+        return Classification(Fault.OUTAGE, Scope.CLUSTER, True, "no answer in time")
+    text = str(error) or type(error).__name__
+    fault = Fault.OUTAGE if isinstance(error, KafkaError | OSError) else Fault.BUG
+    return Classification(fault, Scope.CLUSTER, fault is Fault.OUTAGE, text)
+
+
+def _of_code(error: BrokerResponseError) -> Classification:
+    row = BY_CODE.get(error.errno)
+    if row is None:
+        text = f"Kafka answered with error {error.errno}"
+        return Classification(Fault.OUTAGE, Scope.CLUSTER, bool(error.retriable), text)
+    return Classification(row.fault, row.scope, row.retriable, row.meaning)
+
+
+def is_refusal(error: BaseException) -> bool:
+    """Whether trying again is useless until an operator has changed something."""
+    return classify(error).fault is Fault.REFUSAL
+
+
+def describe(error: BaseException) -> str:
+    """What went wrong, as a phrase for an operator. aiokafka's own texts are numbers, class names or empty."""
+    return classify(error).text
+
+
+def operator_error(what: str, error: BaseException) -> OperatorError:
+    """What to raise once ``what`` is given up: `LogUnavailable` if it can come back by itself."""
+    message = f"{what}: {describe(error)}"
+    return OperatorError(message) if is_refusal(error) else LogUnavailable(message)

@@ -1,0 +1,124 @@
+"""Fetching records by topic id, and offsets by time.
+
+aiokafka's consumer fetches by name, so it reads on from a topic that was deleted and created again as if nothing had
+happened. A fetch by topic id (`wire.FetchRequest`) is answered from that very log or with an error, and needs no look
+at the metadata before each batch, which would cost a round trip. aiokafka decodes what comes back: batches,
+compression, aborted transactions.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from aiokafka.consumer.fetcher import READ_COMMITTED, PartitionRecords
+from aiokafka.errors import LeaderNotAvailableError
+from aiokafka.protocol.offset import OffsetRequest
+from aiokafka.record.memory_records import MemoryRecords
+from aiokafka.structs import TopicPartition
+
+from touchline_protocol.records import Record
+
+from .errors import error_of
+from .repairs import Client
+from .topics import NO_LEADER, Topic
+from .wire import CONSUMER, FetchRequest, TopicPartitionId
+
+EARLIEST = -2
+LATEST = -1
+"""In place of a time: the first offset there is, and the last stable one (the end as a committed reader sees it)."""
+
+
+class _Records(PartitionRecords):  # type: ignore[misc]  # aiokafka has no types
+    """Hands out the records as they were decoded: a `ConsumerRecord` of each would cost as much as the decoding."""
+
+    def _consumer_record(self, _partition: TopicPartition, record: Record) -> Record:
+        return record
+
+    def close(self) -> None:
+        """No more records are wanted. Its iterator and it hold each other, and with them all that was fetched."""
+        self._records_iterator = iter(())
+
+
+class Fetched(NamedTuple):
+    """A broker's answer for one partition. ``data`` holds whole record batches, and perhaps a part of one more."""
+
+    topic_id: bytes
+    partition: int
+    error: int
+    last_stable_offset: int
+    aborted: Sequence[tuple[int, int]]
+    data: bytes
+
+    def next_offset(self, offset: int) -> int:
+        """Where to continue after this answer to a fetch at ``offset``; found in the batches' headers alone.
+
+        Raises:
+            KafkaError: the data is damaged.
+        """
+        batches = MemoryRecords(self.data)
+        while batches.has_next():
+            offset = max(offset, batches.next_batch().next_offset)
+        return offset
+
+    def records(self, topic: str, offset: int) -> PartitionRecords:
+        """An iterator of the committed records from ``offset`` on; its ``next_fetch_offset`` is how far it came.
+
+        Call its ``close()`` if you do not read it to its end.
+
+        Raises, while iterated:
+            KafkaError: the data is damaged, or compressed by a method that is not installed.
+        """
+        partition = TopicPartition(topic, self.partition)
+        return _Records(partition, MemoryRecords(self.data), self.aborted, offset, None, None, True, READ_COMMITTED)
+
+
+async def fetch(
+    client: Client,
+    node: int,
+    offsets: Mapping[TopicPartitionId, int],
+    *,
+    wait_ms: int,
+    bytes_max: int,
+    partition_bytes_max: int,
+) -> list[Fetched]:
+    """Fetch from the offsets on. Where there is nothing yet, the broker waits ``wait_ms`` for it.
+
+    The first batch comes whole even if it is larger than the limits (KIP-74).
+
+    Raises:
+        KafkaError, OSError, TimeoutError: there is no answer.
+    """
+    response = await client.send(node, FetchRequest(offsets, wait_ms, bytes_max, partition_bytes_max))
+    if response.error_code:
+        raise error_of(response.error_code)
+    return [
+        Fetched(topic_id, partition, error, stable, [pair[:2] for pair in aborted or ()], data or b"")
+        for topic_id, partitions, _ in response.topics
+        for partition, error, _, stable, _, aborted, _, data, _ in partitions
+    ]
+
+
+async def list_offsets(client: Client, topic: Topic, partitions: Iterable[int], time_ms: int) -> dict[int, int]:
+    """The first offset of each partition whose record is of ``time_ms`` or later; or of `EARLIEST`, `LATEST`.
+
+    Partitions without such a record are left out. Kafka is asked by the topic's name here, so an answer counts only if
+    a fetch by the topic's id succeeds at it.
+
+    Raises:
+        KafkaError, OSError, TimeoutError: there is no answer for one of the partitions.
+    """
+    asked: defaultdict[int, list[tuple[int, int]]] = defaultdict(list)
+    for partition in partitions:
+        asked[topic.leaders.get(partition, NO_LEADER)].append((partition, time_ms))
+    if NO_LEADER in asked:
+        raise LeaderNotAvailableError(f"partition {asked[NO_LEADER][0][0]} of {topic.name} has no leader")
+    offsets: dict[int, int] = {}
+    for node, wanted in asked.items():
+        response = await client.send(node, OffsetRequest(CONSUMER, READ_COMMITTED, [(topic.name, wanted)]))
+        for _, answers in response.topics:
+            for partition, error, _, offset, *_ in answers:
+                if error:
+                    raise error_of(error)
+                if offset >= 0:
+                    offsets[partition] = offset
+    return offsets

@@ -1,0 +1,109 @@
+"""Asking Kafka where to read: a consumer beside the one that reads, for a moment at a time.
+
+It is not a member of the group and disturbs no fetch: on the reader's own connection each question would wait for the
+fetch before it, and its answers would have to be kept apart from what is handed out.
+"""
+
+import asyncio
+from collections.abc import Collection, Mapping
+from types import TracebackType
+from typing import Any, Literal, Self
+
+from aiokafka.errors import CommitFailedError
+from aiokafka.structs import TopicPartition
+
+from touchline_kafka.cluster import Cluster
+from touchline_kafka.repairs import RELEASE_S, Consumer
+from touchline_kafka.topics import Topics
+
+from .start_offsets import Bounds
+
+REQUEST_TIMEOUT_MS = 5_000
+FETCH_WAIT_MS = 50
+"""The records it asks for exist already, so there is nothing to wait for."""
+PROBE_S = 1.0
+"""A record that exists arrives in milliseconds. None arrives where a transaction's marker is in its place."""
+PROBE_FACTOR = 16
+"""How much further back the next look is, after such a place."""
+
+
+class OffsetLookup:
+    """Use it as ``async with``. Entering raises what `Cluster.consumer` raises, the methods aiokafka's errors.
+
+    ``options`` are those of the reader's consumer.
+    """
+
+    def __init__(self, cluster: Cluster, options: Mapping[str, Any]) -> None:
+        self._cluster = cluster
+        self._options = {**options, "request_timeout_ms": REQUEST_TIMEOUT_MS, "fetch_max_wait_ms": FETCH_WAIT_MS}
+        self._consumer: Consumer
+
+    async def __aenter__(self) -> Self:
+        self._consumer = await self._cluster.consumer(**self._options)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._consumer.stop_within(RELEASE_S)
+
+    async def begin_group(self, topic: str, start: Literal["end", "beginning"]) -> bool:
+        """Commit, for all partitions at once, where a group begins that never read ``topic``; returns whether it did.
+
+        The first reader does it before it joins: so a partition without a commit was added later, whichever reader
+        sees it. And what arrives from now on is read, even if this reader ends before it has read anything.
+
+        Raises:
+            NoSuchTopic: there is no such topic.
+        """
+        found = (await Topics(self._consumer.client).describe([topic]))[topic].usable()
+        partitions = [TopicPartition(topic, index) for index in sorted(found.leaders)]
+        bounds = await self.bounds(partitions)
+        if any(one.committed is not None for one in bounds.values()):
+            return False
+        self._consumer.assign(partitions)
+        try:
+            await self._consumer.commit({tp: one.end if start == "end" else one.begin for tp, one in bounds.items()})
+        except CommitFailedError:
+            return False  # others joined in the meantime, and they have committed
+        return True
+
+    async def bounds(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, Bounds]:
+        """What there is of partitions, and where the group stopped."""
+        ordered = list(partitions)
+        committed = await asyncio.gather(*map(self._consumer.committed, ordered))
+        begins = await self._consumer.beginning_offsets(ordered)
+        ends = await self._consumer.end_offsets(ordered)
+        return {tp: Bounds(offset, begins[tp], ends[tp]) for tp, offset in zip(ordered, committed, strict=True)}
+
+    async def look_back(
+        self, starts: Mapping[TopicPartition, tuple[int, int]], look_back_ms: int
+    ) -> dict[TopicPartition, int]:
+        """Where to read back from, given each partition's offset to continue at and its log's first offset.
+
+        That is where the records begin that are at most ``look_back_ms`` older than the one before the offset.
+        """
+        found = {tp: begin for tp, (_, begin) in starts.items()}
+        asked = set(starts)
+        step = 1
+        while asked := {tp for tp in asked if starts[tp][0] - step > starts[tp][1]}:
+            times = await self._times({tp: starts[tp][0] - step for tp in asked})
+            since = {tp: max(0, at_ms - look_back_ms) for tp, at_ms in times.items()}
+            for tp, place in (await self._consumer.offsets_for_times(since) if since else {}).items():
+                found[tp] = starts[tp][0] if place is None else min(place.offset, starts[tp][0])
+            asked -= times.keys()
+            step *= PROBE_FACTOR
+        return found
+
+    async def _times(self, offsets: Mapping[TopicPartition, int]) -> dict[TopicPartition, int]:
+        """The time of the first record from an offset on, for the partitions that have one."""
+        self._consumer.assign(list(offsets))
+        for tp, offset in offsets.items():
+            self._consumer.seek(tp, offset)
+        times: dict[TopicPartition, int] = {}
+        deadline = asyncio.get_running_loop().time() + PROBE_S
+        while len(times) < len(offsets) and asyncio.get_running_loop().time() < deadline:
+            for tp, records in (await self._consumer.getmany(timeout_ms=FETCH_WAIT_MS)).items():
+                times.setdefault(tp, records[0].timestamp)
+                self._consumer.pause(tp)
+        return times

@@ -1,0 +1,163 @@
+"""aiokafka's clients with their faults repaired, each on the object itself: no class of aiokafka is changed.
+
+Rules:
+
+1. All our clients, producers, consumers and admin clients are made from these classes (see `cluster.Cluster`).
+2. Code that uses aiokafka's internals is here, in `wire` and in `fetch`, and pyproject.toml bounds aiokafka to 0.14.
+
+The repairs, all needed with aiokafka 0.14. Go through them when the bound moves:
+
+- `Connection.send`: uvloop raises RuntimeError where asyncio raises OSError, and aiokafka's own tasks end by it (its
+  issue 1038, open since 0.11; a test fails once it is fixed).
+- `_PendingBatches`: aiokafka removes a batch twice if it fails while it waits to be sent again, and the KeyError ends
+  its sender.
+- `Producer.release`: its ``stop`` waits until everything is appended, for ever if Kafka stays away.
+- `Consumer.stop_within`: its ``stop`` waits for requests without a limit. It ends half-way, with a CancelledError that
+  nobody asked for, if a fetch is about to be retried.
+"""
+
+import asyncio
+from itertools import chain
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.client import AIOKafkaClient
+from aiokafka.conn import AIOKafkaConnection, CloseReason
+from aiokafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError
+
+LAST_ANSWER_S = 2.0
+"""How long a producer that is released waits for the answer to the request it has out; then its connection closes."""
+RELEASE_S = 1.0
+"""How long the shutdown of a connection may take that nobody needs any more."""
+
+
+class Connection(AIOKafkaConnection):  # type: ignore[misc]  # aiokafka has no types
+    """A connection that is lost the same way under uvloop as under asyncio."""
+
+    def send(self, request: Any, expect_response: bool = True) -> Any:
+        try:
+            return super().send(request, expect_response)
+        except KafkaError:
+            raise
+        except RuntimeError as error:
+            self.close(reason=CloseReason.CONNECTION_BROKEN)
+            raise KafkaConnectionError(f"the connection is lost: {error}") from error
+
+
+class Client(AIOKafkaClient):  # type: ignore[misc]
+    """A client whose connections are `Connection`s. It has the lifecycle of the others: `start` and `release`."""
+
+    async def start(self) -> None:
+        """Find the brokers of the cluster."""
+        await self.bootstrap()
+
+    async def release(self) -> None:
+        """Close all connections."""
+        await self.close()
+
+    async def bootstrap(self) -> None:
+        try:
+            await super().bootstrap()
+        except KafkaError:
+            raise
+        except RuntimeError as error:  # on the connection that only asks who is there
+            raise KafkaConnectionError(f"the connection is lost: {error}") from error
+
+    async def _get_conn(self, node_id: Any, **options: Any) -> AIOKafkaConnection | None:
+        try:
+            connection = await super()._get_conn(node_id, **options)
+        except KafkaError:
+            raise
+        except RuntimeError:  # lost while it was being opened: what aiokafka does after an OSError there
+            self.force_metadata_update()
+            return None
+        if connection is not None:
+            # aiokafka's function that makes connections cannot be told another class.
+            connection.__class__ = Connection
+        return connection
+
+
+class _PendingBatches(set[Any]):
+    """aiokafka's set of batches that are out, from which a batch may be removed twice."""
+
+    def remove(self, batch: object) -> None:
+        self.discard(batch)
+
+
+class Producer(AIOKafkaProducer):  # type: ignore[misc]
+    """A producer that survives a lost connection and a batch that failed after a retry, and that can be released."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.client.__class__ = Client
+        self._message_accumulator._pending_batches = _PendingBatches()
+
+    async def release(self) -> None:
+        """Stop without waiting for Kafka: what is not sent is given up.
+
+        Its batches cannot be failed first, since its sender would stumble over them. So the sender ends first, together
+        with the request it has out.
+        """
+        sender = self._sender.sender_task
+        if sender is not None:
+            sender.cancel()
+            await asyncio.wait({sender}, timeout=LAST_ANSWER_S)
+        await self.client.close()
+        if sender is not None:
+            sender.cancel()
+            await asyncio.wait({sender}, timeout=LAST_ANSWER_S)
+            if sender.done() and not sender.cancelled():
+                sender.exception()  # retrieved, or asyncio would log it: nobody needs it any more
+        accumulator = self._message_accumulator
+        for batch in [*chain.from_iterable(accumulator._batches.values()), *accumulator._pending_batches]:
+            batch._drain_waiter.add_done_callback(retrieve)
+        accumulator.fail_all(KafkaTimeoutError())
+        self._closed = True
+
+
+class Consumer(AIOKafkaConsumer):  # type: ignore[misc]
+    """A consumer that survives a lost connection, and that stops in bounded time."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._client.__class__ = Client
+
+    @property
+    def client(self) -> Client:
+        """Its client: for questions that a consumer has no method for."""
+        client: Client = self._client
+        return client
+
+    @property
+    def is_member(self) -> bool:
+        """Whether the group counts it as a member: its commits are then refused once the group has gone on."""
+        return bool(self._coordinator.generation >= 0)
+
+    async def release(self) -> None:
+        """Stop a consumer that has nothing to finish, such as one that could not be started."""
+        await self.stop_within(RELEASE_S)
+
+    async def stop_within(self, timeout_s: float) -> bool:
+        """Stop; returns whether everything that belongs to it could be done, such as leaving the group."""
+        stopping = asyncio.ensure_future(self.stop())
+        done, _ = await asyncio.wait([stopping], timeout=timeout_s)
+        if not done:
+            await self._client.close()  # which ends whatever it is waiting for
+        await asyncio.gather(stopping, return_exceptions=True)
+        await self._client.close()
+        return bool(done)
+
+
+class Admin(AIOKafkaAdminClient):  # type: ignore[misc]
+    """An admin client that survives a lost connection."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._client.__class__ = Client
+
+
+def retrieve(future: asyncio.Future[Any]) -> None:
+    """Look at a failure that nobody waits for any more, or asyncio would log it. A callback for futures."""
+    if not future.cancelled():
+        future.exception()

@@ -1,0 +1,209 @@
+"""Requests in versions that aiokafka does not speak: Metadata v12 and Fetch v13, which name topics by id (KIP-516).
+
+aiokafka's own requests stop before topic ids, and its metadata requests ask the broker to create what is missing. The
+price of these versions is Kafka 3.1 or newer. Schemas are those of Kafka's protocol guide; aiokafka encodes them.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping
+from io import BytesIO
+from typing import TypeAlias
+
+from aiokafka.consumer.fetcher import READ_COMMITTED
+from aiokafka.protocol.abstract import AbstractType
+from aiokafka.protocol.api import Request, RequestStruct, Response
+from aiokafka.protocol.types import (
+    Boolean,
+    CompactArray,
+    CompactBytes,
+    CompactString,
+    Int8,
+    Int16,
+    Int32,
+    Int64,
+    Schema,
+    TaggedFields,
+)
+
+CONSUMER = -1
+"""In place of a broker's number: the request comes from a client."""
+
+TopicPartitionId: TypeAlias = tuple[bytes, int]
+"""A partition, by its topic's id and its number."""
+
+_NO_TOPIC_ID = bytes(16)
+_NO_SESSION = (0, -1)
+_NOT_KNOWN = -1
+
+
+class _Uuid(AbstractType):  # type: ignore[misc]  # aiokafka has no types
+    """16 bytes as they are: aiokafka's protocol types have no UUID."""
+
+    @classmethod
+    def encode(cls, value: bytes) -> bytes:
+        return value
+
+    @classmethod
+    def decode(cls, data: BytesIO) -> bytes:
+        return data.read(16)
+
+
+_TEXT = CompactString("utf-8")
+
+
+class _MetadataResponse(Response):  # type: ignore[misc]
+    API_KEY = 3
+    API_VERSION = 12
+    SCHEMA = Schema(
+        ("throttle_time_ms", Int32),
+        (
+            "brokers",
+            CompactArray(("id", Int32), ("host", _TEXT), ("port", Int32), ("rack", _TEXT), ("tags", TaggedFields)),
+        ),
+        ("cluster_id", _TEXT),
+        ("controller_id", Int32),
+        (
+            "topics",
+            CompactArray(
+                ("error_code", Int16),
+                ("name", _TEXT),
+                ("topic_id", _Uuid),
+                ("is_internal", Boolean),
+                (
+                    "partitions",
+                    CompactArray(
+                        ("error_code", Int16),
+                        ("partition", Int32),
+                        ("leader", Int32),
+                        ("leader_epoch", Int32),
+                        ("replicas", CompactArray(Int32)),
+                        ("isr", CompactArray(Int32)),
+                        ("offline_replicas", CompactArray(Int32)),
+                        ("tags", TaggedFields),
+                    ),
+                ),
+                ("authorized_operations", Int32),
+                ("tags", TaggedFields),
+            ),
+        ),
+        ("tags", TaggedFields),
+    )
+
+
+class _MetadataStruct(RequestStruct):  # type: ignore[misc]
+    API_KEY = 3
+    API_VERSION = 12
+    FLEXIBLE_VERSION = True
+    RESPONSE_TYPE = _MetadataResponse
+    SCHEMA = Schema(
+        ("topics", CompactArray(("topic_id", _Uuid), ("name", _TEXT), ("tags", TaggedFields))),
+        ("allow_auto_topic_creation", Boolean),
+        ("include_topic_authorized_operations", Boolean),
+        ("tags", TaggedFields),
+    )
+
+
+class MetadataRequest(Request[_MetadataStruct]):  # type: ignore[misc]
+    """Asks for topics by name, without creating any."""
+
+    API_KEY = 3
+
+    def __init__(self, topics: Collection[str]) -> None:
+        self._topics: list[tuple[object, ...]] = [(_NO_TOPIC_ID, topic, {}) for topic in topics]
+
+    def build(self, request_struct_class: type[_MetadataStruct]) -> _MetadataStruct:
+        return request_struct_class(self._topics, False, False, {})
+
+
+class _FetchResponse(Response):  # type: ignore[misc]
+    API_KEY = 1
+    API_VERSION = 13
+    SCHEMA = Schema(
+        ("throttle_time_ms", Int32),
+        ("error_code", Int16),
+        ("session_id", Int32),
+        (
+            "topics",
+            CompactArray(
+                ("topic_id", _Uuid),
+                (
+                    "partitions",
+                    CompactArray(
+                        ("partition", Int32),
+                        ("error_code", Int16),
+                        ("high_watermark", Int64),
+                        ("last_stable_offset", Int64),
+                        ("log_start_offset", Int64),
+                        (
+                            "aborted_transactions",
+                            CompactArray(("producer_id", Int64), ("first_offset", Int64), ("tags", TaggedFields)),
+                        ),
+                        ("preferred_read_replica", Int32),
+                        ("records", CompactBytes),
+                        ("tags", TaggedFields),
+                    ),
+                ),
+                ("tags", TaggedFields),
+            ),
+        ),
+        ("tags", TaggedFields),
+    )
+
+
+class _FetchStruct(RequestStruct):  # type: ignore[misc]
+    API_KEY = 1
+    API_VERSION = 13
+    FLEXIBLE_VERSION = True
+    RESPONSE_TYPE = _FetchResponse
+    SCHEMA = Schema(
+        ("replica_id", Int32),
+        ("max_wait_ms", Int32),
+        ("min_bytes", Int32),
+        ("max_bytes", Int32),
+        ("isolation_level", Int8),
+        ("session_id", Int32),
+        ("session_epoch", Int32),
+        (
+            "topics",
+            CompactArray(
+                ("topic_id", _Uuid),
+                (
+                    "partitions",
+                    CompactArray(
+                        ("partition", Int32),
+                        ("current_leader_epoch", Int32),
+                        ("fetch_offset", Int64),
+                        ("last_fetched_epoch", Int32),
+                        ("log_start_offset", Int64),
+                        ("partition_max_bytes", Int32),
+                        ("tags", TaggedFields),
+                    ),
+                ),
+                ("tags", TaggedFields),
+            ),
+        ),
+        (
+            "forgotten_topics",
+            CompactArray(("topic_id", _Uuid), ("partitions", CompactArray(Int32)), ("tags", TaggedFields)),
+        ),
+        ("rack_id", _TEXT),
+        ("tags", TaggedFields),
+    )
+
+
+class FetchRequest(Request[_FetchStruct]):  # type: ignore[misc]
+    """Asks for committed records from offsets on, by topic id. Sizes are in bytes."""
+
+    API_KEY = 1
+
+    def __init__(
+        self, offsets: Mapping[TopicPartitionId, int], wait_ms: int, bytes_max: int, partition_bytes_max: int
+    ) -> None:
+        topics: defaultdict[bytes, list[tuple[object, ...]]] = defaultdict(list)
+        for (topic_id, partition), offset in offsets.items():
+            topics[topic_id].append((partition, _NOT_KNOWN, offset, _NOT_KNOWN, _NOT_KNOWN, partition_bytes_max, {}))
+        self._topics: list[tuple[object, ...]] = [(topic_id, partitions, {}) for topic_id, partitions in topics.items()]
+        self._limits = (wait_ms, 1, bytes_max)
+
+    def build(self, request_struct_class: type[_FetchStruct]) -> _FetchStruct:
+        return request_struct_class(CONSUMER, *self._limits, READ_COMMITTED, *_NO_SESSION, self._topics, [], "", {})

@@ -1,0 +1,68 @@
+"""Following whole topics without a group; see also tests/cheatwatch, where events are followed."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.structs import TopicPartition
+
+from support.kafka_broker import KafkaBroker
+from touchline_kafka.cluster import Cluster
+from touchline_kafka.follow import FollowedRecord, Follower, RecordsLost
+
+READ_S = 30.0
+
+
+@asynccontextmanager
+async def producing(kafka: KafkaBroker) -> AsyncIterator[AIOKafkaProducer]:
+    async with AIOKafkaProducer(bootstrap_servers=kafka.address, acks="all") as producer:
+        yield producer
+
+
+async def take(follower: Follower, count: int) -> list[FollowedRecord | RecordsLost]:
+    found: list[FollowedRecord | RecordsLost] = []
+    async with asyncio.timeout(READ_S):
+        while len(found) < count:
+            found += await follower.poll()
+    return found
+
+
+async def test_records_that_were_deleted_before_they_were_read_are_reported(kafka: KafkaBroker) -> None:
+    topic = "follow-deleted"
+    await kafka.create(topic, 1)
+    async with producing(kafka) as producer:
+        for number in range(10):
+            await producer.send_and_wait(topic, b"%d" % number, b"7")
+    await kafka.trim(topic, 0, 6)
+    async with Follower(Cluster([kafka.address]), [topic], since_ms=None) as follower:
+        follower._consumer.seek(TopicPartition(topic, 0), 2)  # like a follower that was away while retention went on
+        lost, *records = await take(follower, 5)
+    assert lost == RecordsLost(topic)
+    assert [(one.record.offset, one.complete) for one in records if isinstance(one, FollowedRecord)] == [
+        (at, False) for at in (6, 7, 8, 9)
+    ]
+
+
+async def test_following_continues_after_a_restart_of_the_broker(
+    kafka_factory: Callable[..., KafkaBroker],
+) -> None:
+    broker = kafka_factory()
+    topic = "follow-restart"
+    await broker.create(topic, 2)
+    async with producing(broker) as producer:
+        for partition in range(2):
+            await producer.send_and_wait(topic, b"before", b"7", partition)
+    async with Follower(Cluster([broker.address]), [topic], since_ms=None) as follower:
+        assert len(await take(follower, 2)) == 2
+        await asyncio.to_thread(broker.stop, kill=True)
+        assert await follower.poll() == []
+        broker.launch()
+        await asyncio.to_thread(broker.wait_started)
+        async with producing(broker) as producer:
+            for partition in range(2):
+                await producer.send_and_wait(topic, b"after", b"7", partition)
+        found = await take(follower, 2)
+    assert [(one.record.value, one.complete) for one in found if isinstance(one, FollowedRecord)] == [
+        (b"after", True)
+    ] * 2
