@@ -52,13 +52,13 @@ class Engine:
     ) -> None:
         limits = limits or Limits()
         self._rules = dict(rules)
-        self._settle_ms = {name: in_ms(rule.settle_s) for name, rule in rules.items()}
-        self._by_kind: dict[str, list[tuple[str, Rule[Any]]]] = {}
-        self._of_all_kinds = [(name, rule) for name, rule in self._rules.items() if not rule.kinds]
-        for kind in {kind for rule in self._rules.values() for kind in rule.kinds}:
-            self._by_kind[kind] = [
-                (name, rule) for name, rule in self._rules.items() if not rule.kinds or kind in rule.kinds
-            ]
+        entries = [(name, rule, in_ms(rule.settle_s)) for name, rule in rules.items()]
+        self._of_all_kinds = [entry for entry in entries if not entry[1].kinds]
+        self._by_kind = {
+            kind: [entry for entry in entries if not entry[1].kinds or kind in entry[1].kinds]
+            for rule in rules.values()
+            for kind in rule.kinds
+        }
         self._players = PlayerStates(limits.players_max, in_ms(limits.idle_s))
         self._rooms = Rooms(limits.rooms_max)
         self._sanctions = Sanctions(policy or Policy(), limits.sanctions_max)
@@ -98,8 +98,7 @@ class Engine:
     def judge(self, action: Action, now_ms: int) -> list[Outcome]:
         """Judge the next action. ``now_ms`` is by the clock of the verdicts, in Unix milliseconds."""
         outcomes: list[Outcome] = []
-        for name, rule in self._by_kind.get(action.kind, self._of_all_kinds):
-            settle_ms = self._settle_ms[name]
+        for name, rule, settle_ms in self._by_kind.get(action.kind, self._of_all_kinds):
             if settle_ms and action.received_ms + settle_ms > self._known_ms:
                 self._wait(action.received_ms + settle_ms, action, name)
             elif (outcome := self._apply(name, rule, action, now_ms)) is not None:

@@ -56,7 +56,7 @@ class Room:
                 return event if event.offset == offset else None
         return None
 
-    def newest_before(self, ms: int, names: Collection[str] = ()) -> Event | None:
+    def newest_before(self, ms: float, names: Collection[str] = ()) -> Event | None:
         """The newest event that had happened at ``ms``, with one of these names if any are given."""
         for event in reversed(self._events):
             if event.ms <= ms and (not names or event.name in names):

@@ -106,9 +106,9 @@ class Movement(Rule[MovementState], frozen=True, kw_only=True):
         """Update the credit. Returns the seconds since the previous move."""
         at_ms = max(received_ms, position.at_ms)
         passed_ms, position.at_ms = at_ms - position.at_ms, at_ms
-        interval_ms = in_ms(self.interval_s)
+        interval_ms = self.interval_s * 1000
         position.credit += self.speed_max * passed_ms / 1000 - distance
-        if passed_ms > in_ms(self.silence_s):
+        if passed_ms > self.silence_s * 1000:
             late_credit = position.late_credit if at_ms < position.late_until_ms else 0.0
             position.late_credit = late_credit + max(position.credit, 0.0)
             position.late_until_ms = at_ms + in_ms(self.catch_up_s)

@@ -73,14 +73,14 @@ class Reaction(Rule[ReactionState], frozen=True, kw_only=True):
         if isinstance(named, int):
             event = room.at(named)
         else:
-            event = room.newest_before(at_ms + in_ms(self.clock_s), self.events)
-            if event is not None and event.ms - before_ms < in_ms(self.quiet_s):
+            event = room.newest_before(at_ms + self.clock_s * 1000, self.events)
+            if event is not None and event.ms - before_ms < self.quiet_s * 1000:
                 return None
         if event is None or (state.room, state.offset) == (action.room, event.offset):
             return None
         state.room, state.offset = action.room, event.offset
         reaction_ms = at_ms - event.ms
-        if reaction_ms > in_ms(self.window_s):
+        if reaction_ms > self.window_s * 1000:
             return None
         state.reactions_ms.append(reaction_ms)
         if len(state.reactions_ms) > self.reactions:
@@ -88,9 +88,8 @@ class Reaction(Rule[ReactionState], frozen=True, kw_only=True):
         return self._finding(state.reactions_ms)
 
     def _finding(self, reactions_ms: deque[int]) -> Finding | None:
-        human_ms_min = in_ms(self.human_s_min)
-        limit_ms = human_ms_min - in_ms(self.clock_s)
+        limit_ms = self.human_s_min * 1000 - self.clock_s * 1000
         fast = sum(reaction_ms < limit_ms for reaction_ms in reactions_ms)
         if fast < self.fast_min:
             return None
-        return Finding({"reactions_ms": list(reactions_ms), "fast": fast, "human_ms_min": human_ms_min})
+        return Finding({"reactions_ms": list(reactions_ms), "fast": fast, "human_ms_min": in_ms(self.human_s_min)})

@@ -9,7 +9,7 @@ import msgspec
 from touchline_cheatwatch.rooms import Room
 from touchline_cheatwatch.types import Action, Finding
 
-from .base import Kinds, Reason, Rule, Verdict, VerdictS, in_ms
+from .base import Kinds, Reason, Rule, Verdict, VerdictS
 
 SPANS_MAX = 64
 """Intervals remembered for each player, at most. With more, a bot would have to keep its pace for many minutes."""
@@ -58,7 +58,7 @@ class Regularity(Rule[RegularityState], frozen=True, kw_only=True):
     def judge(self, action: Action, state: RegularityState, room: Room) -> Finding | None:
         """See `Rule.judge`."""
         at_ms = action.received_ms
-        if state.at_ms is None or not 0 <= at_ms - state.at_ms <= in_ms(self.pause_s):
+        if state.at_ms is None or not 0 <= at_ms - state.at_ms <= self.pause_s * 1000:
             state.at_ms = state.begun_ms = at_ms
             state.actions = 0
             return None
@@ -67,7 +67,7 @@ class Regularity(Rule[RegularityState], frozen=True, kw_only=True):
         if state.actions < self.actions_per_span:
             return None
         span_ms, state.begun_ms, state.actions = at_ms - state.begun_ms, at_ms, 0
-        if span_ms < in_ms(self.interval_s_min * self.actions_per_span):
+        if span_ms < self.interval_s_min * 1000 * self.actions_per_span:
             return None
         state.spans_ms.append(span_ms)
         if len(state.spans_ms) > self.spans:
