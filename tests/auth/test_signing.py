@@ -55,27 +55,28 @@ def private(
 
 
 @pytest.mark.parametrize(
-    ("content", "says"),
+    ("content", "named"),
     [
-        (b"", "holds no private key in PEM"),
-        (KEYS["RS256"].pem, "holds no private key in PEM"),
+        (b"", "BEGIN PRIVATE KEY"),
+        (KEYS["RS256"].pem, "BEGIN PRIVATE KEY"),
         (
             private(ec.generate_private_key(ec.SECP256R1()), BestAvailableEncryption(b"locked")),
-            "is locked with a password",
+            "password",
         ),
-        (private(ec.generate_private_key(ec.SECP384R1())), "is on the curve secp384r1"),
-        (private(x25519.X25519PrivateKey.generate()), "holds no key of RSA, P-256 or Ed25519"),
+        (private(ec.generate_private_key(ec.SECP384R1())), "secp384r1"),
+        (private(x25519.X25519PrivateKey.generate()), "Ed25519"),
     ],
 )
-def test_a_file_that_cannot_sign_is_told(tmp_path: Path, content: bytes, says: str) -> None:
+def test_a_file_that_cannot_sign_is_an_error_that_names_it(tmp_path: Path, content: bytes, named: str) -> None:
     file = tmp_path / "private.pem"
     file.write_bytes(content)
     with pytest.raises(OperatorError) as caught:
         signing_key_of_file(file)
-    assert str(caught.value).startswith(f"the key file {file} {says}")
+    assert str(file) in str(caught.value)
+    assert named in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
 def test_a_public_key_cannot_be_the_secret() -> None:
-    with pytest.raises(OperatorError, match=r"^auth\.hs256_secret is a PEM file's text"):
+    with pytest.raises(OperatorError, match=r"^auth\.hs256_secret .*PEM"):
         signing_secret(KEYS["RS256"].pem.decode())

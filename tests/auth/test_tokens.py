@@ -176,7 +176,7 @@ def test_a_key_in_the_token_itself_is_not_used(by_all: Verifier) -> None:
         forged_hs256(HASHED, {"alg": "HS256", "b64": False, "crit": ["b64"]}),
     ],
 )
-def test_what_is_no_jwt_is_refused(by_secret: Verifier, token: str) -> None:
+def test_a_text_that_is_not_a_jwt_is_refused(by_secret: Verifier, token: str) -> None:
     assert refusal(by_secret, token) == "token_malformed"
 
 
@@ -267,7 +267,7 @@ def test_another_issuer_is_refused(iss: str | None) -> None:
 
 
 @pytest.mark.parametrize("iss", [["https://id"], 7])
-def test_an_issuer_that_is_no_text_is_refused(iss: Any) -> None:
+def test_an_issuer_that_is_not_a_text_is_refused(iss: Any) -> None:
     token = forged_hs256(HASHED, body=claims(iss=iss))
     assert refusal(verifier(hs256_secret=SECRET, issuer="https://id"), token) == "token_issuer"
 

@@ -108,6 +108,6 @@ def test_the_installed_command_does_the_same() -> None:
     assert done.stderr.count("\n") == 1
 
 
-def test_bytes_that_are_no_text_are_told(capfd: pytest.CaptureFixture[str]) -> None:
+def test_bytes_that_are_not_text_are_an_error(capfd: pytest.CaptureFixture[str]) -> None:
     assert run(["publish", "match:1", '"\udcff"']) == 2
     assert "UTF-8" in capfd.readouterr().err

@@ -97,7 +97,7 @@ async def test_a_server_that_is_not_there_can_be_tried_again() -> None:
     await target.close()
 
 
-async def test_what_is_no_control_plane_is_told() -> None:
+async def test_a_server_that_is_not_a_control_plane_is_an_error() -> None:
     async def page(_: Request) -> Response:
         return PlainTextResponse("welcome")
 
@@ -109,7 +109,7 @@ async def test_what_is_no_control_plane_is_told() -> None:
 
 
 @pytest.mark.parametrize("url", ["127.0.0.1:8081", "ws://127.0.0.1:8081", "http://[::1", "nothing"])
-def test_an_address_that_is_none_is_told(url: str) -> None:
+def test_an_invalid_address_is_an_error(url: str) -> None:
     with pytest.raises(OperatorError, match=re.escape(repr(url))):
         HttpTarget(url)
 

@@ -1,4 +1,4 @@
-"""The settings: where they come from, which source wins, and that every mistake is one line that says where it is."""
+"""The settings: where they come from, which source wins, and that every error is one line that names its place."""
 
 import os
 import re
@@ -28,19 +28,20 @@ def _no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A configuration file, named without its folder in messages."""
+    """A configuration file, named without its folder in errors."""
     monkeypatch.chdir(tmp_path)
     return Path("touchline.toml")
 
 
-def mistake(file: Path | None = None, flags: dict[str, Any] | None = None) -> str:
+def error_of(file: Path | None = None, flags: dict[str, Any] | None = None) -> str:
+    """The message of the error that loading raises."""
     with pytest.raises(OperatorError) as error:
         load_settings(file, flags)
     assert "\n" not in str(error.value)
     return str(error.value)
 
 
-def test_without_anything_the_defaults_hold() -> None:
+def test_without_any_source_the_defaults_apply() -> None:
     settings = load_settings()
     assert settings == Settings()
     assert (settings.port, settings.control_port, settings.publish_needs_key) == (8080, 8081, False)
@@ -48,7 +49,7 @@ def test_without_anything_the_defaults_hold() -> None:
     assert settings.feeds == {"match": FeedSettings(topic="match-events"), "score": FeedSettings(topic="score-events")}
 
 
-def test_a_flag_wins_over_a_variable_and_that_over_the_file(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_flag_overrides_a_variable_and_a_variable_the_file(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file.write_text('port = 1\nrooms_max = 1\nedge_name = "a"\n[kafka]\ntls = true\nepoch_check_s = 1\n')
     monkeypatch.setenv("TOUCHLINE_PORT", "2")
     monkeypatch.setenv("TOUCHLINE_ROOMS_MAX", "2")
@@ -58,7 +59,7 @@ def test_a_flag_wins_over_a_variable_and_that_over_the_file(file: Path, monkeypa
     assert settings.kafka == KafkaSettings(tls=True, epoch_check_s=2)
 
 
-def test_the_value_that_loses_may_be_wrong(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_overridden_value_may_be_invalid(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file.write_text('port = "none"')
     monkeypatch.setenv("TOUCHLINE_PORT", "2")
     assert load_settings(file).port == 2
@@ -72,7 +73,7 @@ def test_a_variable_names_the_file_unless_a_flag_does(file: Path, monkeypatch: p
     assert load_settings(file).port == 1
 
 
-def test_settings_made_in_code_look_at_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_settings_created_in_code_use_no_other_source(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TOUCHLINE_PORT", "2")
     assert Settings(rooms_max=3).port == 8080
 
@@ -91,7 +92,7 @@ def test_variables_reach_tables_feeds_and_lists(monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.parametrize(
-    ("text", "option", "meant"),
+    ("text", "option", "suggested"),
     [
         ("prot = 1", "prot", "port"),
         ("[kafka]\ntsl = true", "kafka.tsl", "kafka.tls"),
@@ -101,131 +102,132 @@ def test_variables_reach_tables_feeds_and_lists(monkeypatch: pytest.MonkeyPatch)
         ("port.x = 1", "port.x", None),
     ],
 )
-def test_an_unknown_option_is_told_with_what_was_meant(file: Path, text: str, option: str, meant: str | None) -> None:
+def test_an_unknown_option_is_an_error_with_a_suggestion(
+    file: Path, text: str, option: str, suggested: str | None
+) -> None:
     file.write_text(text)
-    hint = f"; did you mean {meant!r}?" if meant else ""
-    assert mistake(file) == f"unknown option {option!r} in touchline.toml{hint}"
+    message = error_of(file)
+    assert f"{option!r} in touchline.toml" in message
+    assert (f"{suggested!r}?" in message) is (suggested is not None)
 
 
 @pytest.mark.parametrize(
-    ("text", "option", "says"),
+    ("text", "option", "named"),
     [
-        ("port = 80800", "port", "must be less than or equal to 65535, not 80800"),
-        ("port = 'x'", "port", "must be a valid integer, unable to parse string as an integer, not 'x'"),
-        ("kafka = 3", "kafka", "must be a table, not 3"),
-        ("[feeds.match]", "feeds.match.topic", "is missing"),
-        ("feeds = {}", "feeds", 'at least one feed is needed, as [feeds.match] with topic = "match-events"'),
-        ("[feeds.a]\ntopic = 'm'\n[feeds.b]\ntopic = 'm'", "feeds", "two feeds cannot have one topic"),
-        ("[kafka]\nsasl_mechanism = 'PLAIN'", "kafka.sasl_mechanism", "needs sasl_username and sasl_password"),
-        ("[kafka]\ncert_file = 'c'", "kafka.cert_file", "needs the key_file that belongs to it"),
-        ("[kafka]\nkey_file = 'k'", "kafka.key_file", "needs the cert_file that it belongs to"),
+        ("port = 80800", "port", ["65535", "80800"]),
+        ("port = 'x'", "port", ["integer", "'x'"]),
+        ("kafka = 3", "kafka", ["3"]),
+        ("[feeds.match]", "feeds.match.topic", []),
+        ("feeds = {}", "feeds", ["[feeds.match]"]),
+        ("[feeds.a]\ntopic = 'm'\n[feeds.b]\ntopic = 'm'", "feeds", ["topic"]),
+        ("[kafka]\nsasl_mechanism = 'PLAIN'", "kafka.sasl_mechanism", ["sasl_username", "sasl_password"]),
+        ("[kafka]\ncert_file = 'c'", "kafka.cert_file", ["key_file"]),
+        ("[kafka]\nkey_file = 'k'", "kafka.key_file", ["cert_file"]),
         (
             "[auth]\nmode = 'token'",
             "auth.mode",
-            "needs hs256_secret, public_keys or jwks: without any, nobody could be let in",
+            ["hs256_secret", "public_keys", "jwks"],
         ),
         (
             "[auth]\nhs256_secret = 'short'",
             "auth.hs256_secret",
-            "a secret for HS256 has at least 32 bytes (RFC 7518): make a longer one",
+            ["32"],
         ),
         (
             "[verdicts]\ntopic = 'score-events'",
             "verdicts.topic",
-            "score-events is the topic of feeds.score already: each needs its own",
+            ["score-events", "feeds.score"],
         ),
-        ("window_s = nan", "window_s", "must be a finite number, not nan"),
-        ("room_idle_s = 1e300", "room_idle_s", "must be less than or equal to 315360000, not 1e+300"),
-        ("lag_s_max = 0", "lag_s_max", "must be greater than 0, not 0"),
-        ("heartbeat_s = 86400.1", "heartbeat_s", "must be less than or equal to 86400, not 86400.1"),
+        ("window_s = nan", "window_s", ["finite", "nan"]),
+        ("room_idle_s = 1e300", "room_idle_s", ["315360000", "1e+300"]),
+        ("lag_s_max = 0", "lag_s_max", ["greater than 0"]),
+        ("heartbeat_s = 86400.1", "heartbeat_s", ["86400,", "86400.1"]),
         (
             "[kafka]\nconnect_timeout_s = 1e6",
             "kafka.connect_timeout_s",
-            "must be less than or equal to 86400, not 1000000.0",
+            ["86400,", "1000000.0"],
         ),
         (
             "[feeds.match]\ntopic = 'a/b'",
             "feeds.match.topic",
-            "'a/b' cannot name a topic: 1 to 249 letters, digits, '.', '_' and '-', not '.' or '..'",
+            ["'a/b'", "249"],
         ),
         (
             "origins = ['https://example.org/']",
             "origins",
-            "'https://example.org/' is no origin: write https://example.org, without a path, or * for all",
+            ["'https://example.org/'"],
         ),
-        ("api_keys = ['']", "api_keys", "a key is empty or has a space in it: write keys without spaces"),
-        ("api_keys = [['secret']]", "api_keys", "must be a valid string"),
+        ("api_keys = ['']", "api_keys", ["key"]),
+        ("api_keys = [['secret']]", "api_keys", ["string"]),
     ],
 )
-def test_a_wrong_value_in_the_file_is_told_with_its_place(file: Path, text: str, option: str, says: str) -> None:
+def test_an_invalid_value_in_the_file_is_an_error_with_its_place(
+    file: Path, text: str, option: str, named: list[str]
+) -> None:
     file.write_text(text)
-    assert mistake(file) == f"option {option!r} in touchline.toml: {says}"
+    message = error_of(file)
+    assert message.startswith(f"option {option!r} in touchline.toml: ")
+    assert [part for part in named if part not in message] == []
 
 
 def test_a_feed_needs_a_name_that_rooms_can_carry(file: Path) -> None:
     file.write_text("[feeds.Match]\ntopic = 'm'")
-    assert mistake(file).startswith("option 'feeds' in touchline.toml: 'Match' cannot name a feed: a lower-case letter")
+    assert error_of(file).startswith("option 'feeds' in touchline.toml: 'Match'")
 
 
 @pytest.mark.parametrize("kind", ["", "two words", "täp", "tap\\n", "**", "k" * 65])
 def test_a_schema_is_for_a_kind_that_actions_can_have(file: Path, kind: str) -> None:
     file.write_text(f'[feeds.match]\ntopic = "m"\naction_schemas = {{ "{kind}" = "x.json" }}')
-    told = mistake(file)
-    assert told.startswith("option 'feeds.match.action_schemas' in touchline.toml: no action can have the kind '")
-    assert "\n" not in told
+    assert error_of(file).startswith("option 'feeds.match.action_schemas' in touchline.toml: ")
     file.write_text('[feeds.match]\ntopic = "m"\naction_schemas = { "*" = "x.json", "tap.left-1_" = "x.json" }')
     assert len(load_settings(file).feeds["match"].action_schemas) == 2
 
 
-def test_a_file_that_is_not_toml_is_told_with_the_line(file: Path) -> None:
+def test_a_file_that_is_not_toml_is_an_error_with_the_line(file: Path) -> None:
     file.write_text("port = 1\nhost = \n")
-    assert mistake(file) == (
-        "the configuration file touchline.toml is not valid TOML: Invalid value (at line 2, column 8)"
-    )
+    assert all(part in error_of(file) for part in ("touchline.toml", "line 2, column 8"))
 
 
-def test_a_file_that_is_not_there_or_no_text_is_told(file: Path) -> None:
-    assert mistake(file) == "the configuration file touchline.toml cannot be read: No such file or directory"
+def test_a_missing_file_and_one_that_is_not_text_are_errors(file: Path) -> None:
+    assert all(part in error_of(file) for part in ("touchline.toml", "No such file or directory"))
     file.write_bytes(b"edge = '\xff'")
-    assert mistake(file).startswith("the configuration file touchline.toml is not valid TOML: 'utf-8' codec")
+    assert all(part in error_of(file) for part in ("touchline.toml", "utf-8"))
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "says"),
+    ("name", "value", "named"),
     [
-        ("TOUCHLINE_PROT", "1", "unknown variable TOUCHLINE_PROT; did you mean TOUCHLINE_PORT?"),
-        ("TOUCHLINE_KAFKA__TSL", "1", "unknown variable TOUCHLINE_KAFKA__TSL; did you mean TOUCHLINE_KAFKA__TLS?"),
-        ("touchline_prot", "1", "unknown variable touchline_prot; did you mean TOUCHLINE_PORT?"),
-        ("TOUCHLINE_PORT", "-1", "variable TOUCHLINE_PORT: must be greater than or equal to 0, not '-1'"),
-        ("TOUCHLINE_KAFKA", "yes", "variable TOUCHLINE_KAFKA must be JSON, or one variable for each option"),
-        ("TOUCHLINE_KAFKA", '{"tsl": true}', "variable TOUCHLINE_KAFKA__TSL: there is no such option"),
+        ("TOUCHLINE_PROT", "1", ["TOUCHLINE_PROT", "TOUCHLINE_PORT?"]),
+        ("TOUCHLINE_KAFKA__TSL", "1", ["TOUCHLINE_KAFKA__TSL", "TOUCHLINE_KAFKA__TLS?"]),
+        ("touchline_prot", "1", ["touchline_prot", "TOUCHLINE_PORT?"]),
+        ("TOUCHLINE_PORT", "-1", ["variable TOUCHLINE_PORT: ", "'-1'"]),
+        ("TOUCHLINE_KAFKA", "yes", ["TOUCHLINE_KAFKA", "JSON"]),
+        ("TOUCHLINE_KAFKA", '{"tsl": true}', ["TOUCHLINE_KAFKA__TSL"]),
         (
             "TOUCHLINE_SERVICE_HOST",
             "10.0.0.1",
-            "unknown variable TOUCHLINE_SERVICE_HOST, which Kubernetes sets for a service named touchline: "
-            "set enableServiceLinks: false in the pod's spec",
+            ["TOUCHLINE_SERVICE_HOST", "enableServiceLinks: false"],
         ),
     ],
 )
-def test_a_mistake_in_a_variable_is_told_with_its_name(
-    monkeypatch: pytest.MonkeyPatch, name: str, value: str, says: str
+def test_an_error_in_a_variable_names_it(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, named: list[str]
 ) -> None:
     monkeypatch.setenv(name, value)
-    assert mistake() == says
+    message = error_of()
+    assert [part for part in named if part not in message] == []
 
 
-def test_a_mistake_in_a_flag_is_told_with_its_name() -> None:
-    assert mistake(flags={"control_port": 70000}) == (
-        "flag --control-port: must be less than or equal to 65535, not 70000"
-    )
+def test_an_error_in_a_flag_names_it() -> None:
+    assert error_of(flags={"control_port": 70000}).startswith("flag --control-port: ")
 
 
-def test_the_source_that_is_told_is_the_one_that_counts(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_names_the_source_whose_value_is_used(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file.write_text("[kafka]\nsasl_mechanism = 'PLAIN'\n")
     monkeypatch.setenv("TOUCHLINE_KAFKA__SASL_USERNAME", "u")
-    assert mistake(file).startswith("option 'kafka.sasl_mechanism' in touchline.toml: ")
+    assert error_of(file).startswith("option 'kafka.sasl_mechanism' in touchline.toml: ")
     monkeypatch.setenv("TOUCHLINE_KAFKA__SASL_MECHANISM", "PLAIN")
-    assert mistake(file).startswith("variable TOUCHLINE_KAFKA__SASL_MECHANISM: ")
+    assert error_of(file).startswith("variable TOUCHLINE_KAFKA__SASL_MECHANISM: ")
 
 
 @pytest.mark.parametrize(
@@ -233,9 +235,9 @@ def test_the_source_that_is_told_is_the_one_that_counts(file: Path, monkeypatch:
     ["WINDOW_S", "ROOM_IDLE_S", "LAG_S_MAX", "HEARTBEAT_S", "SQLITE__RETENTION_S", "KAFKA__CONNECT_TIMEOUT_S"],
 )
 @pytest.mark.parametrize("value", ["inf", "-inf", "nan", "1e300", "1e999"])
-def test_a_time_that_never_ends_is_refused(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+def test_an_endless_time_is_refused(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     monkeypatch.setenv(f"TOUCHLINE_{name}", value)
-    assert mistake().startswith(f"variable TOUCHLINE_{name}: must be ")
+    assert error_of().startswith(f"variable TOUCHLINE_{name}: ")
 
 
 def test_every_number_has_an_upper_bound() -> None:
@@ -248,29 +250,27 @@ def test_every_number_has_an_upper_bound() -> None:
 
 
 @pytest.mark.parametrize("topic", ["", ".", "..", "two words", "tor-für-tor", "line\n", "x" * 250])
-def test_a_topic_that_kafka_would_not_make_is_refused(topic: str) -> None:
-    assert "cannot name a topic" in mistake(flags={"feeds": {"match": {"topic": topic}}})
+def test_a_topic_name_that_kafka_refuses_is_refused(topic: str) -> None:
+    assert "feeds" in error_of(flags={"feeds": {"match": {"topic": topic}}})
 
 
 @pytest.mark.parametrize("topic", ["...", "a", "prod.match-events_2", "x" * 249])
-def test_every_topic_that_kafka_would_make_is_taken(topic: str) -> None:
+def test_every_topic_name_that_kafka_accepts_is_accepted(topic: str) -> None:
     assert load_settings(flags={"feeds": {"match": {"topic": topic}}}).feeds["match"].topic == topic
 
 
 @pytest.mark.parametrize("origin", ["*", "null", "https://example.org", "http://localhost:3000", "http://[::1]:80"])
-def test_what_browsers_send_is_taken_as_an_origin(origin: str) -> None:
+def test_origins_as_browsers_send_them_are_accepted(origin: str) -> None:
     assert load_settings(flags={"origins": [origin]}).origins == [origin]
 
 
 def test_a_secret_is_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TOUCHLINE_KAFKA", '{"sasl_password": ["hush"]}')
-    assert "hush" not in mistake()
+    assert "hush" not in error_of()
 
 
-def test_publishing_without_a_key_from_beyond_this_machine_must_be_meant() -> None:
-    assert mistake(flags={"control_host": "0.0.0.0"}).startswith(
-        "flag --control-host: 0.0.0.0 is reached from elsewhere"
-    )
+def test_publishing_without_a_key_from_other_machines_must_be_allowed() -> None:
+    assert error_of(flags={"control_host": "0.0.0.0"}).startswith("flag --control-host: ")
     assert not load_settings(flags={"control_host": "0.0.0.0", "publish_without_key": True}).publish_needs_key
     assert load_settings(flags={"control_host": "0.0.0.0", "api_keys": ["k"]}).publish_needs_key
 

@@ -99,18 +99,17 @@ async def test_stopping_what_was_never_started_closes_the_socket() -> None:
     bind("the control plane", "127.0.0.1", server.port).close()
 
 
-def test_a_taken_port_is_told_in_one_line() -> None:
+def test_a_taken_port_is_an_error_in_one_line() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(OperatorError) as error:
             bind("the control plane", "127.0.0.1", port)
-    assert str(error.value) == (
-        f"the control plane cannot listen on 127.0.0.1, port {port}: Address already in use; "
-        "stop what uses it, or choose another port"
-    )
+    message = str(error.value)
+    assert all(part in message for part in ("the control plane", "127.0.0.1", str(port), "Address already in use"))
+    assert "\n" not in message
 
 
 @pytest.mark.parametrize("host", ["no host", "203.0.113.1"])
-def test_an_address_that_is_none_of_ours_is_told(host: str) -> None:
-    with pytest.raises(OperatorError, match=f"cannot listen on {host}, port 0: "):
+def test_an_address_of_another_machine_is_an_error(host: str) -> None:
+    with pytest.raises(OperatorError, match=host):
         bind("the control plane", host, 0)

@@ -126,25 +126,25 @@ async def test_any_json_value_is_published_as_it_was_written(value: Any, ascii_o
 
 
 @pytest.mark.parametrize(
-    ("body", "status", "code", "says"),
+    ("body", "status", "code", "named"),
     [
-        ("", 400, "bad_body", "not JSON"),
-        ('{"data": 1', 400, "bad_body", "not JSON"),
+        ("", 400, "bad_body", "JSON"),
+        ('{"data": 1', 400, "bad_body", "JSON"),
         ('{"data": {"a": tru}}', 400, "bad_body", "byte 16"),
-        ("[]", 400, "bad_body", "the body must be"),
-        ("{}", 400, "bad_body", "the body must be"),
-        ('{"events": []}', 400, "bad_body", "the body must be"),
-        ('{"events": [{"key": "k"}]}', 400, "bad_body", "missing required field `data` - at `$.events[0]`"),
-        ('{"data": 1, "events": [{"data": 1}]}', 400, "bad_body", "the body must be"),
-        ('{"data": 1, "keys": "k"}', 400, "bad_body", "unknown field `keys`"),
-        ('{"data": 1, "key": 7}', 400, "bad_body", "at `$.key`"),
+        ("[]", 400, "bad_body", "data"),
+        ("{}", 400, "bad_body", "data"),
+        ('{"events": []}', 400, "bad_body", "data"),
+        ('{"events": [{"key": "k"}]}', 400, "bad_body", "`$.events[0]`"),
+        ('{"data": 1, "events": [{"data": 1}]}', 400, "bad_body", "data"),
+        ('{"data": 1, "keys": "k"}', 400, "bad_body", "`keys`"),
+        ('{"data": 1, "key": 7}', 400, "bad_body", "`$.key`"),
         ('{"data": null}', 400, "null_without_key", "null"),
-        ('{"events": [{"data": 1}, {"data": null}]}', 400, "null_without_key", "event 1: "),
-        ('{"data": 1, "key": ""}', 400, "bad_event_key", "empty"),
-        ('{"data": 1, "key": "' + "k" * 129 + '"}', 400, "bad_event_key", "too long"),
+        ('{"events": [{"data": 1}, {"data": null}]}', 400, "null_without_key", "event 1"),
+        ('{"data": 1, "key": ""}', 400, "bad_event_key", "key"),
+        ('{"data": 1, "key": "' + "k" * 129 + '"}', 400, "bad_event_key", "k" * 80),
         (b'{"data": "\xff"}', 400, "not_json", "UTF-8"),
         ('{"data": ' + "[" * 257 + "]" * 257 + "}", 400, "too_deep", "256"),
-        ('{"data": ' + "[" * 100_000 + "]" * 100_000 + "}", 400, "bad_body", "too deep"),
+        ('{"data": ' + "[" * 100_000 + "]" * 100_000 + "}", 400, "bad_body", "body"),
         ('{"data": "' + "x" * EVENT_VALUE_BYTES_MAX + '"}', 413, "too_large", str(EVENT_VALUE_BYTES_MAX)),
         (
             '{"events": [' + ",".join(['{"data": 1}'] * (EVENTS_PER_REQUEST_MAX + 1)) + "]}",
@@ -157,11 +157,11 @@ async def test_any_json_value_is_published_as_it_was_written(value: Any, ascii_o
     ids=lambda value: repr(value[:30]) if isinstance(value, str | bytes) else str(value),
 )
 async def test_a_body_that_cannot_be_published_is_refused_whole(
-    client: httpx.AsyncClient, rooms: Rooms, body: bytes | str, status: int, code: str, says: str
+    client: httpx.AsyncClient, rooms: Rooms, body: bytes | str, status: int, code: str, named: str
 ) -> None:
     response = await post(client, "match:1", body)
     assert error_of(response)[:2] == (status, code)
-    assert says in error_of(response)[2]
+    assert named in error_of(response)[2]
     assert rooms.published == []
 
 

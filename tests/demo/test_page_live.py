@@ -107,7 +107,7 @@ async def test_after_a_loss_the_page_goes_on_from_its_cursors_without_loss_or_re
     await expect(page.locator("#gaps")).to_have_text("0")
 
 
-async def test_an_announced_hole_is_no_gap_and_a_gap_is_healed_and_shown(edge: ScriptedEdge, page: Page) -> None:
+async def test_an_announced_hole_is_not_a_gap_and_a_gap_is_healed_and_shown(edge: ScriptedEdge, page: Page) -> None:
     await kick_off(edge, "1")
     await page.goto(edge.url)
     await edge.until(lambda: bool(edge.subscribes("match:1")))

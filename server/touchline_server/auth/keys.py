@@ -1,7 +1,7 @@
-"""Keys, each bound to one algorithm by the kind of key that it is.
+"""Keys to verify tokens with. The type of a key determines its one algorithm.
 
-That binding is why no token can choose how it is checked: a public key is never taken for a secret. Pure: handed bytes
-and JSON, hands back keys. Raises `BadKey`, whose message goes on where "the key" or a file's name stands before it.
+Therefore a token cannot choose how it is verified: a public key is never used as a secret. Pure: takes bytes and JSON,
+returns keys. Errors are `BadKey`; its message continues a sentence that begins with "the key" or a file's name.
 """
 
 from collections.abc import Mapping
@@ -28,25 +28,25 @@ ALGORITHMS = (HS256, RS256, ES256, EDDSA)
 RSA_BITS_MIN = 2048
 """RFC 7518 section 3.3."""
 RSA_BITS_MAX = 8192
-"""A check of 16,384 bits takes a millisecond of the loop, and nobody signs with that."""
+"""Verifying with 16,384 bits would block the event loop for a millisecond, and nobody signs with that."""
 
 Material: TypeAlias = bytes | RSAPublicKey | EllipticCurvePublicKey | Ed25519PublicKey
 
-_KINDS: dict[tuple[str, str | None], tuple[str, Any, tuple[str, ...]]] = {
+_KEY_TYPES: dict[tuple[str, str | None], tuple[str, Any, tuple[str, ...]]] = {
     ("RSA", None): (RS256, RSAAlgorithm, ("n", "e")),
     ("EC", "P-256"): (ES256, ECAlgorithm, ("x", "y")),
     ("OKP", "Ed25519"): (EDDSA, OKPAlgorithm, ("x",)),
     ("oct", None): (HS256, HMACAlgorithm, ("k",)),
 }
-"""By a JWK's kty and crv: the algorithm, who reads it, and the members that it has (RFC 7518 section 6, RFC 8037)."""
+"""Key types by a JWK's kty and crv: algorithm, reader, required members (RFC 7518 section 6, RFC 8037)."""
 
 
 class BadKey(ValueError):
-    """Nothing that a token can be checked with."""
+    """The key cannot be used to verify tokens."""
 
 
 class Key(NamedTuple):
-    """A key to check tokens with. ``kid`` is its name; one that has none is tried with all tokens of its algorithm."""
+    """A key to verify tokens with. ``kid`` is its name; without one it is tried for every token of its algorithm."""
 
     algorithm: str
     material: Material
@@ -54,33 +54,33 @@ class Key(NamedTuple):
 
 
 def secret_key(secret: bytes, kid: str | None = None) -> Key:
-    """The key of HS256: what is signed with it can be made by whoever checks it."""
+    """The key for HS256. It is symmetric: everybody who can verify tokens can also create them."""
     if secret.lstrip().startswith(b"-----BEGIN"):
-        raise BadKey("is a PEM file's text: a public key belongs into a file that auth.public_keys names")
+        raise BadKey("is the text of a PEM file: put a public key into a file and name it in auth.public_keys")
     if len(secret) < SECRET_BYTES_MIN:
-        raise BadKey(f"has {len(secret)} bytes, and HS256 needs at least {SECRET_BYTES_MIN} (RFC 7518)")
+        raise BadKey(f"has {len(secret)} bytes; HS256 needs at least {SECRET_BYTES_MIN} (RFC 7518)")
     return Key(HS256, secret, kid)
 
 
 def public_key(material: object, kid: str | None = None) -> Key:
-    """The key of an asymmetric algorithm."""
+    """The key for an asymmetric algorithm."""
     if isinstance(material, RSAPublicKey):
         if not RSA_BITS_MIN <= material.key_size <= RSA_BITS_MAX:
-            raise BadKey(f"is an RSA key of {material.key_size} bits, not of {RSA_BITS_MIN} to {RSA_BITS_MAX}")
+            raise BadKey(f"is an RSA key of {material.key_size} bits; allowed are {RSA_BITS_MIN} to {RSA_BITS_MAX}")
         return Key(RS256, material, kid)
     if isinstance(material, EllipticCurvePublicKey):
         if not isinstance(material.curve, SECP256R1):
-            raise BadKey(f"is on the curve {material.curve.name}; ES256 is on P-256")
+            raise BadKey(f"is on the curve {material.curve.name}; ES256 uses P-256")
         return Key(ES256, material, kid)
     if isinstance(material, Ed25519PublicKey):
         return Key(EDDSA, material, kid)
-    raise BadKey("is no public key of RSA, P-256 or Ed25519")
+    raise BadKey("is not a public key for RSA, P-256 or Ed25519")
 
 
 def key_from_pem(pem: bytes) -> Key:
-    """Read a public key, or the one of a certificate. Whether the certificate is valid is not looked at."""
+    """Read a public key, or that of a certificate. The validity of the certificate is not checked."""
     if b"PRIVATE KEY-----" in pem:
-        raise BadKey("holds a private key, which only who makes tokens may have: give its public key")
+        raise BadKey("contains a private key, which only the issuer should have: use its public key")
     try:
         if b"-----BEGIN CERTIFICATE-----" in pem:
             return public_key(load_pem_x509_certificate(pem).public_key())
@@ -88,11 +88,11 @@ def key_from_pem(pem: bytes) -> Key:
     except BadKey:
         raise
     except (ValueError, UnsupportedAlgorithm):
-        raise BadKey("holds no public key in PEM: it must begin with -----BEGIN PUBLIC KEY-----") from None
+        raise BadKey("does not contain a public key in PEM: it must begin with -----BEGIN PUBLIC KEY-----") from None
 
 
 class _Jwk(msgspec.Struct):
-    """What is read of a JWK: of all kinds of keys the public members, and ``d``, which only a private one has."""
+    """The members of a JWK that are read: the public ones of all key types, and ``d``, which only a private key has."""
 
     kty: str
     crv: str | None = None
@@ -109,25 +109,25 @@ class _Jwk(msgspec.Struct):
 
 
 def key_from_jwk(member: Mapping[str, Any], *, symmetric: bool) -> Key:
-    """Read a key of a set (RFC 7517 section 4). ``symmetric``: whether secrets are taken, too."""
+    """Read a key of a set (RFC 7517 section 4). ``symmetric``: whether secrets are accepted too."""
     try:
         jwk = msgspec.convert(member, _Jwk)
     except msgspec.ValidationError as error:
-        raise BadKey(f"is no JWK: {error}") from None
+        raise BadKey(f"is not a JWK: {error}") from None
     if jwk.use != "sig" or "verify" not in jwk.key_ops:
-        raise BadKey("is not for checking signatures")
+        raise BadKey("is not for verifying signatures")
     if jwk.kty == "oct" and not symmetric:
-        raise BadKey("is a secret (kty oct), which nobody publishes: it is not used")
+        raise BadKey("is a secret (kty oct), which should not be published: it is ignored")
     if jwk.kty != "oct" and jwk.d is not None:
-        raise BadKey("is a private key, which nobody publishes: it is not used")
-    if (jwk.kty, jwk.crv) not in _KINDS:
-        raise BadKey("is of a kind (kty, crv) that no algorithm here is for")
-    algorithm, reader, members = _KINDS[jwk.kty, jwk.crv]
+        raise BadKey("is a private key, which should not be published: it is ignored")
+    if (jwk.kty, jwk.crv) not in _KEY_TYPES:
+        raise BadKey("has a type (kty, crv) that no supported algorithm uses")
+    algorithm, reader, members = _KEY_TYPES[jwk.kty, jwk.crv]
     if jwk.alg not in {None, algorithm}:
-        raise BadKey(f"is for another algorithm (alg) than {algorithm}")
+        raise BadKey(f"is for an algorithm (alg) other than {algorithm}")
     try:
         numbers = {name: getattr(jwk, name) for name in members if getattr(jwk, name) is not None}
         material = reader.from_jwk({"kty": jwk.kty, "crv": jwk.crv, **numbers})
     except (InvalidKeyError, KeyError, ValueError, UnsupportedAlgorithm):
-        raise BadKey(f"cannot be read: such a key has {', '.join(members)}") from None
+        raise BadKey(f"cannot be read: a key of this type has {', '.join(members)}") from None
     return secret_key(material, jwk.kid) if algorithm == HS256 else public_key(material, jwk.kid)

@@ -1,8 +1,8 @@
-"""Keeps published keys fresh: reads the key set again and again, in the background.
+"""Keeps published keys fresh: reads the key set periodically, in the background.
 
-Every ``refresh_s`` seconds, and soon after a token named a key that is not known; but never sooner than ``spacing_s``
-after the last time, so that strangers with made-up names cannot have us hammer the issuer. What cannot be read leaves
-the keys as they are: an issuer that is away must not lock everybody out.
+It reads every ``refresh_s`` seconds, and soon after a token named an unknown key. It never reads sooner than
+``spacing_s`` after the last time, so that strangers with invented key names cannot make us hammer the issuer. If the
+set cannot be read, the keys stay as they are: an issuer that is down must not lock everybody out.
 """
 
 import asyncio
@@ -16,15 +16,15 @@ from .jwks import JwksSource, KeySet
 from .keys import Key
 
 SPACING_S = 5.0
-"""Between two reads of the key set, at the least."""
+"""The minimum time between two reads of the key set."""
 RETRY_S = 15.0
-"""After a read that failed, unless it is read more often anyway."""
+"""When to read again after a failure, unless ``refresh_s`` is shorter."""
 
 logger = logging.getLogger("touchline.auth")
 
 
 class Rotation:
-    """Reads ``source``, and hands its keys to ``publish``."""
+    """Reads ``source`` and passes its keys to ``publish``."""
 
     def __init__(
         self,
@@ -35,37 +35,37 @@ class Rotation:
         spacing_s: float = SPACING_S,
     ) -> None:
         self.problem: str | None = None
-        """Why the last read failed; None where it did not."""
+        """Why the last read failed; None if it succeeded."""
         self._source = source
         self._publish = publish
         self._refresh_s = refresh_s
         self._spacing_s = spacing_s
-        self._asked = asyncio.Event()
-        self._passed_over: Sequence[str] = ()
+        self._wanted = asyncio.Event()
+        self._ignored: Sequence[str] = ()
         self._task: asyncio.Task[None] | None = None
 
-    def ask(self) -> None:
-        """Somebody needs a key that is not known."""
-        self._asked.set()
+    def request(self) -> None:
+        """Read soon: a token named an unknown key."""
+        self._wanted.set()
 
     async def start(self) -> None:
-        """Read once, whatever comes of it, and go on in the background."""
+        """Read once, whether that succeeds or not, and continue in the background."""
         await self._refresh()
         self._task = asyncio.create_task(self._run(), name="jwks")
 
     async def stop(self) -> None:
-        """End. May be called without a start."""
+        """Stop. May be called without a start."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
         await self._source.close()
 
-    def take(self, keys: KeySet) -> None:
-        """Take over a set that was read."""
-        if keys.passed_over != self._passed_over:
-            for reason in keys.passed_over:
+    def apply(self, keys: KeySet) -> None:
+        """Publish the keys of a set, and log why others are ignored."""
+        if keys.ignored != self._ignored:
+            for reason in keys.ignored:
                 logger.warning("auth.jwks: %s", reason)
-        self._passed_over = keys.passed_over
+        self._ignored = keys.ignored
         self._publish(keys.keys)
 
     async def _run(self) -> None:
@@ -74,18 +74,18 @@ class Rotation:
             wait_s = self._refresh_s if self.problem is None else min(self._refresh_s, RETRY_S)
             with suppress(TimeoutError):
                 async with asyncio.timeout(max(0.0, wait_s - self._spacing_s)):
-                    await self._asked.wait()
-            self._asked.clear()
+                    await self._wanted.wait()
+            self._wanted.clear()
             await self._refresh()
 
     async def _refresh(self) -> None:
         try:
-            self.take(await self._source.fetch())
+            self.apply(await self._source.fetch())
         except OperatorError as error:
             if str(error) != self.problem:
                 logger.warning("%s; the keys stay as they are", error)
             self.problem = str(error)
         else:
             if self.problem is not None:
-                logger.info("auth.jwks is read again")
+                logger.info("auth.jwks can be read again")
             self.problem = None

@@ -1,7 +1,7 @@
-"""Whether a token was signed with one of our keys (RFC 7515): the key ring, and the check.
+"""Verifies that one of our keys signed a token (RFC 7515): the key ring and the check.
 
-Pure: handed a token, hands back the bytes of its claims. Which key is tried is decided
-by the key's algorithm and name; what the token says of itself only chooses among our keys.
+Pure: takes a token, returns the bytes of its claims. The algorithm always follows from the key. The header of a token
+only selects among our keys.
 """
 
 from collections.abc import Container, Mapping, Sequence
@@ -22,14 +22,14 @@ from touchline_server.core.grants import TokenRefused
 
 from .keys import ALGORITHMS, Key
 
-_SHOWN_CHARS_MAX = 40  # of a name in a token, in the message that it gets
+_SHOWN_CHARS_MAX = 40  # of a name in a token, when a message quotes it
 _JWS = PyJWS(algorithms=ALGORITHMS)
 
 
 class KeyRing:
-    """The keys: ``own`` ones of the configuration, and those of a key set that is published and may change.
+    """The keys of the configuration (``own``), and those of a published key set, which can change.
 
-    ``publishable``: the algorithms whose keys may be published later; none where there is no key set.
+    ``publishable``: the algorithms whose keys the set can contain; empty if there is no key set.
     """
 
     def __init__(self, own: Sequence[Key], publishable: Container[str] = ()) -> None:
@@ -38,14 +38,14 @@ class KeyRing:
         self.published: Sequence[Key] = ()
 
     def publish(self, keys: Sequence[Key]) -> None:
-        """Take ``keys`` in place of those that were published before."""
+        """Replace the keys of the key set."""
         self.published = tuple(keys)
 
     def claims_of(self, token: str) -> bytes:
-        """The claims of a token that one of the keys signed, as they are: JSON, if its maker meant well.
+        """The claims of a token that one of the keys signed: raw bytes, not necessarily JSON.
 
         Raises:
-            TokenRefused: it is no token, or no key of ours signed it.
+            TokenRefused: this is not a token, or none of our keys signed it.
         """
         header = _header(token)
         algorithm, kid = _algorithm(header), header.get("kid")
@@ -56,20 +56,24 @@ class KeyRing:
             except InvalidSignatureError:
                 continue
         if self._may_be_published(algorithm, kid):
-            raise TokenRefused(TOKEN_KEY_UNKNOWN, f"the token's key is not known here, or not yet: {_shown(kid)}")
+            raise TokenRefused(
+                TOKEN_KEY_UNKNOWN, f"this server does not know the token's key, or not yet: {_shown(kid)}"
+            )
         if not candidates:
             text = f"no key, or not the one that the token names (kid), is for its algorithm {_shown(algorithm)}"
             raise TokenRefused(TOKEN_ALGORITHM, text)
-        raise TokenRefused(TOKEN_SIGNATURE, "the token's signature is not that of its key: it was changed, or made up")
+        raise TokenRefused(
+            TOKEN_SIGNATURE, "the token's signature does not match: it was changed, or signed with another key"
+        )
 
     def _candidates(self, algorithm: str, kid: str | None) -> Sequence[Key]:
-        """The keys of the algorithm that may have signed: those of that name, else those without; all, for no name."""
+        """The algorithm's keys to try: those named ``kid``, or else those without a name; all if ``kid`` is None."""
         keys = (*self._own, *self.published)
         named = [key for key in keys if kid in {None, key.kid}]
         return [key for key in named or keys if key.algorithm == algorithm and (named or key.kid is None)]
 
     def _may_be_published(self, algorithm: str, kid: str | None) -> bool:
-        """Whether the key may be one that was published since we looked, or that we could not read yet."""
+        """Whether the key can be one that was published after the last read, or that we could not read yet."""
         if algorithm not in self._publishable:
             return False
         return all(kid not in {None, key.kid} for key in (*self._own, *self.published))
@@ -77,13 +81,13 @@ class KeyRing:
 
 def _header(token: str) -> dict[str, Any]:
     if len(token) > TOKEN_CHARS_MAX or not token.isascii():
-        raise TokenRefused(TOKEN_MALFORMED, f"a token is a JWT, in ASCII, of at most {TOKEN_CHARS_MAX} characters")
+        raise TokenRefused(TOKEN_MALFORMED, f"a token is a JWT in ASCII, of at most {TOKEN_CHARS_MAX} characters")
     try:
         header = _JWS.get_unverified_header(token)
     except InvalidTokenError:
-        raise _no_jwt() from None
+        raise _not_a_jwt() from None
     if "crit" in header:
-        raise TokenRefused(TOKEN_MALFORMED, "the token's header has crit, and no extension is known here")
+        raise TokenRefused(TOKEN_MALFORMED, "the token's header has crit, and this server supports no extensions")
     return header
 
 
@@ -92,9 +96,7 @@ def _algorithm(header: Mapping[str, Any]) -> str:
     if not isinstance(algorithm, str):
         raise TokenRefused(TOKEN_MALFORMED, "the token's header does not name an algorithm (alg)")
     if algorithm.strip().lower() == "none":
-        raise TokenRefused(
-            TOKEN_UNSIGNED, "the token says that it is not signed (alg none), so anybody may have made it"
-        )
+        raise TokenRefused(TOKEN_UNSIGNED, "the token is not signed (alg none), so anybody could have made it")
     return algorithm
 
 
@@ -104,12 +106,12 @@ def _payload(token: str, key: Key) -> bytes:
     except InvalidSignatureError:
         raise
     except InvalidTokenError:
-        raise _no_jwt() from None
+        raise _not_a_jwt() from None
     return payload
 
 
-def _no_jwt() -> TokenRefused:
-    return TokenRefused(TOKEN_MALFORMED, "the token is no JWT: three parts in base64url with dots between them")
+def _not_a_jwt() -> TokenRefused:
+    return TokenRefused(TOKEN_MALFORMED, "the token is not a JWT: three parts in base64url, separated by dots")
 
 
 def _shown(name: str | None) -> str:

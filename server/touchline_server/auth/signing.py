@@ -1,7 +1,7 @@
-"""Makes tokens, for development: in production the service that players sign in to makes them.
+"""Creates tokens for development. In production the service that players sign in to creates them.
 
-A token is signed with the secret of HS256, or with a private key, by whose kind the algorithm is chosen as a verifier
-chooses it.
+A token is signed with the secret for HS256 or with a private key. The algorithm follows from the type of the key, as it
+does for a verifier.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,7 +24,7 @@ PrivateMaterial: TypeAlias = bytes | RSAPrivateKey | EllipticCurvePrivateKey | E
 
 
 class SigningKey(NamedTuple):
-    """A key to sign tokens with. ``kid`` is written into them, where it is known by that name."""
+    """A key to sign tokens with. ``kid`` is its name in a key set, and is written into tokens."""
 
     algorithm: str
     material: PrivateMaterial
@@ -32,10 +32,10 @@ class SigningKey(NamedTuple):
 
 
 def signing_secret(secret: str, kid: str | None = None) -> SigningKey:
-    """The secret of ``auth.hs256_secret``.
+    """The key of ``auth.hs256_secret``.
 
     Raises:
-        OperatorError: it is none for HS256.
+        OperatorError: the secret is not usable for HS256.
     """
     try:
         return SigningKey(secret_key(secret.encode()).algorithm, secret.encode(), kid)
@@ -47,20 +47,20 @@ def signing_key_of_file(path: Path, kid: str | None = None) -> SigningKey:
     """The private key in a PEM file.
 
     Raises:
-        OperatorError: the file cannot be read, or has no key to sign with.
+        OperatorError: the file cannot be read, or does not contain a key to sign with.
     """
     try:
         private = load_pem_private_key(path.read_bytes(), password=None)
     except OSError as error:
-        raise OperatorError(f"the key file {path} cannot be read: {error.strerror or error}") from None
+        raise OperatorError(f"cannot read the key file {path}: {error.strerror or error}") from None
     except TypeError:
-        raise OperatorError(f"the key file {path} is locked with a password: give one that is not") from None
+        raise OperatorError(f"the key file {path} is protected by a password: use one that is not") from None
     except (ValueError, UnsupportedAlgorithm):
         raise OperatorError(
-            f"the key file {path} holds no private key in PEM: it must begin with -----BEGIN PRIVATE KEY-----"
+            f"the key file {path} does not contain a private key in PEM: it must begin with -----BEGIN PRIVATE KEY-----"
         ) from None
     if not isinstance(private, RSAPrivateKey | EllipticCurvePrivateKey | Ed25519PrivateKey):
-        raise OperatorError(f"the key file {path} holds no key of RSA, P-256 or Ed25519")
+        raise OperatorError(f"the key file {path} does not contain a key for RSA, P-256 or Ed25519")
     try:
         return SigningKey(public_key(private.public_key()).algorithm, private, kid)
     except BadKey as error:
@@ -70,7 +70,7 @@ def signing_key_of_file(path: Path, kid: str | None = None) -> SigningKey:
 def player_claims(
     auth: AuthSettings, player: str, *, rooms: Sequence[str], act: Sequence[str], now_s: int, life_s: int
 ) -> dict[str, Any]:
-    """What a token of a player says that is good from now on, for the audience and the issuer of the settings."""
+    """The claims of a token for ``player``, valid from now on, with the audience and the issuer of the settings."""
     return {
         "sub": player,
         "iat": now_s,
@@ -83,7 +83,7 @@ def player_claims(
 
 
 def sign(claims: Mapping[str, Any], key: SigningKey) -> str:
-    """A token with these claims; those whose value is None are left out."""
+    """A token with these claims. Claims whose value is None are left out."""
     stated = {name: value for name, value in claims.items() if value is not None}
     headers = {"kid": key.kid} if key.kid is not None else None
     return jwt.encode(stated, key.material, key.algorithm, headers=headers)

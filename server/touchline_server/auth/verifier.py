@@ -1,4 +1,4 @@
-"""The verifier: what a token grants, by the keys and the expectations of the settings."""
+"""The verifier: what a token grants, according to the keys and the expected claims of the settings."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,11 +16,11 @@ from .rotation import SPACING_S, Rotation
 from .signature import KeyRing
 
 PEM_BYTES_MAX = 64 * 1024
-"""A key takes one kilobyte, a certificate a few."""
+"""A key takes about a kilobyte, a certificate a few."""
 
 
 class Verifier:
-    """Checks tokens; `verify` is what a session is handed. With a key set it has to be started, to keep it fresh."""
+    """Verifies tokens. With a key set it must be started, to keep the keys fresh."""
 
     def __init__(self, keys: KeyRing, expected: Expected, rotation: Rotation | None = None) -> None:
         self._keys = keys
@@ -28,35 +28,35 @@ class Verifier:
         self._rotation = rotation
 
     def verify(self, token: str, now_ms: int) -> Grant:
-        """What ``token`` grants at ``now_ms`` (Unix milliseconds). It takes 0.1 to 0.3 ms, and waits for nothing.
+        """What ``token`` grants at ``now_ms`` (Unix milliseconds). It takes 0.1 to 0.3 ms and never waits.
 
         Raises:
-            TokenRefused: it grants nothing; the code and the message say why.
+            TokenRefused: the token grants nothing. Code and message say why.
         """
         try:
             payload = self._keys.claims_of(token)
         except TokenRefused as refused:
             if refused.code == TOKEN_KEY_UNKNOWN and self._rotation is not None:
-                self._rotation.ask()
+                self._rotation.request()
             raise
         return grant_of(payload, now_ms, self._expected)
 
     async def start(self) -> None:
-        """Read the key set, if there is one, and keep it fresh. One that cannot be read is a problem, no error."""
+        """Read the key set, if there is one, and keep it fresh. A failure shows in `problems` and is not raised."""
         if self._rotation is not None:
             await self._rotation.start()
 
     async def stop(self) -> None:
-        """Keep nothing fresh any more. May be called without a start."""
+        """Stop keeping the key set fresh. May be called without a start."""
         if self._rotation is not None:
             await self._rotation.stop()
 
     @property
     def problems(self) -> Mapping[str, str]:
-        """Why tokens cannot be checked as they should be, by what it concerns.
+        """Why tokens cannot be verified as they should, by setting.
 
-        Keys that were read once go on being used, so a key set that cannot be read again is logged, and no problem:
-        an issuer that is away for a minute must not take every edge out of service.
+        Known keys stay in use, so a key set that can no longer be read is only logged and does not count as a problem:
+        an issuer that is down for a minute must not take every edge out of service.
         """
         if self._rotation is None or self._rotation.problem is None or self._keys.published:
             return {}
@@ -64,12 +64,12 @@ class Verifier:
 
 
 def make_verifier(auth: AuthSettings, *, spacing_s: float = SPACING_S) -> Verifier | None:
-    """The verifier that the settings ask for; None where they name no key, so that no token can be checked.
+    """The verifier that the settings describe; None if they have no key, so that no token can be verified.
 
-    ``spacing_s``: at the least so many seconds are between two reads of the key set.
+    ``spacing_s``: the minimum time between two reads of the key set.
 
     Raises:
-        OperatorError: a file cannot be read, or has no key in it, or the key set's URL is none to trust.
+        OperatorError: a file cannot be read or has no key in it, or the URL of the key set cannot be trusted.
     """
     keys = [_key_of_file(path) for path in auth.public_keys]
     if auth.hs256_secret is not None:
@@ -80,12 +80,14 @@ def make_verifier(auth: AuthSettings, *, spacing_s: float = SPACING_S) -> Verifi
     return Verifier(KeyRing(keys), expected) if keys else None
 
 
-def _with_key_set(place: str, keys: Sequence[Key], expected: Expected, refresh_s: float, spacing_s: float) -> Verifier:
-    source = jwks_source(place)
+def _with_key_set(
+    location: str, keys: Sequence[Key], expected: Expected, refresh_s: float, spacing_s: float
+) -> Verifier:
+    source = jwks_source(location)
     ring = KeyRing(keys, source.algorithms)
     rotation = Rotation(source, ring.publish, refresh_s=refresh_s, spacing_s=spacing_s)
-    if isinstance(source, JwksFile):  # a slip in its name is told at once
-        rotation.take(source.read())
+    if isinstance(source, JwksFile):  # report a typing error in its name at once
+        rotation.apply(source.read())
     return Verifier(ring, expected, rotation)
 
 
@@ -101,6 +103,6 @@ def _key_of_file(path: Path) -> Key:
         with path.open("rb") as file:
             return key_from_pem(file.read(PEM_BYTES_MAX))
     except OSError as error:
-        raise OperatorError(f"auth.public_keys: {path} cannot be read: {error.strerror or error}") from None
+        raise OperatorError(f"auth.public_keys: cannot read {path}: {error.strerror or error}") from None
     except BadKey as error:
         raise OperatorError(f"auth.public_keys: {path} {error}") from None

@@ -21,7 +21,7 @@ def server_banner(settings: Settings, *, websocket_url: str, control_url: str, c
 
 
 def _access(settings: Settings, *, can_act: bool) -> list[str]:
-    """Who may do what."""
+    """What clients may do, and on what condition."""
     anybody = "this machine" if settings.control_host in LOOPBACK_HOSTS else "anybody who reaches control_host"
     mode = settings.auth.mode
     no_key = "nobody: [auth] has no secret and no key to check tokens with"

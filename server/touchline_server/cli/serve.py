@@ -24,9 +24,9 @@ RESERVED_FILES = 256
 """File descriptors that are not for clients: the connections of the log and of the control plane, and files."""
 
 COLLECTOR_THRESHOLDS = (700, 10, 100)
-"""Of Python's cycle collector; the last one is 10 by default. A full collection walks every live object and stops
-everything: 60 ms with 5,000 connections. Connections and rooms are taken apart when they end, so it has nothing to find
-there. It still runs after some 700,000 objects, for cycles in libraries."""
+"""Thresholds of Python's cycle collector; the last one is 10 by default. A full collection walks every live object and
+stops everything: 60 ms with 5,000 connections. Connections and rooms are taken apart when they end, so it has nothing
+to find there. It still runs after some 700,000 objects, for cycles in libraries."""
 
 
 def serve(

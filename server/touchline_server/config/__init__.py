@@ -1,1 +1,1 @@
-"""The settings of a server: what an operator may set, and how the settings are put together from their sources."""
+"""The settings of a server: what an operator can set, and how settings are loaded from their sources."""

@@ -1,10 +1,9 @@
-"""Puts the settings together, and tells an operator what is wrong with them and where it was written.
+"""Loads the settings from their sources, and reports what is wrong with them and where.
 
-`load_settings` takes them from, the stronger first: flags of the command line, environment variables
-(``TOUCHLINE_PORT=8080``, and ``TOUCHLINE_KAFKA__CA_FILE`` for the tables), the TOML file, the defaults of `Settings`.
+The sources, the strongest first: flags of the command line, environment variables (``TOUCHLINE_PORT=8080``, and
+``TOUCHLINE_KAFKA__CA_FILE`` for an option in a table), the TOML file, the defaults of `Settings`.
 
-Rules: an option that does not exist is an error in all of them. Whatever is wrong is told in one line that says where
-it was written.
+Rules: an unknown option is an error in every source. Every error is one line that names the option and its source.
 """
 
 import os
@@ -26,7 +25,7 @@ from .settings import Settings
 from .variables import CONFIG_VARIABLE, ENV_PREFIX, OTHER_VARIABLES
 
 SECRETS = frozenset({"api_keys", "key_password", "sasl_password", "hs256_secret"})
-"""Options whose values are never shown."""
+"""Options whose values never appear in an error."""
 
 
 _ABOUT_TABLES = {
@@ -40,12 +39,12 @@ _NOT_ABOUT_A_VALUE = frozenset({"mistake", "value_error", "missing", "extra_forb
 
 
 def load_settings(file: Path | None = None, flags: Mapping[str, Any] | None = None) -> Settings:
-    """Put the settings together. ``file`` is the TOML file, else `CONFIG_VARIABLE` names it, else there is none.
+    """Load the settings. ``file`` is the TOML file; without it `CONFIG_VARIABLE` names one, if it is set.
 
-    ``flags`` has options of the top level by their names; those that are None were not given.
+    ``flags`` has options of the top level by name. Those that are None were not given.
 
     Raises:
-        OperatorError: the file cannot be read, an option or variable is unknown, a value is wrong: one line, and where.
+        OperatorError: the file cannot be read, an option or a variable is unknown, or a value is invalid.
     """
     given = {name: value for name, value in (flags or {}).items() if value is not None}
     sources = [
@@ -62,15 +61,15 @@ def load_settings(file: Path | None = None, flags: Mapping[str, Any] | None = No
     try:
         return Settings(**merged)
     except ValidationError as error:
-        raise _explained(error.errors(include_url=False)[0], sources) from None
+        raise _operator_error(error.errors(include_url=False)[0], sources) from None
 
 
 OptionPath: TypeAlias = tuple[str, ...]
-"""An option's name within the tables: ``("kafka", "tls")``."""
+"""An option as its tables and its name, for example ``("kafka", "tls")``."""
 
 
 class _Source(NamedTuple):
-    """Where options were written: tables of values, and what an option is called there."""
+    """One source of options: their values, in tables, and what an option is called there."""
 
     values: Mapping[str, Any]
     name: Callable[[OptionPath], str]
@@ -80,8 +79,8 @@ def _file_source(file: Path) -> _Source:
     try:
         values = tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
-        raise OperatorError(f"the configuration file {file} cannot be read: {error.strerror or error}") from None
-    except ValueError as error:  # TOMLDecodeError, which tells line and column, and UnicodeDecodeError
+        raise OperatorError(f"cannot read the configuration file {file}: {error.strerror or error}") from None
+    except ValueError as error:  # TOMLDecodeError, with line and column, or UnicodeDecodeError
         raise OperatorError(f"the configuration file {file} is not valid TOML: {error}") from None
     for path in _leaves(values):
         if (unknown := _unknown(path)) is not None:
@@ -111,7 +110,7 @@ def _variable(path: OptionPath) -> str:
 
 
 def _kubernetes_hint() -> str:
-    """Kubernetes tells every pod of a service named touchline by variables that begin as ours do."""
+    """Kubernetes sets variables that begin like ours in every pod, if a service is named touchline."""
     if "TOUCHLINE_SERVICE_HOST" not in os.environ:
         return ""
     return ", which Kubernetes sets for a service named touchline: set enableServiceLinks: false in the pod's spec"
@@ -126,7 +125,7 @@ def _leaves(table: Mapping[str, Any], path: OptionPath = ()) -> Iterator[OptionP
 
 
 def _unknown(path: OptionPath) -> tuple[str, Sequence[str]] | None:
-    """The part of ``path`` that is no option, and the options that stand beside it; None where all of it is one."""
+    """The part of ``path`` that is not an option, and the options in the same table; None if ``path`` is an option."""
     kind: Any = Settings
     for depth, name in enumerate(path):
         if get_origin(kind) is dict:
@@ -154,7 +153,7 @@ def _did_you_mean(option: str, known: Sequence[str], shown: Callable[[str], str]
 
 
 def _merge(into: dict[str, Any], values: Mapping[str, Any]) -> None:
-    """Lay ``values`` over ``into``, table by table."""
+    """Put ``values`` over those in ``into``, table by table."""
     for name, value in values.items():
         if isinstance(value, dict) and isinstance(into.get(name), dict):
             _merge(into[name], value)
@@ -162,15 +161,15 @@ def _merge(into: dict[str, Any], values: Mapping[str, Any]) -> None:
             into[name] = value.copy() if isinstance(value, dict) else value
 
 
-def _explained(error: ErrorDetails, sources: Sequence[_Source]) -> OperatorError:
-    """What is wrong with a value, in one line, with the source that it came from."""
+def _operator_error(error: ErrorDetails, sources: Sequence[_Source]) -> OperatorError:
+    """What is wrong with a value, in one line that names the source."""
     path = tuple(str(part) for part in error["loc"])
     context = error.get("ctx", {})
     if "option" in context:
         path = (*path, *context["option"].split("."))
     source = max(
         sources, key=lambda source: len(_known_part(path, source.values))
-    )  # of several, the first: the strongest
+    )  # of several the first, which is the strongest
     named = path if error["type"] == "missing" else _known_part(path, source.values)
     where = source.name(named) if _known_part(path, source.values) else f"option {'.'.join(path)!r}"
     what = str(context["error"]) if error["type"] == "value_error" else error["msg"]
@@ -182,7 +181,7 @@ def _explained(error: ErrorDetails, sources: Sequence[_Source]) -> OperatorError
 
 
 def _known_part(path: OptionPath, values: Mapping[str, Any]) -> OptionPath:
-    """How far ``path`` leads into ``values``."""
+    """The longest beginning of ``path`` that exists in ``values``."""
     here: Any = values
     for depth, name in enumerate(path):
         if not isinstance(here, dict) or name not in here:

@@ -1,44 +1,53 @@
-"""What the values of settings may be: bounds that keep slips of the keyboard out, and the forms of texts.
+"""The types of settings' values: numbers with bounds that catch typing errors, and texts with a form.
 
-The settings themselves, each with its own limits and reasons, are in `config`.
+The settings themselves, each with its limits and reasons, are in `settings` and `tables`.
 """
 
 import re
 from pathlib import Path
 from typing import Annotated, TypeAlias
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_settings import NoDecode
 
 SECONDS_MAX = 10 * 365 * 24 * 3600
-"""Ten years: no match lasts longer, and all arithmetic of times stays far from its limits."""
+"""Ten years. No match lasts longer, and arithmetic with times stays far from its limits."""
 WAIT_S_MAX = 24 * 3600
-"""A day: waiting longer than that for an answer or a sign of life is waiting for ever."""
+"""A day. Waiting longer than that for an answer or a sign of life is waiting for ever."""
 COUNT_MAX = 1_000_000_000
 BYTES_MAX = 1 << 50
-"""A pebibyte. Both only keep slips of the keyboard, and what the machine cannot count with, from being taken."""
+"""A pebibyte. Both bounds only reject typing errors, and numbers that the machine cannot count with."""
 
 TOPIC = re.compile(r"(?!\.{1,2}\Z)[A-Za-z0-9._-]{1,249}")
-"""The names that Kafka allows (its class ``Topic``); the embedded log keeps to them too."""
+"""The names that Kafka allows (its class ``Topic``). The embedded log accepts the same ones."""
 ORIGIN = re.compile(r"\*|null|[A-Za-z][A-Za-z0-9+.-]*://[^\s/?#@,]+")
-"""What a browser sends as ``Origin`` (RFC 6454, section 7), which has no path; or all of them."""
+"""What a browser sends as ``Origin`` (RFC 6454, section 7): it has no path. ``*`` stands for every origin."""
 API_KEY = re.compile(r"\S+")
-"""What can be told from its surroundings in an ``Authorization`` header."""
+"""A key in an ``Authorization`` header ends at the first space, so it must not contain one."""
 
 
 def _split_list(value: object) -> object:
-    """Lists are written ``one,two`` in a variable, where TOML has ``["one", "two"]``."""
+    """An environment variable has a list as ``one,two``, where TOML has ``["one", "two"]``."""
     return [item.strip() for item in value.split(",") if item.strip()] if isinstance(value, str) else value
 
 
 def milliseconds(seconds: float) -> int:
-    """A setting's seconds as the whole milliseconds that the core and the wire count in."""
+    """The seconds of a setting in whole milliseconds, the unit of the core and of the wire."""
     return round(seconds * 1000)
 
 
 Seconds: TypeAlias = Annotated[float, Field(gt=0, le=SECONDS_MAX, allow_inf_nan=False)]
 Wait: TypeAlias = Annotated[float, Field(ge=0, le=WAIT_S_MAX, allow_inf_nan=False)]
-"""Seconds until somebody gives up, tries again or looks again; a setting may have a higher minimum."""
+"""Seconds to wait. A setting can have a higher minimum."""
 
 Strings: TypeAlias = Annotated[list[str], NoDecode, BeforeValidator(_split_list)]
 Paths: TypeAlias = Annotated[list[Path], NoDecode, BeforeValidator(_split_list)]
+
+
+def _topic_name(topic: str) -> str:
+    if not TOPIC.fullmatch(topic):
+        raise ValueError(f"{topic!r} cannot name a topic: 1 to 249 letters, digits, '.', '_' and '-', not '.' or '..'")
+    return topic
+
+
+Topic: TypeAlias = Annotated[str, AfterValidator(_topic_name)]

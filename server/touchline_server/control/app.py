@@ -7,7 +7,7 @@ POST   /v1/rooms/{room}/events  append events: ``{"data", "key"?}`` or ``{"event
 GET    /v1/rooms/{room}         the room's state
 =====  =======================  =====================================================================================
 
-A room stands in a path percent-encoded; a ``/`` within it may stay as it is, unless it comes before a last ``events``.
+A room is percent-encoded in a path. A ``/`` within it can stay as it is, unless ``events`` follows as the last part.
 """
 
 from collections.abc import Sequence
@@ -32,11 +32,11 @@ ROOMS_PATH = "/v1/rooms/"
 _EVENTS = b"/events"
 
 RETRY_AFTER_S = 1
-"""What a 503 asks a producer to wait: a log that is away is looked for about as often."""
+"""How long a 503 asks a producer to wait: about the interval at which an unavailable log is tried again."""
 
 
 def create_app(backend: ControlBackend, settings: Settings, *, extra_routes: Sequence[BaseRoute] = ()) -> Starlette:
-    """Make the ASGI app; ``extra_routes`` are served beside the API's own."""
+    """The ASGI app. ``extra_routes`` are served besides the API's own."""
     api = _Api(backend, settings)
     app = Starlette(
         routes=[
@@ -47,7 +47,7 @@ def create_app(backend: ControlBackend, settings: Settings, *, extra_routes: Seq
         ],
         exception_handlers={ApiError: on_error, HTTPException: on_error, Exception: on_error},
     )
-    app.router.redirect_slashes = False  # a path is what it says
+    app.router.redirect_slashes = False  # paths are taken literally
     return app
 
 
@@ -68,7 +68,7 @@ class _Api:
         return json_response({"ready": True})
 
     async def rooms(self, request: Request) -> Response:
-        """Tell a room from its events by the path as it was sent: decoded, an id that ends in ``/events`` is as one."""
+        """Decide by the raw path: decoded, a room id that ends in ``/events`` looks like the path of its events."""
         rest = request.scope["raw_path"].removeprefix(ROOMS_PATH.encode())
         is_publish = request.method == "POST"
         if rest.endswith(_EVENTS) != is_publish:
@@ -82,12 +82,14 @@ class _Api:
         room = room_of(raw_room, self._feeds)
         events = await events_of(request)
         try:
-            placed = await self._backend.publish(room, events)
+            positions = await self._backend.publish(room, events)
         except AppendFailed as error:
             raise _unavailable(error, written=error.written) from error
         except OperatorError as error:
             raise _unavailable(error, written=0) from error
-        return json_response({"partition": placed[0].partition, "offsets": [place.offset for place in placed]})
+        return json_response(
+            {"partition": positions[0].partition, "offsets": [position.offset for position in positions]}
+        )
 
     def _room_state(self, raw_room: bytes) -> Response:
         room = room_of(raw_room, self._feeds)
@@ -96,7 +98,7 @@ class _Api:
         except OperatorError as error:
             raise _unavailable(error) from error
         if state is None:
-            raise ApiError(404, "room_unknown", f"nothing is known of the room {room} here: it has had no event yet")
+            raise ApiError(404, "room_unknown", f"this server does not know the room {room}: it has had no event yet")
         return json_response(_shown(room, state))
 
 

@@ -1,4 +1,4 @@
-"""What the control plane needs of the server, and the shapes in which it gets it. The node implements it."""
+"""What the control plane needs from the server, and the types it gets. The node implements it."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
@@ -8,7 +8,7 @@ from touchline_server.new_events import NewEvent
 
 
 class StateEvent(NamedTuple):
-    """The newest event of a key. ``ts`` is Unix milliseconds, ``value`` its JSON as it was published."""
+    """The newest event of a key. ``ts`` is in Unix milliseconds, ``value`` is the JSON as it was published."""
 
     key: str
     offset: int
@@ -17,7 +17,7 @@ class StateEvent(NamedTuple):
 
 
 class RoomState(NamedTuple):
-    """A room as it is now: its newest offset, the newest event of every key, and how many connections are in it."""
+    """A room as it is now: its newest offset, the newest event of every key, and the number of connections in it."""
 
     epoch: str
     head: int
@@ -26,22 +26,22 @@ class RoomState(NamedTuple):
 
 
 class ControlBackend(Protocol):
-    """The server, as seen from the control plane. Rooms are names whose feed the server has."""
+    """The server as the control plane sees it. Every room that is passed in belongs to a feed of the server."""
 
     def problems(self) -> Mapping[str, str]:
-        """Why the server is not ready, in words for an operator, by what it concerns. Empty when it is."""
+        """Why the server is not ready: a sentence for each part with a problem. Empty if the server is ready."""
 
     async def publish(self, room: str, events: Sequence[NewEvent]) -> Sequence[Position]:
-        """Append events to a room, in order; returns where they are once they are durable.
+        """Append events to a room in order; returns their positions once they are durable.
 
         Raises:
-            AppendFailed: not all are in the log for sure; it says which are.
-            OperatorError: none is, as when the feed's topic does not exist.
+            AppendFailed: not all of them are known to be in the log; ``written`` is how many are.
+            OperatorError: none of them is in the log, for example because the feed's topic does not exist.
         """
 
     def room_state(self, room: str) -> RoomState | None:
-        """What is known of a room; None where nothing is.
+        """The state of a room; None if the room is unknown.
 
         Raises:
-            OperatorError: it cannot be told now, as before the log was read.
+            OperatorError: the state is not known now, for example because the log has not been read yet.
         """

@@ -1,6 +1,6 @@
-"""Reading requests: the room in the path, the key in the header, the events in the body.
+"""Reads requests: the room in the path, the key in the header, the events in the body.
 
-Rules: nothing is published unless all of a request was understood. A body is never held beyond its limit.
+Rules: nothing is published unless the whole request is valid. A body beyond its limit is never held in memory.
 """
 
 import hmac
@@ -19,10 +19,10 @@ from touchline_server.new_events import NewEvent, new_event
 from .answers import ApiError
 
 EVENTS_PER_REQUEST_MAX = 1_000
-"""A thousand events are some hundred milliseconds of a log's time: longer, and retrying one costs too much."""
+"""A thousand events take a log some hundred milliseconds. With more, repeating a failed request would cost too much."""
 
 BODY_BYTES_MAX = 4 << 20
-"""Of a request. A thousand ordinary events are 0.6 MB; the largest event is 256 KiB."""
+"""The largest body. A thousand ordinary events are 0.6 MB; the largest event is 256 KiB."""
 
 
 class _Event(msgspec.Struct, forbid_unknown_fields=True):
@@ -31,7 +31,7 @@ class _Event(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class _Body(msgspec.Struct, forbid_unknown_fields=True):
-    """One event, or several. An empty ``data`` stands for none: JSON is never empty."""
+    """One event or several. An empty ``data`` means that there is none: JSON is never empty."""
 
     data: msgspec.Raw = msgspec.Raw()
     key: str | None = None
@@ -43,10 +43,10 @@ _SHAPE = 'the body must be {"data": …, "key"?: "…"} or {"events": [{"data": 
 
 
 def check_key(request: Request, api_keys: Sequence[str]) -> None:
-    """Let pass who has one of the keys, or anybody where there are none.
+    """Check that a request has one of the keys. If there are none, it only must not come from a page on the web.
 
     Raises:
-        ApiError: 401 without a key, 403 with a wrong one, and for a page of a named host where no key is needed.
+        ApiError: 401 without a key; 403 with a wrong one, or if no key is needed, from a page of a named host.
     """
     if not api_keys:
         _check_origin(request.headers.get("origin"))
@@ -56,21 +56,21 @@ def check_key(request: Request, api_keys: Sequence[str]) -> None:
         raise ApiError(
             401,
             "key_missing",
-            "publishing here needs a key: send the header Authorization: Bearer KEY",
+            "publishing to this server needs a key: send the header Authorization: Bearer KEY",
             headers={"WWW-Authenticate": "Bearer"},
         )
-    # Each key is compared in full, and all of them are: the time taken tells nothing about any.
-    sent = given.strip().encode("latin-1")  # the bytes of the header, as Starlette got them
+    # Compare with every key, and in full: the time that takes tells nothing about any of them.
+    sent = given.strip().encode("latin-1")  # the header's bytes as Starlette received them
     matches = [hmac.compare_digest(sent, key.encode()) for key in api_keys]
     if not any(matches):
-        raise ApiError(403, "key_wrong", "the key is none of this server's api_keys")
+        raise ApiError(403, "key_wrong", "the key is not one of this server's api_keys")
 
 
 def _check_origin(origin: str | None) -> None:
-    """Let no page of the web publish where no key is needed.
+    """If no key is needed, refuse pages from the web.
 
-    A page could reach this machine under a name of its own that leads here (DNS rebinding). Browsers say in ``Origin``
-    which name that is; an address, or localhost, is nobody's page but this machine's or this network's.
+    A page can reach this machine under a host name of its own that resolves to it (DNS rebinding). Browsers send that
+    name in ``Origin``. An IP address, or localhost, can only be a page of this machine or of its network.
     """
     if origin is None:
         return
@@ -79,20 +79,20 @@ def _check_origin(origin: str | None) -> None:
         if host != "localhost":
             ip_address(host)
     except ValueError:
-        raise ApiError(403, "origin_refused", f"pages of {origin} may not publish without a key") from None
+        raise ApiError(403, "origin_refused", f"pages of {origin} must not publish without a key") from None
 
 
 def room_of(raw: bytes, feeds: Collection[str]) -> str:
-    """The room that a path names, percent-encoded, where its feed is one of ``feeds``.
+    """The room in a percent-encoded path. Its feed must be one of ``feeds``.
 
     Raises:
-        ApiError: 400 for what is no room name, 404 for a feed that is not served.
+        ApiError: 400 for an invalid room name, 404 for a feed that is not served.
     """
     try:
         room = unquote_to_bytes(raw).decode()
         feed, _ = split_room(room)
     except UnicodeDecodeError:
-        raise ApiError(400, codes.BAD_ROOM.code, "the room's name in the path is not UTF-8") from None
+        raise ApiError(400, codes.BAD_ROOM.code, "the room name in the path is not UTF-8") from None
     except BadRoom as error:
         raise ApiError(400, codes.BAD_ROOM.code, str(error)) from None
     if feed not in feeds:
@@ -105,10 +105,10 @@ async def events_of(request: Request) -> list[NewEvent]:
     """The events in the body, all of them checked.
 
     Raises:
-        ApiError: 400, 413 or 415; the message says what is wrong, and with which event.
+        ApiError: 400, 413 or 415. The message says what is wrong and with which event.
     """
-    # Only this type: a page of another site cannot send it without being allowed to (CORS), so no page that somebody
-    # looks at can publish without a key to a server on their machine.
+    # Only this type: pages of other sites cannot send it without permission (CORS), so a web page that somebody
+    # visits cannot publish without a key to a server on their machine.
     content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if content_type != "application/json":
         raise ApiError(415, "not_json_type", "send the body with the header Content-Type: application/json")
@@ -121,13 +121,13 @@ async def events_of(request: Request) -> list[NewEvent]:
         raise ApiError(400, "bad_body", _SHAPE)
     if len(body.events) > EVENTS_PER_REQUEST_MAX:
         raise ApiError(
-            413, "too_large", f"{len(body.events)} events are more than a request may have: {EVENTS_PER_REQUEST_MAX}"
+            413, "too_large", f"the request has {len(body.events)} events; the limit is {EVENTS_PER_REQUEST_MAX}"
         )
     return [_checked(event, f"event {position}: ") for position, event in enumerate(body.events)]
 
 
 async def _read(request: Request) -> bytes:
-    too_large = ApiError(413, "too_large", f"the body is larger than a request's may be: {BODY_BYTES_MAX} bytes")
+    too_large = ApiError(413, "too_large", f"the body is larger than {BODY_BYTES_MAX} bytes")
     length = request.headers.get("content-length", "")
     if length.isascii() and length.isdigit() and (len(length) > 18 or int(length) > BODY_BYTES_MAX):  # noqa: PLR2004
         raise too_large
@@ -138,7 +138,7 @@ async def _read(request: Request) -> bytes:
             if len(body) > BODY_BYTES_MAX:
                 raise too_large
     except ClientDisconnect:
-        raise ApiError(400, "incomplete", "the connection ended before the body did") from None
+        raise ApiError(400, "incomplete", "the connection ended before the end of the body") from None
     return bytes(body)
 
 
@@ -148,7 +148,7 @@ def _decoded(body: bytes) -> _Body:
     except msgspec.ValidationError as error:
         raise ApiError(400, "bad_body", f"{_SHAPE}: {error}") from None
     except RecursionError:
-        raise ApiError(400, "bad_body", "the body is nested too deep") from None
+        raise ApiError(400, "bad_body", "the body is nested too deeply") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ApiError(400, "bad_body", f"the body is not JSON: {error}") from None
 

@@ -1,6 +1,6 @@
-"""Runs the control plane's app by uvicorn, in the loop of the process that it is part of.
+"""Runs the control plane's app with uvicorn on the event loop of the process.
 
-Signals are the process's own business: uvicorn's handlers are left out.
+The process handles signals itself, so uvicorn's handlers are left out.
 """
 
 import asyncio
@@ -12,16 +12,16 @@ from typing import Any
 
 import uvicorn
 
-STOP_SECONDS_MAX = 5
-"""Requests under way at a stop may take so long; then they are cut off."""
+STOP_TIMEOUT_S = 5
+"""How long running requests may take when the server stops; then they are cut off."""
 
 
-# A warning for every connection that speaks no HTTP would let strangers fill the log.
+# With a warning for every connection that does not speak HTTP, strangers could fill the log.
 logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's server without signal handlers, and with an event that says when it accepts."""
+    """uvicorn's server without signal handlers, and with an event for when it accepts requests."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
@@ -37,7 +37,7 @@ class _Server(uvicorn.Server):
 
 
 class ControlServer:
-    """Serves an ASGI app on a socket that is bound already. ``port`` is where it listens."""
+    """Serves an ASGI app on a bound socket, which listens on ``port``."""
 
     def __init__(self, app: Any, listener: socket.socket) -> None:
         self.port: int = listener.getsockname()[1]
@@ -49,13 +49,13 @@ class ControlServer:
             log_config=None,
             access_log=False,
             server_header=False,
-            timeout_graceful_shutdown=STOP_SECONDS_MAX,
+            timeout_graceful_shutdown=STOP_TIMEOUT_S,
         )
         self._server = _Server(config)
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Serve; returns once requests are accepted."""
+        """Start; returns once requests are accepted."""
         self._task = asyncio.create_task(self._server.serve([self._listener]))
         accepting = asyncio.create_task(self._server.accepting.wait())
         await asyncio.wait([self._task, accepting], return_when=asyncio.FIRST_COMPLETED)
@@ -64,7 +64,7 @@ class ControlServer:
             self._task.result()
 
     async def stop(self) -> None:
-        """Accept nothing more, let requests under way end, then close. May be called twice, and without a start."""
+        """Stop accepting, let running requests finish, then close. May be called twice, and without a start."""
         self._server.should_exit = True
         if self._task is not None:
             await self._task
