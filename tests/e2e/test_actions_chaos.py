@@ -1,4 +1,4 @@
-"""What players did is in Kafka once acknowledged, and in a detector's hands once, whatever is restarted meanwhile.
+"""Acknowledged actions are in Kafka, and a detector reads each exactly once, whatever is restarted meanwhile.
 
 At full size it takes longer than a test may that hangs:
 ``E2E_PLAYERS=200 E2E_SECONDS=120 pytest -o faulthandler_timeout=900 tests/e2e/test_actions_chaos.py``.
@@ -25,7 +25,7 @@ PLAYERS = int(os.environ.get("E2E_PLAYERS", "20"))
 SECONDS = float(os.environ.get("E2E_SECONDS", "6"))
 MINUTES_MAX = 15
 SHOWN = 10
-"""Of what is wrong: more tells no more."""
+"""How many faults a failure shows: more would not help."""
 
 CONFIG = f"""
 drain_s = 0.2

@@ -57,7 +57,7 @@ class BreakableLog(SqliteLog):
 
     @contextlib.contextmanager
     def waiting(self) -> Iterator[None]:
-        """What is read for catch-ups is answered only afterwards."""
+        """Answer reads for catch-ups only afterwards."""
         self._open.clear()
         try:
             yield
@@ -75,7 +75,7 @@ class BreakableLog(SqliteLog):
 
     @contextlib.contextmanager
     def appends_failing(self, taken: int = 0) -> Iterator[None]:
-        """Of an append only the first actions are taken, and nobody knows that before."""
+        """Take only the first actions of an append, and report failure."""
         self._appends_taken = taken
         try:
             yield

@@ -108,7 +108,9 @@ async def test_msgpack_that_json_cannot_represent_is_refused(node: RunningNode, 
     assert await ids_in_log(log) == [len(odd) + 1]
 
 
-async def test_each_refusal_has_its_code_uses_the_id_up_and_is_no_error(node: RunningNode, log: BreakableLog) -> None:
+async def test_each_refusal_has_its_code_uses_the_id_up_and_does_not_count_as_an_error(
+    node: RunningNode, log: BreakableLog
+) -> None:
     shown = token(act=["score:*"])
     deep = msgspec.Raw(b"[" * 257 + b"]" * 257)
     async with player(node, shown=shown) as (client, _):

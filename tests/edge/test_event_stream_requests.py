@@ -121,7 +121,7 @@ async def test_http_that_cannot_be_read_is_answered_with_a_sentence(node: Runnin
 
 
 @pytest.mark.parametrize("sent", [b"\x16\x03\x01\x02\x00\r\n", b"hello\r\n\r\n", b"EHLO\r\n"])
-async def test_what_is_no_http_is_not_answered(node: RunningNode, sent: bytes) -> None:
+async def test_bytes_that_are_not_http_are_not_answered(node: RunningNode, sent: bytes) -> None:
     assert (await answer_to(node, sent)).status == 0
 
 

@@ -148,7 +148,7 @@ async def test_without_a_token_a_gated_server_lets_nobody_in(gated: RunningNode)
     assert (basic.status, basic.error["code"]) == (401, "token_missing")
 
 
-async def test_a_token_in_the_url_is_none(gated: RunningNode, open_to_all: RunningNode) -> None:
+async def test_a_token_in_the_url_is_ignored(gated: RunningNode, open_to_all: RunningNode) -> None:
     query = f"token={token()}&access_token={token()}"
     async with gated.raw() as raw:
         await raw.request(f"/ws?{query}")

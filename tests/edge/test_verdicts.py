@@ -52,7 +52,7 @@ async def test_who_is_muted_is_told_and_acts_no_more_until_pardoned(node: Runnin
         assert "too quick" in nack.message
         await act(bob, 1)
         assert await answer(bob) == (1, "ack")
-        await client.join("score:1")  # watching is no acting
+        await client.join("score:1")  # watching does not count as acting
         await judge(log, "ada", "pardon")
         assert (await client.expect(Verdict)).kind == "pardon"
         await act(client, 3, prev=1)
@@ -163,7 +163,7 @@ async def test_every_connection_of_the_player_is_told_and_nobody_else(node: Runn
         assert await answer(other) == (1, "ack")
 
 
-async def test_records_that_are_no_verdicts_change_nothing_and_are_counted(
+async def test_records_that_are_not_verdicts_change_nothing_and_are_counted(
     node: RunningNode, log: BreakableLog, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with player(node) as (client, _):

@@ -84,7 +84,7 @@ async def test_the_key_may_be_a_field_of_the_value() -> None:
     await log.close()
 
 
-async def test_records_that_are_no_events_are_kept_and_change_no_room() -> None:
+async def test_records_that_are_not_events_are_kept_and_change_no_room() -> None:
     log = await memory_log()
     await log.append("scores", [keyed("a", "score", "1")])
     bad = [

@@ -33,7 +33,7 @@ from touchline_server.new_events import new_event
 from touchline_server.node.node import Node
 
 DEADLINE_S = 10.0
-"""For what has to happen at once: long enough for a machine that does other things as well."""
+"""How long to wait for anything that should happen at once: long enough for a busy machine."""
 
 M = TypeVar("M", bound=Message)
 Observe: TypeAlias = tuple[str, Callable[[LogEvent], None]]
