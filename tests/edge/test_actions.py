@@ -321,7 +321,7 @@ async def until_taken(client: Client, action_id: int) -> None:
 async def test_a_log_that_is_known_to_be_away_is_not_asked(node: RunningNode, log: BreakableLog) -> None:
     async with player(node) as (client, _):
         with log.unreachable_with("no broker answers"):
-            await eventually(lambda: node.edge.door.actions.away)
+            await eventually(lambda: node.node.core.access.actions.unavailable)
             await act(client, 1)
             nack = await refusal(client)
             assert (nack.id, nack.code, nack.message) == (1, "log_unavailable", "no broker answers")
@@ -334,14 +334,13 @@ async def test_an_action_in_the_last_moment_of_a_token_is_told_that_it_is_over(
 ) -> None:
     async with player(node) as (client, welcome):
         assert welcome.expires is not None
-        assert node.edge._timer is not None
-        node.edge._timer.cancel()  # which would close the connection
+        node.edge.driver.stop()  # which would close the connection
         with monkeypatch.context() as patched:
-            patched.setattr(node.edge, "wall_ms", lambda: welcome.expires)
+            patched.setattr(node.edge.driver, "wall_ns", lambda: welcome.expires * 1_000_000)
             await act(client, 1)
             nack = await refusal(client)
             assert (nack.id, nack.code) == (1, "token_expired")
-        node.edge._tick()
+        node.edge.driver._tick()
         await act(client, 1)
         assert await answer(client) == (1, "ack")
     assert await ids_in_log(log) == [1]

@@ -118,7 +118,7 @@ async def test_an_edge_that_is_full_says_so_and_takes_clients_again_later() -> N
     async with running_node(connections_max=2) as node, node.client():
         async with node.client():
             assert await status_of(node) == 503
-        await eventually(lambda: node.edge.connections == 1)
+        await eventually(lambda: node.node.core.connections == 1)
         assert await status_of(node) == 101
 
 
@@ -143,7 +143,7 @@ async def test_bytes_that_are_not_http_end_the_connection(
         await client.send_bytes(sent)
         answer = await client.read_all()
         assert not answer.startswith(b"HTTP/1.1 101")
-    await eventually(lambda: node.edge.connections == 0)
+    await eventually(lambda: node.node.core.connections == 0)
     assert not caplog.records
 
 
