@@ -15,8 +15,8 @@ from support.client_model import RoomView
 from support.core_edge import CLIENT, HUB, TOPIC, CoreClient, CoreEdge
 from touchline_protocol import codes
 from touchline_protocol.codecs import Codec
-from touchline_protocol.server_codecs import ALL_CODECS
 from touchline_protocol.messages import Error, RoomRequest, Subscribe, Unsubscribe, Unsubscribed
+from touchline_protocol.server_codecs import ALL_CODECS
 from touchline_server.core.effects import ReadLog
 from touchline_server.core.log import Chunk, OffsetsLost, PartitionsAdded, Records
 from touchline_server.core.rooms.partition_window import PartitionWindow

@@ -6,9 +6,9 @@ from typing import Any
 from support.event_source import EventSourceParser
 from touchline_protocol.codecs import JSON, Codec
 from touchline_protocol.cursor import Cursor
-from touchline_protocol.server_codecs import EVENT_STREAM
 from touchline_protocol.frames import RSV1, payload_of, split_frames
 from touchline_protocol.messages import Event, ServerMessage, Skipped, Subscribed
+from touchline_protocol.server_codecs import EVENT_STREAM
 
 
 def messages_in(data: bytes, codec: Codec) -> list[ServerMessage]:

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import Generic, NamedTuple
 
 from touchline_protocol import codes
-from touchline_protocol.server_codecs import ALL_CODECS
 from touchline_protocol.messages import Beat
+from touchline_protocol.server_codecs import ALL_CODECS
 
 from .client import Client, ClientState
 from .clocks import LoopMs, Now

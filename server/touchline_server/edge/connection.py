@@ -26,9 +26,9 @@ from websockets.server import ServerProtocol
 
 from touchline_protocol import codes
 from touchline_protocol.codecs import Codec
-from touchline_protocol.server_codecs import EVENT_STREAM
 from touchline_protocol.frames import OP_BINARY
 from touchline_protocol.messages import RoomRequest
+from touchline_protocol.server_codecs import EVENT_STREAM
 from touchline_server.core.client import Client
 from touchline_server.core.players.grants import Grant, TokenRefused
 

@@ -42,7 +42,8 @@ logger = logging.getLogger("touchline.node")
 class Node:
     """One edge with its log and its control plane. It implements the control plane's `ControlBackend`.
 
-    ``log`` takes the place of the log that the settings name. ``observers`` are given everything that the log reports, of ``extra_topics`` too, before anything is made of it.
+    ``log`` takes the place of the log that the settings name. ``observers`` are given everything that the log reports,
+    of ``extra_topics`` too, before anything is made of it.
     """
 
     def __init__(
