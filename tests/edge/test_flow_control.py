@@ -201,24 +201,6 @@ async def _close_code_after(client: RawClient, received: list[int]) -> int:
     raise AssertionError("it ended without a close frame")
 
 
-async def test_who_has_caught_up_again_has_all_its_time_anew() -> None:
-    async with (
-        running_node(lag_s_max=0.5, heartbeat_s=0.2) as node,
-        node.raw(receive_bytes=RECEIVE_BYTES) as slow,
-    ):
-        await slow.open()
-        await join(slow)
-        client = core_client_of(node, slow)
-        began = time.monotonic()
-        while time.monotonic() - began < 1.5:
-            offsets = await publish_much(node, 100)
-            await eventually(lambda: client.late_since() is not None)
-            for offset in offsets:
-                assert (await slow.next()).offset == offset  # type: ignore[union-attr]
-            await eventually(lambda: client.late_since() is None)
-        assert client.state is ClientState.OPEN
-
-
 @pytest.mark.parametrize("deliver", ["all", "latest"])
 async def test_who_is_behind_the_log_s_retention_is_closed_or_starts_over(deliver: str) -> None:
     log = BreakableLog()
