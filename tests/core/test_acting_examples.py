@@ -297,7 +297,7 @@ def test_a_clock_that_is_set_back_fills_no_bucket_and_empties_none() -> None:
     assert client.act(3) == []
 
 
-def test_rooms_that_a_newer_token_does_not_cover_are_left_and_are_no_mistakes_of_the_client() -> None:
+def test_rooms_that_a_newer_token_does_not_cover_are_left_without_counting_as_client_errors() -> None:
     edge = ModelEdge(make_access(verify=verify, token_required=True), errors_max=5)
     client = edge.player("ann")
     rooms = [f"score:{number}" for number in range(10)]

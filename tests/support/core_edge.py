@@ -1,4 +1,4 @@
-"""An edge's core with a shell for tests: no socket, no loop, no clock. What the core decides is done at once and kept.
+"""An edge core with a shell for tests: no socket, no loop, no clock. Its effects are performed at once, and recorded.
 
 The test is the log: it hands in log events, and answers what the core asks for (`CoreEdge.requests`).
 """
