@@ -35,7 +35,7 @@ test-quick: .venv/dev.stamp ## Run the tests that need no socket, process, broke
 
 test-all: check .venv/tools.stamp ## Run every check and every test, long ones too
 	scripts/fetch_kafka.sh
-	$(PYTEST) $(ARGS)
+	$(PYTEST) --hypothesis-profile=long --override-ini=faulthandler_timeout=1500 $(ARGS)
 
 check: .venv/dev.stamp ## Check format, style, types, layers, prose and the shape of the source
 	$(BIN)/ruff format --check

@@ -1,3 +1,9 @@
-"""What all tests share: the real Kafka broker, the groups that tests run in, and the rule that CI skips nothing."""
+"""What all tests share: Kafka brokers, the order of tests, their thoroughness, and the rule that CI skips nothing."""
 
-pytest_plugins = ["support.no_skips", "support.short_ids", "support.order", "support.kafka_broker"]
+pytest_plugins = [
+    "support.no_skips",
+    "support.short_ids",
+    "support.order",
+    "support.thoroughness",
+    "support.kafka_broker",
+]

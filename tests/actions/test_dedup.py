@@ -6,6 +6,7 @@ from typing import NamedTuple
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from support.thoroughness import examples
 from touchline.actions import Action
 from touchline.actions.dedup import BLOCKS_MAX, Dedup
 from touchline_protocol.limits import ACTIONS_WINDOW_MAX
@@ -47,7 +48,6 @@ class Session(NamedTuple):
     holes: list[int]
 
 
-@settings(deadline=None)
 @given(STEPS)
 def test_an_action_is_new_once(steps: list[Step]) -> None:
     dedup = Dedup(LOOK_BACK_MS)
@@ -84,7 +84,6 @@ ANY_IDS = st.lists(
 )
 
 
-@settings(deadline=None)
 @given(ANY_IDS)
 def test_an_id_that_never_came_is_never_a_duplicate_whatever_a_player_makes_up(ids: list[int]) -> None:
     """And a duplicate is recognised as long as ids of fewer than `BLOCKS_MAX` other blocks came since."""
@@ -113,7 +112,7 @@ def test_a_jump_far_ahead_hides_nothing_and_repeats_nothing() -> None:
         assert not any(dedup.is_new(action("player", "s", action_id), 0) for action_id in ids)
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=examples(0.2))
 @given(st.integers(1, 3 * ACTIONS_WINDOW_MAX), st.integers(0, (BLOCKS_MAX - 1) * ACTIONS_WINDOW_MAX))
 def test_in_a_run_of_ids_duplicates_are_recognised_far_below_the_highest(first_id: int, below: int) -> None:
     dedup = Dedup(LOOK_BACK_MS)

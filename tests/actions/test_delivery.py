@@ -1,6 +1,6 @@
 """What is handed out, and how far it may be committed: generated histories of duplicates, crashes and rebalances."""
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from actions.records import Written, action_record, written
@@ -78,7 +78,6 @@ class Reader:
         self.committed = [partition.done for partition in self.partitions]
 
 
-@settings(deadline=None)
 @given(st.lists(logs(), min_size=1, max_size=3), st.data())
 def test_without_a_crash_each_action_is_handed_out_once_and_in_order(
     log: list[list[Written]], data: st.DataObject
@@ -117,7 +116,6 @@ def _firsts(records: list[Written]) -> list[tuple[str, int]]:
     return list(actions)
 
 
-@settings(deadline=None)
 @given(logs(), st.data())
 def test_a_crash_repeats_what_was_not_committed_and_loses_nothing(log: list[Written], data: st.DataObject) -> None:
     reader = Reader([log])

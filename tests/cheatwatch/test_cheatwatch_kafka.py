@@ -43,7 +43,7 @@ burst_max = 3
 kinds = ["shout"]
 verdict = "warn"
 """
-READ_S = 30.0
+READ_S = 90.0
 
 
 class Setting(NamedTuple):

@@ -12,7 +12,7 @@ from support.processes import environment
 
 COMMAND = [sys.executable, "-m", "touchline_server"]
 
-DEADLINE_S = 30.0
+DEADLINE_S = 90.0
 
 
 class Server(NamedTuple):

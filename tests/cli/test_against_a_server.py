@@ -204,7 +204,7 @@ def test_a_tail_into_head_ends_well(server: Server) -> None:
         assert process.stdout is not None
         process.stdout.close()  # as head does once it has read enough
         publish(server, "match:piped", "1")
-        assert process.wait(timeout=30) == 0
+        assert process.wait(timeout=90) == 0
         assert process.stderr is not None
         assert process.stderr.read() == ""
 
@@ -261,7 +261,7 @@ def test_a_whole_match_at_a_great_speed_is_tailed_live_in_order(server: Server, 
             started = time.monotonic()
             lines = [json.loads(line_of(process.stdout, process)) for _ in match]
             assert time.monotonic() - started < 10
-            assert replay.wait(timeout=30) == 0
+            assert replay.wait(timeout=90) == 0
     assert [line["data"] for line in lines] == match
 
 
@@ -276,7 +276,7 @@ def test_a_replay_waits_for_a_server_that_is_restarted(tmp_path: Path) -> None:
             wait_until(lambda: head(first, "match:5") > 20)
             stop(first.process)
             with serving("--log", log, "--control-port", port) as second:
-                assert replay.wait(timeout=30) == 0
+                assert replay.wait(timeout=90) == 0
                 lines = tail(second, "match:5", "--last", "1000", lines=len(match))
     assert [line["data"] for line in lines] == match
 
@@ -309,7 +309,7 @@ def test_an_output_that_takes_nothing_is_one_line() -> None:
 def test_a_pipe_from_tail_to_head_ends_by_itself(server: Server) -> None:
     with running("simulate", "--matches", "1", "--rate", "50", "--seed", "9", "--server", server.control_url):
         command = " ".join([*COMMAND, "tail", "match:1001", "--url", server.websocket_url]) + " | head -n 2"
-        done = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=30, check=False)
+        done = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=90, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert len(done.stdout.splitlines()) == 2
 

@@ -19,7 +19,7 @@ SLOW_TO_IMPORT = {"aiokafka", "httpx", "rich", "starlette", "uvicorn", "uvloop",
 
 def python(*args: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        [sys.executable, *args], capture_output=True, text=True, timeout=30, check=False, env=environment()
+        [sys.executable, *args], capture_output=True, text=True, timeout=90, check=False, env=environment()
     )
 
 

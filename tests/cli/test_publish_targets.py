@@ -135,7 +135,7 @@ async def test_the_log_target_writes_records_as_producers_do(tmp_path: Path) -> 
     log = make_log(Settings(log=f"sqlite://{tmp_path / 'log.db'}"))
     await log.open(["match-events"], since_ms=0)
     records: list[Record] = []
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while len(records) < len(events):
             records += [record for batch in await log.poll() if isinstance(batch, Records) for record in batch.records]
     await log.close()

@@ -26,7 +26,7 @@ async def _ok(_: Request) -> Response:
 
 async def _refused(port: int) -> None:
     """Return once nothing listens on the port."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while True:
             try:
                 _, writer = await asyncio.open_connection("127.0.0.1", port)

@@ -11,7 +11,7 @@ from touchline_demo.app import Demo
 from touchline_demo.schedule import invented
 from touchline_server.config.settings import Settings
 
-DEADLINE_S = 20.0
+DEADLINE_S = 60.0
 RATE = 2.0
 
 

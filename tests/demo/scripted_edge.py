@@ -23,7 +23,7 @@ from websockets.typing import Subprotocol
 import touchline_demo
 
 PAGE = Path(touchline_demo.__file__).parent / "page"
-DEADLINE_S = 10.0
+DEADLINE_S = 60.0
 
 Json = dict[str, Any]
 

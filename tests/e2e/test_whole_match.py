@@ -1,10 +1,6 @@
-"""The main job: every client sees the whole match, in order, once, whatever happens to it and to the edges.
-
-``E2E_CLIENTS=1000 pytest tests/e2e/test_whole_match.py`` runs it at full size.
-"""
+"""The main job: every client sees the whole match, in order, once, whatever happens to it and to the edges."""
 
 import asyncio
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -18,18 +14,20 @@ from support.kafka_broker import KafkaBroker
 from support.processes import EdgeProcess, touchline_command
 from touchline_demo.matches.statsbomb import read_match
 
-CLIENTS = int(os.environ.get("E2E_CLIENTS", "45"))
 PARTITIONS = 8
 MINUTES_MAX = 20
 """At full size all of it runs on two cores, the broker and a thousand clients included."""
 
 
 @pytest.mark.timeout(MINUTES_MAX * 60)
-async def test_every_client_sees_the_whole_match_in_order_and_once(kafka: KafkaBroker, tmp_path: Path) -> None:
+@pytest.mark.parametrize("clients", [45, pytest.param(1000, marks=pytest.mark.long)])
+async def test_every_client_sees_the_whole_match_in_order_and_once(
+    clients: int, kafka: KafkaBroker, tmp_path: Path
+) -> None:
     file = KNOWN[min(1, len(KNOWN) - 1)].path  # a real match where there is one
     timeline = list(read_match(file).timeline)
     scenario = Scenario(
-        CLIENTS,
+        clients,
         file,
         match_id="15946",
         events=msgspec.json.decode(file.read_bytes()),
@@ -38,7 +36,9 @@ async def test_every_client_sees_the_whole_match_in_order_and_once(kafka: KafkaB
     score = {item.key: item.data for item in timeline if item.feed == "score"}
     log = f"kafka://{kafka.address}"
     config = tmp_path / "touchline.toml"
-    config.write_text('[feeds]\nmatch = { topic = "whole-match" }\nscore = { topic = "whole-score" }\n')
+    config.write_text(
+        f'[feeds]\nmatch = {{ topic = "whole-match-{clients}" }}\nscore = {{ topic = "whole-score-{clients}" }}\n'
+    )
     await touchline_command(
         "topics", "--create", "--partitions", str(PARTITIONS), "--log", log, "--config", str(config)
     )
@@ -50,8 +50,8 @@ async def test_every_client_sees_the_whole_match_in_order_and_once(kafka: KafkaB
     finally:
         await asyncio.gather(*(edge.stop() for edge in edges))
 
-    assert len(seen) == CLIENTS
-    assert cuts >= CLIENTS // 6, "the network did not fail enough to mean something"
+    assert len(seen) == clients
+    assert cuts >= clients // 6, "the network did not fail enough to mean something"
     for client in seen:
         _check(client, scenario, score)
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from touchline_protocol.errors import LogUnavailable
 from touchline_protocol.records import Record
 from touchline_server.config.tables import SqliteSettings
+from touchline_server.core.feed import Feed
 from touchline_server.core.log import (
     AppendFailed,
     Chunk,
@@ -16,8 +17,8 @@ from touchline_server.core.log import (
     OffsetOutOfRange,
     Position,
     Records,
+    RoomSnapshot,
 )
-from touchline_server.core.rooms.feed import Feed
 from touchline_server.log.sqlite.log import SqliteLog
 
 TOPIC = "score-events"
@@ -56,7 +57,7 @@ class BreakableLog(SqliteLog):
 
     @contextlib.contextmanager
     def waiting(self) -> Iterator[None]:
-        """Answer reads for catch-ups only afterwards."""
+        """What is read for catch-ups is answered only afterwards."""
         self._open.clear()
         try:
             yield
@@ -74,7 +75,7 @@ class BreakableLog(SqliteLog):
 
     @contextlib.contextmanager
     def appends_failing(self, taken: int = 0) -> Iterator[None]:
-        """Take only the first actions of an append, and report failure."""
+        """Of an append only the first actions are taken, and nobody knows that before."""
         self._appends_taken = taken
         try:
             yield
@@ -181,6 +182,9 @@ class ScriptedLog:
 
     async def end(self, topic: str, epoch: str, partition: int) -> int:
         return self.ends[partition]
+
+    async def snapshot(self, topic: str, partition: int, before: int) -> Sequence[RoomSnapshot] | None:
+        return None
 
     async def append(self, topic: str, entries: Sequence[Entry]) -> list[Position]:
         raise NotImplementedError

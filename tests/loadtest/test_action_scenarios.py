@@ -1,5 +1,7 @@
 """The scenarios of actions and verdicts, at a tiny size with real servers and Kafka."""
 
+import pytest
+
 from support.kafka_broker import KafkaBroker
 from touchline_loadtest.measure.bench import Bench
 from touchline_loadtest.measure.machine import Cores
@@ -23,6 +25,7 @@ async def test_acknowledged_actions_are_in_kafka_and_compared_with_a_producer_al
     assert result.row("actions in Kafka").value > ours * sizes.seconds
 
 
+@pytest.mark.long
 async def test_action_latency_ends_with_the_ack(kafka: KafkaBroker) -> None:
     sizes = action_latency.Sizes(clients=10, rate_hz=200, seconds=0.5)
     result = await action_latency.run(BENCH._replace(kafka=kafka.address), sizes)
@@ -31,6 +34,7 @@ async def test_action_latency_ends_with_the_ack(kafka: KafkaBroker) -> None:
     assert 0 < p50 <= p99 <= slowest
 
 
+@pytest.mark.long
 async def test_verdict_latency_ends_with_the_close_of_a_bot_s_connection(kafka: KafkaBroker) -> None:
     result = await verdict_latency.run(BENCH._replace(kafka=kafka.address), verdict_latency.Sizes(clients=5))
     p50, p99, slowest = (

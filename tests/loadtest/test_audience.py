@@ -25,7 +25,7 @@ WELCOME = Welcome(session="s", edge="e", heartbeat_ms=1000, limits=Limits(1024, 
 SUBSCRIBED = Subscribed(room=ROOM, epoch="e", head=0, recovered=False)
 JOINED = (WELCOME, SUBSCRIBED)
 UNPINNED = Cores(None, None)
-TIMEOUT_S = 10
+TIMEOUT_S = 60
 
 
 def event(offset: int, size_bytes: int = 200) -> Event:

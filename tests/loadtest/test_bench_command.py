@@ -16,7 +16,7 @@ from touchline_loadtest.measure.touchline import serve
 from touchline_loadtest.registry import SCENARIOS, resized
 from touchline_loadtest.scenarios.cpu_per_delivery import Sizes
 
-DEADLINE_S = 60.0
+DEADLINE_S = 90.0
 
 
 def bench(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:

@@ -19,7 +19,7 @@ from touchline_protocol.codecs import JSON
 from touchline_protocol.messages import Error, Event, Message, RoomRequest, Skipped, Subscribed
 
 ROOM = "match:1"
-DEADLINE_S = 5.0
+DEADLINE_S = 60.0
 
 
 def event(offset: int, prev: int | None, *, key: str | None = None, due: int = 0) -> Event:

@@ -20,6 +20,7 @@ def unmet_bounds(result: Result, *except_for: str) -> dict[str, float]:
     return {row.what: row.value for row in result.rows if row.met is False and row.what not in except_for}
 
 
+@pytest.mark.long
 async def test_kafka_latency_is_from_send_to_client(kafka: KafkaBroker) -> None:
     sizes = kafka_latency.Sizes(clients=5, rate_hz=50, seconds=1)
     result = await kafka_latency.run(BENCH._replace(kafka=kafka.address), sizes)
@@ -28,6 +29,7 @@ async def test_kafka_latency_is_from_send_to_client(kafka: KafkaBroker) -> None:
     assert 0 < p50 <= p99 <= slowest
 
 
+@pytest.mark.long
 async def test_clients_that_stop_reading_miss_nothing() -> None:
     result = await slow_clients.run(BENCH, SLOW)
     assert unmet_bounds(result, "some stopped / all reading", "server's memory per stopped client") == {}
@@ -48,10 +50,12 @@ def assert_season_played(result: Result) -> None:
     assert 0 < result.row("memory in the second minute").value < 1000
 
 
+@pytest.mark.long
 async def test_a_season_is_played_from_sqlite() -> None:
     assert_season_played(await season.run(BENCH, SEASON))
 
 
+@pytest.mark.long
 async def test_a_season_is_played_from_kafka(kafka: KafkaBroker) -> None:
     assert_season_played(await season.run(BENCH._replace(kafka=kafka.address), SEASON))
 

@@ -48,6 +48,7 @@ async def test_cpu_per_delivery_compares_with_both_baselines() -> None:
     assert 280 <= result.row("bytes of a frame").value < 290  # 200 bytes of value, and the message around it
 
 
+@pytest.mark.long
 async def test_throughput_delivers_everything() -> None:
     result = await throughput.run(BENCH, throughput.Sizes(clients=30, rate_hz=200, seconds=1))
     assert_nothing_lost(result)
@@ -63,6 +64,7 @@ async def test_many_rooms_are_compared_with_one(kafka: KafkaBroker) -> None:
     assert result.row("many rooms / one room").value == many / one > 0
 
 
+@pytest.mark.long
 async def test_memory_is_that_of_the_connections() -> None:
     result = await memory.run(BENCH, memory.Sizes(clients=300))
     assert 1 < result.row("memory per connection").value < 50
@@ -74,6 +76,7 @@ async def test_joins_bring_all_clients_what_they_missed() -> None:
     assert result.row("joins/s").value > 0
 
 
+@pytest.mark.long
 async def test_a_small_room_is_measured_beside_a_large_one() -> None:
     sizes = small_beside_large.Sizes(clients_small=2, clients_large=40, rate_hz=20, seconds=1)
     result = await small_beside_large.run(BENCH, sizes)
@@ -82,6 +85,7 @@ async def test_a_small_room_is_measured_beside_a_large_one() -> None:
     assert "HTTP" in notes_of(result)
 
 
+@pytest.mark.long
 async def test_a_small_room_is_measured_with_events_from_kafka(kafka: KafkaBroker) -> None:
     sizes = small_beside_large.Sizes(clients_small=2, clients_large=40, rate_hz=20, seconds=1)
     result = await small_beside_large.run(BENCH._replace(kafka=kafka.address), sizes)
@@ -89,6 +93,7 @@ async def test_a_small_room_is_measured_with_events_from_kafka(kafka: KafkaBroke
     assert "HTTP" not in notes_of(result)
 
 
+@pytest.mark.long
 async def test_the_spread_is_from_the_first_to_the_last_of_all_clients() -> None:
     result = await spread.run(BENCH, spread.Sizes(clients=50, rate_hz=20, seconds=1))
     assert_nothing_lost(result)
@@ -99,6 +104,7 @@ async def test_the_spread_is_from_the_first_to_the_last_of_all_clients() -> None
     assert result.row("events").value == 20
 
 
+@pytest.mark.long
 async def test_compression_is_measured_without_a_server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("TOUCHLINE_MATCH_DATA", raising=False)
     generated = await compression.run(BENCH, compression.Sizes(runs=1))
@@ -117,12 +123,14 @@ async def test_compression_is_measured_without_a_server(monkeypatch: pytest.Monk
             assert 0 < compressed < plain
 
 
+@pytest.mark.long
 async def test_unwatched_records_are_read_from_sqlite() -> None:
     result = await unwatched.run(BENCH, unwatched.Sizes(records=30_000, rooms=5, runs=1))
     assert result.row("start with an empty log").value > 0
     assert result.row("records/s").bound is None
 
 
+@pytest.mark.long
 async def test_unwatched_records_are_read_from_kafka(kafka: KafkaBroker) -> None:
     sizes = unwatched.Sizes(records=30_000, rooms=5, runs=1)
     result = await unwatched.run(BENCH._replace(kafka=kafka.address), sizes)

@@ -20,8 +20,8 @@ from touchline_server.core.log import (
     TopicOpened,
 )
 
-WAIT_S = 20.0
-"""How long to wait for an event: a broker that restarts needs a few seconds, and more on a busy machine."""
+WAIT_S = 60.0
+"""For what must come: a broker that restarts needs some seconds, on a busy machine more."""
 
 
 class Raw(NamedTuple):

@@ -16,7 +16,7 @@ from touchline_server.log.kafka.log import KafkaLog
 
 PUBLISHERS = 4
 OUTAGES = 2
-DEADLINE_S = 30.0
+DEADLINE_S = 90.0
 
 
 async def test_an_outage_leaves_nothing_of_the_producer_that_it_ended(

@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from log.harness import Reader, as_raw, read_all
+from support.thoroughness import examples
 from touchline_protocol.errors import BadRecord
 from touchline_protocol.records import parse_record
 from touchline_server.config.tables import SqliteSettings
 from touchline_server.core.log import Entry, OffsetOutOfRange, OffsetsLost
-from touchline_server.core.room_store import RoomKey
 from touchline_server.log.sqlite import reader as sqlite_reader
 from touchline_server.log.sqlite.log import SqliteLog
 from touchline_server.log.sqlite.records import StoredRecord
@@ -92,13 +92,11 @@ class Model:
                 else:
                     raise AssertionError("read what retention removed")
             if first <= before:
-                names = {(record.key or b"").decode(errors="replace") for record in self.records[number]}
-                found = {name: await self.log.load(RoomKey("t", epoch, number, name), before=before) for name in names}
-                assert {
-                    name: (room.head, sorted(room.state, key=lambda record: record.offset))
-                    for name, room in found.items()
-                    if room is not None
-                } == self.rooms(number, before)
+                found = {
+                    one.room_id: (one.head, sorted(one.state, key=lambda record: record.offset))
+                    for one in await self.log.snapshot("t", number, before)
+                }
+                assert found == self.rooms(number, before)
 
 
 async def run(script: list[Step], partitions: int, before: int) -> None:
@@ -133,13 +131,12 @@ async def run(script: list[Step], partitions: int, before: int) -> None:
         await log.close()
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(1.5))
 @given(script=steps, partitions=st.integers(1, 3), before=st.integers(0, 40))
 def test_the_log_is_a_list_for_each_partition(script: list[Step], partitions: int, before: int) -> None:
     asyncio.run(run(script, partitions, before))
 
 
-@settings(max_examples=100, deadline=None)
 @given(script=steps)
 def test_it_is_so_when_the_reader_is_sent_to_the_file_all_the_time(script: list[Step]) -> None:
     kept = sqlite_reader.TAIL_BYTES_MAX, sqlite_reader.POLL_RECORDS_MAX

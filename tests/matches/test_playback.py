@@ -79,7 +79,7 @@ async def test_each_rooms_events_are_taken_once_and_in_order_whatever_fails(
     rooms: list[str], failures: list[int | None]
 ) -> None:
     journal, heard = Journal(failures), Heard()
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(90):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("touchline_demo.playback.RETRY_S_MIN", 0.0)
             await play(timeline(*rooms), journal, heard.report, speed=FAST)

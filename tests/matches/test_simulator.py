@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from matches.known import MADE_UP
+from support.thoroughness import examples
 from touchline_demo.matches.simulator import FIRST_MATCH_ID, REST_SHARE, simulate, simulate_under_way
 from touchline_demo.matches.statsbomb import read_match
 from touchline_demo.matches.timeline import MATCH, SCORE, Timed
@@ -38,7 +39,7 @@ def finished(seed: int, matches: int = 20, rate_per_s: float = 10.0) -> dict[str
     return rooms
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(0.25))
 @given(**some_simulation)
 def test_the_same_seed_gives_the_same_feed(matches: int, rate_per_s: float, seed: int) -> None:
     one, other = (list(islice(simulate(matches, rate_per_s, seed, MATCH_S), 400)) for _ in range(2))
@@ -49,14 +50,14 @@ def test_another_seed_gives_another_feed() -> None:
     assert list(islice(simulate(2, 5, 1), 200)) != list(islice(simulate(2, 5, 2), 200))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(0.25))
 @given(**some_simulation)
 def test_times_never_go_back_over_all_matches(matches: int, rate_per_s: float, seed: int) -> None:
     due = [item.due_s for item in islice(simulate(matches, rate_per_s, seed, MATCH_S), 2_000)]
     assert due == sorted(due)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=examples(0.15))
 @given(**some_simulation)
 def test_the_score_equals_the_goals_and_the_clock_goes_on(matches: int, rate_per_s: float, seed: int) -> None:
     goals: Counter[tuple[str, str]] = Counter()

@@ -6,6 +6,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from sdk.core_edges import CoreEdges
 from sdk.model_edges import REFUSED_KIND, Edges
+from support.thoroughness import examples
 from touchline.errors import ActionInDoubt, ActionRefused
 from touchline.session.backoff import Backoff
 from touchline.session.pending_action import Outcome, PendingAction, Receipt
@@ -199,7 +200,7 @@ class ActionsAgainstCore(ActionsAgainstModel):
     edges_made = CoreEdges
 
 
-SETTINGS = settings(max_examples=200, stateful_step_count=50, deadline=None)
+SETTINGS = settings(max_examples=examples(2), stateful_step_count=50)
 TestActionsAgainstModel = ActionsAgainstModel.TestCase
 TestActionsAgainstModel.settings = SETTINGS
 TestActionsAgainstCore = ActionsAgainstCore.TestCase

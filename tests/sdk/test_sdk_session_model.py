@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from sdk.model_server import ModelServer, RoomLog
+from support.thoroughness import examples
 from touchline.session.backoff import Backoff
 from touchline.session.items import Event, Gap, Item, Joined
 from touchline.session.room import Phase, Room
@@ -250,4 +251,4 @@ class SessionAgainstModel(RuleBasedStateMachine):
 
 
 TestSessionAgainstModel = SessionAgainstModel.TestCase
-TestSessionAgainstModel.settings = settings(max_examples=200, stateful_step_count=50, deadline=None)
+TestSessionAgainstModel.settings = settings(max_examples=examples(2), stateful_step_count=50)

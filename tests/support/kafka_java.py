@@ -20,7 +20,7 @@ from support.free_ports import free_ports
 JARS = Path(__file__).parents[2] / ".cache" / "kafka"
 USER, PASSWORD = "touchline", "a password"
 CLUSTER_ID = "dG91Y2hsaW5lLXRlc3RzLQ"  # 16 bytes in base64, as Kafka wants it
-START_TIMEOUT_S = 60.0
+START_TIMEOUT_S = 120.0
 STOP_TIMEOUT_S = 20.0
 JVM = (
     "-Xmx192m",

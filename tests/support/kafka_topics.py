@@ -11,7 +11,7 @@ from aiokafka.admin.records_to_delete import RecordsToDelete
 from aiokafka.errors import KafkaError
 from aiokafka.structs import TopicPartition
 
-TOPIC_TIMEOUT_S = 30.0
+TOPIC_TIMEOUT_S = 60.0
 
 
 class KafkaTopics:

@@ -51,6 +51,12 @@ class EdgeProcess:
     def url(self) -> str:
         return f"ws://127.0.0.1:{self.port}/ws"
 
+    def memory_bytes(self) -> int:
+        """The memory that it has resident."""
+        assert self._process is not None
+        pages = int(Path(f"/proc/{self._process.pid}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE")
+
     async def start(self) -> None:
         """Start it; returns when it says where it listens."""
         self._process = await asyncio.create_subprocess_exec(
