@@ -26,20 +26,13 @@ from typing import NamedTuple
 ROOT = Path(__file__).parents[1]
 NOT_YET_CLEAN = (
     "ARCHITECTURE.md",
-    "clients",
     "server/touchline_server/cli/tail_log.py",
     "server/touchline_server/core",
     "server/touchline_server/edge",
     "server/touchline_server/log",
     "server/touchline_server/node",
-    "tests/actions",
-    "tests/cheatwatch",
-    "tests/core",
-    "tests/e2e",
     "tests/edge",
     "tests/log",
-    "tests/sdk",
-    "tests/support",
 )
 """Files and folders whose findings are only counted. The list only shrinks."""
 

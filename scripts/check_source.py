@@ -3,7 +3,7 @@
 
 Files and functions are short enough to read at a sitting, every module says what it is for, folders do not grow without
 end, and no module imports itself by way of others, not even for its types. Layers are import-linter's contracts in
-pyproject.toml. ``NOT_YET`` names what still breaks a rule. It only shrinks: an entry that is not needed is an error.
+pyproject.toml.
 """
 
 import ast
@@ -34,14 +34,6 @@ WITHOUT_TYPE_CHECKING = (
     "loadtest/",
 )
 """Nothing in these folders may need a type from above itself."""
-
-NOT_YET = {
-    ("server/touchline_server/core/", "type-checking-import"),
-    ("server/touchline_server/edge/", "type-checking-import"),
-    ("touchline_server.core.", "import-cycle"),
-    ("touchline_server.edge.", "import-cycle"),
-}
-"""How a place begins, and the rule that it still breaks."""
 
 
 class Fault(NamedTuple):
@@ -110,20 +102,13 @@ def _init_above(path: Path) -> bool:
     return (path.parents[1] / "__init__.py").exists()
 
 
-def excused(fault: Fault) -> set[tuple[str, str]]:
-    """The entries of ``NOT_YET`` that are for this fault."""
-    return {(start, rule) for start, rule in NOT_YET if fault.rule == rule and fault.where.startswith(start)}
-
-
 def main() -> int:
     """Print what is wrong, a line each."""
     files = source_files()
     faults = [fault for path in files for fault in file_faults(path)]
     faults += folder_faults(files)
     faults += cycle_faults(files)
-    lines = [f"{fault.where}: {fault.rule} {fault.detail}".rstrip() for fault in faults if not excused(fault)]
-    needed = {entry for fault in faults for entry in excused(fault)}
-    lines += [f"{start}: keeps the rule {rule} now: remove it from NOT_YET" for start, rule in sorted(NOT_YET - needed)]
+    lines = [f"{fault.where}: {fault.rule} {fault.detail}".rstrip() for fault in faults]
     if not files:
         lines.append("there are no source files")
     sys.stdout.write("".join(f"{line}\n" for line in lines or [f"{len(files)} source files are in shape"]))

@@ -6,6 +6,7 @@ that. This module knows nothing of messages.
 """
 
 import struct
+from collections.abc import Iterator
 
 from .limits import CONTROL_PAYLOAD_BYTES_MAX
 
@@ -38,6 +39,20 @@ def payload_of(framed: bytes) -> bytes:
     if length < _LENGTH_16_BITS:
         return framed[2:]
     return framed[4:] if length == _LENGTH_16_BITS else framed[10:]
+
+
+def split_frames(joined: bytes) -> Iterator[bytes]:
+    """The frames in ``joined``: frames that `frame` made, one after the other."""
+    begin = 0
+    while begin < len(joined):
+        head, length = 2, joined[begin + 1]
+        if length == _LENGTH_16_BITS:
+            head, length = 4, int.from_bytes(joined[begin + 2 : begin + 4])
+        elif length == _LENGTH_64_BITS:
+            head, length = 10, int.from_bytes(joined[begin + 2 : begin + 10])
+        end = begin + head + length
+        yield joined[begin:end]
+        begin = end
 
 
 def close_frame(code: int, reason: str) -> bytes:

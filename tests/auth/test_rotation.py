@@ -18,7 +18,7 @@ from touchline_server.auth import jwks as jwks_module
 from touchline_server.auth.jwks import JWKS_BYTES_MAX, KEYS_MAX, parse_jwks
 from touchline_server.auth.verifier import Verifier, make_verifier
 from touchline_server.config.tables import AuthSettings
-from touchline_server.core.grants import TokenRefused
+from touchline_server.core.players.grants import TokenRefused
 
 OLD, NEW = KEYS["ES256"], KEYS["EdDSA"]
 

@@ -27,7 +27,7 @@ from auth.made import (
 from touchline_protocol.codes import ERRORS
 from touchline_server.auth.verifier import Verifier, make_verifier
 from touchline_server.config.tables import AuthSettings
-from touchline_server.core.grants import TokenRefused
+from touchline_server.core.players.grants import TokenRefused
 
 HASHED = SECRET.encode()
 

@@ -11,7 +11,7 @@ from cli.running import run as run_process
 from touchline_server.auth.verifier import make_verifier
 from touchline_server.cli.app import run
 from touchline_server.config.loading import load_settings
-from touchline_server.core.grants import Grant
+from touchline_server.core.players.grants import Grant
 
 CONFIG = f"""
 [auth]

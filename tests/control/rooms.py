@@ -26,7 +26,7 @@ class Rooms:
         self.published += [(room, event) for event in events]
         return [Position(0, first + position) for position in range(len(events))]
 
-    def room_state(self, room: str) -> RoomState | None:
+    async def room_state(self, room: str) -> RoomState | None:
         if self.failure is not None:
             raise self.failure
         return self.rooms.get(room)

@@ -4,34 +4,28 @@ The machine is the shell of two edges and the log between them. Each client does
 order, goes back where it is told to, and sends what is unanswered again when it has come back, to whatever edge.
 """
 
-from typing import NamedTuple
+import itertools
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import msgspec
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from support.client_model import messages_in
-from support.doors import LIMITS as LIMITS_OF_ACTIONS
-from support.doors import a_door
+from support.access import LIMITS, make_access
+from support.core_edge import CoreClient, CoreEdge
 from touchline_protocol import codes
 from touchline_protocol.actions import decode_action
-from touchline_protocol.codecs import JSON
-from touchline_protocol.messages import Ack, Action, Error, Hello, Nack, Verdict, Welcome
-from touchline_server.core.access import Door
-from touchline_server.core.action_queue import Draft
-from touchline_server.core.client import Session, SessionLimits
-from touchline_server.core.feed import Feed
-from touchline_server.core.grants import Grant, Patterns
-from touchline_server.core.hub import Hub, HubLimits
+from touchline_protocol.messages import Ack, Action, Error, Nack, Verdict, Welcome
+from touchline_server.core.players.action_queue import PendingAction
+from touchline_server.core.players.grants import Grant, Patterns
 
 PLAYERS = ("ann", "bob")
 CARELESS = "bob"
 EDGES = 2
 EDGE = st.integers(0, EDGES - 1)
 PLAYER = st.sampled_from(PLAYERS)
-HUB = HubLimits(1 << 20, 60_000, 1 << 20, 60_000)
-LIMITS = SessionLimits("edge", 25_000, 65_536, 10, 100, 100)
 
 
 class Logged(NamedTuple):
@@ -48,7 +42,7 @@ class Client:
     def __init__(self, player: str) -> None:
         self.player = player
         self.name: str | None = None
-        self.session: Session | None = None
+        self.connection: CoreClient | None = None
         self.next_id = 1
         self.unanswered: dict[int, int] = {}
         self.refused: set[int] = set()
@@ -57,8 +51,7 @@ class Client:
         """An action has to be sent again, and all after it."""
 
     def connect(self, edge: "ModelEdge") -> None:
-        self.session = Session(edge.hub, edge.door, JSON, LIMITS, lambda _: None, self, f"{self.player}-1")
-        edge.receive(self.session, Hello(token=self.player, session=self.name))
+        self.connection = edge.client(token=self.player, session=self.name)
         self.hear()
         self.resend(edge)
 
@@ -74,12 +67,12 @@ class Client:
             self.send(edge, action_id)
 
     def send(self, edge: "ModelEdge", action_id: int) -> None:
-        if self.session is None:
+        if self.connection is None:
             return
         prev = self.before(action_id)
         data = msgspec.Raw(b'"' + b"x" * self.unanswered[action_id] + b'"')
         said = Action(id=action_id, room="score:1", kind="tap", data=data, prev=None if prev == action_id - 1 else prev)
-        edge.receive(self.session, said)
+        self.connection.send(said)
 
     def before(self, action_id: int) -> int:
         """Its ``prev``. A careless client leaves it out unless one was refused, and so names one that was answered."""
@@ -89,9 +82,9 @@ class Client:
 
     def hear(self) -> None:
         """Read what the edge has said."""
-        if self.session is None:
+        if self.connection is None:
             return
-        for message in messages_in(self.session.take_output(), JSON):
+        for message in self.connection.take():
             match message:
                 case Welcome(session=name):
                     self.name = name
@@ -117,21 +110,18 @@ class Client:
 
     def lose(self) -> None:
         """The connection is gone, with what was not read."""
-        if self.session is not None:
-            self.session.close(0)
-            self.session = None
+        if self.connection is not None:
+            self.connection.leave()
+            self.connection = None
 
 
-class ModelEdge:
-    """An edge's shell: one batch at a time is being appended."""
+class ModelEdge(CoreEdge):
+    """One batch at a time is being appended."""
 
-    def __init__(self) -> None:
-        self.door: Door = a_door(verify=_verify, per_second_max=1e9)
-        self.hub = Hub([Feed("score", "score-events")], HUB, lambda _key, _partitions: 0)
-        self.batch: list[Draft] = []
-
-    def receive(self, session: Session, message: Hello | Action) -> None:
-        session.receive(JSON.encode(message), now_ms=0)
+    def __init__(self, names: "itertools.count[int]") -> None:
+        access = make_access(verify=_verify, per_second_max=1e9)
+        super().__init__(access=access, make_name=lambda: f"s{next(names)}")
+        self.batch: Sequence[PendingAction[Any]] = []
 
 
 def _verify(token: str, _now_ms: int) -> Grant:
@@ -144,7 +134,8 @@ class ActionsMachine(RuleBasedStateMachine):
 
     @initialize()
     def begin(self) -> None:
-        self.edges = [ModelEdge() for _ in range(EDGES)]
+        names = itertools.count()
+        self.edges = [ModelEdge(names) for _ in range(EDGES)]
         self.clients = {player: Client(player) for player in PLAYERS}
         self.at: dict[str, ModelEdge] = {}
         self.log: list[Logged] = []
@@ -160,14 +151,14 @@ class ActionsMachine(RuleBasedStateMachine):
     def come_beside_the_lost_connection(self, player: str, edge: int) -> None:
         """The edge does not know yet that the first connection is gone."""
         client = self.clients[player]
-        before, client.session = client.session, None
+        before, client.connection = client.connection, None
         same = before is not None and self.at[player] is self.edges[edge]
         self.at[player] = self.edges[edge]
         client.connect(self.edges[edge])
         if before is not None:
             if same:
-                assert before.closing is codes.SESSION_REPLACED
-            before.close(0)
+                assert before.close_code is codes.SESSION_REPLACED
+            before.leave()
 
     @rule(player=PLAYER)
     def lose(self, player: str) -> None:
@@ -178,7 +169,7 @@ class ActionsMachine(RuleBasedStateMachine):
         client = self.clients[player]
         for size in sizes:
             oldest = min(client.unanswered, default=client.next_id)
-            if client.next_id - oldest < LIMITS_OF_ACTIONS.actions_window and player in self.at:
+            if client.next_id - oldest < LIMITS.actions_window and player in self.at:
                 client.act(self.at[player], size)
 
     @rule(player=PLAYER)
@@ -189,49 +180,49 @@ class ActionsMachine(RuleBasedStateMachine):
     def go_back(self, player: str) -> None:
         client = self.clients[player]
         client.hear()
-        if client.behind and client.session is not None:
+        if client.behind and client.connection is not None:
             client.resend(self.at[player])
 
     @rule(edge=EDGE, away=st.booleans())
     def be_away(self, edge: int, away: bool) -> None:
         """The edge knows that the log is away, or back, between any two actions."""
-        self.edges[edge].door.actions.away = "the log is away" if away else None
+        self.edges[edge].core.actions.unavailable = "the log is away" if away else None
 
     @rule(player=PLAYER, edge=EDGE)
     def move_when_all_is_well(self, player: str, edge: int) -> None:
         """Act once, at one edge after the other, and hear of it."""
         self.come(player, edge)
         self.clients[player].act(self.edges[edge], 1)
-        self.edges[edge].door.actions.away = None
+        self.edges[edge].core.actions.unavailable = None
         for _ in range(20):
-            self.edges[edge].batch = self.edges[edge].batch or self.edges[edge].door.actions.batch()
-            self.settle(self.edges[edge], taken=len(self.edges[edge].batch), written=0)
+            self.edges[edge].batch = self.edges[edge].batch or self.edges[edge].core.actions.next_batch()
+            self.resolve(self.edges[edge], taken=len(self.edges[edge].batch), written=0)
             self.go_back(player)
         assert not self.clients[player].unanswered
 
     @rule(edge=EDGE)
     def begin_append(self, edge: int) -> None:
         if not self.edges[edge].batch:
-            self.edges[edge].batch = self.edges[edge].door.actions.batch()
+            self.edges[edge].batch = self.edges[edge].core.actions.next_batch()
 
     @precondition(lambda self: any(edge.batch for edge in self.edges))
     @rule(edge=EDGE)
     def append(self, edge: int) -> None:
-        self.settle(self.edges[edge], taken=len(self.edges[edge].batch), written=0)
+        self.resolve(self.edges[edge], taken=len(self.edges[edge].batch), written=0)
 
     @precondition(lambda self: any(edge.batch for edge in self.edges))
     @rule(edge=EDGE, taken=st.integers(0, 10), written=st.integers(0, 10))
     def append_in_part(self, edge: int, taken: int, written: int) -> None:
         """The log takes some; of the others it wrote some too, which nobody was told."""
-        self.settle(self.edges[edge], taken=min(taken, len(self.edges[edge].batch)), written=written)
+        self.resolve(self.edges[edge], taken=min(taken, len(self.edges[edge].batch)), written=written)
 
-    def settle(self, edge: ModelEdge, *, taken: int, written: int) -> None:
+    def resolve(self, edge: ModelEdge, *, taken: int, written: int) -> None:
         batch, edge.batch = edge.batch, []
-        for draft in batch[: taken + written]:
-            record = decode_action(draft.value)
+        for action in batch[: taken + written]:
+            record = decode_action(action.value)
             self.log.append(Logged(record.player, record.session, record.id))
-            assert record.player.encode() == draft.key
-        edge.door.actions.settle(batch, taken)
+            assert record.player.encode() == action.key
+        edge.perform(edge.core.appended(batch, taken, edge.now))
 
     @invariant()
     def the_log_has_what_was_acknowledged(self) -> None:
@@ -252,23 +243,23 @@ class ActionsMachine(RuleBasedStateMachine):
     @invariant()
     def what_waits_is_bounded(self) -> None:
         for edge in getattr(self, "edges", ()):
-            actions = edge.door.actions
+            actions = edge.core.actions
             assert 0 <= actions.waiting <= actions.limits.waiting_max
-            for numbering in actions._numberings.values():
-                assert len(numbering.waiting) <= actions.limits.actions_window
+            for session in actions._sessions.values():
+                assert len(session.waiting) <= actions.limits.actions_window
 
     def teardown(self) -> None:
         """All is well again: everything is taken in the end, once."""
         if not hasattr(self, "log"):
             return
         for edge in self.edges:
-            edge.door.actions.away = None
+            edge.core.actions.unavailable = None
         for player, client in self.clients.items():
             self.come(player, 0)
             for _ in range(50):
                 for edge in self.edges:
-                    edge.batch = edge.batch or edge.door.actions.batch()
-                    self.settle(edge, taken=len(edge.batch), written=0)
+                    edge.batch = edge.batch or edge.core.actions.next_batch()
+                    self.resolve(edge, taken=len(edge.batch), written=0)
                 self.go_back(player)
                 if not client.unanswered:
                     break
@@ -278,5 +269,5 @@ class ActionsMachine(RuleBasedStateMachine):
         self.first_copies_are_in_order()
 
 
-ActionsMachine.TestCase.settings = settings(max_examples=300, stateful_step_count=40, deadline=None)
+ActionsMachine.TestCase.settings = settings(stateful_step_count=40, deadline=None)
 test_generated_histories = ActionsMachine.TestCase

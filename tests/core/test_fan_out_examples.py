@@ -1,274 +1,280 @@
-"""Examples of the core at work that generated histories hardly reach: what has to happen in an exact order."""
+"""Examples of the core at work that generated histories hardly reach: things that have to happen in an exact order."""
 
-from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterable
 
-from support.client_model import messages_in
-from support.doors import a_door
+from support.core_edge import HUB, TOPIC, CoreEdge, record
 from touchline_protocol.codecs import JSON
-from touchline_protocol.messages import (
-    Event,
-    Hello,
-    Message,
-    RoomRequest,
-    ServerMessage,
-    Subscribe,
-    Subscribed,
-    Unsubscribe,
-    Welcome,
-)
-from touchline_server.core.client import Session, SessionLimits
-from touchline_server.core.feed import Feed
-from touchline_server.core.hub import FORGET_EVERY_MS, Hub, HubLimits
-from touchline_server.core.room import Flush
-from touchline_server.core.subscription import Next
+from touchline_protocol.messages import Event, ServerMessage, Subscribed, Unsubscribe
+from touchline_server.core.effects import AskLogEnd, LoadRoom, ReadLog
+from touchline_server.core.log import CaughtUp, TopicOpened
+from touchline_server.core.room_store import RoomKey, StoredRoom
+from touchline_server.core.rooms.hub import FORGET_EVERY_MS
+from touchline_server.core.write_scheduler import Budget
 
-TOPIC = "score-events"
-LIMITS = HubLimits(window_bytes_max=1_000_000, window_ms=1_000_000, state_bytes_max=100_000, room_idle_ms=1_000)
-
-
-class Record(NamedTuple):
-    offset: int
-    value: bytes | None
-    headers: Sequence[tuple[str, bytes]] = ()
-    key: bytes = b"1"
-    timestamp: int = 1
-
-
-def record(offset: int, key: str | None = None, *, value: bytes = b"0", room: str = "1") -> Record:
-    headers = [("key", key.encode())] if key is not None else []
-    return Record(offset, value, headers, room.encode())
-
-
-def make_hub(limits: HubLimits = LIMITS) -> Hub:
-    hub = Hub([Feed("score", TOPIC)], limits, lambda key, partitions: 0)
-    hub.opened(TOPIC, "e1", {0: 0})
-    hub.caught_up(TOPIC)
-    return hub
-
-
-class Client:
-    """A client and its shell: what is written to it is read at once."""
-
-    def __init__(self, hub: Hub, rooms_max: int = 10) -> None:
-        limits = SessionLimits("edge", 25_000, 65_536, rooms_max, 100, replay_records_max=100)
-        self.read: list[ServerMessage] = []
-        self.session = Session(hub, a_door(), JSON, limits, self.write, self, "s")
-        self.send(Hello())
-        assert isinstance(self.take()[0], Welcome)
-
-    def write(self, data: bytes) -> None:
-        self.read += messages_in(data, JSON)
-
-    def send(self, message: Message) -> None:
-        self.session.receive(JSON.encode(message), now_ms=0)
-        self.write(self.session.take_output())
-
-    def take(self) -> list[ServerMessage]:
-        read, self.read = self.read, []
-        return read
-
-    def catch_up(self) -> Next | None:
-        """Take steps until there is nothing more to do, or the log is needed."""
-        need = None
-        while (subscription := self.session.next_behind()) is not None:
-            step = subscription.catch_up()
-            self.write(step.data)
-            self.session.stepped(subscription, step)
-            need = step.next
-        return need
-
-    def join(self, room: str = "score:1", **cursor: Any) -> Next | None:
-        self.send(Subscribe(rooms=[RoomRequest(room=room, **cursor)]))
-        return self.catch_up()
-
-    def joined(self, room: str = "score:1", **cursor: Any) -> Subscribed:
-        self.join(room, **cursor)
-        (subscribed,) = self.take()
-        assert isinstance(subscribed, Subscribed)
-        return subscribed
-
-
-def write_out(hub: Hub, flush: Flush) -> None:
-    for part in flush.parts:
-        for subscription, write in zip(part.clients, part.writes, strict=True):
-            if subscription not in flush.gone:
-                write(part.data)
-    hub.end_flush(flush, 0)
-    for subscription in flush.woken:
-        subscription.session.woken(subscription)
-
-
-def flush_all(hub: Hub) -> None:
-    while (flush := hub.next_flush(0)) is not None:
-        write_out(hub, flush)
-
-
-def ingest(hub: Hub, *records: Record, now_ms: int = 0) -> None:
-    assert not hub.ingest(TOPIC, 0, records, records[-1].offset + 1, now_ms)
+ONE_WRITE = Budget(small_writes=1, slice_min=1, slice_max=1, catch_up_steps=0)
+"""A flush takes a turn for each of its clients, and nobody catches up."""
 
 
 def offsets(messages: Iterable[ServerMessage]) -> list[int]:
     return [message.offset for message in messages if isinstance(message, Event)]
 
 
-def test_a_client_that_starts_over_is_written_nothing_of_the_flush_from_before() -> None:
-    hub = make_hub()
-    client = Client(hub)
-    client.joined()
-    ingest(hub, record(0), record(1))
-    flush = hub.next_flush(0)
-    assert flush is not None
-    hub.opened(TOPIC, "e2", {0: 0})
-    hub.caught_up(TOPIC)
-    client.session.pause(0)
-    client.session.resume()
-    client.catch_up()
-    (told,) = client.take()
-    assert isinstance(told, Subscribed)
-    assert (told.epoch, told.recovered, told.head) == ("e2-0", False, -1)
-    write_out(hub, flush)
-    flush_all(hub)
+def half_written_flush(edge: CoreEdge) -> None:
+    """A flush that has been written to the first of its clients."""
+    edge.ingest(record(0), record(1))
+    edge.turn(ONE_WRITE)
+
+
+def test_a_client_that_starts_over_gets_nothing_of_the_flush_that_began_before() -> None:
+    edge = CoreEdge()
+    others, client = [edge.client(), edge.client()], edge.client()
+    for each in (*others, client):
+        each.join()
+    half_written_flush(edge)
+    assert [offsets(each.take()) for each in (*others, client)] == [[0, 1], [], []]
+    edge.open("e2")
+    client.pause()
+    client.resume()
+    edge.turn(ONE_WRITE._replace(catch_up_steps=10))
+    assert offsets(others[1].take()) == [0, 1]
+    (restart,) = client.take()
+    assert isinstance(restart, Subscribed)
+    assert (restart.epoch, restart.recovered, restart.head) == ("e2-0", False, -1)
+    edge.run()
     assert client.take() == []
-    ingest(hub, record(0))
-    flush_all(hub)
+    edge.ingest(record(0))
+    edge.run()
     assert offsets(client.take()) == [0]
 
 
-def test_a_live_client_is_written_the_flush_from_before_and_then_starts_over_once() -> None:
-    hub = make_hub()
-    client = Client(hub)
-    client.joined()
-    ingest(hub, record(0))
-    flush = hub.next_flush(0)
-    assert flush is not None
-    hub.opened(TOPIC, "e2", {0: 0})
-    write_out(hub, flush)
-    flush_all(hub)
-    event, told = client.take()
-    assert isinstance(event, Event)
-    assert isinstance(told, Subscribed)
-    assert told.epoch == "e2-0"
+def test_a_live_client_gets_the_flush_that_began_before_and_then_starts_over_once() -> None:
+    edge = CoreEdge()
+    other, client = edge.client(), edge.client()
+    other.join()
+    client.join()
+    half_written_flush(edge)
+    edge.open("e2")
+    edge.run()
+    *events, restart = client.take()
+    assert offsets(events) == [0, 1]
+    assert isinstance(restart, Subscribed)
+    assert restart.epoch == "e2-0"
 
 
-def test_who_waits_ahead_of_a_room_that_starts_over_is_told_at_once() -> None:
-    hub = make_hub()
-    ingest(hub, record(0))
-    client = Client(hub)
-    assert client.join(epoch="e1-0", after=7) is Next.END
-    subscription = client.session.subscriptions["score:1"]
-    client.write(subscription.ended(10).data)
+def test_a_client_that_leaves_in_the_middle_of_a_flush_gets_no_more_of_it() -> None:
+    edge = CoreEdge()
+    other, client = edge.client(), edge.client()
+    other.join()
+    client.join()
+    half_written_flush(edge)
+    client.leave()
+    edge.run()
+    assert client.take() == []
+
+
+def test_a_client_ahead_of_a_room_that_starts_over_is_told_so_at_once() -> None:
+    edge = CoreEdge()
+    edge.ingest(record(0))
+    client = edge.client()
+    client.take()
+    client.subscribe(epoch="e1-0", after=7)
+    (ask,) = edge.requests
+    assert isinstance(ask, AskLogEnd)
+    edge.perform(edge.core.log_end(ask.number, 10, edge.now))
     assert [message.recovered for message in client.take() if isinstance(message, Subscribed)] == [True]
-    hub.opened(TOPIC, "e2", {0: 0})
-    flush_all(hub)
-    client.catch_up()
-    (told,) = client.take()
-    assert isinstance(told, Subscribed)
-    assert (told.epoch, told.recovered) == ("e2-0", False)
-    ingest(hub, record(0))
-    flush_all(hub)
+    edge.open("e2")
+    edge.run()
+    (restart,) = client.take()
+    assert isinstance(restart, Subscribed)
+    assert (restart.epoch, restart.recovered) == ("e2-0", False)
+    edge.ingest(record(0))
+    edge.run()
     assert offsets(client.take()) == [0]
 
 
 def test_a_cursor_that_the_room_reached_while_the_log_was_asked_is_caught_up_at_once() -> None:
-    hub = make_hub()
-    ingest(hub, record(0))
-    client = Client(hub)
-    assert client.join(epoch="e1-0", after=2) is Next.END
-    subscription = client.session.subscriptions["score:1"]
-    ingest(hub, record(1), record(2), record(3))
-    step = subscription.ended(3)  # the log's answer from before offset 3 was written
-    client.write(step.data)
-    client.session.stepped(subscription, step)
-    client.catch_up()
-    told, event = client.take()
-    assert isinstance(told, Subscribed)
-    assert told.recovered
+    edge = CoreEdge()
+    edge.ingest(record(0))
+    client = edge.client()
+    client.take()
+    client.subscribe(epoch="e1-0", after=2)
+    (ask,) = edge.requests
+    edge.ingest(record(1), record(2), record(3))
+    edge.perform(edge.core.log_end(ask.number, 3, edge.now))  # type: ignore[union-attr]  # from before 3 was written
+    edge.run()
+    joined, event = client.take()
+    assert isinstance(joined, Subscribed)
+    assert joined.recovered
     assert offsets([event]) == [3]
 
 
 def test_state_that_does_not_fit_is_delivered_and_its_key_not_kept() -> None:
-    hub = make_hub(LIMITS._replace(state_bytes_max=4_096))
+    edge = CoreEdge(hub=HUB._replace(state_bytes_max=4_096))
     large = b'"' + b"x" * 3_000 + b'"'
-    client = Client(hub)
-    client.joined()
-    room = hub.rooms["score:1"]
-    ingest(hub, record(0, "a", value=large), record(1, "b", value=b"1"), record(2, "b", value=large))
-    flush_all(hub)
+    client = edge.client()
+    client.join()
+    edge.ingest(record(0, "a", value=large), record(1, "b", value=b"1"), record(2, "b", value=large))
+    edge.run()
     assert offsets(client.take()) == [0, 1, 2]
-    assert room.state_full
-    state = Client(hub).joined().state
-    assert [event.key for event in state] == ["a"]  # and not the old value of b, which holds no more
-    ingest(hub, record(3, "a", value=b"null"), record(4, "b", value=large))
-    flush_all(hub)
-    assert [event.key for event in Client(hub).joined().state] == ["b"]
-    ingest(hub, record(5, "b", value=b"2"), *[record(6 + n, f"k{n}", value=b"3") for n in range(30)])
-    flush_all(hub)
-    state = Client(hub).joined().state
+    assert edge.hub.rooms["score:1"].contents.state_full
+    state = edge.client().join().state
+    assert [event.key for event in state] == ["a"]  # and not the old value of b, which no longer holds
+    edge.ingest(record(3, "a", value=b"null"), record(4, "b", value=large))
+    edge.run()
+    assert [event.key for event in edge.client().join().state] == ["b"]
+    edge.ingest(record(5, "b", value=b"2"), *[record(6 + n, f"k{n}", value=b"3") for n in range(30)])
+    edge.run()
+    state = edge.client().join().state
     assert sum(len(JSON.encode(event)) for event in state) < 4_096
     assert len(state) == 4_096 // 201
 
 
 def test_an_idle_room_is_forgotten_and_comes_back_right() -> None:
-    hub = make_hub(LIMITS._replace(window_ms=100))
-    client = Client(hub)
-    ingest(hub, record(0, "k"), record(1), now_ms=1)
-    before = client.joined()
-    hub.tidy(5_000)
-    assert "score:1" in hub.rooms  # somebody is in it
+    edge = CoreEdge(hub=HUB._replace(window_ms=100))
+    client = edge.client()
+    edge.loop_ms = 1
+    edge.ingest(record(0, "k"), record(1))
+    before = client.join()
+    edge.loop_ms = 5_000
+    edge.tick()
+    assert "score:1" in edge.hub.rooms  # somebody is in it
     client.send(Unsubscribe(rooms=["score:1"]))
-    client.take()
-    hub.tidy(5_000 + FORGET_EVERY_MS)
-    assert "score:1" not in hub.rooms
-    after = client.joined(epoch=before.epoch, after=before.head)
+    edge.loop_ms += FORGET_EVERY_MS
+    edge.tick()
+    assert "score:1" not in edge.hub.rooms
+    after = client.join(epoch=before.epoch, after=before.head)
     assert (after.recovered, after.head) == (True, 1)
-    ingest(hub, record(2, room="2"), record(3))
-    flush_all(hub)
+    edge.ingest(record(2, room="2"), record(3))
+    edge.run()
     (event,) = client.take()
     assert isinstance(event, Event)
     assert (event.offset, event.prev) == (3, None)
 
 
 def test_a_room_with_events_in_the_window_is_not_idle() -> None:
-    hub = make_hub(LIMITS._replace(window_ms=10_000))
-    ingest(hub, record(0), now_ms=1)
-    hub.tidy(5_000)
-    assert "score:1" in hub.rooms
-    hub.tidy(50_000)
-    assert not hub.rooms
+    edge = CoreEdge(hub=HUB._replace(window_ms=10_000))
+    edge.loop_ms = 1
+    edge.ingest(record(0))
+    edge.loop_ms = 5_000
+    edge.tick()
+    assert "score:1" in edge.hub.rooms
+    edge.loop_ms = 50_000
+    edge.tick()
+    assert not edge.hub.rooms
 
 
-def test_the_window_lets_go_of_the_oldest_of_all_rooms_beyond_its_bytes() -> None:
-    hub = make_hub(LIMITS._replace(window_bytes_max=5_000))
+def test_the_window_releases_the_oldest_events_of_all_rooms_beyond_its_bytes() -> None:
+    edge = CoreEdge(hub=HUB._replace(window_bytes_max=5_000))
     for offset in range(20):
-        ingest(hub, record(offset, value=b"1" * 600, room=str(offset % 2)))
-    stream = hub.feeds["score"].streams[0]
-    assert stream.bytes <= 5_000
-    assert [event.offset for event in stream.events] == [15, 16, 17, 18, 19]
-    assert [event.offset for event in hub.rooms["score:0"].events] == [16, 18]
-    assert hub.rooms["score:0"].floor == 14
-    client = Client(hub)
-    assert client.join("score:0", epoch="e1-0", after=14) is Next.LIVE
+        edge.ingest(record(offset, value=b"1" * 600, room=str(offset % 2)))
+    window = edge.hub.feeds["score"].windows[0]
+    assert window.bytes <= 5_000
+    assert [event.offset for event in window.events] == [15, 16, 17, 18, 19]
+    contents = edge.hub.rooms["score:0"].contents
+    assert [event.offset for event in contents.events] == [16, 18]
+    assert contents.floor == 14
+    client = edge.client()
+    assert client.take()
+    client.subscribe("score:0", epoch="e1-0", after=14)
     assert offsets(client.take()) == [16, 18]
-    assert client.join("score:1", epoch="e1-0", after=12) is Next.LOG
+    client.subscribe("score:1", epoch="e1-0", after=12)
+    (read,) = edge.requests
+    assert isinstance(read, ReadLog)
+    assert (read.range.after, read.range.up_to) == (12, 13)
 
 
 def test_frames_count_as_bytes_of_the_window() -> None:
-    hub = make_hub()
-    ingest(hub, record(0, value=b"1" * 600))
-    stream = hub.feeds["score"].streams[0]
-    before = stream.bytes
-    Client(hub).joined(last=1)
-    assert stream.bytes > before + 600
+    edge = CoreEdge()
+    edge.ingest(record(0, value=b"1" * 600))
+    window = edge.hub.feeds["score"].windows[0]
+    before = window.bytes
+    edge.client().join(last=1)
+    assert window.bytes > before + 600
 
 
-def test_the_window_lets_go_of_what_was_read_long_ago() -> None:
-    hub = make_hub(LIMITS._replace(window_ms=100))
-    ingest(hub, record(0), now_ms=1_000)
-    ingest(hub, record(1), now_ms=1_090)
-    hub.tidy(1_100)
-    assert [event.offset for event in hub.rooms["score:1"].events] == [0, 1]
-    hub.tidy(1_101)
-    assert [event.offset for event in hub.rooms["score:1"].events] == [1]
-    ingest(hub, record(2), now_ms=1_500)
-    assert [event.offset for event in hub.rooms["score:1"].events] == [2]
+def test_the_window_releases_what_was_read_long_ago() -> None:
+    edge = CoreEdge(hub=HUB._replace(window_ms=100))
+    contents = []
+    for now_ms, what in ((1_000, record(0)), (1_090, record(1)), (1_100, None), (1_101, None), (1_500, record(2))):
+        edge.loop_ms = now_ms
+        if what is None:
+            edge.tick()
+        else:
+            edge.ingest(what)
+        contents.append([event.offset for event in edge.hub.rooms["score:1"].contents.events])
+    assert contents == [[0], [0, 1], [0, 1], [1], [2]]
+
+
+# The room store.
+
+
+def stored(edge: CoreEdge, answer: StoredRoom | None) -> LoadRoom:
+    """Answer the one request for a room."""
+    (load,) = edge.requests
+    edge.requests.clear()
+    assert isinstance(load, LoadRoom)
+    outcome = edge.core.room_loaded(load.room, answer, edge.now)
+    edge.perform(outcome.effects)
+    edge.run()
+    return load
+
+
+def test_a_room_is_loaded_once_for_all_who_join_and_together_with_what_came_since() -> None:
+    edge = CoreEdge(stored=True)
+    edge.apply(TopicOpened(TOPIC, "e9", {0: 100}))
+    edge.apply(CaughtUp(TOPIC))
+    edge.ingest(record(110, "b", value=b"2"), record(111, "c", value=b"null"))
+    clients = [edge.client(), edge.client()]
+    for client in clients:
+        client.take()
+        client.subscribe()
+    edge.ingest(record(112, "d", value=b"4"))
+    older = StoredRoom(90, [record(70, "a", value=b"1"), record(80, "b", value=b"9"), record(90, "c", value=b"9")])
+    load = stored(edge, older)
+    assert (load.key, load.before) == (RoomKey(TOPIC, "e9", 0, "1"), 100)
+    for client in clients:
+        (joined,) = client.take()
+        assert isinstance(joined, Subscribed)
+        assert {event.key: event.data for event in joined.state} == {"a": 1, "b": 2, "d": 4}
+        assert joined.head == 112
+    edge.client().join()
+    assert edge.requests == []
+
+
+def test_an_event_after_a_load_names_the_stored_one_before_it() -> None:
+    edge = CoreEdge(stored=True)
+    client = edge.client()
+    client.take()
+    client.subscribe(epoch="e1-0", after=-1)
+    stored(edge, None)
+    edge.open("e2")
+    edge.run()
+    client.take()
+    other = edge.client()
+    other.take()
+    other.subscribe("score:2")
+    edge.requests.clear()
+    edge.ingest(record(5))
+    edge.run()
+    (event,) = client.take()
+    assert isinstance(event, Event)
+    assert event.prev is None
+
+
+def test_a_client_does_not_wait_for_a_store_whose_answer_is_of_another_log() -> None:
+    edge = CoreEdge(stored=True)
+    client = edge.client()
+    client.take()
+    client.subscribe()
+    (load,) = edge.requests
+    edge.requests.clear()
+    edge.open("e2")
+    assert isinstance(load, LoadRoom)
+    edge.perform(edge.core.room_loaded(load.room, StoredRoom(3, [record(3, "old")]), edge.now).effects)
+    edge.run()
+    assert client.take() == []
+    load = stored(edge, None)
+    assert load.key.epoch == "e2"
+    (joined,) = client.take()
+    assert isinstance(joined, Subscribed)
+    assert (joined.epoch, joined.state) == ("e2-0", [])

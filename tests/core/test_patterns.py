@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from touchline_server.core.grants import PATTERNS_MAX, Patterns
+from touchline_server.core.players.grants import PATTERNS_MAX, Patterns
 
 
 @pytest.mark.parametrize(

@@ -43,14 +43,14 @@ AWAY_S = (0.0, 1.5)
 has to be long enough for what has waited meanwhile: an edge takes 30 actions a second of a player, who does 10."""
 
 SILENCE_S = 0.3
-"""What a player is told within it is lost, then its connection is cut: so it sends again what is in the log."""
+"""How long a player's answers get lost before its connection is cut: so it sends actions again that are in the log."""
 SILENCE_REST_S = (0.0, 0.5)
 
 ENDS = {signal.SIGTERM: 0, signal.SIGKILL: -signal.SIGKILL}
-"""How an edge is stopped, and the exit code that it has then: any other says that it had ended by itself."""
+"""How an edge is stopped, and its exit code then. Any other code means that the edge had ended by itself."""
 
 END = "the-end"
-"""Who acts last, in each partition: so a reader knows that it has had all that is before."""
+"""The player that acts last in each partition, so that a reader knows that it has read everything before."""
 
 
 class Scenario(NamedTuple):

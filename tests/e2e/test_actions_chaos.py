@@ -1,4 +1,4 @@
-"""An acknowledged action is in Kafka, and in a detector's hands once, whatever is restarted meanwhile."""
+"""Acknowledged actions are in Kafka, and a detector reads each exactly once, whatever is restarted meanwhile."""
 
 import asyncio
 import sys
@@ -18,7 +18,7 @@ from touchline_protocol.actions import ActionRecord
 
 MINUTES_MAX = 15
 SHOWN = 10
-"""Of what is wrong: more tells no more."""
+"""How many faults a failure shows: more would not help."""
 
 CONFIG = f"""
 drain_s = 0.2

@@ -118,7 +118,7 @@ async def test_when_partitions_are_added_rooms_go_on_or_are_told(kafka: KafkaBro
         await publish(node, 1, room)
         assert await data_of(client) == 1
         await kafka.add_partitions(topic, 4)
-        partitions = node.node.hub.feeds["score"].streams
+        partitions = node.node.core.hub.feeds["score"].windows
         await eventually(lambda: len(partitions) == 4, WAIT_S)
         await asyncio.gather(*(publish(node, value, room, None) for value in range(2, 6)))
         seen: list[object] = []

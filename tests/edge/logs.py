@@ -8,7 +8,6 @@ from typing import NamedTuple
 from touchline_protocol.errors import LogUnavailable
 from touchline_protocol.records import Record
 from touchline_server.config.tables import SqliteSettings
-from touchline_server.core.feed import Feed
 from touchline_server.core.log import (
     AppendFailed,
     Chunk,
@@ -17,8 +16,8 @@ from touchline_server.core.log import (
     OffsetOutOfRange,
     Position,
     Records,
-    RoomSnapshot,
 )
+from touchline_server.core.rooms.feed import Feed
 from touchline_server.log.sqlite.log import SqliteLog
 
 TOPIC = "score-events"
@@ -57,7 +56,7 @@ class BreakableLog(SqliteLog):
 
     @contextlib.contextmanager
     def waiting(self) -> Iterator[None]:
-        """What is read for catch-ups is answered only afterwards."""
+        """Answer reads for catch-ups only afterwards."""
         self._open.clear()
         try:
             yield
@@ -75,7 +74,7 @@ class BreakableLog(SqliteLog):
 
     @contextlib.contextmanager
     def appends_failing(self, taken: int = 0) -> Iterator[None]:
-        """Of an append only the first actions are taken, and nobody knows that before."""
+        """Take only the first actions of an append, and report failure."""
         self._appends_taken = taken
         try:
             yield
@@ -182,9 +181,6 @@ class ScriptedLog:
 
     async def end(self, topic: str, epoch: str, partition: int) -> int:
         return self.ends[partition]
-
-    async def snapshot(self, topic: str, partition: int, before: int) -> Sequence[RoomSnapshot] | None:
-        return None
 
     async def append(self, topic: str, entries: Sequence[Entry]) -> list[Position]:
         raise NotImplementedError

@@ -71,7 +71,7 @@ async def answer(client: Client) -> tuple[int, str]:
 
 
 async def refusal(client: Client) -> Nack:
-    """The next message, which is no ack."""
+    """The next message, which must be a nack."""
     return await client.expect(Nack)
 
 

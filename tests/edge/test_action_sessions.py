@@ -30,7 +30,7 @@ async def test_a_session_goes_on_at_the_same_edge_where_it_stopped(node: Running
             await act(client, 4, 5)
             await client.join("score:1")
             await client.websocket.close()
-            await eventually(lambda: node.edge.connections == 0)
+            await eventually(lambda: node.node.core.connections == 0)
             async with player(node, session=welcome.session) as (again, second):
                 assert (second.session, second.last_action) == (welcome.session, 3)
                 await act(again, 2, room="nowhere")
@@ -99,7 +99,7 @@ async def test_an_edge_that_stops_answers_what_it_took(log: BreakableLog) -> Non
             await act(client, 1, 2)
             await eventually(lambda: log.appends)
             stopping = asyncio.create_task(node.edge.stop())
-            await eventually(lambda: node.edge.door.actions.away)
+            await eventually(lambda: node.node.core.access.actions.unavailable)
             await act(client, 3)
             nack = await refusal(client)
             assert (nack.id, nack.code, nack.message) == (3, "log_unavailable", "this edge is stopping")
@@ -135,23 +135,23 @@ async def test_the_answers_of_who_is_gone_are_nobodys(node: RunningNode, log: Br
             await act(bob, 1)
             await bob.join("score:1")
             await client.join("score:1")
-        await eventually(lambda: node.edge.connections == 0)
-    await eventually(lambda: node.edge.door.actions.waiting == 0)
+        await eventually(lambda: node.node.core.connections == 0)
+    await eventually(lambda: node.node.core.access.actions.waiting == 0)
     assert len(await log.records()) == 2
 
 
-async def test_players_and_numberings_are_forgotten(node: RunningNode, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_players_and_sessions_are_forgotten(node: RunningNode, monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(5):
         async with player(node, f"p{number}") as (client, _):
             await act(client, 1)
             await answer(client)
-    door = node.edge.door
-    await eventually(lambda: node.edge.connections == 0)
-    assert len(door.actions._numberings) == 5
-    later_ms = node.edge.wall_ms() + 301_000
-    monkeypatch.setattr(node.edge, "wall_ms", lambda: later_ms)
-    await eventually(lambda: not door.actions._numberings)
-    assert len(door.players) == 0
+    access = node.node.core.access
+    await eventually(lambda: node.node.core.connections == 0)
+    assert len(access.actions._sessions) == 5
+    later_ns = (node.edge.driver.now().unix_ms + 301_000) * 1_000_000
+    monkeypatch.setattr(node.edge.driver, "wall_ns", lambda: later_ns)
+    await eventually(lambda: not access.actions._sessions)
+    assert len(access._players) == len(access._limiter) == 0
 
 
 async def test_many_players_at_once_are_each_answered_in_order(node: RunningNode, log: BreakableLog) -> None:

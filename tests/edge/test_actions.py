@@ -108,7 +108,9 @@ async def test_msgpack_that_json_cannot_represent_is_refused(node: RunningNode, 
     assert await ids_in_log(log) == [len(odd) + 1]
 
 
-async def test_each_refusal_has_its_code_uses_the_id_up_and_is_no_error(node: RunningNode, log: BreakableLog) -> None:
+async def test_each_refusal_has_its_code_uses_the_id_up_and_does_not_count_as_an_error(
+    node: RunningNode, log: BreakableLog
+) -> None:
     shown = token(act=["score:*"])
     deep = msgspec.Raw(b"[" * 257 + b"]" * 257)
     async with player(node, shown=shown) as (client, _):
@@ -319,7 +321,7 @@ async def until_taken(client: Client, action_id: int) -> None:
 async def test_a_log_that_is_known_to_be_away_is_not_asked(node: RunningNode, log: BreakableLog) -> None:
     async with player(node) as (client, _):
         with log.unreachable_with("no broker answers"):
-            await eventually(lambda: node.edge.door.actions.away)
+            await eventually(lambda: node.node.core.access.actions.unavailable)
             await act(client, 1)
             nack = await refusal(client)
             assert (nack.id, nack.code, nack.message) == (1, "log_unavailable", "no broker answers")
@@ -332,14 +334,13 @@ async def test_an_action_in_the_last_moment_of_a_token_is_told_that_it_is_over(
 ) -> None:
     async with player(node) as (client, welcome):
         assert welcome.expires is not None
-        assert node.edge._timer is not None
-        node.edge._timer.cancel()  # which would close the connection
+        node.edge.driver.stop()  # which would close the connection
         with monkeypatch.context() as patched:
-            patched.setattr(node.edge, "wall_ms", lambda: welcome.expires)
+            patched.setattr(node.edge.driver, "wall_ns", lambda: welcome.expires * 1_000_000)
             await act(client, 1)
             nack = await refusal(client)
             assert (nack.id, nack.code) == (1, "token_expired")
-        node.edge._tick()
+        node.edge.driver._tick()
         await act(client, 1)
         assert await answer(client) == (1, "ack")
     assert await ids_in_log(log) == [1]

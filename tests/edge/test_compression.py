@@ -169,7 +169,7 @@ async def test_what_was_missed_is_compressed_too(compressing: RunningNode) -> No
 async def test_nothing_is_kept_of_a_connection_between_two_messages(compressing: RunningNode) -> None:
     async with compressing.client(**offer()) as client:
         await client.join(ROOM)
-        [connection] = compressing.edge._connections
+        [connection] = compressing.connections
         assert connection._protocol is not None
         [extension] = connection._protocol.extensions
         assert not hasattr(extension, "encoder")

@@ -13,6 +13,7 @@ from support.waiting import eventually
 from touchline_protocol import codes
 from touchline_protocol.cursor import Cursor
 from touchline_protocol.messages import Beat, Error, Event, Goaway, Skipped, Subscribed
+from touchline_server.core.client import ClientState
 from touchline_server.core.log import CaughtUp, TopicOpened
 from touchline_server.edge.event_stream import RETRY_MS
 
@@ -75,9 +76,9 @@ async def test_line_breaks_of_the_producers_own_do_not_end_an_event(value: bytes
 async def test_a_client_that_goes_leaves_nothing_behind(node: RunningNode) -> None:
     async with stream(node) as watching:
         await watching.next()
-        assert node.node.hub.rooms[ROOM].members == 1
-    await eventually(lambda: node.edge.connections == 0)
-    assert not node.node.hub.rooms  # nobody is in it, and it never had an event
+        assert node.node.core.hub.rooms[ROOM].members == 1
+    await eventually(lambda: node.node.core.connections == 0)
+    assert not node.node.core.hub.rooms  # nobody is in it, and it never had an event
 
 
 async def test_a_last_event_id_brings_what_was_missed_each_once(node: RunningNode) -> None:
@@ -123,8 +124,8 @@ async def test_a_cursor_older_than_the_window_is_served_from_the_log() -> None:
             joined = await watching.expect(Subscribed)
             offsets = await publish_many(node, 300)
             await watching.events(300)
-        room = node.node.hub.rooms[ROOM]
-        await eventually(lambda: room.floor > joined.head)
+        room = node.node.core.hub.rooms[ROOM]
+        await eventually(lambda: room.contents.floor > joined.head)
         async with stream(node, last_event_id=str(Cursor(joined.epoch, joined.head))) as watching:
             assert (await watching.expect(Subscribed)).recovered
             assert [event.offset for event in await watching.events(300)] == offsets
@@ -137,7 +138,7 @@ async def test_a_stream_that_cannot_be_begun_says_so_and_ends_to_be_asked_for_ag
         async with stream(node) as watching:
             joined = await watching.expect(Subscribed)
         await publish_many(node, 300)
-        room = node.node.hub.room(ROOM)
+        room = node.node.core.hub.room(ROOM)
         assert room is not None
         cursor = str(Cursor(joined.epoch, joined.head))
         with log.failing():
@@ -150,7 +151,7 @@ async def test_a_stream_that_cannot_be_begun_says_so_and_ends_to_be_asked_for_ag
         async with stream(node, last_event_id=cursor) as watching:
             assert (await watching.expect(Subscribed)).recovered
             await watching.events(300)
-    assert node.edge.connections == 0
+    assert node.node.core.connections == 0
 
 
 async def test_a_log_made_anew_starts_the_stream_over_with_a_new_id() -> None:
@@ -170,9 +171,8 @@ async def test_a_slow_reader_becomes_a_cursor_and_gets_everything_later() -> Non
     async with running_node() as node, stream(node, receive_bytes=RECEIVE_BYTES) as slow:
         await slow.expect(Subscribed)
         offsets = await publish_many(node, 4_000)
-        [connection] = node.edge._connections
-        assert connection.session is not None
-        assert connection.session.paused
+        [client], [connection] = node.node.core.clients, node.connections
+        assert client.paused_ms is not None
         assert connection.transport.get_write_buffer_size() < 128 * 1024
         assert [event.offset for event in await slow.events(len(offsets))] == offsets
         offsets = await publish_many(node, 1)
@@ -197,14 +197,14 @@ async def test_who_takes_nothing_for_too_long_is_cut_off_and_resumes() -> None:
         async with stream(node, receive_bytes=RECEIVE_BYTES) as slow:
             await slow.expect(Subscribed)
             offsets = await publish_many(node, 4_000)
-            [connection] = node.edge._connections
-            await eventually(lambda: connection.session is None)
+            [client] = node.node.core.clients
+            await eventually(lambda: client.state is ClientState.CLOSED)
             received = [message.offset for message in await slow.rest() if isinstance(message, Event)]
             assert received == offsets[: len(received)]
             assert len(received) < len(offsets)
             assert slow.parser.comments[-1] == " close 4000 too_slow"
             cursor = slow.last_event_id
-        node.edge.settings = node.edge.settings.model_copy(update={"lag_s_max": 60.0})  # time for the rest
+        node.set_lag_max(60_000)  # time for the rest
         async with stream(node, last_event_id=cursor) as watching:
             assert (await watching.expect(Subscribed)).recovered
             rest = [event.offset for event in await watching.events(len(offsets) - len(received))]
@@ -236,4 +236,4 @@ async def test_a_stopping_edge_spreads_when_its_streams_come_back() -> None:
             assert watching.parser.comments == [" close 1001 going_away"]
         async with asyncio.timeout(DEADLINE_S):
             await stopping
-        assert node.edge.connections == 0
+        assert node.node.core.connections == 0

@@ -45,7 +45,7 @@ async def test_what_a_client_sends_after_its_request_is_passed_over(node: Runnin
         await client.send_bytes(b'{"type":"unsubscribe","rooms":["score:1"]}' * 1_000)
         await node.publish(ROOM, 1)
         assert (await watching.expect(Event)).data == 1
-    await eventually(lambda: node.edge.connections == 0)
+    await eventually(lambda: node.node.core.connections == 0)
 
 
 async def refusal(node: RunningNode, target: str, **headers: str) -> Answer:
@@ -80,8 +80,8 @@ async def test_a_stream_is_refused_with_the_code_and_a_sentence(
     answer = await refusal(node, target, **headers)
     assert (answer.status, answer.error["code"]) == (status, code)
     assert answer.headers["content-length"] == str(len(answer.body))
-    assert node.node.hub.rooms == {} or all(room.members == 0 for room in node.node.hub.rooms.values())
-    await eventually(lambda: node.edge.connections == 0)
+    assert node.node.core.hub.rooms == {} or all(room.members == 0 for room in node.node.core.hub.rooms.values())
+    await eventually(lambda: node.node.core.connections == 0)
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
@@ -121,7 +121,7 @@ async def test_http_that_cannot_be_read_is_answered_with_a_sentence(node: Runnin
 
 
 @pytest.mark.parametrize("sent", [b"\x16\x03\x01\x02\x00\r\n", b"hello\r\n\r\n", b"EHLO\r\n"])
-async def test_what_is_no_http_is_not_answered(node: RunningNode, sent: bytes) -> None:
+async def test_bytes_that_are_not_http_are_not_answered(node: RunningNode, sent: bytes) -> None:
     assert (await answer_to(node, sent)).status == 0
 
 

@@ -16,9 +16,12 @@ from touchline_protocol import codes
 from touchline_protocol.codecs import JSON
 from touchline_protocol.frames import payload_of
 from touchline_protocol.messages import Event, RoomRequest, Subscribe, Subscribed, Unsubscribe
+from touchline_server.core.client import Client as CoreClient
+from touchline_server.core.client import ClientState
 from touchline_server.core.log import OffsetOutOfRange
-from touchline_server.core.snapshots import STEP_BYTES
+from touchline_server.core.rooms.encoding import STEP_BYTES
 from touchline_server.edge.connection import Connection
+from touchline_server.edge.driver import Peer
 
 RECEIVE_BYTES = 4096
 EVENT_BYTES = 10_000
@@ -26,10 +29,15 @@ FRAME_BYTES_MAX = EVENT_BYTES + 200
 
 
 def connection_of(node: RunningNode, client: RawClient) -> Connection:
-    for connection in node.edge._connections:
+    for connection in node.connections:
         if connection.transport.get_extra_info("peername")[1] == client.port:
             return connection
     raise AssertionError("the edge has no such connection")
+
+
+def core_client_of(node: RunningNode, client: RawClient) -> CoreClient[Peer]:
+    connection = connection_of(node, client)
+    return next(found for found in node.node.core.clients if found.owner is connection)
 
 
 async def join(client: RawClient, room: str = "score:1", **request: Any) -> Subscribed:
@@ -53,9 +61,9 @@ async def read_too_little(node: RunningNode, slow: RawClient, offsets: list[int]
 
     Returns the offsets that were read.
     """
-    connection = connection_of(node, slow)
+    client = core_client_of(node, slow)
     received = []
-    while connection.session is not None:
+    while client.state is ClientState.OPEN:
         offsets += await publish_much(node, 2)
         message = await slow.next()
         assert isinstance(message, Event)
@@ -77,8 +85,7 @@ async def test_who_does_not_read_costs_a_bounded_buffer_delays_nobody_and_gets_e
             assert (await quick.expect(Event)).offset == offsets[-1]
             assert time.monotonic() - began < 2
             most = max(most, connection.transport.get_write_buffer_size())
-        assert connection.session is not None
-        assert connection.session.paused
+        assert core_client_of(node, slow).paused_ms is not None
         assert most <= FRAME_BYTES_MAX
         received = []
         for _ in offsets:
@@ -132,12 +139,12 @@ async def test_who_takes_nothing_for_too_long_is_closed_and_can_resume() -> None
             await slow.open()
             joined = await join(slow)
             offsets = await publish_much(node, 400)
-            connection = connection_of(node, slow)
-            await eventually(lambda: connection.session is None)
+            behind = core_client_of(node, slow)
+            await eventually(lambda: behind.state is ClientState.CLOSED)
             received = [joined.head]
             assert await _close_code_after(slow, received) == codes.TOO_SLOW.code
             assert received[1:] == offsets[: len(received) - 1]
-        node.edge.settings = node.edge.settings.model_copy(update={"lag_s_max": 60.0})  # time for the rest
+        node.set_lag_max(60_000)  # time for the rest
         async with node.client() as client:
             assert (await client.join("score:1", epoch=joined.epoch, after=received[-1])).recovered
             events: list[int] = []
@@ -194,24 +201,6 @@ async def _close_code_after(client: RawClient, received: list[int]) -> int:
     raise AssertionError("it ended without a close frame")
 
 
-async def test_who_has_caught_up_again_has_all_its_time_anew() -> None:
-    async with (
-        running_node(lag_s_max=0.5, heartbeat_s=0.2) as node,
-        node.raw(receive_bytes=RECEIVE_BYTES) as slow,
-    ):
-        await slow.open()
-        await join(slow)
-        connection = connection_of(node, slow)
-        began = time.monotonic()
-        while time.monotonic() - began < 1.5:
-            offsets = await publish_much(node, 100)
-            await eventually(lambda: connection.session is None or connection.session.behind_since() is not None)
-            for offset in offsets:
-                assert (await slow.next()).offset == offset  # type: ignore[union-attr]
-            await eventually(lambda: connection.session is None or connection.session.behind_since() is None)
-        assert connection.session is not None
-
-
 @pytest.mark.parametrize("deliver", ["all", "latest"])
 async def test_who_is_behind_the_log_s_retention_is_closed_or_starts_over(deliver: str) -> None:
     log = BreakableLog()
@@ -244,7 +233,7 @@ async def test_who_takes_nothing_and_does_not_end_is_cut(caplog: pytest.LogCaptu
         await slow.open()
         await join(slow)
         await publish_much(node, 400)
-        await eventually(lambda: node.edge.connections == 0)
+        await eventually(lambda: node.node.core.connections == 0)
         await publish_much(node, 1)
     assert not caplog.records
 

@@ -179,8 +179,8 @@ class Serving:
             self.action_id += 1
             await act(self.witness, self.action_id)
             assert await answer(self.witness) == (self.action_id, "ack")
-        await eventually(lambda: self.node.edge.connections == 1)
-        await eventually(lambda: self.node.edge.door.actions.waiting == 0)
+        await eventually(lambda: self.node.node.core.connections == 1)
+        await eventually(lambda: self.node.node.core.access.actions.waiting == 0)
 
 
 @pytest.fixture

@@ -89,7 +89,7 @@ async def be_refused_by_websockets(node: RunningNode) -> None:
 async def leave_before_the_request_is_whole(node: RunningNode) -> None:
     async with node.raw() as client:
         await client.send_bytes(b"GET /ws HTTP/1.1\r\n")
-        await eventually(lambda: node.edge.connections > 0)
+        await eventually(lambda: node.node.core.connections > 0)
 
 
 async def watch_a_stream(node: RunningNode) -> None:
@@ -145,7 +145,7 @@ async def leave_with_actions_under_way(node: RunningNode) -> None:
     async with node.raw() as client:
         await say_hello(client, token("bob"), "u")
         await client.send(Action(id=1, room="score:1", kind="tap"))
-    await eventually(lambda: node.edge.door.actions.waiting == 0)
+    await eventually(lambda: node.node.core.access.actions.waiting == 0)
 
 
 async def show_a_token_that_is_refused(node: RunningNode) -> None:
@@ -175,7 +175,7 @@ async def be_banned(node: RunningNode) -> None:
         assert await client.close_code() == codes.BANNED.code
         await stream.rest()
     await node.node.log.append("cheat-verdicts", [Entry(b"eve", None, VERDICT_HEADERS)])
-    await eventually(lambda: not len(node.node.door.players.verdicts))
+    await eventually(lambda: not len(node.node.core.access.verdicts))
 
 
 @pytest.mark.parametrize(
@@ -201,11 +201,11 @@ async def be_banned(node: RunningNode) -> None:
 async def test_a_connection_that_ended_leaves_no_cycle(visit: Callable[[RunningNode], Awaitable[None]]) -> None:
     async with running_node(compression=True, auth=AUTH) as node:
         await visit(node)  # makes what is made once
-        await eventually(lambda: node.edge.connections == 0)
+        await eventually(lambda: node.node.core.connections == 0)
         before = of_connections()
         for _ in range(ROUNDS):
             await visit(node)
-            await eventually(lambda: node.edge.connections == 0)
+            await eventually(lambda: node.node.core.connections == 0)
         assert of_connections() - before == Counter()
 
 
@@ -214,14 +214,14 @@ async def test_a_room_without_events_is_forgotten_with_its_last_client() -> None
         for number in range(50):
             await client.join(f"score:{number}")
             await client.leave(f"score:{number}")
-        assert not node.node.hub.rooms
+        assert not node.node.core.hub.rooms
         await client.join("score:1")
         await other.join("score:1")
         await other.leave("score:1")
         placed = await node.publish("score:1", "kick-off")
         assert [event.offset for event in await client.events(1)] == [placed[0].offset]
         await client.leave("score:1")
-        assert list(node.node.hub.rooms) == ["score:1"]
+        assert list(node.node.core.hub.rooms) == ["score:1"]
 
 
 async def test_a_room_that_is_forgotten_leaves_no_cycle() -> None:
@@ -230,8 +230,8 @@ async def test_a_room_that_is_forgotten_leaves_no_cycle() -> None:
         await node.publish("score:1", 1, key="score")
 
         def is_forgotten() -> bool:
-            node.node.hub._forget_again_ms = 0  # the next look at idle rooms is now
-            return not node.node.hub.rooms
+            node.node.core.hub._forget_again_ms = 0  # the next look at idle rooms is now
+            return not node.node.core.hub.rooms
 
         await eventually(is_forgotten)
         assert of_connections() - before == Counter()

@@ -1,4 +1,4 @@
-"""Who may open a WebSocket, and what others are told."""
+"""Which requests may open a WebSocket, and how the others are answered."""
 
 import asyncio
 
@@ -118,7 +118,7 @@ async def test_an_edge_that_is_full_says_so_and_takes_clients_again_later() -> N
     async with running_node(connections_max=2) as node, node.client():
         async with node.client():
             assert await status_of(node) == 503
-        await eventually(lambda: node.edge.connections == 1)
+        await eventually(lambda: node.node.core.connections == 1)
         assert await status_of(node) == 101
 
 
@@ -136,14 +136,14 @@ async def test_an_edge_that_is_full_says_so_and_takes_clients_again_later() -> N
     ],
     ids=["tls", "words", "header", "nothing", "endless", "huge header", "huge path", "many headers"],
 )
-async def test_what_is_no_http_request_ends_the_connection(
+async def test_bytes_that_are_not_http_end_the_connection(
     node: RunningNode, sent: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with node.raw() as client:
         await client.send_bytes(sent)
         answer = await client.read_all()
         assert not answer.startswith(b"HTTP/1.1 101")
-    await eventually(lambda: node.edge.connections == 0)
+    await eventually(lambda: node.node.core.connections == 0)
     assert not caplog.records
 
 
@@ -169,7 +169,7 @@ async def test_who_said_hello_in_time_stays() -> None:
     "first",
     [JSON.encode(Subscribe(rooms=[])), b'{"type":"greetings"}', b"nonsense", b"", b'{"type":"hello","agent":1}'],
 )
-async def test_a_first_message_that_is_no_hello_closes_with_4500(node: RunningNode, first: bytes) -> None:
+async def test_a_first_message_other_than_hello_closes_with_4500(node: RunningNode, first: bytes) -> None:
     async with node.client(greeted=False) as client:
         await client.send_bytes(first)
         assert (await client.closed())[0] == codes.HELLO_EXPECTED.code

@@ -174,13 +174,13 @@ async def test_what_the_edge_reads_while_it_asks_for_the_end_is_not_kept_back() 
     class SlowEnd(ScriptedLog):
         async def end(self, topic: str, epoch: str, partition: int) -> int:
             self.tell_records(0, *records(1, 2, 3))
-            await eventually(lambda: node.node.hub.rooms["score:1"].place == 3)
+            await eventually(lambda: node.node.core.hub.rooms["score:1"].contents.position == 3)
             return 4
 
     log = SlowEnd(TopicOpened(TOPIC, "e", {0: 0}), CaughtUp(TOPIC))
     log.tell_records(0, *records(0))
     async with running_node(log, feeds={"score": FeedSettings(topic=TOPIC)}) as node, node.client() as client:
-        await eventually(lambda: "score:1" in node.node.hub.rooms)
+        await eventually(lambda: "score:1" in node.node.core.hub.rooms)
         assert (await client.join("score:1", epoch="e-0", after=1)).recovered
         assert [event.offset for event in await client.events(2)] == [2, 3]
 
@@ -301,7 +301,7 @@ async def test_a_mistake_of_ours_in_a_turn_ends_the_node_and_is_told(
     def mistake(now_ms: int) -> None:
         raise ZeroDivisionError("a mistake")
 
-    monkeypatch.setattr(node.node.hub, "next_flush", mistake)
+    monkeypatch.setattr(node.node.core.hub, "next_flush", mistake)
     await node.publish("score:1", 1)
     with pytest.raises(ZeroDivisionError):
         await asyncio.wait_for(node.node.failed(), 10)

@@ -130,7 +130,7 @@ async def test_records_lost_before_they_were_read_start_their_rooms_over_with_th
         assert not (await client.join("score:1", epoch="e1-0", after=1)).recovered
 
 
-async def test_what_is_read_for_observers_alone_is_handed_to_them_and_is_no_feed() -> None:
+async def test_topics_for_observers_are_read_and_are_not_feeds() -> None:
     seen: list[tuple[str, bytes | None]] = []
 
     def observe(event: LogEvent) -> None:

@@ -154,7 +154,7 @@ async def test_what_breaks_the_protocol_closes_with_its_code(frames: bytes, code
         await client.send_bytes(frames)
         assert await client.close_code() == code.code
         client.sock.close()
-        await eventually(lambda: node.edge.connections == 0)
+        await eventually(lambda: node.node.core.connections == 0)
 
 
 async def test_the_largest_message_is_read(node: RunningNode) -> None:
@@ -230,7 +230,7 @@ async def test_who_closes_its_half_of_the_connection_is_let_go(node: RunningNode
         await client.open()
         client.sock.shutdown(1)
         await client.read_all()
-    await eventually(lambda: node.edge.connections == 0)
+    await eventually(lambda: node.node.core.connections == 0)
 
 
 async def test_a_close_frame_leaves_the_rooms_at_once_even_if_the_socket_stays_open(node: RunningNode) -> None:
@@ -244,5 +244,5 @@ async def test_a_close_frame_leaves_the_rooms_at_once_even_if_the_socket_stays_o
         await node.publish("score:1", 1)
         await other.expect(Event)
         assert await client.read_some() == b""
-        assert node.node.hub.rooms["score:1"].members == 1
-        await eventually(lambda: node.edge.connections == 1)  # it is cut though it does not close
+        assert node.node.core.hub.rooms["score:1"].members == 1
+        await eventually(lambda: node.node.core.connections == 1)  # it is cut though it does not close

@@ -153,7 +153,7 @@ async def test_while_the_broker_is_away_actions_are_told_at_once(kafka_factory: 
         await act(client, 1)
         assert await answers(client, 1) == acks([1])
         await asyncio.to_thread(topics.broker.stop)
-        await eventually(lambda: node.edge.door.actions.away, OUTAGE_DEADLINE_S)
+        await eventually(lambda: node.node.core.access.actions.unavailable, OUTAGE_DEADLINE_S)
         began = time.monotonic()
         await act(client, 2, 3)
         assert await answers(client, 2) == [(2, "log_unavailable"), (3, "id_gap")]
@@ -161,7 +161,7 @@ async def test_while_the_broker_is_away_actions_are_told_at_once(kafka_factory: 
         await client.join("score:1")  # what is in memory is served on
         topics.broker.launch()
         await asyncio.to_thread(topics.broker.wait_started)
-        await eventually(lambda: node.edge.door.actions.away is None, OUTAGE_DEADLINE_S)
+        await eventually(lambda: node.node.core.access.actions.unavailable is None, OUTAGE_DEADLINE_S)
         await act(client, 2, 3)
         assert await answers(client, 2) == acks([2, 3])
 
@@ -189,13 +189,14 @@ async def test_actions_without_their_topic_wait_until_somebody_makes_it(
     topics = Topics(kafka, f"late-{time.time_ns()}")
     await kafka.create(topics.score)
     async with topics.node() as node:
-        what = f"Kafka has no topic {topics.actions}: touchline topics --create makes it"
-        assert node.node.problems()[topics.actions] == what
-        assert any(what in record.getMessage() for record in caplog.records)
+        problem = node.node.problems()[topics.actions]
+        assert topics.actions in problem
+        assert "touchline topics --create" in problem
+        assert any(problem in record.getMessage() for record in caplog.records)
         async with player(node) as (client, _):
             await act(client, 1)
             nack = await client.expect(Nack)
-            assert (nack.code, nack.retry_ms, nack.message) == ("log_unavailable", RETRY_MS, what)
+            assert (nack.code, nack.retry_ms, nack.message) == ("log_unavailable", RETRY_MS, problem)
             assert topics.actions not in await kafka.topics()
             await kafka.create(topics.actions)
             await eventually(lambda: topics.actions not in node.node.problems())
@@ -251,5 +252,5 @@ async def test_a_verdict_reaches_the_player_at_every_edge(topics: Topics) -> Non
 
 def standing(node: RunningNode, names: Collection[str]) -> list[str | None]:
     """How players stand at an edge."""
-    found = [node.node.door.players.verdicts.of(name, node.edge.wall_ms()) for name in names]
+    found = [node.node.core.access.verdicts.of(name, node.edge.driver.now().unix_ms) for name in names]
     return [None if verdict is None else verdict.kind for verdict in found]

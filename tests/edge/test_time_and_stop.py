@@ -49,10 +49,10 @@ async def test_beats_come_in_time_after_most_clients_left_at_once() -> None:
         others = [await stack.enter_async_context(node.raw()) for _ in range(200)]
         for other in others:
             await other.open()
-        await eventually(lambda: len(node.edge._round) > 150)
+        await eventually(lambda: len(node.node.core._liveness._round) > 150)
         for other in others:
             other.sock.close()
-        await eventually(lambda: node.edge.connections == 1)
+        await eventually(lambda: node.node.core.connections == 1)
         began = time.monotonic()
         while time.monotonic() - began < 2.5:
             last = time.monotonic()
@@ -79,7 +79,7 @@ async def test_a_stopping_edge_sends_its_clients_away_spread_over_the_drain_and_
         for client in [*clients, stranger]:
             assert await client.closed() == (codes.GOING_AWAY.code, codes.GOING_AWAY.name)
         await stopping
-        assert node.edge.connections == 0
+        assert node.node.core.connections == 0
 
 
 async def test_a_stop_does_not_wait_for_ever_for_who_does_not_read(caplog: pytest.LogCaptureFixture) -> None:
@@ -96,10 +96,10 @@ async def test_a_stop_does_not_wait_for_ever_for_who_does_not_read(caplog: pytes
         await stranger.send_bytes(b"GET /ws HTTP/1.1\r\n")
         await half_open.open()
         await node.publish("score:1", *["x" * 10_000] * 400)
-        await eventually(lambda: any(connection.paused_ms is not None for connection in node.edge._connections))
+        await eventually(lambda: any(client.paused_ms is not None for client in node.node.core.clients))
         async with asyncio.timeout(DEADLINE_S):
             await asyncio.gather(node.edge.stop(), _closed(client))
-        await eventually(lambda: node.edge.connections == 0)
+        await eventually(lambda: node.node.core.connections == 0)
         assert await half_open.close_code() == codes.GOING_AWAY.code
     assert not caplog.records
 
@@ -118,8 +118,8 @@ async def test_a_stop_ends_catch_ups_that_wait_for_the_log() -> None:
         await node.publish("score:1", *["x" * 1_000] * 300)
         await client.events(300)
         await client.leave("score:1")
-        room = node.node.hub.rooms["score:1"]
-        await eventually(lambda: room.floor > joined.head)
+        room = node.node.core.hub.rooms["score:1"]
+        await eventually(lambda: room.contents.floor > joined.head)
         with log.waiting():
             await client.send(Subscribe(rooms=[RoomRequest(room="score:1", epoch=joined.epoch, after=joined.head)]))
             await eventually(lambda: log.reads > 0)

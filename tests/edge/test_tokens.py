@@ -109,8 +109,8 @@ async def test_every_bad_token_is_refused_by_its_code_wherever_it_is_shown(mode:
             assert (await greet(client, shown=token(aud="here", iss="us"))).player == "ada"
         async with node.client(greeted=False) as client:
             assert (await greet(client, shown=token(key=KEYS["RS256"], aud=["x", "here"], iss="us"))).player == "ada"
-        await eventually(lambda: node.edge.connections == 0)
-        assert len(node.edge.door.players) == 0
+        await eventually(lambda: node.node.core.connections == 0)
+        assert len(node.node.core.access._players) == 0
 
 
 async def test_a_key_that_is_not_known_yet_is_told_with_a_close_to_come_back_after(tmp_path: Path) -> None:
@@ -148,7 +148,7 @@ async def test_without_a_token_a_gated_server_lets_nobody_in(gated: RunningNode)
     assert (basic.status, basic.error["code"]) == (401, "token_missing")
 
 
-async def test_a_token_in_the_url_is_none(gated: RunningNode, open_to_all: RunningNode) -> None:
+async def test_a_token_in_the_url_is_ignored(gated: RunningNode, open_to_all: RunningNode) -> None:
     query = f"token={token()}&access_token={token()}"
     async with gated.raw() as raw:
         await raw.request(f"/ws?{query}")
@@ -182,7 +182,7 @@ async def test_where_there_are_two_tokens_the_one_in_hello_counts(gated: Running
     headers = bearer(token("bob"))
     async with gated.client(greeted=False, additional_headers=headers) as client:
         assert (await greet(client, "ada")).player == "ada"
-        assert {player.name for player in gated.edge.door.players._players.values()} == {"ada"}
+        assert set(gated.node.core.access._players._clients) == {"ada"}
     async with gated.client(greeted=False, additional_headers=headers) as client:
         await client.send(Hello(token=token(lasts_s=-5)))
         assert (await client.expect(Error)).code == "token_expired"
@@ -273,9 +273,9 @@ async def test_the_end_of_a_token_closes_the_connection_and_the_stream(gated: Ru
         await stream.rest()
         assert stream.parser.comments[-1] == " close 4002 token_expired"
         assert time.time() - welcome.expires / 1000 < 2 * AT_ONCE_S
-    await eventually(lambda: gated.edge.connections == 0)
-    door = gated.edge.door
-    assert (len(door.players), len(door.players._expiring)) == (0, 0)
+    await eventually(lambda: gated.node.core.connections == 0)
+    access = gated.node.core.access
+    assert (len(access._players), len(access._expiry._holders)) == (0, 0)
 
 
 async def test_an_open_connection_lives_on_with_each_newer_token(gated: RunningNode) -> None:

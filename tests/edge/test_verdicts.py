@@ -15,6 +15,7 @@ from support.waiting import eventually
 from touchline_protocol.messages import Hello, Subscribed, Verdict, VerdictKind
 from touchline_protocol.verdicts import VERDICT_HEADERS, VerdictRecord, encode_verdict
 from touchline_server.config.tables import VerdictsSettings
+from touchline_server.core.clocks import UnixMs
 from touchline_server.core.log import CaughtUp, Entry, Log, Records, TopicMissing, TopicOpened
 from touchline_server.log.sqlite.log import SqliteLog
 from touchline_server.log.sqlite.retention import trim
@@ -26,8 +27,8 @@ async def node(log: BreakableLog) -> AsyncIterator[RunningNode]:
         yield running
 
 
-def now_ms() -> int:
-    return time.time_ns() // 1_000_000
+def now_ms() -> UnixMs:
+    return UnixMs(time.time_ns() // 1_000_000)
 
 
 def entry(player: str, kind: VerdictKind, until: int | None = None, reason: str = "too quick") -> Entry:
@@ -52,7 +53,7 @@ async def test_who_is_muted_is_told_and_acts_no_more_until_pardoned(node: Runnin
         assert "too quick" in nack.message
         await act(bob, 1)
         assert await answer(bob) == (1, "ack")
-        await client.join("score:1")  # watching is no acting
+        await client.join("score:1")  # watching does not count as acting
         await judge(log, "ada", "pardon")
         assert (await client.expect(Verdict)).kind == "pardon"
         await act(client, 3, prev=1)
@@ -62,7 +63,7 @@ async def test_who_is_muted_is_told_and_acts_no_more_until_pardoned(node: Runnin
 
 async def test_a_mute_ends_by_itself(node: RunningNode, log: BreakableLog) -> None:
     async with player(node) as (client, _):
-        until = now_ms() + 1_000
+        until = UnixMs(now_ms() + 1_000)
         await judge(log, "ada", "mute", until)
         assert (await client.expect(Verdict)).until == until
         await act(client, 1)
@@ -90,7 +91,7 @@ async def test_a_verdict_whose_time_is_over_lifts_the_one_before_it(node: Runnin
         await client.expect(Verdict)
         await judge(log, "ada", "mute", now_ms() - 1)
         await judge(log, "bob", "mute")
-        await eventually(lambda: node.node.door.players.verdicts.of("bob", now_ms()))
+        await eventually(lambda: node.node.core.access.verdicts.of("bob", now_ms()))
         await act(client, 1)
         assert await answer(client) == (1, "ack")
 
@@ -126,17 +127,17 @@ async def test_who_is_banned_is_told_closed_and_turned_away(node: RunningNode, l
         await nobody.join("score:1")
         await act(bob, 1)
         assert await answer(bob) == (1, "ack")
-    await eventually(lambda: node.edge.connections == 0)
-    assert "ada" not in node.edge.door.players._players
+    await eventually(lambda: node.node.core.connections == 0)
+    assert "ada" not in node.node.core.access._players._clients
 
 
 @pytest.mark.parametrize("lift", ["pardon", "warn", "null", "tombstone"])
 async def test_what_lifts_a_ban(node: RunningNode, log: BreakableLog, lift: VerdictKind) -> None:
     await judge(log, "ada", "ban")
-    await eventually(lambda: len(node.node.door.players.verdicts))
+    await eventually(lambda: len(node.node.core.access.verdicts))
     value = {"null": b"null", "tombstone": None}.get(lift, entry("ada", "pardon" if lift != "warn" else "warn").value)
     await log.append(VERDICTS, [Entry(b"ada", value, VERDICT_HEADERS)])
-    await eventually(lambda: not len(node.node.door.players.verdicts))
+    await eventually(lambda: not len(node.node.core.access.verdicts))
     async with player(node) as (client, _):
         await act(client, 1)
         assert await answer(client) == (1, "ack")
@@ -144,7 +145,7 @@ async def test_what_lifts_a_ban(node: RunningNode, log: BreakableLog, lift: Verd
 
 async def test_the_newest_verdict_alone_counts_so_a_mute_lifts_a_ban(node: RunningNode, log: BreakableLog) -> None:
     await log.append(VERDICTS, [entry("ada", "ban"), entry("ada", "mute")])
-    await eventually(lambda: len(node.node.door.players.verdicts))
+    await eventually(lambda: len(node.node.core.access.verdicts))
     async with node.client(greeted=False) as client:
         await greet(client)
         assert (await client.expect(Verdict)).kind == "mute"
@@ -163,7 +164,7 @@ async def test_every_connection_of_the_player_is_told_and_nobody_else(node: Runn
         assert await answer(other) == (1, "ack")
 
 
-async def test_records_that_are_no_verdicts_change_nothing_and_are_counted(
+async def test_records_that_are_not_verdicts_change_nothing_and_are_counted(
     node: RunningNode, log: BreakableLog, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with player(node) as (client, _):
@@ -197,13 +198,13 @@ async def test_fields_that_nobody_knows_are_passed_over(node: RunningNode, log: 
 async def test_verdicts_are_known_before_the_first_client_after_a_restart(tmp_path: Path) -> None:
     file = f"sqlite:///{tmp_path}/log.db"
     async with running_node(url=file, auth=AUTH) as node:
-        until = now_ms() + 3_600_000
+        until = UnixMs(now_ms() + 3_600_000)
         await node.node.log.append(
             VERDICTS, [entry("ada", "ban"), entry("bob", "mute", until), entry("cid", "ban"), entry("dan", "ban", 1)]
         )
         await judge(node.node.log, "cid", "pardon")
     async with running_node(url=file, auth=AUTH) as node:
-        verdicts = node.node.door.players.verdicts
+        verdicts = node.node.core.access.verdicts
         assert len(verdicts) == 2
         async with node.client(greeted=False) as client:
             await client.send(Hello(token=token()))
@@ -224,8 +225,8 @@ async def test_verdicts_are_known_after_retention_removed_their_records(tmp_path
         await log._opened.call(lambda store: trim(store, store.topics[VERDICTS].partitions[0], 3))
         await log.append(VERDICTS, [entry("cid", "mute")])
     async with running_node(url=file, auth=AUTH) as node:
-        verdicts = node.node.door.players.verdicts
-        assert [name for name in ("ada", "bob", "cid") if verdicts.of(name, 0)] == ["ada", "cid"]
+        verdicts = node.node.core.access.verdicts
+        assert [name for name in ("ada", "bob", "cid") if verdicts.of(name, UnixMs(0))] == ["ada", "cid"]
         async with node.client(greeted=False) as client:
             await client.send(Hello(token=token()))
             assert (await client.expect(Verdict)).kind == "ban"
@@ -242,12 +243,12 @@ async def test_a_topic_of_verdicts_made_anew_has_judged_nobody_yet() -> None:
     log.tell(Records(VERDICTS, 0, [scripted(0, "ada", "ban"), scripted(1, "bob", "mute")], 2))
     log.tell(CaughtUp(VERDICTS))
     async with running_node(log, auth=AUTH) as node:
-        verdicts = node.node.door.players.verdicts
+        verdicts = node.node.core.access.verdicts
         assert len(verdicts) == 2
         log.tell(TopicOpened(VERDICTS, "e2", {0: 0}))
         log.tell(Records(VERDICTS, 0, [scripted(0, "cid", "mute")], 1))
         log.tell(CaughtUp(VERDICTS))
-        await eventually(lambda: verdicts.of("cid", 0))
+        await eventually(lambda: verdicts.of("cid", UnixMs(0)))
         assert len(verdicts) == 1
         log.tell(TopicMissing(VERDICTS))
         await eventually(lambda: not len(verdicts))
@@ -280,6 +281,6 @@ async def test_the_oldest_verdict_is_forgotten_where_there_are_too_many(log: Bre
     async with running_node(log, auth=AUTH, verdicts=VerdictsSettings(players_max=2)) as node:
         for name in ("ada", "bob", "ada", "cid"):
             await judge(log, name, "mute")
-        verdicts = node.node.door.players.verdicts
-        await eventually(lambda: verdicts.of("cid", 0))
-        assert [name for name in ("ada", "bob", "cid") if verdicts.of(name, 0)] == ["ada", "cid"]
+        verdicts = node.node.core.access.verdicts
+        await eventually(lambda: verdicts.of("cid", UnixMs(0)))
+        assert [name for name in ("ada", "bob", "cid") if verdicts.of(name, UnixMs(0))] == ["ada", "cid"]

@@ -7,7 +7,7 @@ Rules for a test here:
 
 1. It waits for what must come, with the deadline `WAIT_S`, and never for a length of time.
 2. It asserts nothing of how records are cut into batches, nor which partition a key is in, only that it stays there.
-3. What no log may ever hand out is checked by `Reader`, for every event of every test.
+3. `Reader` checks every event of every test for things that no log may ever return.
 """
 
 import asyncio
@@ -409,7 +409,7 @@ class LogContract:
             assert [at[position] for position in several] == [entry.value for entry in entries]
             assert [position.offset for position in several] == sorted(position.offset for position in several)
 
-    async def test_appending_nothing_is_no_error(self, harness: Harness) -> None:
+    async def test_an_append_of_nothing_succeeds(self, harness: Harness) -> None:
         topic = await harness.create_topic()
         log = await harness.open_log()
         assert await log.append(topic, []) == []

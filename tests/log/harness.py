@@ -21,7 +21,7 @@ from touchline_server.core.log import (
 )
 
 WAIT_S = 60.0
-"""For what must come: a broker that restarts needs some seconds, on a busy machine more."""
+"""How long to wait for an event: a broker that restarts needs a few seconds, and more on a busy machine."""
 
 
 class Raw(NamedTuple):

@@ -45,7 +45,7 @@ class SqliteHarness:
         await log._opened.call(lambda store: trim(store, store.topics[topic].partitions[partition], before))
 
     async def recreate_topic(self, topic: str, partitions: int = 1) -> None:
-        """As it happens to an embedded log: somebody removes the file, and it is made anew."""
+        """Recreate the topic in the way of an embedded log: somebody removes the file, and it is created again."""
         await self.close()
         for suffix in ("", "-wal"):
             self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)

@@ -14,6 +14,7 @@ from log.harness import WAIT_S, Reader
 from touchline_protocol.errors import OperatorError
 from touchline_server.config.tables import SqliteSettings
 from touchline_server.core.log import AppendFailed, Entry
+from touchline_server.core.room_store import RoomKey, StoredRoom
 from touchline_server.log.sqlite.log import SqliteLog
 from touchline_server.log.sqlite.store import Store
 
@@ -69,8 +70,15 @@ async def test_killing_the_process_loses_nothing_that_was_acknowledged(tmp_path:
     assert len(acknowledged) >= 300
     assert {offset: found.get(offset) for offset in acknowledged} == acknowledged
     newest = {room: max(offset for offset in found if found[offset] == room) for room in found.values()}
-    assert {one.room_id: one.head for one in await log.snapshot("scores", 0, 1 << 40)} == newest
+    assert {room: (await load(log, room)).head for room in newest} == newest
     await log.close()
+
+
+async def load(log: SqliteLog, room: str) -> StoredRoom:
+    epoch = await log._opened.call(lambda store: store.topics["scores"].epoch)
+    found = await log.load(RoomKey("scores", epoch, 0, room), before=1 << 40)
+    assert found is not None
+    return found
 
 
 def run_writer(path: Path) -> subprocess.CompletedProcess[str]:
@@ -213,8 +221,8 @@ async def test_a_full_disk_fails_the_append_and_no_other_and_is_over_when_there_
     assert await log.append("scores", [large]) == [(0, 2)]
     assert log.problems == {}
     await reader.until(lambda: len(reader.all("scores")) == 3)
-    heads = {one.room_id: (one.head, len(one.state)) for one in await log.snapshot("scores", 0, 1 << 40)}
-    assert heads == {"a": (2, 1), "b": (1, 1)}
+    rooms = {room: await load(log, room) for room in ("a", "b")}
+    assert {name: (room.head, len(room.state)) for name, room in rooms.items()} == {"a": (2, 1), "b": (1, 1)}
     await log.close()
 
 

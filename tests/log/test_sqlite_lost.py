@@ -10,6 +10,7 @@ from log.harness import WAIT_S, Reader
 from touchline_protocol.errors import LogUnavailable
 from touchline_server.config.tables import SqliteSettings
 from touchline_server.core.log import AppendFailed, Entry
+from touchline_server.core.room_store import RoomKey
 from touchline_server.log.sqlite import thread as sqlite_thread
 from touchline_server.log.sqlite.log import SqliteLog
 from touchline_server.log.sqlite.store import Store
@@ -90,7 +91,7 @@ async def test_a_thread_that_fails_leaves_nobody_waiting_and_the_node_is_told(
         with pytest.raises(AppendFailed, match="nothing was appended to scores"):
             await log.append("scores", [ENTRY])
         with pytest.raises(LogUnavailable, match="a mistake in touchline"):
-            await log.snapshot("scores", 0, 1)
+            await log.load(RoomKey("scores", "e", 0, "a"), before=1)
         with pytest.raises(RuntimeError) as raised:
             await log.poll()
         assert raised.value.__cause__ is fault

@@ -13,6 +13,7 @@ from touchline_protocol.errors import BadRecord
 from touchline_protocol.records import parse_record
 from touchline_server.config.tables import SqliteSettings
 from touchline_server.core.log import Entry, OffsetOutOfRange, OffsetsLost
+from touchline_server.core.room_store import RoomKey
 from touchline_server.log.sqlite import reader as sqlite_reader
 from touchline_server.log.sqlite.log import SqliteLog
 from touchline_server.log.sqlite.records import StoredRecord
@@ -92,11 +93,13 @@ class Model:
                 else:
                     raise AssertionError("read what retention removed")
             if first <= before:
-                found = {
-                    one.room_id: (one.head, sorted(one.state, key=lambda record: record.offset))
-                    for one in await self.log.snapshot("t", number, before)
-                }
-                assert found == self.rooms(number, before)
+                names = {(record.key or b"").decode(errors="replace") for record in self.records[number]}
+                found = {name: await self.log.load(RoomKey("t", epoch, number, name), before=before) for name in names}
+                assert {
+                    name: (room.head, sorted(room.state, key=lambda record: record.offset))
+                    for name, room in found.items()
+                    if room is not None
+                } == self.rooms(number, before)
 
 
 async def run(script: list[Step], partitions: int, before: int) -> None:

@@ -1,28 +1,14 @@
 """A client as the specification describes it, for tests: it believes nothing that it has not checked."""
 
 import zlib
-from collections.abc import Iterator
 from typing import Any
 
 from support.event_source import EventSourceParser
 from touchline_protocol.codecs import JSON, Codec
 from touchline_protocol.cursor import Cursor
-from touchline_protocol.frames import RSV1, payload_of
+from touchline_protocol.frames import RSV1, payload_of, split_frames
 from touchline_protocol.messages import Event, ServerMessage, Skipped, Subscribed
 from touchline_protocol.server_codecs import EVENT_STREAM
-
-
-def split_frames(data: bytes) -> Iterator[bytes]:
-    """The server frames in ``data``, which may be several joined."""
-    while data:
-        length = data[1]
-        header = 2
-        if length == 126:
-            header, length = 4, int.from_bytes(data[2:4])
-        elif length == 127:
-            header, length = 10, int.from_bytes(data[2:10])
-        yield data[: header + length]
-        data = data[header + length :]
 
 
 def messages_in(data: bytes, codec: Codec) -> list[ServerMessage]:

@@ -11,10 +11,10 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.frames import Opcode
 from websockets.typing import Subprotocol
 
-from support.client_model import inflated, split_frames
+from support.client_model import inflated
 from support.waiting import DEADLINE_S as DEADLINE_S  # noqa: PLC0414 - some import it from here
 from touchline_protocol.codecs import JSON, Codec
-from touchline_protocol.frames import OP_CLOSE, frame, payload_of
+from touchline_protocol.frames import OP_CLOSE, frame, payload_of, split_frames
 from touchline_protocol.messages import (
     Event,
     Hello,
@@ -29,7 +29,8 @@ from touchline_protocol.messages import (
 )
 from touchline_server.config.settings import Settings
 from touchline_server.core.log import Log, LogEvent, Position
-from touchline_server.edge.server import Edge
+from touchline_server.edge.connection import Connection
+from touchline_server.edge.server import EdgeServer
 from touchline_server.new_events import new_event
 from touchline_server.node.node import Node
 
@@ -50,9 +51,18 @@ class RunningNode:
         self.url = f"ws://{self.host}:{self.port}/ws"
 
     @property
-    def edge(self) -> Edge:
+    def edge(self) -> EdgeServer:
         assert self.node._edge is not None
         return self.node._edge
+
+    @property
+    def connections(self) -> list[Connection]:
+        return [owner for owner in self.node.core.owners if isinstance(owner, Connection)]
+
+    def set_lag_max(self, lag_ms_max: int) -> None:
+        """Give clients this long to be live again from now on."""
+        liveness = self.node.core._liveness
+        liveness._limits = liveness._limits._replace(lag_ms_max=lag_ms_max)
 
     async def publish(self, room: str, *values: Any, key: str | None = None) -> list[Position]:
         """Append events to a room, None removes ``key``; returns where they are."""
@@ -245,9 +255,7 @@ async def running_node(
     defaults: dict[str, Any] = {"log": url, "edge_name": "edge-1", "port": 0, "control_port": 0, "drain_s": 0}
     defaults["heartbeat_s"] = LONGER_THAN_A_TEST_S
     observed = {} if observe is None else {"extra_topics": [observe[0]], "observers": [observe[1]]}
-    node = Node(Settings(**(defaults | settings)), **observed)  # type: ignore[arg-type]
-    if log is not None:
-        node.log = log
+    node = Node(Settings(**(defaults | settings)), log=log, **observed)  # type: ignore[arg-type]
     try:
         await node.start()
         yield RunningNode(node)

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 
 DEADLINE_S = 60.0
-"""For what has to happen at once: only a failing test waits that long, on a machine that does other things as well."""
+"""How long to wait for anything that should happen at once. Only a failing test waits that long."""
 
 POLL_S = 0.005
 

@@ -97,8 +97,7 @@ class Demo:
         return await self.node.publish(room, events)
 
     def _is_watched(self, room: str) -> bool:
-        state = self.node.room_state(room)
-        return state is not None and state.viewers > 0
+        return self.node.viewers(room) > 0
 
     def _edge_url(self) -> str:
         host = self.node.settings.host

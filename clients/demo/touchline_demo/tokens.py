@@ -7,7 +7,7 @@ from itertools import count
 
 from touchline_server.auth.signing import player_claims, sign, signing_secret
 from touchline_server.config.tables import AuthSettings
-from touchline_server.core.grants import Grant, TokenRefused
+from touchline_server.core.players.grants import Grant, TokenRefused
 
 from .settings import ACT_ROOMS, ROOMS
 

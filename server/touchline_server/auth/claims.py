@@ -16,7 +16,7 @@ from touchline_protocol.codes import (
     TOKEN_MALFORMED,
     TOKEN_NOT_YET_VALID,
 )
-from touchline_server.core.grants import PATTERNS_MAX, Grant, Patterns, TokenRefused
+from touchline_server.core.players.grants import PATTERNS_MAX, Grant, Patterns, TokenRefused
 
 TIME_S_MAX = 253_402_300_800
 """The year 10000. Times in milliseconds, a frequent mistake, are beyond it."""

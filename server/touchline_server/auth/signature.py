@@ -18,7 +18,7 @@ from touchline_protocol.codes import (
     TOKEN_UNSIGNED,
 )
 from touchline_protocol.limits import TOKEN_CHARS_MAX
-from touchline_server.core.grants import TokenRefused
+from touchline_server.core.players.grants import TokenRefused
 
 from .keys import ALGORITHMS, Key
 

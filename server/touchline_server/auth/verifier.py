@@ -7,7 +7,7 @@ from touchline_protocol.codes import TOKEN_KEY_UNKNOWN
 from touchline_protocol.errors import OperatorError
 from touchline_server.config.tables import AuthSettings
 from touchline_server.config.values import milliseconds
-from touchline_server.core.grants import Grant, TokenRefused
+from touchline_server.core.players.grants import Grant, TokenRefused
 
 from .claims import Expected, grant_of
 from .jwks import JwksFile, jwks_source

@@ -12,7 +12,7 @@ from touchline_protocol.limits import TOKEN_CHARS_MAX
 from touchline_server.auth.signing import SigningKey, player_claims, sign, signing_key_of_file, signing_secret
 from touchline_server.config.loading import load_settings
 from touchline_server.config.tables import AuthSettings
-from touchline_server.core.grants import PATTERNS_MAX
+from touchline_server.core.players.grants import PATTERNS_MAX
 
 from .options import ConfigOption
 from .output import write_line

@@ -75,7 +75,7 @@ class _Api:
             raise HTTPException(405, headers={"Allow": "GET, HEAD" if is_publish else "POST"})
         if is_publish:
             return await self._publish(request, rest.removesuffix(_EVENTS))
-        return self._room_state(rest)
+        return await self._room_state(rest)
 
     async def _publish(self, request: Request, raw_room: bytes) -> Response:
         check_key(request, self._api_keys)
@@ -91,10 +91,10 @@ class _Api:
             {"partition": positions[0].partition, "offsets": [position.offset for position in positions]}
         )
 
-    def _room_state(self, raw_room: bytes) -> Response:
+    async def _room_state(self, raw_room: bytes) -> Response:
         room = room_of(raw_room, self._feeds)
         try:
-            state = self._backend.room_state(room)
+            state = await self._backend.room_state(room)
         except OperatorError as error:
             raise _unavailable(error) from error
         if state is None:

@@ -39,7 +39,7 @@ class ControlBackend(Protocol):
             OperatorError: none of them is in the log, for example because the feed's topic does not exist.
         """
 
-    def room_state(self, room: str) -> RoomState | None:
+    async def room_state(self, room: str) -> RoomState | None:
         """The state of a room; None if the room is unknown.
 
         Raises:

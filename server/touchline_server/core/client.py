@@ -1,20 +1,19 @@
-"""A session: what one client may do when, and what it is answered.
+"""A client: what it may send when, and what it is answered.
 
-What may come when, and what happens then, is `TRANSITIONS`. The end of the connection closes a session in any state.
+What may come when, and what happens then, is `TRANSITIONS`. The end of the connection closes a client in any state.
 
-Handed payloads and told of pause, resume and close; hands back frames (`take_output`), a close code (`closing`) and
-subscriptions that have to catch up (`next_behind`). Knows no socket and no clock: times are handed in.
+It is given payloads, times, and pauses; it collects frames to write and a code to close with, which `take_effects`
+hands out. It knows no socket and no clock.
 
 Rules:
 
 1. Whatever a client sends is answered by its code, and harms nobody else. After ``errors_max`` errors it is closed.
-2. A paused session (its socket takes no more) is written nothing but answers to what it had sent before.
-3. Output is taken and written by the shell before the loop does anything else, so nothing overtakes it.
+2. The shell writes effects before the loop does anything else, so nothing overtakes them.
 """
 
 from collections.abc import Callable
 from enum import Enum, auto
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from touchline_protocol import codes
 from touchline_protocol.codecs import Codec
@@ -26,6 +25,7 @@ from touchline_protocol.messages import (
     Hello,
     Limits,
     Message,
+    Nack,
     Refresh,
     Refreshed,
     RoomRequest,
@@ -37,25 +37,28 @@ from touchline_protocol.messages import (
 )
 from touchline_protocol.rooms import split_room
 
-from .access import Door
-from .action_queue import Malformed
-from .action_session import Numbering
-from .grants import Grant, Refusal, TokenRefused
-from .hub import Hub
-from .room import Write
-from .subscription import Next, Phase, Step, Subscription
+from .clocks import Now
+from .effects import Close, Effect, Owner
+from .players.access import Access
+from .players.action_queue import Malformed
+from .players.action_session import ActionSession
+from .players.grants import Grant, Refusal, TokenRefused
+from .rooms.hub import Hub
+from .rooms.room import Delivery, Room, Write
+from .subscriber import Subscriber
+from .subscription import Phase, Subscription
 
 
-class SessionState(Enum):
-    """Where a session is; see `TRANSITIONS`."""
+class ClientState(Enum):
+    """Where a client is; see `TRANSITIONS`."""
 
     AWAITING_HELLO = auto()
     OPEN = auto()
     CLOSED = auto()
 
 
-class SessionLimits(NamedTuple):
-    """What an edge allows a session and says of itself; `touchline_server.config.settings` has the reasons."""
+class ClientLimits(NamedTuple):
+    """What an edge allows a client and says of itself; `touchline_server.config.settings` has the reasons."""
 
     edge: str
     heartbeat_ms: int
@@ -65,205 +68,178 @@ class SessionLimits(NamedTuple):
     replay_records_max: int
 
 
-class Session:
-    """One client's session. ``client`` is whatever the shell wants to find it by; ``name`` is told to the client.
+class Client(Subscriber[Owner, "Client[Owner]"]):
+    """One client.
 
-    ``shown`` is what the client's token grants, where it showed one before its first message. ``grant`` is what it was
-    let in with, and ``numbering`` that of its actions.
+    ``session_name`` is given to a client that brings none. ``presented`` is the grant of a token that it presented
+    before its first message. ``grant`` is what it was let in with, ``action_session`` what it acts in.
+    ``single_room``: it cannot send messages, so it is gone with its one room.
     """
 
     __slots__ = (
-        "_behind",
         "_limits",
-        "_name",
         "_output",
-        "_shown",
-        "client",
-        "closing",
-        "codec",
-        "door",
+        "_presented",
+        "_session_name",
+        "access",
+        "action_session",
         "errors",
         "grant",
-        "hub",
-        "numbering",
-        "paused",
+        "single_room",
         "state",
-        "subscriptions",
-        "write",
     )
 
     def __init__(
         self,
-        hub: Hub,
-        door: Door,
+        owner: Owner,
+        hub: "Hub[Subscription[Client[Owner]]]",
+        access: "Access[Client[Owner]]",
         codec: Codec,
-        limits: SessionLimits,
+        limits: ClientLimits,
         write: Write,
-        client: object,
-        name: str,
-        shown: Grant | None = None,
+        session_name: str,
+        presented: Grant | None = None,
     ) -> None:
-        self.hub = hub
-        self.door = door
-        self.codec = codec
-        self.write = write
-        self.client = client
-        self.state = SessionState.AWAITING_HELLO
-        self.subscriptions: dict[str, Subscription] = {}
-        self.paused = False
+        super().__init__(owner, hub, codec, write)
+        self.access = access
+        self.state = ClientState.AWAITING_HELLO
         self.errors = 0
-        self.closing: codes.CloseCode | None = None
         self.grant: Grant | None = None
-        self.numbering: Numbering | None = None
-        self._shown = shown
+        self.action_session: ActionSession[Client[Owner]] | None = None
+        self.single_room = False
+        self._presented = presented
         self._limits = limits
-        self._name = name
+        self._session_name = session_name
         self._output: list[bytes] = []
-        self._behind: list[Subscription] = []  # not a deque, which takes 750 bytes empty
 
-    def receive(self, payload: bytes, *, now_ms: int) -> None:
-        """Take one message of the client's. ``now_ms``: Unix milliseconds."""
-        if self.state is SessionState.CLOSED:
-            return
+    def receive(self, payload: bytes, now: Now) -> "Client[Owner] | None":
+        """Take one message. Returns the client whose action session this one took over, which is to be closed."""
+        if self.state is ClientState.CLOSED:
+            return None
         try:
             message: ClientMessage | None = self.codec.decode_client(payload)
         except BadMessage as error:
             message = None
-            if self.state is SessionState.AWAITING_HELLO or error.action_id is None:
+            if self.state is ClientState.AWAITING_HELLO or error.action_id is None:
                 self._error(codes.ERRORS[error.code], str(error))
             else:
-                self._act(Malformed(error.action_id, str(error), error.action_prev), now_ms)
-            if self.state is SessionState.OPEN:
-                return
+                self._act(Malformed(error.action_id, str(error), error.action_prev), now)
+            if self.state is ClientState.OPEN:
+                return None
         transition = TRANSITIONS[self.state, type(message)]
         self.state = transition.next
-        transition.action(self, message, now_ms)
+        return transition.action(self, message, now)
 
-    def watch(self, request: RoomRequest, *, now_ms: int) -> Refusal | None:
-        """Open with one room, for a client that sends no messages; why not, where that cannot be.
+    def watch(self, request: RoomRequest, now: Now) -> Refusal | None:
+        """Open with one room, for a client that sends no messages; returns why it cannot, or None.
 
         Raises:
-            TokenRefused: a token is needed, and none was shown.
+            TokenRefused: a token is required, and none was presented.
         """
-        grant = self._shown or self.door.admit(None, now_ms)
-        standing = self.door.standing(grant, now_ms)
+        grant = self._presented or self.access.admit(None, now.unix_ms)
+        standing = self.access.standing(grant, now.unix_ms)
         if standing is not None and standing.kind == "ban":
             return codes.FORBIDDEN, f"a verdict bans the player: {standing.reason}"
         refusal = self._refusal(request, grant)
         if refusal is None:
             if grant is not None:
-                self.door.enter(self, grant, now_ms)
-            self.state = SessionState.OPEN
+                self._sign_in(grant)
+            self.state = ClientState.OPEN
+            self.single_room = True
             self._join(request, None)
         return refusal
 
     def send(self, message: Message) -> None:
-        """Say something; the shell is to write it soon (rule 3)."""
+        """Send a message with the next `take_effects`."""
         self._output.append(self.codec.frame(message))
 
-    def judge(self, verdict: Verdict) -> None:
-        """A verdict about this session's player came."""
-        if self.state is SessionState.OPEN:
+    def enforce(self, verdict: Verdict) -> None:
+        """Tell the client of a verdict about its player, and close it if that bans."""
+        if self.state is ClientState.OPEN:
             self.send(verdict)
             if verdict.kind == "ban":
                 self.closing = codes.BANNED
 
-    def take_output(self) -> bytes:
-        """The frames to write now, joined."""
-        output = b"".join(self._output)
+    def take_effects(self, now: Now) -> list[Effect[Owner]]:
+        """What is to be written to the client now, and its close, if it is to be closed."""
+        effects: list[Effect[Owner]] = []
+        if self._output:
+            effects.append(Delivery(b"".join(self._output), [self.write]))
+            self._output.clear()
+            self.last_write_ms = now.loop_ms
+        code = self.closing
+        if code is None and self.single_room and self.state is ClientState.OPEN and not self.subscriptions:
+            code = codes.GOING_AWAY  # it comes back by itself
+        if code is not None:
+            effects.append(self.close(code, now))
+        return effects
+
+    def close(self, code: codes.CloseCode, now: Now) -> Close[Owner]:
+        """Close it with a code."""
+        self.leave_edge(now)
+        return Close(self.owner, code)
+
+    def leave_edge(self, now: Now) -> None:
+        """The connection is gone or going: leave all rooms, sign out, and forget what was to be sent."""
+        self.state = ClientState.CLOSED
+        self.closing = None
         self._output.clear()
-        return output
+        if self.grant is not None:
+            self.access.leave(self, self.grant)
+            self.grant = None
+        if self.action_session is not None:
+            self.access.actions.leave(self.action_session, now.unix_ms)
+            self.action_session = None
+        self.leave_all()
 
-    def next_behind(self) -> Subscription | None:
-        """The subscription whose turn it is to catch up; None where there is none, or the client takes no more."""
-        if self.paused or self.state is not SessionState.OPEN:
-            return None
-        while self._behind:
-            subscription = self._behind.pop(0)
-            if subscription.phase is not Phase.LEFT:
-                return subscription
-        return None
-
-    def stepped(self, subscription: Subscription, step: Step) -> None:
-        """A step's bytes have been written: queue for another step, or go live."""
-        if subscription.phase is Phase.LEFT:
-            return
-        if step.next is Next.LIVE and not self.paused and subscription.cursor == subscription.room.place:
-            subscription.go_live(self.write)
-        elif step.next is Next.CLOSE:
-            self.closing = codes.TOO_SLOW
-        elif step.next in (Next.LIVE, Next.STEP):
-            self._behind.append(subscription)
-
-    def woken(self, subscription: Subscription) -> None:
-        """The room has reached a subscription that was ahead of it."""
-        if subscription.phase is Phase.AHEAD:
-            subscription.phase = Phase.BEHIND
-            self._behind.append(subscription)
-
-    def refuse(self, subscription: Subscription, error: codes.ErrorCode, message: str) -> None:
-        """A subscription is left after all, by no mistake of the client's, who is told."""
-        request_id = subscription.request_id if subscription.phase is Phase.JOINING else None  # else it was answered
-        self._leave(subscription)
+    def refuse(self, subscription: "Subscription[Client[Owner]]", error: codes.ErrorCode, message: str) -> None:
+        """Drop a subscription through no fault of the client, and tell it why."""
+        request_id = subscription.request_id if subscription.phase is Phase.JOINING else None  # otherwise answered
+        self.leave(subscription)
         self.send(Error(code=error.code, message=message, room=subscription.room.name, id=request_id))
 
-    def pause(self, now_ms: int) -> None:
-        """The client takes no more: all that is live becomes a cursor. ``now_ms`` is of a clock that never jumps."""
-        self.paused = True
-        for subscription in self.subscriptions.values():
-            if subscription.behind_since_ms is None:
-                subscription.behind_since_ms = now_ms
-            if subscription.phase is Phase.LIVE:
-                subscription.fall_behind()
-                self._behind.append(subscription)
-
-    def resume(self) -> None:
-        """The client takes again; the shell goes on with `next_behind`."""
-        self.paused = False
-
-    def close(self, now_ms: int) -> None:
-        """The connection is gone or going: leave all rooms. ``now_ms``: Unix milliseconds."""
-        self.state = SessionState.CLOSED
-        self.door.leave(self, now_ms)
-        for subscription in list(self.subscriptions.values()):
-            self._leave(subscription)
-        self._behind.clear()
-
-    def behind_since(self) -> int | None:
-        """Since when it has not been live in all rooms where it was; None where it is."""
-        times = [subscription.behind_since_ms for subscription in self.subscriptions.values()]
-        return min((time for time in times if time is not None), default=None)
-
-    def heard_since(self, time_ms: int) -> bool:
-        """Whether any of its live rooms was flushed, so that the client heard something, since ``time_ms``."""
-        return any(
-            subscription.phase is Phase.LIVE and subscription.room.flushed_ms >= time_ms
-            for subscription in self.subscriptions.values()
-        )
-
-    def _greet(self, message: Hello, now_ms: int) -> None:
+    def _greet(self, message: Hello, now: Now) -> "Client[Owner] | None":
+        presented = self._presented if message.token is None else None
         try:
-            grant = self._shown if message.token is None and self._shown else self.door.admit(message.token, now_ms)
+            grant = presented or self.access.admit(message.token, now.unix_ms)
         except TokenRefused as refused:
             self._error(refused.code, str(refused))
             unknown = refused.code is codes.TOKEN_KEY_UNKNOWN
             self.closing = codes.CLOSE_TOKEN_KEY_UNKNOWN if unknown else codes.UNAUTHORIZED
-            return
-        standing = self.door.standing(grant, now_ms)
+            return None
+        standing = self.access.standing(grant, now.unix_ms)
         if standing is not None and standing.kind == "ban":
-            self.judge(standing)
-            return
-        name = message.session or self._name
+            self.enforce(standing)
+            return None
+        name = message.session or self._session_name
+        replaced = None
         if grant is not None:
-            self.door.enter(self, grant, now_ms)
-            self.door.act_as(self, grant, name, continued=message.session is not None)
-        self._welcome(name, now_ms)
+            self._sign_in(grant)
+            replaced = self._act_in(grant, name, continued=message.session is not None)
+        self._welcome(name, now)
         if standing is not None:
-            self.judge(standing)
+            self.enforce(standing)
+        return replaced
 
-    def _welcome(self, name: str, now_ms: int) -> None:
+    def _sign_in(self, grant: Grant) -> None:
+        self.grant = grant
+        self.access.enter(self, grant)
+
+    def _act_in(self, grant: Grant, name: str, *, continued: bool) -> "Client[Owner] | None":
+        enter = self.access.actions.enter
+        self.action_session, replaced = enter(self, grant.player, name, continued=continued)
+        if replaced is not None:
+            replaced.lose_session()
+        return replaced
+
+    def lose_session(self) -> None:
+        """Another connection goes on with this client's action session."""
+        self.action_session = None
+        self.closing = codes.SESSION_REPLACED
+
+    def _welcome(self, name: str, now: Now) -> None:
         limits, grant = self._limits, self.grant
-        taken = self.door.actions.limits if self.door.verify is not None else None  # without keys nobody can act
+        acting = self.access.actions.limits if self.access.verify is not None else None  # without keys nobody can act
         self.send(
             Welcome(
                 session=name,
@@ -272,55 +248,62 @@ class Session:
                 limits=Limits(
                     message_bytes_max=limits.message_bytes_max,
                     rooms_max=limits.rooms_max,
-                    action_bytes_max=taken.data_bytes_max if taken else 0,
-                    actions_window=taken.actions_window if taken else 0,
+                    action_bytes_max=acting.data_bytes_max if acting else 0,
+                    actions_window=acting.actions_window if acting else 0,
                 ),
-                time=now_ms,
+                time=now.unix_ms,
                 player=None if grant is None else grant.player,
                 expires=None if grant is None else grant.expires_ms,
-                last_action=0 if self.numbering is None else self.numbering.in_log,
+                last_action=0 if self.action_session is None else self.action_session.in_log,
             )
         )
 
-    def _act(self, message: Action | Malformed, now_ms: int) -> None:
-        nack = self.door.actions.take(self, message, now_ms)
+    def _act(self, message: Action | Malformed, now: Now) -> None:
+        if self.action_session is None or self.grant is None:
+            why = "only players may act: put a token into hello"
+            self.send(Nack(id=message.id, code=codes.TOKEN_MISSING.code, message=why))
+            return
+        nack = self.access.actions.submit(self.action_session, self.grant, self.codec, message, now.unix_ms)
         if nack is not None:
             self.send(nack)
 
-    def _refresh(self, message: Refresh, now_ms: int) -> None:
+    def _refresh(self, message: Refresh, now: Now) -> None:
         try:
-            grant = self.door.renew(self, message.token, now_ms)
+            grant = self.access.renew(self, self.grant, message.token, now.unix_ms)
         except TokenRefused as refused:
             self._error(refused.code, str(refused), request_id=message.id)
             return
+        self.grant = grant
         for name, subscription in list(self.subscriptions.items()):
-            if not self.door.may_watch(grant, name):
+            if not self.access.may_watch(grant, name):
                 self.refuse(subscription, codes.FORBIDDEN, "the newer token does not allow this room")
         self.send(Refreshed(expires=grant.expires_ms, id=message.id))
 
-    def _demand_hello(self, _message: ClientMessage | None, _now_ms: int) -> None:
+    def _demand_hello(self, _message: ClientMessage | None, _now: Now) -> None:
         self.closing = codes.HELLO_EXPECTED
 
-    def _refuse_hello(self, _message: Hello, _now_ms: int) -> None:
-        self._error(codes.OUT_OF_ORDER, "hello was said already; it is the first message and comes once")
+    def _refuse_hello(self, _message: Hello, _now: Now) -> None:
+        self._error(codes.OUT_OF_ORDER, "hello is the first message of a connection, and is sent once")
 
-    def _subscribe_all(self, message: Subscribe, _now_ms: int) -> None:
+    def _subscribe_all(self, message: Subscribe, _now: Now) -> None:
         for request in message.rooms:
-            self._subscribe(request, message.id)
+            refusal = self._refusal(request, self.grant)
+            if refusal is None:
+                self._join(request, message.id)
+            else:
+                self._error(*refusal, request.room, message.id)
 
-    def _unsubscribe_all(self, message: Unsubscribe, _now_ms: int) -> None:
-        for room in message.rooms:
-            self._unsubscribe(room, message.id)
-
-    def _subscribe(self, request: RoomRequest, request_id: int | None) -> None:
-        refusal = self._refusal(request, self.grant)
-        if refusal is not None:
-            self._error(*refusal, request.room, request_id)
-        else:
-            self._join(request, request_id)
+    def _unsubscribe_all(self, message: Unsubscribe, _now: Now) -> None:
+        for name in message.rooms:
+            subscription = self.subscriptions.get(name)
+            if subscription is None:
+                self._error(codes.NOT_SUBSCRIBED, "the connection is not in this room", name, message.id)
+            else:
+                self.leave(subscription)
+                self.send(Unsubscribed(room=name, id=message.id))
 
     def _refusal(self, request: RoomRequest, grant: Grant | None) -> Refusal | None:
-        """Why a room cannot be joined; None where it can."""
+        """Why a room cannot be joined; None if it can."""
         name = request.room
         try:
             feed, _ = split_room(name)
@@ -328,13 +311,13 @@ class Session:
             return codes.BAD_ROOM, str(error)
         if feed not in self.hub.feeds:
             known = ", ".join(sorted(self.hub.feeds))
-            return codes.UNKNOWN_FEED, f"there is no feed {feed!r} here; there are: {known}"
-        if not self.door.may_watch(grant, name):
-            return codes.FORBIDDEN, "the token's rooms do not name this one"
+            return codes.UNKNOWN_FEED, f"this server does not carry the feed {feed!r}; it carries {known}"
+        if not self.access.may_watch(grant, name):
+            return codes.FORBIDDEN, "the token's rooms do not include this one"
         if name in self.subscriptions:
             return codes.ALREADY_SUBSCRIBED, "unsubscribe first to start over"
         if len(self.subscriptions) >= self._limits.rooms_max:
-            return codes.TOO_MANY_ROOMS, f"at most {self._limits.rooms_max} rooms a connection; leave one first"
+            return codes.TOO_MANY_ROOMS, f"at most {self._limits.rooms_max} rooms per connection; leave one first"
         if (request.epoch is None) != (request.after is None):
             return codes.BAD_MESSAGE, "epoch and after go together: they are one cursor"
         if self.hub.room(name) is None:
@@ -343,25 +326,8 @@ class Session:
 
     def _join(self, request: RoomRequest, request_id: int | None) -> None:
         room = self.hub.room(request.room)
-        assert room is not None  # noqa: S101 - it was there when nothing spoke against joining it
-        subscription = Subscription(self, room, request, request_id, self._limits.replay_records_max)
-        room.members += 1
-        self.subscriptions[room.name] = subscription
-        self._behind.append(subscription)
-
-    def _unsubscribe(self, name: str, request_id: int | None) -> None:
-        subscription = self.subscriptions.get(name)
-        if subscription is None:
-            self._error(codes.NOT_SUBSCRIBED, "the connection is not in this room", name, request_id)
-            return
-        self._leave(subscription)
-        self.send(Unsubscribed(room=name, id=request_id))
-
-    def _leave(self, subscription: Subscription) -> None:
-        subscription.phase = Phase.LEFT
-        subscription.room.leave(subscription)
-        del self.subscriptions[subscription.room.name]
-        self.hub.left(subscription.room)
+        assert room is not None  # noqa: S101 - nothing spoke against joining it a moment ago
+        self.join(self, room, request, request_id, self._limits.replay_records_max)
 
     def _error(
         self, error: codes.ErrorCode, message: str, room: str | None = None, request_id: int | None = None
@@ -374,24 +340,33 @@ class Session:
             self.closing = codes.TOO_MANY_ERRORS
 
 
+Handler: TypeAlias = Callable[[Any, Any, Now], "Client[Any] | None"]
+"""What is done about a message: called with client, message and time; returns what `Client.receive` does."""
+
+
 class Transition(NamedTuple):
-    """The state that a message leads to, and what is done about it: called with session, message and time."""
+    """The state that a message leads to, and what is done about it."""
 
-    next: SessionState
-    action: Callable[[Session, Any, int], None]
+    next: ClientState
+    action: Handler
 
 
-TRANSITIONS: dict[tuple[SessionState, type[ClientMessage] | type[None]], Transition] = {
-    (SessionState.AWAITING_HELLO, Hello): Transition(SessionState.OPEN, Session._greet),
-    (SessionState.AWAITING_HELLO, Subscribe): Transition(SessionState.CLOSED, Session._demand_hello),
-    (SessionState.AWAITING_HELLO, Unsubscribe): Transition(SessionState.CLOSED, Session._demand_hello),
-    (SessionState.AWAITING_HELLO, Action): Transition(SessionState.CLOSED, Session._demand_hello),
-    (SessionState.AWAITING_HELLO, Refresh): Transition(SessionState.CLOSED, Session._demand_hello),
-    (SessionState.AWAITING_HELLO, type(None)): Transition(SessionState.CLOSED, Session._demand_hello),
-    (SessionState.OPEN, Hello): Transition(SessionState.OPEN, Session._refuse_hello),
-    (SessionState.OPEN, Subscribe): Transition(SessionState.OPEN, Session._subscribe_all),
-    (SessionState.OPEN, Unsubscribe): Transition(SessionState.OPEN, Session._unsubscribe_all),
-    (SessionState.OPEN, Action): Transition(SessionState.OPEN, Session._act),
-    (SessionState.OPEN, Refresh): Transition(SessionState.OPEN, Session._refresh),
+TRANSITIONS: dict[tuple[ClientState, type[ClientMessage] | type[None]], Transition] = {
+    (ClientState.AWAITING_HELLO, Hello): Transition(ClientState.OPEN, Client._greet),
+    (ClientState.AWAITING_HELLO, Subscribe): Transition(ClientState.CLOSED, Client._demand_hello),
+    (ClientState.AWAITING_HELLO, Unsubscribe): Transition(ClientState.CLOSED, Client._demand_hello),
+    (ClientState.AWAITING_HELLO, Action): Transition(ClientState.CLOSED, Client._demand_hello),
+    (ClientState.AWAITING_HELLO, Refresh): Transition(ClientState.CLOSED, Client._demand_hello),
+    (ClientState.AWAITING_HELLO, type(None)): Transition(ClientState.CLOSED, Client._demand_hello),
+    (ClientState.OPEN, Hello): Transition(ClientState.OPEN, Client._refuse_hello),
+    (ClientState.OPEN, Subscribe): Transition(ClientState.OPEN, Client._subscribe_all),
+    (ClientState.OPEN, Unsubscribe): Transition(ClientState.OPEN, Client._unsubscribe_all),
+    (ClientState.OPEN, Action): Transition(ClientState.OPEN, Client._act),
+    (ClientState.OPEN, Refresh): Transition(ClientState.OPEN, Client._refresh),
 }
-"""What a client may send when. None is what is no message; once it is open that is an error like others."""
+"""What a client may send when. None stands for a payload that is not a message: once open, an error like others."""
+
+
+ClientSubscription: TypeAlias = Subscription[Client[Owner]]
+ClientRoom: TypeAlias = Room[ClientSubscription[Owner]]
+ClientHub: TypeAlias = Hub[ClientSubscription[Owner]]

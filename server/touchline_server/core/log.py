@@ -95,14 +95,6 @@ class Chunk(NamedTuple):
     reached: int
 
 
-class RoomSnapshot(NamedTuple):
-    """What was known of a room before a stream begins: its newest offset, and the newest record of each event key."""
-
-    room_id: str
-    head: int
-    state: Sequence[Record]
-
-
 class OffsetOutOfRange(LookupError):
     """A read of offsets that the log does not hold any more, or not yet, or in another epoch."""
 
@@ -170,12 +162,6 @@ class Log(Protocol):
         Raises:
             OffsetOutOfRange: the epoch is another.
             LogUnavailable: the log did not answer.
-        """
-
-    async def snapshot(self, topic: str, partition: int, before: int) -> Sequence[RoomSnapshot] | None:
-        """The rooms as they were told by the records before offset ``before``; None if this log keeps no such thing.
-
-        Keys that records from ``before`` on set or remove may be left out: those records are handed out by `poll`.
         """
 
     async def append(self, topic: str, entries: Sequence[Entry]) -> list[Position]:

@@ -1,10 +1,10 @@
 """A subscription: one client in one room, and how it catches up.
 
-A subscription is a cursor. It is live (the room's flushes write to it) or it is not, and for that there is one cure,
+A subscription is a cursor. It is live (the room's flushes write to it) or it is not, and then there is one remedy,
 `catch_up`, whether the client joins, comes back, or reads too slowly. Each call takes one step and says what is next.
 
-    JOINING ──► BEHIND ◄─► LIVE        JOINING   `subscribed` was not said yet
-       │          ▲                    BEHIND    events up to the room's place are missing
+    JOINING ──► BEHIND ◄─► LIVE        JOINING   `subscribed` has not been sent yet
+       │          ▲                    BEHIND    events up to the room's position are missing
        └► AHEAD ──┘                    AHEAD     the cursor is beyond what this edge has read: it waits for that
                                        LEFT      unsubscribed, or the client is gone (from any of the others)
 
@@ -12,25 +12,28 @@ Rules:
 
 1. Nothing of a room is written before its `subscribed`, and nothing twice. What a step returns is written at once,
    before the loop does anything else.
-2. The cursor moves only over what was returned to be written, or said to be skipped.
-3. What only the log holds is read by the shell and handed to `replay`: at most ``replay_left`` offsets a catch-up.
-4. A client further behind, or behind what the log holds, starts over from the state and is told, if it joins with such
-   a cursor or wants the ``latest`` anyway. One that was promised ``all`` is closed: it can resume, and is told then.
+2. The cursor moves only over what was returned to be written, or named as skipped.
+3. What only the log holds is read by the shell and given to `replay`: at most ``replay_left`` offsets per catch-up.
+4. A client further behind, or behind what the log holds, starts over from the state and is told so, if it joins with
+   such a cursor or wants the ``latest`` anyway. One that was promised ``all`` is closed: it can resume, and is told so
+   then.
 """
 
 from collections.abc import Sequence
 from enum import Enum, auto
-from typing import TYPE_CHECKING, NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 from touchline_protocol.codecs import Codec
 from touchline_protocol.messages import RoomRequest, Subscribed
 
-from .partition_window import RoomEvent, Stream
-from .snapshots import encode
+from .clocks import LoopMs
+from .effects import LogRange
+from .rooms.encoding import encode_catch_up
+from .rooms.partition_window import RoomEvent
+from .rooms.room import Room, Write
 
-if TYPE_CHECKING:
-    from .client import Session
-    from .room import Room, Write
+C = TypeVar("C")
+"""The client: opaque here."""
 
 
 class Phase(Enum):
@@ -43,13 +46,14 @@ class Phase(Enum):
     LEFT = auto()
 
 
-class Next(Enum):
+class NextStep(Enum):
     """What comes after a step."""
 
     STEP = auto()  # another step, as soon as the client takes more
-    LIVE = auto()  # nothing is missing any more: `Session.settle` makes it live
-    LOG = auto()  # the shell reads `wanted` from the log, and calls `replay` or `lost`
-    END = auto()  # the shell asks for the log's end, and calls `ended`: is this cursor one of the future, or of no log?
+    LIVE = auto()  # nothing is missing any more: the subscriber makes it live
+    STORE = auto()  # the room's state from before the window is loaded; then another step
+    LOG = auto()  # the range `wanted` is read from the log, and given to `replay`
+    LOG_END = auto()  # the log is asked for its end, for `at_log_end`: is this cursor of the future, or of no log?
     WAIT = auto()  # nothing, until the room has reached the cursor
     CLOSE = auto()  # the connection is closed: what the client was promised is not there any more
 
@@ -58,25 +62,20 @@ class Step(NamedTuple):
     """The bytes to write now, and what comes next."""
 
     data: bytes
-    next: Next
+    next: NextStep
 
 
-class Wanted(NamedTuple):
-    """A range of the log to read for a room: records with ``after < offset <= up_to``."""
+class Subscription(Generic[C]):
+    """One client in one room. ``cursor`` is the last offset that the client was brought to, while it is not live.
 
-    stream: Stream
-    after: int
-    up_to: int
-
-
-class Subscription:
-    """One client in one room. ``cursor`` is the last offset that the client was brought, while it is not live.
-
-    ``behind_since_ms`` is when the client first took no more since it was live, or since it joined; None where it did.
+    ``behind_since_ms`` is when the client first took no more since it was live, or since it joined; None if it takes.
+    ``replayed`` is the room's newest offset in what this catch-up read from the log: the ``prev`` of the next event.
+    ``store_asked``: the room store was asked on behalf of this subscription, and is not asked again.
     """
 
     __slots__ = (
         "behind_since_ms",
+        "client",
         "codec",
         "cursor",
         "generation",
@@ -88,56 +87,78 @@ class Subscription:
         "request",
         "request_id",
         "room",
-        "session",
+        "store_asked",
     )
 
     def __init__(
-        self, session: "Session", room: "Room", request: RoomRequest, request_id: int | None, replay_records_max: int
+        self,
+        client: C,
+        codec: Codec,
+        room: "Room[Subscription[C]]",
+        request: RoomRequest,
+        request_id: int | None,
+        replay_records_max: int,
     ) -> None:
-        self.session = session
+        self.client = client
         self.room = room
-        self.codec: Codec = session.codec
+        self.codec = codec
         self.request = request
         self.request_id = request_id
         self.latest = request.deliver == "latest"
         self.phase = Phase.JOINING
-        self.generation = room.generation
+        self.generation = room.contents.generation
         self.cursor = -1 if request.after is None else request.after
         self.replay_records_max = replay_records_max
         self.replay_left = replay_records_max
-        self.behind_since_ms: int | None = None
+        self.behind_since_ms: LoopMs | None = None
         self.replayed: int | None = None
-        """The room's newest offset in what this catch-up read from the log: the ``prev`` of the next one there."""
+        self.store_asked = False
 
-    def go_live(self, write: "Write") -> None:
+    @property
+    def wanted(self) -> LogRange:
+        """What to read after `NextStep.LOG`; which partition's end to ask for after `NextStep.LOG_END`."""
+        contents = self.room.contents
+        return LogRange(contents.window, self.cursor, contents.floor)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether what was read for it is of no use: the client left, or the room has started over in the meantime."""
+        return self.phase is Phase.LEFT or self.generation != self.room.contents.generation
+
+    def go_live(self, write: Write) -> None:
         """Nothing is missing: the room's flushes write to the client from the next one on."""
         self.phase = Phase.LIVE
         self.behind_since_ms = None
-        self.room.enter(self, write)
+        self.room.enter(self, self.codec, write)
 
     def fall_behind(self) -> None:
-        """The client takes no more: a live subscription becomes a cursor at the room's place."""
+        """The client takes no more: a live subscription becomes a cursor at the room's position."""
         if self.phase is Phase.LIVE:
-            self.room.leave_live(self)
+            if self.room.leave_live(self, self.codec):
+                self.generation = self.room.contents.generation
             self.phase = Phase.BEHIND
-            self.cursor = self.room.place
+            self.cursor = self.room.contents.position
             self.replay_left = self.replay_records_max
             self.replayed = None
 
+    def leave(self) -> None:
+        """The client leaves the room."""
+        self.phase = Phase.LEFT
+        self.room.leave(self, self.codec)
+
     def catch_up(self) -> Step:
         """Take one step. Not for a subscription that is live, ahead or left."""
+        contents = self.room.contents
+        if not contents.loaded and not self.store_asked:
+            self.store_asked = True
+            return Step(b"", NextStep.STORE)
         if self.phase is Phase.JOINING:
             return self._join()
-        if self.generation != self.room.generation:
-            return self.lost()
-        if self.cursor < self.room.floor:
+        if self.generation != contents.generation:
+            return self.start_over()
+        if self.cursor < contents.floor:
             return self._from_log()
         return self._from_window()
-
-    @property
-    def wanted(self) -> Wanted:
-        """What to read after `Next.LOG`; of which stream to ask the end after `Next.END`."""
-        return Wanted(self.room.stream, self.cursor, self.room.floor)
 
     def replay(self, events: Sequence[RoomEvent], reached: int) -> Step:
         """Take the room's events from what was read of `wanted`; ``reached`` is how far that went."""
@@ -146,70 +167,77 @@ class Subscription:
             self.replayed = events[-1].offset
         self.replay_left -= reached - self.cursor
         self.cursor = reached
-        caught = encode(self.room, self.codec, events, cursor=reached, latest=self.latest, bytes_max=None)
-        return Step(greeting + caught.data, Next.STEP)
+        made = encode_catch_up(
+            self.room.contents, self.codec, events, cursor=reached, latest=self.latest, bytes_max=None
+        )
+        return Step(greeting + made.data, NextStep.STEP)
 
-    def ended(self, end: int | None) -> Step:
-        """The log's end after `Next.END`, None where it could not be asked: wait there, or start over."""
-        if self.cursor <= self.room.place:
-            return Step(self._greeting(), Next.STEP)  # the room came there while the log was asked
+    def at_log_end(self, end: int | None) -> Step:
+        """Wait for the cursor, or start over: ``end`` is the log's end, None if it could not be asked."""
+        if self.cursor <= self.room.contents.position:
+            return Step(self._greeting(), NextStep.STEP)  # the room got there while the log was asked
         if end is not None and self.cursor >= end:
-            return self.lost()
+            return self.start_over()
         return self._wait()
 
     def out_of_reach(self) -> Step:
-        """What is missing is not in the log any more, or too much to be read."""
+        """What is missing is not in the log any more, or is too much to be read."""
         if self.latest or self.phase is Phase.JOINING:
-            return self.lost()
-        return Step(b"", Next.CLOSE)
+            return self.start_over()
+        return Step(b"", NextStep.CLOSE)
 
-    def lost(self) -> Step:
-        """The cursor cannot be honoured: start over from the state, and say so."""
+    def start_over(self) -> Step:
+        """The cursor cannot be honoured: start over from the state, and tell the client."""
         room = self.room
-        room.pass_over(self)  # what a flush under way would still bring it is in this state, or from another log
-        self.generation = room.generation
+        room.skip_in_flush(self)  # what a flush under way would still write is in this state, or from another log
+        self.generation = room.contents.generation
         request_id, last = (self.request_id, self.request.last) if self.phase is Phase.JOINING else (None, 0)
         self.phase = Phase.BEHIND
-        data = room.shared.snapshot_frame(room, self.codec, last=last, request_id=request_id)
-        self.cursor = room.place
-        return Step(data, Next.LIVE)
+        data = room.snapshots.frame(room.contents, self.codec, last=last, request_id=request_id)
+        self.cursor = room.contents.position
+        return Step(data, NextStep.LIVE)
 
     def _join(self) -> Step:
-        room = self.room
-        self.generation = room.generation
-        if self.request.after is None or self.request.epoch != room.stream.epoch:
-            return self.lost()
-        if self.cursor > room.place:
+        contents = self.room.contents
+        self.generation = contents.generation
+        if self.request.after is None or self.request.epoch != contents.window.epoch:
+            return self.start_over()
+        if self.cursor > contents.position:
             # Within what was read already it is a matter of the next flush; beyond that only the log can tell.
-            return self._wait() if self.cursor < room.stream.next_offset else Step(b"", Next.END)
-        if self.cursor < room.floor:
+            return self._wait() if self.cursor < contents.window.next_offset else Step(b"", NextStep.LOG_END)
+        if self.cursor < contents.floor:
             return self._from_log()
-        return Step(self._greeting(), Next.STEP)
+        return Step(self._greeting(), NextStep.STEP)
 
     def _wait(self) -> Step:
         greeting = self._greeting()
         self.phase = Phase.AHEAD
-        self.room.ahead.add(self)
-        return Step(greeting, Next.WAIT)
+        self.room.wait_ahead(self, self.cursor)
+        return Step(greeting, NextStep.WAIT)
 
     def _from_log(self) -> Step:
         # Offsets may have holes: their distance is the most that the records to read can be.
-        if self.room.floor - self.cursor > self.replay_left:
+        if self.room.contents.floor - self.cursor > self.replay_left:
             return self.out_of_reach()
-        return Step(b"", Next.LOG)
+        return Step(b"", NextStep.LOG)
 
     def _from_window(self) -> Step:
-        data, cursor, whole = self.room.shared.caught_up(self.room, self.codec, self.cursor, latest=self.latest)
-        self.cursor = self.room.place if whole else cursor
-        return Step(data, Next.LIVE if whole else Next.STEP)
+        room = self.room
+        data, cursor, complete = room.snapshots.catch_up(room.contents, self.codec, self.cursor, latest=self.latest)
+        self.cursor = room.contents.position if complete else cursor
+        return Step(data, NextStep.LIVE if complete else NextStep.STEP)
 
     def _greeting(self) -> bytes:
-        """`subscribed` for a cursor that is honoured, where it is still to be said."""
+        """`subscribed` for a cursor that is honoured, if it has not been sent yet."""
         if self.phase is not Phase.JOINING:
             return b""
         self.phase = Phase.BEHIND
-        room = self.room
+        contents = self.room.contents
         message = Subscribed(
-            room=room.name, epoch=room.stream.epoch, head=room.place, recovered=True, id=self.request_id
+            room=contents.name,
+            epoch=contents.window.epoch,
+            head=contents.position,
+            recovered=True,
+            id=self.request_id,
         )
         return self.codec.frame(message)

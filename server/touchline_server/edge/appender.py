@@ -1,22 +1,22 @@
-"""Appends what players do, one batch after the other, and tells them how that went.
+"""Appends players' actions to the log, one batch after the other, and reports to the core how that went.
 
-One task for all connections. While a batch is under way the next one gathers, so batches grow with the load. When the
-log does not take one, actions are refused at once until `ActionLog.check` finds that it is back.
+While a batch is under way the next one gathers, so batches grow with the load. When the log does not take one, actions
+are refused at once until `Log.check_writable` finds that the log is back.
 """
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
+from collections.abc import Sequence
+from typing import Any
 
-from touchline_server.core.action_queue import Actions, Draft
-from touchline_server.core.client import Session
+from touchline_protocol.errors import OperatorError
+from touchline_server.core.log import AppendFailed, Entry, Log
+from touchline_server.core.players.action_queue import PendingAction
 
-if TYPE_CHECKING:
-    from .connection import Connection
+from .driver import Driver
 
 CHECK_S = 0.25
-"""Between two looks whether the log is back: as often as it is looked at while an append waits."""
+"""Between two checks whether the log is back: as often as is checked while an append waits."""
 
 STOP_S = 6.0
 """For what waits when the edge stops; an append gives up after 5 s."""
@@ -24,105 +24,96 @@ STOP_S = 6.0
 logger = logging.getLogger("touchline.actions")
 
 
-class Appended(NamedTuple):
-    """How many actions of a batch the log has, the first ones, and why not all; None where it has all."""
+class Appender:
+    """The way of actions into ``topic``, whose log keeps the order of each player's records."""
 
-    taken: int
-    problem: str | None
-
-
-class ActionLog(Protocol):
-    """Where actions go."""
-
-    @property
-    def problem(self) -> str | None:
-        """Why nothing can be appended, as far as is known without asking."""
-
-    async def append(self, drafts: Sequence[Draft]) -> Appended:
-        """Append in order. Returns once it is known how many are in the log, durably."""
-
-    async def check(self) -> str | None:
-        """Ask whether anything can be appended; why not, or None."""
-
-
-class Acting:
-    """The way of actions into the log. ``failed`` is told of a mistake of ours that ended it."""
-
-    def __init__(self, actions: Actions, log: ActionLog, failed: Callable[[Exception], None]) -> None:
-        self._actions = actions
+    def __init__(self, log: Log, topic: str) -> None:
         self._log = log
-        self._failed = failed
+        self._topic = topic
         self._wanted = asyncio.Event()
         self._stopping = False
         self._task: asyncio.Task[None] | None = None
-
-    async def start(self, *, expected: bool) -> None:
-        """Begin to append. Where actions are ``expected``, it is asked first whether the log takes them."""
-        if expected:
-            self._away(await self._log.check())
-            self._wanted.set()
-        self._task = asyncio.create_task(self._run(), name="actions")
-        self._task.add_done_callback(self._ended)
-
-    async def stop(self) -> None:
-        """Take no more, and append what waits."""
-        if self._task is None:
-            return
-        self._stopping = True
-        self._actions.away = "this edge is stopping"
-        self._wanted.set()
-        await asyncio.wait([self._task], timeout=STOP_S)
-        self._task.cancel()
-        await asyncio.wait([self._task])
 
     def wake(self) -> None:
         """There is something to append."""
         self._wanted.set()
 
-    def look(self) -> None:
-        """To be called now and then: the log may be known to be away before an append finds out."""
-        if self._actions.away is None and (problem := self._log.problem) is not None:
-            self._away(problem)
+    async def start(self, driver: Driver, *, expected: bool) -> None:
+        """Begin to append. If actions are ``expected``, first check that the log takes them."""
+        if expected:
+            self._set_unavailable(driver, await self._problem())
             self._wanted.set()
+        self._task = asyncio.create_task(self._run(driver), name="actions")
 
-    async def _run(self) -> None:
-        while not self._stopping:
-            await self._wanted.wait()
-            self._wanted.clear()
-            while batch := self._actions.batch():
-                await self._append(batch)
-            if self._actions.away is not None:
-                await self._until_back()
+    async def stop(self, driver: Driver) -> None:
+        """Take no more actions, and append those that wait."""
+        if self._task is None:
+            return
+        self._stopping = True
+        driver.core.actions.unavailable = "this edge is stopping"
+        self._wanted.set()
+        await asyncio.wait([self._task], timeout=STOP_S)
+        self._task.cancel()
+        await asyncio.wait([self._task])
 
-    async def _append(self, batch: Sequence[Draft]) -> None:
-        appended = await self._log.append(batch)
-        if appended.problem is not None:
-            self._away(appended.problem)
-        answer_all(self._actions.settle(batch, appended.taken))
+    async def _run(self, driver: Driver) -> None:
+        try:
+            while not self._stopping:
+                await self._until_wanted(driver)
+                while batch := driver.core.actions.next_batch():
+                    await self._append(driver, batch)
+                if driver.core.actions.unavailable is not None:
+                    await self._until_back(driver)
+        except Exception as error:  # noqa: BLE001 - nobody awaits this task, and players would wait for ever
+            driver.fail(error)
 
-    async def _until_back(self) -> None:
+    async def _until_wanted(self, driver: Driver) -> None:
+        """Wait for actions, or until the log is known to be away before an append finds out."""
+        while not self._wanted.is_set():
+            try:
+                async with asyncio.timeout(CHECK_S):
+                    await self._wanted.wait()
+            except TimeoutError:
+                if (problem := self._log.unreachable) is not None:
+                    self._set_unavailable(driver, problem)
+                    return
+        self._wanted.clear()
+
+    async def _append(self, driver: Driver, batch: "Sequence[PendingAction[Any]]") -> None:
+        entries = [Entry(action.key, action.value, action.headers, action.received_ms) for action in batch]
+        written = len(batch)
+        try:
+            await self._log.append(self._topic, entries)
+        except AppendFailed as error:
+            written = error.written
+            self._set_unavailable(driver, str(error))
+        except OperatorError as error:
+            written = 0
+            self._set_unavailable(driver, str(error))
+        driver.perform(driver.core.appended(batch, written, driver.now()))
+
+    async def _until_back(self, driver: Driver) -> None:
         while not self._stopping:
             await asyncio.sleep(CHECK_S)
-            problem = await self._log.check() or self._log.problem
-            self._away(problem)
+            problem = await self._problem()
+            self._set_unavailable(driver, problem)
             if problem is None:
                 return
 
-    def _away(self, problem: str | None) -> None:
+    async def _problem(self) -> str | None:
+        """Why nothing can be appended, or None."""
+        try:
+            await self._log.check_writable(self._topic)
+        except OperatorError as error:
+            return str(error)
+        return self._log.unreachable
+
+    def _set_unavailable(self, driver: Driver, problem: str | None) -> None:
+        actions = driver.core.actions
         if self._stopping:
             return
-        if problem is not None and self._actions.away is None:
+        if problem is not None and actions.unavailable is None:
             logger.warning("actions are refused until the log takes them: %s", problem)
-        elif problem is None and self._actions.away is not None:
+        elif problem is None and actions.unavailable is not None:
             logger.warning("the log takes actions again")
-        self._actions.away = problem
-
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        if not task.cancelled() and isinstance(error := task.exception(), Exception):
-            self._failed(error)
-
-
-def answer_all(sessions: Iterable[Session]) -> None:
-    """Write what the sessions have to say, and close those that are to be closed."""
-    for session in sessions:
-        cast("Connection", session.client).answer()
+        actions.unavailable = problem

@@ -5,19 +5,19 @@ the transport, past it. That is allowed as long as its state is OPEN, since a se
 no sequence, and the codec is the one of the extension that was negotiated.
 
     NEW ──► OPENING ──► WEBSOCKET     `_opening` has the request until it is answered, `_protocol` parses frames
-                └─────► STREAM        server-sent events: neither is there, and what the client sends is passed over
+                └─────► STREAM        server-sent events: neither is there, and what the client sends is ignored
 
 Rules:
 
-1. No task and no queue per connection. What cannot be written now is a cursor in the session, not bytes.
+1. No task and no queue per connection. What cannot be written now is a cursor in the core, not bytes.
 2. A client that does not read is not read from either: answers to what it sends would pile up.
 3. After a close frame nothing is written. The socket is then closed for writing, what still arrives is thrown away, and
-   after `LINGER_S` it is cut: closing at once could reset the connection before the peer has read why.
+   the core has it cut if the peer does not end it.
 """
 
 import asyncio
 import http
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Request, Response
@@ -29,51 +29,33 @@ from touchline_protocol.codecs import Codec
 from touchline_protocol.frames import OP_BINARY
 from touchline_protocol.messages import RoomRequest
 from touchline_protocol.server_codecs import EVENT_STREAM
-from touchline_server.core.client import Session
-from touchline_server.core.grants import Grant, TokenRefused
-from touchline_server.core.subscription import Step, Subscription
+from touchline_server.core.client import Client
+from touchline_server.core.players.grants import Grant, TokenRefused
 
 from . import event_stream, handshake
-
-if TYPE_CHECKING:
-    from .server import Edge
-
-LINGER_S = 3.0
-"""Between our close frame and the end of the connection: a round trip to a phone on a bad link."""
+from .context import Context
+from .driver import Peer
 
 _STATUS = {
     codes.UNKNOWN_FEED: http.HTTPStatus.NOT_FOUND,
     codes.UNAVAILABLE: http.HTTPStatus.SERVICE_UNAVAILABLE,
     codes.FORBIDDEN: http.HTTPStatus.FORBIDDEN,
 }
-"""How a stream is refused; all else is a bad request."""
+"""How a stream is refused; everything else is a bad request."""
 
 
 class Connection(asyncio.Protocol):
     """A client's connection, from the accepted socket to its end."""
 
-    __slots__ = (
-        "_ended",
-        "_fragments",
-        "_opening",
-        "_protocol",
-        "edge",
-        "paused_ms",
-        "queued",
-        "session",
-        "spoke_ms",
-        "transport",
-    )
+    __slots__ = ("_client", "_context", "_ended", "_fragments", "_opening", "_paused", "_protocol", "transport")
 
     transport: asyncio.Transport
 
-    def __init__(self, edge: "Edge") -> None:
-        self.edge = edge
-        self.session: Session | None = None
-        self.queued = False
-        self.spoke_ms = 0
-        self.paused_ms: int | None = None
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._client: Client[Peer] | None = None
         self._ended = False
+        self._paused = False
         self._fragments: bytearray | None = None
         self._opening: handshake.Opening | None = None
         self._protocol: ServerProtocol | None = None
@@ -84,18 +66,18 @@ class Connection(asyncio.Protocol):
         # What the kernel does not take makes the client a cursor at once. Not a limit in bytes: uvloop keeps 800 bytes
         # for each write that waits, however short, so 64 KiB of small events would be a quarter of a megabyte.
         self.transport.set_write_buffer_limits(high=0)
-        self.edge.add(self)
+        self._context.core.accepted(self, self._context.now())
 
     def data_received(self, data: bytes) -> None:
-        """Take bytes of the client's."""
+        """Take bytes from the client."""
         if self._opening is not None:
             self._open(self._opening, data)
         elif self._protocol is not None:
             self._protocol.receive_data(data)
             self._serve(self._protocol)
-        elif self.session is None and not self._ended:
+        elif self._client is None and not self._ended:
             # Made with the first bytes: those of thousands that connect at once would be out of the caches until then.
-            self._opening = handshake.Opening(self.edge.settings)
+            self._opening = handshake.Opening(self._context.settings)
             self._protocol = self._opening.protocol
             self._open(self._opening, data)
 
@@ -109,61 +91,36 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone."""
         self._leave()
-        self.edge.remove(self)
+        self._context.lost(self)
         if self._protocol is not None:
             handshake.let_go(self._protocol)
 
     def pause_writing(self) -> None:
         """The client takes no more: it becomes a cursor."""
-        self.paused_ms = self.edge.now_ms()
+        self._paused = True
         self.transport.pause_reading()
-        if self.session is not None:
-            self.session.pause(self.paused_ms)
+        if self._client is not None:
+            self._context.core.paused(self._client, self._context.now())
 
     def resume_writing(self) -> None:
         """The client takes again, and catches up."""
-        self.paused_ms = None
+        self._paused = False
         if not self.transport.is_closing():
             self.transport.resume_reading()
-        if self.session is not None:
-            self.session.resume()
-            self.edge.turns.catch_up(self)
-
-    def say(self, data: bytes) -> None:
-        """Write frames outside of a flush; none are no word to the client, who may be due a beat."""
-        if not data or self._ended:
-            return
-        self.spoke_ms = self.edge.now_ms()
-        self.transport.write(data)
-
-    def stepped(self, subscription: Subscription, step: Step) -> None:
-        """Write what a step of a catch-up brings, and go on as it says."""
-        self.say(step.data)
-        subscription.session.stepped(subscription, step)
-        if subscription.session.closing is not None:
-            self.close(subscription.session.closing)
-
-    def answer(self) -> None:
-        """Write what the session answers, and close if it says so."""
-        session = self.session
-        if session is None:
-            return
-        self.say(session.take_output())
-        if session.closing is not None:
-            self.close(session.closing)
-        elif self._protocol is None and not session.subscriptions:
-            self.close(codes.GOING_AWAY)  # a stream is its one room: it comes back by itself
+        if self._client is not None:
+            self._context.core.resumed(self._client)
+            self._context.wake()
 
     def close(self, code: codes.CloseCode, reason: str = "") -> None:
         """Close with a code; what was written before still goes out."""
+        is_stream = self._client is not None and self._protocol is None
+        self._leave()
         if self._protocol is not None:
-            self._leave()
             self._protocol.fail(code.code, reason or code.name)
             self._write_out(self._protocol)
         elif not self._ended:
-            if self.session is not None:
-                self.say(b": close %d %b\n\n" % (code.code, code.name.encode()))
-            self._leave()
+            if is_stream:
+                self.transport.write(event_stream.farewell(code))
             self._end()
 
     def abort(self) -> None:
@@ -171,7 +128,7 @@ class Connection(asyncio.Protocol):
         self.transport.abort()
 
     def _open(self, opening: handshake.Opening, data: bytes) -> None:
-        """Take bytes of the request, and answer it once it is whole."""
+        """Take bytes of the request, and answer it once it is complete."""
         rest = opening.receive(data)
         for event in opening.protocol.events_received():
             if isinstance(event, Request):
@@ -186,10 +143,10 @@ class Connection(asyncio.Protocol):
         self._write_out(opening.protocol)
 
     def _open_websocket(self, opening: handshake.Opening, request: Request, rest: bytes) -> None:
-        refusal = handshake.refuse(request, self.edge.settings.origins, full=self.edge.is_full)
-        shown = None
+        refusal = handshake.refuse(request, self._context.settings.origins, full=self._context.core.is_full)
+        presented = None
         try:
-            shown = self._shown(request) if refusal is None else None
+            presented = self._presented(request) if refusal is None else None
         except TokenRefused as refused:
             response = handshake.unauthorized(opening.protocol, refused)
         else:
@@ -197,29 +154,28 @@ class Connection(asyncio.Protocol):
         self._respond(opening.protocol, request, response)
         if opening.protocol.state is OPEN:
             opening.forget_request()
-            self._begin(handshake.codec_of(opening.protocol), shown)
+            self._begin(handshake.codec_of(opening.protocol), presented)
             if rest:
                 self.data_received(rest)
 
     def _open_stream(self, protocol: ServerProtocol, request: Request) -> None:
-        origins = self.edge.settings.origins
+        origins, random = self._context.settings.origins, self._context.random
         if request.method == "OPTIONS":
             self._respond(protocol, request, event_stream.preflight(request, origins))
             return
         try:
-            wanted = event_stream.read(request, origins, full=self.edge.is_full)
-            self._watch(wanted, self._shown(request))
+            wanted = event_stream.read(request, origins, full=self._context.core.is_full)
+            self._watch(wanted, self._presented(request))
         except TokenRefused as refused:
-            self._respond(protocol, request, event_stream.unauthorized(request, refused, origins, self.edge.random))
+            self._respond(protocol, request, event_stream.unauthorized(request, refused, origins, random))
             return
         except event_stream.Refused as refused:
-            self._respond(protocol, request, event_stream.refusal(request, refused, origins, self.edge.random))
+            self._respond(protocol, request, event_stream.refusal(request, refused, origins, random))
             return
         self._protocol = None
         handshake.let_go(protocol)
-        self.say(event_stream.head(request, origins, self.edge.random))
-        self.edge.heard(self)
-        self.edge.turns.catch_up(self)
+        self.transport.write(event_stream.head(request, origins, random))
+        self._context.wake()
 
     def _respond(self, protocol: ServerProtocol, request: Request, response: Response) -> None:
         if request.method == "HEAD":
@@ -227,16 +183,16 @@ class Connection(asyncio.Protocol):
         protocol.send_response(response)
         self._write_out(protocol)
 
-    def _shown(self, request: Request) -> Grant | None:
-        """What the request's token grants; a server that knows no keys leaves one to the proxy that it may be for."""
-        door = self.edge.door
-        token = None if door.verify is None else handshake.bearer(request.headers)
-        return None if token is None else door.admit(token, self.edge.wall_ms())
+    def _presented(self, request: Request) -> Grant | None:
+        """What the request's token grants; a server without keys leaves a token to the proxy that it may be for."""
+        access = self._context.core.access
+        token = None if access.verify is None else handshake.bearer(request.headers)
+        return None if token is None else access.admit(token, self._context.now().unix_ms)
 
-    def _watch(self, request: RoomRequest, shown: Grant | None) -> None:
-        session = self._begin(EVENT_STREAM, shown)
+    def _watch(self, request: RoomRequest, presented: Grant | None) -> None:
+        client = self._begin(EVENT_STREAM, presented)
         try:
-            refusal = session.watch(request, now_ms=self.edge.wall_ms())
+            refusal = self._context.core.watch(client, request, self._context.now())
         except TokenRefused:
             self._leave()
             raise
@@ -246,16 +202,15 @@ class Connection(asyncio.Protocol):
                 _STATUS.get(refusal[0], http.HTTPStatus.BAD_REQUEST), refusal[0].code, refusal[1]
             )
 
-    def _begin(self, codec: Codec, shown: Grant | None) -> Session:
-        edge = self.edge
-        self.session = Session(
-            edge.hub, edge.door, codec, edge.limits, self.transport.write, self, edge.session_name(), shown
-        )
-        return self.session
+    def _begin(self, codec: Codec, presented: Grant | None) -> Client[Peer]:
+        client = self._client = self._context.core.opened(self, codec, self.transport.write, presented)
+        if self._paused:
+            self._context.core.paused(client, self._context.now())
+        return client
 
     def _serve(self, protocol: ServerProtocol) -> None:
-        # What was sent before a close, a mistake or the end is answered: those are in what websockets has to say, which
-        # is written last.
+        # What was sent before a close, a mistake or the end is answered: those are in what websockets has to write,
+        # which comes last.
         for event in protocol.events_received():
             if isinstance(event, Frame):
                 self._take(event)
@@ -265,14 +220,15 @@ class Connection(asyncio.Protocol):
 
     def _take(self, frame: Frame) -> None:
         """Put fragments together; data frames of the codec's kind are messages."""
-        if frame.opcode not in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT) or self.session is None:
+        client = self._client
+        if frame.opcode not in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT) or client is None:
             return
-        wrong = OP_BINARY if self.session.codec.opcode != OP_BINARY else Opcode.TEXT
+        wrong = OP_BINARY if client.codec.opcode != OP_BINARY else Opcode.TEXT
         if frame.opcode == wrong:
-            self.close(codes.WRONG_FRAME, f"the subprotocol is {self.session.codec.subprotocol}")
+            self.close(codes.WRONG_FRAME, f"the subprotocol is {client.codec.subprotocol}")
             return
         if frame.fin and self._fragments is None:
-            self._receive(self.session, bytes(frame.data))
+            self._receive(client, bytes(frame.data))
             return
         # Not a list: websockets bounds the bytes of a message, and not how many fragments, empty ones too, it has.
         if self._fragments is None:
@@ -280,29 +236,24 @@ class Connection(asyncio.Protocol):
         self._fragments += frame.data
         if frame.fin:
             payload, self._fragments = bytes(self._fragments), None
-            self._receive(self.session, payload)
+            self._receive(client, payload)
 
-    def _receive(self, session: Session, payload: bytes) -> None:
-        if session.codec.opcode != OP_BINARY:
+    def _receive(self, client: Client[Peer], payload: bytes) -> None:
+        if client.codec.opcode != OP_BINARY:
             try:
                 payload.decode()
             except UnicodeDecodeError:
                 self.close(codes.INVALID_TEXT)
                 return
-        edge = self.edge
-        session.receive(payload, now_ms=edge.wall_ms())
-        edge.heard(self)
-        self.answer()
-        edge.turns.catch_up(self)
-        edge.received()
+        self._context.perform(self._context.core.received(client, payload, self._context.now()))
 
     def _leave(self) -> None:
-        if self.session is not None:
-            self.session.close(self.edge.wall_ms())
-            self.session = None
+        if self._client is not None:
+            self._context.core.left(self._client, self._context.now())
+            self._client = None
 
     def _write_out(self, protocol: ServerProtocol) -> None:
-        """Write what websockets has to say: responses, pongs, close frames, and the end of the stream."""
+        """Write what websockets has to write: responses, pongs, close frames, and the end of the stream."""
         for data in protocol.data_to_send():
             if self._ended:
                 return
@@ -316,4 +267,4 @@ class Connection(asyncio.Protocol):
         self._ended = True
         if not self.transport.is_closing():
             self.transport.write_eof()
-        self.edge.closing(self)
+        self._context.core.ending(self, self._context.now())

@@ -1,7 +1,7 @@
 """Server-sent events: what is asked for with ``GET /v1/rooms/<room>/events``, and how that is answered.
 
-The stream is one more codec of the same fan-out (`touchline_protocol.server_codecs`); here is only its beginning: the
-request read, the head written. After that its client says nothing more, and is a connection like any other.
+A stream is one more codec of the same fan-out (`touchline_protocol.server_codecs`). This is only its beginning: the
+request is read, the head is written. After that its client sends nothing more, and is a connection like any other.
 
 Pure: websockets' `Request` in, a `Response` or a `RoomRequest` out. Rules:
 
@@ -21,11 +21,12 @@ from websockets.datastructures import Headers, MultipleValuesError
 from websockets.http11 import Request, Response
 
 from touchline_protocol import codes
+from touchline_protocol.codes import CloseCode
 from touchline_protocol.cursor import Cursor
 from touchline_protocol.errors import PeerError
 from touchline_protocol.messages import Error, RoomRequest
 from touchline_protocol.server_codecs import EVENT_STREAM, RETRY_MS_MIN
-from touchline_server.core.grants import TokenRefused
+from touchline_server.core.players.grants import TokenRefused
 
 from .handshake import challenge, origin_allowed, path_of
 
@@ -136,6 +137,11 @@ def head(request: Request, origins: Sequence[str], random: Callable[[], float]) 
     headers["X-Accel-Buffering"] = "no"  # nginx would hold events back to send them in larger pieces
     response = Response(http.HTTPStatus.OK.value, http.HTTPStatus.OK.phrase, headers)
     return response.serialize() + _retry(RETRY_MS, random)
+
+
+def farewell(code: CloseCode) -> bytes:
+    """A comment with the code that the server closes the stream with: for people, since browsers skip comments."""
+    return b": close %d %b\n\n" % (code.code, code.name.encode())
 
 
 def _retry(between_ms: tuple[int, int], random: Callable[[], float]) -> bytes:

@@ -22,7 +22,7 @@ from touchline_protocol import codes
 from touchline_protocol.codecs import BY_SUBPROTOCOL, JSON, Codec
 from touchline_protocol.server_codecs import DEFLATE_WINDOW_BITS, DEFLATED
 from touchline_server.config.settings import Settings
-from touchline_server.core.grants import TokenRefused
+from touchline_server.core.players.grants import TokenRefused
 
 PATH = "/ws"
 

@@ -6,6 +6,7 @@ from touchline_kafka.address import SCHEME, servers_of
 from touchline_protocol.errors import OperatorError
 from touchline_server.config.settings import Settings
 from touchline_server.core.log import Log
+from touchline_server.core.room_store import RoomStore
 
 from .kafka.log import KafkaLog
 from .sqlite.log import SqliteLog
@@ -28,6 +29,11 @@ def make_log(settings: Settings, *, url: str | None = None) -> Log:
         others = dict.fromkeys((settings.actions.topic, settings.verdicts.topic))
         return SqliteLog(_path(address), settings.sqlite, key_fields | others)
     raise OperatorError(f"{address!r} is no address of a log: write {FORMS}")
+
+
+def room_store(log: Log) -> RoomStore | None:
+    """The store that knows the log's rooms from before the window; None if there is none."""
+    return log if isinstance(log, SqliteLog) else None
 
 
 def _path(address: str) -> Path | None:

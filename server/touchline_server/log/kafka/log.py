@@ -23,15 +23,7 @@ from touchline_kafka.topic_admin import CLEANUP, COMPACT, cleanup_policy, create
 from touchline_kafka.topics import NO_LEADER, NoSuchTopic, Topics
 from touchline_protocol.errors import LogUnavailable, OperatorError
 from touchline_server.config.tables import KafkaSettings
-from touchline_server.core.log import (
-    AppendFailed,
-    Chunk,
-    Entry,
-    LogEvent,
-    Position,
-    RoomSnapshot,
-    UnknownTopic,
-)
+from touchline_server.core.log import AppendFailed, Chunk, Entry, LogEvent, Position, UnknownTopic
 
 from .live import BROKERS, LiveReader
 from .replay import ReplayReader
@@ -145,10 +137,6 @@ class KafkaLog:
     async def end(self, topic: str, epoch: str, partition: int) -> int:
         """See `core.log.Log.end`: here the last stable offset, where an open transaction begins."""
         return await _opened(self._replay).end(topic, epoch, partition)
-
-    async def snapshot(self, topic: str, partition: int, before: int) -> Sequence[RoomSnapshot] | None:
-        """None: Kafka keeps records, not the state of rooms."""
-        return None
 
     async def append(self, topic: str, entries: Sequence[Entry]) -> list[Position]:
         """See `core.log.Log.append`. A key's partition is the one that Java's default partitioner chooses (murmur2).

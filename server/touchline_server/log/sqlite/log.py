@@ -1,7 +1,7 @@
-"""The embedded log: `core.log.Log` in one SQLite file, or in memory, for one process. Needs no Kafka.
+"""The embedded log: `core.log.Log` and `core.room_store.RoomStore` in one SQLite file, or in memory, for one process.
 
-`sqlite_schema` is the file, `sqlite_store` what is in it, `sqlite_retention` what is removed from it, `sqlite_thread`
-the one thread that uses it, and `sqlite_reader` what is handed out to whoever polls. Here they are put together.
+`schema` is the file, `store` what is in it, `retention` what is removed from it, `thread` the one thread that uses it,
+and `reader` what is handed out by `poll`. Here they are put together.
 """
 
 import time
@@ -10,7 +10,8 @@ from pathlib import Path
 from types import MappingProxyType
 
 from touchline_server.config.tables import SqliteSettings
-from touchline_server.core.log import AppendFailed, Chunk, Entry, LogEvent, Position, RoomSnapshot
+from touchline_server.core.log import AppendFailed, Chunk, Entry, LogEvent, OffsetOutOfRange, Position
+from touchline_server.core.room_store import RoomKey, StoredRoom
 
 from .reader import Found, LiveReader
 from .records import Topic, Write, Written, partition_of
@@ -91,9 +92,17 @@ class SqliteLog:
         """See `core.log.Log.end`."""
         return await self._opened.call(lambda store: store.partition(topic, epoch, partition).next)
 
-    async def snapshot(self, topic: str, partition: int, before: int) -> Sequence[RoomSnapshot]:
-        """See `core.log.Log.snapshot`. It also knows the rooms whose records retention has removed."""
-        return await self._opened.call(lambda store: store.snapshot(store.topics[topic].partitions[partition], before))
+    async def load(self, key: RoomKey, *, before: int) -> StoredRoom | None:
+        """See `core.room_store.RoomStore.load`."""
+
+        def find(store: Store) -> StoredRoom | None:
+            try:
+                partition = store.partition(key.topic, key.epoch, key.partition)
+            except OffsetOutOfRange:
+                return None
+            return store.room(partition, key.room_id, before)
+
+        return await self._opened.call(find)
 
     async def append(self, topic: str, entries: Sequence[Entry]) -> list[Position]:
         """See `core.log.Log.append`. All of the entries are appended, or none."""
@@ -141,6 +150,10 @@ def _find(store: Store, topics: Sequence[str], since_ms: int, from_start: Collec
                 for partition in topic.partitions
             ],
             [partition.next for partition in topic.partitions],
+            [
+                store.newest_of_keys(partition, partition.first) if name in from_start else []
+                for partition in topic.partitions
+            ],
         )
         for name in topics
         if (topic := store.topics.get(name)) is not None
@@ -150,4 +163,4 @@ def _find(store: Store, topics: Sequence[str], since_ms: int, from_start: Collec
 def _as_new(topic: Topic) -> Found:
     """A topic that was just made is read as a whole, and there was nothing in it."""
     nothing = [0] * len(topic.partitions)
-    return Found(topic, nothing, nothing)
+    return Found(topic, nothing, nothing, [[] for _ in topic.partitions])

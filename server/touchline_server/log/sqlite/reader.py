@@ -29,11 +29,16 @@ TAIL_BYTES_MAX = 4 << 20
 
 
 class Found(NamedTuple):
-    """A topic at the time it is opened: where each partition is read from, and where it ended then."""
+    """A topic at the time it is opened: where each partition is read from, and where it ended then.
+
+    ``kept`` has, for each partition of a topic that is read from its start, the newest records of keys whose records
+    retention has removed: they are handed out first, as from a compacted topic.
+    """
 
     topic: Topic
     starts: Sequence[int]
     ends: Sequence[int]
+    kept: Sequence[Sequence[StoredRecord]]
 
 
 class _Reading:
@@ -125,7 +130,11 @@ class LiveReader:
             reading = _Reading(topic, number, start, end, max(end, self._ends.get(place, 0)))
             self._readings[place] = reading
             readings.append(reading)
-        self._put(TopicOpened(topic.name, topic.epoch, dict(enumerate(found.starts))))
+        firsts = [kept[0].offset if kept else start for kept, start in zip(found.kept, found.starts, strict=True)]
+        self._put(TopicOpened(topic.name, topic.epoch, dict(enumerate(firsts))))
+        for number, kept in enumerate(found.kept):
+            if kept:
+                self._put(Records(topic.name, number, kept, found.starts[number]))
         self._to_catch_up[topic.name] = readings
 
     def written(self, records: Mapping[tuple[str, int], Sequence[StoredRecord]]) -> None:

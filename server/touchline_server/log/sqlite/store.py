@@ -18,7 +18,8 @@ import msgspec
 from touchline_protocol.errors import BadRecord
 from touchline_protocol.records import EventRecord, Record, parse_record
 from touchline_server.config.tables import SqliteSettings
-from touchline_server.core.log import Chunk, OffsetOutOfRange, Position, RoomSnapshot, UnknownTopic
+from touchline_server.core.log import Chunk, OffsetOutOfRange, Position, UnknownTopic
+from touchline_server.core.room_store import StoredRoom
 
 from .records import RECORD_BYTES, Partition, StoredRecord, Topic, Write, Written, partition_of
 from .schema import OpenedFiles, cannot_open, connect
@@ -27,6 +28,11 @@ EPOCH_BYTES = 8
 """Of randomness, when a topic is made: no two logs share an epoch."""
 READ_BYTES_MAX = 1 << 20
 """Of one read: more would hold up the appends that wait for it by more than a few milliseconds."""
+
+HEAD_SCAN_MAX = 5_000
+"""Records looked through for a room's offset before a window: a few milliseconds, in which nobody appends."""
+NO_OFFSET = -1
+"""In the column prev: the record is its room's first."""
 
 _HEADERS = msgspec.msgpack.Decoder(list[tuple[str, bytes]])
 _RECORD_COLUMNS = "offset, timestamp, key, value, headers"
@@ -192,7 +198,7 @@ class Store:
             row = self.connection.execute(
                 "SELECT head FROM rooms WHERE partition_id = ? AND room_id = ?", room
             ).fetchone()
-            prev = row[0] if row else -1
+            prev = row[0] if row else NO_OFFSET
         changes.heads[room] = record.offset
         if parsed.key is not None:
             changes.state[*room, parsed.key] = None if parsed.value == b"null" else record
@@ -268,29 +274,39 @@ class Store:
         ).fetchone()[0]
         return partition.next if found is None else int(found)
 
-    def snapshot(self, partition: Partition, before: int) -> list[RoomSnapshot]:
-        """See `core.log.Log.snapshot`."""
-        # Rooms that went on since: their first record from then on tells the offset before it.
-        later = {
-            key.decode(): min(prev, before - 1)  # it is above that only where retention took the first one
-            for key, _, prev in self.connection.execute(
-                "SELECT key, min(offset), prev FROM records "
-                "WHERE partition_id = ? AND offset >= ? AND prev IS NOT NULL GROUP BY key",
-                (partition.row_id, before),
-            )
-        }
-        states: dict[str, list[Record]] = {}
-        for room_id, *row in self.connection.execute(
+    def room(self, partition: Partition, room_id: str, before: int) -> StoredRoom | None:
+        """See `core.room_store.RoomStore.load`. It also knows the rooms whose records retention has removed."""
+        where = (partition.row_id, room_id)
+        row = self.connection.execute("SELECT head FROM rooms WHERE partition_id = ? AND room_id = ?", where).fetchone()
+        if row is None:
+            return None
+        head = row[0] if row[0] < before else self._head_before(partition, room_id, before)
+        if head == NO_OFFSET:
+            return None
+        state = self.connection.execute(
+            "SELECT offset, timestamp, NULL, value, headers FROM state "
+            "WHERE partition_id = ? AND room_id = ? AND offset < ? ORDER BY offset",
+            (*where, before),
+        )
+        return StoredRoom(head, [_record(columns)._replace(key=room_id.encode()) for columns in state])
+
+    def _head_before(self, partition: Partition, room_id: str, before: int) -> int | None:
+        """The head of a room that has gone on since: its first record from ``before`` on has the offset before it."""
+        found = self.connection.execute(
+            "SELECT prev FROM records WHERE partition_id = ? AND offset >= ? AND offset < ? AND key = ? "
+            "AND prev IS NOT NULL ORDER BY offset LIMIT 1",
+            (partition.row_id, before, before + HEAD_SCAN_MAX, room_id.encode()),
+        ).fetchone()
+        return None if found is None else min(found[0], before - 1)  # above that only if retention took the first one
+
+    def newest_of_keys(self, partition: Partition, before: int) -> list[StoredRecord]:
+        """The newest records of all event keys below an offset, as compaction would keep them."""
+        rows = self.connection.execute(
             "SELECT room_id, offset, timestamp, NULL, value, headers FROM state "
-            "WHERE partition_id = ? AND offset < ? ORDER BY room_id, offset",
+            "WHERE partition_id = ? AND offset < ? ORDER BY offset",
             (partition.row_id, before),
-        ):
-            states.setdefault(room_id, []).append(_record(row)._replace(key=room_id.encode()))
-        heads = self.connection.execute(
-            "SELECT room_id, min(head, ?) FROM rooms WHERE partition_id = ?", (before - 1, partition.row_id)
-        ).fetchall()
-        found = {room_id: later.get(room_id, head) for room_id, head in heads}
-        return [RoomSnapshot(room_id, head, states.get(room_id, [])) for room_id, head in found.items() if head >= 0]
+        )
+        return [_record(columns)._replace(key=room_id.encode()) for room_id, *columns in rows]
 
 
 def unknown_topic(name: str) -> UnknownTopic:

@@ -1,19 +1,29 @@
 """Verdicts: how each player stands, as the newest record of the topic of verdicts says.
 
-Handed records and times; knows nothing of connections. Kept are the players that something stands against: a warning
-changes nothing, and what is over or lifted is as if it had not been.
+It is given records and times, and knows nothing of connections. It keeps the players that a mute or a ban stands
+against: a warning changes nothing, and a verdict that is over or lifted is as if it had never been.
 """
+
+from typing import NamedTuple
 
 from touchline_protocol.messages import Verdict
 from touchline_protocol.records import Record
 from touchline_protocol.verdicts import decode_verdict
+from touchline_server.core.clocks import UnixMs
 
 STANDING = frozenset({"mute", "ban"})
 """The kinds that hold for a time, or for ever."""
 
 
+class PlayerVerdict(NamedTuple):
+    """A verdict about a player, to be enforced on the player's connections."""
+
+    player: str
+    verdict: Verdict
+
+
 class Verdicts:
-    """How the players stand. ``players_max``: beyond it the player is forgotten whose verdict came first."""
+    """How the players stand. Beyond ``players_max`` the player is forgotten whose verdict came first."""
 
     def __init__(self, players_max: int) -> None:
         self._players_max = players_max
@@ -22,14 +32,14 @@ class Verdicts:
     def __len__(self) -> int:
         return len(self._standing)
 
-    def take(self, record: Record, now_ms: int) -> tuple[str, Verdict] | None:
-        """A record of the topic. Returns the player and the verdict, or None for one whose time was over before now.
+    def apply(self, record: Record, now_ms: UnixMs) -> PlayerVerdict | None:
+        """Take in a record of the topic. Returns its verdict, or None if that was over before now.
 
         Raises:
-            BadRecord: it is no verdict, and changes nothing.
+            BadRecord: the record is not a verdict, and changes nothing.
         """
-        player, said = decode_verdict(record.key, record.value)
-        verdict = Verdict(kind=said.kind, reason=said.reason, until=said.until)
+        player, decoded = decode_verdict(record.key, record.value)
+        verdict = Verdict(kind=decoded.kind, reason=decoded.reason, until=decoded.until)
         self._standing.pop(player, None)
         if is_over(verdict, now_ms):
             return None
@@ -37,9 +47,9 @@ class Verdicts:
             if len(self._standing) >= self._players_max:
                 del self._standing[next(iter(self._standing))]
             self._standing[player] = verdict
-        return player, verdict
+        return PlayerVerdict(player, verdict)
 
-    def of(self, player: str, now_ms: int) -> Verdict | None:
+    def of(self, player: str, now_ms: UnixMs) -> Verdict | None:
         """The mute or ban that stands against a player now."""
         verdict = self._standing.get(player)
         if verdict is not None and is_over(verdict, now_ms):
@@ -48,10 +58,10 @@ class Verdicts:
         return verdict
 
     def clear(self) -> None:
-        """The topic is another one: nobody has been judged in it yet."""
+        """Forget everything: the topic is another one, in which nobody has been judged yet."""
         self._standing.clear()
 
 
 def is_over(verdict: Verdict, now_ms: int) -> bool:
-    """Whether the verdict's time is over."""
+    """Whether the verdict's time is over at ``now_ms`` (Unix milliseconds)."""
     return verdict.until is not None and verdict.until <= now_ms

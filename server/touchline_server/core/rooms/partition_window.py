@@ -1,11 +1,12 @@
-"""A stream: one partition of a feed's topic, and its window, the newest events that the edge holds in memory.
+"""The window of one partition: the newest events of a feed's topic partition, which the edge holds in memory.
 
 Rules:
 
-1. Events come in by rising offset. Those of all rooms of the partition are in one queue, so the oldest go first.
-2. ``floor`` is the promise of the window: every event of the stream with an offset above it is in memory. It starts
-   just below the first offset that was read, and rises when an event is let go.
-3. The window is bounded in bytes (values and the frames made of them) and in time since an event was read.
+1. Events are added by rising offset. The events of all rooms of the partition are in one queue, so that the oldest
+   are released first.
+2. ``floor`` is the promise of the window: every event of the partition with an offset above it is in memory. It starts
+   just below the first offset that was read, and rises when an event is released.
+3. The window is bounded in bytes (values and the frames made of them) and in the time since an event was read.
 """
 
 from collections import deque
@@ -15,40 +16,43 @@ import msgspec
 
 from touchline_protocol.codecs import Codec
 from touchline_protocol.messages import Event
+from touchline_server.core.clocks import LoopMs
 
 EVENT_OVERHEAD_BYTES = 400
 """What an event costs beside its value and frames: the objects around them, as measured with tracemalloc."""
 
+NOT_IN_WINDOW_MS = LoopMs(0)
+"""The ``read_ms`` of events that never enter a window."""
 
 _FRAMES = ("frame_0", "frame_1", "frame_2", "frame_3", "frame_4")
-"""Where an event keeps its frame of the codec with that index. Not a list of them, which costs another object."""
+"""Where an event keeps its frame for the codec with that index. A list of frames would cost another object."""
 
 
-class EventOwner(Protocol):
-    """What an event and a stream need of a room."""
+class EventHolder(Protocol):
+    """What an event and its window need of the room that holds the event."""
 
     name: str
 
     def forget_oldest(self, event: "RoomEvent") -> None:
-        """The window lets go of ``event``."""
+        """The window releases ``event``."""
 
 
 class RoomEvent(msgspec.Struct, eq=False, gc=False):
-    """An event in memory. Its frames are made when first asked for, one per codec, and shared by all who get them.
+    """An event in memory. A frame is made when it is first asked for, once per codec, and shared by all its readers.
 
-    ``windowed`` while it is in its stream's window; events of a room's state outlive that.
+    ``windowed`` is true while the event is in its partition's window; events of a room's state outlive that.
 
-    A struct that the cycle collector does not look at: with tens of thousands of events coming and going it would look
-    at nothing else, and took a tenth of the time. The cycle through the room is taken apart by hand (`Room.dissolve`).
+    The cycle collector does not look at this struct: with tens of thousands of events coming and going it would look
+    at nothing else, and took a tenth of the time. The cycle through the room is broken by hand (`Contents.release`).
     """
 
-    room: EventOwner
-    stream: "Stream"
+    room: EventHolder
+    window: "PartitionWindow"
     offset: int
     key: str | None
     ts: int
     value: bytes
-    read_ms: int
+    read_ms: LoopMs
     size: int
     prev: int | None = None
     windowed: bool = False
@@ -71,11 +75,11 @@ class RoomEvent(msgspec.Struct, eq=False, gc=False):
                 data=codec.value(self.value),
                 key=self.key,
             )
-            made = codec.frame(message, self.stream.epoch)
+            made = codec.frame(message, self.window.epoch)
             setattr(self, field, made)
             self.size += len(made)
             if self.windowed:
-                self.stream.bytes += len(made)
+                self.window.bytes += len(made)
         return made
 
     @property
@@ -85,17 +89,23 @@ class RoomEvent(msgspec.Struct, eq=False, gc=False):
 
 
 def room_event(
-    room: EventOwner, stream: "Stream", offset: int, key: str | None, ts: int, value: bytes, read_ms: int = 0
+    room: EventHolder,
+    window: "PartitionWindow",
+    offset: int,
+    key: str | None,
+    ts: int,
+    value: bytes,
+    read_ms: LoopMs = NOT_IN_WINDOW_MS,
 ) -> RoomEvent:
-    """An event as it was read; ``read_ms`` is 0 where it is in no window."""
-    return RoomEvent(room, stream, offset, key, ts, value, read_ms, len(value) + EVENT_OVERHEAD_BYTES)
+    """Make an event of what was read; ``ts`` is Unix milliseconds, ``read_ms`` the time when it was read."""
+    return RoomEvent(room, window, offset, key, ts, value, read_ms, len(value) + EVENT_OVERHEAD_BYTES)
 
 
-class Stream:
-    """One partition's window.
+class PartitionWindow:
+    """The window of one partition.
 
-    ``epoch`` is that of the rooms in it: it names the topic's epoch and the partition, since an offset means nothing in
-    another partition. ``next_offset`` is where the next records go on.
+    ``epoch`` is the epoch of the rooms in it. It names the topic's epoch and the partition, since an offset means
+    nothing in another partition. ``next_offset`` is the offset that the next records start from.
     """
 
     __slots__ = ("bytes", "epoch", "events", "floor", "next_offset", "partition", "topic", "topic_epoch")
@@ -117,7 +127,7 @@ class Stream:
         self.bytes += event.size
 
     def trim(self, bytes_max: int, read_before_ms: int) -> None:
-        """Let go of the oldest events while the window is too large, and of those read before a time."""
+        """Release the oldest events while the window is too large, and all that were read before a time."""
         events = self.events
         while events and (self.bytes > bytes_max or events[0].read_ms < read_before_ms):
             event = events.popleft()
@@ -127,7 +137,7 @@ class Stream:
             event.room.forget_oldest(event)
 
     def jump(self, start: int) -> None:
-        """Go on at ``start``: what is between was gone before it could be read."""
+        """Go on at ``start``: the records in between were gone before they could be read."""
         self.trim(bytes_max=-1, read_before_ms=0)
         self.floor = start - 1
         self.next_offset = start

@@ -1,0 +1,301 @@
+"""The core of an edge: decides everything that an edge does, and does nothing itself.
+
+A shell (sockets, `touchline tail --log`, a test, a simulation) hands it what happened and the time, and performs the
+effects that come back: in order, at once, before it hands over anything else. Two things happen in between: while the
+shell performs a `Delivery`, transports may report `paused`.
+
+    log event ──► log_event ─┐                              ┌─► Delivery      to clients' transports
+    accepted, opened,        │                              ├─► Close, Abort
+    received, paused,        ├─► EdgeCore ──► effects ──────┼─► ReadLog       ──► log_read
+    resumed, ended, lost ────┤      │                       ├─► AskLogEnd     ──► log_end
+    turn, tick ──────────────┘      └─► `actions`           └─► LoadRoom      ──► room_loaded
+
+Rules:
+
+1. Effects are generators or lists: each is performed before the next is asked for, so that flow control, which a write
+   can set off, is known to whatever is decided next.
+2. ``wants_turn`` says whether `turn` has something to do. A shell calls it again and again, each time serving its
+   sockets and its log in between.
+3. It is told the time; names of sessions and randomness are injected. With the same inputs it does the same.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Generic, NamedTuple
+
+from touchline_protocol import codes
+from touchline_protocol.codecs import Codec
+from touchline_protocol.errors import BadRecord
+from touchline_protocol.messages import Goaway, RoomRequest
+
+from .catch_up import CatchUpQueue
+from .client import Client, ClientHub, ClientLimits, ClientState
+from .clocks import Now
+from .effects import Close, Effect, Owner, Unreachable
+from .liveness import Liveness, LivenessLimits
+from .log import CaughtUp, Chunk, LogEvent, Records, TopicMissing, TopicOpened
+from .players.access import Access
+from .players.action_queue import PendingAction
+from .players.grants import Grant, Refusal
+from .replays import Replays
+from .room_loads import RoomLoads
+from .room_store import StoredRoom
+from .rooms.hub import Skip
+from .rooms.room import Write
+from .subscription import NextStep
+from .write_scheduler import Budget, WriteScheduler
+
+
+class EdgeLimits(NamedTuple):
+    """The limits of an edge beside the hub's, the actions' and the access's.
+
+    ``connections_max`` counts all connections. ``replay_concurrency``: catch-ups that read the log at once.
+    """
+
+    client: ClientLimits
+    liveness: LivenessLimits
+    budget: Budget
+    connections_max: int
+    replay_concurrency: int
+
+
+class LogOutcome(NamedTuple, Generic[Owner]):
+    """What came of a log event: the records that were left out, and what is to be done."""
+
+    skips: Sequence[Skip] = ()
+    effects: Sequence[Effect[Owner]] = ()
+
+
+class EdgeCore(Generic[Owner]):
+    """One edge.
+
+    ``make_name`` gives a session its name. ``clock`` is a fine one, in seconds: it tells how long the shell was away
+    between two turns. ``verdicts_topic`` is None if no verdicts are enforced; all other topics are feeds'.
+    """
+
+    def __init__(
+        self,
+        hub: ClientHub[Owner],
+        access: "Access[Client[Owner]]",
+        limits: EdgeLimits,
+        *,
+        make_name: Callable[[], str],
+        clock: Callable[[], float],
+        verdicts_topic: str | None = None,
+    ) -> None:
+        self.hub = hub
+        self.access = access
+        self.actions = access.actions
+        self.limits = limits
+        self.is_draining = False
+        self._make_name = make_name
+        self.verdicts_topic = verdicts_topic
+        self._topics_behind = {opened.feed.topic for opened in hub.feeds.values()}
+        if verdicts_topic is not None:
+            self._topics_behind.add(verdicts_topic)
+        self._scheduler = WriteScheduler(hub, clock)
+        self._catch_up: CatchUpQueue[Owner] = CatchUpQueue()
+        self._replays = Replays(hub, self._catch_up, limits.replay_concurrency)
+        self._loads = RoomLoads(hub, self._catch_up)
+        self._liveness: Liveness[Owner] = Liveness(limits.liveness)
+
+    # The log.
+
+    @property
+    def has_read_log(self) -> bool:
+        """Whether each topic was read to where it ended at the start, or is known not to exist."""
+        return not self._topics_behind
+
+    def log_event(self, event: LogEvent, now: Now) -> LogOutcome[Owner]:
+        """Take in what the log reports of a feed's topic or the verdicts'; call `flush` after the last of a poll."""
+        if isinstance(event, CaughtUp | TopicMissing):
+            self._topics_behind.discard(event.topic)
+        if event.topic == self.verdicts_topic:
+            return self._verdict_event(event, now)
+        return LogOutcome(self.hub.apply(event, now.loop_ms))
+
+    def _verdict_event(self, event: LogEvent, now: Now) -> LogOutcome[Owner]:
+        verdicts = self.access.verdicts
+        if isinstance(event, TopicOpened | TopicMissing):
+            verdicts.clear()
+        if not isinstance(event, Records):
+            return LogOutcome()
+        skips: list[Skip] = []
+        effects: list[Effect[Owner]] = []
+        for record in event.records:
+            try:
+                enforced = verdicts.apply(record, now.unix_ms)
+            except BadRecord as error:
+                skips.append(Skip(event.topic, event.partition, record.offset, error.reason, str(error)))
+                continue
+            if enforced is None:
+                continue
+            for client in list(self.access.clients_of(enforced.player)):
+                client.enforce(enforced.verdict)
+                effects += client.take_effects(now)
+        return LogOutcome(skips, effects)
+
+    # Connections.
+
+    @property
+    def connections(self) -> int:
+        """How many connections there are."""
+        return len(self._liveness.clients)
+
+    @property
+    def owners(self) -> list[Owner]:
+        """All connections."""
+        return list(self._liveness.clients)
+
+    @property
+    def clients(self) -> list[Client[Owner]]:
+        """The clients of all connections whose handshake is done."""
+        return [client for client in self._liveness.clients.values() if client is not None]
+
+    @property
+    def is_full(self) -> bool:
+        """Whether there are more connections than this edge takes, that of the asker included."""
+        return self.connections > self.limits.connections_max
+
+    def accepted(self, owner: Owner, now: Now) -> None:
+        """A connection was accepted. Its first message has to come within the handshake time."""
+        self._liveness.accepted(owner, now.loop_ms)
+
+    def opened(self, owner: Owner, codec: Codec, write: Write, presented: Grant | None = None) -> Client[Owner]:
+        """A connection's handshake is done. ``presented`` is what the token in it grants, if there was one."""
+        client = Client(owner, self.hub, self.access, codec, self.limits.client, write, self._make_name(), presented)
+        self._liveness.clients[owner] = client
+        return client
+
+    def watch(self, client: Client[Owner], request: RoomRequest, now: Now) -> Refusal | None:
+        """Open a client that sends no messages with its one room; returns why that cannot be, or None.
+
+        Raises:
+            TokenRefused: a token is required, and none was presented.
+        """
+        refusal = client.watch(request, now)
+        if refusal is None:
+            self._liveness.heard(client.owner)
+            self._catch_up.add(client)
+        return refusal
+
+    def received(self, client: Client[Owner], payload: bytes, now: Now) -> list[Effect[Owner]]:
+        """A client sent a message."""
+        self._liveness.heard(client.owner)
+        replaced = client.receive(payload, now)
+        effects = client.take_effects(now)
+        if replaced is not None:
+            effects += replaced.take_effects(now)
+        self._catch_up.add(client)
+        return effects
+
+    def paused(self, client: Client[Owner], now: Now) -> None:
+        """A client takes no more: it becomes a cursor."""
+        client.pause(now.loop_ms)
+
+    def resumed(self, client: Client[Owner]) -> None:
+        """A client takes again, and catches up."""
+        client.resume()
+        self._catch_up.add(client)
+
+    def left(self, client: Client[Owner], now: Now) -> None:
+        """A client is going: its connection was closed by the peer, or broke the protocol."""
+        client.leave_edge(now)
+
+    def ending(self, owner: Owner, now: Now) -> None:
+        """Nothing more is written to a connection; it is cut if it does not end soon."""
+        self._liveness.ending(owner, now.loop_ms)
+
+    def lost(self, owner: Owner) -> None:
+        """A connection is gone. Its client, if it had one, has left."""
+        self._liveness.lost(owner)
+
+    # Time and turns.
+
+    @property
+    def wants_turn(self) -> bool:
+        """Whether `turn` has something to do."""
+        return self._scheduler.has_work or self._catch_up.has_work
+
+    @property
+    def pending_bytes(self) -> int:
+        """Events that were read and whose flush has not begun yet."""
+        return self.hub.pending_bytes
+
+    def flush(self, now: Now) -> Iterator[Effect[Owner]]:
+        """Events came in: those of small rooms go out at once, not after a slice of a large one; the rest in turns."""
+        yield from self._scheduler.flush_small(self.limits.budget, now.loop_ms)
+        self._wake()
+
+    def turn(self, now: Now, budget: Budget | None = None) -> Iterator[Effect[Owner]]:
+        """Take a turn: small flushes, a slice of a large one, steps of clients that catch up; each within a budget."""
+        budget = budget or self.limits.budget
+        yield from self._scheduler.flush_small(budget, now.loop_ms)
+        yield from self._scheduler.next_slice(budget, now.loop_ms)
+        self._wake()
+        yield from self._catch_up.take_steps(budget, now)
+        yield from self._start_wanting(now)
+
+    def tick(self, now: Now) -> Iterator[Effect[Owner]]:
+        """What the time has brought; to be called every `liveness.TICK_MS`."""
+        yield from self._liveness.tick(now)
+        for client in self.access.take_expired(now.unix_ms):
+            yield client.close(codes.CLOSE_TOKEN_EXPIRED, now)
+        yield from self._replays.tick(now)
+        self.hub.evict_idle(now.loop_ms)
+        self.access.evict_idle(now.unix_ms)
+
+    def drain(self, drain_ms: int, now: Now) -> Iterator[Effect[Owner]]:
+        """Tell all clients to reconnect elsewhere, each at its own share of ``drain_ms``; 0 tells nobody."""
+        self.is_draining = True
+        if not drain_ms:
+            return
+        clients = [client for client in self.clients if client.state is ClientState.OPEN]
+        share = drain_ms / max(1, len(clients))
+        for number, client in enumerate(clients):
+            client.send(Goaway(reconnect_ms=int(number * share), reason="this edge is stopping"))
+            yield from client.take_effects(now)
+
+    def close_all(self, now: Now) -> Iterator[Effect[Owner]]:
+        """Close all connections: this edge stops."""
+        for owner, client in list(self._liveness.clients.items()):
+            yield Close(owner, codes.GOING_AWAY) if client is None else client.close(codes.GOING_AWAY, now)
+
+    # Answers to effects.
+
+    def log_read(self, number: int, answer: Chunk | Unreachable | None, now: Now) -> Iterator[Effect[Owner]]:
+        """The answer to a `ReadLog`; None if the log does not hold what was asked for any more."""
+        yield from self._replays.log_read(number, answer, now)
+        yield from self._start_wanting(now)
+
+    def log_end(self, number: int, end: int | None, now: Now) -> Iterator[Effect[Owner]]:
+        """The answer to an `AskLogEnd`: the partition's end, None if the log did not answer."""
+        yield from self._replays.log_end(number, end, now)
+        yield from self._start_wanting(now)
+
+    def room_loaded(self, name: str, answer: StoredRoom | Unreachable | None, now: Now) -> LogOutcome[Owner]:
+        """The answer to a `LoadRoom`; None if the store does not know the room."""
+        return LogOutcome(*self._loads.loaded(name, answer, now))
+
+    def appended(
+        self, batch: "Sequence[PendingAction[Client[Owner]]]", written: int, now: Now
+    ) -> Iterator[Effect[Owner]]:
+        """The log has the first ``written`` actions of a batch of `actions`."""
+        answered: dict[Client[Owner], None] = {}
+        for client, message in self.actions.resolve(batch, written):
+            client.send(message)
+            answered[client] = None
+        for client in answered:
+            yield from client.take_effects(now)
+
+    def _wake(self) -> None:
+        for subscription in self._scheduler.take_woken():
+            self._catch_up.wake(subscription)
+
+    def _start_wanting(self, now: Now) -> Iterator[Effect[Owner]]:
+        """Ask the store and the log for what steps of catch-ups need."""
+        for subscription, need in self._catch_up.take_wanting():
+            if need is NextStep.STORE:
+                yield from self._loads.add(subscription)
+            else:
+                self._replays.add(subscription, need)
+        yield from self._replays.start_queued(now)

@@ -1,0 +1,69 @@
+"""What the core asks its shell to do. The shell performs effects in order, at once, and decides nothing.
+
+`Delivery` is the only effect on the hot path. The others name a client's connection by its ``owner``, which is whatever
+the shell finds the connection by.
+"""
+
+from typing import Generic, NamedTuple, TypeAlias, TypeVar
+
+from touchline_protocol.codes import CloseCode
+
+from .room_store import RoomKey
+from .rooms.partition_window import PartitionWindow
+from .rooms.room import Delivery
+
+Owner = TypeVar("Owner")
+"""The shell's connection of a client: hashable, and opaque to the core."""
+
+
+class Close(NamedTuple, Generic[Owner]):
+    """Close a connection with a code; what was written before still goes out."""
+
+    owner: Owner
+    code: CloseCode
+
+
+class Abort(NamedTuple, Generic[Owner]):
+    """Cut a connection: it was closed, and did not end in time."""
+
+    owner: Owner
+
+
+class LogRange(NamedTuple):
+    """A range of a partition: records with ``after < offset <= up_to``."""
+
+    window: PartitionWindow
+    after: int
+    up_to: int
+
+
+class ReadLog(NamedTuple):
+    """Read at most ``records_max`` old records, and answer with `EdgeCore.log_read` under the same ``number``."""
+
+    number: int
+    range: LogRange
+    records_max: int
+
+
+class AskLogEnd(NamedTuple):
+    """Ask where a partition ends in the log, and answer with `EdgeCore.log_end` under the same ``number``."""
+
+    number: int
+    window: PartitionWindow
+
+
+class LoadRoom(NamedTuple):
+    """Ask the room store for a room as of ``before``, and answer with `EdgeCore.room_loaded`."""
+
+    room: str
+    key: RoomKey
+    before: int
+
+
+class Unreachable(NamedTuple):
+    """The answer to any of these from a log or a store that does not answer, and why."""
+
+    why: str
+
+
+Effect: TypeAlias = Delivery | Close[Owner] | Abort[Owner] | ReadLog | AskLogEnd | LoadRoom

@@ -1,0 +1,103 @@
+"""What time does to connections: hellos that do not come, heartbeats, clients that fall too far behind, slow ends.
+
+Each connection is looked at twice per heartbeat, a few at each tick, so that no timer is kept per connection.
+"""
+
+from collections.abc import Iterator
+from typing import Generic, NamedTuple
+
+from touchline_protocol import codes
+from touchline_protocol.messages import Beat
+from touchline_protocol.server_codecs import ALL_CODECS
+
+from .client import Client, ClientState
+from .clocks import LoopMs, Now
+from .effects import Abort, Close, Effect, Owner
+from .rooms.room import Delivery
+
+TICK_MS = 100
+"""How often time is looked at: limits are in seconds, and a tick costs some microseconds."""
+
+LINGER_MS = 3_000
+"""Between our close frame and the end of the connection: a round trip to a phone on a bad link. To close at once could
+reset the connection before the peer has read why."""
+
+_BEATS = {codec: codec.frame(Beat()) for codec in ALL_CODECS}
+
+
+class LivenessLimits(NamedTuple):
+    """What a connection may take its time for; `touchline_server.config.settings` has the reasons."""
+
+    handshake_ms: int
+    heartbeat_ms: int
+    lag_ms_max: int
+
+
+class Liveness(Generic[Owner]):
+    """All connections of an edge: ``clients`` has each owner's client, None until its handshake is done."""
+
+    def __init__(self, limits: LivenessLimits) -> None:
+        self.clients: dict[Owner, Client[Owner] | None] = {}
+        self._limits = limits
+        # Insertion-ordered, since each kind has one time limit: the next to be late is always the first.
+        self._greeting: dict[Owner, LoopMs] = {}
+        self._ending: dict[Owner, LoopMs] = {}
+        self._round: list[Owner] = []
+        self._round_step = 0
+
+    def accepted(self, owner: Owner, now_ms: LoopMs) -> None:
+        """A connection was accepted: its hello has to come in time."""
+        self.clients[owner] = None
+        self._greeting[owner] = LoopMs(now_ms + self._limits.handshake_ms)
+
+    def heard(self, owner: Owner) -> None:
+        """A connection's first message came, whatever it was."""
+        self._greeting.pop(owner, None)
+
+    def ending(self, owner: Owner, now_ms: LoopMs) -> None:
+        """Nothing more is written to a connection: it is cut if it does not end."""
+        self._ending[owner] = LoopMs(now_ms + LINGER_MS)
+
+    def lost(self, owner: Owner) -> None:
+        """A connection is gone."""
+        self.clients.pop(owner, None)
+        self._greeting.pop(owner, None)
+        self._ending.pop(owner, None)
+
+    def tick(self, now: Now) -> Iterator[Effect[Owner]]:
+        """What the time has brought. Call this every `TICK_MS`."""
+        for owner in _take_late(self._greeting, now.loop_ms):
+            client = self.clients.get(owner)
+            self.ending(owner, now.loop_ms)  # also if it is not a WebSocket yet, and has nothing to be closed with
+            yield Close(owner, codes.HELLO_TIMEOUT) if client is None else client.close(codes.HELLO_TIMEOUT, now)
+        for owner in _take_late(self._ending, now.loop_ms):
+            yield Abort(owner)
+        if not self._round:
+            self._round = list(self.clients)
+            ticks = self._limits.heartbeat_ms / 2 / TICK_MS
+            # Of the round, not of the connections: many may go while it lasts, and it has to end in time all the same.
+            self._round_step = 1 + int(len(self._round) / ticks)
+        for _ in range(min(len(self._round), self._round_step)):
+            client = self.clients.get(self._round.pop())
+            if client is not None and client.state is ClientState.OPEN:  # nothing is written before the welcome
+                yield from self._look_at(client, now)
+
+    def _look_at(self, client: Client[Owner], now: Now) -> Iterator[Effect[Owner]]:
+        late_since = client.late_since()
+        quiet_since = LoopMs(now.loop_ms - self._limits.heartbeat_ms // 2)
+        if late_since is not None and now.loop_ms - late_since > self._limits.lag_ms_max:
+            yield client.close(codes.TOO_SLOW, now)
+        elif client.paused_ms is None and not client.heard_since(quiet_since):
+            client.last_write_ms = now.loop_ms
+            yield Delivery(_BEATS[client.codec], [client.write])
+
+
+def _take_late(deadlines: dict[Owner, LoopMs], now_ms: LoopMs) -> list[Owner]:
+    late: list[Owner] = []
+    for owner, deadline in deadlines.items():
+        if deadline > now_ms:
+            break
+        late.append(owner)
+    for owner in late:
+        del deadlines[owner]
+    return late

@@ -1,0 +1,112 @@
+"""Access: who a client is, and what it may watch and do. A client asks here when it opens, and reports when it is gone.
+
+It grants and does not write: the results go back to the client, which keeps them.
+
+Rules:
+
+1. Without ``token_required`` everybody may watch every room, whatever a token's ``rooms`` say; a token is for acting,
+   and has to be valid all the same. With it, a token is required, and names the rooms that its player may watch.
+2. A token is checked once, when it is presented; `TokenExpiry` notices its end.
+"""
+
+from collections.abc import Set as AbstractSet
+from typing import Generic
+
+from touchline_protocol import codes
+from touchline_protocol.messages import Verdict
+from touchline_server.core.clocks import UnixMs
+
+from .action_queue import ActionQueue
+from .action_session import C
+from .grants import Grant, TokenRefused, Verify
+from .rate_limiter import RateLimiter
+from .registry import PlayerRegistry
+from .token_expiry import TokenExpiry
+from .verdicts import Verdicts
+
+EVICT_EVERY_MS = 10_000
+"""How often players that are gone are looked for; looking at each takes a microsecond."""
+
+
+class Access(Generic[C]):
+    """What an edge's clients share: how tokens are checked, the players, their verdicts and their actions."""
+
+    def __init__(
+        self,
+        verify: Verify | None,
+        verdicts: Verdicts,
+        limiter: RateLimiter,
+        actions: ActionQueue[C],
+        *,
+        token_required: bool,
+    ) -> None:
+        self.verify = verify
+        self.verdicts = verdicts
+        self.actions = actions
+        self.token_required = token_required
+        self._limiter = limiter
+        self._players: PlayerRegistry[C] = PlayerRegistry()
+        self._expiry: TokenExpiry[C] = TokenExpiry()
+        self._evict_again_ms = 0
+
+    def admit(self, token: str | None, now_ms: UnixMs) -> Grant | None:
+        """What a token grants; None if there is no token and none is required.
+
+        Raises:
+            TokenRefused: the token is missing or not accepted.
+        """
+        if token is not None:
+            if self.verify is None:
+                raise TokenRefused(codes.TOKEN_ALGORITHM, "this server has no key to check tokens with: leave it out")
+            return self.verify(token, now_ms)
+        if self.token_required:
+            raise TokenRefused(codes.TOKEN_MISSING, "put a token into hello, or send it as Authorization: Bearer")
+        return None
+
+    def may_watch(self, grant: Grant | None, room: str) -> bool:
+        """Whether a client with this grant, or without one, may be in a room."""
+        return not self.token_required or (grant is not None and grant.rooms.allow(room))
+
+    def standing(self, grant: Grant | None, now_ms: UnixMs) -> Verdict | None:
+        """The mute or ban that stands against the player of a grant."""
+        return None if grant is None else self.verdicts.of(grant.player, now_ms)
+
+    def enter(self, client: C, grant: Grant) -> None:
+        """A client is signed in as its grant's player from now on."""
+        self._players.add(grant.player, client)
+        self._expiry.add(client, grant.expires_ms)
+
+    def renew(self, client: C, grant: Grant | None, token: str, now_ms: UnixMs) -> Grant:
+        """Exchange a client's grant for that of a newer token.
+
+        Raises:
+            TokenRefused: the token is not accepted, or belongs to another player; the grant stays what it is.
+        """
+        newer = self.admit(token, now_ms)
+        if newer is None or grant is None or newer.player != grant.player:
+            raise TokenRefused(codes.TOKEN_PLAYER, "a newer token must name the same player; reconnect for another one")
+        self._expiry.discard(client, grant.expires_ms)
+        self._expiry.add(client, newer.expires_ms)
+        return newer
+
+    def leave(self, client: C, grant: Grant) -> None:
+        """A client is gone."""
+        self._players.discard(grant.player, client)
+        self._expiry.discard(client, grant.expires_ms)
+
+    def clients_of(self, player: str) -> AbstractSet[C]:
+        """The clients that are signed in as a player."""
+        return self._players.clients_of(player)
+
+    def take_expired(self, now_ms: UnixMs) -> list[C]:
+        """The clients whose tokens have ended since the last call."""
+        return self._expiry.take_expired(now_ms)
+
+    def evict_idle(self, now_ms: UnixMs) -> None:
+        """Forget players and sessions that have been gone for long. Call this periodically."""
+        if now_ms < self._evict_again_ms:
+            return
+        self._evict_again_ms = now_ms + EVICT_EVERY_MS
+        self._limiter.evict_full(now_ms)
+        self._expiry.evict_unused()
+        self.actions.evict_idle(now_ms)

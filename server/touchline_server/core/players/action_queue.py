@@ -1,0 +1,263 @@
+"""The action queue: from a player's message to a record that waits for the log, and the answer once the log has it.
+
+It hands the shell a batch to append (`next_batch`), and is given the outcome (`resolve`), which returns the answers.
+Clients are opaque: whatever the layer above follows them by.
+
+Rules:
+
+1. Actions are appended in the order of each session's ids. So batches are appended one after the other; what comes in
+   the meantime waits for the next. When one fails, everything that waits goes back to the clients that sent it.
+2. A refusal for good uses its id up, any other leaves it free: then the session goes back to it.
+3. Nothing waits without a bound, neither in ids (``actions_window``) nor in all (``waiting_max``).
+"""
+
+from collections import deque
+from collections.abc import Callable, Collection, Sequence
+from typing import Generic, NamedTuple, TypeAlias
+
+import msgspec
+
+from touchline_protocol import codes
+from touchline_protocol.actions import ActionRecord, action_headers, encode_action, json_data
+from touchline_protocol.codecs import Codec
+from touchline_protocol.errors import BadRecord, BadRoom
+from touchline_protocol.limits import ACTION_RESEND_S_MAX
+from touchline_protocol.messages import Ack, Action, Nack
+from touchline_protocol.rooms import split_room
+from touchline_server.core.clocks import UnixMs
+
+from .action_session import ActionSession, C, IdStatus
+from .grants import Grant, Refusal
+from .rate_limiter import RateLimiter
+from .verdicts import Verdicts
+
+Check: TypeAlias = Callable[[str, str, bytes], Refusal | None]
+"""Why data does not satisfy a feed's schema for a kind, or None: called with feed, kind and JSON."""
+
+SESSIONS_KEPT_MAX = 100_000
+"""Sessions without a connection that are kept, so that a client that comes back is known: some 500 bytes each."""
+
+BATCH_MAX = 512
+"""Actions of one append. While it is under way the next ones gather: under load batches are large, otherwise small."""
+
+
+class ActionLimits(NamedTuple):
+    """What an edge takes; `touchline_server.config.tables` has the reasons."""
+
+    edge: str
+    data_bytes_max: int
+    actions_window: int
+    waiting_max: int
+    retry_ms: int
+
+
+class Malformed(NamedTuple):
+    """An action of which only the id can be read, and why."""
+
+    id: int
+    why: str
+    prev: int | None = None
+
+
+class PendingAction(NamedTuple, Generic[C]):
+    """An action that waits for the log: its session, and its record."""
+
+    session: ActionSession[C]
+    id: int
+    key: bytes
+    value: bytes
+    headers: Sequence[tuple[str, bytes]]
+    received_ms: UnixMs
+
+
+class Answer(NamedTuple, Generic[C]):
+    """What became of an action, for the client that goes on with its session."""
+
+    client: C
+    message: Ack | Nack
+
+
+class ActionQueue(Generic[C]):
+    """All actions of an edge that the log does not have yet.
+
+    ``unavailable`` says why no action can be taken now; None if they can.
+    """
+
+    def __init__(
+        self, limiter: RateLimiter, verdicts: Verdicts, feeds: Collection[str], limits: ActionLimits, check: Check
+    ) -> None:
+        self.limits = limits
+        self.unavailable: str | None = None
+        self.waiting = 0
+        self._limiter = limiter
+        self._verdicts = verdicts
+        self._feeds = feeds
+        self._check = check
+        self._pending: deque[PendingAction[C]] = deque()
+        self._sessions: dict[tuple[str, str], ActionSession[C]] = {}
+        self._left: dict[tuple[str, str], ActionSession[C]] = {}  # the session that was left first comes first
+
+    @property
+    def has_pending(self) -> bool:
+        """Whether there is a batch to append."""
+        return bool(self._pending)
+
+    def enter(self, client: C, player: str, name: str, *, continued: bool) -> tuple[ActionSession[C], C | None]:
+        """A client acts in a session from now on. Returns the session, and the client that it is taken from."""
+        key = (player, name)
+        session = self._sessions.get(key)
+        if session is None:
+            session = self._sessions[key] = ActionSession(player, name)
+        if continued:
+            session.come_back()
+        self._left.pop(key, None)
+        replaced, session.client = session.client, client
+        return session, replaced
+
+    def leave(self, session: ActionSession[C], now_ms: UnixMs) -> None:
+        """A session's connection is gone; the session is kept for as long as its client may come back to it."""
+        session.client = None
+        key = (session.player, session.name)
+        if session.is_unused:
+            del self._sessions[key]
+            return
+        session.left_ms = now_ms
+        self._left[key] = session
+        if len(self._left) > SESSIONS_KEPT_MAX:
+            self._forget(next(iter(self._left)))
+
+    def evict_idle(self, now_ms: UnixMs) -> None:
+        """Forget the sessions that no client may go on with any more. Call this periodically."""
+        while self._left:
+            key, session = next(iter(self._left.items()))
+            if now_ms - session.left_ms < ACTION_RESEND_S_MAX * 1000:
+                break
+            self._forget(key)
+
+    def submit(
+        self, session: ActionSession[C], grant: Grant, codec: Codec, action: Action | Malformed, now_ms: UnixMs
+    ) -> Nack | None:
+        """Take an action; returns why it is not taken. None: the answer comes once the log has it."""
+        status = session.status_of(action.id, action.prev)
+        if status is not IdStatus.NEXT:
+            return self._not_next(session, status, action.id)
+        not_now = self._not_now(session, grant, action.id, now_ms)
+        if not_now is not None:
+            return not_now
+        taken = self._read(codec, session.name, grant, action, now_ms)
+        if not isinstance(taken, ActionRecord):
+            code, message = taken
+            nack = Nack(id=action.id, code=code.code, message=message)
+            session.refuse(nack, self.limits.actions_window)
+            return nack
+        session.take(action.id)
+        self.waiting += 1
+        record = (grant.player.encode(), encode_action(taken), action_headers(taken))
+        self._pending.append(PendingAction(session, action.id, *record, now_ms))
+        return None
+
+    def next_batch(self) -> list[PendingAction[C]]:
+        """What is to be appended next, in order. Ask for the next batch once this one is resolved."""
+        pending = self._pending
+        return [pending.popleft() for _ in range(min(len(pending), BATCH_MAX))]
+
+    def resolve(self, batch: Sequence[PendingAction[C]], written: int) -> list[Answer[C]]:
+        """The log has the first ``written`` of a batch; the sessions of the rest, and of all that waits, go back.
+
+        Returns the answers to the clients that are connected.
+        """
+        answers: list[Answer[C]] = []
+        for pending in batch[:written]:
+            pending.session.confirm(pending.id)
+            _answer(pending, Ack(id=pending.id), answers)
+        self.waiting -= written
+        if written < len(batch):
+            self._go_back([*batch[written:], *self._pending], answers)
+        return answers
+
+    def _go_back(self, failed: Sequence[PendingAction[C]], answers: list[Answer[C]]) -> None:
+        """None of these, which are all that waits, is in the log."""
+        self._pending.clear()
+        self.waiting -= len(failed)
+        for pending in reversed(failed):
+            pending.session.go_back(pending.id)
+        why = self.unavailable or "the log did not take it; send it again"
+        for pending in failed:
+            _answer(pending, self._later(pending.id, codes.LOG_UNAVAILABLE, why), answers)
+
+    def _forget(self, key: tuple[str, str]) -> None:
+        del self._left[key]
+        del self._sessions[key]
+
+    def _not_next(self, session: ActionSession[C], status: IdStatus, action_id: int) -> Nack | None:
+        """The answer to an action that is not the next one; None if its answer is still to come."""
+        if status is IdStatus.WAITING:
+            return None
+        if status is IdStatus.REFUSED:
+            return session.refused[action_id]
+        if status is IdStatus.IN_LOG:
+            return Nack(
+                id=action_id,
+                code=codes.DUPLICATE_ID.code,
+                message=f"this session has used all ids below {session.next_id}",
+            )
+        return self._later(action_id, codes.ID_GAP, f"the next id is {session.next_id}: go on from there, in order")
+
+    def _not_now(self, session: ActionSession[C], grant: Grant, action_id: int, now_ms: UnixMs) -> Nack | None:
+        """Why an action cannot be taken now, though it may be later."""
+        if grant.expires_ms <= now_ms:
+            return self._later(action_id, codes.NACK_TOKEN_EXPIRED, "the token has expired")
+        if self.unavailable is not None:
+            return self._later(action_id, codes.LOG_UNAVAILABLE, self.unavailable)
+        if session.is_full(action_id, self.limits.actions_window) or self.waiting >= self.limits.waiting_max:
+            return self._later(action_id, codes.TOO_MANY_UNACKED, "too many actions wait for the log: await answers")
+        wait_ms = self._limiter.take(grant.player, now_ms)
+        if wait_ms:
+            return self._later(action_id, codes.RATE_LIMITED, "the player acts too often", wait_ms)
+        return None
+
+    def _read(
+        self, codec: Codec, name: str, grant: Grant, action: Action | Malformed, now_ms: UnixMs
+    ) -> ActionRecord | Refusal:
+        """Make an action's record, or say why there is to be none."""
+        if isinstance(action, Malformed):
+            return codes.ACTION_MALFORMED, action.why
+        verdict = self._verdicts.of(grant.player, now_ms)
+        if verdict is not None:
+            return codes.MUTED, f"{verdict.kind}: {verdict.reason}"
+        try:
+            feed, _ = split_room(action.room)
+        except BadRoom as error:
+            return codes.ACTION_BAD_ROOM, str(error)
+        if feed not in self._feeds:
+            return codes.ACTION_BAD_ROOM, f"this server does not carry the feed {feed!r}"
+        if not grant.act.allow(action.room):
+            return codes.ACTION_FORBIDDEN, f"the token's act does not allow {action.room}"
+        try:
+            data = json_data(codec, action.data)
+        except BadRecord as error:
+            return codes.ACTION_BAD_DATA, str(error)
+        if len(data) > self.limits.data_bytes_max:
+            return codes.ACTION_TOO_LARGE, f"{len(data)} bytes as JSON, at most {self.limits.data_bytes_max}"
+        refusal = self._check(feed, action.kind, data)
+        if refusal is not None:
+            return refusal
+        return ActionRecord(
+            player=grant.player,
+            room=action.room,
+            kind=action.kind,
+            data=msgspec.Raw(data),
+            session=name,
+            id=action.id,
+            received_ms=now_ms,
+            edge=self.limits.edge,
+        )
+
+    def _later(self, action_id: int, code: codes.ErrorCode, message: str, retry_ms: int | None = None) -> Nack:
+        return Nack(id=action_id, code=code.code, message=message, retry_ms=retry_ms or self.limits.retry_ms)
+
+
+def _answer(pending: PendingAction[C], message: Ack | Nack, answers: list[Answer[C]]) -> None:
+    client = pending.session.client
+    if client is not None:
+        answers.append(Answer(client, message))

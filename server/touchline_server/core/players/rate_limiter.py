@@ -1,0 +1,55 @@
+"""How often players may act: a token bucket for each player.
+
+Rules:
+
+1. One bucket per player, however many connections it has: a second connection is no way to act more often.
+2. ``burst`` actions may come at once, ``per_second_max`` in the long run.
+3. A full bucket is the same as none, so players that are gone are forgotten once theirs is full.
+"""
+
+from touchline_server.core.clocks import UnixMs
+
+
+class _Bucket:
+    """``level`` is how many actions the bucket holds, as of ``level_ms``."""
+
+    __slots__ = ("level", "level_ms")
+
+    def __init__(self, level: float, level_ms: UnixMs) -> None:
+        self.level = level
+        self.level_ms = level_ms
+
+
+class RateLimiter:
+    """The buckets of all players."""
+
+    def __init__(self, *, per_second_max: float, burst: int) -> None:
+        self._per_ms = per_second_max / 1000
+        self._burst = float(burst)
+        self._buckets: dict[str, _Bucket] = {}
+
+    def __len__(self) -> int:
+        return len(self._buckets)
+
+    def take(self, player: str, now_ms: UnixMs) -> int:
+        """Take one action out of a player's bucket; returns 0, or for how many milliseconds it stays empty."""
+        bucket = self._buckets.get(player)
+        if bucket is None:
+            bucket = self._buckets[player] = _Bucket(self._burst, now_ms)
+        level = self._fill(bucket, now_ms)
+        if level < 1:
+            return max(1, int((1 - level) / self._per_ms + 1))
+        bucket.level = level - 1
+        return 0
+
+    def evict_full(self, now_ms: UnixMs) -> None:
+        """Forget the buckets that are full again. Call this periodically: it looks at each, some 0.3 us."""
+        full = [player for player, bucket in self._buckets.items() if self._fill(bucket, now_ms) >= self._burst]
+        for player in full:
+            del self._buckets[player]
+
+    def _fill(self, bucket: _Bucket, now_ms: UnixMs) -> float:
+        passed_ms = max(0, now_ms - bucket.level_ms)  # a wall clock may be set back
+        bucket.level = min(self._burst, bucket.level + passed_ms * self._per_ms)
+        bucket.level_ms = now_ms
+        return bucket.level

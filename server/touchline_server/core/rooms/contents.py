@@ -1,0 +1,227 @@
+"""What a room holds: its events in the window, the events that wait for the next flush, its state and its head.
+
+It knows nothing of clients, so a process that keeps room state without serving anybody can use it as it is.
+
+Rules:
+
+1. Window, state and head move forward only in `advance`, over the events that were pushed before.
+2. Every event of the room with an offset above ``floor`` is in ``events``.
+3. ``generation`` rises when older offsets become meaningless, or when a part of the log was lost: everybody who
+   follows the room starts over from its state.
+4. State from before the window comes from a `RoomStore`. Until it is there (``loaded``), keys that the window's events
+   removed are remembered, so that an older value from the store cannot bring them back.
+"""
+
+from bisect import bisect_right
+from collections import deque
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from operator import attrgetter
+
+from touchline_server.core.clocks import LoopMs
+
+from .partition_window import PartitionWindow, RoomEvent
+
+STATE_ENTRY_BYTES = 200
+"""What an event of the state takes in a message beside its value: room, key, offsets, time, and their names."""
+
+REMOVED_KEYS_MAX = 10_000
+"""Removed keys remembered until a room is loaded, some 100 bytes each. Only a store that lags behind this edge could
+bring a removed key back, so the oldest can be forgotten."""
+
+_OFFSET = attrgetter("offset")
+_NO_TIME = LoopMs(0)
+
+
+class Contents:
+    """The contents of one room, which lives in one partition window.
+
+    ``head`` is the room's newest offset, None if none is known. ``stored_before``: events below this offset are a
+    `RoomStore`'s to know.
+    """
+
+    __slots__ = (
+        "_removed",
+        "_state_bytes",
+        "events",
+        "floor",
+        "generation",
+        "head",
+        "head_ts",
+        "loaded",
+        "moving",
+        "name",
+        "pending",
+        "pending_bytes",
+        "state",
+        "state_bytes_max",
+        "state_full",
+        "stored_before",
+        "updated_ms",
+        "window",
+    )
+
+    def __init__(self, name: str, window: PartitionWindow, state_bytes_max: int, *, loaded: bool) -> None:
+        self.name = name
+        self.window = window
+        self.state_bytes_max = state_bytes_max
+        self.head: int | None = None
+        self.head_ts = 0
+        self.floor = window.floor
+        self.events: deque[RoomEvent] = deque()
+        self.pending: list[RoomEvent] = []
+        self.pending_bytes = 0
+        self.moving = False
+        self.state: dict[str, RoomEvent] = {}
+        self.state_full = False
+        self.generation = 0
+        self.updated_ms = _NO_TIME
+        self.loaded = loaded
+        self.stored_before = window.floor + 1
+        self._state_bytes = 0
+        self._removed: dict[str, int] | None = None
+
+    @property
+    def position(self) -> int:
+        """How far the room has been told: its head, or the partition's end if nothing of the room is waiting."""
+        newest = self.floor if self.head is None else self.head
+        return newest if self.pending else max(newest, self.window.next_offset - 1)
+
+    def push(self, event: RoomEvent) -> None:
+        """Take in an event that was read; the next `advance` moves over it."""
+        self.pending.append(event)
+        self.pending_bytes += event.size
+        if event.window is not self.window:
+            self.moving = True
+
+    def advance(self, now_ms: LoopMs) -> list[RoomEvent]:
+        """Move window, state and head over the pending events; returns those events."""
+        batch = self._take_batch()
+        for event in batch:
+            event.prev = self.head
+            self.head = event.offset
+            self.head_ts = event.ts
+            self.events.append(event)
+            self.window.add(event)
+            if event.key is not None:
+                self._keep(event.key, event)
+        self.updated_ms = now_ms
+        return batch
+
+    def move_if_due(self) -> bool:
+        """Move to the partition of the first pending event, if it is another one; returns whether the room moved.
+
+        After partitions were added a room's records are in another partition, where its old offsets mean nothing.
+        """
+        if not self.moving or self.pending[0].window is self.window:
+            return False
+        first = self.pending[0]
+        self._go_on_in(first.window)
+        self.head = self.floor = first.offset - 1
+        self.moving = any(event.window is not self.window for event in self.pending)
+        return True
+
+    def restart(self, window: PartitionWindow, *, keep_state: bool) -> None:
+        """Go on in ``window`` under a new generation, with the state as known or with none."""
+        waiting, self.pending, self.pending_bytes, self.moving = self.pending, [], 0, False
+        if keep_state:
+            for event in waiting:
+                if event.key is not None:
+                    self._keep(event.key, event)
+        else:
+            self.state.clear()
+            self._state_bytes = 0
+            self.state_full = False
+            self.head_ts = 0
+            self._removed = None
+        self._go_on_in(window)
+
+    def expect_stored(self) -> None:
+        """What a `RoomStore` knows of the room from before the window is still to be loaded."""
+        self.loaded = False
+        self.stored_before = self.floor + 1
+
+    def load(self, head: int | None, state: Iterable[RoomEvent], now_ms: LoopMs) -> None:
+        """Add what a store knew as of before ``stored_before``. A key that the window has is newer, and stays."""
+        self.loaded = True
+        self.updated_ms = max(self.updated_ms, now_ms)
+        removed, self._removed = self._removed or {}, None
+        for event in state:
+            self.head_ts = max(self.head_ts, event.ts)
+            if event.key is not None and event.key not in self.state and removed.get(event.key, -1) < event.offset:
+                self._keep(event.key, event)
+        if head is not None and self.floor == self.stored_before - 1:
+            # Nothing was released since the room was made, and nothing of it is between the stored head and here.
+            self.floor = head
+            if self.head is None:
+                self.head = head
+            elif self.events:
+                self.events[0].prev = head
+
+    def after(self, offset: int) -> Iterator[RoomEvent]:
+        """The events in the window with offsets above ``offset``, oldest first."""
+        events = self.events
+        return islice(events, bisect_right(events, offset, key=_OFFSET), None)
+
+    def is_obsolete(self, event: RoomEvent) -> bool:
+        """Whether the state has a newer event of the same key, so that ``deliver: latest`` can do without this one."""
+        if event.key is None:
+            return False
+        newest = self.state.get(event.key)
+        return newest is not None and newest.window is event.window and newest.offset > event.offset
+
+    def forget_oldest(self, event: RoomEvent) -> None:
+        """The window releases ``event``. It may be an event from before a restart, which is forgotten already."""
+        if self.events and self.events[0] is event:
+            self.events.popleft()
+            self.floor = event.offset
+
+    def release(self) -> None:
+        """Release what holds this object: its events do, and nothing here should wait for the cycle collector."""
+        self.state.clear()
+
+    def _take_batch(self) -> list[RoomEvent]:
+        """Take the pending events up to the first that moves the room to another partition."""
+        batch, self.pending, self.pending_bytes = self.pending, [], 0
+        if self.moving:
+            here = next((n for n, event in enumerate(batch) if event.window is not self.window), len(batch))
+            batch, self.pending = batch[:here], batch[here:]
+            self.pending_bytes = sum(event.size for event in self.pending)
+        return batch
+
+    def _go_on_in(self, window: PartitionWindow) -> None:
+        self.generation += 1
+        self.window = window
+        self.head = None
+        self.floor = window.floor
+        self.events.clear()
+
+    def _keep(self, key: str, event: RoomEvent) -> None:
+        """Let a keyed event take the place of the one before it in the state."""
+        before = self.state.get(key)
+        size = self._state_bytes - (0 if before is None else _state_size(before))
+        if event.removes:
+            self.state.pop(key, None)
+            self._remember_removal(key, event.offset)
+        elif size + _state_size(event) <= self.state_bytes_max:
+            size += _state_size(event)
+            self.state[key] = event
+        else:
+            # An old value that no longer holds must not stay: no value is better than a wrong one.
+            self.state.pop(key, None)
+            self.state_full = True
+            self._remember_removal(key, event.offset)
+        self._state_bytes = size
+
+    def _remember_removal(self, key: str, offset: int) -> None:
+        if self.loaded:
+            return
+        if self._removed is None:
+            self._removed = {}
+        elif len(self._removed) >= REMOVED_KEYS_MAX:
+            del self._removed[next(iter(self._removed))]
+        self._removed[key] = offset
+
+
+def _state_size(event: RoomEvent) -> int:
+    return len(event.value) + STATE_ENTRY_BYTES

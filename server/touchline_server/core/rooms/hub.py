@@ -1,0 +1,326 @@
+"""The hub: all feeds, partition windows and rooms of an edge, and which rooms have something to send.
+
+It takes what the log reports (`apply`) and is asked for what to write (`next_flush`).
+
+Rules:
+
+1. Rooms with something to send take turns: each gets one flush, then goes to the end of the queue.
+2. A room that nobody watches needs no flush: it moves forward as its records come in.
+3. A room lives in the partition of its newest record. Its records are in one partition, until partitions are added;
+   then it moves once. A record from another partition that is older than the room's newest is history: it is left out.
+4. All partition windows share ``window_bytes_max`` evenly.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Generic, NamedTuple, TypeAlias
+
+from touchline_protocol.errors import BadRecord
+from touchline_protocol.records import Record, parse_event, parse_record, parse_room_id
+from touchline_protocol.rooms import split_room
+from touchline_server.core.clocks import LoopMs
+from touchline_server.core.log import CaughtUp, LogEvent, OffsetsLost, PartitionsAdded, Records, TopicOpened
+from touchline_server.core.room_store import StoredRoom
+
+from .contents import Contents
+from .feed import Feed
+from .partition_window import PartitionWindow, RoomEvent, room_event
+from .room import Flush, M, Room
+
+FORGET_EVERY_MS = 10_000
+"""How often idle rooms are looked for: it takes a look at every room, some 0.1 us each."""
+
+Partitioner: TypeAlias = Callable[[bytes, int], int]
+"""The partition that the log's producers put a key in, given the key and the number of partitions."""
+
+
+class HubLimits(NamedTuple):
+    """The limits of the hub; `touchline_server.config.settings` has their reasons."""
+
+    window_bytes_max: int
+    window_ms: int
+    state_bytes_max: int
+    room_idle_ms: int
+
+
+class Skip(NamedTuple):
+    """A record that was left out, with its position and why."""
+
+    topic: str
+    partition: int
+    offset: int
+    reason: str
+    message: str
+
+
+class OpenFeed(Generic[M]):
+    """A feed, with the windows of its topic. It is ``ready`` once all that was there at the start has been read.
+
+    ``by_key`` has its rooms by their records' key, so that a key is parsed once and not with every record.
+    """
+
+    __slots__ = ("by_key", "feed", "ready", "windows")
+
+    def __init__(self, feed: Feed) -> None:
+        self.feed = feed
+        self.by_key: dict[bytes | None, Room[M]] = {}
+        self.windows: dict[int, PartitionWindow] = {}
+        self.ready = False
+
+
+class Hub(Generic[M]):
+    """All rooms of an edge. ``stored`` says whether a `RoomStore` knows rooms from before the window."""
+
+    def __init__(
+        self, feeds: Sequence[Feed], limits: HubLimits, partitioner: Partitioner, *, stored: bool = False
+    ) -> None:
+        self.limits = limits
+        self.feeds: dict[str, OpenFeed[M]] = {feed.name: OpenFeed(feed) for feed in feeds}
+        self.rooms: dict[str, Room[M]] = {}
+        self.pending_bytes = 0
+        self._stored = stored
+        self._forget_again_ms = 0
+        self._by_topic = {opened.feed.topic: opened for opened in self.feeds.values()}
+        self._partitioner = partitioner
+        self._queue: deque[Room[M]] = deque()
+
+    # What the log reports.
+
+    def apply(self, event: LogEvent, now_ms: LoopMs) -> Sequence[Skip]:
+        """Take in what the log reports of a feed's topic; returns the records that were left out."""
+        feed = self._by_topic[event.topic]
+        match event:
+            case Records(_, partition, records, next_offset):
+                return self._ingest(feed, feed.windows[partition], records, next_offset, now_ms)
+            case TopicOpened(topic, epoch, starts):
+                self._open(feed, topic, epoch, starts)
+            case PartitionsAdded(topic, starts):
+                epoch = next(iter(feed.windows.values())).topic_epoch
+                for partition, start in starts.items():
+                    feed.windows[partition] = PartitionWindow(topic, epoch, partition, start)
+            case OffsetsLost(_, partition, start):
+                self._skip_to(feed, feed.windows[partition], start)
+            case CaughtUp():
+                feed.ready = True
+        return ()
+
+    def _open(self, feed: OpenFeed[M], topic: str, epoch: str, starts: Mapping[int, int]) -> None:
+        """Read a topic from now on, and forget the log that it was before."""
+        feed.ready = False
+        feed.windows = {
+            partition: PartitionWindow(topic, epoch, partition, start) for partition, start in starts.items()
+        }
+        for room in self._rooms_of(feed):
+            self._restart(room, self._window_for(feed, room.name), keep_state=False)
+            if self._stored:
+                room.contents.expect_stored()
+
+    def _skip_to(self, feed: OpenFeed[M], window: PartitionWindow, start: int) -> None:
+        """Go on after lost records: the partition's rooms start over, with the state as known."""
+        window.jump(start)
+        for room in self._rooms_of(feed):
+            if room.contents.window is window:
+                self._restart(room, window, keep_state=True)
+
+    def _ingest(
+        self,
+        feed: OpenFeed[M],
+        window: PartitionWindow,
+        records: Iterable[Record],
+        next_offset: int,
+        now_ms: LoopMs,
+    ) -> list[Skip]:
+        skips: list[Skip] = []
+        touched: dict[Room[M], None] = {}
+        for record in records:
+            try:
+                room = self._take(feed, window, record, now_ms)
+            except BadRecord as error:
+                skips.append(_skip(window, record, error))
+            else:
+                touched[room] = None
+        window.next_offset = next_offset
+        for room in touched:
+            self._mark(room, now_ms)
+        self._trim(window, now_ms)
+        return skips
+
+    def _take(self, feed: OpenFeed[M], window: PartitionWindow, record: Record, now_ms: LoopMs) -> Room[M]:
+        room = feed.by_key.get(record.key)
+        room_id = "" if room else parse_room_id(record.key)
+        key, value = parse_event(record, feed.feed.key_field)
+        if room is None:
+            room = self._make(feed, room_id, window)
+        contents = room.contents
+        newest = contents.pending[-1] if contents.pending else None
+        home = newest.window if newest else contents.window
+        if home is not window:
+            newest_ts = newest.ts if newest else contents.head_ts
+            if record.timestamp < newest_ts:
+                raise BadRecord(
+                    "misplaced", f"a newer record of the room is in partition {home.partition}; all must be in one"
+                )
+        event = room_event(contents, window, record.offset, key, record.timestamp, value, now_ms)
+        contents.push(event)
+        self.pending_bytes += event.size
+        return room
+
+    # What rooms have to send.
+
+    @property
+    def has_ready(self) -> bool:
+        """Whether a room may have something to send."""
+        return bool(self._queue)
+
+    def next_flush(self, now_ms: LoopMs) -> Flush[M] | None:
+        """Begin the flush of the room whose turn it is; None if no room has anything to send."""
+        while self._queue:
+            room = self._queue.popleft()
+            room.queued = False
+            flush = self._begin(room, now_ms)
+            if flush is not None:
+                return flush
+            self._mark(room, now_ms)
+        return None
+
+    def end_flush(self, flush: Flush[M], now_ms: LoopMs) -> None:
+        """A flush has been written. Its room queues again if something came in the meantime."""
+        flush.room.end_flush()
+        self._mark(flush.room, now_ms)
+
+    # Rooms.
+
+    def room(self, name: str) -> Room[M] | None:
+        """The room of that name, made if need be; None if its feed is unknown or not ready yet.
+
+        Raises:
+            BadRoom: the name is not a valid room name.
+        """
+        feed_name, room_id = split_room(name)
+        feed = self.feeds.get(feed_name)
+        if feed is None or not feed.ready:
+            return None
+        return self.rooms.get(name) or self._make(feed, room_id, self._window_for(feed, name))
+
+    def load(self, room: Room[M], stored: StoredRoom | None, now_ms: LoopMs) -> list[Skip]:
+        """Add what a store knows of a room from before its window; None: the store does not know the room."""
+        feed = self.feeds[split_room(room.name)[0]].feed
+        window = room.contents.window
+        events: list[RoomEvent] = []
+        skips: list[Skip] = []
+        for record in () if stored is None else stored.state:
+            try:
+                parsed = parse_record(record, feed.key_field)
+            except BadRecord as error:
+                skips.append(_skip(window, record, error))
+                continue
+            events.append(room_event(room.contents, window, record.offset, parsed.key, record.timestamp, parsed.value))
+        room.load(stored.head if stored else None, events, now_ms)
+        return skips
+
+    def replayed(
+        self, room: Room[M], window: PartitionWindow, records: Iterable[Record], prev: int | None
+    ) -> list[RoomEvent]:
+        """The events of ``room`` among records that were read again from its partition, for catch-ups.
+
+        They are in no window; ``prev`` is the offset of the event before them, None if that is not known. Records that
+        make no event were counted when they were first read.
+        """
+        feed_name, room_id = split_room(room.name)
+        key_field = self.feeds[feed_name].feed.key_field
+        wanted = room_id.encode()
+        events: list[RoomEvent] = []
+        for record in records:
+            if record.key == wanted:
+                try:
+                    parsed = parse_record(record, key_field)
+                except BadRecord:
+                    continue
+                event = room_event(room.contents, window, record.offset, parsed.key, record.timestamp, parsed.value)
+                event.prev, prev = prev, event.offset
+                events.append(event)
+        return events
+
+    def evict_idle(self, now_ms: LoopMs) -> None:
+        """Hold all windows to their limits, and forget rooms that have long been idle. Call this periodically."""
+        for feed in self.feeds.values():
+            for window in feed.windows.values():
+                self._trim(window, now_ms)
+        if now_ms < self._forget_again_ms:
+            return
+        self._forget_again_ms = now_ms + FORGET_EVERY_MS
+        idle_since = now_ms - self.limits.room_idle_ms
+        for room in list(self.rooms.values()):
+            room.snapshots.forget()  # a quiet room would keep them for a day
+            if _is_idle(room, idle_since):
+                self._forget(room)
+
+    def forget_if_unused(self, room: Room[M]) -> None:
+        """Forget a room that never had an event once its last member has left: anybody can make up names."""
+        contents = room.contents
+        if (
+            not room.members
+            and contents.head is None
+            and not contents.pending
+            and not contents.state
+            and not room.flush
+        ):
+            self._forget(room)
+
+    def _forget(self, room: Room[M]) -> None:
+        if self.rooms.get(room.name) is not room:
+            return  # forgotten already, and perhaps made again
+        feed_name, room_id = split_room(room.name)
+        del self.rooms[room.name]
+        del self.feeds[feed_name].by_key[room_id.encode()]
+        room.release()
+
+    def _trim(self, window: PartitionWindow, now_ms: LoopMs) -> None:
+        windows = sum(len(feed.windows) for feed in self.feeds.values())
+        window.trim(self.limits.window_bytes_max // windows, now_ms - self.limits.window_ms)
+
+    def _mark(self, room: Room[M], now_ms: LoopMs) -> None:
+        """Queue a room that has something to send; move it forward at once if nobody watches it."""
+        while (room.contents.pending or room.restarting) and not room.queued and room.flush is None:
+            if room.has_live or room.waiting_ahead:
+                room.queued = True
+                self._queue.append(room)
+            else:
+                self._begin(room, now_ms)
+
+    def _begin(self, room: Room[M], now_ms: LoopMs) -> Flush[M] | None:
+        contents = room.contents
+        waiting = contents.pending_bytes
+        flush = room.begin_flush(now_ms)
+        self.pending_bytes -= waiting - contents.pending_bytes
+        return flush
+
+    def _restart(self, room: Room[M], window: PartitionWindow, *, keep_state: bool) -> None:
+        self.pending_bytes -= room.contents.pending_bytes
+        room.restart(window, keep_state=keep_state)
+        self._mark(room, room.contents.updated_ms)
+
+    def _make(self, feed: OpenFeed[M], room_id: str, window: PartitionWindow) -> Room[M]:
+        name = f"{feed.feed.name}:{room_id}"
+        contents = Contents(name, window, self.limits.state_bytes_max, loaded=not self._stored)
+        room: Room[M] = Room(contents)
+        self.rooms[name] = feed.by_key[room_id.encode()] = room
+        return room
+
+    def _rooms_of(self, feed: OpenFeed[M]) -> list[Room[M]]:
+        prefix = feed.feed.name + ":"
+        return [room for room in self.rooms.values() if room.name.startswith(prefix)]
+
+    def _window_for(self, feed: OpenFeed[M], name: str) -> PartitionWindow:
+        """The window that a room without records is expected in."""
+        _, room_id = split_room(name)
+        return feed.windows[self._partitioner(room_id.encode(), len(feed.windows))]
+
+
+def _is_idle(room: Room[M], idle_since: int) -> bool:
+    contents = room.contents
+    return not (room.members or contents.events or contents.pending) and contents.updated_ms < idle_since
+
+
+def _skip(window: PartitionWindow, record: Record, error: BadRecord) -> Skip:
+    return Skip(window.topic, window.partition, record.offset, error.reason, str(error))

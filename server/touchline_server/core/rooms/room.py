@@ -1,0 +1,224 @@
+"""A room: its contents, and the clients that are in it. It makes the flushes that write new events to them.
+
+A member is whatever the layer above follows its clients by; the room never looks into it.
+
+Rules, which make the order right:
+
+1. The contents move forward only in `begin_flush`, together with taking the list of live members. So a member that
+   joins sees a position, is brought exactly up to it, and is live from the next flush on.
+2. The next flush begins only when the one before has been written to all of its members.
+3. After a restart, members that were live before it get a snapshot in the next flush, ahead of any event.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Generic, NamedTuple, TypeAlias, TypeVar
+
+import msgspec
+
+from touchline_protocol.codecs import Codec
+from touchline_protocol.server_codecs import ALL_CODECS
+from touchline_server.core.clocks import LoopMs
+
+from .contents import Contents
+from .partition_window import PartitionWindow, RoomEvent
+from .snapshots import SnapshotCache
+
+Write: TypeAlias = Callable[[bytes], object]
+"""Where a client's bytes go: its transport's ``write``. The core keeps it and never calls it."""
+
+M = TypeVar("M")
+"""A member of a room: hashable, and opaque to it."""
+
+_ALWAYS = -1
+"""A cursor that every position has reached."""
+
+
+class Delivery(msgspec.Struct, eq=False):
+    """The same bytes for several clients: ``data`` is to be handed to each of ``writes``."""
+
+    data: bytes
+    writes: list[Write]
+
+
+class Part(Delivery, Generic[M], eq=False):
+    """A part of a flush: a delivery to the live members of one codec. ``members`` are in the order of ``writes``."""
+
+    members: list[M]
+
+
+class Flush(msgspec.Struct, Generic[M], eq=False):
+    """What a flush writes: one part after the other.
+
+    ``size`` is the number of writes. ``gone`` has the members that left since it began, which are passed over;
+    ``woken`` those that waited for the room to reach their cursor.
+    """
+
+    room: "Room[M]"
+    parts: list[Part[M]]
+    size: int
+    gone: set[M]
+    woken: list[M]
+
+
+class _Audience(NamedTuple, Generic[M]):
+    """The live members of one codec, as lists that a flush can keep: new lists are made when somebody comes or goes."""
+
+    codec: Codec
+    members: list[M]
+    writes: list[Write]
+
+
+class Room(Generic[M]):
+    """One room of a feed.
+
+    ``members`` counts all that are in the room, live or not. ``queued`` belongs to the hub: whether the room waits for
+    its turn to be flushed.
+    """
+
+    __slots__ = (
+        "_ahead",
+        "_audiences",
+        "_live",
+        "_untold",
+        "contents",
+        "flush",
+        "flushed_ms",
+        "members",
+        "name",
+        "queued",
+        "restarting",
+        "snapshots",
+    )
+
+    def __init__(self, contents: Contents) -> None:
+        self.name = contents.name
+        self.contents = contents
+        self.snapshots = SnapshotCache()
+        self.members = 0
+        self.restarting = False
+        self.queued = False
+        self.flush: Flush[M] | None = None
+        self.flushed_ms = LoopMs(0)
+        self._live: list[dict[M, Write]] = [{} for _ in ALL_CODECS]
+        self._audiences: list[_Audience[M]] | None = []
+        self._untold: set[M] = set()  # live members that do not know of the last restart yet
+        self._ahead: dict[M, int] = {}
+
+    @property
+    def has_live(self) -> bool:
+        """Whether a flush would have anybody to write to."""
+        return bool(self._audience())
+
+    @property
+    def waiting_ahead(self) -> bool:
+        """Whether members wait for the room to reach their cursor."""
+        return bool(self._ahead)
+
+    def begin_flush(self, now_ms: LoopMs) -> Flush[M] | None:
+        """Move the contents over what is pending, and say what to write to which members; None if there is nothing."""
+        contents = self.contents
+        if contents.moving and contents.move_if_due():
+            self._restarted()
+        parts = self._restart_parts() if self.restarting else []
+        batch = contents.advance(now_ms)
+        self.snapshots.forget()
+        if batch:
+            for codec, members, writes in self._audience():
+                data = batch[0].frame(codec) if len(batch) == 1 else b"".join([event.frame(codec) for event in batch])
+                parts.append(Part(data, writes, members))
+        woken = self._wake() if self._ahead else []
+        if not parts and not woken:
+            return None
+        self.flushed_ms = now_ms
+        size = len(parts[0].writes) if len(parts) == 1 else sum(len(part.writes) for part in parts)
+        self.flush = Flush(self, parts, size, set(), woken)
+        return self.flush
+
+    def end_flush(self) -> None:
+        """The flush has been written to all of its members."""
+        self.flush = None
+
+    def restart(self, window: PartitionWindow, *, keep_state: bool) -> None:
+        """Make everybody start over: the room goes on in ``window``, or a part of it was lost."""
+        self.contents.restart(window, keep_state=keep_state)
+        self._restarted()
+
+    def load(self, head: int | None, state: Iterable[RoomEvent], now_ms: LoopMs) -> None:
+        """Add what a store knew of the room."""
+        self.contents.load(head, state, now_ms)
+        self.snapshots.forget()
+
+    def enter(self, member: M, codec: Codec, write: Write) -> None:
+        """Make a member that was brought up to the position live: the next flush writes to it."""
+        self._live[codec.index][member] = write
+        self._audiences = None
+
+    def leave_live(self, member: M, codec: Codec) -> bool:
+        """Make a member not live. A flush that has begun still includes it.
+
+        Returns whether it has been told of all restarts; if not, it still has to start over.
+        """
+        if self._live[codec.index].pop(member, None) is not None:
+            self._audiences = None
+        if member not in self._untold:
+            return True
+        self._untold.discard(member)
+        return False
+
+    def wait_ahead(self, member: M, cursor: int) -> None:
+        """Wake the member once the room has reached ``cursor``, or has restarted."""
+        self._ahead[member] = cursor
+
+    def leave(self, member: M, codec: Codec) -> None:
+        """Forget a member, and write nothing more to it."""
+        self.leave_live(member, codec)
+        self._ahead.pop(member, None)
+        self.members -= 1
+        self.skip_in_flush(member)
+
+    def skip_in_flush(self, member: M) -> None:
+        """Write nothing more to a member in the flush that is under way."""
+        if self.flush is not None:
+            self.flush.gone.add(member)
+
+    def release(self) -> None:
+        """Break the cycles through this room: nobody asks for it any more."""
+        self.contents.release()
+        self.snapshots.forget()
+
+    def _audience(self) -> list[_Audience[M]]:
+        if self._audiences is None:
+            self._audiences = [
+                _Audience(codec, list(members), list(members.values()))
+                for codec in ALL_CODECS
+                if (members := self._live[codec.index])
+            ]
+        return self._audiences
+
+    def _restarted(self) -> None:
+        self.restarting = True
+        self.snapshots.forget()
+        for members in self._live:
+            self._untold.update(members)
+        self._ahead = dict.fromkeys(self._ahead, _ALWAYS)
+
+    def _restart_parts(self) -> list[Part[M]]:
+        """Snapshots, as of before what is pending, for the live members that have to start over."""
+        self.restarting = False
+        untold, self._untold = self._untold, set()
+        parts: list[Part[M]] = []
+        for codec in ALL_CODECS:
+            live = self._live[codec.index]
+            members = [member for member in live if member in untold]
+            if members:
+                data = self.snapshots.frame(self.contents, codec)
+                parts.append(Part(data, [live[member] for member in members], members))
+        return parts
+
+    def _wake(self) -> list[M]:
+        """Take those that waited for a cursor that the room has reached."""
+        position = self.contents.position
+        woken = [member for member, cursor in self._ahead.items() if cursor <= position]
+        for member in woken:
+            del self._ahead[member]
+        return woken

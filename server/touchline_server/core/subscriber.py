@@ -1,0 +1,132 @@
+"""A subscriber: a client as its rooms see it. It has cursors, takes bytes or does not, and catches up room by room.
+
+`Client` adds what a client says to it: messages, tokens, actions.
+
+Rules:
+
+1. A paused subscriber (its socket takes no more) is written nothing but answers to what it had sent before.
+2. Subscriptions that are behind take turns, one step each.
+"""
+
+from typing import Generic
+
+from touchline_protocol import codes
+from touchline_protocol.codecs import Codec
+from touchline_protocol.messages import RoomRequest
+
+from .clocks import LoopMs
+from .effects import Owner
+from .rooms.hub import Hub
+from .rooms.room import Room, Write
+from .subscription import C, NextStep, Phase, Step, Subscription
+
+
+class Subscriber(Generic[Owner, C]):
+    """The rooms of one client.
+
+    ``owner`` is what the shell finds its connection by. ``in_catch_up`` belongs to the catch-up queue: whether the
+    client waits there for its turn. ``last_write_ms`` is when it was last written to, outside of flushes.
+    ``closing`` is the code that it is to be closed with.
+    """
+
+    __slots__ = (
+        "_behind",
+        "closing",
+        "codec",
+        "hub",
+        "in_catch_up",
+        "last_write_ms",
+        "owner",
+        "paused_ms",
+        "subscriptions",
+        "write",
+    )
+
+    def __init__(self, owner: Owner, hub: Hub[Subscription[C]], codec: Codec, write: Write) -> None:
+        self.owner = owner
+        self.hub = hub
+        self.codec = codec
+        self.write = write
+        self.closing: codes.CloseCode | None = None
+        self.subscriptions: dict[str, Subscription[C]] = {}
+        self.paused_ms: LoopMs | None = None
+        self.in_catch_up = False
+        self.last_write_ms = LoopMs(0)
+        self._behind: list[Subscription[C]] = []  # not a deque, which takes 750 bytes when empty
+
+    def join(
+        self, client: C, room: Room[Subscription[C]], request: RoomRequest, request_id: int | None, replay_max: int
+    ) -> None:
+        """Join a room that it is not in. ``client`` is this object, as its subscriptions know it."""
+        subscription = Subscription(client, self.codec, room, request, request_id, replay_max)
+        room.members += 1
+        self.subscriptions[room.name] = subscription
+        self._behind.append(subscription)
+
+    def leave(self, subscription: Subscription[C]) -> None:
+        """Leave a room."""
+        if subscription in self._behind:
+            self._behind.remove(subscription)
+        subscription.leave()
+        del self.subscriptions[subscription.room.name]
+        self.hub.forget_if_unused(subscription.room)
+
+    def leave_all(self) -> None:
+        """Leave all rooms."""
+        for subscription in list(self.subscriptions.values()):
+            self.leave(subscription)
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether a subscription of it has a step to take."""
+        return bool(self._behind)
+
+    def next_behind(self) -> Subscription[C] | None:
+        """The subscription whose turn it is to catch up; None if there is none, or the client takes no more."""
+        if self.paused_ms is not None or not self._behind:
+            return None
+        return self._behind.pop(0)
+
+    def after_step(self, subscription: Subscription[C], step: Step) -> None:
+        """A step's bytes have been written: queue for another step, or go live."""
+        if subscription.phase is Phase.LEFT:
+            return
+        up_to_date = step.next is NextStep.LIVE and subscription.cursor == subscription.room.contents.position
+        if up_to_date and self.paused_ms is None:
+            subscription.go_live(self.write)
+        elif step.next is NextStep.CLOSE:
+            self.closing = codes.TOO_SLOW
+        elif step.next in (NextStep.LIVE, NextStep.STEP):
+            self._behind.append(subscription)
+
+    def wake(self, subscription: Subscription[C]) -> None:
+        """The room has reached a subscription that was ahead of it."""
+        if subscription.phase is Phase.AHEAD:
+            subscription.phase = Phase.BEHIND
+            self._behind.append(subscription)
+
+    def pause(self, now_ms: LoopMs) -> None:
+        """The client takes no more: all that is live becomes a cursor."""
+        self.paused_ms = now_ms
+        for subscription in self.subscriptions.values():
+            if subscription.behind_since_ms is None:
+                subscription.behind_since_ms = now_ms
+            if subscription.phase is Phase.LIVE:
+                subscription.fall_behind()
+                self._behind.append(subscription)
+
+    def resume(self) -> None:
+        """The client takes again; it goes on with `next_behind`."""
+        self.paused_ms = None
+
+    def late_since(self) -> LoopMs | None:
+        """Since when it takes nothing, or has not been live in all rooms where it was; None if it keeps up."""
+        times = [subscription.behind_since_ms for subscription in self.subscriptions.values()]
+        return min((time for time in (*times, self.paused_ms) if time is not None), default=None)
+
+    def heard_since(self, time_ms: LoopMs) -> bool:
+        """Whether it was written to since ``time_ms``: by an answer, or by a flush of a room where it is live."""
+        return self.last_write_ms >= time_ms or any(
+            subscription.phase is Phase.LIVE and subscription.room.flushed_ms >= time_ms
+            for subscription in self.subscriptions.values()
+        )

@@ -1,0 +1,112 @@
+"""Drives an edge's core in the event loop: performs its effects, takes its turns, keeps its time.
+
+Rules:
+
+1. Effects are performed in order, each before the next is asked for. It decides nothing.
+2. A turn is one callback of the loop: between two turns the loop serves sockets and the log.
+3. An error in a turn or a tick is a mistake of ours, and rooms could be left half written: it goes to ``failure``, and
+   the process ends.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable
+from typing import Protocol, TypeAlias
+
+from touchline_protocol.codes import CloseCode
+from touchline_server.core.clocks import LoopMs, Now, UnixMs
+from touchline_server.core.edge import EdgeCore
+from touchline_server.core.effects import Abort, AskLogEnd, Close, Effect, LoadRoom, ReadLog
+from touchline_server.core.liveness import TICK_MS
+from touchline_server.core.rooms.room import Delivery
+
+Request: TypeAlias = ReadLog | AskLogEnd | LoadRoom
+"""What is asked of the log or of the room store."""
+
+
+class Peer(Protocol):
+    """A connection, as the driver needs it."""
+
+    def close(self, code: CloseCode) -> None:
+        """Close with a code; what was written before still goes out."""
+
+    def abort(self) -> None:
+        """Cut the connection."""
+
+
+class Driver:
+    """Drives one core. ``ask`` is given what is to be read, ``append`` is called when actions wait for the log.
+
+    ``monotonic_s`` and ``wall_ns`` are the two clocks, which a test may replace.
+    """
+
+    def __init__(self, core: EdgeCore[Peer], *, ask: Callable[[Request], None], append: Callable[[], None]) -> None:
+        self.core = core
+        self._ask = ask
+        self._append = append
+        self._loop = asyncio.get_running_loop()
+        self.monotonic_s = self._loop.time
+        self.wall_ns = time.time_ns
+        self.failure: asyncio.Future[None] = self._loop.create_future()
+        """Done, with what went wrong, once a part has failed that should run for ever."""
+        self._turn_scheduled = False
+        self._timer: asyncio.TimerHandle | None = None
+
+    def now(self) -> Now:
+        """The time, on both clocks."""
+        return Now(LoopMs(int(self.monotonic_s() * 1000)), UnixMs(self.wall_ns() // 1_000_000))
+
+    def start(self) -> None:
+        """Begin to keep time."""
+        self._timer = self._loop.call_later(TICK_MS / 1000, self._tick)
+
+    def stop(self) -> None:
+        """Keep time no longer."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def perform(self, effects: Iterable[Effect[Peer]]) -> None:
+        """Perform effects, then see to it that what is left to do is done."""
+        for effect in effects:
+            if isinstance(effect, Delivery):
+                data = effect.data
+                for write in effect.writes:
+                    write(data)
+            elif isinstance(effect, Close):
+                effect.owner.close(effect.code)
+            elif isinstance(effect, Abort):
+                effect.owner.abort()
+            else:
+                self._ask(effect)
+        self.wake()
+
+    def wake(self) -> None:
+        """Take a turn soon if there is something to do, and have actions appended."""
+        if self.core.wants_turn and not self._turn_scheduled:
+            self._turn_scheduled = True
+            self._loop.call_soon(self._turn)
+        if self.core.actions.has_pending:
+            self._append()
+
+    def fail(self, error: Exception) -> None:
+        """A part that should run for ever has failed."""
+        if not self.failure.done():
+            self.failure.set_exception(error)
+
+    def flush(self) -> None:
+        """Events came in from the log."""
+        self._guarded(self.core.flush)
+
+    def _turn(self) -> None:
+        self._turn_scheduled = False
+        self._guarded(self.core.turn)
+
+    def _tick(self) -> None:
+        self._timer = self._loop.call_later(TICK_MS / 1000, self._tick)
+        self._guarded(self.core.tick)
+
+    def _guarded(self, step: Callable[[Now], Iterable[Effect[Peer]]]) -> None:
+        try:
+            self.perform(step(self.now()))
+        except Exception as error:  # noqa: BLE001 - the loop would only log a callback's error, and the edge hang
+            self.fail(error)

@@ -1,0 +1,97 @@
+"""Makes an edge's core from the settings: the one place where settings turn into the core's limits."""
+
+import secrets
+import time
+from typing import TypeVar
+
+from touchline_server.config.settings import Settings
+from touchline_server.config.values import milliseconds
+from touchline_server.core.client import Client, ClientHub, ClientLimits
+from touchline_server.core.edge import EdgeCore, EdgeLimits
+from touchline_server.core.liveness import LivenessLimits
+from touchline_server.core.players.access import Access
+from touchline_server.core.players.action_queue import ActionLimits, ActionQueue
+from touchline_server.core.players.grants import Verify
+from touchline_server.core.players.rate_limiter import RateLimiter
+from touchline_server.core.players.verdicts import Verdicts
+from touchline_server.core.rooms.feed import Feed
+from touchline_server.core.rooms.hub import Hub, HubLimits, Partitioner
+from touchline_server.core.write_scheduler import Budget
+
+from .action_schemas import ActionSchemas
+
+Owner = TypeVar("Owner")
+
+SESSION_NAME_BYTES = 12
+"""Of randomness in a session's name: enough that nobody guesses another player's."""
+
+
+def make_core(
+    settings: Settings, partitioner: Partitioner, *, stored: bool, verify: Verify | None = None
+) -> EdgeCore[Owner]:
+    """A core for ``settings``. ``stored`` says whether a room store knows rooms from before the window.
+
+    Raises:
+        OperatorError: a JSON Schema cannot be used.
+    """
+    feeds = [Feed(name, feed.topic, feed.key_field) for name, feed in settings.feeds.items()]
+    hub: ClientHub[Owner] = Hub(feeds, hub_limits(settings), partitioner, stored=stored)
+    return EdgeCore(
+        hub,
+        make_access(settings, verify),
+        edge_limits(settings),
+        make_name=lambda: secrets.token_urlsafe(SESSION_NAME_BYTES),
+        clock=time.perf_counter,
+        # Without keys nobody can act, and there is nobody to enforce a verdict on.
+        verdicts_topic=settings.verdicts.topic if verify is not None else None,
+    )
+
+
+def make_access(settings: Settings, verify: Verify | None) -> Access[Client[Owner]]:
+    """What all clients of an edge share."""
+    acting = settings.actions
+    verdicts = Verdicts(settings.verdicts.players_max)
+    limiter = RateLimiter(per_second_max=acting.per_second_max, burst=acting.burst)
+    limits = ActionLimits(
+        edge=settings.edge_name,
+        data_bytes_max=acting.data_bytes_max,
+        actions_window=acting.window,
+        waiting_max=acting.waiting_max,
+        retry_ms=milliseconds(acting.retry_s),
+    )
+    check = ActionSchemas(settings.feeds).check
+    actions: ActionQueue[Client[Owner]] = ActionQueue(limiter, verdicts, settings.feeds.keys(), limits, check)
+    return Access(verify, verdicts, limiter, actions, token_required=settings.auth.mode == "token")
+
+
+def hub_limits(settings: Settings) -> HubLimits:
+    """The limits of rooms and windows."""
+    return HubLimits(
+        window_bytes_max=settings.window_bytes_max,
+        window_ms=milliseconds(settings.window_s),
+        state_bytes_max=settings.state_bytes_max,
+        room_idle_ms=milliseconds(settings.room_idle_s),
+    )
+
+
+def edge_limits(settings: Settings) -> EdgeLimits:
+    """The limits of clients, connections, turns and replays."""
+    heartbeat_ms = milliseconds(settings.heartbeat_s)
+    return EdgeLimits(
+        client=ClientLimits(
+            edge=settings.edge_name,
+            heartbeat_ms=heartbeat_ms,
+            message_bytes_max=settings.message_bytes_max,
+            rooms_max=settings.rooms_max,
+            errors_max=settings.client_errors_max,
+            replay_records_max=settings.replay_records_max,
+        ),
+        liveness=LivenessLimits(
+            handshake_ms=milliseconds(settings.handshake_timeout_s),
+            heartbeat_ms=heartbeat_ms,
+            lag_ms_max=milliseconds(settings.lag_s_max),
+        ),
+        budget=Budget.with_slices(settings.flush_slice_clients),
+        connections_max=settings.connections_max,
+        replay_concurrency=settings.replay_concurrency,
+    )

@@ -1,0 +1,130 @@
+"""What time does to clients, without waiting for it: heartbeats, late clients, missing hellos, slow ends."""
+
+import pytest
+
+from support.core_edge import LIVENESS, CoreClient, CoreEdge, record
+from touchline_protocol import codes
+from touchline_protocol.messages import Beat, Event, Goaway
+from touchline_server.core.liveness import LINGER_MS, TICK_MS
+from touchline_server.core.write_scheduler import Budget
+
+HEARTBEAT_MS = LIVENESS.heartbeat_ms
+LAG_MS_MAX = LIVENESS.lag_ms_max
+
+
+def pass_time(edge: CoreEdge, for_ms: int) -> None:
+    for _ in range(for_ms // TICK_MS):
+        edge.loop_ms += TICK_MS
+        edge.tick()
+
+
+def beats(client: CoreClient) -> int:
+    return sum(isinstance(message, Beat) for message in client.take())
+
+
+@pytest.mark.parametrize("connections", [1, 300])
+def test_a_client_hears_something_at_least_once_per_heartbeat(connections: int) -> None:
+    edge = CoreEdge()
+    clients = [edge.client() for _ in range(connections)]
+    for _ in range(5):
+        for client in clients:
+            client.take()
+        pass_time(edge, HEARTBEAT_MS)
+        assert all(1 <= beats(client) <= 2 for client in clients)
+
+
+def test_beats_come_in_time_after_most_clients_left_at_once() -> None:
+    edge = CoreEdge()
+    client, *others = [edge.client() for _ in range(300)]
+    pass_time(edge, HEARTBEAT_MS // 4)
+    for other in others:
+        other.leave()
+    for _ in range(3):
+        client.take()
+        pass_time(edge, HEARTBEAT_MS)
+        assert beats(client)
+
+
+def test_a_client_that_gets_events_needs_no_beats() -> None:
+    edge = CoreEdge()
+    client = edge.client()
+    client.join()
+    for offset in range(20):
+        edge.ingest(record(offset))
+        edge.flush()
+        pass_time(edge, HEARTBEAT_MS // 3)
+    assert [type(message) for message in client.take()] == [Event] * 20
+
+
+def test_a_client_that_takes_nothing_for_too_long_is_closed() -> None:
+    edge = CoreEdge()
+    client = edge.client()
+    client.join()
+    client.pause()
+    pass_time(edge, LAG_MS_MAX)
+    assert client.close_code is None
+    pass_time(edge, HEARTBEAT_MS)
+    assert client.close_code is codes.TOO_SLOW
+    assert edge.hub.rooms == {}
+
+
+def test_a_client_that_takes_a_little_and_is_never_live_again_is_closed() -> None:
+    edge = CoreEdge()
+    client = edge.client()
+    client.join()
+    offset = 0
+    client.pause()
+    for _ in range(2 * LAG_MS_MAX // 1_000):
+        for _ in range(3):
+            edge.ingest(record(offset, value=b'"' + b"x" * 40_000 + b'"'))
+            offset += 1
+        client.resume()
+        edge.turn(Budget(catch_up_steps=1))
+        client.pause()
+        pass_time(edge, 1_000)
+    assert client.close_code is codes.TOO_SLOW
+
+
+def test_a_client_that_has_caught_up_has_all_its_time_again() -> None:
+    edge = CoreEdge()
+    client = edge.client()
+    client.join()
+    for offset in range(10):
+        client.pause()
+        edge.ingest(record(offset))
+        edge.flush()
+        pass_time(edge, LAG_MS_MAX - HEARTBEAT_MS)
+        client.resume()
+        edge.run()
+    assert client.close_code is None
+
+
+@pytest.mark.parametrize("has_handshake", [True, False])
+def test_a_stranger_without_a_hello_is_closed_and_then_cut(has_handshake: bool) -> None:
+    edge = CoreEdge()
+    stranger = CoreClient(edge)
+    if not has_handshake:
+        edge.core._liveness.clients[stranger] = None
+    pass_time(edge, LIVENESS.handshake_ms - TICK_MS)
+    assert stranger.close_code is None
+    pass_time(edge, TICK_MS)
+    assert stranger.close_code is codes.HELLO_TIMEOUT
+    assert not stranger.aborted
+    pass_time(edge, LINGER_MS)
+    assert stranger.aborted
+
+
+def test_drain_shares_are_spread_evenly_over_the_drain_time() -> None:
+    edge = CoreEdge()
+    clients = [edge.client() for _ in range(4)]
+    for client in clients:
+        client.take()
+    edge.perform(edge.core.drain(2_000, edge.now))
+    shares = []
+    for client in clients:
+        (goaway,) = client.take()
+        assert isinstance(goaway, Goaway)
+        shares.append(goaway.reconnect_ms)
+    assert shares == [0, 500, 1_000, 1_500]
+    edge.perform(edge.core.close_all(edge.now))
+    assert {client.close_code for client in clients} == {codes.GOING_AWAY}
