@@ -14,5 +14,5 @@ settings.load_profile("gate")
 
 
 def examples(times: float) -> int:
-    """For a test that needs more or fewer examples than others: so many times as many."""
+    """How many examples a test gets that needs ``times`` as many as others."""
     return round(settings().max_examples * times)
