@@ -8,20 +8,20 @@ import msgspec
 import pytest
 
 import touchline
+from sdk import clients
+from sdk.clients import leaves_nothing_behind
 from sdk.scripted_server import Peer, scripted
 from support.waiting import eventually
-from touchline import Backoff, Client, errors
+from touchline import Client, errors
 from touchline.session.outbox import ACTIONS_DISABLED
 from touchline_protocol.codecs import CODECS, CodecName
 from touchline_protocol.messages import Ack, Action, Nack, Verdict
 
-QUICK = Backoff(base_s=0.01, max_s=0.05)
+__all__ = ["leaves_nothing_behind"]
 
 
 def connect(url: str, codec: CodecName = "msgpack", actions_buffer_max: int = 256) -> Client:
-    return touchline.connect(
-        url, token="ada's", codec=codec, backoff=QUICK, proxy=False, actions_buffer_max=actions_buffer_max
-    )
+    return clients.connect(url, codec, token="ada's", actions_buffer_max=actions_buffer_max)
 
 
 async def take(peer: Peer, count: int, *, answer: bool = True) -> list[Action]:

@@ -5,15 +5,13 @@ import asyncio
 import pytest
 
 import touchline
+from sdk.clients import QUICK
 from sdk.scripted_server import Peer, scripted
 from support.waiting import eventually
-from touchline import Backoff, errors
-from touchline import token_source as tokens
+from touchline import errors, token_source
 from touchline.session import token_refresh
 from touchline_protocol.limits import TOKEN_CHARS_MAX
 from touchline_protocol.messages import Error, Refresh, Refreshed
-
-QUICK = Backoff(base_s=0.01, max_s=0.05)
 
 
 class Desk:
@@ -149,7 +147,7 @@ async def test_if_there_is_no_token_the_client_tries_again_as_it_would_for_a_ser
 
 
 async def test_a_function_that_returns_no_token_or_takes_too_long_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tokens, "TOKEN_S_MAX", 0.02)
+    monkeypatch.setattr(token_source, "TOKEN_S_MAX", 0.02)
 
     async def forever() -> str:
         await asyncio.Event().wait()
