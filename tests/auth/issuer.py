@@ -1,4 +1,4 @@
-"""An issuer that publishes its keys over HTTP, and does what the test tells it to."""
+"""An issuer that publishes its keys over HTTP, controlled by the test."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 
 class Issuer:
-    """``answer`` is what it says next; ``asked`` counts the requests. Without an answer it says nothing."""
+    """``answer`` is its next response, or None to stay silent. ``asked`` counts the requests."""
 
     def __init__(self) -> None:
         self.answer: bytes | None = b""
@@ -15,15 +15,15 @@ class Issuer:
         self._connections: set[asyncio.StreamWriter] = set()
 
     def publish(self, document: bytes) -> None:
-        """Answer with a key set."""
+        """Respond with a key set."""
         self.respond("200 OK", document)
 
     def respond(self, status: str, body: bytes = b"", headers: str = "") -> None:
-        """Answer with anything."""
+        """Respond with anything."""
         self.answer = f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\n{headers}\r\n".encode() + body
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Answer one connection."""
+        """Serve one connection."""
         self._connections.add(writer)
         try:
             while await reader.readuntil(b"\r\n\r\n"):
@@ -38,7 +38,7 @@ class Issuer:
             writer.close()
 
     def hang_up(self) -> None:
-        """Drop who is connected."""
+        """Drop all connections."""
         for writer in self._connections:
             writer.close()
 

@@ -1,4 +1,4 @@
-"""The keys that an operator configures: what is taken, and what is told in one line."""
+"""The keys that an operator configures: which ones are accepted, and which are errors in one line."""
 
 import datetime
 from pathlib import Path
@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from auth.made import KEYS, NOW_MS, SECRET, signed, written
+from auth.signed import KEYS, NOW_MS, SECRET, signed, written
 from touchline_protocol.errors import OperatorError
 from touchline_server.auth.verifier import make_verifier
 from touchline_server.config.tables import AuthSettings
@@ -83,7 +83,7 @@ def test_a_public_key_as_the_secret_is_an_error() -> None:
         make_verifier(AuthSettings(hs256_secret=KEYS["RS256"].pem.decode()))
 
 
-def test_a_secret_is_taken_as_it_is() -> None:
+def test_a_secret_is_used_unchanged() -> None:
     verifier = make_verifier(AuthSettings(hs256_secret=SECRET + " é"))
     assert verifier is not None
     assert verifier.verify(signed(SECRET + " é"), NOW_MS)

@@ -1,4 +1,4 @@
-"""Published keys: taken over, renewed when they change, kept when the issuer is away, and never from just anywhere."""
+"""Published keys: used, replaced when they change, kept while the issuer is down, and only from a trusted address."""
 
 import asyncio
 import json
@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from auth.issuer import Issuer, issuing
-from auth.made import KEYS, NOW_MS, SECRET, forged_hs256, jwks, make, part, signed
+from auth.signed import KEYS, NOW_MS, SECRET, forged_hs256, jwks, make, part, signed
 from support.waiting import eventually
 from touchline_protocol.errors import OperatorError
 from touchline_server.auth import jwks as jwks_module
@@ -43,7 +43,7 @@ async def started(
 
 
 def answer(verifier: Verifier, token: str) -> str:
-    """The player, or the code of the refusal."""
+    """The player of a token, or the code of the refusal."""
     try:
         return verifier.verify(token, NOW_MS).player
     except TokenRefused as refused:
@@ -61,7 +61,7 @@ async def test_the_keys_that_an_issuer_publishes_are_used(issuer: Issuer) -> Non
         assert verifier.problems == {}
 
 
-async def test_a_new_key_is_looked_for_when_a_token_names_it(issuer: Issuer) -> None:
+async def test_the_set_is_read_again_when_a_token_names_an_unknown_key(issuer: Issuer) -> None:
     issuer.publish(jwks(old=OLD))
     async with started(issuer.url) as verifier:
         issuer.publish(jwks(new=NEW))
@@ -78,7 +78,7 @@ async def test_keys_are_read_again_in_time_without_a_token_that_names_them(issue
         assert answer(verifier, signed(NEW, "new")) == "alice"
 
 
-async def test_made_up_names_do_not_make_us_hammer_the_issuer(issuer: Issuer) -> None:
+async def test_invented_key_names_do_not_make_us_hammer_the_issuer(issuer: Issuer) -> None:
     issuer.publish(jwks(old=OLD))
     loop = asyncio.get_running_loop()
     async with started(issuer.url, spacing_s=0.2) as verifier:
@@ -93,16 +93,16 @@ async def test_made_up_names_do_not_make_us_hammer_the_issuer(issuer: Issuer) ->
         assert loop.time() - begin >= 0.4
 
 
-async def test_one_token_with_an_unknown_name_is_one_look(issuer: Issuer) -> None:
+async def test_one_token_with_an_unknown_key_causes_one_read(issuer: Issuer) -> None:
     issuer.publish(jwks(old=OLD))
     async with started(issuer.url) as verifier:
         assert answer(verifier, signed(OLD, "made up")) == "token_key_unknown"
         await eventually(lambda: issuer.asked == 2)
-        await asyncio.sleep(0.1)  # nothing tells of what does not come; there is room for ten looks
+        await asyncio.sleep(0.1)  # nothing signals that no read comes; this is time for ten of them
         assert issuer.asked == 2
 
 
-async def test_an_issuer_that_is_away_at_start_is_a_problem_until_it_is_back(
+async def test_an_issuer_that_is_down_at_start_is_a_problem_until_it_is_back(
     issuer: Issuer, caplog: pytest.LogCaptureFixture
 ) -> None:
     issuer.respond("503 Service Unavailable")
@@ -117,7 +117,7 @@ async def test_an_issuer_that_is_away_at_start_is_a_problem_until_it_is_back(
         assert answer(verifier, signed(OLD, "old")) == "alice"
 
 
-async def test_with_nobody_at_the_url_the_start_goes_on() -> None:
+async def test_an_unreachable_url_does_not_stop_the_start() -> None:
     async with started("http://127.0.0.1:1/jwks", hs256_secret=SECRET) as verifier:
         assert "http://127.0.0.1:1/jwks" in verifier.problems["auth.jwks"]
         assert answer(verifier, signed(SECRET)) == "alice"
@@ -134,9 +134,7 @@ async def test_keys_stay_when_the_issuer_publishes_none(issuer: Issuer, document
         assert verifier.problems == {}
 
 
-async def test_an_issuer_that_does_not_answer_does_not_hold_up_the_start(
-    issuer: Issuer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_silent_issuer_does_not_delay_the_start(issuer: Issuer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jwks_module, "FETCH_TIMEOUT_S", 0.05)
     issuer.answer = None
     async with started(issuer.url) as verifier:
@@ -153,7 +151,7 @@ async def test_an_issuer_that_does_not_answer_does_not_hold_up_the_start(
         b"HTTP/1.1 99999 \r\n\r\n",
     ],
 )
-async def test_an_issuer_that_talks_nonsense_is_a_problem_until_it_stops(issuer: Issuer, garbage: bytes) -> None:
+async def test_an_issuer_that_sends_garbage_is_a_problem_until_it_stops(issuer: Issuer, garbage: bytes) -> None:
     issuer.answer = garbage
     async with started(issuer.url, refresh_s=0.02) as verifier:
         assert issuer.url in verifier.problems["auth.jwks"]
@@ -168,7 +166,7 @@ async def test_a_redirect_is_not_followed(issuer: Issuer) -> None:
         assert issuer.asked == 1
 
 
-async def test_an_endless_answer_is_not_read_to_its_end(issuer: Issuer) -> None:
+async def test_an_endless_response_is_not_read_to_its_end(issuer: Issuer) -> None:
     issuer.respond("200 OK", b" " * (JWKS_BYTES_MAX + 1))
     assert issuer.answer is not None
     issuer.answer = issuer.answer.replace(b"Content-Length: ", b"Content-Length: 9999")

@@ -1,4 +1,4 @@
-"""Tokens for development are taken by the verifier, whatever key signs them; a key that cannot sign is told."""
+"""The verifier accepts tokens for development, whichever key signs them. A key that cannot sign is an error."""
 
 from pathlib import Path
 
@@ -13,21 +13,21 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
 )
 
-from auth.made import KEYS, NOW_MS, SECRET, claims, jwks, written
+from auth.signed import KEYS, NOW_MS, SECRET, claims, jwks, written
 from touchline_protocol.errors import OperatorError
 from touchline_server.auth.signing import sign, signing_key_of_file, signing_secret
 from touchline_server.auth.verifier import make_verifier
 from touchline_server.config.tables import AuthSettings
 
 
-def test_the_verifier_takes_what_the_secret_signed() -> None:
+def test_the_verifier_accepts_a_token_signed_by_the_secret() -> None:
     verifier = make_verifier(AuthSettings(hs256_secret=SECRET))
     assert verifier is not None
     assert verifier.verify(sign(claims(), signing_secret(SECRET)), NOW_MS).player == "alice"
 
 
 @pytest.mark.parametrize("algorithm", KEYS)
-def test_the_verifier_takes_what_a_private_key_signed(tmp_path: Path, algorithm: str) -> None:
+def test_the_verifier_accepts_a_token_signed_by_a_private_key(tmp_path: Path, algorithm: str) -> None:
     key = KEYS[algorithm]
     (tmp_path / "private.pem").write_bytes(key.private_pem)
     (tmp_path / "jwks.json").write_bytes(jwks(ours=key))
@@ -42,7 +42,7 @@ def test_the_verifier_takes_what_a_private_key_signed(tmp_path: Path, algorithm:
         assert verifier.verify(token, NOW_MS).player == "alice"
 
 
-def test_claims_of_none_are_left_out() -> None:
+def test_claims_without_a_value_are_left_out() -> None:
     token = sign({"sub": "alice", "aud": None}, signing_secret(SECRET))
     assert jwt.decode(token, SECRET, ["HS256"]) == {"sub": "alice"}
     assert "kid" not in jwt.get_unverified_header(token)

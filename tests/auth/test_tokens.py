@@ -1,4 +1,4 @@
-"""What the verifier takes, and with which code it refuses all else."""
+"""Which tokens the verifier accepts, and the code with which it refuses the others."""
 
 import base64
 from collections.abc import Callable
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from auth.made import (
+from auth.signed import (
     KEYS,
     NOW_MS,
     NOW_S,
@@ -60,7 +60,7 @@ def by_all(tmp_path: Path) -> Verifier:
     return verifier(hs256_secret=SECRET, public_keys=[written(tmp_path, key) for key in KEYS.values()])
 
 
-def test_a_token_grants_what_it_says(by_secret: Verifier) -> None:
+def test_a_token_grants_what_its_claims_name(by_secret: Verifier) -> None:
     grant = by_secret.verify(signed(SECRET), NOW_MS)
     assert (grant.player, grant.expires_ms) == ("alice", NOW_MS + 60_000)
     assert (grant.rooms.texts, grant.act.texts) == (("match:*",), ("match:7",))
@@ -74,7 +74,7 @@ def test_a_token_that_names_no_rooms_grants_none(by_secret: Verifier) -> None:
 
 @pytest.mark.parametrize("key", [SECRET, *KEYS.values()], ids=["HS256", *KEYS])
 @pytest.mark.parametrize("kid", [None, "a name that is not configured"])
-def test_each_algorithm_is_taken_with_its_key(by_all: Verifier, key: Made | str, kid: str | None) -> None:
+def test_every_algorithm_is_accepted_with_its_key(by_all: Verifier, key: Made | str, kid: str | None) -> None:
     assert by_all.verify(signed(key, kid), NOW_MS).player == "alice"
 
 
@@ -126,7 +126,7 @@ def test_a_key_of_a_set_is_never_taken_for_a_secret(tmp_path: Path, algorithm: s
 
 
 @pytest.mark.parametrize("alg", ["HS384", "HS512", "RS512", "PS256", "ES384", "ES256K", "hs256", "", "AES", "../x"])
-def test_an_algorithm_that_no_key_is_for_is_refused(by_all: Verifier, alg: str) -> None:
+def test_an_algorithm_without_a_key_is_refused(by_all: Verifier, alg: str) -> None:
     assert refusal(by_all, forged({"alg": alg}, claims(), b"x")) == "token_algorithm"
 
 
@@ -216,16 +216,16 @@ def test_a_text_that_is_not_a_jwt_is_refused(by_secret: Verifier, token: str) ->
         claims(aud=["here", 7]),
     ],
 )
-def test_claims_of_a_wrong_kind_are_refused(by_secret: Verifier, body: Any) -> None:
+def test_claims_of_the_wrong_type_are_refused(by_secret: Verifier, body: Any) -> None:
     assert refusal(by_secret, forged_hs256(HASHED, body=body)) == "token_malformed"
 
 
-def test_as_many_patterns_as_allowed_are_taken(by_secret: Verifier) -> None:
+def test_the_largest_number_of_patterns_is_accepted(by_secret: Verifier) -> None:
     assert by_secret.verify(signed(SECRET, rooms=[f"match:{i}" for i in range(100)]), NOW_MS)
 
 
 @pytest.mark.parametrize("leeway_s", [0, 5])
-def test_a_token_ends_to_the_millisecond(leeway_s: int) -> None:
+def test_a_token_expires_to_the_millisecond(leeway_s: int) -> None:
     checks = verifier(hs256_secret=SECRET, leeway_s=leeway_s)
     end_ms = NOW_MS + (1 + leeway_s) * 1000
     token = signed(SECRET, exp=NOW_S + 1)
@@ -235,7 +235,7 @@ def test_a_token_ends_to_the_millisecond(leeway_s: int) -> None:
 
 @pytest.mark.parametrize("claim", ["nbf", "iat"])
 @pytest.mark.parametrize("leeway_s", [0, 5])
-def test_a_token_begins_to_the_millisecond(claim: str, leeway_s: int) -> None:
+def test_a_token_becomes_valid_to_the_millisecond(claim: str, leeway_s: int) -> None:
     checks = verifier(hs256_secret=SECRET, leeway_s=leeway_s)
     token = signed(SECRET, None, **{claim: NOW_S + 10})
     begin_ms = NOW_MS + (10 - leeway_s) * 1000
@@ -243,12 +243,12 @@ def test_a_token_begins_to_the_millisecond(claim: str, leeway_s: int) -> None:
     assert refusal(checks, token, begin_ms - 1) == "token_not_yet_valid"
 
 
-def test_times_may_have_fractions(by_secret: Verifier) -> None:
+def test_times_can_have_fractions(by_secret: Verifier) -> None:
     assert by_secret.verify(signed(SECRET, exp=NOW_S + 0.25), NOW_MS).expires_ms == NOW_MS + 250
 
 
 @pytest.mark.parametrize("aud", ["touchline", ["other", "touchline"]])
-def test_the_right_audience_is_taken(aud: str | list[str]) -> None:
+def test_the_right_audience_is_accepted(aud: str | list[str]) -> None:
     assert verifier(hs256_secret=SECRET, audience="touchline").verify(signed(SECRET, aud=aud), NOW_MS)
 
 
@@ -257,7 +257,7 @@ def test_another_audience_is_refused(aud: str | list[str] | None) -> None:
     assert refusal(verifier(hs256_secret=SECRET, audience="touchline"), signed(SECRET, aud=aud)) == "token_audience"
 
 
-def test_the_right_issuer_is_taken() -> None:
+def test_the_right_issuer_is_accepted() -> None:
     assert verifier(hs256_secret=SECRET, issuer="https://id").verify(signed(SECRET, iss="https://id"), NOW_MS)
 
 
@@ -272,7 +272,7 @@ def test_an_issuer_that_is_not_a_text_is_refused(iss: Any) -> None:
     assert refusal(verifier(hs256_secret=SECRET, issuer="https://id"), token) == "token_issuer"
 
 
-def test_audience_and_issuer_are_not_looked_at_unless_configured(by_secret: Verifier) -> None:
+def test_audience_and_issuer_are_checked_only_if_configured(by_secret: Verifier) -> None:
     assert by_secret.verify(signed(SECRET, aud="anybody", iss="anyone"), NOW_MS)
 
 
@@ -294,7 +294,7 @@ CHECKS = verifier(hs256_secret=SECRET, audience="here", issuer="there")
 
 
 @given(ANYTHING)
-def test_whatever_comes_is_granted_or_refused_and_nothing_else(token: str) -> None:
+def test_any_token_is_either_granted_or_refused(token: str) -> None:
     try:
         CHECKS.verify(token, NOW_MS)
     except TokenRefused as refused:

@@ -1,4 +1,4 @@
-"""What docs/tokens.md shows works as it stands there: its commands, its configuration, its code, its codes."""
+"""Everything in docs/tokens.md works as shown: commands, configuration, code and error codes."""
 
 import re
 import subprocess
@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from auth.made import KEYS, jwks
-from cli.running import DEADLINE_S
+from auth.signed import KEYS, jwks
+from cli.processes import DEADLINE_S
 from project.test_readme import ROOT, commands_in
 from touchline_protocol.codes import ERRORS
 from touchline_server.auth.verifier import make_verifier
@@ -29,7 +29,7 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def test_the_commands_print_tokens_that_the_secret_is_for() -> None:
+def test_the_commands_print_tokens_that_the_secret_verifies() -> None:
     export, *making = commands_in(PAGE)
     script = f'touchline() {{ {sys.executable} -m touchline_server "$@"; }}\n{export}\n'
     script += 'echo "$TOUCHLINE_AUTH__HS256_SECRET"\n' + "\n".join(making)
@@ -44,12 +44,12 @@ def test_the_commands_print_tokens_that_the_secret_is_for() -> None:
 
 
 @pytest.mark.parametrize("text", blocks("toml"))
-def test_the_configuration_is_one(tmp_path: Path, text: str) -> None:
+def test_the_configuration_is_valid(tmp_path: Path, text: str) -> None:
     (tmp_path / "touchline.toml").write_text(text)
     load_settings(tmp_path / "touchline.toml")
 
 
-def test_the_code_makes_tokens_that_the_configuration_is_for(tmp_path: Path) -> None:
+def test_the_code_makes_tokens_that_the_configuration_accepts(tmp_path: Path) -> None:
     code: dict[str, object] = {}
     exec(blocks("python")[0], code)
     make = code["token_for"]
@@ -66,7 +66,7 @@ def test_the_code_makes_tokens_that_the_configuration_is_for(tmp_path: Path) -> 
     assert not grant.act.allow("match:1")
 
 
-def test_every_code_of_tokens_is_told() -> None:
+def test_the_page_lists_every_code_about_tokens() -> None:
     table = PAGE.partition("## When a token is refused")[2].partition("##")[0]
     told = {code for row in table.splitlines() if row.startswith("| `") for code in re.findall(r"`(token_\w+)`", row)}
     assert told == {code for code in ERRORS if code.startswith("token_")}

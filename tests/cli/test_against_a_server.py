@@ -1,4 +1,4 @@
-"""The commands against a running server, each in a process of its own, as a user has them in two terminals."""
+"""The commands against a running server, each in its own process, as a user runs them in two terminals."""
 
 import json
 import signal
@@ -12,19 +12,19 @@ import httpx
 import pytest
 from websockets.sync.client import connect
 
-from cli.running import COMMAND, Server, line_of, run, running, serving, stop
+from cli.processes import COMMAND, Server, line_of, run, running, serving, stop
 from touchline_protocol.version import __version__
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
-    """One server for the tests that publish to rooms of their own."""
+    """One server for all tests. Each publishes to rooms of its own."""
     with serving("--edge-name", "test-edge") as running_server:
         yield running_server
 
 
 def publish(server: Server, room: str, data: str, key: str | None = None) -> None:
-    """Publish without a process of its own: most tests are about something else."""
+    """Publish without starting a process: most tests are about something else."""
     key_field = "" if key is None else f', "key": {json.dumps(key)}'
     response = httpx.post(
         f"{server.control_url}/v1/rooms/{room}/events",
@@ -41,13 +41,13 @@ def tail(server: Server, *args: str, lines: int) -> list[dict[str, Any]]:
 
 
 def head(server: Server, room: str) -> int:
-    """The offset of a room's newest event; -1 where there is none."""
+    """The offset of a room's newest event; -1 if there is none."""
     response = httpx.get(f"{server.control_url}/v1/rooms/{room}")
     return int(response.json()["head"]) if response.status_code == 200 else -1
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
-    """Look until it is so; pytest's own timeout is the deadline."""
+    """Poll until ``condition`` holds. The deadline is pytest's timeout."""
     while not condition():
         time.sleep(0.02)
 
@@ -59,7 +59,7 @@ def room_state(server: Server, room: str) -> dict[str, Any]:
     return known
 
 
-def test_serve_says_what_it_is_and_where_it_listens(server: Server) -> None:
+def test_the_banner_shows_name_access_and_addresses(server: Server) -> None:
     lines = server.banner.splitlines()
     assert {__version__, "test-edge"} <= set(lines[0].replace(",", "").split())
     shown = {line.split()[0]: line for line in lines[1:]}
@@ -71,7 +71,7 @@ def test_serve_says_what_it_is_and_where_it_listens(server: Server) -> None:
     assert httpx.get(f"{server.control_url}/readyz").json() == {"ready": True}
 
 
-def test_serve_without_a_log_names_the_embedded_one(tmp_path: Path) -> None:
+def test_the_banner_names_the_embedded_log_if_none_was_given(tmp_path: Path) -> None:
     with running(
         "serve", "--port", "0", "--control-port", "0", env={"XDG_DATA_HOME": str(tmp_path), "HOME": str(tmp_path)}
     ) as process:
@@ -81,7 +81,7 @@ def test_serve_without_a_log_names_the_embedded_one(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_server_that_is_told_to_stop_drains_and_ends_well(number: signal.Signals) -> None:
+def test_a_server_that_gets_a_signal_drains_and_exits_with_success(number: signal.Signals) -> None:
     with serving(env={"TOUCHLINE_DRAIN_S": "0.1"}) as running_server:
         code, out, err = stop(running_server.process, number)
     assert (code, out, err) == (0, "", "")
@@ -97,7 +97,7 @@ def test_a_second_signal_does_not_wait_for_the_drain() -> None:
     assert (code, err) == (-signal.SIGTERM, "")
 
 
-def test_what_is_published_is_tailed(server: Server) -> None:
+def test_published_events_are_tailed(server: Server) -> None:
     placed = []
     for data in ('{"pass": 1}', '"zwö"'):
         done = run("publish", "match:tailed", data, "--server", server.control_url)
@@ -111,7 +111,7 @@ def test_what_is_published_is_tailed(server: Server) -> None:
 
 
 @pytest.mark.parametrize("codec", ["json", "msgpack"])
-def test_a_tail_begins_with_the_state_marked_as_such(server: Server, codec: str) -> None:
+def test_a_tail_begins_with_the_state(server: Server, codec: str) -> None:
     room = f"score:state-{codec}"
     publish(server, room, '{"home": 1}', "score")
     publish(server, room, "5", "clock")
@@ -120,7 +120,7 @@ def test_a_tail_begins_with_the_state_marked_as_such(server: Server, codec: str)
     assert (line["room"], line["key"], line["data"], line["state"]) == (room, "score", {"home": 1}, True)
 
 
-def test_a_tail_shows_its_token_where_one_is_needed() -> None:
+def test_a_tail_presents_its_token_if_the_edge_needs_one() -> None:
     auth = {"TOUCHLINE_AUTH__MODE": "token", "TOUCHLINE_AUTH__HS256_SECRET": "s" * 32}
     token = run("token", "ada", env=auth).stdout.strip()
     forged = token.rpartition(".")[0] + "." + "A" * 43
@@ -142,7 +142,7 @@ def test_a_tail_shows_its_token_where_one_is_needed() -> None:
     assert "9000 characters" in too_long.stderr
 
 
-def test_a_tail_goes_on_after_a_cursor(server: Server) -> None:
+def test_a_tail_continues_after_a_cursor(server: Server) -> None:
     for number in range(3):
         publish(server, "match:resumed", str(number))
     first = tail(server, "match:resumed", "--last", "3", lines=1)[0]
@@ -150,7 +150,7 @@ def test_a_tail_goes_on_after_a_cursor(server: Server) -> None:
     assert [line["data"] for line in lines] == [1, 2]
 
 
-def test_a_tail_without_the_state_prints_what_happens_alone(server: Server) -> None:
+def test_a_tail_without_the_state_prints_only_events(server: Server) -> None:
     publish(server, "score:quiet", "1", "score")
     with running("tail", "score:quiet", "--no-state", "--last", "1", "--url", server.websocket_url) as process:
         assert "state" not in json.loads(line_of(process.stdout, process))
@@ -197,12 +197,12 @@ def test_a_lost_edge_is_noted_with_its_address_once() -> None:
     assert [note.count(lost.websocket_url) for note in notes] == [1, 1]
 
 
-def test_a_tail_into_head_ends_well(server: Server) -> None:
+def test_a_tail_succeeds_when_its_reader_closes_the_pipe(server: Server) -> None:
     publish(server, "match:piped", "0")
     with running("tail", "match:piped", "--last", "1", "--url", server.websocket_url) as process:
         line_of(process.stdout, process)
         assert process.stdout is not None
-        process.stdout.close()  # as head does once it has read enough
+        process.stdout.close()  # as head does after its last line
         publish(server, "match:piped", "1")
         assert process.wait(timeout=90) == 0
         assert process.stderr is not None
@@ -249,7 +249,7 @@ def test_a_replay_goes_straight_into_a_log_too(tmp_path: Path) -> None:
     assert [line["data"] for line in lines] == recorded_match()
 
 
-def test_a_whole_match_at_a_great_speed_is_tailed_live_in_order(server: Server, tmp_path: Path) -> None:
+def test_a_whole_match_at_high_speed_is_tailed_live_in_order(server: Server, tmp_path: Path) -> None:
     """4,000 events of 600 bytes within a second: ten times what a match replayed at --speed 600 needs."""
     match = recorded_match(passes=4000, filler="x" * 450)
     file = tmp_path / "match-90.json"
@@ -297,7 +297,7 @@ def test_the_embedded_log_has_its_topics_from_the_start(tmp_path: Path) -> None:
     assert made.stdout.splitlines() == [f"{name}: exists" for name in names]
 
 
-def test_an_output_that_takes_nothing_is_one_line() -> None:
+def test_a_full_disk_is_one_line() -> None:
     with Path("/dev/full").open("wb") as full:
         done = subprocess.run(
             [*COMMAND, "topics", "--log", "sqlite://"], stdout=full, stderr=subprocess.PIPE, text=True, check=False
@@ -315,7 +315,7 @@ def test_a_pipe_from_tail_to_head_ends_by_itself(server: Server) -> None:
 
 
 def recorded_match(passes: int = 100, filler: str = "") -> list[dict[str, Any]]:
-    """A short match in StatsBomb's format: a line-up each, passes, and a goal of the second team."""
+    """A short match in StatsBomb's format: line-ups, passes, and a goal of the second team."""
 
     def event(second: int, kind: str, team: str, **more: Any) -> dict[str, Any]:
         minute, rest = divmod(second, 60)

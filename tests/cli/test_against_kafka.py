@@ -1,4 +1,4 @@
-"""The commands that go straight to Kafka, against a real broker."""
+"""The commands that work on Kafka directly, against a real broker."""
 
 import asyncio
 import json
@@ -10,13 +10,13 @@ from pathlib import Path
 import httpx
 import pytest
 
-from cli.running import line_of, run, running, serving, stop
+from cli.processes import line_of, run, running, serving, stop
 from support.kafka_broker import KafkaBroker
 
 
 @pytest.fixture
 def env(tmp_path: Path) -> dict[str, str]:
-    """Topics of this test's own names."""
+    """Topics with names of this test's own."""
     file = tmp_path / "touchline.toml"
     name = tmp_path.name.replace("_", "-")
     topics = {"feeds.match": "match", "feeds.score": "score", "actions": "actions", "verdicts": "verdicts"}
@@ -30,7 +30,7 @@ def served(kafka: KafkaBroker, env: dict[str, str]) -> Iterator[tuple[str, str]]
         yield server.control_url, server.banner
 
 
-def test_topics_are_listed_as_missing_made_and_listed_as_there(kafka: KafkaBroker, env: dict[str, str]) -> None:
+def test_topics_are_listed_as_missing_then_created_then_listed(kafka: KafkaBroker, env: dict[str, str]) -> None:
     log = ("--log", f"kafka://{kafka.address}")
     names = [f"{topic}-{env['NAME']}" for topic in ("match", "score", "actions", "verdicts")]
     missing = run("topics", *log, env=env)
@@ -48,7 +48,9 @@ def test_topics_are_listed_as_missing_made_and_listed_as_there(kafka: KafkaBroke
 
 
 @pytest.mark.parametrize("policy", ["delete", "compact,delete"])
-def test_a_topic_of_verdicts_that_forgets_them_is_told(kafka: KafkaBroker, env: dict[str, str], policy: str) -> None:
+def test_a_verdicts_topic_that_is_not_compacted_causes_a_warning(
+    kafka: KafkaBroker, env: dict[str, str], policy: str
+) -> None:
     topic, log = f"verdicts-{env['NAME']}", ("--log", f"kafka://{kafka.address}")
     asyncio.run(kafka.create(topic, 2, {"cleanup.policy": policy}))
     for args, found in (((), "exists, 2 partitions"), (("--create",), "exists")):
@@ -59,25 +61,25 @@ def test_a_topic_of_verdicts_that_forgets_them_is_told(kafka: KafkaBroker, env: 
         _, _, err = stop(server.process)
     assert "cleanup.policy" in err
     assert topic in err
-    with serving(*log, env=env) as server:  # without keys nobody is judged
+    with serving(*log, env=env) as server:  # without keys nobody can act, so verdicts do not matter
         assert stop(server.process)[2] == ""
 
 
-def test_a_topic_that_is_not_there_is_one_line(kafka: KafkaBroker, env: dict[str, str]) -> None:
+def test_publishing_to_a_missing_topic_is_one_line(kafka: KafkaBroker, env: dict[str, str]) -> None:
     done = run("publish", "match:1", "1", "--log", f"kafka://{kafka.address}", env=env)
     assert done.returncode == 2
     assert f"match-{env['NAME']}" in done.stderr
     assert done.stderr.count("\n") == 1
 
 
-def test_what_is_published_into_kafka_is_served(kafka: KafkaBroker, env: dict[str, str]) -> None:
+def test_events_published_into_kafka_are_served(kafka: KafkaBroker, env: dict[str, str]) -> None:
     log = ("--log", f"kafka://{kafka.address}")
     run("topics", "--create", "--partitions", "2", *log, env=env)
     done = run("publish", "score:7", '{"home": 1.0}', "--key", "score", *log, env=env)
     assert (done.returncode, done.stderr) == (0, "")
     placed = json.loads(done.stdout)
     with served(kafka, env) as (control_url, banner):
-        assert "600 s" in banner  # the window, of which alone the state is built
+        assert "600 s" in banner  # the window, which is all that the state is built from
         known = httpx.get(f"{control_url}/v1/rooms/score:7")
     assert [(event["key"], event["offset"]) for event in known.json()["state"]] == [("score", placed["offset"])]
     assert '{"home": 1.0}' in known.text
@@ -96,7 +98,7 @@ def test_a_room_is_tailed_straight_from_kafka(kafka: KafkaBroker, env: dict[str,
         assert (live["data"], live["offset"]) == (3, state["offset"] + 1)
         assert stop(tail, signal.SIGINT) == (130, "", "")
     epoch, _, _ = live["cursor"].partition(".")
-    # The window is short, so that most of what follows the cursor has to be read back from the log.
+    # The window is short, so that most events after the cursor must be read from the log.
     with running(
         "tail",
         "score:9",
@@ -108,7 +110,7 @@ def test_a_room_is_tailed_straight_from_kafka(kafka: KafkaBroker, env: dict[str,
         assert [json.loads(line_of(again.stdout, again))["data"] for _ in range(2)] == [2, 3]
 
 
-def test_a_tail_of_a_topic_that_is_not_there_is_one_line(kafka: KafkaBroker, env: dict[str, str]) -> None:
+def test_a_tail_of_a_missing_topic_is_one_line(kafka: KafkaBroker, env: dict[str, str]) -> None:
     done = run("tail", "match:1", "--log", f"kafka://{kafka.address}", env=env)
     assert done.returncode == 2
     assert f"match-{env['NAME']}" in done.stderr

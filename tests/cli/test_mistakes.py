@@ -1,4 +1,4 @@
-"""Every mistake that a user can mend is one line on stderr and exit code 2."""
+"""Every mistake that a user can fix is one line on stderr and exit code 2."""
 
 import json
 import socket
@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from cli.running import run as run_process
+from cli.processes import run as run_process
 from touchline_server.cli.app import run
 
 NOBODY = "127.0.0.1:1"
-"""Nothing listens there: the port is reserved, and below those that tests are given."""
+"""Nothing listens there: the port is reserved, and below the range of free ports."""
 
 
 @pytest.fixture(autouse=True)
@@ -91,7 +91,7 @@ def test_a_mistake_is_one_line(line: str, named: str, capsys: pytest.CaptureFixt
 
 
 @pytest.mark.parametrize("option", ["--port", "--control-port"])
-def test_a_port_that_is_taken_is_one_line(option: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_taken_port_is_one_line(option: str, capsys: pytest.CaptureFixture[str]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         ports = {"--port": "0", "--control-port": "0"} | {option: str(port)}

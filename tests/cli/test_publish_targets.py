@@ -48,7 +48,7 @@ def control_of(rooms: Rooms, **settings: Any) -> Starlette:
     return create_app(rooms, Settings(**settings))
 
 
-async def test_events_arrive_as_they_are() -> None:
+async def test_events_arrive_unchanged() -> None:
     rooms = Rooms()
     events = [NewEvent(b'{"a":  1.50}', "k"), NewEvent(b"[]"), NewEvent(None, "k")]
     async with target_of(control_of(rooms)) as target:
@@ -56,7 +56,7 @@ async def test_events_arrive_as_they_are() -> None:
     assert rooms.published == [("match:a/events", event) for event in events]
 
 
-async def test_the_key_is_sent_and_a_wrong_one_is_told() -> None:
+async def test_the_key_is_sent_and_a_wrong_one_is_an_error() -> None:
     rooms = Rooms()
     app = control_of(rooms, api_keys=["right"])
     async with target_of(app, "right") as target:
@@ -70,7 +70,7 @@ async def test_the_key_is_sent_and_a_wrong_one_is_told() -> None:
     assert len(rooms.published) == 1
 
 
-async def test_an_unknown_feed_and_a_malformed_room_are_told() -> None:
+async def test_an_unknown_feed_and_a_malformed_room_are_errors() -> None:
     async with target_of(control_of(Rooms())) as target:
         with pytest.raises(OperatorError, match="goals"):
             await target.publish("goals:1", [NewEvent(b"1")])
@@ -78,7 +78,7 @@ async def test_an_unknown_feed_and_a_malformed_room_are_told() -> None:
             await target.publish("goals", [NewEvent(b"1")])
 
 
-async def test_a_log_that_is_away_can_be_tried_again_from_where_it_stopped() -> None:
+async def test_publishing_to_an_unavailable_log_can_resume_where_it_stopped() -> None:
     rooms = Rooms()
     rooms.failure = AppendFailed("no broker answers", written=1)
     async with target_of(control_of(rooms)) as target:
@@ -87,7 +87,7 @@ async def test_a_log_that_is_away_can_be_tried_again_from_where_it_stopped() -> 
     assert failed.value.written == 1
 
 
-async def test_a_server_that_is_not_there_can_be_tried_again() -> None:
+async def test_publishing_to_an_absent_server_can_be_retried() -> None:
     async with serving(Starlette()) as url:
         pass
     target = HttpTarget(url)
@@ -121,7 +121,7 @@ class FillingLog:
         raise AppendFailed(f"{topic}: the disk is full", written=1)
 
 
-async def test_a_log_that_takes_a_part_says_how_much() -> None:
+async def test_a_partial_append_reports_how_much_was_written() -> None:
     with pytest.raises(AppendFailed, match="match-events: the disk is full") as failed:
         await append_events(cast(Log, FillingLog()), "match-events", "1", [NewEvent(b"1"), NewEvent(b"2")])
     assert failed.value.written == 1

@@ -1,4 +1,4 @@
-"""``touchline token`` prints a token that a server with the same configuration takes."""
+"""``touchline token`` prints a token that a server with the same configuration accepts."""
 
 import time
 from pathlib import Path
@@ -6,8 +6,8 @@ from pathlib import Path
 import jwt
 import pytest
 
-from auth.made import KEYS, SECRET
-from cli.running import run as run_process
+from auth.signed import KEYS, SECRET
+from cli.processes import run as run_process
 from touchline_server.auth.verifier import make_verifier
 from touchline_server.cli.app import run
 from touchline_server.config.loading import load_settings
@@ -46,7 +46,9 @@ def granted(token: str, config: Path) -> Grant:
     return verifier.verify(token, time.time_ns() // 1_000_000)
 
 
-def test_a_server_with_the_same_configuration_takes_it(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_server_with_the_same_configuration_accepts_the_token(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     begin_s = int(time.time())
     token = made(capsys, "alice", "--config", str(config))
     grant = granted(token, config)
@@ -56,7 +58,7 @@ def test_a_server_with_the_same_configuration_takes_it(config: Path, capsys: pyt
     assert claims["exp"] - claims["iat"] == 3600
 
 
-def test_rooms_and_time_are_as_told(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_rooms_and_lifetime_are_those_of_the_options(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
     args = ["--rooms", "match:*", "--rooms", "score:7", "--act", "match:7", "--minutes", "0.5", "--config", str(config)]
     token = made(capsys, "bob", *args)
     grant = granted(token, config)
@@ -65,7 +67,7 @@ def test_rooms_and_time_are_as_told(config: Path, capsys: pytest.CaptureFixture[
     assert claims["exp"] - claims["iat"] == 30
 
 
-def test_a_private_key_signs_in_place_of_the_secret(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_private_key_can_sign_instead_of_the_secret(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Path("private.pem").write_bytes(KEYS["EdDSA"].private_pem)
     Path("public.pem").write_bytes(KEYS["EdDSA"].pem)
     token = made(capsys, "alice", "--key-file", "private.pem", "--kid", "mine")
@@ -97,7 +99,7 @@ def test_a_mistake_is_one_line(line: str, named: str, capsys: pytest.CaptureFixt
     assert out == ""
 
 
-def test_a_secret_that_is_too_short_is_told(
+def test_a_short_secret_is_an_error_that_does_not_show_it(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("TOUCHLINE_AUTH__HS256_SECRET", "tiny secret")

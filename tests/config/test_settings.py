@@ -176,7 +176,7 @@ def test_a_feed_needs_a_name_that_rooms_can_carry(file: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["", "two words", "täp", "tap\\n", "**", "k" * 65])
-def test_a_schema_is_for_a_kind_that_actions_can_have(file: Path, kind: str) -> None:
+def test_a_schema_must_be_for_a_valid_kind_of_action(file: Path, kind: str) -> None:
     file.write_text(f'[feeds.match]\ntopic = "m"\naction_schemas = {{ "{kind}" = "x.json" }}')
     assert error_of(file).startswith("option 'feeds.match.action_schemas' in touchline.toml: ")
     file.write_text('[feeds.match]\ntopic = "m"\naction_schemas = { "*" = "x.json", "tap.left-1_" = "x.json" }')

@@ -1,4 +1,4 @@
-"""The control plane's backend in memory: what is published is kept, for tests to look at."""
+"""A backend for the control plane in memory. It keeps what is published, for tests to inspect."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from touchline_server.new_events import NewEvent
 
 
 class Rooms:
-    """A backend that keeps what is published, as a server with one partition does."""
+    """Behaves like a server with one partition."""
 
     def __init__(self) -> None:
         self.troubles: dict[str, str] = {}

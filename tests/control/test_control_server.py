@@ -30,13 +30,13 @@ async def _refused(port: int) -> None:
         while True:
             try:
                 _, writer = await asyncio.open_connection("127.0.0.1", port)
-            except ConnectionError:  # one that was still in the backlog is reset
+            except ConnectionError:  # a connection in the backlog is reset
                 return
             writer.close()
             await asyncio.sleep(0.01)
 
 
-async def test_it_serves_on_a_free_port_and_lets_it_go_when_stopped() -> None:
+async def test_it_serves_on_a_free_port_and_releases_it_when_stopped() -> None:
     server = ControlServer(Starlette(routes=[Route("/", _ok)]), bind("the control plane", "127.0.0.1", 0))
     await server.start()
     async with httpx.AsyncClient() as client:
@@ -46,7 +46,7 @@ async def test_it_serves_on_a_free_port_and_lets_it_go_when_stopped() -> None:
     bind("the control plane", "127.0.0.1", server.port).close()
 
 
-async def test_a_request_under_way_is_answered_before_it_stops() -> None:
+async def test_a_running_request_is_answered_before_the_server_stops() -> None:
     arrived, answer = asyncio.Event(), asyncio.Event()
 
     async def slow(_: Request) -> Response:
@@ -66,7 +66,7 @@ async def test_a_request_under_way_is_answered_before_it_stops() -> None:
         await stop
 
 
-async def test_a_body_that_breaks_off_publishes_nothing_and_harms_nobody(caplog: pytest.LogCaptureFixture) -> None:
+async def test_an_incomplete_body_publishes_nothing_and_harms_nobody(caplog: pytest.LogCaptureFixture) -> None:
     rooms = Rooms()
     server = ControlServer(create_app(rooms, Settings()), bind("the control plane", "127.0.0.1", 0))
     await server.start()
@@ -93,7 +93,7 @@ async def test_it_leaves_the_signal_handlers_alone() -> None:
     await server.stop()
 
 
-async def test_stopping_what_was_never_started_closes_the_socket() -> None:
+async def test_stopping_without_a_start_closes_the_socket() -> None:
     server = ControlServer(Starlette(), bind("the control plane", "127.0.0.1", 0))
     await server.stop()
     bind("the control plane", "127.0.0.1", server.port).close()

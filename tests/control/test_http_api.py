@@ -1,4 +1,4 @@
-"""The control plane's HTTP API, by what a producer or an operator gets from it."""
+"""The control plane's HTTP API, as producers and operators see it."""
 
 import json
 from collections.abc import AsyncIterator
@@ -51,13 +51,13 @@ def error_of(response: httpx.Response) -> tuple[int, str, str]:
     return response.status_code, error["code"], error["message"]
 
 
-async def test_health_says_ok_while_the_process_runs(client: httpx.AsyncClient, rooms: Rooms) -> None:
+async def test_health_is_ok_while_the_process_runs(client: httpx.AsyncClient, rooms: Rooms) -> None:
     rooms.troubles = {"log": "away"}
     response = await client.get("/healthz")
     assert (response.status_code, response.text) == (200, "ok")
 
 
-async def test_readiness_tells_what_is_wrong(client: httpx.AsyncClient, rooms: Rooms) -> None:
+async def test_readiness_reports_problems(client: httpx.AsyncClient, rooms: Rooms) -> None:
     response = await client.get("/readyz")
     assert (response.status_code, response.json()) == (200, {"ready": True})
     rooms.troubles = {"match-events": "the topic does not exist"}
@@ -66,14 +66,14 @@ async def test_readiness_tells_what_is_wrong(client: httpx.AsyncClient, rooms: R
     assert response.json() == {"ready": False, "problems": {"match-events": "the topic does not exist"}}
 
 
-async def test_one_event_is_published_with_its_bytes_untouched(client: httpx.AsyncClient, rooms: Rooms) -> None:
+async def test_one_event_is_published_with_its_bytes_unchanged(client: httpx.AsyncClient, rooms: Rooms) -> None:
     response = await post(client, "match:1", '{"data": {"b": 1.50,  "a": "ü\\u00e9"} , "key": "score"}')
     assert (response.status_code, response.json()) == (200, {"partition": 0, "offsets": [0]})
     assert rooms.published == [("match:1", NewEvent('{"b": 1.50,  "a": "ü\\u00e9"}'.encode(), "score"))]
 
 
 @pytest.mark.parametrize("origin", ["http://evil.example", "http://evil.example:8081", "null", "http://["])
-async def test_without_keys_no_page_of_the_web_may_publish(
+async def test_without_keys_pages_of_the_web_cannot_publish(
     client: httpx.AsyncClient, rooms: Rooms, origin: str
 ) -> None:
     refused = await post(client, "match:1", '{"data": 1}', Origin=origin)
@@ -82,7 +82,7 @@ async def test_without_keys_no_page_of_the_web_may_publish(
 
 
 @pytest.mark.parametrize("origin", ["http://localhost:8081", "http://127.0.0.1", "http://[::1]:8081"])
-async def test_a_page_of_this_machine_may_publish_without_a_key(client: httpx.AsyncClient, origin: str) -> None:
+async def test_a_page_of_this_machine_can_publish_without_a_key(client: httpx.AsyncClient, origin: str) -> None:
     assert (await post(client, "match:1", '{"data": 1}', Origin=origin)).status_code == 200
 
 
@@ -156,7 +156,7 @@ async def test_any_json_value_is_published_as_it_was_written(value: Any, ascii_o
     ],
     ids=lambda value: repr(value[:30]) if isinstance(value, str | bytes) else str(value),
 )
-async def test_a_body_that_cannot_be_published_is_refused_whole(
+async def test_an_invalid_body_is_refused_as_a_whole(
     client: httpx.AsyncClient, rooms: Rooms, body: bytes | str, status: int, code: str, named: str
 ) -> None:
     response = await post(client, "match:1", body)
@@ -177,7 +177,7 @@ async def test_a_body_of_unknown_length_is_not_read_beyond_the_limit(client: htt
 
 
 @pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", ""])
-async def test_what_a_foreign_web_page_could_send_is_refused(
+async def test_content_types_that_foreign_pages_can_send_are_refused(
     client: httpx.AsyncClient, rooms: Rooms, content_type: str
 ) -> None:
     response = await post(client, "match:1", '{"data": 1}', **{"Content-Type": content_type})
@@ -198,7 +198,7 @@ async def test_what_a_foreign_web_page_could_send_is_refused(
         ("goals:1", 404, "unknown_feed"),
     ],
 )
-async def test_a_room_that_cannot_be_is_refused(
+async def test_an_invalid_room_is_refused(
     client: httpx.AsyncClient, rooms: Rooms, path: str, status: int, code: str
 ) -> None:
     posted = await client.post(f"/v1/rooms/{path}/events", json={"data": 1})
@@ -224,7 +224,7 @@ async def test_publishing_needs_one_of_the_keys(rooms: Rooms) -> None:
     assert len(rooms.published) == 2
 
 
-async def test_a_log_that_is_away_says_how_much_was_written_and_when_to_come_back(
+async def test_an_unavailable_log_is_a_503_with_the_number_written_and_a_retry_time(
     client: httpx.AsyncClient, rooms: Rooms
 ) -> None:
     rooms.failure = AppendFailed("no broker answers", written=1)
@@ -234,7 +234,7 @@ async def test_a_log_that_is_away_says_how_much_was_written_and_when_to_come_bac
     assert response.json()["error"] == {"code": "unavailable", "message": "no broker answers", "written": 1}
 
 
-async def test_a_missing_topic_is_told_and_nothing_is_written(client: httpx.AsyncClient, rooms: Rooms) -> None:
+async def test_a_missing_topic_is_a_503_and_nothing_is_written(client: httpx.AsyncClient, rooms: Rooms) -> None:
     rooms.failure = OperatorError("the topic match-events does not exist")
     response = await post(client, "match:1", '{"data": 1}')
     assert error_of(response) == (503, "unavailable", "the topic match-events does not exist")
@@ -242,7 +242,7 @@ async def test_a_missing_topic_is_told_and_nothing_is_written(client: httpx.Asyn
     assert error_of(await client.get("/v1/rooms/match:1"))[0] == 503
 
 
-async def test_a_rooms_state_is_told_with_the_published_bytes(client: httpx.AsyncClient, rooms: Rooms) -> None:
+async def test_a_rooms_state_has_the_published_bytes(client: httpx.AsyncClient, rooms: Rooms) -> None:
     rooms.rooms["score:1"] = RoomState("e-0", 9, [StateEvent("score", 7, 1_700_000_000_000, b'{"home": 1.0}')], 3)
     response = await client.get("/v1/rooms/score:1")
     assert response.headers["Content-Type"] == "application/json"
@@ -279,14 +279,14 @@ async def test_wrong_paths_and_methods_are_answered_in_json(
     assert status != 405 or response.headers["Allow"]
 
 
-async def test_our_own_mistake_is_answered_without_its_details(client: httpx.AsyncClient, rooms: Rooms) -> None:
+async def test_a_bug_is_answered_without_its_details(client: httpx.AsyncClient, rooms: Rooms) -> None:
     rooms.failure = RuntimeError("a secret detail")
     response = await client.get("/v1/rooms/match:1")
     assert error_of(response)[:2] == (500, "internal_error")
     assert "secret" not in response.text
 
 
-async def test_extra_routes_are_served_beside_the_api(rooms: Rooms) -> None:
+async def test_extra_routes_are_served_besides_the_api(rooms: Rooms) -> None:
     async def page(_: Request) -> Response:
         return PlainTextResponse("the page")
 

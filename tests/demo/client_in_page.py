@@ -1,7 +1,7 @@
-"""The page's client by itself, in a real browser: what it is told to do, and what it reports.
+"""The page's client alone, in a real browser: tests call it and see what it reports.
 
-The browser's clock stands still but for what `pass_ms` lets pass, and its random numbers are all a half: so waits are
-known to the millisecond, and nobody waits for them. Sockets are real.
+The browser's clock stands still except for `pass_ms`, and all its random numbers are 0.5. So waits are known to the
+millisecond, and no test waits for them. Sockets are real.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from support.browser import open_page
 CHANCE = 0.5
 
 Report = list[Any]
-"""What a handler was called with: its name and the arguments, without one that is undefined."""
+"""A call of a handler: its name and its arguments, without undefined ones."""
 
 START = """async ([url, player]) => {
   const { Touchline } = await import("/touchline.js");
@@ -46,61 +46,61 @@ class ClientInPage:
         self.page = page
 
     async def join(self, room: str, **options: Any) -> None:
-        """Join, and wait until the client was answered."""
+        """Join, and wait until the client got the answer."""
         await self.page.evaluate("([room, options]) => client.join(room, options)", [room, options])
         await self.until(lambda reports: any(told[0] in {"reset", "refused"} and told[1] == room for told in reports))
 
     async def act(self, *data: Any) -> None:
-        """Do something for each of ``data``; how it ended is reported as done or failed, with the id or a code."""
+        """Act once for each of ``data``. The results are reported as done with the id, or as failed with a code."""
         await self.page.evaluate("all => all.forEach((data) => act(data))", list(data))
 
     async def outcomes(self, number: int) -> list[Report]:
-        """Wait until so many actions came to an end; returns how."""
+        """Wait for the results of this many actions."""
         await self.until(lambda reports: len([1 for told in reports if told[0] in {"done", "failed"}]) >= number)
         return await self.reports("done", "failed")
 
     async def reports(self, *kinds: str) -> list[Report]:
-        """What it reported so far, of these kinds."""
+        """The reports so far of these kinds."""
         said: list[Report] = await self.page.evaluate("reports")
         return [report for report in said if not kinds or report[0] in kinds]
 
     async def events(self) -> list[Any]:
-        """The data of the events that it took."""
+        """The data of the events that it delivered."""
         return [event["data"] for _, event, _ in await self.reports("event")]
 
     async def waits_ms(self) -> list[int]:
-        """How long it waited before each try but the first."""
+        """How long it waited before each attempt but the first."""
         told = await self.reports("status")
         return [round(details[0]) for _, state, *details in told if state == "waiting"]
 
     async def status(self) -> str:
-        """The status that it reported last."""
+        """The last status that it reported."""
         return str((await self.reports("status"))[-1][1])
 
     async def until(self, is_so: Callable[[list[Report]], bool]) -> None:
-        """Wait for reports that fulfil ``is_so``."""
+        """Wait until the reports satisfy ``is_so``."""
         async with asyncio.timeout(DEADLINE_S):
             while not is_so(await self.reports()):  # noqa: ASYNC110 - the reports are in another process
                 await asyncio.sleep(0.01)
 
     async def until_status(self, state: str) -> None:
-        """Wait until it is in ``state``."""
+        """Wait until its status is ``state``."""
         await self.until(lambda reports: [told[1] for told in reports if told[0] == "status"][-1] == state)
 
     async def pass_ms(self, ms: int) -> None:
-        """Let time pass for the client."""
+        """Let the client's clock advance."""
         await self.page.clock.run_for(ms)
 
     async def come_back(self) -> None:
-        """Let it wait and connect again."""
+        """Let it wait, then reconnect."""
         await self.until_status("waiting")
         times = times_live(await self.reports())
         await self.pass_ms((await self.waits_ms())[-1] + 1)
-        await self.until(lambda reports: times_live(reports) > times)  # and it may be waiting again already
+        await self.until(lambda reports: times_live(reports) > times)  # and it can be waiting again already
 
 
 def times_live(reports: list[Report]) -> int:
-    """How often it had a connection so far."""
+    """How many connections it has had so far."""
     return reports.count(["status", "live"])
 
 
@@ -108,7 +108,7 @@ def times_live(reports: list[Report]) -> int:
 async def client_in_page(
     browser: Browser, edge: ScriptedEdge, player: str | None = None
 ) -> AsyncIterator[ClientInPage]:
-    """A client that is connected to ``edge`` and in no room; as ``player``, if one is named."""
+    """A client that is connected to ``edge``, as ``player`` if one is given, and has not joined a room."""
     async with open_page(browser) as page:
         await page.add_init_script(f"Math.random = () => {CHANCE}")
         await page.clock.install(time=0)

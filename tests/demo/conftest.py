@@ -1,4 +1,4 @@
-"""What the demo's tests share: all of the demo, a scripted edge in its place, and a page in a browser.
+"""Fixtures for the demo's tests: the whole demo, a scripted edge in its place, and a page in a browser.
 
 They run in the session's event loop, as the browser does.
 """

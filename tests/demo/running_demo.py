@@ -1,4 +1,4 @@
-"""The demo in the test's own process: all of it, on free ports."""
+"""The whole demo in the test's process, on free ports."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -16,7 +16,7 @@ RATE = 2.0
 
 
 class RunningDemo:
-    """A demo that has started. ``http`` speaks to its control port; ``match_id`` is one that is on."""
+    """A demo that has started. ``http`` is a client of its control port; ``match_id`` is a match being played."""
 
     def __init__(self, demo: Demo, http: httpx.AsyncClient) -> None:
         self.demo = demo
@@ -26,7 +26,7 @@ class RunningDemo:
         self.match_id = "1001"
 
     async def token(self, **form: Any) -> str:
-        """A token as a page gets it."""
+        """A token, requested like the page does."""
         answer = await self.http.post("/demo/token", json=form)
         assert answer.status_code == 200, answer.text
         return str(answer.json()["token"])
@@ -38,7 +38,7 @@ class RunningDemo:
 
 @asynccontextmanager
 async def running_demo(**settings: Any) -> AsyncIterator[RunningDemo]:
-    """Run a demo, whose matches are on."""
+    """Run a demo; its matches are being played."""
     demo = Demo(Settings(log="sqlite://", port=0, control_port=0, **settings), invented(2, RATE))
     await demo.node.start()
     running = asyncio.create_task(demo.run())

@@ -1,7 +1,7 @@
-"""A stand-in for an edge and its control plane, under a test's command: real sockets, scripted events, the real page.
+"""A stand-in for an edge and its control plane, controlled by a test: real sockets, scripted events, the real page.
 
-It keeps each room's events in a list and answers subscribes from it as an edge does; what an edge never does, such as
-keeping an event back or going silent, a test can make it do.
+It keeps each room's events in a list and answers subscribes from it, as an edge does. A test can also make it do things
+that an edge never does, such as holding back an event or going silent.
 """
 
 import asyncio
@@ -34,12 +34,12 @@ def acked(action: Json) -> list[Json]:
 
 
 def unanswered(_action: Json) -> list[Json]:
-    """No answer to an action, as long as the test sends none."""
+    """Give no answer to an action; the test may send one later."""
     return []
 
 
 class ScriptedEdge:
-    """What a test says to the page, and what the page said."""
+    """Sends a test's messages to the page, and records those of the page."""
 
     def __init__(self) -> None:
         self.port = 0
@@ -48,10 +48,10 @@ class ScriptedEdge:
         self.heartbeat_ms = 25_000
         self.epoch = "first"
         self.message_bytes_max = 65536
-        self.refused: dict[str, str] = {}  # rooms with the error that they are answered with
+        self.refused: dict[str, str] = {}  # errors to answer subscribes with, by room
         self.rooms: dict[str, list[Json]] = {}
         self.actions_window = 64
-        self.token_ms = 3_600_000  # how long a token counts
+        self.token_ms = 3_600_000  # how long a token is valid
         self.answer_action: Callable[[Json], list[Json]] = acked
         self.received: list[Json] = []
         self.connections: set[ServerConnection] = set()
@@ -64,10 +64,12 @@ class ScriptedEdge:
         return f"http://127.0.0.1:{self.port}/"
 
     async def publish(self, room: str, data: Any, *, key: str | None = None, kept_back: bool = False) -> Json:
-        """Append an event, and send it to those in the room unless it is to be kept back."""
+        """Append an event, and send it to the room's members unless it is held back."""
         log = self.rooms.setdefault(room, [])
         prev = self._ends.get(room)
-        offset = 5 if prev is None else prev + 3  # a room's offsets have holes: its partition holds other rooms too
+        offset = (
+            5 if prev is None else prev + 3
+        )  # a room's offsets have holes, because its partition has other rooms too
         self._ends[room] = offset
         event = {"type": "event", "room": room, "offset": offset, "prev": prev, "ts": _now_ms(), "data": data}
         event |= {"key": key} if key else {}
@@ -77,7 +79,7 @@ class ScriptedEdge:
         return event
 
     async def send(self, message: Json, room: str | None = None) -> None:
-        """Send a message as it is, to the members of a room or to everybody."""
+        """Send a message unchanged, to a room's members or to everybody."""
         for connection in list(self.connections if room is None else self._members.get(room, ())):
             try:
                 await connection.send(json.dumps(message))
@@ -85,7 +87,7 @@ class ScriptedEdge:
                 self.connections.discard(connection)
 
     async def disconnect(self, code: int | None = None) -> None:
-        """Close all connections with a close code; without one they are lost without a close frame."""
+        """Close all connections with a code. Without one they end without a close frame."""
         for connection in list(self.connections):
             if code is None:
                 connection.transport.abort()
@@ -93,15 +95,15 @@ class ScriptedEdge:
                 await connection.close(code)
 
     def actions(self) -> list[tuple[int, int | None]]:
-        """Id and ``prev`` of all actions that were sent so far."""
+        """Id and ``prev`` of all actions received so far."""
         return [(message["id"], message.get("prev")) for message in self.received if message["type"] == "action"]
 
     def forget(self, event: Json) -> None:
-        """Lose an event that the next one still names as the one before it."""
+        """Lose an event, although the next one still names it as its predecessor."""
         self.rooms[event["room"]].remove(event)
 
     def restart_rooms(self, epoch: str) -> None:
-        """The topics were recreated: another epoch, and nothing in it."""
+        """Recreate the topics: a new epoch without events."""
         self.epoch = epoch
         self.rooms.clear()
         self._ends.clear()
@@ -112,7 +114,7 @@ class ScriptedEdge:
         return [request for rooms in asked for request in rooms if request["room"] == room]
 
     async def until(self, is_so: Callable[[], bool]) -> None:
-        """Wait for something that the page's messages bring about."""
+        """Wait until the page's messages make a condition true."""
         async with asyncio.timeout(DEADLINE_S):
             while not is_so():  # noqa: ASYNC110 - what is waited for is any change that a test can name
                 await asyncio.sleep(0.01)
@@ -147,7 +149,7 @@ class ScriptedEdge:
     def _welcome(self, hello: Json) -> Json:
         limits = {"message_bytes_max": self.message_bytes_max, "rooms_max": 100}
         welcome = {"type": "welcome", "session": hello.get("session", "s"), "edge": "e", "time": _now_ms()}
-        if "token" in hello:  # it is the player's name
+        if "token" in hello:  # the token is the player's name
             limits |= {"action_bytes_max": 4096, "actions_window": self.actions_window}
             welcome |= {"player": hello["token"], "expires": _now_ms() + self.token_ms}
         return welcome | {"heartbeat_ms": self.heartbeat_ms, "limits": limits}
@@ -188,7 +190,7 @@ class ScriptedEdge:
 
 @asynccontextmanager
 async def scripted_edge() -> AsyncIterator[ScriptedEdge]:
-    """An edge and its page on one free port of the loopback."""
+    """An edge and its page on one free port of this machine."""
     edge = ScriptedEdge()
     async with serve(
         edge.talk,
@@ -209,7 +211,7 @@ def _now_ms() -> int:
 
 
 def _response(status: HTTPStatus, kind: str, body: bytes) -> Response:
-    # No script, style or anything else from elsewhere or from inside the document: the page has to do without.
+    # Forbid scripts, styles and anything else from other origins or inline: the page must not need them.
     policy = "default-src 'self'; connect-src 'self' ws:"
     headers = Headers({"Content-Type": kind, "Content-Length": str(len(body)), "Content-Security-Policy": policy})
     headers["Connection"] = "close"

@@ -1,4 +1,4 @@
-"""``touchline demo`` as somebody runs it who has just installed it: from a wheel, in an empty folder."""
+"""``touchline demo`` as a new user runs it: installed from a wheel, in an empty folder."""
 
 import os
 import re
@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, expect
 
-from cli.running import line_of, stop
+from cli.processes import line_of, stop
 from matches.known import MADE_UP
 from project.test_distribution import ROOT
 from support.browser import open_page
@@ -21,7 +21,7 @@ from support.processes import environment
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel's packages, unpacked where nothing else is."""
+    """The wheel's packages in a folder of their own."""
     folder = tmp_path_factory.mktemp("installed")
     wheels = tmp_path_factory.mktemp("wheels")
     build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(wheels), str(ROOT)]
@@ -59,7 +59,7 @@ def replayed(installed: Path, tmp_path: Path) -> Iterator["subprocess.Popen[str]
     yield from demo(installed, tmp_path, "--match", str(MADE_UP.path))
 
 
-async def test_the_page_shows_live_scores_of_made_up_matches(
+async def test_the_page_shows_live_scores_of_invented_matches(
     made_up: "subprocess.Popen[str]", browser: Browser, tmp_path: Path
 ) -> None:
     address = page_of(made_up)
@@ -77,7 +77,7 @@ async def test_the_page_shows_live_scores_of_made_up_matches(
     assert os.listdir(tmp_path) == []  # noqa: PTH208  # ruff takes pathlib's way for one that waits
 
 
-async def test_a_recorded_match_is_shown_with_whose_data_it_is(
+async def test_a_recorded_match_is_shown_with_its_attribution(
     replayed: "subprocess.Popen[str]", browser: Browser
 ) -> None:
     address = page_of(replayed)
@@ -87,7 +87,7 @@ async def test_a_recorded_match_is_shown_with_whose_data_it_is(
         await page.get_by_text("Data provided by StatsBomb").first.wait_for()
 
 
-def test_it_says_what_to_open_and_what_to_try_and_that_works(made_up: "subprocess.Popen[str]") -> None:
+def test_the_banner_shows_the_page_and_commands_that_work(made_up: "subprocess.Popen[str]") -> None:
     said = page_of(made_up)
     assert said
     lines = [line_of(made_up.stdout, made_up) for _ in range(8)]
@@ -117,7 +117,7 @@ def test_make_demo_serves_the_page() -> None:
 
 
 def page_of(process: "subprocess.Popen[str]") -> str:
-    """The address that the demo says to open."""
+    """The address of the page in the banner."""
     found = re.search(r"http://\S+", line_of(process.stdout, process))
     assert found
     return found.group()

@@ -1,4 +1,4 @@
-"""The demo's server without a browser: who gets a token, what can be done with it, and what becomes of bots."""
+"""The demo's server without a browser: tokens and what they allow, and how bots end."""
 
 import asyncio
 from pathlib import Path
@@ -19,11 +19,11 @@ from touchline_server.core.log import Entry
 
 SECRET = "a secret of thirty-two bytes and more"
 KEPT_BY_A_PAGE = 20
-"""Taps that a page keeps while its connection is lost: `KEPT_MAX` in acting.js."""
+"""Taps that a page keeps without a connection: `KEPT_MAX` in acting.js."""
 
 
 async def until(client: touchline.Client, room: str, key: str, is_so: Any) -> dict[str, Any]:
-    """Wait for an event of ``key`` in ``room`` that fulfils ``is_so``, or find a recent one; returns its data."""
+    """Wait for an event of ``key`` in ``room`` that satisfies ``is_so``; recent events count. Returns its data."""
     async with asyncio.timeout(4 * DEADLINE_S):
         async for event in client.subscribe(room, last=RECENT_EVENTS_MAX):
             if event.key and event.key.startswith(key) and event.data is not None and is_so(event.data):
@@ -31,7 +31,7 @@ async def until(client: touchline.Client, room: str, key: str, is_so: Any) -> di
     raise AssertionError("the room ended")
 
 
-async def test_matches_are_played_also_where_the_configuration_has_other_feeds_and_their_topics() -> None:
+async def test_matches_are_played_even_if_the_configuration_uses_their_feeds_and_topics() -> None:
     feeds = {"football": FeedSettings(topic="match-events"), "score": FeedSettings(topic="cheer-events")}
     async with running_demo(feeds=feeds, actions=ActionsSettings(topic="cheer-events-2")) as demo:
         topics = {name: feed.topic for name, feed in demo.demo.node.settings.feeds.items()}
@@ -48,7 +48,7 @@ async def test_matches_are_played_also_where_the_configuration_has_other_feeds_a
     }
 
 
-async def test_a_visitor_gets_a_name_of_its_own_for_an_hour_and_may_play_but_nothing_else(demo: RunningDemo) -> None:
+async def test_a_visitor_gets_a_unique_name_for_an_hour_and_can_only_play(demo: RunningDemo) -> None:
     one, other = await demo.token(), await demo.token()
     claims = jwt.decode(one, options={"verify_signature": False})
     assert claims["sub"] != jwt.decode(other, options={"verify_signature": False})["sub"]
@@ -66,7 +66,7 @@ async def test_a_visitor_gets_a_name_of_its_own_for_an_hour_and_may_play_but_not
             assert refused.value.code == code
 
 
-async def test_who_shows_a_token_gets_a_newer_one_of_the_same_player(demo: RunningDemo) -> None:
+async def test_a_visitor_with_a_token_gets_a_newer_one_for_the_same_player(demo: RunningDemo) -> None:
     token = await demo.token()
     player = jwt.decode(token, options={"verify_signature": False})["sub"]
     newer = await demo.token(token=token)
@@ -76,7 +76,7 @@ async def test_who_shows_a_token_gets_a_newer_one_of_the_same_player(demo: Runni
 
 
 @pytest.mark.parametrize("path", ["/demo/token", "/demo/bots"])
-async def test_what_pages_of_other_sites_can_send_unasked_is_refused(demo: RunningDemo, path: str) -> None:
+async def test_requests_that_other_sites_can_send_are_refused(demo: RunningDemo, path: str) -> None:
     form = {"Content-Type": "text/plain", "Origin": "https://elsewhere.example"}
     answer = await demo.http.post(path, content=b"{}", headers=form)
     assert (answer.status_code, answer.json()["error"]["code"]) == (415, "not_json")
@@ -95,7 +95,9 @@ async def test_what_pages_of_other_sites_can_send_unasked_is_refused(demo: Runni
         (b" " * 20_000, 413, "too_large"),
     ],
 )
-async def test_a_bot_that_cannot_be_is_refused_in_words(demo: RunningDemo, form: bytes, status: int, code: str) -> None:
+async def test_an_invalid_request_for_a_bot_is_refused_with_a_code(
+    demo: RunningDemo, form: bytes, status: int, code: str
+) -> None:
     answer = await demo.http.post("/demo/bots", content=form, headers={"Content-Type": "application/json"})
     assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
 
@@ -114,7 +116,7 @@ async def test_bots_are_bounded(demo: RunningDemo) -> None:
             await asyncio.sleep(0.1)
 
 
-async def test_a_bot_is_found_judged_and_thrown_out_and_the_panel_tells(
+async def test_a_bot_is_found_judged_and_banned_and_the_panel_shows_it(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     quick = tmp_path / "rules.toml"
@@ -138,7 +140,7 @@ async def test_a_bot_is_found_judged_and_thrown_out_and_the_panel_tells(
     assert capfd.readouterr().err == ""
 
 
-async def test_taps_that_come_at_once_after_a_lost_connection_are_counted_and_nothing_is_found(
+async def test_taps_kept_during_a_lost_connection_are_counted_and_cause_no_finding(
     demo: RunningDemo,
 ) -> None:
     verdicts: list[Any] = []
@@ -160,7 +162,7 @@ async def test_a_secret_of_the_configuration_is_used() -> None:
             await client.act(f"cheer:{demo.match_id}", "tap", {"team": "home"})
 
 
-async def test_where_a_token_is_needed_to_watch_the_pages_token_is_enough() -> None:
+async def test_if_watching_needs_a_token_the_pages_token_is_enough() -> None:
     async with running_demo(auth=AuthSettings(mode="token", hs256_secret=SECRET)) as demo:
         with pytest.raises(ConnectionRefused):
             async with touchline.connect(demo.edge):
@@ -169,7 +171,7 @@ async def test_where_a_token_is_needed_to_watch_the_pages_token_is_enough() -> N
             assert await until(client, f"score:{demo.match_id}", "clock", lambda data: data["minute"] >= 0)
 
 
-async def test_copies_of_an_action_count_once(demo: RunningDemo) -> None:
+async def test_duplicates_of_an_action_count_once(demo: RunningDemo) -> None:
     room = f"cheer:{demo.match_id}"
     cheer = msgspec.Raw(b'{"team":"away"}')
     entries = []

@@ -1,4 +1,4 @@
-"""The demo's game, without a server: what it counts, what it passes over, and how often it publishes."""
+"""The demo's game without a server: what it counts, what it ignores, and how often it publishes."""
 
 import asyncio
 import json
@@ -17,7 +17,7 @@ def action(room: str, kind: str = "tap", player: str = "ada", **data: object) ->
 
 
 class Published:
-    """What was published, as the rooms' events."""
+    """Collects what the game publishes, by room."""
 
     def __init__(self) -> None:
         self.events: list[tuple[str, str | None, object]] = []
@@ -29,7 +29,7 @@ class Published:
         return [Position(0, 7) for _ in events]
 
 
-def test_cheers_are_counted_for_each_team_and_told_once() -> None:
+def test_cheers_are_counted_for_each_team_and_published_once() -> None:
     match = Match()
     for team in ("home", "away", "home"):
         match.take("tap", "ada", {"team": team})
@@ -38,7 +38,7 @@ def test_cheers_are_counted_for_each_team_and_told_once() -> None:
     assert match.changes() == {}
 
 
-def test_a_player_joins_a_wave_once_and_only_the_one_that_is_on() -> None:
+def test_a_player_joins_only_the_current_wave_and_once() -> None:
     match = Match()
     assert match.next_wave() == {"number": 1, "ms": WAVE_MS}
     match.take("wave", "ada", {"offset": 7})
@@ -51,7 +51,7 @@ def test_a_player_joins_a_wave_once_and_only_the_one_that_is_on() -> None:
     assert match.changes() == {"joined": {"number": 2, "players": 0}}
 
 
-async def test_actions_in_rooms_of_no_match_that_is_on_are_passed_over() -> None:
+async def test_actions_for_matches_that_are_not_played_are_ignored() -> None:
     published = Published()
     game = Game(OwnActions("player-actions"), published.publish, on=lambda: ["1"], watched=lambda _room: False)
     game.take([action("cheer:2", team="home"), action("match:1", team="home"), action("cheer:1", team="away")])
@@ -62,7 +62,7 @@ async def test_actions_in_rooms_of_no_match_that_is_on_are_passed_over() -> None
     assert published.events == [("cheer:1", "cheers", {"home": 0, "away": 1})]
 
 
-async def test_however_much_is_shown_the_panel_publishes_the_newest_of_each_key() -> None:
+async def test_the_panel_publishes_only_the_newest_value_of_each_key() -> None:
     published = Published()
     panel = Panel(published.publish)
     for number in range(2 * FINDINGS_MAX):

@@ -1,4 +1,4 @@
-"""The page's client as a player, acting.js, held to the specification: ids, answers, going back, and coming back."""
+"""The page's client as a player (acting.js) follows the specification: ids, answers, resending, reconnecting."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -22,7 +22,7 @@ def nack(number: int, code: str, retry_ms: int | None = None) -> Json:
     return answer if retry_ms is None else answer | {"retry_ms": retry_ms}
 
 
-async def test_actions_are_numbered_from_one_and_done_when_they_are_acknowledged(
+async def test_actions_are_numbered_from_one_and_done_once_acknowledged(
     edge: ScriptedEdge, client: ClientInPage
 ) -> None:
     await client.act("a", "b")
@@ -33,7 +33,9 @@ async def test_actions_are_numbered_from_one_and_done_when_they_are_acknowledged
     assert await client.reports("player") == [["player", "ada"]]
 
 
-async def test_a_refused_action_uses_its_id_and_the_next_one_goes_on(edge: ScriptedEdge, client: ClientInPage) -> None:
+async def test_a_refused_action_uses_up_its_id_and_the_next_one_continues(
+    edge: ScriptedEdge, client: ClientInPage
+) -> None:
     edge.answer_action = lambda action: [nack(1, "muted")] if action["id"] == 1 else acked(action)
     await client.act("a")
     await client.outcomes(1)
@@ -42,7 +44,7 @@ async def test_a_refused_action_uses_its_id_and_the_next_one_goes_on(edge: Scrip
     assert edge.actions() == [(1, None), (2, 0), (3, None)]
 
 
-async def test_after_a_nack_with_retry_it_goes_back_after_the_time_that_it_says(
+async def test_after_a_nack_with_a_retry_time_it_resends_after_that_time(
     edge: ScriptedEdge, client: ClientInPage
 ) -> None:
     edge.answer_action = unanswered
@@ -53,7 +55,7 @@ async def test_after_a_nack_with_retry_it_goes_back_after_the_time_that_it_says(
     await edge.send(nack(2, "rate_limited", 700))
     await edge.send(nack(3, "id_gap", 700))
     await client.outcomes(1)
-    await client.join("match:1")  # everything before was heard
+    await client.join("match:1")  # everything before was received
     await client.act("d")
     await client.pass_ms(650)
     assert len(edge.actions()) == 3
@@ -63,7 +65,7 @@ async def test_after_a_nack_with_retry_it_goes_back_after_the_time_that_it_says(
 
 
 @pytest.mark.parametrize(("retry_ms", "is_kept"), [(10, True), (None, False)])
-async def test_a_nack_of_a_newer_server_is_a_retry_if_it_says_when(
+async def test_an_unknown_nack_is_retried_if_it_has_a_retry_time(
     edge: ScriptedEdge, client: ClientInPage, retry_ms: int | None, is_kept: bool
 ) -> None:
     edge.answer_action = lambda action: [nack(action["id"], "of_a_newer_server", retry_ms)]
@@ -76,7 +78,7 @@ async def test_a_nack_of_a_newer_server_is_a_retry_if_it_says_when(
     assert await client.outcomes(1) == [expected]
 
 
-async def test_after_a_lost_connection_what_is_not_answered_is_sent_again_in_the_same_session(
+async def test_after_a_lost_connection_unanswered_actions_are_sent_again_in_the_same_session(
     edge: ScriptedEdge, client: ClientInPage
 ) -> None:
     edge.answer_action = unanswered
@@ -96,7 +98,7 @@ async def test_after_a_lost_connection_what_is_not_answered_is_sent_again_in_the
     assert edge.actions() == [(1, None), (4, 2), (5, None)]
 
 
-async def test_replayed_is_as_good_as_acknowledged_for_what_was_sent_again_alone(
+async def test_duplicate_id_counts_as_acknowledged_only_for_resent_actions(
     edge: ScriptedEdge, client: ClientInPage
 ) -> None:
     edge.answer_action = unanswered
@@ -110,7 +112,7 @@ async def test_replayed_is_as_good_as_acknowledged_for_what_was_sent_again_alone
     assert await client.outcomes(2) == [["done", "a", 1], ["failed", "b", "duplicate_id"]]
 
 
-async def test_no_more_are_on_their_way_than_the_server_takes_and_no_more_kept_than_twenty(
+async def test_unanswered_actions_stay_within_the_window_and_at_most_twenty_are_kept(
     edge: ScriptedEdge, client: ClientInPage
 ) -> None:
     edge.actions_window = 3
@@ -120,7 +122,7 @@ async def test_no_more_are_on_their_way_than_the_server_takes_and_no_more_kept_t
     await client.act(*range(21))
     assert await client.outcomes(1) == [["failed", 20, "full"]]
     await edge.until(lambda: len(edge.actions()) == 3)
-    await edge.send({"type": "ack", "id": 2})  # the span of ids is what counts: 1 is still on its way
+    await edge.send({"type": "ack", "id": 2})  # the window of ids counts: 1 is still unanswered
     await client.outcomes(2)
     await client.join("match:1")
     assert [number for number, _ in edge.actions()] == [1, 2, 3]
@@ -132,7 +134,7 @@ async def test_no_more_are_on_their_way_than_the_server_takes_and_no_more_kept_t
     assert [number for number, _ in edge.actions()] == list(range(1, 21))
 
 
-async def test_what_was_sent_first_too_long_ago_is_not_sent_again(edge: ScriptedEdge, client: ClientInPage) -> None:
+async def test_an_action_first_sent_too_long_ago_is_not_sent_again(edge: ScriptedEdge, client: ClientInPage) -> None:
     edge.heartbeat_ms = 1_000_000
     await edge.disconnect()
     await client.come_back()
@@ -148,7 +150,7 @@ async def test_what_was_sent_first_too_long_ago_is_not_sent_again(edge: Scripted
     assert edge.actions() == [(1, None), (2, 0)]
 
 
-async def test_another_player_sends_nothing_of_the_one_before(edge: ScriptedEdge, client: ClientInPage) -> None:
+async def test_a_new_player_does_not_send_the_old_players_actions(edge: ScriptedEdge, client: ClientInPage) -> None:
     edge.answer_action = unanswered
     await client.act("a")
     await edge.until(lambda: len(edge.actions()) == 1)
@@ -172,7 +174,7 @@ async def test_without_a_token_nobody_can_act(edge: ScriptedEdge, client: Client
     assert edge.actions() == []
 
 
-async def test_a_newer_token_is_shown_a_minute_before_the_end(edge: ScriptedEdge, client: ClientInPage) -> None:
+async def test_a_newer_token_is_presented_a_minute_before_expiry(edge: ScriptedEdge, client: ClientInPage) -> None:
     def refreshes() -> list[Any]:
         return [message for message in edge.received if message["type"] == "refresh"]
 
@@ -188,7 +190,7 @@ async def test_a_newer_token_is_shown_a_minute_before_the_end(edge: ScriptedEdge
     assert refreshes() == [{"type": "refresh", "token": "newer"}]
 
 
-async def test_a_ban_is_told_and_ends_everything(edge: ScriptedEdge, client: ClientInPage) -> None:
+async def test_a_ban_is_shown_and_ends_everything(edge: ScriptedEdge, client: ClientInPage) -> None:
     edge.answer_action = unanswered
     await client.act("a")
     verdict = {"type": "verdict", "kind": "ban", "reason": "scripted"}

@@ -1,4 +1,4 @@
-"""The page's client, touchline.js, held to the specification: gaps, cursors, waits, and when it gives up."""
+"""The page's client (touchline.js) follows the specification: gaps, cursors, waits, and when it gives up."""
 
 from collections.abc import AsyncIterator
 
@@ -18,7 +18,7 @@ async def client(browser: Browser, edge: ScriptedEdge) -> AsyncIterator[ClientIn
         yield client
 
 
-async def test_after_a_gap_it_connects_anew_and_takes_the_missing_event_first(
+async def test_after_a_gap_it_reconnects_and_takes_the_missing_event_first(
     edge: ScriptedEdge, client: ClientInPage
 ) -> None:
     await client.join(ROOM)
@@ -37,7 +37,7 @@ async def test_after_a_gap_it_connects_anew_and_takes_the_missing_event_first(
     ]
 
 
-async def test_where_the_same_gap_comes_again_the_room_starts_over(edge: ScriptedEdge, client: ClientInPage) -> None:
+async def test_if_the_same_gap_appears_again_the_room_starts_over(edge: ScriptedEdge, client: ClientInPage) -> None:
     await client.join(ROOM, last=5)
     await edge.publish(ROOM, "first")
     edge.forget(await edge.publish(ROOM, "lost", kept_back=True))
@@ -65,13 +65,13 @@ async def test_a_recovered_room_is_covered_up_to_its_cursor_and_no_further(
     edge.forget(skipped)
     await edge.publish(ROOM, "newer", key="k", kept_back=True)
     await edge.disconnect()
-    await client.come_back()  # up to a head beyond "newer", which is sent without a word about the event before it
+    await client.come_back()  # the head is beyond "newer", which is sent without its predecessor
     await client.until_status("waiting")
     assert await client.reports("gap") == [["gap", ROOM, seen["offset"], place]]
     assert await client.events() == ["first"]
 
 
-async def test_waits_grow_to_a_bound_with_full_jitter_though_each_try_was_greeted(
+async def test_waits_grow_to_a_bound_with_full_jitter_even_if_each_attempt_was_welcomed(
     edge: ScriptedEdge, client: ClientInPage
 ) -> None:
     for _ in range(8):
@@ -80,9 +80,7 @@ async def test_waits_grow_to_a_bound_with_full_jitter_though_each_try_was_greete
     assert await client.waits_ms() == [250, 500, 1_000, 2_000, 4_000, 8_000, 15_000, 15_000]
 
 
-async def test_a_connection_that_lasted_makes_the_next_wait_a_short_one(
-    edge: ScriptedEdge, client: ClientInPage
-) -> None:
+async def test_after_a_connection_that_lasted_the_next_wait_is_short(edge: ScriptedEdge, client: ClientInPage) -> None:
     await edge.disconnect()
     await client.come_back()
     await client.pass_ms(4_900)
@@ -94,7 +92,7 @@ async def test_a_connection_that_lasted_makes_the_next_wait_a_short_one(
     assert await client.waits_ms() == [250, 500, 250]
 
 
-async def test_after_a_goaway_it_leaves_at_the_time_that_it_was_given(edge: ScriptedEdge, client: ClientInPage) -> None:
+async def test_after_a_goaway_it_reconnects_at_the_given_time(edge: ScriptedEdge, client: ClientInPage) -> None:
     await client.join(ROOM)
     await edge.send({"type": "goaway", "reconnect_ms": 2_000, "reason": "drain"})
     await edge.publish(ROOM, "still served")
@@ -106,7 +104,7 @@ async def test_after_a_goaway_it_leaves_at_the_time_that_it_was_given(edge: Scri
     assert await client.waits_ms() == []
 
 
-async def test_the_time_of_a_goaway_counts_from_its_word_not_from_the_close(
+async def test_the_time_of_a_goaway_counts_from_the_message_not_from_the_close(
     edge: ScriptedEdge, client: ClientInPage
 ) -> None:
     await client.join(ROOM)
@@ -123,21 +121,21 @@ async def test_the_time_of_a_goaway_counts_from_its_word_not_from_the_close(
     await client.until_status("live")
 
 
-async def test_silence_of_two_heartbeats_is_a_loss(edge: ScriptedEdge, client: ClientInPage) -> None:
+async def test_silence_of_two_heartbeats_counts_as_a_lost_connection(edge: ScriptedEdge, client: ClientInPage) -> None:
     await client.pass_ms(49_900)
     assert await client.status() == "live"
     await client.pass_ms(200)
     assert await client.status() == "waiting"
 
 
-async def test_a_room_that_is_unavailable_is_asked_for_again_more_and_more_slowly(
+async def test_an_unavailable_room_is_requested_again_with_growing_waits(
     edge: ScriptedEdge, client: ClientInPage
 ) -> None:
     edge.refused[ROOM] = "unavailable"
     await client.page.evaluate("room => client.join(room)", ROOM)
     for tries, wait_ms in enumerate((250, 500, 1_000), start=1):
         await settled(edge, client, tries)
-        await client.pass_ms(wait_ms // 2)  # the refusal may have come anywhere in what passed before
+        await client.pass_ms(wait_ms // 2)  # the refusal can have arrived at any time before
         await client.join(f"match:early-{tries}")
         assert len(edge.subscribes(ROOM)) == tries
         await client.pass_ms(wait_ms)
@@ -148,12 +146,12 @@ async def test_a_room_that_is_unavailable_is_asked_for_again_more_and_more_slowl
 
 
 async def settled(edge: ScriptedEdge, client: ClientInPage, tries: int) -> None:
-    """The client has read the answer to its so many-th try, since it has read one that came after it."""
+    """Wait until the client has read the answer to this attempt: it has read one that came after it."""
     await edge.until(lambda: len(edge.subscribes(ROOM)) == tries)
     await client.join(f"match:other-{tries}")
 
 
-async def test_an_answer_to_an_older_request_does_not_cost_the_room(edge: ScriptedEdge, client: ClientInPage) -> None:
+async def test_an_answer_to_an_older_request_does_not_drop_the_room(edge: ScriptedEdge, client: ClientInPage) -> None:
     await client.join(ROOM)
     await edge.send({"type": "error", "code": "not_subscribed", "message": "late", "room": ROOM})
     await edge.send({"type": "error", "code": "bad_room", "message": "late", "room": ROOM, "id": 99})
@@ -164,9 +162,7 @@ async def test_an_answer_to_an_older_request_does_not_cost_the_room(edge: Script
     assert [kind for kind, *_ in await client.reports("reset", "refused")] == ["reset"]
 
 
-async def test_a_room_that_the_server_does_not_count_us_in_is_not_left(
-    edge: ScriptedEdge, client: ClientInPage
-) -> None:
+async def test_a_room_that_was_not_joined_is_not_left(edge: ScriptedEdge, client: ClientInPage) -> None:
     edge.refused[ROOM] = "unavailable"
     await client.page.evaluate("room => client.join(room)", ROOM)
     await settled(edge, client, 1)
@@ -177,7 +173,7 @@ async def test_a_room_that_the_server_does_not_count_us_in_is_not_left(
 
 
 @pytest.mark.parametrize("code", ["unknown_feed", "already_subscribed", "of_a_newer_server"])
-async def test_a_refused_room_is_reported_and_not_asked_for_again(
+async def test_a_refused_room_is_reported_and_not_requested_again(
     edge: ScriptedEdge, client: ClientInPage, code: str
 ) -> None:
     edge.refused[ROOM] = code
@@ -189,7 +185,7 @@ async def test_a_refused_room_is_reported_and_not_asked_for_again(
     assert len(edge.subscribes(ROOM)) == 1
 
 
-async def test_where_all_that_it_says_is_wrong_it_gives_up(edge: ScriptedEdge, client: ClientInPage) -> None:
+async def test_if_the_server_rejects_its_messages_it_gives_up(edge: ScriptedEdge, client: ClientInPage) -> None:
     await edge.send({"type": "error", "code": "of_a_newer_server", "message": "about nothing"})
     await edge.send({"type": "error", "code": "bad_message", "message": "no such field"})
     await client.until_status("closed")
@@ -207,7 +203,7 @@ async def test_once_it_has_given_up_the_network_coming_back_changes_nothing(
     assert (await client.status(), edge.connected) == ("closed", 1)
 
 
-async def test_no_message_is_longer_than_the_server_takes(edge: ScriptedEdge, client: ClientInPage) -> None:
+async def test_no_message_is_longer_than_the_server_accepts(edge: ScriptedEdge, client: ClientInPage) -> None:
     rooms = [f"match:{number}" for number in range(150)]
     for room in rooms:
         await client.page.evaluate("room => client.join(room)", room)

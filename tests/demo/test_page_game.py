@@ -1,4 +1,4 @@
-"""The game and the panel on the demo's page, in a real browser: with all of the demo, and against a scripted edge."""
+"""The game and the panel on the demo's page in a real browser: with the whole demo, and with a scripted edge."""
 
 import asyncio
 import time
@@ -38,11 +38,11 @@ def done(edge: ScriptedEdge, kind: str) -> list[Any]:
 
 
 async def press(page: Page, button: str) -> None:
-    """Press a button though it is said to be disabled, which Playwright would wait for to end."""
+    """Press a button that is marked as disabled. Playwright would wait until it is not."""
     await page.locator(button).dispatch_event("click")
 
 
-async def test_a_cheer_is_seen_by_everybody_and_by_who_comes_later(
+async def test_a_cheer_is_seen_by_everybody_and_by_later_visitors(
     demo: RunningDemo, browser: Browser, page: Page
 ) -> None:
     async with open_page(browser) as other:
@@ -61,7 +61,7 @@ async def test_a_cheer_is_seen_by_everybody_and_by_who_comes_later(
         await expect(other.locator("#panel-counts")).to_have_text("3 actions judged, 0 findings")
 
 
-async def test_a_bot_is_started_watched_found_and_thrown_out(demo: RunningDemo, page: Page) -> None:
+async def test_a_bot_is_started_watched_found_and_banned(demo: RunningDemo, page: Page) -> None:
     await page.goto(f"{demo.page}#{demo.match_id}")
     await page.get_by_role("button", name="taps too fast").click()
     bot = page.locator("#bots li")
@@ -78,7 +78,7 @@ async def test_a_bot_is_started_watched_found_and_thrown_out(demo: RunningDemo, 
     await expect(page.locator("#status")).to_have_text("live")
 
 
-async def test_who_taps_faster_than_people_is_told_and_can_go_on_after_a_while(demo: RunningDemo, page: Page) -> None:
+async def test_a_player_who_taps_too_fast_is_muted_and_can_continue_later(demo: RunningDemo, page: Page) -> None:
     await page.goto(f"{demo.page}#{demo.match_id}")
     await expect(page.locator("#word")).to_contain_text("You play as")
     await page.evaluate("window.mad = setInterval(() => document.getElementById('cheer-home').click(), 25)")
@@ -91,7 +91,7 @@ async def test_who_taps_faster_than_people_is_told_and_can_go_on_after_a_while(d
     await expect(page.locator("#cheer-home .cheer-count")).to_have_text(str(before + 1))
 
 
-async def test_the_page_of_a_banned_player_says_so_and_stays_away(demo: RunningDemo, page: Page) -> None:
+async def test_the_page_of_a_banned_player_shows_it_and_stays_away(demo: RunningDemo, page: Page) -> None:
     await page.goto(f"{demo.page}#{demo.match_id}")
     await expect(page.locator("#word")).to_contain_text("You play as")
     player = (await page.locator("#word").inner_text()).split("You play as ")[1].split(".")[0]
@@ -145,7 +145,7 @@ async def test_a_mute_ends_by_itself_and_a_pardon_ends_it_sooner(edge: ScriptedE
     assert done(edge, "tap") == [{"team": "home"}]
 
 
-async def test_what_is_refused_is_said_in_words(edge: ScriptedEdge, page: Page) -> None:
+async def test_a_refusal_is_shown_in_words(edge: ScriptedEdge, page: Page) -> None:
     await play(edge, page)
     refusal = {"type": "nack", "code": "action_invalid", "message": "no such team"}
     edge.answer_action = lambda action: [refusal | {"id": action["id"]}]
@@ -155,7 +155,7 @@ async def test_what_is_refused_is_said_in_words(edge: ScriptedEdge, page: Page) 
     await expect(page.locator("#word")).to_contain_text("You play as ada")
 
 
-async def test_the_panel_shows_text_as_text_and_passes_over_other_shapes(edge: ScriptedEdge, page: Page) -> None:
+async def test_the_panel_shows_text_as_text_and_ignores_data_of_other_shapes(edge: ScriptedEdge, page: Page) -> None:
     name = "<img src=x onerror=alert(1)>"
     shapes: list[Any] = [None, 7, "text", [], {}]
     for data in shapes:
@@ -171,7 +171,7 @@ async def test_the_panel_shows_text_as_text_and_passes_over_other_shapes(edge: S
     await expect(page.locator("#bots b").filter(has_text=name)).to_have_count(0)
 
 
-async def test_where_the_server_gives_no_token_the_page_watches(edge: ScriptedEdge, page: Page) -> None:
+async def test_if_the_server_gives_no_token_the_page_watches(edge: ScriptedEdge, page: Page) -> None:
     edge.matches = ["1"]
     await page.goto(edge.url)
     await expect(page.locator("#status")).to_have_text("live")
@@ -182,7 +182,7 @@ async def test_where_the_server_gives_no_token_the_page_watches(edge: ScriptedEd
     assert all("token" not in message for message in edge.received)
 
 
-async def test_the_server_says_why_no_bot_can_be_started(demo: RunningDemo, page: Page) -> None:
+async def test_the_page_shows_why_no_bot_can_be_started(demo: RunningDemo, page: Page) -> None:
     await page.goto(f"{demo.page}#{demo.match_id}")
     await page.get_by_role("button", name="reacts instantly").click()
     await expect(page.locator("#bots li")).to_have_count(1)

@@ -1,4 +1,4 @@
-"""The demo's page in a real browser, against a scripted edge: what a person sees, and what the edge hears."""
+"""The demo's page in a real browser with a scripted edge: what a visitor sees, and what the edge receives."""
 
 import re
 from typing import Any
@@ -29,7 +29,7 @@ def happened(kind: str, minute: int = 1, player: str | None = "Ana Field", **det
 
 
 async def kick_off(edge: ScriptedEdge, *matches: str) -> None:
-    """Matches that are under way, one to nil."""
+    """Matches in progress, at one to nil."""
     edge.matches = list(matches)
     for match in matches:
         await edge.publish(f"score:{match}", score(1, 0), key="score")
@@ -69,7 +69,7 @@ async def test_a_goal_changes_the_score_and_is_celebrated_and_announced(edge: Sc
     await expect(page.locator("#events")).to_have_text("2")
 
 
-async def test_a_chosen_matchs_events_are_listed_newest_first_in_words(edge: ScriptedEdge, page: Page) -> None:
+async def test_the_events_of_a_chosen_match_are_listed_in_words_newest_first(edge: ScriptedEdge, page: Page) -> None:
     await kick_off(edge, "1", "2")
     await edge.publish("match:2", happened("Pass", 7) | {"pass": {"recipient": {"name": "Bo Stone"}}})
     await page.goto(edge.url)
@@ -87,7 +87,7 @@ async def test_a_chosen_matchs_events_are_listed_newest_first_in_words(edge: Scr
     assert {"type": "unsubscribe", "rooms": ["match:1"]} in edge.received
 
 
-async def test_after_a_loss_the_page_goes_on_from_its_cursors_without_loss_or_repetition(
+async def test_after_a_lost_connection_the_page_continues_from_its_cursors_without_loss_or_repetition(
     edge: ScriptedEdge, page: Page
 ) -> None:
     await kick_off(edge, "1")
@@ -151,7 +151,7 @@ async def test_a_room_that_starts_over_is_shown_from_its_new_state(edge: Scripte
     await expect(page.locator("#gaps")).to_have_text("0")
 
 
-async def test_silence_beyond_the_heartbeat_is_taken_as_a_loss(edge: ScriptedEdge, page: Page) -> None:
+async def test_silence_beyond_the_heartbeat_counts_as_a_lost_connection(edge: ScriptedEdge, page: Page) -> None:
     await kick_off(edge, "1")
     edge.heartbeat_ms = 100
     await page.goto(edge.url)
@@ -160,7 +160,7 @@ async def test_silence_beyond_the_heartbeat_is_taken_as_a_loss(edge: ScriptedEdg
     await expect(page.locator("#status")).to_have_text("live")
 
 
-async def test_a_drained_edge_is_left_for_as_long_as_it_said(edge: ScriptedEdge, page: Page) -> None:
+async def test_the_page_stays_away_from_a_drained_edge_as_long_as_asked(edge: ScriptedEdge, page: Page) -> None:
     await kick_off(edge, "1")
     await page.goto(edge.url)
     await expect(page.locator("#status")).to_have_text("live")
@@ -179,7 +179,7 @@ async def test_a_server_that_refuses_the_page_is_not_asked_again(edge: ScriptedE
     assert edge.connected == 1
 
 
-async def test_matches_come_and_go_as_the_server_lists_them(edge: ScriptedEdge, page: Page) -> None:
+async def test_cards_follow_the_servers_list_of_matches(edge: ScriptedEdge, page: Page) -> None:
     await kick_off(edge, "1", "2")
     await page.goto(edge.url)
     await expect(page.locator(".card")).to_have_count(2)
@@ -190,7 +190,7 @@ async def test_matches_come_and_go_as_the_server_lists_them(edge: ScriptedEdge, 
     await edge.until(lambda: bool(edge.subscribes("match:2")))
 
 
-async def test_what_looks_like_markup_is_shown_as_text(edge: ScriptedEdge, page: Page) -> None:
+async def test_text_that_looks_like_markup_is_shown_as_text(edge: ScriptedEdge, page: Page) -> None:
     await kick_off(edge, "1")
     name = "<img src=x onerror=alert(1)>"
     await edge.publish("match:1", happened("Carry", player=name))

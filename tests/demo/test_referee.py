@@ -1,4 +1,4 @@
-"""The demo's rules of fair play, in simulated time: who taps as people do is never found, and who does not soon is."""
+"""The demo's rules of fair play in simulated time: human players are never found, and bots soon are."""
 
 from collections.abc import Iterable
 from random import Random
@@ -23,7 +23,7 @@ def engine() -> Engine:
 
 
 def found(times_s: Iterable[float]) -> list[tuple[str, str | None, float]]:
-    """What is found about somebody who taps at these times: the rule, the verdict, and when."""
+    """The findings about a player who taps at these times: rule, verdict, and time."""
     judge = engine()
     outcomes: list[tuple[str, str | None, float]] = []
     muted_until_ms = 0
@@ -41,13 +41,13 @@ def found(times_s: Iterable[float]) -> list[tuple[str, str | None, float]]:
 
 
 @pytest.mark.parametrize(("interval_s", "variation"), [(0.1, 0.08), (0.125, 0.1), (0.3, 0.03), (0.5, 0.03)])
-def test_who_taps_as_people_do_is_never_found(interval_s: float, variation: float) -> None:
+def test_a_player_who_taps_like_a_human_is_never_found(interval_s: float, variation: float) -> None:
     for seed in range(20):
         rng = Random(seed)
         assert found(beats(rng, 0, 1500, interval_s, variation)) == []
 
 
-def test_taps_that_were_kept_back_by_a_lost_connection_are_nothing_to_be_found() -> None:
+def test_taps_kept_back_by_a_lost_connection_cause_no_finding() -> None:
     tapping = [number / 9 for number in range(90)]
     kept_back = [20.0] * 20
     afterwards = [20 + number / 9 for number in range(200)]
@@ -55,14 +55,14 @@ def test_taps_that_were_kept_back_by_a_lost_connection_are_nothing_to_be_found()
     assert found(at_s + rng.uniform(0, 0.03) for at_s in (*tapping, *kept_back, *afterwards)) == []
 
 
-def test_who_taps_twice_as_fast_as_people_is_muted_twice_and_then_banned() -> None:
+def test_a_player_who_taps_twice_as_fast_as_humans_is_muted_twice_then_banned() -> None:
     outcomes = found(number * FAST_S for number in range(1500))
     assert [(rule, kind) for rule, kind, _ in outcomes] == [("rate", "mute"), ("rate", "mute"), ("rate", "ban")]
     assert outcomes[0][2] < 3
     assert outcomes[-1][2] < 20
 
 
-def test_who_taps_like_clockwork_is_banned() -> None:
+def test_a_player_who_taps_like_clockwork_is_banned() -> None:
     rng = Random(1)
     outcomes = found(number * STEADY_S + rng.uniform(0, 0.004) for number in range(200))
     assert [(rule, kind) for rule, kind, _ in outcomes] == [("regularity", "ban")]
@@ -70,7 +70,7 @@ def test_who_taps_like_clockwork_is_banned() -> None:
 
 
 @pytest.mark.parametrize(("reaction_ms", "rules"), [(3, ["reaction"]), (180, [])])
-def test_who_joins_waves_sooner_than_one_can_see_them_is_found(reaction_ms: int, rules: list[str]) -> None:
+def test_a_player_who_joins_waves_before_seeing_them_is_found(reaction_ms: int, rules: list[str]) -> None:
     judge = engine()
     outcomes = []
     for number in range(1, 6):

@@ -20,7 +20,7 @@ import pytest
 
 import touchline
 from cheatwatch.command import watching
-from cli.running import line_of, run, running, serving, stop
+from cli.processes import line_of, run, running, serving, stop
 from matches.known import MADE_UP
 from project.test_readme import ROOT, commands_in
 from support.free_ports import free_ports

@@ -6,7 +6,7 @@ import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
-from auth.made import SECRET, Made, signed
+from auth.signed import SECRET, Made, signed
 from edge.logs import BreakableLog
 from edge.streams import Stream, request, target_of
 from support.node_fixture import Client, RunningNode

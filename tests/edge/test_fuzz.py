@@ -14,7 +14,7 @@ from websockets.datastructures import Headers
 from websockets.frames import Opcode
 from websockets.http11 import Request
 
-from auth.made import forged
+from auth.signed import forged
 from edge.players import AUTH, act, answer, bearer, often, player, token
 from edge.streams import request, target_of
 from support.node_fixture import RunningNode, client_frame, running_node

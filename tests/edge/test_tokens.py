@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from auth.made import KEYS, SECRET, forged, forged_hs256, jwks, make, signed, written
+from auth.signed import KEYS, SECRET, forged, forged_hs256, jwks, make, signed, written
 from edge.players import AUTH, GATED, act, answers, bearer, greet, player, refusal, token, watcher
 from edge.streams import answer_to, request, target_of
 from support.node_fixture import RunningNode, running_node

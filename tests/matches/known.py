@@ -1,4 +1,4 @@
-"""The match files that tests read: a made-up one that is always there, and real ones where somebody has put them.
+"""The match files that tests read: an invented one, and real ones if they are available.
 
 Real files are StatsBomb Open Data: ``match-15946.events.json`` and ``match-15986.events.json`` in the folder named by
 ``TOUCHLINE_MATCH_DATA``, else in ``shared/data`` beside the repository. They are never part of it.
@@ -15,7 +15,7 @@ Goal = tuple[str, int]
 
 
 class Known(NamedTuple):
-    """A file, and what is known of its match from elsewhere than the file."""
+    """A file, and facts about its match from another source."""
 
     path: Path
     events: int

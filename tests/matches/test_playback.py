@@ -1,4 +1,4 @@
-"""Playing a timeline: what is in the log afterwards, in which order, also where publishing fails on the way."""
+"""Playing a timeline: the log has all of its events in order, even if publishing fails on the way."""
 
 import asyncio
 from collections.abc import Sequence
@@ -14,11 +14,11 @@ from touchline_server.core.log import AppendFailed, Position
 from touchline_server.new_events import NewEvent
 
 FAST = 1e6
-"""A speed at which all is due at once."""
+"""A speed at which everything is due at once."""
 
 
 class Journal:
-    """A publisher that keeps what it took. ``failures`` has, for each of the first calls, how much it takes then."""
+    """A publisher that keeps its events. ``failures``: how many events each of the first calls accepts, then fails."""
 
     def __init__(self, failures: Sequence[int | None] = ()) -> None:
         self.taken: list[tuple[str, NewEvent]] = []
@@ -88,7 +88,7 @@ async def test_each_rooms_events_are_taken_once_and_in_order_whatever_fails(
     assert heard.count == len(rooms) == len(journal.taken)
 
 
-async def test_what_was_taken_before_a_failure_is_not_sent_again() -> None:
+async def test_events_taken_before_a_failure_are_not_sent_again() -> None:
     rooms = ["match:1"] * 5
     journal, heard = Journal([3, 1]), Heard()
     await play(timeline(*rooms), journal, heard.report, speed=FAST)
@@ -97,7 +97,7 @@ async def test_what_was_taken_before_a_failure_is_not_sent_again() -> None:
     assert (heard.count, heard.problems) == (5, ["the log is away"] * 2)
 
 
-async def test_it_gives_up_when_the_log_stays_away() -> None:
+async def test_it_gives_up_if_the_log_stays_unavailable() -> None:
     journal = Journal([0] * 1000)
     with pytest.raises(OperatorError, match=r"0\.2 s.*the log is away"):
         await play(timeline("match:1"), journal, Heard().report, speed=FAST, patience_s=0.2)
@@ -114,7 +114,7 @@ async def test_an_event_is_published_when_it_is_due() -> None:
         assert at - started >= number * 0.1 - 0.005
 
 
-async def test_what_is_due_together_goes_together_within_bounds() -> None:
+async def test_events_due_together_are_published_together_within_bounds() -> None:
     journal = Journal()
     await play(timeline(*["match:1"] * (BATCH_EVENTS_MAX + 1)), journal, Heard().report, speed=FAST)
     assert journal.sizes == [BATCH_EVENTS_MAX, 1]

@@ -1,4 +1,4 @@
-"""Made-up matches: the same for the same seed, plausible, and consistent with the score that is told beside them."""
+"""Invented matches: the same for the same seed, plausible, and consistent with their score."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -31,7 +31,7 @@ def until(items: Iterable[Timed], end_s: float) -> list[Timed]:
 
 
 def finished(seed: int, matches: int = 20, rate_per_s: float = 10.0) -> dict[str, list[Timed]]:
-    """The first ``matches`` matches, whole, by room id."""
+    """The first ``matches`` complete matches, by room id."""
     rooms: dict[str, list[Timed]] = {}
     for item in until(simulate(matches, rate_per_s, seed, MATCH_S), 1.3 * MATCH_S):
         if int(item.room_id) < FIRST_MATCH_ID + matches:
@@ -59,7 +59,7 @@ def test_times_never_go_back_over_all_matches(matches: int, rate_per_s: float, s
 
 @settings(max_examples=examples(0.15))
 @given(**some_simulation)
-def test_the_score_equals_the_goals_and_the_clock_goes_on(matches: int, rate_per_s: float, seed: int) -> None:
+def test_the_score_equals_the_goals_and_the_clock_advances(matches: int, rate_per_s: float, seed: int) -> None:
     goals: Counter[tuple[str, str]] = Counter()
     clocks: dict[str, list[tuple[int, ...]]] = {}
     for item in until(simulate(matches, rate_per_s, seed, MATCH_S), 2.5 * MATCH_S):
@@ -81,7 +81,7 @@ def test_the_score_equals_the_goals_and_the_clock_goes_on(matches: int, rate_per
         assert all(one < other for one, other in pairwise(times))
 
 
-def test_the_score_events_have_the_shapes_of_a_replays() -> None:
+def test_score_events_have_the_shapes_of_a_recorded_matchs() -> None:
     def shapes(items: Iterable[Timed]) -> set[Any]:
         return {(item.key, shape(item.data)) for item in items if item.feed == SCORE}
 
@@ -122,7 +122,7 @@ def test_matches_have_goals_cards_and_substitutions_as_often_as_real_ones() -> N
     assert mean["Pass"] > mean["Shot"] + mean["Foul Committed"]
 
 
-def test_whoever_went_off_does_not_play_on() -> None:
+def test_a_player_who_went_off_does_not_play_on() -> None:
     for items in finished(4).values():
         gone: set[str] = set()
         for item in items:
@@ -136,7 +136,7 @@ def test_whoever_went_off_does_not_play_on() -> None:
                 gone.add(player)
 
 
-def test_under_way_all_matches_are_played_from_the_first_second_on() -> None:
+def test_simulated_under_way_all_matches_are_played_from_the_first_second() -> None:
     history, timeline = simulate_under_way(5, 200.0, 1, MATCH_S)
     before = list(history)
     now = until(timeline, 5.0)
@@ -149,7 +149,7 @@ def test_under_way_all_matches_are_played_from_the_first_second_on() -> None:
 
 
 @pytest.mark.parametrize("rate_per_s", [2.0, 20.0])
-def test_the_rate_is_the_one_asked_for(rate_per_s: float) -> None:
+def test_the_average_rate_is_the_requested_one(rate_per_s: float) -> None:
     duration_s = 10 * MATCH_S * (1 + REST_SHARE)
     items = until(simulate(4, rate_per_s, 9, MATCH_S), duration_s)
     assert len(items) / 4 / duration_s == pytest.approx(rate_per_s, rel=0.2)
@@ -183,6 +183,6 @@ def test_matches_at_the_same_time_have_different_clubs_and_kick_offs() -> None:
 @pytest.mark.parametrize(
     ("matches", "rate_per_s", "match_s"), [(0, 1.0, 60.0), (1, 0.0, 60.0), (1, float("inf"), 60.0), (1, 1.0, -1.0)]
 )
-def test_numbers_that_no_match_can_be_played_with_are_refused(matches: int, rate_per_s: float, match_s: float) -> None:
+def test_impossible_numbers_for_a_simulation_are_refused(matches: int, rate_per_s: float, match_s: float) -> None:
     with pytest.raises(OperatorError, match=r"\d|inf"):
         simulate(matches, rate_per_s, 1, match_s)

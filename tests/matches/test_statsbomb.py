@@ -1,4 +1,4 @@
-"""Reading recorded matches: every event, in order, with the score that really was; and what is refused, and why."""
+"""Reading recorded matches: every event in order, with the real score; and which files are refused."""
 
 import json
 from itertools import pairwise
@@ -31,7 +31,7 @@ def written(tmp_path: Path, content: object, name: str = "match-7.json") -> Path
 
 
 @every_match
-def test_every_event_of_the_file_is_there_untouched_and_in_the_files_order(known: Known) -> None:
+def test_every_event_of_the_file_is_there_unchanged_and_in_order(known: Known) -> None:
     happened = [item for item in read_match(known.path).timeline if item.feed == MATCH]
     assert len(happened) == known.events
     assert [item.data for item in happened] == elements(known)
@@ -78,7 +78,7 @@ def test_the_periods_come_in_order_and_the_clock_ticks_each_minute_at_most(known
 
 
 @every_match
-def test_what_a_goal_does_to_the_score_follows_the_goal_at_once(known: Known) -> None:
+def test_the_score_of_a_goal_follows_the_goal_at_once(known: Known) -> None:
     timeline = read_match(known.path).timeline
     goals = [at for at, item in enumerate(timeline) if item.key == "last_goal"]
     for at in goals:

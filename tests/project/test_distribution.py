@@ -1,4 +1,4 @@
-"""What is in the wheel and in the source distribution, by building them."""
+"""The contents of the wheel and of the source distribution, which are built for the test."""
 
 import subprocess
 import sys
@@ -26,7 +26,7 @@ PACKAGES = {
 
 @pytest.fixture(scope="module")
 def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the source distribution, and the wheel built from it: so the former lacks nothing."""
+    """A folder with the source distribution and the wheel built from it, which shows that the former is complete."""
     out = tmp_path_factory.mktemp("dist")
     command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(out), str(ROOT)]
     built = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -67,7 +67,7 @@ def test_the_wheel_names_its_licence_and_carries_it(wheel: Path) -> None:
     assert licence == (ROOT / "LICENSE").read_text("utf-8")
 
 
-def test_the_source_distribution_holds_what_a_packager_reads(dist: Path) -> None:
+def test_the_source_distribution_has_the_files_for_packagers(dist: Path) -> None:
     with tarfile.open(dist / f"touchline-{__version__}.tar.gz") as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
     assert {"README.md", "CHANGELOG.md", "LICENSE", "pyproject.toml"} <= names

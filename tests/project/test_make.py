@@ -1,4 +1,4 @@
-"""`make` as somebody new to the project meets it."""
+"""`make` as a newcomer to the project uses it."""
 
 import re
 import subprocess
@@ -8,7 +8,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def make(*arguments: str) -> str:
-    """What make prints. `--dry-run` and `--assume-old` among the arguments keep it from setting anything up."""
+    """The output of make. With `--dry-run` or `--assume-old` it does not set anything up."""
     command = ["make", "--no-print-directory", *arguments]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
 
@@ -24,7 +24,7 @@ def test_make_demo_runs_the_demo_with_its_arguments() -> None:
 
 
 def test_the_demo_needs_no_test_tools() -> None:
-    # Everything is out of date with --always-make, so that all that the target could ever do is printed.
+    # With --always-make everything is out of date, so make prints all that the target can ever do.
     everything = make("--dry-run", "--always-make", "demo")
     assert "scripts/setup_venv.sh demo" in everything
     assert "dev" not in everything

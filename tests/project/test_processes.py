@@ -1,4 +1,4 @@
-"""What tests run is not what the developer's shell says."""
+"""Processes of tests do not use settings of the developer's shell."""
 
 import os
 import signal
@@ -13,7 +13,7 @@ from support.processes import EdgeProcess, touchline_command
 async def test_processes_do_not_take_the_settings_of_the_developers_shell(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(os.environ, "TOUCHLINE_AUTH__HS256_SECRET", "short")  # no command that reads it could run
+    monkeypatch.setitem(os.environ, "TOUCHLINE_AUTH__HS256_SECRET", "short")  # with it no command could run
     assert "exists" in await touchline_command("topics", "--log", f"sqlite://{tmp_path / 'log.db'}")
     config = tmp_path / "touchline.toml"
     config.write_text("drain_s = 0")

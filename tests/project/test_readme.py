@@ -1,7 +1,7 @@
 """Every shell command in README.md is run by a test.
 
-COMMANDS says by which: `tests/file.py::test_name`, or the path of a script that has the command in it. A command new in
-README.md fails here until its test is named, and so does a name whose test or command is gone.
+COMMANDS has the test of each: `tests/file.py::test_name`, or the path of a script that contains the command. A new
+command in README.md fails here until its test is named, and so does an entry whose test or command is gone.
 """
 
 import ast
@@ -44,7 +44,7 @@ def commands_in(markdown: str) -> list[str]:
 
 
 def runs(runner: str, command: str) -> bool:
-    """Whether `runner` is there: a test of that name in that file, or a script that has the command in it."""
+    """Whether `runner` exists: a test of that name in that file, or a script that contains the command."""
     path, _, test = runner.partition("::")
     file = ROOT / path
     if not file.is_file():

@@ -1,4 +1,4 @@
-"""What a release rests on: one version, and lock files that hold what pyproject.toml asks for."""
+"""The basis of a release: one version, and lock files that satisfy pyproject.toml."""
 
 import re
 import tomllib
@@ -17,7 +17,7 @@ EXTRAS = PYPROJECT["project"]["optional-dependencies"]
 
 
 def of_extra(name: str) -> list[str]:
-    """What an extra asks for, with the extras that it names."""
+    """The requirements of an extra, including those of extras that it names."""
     found: list[str] = []
     for want in EXTRAS[name]:
         requirement = Requirement(want)
@@ -31,7 +31,7 @@ LOCKS = {"demo": DEMO + EDITABLE, "dev": DEMO + EDITABLE + DEV}
 
 
 def locked(name: str) -> dict[str, Requirement]:
-    """The requirements in a lock file, by package; the one for the newest Python where they differ by its version."""
+    """The requirements in a lock file by package; if they differ by Python version, those for the newest."""
     text = (ROOT / "requirements" / f"{name}.lock").read_text("utf-8")
     pins = [Requirement(line.rstrip("\\ ")) for line in text.splitlines() if re.match(r"\w.*==", line)]
     return {pin.name: pin for pin in pins}
@@ -54,7 +54,7 @@ def test_a_lock_holds_what_pyproject_asks_for(name: str, wanted: list[str]) -> N
     assert stale == [], "run: make lock"
 
 
-def test_what_is_tested_is_what_runs() -> None:
+def test_the_dev_lock_keeps_to_the_versions_that_users_run() -> None:
     demo, dev = locked("demo"), locked("dev")
     assert {name: pin for name, pin in demo.items() if name not in dev or dev[name].specifier != pin.specifier} == {}
 

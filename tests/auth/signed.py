@@ -1,4 +1,4 @@
-"""Keys that were really made, and tokens: honest ones by PyJWT, forged ones by hand."""
+"""Generated keys, and tokens: honest ones made by PyJWT, forged ones made by hand."""
 
 import base64
 import hashlib
@@ -22,7 +22,7 @@ SECRET = "a secret that is long enough for HS256"
 
 
 class Made(NamedTuple):
-    """A private key, and what its public key is written as."""
+    """A private key, and its public key in the formats that tests need."""
 
     algorithm: str
     private: RSAPrivateKey | EllipticCurvePrivateKey | Ed25519PrivateKey
@@ -33,7 +33,7 @@ class Made(NamedTuple):
 
 
 def make(algorithm: str) -> Made:
-    """A new key of the algorithm."""
+    """A new key for the algorithm."""
     private: RSAPrivateKey | EllipticCurvePrivateKey | Ed25519PrivateKey
     if algorithm == "RS256":
         private = generate_rsa(65537, 2048)
@@ -59,13 +59,13 @@ KEYS = {algorithm: make(algorithm) for algorithm in ("RS256", "ES256", "EdDSA")}
 
 
 def claims(**changed: Any) -> dict[str, Any]:
-    """Claims that are right, but for what is changed; None removes one."""
+    """Valid claims, with changes; None removes a claim."""
     right = {"sub": "alice", "exp": NOW_S + 60, "rooms": ["match:*"], "act": ["match:7"]}
     return {name: value for name, value in (right | changed).items() if value is not None}
 
 
 def signed(key: Made | str, kid: str | None = None, **changed: Any) -> str:
-    """An honest token: by a key's holder, or with a secret."""
+    """An honest token, signed with a private key or a secret."""
     header = None if kid is None else {"kid": kid}
     if isinstance(key, str):
         return jwt.encode(claims(**changed), key, "HS256", headers=header)
@@ -73,18 +73,18 @@ def signed(key: Made | str, kid: str | None = None, **changed: Any) -> str:
 
 
 def part(value: Any) -> str:
-    """A part of a token: bytes as they are, all else as JSON."""
+    """A part of a token: bytes unchanged, anything else as JSON."""
     text = value if isinstance(value, bytes) else json.dumps(value).encode()
     return base64.urlsafe_b64encode(text).rstrip(b"=").decode()
 
 
 def forged(header: Any, body: Any, signature: bytes = b"") -> str:
-    """A token with any signature, or none."""
+    """A token with any signature, or without one."""
     return f"{part(header)}.{part(body)}.{part(signature)}"
 
 
 def forged_hs256(secret: bytes, header: Any = None, body: Any = None) -> str:
-    """A token that HS256 signed with any bytes: PyJWT refuses to use public keys so."""
+    """A token signed by HS256 with any bytes. PyJWT refuses to do that with a public key."""
     start = f"{part(header or {'alg': 'HS256', 'typ': 'JWT'})}.{part(claims() if body is None else body)}"
     return f"{start}.{part(hmac.new(secret, start.encode(), hashlib.sha256).digest())}"
 
@@ -97,5 +97,5 @@ def written(folder: Path, key: Made) -> Path:
 
 
 def jwks(**keys: Made) -> bytes:
-    """A key set: keys by their names."""
+    """A key set from keys by name."""
     return json.dumps({"keys": [key.jwk | {"kid": kid} for kid, key in keys.items()]}).encode()

@@ -16,7 +16,7 @@ DEADLINE_S = 90.0
 
 
 class Server(NamedTuple):
-    """A running ``touchline serve``: what it printed, and where it listens."""
+    """A running ``touchline serve``: what it printed, and its addresses."""
 
     process: subprocess.Popen[str]
     banner: str
@@ -40,7 +40,7 @@ def run(*args: str, env: Mapping[str, str] | None = None, cwd: str | None = None
 
 @contextmanager
 def running(*args: str, env: Mapping[str, str] | None = None) -> Iterator[subprocess.Popen[str]]:
-    """Run a command beside the test; it is killed at the end if it is still there."""
+    """Run a command alongside the test. It is killed at the end if it is still running."""
     process = subprocess.Popen(
         [*COMMAND, *args], env=_environment(env), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
@@ -53,7 +53,7 @@ def running(*args: str, env: Mapping[str, str] | None = None) -> Iterator[subpro
 
 @contextmanager
 def serving(*args: str, env: Mapping[str, str] | None = None) -> Iterator[Server]:
-    """Run ``touchline serve`` on free ports, from memory unless ``args`` name a log."""
+    """Run ``touchline serve`` on free ports, with a log in memory unless ``args`` name one."""
     log = () if "--log" in args else ("--log", "sqlite://")
     with running("serve", "--port", "0", "--control-port", "0", *log, *args, env=env) as process:
         banner = ""
@@ -65,7 +65,7 @@ def serving(*args: str, env: Mapping[str, str] | None = None) -> Iterator[Server
 
 
 def line_of(stream: IO[str] | None, process: subprocess.Popen[str]) -> str:
-    """The next line; pytest's own timeout is the deadline."""
+    """The next line. The deadline is pytest's timeout."""
     assert stream is not None
     line = stream.readline()
     if not line:
@@ -75,7 +75,7 @@ def line_of(stream: IO[str] | None, process: subprocess.Popen[str]) -> str:
 
 
 def stop(process: subprocess.Popen[str], number: signal.Signals = signal.SIGTERM) -> tuple[int, str, str]:
-    """Send a signal, and wait for the end: exit code, the rest of stdout, stderr."""
+    """Send a signal and wait for the end; returns exit code, the rest of stdout, and stderr."""
     process.send_signal(number)
     out, err = process.communicate(timeout=DEADLINE_S)
     return process.returncode, out, err
