@@ -63,9 +63,10 @@ def classify(error: BaseException) -> Classification:
         return Classification(Fault.OUTAGE, Scope.CLUSTER, True, "the broker cannot be reached")
     if isinstance(error, TimeoutError | KafkaTimeoutError):
         return Classification(Fault.OUTAGE, Scope.CLUSTER, True, "no answer in time")
-    text = str(error) or type(error).__name__
     fault = Fault.OUTAGE if isinstance(error, KafkaError | OSError) else Fault.BUG
-    return Classification(fault, Scope.CLUSTER, fault is Fault.OUTAGE, text)
+    # Without the class, which aiokafka puts in front of its texts.
+    text = ", ".join(map(str, error.args)) if isinstance(error, KafkaError) else str(error)
+    return Classification(fault, Scope.CLUSTER, fault is Fault.OUTAGE, text or type(error).__name__)
 
 
 def _of_code(error: BrokerResponseError) -> Classification:

@@ -25,8 +25,9 @@ from touchline_protocol.errors import LogUnavailable, OperatorError
 from touchline_server.config.tables import KafkaSettings
 from touchline_server.core.log import AppendFailed, Chunk, Entry, LogEvent, Position, UnknownTopic
 
-from .live import BROKERS, LiveReader
+from .live import LiveReader
 from .replay import ReplayReader
+from .watcher import BROKERS
 
 T = TypeVar("T")
 

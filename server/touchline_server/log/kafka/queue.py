@@ -1,4 +1,4 @@
-"""The queue of what the live reader has fetched and nobody has polled yet, and the partitions that it comes from.
+"""The queue of what the live reader has fetched and nobody has polled yet.
 
 Rules: things leave the queue in the order in which they entered it. Records are decoded when they leave, and few enough
 at once not to hold up the loop. Batches that cannot be decoded are dropped and their partition goes back to where they
@@ -13,8 +13,9 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from touchline_kafka.errors import describe
-from touchline_kafka.topics import Topic
 from touchline_server.core.log import CaughtUp, LogEvent, Records, TopicOpened
+
+from .open_topics import Partition
 
 POLL_RECORDS_MAX = 500
 """Records decoded by one poll: at 2 us each that is 1 ms, in which the loop serves nobody else."""
@@ -22,36 +23,6 @@ QUEUE_BYTES_MAX = 8 << 20
 """Fetched batches that nobody has polled: two full answers, so that one is fetched while the other is handed out."""
 DAMAGED_WAIT_S = 1.0
 """Before what could not be decoded is fetched again: a disk must be repaired, or a replica must take over."""
-
-
-class Partition:
-    """One partition being read: ``position`` is the next offset to fetch."""
-
-    __slots__ = ("held_until", "index", "position", "reading", "target")
-
-    def __init__(self, reading: "Reading", index: int, position: int, target: int) -> None:
-        self.reading = reading
-        self.index = index
-        self.position = position
-        self.target = target
-        self.held_until = 0.0
-
-    @property
-    def problem(self) -> str:
-        """The key of its problems in `Log.problems`."""
-        return f"{self.reading.topic.name}/{self.index}"
-
-
-class Reading:
-    """One topic being read, from `TopicOpened` to the next `TopicOpened` or `TopicMissing`."""
-
-    __slots__ = ("behind", "partitions", "topic")
-
-    def __init__(self, topic: Topic, starts: dict[int, int], ends: dict[int, int]) -> None:
-        self.topic = topic
-        self.partitions = {index: Partition(self, index, start, ends[index]) for index, start in starts.items()}
-        self.behind = {index for index, start in starts.items() if start < ends[index]}
-        """Partitions that held records when the topic was opened which are not handed out yet."""
 
 
 class _Batches(NamedTuple):
@@ -84,6 +55,14 @@ class Queue:
         self._filled.set()
         self._count(size_bytes)
 
+    def put_caught_up(self, partition: Partition) -> None:
+        """All is queued that ``partition`` held when its topic was opened; its topic's last one adds `CaughtUp`."""
+        behind = partition.topic.behind
+        if partition.index in behind:
+            behind.discard(partition.index)
+            if not behind:
+                self.put(CaughtUp(partition.topic.name))
+
     async def wait_filled(self) -> None:
         """Wait until there is something to take."""
         await self._filled.wait()
@@ -114,7 +93,7 @@ class Queue:
             records_left -= len(records)
             if records:
                 partition = item.partition
-                yield Records(partition.reading.topic.name, partition.index, records, item.records.next_fetch_offset)
+                yield Records(partition.topic.name, partition.index, records, item.records.next_fetch_offset)
 
     def _decode(self, item: _Batches, records_max: int) -> list[Any]:
         """The next records of ``item``. Damaged ones are fetched again: what was handed out before them stays."""
@@ -135,22 +114,22 @@ class Queue:
 
     def _take_back(self, damaged: _Batches) -> None:
         """Drop what followed ``damaged`` in its partition, and the event that claims all of it was handed out."""
-        reading = damaged.partition.reading
+        topic = damaged.partition.topic
         dropped: list[LogEvent | _Batches] = []
         for item in islice(self._items, 1, None):
-            if isinstance(item, TopicOpened) and item.topic == reading.topic.name:
+            if isinstance(item, TopicOpened) and item.topic == topic.name:
                 break
             if isinstance(item, _Batches):
                 if item.partition is damaged.partition:
                     item.records.close()
                     dropped.append(item)
                     self._count(-item.size_bytes)
-            elif isinstance(item, CaughtUp) and item.topic == reading.topic.name:
+            elif isinstance(item, CaughtUp) and item.topic == topic.name:
                 dropped.append(item)
         # By identity: as tuples, `CaughtUp` and `TopicMissing` of one topic are equal.
         self._items = deque(item for item in self._items if not any(item is one for one in dropped))
         if damaged.partition.position < damaged.partition.target:
-            reading.behind.add(damaged.partition.index)
+            topic.behind.add(damaged.partition.index)
 
     def _count(self, size_bytes: int) -> None:
         self._size_bytes += size_bytes

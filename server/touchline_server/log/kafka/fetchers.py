@@ -1,0 +1,139 @@
+"""One task per broker that fetches, in one request that waits at the broker, all partitions that the broker leads.
+
+Rules:
+
+1. A partition moves on when its records enter the queue.
+2. While the queue is full, no fetch is sent.
+3. A fetcher never looks at metadata: when it is refused it leaves the partition out and calls the watcher.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+
+from touchline_kafka.error_codes import MISSING_CODES, MOVED_CODES, OFFSET_OUT_OF_RANGE
+from touchline_kafka.errors import REQUEST_ERRORS, describe, error_of
+from touchline_kafka.fetch import Fetched, fetch
+from touchline_kafka.repairs import Client
+from touchline_kafka.retry import Retry
+from touchline_kafka.wire import TopicPartitionId
+
+from .open_topics import REFUSED_WAIT_S, OpenTopics, Partition
+from .queue import DAMAGED_WAIT_S, Queue
+
+FETCH_WAIT_MS = 250
+"""How long a broker holds a fetch when there is nothing new. A partition that joins waits for it once."""
+FETCH_BYTES_MAX = 4 << 20
+PARTITION_BYTES_MAX = 1 << 20
+"""Limits of one answer, in all and for one partition: at 100 MB/s it takes 40 ms, and no partition takes all of it."""
+
+
+class Fetchers:
+    """The fetching tasks. ``client`` is theirs alone: a connection answers in order, and a fetch waits.
+
+    ``on_end`` is called with a task that has ended.
+    """
+
+    def __init__(
+        self, client: Client, topics: OpenTopics, queue: Queue, on_end: Callable[[asyncio.Task[None]], None]
+    ) -> None:
+        self._client = client
+        self._topics = topics
+        self._problems = topics.problems
+        self._queue = queue
+        self._on_end = on_end
+        self._tasks: dict[int, asyncio.Task[None]] = {}
+
+    def start_missing(self) -> None:
+        """Have a task for each broker that leads a partition."""
+        for node in self._topics.leaders():
+            if node not in self._tasks or self._tasks[node].done():
+                task = asyncio.create_task(self._fetch_from(node), name=f"kafka-fetcher-{node}")
+                self._tasks[node] = task
+                task.add_done_callback(self._on_end)
+
+    async def stop(self) -> None:
+        """End all tasks."""
+        tasks = list(self._tasks.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._tasks.clear()
+
+    async def _fetch_from(self, node: int) -> None:
+        retry = Retry()
+        broker = self._client.cluster.broker_metadata(node)
+        problem = f"{broker.host}:{broker.port}" if broker else f"broker {node}"
+        while partitions := self._topics.led_by(node):
+            await self._queue.wait_room()
+            now = time.monotonic()
+            wanted = {
+                (partition.topic.known.topic_id, partition.index): partition
+                for partition in partitions
+                if partition.held_until <= now
+            }
+            if not wanted:
+                await asyncio.sleep(REFUSED_WAIT_S)
+                continue
+            try:
+                await self._fetch_once(node, wanted)
+            except REQUEST_ERRORS as error:
+                self._problems[problem] = f"no answer, trying again: {describe(error)}"
+                self._topics.check_wanted.set()
+                await retry.wait()
+            else:
+                self._problems.pop(problem, None)
+                retry.reset()
+        self._problems.pop(problem, None)
+
+    async def _fetch_once(self, node: int, wanted: dict[TopicPartitionId, Partition]) -> None:
+        offsets = {place: partition.position for place, partition in wanted.items()}
+        answers = await fetch(
+            self._client,
+            node,
+            offsets,
+            wait_ms=FETCH_WAIT_MS,
+            bytes_max=FETCH_BYTES_MAX,
+            partition_bytes_max=PARTITION_BYTES_MAX,
+        )
+        cut = any(answer.data for answer in answers)
+        for answer in answers:
+            place = (answer.topic_id, answer.partition)
+            partition = wanted[place]
+            if self._topics.is_open(partition) and partition.position == offsets[place]:
+                self._take(partition, answer, cut=cut)
+
+    def _take(self, partition: Partition, answer: Fetched, *, cut: bool) -> None:
+        """Queue what was fetched. ``cut``: the answer may hold less of this partition than there is."""
+        if answer.error:
+            self._refused(partition, answer.error)
+            return
+        if not answer.data:
+            self._problems.pop(partition.problem, None)
+        else:
+            try:
+                next_offset = answer.next_offset(partition.position)
+            except REQUEST_ERRORS as error:
+                self._problems[partition.problem] = f"what was fetched is damaged, trying again: {describe(error)}"
+                partition.held_until = time.monotonic() + DAMAGED_WAIT_S
+                return
+            self._queue.put_batches(
+                partition, answer.records(partition.topic.name, partition.position), len(answer.data)
+            )
+            partition.position = next_offset
+        # Where compaction left nothing before the target, no batch leads up to it.
+        nothing_left = not cut and answer.last_stable_offset >= partition.target
+        if partition.position >= partition.target or nothing_left:
+            self._queue.put_caught_up(partition)
+
+    def _refused(self, partition: Partition, error: int) -> None:
+        partition.held_until = time.monotonic() + REFUSED_WAIT_S
+        if error == OFFSET_OUT_OF_RANGE:
+            partition.held_until = float("inf")  # until the watcher has moved it
+            self._topics.overtaken.append(partition)
+        elif error not in MOVED_CODES:
+            partition.held_until = time.monotonic() + DAMAGED_WAIT_S
+            self._problems[partition.problem] = f"Kafka refuses to hand it out: {describe(error_of(error))}"
+        elif error not in MISSING_CODES:
+            self._problems[partition.problem] = "its broker cannot serve it now, looking for another one"
+        self._topics.check_wanted.set()

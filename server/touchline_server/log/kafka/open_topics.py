@@ -1,0 +1,89 @@
+"""The topics that are being read, and how far: what the fetchers, the watcher and the queue share.
+
+Rules: the watcher alone opens topics and moves a partition backwards or over a gap; a fetcher moves it on over what it
+fetched, and the queue moves it back to batches that could not be decoded.
+"""
+
+import asyncio
+from collections.abc import Sequence
+
+from touchline_kafka.topics import NO_LEADER, Topic
+
+REFUSED_WAIT_S = 0.1
+"""How long a partition whose fetch was refused is left out, while the watcher learns more."""
+
+
+class Partition:
+    """One partition being read: ``position`` is the next offset to fetch.
+
+    Once it has reached ``target``, everything is fetched that was there when its topic was opened. Before
+    ``held_until`` (of `time.monotonic`) it is not fetched.
+    """
+
+    __slots__ = ("held_until", "index", "position", "target", "topic")
+
+    def __init__(self, topic: "OpenTopic", index: int, position: int, target: int) -> None:
+        self.topic = topic
+        self.index = index
+        self.position = position
+        self.target = target
+        self.held_until = 0.0
+
+    @property
+    def problem(self) -> str:
+        """The key of its problems in `Log.problems`."""
+        return f"{self.topic.name}/{self.index}"
+
+
+class OpenTopic:
+    """One topic being read, from `TopicOpened` to the next `TopicOpened` or `TopicMissing`.
+
+    ``known`` is how a broker last described it.
+    """
+
+    __slots__ = ("behind", "known", "partitions")
+
+    def __init__(self, known: Topic, starts: dict[int, int], ends: dict[int, int]) -> None:
+        self.known = known
+        self.partitions = {index: Partition(self, index, start, ends[index]) for index, start in starts.items()}
+        self.behind = {index for index, start in starts.items() if start < ends[index]}
+        """Partitions that held records when the topic was opened which are not handed out yet."""
+
+    @property
+    def name(self) -> str:
+        """The topic's name."""
+        return self.known.name
+
+
+class OpenTopics:
+    """The topics of one live reader, by name; None for those that do not exist.
+
+    ``problems`` is `Log.problems`.
+    """
+
+    def __init__(self, names: Sequence[str], problems: dict[str, str]) -> None:
+        self.by_name: dict[str, OpenTopic | None] = dict.fromkeys(names)
+        self.problems = problems
+        self.overtaken: list[Partition] = []
+        """Partitions whose offset the log does not hold: the watcher moves them."""
+        self.check_wanted = asyncio.Event()
+        """Set to have the watcher check the topics at once."""
+
+    def led_by(self, node: int) -> list[Partition]:
+        """The partitions that a broker leads."""
+        return [
+            partition
+            for topic in self.by_name.values()
+            if topic
+            for partition in topic.partitions.values()
+            if topic.known.leaders.get(partition.index) == node
+        ]
+
+    def leaders(self) -> set[int]:
+        """The brokers that lead some of the partitions."""
+        nodes = {node for topic in self.by_name.values() if topic for node in topic.known.leaders.values()}
+        return nodes - {NO_LEADER}
+
+    def is_open(self, partition: Partition) -> bool:
+        """Whether the partition is still being read. Its topic may have been opened again while a request was out."""
+        return self.by_name.get(partition.topic.name) is partition.topic

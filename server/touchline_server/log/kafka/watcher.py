@@ -1,0 +1,187 @@
+"""The task that keeps the open topics in line with the cluster: their ids, partition counts and leaders.
+
+It looks every ``epoch_check_s`` seconds and as soon as a fetcher is refused. It alone opens topics, extends them, and
+moves a partition to an offset that does not follow from its records.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Collection
+
+from touchline_kafka.error_codes import INVALID_TOPIC, TOPIC_AUTHORIZATION_FAILED, UNKNOWN_TOPIC_OR_PARTITION
+from touchline_kafka.errors import REQUEST_ERRORS, classify, describe, error_of
+from touchline_kafka.fetch import EARLIEST, LATEST, list_offsets
+from touchline_kafka.repairs import Client
+from touchline_kafka.retry import Retry
+from touchline_kafka.topics import NO_LEADER, Topic, Topics
+from touchline_server.core.log import CaughtUp, OffsetsLost, PartitionsAdded, TopicMissing, TopicOpened
+
+from .open_topics import REFUSED_WAIT_S, OpenTopic, OpenTopics, Partition
+from .queue import Queue
+
+OPEN_TRIES_MAX = 3
+"""How often one check asks a topic for its offsets: a leader that was just chosen may not know it yet."""
+CHECK_PAUSE_S = 0.05
+"""The shortest time between two checks of the topics, however many fetches are refused."""
+BROKERS = "kafka"
+"""What a problem is filed under when it does not concern a single topic."""
+
+
+class Watcher:
+    """Opens topics from the records of ``since_ms`` on, and those that are in ``from_start`` from their beginning.
+
+    ``find_brokers`` is called when no broker answers, ``on_checked`` after each check.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        topics: Topics,
+        open_topics: OpenTopics,
+        queue: Queue,
+        *,
+        since_ms: int,
+        from_start: Collection[str],
+        check_s: float,
+        find_brokers: Callable[[], Awaitable[None]],
+        on_checked: Callable[[], None],
+    ) -> None:
+        self._client = client
+        self._topics = topics
+        self._open_topics = open_topics
+        self._problems = open_topics.problems
+        self._queue = queue
+        self._since_ms = max(0, since_ms)  # below 0 are `EARLIEST` and `LATEST`
+        self._from_start = frozenset(from_start)
+        self._check_s = check_s
+        self._find_brokers = find_brokers
+        self._on_checked = on_checked
+        self._reported: set[str] = set()
+        """Topics that `TopicOpened` or `TopicMissing` was handed out for."""
+        self._replaced: set[bytes] = set()
+        """Ids of topics that another one has replaced: a broker that is behind may still name them."""
+
+    async def run(self) -> None:
+        """Check again and again; does not end by itself."""
+        retry = Retry()
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._check_s):
+                    await self._open_topics.check_wanted.wait()
+            self._open_topics.check_wanted.clear()
+            try:
+                await self.check()
+            except REQUEST_ERRORS as error:
+                self._problems[BROKERS] = f"no broker answers, trying again: {describe(error)}"
+                await self._find_brokers()
+                await retry.wait()
+            else:
+                self._problems.pop(BROKERS, None)
+                retry.reset()
+                await asyncio.sleep(CHECK_PAUSE_S)
+
+    async def check(self) -> None:
+        """Look at the topics once.
+
+        Raises:
+            KafkaError, OSError, TimeoutError: the brokers do not answer.
+        """
+        found = await self._topics.describe(list(self._open_topics.by_name))
+        for name, topic in found.items():
+            try:
+                await self._compare(name, topic)
+            except REQUEST_ERRORS as error:
+                self._problems[name] = f"it cannot be read now, trying again: {describe(error)}"
+        overtaken, self._open_topics.overtaken = self._open_topics.overtaken, []
+        for partition in overtaken:
+            try:
+                await self._reposition(partition)
+            except REQUEST_ERRORS as error:
+                self._open_topics.overtaken.append(partition)
+                name = partition.topic.name
+                self._problems[name] = f"partition {partition.index} waits for its offsets: {describe(error)}"
+        self._on_checked()
+
+    async def _compare(self, name: str, topic: Topic) -> None:
+        """Bring how a topic is read in line with how it is now."""
+        opened = self._open_topics.by_name[name]
+        if topic.error in (UNKNOWN_TOPIC_OR_PARTITION, INVALID_TOPIC, TOPIC_AUTHORIZATION_FAILED):
+            self._missing(name, topic.error)
+        elif topic.error:
+            raise error_of(topic.error)
+        elif opened is None or topic.topic_id != opened.known.topic_id:
+            if topic.topic_id not in self._replaced:
+                await self._open(name, topic)
+        else:
+            opened.known = topic
+            self._extend(opened)
+            self._report_leaderless(topic)
+
+    def _missing(self, name: str, error: int) -> None:
+        self._problems[name] = {
+            UNKNOWN_TOPIC_OR_PARTITION: "there is no such topic; it is read as soon as it is created",
+            INVALID_TOPIC: "no topic can have this name",
+            TOPIC_AUTHORIZATION_FAILED: "Kafka does not let this user see the topic",
+        }[error]
+        if self._open_topics.by_name[name] is not None or name not in self._reported:
+            self._reported.add(name)
+            self._open_topics.by_name[name] = None
+            self._queue.put(TopicMissing(name))
+
+    async def _open(self, name: str, topic: Topic) -> None:
+        """Read a topic from now on. One that appeared after the start is read from its beginning."""
+        since_ms = EARLIEST if name in self._reported or name in self._from_start else self._since_ms
+        starts, ends = await self._bounds(topic, since_ms)
+        if replaced := self._open_topics.by_name[name]:
+            self._replaced.add(replaced.known.topic_id)
+        opened = self._open_topics.by_name[name] = OpenTopic(topic, starts, ends)
+        self._reported.add(name)
+        self._problems.pop(name, None)
+        for problem in [one for one in self._problems if one.startswith(f"{name}/")]:
+            del self._problems[problem]
+        self._queue.put(TopicOpened(name, topic.epoch, starts))
+        if not opened.behind:
+            self._queue.put(CaughtUp(name))
+
+    async def _bounds(self, topic: Topic, since_ms: int) -> tuple[dict[int, int], dict[int, int]]:
+        """Where each partition's records of ``since_ms`` and later begin and end now."""
+        for tries_left in reversed(range(OPEN_TRIES_MAX)):
+            try:
+                # The ends come first: what is appended between the two requests is then read, not skipped.
+                ends = await list_offsets(self._client, topic, topic.leaders, LATEST)
+                found = await list_offsets(self._client, topic, topic.leaders, since_ms)
+            except REQUEST_ERRORS as error:
+                if not (classify(error).retriable and tries_left):
+                    raise
+                await asyncio.sleep(REFUSED_WAIT_S)
+            else:
+                break
+        return {partition: found.get(partition, ends[partition]) for partition in topic.leaders}, ends
+
+    def _extend(self, opened: OpenTopic) -> None:
+        added = sorted(opened.known.leaders.keys() - opened.partitions.keys())
+        if added:
+            opened.partitions.update({index: Partition(opened, index, 0, 0) for index in added})
+            self._queue.put(PartitionsAdded(opened.name, dict.fromkeys(added, 0)))
+
+    def _report_leaderless(self, topic: Topic) -> None:
+        leaderless = [str(index) for index, leader in topic.leaders.items() if leader == NO_LEADER]
+        if leaderless:
+            self._problems[topic.name] = f"no broker leads partition {', '.join(leaderless)} now"
+        else:
+            self._problems.pop(topic.name, None)
+
+    async def _reposition(self, partition: Partition) -> None:
+        """Continue where a partition begins if retention overtook the reader, or where it ends if its end was lost."""
+        if not self._open_topics.is_open(partition):
+            return
+        topic = partition.topic.known
+        start = (await list_offsets(self._client, topic, [partition.index], EARLIEST))[partition.index]
+        end = (await list_offsets(self._client, topic, [partition.index], LATEST))[partition.index]
+        partition.held_until = 0.0
+        if start <= partition.position <= end:
+            return  # the broker that refused was behind
+        partition.position = start if partition.position < start else end
+        self._queue.put(OffsetsLost(topic.name, partition.index, partition.position))
+        if partition.position >= partition.target:
+            self._queue.put_caught_up(partition)
