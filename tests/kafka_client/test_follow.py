@@ -8,6 +8,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.structs import TopicPartition
 
 from support.kafka_broker import KafkaBroker
+from support.waiting import eventually
 from touchline_kafka.cluster import Cluster
 from touchline_kafka.follow import FollowedRecord, Follower, RecordsLost
 
@@ -66,3 +67,28 @@ async def test_following_continues_after_a_restart_of_the_broker(
     assert [(one.record.value, one.complete) for one in found if isinstance(one, FollowedRecord)] == [
         (b"after", True)
     ] * 2
+
+
+async def test_a_broker_that_goes_away_while_deleted_records_are_noticed_is_waited_for(
+    kafka_factory: Callable[..., KafkaBroker],
+) -> None:
+    broker = kafka_factory()
+    topic = "follow-deleted-restart"
+    await broker.create(topic, 1)
+    async with producing(broker) as producer:
+        for number in range(3):
+            await producer.send_and_wait(topic, b"%d" % number, b"7")
+    await broker.trim(topic, 0, 2)
+    cluster = Cluster([broker.address], options={"request_timeout_ms": 1_000})
+    async with Follower(cluster, [topic], since_ms=None) as follower:
+        consumer = follower._consumer
+        consumer.seek(TopicPartition(topic, 0), 1)
+        await eventually(lambda: bool(consumer._fetcher._records))  # the broker has refused the offset
+        await asyncio.to_thread(broker.stop)
+        assert await follower.poll() == []
+        broker.launch()
+        await asyncio.to_thread(broker.wait_started)
+        lost, record = await take(follower, 2)
+    assert lost == RecordsLost(topic)
+    assert isinstance(record, FollowedRecord)
+    assert record.record.offset == 2

@@ -1,4 +1,4 @@
-"""Acting upon a real Kafka from outside, for the log's contract suite: see `log.harness.SharedHarness`."""
+"""Changing a real Kafka from outside, for the log's contract suite: see `log.harness.SharedHarness`."""
 
 import asyncio
 import uuid
@@ -15,11 +15,11 @@ from touchline_server.core.log import Position
 from touchline_server.log.kafka.log import KafkaLog
 
 CHECK_S = 0.1
-"""How soon a log notices a new topic in tests: quicker than in service, so that tests are quick."""
+"""How soon a log notices a new topic in tests: sooner than in service, so that tests are quick."""
 
 
 class KafkaHarness:
-    """Topics of its own names in a broker that other tests use too."""
+    """Topics under names of its own in a broker that other tests use too."""
 
     def __init__(self, broker: KafkaBroker) -> None:
         self.broker = broker
@@ -39,7 +39,7 @@ class KafkaHarness:
     async def produce(
         self, topic: str, records: Sequence[Raw], *, partition: int | None = None, compression: str | None = None
     ) -> list[Position]:
-        """As `append`, with a choice of the batches' compression."""
+        """Like `append`, with a choice of the batches' compression."""
         async with AIOKafkaProducer(
             bootstrap_servers=self.broker.address, compression_type=compression, acks="all"
         ) as producer:

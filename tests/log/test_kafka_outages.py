@@ -1,4 +1,4 @@
-"""Producers through outages: what cannot be appended is told, and nothing of a producer that was given up is left."""
+"""Producers through outages: a failed append is reported, and nothing is left of a producer that was released."""
 
 import asyncio
 import gc

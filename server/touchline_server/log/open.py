@@ -19,7 +19,7 @@ def make_log(settings: Settings, *, url: str | None = None) -> Log:
     """The log at ``url``, or else the one that the settings name; not opened yet.
 
     Raises:
-        OperatorError: it is no address of a log.
+        OperatorError: the address is not that of a log.
     """
     address = settings.log if url is None else url
     if address.startswith(SCHEME):
@@ -28,7 +28,7 @@ def make_log(settings: Settings, *, url: str | None = None) -> Log:
         key_fields = {feed.topic: feed.key_field for feed in settings.feeds.values()}
         others = dict.fromkeys((settings.actions.topic, settings.verdicts.topic))
         return SqliteLog(_path(address), settings.sqlite, key_fields | others)
-    raise OperatorError(f"{address!r} is no address of a log: write {FORMS}")
+    raise OperatorError(f"{address!r} is not the address of a log: write {FORMS}")
 
 
 def room_store(log: Log) -> RoomStore | None:
@@ -42,6 +42,6 @@ def _path(address: str) -> Path | None:
     if not path:
         return None
     if path.endswith("/"):
-        raise OperatorError(f"{address!r} names a folder and no file in it: write {FORMS}")
+        raise OperatorError(f"{address!r} names a folder, not a file in it: write {FORMS}")
     # A second slash in front, as in "sqlite:////var/log.db", is how some programs write an absolute path.
     return Path(path if not path.startswith("//") else "/" + path.lstrip("/"))
