@@ -189,16 +189,10 @@ async def test_actions_without_their_topic_wait_until_somebody_makes_it(
     topics = Topics(kafka, f"late-{time.time_ns()}")
     await kafka.create(topics.score)
     async with topics.node() as node:
-<<<<<<< HEAD
         problem = node.node.problems()[topics.actions]
         assert topics.actions in problem
         assert "touchline topics --create" in problem
         assert any(problem in record.getMessage() for record in caplog.records)
-=======
-        what = node.node.problems()[topics.actions]
-        assert topics.actions in what
-        assert any(what in record.getMessage() for record in caplog.records)
->>>>>>> c0e3ddf (Test that a follower waits for a broker that goes away, and that repeated log lines are throttled)
         async with player(node) as (client, _):
             await act(client, 1)
             nack = await client.expect(Nack)
