@@ -1,6 +1,7 @@
 """A client: what it may send when, and what it is answered.
 
-What may come when, and what happens then, is `TRANSITIONS`. The end of the connection closes a client in any state.
+`TRANSITIONS` lists which message is allowed in which state, and what it does. The end of the connection closes a client
+in any state.
 
 It is given payloads, times, and pauses; it collects frames to write and a code to close with, which `take_effects`
 hands out. It knows no socket and no clock.

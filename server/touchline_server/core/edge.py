@@ -214,7 +214,7 @@ class EdgeCore(Generic[Owner]):
     @property
     def wants_turn(self) -> bool:
         """Whether `turn` has something to do."""
-        return self._scheduler.has_work or self._catch_up.has_work
+        return self.hub.has_ready or self._scheduler.has_large or self._catch_up.has_work
 
     @property
     def pending_bytes(self) -> int:
@@ -223,17 +223,25 @@ class EdgeCore(Generic[Owner]):
 
     def flush(self, now: Now) -> Iterator[Effect[Owner]]:
         """Events came in: those of small rooms go out at once, not after a slice of a large one; the rest in turns."""
-        yield from self._scheduler.flush_small(self.limits.budget, now.loop_ms)
-        self._wake()
+        if self.hub.has_ready:
+            yield from self._scheduler.flush_small(self.limits.budget, now.loop_ms)
+        if self._scheduler.woken:
+            self._wake()
 
     def turn(self, now: Now, budget: Budget | None = None) -> Iterator[Effect[Owner]]:
         """Take a turn: small flushes, a slice of a large one, steps of clients that catch up; each within a budget."""
         budget = budget or self.limits.budget
-        yield from self._scheduler.flush_small(budget, now.loop_ms)
-        yield from self._scheduler.next_slice(budget, now.loop_ms)
-        self._wake()
-        yield from self._catch_up.take_steps(budget, now)
-        yield from self._start_wanting(now)
+        # A turn is short, so a generator is made only for what there is to do.
+        if self.hub.has_ready:
+            yield from self._scheduler.flush_small(budget, now.loop_ms)
+        if self._scheduler.has_large:
+            yield from self._scheduler.next_slice(budget, now.loop_ms)
+        if self._scheduler.woken:
+            self._wake()
+        if self._catch_up.has_work:
+            yield from self._catch_up.take_steps(budget, now)
+        if self._catch_up.wanting:
+            yield from self._start_wanting(now)
 
     def tick(self, now: Now) -> Iterator[Effect[Owner]]:
         """What the time has brought; to be called every `liveness.TICK_MS`."""

@@ -10,10 +10,11 @@ A subscription is a cursor. It is live (the room's flushes write to it) or it is
 
 Rules:
 
-1. Nothing of a room is written before its `subscribed`, and nothing twice. What a step returns is written at once,
+1. Nothing of a room is written before its `subscribed`, and nothing twice. The bytes of a step are written at once,
    before the loop does anything else.
 2. The cursor moves only over what was returned to be written, or named as skipped.
-3. What only the log holds is read by the shell and given to `replay`: at most ``replay_left`` offsets per catch-up.
+3. Events that only the log holds are read by the shell and given to `replay`: at most ``replay_left`` offsets per
+   catch-up.
 4. A client further behind, or behind what the log holds, starts over from the state and is told so, if it joins with
    such a cursor or wants the ``latest`` anyway. One that was promised ``all`` is closed: it can resume, and is told so
    then.
@@ -181,7 +182,7 @@ class Subscription(Generic[C]):
         return self._wait()
 
     def out_of_reach(self) -> Step:
-        """What is missing is not in the log any more, or is too much to be read."""
+        """The missing events are not in the log any more, or are too many to be read."""
         if self.latest or self.phase is Phase.JOINING:
             return self.start_over()
         return Step(b"", NextStep.CLOSE)

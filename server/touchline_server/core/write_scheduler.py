@@ -93,9 +93,9 @@ class WriteScheduler(Generic[M]):
         self._turn_ended_s = clock()
 
     @property
-    def has_work(self) -> bool:
-        """Whether something is to be written."""
-        return bool(self._large) or self._hub.has_ready
+    def has_large(self) -> bool:
+        """Whether a large flush is under way."""
+        return bool(self._large)
 
     def flush_small(self, budget: Budget, now_ms: LoopMs) -> Iterator[Delivery]:
         """Flush rooms as a whole; one with more members than the budget has writes left goes on in slices.
@@ -117,9 +117,7 @@ class WriteScheduler(Generic[M]):
             self._end(flush, now_ms)
 
     def next_slice(self, budget: Budget, now_ms: LoopMs) -> Iterator[Delivery]:
-        """A slice of a large flush. It doubles while nobody else needs the loop, and shrinks once somebody does."""
-        if not self._large:
-            return
+        """A slice of a large flush, if one is under way. It doubles while nobody else needs the loop, and then shrinks."""
         if self._clock() - self._turn_ended_s > OTHERS_S:
             self._slice_clients = budget.slice_min
         else:

@@ -19,7 +19,7 @@ CHECK_S = 0.25
 """Between two checks whether the log is back: as often as is checked while an append waits."""
 
 STOP_S = 6.0
-"""For what waits when the edge stops; an append gives up after 5 s."""
+"""How long a stop waits for the actions that are left; an append gives up after 5 s."""
 
 logger = logging.getLogger("touchline.actions")
 

@@ -9,7 +9,7 @@ no sequence, and the codec is the one of the extension that was negotiated.
 
 Rules:
 
-1. No task and no queue per connection. What cannot be written now is a cursor in the core, not bytes.
+1. A connection has no task and no queue. If a client cannot be written to now, it becomes a cursor in the core.
 2. A client that does not read is not read from either: answers to what it sends would pile up.
 3. After a close frame nothing is written. The socket is then closed for writing, what still arrives is thrown away, and
    the core has it cut if the peer does not end it.
@@ -209,8 +209,8 @@ class Connection(asyncio.Protocol):
         return client
 
     def _serve(self, protocol: ServerProtocol) -> None:
-        # What was sent before a close, a mistake or the end is answered: those are in what websockets has to write,
-        # which comes last.
+        # Messages sent before a close, an error or the end are answered first: websockets' answer to those is in its
+        # output, which is written last.
         for event in protocol.events_received():
             if isinstance(event, Frame):
                 self._take(event)

@@ -23,7 +23,7 @@ from .action_schemas import ActionSchemas
 Owner = TypeVar("Owner")
 
 SESSION_NAME_BYTES = 12
-"""Of randomness in a session's name: enough that nobody guesses another player's."""
+"""The randomness in a session's name: enough that nobody guesses another player's."""
 
 
 def make_core(

@@ -20,7 +20,7 @@ from touchline_server.edge.server import EdgeServer
 from .skip_log import SkipLog
 
 PENDING_BYTES_MAX = 16 << 20
-"""Of events that were read and not yet written out. Beyond it the log is left to wait: it holds them at no cost."""
+"""The most that may be read and not yet written out. Beyond it the log is left to wait: it holds events at no cost."""
 
 logger = logging.getLogger("touchline.node")
 

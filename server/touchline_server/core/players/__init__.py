@@ -1,1 +1,1 @@
-"""Who may do what, and what players do: tokens' grants, verdicts, and actions on their way into the log."""
+"""Players: what tokens and verdicts let them do, and their actions on the way into the log."""

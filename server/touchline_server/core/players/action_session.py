@@ -7,7 +7,7 @@ gets it again.
 Rules:
 
 1. An id is waiting, in the log, or refused, or none of these yet. The next id is one more than the highest that is.
-2. What the log did not take is not there: its id, and all after it, are free again (`go_back`), except refused ids.
+2. When the log did not take an action, its id and all after it are free again (`go_back`), except refused ids.
 3. The first id that a client sends after it has come back says where it is: the ids below were answered, here or on
    another edge, and the session never goes back to them.
 4. ``window`` bounds the ids from the first that waits to the next, so all of them are remembered.

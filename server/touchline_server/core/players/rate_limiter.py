@@ -2,7 +2,7 @@
 
 Rules:
 
-1. One bucket per player, however many connections it has: a second connection is no way to act more often.
+1. There is one bucket per player, however many connections it has, so a second connection does not let it act more.
 2. ``burst`` actions may come at once, ``per_second_max`` in the long run.
 3. A full bucket is the same as none, so players that are gone are forgotten once theirs is full.
 """

@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 from touchline_server.core.clocks import UnixMs
 
 H = TypeVar("H")
-"""Who holds a token: hashable."""
+"""A holder of a token: hashable."""
 
 EXPIRY_STEP_MS = 100
 """Tokens that end within one step are looked at together, at its end: so a token's end is noticed this late."""

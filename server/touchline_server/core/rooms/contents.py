@@ -96,7 +96,9 @@ class Contents:
 
     def advance(self, now_ms: LoopMs) -> list[RoomEvent]:
         """Move window, state and head over the pending events; returns those events."""
-        batch = self._take_batch()
+        batch, self.pending, self.pending_bytes = self.pending, [], 0
+        if self.moving:
+            batch = self._up_to_move(batch)
         for event in batch:
             event.prev = self.head
             self.head = event.offset
@@ -180,14 +182,12 @@ class Contents:
         """Release what holds this object: its events do, and nothing here should wait for the cycle collector."""
         self.state.clear()
 
-    def _take_batch(self) -> list[RoomEvent]:
-        """Take the pending events up to the first that moves the room to another partition."""
-        batch, self.pending, self.pending_bytes = self.pending, [], 0
-        if self.moving:
-            here = next((n for n, event in enumerate(batch) if event.window is not self.window), len(batch))
-            batch, self.pending = batch[:here], batch[here:]
-            self.pending_bytes = sum(event.size for event in self.pending)
-        return batch
+    def _up_to_move(self, batch: list[RoomEvent]) -> list[RoomEvent]:
+        """The events before the first that moves the room to another partition; the others stay pending."""
+        here = next((n for n, event in enumerate(batch) if event.window is not self.window), len(batch))
+        self.pending = batch[here:]
+        self.pending_bytes = sum(event.size for event in self.pending)
+        return batch[:here]
 
     def _go_on_in(self, window: PartitionWindow) -> None:
         self.generation += 1

@@ -5,8 +5,8 @@ same request id. So the bytes for one of them are the bytes for thousands.
 
 Rules:
 
-1. What is cached is forgotten when the room moves on, and in a quiet room every few seconds (`Hub.evict_idle`). The
-   room's position, which can move without an event of the room, is part of the key.
+1. The cache is cleared when the room moves on, and in a quiet room every few seconds (`Hub.evict_idle`). The room's
+   position, which can move without an event of the room, is part of the key.
 2. The number of cached entries is bounded; the largest snapshot is bounded by the room's state.
 """
 
