@@ -117,7 +117,7 @@ class WriteScheduler(Generic[M]):
             self._end(flush, now_ms)
 
     def next_slice(self, budget: Budget, now_ms: LoopMs) -> Iterator[Delivery]:
-        """A slice of a large flush, if one is under way. It doubles while nobody else needs the loop, and then shrinks."""
+        """A slice of a large flush. It doubles while nobody else needs the loop, and shrinks once somebody does."""
         if self._clock() - self._turn_ended_s > OTHERS_S:
             self._slice_clients = budget.slice_min
         else:
