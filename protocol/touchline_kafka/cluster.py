@@ -56,7 +56,7 @@ class Cluster:
     """Makes clients for the brokers at ``servers`` (each ``host:port``), in the loop that runs.
 
     ``client_id`` is what brokers log of them. ``hint`` names what an operator should check when nothing answers.
-    ``options`` are keyword arguments that all of aiokafka's clients take; they come before those of ``security``.
+    ``options`` are keyword arguments that all of aiokafka's clients take, and take precedence over ``security``.
 
     Raises:
         OperatorError: a certificate or key file cannot be used.

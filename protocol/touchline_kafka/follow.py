@@ -153,7 +153,7 @@ class Follower:
         return FollowedRecord(tp.topic, record, place.complete)
 
     async def _note_known(self) -> None:
-        """If each partition is handed out up to the end that its newest answer told, all is known as of that answer."""
+        """Once every partition is handed out up to the end in its newest answer, all is known as of those answers."""
         answered_ms = []
         for tp in self._places:
             end = self._consumer.last_stable_offset(tp)

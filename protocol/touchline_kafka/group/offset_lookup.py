@@ -28,7 +28,7 @@ PROBE_FACTOR = 16
 
 
 class OffsetLookup:
-    """Use it as ``async with``. Entering raises what `Cluster.consumer` raises, the methods aiokafka's errors.
+    """Use it with ``async with``. Entering raises what `Cluster.consumer` raises; the methods raise aiokafka's errors.
 
     ``options`` are those of the reader's consumer.
     """
