@@ -25,7 +25,6 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).parents[1]
 NOT_YET_CLEAN = (
-    "ARCHITECTURE.md",
     "server/touchline_server/cli/tail_log.py",
     "server/touchline_server/core",
     "server/touchline_server/edge",
