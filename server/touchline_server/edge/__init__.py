@@ -1,5 +1,5 @@
-"""The edge: sockets. A thin shell around `touchline_server.core`; it decides nothing about rooms or order.
+"""The edge: a thin shell of sockets around `touchline_server.core`. It decides nothing.
 
-`listener` accepts and keeps time, `handshake` says who may in, `connection` is one client, `turns` writes what the hub
-has to send, `replayer` brings clients what only the log holds.
+`server` accepts and drains, `connection` is one client, `handshake` and `event_stream` answer its request, `driver`
+performs the core's effects and keeps its time, `replayer` reads for it, and `appender` appends players' actions.
 """

@@ -1,1 +1,1 @@
-"""The log: the interface (`base`), and its two implementations, Kafka and SQLite."""
+"""The two logs behind the core's port (`touchline_server.core.log`): Kafka, and one SQLite file. `open` chooses."""
