@@ -68,5 +68,5 @@ def test_the_code_makes_tokens_that_the_configuration_accepts(tmp_path: Path) ->
 
 def test_the_page_lists_every_code_about_tokens() -> None:
     table = PAGE.partition("## When a token is refused")[2].partition("##")[0]
-    told = {code for row in table.splitlines() if row.startswith("| `") for code in re.findall(r"`(token_\w+)`", row)}
-    assert told == {code for code in ERRORS if code.startswith("token_")}
+    listed = {code for row in table.splitlines() if row.startswith("| `") for code in re.findall(r"`(token_\w+)`", row)}
+    assert listed == {code for code in ERRORS if code.startswith("token_")}

@@ -34,7 +34,7 @@ START = """async ([url, player]) => {
       (id) => reports.push(["done", data, id]),
       (error) => reports.push(["failed", data, error.code]),
     );
-  const report = (kind) => [kind, (...told) => reports.push([kind, ...told.filter((it) => it !== undefined)])];
+  const report = (kind) => [kind, (...args) => reports.push([kind, ...args.filter((it) => it !== undefined)])];
   window.client = new Touchline(url, Object.fromEntries(kinds.map(report)), player ? { getToken } : {});
 }"""
 
@@ -48,7 +48,8 @@ class ClientInPage:
     async def join(self, room: str, **options: Any) -> None:
         """Join, and wait until the client got the answer."""
         await self.page.evaluate("([room, options]) => client.join(room, options)", [room, options])
-        await self.until(lambda reports: any(told[0] in {"reset", "refused"} and told[1] == room for told in reports))
+        answers = ("reset", "refused")
+        await self.until(lambda reports: any(kind in answers and args[0] == room for kind, *args in reports))
 
     async def act(self, *data: Any) -> None:
         """Act once for each of ``data``. The results are reported as done with the id, or as failed with a code."""
@@ -56,7 +57,7 @@ class ClientInPage:
 
     async def outcomes(self, number: int) -> list[Report]:
         """Wait for the results of this many actions."""
-        await self.until(lambda reports: len([1 for told in reports if told[0] in {"done", "failed"}]) >= number)
+        await self.until(lambda reports: len([1 for report in reports if report[0] in {"done", "failed"}]) >= number)
         return await self.reports("done", "failed")
 
     async def reports(self, *kinds: str) -> list[Report]:
@@ -70,8 +71,8 @@ class ClientInPage:
 
     async def waits_ms(self) -> list[int]:
         """How long it waited before each attempt but the first."""
-        told = await self.reports("status")
-        return [round(details[0]) for _, state, *details in told if state == "waiting"]
+        statuses = await self.reports("status")
+        return [round(details[0]) for _, state, *details in statuses if state == "waiting"]
 
     async def status(self) -> str:
         """The last status that it reported."""
@@ -85,7 +86,7 @@ class ClientInPage:
 
     async def until_status(self, state: str) -> None:
         """Wait until its status is ``state``."""
-        await self.until(lambda reports: [told[1] for told in reports if told[0] == "status"][-1] == state)
+        await self.until(lambda reports: [report[1] for report in reports if report[0] == "status"][-1] == state)
 
     async def pass_ms(self, ms: int) -> None:
         """Let the client's clock advance."""

@@ -131,7 +131,7 @@ async def test_a_bot_is_found_judged_and_banned_and_the_panel_shows_it(
         assert bot["refused"] > 10
         state = (await demo.http.get(f"/v1/rooms/{room}")).json()["state"]
     findings = [event["data"] for event in state if event["key"].startswith("finding.")]
-    assert [(told["player"], told["rule"], told["verdict"]["kind"]) for told in findings] == [
+    assert [(finding["player"], finding["rule"], finding["verdict"]["kind"]) for finding in findings] == [
         (name, "rate", "mute"),
         (name, "rate", "mute"),
         (name, "rate", "ban"),

@@ -129,7 +129,7 @@ async def test_unanswered_actions_stay_within_the_window_and_at_most_twenty_are_
     edge.answer_action = acked
     await edge.send({"type": "ack", "id": 1})
     await edge.send({"type": "ack", "id": 3})
-    done = [told for told in await client.outcomes(21) if told[0] == "done"]
+    done = [outcome for outcome in await client.outcomes(21) if outcome[0] == "done"]
     assert sorted(number for _, _, number in done) == list(range(1, 21))
     assert [number for number, _ in edge.actions()] == list(range(1, 21))
 

@@ -35,7 +35,9 @@ _ABOUT_TABLES = {
     "unexpected_keyword_argument": "there is no such option",
 }
 """What to say instead of pydantic's own words, by the type of its error."""
-_NOT_ABOUT_A_VALUE = frozenset({"mistake", "value_error", "missing", "extra_forbidden", "unexpected_keyword_argument"})
+_NOT_ABOUT_A_VALUE = frozenset(
+    {"option_error", "value_error", "missing", "extra_forbidden", "unexpected_keyword_argument"}
+)
 
 
 def load_settings(file: Path | None = None, flags: Mapping[str, Any] | None = None) -> Settings:

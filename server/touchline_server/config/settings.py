@@ -26,7 +26,7 @@ from .tables import (
     KafkaSettings,
     SqliteSettings,
     VerdictsSettings,
-    mistake,
+    option_error,
 )
 from .values import API_KEY, BYTES_MAX, COUNT_MAX, ORIGIN, Seconds, Strings, Wait
 from .variables import ENV_PREFIX
@@ -144,7 +144,7 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _publishing_is_protected(self) -> "Settings":
         if not self.api_keys and not self.publish_without_key and self.control_host not in LOOPBACK_HOSTS:
-            raise mistake(
+            raise option_error(
                 "control_host",
                 f"{self.control_host} is open to other machines and api_keys is empty, so anybody could publish: "
                 "set api_keys, or publish_without_key = true if that is intended",
@@ -158,7 +158,9 @@ class Settings(BaseSettings):
         taken = {feed.topic: f"feeds.{name}" for name, feed in self.feeds.items()}
         for name, topic in (("actions", self.actions.topic), ("verdicts", self.verdicts.topic)):
             if topic in taken:
-                raise mistake(f"{name}.topic", f"{topic} is already the topic of {taken[topic]}: each needs its own")
+                raise option_error(
+                    f"{name}.topic", f"{topic} is already the topic of {taken[topic]}: each needs its own"
+                )
             taken[topic] = name
         return self
 

@@ -30,9 +30,9 @@ def is_action_kind(kind: str) -> bool:
     return True
 
 
-def mistake(option: str, text: str) -> PydanticCustomError:
+def option_error(option: str, text: str) -> PydanticCustomError:
     """The error that a validator of a whole table raises. ``option`` is the one that the operator should look at."""
-    return PydanticCustomError("mistake", "{text}", {"option": option, "text": text})
+    return PydanticCustomError("option_error", "{text}", {"option": option, "text": text})
 
 
 OTHER_KINDS = "*"
@@ -75,7 +75,7 @@ class KafkaSettings(Security):
 
     def __post_init__(self) -> None:
         if problem := self.incomplete():
-            raise mistake(*problem)
+            raise option_error(*problem)
 
 
 class SqliteSettings(Table):
@@ -119,7 +119,7 @@ class AuthSettings(Table):
     @model_validator(mode="after")
     def _has_keys(self) -> "AuthSettings":
         if self.mode == "token" and not (self.hs256_secret or self.public_keys or self.jwks):
-            raise mistake("mode", "needs hs256_secret, public_keys or jwks: without a key no client could connect")
+            raise option_error("mode", "needs hs256_secret, public_keys or jwks: without a key no client could connect")
         return self
 
 
