@@ -27,14 +27,13 @@ from .variables import CONFIG_VARIABLE, ENV_PREFIX, OTHER_VARIABLES
 SECRETS = frozenset({"api_keys", "key_password", "sasl_password", "hs256_secret"})
 """Options whose values never appear in an error."""
 
-
-_ABOUT_TABLES = {
+_MESSAGES = {
     "model_type": "must be a table",
     "dataclass_type": "must be a table",
     "extra_forbidden": "there is no such option",
     "unexpected_keyword_argument": "there is no such option",
 }
-"""What to say instead of pydantic's own words, by the type of its error."""
+"""Our messages for pydantic's errors, by error type. Other errors keep pydantic's message."""
 _NOT_ABOUT_A_VALUE = frozenset(
     {"option_error", "value_error", "missing", "extra_forbidden", "unexpected_keyword_argument"}
 )
@@ -176,7 +175,7 @@ def _operator_error(error: ErrorDetails, sources: Sequence[_Source]) -> Operator
     where = source.name(named) if _known_part(path, source.values) else f"option {'.'.join(path)!r}"
     what = str(context["error"]) if error["type"] == "value_error" else error["msg"]
     what = what.replace("Input should be", "must be").replace("Field required", "is missing")
-    what = _ABOUT_TABLES.get(error["type"], what)
+    what = _MESSAGES.get(error["type"], what)
     if error["type"] not in _NOT_ABOUT_A_VALUE and not SECRETS.intersection(path):
         what += f", not {error['input']!r}"
     return OperatorError(f"{where}: {what}")
