@@ -32,6 +32,7 @@ from touchline_protocol.records import Record
 
 from .assignment import Assignment
 from .commits import COMMIT_TIMEOUT_S, Commits
+from .consumer_options import consumer_options
 from .delivery import Delivery, ItemT, Memory, Skipped
 from .offset_lookup import OffsetLookup
 
@@ -49,28 +50,6 @@ FAILURES_MAX = 20
 Kafka takes to choose another leader or coordinator."""
 TOPIC_CHECK_S = 10.0
 """How long without a record until the reader looks whether the topic still exists: nothing else reports that."""
-
-DEFAULT_OPTIONS: Mapping[str, Any] = {
-    # How soon added partitions are noticed.
-    "metadata_max_age_ms": 30_000,
-    # How soon the other readers of a group notice that one came or left, and stop for the new assignment.
-    "heartbeat_interval_ms": 1_000,
-    # How soon a killed reader's partitions are taken over.
-    "session_timeout_ms": 10_000,
-    # How long the group waits for a reader that is busy. Must be less than aiokafka's request timeout, 40 s.
-    "rebalance_timeout_ms": 30_000,
-    # What a partition that begins to be read can wait for, as one request is out at a time.
-    "fetch_max_wait_ms": 250,
-    # Of one answer: some 30,000 actions.
-    "fetch_max_bytes": 8 << 20,
-}
-FIXED_OPTIONS: Mapping[str, Any] = {
-    "enable_auto_commit": False,
-    "auto_offset_reset": "none",
-    "isolation_level": "read_committed",
-}
-"""What "each record once" rests on, so callers cannot set it."""
-_TAKEN = frozenset((*FIXED_OPTIONS, "bootstrap_servers", "group_id", "key_deserializer", "value_deserializer"))
 
 _log = logging.getLogger("touchline.kafka")
 
@@ -112,11 +91,8 @@ class GroupReader(Generic[ItemT]):
     ) -> None:
         if start not in ("end", "beginning"):
             raise OperatorError(f'start is {start!r}: it must be "end" or "beginning"')
-        given = options or {}
-        if taken := sorted(_TAKEN.intersection(given)):
-            raise OperatorError(f"{taken[0]} cannot be set here: reading each record once rests on it")
         self._cluster = cluster
-        self._options = {**DEFAULT_OPTIONS, **given, **FIXED_OPTIONS, "group_id": group}
+        self._options = consumer_options(group, options or {})
         self._group, self._topic, self._first_start = group, topic, start
         self._commit_s, self._look_back_ms, self._new_memory = commit_s, look_back_ms, new_memory
         self._delivery = Delivery(decode, self._report_skipped)
