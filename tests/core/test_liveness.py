@@ -4,7 +4,7 @@ import pytest
 
 from support.core_edge import LIVENESS, CoreClient, CoreEdge, record
 from touchline_protocol import codes
-from touchline_protocol.messages import Beat, Event, Goaway
+from touchline_protocol.messages import Beat, Event, Goaway, RoomRequest
 from touchline_server.core.liveness import LINGER_MS, TICK_MS
 from touchline_server.core.write_scheduler import Budget
 
@@ -54,6 +54,15 @@ def test_a_client_that_gets_events_needs_no_beats() -> None:
         edge.flush()
         pass_time(edge, HEARTBEAT_MS // 3)
     assert [type(message) for message in client.take()] == [Event] * 20
+
+
+def test_a_client_that_waits_for_its_room_hears_no_beat_at_once() -> None:
+    edge = CoreEdge()
+    edge.loop_ms = 10 * HEARTBEAT_MS
+    client = CoreClient(edge)
+    assert edge.core.watch(client.client, RoomRequest(room="score:1"), edge.now) is None
+    edge.tick()
+    assert client.take() == []
 
 
 def test_a_client_that_takes_nothing_for_too_long_is_closed() -> None:

@@ -73,6 +73,7 @@ async def test_the_events_of_a_chosen_match_are_listed_in_words_newest_first(edg
     await kick_off(edge, "1", "2")
     await edge.publish("match:2", happened("Pass", 7) | {"pass": {"recipient": {"name": "Bo Stone"}}})
     await page.goto(edge.url)
+    await edge.until(lambda: bool(edge.subscribes("match:1")))
     await page.locator(".card").nth(1).click()
     rows = page.locator("#list li")
     await expect(rows).to_have_text(["7'Ana Field: pass to Bo Stone"])
@@ -84,7 +85,7 @@ async def test_the_events_of_a_chosen_match_are_listed_in_words_newest_first(edg
     )
     await page.locator("#key-only").check()
     await expect(rows).to_have_count(2)
-    assert {"type": "unsubscribe", "rooms": ["match:1"]} in edge.received
+    await edge.until(lambda: {"type": "unsubscribe", "rooms": ["match:1"]} in edge.received)
 
 
 async def test_after_a_lost_connection_the_page_continues_from_its_cursors_without_loss_or_repetition(

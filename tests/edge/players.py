@@ -21,6 +21,10 @@ GATED = AuthSettings(hs256_secret=SECRET, leeway_s=0, mode="token")
 RETRY_MS = 40
 
 
+TOKEN_S = 3600.0
+"""How long a token lasts: longer than any test. `RunningNode.clocks_ahead` brings its end about."""
+
+
 def often(**changed: object) -> ActionsSettings:
     """Limits that nobody meets, but for those that are ``changed``."""
     return ActionsSettings.model_validate(
@@ -28,7 +32,7 @@ def often(**changed: object) -> ActionsSettings:
     )
 
 
-def token(player: str = "ada", *, lasts_s: float = 60.0, key: Made | str = SECRET, **claims: Any) -> str:
+def token(player: str = "ada", *, lasts_s: float = TOKEN_S, key: Made | str = SECRET, **claims: Any) -> str:
     """A token of a player who may watch and act everywhere, unless ``claims`` say something else."""
     everywhere = {"rooms": ["*"], "act": ["*"]}
     return signed(key, sub=player, exp=time.time() + lasts_s, **(everywhere | claims))

@@ -15,6 +15,8 @@ from touchline_protocol.codecs import CODECS, Codec
 from touchline_protocol.messages import Beat, Event, Goaway, Hello, RoomRequest, Subscribe, Subscribed, Welcome
 
 HEARTBEAT_MS = 200
+DRAIN_S = 60
+"""Longer than the test, whose clients leave before."""
 
 
 @pytest.mark.parametrize("codec", CODECS)
@@ -26,15 +28,6 @@ async def test_an_idle_client_hears_a_beat_each_heartbeat(codec: Codec) -> None:
         assert time.monotonic() - began > 3 * HEARTBEAT_MS / 2_000  # not more often than it is looked at
 
 
-async def test_no_beat_comes_while_events_do() -> None:
-    async with running_node(heartbeat_s=2.0) as node, node.client() as client:
-        await client.join("score:1")
-        for number in range(30):
-            await node.publish("score:1", number)
-            await client.expect(Event)
-            await asyncio.sleep(0.1)  # for longer than a heartbeat in all
-
-
 async def test_nothing_is_said_before_the_welcome() -> None:
     async with running_node(heartbeat_s=HEARTBEAT_MS / 1000) as node, node.client(greeted=False) as client:
         with pytest.raises(TimeoutError):
@@ -43,42 +36,32 @@ async def test_nothing_is_said_before_the_welcome() -> None:
         await client.expect(Welcome)
 
 
-async def test_beats_come_in_time_after_most_clients_left_at_once() -> None:
-    async with running_node(heartbeat_s=2.0) as node, contextlib.AsyncExitStack() as stack:
-        client = await stack.enter_async_context(node.client())
-        others = [await stack.enter_async_context(node.raw()) for _ in range(200)]
-        for other in others:
-            await other.open()
-        await eventually(lambda: len(node.node.core._liveness._round) > 150)
-        for other in others:
-            other.sock.close()
-        await eventually(lambda: node.node.core.connections == 1)
-        began = time.monotonic()
-        while time.monotonic() - began < 2.5:
-            last = time.monotonic()
-            assert isinstance(await client.next(timeout_s=4), Beat)
-            assert time.monotonic() - last < 3
-
-
 async def test_a_stopping_edge_sends_its_clients_away_spread_over_the_drain_and_events_still_flow() -> None:
-    async with running_node(drain_s=0.6) as node, contextlib.AsyncExitStack() as stack:
+    async with running_node(drain_s=DRAIN_S) as node, contextlib.AsyncExitStack() as stack:
         stranger = await stack.enter_async_context(node.client(greeted=False))
         clients = [await stack.enter_async_context(node.client(CODECS[n % 2])) for n in range(6)]
         await clients[0].join("score:1")
         stopping = asyncio.create_task(node.edge.stop())
         shares = [(await client.expect(Goaway)).reconnect_ms for client in clients]
         assert len(set(shares)) == len(clients)
-        assert all(0 <= share <= 600 for share in shares)
-        assert max(shares) - min(shares) > 300
+        assert all(0 <= share <= DRAIN_S * 1000 for share in shares)
+        assert max(shares) - min(shares) > DRAIN_S * 500
         await node.publish("score:1", 1)
         await clients[0].expect(Event)
         with pytest.raises(OSError):  # noqa: PT011 - refused or reset
             await asyncio.open_connection(node.host, node.port)
+        for client in [*clients, stranger]:
+            await client.websocket.close()
+        await stopping
+        assert node.node.core.connections == 0
+
+
+async def test_at_the_end_of_the_drain_those_that_stayed_are_closed() -> None:
+    async with running_node(drain_s=0.1) as node, node.client() as client, node.client(greeted=False) as stranger:
+        await asyncio.gather(node.edge.stop(), _closed(client))
         with pytest.raises(ConnectionClosed):
             await stranger.next()  # nothing comes before the welcome
-        for client in [*clients, stranger]:
-            assert await client.closed() == (codes.GOING_AWAY.code, codes.GOING_AWAY.name)
-        await stopping
+        assert await stranger.closed() == (codes.GOING_AWAY.code, codes.GOING_AWAY.name)
         assert node.node.core.connections == 0
 
 

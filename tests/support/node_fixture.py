@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import json
 import socket
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from typing import Any, TypeAlias, TypeVar
 
 from websockets.asyncio.client import ClientConnection, connect
@@ -63,6 +63,23 @@ class RunningNode:
         """Give clients this long to be live again from now on."""
         liveness = self.node.core._liveness
         liveness._limits = liveness._limits._replace(lag_ms_max=lag_ms_max)
+
+    def tick(self) -> None:
+        """Let the edge look at its clocks now, as it does ten times a second."""
+        driver = self.edge.driver
+        driver.perform(driver.core.tick(driver.now()))
+
+    @contextlib.contextmanager
+    def clocks_ahead(self, seconds: float) -> Iterator[None]:
+        """Set both clocks of the edge ahead until the end of the block: time passes, and nobody waits for it."""
+        driver = self.edge.driver
+        wall_ns, monotonic_s = driver.wall_ns, driver.monotonic_s
+        driver.wall_ns = lambda: wall_ns() + round(seconds * 1e9)
+        driver.monotonic_s = lambda: monotonic_s() + seconds
+        try:
+            yield
+        finally:
+            driver.wall_ns, driver.monotonic_s = wall_ns, monotonic_s
 
     async def publish(self, room: str, *values: Any, key: str | None = None) -> list[Position]:
         """Append events to a room, None removes ``key``; returns where they are."""

@@ -147,6 +147,7 @@ class Client(Subscriber[Owner, "Client[Owner]"]):
                 self._sign_in(grant)
             self.state = ClientState.OPEN
             self.single_room = True
+            self.last_write_ms = now.loop_ms  # the head of the response, however long the room takes
             self._join(request, None)
         return refusal
 
