@@ -7,8 +7,8 @@ Rules that each implementation keeps:
 1. Within a partition records come in the order of their offsets, each once, and only committed ones. Offsets rise but
    need not be dense (compaction, transactions, retention).
 2. All records of one key are in one partition, until partitions are added.
-3. What goes wrong outside never raises out of `Log.poll`: it shows in `Log.problems`, is tried again with backoff, and
-   reading goes on where it stopped. Nothing is skipped in silence: a jump is told by `OffsetsLost`.
+3. An outside failure never raises out of `Log.poll`: it shows in `Log.problems`, is retried with backoff, and reading
+   continues where it stopped. Nothing is skipped silently: `OffsetsLost` reports a jump.
 4. A topic that is not the same log any more (deleted and made anew, another cluster) has another epoch. No record of
    the new log is handed out before the `TopicOpened` that says so. An epoch holds no dot.
 5. `Log.append` returns once the records are durable, and only then.

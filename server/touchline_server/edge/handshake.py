@@ -1,4 +1,4 @@
-"""Who may come in, and as what: the opening request, the path, the page it comes from, the codec.
+"""The opening request: whether its path, origin and token let the client in, and with which codec.
 
 Knows HTTP requests and responses as websockets parses them, and no socket. RFC 6455 section 4.2 itself is left to
 websockets; here is what that leaves to the application.
@@ -78,9 +78,9 @@ class Opening:
         return data[end:]
 
     def complaint(self) -> bytes:
-        """What to answer to HTTP that cannot be read; empty for what can be, and for what is no HTTP at all.
+        """The answer to invalid HTTP; empty if the request is valid, or if the bytes are not HTTP at all.
 
-        websockets ends the connection without a word, which tells a person with curl nothing.
+        By itself, websockets ends the connection silently, which tells a person with curl nothing.
         """
         error = self.protocol.handshake_exc
         if not isinstance(error, InvalidMessage) or not _METHOD.match(self._first):
@@ -161,10 +161,10 @@ def unauthorized(protocol: ServerProtocol, refused: TokenRefused) -> Response:
 
 
 def select_subprotocol(offered: Sequence[Subprotocol]) -> Subprotocol | None:
-    """The client's first choice among those that name a codec; None offered is none chosen, and means json.
+    """The first offered subprotocol that names a codec. None if nothing was offered, which means json.
 
     Raises:
-        NegotiationError: only others were offered; websockets answers it with 400.
+        NegotiationError: only unknown ones were offered; websockets answers with 400.
     """
     for subprotocol in offered:
         if subprotocol in BY_SUBPROTOCOL:
@@ -175,7 +175,7 @@ def select_subprotocol(offered: Sequence[Subprotocol]) -> Subprotocol | None:
 
 
 def codec_of(protocol: ServerProtocol) -> Codec:
-    """The codec that was negotiated. Who can hold only a smaller window than ours is sent plain frames."""
+    """The codec that was negotiated. A client with a smaller compression window than ours gets plain frames."""
     plain = BY_SUBPROTOCOL.get(protocol.subprotocol or "", JSON)
     for extension in protocol.extensions:
         if isinstance(extension, PerMessageDeflate) and extension.local_max_window_bits >= DEFLATE_WINDOW_BITS:

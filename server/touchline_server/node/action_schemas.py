@@ -1,8 +1,8 @@
-"""What the data of actions must look like: the JSON Schemas that feeds are given, by the kind of action.
+"""Checks the data of actions against the JSON Schemas that feeds are configured with, one per kind of action.
 
-All of a schema is looked at when it is loaded: whatever would fail later, as a reference to nowhere, is told then. Refs
-lead within the file alone, and nothing is fetched. Patterns are the operator's and run on data that players choose, of
-at most ``actions.data_bytes_max``: they should be ones that do not backtrack.
+A schema is examined as a whole when it is loaded, so that anything that would fail later, such as a reference to
+nowhere, is reported then. References stay within the file, and nothing is fetched. Patterns come from the operator and
+run on data that players choose, of at most ``actions.data_bytes_max``: they should not backtrack.
 """
 
 import json
@@ -23,10 +23,10 @@ from touchline_protocol.errors import OperatorError
 from touchline_server.config.tables import OTHER_KINDS, FeedSettings
 
 SCHEMA_BYTES_MAX = 1 << 20
-"""Of a file: schemas are written by people."""
+"""The size of a file: people write schemas by hand."""
 
 ERRORS_LOOKED_AT_MAX = 32
-"""Of one action, to find the one that says most: a long list can be wrong in each of its members."""
+"""Errors of one action that are compared to report the most relevant one: every member of a long list can be wrong."""
 
 _PATH_CHARS_MAX = 120
 _RULE_CHARS_MAX = 120
@@ -34,9 +34,9 @@ _KINDS_SHOWN_MAX = 10
 
 _REFS = frozenset({"$ref", "$dynamicRef", "$recursiveRef"})
 _BY_NAME = frozenset({"properties", "patternProperties", "$defs", "definitions", "dependentSchemas", "dependencies"})
-"""Keywords below which are schemas by names, which are no keywords."""
+"""Keywords that contain schemas under arbitrary names, which are not keywords themselves."""
 _VALUES = frozenset({"const", "enum", "default", "examples"})
-"""Keywords below which are values, no schemas."""
+"""Keywords that contain values, not schemas."""
 
 _Schema: TypeAlias = Any  # a JSON object, or true or false
 _Validator: TypeAlias = Any  # one of jsonschema's, which has no types
@@ -54,11 +54,11 @@ _EXPECTED = {
     "unevaluatedProperties": "has a property that is not allowed",
     None: "is not allowed here",
 }
-"""What a keyword asks for, in words; the others are named."""
+"""What these keywords require, in words. For any other keyword, the message names it."""
 
 
 class _KeyTwice(ValueError):
-    """Data in which one reader finds another value than the next."""
+    """Different readers may take different values from the data."""
 
     def __init__(self, key: str) -> None:
         super().__init__(key)
@@ -66,10 +66,10 @@ class _KeyTwice(ValueError):
 
 
 def _keys_once(pairs: Sequence[tuple[str, object]]) -> None:
-    """Of an object, as it is read.
+    """Check one object while it is decoded.
 
     Raises:
-        _KeyTwice: RFC 8259 section 4 leaves open which value counts; what was checked may not be what is read.
+        _KeyTwice: RFC 8259 section 4 leaves open which value counts, so a reader may take one that was not checked.
     """
     if len(dict(pairs)) < len(pairs):
         seen: set[str] = set()
@@ -83,13 +83,13 @@ _KEYS = json.JSONDecoder(object_pairs_hook=_keys_once, parse_int=str, parse_floa
 
 
 class ActionSchemas:
-    """The schemas of all feeds."""
+    """The action schemas of all feeds."""
 
     def __init__(self, feeds: Mapping[str, FeedSettings]) -> None:
         """Load the schemas.
 
         Raises:
-            OperatorError: a file cannot be read, or is no schema that can be used.
+            OperatorError: a file cannot be read, or does not contain a usable schema.
         """
         self._feeds = {
             name: {
@@ -100,9 +100,9 @@ class ActionSchemas:
         }
 
     def check(self, feed: str, kind: str, data: bytes) -> tuple[ErrorCode, str] | None:
-        """Why an action of ``kind`` with ``data`` (JSON) is refused; None where it is not.
+        """The reason to refuse an action of ``kind`` with ``data`` (JSON); None if it is valid.
 
-        A feed without schemas takes everything. The message says where and what, and shows nothing of the values.
+        A feed without schemas accepts everything. The message says what is wrong and where, but shows no values.
         """
         if (kinds := self._feeds.get(feed)) is None:
             return None
@@ -156,22 +156,22 @@ def _load(option: str, path: Path) -> _Validator:
     except OSError as error:
         raise OperatorError(f"{named} cannot be read: {error.strerror or error}") from None
     if len(document) > SCHEMA_BYTES_MAX:
-        raise OperatorError(f"{named} has more than {SCHEMA_BYTES_MAX >> 20} MiB, which no schema needs")
+        raise OperatorError(f"{named} has more than {SCHEMA_BYTES_MAX >> 20} MiB, which is more than a schema needs")
     try:
         return _validator(msgspec.json.decode(document))
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise OperatorError(f"{named} is no JSON: {error}") from None
+        raise OperatorError(f"{named} is not JSON: {error}") from None
     except _BadSchema as error:
         raise OperatorError(f"{named} {error}") from None
     except BaseException as error:
         if not _ran_too_deep(error):
             raise
-        raise OperatorError(f"{named} is nested too deep, or has a $ref that leads back to itself") from None
+        raise OperatorError(f"{named} is nested too deeply, or has a $ref that leads back to itself") from None
 
 
 def _ran_too_deep(error: BaseException) -> bool:
-    """Whether Python's stack was at its end. Where that is found within rpds, of which jsonschema's registry is made,
-    it comes as a panic of Rust's, which is no `Exception`: players choose how deep their data is."""
+    """Whether Python's stack was exhausted. Inside rpds, which jsonschema's registry uses, this surfaces as a Rust
+    panic, which is not an `Exception`. Players choose how deep their data is."""
     return isinstance(error, RecursionError) or type(error).__name__ == "PanicException"
 
 
@@ -186,29 +186,29 @@ def _validator(schema: _Schema) -> _Validator:
     for ref in _refs(draft, schema):
         target = _target(schema, ref)
         _check(draft, target)
-        for _ in validator.evolve(schema=target).iter_errors(None):  # one that leads back to itself has no end
+        for _ in validator.evolve(schema=target).iter_errors(None):  # a reference back to itself would never end
             pass
     return validator
 
 
 def _draft(schema: _Schema) -> Any:
-    """The class of validators for the schema's draft."""
+    """The validator class for the schema's draft."""
     if not isinstance(schema, dict) or "$schema" not in schema:
         return Draft202012Validator
     named = schema["$schema"]
     draft = validator_for(schema, default=None) if isinstance(named, str) else None
     if draft is None:
-        raise _BadSchema(f"has a $schema that is not known: {_shortened(repr(named), _RULE_CHARS_MAX)}")
+        raise _BadSchema(f"has an unknown $schema: {_shortened(repr(named), _RULE_CHARS_MAX)}")
     return draft
 
 
 def _check(draft: Any, schema: _Schema) -> None:
     if not isinstance(schema, dict | bool):
-        raise _BadSchema("is no JSON Schema, or a $ref leads to none: it is an object, or true or false")
+        raise _BadSchema("is not a JSON Schema, or a $ref leads to something else: write an object, true or false")
     try:
         draft.check_schema(schema)
     except SchemaError as error:
-        raise _BadSchema(f"is no valid JSON Schema: {_message(error).replace('the data', 'it')}") from None
+        raise _BadSchema(f"is not a valid JSON Schema: {_message(error).replace('the data', 'it')}") from None
 
 
 def _refs(draft: Any, part: object, *, inside: bool = False) -> Iterator[str]:
@@ -230,10 +230,10 @@ def _refs(draft: Any, part: object, *, inside: bool = False) -> Iterator[str]:
 
 
 def _target(schema: _Schema, ref: str) -> _Schema:
-    """What a reference within the file leads to: a JSON Pointer (RFC 6901 section 6)."""
+    """The target of a reference within the file, which is a JSON Pointer (RFC 6901 section 6)."""
     if ref != "#" and not ref.startswith("#/"):
         shown = _shortened(repr(ref), _RULE_CHARS_MAX)
-        raise _BadSchema(f"has the $ref {shown}: references lead within the file, as '#/$defs/name'")
+        raise _BadSchema(f"has the $ref {shown}: references must stay within the file, such as '#/$defs/name'")
     target = schema
     for step in unquote(ref).split("/")[1:]:
         name = step.replace("~1", "/").replace("~0", "~")

@@ -1,4 +1,4 @@
-"""Takes the ports that a node listens on."""
+"""Binds the ports that a node listens on."""
 
 import os
 import socket
@@ -10,15 +10,15 @@ def bind(what: str, host: str, port: int) -> socket.socket:
     """A bound socket; port 0 takes a free one. ``what`` names it in an error.
 
     Raises:
-        OperatorError: the address is none, or is taken.
+        OperatorError: the address is invalid or in use.
     """
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         sock = socket.socket(family, socket.SOCK_STREAM)
-    except OSError as error:  # gaierror is one
+    except OSError as error:  # including gaierror
         raise OperatorError(f"{what} cannot listen on {host}, port {port}: {error.strerror}") from None
     try:
-        # A port that an earlier process has just left can be taken at once; one that is in use cannot.
+        # A port that an earlier process has just released can be bound at once; one in use cannot.
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.bind(address)
         sock.listen()

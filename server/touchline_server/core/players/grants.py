@@ -14,7 +14,7 @@ Refusal: TypeAlias = tuple[ErrorCode, str]
 """Why something is not done: a code, and a sentence for whoever sees it."""
 
 PATTERNS_MAX = 100
-"""Of one list in a token: a token has some kilobytes, and each is tried in turn."""
+"""Patterns in one list of a token. A token has a few kilobytes, and the patterns are tried in turn."""
 
 
 class Patterns:

@@ -1,7 +1,7 @@
 """The embedded log: `core.log.Log` and `core.room_store.RoomStore` in one SQLite file, or in memory, for one process.
 
-`schema` is the file, `store` what is in it, `retention` what is removed from it, `thread` the one thread that uses it,
-and `reader` what is handed out by `poll`. Here they are put together.
+`schema` opens the file, `store` reads and writes it, `retention` removes old records from it, `thread` is the one
+thread that uses it, and `reader` decides what `poll` returns. This module puts them together.
 """
 
 import time
@@ -24,10 +24,10 @@ def _now_ms() -> int:
 
 
 class SqliteLog:
-    """The embedded log in the file ``path``, or in memory where that is None.
+    """The embedded log in the file ``path``, or in memory if that is None.
 
-    The topics in ``key_fields``, which has each one's `Feed.key_field`, are made when it is opened. ``now_ms`` is the
-    clock of timestamps and of retention.
+    Opening it creates the topics in ``key_fields``, which maps each to its `Feed.key_field`. ``now_ms`` is the clock
+    for timestamps and retention.
     """
 
     def __init__(
@@ -52,11 +52,11 @@ class SqliteLog:
 
     @property
     def unreachable(self) -> str | None:
-        """See `core.log.Log.unreachable`. What is wrong with the file is found by using it."""
+        """See `core.log.Log.unreachable`. Only using the file shows whether something is wrong with it."""
         return None
 
     def partition_of(self, key: bytes, partitions: int) -> int:
-        """See `core.log.Log.partition_of`. Nobody else produces to this log, so it is certain."""
+        """See `core.log.Log.partition_of`. No other producer writes to this log, so the answer is certain."""
         return partition_of(key, partitions)
 
     async def open(self, topics: Sequence[str], *, since_ms: int, from_start: Collection[str] = ()) -> None:
@@ -105,7 +105,7 @@ class SqliteLog:
         return await self._opened.call(find)
 
     async def append(self, topic: str, entries: Sequence[Entry]) -> list[Position]:
-        """See `core.log.Log.append`. All of the entries are appended, or none."""
+        """See `core.log.Log.append`. Either all of the entries are appended, or none."""
         if self._thread is None:
             raise AppendFailed("the log is not open, so nothing can be appended")
         return await self._thread.append(Write(topic, entries))
@@ -117,9 +117,9 @@ class SqliteLog:
     async def create_topics(
         self, topics: Sequence[str], *, partitions: int, replication: int, compacted: Collection[str] = ()
     ) -> list[str]:
-        """See `core.log.Log.create_topics`. There are no replicas here, whatever ``replication`` says.
+        """See `core.log.Log.create_topics`. There are no replicas here, so ``replication`` is ignored.
 
-        Nor is anything compacted: the newest record of each event key is kept anyway, as a room's state.
+        Topics are not compacted either: the newest record of each event key is kept anyway, as a room's state.
         """
         made = await self._opened.call(lambda store: store.create(topics, partitions))
         for topic in made:
@@ -127,7 +127,7 @@ class SqliteLog:
         return [topic.name for topic in made]
 
     async def deletes_old(self, topic: str) -> bool:
-        """See `core.log.Log.deletes_old`: it is kept as state, whatever retention removes."""
+        """See `core.log.Log.deletes_old`. The newest records are kept as state, whatever retention removes."""
         return False
 
     async def close(self) -> None:
@@ -137,7 +137,7 @@ class SqliteLog:
 
     @property
     def _opened(self) -> StoreThread:
-        assert self._thread is not None, "open comes first"  # noqa: S101  # our own mistake, if any
+        assert self._thread is not None, "open comes first"  # noqa: S101  # could only be a bug of ours
         return self._thread
 
 
@@ -161,6 +161,6 @@ def _find(store: Store, topics: Sequence[str], since_ms: int, from_start: Collec
 
 
 def _as_new(topic: Topic) -> Found:
-    """A topic that was just made is read as a whole, and there was nothing in it."""
+    """A topic that was just created is read from its beginning, and nothing was in it."""
     nothing = [0] * len(topic.partitions)
     return Found(topic, nothing, nothing, [[] for _ in topic.partitions])

@@ -1,10 +1,10 @@
-"""What `SqliteLog.poll` hands out next. Runs in the event loop.
+"""Decides what `SqliteLog.poll` returns next. Runs in the event loop.
 
 Rules:
 
-1. Each partition has a place, the offset that is handed out next. It moves on in the same step in which a poll returns.
-2. What was just written is handed out from memory (the tail), where the reader is near enough; else from the file.
-3. A tail begins at its partition's place, has no gaps, and is bounded in bytes: beyond that it is dropped, not cut.
+1. Each partition has a position, the offset to return next. It advances in the same step in which a poll returns.
+2. Records that were just written come from memory (the tail) if the reader is near enough, otherwise from the file.
+3. A tail begins at its partition's position, has no gaps, and is bounded in bytes: beyond that it is dropped, not cut.
 """
 
 import asyncio
@@ -23,16 +23,16 @@ from .thread import StoreThread
 POLL_S = 1.0
 """How long a poll waits for something to happen."""
 POLL_RECORDS_MAX = 500
-"""Records of a partition handed out by one poll: the loop serves nobody else while they are gone through."""
+"""Records of a partition that one poll returns: the loop serves nobody else while it processes them."""
 TAIL_BYTES_MAX = 4 << 20
-"""Of a partition, kept for a reader that does not keep up; then it reads from the file."""
+"""How much of a partition is kept for a reader that falls behind. Beyond that, it reads from the file."""
 
 
 class Found(NamedTuple):
-    """A topic at the time it is opened: where each partition is read from, and where it ended then.
+    """A topic when it is opened: where to read each partition from, and where each ended at that time.
 
-    ``kept`` has, for each partition of a topic that is read from its start, the newest records of keys whose records
-    retention has removed: they are handed out first, as from a compacted topic.
+    For a topic that is read from its start, ``kept`` has each partition's newest records of keys whose records
+    retention has removed. They are returned first, as a compacted topic would.
     """
 
     topic: Topic
@@ -57,11 +57,11 @@ class _Reading:
 
     @property
     def behind(self) -> bool:
-        """Whether what comes next is only in the file."""
+        """Whether the next record is only in the file."""
         return not self.tail and self.place < self.end
 
     def add(self, records: Sequence[StoredRecord]) -> None:
-        """Take note of records that were just written."""
+        """Note that ``records`` were just written."""
         if self.place + len(self.tail) == self.end == records[0].offset:
             self.tail.extend(records)
             self.tail_bytes += sum(map(_size_bytes, records))
@@ -71,14 +71,14 @@ class _Reading:
         self.end = max(self.end, records[-1].offset + 1)
 
     def take_tail(self) -> Records:
-        """Hand out the beginning of the tail."""
+        """Take records from the beginning of the tail."""
         taken = [self.tail.popleft() for _ in range(min(len(self.tail), POLL_RECORDS_MAX))]
         self.tail_bytes -= sum(map(_size_bytes, taken))
         self.place += len(taken)
         return Records(self.topic.name, self.number, taken, self.place)
 
     def take(self, start: int, chunk: Chunk) -> Iterator[LogEvent]:
-        """Hand out what was read from the file, from ``start`` on."""
+        """Take ``chunk``, which was read from the file, from ``start`` on."""
         if start > self.place:
             yield OffsetsLost(self.topic.name, self.number, start)
         self.place = max(start, chunk.reached + 1)
@@ -86,7 +86,7 @@ class _Reading:
             yield Records(self.topic.name, self.number, chunk.records, self.place)
 
     def from_file(self) -> Callable[[Store], tuple[int, Chunk]]:
-        """What to ask of the store: the records from our place on, or from the first one that is left."""
+        """A function for the store: it reads the records from our position on, or from the first one that is left."""
         epoch, place, up_to = self.topic.epoch, self.place, self.end - 1
 
         def read(store: Store) -> tuple[int, Chunk]:
@@ -98,7 +98,7 @@ class _Reading:
 
 
 class LiveReader:
-    """Hands out what is in some topics, and what comes."""
+    """Reads some topics to their ends, and then follows them."""
 
     def __init__(self) -> None:
         self.problems: dict[str, str] = {}
@@ -106,19 +106,19 @@ class LiveReader:
         self._readings: dict[tuple[str, int], _Reading] = {}
         self._to_catch_up: dict[str, Sequence[_Reading]] = {}
         self._ends: dict[tuple[str, int], int] = {}
-        """Where partitions ended when they were last written to: that may be told before their topic is opened here."""
+        """Where partitions ended when they were last written to. This may be known before their topic is opened."""
         self._events: deque[LogEvent] = deque()
         self._arrived = asyncio.Event()
         self._turn = 0
 
     def await_topic(self, name: str) -> None:
-        """A topic that is to be read does not exist."""
+        """Note that the topic ``name``, which should be read, does not exist."""
         self._awaited.add(name)
         self._put(TopicMissing(name))
         self.problems[name] = "there is no such topic; it is read as soon as it is made"
 
     def open(self, found: Found, *, asked: bool = False) -> None:
-        """Read a topic from now on, if it was ``asked`` for or is awaited."""
+        """Start to read a topic, if it was ``asked`` for or is awaited."""
         topic = found.topic
         if not asked and topic.name not in self._awaited:
             return
@@ -138,7 +138,7 @@ class LiveReader:
         self._to_catch_up[topic.name] = readings
 
     def written(self, records: Mapping[tuple[str, int], Sequence[StoredRecord]]) -> None:
-        """Records were written."""
+        """Note that records were written."""
         for place, several in records.items():
             self._ends[place] = several[-1].offset + 1
             if (reading := self._readings.get(place)) is not None:
@@ -156,12 +156,12 @@ class LiveReader:
         if not self._events and (reading := self._next_behind()) is not None:
             try:
                 start, chunk = await thread.call(reading.from_file())
-            except LogUnavailable:  # it is among the problems
+            except LogUnavailable:  # already listed among the problems
                 thread.raise_failure()
                 await asyncio.sleep(POLL_S)
                 return []
             self._events.extend(reading.take(start, chunk))
-        # From here on nothing waits: what is taken is returned.
+        # From here on there is no await: records that are taken are returned.
         self._events.extend(reading.take_tail() for reading in self._readings.values() if reading.tail)
         self._tell_caught_up()
         events = list(self._events)
@@ -169,7 +169,7 @@ class LiveReader:
         return events
 
     def _next_behind(self) -> _Reading | None:
-        """A partition that is to be read from the file; each has its turn."""
+        """The next partition that has to be read from the file, in turns."""
         behind = [reading for reading in self._readings.values() if reading.behind]
         self._turn += 1
         return behind[self._turn % len(behind)] if behind else None

@@ -1,4 +1,4 @@
-"""What the embedded log's parts hand to each other: records, topics, and what is to be written and was."""
+"""What the parts of the embedded log pass to each other: records, topics, appends and their results."""
 
 import zlib
 from collections.abc import Mapping, Sequence
@@ -7,11 +7,11 @@ from typing import NamedTuple
 from touchline_server.core.log import Entry, Position
 
 RECORD_BYTES = 64
-"""What a record takes beside key, headers and value: its row and its places in two indexes."""
+"""The size of a record besides key, headers and value: its row, and its entries in two indexes."""
 
 
 class StoredRecord(NamedTuple):
-    """A record as the embedded log hands it out."""
+    """A record as the embedded log returns it."""
 
     offset: int
     timestamp: int
@@ -21,7 +21,7 @@ class StoredRecord(NamedTuple):
 
 
 class Partition:
-    """A partition as it is now: it holds the offsets from ``first`` on, ``next`` comes next."""
+    """A partition in its current state: it holds the offsets from ``first`` up to, but not including, ``next``."""
 
     __slots__ = ("first", "next", "number", "row_id", "size_bytes", "topic")
 
@@ -35,7 +35,7 @@ class Partition:
 
 
 class Topic(NamedTuple):
-    """A topic and its partitions, which stay as many as they are."""
+    """A topic and its partitions, whose number never changes."""
 
     name: str
     epoch: str
@@ -43,19 +43,19 @@ class Topic(NamedTuple):
 
 
 class Write(NamedTuple):
-    """One append that was asked for."""
+    """One requested append."""
 
     topic: str
     entries: Sequence[Entry]
 
 
 class Written(NamedTuple):
-    """What one transaction appended: where each `Write` is, and what came to which partition."""
+    """What one transaction appended: the positions of each `Write`, and the new records of each partition."""
 
     positions: Sequence[Sequence[Position]]
     records: Mapping[tuple[str, int], Sequence[StoredRecord]]
 
 
 def partition_of(key: bytes | None, partitions: int) -> int:
-    """The partition, of so many, of a key. Not by ``hash()``, which is another one in each process."""
+    """The partition that a key belongs to. ``hash()`` would not do, since it differs between processes."""
     return zlib.crc32(key or b"") % partitions

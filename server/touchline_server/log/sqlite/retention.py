@@ -1,6 +1,6 @@
-"""What the embedded log removes: records that are too old, and the oldest ones where a topic is too large.
+"""Retention: removes records that are too old, and the oldest ones of a topic that is too large.
 
-Rules: the rooms' state stays; what is removed in one transaction is bounded, so that nobody waits for it for long.
+Rules: the rooms' state stays; one transaction removes a bounded number of records, so that nobody waits long for it.
 """
 
 from touchline_server.config.values import milliseconds
@@ -9,16 +9,16 @@ from .records import RECORD_BYTES, Partition, Topic
 from .store import Store
 
 TRIM_RECORDS_MAX = 2_000
-"""Removed in one transaction: about 10 ms in which nobody appends."""
+"""Records that one transaction removes: about 10 ms, during which nobody can append."""
 TRIM_FACTOR = 2
-"""Records trimmed for each one appended while there is too much: so the log shrinks even under a flood."""
+"""Records removed for each one appended while a topic is too large, so that it shrinks even under a flood."""
 
 _SIZE = f"{RECORD_BYTES} + coalesce(length(key), 0) + coalesce(length(headers), 0) + coalesce(length(value), 0)"
 """A record's size, as `Store` counts it, in SQL. Lengths are known without reading the values."""
 
 
 def trim(store: Store, partition: Partition, before: int) -> None:
-    """Remove the records before an offset. The rooms' state stays."""
+    """Remove the records before an offset, but not the rooms' state."""
     where = (partition.row_id, before)
     with store.transaction():
         freed_bytes = store.connection.execute(
@@ -36,7 +36,7 @@ def trim(store: Store, partition: Partition, before: int) -> None:
 
 
 def retain(store: Store, records_max: int) -> bool:
-    """Remove what retention does not keep, at most about ``records_max`` records; returns whether there is more."""
+    """Remove what retention does not keep, about ``records_max`` records at most. Returns whether there are more."""
     before_ms = store.now_ms() - milliseconds(store.settings.retention_s)
     for topic in store.topics.values():
         excess = sum(partition.size_bytes for partition in topic.partitions) - store.settings.retention_bytes_max
@@ -60,7 +60,7 @@ def _oldest(store: Store, topic: Topic) -> Partition | None:
 
 
 def _retain(store: Store, partition: Partition, records_max: int, before_ms: int, excess: int) -> bool:
-    """Remove the oldest records that are too old or too much; returns whether there were any."""
+    """Remove the oldest records, by age or by the ``excess``. Returns whether there were any."""
     keep_from = partition.first
     for offset, timestamp, size_bytes in store.connection.execute(
         f"SELECT offset, timestamp, {_SIZE} FROM records "  # noqa: S608  # a constant

@@ -1,6 +1,6 @@
-"""The file of the embedded log: its tables, how it is opened, and what SQLite's errors mean to an operator.
+"""The file of the embedded log: its tables, how it is opened, and what SQLite's errors mean for an operator.
 
-Rules: the file belongs to one process while it is open; what is committed is on the disk (``synchronous=FULL``); a file
+Rules: the file belongs to one process while it is open; committed data is on the disk (``synchronous=FULL``); a file
 that is not ours is never written to.
 """
 
@@ -11,9 +11,9 @@ from touchline_protocol.errors import OperatorError
 from touchline_server.config.settings import data_folder
 
 APPLICATION_ID = 0x544C4F47
-"""``TLOG``, in the header of each of our files, where ``file(1)`` and we look whose it is."""
+"""``TLOG``, in the header of each of our files, where ``file(1)`` and this module recognise it."""
 VERSION = 1
-"""Of the tables, in the header too."""
+"""The version of the tables, also in the header."""
 
 TABLES = """
 CREATE TABLE topics (name TEXT PRIMARY KEY, epoch TEXT NOT NULL);
@@ -26,8 +26,8 @@ CREATE TABLE partitions (
     size_bytes INTEGER NOT NULL,
     UNIQUE (topic, number)
 );
--- prev is the room's offset before this one, -1 if it is the room's first; null if no event can be made of the record.
--- The value comes last: whoever does not ask for it does not read the pages that it fills.
+-- prev is the room's previous offset, or -1 if this is its first; null if the record cannot become an event.
+-- The value comes last, so that queries without it do not read the pages that it fills.
 CREATE TABLE records (
     partition_id INTEGER NOT NULL,
     offset INTEGER NOT NULL,
@@ -60,12 +60,12 @@ CREATE TABLE state (
 
 
 def connect(path: Path | None) -> sqlite3.Connection:
-    """Open the file for this process alone, or memory where ``path`` is None; make what is missing.
+    """Open the file for this process alone, or memory if ``path`` is None, and create what is missing.
 
-    Transactions are begun and ended by hand.
+    The caller begins and ends transactions.
 
     Raises:
-        OperatorError: it cannot be opened, belongs to another program, or another process has it open.
+        OperatorError: the file cannot be opened, belongs to another program, or is open in another process.
     """
     if path is not None:
         _look_for_folder(path.parent)
@@ -85,32 +85,32 @@ def connect(path: Path | None) -> sqlite3.Connection:
 
 
 def _look_for_folder(folder: Path) -> None:
-    """Make our own data folder. Any other that is missing is more likely misspelt, or a disk that is not mounted."""
+    """Create our own data folder. Any other missing folder is probably misspelt, or its disk is not mounted."""
     if folder == data_folder():
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise OperatorError(
-                f"the folder of the log, {folder}, cannot be made: {error.strerror or error}"
+                f"the folder of the log, {folder}, cannot be created: {error.strerror or error}"
             ) from error
     elif not folder.is_dir():
-        raise OperatorError(f"the folder of the log, {folder}, is not there: create it, or name another file in log")
+        raise OperatorError(f"the folder of the log, {folder}, does not exist: create it, or name another file in log")
 
 
 def _prepare(connection: sqlite3.Connection, path: Path | None) -> None:
-    # Before the first access, so that the lock is taken with it, and kept: whoever comes second is refused.
+    # Before the first access, so that it takes the lock and keeps it: a second process is refused.
     connection.execute("PRAGMA locking_mode = EXCLUSIVE")
     found = connection.execute("PRAGMA application_id").fetchone()[0]
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     tables = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
     if found != APPLICATION_ID and (found or tables):
         raise OperatorError(
-            f"{path} is a database of another program: name another file in log, as sqlite:///absolute/path"
+            f"{path} is a database of another program: name another file in log, such as sqlite:///absolute/path"
         )
     if tables and version != VERSION:
         raise OperatorError(
-            f"{path} was written by another version of Touchline (its tables are of version {version}, "
-            f"here it is {VERSION}): use that version, or name another file in log"
+            f"{path} was written by another version of Touchline (its tables have version {version}, "
+            f"this one needs {VERSION}): use that version, or name another file in log"
         )
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
@@ -118,18 +118,18 @@ def _prepare(connection: sqlite3.Connection, path: Path | None) -> None:
         connection.executescript(
             f"BEGIN; {TABLES} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION}; COMMIT"
         )
-    # Writes a page even where nothing changes: so a file that cannot be written to is found out here.
+    # Writes a page even if nothing changes, so that a file that cannot be written to is noticed here.
     connection.execute(f"PRAGMA user_version = {VERSION}")
 
 
 class FileLost(OperatorError):
-    """The open file is no longer what is found at its path: what is written to it is gone with the process."""
+    """The open file is no longer at its path: anything written to it is lost when the process ends."""
 
 
 class OpenedFiles:
-    """Tells whether the files of an open log are still at their paths: SQLite writes on to one that was deleted.
+    """Checks that the files of an open log are still at their paths: SQLite keeps writing to a deleted file.
 
-    To be made when the log is open: then its write-ahead log is there too, and stays until it is closed.
+    Create this once the log is open: then its write-ahead log exists too, and stays until the log is closed.
     """
 
     def __init__(self, path: Path | None) -> None:
@@ -137,10 +137,10 @@ class OpenedFiles:
         self._found = {path: found for path in paths if (found := _identity(path)) is not None}
 
     def check(self) -> None:
-        """Look whether they are the same.
+        """Check that the files are the same.
 
         Raises:
-            FileLost: one was deleted or replaced.
+            FileLost: a file was deleted or replaced.
         """
         for path, found in self._found.items():
             if _identity(path) != found:
@@ -153,7 +153,7 @@ def _identity(path: Path) -> tuple[int, int] | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise FileLost(f"the file {path} cannot be looked at: {error.strerror or error}") from error
+        raise FileLost(f"the file {path} cannot be examined: {error.strerror or error}") from error
     return found.st_dev, found.st_ino
 
 
@@ -165,12 +165,14 @@ def cannot_open(path: Path | None, error: sqlite3.Error) -> OperatorError:
             f"another process has the log {path} open: publish and ask through that running server, or stop it first"
         )
     if code == sqlite3.SQLITE_NOTADB:
-        return OperatorError(f"{path} is no SQLite database: name another file in log, as sqlite:///absolute/path")
+        return OperatorError(
+            f"{path} is not an SQLite database: name another file in log, such as sqlite:///absolute/path"
+        )
     return OperatorError(f"the log {path} cannot be opened: {in_words(error)}")
 
 
 def primary_code(error: sqlite3.Error) -> int:
-    """SQLite's result code without its details; 0 if the error is none of SQLite's."""
+    """SQLite's result code without its details; 0 if the error does not come from SQLite."""
     return getattr(error, "sqlite_errorcode", 0) & 0xFF
 
 

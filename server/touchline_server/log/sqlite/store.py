@@ -1,10 +1,11 @@
-"""What the embedded log keeps: topics, records, and the rooms' state, in SQLite tables. Synchronous, for one thread.
+"""The content of the embedded log: topics, records and the rooms' state in SQLite tables. Synchronous, for one thread.
 
 Rules:
 
 1. A record, its room's head and its state are written in one transaction.
-2. What is in memory (`Partition`) moves on only when the transaction is committed.
-3. Offsets of a partition are dense, rise by one, and are never used again: where a partition ends is written down.
+2. The state in memory (`Partition`) changes only once the transaction is committed.
+3. Offsets of a partition are dense, rise by one, and are never used again: the table of partitions records where each
+   ends.
 """
 
 import sqlite3
@@ -25,21 +26,21 @@ from .records import RECORD_BYTES, Partition, StoredRecord, Topic, Write, Writte
 from .schema import OpenedFiles, cannot_open, connect
 
 EPOCH_BYTES = 8
-"""Of randomness, when a topic is made: no two logs share an epoch."""
+"""Random bytes in a new topic's epoch, so that no two logs share one."""
 READ_BYTES_MAX = 1 << 20
-"""Of one read: more would hold up the appends that wait for it by more than a few milliseconds."""
+"""The bytes of one read. Larger reads would delay waiting appends by more than a few milliseconds."""
 
 HEAD_SCAN_MAX = 5_000
-"""Records looked through for a room's offset before a window: a few milliseconds, in which nobody appends."""
+"""Records searched for a room's offset before a window: a few milliseconds, during which nobody can append."""
 NO_OFFSET = -1
-"""In the column prev: the record is its room's first."""
+"""The value of the column prev in a room's first record."""
 
 _HEADERS = msgspec.msgpack.Decoder(list[tuple[str, bytes]])
 _RECORD_COLUMNS = "offset, timestamp, key, value, headers"
 
 
 class _Changes:
-    """What a transaction is about to change."""
+    """The changes that a transaction is about to make."""
 
     def __init__(self) -> None:
         self.records: dict[Partition, list[StoredRecord]] = {}
@@ -47,11 +48,11 @@ class _Changes:
         self.sizes: dict[Partition, int] = {}
         self.heads: dict[tuple[int, str], int] = {}
         self.state: dict[tuple[int, str, str], StoredRecord | None] = {}
-        """The newest record of an event key; None where that removed it."""
+        """The newest record of each event key; None if that record removed the key."""
 
 
 class Store:
-    """The tables, and what must be quick to know of them. ``key_fields`` has each topic's `Feed.key_field`."""
+    """The tables, and a cache of what must be quick to find. ``key_fields`` maps each topic to its `Feed.key_field`."""
 
     def __init__(
         self,
@@ -60,10 +61,10 @@ class Store:
         key_fields: Mapping[str, str | None],
         now_ms: Callable[[], int],
     ) -> None:
-        """Open it, and make the topics of ``key_fields`` that are missing.
+        """Open the file, and create the topics of ``key_fields`` that are missing.
 
         Raises:
-            OperatorError: that cannot be; the message says why.
+            OperatorError: the file cannot be used; the message says why.
         """
         self.settings = settings
         self.now_ms = now_ms
@@ -79,19 +80,19 @@ class Store:
             raise cannot_open(path, error) from error
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self.connection.close()
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All that is executed within is written, or nothing. Raises `FileLost` where it would be written in vain."""
+        """Write everything executed within, or nothing. Raises `FileLost` if it would be written in vain."""
         self.connection.execute("BEGIN IMMEDIATE")
         try:
             yield
             self.files.check()
             self.connection.execute("COMMIT")
         except BaseException:
-            if self.connection.in_transaction:  # SQLite itself rolls some failures back
+            if self.connection.in_transaction:  # SQLite rolls back some failures by itself
                 self.connection.execute("ROLLBACK")
             raise
 
@@ -113,7 +114,7 @@ class Store:
         }
 
     def create(self, names: Sequence[str], partitions: int) -> list[Topic]:
-        """Make the topics that are missing; returns those that were made."""
+        """Create the topics that are missing. Returns the new ones."""
         missing = [name for name in dict.fromkeys(names) if name not in self.topics]
         if not missing:
             return []
@@ -128,10 +129,10 @@ class Store:
         return [self.topics[name] for name in missing]
 
     def partition(self, name: str, epoch: str, number: int) -> Partition:
-        """A partition of a topic in an epoch. Raises `OffsetOutOfRange` if it is not there."""
+        """A partition of a topic in an epoch. Raises `OffsetOutOfRange` if it does not exist."""
         topic = self.topics.get(name)
         if topic is None or topic.epoch != epoch or not 0 <= number < len(topic.partitions):
-            raise OffsetOutOfRange(f"{epoch!r} is no epoch of {name} with a partition {number}")
+            raise OffsetOutOfRange(f"{name} has no epoch {epoch!r} with a partition {number}")
         return topic.partitions[number]
 
     # Appending.
@@ -140,8 +141,8 @@ class Store:
         """Append in one transaction, all or nothing.
 
         Raises:
-            UnknownTopic: a topic is not there.
-            sqlite3.Error: the file did not take it.
+            UnknownTopic: a topic does not exist.
+            sqlite3.Error: writing failed.
             FileLost: the file was deleted or replaced.
         """
         changes = _Changes()
@@ -151,14 +152,14 @@ class Store:
         for partition, records in changes.records.items():
             partition.next += len(records)
             partition.size_bytes += changes.sizes[partition]
-        self.files.check()  # again: it may have been deleted while the disk took its time
+        self.files.check()  # again: it may have been deleted while the disk was busy
         return Written(
             positions,
             {(partition.topic, partition.number): records for partition, records in changes.records.items()},
         )
 
     def _place(self, write: Write, changes: _Changes) -> list[Position]:
-        """Give each entry its place, and work out what it changes."""
+        """Give each entry its position, and work out what it changes."""
         topic = self.topics.get(write.topic)
         if topic is None:
             raise unknown_topic(write.topic)
@@ -179,7 +180,7 @@ class Store:
         prev: int | None
         try:
             parsed = parse_record(record, key_field)
-        except BadRecord:  # it is kept as it is, and belongs to no room
+        except BadRecord:  # it is kept as it is and belongs to no room
             prev = None
         else:
             prev = self._advance(partition, record, parsed, changes)
@@ -191,7 +192,7 @@ class Store:
         )
 
     def _advance(self, partition: Partition, record: StoredRecord, parsed: EventRecord, changes: _Changes) -> int:
-        """Move the room on; returns its offset before this one."""
+        """Advance the room. Returns its previous offset."""
         room = (partition.row_id, parsed.room_id)
         prev = changes.heads.get(room)
         if prev is None:
@@ -232,13 +233,13 @@ class Store:
         )
 
     def check(self, name: str) -> None:
-        """See `core.log.Log.check_writable`. Raises `sqlite3.Error` where writing fails."""
+        """See `core.log.Log.check_writable`. Raises `sqlite3.Error` if writing fails."""
         if name not in self.topics:
             raise unknown_topic(name)
         self.probe()
 
     def probe(self) -> None:
-        """Write something that changes nothing. Raises `sqlite3.Error` where writing fails."""
+        """Write something that changes nothing. Raises `sqlite3.Error` if writing fails."""
         with self.transaction():
             self.connection.execute("UPDATE partitions SET size_bytes = size_bytes")
 
@@ -268,14 +269,14 @@ class Store:
         return Chunk(records, records[-1].offset if len(records) == records_max else up_to)
 
     def start(self, partition: Partition, since_ms: int) -> int:
-        """The first offset of a record that is of ``since_ms`` or later; where the partition ends if there is none."""
+        """The offset of the first record from ``since_ms`` or later, or the end of the partition if there is none."""
         found = self.connection.execute(
             "SELECT min(offset) FROM records WHERE partition_id = ? AND timestamp >= ?", (partition.row_id, since_ms)
         ).fetchone()[0]
         return partition.next if found is None else int(found)
 
     def room(self, partition: Partition, room_id: str, before: int) -> StoredRoom | None:
-        """See `core.room_store.RoomStore.load`. It also knows the rooms whose records retention has removed."""
+        """See `core.room_store.RoomStore.load`. This also finds rooms whose records retention has removed."""
         where = (partition.row_id, room_id)
         row = self.connection.execute("SELECT head FROM rooms WHERE partition_id = ? AND room_id = ?", where).fetchone()
         if row is None:
@@ -291,16 +292,16 @@ class Store:
         return StoredRoom(head, [_record(columns)._replace(key=room_id.encode()) for columns in state])
 
     def _head_before(self, partition: Partition, room_id: str, before: int) -> int | None:
-        """The head of a room that has gone on since: its first record from ``before`` on has the offset before it."""
+        """The earlier head of a room that has newer records: its first record from ``before`` on names it."""
         found = self.connection.execute(
             "SELECT prev FROM records WHERE partition_id = ? AND offset >= ? AND offset < ? AND key = ? "
             "AND prev IS NOT NULL ORDER BY offset LIMIT 1",
             (partition.row_id, before, before + HEAD_SCAN_MAX, room_id.encode()),
         ).fetchone()
-        return None if found is None else min(found[0], before - 1)  # above that only if retention took the first one
+        return None if found is None else min(found[0], before - 1)  # higher only if retention removed the first one
 
     def newest_of_keys(self, partition: Partition, before: int) -> list[StoredRecord]:
-        """The newest records of all event keys below an offset, as compaction would keep them."""
+        """The newest record of each event key below an offset, as compaction would keep them."""
         rows = self.connection.execute(
             "SELECT room_id, offset, timestamp, NULL, value, headers FROM state "
             "WHERE partition_id = ? AND offset < ? ORDER BY offset",
@@ -310,7 +311,7 @@ class Store:
 
 
 def unknown_topic(name: str) -> UnknownTopic:
-    """The error, with what to do about it."""
+    """The error for a missing topic, with advice."""
     return UnknownTopic(f"the log has no topic {name!r}: name it as the topic of a feed, or make it first")
 
 

@@ -2,12 +2,13 @@
 
 Rules:
 
-1. Appends that wait are written together in one transaction (a group commit), so the cost of making sure that it is on
-   the disk is shared by them all. None waits for others to come.
-2. Asked in order, done in order: what was asked for before `StoreThread.stop` is done before it ends.
-3. One turn does a group of appends, then what else was asked for, then a bit of retention.
-4. What the thread did not expect is a mistake of ours: it ends, all that waits fails, and `raise_failure` says why.
-5. What waits is bounded by who asks: each caller waits for its own append.
+1. Waiting appends are written together in one transaction (a group commit), so they share the cost of syncing to the
+   disk. No append waits for others to arrive.
+2. Requests are carried out in order. All requests made before `StoreThread.stop` are carried out before it ends.
+3. One turn does a group of appends, then the other requests, then a bit of retention.
+4. An unexpected exception in the thread is a bug of ours: the thread ends, all waiting requests fail, and
+   `raise_failure` says why.
+5. The number of waiting requests is bounded by the callers: each waits for its own append.
 """
 
 import asyncio
@@ -29,16 +30,15 @@ from .store import Store
 
 GROUP_RECORDS_MAX = 1_000
 GROUP_BYTES_MAX = 8 << 20
-"""Written in one transaction, unless one append alone is more: some 30 ms of work, in which everybody else waits.
-Larger groups are not quicker: at this size the disk's share of the time is small."""
+"""Records written in one transaction, unless a single append is larger: some 30 ms of work, during which all others
+wait. Larger groups are not faster: at this size the disk's share of the time is small."""
 TICK_S = 5.0
-"""How often retention by age is looked at when nothing is asked for, a file that failed is tried again, and one that
-was deleted is noticed."""
+"""How often an idle thread applies retention by age, tries a failed file again, and checks for a deleted one."""
 
 WRITING = "writing"
 READING = "reading"
 FAILURE = "log"
-"""What a problem concerns."""
+"""The key of a problem."""
 
 BROKEN = "the embedded log has failed by a mistake in touchline, restart it and report what its log says"
 
@@ -56,14 +56,14 @@ class _Call(NamedTuple):
 
 
 _Job: TypeAlias = _Append | _Call | None
-"""None is the last one: it ends the thread."""
+"""None is the last request: it ends the thread."""
 
 
 class StoreThread:
     """Runs appends and other calls on a `Store`.
 
-    ``on_written`` is called in the event loop for each transaction, before the appends in it return. ``problems`` is
-    changed in the event loop.
+    ``on_written`` is called in the event loop for each transaction, before its appends return. ``problems`` changes
+    only in the event loop.
     """
 
     def __init__(self, make: Callable[[], Store], on_written: Callable[[Written], None]) -> None:
@@ -75,7 +75,7 @@ class StoreThread:
         self._failure: Exception | None = None
         self._appending: set[asyncio.Future[Sequence[Position]]] = set()
         self._calling: set[asyncio.Future[Any]] = set()
-        """Those who wait for an answer. Kept here, as only the event loop knows all of them when the thread fails."""
+        """The callers that wait for an answer. Only the event loop knows all of them if the thread fails."""
         self._opened: asyncio.Future[None] = self._loop.create_future()
         self._ended: asyncio.Future[None] = self._loop.create_future()
         self._jobs: queue.SimpleQueue[_Job] = queue.SimpleQueue()
@@ -86,7 +86,7 @@ class StoreThread:
         self._thread = threading.Thread(target=self._run, name="sqlite-log", daemon=True)
 
     async def start(self) -> None:
-        """Open the store. Raises what making it raises."""
+        """Open the store. Raises whatever opening it raises."""
         self._thread.start()
         await asyncio.shield(self._opened)
 
@@ -103,10 +103,10 @@ class StoreThread:
         return list(await future)
 
     async def call(self, function: Callable[[Store], T]) -> T:
-        """Run something on the store, and return what it returns.
+        """Run ``function`` on the store, and return its result.
 
         Raises:
-            LogUnavailable: the file could not be read, or is closed; besides, whatever ``function`` raises.
+            LogUnavailable: the file could not be read, or is closed. Also, whatever ``function`` raises.
         """
         if self._closing:
             raise LogUnavailable("the log is closed, so it cannot be read")
@@ -119,19 +119,19 @@ class StoreThread:
         return await future
 
     async def stop(self) -> None:
-        """Do what was asked for, and close the store. May be called twice."""
+        """Carry out all requests, and close the store. May be called twice."""
         if not self._closing:
             self._closing = True
             self._jobs.put(None)
         await asyncio.shield(self._ended)
 
     def raise_failure(self) -> None:
-        """Raise a RuntimeError if the thread has ended by a mistake of ours, which is its cause."""
+        """Raise a RuntimeError if a bug of ours, its cause, has ended the thread."""
         if self._failure is not None:
             raise RuntimeError(BROKEN) from self._failure
 
     def _failed(self, error: Exception) -> None:
-        """The thread has ended, and answers nobody any more."""
+        """The thread has ended, and answers no more requests."""
         self._failure = error
         self.problems[FAILURE] = BROKEN
         for append in list(self._appending):
@@ -144,12 +144,12 @@ class StoreThread:
         for future, positions in zip(futures, written.positions, strict=True):
             _settle(future, positions)
 
-    # All that follows runs in the thread.
+    # Everything below runs in the thread.
 
     def _run(self) -> None:
         try:
             store = self._make()
-        except Exception as error:  # noqa: BLE001  # whatever it is, it is raised where the log is opened
+        except Exception as error:  # noqa: BLE001  # raised where the log is opened
             self._closing = True
             self._in_loop(_settle, self._opened, error)
             self._in_loop(_settle, self._ended, None)
@@ -159,17 +159,17 @@ class StoreThread:
             with contextlib.closing(store):
                 while self._turn(store) and not self._loop.is_closed():
                     pass
-        except Exception as error:  # noqa: BLE001  # whatever it is, nobody may wait for an answer for ever
+        except Exception as error:  # noqa: BLE001  # no caller may wait for an answer forever
             self._in_loop(self._failed, error)
         finally:
             self._in_loop(_settle, self._ended, None)
 
     def _in_loop(self, function: Callable[..., object], *arguments: object) -> None:
-        with contextlib.suppress(RuntimeError):  # the loop was closed, and the log was not: nobody is there to be told
+        with contextlib.suppress(RuntimeError):  # the loop was closed before the log: nobody is left to tell
             self._loop.call_soon_threadsafe(function, *arguments)
 
     def _turn(self, store: Store) -> bool:
-        """Do what is asked for now; returns whether to go on."""
+        """Carry out the current requests. Returns whether to continue."""
         self._take()
         appends: list[_Append] = []
         calls: list[_Call] = []
@@ -194,7 +194,7 @@ class StoreThread:
         return going_on
 
     def _take(self) -> None:
-        """Wait for something to do, and take all that waits."""
+        """Wait for requests, and take all of them."""
         if not self._taken:
             with contextlib.suppress(queue.Empty):
                 self._taken.append(self._jobs.get(timeout=0 if self._more_to_trim else TICK_S))
@@ -204,7 +204,7 @@ class StoreThread:
     def _append(self, store: Store, jobs: Sequence[_Append]) -> None:
         try:
             written = store.append([job.write for job in jobs])
-        except Exception as error:  # noqa: BLE001  # whatever it is, it is raised where the append was asked for
+        except Exception as error:  # noqa: BLE001  # raised where the append was requested
             if len(jobs) == 1:
                 self._append_failed(jobs[0], error)
                 return
@@ -228,12 +228,12 @@ class StoreThread:
         except sqlite3.Error as error:
             self._problem(READING, f"the log's file does not answer: {in_words(error)}")
             answer = LogUnavailable(f"the log's file does not answer: {in_words(error)}")
-        except Exception as error:  # noqa: BLE001  # whatever it is, it is raised where the call was asked for
+        except Exception as error:  # noqa: BLE001  # raised where the call was requested
             answer = error
         self._in_loop(_settle, call.future, answer)
 
     def _retain(self, store: Store, records_max: int, *, probe: bool) -> None:
-        """A bit of retention. ``probe``: where writing failed, find out whether it still does; nobody else may ask."""
+        """Do a bit of retention. ``probe``: if writing failed, test whether it still does."""
         try:
             store.files.check()
             self._more_to_trim = retain(store, records_max)
@@ -248,7 +248,7 @@ class StoreThread:
             self._problem(WRITING, f"old records cannot be removed: {in_words(error)}")
 
     def _problem(self, concerns: str, text: str | None) -> None:
-        """Tell a problem, or that it is over; once."""
+        """Report a problem, or its end, once."""
         if self._told.get(concerns) == text:
             return
         if text is None:
@@ -260,7 +260,7 @@ class StoreThread:
 
 
 def _settle(future: asyncio.Future[Any], answer: object) -> None:
-    """Give a future its result, or its exception where the answer is one, unless nobody waits for it any more."""
+    """Give a future its result, or an exception if the answer is one, unless nobody waits for it any more."""
     if future.done():
         return
     if isinstance(answer, Exception):
