@@ -10,7 +10,7 @@ It reads Markdown, comments, docstrings, the strings of Python code (so also err
 descriptions in YAML. ``prose: ok`` in a comment on the line where the sentence begins or its text ends lets it pass.
 
 Usage: scripts/check_prose.py [FILE_OR_FOLDER ...]
-Without arguments it checks everything, and only counts the findings in `NOT_YET_CLEAN`. Exits with 1 if it finds any.
+Without arguments it checks everything. It exits with 1 if it finds anything.
 """  # prose: ok
 
 import ast
@@ -18,24 +18,12 @@ import io
 import re
 import sys
 import tokenize
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).parents[1]
-NOT_YET_CLEAN = (
-    "server/touchline_server/cli/tail_log.py",
-    "server/touchline_server/core",
-    "server/touchline_server/edge",
-    "server/touchline_server/log/append_events.py",
-    "server/touchline_server/log/sqlite",
-    "server/touchline_server/node",
-    "tests/edge",
-    "tests/log",
-)
-"""Files and folders whose findings are only counted. The list only shrinks."""
-
 NOT_OURS = {"node_modules", "__pycache__", "vectors", "build", "dist"}
 MARKER = "prose: ok"
 
@@ -241,21 +229,17 @@ def findings_of(path: Path) -> list[Finding]:
 
 
 def main(arguments: list[str]) -> int:
-    """Report the findings in ``arguments``, or in the whole repository. Returns the exit code."""
-    found = False
-    not_yet: defaultdict[str, Counter[str]] = defaultdict(Counter)
-    for path in [file for name in arguments or [""] for file in files_in(ROOT / name)]:
-        shown = path.relative_to(ROOT).as_posix() if path.is_relative_to(ROOT) else str(path)
-        place = next((name for name in NOT_YET_CLEAN if f"{shown}/".startswith(f"{name}/") and not arguments), None)
+    """Report the findings in ``arguments``, or in the whole repository, and their counts. Returns the exit code."""
+    files = [file for name in arguments or [""] for file in files_in(ROOT / name)]
+    counts: Counter[str] = Counter()
+    for path in files:
+        shown = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
         for finding in findings_of(path):
-            if place:
-                not_yet[place][finding.rule] += 1
-            else:
-                found = True
-                sys.stdout.write(f"{shown}:{finding.line}: {finding.rule}: {finding.sentence[:100]}\n")
-    for place, counts in not_yet.items():
-        sys.stdout.write(f"not yet clean: {place}: {', '.join(f'{n} x {rule}' for rule, n in counts.items())}\n")
-    return int(found)
+            counts[finding.rule] += 1
+            sys.stdout.write(f"{shown}:{finding.line}: {finding.rule}: {finding.sentence[:100]}\n")
+    summary = ", ".join(f"{count} x {rule}" for rule, count in counts.most_common())
+    sys.stdout.write(f"{summary or 'plain prose'} in {len(files)} files\n")
+    return min(len(counts), 1)
 
 
 if __name__ == "__main__":

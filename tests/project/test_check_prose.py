@@ -12,8 +12,9 @@ SCRIPT = Path(__file__).parents[2] / "scripts" / "check_prose.py"
 def findings(path: Path) -> list[str]:
     """Line and rule of each finding of the check in a file."""
     done = subprocess.run([sys.executable, SCRIPT, path], capture_output=True, text=True, check=False)
-    assert done.returncode == (1 if done.stdout else 0), done.stderr
-    rows = [line.removeprefix(f"{path}:").split(": ") for line in done.stdout.splitlines()]
+    *lines, _ = done.stdout.splitlines()
+    assert done.returncode == (1 if lines else 0), done.stderr
+    rows = [line.removeprefix(f"{path}:").split(": ") for line in lines]
     return [f"{row[0]} {row[1]}" for row in rows]
 
 
