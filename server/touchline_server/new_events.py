@@ -1,9 +1,10 @@
-"""What is published: events that were checked, and the log records that they become.
+"""New events to publish: their checks, and the log records that they become.
 
-The one place where a producer's input turns into a record, for the HTTP API, the command line and the demo alike. It
-may know the protocol alone, and no log: `record_fields` are the first fields of a `touchline_server.core.log.Entry`.
+This is the only place that turns a producer's input into a record, whether it comes from the HTTP API, the command line
+or the demo. It may know the protocol, but no log: `record_fields` returns the first fields of a
+`touchline_server.core.log.Entry`.
 
-Rules: everything is checked before anything is appended. A value's bytes are passed on as they came.
+Rules: all events are checked before any is appended. A value's bytes are passed on unchanged.
 """
 
 from typing import NamedTuple
@@ -20,10 +21,10 @@ class NewEvent(NamedTuple):
 
 
 def new_event(data: bytes, key: str | None = None) -> NewEvent:
-    """Check what a producer sent: ``data`` is JSON, where ``null`` removes ``key`` from the state.
+    """Check an event that a producer sent. ``data`` is JSON; ``null`` removes ``key`` from the room's state.
 
     Raises:
-        BadRecord: no event can be made of it; the message says why.
+        BadRecord: it is not a valid event; the message says why.
     """
     if key is not None and not is_event_key(key):
         raise BadRecord("bad_event_key", f"{REASONS['bad_event_key']} ({key[:80]!r})")

@@ -1,4 +1,4 @@
-"""The data of an action is checked by the schemas of its feed, and invalid schemas are reported."""
+"""Action schemas: which data is accepted or refused, and which schemas are refused when they are loaded."""
 
 import json
 from collections.abc import Callable
@@ -30,7 +30,7 @@ MOVE = {
 
 
 def schemas(folder: Path, **kinds: Any) -> ActionSchemas:
-    """The feed match with these schemas; bytes are written as they are."""
+    """Schemas for the feed match, by kind; ``other`` is for all other kinds. Bytes are written as they are."""
     paths = {}
     for kind, schema in kinds.items():
         paths[{"other": "*"}.get(kind, kind)] = path = folder / f"{kind}.json"
@@ -50,36 +50,43 @@ def refusal(checks: ActionSchemas, data: Any, kind: str = "move") -> tuple[str, 
 
 
 @pytest.mark.parametrize("data", [{"x": 0}, {"x": 120, "note": "hello"}, {"x": 1, "steps": ["left"], "a/b~c": 1}])
-def test_data_as_the_schema_asks_is_taken(tmp_path: Path, data: Any) -> None:
+def test_valid_data_is_accepted(tmp_path: Path, data: Any) -> None:
     assert refusal(schemas(tmp_path, move=MOVE), data) is None
 
 
 @pytest.mark.parametrize(
-    ("data", "message"),
+    ("data", "pointer", "rule"),
     [
-        ({"x": -1}, "/x must be at least 0"),
-        ({"x": 121}, "/x must be at most 120"),
-        ({"x": "far"}, '/x must be of type "number"'),
-        ({}, 'the data must have all of ["x"]'),
-        ([], 'the data must be of type "object"'),
-        ({"x": 1, "y": 2}, 'the data has a property that is not allowed: "y"'),
-        ({"x": 1, "é" * 200: 2}, f'the data has a property that is not allowed: "{"é" * 120}…"'),
-        ({"x": 1, "note": "confidential"}, "/note is not what 'maxLength' asks for: 5"),
-        ({"x": 1, "steps": ["left", "up"]}, '/steps/1 must be one of ["left", "right"]'),
-        ({"x": 1, "a/b~c": 2}, "/a~1b~0c must be 1"),
+        ({"x": -1}, "/x", "0"),
+        ({"x": 121}, "/x", "120"),
+        ({"x": "far"}, "/x", '"number"'),
+        ({}, "", '["x"]'),
+        ([], "", '"object"'),
+        ({"x": 1, "y": 2}, "", '"y"'),
+        ({"x": 1, "é" * 200: 2}, "", f'"{"é" * 120}…"'),
+        ({"x": 1, "note": "confidential"}, "/note", "'maxLength': 5"),
+        ({"x": 1, "steps": ["left", "up"]}, "/steps/1", '["left", "right"]'),
+        ({"x": 1, "a/b~c": 2}, "/a~1b~0c", "1"),
     ],
 )
-def test_data_that_is_not_is_refused_with_where_and_what(tmp_path: Path, data: Any, message: str) -> None:
-    assert refusal(schemas(tmp_path, move=MOVE), data) == ("action_invalid", message)
+def test_invalid_data_is_refused_with_its_json_pointer_and_the_rule(
+    tmp_path: Path, data: Any, pointer: str, rule: str
+) -> None:
+    refused = refusal(schemas(tmp_path, move=MOVE), data)
+    assert refused
+    code, message = refused
+    assert code == "action_invalid"
+    assert message.startswith(pointer + " ") or not pointer
+    assert message.endswith(" " + rule)
 
 
 def test_a_property_that_only_a_pattern_names_is_allowed(tmp_path: Path) -> None:
     checks = schemas(tmp_path, move={"patternProperties": {"^x_": True}, "additionalProperties": False})
     assert refusal(checks, {"x_1": 1}) is None
-    assert refusal(checks, {"x_1": 1, "y": 1}) == (
-        "action_invalid",
-        'the data has a property that is not allowed: "y"',
-    )
+    refused = refusal(checks, {"x_1": 1, "y": 1})
+    assert refused
+    assert refused[0] == "action_invalid"
+    assert refused[1].endswith(' "y"')
 
 
 @pytest.mark.parametrize(
@@ -91,47 +98,55 @@ def test_a_property_that_only_a_pattern_names_is_allowed(tmp_path: Path) -> None
         ('{"%s":1,"%s":1}' % (("é" * 500,) * 2), f'"{"é" * 120}…"'),
     ],
 )
-def test_a_key_that_an_object_has_twice_is_refused(tmp_path: Path, data: bytes | str, key: str) -> None:
+def test_a_duplicate_key_in_one_object_is_refused(tmp_path: Path, data: bytes | str, key: str) -> None:
     checks = schemas(tmp_path, move={"properties": {"x": {"minimum": 0}}})
     sent = data if isinstance(data, bytes) else data.encode()
-    assert refusal(checks, sent) == ("action_invalid", f"the data has the key {key} twice in one object")
+    refused = refusal(checks, sent)
+    assert refused
+    assert refused[0] == "action_invalid"
+    assert f" {key} " in refused[1]
 
 
-def test_a_key_that_two_objects_have_is_taken(tmp_path: Path) -> None:
+def test_the_same_key_in_two_objects_is_accepted(tmp_path: Path) -> None:
     checks = schemas(tmp_path, move=True)
     assert refusal(checks, b'{"x":{"x":1},"y":[{"x":1},{"x":1' + b"0" * 300 + b"}]}") is None
-    assert checks.check("score", "move", b'{"x":1,"x":2}') is None  # nothing is asked of it
+    assert checks.check("score", "move", b'{"x":1,"x":2}') is None  # this feed has no schemas
 
 
-def test_a_message_is_short_whatever_the_data_and_shows_none_of_it(tmp_path: Path) -> None:
+def test_a_message_is_short_for_any_data_and_contains_none_of_its_values(tmp_path: Path) -> None:
     checks = schemas(tmp_path, move={"additionalProperties": {"const": ["x" * 5000]}})
     refused = refusal(checks, {"k" * 4000: "secret"})
     assert refused
     assert "secret" not in refused[1]
 
 
-def test_a_kind_that_is_not_in_the_table_is_refused(tmp_path: Path) -> None:
+def test_a_kind_without_a_schema_is_refused(tmp_path: Path) -> None:
     checks = schemas(tmp_path, move=MOVE, tap=True)
-    assert refusal(checks, {}, "fly") == (
-        "action_kind_unknown",
-        "the feed match has no actions of this kind; it has move, tap",
-    )
+    refused = refusal(checks, {}, "fly")
+    assert refused
+    assert refused[0] == "action_kind_unknown"
+    assert refused[1].endswith(" move, tap")
 
 
-def test_a_star_is_for_all_other_kinds(tmp_path: Path) -> None:
+def test_a_star_matches_all_other_kinds(tmp_path: Path) -> None:
     checks = schemas(tmp_path, move=MOVE, other={"type": "null"})
     assert refusal(checks, None, "fly") is None
     assert refusal(checks, None, "*") is None
-    assert refusal(checks, 7, "fly") == ("action_invalid", 'the data must be of type "null"')
+    refused = refusal(checks, 7, "fly")
+    assert refused
+    assert refused[0] == "action_invalid"
+    assert '"null"' in refused[1]
     assert refusal(checks, None) is not None
 
 
-def test_a_feed_without_a_table_takes_everything(tmp_path: Path) -> None:
+def test_a_feed_without_schemas_accepts_everything(tmp_path: Path) -> None:
     assert schemas(tmp_path, move=MOVE).check("score", "move", b"[1]") is None
 
 
-def test_nothing_is_taken_where_the_schema_is_false(tmp_path: Path) -> None:
-    assert refusal(schemas(tmp_path, move=False), 1) == ("action_invalid", "the data is not allowed here")
+def test_the_schema_false_refuses_everything(tmp_path: Path) -> None:
+    refused = refusal(schemas(tmp_path, move=False), 1)
+    assert refused
+    assert refused[0] == "action_invalid"
 
 
 @pytest.mark.parametrize("data", [b"1e999", b"1" + b"0" * 400, b"[" * JSON_DEPTH_MAX + b"]" * JSON_DEPTH_MAX])
@@ -142,7 +157,7 @@ def test_data_that_cannot_be_checked_is_refused(tmp_path: Path, data: bytes) -> 
     assert refused[0] == "action_invalid"
 
 
-def test_the_draft_is_the_one_that_the_schema_names(tmp_path: Path) -> None:
+def test_a_schema_names_its_draft(tmp_path: Path) -> None:
     items = {"items": [{"type": "string"}], "$schema": "http://json-schema.org/draft-07/schema#"}
     assert refusal(schemas(tmp_path, move=items), [7])
     newest = {"prefixItems": [{"type": "string"}]}
@@ -150,7 +165,7 @@ def test_the_draft_is_the_one_that_the_schema_names(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("schema", "says"),
+    ("schema", "named"),
     [
         (b"", "JSON"),
         (b"{", "JSON"),
@@ -158,42 +173,42 @@ def test_the_draft_is_the_one_that_the_schema_names(tmp_path: Path) -> None:
         (b" " * ((1 << 20) + 1), "1 MiB"),
         (b'{"not":' * 900 + b"1" + b"}" * 900, "nested"),
         (7, "JSON Schema"),
-        ({"type": "numbr"}, "JSON Schema: /type"),
-        ({"pattern": "("}, "JSON Schema: /pattern"),
-        ({"properties": {"x": {"minimum": "1"}}}, "JSON Schema: /properties/x/minimum"),
+        ({"type": "numbr"}, ": /type"),
+        ({"pattern": "("}, ": /pattern"),
+        ({"properties": {"x": {"minimum": "1"}}}, ": /properties/x/minimum"),
         ({"$schema": "https://example.com/mine"}, "$schema: 'https://example.com/mine'"),
         ({"$schema": 7}, "$schema: 7"),
-        ({"$ref": "https://example.com/x"}, "within the file"),
-        ({"$ref": "http://json-schema.org/draft-07/schema#"}, "within the file"),
-        ({"allOf": [{"$ref": "step.json"}]}, "within the file"),
-        ({"$ref": "#name", "$defs": {"x": {"$anchor": "name"}}}, "within the file"),
-        ({"properties": {"x": {"$ref": "#/$defs/y"}}, "$defs": {"x": True}}, "'#/$defs/y', which leads nowhere"),
-        ({"$ref": "#/allOf/1", "allOf": [True]}, "which leads nowhere"),
-        ({"$ref": "#/allOf/x", "allOf": [True]}, "which leads nowhere"),
+        ({"$ref": "https://example.com/x"}, "$ref 'https://example.com/x'"),
+        ({"$ref": "http://json-schema.org/draft-07/schema#"}, "$ref 'http://json-schema.org/draft-07/schema#'"),
+        ({"allOf": [{"$ref": "step.json"}]}, "$ref 'step.json'"),
+        ({"$ref": "#name", "$defs": {"x": {"$anchor": "name"}}}, "$ref '#name'"),
+        ({"properties": {"x": {"$ref": "#/$defs/y"}}, "$defs": {"x": True}}, "$ref '#/$defs/y'"),
+        ({"$ref": "#/allOf/1", "allOf": [True]}, "$ref '#/allOf/1'"),
+        ({"$ref": "#/allOf/x", "allOf": [True]}, "$ref '#/allOf/x'"),
         ({"$ref": "#/required/0", "required": ["x"]}, "$ref"),
-        ({"$ref": "#/else where", "else where": {"type": 7}}, "JSON Schema: /type"),
-        ({"$ref": "#"}, "back to itself"),
-        ({"properties": {"x": {"$ref": "#/$defs/y"}}, "$defs": {"y": {"not": {"$ref": "#/$defs/y"}}}}, "leads back"),
-        ({"properties": {"default": {"$ref": "x.json"}}}, "within the file"),
-        ({"$defs": {"x": {"$id": "https://example.com/x"}}}, "id inside, 'https://example.com/x'"),
+        ({"$ref": "#/else where", "else where": {"type": 7}}, ": /type"),
+        ({"$ref": "#"}, "$ref"),
+        ({"properties": {"x": {"$ref": "#/$defs/y"}}, "$defs": {"y": {"not": {"$ref": "#/$defs/y"}}}}, "$ref"),
+        ({"properties": {"default": {"$ref": "x.json"}}}, "$ref 'x.json'"),
+        ({"$defs": {"x": {"$id": "https://example.com/x"}}}, "'https://example.com/x'"),
         (
             {"$schema": "http://json-schema.org/draft-04/schema#", "items": {"id": "x", "not": {"$ref": "#/items"}}},
-            "id inside, 'x'",
+            "'x'",
         ),
     ],
 )
-def test_the_error_for_an_invalid_schema_names_the_place(tmp_path: Path, schema: Any, says: str) -> None:
+def test_an_unusable_schema_is_reported_with_its_option_and_file(tmp_path: Path, schema: Any, named: str) -> None:
     with pytest.raises(OperatorError) as caught:
         schemas(tmp_path, move=schema)
     assert str(caught.value).startswith(f"feeds.match.action_schemas.move: {tmp_path / 'move.json'} ")
-    assert says in str(caught.value)
+    assert named in str(caught.value)
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 600
 
 
-def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+def test_an_unreadable_file_is_reported_with_its_option_and_name(tmp_path: Path) -> None:
     feed = FeedSettings(topic="m", action_schemas={"move": tmp_path / "nothing.json"})
-    with pytest.raises(OperatorError, match=r"action_schemas\.move: .*nothing\.json cannot be read: No such file"):
+    with pytest.raises(OperatorError, match=r"action_schemas\.move: .*nothing\.json"):
         ActionSchemas({"match": feed})
 
 
@@ -207,7 +222,7 @@ def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
         {"properties": {"$ref": {"type": "string"}, "$id": {"type": "string"}}},
     ],
 )
-def test_a_schema_with_references_within_its_file_is_used(tmp_path: Path, schema: Any) -> None:
+def test_a_schema_may_have_references_within_its_file(tmp_path: Path, schema: Any) -> None:
     assert schemas(tmp_path, move=schema)
 
 
@@ -229,21 +244,22 @@ def strange(tmp_path_factory: pytest.TempPathFactory) -> ActionSchemas:
 
 
 @given(JSON, st.sampled_from(["move", "wild"]))
-def test_whatever_comes_is_taken_or_refused_and_nothing_else(strange: ActionSchemas, data: Any, kind: str) -> None:
+def test_any_data_is_accepted_or_refused_without_an_exception(strange: ActionSchemas, data: Any, kind: str) -> None:
     refusal(strange, json.dumps(data, ensure_ascii=False).encode("utf-8", "replace"), kind)
 
 
 def from_depth(frames: int, call: Callable[[], object]) -> object:
-    """Call from so many frames deeper in the stack."""
+    """Call a function from ``frames`` frames deeper in the stack."""
     return call() if frames == 0 else from_depth(frames - 1, call)
 
 
 @pytest.mark.parametrize("frames", range(60))
-def test_wherever_the_stack_ends_deep_data_is_refused_and_an_endless_schema_told(tmp_path: Path, frames: int) -> None:
+def test_deep_data_and_circular_schemas_are_refused_wherever_the_stack_overflows(tmp_path: Path, frames: int) -> None:
     tree = {"properties": {"c": {"$ref": "#"}}, "allOf": [{"anyOf": [{"type": "object"}, {"type": "null"}]}]}
     checks = schemas(tmp_path, move=tree)
     deep = b'{"c":' * JSON_DEPTH_MAX + b"null" + b"}" * JSON_DEPTH_MAX
     refused = from_depth(frames, lambda: checks.check("match", "move", deep))
-    assert refused == (NACKS["action_invalid"], "the data is nested deeper than its schema can be followed")
-    with pytest.raises(OperatorError, match="leads back to itself"):
+    assert isinstance(refused, tuple)
+    assert refused[0] is NACKS["action_invalid"]
+    with pytest.raises(OperatorError, match=r"action_schemas\.move: .*\$ref"):
         from_depth(frames, lambda: schemas(tmp_path, move={"not": {"$ref": "#"}}))

@@ -226,7 +226,7 @@ async def test_verdicts_are_known_after_retention_removed_their_records(tmp_path
         log = node.node.log
         assert isinstance(log, SqliteLog)
         await log.append(VERDICTS, [entry("ada", "ban"), entry("bob", "ban"), entry("bob", "pardon")])
-        await log._opened.call(lambda store: trim(store, store.topics[VERDICTS].partitions[0], 3))
+        await log._store.call(lambda store: trim(store, store.topics[VERDICTS].partitions[0], 3))
         await log.append(VERDICTS, [entry("cid", "mute")])
     async with running_node(url=file, auth=AUTH) as node:
         verdicts = node.node.core.access.verdicts

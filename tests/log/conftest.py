@@ -1,4 +1,4 @@
-"""Lets pytest explain failed assertions of the shared contract, as it does those of test modules."""
+"""Lets pytest explain failed assertions in the shared contract as it does in test modules."""
 
 import pytest
 

@@ -1,12 +1,13 @@
-"""What every log must do: one suite for `KafkaLog` and `SqliteLog`, run against the real thing behind each.
+"""The contract of every log: one suite for `KafkaLog` and `SqliteLog`, run against a real broker and a real file.
 
-A test module inherits `LogContract` and gives it a fixture ``harness``. `contract_shared` has what others may do to a
-log while it is being read: the embedded log belongs to one process, so nobody can, and only Kafka inherits that.
+A test module inherits `LogContract` and provides the fixture ``harness``. `contract_shared` covers changes that others
+make to a log while it is being read. Only Kafka inherits it: the embedded log belongs to one process.
 
 Rules for a test here:
 
-1. It waits for what must come, with the deadline `WAIT_S`, and never for a length of time.
-2. It asserts nothing of how records are cut into batches, nor which partition a key is in, only that it stays there.
+1. It waits for an outcome, with the deadline `WAIT_S`, and never for a fixed time.
+2. It makes no assumption about how records are split into batches, or which partition a key is in, only that the key
+   stays in it.
 3. `Reader` checks every event of every test for things that no log may ever return.
 """
 
@@ -34,14 +35,14 @@ from touchline_server.core.log import (
 
 LARGE_BYTES = 200_000
 OVERTAKEN_BYTES = 32 << 20
-"""More than a log reads ahead for a reader that does not poll."""
+"""More than a log reads ahead of a reader that does not poll."""
 HOUR_MS = 3_600_000
 
 
 class LogContract:
-    """What holds for every log."""
+    """The tests that every log passes."""
 
-    async def test_a_room_is_in_one_partition_and_in_order(self, harness: Harness) -> None:
+    async def test_a_room_stays_in_one_partition_and_in_order(self, harness: Harness) -> None:
         topic = await harness.create_topic(partitions=4)
         log = await harness.open_log(topic)
         rooms = [b"room-%d" % number for number in range(12)]
@@ -50,23 +51,23 @@ class LogContract:
         reader = Reader(log)
         await reader.until_values(topic, [entry.value for entry in entries])
         for room in rooms:
-            places = {place for place, records in reader.records.items() for record in records if record.key == room}
-            assert len(places) == 1
-            seen = [record.value for record in reader.records[places.pop()] if record.key == room]
+            keys = {key for key, records in reader.records.items() for record in records if record.key == room}
+            assert len(keys) == 1
+            seen = [record.value for record in reader.records[keys.pop()] if record.key == room]
             assert seen == [b"%d" % number for number in range(30)]
-        assert len({place for place in reader.records if reader.records[place]}) > 1, "all rooms in one partition"
+        assert len({key for key in reader.records if reader.records[key]}) > 1, "all rooms are in one partition"
         for entry, position in zip(entries, positions, strict=True):
             records = [one for one in reader.records[topic, position.partition] if one.offset == position.offset]
             assert [(one.key, one.value) for one in records] == [(entry.key, entry.value)]
 
-    async def test_the_partition_of_a_key_is_known_beforehand(self, harness: Harness) -> None:
+    async def test_partition_of_predicts_where_a_key_is_appended(self, harness: Harness) -> None:
         topic = await harness.create_topic(partitions=5)
         log = await harness.open_log()
         keys = [b"room-%d" % number for number in range(40)]
         positions = await log.append(topic, [Entry(key, b"1") for key in keys])
         assert [position.partition for position in positions] == [log.partition_of(key, 5) for key in keys]
 
-    async def test_records_appended_by_others_and_by_us_come_each_once(self, harness: Harness) -> None:
+    async def test_records_from_this_log_and_from_others_are_each_returned_once(self, harness: Harness) -> None:
         topic = await harness.create_topic(partitions=2)
         await harness.append(topic, numbered(20))
         log = await harness.open_log(topic)
@@ -77,7 +78,7 @@ class LogContract:
         await reader.until_values(topic, [b"%d" % number for number in range(40)])
         assert [record.value for record in reader.all(topic)] == [b"%d" % number for number in range(40)]
 
-    async def test_what_append_returned_for_is_there_after_reopening(self, harness: Harness) -> None:
+    async def test_appended_records_are_there_after_reopening(self, harness: Harness) -> None:
         topic = await harness.create_topic()
         log = await harness.open_log()
         positions = await log.append(topic, [Entry(b"room", b"1"), Entry(b"room", b"2")])
@@ -89,7 +90,7 @@ class LogContract:
             (positions[1].offset, b"2"),
         ]
 
-    async def test_offsets_and_epoch_stay_over_reopening(self, harness: Harness) -> None:
+    async def test_reopening_keeps_offsets_and_epoch(self, harness: Harness) -> None:
         topic = await harness.create_topic()
         (first,) = await harness.append(topic, numbered(1))
         log = await harness.open_log(topic)
@@ -103,7 +104,7 @@ class LogContract:
         assert second.offset > first.offset
         assert second.partition == first.partition
 
-    async def test_opening_since_a_time_hands_out_all_from_then_on(self, harness: Harness) -> None:
+    async def test_opening_since_a_time_returns_all_records_from_that_time(self, harness: Harness) -> None:
         topic = await harness.create_topic()
         base = int(time.time() * 1000) - HOUR_MS
         positions = await harness.append(topic, [Raw(b"room", b"%d" % n, timestamp=base + n * 1000) for n in range(10)])
@@ -115,7 +116,7 @@ class LogContract:
         assert isinstance(opened, TopicOpened)
         assert opened.starts == {0: positions[6].offset}
 
-    async def test_opening_since_a_time_after_all_records_hands_out_only_new_ones(self, harness: Harness) -> None:
+    async def test_opening_since_a_later_time_than_all_records_returns_only_new_ones(self, harness: Harness) -> None:
         topic = await harness.create_topic()
         await harness.append(topic, numbered(3))
         log = await harness.open_log(topic, since_ms=int(time.time() * 1000) + HOUR_MS)
@@ -125,20 +126,20 @@ class LogContract:
         await harness.append(topic, [Raw(b"room", b"new")])
         await reader.until_values(topic, [b"new"])
 
-    async def test_an_empty_topic_is_caught_up_with_once(self, harness: Harness) -> None:
+    async def test_caught_up_comes_once_even_for_an_empty_topic(self, harness: Harness) -> None:
         empty = await harness.create_topic(partitions=3)
         full = await harness.create_topic(partitions=3)
         await harness.append(full, [record for n in range(5) for record in numbered(4, key=b"room-%d" % n)])
         log = await harness.open_log(empty, full)
         reader = Reader(log)
         await reader.until_caught_up(empty, full)
-        assert len(reader.all(full)) == 20, "CaughtUp before all that was there"
+        assert len(reader.all(full)) == 20, "CaughtUp came before all records"
         await harness.append(empty, numbered(1))
         await harness.append(full, numbered(1))
         await reader.until(lambda: len(reader.all(empty)) == 1 and len(reader.all(full)) == 21)
         assert len(reader.told(CaughtUp, empty)) == len(reader.told(CaughtUp, full)) == 1
 
-    async def test_records_of_every_kind_are_handed_out_untouched(self, harness: Harness) -> None:
+    async def test_all_kinds_of_records_are_returned_unchanged(self, harness: Harness) -> None:
         topic = await harness.create_topic()
         now = int(time.time() * 1000)
         kinds = [
@@ -161,7 +162,7 @@ class LogContract:
         )
         assert [as_raw(record) for record in read] == kinds
 
-    async def test_append_keeps_what_it_is_given(self, harness: Harness) -> None:
+    async def test_append_preserves_key_value_headers_and_timestamp(self, harness: Harness) -> None:
         topic = await harness.create_topic()
         log = await harness.open_log(topic)
         before = int(time.time() * 1000)
@@ -184,7 +185,7 @@ class LogContract:
         assert third.timestamp is not None
         assert before <= third.timestamp <= after
 
-    async def test_many_large_records_come_whole_and_in_order(self, harness: Harness) -> None:
+    async def test_many_large_records_arrive_whole_and_in_order(self, harness: Harness) -> None:
         topic = await harness.create_topic()
         log = await harness.open_log(topic)
         values = [b"%03d" % number + b"x" * LARGE_BYTES for number in range(60)]
@@ -195,7 +196,7 @@ class LogContract:
         assert [record.value for record in reader.all(topic)] == values
 
     @pytest.mark.parametrize("records_max", [1, 3, 1000])
-    async def test_read_hands_out_exactly_the_range(self, harness: Harness, records_max: int) -> None:
+    async def test_read_returns_exactly_the_requested_range(self, harness: Harness, records_max: int) -> None:
         topic = await harness.create_topic()
         positions = await harness.append(topic, numbered(20))
         offsets = [position.offset for position in positions]
@@ -214,7 +215,7 @@ class LogContract:
             )
             assert [record.value for record in records] == [b"%d" % number for number in range(low, high)]
 
-    async def test_read_up_to_beyond_the_end_reaches_it(self, harness: Harness) -> None:
+    async def test_read_beyond_the_end_reaches_the_end(self, harness: Harness) -> None:
         topic = await harness.create_topic()
         await harness.append(topic, numbered(3))
         log = await harness.open_log(topic)
@@ -227,7 +228,7 @@ class LogContract:
         nothing = await log.read(topic, epoch, 0, after=end - 1, up_to=end - 1, records_max=10)
         assert list(nothing.records) == []
 
-    async def test_read_goes_on_beside_poll(self, harness: Harness) -> None:
+    async def test_read_works_concurrently_with_poll(self, harness: Harness) -> None:
         topic = await harness.create_topic()
         await harness.append(topic, numbered(50))
         log = await harness.open_log(topic)
@@ -246,7 +247,7 @@ class LogContract:
         assert [record.value for record in reader.all(topic)] == [b"%d" % number for number in range(100)]
         assert all(sorted_values(records) == sorted(b"%d" % number for number in range(50)) for records in reads)
 
-    async def test_the_end_is_where_the_next_record_goes(self, harness: Harness) -> None:
+    async def test_end_is_the_offset_of_the_next_record(self, harness: Harness) -> None:
         topic = await harness.create_topic()
         log = await harness.open_log(topic)
         reader = Reader(log)
@@ -256,7 +257,7 @@ class LogContract:
             end = await log.end(topic, epoch, 0)
             assert await log.append(topic, [Entry(b"room", b"1")]) == [Position(0, end)]
 
-    async def test_read_of_what_the_log_does_not_hold_is_out_of_range(self, harness: Harness) -> None:
+    async def test_reading_offsets_that_the_log_does_not_hold_raises_out_of_range(self, harness: Harness) -> None:
         topic = await harness.create_topic()
         positions = await harness.append(topic, numbered(20))
         log = await harness.open_log(topic)
@@ -278,7 +279,7 @@ class LogContract:
             with pytest.raises(OffsetOutOfRange):
                 await log.end(topic, wrong, 0)
 
-    async def test_offsets_are_not_used_again_after_all_records_are_gone(self, harness: Harness) -> None:
+    async def test_offsets_are_not_reused_after_all_records_were_removed(self, harness: Harness) -> None:
         topic = await harness.create_topic()
         last = (await harness.append(topic, numbered(5)))[-1]
         await harness.trim(topic, 0, last.offset + 1)
@@ -290,7 +291,7 @@ class LogContract:
         assert position.offset > last.offset
         await reader.until_values(topic, [b"new"])
 
-    async def test_a_topic_that_is_not_there_is_gone_until_it_is_made(self, harness: Harness) -> None:
+    async def test_a_missing_topic_is_reported_until_it_is_created(self, harness: Harness) -> None:
         name = harness.unused_name()
         other = await harness.create_topic()
         log = await harness.open_log(name, other)
@@ -305,14 +306,14 @@ class LogContract:
         await reader.until(lambda: name not in log.problems)
         assert len(reader.told(TopicMissing, name)) == 1
 
-    async def test_appending_to_an_unknown_topic_says_so_and_makes_none(self, harness: Harness) -> None:
+    async def test_appending_to_an_unknown_topic_fails_and_does_not_create_it(self, harness: Harness) -> None:
         name = harness.unused_name()
         log = await harness.open_log()
         for _ in range(2):
             with pytest.raises(UnknownTopic, match=name):
                 await log.append(name, [Entry(b"room", b"1")])
 
-    async def test_create_topics_makes_those_that_are_missing(self, harness: Harness) -> None:
+    async def test_create_topics_creates_only_missing_topics(self, harness: Harness) -> None:
         there = await harness.create_topic()
         missing = [harness.unused_name(), harness.unused_name()]
         log = await harness.open_log(*missing)
@@ -327,7 +328,7 @@ class LogContract:
             await log.append(topic, [Entry(b"room", b"1")])
             await reader.until_values(topic, [b"1"])
 
-    async def test_a_log_that_fails_says_so_and_goes_on_where_it_stopped(self, harness: Harness) -> None:
+    async def test_a_failing_log_reports_a_problem_and_resumes_where_it_stopped(self, harness: Harness) -> None:
         topic = await harness.create_topic()
         log = await harness.open_log(topic)
         await log.append(topic, [Entry(b"room", b"0")])
@@ -348,7 +349,7 @@ class LogContract:
         await harness.append(topic, numbered(3, first=2))
 
         def values() -> list[bytes | None]:
-            """Without the one that may have been written although it was not acknowledged."""
+            """All values except the one that may have been written without being acknowledged."""
             return [record.value for record in reader.all(topic) if record.value != b"unsure"]
 
         await reader.until(lambda: len(values()) == 5 and not log.problems)
@@ -358,7 +359,7 @@ class LogContract:
         await log.append(topic, [Entry(b"room", b"5")])
         await reader.until(lambda: values()[-1] == b"5")
 
-    async def test_a_topic_made_anew_while_nobody_read_has_another_epoch(self, harness: Harness) -> None:
+    async def test_a_topic_recreated_between_readers_has_a_new_epoch(self, harness: Harness) -> None:
         topic = await harness.create_topic()
         await harness.append(topic, numbered(5))
         log = await harness.open_log(topic)
@@ -374,7 +375,7 @@ class LogContract:
         with pytest.raises(OffsetOutOfRange):
             await again.log.read(topic, reader.epochs[topic], 0, after=-1, up_to=4, records_max=10)
 
-    async def test_a_reader_that_retention_overtook_is_told(self, harness: Harness) -> None:
+    async def test_a_reader_overtaken_by_retention_gets_offsets_lost(self, harness: Harness) -> None:
         topic = await harness.create_topic()
         log = await harness.open_log(topic)
         reader = Reader(log)
@@ -394,7 +395,7 @@ class LogContract:
         await log.append(topic, [Entry(b"room", b"on")])
         await reader.until(lambda: reader.all(topic)[-1].value == b"on")
 
-    async def test_concurrent_appends_are_all_written_each_in_its_order(self, harness: Harness) -> None:
+    async def test_concurrent_appends_are_all_written_and_each_stays_in_order(self, harness: Harness) -> None:
         topic = await harness.create_topic(partitions=2)
         log = await harness.open_log(topic)
         writes = [[Entry(b"room-%d" % n, b"%d/%d" % (n, part)) for part in range(3)] for n in range(100)]
@@ -402,14 +403,12 @@ class LogContract:
         assert len({position for several in positions for position in several}) == 300
         reader = Reader(log)
         await reader.until(lambda: len(reader.all(topic)) == 300)
-        at = {
-            (place[1], record.offset): record.value for place, records in reader.records.items() for record in records
-        }
+        at = {(key[1], record.offset): record.value for key, records in reader.records.items() for record in records}
         for entries, several in zip(writes, positions, strict=True):
             assert [at[position] for position in several] == [entry.value for entry in entries]
             assert [position.offset for position in several] == sorted(position.offset for position in several)
 
-    async def test_an_append_of_nothing_succeeds(self, harness: Harness) -> None:
+    async def test_appending_nothing_succeeds(self, harness: Harness) -> None:
         topic = await harness.create_topic()
         log = await harness.open_log()
         assert await log.append(topic, []) == []
@@ -426,7 +425,7 @@ class LogContract:
 
         async def poll_and_cancel() -> None:
             for tries in itertools.count():
-                turns = tries % (8 + tries // 50)  # more and more, until a poll comes to its end on this machine
+                turns = tries % (8 + tries // 50)  # gradually more, until a poll finishes on this machine
                 poll = asyncio.create_task(log.poll())
                 for _ in range(turns):
                     await asyncio.sleep(0)
@@ -443,7 +442,7 @@ class LogContract:
         counts = Counter((record.key, record.value) for record in reader.all(topic))
         assert counts == {(b"room-%d" % n, b"%d" % number): 1 for n in range(6) for number in range(80)}
 
-    async def test_poll_returns_in_about_a_second_when_nothing_happens(self, harness: Harness) -> None:
+    async def test_poll_returns_nothing_when_nothing_happens(self, harness: Harness) -> None:
         topic = await harness.create_topic()
         log = await harness.open_log(topic)
         reader = Reader(log)
@@ -451,13 +450,13 @@ class LogContract:
         async with asyncio.timeout(WAIT_S):
             assert await log.poll() == []
 
-    async def test_a_log_without_topics_is_for_appending(self, harness: Harness) -> None:
+    async def test_a_log_opened_without_topics_can_append(self, harness: Harness) -> None:
         topic = await harness.create_topic()
         log = await harness.open_log()
         await log.append(topic, [Entry(b"room", b"1")])
         assert log.problems == {}
 
-    async def test_close_twice_and_append_afterwards(self, harness: Harness) -> None:
+    async def test_closing_twice_is_allowed_and_appending_afterwards_fails(self, harness: Harness) -> None:
         topic = await harness.create_topic()
         log = await harness.open_log(topic)
         await log.close()
@@ -465,7 +464,7 @@ class LogContract:
         with pytest.raises(LogUnavailable):
             await log.append(topic, [Entry(b"room", b"1")])
 
-    async def test_close_finishes_appends_under_way(self, harness: Harness) -> None:
+    async def test_close_finishes_appends_in_progress(self, harness: Harness) -> None:
         topic = await harness.create_topic()
         log = await harness.open_log()
         appends = [asyncio.create_task(log.append(topic, [Entry(b"room", b"%d" % n)])) for n in range(20)]

@@ -1,4 +1,4 @@
-"""The contract of a log that takes actions and tells verdicts; see `log.contract`, whose rules hold here too."""
+"""More of the contract of every log, for actions and verdicts. The rules in `log.contract` apply here too."""
 
 import asyncio
 import time
@@ -12,9 +12,9 @@ from touchline_server.core.log import Entry, TopicOpened, UnknownTopic
 
 
 class ActingLogContract:
-    """What holds for every log."""
+    """The tests that every log passes."""
 
-    async def test_a_topic_to_be_read_whole_is_read_from_its_first_record(self, harness: Harness) -> None:
+    async def test_a_topic_in_from_start_is_read_from_its_first_record(self, harness: Harness) -> None:
         whole, windowed = await harness.create_topic(), await harness.create_topic()
         old_ms = int(time.time() * 1000) - HOUR_MS
         for topic in (whole, windowed):
@@ -29,7 +29,7 @@ class ActingLogContract:
         assert isinstance(opened, TopicOpened)
         assert opened.starts == {0: 1}
 
-    async def test_check_finds_that_records_can_be_appended_and_appends_none(self, harness: Harness) -> None:
+    async def test_check_writable_succeeds_without_appending_anything(self, harness: Harness) -> None:
         topic = await harness.create_topic(partitions=2)
         log = await harness.open_log(topic)
         reader = Reader(log)
@@ -39,7 +39,7 @@ class ActingLogContract:
         await reader.until_values(topic, [b"1"])
         assert log.unreachable is None
 
-    async def test_check_of_an_unknown_topic_says_so_and_makes_none(self, harness: Harness) -> None:
+    async def test_check_writable_of_an_unknown_topic_fails_and_does_not_create_it(self, harness: Harness) -> None:
         name = harness.unused_name()
         log = await harness.open_log()
         for _ in range(2):
@@ -48,14 +48,14 @@ class ActingLogContract:
         assert await log.create_topics([name], partitions=1, replication=1) == [name]
         await log.check_writable(name)
 
-    async def test_a_compacted_topic_forgets_nothing(self, harness: Harness) -> None:
+    async def test_a_compacted_topic_keeps_the_newest_record_of_each_key(self, harness: Harness) -> None:
         name = harness.unused_name()
         log = await harness.open_log()
-        assert not await log.deletes_old(name)  # nothing is known of it
+        assert not await log.deletes_old(name)  # it does not exist
         await log.create_topics([name], partitions=1, replication=1, compacted=[name])
         assert not await log.deletes_old(name)
 
-    async def test_check_tells_that_nothing_can_be_appended_until_it_can(self, harness: Harness) -> None:
+    async def test_check_writable_fails_while_nothing_can_be_appended(self, harness: Harness) -> None:
         topic = await harness.create_topic()
         log = await harness.open_log(topic)
         await harness.stop()
@@ -72,17 +72,17 @@ class ActingLogContract:
                     await log.check_writable(topic)
                     break
                 except LogUnavailable:
-                    await asyncio.sleep(0.05)  # a broker that comes back needs a moment to lead its partitions
+                    await asyncio.sleep(0.05)  # after a restart, a broker needs a moment to lead its partitions
         await log.append(topic, [Entry(b"room", b"1")])
 
-    async def test_check_of_a_log_that_is_closed(self, harness: Harness) -> None:
+    async def test_check_writable_fails_after_close(self, harness: Harness) -> None:
         topic = await harness.create_topic()
         log = await harness.open_log(topic)
         await log.close()
         with pytest.raises(LogUnavailable):
             await log.check_writable(topic)
 
-    async def test_compacted_topics_are_made_as_others_are(self, harness: Harness) -> None:
+    async def test_compacted_topics_are_created_like_others(self, harness: Harness) -> None:
         plain, compacted = harness.unused_name(), harness.unused_name()
         log = await harness.open_log()
         made = await log.create_topics([plain, compacted], partitions=2, replication=1, compacted=[compacted, "other"])

@@ -1,4 +1,4 @@
-"""The contract of a log that others change while it is being read; see `log.contract`, whose rules hold here too."""
+"""The contract of a log that others change while it is being read. The rules in `log.contract` apply here too."""
 
 import pytest
 
@@ -7,9 +7,9 @@ from touchline_server.core.log import OffsetOutOfRange, PartitionsAdded, TopicMi
 
 
 class SharedLogContract:
-    """What holds for a log that others change while it is being read."""
+    """The tests that a log passes if others change it while it is being read."""
 
-    async def test_a_deleted_topic_is_gone_and_comes_back_as_another(self, shared: SharedHarness) -> None:
+    async def test_a_topic_deleted_and_recreated_comes_back_with_a_new_epoch(self, shared: SharedHarness) -> None:
         topic = await shared.create_topic()
         other = await shared.create_topic()
         await shared.append(topic, numbered(5))
@@ -31,10 +31,10 @@ class SharedLogContract:
         await reader.until(lambda: not log.problems)
 
     @pytest.mark.parametrize("count", [2, 5, 9])
-    async def test_a_topic_made_anew_under_a_reader_is_opened_before_its_records(
+    async def test_a_topic_recreated_under_a_reader_is_opened_before_its_records(
         self, shared: SharedHarness, count: int
     ) -> None:
-        """Shorter, equally long and longer than the old one: an equal offset must not hide it."""
+        """The new topic is shorter than, as long as, and longer than the old one: an equal offset must not hide it."""
         topic = await shared.create_topic()
         await shared.append(topic, numbered(5))
         log = await shared.open_log(topic)
@@ -59,16 +59,16 @@ class SharedLogContract:
         await shared.append(topic, numbered(5, first=15), partition=2)
         await reader.until_values(topic, [b"%d" % number for number in range(20)])
         starts = {
-            place: start
+            partition: start
             for event in reader.told(PartitionsAdded, topic)
             if isinstance(event, PartitionsAdded)
-            for place, start in event.starts.items()
+            for partition, start in event.starts.items()
         }
         assert starts == {1: 0, 2: 0}
         assert len(reader.told(TopicOpened, topic)) == 1
         assert [record.value for record in reader.records[topic, 0]] == [b"%d" % number for number in range(10)]
 
-    async def test_offsets_without_records_are_passed_over(self, shared: SharedHarness) -> None:
+    async def test_offsets_without_records_are_skipped(self, shared: SharedHarness) -> None:
         topic = await shared.create_topic()
         first = await shared.append(topic, numbered(3), partition=0)
         await shared.leave_hole(topic, 0)

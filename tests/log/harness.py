@@ -1,4 +1,4 @@
-"""What the contract suite of logs needs: the harness that a test module provides, and a reader that checks."""
+"""Helpers for the contract suite of logs: the harness that a test module provides, and a reader that checks events."""
 
 import asyncio
 from collections import defaultdict
@@ -25,7 +25,7 @@ WAIT_S = 60.0
 
 
 class Raw(NamedTuple):
-    """A record as any producer may write it, also such as `Entry` cannot express."""
+    """A record as any producer may write it, including records that `Entry` cannot express."""
 
     key: bytes | None
     value: bytes | None
@@ -34,38 +34,38 @@ class Raw(NamedTuple):
 
 
 class Harness(Protocol):
-    """The thing behind a log, and how to act upon it from outside."""
+    """Controls the system behind a log, a broker or a file, from outside of the log."""
 
     def unused_name(self) -> str:
         """A name that no topic has had yet."""
 
     async def create_topic(self, partitions: int = 1, name: str | None = None) -> str:
-        """Make a topic; returns its name."""
+        """Create a topic and return its name."""
 
     async def append(self, topic: str, records: Sequence[Raw], *, partition: int | None = None) -> list[Position]:
-        """Write records as another producer would; to one partition, or to those of their keys."""
+        """Write records as another producer would, to the given partition or to those that their keys belong to."""
 
     async def trim(self, topic: str, partition: int, before: int) -> None:
-        """Remove all records before an offset, as retention does."""
+        """Remove all records below an offset, as retention does."""
 
     async def recreate_topic(self, topic: str, partitions: int = 1) -> None:
-        """Delete a topic and make it anew. Unless the harness is a `SharedHarness`, no log is open then."""
+        """Delete a topic and create it again. Unless the harness is a `SharedHarness`, no log is open meanwhile."""
 
     async def stop(self) -> None:
-        """Make the thing behind the log fail, so that nothing can be appended."""
+        """Break the system, so that nothing can be appended."""
 
     async def start(self) -> None:
-        """Mend what `stop` broke; nothing that was acknowledged is lost."""
+        """Undo `stop`. No acknowledged record is lost."""
 
     async def open_log(self, *topics: str, since_ms: int = 0, from_start: Collection[str] = ()) -> Log:
-        """A new log that reads ``topics``, opened; closed at the end of the test, unless it is closed before.
+        """Open a new log that reads ``topics``. It is closed at the end of the test, if not earlier.
 
-        An embedded log can be opened once at a time.
+        Only one embedded log can be open at a time.
         """
 
 
 class SharedHarness(Harness, Protocol):
-    """The thing behind a log that others use too, while it is being read."""
+    """A harness for a log that others use while it is being read."""
 
     async def delete_topic(self, topic: str) -> None:
         """Delete a topic for good."""
@@ -74,20 +74,20 @@ class SharedHarness(Harness, Protocol):
         """Raise the number of partitions to ``partitions``."""
 
     async def leave_hole(self, topic: str, partition: int) -> None:
-        """Use up an offset or more of a partition without a record that a reader is shown."""
+        """Use up at least one offset of a partition without a record that readers see."""
 
 
 class Reader:
-    """Polls a log, keeps what it hands out, and checks the rules that hold for all of it."""
+    """Polls a log, keeps its events, and checks the rules that all events follow."""
 
     def __init__(self, log: Log) -> None:
         self.log = log
         self.events: list[LogEvent] = []
         self.records: dict[tuple[str, int], list[Record]] = defaultdict(list)
-        """By topic and partition, of the topic's newest epoch."""
+        """The records of each topic and partition in the topic's current epoch."""
         self.epochs: dict[str, str] = {}
         self.next: dict[tuple[str, int], int] = {}
-        """The first offset that may come, by topic and partition."""
+        """The lowest offset that may come next, by topic and partition."""
         self._to_catch_up: set[str] = set()
 
     async def until(self, condition: Callable[[], bool]) -> None:
@@ -98,28 +98,28 @@ class Reader:
                     self.take(await self.log.poll())
         except TimeoutError:
             shown = [event for event in self.events if not isinstance(event, Records)]
-            counts = {place: len(records) for place, records in self.records.items()}
+            counts = {key: len(records) for key, records in self.records.items()}
             pytest.fail(f"did not happen in {WAIT_S} s; events {shown}, records {counts}, problems {self.log.problems}")
 
     async def until_caught_up(self, *topics: str) -> None:
-        """Poll until the topics are opened and read up to their ends."""
+        """Poll until the topics are open and caught up with."""
         await self.until(lambda: all(topic in self.epochs and topic not in self._to_catch_up for topic in topics))
 
     async def until_values(self, topic: str, values: Sequence[bytes | None]) -> None:
-        """Poll until there are so many records, which must be these, in this order within each partition."""
+        """Poll until the topic has as many records as ``values``, and check that they are the same, in any order."""
         await self.until(lambda: len(self.all(topic)) >= len(values))
         assert sorted_values(self.all(topic)) == sorted(values, key=repr)
 
     def all(self, topic: str) -> list[Record]:
-        """The records of a topic, partition after partition."""
-        return [record for place in sorted(self.records) if place[0] == topic for record in self.records[place]]
+        """All records of a topic, ordered by partition."""
+        return [record for key in sorted(self.records) if key[0] == topic for record in self.records[key]]
 
     def told(self, kind: type[LogEvent], topic: str) -> list[LogEvent]:
-        """The events of a kind of a topic."""
+        """All events of one kind for a topic."""
         return [event for event in self.events if isinstance(event, kind) and event.topic == topic]
 
     def take(self, events: Sequence[LogEvent]) -> None:
-        """Check and keep what a poll returned."""
+        """Check and keep the events that a poll returned."""
         for event in events:
             self.events.append(event)
             match event:
@@ -131,10 +131,10 @@ class Reader:
                 case Records(topic, partition, records, next_offset):
                     self._records((topic, partition), records, next_offset)
                 case OffsetsLost(topic, partition, start):
-                    assert start != self.next[topic, partition], "a jump to where it was"
+                    assert start != self.next[topic, partition], "a gap without lost offsets"
                     self.next[topic, partition] = start
                 case CaughtUp(topic):
-                    assert topic in self._to_catch_up, "CaughtUp comes once after each TopicOpened"
+                    assert topic in self._to_catch_up, "a CaughtUp that does not follow a TopicOpened"
                     self._to_catch_up.discard(topic)
                 case TopicMissing(topic):
                     self._forget(topic)
@@ -142,27 +142,27 @@ class Reader:
     def _opened(self, topic: str, epoch: str, starts: Mapping[int, int]) -> None:
         assert epoch
         assert "." not in epoch
-        assert self.epochs.get(topic) != epoch, "opened twice without being another log"
+        assert self.epochs.get(topic) != epoch, "the same epoch was opened twice"
         self._forget(topic)
         self.epochs[topic] = epoch
         self.next.update({(topic, partition): start for partition, start in starts.items()})
         self._to_catch_up.add(topic)
 
-    def _records(self, place: tuple[str, int], records: Sequence[Record], next_offset: int) -> None:
-        assert place in self.next, "records before TopicOpened or PartitionsAdded"
+    def _records(self, key: tuple[str, int], records: Sequence[Record], next_offset: int) -> None:
+        assert key in self.next, "records before TopicOpened or PartitionsAdded"
         for record in records:
-            assert record.offset >= self.next[place], "a record twice, or out of order"
-            self.next[place] = record.offset + 1
-        assert next_offset >= self.next[place]
-        self.next[place] = next_offset
-        self.records[place].extend(records)
+            assert record.offset >= self.next[key], "a duplicate, or out of order"
+            self.next[key] = record.offset + 1
+        assert next_offset >= self.next[key]
+        self.next[key] = next_offset
+        self.records[key].extend(records)
 
     def _forget(self, topic: str) -> None:
         self.epochs.pop(topic, None)
         self._to_catch_up.discard(topic)
-        for place in [place for place in self.next if place[0] == topic]:
-            del self.next[place]
-            self.records.pop(place, None)
+        for key in [key for key in self.next if key[0] == topic]:
+            del self.next[key]
+            self.records.pop(key, None)
 
 
 def sorted_values(records: Sequence[Record]) -> list[bytes | None]:
@@ -170,7 +170,7 @@ def sorted_values(records: Sequence[Record]) -> list[bytes | None]:
 
 
 def numbered(count: int, key: bytes = b"room", first: int = 0) -> list[Raw]:
-    """Records of one key whose values are numbers."""
+    """Records with one key, whose values are consecutive numbers."""
     return [Raw(key, b"%d" % number) for number in range(first, first + count)]
 
 
@@ -181,7 +181,7 @@ def as_raw(record: Record) -> Raw:
 async def read_all(
     log: Log, topic: str, epoch: str, partition: int, *, after: int, up_to: int, records_max: int
 ) -> list[Record]:
-    """Read a range chunk after chunk, and check what holds for each."""
+    """Read a range chunk by chunk, checking the rules for each chunk."""
     records: list[Record] = []
     while after < up_to:
         chunk = await log.read(topic, epoch, partition, after=after, up_to=up_to, records_max=records_max)

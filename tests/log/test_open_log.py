@@ -1,4 +1,4 @@
-"""Which log an address names."""
+"""`make_log`: the log that each form of address names."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from touchline_server.log.open import make_log
 from touchline_server.log.sqlite.log import SqliteLog
 
 
-async def test_memory_needs_nothing_and_holds_the_feeds_topics() -> None:
+async def test_a_log_in_memory_has_the_topics_of_the_feeds() -> None:
     settings = Settings(log="sqlite://", feeds={"goal": FeedSettings(topic="goals")})
     log = make_log(settings)
     await log.open(["goals"], since_ms=0)
@@ -22,7 +22,7 @@ async def test_memory_needs_nothing_and_holds_the_feeds_topics() -> None:
 
 
 @pytest.mark.parametrize("slashes", ["", "/", "//"])
-async def test_what_follows_the_scheme_is_the_files_path(tmp_path: Path, slashes: str) -> None:
+async def test_the_path_follows_the_scheme(tmp_path: Path, slashes: str) -> None:
     path = tmp_path / "log.db"
     log = make_log(Settings(log="sqlite://"), url=f"sqlite://{slashes}{path}")
     await log.open([], since_ms=0)
@@ -30,7 +30,7 @@ async def test_what_follows_the_scheme_is_the_files_path(tmp_path: Path, slashes
     assert path.exists()
 
 
-async def test_a_path_without_a_slash_in_front_is_relative(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_path_without_a_leading_slash_is_relative(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "folder").mkdir()
     log = make_log(Settings(log="sqlite://folder/log.db"))
@@ -39,12 +39,12 @@ async def test_a_path_without_a_slash_in_front_is_relative(tmp_path: Path, monke
     assert (tmp_path / "folder" / "log.db").exists()
 
 
-def test_the_default_is_a_file() -> None:
+def test_the_default_is_the_embedded_log() -> None:
     assert isinstance(make_log(Settings()), SqliteLog)
 
 
 @pytest.mark.parametrize("url", ["kafka://localhost:9092", "kafka://a:9092,b:9093/", "kafka://[::1]:9092"])
-def test_kafka_is_named_by_its_brokers(url: str) -> None:
+def test_a_kafka_address_lists_brokers(url: str) -> None:
     assert isinstance(make_log(Settings(log="sqlite://"), url=url), KafkaLog)
 
 
@@ -66,7 +66,7 @@ def test_kafka_is_named_by_its_brokers(url: str) -> None:
         "kafka://user:password@localhost:9092",
     ],
 )
-def test_an_address_that_names_no_log_is_told_in_one_sentence(url: str) -> None:
-    with pytest.raises(OperatorError, match=": write ") as raised:
+def test_an_invalid_address_is_an_operator_error_in_one_line(url: str) -> None:
+    with pytest.raises(OperatorError) as raised:
         make_log(Settings(log="sqlite://"), url=url)
     assert "\n" not in str(raised.value)

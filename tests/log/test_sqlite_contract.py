@@ -1,4 +1,4 @@
-"""The contract of logs, held by the embedded log in a file."""
+"""Runs the contract of logs against the embedded log in a file."""
 
 import sqlite3
 from collections.abc import AsyncIterator, Collection, Sequence
@@ -18,7 +18,7 @@ from touchline_server.log.sqlite.store import Store
 
 
 class SqliteHarness:
-    """One file. It belongs to the log that has it open, so what is done from outside goes through that log's thread."""
+    """One file. The log that has it open owns it, so changes from outside also go through that log's thread."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -36,23 +36,23 @@ class SqliteHarness:
         return name
 
     async def append(self, topic: str, records: Sequence[Raw], *, partition: int | None = None) -> list[Position]:
-        assert not partition, "a topic with one partition has no choice"
+        assert not partition, "SqliteLog cannot choose a partition"
         log = await self._any_log()
         return await log.append(topic, [Entry(cast(bytes, record.key), *record[1:]) for record in records])
 
     async def trim(self, topic: str, partition: int, before: int) -> None:
         log = await self._any_log()
-        await log._opened.call(lambda store: trim(store, store.topics[topic].partitions[partition], before))
+        await log._store.call(lambda store: trim(store, store.topics[topic].partitions[partition], before))
 
     async def recreate_topic(self, topic: str, partitions: int = 1) -> None:
-        """Recreate the topic in the way of an embedded log: somebody removes the file, and it is created again."""
+        """Recreate the topic the way it happens to an embedded log: somebody removes the file, and it is recreated."""
         await self.close()
         for suffix in ("", "-wal"):
             self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
         await self.create_topic(partitions, topic)
 
     async def stop(self) -> None:
-        """The file cannot be written to any more."""
+        """Make the file read-only."""
         await self._query_only(True)
 
     async def start(self) -> None:
@@ -81,7 +81,7 @@ class SqliteHarness:
             connection.execute(f"PRAGMA query_only = {on}")
 
         log = await self._any_log()
-        await log._opened.call(switch)
+        await log._store.call(switch)
 
 
 @pytest.fixture
@@ -92,4 +92,4 @@ async def harness(tmp_path: Path) -> AsyncIterator[Harness]:
 
 
 class TestSqliteContract(LogContract, ActingLogContract):
-    """All of it; nobody else can change the file of an embedded log, so `SharedLogContract` is none of its."""
+    """All except `SharedLogContract`: nobody else can change the file of an embedded log."""

@@ -1,4 +1,4 @@
-"""The embedded log against a list: whatever is appended and read, in whatever order."""
+"""Compares the embedded log with plain lists, over generated appends, polls and trims."""
 
 import asyncio
 from collections import defaultdict
@@ -32,11 +32,11 @@ entries = st.builds(
 )
 step: st.SearchStrategy[Step] = st.one_of(st.lists(entries, max_size=6), st.just("poll"), st.integers(0, 30))
 steps = st.lists(step, max_size=25)
-"""Append some, poll, or trim partition 0 before an offset."""
+"""Each step appends entries, polls, or trims partition 0 below an offset."""
 
 
 class Model:
-    """What should be there."""
+    """The records that the log should hold."""
 
     def __init__(self, log: SqliteLog, partitions: int) -> None:
         self.log = log
@@ -56,10 +56,10 @@ class Model:
     async def trim(self, before: int) -> None:
         if self.first[0] < before <= len(self.records[0]):
             self.first[0] = before
-            await self.log._opened.call(lambda store: trim(store, store.topics["t"].partitions[0], before))
+            await self.log._store.call(lambda store: trim(store, store.topics["t"].partitions[0], before))
 
     def rooms(self, number: int, before: int) -> dict[str, tuple[int, list[StoredRecord]]]:
-        """Each room's head before an offset, and its state without the keys that came up again since."""
+        """Each room's head below an offset, and its state without the keys that later records set or removed."""
         heads: dict[str, int] = {}
         state: dict[str, dict[str, StoredRecord | None]] = defaultdict(dict)
         for record in self.records[number]:
@@ -91,7 +91,7 @@ class Model:
                 except OffsetOutOfRange:
                     pass
                 else:
-                    raise AssertionError("read what retention removed")
+                    raise AssertionError("the log returned records that retention removed")
             if first <= before:
                 names = {(record.key or b"").decode(errors="replace") for record in self.records[number]}
                 found = {name: await self.log.load(RoomKey("t", epoch, number, name), before=before) for name in names}
@@ -113,7 +113,7 @@ async def run(script: list[Step], partitions: int, before: int) -> None:
                 await model.append(step)
             elif isinstance(step, int):
                 await model.trim(step)
-            elif log._reader._events or any(one.place < one.end for one in log._reader._readings.values()):
+            elif log._reader.ready:
                 reader.take(await log.poll())
         await reader.until(
             lambda: all(reader.next["t", number] == len(records) for number, records in enumerate(model.records))
@@ -127,7 +127,7 @@ async def run(script: list[Step], partitions: int, before: int) -> None:
             for record in records
             if record not in reader.records["t", number]
         }
-        assert missing <= {(0, offset) for offset in range(model.first[0])}, "missing, though nobody removed it"
+        assert missing <= {(0, offset) for offset in range(model.first[0])}, "a record is missing that was not trimmed"
         assert bool(missing) == bool(reader.told(OffsetsLost, "t"))
         await model.check(reader, before)
     finally:
@@ -141,7 +141,7 @@ def test_the_log_is_a_list_for_each_partition(script: list[Step], partitions: in
 
 
 @given(script=steps)
-def test_it_is_so_when_the_reader_is_sent_to_the_file_all_the_time(script: list[Step]) -> None:
+def test_the_log_is_a_list_for_a_reader_that_never_keeps_up(script: list[Step]) -> None:
     kept = sqlite_reader.TAIL_BYTES_MAX, sqlite_reader.POLL_RECORDS_MAX
     sqlite_reader.TAIL_BYTES_MAX, sqlite_reader.POLL_RECORDS_MAX = 200, 2
     try:

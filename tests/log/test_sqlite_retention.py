@@ -1,4 +1,4 @@
-"""What the embedded log removes, and that it does so a little at a time."""
+"""Retention in the embedded log: which records it removes, and that it removes a few at a time."""
 
 import asyncio
 from collections.abc import Callable
@@ -24,7 +24,7 @@ async def opened(settings: SqliteSettings, now_ms: Callable[[], int] = lambda: H
 
 
 async def first_offset(log: SqliteLog, reader: Reader, end: int) -> int:
-    """The oldest offset that can be read."""
+    """The lowest offset that can be read."""
     for after in range(-1, end):
         try:
             await log.read("scores", reader.epochs["scores"], 0, after=after, up_to=end, records_max=1)
@@ -34,7 +34,7 @@ async def first_offset(log: SqliteLog, reader: Reader, end: int) -> int:
     return end
 
 
-async def test_records_older_than_retention_are_removed_and_newer_ones_stay() -> None:
+async def test_only_records_older_than_the_retention_time_are_removed() -> None:
     now = [HOUR_MS]
     log, reader = await opened(SqliteSettings(retention_s=3600), lambda: now[0])
     await log.append("scores", [Entry(b"a", b"%d" % number) for number in range(10)])
@@ -47,52 +47,52 @@ async def test_records_older_than_retention_are_removed_and_newer_ones_stay() ->
     await log.close()
 
 
-async def test_old_records_are_removed_also_when_nothing_happens(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_old_records_are_removed_even_while_the_log_is_idle(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sqlite_thread, "TICK_S", 0.01)
     loop = asyncio.get_running_loop()
     now = HOUR_MS
-    looks = 0
-    looked_twice = asyncio.Event()
+    checks = 0
+    checked_twice = asyncio.Event()
 
     def clock() -> int:
-        nonlocal looks
+        nonlocal checks
         if now > HOUR_MS:
-            looks += 1
-        if looks == 2:  # the first look is over
-            loop.call_soon_threadsafe(looked_twice.set)
+            checks += 1
+        if checks == 2:  # the first one has finished
+            loop.call_soon_threadsafe(checked_twice.set)
         return now
 
     log, reader = await opened(SqliteSettings(retention_s=3600), clock)
     await log.append("scores", [Entry(b"a", b"0")])
     now += 2 * HOUR_MS
-    await asyncio.wait_for(looked_twice.wait(), WAIT_S)
+    await asyncio.wait_for(checked_twice.wait(), WAIT_S)
     with pytest.raises(OffsetOutOfRange):
         await log.read("scores", reader.epochs["scores"], 0, after=-1, up_to=0, records_max=1)
     await log.close()
 
 
-async def test_the_oldest_records_go_when_a_topic_is_too_large() -> None:
+async def test_the_oldest_records_are_removed_if_a_topic_is_too_large() -> None:
     log, reader = await opened(SqliteSettings(retention_bytes_max=64 * KIB))
     for number in range(200):
         await log.append("scores", [Entry(b"a", b"%4d" % number + b" " * KIB)])
     first = await first_offset(log, reader, 200)
-    assert 130 < first < 150, "64 KiB are some 60 records"
+    assert 130 < first < 150, "64 KiB hold about 60 records"
     records = await read_all(log, "scores", reader.epochs["scores"], 0, after=first - 1, up_to=199, records_max=50)
     assert [record.offset for record in records] == list(range(first, 200))
     await log.close()
 
 
-async def test_a_flood_is_trimmed_as_fast_as_it_comes() -> None:
+async def test_retention_keeps_up_with_a_flood() -> None:
     log, _ = await opened(SqliteSettings(retention_bytes_max=64 * KIB))
     sizes = []
     for _ in range(10):
         await log.append("scores", [Entry(b"a", b"0" * 100) for _ in range(5000)])
-        sizes.append(await log._opened.call(lambda store: store.topics["scores"].partitions[0].size_bytes))
-    assert max(sizes) < 2 * 5000 * 200, "never more than two of the appends"
+        sizes.append(await log._store.call(lambda store: store.topics["scores"].partitions[0].size_bytes))
+    assert max(sizes) < 2 * 5000 * 200, "never more than two of these appends"
     await log.close()
 
 
-async def test_the_oldest_of_all_partitions_goes_first() -> None:
+async def test_the_oldest_records_across_partitions_are_removed_first() -> None:
     now = [HOUR_MS]
     settings = SqliteSettings(retention_bytes_max=64 * KIB, partitions=2)
     log, _ = await opened(settings, lambda: now[0])
@@ -100,13 +100,13 @@ async def test_the_oldest_of_all_partitions_goes_first() -> None:
     for number in range(20):
         now[0] += 1
         await log.append("scores", [Entry(keys[number // 10], b" " * KIB * 4)])
-    firsts = await log._opened.call(lambda store: [partition.first for partition in store.topics["scores"].partitions])
+    firsts = await log._store.call(lambda store: [partition.first for partition in store.topics["scores"].partitions])
     assert 0 < firsts[0] <= 10
-    assert firsts[1] == 0, "its records are newer than those that the other one has left"
+    assert firsts[1] == 0, "its records are newer than those that remain in partition 0"
     await log.close()
 
 
-async def test_offsets_go_on_after_everything_was_removed() -> None:
+async def test_offsets_continue_after_all_records_were_removed() -> None:
     now = [HOUR_MS]
     log, reader = await opened(SqliteSettings(retention_s=3600), lambda: now[0])
     await log.append("scores", [Entry(b"a", b"1"), Entry(b"a", b"2")])

@@ -1,4 +1,4 @@
-"""The rooms that the embedded log knows without reading its records."""
+"""The embedded log as a room store: the heads and states of rooms."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from touchline_server.log.sqlite.log import SqliteLog
 
 HOUR_MS = 3_600_000
 EVERYTHING = 1 << 40
-"""An offset after all others."""
+"""An offset above all others."""
 
 State = dict[str, tuple[int | None, dict[bytes | None, bytes | None]]]
 
@@ -21,7 +21,7 @@ def keyed(room: str, key: str, value: str | None) -> Entry:
     return Entry(room.encode(), None if value is None else value.encode(), [("key", key.encode())])
 
 
-def happening(room: str, value: str = "0") -> Entry:
+def keyless(room: str, value: str = "0") -> Entry:
     return Entry(room.encode(), value.encode())
 
 
@@ -33,11 +33,11 @@ async def load(
 
 
 async def epoch_of(log: SqliteLog) -> str:
-    return await log._opened.call(lambda store: store.topics["scores"].epoch)
+    return await log._store.call(lambda store: store.topics["scores"].epoch)
 
 
 async def loaded(log: SqliteLog, *rooms: str, before: int = EVERYTHING, partition: int = 0) -> State:
-    """Each known room's head, and the values of its event keys."""
+    """The head of each known room, and the values of its event keys."""
     found = {room: await load(log, room, before, partition=partition) for room in rooms}
     return {
         room: (one.head, {dict(record.headers).get("key"): record.value for record in one.state})
@@ -52,13 +52,13 @@ async def memory_log(settings: SqliteSettings | None = None, key_field: str | No
     return log
 
 
-async def test_a_room_is_its_newest_event_of_each_key_and_its_head() -> None:
+async def test_a_room_has_its_head_and_the_newest_event_of_each_key() -> None:
     log = await memory_log()
     await log.append(
         "scores",
         [keyed("a", "score", "1"), keyed("a", "clock", "2"), keyed("b", "score", "3"), keyed("a", "score", "4")],
     )
-    await log.append("scores", [happening("a")])
+    await log.append("scores", [keyless("a")])
     assert await loaded(log, "a", "b", "new") == {
         "a": (4, {b"score": b"4", b"clock": b"2"}),
         "b": (2, {b"score": b"3"}),
@@ -66,10 +66,10 @@ async def test_a_room_is_its_newest_event_of_each_key_and_its_head() -> None:
     await log.close()
 
 
-async def test_records_of_the_state_are_whole() -> None:
+async def test_records_in_the_state_are_complete() -> None:
     log = await memory_log()
     entry = Entry(b"a", b'{"home":1}', [("trace", b"\xff"), ("key", b"score")], 1_700_000_000_000)
-    await log.append("scores", [happening("a"), entry])
+    await log.append("scores", [keyless("a"), entry])
     room = await load(log, "a")
     assert room is not None
     (record,) = room.state
@@ -93,7 +93,7 @@ async def test_a_null_value_removes_its_key(removal: str | None, at_once: bool) 
 
 async def test_the_key_may_be_a_field_of_the_value() -> None:
     log = await memory_log(key_field="what")
-    await log.append("scores", [happening("a", '{"what":"score","n":1}'), happening("a", '{"what":"score","n":2}')])
+    await log.append("scores", [keyless("a", '{"what":"score","n":1}'), keyless("a", '{"what":"score","n":2}')])
     room = await load(log, "a")
     assert room is not None
     (record,) = room.state
@@ -101,7 +101,7 @@ async def test_the_key_may_be_a_field_of_the_value() -> None:
     await log.close()
 
 
-async def test_records_that_are_not_events_are_kept_and_change_no_room() -> None:
+async def test_invalid_events_are_kept_but_change_no_room() -> None:
     log = await memory_log()
     await log.append("scores", [keyed("a", "score", "1")])
     bad = [
@@ -120,19 +120,19 @@ async def test_records_that_are_not_events_are_kept_and_change_no_room() -> None
     await log.close()
 
 
-async def test_a_room_before_an_offset_has_its_head_from_before_it() -> None:
+async def test_a_room_before_an_offset_has_its_head_as_of_that_offset() -> None:
     log = await memory_log()
     await log.append("scores", [keyed("a", "score", "1"), keyed("b", "score", "2"), keyed("a", "clock", "3")])
     await log.append("scores", [keyed("a", "score", "4"), keyed("new", "score", "5"), keyed("a", "lap", "6")])
     assert await loaded(log, "a", "b", "new", before=3) == {
-        "a": (2, {b"clock": b"3"}),  # the score changed since: that record is handed out by poll
+        "a": (2, {b"clock": b"3"}),  # the score changed later, in a record that poll returns
         "b": (1, {b"score": b"2"}),
     }
     assert await loaded(log, "a", "b", "new", before=0) == {}
     await log.close()
 
 
-async def test_rooms_are_kept_by_partition() -> None:
+async def test_rooms_are_stored_by_partition() -> None:
     log = await memory_log(SqliteSettings(partitions=4))
     rooms = [f"room-{number}" for number in range(20)]
     await log.append("scores", [keyed(room, "score", "1") for room in rooms])
@@ -162,7 +162,7 @@ async def test_state_survives_retention_and_reopening(tmp_path: Path) -> None:
         await log.close()
 
 
-async def test_of_another_epoch_or_partition_nothing_is_known() -> None:
+async def test_rooms_of_another_epoch_or_partition_are_unknown() -> None:
     log = await memory_log()
     await log.append("scores", [keyed("a", "score", "1")])
     assert await load(log, "a") is not None
@@ -172,7 +172,7 @@ async def test_of_another_epoch_or_partition_nothing_is_known() -> None:
     await log.close()
 
 
-async def test_a_topic_read_from_its_start_is_as_after_compaction_where_retention_removed_records(
+async def test_reading_from_the_start_after_retention_returns_what_compaction_would_keep(
     tmp_path: Path,
 ) -> None:
     now = [10 * HOUR_MS]

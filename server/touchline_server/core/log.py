@@ -1,17 +1,17 @@
-"""The log: what Touchline needs of the system that holds the truth.
+"""The log: the interface to the system that holds the truth.
 
-Two implementations, `kafka.KafkaLog` and `sqlite.SqliteLog`, are held to one contract suite (`tests/log/contract.py`).
+Both implementations, `KafkaLog` and `SqliteLog`, pass one contract suite (`tests/log/contract.py`).
 
-Rules that each implementation keeps:
+Rules for every implementation:
 
-1. Within a partition records come in the order of their offsets, each once, and only committed ones. Offsets rise but
+1. Within a partition, committed records are returned in the order of their offsets, each exactly once. Offsets rise but
    need not be dense (compaction, transactions, retention).
-2. All records of one key are in one partition, until partitions are added.
-3. An outside failure never raises out of `Log.poll`: it shows in `Log.problems`, is retried with backoff, and reading
-   continues where it stopped. Nothing is skipped silently: `OffsetsLost` reports a jump.
-4. A topic that is not the same log any more (deleted and made anew, another cluster) has another epoch. No record of
-   the new log is handed out before the `TopicOpened` that says so. An epoch holds no dot.
-5. `Log.append` returns once the records are durable, and only then.
+2. All records with one key are in one partition, until partitions are added.
+3. Outside failures never raise out of `Log.poll`: they appear in `Log.problems` and are retried with backoff, and
+   reading continues where it stopped. No records are skipped silently: `OffsetsLost` reports every gap.
+4. A topic that is no longer the same log (deleted and recreated, or in another cluster) has a new epoch. No record of
+   the new log is returned before the `TopicOpened` that announces it. An epoch contains no dot.
+5. `Log.append` returns when the records are durable, and not earlier.
 6. `Log.poll` and `Log.read` may run at the same time; each has one caller at a time.
 """
 
@@ -23,9 +23,9 @@ from touchline_protocol.records import Record
 
 
 class TopicOpened(NamedTuple):
-    """A topic is read from now on, or is not the log it was: forget what came from it before.
+    """A topic is read from now on, or is a different log from now on: discard everything received from it before.
 
-    ``starts`` has each partition's first offset that can follow in `Records`: everything from there on is handed out.
+    ``starts`` maps each partition to the first offset that `Records` may contain; no record from there on is omitted.
     """
 
     topic: str
@@ -34,14 +34,14 @@ class TopicOpened(NamedTuple):
 
 
 class PartitionsAdded(NamedTuple):
-    """Partitions were added to a topic; they are read from their beginning."""
+    """Partitions were added to a topic. They are read from their beginning."""
 
     topic: str
     starts: Mapping[int, int]
 
 
 class Records(NamedTuple):
-    """Records of one partition, in order. ``next_offset`` is where the next `Records` of it goes on."""
+    """Records of one partition, in order. The partition's next `Records` continue at ``next_offset``."""
 
     topic: str
     partition: int
@@ -50,7 +50,7 @@ class Records(NamedTuple):
 
 
 class OffsetsLost(NamedTuple):
-    """Records were gone before they were read (retention overtook the reader): it goes on at ``start``."""
+    """Records were removed before they were read (retention overtook the reader). Reading continues at ``start``."""
 
     topic: str
     partition: int
@@ -58,13 +58,13 @@ class OffsetsLost(NamedTuple):
 
 
 class CaughtUp(NamedTuple):
-    """All that was in the topic when it was `TopicOpened` has been handed out. Comes once after each `TopicOpened`."""
+    """Every record that was in the topic at its `TopicOpened` has been returned. Comes once per `TopicOpened`."""
 
     topic: str
 
 
 class TopicMissing(NamedTuple):
-    """The topic does not exist, or not any more. When it is there (again), `TopicOpened` follows."""
+    """The topic does not exist (any more). `TopicOpened` follows as soon as it does."""
 
     topic: str
 
@@ -73,7 +73,7 @@ LogEvent: TypeAlias = TopicOpened | PartitionsAdded | Records | OffsetsLost | Ca
 
 
 class Entry(NamedTuple):
-    """A record to append. ``timestamp`` is Unix milliseconds; None is now."""
+    """A record to append. ``timestamp`` is Unix milliseconds; None means now."""
 
     key: bytes
     value: bytes | None
@@ -82,38 +82,38 @@ class Entry(NamedTuple):
 
 
 class Position(NamedTuple):
-    """Where a record is."""
+    """The position of a record in its topic."""
 
     partition: int
     offset: int
 
 
 class Chunk(NamedTuple):
-    """What `Log.read` found: all records with ``after < offset <= reached`` that it was asked for."""
+    """The result of `Log.read`: all records with ``after < offset <= reached``."""
 
     records: Sequence[Record]
     reached: int
 
 
 class OffsetOutOfRange(LookupError):
-    """A read of offsets that the log does not hold any more, or not yet, or in another epoch."""
+    """The log does not hold the requested offsets: they were removed, do not exist yet, or belong to another epoch."""
 
 
 class UnknownTopic(OperatorError):
-    """A topic that the log does not have; the message says how to make it."""
+    """The log has no such topic. The message says how to create it."""
 
 
 class AppendFailed(LogUnavailable):
-    """Not all records could be appended. The first ``written`` of them are in the log, in order; for the rest that is
-    not certain."""
+    """Not all records could be appended. The first ``written`` of them are in the log, in order; the others may or may
+    not be."""
 
     def __init__(self, message: str, written: int = 0) -> None:
         super().__init__(message)
         self.written = written
 
 
-NOT_COMPACTED = "not compacted: verdicts are lost with time, bans too; set its cleanup.policy to compact alone"
-"""What is said of a topic of verdicts that `Log.deletes_old`."""
+NOT_COMPACTED = "not compacted: Kafka deletes old verdicts, even bans; set its cleanup.policy to compact only"
+"""The problem reported for a verdicts topic for which `Log.deletes_old` is true."""
 
 
 class Log(Protocol):
@@ -121,38 +121,38 @@ class Log(Protocol):
 
     @property
     def problems(self) -> Mapping[str, str]:
-        """What is wrong now, in words for an operator, by what it concerns (a topic, a broker). Empty if nothing."""
+        """Current problems, described for an operator, by subject (a topic, a broker). Empty if there are none."""
 
     @property
     def unreachable(self) -> str | None:
-        """Why the log as a whole does not answer now, in words; None where it does, as far as is known."""
+        """Why the log as a whole does not answer, described for an operator. None if it answers, as far as is known."""
 
     def partition_of(self, key: bytes, partitions: int) -> int:
-        """The partition, of so many, that this log's producers put a key in, as far as one can know."""
+        """The partition, out of ``partitions``, that producers are expected to choose for a key."""
 
     async def open(self, topics: Sequence[str], *, since_ms: int, from_start: Collection[str] = ()) -> None:
-        """Connect, and get ready to poll ``topics`` from the records of ``since_ms`` (Unix milliseconds) on.
+        """Connect, and prepare to poll ``topics``, starting with the records from ``since_ms`` (Unix milliseconds).
 
-        Those of them that are in ``from_start`` are read from their first record on.
+        The topics that are also in ``from_start`` are read from their first record.
 
-        A topic that does not exist is not an error: `TopicMissing` reports it. Without topics, the log is for `append`
-        alone.
+        A topic that does not exist is not an error: `TopicMissing` reports it. Without topics, the log only serves
+        `append`.
 
         Raises:
-            OperatorError: the address is wrong, or nothing answers there within the connect time.
+            OperatorError: the address is wrong, or nothing answers there within the connect timeout.
         """
 
     async def poll(self) -> list[LogEvent]:
-        """Wait for the next things to happen, at most about a second; may be empty. Safe to cancel."""
+        """Wait for the next events, at most for about a second. May return none. Safe to cancel."""
 
     async def read(self, topic: str, epoch: str, partition: int, *, after: int, up_to: int, records_max: int) -> Chunk:
-        """Read old records for a catch-up, beside `poll` and without disturbing it.
+        """Read old records for a catch-up, concurrently with `poll` and without affecting it.
 
-        Returns at most ``records_max`` records with ``after < offset <= up_to``. ``reached`` is > ``after`` unless
-        ``after >= up_to``, and is ``up_to`` when there is nothing more to read.
+        Returns at most ``records_max`` records with ``after < offset <= up_to``. ``reached`` is greater than ``after``
+        unless ``after >= up_to``, and equals ``up_to`` if there is nothing more to read.
 
         Raises:
-            OffsetOutOfRange: the log does not hold ``after + 1`` any more, or the epoch is another.
+            OffsetOutOfRange: the log no longer holds ``after + 1``, or the topic has another epoch.
             LogUnavailable: the log did not answer.
         """
 
@@ -160,20 +160,20 @@ class Log(Protocol):
         """The offset that the next record of a partition will have.
 
         Raises:
-            OffsetOutOfRange: the epoch is another.
+            OffsetOutOfRange: the topic has another epoch.
             LogUnavailable: the log did not answer.
         """
 
     async def append(self, topic: str, entries: Sequence[Entry]) -> list[Position]:
-        """Append records in order, and return where they are once they are durable.
+        """Append records in order, and return their positions once they are durable.
 
         Raises:
             UnknownTopic: there is no such topic.
-            AppendFailed: the log did not take them all.
+            AppendFailed: the log did not accept all of them.
         """
 
     async def check_writable(self, topic: str) -> None:
-        """Find out whether records can be appended to a topic now, without appending any.
+        """Check that records can be appended to a topic right now, without appending any.
 
         Raises:
             UnknownTopic: there is no such topic.
@@ -183,16 +183,16 @@ class Log(Protocol):
     async def create_topics(
         self, topics: Sequence[str], *, partitions: int, replication: int, compacted: Collection[str] = ()
     ) -> list[str]:
-        """Make the topics that do not exist yet; returns the names of those that were made.
+        """Create the topics that do not exist yet, and return the names of those that were created.
 
-        Of those in ``compacted`` only the newest record of each key has to be kept.
+        Topics in ``compacted`` only need to keep the newest record of each key.
 
         Raises:
-            OperatorError: a topic could not be made; the message says why.
+            OperatorError: a topic could not be created; the message says why.
         """
 
     async def deletes_old(self, topic: str) -> bool:
-        """Whether the newest record of a key is removed after a time; False too where the log does not say."""
+        """Whether the topic eventually removes even the newest record of a key. False if the log does not say."""
 
     async def close(self) -> None:
-        """Let go of everything. Appends under way are finished first. May be called twice, and after a failed open."""
+        """Finish the appends in progress, then release all resources. May be called twice, and after a failed open."""

@@ -93,7 +93,7 @@ class Connection(asyncio.Protocol):
         self._leave()
         self._context.lost(self)
         if self._protocol is not None:
-            handshake.let_go(self._protocol)
+            handshake.break_cycles(self._protocol)
 
     def pause_writing(self) -> None:
         """The client takes no more: it becomes a cursor."""
@@ -139,7 +139,7 @@ class Connection(asyncio.Protocol):
                     self._open_websocket(opening, event, rest)
                 return
         if not self._ended:
-            self.transport.write(opening.complaint())
+            self.transport.write(opening.error_response())
         self._write_out(opening.protocol)
 
     def _open_websocket(self, opening: handshake.Opening, request: Request, rest: bytes) -> None:
@@ -173,7 +173,7 @@ class Connection(asyncio.Protocol):
             self._respond(protocol, request, event_stream.refusal(request, refused, origins, random))
             return
         self._protocol = None
-        handshake.let_go(protocol)
+        handshake.break_cycles(protocol)
         self.transport.write(event_stream.head(request, origins, random))
         self._context.wake()
 

@@ -1,14 +1,15 @@
-"""Server-sent events: what is asked for with ``GET /v1/rooms/<room>/events``, and how that is answered.
+"""Server-sent events: parses ``GET /v1/rooms/<room>/events`` and builds the responses.
 
-A stream is one more codec of the same fan-out (`touchline_protocol.server_codecs`). This is only its beginning: the
-request is read, the head is written. After that its client sends nothing more, and is a connection like any other.
+A stream is just another codec of the same fan-out (`touchline_protocol.server_codecs`). This module handles only its
+beginning: the request and the head of the response. After that the client sends nothing more, and its connection is
+like any other.
 
-Pure: websockets' `Request` in, a `Response` or a `RoomRequest` out. Rules:
+Pure: takes websockets' `Request`, returns a `Response` or a `RoomRequest`. Rules:
 
-1. The cursor is ``Last-Event-ID`` where a browser comes back with one, else the query's ``after``.
-2. A refusal is an answer with JSON as on the control plane's. A browser's EventSource gives up for good at it, so one
-   that will pass is told to those who accept nothing but a stream as a stream, which ends at once.
-3. A page of another origin may read the stream only where the operator's ``origins`` allow it (CORS).
+1. The cursor is the header ``Last-Event-ID``, which a browser sends when it reconnects, or else the query's ``after``.
+2. A refusal is a JSON response like those of the control plane. On any status but 200, a browser's EventSource gives up
+   for good. So a client that accepts event streams receives a temporary refusal as a stream that ends at once.
+3. A page from another origin may read the stream only if the operator's ``origins`` allow it (CORS).
 """
 
 import email.utils
@@ -31,14 +32,14 @@ from touchline_server.core.players.grants import TokenRefused
 from .handshake import challenge, origin_allowed, path_of
 
 RETRY_MS = (RETRY_MS_MIN, 3_000)
-"""How long a browser waits before it connects again: each is told a time of its own between these, so that those who
-lost their edge together do not come back together."""
+"""How long a browser waits before it reconnects. Each client gets a random time in this range, so that those that lost
+their edge together do not all come back together."""
 
 RETRY_AFTER_MS = (5_000, 15_000)
-"""The same for a refusal that will pass: a crowd that is turned away should not come again at once."""
+"""The same after a temporary refusal: a crowd that was refused should not come back at once."""
 
 PREFLIGHT_MAX_AGE_S = 86_400
-"""A day, the longest that a browser keeps what a preflight allowed."""
+"""One day, the longest that any browser caches the result of a preflight."""
 
 _STREAM_TYPE = "text/event-stream"
 _PREFIX, _SUFFIX = "/v1/rooms/", "/events"
@@ -46,7 +47,7 @@ _PARAMETERS = ("after", "last", "deliver")
 
 
 class Refused(Exception):
-    """The request cannot be served: ``status`` and ``code`` say why to programs, the message to people."""
+    """The request is refused. ``status`` and ``code`` are for programs, the message is for people."""
 
     def __init__(self, status: http.HTTPStatus, code: str, message: str) -> None:
         super().__init__(message)
@@ -55,53 +56,53 @@ class Refused(Exception):
 
 
 def is_for_stream(request: Request) -> bool:
-    """Whether a request asks for an event stream, rightly or not."""
+    """Whether a request is for an event stream, even if it is invalid."""
     path = path_of(request)
     return path.startswith(_PREFIX) and path.endswith(_SUFFIX)
 
 
 def read(request: Request, origins: Sequence[str], *, full: bool) -> RoomRequest:
-    """What is asked for.
+    """Parse a request for an event stream. ``full``: the edge has reached its maximum of connections.
 
     Raises:
-        Refused: it is not allowed, or cannot be understood.
+        Refused: the request is invalid or not allowed, or the edge is full.
     """
     if not origin_allowed(request.headers, origins):
-        message = "pages of this origin may not connect; the operator can allow it with the option origins"
+        message = "pages from this origin may not connect; the operator can allow it with the option origins"
         raise Refused(http.HTTPStatus.FORBIDDEN, "origin_refused", message)
     if request.method != "GET":
         raise Refused(
             http.HTTPStatus.METHOD_NOT_ALLOWED,
             "method_not_allowed",
-            "an event stream is read with GET; events are published at the control plane, on another port",
+            "use GET to read an event stream; to publish events, use the control plane on its own port",
         )
     if full:
-        message = "this edge has as many connections as it takes; try again later"
+        message = "this edge accepts no more connections; try again later"
         raise Refused(http.HTTPStatus.SERVICE_UNAVAILABLE, codes.UNAVAILABLE.code, message)
     try:
         return _room_request(request)
     except UnicodeDecodeError:
-        raise _bad("the path and the query must be UTF-8, percent-encoded") from None
+        raise _bad("the path and the query must be percent-encoded UTF-8") from None
     except MultipleValuesError:
-        raise _bad("the header Last-Event-ID is there twice") from None
+        raise _bad("the request has the header Last-Event-ID twice") from None
     except (ValueError, msgspec.ValidationError, PeerError) as error:
         raise _bad(str(error)) from None
 
 
 def refusal(request: Request, refused: Refused, origins: Sequence[str], random: Callable[[], float]) -> Response:
-    """The answer to a request that was refused."""
+    """The response to a request that was refused. ``random`` returns numbers from 0 to 1."""
     headers = _headers(request, origins)
-    passes = refused.status is http.HTTPStatus.SERVICE_UNAVAILABLE
-    if passes and _STREAM_TYPE in ",".join(request.headers.get_all("Accept")):
+    temporary = refused.status is http.HTTPStatus.SERVICE_UNAVAILABLE
+    if temporary and _STREAM_TYPE in ",".join(request.headers.get_all("Accept")):
         headers["Content-Type"] = _STREAM_TYPE
-        told = EVENT_STREAM.frame(Error(code=refused.code, message=str(refused)))
+        error = EVENT_STREAM.frame(Error(code=refused.code, message=str(refused)))
         return Response(
-            http.HTTPStatus.OK.value, http.HTTPStatus.OK.phrase, headers, _retry(RETRY_AFTER_MS, random) + told
+            http.HTTPStatus.OK.value, http.HTTPStatus.OK.phrase, headers, _retry(RETRY_AFTER_MS, random) + error
         )
     headers["Content-Type"] = "application/json"
     if refused.status is http.HTTPStatus.METHOD_NOT_ALLOWED:
         headers["Allow"] = "GET, OPTIONS"
-    if passes:
+    if temporary:
         headers["Retry-After"] = str(RETRY_AFTER_MS[0] // 1_000)
     body = msgspec.json.encode({"error": {"code": refused.code, "message": str(refused)}})
     headers["Content-Length"] = str(len(body))
@@ -111,7 +112,7 @@ def refusal(request: Request, refused: Refused, origins: Sequence[str], random: 
 def unauthorized(
     request: Request, refused: TokenRefused, origins: Sequence[str], random: Callable[[], float]
 ) -> Response:
-    """The answer to a request whose token is not taken."""
+    """The response to a request whose token was refused. ``random`` returns numbers from 0 to 1."""
     why = Refused(http.HTTPStatus.UNAUTHORIZED, refused.code.code, str(refused))
     response = refusal(request, why, origins, random)
     response.headers["WWW-Authenticate"] = challenge(refused)
@@ -119,7 +120,7 @@ def unauthorized(
 
 
 def preflight(request: Request, origins: Sequence[str]) -> Response:
-    """The answer to a browser that asks whether a page may send headers of its own (Fetch Standard, section 3.2.2)."""
+    """The response to a preflight: a browser asks which headers a page may send (Fetch Standard, section 3.2.2)."""
     headers = _headers(request, origins)
     headers["Access-Control-Allow-Methods"] = "GET"
     headers["Access-Control-Allow-Headers"] = "Authorization, Last-Event-ID, Cache-Control"
@@ -128,19 +129,19 @@ def preflight(request: Request, origins: Sequence[str]) -> Response:
 
 
 def head(request: Request, origins: Sequence[str], random: Callable[[], float]) -> bytes:
-    """The head of a stream, and how long to wait before coming back. ``random`` is from 0 to 1.
+    """The head of a stream, and how long the client waits before it reconnects. ``random`` returns numbers from 0 to 1.
 
-    The body ends with the connection: it has no length, and chunks would cost each event a line more.
+    The body has no length: it ends with the connection. Chunked encoding would add a line to each event.
     """
     headers = _headers(request, origins)
     headers["Content-Type"] = _STREAM_TYPE
-    headers["X-Accel-Buffering"] = "no"  # nginx would hold events back to send them in larger pieces
+    headers["X-Accel-Buffering"] = "no"  # otherwise nginx delays events to send them in larger pieces
     response = Response(http.HTTPStatus.OK.value, http.HTTPStatus.OK.phrase, headers)
     return response.serialize() + _retry(RETRY_MS, random)
 
 
 def farewell(code: CloseCode) -> bytes:
-    """A comment with the code that the server closes the stream with: for people, since browsers skip comments."""
+    """A comment with the close code of the stream. It is for people: browsers ignore comments."""
     return b": close %d %b\n\n" % (code.code, code.name.encode())
 
 
@@ -166,11 +167,11 @@ def _room_request(request: Request) -> RoomRequest:
     query: dict[str, str] = {}
     for name, value in parse_qsl(target.query, keep_blank_values=True, errors="strict"):
         if name in query:
-            raise ValueError(f"the parameter {name} is there twice")
-        if name in _PARAMETERS:  # others may be for a proxy: EventSource has no other place for a token
+            raise ValueError(f"the query has the parameter {name} twice")
+        if name in _PARAMETERS:  # others may be for a proxy, since EventSource can only send a token in the URL
             query[name] = value
     fields: dict[str, object] = {"room": room, **query}
-    # An empty one is what a browser, or a page, has before the first event with an id.
+    # Browsers and pages have an empty cursor until the first event with an id.
     cursor = request.headers.get("Last-Event-ID") or query.get("after")
     fields.pop("after", None)
     if cursor:

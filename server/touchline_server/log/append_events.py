@@ -1,4 +1,4 @@
-"""Appends a room's events to a log: for the node's HTTP API, and for the command line with ``--log``."""
+"""Appends a room's events to a log, for the node's HTTP API and for commands with ``--log``."""
 
 from collections.abc import Sequence
 
@@ -8,10 +8,10 @@ from touchline_server.new_events import NewEvent, record_fields
 
 
 async def append_events(log: Log, topic: str, room_id: str, events: Sequence[NewEvent]) -> list[Position]:
-    """Append ``events`` in order; returns their positions.
+    """Append ``events`` in order, and return their positions.
 
     Raises:
-        AppendFailed: the log did not take them all; it says how many it took.
+        AppendFailed: the log did not accept all of them; ``written`` says how many it did.
         UnknownTopic: the topic does not exist.
     """
     entries = [Entry(*record_fields(room_id, event)) for event in events]

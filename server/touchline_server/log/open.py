@@ -1,4 +1,4 @@
-"""Which log an address names: the one place that knows both implementations."""
+"""Creates the log that an address names. This is the only module that knows both implementations."""
 
 from pathlib import Path
 
@@ -16,10 +16,10 @@ FORMS = "kafka://host:port,host:port for Kafka, sqlite:///path/to/file for a fil
 
 
 def make_log(settings: Settings, *, url: str | None = None) -> Log:
-    """The log at ``url``, or else the one that the settings name; not opened yet.
+    """Create the log at ``url``, or at the address in the settings if that is None. It is not opened yet.
 
     Raises:
-        OperatorError: the address is not that of a log.
+        OperatorError: the address is invalid.
     """
     address = settings.log if url is None else url
     if address.startswith(SCHEME):
@@ -37,11 +37,11 @@ def room_store(log: Log) -> RoomStore | None:
 
 
 def _path(address: str) -> Path | None:
-    """What follows ``sqlite://`` is the path: ``sqlite:///var/log.db`` is absolute, ``sqlite://log.db`` is not."""
+    """The path in an address, None for memory. ``sqlite:///var/log.db`` is absolute, ``sqlite://log.db`` is not."""
     path = address.removeprefix(SQLITE)
     if not path:
         return None
     if path.endswith("/"):
-        raise OperatorError(f"{address!r} names a folder, not a file in it: write {FORMS}")
-    # A second slash in front, as in "sqlite:////var/log.db", is how some programs write an absolute path.
+        raise OperatorError(f"{address!r} names a folder, not a file: write {FORMS}")
+    # Some programs write an absolute path with a second slash in front, such as "sqlite:////var/log.db".
     return Path(path if not path.startswith("//") else "/" + path.lstrip("/"))

@@ -1,8 +1,8 @@
-"""Checks the data of actions against the JSON Schemas that feeds are configured with, one per kind of action.
+"""Checks the data of actions against JSON Schemas, which the operator configures for each feed and kind of action.
 
-A schema is examined as a whole when it is loaded, so that anything that would fail later, such as a reference to
-nowhere, is reported then. References stay within the file, and nothing is fetched. Patterns come from the operator and
-run on data that players choose, of at most ``actions.data_bytes_max``: they should not backtrack.
+A schema is checked completely when it is loaded, so that anything that would fail later, such as a dangling reference,
+is reported at the start. References only work within the file, and nothing is fetched. The operator's patterns run on
+data that players choose (up to ``actions.data_bytes_max``), so they should be patterns that do not backtrack.
 """
 
 import json
@@ -23,10 +23,10 @@ from touchline_protocol.errors import OperatorError
 from touchline_server.config.tables import OTHER_KINDS, FeedSettings
 
 SCHEMA_BYTES_MAX = 1 << 20
-"""The size of a file: people write schemas by hand."""
+"""The size limit of a schema file: people write schemas by hand."""
 
-ERRORS_LOOKED_AT_MAX = 32
-"""Errors of one action that are compared to report the most relevant one: every member of a long list can be wrong."""
+ERRORS_COMPARED_MAX = 32
+"""Errors of one action to choose the most helpful one from: every item of a long list can be wrong."""
 
 _PATH_CHARS_MAX = 120
 _RULE_CHARS_MAX = 120
@@ -34,12 +34,12 @@ _KINDS_SHOWN_MAX = 10
 
 _REFS = frozenset({"$ref", "$dynamicRef", "$recursiveRef"})
 _BY_NAME = frozenset({"properties", "patternProperties", "$defs", "definitions", "dependentSchemas", "dependencies"})
-"""Keywords that contain schemas under arbitrary names, which are not keywords themselves."""
+"""Keywords whose value maps names, which are not keywords themselves, to schemas."""
 _VALUES = frozenset({"const", "enum", "default", "examples"})
-"""Keywords that contain values, not schemas."""
+"""Keywords whose value is data, not a schema."""
 
-_Schema: TypeAlias = Any  # a JSON object, or true or false
-_Validator: TypeAlias = Any  # one of jsonschema's, which has no types
+_Schema: TypeAlias = Any  # a JSON object, true or false
+_Validator: TypeAlias = Any  # a validator of jsonschema, which has no type annotations
 
 _EXPECTED = {
     "type": "must be of type {}",
@@ -54,42 +54,44 @@ _EXPECTED = {
     "unevaluatedProperties": "has a property that is not allowed",
     None: "is not allowed here",
 }
-"""What these keywords require, in words. For any other keyword, the message names it."""
+"""Messages for the most common keywords; for others, the message names the keyword."""
 
 
-class _KeyTwice(ValueError):
-    """Different readers may take different values from the data."""
+class _DuplicateKey(ValueError):
+    """An object has a key twice, so that two parsers may see different values."""
 
     def __init__(self, key: str) -> None:
         super().__init__(key)
         self.key = key
 
 
-def _keys_once(pairs: Sequence[tuple[str, object]]) -> None:
-    """Check one object while it is decoded.
+def _refuse_duplicates(pairs: Sequence[tuple[str, object]]) -> None:
+    """Check the members of one object while it is parsed.
 
     Raises:
-        _KeyTwice: RFC 8259 section 4 leaves open which value counts, so a reader may take one that was not checked.
+        _DuplicateKey: a key occurs twice. RFC 8259, section 4, does not say which value counts, so a reader of the log
+            might see another value than the one that was checked.
     """
     if len(dict(pairs)) < len(pairs):
         seen: set[str] = set()
         for key, _ in pairs:
             if key in seen:
-                raise _KeyTwice(key)
+                raise _DuplicateKey(key)
             seen.add(key)
 
 
-_KEYS = json.JSONDecoder(object_pairs_hook=_keys_once, parse_int=str, parse_float=str)  # numbers are checked elsewhere
+# Numbers stay strings, since the other decoder checks them.
+_DUPLICATE_CHECK = json.JSONDecoder(object_pairs_hook=_refuse_duplicates, parse_int=str, parse_float=str)
 
 
 class ActionSchemas:
-    """The action schemas of all feeds."""
+    """The schemas of all feeds."""
 
     def __init__(self, feeds: Mapping[str, FeedSettings]) -> None:
         """Load the schemas.
 
         Raises:
-            OperatorError: a file cannot be read, or does not contain a usable schema.
+            OperatorError: a file cannot be read, or is not a usable schema.
         """
         self._feeds = {
             name: {
@@ -100,40 +102,41 @@ class ActionSchemas:
         }
 
     def check(self, feed: str, kind: str, data: bytes) -> tuple[ErrorCode, str] | None:
-        """The reason to refuse an action of ``kind`` with ``data`` (JSON); None if it is valid.
+        """Why an action of ``kind`` with ``data`` (JSON) is refused; None if it is accepted.
 
-        A feed without schemas accepts everything. The message says what is wrong and where, but shows no values.
+        A feed without schemas accepts everything. The message says where the data is wrong and what is expected there,
+        but contains none of its values.
         """
         if (kinds := self._feeds.get(feed)) is None:
             return None
         if (validator := kinds.get(kind, kinds.get(OTHER_KINDS))) is None:
             known = ", ".join(islice(kinds, _KINDS_SHOWN_MAX))
-            return ACTION_KIND_UNKNOWN, f"the feed {feed} has no actions of this kind; it has {known}"
+            return ACTION_KIND_UNKNOWN, f"the feed {feed} does not accept actions of this kind; it accepts {known}"
         try:
-            error = best_match(islice(validator.iter_errors(msgspec.json.decode(data)), ERRORS_LOOKED_AT_MAX))
-            _KEYS.decode(data.decode())
-        except _KeyTwice as twice:
-            return ACTION_INVALID, f"the data has the key {_quoted(twice.key)} twice in one object"
+            error = best_match(islice(validator.iter_errors(msgspec.json.decode(data)), ERRORS_COMPARED_MAX))
+            _DUPLICATE_CHECK.decode(data.decode())
+        except _DuplicateKey as duplicate:
+            return ACTION_INVALID, f"the data has the key {_quoted(duplicate.key)} twice in one object"
         except (msgspec.DecodeError, OverflowError):
-            return ACTION_INVALID, "the data has a number that is too large to check"
+            return ACTION_INVALID, "the data contains a number that is too large to check"
         except BaseException as error:
-            if not _ran_too_deep(error):
+            if not _is_stack_overflow(error):
                 raise
-            return ACTION_INVALID, "the data is nested deeper than its schema can be followed"
+            return ACTION_INVALID, "the data is nested too deeply to be checked"
         return None if error is None else (ACTION_INVALID, _message(error))
 
 
 def _message(error: Any) -> str:
-    place = "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in error.absolute_path)
+    pointer = "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in error.absolute_path)
     rule = _shortened(json.dumps(error.validator_value, ensure_ascii=False), _RULE_CHARS_MAX)
     if error.validator == "additionalProperties":
         rule = _quoted(next(_additional(error.schema, error.instance), "…"))
-    expected = _EXPECTED.get(error.validator, f"is not what {error.validator!r} asks for: {{}}").format(rule)
-    return f"{_shortened(place, _PATH_CHARS_MAX) or 'the data'} {expected}"
+    expected = _EXPECTED.get(error.validator, f"violates {error.validator!r}: {{}}").format(rule)
+    return f"{_shortened(pointer, _PATH_CHARS_MAX) or 'the data'} {expected}"
 
 
 def _additional(schema: Mapping[str, Any], instance: Mapping[str, Any]) -> Iterator[str]:
-    """The properties that a schema does not name."""
+    """The properties of ``instance`` that the schema does not name."""
     patterns = schema.get("patternProperties", {})
     for name in instance:
         if name not in schema.get("properties", {}) and not any(re.search(pattern, name) for pattern in patterns):
@@ -156,22 +159,25 @@ def _load(option: str, path: Path) -> _Validator:
     except OSError as error:
         raise OperatorError(f"{named} cannot be read: {error.strerror or error}") from None
     if len(document) > SCHEMA_BYTES_MAX:
-        raise OperatorError(f"{named} has more than {SCHEMA_BYTES_MAX >> 20} MiB, which is more than a schema needs")
+        raise OperatorError(f"{named} is larger than {SCHEMA_BYTES_MAX >> 20} MiB, the limit for a schema")
     try:
         return _validator(msgspec.json.decode(document))
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise OperatorError(f"{named} is not JSON: {error}") from None
+        raise OperatorError(f"{named} is not valid JSON: {error}") from None
     except _BadSchema as error:
         raise OperatorError(f"{named} {error}") from None
     except BaseException as error:
-        if not _ran_too_deep(error):
+        if not _is_stack_overflow(error):
             raise
         raise OperatorError(f"{named} is nested too deeply, or has a $ref that leads back to itself") from None
 
 
-def _ran_too_deep(error: BaseException) -> bool:
-    """Whether Python's stack was exhausted. Inside rpds, which jsonschema's registry uses, this surfaces as a Rust
-    panic, which is not an `Exception`. Players choose how deep their data is."""
+def _is_stack_overflow(error: BaseException) -> bool:
+    """Whether Python's stack overflowed, as players can cause by the depth of their data.
+
+    jsonschema's registry uses rpds, which is written in Rust. If the stack overflows there, the error is a Rust panic,
+    which is not an `Exception`.
+    """
     return isinstance(error, RecursionError) or type(error).__name__ == "PanicException"
 
 
@@ -186,7 +192,7 @@ def _validator(schema: _Schema) -> _Validator:
     for ref in _refs(draft, schema):
         target = _target(schema, ref)
         _check(draft, target)
-        for _ in validator.evolve(schema=target).iter_errors(None):  # a reference back to itself would never end
+        for _ in validator.evolve(schema=target).iter_errors(None):  # overflows the stack if a $ref is circular
             pass
     return validator
 
@@ -204,7 +210,7 @@ def _draft(schema: _Schema) -> Any:
 
 def _check(draft: Any, schema: _Schema) -> None:
     if not isinstance(schema, dict | bool):
-        raise _BadSchema("is not a JSON Schema, or a $ref leads to something else: write an object, true or false")
+        raise _BadSchema("is not a JSON Schema, or has a $ref to something else: a schema is an object, true or false")
     try:
         draft.check_schema(schema)
     except SchemaError as error:
@@ -219,7 +225,9 @@ def _refs(draft: Any, part: object, *, inside: bool = False) -> Iterator[str]:
     if not isinstance(part, dict):
         return
     if inside and isinstance(base := draft.ID_OF(part), str) and base:
-        raise _BadSchema(f"has an id inside, {_shortened(base, _RULE_CHARS_MAX)!r}: write references from its root")
+        raise _BadSchema(
+            f"has an id below its root, {_shortened(base, _RULE_CHARS_MAX)!r}: use references that start at the root"
+        )
     for name, value in part.items():
         if name in _REFS and isinstance(value, str):
             yield value
@@ -230,15 +238,15 @@ def _refs(draft: Any, part: object, *, inside: bool = False) -> Iterator[str]:
 
 
 def _target(schema: _Schema, ref: str) -> _Schema:
-    """The target of a reference within the file, which is a JSON Pointer (RFC 6901 section 6)."""
+    """The schema that a reference points to: a JSON Pointer within the file (RFC 6901, section 6)."""
     if ref != "#" and not ref.startswith("#/"):
         shown = _shortened(repr(ref), _RULE_CHARS_MAX)
-        raise _BadSchema(f"has the $ref {shown}: references must stay within the file, such as '#/$defs/name'")
+        raise _BadSchema(f"has the $ref {shown}: references must point within the file, such as '#/$defs/name'")
     target = schema
     for step in unquote(ref).split("/")[1:]:
         name = step.replace("~1", "/").replace("~0", "~")
         try:
             target = target[int(name) if isinstance(target, list) else name]
         except (LookupError, TypeError, ValueError):
-            raise _BadSchema(f"has the $ref {_shortened(repr(ref), _RULE_CHARS_MAX)}, which leads nowhere") from None
+            raise _BadSchema(f"has the $ref {_shortened(repr(ref), _RULE_CHARS_MAX)}, but nothing is there") from None
     return target

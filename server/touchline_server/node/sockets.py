@@ -7,18 +7,18 @@ from touchline_protocol.errors import OperatorError
 
 
 def bind(what: str, host: str, port: int) -> socket.socket:
-    """A bound socket; port 0 takes a free one. ``what`` names it in an error.
+    """Return a listening socket; port 0 picks a free port. ``what`` names the service in errors.
 
     Raises:
-        OperatorError: the address is invalid or in use.
+        OperatorError: the address is invalid or already in use.
     """
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         sock = socket.socket(family, socket.SOCK_STREAM)
-    except OSError as error:  # including gaierror
+    except OSError as error:  # includes gaierror
         raise OperatorError(f"{what} cannot listen on {host}, port {port}: {error.strerror}") from None
     try:
-        # A port that an earlier process has just released can be bound at once; one in use cannot.
+        # Allows a port that an earlier process has just released, but not one that is in use.
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.bind(address)
         sock.listen()
@@ -26,6 +26,7 @@ def bind(what: str, host: str, port: int) -> socket.socket:
         sock.close()
         reason = os.strerror(error.errno) if error.errno else str(error)
         raise OperatorError(
-            f"{what} cannot listen on {host}, port {port}: {reason}; stop what uses it, or choose another port"
+            f"{what} cannot listen on {host}, port {port}: {reason}; stop the program that uses it, or choose another "
+            "port"
         ) from None
     return sock

@@ -1,6 +1,6 @@
-"""Grants: who a client is, and what it may do, as its token says.
+"""Grants: who a client is and what it may do, according to its token.
 
-How a token is checked is for `touchline_server.auth` to know; a session is handed a `Verify`, and sees these shapes.
+Only `touchline_server.auth` knows how to check a token. The core receives a `Verify`, and sees only the types here.
 """
 
 import re
@@ -11,16 +11,17 @@ from touchline_protocol.codes import ErrorCode
 from touchline_protocol.errors import PeerError
 
 Refusal: TypeAlias = tuple[ErrorCode, str]
-"""Why something is not done: a code, and a sentence for whoever sees it."""
+"""Why a request is refused: a code, and a sentence for a person."""
 
 PATTERNS_MAX = 100
-"""Patterns in one list of a token. A token has a few kilobytes, and the patterns are tried in turn."""
+"""Patterns in one list of a token. A token could hold more, and `Patterns.allow` may have to try each of them."""
 
 
 class Patterns:
-    """Room names with ``*`` for any characters, none too: ``match:*``, ``score:15946``. No pattern allows nothing.
+    """Patterns of room names, such as ``score:15946`` or ``match:*``. ``*`` matches any characters, or none.
 
-    Names and beginnings, which nearly all patterns are, need no regular expression: to compile a hundred takes 5 ms.
+    An empty list allows nothing. Nearly all patterns are whole names or prefixes, which are matched without a regular
+    expression: compiling a hundred of them takes 5 ms.
     """
 
     __slots__ = ("_beginnings", "_matches", "_names", "texts")
@@ -33,7 +34,7 @@ class Patterns:
         self._matches = re.compile("|".join(map(_expression, others)), re.DOTALL).fullmatch if others else None
 
     def allow(self, room: str) -> bool:
-        """Whether one of the patterns is of ``room``."""
+        """Whether one of the patterns matches ``room``."""
         if room in self._names or room.startswith(self._beginnings):
             return True
         return self._matches is not None and self._matches(room) is not None
@@ -43,7 +44,7 @@ class Patterns:
 
 
 def _expression(pattern: str) -> str:
-    """A regular expression for a pattern, that never looks at a place twice, whatever the pattern (as `fnmatch`'s)."""
+    """The regular expression for a pattern. Like `fnmatch`'s, it never backtracks, so no pattern can make it slow."""
     first, *rest = map(re.escape, pattern.split("*"))
     if not rest:
         return first
@@ -52,7 +53,7 @@ def _expression(pattern: str) -> str:
 
 
 class Grant(NamedTuple):
-    """What a token grants: it is ``player``'s until ``expires_ms`` (Unix milliseconds)."""
+    """What a token grants to ``player`` until ``expires_ms`` (Unix milliseconds): the rooms to watch and to act in."""
 
     player: str
     rooms: Patterns
@@ -61,7 +62,7 @@ class Grant(NamedTuple):
 
 
 class TokenRefused(PeerError):
-    """A token that is not taken. ``code`` is one of the ``token_…`` in `touchline_protocol.codes.ERRORS`."""
+    """A token was refused. ``code`` is one of the ``token_…`` codes in `touchline_protocol.codes.ERRORS`."""
 
     def __init__(self, code: ErrorCode, message: str) -> None:
         super().__init__(message)
@@ -69,4 +70,4 @@ class TokenRefused(PeerError):
 
 
 Verify: TypeAlias = Callable[[str, int], Grant]
-"""Check a token, at a time in Unix milliseconds. Raises `TokenRefused`."""
+"""Checks a token, given the time in Unix milliseconds. Raises `TokenRefused`."""

@@ -1,12 +1,12 @@
-"""What a feed is: the name that rooms carry, and the topic that its records are in."""
+"""A feed: the first part of a room's name, and the topic that holds its records."""
 
 from typing import NamedTuple
 
 
 class Feed(NamedTuple):
-    """A kind of live data.
+    """One kind of live data.
 
-    ``key_field`` is the top-level field of a value that holds the event's key, where producers set no ``key`` header.
+    ``key_field`` names the top-level field of a value that holds the event's key, for records without a ``key`` header.
     """
 
     name: str

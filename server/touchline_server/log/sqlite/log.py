@@ -1,7 +1,7 @@
 """The embedded log: `core.log.Log` and `core.room_store.RoomStore` in one SQLite file, or in memory, for one process.
 
-`schema` opens the file, `store` reads and writes it, `retention` removes old records from it, `thread` is the one
-thread that uses it, and `reader` decides what `poll` returns. This module puts them together.
+`schema` defines the file, `store` reads and writes it, `retention` removes old records, `thread` is the only thread to
+use it, and `reader` decides what `poll` returns. This module puts them together.
 """
 
 import time
@@ -13,8 +13,8 @@ from touchline_server.config.tables import SqliteSettings
 from touchline_server.core.log import AppendFailed, Chunk, Entry, LogEvent, OffsetOutOfRange, Position
 from touchline_server.core.room_store import RoomKey, StoredRoom
 
-from .reader import Found, LiveReader
-from .records import Topic, Write, Written, partition_of
+from .reader import LiveReader, ReadPlan
+from .records import Append, Commit, Topic, partition_of
 from .store import Store
 from .thread import StoreThread
 
@@ -24,10 +24,10 @@ def _now_ms() -> int:
 
 
 class SqliteLog:
-    """The embedded log in the file ``path``, or in memory if that is None.
+    """The embedded log in the file ``path``, or in memory if ``path`` is None.
 
-    Opening it creates the topics in ``key_fields``, which maps each to its `Feed.key_field`. ``now_ms`` is the clock
-    for timestamps and retention.
+    ``key_fields`` maps each topic to its `Feed.key_field`. Opening the log creates those topics that do not exist yet.
+    ``now_ms`` is the clock for timestamps and retention, in Unix milliseconds.
     """
 
     def __init__(
@@ -52,37 +52,37 @@ class SqliteLog:
 
     @property
     def unreachable(self) -> str | None:
-        """See `core.log.Log.unreachable`. Only using the file shows whether something is wrong with it."""
+        """See `core.log.Log.unreachable`. Always None: problems with the file only show when it is used."""
         return None
 
     def partition_of(self, key: bytes, partitions: int) -> int:
-        """See `core.log.Log.partition_of`. No other producer writes to this log, so the answer is certain."""
+        """See `core.log.Log.partition_of`. The answer is certain, since this log has no other producers."""
         return partition_of(key, partitions)
 
     async def open(self, topics: Sequence[str], *, since_ms: int, from_start: Collection[str] = ()) -> None:
         """See `core.log.Log.open`."""
-        thread = self._thread = StoreThread(self._make_store, self._written)
+        thread = self._thread = StoreThread(self._open_store, self._on_commit)
         await thread.start()
-        found = await thread.call(lambda store: _find(store, topics, since_ms, from_start))
+        plans = await thread.call(lambda store: _plans(store, topics, since_ms, from_start))
         for name in dict.fromkeys(topics):
-            if name in found:
-                self._reader.open(found[name], asked=True)
+            if name in plans:
+                self._reader.open(plans[name])
             else:
                 self._reader.await_topic(name)
 
-    def _make_store(self) -> Store:
+    def _open_store(self) -> Store:
         return Store(self._path, self._settings, self._key_fields, self._now_ms)
 
-    def _written(self, written: Written) -> None:
-        self._reader.written(written.records)
+    def _on_commit(self, commit: Commit) -> None:
+        self._reader.add(commit.records)
 
     async def poll(self) -> list[LogEvent]:
         """See `core.log.Log.poll`."""
-        return await self._reader.poll(self._opened)
+        return await self._reader.poll(self._store)
 
     async def read(self, topic: str, epoch: str, partition: int, *, after: int, up_to: int, records_max: int) -> Chunk:
         """See `core.log.Log.read`."""
-        return await self._opened.call(
+        return await self._store.call(
             lambda store: store.read(
                 store.partition(topic, epoch, partition), after=after, up_to=up_to, records_max=records_max
             )
@@ -90,7 +90,7 @@ class SqliteLog:
 
     async def end(self, topic: str, epoch: str, partition: int) -> int:
         """See `core.log.Log.end`."""
-        return await self._opened.call(lambda store: store.partition(topic, epoch, partition).next)
+        return await self._store.call(lambda store: store.partition(topic, epoch, partition).next)
 
     async def load(self, key: RoomKey, *, before: int) -> StoredRoom | None:
         """See `core.room_store.RoomStore.load`."""
@@ -102,32 +102,32 @@ class SqliteLog:
                 return None
             return store.room(partition, key.room_id, before)
 
-        return await self._opened.call(find)
+        return await self._store.call(find)
 
     async def append(self, topic: str, entries: Sequence[Entry]) -> list[Position]:
-        """See `core.log.Log.append`. Either all of the entries are appended, or none."""
+        """See `core.log.Log.append`. Appends either all of the entries or none."""
         if self._thread is None:
             raise AppendFailed("the log is not open, so nothing can be appended")
-        return await self._thread.append(Write(topic, entries))
+        return await self._thread.append(Append(topic, entries))
 
     async def check_writable(self, topic: str) -> None:
         """See `core.log.Log.check_writable`."""
-        await self._opened.call(lambda store: store.check(topic))
+        await self._store.call(lambda store: store.check_writable(topic))
 
     async def create_topics(
         self, topics: Sequence[str], *, partitions: int, replication: int, compacted: Collection[str] = ()
     ) -> list[str]:
-        """See `core.log.Log.create_topics`. There are no replicas here, so ``replication`` is ignored.
+        """See `core.log.Log.create_topics`. Ignores ``replication``, since this log has no replicas.
 
-        Topics are not compacted either: the newest record of each event key is kept anyway, as a room's state.
+        Ignores ``compacted`` as well: the newest record of each event key is always kept, as part of its room's state.
         """
-        made = await self._opened.call(lambda store: store.create(topics, partitions))
-        for topic in made:
-            self._reader.open(_as_new(topic))
-        return [topic.name for topic in made]
+        created = await self._store.call(lambda store: store.create_topics(topics, partitions))
+        for topic in created:
+            self._reader.open_awaited(_plan_for_new(topic))
+        return [topic.name for topic in created]
 
     async def deletes_old(self, topic: str) -> bool:
-        """See `core.log.Log.deletes_old`. The newest records are kept as state, whatever retention removes."""
+        """See `core.log.Log.deletes_old`. Always False: retention keeps the newest record of each key as state."""
         return False
 
     async def close(self) -> None:
@@ -136,22 +136,24 @@ class SqliteLog:
             await self._thread.stop()
 
     @property
-    def _opened(self) -> StoreThread:
-        assert self._thread is not None, "open comes first"  # noqa: S101  # could only be a bug of ours
+    def _store(self) -> StoreThread:
+        """The thread that has the store, for callers that may assume an open log."""
+        assert self._thread is not None, "open must be called first"  # noqa: S101  # a bug of ours, if it happens
         return self._thread
 
 
-def _find(store: Store, topics: Sequence[str], since_ms: int, from_start: Collection[str]) -> dict[str, Found]:
+def _plans(store: Store, topics: Sequence[str], since_ms: int, from_start: Collection[str]) -> dict[str, ReadPlan]:
+    """A plan for each topic that exists."""
     return {
-        name: Found(
+        name: ReadPlan(
             topic,
             [
-                partition.first if name in from_start else store.start(partition, since_ms)
+                partition.first if name in from_start else store.offset_since(partition, since_ms)
                 for partition in topic.partitions
             ],
             [partition.next for partition in topic.partitions],
             [
-                store.newest_of_keys(partition, partition.first) if name in from_start else []
+                store.state_before(partition, partition.first) if name in from_start else []
                 for partition in topic.partitions
             ],
         )
@@ -160,7 +162,7 @@ def _find(store: Store, topics: Sequence[str], since_ms: int, from_start: Collec
     }
 
 
-def _as_new(topic: Topic) -> Found:
-    """A topic that was just created is read from its beginning, and nothing was in it."""
-    nothing = [0] * len(topic.partitions)
-    return Found(topic, nothing, nothing, [[] for _ in topic.partitions])
+def _plan_for_new(topic: Topic) -> ReadPlan:
+    """A plan for a topic that was just created: read all of it, from a log that was empty."""
+    zeros = [0] * len(topic.partitions)
+    return ReadPlan(topic, zeros, zeros, [[] for _ in topic.partitions])

@@ -2,9 +2,11 @@
 
 Rules:
 
-1. Each partition has a position, the offset to return next. It advances in the same step in which a poll returns.
-2. Records that were just written come from memory (the tail) if the reader is near enough, otherwise from the file.
-3. A tail begins at its partition's position, has no gaps, and is bounded in bytes: beyond that it is dropped, not cut.
+1. Each partition has a next offset: the first one that has not been returned yet. It advances in the same step in which
+   a poll returns, so a cancelled poll loses nothing.
+2. Records that were just appended are served from memory (the tail) while the reader keeps up, otherwise from the file.
+3. A tail starts at its partition's next offset, has no gaps, and is bounded in bytes: one that exceeds the limit is
+   dropped as a whole, not shortened.
 """
 
 import asyncio
@@ -16,53 +18,53 @@ from typing import NamedTuple
 from touchline_protocol.errors import LogUnavailable
 from touchline_server.core.log import CaughtUp, Chunk, LogEvent, OffsetsLost, Records, TopicMissing, TopicOpened
 
-from .records import RECORD_BYTES, StoredRecord, Topic
+from .records import RECORD_BYTES, PartitionKey, StoredRecord, Topic
 from .store import Store
 from .thread import StoreThread
 
 POLL_S = 1.0
 """How long a poll waits for something to happen."""
 POLL_RECORDS_MAX = 500
-"""Records of a partition that one poll returns: the loop serves nobody else while it processes them."""
+"""Records of one partition that one poll returns: while they are processed, the event loop serves nobody else."""
 TAIL_BYTES_MAX = 4 << 20
-"""How much of a partition is kept for a reader that falls behind. Beyond that, it reads from the file."""
+"""Kept in memory for each partition. A reader that falls further behind reads from the file."""
 
 
-class Found(NamedTuple):
-    """A topic when it is opened: where to read each partition from, and where each ended at that time.
+class ReadPlan(NamedTuple):
+    """Where to read a topic's partitions from, and where each of them ended when the plan was made.
 
-    For a topic that is read from its start, ``kept`` has each partition's newest records of keys whose records
-    retention has removed. They are returned first, as a compacted topic would.
+    ``state`` holds, for each partition of a topic that is read from its start, the newest record of each key whose
+    records retention has removed. These are returned first, as a compacted topic would return them.
     """
 
     topic: Topic
     starts: Sequence[int]
     ends: Sequence[int]
-    kept: Sequence[Sequence[StoredRecord]]
+    state: Sequence[Sequence[StoredRecord]]
 
 
-class _Reading:
-    """A partition that is being read."""
+class _PartitionReader:
+    """Reads one partition. ``catch_up_to`` is the offset at which it ended when its topic was opened."""
 
-    __slots__ = ("end", "number", "place", "tail", "tail_bytes", "target", "topic")
+    __slots__ = ("catch_up_to", "end", "next_offset", "number", "tail", "tail_bytes", "topic")
 
-    def __init__(self, topic: Topic, number: int, place: int, target: int, end: int) -> None:
+    def __init__(self, topic: Topic, number: int, next_offset: int, catch_up_to: int, end: int) -> None:
         self.topic = topic
         self.number = number
-        self.place = place
-        self.target = target
+        self.next_offset = next_offset
+        self.catch_up_to = catch_up_to
         self.end = end
         self.tail: deque[StoredRecord] = deque()
         self.tail_bytes = 0
 
     @property
-    def behind(self) -> bool:
+    def needs_file(self) -> bool:
         """Whether the next record is only in the file."""
-        return not self.tail and self.place < self.end
+        return not self.tail and self.next_offset < self.end
 
     def add(self, records: Sequence[StoredRecord]) -> None:
-        """Note that ``records`` were just written."""
-        if self.place + len(self.tail) == self.end == records[0].offset:
+        """Account for records that were just appended."""
+        if self.next_offset + len(self.tail) == self.end == records[0].offset:
             self.tail.extend(records)
             self.tail_bytes += sum(map(_size_bytes, records))
         if self.tail_bytes > TAIL_BYTES_MAX:
@@ -71,117 +73,125 @@ class _Reading:
         self.end = max(self.end, records[-1].offset + 1)
 
     def take_tail(self) -> Records:
-        """Take records from the beginning of the tail."""
+        """Remove the first records from the tail and return them."""
         taken = [self.tail.popleft() for _ in range(min(len(self.tail), POLL_RECORDS_MAX))]
         self.tail_bytes -= sum(map(_size_bytes, taken))
-        self.place += len(taken)
-        return Records(self.topic.name, self.number, taken, self.place)
+        self.next_offset += len(taken)
+        return Records(self.topic.name, self.number, taken, self.next_offset)
 
-    def take(self, start: int, chunk: Chunk) -> Iterator[LogEvent]:
-        """Take ``chunk``, which was read from the file, from ``start`` on."""
-        if start > self.place:
+    def take_chunk(self, start: int, chunk: Chunk) -> Iterator[LogEvent]:
+        """Return what was read from the file, beginning at offset ``start``."""
+        if start > self.next_offset:
             yield OffsetsLost(self.topic.name, self.number, start)
-        self.place = max(start, chunk.reached + 1)
+        self.next_offset = max(start, chunk.reached + 1)
         if chunk.records:
-            yield Records(self.topic.name, self.number, chunk.records, self.place)
+            yield Records(self.topic.name, self.number, chunk.records, self.next_offset)
 
-    def from_file(self) -> Callable[[Store], tuple[int, Chunk]]:
-        """A function for the store: it reads the records from our position on, or from the first one that is left."""
-        epoch, place, up_to = self.topic.epoch, self.place, self.end - 1
+    def file_query(self) -> Callable[[Store], tuple[int, Chunk]]:
+        """The query to run on the store. It reads from the next offset, or from the oldest one that still exists."""
+        epoch, next_offset, up_to = self.topic.epoch, self.next_offset, self.end - 1
 
         def read(store: Store) -> tuple[int, Chunk]:
             partition = store.partition(self.topic.name, epoch, self.number)
-            start = max(place, partition.first)
+            start = max(next_offset, partition.first)
             return start, store.read(partition, after=start - 1, up_to=up_to, records_max=POLL_RECORDS_MAX)
 
         return read
 
 
 class LiveReader:
-    """Reads some topics to their ends, and then follows them."""
+    """Returns the records that topics hold, and then new ones as they are appended."""
 
     def __init__(self) -> None:
         self.problems: dict[str, str] = {}
         self._awaited: set[str] = set()
-        self._readings: dict[tuple[str, int], _Reading] = {}
-        self._to_catch_up: dict[str, Sequence[_Reading]] = {}
-        self._ends: dict[tuple[str, int], int] = {}
-        """Where partitions ended when they were last written to. This may be known before their topic is opened."""
+        self._partitions: dict[PartitionKey, _PartitionReader] = {}
+        self._catching_up: dict[str, Sequence[_PartitionReader]] = {}
+        self._ends: dict[PartitionKey, int] = {}
+        """Where partitions ended after their latest append, which may come before their topic is opened here."""
         self._events: deque[LogEvent] = deque()
         self._arrived = asyncio.Event()
-        self._turn = 0
+        self._rotation = 0
+
+    @property
+    def ready(self) -> bool:
+        """Whether `poll` has something to return without waiting for an append."""
+        return bool(self._events) or any(each.next_offset < each.end for each in self._partitions.values())
 
     def await_topic(self, name: str) -> None:
-        """Note that the topic ``name``, which should be read, does not exist."""
+        """Report a topic as missing, and read it once it is created."""
         self._awaited.add(name)
         self._put(TopicMissing(name))
-        self.problems[name] = "there is no such topic; it is read as soon as it is made"
+        self.problems[name] = "there is no such topic; it is read as soon as it is created"
 
-    def open(self, found: Found, *, asked: bool = False) -> None:
-        """Start to read a topic, if it was ``asked`` for or is awaited."""
-        topic = found.topic
-        if not asked and topic.name not in self._awaited:
-            return
+    def open(self, plan: ReadPlan) -> None:
+        """Read a topic from now on."""
+        topic = plan.topic
         self._awaited.discard(topic.name)
         self.problems.pop(topic.name, None)
-        readings = []
-        for number, (start, end) in enumerate(zip(found.starts, found.ends, strict=True)):
-            place = (topic.name, number)
-            reading = _Reading(topic, number, start, end, max(end, self._ends.get(place, 0)))
-            self._readings[place] = reading
-            readings.append(reading)
-        firsts = [kept[0].offset if kept else start for kept, start in zip(found.kept, found.starts, strict=True)]
+        partitions = []
+        for number, (start, end) in enumerate(zip(plan.starts, plan.ends, strict=True)):
+            key = (topic.name, number)
+            partition = _PartitionReader(topic, number, start, end, max(end, self._ends.get(key, 0)))
+            self._partitions[key] = partition
+            partitions.append(partition)
+        firsts = [state[0].offset if state else start for state, start in zip(plan.state, plan.starts, strict=True)]
         self._put(TopicOpened(topic.name, topic.epoch, dict(enumerate(firsts))))
-        for number, kept in enumerate(found.kept):
-            if kept:
-                self._put(Records(topic.name, number, kept, found.starts[number]))
-        self._to_catch_up[topic.name] = readings
+        for number, state in enumerate(plan.state):
+            if state:
+                self._put(Records(topic.name, number, state, plan.starts[number]))
+        self._catching_up[topic.name] = partitions
 
-    def written(self, records: Mapping[tuple[str, int], Sequence[StoredRecord]]) -> None:
-        """Note that records were written."""
-        for place, several in records.items():
-            self._ends[place] = several[-1].offset + 1
-            if (reading := self._readings.get(place)) is not None:
-                reading.add(several)
+    def open_awaited(self, plan: ReadPlan) -> None:
+        """Read a topic that was just created, if it is awaited."""
+        if plan.topic.name in self._awaited:
+            self.open(plan)
+
+    def add(self, appended: Mapping[PartitionKey, Sequence[StoredRecord]]) -> None:
+        """Account for records that were just appended."""
+        for key, records in appended.items():
+            self._ends[key] = records[-1].offset + 1
+            if (partition := self._partitions.get(key)) is not None:
+                partition.add(records)
                 self._arrived.set()
 
     async def poll(self, thread: StoreThread) -> list[LogEvent]:
         """See `core.log.Log.poll`."""
-        if not self._events and not any(reading.place < reading.end for reading in self._readings.values()):
+        if not self.ready:
             self._arrived.clear()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(POLL_S):
                     await self._arrived.wait()
         thread.raise_failure()
-        if not self._events and (reading := self._next_behind()) is not None:
+        if not self._events and (partition := self._next_from_file()) is not None:
             try:
-                start, chunk = await thread.call(reading.from_file())
+                start, chunk = await thread.call(partition.file_query())
             except LogUnavailable:  # already listed among the problems
                 thread.raise_failure()
                 await asyncio.sleep(POLL_S)
                 return []
-            self._events.extend(reading.take(start, chunk))
-        # From here on there is no await: records that are taken are returned.
-        self._events.extend(reading.take_tail() for reading in self._readings.values() if reading.tail)
-        self._tell_caught_up()
+            self._events.extend(partition.take_chunk(start, chunk))
+        # There is no await from here on: everything taken is returned.
+        self._events.extend(each.take_tail() for each in self._partitions.values() if each.tail)
+        self._put_caught_up()
         events = list(self._events)
         self._events.clear()
         return events
 
-    def _next_behind(self) -> _Reading | None:
-        """The next partition that has to be read from the file, in turns."""
-        behind = [reading for reading in self._readings.values() if reading.behind]
-        self._turn += 1
-        return behind[self._turn % len(behind)] if behind else None
+    def _next_from_file(self) -> _PartitionReader | None:
+        """The next partition to read from the file, in rotation."""
+        waiting = [each for each in self._partitions.values() if each.needs_file]
+        self._rotation += 1
+        return waiting[self._rotation % len(waiting)] if waiting else None
 
-    def _tell_caught_up(self) -> None:
+    def _put_caught_up(self) -> None:
         done = [
             name
-            for name, readings in self._to_catch_up.items()
-            if all(reading.place >= reading.target for reading in readings)
+            for name, partitions in self._catching_up.items()
+            if all(each.next_offset >= each.catch_up_to for each in partitions)
         ]
         for name in done:
-            del self._to_catch_up[name]
+            del self._catching_up[name]
             self._put(CaughtUp(name))
 
     def _put(self, event: LogEvent) -> None:

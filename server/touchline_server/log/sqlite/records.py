@@ -1,17 +1,20 @@
-"""What the parts of the embedded log pass to each other: records, topics, appends and their results."""
+"""The data that the parts of the embedded log exchange: records, partitions, topics and appends."""
 
 import zlib
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from touchline_server.core.log import Entry, Position
 
 RECORD_BYTES = 64
-"""The size of a record besides key, headers and value: its row, and its entries in two indexes."""
+"""The size of a record without its key, headers and value: its row and its entries in two indexes."""
+
+PartitionKey: TypeAlias = tuple[str, int]
+"""The name of a topic and the number of one of its partitions."""
 
 
 class StoredRecord(NamedTuple):
-    """A record as the embedded log returns it."""
+    """A record as the embedded log returns it. ``timestamp`` is Unix milliseconds."""
 
     offset: int
     timestamp: int
@@ -21,7 +24,7 @@ class StoredRecord(NamedTuple):
 
 
 class Partition:
-    """A partition in its current state: it holds the offsets from ``first`` up to, but not including, ``next``."""
+    """A partition in its current state: it holds the offsets from ``first`` to ``next`` - 1."""
 
     __slots__ = ("first", "next", "number", "row_id", "size_bytes", "topic")
 
@@ -42,20 +45,20 @@ class Topic(NamedTuple):
     partitions: Sequence[Partition]
 
 
-class Write(NamedTuple):
-    """One requested append."""
+class Append(NamedTuple):
+    """One append, as a caller requested it."""
 
     topic: str
     entries: Sequence[Entry]
 
 
-class Written(NamedTuple):
-    """What one transaction appended: the positions of each `Write`, and the new records of each partition."""
+class Commit(NamedTuple):
+    """The result of one transaction: the positions of each `Append`, and the new records of each partition."""
 
     positions: Sequence[Sequence[Position]]
-    records: Mapping[tuple[str, int], Sequence[StoredRecord]]
+    records: Mapping[PartitionKey, Sequence[StoredRecord]]
 
 
 def partition_of(key: bytes | None, partitions: int) -> int:
-    """The partition that a key belongs to. ``hash()`` would not do, since it differs between processes."""
+    """The number of the partition that a key belongs to. Not by ``hash()``, which differs from process to process."""
     return zlib.crc32(key or b"") % partitions

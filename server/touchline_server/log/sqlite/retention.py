@@ -1,6 +1,6 @@
-"""Retention: removes records that are too old, and the oldest ones of a topic that is too large.
+"""Removes records from the embedded log: those that are too old, and the oldest ones of a topic that is too large.
 
-Rules: the rooms' state stays; one transaction removes a bounded number of records, so that nobody waits long for it.
+Rules: the state of rooms stays. One transaction removes a bounded number of records, so that nobody waits for it long.
 """
 
 from touchline_server.config.values import milliseconds
@@ -9,16 +9,16 @@ from .records import RECORD_BYTES, Partition, Topic
 from .store import Store
 
 TRIM_RECORDS_MAX = 2_000
-"""Records that one transaction removes: about 10 ms, during which nobody can append."""
+"""Removed in one transaction: about 10 ms, during which nobody can append."""
 TRIM_FACTOR = 2
-"""Records removed for each one appended while a topic is too large, so that it shrinks even under a flood."""
+"""Records removed for each one appended while the log is too large, so that it shrinks even under a flood."""
 
 _SIZE = f"{RECORD_BYTES} + coalesce(length(key), 0) + coalesce(length(headers), 0) + coalesce(length(value), 0)"
-"""A record's size, as `Store` counts it, in SQL. Lengths are known without reading the values."""
+"""A record's size in SQL, as `Store` counts it. SQLite knows the lengths without reading the values."""
 
 
 def trim(store: Store, partition: Partition, before: int) -> None:
-    """Remove the records before an offset, but not the rooms' state."""
+    """Remove all records of a partition below offset ``before``. The state of rooms stays."""
     where = (partition.row_id, before)
     with store.transaction():
         freed_bytes = store.connection.execute(
@@ -35,19 +35,19 @@ def trim(store: Store, partition: Partition, before: int) -> None:
     partition.size_bytes -= freed_bytes
 
 
-def retain(store: Store, records_max: int) -> bool:
-    """Remove what retention does not keep, about ``records_max`` records at most. Returns whether there are more."""
+def enforce_retention(store: Store, records_max: int) -> bool:
+    """Remove up to about ``records_max`` records that retention does not keep. Returns whether there may be more."""
     before_ms = store.now_ms() - milliseconds(store.settings.retention_s)
     for topic in store.topics.values():
-        excess = sum(partition.size_bytes for partition in topic.partitions) - store.settings.retention_bytes_max
+        excess_bytes = sum(partition.size_bytes for partition in topic.partitions) - store.settings.retention_bytes_max
         oldest = _oldest(store, topic)
-        if oldest is not None and _retain(store, oldest, records_max, before_ms, excess):
+        if oldest is not None and _trim_oldest(store, oldest, records_max, before_ms, excess_bytes):
             return True
     return False
 
 
 def _oldest(store: Store, topic: Topic) -> Partition | None:
-    """The partition that holds the topic's oldest record."""
+    """The partition that holds the topic's oldest record; None if the topic is empty."""
     firsts = [
         (timestamp, partition.number)
         for partition in topic.partitions
@@ -59,17 +59,17 @@ def _oldest(store: Store, topic: Topic) -> Partition | None:
     return topic.partitions[min(firsts)[1]] if firsts else None
 
 
-def _retain(store: Store, partition: Partition, records_max: int, before_ms: int, excess: int) -> bool:
-    """Remove the oldest records, by age or by the ``excess``. Returns whether there were any."""
+def _trim_oldest(store: Store, partition: Partition, records_max: int, before_ms: int, excess_bytes: int) -> bool:
+    """Remove the partition's oldest records that are too old or too many. Returns whether it removed any."""
     keep_from = partition.first
     for offset, timestamp, size_bytes in store.connection.execute(
         f"SELECT offset, timestamp, {_SIZE} FROM records "  # noqa: S608  # a constant
         "WHERE partition_id = ? ORDER BY offset LIMIT ?",
         (partition.row_id, records_max),
     ):
-        if timestamp >= before_ms and excess <= 0:
+        if timestamp >= before_ms and excess_bytes <= 0:
             break
-        excess -= size_bytes
+        excess_bytes -= size_bytes
         keep_from = offset + 1
     if keep_from == partition.first:
         return False

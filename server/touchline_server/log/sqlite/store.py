@@ -1,11 +1,10 @@
-"""The content of the embedded log: topics, records and the rooms' state in SQLite tables. Synchronous, for one thread.
+"""The embedded log's topics, records and room state in SQLite tables. Synchronous, and used by one thread only.
 
 Rules:
 
-1. A record, its room's head and its state are written in one transaction.
-2. The state in memory (`Partition`) changes only once the transaction is committed.
-3. Offsets of a partition are dense, rise by one, and are never used again: the table of partitions records where each
-   ends.
+1. One transaction writes a record together with its room's head and state.
+2. The copies in memory (`Partition`) change only after the transaction is committed.
+3. The offsets of a partition rise by one and are never reused, since the end of each partition is stored.
 """
 
 import sqlite3
@@ -22,25 +21,25 @@ from touchline_server.config.tables import SqliteSettings
 from touchline_server.core.log import Chunk, OffsetOutOfRange, Position, UnknownTopic
 from touchline_server.core.room_store import StoredRoom
 
-from .records import RECORD_BYTES, Partition, StoredRecord, Topic, Write, Written, partition_of
-from .schema import OpenedFiles, cannot_open, connect
+from .records import RECORD_BYTES, Append, Commit, Partition, StoredRecord, Topic, partition_of
+from .schema import FileGuard, cannot_open, connect
 
 EPOCH_BYTES = 8
-"""Random bytes in a new topic's epoch, so that no two logs share one."""
+"""Random bytes in the epoch of a new topic, so that no two logs share an epoch."""
 READ_BYTES_MAX = 1 << 20
-"""The bytes of one read. Larger reads would delay waiting appends by more than a few milliseconds."""
+"""Returned by one read: larger ones would delay waiting appends by more than a few milliseconds."""
 
 HEAD_SCAN_MAX = 5_000
-"""Records searched for a room's offset before a window: a few milliseconds, during which nobody can append."""
+"""Records searched for a room's head before an offset: a few milliseconds, during which nobody can append."""
 NO_OFFSET = -1
-"""The value of the column prev in a room's first record."""
+"""The value of the column prev in the first record of a room."""
 
 _HEADERS = msgspec.msgpack.Decoder(list[tuple[str, bytes]])
 _RECORD_COLUMNS = "offset, timestamp, key, value, headers"
 
 
 class _Changes:
-    """The changes that a transaction is about to make."""
+    """The changes that a transaction is about to write."""
 
     def __init__(self) -> None:
         self.records: dict[Partition, list[StoredRecord]] = {}
@@ -52,7 +51,7 @@ class _Changes:
 
 
 class Store:
-    """The tables, and a cache of what must be quick to find. ``key_fields`` maps each topic to its `Feed.key_field`."""
+    """The tables, and the topics and partitions in memory. ``key_fields`` maps each topic to its `Feed.key_field`."""
 
     def __init__(
         self,
@@ -61,20 +60,20 @@ class Store:
         key_fields: Mapping[str, str | None],
         now_ms: Callable[[], int],
     ) -> None:
-        """Open the file, and create the topics of ``key_fields`` that are missing.
+        """Open the store, and create the topics of ``key_fields`` that do not exist yet.
 
         Raises:
-            OperatorError: the file cannot be used; the message says why.
+            OperatorError: it cannot be opened or written to; the message says why.
         """
         self.settings = settings
         self.now_ms = now_ms
         self._key_fields = key_fields
         self.topics: dict[str, Topic] = {}
         self.connection = connect(path)
-        self.files = OpenedFiles(path)
+        self.files = FileGuard(path)
         try:
-            self._load()
-            self.create(list(key_fields), settings.partitions)
+            self._load_topics()
+            self.create_topics(list(key_fields), settings.partitions)
         except sqlite3.Error as error:
             self.connection.close()
             raise cannot_open(path, error) from error
@@ -85,18 +84,22 @@ class Store:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Write everything executed within, or nothing. Raises `FileLost` if it would be written in vain."""
+        """Commit everything that the block executes, or roll all of it back if it raises.
+
+        Raises:
+            FileLost: the file was deleted or replaced, so that a commit would be lost.
+        """
         self.connection.execute("BEGIN IMMEDIATE")
         try:
             yield
             self.files.check()
             self.connection.execute("COMMIT")
         except BaseException:
-            if self.connection.in_transaction:  # SQLite rolls back some failures by itself
+            if self.connection.in_transaction:  # after some errors SQLite has already rolled back by itself
                 self.connection.execute("ROLLBACK")
             raise
 
-    def _load(self) -> None:
+    def _load_topics(self) -> None:
         self.topics = {
             name: Topic(
                 name,
@@ -113,8 +116,8 @@ class Store:
             for name, epoch in self.connection.execute("SELECT name, epoch FROM topics").fetchall()
         }
 
-    def create(self, names: Sequence[str], partitions: int) -> list[Topic]:
-        """Create the topics that are missing. Returns the new ones."""
+    def create_topics(self, names: Sequence[str], partitions: int) -> list[Topic]:
+        """Create those topics that do not exist yet, and return them."""
         missing = [name for name in dict.fromkeys(names) if name not in self.topics]
         if not missing:
             return []
@@ -125,65 +128,69 @@ class Store:
                     "INSERT INTO partitions VALUES (NULL, ?, ?, 0, 0, 0)",
                     [(name, number) for number in range(partitions)],
                 )
-        self._load()
+        self._load_topics()
         return [self.topics[name] for name in missing]
 
     def partition(self, name: str, epoch: str, number: int) -> Partition:
-        """A partition of a topic in an epoch. Raises `OffsetOutOfRange` if it does not exist."""
+        """A partition of a topic in an epoch.
+
+        Raises:
+            OffsetOutOfRange: the topic has no such partition, or another epoch.
+        """
         topic = self.topics.get(name)
         if topic is None or topic.epoch != epoch or not 0 <= number < len(topic.partitions):
-            raise OffsetOutOfRange(f"{name} has no epoch {epoch!r} with a partition {number}")
+            raise OffsetOutOfRange(f"{name} has no partition {number} in the epoch {epoch!r}")
         return topic.partitions[number]
 
     # Appending.
 
-    def append(self, writes: Sequence[Write]) -> Written:
+    def append(self, appends: Sequence[Append]) -> Commit:
         """Append in one transaction, all or nothing.
 
         Raises:
             UnknownTopic: a topic does not exist.
-            sqlite3.Error: writing failed.
+            sqlite3.Error: the file could not be written to.
             FileLost: the file was deleted or replaced.
         """
         changes = _Changes()
-        positions = [self._place(write, changes) for write in writes]
+        positions = [self._plan(append, changes) for append in appends]
         with self.transaction():
             self._write(changes)
         for partition, records in changes.records.items():
             partition.next += len(records)
             partition.size_bytes += changes.sizes[partition]
         self.files.check()  # again: it may have been deleted while the disk was busy
-        return Written(
+        return Commit(
             positions,
             {(partition.topic, partition.number): records for partition, records in changes.records.items()},
         )
 
-    def _place(self, write: Write, changes: _Changes) -> list[Position]:
-        """Give each entry its position, and work out what it changes."""
-        topic = self.topics.get(write.topic)
+    def _plan(self, append: Append, changes: _Changes) -> list[Position]:
+        """Assign each entry its position, and add what it changes to ``changes``."""
+        topic = self.topics.get(append.topic)
         if topic is None:
-            raise unknown_topic(write.topic)
+            raise unknown_topic(append.topic)
         key_field = self._key_fields.get(topic.name)
         positions = []
-        for entry in write.entries:
+        for entry in append.entries:
             partition = topic.partitions[partition_of(entry.key, len(topic.partitions))]
             records = changes.records.setdefault(partition, [])
             timestamp = self.now_ms() if entry.timestamp is None else entry.timestamp
             offset = partition.next + len(records)
             record = StoredRecord(offset, timestamp, entry.key, entry.value, list(entry.headers))
             records.append(record)
-            self._note(partition, record, key_field, changes)
+            self._add_record(partition, record, key_field, changes)
             positions.append(Position(partition.number, offset))
         return positions
 
-    def _note(self, partition: Partition, record: StoredRecord, key_field: str | None, changes: _Changes) -> None:
+    def _add_record(self, partition: Partition, record: StoredRecord, key_field: str | None, changes: _Changes) -> None:
         prev: int | None
         try:
             parsed = parse_record(record, key_field)
-        except BadRecord:  # it is kept as it is and belongs to no room
+        except BadRecord:  # kept as it is, but belongs to no room
             prev = None
         else:
-            prev = self._advance(partition, record, parsed, changes)
+            prev = self._advance_room(partition, record, parsed, changes)
         headers = msgspec.msgpack.encode(record.headers) if record.headers else None
         size_bytes = RECORD_BYTES + sum(len(part) for part in (record.key, record.value, headers) if part)
         changes.sizes[partition] = changes.sizes.get(partition, 0) + size_bytes
@@ -191,8 +198,8 @@ class Store:
             (partition.row_id, record.offset, record.timestamp, prev, record.key, headers, record.value)
         )
 
-    def _advance(self, partition: Partition, record: StoredRecord, parsed: EventRecord, changes: _Changes) -> int:
-        """Advance the room. Returns its previous offset."""
+    def _advance_room(self, partition: Partition, record: StoredRecord, parsed: EventRecord, changes: _Changes) -> int:
+        """Move the room's head to this record, and return the previous head."""
         room = (partition.row_id, parsed.room_id)
         prev = changes.heads.get(room)
         if prev is None:
@@ -232,14 +239,14 @@ class Store:
             [key for key, record in changes.state.items() if record is None],
         )
 
-    def check(self, name: str) -> None:
+    def check_writable(self, name: str) -> None:
         """See `core.log.Log.check_writable`. Raises `sqlite3.Error` if writing fails."""
         if name not in self.topics:
             raise unknown_topic(name)
         self.probe()
 
     def probe(self) -> None:
-        """Write something that changes nothing. Raises `sqlite3.Error` if writing fails."""
+        """Write to the file without changing anything. Raises `sqlite3.Error` if that fails."""
         with self.transaction():
             self.connection.execute("UPDATE partitions SET size_bytes = size_bytes")
 
@@ -251,7 +258,7 @@ class Store:
             return Chunk([], after)
         if not partition.first <= after + 1 <= partition.next:
             raise OffsetOutOfRange(
-                f"{partition.topic}/{partition.number} has the offsets from {partition.first} to {partition.next - 1}, "
+                f"{partition.topic}/{partition.number} has the offsets {partition.first} to {partition.next - 1}, "
                 f"not {after + 1}"
             )
         records: list[Record] = []
@@ -268,15 +275,15 @@ class Store:
                 return Chunk(records, record.offset)
         return Chunk(records, records[-1].offset if len(records) == records_max else up_to)
 
-    def start(self, partition: Partition, since_ms: int) -> int:
-        """The offset of the first record from ``since_ms`` or later, or the end of the partition if there is none."""
-        found = self.connection.execute(
+    def offset_since(self, partition: Partition, since_ms: int) -> int:
+        """The offset of the first record from ``since_ms`` (Unix milliseconds) or later, or the partition's end."""
+        offset = self.connection.execute(
             "SELECT min(offset) FROM records WHERE partition_id = ? AND timestamp >= ?", (partition.row_id, since_ms)
         ).fetchone()[0]
-        return partition.next if found is None else int(found)
+        return partition.next if offset is None else int(offset)
 
     def room(self, partition: Partition, room_id: str, before: int) -> StoredRoom | None:
-        """See `core.room_store.RoomStore.load`. This also finds rooms whose records retention has removed."""
+        """See `core.room_store.RoomStore.load`. Also finds rooms whose records retention has removed."""
         where = (partition.row_id, room_id)
         row = self.connection.execute("SELECT head FROM rooms WHERE partition_id = ? AND room_id = ?", where).fetchone()
         if row is None:
@@ -292,16 +299,19 @@ class Store:
         return StoredRoom(head, [_record(columns)._replace(key=room_id.encode()) for columns in state])
 
     def _head_before(self, partition: Partition, room_id: str, before: int) -> int | None:
-        """The earlier head of a room that has newer records: its first record from ``before`` on names it."""
-        found = self.connection.execute(
+        """The head, below ``before``, of a room that has moved on since: the prev of its first record from there on.
+
+        None if that record is not within `HEAD_SCAN_MAX` offsets.
+        """
+        row = self.connection.execute(
             "SELECT prev FROM records WHERE partition_id = ? AND offset >= ? AND offset < ? AND key = ? "
             "AND prev IS NOT NULL ORDER BY offset LIMIT 1",
             (partition.row_id, before, before + HEAD_SCAN_MAX, room_id.encode()),
         ).fetchone()
-        return None if found is None else min(found[0], before - 1)  # higher only if retention removed the first one
+        return None if row is None else min(row[0], before - 1)  # larger only if retention removed the first record
 
-    def newest_of_keys(self, partition: Partition, before: int) -> list[StoredRecord]:
-        """The newest record of each event key below an offset, as compaction would keep them."""
+    def state_before(self, partition: Partition, before: int) -> list[StoredRecord]:
+        """The newest record of each event key that is below an offset, as compaction would keep them."""
         rows = self.connection.execute(
             "SELECT room_id, offset, timestamp, NULL, value, headers FROM state "
             "WHERE partition_id = ? AND offset < ? ORDER BY offset",
@@ -311,11 +321,11 @@ class Store:
 
 
 def unknown_topic(name: str) -> UnknownTopic:
-    """The error for a missing topic, with advice."""
-    return UnknownTopic(f"the log has no topic {name!r}: name it as the topic of a feed, or make it first")
+    """The error to raise for a topic that does not exist."""
+    return UnknownTopic(f"the log has no topic {name!r}: name it as the topic of a feed, or create it first")
 
 
 def _record(row: Sequence[object]) -> StoredRecord:
     offset, timestamp, key, value, headers = row
     decoded = _HEADERS.decode(headers) if isinstance(headers, bytes) else []
-    return StoredRecord(offset, timestamp, key, value, decoded)  # type: ignore[arg-type]  # SQL knows no types
+    return StoredRecord(offset, timestamp, key, value, decoded)  # type: ignore[arg-type]  # SQLite's rows are untyped

@@ -2,13 +2,12 @@
 
 Rules:
 
-1. Waiting appends are written together in one transaction (a group commit), so they share the cost of syncing to the
-   disk. No append waits for others to arrive.
-2. Requests are carried out in order. All requests made before `StoreThread.stop` are carried out before it ends.
-3. One turn does a group of appends, then the other requests, then a bit of retention.
-4. An unexpected exception in the thread is a bug of ours: the thread ends, all waiting requests fail, and
-   `raise_failure` says why.
-5. The number of waiting requests is bounded by the callers: each waits for its own append.
+1. Appends that are waiting share one transaction (a group commit), and with it the cost of syncing to disk. An append
+   never waits for others to join it.
+2. Jobs run in the order in which they were submitted. Jobs submitted before `StoreThread.stop` still run.
+3. Each round runs a group of appends, then the other calls, then a bit of retention.
+4. An unexpected exception is a bug of ours: the thread ends, everything that waits fails, and `raise_failure` raises.
+5. Nothing here bounds the queue: its length is bounded by the number of callers, each of which awaits its own append.
 """
 
 import asyncio
@@ -23,247 +22,251 @@ from typing import Any, NamedTuple, TypeAlias, TypeVar
 from touchline_protocol.errors import LogUnavailable
 from touchline_server.core.log import AppendFailed, Position
 
-from .records import Write, Written
-from .retention import TRIM_FACTOR, TRIM_RECORDS_MAX, retain
-from .schema import FileLost, in_words
+from .records import Append, Commit
+from .retention import TRIM_FACTOR, TRIM_RECORDS_MAX, enforce_retention
+from .schema import FileLost, describe
 from .store import Store
 
 GROUP_RECORDS_MAX = 1_000
 GROUP_BYTES_MAX = 8 << 20
-"""Records written in one transaction, unless a single append is larger: some 30 ms of work, during which all others
-wait. Larger groups are not faster: at this size the disk's share of the time is small."""
+"""Limits of one transaction, unless a single append exceeds them: about 30 ms of work, while everybody else waits.
+Larger groups are not faster: at this size, the sync to disk takes little of the time."""
 TICK_S = 5.0
-"""How often an idle thread applies retention by age, tries a failed file again, and checks for a deleted one."""
+"""How often an idle thread applies retention by age, retries a file that failed, and checks that the file still
+exists."""
 
 WRITING = "writing"
 READING = "reading"
 FAILURE = "log"
-"""The key of a problem."""
+"""The keys of `StoreThread.problems`."""
 
-BROKEN = "the embedded log has failed by a mistake in touchline, restart it and report what its log says"
+BROKEN = "the embedded log failed because of a bug in touchline: restart it, and report the error in its output"
 
 T = TypeVar("T")
 
 
-class _Append(NamedTuple):
-    write: Write
+class _AppendJob(NamedTuple):
+    append: Append
     future: asyncio.Future[Sequence[Position]]
 
 
-class _Call(NamedTuple):
+class _CallJob(NamedTuple):
     function: Callable[[Store], Any]
     future: asyncio.Future[Any]
 
 
-_Job: TypeAlias = _Append | _Call | None
-"""None is the last request: it ends the thread."""
+_Job: TypeAlias = _AppendJob | _CallJob | None
+"""None is the last job: it ends the thread."""
 
 
 class StoreThread:
-    """Runs appends and other calls on a `Store`.
+    """Runs appends and other calls on a `Store` in a thread of its own.
 
-    ``on_written`` is called in the event loop for each transaction, before its appends return. ``problems`` changes
+    ``on_commit`` runs in the event loop once for each transaction, before its appends return. ``problems`` also changes
     only in the event loop.
     """
 
-    def __init__(self, make: Callable[[], Store], on_written: Callable[[Written], None]) -> None:
+    def __init__(self, open_store: Callable[[], Store], on_commit: Callable[[Commit], None]) -> None:
         self.problems: dict[str, str] = {}
-        self._make = make
-        self._on_written = on_written
+        self._open_store = open_store
+        self._on_commit = on_commit
         self._loop = asyncio.get_running_loop()
         self._closing = False
         self._failure: Exception | None = None
-        self._appending: set[asyncio.Future[Sequence[Position]]] = set()
-        self._calling: set[asyncio.Future[Any]] = set()
-        """The callers that wait for an answer. Only the event loop knows all of them if the thread fails."""
-        self._opened: asyncio.Future[None] = self._loop.create_future()
+        self._pending_appends: set[asyncio.Future[Sequence[Position]]] = set()
+        self._pending_calls: set[asyncio.Future[Any]] = set()
+        """Futures of callers that wait. If the thread fails, only the event loop still knows all of them."""
+        self._started: asyncio.Future[None] = self._loop.create_future()
         self._ended: asyncio.Future[None] = self._loop.create_future()
         self._jobs: queue.SimpleQueue[_Job] = queue.SimpleQueue()
-        self._taken: deque[_Job] = deque()
+        self._backlog: deque[_Job] = deque()
         self._more_to_trim = False
-        self._told: dict[str, str] = {}
-        """The thread's view of ``problems``."""
+        self._reported: dict[str, str] = {}
+        """The thread's own view of ``problems``."""
         self._thread = threading.Thread(target=self._run, name="sqlite-log", daemon=True)
 
     async def start(self) -> None:
-        """Open the store. Raises whatever opening it raises."""
+        """Start the thread and open the store. Raises whatever opening it raises."""
         self._thread.start()
-        await asyncio.shield(self._opened)
+        await asyncio.shield(self._started)
 
-    async def append(self, write: Write) -> list[Position]:
+    async def append(self, append: Append) -> list[Position]:
         """See `core.log.Log.append`."""
         if self._closing:
             raise AppendFailed("the log is closed, so nothing can be appended")
         if self._failure is not None:
-            raise AppendFailed(f"nothing was appended to {write.topic}: {BROKEN}")
+            raise AppendFailed(f"nothing was appended to {append.topic}: {BROKEN}")
         future: asyncio.Future[Sequence[Position]] = self._loop.create_future()
-        self._appending.add(future)
-        future.add_done_callback(self._appending.discard)
-        self._jobs.put(_Append(write, future))
+        self._pending_appends.add(future)
+        future.add_done_callback(self._pending_appends.discard)
+        self._jobs.put(_AppendJob(append, future))
         return list(await future)
 
     async def call(self, function: Callable[[Store], T]) -> T:
-        """Run ``function`` on the store, and return its result.
+        """Run ``function`` on the store and return its result.
 
         Raises:
-            LogUnavailable: the file could not be read, or is closed. Also, whatever ``function`` raises.
+            LogUnavailable: the file could not be read, or the log is closed.
+            Exception: whatever else ``function`` raises.
         """
         if self._closing:
             raise LogUnavailable("the log is closed, so it cannot be read")
         if self._failure is not None:
             raise LogUnavailable(BROKEN)
         future: asyncio.Future[T] = self._loop.create_future()
-        self._calling.add(future)
-        future.add_done_callback(self._calling.discard)
-        self._jobs.put(_Call(function, future))
+        self._pending_calls.add(future)
+        future.add_done_callback(self._pending_calls.discard)
+        self._jobs.put(_CallJob(function, future))
         return await future
 
     async def stop(self) -> None:
-        """Carry out all requests, and close the store. May be called twice."""
+        """Finish the jobs submitted so far and close the store. May be called twice."""
         if not self._closing:
             self._closing = True
             self._jobs.put(None)
         await asyncio.shield(self._ended)
 
     def raise_failure(self) -> None:
-        """Raise a RuntimeError if a bug of ours, its cause, has ended the thread."""
+        """Raise a RuntimeError if a bug of ours ended the thread. Its cause is the original exception."""
         if self._failure is not None:
             raise RuntimeError(BROKEN) from self._failure
 
-    def _failed(self, error: Exception) -> None:
-        """The thread has ended, and answers no more requests."""
+    def _fail(self, error: Exception) -> None:
+        """The thread has ended: fail everything that still waits for it."""
         self._failure = error
         self.problems[FAILURE] = BROKEN
-        for append in list(self._appending):
-            _settle(append, AppendFailed(f"whether this was appended is not known: {BROKEN}"))
-        for call in list(self._calling):
-            _settle(call, LogUnavailable(BROKEN))
+        for append in list(self._pending_appends):
+            _resolve(append, AppendFailed(f"the records may or may not have been appended: {BROKEN}"))
+        for call in list(self._pending_calls):
+            _resolve(call, LogUnavailable(BROKEN))
 
-    def _succeeded(self, futures: Sequence[asyncio.Future[Any]], written: Written) -> None:
-        self._on_written(written)
-        for future, positions in zip(futures, written.positions, strict=True):
-            _settle(future, positions)
+    def _finish_appends(self, futures: Sequence[asyncio.Future[Any]], commit: Commit) -> None:
+        self._on_commit(commit)
+        for future, positions in zip(futures, commit.positions, strict=True):
+            _resolve(future, positions)
 
     # Everything below runs in the thread.
 
     def _run(self) -> None:
         try:
-            store = self._make()
+            store = self._open_store()
         except Exception as error:  # noqa: BLE001  # raised where the log is opened
             self._closing = True
-            self._in_loop(_settle, self._opened, error)
-            self._in_loop(_settle, self._ended, None)
+            self._in_loop(_resolve, self._started, error)
+            self._in_loop(_resolve, self._ended, None)
             return
-        self._in_loop(_settle, self._opened, None)
+        self._in_loop(_resolve, self._started, None)
         try:
             with contextlib.closing(store):
-                while self._turn(store) and not self._loop.is_closed():
+                while self._run_round(store) and not self._loop.is_closed():
                     pass
-        except Exception as error:  # noqa: BLE001  # no caller may wait for an answer forever
-            self._in_loop(self._failed, error)
+        except Exception as error:  # noqa: BLE001  # whatever it is, nobody may wait forever
+            self._in_loop(self._fail, error)
         finally:
-            self._in_loop(_settle, self._ended, None)
+            self._in_loop(_resolve, self._ended, None)
 
     def _in_loop(self, function: Callable[..., object], *arguments: object) -> None:
-        with contextlib.suppress(RuntimeError):  # the loop was closed before the log: nobody is left to tell
+        with contextlib.suppress(RuntimeError):  # the loop was closed before the log: nobody is waiting
             self._loop.call_soon_threadsafe(function, *arguments)
 
-    def _turn(self, store: Store) -> bool:
-        """Carry out the current requests. Returns whether to continue."""
-        self._take()
-        appends: list[_Append] = []
-        calls: list[_Call] = []
+    def _run_round(self, store: Store) -> bool:
+        """Run the jobs that are waiting, up to the limits of a group. Returns whether to continue."""
+        self._collect()
+        appends: list[_AppendJob] = []
+        calls: list[_CallJob] = []
         records = size_bytes = 0
-        idle = not self._taken
-        going_on = True
-        while self._taken and records < GROUP_RECORDS_MAX and size_bytes < GROUP_BYTES_MAX and going_on:
-            job = self._taken.popleft()
-            if isinstance(job, _Append):
+        idle = not self._backlog
+        ends = False
+        while self._backlog and records < GROUP_RECORDS_MAX and size_bytes < GROUP_BYTES_MAX and not ends:
+            job = self._backlog.popleft()
+            if isinstance(job, _AppendJob):
                 appends.append(job)
-                records += len(job.write.entries)
-                size_bytes += sum(len(entry.value or b"") for entry in job.write.entries)
-            elif isinstance(job, _Call):
+                records += len(job.append.entries)
+                size_bytes += sum(len(entry.value or b"") for entry in job.append.entries)
+            elif isinstance(job, _CallJob):
                 calls.append(job)
             else:
-                going_on = False
+                ends = True
         if appends:
             self._append(store, appends)
         for call in calls:
             self._call(store, call)
-        self._retain(store, max(TRIM_RECORDS_MAX, TRIM_FACTOR * records), probe=idle)
-        return going_on
+        self._enforce_retention(store, max(TRIM_RECORDS_MAX, TRIM_FACTOR * records), probe=idle)
+        return not ends
 
-    def _take(self) -> None:
-        """Wait for requests, and take all of them."""
-        if not self._taken:
+    def _collect(self) -> None:
+        """Wait for a job, then take all that are queued."""
+        if not self._backlog:
             with contextlib.suppress(queue.Empty):
-                self._taken.append(self._jobs.get(timeout=0 if self._more_to_trim else TICK_S))
+                self._backlog.append(self._jobs.get(timeout=0 if self._more_to_trim else TICK_S))
         for _ in range(self._jobs.qsize()):
-            self._taken.append(self._jobs.get())
+            self._backlog.append(self._jobs.get())
 
-    def _append(self, store: Store, jobs: Sequence[_Append]) -> None:
+    def _append(self, store: Store, jobs: Sequence[_AppendJob]) -> None:
         try:
-            written = store.append([job.write for job in jobs])
+            commit = store.append([job.append for job in jobs])
         except Exception as error:  # noqa: BLE001  # raised where the append was requested
             if len(jobs) == 1:
-                self._append_failed(jobs[0], error)
+                self._fail_append(jobs[0], error)
                 return
             for job in jobs:  # one bad append must not fail the others
                 self._append(store, [job])
             return
-        self._problem(WRITING, None)
-        self._in_loop(self._succeeded, [job.future for job in jobs], written)
+        self._report(WRITING, None)
+        self._in_loop(self._finish_appends, [job.future for job in jobs], commit)
 
-    def _append_failed(self, job: _Append, error: Exception) -> None:
+    def _fail_append(self, job: _AppendJob, error: Exception) -> None:
         if isinstance(error, (sqlite3.Error, FileLost)):
-            self._problem(WRITING, f"nothing can be appended: {in_words(error)}")
-            error = AppendFailed(f"nothing was appended to {job.write.topic}: {in_words(error)}")
-        self._in_loop(_settle, job.future, error)
+            self._report(WRITING, f"nothing can be appended: {describe(error)}")
+            error = AppendFailed(f"nothing was appended to {job.append.topic}: {describe(error)}")
+        self._in_loop(_resolve, job.future, error)
 
-    def _call(self, store: Store, call: _Call) -> None:
-        answer: object
+    def _call(self, store: Store, call: _CallJob) -> None:
+        result: object
         try:
-            answer = call.function(store)
-            self._problem(READING, None)
+            result = call.function(store)
+            self._report(READING, None)
         except sqlite3.Error as error:
-            self._problem(READING, f"the log's file does not answer: {in_words(error)}")
-            answer = LogUnavailable(f"the log's file does not answer: {in_words(error)}")
+            problem = f"the log's file cannot be read: {describe(error)}"
+            self._report(READING, problem)
+            result = LogUnavailable(problem)
         except Exception as error:  # noqa: BLE001  # raised where the call was requested
-            answer = error
-        self._in_loop(_settle, call.future, answer)
+            result = error
+        self._in_loop(_resolve, call.future, result)
 
-    def _retain(self, store: Store, records_max: int, *, probe: bool) -> None:
-        """Do a bit of retention. ``probe``: if writing failed, test whether it still does."""
+    def _enforce_retention(self, store: Store, records_max: int, *, probe: bool) -> None:
+        """Apply a bit of retention. With ``probe``, also test whether a file that failed can be written to again:
+        while the log is unavailable, no append may come to find out."""
         try:
             store.files.check()
-            self._more_to_trim = retain(store, records_max)
-            if probe and WRITING in self._told:
+            self._more_to_trim = enforce_retention(store, records_max)
+            if probe and WRITING in self._reported:
                 store.probe()
-                self._problem(WRITING, None)
+                self._report(WRITING, None)
         except FileLost as error:
             self._more_to_trim = False
-            self._problem(WRITING, f"nothing can be appended: {error}")
+            self._report(WRITING, f"nothing can be appended: {error}")
         except sqlite3.Error as error:
             self._more_to_trim = False
-            self._problem(WRITING, f"old records cannot be removed: {in_words(error)}")
+            self._report(WRITING, f"old records cannot be removed: {describe(error)}")
 
-    def _problem(self, concerns: str, text: str | None) -> None:
-        """Report a problem, or its end, once."""
-        if self._told.get(concerns) == text:
+    def _report(self, key: str, problem: str | None) -> None:
+        """Set a problem, or clear it with None. Does nothing if that is how it already stands."""
+        if self._reported.get(key) == problem:
             return
-        if text is None:
-            del self._told[concerns]
-            self._in_loop(self.problems.pop, concerns, None)
+        if problem is None:
+            del self._reported[key]
+            self._in_loop(self.problems.pop, key, None)
         else:
-            self._told[concerns] = text
-            self._in_loop(self.problems.__setitem__, concerns, text)
+            self._reported[key] = problem
+            self._in_loop(self.problems.__setitem__, key, problem)
 
 
-def _settle(future: asyncio.Future[Any], answer: object) -> None:
-    """Give a future its result, or an exception if the answer is one, unless nobody waits for it any more."""
+def _resolve(future: asyncio.Future[Any], result: object) -> None:
+    """Give a future its result, or its exception if the result is one, unless its caller has stopped waiting."""
     if future.done():
         return
-    if isinstance(answer, Exception):
-        future.set_exception(answer)
+    if isinstance(result, Exception):
+        future.set_exception(result)
     else:
-        future.set_result(answer)
+        future.set_result(result)
