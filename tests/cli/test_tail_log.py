@@ -45,10 +45,10 @@ class Script:
     def __init__(self, logs: Sequence[ScriptedLog]) -> None:
         self._logs = logs
 
-    def tell(self, *events: LogEvent) -> None:
+    def emit(self, *events: LogEvent) -> None:
         for log in self._logs:
             for event in events:
-                log.tell(event)
+                log.emit(event)
 
     def records(self, *offsets: int, partition: int = 0, timestamp: int = 1) -> None:
         made = [
@@ -56,16 +56,16 @@ class Script:
             for offset in offsets
         ]
         for log in self._logs:
-            log.tell_records(partition, *made)
+            log.emit_records(partition, *made)
 
 
 @pytest.mark.parametrize("after", [None, 1, 2])
 async def test_tail_prints_what_an_edge_sends(after: int | None) -> None:
     logs = [ScriptedLog(), ScriptedLog()]
     script = Script(logs)
-    script.tell(TopicOpened(TOPIC, "e1", {0: 0}))
+    script.emit(TopicOpened(TOPIC, "e1", {0: 0}))
     script.records(0, 1, 2)
-    script.tell(CaughtUp(TOPIC))
+    script.emit(CaughtUp(TOPIC))
     cursor = None if after is None else Cursor("e1-0", after)
     printer = Lines()
     tail = LogTail(Settings(log="sqlite://", feeds=FEEDS), logs[0], printer, ROOM, cursor, last=0)
@@ -90,13 +90,13 @@ async def test_tail_prints_what_an_edge_sends(after: int | None) -> None:
 
         script.records(3, 4)
         await follow(("event", "e1-0", 4, 4))
-        script.tell(OffsetsLost(TOPIC, 0, 8))
+        script.emit(OffsetsLost(TOPIC, 0, 8))
         script.records(8, 9)
         await follow(("event", "e1-0", 9, 9))
-        script.tell(PartitionsAdded(TOPIC, {1: 0}))
+        script.emit(PartitionsAdded(TOPIC, {1: 0}))
         script.records(0, 1, partition=1, timestamp=2)
         await follow(("event", "e1-1", 1, 1))
-        script.tell(TopicOpened(TOPIC, "e2", {0: 0}), CaughtUp(TOPIC))
+        script.emit(TopicOpened(TOPIC, "e2", {0: 0}), CaughtUp(TOPIC))
         script.records(0, 1)
         await follow(("event", "e2-0", 1, 1))
     tailing.cancel()

@@ -1,4 +1,4 @@
-"""The edge is tested on the loop that it runs on in production."""
+"""Runs the tests of the edge on uvloop, as in production."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -16,7 +16,7 @@ def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.Abstrac
 
 @pytest.fixture
 def log() -> BreakableLog:
-    """A log for a node of the test's own."""
+    """A log for a node that the test starts itself."""
     return BreakableLog()
 
 

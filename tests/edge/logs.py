@@ -1,4 +1,4 @@
-"""Logs for tests of the edge: one that breaks when it is told to, and one that says what the test says."""
+"""Logs for tests of the edge: one that fails on demand, and one that returns the events a test chooses."""
 
 import asyncio
 import contextlib
@@ -29,14 +29,14 @@ OTHER_TOPICS: dict[str, str | None] = dict.fromkeys(("match-events", ACTIONS, VE
 
 
 class BreakableLog(SqliteLog):
-    """The log in memory, whose catch-ups and appends can be made to fail or to wait."""
+    """A log in memory whose reads for catch-ups and appends of actions can be made to fail or wait."""
 
     def __init__(self, settings: SqliteSettings | None = None) -> None:
         super().__init__(None, settings or SqliteSettings(), OTHER_TOPICS | {TOPIC: None})
         self.reads = 0
         self.ends = 0
         self.appends = 0
-        """That were asked for, of actions."""
+        """How many appends of actions were requested. `reads` and `ends` count the calls for catch-ups."""
         self._appends_taken = ALL
         self.appends_go = asyncio.Event()
         self.appends_go.set()
@@ -46,8 +46,8 @@ class BreakableLog(SqliteLog):
         self._open.set()
 
     @contextlib.contextmanager
-    def failing(self, error: Exception | None = None) -> Iterator[None]:
-        """What is read for catch-ups raises; without an error: the log does not answer."""
+    def reads_failing(self, error: Exception | None = None) -> Iterator[None]:
+        """Let reads for catch-ups raise ``error``, or else `LogUnavailable`."""
         self._error = error or LogUnavailable("the broker is away")
         try:
             yield
@@ -55,8 +55,8 @@ class BreakableLog(SqliteLog):
             self._error = None
 
     @contextlib.contextmanager
-    def waiting(self) -> Iterator[None]:
-        """Answer reads for catch-ups only afterwards."""
+    def reads_waiting(self) -> Iterator[None]:
+        """Hold back reads for catch-ups until the end of the block."""
         self._open.clear()
         try:
             yield
@@ -65,7 +65,7 @@ class BreakableLog(SqliteLog):
 
     @contextlib.contextmanager
     def appends_waiting(self) -> Iterator[None]:
-        """Actions are appended only afterwards."""
+        """Hold back appends of actions until the end of the block."""
         self.appends_go.clear()
         try:
             yield
@@ -74,7 +74,7 @@ class BreakableLog(SqliteLog):
 
     @contextlib.contextmanager
     def appends_failing(self, taken: int = 0) -> Iterator[None]:
-        """Take only the first actions of an append, and report failure."""
+        """Accept only the first ``taken`` actions of an append, and report a failure."""
         self._appends_taken = taken
         try:
             yield
@@ -83,7 +83,7 @@ class BreakableLog(SqliteLog):
 
     @contextlib.contextmanager
     def unreachable_with(self, why: str) -> Iterator[None]:
-        """The log knows that it is away."""
+        """Let the log report that it is unreachable."""
         self._unreachable = why
         try:
             yield
@@ -143,25 +143,23 @@ class ScriptedRecord(NamedTuple):
 
 
 class ScriptedLog:
-    """A log that tells what the test says, when it says it. Catch-ups find the records that were told."""
+    """A log whose `poll` returns the events that a test emits. It holds no records for catch-ups."""
 
     def __init__(self, *events: LogEvent) -> None:
         self.ends: dict[int, int] = {}
-        self._told: dict[int, list[ScriptedRecord]] = {}
         self._queue: asyncio.Queue[LogEvent] = asyncio.Queue()
         for event in events:
-            self.tell(event)
+            self.emit(event)
 
     @property
     def problems(self) -> Mapping[str, str]:
         return {}
 
-    def tell(self, event: LogEvent) -> None:
+    def emit(self, event: LogEvent) -> None:
         self._queue.put_nowait(event)
 
-    def tell_records(self, partition: int, *records: ScriptedRecord) -> None:
-        self._told.setdefault(partition, []).extend(records)
-        self.tell(Records(TOPIC, partition, records, records[-1].offset + 1))
+    def emit_records(self, partition: int, *records: ScriptedRecord) -> None:
+        self.emit(Records(TOPIC, partition, records, records[-1].offset + 1))
 
     def partition_of(self, key: bytes, partitions: int) -> int:
         return 0

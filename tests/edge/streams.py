@@ -1,4 +1,4 @@
-"""Clients of server-sent events that are bare sockets."""
+"""Clients for server-sent events that are bare sockets."""
 
 import asyncio
 import contextlib
@@ -23,13 +23,13 @@ def target_of(room: str = ROOM, query: str = "") -> str:
 
 
 class Stream:
-    """A stream whose head was read."""
+    """A stream after the head of its response."""
 
     def __init__(self, client: RawClient) -> None:
         self.client = client
         self.parser = EventSourceParser()
         self.head = client.response_head
-        self.last_event_id = ""  # as of the message that was read last
+        self.last_event_id = ""  # after the latest message that was read
         self._received: list[tuple[ServerMessage, str]] = []
         self._take(client._received)
 
@@ -51,14 +51,14 @@ class Stream:
         return [await self.expect(Event) for _ in range(count)]
 
     async def rest(self) -> list[ServerMessage]:
-        """All that comes up to the end of the stream."""
+        """All messages up to the end of the stream."""
         self._take(await self.client.read_all())
         rest, self._received = self._received, []
         self.last_event_id = self.parser.last_event_id
         return [message for message, _ in rest]
 
     async def comment(self) -> str:
-        """The next comment; messages before it stay."""
+        """The next comment. Messages before it stay unread."""
         while not self.parser.comments:
             some = await self.client.read_some()
             assert some, "the stream ended"
@@ -71,7 +71,7 @@ class Stream:
 
 
 def request(target: str, headers: Mapping[str, str] | None = None, method: str = "GET", version: str = "1.1") -> bytes:
-    """A request as a browser's EventSource sends it, shortened."""
+    """A request as a browser's EventSource sends it, abbreviated."""
     fields = {"Host": "localhost"} | dict(headers or {})
     lines = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
     return f"{method} {target} HTTP/{version}\r\n{lines}\r\n".encode()
@@ -86,7 +86,7 @@ async def stream(
     last_event_id: str | None = None,
     receive_bytes: int | None = None,
 ) -> AsyncIterator[Stream]:
-    """A room's stream, opened."""
+    """An open stream of a room."""
     headers = {} if last_event_id is None else {"Last-Event-ID": last_event_id}
     async with node.raw(receive_bytes=receive_bytes) as client:
         await client.send_bytes(request(target_of(room, query), headers))
@@ -94,8 +94,8 @@ async def stream(
         yield Stream(client)
 
 
-class Answer:
-    """An HTTP answer up to the end of the connection."""
+class Response:
+    """An HTTP response that ends with its connection. Its status is 0 if the edge sent nothing."""
 
     def __init__(self, data: bytes) -> None:
         head, _, self.body = data.partition(b"\r\n\r\n")
@@ -105,17 +105,17 @@ class Answer:
 
     @property
     def error(self) -> dict[str, Any]:
-        """The error in the body, as the control plane's have it."""
+        """The error in the body, in the format of the control plane."""
         assert self.headers["content-type"] == "application/json"
         error: dict[str, Any] = json.loads(self.body)["error"]
         assert error["message"]
         return error
 
 
-async def answer_to(node: RunningNode, *sent: bytes) -> Answer:
-    """What the edge answers to these bytes, sent one after the other."""
+async def response_to(node: RunningNode, *sent: bytes) -> Response:
+    """Send some bytes, one piece after the other, and return the edge's response."""
     async with node.raw() as client:
         for data in sent:
             await client.send_bytes(data)
-            await asyncio.sleep(0)  # so that the edge reads each by itself
-        return Answer(await client.read_all())
+            await asyncio.sleep(0)  # so that the edge reads each piece separately
+        return Response(await client.read_all())

@@ -1,4 +1,4 @@
-"""Actions at the edge: what is put into the log when, and what everybody is answered."""
+"""Actions at the edge: when they are appended to the log, and how each is answered."""
 
 import asyncio
 import json
@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from edge.logs import ACTIONS, BreakableLog
-from edge.players import AUTH, RETRY_MS, acks, act, answer, answers, ids_in_log, often, player, refusal, token
+from edge.players import AUTH, RETRY_MS, acks, act, answer, answers, logged_ids, loose_limits, player, refusal, token
 from support.node_fixture import Client, RunningNode, running_node
 from support.waiting import DEADLINE_S, eventually
 from touchline_protocol.codecs import JSON, MSGPACK, Codec
@@ -20,26 +20,24 @@ from touchline_server.config.tables import FeedSettings
 
 @pytest.fixture
 async def node(log: BreakableLog) -> AsyncIterator[RunningNode]:
-    async with running_node(log, auth=AUTH, actions=often()) as running:
+    async with running_node(log, auth=AUTH, actions=loose_limits()) as running:
         yield running
 
 
-async def test_an_action_is_acknowledged_once_the_log_has_it_and_not_before(
-    node: RunningNode, log: BreakableLog
-) -> None:
+async def test_an_action_is_acknowledged_only_after_the_log_has_it(node: RunningNode, log: BreakableLog) -> None:
     async with player(node) as (client, welcome):
         assert welcome.last_action == 0
         with log.appends_waiting():
             await act(client, 1, 2)
             await eventually(lambda: log.appends)
-            await client.join("score:1")  # answered, and nothing of the actions before it
+            await client.join("score:1")  # answered before the actions
             assert await log.records() == []
         assert await answers(client, 2) == acks([1, 2])
-        assert await ids_in_log(log) == [1, 2]
+        assert await logged_ids(log) == [1, 2]
 
 
 @pytest.mark.parametrize("codec", [JSON, MSGPACK])
-async def test_the_record_is_as_specified(node: RunningNode, log: BreakableLog, codec: Codec) -> None:
+async def test_an_action_becomes_the_specified_record(node: RunningNode, log: BreakableLog, codec: Codec) -> None:
     data = {"x": 0.25, "name": "Zoë", "deep": [1, None, True, {"big": 2**53 + 1}]}
     before_ms = time.time_ns() // 1_000_000
     async with player(node, "adá", session="My-session_1", codec=codec) as (client, welcome):
@@ -71,7 +69,7 @@ async def test_the_record_is_as_specified(node: RunningNode, log: BreakableLog, 
     assert json.loads(second.value or b"")["data"] is None
 
 
-async def test_json_is_passed_on_byte_for_byte(node: RunningNode, log: BreakableLog) -> None:
+async def test_json_data_is_stored_byte_for_byte(node: RunningNode, log: BreakableLog) -> None:
     odd = b'{ "n" : 18446744073709551615, "f":1.0, "f":1e308, "s":"\\u00e9" }'
     async with player(node) as (client, _):
         await client.send_bytes(b'{"type":"action","id":1,"room":"score:1","kind":"tap","data":' + odd + b"}")
@@ -105,15 +103,15 @@ async def test_msgpack_that_json_cannot_represent_is_refused(node: RunningNode, 
         assert await answers(client, len(odd)) == [(number, "action_bad_data") for number in range(1, len(odd) + 1)]
         await act(client, len(odd) + 1, data=msgspec.Raw(deep[1:]))
         assert await answer(client) == (len(odd) + 1, "ack")
-    assert await ids_in_log(log) == [len(odd) + 1]
+    assert await logged_ids(log) == [len(odd) + 1]
 
 
-async def test_each_refusal_has_its_code_uses_the_id_up_and_does_not_count_as_an_error(
+async def test_each_refusal_has_a_code_uses_up_its_id_and_is_not_a_protocol_error(
     node: RunningNode, log: BreakableLog
 ) -> None:
-    shown = token(act=["score:*"])
+    jwt = token(act=["score:*"])
     deep = msgspec.Raw(b"[" * 257 + b"]" * 257)
-    async with player(node, shown=shown) as (client, _):
+    async with player(node, jwt=jwt) as (client, _):
         await act(client, 1, room="match:1")
         await act(client, 2, room="score")
         await act(client, 3, room="chat:1")
@@ -139,7 +137,7 @@ async def test_each_refusal_has_its_code_uses_the_id_up_and_does_not_count_as_an
         await act(client, 1, 4)
         assert await answers(client, 2) == [(1, "action_forbidden"), (4, "action_too_large")]
         assert client.websocket.close_code is None
-    assert await ids_in_log(log) == [9]
+    assert await logged_ids(log) == [9]
 
 
 async def test_a_hundred_refusals_do_not_close_the_connection(node: RunningNode) -> None:
@@ -161,9 +159,7 @@ async def test_a_hundred_refusals_do_not_close_the_connection(node: RunningNode)
         b'{"type":"action","id":1,"room":"score:1","kind":"tap","data":}',
     ],
 )
-async def test_an_action_whose_id_cannot_be_read_is_an_error_and_its_id_stays_free(
-    node: RunningNode, payload: bytes
-) -> None:
+async def test_an_action_with_an_unreadable_id_is_an_error_and_uses_up_no_id(node: RunningNode, payload: bytes) -> None:
     async with player(node) as (client, _):
         await client.send_bytes(payload)
         error = await client.expect(Error)
@@ -172,7 +168,7 @@ async def test_an_action_whose_id_cannot_be_read_is_an_error_and_its_id_stays_fr
         assert await answer(client) == (1, "ack")
 
 
-async def test_data_is_held_to_the_schema_of_feed_and_kind(tmp_path: Path, log: BreakableLog) -> None:
+async def test_data_must_match_the_schema_of_its_feed_and_kind(tmp_path: Path, log: BreakableLog) -> None:
     tap = tmp_path / "tap.json"
     tap.write_text('{"type":"object","properties":{"x":{"type":"number"}},"required":["x"]}')
     feeds = {
@@ -191,11 +187,11 @@ async def test_data_is_held_to_the_schema_of_feed_and_kind(tmp_path: Path, log: 
         await act(client, 3, room="match:1", data={"x": 1})
         await act(client, 4, room="score:1", kind="fly")
         assert await answers(client, 2) == acks([3, 4])
-        assert await ids_in_log(log) == [3, 4]
+        assert await logged_ids(log) == [3, 4]
 
 
-async def test_a_player_acts_no_more_often_on_two_connections_than_on_one(log: BreakableLog) -> None:
-    limits = often(burst=4, per_second_max=0.1)  # the next one after 10 s
+async def test_all_connections_of_a_player_share_one_rate_limit(log: BreakableLog) -> None:
+    limits = loose_limits(burst=4, per_second_max=0.1)  # one more every 10 s
     async with (
         running_node(log, auth=AUTH, actions=limits) as node,
         player(node) as (client, _),
@@ -216,9 +212,9 @@ async def test_a_player_acts_no_more_often_on_two_connections_than_on_one(log: B
             assert await answer(other) == (1, "ack")
 
 
-async def test_ids_under_way_are_bounded_and_what_is_beyond_can_be_sent_again(log: BreakableLog) -> None:
+async def test_actions_beyond_the_window_are_refused_and_can_be_sent_again(log: BreakableLog) -> None:
     async with (
-        running_node(log, auth=AUTH, actions=often(window=4)) as node,
+        running_node(log, auth=AUTH, actions=loose_limits(window=4)) as node,
         player(node) as (client, welcome),
     ):
         assert (welcome.limits.actions_window, welcome.limits.action_bytes_max) == (4, 4096)
@@ -232,12 +228,12 @@ async def test_ids_under_way_are_bounded_and_what_is_beyond_can_be_sent_again(lo
         assert await answers(client, 4) == acks([1, 2, 3, 4])
         await act(client, 5, 6)
         assert await answers(client, 2) == acks([5, 6])
-        assert await ids_in_log(log) == [1, 2, 3, 4, 5, 6]
+        assert await logged_ids(log) == [1, 2, 3, 4, 5, 6]
 
 
-async def test_all_that_waits_on_an_edge_is_bounded(log: BreakableLog) -> None:
+async def test_the_actions_waiting_at_an_edge_are_bounded(log: BreakableLog) -> None:
     async with (
-        running_node(log, auth=AUTH, actions=often(waiting_max=3)) as node,
+        running_node(log, auth=AUTH, actions=loose_limits(waiting_max=3)) as node,
         player(node) as (client, _),
         player(node, "bob") as (bob, _),
     ):
@@ -251,7 +247,7 @@ async def test_all_that_waits_on_an_edge_is_bounded(log: BreakableLog) -> None:
         assert await answer(bob) == (1, "ack")
 
 
-async def test_ids_that_are_skipped_or_used_are_told(node: RunningNode, log: BreakableLog) -> None:
+async def test_skipped_and_reused_ids_are_refused(node: RunningNode, log: BreakableLog) -> None:
     async with player(node) as (client, _):
         await act(client, 2)
         nack = await refusal(client)
@@ -264,10 +260,10 @@ async def test_ids_that_are_skipped_or_used_are_told(node: RunningNode, log: Bre
             (1, "duplicate_id", None),
             (2, "duplicate_id", None),
         ]
-    assert await ids_in_log(log) == [1, 2]
+    assert await logged_ids(log) == [1, 2]
 
 
-async def test_while_the_log_is_away_actions_are_told_at_once_and_taken_again_when_it_is_back(
+async def test_actions_are_refused_at_once_while_the_log_is_unavailable_and_accepted_afterwards(
     node: RunningNode, log: BreakableLog, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with player(node) as (client, _):
@@ -291,13 +287,13 @@ async def test_while_the_log_is_away_actions_are_told_at_once_and_taken_again_wh
                 (4, "log_unavailable", RETRY_MS),
                 (5, "id_gap", RETRY_MS),
             ]
-            assert "the disk is full" in nacks[0].message
-            assert log.appends == appends  # nothing was tried for these
+            assert nacks[0].message
+            assert log.appends == appends  # these caused no append
         await until_taken(client, 4)
         await act(client, 5)
         assert await answer(client) == (5, "ack")
         assert not node.node.problems()
-    assert await ids_in_log(log) == [1, 2, 3, 4, 5]
+    assert await logged_ids(log) == [1, 2, 3, 4, 5]
     assert [record.getMessage() for record in caplog.records] == [
         "actions are refused until the log takes them: the disk is full",
         "the log takes actions again",
@@ -305,19 +301,21 @@ async def test_while_the_log_is_away_actions_are_told_at_once_and_taken_again_wh
 
 
 async def until_taken(client: Client, action_id: int) -> None:
-    """Send an action again for as long as the log is away."""
+    """Repeat an action until the log accepts it."""
     async with asyncio.timeout(DEADLINE_S):
         while True:
             await act(client, action_id)
-            told = await client.next()
-            if isinstance(told, Ack):
-                assert told.id == action_id
+            message = await client.next()
+            if isinstance(message, Ack):
+                assert message.id == action_id
                 return
-            assert isinstance(told, Nack)
-            assert (told.id, told.code) == (action_id, "log_unavailable")
+            assert isinstance(message, Nack)
+            assert (message.id, message.code) == (action_id, "log_unavailable")
 
 
-async def test_a_log_that_is_known_to_be_away_is_not_asked(node: RunningNode, log: BreakableLog) -> None:
+async def test_nothing_is_appended_while_the_log_reports_that_it_is_unreachable(
+    node: RunningNode, log: BreakableLog
+) -> None:
     async with player(node) as (client, _):
         with log.unreachable_with("no broker answers"):
             await eventually(lambda: node.node.core.access.actions.unavailable)
@@ -328,12 +326,12 @@ async def test_a_log_that_is_known_to_be_away_is_not_asked(node: RunningNode, lo
         await until_taken(client, 1)
 
 
-async def test_an_action_in_the_last_moment_of_a_token_is_told_that_it_is_over(
+async def test_an_action_after_the_token_expired_but_before_the_close_is_refused(
     node: RunningNode, log: BreakableLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with player(node) as (client, welcome):
         assert welcome.expires is not None
-        node.edge.driver.stop()  # which would close the connection
+        node.edge.driver.stop()  # so that it does not close the connection
         with monkeypatch.context() as patched:
             patched.setattr(node.edge.driver, "wall_ns", lambda: welcome.expires * 1_000_000)
             await act(client, 1)
@@ -342,4 +340,4 @@ async def test_an_action_in_the_last_moment_of_a_token_is_told_that_it_is_over(
         node.edge.driver._tick()
         await act(client, 1)
         assert await answer(client) == (1, "ack")
-    assert await ids_in_log(log) == [1]
+    assert await logged_ids(log) == [1]

@@ -1,4 +1,4 @@
-"""permessage-deflate: with whom it is negotiated, what is compressed, and what a compressed message can do."""
+"""permessage-deflate: when it is negotiated, which messages are compressed, and what clients may send."""
 
 import contextlib
 import json
@@ -30,7 +30,7 @@ async def compressing() -> AsyncIterator[RunningNode]:
 
 
 def offer(**parameters: Any) -> dict[str, Any]:
-    """Options of a client that offers compression."""
+    """Options for a client that offers compression."""
     return {"extensions": [ClientPerMessageDeflateFactory(**parameters)]}
 
 
@@ -41,7 +41,7 @@ def negotiated(client: Client) -> str | None:
 
 @contextlib.asynccontextmanager
 async def raw(node: RunningNode, offer: str = OFFER) -> AsyncIterator[RawClient]:
-    """A client that sees frames as they come."""
+    """A client that sees raw frames."""
     async with node.raw() as client:
         await client.open(**{"Sec-WebSocket-Extensions": offer})
         yield client
@@ -66,10 +66,10 @@ async def join(client: RawClient, room: str = ROOM) -> bytes:
     ],
     ids=str,
 )
-async def test_a_client_with_any_offer_is_understood_and_understands(
+async def test_every_compression_offer_works_in_both_directions(
     compressing: RunningNode, codec: Codec, parameters: dict[str, Any]
 ) -> None:
-    async with compressing.client(codec, **offer(**parameters)) as client:  # which compresses what it sends
+    async with compressing.client(codec, **offer(**parameters)) as client:  # it compresses what it sends
         assert "permessage-deflate" in (negotiated(client) or "")
         assert "server_no_context_takeover" in (negotiated(client) or "")
         await client.join(ROOM)
@@ -77,7 +77,7 @@ async def test_a_client_with_any_offer_is_understood_and_understands(
         assert [event.data for event in await client.events(3)] == [LONG, 1, LONG]
 
 
-async def test_a_client_that_does_not_ask_is_sent_plain_frames(compressing: RunningNode) -> None:
+async def test_a_client_without_an_offer_gets_plain_frames(compressing: RunningNode) -> None:
     async with compressing.client() as plain, compressing.client(**offer()) as other:
         assert negotiated(plain) is None
         for client in (plain, other):
@@ -86,13 +86,13 @@ async def test_a_client_that_does_not_ask_is_sent_plain_frames(compressing: Runn
         assert await plain.events(1) == await other.events(1)
 
 
-async def test_it_is_off_unless_configured() -> None:
+async def test_compression_is_off_by_default() -> None:
     async with running_node() as node, node.client(**offer()) as client:
         assert negotiated(client) is None
 
 
 @pytest.mark.parametrize("codec", CODECS, ids=repr)
-async def test_an_event_is_the_same_bytes_for_all_who_asked(compressing: RunningNode, codec: Codec) -> None:
+async def test_an_event_is_the_same_bytes_for_all_compressing_clients(compressing: RunningNode, codec: Codec) -> None:
     headers = {"Sec-WebSocket-Protocol": codec.subprotocol, "Sec-WebSocket-Extensions": OFFER}
     async with compressing.raw() as one, compressing.raw() as two:
         for client in (one, two):
@@ -107,7 +107,7 @@ async def test_an_event_is_the_same_bytes_for_all_who_asked(compressing: Running
         await compressing.publish(ROOM, LONG, LONG)
         frames = [[await client.next_frame() for _ in range(2)] for client in (one, two)]
         assert frames[0] == frames[1]
-        for frame in frames[0]:  # each by itself: the second needs nothing of the first
+        for frame in frames[0]:  # each on its own: the second does not depend on the first
             assert frame[0] & RSV1
             assert len(frame) < 200
             message = codec.decode_server(inflated(frame))
@@ -124,7 +124,7 @@ async def test_a_client_with_a_small_window_gets_plain_frames(compressing: Runni
             assert not received[0] & RSV1
 
 
-async def test_of_several_offers_the_first_that_can_be_met_is_taken(compressing: RunningNode) -> None:
+async def test_the_first_acceptable_offer_is_chosen(compressing: RunningNode) -> None:
     offers = (
         "x-webkit-deflate-frame, permessage-deflate; server_max_window_bits=7, permessage-deflate, permessage-deflate"
     )
@@ -135,13 +135,13 @@ async def test_of_several_offers_the_first_that_can_be_met_is_taken(compressing:
         assert (await client.next_frame())[0] & RSV1
 
 
-async def test_offers_that_cannot_be_read_are_a_bad_request(compressing: RunningNode) -> None:
+async def test_a_malformed_offer_is_a_bad_request(compressing: RunningNode) -> None:
     async with compressing.raw() as client:
         await client.request(headers={"Sec-WebSocket-Extensions": "permessage-deflate; ="})
         assert await client.status() == 400
 
 
-async def test_the_state_is_compressed_and_short_messages_are_not(compressing: RunningNode) -> None:
+async def test_state_is_compressed_and_short_messages_are_not(compressing: RunningNode) -> None:
     for number in range(20):
         await compressing.publish(ROOM, LONG, key=f"k{number}")
     async with raw(compressing) as client:
@@ -155,7 +155,7 @@ async def test_the_state_is_compressed_and_short_messages_are_not(compressing: R
         assert not (await client.next_frame())[0] & RSV1
 
 
-async def test_what_was_missed_is_compressed_too(compressing: RunningNode) -> None:
+async def test_missed_events_are_compressed_too(compressing: RunningNode) -> None:
     async with compressing.client() as client:
         joined = await client.join(ROOM)
     await compressing.publish(ROOM, *[LONG] * 3)
@@ -166,7 +166,7 @@ async def test_what_was_missed_is_compressed_too(compressing: RunningNode) -> No
         assert all(frame[0] & RSV1 for frame in frames)
 
 
-async def test_nothing_is_kept_of_a_connection_between_two_messages(compressing: RunningNode) -> None:
+async def test_no_compression_state_is_kept_between_messages(compressing: RunningNode) -> None:
     async with compressing.client(**offer()) as client:
         await client.join(ROOM)
         [connection] = compressing.connections
@@ -176,7 +176,7 @@ async def test_nothing_is_kept_of_a_connection_between_two_messages(compressing:
         assert not hasattr(extension, "decoder")
 
 
-async def test_a_compressed_message_in_fragments_is_one_message(compressing: RunningNode) -> None:
+async def test_a_compressed_message_can_be_fragmented(compressing: RunningNode) -> None:
     async with raw(compressing) as client:
         payload = deflate(JSON.encode(Subscribe(rooms=[RoomRequest(room=ROOM)])))
         await client.send_bytes(compressed_frame(Opcode.TEXT, payload[:9], fin=False))
@@ -209,7 +209,7 @@ def bomb(megabytes: int) -> bytes:
     ],
     ids=["bomb", "bomb in fragments", "a little too long", "not deflate", "a ping", "not UTF-8"],
 )
-async def test_a_compressed_message_that_harms_is_refused(
+async def test_a_harmful_compressed_message_closes_the_connection(
     compressing: RunningNode, frames: list[bytes], code: codes.CloseCode
 ) -> None:
     async with raw(compressing) as client, compressing.client() as witness:
@@ -218,13 +218,13 @@ async def test_a_compressed_message_that_harms_is_refused(
         await witness.join(ROOM)
 
 
-async def test_compressed_nonsense_is_an_error_like_others(compressing: RunningNode) -> None:
+async def test_an_invalid_compressed_message_is_an_ordinary_error(compressing: RunningNode) -> None:
     async with raw(compressing) as client:
         await client.send_bytes(compressed_frame(Opcode.TEXT, deflate(b'"' + b" " * 60_000 + b'"')))
         assert isinstance(await client.next(), Error)
 
 
-async def test_who_did_not_ask_may_not_compress(compressing: RunningNode) -> None:
+async def test_a_client_without_an_offer_must_not_compress(compressing: RunningNode) -> None:
     async with compressing.raw() as client:
         await client.request()
         assert await client.status() == 101
@@ -232,7 +232,7 @@ async def test_who_did_not_ask_may_not_compress(compressing: RunningNode) -> Non
         assert await client.close_code() == codes.PROTOCOL_ERROR.code
 
 
-async def test_a_first_message_may_be_compressed_and_come_with_the_request(compressing: RunningNode) -> None:
+async def test_the_first_message_may_be_compressed_and_arrive_with_the_request(compressing: RunningNode) -> None:
     hello = compressed_frame(Opcode.TEXT, deflate(json.dumps({"type": "hello", "agent": "a" * 100}).encode()))
     async with compressing.raw() as client:
         await client.request(headers={"Sec-WebSocket-Extensions": OFFER})

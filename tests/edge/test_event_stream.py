@@ -1,4 +1,4 @@
-"""Server-sent events: what a stream brings, from where it goes on, and how it ends."""
+"""Server-sent events: what a stream contains, how it resumes, and how it ends."""
 
 import asyncio
 import contextlib
@@ -22,15 +22,15 @@ PADDING = "x" * 1_000
 
 
 async def publish_many(node: RunningNode, count: int, *, keys: int = 0) -> list[int]:
-    """Publish events of 1 KB; with ``keys``, of so many keys."""
+    """Publish ``count`` events of 1 KB, and return their offsets. With ``keys``, they use that many event keys."""
     offsets = []
     for number in range(count):
         key = f"k{number % keys}" if keys else None
-        offsets += [placed.offset for placed in await node.publish(ROOM, [number, PADDING], key=key)]
+        offsets += [position.offset for position in await node.publish(ROOM, [number, PADDING], key=key)]
     return offsets
 
 
-async def test_a_stream_begins_with_the_state_and_goes_on_with_every_event(node: RunningNode) -> None:
+async def test_a_stream_starts_with_the_state_and_continues_with_every_event(node: RunningNode) -> None:
     await node.publish(ROOM, {"home": 0}, {"home": 1}, key="score")
     await node.publish(ROOM, "kick-off")
     async with stream(node, query="last=2") as watching:
@@ -40,13 +40,13 @@ async def test_a_stream_begins_with_the_state_and_goes_on_with_every_event(node:
         assert [(event.key, event.data) for event in joined.state] == [("score", {"home": 1})]
         assert [event.data for event in joined.recent] == [{"home": 1}, "kick-off"]
         assert watching.last_event_id == str(Cursor(joined.epoch, joined.head))
-        placed = await node.publish(ROOM, 1, {"text": "a\nb\r\n"}, [None])
+        positions = await node.publish(ROOM, 1, {"text": "a\nb\r\n"}, [None])
         assert [event.data for event in await watching.events(3)] == [1, {"text": "a\nb\r\n"}, [None]]
-        assert watching.last_event_id == str(Cursor(joined.epoch, placed[-1].offset))
+        assert watching.last_event_id == str(Cursor(joined.epoch, positions[-1].offset))
         assert RETRY_MS[0] <= (watching.parser.retry_ms or 0) <= RETRY_MS[1]
 
 
-async def test_each_client_is_told_a_time_of_its_own_to_come_back(node: RunningNode) -> None:
+async def test_each_client_gets_its_own_reconnect_delay(node: RunningNode) -> None:
     retries = set()
     for _ in range(10):
         async with stream(node) as watching:
@@ -63,32 +63,32 @@ async def test_a_stream_and_a_websocket_get_the_same_events(node: RunningNode) -
 
 
 @pytest.mark.parametrize("value", [b"[1,\n2]", b'{\r"a"\r\n:\n\n1\r}', b"\n\n1\r\n", b'\t"a"'])
-async def test_line_breaks_of_the_producers_own_do_not_end_an_event(value: bytes) -> None:
+async def test_line_breaks_in_a_producers_json_do_not_end_an_event(value: bytes) -> None:
     log = ScriptedLog(TopicOpened(TOPIC, "e", {0: 0}), CaughtUp(TOPIC))
     async with running_node(log, feeds={"score": {"topic": TOPIC}}) as node, stream(node) as watching:
         await watching.expect(Subscribed)
-        log.tell_records(0, ScriptedRecord(0, b"1", value), ScriptedRecord(1, b"1", b'"next"'))
+        log.emit_records(0, ScriptedRecord(0, b"1", value), ScriptedRecord(1, b"1", b'"next"'))
         first, second = await watching.events(2)
         assert first.data in ([1, 2], {"a": 1}, 1, "a")
         assert (second.prev, second.data) == (first.offset, "next")
 
 
-async def test_a_client_that_goes_leaves_nothing_behind(node: RunningNode) -> None:
+async def test_a_client_that_disconnects_leaves_nothing_behind(node: RunningNode) -> None:
     async with stream(node) as watching:
         await watching.next()
         assert node.node.core.hub.rooms[ROOM].members == 1
     await eventually(lambda: node.node.core.connections == 0)
-    assert not node.node.core.hub.rooms  # nobody is in it, and it never had an event
+    assert not node.node.core.hub.rooms  # the room is empty and never had an event
 
 
-async def test_a_last_event_id_brings_what_was_missed_each_once(node: RunningNode) -> None:
+async def test_a_last_event_id_brings_each_missed_event_once(node: RunningNode) -> None:
     async with stream(node) as watching:
         await watching.next()
         await node.publish(ROOM, *range(5))
         await watching.events(3)
         cursor = watching.last_event_id
     await node.publish(ROOM, 5)
-    for query in ("", "after=x.1&last=3"):  # a browser comes back to its old URL: the header is newer
+    for query in ("", "after=x.1&last=3"):  # a browser reconnects to its old URL: the header is newer
         async with stream(node, query=query, last_event_id=cursor) as watching:
             joined = await watching.expect(Subscribed)
             assert joined.recovered
@@ -109,7 +109,7 @@ async def test_an_empty_or_foreign_last_event_id_starts_from_the_state(node: Run
         assert watching.last_event_id == str(Cursor(joined.epoch, joined.head))
 
 
-async def test_a_cursor_of_the_future_starts_over(node: RunningNode) -> None:
+async def test_a_cursor_beyond_the_end_of_the_log_starts_over(node: RunningNode) -> None:
     async with stream(node) as watching:
         epoch = (await watching.expect(Subscribed)).epoch
     async with stream(node, last_event_id=str(Cursor(epoch, 1_000))) as watching:
@@ -132,7 +132,7 @@ async def test_a_cursor_older_than_the_window_is_served_from_the_log() -> None:
             assert watching.last_event_id == str(Cursor(joined.epoch, offsets[-1]))
 
 
-async def test_a_stream_that_cannot_be_begun_says_so_and_ends_to_be_asked_for_again() -> None:
+async def test_a_stream_that_cannot_start_reports_an_error_and_ends() -> None:
     log = BreakableLog()
     async with running_node(log, window_bytes_max=1 << 16) as node:
         async with stream(node) as watching:
@@ -141,7 +141,7 @@ async def test_a_stream_that_cannot_be_begun_says_so_and_ends_to_be_asked_for_ag
         room = node.node.core.hub.room(ROOM)
         assert room is not None
         cursor = str(Cursor(joined.epoch, joined.head))
-        with log.failing():
+        with log.reads_failing():
             async with stream(node, last_event_id=cursor) as watching:
                 assert (await watching.expect(Error)).code == codes.UNAVAILABLE.code
                 assert await watching.rest() == []
@@ -154,20 +154,20 @@ async def test_a_stream_that_cannot_be_begun_says_so_and_ends_to_be_asked_for_ag
     assert node.node.core.connections == 0
 
 
-async def test_a_log_made_anew_starts_the_stream_over_with_a_new_id() -> None:
+async def test_a_recreated_log_starts_the_stream_over_with_a_new_id() -> None:
     log = ScriptedLog(TopicOpened(TOPIC, "e", {0: 0}), CaughtUp(TOPIC))
     async with running_node(log, feeds={"score": {"topic": TOPIC}}) as node, stream(node) as watching:
         first = await watching.expect(Subscribed)
-        log.tell_records(0, ScriptedRecord(0, b"1", b"1"))
+        log.emit_records(0, ScriptedRecord(0, b"1", b"1"))
         await watching.expect(Event)
-        log.tell(TopicOpened(TOPIC, "f", {0: 0}))
-        log.tell(CaughtUp(TOPIC))
+        log.emit(TopicOpened(TOPIC, "f", {0: 0}))
+        log.emit(CaughtUp(TOPIC))
         again = await watching.expect(Subscribed)
         assert again.epoch != first.epoch
         assert watching.last_event_id == str(Cursor(again.epoch, again.head))
 
 
-async def test_a_slow_reader_becomes_a_cursor_and_gets_everything_later() -> None:
+async def test_a_slow_reader_becomes_a_cursor_and_still_gets_every_event() -> None:
     async with running_node() as node, stream(node, receive_bytes=RECEIVE_BYTES) as slow:
         await slow.expect(Subscribed)
         offsets = await publish_many(node, 4_000)
@@ -192,7 +192,7 @@ async def test_deliver_latest_brings_a_slow_reader_the_newest_of_each_key() -> N
         assert view.skipped + len(view.events) == len(offsets)
 
 
-async def test_who_takes_nothing_for_too_long_is_cut_off_and_resumes() -> None:
+async def test_a_stream_that_reads_nothing_for_too_long_is_closed_and_can_resume() -> None:
     async with running_node(lag_s_max=0.3, heartbeat_s=0.2) as node:
         async with stream(node, receive_bytes=RECEIVE_BYTES) as slow:
             await slow.expect(Subscribed)
@@ -204,14 +204,14 @@ async def test_who_takes_nothing_for_too_long_is_cut_off_and_resumes() -> None:
             assert len(received) < len(offsets)
             assert slow.parser.comments[-1] == " close 4000 too_slow"
             cursor = slow.last_event_id
-        node.set_lag_max(60_000)  # time for the rest
+        node.set_lag_max(60_000)  # enough time for the rest
         async with stream(node, last_event_id=cursor) as watching:
             assert (await watching.expect(Subscribed)).recovered
             rest = [event.offset for event in await watching.events(len(offsets) - len(received))]
             assert received + rest == offsets
 
 
-async def test_an_idle_stream_has_a_comment_each_heartbeat() -> None:
+async def test_an_idle_stream_gets_a_comment_per_heartbeat() -> None:
     async with running_node(heartbeat_s=0.2) as node, stream(node) as watching:
         for _ in range(3):
             assert await watching.comment() == " beat"
@@ -219,8 +219,8 @@ async def test_an_idle_stream_has_a_comment_each_heartbeat() -> None:
 
 
 @pytest.mark.parametrize("stay", [True, False])
-async def test_a_stopping_edge_spreads_when_its_streams_come_back(stay: bool) -> None:
-    drain_s = 0.1 if stay else 60  # longer than the test, whose streams end before
+async def test_a_stopping_edge_spreads_the_reconnects_of_its_streams(stay: bool) -> None:
+    drain_s = 0.1 if stay else 60  # longer than the test, whose streams end earlier
     async with running_node(drain_s=drain_s) as node, contextlib.AsyncExitStack() as stack:
         streams = [await stack.enter_async_context(stream(node)) for _ in range(4)]
         for watching in streams:

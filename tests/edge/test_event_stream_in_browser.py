@@ -1,4 +1,4 @@
-"""EventSource as a browser has it, in a page of another origin."""
+"""A browser's EventSource, in a page from another origin."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -45,16 +45,16 @@ async def browser() -> AsyncIterator[Browser]:
 
 @pytest.fixture
 async def origin() -> AsyncIterator[str]:
-    """The origin of a page with nothing on it: of another host than the edge, which is 127.0.0.1.
+    """The origin of an empty page, on another host (localhost) than the edge (127.0.0.1).
 
-    A real server's, since a browser does not let a page from elsewhere connect to this machine.
+    A real server serves it, since a browser does not let pages from elsewhere connect to this machine.
     """
     async with await asyncio.start_server(serve_page, "127.0.0.1", 0) as server:
         yield f"http://localhost:{server.sockets[0].getsockname()[1]}"
 
 
 async def watch(page: Page, origin: str, node: RunningNode) -> None:
-    """Open the page and let it watch a room."""
+    """Open the page and start watching a room."""
     await page.goto(origin)
     await page.evaluate(WATCH, f"http://{node.host}:{node.port}{target_of()}")
 
@@ -63,7 +63,7 @@ async def until(page: Page, condition: str) -> None:
     await page.wait_for_function(condition, timeout=30_000)
 
 
-async def test_a_page_gets_each_event_once_and_in_order_also_over_a_restart_of_the_edge(
+async def test_a_page_gets_each_event_once_and_in_order_across_a_restart_of_the_edge(
     tmp_path: Path, browser: Browser, origin: str
 ) -> None:
     options: dict[str, Any] = {"url": f"sqlite:///{tmp_path / 'log.db'}", "origins": [origin]}
@@ -83,22 +83,18 @@ async def test_a_page_gets_each_event_once_and_in_order_also_over_a_restart_of_t
         assert await page.evaluate("starts") == [False, True]
 
 
-async def test_a_page_of_an_origin_that_is_not_listed_gets_nothing(
-    node: RunningNode, browser: Browser, origin: str
-) -> None:
-    said: list[str] = []
+async def test_a_page_from_an_unlisted_origin_gets_nothing(node: RunningNode, browser: Browser, origin: str) -> None:
+    console: list[str] = []
     async with open_page(browser) as page:
-        page.on("console", lambda message: said.append(message.text))
+        page.on("console", lambda message: console.append(message.text))
         await watch(page, origin, node)
         await until(page, "source.readyState === EventSource.CLOSED")
         await node.publish("score:1", 1)
         assert await page.evaluate("[events, starts, errors]") == [[], [], []]
-    assert any("403" in text or "Access-Control-Allow-Origin" in text for text in said), said
+    assert any("403" in text or "Access-Control-Allow-Origin" in text for text in console), console
 
 
-async def test_a_page_tries_again_at_an_edge_that_is_full(
-    monkeypatch: pytest.MonkeyPatch, browser: Browser, origin: str
-) -> None:
+async def test_a_page_retries_at_a_full_edge(monkeypatch: pytest.MonkeyPatch, browser: Browser, origin: str) -> None:
     monkeypatch.setattr(event_stream, "RETRY_AFTER_MS", (50, 50))
     async with running_node(origins=[origin], connections_max=1) as node, open_page(browser) as page:
         async with stream(node):

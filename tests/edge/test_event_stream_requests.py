@@ -1,4 +1,4 @@
-"""Requests for server-sent events: in what forms they are understood, and how they are refused."""
+"""Requests for server-sent events: which forms are accepted, and how others are refused."""
 
 import asyncio
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from edge.logs import TOPIC, ScriptedLog
-from edge.streams import ROOM, Answer, Stream, answer_to, request, stream, target_of
+from edge.streams import ROOM, Response, Stream, request, response_to, stream, target_of
 from support.node_fixture import RunningNode, running_node
 from support.waiting import eventually
 from touchline_protocol import codes
@@ -15,7 +15,7 @@ from touchline_server.core.log import TopicMissing
 
 
 @pytest.mark.parametrize("room_id", ["a/b", "a/../b", "..", "x:y.z", "é✓", "%41+?#&=", "a/events"])
-async def test_a_room_of_any_name_is_asked_for_percent_encoded(node: RunningNode, room_id: str) -> None:
+async def test_any_room_name_works_when_percent_encoded(node: RunningNode, room_id: str) -> None:
     room = f"match:{room_id}"
     async with stream(node, room) as watching:
         assert (await watching.expect(Subscribed)).room == room
@@ -25,18 +25,18 @@ async def test_a_room_of_any_name_is_asked_for_percent_encoded(node: RunningNode
 
 @pytest.mark.parametrize("target", ["/v1/rooms/score:1/events", "http://live.example/v1/rooms/score:1/events?x=y"])
 @pytest.mark.parametrize("version", ["1.0", "1.1"])
-async def test_a_request_is_understood_as_a_whole_url_in_http_1_0_and_byte_by_byte(
+async def test_a_request_may_have_a_whole_url_use_http_1_0_and_arrive_byte_by_byte(
     node: RunningNode, target: str, version: str
 ) -> None:
     async with node.raw() as client:
         for byte in request(target, version=version):
             await client.send_bytes(bytes([byte]))
-            await asyncio.sleep(0)  # so that the edge reads each by itself
+            await asyncio.sleep(0)  # so that the edge reads each byte separately
         assert await client.status() == 200
         await Stream(client).expect(Subscribed)
 
 
-async def test_what_a_client_sends_after_its_request_is_passed_over(node: RunningNode) -> None:
+async def test_bytes_after_the_request_are_ignored(node: RunningNode) -> None:
     async with node.raw() as client:
         await client.send_bytes(request(target_of()) + request("/v1/rooms/score:2/events") + b"\x81\x85abc")
         assert await client.status() == 200
@@ -48,8 +48,8 @@ async def test_what_a_client_sends_after_its_request_is_passed_over(node: Runnin
     await eventually(lambda: node.node.core.connections == 0)
 
 
-async def refusal(node: RunningNode, target: str, **headers: str) -> Answer:
-    return await answer_to(node, request(target, {name.replace("_", "-"): value for name, value in headers.items()}))
+async def refusal(node: RunningNode, target: str, **headers: str) -> Response:
+    return await response_to(node, request(target, {name.replace("_", "-"): value for name, value in headers.items()}))
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ async def refusal(node: RunningNode, target: str, **headers: str) -> Answer:
         (target_of(), {"Origin": "https://other.example"}, 403, "origin_refused"),
     ],
 )
-async def test_a_stream_is_refused_with_the_code_and_a_sentence(
+async def test_an_invalid_request_is_refused_with_a_status_and_a_code(
     node: RunningNode, target: str, headers: dict[str, Any], status: int, code: str
 ) -> None:
     answer = await refusal(node, target, **headers)
@@ -85,15 +85,15 @@ async def test_a_stream_is_refused_with_the_code_and_a_sentence(
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
-async def test_other_methods_are_told_where_events_are_published(node: RunningNode, method: str) -> None:
-    answer = await answer_to(node, request(target_of(), method=method))
+async def test_other_methods_are_not_allowed(node: RunningNode, method: str) -> None:
+    answer = await response_to(node, request(target_of(), method=method))
     assert (answer.status, answer.headers["allow"]) == (405, "get, options")
     assert answer.error["code"] == "method_not_allowed"
 
 
 @pytest.mark.parametrize("target", [target_of(), target_of("chat:1"), "/ws", "/nothing"])
-async def test_the_answer_to_head_has_no_body(node: RunningNode, target: str) -> None:
-    answer = await answer_to(node, request(target, method="HEAD"))
+async def test_the_response_to_head_has_no_body(node: RunningNode, target: str) -> None:
+    answer = await response_to(node, request(target, method="HEAD"))
     assert answer.status >= 400
     assert answer.body == b""
 
@@ -111,9 +111,9 @@ async def test_the_answer_to_head_has_no_body(node: RunningNode, target: str) ->
     ],
     ids=["body", "chunks", "not ascii", "http/2", "http/0.9", "header", "line feeds"],
 )
-async def test_http_that_cannot_be_read_is_answered_with_a_sentence(node: RunningNode, sent: bytes) -> None:
+async def test_malformed_http_gets_a_response_in_plain_text(node: RunningNode, sent: bytes) -> None:
     for pieces in ([sent], [*(bytes([byte]) for byte in sent[:20]), sent[20:]]):
-        answer = await answer_to(node, *pieces)
+        answer = await response_to(node, *pieces)
         assert answer.status == 400
         assert answer.headers["content-type"].startswith("text/plain")
         assert answer.body.endswith(b"\n")
@@ -121,11 +121,11 @@ async def test_http_that_cannot_be_read_is_answered_with_a_sentence(node: Runnin
 
 
 @pytest.mark.parametrize("sent", [b"\x16\x03\x01\x02\x00\r\n", b"hello\r\n\r\n", b"EHLO\r\n"])
-async def test_bytes_that_are_not_http_are_not_answered(node: RunningNode, sent: bytes) -> None:
-    assert (await answer_to(node, sent)).status == 0
+async def test_bytes_that_are_not_http_get_no_response(node: RunningNode, sent: bytes) -> None:
+    assert (await response_to(node, sent)).status == 0
 
 
-async def test_an_edge_that_is_full_says_so_to_browsers_in_a_stream_that_ends() -> None:
+async def test_a_full_edge_refuses_browsers_with_a_stream_that_ends_at_once() -> None:
     async with running_node(connections_max=1) as node, stream(node):
         answer = await refusal(node, target_of())
         assert (answer.status, answer.error["code"]) == (503, codes.UNAVAILABLE.code)
@@ -133,19 +133,19 @@ async def test_an_edge_that_is_full_says_so_to_browsers_in_a_stream_that_ends() 
         async with node.raw() as client:  # EventSource gives up for good at any status but 200
             await client.send_bytes(request(target_of(), {"Accept": "text/event-stream"}))
             assert await client.status() == 200
-            told = Stream(client)
-            assert (await told.expect(Error)).code == codes.UNAVAILABLE.code
-            assert (told.parser.retry_ms or 0) >= 5_000
-            assert await told.rest() == []
+            watching = Stream(client)
+            assert (await watching.expect(Error)).code == codes.UNAVAILABLE.code
+            assert (watching.parser.retry_ms or 0) >= 5_000
+            assert await watching.rest() == []
 
 
-async def test_a_feed_that_is_not_read_yet_is_unavailable() -> None:
+async def test_a_feed_whose_topic_is_missing_is_unavailable() -> None:
     async with running_node(ScriptedLog(TopicMissing(TOPIC)), feeds={"score": {"topic": TOPIC}}) as node:
         answer = await refusal(node, target_of())
         assert (answer.status, answer.error["code"]) == (503, codes.UNAVAILABLE.code)
 
 
-async def test_pages_of_a_listed_origin_may_read_the_stream() -> None:
+async def test_pages_from_a_listed_origin_may_read_the_stream() -> None:
     async with running_node(origins=["https://listed.example"]) as node:
         for origin, allowed in {
             "https://listed.example": True,
@@ -161,9 +161,9 @@ async def test_pages_of_a_listed_origin_may_read_the_stream() -> None:
                 assert (f"access-control-allow-origin: {origin}\r\n" in head + "\r\n") == allowed
                 assert "vary: origin" in head
             asked = fields | {"Access-Control-Request-Method": "GET", "Access-Control-Request-Headers": "last-event-id"}
-            preflight = await answer_to(node, request(target_of(), asked, "OPTIONS"))
+            preflight = await response_to(node, request(target_of(), asked, "OPTIONS"))
             assert (preflight.status, preflight.body) == (204, b"")
             assert (preflight.headers.get("access-control-allow-origin") == origin) == allowed
             assert "last-event-id" in preflight.headers["access-control-allow-headers"]
         several = request(target_of(), {"Origin": "https://listed.example\r\nOrigin: https://other.example"})
-        assert (await answer_to(node, several)).status == 403
+        assert (await response_to(node, several)).status == 403

@@ -1,4 +1,4 @@
-"""Clients that take less than they are sent: what they cost, what they are brought, and that nobody else notices."""
+"""Clients that read slower than the edge sends: what they cost, what they receive, and that nobody else notices."""
 
 import asyncio
 import socket
@@ -47,18 +47,18 @@ async def join(client: RawClient, room: str = "score:1", **request: Any) -> Subs
 
 
 async def publish_much(node: RunningNode, events: int, *, keys: int = 0) -> list[int]:
-    """Publish ``events`` of 10 KB one after the other; with ``keys``, of so many keys."""
+    """Publish events of 10 KB one after the other, and return their offsets. ``keys``: how many event keys to use."""
     offsets = []
     for number in range(events):
         key = f"k{number % keys}" if keys else None
-        offsets += [place.offset for place in await node.publish("score:1", [number, "x" * EVENT_BYTES], key=key)]
+        offsets += [position.offset for position in await node.publish("score:1", [number, "x" * EVENT_BYTES], key=key)]
     return offsets
 
 
 async def read_too_little(node: RunningNode, slow: RawClient, offsets: list[int]) -> list[int]:
-    """Read one event of each two that are published, which are added to ``offsets``, until the session is over.
+    """Publish two events for each one that is read, until the client is closed.
 
-    Returns the offsets that were read.
+    Adds the published offsets to ``offsets``, and returns those that were read.
     """
     client = core_client_of(node, slow)
     received = []
@@ -70,7 +70,7 @@ async def read_too_little(node: RunningNode, slow: RawClient, offsets: list[int]
     return received
 
 
-async def test_who_does_not_read_costs_a_bounded_buffer_delays_nobody_and_gets_everything_later() -> None:
+async def test_a_client_that_does_not_read_has_a_bounded_buffer_delays_nobody_and_catches_up_later() -> None:
     async with running_node() as node, node.raw(receive_bytes=RECEIVE_BYTES) as slow, node.client() as quick:
         await slow.open()
         await join(slow)
@@ -96,13 +96,13 @@ async def test_who_does_not_read_costs_a_bounded_buffer_delays_nobody_and_gets_e
         assert (await slow.next()).offset == live[0]  # type: ignore[union-attr]
 
 
-async def test_deliver_latest_brings_the_newest_of_each_key_and_says_what_is_skipped() -> None:
+async def test_deliver_latest_brings_the_newest_event_of_each_key_and_reports_what_it_skips() -> None:
     async with running_node() as node, node.raw(receive_bytes=RECEIVE_BYTES) as slow:
         await slow.open()
         view = RoomView()
         view.take(await join(slow, deliver="latest"))
         offsets = await publish_much(node, 400, keys=5)
-        offsets += [place.offset for place in await node.publish("score:1", "happening")]
+        offsets += [position.offset for position in await node.publish("score:1", "happening")]
         while not view.events or view.events[-1].offset < offsets[-1]:
             view.take(await slow.next())
         assert view.skipped + len(view.events) == len(offsets)
@@ -110,7 +110,7 @@ async def test_deliver_latest_brings_the_newest_of_each_key_and_says_what_is_ski
         assert {key: value[0] for key, value in view.state.items()} == {f"k{n}": 395 + n for n in range(5)}
 
 
-async def test_a_catch_up_from_the_log_does_not_fill_the_buffer_of_who_does_not_read() -> None:
+async def test_a_catch_up_from_the_log_does_not_fill_the_buffer_of_a_slow_client() -> None:
     async with running_node(window_bytes_max=1 << 16) as node, node.raw(receive_bytes=RECEIVE_BYTES) as slow:
         await slow.open()
         joined = await join(slow)
@@ -130,7 +130,7 @@ async def test_a_catch_up_from_the_log_does_not_fill_the_buffer_of_who_does_not_
         assert most <= STEP_BYTES + FRAME_BYTES_MAX
 
 
-async def test_who_takes_nothing_for_too_long_is_closed_and_can_resume() -> None:
+async def test_a_client_that_reads_nothing_for_too_long_is_closed_and_can_resume() -> None:
     async with running_node(lag_s_max=0.3, heartbeat_s=0.2) as node:
         async with node.raw(receive_bytes=RECEIVE_BYTES) as slow:
             await slow.open()
@@ -141,7 +141,7 @@ async def test_who_takes_nothing_for_too_long_is_closed_and_can_resume() -> None
             received = [joined.head]
             assert await _close_code_after(slow, received) == codes.TOO_SLOW.code
             assert received[1:] == offsets[: len(received) - 1]
-        node.set_lag_max(60_000)  # time for the rest
+        node.set_lag_max(60_000)  # enough time for the rest
         async with node.client() as client:
             assert (await client.join("score:1", epoch=joined.epoch, after=received[-1])).recovered
             events: list[int] = []
@@ -151,7 +151,7 @@ async def test_who_takes_nothing_for_too_long_is_closed_and_can_resume() -> None
             assert events == offsets[len(received) - 1 :]
 
 
-async def test_who_takes_a_little_now_and_then_and_stays_behind_is_closed_too() -> None:
+async def test_a_client_that_reads_too_slowly_to_catch_up_is_closed() -> None:
     async with (
         running_node(lag_s_max=0.5, heartbeat_s=0.2) as node,
         node.raw(receive_bytes=RECEIVE_BYTES) as slow,
@@ -165,7 +165,7 @@ async def test_who_takes_a_little_now_and_then_and_stays_behind_is_closed_too() 
         assert received == offsets[: len(received)]
 
 
-async def test_who_never_comes_to_the_end_of_its_catch_up_is_closed_too() -> None:
+async def test_a_client_that_never_finishes_its_catch_up_is_closed() -> None:
     async with (
         running_node(lag_s_max=0.5, heartbeat_s=0.2) as node,
         node.raw(receive_bytes=RECEIVE_BYTES) as slow,
@@ -181,7 +181,7 @@ async def test_who_never_comes_to_the_end_of_its_catch_up_is_closed_too() -> Non
         assert received == offsets[: len(received)] != offsets
 
 
-async def test_the_kernel_does_not_cut_a_client_before_it_is_told_that_it_is_too_slow() -> None:
+async def test_the_kernel_does_not_drop_a_slow_client_before_the_edge_closes_it() -> None:
     async with running_node(lag_s_max=40) as node, node.raw() as client:
         await client.open()
         sock = connection_of(node, client).transport.get_extra_info("socket")
@@ -189,17 +189,17 @@ async def test_the_kernel_does_not_cut_a_client_before_it_is_told_that_it_is_too
 
 
 async def _close_code_after(client: RawClient, received: list[int]) -> int:
-    """Read events until the connection is closed."""
+    """Read events into ``received`` until the connection is closed, and return the close code."""
     while frame := await client.next_frame():
         if frame[0] & 0xF == Opcode.CLOSE:
             return int.from_bytes(payload_of(frame)[:2])
         message = JSON.decode_server(payload_of(frame))
         received += [message.offset] if isinstance(message, Event) else []
-    raise AssertionError("it ended without a close frame")
+    raise AssertionError("the connection ended without a close frame")
 
 
 @pytest.mark.parametrize("deliver", ["all", "latest"])
-async def test_who_is_behind_the_log_s_retention_is_closed_or_starts_over(deliver: str) -> None:
+async def test_a_client_overtaken_by_retention_is_closed_or_starts_over(deliver: str) -> None:
     log = BreakableLog()
     async with (
         running_node(log, window_bytes_max=1 << 16) as node,
@@ -208,7 +208,7 @@ async def test_who_is_behind_the_log_s_retention_is_closed_or_starts_over(delive
         await slow.open()
         joined = await join(slow, deliver=deliver)
         offsets = await publish_much(node, 400, keys=3)
-        with log.failing(OffsetOutOfRange("gone by retention")):
+        with log.reads_failing(OffsetOutOfRange("gone by retention")):
             if deliver == "all":
                 received: list[int] = []
                 assert await _close_code_after(slow, received) == codes.TOO_SLOW.code
@@ -222,7 +222,7 @@ async def test_who_is_behind_the_log_s_retention_is_closed_or_starts_over(delive
                 assert sorted(event.offset for event in message.state) == offsets[-3:]
 
 
-async def test_who_takes_nothing_and_does_not_end_is_cut(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_client_that_reads_nothing_and_ignores_the_close_is_dropped(caplog: pytest.LogCaptureFixture) -> None:
     async with (
         running_node(lag_s_max=0.2, heartbeat_s=0.2) as node,
         node.raw(receive_bytes=RECEIVE_BYTES) as slow,
@@ -235,20 +235,20 @@ async def test_who_takes_nothing_and_does_not_end_is_cut(caplog: pytest.LogCaptu
     assert not caplog.records
 
 
-async def test_who_sends_and_never_reads_is_not_read_from_either(node: RunningNode) -> None:
+async def test_the_edge_stops_reading_from_a_client_that_sends_but_never_reads(node: RunningNode) -> None:
     async with node.raw(receive_bytes=RECEIVE_BYTES) as client, node.client() as other:
         await client.open()
         connection = connection_of(node, client)
         block = client_frame(Opcode.PING, b"x" * 100) * 500
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(client.send_bytes(block * 1_000), 1)
-        assert connection.transport.get_write_buffer_size() < 1 << 20  # what one read of the socket can bring about
+        assert connection.transport.get_write_buffer_size() < 1 << 20  # as much as one read of the socket can cause
         await other.join("score:1")
         await publish_much(node, 1)
         await other.expect(Event)
 
 
-async def test_pausing_one_client_again_and_again_costs_the_others_no_event() -> None:
+async def test_pausing_one_client_repeatedly_loses_no_events() -> None:
     async with running_node() as node, node.raw(receive_bytes=RECEIVE_BYTES) as slow, node.client() as quick:
         await slow.open()
         await join(slow)

@@ -1,4 +1,4 @@
-"""A connection that ended leaves nothing that only the cycle collector could free, however it ended."""
+"""However a connection ends, it leaves nothing behind that only the cycle collector could free."""
 
 import contextlib
 import gc
@@ -9,7 +9,7 @@ import pytest
 from websockets.frames import Opcode
 
 from edge.players import AUTH, TOKEN_S, bearer, token, watcher
-from edge.streams import answer_to, request, target_of
+from edge.streams import request, response_to, target_of
 from support.node_fixture import RawClient, RunningNode, client_frame, running_node
 from support.waiting import eventually
 from touchline_protocol import codes
@@ -32,7 +32,7 @@ ROUNDS = 3
 
 @pytest.fixture(autouse=True)
 def without_the_collector() -> Iterator[None]:
-    """Not `gc.DEBUG_SAVEALL`: it does not find what a suspended generator holds."""
+    """Disable the collector. `gc.DEBUG_SAVEALL` would not find objects held by a suspended generator."""
     gc.collect()
     gc.disable()
     yield
@@ -40,7 +40,7 @@ def without_the_collector() -> Iterator[None]:
 
 
 def of_connections() -> Counter[str]:
-    """How many there are of the objects that belong to connections and rooms."""
+    """The number of objects of each type that belongs to connections and rooms."""
     kinds = Counter(f"{type(found).__module__}.{type(found).__name__}" for found in gc.get_objects())
     names = (
         "touchline_server.edge.connection",
@@ -48,12 +48,12 @@ def of_connections() -> Counter[str]:
         "touchline_server.core",
         "websockets",
     )
-    log_events = "touchline_server.core.log"  # what the log handed out last, and goes on with the next poll
+    log_events = "touchline_server.core.log"  # from the latest poll, and released by the next
     return Counter({kind: n for kind, n in kinds.items() if kind.startswith(names) and not kind.startswith(log_events)})
 
 
 async def assert_nothing_is_left(before: Counter[str]) -> None:
-    """What a task or a callback still held is gone as soon as it has run; a cycle never is, without the collector."""
+    """Wait for objects that a task or callback still holds. Without the collector, cycles would stay forever."""
     with contextlib.suppress(TimeoutError):
         await eventually(lambda: not of_connections() - before)
     assert of_connections() - before == Counter()
@@ -81,7 +81,7 @@ async def be_refused(node: RunningNode) -> None:
 
 
 async def be_refused_by_websockets(node: RunningNode) -> None:
-    """Each is an exception within the handshake, which the request keeps."""
+    """Cause exceptions within the handshake, which the request keeps."""
     for headers, status in (
         ({"Upgrade": ""}, 426),
         ({"Sec-WebSocket-Version": "12"}, 400),
@@ -108,11 +108,11 @@ async def watch_a_stream(node: RunningNode) -> None:
 
 async def ask_for_a_stream_that_is_refused(node: RunningNode) -> None:
     for target in ("/v1/rooms/chat:1/events", "/v1/rooms/score/events", "/v1/rooms/score:1/events?after=x"):
-        assert (await answer_to(node, request(target))).status in (400, 404)
+        assert (await response_to(node, request(target))).status in (400, 404)
 
 
 async def send_http_that_cannot_be_read(node: RunningNode) -> None:
-    assert (await answer_to(node, b"POST / HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}")).status == 400
+    assert (await response_to(node, b"POST / HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}")).status == 400
 
 
 async def compress(node: RunningNode) -> None:
@@ -124,11 +124,11 @@ async def compress(node: RunningNode) -> None:
         assert await client.close_code() == codes.TOO_BIG.code
 
 
-async def say_hello(client: RawClient, shown: str, session: str | None = None) -> None:
-    """The clients here are bare sockets: the library's leave cycles of their own."""
+async def say_hello(client: RawClient, jwt: str, session: str | None = None) -> None:
+    """Say hello on a bare socket: the library's own clients would leave cycles."""
     await client.request()
     assert await client.status() == 101
-    await client.send(Hello(token=shown, session=session))
+    await client.send(Hello(token=jwt, session=session))
     assert isinstance(await client.next(), Welcome)
 
 
@@ -165,7 +165,7 @@ async def show_a_token_that_is_refused(node: RunningNode) -> None:
     async with node.raw() as client:
         await client.request(headers=bearer("nonsense"))
         assert await client.status() == 401
-    assert (await answer_to(node, request(target_of(), bearer("nonsense")))).status == 401
+    assert (await response_to(node, request(target_of(), bearer("nonsense")))).status == 401
 
 
 async def stay_until_the_token_is_over(node: RunningNode) -> None:
@@ -207,9 +207,9 @@ async def be_banned(node: RunningNode) -> None:
         compress,
     ],
 )
-async def test_a_connection_that_ended_leaves_no_cycle(visit: Callable[[RunningNode], Awaitable[None]]) -> None:
+async def test_a_closed_connection_leaves_no_reference_cycle(visit: Callable[[RunningNode], Awaitable[None]]) -> None:
     async with running_node(compression=True, auth=AUTH) as node:
-        await visit(node)  # makes what is made once
+        await visit(node)  # creates whatever is created only once
         await eventually(lambda: node.node.core.connections == 0)
         before = of_connections()
         for _ in range(ROUNDS):
@@ -227,19 +227,19 @@ async def test_a_room_without_events_is_forgotten_with_its_last_client() -> None
         await client.join("score:1")
         await other.join("score:1")
         await other.leave("score:1")
-        placed = await node.publish("score:1", "kick-off")
-        assert [event.offset for event in await client.events(1)] == [placed[0].offset]
+        positions = await node.publish("score:1", "kick-off")
+        assert [event.offset for event in await client.events(1)] == [positions[0].offset]
         await client.leave("score:1")
         assert list(node.node.core.hub.rooms) == ["score:1"]
 
 
-async def test_a_room_that_is_forgotten_leaves_no_cycle() -> None:
+async def test_a_forgotten_room_leaves_no_reference_cycle() -> None:
     async with running_node(room_idle_s=0.05, window_s=0.05) as node:
         before = of_connections()
         await node.publish("score:1", 1, key="score")
 
         def is_forgotten() -> bool:
-            node.node.core.hub._forget_again_ms = 0  # the next look at idle rooms is now
+            node.node.core.hub._forget_again_ms = 0  # check for idle rooms now
             return not node.node.core.hub.rooms
 
         await eventually(is_forgotten)

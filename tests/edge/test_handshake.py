@@ -1,4 +1,4 @@
-"""Which requests may open a WebSocket, and how the others are answered."""
+"""Which requests may open a WebSocket, and how others are refused."""
 
 import pytest
 from websockets.exceptions import InvalidStatus
@@ -20,7 +20,7 @@ async def status_of(node: RunningNode, target: str = "/ws", method: str = "GET",
         return await client.status()
 
 
-async def test_without_a_subprotocol_messages_are_json(node: RunningNode) -> None:
+async def test_messages_are_json_without_a_subprotocol(node: RunningNode) -> None:
     async with node.client(subprotocols=None) as client:
         assert client.websocket.subprotocol is None
 
@@ -34,7 +34,7 @@ async def test_without_a_subprotocol_messages_are_json(node: RunningNode) -> Non
         ([Subprotocol("touchline.v2.json"), KNOWN[0]], JSON),
     ],
 )
-async def test_the_first_known_subprotocol_is_taken(
+async def test_the_first_known_subprotocol_is_chosen(
     node: RunningNode, offered: list[Subprotocol], chosen: object
 ) -> None:
     assert chosen in (JSON, MSGPACK)
@@ -43,7 +43,7 @@ async def test_the_first_known_subprotocol_is_taken(
         assert client.websocket.subprotocol == codec.subprotocol
 
 
-async def test_subprotocols_of_which_none_is_known_are_refused(node: RunningNode) -> None:
+async def test_a_client_with_only_unknown_subprotocols_is_refused(node: RunningNode) -> None:
     with pytest.raises(InvalidStatus) as caught:
         async with node.client(subprotocols=[Subprotocol("chat")]):
             pass
@@ -75,12 +75,12 @@ async def test_pages_connect_from_the_same_host_or_a_listed_origin() -> None:
             assert await status_of(node, Origin=origin) == status, origin
 
 
-async def test_a_star_lets_all_pages_in() -> None:
+async def test_the_origin_star_allows_all_pages() -> None:
     async with running_node(origins=["*"]) as node:
         assert await status_of(node, Origin="https://other.example") == 101
 
 
-async def test_no_page_is_let_in_by_a_host_that_names_none(node: RunningNode) -> None:
+async def test_an_invalid_host_does_not_match_an_invalid_origin(node: RunningNode) -> None:
     assert await status_of(node, Host=":80", Origin="null") == 403
 
 
@@ -99,11 +99,11 @@ async def test_the_path_may_have_a_query_or_be_a_whole_url(node: RunningNode) ->
         assert await status_of(node, target) == 101, target
 
 
-async def test_plain_http_is_told_to_upgrade(node: RunningNode) -> None:
+async def test_a_plain_http_request_gets_upgrade_required(node: RunningNode) -> None:
     assert await status_of(node, Upgrade="", Connection="") == 426
 
 
-async def test_another_method_than_get_is_not_allowed(node: RunningNode) -> None:
+async def test_methods_other_than_get_are_not_allowed(node: RunningNode) -> None:
     assert await status_of(node, method="POST") == 405
 
 
@@ -112,7 +112,7 @@ async def test_an_incomplete_handshake_is_a_bad_request(node: RunningNode, heade
     assert await status_of(node, **{header: ""}) == 400
 
 
-async def test_an_edge_that_is_full_says_so_and_takes_clients_again_later() -> None:
+async def test_a_full_edge_refuses_clients_until_one_leaves() -> None:
     async with running_node(connections_max=2) as node, node.client():
         async with node.client():
             assert await status_of(node) == 503
@@ -134,7 +134,7 @@ async def test_an_edge_that_is_full_says_so_and_takes_clients_again_later() -> N
     ],
     ids=["tls", "words", "header", "nothing", "endless", "huge header", "huge path", "many headers"],
 )
-async def test_bytes_that_are_not_http_end_the_connection(
+async def test_bytes_that_are_not_http_close_the_connection(
     node: RunningNode, sent: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with node.raw() as client:
@@ -146,7 +146,7 @@ async def test_bytes_that_are_not_http_end_the_connection(
 
 
 @pytest.mark.parametrize("sent", [b"", b"GET /ws HTTP/1.1\r\nHost: "], ids=["nothing", "a part"])
-async def test_a_stranger_who_does_not_go_on_is_cut(sent: bytes) -> None:
+async def test_a_client_that_does_not_finish_its_request_is_disconnected(sent: bytes) -> None:
     async with running_node(handshake_timeout_s=0.2) as node, node.raw() as client:
         await client.send_bytes(sent)
         assert await client.read_all() == b""
@@ -157,7 +157,7 @@ async def test_no_hello_in_time_closes_with_4001() -> None:
         assert await client.closed() == (codes.HELLO_TIMEOUT.code, codes.HELLO_TIMEOUT.name)
 
 
-async def test_who_said_hello_in_time_stays() -> None:
+async def test_a_client_that_says_hello_in_time_stays_connected() -> None:
     async with running_node(handshake_timeout_s=60) as node, node.client() as client:
         with node.clocks_ahead(120):
             node.tick()

@@ -1,4 +1,4 @@
-"""Joining a room: from its state, from a cursor in memory, from one that only the log knows, and from wrong ones."""
+"""Joining a room: from its state, from a cursor in the window or only in the log, and from invalid cursors."""
 
 import asyncio
 import contextlib
@@ -21,7 +21,7 @@ PADDING = "x" * 1_000
 
 
 async def publish_many(node: RunningNode, count: int, room: str = "score:1") -> list[int]:
-    return [placed.offset for placed in await node.publish(room, *[[n, PADDING] for n in range(count)])]
+    return [position.offset for position in await node.publish(room, *[[n, PADDING] for n in range(count)])]
 
 
 async def epoch_of(node: RunningNode) -> str:
@@ -31,12 +31,12 @@ async def epoch_of(node: RunningNode) -> str:
 
 @contextlib.asynccontextmanager
 async def small_window(log: BreakableLog | None = None, **settings: Any) -> AsyncIterator[RunningNode]:
-    """A node that holds some 40 events of 1 KB in each feed's window."""
+    """A node whose windows hold about 40 events of 1 KB."""
     async with running_node(log, window_bytes_max=1 << 17, **settings) as node:
         yield node
 
 
-async def test_a_fresh_join_is_handed_the_state_and_the_newest_events(node: RunningNode) -> None:
+async def test_a_fresh_join_gets_the_state_and_the_newest_events(node: RunningNode) -> None:
     await node.publish("score:1", {"home": 0}, {"home": 1}, key="score")
     await node.publish("score:1", "kick-off", "corner", "goal")
     await node.publish("score:1", 1, None, key="removed")
@@ -61,7 +61,7 @@ async def test_a_room_that_nobody_published_to_can_be_joined_and_resumed(node: R
         assert [event.data for event in await client.events(1)] == [1]
 
 
-async def test_a_cursor_in_the_window_is_brought_what_follows(node: RunningNode) -> None:
+async def test_a_cursor_inside_the_window_gets_the_events_after_it(node: RunningNode) -> None:
     offsets = await publish_many(node, 300)
     async with node.client() as client:
         epoch = await epoch_of(node)
@@ -74,7 +74,7 @@ async def test_a_cursor_in_the_window_is_brought_what_follows(node: RunningNode)
 
 
 @pytest.mark.parametrize("codec_index", [0, 1])
-async def test_a_cursor_older_than_the_window_is_brought_what_the_log_has(codec_index: int) -> None:
+async def test_a_cursor_older_than_the_window_gets_events_from_the_log(codec_index: int) -> None:
     log = BreakableLog()
     async with small_window(log) as node:
         offsets: list[int] = []
@@ -91,7 +91,7 @@ async def test_a_cursor_older_than_the_window_is_brought_what_the_log_has(codec_
         assert log.reads
 
 
-async def test_who_joins_by_the_log_while_events_flow_misses_none() -> None:
+async def test_a_catch_up_from_the_log_during_live_events_misses_none() -> None:
     async with small_window() as node:
         offsets = await publish_many(node, 500)
         epoch = await epoch_of(node)
@@ -111,14 +111,14 @@ async def starts_over(client: Client, epoch: str, after: int) -> Subscribed:
     return joined
 
 
-async def test_further_behind_than_an_edge_reads_starts_over() -> None:
+async def test_a_cursor_beyond_the_replay_limit_starts_over() -> None:
     async with small_window(replay_records_max=100) as node, node.client() as client:
         first = await publish_many(node, 300)
         await node.publish("score:1", 1, key="k")
         await starts_over(client, await epoch_of(node), first[0])
 
 
-async def test_what_retention_has_taken_starts_over() -> None:
+async def test_a_cursor_older_than_the_retention_starts_over() -> None:
     log = BreakableLog(SqliteSettings(retention_bytes_max=1 << 16))
     async with small_window(log) as node, node.client() as client:
         first = await publish_many(node, 300)
@@ -127,7 +127,7 @@ async def test_what_retention_has_taken_starts_over() -> None:
         await starts_over(client, epoch, first[0])
 
 
-async def test_another_epoch_starts_over_and_the_new_cursor_holds(node: RunningNode) -> None:
+async def test_a_cursor_of_another_epoch_starts_over_and_the_new_cursor_is_valid(node: RunningNode) -> None:
     await publish_many(node, 5)
     await node.publish("score:1", 1, key="k")
     async with node.client() as client:
@@ -137,7 +137,7 @@ async def test_another_epoch_starts_over_and_the_new_cursor_holds(node: RunningN
 
 
 @pytest.mark.parametrize("ahead", [1, 1_000, 2**62])
-async def test_a_cursor_that_the_log_never_had_starts_over(node: RunningNode, ahead: int) -> None:
+async def test_a_cursor_ahead_of_the_log_starts_over(node: RunningNode, ahead: int) -> None:
     await node.publish("score:1", 1, key="k")
     async with node.client() as client:
         joined = await client.join("score:1")
@@ -151,59 +151,59 @@ def records(*offsets: int) -> list[ScriptedRecord]:
 
 @contextlib.asynccontextmanager
 async def one_event(end: int) -> AsyncIterator[tuple[ScriptedLog, RunningNode]]:
-    """An edge that has read offset 0, of a log that ends at ``end``."""
+    """An edge that has read offset 0 of a log that ends at ``end``."""
     log = ScriptedLog(TopicOpened(TOPIC, "e", {0: 0}))
     log.ends[0] = end
-    log.tell_records(0, *records(0))
-    log.tell(CaughtUp(TOPIC))
+    log.emit_records(0, *records(0))
+    log.emit(CaughtUp(TOPIC))
     async with running_node(log, feeds={"score": FeedSettings(topic=TOPIC)}) as node:
         yield log, node
 
 
-async def test_a_cursor_from_an_edge_that_is_ahead_waits_and_gets_only_what_follows_it() -> None:
+async def test_a_cursor_ahead_of_this_edge_waits_and_gets_only_later_events() -> None:
     async with one_event(end=5) as (log, node), node.client() as client:
         joined = await client.join("score:1", epoch="e-0", after=3)
         assert (joined.recovered, joined.head) == (True, 0)
-        log.tell_records(0, *records(1, 2))
-        log.tell_records(0, *records(3, 4))
-        log.tell_records(0, *records(5))
+        log.emit_records(0, *records(1, 2))
+        log.emit_records(0, *records(3, 4))
+        log.emit_records(0, *records(5))
         assert [event.offset for event in await client.events(2)] == [4, 5]
 
 
-async def test_what_the_edge_reads_while_it_asks_for_the_end_is_not_kept_back() -> None:
+async def test_events_read_during_the_query_for_the_end_are_not_withheld() -> None:
     class SlowEnd(ScriptedLog):
         async def end(self, topic: str, epoch: str, partition: int) -> int:
-            self.tell_records(0, *records(1, 2, 3))
+            self.emit_records(0, *records(1, 2, 3))
             await eventually(lambda: node.node.core.hub.rooms["score:1"].contents.position == 3)
             return 4
 
     log = SlowEnd(TopicOpened(TOPIC, "e", {0: 0}), CaughtUp(TOPIC))
-    log.tell_records(0, *records(0))
+    log.emit_records(0, *records(0))
     async with running_node(log, feeds={"score": FeedSettings(topic=TOPIC)}) as node, node.client() as client:
         await eventually(lambda: "score:1" in node.node.core.hub.rooms)
         assert (await client.join("score:1", epoch="e-0", after=1)).recovered
         assert [event.offset for event in await client.events(2)] == [2, 3]
 
 
-async def test_the_log_away_while_somebody_joins_is_an_error_and_joining_later_works() -> None:
+async def test_joining_fails_while_the_log_is_unavailable_and_works_later() -> None:
     log = BreakableLog()
     async with small_window(log) as node, node.client() as client:
         offsets = await publish_many(node, 200)
         epoch = await epoch_of(node)
-        with log.failing():
+        with log.reads_failing():
             await client.send(Subscribe(rooms=[RoomRequest(room="score:1", epoch=epoch, after=offsets[0])], id=3))
             error = await client.expect(Error)
             assert (error.code, error.room, error.id) == (codes.UNAVAILABLE.code, "score:1", 3)
-            await client.join("score:2")  # what needs no log goes on
+            await client.join("score:2")  # this join does not need the log
         assert (await client.join("score:1", epoch=epoch, after=offsets[0])).recovered
         assert [event.offset for event in await client.events(199)] == offsets[1:]
 
 
-async def test_the_log_away_in_the_middle_of_a_catch_up_delays_it_and_no_more() -> None:
+async def test_a_log_outage_during_a_catch_up_only_delays_it() -> None:
     class BreaksOnce(BreakableLog):
         async def _answers(self) -> None:
             if self.reads == 2:
-                with self.failing():
+                with self.reads_failing():
                     await super()._answers()
             await super()._answers()
 
@@ -216,13 +216,13 @@ async def test_the_log_away_in_the_middle_of_a_catch_up_delays_it_and_no_more() 
         assert log.reads >= 3
 
 
-async def test_more_catch_ups_than_are_served_at_once_are_all_served() -> None:
+async def test_more_catch_ups_than_the_concurrency_limit_are_all_served() -> None:
     log = BreakableLog()
     async with small_window(log, replay_concurrency=2) as node, contextlib.AsyncExitStack() as stack:
         offsets = await publish_many(node, 200)
         epoch = await epoch_of(node)
         clients = [await stack.enter_async_context(node.client()) for _ in range(12)]
-        with log.waiting():
+        with log.reads_waiting():
             for number, client in enumerate(clients):
                 after = offsets[number]
                 await client.send(Subscribe(rooms=[RoomRequest(room="score:1", epoch=epoch, after=after)]))
@@ -234,7 +234,7 @@ async def test_more_catch_ups_than_are_served_at_once_are_all_served() -> None:
                 assert [event.offset for event in await client.events(199 - number)] == offsets[number + 1 :]
 
 
-async def test_those_who_come_back_together_with_one_cursor_are_read_for_once() -> None:
+async def test_clients_that_resume_together_from_one_cursor_share_their_reads() -> None:
     log = BreakableLog()
     async with small_window(log, replay_concurrency=2) as node, contextlib.AsyncExitStack() as stack:
         offsets = await publish_many(node, 700)
@@ -244,10 +244,10 @@ async def test_those_who_come_back_together_with_one_cursor_are_read_for_once() 
             await alone.events(699)
         reads_of_one, log.reads = log.reads, 0
         clients = [await stack.enter_async_context(node.client(CODECS[n % 2])) for n in range(12)]
-        with log.waiting():
+        with log.reads_waiting():
             for client in clients:
                 await client.send(Subscribe(rooms=[RoomRequest(room="score:1", epoch=epoch, after=offsets[0])]))
-                await (await client.websocket.ping())  # so that all of them wait for the log
+                await (await client.websocket.ping())  # so that all of them are waiting for the log
         assert all(
             joined.recovered for joined in await asyncio.gather(*(client.expect(Subscribed) for client in clients))
         )
@@ -257,25 +257,25 @@ async def test_those_who_come_back_together_with_one_cursor_are_read_for_once() 
         assert log.reads <= reads_of_one
 
 
-async def test_who_joins_and_leaves_all_the_time_does_not_keep_the_log_busy() -> None:
+async def test_a_client_that_keeps_joining_and_leaving_does_not_keep_the_log_busy() -> None:
     log = BreakableLog()
     async with running_node(log, replay_concurrency=1) as node, node.client() as client, node.client() as other:
         epoch = await epoch_of(node)
-        with log.waiting():
+        with log.reads_waiting():
             for _ in range(20):
                 await client.send(Subscribe(rooms=[RoomRequest(room="score:1", epoch=epoch, after=10**6)]))
-                await (await client.websocket.ping())  # so that the room is left only after the log was asked for
+                await (await client.websocket.ping())  # so that the read of the log starts before the room is left
                 await client.leave("score:1")
         assert not (await other.join("score:1", epoch=epoch, after=10**6)).recovered
         assert log.ends <= 2
 
 
-async def test_a_catch_up_is_given_up_when_the_client_leaves_the_room_meanwhile() -> None:
+async def test_leaving_a_room_abandons_its_catch_up() -> None:
     log = BreakableLog()
     async with small_window(log) as node, node.client() as client:
         offsets = await publish_many(node, 200)
         epoch = await epoch_of(node)
-        with log.waiting():
+        with log.reads_waiting():
             await client.send(Subscribe(rooms=[RoomRequest(room="score:1", epoch=epoch, after=offsets[0])]))
             await eventually(lambda: log.reads > 0)
             await client.leave("score:1")
@@ -284,24 +284,24 @@ async def test_a_catch_up_is_given_up_when_the_client_leaves_the_room_meanwhile(
         assert [event.offset for event in await client.events(49)] == offsets[151:]
 
 
-async def test_a_mistake_of_ours_in_a_catch_up_ends_the_node_and_is_told() -> None:
+async def test_a_bug_in_a_catch_up_fails_the_node() -> None:
     log = BreakableLog()
     async with small_window(log) as node, node.client() as client:
         offsets = await publish_many(node, 200)
         epoch = await epoch_of(node)
-        with log.failing(ZeroDivisionError("a mistake")):
+        with log.reads_failing(ZeroDivisionError("a mistake")):
             await client.send(Subscribe(rooms=[RoomRequest(room="score:1", epoch=epoch, after=offsets[0])]))
             with pytest.raises(ZeroDivisionError):
                 await asyncio.wait_for(node.node.failed(), 10)
 
 
-async def test_a_mistake_of_ours_in_a_turn_ends_the_node_and_is_told(
-    node: RunningNode, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_bug_in_a_turn_fails_the_node(node: RunningNode, monkeypatch: pytest.MonkeyPatch) -> None:
     def mistake(now_ms: int) -> None:
         raise ZeroDivisionError("a mistake")
 
-    monkeypatch.setattr(node.node.core.hub, "next_flush", mistake)
-    await node.publish("score:1", 1)
-    with pytest.raises(ZeroDivisionError):
-        await asyncio.wait_for(node.node.failed(), 10)
+    async with node.client() as client:
+        await client.join("score:1")
+        monkeypatch.setattr(node.node.core.hub, "next_flush", mistake)
+        await node.publish("score:1", 1)
+        with pytest.raises(ZeroDivisionError):
+            await asyncio.wait_for(node.node.failed(), 10)

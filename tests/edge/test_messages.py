@@ -1,4 +1,4 @@
-"""What clients send, and what each is answered: errors, closes, and that nobody else is harmed."""
+"""Messages from clients and their answers, including errors and closes, and that nobody else is harmed."""
 
 import tracemalloc
 from typing import Any
@@ -41,7 +41,9 @@ MISTAKES: list[tuple[Any, codes.ErrorCode]] = [
 
 
 @pytest.mark.parametrize("codec", CODECS)
-async def test_each_mistake_is_answered_by_its_code_and_the_connection_stays(node: RunningNode, codec: Codec) -> None:
+async def test_each_invalid_message_gets_its_error_code_and_the_connection_stays_open(
+    node: RunningNode, codec: Codec
+) -> None:
     async with node.client(codec) as client:
         for number, (sent, code) in enumerate(MISTAKES):
             await client.send_bytes(codec._encoder.encode(sent))
@@ -51,7 +53,7 @@ async def test_each_mistake_is_answered_by_its_code_and_the_connection_stays(nod
             await client.join(f"match:{number}")
 
 
-async def test_rooms_of_one_subscribe_are_answered_each_with_its_id(node: RunningNode) -> None:
+async def test_each_room_of_a_subscribe_is_answered_with_its_id(node: RunningNode) -> None:
     async with node.client() as client:
         await client.send(subscribe("score:1", "score:1", "chat:1", "match:1", "x" * 500, id=7))
         answers = [await client.next() for _ in range(5)]
@@ -68,7 +70,7 @@ async def test_rooms_of_one_subscribe_are_answered_each_with_its_id(node: Runnin
         assert await client.expect(Unsubscribed) == Unsubscribed(room="score:1", id=8)
 
 
-async def test_no_more_rooms_than_allowed_and_one_left_makes_room_for_another() -> None:
+async def test_rooms_per_client_are_limited_and_leaving_one_allows_another() -> None:
     async with running_node(rooms_max=2) as node, node.client() as client:
         await client.join("score:1")
         await client.join("score:2")
@@ -78,7 +80,7 @@ async def test_no_more_rooms_than_allowed_and_one_left_makes_room_for_another() 
         await client.join("score:3")
 
 
-async def test_after_unsubscribed_nothing_of_the_room_follows_until_it_is_joined_again(node: RunningNode) -> None:
+async def test_no_events_follow_unsubscribed_until_the_room_is_joined_again(node: RunningNode) -> None:
     async with node.client() as client:
         await client.join("score:1")
         await client.join("score:2")
@@ -101,17 +103,17 @@ async def test_both_codecs_see_the_same_events(node: RunningNode) -> None:
             await client.join("score:1")
         for value in values:
             await node.publish("score:1", value, key="k")
-        told = await first.events(len(values))
-        assert told == await second.events(len(values))
-        assert [event.data for event in told] == values
-        assert [event.prev for event in told[1:]] == [event.offset for event in told[:-1]]
+        events = await first.events(len(values))
+        assert events == await second.events(len(values))
+        assert [event.data for event in events] == values
+        assert [event.prev for event in events[1:]] == [event.offset for event in events[:-1]]
 
 
 @pytest.mark.parametrize(
     ("codec", "opcode", "code"),
     [(JSON, Opcode.BINARY, codes.WRONG_FRAME), (MSGPACK, Opcode.TEXT, codes.WRONG_FRAME)],
 )
-async def test_a_frame_of_the_other_codecs_kind_closes_with_1003(
+async def test_a_frame_of_the_wrong_kind_closes_with_1003(
     node: RunningNode, codec: Codec, opcode: Opcode, code: codes.CloseCode
 ) -> None:
     async with node.client(codec) as client:
@@ -148,7 +150,7 @@ async def test_a_frame_of_the_other_codecs_kind_closes_with_1003(
         "close",
     ],
 )
-async def test_what_breaks_the_protocol_closes_with_its_code(frames: bytes, code: codes.CloseCode) -> None:
+async def test_each_protocol_violation_closes_with_its_code(frames: bytes, code: codes.CloseCode) -> None:
     async with running_node(client_errors_max=5) as node, node.raw() as client:
         await client.open()
         await client.send_bytes(frames)
@@ -157,14 +159,14 @@ async def test_what_breaks_the_protocol_closes_with_its_code(frames: bytes, code
         await eventually(lambda: node.node.core.connections == 0)
 
 
-async def test_the_largest_message_is_read(node: RunningNode) -> None:
+async def test_a_message_of_the_maximum_size_is_accepted(node: RunningNode) -> None:
     async with node.client() as client:
         message = b'{"type":"subscribe","rooms":[{"room":"score:1"}]}'
         await client.send_bytes(message + b" " * (65_536 - len(message)))
         await client.expect(Subscribed)
 
 
-async def test_a_message_may_come_in_fragments_with_a_ping_between(node: RunningNode) -> None:
+async def test_a_message_may_be_fragmented_with_a_ping_in_between(node: RunningNode) -> None:
     async with node.raw() as client:
         await client.open()
         message = JSON.encode(subscribe("score:ü"))
@@ -179,7 +181,7 @@ async def test_a_message_may_come_in_fragments_with_a_ping_between(node: Running
         assert isinstance(await client.next(), Unsubscribed)
 
 
-async def test_fragments_that_never_end_take_no_memory(node: RunningNode) -> None:
+async def test_endless_empty_fragments_use_no_memory(node: RunningNode) -> None:
     async with node.raw() as client:
         await client.open()
         await client.send_frame(Opcode.TEXT, b"", fin=False)
@@ -192,7 +194,7 @@ async def test_fragments_that_never_end_take_no_memory(node: RunningNode) -> Non
             taken, _ = tracemalloc.get_traced_memory()
         finally:
             tracemalloc.stop()
-        assert taken < 250_000  # 50,000 references alone are 400 KB
+        assert taken < 250_000  # 50,000 references alone would be 400 KB
 
 
 async def test_several_messages_in_one_write_are_answered_in_order(node: RunningNode) -> None:
@@ -204,7 +206,7 @@ async def test_several_messages_in_one_write_are_answered_in_order(node: Running
             + client_frame(Opcode.TEXT, JSON.encode(Unsubscribe(rooms=["score:1"], id=2)))
         )
         frames = [await client.next_frame() for _ in range(3)]
-        frames.remove(b"\x8a\x01p")  # when the pong comes is left open
+        frames.remove(b"\x8a\x01p")  # the pong may come at any point
         answers = [JSON.decode_server(payload_of(frame)) for frame in frames]
         assert [answer.id for answer in answers if isinstance(answer, Error)] == [1, 2]
 
@@ -212,7 +214,7 @@ async def test_several_messages_in_one_write_are_answered_in_order(node: Running
 @pytest.mark.parametrize(
     "end", [client_frame(Opcode.CLOSE, b"\x03\xe8"), b"\xff\xff", b""], ids=["close", "mistake", "end"]
 )
-async def test_what_was_sent_right_before_the_end_is_answered(
+async def test_a_message_sent_right_before_the_end_is_answered(
     node: RunningNode, end: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with node.raw() as client:
@@ -225,7 +227,7 @@ async def test_what_was_sent_right_before_the_end_is_answered(
     assert not caplog.records
 
 
-async def test_who_closes_its_half_of_the_connection_is_let_go(node: RunningNode) -> None:
+async def test_a_half_closed_connection_is_closed(node: RunningNode) -> None:
     async with node.raw() as client:
         await client.open()
         client.sock.shutdown(1)
@@ -233,7 +235,7 @@ async def test_who_closes_its_half_of_the_connection_is_let_go(node: RunningNode
     await eventually(lambda: node.node.core.connections == 0)
 
 
-async def test_a_close_frame_leaves_the_rooms_at_once_even_if_the_socket_stays_open(node: RunningNode) -> None:
+async def test_a_close_frame_leaves_all_rooms_even_while_the_socket_stays_open(node: RunningNode) -> None:
     async with node.raw() as client, node.client() as other:
         await client.open()
         await client.send(subscribe("score:1"))
@@ -245,4 +247,4 @@ async def test_a_close_frame_leaves_the_rooms_at_once_even_if_the_socket_stays_o
         await other.expect(Event)
         assert await client.read_some() == b""
         assert node.node.core.hub.rooms["score:1"].members == 1
-        await eventually(lambda: node.node.core.connections == 1)  # it is cut though it does not close
+        await eventually(lambda: node.node.core.connections == 1)  # disconnected though it never closes

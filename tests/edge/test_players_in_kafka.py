@@ -1,4 +1,4 @@
-"""Players on a real Kafka: outages, a session at two edges, verdicts in a compacted topic."""
+"""Players with a real Kafka: outages, a session that moves between edges, and verdicts in a compacted topic."""
 
 import asyncio
 import contextlib
@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from edge.players import AUTH, RETRY_MS, acks, act, answers, often, player, token
+from edge.players import AUTH, RETRY_MS, acks, act, answers, loose_limits, player, token
 from support.kafka_broker import KafkaBroker
 from support.node_fixture import Client, RunningNode, running_node
 from support.waiting import eventually
@@ -21,12 +21,12 @@ from touchline_server.core.log import CaughtUp, Entry, Records
 from touchline_server.log.kafka.log import KafkaLog
 
 OUTAGE_DEADLINE_S = 60.0
-"""For a broker that starts, on a busy machine."""
+"""How long a broker may take to start on a busy machine."""
 WINDOW = 16
 
 
 class Topics:
-    """Topics of a test's own names in a broker that others use too."""
+    """Topics for one test, with names of their own, in a broker that other tests use too."""
 
     def __init__(self, broker: KafkaBroker, name: str) -> None:
         self.broker = broker
@@ -42,7 +42,7 @@ class Topics:
         defaults: dict[str, Any] = {
             "auth": AUTH,
             "feeds": {"score": FeedSettings(topic=self.score)},
-            "actions": often(topic=self.actions),
+            "actions": loose_limits(topic=self.actions),
             "verdicts": VerdictsSettings(topic=self.verdicts),
             "kafka": KafkaSettings(epoch_check_s=0.1),
         }
@@ -54,7 +54,7 @@ class Topics:
         await node.node.log.append(self.verdicts, [Entry(name.encode(), verdict, VERDICT_HEADERS)])
 
     async def acted(self) -> list[tuple[str, str, int]]:
-        """Player, session and id of all that was done, in the order of each player's partition."""
+        """The player, session and id of every action in the log, in the order of each partition."""
         log = KafkaLog([self.broker.address], KafkaSettings())
         await log.open([self.actions], since_ms=0, from_start=[self.actions])
         found: list[tuple[str, str, int]] = []
@@ -72,7 +72,7 @@ class Topics:
 
 
 class Tapper:
-    """A client that does what it is told to: it goes back when it has to, and sends again what is unanswered."""
+    """A client that follows the protocol: after a nack it waits, then sends all unanswered actions again."""
 
     def __init__(self, client: Client) -> None:
         self.client = client
@@ -115,7 +115,7 @@ async def topics(kafka: KafkaBroker, request: pytest.FixtureRequest) -> Topics:
     return topics
 
 
-async def test_through_an_outage_everybody_is_answered_and_nothing_acknowledged_is_lost(
+async def test_an_outage_loses_no_acknowledged_action_and_every_action_is_answered(
     kafka_factory: Callable[[], KafkaBroker],
 ) -> None:
     topics = Topics(kafka_factory(), "own")
@@ -146,7 +146,7 @@ async def test_through_an_outage_everybody_is_answered_and_nothing_acknowledged_
         assert {which for who, which, _ in found if who == name} == {session}
 
 
-async def test_while_the_broker_is_away_actions_are_told_at_once(kafka_factory: Callable[[], KafkaBroker]) -> None:
+async def test_actions_are_refused_at_once_while_the_broker_is_down(kafka_factory: Callable[[], KafkaBroker]) -> None:
     topics = Topics(kafka_factory(), "own")
     await topics.create()
     async with topics.node() as node, player(node) as (client, _):
@@ -157,8 +157,8 @@ async def test_while_the_broker_is_away_actions_are_told_at_once(kafka_factory: 
         began = time.monotonic()
         await act(client, 2, 3)
         assert await answers(client, 2) == [(2, "log_unavailable"), (3, "id_gap")]
-        assert time.monotonic() - began < 3  # an append waits for 5 s
-        await client.join("score:1")  # what is in memory is served on
+        assert time.monotonic() - began < 3  # an append would wait for 5 s
+        await client.join("score:1")  # rooms in memory are still served
         topics.broker.launch()
         await asyncio.to_thread(topics.broker.wait_started)
         await eventually(lambda: node.node.core.access.actions.unavailable is None, OUTAGE_DEADLINE_S)
@@ -166,7 +166,7 @@ async def test_while_the_broker_is_away_actions_are_told_at_once(kafka_factory: 
         assert await answers(client, 2) == acks([2, 3])
 
 
-async def test_a_session_goes_on_at_another_edge_and_back(topics: Topics) -> None:
+async def test_a_session_moves_to_another_edge_and_back(topics: Topics) -> None:
     async with topics.node(edge_name="one") as one, topics.node(edge_name="two") as two:
         next_id = 1
         for node in (one, two, one):
@@ -177,13 +177,13 @@ async def test_a_session_goes_on_at_another_edge_and_back(topics: Topics) -> Non
                 next_id += 20
         async with player(two, session="s") as (client, welcome):
             assert welcome.last_action == 40
-            await act(client, 60)  # as if its answer had been lost
+            await act(client, 60)  # as if its answer had been lost the first time
             await act(client, 61)
             assert await answers(client, 2) == acks([60, 61])
     assert await topics.acted() == [("ada", "s", number) for number in [*range(1, 61), 60, 61]]
 
 
-async def test_actions_without_their_topic_wait_until_somebody_makes_it(
+async def test_actions_are_refused_until_their_topic_is_created(
     kafka: KafkaBroker, caplog: pytest.LogCaptureFixture
 ) -> None:
     topics = Topics(kafka, f"late-{time.time_ns()}")
@@ -204,7 +204,7 @@ async def test_actions_without_their_topic_wait_until_somebody_makes_it(
             assert await answers(client, 1) == acks([1])
 
 
-async def test_where_nobody_can_act_the_topic_of_actions_is_not_missed(
+async def test_a_missing_actions_topic_is_not_reported_if_nobody_can_act(
     kafka: KafkaBroker, caplog: pytest.LogCaptureFixture
 ) -> None:
     topics = Topics(kafka, f"none-{time.time_ns()}")
@@ -214,7 +214,7 @@ async def test_where_nobody_can_act_the_topic_of_actions_is_not_missed(
     assert not caplog.records
 
 
-async def test_verdicts_of_a_compacted_topic_are_known_before_the_first_client(topics: Topics) -> None:
+async def test_verdicts_in_a_compacted_topic_are_read_before_the_first_client_connects(topics: Topics) -> None:
     async with topics.node() as node:
         await topics.judge(node, "ada", "ban")
         for kind in ("ban", "mute", "pardon"):
@@ -228,7 +228,7 @@ async def test_verdicts_of_a_compacted_topic_are_known_before_the_first_client(t
             assert await client.closed() == (4503, "banned")
 
 
-async def test_a_topic_of_verdicts_that_is_deleted_judges_nobody_and_a_new_one_does(topics: Topics) -> None:
+async def test_deleting_the_verdicts_topic_clears_all_verdicts_and_a_new_one_is_read(topics: Topics) -> None:
     async with topics.node() as node:
         await topics.judge(node, "ada", "ban")
         await eventually(lambda: standing(node, ["ada"]) == ["ban"])
@@ -251,6 +251,6 @@ async def test_a_verdict_reaches_the_player_at_every_edge(topics: Topics) -> Non
 
 
 def standing(node: RunningNode, names: Collection[str]) -> list[str | None]:
-    """How players stand at an edge."""
+    """The kind of verdict against each player at an edge, or None."""
     found = [node.node.core.access.verdicts.of(name, node.edge.driver.now().unix_ms) for name in names]
     return [None if verdict is None else verdict.kind for verdict in found]

@@ -1,4 +1,4 @@
-"""Records as producers write them: what no event can be made of costs nothing else, and odd values arrive."""
+"""Records as producers write them: invalid ones are skipped without side effects, and unusual values arrive."""
 
 import logging
 import math
@@ -29,7 +29,7 @@ BAD = {
 }
 
 
-async def test_bad_records_are_left_out_counted_and_logged_and_the_good_ones_around_them_arrive(
+async def test_invalid_records_are_skipped_counted_and_logged(
     node: RunningNode, caplog: pytest.LogCaptureFixture
 ) -> None:
     entries = [entry for bad in BAD.values() for entry in (Entry(b"1", GOOD), bad)] + [Entry(b"1", GOOD)]
@@ -46,7 +46,7 @@ async def test_bad_records_are_left_out_counted_and_logged_and_the_good_ones_aro
         assert line.startswith(f"score-events[0]@{offset} left out, {reason}: ")
 
 
-async def test_a_producer_gone_wrong_does_not_fill_the_log_file(
+async def test_many_invalid_records_do_not_flood_the_log_output(
     node: RunningNode, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with node.client() as client:
@@ -69,20 +69,20 @@ async def test_a_producer_gone_wrong_does_not_fill_the_log_file(
         (b' {"a" : 1, "a" : 2} ', {"a": 2}),
     ],
 )
-async def test_odd_values_arrive_by_both_codecs(node: RunningNode, value: bytes, as_msgpack: Any) -> None:
+async def test_unusual_values_arrive_through_both_codecs(node: RunningNode, value: bytes, as_msgpack: Any) -> None:
     async with node.client() as plain, node.client(MSGPACK) as other:
         for client in (plain, other):
             await client.join("score:1")
         await append(node, Entry(b"1", value, [("key", b"k")]))
         async with node.client() as late:
-            await late.join("score:1")  # its state holds the value too
+            await late.join("score:1")  # its state contains the value too
         payload = await plain.websocket.recv(decode=False)
         assert b'"data":' + value in payload
         JSON.decode_server(payload)
         assert [event.data for event in await other.events(1)] == [as_msgpack]
 
 
-async def test_a_feeds_key_field_makes_state_and_a_header_is_stronger() -> None:
+async def test_a_key_header_takes_precedence_over_the_feeds_key_field() -> None:
     feeds = {"score": FeedSettings(topic="score-events", key_field="kind")}
     async with running_node(feeds=feeds) as node, node.client() as client:
         await append(node, Entry(b"1", b'{"kind":"clock","t":1}'), Entry(b"1", b'{"kind":"clock","t":2}'))

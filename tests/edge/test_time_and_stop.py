@@ -1,4 +1,4 @@
-"""What happens by the clock: beats, and the end of an edge."""
+"""Heartbeats, and how an edge stops."""
 
 import asyncio
 import contextlib
@@ -16,19 +16,19 @@ from touchline_protocol.messages import Beat, Event, Goaway, Hello, RoomRequest,
 
 HEARTBEAT_MS = 200
 DRAIN_S = 60
-"""Longer than the test, whose clients leave before."""
+"""Longer than the test, whose clients leave earlier."""
 
 
 @pytest.mark.parametrize("codec", CODECS)
-async def test_an_idle_client_hears_a_beat_each_heartbeat(codec: Codec) -> None:
+async def test_an_idle_client_gets_a_beat_per_heartbeat(codec: Codec) -> None:
     async with running_node(heartbeat_s=HEARTBEAT_MS / 1000) as node, node.client(codec) as client:
         began = time.monotonic()
         for _ in range(5):
             await client.expect(Beat)
-        assert time.monotonic() - began > 3 * HEARTBEAT_MS / 2_000  # not more often than it is looked at
+        assert time.monotonic() - began > 3 * HEARTBEAT_MS / 2_000  # a beat comes at most once per check
 
 
-async def test_nothing_is_said_before_the_welcome() -> None:
+async def test_no_beat_comes_before_the_welcome() -> None:
     async with running_node(heartbeat_s=HEARTBEAT_MS / 1000) as node, node.client(greeted=False) as client:
         with pytest.raises(TimeoutError):
             await client.next(timeout_s=3 * HEARTBEAT_MS / 1_000)
@@ -36,7 +36,7 @@ async def test_nothing_is_said_before_the_welcome() -> None:
         await client.expect(Welcome)
 
 
-async def test_a_stopping_edge_sends_its_clients_away_spread_over_the_drain_and_events_still_flow() -> None:
+async def test_a_stopping_edge_spreads_reconnects_over_the_drain_while_events_still_flow() -> None:
     async with running_node(drain_s=DRAIN_S) as node, contextlib.AsyncExitStack() as stack:
         stranger = await stack.enter_async_context(node.client(greeted=False))
         clients = [await stack.enter_async_context(node.client(CODECS[n % 2])) for n in range(6)]
@@ -56,7 +56,7 @@ async def test_a_stopping_edge_sends_its_clients_away_spread_over_the_drain_and_
         assert node.node.core.connections == 0
 
 
-async def test_at_the_end_of_the_drain_those_that_stayed_are_closed() -> None:
+async def test_the_end_of_the_drain_closes_the_remaining_clients() -> None:
     async with running_node(drain_s=0.1) as node, node.client() as client, node.client(greeted=False) as stranger:
         await asyncio.gather(node.edge.stop(), _closed(client))
         with pytest.raises(ConnectionClosed):
@@ -65,7 +65,7 @@ async def test_at_the_end_of_the_drain_those_that_stayed_are_closed() -> None:
         assert node.node.core.connections == 0
 
 
-async def test_a_stop_does_not_wait_for_ever_for_who_does_not_read(caplog: pytest.LogCaptureFixture) -> None:
+async def test_stopping_does_not_wait_forever_for_clients_that_do_not_read(caplog: pytest.LogCaptureFixture) -> None:
     async with (
         running_node() as node,
         node.raw(receive_bytes=4096) as slow,
@@ -94,7 +94,7 @@ async def _closed(client: Client) -> None:
     assert client.websocket.close_code == codes.GOING_AWAY.code
 
 
-async def test_a_stop_ends_catch_ups_that_wait_for_the_log() -> None:
+async def test_stopping_ends_catch_ups_that_wait_for_the_log() -> None:
     log = BreakableLog()
     async with running_node(log, window_bytes_max=1 << 16) as node, node.client() as client:
         joined = await client.join("score:1")
@@ -103,7 +103,7 @@ async def test_a_stop_ends_catch_ups_that_wait_for_the_log() -> None:
         await client.leave("score:1")
         room = node.node.core.hub.rooms["score:1"]
         await eventually(lambda: room.contents.floor > joined.head)
-        with log.waiting():
+        with log.reads_waiting():
             await client.send(Subscribe(rooms=[RoomRequest(room="score:1", epoch=joined.epoch, after=joined.head)]))
             await eventually(lambda: log.reads > 0)
             async with asyncio.timeout(DEADLINE_S):

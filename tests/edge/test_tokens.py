@@ -1,4 +1,4 @@
-"""Tokens at the edge: who is let in with what, where, and for how long."""
+"""Tokens at the edge: which are accepted, what they allow, and for how long."""
 
 import asyncio
 import base64
@@ -11,7 +11,7 @@ import pytest
 
 from auth.signed import KEYS, SECRET, forged, forged_hs256, jwks, make, signed, written
 from edge.players import AUTH, GATED, TOKEN_S, act, answers, bearer, greet, player, refusal, token, watcher
-from edge.streams import answer_to, request, target_of
+from edge.streams import request, response_to, target_of
 from support.node_fixture import RunningNode, running_node
 from support.waiting import DEADLINE_S, eventually
 from touchline_protocol import codes
@@ -30,19 +30,19 @@ from touchline_protocol.messages import (
 from touchline_server.config.tables import AuthSettings
 
 SOON_S = 600.0
-"""The rest of a token's life that a test does not wait for."""
+"""A shorter life of a token, still longer than any test."""
 
 
 @pytest.fixture
 async def gated() -> AsyncIterator[RunningNode]:
-    """A node that lets nobody in without a token."""
+    """A node that requires tokens."""
     async with running_node(auth=GATED) as running:
         yield running
 
 
 @pytest.fixture
 async def open_to_all() -> AsyncIterator[RunningNode]:
-    """A node where everybody may watch."""
+    """A node where anybody may watch without a token."""
     async with running_node(auth=AUTH) as running:
         yield running
 
@@ -77,7 +77,7 @@ REFUSED: dict[str, tuple[Callable[[], str], str]] = {
 
 
 @pytest.mark.parametrize("mode", ["open", "token"])
-async def test_every_bad_token_is_refused_by_its_code_wherever_it_is_shown(mode: Any, tmp_path: Path) -> None:
+async def test_every_invalid_token_is_refused_with_its_code_wherever_it_is_presented(mode: Any, tmp_path: Path) -> None:
     auth = AuthSettings(
         mode=mode,
         hs256_secret=SECRET,
@@ -88,29 +88,29 @@ async def test_every_bad_token_is_refused_by_its_code_wherever_it_is_shown(mode:
     )
     async with running_node(auth=auth) as node:
         for why, (make_it, code) in REFUSED.items():
-            shown = make_it()
+            jwt = make_it()
             async with node.client(greeted=False) as client:
-                await client.send(Hello(token=shown))
+                await client.send(Hello(token=jwt))
                 assert (await client.expect(Error)).code == code, why
                 assert await client.closed() == (4502, "unauthorized"), why
-            stream = await answer_to(node, request(target_of(), bearer(shown)))
+            stream = await response_to(node, request(target_of(), bearer(jwt)))
             assert (stream.status, stream.error["code"]) == (401, code), why
             assert stream.headers["www-authenticate"] == f'bearer error="invalid_token", error_description="{code}"'
             async with node.raw() as raw:
-                await raw.request(headers=bearer(shown))
+                await raw.request(headers=bearer(jwt))
                 assert await raw.status() == 401, why
                 assert (
                     f'WWW-Authenticate: Bearer error="invalid_token", error_description="{code}"' in raw.response_head
                 )
         async with node.client(greeted=False) as client:
-            assert (await greet(client, shown=token(aud="here", iss="us"))).player == "ada"
+            assert (await greet(client, jwt=token(aud="here", iss="us"))).player == "ada"
         async with node.client(greeted=False) as client:
-            assert (await greet(client, shown=token(key=KEYS["RS256"], aud=["x", "here"], iss="us"))).player == "ada"
+            assert (await greet(client, jwt=token(key=KEYS["RS256"], aud=["x", "here"], iss="us"))).player == "ada"
         await eventually(lambda: node.node.core.connections == 0)
         assert len(node.node.core.access._players) == 0
 
 
-async def test_a_key_that_is_not_known_yet_is_told_with_a_close_to_come_back_after(tmp_path: Path) -> None:
+async def test_a_token_with_an_unknown_key_gets_a_close_code_that_allows_a_retry(tmp_path: Path) -> None:
     first, second = make("EdDSA"), make("EdDSA")
     file = tmp_path / "keys.json"
     file.write_bytes(jwks(first=first))
@@ -120,7 +120,7 @@ async def test_a_key_that_is_not_known_yet_is_told_with_a_close_to_come_back_aft
             await client.send(Hello(token=signed(second, "second", exp=time.time() + 60)))
             assert (await client.expect(Error)).code == "token_key_unknown"
             assert await client.closed() == (4003, "token_key_unknown")
-        stream = await answer_to(node, request(target_of(), bearer(signed(second, "second", exp=time.time() + 60))))
+        stream = await response_to(node, request(target_of(), bearer(signed(second, "second", exp=time.time() + 60))))
         assert (stream.status, stream.error["code"]) == (401, "token_key_unknown")
         file.write_bytes(jwks(first=first, second=second))
         async with asyncio.timeout(DEADLINE_S):
@@ -133,15 +133,15 @@ async def test_a_key_that_is_not_known_yet_is_told_with_a_close_to_come_back_aft
         assert answer.player == "bob"
 
 
-async def test_without_a_token_a_gated_server_lets_nobody_in(gated: RunningNode) -> None:
+async def test_a_server_that_requires_tokens_refuses_clients_without_one(gated: RunningNode) -> None:
     async with gated.client(greeted=False) as client:
         await client.send(Hello())
         assert (await client.expect(Error)).code == "token_missing"
         assert await client.closed() == (4502, "unauthorized")
-    stream = await answer_to(gated, request(target_of()))
+    stream = await response_to(gated, request(target_of()))
     assert (stream.status, stream.error["code"]) == (401, "token_missing")
     assert stream.headers["www-authenticate"] == "bearer"
-    basic = await answer_to(gated, request(target_of(), {"Authorization": "Basic YTpi"}))
+    basic = await response_to(gated, request(target_of(), {"Authorization": "Basic YTpi"}))
     assert (basic.status, basic.error["code"]) == (401, "token_missing")
 
 
@@ -154,7 +154,7 @@ async def test_a_token_in_the_url_is_ignored(gated: RunningNode, open_to_all: Ru
         answer = await raw.next()
         assert isinstance(answer, Error)
         assert answer.code == "token_missing"
-    assert (await answer_to(gated, request(target_of(query=query)))).status == 401
+    assert (await response_to(gated, request(target_of(query=query)))).status == 401
     async with open_to_all.raw() as raw:
         await raw.request(f"/ws?{query}")
         assert await raw.status() == 101
@@ -165,7 +165,7 @@ async def test_a_token_in_the_url_is_ignored(gated: RunningNode, open_to_all: Ru
 
 
 @pytest.mark.parametrize("header", ["Bearer {}", "bearer {}", "BEARER  {} "])
-async def test_a_token_in_the_header_counts_where_hello_has_none(gated: RunningNode, header: str) -> None:
+async def test_the_header_is_used_if_hello_has_no_token(gated: RunningNode, header: str) -> None:
     async with gated.raw() as raw:
         await raw.request(headers={"Authorization": header.format(token("bob"))})
         assert await raw.status() == 101
@@ -175,7 +175,7 @@ async def test_a_token_in_the_header_counts_where_hello_has_none(gated: RunningN
         assert welcome.player == "bob"
 
 
-async def test_where_there_are_two_tokens_the_one_in_hello_counts(gated: RunningNode) -> None:
+async def test_the_token_in_hello_takes_precedence_over_the_header(gated: RunningNode) -> None:
     headers = bearer(token("bob"))
     async with gated.client(greeted=False, additional_headers=headers) as client:
         assert (await greet(client, "ada")).player == "ada"
@@ -186,13 +186,13 @@ async def test_where_there_are_two_tokens_the_one_in_hello_counts(gated: Running
         assert await client.closed() == (4502, "unauthorized")
 
 
-async def test_a_header_that_is_there_twice_is_refused(gated: RunningNode) -> None:
+async def test_two_authorization_headers_are_refused(gated: RunningNode) -> None:
     line = f"Authorization: Bearer {token()}\r\n"
-    answer = await answer_to(gated, request(target_of()).replace(b"\r\n\r\n", f"\r\n{line}{line}\r\n".encode()))
+    answer = await response_to(gated, request(target_of()).replace(b"\r\n\r\n", f"\r\n{line}{line}\r\n".encode()))
     assert (answer.status, answer.error["code"]) == (401, "token_malformed")
 
 
-async def test_a_token_that_ends_before_hello_is_said_closes_the_connection(gated: RunningNode) -> None:
+async def test_a_token_that_expires_before_hello_closes_the_connection(gated: RunningNode) -> None:
     async with gated.client(greeted=False, additional_headers=bearer(token())) as client:
         with gated.clocks_ahead(TOKEN_S):
             await client.send(Hello())
@@ -200,7 +200,7 @@ async def test_a_token_that_ends_before_hello_is_said_closes_the_connection(gate
             assert await client.closed() == (4002, "token_expired")
 
 
-async def test_a_server_without_keys_refuses_a_token_in_hello_and_leaves_one_in_the_header_to_its_proxy(
+async def test_a_server_without_keys_refuses_a_token_in_hello_and_ignores_the_header(
     node: RunningNode,
 ) -> None:
     async with node.client(greeted=False) as client:
@@ -212,7 +212,7 @@ async def test_a_server_without_keys_refuses_a_token_in_hello_and_leaves_one_in_
         assert (await refusal(client)).code == "token_missing"
 
 
-async def test_who_is_nobody_may_watch_an_open_server_and_not_act(open_to_all: RunningNode) -> None:
+async def test_an_anonymous_client_may_watch_an_open_server_but_not_act(open_to_all: RunningNode) -> None:
     await open_to_all.publish("score:1", 1)
     async with open_to_all.client() as client:
         await client.join("score:1")
@@ -225,44 +225,46 @@ async def test_who_is_nobody_may_watch_an_open_server_and_not_act(open_to_all: R
         await stream.expect(Subscribed)
 
 
-async def test_rooms_of_a_token_are_held_at_a_gated_server(gated: RunningNode) -> None:
-    shown = token(rooms=["score:1", "match:*"])
-    async with player(gated, shown=shown) as (client, _):
+async def test_a_server_that_requires_tokens_enforces_their_rooms(gated: RunningNode) -> None:
+    jwt = token(rooms=["score:1", "match:*"])
+    async with player(gated, jwt=jwt) as (client, _):
         rooms = ["score:1", "match:9", "score:2", "score:11"]
         await client.send(Subscribe(rooms=[RoomRequest(room=room) for room in rooms], id=4))
-        told = {message.room: message for message in [await client.next() for _ in rooms] if hasattr(message, "room")}
-        assert [type(told[room]) for room in rooms] == [Subscribed, Subscribed, Error, Error]
-        error = told["score:2"]
+        answers_by_room = {
+            message.room: message for message in [await client.next() for _ in rooms] if hasattr(message, "room")
+        }
+        assert [type(answers_by_room[room]) for room in rooms] == [Subscribed, Subscribed, Error, Error]
+        error = answers_by_room["score:2"]
         assert isinstance(error, Error)
         assert (error.code, error.id) == ("forbidden", 4)
-    async with watcher(gated, bearer(shown)) as stream:
+    async with watcher(gated, bearer(jwt)) as stream:
         await stream.expect(Subscribed)
-    refused = await answer_to(gated, request(target_of("score:2"), bearer(shown)))
+    refused = await response_to(gated, request(target_of("score:2"), bearer(jwt)))
     assert (refused.status, refused.error["code"]) == (403, "forbidden")
-    unknown = await answer_to(gated, request(target_of("chat:2"), bearer(shown)))
+    unknown = await response_to(gated, request(target_of("chat:2"), bearer(jwt)))
     assert (unknown.status, unknown.error["code"]) == (404, "unknown_feed")
 
 
-async def test_a_token_without_rooms_watches_nothing_at_a_gated_server(gated: RunningNode) -> None:
-    async with player(gated, shown=token(rooms=None)) as (client, _):
+async def test_a_token_without_rooms_may_watch_nothing_on_a_server_that_requires_tokens(gated: RunningNode) -> None:
+    async with player(gated, jwt=token(rooms=None)) as (client, _):
         await client.send(Subscribe(rooms=[RoomRequest(room="score:1")]))
         assert (await client.expect(Error)).code == "forbidden"
 
 
-async def test_rooms_of_a_token_are_not_held_at_an_open_server(open_to_all: RunningNode) -> None:
-    shown = token(rooms=["score:2"])
-    async with player(open_to_all, shown=shown) as (client, _):
+async def test_an_open_server_does_not_enforce_the_rooms_of_tokens(open_to_all: RunningNode) -> None:
+    jwt = token(rooms=["score:2"])
+    async with player(open_to_all, jwt=jwt) as (client, _):
         await client.join("score:1")
         await client.send(Refresh(token=token(rooms=None)))
         await client.expect(Refreshed)
         await client.leave("score:1")
-    async with watcher(open_to_all, bearer(shown)) as stream:
+    async with watcher(open_to_all, bearer(jwt)) as stream:
         await stream.expect(Subscribed)
 
 
-async def test_the_end_of_a_token_closes_the_connection_and_the_stream(gated: RunningNode) -> None:
-    shown = token()
-    async with player(gated, shown=shown) as (client, _), watcher(gated, bearer(shown)) as stream:
+async def test_an_expired_token_closes_its_connection_and_its_stream(gated: RunningNode) -> None:
+    jwt = token()
+    async with player(gated, jwt=jwt) as (client, _), watcher(gated, bearer(jwt)) as stream:
         with gated.clocks_ahead(TOKEN_S - SOON_S):
             gated.tick()
             await act(client, 1)
@@ -276,8 +278,8 @@ async def test_the_end_of_a_token_closes_the_connection_and_the_stream(gated: Ru
     assert (len(access._players), len(access._expiry._holders)) == (0, 0)
 
 
-async def test_an_open_connection_lives_on_with_each_newer_token(gated: RunningNode) -> None:
-    async with player(gated, shown=token(lasts_s=SOON_S)) as (client, welcome):
+async def test_a_refreshed_token_keeps_the_connection_open(gated: RunningNode) -> None:
+    async with player(gated, jwt=token(lasts_s=SOON_S)) as (client, welcome):
         await client.join("score:1")
         await client.send(Refresh(token=token(), id=8))
         refreshed = await client.expect(Refreshed)
@@ -290,7 +292,7 @@ async def test_an_open_connection_lives_on_with_each_newer_token(gated: RunningN
             assert await answers(client, 1) == [(1, "ack")]
 
 
-async def test_a_newer_token_that_ends_sooner_counts_too(gated: RunningNode) -> None:
+async def test_a_newer_token_that_expires_sooner_also_replaces_the_old_one(gated: RunningNode) -> None:
     async with player(gated) as (client, _):
         await client.send(Refresh(token=token(lasts_s=SOON_S)))
         await client.expect(Refreshed)
@@ -299,7 +301,7 @@ async def test_a_newer_token_that_ends_sooner_counts_too(gated: RunningNode) -> 
 
 
 @pytest.mark.parametrize(
-    ("shown", "code"),
+    ("jwt", "code"),
     [
         (lambda: token("bob"), "token_player"),
         (lambda: token(lasts_s=-1), "token_expired"),
@@ -307,12 +309,12 @@ async def test_a_newer_token_that_ends_sooner_counts_too(gated: RunningNode) -> 
         (lambda: "nonsense", "token_malformed"),
     ],
 )
-async def test_after_a_refresh_that_is_refused_the_old_token_counts(
-    gated: RunningNode, shown: Callable[[], str], code: str
+async def test_the_old_token_stays_valid_after_a_refused_refresh(
+    gated: RunningNode, jwt: Callable[[], str], code: str
 ) -> None:
-    async with player(gated, shown=token(rooms=["score:1"])) as (client, _):
+    async with player(gated, jwt=token(rooms=["score:1"])) as (client, _):
         await client.join("score:1")
-        await client.send(Refresh(token=shown(), id=6))
+        await client.send(Refresh(token=jwt(), id=6))
         error = await client.expect(Error)
         assert (error.code, error.id, error.room) == (code, 6, None)
         await act(client, 1)
@@ -321,7 +323,7 @@ async def test_after_a_refresh_that_is_refused_the_old_token_counts(
         await client.join("score:1")
 
 
-async def test_who_came_without_a_token_cannot_become_a_player(open_to_all: RunningNode) -> None:
+async def test_an_anonymous_client_cannot_become_a_player(open_to_all: RunningNode) -> None:
     async with open_to_all.client() as client:
         await client.send(Refresh(token=token()))
         assert (await client.expect(Error)).code == "token_player"
@@ -329,7 +331,7 @@ async def test_who_came_without_a_token_cannot_become_a_player(open_to_all: Runn
         assert (await refusal(client)).code == "token_missing"
 
 
-async def test_rooms_that_a_newer_token_does_not_cover_are_left(gated: RunningNode) -> None:
+async def test_a_refresh_leaves_rooms_that_the_new_token_does_not_cover(gated: RunningNode) -> None:
     async with player(gated) as (client, _):
         for room in ("score:1", "score:2", "match:1"):
             await client.join(room)
@@ -347,7 +349,7 @@ async def test_rooms_that_a_newer_token_does_not_cover_are_left(gated: RunningNo
         assert (await client.expect(Error)).code == "forbidden"
 
 
-async def test_a_hello_that_cannot_be_read_says_why_before_the_close(gated: RunningNode) -> None:
+async def test_a_malformed_hello_gets_an_error_before_the_close(gated: RunningNode) -> None:
     for payload in (
         b'{"type":"hello","token":""}',
         b'{"type":"hello","token":7}',
@@ -362,18 +364,18 @@ async def test_a_hello_that_cannot_be_read_says_why_before_the_close(gated: Runn
             assert await client.closed() == (codes.HELLO_EXPECTED.code, "hello_expected")
 
 
-async def test_a_stream_of_another_origin_may_show_a_token() -> None:
+async def test_a_stream_from_another_origin_may_present_a_token() -> None:
     async with running_node(auth=GATED, origins=["https://app.example"]) as node:
         headers = {"Origin": "https://app.example"}
-        preflight = await answer_to(node, request(target_of(), headers, method="OPTIONS"))
+        preflight = await response_to(node, request(target_of(), headers, method="OPTIONS"))
         assert "authorization" in preflight.headers["access-control-allow-headers"]
-        refused = await answer_to(node, request(target_of(), headers))
+        refused = await response_to(node, request(target_of(), headers))
         assert (refused.status, refused.headers["access-control-allow-origin"]) == (401, "https://app.example")
         async with watcher(node, headers | bearer(token())) as stream:
             await stream.expect(Subscribed)
 
 
-async def test_leaving_a_room_that_a_refresh_took_is_an_error(gated: RunningNode) -> None:
+async def test_leaving_a_room_that_a_refresh_already_left_is_an_error(gated: RunningNode) -> None:
     async with player(gated) as (client, _):
         await client.join("score:1")
         await client.send(Refresh(token=token(rooms=None)))

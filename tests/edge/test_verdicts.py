@@ -1,4 +1,4 @@
-"""Verdicts at the edge: what follows from each kind, when, for whom, and what is known after a start."""
+"""Verdicts at the edge: the effect of each kind, when and for whom it applies, and what is known after a restart."""
 
 import asyncio
 import time
@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from edge.logs import VERDICTS, BreakableLog, ScriptedLog, ScriptedRecord
-from edge.players import AUTH, act, answer, bearer, greet, ids_in_log, player, refusal, token, watcher
-from edge.streams import answer_to, request, target_of
+from edge.players import AUTH, act, answer, bearer, greet, logged_ids, player, refusal, token, watcher
+from edge.streams import request, response_to, target_of
 from support.node_fixture import RunningNode, running_node
 from support.waiting import eventually
 from touchline_protocol.messages import Hello, Subscribed, Verdict, VerdictKind
@@ -37,11 +37,13 @@ def entry(player: str, kind: VerdictKind, until: int | None = None, reason: str 
 
 
 async def judge(log: Log, player: str, kind: VerdictKind, until: int | None = None) -> None:
-    """Write a verdict, as a detector would."""
+    """Append a verdict, as a detector would."""
     await log.append(VERDICTS, [entry(player, kind, until)])
 
 
-async def test_who_is_muted_is_told_and_acts_no_more_until_pardoned(node: RunningNode, log: BreakableLog) -> None:
+async def test_a_muted_player_gets_the_verdict_and_cannot_act_until_pardoned(
+    node: RunningNode, log: BreakableLog
+) -> None:
     async with player(node) as (client, _), player(node, "bob") as (bob, _):
         await act(client, 1)
         assert await answer(client) == (1, "ack")
@@ -53,19 +55,19 @@ async def test_who_is_muted_is_told_and_acts_no_more_until_pardoned(node: Runnin
         assert "too quick" in nack.message
         await act(bob, 1)
         assert await answer(bob) == (1, "ack")
-        await client.join("score:1")  # watching does not count as acting
+        await client.join("score:1")  # watching is still allowed
         await judge(log, "ada", "pardon")
         assert (await client.expect(Verdict)).kind == "pardon"
         await act(client, 3, prev=1)
         assert await answer(client) == (3, "ack")
-    assert await ids_in_log(log) == [1, 1, 3]
+    assert await logged_ids(log) == [1, 1, 3]
 
 
 MUTE_S = 600
-"""A mute that is longer than any test."""
+"""The length of a mute: longer than any test."""
 
 
-async def test_a_mute_ends_by_itself(node: RunningNode, log: BreakableLog) -> None:
+async def test_a_mute_expires(node: RunningNode, log: BreakableLog) -> None:
     async with player(node) as (client, _):
         until = UnixMs(now_ms() + MUTE_S * 1_000)
         await judge(log, "ada", "mute", until)
@@ -78,9 +80,7 @@ async def test_a_mute_ends_by_itself(node: RunningNode, log: BreakableLog) -> No
 
 
 @pytest.mark.parametrize("kind", ["mute", "ban"])
-async def test_a_verdict_whose_time_is_over_has_no_effect(
-    node: RunningNode, log: BreakableLog, kind: VerdictKind
-) -> None:
+async def test_an_expired_verdict_has_no_effect(node: RunningNode, log: BreakableLog, kind: VerdictKind) -> None:
     async with player(node) as (client, _):
         await judge(log, "ada", kind, now_ms() - 1)
         await judge(log, "ada", "warn")
@@ -89,7 +89,7 @@ async def test_a_verdict_whose_time_is_over_has_no_effect(
         assert await answer(client) == (1, "ack")
 
 
-async def test_a_verdict_whose_time_is_over_lifts_the_one_before_it(node: RunningNode, log: BreakableLog) -> None:
+async def test_an_expired_verdict_replaces_the_one_before_it(node: RunningNode, log: BreakableLog) -> None:
     async with player(node) as (client, _):
         await judge(log, "ada", "mute")
         await client.expect(Verdict)
@@ -100,7 +100,7 @@ async def test_a_verdict_whose_time_is_over_lifts_the_one_before_it(node: Runnin
         assert await answer(client) == (1, "ack")
 
 
-async def test_a_warning_only_tells(node: RunningNode, log: BreakableLog) -> None:
+async def test_a_warning_restricts_nothing(node: RunningNode, log: BreakableLog) -> None:
     async with player(node) as (client, _):
         await judge(log, "ada", "warn")
         assert await client.expect(Verdict) == Verdict(kind="warn", reason="too quick")
@@ -111,7 +111,9 @@ async def test_a_warning_only_tells(node: RunningNode, log: BreakableLog) -> Non
         assert await answer(client) == (1, "ack")
 
 
-async def test_who_is_banned_is_told_closed_and_turned_away(node: RunningNode, log: BreakableLog) -> None:
+async def test_a_banned_player_gets_the_verdict_is_closed_and_refused_afterwards(
+    node: RunningNode, log: BreakableLog
+) -> None:
     ban = Verdict(kind="ban", reason="too quick")
     async with player(node) as (client, _), player(node) as (other, _), watcher(node, bearer(token())) as stream:
         await stream.expect(Subscribed)
@@ -125,7 +127,7 @@ async def test_who_is_banned_is_told_closed_and_turned_away(node: RunningNode, l
         await client.send(Hello(token=token()))
         assert await client.expect(Verdict) == ban
         assert await client.closed() == (4503, "banned")
-    refused = await answer_to(node, request(target_of(), bearer(token())))
+    refused = await response_to(node, request(target_of(), bearer(token())))
     assert (refused.status, refused.error["code"]) == (403, "forbidden")
     async with node.client() as nobody, player(node, "bob") as (bob, _):
         await nobody.join("score:1")
@@ -147,7 +149,7 @@ async def test_what_lifts_a_ban(node: RunningNode, log: BreakableLog, lift: Verd
         assert await answer(client) == (1, "ack")
 
 
-async def test_the_newest_verdict_alone_counts_so_a_mute_lifts_a_ban(node: RunningNode, log: BreakableLog) -> None:
+async def test_only_the_newest_verdict_counts_so_a_mute_lifts_a_ban(node: RunningNode, log: BreakableLog) -> None:
     await log.append(VERDICTS, [entry("ada", "ban"), entry("ada", "mute")])
     await eventually(lambda: len(node.node.core.access.verdicts))
     async with node.client(greeted=False) as client:
@@ -157,7 +159,9 @@ async def test_the_newest_verdict_alone_counts_so_a_mute_lifts_a_ban(node: Runni
         assert await answer(client) == (1, "muted")
 
 
-async def test_every_connection_of_the_player_is_told_and_nobody_else(node: RunningNode, log: BreakableLog) -> None:
+async def test_a_verdict_reaches_every_connection_of_its_player_and_nobody_else(
+    node: RunningNode, log: BreakableLog
+) -> None:
     async with player(node) as (one, _), player(node) as (two, _), player(node, "adam") as (other, _):
         await judge(log, "ada", "mute")
         for client in (one, two):
@@ -168,7 +172,7 @@ async def test_every_connection_of_the_player_is_told_and_nobody_else(node: Runn
         assert await answer(other) == (1, "ack")
 
 
-async def test_records_that_are_not_verdicts_change_nothing_and_are_counted(
+async def test_invalid_verdicts_change_nothing_and_are_counted(
     node: RunningNode, log: BreakableLog, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with player(node) as (client, _):
@@ -193,13 +197,13 @@ async def test_records_that_are_not_verdicts_change_nothing_and_are_counted(
         assert sum("cheat-verdicts" in record.getMessage() for record in caplog.records) == len(bad)
 
 
-async def test_fields_that_nobody_knows_are_passed_over(node: RunningNode, log: BreakableLog) -> None:
+async def test_unknown_fields_of_a_verdict_are_ignored(node: RunningNode, log: BreakableLog) -> None:
     async with player(node) as (client, _):
         await log.append(VERDICTS, [Entry(b"ada", b'{"new":[1],"kind":"warn","reason":"","evidence":{"a":[null]}}')])
         assert (await client.expect(Verdict)).kind == "warn"
 
 
-async def test_verdicts_are_known_before_the_first_client_after_a_restart(tmp_path: Path) -> None:
+async def test_verdicts_are_read_before_the_first_client_after_a_restart(tmp_path: Path) -> None:
     file = f"sqlite:///{tmp_path}/log.db"
     async with running_node(url=file, auth=AUTH) as node:
         until = UnixMs(now_ms() + 3_600_000)
@@ -220,7 +224,7 @@ async def test_verdicts_are_known_before_the_first_client_after_a_restart(tmp_pa
             assert await answer(cid) == (1, "ack")
 
 
-async def test_verdicts_are_known_after_retention_removed_their_records(tmp_path: Path) -> None:
+async def test_verdicts_survive_the_removal_of_their_records_by_retention(tmp_path: Path) -> None:
     file = f"sqlite:///{tmp_path}/log.db"
     async with running_node(url=file, auth=AUTH) as node:
         log = node.node.log
@@ -237,35 +241,35 @@ async def test_verdicts_are_known_after_retention_removed_their_records(tmp_path
 
 
 def scripted(offset: int, player: str, kind: VerdictKind) -> ScriptedRecord:
-    told = entry(player, kind)
-    return ScriptedRecord(offset, told.key, told.value, told.headers)
+    verdict = entry(player, kind)
+    return ScriptedRecord(offset, verdict.key, verdict.value, verdict.headers)
 
 
-async def test_a_topic_of_verdicts_made_anew_has_judged_nobody_yet() -> None:
+async def test_a_recreated_verdicts_topic_clears_all_verdicts() -> None:
     log = ScriptedLog(TopicMissing("match-events"), TopicMissing("score-events"))
-    log.tell(TopicOpened(VERDICTS, "e1", {0: 0}))
-    log.tell(Records(VERDICTS, 0, [scripted(0, "ada", "ban"), scripted(1, "bob", "mute")], 2))
-    log.tell(CaughtUp(VERDICTS))
+    log.emit(TopicOpened(VERDICTS, "e1", {0: 0}))
+    log.emit(Records(VERDICTS, 0, [scripted(0, "ada", "ban"), scripted(1, "bob", "mute")], 2))
+    log.emit(CaughtUp(VERDICTS))
     async with running_node(log, auth=AUTH) as node:
         verdicts = node.node.core.access.verdicts
         assert len(verdicts) == 2
-        log.tell(TopicOpened(VERDICTS, "e2", {0: 0}))
-        log.tell(Records(VERDICTS, 0, [scripted(0, "cid", "mute")], 1))
-        log.tell(CaughtUp(VERDICTS))
+        log.emit(TopicOpened(VERDICTS, "e2", {0: 0}))
+        log.emit(Records(VERDICTS, 0, [scripted(0, "cid", "mute")], 1))
+        log.emit(CaughtUp(VERDICTS))
         await eventually(lambda: verdicts.of("cid", UnixMs(0)))
         assert len(verdicts) == 1
-        log.tell(TopicMissing(VERDICTS))
+        log.emit(TopicMissing(VERDICTS))
         await eventually(lambda: not len(verdicts))
 
 
-async def test_nobody_is_let_in_before_the_verdicts_are_read() -> None:
+async def test_no_client_is_accepted_before_the_verdicts_are_read() -> None:
     log = ScriptedLog(TopicMissing("match-events"), TopicMissing("score-events"), TopicOpened(VERDICTS, "e1", {0: 0}))
-    log.tell(Records(VERDICTS, 0, [scripted(0, "ada", "ban")], 1))
+    log.emit(Records(VERDICTS, 0, [scripted(0, "ada", "ban")], 1))
     starting = running_node(log, auth=AUTH)
     task = asyncio.ensure_future(starting.__aenter__())
     await eventually(log._queue.empty)
     assert not task.done()
-    log.tell(CaughtUp(VERDICTS))
+    log.emit(CaughtUp(VERDICTS))
     node = await task
     try:
         async with node.client(greeted=False) as client:
@@ -275,13 +279,13 @@ async def test_nobody_is_let_in_before_the_verdicts_are_read() -> None:
         await starting.__aexit__(None, None, None)
 
 
-async def test_a_server_without_a_topic_of_verdicts_serves() -> None:
+async def test_a_server_runs_without_a_verdicts_topic() -> None:
     log = ScriptedLog(TopicMissing("match-events"), TopicMissing("score-events"), TopicMissing(VERDICTS))
     async with running_node(log, auth=AUTH) as node, player(node) as (_, welcome):
         assert welcome.player == "ada"
 
 
-async def test_the_oldest_verdict_is_forgotten_where_there_are_too_many(log: BreakableLog) -> None:
+async def test_the_oldest_verdict_is_forgotten_if_there_are_too_many(log: BreakableLog) -> None:
     async with running_node(log, auth=AUTH, verdicts=VerdictsSettings(players_max=2)) as node:
         for name in ("ada", "bob", "ada", "cid"):
             await judge(log, name, "mute")
