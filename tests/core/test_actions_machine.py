@@ -15,6 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from support.access import LIMITS, make_access
 from support.core_edge import CoreClient, CoreEdge
+from support.thoroughness import examples
 from touchline_protocol import codes
 from touchline_protocol.actions import decode_action
 from touchline_protocol.messages import Ack, Action, Error, Nack, Verdict, Welcome
@@ -269,5 +270,5 @@ class ActionsMachine(RuleBasedStateMachine):
         self.first_copies_are_in_order()
 
 
-ActionsMachine.TestCase.settings = settings(stateful_step_count=40, deadline=None)
+ActionsMachine.TestCase.settings = settings(max_examples=examples(4), stateful_step_count=40)
 test_generated_histories = ActionsMachine.TestCase

@@ -13,6 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from support.client_model import RoomView
 from support.core_edge import CLIENT, HUB, TOPIC, CoreClient, CoreEdge
+from support.thoroughness import examples
 from touchline_protocol import codes
 from touchline_protocol.codecs import Codec
 from touchline_protocol.messages import Error, RoomRequest, Subscribe, Unsubscribe, Unsubscribed
@@ -338,5 +339,5 @@ class FanOut(RuleBasedStateMachine):
             assert not self.edge.skips
 
 
-FanOut.TestCase.settings = settings(stateful_step_count=50, deadline=None)
+FanOut.TestCase.settings = settings(max_examples=examples(4), stateful_step_count=50)
 TestFanOut = FanOut.TestCase

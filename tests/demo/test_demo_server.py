@@ -10,7 +10,9 @@ import pytest
 
 import touchline
 from demo.running_demo import DEADLINE_S, RunningDemo, running_demo
+from support.node_fixture import LONGER_THAN_A_TEST_S
 from touchline.errors import ActionRefused, ConnectionRefused
+from touchline_demo import bots
 from touchline_demo.referee import RULES
 from touchline_protocol.actions import ActionRecord, action_headers, encode_action
 from touchline_protocol.limits import RECENT_EVENTS_MAX
@@ -102,18 +104,15 @@ async def test_an_invalid_request_for_a_bot_is_refused_with_a_code(
     assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
 
 
-async def test_bots_are_bounded(demo: RunningDemo) -> None:
+async def test_bots_are_bounded(demo: RunningDemo, monkeypatch: pytest.MonkeyPatch) -> None:
     assert (await demo.start_bot("reflexes")).status_code == 201
+    monkeypatch.setattr(bots, "START_S", LONGER_THAN_A_TEST_S)
     busy = await demo.start_bot("reflexes")
     assert (busy.status_code, busy.headers["retry-after"]) == (429, "1")
-    started = 1
-    async with asyncio.timeout(DEADLINE_S):
-        while started < 3:
-            await asyncio.sleep(0.1)
-            started += (await demo.start_bot("reflexes")).status_code == 201
-        while (answer := (await demo.start_bot("reflexes")).json())["error"]["code"] != "too_many_bots":
-            assert answer["error"]["code"] == "too_soon"
-            await asyncio.sleep(0.1)
+    assert busy.json()["error"]["code"] == "too_soon"
+    monkeypatch.setattr(bots, "START_S", 0.0)
+    assert [(await demo.start_bot("reflexes")).status_code for _ in range(2)] == [201, 201]
+    assert (await demo.start_bot("reflexes")).json()["error"]["code"] == "too_many_bots"
 
 
 async def test_a_bot_is_found_judged_and_banned_and_the_panel_shows_it(

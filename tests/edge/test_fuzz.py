@@ -18,6 +18,7 @@ from auth.signed import forged
 from edge.players import AUTH, act, answer, bearer, loose_limits, player, token
 from edge.streams import request, target_of
 from support.node_fixture import RunningNode, client_frame, running_node
+from support.thoroughness import examples
 from support.waiting import eventually
 from touchline_protocol.messages import Event
 from touchline_server.edge import event_stream
@@ -104,7 +105,7 @@ HEADERS: Sequence[dict[str, str]] = (
     cut_at=st.integers(0, 300),
     ends=st.booleans(),
 )
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(1), suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_input_harms_the_edge_or_another_client(
     serving: "Serving",
     shakes_hands: str,
