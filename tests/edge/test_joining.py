@@ -10,7 +10,7 @@ import pytest
 
 from edge.logs import TOPIC, BreakableLog, ScriptedLog, ScriptedRecord
 from support.node_fixture import Client, RunningNode, running_node
-from support.waiting import eventually
+from support.waiting import DEADLINE_S, eventually
 from touchline_protocol import codes
 from touchline_protocol.codecs import CODECS, MSGPACK
 from touchline_protocol.messages import Error, RoomRequest, Subscribe, Subscribed
@@ -292,7 +292,7 @@ async def test_a_bug_in_a_catch_up_fails_the_node() -> None:
         with log.reads_failing(ZeroDivisionError("a mistake")):
             await client.send(Subscribe(rooms=[RoomRequest(room="score:1", epoch=epoch, after=offsets[0])]))
             with pytest.raises(ZeroDivisionError):
-                await asyncio.wait_for(node.node.failed(), 10)
+                await asyncio.wait_for(node.node.failed(), DEADLINE_S)
 
 
 async def test_a_bug_in_a_turn_fails_the_node(node: RunningNode, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -304,4 +304,4 @@ async def test_a_bug_in_a_turn_fails_the_node(node: RunningNode, monkeypatch: py
         monkeypatch.setattr(node.node.core.hub, "next_flush", mistake)
         await node.publish("score:1", 1)
         with pytest.raises(ZeroDivisionError):
-            await asyncio.wait_for(node.node.failed(), 10)
+            await asyncio.wait_for(node.node.failed(), DEADLINE_S)

@@ -21,10 +21,10 @@ def no_other_plugins(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
 
 
-WORKERS = {"alone": (), "workers": ("-p", "xdist.plugin", "-p", "xdist.looponfail", "--numprocesses=1")}
+IN_A_WORKER = ("-p", "xdist.plugin", "-p", "xdist.looponfail", "--numprocesses=1")
 
 
-@pytest.mark.parametrize("workers", WORKERS.values(), ids=WORKERS.keys())
+@pytest.mark.parametrize("workers", [(), pytest.param(IN_A_WORKER, marks=pytest.mark.outside)], ids=["alone", "worker"])
 @pytest.mark.parametrize("source", SKIPS.values(), ids=SKIPS.keys())
 def test_a_skip_fails_in_ci_with_its_reason(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, source: str, workers: tuple[str, ...]

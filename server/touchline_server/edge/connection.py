@@ -263,8 +263,12 @@ class Connection(asyncio.Protocol):
                 self._end()
 
     def _end(self) -> None:
-        """Nothing more is written."""
+        """Nothing more is written, not by a room either."""
         self._ended = True
+        self._leave()
         if not self.transport.is_closing():
-            self.transport.write_eof()
+            try:
+                self.transport.write_eof()
+            except OSError:  # the peer is gone, which asyncio's own loop finds out here; uvloop tells `connection_lost`
+                self.transport.abort()
         self._context.core.ending(self, self._context.now())
