@@ -301,6 +301,8 @@ async def test_a_bug_in_a_turn_fails_the_node(node: RunningNode, monkeypatch: py
 
     async with node.client() as client:
         await client.join("score:1")
+        room = node.node.core.hub.rooms["score:1"]
+        await eventually(lambda: room.has_live)
         monkeypatch.setattr(node.node.core.hub, "next_flush", mistake)
         await node.publish("score:1", 1)
         with pytest.raises(ZeroDivisionError):
