@@ -112,7 +112,7 @@ class LogContract:
         reader = Reader(log)
         await reader.until_caught_up(topic)
         assert [record.value for record in reader.all(topic)] == [b"6", b"7", b"8", b"9"]
-        (opened,) = reader.told(TopicOpened, topic)
+        (opened,) = reader.events_of(TopicOpened, topic)
         assert isinstance(opened, TopicOpened)
         assert opened.starts == {0: positions[6].offset}
 
@@ -137,7 +137,7 @@ class LogContract:
         await harness.append(empty, numbered(1))
         await harness.append(full, numbered(1))
         await reader.until(lambda: len(reader.all(empty)) == 1 and len(reader.all(full)) == 21)
-        assert len(reader.told(CaughtUp, empty)) == len(reader.told(CaughtUp, full)) == 1
+        assert len(reader.events_of(CaughtUp, empty)) == len(reader.events_of(CaughtUp, full)) == 1
 
     async def test_all_kinds_of_records_are_returned_unchanged(self, harness: Harness) -> None:
         topic = await harness.create_topic()
@@ -296,7 +296,7 @@ class LogContract:
         other = await harness.create_topic()
         log = await harness.open_log(name, other)
         reader = Reader(log)
-        await reader.until(lambda: bool(reader.told(TopicMissing, name)))
+        await reader.until(lambda: bool(reader.events_of(TopicMissing, name)))
         await reader.until_caught_up(other)
         assert name in log.problems
         await harness.create_topic(name=name)
@@ -304,7 +304,7 @@ class LogContract:
         await reader.until_values(name, [b"%d" % number for number in range(5)])
         await reader.until_caught_up(name)
         await reader.until(lambda: name not in log.problems)
-        assert len(reader.told(TopicMissing, name)) == 1
+        assert len(reader.events_of(TopicMissing, name)) == 1
 
     async def test_appending_to_an_unknown_topic_fails_and_does_not_create_it(self, harness: Harness) -> None:
         name = harness.unused_name()
@@ -322,7 +322,7 @@ class LogContract:
         reader = Reader(log)
         await reader.until_caught_up(*missing)
         for topic in missing:
-            opened = reader.told(TopicOpened, topic)[-1]
+            opened = reader.events_of(TopicOpened, topic)[-1]
             assert isinstance(opened, TopicOpened)
             assert opened.starts == {0: 0, 1: 0, 2: 0}
             await log.append(topic, [Entry(b"room", b"1")])
@@ -354,8 +354,8 @@ class LogContract:
 
         await reader.until(lambda: len(values()) == 5 and not log.problems)
         assert values() == [b"%d" % number for number in range(5)]
-        assert len(reader.told(TopicOpened, topic)) == 1
-        assert reader.told(OffsetsLost, topic) == []
+        assert len(reader.events_of(TopicOpened, topic)) == 1
+        assert reader.events_of(OffsetsLost, topic) == []
         await log.append(topic, [Entry(b"room", b"5")])
         await reader.until(lambda: values()[-1] == b"5")
 
@@ -389,7 +389,7 @@ class LogContract:
         kept = positions[-3].offset
         await harness.trim(topic, 0, kept)
         await reader.until(lambda: [record.offset for record in reader.all(topic)][-1:] == [positions[-1].offset])
-        jumps = reader.told(OffsetsLost, topic)
+        jumps = reader.events_of(OffsetsLost, topic)
         assert jumps[-1:] == [OffsetsLost(topic, 0, kept)]
         assert [record.offset for record in reader.all(topic)][-3:] == [kept, kept + 1, kept + 2]
         await log.append(topic, [Entry(b"room", b"on")])

@@ -25,7 +25,7 @@ class ActingLogContract:
         await reader.until_caught_up(whole, windowed)
         assert [record.value for record in reader.all(whole)] == [b"1", b"2", b"3"]
         assert reader.all(windowed) == []
-        (opened,) = reader.told(TopicOpened, whole)
+        (opened,) = reader.events_of(TopicOpened, whole)
         assert isinstance(opened, TopicOpened)
         assert opened.starts == {0: 1}
 

@@ -18,7 +18,7 @@ class SharedLogContract:
         await reader.until_caught_up(topic, other)
         old = reader.epochs[topic]
         await shared.delete_topic(topic)
-        await reader.until(lambda: bool(reader.told(TopicMissing, topic)))
+        await reader.until(lambda: bool(reader.events_of(TopicMissing, topic)))
         assert topic in log.problems
         await shared.append(other, numbered(3))
         await reader.until_values(other, [b"0", b"1", b"2"])
@@ -60,12 +60,12 @@ class SharedLogContract:
         await reader.until_values(topic, [b"%d" % number for number in range(20)])
         starts = {
             partition: start
-            for event in reader.told(PartitionsAdded, topic)
+            for event in reader.events_of(PartitionsAdded, topic)
             if isinstance(event, PartitionsAdded)
             for partition, start in event.starts.items()
         }
         assert starts == {1: 0, 2: 0}
-        assert len(reader.told(TopicOpened, topic)) == 1
+        assert len(reader.events_of(TopicOpened, topic)) == 1
         assert [record.value for record in reader.records[topic, 0]] == [b"%d" % number for number in range(10)]
 
     async def test_offsets_without_records_are_skipped(self, shared: SharedHarness) -> None:

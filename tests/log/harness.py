@@ -114,7 +114,7 @@ class Reader:
         """All records of a topic, ordered by partition."""
         return [record for key in sorted(self.records) if key[0] == topic for record in self.records[key]]
 
-    def told(self, kind: type[LogEvent], topic: str) -> list[LogEvent]:
+    def events_of(self, kind: type[LogEvent], topic: str) -> list[LogEvent]:
         """All events of one kind for a topic."""
         return [event for event in self.events if isinstance(event, kind) and event.topic == topic]
 

@@ -161,7 +161,7 @@ async def test_reading_and_appending_never_create_a_topic(kafka_factory: Callabl
         with pytest.raises(UnknownTopic):
             await log.append(absent, [Entry(b"room", b"1")])
         await broker.delete(topic)
-        await reader.until(lambda: bool(reader.told(TopicMissing, topic)))
+        await reader.until(lambda: bool(reader.events_of(TopicMissing, topic)))
         with pytest.raises(UnknownTopic):
             await log.append(topic, [Entry(b"room", b"2")])
         checks = [await log.poll() for _ in range(3)]
@@ -187,7 +187,7 @@ async def test_reading_continues_when_a_killed_broker_comes_back(kafka_factory: 
         await reader.until(lambda: not log.problems)
         await log.append(topic, [Entry(room, b"after") for room in rooms])
         await reader.until_values(topic, [b"before", b"after"] * len(rooms))
-        assert len(reader.told(TopicOpened, topic)) == 1
+        assert len(reader.events_of(TopicOpened, topic)) == 1
     finally:
         await harness.close()
 
@@ -207,7 +207,7 @@ async def test_added_partitions_are_appended_to(harness: KafkaHarness) -> None:
     reader = Reader(log)
     await log.append(topic, [Entry(b"room", b"1")])
     await harness.add_partitions(topic, 5)
-    await reader.until(lambda: bool(reader.told(PartitionsAdded, topic)))
+    await reader.until(lambda: bool(reader.events_of(PartitionsAdded, topic)))
     positions = await log.append(topic, [Entry(b"room-%d" % number, b"1") for number in range(50)])
     assert {position.partition for position in positions} == {0, 1, 2, 3, 4}
 

@@ -128,7 +128,7 @@ async def run(script: list[Step], partitions: int, before: int) -> None:
             if record not in reader.records["t", number]
         }
         assert missing <= {(0, offset) for offset in range(model.first[0])}, "a record is missing that was not trimmed"
-        assert bool(missing) == bool(reader.told(OffsetsLost, "t"))
+        assert bool(missing) == bool(reader.events_of(OffsetsLost, "t"))
         await model.check(reader, before)
     finally:
         await log.close()

@@ -1,4 +1,4 @@
-"""What the clients of a core share, for tests: by default everybody may watch, and nobody is signed in."""
+"""An `Access` for tests of the core. By default everybody may watch, and tokens are not verified."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ def make_access(
     per_second_max: float = 10.0,
     burst: int = 1000,
 ) -> Access[Any]:
-    """An access whose actions go to the feeds ``score`` and ``match``."""
+    """Create an access that accepts actions for the feeds ``score`` and ``match``."""
     verdicts = Verdicts(1000)
     limiter = RateLimiter(per_second_max=per_second_max, burst=burst)
     actions: ActionQueue[Any] = ActionQueue(limiter, verdicts, {"score", "match"}, limits, check)

@@ -1,8 +1,8 @@
 """Pages in a real browser: headless Chromium, driven by Playwright.
 
-Fixture ``browser`` is one browser for all tests of a worker. It belongs to the event loop that started it, so those
-tests run in one loop too (``loop_scope="session"``). Each test has a page in a context of its own, without anything
-from the test before. `launched_browser` is for a test that runs in another kind of loop.
+The fixture ``browser`` is one browser for all tests of a worker. It belongs to the event loop that started it, so those
+tests share one loop too (``loop_scope="session"``). Each test opens its page in a new context, so nothing remains from
+the test before. `launched_browser` is for tests that run in another kind of loop.
 """
 
 import shutil
@@ -28,10 +28,10 @@ WIDE = {"width": 1280, "height": 800}
 
 @asynccontextmanager
 async def launched_browser() -> AsyncIterator[Browser]:
-    """A browser of this event loop, until the end of the block."""
+    """Launch a browser in this event loop, until the end of the block."""
     browser_path = next((path for name in BROWSERS if (path := shutil.which(name))), None)
     if browser_path is None:
-        pytest.fail(f"the page's tests need a browser, one of {', '.join(BROWSERS)}: install Debian's package chromium")
+        pytest.fail(f"tests of pages need a browser, one of {', '.join(BROWSERS)}: install Debian's package chromium")
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=browser_path, args=BROWSER_FLAGS)
         yield browser
@@ -40,12 +40,12 @@ async def launched_browser() -> AsyncIterator[Browser]:
 
 @asynccontextmanager
 async def open_page(browser: Browser) -> AsyncIterator[Page]:
-    """A page on a wide screen. A script's error, or anything that the content policy forbids, fails the test."""
+    """Open a page on a wide screen. A script error, or a violation of the content security policy, fails the test."""
     errors: list[str] = []
     context = await browser.new_context(viewport=WIDE)  # type: ignore[arg-type]
     page = await context.new_page()
     page.on("pageerror", lambda error: errors.append(str(error)))
-    page.on("console", lambda said: errors.append(said.text) if "Content Security" in said.text else None)
+    page.on("console", lambda line: errors.append(line.text) if "Content Security" in line.text else None)
     try:
         yield page
     finally:
@@ -55,6 +55,6 @@ async def open_page(browser: Browser) -> AsyncIterator[Page]:
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def browser() -> AsyncIterator[Browser]:
-    """One browser for all tests whose loop is that of the session."""
+    """One browser for all tests that run in the session's event loop."""
     async with launched_browser() as browser:
         yield browser

@@ -1,4 +1,4 @@
-"""A client as the specification describes it, for tests: it believes nothing that it has not checked."""
+"""A model of a client for tests: it follows the specification, and checks everything that it receives."""
 
 import zlib
 from typing import Any
@@ -12,20 +12,20 @@ from touchline_protocol.server_codecs import EVENT_STREAM
 
 
 def messages_in(data: bytes, codec: Codec) -> list[ServerMessage]:
-    """The messages in whole frames, or blocks of a stream, that a server wrote."""
+    """The messages in data that a server wrote: whole frames, or whole blocks of an event stream."""
     if codec is EVENT_STREAM:
         return messages_in_stream(data)
     return [codec.decode_server(inflated(frame)) for frame in split_frames(data)]
 
 
 def inflated(frame: bytes) -> bytes:
-    """The payload of a frame, uncompressed."""
+    """The payload of a frame, after decompression."""
     payload = payload_of(frame)
     return zlib.decompress(payload + b"\x00\x00\xff\xff\x03\x00", -15) if frame[0] & RSV1 else payload
 
 
 def messages_in_stream(data: bytes) -> list[ServerMessage]:
-    """The messages in blocks of an event stream, whose ids are the cursors to resume from."""
+    """The messages in whole blocks of an event stream. Checks that each block's id is the cursor to resume from."""
     messages = []
     for block in EventSourceParser().feed(data):
         assert block.type == "message"
@@ -36,13 +36,13 @@ def messages_in_stream(data: bytes) -> list[ServerMessage]:
         elif isinstance(message, Subscribed) and not message.recovered:
             assert block.id == str(Cursor(message.epoch, message.head))
         else:
-            assert block.id is None, "a cursor must not be ahead of what was brought"
+            assert block.id is None, "a cursor ahead of the events that were sent"
         messages.append(message)
     return messages
 
 
 class RoomView:
-    """What a client knows of one room, and the checks it makes: order, no duplicate, no gap that was not said."""
+    """A client's view of one room. Checks that events are in order, without duplicates and without unreported gaps."""
 
     def __init__(self, after: int | None = None, epoch: str | None = None) -> None:
         self.epoch = epoch
@@ -70,7 +70,7 @@ class RoomView:
 
     def _joined(self, message: Subscribed) -> None:
         if message.recovered:
-            assert not self.joined, "a cursor is honoured once, when the room is joined"
+            assert not self.joined, "recovered after the room was joined"
             assert self.last is not None
             assert message.epoch == self.epoch
         else:
@@ -84,10 +84,10 @@ class RoomView:
         self.epoch = message.epoch
 
     def _event(self, event: Event) -> None:
-        assert self.joined, "an event before its subscribed"
+        assert self.joined, "an event before the room's subscribed"
         assert self.last is not None
         assert event.offset > self.last, "a duplicate, or out of order"
-        assert event.prev is None or event.prev <= max(self.last, self.covered), "a gap"
+        assert event.prev is None or event.prev <= max(self.last, self.covered), "an unreported gap"
         self.last = event.offset
         self.events.append(event)
         if event.key is not None:

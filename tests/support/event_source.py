@@ -1,4 +1,4 @@
-"""Server-sent events as a browser reads them (HTML Living Standard, sections 9.2.5 and 9.2.6), for tests."""
+"""A parser for server-sent events that follows the HTML Living Standard (sections 9.2.5 and 9.2.6), for tests."""
 
 from typing import NamedTuple
 
@@ -6,7 +6,7 @@ BOM = b"\xef\xbb\xbf"
 
 
 class Dispatched(NamedTuple):
-    """A message as a page gets it. ``id`` is the one in its own block, None where it had none."""
+    """A message as a page receives it. ``id`` is the id in its own block; None if the block has none."""
 
     type: str
     data: str
@@ -15,7 +15,7 @@ class Dispatched(NamedTuple):
 
 
 class EventSourceParser:
-    """Takes a stream in pieces of any size."""
+    """Parses a stream that arrives in pieces of any size."""
 
     def __init__(self) -> None:
         self.last_event_id = ""
@@ -28,7 +28,7 @@ class EventSourceParser:
         self._id: str | None = None
 
     def feed(self, data: bytes) -> list[Dispatched]:
-        """The messages that are whole with ``data``."""
+        """Parse more data, and return the messages that it completes."""
         self._bytes += data
         if not self._begun:
             if len(self._bytes) < len(BOM) and BOM.startswith(self._bytes):
@@ -43,7 +43,7 @@ class EventSourceParser:
         return dispatched
 
     def _line(self) -> bytes | None:
-        ends = [place for end in (b"\r", b"\n") if (place := self._bytes.find(end)) >= 0]
+        ends = [index for end in (b"\r", b"\n") if (index := self._bytes.find(end)) >= 0]
         if not ends:
             return None
         end = min(ends)

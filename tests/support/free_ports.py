@@ -1,10 +1,10 @@
-"""Ports for servers that are stopped and started again on the port that they had."""
+"""Free ports for servers that stop and start again on the same port."""
 
 import random
 import socket
 
 BELOW_EPHEMERAL = range(12_000, 32_000)
-"""Linux gives outgoing connections ports from 32768 on, so it gives these to nobody while a server is away."""
+"""Linux uses ports from 32768 for outgoing connections, so nothing takes one of these while its server is stopped."""
 
 
 def free_ports(count: int) -> list[int]:

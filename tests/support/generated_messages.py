@@ -1,4 +1,4 @@
-"""Messages of every type with whatever their fields may hold, for Hypothesis."""
+"""Hypothesis strategies for messages of every type with any valid fields."""
 
 from typing import Any
 
@@ -59,8 +59,8 @@ events = st.builds(
     data=plain_values,
     key=st.none() | text,
 )
-NO_DATA = Action(id=1, room="", kind="tap").data  # only this object is left out when it is written
-DATA_OF_ANY_CODEC = Raw(b"7")  # as JSON 7, as msgpack 55
+NO_DATA = Action(id=1, room="", kind="tap").data  # only this very object is omitted when encoding
+DATA_OF_ANY_CODEC = Raw(b"7")  # 7 in JSON, 55 in msgpack
 client_messages = st.one_of(
     st.builds(
         Hello,

@@ -1,8 +1,8 @@
-"""Real Apache Kafka brokers for tests: processes in KRaft mode, on free ports, each in a folder of its own.
+"""Real Apache Kafka brokers for tests: processes in KRaft mode, on free ports, each with its own folder.
 
-Fixture ``kafka`` is one broker for all tests of a worker: a test uses topics of its own names. ``kafka_factory`` starts
-brokers for one test alone, which it may stop and start again; ``kafka_cluster`` is three that belong together. They end
-with their test, and with the test process however that ends.
+The fixture ``kafka`` is one broker for all tests of a worker, which use different topic names. ``kafka_factory`` starts
+brokers for one test, which may stop and start them again. ``kafka_cluster`` is a cluster of three. Brokers end with
+their test, and with the test process, however that ends.
 """
 
 import shutil
@@ -24,10 +24,10 @@ __all__ = ["PASSWORD", "USER", "KafkaBroker", "KafkaCluster"]
 
 
 class KafkaBroker(KafkaTopics):
-    """A broker on loopback. ``folder`` is empty at first and keeps the broker's data, settings and log.
+    """A broker on the loopback interface. ``folder``, empty at first, holds the broker's data, settings and log.
 
     ``secure`` adds a listener with TLS (certificate: `ca_file`) and SASL (PLAIN and SCRAM-SHA-256, `USER`, `PASSWORD`).
-    ``auto_create`` is Kafka's default, to make topics that somebody asks for; here it is off unless it is asked for.
+    ``auto_create`` lets Kafka create any topic that a client requests, which is its default, but not ours.
     """
 
     def __init__(self, folder: Path, *, node_id: int = 1, secure: bool = False, auto_create: bool = False) -> None:
@@ -45,26 +45,26 @@ class KafkaBroker(KafkaTopics):
 
     @property
     def secure_address(self) -> str:
-        """Where clients connect with TLS and SASL."""
+        """The address for clients with TLS and SASL."""
         return f"127.0.0.1:{self._secure_port}"
 
     @property
     def ca_file(self) -> Path:
-        """The certificate of the broker, which signs itself."""
+        """The broker's self-signed certificate."""
         return self._folder / "certificate.pem"
 
     @property
     def running(self) -> bool:
-        """Whether it was started and not stopped."""
+        """Whether the broker was started and not stopped."""
         return self._process is not None
 
     def start(self) -> None:
-        """Start, and wait until it serves. After a stop it is at the same addresses, with the same data."""
+        """Start the broker, and wait until it serves. After a stop, it keeps its addresses and its data."""
         self.launch()
         self.wait_started()
 
     def launch(self) -> None:
-        """The first half of `start`. To be called in the main thread: the broker is killed when its thread ends."""
+        """The first half of `start`. Call it in the main thread: the broker is killed when the calling thread ends."""
         self._folder.mkdir(parents=True, exist_ok=True)
         settings = self._settings()
         if self._secure:
@@ -77,7 +77,7 @@ class KafkaBroker(KafkaTopics):
         kafka_java.wait_started(self._process, self._folder)
 
     def stop(self, *, kill: bool = False) -> None:
-        """Shut it down, or kill it. A broker that is not running stays so."""
+        """Shut the broker down, or kill it. Does nothing if it is not running."""
         process, self._process = self._process, None
         if process is not None:
             kafka_java.stop(process, kill=kill)
@@ -110,10 +110,10 @@ class KafkaBroker(KafkaTopics):
             "transaction.state.log.replication.factor": replicas,
             "transaction.state.log.min.isr": 1,
             "transaction.state.log.num.partitions": 1,
-            # How long a killed broker may not come back, as its controller takes it to be alive.
+            # How long a killed broker cannot return, because its controller believes that it is alive.
             "broker.session.timeout.ms": 4000,
             "broker.heartbeat.interval.ms": 500,
-            # What a broker does in the background by the minute, a test waits for.
+            # Tests wait for background work that a broker does only every few minutes by default.
             "log.segment.delete.delay.ms": 100,
             "log.initial.task.delay.ms": 100,
             "log.retention.check.interval.ms": 200,
@@ -141,9 +141,9 @@ class KafkaBroker(KafkaTopics):
 
 
 class KafkaCluster(KafkaTopics):
-    """Three brokers, each a controller too, that keep three copies of each topic and write to two at least.
+    """Three brokers that are controllers as well. They keep three replicas of each topic, and writes need two of them.
 
-    One may be stopped or killed at a time; `brokers` are in the order of their ids, which begin with 1.
+    Only one may be stopped or killed at a time. `brokers` are in the order of their ids, which start at 1.
     """
 
     replicas = CLUSTER_SIZE
@@ -172,7 +172,7 @@ class KafkaCluster(KafkaTopics):
             broker.stop(kill=True)
 
     async def create_led_by(self, broker: KafkaBroker, topic: str) -> None:
-        """Make a topic of one partition that this broker leads for as long as it runs."""
+        """Create a topic with one partition, which this broker leads for as long as it runs."""
         ids = sorted((each.node_id for each in self.brokers), key=lambda node_id: node_id != broker.node_id)
         await self._create(NewTopic(topic, -1, -1, replica_assignments={0: ids}), 1)
 
@@ -182,17 +182,17 @@ class KafkaCluster(KafkaTopics):
 
 
 def _demand_kafka() -> None:
-    """Fail, and never skip: what these tests hold is a promise to users."""
+    """Fail if something is missing. Never skip: these tests check promises to users."""
     for program in ("java", "openssl"):
         if shutil.which(program) is None:
             pytest.fail(f"the tests with Kafka need {program}: make test installs what is missing", pytrace=False)
     if not any(kafka_java.JARS.glob("kafka_*.jar")):
-        pytest.fail("Kafka's jars are not there: run scripts/fetch_kafka.sh", pytrace=False)
+        pytest.fail("Kafka's jars are missing: run scripts/fetch_kafka.sh", pytrace=False)
 
 
 @pytest.fixture(scope="session")
 def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaBroker]:
-    """One broker for all tests of a worker, with the secure listener too."""
+    """One broker for all tests of a worker, including the secure listener."""
     _demand_kafka()
     broker = KafkaBroker(tmp_path_factory.mktemp("kafka") / "broker", secure=True)
     try:
@@ -204,7 +204,7 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaBroker]:
 
 @pytest.fixture
 def kafka_factory(tmp_path: Path) -> Iterator[Callable[..., KafkaBroker]]:
-    """Starts brokers for this test alone."""
+    """Starts brokers that only this test uses."""
     _demand_kafka()
     brokers: list[KafkaBroker] = []
 
@@ -223,7 +223,7 @@ def kafka_factory(tmp_path: Path) -> Iterator[Callable[..., KafkaBroker]]:
 
 @pytest.fixture
 def kafka_cluster(tmp_path: Path) -> Iterator[KafkaCluster]:
-    """Three brokers for this test alone."""
+    """A cluster of three brokers that only this test uses."""
     _demand_kafka()
     cluster = KafkaCluster(tmp_path)
     try:

@@ -1,8 +1,8 @@
-"""Kafka's programs for tests: how they are run, and what is prepared once for every broker that starts afterwards.
+"""Runs Kafka's programs for tests, and prepares files once that make every later broker start faster.
 
-`scripts/fetch_kafka.sh` fetches the jars into .cache/kafka/. The first broker on a machine takes some seconds more: it
-writes, beside the jars, what a formatted data folder holds, and an archive of Kafka's classes as they are in memory.
-With both, a broker starts in half the time.
+`scripts/fetch_kafka.sh` fetches the jars into .cache/kafka/. The first broker on a machine takes a few seconds longer:
+it stores, next to the jars, the contents of a formatted data folder and an archive of Kafka's classes as they are in
+memory. With both, a broker starts in half the time.
 """
 
 import fcntl
@@ -31,18 +31,18 @@ JVM = (
     "-Dlog4j2.level=INFO",
 )
 SMALL = {"log.cleaner.dedupe.buffer.size": 8 * 1024 * 1024}
-"""Settings that let a broker do with so little memory: the default of this one is 128 MB."""
+"""Settings that let a broker run in this little memory. The default of this one is 128 MB."""
 
 STARTED = "Kafka Server started"
 DATA = "data"
-"""The folder of a broker's data in the broker's folder."""
+"""The name of the data folder inside a broker's folder."""
 
 CHECKPOINT = "bootstrap.checkpoint"
 ARCHIVE = "classes.jsa"
 
 
 def start_broker(folder: Path, settings: Mapping[str, object]) -> subprocess.Popen[bytes]:
-    """Start a broker in its folder, formatted where it is not. It ends with the thread that called this."""
+    """Start a broker in its folder, formatting it first if necessary. The broker ends with the calling thread."""
     prepared = _prepared()
     if not (folder / DATA).exists():
         _format_from(prepared, folder, settings["node.id"])
@@ -54,18 +54,18 @@ def wait_started(process: subprocess.Popen[bytes], folder: Path) -> None:
     """Wait until a broker serves.
 
     Raises:
-        RuntimeError: it ended, or it did not start in time; with what it wrote last.
+        RuntimeError: it ended, or did not start in time. The message contains the end of its log.
     """
     deadline = time.monotonic() + START_TIMEOUT_S
-    while STARTED not in (said := log_of(folder).read_text(errors="replace")):
+    while STARTED not in (output := log_of(folder).read_text(errors="replace")):
         if process.poll() is not None or time.monotonic() > deadline:
             stop(process, kill=True)
-            raise RuntimeError(f"the Kafka broker did not start:\n{said[-3000:]}")
+            raise RuntimeError(f"the Kafka broker did not start:\n{output[-3000:]}")
         time.sleep(0.02)
 
 
 def stop(process: subprocess.Popen[bytes], *, kill: bool) -> None:
-    """Shut a broker down, or kill it, and wait for its end."""
+    """Shut a broker down, or kill it, and wait until it has ended."""
     if kill:
         process.kill()
     else:
@@ -78,15 +78,15 @@ def stop(process: subprocess.Popen[bytes], *, kill: bool) -> None:
 
 
 def log_of(folder: Path) -> Path:
-    """The file that a broker writes its messages to."""
+    """The file that contains a broker's output."""
     return folder / "broker.log"
 
 
 def run(command: list[str]) -> None:
-    """Run a program to its end.
+    """Run a program to completion.
 
     Raises:
-        RuntimeError: it failed; with what it wrote last.
+        RuntimeError: it failed. The message contains the end of its output.
     """
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
@@ -94,7 +94,7 @@ def run(command: list[str]) -> None:
 
 
 def _write_settings(folder: Path, settings: Mapping[str, object]) -> Path:
-    """Write a broker's settings as Kafka reads them."""
+    """Write a broker's settings to the file that Kafka reads."""
     file = folder / "server.properties"
     file.write_text(_properties({**SMALL, **settings}))
     return file
@@ -115,7 +115,7 @@ def _java(main: str, *flags: str) -> list[str]:
 
 
 def _die_with_us() -> list[str]:
-    """A prefix that has Linux kill the broker when this process is no more, even if it was killed itself."""
+    """A command prefix that makes Linux kill the broker when this process ends, even if it is killed itself."""
     setpriv = shutil.which("setpriv")
     return [setpriv, "--pdeathsig", "KILL", "--"] if setpriv else []
 
@@ -130,7 +130,7 @@ def _format_from(prepared: Path, folder: Path, node_id: object) -> None:
 
 
 def _prepared() -> Path:
-    """The folder of what is prepared for these very jars and this Java; written first where it is not there."""
+    """The folder of files prepared for exactly these jars and this Java. Creates it if it does not exist."""
     java = Path(shutil.which("java") or "java").resolve()
     parts = [*sorted(JARS.glob("*.jar")), java]
     what = "".join(f"{path} {path.stat().st_mtime_ns}\n" for path in parts) + "\n".join(JVM)
@@ -147,7 +147,7 @@ def _prepared() -> Path:
 
 
 def _prepare(folder: Path) -> None:
-    """Format a data folder with Kafka's own tool, and let a broker run once, which archives its classes at its end."""
+    """Format a data folder with Kafka's own tool, and run a broker once, which archives its classes when it ends."""
     port, controller_port = free_ports(2)
     settings = {
         "process.roles": "broker,controller",

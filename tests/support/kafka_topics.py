@@ -1,4 +1,4 @@
-"""What an operator does with the topics of a Kafka, for tests: make, delete and extend them, and look at them."""
+"""Administers the topics of a Kafka cluster for tests: creates, deletes, extends, trims and describes them."""
 
 import asyncio
 import contextlib
@@ -15,17 +15,17 @@ TOPIC_TIMEOUT_S = 60.0
 
 
 class KafkaTopics:
-    """The topics of a broker, or of a cluster, at ``address``, which keeps ``replicas`` copies of each."""
+    """The topics of the broker or cluster at ``address``, with ``replicas`` replicas each."""
 
     replicas = 1
 
     @property
     def address(self) -> str:
-        """Where clients connect, without TLS: ``host:port`` or several, with commas."""
+        """The address for clients without TLS: one or more ``host:port``, separated by commas."""
         raise NotImplementedError
 
     async def create(self, topic: str, partitions: int = 1, configs: Mapping[str, str] | None = None) -> None:
-        """Make a topic, and wait until all its partitions can be used."""
+        """Create a topic, and wait until all of its partitions can be used."""
         await self._create(NewTopic(topic, partitions, self.replicas, topic_configs=dict(configs or {})), partitions)
 
     async def delete(self, topic: str) -> None:
@@ -34,23 +34,23 @@ class KafkaTopics:
             deleted = await admin.delete_topics([topic])
             assert deleted.topic_error_codes[0][1] == 0, deleted
             deadline = time.monotonic() + TOPIC_TIMEOUT_S
-            while topic in await admin.list_topics():  # to ask for the topic itself may make it
-                assert time.monotonic() < deadline, f"{topic} is not deleted"
+            while topic in await admin.list_topics():  # asking for the topic itself might create it
+                assert time.monotonic() < deadline, f"{topic} was not deleted in time"
                 await asyncio.sleep(0.02)
 
     async def add_partitions(self, topic: str, total: int) -> None:
-        """Let a topic have ``total`` partitions from now on."""
+        """Raise a topic's number of partitions to ``total``."""
         async with self._admin() as admin:
             await admin.create_partitions({topic: NewPartitions(total)})
             await _until_partitions(admin, topic, total)
 
     async def trim(self, topic: str, partition: int, before: int) -> None:
-        """Delete the records before an offset, as retention does."""
+        """Delete the records below an offset, as retention does."""
         async with self._admin() as admin:
             await admin.delete_records({TopicPartition(topic, partition): RecordsToDelete(before)})
 
     async def config(self, topic: str, name: str) -> str:
-        """The value of a topic's setting."""
+        """The value of one setting of a topic."""
         async with self._admin() as admin:
             (answer,) = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic)])
             (resource,) = answer.resources
@@ -58,21 +58,21 @@ class KafkaTopics:
             return str(values[name])
 
     async def leader(self, topic: str, partition: int = 0) -> int:
-        """The id of the broker that leads a partition, as soon as one does."""
+        """Wait until a broker leads a partition, and return its id."""
         deadline = time.monotonic() + TOPIC_TIMEOUT_S
         while True:
-            # The client may ask a broker that was just killed, and is still listed.
+            # The client may contact a broker that was just killed but is still listed.
             with contextlib.suppress(KafkaError):
                 async with self._admin() as admin:
                     (described,) = await admin.describe_topics([topic])
                 leaders = {each["partition"]: int(each["leader"]) for each in described["partitions"]}
                 if leaders[partition] >= 0:
                     return leaders[partition]
-            assert time.monotonic() < deadline, f"nobody leads partition {partition} of {topic}"
+            assert time.monotonic() < deadline, f"partition {partition} of {topic} has no leader"
             await asyncio.sleep(0.05)
 
     async def topics(self) -> set[str]:
-        """The names of all topics. Asks in the one way that makes none."""
+        """The names of all topics. Uses the one request that never creates a topic."""
         async with self._admin() as admin:
             return set(await admin.list_topics())
 

@@ -1,7 +1,7 @@
-"""A pytest plugin: where CI is set, a test that was skipped or may fail (xfail) is a failure.
+"""A pytest plugin: with CI=true, a test that is skipped or expected to fail (xfail) counts as a failure.
 
-On somebody's own machine a test may be skipped for want of a program. CI has them all, so a skip there is a promise
-that nobody checked. tests/conftest.py loads it: `pytest_plugins = ["no_skips"]`.
+On a developer's machine, a test may be skipped because a program is missing. CI has all programs, so a test skipped
+there is a promise that nobody checked.
 """
 
 import os
@@ -9,12 +9,12 @@ from collections.abc import Generator
 
 import pytest
 
-REASON = "CI skips nothing and expects no failure, and this test was skipped or expected to fail:"
+REASON = "CI allows neither skipped tests nor expected failures, but this test is one:"
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Make a test's skip a failure."""
+    """Turn a skipped test into a failure."""
     report = yield
     _fail_if_skipped(report)
     return report
@@ -22,7 +22,7 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
 
 @pytest.hookimpl(wrapper=True)
 def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
-    """Make a whole file's skip (`importorskip`, `allow_module_level`) a failure."""
+    """Turn a skipped file (`importorskip`, `allow_module_level`) into a failure."""
     report = yield
     _fail_if_skipped(report)
     return report
@@ -31,6 +31,6 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
 def _fail_if_skipped(report: pytest.TestReport | pytest.CollectReport) -> None:
     if os.environ.get("CI") == "true" and report.skipped:
         report.outcome = "failed"
-        # An expected failure has this attribute, and pytest does not count one among the failures while it has.
+        # Expected failures have this attribute. While it is set, pytest does not count them as failures.
         expected = report.__dict__.pop("wasxfail", "")
         report.longrepr = f"{REASON} {expected}\n{report.longreprtext}"

@@ -1,4 +1,4 @@
-"""A real `Node` on free ports with the log in memory, and clients of it that do what no library would let them do."""
+"""A real `Node` on free ports with a log in memory, and clients that can send what no library would let them send."""
 
 import asyncio
 import contextlib
@@ -35,14 +35,14 @@ from touchline_server.new_events import new_event
 from touchline_server.node.node import Node
 
 LONGER_THAN_A_TEST_S = 3600.0
-"""Between heartbeats: on a busy machine one would come where a test expects an answer."""
+"""The default interval of heartbeats: on a busy machine, a shorter one would disturb tests that expect an answer."""
 
 M = TypeVar("M", bound=Message)
 Observe: TypeAlias = tuple[str, Callable[[LogEvent], None]]
 
 
 class RunningNode:
-    """A node that has started."""
+    """A started node, and ways to reach it."""
 
     def __init__(self, node: Node) -> None:
         self.node = node
@@ -60,18 +60,18 @@ class RunningNode:
         return [owner for owner in self.node.core.owners if isinstance(owner, Connection)]
 
     def set_lag_max(self, lag_ms_max: int) -> None:
-        """Give clients this long to be live again from now on."""
+        """Change how long clients may lag behind before the edge closes them."""
         liveness = self.node.core._liveness
         liveness._limits = liveness._limits._replace(lag_ms_max=lag_ms_max)
 
     def tick(self) -> None:
-        """Let the edge look at its clocks now, as it does ten times a second."""
+        """Make the edge check its clocks now, as it does ten times a second."""
         driver = self.edge.driver
         driver.perform(driver.core.tick(driver.now()))
 
     @contextlib.contextmanager
     def clocks_ahead(self, seconds: float) -> Iterator[None]:
-        """Set both clocks of the edge ahead until the end of the block: time passes, and nobody waits for it."""
+        """Set both clocks of the edge ahead until the end of the block, instead of waiting for time to pass."""
         driver = self.edge.driver
         wall_ns, monotonic_s = driver.wall_ns, driver.monotonic_s
         driver.wall_ns = lambda: wall_ns() + round(seconds * 1e9)
@@ -82,14 +82,14 @@ class RunningNode:
             driver.wall_ns, driver.monotonic_s = wall_ns, monotonic_s
 
     async def publish(self, room: str, *values: Any, key: str | None = None) -> list[Position]:
-        """Append events to a room, None removes ``key``; returns where they are."""
+        """Append events to a room, and return their positions. The value None removes ``key``."""
         events = [new_event(json.dumps(value).encode(), key) for value in values]
-        placed = await self.node.publish(room, events)
-        return [Position(place.partition, place.offset) for place in placed]
+        published = await self.node.publish(room, events)
+        return [Position(each.partition, each.offset) for each in published]
 
     @contextlib.asynccontextmanager
     async def client(self, codec: Codec = JSON, *, greeted: bool = True, **options: Any) -> AsyncIterator["Client"]:
-        """A client by the websockets library; ``options`` are those of its `connect`."""
+        """A client of the websockets library. ``options`` are passed to its `connect`."""
         subprotocols = [Subprotocol(codec.subprotocol)]
         async with connect(
             self.url, **({"subprotocols": subprotocols, "compression": None, "max_size": None} | options)
@@ -101,7 +101,7 @@ class RunningNode:
 
     @contextlib.asynccontextmanager
     async def raw(self, *, receive_bytes: int | None = None) -> AsyncIterator["RawClient"]:
-        """A client that is a bare socket, whose kernel takes about ``receive_bytes`` of what it does not read."""
+        """A client that is a bare socket. Its kernel buffers about ``receive_bytes`` bytes that it does not read."""
         sock = socket.socket()
         with sock:
             if receive_bytes is not None:
@@ -112,7 +112,7 @@ class RunningNode:
 
 
 class Client:
-    """A client that reads all the time."""
+    """A client that reads continuously."""
 
     def __init__(self, websocket: ClientConnection, codec: Codec) -> None:
         self.websocket = websocket
@@ -125,12 +125,12 @@ class Client:
         await self.websocket.send(payload, text=self.codec is JSON)
 
     async def next(self, timeout_s: float = DEADLINE_S) -> ServerMessage:
-        """The next message, whatever it is. Raises ConnectionClosed, or TimeoutError."""
+        """The next message of any type. Raises ConnectionClosed or TimeoutError."""
         async with asyncio.timeout(timeout_s):
             return self.codec.decode_server(await self.websocket.recv(decode=False))
 
     async def expect(self, kind: type[M]) -> M:
-        """The next message, which has to be of a kind."""
+        """The next message, which must be of type ``kind``."""
         message = await self.next()
         assert isinstance(message, kind), message
         return message
@@ -151,14 +151,14 @@ class Client:
         await self.expect(Unsubscribed)
 
     async def closed(self) -> tuple[int | None, str | None]:
-        """Wait for the end; returns the close frame's code and reason."""
+        """Wait until the connection is closed, and return the close frame's code and reason."""
         async with asyncio.timeout(DEADLINE_S):
             await self.websocket.wait_closed()
         return self.websocket.close_code, self.websocket.close_reason
 
 
 class RawClient:
-    """A client that reads when it is told to, and sends whatever bytes it is given."""
+    """A client that reads only on demand, and can send any bytes."""
 
     def __init__(self, sock: socket.socket, host: str) -> None:
         self.sock = sock
@@ -176,7 +176,7 @@ class RawClient:
         await self._loop.sock_sendall(self.sock, data)
 
     async def read_some(self) -> bytes:
-        """The next bytes, empty at the end. A connection that is cut ends as well."""
+        """The next bytes; empty after the connection was closed or reset."""
         async with asyncio.timeout(DEADLINE_S):
             try:
                 return await self._loop.sock_recv(self.sock, 1 << 16)
@@ -190,7 +190,7 @@ class RawClient:
         return data
 
     async def request(self, target: str = "/ws", headers: Mapping[str, str] | None = None, method: str = "GET") -> None:
-        """Send the opening handshake; ``headers`` with an empty value are left out, others added."""
+        """Send the opening handshake. An empty value in ``headers`` removes a header, other values set it."""
         fields = {
             "Host": self.host,
             "Upgrade": "websocket",
@@ -202,7 +202,7 @@ class RawClient:
         await self.send_bytes((f"{method} {target} HTTP/1.1\r\n" + "".join(lines) + "\r\n").encode())
 
     async def status(self) -> int:
-        """The status of the response, whose head is taken; what follows it stays."""
+        """Read the head of the response, and return its status. The bytes after it stay unread."""
         while b"\r\n\r\n" not in self._received:
             some = await self.read_some()
             assert some, f"closed after {self._received!r}"
@@ -212,7 +212,7 @@ class RawClient:
         return int(head.split()[1])
 
     async def open(self, **headers: str) -> None:
-        """Open the WebSocket and be greeted."""
+        """Open the WebSocket, say hello, and wait for the welcome."""
         await self.request(headers=headers)
         assert await self.status() == 101
         await self.send(Hello())
@@ -225,7 +225,7 @@ class RawClient:
         await self.send_bytes(client_frame(opcode, payload, fin=fin))
 
     async def next_frame(self) -> bytes:
-        """The next frame, empty at the end of the connection."""
+        """The next frame; empty at the end of the connection."""
         while True:
             whole = _whole_frame(self._received)
             if whole:
@@ -244,7 +244,7 @@ class RawClient:
         return self.codec.decode_server(inflated(received))
 
     async def close_code(self) -> int | None:
-        """Read to the end; returns the code of the close frame, or None where there was none."""
+        """Read to the end, and return the code of the close frame; None if there was none."""
         while received := await self.next_frame():
             if received[0] & 0xF == OP_CLOSE:
                 return int.from_bytes(payload_of(received)[:2])
@@ -252,7 +252,7 @@ class RawClient:
 
 
 def client_frame(opcode: Opcode, payload: bytes, *, fin: bool = True) -> bytes:
-    """A frame as a client sends it, masked with zeros; wrong ones too, which the library would not make."""
+    """A frame as a client sends it, masked with zeros. It may be invalid, unlike those of the library."""
     framed = bytearray(frame(opcode, payload))
     head = len(framed) - len(payload)
     framed[0] &= 0xFF if fin else 0x7F
@@ -265,9 +265,9 @@ def client_frame(opcode: Opcode, payload: bytes, *, fin: bool = True) -> bytes:
 async def running_node(
     log: Log | None = None, *, url: str = "sqlite://", observe: Observe | None = None, **settings: Any
 ) -> AsyncIterator[RunningNode]:
-    """A node from start to stop. ``log`` takes the place of the one at ``url``; ``settings`` those of the defaults.
+    """Run a node until the end of the block. ``log`` replaces the log at ``url``, ``settings`` override the defaults.
 
-    ``observe``: a topic beyond those that the node reads itself, and who is handed all that is read.
+    ``observe``: an additional topic to read, and a callback that receives all log events.
     """
     defaults: dict[str, Any] = {"log": url, "edge_name": "edge-1", "port": 0, "control_port": 0, "drain_s": 0}
     defaults["heartbeat_s"] = LONGER_THAN_A_TEST_S
@@ -281,7 +281,7 @@ async def running_node(
 
 
 def _whole_frame(data: bytes) -> bytes:
-    """The first frame of ``data`` if all of it is there."""
+    """The first frame in ``data``; empty if it is incomplete."""
     if len(data) < 2 or len(data) < {126: 4, 127: 10}.get(data[1], 2):
         return b""
     first = next(split_frames(data))

@@ -1,10 +1,11 @@
-"""A pytest plugin: which tests need anything outside of their process, and the order in which tests begin.
+"""A pytest plugin that marks tests that need anything outside their process, and starts those first.
 
-Each of the others fails if it opens a socket or starts a process all the same.
+A test without the marker fails if it opens a socket or starts a process.
 
-There is no list of files to keep: what a test needs follows from what its file imports, and from what helpers in tests/
-import for it. Workers (``--numprocesses``) take tests in this order and steal from the end of each other's queue, so
-those that wait for brokers, browsers and processes begin first, and no worker is left alone with one of them.
+There is no list of files to maintain: the imports of a test's file, and those of the helpers in tests/ that it imports,
+show what the test needs. Workers (``--numprocesses``) take tests in this order, and steal from the end of each other's
+queues. So tests that wait for brokers, browsers and processes start first, and no worker is left alone with one of them
+at the end.
 """
 
 import functools
@@ -35,22 +36,22 @@ OUTSIDE = {
     "support.relay",
     "touchline_server.control.server",
 }
-"""A test whose file imports one of these, or a helper that does, needs a socket, a process, a broker or a browser."""
+"""A test needs a socket, a process, a broker or a browser if its file, or a helper of it, imports one of these."""
 
 LONGEST_FIRST = ("tests/e2e/", "tests/loadtest/", "tests/demo/")
-"""Folders of tests that take many seconds each."""
+"""Folders whose tests take many seconds each."""
 
 IMPORT = re.compile(r"^ *(?:from|import) ([\w.]+)", re.MULTILINE)
 SERVER = re.compile(r"\bstart_server\(")
-"""asyncio is imported by everybody, so a server of its own is found by its call."""
+"""Every file imports asyncio, so a server that a test starts itself is found by this call."""
 
 FORBIDDEN = {"socket.bind", "socket.connect", "subprocess.Popen", "os.posix_spawn"}
-"""What Python reports to audit hooks of sockets and processes."""
+"""The audit events of Python that show the use of a socket or a process."""
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark tests that need something outside, and put them first."""
+    """Mark the tests that need something outside their process, and put them first."""
     for item in items:
         if OUTSIDE & imported_by(item.path):
             item.add_marker(pytest.mark.outside)
@@ -58,16 +59,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 class _Guard:
-    """An audit hook, which cannot be removed, so there is one for the whole run."""
+    """Watches for forbidden audit events. An audit hook cannot be removed, so there is one for the whole run."""
 
     def __init__(self) -> None:
-        self.on = False
-        sys.addaudithook(self._look)
+        self.watching = False
+        sys.addaudithook(self._check)
 
-    def _look(self, event: str, _: object) -> None:
-        if self.on and event in FORBIDDEN:
-            self.on = False
-            pytest.fail(f"{event} in a test without the marker outside: add what it imports to OUTSIDE in {__file__}")
+    def _check(self, event: str, _: object) -> None:
+        if self.watching and event in FORBIDDEN:
+            self.watching = False
+            pytest.fail(f"{event} in a test without the marker outside: add the module that does it to OUTSIDE in {__file__}")
 
 
 _guard = _Guard()
@@ -75,17 +76,17 @@ _guard = _Guard()
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, bool | None, bool | None]:
-    """Hold a test that is said to need nothing outside to that."""
-    _guard.on = item.get_closest_marker("outside") is None
+    """Let the guard watch each test that is not marked."""
+    _guard.watching = item.get_closest_marker("outside") is None
     try:
         return (yield)
     finally:
-        _guard.on = False
+        _guard.watching = False
 
 
 @functools.cache
 def imported_by(path: Path) -> frozenset[str]:
-    """The modules that a test file imports, and those that helpers in tests/ import for it."""
+    """The modules that a test file imports, including those imported by its helpers in tests/."""
     found: set[str] = set()
     unread = [path]
     while unread:

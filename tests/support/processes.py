@@ -1,4 +1,4 @@
-"""Touchline's commands as their users run them, from asyncio: in processes of their own, which end with the test."""
+"""Runs Touchline's commands from asyncio as users run them: in separate processes, which end with the test."""
 
 import asyncio
 import contextlib
@@ -10,19 +10,19 @@ from pathlib import Path
 COMMAND = (sys.executable, "-m", "touchline_server")
 
 START_S = 120.0
-"""A server reads its log first. Beside a thousand clients in one process, that process is slow to see that it did."""
+"""How long a server may take to start: it reads its log first, and a test with a thousand clients reacts slowly."""
 
 
 def environment() -> dict[str, str]:
-    """The variables of whoever runs the tests, but for settings of a server of theirs."""
+    """The environment of the test process, without any settings for Touchline."""
     return {name: value for name, value in os.environ.items() if not name.upper().startswith("TOUCHLINE_")}
 
 
 async def touchline_command(*args: str) -> str:
-    """Run ``touchline`` to its end; returns what it printed.
+    """Run ``touchline`` to completion, and return its output.
 
     Raises:
-        AssertionError: it failed; with what it wrote to stderr.
+        AssertionError: it failed. The message is what it wrote to stderr.
     """
     process = await asyncio.create_subprocess_exec(
         *COMMAND, *args, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, env=environment()
@@ -38,7 +38,7 @@ async def touchline_command(*args: str) -> str:
 
 
 class EdgeProcess:
-    """A ``touchline serve`` that can be stopped and started again on its ports."""
+    """A ``touchline serve`` that can be stopped and started again on the same ports."""
 
     def __init__(self, name: str, log: str, config: Path, ports: tuple[int, int]) -> None:
         self.port, self.control_port = ports
@@ -52,13 +52,13 @@ class EdgeProcess:
         return f"ws://127.0.0.1:{self.port}/ws"
 
     def memory_bytes(self) -> int:
-        """The memory that it has resident."""
+        """The resident memory of the process."""
         assert self._process is not None
         pages = int(Path(f"/proc/{self._process.pid}/statm").read_text().split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE")
 
     async def start(self) -> None:
-        """Start it; returns when it says where it listens."""
+        """Start the process, and wait until it reports where it listens."""
         self._process = await asyncio.create_subprocess_exec(
             *COMMAND, *self._args, stdout=asyncio.subprocess.PIPE, env=environment() | {"PYTHONUNBUFFERED": "1"}
         )
@@ -69,7 +69,7 @@ class EdgeProcess:
         self._reading = asyncio.create_task(self._process.stdout.read())
 
     async def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
-        """Tell it to stop, and wait; returns its exit code."""
+        """Send a signal, wait for the process to end, and return its exit code."""
         process, self._process = self._process, None
         if process is None:
             return 0
@@ -88,6 +88,6 @@ class EdgeProcess:
                 await self._reading
 
     async def restart(self) -> None:
-        """Stop it as an operator does, and start it again."""
+        """Stop the process as an operator would, and start it again."""
         assert await self.stop() == 0
         await self.start()

@@ -1,4 +1,4 @@
-"""A network that fails: a TCP relay in front of servers, whose connections a test can cut, also after a silence."""
+"""An unreliable network: a TCP relay in front of servers. Tests can cut its connections, or silence them first."""
 
 import asyncio
 import random
@@ -9,7 +9,7 @@ CHUNK_BYTES = 64 * 1024
 
 
 class Relay:
-    """Takes connections on ``port`` and passes each on to one of ``ports``, chosen at random, where one answers."""
+    """Accepts connections on ``port`` and relays each to one of ``ports``, chosen at random among those that answer."""
 
     def __init__(self, ports: Sequence[int], random_: random.Random) -> None:
         self.port = 0
@@ -20,12 +20,15 @@ class Relay:
         self._silent: set[asyncio.StreamWriter] = set()
 
     def cut_one(self) -> None:
-        """Cut a connection on both sides, without a word."""
+        """Cut a random connection on both sides, without a closing handshake."""
         if self._writers:
             self._cut(self._random.choice(list(self._writers)))
 
     async def silence_one(self, seconds: float) -> None:
-        """Lose all that one client is told for so long, then cut it: what it said was heard, and it cannot know."""
+        """Drop everything sent to a random client for ``seconds``, then cut its connection.
+
+        The server still receives what the client sends, but the client cannot know that.
+        """
         if self._writers:
             client = self._random.choice(list(self._writers))
             self._silent.add(client)
@@ -36,7 +39,7 @@ class Relay:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator["Relay"]:
-        """Relay until the end of the block."""
+        """Relay connections until the end of the block."""
         server = await asyncio.start_server(self._serve, "127.0.0.1", 0, backlog=2048)
         self.port = server.sockets[0].getsockname()[1]
         try:

@@ -1,4 +1,4 @@
-"""A pytest plugin: a test's id is short enough to be read and typed, however long the texts are that it is about."""
+"""A pytest plugin that keeps test ids short enough to read and type, however long a test's parameters are."""
 
 import pytest
 
@@ -7,7 +7,7 @@ ID_CHARS_MAX = 200
 
 
 def pytest_make_parametrize_id(val: object) -> str | None:
-    """Cut a long text; pytest numbers ids that are the same."""
+    """Truncate long text. pytest numbers ids that become equal."""
     text = val.decode("ascii", "backslashreplace") if isinstance(val, bytes) else val
     if not isinstance(text, str):
         return None
@@ -15,7 +15,7 @@ def pytest_make_parametrize_id(val: object) -> str | None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Refuse a test with a longer id: `ids=` of its parametrization gives it a short one."""
+    """Refuse tests with long ids. The argument `ids=` of their parametrization shortens them."""
     long = [item.nodeid[:ID_CHARS_MAX] for item in items if len(item.nodeid) > ID_CHARS_MAX]
     if long:
-        raise pytest.UsageError(f"ids of tests must not be longer than {ID_CHARS_MAX} characters: {long[:3]}")
+        raise pytest.UsageError(f"test ids must not be longer than {ID_CHARS_MAX} characters: {long[:3]}")

@@ -1,10 +1,10 @@
-"""Waiting for what comes true by itself, and has no event of its own."""
+"""Waiting for conditions that become true by themselves, without an event to wait for."""
 
 import asyncio
 from collections.abc import Callable
 
 DEADLINE_S = 60.0
-"""How long to wait for anything that should happen at once. Only a failing test waits that long."""
+"""The time limit for anything that should happen at once. Only a failing test waits this long."""
 
 POLL_S = 0.005
 
@@ -12,5 +12,5 @@ POLL_S = 0.005
 async def eventually(condition: Callable[[], object], timeout_s: float = DEADLINE_S) -> None:
     """Wait until ``condition()`` is true."""
     async with asyncio.timeout(timeout_s):
-        while not condition():  # noqa: ASYNC110 - nothing tells
+        while not condition():  # noqa: ASYNC110 - there is no event to wait for
             await asyncio.sleep(POLL_S)
