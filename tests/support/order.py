@@ -68,7 +68,9 @@ class _Guard:
     def _check(self, event: str, _: object) -> None:
         if self.watching and event in FORBIDDEN:
             self.watching = False
-            pytest.fail(f"{event} in a test without the marker outside: add the module that does it to OUTSIDE in {__file__}")
+            pytest.fail(
+                f"{event} in a test without the marker outside: add the module it uses to OUTSIDE in {__file__}"
+            )
 
 
 _guard = _Guard()
