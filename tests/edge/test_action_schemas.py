@@ -233,7 +233,7 @@ JSON = st.recursive(
 
 
 @pytest.fixture(scope="module")
-def strange(tmp_path_factory: pytest.TempPathFactory) -> ActionSchemas:
+def schemas_to_fuzz(tmp_path_factory: pytest.TempPathFactory) -> ActionSchemas:
     wild = {
         "anyOf": [MOVE | {"$defs": {}, "properties": {}}, {"type": "array", "uniqueItems": True}, {"multipleOf": 0.1}],
         "patternProperties": {"^x": {"not": {"type": "string", "pattern": "a"}}},
@@ -244,8 +244,10 @@ def strange(tmp_path_factory: pytest.TempPathFactory) -> ActionSchemas:
 
 
 @given(JSON, st.sampled_from(["move", "wild"]))
-def test_any_data_is_accepted_or_refused_without_an_exception(strange: ActionSchemas, data: Any, kind: str) -> None:
-    refusal(strange, json.dumps(data, ensure_ascii=False).encode("utf-8", "replace"), kind)
+def test_any_data_is_accepted_or_refused_without_an_exception(
+    schemas_to_fuzz: ActionSchemas, data: Any, kind: str
+) -> None:
+    refusal(schemas_to_fuzz, json.dumps(data, ensure_ascii=False).encode("utf-8", "replace"), kind)
 
 
 def from_depth(frames: int, call: Callable[[], object]) -> object:

@@ -294,10 +294,9 @@ async def test_actions_are_refused_at_once_while_the_log_is_unavailable_and_acce
         assert await answer(client) == (5, "ack")
         assert not node.node.problems()
     assert await logged_ids(log) == [1, 2, 3, 4, 5]
-    assert [record.getMessage() for record in caplog.records] == [
-        "actions are refused until the log takes them: the disk is full",
-        "the log takes actions again",
-    ]
+    failed, recovered = [record.getMessage() for record in caplog.records]
+    assert "the disk is full" in failed
+    assert "the disk is full" not in recovered
 
 
 async def until_taken(client: Client, action_id: int) -> None:

@@ -98,24 +98,24 @@ HEADERS: Sequence[dict[str, str]] = (
 
 
 @given(
-    shakes_hands=st.sampled_from(("and waits", "and does not wait", "for a stream", "")),
+    handshake=st.sampled_from(("awaited", "sent", "stream", "none")),
     headers=st.sampled_from(HEADERS),
     hello=st.sampled_from(HELLOS),
     sent=st.lists(valid_frames | frames | st.binary(max_size=300), min_size=1, max_size=6),
     cut_at=st.integers(0, 300),
-    ends=st.booleans(),
+    closes=st.booleans(),
 )
 @settings(max_examples=examples(1), suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_input_harms_the_edge_or_another_client(
     serving: "Serving",
-    shakes_hands: str,
+    handshake: str,
     headers: dict[str, str],
     hello: bytes,
     sent: list[bytes],
     cut_at: int,
-    ends: bool,
+    closes: bool,
 ) -> None:
-    serving.run(serving.attack(shakes_hands, headers, hello + b"".join(sent), cut_at, ends))
+    serving.run(serving.attack(handshake, headers, hello + b"".join(sent), cut_at, closes))
     assert not serving.log.records
 
 
@@ -158,20 +158,20 @@ class Serving:
     def run(self, work: Any) -> Any:
         return self.loop.run_until_complete(work)
 
-    async def attack(self, shakes_hands: str, headers: dict[str, str], data: bytes, cut_at: int, ends: bool) -> None:
+    async def attack(self, handshake: str, headers: dict[str, str], data: bytes, cut_at: int, closes: bool) -> None:
         async with self.node.raw() as client:
-            if shakes_hands == "and waits":
+            if handshake == "awaited":
                 await client.request(headers=headers)
                 assert await client.status() in (101, 401)
-            elif shakes_hands == "for a stream":
+            elif handshake == "stream":
                 await client.send_bytes(request(target_of(), headers))
-            elif shakes_hands:
+            elif handshake == "sent":
                 await client.request(headers=headers)
             with contextlib.suppress(ConnectionError):
                 for part in (data[:cut_at], data[cut_at:]):
                     await client.send_bytes(part)
                     await asyncio.sleep(0)
-            if ends:
+            if closes:
                 with contextlib.suppress(OSError):
                     client.sock.shutdown(1)
                 await client.read_all()

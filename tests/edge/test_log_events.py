@@ -90,7 +90,9 @@ async def test_an_older_record_in_another_partition_is_skipped(caplog: pytest.Lo
         log.emit_records(1, record(0, timestamp=999))
         log.emit_records(0, record(2))
         assert (await client.expect(Event)).offset == 2
-        assert "score-events[1]@0 left out, misplaced" in caplog.records[0].getMessage()
+        line = caplog.records[0].getMessage()
+        assert "score-events[1]@0" in line
+        assert "misplaced" in line
 
 
 async def test_rooms_of_a_missing_topic_are_still_served() -> None:

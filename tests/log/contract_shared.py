@@ -79,7 +79,7 @@ class SharedLogContract:
         await reader.until_caught_up(topic)
         values = [b"%d" % number for number in range(6)]
         assert [record.value for record in reader.all(topic)] == values
-        assert last[0].offset > first[-1].offset + 1, "there is no hole"
+        assert last[0].offset > first[-1].offset + 1, "the harness left no hole"
         epoch = reader.epochs[topic]
         end = await log.end(topic, epoch, 0)
         for records_max in (1, 2, 100):
