@@ -187,4 +187,4 @@ class LogTail:
             self._skips += 1
             if self._skips <= SKIPS_REPORTED_MAX:
                 where = f"{skip.topic}[{skip.partition}]@{skip.offset}"
-                logger.warning("%s left out, %s: %s", where, skip.reason, skip.message)
+                logger.warning("%s skipped, %s: %s", where, skip.reason, skip.message)

@@ -59,7 +59,7 @@ class EdgeLimits(NamedTuple):
 
 
 class LogOutcome(NamedTuple, Generic[Owner]):
-    """What came of a log event: the records that were left out, and what is to be done."""
+    """What came of a log event: the records that were skipped, and what is to be done."""
 
     skips: Sequence[Skip] = ()
     effects: Sequence[Effect[Owner]] = ()

@@ -52,7 +52,7 @@ class RoomLoads(Generic[Owner]):
     def loaded(
         self, name: str, answer: StoredRoom | Unreachable | None, now: Now
     ) -> tuple[list[Skip], list[Effect[Owner]]]:
-        """The answer to a `LoadRoom`; None if the store does not know the room. Returns records that were left out."""
+        """The answer to a `LoadRoom`; None if the store does not know the room. Returns skipped records."""
         load = self._loads.pop(name)
         contents = load.room.contents
         is_current = load.generation == contents.generation

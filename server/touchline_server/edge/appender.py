@@ -113,7 +113,7 @@ class Appender:
         if self._stopping:
             return
         if problem is not None and actions.unavailable is None:
-            logger.warning("actions are refused until the log takes them: %s", problem)
+            logger.warning("actions are refused until the log accepts them: %s", problem)
         elif problem is None and actions.unavailable is not None:
-            logger.warning("the log takes actions again")
+            logger.warning("the log accepts actions again")
         actions.unavailable = problem

@@ -4,10 +4,10 @@ It opens and closes nothing: it is given a log that is open and an edge, and is 
 
 Rules:
 
-1. Observers are given each event of the log before anything is made of it.
-2. A record of which no event and no verdict can be made is counted, logged with its position, and left out.
+1. Observers get each log event before the core does.
+2. A record that is neither an event nor a verdict is counted, logged with its position, and skipped.
 3. ``caught_up`` is set once each topic was read to where it ended at the start, or is known not to exist.
-4. The log is left to wait while `PENDING_BYTES_MAX` are not written out yet.
+4. Nothing is read while `PENDING_BYTES_MAX` are not written out yet.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from touchline_server.edge.server import EdgeServer
 from .skip_log import SkipLog
 
 PENDING_BYTES_MAX = 16 << 20
-"""The most that may be read and not yet written out. Beyond it the log is left to wait: it holds events at no cost."""
+"""The most that may be read and not written out yet. Beyond it the log has to wait: it holds events at no cost."""
 
 logger = logging.getLogger("touchline.node")
 

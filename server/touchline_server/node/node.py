@@ -129,7 +129,7 @@ class Node:
 
     @property
     def skipped_records(self) -> int:
-        """Records that were left out, since no event and no verdict can be made of them."""
+        """The number of records that were skipped because they are neither events nor verdicts."""
         return self._skips.count
 
     def problems(self) -> Mapping[str, str]:

@@ -1,4 +1,4 @@
-"""Counts and logs the records that were left out, since no event and no verdict can be made of them."""
+"""Counts and logs the records that were skipped because they are neither events nor verdicts."""
 
 import logging
 import time
@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from touchline_server.core.rooms.hub import Skip
 
 SKIPS_LOGGED_PER_SECOND = 20
-"""Each record that is left out is logged, but a producer gone wrong must not fill the disk: the rest is counted."""
+"""Each skipped record is logged, but a faulty producer must not fill the disk: the rest is only counted."""
 
 logger = logging.getLogger("touchline.node")
 
 
 class SkipLog:
-    """``count`` is the number of records that were left out since the start."""
+    """``count`` is the number of skipped records since the start."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -21,7 +21,7 @@ class SkipLog:
         self._logged = 0
 
     def report(self, skips: Sequence[Skip]) -> None:
-        """Count and log records that were left out."""
+        """Count and log skipped records."""
         for skip in skips:
             self.count += 1
             second = int(time.monotonic())
@@ -30,4 +30,4 @@ class SkipLog:
             self._logged += 1
             if self._logged <= SKIPS_LOGGED_PER_SECOND:
                 where = f"{skip.topic}[{skip.partition}]@{skip.offset}"
-                logger.warning("%s left out, %s: %s (%d so far)", where, skip.reason, skip.message, self.count)
+                logger.warning("%s skipped, %s: %s (%d so far)", where, skip.reason, skip.message, self.count)

@@ -1,4 +1,4 @@
-"""Encodes what a client is missing: the frames of events, joined, and what was left out of them."""
+"""Encodes what a client is missing: the frames of events, joined, and a notice of those that were skipped."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -50,7 +50,7 @@ def encode_catch_up(
             frames.append(event.frame(codec))
             size += len(frames[-1])
     if skipped:
-        # Before the events, so that an event left out between two others is not a gap to the client.
+        # Before the events, so that a skipped event between two others is not a gap to the client.
         notice = Skipped(room=contents.name, from_=skipped[0], to=skipped[-1], count=len(skipped))
         frames.insert(0, codec.frame(notice))
     return CatchUpBytes(b"".join(frames), cursor, complete)

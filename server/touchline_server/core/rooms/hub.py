@@ -7,7 +7,7 @@ Rules:
 1. Rooms with something to send take turns: each gets one flush, then goes to the end of the queue.
 2. A room that nobody watches needs no flush: it moves forward as its records come in.
 3. A room lives in the partition of its newest record. Its records are in one partition, until partitions are added;
-   then it moves once. A record from another partition that is older than the room's newest is history: it is left out.
+   then it moves once. A record from another partition that is older than the room's newest is history, and is skipped.
 4. All partition windows share ``window_bytes_max`` evenly.
 """
 
@@ -44,7 +44,7 @@ class HubLimits(NamedTuple):
 
 
 class Skip(NamedTuple):
-    """A record that was left out, with its position and why."""
+    """A record that was skipped, with its position and why."""
 
     topic: str
     partition: int
@@ -87,7 +87,7 @@ class Hub(Generic[M]):
     # What the log reports.
 
     def apply(self, event: LogEvent, now_ms: LoopMs) -> Sequence[Skip]:
-        """Take in what the log reports of a feed's topic; returns the records that were left out."""
+        """Take in what the log reports of a feed's topic; returns the records that were skipped."""
         feed = self._by_topic[event.topic]
         match event:
             case Records(_, partition, records, next_offset):
