@@ -1,0 +1,83 @@
+"""What an edge has to know of its rooms: their states, as they follow from the records that it was given to read."""
+
+from typing import Any, TypeAlias
+
+from touchline_server.core.log import LogEvent, PartitionsAdded, Records, TopicOpened
+
+from .log import Log, RoomHistory
+
+State: TypeAlias = dict[str, Any]
+
+
+class _Known:
+    """A room in one epoch: its state before this edge read any record of the epoch, and the offsets that it read."""
+
+    def __init__(self, before: State) -> None:
+        self.before = before
+        self.offsets: set[int] = set()
+
+
+class EdgeKnowledge:
+    """Is shown each event of the log that an edge is given. ``stored``: the edge can ask a store for older state."""
+
+    def __init__(self, log: Log, *, stored: bool) -> None:
+        self.store_failures: set[str] = set()
+        self._log = log
+        self._stored = stored
+        self._epochs: dict[str, str] = {}
+        self._starts: dict[str, int] = {}
+        self._known: dict[tuple[str, str], _Known] = {}
+        self._newest: dict[str, str] = {}  # the epoch that each room is in
+
+    def observe(self, event: LogEvent) -> None:
+        if isinstance(event, TopicOpened):
+            self._epochs[event.topic] = event.epoch
+            feed = event.topic.removesuffix("-events")
+            self._newest = {room: epoch for room, epoch in self._newest.items() if not room.startswith(feed + ":")}
+        if isinstance(event, TopicOpened | PartitionsAdded):
+            for partition, start in event.starts.items():
+                self._starts[f"{self._epochs[event.topic]}-{partition}"] = start
+        elif isinstance(event, Records):
+            self._read(event)
+
+    def may_show(self, room: str, epoch: str, head: int, state: State) -> bool:
+        """Whether a client that joins a room as of ``head`` may be shown this state."""
+        history = self._log.events_of(epoch, room)
+        known = self._known.get((room, epoch)) or _Known({})
+        read = _fold(known.before, history, up_to=head, among=known.offsets)
+        if not self._stored:
+            return state == read
+        older = _fold({}, history, up_to=min(head, self._starts[epoch] - 1))
+        if state == _fold(older, history, up_to=head, among=known.offsets):
+            return True
+        return room in self.store_failures and state == read
+
+    def _read(self, event: Records) -> None:
+        feed = event.topic.removesuffix("-events")
+        epoch = f"{self._epochs[event.topic]}-{event.partition}"
+        for record in event.records:
+            room = f"{feed}:{(record.key or b'').decode()}"
+            known = self._known.get((room, epoch))
+            if known is None:
+                known = self._known[room, epoch] = _Known(self._state_before_move(room))
+            self._newest[room] = epoch
+            known.offsets.add(record.offset)
+
+    def _state_before_move(self, room: str) -> State:
+        epoch = self._newest.get(room)
+        if epoch is None:
+            return {}
+        known = self._known[room, epoch]
+        return _fold(known.before, self._log.events_of(epoch, room), up_to=1 << 60, among=known.offsets)
+
+
+def _fold(before: State, history: RoomHistory, *, up_to: int, among: set[int] | None = None) -> State:
+    """The state after the events up to an offset; ``among``: only these were read."""
+    state = dict(before)
+    for entry in history.entries[: history.count_up_to(up_to)]:
+        if entry.key is not None and (among is None or entry.offset in among):
+            if entry.data is None:
+                state.pop(entry.key, None)
+            else:
+                state[entry.key] = entry.data
+    return state

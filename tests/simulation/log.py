@@ -1,0 +1,203 @@
+"""The log: topics whose partitions are appended to over virtual time, and what goes wrong with a real one.
+
+`history` keeps every event ever appended, for the checks; what the log itself still holds begins at each partition's
+``start``. A topic's ``journal`` has the records of all its partitions in the order in which they were appended: readers
+go through it, so a room that moves to another partition is read in its order.
+"""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+from zlib import crc32
+
+import msgspec
+
+from touchline_server.core.effects import LogRange, Unreachable
+from touchline_server.core.log import Chunk
+from touchline_server.core.room_store import RoomKey, StoredRoom
+from touchline_server.core.rooms.partition_window import PartitionWindow
+
+from .world import MS_US, START_UNIX_MS, World
+
+RETENTION_MS = 120_000
+"""How long records are kept: clients that are away for longer start over."""
+
+READ_RECORDS_MAX = 40
+"""What one read returns at most, whatever was asked for: a log may return less, and so catch-ups take several reads."""
+
+UNREACHABLE = Unreachable("the log is away")
+
+
+class LogRecord(NamedTuple):
+    """A record, as the core is given it."""
+
+    offset: int
+    timestamp: int
+    key: bytes
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes]]
+
+
+class Entry(NamedTuple):
+    """An event of a room, as clients must see it."""
+
+    offset: int
+    key: str | None
+    data: Any
+
+
+class RoomHistory:
+    """Every event that a room ever had in one epoch."""
+
+    def __init__(self) -> None:
+        self.entries: list[Entry] = []
+        self._newest: dict[str, int] = {}
+
+    def add(self, entry: Entry) -> None:
+        self.entries.append(entry)
+        if entry.key is not None:
+            self._newest[entry.key] = entry.offset
+
+    def count_up_to(self, offset: int) -> int:
+        """How many events there are up to an offset, that one included."""
+        return bisect_right(self.entries, offset, key=lambda entry: entry.offset)
+
+    def is_obsolete(self, entry: Entry) -> bool:
+        """Whether a newer event of the same key exists."""
+        return entry.key is not None and self._newest[entry.key] > entry.offset
+
+
+class Partition:
+    """Records from ``start`` on; what was before has been deleted."""
+
+    def __init__(self) -> None:
+        self.records: list[LogRecord] = []
+        self.start = 0
+        self.next_offset = 0
+
+    def start_at(self, time_ms: int) -> int:
+        """The first offset that a reader from ``time_ms`` on can get."""
+        index = bisect_left(self.records, time_ms, key=lambda record: record.timestamp)
+        return max(self.start, self.records[index].offset if index < len(self.records) else self.next_offset)
+
+
+class Topic:
+    """One topic, as long as it is the same log."""
+
+    def __init__(self, name: str, epoch: str, partitions: int) -> None:
+        self.name = name
+        self.epoch = epoch
+        self.partitions = [Partition() for _ in range(partitions)]
+        self.journal: list[tuple[int, LogRecord]] = []
+        self.kept_from = 0
+
+    def delete_before(self, time_ms: int) -> None:
+        """Delete the records from before a time."""
+        while self.kept_from < len(self.journal) and self.journal[self.kept_from][1].timestamp < time_ms:
+            partition, record = self.journal[self.kept_from]
+            self.partitions[partition].start = record.offset + 1
+            self.kept_from += 1
+
+
+class Log:
+    """All topics. ``watchers`` are called after each append and change; ``away`` while nobody can reach the log."""
+
+    def __init__(self, world: World) -> None:
+        self.topics: dict[str, Topic] = {}
+        self.history: dict[tuple[str, str], RoomHistory] = {}
+        self.away = False
+        self.watchers: list[Callable[[], None]] = []
+        self._world = world
+        self._epochs = 0
+        self._serial = 0
+
+    @property
+    def time_ms(self) -> int:
+        """The brokers' clock, which is never set."""
+        return START_UNIX_MS + self._world.now_us // MS_US
+
+    def create(self, name: str, partitions: int) -> None:
+        """Create a topic, in place of the one of that name if there is one."""
+        self._epochs += 1
+        self.topics[name] = Topic(name, f"t{self._epochs}", partitions)
+        self._changed()
+
+    def add_partition(self, name: str) -> None:
+        self.topics[name].partitions.append(Partition())
+        self._changed()
+
+    def append(self, feed: str, room_id: str, key: str | None, *, remove: bool = False, pad: int = 0) -> None:
+        """Append an event. Its data is unlike that of all others."""
+        topic = self.topics[f"{feed}-events"]
+        number = partition_of(room_id.encode(), len(topic.partitions))
+        partition = topic.partitions[number]
+        self._serial += 1
+        data = None if remove else {"n": self._serial, "pad": "x" * pad}
+        offset = partition.next_offset + (self._world.random.randint(1, 3) if self._world.chance(0.05) else 0)
+        headers = [("key", key.encode())] if key is not None else []
+        record = LogRecord(offset, self.time_ms, room_id.encode(), msgspec.json.encode(data), headers)
+        partition.records.append(record)
+        partition.next_offset = offset + 1
+        topic.journal.append((number, record))
+        self.events_of(f"{topic.epoch}-{number}", f"{feed}:{room_id}").add(Entry(offset, key, data))
+        topic.delete_before(self.time_ms - RETENTION_MS)
+        self._changed()
+
+    def events_of(self, epoch: str, room: str) -> RoomHistory:
+        """Every event of a room in an epoch, which is that of a topic and a partition."""
+        return self.history.setdefault((epoch, room), RoomHistory())
+
+    def epoch_of(self, room: str) -> str:
+        """The epoch that a room's newest events are in."""
+        feed, _, room_id = room.partition(":")
+        topic = self.topics[f"{feed}-events"]
+        return f"{topic.epoch}-{partition_of(room_id.encode(), len(topic.partitions))}"
+
+    # What an edge asks.
+
+    def read(self, wanted: LogRange, records_max: int) -> Chunk | Unreachable | None:
+        """The records of a range, or the first of them."""
+        if self.away:
+            return UNREACHABLE
+        partition = self._partition(wanted.window)
+        if partition is None or wanted.after + 1 < partition.start:
+            return None
+        begin = bisect_right(partition.records, wanted.after, key=lambda record: record.offset)
+        end = bisect_right(partition.records, wanted.up_to, key=lambda record: record.offset)
+        most = min(records_max, READ_RECORDS_MAX)
+        records = partition.records[begin : min(end, begin + most)]
+        return Chunk(records, records[-1].offset if end - begin > most else wanted.up_to)
+
+    def end(self, window: PartitionWindow) -> int | None:
+        """Where a partition ends; None if that cannot be known."""
+        partition = None if self.away else self._partition(window)
+        return None if partition is None else partition.next_offset
+
+    def load(self, key: RoomKey, before: int) -> StoredRoom | None:
+        """A room as a store of room states knows it, from its whole history below ``before``."""
+        topic = self.topics[key.topic]
+        if topic.epoch != key.epoch:
+            return None
+        newest: dict[bytes, LogRecord] = {}
+        head = None
+        for record in topic.partitions[key.partition].records:
+            if record.offset < before and record.key == key.room_id.encode():
+                head = record.offset
+                if record.headers:
+                    newest[record.headers[0][1]] = record
+        if head is None:
+            return None
+        return StoredRoom(head, [record for record in newest.values() if record.value != b"null"])
+
+    def _changed(self) -> None:
+        for watch in self.watchers:
+            watch()
+
+    def _partition(self, window: PartitionWindow) -> Partition | None:
+        topic = self.topics[window.topic]
+        return topic.partitions[window.partition] if topic.epoch == window.topic_epoch else None
+
+
+def partition_of(key: bytes, partitions: int) -> int:
+    """The partition that producers choose for a key."""
+    return crc32(key) % partitions
