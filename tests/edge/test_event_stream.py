@@ -196,8 +196,8 @@ async def test_a_stream_that_reads_nothing_for_too_long_is_closed_and_can_resume
     async with running_node(lag_s_max=0.3, heartbeat_s=0.2) as node:
         async with stream(node, receive_bytes=RECEIVE_BYTES) as slow:
             await slow.expect(Subscribed)
-            offsets = await publish_many(node, 4_000)
             [client] = node.node.core.clients
+            offsets = await publish_many(node, 4_000)
             await eventually(lambda: client.state is ClientState.CLOSED)
             received = [message.offset for message in await slow.rest() if isinstance(message, Event)]
             assert received == offsets[: len(received)]

@@ -55,12 +55,13 @@ async def publish_much(node: RunningNode, events: int, *, keys: int = 0) -> list
     return offsets
 
 
-async def read_too_little(node: RunningNode, slow: RawClient, offsets: list[int]) -> list[int]:
+async def read_too_little(
+    node: RunningNode, slow: RawClient, client: CoreClient[Peer], offsets: list[int]
+) -> list[int]:
     """Publish two events for each one that is read, until the client is closed.
 
     Adds the published offsets to ``offsets``, and returns those that were read.
     """
-    client = core_client_of(node, slow)
     received = []
     while client.state is ClientState.OPEN:
         offsets += await publish_much(node, 2)
@@ -135,8 +136,8 @@ async def test_a_client_that_reads_nothing_for_too_long_is_closed_and_can_resume
         async with node.raw(receive_bytes=RECEIVE_BYTES) as slow:
             await slow.open()
             joined = await join(slow)
-            offsets = await publish_much(node, 400)
             behind = core_client_of(node, slow)
+            offsets = await publish_much(node, 400)
             await eventually(lambda: behind.state is ClientState.CLOSED)
             received = [joined.head]
             assert await _close_code_after(slow, received) == codes.TOO_SLOW.code
@@ -158,8 +159,9 @@ async def test_a_client_that_reads_too_slowly_to_catch_up_is_closed() -> None:
     ):
         await slow.open()
         await join(slow)
+        client = core_client_of(node, slow)
         offsets = await publish_much(node, 100)
-        received = await read_too_little(node, slow, offsets)
+        received = await read_too_little(node, slow, client, offsets)
         assert len(received) < len(offsets) - 50
         assert await _close_code_after(slow, received) == codes.TOO_SLOW.code
         assert received == offsets[: len(received)]
@@ -174,9 +176,10 @@ async def test_a_client_that_never_finishes_its_catch_up_is_closed() -> None:
         joined = await join(slow)
         await slow.send(Unsubscribe(rooms=["score:1"]))
         await slow.next()
+        client = core_client_of(node, slow)
         offsets = await publish_much(node, 100)
         assert (await join(slow, epoch=joined.epoch, after=joined.head)).recovered
-        received = await read_too_little(node, slow, offsets)
+        received = await read_too_little(node, slow, client, offsets)
         assert await _close_code_after(slow, received) == codes.TOO_SLOW.code
         assert received == offsets[: len(received)] != offsets
 
