@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable
 
+import pytest
+
 from support.core_edge import HUB, TOPIC, CoreEdge, record
 from touchline_protocol.codecs import JSON
 from touchline_protocol.messages import Event, ServerMessage, Subscribed, Unsubscribe
@@ -249,6 +251,7 @@ def test_an_event_after_a_load_names_the_stored_one_before_it() -> None:
     stored(edge, None)
     edge.open("e2")
     edge.run()
+    stored(edge, None)
     client.take()
     other = edge.client()
     other.take()
@@ -278,3 +281,31 @@ def test_a_client_does_not_wait_for_a_store_whose_answer_is_of_another_log() -> 
     (joined,) = client.take()
     assert isinstance(joined, Subscribed)
     assert (joined.epoch, joined.state) == ("e2-0", [])
+
+
+@pytest.mark.parametrize("live", [True, False])
+def test_a_client_that_starts_over_in_a_new_log_gets_what_the_store_knows_of_it(live: bool) -> None:
+    edge = CoreEdge(stored=True)
+    client = edge.client()
+    client.subscribe()
+    stored(edge, None)
+    client.take()
+    if not live:
+        client.pause()
+    edge.apply(TopicOpened(TOPIC, "e2", {0: 10}))
+    edge.apply(CaughtUp(TOPIC))
+    edge.ingest(record(10, "b", value=b"2"))
+    edge.flush()
+    if not live:
+        client.resume()
+    edge.run()
+    load = stored(edge, StoredRoom(4, [record(4, "a", value=b"1")]))
+    assert (load.key.epoch, load.before) == ("e2", 10)
+    edge.ingest(record(11, "c", value=b"3"))
+    edge.run()
+    joined, event = client.take()
+    assert isinstance(joined, Subscribed)
+    assert (joined.recovered, joined.head) == (False, 10)
+    assert {event.key: event.data for event in joined.state} == {"a": 1, "b": 2}
+    assert isinstance(event, Event)
+    assert (event.offset, event.prev) == (11, 10)

@@ -61,7 +61,8 @@ class RoomLoads(Generic[Owner]):
             skips = self._hub.load(load.room, answer, now.loop_ms)
         effects: list[Effect[Owner]] = []
         for subscription in load.waiting:
-            subscription.store_asked = is_current  # what was loaded for another generation is of no use
+            if not is_current:
+                subscription.store_generation = None  # what was loaded for another generation is of no use
             effects += self._catch_up.write_step(subscription, _GO_ON, now)
         return skips, effects
 

@@ -100,10 +100,14 @@ class Subscriber(Generic[Owner, C]):
             self._behind.append(subscription)
 
     def wake(self, subscription: Subscription[C]) -> None:
-        """The room has reached a subscription that was ahead of it."""
-        if subscription.phase is Phase.AHEAD:
+        """The room has reached a subscription that was ahead of it, or has restarted and has to be loaded first."""
+        if subscription.phase is Phase.LIVE:
+            subscription.fall_behind()
+        elif subscription.phase is Phase.AHEAD:
             subscription.phase = Phase.BEHIND
-            self._behind.append(subscription)
+        else:
+            return
+        self._behind.append(subscription)
 
     def pause(self, now_ms: LoopMs) -> None:
         """The client takes no more: all that is live becomes a cursor."""

@@ -71,7 +71,8 @@ class Subscription(Generic[C]):
 
     ``behind_since_ms`` is when the client first took no more since it was live, or since it joined; None if it takes.
     ``replayed`` is the room's newest offset in what this catch-up read from the log: the ``prev`` of the next event.
-    ``store_asked``: the room store was asked on behalf of this subscription, and is not asked again.
+    ``store_generation`` is the generation of the room for which the room store was asked on behalf of this one.
+    The store is asked once per generation.
     """
 
     __slots__ = (
@@ -88,7 +89,7 @@ class Subscription(Generic[C]):
         "request",
         "request_id",
         "room",
-        "store_asked",
+        "store_generation",
     )
 
     def __init__(
@@ -113,7 +114,7 @@ class Subscription(Generic[C]):
         self.replay_left = replay_records_max
         self.behind_since_ms: LoopMs | None = None
         self.replayed: int | None = None
-        self.store_asked = False
+        self.store_generation: int | None = None
 
     @property
     def wanted(self) -> LogRange:
@@ -150,8 +151,8 @@ class Subscription(Generic[C]):
     def catch_up(self) -> Step:
         """Take one step. Not for a subscription that is live, ahead or left."""
         contents = self.room.contents
-        if not contents.loaded and not self.store_asked:
-            self.store_asked = True
+        if not contents.loaded and self.store_generation != contents.generation:
+            self.store_generation = contents.generation
             return Step(b"", NextStep.STORE)
         if self.phase is Phase.JOINING:
             return self._join()

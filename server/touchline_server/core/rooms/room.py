@@ -7,7 +7,8 @@ Rules, which make the order right:
 1. The contents move forward only in `begin_flush`, together with taking the list of live members. So a member that
    joins sees a position, is brought exactly up to it, and is live from the next flush on.
 2. The next flush begins only when the one before has been written to all of its members.
-3. After a restart, members that were live before it get a snapshot in the next flush, ahead of any event.
+3. After a restart, members that were live before it get a snapshot in the next flush, ahead of any event. If a room
+   store may know more than such a snapshot would say, the flush wakes them instead.
 """
 
 from collections.abc import Callable, Iterable
@@ -50,7 +51,7 @@ class Flush(msgspec.Struct, Generic[M], eq=False):
     """What a flush writes: one part after the other.
 
     ``size`` is the number of writes. ``gone`` has the members that left since it began, which are passed over;
-    ``woken`` those that waited for the room to reach their cursor.
+    ``woken`` those that waited for the room to reach their cursor, or that have to ask the room store.
     """
 
     room: "Room[M]"
@@ -119,6 +120,7 @@ class Room(Generic[M]):
         contents = self.contents
         if contents.moving and contents.move_if_due():
             self._restarted()
+        unloaded = self._take_unloaded() if self.restarting and not contents.loaded else []
         parts = self._restart_parts() if self.restarting else []
         batch = contents.advance(now_ms)
         self.snapshots.forget()
@@ -126,7 +128,7 @@ class Room(Generic[M]):
             for codec, members, writes in self._audience():
                 data = batch[0].frame(codec) if len(batch) == 1 else b"".join([event.frame(codec) for event in batch])
                 parts.append(Part(data, writes, members))
-        woken = self._wake() if self._ahead else []
+        woken = unloaded + (self._wake() if self._ahead else [])
         if not parts and not woken:
             return None
         self.flushed_ms = now_ms
@@ -201,6 +203,21 @@ class Room(Generic[M]):
         for members in self._live:
             self._untold.update(members)
         self._ahead = dict.fromkeys(self._ahead, _ALWAYS)
+
+    def _take_unloaded(self) -> list[M]:
+        """Make the members that have to start over not live, so that each asks the room store first.
+
+        They stay untold until they are woken: in the meantime they may fall behind or leave like any other.
+        """
+        self.restarting = False
+        taken: list[M] = []
+        for live in self._live:
+            members = [member for member in live if member in self._untold]
+            for member in members:
+                del live[member]
+            taken += members
+        self._audiences = None
+        return taken
 
     def _restart_parts(self) -> list[Part[M]]:
         """Snapshots, as of before what is pending, for the live members that have to start over."""
