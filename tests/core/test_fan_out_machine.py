@@ -4,6 +4,7 @@ The machine is the log and the shell: it takes turns with small budgets, and ans
 client checks every message as `client_model.RoomView` does; at the end all must have everything.
 """
 
+import itertools
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -100,6 +101,7 @@ class FanOut(RuleBasedStateMachine):
         self.holds_from: list[int] = []
         self.clients: list[Client] = []
         self.come_back_later: list[Client] = []
+        self.compacted: list[set[int]] = []
         self.now = 1
 
     @initialize(codecs=st.tuples(*[st.sampled_from(ALL_CODECS)] * 3))
@@ -122,6 +124,7 @@ class FanOut(RuleBasedStateMachine):
         self.log = [[] for _ in range(partitions)]
         self.read_up_to = [0] * partitions
         self.holds_from = [0] * partitions
+        self.compacted = [set() for _ in range(partitions)]
         self.edge.open(f"epoch{self.epoch_number}", partitions)
 
     @precondition(lambda self: len(self.log) < 4)
@@ -134,6 +137,7 @@ class FanOut(RuleBasedStateMachine):
         self.log.append([])
         self.read_up_to.append(0)
         self.holds_from.append(0)
+        self.compacted.append(set())
         self.edge.apply(PartitionsAdded(TOPIC, {len(self.log) - 1: 0}))
 
     @rule(room=st.sampled_from(ROOMS), key=st.sampled_from(KEYS), remove=st.booleans(), hole=st.integers(0, 2))
@@ -172,6 +176,17 @@ class FanOut(RuleBasedStateMachine):
         """Retention takes what the edge has read already: only deep catch-ups notice."""
         partition = data.draw(st.integers(0, len(self.log) - 1))
         self.holds_from[partition] = self.read_up_to[partition]
+
+    @rule(data=st.data())
+    def compact(self, data: st.DataObject) -> None:
+        """Compaction removes what the edge has read, as long as a newer record of its key is there."""
+        partition = data.draw(st.integers(0, len(self.log) - 1))
+        newest: dict[tuple[bytes, Any], int] = {}
+        for record in self.log[partition][: self.read_up_to[partition]]:
+            key = (record.key, tuple(record.headers))
+            if record.headers and record.offset < self.read_up_to[partition] and key in newest:
+                self.compacted[partition].add(newest[key])
+            newest[key] = record.offset
 
     @rule(codec=st.sampled_from(ALL_CODECS))
     def connect(self, codec: Codec) -> None:
@@ -270,7 +285,9 @@ class FanOut(RuleBasedStateMachine):
         window, after, up_to = request.range
         if window.topic_epoch != f"epoch{self.epoch_number}" or after + 1 < self.holds_from[window.partition]:
             return None
-        found = [r for r in self.log[window.partition] if after < r.offset <= up_to][:RECORDS_OF_A_READ]
+        gone = self.compacted[window.partition]
+        kept = (r for r in self.log[window.partition] if after < r.offset <= up_to and r.offset not in gone)
+        found = list(itertools.islice(kept, RECORDS_OF_A_READ))
         return Chunk(found, found[-1].offset if len(found) == RECORDS_OF_A_READ else up_to)
 
     @invariant()
@@ -312,7 +329,9 @@ class FanOut(RuleBasedStateMachine):
         records = [r for r in self.log[contents.window.partition] if f"score:{r.key.decode()}" == name]
         if client.deliver[name] == "all":
             start = view.starts[-1] if view.starts else view.first
-            expected = [r.offset for r in records if r.offset > start]
+            got = {event.offset for event in view.events}
+            gone = self.compacted[contents.window.partition] - got
+            expected = [r.offset for r in records if r.offset > start and r.offset not in gone]
             assert [event.offset for event in view.events] == expected
         if view.starts:
             assert view.state == {key: int(event.value) for key, event in contents.state.items()}

@@ -119,14 +119,14 @@ async def test_a_node_starts_without_its_topic_and_serves_it_once_it_exists() ->
         assert not node.node.problems()
 
 
-async def test_lost_offsets_start_rooms_over_with_the_last_known_state() -> None:
+async def test_lost_offsets_start_rooms_over_without_state() -> None:
     async with scripted_node(partitions=2) as (log, node), node.client() as client:
         await client.join("score:1")
         log.emit(OffsetsLost(TOPIC, 0, 100))
         log.emit_records(0, record(100))
         joined = await client.expect(Subscribed)
         assert (joined.recovered, joined.epoch, joined.head) == (False, "e1-0", 99)
-        assert [event.key for event in joined.state] == ["k"]
+        assert joined.state == []  # the lost records may have changed it
         assert (await client.expect(Event)).offset == 100
         await client.leave("score:1")
         assert not (await client.join("score:1", epoch="e1-0", after=1)).recovered

@@ -2,7 +2,7 @@
 
 from typing import Any, TypeAlias
 
-from touchline_server.core.log import LogEvent, PartitionsAdded, Records, TopicOpened
+from touchline_server.core.log import LogEvent, OffsetsLost, PartitionsAdded, Records, TopicOpened
 
 from .log import Log, RoomHistory
 
@@ -37,6 +37,8 @@ class EdgeKnowledge:
         if isinstance(event, TopicOpened | PartitionsAdded):
             for partition, start in event.starts.items():
                 self._starts[f"{self._epochs[event.topic]}-{partition}"] = start
+        elif isinstance(event, OffsetsLost):
+            self._lose(f"{self._epochs[event.topic]}-{event.partition}", event.start)
         elif isinstance(event, Records):
             self._read(event)
 
@@ -62,6 +64,14 @@ class EdgeKnowledge:
                 known = self._known[room, epoch] = _Known(self._state_before_move(room))
             self._newest[room] = epoch
             known.offsets.add(record.offset)
+
+    def _lose(self, lost_in: str, start: int) -> None:
+        """Records were deleted before they were read: what the edge knew may not hold any more."""
+        self._starts[lost_in] = start
+        for (_, epoch), known in self._known.items():
+            if epoch == lost_in:
+                known.before = {}
+                known.offsets.clear()
 
     def _state_before_move(self, room: str) -> State:
         epoch = self._newest.get(room)

@@ -25,7 +25,7 @@ from enum import Enum, auto
 from typing import Generic, NamedTuple, TypeVar
 
 from touchline_protocol.codecs import Codec
-from touchline_protocol.messages import RoomRequest, Subscribed
+from touchline_protocol.messages import RoomRequest, Skipped, Subscribed
 
 from .clocks import LoopMs
 from .effects import LogRange
@@ -69,7 +69,9 @@ class Step(NamedTuple):
 class Subscription(Generic[C]):
     """One client in one room. ``cursor`` is the last offset that the client was brought to, while it is not live.
 
-    ``behind_since_ms`` is when the client first took no more since it was live, or since it joined; None if it takes.
+    ``seen`` is the last offset of an event that the client has, or knows to be skipped: it is below the cursor where
+    the log was read and had nothing. ``behind_since_ms`` is when the client first took no more since it was live, or
+    since it joined; None if it takes.
     ``replayed`` is the room's newest offset in what this catch-up read from the log: the ``prev`` of the next event.
     ``store_generation`` is the generation of the room for which the room store was asked on behalf of this one.
     The store is asked once per generation.
@@ -89,6 +91,7 @@ class Subscription(Generic[C]):
         "request",
         "request_id",
         "room",
+        "seen",
         "store_generation",
     )
 
@@ -109,7 +112,7 @@ class Subscription(Generic[C]):
         self.latest = request.deliver == "latest"
         self.phase = Phase.JOINING
         self.generation = room.contents.generation
-        self.cursor = -1 if request.after is None else request.after
+        self.cursor = self.seen = -1 if request.after is None else request.after
         self.replay_records_max = replay_records_max
         self.replay_left = replay_records_max
         self.behind_since_ms: LoopMs | None = None
@@ -139,7 +142,7 @@ class Subscription(Generic[C]):
             if self.room.leave_live(self, self.codec):
                 self.generation = self.room.contents.generation
             self.phase = Phase.BEHIND
-            self.cursor = self.room.contents.position
+            self.cursor = self.seen = self.room.contents.position
             self.replay_left = self.replay_records_max
             self.replayed = None
 
@@ -166,7 +169,7 @@ class Subscription(Generic[C]):
         """Take the room's events from what was read of `wanted`; ``reached`` is how far that went."""
         greeting = self._greeting()
         if events:
-            self.replayed = events[-1].offset
+            self.replayed = self.seen = events[-1].offset
         self.replay_left -= reached - self.cursor
         self.cursor = reached
         made = encode_catch_up(
@@ -196,7 +199,7 @@ class Subscription(Generic[C]):
         request_id, last = (self.request_id, self.request.last) if self.phase is Phase.JOINING else (None, 0)
         self.phase = Phase.BEHIND
         data = room.snapshots.frame(room.contents, self.codec, last=last, request_id=request_id)
-        self.cursor = room.contents.position
+        self.cursor = self.seen = room.contents.position
         return Step(data, NextStep.LIVE)
 
     def _join(self) -> Step:
@@ -225,9 +228,22 @@ class Subscription(Generic[C]):
 
     def _from_window(self) -> Step:
         room = self.room
+        notice = self._compacted() if self.seen < self.cursor else b""
         data, cursor, complete = room.snapshots.catch_up(room.contents, self.codec, self.cursor, latest=self.latest)
-        self.cursor = room.contents.position if complete else cursor
-        return Step(data, NextStep.LIVE if complete else NextStep.STEP)
+        self.cursor = self.seen = room.contents.position if complete else cursor
+        return Step(notice + data, NextStep.LIVE if complete else NextStep.STEP)
+
+    def _compacted(self) -> bytes:
+        """`skipped` for events between the last one that the log still had and the window, which compaction removed.
+
+        Without it, the ``prev`` of the next event would be a gap to the client, for ever: the log has nothing there.
+        """
+        contents = self.room.contents
+        first = next(contents.after(self.cursor), None)
+        newest = contents.head if first is None else first.prev
+        if newest is None or newest <= self.seen:
+            return b""
+        return self.codec.frame(Skipped(room=contents.name, from_=self.seen + 1, to=newest, count=0))
 
     def _greeting(self) -> bytes:
         """`subscribed` for a cursor that is honoured, if it has not been sent yet."""

@@ -8,8 +8,10 @@ Rules:
 2. Every event of the room with an offset above ``floor`` is in ``events``.
 3. ``generation`` rises when older offsets become meaningless, or when a part of the log was lost: everybody who
    follows the room starts over from its state.
-4. State from before the window comes from a `RoomStore`. Until it is there (``loaded``), keys that the window's events
-   removed are remembered, so that an older value from the store cannot bring them back.
+4. State from before the window comes from a `RoomStore`, and while a topic is read for the first time, older records of
+   a moved room can come after newer ones. Until both are done (``loaded``, ``history_read``), keys that newer events
+   removed are remembered, so that an older value cannot bring them back.
+5. An offset in the state is one of the present partition: events from before a move count as of just before it.
 """
 
 from bisect import bisect_right
@@ -20,7 +22,7 @@ from operator import attrgetter
 
 from touchline_server.core.clocks import LoopMs
 
-from .partition_window import PartitionWindow, RoomEvent
+from .partition_window import PartitionWindow, RoomEvent, room_event
 
 STATE_ENTRY_BYTES = 200
 """What an event of the state takes in a message beside its value: room, key, offsets, time, and their names."""
@@ -29,6 +31,9 @@ REMOVED_KEYS_MAX = 10_000
 """Removed keys remembered until a room is loaded, some 100 bytes each. Only a store that lags behind this edge could
 bring a removed key back, so the oldest can be forgotten."""
 
+BEFORE_ALL = -1
+"""The offset of state from before a partition's first record."""
+
 _OFFSET = attrgetter("offset")
 _NO_TIME = LoopMs(0)
 
@@ -36,8 +41,8 @@ _NO_TIME = LoopMs(0)
 class Contents:
     """The contents of one room, which lives in one partition window.
 
-    ``head`` is the room's newest offset, None if none is known. ``stored_before``: events below this offset are a
-    `RoomStore`'s to know.
+    ``head`` is the room's newest offset, None if none is known. ``moved_at``: state up to this offset is from before
+    the room moved to this partition. ``stored_before``: events below this offset are a `RoomStore`'s to know.
     """
 
     __slots__ = (
@@ -48,7 +53,9 @@ class Contents:
         "generation",
         "head",
         "head_ts",
+        "history_read",
         "loaded",
+        "moved_at",
         "moving",
         "name",
         "pending",
@@ -61,7 +68,9 @@ class Contents:
         "window",
     )
 
-    def __init__(self, name: str, window: PartitionWindow, state_bytes_max: int, *, loaded: bool) -> None:
+    def __init__(
+        self, name: str, window: PartitionWindow, state_bytes_max: int, *, loaded: bool, history_read: bool = True
+    ) -> None:
         self.name = name
         self.window = window
         self.state_bytes_max = state_bytes_max
@@ -77,6 +86,8 @@ class Contents:
         self.generation = 0
         self.updated_ms = _NO_TIME
         self.loaded = loaded
+        self.history_read = history_read
+        self.moved_at = BEFORE_ALL
         self.stored_before = window.floor + 1
         self._state_bytes = 0
         self._removed: dict[str, int] | None = None
@@ -119,24 +130,42 @@ class Contents:
             return False
         first = self.pending[0]
         self._go_on_in(first.window)
-        self.head = self.floor = first.offset - 1
+        self.head = self.floor = self.moved_at = first.offset - 1
+        self.state = {key: self._as_history(event) for key, event in self.state.items()}
+        if self.loaded:
+            self._removed = None  # by events older than any that may still come from the partition that the room left
         self.moving = any(event.window is not self.window for event in self.pending)
         return True
 
-    def restart(self, window: PartitionWindow, *, keep_state: bool) -> None:
-        """Go on in ``window`` under a new generation, with the state as known or with none."""
-        waiting, self.pending, self.pending_bytes, self.moving = self.pending, [], 0, False
-        if keep_state:
-            for event in waiting:
-                if event.key is not None:
-                    self._keep(event.key, event)
-        else:
-            self.state.clear()
-            self._state_bytes = 0
-            self.state_full = False
-            self.head_ts = 0
-            self._removed = None
+    def restart(self, window: PartitionWindow) -> None:
+        """Go on in ``window`` under a new generation, without state: what was known may not hold any more."""
+        self.pending, self.pending_bytes, self.moving = [], 0, False
+        self.state.clear()
+        self._state_bytes = 0
+        self.state_full = False
+        self.head_ts = 0
+        self.moved_at = BEFORE_ALL
+        self._removed = None
         self._go_on_in(window)
+
+    def keep_history(self, key: str, event: RoomEvent) -> None:
+        """Take in a keyed event of a partition that the room has left, which was read after newer ones: it is state,
+        unless something newer is known of its key."""
+        known = self.state.get(key)
+        is_newer_known = known is not None and (known.offset > self.moved_at or known.ts > event.ts)
+        if is_newer_known or key in (self._removed or ()):
+            return
+        # A removal is not remembered: what is older than this event was read before it.
+        if event.removes:
+            self._forget_key(key)
+        else:
+            self._keep(key, self._as_history(event))
+
+    def end_history(self) -> None:
+        """All older records of the room have been read."""
+        self.history_read = True
+        if self.loaded:
+            self._removed = None
 
     def expect_stored(self) -> None:
         """What a `RoomStore` knows of the room from before the window is still to be loaded."""
@@ -147,7 +176,9 @@ class Contents:
         """Add what a store knew as of before ``stored_before``. A key that the window has is newer, and stays."""
         self.loaded = True
         self.updated_ms = max(self.updated_ms, now_ms)
-        removed, self._removed = self._removed or {}, None
+        removed = self._removed or {}
+        if self.history_read:
+            self._removed = None
         for event in state:
             self.head_ts = max(self.head_ts, event.ts)
             if event.key is not None and event.key not in self.state and removed.get(event.key, -1) < event.offset:
@@ -213,8 +244,16 @@ class Contents:
             self._remember_removal(key, event.offset)
         self._state_bytes = size
 
+    def _forget_key(self, key: str) -> None:
+        known = self.state.pop(key, None)
+        self._state_bytes -= 0 if known is None else _state_size(known)
+
+    def _as_history(self, event: RoomEvent) -> RoomEvent:
+        """An event of another partition as state of this one: as of just before the room's first event here."""
+        return room_event(self, self.window, self.moved_at, event.key, event.ts, event.value)
+
     def _remember_removal(self, key: str, offset: int) -> None:
-        if self.loaded:
+        if self.loaded and self.history_read:
             return
         if self._removed is None:
             self._removed = {}

@@ -7,7 +7,8 @@ Rules:
 1. Rooms with something to send take turns: each gets one flush, then goes to the end of the queue.
 2. A room that nobody watches needs no flush: it moves forward as its records come in.
 3. A room lives in the partition of its newest record. Its records are in one partition, until partitions are added;
-   then it moves once. A record from another partition that is older than the room's newest is history, and is skipped.
+   then it moves once. A record from another partition that is older than the room's newest is history: while the topic
+   is read for the first time it may still be state, and after that it is skipped.
 4. All partition windows share ``window_bytes_max`` evenly.
 """
 
@@ -102,6 +103,8 @@ class Hub(Generic[M]):
                 self._skip_to(feed, feed.windows[partition], start)
             case CaughtUp():
                 feed.ready = True
+                for room in self._rooms_of(feed):
+                    room.contents.end_history()
         return ()
 
     def _open(self, feed: OpenFeed[M], topic: str, epoch: str, starts: Mapping[int, int]) -> None:
@@ -111,16 +114,15 @@ class Hub(Generic[M]):
             partition: PartitionWindow(topic, epoch, partition, start) for partition, start in starts.items()
         }
         for room in self._rooms_of(feed):
-            self._restart(room, self._window_for(feed, room.name), keep_state=False)
-            if self._stored:
-                room.contents.expect_stored()
+            self._restart(room, self._window_for(feed, room.name))
+            room.contents.history_read = False
 
     def _skip_to(self, feed: OpenFeed[M], window: PartitionWindow, start: int) -> None:
-        """Go on after lost records: the partition's rooms start over, with the state as known."""
+        """Go on after lost records: the partition's rooms start over, without state, which those may have changed."""
         window.jump(start)
         for room in self._rooms_of(feed):
             if room.contents.window is window:
-                self._restart(room, window, keep_state=True)
+                self._restart(room, window)
 
     def _ingest(
         self,
@@ -157,13 +159,21 @@ class Hub(Generic[M]):
         if home is not window:
             newest_ts = newest.ts if newest else contents.head_ts
             if record.timestamp < newest_ts:
-                raise BadRecord(
-                    "misplaced", f"a newer record of the room is in partition {home.partition}; all must be in one"
+                self._take_history(
+                    feed, contents, room_event(contents, window, record.offset, key, record.timestamp, value)
                 )
+                return room
         event = room_event(contents, window, record.offset, key, record.timestamp, value, now_ms)
         contents.push(event)
         self.pending_bytes += event.size
         return room
+
+    def _take_history(self, feed: OpenFeed[M], contents: Contents, event: RoomEvent) -> None:
+        """A record of a partition that its room has left came after a newer one of the room."""
+        if feed.ready:
+            raise BadRecord("misplaced", f"a newer record of the room is in partition {contents.window.partition}")
+        if event.key is not None:
+            contents.keep_history(event.key, event)
 
     # What rooms have to send.
 
@@ -295,14 +305,16 @@ class Hub(Generic[M]):
         self.pending_bytes -= waiting - contents.pending_bytes
         return flush
 
-    def _restart(self, room: Room[M], window: PartitionWindow, *, keep_state: bool) -> None:
+    def _restart(self, room: Room[M], window: PartitionWindow) -> None:
         self.pending_bytes -= room.contents.pending_bytes
-        room.restart(window, keep_state=keep_state)
+        room.restart(window)
+        if self._stored:
+            room.contents.expect_stored()
         self._mark(room, room.contents.updated_ms)
 
     def _make(self, feed: OpenFeed[M], room_id: str, window: PartitionWindow) -> Room[M]:
         name = f"{feed.feed.name}:{room_id}"
-        contents = Contents(name, window, self.limits.state_bytes_max, loaded=not self._stored)
+        contents = Contents(name, window, self.limits.state_bytes_max, loaded=not self._stored, history_read=feed.ready)
         room: Room[M] = Room(contents)
         self.rooms[name] = feed.by_key[room_id.encode()] = room
         return room
