@@ -10,11 +10,21 @@ State: TypeAlias = dict[str, Any]
 
 
 class _Known:
-    """A room in one epoch: its state before this edge read any record of the epoch, and the offsets that it read."""
+    """A room in one epoch: its state before this edge read any record of the epoch, and the offsets that it read.
+
+    ``lost`` has what was known before records were lost, with the offset at which the edge went on after them: a client
+    may get a message from that time later.
+    """
 
     def __init__(self, before: State) -> None:
         self.before = before
         self.offsets: set[int] = set()
+        self.lost: list[tuple[int, State, set[int]]] = []
+
+    def as_of(self, head: int) -> tuple[State, set[int]]:
+        return next(
+            ((state, offsets) for start, state, offsets in self.lost if head < start - 1), (self.before, self.offsets)
+        )
 
 
 class EdgeKnowledge:
@@ -45,12 +55,12 @@ class EdgeKnowledge:
     def may_show(self, room: str, epoch: str, head: int, state: State) -> bool:
         """Whether a client that joins a room as of ``head`` may be shown this state."""
         history = self._log.events_of(epoch, room)
-        known = self._known.get((room, epoch)) or _Known({})
-        read = _fold(known.before, history, up_to=head, among=known.offsets)
+        before, offsets = (self._known.get((room, epoch)) or _Known({})).as_of(head)
+        read = _fold(before, history, up_to=head, among=offsets)
         if not self._stored:
             return state == read
         older = _fold({}, history, up_to=min(head, self._starts[epoch] - 1))
-        if state == _fold(older, history, up_to=head, among=known.offsets):
+        if state == _fold(older, history, up_to=head, among=offsets):
             return True
         return room in self.store_failures and state == read
 
@@ -70,8 +80,8 @@ class EdgeKnowledge:
         self._starts[lost_in] = start
         for (_, epoch), known in self._known.items():
             if epoch == lost_in:
-                known.before = {}
-                known.offsets.clear()
+                known.lost.append((start, known.before, known.offsets))
+                known.before, known.offsets = {}, set()
 
     def _state_before_move(self, room: str) -> State:
         epoch = self._newest.get(room)

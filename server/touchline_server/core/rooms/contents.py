@@ -137,9 +137,19 @@ class Contents:
         self.moving = any(event.window is not self.window for event in self.pending)
         return True
 
-    def restart(self, window: PartitionWindow) -> None:
-        """Go on in ``window`` under a new generation, without state: what was known may not hold any more."""
-        self.pending, self.pending_bytes, self.moving = [], 0, False
+    def has_events_of(self, window: PartitionWindow) -> bool:
+        """Whether the room is in that partition, or is about to move there."""
+        return self.window is window or any(event.window is window for event in self.pending)
+
+    def restart(self, window: PartitionWindow, *, same_log: bool) -> None:
+        """Go on in ``window`` under a new generation, without state: what was known may not hold any more.
+
+        ``same_log``: only a part of the log is lost, so the room still moves to the partition that it was about to
+        enter.
+        """
+        self.pending = self._moves_after(window) if same_log else []
+        self.pending_bytes = sum(event.size for event in self.pending)
+        self.moving = bool(self.pending)
         self.state.clear()
         self._state_bytes = 0
         self.state_full = False
@@ -212,6 +222,11 @@ class Contents:
     def release(self) -> None:
         """Release what holds this object: its events do, and nothing here should wait for the cycle collector."""
         self.state.clear()
+
+    def _moves_after(self, window: PartitionWindow) -> list[RoomEvent]:
+        """The pending events after the last one of ``window``."""
+        of_window = (n for n, event in enumerate(self.pending) if event.window is window)
+        return self.pending[max(of_window, default=-1) + 1 :]
 
     def _up_to_move(self, batch: list[RoomEvent]) -> list[RoomEvent]:
         """The events before the first that moves the room to another partition; the others stay pending."""

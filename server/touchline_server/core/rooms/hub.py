@@ -114,15 +114,15 @@ class Hub(Generic[M]):
             partition: PartitionWindow(topic, epoch, partition, start) for partition, start in starts.items()
         }
         for room in self._rooms_of(feed):
-            self._restart(room, self._window_for(feed, room.name))
+            self._restart(room, self._window_for(feed, room.name), same_log=False)
             room.contents.history_read = False
 
     def _skip_to(self, feed: OpenFeed[M], window: PartitionWindow, start: int) -> None:
         """Go on after lost records: the partition's rooms start over, without state, which those may have changed."""
         window.jump(start)
         for room in self._rooms_of(feed):
-            if room.contents.window is window:
-                self._restart(room, window)
+            if room.contents.has_events_of(window):
+                self._restart(room, window, same_log=True)
 
     def _ingest(
         self,
@@ -305,9 +305,10 @@ class Hub(Generic[M]):
         self.pending_bytes -= waiting - contents.pending_bytes
         return flush
 
-    def _restart(self, room: Room[M], window: PartitionWindow) -> None:
-        self.pending_bytes -= room.contents.pending_bytes
-        room.restart(window)
+    def _restart(self, room: Room[M], window: PartitionWindow, *, same_log: bool) -> None:
+        waiting = room.contents.pending_bytes
+        room.restart(window, same_log=same_log)
+        self.pending_bytes -= waiting - room.contents.pending_bytes
         if self._stored:
             room.contents.expect_stored()
         self._mark(room, room.contents.updated_ms)

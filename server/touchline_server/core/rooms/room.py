@@ -140,9 +140,9 @@ class Room(Generic[M]):
         """The flush has been written to all of its members."""
         self.flush = None
 
-    def restart(self, window: PartitionWindow) -> None:
-        """Make everybody start over: the room goes on in ``window``, or a part of it was lost."""
-        self.contents.restart(window)
+    def restart(self, window: PartitionWindow, *, same_log: bool) -> None:
+        """Make everybody start over: the room goes on in ``window``, of another log or after lost records."""
+        self.contents.restart(window, same_log=same_log)
         self._restarted()
 
     def load(self, head: int | None, state: Iterable[RoomEvent], now_ms: LoopMs) -> None:
