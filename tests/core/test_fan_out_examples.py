@@ -5,9 +5,10 @@ from collections.abc import Iterable
 import pytest
 
 from support.core_edge import HUB, TOPIC, CoreEdge, record
+from touchline_protocol import codes
 from touchline_protocol.codecs import JSON
-from touchline_protocol.messages import Event, ServerMessage, Subscribed, Unsubscribe
-from touchline_server.core.effects import AskLogEnd, LoadRoom, ReadLog
+from touchline_protocol.messages import Error, Event, ServerMessage, Subscribed, Unsubscribe
+from touchline_server.core.effects import AskLogEnd, LoadRoom, ReadLog, Unreachable
 from touchline_server.core.log import CaughtUp, TopicOpened
 from touchline_server.core.room_store import RoomKey, StoredRoom
 from touchline_server.core.rooms.hub import FORGET_EVERY_MS
@@ -102,7 +103,7 @@ def test_a_cursor_that_the_room_reached_while_the_log_was_asked_is_caught_up_at_
     client.subscribe(epoch="e1-0", after=2)
     (ask,) = edge.requests
     edge.ingest(record(1), record(2), record(3))
-    edge.perform(edge.core.log_end(ask.number, 3, edge.now))  # type: ignore[union-attr]  # from before 3 was written
+    edge.perform(edge.core.log_end(ask.number, 3, edge.now))  # from before 3 was written
     edge.run()
     joined, event = client.take()
     assert isinstance(joined, Subscribed)
@@ -215,7 +216,7 @@ def stored(edge: CoreEdge, answer: StoredRoom | None) -> LoadRoom:
     (load,) = edge.requests
     edge.requests.clear()
     assert isinstance(load, LoadRoom)
-    outcome = edge.core.room_loaded(load.room, answer, edge.now)
+    outcome = edge.core.room_loaded(load.number, answer, edge.now)
     edge.perform(outcome.effects)
     edge.run()
     return load
@@ -273,7 +274,7 @@ def test_a_client_does_not_wait_for_a_store_whose_answer_is_of_another_log() -> 
     edge.requests.clear()
     edge.open("e2")
     assert isinstance(load, LoadRoom)
-    edge.perform(edge.core.room_loaded(load.room, StoredRoom(3, [record(3, "old")]), edge.now).effects)
+    edge.perform(edge.core.room_loaded(load.number, StoredRoom(3, [record(3, "old")]), edge.now).effects)
     edge.run()
     assert client.take() == []
     load = stored(edge, None)
@@ -309,3 +310,40 @@ def test_a_client_that_starts_over_in_a_new_log_gets_what_the_store_knows_of_it(
     assert {event.key: event.data for event in joined.state} == {"a": 1, "b": 2}
     assert isinstance(event, Event)
     assert (event.offset, event.prev) == (11, 10)
+
+
+def test_a_room_that_is_made_again_while_it_loads_is_loaded_again() -> None:
+    """A client subscribes, leaves, and subscribes again before the store has answered."""
+    edge = CoreEdge(stored=True)
+    edge.apply(TopicOpened(TOPIC, "e9", {0: 100}))
+    edge.apply(CaughtUp(TOPIC))
+    client = edge.client()
+    client.subscribe()
+    client.send(Unsubscribe(rooms=["score:1"]))
+    client.subscribe()
+    client.take()
+    older = StoredRoom(50, [record(50, "score", value=b"2")])
+    for load in edge.requests:
+        assert isinstance(load, LoadRoom)
+        edge.perform(edge.core.room_loaded(load.number, older, edge.now).effects)
+    edge.run()
+    (joined,) = client.take()
+    assert isinstance(joined, Subscribed)
+    assert {event.key: event.data for event in joined.state} == {"score": 2}
+
+
+def test_a_client_that_joins_while_the_store_does_not_answer_is_refused_for_now() -> None:
+    edge = CoreEdge(stored=True)
+    client = edge.client()
+    client.take()
+    client.subscribe()
+    (load,) = edge.requests
+    edge.requests.clear()
+    assert isinstance(load, LoadRoom)
+    edge.perform(edge.core.room_loaded(load.number, Unreachable("the disk is away"), edge.now).effects)
+    (refusal,) = client.take()
+    assert isinstance(refusal, Error)
+    assert (refusal.code, refusal.room) == (codes.UNAVAILABLE.code, "score:1")
+    client.subscribe()
+    stored(edge, None)
+    assert isinstance(client.take()[0], Subscribed)

@@ -5,6 +5,7 @@ import pytest
 from support.core_edge import LIVENESS, CoreClient, CoreEdge, record
 from touchline_protocol import codes
 from touchline_protocol.messages import Beat, Event, Goaway, RoomRequest
+from touchline_server.core.effects import AskLogEnd
 from touchline_server.core.liveness import LINGER_MS, TICK_MS
 from touchline_server.core.write_scheduler import Budget
 
@@ -137,3 +138,17 @@ def test_drain_shares_are_spread_evenly_over_the_drain_time() -> None:
     assert shares == [0, 500, 1_000, 1_500]
     edge.perform(edge.core.close_all(edge.now))
     assert {client.close_code for client in clients} == {codes.GOING_AWAY}
+
+
+def test_a_client_that_waits_ahead_of_its_edge_is_not_late() -> None:
+    edge = CoreEdge()
+    edge.ingest(record(0))
+    client = edge.client()
+    client.subscribe(epoch="e1-0", after=50)
+    (ask,) = edge.requests
+    assert isinstance(ask, AskLogEnd)
+    edge.perform(edge.core.log_end(ask.number, 60, edge.now))
+    client.pause()
+    client.resume()
+    pass_time(edge, LAG_MS_MAX + HEARTBEAT_MS)
+    assert client.close_code is None

@@ -19,6 +19,6 @@ async def test_an_edge_that_drains_is_not_ready() -> None:
             await client.expect(Goaway)
             ready = await http.get(f"{address}/readyz")
             alive = await http.get(f"{address}/healthz")
-        assert (ready.status_code, list(ready.json()["problems"])) == (503, ["edge-1"])
+        assert (ready.status_code, list(ready.json()["problems"])) == (503, ["edge"])
         assert alive.status_code == 200
         await stopping

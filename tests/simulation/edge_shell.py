@@ -264,11 +264,11 @@ class EdgeShell:
         request = self._loads.popleft()
         answer = None
         if self.world.chance(0.1):
-            self.knowledge.store_failures.add(request.room)
-            outcome = self.core.room_loaded(request.room, UNREACHABLE, self.world.now)
+            self.knowledge.store_failures.add(f"{request.key.topic.removesuffix('-events')}:{request.key.room_id}")
+            outcome = self.core.room_loaded(request.number, UNREACHABLE, self.world.now)
         else:
             answer = self._log.load(request.key, request.before)
-            outcome = self.core.room_loaded(request.room, answer, self.world.now)
+            outcome = self.core.room_loaded(request.number, answer, self.world.now)
         self.perform(outcome.effects)
 
     # Actions.

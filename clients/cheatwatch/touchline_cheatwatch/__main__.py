@@ -12,12 +12,14 @@ def main() -> None:
     try:
         # Not at the top: the command is installed with the SDK, but the libraries that it needs may be missing.
         from touchline_cheatwatch.cli.app import run  # noqa: PLC0415
+
+        code = run()
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] in OUR_PACKAGES:
             raise
         sys.stderr.write(f"cheatwatch: {error.name} is not installed: install touchline[cheatwatch]\n")
         sys.exit(USER_ERROR)
-    sys.exit(run())
+    sys.exit(code)
 
 
 if __name__ == "__main__":

@@ -98,7 +98,7 @@ class _Api:
         except OperatorError as error:
             raise _unavailable(error) from error
         if state is None:
-            raise ApiError(404, "room_unknown", f"this server does not know the room {room}: it has had no event yet")
+            raise ApiError(404, "room_unknown", f"this server knows nothing of the room {room}")
         return json_response(_shown(room, state))
 
 

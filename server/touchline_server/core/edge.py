@@ -280,9 +280,9 @@ class EdgeCore(Generic[Owner]):
         yield from self._replays.log_end(number, end, now)
         yield from self._start_wanting(now)
 
-    def room_loaded(self, name: str, answer: StoredRoom | Unreachable | None, now: Now) -> LogOutcome[Owner]:
+    def room_loaded(self, number: int, answer: StoredRoom | Unreachable | None, now: Now) -> LogOutcome[Owner]:
         """The answer to a `LoadRoom`; None if the store does not know the room."""
-        return LogOutcome(*self._loads.loaded(name, answer, now))
+        return LogOutcome(*self._loads.loaded(number, answer, now))
 
     def appended(
         self, batch: "Sequence[PendingAction[Client[Owner]]]", written: int, now: Now

@@ -53,9 +53,9 @@ class AskLogEnd(NamedTuple):
 
 
 class LoadRoom(NamedTuple):
-    """Ask the room store for a room as of ``before``, and answer with `EdgeCore.room_loaded`."""
+    """Ask the store for a room as of ``before``, and answer with `EdgeCore.room_loaded` under the same ``number``."""
 
-    room: str
+    number: int
     key: RoomKey
     before: int
 

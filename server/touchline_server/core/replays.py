@@ -196,6 +196,7 @@ class Replays(Generic[Owner]):
             client.refuse(subscription, codes.UNAVAILABLE, why)
             yield from client.take_effects(now)
         elif subscription.phase is not Phase.LEFT:
+            subscription.behind_since_ms = None  # it is the log that is late
             self._retries.append((LoopMs(now.loop_ms + RETRY_MS), (subscription, NextStep.LOG)))
 
     def _finish(self, subscription: ClientSubscription[Owner], step: Step, now: Now) -> Iterator[Effect[Owner]]:

@@ -1,13 +1,14 @@
 """Rooms whose state from before the window is being loaded from the room store, and who waits for it.
 
 A room is asked for when somebody first subscribes to it, once for all who do. Records go on being read meanwhile. If
-the store does not answer, clients go on with what the window holds, and the next one to subscribe makes the edge ask
-again.
+the store does not answer, clients that join are refused for now: a state without its older half would look complete. A
+client that was in the room before goes on with what the window holds.
 """
 
 from collections.abc import Iterator
 from typing import Generic
 
+from touchline_protocol import codes
 from touchline_protocol.rooms import split_room
 
 from .catch_up import CatchUpQueue
@@ -16,7 +17,7 @@ from .clocks import Now
 from .effects import Effect, LoadRoom, Owner, Unreachable
 from .room_store import RoomKey, StoredRoom
 from .rooms.hub import Skip
-from .subscription import NextStep, Step
+from .subscription import NextStep, Phase, Step
 
 _GO_ON = Step(b"", NextStep.STEP)
 
@@ -38,22 +39,27 @@ class RoomLoads(Generic[Owner]):
     def __init__(self, hub: ClientHub[Owner], catch_up: CatchUpQueue[Owner]) -> None:
         self._hub = hub
         self._catch_up = catch_up
-        self._loads: dict[str, _Load[Owner]] = {}
+        self._loads: dict[int, _Load[Owner]] = {}
+        # By the room itself, not by its name: a room that is forgotten meanwhile is another one when it is made again.
+        self._numbers: dict[ClientRoom[Owner], int] = {}
+        self._last_number = 0
 
     def add(self, subscription: ClientSubscription[Owner]) -> Iterator[Effect[Owner]]:
         """A subscription needs its room loaded."""
         room = subscription.room
-        load = self._loads.get(room.name)
-        if load is None:
-            load = self._loads[room.name] = _Load(room)
-            yield load_room(room)
-        load.waiting.append(subscription)
+        number = self._numbers.get(room)
+        if number is None:
+            number = self._last_number = self._numbers[room] = self._last_number + 1
+            self._loads[number] = _Load(room)
+            yield load_room(room, number)
+        self._loads[number].waiting.append(subscription)
 
     def loaded(
-        self, name: str, answer: StoredRoom | Unreachable | None, now: Now
+        self, number: int, answer: StoredRoom | Unreachable | None, now: Now
     ) -> tuple[list[Skip], list[Effect[Owner]]]:
         """The answer to a `LoadRoom`; None if the store does not know the room. Returns skipped records."""
-        load = self._loads.pop(name)
+        load = self._loads.pop(number)
+        del self._numbers[load.room]
         contents = load.room.contents
         is_current = load.generation == contents.generation
         skips: list[Skip] = []
@@ -61,16 +67,21 @@ class RoomLoads(Generic[Owner]):
             skips = self._hub.load(load.room, answer, now.loop_ms)
         effects: list[Effect[Owner]] = []
         for subscription in load.waiting:
+            if isinstance(answer, Unreachable) and subscription.phase is Phase.JOINING:
+                why = f"the room's older state cannot be read now: {answer.why}"
+                subscription.client.refuse(subscription, codes.UNAVAILABLE, why)
+                effects += subscription.client.take_effects(now)
+                continue
             if not is_current:
                 subscription.store_generation = None  # what was loaded for another generation is of no use
             effects += self._catch_up.write_step(subscription, _GO_ON, now)
         return skips, effects
 
 
-def load_room(room: ClientRoom[Owner]) -> LoadRoom:
-    """What to ask the store for a room."""
+def load_room(room: ClientRoom[Owner], number: int) -> LoadRoom:
+    """The request to the store for a room."""
     contents = room.contents
     window = contents.window
     _, room_id = split_room(room.name)
     key = RoomKey(window.topic, window.topic_epoch, window.partition, room_id)
-    return LoadRoom(room.name, key, contents.stored_before)
+    return LoadRoom(number, key, contents.stored_before)

@@ -113,7 +113,8 @@ class Subscriber(Generic[Owner, C]):
         """The client takes no more: all that is live becomes a cursor."""
         self.paused_ms = now_ms
         for subscription in self.subscriptions.values():
-            if subscription.behind_since_ms is None:
+            # One that is ahead waits for this edge, whatever its client takes.
+            if subscription.behind_since_ms is None and subscription.phase is not Phase.AHEAD:
                 subscription.behind_since_ms = now_ms
             if subscription.phase is Phase.LIVE:
                 subscription.fall_behind()

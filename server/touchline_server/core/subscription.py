@@ -217,6 +217,7 @@ class Subscription(Generic[C]):
     def _wait(self) -> Step:
         greeting = self._greeting()
         self.phase = Phase.AHEAD
+        self.behind_since_ms = None
         self.room.wait_ahead(self, self.cursor)
         return Step(greeting, NextStep.WAIT)
 

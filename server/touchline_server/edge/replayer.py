@@ -80,7 +80,7 @@ class Replayer:
     async def _load_rooms(self, driver: Driver) -> None:
         while True:
             request = await self._store_requests.get()
-            outcome = driver.core.room_loaded(request.room, await self._load(request), driver.now())
+            outcome = driver.core.room_loaded(request.number, await self._load(request), driver.now())
             self._report(outcome.skips)
             driver.perform(outcome.effects)
 
@@ -90,7 +90,7 @@ class Replayer:
         try:
             return await self._store.load(request.key, before=request.before)
         except LogUnavailable as error:
-            logger.warning("%s is served without its older state: %s", request.room, error)
+            logger.warning("%s: a room's older state cannot be read: %s", request.key.topic, error)
             return Unreachable(str(error))
 
 

@@ -136,7 +136,7 @@ class Node:
         """Why the server is not ready, by what it concerns."""
         problems = {**self.log.problems, **(self.verifier.problems if self.verifier else {})}
         if self.core.is_draining:
-            problems[self.settings.edge_name] = "the edge is draining: it sends its clients to other edges"
+            problems["edge"] = "the edge is draining: it sends its clients to other edges"
         if self.verifier is not None and (why := self.core.actions.unavailable) is not None:
             problems.setdefault(self.settings.actions.topic, why)
         for opened in self.core.hub.feeds.values():
@@ -177,7 +177,7 @@ class Node:
         """Ask the room store for a room that nobody has subscribed to yet."""
         if room.contents.loaded or self._store is None or self._edge is None:
             return
-        request = load_room(room)
+        request = load_room(room, number=0)
         try:
             stored = await self._store.load(request.key, before=request.before)
         except LogUnavailable as error:
