@@ -2,22 +2,19 @@
 
 aiokafka's consumer fetches by name, so it reads on from a topic that was deleted and created again as if nothing had
 happened. A fetch by topic id (`wire.FetchRequest`) is answered from that very log or with an error, and needs no look
-at the metadata before each batch, which would cost a round trip. aiokafka decodes what comes back: batches,
-compression, aborted transactions.
+at the metadata before each batch, which would cost a round trip. `decoding` makes records of what comes back.
 """
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from aiokafka.consumer.fetcher import READ_COMMITTED, PartitionRecords
+from aiokafka.consumer.fetcher import READ_COMMITTED
 from aiokafka.errors import LeaderNotAvailableError
 from aiokafka.protocol.offset import OffsetRequest
-from aiokafka.record.memory_records import MemoryRecords
 from aiokafka.structs import TopicPartition
 
-from touchline_protocol.records import Record
-
+from .decoding import CommittedRecords, next_offset
 from .errors import error_of
 from .repairs import Client
 from .topics import NO_LEADER, Topic
@@ -26,17 +23,6 @@ from .wire import CONSUMER, FetchRequest, TopicPartitionId
 EARLIEST = -2
 LATEST = -1
 """In place of a time: the first offset there is, and the last stable one (the end as a committed reader sees it)."""
-
-
-class _Records(PartitionRecords):  # type: ignore[misc]  # aiokafka has no types
-    """Hands out the records as they were decoded: a `ConsumerRecord` of each would cost as much as the decoding."""
-
-    def _consumer_record(self, _partition: TopicPartition, record: Record) -> Record:
-        return record
-
-    def close(self) -> None:
-        """No more records are wanted. Its iterator and it hold each other, and with them all that was fetched."""
-        self._records_iterator = iter(())
 
 
 class Fetched(NamedTuple):
@@ -55,21 +41,11 @@ class Fetched(NamedTuple):
         Raises:
             KafkaError: the data is damaged.
         """
-        batches = MemoryRecords(self.data)
-        while batches.has_next():
-            offset = max(offset, batches.next_batch().next_offset)
-        return offset
+        return next_offset(self.data, offset)
 
-    def records(self, topic: str, offset: int) -> PartitionRecords:
-        """An iterator of the committed records from ``offset`` on; its ``next_fetch_offset`` is how far it came.
-
-        Call its ``close()`` if you do not read it to its end.
-
-        Raises, while iterated:
-            KafkaError: the data is damaged, or compressed by a method that is not installed.
-        """
-        partition = TopicPartition(topic, self.partition)
-        return _Records(partition, MemoryRecords(self.data), self.aborted, offset, None, None, True, READ_COMMITTED)
+    def records(self, topic: str, offset: int) -> CommittedRecords:
+        """An iterator of the committed records from ``offset`` on; see `CommittedRecords`."""
+        return CommittedRecords(TopicPartition(topic, self.partition), self.data, self.aborted, offset)
 
 
 async def fetch(

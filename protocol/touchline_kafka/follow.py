@@ -126,6 +126,8 @@ class Follower:
             if is_refusal(error):
                 raise operator_error(f"{', '.join(self._names)} cannot be read", error) from error
             _log.warning("%s cannot be read now, trying again: %s", ", ".join(self._names), describe(error))
+            for tp, place in self._places.items():  # a poll that failed may have lost what it had fetched
+                self._consumer.seek(tp, place.next_offset)
             await asyncio.sleep(RETRY_S)
             return []
 

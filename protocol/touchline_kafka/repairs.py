@@ -3,7 +3,8 @@
 Rules:
 
 1. All our clients, producers, consumers and admin clients are made from these classes (see `cluster.Cluster`).
-2. Code that uses aiokafka's internals is here, in `wire` and in `fetch`, and pyproject.toml bounds aiokafka to 0.14.
+2. Code that uses aiokafka's internals is here, in `wire`, `fetch`, `decoding` and `salvage`, and pyproject.toml bounds
+   aiokafka to 0.14.
 
 The repairs, all needed with aiokafka 0.14. Go through them when the bound moves:
 
@@ -14,9 +15,12 @@ The repairs, all needed with aiokafka 0.14. Go through them when the bound moves
 - `Producer.release`: its ``stop`` waits until everything is appended, for ever if Kafka stays away.
 - `Consumer.stop_within`: its ``stop`` waits for requests without a limit. It ends half-way, with a CancelledError that
   nobody asked for, if a fetch is about to be retried.
+- `_FetchClient` and `_FetchResults`: a consumer stops for ever at a record that aiokafka cannot decode.
 """
 
 import asyncio
+from collections import OrderedDict
+from collections.abc import Iterator
 from itertools import chain
 from typing import Any
 
@@ -24,7 +28,13 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.client import AIOKafkaClient
 from aiokafka.conn import AIOKafkaConnection, CloseReason
-from aiokafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError
+from aiokafka.errors import CorruptRecordException, KafkaConnectionError, KafkaError, KafkaTimeoutError
+from aiokafka.protocol.fetch import FetchRequest
+from aiokafka.structs import TopicPartition
+
+from touchline_protocol.records import Record
+
+from .decoding import CommittedRecords, check_whole
 
 LAST_ANSWER_S = 2.0
 """How long a producer that is released waits for the answer to the request it has out; then its connection closes."""
@@ -116,12 +126,80 @@ class Producer(AIOKafkaProducer):  # type: ignore[misc]
         self._closed = True
 
 
+class _FetchClient:
+    """The client of a consumer's fetcher: keeps what it fetched until it is queued, and lets no damage through to it.
+
+    aiokafka's fetcher ends by an answer whose batches have no sense, and skips a record if there is no whole one.
+    """
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self.data: dict[TopicPartition, bytes] = {}
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+    async def send(self, node_id: Any, request: Any) -> Any:
+        response = await self._client.send(node_id, request)
+        if isinstance(request, FetchRequest):
+            try:
+                self._keep(response)
+            except CorruptRecordException as error:
+                # aiokafka's fetcher logs it, pauses, and fetches the same again.
+                raise KafkaConnectionError(f"what was fetched is damaged: {error}") from error
+        return response
+
+    def _keep(self, response: Any) -> None:
+        for topic, partitions in response.topics:
+            for partition, *_, data in partitions:
+                if data:
+                    check_whole(data)
+                    self.data[TopicPartition(topic, partition)] = data
+
+
+class _RecordsBeforeDamage(CommittedRecords):
+    """What a consumer's fetcher queues: aiokafka would drop the records before damage that the same answer holds."""
+
+    def _go_on(self, error: Exception) -> Iterator[Record]:
+        try:
+            return super()._go_on(error)
+        except CorruptRecordException:
+            if self.next_fetch_offset == self.offset:
+                raise
+            return iter(())  # the next fetch begins at the damage, and reports it
+
+
+class _FetchResults(OrderedDict[Any, Any]):
+    """What a consumer's fetcher has queued, by partition: each result has its records from `CommittedRecords`."""
+
+    def __init__(self, fetched: dict[TopicPartition, bytes]) -> None:
+        super().__init__()
+        self._fetched = fetched
+
+    def __setitem__(self, partition: TopicPartition, result: Any) -> None:
+        given = getattr(result, "_partition_records", None)  # an error has none
+        data = self._fetched.pop(partition, None)
+        if given is not None and data is not None:
+            aborted = given._aborted_transactions
+            result._partition_records = _RecordsBeforeDamage(partition, data, aborted, given.next_fetch_offset)
+        super().__setitem__(partition, result)
+
+
 class Consumer(AIOKafkaConsumer):  # type: ignore[misc]
-    """A consumer that survives a lost connection, and that stops in bounded time."""
+    """A consumer that survives a lost connection and every record, and that stops in bounded time.
+
+    Its records are as they were decoded (`touchline_protocol.records.Record`), not aiokafka's `ConsumerRecord`.
+    """
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self._client.__class__ = Client
+
+    async def start(self) -> None:
+        """Find the brokers; see `AIOKafkaConsumer.start`."""
+        await super().start()
+        client = self._fetcher._client = _FetchClient(self._client)
+        self._fetcher._records = _FetchResults(client.data)
 
     @property
     def client(self) -> Client:

@@ -10,6 +10,7 @@ import pytest
 from actions.players import ids, now_ms, players_of, take
 from actions.records import Written, action_record, written
 from support.kafka_broker import KafkaBroker
+from support.record_batches import RawRecord, append_batch, append_nonsense, batch
 from support.waiting import DEADLINE_S, eventually
 from touchline.actions import LOOK_BACK_S
 from touchline.errors import OperatorError
@@ -60,6 +61,22 @@ async def test_a_record_without_an_action_is_counted_logged_and_skipped(
     (warning,) = warnings_of(caplog)
     assert isinstance(warning.args, tuple)
     assert warning.args[:4] == (players.topic, 0, 0, 1)
+
+
+async def test_a_record_that_nobody_can_decode_is_skipped_and_an_odd_header_is_not(
+    kafka: KafkaBroker, caplog: pytest.LogCaptureFixture
+) -> None:
+    players = await players_of(kafka)
+    for number in (1, 2):
+        action = written(0, action_record("ann", number, received_ms=now_ms()))
+        odd = RawRecord(action.key, action.value, [(b"\xe9", b"from C")], action.timestamp)
+        await append_batch(kafka.address, players.topic, batch([odd]))
+        await append_nonsense(kafka, players.topic)
+    async with players.read(start="beginning") as actions:
+        await players.act("ann", 3)
+        assert ids(await take(actions, 3)) == [1, 2, 3]
+        assert actions.skipped == 2
+    assert players.topic in caplog.text
 
 
 async def test_more_sessions_than_can_be_remembered_are_reported(

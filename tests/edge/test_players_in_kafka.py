@@ -12,6 +12,7 @@ import pytest
 from edge.players import AUTH, RETRY_MS, acks, act, answers, loose_limits, player, token
 from support.kafka_broker import KafkaBroker
 from support.node_fixture import Client, RunningNode, running_node
+from support.record_batches import RawRecord, append_batch, append_nonsense, batch
 from support.waiting import eventually
 from touchline_protocol import codes
 from touchline_protocol.messages import Ack, Hello, Nack, Verdict, VerdictKind
@@ -226,6 +227,28 @@ async def test_verdicts_in_a_compacted_topic_are_read_before_the_first_client_co
             await client.send(Hello(token=token()))
             assert await client.expect(Verdict) == Verdict(kind="ban", reason="too quick")
             assert await client.closed() == (4503, "banned")
+
+
+async def test_records_that_nobody_can_decode_stop_neither_rooms_nor_verdicts(
+    topics: Topics, caplog: pytest.LogCaptureFixture
+) -> None:
+    ban = encode_verdict(VerdictRecord(kind="ban", reason="too quick"))
+    odd = [(b"\xe9", b"from C")]
+    address = topics.broker.address
+    for partition in range(2):
+        await append_nonsense(topics.broker, topics.verdicts, partition)
+    await append_batch(address, topics.verdicts, batch([RawRecord(b"ada", ban, odd)]))
+    goals = RawRecord(b"1", b"7", [*odd, (b"key", b"goals")])
+    await append_batch(address, topics.score, batch([goals]))
+    async with topics.node() as node:
+        assert standing(node, ["ada"]) == ["ban"]
+        assert node.node.skipped_records == 2
+        assert f"{topics.verdicts}[0]@0" in caplog.text
+        async with player(node, "bob") as (client, _):
+            joined = await client.join("score:1")
+            assert [(event.key, event.offset) for event in joined.state] == [("goals", 0)]
+            await append_batch(address, topics.verdicts, batch([RawRecord(b"bob", ban, odd)]), 1)
+            assert (await client.expect(Verdict)).kind == "ban"
 
 
 async def test_deleting_the_verdicts_topic_clears_all_verdicts_and_a_new_one_is_read(topics: Topics) -> None:

@@ -4,13 +4,16 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
+import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.structs import TopicPartition
 
 from support.kafka_broker import KafkaBroker
+from support.record_batches import RawRecord, append_batch, append_nonsense, batch, write_over
 from support.waiting import eventually
 from touchline_kafka.cluster import Cluster
 from touchline_kafka.follow import FollowedRecord, Follower, RecordsLost
+from touchline_protocol.errors import BadRecord
 
 READ_S = 30.0
 
@@ -43,6 +46,36 @@ async def test_records_that_were_deleted_before_they_were_read_are_reported(kafk
     assert [(one.record.offset, one.complete) for one in records if isinstance(one, FollowedRecord)] == [
         (at, False) for at in (6, 7, 8, 9)
     ]
+
+
+async def test_a_record_that_nobody_can_decode_stops_nothing(kafka: KafkaBroker) -> None:
+    topic = "follow-undecodable"
+    await kafka.create(topic, 1)
+    await append_batch(kafka.address, topic, batch([RawRecord(b"k", b"odd", [(b"\xe9", b"from C")])]))
+    await append_nonsense(kafka, topic)
+    async with producing(kafka) as producer:
+        await producer.send_and_wait(topic, b"last", b"7")
+    async with Follower(Cluster([kafka.address]), [topic], since_ms=None) as follower:
+        odd, nonsense, last = (one for one in await take(follower, 3) if isinstance(one, FollowedRecord))
+    assert (odd.record.value, last.record.value, last.complete) == (b"odd", b"last", True)
+    with pytest.raises(BadRecord):
+        _ = nonsense.record.key
+
+
+async def test_records_that_are_damaged_on_disk_are_waited_for(kafka: KafkaBroker) -> None:
+    topic = "follow-damaged"
+    await kafka.create(topic, 1)
+    async with producing(kafka) as producer:
+        for value in (b"first", b"precious", b"last"):
+            await producer.send_and_wait(topic, value, b"7")
+    write_over(kafka.segment(topic), b"precious", b"damaged!")
+    async with Follower(Cluster([kafka.address]), [topic], since_ms=None) as follower:
+        found: list[FollowedRecord | RecordsLost] = []
+        while not found:
+            found = await follower.poll()
+        write_over(kafka.segment(topic), b"damaged!", b"precious")
+        found += await take(follower, 3 - len(found))
+    assert [one.record.value for one in found if isinstance(one, FollowedRecord)] == [b"first", b"precious", b"last"]
 
 
 async def test_following_continues_after_a_restart_of_the_broker(
@@ -82,6 +115,7 @@ async def test_a_broker_that_goes_away_while_deleted_records_are_noticed_is_wait
     cluster = Cluster([broker.address], options={"request_timeout_ms": 1_000})
     async with Follower(cluster, [topic], since_ms=None) as follower:
         consumer = follower._consumer
+        follower._places[TopicPartition(topic, 0)].next_offset = 1
         consumer.seek(TopicPartition(topic, 0), 1)
         await eventually(lambda: bool(consumer._fetcher._records))  # the broker has refused the offset
         await asyncio.to_thread(broker.stop)

@@ -13,7 +13,10 @@ from pydantic import TypeAdapter
 from log.harness import WAIT_S, Raw, Reader, numbered, read_all
 from log.kafka_harness import CHECK_S, KafkaHarness
 from support.kafka_broker import PASSWORD, USER, KafkaBroker
-from touchline_protocol.errors import LogUnavailable, OperatorError
+from support.record_batches import NONE, ZSTD, RawRecord, append_batch, append_nonsense, batch, write_over
+from touchline_kafka.salvage import UNDECODABLE
+from touchline_protocol.errors import BadRecord, LogUnavailable, OperatorError
+from touchline_protocol.records import Record
 from touchline_server.config.tables import KafkaSettings
 from touchline_server.core.log import Entry, LogEvent, PartitionsAdded, Records, TopicMissing, TopicOpened, UnknownTopic
 from touchline_server.log.kafka.log import KafkaLog
@@ -111,17 +114,35 @@ async def test_records_damaged_on_disk_are_reported_and_not_skipped(harness: Kaf
     await harness.append(topic, [Raw(b"room", b"precious")])
     await harness.append(topic, numbered(3, first=3))
     segment = harness.broker.segment(topic)
-    _write_over(segment, b"precious", b"damaged!")
+    write_over(segment, b"precious", b"damaged!")
     log = await harness.open_log(topic)
     reader = Reader(log)
     await reader.until(lambda: f"{topic}/0" in log.problems)
     assert [record.value for record in reader.all(topic)] == [b"0", b"1", b"2"]
     with pytest.raises(LogUnavailable):
         await log.read(topic, reader.epochs[topic], 0, after=2, up_to=3, records_max=1)
-    _write_over(segment, b"damaged!", b"precious")
+    write_over(segment, b"damaged!", b"precious")
     await reader.until_values(topic, [b"0", b"1", b"2", b"precious", b"3", b"4", b"5"])
     await reader.until_caught_up(topic)
     await reader.until(lambda: not log.problems)
+
+
+async def test_a_record_that_nobody_can_decode_stops_nothing(harness: KafkaHarness) -> None:
+    topic = await harness.create_topic()
+    odd = RawRecord(b"room", b"odd", [(b"\xe9", b"from C"), (b"key", b"k")])
+    for codec in (NONE, ZSTD):
+        await append_batch(harness.broker.address, topic, batch([odd, odd], codec=codec))
+        await append_nonsense(harness.broker, topic)
+    await harness.append(topic, [Raw(b"room", b"last")])
+    log = await harness.open_log(topic)
+    reader = Reader(log)
+    await reader.until_caught_up(topic)
+    again = await read_all(log, topic, reader.epochs[topic], 0, after=-1, up_to=6, records_max=3)
+    for records in (reader.all(topic), again):
+        assert [_value_or_reason(record) for record in records] == [b"odd", b"odd", UNDECODABLE] * 2 + [b"last"]
+        assert [record.offset for record in records] == list(range(7))
+        assert list(records[0].headers) == [("\\xe9", b"from C"), ("key", b"k")]
+    assert not log.problems
 
 
 async def test_after_each_recreation_only_records_of_the_new_log_follow(harness: KafkaHarness) -> None:
@@ -275,10 +296,11 @@ async def test_a_topic_that_kafka_refuses_to_create_is_an_error_with_kafkas_reas
         await log.create_topics([harness.unused_name()], partitions=1, replication=3)
 
 
-def _write_over(file: Path, old: bytes, new: bytes) -> None:
-    with file.open("r+b") as opened:
-        opened.seek(file.read_bytes().index(old))
-        opened.write(new)
+def _value_or_reason(record: Record) -> bytes | str | None:
+    try:
+        return record.value
+    except BadRecord as error:
+        return error.reason
 
 
 def _values_by_epoch(events: Sequence[LogEvent]) -> list[set[bytes | None]]:
