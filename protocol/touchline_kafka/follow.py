@@ -56,7 +56,7 @@ class RecordsLost(NamedTuple):
     topic: str
 
 
-class _Place:
+class _Progress:
     """Where a partition is being read."""
 
     __slots__ = ("complete", "next_offset")
@@ -76,7 +76,7 @@ class Follower:
         self._cluster = cluster
         self._names = topics
         self._since_ms = since_ms
-        self._places: dict[TopicPartition, _Place] = {}
+        self._progress: dict[TopicPartition, _Progress] = {}
         self._consumer: Consumer
         self._topics: Topics
         self._looked_at = 0.0
@@ -126,15 +126,15 @@ class Follower:
             if is_refusal(error):
                 raise operator_error(f"{', '.join(self._names)} cannot be read", error) from error
             _log.warning("%s cannot be read now, trying again: %s", ", ".join(self._names), describe(error))
-            for tp, place in self._places.items():  # a poll that failed may have lost what it had fetched
-                self._consumer.seek(tp, place.next_offset)
+            for tp, progress in self._progress.items():  # a poll that failed may have lost what it had fetched
+                self._consumer.seek(tp, progress.next_offset)
             await asyncio.sleep(RETRY_S)
             return []
 
     async def _poll(self) -> list[FollowedRecord | RecordsLost]:
         if time.monotonic() - self._looked_at > LOOK_EVERY_S:
             await self._look(None)
-        if not self._places:
+        if not self._progress:
             self._known_ms = round(time.time() * 1000)
             await asyncio.sleep(POLL_MS / 1000)
             return []
@@ -149,15 +149,15 @@ class Follower:
         return found
 
     def _follow(self, tp: TopicPartition, record: Record) -> FollowedRecord:
-        place = self._places[tp]
-        place.complete = place.complete and record.offset == place.next_offset
-        place.next_offset = record.offset + 1
-        return FollowedRecord(tp.topic, record, place.complete)
+        progress = self._progress[tp]
+        progress.complete = progress.complete and record.offset == progress.next_offset
+        progress.next_offset = record.offset + 1
+        return FollowedRecord(tp.topic, record, progress.complete)
 
     async def _note_known(self) -> None:
         """Once every partition is handed out up to the end in its newest answer, all is known as of those answers."""
         answered_ms = []
-        for tp in self._places:
+        for tp in self._progress:
             end = self._consumer.last_stable_offset(tp)
             at_ms = self._consumer.last_poll_timestamp(tp)
             if end is None or at_ms is None or await self._consumer.position(tp) < end:
@@ -171,13 +171,13 @@ class Follower:
         found = {name: topic.leaders for name, topic in (await self._topics.describe(self._names)).items()}
         self.missing = frozenset(name for name, leaders in found.items() if not leaders)
         existing = {TopicPartition(name, index) for name, leaders in found.items() for index in leaders}
-        new = existing - self._places.keys()
+        new = existing - self._progress.keys()
         if not new:
             return
-        self._consumer.assign([*self._places, *new])
-        self._places.update({tp: _Place(offset) for tp, offset in (await self._starts(new, since_ms)).items()})
-        for tp, place in self._places.items():
-            self._consumer.seek(tp, place.next_offset)
+        self._consumer.assign([*self._progress, *new])
+        self._progress.update({tp: _Progress(offset) for tp, offset in (await self._starts(new, since_ms)).items()})
+        for tp, progress in self._progress.items():
+            self._consumer.seek(tp, progress.next_offset)
 
     async def _starts(self, new: set[TopicPartition], since_ms: int | None) -> dict[TopicPartition, int]:
         begins: dict[TopicPartition, int] = await self._consumer.beginning_offsets(list(new))
@@ -190,7 +190,7 @@ class Follower:
     async def _begin_again(self, partitions: Sequence[TopicPartition]) -> list[FollowedRecord | RecordsLost]:
         for tp, offset in (await self._consumer.beginning_offsets(list(partitions))).items():
             _log.warning("%s, partition %d: some records were deleted before they were read", *tp)
-            self._places[tp] = _Place(offset)
-            self._places[tp].complete = False
+            self._progress[tp] = _Progress(offset)
+            self._progress[tp].complete = False
             self._consumer.seek(tp, offset)
         return [RecordsLost(topic) for topic in sorted({tp.topic for tp in partitions})]

@@ -115,7 +115,7 @@ async def test_a_broker_that_goes_away_while_deleted_records_are_noticed_is_wait
     cluster = Cluster([broker.address], options={"request_timeout_ms": 1_000})
     async with Follower(cluster, [topic], since_ms=None) as follower:
         consumer = follower._consumer
-        follower._places[TopicPartition(topic, 0)].next_offset = 1
+        follower._progress[TopicPartition(topic, 0)].next_offset = 1
         consumer.seek(TopicPartition(topic, 0), 1)
         await eventually(lambda: bool(consumer._fetcher._records))  # the broker has refused the offset
         await asyncio.to_thread(broker.stop)
