@@ -31,18 +31,6 @@ def make_log(settings: Settings, *, url: str | None = None) -> Log:
     raise OperatorError(f"{address!r} is not the address of a log: write {FORMS}")
 
 
-def require_existing(settings: Settings) -> None:
-    """For commands that only look at a log: opening an embedded log would create it.
-
-    Raises:
-        OperatorError: the file of the embedded log does not exist.
-    """
-    if settings.log.startswith(SQLITE):
-        path = _path(settings.log)
-        if path is not None and not path.is_file():
-            raise OperatorError(f"the log {path} does not exist")
-
-
 def room_store(log: Log) -> RoomStore | None:
     """The store that knows the log's rooms from before the window; None if there is none."""
     return log if isinstance(log, SqliteLog) else None
