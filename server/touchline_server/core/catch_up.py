@@ -5,7 +5,7 @@ takes no more is skipped until it does.
 """
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Generic
 
 from .client import Client, ClientSubscription
@@ -15,7 +15,7 @@ from .rooms.room import Delivery
 from .subscription import NextStep, Step
 from .write_scheduler import Budget
 
-_ELSEWHERE = frozenset({NextStep.STORE, NextStep.LOG, NextStep.LOG_END})
+_ELSEWHERE = (NextStep.STORE, NextStep.LOG, NextStep.LOG_END)  # not a set: an enum's hash is a call in Python
 
 
 class CatchUpQueue(Generic[Owner]):
@@ -56,27 +56,34 @@ class CatchUpQueue(Generic[Owner]):
             if subscription is None:
                 continue
             step = subscription.catch_up()
-            bytes_left -= len(step.data)
-            yield from self.write_step(subscription, step, now)
+            if step.data:
+                bytes_left -= len(step.data)
+                client.last_write_ms = now.loop_ms
+                yield Delivery(step.data, [client.write])
+            yield from self._after_step(subscription, step, now)
 
     def write_step(self, subscription: ClientSubscription[Owner], step: Step, now: Now) -> Iterator[Effect[Owner]]:
         """Write what a step brings, and go on as it says."""
-        client = subscription.client
-        yield from self.write(client, step.data, now)
-        if step.next in _ELSEWHERE:
-            self.wanting.append((subscription, step.next))
-        else:
-            client.after_step(subscription, step)
-        if client.closing is not None:
-            yield from client.take_effects(now)
-        else:
-            self.add(client)
+        yield from self.write(subscription.client, step.data, now)
+        yield from self._after_step(subscription, step, now)
 
     def write(self, client: Client[Owner], data: bytes, now: Now) -> Iterator[Effect[Owner]]:
         """Write to one client; no bytes are not a write."""
         if data:
             client.last_write_ms = now.loop_ms
             yield Delivery(data, [client.write])
+
+    def _after_step(self, subscription: ClientSubscription[Owner], step: Step, now: Now) -> Sequence[Effect[Owner]]:
+        """The step's bytes have been written: go on as it says."""
+        client = subscription.client
+        if step.next in _ELSEWHERE:
+            self.wanting.append((subscription, step.next))
+        else:
+            client.after_step(subscription, step)
+        if client.closing is not None:
+            return client.take_effects(now)
+        self.add(client)
+        return ()
 
     def take_wanting(self) -> list[tuple[ClientSubscription[Owner], NextStep]]:
         """Take the subscriptions that need the store or the log since the last call."""

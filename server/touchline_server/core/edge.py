@@ -214,7 +214,7 @@ class EdgeCore(Generic[Owner]):
     @property
     def wants_turn(self) -> bool:
         """Whether `turn` has something to do."""
-        return self.hub.has_ready or self._scheduler.has_large or self._catch_up.has_work
+        return self._catch_up.has_work or self.hub.has_ready or self._scheduler.has_large
 
     @property
     def pending_bytes(self) -> int:

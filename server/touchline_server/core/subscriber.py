@@ -96,7 +96,7 @@ class Subscriber(Generic[Owner, C]):
             subscription.go_live(self.write)
         elif step.next is NextStep.CLOSE:
             self.closing = codes.TOO_SLOW
-        elif step.next in (NextStep.LIVE, NextStep.STEP):
+        elif step.next is not NextStep.WAIT:
             self._behind.append(subscription)
 
     def wake(self, subscription: Subscription[C]) -> None:
