@@ -1,8 +1,8 @@
 """The core of an edge: decides everything that an edge does, and does nothing itself.
 
-A shell (sockets, `touchline tail --log`, a test, a simulation) hands it what happened and the time, and performs the
-effects that come back: in order, at once, before it hands over anything else. Two things happen in between: while the
-shell performs a `Delivery`, transports may report `paused`.
+A shell (sockets, `touchline tail --log`, a test, a simulation) tells it what happened and when, and performs the
+effects that come back: in order, at once, before it reports anything else. Only one thing may happen in between: while
+the shell performs a `Delivery`, transports may report `paused`.
 
     log event ──► log_event ─┐                              ┌─► Delivery      to clients' transports
     accepted, opened,        │                              ├─► Close, Abort
@@ -12,11 +12,11 @@ shell performs a `Delivery`, transports may report `paused`.
 
 Rules:
 
-1. Effects are generators or lists: each is performed before the next is asked for, so that flow control, which a write
-   can set off, is known to whatever is decided next.
-2. ``wants_turn`` says whether `turn` has something to do. A shell calls it again and again, each time serving its
-   sockets and its log in between.
-3. It is told the time; names of sessions and randomness are injected. With the same inputs it does the same.
+1. Effects come from generators or lists. Each is performed before the next is asked for, so that the core knows of the
+   flow control that a write set off before it decides anything else.
+2. ``wants_turn`` says whether `turn` has something to do. A shell takes turns as long as it has, and serves its sockets
+   and its log in between.
+3. The time is passed in, and names of sessions are injected. The same inputs have the same effects.
 """
 
 from collections.abc import Callable, Iterator, Sequence

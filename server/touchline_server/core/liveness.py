@@ -26,7 +26,7 @@ _BEATS = {codec: codec.frame(Beat()) for codec in ALL_CODECS}
 
 
 class LivenessLimits(NamedTuple):
-    """What a connection may take its time for; `touchline_server.config.settings` has the reasons."""
+    """How long a connection may take; `touchline_server.config.settings` has the reasons."""
 
     handshake_ms: int
     heartbeat_ms: int

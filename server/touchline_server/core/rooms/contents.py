@@ -94,7 +94,7 @@ class Contents:
 
     @property
     def position(self) -> int:
-        """How far the room has been told: its head, or the partition's end if nothing of the room is waiting."""
+        """How far the room has come: its head, or the partition's end if none of its events is pending."""
         newest = self.floor if self.head is None else self.head
         return newest if self.pending else max(newest, self.window.next_offset - 1)
 
