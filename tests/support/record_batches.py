@@ -1,5 +1,6 @@
 """Record batches as any producer can write them, byte by byte: Kafka's format 2, without a client library's manners."""
 
+import asyncio
 import gzip
 import struct
 import time
@@ -10,11 +11,13 @@ from typing import NamedTuple
 
 import cramjam
 from aiokafka.client import AIOKafkaClient
+from aiokafka.errors import NotLeaderForPartitionError
 from aiokafka.protocol.api import Request
 from aiokafka.protocol.produce import ProduceRequest_v7
 from aiokafka.structs import TopicPartition
 
 from support.kafka_broker import KafkaBroker
+from support.waiting import DEADLINE_S
 
 NONE, GZIP, SNAPPY, LZ4, ZSTD = range(5)
 LOG_APPEND_TIME, TRANSACTIONAL, CONTROL = 0x08, 0x10, 0x20
@@ -135,11 +138,16 @@ async def append_batch(address: str, topic: str, data: bytes, partition: int = 0
     try:
         await client.bootstrap()
         await client.set_topics([topic])
-        leader = client.cluster.leader_for_partition(TopicPartition(topic, partition))
-        response = await client.send(leader, _Produce(topic, partition, data))
+        async with asyncio.timeout(DEADLINE_S):
+            while True:
+                leader = client.cluster.leader_for_partition(TopicPartition(topic, partition))
+                response = await client.send(leader, _Produce(topic, partition, data))
+                ((_, ((_, error, offset, *_),)),) = response.topics
+                if error != NotLeaderForPartitionError.errno:
+                    break
+                await client.force_metadata_update()  # the broker has just been made the leader of a new topic
     finally:
         await client.close()
-    ((_, ((_, error, offset, *_),)),) = response.topics
     assert not error, error
     return int(offset)
 
