@@ -51,14 +51,16 @@ class Replayer:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _read_log(self, driver: Driver) -> None:
-        while True:
-            request = await self._log_requests.get()
-            if isinstance(request, ReadLog):
-                answer = await self._read(request)
-                driver.perform(driver.core.log_read(request.number, answer, driver.now()))
-            else:
-                end = await self._end(request)
-                driver.perform(driver.core.log_end(request.number, end, driver.now()))
+        while True:  # each answer in a call of its own: nothing of it is held while this waits for the next request
+            await self._answer_from_log(await self._log_requests.get(), driver)
+
+    async def _answer_from_log(self, request: ReadLog | AskLogEnd, driver: Driver) -> None:
+        if isinstance(request, ReadLog):
+            answer = await self._read(request)
+            driver.perform(driver.core.log_read(request.number, answer, driver.now()))
+        else:
+            end = await self._end(request)
+            driver.perform(driver.core.log_end(request.number, end, driver.now()))
 
     async def _read(self, request: ReadLog) -> Chunk | Unreachable | None:
         window, after, up_to = request.range
@@ -79,10 +81,12 @@ class Replayer:
 
     async def _load_rooms(self, driver: Driver) -> None:
         while True:
-            request = await self._store_requests.get()
-            outcome = driver.core.room_loaded(request.number, await self._load(request), driver.now())
-            self._report(outcome.skips)
-            driver.perform(outcome.effects)
+            await self._answer_from_store(await self._store_requests.get(), driver)
+
+    async def _answer_from_store(self, request: LoadRoom, driver: Driver) -> None:
+        outcome = driver.core.room_loaded(request.number, await self._load(request), driver.now())
+        self._report(outcome.skips)
+        driver.perform(outcome.effects)
 
     async def _load(self, request: LoadRoom) -> StoredRoom | Unreachable | None:
         if self._store is None:
