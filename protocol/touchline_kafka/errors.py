@@ -13,12 +13,14 @@ from aiokafka.errors import (
     KafkaError,
     KafkaTimeoutError,
     NodeNotReadyError,
+    RecordTooLargeError,
+    UnsupportedCodecError,
     for_code,
 )
 
 from touchline_protocol.errors import LogUnavailable, OperatorError
 
-from .error_codes import BY_CODE, Fault, Scope
+from .error_codes import BY_CODE, MESSAGE_TOO_LARGE, Fault, Remedy, Scope, remedy
 
 REQUEST_ERRORS = (KafkaError, OSError, TimeoutError, NotImplementedError)
 """All that a request to Kafka raises. ``OSError`` covers refused connections, DNS and TLS; ``NotImplementedError`` is
@@ -26,12 +28,17 @@ aiokafka's way to say that it shares no version of a request with the broker."""
 
 
 class Classification(NamedTuple):
-    """``retriable`` is Kafka's own opinion; `fault` is what our clients go by. ``text`` is a phrase for an operator."""
+    """``retriable`` is Kafka's own opinion; our clients go by `remedy`. ``text`` is a phrase for an operator."""
 
     fault: Fault
     scope: Scope
     retriable: bool
     text: str
+
+    @property
+    def remedy(self) -> Remedy:
+        """What a client does about it."""
+        return remedy(self.fault, self.scope)
 
 
 class UnlistedError(BrokerResponseError):  # type: ignore[misc]  # aiokafka has no types
@@ -59,6 +66,10 @@ def classify(error: BaseException) -> Classification:
     if isinstance(error, IncompatibleBrokerVersion | NotImplementedError):
         text = "the broker is older than Kafka 3.1, the oldest supported"
         return Classification(Fault.REFUSAL, Scope.CLUSTER, False, text)
+    if isinstance(error, UnsupportedCodecError):  # its text names the library
+        return Classification(Fault.REFUSAL, Scope.TOPIC, False, ", ".join(map(str, error.args)) or "unknown codec")
+    if isinstance(error, RecordTooLargeError):
+        return Classification(Fault.REFUSAL, Scope.RECORD, False, BY_CODE[MESSAGE_TOO_LARGE].meaning)
     if isinstance(error, NodeNotReadyError):
         return Classification(Fault.OUTAGE, Scope.CLUSTER, True, "the broker cannot be reached")
     if isinstance(error, TimeoutError | KafkaTimeoutError):

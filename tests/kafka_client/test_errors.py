@@ -10,7 +10,7 @@ from aiokafka import errors as aiokafka_errors
 from aiokafka.errors import BrokerResponseError, KafkaConnectionError, NodeNotReadyError
 
 from support.kafka_java import JARS
-from touchline_kafka.error_codes import BY_CODE, MISSING_CODES, MOVED_CODES, Fault, Scope
+from touchline_kafka.error_codes import BY_CODE, MISSING_CODES, MOVED_CODES, Fault, Remedy, Scope
 from touchline_kafka.errors import classify, describe, error_of, is_refusal, operator_error
 from touchline_protocol.errors import LogUnavailable, OperatorError
 
@@ -28,15 +28,27 @@ public class Codes {
 """
 
 
-def test_names_and_retriable_are_those_of_kafka(tmp_path: Path) -> None:
+def test_every_code_of_kafka_is_in_the_table_with_its_name_and_retriable(tmp_path: Path) -> None:
     source = tmp_path / "Codes.java"
     source.write_text(KAFKAS_OWN)
     classes = os.pathsep.join(str(jar) for jar in JARS.glob("*.jar"))
     done = subprocess.run(["java", "-cp", classes, str(source)], capture_output=True, text=True, check=True)
     rows = [line.split() for line in done.stdout.splitlines()]
     kafkas = {int(code): (name, retriable == "true") for code, name, retriable in rows}
-    assert {code: (row.name, row.retriable) for code, row in BY_CODE.items()} == {
-        code: kafkas[code] for code in BY_CODE
+    assert kafkas.pop(0) == ("NONE", False)
+    assert {code: (row.name, row.retriable) for code, row in BY_CODE.items()} == kafkas
+
+
+def test_each_outage_is_retried_and_each_refusal_reaches_as_far_as_it_must() -> None:
+    for row in BY_CODE.values():
+        assert (row.remedy is Remedy.RETRY) == (row.fault is Fault.OUTAGE)
+        assert (row.remedy is Remedy.REFUSE_RECORD) == (row.fault is Fault.REFUSAL and row.scope is Scope.RECORD)
+        assert (row.remedy is Remedy.REFUSE_TOPIC) == (row.fault is Fault.REFUSAL and row.scope is Scope.TOPIC)
+    assert {row.name for row in BY_CODE.values() if row.remedy is Remedy.REFUSE_RECORD} == {
+        "MESSAGE_TOO_LARGE",
+        "RECORD_LIST_TOO_LARGE",
+        "INVALID_TIMESTAMP",
+        "INVALID_RECORD",
     }
 
 
@@ -69,6 +81,8 @@ def test_an_error_keeps_its_code(code: int) -> None:
         (error_of(100), Fault.OUTAGE, Scope.TOPIC),
         (error_of(9999), Fault.OUTAGE, Scope.CLUSTER),
         (ssl.SSLCertVerificationError(1, "certificate verify failed"), Fault.REFUSAL, Scope.CLUSTER),
+        (aiokafka_errors.UnsupportedCodecError("the library is missing"), Fault.REFUSAL, Scope.TOPIC),
+        (aiokafka_errors.IncompatibleBrokerVersion("too old"), Fault.REFUSAL, Scope.CLUSTER),
         (NotImplementedError(), Fault.REFUSAL, Scope.CLUSTER),
         (ConnectionRefusedError(111, "refused"), Fault.OUTAGE, Scope.CLUSTER),
         (TimeoutError(), Fault.OUTAGE, Scope.CLUSTER),
