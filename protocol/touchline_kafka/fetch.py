@@ -1,10 +1,11 @@
-"""Fetching records by topic id, and offsets by time.
+"""Fetching records by topic id, offsets by time, and ends of leader epochs.
 
 aiokafka's consumer fetches by name, so it reads on from a topic that was deleted and created again as if nothing had
 happened. A fetch by topic id (`wire.FetchRequest`) is answered from that very log or with an error, and needs no look
 at the metadata before each batch, which would cost a round trip. `decoding` makes records of what comes back.
 """
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
@@ -16,9 +17,10 @@ from aiokafka.structs import TopicPartition
 
 from .decoding import CommittedRecords, next_offset
 from .errors import error_of
+from .leader_epochs import UNKNOWN_EPOCH, EpochEnd
 from .repairs import Client
 from .topics import NO_LEADER, Topic
-from .wire import CONSUMER, FetchRequest, TopicPartitionId
+from .wire import CONSUMER, FetchRequest, OffsetForLeaderEpochRequest, TopicPartitionId
 
 EARLIEST = -2
 LATEST = -1
@@ -98,3 +100,33 @@ async def list_offsets(client: Client, topic: Topic, partitions: Iterable[int], 
                 if offset >= 0:
                     offsets[partition] = offset
     return offsets
+
+
+async def epoch_ends(
+    client: Client, topic: Topic, epochs: Mapping[int, int], known: Mapping[int, int] | None = None
+) -> dict[int, EpochEnd]:
+    """Where epochs end in the logs of a topic's partitions, by partition.
+
+    An answer counts only if it is from the newest leader: a broker that knows an older or a newer leader epoch than we
+    do refuses the question. ``known`` has leader epochs that were seen elsewhere, such as in fetched batches.
+
+    Raises:
+        KafkaError, OSError, TimeoutError: there is no answer for one of the partitions, or not from its newest leader.
+    """
+    asked: defaultdict[int, list[tuple[int, int, int]]] = defaultdict(list)
+    for partition, epoch in epochs.items():
+        newest = max(topic.leader_epochs.get(partition, UNKNOWN_EPOCH), (known or {}).get(partition, UNKNOWN_EPOCH))
+        asked[topic.leaders.get(partition, NO_LEADER)].append((partition, newest, epoch))
+    if NO_LEADER in asked:
+        raise LeaderNotAvailableError(f"partition {asked[NO_LEADER][0][0]} of {topic.name} has no leader")
+    responses = await asyncio.gather(
+        *(client.send(node, OffsetForLeaderEpochRequest(topic.name, wanted)) for node, wanted in asked.items())
+    )
+    found: dict[int, EpochEnd] = {}
+    for response in responses:
+        for _, answers in response.topics:
+            for error, partition, epoch, end_offset in answers:
+                if error:
+                    raise error_of(error)
+                found[partition] = EpochEnd(epoch, end_offset)
+    return found

@@ -33,13 +33,15 @@ class NoSuchTopic(OperatorError):
 class Topic(NamedTuple):
     """A topic as a broker knows it. ``leaders`` has the node of every partition, `NO_LEADER` where there is none now.
 
-    ``error`` is a Kafka error code: 0, or why nothing else is known of the topic.
+    ``leader_epochs`` has the number of each partition's leadership, which rises with every new leader. ``error`` is a
+    Kafka error code: 0, or why nothing else is known of the topic.
     """
 
     name: str
     topic_id: bytes
     leaders: Mapping[int, int]
     error: int = 0
+    leader_epochs: Mapping[int, int] = {}
 
     @property
     def epoch(self) -> str:
@@ -94,7 +96,13 @@ class Topics:
             self._node = None
             raise
         found = {
-            name: Topic(name, topic_id, {partition[1]: partition[2] for partition in partitions}, error)
+            name: Topic(
+                name,
+                topic_id,
+                {partition[1]: partition[2] for partition in partitions},
+                error,
+                {partition[1]: partition[3] for partition in partitions},
+            )
             for error, name, topic_id, _, partitions, _, _ in response.topics
         }
         now = time.monotonic()

@@ -1,7 +1,8 @@
-"""Requests in versions that aiokafka does not speak: Metadata v12 and Fetch v13, which name topics by id (KIP-516).
+"""Requests that aiokafka does not speak, or not in these versions.
 
-aiokafka's own requests stop before topic ids, and its metadata requests ask the broker to create what is missing. The
-price of these versions is Kafka 3.1 or newer. Schemas are those of Kafka's protocol guide; aiokafka encodes them.
+Metadata v12 and Fetch v13 name topics by id (KIP-516): aiokafka's own stop before that, and its metadata requests ask
+the broker to create what is missing. OffsetForLeaderEpoch v3 (KIP-320) tells where logs diverge. The price of these
+versions is Kafka 3.1 or newer. Schemas are those of Kafka's protocol guide; aiokafka encodes them.
 """
 
 from collections import defaultdict
@@ -13,6 +14,7 @@ from aiokafka.consumer.fetcher import READ_COMMITTED
 from aiokafka.protocol.abstract import AbstractType
 from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.types import (
+    Array,
     Boolean,
     CompactArray,
     CompactBytes,
@@ -22,6 +24,7 @@ from aiokafka.protocol.types import (
     Int32,
     Int64,
     Schema,
+    String,
     TaggedFields,
 )
 
@@ -207,3 +210,52 @@ class FetchRequest(Request[_FetchStruct]):  # type: ignore[misc]
 
     def build(self, request_struct_class: type[_FetchStruct]) -> _FetchStruct:
         return request_struct_class(CONSUMER, *self._limits, READ_COMMITTED, *_NO_SESSION, self._topics, [], "", {})
+
+
+class _OffsetForLeaderEpochResponse(Response):  # type: ignore[misc]
+    API_KEY = 23
+    API_VERSION = 3
+    SCHEMA = Schema(
+        ("throttle_time_ms", Int32),
+        (
+            "topics",
+            Array(
+                ("topic", String("utf-8")),
+                (
+                    "partitions",
+                    Array(("error_code", Int16), ("partition", Int32), ("leader_epoch", Int32), ("end_offset", Int64)),
+                ),
+            ),
+        ),
+    )
+
+
+class _OffsetForLeaderEpochStruct(RequestStruct):  # type: ignore[misc]
+    API_KEY = 23
+    API_VERSION = 3
+    RESPONSE_TYPE = _OffsetForLeaderEpochResponse
+    SCHEMA = Schema(
+        ("replica_id", Int32),
+        (
+            "topics",
+            Array(
+                ("topic", String("utf-8")),
+                ("partitions", Array(("partition", Int32), ("current_leader_epoch", Int32), ("leader_epoch", Int32))),
+            ),
+        ),
+    )
+
+
+class OffsetForLeaderEpochRequest(Request[_OffsetForLeaderEpochStruct]):  # type: ignore[misc]
+    """Asks a leader where epochs end in its log.
+
+    ``asked`` has (partition, the partition's current leader epoch, the epoch in question).
+    """
+
+    API_KEY = 23
+
+    def __init__(self, topic: str, asked: Collection[tuple[int, int, int]]) -> None:
+        self._topics = [(topic, list(asked))]
+
+    def build(self, request_struct_class: type[_OffsetForLeaderEpochStruct]) -> _OffsetForLeaderEpochStruct:
+        return request_struct_class(CONSUMER, self._topics)

@@ -12,7 +12,7 @@ from support.kafka_broker import KafkaBroker
 from support.record_batches import RawRecord, append_batch, append_nonsense, batch, write_over
 from support.waiting import eventually
 from touchline_kafka.cluster import Cluster
-from touchline_kafka.follow import FollowedRecord, Follower, RecordsLost
+from touchline_kafka.follow.follower import FollowedRecord, Follower, RecordsLost
 from touchline_protocol.errors import BadRecord
 
 READ_S = 30.0

@@ -9,7 +9,7 @@ from typing import Self
 from touchline_kafka.address import servers_of
 from touchline_kafka.cluster import CONNECT_TIMEOUT_S, Cluster
 from touchline_kafka.errors import REQUEST_ERRORS, describe
-from touchline_kafka.follow import Follower, RecordsLost
+from touchline_kafka.follow.follower import Follower, RecordsLost
 from touchline_kafka.repairs import Producer
 from touchline_kafka.security import Security
 from touchline_kafka.topics import NoSuchTopic

@@ -18,12 +18,11 @@ from typing import NamedTuple, Self
 from aiokafka.errors import OffsetOutOfRangeError
 from aiokafka.structs import TopicPartition
 
+from touchline_kafka.cluster import Cluster
+from touchline_kafka.errors import REQUEST_ERRORS, describe, is_refusal, operator_error
+from touchline_kafka.repairs import RELEASE_S, Consumer
+from touchline_kafka.topics import Topics
 from touchline_protocol.records import Record
-
-from .cluster import Cluster
-from .errors import REQUEST_ERRORS, describe, is_refusal, operator_error
-from .repairs import RELEASE_S, Consumer
-from .topics import Topics
 
 POLL_MS = 100
 """How long a poll waits, so how late a caller learns that nothing came."""

@@ -1,0 +1,1 @@
+"""Following whole topics without a group: `follower.Follower`."""
