@@ -6,4 +6,5 @@ pytest_plugins = [
     "support.order",
     "support.thoroughness",
     "support.kafka_broker",
+    "support.kafka_split",
 ]

@@ -20,7 +20,7 @@ from .errors import error_of
 from .leader_epochs import UNKNOWN_EPOCH, EpochEnd
 from .repairs import Client
 from .topics import NO_LEADER, Topic
-from .wire import CONSUMER, FetchRequest, OffsetForLeaderEpochRequest, TopicPartitionId
+from .wire import CONSUMER, FetchPosition, FetchRequest, OffsetForLeaderEpochRequest, TopicPartitionId
 
 EARLIEST = -2
 LATEST = -1
@@ -53,20 +53,20 @@ class Fetched(NamedTuple):
 async def fetch(
     client: Client,
     node: int,
-    offsets: Mapping[TopicPartitionId, int],
+    positions: Mapping[TopicPartitionId, FetchPosition],
     *,
     wait_ms: int,
     bytes_max: int,
     partition_bytes_max: int,
 ) -> list[Fetched]:
-    """Fetch from the offsets on. Where there is nothing yet, the broker waits ``wait_ms`` for it.
+    """Fetch from the positions on. Where there is nothing yet, the broker waits ``wait_ms`` for it.
 
     The first batch comes whole even if it is larger than the limits (KIP-74).
 
     Raises:
         KafkaError, OSError, TimeoutError: there is no answer.
     """
-    response = await client.send(node, FetchRequest(offsets, wait_ms, bytes_max, partition_bytes_max))
+    response = await client.send(node, FetchRequest(positions, wait_ms, bytes_max, partition_bytes_max))
     if response.error_code:
         raise error_of(response.error_code)
     return [

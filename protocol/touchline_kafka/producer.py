@@ -176,6 +176,7 @@ class BoundedProducer:
                 producer = self._producer = await self._cluster.producer(
                     max_batch_size=BATCH_BYTES, max_request_size=RECORD_BYTES_MAX
                 )
+                producer.client.follow_leaders(self._topics.leaders)
         while producer.client.cluster.partitions_for_topic(name) != topic.leaders.keys():
             await producer.client.force_metadata_update()
             topic = (await self._topics.describe([name]))[name].usable()

@@ -10,6 +10,8 @@ The repairs, all needed with aiokafka 0.14. Go through them when the bound moves
 
 - `Connection.send`: uvloop raises RuntimeError where asyncio raises OSError, and aiokafka's own tasks end by it (its
   issue 1038, open since 0.11; a test fails once it is fixed).
+- `Client.follow_leaders`: aiokafka takes whatever leaders one random broker names, without their epochs. A broker that
+  is cut off from its peers sends a producer to itself again and again.
 - `_PendingBatches`: aiokafka removes a batch twice if it fails while it waits to be sent again, and the KeyError ends
   its sender.
 - `Producer.release`: its ``stop`` waits until everything is appended, for ever if Kafka stays away.
@@ -20,13 +22,14 @@ The repairs, all needed with aiokafka 0.14. Go through them when the bound moves
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from itertools import chain
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.client import AIOKafkaClient
+from aiokafka.cluster import ClusterMetadata
 from aiokafka.conn import AIOKafkaConnection, CloseReason
 from aiokafka.errors import CorruptRecordException, KafkaConnectionError, KafkaError, KafkaTimeoutError
 from aiokafka.protocol.fetch import FetchRequest
@@ -55,8 +58,23 @@ class Connection(AIOKafkaConnection):  # type: ignore[misc]  # aiokafka has no t
             raise KafkaConnectionError(f"the connection is lost: {error}") from error
 
 
+class _FollowingMetadata(ClusterMetadata):  # type: ignore[misc]
+    """A client's metadata, with leaders that are known better. ``newest_leaders`` has those of a topic, if it knows."""
+
+    newest_leaders: Callable[[str], Mapping[int, int]]
+
+    def leader_for_partition(self, partition: TopicPartition) -> int | None:
+        leader: int | None = super().leader_for_partition(partition)
+        return self.newest_leaders(partition.topic).get(partition.partition, leader)
+
+
 class Client(AIOKafkaClient):  # type: ignore[misc]
     """A client whose connections are `Connection`s. It has the lifecycle of the others: `start` and `release`."""
+
+    def follow_leaders(self, newest_leaders: Callable[[str], Mapping[int, int]]) -> None:
+        """Send to the leaders of a topic's partitions that ``newest_leaders`` knows, instead of those it was told."""
+        self.cluster.__class__ = _FollowingMetadata
+        self.cluster.newest_leaders = newest_leaders
 
     async def start(self) -> None:
         """Find the brokers of the cluster."""

@@ -4,9 +4,11 @@ A topic that is deleted and created again under its old name gets another id, an
 tells one log from the next.
 """
 
+import asyncio
 import base64
+import math
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from aiokafka.errors import KafkaConnectionError
@@ -15,10 +17,19 @@ from touchline_protocol.errors import OperatorError
 
 from .error_codes import INVALID_TOPIC, UNKNOWN_TOPIC_OR_PARTITION
 from .errors import error_of
-from .repairs import Client
+from .metadata.cluster_view import ClusterView, Leader, TopicAnswer
+from .repairs import Client, retrieve
 from .wire import MetadataRequest
 
 NO_LEADER = -1
+
+BROKERS_ASKED_MAX = 3
+"""How many brokers are asked at once. Small clusters are asked as a whole, larger ones in turns."""
+OTHERS_WAIT_S = 0.1
+"""How long the others may take after the first answer. Healthy brokers need a few milliseconds."""
+FAILED_WAIT_S = 10.0
+"""How long a broker that failed to answer is left out. aiokafka opens one connection at a time, and one that cannot be
+opened takes seconds."""
 
 
 class NoSuchTopic(OperatorError):
@@ -31,7 +42,7 @@ class NoSuchTopic(OperatorError):
 
 
 class Topic(NamedTuple):
-    """A topic as a broker knows it. ``leaders`` has the node of every partition, `NO_LEADER` where there is none now.
+    """A topic as the brokers know it. ``leaders`` has the node of every partition, `NO_LEADER` where there is none now.
 
     ``leader_epochs`` has the number of each partition's leadership, which rises with every new leader. ``error`` is a
     Kafka error code: 0, or why nothing else is known of the topic.
@@ -70,42 +81,33 @@ class Topic(NamedTuple):
 
 
 class Topics:
-    """Asks for topics, and remembers the newest answer for each."""
+    """Asks for topics, and remembers the newest answer for each.
+
+    One broker may be behind the others, or cut off from them, for as long as a client can reach it. So several are
+    asked, other ones each time, and `ClusterView` decides what to believe.
+    """
 
     def __init__(self, client: Client) -> None:
         self._client = client
-        self._node: int | None = None
+        self._view = ClusterView()
+        self._turn = 0
+        self._left_out: dict[int, float] = {}
+        """Brokers that owe an answer or failed to give one, and until when (of `time.monotonic`) others go first."""
         self._known: dict[str, tuple[float, Topic]] = {}
 
     async def describe(self, names: Collection[str]) -> dict[str, Topic]:
-        """Ask a broker for topics.
-
-        It is the same broker every time until it fails: what one broker says never goes back in time, but another one
-        may lag behind it, and a topic would seem to change back and forth.
+        """Ask brokers for topics: `BROKERS_ASKED_MAX` of them, of which one has to answer.
 
         Raises:
             KafkaError, OSError, TimeoutError: there is no answer.
         """
-        if self._node is None:
-            self._node = self._client.get_random_node()
-        if self._node is None:
+        brokers = sorted(broker.nodeId for broker in self._client.cluster.brokers())
+        if not brokers:
             raise KafkaConnectionError("the cluster named none of its brokers")
-        try:
-            response = await self._client.send(self._node, MetadataRequest(names))
-        except BaseException:
-            self._node = None
-            raise
-        found = {
-            name: Topic(
-                name,
-                topic_id,
-                {partition[1]: partition[2] for partition in partitions},
-                error,
-                {partition[1]: partition[3] for partition in partitions},
-            )
-            for error, name, topic_id, _, partitions, _, _ in response.topics
-        }
+        self._view.keep(brokers)
+        await self._first_of([self._ask(node, names) for node in self._next(brokers)])
         now = time.monotonic()
+        found = {name: _topic(name, self._view.topic(name, len(brokers))) for name in names}
         self._known.update({name: (now, topic) for name, topic in found.items()})
         return found
 
@@ -123,3 +125,51 @@ class Topics:
     def forget(self, name: str) -> None:
         """A broker contradicted what is known of a topic: ask again next time."""
         self._known.pop(name, None)
+
+    def leaders(self, name: str) -> Mapping[int, int]:
+        """The leaders of a topic's partitions as last described; none if it was never asked for."""
+        return self._known[name][1].leaders if name in self._known else {}
+
+    def _next(self, brokers: Sequence[int]) -> Sequence[int]:
+        """The brokers whose turn it is."""
+        now = time.monotonic()
+        able = [node for node in brokers if self._left_out.get(node, 0.0) <= now] or brokers
+        turns = [able[(self._turn + number) % len(able)] for number in range(min(len(able), BROKERS_ASKED_MAX))]
+        self._turn += len(turns)
+        return turns
+
+    def _ask(self, node: int, names: Collection[str]) -> asyncio.Task[None]:
+        task = asyncio.create_task(self._take_answer(node, names), name=f"kafka-metadata-{node}")
+        task.add_done_callback(retrieve)
+        return task
+
+    async def _take_answer(self, node: int, names: Collection[str]) -> None:
+        self._left_out[node] = math.inf
+        try:
+            response = await self._client.send(node, MetadataRequest(names))
+        except BaseException:
+            self._left_out[node] = time.monotonic() + FAILED_WAIT_S
+            raise
+        self._left_out.pop(node, None)
+        answers = {
+            name: TopicAnswer(topic_id, {one[1]: Leader(one[2], one[3]) for one in partitions}, error)
+            for error, name, topic_id, _, partitions, *_ in response.topics
+        }
+        self._view.take(node, answers)
+
+    async def _first_of(self, requests: Collection[asyncio.Task[None]]) -> None:
+        """Wait for the first answer, and a little for the others, which are taken in whenever they come."""
+        pending = set(requests)
+        while pending:
+            done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+            if any(request.exception() is None for request in done):
+                if pending:
+                    await asyncio.wait(pending, timeout=OTHERS_WAIT_S)
+                return
+        for request in requests:
+            request.result()
+
+
+def _topic(name: str, believed: TopicAnswer) -> Topic:
+    leaders, epochs = ({index: leader[part] for index, leader in believed.leaders.items()} for part in (0, 1))
+    return Topic(name, believed.topic_id, leaders, believed.error, epochs)

@@ -8,7 +8,7 @@ versions is Kafka 3.1 or newer. Schemas are those of Kafka's protocol guide; aio
 from collections import defaultdict
 from collections.abc import Collection, Mapping
 from io import BytesIO
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from aiokafka.consumer.fetcher import READ_COMMITTED
 from aiokafka.protocol.abstract import AbstractType
@@ -34,9 +34,18 @@ CONSUMER = -1
 TopicPartitionId: TypeAlias = tuple[bytes, int]
 """A partition, by its topic's id and its number."""
 
+NOT_KNOWN = -1
+"""In place of an epoch or an offset that the client leaves to the broker."""
+
 _NO_TOPIC_ID = bytes(16)
 _NO_SESSION = (0, -1)
-_NOT_KNOWN = -1
+
+
+class FetchPosition(NamedTuple):
+    """Where to fetch from. A broker that knows another ``leader_epoch`` of the partition refuses (KIP-320)."""
+
+    offset: int
+    leader_epoch: int = NOT_KNOWN
 
 
 class _Uuid(AbstractType):  # type: ignore[misc]  # aiokafka has no types
@@ -195,16 +204,20 @@ class _FetchStruct(RequestStruct):  # type: ignore[misc]
 
 
 class FetchRequest(Request[_FetchStruct]):  # type: ignore[misc]
-    """Asks for committed records from offsets on, by topic id. Sizes are in bytes."""
+    """Asks for committed records from positions on, by topic id. Sizes are in bytes."""
 
     API_KEY = 1
 
     def __init__(
-        self, offsets: Mapping[TopicPartitionId, int], wait_ms: int, bytes_max: int, partition_bytes_max: int
+        self,
+        positions: Mapping[TopicPartitionId, FetchPosition],
+        wait_ms: int,
+        bytes_max: int,
+        partition_bytes_max: int,
     ) -> None:
         topics: defaultdict[bytes, list[tuple[object, ...]]] = defaultdict(list)
-        for (topic_id, partition), offset in offsets.items():
-            topics[topic_id].append((partition, _NOT_KNOWN, offset, _NOT_KNOWN, _NOT_KNOWN, partition_bytes_max, {}))
+        for (topic_id, partition), (offset, leader_epoch) in positions.items():
+            topics[topic_id].append((partition, leader_epoch, offset, NOT_KNOWN, NOT_KNOWN, partition_bytes_max, {}))
         self._topics: list[tuple[object, ...]] = [(topic_id, partitions, {}) for topic_id, partitions in topics.items()]
         self._limits = (wait_ms, 1, bytes_max)
 

@@ -33,6 +33,8 @@ class KafkaBroker(KafkaTopics):
     def __init__(self, folder: Path, *, node_id: int = 1, secure: bool = False, auto_create: bool = False) -> None:
         self.node_id = node_id
         self.voters: Sequence[KafkaBroker] = [self]
+        self.flags: Sequence[str] = ()
+        """Flags for the broker's JVM."""
         self._folder = folder
         self._auto_create = auto_create
         self._secure = secure
@@ -69,7 +71,7 @@ class KafkaBroker(KafkaTopics):
         settings = self._settings()
         if self._secure:
             settings |= self._security()
-        self._process = kafka_java.start_broker(self._folder, settings)
+        self._process = kafka_java.start_broker(self._folder, settings, self.flags)
 
     def wait_started(self) -> None:
         """The second half of `start`."""
@@ -181,7 +183,7 @@ class KafkaCluster(KafkaTopics):
         return self.brokers[await self.leader(topic, partition) - 1]
 
 
-def _demand_kafka() -> None:
+def demand_kafka() -> None:
     """Fail if something is missing. Never skip: these tests check promises to users."""
     for program in ("java", "openssl"):
         if shutil.which(program) is None:
@@ -193,7 +195,7 @@ def _demand_kafka() -> None:
 @pytest.fixture(scope="session")
 def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaBroker]:
     """One broker for all tests of a worker, including the secure listener."""
-    _demand_kafka()
+    demand_kafka()
     broker = KafkaBroker(tmp_path_factory.mktemp("kafka") / "broker", secure=True)
     try:
         broker.start()
@@ -205,7 +207,7 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaBroker]:
 @pytest.fixture
 def kafka_factory(tmp_path: Path) -> Iterator[Callable[..., KafkaBroker]]:
     """Starts brokers that only this test uses."""
-    _demand_kafka()
+    demand_kafka()
     brokers: list[KafkaBroker] = []
 
     def make(*, auto_create: bool = False) -> KafkaBroker:
@@ -224,7 +226,7 @@ def kafka_factory(tmp_path: Path) -> Iterator[Callable[..., KafkaBroker]]:
 @pytest.fixture
 def kafka_cluster(tmp_path: Path) -> Iterator[KafkaCluster]:
     """A cluster of three brokers that only this test uses."""
-    _demand_kafka()
+    demand_kafka()
     cluster = KafkaCluster(tmp_path)
     try:
         cluster.start()

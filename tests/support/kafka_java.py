@@ -12,7 +12,7 @@ import subprocess
 import time
 import uuid
 from base64 import urlsafe_b64encode
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from support.free_ports import free_ports
@@ -41,13 +41,16 @@ CHECKPOINT = "bootstrap.checkpoint"
 ARCHIVE = "classes.jsa"
 
 
-def start_broker(folder: Path, settings: Mapping[str, object]) -> subprocess.Popen[bytes]:
-    """Start a broker in its folder, formatting it first if necessary. The broker ends with the calling thread."""
+def start_broker(folder: Path, settings: Mapping[str, object], flags: Sequence[str] = ()) -> subprocess.Popen[bytes]:
+    """Start a broker in its folder, formatting it first if necessary. The broker ends with the calling thread.
+
+    ``flags`` are for its JVM.
+    """
     prepared = _prepared()
     if not (folder / DATA).exists():
         _format_from(prepared, folder, settings["node.id"])
     file = _write_settings(folder, settings)
-    return _launch(folder, file, f"-XX:SharedArchiveFile={prepared / ARCHIVE}")
+    return _launch(folder, file, f"-XX:SharedArchiveFile={prepared / ARCHIVE}", *flags)
 
 
 def wait_started(process: subprocess.Popen[bytes], folder: Path) -> None:
@@ -104,9 +107,9 @@ def _properties(settings: Mapping[str, object]) -> str:
     return "".join(f"{name}={value}\n" for name, value in settings.items())
 
 
-def _launch(folder: Path, file: Path, archive: str) -> subprocess.Popen[bytes]:
+def _launch(folder: Path, file: Path, *flags: str) -> subprocess.Popen[bytes]:
     with log_of(folder).open("wb") as output:
-        command = [*_die_with_us(), *_java("kafka.Kafka", archive), str(file)]
+        command = [*_die_with_us(), *_java("kafka.Kafka", *flags), str(file)]
         return subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, cwd=folder)
 
 

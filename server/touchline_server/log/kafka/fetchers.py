@@ -16,7 +16,7 @@ from touchline_kafka.errors import REQUEST_ERRORS, describe, error_of
 from touchline_kafka.fetch import Fetched, fetch
 from touchline_kafka.repairs import Client
 from touchline_kafka.retry import Retry
-from touchline_kafka.wire import TopicPartitionId
+from touchline_kafka.wire import FetchPosition, TopicPartitionId
 
 from .open_topics import REFUSED_WAIT_S, OpenTopics, Partition
 from .queue import DAMAGED_WAIT_S, Queue
@@ -87,11 +87,13 @@ class Fetchers:
         self._problems.pop(problem, None)
 
     async def _fetch_once(self, node: int, wanted: dict[TopicPartitionId, Partition]) -> None:
-        offsets = {place: partition.position for place, partition in wanted.items()}
+        positions = {
+            place: FetchPosition(partition.position, partition.leader_epoch) for place, partition in wanted.items()
+        }
         answers = await fetch(
             self._client,
             node,
-            offsets,
+            positions,
             wait_ms=FETCH_WAIT_MS,
             bytes_max=FETCH_BYTES_MAX,
             partition_bytes_max=PARTITION_BYTES_MAX,
@@ -100,7 +102,7 @@ class Fetchers:
         for answer in answers:
             place = (answer.topic_id, answer.partition)
             partition = wanted[place]
-            if self._topics.is_open(partition) and partition.position == offsets[place]:
+            if self._topics.is_open(partition) and partition.position == positions[place].offset:
                 self._take(partition, answer, cut=cut)
 
     def _take(self, partition: Partition, answer: Fetched, *, cut: bool) -> None:

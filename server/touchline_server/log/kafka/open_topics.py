@@ -30,6 +30,11 @@ class Partition:
         self.held_until = 0.0
 
     @property
+    def leader_epoch(self) -> int:
+        """The newest leader epoch that is known of it."""
+        return self.topic.known.leader_epochs[self.index]
+
+    @property
     def problem(self) -> str:
         """The key of its problems in `Log.problems`."""
         return f"{self.topic.name}/{self.index}"

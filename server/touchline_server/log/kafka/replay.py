@@ -13,6 +13,7 @@ from touchline_kafka.fetch import LATEST, Fetched, fetch, list_offsets
 from touchline_kafka.repairs import Client
 from touchline_kafka.retry import RETRY_FIRST_S
 from touchline_kafka.topics import NO_LEADER, Topic, Topics
+from touchline_kafka.wire import FetchPosition
 from touchline_protocol.errors import LogUnavailable
 from touchline_protocol.records import Record
 from touchline_server.core.log import Chunk, OffsetOutOfRange
@@ -103,7 +104,7 @@ class ReplayReader:
         node = topic.leaders[partition]
         if node == NO_LEADER:
             raise error_of(LEADER_NOT_AVAILABLE)
-        place = {(topic.topic_id, partition): offset}
+        place = {(topic.topic_id, partition): FetchPosition(offset, topic.leader_epochs[partition])}
         answers = await fetch(
             self._client, node, place, wait_ms=wait_ms, bytes_max=READ_BYTES_MAX, partition_bytes_max=READ_BYTES_MAX
         )

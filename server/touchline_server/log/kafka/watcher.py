@@ -58,8 +58,6 @@ class Watcher:
         self._on_checked = on_checked
         self._reported: set[str] = set()
         """Topics that `TopicOpened` or `TopicMissing` was handed out for."""
-        self._replaced: set[bytes] = set()
-        """Ids of topics that another one has replaced: a broker that is behind may still name them."""
 
     async def run(self) -> None:
         """Check again and again; does not end by itself."""
@@ -110,8 +108,7 @@ class Watcher:
         elif topic.error:
             raise error_of(topic.error)
         elif opened is None or topic.topic_id != opened.known.topic_id:
-            if topic.topic_id not in self._replaced:
-                await self._open(name, topic)
+            await self._open(name, topic)
         else:
             opened.known = topic
             self._extend(opened)
@@ -132,8 +129,6 @@ class Watcher:
         """Read a topic from now on. One that appeared after the start is read from its beginning."""
         since_ms = EARLIEST if name in self._reported or name in self._from_start else self._since_ms
         starts, ends = await self._bounds(topic, since_ms)
-        if replaced := self._open_topics.by_name[name]:
-            self._replaced.add(replaced.known.topic_id)
         opened = self._open_topics.by_name[name] = OpenTopic(topic, starts, ends)
         self._reported.add(name)
         self._problems.pop(name, None)

@@ -1,0 +1,1 @@
+"""What brokers say about topics, and what can be believed of it."""

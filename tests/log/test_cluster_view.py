@@ -1,0 +1,98 @@
+"""What is believed of topics when brokers say different things."""
+
+import pytest
+
+from touchline_kafka.error_codes import TOPIC_AUTHORIZATION_FAILED, UNKNOWN_TOPIC_OR_PARTITION
+from touchline_kafka.metadata.cluster_view import ClusterView, Leader, TopicAnswer
+
+NAME = "topic"
+OLD, NEW = b"old", b"new"
+NONE = TopicAnswer(b"", {}, UNKNOWN_TOPIC_OR_PARTITION)
+HIDDEN = TopicAnswer(b"", {}, TOPIC_AUTHORIZATION_FAILED)
+
+
+class View:
+    """The view of a cluster of three brokers, 1 to 3, that are asked for one topic."""
+
+    def __init__(self) -> None:
+        self.view = ClusterView()
+
+    def hears(self, answers: dict[int, TopicAnswer]) -> TopicAnswer:
+        for node, answer in answers.items():
+            self.view.take(node, {NAME: answer})
+        return self.view.topic(NAME, 3)
+
+
+def led(topic_id: bytes = OLD, *leaders: tuple[int, int]) -> TopicAnswer:
+    return TopicAnswer(topic_id, {index: Leader(*leader) for index, leader in enumerate(leaders or [(1, 1)])})
+
+
+@pytest.mark.parametrize("order", [(1, 2), (2, 1)])
+def test_the_higher_leader_epoch_wins_whoever_names_it_and_never_goes_back(order: tuple[int, int]) -> None:
+    view = View()
+    answers = {1: led(OLD, (1, 5), (2, 9)), 2: led(OLD, (2, 6), (1, 8))}
+    believed = view.hears({node: answers[node] for node in order})
+    assert believed.leaders == {0: Leader(2, 6), 1: Leader(2, 9)}
+    assert view.hears({1: answers[1]}) == believed
+    view.view.keep([1])
+    assert view.hears({1: answers[1]}) == believed
+
+
+def test_a_broker_that_sees_the_leader_is_believed_before_one_that_sees_none_in_the_same_epoch() -> None:
+    assert View().hears({1: led(OLD, (1, 5)), 2: led(OLD, (-1, 5))}).leaders == {0: Leader(1, 5)}
+    assert View().hears({1: led(OLD, (-1, 5)), 2: led(OLD, (1, 5))}).leaders == {0: Leader(1, 5)}
+    assert View().hears({1: led(OLD, (1, 5)), 2: led(OLD, (-1, 6))}).leaders == {0: Leader(-1, 6)}
+
+
+def test_a_broker_that_is_behind_hides_neither_a_topic_nor_a_partition() -> None:
+    view = View()
+    view.hears({1: led(OLD, (1, 1))})
+    assert view.hears({2: NONE, 3: NONE}).topic_id == OLD
+    view.hears({1: led(OLD, (1, 1), (2, 1))})
+    assert view.hears({2: led(OLD, (1, 1))}).leaders.keys() == {0, 1}
+
+
+def test_a_topic_that_was_replaced_does_not_come_back_by_a_broker_that_is_behind() -> None:
+    view = View()
+    view.hears({1: led(OLD), 3: led(OLD)})
+    assert view.hears({1: led(NEW)}).topic_id == NEW
+    assert view.hears({3: led(OLD)}).topic_id == NEW
+    view.view.keep([3])
+    assert view.hears({3: led(OLD)}).topic_id == NEW
+
+
+def test_a_topic_is_gone_once_a_broker_that_had_it_says_so() -> None:
+    view = View()
+    view.hears({1: led(OLD), 3: led(OLD)})
+    assert view.hears({1: NONE}).error == UNKNOWN_TOPIC_OR_PARTITION
+    assert view.hears({3: led(OLD)}).error == UNKNOWN_TOPIC_OR_PARTITION
+    assert view.hears({2: led(NEW)}).topic_id == NEW
+
+
+def test_a_topic_is_gone_when_the_broker_that_had_it_has_left_and_the_others_know_nothing_of_it() -> None:
+    view = View()
+    view.hears({1: led(OLD)})
+    view.view.keep([2, 3])
+    assert view.hears({2: NONE}).topic_id == OLD
+    assert view.hears({3: NONE}).error == UNKNOWN_TOPIC_OR_PARTITION
+
+
+def test_most_brokers_decide_between_two_topics_of_which_nobody_knows_the_newer_one() -> None:
+    view = View()
+    assert view.hears({3: led(OLD)}).topic_id == OLD
+    assert view.hears({1: led(NEW)}).topic_id == OLD
+    assert view.hears({2: led(NEW)}).topic_id == NEW
+
+
+def test_a_broker_that_had_just_started_takes_back_what_it_said() -> None:
+    view = View()
+    view.hears({1: led(OLD), 2: led(OLD)})
+    assert view.hears({1: NONE}).error == UNKNOWN_TOPIC_OR_PARTITION
+    assert view.hears({1: led(OLD)}).topic_id == OLD
+
+
+def test_a_user_who_may_not_see_a_topic_learns_that_and_not_that_it_is_gone() -> None:
+    view = View()
+    view.hears({1: led(OLD)})
+    assert view.hears({1: HIDDEN}).error == TOPIC_AUTHORIZATION_FAILED
+    assert view.hears({1: led(OLD)}).topic_id == OLD
