@@ -1,17 +1,16 @@
 """The embedded log's file: what it survives, who may open it, and which errors an operator sees."""
 
 import asyncio
-import signal
 import sqlite3
 import subprocess
 import sys
-import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from log.harness import WAIT_S, Reader
+from log.sqlite_files import WRITER, killed_writer, scores_log
 from touchline_protocol.errors import OperatorError
 from touchline_server.config.tables import SqliteSettings
 from touchline_server.core.log import AppendFailed, Entry
@@ -21,50 +20,14 @@ from touchline_server.log.sqlite.schema import describe, primary_code
 from touchline_server.log.sqlite.store import Store
 from touchline_server.log.sqlite.thread import READING
 
-WRITER = """
-import asyncio, sys
-from pathlib import Path
-from touchline_server.config.settings import SqliteSettings
-from touchline_server.core.log import Entry
-from touchline_server.log.sqlite.log import SqliteLog
-
-async def main():
-    log = SqliteLog(Path(sys.argv[1]), SqliteSettings(), {"scores": None})
-    await log.open([], since_ms=0)
-    async def write(room):
-        while True:
-            ((_, offset),) = await log.append("scores", [Entry(room, b"1", [("key", b"score")])])
-            print(offset, room.decode(), flush=True)
-    await asyncio.gather(*(write(b"room-%d" % number) for number in range(5)))
-
-asyncio.run(main())
-"""
-
-
-def scores_log(path: Path | None) -> SqliteLog:
-    return SqliteLog(path, SqliteSettings(), {"scores": None})
-
 
 async def test_killing_the_process_loses_no_acknowledged_record(tmp_path: Path) -> None:
     path = tmp_path / "log.db"
     acknowledged: dict[int, str] = {}
     for _ in range(3):
-        # fmt: off
-        with subprocess.Popen([sys.executable, "-c", WRITER, path], stdout=subprocess.PIPE, text=True) as writer:  # noqa: ASYNC220
-            # fmt: on
-            assert writer.stdout is not None
-            watchdog = threading.Timer(WAIT_S, writer.kill)
-            watchdog.start()
-            for _ in range(100):
-                offset, room = writer.stdout.readline().split()
-                assert int(offset) not in acknowledged, "an offset was used twice"
-                acknowledged[int(offset)] = room
-            writer.send_signal(signal.SIGKILL)
-            for line in writer.stdout:  # written to the pipe before the kill
-                if line.endswith("\n"):
-                    offset, room = line.split()
-                    acknowledged[int(offset)] = room
-            watchdog.cancel()
+        for offset, room in await asyncio.to_thread(killed_writer, path, records=100):
+            assert offset not in acknowledged, "an offset was used twice"
+            acknowledged[offset] = room
     log = scores_log(path)
     await log.open(["scores"], since_ms=0)
     reader = Reader(log)
@@ -144,12 +107,12 @@ async def test_a_missing_folder_that_the_user_named_is_reported_and_not_created(
     assert not folder.exists()
 
 
-async def test_a_closed_log_is_a_single_file(tmp_path: Path) -> None:
+async def test_a_closed_log_is_one_file_and_its_mark(tmp_path: Path) -> None:
     log = scores_log(tmp_path / "log.db")
     await log.open([], since_ms=0)
     await log.append("scores", [Entry(b"a", b"1")])
     await log.close()
-    assert names_in(tmp_path) == ["log.db"]
+    assert sorted(names_in(tmp_path)) == ["log.db", "log.db-mark"]
 
 
 def other_programs_database(path: Path) -> None:
@@ -274,5 +237,5 @@ async def test_a_damaged_page_is_a_problem_but_does_not_raise_out_of_poll(tmp_pa
     await log.open(["scores"], since_ms=0)
     reader = Reader(log)
     await reader.until(lambda: bool(log.problems))
-    assert describe(sqlite_error(sqlite3.SQLITE_CORRUPT)) in log.problems[READING]
+    assert "salvage" in log.problems[READING]
     await log.close()

@@ -131,7 +131,7 @@ class FileGuard:
     """
 
     def __init__(self, path: Path | None) -> None:
-        paths = [] if path is None else [path.absolute(), path.absolute().with_name(path.name + "-wal")]
+        paths = [] if path is None else [path.absolute(), path.resolve().with_name(path.resolve().name + "-wal")]
         self._identities = {path: identity for path in paths if (identity := _identity(path)) is not None}
 
     def check(self) -> None:
@@ -183,5 +183,13 @@ def describe(error: BaseException) -> str:
         sqlite3.SQLITE_READONLY: "the file is read-only, check its permissions and those of its folder",
         sqlite3.SQLITE_CANTOPEN: "no file can be opened or created there, check the path and the folder's permissions",
         sqlite3.SQLITE_PERM: "permission denied, check the permissions of the file and its folder",
-        sqlite3.SQLITE_CORRUPT: "the file is damaged, restore it from a backup or start with a new one",
+        sqlite3.SQLITE_CORRUPT: describe_damage(str(error)),
     }.get(code, str(error) or type(error).__name__)
+
+
+def describe_damage(finding: str) -> str:
+    """The description of a damaged file."""
+    return (
+        f"the file is damaged ({finding}): save what can be read with touchline salvage, "
+        "restore a backup, or start with a new file"
+    )

@@ -5,24 +5,29 @@ Rules:
 1. One transaction writes a record together with its room's head and state.
 2. The copies in memory (`Partition`) change only after the transaction is committed.
 3. The offsets of a partition rise by one and are never reused, since the end of each partition is stored.
+4. A file that is not the one that was open last (`Mark`) may lack records that clients have seen, and would use their
+   offsets again: its topics get new epochs before anything else happens.
 """
 
+import logging
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from secrets import token_hex
 
 import msgspec
 
-from touchline_protocol.errors import BadRecord
+from touchline_protocol.errors import BadRecord, OperatorError
 from touchline_protocol.records import EventRecord, Record, parse_record
 from touchline_server.config.tables import SqliteSettings
 from touchline_server.core.log import Chunk, OffsetOutOfRange, Position, UnknownTopic
 from touchline_server.core.room_store import StoredRoom
 
+from .integrity import verify
+from .mark import Mark
 from .records import RECORD_BYTES, Append, Commit, Partition, StoredRecord, Topic, partition_of
-from .schema import FileGuard, cannot_open, connect
+from .schema import FileGuard, cannot_open, connect, describe_damage
 
 EPOCH_BYTES = 8
 """Random bytes in the epoch of a new topic, so that no two logs share an epoch."""
@@ -33,6 +38,8 @@ HEAD_SCAN_MAX = 5_000
 """Records searched for a room's head before an offset: a few milliseconds, during which nobody can append."""
 NO_OFFSET = -1
 """The value of the column prev in the first record of a room."""
+
+logger = logging.getLogger("touchline.log")
 
 _HEADERS = msgspec.msgpack.Decoder(list[tuple[str, bytes]])
 _RECORD_COLUMNS = "offset, timestamp, key, value, headers"
@@ -69,18 +76,30 @@ class Store:
         self.now_ms = now_ms
         self._key_fields = key_fields
         self.topics: dict[str, Topic] = {}
-        self.connection = connect(path)
-        self.files = FileGuard(path)
-        try:
-            self._load_topics()
-            self.create_topics(list(key_fields), settings.partitions)
-        except sqlite3.Error as error:
-            self.connection.close()
-            raise cannot_open(path, error) from error
+        self._records = 0
+        """The number of records ever appended. Every append raises it, so it tells what was lost."""
+        with ExitStack() as stack:
+            self.connection = stack.enter_context(closing(connect(path)))
+            try:
+                self.files = FileGuard(path)
+                self.mark = Mark(path)
+                stack.callback(self.mark.close, sound=False)
+                self._load(path)
+            except sqlite3.Error as error:
+                raise cannot_open(path, error) from error
+            stack.pop_all()
+
+    def _load(self, path: Path | None) -> None:
+        if not self.mark.vouches and (findings := verify(self.connection)):
+            raise OperatorError(f"the log {path} cannot be opened: {describe_damage('; '.join(findings))}")
+        self._load_topics()
+        self._check_mark(path)
+        self.create_topics(list(self._key_fields), self.settings.partitions)
 
     def close(self) -> None:
         """Close the file."""
         self.connection.close()
+        self.mark.close(sound=True)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -99,6 +118,26 @@ class Store:
                 self.connection.execute("ROLLBACK")
             raise
 
+    def _check_mark(self, path: Path | None) -> None:
+        """Give all topics new epochs if this is not the file that was open last. Then mark it."""
+        if self.topics and (why := self.mark.mismatch(self._identity, self._records)) is not None:
+            with self.transaction():
+                self.connection.executemany(
+                    "UPDATE topics SET epoch = ? WHERE name = ?", [(_new_epoch(), name) for name in self.topics]
+                )
+            self._load_topics()
+            logger.warning(
+                "the log %s %s: its topics get new epochs, so all clients start over from what the file holds",
+                path,
+                why,
+            )
+        self.mark.create(self._identity, self._records)
+
+    @property
+    def _identity(self) -> str:
+        """The epoch of the oldest topic: no two logs share it, and it changes with the other epochs."""
+        return next(iter(self.topics.values())).epoch if self.topics else ""
+
     def _load_topics(self) -> None:
         self.topics = {
             name: Topic(
@@ -113,8 +152,9 @@ class Store:
                     )
                 ],
             )
-            for name, epoch in self.connection.execute("SELECT name, epoch FROM topics").fetchall()
+            for name, epoch in self.connection.execute("SELECT name, epoch FROM topics ORDER BY rowid").fetchall()
         }
+        self._records = sum(partition.next for topic in self.topics.values() for partition in topic.partitions)
 
     def create_topics(self, names: Sequence[str], partitions: int) -> list[Topic]:
         """Create those topics that do not exist yet, and return them."""
@@ -123,12 +163,13 @@ class Store:
             return []
         with self.transaction():
             for name in missing:
-                self.connection.execute("INSERT INTO topics VALUES (?, ?)", (name, token_hex(EPOCH_BYTES)))
+                self.connection.execute("INSERT INTO topics VALUES (?, ?)", (name, _new_epoch()))
                 self.connection.executemany(
                     "INSERT INTO partitions VALUES (NULL, ?, ?, 0, 0, 0)",
                     [(name, number) for number in range(partitions)],
                 )
         self._load_topics()
+        self.mark.create(self._identity, self._records)
         return [self.topics[name] for name in missing]
 
     def partition(self, name: str, epoch: str, number: int) -> Partition:
@@ -159,7 +200,9 @@ class Store:
         for partition, records in changes.records.items():
             partition.next += len(records)
             partition.size_bytes += changes.sizes[partition]
+            self._records += len(records)
         self.files.check()  # again: it may have been deleted while the disk was busy
+        self.mark.advance(self._records)
         return Commit(
             positions,
             {(partition.topic, partition.number): records for partition, records in changes.records.items()},
@@ -318,6 +361,10 @@ class Store:
             (partition.row_id, before),
         )
         return [_record(columns)._replace(key=room_id.encode()) for room_id, *columns in rows]
+
+
+def _new_epoch() -> str:
+    return token_hex(EPOCH_BYTES)
 
 
 def unknown_topic(name: str) -> UnknownTopic:

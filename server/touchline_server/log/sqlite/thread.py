@@ -37,6 +37,7 @@ exists."""
 
 WRITING = "writing"
 READING = "reading"
+MARKING = "marking"
 FAILURE = "log"
 """The keys of `StoreThread.problems`."""
 
@@ -213,6 +214,7 @@ class StoreThread:
                 self._append(store, [job])
             return
         self._report(WRITING, None)
+        self._report(MARKING, store.mark.problem)
         self._in_loop(self._finish_appends, [job.future for job in jobs], commit)
 
     def _fail_append(self, job: _AppendJob, error: Exception) -> None:

@@ -1,0 +1,53 @@
+"""Embedded logs in real files, for tests of what happens to such a file."""
+
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+from log.harness import WAIT_S
+from touchline_server.config.tables import SqliteSettings
+from touchline_server.log.sqlite.log import SqliteLog
+
+WRITER = """
+import asyncio, sys
+from pathlib import Path
+from touchline_server.config.settings import SqliteSettings
+from touchline_server.core.log import Entry
+from touchline_server.log.sqlite.log import SqliteLog
+
+async def main():
+    log = SqliteLog(Path(sys.argv[1]), SqliteSettings(), {"scores": None})
+    await log.open([], since_ms=0)
+    async def write(room):
+        while True:
+            ((_, offset),) = await log.append("scores", [Entry(room, b"1", [("key", b"score")])])
+            print(offset, room.decode(), flush=True)
+    await asyncio.gather(*(write(b"room-%d" % number) for number in range(5)))
+
+asyncio.run(main())
+"""
+
+
+def scores_log(path: Path | None) -> SqliteLog:
+    return SqliteLog(path, SqliteSettings(), {"scores": None})
+
+
+def killed_writer(path: Path, *, records: int) -> list[tuple[int, str]]:
+    """Append to five rooms from another process, and kill it. Returns the offset and room of each record that it had
+    acknowledged, at least ``records``."""
+    acknowledged: list[tuple[int, str]] = []
+    with subprocess.Popen([sys.executable, "-c", WRITER, path], stdout=subprocess.PIPE, text=True) as writer:
+        assert writer.stdout is not None
+        watchdog = threading.Timer(WAIT_S, writer.kill)
+        watchdog.start()
+        for line in writer.stdout:
+            if not line.endswith("\n"):  # cut off by the kill
+                break
+            offset, room = line.split()
+            acknowledged.append((int(offset), room))
+            if len(acknowledged) == records:
+                writer.send_signal(signal.SIGKILL)
+        watchdog.cancel()
+    return acknowledged
