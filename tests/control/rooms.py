@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from touchline_server.control.backend import RoomState
+from touchline_server.control.backend import Readiness, RoomState
 from touchline_server.core.log import Position
 from touchline_server.new_events import NewEvent
 
@@ -11,13 +11,14 @@ class Rooms:
     """Behaves like a server with one partition."""
 
     def __init__(self) -> None:
-        self.troubles: dict[str, str] = {}
+        self.problems: dict[str, str] = {}
+        self.degraded: dict[str, str] = {}
         self.published: list[tuple[str, NewEvent]] = []
         self.rooms: dict[str, RoomState] = {}
         self.failure: Exception | None = None
 
-    def problems(self) -> dict[str, str]:
-        return self.troubles
+    def readiness(self) -> Readiness:
+        return Readiness(self.problems, self.degraded)
 
     async def publish(self, room: str, events: Sequence[NewEvent]) -> list[Position]:
         if self.failure is not None:

@@ -52,18 +52,29 @@ def error_of(response: httpx.Response) -> tuple[int, str, str]:
 
 
 async def test_health_is_ok_while_the_process_runs(client: httpx.AsyncClient, rooms: Rooms) -> None:
-    rooms.troubles = {"log": "away"}
+    rooms.problems = {"log": "away"}
     response = await client.get("/healthz")
     assert (response.status_code, response.text) == (200, "ok")
 
 
 async def test_readiness_reports_problems(client: httpx.AsyncClient, rooms: Rooms) -> None:
-    response = await client.get("/readyz")
-    assert (response.status_code, response.json()) == (200, {"ready": True})
-    rooms.troubles = {"match-events": "the topic does not exist"}
-    response = await client.get("/readyz")
-    assert response.status_code == 503
-    assert response.json() == {"ready": False, "problems": {"match-events": "the topic does not exist"}}
+    for path in ("/readyz", "/readyz/strict"):
+        rooms.problems = {}
+        response = await client.get(path)
+        assert (response.status_code, response.json()) == (200, {"ready": True})
+        rooms.problems = {"match-events": "the topic does not exist"}
+        response = await client.get(path)
+        assert response.status_code == 503
+        assert response.json() == {"ready": False, "problems": rooms.problems}
+
+
+@pytest.mark.parametrize(("path", "ready", "status"), [("/readyz", True, 200), ("/readyz/strict", False, 503)])
+async def test_a_degraded_server_is_ready_unless_it_is_asked_strictly(
+    client: httpx.AsyncClient, rooms: Rooms, path: str, ready: bool, status: int
+) -> None:
+    rooms.degraded = {"kafka": "no broker answers"}
+    response = await client.get(path)
+    assert (response.status_code, response.json()) == (status, {"ready": ready, "degraded": rooms.degraded})
 
 
 async def test_one_event_is_published_with_its_bytes_unchanged(client: httpx.AsyncClient, rooms: Rooms) -> None:

@@ -2,7 +2,9 @@
 
 =====  =======================  =====================================================================================
 GET    /healthz                 200 while the process runs
-GET    /readyz                  200 ``{"ready": true}``, or 503 ``{"ready": false, "problems": {...}}``
+GET    /readyz                  200 ``{"ready": true}``, with ``"degraded": {...}`` if something is wrong that clients
+                                should be sent here in spite of; or 503 ``{"ready": false, "problems": {...}}``
+GET    /readyz/strict           the same, but 503 also if the server is degraded
 POST   /v1/rooms/{room}/events  append events: ``{"data", "key"?}`` or ``{"events": [{"data", "key"?}]}``
 GET    /v1/rooms/{room}         the room's state
 =====  =======================  =====================================================================================
@@ -42,6 +44,7 @@ def create_app(backend: ControlBackend, settings: Settings, *, extra_routes: Seq
         routes=[
             Route("/healthz", _healthz),
             Route("/readyz", api.readyz),
+            Route("/readyz/strict", api.readyz_strict),
             Route(ROOMS_PATH + "{rest:path}", api.rooms, methods=["GET", "POST"]),
             *extra_routes,
         ],
@@ -62,10 +65,18 @@ class _Api:
         self._api_keys = settings.api_keys
 
     async def readyz(self, _: Request) -> Response:
-        problems = self._backend.problems()
-        if problems:
-            return json_response({"ready": False, "problems": problems}, 503)
-        return json_response({"ready": True})
+        return self._ready(strict=False)
+
+    async def readyz_strict(self, _: Request) -> Response:
+        return self._ready(strict=True)
+
+    def _ready(self, *, strict: bool) -> Response:
+        problems, degraded = self._backend.readiness()
+        ready = not problems and not (strict and degraded)
+        told = {"problems": problems, "degraded": degraded}
+        return json_response(
+            {"ready": ready, **{name: each for name, each in told.items() if each}}, 200 if ready else 503
+        )
 
     async def rooms(self, request: Request) -> Response:
         """Decide by the raw path: decoded, a room id that ends in ``/events`` looks like the path of its events."""

@@ -25,11 +25,21 @@ class RoomState(NamedTuple):
     viewers: int
 
 
+class Readiness(NamedTuple):
+    """Whether clients should be sent to this server: only if there are no ``problems``.
+
+    With what is ``degraded``, the server serves what it has. Both have a sentence for each part, by its name.
+    """
+
+    problems: Mapping[str, str]
+    degraded: Mapping[str, str]
+
+
 class ControlBackend(Protocol):
     """The server as the control plane sees it. Every room that is passed in belongs to a feed of the server."""
 
-    def problems(self) -> Mapping[str, str]:
-        """Why the server is not ready: a sentence for each part with a problem. Empty if the server is ready."""
+    def readiness(self) -> Readiness:
+        """Whether clients should be sent to this server, and what is wrong with it."""
 
     async def publish(self, room: str, events: Sequence[NewEvent]) -> Sequence[Position]:
         """Append events to a room in order; returns their positions once they are durable.

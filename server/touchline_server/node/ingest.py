@@ -7,7 +7,8 @@ Rules:
 1. Observers get each log event before the core does.
 2. A record that is neither an event nor a verdict is counted, logged with its position, and skipped.
 3. ``caught_up`` is set once each topic was read to where it ended at the start, or is known not to exist.
-4. Nothing is read while `PENDING_BYTES_MAX` are not written out yet.
+4. The log's problems are logged when they begin and when they end.
+5. Nothing is read while `PENDING_BYTES_MAX` are not written out yet.
 """
 
 import asyncio
@@ -17,6 +18,7 @@ from collections.abc import Callable, Sequence
 from touchline_server.core.log import Log, LogEvent, OffsetsLost, TopicMissing
 from touchline_server.edge.server import EdgeServer
 
+from .problem_log import ProblemLog
 from .skip_log import SkipLog
 
 PENDING_BYTES_MAX = 16 << 20
@@ -43,6 +45,7 @@ class Ingest:
         self._skips = skips
         self._topics = topics
         self._observers = observers
+        self._problems = ProblemLog()
 
     async def run(self) -> None:
         """Carry events until cancelled."""
@@ -54,6 +57,7 @@ class Ingest:
                 if event.topic in self._topics:
                     self._take(event)
             driver.flush()
+            self._problems.report(self._log.problems)
             if core.has_read_log:
                 self.caught_up.set()
             # The edge's turns, one each time the loop goes around, work it off: there is no event to await instead.

@@ -19,7 +19,7 @@ from touchline_server.auth.verifier import make_verifier
 from touchline_server.config.settings import Settings
 from touchline_server.config.values import milliseconds
 from touchline_server.control.app import create_app
-from touchline_server.control.backend import RoomState, StateEvent
+from touchline_server.control.backend import Readiness, RoomState, StateEvent
 from touchline_server.control.server import ControlServer
 from touchline_server.core.client import ClientRoom
 from touchline_server.core.edge import EdgeCore
@@ -33,6 +33,7 @@ from touchline_server.new_events import NewEvent
 
 from .core_factory import make_core
 from .ingest import Ingest
+from .readiness import judge
 from .skip_log import SkipLog
 from .sockets import bind
 
@@ -72,6 +73,7 @@ class Node:
         self._edge: EdgeServer | None = None
         self._control: ControlServer | None = None
         self._ingesting: asyncio.Task[None] | None = None
+        self._accepting = False
         self._extra_topics = extra_topics
         self._observers = observers
 
@@ -103,6 +105,7 @@ class Node:
             listener.close()
             raise
         await edge.start(listener)
+        self._accepting = True
 
     async def stop(self) -> None:
         """Drain and stop everything. May be called after a start that failed."""
@@ -133,16 +136,18 @@ class Node:
         return self._skips.count
 
     def problems(self) -> Mapping[str, str]:
-        """Why the server is not ready, by what it concerns."""
+        """What is wrong now, by what it concerns; `readiness` says which of it keeps clients away."""
         problems = {**self.log.problems, **(self.verifier.problems if self.verifier else {})}
-        if self.core.is_draining:
-            problems["edge"] = "the edge is draining: it sends its clients to other edges"
         if self.verifier is not None and (why := self.core.actions.unavailable) is not None:
             problems.setdefault(self.settings.actions.topic, why)
         for opened in self.core.hub.feeds.values():
             if not opened.ready:
                 problems.setdefault(opened.feed.topic, "the topic has not been read to its end yet")
         return problems
+
+    def readiness(self) -> Readiness:
+        """Whether clients should be sent to this node."""
+        return judge(self.problems(), accepting=self._accepting, draining=self.core.is_draining)
 
     async def publish(self, room: str, events: Sequence[NewEvent]) -> Sequence[Position]:
         """Append events to a room."""

@@ -1,0 +1,28 @@
+"""Decides which problems keep clients away from an edge, and which it serves in spite of. Pure.
+
+An edge that has once read its log has state that clients can be given, and no other edge is better off when Kafka or a
+topic is lost. If it were not ready then, a load balancer would take away all edges at once.
+"""
+
+from collections.abc import Mapping
+
+from touchline_server.control.backend import Readiness
+
+EDGE = "edge"
+"""The subject of what concerns the edge itself."""
+STARTING = "the edge does not accept clients yet: it reads its log first"
+DRAINING = "the edge is draining: it sends its clients to other edges"
+
+BLOCKING = frozenset({EDGE, "auth.jwks"})
+"""Subjects of problems with which an edge can serve nobody: that it drains, or that it has no key for any token."""
+
+
+def judge(problems: Mapping[str, str], *, accepting: bool, draining: bool) -> Readiness:
+    """Sort problems by whether they keep clients away. ``accepting``: the edge has begun to accept clients."""
+    blocking = {what: why for what, why in problems.items() if not accepting or what in BLOCKING}
+    degraded = {what: why for what, why in problems.items() if what not in blocking}
+    if draining:
+        blocking[EDGE] = DRAINING
+    elif not accepting:
+        blocking[EDGE] = STARTING
+    return Readiness(blocking, degraded)
