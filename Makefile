@@ -12,7 +12,7 @@ SETUP := pyproject.toml scripts/setup_venv.sh scripts/apt_install.sh
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo bench test test-quick test-all check format lock clean
+.PHONY: help demo bench test test-quick test-all cluster-run check format lock clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -36,6 +36,10 @@ test-quick: .venv/dev.stamp ## Run the tests that need no socket, process, broke
 test-all: check .venv/tools.stamp ## Run every check and every test, long ones too
 	scripts/fetch_kafka.sh
 	$(PYTEST) --hypothesis-profile=long --override-ini=faulthandler_timeout=1500 $(ARGS)
+
+cluster-run: .venv/tools.stamp ## Disturb a cluster of three brokers, and compare every client with its log
+	scripts/fetch_kafka.sh
+	PYTHONPATH=tests $(BIN)/python -m cluster $(ARGS)
 
 check: .venv/dev.stamp ## Check format, style, types, layers, prose and the shape of the source
 	$(BIN)/ruff format --check

@@ -6,6 +6,7 @@ their test, and with the test process, however that ends.
 """
 
 import shutil
+import signal
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -83,6 +84,11 @@ class KafkaBroker(KafkaTopics):
         process, self._process = self._process, None
         if process is not None:
             kafka_java.stop(process, kill=kill)
+
+    def send_signal(self, number: signal.Signals) -> None:
+        """Send a signal, such as SIGSTOP or SIGCONT, to the running broker."""
+        assert self._process is not None
+        self._process.send_signal(number)
 
     def segment(self, topic: str, partition: int = 0) -> Path:
         """The file that holds the first records of a partition."""

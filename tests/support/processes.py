@@ -38,12 +38,16 @@ async def touchline_command(*args: str) -> str:
 
 
 class EdgeProcess:
-    """A ``touchline serve`` that can be stopped and started again on the same ports."""
+    """A ``touchline serve`` that can be stopped and started again on the same ports.
 
-    def __init__(self, name: str, log: str, config: Path, ports: tuple[int, int]) -> None:
+    ``errors`` is the file for what it writes to stderr, its log; by default that goes where the test's does.
+    """
+
+    def __init__(self, name: str, log: str, config: Path, ports: tuple[int, int], errors: Path | None = None) -> None:
         self.port, self.control_port = ports
         listen = ("--port", str(self.port), "--control-port", str(self.control_port))
         self._args = ("serve", "--edge-name", name, "--log", log, "--config", str(config), *listen)
+        self._errors = errors
         self._process: asyncio.subprocess.Process | None = None
         self._reading: asyncio.Task[bytes] | None = None
 
@@ -59,14 +63,25 @@ class EdgeProcess:
 
     async def start(self) -> None:
         """Start the process, and wait until it reports where it listens."""
-        self._process = await asyncio.create_subprocess_exec(
-            *COMMAND, *self._args, stdout=asyncio.subprocess.PIPE, env=environment() | {"PYTHONUNBUFFERED": "1"}
-        )
+        with contextlib.ExitStack() as files:
+            errors = None if self._errors is None else files.enter_context(self._errors.open("ab"))
+            self._process = await asyncio.create_subprocess_exec(
+                *COMMAND,
+                *self._args,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=errors,
+                env=environment() | {"PYTHONUNBUFFERED": "1"},
+            )
         assert self._process.stdout is not None
         async with asyncio.timeout(START_S):
             while b"control " not in (line := await self._process.stdout.readline()):
                 assert line, f"the edge ended with {await self._process.wait()}"
         self._reading = asyncio.create_task(self._process.stdout.read())
+
+    def send_signal(self, number: signal.Signals) -> None:
+        """Send a signal, such as SIGSTOP or SIGCONT, to the running process."""
+        assert self._process is not None
+        self._process.send_signal(number)
 
     async def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Send a signal, wait for the process to end, and return its exit code."""

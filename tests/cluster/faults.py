@@ -1,0 +1,161 @@
+"""Performs the faults of a plan on the cluster. Each method returns when its damage has healed."""
+
+import asyncio
+import signal
+from collections import Counter
+from collections.abc import Mapping
+
+from cluster.plan import Fault
+from cluster.producers import Publisher
+from cluster.rig import Rig, start_broker, stop_broker
+from cluster.scene import FEEDS, FRAIL, GROWN, RECREATED, STEADY, TRIMMED, Feed
+from cluster.truth import Truth
+from support.kafka_broker import KafkaBroker
+
+KEPT = 3
+"""Records at the end of a partition that a deletion leaves."""
+PARTITIONS_MAX = 8
+OVERTAKEN_S = 3.0
+"""How long an edge is stopped before the records that it has not read are deleted."""
+LOSS_S = 3.0
+"""How long a leader goes on alone before it is lost, with what nobody else has."""
+HEAL_S = 60.0
+
+
+class ClusterFaults:
+    """Does to the cluster what a plan says, and notes in ``truth`` what a fault is about to destroy."""
+
+    def __init__(self, rig: Rig, publishers: Mapping[str, Publisher], truth: Truth) -> None:
+        self.done: Counter[str] = Counter()
+        self._rig = rig
+        self._publishers = publishers
+        self._truth = truth
+        self._partitions = GROWN.partitions
+
+    async def perform(self, fault: Fault) -> None:
+        """Perform one fault, and wait until the cluster has recovered from it."""
+        await getattr(self, fault.kind)(fault)
+        await self._healed()
+        self.done[fault.kind] += 1
+
+    async def kill_leader(self, fault: Fault) -> None:
+        """Kill the leader of a partition."""
+        broker = await self._rig.leader(FEEDS[fault.target % len(FEEDS)].topic)
+        await stop_broker(broker, kill=True)
+        await asyncio.sleep(fault.away_s)
+        await start_broker(broker)
+
+    async def roll(self, fault: Fault) -> None:
+        """Restart each broker as an operator does, without leaving time in between."""
+        brokers = self._rig.cluster.brokers
+        for number in range(len(brokers)):
+            broker = brokers[(fault.target + number) % len(brokers)]
+            await stop_broker(broker, kill=False)
+            await start_broker(broker)
+            await self._healed()
+
+    async def two_down(self, fault: Fault) -> None:
+        """Kill two brokers: there is no quorum then."""
+        pair = [broker for broker in self._rig.cluster.brokers if broker is not self._broker(fault)]
+        await asyncio.gather(*(stop_broker(broker, kill=True) for broker in pair))
+        await asyncio.sleep(fault.away_s)
+        for broker in pair:
+            broker.launch()
+        await asyncio.gather(*(asyncio.to_thread(broker.wait_started) for broker in pair))
+
+    async def elect(self, fault: Fault) -> None:
+        """Make other replicas preferred, and elect them."""
+        await self._rotate(STEADY, fault)
+        await self._rig.admin.elect(STEADY.topic, range(STEADY.partitions))
+
+    async def reassign(self, fault: Fault) -> None:
+        """Take a replica away from each partition, the leader's where it comes so, and give it back."""
+        admin = self._rig.admin
+        before = await admin.describe(STEADY.topic)
+        away = self._broker(fault).node_id
+        await admin.reassign(
+            STEADY.topic, {number: [each for each in part.replicas if each != away] for number, part in before.items()}
+        )
+        await admin.until(STEADY.topic, lambda each: away not in each.replicas)
+        await asyncio.sleep(fault.away_s)
+        await self._rotate(STEADY, fault)
+
+    async def pause_broker(self, fault: Fault) -> None:
+        """Stop a broker's process without ending it."""
+        broker = self._broker(fault)
+        broker.send_signal(signal.SIGSTOP)
+        await asyncio.sleep(2 * fault.away_s)
+        broker.send_signal(signal.SIGCONT)
+
+    async def trim(self, fault: Fault) -> None:
+        """Delete the records of a partition, but for the last few."""
+        ends = await self._truth.read(TRIMMED, 0)
+        partition = fault.target % TRIMMED.partitions
+        await self._rig.cluster.trim(TRIMMED.topic, partition, max(0, ends[partition] - KEPT))
+
+    async def overtake(self, fault: Fault) -> None:
+        """Delete records that an edge has not read yet."""
+        edge = self._rig.edges[fault.target % len(self._rig.edges)]
+        async with edge.lock:
+            edge.send_signal(signal.SIGSTOP)
+            await asyncio.sleep(OVERTAKEN_S)
+            try:
+                for partition in range(TRIMMED.partitions):
+                    await self.trim(fault._replace(target=partition))
+            finally:
+                edge.send_signal(signal.SIGCONT)
+
+    async def recreate(self, _: Fault) -> None:
+        """Delete a topic and create it again, while nobody publishes to it."""
+        publisher = self._publishers[RECREATED.name]
+        await publisher.pause()
+        await self._truth.read(RECREATED, publisher.generation)
+        await self._rig.cluster.delete(RECREATED.topic)
+        await self._rig.create(RECREATED)
+        publisher.generation += 1
+        publisher.resume()
+
+    async def add_partitions(self, _: Fault) -> None:
+        """Add partitions, while nobody publishes: what producers have to do to keep the order of a room."""
+        if self._partitions < PARTITIONS_MAX:
+            self._partitions *= 2
+            publisher = self._publishers[GROWN.name]
+            await publisher.pause()
+            await self._rig.cluster.add_partitions(GROWN.topic, self._partitions)
+            publisher.resume()
+
+    async def unclean(self, fault: Fault) -> None:
+        """Lose acknowledged records: a replica that lacks them becomes the leader."""
+        leader = await self._rig.leader(FRAIL.topic)
+        (other,) = set((await self._rig.admin.describe(FRAIL.topic))[0].replicas) - {leader.node_id}
+        follower = self._rig.cluster.brokers[other - 1]
+        await stop_broker(follower, kill=False)
+        await self._rig.admin.until(FRAIL.topic, lambda each: each.in_sync == {leader.node_id})
+        await asyncio.sleep(LOSS_S)
+        await stop_broker(leader, kill=True)
+        await start_broker(follower)
+        await self._rig.admin.until(FRAIL.topic, lambda each: each.leader == follower.node_id)
+        await asyncio.sleep(fault.away_s)
+        await start_broker(leader)
+
+    def _broker(self, fault: Fault) -> KafkaBroker:
+        brokers = self._rig.cluster.brokers
+        return brokers[fault.target % len(brokers)]
+
+    async def _rotate(self, feed: Feed, fault: Fault) -> None:
+        ids = [broker.node_id for broker in self._rig.cluster.brokers]
+        shift = 1 + fault.target % (len(ids) - 1)
+        replicas = {
+            number: [ids[(number + shift + place) % len(ids)] for place in range(len(ids))]
+            for number in range(feed.partitions)
+        }
+        await self._rig.admin.reassign(feed.topic, replicas)
+        await self._rig.admin.until(feed.topic, lambda each: len(each.in_sync) == len(ids))
+
+    async def _healed(self) -> None:
+        """Wait until every partition has a leader, and all of its replicas."""
+        for feed in FEEDS:
+            async with asyncio.timeout(HEAL_S):
+                await self._rig.admin.until(
+                    feed.topic, lambda each: each.leader > 0 and each.in_sync == set(each.replicas)
+                )

@@ -1,0 +1,107 @@
+"""What Kafka holds, and has held, of one room: what the checker compares clients with. Pure."""
+
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence, Set
+from typing import NamedTuple
+
+from cluster.scene import Feed, Sent
+
+
+class LogId(NamedTuple):
+    """One partition of a topic. The ``generation`` counts how often the topic was created again."""
+
+    topic: str
+    generation: int
+    partition: int
+
+
+class Entry(NamedTuple):
+    """A record that is, or was, in a partition."""
+
+    offset: int
+    number: int
+    room: str
+    key: str | None
+    removal: bool
+
+
+State = dict[str, Entry]
+
+
+class RoomLog:
+    """The records of one room, by partition and in the order of offsets, deleted ones too.
+
+    ``starts`` has the first offsets that partitions still have at the end; 0 if nothing was deleted. ``sent`` is what
+    producers sent to the room, acknowledged or not.
+    """
+
+    def __init__(
+        self,
+        room: str,
+        feed: Feed,
+        sent: Mapping[int, Sent],
+        entries: Mapping[LogId, Sequence[Entry]],
+        starts: Mapping[LogId, int] = {},
+    ) -> None:
+        self.room = room
+        self.feed = feed
+        self.sent = sent
+        self.entries = {log: list(found) for log, found in entries.items() if found}
+        self.starts = dict(starts)
+        self._by_offset = {log: {entry.offset: entry for entry in found} for log, found in self.entries.items()}
+        self._logs_of: dict[tuple[int, int], set[LogId]] = {}
+        for log, found in self.entries.items():
+            for entry in found:
+                self._logs_of.setdefault((entry.offset, entry.number), set()).add(log)
+
+    @property
+    def home(self) -> LogId | None:
+        """The partition that the room is in at the end; None if it never had an event."""
+        return max(self.entries, key=lambda log: self.entries[log][-1].number, default=None)
+
+    def logs_with(self, offset: int, number: int) -> Set[LogId]:
+        """The partitions that have this event at this offset."""
+        return self._logs_of.get((offset, number), frozenset())
+
+    def at(self, log: LogId, offset: int) -> Entry | None:
+        """The room's event at an offset."""
+        return self._by_offset[log].get(offset)
+
+    def between(self, log: LogId, after: int, before: int) -> list[Entry]:
+        """The events between two offsets, without both."""
+        return [entry for entry in self.entries[log] if after < entry.offset < before]
+
+    def before(self, log: LogId, offset: int) -> Entry | None:
+        """The newest event below an offset."""
+        index = bisect_right(self.entries[log], offset - 1, key=lambda entry: entry.offset)
+        return self.entries[log][index - 1] if index else None
+
+    def superseded(self, log: LogId, entry: Entry) -> bool:
+        """Whether a newer event has the entry's key."""
+        return entry.key is not None and any(
+            newer.key == entry.key and newer.offset > entry.offset for newer in self.entries[log]
+        )
+
+    def state(self, log: LogId, head: int) -> State:
+        """The newest event of each key as of an offset, including events from before the room moved here."""
+        here = self.entries.get(log, [])
+        first = here[0].number if here else None
+        earlier = [
+            entry
+            for other, found in self.entries.items()
+            if other != log and other[:2] == log[:2]
+            for entry in found
+            if first is None or entry.number < first
+        ]
+        state: State = {}
+        until_head = [entry for entry in here if entry.offset <= head]
+        for entry in [*sorted(earlier, key=lambda each: each.number), *until_head]:
+            if entry.key is not None and entry.removal:
+                state.pop(entry.key, None)
+            elif entry.key is not None:
+                state[entry.key] = entry
+        return state
+
+    def deleted(self, entry: Entry) -> bool:
+        """Whether an entry has been deleted from its partition."""
+        return any(entry.offset < self.starts.get(log, 0) for log in self.logs_with(entry.offset, entry.number))

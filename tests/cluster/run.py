@@ -1,0 +1,212 @@
+"""One run: starts everything, lets the plan happen, waits until everything has arrived, and checks it."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Callable, Coroutine, Sequence
+from pathlib import Path
+from random import Random
+from typing import NamedTuple
+
+import msgspec
+
+from cluster.action_check import Seen, Sentence, check_actions, check_verdicts
+from cluster.checker import Breach, check_room
+from cluster.crowd import Crowd, visitor
+from cluster.edge_faults import EdgeFaults
+from cluster.faults import ClusterFaults
+from cluster.plan import Fault, Plan
+from cluster.players import Detector, Player, pass_sentence
+from cluster.producers import Numbers, Publisher
+from cluster.rig import Rig
+from cluster.scene import ACTIONS_TOPIC, FEEDS, Sent, Size
+from cluster.trace import Joined, Received, Trace
+from cluster.truth import Truth
+from touchline_loadtest.measure.action_reader import read_actions
+
+SETTLED_S = 60.0
+"""How long after the last fault everything has to have arrived everywhere."""
+POLL_S = 0.1
+EXIT_CODES = {0, -9}
+"""Edges that were stopped, and edges that were killed, end with these."""
+
+
+class Outcome(NamedTuple):
+    """What was done, what was seen, and what was wrong. ``lost``: acknowledged events that Kafka itself has lost."""
+
+    breaches: list[Breach]
+    lost: list[Sent]
+    done: Counter[str]
+    counts: Counter[str]
+
+
+class Run:
+    """A run of one plan. ``note`` is called with a line about each thing that happens."""
+
+    def __init__(self, plan: Plan, size: Size, folder: Path, note: Callable[[str], None]) -> None:
+        random = Random(plan.seed)
+        self._plan = plan
+        self._note = note
+        self._random = random
+        self._rig = Rig(folder, random)
+        numbers = Numbers()
+        rate_hz = size.events_hz / len(FEEDS)
+        self._publishers = {feed.name: Publisher(feed, self._rig.address, rate_hz, numbers, random) for feed in FEEDS}
+        self._truth = Truth(self._rig.address)
+        self._cluster = ClusterFaults(self._rig, self._publishers, self._truth)
+        self._edges = EdgeFaults(self._rig)
+        self._size = size
+        self._players: list[Player] = []
+        self._traces: list[Trace] = []
+        self._sentences: list[Sentence] = []
+        self._background: dict[str, asyncio.Task[None]] = {}
+        self._breaches: list[Breach] = []
+        self._counts: Counter[str] = Counter()
+
+    async def run(self) -> Outcome:
+        """Do it all. Takes the plan's time, and one or two minutes more."""
+        async with self._rig.running():
+            try:
+                await self._play()
+            finally:
+                for task in self._background.values():
+                    task.cancel()
+                await asyncio.gather(*self._background.values(), return_exceptions=True)
+        self._check_rooms()
+        lost = [event for each in self._publishers.values() if not each.feed.lossy for event in self._truth.lost(each)]
+        self._count(lost)
+        return Outcome(self._breaches, lost, self._cluster.done + self._edges.done, self._counts)
+
+    async def _play(self) -> None:
+        over = asyncio.Event()
+        crowd = Crowd(self._rig.relay.port, self._size.watchers, self._random)
+        self._traces += crowd.traces
+        self._players = [
+            Player(number, self._rig.relay.port, self._size.actions_hz) for number in range(self._size.players)
+        ]
+        live = Detector(self._rig.address, "live")
+        for number, watcher in enumerate(crowd.watchers):
+            self._start(f"watcher {number}", watcher.run())
+        for publisher in self._publishers.values():
+            self._start(f"publisher of {publisher.feed.name}", publisher.run())
+        self._start("live detector", live.run())
+        playing = [asyncio.create_task(player.play(over)) for player in self._players]
+        await self._trouble()
+        self._note("faults are over")
+        over.set()
+        await self._until("player still waits for answers", lambda: [task for task in playing if not task.done()])
+        await self._settle()
+        for task in playing:
+            task.cancel()
+        await self._check_actions(live)
+        await self._probe()
+        self._note_failures()
+
+    def _start(self, name: str, work: Coroutine[None, None, None]) -> None:
+        self._background[name] = asyncio.create_task(work)
+
+    async def _trouble(self) -> None:
+        end_s = time.monotonic() + self._plan.seconds
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._lane(self._plan.cluster, self._cluster.perform, end_s))
+            group.create_task(self._lane(self._plan.edges, self._edges.perform, end_s))
+            group.create_task(self._sentence(end_s - self._plan.seconds))
+
+    async def _lane(
+        self, faults: Sequence[Fault], perform: Callable[[Fault], Coroutine[None, None, None]], end_s: float
+    ) -> None:
+        for fault in faults:
+            await asyncio.sleep(fault.wait_s)
+            if time.monotonic() > end_s:
+                return
+            began_s = time.monotonic()
+            self._note(f"{fault.kind} begins")
+            await perform(fault)
+            self._note(f"{fault.kind} healed after {time.monotonic() - began_s:.1f} s")
+
+    async def _sentence(self, began_s: float) -> None:
+        for sanction in self._plan.sanctions:
+            await asyncio.sleep(began_s + sanction.at_s - time.monotonic())
+            player = self._players[sanction.player].name
+            self._sentences.append(await pass_sentence(self._rig.address, player, sanction.kind))
+            self._note(f"{sanction.kind} of {player}")
+
+    async def _settle(self) -> None:
+        """Publish the last event of each room, wait until every client has it, and let new clients join."""
+        newest: dict[str, int] = {}
+        for publisher in self._publishers.values():
+            await publisher.pause()
+            newest |= await publisher.finish()
+        self._note("the last events are published")
+        await self._until(
+            "client has not got everything",
+            lambda: [trace.who for trace in self._traces if trace.newest < newest[trace.room]],
+        )
+        visitors: list[Trace] = []
+        for edge in self._rig.edges:
+            watcher, traces = visitor(edge.name, edge.port, self._random)
+            visitors += traces
+            self._start(f"visitor of {edge.name}", watcher.run())
+        await self._until("visitor has not joined", lambda: [trace.who for trace in visitors if not trace.items])
+        self._traces += visitors
+        for publisher in self._publishers.values():
+            await self._truth.read(publisher.feed, publisher.generation)
+
+    async def _until(self, complaint: str, unfinished: Callable[[], Sequence[object]]) -> None:
+        """Wait until nothing is unfinished. The run goes on after that, since the checks say more."""
+        began_s = time.monotonic()
+        while (left := unfinished()) and time.monotonic() < began_s + SETTLED_S:  # noqa: ASYNC110
+            await asyncio.sleep(POLL_S)
+        took_s = time.monotonic() - began_s
+        self._note(
+            f"{len(left)} x {complaint} after {took_s:.1f} s: {left[:3]}" if left else f"settled in {took_s:.1f} s"
+        )
+        if left:
+            self._breaches.append(Breach("not_settled", str(left[0]), f"{len(left)} x {complaint}"))
+
+    async def _check_actions(self, live: Detector) -> None:
+        records = await read_actions(self._rig.address, ACTIONS_TOPIC)
+        logged = [Seen(each.player, each.session, each.id, each.kind, _number(each.data)) for each in records]
+        later = Detector(self._rig.address, "later")
+        self._start("later detector", later.run())
+        await self._until("action was not handed out", lambda: list(set(logged) - (set(live.seen) & set(later.seen))))
+        done = {player.name: player.done for player in self._players}
+        self._breaches += check_actions(done, logged, {"live detector": live.seen, "later detector": later.seen})
+        self._counts["actions in the log"] = len(logged)
+        self._counts["actions acknowledged"] = sum(not each.refusal for acted in done.values() for each in acted)
+
+    async def _probe(self) -> None:
+        """Let every player act on every edge, to see which verdicts are enforced."""
+        pairs = [(player, edge) for player in self._players for edge in self._rig.edges]
+        acted = await asyncio.gather(*(player.probe(edge.port) for player, edge in pairs))
+        probes = {(player.name, edge.name): each.refusal for (player, edge), each in zip(pairs, acted, strict=True)}
+        done = {player.name: player.done for player in self._players}
+        self._breaches += check_verdicts(done, self._sentences, probes)
+
+    def _note_failures(self) -> None:
+        for name, task in self._background.items():
+            if task.done():
+                error = None if task.cancelled() else task.exception()
+                self._breaches.append(Breach("ended", name, repr(error)))
+        for code in self._edges.exit_codes.keys() - EXIT_CODES:
+            self._breaches.append(Breach("edge_ended", "an edge", f"exit code {code}"))
+
+    def _check_rooms(self) -> None:
+        for publisher in self._publishers.values():
+            for room in self._truth.rooms(publisher.feed, publisher.sent.values()):
+                traces = [trace for trace in self._traces if trace.room == room.room]
+                self._breaches += check_room(room, traces)
+
+    def _count(self, lost: Sequence[Sent]) -> None:
+        items = [item for trace in self._traces for item in trace.items]
+        self._counts["events sent"] = sum(len(each.sent) for each in self._publishers.values())
+        self._counts["events acknowledged"] = sum(len(each.acked) for each in self._publishers.values())
+        self._counts["acknowledged events that Kafka lost"] = len(lost)
+        self._counts["events received"] = sum(isinstance(item, Received) for item in items)
+        self._counts["resumed"] = sum(isinstance(item, Joined) and item.recovered for item in items)
+        self._counts["started over"] = sum(isinstance(item, Joined) and not item.recovered for item in items)
+        self._counts["connections cut"] = self._rig.relay.cuts
+
+
+def _number(data: bytes) -> int:
+    return int(msgspec.json.decode(data)["number"])

@@ -1,0 +1,212 @@
+"""The checker of the cluster run finds each kind of breach, and nothing where there is none."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from cluster.action_check import Acted, Seen, Sentence, check_actions, check_verdicts
+from cluster.checker import check_room
+from cluster.room_log import Entry, LogId, RoomLog
+from cluster.scene import FRAIL, GROWN, RECREATED, STEADY, TRIMMED, Feed, Sent
+from cluster.trace import Gap, Item, Joined, Received, Refused, Skipped, Trace
+from touchline_protocol.messages import Deliver
+
+KEYS = ("score", None, "clock", "score", None, "score")
+"""The keys of the events at the offsets 0, 2, 4, 6, 8 and 10, whose numbers are 100 to 105."""
+
+
+def entries(feed: Feed, keys: Sequence[str | None] = KEYS, first: int = 100, begin: int = 0) -> list[Entry]:
+    return [
+        Entry(begin + 2 * index, first + index, f"{feed.name}:0", key, removal=False) for index, key in enumerate(keys)
+    ]
+
+
+def room_log(feed: Feed = STEADY, *logs: list[Entry], lost: Sequence[Entry] = (), start: int = 0) -> RoomLog:
+    """One partition, and more if ``logs`` are given."""
+    parts = {LogId(feed.topic, 0, number): log for number, log in enumerate(logs or [entries(feed)])}
+    sent = {
+        entry.number: Sent(entry.number, entry.room, entry.key, entry.removal)
+        for entry in [*(entry for log in parts.values() for entry in log), *lost]
+    }
+    return RoomLog(f"{feed.name}:0", feed, sent, parts, {LogId(feed.topic, 0, 0): start})
+
+
+def joined(head: int = -1, state: dict[str, int] | None = None, epoch: str = "e") -> Joined:
+    return Joined(epoch, head, recovered=False, state=state or {})
+
+
+def received(*numbers: int, log: list[Entry] | None = None, epoch: str = "e") -> list[Item]:
+    """The events with these numbers, as an edge would send them."""
+    log = entries(STEADY) if log is None else log
+    found: list[Item] = []
+    for index, entry in enumerate(log):
+        if entry.number in numbers:
+            prev = log[index - 1].offset if index else None
+            found.append(Received(epoch, entry.offset, prev, entry.number, entry.key, entry.removal))
+    return found
+
+
+def check(room: RoomLog, *items: Item, deliver: Deliver = "all", others: Sequence[Trace] = ()) -> set[str]:
+    """The kinds of breaches in a trace of these items."""
+    trace = Trace("a client", room.room, deliver)
+    for item in items:
+        trace.add(item)
+    return {breach.kind for breach in check_room(room, [trace, *others])}
+
+
+def test_a_client_that_received_everything_is_right() -> None:
+    assert check(room_log(), joined(), *received(*range(100, 106))) == set()
+    assert check(room_log(), joined(6, {"clock": 102, "score": 103}), *received(104, 105)) == set()
+
+
+def test_a_client_that_resumes_is_right() -> None:
+    resumed = Joined("e", 10, recovered=True, state={}, after=("e", 2))
+    assert check(room_log(), joined(), *received(100, 101), resumed, *received(102, 103, 104, 105)) == set()
+
+
+def test_with_latest_superseded_events_may_be_skipped_and_no_others() -> None:
+    begin = [joined(), *received(100, 101)]
+    end = received(104, 105)
+    assert check(room_log(), *begin, Skipped(4, 6, 2), *end, deliver="latest") == {"missing", "wrong_state_at_end"}
+    end = [received(102)[0], received(104)[0], received(105)[0]]
+    assert check(room_log(), *begin, Skipped(6, 6, 1), *end, deliver="latest") == set()
+    assert check(room_log(), *begin, Skipped(6, 6, 1), *end, deliver="all") == {"missing"}
+    assert "missing" in check(room_log(), *begin, *end, deliver="latest")
+
+
+@pytest.mark.parametrize(
+    ("kind", "items"),
+    [
+        ("missing", received(100, 101, 103, 104, 105)),
+        ("doubled", [*received(100, 101), *received(101, 102, 103, 104, 105)]),
+        ("reordered", [*received(100, 102), *received(101), *received(103, 104, 105)]),
+        ("wrong_prev", [*received(100), Received("e", 2, -1, 101, None, False), *received(102, 103, 104, 105)]),
+        ("wrong_event", [*received(100), Received("e", 2, 0, 101, "score", False)]),
+        ("not_in_log", [*received(100), Received("e", 3, 0, 101, None, False)]),
+        ("wrong_epoch", [*received(100), *received(101, epoch="f")]),
+        ("gap", [*received(100), Gap(4, 0)]),
+        ("refused", [Refused("internal_error")]),
+        ("missing_at_end", received(100, 101)),
+        ("lost_cursor", [*received(100), joined(2, {"score": 100})]),
+        ("resumed_elsewhere", [*received(100), Joined("e", 10, recovered=True, state={}, after=("e", 4))]),
+        ("resumed_elsewhere", [*received(100), Joined("f", 10, recovered=True, state={}, after=("e", 0))]),
+        ("wrong_state", [joined(6, {"score": 100, "clock": 102}), *received(104, 105)]),
+        ("wrong_state", [joined(6, {"clock": 102}), *received(104, 105)]),
+        ("wrong_state", [joined(6, {"score": 103, "clock": 102, "period": 101}), *received(104, 105)]),
+    ],
+)
+def test_each_breach_is_found(kind: str, items: list[Item]) -> None:
+    assert kind in check(room_log(), joined(), *items)
+
+
+def test_a_room_that_never_answers_is_found() -> None:
+    assert check(room_log()) == {"never_joined"}
+
+
+def test_a_state_that_is_marked_incomplete_may_lack_keys_but_not_have_others() -> None:
+    def begin(state: dict[str, int]) -> Joined:
+        return Joined("e", 6, recovered=False, state=state, complete=False)
+
+    assert check(room_log(), begin({"clock": 102}), *received(104, 105)) == set()
+    assert "wrong_state" in check(room_log(), begin({"score": 100}), *received(104, 105))
+
+
+def test_deleted_state_may_be_missing_but_not_be_older() -> None:
+    log = entries(TRIMMED)
+    room = room_log(TRIMMED, log, start=8)
+    right = received(105, log=log)
+    assert check(room, joined(8, {"score": 103, "clock": 102}), *right) == set()
+    assert check(room, joined(8), *right) == set()
+    assert "wrong_state" in check(room, joined(8, {"score": 100}), *right)
+
+
+def test_two_clients_with_different_states_are_found() -> None:
+    room = room_log()
+    other = Trace("another client", room.room)
+    for item in [joined(10, {"score": 103, "clock": 102})]:
+        other.add(item)
+    assert "states_differ" in check(room, joined(), *received(*range(100, 106)), others=[other])
+
+
+def test_two_clients_with_different_events_at_one_place_are_found() -> None:
+    log = entries(FRAIL)
+    lost = Entry(10, 200, "frail:0", "score", removal=False)
+    other = Trace("another client", "frail:0")
+    for item in [joined(), *received(*range(100, 105), log=log), Received("e", 10, 8, 200, "score", False)]:
+        other.add(item)
+    kinds = check(room_log(FRAIL, log, lost=[lost]), joined(), *received(*range(100, 106), log=log), others=[other])
+    assert "different_events" in kinds
+
+
+def test_a_client_that_goes_on_over_other_events_is_found() -> None:
+    """The client has an event that was cut off, and resumes behind it as if its log were the same."""
+    log = entries(FRAIL)
+    lost = Entry(8, 200, "frail:0", "score", removal=False)
+    room = room_log(FRAIL, log, lost=[lost])
+    begin = [joined(), *received(100, 101, 102, 103, log=log), Received("e", 8, 6, 200, "score", False)]
+    resumed = Joined("e", 10, recovered=True, state={}, after=("e", 8))
+    assert "over_other_events" in check(room, *begin, resumed, *received(105, log=log))
+    over = Joined("f", 8, recovered=False, state={"score": 103, "clock": 102})
+    assert check(room, *begin, over, *received(105, log=log, epoch="f")) == set()
+
+
+def test_a_lost_key_that_stays_in_the_state_is_found() -> None:
+    log = entries(FRAIL)
+    lost = Entry(8, 200, "frail:0", "home", removal=False)
+    room = room_log(FRAIL, log, lost=[lost])
+    over = joined(8, {"score": 103, "clock": 102, "home": 200})
+    assert "wrong_state_at_end" in check(room, over, *received(105, log=log))
+
+
+def test_a_moved_room_keeps_its_state_and_starts_over() -> None:
+    before, after = entries(GROWN), entries(GROWN, ("clock", None), first=300, begin=40)
+    room = room_log(GROWN, before, after)
+    moved = Joined("f", 40, recovered=False, state={"score": 105, "clock": 300})
+    begin = [joined(), *received(*range(100, 106), log=before)]
+    assert check(room, *begin, moved, *received(301, log=after, epoch="f")) == set()
+    lacking = moved._replace(state={"clock": 300})
+    assert "wrong_state" in check(room, *begin, lacking, *received(301, log=after, epoch="f"))
+    assert "left_behind" in check(room, *begin)
+
+
+def test_an_epoch_of_two_logs_is_found() -> None:
+    before, after = entries(RECREATED), entries(RECREATED, first=300)
+    room = room_log(RECREATED, before, after)
+    items = [joined(), *received(100, log=before), joined(), *received(*range(300, 306), log=after)]
+    assert "ambiguous_epoch" in check(room, *items)
+
+
+DONE = {"ada": [Acted(1, 0.0, ""), Acted(2, 0.1, "muted"), Acted(3, 0.2, "")]}
+LOGGED = [Seen("ada", "s", 1, "tap", 1), Seen("ada", "s", 3, "tap", 3)]
+
+
+def actions_with(logged: Sequence[Seen] = LOGGED, read: Sequence[Seen] = LOGGED) -> set[str]:
+    return {breach.kind for breach in check_actions(DONE, logged, {"a reader": read})}
+
+
+def test_actions_are_right_with_copies_in_the_log() -> None:
+    assert actions_with([*LOGGED, *LOGGED]) == set()
+
+
+def test_each_breach_with_actions_is_found() -> None:
+    assert actions_with(LOGGED[:1], LOGGED[:1]) == {"action_lost"}
+    assert actions_with(LOGGED[::-1], LOGGED[::-1]) == {"actions_reordered"}
+    assert actions_with(read=[*LOGGED, LOGGED[0]]) == {"action_doubled"}
+    assert actions_with(read=LOGGED[1:]) == {"action_missing"}
+    assert actions_with(read=[*LOGGED, Seen("ada", "s", 4, "tap", 4)]) == {"action_invented"}
+
+
+def test_a_verdict_that_is_not_enforced_is_found() -> None:
+    mute = Sentence("ada", "mute", 10.0)
+    late = {"ada": [Acted(1, 100.0, "")]}
+
+    def kinds(done: dict[str, list[Acted]], sentences: list[Sentence], refusal: str) -> set[str]:
+        return {breach.kind for breach in check_verdicts(done, sentences, {("ada", "edge-0"): refusal})}
+
+    assert kinds(DONE, [mute], "muted") == set()
+    assert kinds(DONE, [mute, Sentence("ada", "pardon", 20.0)], "") == set()
+    assert kinds(DONE, [], "") == set()
+    assert kinds(DONE, [mute], "") == {"verdict_not_enforced"}
+    assert kinds(DONE, [Sentence("ada", "ban", 10.0)], "muted") == {"verdict_not_enforced"}
+    assert kinds(DONE, [], "muted") == {"verdict_not_enforced"}
+    assert kinds(late, [mute], "muted") == {"verdict_not_enforced"}

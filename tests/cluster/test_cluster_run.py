@@ -1,0 +1,48 @@
+"""All clients, players and readers agree with the log of a disturbed cluster: ``make cluster-run`` as a test."""
+
+import logging
+import sys
+from pathlib import Path
+
+import pytest
+
+from cluster.plan import ClusterFault, EdgeFault, Plan, make_plan
+from cluster.report import report
+from cluster.run import Run
+from cluster.scene import FULL, SHORT, Size
+from support.kafka_broker import demand_kafka
+
+SHORT_CLUSTER: tuple[ClusterFault, ...] = ("kill_leader", "recreate", "overtake")
+SHORT_EDGES: tuple[EdgeFault, ...] = ("kill_edge", "silence_client")
+SHORT_SEED = 4485
+"""Its plan waits little, and ends with the leader: the other faults are performed while that would still heal."""
+
+
+def short_plan() -> Plan:
+    """Each fault once, however long that takes."""
+    plan = make_plan(SHORT_SEED, 12, SHORT.players, SHORT_CLUSTER, SHORT_EDGES)
+    return plan._replace(seconds=120, cluster=plan.cluster[: len(SHORT_CLUSTER)], edges=plan.edges[: len(SHORT_EDGES)])
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize(
+    ("plan", "size"),
+    [(short_plan(), SHORT), pytest.param(make_plan(1, 180, FULL.players), FULL, marks=pytest.mark.long)],
+    ids=["short", "full"],
+)
+async def test_every_client_agrees_with_the_log(
+    plan: Plan,
+    size: Size,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    demand_kafka()
+    caplog.set_level(logging.CRITICAL, "aiokafka")
+    outcome = await Run(plan, size, tmp_path, lambda line: None).run()
+    with capsys.disabled():
+        sys.stdout.write(f"\n{report(outcome)}\n")
+    assert outcome.breaches == [], f"{plan}\n{report(outcome)}"
+    assert outcome.lost == []
+    assert {fault.kind for fault in plan.edges} <= set(outcome.done)
+    assert len(outcome.done) >= len(SHORT_CLUSTER) + len(SHORT_EDGES), "nothing happened"
