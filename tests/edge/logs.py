@@ -162,7 +162,7 @@ class ScriptedLog:
         self.emit(Records(TOPIC, partition, records, records[-1].offset + 1))
 
     def partition_of(self, key: bytes, partitions: int) -> int:
-        return 0
+        return key[0] % partitions
 
     @property
     def unreachable(self) -> str | None:

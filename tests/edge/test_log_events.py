@@ -84,14 +84,28 @@ async def test_after_partitions_were_added_only_rooms_that_move_start_over() -> 
         assert (await client.expect(Event)).room == "score:2"
 
 
-async def test_an_older_record_in_another_partition_is_skipped(caplog: pytest.LogCaptureFixture) -> None:
-    async with scripted_node(partitions=2) as (log, node), node.client() as client:
+async def test_all_records_of_a_moved_room_are_delivered_whatever_their_time() -> None:
+    async with scripted_node() as (log, node), node.client() as client:
         await client.join("score:1")
+        log.emit(PartitionsAdded(TOPIC, {1: 0}))
         log.emit_records(1, record(0, timestamp=999))
-        log.emit_records(0, record(2))
-        assert (await client.expect(Event)).offset == 2
+        assert (await client.expect(Subscribed)).epoch == "e1-1"
+        assert (await client.expect(Event)).offset == 0
+        log.emit_records(1, record(1, timestamp=1))
+        assert (await client.expect(Event)).offset == 1
+
+
+async def test_a_record_in_the_partition_that_its_room_has_left_is_skipped(caplog: pytest.LogCaptureFixture) -> None:
+    async with scripted_node() as (log, node), node.client() as client:
+        await client.join("score:1")
+        log.emit(PartitionsAdded(TOPIC, {1: 0}))
+        log.emit_records(1, record(0, key=None))
+        log.emit_records(0, record(2, key=None))
+        log.emit_records(1, record(1, key=None))
+        assert (await client.expect(Subscribed)).epoch == "e1-1"
+        assert [event.offset for event in await client.events(2)] == [0, 1]
         line = caplog.records[0].getMessage()
-        assert "score-events[1]@0" in line
+        assert "score-events[0]@2" in line
         assert "misplaced" in line
 
 

@@ -25,17 +25,21 @@ RETENTION_MS = 120_000
 READ_RECORDS_MAX = 40
 """What one read returns at most, whatever was asked for: a log may return less, and so catch-ups take several reads."""
 
+BEHIND_MS = (0, 0, 3_600_000)
+"""How far the clocks of producers are behind."""
+
 UNREACHABLE = Unreachable("the log is away")
 
 
 class LogRecord(NamedTuple):
-    """A record, as the core is given it."""
+    """A record, as the core is given it. ``appended_ms`` is by the brokers' clock, ``timestamp`` by the producer's."""
 
     offset: int
     timestamp: int
     key: bytes
     value: bytes | None
     headers: Sequence[tuple[str, bytes]]
+    appended_ms: int
 
 
 class Entry(NamedTuple):
@@ -77,7 +81,7 @@ class Partition:
 
     def start_at(self, time_ms: int) -> int:
         """The first offset that a reader from ``time_ms`` on can get."""
-        index = bisect_left(self.records, time_ms, key=lambda record: record.timestamp)
+        index = bisect_left(self.records, time_ms, key=lambda record: record.appended_ms)
         return max(self.start, self.records[index].offset if index < len(self.records) else self.next_offset)
 
 
@@ -93,7 +97,7 @@ class Topic:
 
     def delete_before(self, time_ms: int) -> None:
         """Delete the records from before a time."""
-        while self.kept_from < len(self.journal) and self.journal[self.kept_from][1].timestamp < time_ms:
+        while self.kept_from < len(self.journal) and self.journal[self.kept_from][1].appended_ms < time_ms:
             partition, record = self.journal[self.kept_from]
             self.partitions[partition].start = record.offset + 1
             self.kept_from += 1
@@ -135,7 +139,8 @@ class Log:
         data = None if remove else {"n": self._serial, "pad": "x" * pad}
         offset = partition.next_offset + (self._world.random.randint(1, 3) if self._world.chance(0.05) else 0)
         headers = [("key", key.encode())] if key is not None else []
-        record = LogRecord(offset, self.time_ms, room_id.encode(), msgspec.json.encode(data), headers)
+        timestamp = self.time_ms - BEHIND_MS[self._serial % len(BEHIND_MS)]
+        record = LogRecord(offset, timestamp, room_id.encode(), msgspec.json.encode(data), headers, self.time_ms)
         partition.records.append(record)
         partition.next_offset = offset + 1
         topic.journal.append((number, record))

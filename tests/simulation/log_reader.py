@@ -55,7 +55,7 @@ class LogReader:
         )
 
     def _open(self, topic: Topic, events: list[LogEvent]) -> _Position:
-        index = bisect_left(topic.journal, self._since_ms, key=lambda entry: entry[1].timestamp)
+        index = bisect_left(topic.journal, self._since_ms, key=lambda entry: entry[1].appended_ms)
         index = max(index, topic.kept_from)
         starts = {number: partition.start_at(self._since_ms) for number, partition in enumerate(topic.partitions)}
         events.append(TopicOpened(topic.name, topic.epoch, dict(starts)))

@@ -15,7 +15,8 @@ from touchline_server.core.players.grants import Verify
 from touchline_server.core.players.rate_limiter import RateLimiter
 from touchline_server.core.players.verdicts import Verdicts
 from touchline_server.core.rooms.feed import Feed
-from touchline_server.core.rooms.hub import Hub, HubLimits, Partitioner
+from touchline_server.core.rooms.hub import Hub, HubLimits
+from touchline_server.core.rooms.moves import Partitioner
 from touchline_server.core.write_scheduler import Budget
 
 from .action_schemas import ActionSchemas

@@ -8,10 +8,13 @@ Rules:
 2. Every event of the room with an offset above ``floor`` is in ``events``.
 3. ``generation`` rises when older offsets become meaningless, or when a part of the log was lost: everybody who
    follows the room starts over from its state.
-4. State from before the window comes from a `RoomStore`, and while a topic is read for the first time, older records of
-   a moved room can come after newer ones. Until both are done (``loaded``, ``history_read``), keys that newer events
+4. State from before the window comes from a `RoomStore`. Until that is done (``loaded``), until the topic has been read
+   for the first time (``history_read``), and in a room with records in several partitions, keys that newer events
    removed are remembered, so that an older value cannot bring them back.
 5. An offset in the state is one of the present partition: events from before a move count as of just before it.
+6. While the topic is read for the first time, events outside of the home partition wait for its end (`Elsewhere`).
+   After that they are stragglers: they change the state only where the home partition has no record of their key. While
+   the room is about to move, they wait for that: what is pending is older.
 """
 
 from bisect import bisect_right
@@ -22,6 +25,7 @@ from operator import attrgetter
 
 from touchline_server.core.clocks import LoopMs
 
+from .elsewhere import Elsewhere
 from .partition_window import PartitionWindow, RoomEvent, room_event
 
 STATE_ENTRY_BYTES = 200
@@ -43,9 +47,11 @@ class Contents:
 
     ``head`` is the room's newest offset, None if none is known. ``moved_at``: state up to this offset is from before
     the room moved to this partition. ``stored_before``: events below this offset are a `RoomStore`'s to know.
+    ``partitions`` is a bit mask of those that the room has had records in; 0 if it never had any outside of its home.
     """
 
     __slots__ = (
+        "_elsewhere",
         "_removed",
         "_state_bytes",
         "events",
@@ -58,6 +64,7 @@ class Contents:
         "moved_at",
         "moving",
         "name",
+        "partitions",
         "pending",
         "pending_bytes",
         "state",
@@ -89,8 +96,10 @@ class Contents:
         self.history_read = history_read
         self.moved_at = BEFORE_ALL
         self.stored_before = window.floor + 1
+        self.partitions = 0
         self._state_bytes = 0
         self._removed: dict[str, int] | None = None
+        self._elsewhere: Elsewhere | None = None
 
     @property
     def position(self) -> int:
@@ -98,12 +107,32 @@ class Contents:
         newest = self.floor if self.head is None else self.head
         return newest if self.pending else max(newest, self.window.next_offset - 1)
 
+    @property
+    def home(self) -> PartitionWindow:
+        """The window of the partition that the room is in, or is about to move to."""
+        return self.pending[-1].window if self.pending else self.window
+
+    @property
+    def newest_ts(self) -> int:
+        """The timestamp of the newest event, 0 if there is none."""
+        return self.pending[-1].ts if self.pending else self.head_ts
+
+    @property
+    def has_records(self) -> bool:
+        """Whether any record of the room was read from this log."""
+        return self.head is not None or bool(self.pending) or bool(self.partitions)
+
+    def had_records_in(self, partition: int) -> bool:
+        """Whether records of the room were read from a partition other than its home."""
+        return bool(self.partitions >> partition & 1)
+
     def push(self, event: RoomEvent) -> None:
         """Take in an event that was read; the next `advance` moves over it."""
         self.pending.append(event)
         self.pending_bytes += event.size
         if event.window is not self.window:
             self.moving = True
+            self._note_partition(event)
 
     def advance(self, now_ms: LoopMs) -> list[RoomEvent]:
         """Move window, state and head over the pending events; returns those events."""
@@ -129,12 +158,18 @@ class Contents:
         if not self.moving or self.pending[0].window is self.window:
             return False
         first = self.pending[0]
+        if not self.history_read:
+            self._set_aside()
         self._go_on_in(first.window)
         self.head = self.floor = self.moved_at = first.offset - 1
         self.state = {key: self._as_history(event) for key, event in self.state.items()}
         if self.loaded:
-            self._removed = None  # by events older than any that may still come from the partition that the room left
+            self._removed = None  # by events of the partition that the room left
         self.moving = any(event.window is not self.window for event in self.pending)
+        if self._elsewhere is not None and self.history_read and not self.moving:
+            stragglers, self._elsewhere = self._elsewhere.merged(self.window.partition), None
+            for event in stragglers.values():
+                self._take_straggler(event)
         return True
 
     def has_events_of(self, window: PartitionWindow) -> bool:
@@ -147,6 +182,12 @@ class Contents:
         ``same_log``: only a part of the log is lost, so the room still moves to the partition that it was about to
         enter.
         """
+        if self.history_read or not same_log:
+            self._elsewhere = None
+        if not same_log:
+            self.partitions = 0
+        elif self.head is not None:
+            self.partitions |= 1 << self.window.partition
         self.pending = self._moves_after(window) if same_log else []
         self.pending_bytes = sum(event.size for event in self.pending)
         self.moving = bool(self.pending)
@@ -158,24 +199,34 @@ class Contents:
         self._removed = None
         self._go_on_in(window)
 
-    def keep_history(self, key: str, event: RoomEvent) -> None:
-        """Take in a keyed event of a partition that the room has left, which was read after newer ones: it is state,
-        unless something newer is known of its key."""
-        known = self.state.get(key)
-        is_newer_known = known is not None and (known.offset > self.moved_at or known.ts > event.ts)
-        if is_newer_known or key in (self._removed or ()):
-            return
-        # A removal is not remembered: what is older than this event was read before it.
-        if event.removes:
-            self._forget_key(key)
-        else:
-            self._keep(key, self._as_history(event))
+    def take_elsewhere(self, event: RoomEvent) -> bool:
+        """Take in an event that is not in the home partition and does not move the room; returns whether that changed
+        the state."""
+        self._note_partition(event)
+        if self.moving or not self.history_read:
+            self._take_aside(event)
+            return False
+        return self._take_straggler(event)
 
-    def end_history(self) -> None:
-        """All older records of the room have been read."""
+    def lose_elsewhere(self, window: PartitionWindow) -> None:
+        """Records were lost in a partition that is not the room's home: they may have changed what is known from it."""
+        if self._elsewhere is not None:
+            self._elsewhere.forget(window.partition)
+
+    def end_history(self) -> bool:
+        """The topic has been read for the first time; returns whether events outside of the home changed the state."""
         self.history_read = True
-        if self.loaded:
-            self._removed = None
+        elsewhere = self._elsewhere
+        if elsewhere is not None:
+            self._set_aside()
+            self._elsewhere = None
+            for key, event in elsewhere.merged(self.window.partition).items():
+                if event.removes:
+                    self._remember_removal(key, event.offset)
+                else:
+                    self._keep(key, event if event.window is self.window else self._as_history(event))
+        self._forget_removals()
+        return elsewhere is not None
 
     def expect_stored(self) -> None:
         """What a `RoomStore` knows of the room from before the window is still to be loaded."""
@@ -187,8 +238,7 @@ class Contents:
         self.loaded = True
         self.updated_ms = max(self.updated_ms, now_ms)
         removed = self._removed or {}
-        if self.history_read:
-            self._removed = None
+        self._forget_removals()
         for event in state:
             self.head_ts = max(self.head_ts, event.ts)
             if event.key is not None and event.key not in self.state and removed.get(event.key, -1) < event.offset:
@@ -267,8 +317,50 @@ class Contents:
         """An event of another partition as state of this one: as of just before the room's first event here."""
         return room_event(self, self.window, self.moved_at, event.key, event.ts, event.value)
 
+    def _take_straggler(self, event: RoomEvent) -> bool:
+        key = event.key
+        if key is None or key in (self._removed or ()):
+            return False
+        known = self.state.get(key)
+        if known is not None and known.offset > self.moved_at:
+            return False
+        if event.removes:
+            self._forget_key(key)
+            return known is not None
+        self._keep(key, self._as_history(event))
+        return True
+
+    def _note_partition(self, event: RoomEvent) -> None:
+        """Note that the room has records in an event's partition, and in the one that it lives in."""
+        self.partitions |= 1 << event.window.partition
+        if self.head is not None or (self.pending and self.pending[0].window is self.window):
+            self.partitions |= 1 << self.window.partition
+
+    def _take_aside(self, event: RoomEvent) -> None:
+        if self._elsewhere is None:
+            self._elsewhere = Elsewhere()
+        self._elsewhere.take(event)
+
+    def _set_aside(self) -> None:
+        """Put the state, removals included, with what is known of other partitions."""
+        for event in self.state.values():
+            self._take_aside(event)
+        for key, offset in (self._removed or {}).items():
+            self._take_aside(room_event(self, self.window, offset, key, self.head_ts, b"null"))
+        self.state.clear()
+        self._removed = None
+        self._state_bytes = 0
+
+    def _forget_removals(self) -> None:
+        if not self._remembers_removals:
+            self._removed = None
+
+    @property
+    def _remembers_removals(self) -> bool:
+        return not (self.loaded and self.history_read) or bool(self.partitions)
+
     def _remember_removal(self, key: str, offset: int) -> None:
-        if self.loaded and self.history_read:
+        if not self._remembers_removals:
             return
         if self._removed is None:
             self._removed = {}

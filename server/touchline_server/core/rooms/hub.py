@@ -6,15 +6,14 @@ Rules:
 
 1. Rooms with something to send take turns: each gets one flush, then goes to the end of the queue.
 2. A room that nobody watches needs no flush: it moves forward as its records come in.
-3. A room lives in the partition of its newest record. Its records are in one partition, until partitions are added;
-   then it moves once. A record from another partition that is older than the room's newest is history: while the topic
-   is read for the first time it may still be state, and after that it is skipped.
+3. A room has a home partition, and moves when partitions are added (`moves`). A record elsewhere that does not move it
+   is skipped, and at most changes the state.
 4. All partition windows share ``window_bytes_max`` evenly.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Generic, NamedTuple, TypeAlias
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Generic, NamedTuple
 
 from touchline_protocol.errors import BadRecord
 from touchline_protocol.records import Record, parse_event, parse_record, parse_room_id
@@ -25,14 +24,12 @@ from touchline_server.core.room_store import StoredRoom
 
 from .contents import Contents
 from .feed import Feed
+from .moves import ExpectedPartitions, Partitioner, is_move
 from .partition_window import PartitionWindow, RoomEvent, room_event
 from .room import Flush, M, Room
 
 FORGET_EVERY_MS = 10_000
 """How often idle rooms are looked for: it takes a look at every room, some 0.1 us each."""
-
-Partitioner: TypeAlias = Callable[[bytes, int], int]
-"""The partition that the log's producers put a key in, given the key and the number of partitions."""
 
 
 class HubLimits(NamedTuple):
@@ -60,10 +57,11 @@ class OpenFeed(Generic[M]):
     ``by_key`` has its rooms by their records' key, so that a key is parsed once and not with every record.
     """
 
-    __slots__ = ("by_key", "feed", "ready", "windows")
+    __slots__ = ("by_key", "expected", "feed", "ready", "windows")
 
-    def __init__(self, feed: Feed) -> None:
+    def __init__(self, feed: Feed, expected: ExpectedPartitions) -> None:
         self.feed = feed
+        self.expected = expected
         self.by_key: dict[bytes | None, Room[M]] = {}
         self.windows: dict[int, PartitionWindow] = {}
         self.ready = False
@@ -76,7 +74,9 @@ class Hub(Generic[M]):
         self, feeds: Sequence[Feed], limits: HubLimits, partitioner: Partitioner, *, stored: bool = False
     ) -> None:
         self.limits = limits
-        self.feeds: dict[str, OpenFeed[M]] = {feed.name: OpenFeed(feed) for feed in feeds}
+        self.feeds: dict[str, OpenFeed[M]] = {
+            feed.name: OpenFeed(feed, ExpectedPartitions(partitioner)) for feed in feeds
+        }
         self.rooms: dict[str, Room[M]] = {}
         self.pending_bytes = 0
         self._stored = stored
@@ -104,12 +104,14 @@ class Hub(Generic[M]):
             case CaughtUp():
                 feed.ready = True
                 for room in self._rooms_of(feed):
-                    room.contents.end_history()
+                    if room.contents.end_history():
+                        self._start_over(room)
         return ()
 
     def _open(self, feed: OpenFeed[M], topic: str, epoch: str, starts: Mapping[int, int]) -> None:
         """Read a topic from now on, and forget the log that it was before."""
         feed.ready = False
+        feed.expected = ExpectedPartitions(self._partitioner)
         feed.windows = {
             partition: PartitionWindow(topic, epoch, partition, start) for partition, start in starts.items()
         }
@@ -123,6 +125,8 @@ class Hub(Generic[M]):
         for room in self._rooms_of(feed):
             if room.contents.has_events_of(window):
                 self._restart(room, window, same_log=True)
+            else:
+                room.contents.lose_elsewhere(window)
 
     def _ingest(
         self,
@@ -154,26 +158,28 @@ class Hub(Generic[M]):
         if room is None:
             room = self._make(feed, room_id, window)
         contents = room.contents
-        newest = contents.pending[-1] if contents.pending else None
-        home = newest.window if newest else contents.window
-        if home is not window:
-            newest_ts = newest.ts if newest else contents.head_ts
-            if record.timestamp < newest_ts:
-                self._take_history(
-                    feed, contents, room_event(contents, window, record.offset, key, record.timestamp, value)
-                )
-                return room
+        home = contents.pending[-1].window if contents.pending else contents.window
         event = room_event(contents, window, record.offset, key, record.timestamp, value, now_ms)
+        if home is not window and not self._moves(feed, contents, event, now_ms):
+            self._take_elsewhere(feed, room, event)
+            return room
         contents.push(event)
         self.pending_bytes += event.size
         return room
 
-    def _take_history(self, feed: OpenFeed[M], contents: Contents, event: RoomEvent) -> None:
-        """A record of a partition that its room has left came after a newer one of the room."""
+    def _moves(self, feed: OpenFeed[M], contents: Contents, event: RoomEvent, now_ms: LoopMs) -> bool:
+        count, partition = len(feed.windows), event.window.partition
+        key = split_room(contents.name)[1].encode()
+        if not contents.had_records_in(partition):
+            feed.expected.check(key, {contents.home.partition, partition}, count)
+        return is_move(contents, event, feed.expected.of(key, count), now_ms, first_read=not feed.ready)
+
+    def _take_elsewhere(self, feed: OpenFeed[M], room: Room[M], event: RoomEvent) -> None:
+        """Take in an event that is not in its room's home partition, and does not move the room."""
+        if room.contents.take_elsewhere(event):
+            self._start_over(room)
         if feed.ready:
-            raise BadRecord("misplaced", f"a newer record of the room is in partition {contents.window.partition}")
-        if event.key is not None:
-            contents.keep_history(event.key, event)
+            raise BadRecord("misplaced", f"its room is in partition {room.contents.home.partition}")
 
     # What rooms have to send.
 
@@ -311,6 +317,11 @@ class Hub(Generic[M]):
         self.pending_bytes -= waiting - room.contents.pending_bytes
         if self._stored:
             room.contents.expect_stored()
+        self._mark(room, room.contents.updated_ms)
+
+    def _start_over(self, room: Room[M]) -> None:
+        """Give everybody a room's state again: it changed without an event of the room."""
+        room.start_over()
         self._mark(room, room.contents.updated_ms)
 
     def _make(self, feed: OpenFeed[M], room_id: str, window: PartitionWindow) -> Room[M]:

@@ -145,6 +145,11 @@ class Room(Generic[M]):
         self.contents.restart(window, same_log=same_log)
         self._restarted()
 
+    def start_over(self) -> None:
+        """Make everybody start over from the state, which changed without an event of the room."""
+        self.contents.generation += 1
+        self._restarted()
+
     def load(self, head: int | None, state: Iterable[RoomEvent], now_ms: LoopMs) -> None:
         """Add what a store knew of the room."""
         self.contents.load(head, state, now_ms)

@@ -1,0 +1,39 @@
+"""The keyed events of one room outside of its home partition, while its topic is read for the first time.
+
+Partitions are read in any order, so what the state is can only be told at the end. Rules:
+
+1. Within a partition the event with the greatest offset is a key's newest, whatever the timestamps.
+2. The home partition's keys win, removals included. Among the others, the partition wins whose newest timestamp is the
+   greatest: the order in which a room went through partitions is written nowhere else.
+"""
+
+from .partition_window import RoomEvent
+
+
+class Elsewhere:
+    """The newest event of each key, by partition. Removals are kept: an older partition may have the key too."""
+
+    __slots__ = ("_newest_ts", "_partitions")
+
+    def __init__(self) -> None:
+        self._partitions: dict[int, dict[str, RoomEvent]] = {}
+        self._newest_ts: dict[int, int] = {}
+
+    def take(self, event: RoomEvent) -> None:
+        """Take in an event."""
+        partition = event.window.partition
+        self._newest_ts[partition] = max(self._newest_ts.get(partition, 0), event.ts)
+        newest = self._partitions.setdefault(partition, {})
+        if event.key is not None and (event.key not in newest or newest[event.key].offset < event.offset):
+            newest[event.key] = event
+
+    def forget(self, partition: int) -> None:
+        """Forget a partition: records of it were lost, and may have changed anything."""
+        self._partitions.pop(partition, None)
+
+    def merged(self, home: int) -> dict[str, RoomEvent]:
+        """The newest event of each key, some of them removals."""
+        merged: dict[str, RoomEvent] = {}
+        for partition in sorted(self._partitions, key=lambda each: (each == home, self._newest_ts[each], each)):
+            merged |= self._partitions[partition]
+        return merged
