@@ -93,6 +93,11 @@ def is_refusal(error: BaseException) -> bool:
     return classify(error).fault is Fault.REFUSAL
 
 
+def is_retried(error: BaseException) -> bool:
+    """Whether the same request may succeed without anybody's help."""
+    return classify(error).remedy is Remedy.RETRY
+
+
 def describe(error: BaseException) -> str:
     """What went wrong, as a phrase for an operator. aiokafka's own texts are numbers, class names or empty."""
     return classify(error).text

@@ -2,7 +2,9 @@
 
     TouchlineError
     ├── OperatorError        the configuration, the machine or an outside system: the operator can fix it
-    │   └── LogUnavailable   the log cannot be reached right now; it may come back by itself
+    │   ├── LogUnavailable   the log cannot be reached right now; it may come back by itself
+    │   ├── RecordsRefused   the log refuses records for what they are; it takes others
+    │   └── TopicRefused     the log refuses all records of a topic until an operator acts
     ├── PeerError            the other side of a connection violated the protocol
     │   ├── BadMessage       bytes that are not a valid message
     │   └── BadRoom          an invalid room name
@@ -11,6 +13,10 @@
 Our own bugs are not TouchlineErrors: they surface as AssertionError, TypeError and the like, with a traceback. The
 message of every error is a sentence for a person that says what was wrong and what to do about it.
 """
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import NamedTuple
 
 
 class TouchlineError(Exception):
@@ -23,6 +29,46 @@ class OperatorError(TouchlineError):
 
 class LogUnavailable(OperatorError):
     """The log cannot be reached or did not answer in time. Trying again later may succeed."""
+
+
+class RecordRefusal(NamedTuple):
+    """Why a log refuses a record: the same record would be refused again. ``why`` is a phrase for a person."""
+
+    is_too_large: bool
+    why: str
+
+
+class RecordsRefused(OperatorError):
+    """The log refused records of an append. ``refused`` has the reason for each, by its index in the append.
+
+    The first ``written`` records are in the log, in order, except those that were refused. No later one of the same
+    key is.
+    """
+
+    def __init__(self, topic: str, refused: Mapping[int, RecordRefusal], written: int) -> None:
+        first = min(refused)
+        super().__init__(f"the log refused record {first} of this append to {topic}: {refused[first].why}")
+        self.refused = refused
+        self.written = written
+
+    @property
+    def is_too_large(self) -> bool:
+        """Whether the first refused record was refused for its size."""
+        return self.refused[min(self.refused)].is_too_large
+
+
+class TopicRefused(OperatorError):
+    """The log refuses to read or append the records of a topic until an operator has changed something.
+
+    The first ``written`` records of an append are in the log, in order, except those in ``refused``.
+    """
+
+    def __init__(
+        self, message: str, written: int = 0, refused: Mapping[int, RecordRefusal] = MappingProxyType({})
+    ) -> None:
+        super().__init__(message)
+        self.written = written
+        self.refused = refused
 
 
 class PeerError(TouchlineError):

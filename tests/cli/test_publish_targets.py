@@ -117,7 +117,7 @@ def test_an_invalid_address_is_an_error(url: str) -> None:
 class FillingLog:
     """A log whose disk is full after the first record."""
 
-    async def append(self, topic: str, entries: Sequence[Entry]) -> list[Position]:
+    async def append(self, topic: str, entries: Sequence[Entry], *, independent: bool = False) -> list[Position]:
         raise AppendFailed(f"{topic}: the disk is full", written=1)
 
 

@@ -94,7 +94,7 @@ class BreakableLog(SqliteLog):
     def unreachable(self) -> str | None:
         return self._unreachable
 
-    async def append(self, topic: str, entries: Sequence[Entry]) -> list[Position]:
+    async def append(self, topic: str, entries: Sequence[Entry], *, independent: bool = False) -> list[Position]:
         if topic != ACTIONS:
             return await super().append(topic, entries)
         self.appends += 1
@@ -180,7 +180,7 @@ class ScriptedLog:
     async def end(self, topic: str, epoch: str, partition: int) -> int:
         return self.ends[partition]
 
-    async def append(self, topic: str, entries: Sequence[Entry]) -> list[Position]:
+    async def append(self, topic: str, entries: Sequence[Entry], *, independent: bool = False) -> list[Position]:
         raise NotImplementedError
 
     async def check_writable(self, topic: str) -> None:

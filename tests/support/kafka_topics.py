@@ -57,6 +57,12 @@ class KafkaTopics:
             values = {entry[0]: entry[1] for entry in resource[4]}
             return str(values[name])
 
+    async def configure(self, topic: str, configs: Mapping[str, str]) -> None:
+        """Replace the settings of a topic that differ from the broker's defaults."""
+        async with self._admin() as admin:
+            (answer,) = await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, dict(configs))])
+            assert answer.resources[0][0] == 0, answer
+
     async def leader(self, topic: str, partition: int = 0) -> int:
         """Wait until a broker leads a partition, and return its id."""
         deadline = time.monotonic() + TOPIC_TIMEOUT_S

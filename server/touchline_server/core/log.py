@@ -16,9 +16,10 @@ Rules for every implementation:
 """
 
 from collections.abc import Collection, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple, Protocol, TypeAlias
 
-from touchline_protocol.errors import LogUnavailable, OperatorError
+from touchline_protocol.errors import LogUnavailable, OperatorError, RecordRefusal
 from touchline_protocol.records import Record
 
 
@@ -104,12 +105,15 @@ class UnknownTopic(OperatorError):
 
 
 class AppendFailed(LogUnavailable):
-    """Not all records could be appended. The first ``written`` of them are in the log, in order; the others may or may
-    not be."""
+    """Not all records could be appended. The first ``written`` of them are in the log, in order, except those in
+    ``refused``, which never will be; the others may or may not be."""
 
-    def __init__(self, message: str, written: int = 0) -> None:
+    def __init__(
+        self, message: str, written: int = 0, refused: Mapping[int, RecordRefusal] = MappingProxyType({})
+    ) -> None:
         super().__init__(message)
         self.written = written
+        self.refused = refused
 
 
 NOT_COMPACTED = "not compacted: Kafka deletes old verdicts, even bans; set its cleanup.policy to compact only"
@@ -164,12 +168,17 @@ class Log(Protocol):
             LogUnavailable: the log did not answer.
         """
 
-    async def append(self, topic: str, entries: Sequence[Entry]) -> list[Position]:
+    async def append(self, topic: str, entries: Sequence[Entry], *, independent: bool = False) -> list[Position]:
         """Append records in order, and return their positions once they are durable.
+
+        If the log refuses one of them, those after it with the same key are not appended. If the records are
+        ``independent``, they are, and at once.
 
         Raises:
             UnknownTopic: there is no such topic.
-            AppendFailed: the log did not accept all of them.
+            RecordsRefused: the log refuses some of them for good; see there for the others.
+            TopicRefused: the log takes no records for this topic until an operator acts.
+            AppendFailed: the log did not accept all of them; trying again may succeed.
         """
 
     async def check_writable(self, topic: str) -> None:
@@ -177,6 +186,7 @@ class Log(Protocol):
 
         Raises:
             UnknownTopic: there is no such topic.
+            TopicRefused: the log takes no records for this topic until an operator acts.
             LogUnavailable: nothing can be appended.
         """
 

@@ -15,13 +15,13 @@ from types import MappingProxyType
 from typing import TypeVar
 
 from touchline_kafka.cluster import Cluster
-from touchline_kafka.errors import REQUEST_ERRORS, describe
-from touchline_kafka.producer import BoundedProducer, ProduceFailed, partition_of
+from touchline_kafka.errors import REQUEST_ERRORS, describe, is_retried
+from touchline_kafka.produce.producer import BoundedProducer, ProduceFailed, partition_of
 from touchline_kafka.repairs import Client
 from touchline_kafka.retry import Retry, throttle_logs
 from touchline_kafka.topic_admin import CLEANUP, COMPACT, cleanup_policy, create_topics, until_led
 from touchline_kafka.topics import NO_LEADER, NoSuchTopic, Topics
-from touchline_protocol.errors import LogUnavailable, OperatorError
+from touchline_protocol.errors import LogUnavailable, OperatorError, TopicRefused
 from touchline_server.config.tables import KafkaSettings
 from touchline_server.core.log import AppendFailed, Chunk, Entry, LogEvent, Position, UnknownTopic
 
@@ -139,17 +139,17 @@ class KafkaLog:
         """See `core.log.Log.end`: here the last stable offset, where an open transaction begins."""
         return await _opened(self._replay).end(topic, epoch, partition)
 
-    async def append(self, topic: str, entries: Sequence[Entry]) -> list[Position]:
+    async def append(self, topic: str, entries: Sequence[Entry], *, independent: bool = False) -> list[Position]:
         """See `core.log.Log.append`. A key's partition is the one that Java's default partitioner chooses (murmur2).
 
         A failed append may have been written after all, if Kafka was lost in between.
         """
         try:
-            written = await _opened(self._producer).append(topic, entries)
+            written = await _opened(self._producer).append(topic, entries, independent=independent)
         except NoSuchTopic as error:
             raise UnknownTopic(str(error)) from error
         except ProduceFailed as error:
-            raise AppendFailed(str(error), error.written) from error
+            raise AppendFailed(str(error), error.written, error.refused) from error
         return [Position(*one) for one in written]
 
     async def check_writable(self, topic: str) -> None:
@@ -159,7 +159,8 @@ class KafkaLog:
         except NoSuchTopic as error:
             raise UnknownTopic(str(error)) from error
         except REQUEST_ERRORS as error:
-            raise LogUnavailable(f"the topic {topic} cannot be used now: {describe(error)}") from error
+            message = f"the topic {topic} cannot be used now: {describe(error)}"
+            raise (LogUnavailable if is_retried(error) else TopicRefused)(message) from error
         if NO_LEADER in found.leaders.values():
             raise LogUnavailable(f"a partition of the topic {topic} has no leader")
 

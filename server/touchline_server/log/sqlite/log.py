@@ -104,8 +104,8 @@ class SqliteLog:
 
         return await self._store.call(find)
 
-    async def append(self, topic: str, entries: Sequence[Entry]) -> list[Position]:
-        """See `core.log.Log.append`. Appends either all of the entries or none."""
+    async def append(self, topic: str, entries: Sequence[Entry], *, independent: bool = False) -> list[Position]:
+        """See `core.log.Log.append`. Appends either all of the entries or none, and never refuses a record."""
         if self._thread is None:
             raise AppendFailed("the log is not open, so nothing can be appended")
         return await self._thread.append(Append(topic, entries))

@@ -1,0 +1,182 @@
+"""Appending records: bounded in time, idempotent, and unable to create a topic.
+
+Rules:
+
+1. Each append ends within `APPEND_TIMEOUT_S`. What it reports as failed is not sent any more. (Only a request that was
+   out just then can have got through: no client can tell.)
+2. An append fails or waits for its own partitions alone. Nothing that happens to it, or to its topic, reaches another.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+
+from aiokafka.partitioner import murmur2
+
+from touchline_kafka.cluster import Cluster
+from touchline_kafka.errors import REQUEST_ERRORS, describe, is_retried
+from touchline_kafka.repairs import Client
+from touchline_kafka.topics import NoSuchTopic, Topics
+from touchline_protocol.errors import LogUnavailable, RecordRefusal, RecordsRefused, TopicRefused
+
+from .partition_writer import TOPIC_AGE_S_MAX, Append, NewRecord, Outcome, PartitionWriter, Written
+
+APPEND_TIMEOUT_S = 5.0
+"""The longest that a caller waits to hear that Kafka is away; a broker's restart takes about as long."""
+
+_POSITIVE = 0x7FFF_FFFF
+"""Kafka drops the sign of a hash with this mask, where others would take the absolute value."""
+
+
+class ProduceFailed(LogUnavailable):
+    """Not all records could be appended. The first ``written`` of them are in the topic, in order, except those in
+    ``refused``; the rest may be."""
+
+    def __init__(self, message: str, written: int, refused: dict[int, RecordRefusal]) -> None:
+        super().__init__(message)
+        self.written = written
+        self.refused = refused
+
+
+def partition_of(key: bytes, partitions: int) -> int:
+    """The partition, of that many, that a key belongs to: the choice of Java's default partitioner and most others."""
+    hashed: int = murmur2(key)
+    return (hashed & _POSITIVE) % partitions
+
+
+class BoundedProducer:
+    """Appends to any topic; connects when first used."""
+
+    def __init__(self, cluster: Cluster, topics: Topics) -> None:
+        self._cluster = cluster
+        self._topics = topics
+        self._client: Client | None = None
+        self._connecting = asyncio.Lock()
+        self._finding: asyncio.Task[None] | None = None
+        self._writers: dict[tuple[str, int], PartitionWriter] = {}
+        self._under_way = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    async def append(self, topic: str, records: Sequence[NewRecord], *, independent: bool = False) -> list[Written]:
+        """Append records in order; returns once they are durable. Java's default partitioner chooses the partitions.
+
+        If one is refused, those after it are not appended, unless the records are ``independent``.
+
+        Raises:
+            NoSuchTopic: there is no such topic.
+            RecordsRefused: Kafka refused some of the records for good.
+            TopicRefused: Kafka takes no records for this topic until an operator acts.
+            ProduceFailed: Kafka did not take them all.
+        """
+        self._under_way += 1
+        self._idle.clear()
+        try:
+            return await self._append(topic, records, Append(independent=independent))
+        finally:
+            self._under_way -= 1
+            if not self._under_way:
+                self._idle.set()
+
+    async def close(self) -> None:
+        """Finish the appends under way, which takes at most `APPEND_TIMEOUT_S`, and close all connections."""
+        await self._idle.wait()
+        for writer in self._writers.values():
+            await writer.stop()
+        if self._finding is not None:
+            self._finding.cancel()
+            await asyncio.wait([self._finding])
+        client, self._client = self._client, None
+        if client is not None:
+            await client.close()
+
+    async def _append(self, topic: str, records: Sequence[NewRecord], append: Append) -> list[Written]:
+        added: list[tuple[PartitionWriter, asyncio.Future[Outcome]]] = []
+        reason: BaseException | None = None
+        try:
+            async with asyncio.timeout(APPEND_TIMEOUT_S):
+                added = await self._add(topic, records, append)
+                if added:
+                    await asyncio.wait([future for _, future in added])
+        except LogUnavailable as error:
+            raise ProduceFailed(str(error), 0, {}) from error
+        except REQUEST_ERRORS as error:
+            problems = (writer.problem for writer, future in added if not future.done())
+            reason = next((problem for problem in problems if problem is not None), error)
+        except NoSuchTopic as error:
+            reason = error
+        finally:
+            for _, future in added:
+                future.cancel()
+        outcomes = _Outcomes([future for _, future in added])
+        failure = reason or outcomes.failure
+        if failure is not None:
+            self._find_brokers()
+            raise _failure(topic, len(records), outcomes, failure) from failure
+        if outcomes.refused:
+            written = outcomes.decided if append.independent else min(outcomes.refused)
+            raise RecordsRefused(topic, outcomes.refused, written)
+        return outcomes.written
+
+    async def _add(
+        self, topic: str, records: Sequence[NewRecord], append: Append
+    ) -> list[tuple[PartitionWriter, asyncio.Future[Outcome]]]:
+        client = await self._connected()
+        partitions = len((await self._topics.topic(topic, age_s_max=TOPIC_AGE_S_MAX)).usable().leaders)
+        added = []
+        for record in records:
+            writer = self._writer(client, topic, partition_of(record.key or b"", partitions))
+            added.append((writer, writer.add(record, append)))
+        return added
+
+    async def _connected(self) -> Client:
+        async with self._connecting:
+            if self._client is None:
+                self._client = await self._cluster.connect()
+            return self._client
+
+    def _writer(self, client: Client, topic: str, partition: int) -> PartitionWriter:
+        writer = self._writers.get((topic, partition))
+        if writer is None:
+            writer = self._writers[topic, partition] = PartitionWriter(client, self._topics, topic, partition)
+        return writer
+
+    def _find_brokers(self) -> None:
+        """Ask the configured addresses for the brokers, in the background: all of them may have moved."""
+        if self._client is not None and (self._finding is None or self._finding.done()):
+            self._finding = asyncio.create_task(_bootstrap(self._client), name="kafka-producer-bootstrap")
+
+
+async def _bootstrap(client: Client) -> None:
+    with contextlib.suppress(*REQUEST_ERRORS):
+        await client.bootstrap()
+
+
+class _Outcomes:
+    """What became of the records of an append. The first ``decided`` of them are written or refused."""
+
+    def __init__(self, futures: Sequence[asyncio.Future[Outcome]]) -> None:
+        self.written: list[Written] = []
+        self.refused: dict[int, RecordRefusal] = {}
+        self.failure: BaseException | None = None
+        self.decided = len(futures)
+        for index, future in enumerate(futures):
+            if future.cancelled() or future.exception() is not None:
+                self.decided = min(self.decided, index)
+                self.failure = self.failure or (None if future.cancelled() else future.exception())
+            elif isinstance(outcome := future.result(), RecordRefusal):
+                self.refused[index] = outcome
+            else:
+                self.written.append(outcome)
+
+
+def _failure(topic: str, records: int, outcomes: _Outcomes, error: BaseException) -> Exception:
+    """What to raise when records were given up."""
+    if isinstance(error, NoSuchTopic):
+        return error
+    written = outcomes.decided
+    count = f"{written} of {records} records" if written else "nothing"
+    message = f"{count} could be appended to {topic}: {describe(error)}"
+    if is_retried(error):
+        return ProduceFailed(message, written, outcomes.refused)
+    return TopicRefused(message, written, outcomes.refused)
