@@ -134,6 +134,11 @@ ACTION_KIND_UNKNOWN = ErrorCode("action_kind_unknown", Recovery.GIVE_UP, "The fe
 ACTION_INVALID = ErrorCode(
     "action_invalid", Recovery.GIVE_UP, "The data does not match the feed's JSON Schema; the message says where."
 )
+ACTION_REFUSED = ErrorCode(
+    "action_refused",
+    Recovery.GIVE_UP,
+    "The log does not store this action: it is larger than the log's own limit, or the log's checks reject it.",
+)
 MUTED = ErrorCode("muted", Recovery.GIVE_UP, "A verdict against the player is in force: see the verdict message.")
 DUPLICATE_ID = ErrorCode(
     "duplicate_id", Recovery.GIVE_UP, "The log already has this session's action with this id; it is not added again."
@@ -165,6 +170,7 @@ NACKS: dict[str, ErrorCode] = {
         ACTION_BAD_DATA,
         ACTION_KIND_UNKNOWN,
         ACTION_INVALID,
+        ACTION_REFUSED,
         MUTED,
         DUPLICATE_ID,
         ID_GAP,

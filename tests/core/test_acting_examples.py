@@ -120,9 +120,9 @@ def test_what_was_refused_after_an_earlier_visit_stays_refused_when_older_ones_f
 def test_the_first_that_cannot_be_taken_yet_at_a_new_edge_is_the_one_to_go_on_from() -> None:
     edge = ModelEdge()
     client = edge.player(session="s")
-    edge.core.actions.unavailable = "the log is away"
+    edge.core.actions.pause("the log is away")
     assert told(client.act(5)) == [(5, "log_unavailable")]
-    edge.core.actions.unavailable = None
+    edge.core.actions.resume()
     assert told(client.act(6)) == [(6, "id_gap")]
     assert client.act(5, 6) == []
     edge.append()

@@ -18,12 +18,15 @@ from support.core_edge import CoreClient, CoreEdge
 from support.thoroughness import examples
 from touchline_protocol import codes
 from touchline_protocol.actions import decode_action
+from touchline_protocol.errors import RecordRefusal
 from touchline_protocol.messages import Ack, Action, Error, Nack, Verdict, Welcome
 from touchline_server.core.players.action_queue import PendingAction
 from touchline_server.core.players.grants import Grant, Patterns
 
 PLAYERS = ("ann", "bob")
 CARELESS = "bob"
+REFUSED_EVERY = 5
+"""The log takes no action whose id is a multiple of this, as if it were too large."""
 EDGES = 2
 EDGE = st.integers(0, EDGES - 1)
 PLAYER = st.sampled_from(PLAYERS)
@@ -94,7 +97,7 @@ class Client:
                 case Nack(code="duplicate_id"):
                     self.done(message.id)
                 case Nack() if codes.NACKS[message.code].recovery is codes.Recovery.GIVE_UP:
-                    assert message.code == codes.ACTION_TOO_LARGE.code, message
+                    assert message.code in (codes.ACTION_TOO_LARGE.code, codes.ACTION_REFUSED.code), message
                     self.unanswered.pop(message.id, None)
                     self.refused.add(message.id)
                     assert message.id not in self.acknowledged
@@ -187,14 +190,19 @@ class ActionsMachine(RuleBasedStateMachine):
     @rule(edge=EDGE, away=st.booleans())
     def be_away(self, edge: int, away: bool) -> None:
         """The edge knows that the log is away, or back, between any two actions."""
-        self.edges[edge].core.actions.unavailable = "the log is away" if away else None
+        actions = self.edges[edge].core.actions
+        actions.pause("the log is away") if away else actions.resume()
+
+    @rule(edge=EDGE)
+    def admit_a_probe(self, edge: int) -> None:
+        self.edges[edge].core.actions.admit_probe()
 
     @rule(player=PLAYER, edge=EDGE)
     def move_when_all_is_well(self, player: str, edge: int) -> None:
         """Act once, at one edge after the other, and hear of it."""
         self.come(player, edge)
         self.clients[player].act(self.edges[edge], 1)
-        self.edges[edge].core.actions.unavailable = None
+        self.edges[edge].core.actions.resume()
         for _ in range(20):
             self.edges[edge].batch = self.edges[edge].batch or self.edges[edge].core.actions.next_batch()
             self.resolve(self.edges[edge], taken=len(self.edges[edge].batch), written=0)
@@ -219,11 +227,15 @@ class ActionsMachine(RuleBasedStateMachine):
 
     def resolve(self, edge: ModelEdge, *, taken: int, written: int) -> None:
         batch, edge.batch = edge.batch, []
-        for action in batch[: taken + written]:
+        refused: dict[int, RecordRefusal] = {}
+        for index, action in enumerate(batch[: taken + written]):
             record = decode_action(action.value)
-            self.log.append(Logged(record.player, record.session, record.id))
             assert record.player.encode() == action.key
-        edge.perform(edge.core.appended(batch, taken, edge.now))
+            if record.id % REFUSED_EVERY:
+                self.log.append(Logged(record.player, record.session, record.id))
+            else:
+                refused[index] = RecordRefusal(is_too_large=True, why="larger than the log allows")
+        edge.perform(edge.core.appended(batch, taken, edge.now, refused))
 
     @invariant()
     def the_log_has_what_was_acknowledged(self) -> None:
@@ -254,7 +266,7 @@ class ActionsMachine(RuleBasedStateMachine):
         if not hasattr(self, "log"):
             return
         for edge in self.edges:
-            edge.core.actions.unavailable = None
+            edge.core.actions.resume()
         for player, client in self.clients.items():
             self.come(player, 0)
             for _ in range(50):

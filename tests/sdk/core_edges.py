@@ -63,7 +63,8 @@ class CoreEdges:
 
     def read(self) -> None:
         assert self._connection is not None
-        self._edges[self.at].core.actions.unavailable = "later" if self.not_now else None
+        actions = self._edges[self.at].core.actions
+        actions.pause("later") if self.not_now else actions.resume()
         self.not_now = max(0, self.not_now - 1)
         self._connection.send_bytes(self.to_server.popleft())
         self._hear()

@@ -177,7 +177,7 @@ class EdgeShell:
     def drain(self, drain_ms: int, stopped: Callable[[], object]) -> None:
         """Send the clients elsewhere, and stop."""
         self.perform(self.core.drain(drain_ms, self.world.now))
-        self.core.actions.unavailable = "this edge is stopping"
+        self.core.actions.pause("this edge is stopping")
         self._later(drain_ms * MS_US, self._close_all, stopped)
 
     def _close_all(self, stopped: Callable[[], object]) -> None:
@@ -292,8 +292,12 @@ class EdgeShell:
             self._set_unavailable(None)
 
     def _set_unavailable(self, problem: str | None) -> None:
-        if not self.core.is_draining:
-            self.core.actions.unavailable = problem
+        if self.core.is_draining:
+            return
+        if problem is None:
+            self.core.actions.resume()
+        else:
+            self.core.actions.pause(problem)
 
 
 def _check(_feed: str, kind: str, _data: bytes) -> tuple[codes.ErrorCode, str] | None:

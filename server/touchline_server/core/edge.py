@@ -19,12 +19,13 @@ Rules:
 3. The time is passed in, and names of sessions are injected. The same inputs have the same effects.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Generic, NamedTuple
 
 from touchline_protocol import codes
 from touchline_protocol.codecs import Codec
-from touchline_protocol.errors import BadRecord
+from touchline_protocol.errors import BadRecord, RecordRefusal
 from touchline_protocol.messages import Goaway, RoomRequest
 
 from .catch_up import CatchUpQueue
@@ -285,11 +286,15 @@ class EdgeCore(Generic[Owner]):
         return LogOutcome(*self._loads.loaded(number, answer, now))
 
     def appended(
-        self, batch: "Sequence[PendingAction[Client[Owner]]]", written: int, now: Now
+        self,
+        batch: "Sequence[PendingAction[Client[Owner]]]",
+        written: int,
+        now: Now,
+        refused: Mapping[int, RecordRefusal] = MappingProxyType({}),
     ) -> Iterator[Effect[Owner]]:
-        """The log has the first ``written`` actions of a batch of `actions`."""
+        """The log has the first ``written`` of a batch of `actions`, except those that it ``refused`` for good."""
         answered: dict[Client[Owner], None] = {}
-        for client, message in self.actions.resolve(batch, written):
+        for client, message in self.actions.resolve(batch, written, refused):
             client.send(message)
             answered[client] = None
         for client in answered:

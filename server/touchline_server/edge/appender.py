@@ -1,27 +1,51 @@
 """Appends players' actions to the log, one batch after the other, and reports to the core how that went.
 
-While a batch is under way the next one gathers, so batches grow with the load. When the log does not take one, actions
-are refused at once until `Log.check_writable` finds that the log is back.
+While a batch is under way the next one gathers, so batches grow with the load.
+
+Rules:
+
+1. An action that the log refuses for what it is concerns its own player. It never pauses the queue.
+2. When the log does not take a batch, the queue is paused: actions are refused at once. If `Log.check_writable` sees
+   the reason, it also sees its end.
+3. If it does not (too few replicas are in sync, for example), only an append can tell: one action at a time is let
+   through as a probe, and the queue goes on once the log has taken one.
 """
 
 import asyncio
 import logging
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
-from touchline_protocol.errors import OperatorError
+from touchline_protocol.errors import OperatorError, RecordRefusal, RecordsRefused, TopicRefused
 from touchline_server.core.log import AppendFailed, Entry, Log
 from touchline_server.core.players.action_queue import PendingAction
 
 from .driver import Driver
 
 CHECK_S = 0.25
-"""Between two checks whether the log is back: as often as is checked while an append waits."""
+"""Between two checks whether the log is back."""
+
+CHECK_S_MAX = 2.0
+"""The same while an operator has to act, and between two probes: each doubles the pause, up to this."""
 
 STOP_S = 6.0
 """How long a stop waits for the actions that are left; an append gives up after 5 s."""
 
 logger = logging.getLogger("touchline.actions")
+
+
+class _Problem(NamedTuple):
+    """Why nothing can be appended, and whether that lasts until an operator acts."""
+
+    why: str
+    is_refusal: bool
+
+
+class _Appended(NamedTuple):
+    """How an append went: how many actions the log took, and whether it failed. A refused action is no failure."""
+
+    taken: int
+    failed: bool
 
 
 class Appender:
@@ -31,7 +55,7 @@ class Appender:
         self._log = log
         self._topic = topic
         self._wanted = asyncio.Event()
-        self._stopping = False
+        self._stopping = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     def wake(self) -> None:
@@ -40,8 +64,8 @@ class Appender:
 
     async def start(self, driver: Driver, *, expected: bool) -> None:
         """Begin to append. If actions are ``expected``, first check that the log takes them."""
-        if expected:
-            self._set_unavailable(driver, await self._problem())
+        if expected and (problem := await self._problem()) is not None:
+            self._pause(driver, problem.why)
             self._wanted.set()
         self._task = asyncio.create_task(self._run(driver), name="actions")
 
@@ -49,8 +73,8 @@ class Appender:
         """Take no more actions, and append those that wait."""
         if self._task is None:
             return
-        self._stopping = True
-        driver.core.actions.unavailable = "this edge is stopping"
+        self._stopping.set()
+        driver.core.actions.pause("this edge is stopping")
         self._wanted.set()
         await asyncio.wait([self._task], timeout=STOP_S)
         self._task.cancel()
@@ -58,62 +82,103 @@ class Appender:
 
     async def _run(self, driver: Driver) -> None:
         try:
-            while not self._stopping:
+            while not self._stopping.is_set():
                 await self._until_wanted(driver)
+                failed = False
                 while batch := driver.core.actions.next_batch():
-                    await self._append(driver, batch)
+                    failed = (await self._append(driver, batch)).failed
                 if driver.core.actions.unavailable is not None:
-                    await self._until_back(driver)
+                    await self._until_back(driver, needs_probe=failed)
         except Exception as error:  # noqa: BLE001 - nobody awaits this task, and players would wait for ever
             driver.fail(error)
 
     async def _until_wanted(self, driver: Driver) -> None:
         """Wait for actions, or until the log is known to be away before an append finds out."""
         while not self._wanted.is_set():
-            try:
-                async with asyncio.timeout(CHECK_S):
-                    await self._wanted.wait()
-            except TimeoutError:
-                if (problem := self._log.unreachable) is not None:
-                    self._set_unavailable(driver, problem)
-                    return
+            await self._wait_wanted()
+            if not self._wanted.is_set() and (why := self._log.unreachable) is not None:
+                self._pause(driver, why)
+                return
         self._wanted.clear()
 
-    async def _append(self, driver: Driver, batch: "Sequence[PendingAction[Any]]") -> None:
-        entries = [Entry(action.key, action.value, action.headers, action.received_ms) for action in batch]
-        written = len(batch)
+    async def _wait_wanted(self) -> None:
+        """Wait for `wake`, but not longer than until the next check."""
         try:
-            await self._log.append(self._topic, entries)
-        except AppendFailed as error:
-            written = error.written
-            self._set_unavailable(driver, str(error))
+            async with asyncio.timeout(CHECK_S):
+                await self._wanted.wait()
+        except TimeoutError:
+            pass
+
+    async def _append(self, driver: Driver, batch: "Sequence[PendingAction[Any]]") -> _Appended:
+        entries = [Entry(action.key, action.value, action.headers, action.received_ms) for action in batch]
+        written, refused, why = len(batch), dict[int, RecordRefusal](), None
+        try:
+            await self._log.append(self._topic, entries, independent=True)
+        except RecordsRefused as error:
+            refused = dict(error.refused)
+        except (AppendFailed, TopicRefused) as error:
+            written, refused, why = error.written, dict(error.refused), str(error)
         except OperatorError as error:
-            written = 0
-            self._set_unavailable(driver, str(error))
-        driver.perform(driver.core.appended(batch, written, driver.now()))
+            written, why = 0, str(error)
+        if why is not None:
+            self._pause(driver, why)
+        driver.perform(driver.core.appended(batch, written, driver.now(), refused))
+        taken = written - sum(1 for index in refused if index < written)
+        return _Appended(taken, failed=why is not None)
 
-    async def _until_back(self, driver: Driver) -> None:
-        while not self._stopping:
-            await asyncio.sleep(CHECK_S)
+    async def _until_back(self, driver: Driver, *, needs_probe: bool) -> None:
+        """Wait until the log takes actions again."""
+        pause_s = CHECK_S
+        while not await self._is_stopping_within(pause_s):
             problem = await self._problem()
-            self._set_unavailable(driver, problem)
-            if problem is None:
+            if problem is not None:
+                needs_probe = False  # the check has seen the reason, so it sees its end
+                self._pause(driver, problem.why)
+                pause_s = min(pause_s * 2, CHECK_S_MAX) if problem.is_refusal else CHECK_S
+            elif not needs_probe or await self._probe(driver):
+                self._resume(driver)
                 return
+            else:
+                pause_s = min(pause_s * 2, CHECK_S_MAX)
 
-    async def _problem(self) -> str | None:
-        """Why nothing can be appended, or None."""
+    async def _probe(self, driver: Driver) -> bool:
+        """Let single actions through until one tells whether the log takes it."""
+        actions = driver.core.actions
+        while not self._stopping.is_set() and self._log.unreachable is None:
+            actions.admit_probe()
+            self._wanted.clear()
+            await self._wait_wanted()
+            if batch := actions.next_batch():
+                appended = await self._append(driver, batch)
+                if appended.failed or appended.taken:
+                    return not appended.failed
+        return False
+
+    async def _is_stopping_within(self, pause_s: float) -> bool:
+        try:
+            async with asyncio.timeout(pause_s):
+                await self._stopping.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    async def _problem(self) -> _Problem | None:
+        """Why nothing can be appended, as far as that can be seen without appending."""
         try:
             await self._log.check_writable(self._topic)
         except OperatorError as error:
-            return str(error)
-        return self._log.unreachable
+            return _Problem(str(error), isinstance(error, TopicRefused))
+        why = self._log.unreachable
+        return None if why is None else _Problem(why, is_refusal=False)
 
-    def _set_unavailable(self, driver: Driver, problem: str | None) -> None:
-        actions = driver.core.actions
-        if self._stopping:
+    def _pause(self, driver: Driver, why: str) -> None:
+        if self._stopping.is_set():
             return
-        if problem is not None and actions.unavailable is None:
-            logger.warning("actions are refused until the log accepts them: %s", problem)
-        elif problem is None and actions.unavailable is not None:
+        if driver.core.actions.unavailable is None:
+            logger.warning("actions are refused until the log accepts them: %s", why)
+        driver.core.actions.pause(why)
+
+    def _resume(self, driver: Driver) -> None:
+        if not self._stopping.is_set():
             logger.warning("the log accepts actions again")
-        actions.unavailable = problem
+            driver.core.actions.resume()

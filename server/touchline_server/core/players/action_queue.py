@@ -7,12 +7,16 @@ Rules:
 
 1. Actions are appended in the order of each session's ids. So batches are appended one after the other; what comes in
    the meantime waits for the next. When one fails, everything that waits goes back to the clients that sent it.
-2. A refusal for good uses its id up, any other leaves it free: then the session goes back to it.
-3. Nothing waits without a bound, neither in ids (``actions_window``) nor in all (``waiting_max``).
+2. A refusal for good uses its id up, any other leaves it free: then the session goes back to it. An action that the log
+   itself refuses for good delays no other one.
+3. While the queue is paused (`pause`) actions are refused at once, except one probe at a time, if the shell asks for it
+   (`admit_probe`): what cannot be known without appending is found out with a single action.
+4. Nothing waits without a bound, neither in ids (``actions_window``) nor in all (``waiting_max``).
 """
 
 from collections import deque
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from types import MappingProxyType
 from typing import Generic, NamedTuple, TypeAlias
 
 import msgspec
@@ -20,7 +24,7 @@ import msgspec
 from touchline_protocol import codes
 from touchline_protocol.actions import ActionRecord, action_headers, encode_action, json_data
 from touchline_protocol.codecs import Codec
-from touchline_protocol.errors import BadRecord, BadRoom
+from touchline_protocol.errors import BadRecord, BadRoom, RecordRefusal
 from touchline_protocol.limits import ACTION_RESEND_S_MAX
 from touchline_protocol.messages import Ack, Action, Nack
 from touchline_protocol.rooms import split_room
@@ -78,17 +82,15 @@ class Answer(NamedTuple, Generic[C]):
 
 
 class ActionQueue(Generic[C]):
-    """All actions of an edge that the log does not have yet.
-
-    ``unavailable`` says why no action can be taken now; None if they can.
-    """
+    """All actions of an edge that the log does not have yet."""
 
     def __init__(
         self, limiter: RateLimiter, verdicts: Verdicts, feeds: Collection[str], limits: ActionLimits, check: Check
     ) -> None:
         self.limits = limits
-        self.unavailable: str | None = None
         self.waiting = 0
+        self._unavailable: str | None = None
+        self._admits_probe = False
         self._limiter = limiter
         self._verdicts = verdicts
         self._feeds = feeds
@@ -101,6 +103,25 @@ class ActionQueue(Generic[C]):
     def has_pending(self) -> bool:
         """Whether there is a batch to append."""
         return bool(self._pending)
+
+    @property
+    def unavailable(self) -> str | None:
+        """Why actions are refused now; None if they are taken."""
+        return self._unavailable
+
+    def pause(self, why: str) -> None:
+        """Refuse all actions from now on."""
+        self._unavailable = why
+        self._admits_probe = False
+
+    def admit_probe(self) -> None:
+        """Take the next action although the queue is paused, to find out whether the log takes it."""
+        self._admits_probe = True
+
+    def resume(self) -> None:
+        """Take all actions again."""
+        self._unavailable = None
+        self._admits_probe = False
 
     def enter(self, client: C, player: str, name: str, *, continued: bool) -> tuple[ActionSession[C], C | None]:
         """A client acts in a session from now on. Returns the session, and the client that it is taken from."""
@@ -151,6 +172,7 @@ class ActionQueue(Generic[C]):
             session.refuse(nack, self.limits.actions_window)
             return nack
         session.take(action.id)
+        self._admits_probe = False
         self.waiting += 1
         record = (grant.player.encode(), encode_action(taken), action_headers(taken))
         self._pending.append(PendingAction(session, action.id, *record, now_ms))
@@ -161,18 +183,31 @@ class ActionQueue(Generic[C]):
         pending = self._pending
         return [pending.popleft() for _ in range(min(len(pending), BATCH_MAX))]
 
-    def resolve(self, batch: Sequence[PendingAction[C]], written: int) -> list[Answer[C]]:
-        """The log has the first ``written`` of a batch; the sessions of the rest, and of all that waits, go back.
+    def resolve(
+        self,
+        batch: Sequence[PendingAction[C]],
+        written: int,
+        refused: Mapping[int, RecordRefusal] = MappingProxyType({}),
+    ) -> list[Answer[C]]:
+        """The log has the first ``written`` of a batch, except those that it ``refused``, by index, for good.
 
-        Returns the answers to the clients that are connected.
+        The sessions of the rest, and of all that waits, go back. Returns the answers to the clients that are connected.
         """
         answers: list[Answer[C]] = []
-        for pending in batch[:written]:
-            pending.session.confirm(pending.id)
-            _answer(pending, Ack(id=pending.id), answers)
-        self.waiting -= written
-        if written < len(batch):
-            self._go_back([*batch[written:], *self._pending], answers)
+        failed: list[PendingAction[C]] = []
+        for index, pending in enumerate(batch):
+            if index in refused:
+                nack = Nack(id=pending.id, code=codes.ACTION_REFUSED.code, message=refused[index].why)
+                pending.session.refuse_waiting(nack)
+                _answer(pending, nack, answers)
+            elif index < written:
+                pending.session.confirm(pending.id)
+                _answer(pending, Ack(id=pending.id), answers)
+            else:
+                failed.append(pending)
+        self.waiting -= len(batch) - len(failed)
+        if failed:
+            self._go_back([*failed, *self._pending], answers)
         return answers
 
     def _go_back(self, failed: Sequence[PendingAction[C]], answers: list[Answer[C]]) -> None:
@@ -181,7 +216,7 @@ class ActionQueue(Generic[C]):
         self.waiting -= len(failed)
         for pending in reversed(failed):
             pending.session.go_back(pending.id)
-        why = self.unavailable or "the log did not take it; send it again"
+        why = self._unavailable or "the log did not take it; send it again"
         for pending in failed:
             _answer(pending, self._later(pending.id, codes.LOG_UNAVAILABLE, why), answers)
 
@@ -207,8 +242,8 @@ class ActionQueue(Generic[C]):
         """Why an action cannot be taken now, though it may be later."""
         if grant.expires_ms <= now_ms:
             return self._later(action_id, codes.NACK_TOKEN_EXPIRED, "the token has expired")
-        if self.unavailable is not None:
-            return self._later(action_id, codes.LOG_UNAVAILABLE, self.unavailable)
+        if self._unavailable is not None and not self._admits_probe:
+            return self._later(action_id, codes.LOG_UNAVAILABLE, self._unavailable)
         if session.is_full(action_id, self.limits.actions_window) or self.waiting >= self.limits.waiting_max:
             return self._later(action_id, codes.TOO_MANY_UNACKED, "too many actions wait for the log: await answers")
         wait_ms = self._limiter.take(grant.player, now_ms)

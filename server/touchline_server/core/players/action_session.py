@@ -7,7 +7,8 @@ gets it again.
 Rules:
 
 1. An id is waiting, in the log, or refused, or none of these yet. The next id is one more than the highest that is.
-2. When the log did not take an action, its id and all after it are free again (`go_back`), except refused ids.
+2. When the log did not take an action, its id and all after it are free again (`go_back`), except refused ids. Only the
+   log itself can refuse an id that waits (`refuse_waiting`).
 3. The first id that a client sends after it has come back says where it is: the ids below were answered, here or on
    another edge, and the session never goes back to them.
 4. ``window`` bounds the ids from the first that waits to the next, so all of them are remembered.
@@ -114,6 +115,11 @@ class ActionSession(Generic[C]):
         first = self.waiting.popleft()
         assert first == action_id, (first, action_id)  # noqa: S101 - the log keeps the order
         self.in_log = max(self.in_log, action_id)
+
+    def refuse_waiting(self, nack: Nack) -> None:
+        """The log refuses an id that waits: it is used up, and those after it go on."""
+        self.waiting.remove(nack.id)
+        self.refused = dict(sorted([*self.refused.items(), (nack.id, nack)]))
 
     def go_back(self, action_id: int) -> None:
         """The log took neither this id nor any after it."""
