@@ -17,7 +17,7 @@ from touchline_protocol.errors import LogUnavailable, OperatorError
 
 from .client_options import client_options
 from .errors import REQUEST_ERRORS, describe, is_refusal
-from .repairs import RELEASE_S, Admin, Client, Connection, Consumer, Producer
+from .repairs import RELEASE_S, Admin, Client, Connection, Consumer
 from .retry import Retry
 from .security import Security
 
@@ -99,20 +99,6 @@ class Cluster:
             OperatorError: also if aiokafka does not accept an option.
         """
         return await self._started(lambda: _made(Consumer, {**self._options, **options}))
-
-    async def producer(self, **options: Any) -> Producer:
-        """A producer that is started, after a single try: idempotent, and it waits for all replicas.
-
-        Raises:
-            KafkaError, OSError, TimeoutError: the brokers do not answer.
-        """
-        producer = Producer(**self._options, acks="all", enable_idempotence=True, linger_ms=0, **options)
-        try:
-            await producer.start()
-        except BaseException:
-            await producer.release()
-            raise
-        return producer
 
     @asynccontextmanager
     async def admin(self) -> AsyncIterator[Admin]:

@@ -10,11 +10,6 @@ The repairs, all needed with aiokafka 0.14. Go through them when the bound moves
 
 - `Connection.send`: uvloop raises RuntimeError where asyncio raises OSError, and aiokafka's own tasks end by it (its
   issue 1038, open since 0.11; a test fails once it is fixed).
-- `Client.follow_leaders`: aiokafka takes whatever leaders one random broker names, without their epochs. A broker that
-  is cut off from its peers sends a producer to itself again and again.
-- `_PendingBatches`: aiokafka removes a batch twice if it fails while it waits to be sent again, and the KeyError ends
-  its sender.
-- `Producer.release`: its ``stop`` waits until everything is appended, for ever if Kafka stays away.
 - `Consumer.stop_within`: its ``stop`` waits for requests without a limit. It ends half-way, with a CancelledError that
   nobody asked for, if a fetch is about to be retried.
 - `_FetchClient` and `_FetchResults`: a consumer stops for ever at a record that aiokafka cannot decode.
@@ -22,16 +17,14 @@ The repairs, all needed with aiokafka 0.14. Go through them when the bound moves
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
-from itertools import chain
+from collections.abc import Iterator
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.client import AIOKafkaClient
-from aiokafka.cluster import ClusterMetadata
 from aiokafka.conn import AIOKafkaConnection, CloseReason
-from aiokafka.errors import CorruptRecordException, KafkaConnectionError, KafkaError, KafkaTimeoutError
+from aiokafka.errors import CorruptRecordException, KafkaConnectionError, KafkaError
 from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.structs import TopicPartition
 
@@ -39,8 +32,6 @@ from touchline_protocol.records import Record
 
 from .decoding import CommittedRecords, check_whole
 
-LAST_ANSWER_S = 2.0
-"""How long a producer that is released waits for the answer to the request it has out; then its connection closes."""
 RELEASE_S = 1.0
 """How long the shutdown of a connection may take that nobody needs any more."""
 
@@ -58,23 +49,8 @@ class Connection(AIOKafkaConnection):  # type: ignore[misc]  # aiokafka has no t
             raise KafkaConnectionError(f"the connection is lost: {error}") from error
 
 
-class _FollowingMetadata(ClusterMetadata):  # type: ignore[misc]
-    """A client's metadata, with leaders that are known better. ``newest_leaders`` has those of a topic, if it knows."""
-
-    newest_leaders: Callable[[str], Mapping[int, int]]
-
-    def leader_for_partition(self, partition: TopicPartition) -> int | None:
-        leader: int | None = super().leader_for_partition(partition)
-        return self.newest_leaders(partition.topic).get(partition.partition, leader)
-
-
 class Client(AIOKafkaClient):  # type: ignore[misc]
     """A client whose connections are `Connection`s. It has the lifecycle of the others: `start` and `release`."""
-
-    def follow_leaders(self, newest_leaders: Callable[[str], Mapping[int, int]]) -> None:
-        """Send to the leaders of a topic's partitions that ``newest_leaders`` knows, instead of those it was told."""
-        self.cluster.__class__ = _FollowingMetadata
-        self.cluster.newest_leaders = newest_leaders
 
     async def start(self) -> None:
         """Find the brokers of the cluster."""
@@ -104,44 +80,6 @@ class Client(AIOKafkaClient):  # type: ignore[misc]
             # aiokafka's function that makes connections cannot be told another class.
             connection.__class__ = Connection
         return connection
-
-
-class _PendingBatches(set[Any]):
-    """aiokafka's set of batches that are out, from which a batch may be removed twice."""
-
-    def remove(self, batch: object) -> None:
-        self.discard(batch)
-
-
-class Producer(AIOKafkaProducer):  # type: ignore[misc]
-    """A producer that survives a lost connection and a batch that failed after a retry, and that can be released."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
-        self.client.__class__ = Client
-        self._message_accumulator._pending_batches = _PendingBatches()
-
-    async def release(self) -> None:
-        """Stop without waiting for Kafka: what is not sent is given up.
-
-        Its batches cannot be failed first, since its sender would stumble over them. So the sender ends first, together
-        with the request it has out.
-        """
-        sender = self._sender.sender_task
-        if sender is not None:
-            sender.cancel()
-            await asyncio.wait({sender}, timeout=LAST_ANSWER_S)
-        await self.client.close()
-        if sender is not None:
-            sender.cancel()
-            await asyncio.wait({sender}, timeout=LAST_ANSWER_S)
-            if sender.done() and not sender.cancelled():
-                sender.exception()  # retrieved, or asyncio would log it: nobody needs it any more
-        accumulator = self._message_accumulator
-        for batch in [*chain.from_iterable(accumulator._batches.values()), *accumulator._pending_batches]:
-            batch._drain_waiter.add_done_callback(retrieve)
-        accumulator.fail_all(KafkaTimeoutError())
-        self._closed = True
 
 
 class _FetchClient:

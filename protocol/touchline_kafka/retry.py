@@ -11,7 +11,7 @@ RETRY_MAX_S = 2.0
 LOG_EVERY_S = 10.0
 """aiokafka logs every failed try. We report the same, so one line in this time is enough."""
 
-_LOGGERS = ("aiokafka", "aiokafka.conn", "aiokafka.producer.sender")
+_LOGGERS = ("aiokafka", "aiokafka.conn")
 
 
 class Retry:

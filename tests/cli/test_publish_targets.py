@@ -14,7 +14,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from control.rooms import Rooms
-from touchline_protocol.errors import BadRoom, OperatorError
+from touchline_protocol.errors import BadRoom, OperatorError, RecordRefusal, RecordsRefused, TopicRefused
 from touchline_protocol.records import Record
 from touchline_server.cli.publish_targets.http import HttpTarget
 from touchline_server.cli.publish_targets.log import LogTarget
@@ -85,6 +85,23 @@ async def test_publishing_to_an_unavailable_log_can_resume_where_it_stopped() ->
         with pytest.raises(AppendFailed, match="no broker answers") as failed:
             await target.publish("match:1", [NewEvent(b"1"), NewEvent(b"2")])
     assert failed.value.written == 1
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        RecordsRefused("match-events", {0: RecordRefusal(True, "it is too large")}, written=0),
+        RecordsRefused("match-events", {0: RecordRefusal(False, "it is too old")}, written=0),
+        TopicRefused("this user may not use that topic"),
+    ],
+)
+async def test_what_the_log_refuses_is_not_published_again(refusal: OperatorError) -> None:
+    rooms = Rooms()
+    rooms.failure = refusal
+    async with target_of(control_of(rooms)) as target:
+        with pytest.raises(OperatorError) as failed:
+            await target.publish("match:1", [NewEvent(b"1")])
+    assert not isinstance(failed.value, AppendFailed)
 
 
 async def test_publishing_to_an_absent_server_can_be_retried() -> None:

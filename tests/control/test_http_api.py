@@ -14,7 +14,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from control.rooms import Rooms
-from touchline_protocol.errors import OperatorError
+from touchline_protocol.errors import OperatorError, RecordRefusal, RecordsRefused, TopicRefused
 from touchline_protocol.limits import EVENT_VALUE_BYTES_MAX
 from touchline_server.config.settings import Settings
 from touchline_server.control.app import create_app
@@ -243,6 +243,26 @@ async def test_an_unavailable_log_is_a_503_with_the_number_written_and_a_retry_t
     assert response.status_code == 503
     assert int(response.headers["Retry-After"]) >= 1
     assert response.json()["error"] == {"code": "unavailable", "message": "no broker answers", "written": 1}
+
+
+@pytest.mark.parametrize(("is_too_large", "status", "code"), [(True, 413, "too_large"), (False, 422, "event_refused")])
+async def test_an_event_that_the_log_refuses_is_not_to_be_sent_again(
+    client: httpx.AsyncClient, rooms: Rooms, is_too_large: bool, status: int, code: str
+) -> None:
+    rooms.failure = RecordsRefused("match-events", {1: RecordRefusal(is_too_large, "it is what it is")}, written=1)
+    response = await post(client, "match:1", '{"events": [{"data": 1}, {"data": 2}]}')
+    assert error_of(response)[:2] == (status, code)
+    assert response.json()["error"]["written"] == 1
+    assert "Retry-After" not in response.headers
+
+
+async def test_a_topic_that_the_log_refuses_is_a_503_that_names_no_time(
+    client: httpx.AsyncClient, rooms: Rooms
+) -> None:
+    rooms.failure = TopicRefused("this user may not use that topic")
+    response = await post(client, "match:1", '{"data": 1}')
+    assert error_of(response)[:2] == (503, "topic_refused")
+    assert "Retry-After" not in response.headers
 
 
 async def test_a_missing_topic_is_a_503_and_nothing_is_written(client: httpx.AsyncClient, rooms: Rooms) -> None:

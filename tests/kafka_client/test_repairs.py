@@ -43,13 +43,7 @@ async def _of_a_consumer(cluster: Cluster) -> tuple[Client, Callable[[], Corouti
     return consumer.client, consumer.release
 
 
-async def _of_a_producer(cluster: Cluster) -> tuple[Client, Callable[[], Coroutine[Any, Any, object]]]:
-    producer = await cluster.producer()
-    client: Client = producer.client
-    return client, producer.release
-
-
-@pytest.mark.parametrize("opened", [_of_a_client, _of_a_consumer, _of_a_producer])
+@pytest.mark.parametrize("opened", [_of_a_client, _of_a_consumer])
 def test_a_connection_that_was_just_lost_is_an_outage_under_uvloop(
     kafka: KafkaBroker, opened: Callable[[Cluster], Coroutine[Any, Any, tuple[Client, Callable[[], Any]]]]
 ) -> None:

@@ -4,16 +4,17 @@ import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
 from touchline_kafka.address import servers_of
 from touchline_kafka.cluster import CONNECT_TIMEOUT_S, Cluster
-from touchline_kafka.errors import REQUEST_ERRORS, describe
 from touchline_kafka.follow.follower import Follower, RecordsLost
-from touchline_kafka.repairs import Producer
+from touchline_kafka.produce.producer import BoundedProducer, ProduceFailed
+from touchline_kafka.repairs import Client
+from touchline_kafka.retry import Retry
 from touchline_kafka.security import Security
-from touchline_kafka.topics import NoSuchTopic
-from touchline_protocol.errors import BadRecord, LogUnavailable
+from touchline_kafka.topics import NoSuchTopic, Topics
+from touchline_protocol.errors import BadRecord
 from touchline_protocol.records import parse_record
 from touchline_protocol.verdicts import VERDICT_HEADERS, VerdictRecord, decode_verdict, encode_verdict
 
@@ -84,6 +85,15 @@ class KafkaEvents:
         return found
 
 
+class _NewVerdict(NamedTuple):
+    """A verdict's record; see `touchline_kafka.produce.partition_writer.NewRecord`."""
+
+    key: bytes
+    value: bytes
+    headers: Sequence[tuple[str, bytes]] = VERDICT_HEADERS
+    timestamp: int | None = None
+
+
 class KafkaVerdicts:
     """The topic of verdicts. Use it as ``async with``."""
 
@@ -91,7 +101,9 @@ class KafkaVerdicts:
         self._cluster = cluster
         self._topic = topic
         self._follower = Follower(cluster, [topic], since_ms=None)
-        self._producer: Producer
+        self._client: Client
+        self._producer: BoundedProducer
+        self._writing: set[asyncio.Task[None]] = set()
         self._order = asyncio.Lock()
         self.skipped = 0
         """Records that do not hold a verdict."""
@@ -101,7 +113,8 @@ class KafkaVerdicts:
         try:
             if self._follower.missing:
                 raise NoSuchTopic(self._topic)
-            self._producer = await self._cluster.producer()
+            self._client = await self._cluster.connect()
+            self._producer = BoundedProducer(self._cluster, Topics(self._client))
         except BaseException:
             await self._follower.__aexit__(None, None, None)
             raise
@@ -110,12 +123,13 @@ class KafkaVerdicts:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        try:
-            async with asyncio.timeout(STOP_TIMEOUT_S):
-                await self._producer.stop()
-        except REQUEST_ERRORS as problem:
-            _log.warning("%s: not all verdicts could be written: %s", self._topic, describe(problem))
-            await self._producer.release()
+        if self._writing:
+            _, unwritten = await asyncio.wait(self._writing, timeout=STOP_TIMEOUT_S)
+            for task in unwritten:
+                _log.warning("%s: not all verdicts could be written", self._topic)
+                task.cancel()
+        await self._producer.close()
+        await self._client.close()
         await self._follower.__aexit__(kind, error, trace)
 
     async def current(self) -> list[tuple[str, VerdictRecord]]:
@@ -142,16 +156,22 @@ class KafkaVerdicts:
         """See `sources.VerdictLog`.
 
         Raises:
-            LogUnavailable: Kafka refused one. While Kafka is away, it is waited for.
+            OperatorError: Kafka refused one. While Kafka is away, it is waited for.
         """
-        try:
-            async with self._order:
-                sent = [
-                    await self._producer.send(
-                        self._topic, encode_verdict(verdict), player.encode(), headers=VERDICT_HEADERS
-                    )
-                    for player, verdict in verdicts
-                ]
-            await asyncio.gather(*sent)
-        except REQUEST_ERRORS as error:
-            raise LogUnavailable(f"a verdict could not be written to {self._topic}: {describe(error)}") from error
+        records = [_NewVerdict(player.encode(), encode_verdict(verdict)) for player, verdict in verdicts]
+        task = asyncio.create_task(self._write(records), name="cheatwatch-write")
+        self._writing.add(task)
+        task.add_done_callback(self._writing.discard)
+        await asyncio.shield(task)
+
+    async def _write(self, records: Sequence[_NewVerdict]) -> None:
+        retry = Retry()
+        async with self._order:
+            while records:
+                try:
+                    await self._producer.append(self._topic, records, independent=True)
+                    return
+                except ProduceFailed as error:
+                    _log.warning("trying again: %s", error)
+                    records = records[error.written :]
+                await retry.wait()

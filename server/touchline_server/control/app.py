@@ -22,7 +22,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from touchline_protocol import codes
-from touchline_protocol.errors import OperatorError
+from touchline_protocol.errors import OperatorError, RecordsRefused, TopicRefused
 from touchline_server.config.settings import Settings
 from touchline_server.core.log import AppendFailed
 
@@ -94,6 +94,11 @@ class _Api:
         events = await events_of(request)
         try:
             positions = await self._backend.publish(room, events)
+        except RecordsRefused as error:
+            status, code = (413, "too_large") if error.is_too_large else (422, "event_refused")
+            raise ApiError(status, code, str(error), written=error.written) from error
+        except TopicRefused as error:
+            raise ApiError(503, "topic_refused", str(error), written=error.written) from error
         except AppendFailed as error:
             raise _unavailable(error, written=error.written) from error
         except OperatorError as error:

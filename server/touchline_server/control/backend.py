@@ -45,6 +45,8 @@ class ControlBackend(Protocol):
         """Append events to a room in order; returns their positions once they are durable.
 
         Raises:
+            RecordsRefused: the log refuses one of them for good; those after it are not in the log.
+            TopicRefused: the log takes no events for the room's feed until an operator acts.
             AppendFailed: not all of them are known to be in the log; ``written`` is how many are.
             OperatorError: none of them is in the log, for example because the feed's topic does not exist.
         """

@@ -11,6 +11,8 @@ async def append_events(log: Log, topic: str, room_id: str, events: Sequence[New
     """Append ``events`` in order, and return their positions.
 
     Raises:
+        RecordsRefused: the log refuses one of them for good; those after it are not appended.
+        TopicRefused: the log takes no records for the topic until an operator acts.
         AppendFailed: the log did not accept all of them; ``written`` says how many it did.
         UnknownTopic: the topic does not exist.
     """

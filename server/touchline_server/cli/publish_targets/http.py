@@ -14,6 +14,9 @@ from touchline_server.new_events import NewEvent
 REQUEST_TIMEOUT_S = 30.0
 """A server whose log is unavailable reports that sooner than this."""
 
+TOPIC_REFUSED = "topic_refused"
+"""The code of a 503 that lasts until an operator acts."""
+
 
 class _Answer(msgspec.Struct):
     partition: int
@@ -22,6 +25,7 @@ class _Answer(msgspec.Struct):
 
 class _Refusal(msgspec.Struct):
     message: str
+    code: str = ""
     written: int = 0
 
 
@@ -63,7 +67,7 @@ class HttpTarget:
             return self._positions(response)
         refusal = self._refusal(response)
         message = f"the server at {self._url} refused: {refusal.message}"
-        if response.status_code == httpx.codes.SERVICE_UNAVAILABLE:
+        if response.status_code == httpx.codes.SERVICE_UNAVAILABLE and refusal.code != TOPIC_REFUSED:
             raise AppendFailed(message, refusal.written)
         raise OperatorError(message)
 
