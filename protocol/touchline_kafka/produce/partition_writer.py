@@ -14,12 +14,13 @@ Rules:
 """
 
 import asyncio
+import contextlib
 import time
 from collections import deque
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol, TypeAlias
 
-from aiokafka.errors import LeaderNotAvailableError, NodeNotReadyError
+from aiokafka.errors import LeaderNotAvailableError, NodeNotReadyError, NotLeaderForPartitionError
 
 from touchline_kafka.error_codes import MESSAGE_TOO_LARGE, NOT_ENOUGH_REPLICAS, RECORD_LIST_TOO_LARGE, Remedy
 from touchline_kafka.errors import REQUEST_ERRORS, classify, describe, error_of, is_retried
@@ -37,6 +38,8 @@ SMALLER_S = 60.0
 """How long batches stay smaller after a topic refused one for its size; then its limit may have been raised."""
 RETRY_S = 0.1
 """Between two tries of a batch: as in Kafka's Java client."""
+LEADER_CHECK_S = 0.25
+"""How often the topic is looked at while a batch has no answer: another broker may lead, or the topic may be gone."""
 ACKS_TIMEOUT_MS = 5_000
 """How long the leader waits for the other replicas before it answers."""
 NOT_ENOUGH_REPLICAS_S = 1.0
@@ -209,7 +212,7 @@ class PartitionWriter:
         batch.data = batch.data or batch.builder.build(self._numbers)
         was_unsure, batch.is_unsure = batch.is_unsure, True
         try:
-            produced = await produce(self._client, leader, self._topic, self._partition, batch.data, ACKS_TIMEOUT_MS)
+            produced = await self._produce(leader, batch.data)
         except NodeNotReadyError:  # it was not sent
             batch.is_unsure = was_unsure
             raise
@@ -217,8 +220,28 @@ class PartitionWriter:
             batch.is_unsure = was_unsure
         return produced
 
-    async def _leader(self) -> int:
-        topic = (await self._topics.topic(self._topic, age_s_max=TOPIC_AGE_S_MAX)).usable()
+    async def _produce(self, leader: int, data: bytes) -> Produced:
+        """Send a batch, and wait for the answer for as long as the broker leads the partition.
+
+        A leader that is cut off from the other brokers answers only when its time is up.
+        """
+        sending = asyncio.create_task(
+            produce(self._client, leader, self._topic, self._partition, data, ACKS_TIMEOUT_MS)
+        )
+        sending.add_done_callback(retrieve)
+        try:
+            while not (await asyncio.wait([sending], timeout=LEADER_CHECK_S))[0]:
+                with contextlib.suppress(*REQUEST_ERRORS):
+                    if await self._leader(age_s_max=0.0) != leader:
+                        break
+            if not sending.done():
+                raise NotLeaderForPartitionError
+            return sending.result()
+        finally:
+            sending.cancel()
+
+    async def _leader(self, age_s_max: float = TOPIC_AGE_S_MAX) -> int:
+        topic = (await self._topics.topic(self._topic, age_s_max=age_s_max)).usable()
         leader = topic.leaders.get(self._partition, NO_LEADER)
         if leader == NO_LEADER:
             raise LeaderNotAvailableError
