@@ -2,8 +2,8 @@
 
 Rules:
 
-1. Each append ends within `APPEND_TIMEOUT_S`. What it reports as failed is not sent any more. (Only a request that was
-   out just then can have got through: no client can tell.)
+1. Each append ends within `APPEND_TIMEOUT_S`. A record that it reports as failed is not sent again. (Only a request
+   that was out just then can have got through: no client can tell.)
 2. An append fails or waits for its own partitions alone. Nothing that happens to it, or to its topic, reaches another.
 """
 

@@ -42,7 +42,7 @@ class _Problem(NamedTuple):
 
 
 class _Appended(NamedTuple):
-    """How an append went: how many actions the log took, and whether it failed. A refused action is no failure."""
+    """How many actions the log took, and whether the append failed. Refused actions do not count as failures."""
 
     taken: int
     failed: bool
