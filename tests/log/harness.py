@@ -13,6 +13,8 @@ from touchline_server.core.log import (
     Log,
     LogEvent,
     OffsetsLost,
+    PartitionCaughtUp,
+    PartitionOpened,
     PartitionsAdded,
     Position,
     Records,
@@ -89,6 +91,8 @@ class Reader:
         self.next: dict[tuple[str, int], int] = {}
         """The lowest offset that may come next, by topic and partition."""
         self._to_catch_up: set[str] = set()
+        self._late: set[tuple[str, int]] = set()
+        """Partitions that were opened after their topic and are not caught up yet."""
 
     async def until(self, condition: Callable[[], bool]) -> None:
         """Poll until the condition holds."""
@@ -123,8 +127,15 @@ class Reader:
         for event in events:
             self.events.append(event)
             match event:
-                case TopicOpened(topic, epoch, starts):
+                case TopicOpened(topic, epoch, starts, offline):
+                    assert not starts.keys() & set(offline)
                     self._opened(topic, epoch, starts)
+                case PartitionOpened(topic, partition, start):
+                    assert (topic, partition) not in self.next
+                    self.next[topic, partition] = start
+                    self._late.add((topic, partition))
+                case PartitionCaughtUp(topic, partition):
+                    self._late.remove((topic, partition))
                 case PartitionsAdded(topic, starts):
                     assert not {(topic, partition) for partition in starts} & self.next.keys()
                     self.next.update({(topic, partition): start for partition, start in starts.items()})

@@ -8,7 +8,7 @@ their test, and with the test process, however that ends.
 import shutil
 import signal
 import subprocess
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -183,6 +183,13 @@ class KafkaCluster(KafkaTopics):
         """Create a topic with one partition, which this broker leads for as long as it runs."""
         ids = sorted((each.node_id for each in self.brokers), key=lambda node_id: node_id != broker.node_id)
         await self._create(NewTopic(topic, -1, -1, replica_assignments={0: ids}), 1)
+
+    async def create_on(self, topic: str, brokers: Sequence[KafkaBroker], configs: Mapping[str, str]) -> None:
+        """Create a topic with one replica of each partition: on the first broker, on the second, and so on."""
+        assignments = {index: [broker.node_id] for index, broker in enumerate(brokers)}
+        settings = {"min.insync.replicas": "1", **configs}
+        new = NewTopic(topic, -1, -1, replica_assignments=assignments, topic_configs=settings)
+        await self._create(new, len(brokers))
 
     async def leading(self, topic: str, partition: int = 0) -> KafkaBroker:
         """The broker that leads a partition."""

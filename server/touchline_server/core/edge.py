@@ -33,7 +33,7 @@ from .client import Client, ClientHub, ClientLimits, ClientState
 from .clocks import Now
 from .effects import Close, Effect, Owner, Unreachable
 from .liveness import Liveness, LivenessLimits
-from .log import CaughtUp, Chunk, LogEvent, Records, TopicMissing, TopicOpened
+from .log import CaughtUp, Chunk, LogEvent, PartitionCaughtUp, Records, TopicMissing, TopicOpened
 from .players.access import Access
 from .players.action_queue import PendingAction
 from .players.grants import Grant, Refusal
@@ -103,7 +103,7 @@ class EdgeCore(Generic[Owner]):
 
     @property
     def has_read_log(self) -> bool:
-        """Whether each topic was read to where it ended at the start, or is known not to exist."""
+        """Whether each topic was read to where it ended at the start, as far as it can be, or is known not to exist."""
         return not self._topics_behind
 
     def log_event(self, event: LogEvent, now: Now) -> LogOutcome[Owner]:
@@ -118,6 +118,9 @@ class EdgeCore(Generic[Owner]):
         verdicts = self.access.verdicts
         if isinstance(event, TopicOpened | TopicMissing):
             verdicts.clear()
+            verdicts.unread = set(event.offline) if isinstance(event, TopicOpened) else set()
+        elif isinstance(event, PartitionCaughtUp):
+            verdicts.unread.discard(event.partition)
         if not isinstance(event, Records):
             return LogOutcome()
         skips: list[Skip] = []

@@ -27,11 +27,28 @@ class TopicOpened(NamedTuple):
     """A topic is read from now on, or is a different log from now on: discard everything received from it before.
 
     ``starts`` maps each partition to the first offset that `Records` may contain; no record from there on is omitted.
+    ``offline`` are its other partitions, which nobody can read at the moment: `PartitionOpened` follows for each.
     """
 
     topic: str
     epoch: str
     starts: Mapping[int, int]
+    offline: Collection[int] = ()
+
+
+class PartitionOpened(NamedTuple):
+    """A partition that was ``offline`` when its topic was opened is read from now on, like those in ``starts``."""
+
+    topic: str
+    partition: int
+    start: int
+
+
+class PartitionCaughtUp(NamedTuple):
+    """Every record that was in a partition at its `PartitionOpened` has been returned."""
+
+    topic: str
+    partition: int
 
 
 class PartitionsAdded(NamedTuple):
@@ -59,7 +76,10 @@ class OffsetsLost(NamedTuple):
 
 
 class CaughtUp(NamedTuple):
-    """Every record that was in the topic at its `TopicOpened` has been returned. Comes once per `TopicOpened`."""
+    """Every record that was in the topic at its `TopicOpened` has been returned, except for ``offline`` partitions.
+
+    Comes once per `TopicOpened`.
+    """
 
     topic: str
 
@@ -70,7 +90,16 @@ class TopicMissing(NamedTuple):
     topic: str
 
 
-LogEvent: TypeAlias = TopicOpened | PartitionsAdded | Records | OffsetsLost | CaughtUp | TopicMissing
+LogEvent: TypeAlias = (
+    TopicOpened
+    | PartitionOpened
+    | PartitionsAdded
+    | Records
+    | OffsetsLost
+    | PartitionCaughtUp
+    | CaughtUp
+    | TopicMissing
+)
 
 
 class Entry(NamedTuple):

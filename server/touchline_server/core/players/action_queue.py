@@ -242,6 +242,8 @@ class ActionQueue(Generic[C]):
         """Why an action cannot be taken now, though it may be later."""
         if grant.expires_ms <= now_ms:
             return self._later(action_id, codes.NACK_TOKEN_EXPIRED, "the token has expired")
+        if self._verdicts.unread:
+            return self._later(action_id, codes.LOG_UNAVAILABLE, "not all verdicts can be read yet: try again later")
         if self._unavailable is not None and not self._admits_probe:
             return self._later(action_id, codes.LOG_UNAVAILABLE, self._unavailable)
         if session.is_full(action_id, self.limits.actions_window) or self.waiting >= self.limits.waiting_max:

@@ -28,6 +28,8 @@ class Verdicts:
     def __init__(self, players_max: int) -> None:
         self._players_max = players_max
         self._standing: dict[str, Verdict] = {}
+        self.unread: set[int] = set()
+        """Partitions of the topic that cannot be read yet. While there are any, nobody is known to be free to act."""
 
     def __len__(self) -> int:
         return len(self._standing)

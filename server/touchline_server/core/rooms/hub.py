@@ -19,7 +19,16 @@ from touchline_protocol.errors import BadRecord
 from touchline_protocol.records import Record, parse_event, parse_record, parse_room_id
 from touchline_protocol.rooms import split_room
 from touchline_server.core.clocks import LoopMs
-from touchline_server.core.log import CaughtUp, LogEvent, OffsetsLost, PartitionsAdded, Records, TopicOpened
+from touchline_server.core.log import (
+    CaughtUp,
+    LogEvent,
+    OffsetsLost,
+    PartitionCaughtUp,
+    PartitionOpened,
+    PartitionsAdded,
+    Records,
+    TopicOpened,
+)
 from touchline_server.core.room_store import StoredRoom
 
 from .contents import Contents
@@ -52,12 +61,13 @@ class Skip(NamedTuple):
 
 
 class OpenFeed(Generic[M]):
-    """A feed, with the windows of its topic. It is ``ready`` once all that was there at the start has been read.
+    """A feed, with the windows of its topic. It is ``ready`` once all that was there at the start has been read, except
+    in ``unread`` partitions, which could not be read then: nobody is let into their rooms until they are.
 
     ``by_key`` has its rooms by their records' key, so that a key is parsed once and not with every record.
     """
 
-    __slots__ = ("by_key", "expected", "feed", "ready", "windows")
+    __slots__ = ("by_key", "expected", "feed", "ready", "unread", "windows")
 
     def __init__(self, feed: Feed, expected: ExpectedPartitions) -> None:
         self.feed = feed
@@ -65,6 +75,11 @@ class OpenFeed(Generic[M]):
         self.by_key: dict[bytes | None, Room[M]] = {}
         self.windows: dict[int, PartitionWindow] = {}
         self.ready = False
+        self.unread: set[int] = set()
+
+    def is_first_read(self, window: PartitionWindow) -> bool:
+        """Whether a partition's records are still those that were there when it was opened."""
+        return not self.ready or window.partition in self.unread
 
 
 class Hub(Generic[M]):
@@ -93,12 +108,11 @@ class Hub(Generic[M]):
         match event:
             case Records(_, partition, records, next_offset):
                 return self._ingest(feed, feed.windows[partition], records, next_offset, now_ms)
-            case TopicOpened(topic, epoch, starts):
-                self._open(feed, topic, epoch, starts)
-            case PartitionsAdded(topic, starts):
-                epoch = next(iter(feed.windows.values())).topic_epoch
-                for partition, start in starts.items():
-                    feed.windows[partition] = PartitionWindow(topic, epoch, partition, start)
+            case TopicOpened(topic, epoch, starts, offline):
+                self._open(feed, topic, epoch, {**dict.fromkeys(offline, 0), **starts})
+                feed.unread = set(offline)
+            case PartitionOpened() | PartitionCaughtUp() | PartitionsAdded():
+                self._extend(feed, event)
             case OffsetsLost(_, partition, start):
                 self._skip_to(feed, feed.windows[partition], start)
             case CaughtUp():
@@ -118,6 +132,25 @@ class Hub(Generic[M]):
         for room in self._rooms_of(feed):
             self._restart(room, self._window_for(feed, room.name), same_log=False)
             room.contents.history_read = False
+
+    def _extend(self, feed: OpenFeed[M], event: PartitionOpened | PartitionCaughtUp | PartitionsAdded) -> None:
+        """Read more partitions of a topic than before."""
+        match event:
+            case PartitionOpened(_, partition, start):
+                self._open_late(feed, feed.windows[partition], start)
+            case PartitionCaughtUp(_, partition):
+                feed.unread.discard(partition)
+            case PartitionsAdded(topic, starts):
+                epoch = next(iter(feed.windows.values())).topic_epoch
+                for partition, start in starts.items():
+                    feed.windows[partition] = PartitionWindow(topic, epoch, partition, start)
+
+    def _open_late(self, feed: OpenFeed[M], window: PartitionWindow, start: int) -> None:
+        """Read a partition from now on that could not be read when its topic was opened: until then it was empty."""
+        window.jump(start)
+        for room in self._rooms_of(feed):
+            if room.contents.window is window:
+                self._restart(room, window, same_log=True)
 
     def _skip_to(self, feed: OpenFeed[M], window: PartitionWindow, start: int) -> None:
         """Go on after lost records: the partition's rooms start over, without state, which those may have changed."""
@@ -172,13 +205,14 @@ class Hub(Generic[M]):
         key = split_room(contents.name)[1].encode()
         if not contents.had_records_in(partition):
             feed.expected.check(key, {contents.home.partition, partition}, count)
-        return is_move(contents, event, feed.expected.of(key, count), now_ms, first_read=not feed.ready)
+        expected = feed.expected.of(key, count)
+        return is_move(contents, event, expected, now_ms, first_read=feed.is_first_read(event.window))
 
     def _take_elsewhere(self, feed: OpenFeed[M], room: Room[M], event: RoomEvent) -> None:
         """Take in an event that is not in its room's home partition, and does not move the room."""
         if room.contents.take_elsewhere(event):
             self._start_over(room)
-        if feed.ready:
+        if not feed.is_first_read(event.window):
             raise BadRecord("misplaced", f"its room is in partition {room.contents.home.partition}")
 
     # What rooms have to send.
@@ -207,7 +241,7 @@ class Hub(Generic[M]):
     # Rooms.
 
     def room(self, name: str) -> Room[M] | None:
-        """The room of that name, made if need be; None if its feed is unknown or not ready yet.
+        """The room of that name, made if need be; None if its feed is unknown, or its records are not read yet.
 
         Raises:
             BadRoom: the name is not a valid room name.
@@ -216,7 +250,10 @@ class Hub(Generic[M]):
         feed = self.feeds.get(feed_name)
         if feed is None or not feed.ready:
             return None
-        return self.rooms.get(name) or self._make(feed, room_id, self._window_for(feed, name))
+        window = self._window_for(feed, name)
+        if window.partition in feed.unread:
+            return None
+        return self.rooms.get(name) or self._make(feed, room_id, window)
 
     def load(self, room: Room[M], stored: StoredRoom | None, now_ms: LoopMs) -> list[Skip]:
         """Add what a store knows of a room from before its window; None: the store does not know the room."""

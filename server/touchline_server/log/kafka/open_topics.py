@@ -5,7 +5,8 @@ fetched, and the queue moves it back to batches that could not be decoded.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from touchline_kafka.topics import NO_LEADER, Topic
 
@@ -13,20 +14,27 @@ REFUSED_WAIT_S = 0.1
 """How long a partition whose fetch was refused is left out, while the watcher learns more."""
 
 
+class Bounds(NamedTuple):
+    """Where a partition is read from, and where it ends when it is opened."""
+
+    start: int
+    end: int
+
+
 class Partition:
     """One partition being read: ``position`` is the next offset to fetch.
 
-    Once it has reached ``target``, everything is fetched that was there when its topic was opened. Before
-    ``held_until`` (of `time.monotonic`) it is not fetched.
+    Once it has reached ``target``, everything is fetched that was there when it was opened: with its topic, or
+    ``late``. Before ``held_until`` (of `time.monotonic`) it is not fetched.
     """
 
-    __slots__ = ("held_until", "index", "position", "target", "topic")
+    __slots__ = ("held_until", "index", "late", "position", "target", "topic")
 
-    def __init__(self, topic: "OpenTopic", index: int, position: int, target: int) -> None:
+    def __init__(self, topic: "OpenTopic", index: int, bounds: Bounds, *, late: bool = False) -> None:
         self.topic = topic
         self.index = index
-        self.position = position
-        self.target = target
+        self.position, self.target = bounds
+        self.late = late
         self.held_until = 0.0
 
     @property
@@ -43,21 +51,34 @@ class Partition:
 class OpenTopic:
     """One topic being read, from `TopicOpened` to the next `TopicOpened` or `TopicMissing`.
 
-    ``known`` is how a broker last described it.
+    ``known`` is how brokers last described it. Partitions are read from the records of ``since_ms`` on; those that have
+    no ``bounds`` are ``offline``, and opened later.
     """
 
-    __slots__ = ("behind", "known", "partitions")
+    __slots__ = ("behind", "known", "late_behind", "offline", "partitions", "since_ms")
 
-    def __init__(self, known: Topic, starts: dict[int, int], ends: dict[int, int]) -> None:
+    def __init__(self, known: Topic, bounds: Mapping[int, Bounds], since_ms: int) -> None:
         self.known = known
-        self.partitions = {index: Partition(self, index, start, ends[index]) for index, start in starts.items()}
-        self.behind = {index for index, start in starts.items() if start < ends[index]}
+        self.since_ms = since_ms
+        self.partitions = {index: Partition(self, index, each) for index, each in bounds.items()}
+        self.offline = known.leaders.keys() - bounds.keys()
+        self.behind = {index for index, each in bounds.items() if each.start < each.end}
         """Partitions that held records when the topic was opened which are not handed out yet."""
+        self.late_behind: set[int] = set()
+        """The same of partitions that were opened late."""
 
     @property
     def name(self) -> str:
         """The topic's name."""
         return self.known.name
+
+    def open_late(self, index: int, bounds: Bounds) -> Partition:
+        """Read a partition from now on that was offline."""
+        self.offline.discard(index)
+        if bounds.start < bounds.end:
+            self.late_behind.add(index)
+        partition = self.partitions[index] = Partition(self, index, bounds, late=True)
+        return partition
 
 
 class OpenTopics:

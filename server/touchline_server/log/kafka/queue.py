@@ -13,7 +13,7 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from touchline_kafka.errors import describe
-from touchline_server.core.log import CaughtUp, LogEvent, Records, TopicOpened
+from touchline_server.core.log import CaughtUp, LogEvent, PartitionCaughtUp, Records, TopicOpened
 
 from .open_topics import Partition
 
@@ -56,12 +56,15 @@ class Queue:
         self._count(size_bytes)
 
     def put_caught_up(self, partition: Partition) -> None:
-        """All is queued that ``partition`` held when its topic was opened; its topic's last one adds `CaughtUp`."""
-        behind = partition.topic.behind
+        """All is queued that ``partition`` held when it was opened; the last one of its topic's adds `CaughtUp`."""
+        topic = partition.topic
+        behind = topic.late_behind if partition.late else topic.behind
         if partition.index in behind:
             behind.discard(partition.index)
-            if not behind:
-                self.put(CaughtUp(partition.topic.name))
+            if partition.late:
+                self.put(PartitionCaughtUp(topic.name, partition.index))
+            elif not behind:
+                self.put(CaughtUp(topic.name))
 
     async def wait_filled(self) -> None:
         """Wait until there is something to take."""
@@ -124,12 +127,12 @@ class Queue:
                     item.records.close()
                     dropped.append(item)
                     self._count(-item.size_bytes)
-            elif isinstance(item, CaughtUp) and item.topic == topic.name:
+            elif _claims_all_of(item, damaged.partition):
                 dropped.append(item)
         # By identity: as tuples, `CaughtUp` and `TopicMissing` of one topic are equal.
         self._items = deque(item for item in self._items if not any(item is one for one in dropped))
         if damaged.partition.position < damaged.partition.target:
-            topic.behind.add(damaged.partition.index)
+            (topic.late_behind if damaged.partition.late else topic.behind).add(damaged.partition.index)
 
     def _count(self, size_bytes: int) -> None:
         self._size_bytes += size_bytes
@@ -137,3 +140,10 @@ class Queue:
             self._room.set()
         else:
             self._room.clear()
+
+
+def _claims_all_of(event: LogEvent, partition: Partition) -> bool:
+    """Whether an event claims that a partition has been handed out as far as it went when it was opened."""
+    if partition.late:
+        return isinstance(event, PartitionCaughtUp) and event[:2] == (partition.topic.name, partition.index)
+    return isinstance(event, CaughtUp) and event.topic == partition.topic.name

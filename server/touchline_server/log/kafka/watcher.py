@@ -6,21 +6,28 @@ moves a partition to an offset that does not follow from its records.
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Mapping
 
 from touchline_kafka.error_codes import INVALID_TOPIC, TOPIC_AUTHORIZATION_FAILED, UNKNOWN_TOPIC_OR_PARTITION
-from touchline_kafka.errors import REQUEST_ERRORS, classify, describe, error_of
+from touchline_kafka.errors import REQUEST_ERRORS, describe, error_of
 from touchline_kafka.fetch import EARLIEST, LATEST, list_offsets
 from touchline_kafka.repairs import Client
 from touchline_kafka.retry import Retry
 from touchline_kafka.topics import NO_LEADER, Topic, Topics
-from touchline_server.core.log import CaughtUp, OffsetsLost, PartitionsAdded, TopicMissing, TopicOpened
+from touchline_server.core.log import (
+    CaughtUp,
+    OffsetsLost,
+    PartitionCaughtUp,
+    PartitionOpened,
+    PartitionsAdded,
+    TopicMissing,
+    TopicOpened,
+)
 
-from .open_topics import REFUSED_WAIT_S, OpenTopic, OpenTopics, Partition
+from .bounds import find_bounds
+from .open_topics import Bounds, OpenTopic, OpenTopics, Partition
 from .queue import Queue
 
-OPEN_TRIES_MAX = 3
-"""How often one check asks a topic for its offsets: a leader that was just chosen may not know it yet."""
 CHECK_PAUSE_S = 0.05
 """The shortest time between two checks of the topics, however many fetches are refused."""
 BROKERS = "kafka"
@@ -113,6 +120,7 @@ class Watcher:
             opened.known = topic
             self._extend(opened)
             self._report_leaderless(topic)
+            await self._open_offline(opened)
 
     def _missing(self, name: str, error: int) -> None:
         self._problems[name] = {
@@ -126,37 +134,51 @@ class Watcher:
             self._queue.put(TopicMissing(name))
 
     async def _open(self, name: str, topic: Topic) -> None:
-        """Read a topic from now on. One that appeared after the start is read from its beginning."""
+        """Read a topic from now on, as far as it can be read. One that appeared after the start has no earlier time.
+
+        Raises:
+            KafkaError, OSError, TimeoutError: all its partitions are led, and no leader answers.
+        """
         since_ms = EARLIEST if name in self._reported or name in self._from_start else self._since_ms
-        starts, ends = await self._bounds(topic, since_ms)
-        opened = self._open_topics.by_name[name] = OpenTopic(topic, starts, ends)
+        bounds, failures = await find_bounds(self._client, topic, topic.leaders, since_ms)
+        if not bounds and (led := [index for index in failures if topic.leaders[index] != NO_LEADER]):
+            raise failures[led[0]]
+        opened = self._open_topics.by_name[name] = OpenTopic(topic, bounds, since_ms)
         self._reported.add(name)
         self._problems.pop(name, None)
         for problem in [one for one in self._problems if one.startswith(f"{name}/")]:
             del self._problems[problem]
-        self._queue.put(TopicOpened(name, topic.epoch, starts))
+        starts = {index: each.start for index, each in bounds.items()}
+        self._queue.put(TopicOpened(name, topic.epoch, starts, frozenset(opened.offline)))
+        self._report_leaderless(topic)
+        self._report_offline(opened, failures)
         if not opened.behind:
             self._queue.put(CaughtUp(name))
 
-    async def _bounds(self, topic: Topic, since_ms: int) -> tuple[dict[int, int], dict[int, int]]:
-        """Where each partition's records of ``since_ms`` and later begin and end now."""
-        for tries_left in reversed(range(OPEN_TRIES_MAX)):
-            try:
-                # The ends come first: what is appended between the two requests is then read, not skipped.
-                ends = await list_offsets(self._client, topic, topic.leaders, LATEST)
-                found = await list_offsets(self._client, topic, topic.leaders, since_ms)
-            except REQUEST_ERRORS as error:
-                if not (classify(error).retriable and tries_left):
-                    raise
-                await asyncio.sleep(REFUSED_WAIT_S)
-            else:
-                break
-        return {partition: found.get(partition, ends[partition]) for partition in topic.leaders}, ends
+    async def _open_offline(self, opened: OpenTopic) -> None:
+        """Read the partitions that could not be read when their topic was opened, as soon as they can be."""
+        led = [index for index in sorted(opened.offline) if opened.known.leaders[index] != NO_LEADER]
+        if not led:
+            return
+        bounds, failures = await find_bounds(self._client, opened.known, led, opened.since_ms)
+        for index, each in bounds.items():
+            partition = opened.open_late(index, each)
+            self._problems.pop(partition.problem, None)
+            self._queue.put(PartitionOpened(opened.name, index, each.start))
+            if each.start >= each.end:
+                self._queue.put(PartitionCaughtUp(opened.name, index))
+        self._report_offline(opened, failures)
+
+    def _report_offline(self, opened: OpenTopic, failures: Mapping[int, BaseException]) -> None:
+        """Report the partitions that have a leader, and cannot be read all the same."""
+        for index, error in failures.items():
+            if opened.known.leaders[index] != NO_LEADER:
+                self._problems[f"{opened.name}/{index}"] = f"it cannot be read yet, trying again: {describe(error)}"
 
     def _extend(self, opened: OpenTopic) -> None:
-        added = sorted(opened.known.leaders.keys() - opened.partitions.keys())
+        added = sorted(opened.known.leaders.keys() - opened.partitions.keys() - opened.offline)
         if added:
-            opened.partitions.update({index: Partition(opened, index, 0, 0) for index in added})
+            opened.partitions.update({index: Partition(opened, index, Bounds(0, 0)) for index in added})
             self._queue.put(PartitionsAdded(opened.name, dict.fromkeys(added, 0)))
 
     def _report_leaderless(self, topic: Topic) -> None:
