@@ -171,6 +171,7 @@ class TraceCheck:
             return
         if self._lost is not None:
             self._found("over_other_events", f"{event} follows {self._lost}, which its log does not have")
+            self._lost = None
             return
         self._check_run(log, event)
 
@@ -182,7 +183,8 @@ class TraceCheck:
     def _check_run(self, log: LogId, event: Received) -> None:
         """No event is missing between the cursor and this one, and ``prev`` is right."""
         before = self._room.before(log, event.offset)
-        if event.prev is not None and event.prev != (None if before is None else before.offset):
+        moved_in = before is None and self._room.has_moved(log)  # then `prev` names the state from before the move
+        if event.prev is not None and not moved_in and event.prev != (None if before is None else before.offset):
             self._found("wrong_prev", f"{event} follows {before}")
         for entry in self._room.between(log, self._cursor, event.offset):
             if not self._may_skip(log, entry):

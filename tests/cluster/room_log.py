@@ -82,6 +82,10 @@ class RoomLog:
             newer.key == entry.key and newer.offset > entry.offset for newer in self.entries[log]
         )
 
+    def has_moved(self, log: LogId) -> bool:
+        """Whether the room was in another partition of the topic as well."""
+        return any(other[:2] == log[:2] and other != log for other in self.entries)
+
     def state(self, log: LogId, head: int) -> State:
         """The newest event of each key as of an offset, including events from before the room moved here."""
         here = self.entries.get(log, [])
