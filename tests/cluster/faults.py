@@ -19,6 +19,8 @@ OVERTAKEN_S = 3.0
 """How long an edge is stopped before the records that it has not read are deleted."""
 LOSS_S = 3.0
 """How long a leader goes on alone before it is lost, with what nobody else has."""
+SESSION_S = 4.0
+"""How long the controller believes in a broker that does not report."""
 HEAL_S = 60.0
 
 
@@ -86,6 +88,13 @@ class ClusterFaults:
         broker.send_signal(signal.SIGSTOP)
         await asyncio.sleep(2 * fault.away_s)
         broker.send_signal(signal.SIGCONT)
+
+    async def cut_off(self, fault: Fault) -> None:
+        """Cut a leader off from the other brokers, but not from clients, for longer than its session."""
+        broker = await self._rig.leader(FEEDS[fault.target % len(FEEDS)].topic)
+        await asyncio.to_thread(self._rig.cluster.cut_off, broker)
+        await asyncio.sleep(SESSION_S + fault.away_s)
+        await asyncio.to_thread(self._rig.cluster.join, broker)
 
     async def trim(self, fault: Fault) -> None:
         """Delete the records of a partition, but for the last few."""

@@ -15,6 +15,7 @@ ClusterFault = Literal[
     "elect",
     "reassign",
     "pause_broker",
+    "cut_off",
     "trim",
     "overtake",
     "recreate",
@@ -24,7 +25,7 @@ ClusterFault = Literal[
 EdgeFault = Literal["stop_edge", "kill_edge", "pause_edge", "cut_client", "silence_client"]
 VerdictFault = Literal["mute", "ban", "pardon"]
 
-UNSOLVED: tuple[ClusterFault, ...] = ("add_partitions", "unclean")
+UNSOLVED: tuple[ClusterFault, ...] = ("unclean",)
 """Faults that break promises today. They happen only if they are asked for."""
 CLUSTER_FAULTS: tuple[ClusterFault, ...] = tuple(kind for kind in get_args(ClusterFault) if kind not in UNSOLVED)
 EDGE_FAULTS: tuple[EdgeFault, ...] = get_args(EdgeFault)

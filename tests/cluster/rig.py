@@ -11,7 +11,8 @@ from aiokafka.admin import NewTopic
 from cluster.admin import Admin
 from cluster.scene import ACTIONS_PARTITIONS, ACTIONS_TOPIC, FEEDS, FRAIL, SECRET, VERDICTS_TOPIC, Feed
 from support.free_ports import free_ports
-from support.kafka_broker import KafkaBroker, KafkaCluster
+from support.kafka_broker import KafkaBroker
+from support.kafka_split import SplitCluster
 from support.processes import EdgeProcess
 from support.relay import Relay
 
@@ -44,7 +45,7 @@ class Rig:
     """Everything that a run starts."""
 
     def __init__(self, folder: Path, random: Random) -> None:
-        self.cluster = KafkaCluster(folder / "kafka")
+        self.cluster = SplitCluster(folder / "kafka")
         self.address = ",".join(broker.address for broker in self.cluster.brokers)
         """All brokers, including those that are stopped at the moment."""
         self.admin = Admin(lambda: self.cluster.address)
