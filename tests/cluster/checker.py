@@ -183,7 +183,7 @@ class TraceCheck:
     def _check_run(self, log: LogId, event: Received) -> None:
         """No event is missing between the cursor and this one, and ``prev`` is right."""
         before = self._room.before(log, event.offset)
-        moved_in = before is None and self._room.has_moved(log)  # then `prev` names the state from before the move
+        moved_in = before is None and self._room.before_move(log)  # then `prev` names the state from before the move
         if event.prev is not None and not moved_in and event.prev != (None if before is None else before.offset):
             self._found("wrong_prev", f"{event} follows {before}")
         for entry in self._room.between(log, self._cursor, event.offset):
@@ -207,11 +207,16 @@ class TraceCheck:
 
     def _difference(self, log: LogId, head: int) -> str:
         right = self._room.state(log, head)
+        unsettled = self._room.unsettled(log)
         for key, number in self.state.items():
-            if (key not in right or right[key].number != number) and not self._was_lost(number, key):
+            if (
+                key not in unsettled
+                and (key not in right or right[key].number != number)
+                and not self._was_lost(number, key)
+            ):
                 return f"{key} is {number}, not {right.get(key)}"
         for key, entry in right.items():
-            if key not in self.state and self._complete and not self._room.deleted(entry):
+            if key not in self.state | dict.fromkeys(unsettled) and self._complete and not self._room.deleted(entry):
                 return f"{key} is missing: {entry}"
         return ""
 

@@ -3,14 +3,17 @@
 import asyncio
 import signal
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 
+from cluster.checker import Breach
 from cluster.plan import Fault
 from cluster.producers import Publisher
 from cluster.rig import Rig, start_broker, stop_broker
 from cluster.scene import FEEDS, FRAIL, GROWN, RECREATED, STEADY, TRIMMED, Feed
+from cluster.trace import Trace
 from cluster.truth import Truth
 from support.kafka_broker import KafkaBroker
+from support.waiting import eventually
 
 KEPT = 3
 """Records at the end of a partition that a deletion leaves."""
@@ -27,11 +30,13 @@ HEAL_S = 60.0
 class ClusterFaults:
     """Does to the cluster what a plan says, and notes in ``truth`` what a fault is about to destroy."""
 
-    def __init__(self, rig: Rig, publishers: Mapping[str, Publisher], truth: Truth) -> None:
+    def __init__(self, rig: Rig, publishers: Mapping[str, Publisher], truth: Truth, traces: Sequence[Trace]) -> None:
         self.done: Counter[str] = Counter()
+        self.breaches: list[Breach] = []
         self._rig = rig
         self._publishers = publishers
         self._truth = truth
+        self._traces = traces
         self._partitions = GROWN.partitions
 
     async def perform(self, fault: Fault) -> None:
@@ -91,10 +96,29 @@ class ClusterFaults:
 
     async def cut_off(self, fault: Fault) -> None:
         """Cut a leader off from the other brokers, but not from clients, for longer than its session."""
-        broker = await self._rig.leader(FEEDS[fault.target % len(FEEDS)].topic)
+        broker = await self._rig.leader(STEADY.topic)
         await asyncio.to_thread(self._rig.cluster.cut_off, broker)
         await asyncio.sleep(SESSION_S + fault.away_s)
+        await self._check_flow()
         await asyncio.to_thread(self._rig.cluster.join, broker)
+
+    async def _check_flow(self) -> None:
+        """New events of partition 0 reach all clients while its old leader is still cut off."""
+        publisher = self._publishers[STEADY.name]
+        before = set(publisher.acked)
+
+        def new() -> list[int]:
+            return [
+                number for number, (log, _) in publisher.acked.items() if number not in before and not log.partition
+            ]
+
+        def waiting() -> list[str]:
+            number = new()[0]
+            room = publisher.sent[number].room
+            return [trace.who for trace in self._traces if trace.room == room and max(trace.newest, default=0) < number]
+
+        if await _until(lambda: bool(new())) and not await _until(lambda: not waiting()):
+            self.breaches.append(Breach("stalled", waiting()[0], "no new events while a broker was cut off"))
 
     async def trim(self, fault: Fault) -> None:
         """Delete the records of a partition, but for the last few."""
@@ -125,13 +149,10 @@ class ClusterFaults:
         publisher.resume()
 
     async def add_partitions(self, _: Fault) -> None:
-        """Add partitions, while nobody publishes: what producers have to do to keep the order of a room."""
+        """Add partitions, while two producers publish whose clocks differ, and which notice it at different times."""
         if self._partitions < PARTITIONS_MAX:
             self._partitions *= 2
-            publisher = self._publishers[GROWN.name]
-            await publisher.pause()
             await self._rig.cluster.add_partitions(GROWN.topic, self._partitions)
-            publisher.resume()
 
     async def unclean(self, fault: Fault) -> None:
         """Lose acknowledged records: a replica that lacks them becomes the leader."""
@@ -168,3 +189,12 @@ class ClusterFaults:
                 await self._rig.admin.until(
                     feed.topic, lambda each: each.leader > 0 and each.in_sync == set(each.replicas)
                 )
+
+
+async def _until(condition: Callable[[], bool]) -> bool:
+    """Wait until a condition holds; False if it never does."""
+    try:
+        await eventually(condition)
+    except TimeoutError:
+        return False
+    return True

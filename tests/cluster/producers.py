@@ -1,6 +1,7 @@
 """Publishers, one per feed, which note exactly what they sent and what Kafka acknowledged."""
 
 import asyncio
+import itertools
 import time
 from collections.abc import Callable
 from random import Random
@@ -16,20 +17,29 @@ REMOVALS, HAPPENINGS = 0.1, 0.4
 """The shares of events that remove a key, and of those without a key."""
 
 LINGER_MS = 5
+METADATA_AGE_MS = 2_000
+"""How soon a producer notices partitions that were added: two producers do at different times."""
 REQUEST_TIMEOUT_MS = 20_000
+LATE_MS = 200_000
+"""How far the clock of a late producer is behind: less than what edges keep in memory, and more than a move takes."""
 RETRY_S = 0.5
 FINAL_TIMEOUT_S = 60.0
 
 
 class Numbers:
-    """Numbers of events: Unix milliseconds, each once."""
+    """Numbers of events, each once: Unix milliseconds by one of two clocks, even by the right one, odd by the other."""
 
-    def __init__(self) -> None:
+    _order = itertools.count(1)
+
+    def __init__(self, *, late: bool = False) -> None:
+        self._late = late
         self._last = 0
 
-    def next(self) -> int:
-        self._last = max(self._last + 1, time.time_ns() // 1_000_000)
-        return self._last
+    def next(self) -> tuple[int, int]:
+        """The next place in the order of all events of this process, and the next number."""
+        now_ms = time.time_ns() // 1_000_000 - (LATE_MS if self._late else 0)
+        self._last = max(self._last + 2, now_ms // 2 * 2 + self._late)
+        return next(self._order), self._last
 
 
 class Publisher:
@@ -84,7 +94,7 @@ class Publisher:
     async def _finish(self, producer: AIOKafkaProducer, newest: dict[str, int]) -> None:
         for room in rooms_of(self.feed):
             if room not in newest:
-                event = Sent(self._numbers.next(), room, FINAL_KEY, removal=False)
+                event = Sent(*self._numbers.next(), room, FINAL_KEY, removal=False)
                 await (await self._send(producer, event))
                 newest[room] = event.number
 
@@ -96,7 +106,7 @@ class Publisher:
             enable_idempotence=durable,
             linger_ms=LINGER_MS,
             request_timeout_ms=REQUEST_TIMEOUT_MS,
-            metadata_max_age_ms=2_000,
+            metadata_max_age_ms=METADATA_AGE_MS,
         )
         try:
             await producer.start()
@@ -115,7 +125,7 @@ class Publisher:
         room = self._random.choice(rooms_of(self.feed))
         kind = self._random.random()
         key = None if kind < HAPPENINGS else self._random.choice(KEYS)
-        return Sent(self._numbers.next(), room, key, removal=kind > 1 - REMOVALS)
+        return Sent(*self._numbers.next(), room, key, removal=kind > 1 - REMOVALS)
 
     async def _send(self, producer: AIOKafkaProducer, event: Sent) -> "asyncio.Future[object]":
         self.sent[event.number] = event

@@ -57,7 +57,7 @@ class RoomLog:
     @property
     def home(self) -> LogId | None:
         """The partition that the room is in at the end; None if it never had an event."""
-        return max(self.entries, key=lambda log: self.entries[log][-1].number, default=None)
+        return max(self.entries, key=lambda log: max(map(self._order, self.entries[log])), default=None)
 
     def logs_with(self, offset: int, number: int) -> Set[LogId]:
         """The partitions that have this event at this offset."""
@@ -82,24 +82,21 @@ class RoomLog:
             newer.key == entry.key and newer.offset > entry.offset for newer in self.entries[log]
         )
 
-    def has_moved(self, log: LogId) -> bool:
-        """Whether the room was in another partition of the topic as well."""
-        return any(other[:2] == log[:2] and other != log for other in self.entries)
+    def before_move(self, log: LogId) -> list[Entry]:
+        """The events in the partitions that the room was in before this one."""
+        logs = sorted(self.entries, key=lambda each: self._order(self.entries[each][0]))
+        earlier = logs[: logs.index(log)] if log in logs else logs
+        return [entry for each in earlier if each[:2] == log[:2] for entry in self.entries[each]]
+
+    def unsettled(self, log: LogId) -> set[str | None]:
+        """Keys of events that came to a partition after the room had left it. Nobody knows when edges read them."""
+        moved = self._order(self.entries[log][0])
+        return {entry.key for entry in self.before_move(log) if self._order(entry) > moved}
 
     def state(self, log: LogId, head: int) -> State:
         """The newest event of each key as of an offset, including events from before the room moved here."""
-        here = self.entries.get(log, [])
-        first = here[0].number if here else None
-        earlier = [
-            entry
-            for other, found in self.entries.items()
-            if other != log and other[:2] == log[:2]
-            for entry in found
-            if first is None or entry.number < first
-        ]
         state: State = {}
-        until_head = [entry for entry in here if entry.offset <= head]
-        for entry in [*sorted(earlier, key=lambda each: each.number), *until_head]:
+        for entry in [*self.before_move(log), *self.between(log, -1, head + 1)]:
             if entry.key is not None and entry.removal:
                 state.pop(entry.key, None)
             elif entry.key is not None:
@@ -109,3 +106,7 @@ class RoomLog:
     def deleted(self, entry: Entry) -> bool:
         """Whether an entry has been deleted from its partition."""
         return any(entry.offset < self.starts.get(log, 0) for log in self.logs_with(entry.offset, entry.number))
+
+    def _order(self, entry: Entry) -> int:
+        """The place of an event in the order in which all were sent."""
+        return self.sent[entry.number].order

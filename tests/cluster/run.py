@@ -19,7 +19,7 @@ from cluster.plan import Fault, Plan
 from cluster.players import Detector, Player, pass_sentence
 from cluster.producers import Numbers, Publisher
 from cluster.rig import Rig
-from cluster.scene import ACTIONS_TOPIC, FEEDS, Sent, Size
+from cluster.scene import ACTIONS_TOPIC, FEEDS, GROWN, Sent, Size
 from cluster.trace import Joined, Received, Trace
 from cluster.truth import Truth
 from touchline_loadtest.measure.action_reader import read_actions
@@ -52,12 +52,14 @@ class Run:
         numbers = Numbers()
         rate_hz = size.events_hz / len(FEEDS)
         self._publishers = {feed.name: Publisher(feed, self._rig.address, rate_hz, numbers, random) for feed in FEEDS}
+        late = Publisher(GROWN, self._rig.address, rate_hz, Numbers(late=True), random)
+        self._all_publishers = [*self._publishers.values(), late]
+        self._traces: list[Trace] = []
         self._truth = Truth(self._rig.address)
-        self._cluster = ClusterFaults(self._rig, self._publishers, self._truth)
+        self._cluster = ClusterFaults(self._rig, self._publishers, self._truth, self._traces)
         self._edges = EdgeFaults(self._rig)
         self._size = size
         self._players: list[Player] = []
-        self._traces: list[Trace] = []
         self._sentences: list[Sentence] = []
         self._background: dict[str, asyncio.Task[None]] = {}
         self._breaches: list[Breach] = []
@@ -72,8 +74,9 @@ class Run:
                 for task in self._background.values():
                     task.cancel()
                 await asyncio.gather(*self._background.values(), return_exceptions=True)
+        self._breaches += self._cluster.breaches
         self._check_rooms()
-        lost = [event for each in self._publishers.values() if not each.feed.lossy for event in self._truth.lost(each)]
+        lost = [event for each in self._all_publishers if not each.feed.lossy for event in self._truth.lost(each)]
         self._count(lost)
         return Outcome(self._breaches, lost, self._cluster.done + self._edges.done, self._counts)
 
@@ -87,8 +90,8 @@ class Run:
         live = Detector(self._rig.address, "live")
         for number, watcher in enumerate(crowd.watchers):
             self._start(f"watcher {number}", watcher.run())
-        for publisher in self._publishers.values():
-            self._start(f"publisher of {publisher.feed.name}", publisher.run())
+        for number, publisher in enumerate(self._all_publishers):
+            self._start(f"publisher {number} of {publisher.feed.name}", publisher.run())
         self._start("live detector", live.run())
         playing = [asyncio.create_task(player.play(over)) for player in self._players]
         await self._trouble()
@@ -134,13 +137,14 @@ class Run:
     async def _settle(self) -> None:
         """Publish the last event of each room, wait until every client has it, and let new clients join."""
         newest: dict[str, int] = {}
-        for publisher in self._publishers.values():
+        for publisher in self._all_publishers:
             await publisher.pause()
+        for publisher in self._publishers.values():
             newest |= await publisher.finish()
         self._note("the last events are published")
         await self._until(
             "client has not got everything",
-            lambda: [trace.who for trace in self._traces if trace.newest < newest[trace.room]],
+            lambda: [trace.who for trace in self._traces if newest[trace.room] not in trace.newest],
         )
         visitors: list[Trace] = []
         for edge in self._rig.edges:
@@ -193,14 +197,17 @@ class Run:
 
     def _check_rooms(self) -> None:
         for publisher in self._publishers.values():
-            for room in self._truth.rooms(publisher.feed, publisher.sent.values()):
+            sent = [
+                event for each in self._all_publishers if each.feed is publisher.feed for event in each.sent.values()
+            ]
+            for room in self._truth.rooms(publisher.feed, sent):
                 traces = [trace for trace in self._traces if trace.room == room.room]
                 self._breaches += check_room(room, traces)
 
     def _count(self, lost: Sequence[Sent]) -> None:
         items = [item for trace in self._traces for item in trace.items]
-        self._counts["events sent"] = sum(len(each.sent) for each in self._publishers.values())
-        self._counts["events acknowledged"] = sum(len(each.acked) for each in self._publishers.values())
+        self._counts["events sent"] = sum(len(each.sent) for each in self._all_publishers)
+        self._counts["events acknowledged"] = sum(len(each.acked) for each in self._all_publishers)
         self._counts["acknowledged events that Kafka lost"] = len(lost)
         self._counts["events received"] = sum(isinstance(item, Received) for item in items)
         self._counts["resumed"] = sum(isinstance(item, Joined) and item.recovered for item in items)

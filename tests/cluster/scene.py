@@ -85,8 +85,12 @@ ROOMS = [room for feed in FEEDS for room in rooms_of(feed)]
 
 
 class Sent(NamedTuple):
-    """An event as its producer sent it. ``removal``: it removes its key."""
+    """An event as its producer sent it. ``removal``: it removes its key.
 
+    ``order`` counts the events of all producers, since their clocks, and so the numbers, may differ.
+    """
+
+    order: int
     number: int
     room: str
     key: str | None

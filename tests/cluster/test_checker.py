@@ -25,7 +25,7 @@ def room_log(feed: Feed = STEADY, *logs: list[Entry], lost: Sequence[Entry] = ()
     """One partition, and more if ``logs`` are given."""
     parts = {LogId(feed.topic, 0, number): log for number, log in enumerate(logs or [entries(feed)])}
     sent = {
-        entry.number: Sent(entry.number, entry.room, entry.key, entry.removal)
+        entry.number: Sent(entry.number, entry.number, entry.room, entry.key, entry.removal)
         for entry in [*(entry for log in parts.values() for entry in log), *lost]
     }
     return RoomLog(f"{feed.name}:0", feed, sent, parts, {LogId(feed.topic, 0, 0): start})

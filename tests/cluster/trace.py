@@ -1,6 +1,6 @@
 """What one client saw of one room, in order. Clients write it, and the checker reads it. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import NamedTuple, TypeAlias
 
 from touchline_protocol.messages import Deliver
@@ -59,7 +59,7 @@ Item: TypeAlias = Joined | Received | Skipped | Gap | Refused
 class Trace:
     """``shows_skips`` is False for a client that does not show which events the server left out.
 
-    ``newest`` is the number of the newest event that the client has, in whatever way.
+    ``newest`` has the number of the last event that the client received, or those of the state that it joined with.
     """
 
     def __init__(self, who: str, room: str, deliver: Deliver = "all", *, shows_skips: bool = True) -> None:
@@ -68,15 +68,15 @@ class Trace:
         self.deliver = deliver
         self.shows_skips = shows_skips
         self.items: list[Item] = []
-        self.newest = 0
+        self.newest: Set[int] = frozenset()
 
     def add(self, item: Item) -> None:
         """The next thing that the client sees."""
         self.items.append(item)
         match item:
             case Received():
-                self.newest = item.number
+                self.newest = {item.number}
             case Joined(recovered=False):
-                self.newest = max(item.state.values(), default=0)
+                self.newest = set(item.state.values())
             case _:
                 pass
