@@ -183,12 +183,17 @@ class TraceCheck:
     def _check_run(self, log: LogId, event: Received) -> None:
         """No event is missing between the cursor and this one, and ``prev`` is right."""
         before = self._room.before(log, event.offset)
-        moved_in = before is None and self._room.before_move(log)  # then `prev` names the state from before the move
-        if event.prev is not None and not moved_in and event.prev != (None if before is None else before.offset):
+        if event.prev is not None and not self._is_prev(log, event.prev, before):
             self._found("wrong_prev", f"{event} follows {before}")
         for entry in self._room.between(log, self._cursor, event.offset):
             if not self._may_skip(log, entry):
                 self._found("missing", f"{entry}, before {event}")
+
+    def _is_prev(self, log: LogId, prev: int, before: Entry | None) -> bool:
+        if before is not None and prev == before.offset:
+            return True
+        # State from before the move, or from the partition that the room has left, has an offset that no event has.
+        return bool(self._room.before_move(log)) and (before is None or prev > before.offset)
 
     def _may_skip(self, log: LogId, entry: Entry) -> bool:
         if self._trace.deliver != "latest" or not self._room.superseded(log, entry):
