@@ -117,7 +117,9 @@ class ClusterFaults:
             room = publisher.sent[number].room
             return [trace.who for trace in self._traces if trace.room == room and max(trace.newest, default=0) < number]
 
-        if await _until(lambda: bool(new())) and not await _until(lambda: not waiting()):
+        if not await _until(lambda: bool(new())):
+            self.breaches.append(Breach("stalled", "the producer", "nothing could be published past a broker cut off"))
+        elif not await _until(lambda: not waiting()):
             self.breaches.append(Breach("stalled", waiting()[0], "no new events while a broker was cut off"))
 
     async def trim(self, fault: Fault) -> None:

@@ -48,6 +48,7 @@ class SplitBroker(KafkaBroker):
             "listeners": f"{settings['listeners']},PEERS://127.0.0.1:{self.peer_port}",
             "advertised.listeners": (
                 f"{settings['advertised.listeners']},PEERS://{_name(self.node_id)}:{self.peer_port}"
+                f",CONTROLLER://{_name(self.node_id)}:{self._controller_port}"
             ),
             "listener.security.protocol.map": f"{settings['listener.security.protocol.map']},PEERS:PLAINTEXT",
             "inter.broker.listener.name": "PEERS",
