@@ -1,6 +1,7 @@
 """The commands against a running server, each in its own process, as a user runs them in two terminals."""
 
 import json
+import os
 import signal
 import subprocess
 import time
@@ -286,13 +287,34 @@ def test_a_simulated_match_is_published_until_the_duration_ends(server: Server) 
     assert head(server, "match:1001") >= 20, "it is played from the start"
 
 
-def test_the_embedded_log_has_its_topics_from_the_start(tmp_path: Path) -> None:
+def test_an_embedded_log_is_created_only_on_request_and_then_has_its_topics(tmp_path: Path) -> None:
     log = ("--log", f"sqlite://{tmp_path / 'log.db'}")
-    listed = run("topics", *log)
+    refused = run("topics", *log)
+    assert refused.returncode != 0
+    assert str(tmp_path / "log.db") in refused.stderr
+    assert list(tmp_path.iterdir()) == []
     names = ["match-events", "score-events", "player-actions", "cheat-verdicts"]
-    assert listed.stdout.splitlines() == [f"{name}: exists, 1 partition" for name in names]
     made = run("topics", "--create", *log)
     assert made.stdout.splitlines() == [f"{name}: exists" for name in names]
+    listed = run("topics", *log)
+    assert listed.stdout.splitlines() == [f"{name}: exists, 1 partition" for name in names]
+
+
+def test_a_damaged_log_is_not_served_and_what_was_salvaged_is(tmp_path: Path) -> None:
+    damaged, saved = tmp_path / "log.db", tmp_path / "saved.db"
+    assert run("publish", "score:1", "1", "--key", "score", "--log", f"sqlite://{damaged}").returncode == 0
+    os.truncate(damaged, damaged.stat().st_size - 4096)
+    refused = run("serve", "--log", f"sqlite://{damaged}", "--port", "0", "--control-port", "0")
+    assert refused.returncode != 0
+    assert str(damaged) in refused.stderr
+    assert "touchline salvage" in refused.stderr
+    done = run("salvage", str(damaged), str(saved))
+    assert "score-events: 1 records saved, 0 lost" in done.stdout.splitlines()
+    with serving("--log", f"sqlite://{saved}") as server:
+        assert [event["data"] for event in room_state(server, "score:1")["state"]] == [1]
+    again = run("salvage", str(damaged), str(saved))
+    assert again.returncode != 0
+    assert str(saved) in again.stderr
 
 
 def test_a_full_disk_is_one_line() -> None:

@@ -1,6 +1,8 @@
 """Embedded logs in real files, for tests of what happens to such a file."""
 
+import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -9,6 +11,8 @@ from pathlib import Path
 from log.harness import WAIT_S
 from touchline_server.config.tables import SqliteSettings
 from touchline_server.log.sqlite.log import SqliteLog
+
+PAGE_BYTES = 4096
 
 WRITER = """
 import asyncio, sys
@@ -51,3 +55,21 @@ def killed_writer(path: Path, *, records: int) -> list[tuple[int, str]]:
                 writer.send_signal(signal.SIGKILL)
         watchdog.cancel()
     return acknowledged
+
+
+def overwrite(path: Path, first_page: int, end_page: int) -> None:
+    descriptor = os.open(path, os.O_WRONLY)
+    os.pwrite(descriptor, b"\x5a" * (PAGE_BYTES * (end_page - first_page)), PAGE_BYTES * first_page)
+    os.close(descriptor)
+
+
+def leaf_pages(path: Path, name: str) -> list[int]:
+    """The leaf pages of a table or index, from 1."""
+    connection = sqlite3.connect(path)
+    root = connection.execute("SELECT rootpage FROM sqlite_schema WHERE name = ?", (name,)).fetchone()[0]
+    connection.close()
+    content = path.read_bytes()
+    page = content[(root - 1) * PAGE_BYTES : root * PAGE_BYTES]
+    assert page[0] in (2, 5), "an interior page"
+    pointers = [int.from_bytes(page[at : at + 2]) for at in range(12, 12 + 2 * int.from_bytes(page[3:5]), 2)]
+    return [int.from_bytes(page[pointer : pointer + 4]) for pointer in pointers]

@@ -35,6 +35,9 @@ COMMANDS: Mapping[str, CommandSpec] = {
     "publish": CommandSpec("touchline_server.cli.publish:publish", "Publish one event and print its position."),
     "tail": CommandSpec("touchline_server.cli.tail:tail", "Print a room's events as they happen."),
     "topics": CommandSpec("touchline_server.cli.topics:topics", "List or create the topics that a server needs."),
+    "salvage": CommandSpec(
+        "touchline_server.cli.salvage:salvage", "Save what can be read of a damaged embedded log in a new file."
+    ),
     "token": CommandSpec("touchline_server.cli.token:token", "Create a token for development and print it."),
 }
 

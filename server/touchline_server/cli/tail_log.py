@@ -11,7 +11,6 @@ import asyncio
 import logging
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
 import touchline
 from touchline_protocol import codes
@@ -29,7 +28,7 @@ from touchline_server.core.log import Log, LogEvent, TopicMissing, UnknownTopic
 from touchline_server.core.rooms.hub import Skip
 from touchline_server.edge.driver import Driver, Peer
 from touchline_server.edge.replayer import Replayer
-from touchline_server.log.open import SQLITE, make_log, room_store
+from touchline_server.log.open import SQLITE, make_log, require_log_file, room_store
 from touchline_server.node.core_factory import make_core
 
 from .tail_output import Printer
@@ -52,12 +51,9 @@ def open_log_tail(settings: Settings, printer: Printer, room: str, after: Cursor
     feed, _ = split_room(room)
     if feed not in settings.feeds:
         raise OperatorError(f"there is no feed {feed!r}; the feeds are {', '.join(sorted(settings.feeds))}")
-    if settings.log.startswith(SQLITE):
-        path = settings.log.removeprefix(SQLITE)
-        if not path:
-            raise OperatorError("sqlite:// is a log in memory, and this command's would be empty: tail its server")
-        if not Path(path).is_file():
-            raise OperatorError(f"there is no log {path}")
+    if settings.log == SQLITE:
+        raise OperatorError("sqlite:// is a log in memory, and this command's would be empty: tail its server")
+    require_log_file(settings.log)
     alone = {"feeds": {feed: settings.feeds[feed]}, "replay_records_max": COUNT_MAX}
     return LogTail(settings.model_copy(update=alone), make_log(settings), printer, room, after, last)
 

@@ -9,7 +9,7 @@ from touchline_protocol.errors import OperatorError
 from touchline_server.config.loading import load_settings
 from touchline_server.config.settings import Settings
 from touchline_server.core.log import NOT_COMPACTED, Log, TopicMissing, TopicOpened
-from touchline_server.log.open import SQLITE, make_log
+from touchline_server.log.open import SQLITE, make_log, require_log_file
 
 from .options import ConfigOption, LogOption
 from .output import write_line
@@ -72,6 +72,7 @@ async def _create(settings: Settings, partitions: int, replication: int) -> dict
 
 
 async def _look(settings: Settings) -> dict[str, str]:
+    require_log_file(settings.log)
     log = make_log(settings)
     try:
         await log.open(_names(settings), since_ms=NO_OFFSET_MS)

@@ -25,15 +25,32 @@ def make_log(settings: Settings, *, url: str | None = None) -> Log:
     if address.startswith(SCHEME):
         return KafkaLog(servers_of(address), settings.kafka)
     if address.startswith(SQLITE):
-        key_fields = {feed.topic: feed.key_field for feed in settings.feeds.values()}
-        others = dict.fromkeys((settings.actions.topic, settings.verdicts.topic))
-        return SqliteLog(_path(address), settings.sqlite, key_fields | others)
+        return SqliteLog(_path(address), settings.sqlite, key_fields_of(settings))
     raise OperatorError(f"{address!r} is not the address of a log: write {FORMS}")
+
+
+def key_fields_of(settings: Settings) -> dict[str, str | None]:
+    """The topics that an embedded log should have, and `Feed.key_field` of each."""
+    key_fields = {feed.topic: feed.key_field for feed in settings.feeds.values()}
+    return key_fields | dict.fromkeys((settings.actions.topic, settings.verdicts.topic))
 
 
 def room_store(log: Log) -> RoomStore | None:
     """The store that knows the log's rooms from before the window; None if there is none."""
     return log if isinstance(log, SqliteLog) else None
+
+
+def require_log_file(address: str) -> None:
+    """Check that an address does not name a file that is missing: opening an embedded log creates its file.
+
+    Raises:
+        OperatorError: it does.
+    """
+    path = _path(address) if address.startswith(SQLITE) else None
+    if path is not None and not path.is_file():
+        raise OperatorError(
+            f"there is no log {path}: touchline serve, touchline publish and touchline topics --create make one"
+        )
 
 
 def _path(address: str) -> Path | None:

@@ -89,6 +89,7 @@ class Scrub:
         Raises:
             sqlite3.Error: they cannot be read.
         """
+        connection.execute("PRAGMA shrink_memory")  # read from the file, not from the cache
         query, start = _WALKS[self._walk]
         size_bytes = 0
         for count, row in enumerate(connection.execute(query, self._reached), 1):

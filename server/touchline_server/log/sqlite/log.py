@@ -19,7 +19,8 @@ from .store import Store
 from .thread import StoreThread
 
 
-def _now_ms() -> int:
+def now_ms() -> int:
+    """The clock, in Unix milliseconds."""
     return time.time_ns() // 1_000_000
 
 
@@ -36,7 +37,7 @@ class SqliteLog:
         settings: SqliteSettings,
         key_fields: Mapping[str, str | None] = MappingProxyType({}),
         *,
-        now_ms: Callable[[], int] = _now_ms,
+        now_ms: Callable[[], int] = now_ms,
     ) -> None:
         self._path = path
         self._settings = settings

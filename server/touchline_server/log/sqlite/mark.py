@@ -63,9 +63,8 @@ class Mark:
         """What the mark said when it was opened, or why it says nothing."""
         if path is None:
             return
-        file = path.resolve()  # as SQLite does for its write-ahead log
-        self._path = file.with_name(file.name + SUFFIX)
-        self._inode = file.stat().st_ino
+        self._path = _mark_of(path)
+        self._inode = path.stat().st_ino
         try:
             self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         except OSError as error:
@@ -150,6 +149,16 @@ class Mark:
         self._records = records
         content = msgspec.json.encode(_Mark(self._log, self._inode, self._itself, records, closed))
         os.pwrite(self._descriptor, content.ljust(SIZE_BYTES - 1) + b"\n", 0)
+
+
+def is_marked(path: Path | None) -> bool:
+    """Whether the file ``path`` is, or was, an embedded log, even if nothing in it can be read."""
+    return path is not None and _mark_of(path).exists()
+
+
+def _mark_of(path: Path) -> Path:
+    file = path.resolve()  # as SQLite does for its write-ahead log
+    return file.with_name(file.name + SUFFIX)
 
 
 def _identity(descriptor: int) -> str:

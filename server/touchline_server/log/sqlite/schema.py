@@ -10,6 +10,9 @@ from pathlib import Path
 from touchline_protocol.errors import OperatorError
 from touchline_server.config.settings import data_folder
 
+from .file_guard import FileDamaged, FileFault, describe_damage
+from .mark import is_marked
+
 APPLICATION_ID = 0x544C4F47
 """``TLOG``: marks our files in their header, for `connect` and for ``file(1)``."""
 VERSION = 1
@@ -57,6 +60,18 @@ CREATE TABLE state (
     PRIMARY KEY (partition_id, room_id, event_key)
 );
 """
+
+_DAMAGE = frozenset(
+    {
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_NOTADB,
+        sqlite3.SQLITE_IOERR_SHORT_READ,
+        sqlite3.SQLITE_IOERR_DATA,
+        sqlite3.SQLITE_IOERR_CORRUPTFS,
+        sqlite3.SQLITE_IOERR_FSYNC,
+        sqlite3.SQLITE_IOERR_DIR_FSYNC,
+    }
+)
 
 
 def connect(path: Path | None) -> sqlite3.Connection:
@@ -112,47 +127,13 @@ def _prepare(connection: sqlite3.Connection, path: Path | None) -> None:
         )
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA journal_size_limit = -1")  # some builds shorten the write-ahead log; see `FileGuard`
     if not tables:
         connection.executescript(
             f"BEGIN; {TABLES} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION}; COMMIT"
         )
     # Writes a page even if nothing changes, so that a file that cannot be written to fails here.
     connection.execute(f"PRAGMA user_version = {VERSION}")
-
-
-class FileLost(OperatorError):
-    """The path no longer leads to the open file: whatever is written to it is lost when the process ends."""
-
-
-class FileGuard:
-    """Checks that the files of an open log are still at their paths: SQLite keeps writing to a deleted file.
-
-    Create it while the log is open: its write-ahead log exists then too, and stays until the log is closed.
-    """
-
-    def __init__(self, path: Path | None) -> None:
-        paths = [] if path is None else [path.absolute(), path.resolve().with_name(path.resolve().name + "-wal")]
-        self._identities = {path: identity for path in paths if (identity := _identity(path)) is not None}
-
-    def check(self) -> None:
-        """Compare the files with those that were opened.
-
-        Raises:
-            FileLost: one was deleted or replaced.
-        """
-        for path, identity in self._identities.items():
-            if _identity(path) != identity:
-                raise FileLost(f"the file {path} was deleted or replaced while it was open: restart touchline")
-
-
-def _identity(path: Path) -> tuple[int, int] | None:
-    try:
-        status = path.stat()
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise FileLost(f"the file {path} cannot be examined: {error.strerror or error}") from error
-    return status.st_dev, status.st_ino
 
 
 def cannot_open(path: Path | None, error: sqlite3.Error) -> OperatorError:
@@ -162,34 +143,38 @@ def cannot_open(path: Path | None, error: sqlite3.Error) -> OperatorError:
         return OperatorError(
             f"another process has the log {path} open: publish and read through that server, or stop it first"
         )
-    if code == sqlite3.SQLITE_NOTADB:
+    if code == sqlite3.SQLITE_NOTADB and not is_marked(path):
         return OperatorError(
             f"{path} is not an SQLite database: name another file in log, such as sqlite:///absolute/path"
         )
     return OperatorError(f"the log {path} cannot be opened: {describe(error)}")
 
 
-def primary_code(error: sqlite3.Error) -> int:
+def primary_code(error: BaseException) -> int:
     """SQLite's primary result code, without the extended part; 0 if the error did not come from SQLite."""
     return getattr(error, "sqlite_errorcode", 0) & 0xFF
 
 
+def is_damage(error: BaseException) -> bool:
+    """Whether the file does not hold everything that was written to it, so that nothing more may be acknowledged.
+
+    A failed sync is damage too: the system may have dropped what it could not write, and reports it only once.
+    """
+    code = getattr(error, "sqlite_errorcode", 0)
+    return isinstance(error, FileDamaged) or code in _DAMAGE or primary_code(error) in _DAMAGE
+
+
 def describe(error: BaseException) -> str:
     """What went wrong, and what an operator can do about it."""
-    code = primary_code(error) if isinstance(error, sqlite3.Error) else 0
+    if isinstance(error, FileFault):
+        return str(error)
+    if is_damage(error):
+        return describe_damage(str(error))
+    code = primary_code(error)
     return {
         sqlite3.SQLITE_FULL: "the disk is full, free some space",
         sqlite3.SQLITE_IOERR: f"the disk reported an error ({error})",
         sqlite3.SQLITE_READONLY: "the file is read-only, check its permissions and those of its folder",
         sqlite3.SQLITE_CANTOPEN: "no file can be opened or created there, check the path and the folder's permissions",
         sqlite3.SQLITE_PERM: "permission denied, check the permissions of the file and its folder",
-        sqlite3.SQLITE_CORRUPT: describe_damage(str(error)),
     }.get(code, str(error) or type(error).__name__)
-
-
-def describe_damage(finding: str) -> str:
-    """The description of a damaged file."""
-    return (
-        f"the file is damaged ({finding}): save what can be read with touchline salvage, "
-        "restore a backup, or start with a new file"
-    )

@@ -24,10 +24,11 @@ from touchline_server.config.tables import SqliteSettings
 from touchline_server.core.log import Chunk, OffsetOutOfRange, Position, UnknownTopic
 from touchline_server.core.room_store import StoredRoom
 
-from .integrity import verify
+from .file_guard import FileDamaged, FileGuard, describe_damage
+from .integrity import Scrub, verify
 from .mark import Mark
 from .records import RECORD_BYTES, Append, Commit, Partition, StoredRecord, Topic, partition_of
-from .schema import FileGuard, cannot_open, connect, describe_damage
+from .schema import cannot_open, connect, describe, is_damage
 
 EPOCH_BYTES = 8
 """Random bytes in the epoch of a new topic, so that no two logs share an epoch."""
@@ -76,6 +77,9 @@ class Store:
         self.now_ms = now_ms
         self._key_fields = key_fields
         self.topics: dict[str, Topic] = {}
+        self.damage: str | None = None
+        """What is damaged, described for an operator. Nothing is written from then on."""
+        self._scrub = Scrub()
         self._records = 0
         """The number of records ever appended. Every append raises it, so it tells what was lost."""
         with ExitStack() as stack:
@@ -99,7 +103,16 @@ class Store:
     def close(self) -> None:
         """Close the file."""
         self.connection.close()
-        self.mark.close(sound=True)
+        self.mark.close(sound=self.damage is None)
+
+    def note(self, error: Exception) -> None:
+        """Stop writing for good if ``error`` says that the file is damaged."""
+        if self.damage is None and is_damage(error):
+            self.damage = describe(error)
+
+    def scrub(self) -> None:
+        """Read a part of the file, to find damage before it is needed. Raises `sqlite3.Error` if that fails."""
+        self._scrub.step(self.connection)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -107,7 +120,12 @@ class Store:
 
         Raises:
             FileLost: the file was deleted or replaced, so that a commit would be lost.
+            FileDamaged: the file is damaged, so that a commit might not be readable.
         """
+        if self.damage is not None:
+            raise FileDamaged(self.damage)
+        # Without cached pages, whatever is about to be extended is read from the file, so damage is found.
+        self.connection.execute("PRAGMA shrink_memory")
         self.connection.execute("BEGIN IMMEDIATE")
         try:
             yield
@@ -191,7 +209,7 @@ class Store:
         Raises:
             UnknownTopic: a topic does not exist.
             sqlite3.Error: the file could not be written to.
-            FileLost: the file was deleted or replaced.
+            FileFault: the file was deleted, replaced or damaged.
         """
         changes = _Changes()
         positions = [self._plan(append, changes) for append in appends]
@@ -311,7 +329,7 @@ class Store:
             "WHERE partition_id = ? AND offset > ? AND offset <= ? ORDER BY offset LIMIT ?",
             (partition.row_id, after, up_to, records_max),
         ):
-            record = _record(row)
+            record = record_of(row)
             records.append(record)
             left_bytes -= RECORD_BYTES + len(record.value or b"")
             if left_bytes <= 0:
@@ -339,7 +357,7 @@ class Store:
             "WHERE partition_id = ? AND room_id = ? AND offset < ? ORDER BY offset",
             (*where, before),
         )
-        return StoredRoom(head, [_record(columns)._replace(key=room_id.encode()) for columns in state])
+        return StoredRoom(head, [record_of(columns)._replace(key=room_id.encode()) for columns in state])
 
     def _head_before(self, partition: Partition, room_id: str, before: int) -> int | None:
         """The head, below ``before``, of a room that has moved on since: the prev of its first record from there on.
@@ -360,7 +378,7 @@ class Store:
             "WHERE partition_id = ? AND offset < ? ORDER BY offset",
             (partition.row_id, before),
         )
-        return [_record(columns)._replace(key=room_id.encode()) for room_id, *columns in rows]
+        return [record_of(columns)._replace(key=room_id.encode()) for room_id, *columns in rows]
 
 
 def _new_epoch() -> str:
@@ -372,7 +390,8 @@ def unknown_topic(name: str) -> UnknownTopic:
     return UnknownTopic(f"the log has no topic {name!r}: name it as the topic of a feed, or create it first")
 
 
-def _record(row: Sequence[object]) -> StoredRecord:
+def record_of(row: Sequence[object]) -> StoredRecord:
+    """The record in a row with the columns offset, timestamp, key, value and headers."""
     offset, timestamp, key, value, headers = row
     decoded = _HEADERS.decode(headers) if isinstance(headers, bytes) else []
     return StoredRecord(offset, timestamp, key, value, decoded)  # type: ignore[arg-type]  # SQLite's rows are untyped

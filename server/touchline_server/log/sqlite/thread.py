@@ -15,6 +15,7 @@ import contextlib
 import queue
 import sqlite3
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeAlias, TypeVar
@@ -22,9 +23,10 @@ from typing import Any, NamedTuple, TypeAlias, TypeVar
 from touchline_protocol.errors import LogUnavailable
 from touchline_server.core.log import AppendFailed, Position
 
+from .file_guard import FileFault
 from .records import Append, Commit
 from .retention import TRIM_FACTOR, TRIM_RECORDS_MAX, enforce_retention
-from .schema import FileLost, describe
+from .schema import describe
 from .store import Store
 
 GROUP_RECORDS_MAX = 1_000
@@ -33,11 +35,12 @@ GROUP_BYTES_MAX = 8 << 20
 Larger groups are not faster: at this size, the sync to disk takes little of the time."""
 TICK_S = 5.0
 """How often an idle thread applies retention by age, retries a file that failed, and checks that the file still
-exists."""
+exists. Also how often a part of the file is read to find damage."""
 
 WRITING = "writing"
 READING = "reading"
 MARKING = "marking"
+DAMAGE = "damage"
 FAILURE = "log"
 """The keys of `StoreThread.problems`."""
 
@@ -82,6 +85,7 @@ class StoreThread:
         self._jobs: queue.SimpleQueue[_Job] = queue.SimpleQueue()
         self._backlog: deque[_Job] = deque()
         self._more_to_trim = False
+        self._scrub_due_s = 0.0
         self._reported: dict[str, str] = {}
         """The thread's own view of ``problems``."""
         self._thread = threading.Thread(target=self._run, name="sqlite-log", daemon=True)
@@ -192,7 +196,7 @@ class StoreThread:
             self._append(store, appends)
         for call in calls:
             self._call(store, call)
-        self._enforce_retention(store, max(TRIM_RECORDS_MAX, TRIM_FACTOR * records), probe=idle)
+        self._maintain(store, max(TRIM_RECORDS_MAX, TRIM_FACTOR * records), probe=idle)
         return not ends
 
     def _collect(self) -> None:
@@ -207,6 +211,7 @@ class StoreThread:
         try:
             commit = store.append([job.append for job in jobs])
         except Exception as error:  # noqa: BLE001  # raised where the append was requested
+            self._note(store, error)
             if len(jobs) == 1:
                 self._fail_append(jobs[0], error)
                 return
@@ -218,7 +223,7 @@ class StoreThread:
         self._in_loop(self._finish_appends, [job.future for job in jobs], commit)
 
     def _fail_append(self, job: _AppendJob, error: Exception) -> None:
-        if isinstance(error, (sqlite3.Error, FileLost)):
+        if isinstance(error, (sqlite3.Error, FileFault)):
             self._report(WRITING, f"nothing can be appended: {describe(error)}")
             error = AppendFailed(f"nothing was appended to {job.append.topic}: {describe(error)}")
         self._in_loop(_resolve, job.future, error)
@@ -229,28 +234,41 @@ class StoreThread:
             result = call.function(store)
             self._report(READING, None)
         except sqlite3.Error as error:
+            self._note(store, error)
             problem = f"the log's file cannot be read: {describe(error)}"
             self._report(READING, problem)
             result = LogUnavailable(problem)
+        except FileFault as error:
+            result = LogUnavailable(f"nothing can be written to the log: {error}")
         except Exception as error:  # noqa: BLE001  # raised where the call was requested
             result = error
         self._in_loop(_resolve, call.future, result)
 
-    def _enforce_retention(self, store: Store, records_max: int, *, probe: bool) -> None:
-        """Apply a bit of retention. With ``probe``, also test whether a file that failed can be written to again:
-        while the log is unavailable, no append may come to find out."""
+    def _maintain(self, store: Store, records_max: int, *, probe: bool) -> None:
+        """Apply a bit of retention, and read a part of the file if that is due. With ``probe``, also test whether a
+        file that failed can be written to again: while the log is unavailable, no append may come to find out."""
         try:
             store.files.check()
+            self._scrub(store)
             self._more_to_trim = enforce_retention(store, records_max)
             if probe and WRITING in self._reported:
                 store.probe()
                 self._report(WRITING, None)
-        except FileLost as error:
+        except (sqlite3.Error, FileFault) as error:
             self._more_to_trim = False
-            self._report(WRITING, f"nothing can be appended: {error}")
-        except sqlite3.Error as error:
-            self._more_to_trim = False
-            self._report(WRITING, f"old records cannot be removed: {describe(error)}")
+            self._note(store, error)
+            if store.damage is None:
+                what = "nothing can be appended" if isinstance(error, FileFault) else "old records cannot be removed"
+                self._report(WRITING, f"{what}: {describe(error)}")
+
+    def _scrub(self, store: Store) -> None:
+        if (now_s := time.monotonic()) >= self._scrub_due_s:
+            self._scrub_due_s = now_s + TICK_S
+            store.scrub()
+
+    def _note(self, store: Store, error: Exception) -> None:
+        store.note(error)
+        self._report(DAMAGE, store.damage)
 
     def _report(self, key: str, problem: str | None) -> None:
         """Set a problem, or clear it with None. Does nothing if that is how it already stands."""
