@@ -116,3 +116,14 @@ async def test_offsets_continue_after_all_records_were_removed() -> None:
     await reader.until(lambda: len(reader.all("scores")) == 3)
     assert await log.end("scores", reader.epochs["scores"], 0) == 3
     await log.close()
+
+
+async def test_retention_copes_with_a_file_that_lacks_its_oldest_records() -> None:
+    now = [HOUR_MS]
+    log, reader = await opened(SqliteSettings(retention_s=3600), lambda: now[0])
+    await log.append("scores", [Entry(b"a", b"%d" % number) for number in range(10)])
+    await log._store.call(lambda store: store.connection.execute("DELETE FROM records WHERE offset < 3").fetchall())
+    now[0] += HOUR_MS + 1
+    await log.append("scores", [Entry(b"a", b"10")])
+    assert await first_offset(log, reader, 11) == 10
+    await log.close()

@@ -14,7 +14,7 @@ async def test_processes_do_not_take_the_settings_of_the_developers_shell(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(os.environ, "TOUCHLINE_AUTH__HS256_SECRET", "short")  # with it no command could run
-    assert "exists" in await touchline_command("topics", "--log", f"sqlite://{tmp_path / 'log.db'}")
+    assert "exists" in await touchline_command("topics", "--create", "--log", f"sqlite://{tmp_path / 'log.db'}")
     config = tmp_path / "touchline.toml"
     config.write_text("drain_s = 0")
     port, control_port = free_ports(2)

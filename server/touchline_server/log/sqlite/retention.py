@@ -52,7 +52,8 @@ def _oldest(store: Store, topic: Topic) -> Partition | None:
         (timestamp, partition.number)
         for partition in topic.partitions
         for (timestamp,) in store.connection.execute(
-            "SELECT timestamp FROM records WHERE partition_id = ? AND offset = ?",
+            # Not "offset = ?": a file that was recovered after damage has holes, and may have one here.
+            "SELECT timestamp FROM records WHERE partition_id = ? AND offset >= ? ORDER BY offset LIMIT 1",
             (partition.row_id, partition.first),
         )
     ]

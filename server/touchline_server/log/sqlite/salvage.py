@@ -72,7 +72,7 @@ def _partitions(connection: sqlite3.Connection, damaged: Path) -> dict[int, Part
         if is_damage(error):
             raise OperatorError(
                 f"{damaged} is so damaged that its topics cannot be read ({error}): "
-                f"try sqlite3 {damaged} .recover | sqlite3 NEW, or restore a backup"
+                "restore a backup, or try the .recover command of sqlite3"
             ) from error
         raise cannot_open(damaged, error) from error
     return {row_id: Partition(topic, row_id, *rest) for topic, row_id, *rest in rows}
