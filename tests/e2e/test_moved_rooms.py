@@ -48,16 +48,10 @@ async def read(node: RunningNode, partitions: int = PARTITIONS) -> None:
     await eventually(lambda: len(windows) == partitions)
 
 
-async def seen(client: Client, count: int) -> list[Event]:
-    """The next events that a client gets, passing over start overs."""
-    events: list[Event] = []
-    while len(events) < count:
-        message = await client.next()
-        if isinstance(message, Event):
-            events.append(message)
-        else:
-            assert isinstance(message, Subscribed), message
-    return events
+async def moved(client: Client, count: int) -> tuple[Subscribed, list[Event]]:
+    """How a client starts over when its room moves, and the next events."""
+    joined = await client.expect(Subscribed)
+    return joined, await client.events(count)
 
 
 def positioned(event: Event) -> tuple[int, object]:
@@ -88,23 +82,22 @@ async def test_all_clients_get_all_events_of_a_moved_room_though_producers_clock
     topic = await harness.create_topic()
     await harness.append(topic, [raw(MOVED, number, KEYS[number % 2]) for number in range(4)])
     async with edge(harness, topic) as node, node.client() as live:
-        before = await live.join(f"score:{MOVED}")
+        await live.join(f"score:{MOVED}")
         await harness.add_partitions(topic, PARTITIONS)
         await read(node)
         written = [raw(MOVED, 100 + number, behind_ms=(number + 1) % 2 * HOUR_MS) for number in range(20)]
         written.append(raw(MOVED, 200, KEYS[0], behind_ms=HOUR_MS))
         await harness.append(topic, written)
-        got = await seen(live, len(written))
+        joined, got = await moved(live, len(written))
         async with edge(harness, topic) as other, node.client() as back, other.client() as elsewhere:
-            epoch, first = f"{before.epoch.rsplit('-', 1)[0]}-3", got[0].offset
             for client in (back, elsewhere):
-                resumed = await client.join(f"score:{MOVED}", epoch=epoch, after=first)
+                resumed = await client.join(f"score:{MOVED}", epoch=joined.epoch, after=got[0].offset)
                 assert resumed.recovered
                 again = await client.events(len(written) - 1)
                 assert [positioned(event) for event in again] == [positioned(event) for event in got[1:]]
-            joined = [await _joined(each) for each in (node, other)]
+            late = [await _joined(each) for each in (node, other)]
     assert [event.data for event in got] == [*range(100, 120), 200]
-    assert [state_of(each) for each in joined] == [{KEYS[0]: 200, KEYS[1]: 3}] * 2
+    assert [state_of(each) for each in late] == [{KEYS[0]: 200, KEYS[1]: 3}] * 2
 
 
 async def test_a_cursor_from_the_state_of_a_moved_room_leads_to_every_event_after_it(harness: KafkaHarness) -> None:
@@ -118,7 +111,7 @@ async def test_a_cursor_from_the_state_of_a_moved_room_leads_to_every_event_afte
         beside = [room for room in others if partition_of(room.encode(), PARTITIONS) == 3][:10]
         await harness.append(topic, [raw(room, 0) for room in beside])
         await harness.append(topic, [raw(MOVED, number) for number in range(100, 105)])
-        await seen(client, 5)
+        await moved(client, 5)
         async with node.client() as late, node.client() as back:
             joined = await late.join(f"score:{MOVED}")
             (state,) = joined.state
