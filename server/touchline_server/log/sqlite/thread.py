@@ -20,13 +20,13 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
-from touchline_protocol.errors import LogUnavailable
+from touchline_protocol.errors import LogUnavailable, TopicRefused
 from touchline_server.core.log import AppendFailed, Position
 
 from .file_guard import FileFault
 from .records import Append, Commit
 from .retention import TRIM_FACTOR, TRIM_RECORDS_MAX, enforce_retention
-from .schema import describe
+from .schema import describe, is_damage
 from .store import Store
 
 GROUP_RECORDS_MAX = 1_000
@@ -223,7 +223,9 @@ class StoreThread:
         self._in_loop(self._finish_appends, [job.future for job in jobs], commit)
 
     def _fail_append(self, job: _AppendJob, error: Exception) -> None:
-        if isinstance(error, (sqlite3.Error, FileFault)):
+        if is_damage(error):
+            error = TopicRefused(f"nothing is appended to {job.append.topic}: {describe(error)}")
+        elif isinstance(error, (sqlite3.Error, FileFault)):
             self._report(WRITING, f"nothing can be appended: {describe(error)}")
             error = AppendFailed(f"nothing was appended to {job.append.topic}: {describe(error)}")
         self._in_loop(_resolve, job.future, error)
@@ -239,7 +241,7 @@ class StoreThread:
             self._report(READING, problem)
             result = LogUnavailable(problem)
         except FileFault as error:
-            result = LogUnavailable(f"nothing can be written to the log: {error}")
+            result = (TopicRefused if is_damage(error) else LogUnavailable)(f"the log cannot be written to: {error}")
         except Exception as error:  # noqa: BLE001  # raised where the call was requested
             result = error
         self._in_loop(_resolve, call.future, result)
