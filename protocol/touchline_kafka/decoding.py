@@ -18,7 +18,7 @@ from aiokafka.structs import TopicPartition
 
 from touchline_protocol.records import Record
 
-from .salvage import Batch, batch_at, is_cut_short, is_intact, read_batch
+from .salvage import Batch, batch_at, damage_end, is_cut_short, is_intact, read_batch
 
 
 class CommittedRecords(PartitionRecords):  # type: ignore[misc]  # aiokafka has no types
@@ -53,6 +53,11 @@ class CommittedRecords(PartitionRecords):  # type: ignore[misc]  # aiokafka has 
             self._records_iterator = self._go_on(error)
             return next(self)
         return record
+
+    @property
+    def damage_end(self) -> int | None:
+        """Where to go on if what follows ``next_fetch_offset`` is given up as damaged; None if that cannot be told."""
+        return damage_end(self._data, self.next_fetch_offset)
 
     def close(self) -> None:
         """No more records are wanted. Its iterator and it hold each other, and with them all that was fetched."""

@@ -20,7 +20,7 @@ from aiokafka.errors import (
 
 from touchline_protocol.errors import LogUnavailable, OperatorError
 
-from .error_codes import BY_CODE, MESSAGE_TOO_LARGE, Fault, Remedy, Scope, remedy
+from .error_codes import BY_CODE, CORRUPT_MESSAGE, MESSAGE_TOO_LARGE, Fault, Remedy, Scope, remedy
 
 REQUEST_ERRORS = (KafkaError, OSError, TimeoutError, NotImplementedError)
 """All that a request to Kafka raises. ``OSError`` covers refused connections, DNS and TLS; ``NotImplementedError`` is
@@ -96,6 +96,11 @@ def is_refusal(error: BaseException) -> bool:
 def is_retried(error: BaseException) -> bool:
     """Whether the same request may succeed without anybody's help."""
     return classify(error).remedy is Remedy.RETRY
+
+
+def is_damage(error: BaseException) -> bool:
+    """Whether records are not as they were written: another replica may have them, or a disk be repaired."""
+    return isinstance(error, BrokerResponseError) and error.errno == CORRUPT_MESSAGE
 
 
 def describe(error: BaseException) -> str:

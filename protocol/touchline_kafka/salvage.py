@@ -124,6 +124,21 @@ def batch_at(data: bytes, offset: int) -> Batch | None:
     return None
 
 
+def damage_end(data: bytes, offset: int) -> int | None:
+    """Where to go on after the damaged batch that holds an offset, as far as that can be told.
+
+    The batch's own header may be part of the damage, so an intact batch behind it is believed first.
+    """
+    damaged = batch_at(data, offset)
+    if damaged is None:
+        return None
+    following = _batch_from(data, damaged.end)
+    if following is not None and is_intact(following) and following.base_offset > offset:
+        return following.base_offset
+    is_likely = offset < damaged.next_offset <= damaged.base_offset + len(damaged.data)
+    return damaged.next_offset if is_likely else None
+
+
 def is_cut_short(data: bytes) -> bool:
     """Whether bytes hold no whole batch. Brokers send at least one whole, so this can only be an accident."""
     return bool(data) and _batch_from(data, 0) is None

@@ -68,7 +68,10 @@ class Records(NamedTuple):
 
 
 class OffsetsLost(NamedTuple):
-    """Records were removed before they were read (retention overtook the reader). Reading continues at ``start``."""
+    """Records were removed before they were read (retention overtook the reader), or are damaged for good.
+
+    Reading continues at ``start``.
+    """
 
     topic: str
     partition: int

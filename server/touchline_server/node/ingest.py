@@ -69,7 +69,7 @@ class Ingest:
             case TopicMissing(topic):
                 logger.warning("the topic %s does not exist: touchline topics --create creates it", topic)
             case OffsetsLost(topic, partition, start):
-                logger.warning("%s[%d]: records before %d were deleted before they were read", topic, partition, start)
+                logger.warning("%s[%d]: records before %d were lost before they were read", topic, partition, start)
         driver = self._edge.driver
         outcome = self._edge.core.log_event(event, driver.now())
         self._skips.report(outcome.skips)

@@ -11,15 +11,16 @@ import asyncio
 import time
 from collections.abc import Callable
 
-from touchline_kafka.error_codes import MISSING_CODES, MOVED_CODES, OFFSET_OUT_OF_RANGE
+from touchline_kafka.error_codes import CORRUPT_MESSAGE, MISSING_CODES, MOVED_CODES, OFFSET_OUT_OF_RANGE
 from touchline_kafka.errors import REQUEST_ERRORS, describe, error_of
 from touchline_kafka.fetch import Fetched, fetch
 from touchline_kafka.repairs import Client
 from touchline_kafka.retry import Retry
 from touchline_kafka.wire import FetchPosition, TopicPartitionId
 
+from . import damage
 from .open_topics import REFUSED_WAIT_S, OpenTopics, Partition
-from .queue import DAMAGED_WAIT_S, Queue
+from .queue import Queue
 
 FETCH_WAIT_MS = 250
 """How long a broker holds a fetch when there is nothing new. A partition that joins waits for it once."""
@@ -117,7 +118,8 @@ class Fetchers:
                 next_offset = answer.next_offset(partition.position)
             except REQUEST_ERRORS as error:
                 self._problems[partition.problem] = f"what was fetched is damaged, trying again: {describe(error)}"
-                partition.held_until = time.monotonic() + DAMAGED_WAIT_S
+                partition.held_until = time.monotonic() + damage.WAIT_S
+                partition.damage.seen(None)
                 return
             self._queue.put_batches(
                 partition, answer.records(partition.topic.name, partition.position), len(answer.data)
@@ -134,7 +136,9 @@ class Fetchers:
             partition.held_until = float("inf")  # until the watcher has moved it
             self._topics.overtaken.append(partition)
         elif error not in MOVED_CODES:
-            partition.held_until = time.monotonic() + DAMAGED_WAIT_S
+            partition.held_until = time.monotonic() + damage.WAIT_S
+            if error == CORRUPT_MESSAGE:
+                partition.damage.seen(None)
             self._problems[partition.problem] = f"Kafka refuses to hand it out: {describe(error_of(error))}"
         elif error not in MISSING_CODES:
             self._problems[partition.problem] = "its broker cannot serve it now, looking for another one"

@@ -38,7 +38,8 @@ POLL_S = 1.0
 class LiveReader:
     """Reads ``names`` from the records of ``since_ms`` on, and those that are in ``from_start`` from their beginning.
 
-    ``fetch_client`` is used for fetches alone. ``problems`` is kept up to date for an operator.
+    ``fetch_client`` is used for fetches alone. ``problems`` is kept up to date for an operator, ``lost`` with
+    the end of the last records that were given up as damaged, by epoch and partition.
     """
 
     def __init__(
@@ -52,10 +53,11 @@ class LiveReader:
         from_start: Collection[str],
         check_s: float,
         problems: dict[str, str],
+        lost: dict[tuple[str, int], int],
     ) -> None:
         self._clients = (client, fetch_client)
         self._queue = Queue(problems)
-        open_topics = OpenTopics(names, problems)
+        open_topics = OpenTopics(names, problems, lost)
         self._fetchers = Fetchers(fetch_client, open_topics, self._queue, self._ended)
         self._watcher = Watcher(
             client,

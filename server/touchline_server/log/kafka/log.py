@@ -46,6 +46,7 @@ class KafkaLog:
         self._servers = bootstrap_servers
         self._settings = settings
         self._problems: dict[str, str] = {}
+        self._lost: dict[tuple[str, int], int] = {}
         self._clients: list[Client] = []
         self._cluster: Cluster | None = None
         self._topics: Topics | None = None
@@ -86,7 +87,7 @@ class KafkaLog:
     async def _open(self, cluster: Cluster, names: Sequence[str], since_ms: int, from_start: Collection[str]) -> None:
         client = await self._connect(cluster)
         self._topics = Topics(client)
-        self._replay = ReplayReader(client, self._topics)
+        self._replay = ReplayReader(client, self._topics, self._lost)
         self._producer = BoundedProducer(cluster, self._topics)
         self._live = LiveReader(
             client,
@@ -97,6 +98,7 @@ class KafkaLog:
             from_start=from_start,
             check_s=self._settings.epoch_check_s,
             problems=self._problems,
+            lost=self._lost,
         )
         await self._first_check(self._live)
 

@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 from touchline_kafka.topics import NO_LEADER, Topic
 
+from .damage import Damage
+
 REFUSED_WAIT_S = 0.1
 """How long a partition whose fetch was refused is left out, while the watcher learns more."""
 
@@ -28,7 +30,7 @@ class Partition:
     ``late``. Before ``held_until`` (of `time.monotonic`) it is not fetched.
     """
 
-    __slots__ = ("held_until", "index", "late", "position", "target", "topic")
+    __slots__ = ("damage", "held_until", "index", "late", "position", "target", "topic")
 
     def __init__(self, topic: "OpenTopic", index: int, bounds: Bounds, *, late: bool = False) -> None:
         self.topic = topic
@@ -36,6 +38,7 @@ class Partition:
         self.position, self.target = bounds
         self.late = late
         self.held_until = 0.0
+        self.damage = Damage()
 
     @property
     def leader_epoch(self) -> int:
@@ -84,10 +87,12 @@ class OpenTopic:
 class OpenTopics:
     """The topics of one live reader, by name; None for those that do not exist.
 
-    ``problems`` is `Log.problems`.
+    ``problems`` is `Log.problems`; ``lost`` has the end of the last records that were given up as damaged, by epoch and
+    partition.
     """
 
-    def __init__(self, names: Sequence[str], problems: dict[str, str]) -> None:
+    def __init__(self, names: Sequence[str], problems: dict[str, str], lost: dict[tuple[str, int], int]) -> None:
+        self.lost = lost
         self.by_name: dict[str, OpenTopic | None] = dict.fromkeys(names)
         self.problems = problems
         self.overtaken: list[Partition] = []
@@ -109,6 +114,13 @@ class OpenTopics:
         """The brokers that lead some of the partitions."""
         nodes = {node for topic in self.by_name.values() if topic for node in topic.known.leaders.values()}
         return nodes - {NO_LEADER}
+
+    def given_up(self) -> list[Partition]:
+        """The partitions that have waited long enough for damaged records to be repaired."""
+        topics = [topic for topic in self.by_name.values() if topic]
+        return [
+            partition for topic in topics for partition in topic.partitions.values() if partition.damage.is_given_up
+        ]
 
     def is_open(self, partition: Partition) -> bool:
         """Whether the partition is still being read. Its topic may have been opened again while a request was out."""

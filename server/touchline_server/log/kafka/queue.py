@@ -12,17 +12,16 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Any, NamedTuple
 
-from touchline_kafka.errors import describe
+from touchline_kafka.errors import describe, is_damage
 from touchline_server.core.log import CaughtUp, LogEvent, PartitionCaughtUp, Records, TopicOpened
 
+from . import damage
 from .open_topics import Partition
 
 POLL_RECORDS_MAX = 500
 """Records decoded by one poll: at 2 us each that is 1 ms, in which the loop serves nobody else."""
 QUEUE_BYTES_MAX = 8 << 20
 """Fetched batches that nobody has polled: two full answers, so that one is fetched while the other is handed out."""
-DAMAGED_WAIT_S = 1.0
-"""Before what could not be decoded is fetched again: a disk must be repaired, or a replica must take over."""
 
 
 class _Batches(NamedTuple):
@@ -106,12 +105,15 @@ class Queue:
         except Exception as error:  # noqa: BLE001  # each decompressor has errors of its own
             partition = item.partition
             partition.position = item.records.next_fetch_offset
-            partition.held_until = time.monotonic() + DAMAGED_WAIT_S
+            partition.held_until = time.monotonic() + damage.WAIT_S
+            if is_damage(error):
+                partition.damage.seen(item.records.damage_end)
             self._problems[partition.problem] = (
                 f"the records from offset {partition.position} on cannot be decoded, trying again: {describe(error)}"
             )
             self._take_back(item)
         else:
+            item.partition.damage.over()
             self._problems.pop(item.partition.problem, None)
         return records
 

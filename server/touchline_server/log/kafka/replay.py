@@ -6,9 +6,10 @@ batches tell how far a read came, not the last record.
 
 import asyncio
 import contextlib
+from collections.abc import Mapping
 
 from touchline_kafka.error_codes import LEADER_NOT_AVAILABLE, MOVED_CODES, OFFSET_OUT_OF_RANGE
-from touchline_kafka.errors import REQUEST_ERRORS, describe, error_of
+from touchline_kafka.errors import REQUEST_ERRORS, describe, error_of, is_damage
 from touchline_kafka.fetch import LATEST, Fetched, fetch, list_offsets
 from touchline_kafka.repairs import Client
 from touchline_kafka.retry import RETRY_FIRST_S
@@ -30,9 +31,13 @@ TOPIC_AGE_S_MAX = 60.0
 
 
 class ReplayReader:
-    """Implements `Log.read` and `Log.end`; keeps no state of its own."""
+    """Implements `Log.read` and `Log.end`; keeps no state of its own.
 
-    def __init__(self, client: Client, topics: Topics) -> None:
+    ``lost`` has the end of the last records that the live reader gave up as damaged, by epoch and partition.
+    """
+
+    def __init__(self, client: Client, topics: Topics, lost: Mapping[tuple[str, int], int]) -> None:
+        self._lost = lost
         self._client = client
         self._topics = topics
 
@@ -52,6 +57,8 @@ class ReplayReader:
                         if len(records) == records_max:
                             return Chunk(records, record.offset)
             except Exception as error:  # each decompressor has errors of its own
+                if is_damage(error) and offset < self._lost.get((epoch, partition), 0):
+                    raise OffsetOutOfRange(f"{name}/{partition} is damaged from {offset} on") from error
                 raise LogUnavailable(f"records of {name}/{partition} cannot be decoded: {describe(error)}") from error
             if iterator.next_fetch_offset > offset:
                 offset, empty = iterator.next_fetch_offset, 0

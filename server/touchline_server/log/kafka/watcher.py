@@ -6,6 +6,7 @@ moves a partition to an offset that does not follow from its records.
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Awaitable, Callable, Collection, Mapping
 
 from touchline_kafka.error_codes import INVALID_TOPIC, TOPIC_AUTHORIZATION_FAILED, UNKNOWN_TOPIC_OR_PARTITION
@@ -32,6 +33,8 @@ CHECK_PAUSE_S = 0.05
 """The shortest time between two checks of the topics, however many fetches are refused."""
 BROKERS = "kafka"
 """What a problem is filed under when it does not concern a single topic."""
+
+logger = logging.getLogger("touchline.kafka")
 
 
 class Watcher:
@@ -105,6 +108,9 @@ class Watcher:
                 self._open_topics.overtaken.append(partition)
                 name = partition.topic.name
                 self._problems[name] = f"partition {partition.index} waits for its offsets: {describe(error)}"
+        for partition in self._open_topics.given_up():
+            with contextlib.suppress(*REQUEST_ERRORS):  # it stays given up, and has a problem already
+                await self._go_past_damage(partition)
         self._on_checked()
 
     async def _compare(self, name: str, topic: Topic) -> None:
@@ -201,4 +207,20 @@ class Watcher:
         partition.position = start if partition.position < start else end
         self._queue.put(OffsetsLost(topic.name, partition.index, partition.position))
         if partition.position >= partition.target:
+            self._queue.put_caught_up(partition)
+
+    async def _go_past_damage(self, partition: Partition) -> None:
+        """Give up records that have been damaged for too long, and continue after them."""
+        topic, position = partition.topic.known, partition.position
+        end = (await list_offsets(self._client, topic, [partition.index], LATEST))[partition.index]
+        start = partition.damage.skip(position, end)
+        if start == position:
+            return
+        partition.position = self._open_topics.lost[topic.epoch, partition.index] = start
+        partition.held_until = 0.0
+        lost = f"the records from offset {position} up to {start} are damaged, and are left out"
+        self._problems[f"{partition.problem}@{position}"] = lost
+        logger.error("%s[%d]: %s", topic.name, partition.index, lost)
+        self._queue.put(OffsetsLost(topic.name, partition.index, start))
+        if start >= partition.target:
             self._queue.put_caught_up(partition)
