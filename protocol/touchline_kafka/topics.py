@@ -17,11 +17,15 @@ from touchline_protocol.errors import OperatorError
 
 from .error_codes import INVALID_TOPIC, UNKNOWN_TOPIC_OR_PARTITION
 from .errors import error_of
-from .metadata.cluster_view import ClusterView, Leader, TopicAnswer
+from .metadata.cluster_view import ALL_OPERATIONS, ClusterView, Leader, TopicAnswer
 from .repairs import Client, retrieve
 from .wire import MetadataRequest
 
 NO_LEADER = -1
+
+READ = 3
+WRITE = 4
+"""Operations, by their numbers in Kafka's `AclOperation`."""
 
 BROKERS_ASKED_MAX = 3
 """How many brokers are asked at once. Small clusters are asked as a whole, larger ones in turns."""
@@ -53,11 +57,22 @@ class Topic(NamedTuple):
     leaders: Mapping[int, int]
     error: int = 0
     leader_epochs: Mapping[int, int] = {}
+    operations: int = ALL_OPERATIONS
 
     @property
     def epoch(self) -> str:
         """The id as text, in the form in which Kafka's own tools print it."""
         return base64.urlsafe_b64encode(self.topic_id).rstrip(b"=").decode()
+
+    @property
+    def may_read(self) -> bool:
+        """Whether this user may read the topic's records. One that may do so may describe it as well."""
+        return not self.error and bool(self.operations & 1 << READ)
+
+    @property
+    def may_write(self) -> bool:
+        """Whether this user may append records to the topic."""
+        return not self.error and bool(self.operations & 1 << WRITE)
 
     @property
     def is_led(self) -> bool:
@@ -152,8 +167,8 @@ class Topics:
             raise
         self._left_out.pop(node, None)
         answers = {
-            name: TopicAnswer(topic_id, {one[1]: Leader(one[2], one[3]) for one in partitions}, error)
-            for error, name, topic_id, _, partitions, *_ in response.topics
+            name: TopicAnswer(topic_id, {one[1]: Leader(one[2], one[3]) for one in partitions}, error, operations)
+            for error, name, topic_id, _, partitions, operations, _ in response.topics
         }
         self._view.take(node, answers)
 
@@ -172,4 +187,4 @@ class Topics:
 
 def _topic(name: str, believed: TopicAnswer) -> Topic:
     leaders, epochs = ({index: leader[part] for index, leader in believed.leaders.items()} for part in (0, 1))
-    return Topic(name, believed.topic_id, leaders, believed.error, epochs)
+    return Topic(name, believed.topic_id, leaders, believed.error, epochs, believed.operations)

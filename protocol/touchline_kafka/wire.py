@@ -116,7 +116,7 @@ class _MetadataStruct(RequestStruct):  # type: ignore[misc]
 
 
 class MetadataRequest(Request[_MetadataStruct]):  # type: ignore[misc]
-    """Asks for topics by name, without creating any."""
+    """Asks for topics by name, and what this user may do with them, without creating any."""
 
     API_KEY = 3
 
@@ -124,7 +124,7 @@ class MetadataRequest(Request[_MetadataStruct]):  # type: ignore[misc]
         self._topics: list[tuple[object, ...]] = [(_NO_TOPIC_ID, topic, {}) for topic in topics]
 
     def build(self, request_struct_class: type[_MetadataStruct]) -> _MetadataStruct:
-        return request_struct_class(self._topics, False, False, {})
+        return request_struct_class(self._topics, False, True, {})
 
 
 class _FetchResponse(Response):  # type: ignore[misc]

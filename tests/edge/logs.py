@@ -38,6 +38,7 @@ class BreakableLog(SqliteLog):
         self.appends = 0
         """How many appends of actions were requested. `reads` and `ends` count the calls for catch-ups."""
         self._appends_taken = ALL
+        self._seen_by_check = True
         self.appends_go = asyncio.Event()
         self.appends_go.set()
         self._unreachable: str | None = None
@@ -73,9 +74,10 @@ class BreakableLog(SqliteLog):
             self.appends_go.set()
 
     @contextlib.contextmanager
-    def appends_failing(self, taken: int = 0) -> Iterator[None]:
-        """Accept only the first ``taken`` actions of an append, and report a failure."""
+    def appends_failing(self, taken: int = 0, *, seen_by_check: bool = True) -> Iterator[None]:
+        """Accept only the first ``taken`` actions of an append, and report a failure, as `check_writable` does too."""
         self._appends_taken = taken
+        self._seen_by_check = seen_by_check
         try:
             yield
         finally:
@@ -107,7 +109,7 @@ class BreakableLog(SqliteLog):
         return await super().append(topic, entries)
 
     async def check_writable(self, topic: str) -> None:
-        if self._appends_taken != ALL:
+        if self._appends_taken != ALL and self._seen_by_check:
             raise LogUnavailable("the disk is full")
         await super().check_writable(topic)
 

@@ -263,6 +263,30 @@ async def test_skipped_and_reused_ids_are_refused(node: RunningNode, log: Breaka
     assert await logged_ids(log) == [1, 2]
 
 
+async def test_where_only_an_append_can_tell_whether_the_log_is_back_it_takes_one_action_at_a_time(
+    node: RunningNode, log: BreakableLog, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with player(node, "ada") as (ada, _), player(node, "bob") as (bob, _):
+        with log.appends_failing(seen_by_check=False):
+            await act(ada, 1)
+            assert await answer(ada) == (1, "log_unavailable")
+            for probes in (2, 3):
+                with log.appends_waiting():
+                    await eventually(lambda: node.node.core.actions._admits_probe)
+                    await act(ada, 1)
+                    await eventually(lambda probes=probes: log.appends == probes)  # type: ignore[misc]
+                    await act(bob, 1)
+                    assert await answer(bob) == (1, "log_unavailable")  # while the probe is still out
+                assert await answer(ada) == (1, "log_unavailable")
+            assert node.node.problems() == {ACTIONS: "the disk is full"}
+            await eventually(lambda: node.node.core.actions._admits_probe)
+        await act(ada, 1)
+        assert await answer(ada) == (1, "ack")
+        await until_taken(bob, 1)
+    assert await logged_ids(log) == [1, 1]
+    assert len(caplog.records) == 2
+
+
 async def test_actions_are_refused_at_once_while_the_log_is_unavailable_and_accepted_afterwards(
     node: RunningNode, log: BreakableLog, caplog: pytest.LogCaptureFixture
 ) -> None:

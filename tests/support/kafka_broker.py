@@ -16,18 +16,19 @@ from aiokafka.admin import NewTopic
 
 from support import kafka_java
 from support.free_ports import free_ports
-from support.kafka_java import PASSWORD, USER
+from support.kafka_java import LIMITED_USER, PASSWORD, USER
 from support.kafka_topics import KafkaTopics
 
 CLUSTER_SIZE = 3
 
-__all__ = ["PASSWORD", "USER", "KafkaBroker", "KafkaCluster"]
+__all__ = ["LIMITED_USER", "PASSWORD", "USER", "KafkaBroker", "KafkaCluster"]
 
 
 class KafkaBroker(KafkaTopics):
     """A broker on the loopback interface. ``folder``, empty at first, holds the broker's data, settings and log.
 
     ``secure`` adds a listener with TLS (certificate: `ca_file`) and SASL (PLAIN and SCRAM-SHA-256, `USER`, `PASSWORD`).
+    There `LIMITED_USER`, by PLAIN, may do only what `allow` has granted it; all others may do everything.
     ``auto_create`` lets Kafka create any topic that a client requests, which is its default, but not ours.
     """
 
@@ -137,12 +138,15 @@ class KafkaBroker(KafkaTopics):
             store.write_text(key.read_text() + self.ca_file.read_text())
         login = "org.apache.kafka.common.security"
         return {
+            "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+            "super.users": f"User:ANONYMOUS;User:{USER}",
+            "allow.everyone.if.no.acl.found": "false",
             "sasl.enabled.mechanisms": "PLAIN,SCRAM-SHA-256",
             "listener.name.secure.ssl.keystore.type": "PEM",
             "listener.name.secure.ssl.keystore.location": store,
             "listener.name.secure.sasl.enabled.mechanisms": "PLAIN,SCRAM-SHA-256",
             "listener.name.secure.plain.sasl.jaas.config": (
-                f'{login}.plain.PlainLoginModule required user_{USER}="{PASSWORD}";'
+                f'{login}.plain.PlainLoginModule required user_{USER}="{PASSWORD}" user_{LIMITED_USER}="{PASSWORD}";'
             ),
             "listener.name.secure.scram-sha-256.sasl.jaas.config": f"{login}.scram.ScramLoginModule required;",
         }

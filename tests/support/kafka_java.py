@@ -19,6 +19,8 @@ from support.free_ports import free_ports
 
 JARS = Path(__file__).parents[2] / ".cache" / "kafka"
 USER, PASSWORD = "touchline", "a password"
+LIMITED_USER = "limited"
+"""A user, with the same password, that may do only what a test has allowed it."""
 CLUSTER_ID = "dG91Y2hsaW5lLXRlc3RzLQ"  # 16 bytes in base64, as Kafka wants it
 START_TIMEOUT_S = 120.0
 STOP_TIMEOUT_S = 20.0

@@ -4,14 +4,23 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Mapping
+from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.admin.records_to_delete import RecordsToDelete
 from aiokafka.errors import KafkaError
+from aiokafka.protocol.admin import CreateAclsRequest, DeleteAclsRequest
 from aiokafka.structs import TopicPartition
 
+from support.kafka_java import LIMITED_USER
+
 TOPIC_TIMEOUT_S = 60.0
+
+READ, WRITE, DESCRIBE = 3, 4, 8
+"""Operations, by their numbers in Kafka's `AclOperation`."""
+TOPIC, LITERAL, ALLOW = 2, 3, 3
+LIMITED = f"User:{LIMITED_USER}"
 
 
 class KafkaTopics:
@@ -62,6 +71,24 @@ class KafkaTopics:
         async with self._admin() as admin:
             (answer,) = await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, dict(configs))])
             assert answer.resources[0][0] == 0, answer
+
+    async def allow(self, topic: str, *operations: int) -> None:
+        """Allow `LIMITED_USER` operations on a topic; see `READ`. Writing and reading allow it to describe, too."""
+        for operation in operations:
+            request = CreateAclsRequest(TOPIC, topic, LITERAL, LIMITED, "*", operation, ALLOW)
+            ((code, _),) = (await self._ask(request)).creation_responses
+            assert code == 0, code
+
+    async def forbid(self, topic: str, *operations: int) -> None:
+        """Undo `allow`."""
+        for operation in operations:
+            request = DeleteAclsRequest(TOPIC, topic, LITERAL, LIMITED, "*", operation, ALLOW)
+            ((code, _, matching),) = (await self._ask(request)).filter_responses
+            assert (code, len(matching)) == (0, 1)
+
+    async def _ask(self, request: Any) -> Any:
+        async with self._admin() as admin:
+            return await admin._client.send(admin._client.get_random_node(), request)
 
     async def leader(self, topic: str, partition: int = 0) -> int:
         """Wait until a broker leads a partition, and return its id."""

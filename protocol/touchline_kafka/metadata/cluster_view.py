@@ -14,9 +14,14 @@ Rules:
 
 from collections import Counter
 from collections.abc import Collection, Mapping
+from functools import reduce
+from operator import or_
 from typing import NamedTuple
 
 from touchline_kafka.error_codes import UNKNOWN_TOPIC_OR_PARTITION
+
+ALL_OPERATIONS = -1
+"""Every bit is set: the user may do everything."""
 
 
 class Leader(NamedTuple):
@@ -27,11 +32,15 @@ class Leader(NamedTuple):
 
 
 class TopicAnswer(NamedTuple):
-    """What a broker answered for a topic. ``error`` is a Kafka error code: 0, or why nothing else is known."""
+    """What a broker answered for a topic. ``error`` is a Kafka error code: 0, or why nothing else is known.
+
+    ``operations`` has a bit for each of Kafka's operations that this user may do with the topic (KIP-430).
+    """
 
     topic_id: bytes
     leaders: Mapping[int, Leader]
     error: int = 0
+    operations: int = ALL_OPERATIONS
 
 
 class ClusterView:
@@ -81,7 +90,9 @@ class ClusterView:
             self._ids.pop(name, None)
             return TopicAnswer(b"", {}, UNKNOWN_TOPIC_OR_PARTITION)
         self._ids[name] = current
-        return TopicAnswer(current, dict(self._leaders[current]))
+        # A permission that was just granted or revoked reaches one broker after the other.
+        operations = [each.operations for each in answers if each.topic_id == current and not each.error]
+        return TopicAnswer(current, dict(self._leaders[current]), 0, reduce(or_, operations, 0))
 
     def _end(self, topic_id: bytes, node: int | None) -> None:
         self._over[topic_id] = node

@@ -24,7 +24,7 @@ from touchline_server.config.settings import Settings
 from touchline_server.config.values import COUNT_MAX, milliseconds
 from touchline_server.core.client import Client
 from touchline_server.core.edge import EdgeCore
-from touchline_server.core.log import Log, LogEvent, TopicMissing, UnknownTopic
+from touchline_server.core.log import Log, LogEvent, ReadRefused, TopicMissing, UnknownTopic
 from touchline_server.core.rooms.hub import Skip
 from touchline_server.edge.driver import Driver, Peer
 from touchline_server.edge.replayer import Replayer
@@ -123,6 +123,11 @@ class LogTail:
         """There is no connection that could be cut."""
 
     def _take(self, event: LogEvent, driver: Driver) -> None:
+        if isinstance(event, ReadRefused):
+            text = f"the topic {event.topic}: {event.why}"
+            if self._client is None:
+                raise OperatorError(text)
+            logger.warning("%s", text)
         if isinstance(event, TopicMissing):
             text = f"the topic {event.topic} does not exist: touchline topics --create creates it"
             if self._client is None:

@@ -8,7 +8,7 @@ import typer
 from touchline_protocol.errors import OperatorError
 from touchline_server.config.loading import load_settings
 from touchline_server.config.settings import Settings
-from touchline_server.core.log import NOT_COMPACTED, Log, TopicMissing, TopicOpened
+from touchline_server.core.log import NOT_COMPACTED, Log, ReadRefused, TopicMissing, TopicOpened
 from touchline_server.log.open import SQLITE, make_log, require_log_file
 
 from .options import ConfigOption, LogOption
@@ -90,6 +90,8 @@ async def _found(log: Log, names: list[str]) -> dict[str, str]:
         for event in await log.poll():
             if isinstance(event, TopicOpened):
                 found[event.topic] = f"exists, {len(event.starts)} partition{'s' if len(event.starts) > 1 else ''}"
+            elif isinstance(event, ReadRefused):
+                found[event.topic] = event.why
             elif isinstance(event, TopicMissing):
                 found[event.topic] = "does not exist; touchline topics --create creates it"
     return {name: found[name] for name in names}

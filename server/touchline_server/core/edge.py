@@ -33,10 +33,11 @@ from .client import Client, ClientHub, ClientLimits, ClientState
 from .clocks import Now
 from .effects import Close, Effect, Owner, Unreachable
 from .liveness import Liveness, LivenessLimits
-from .log import CaughtUp, Chunk, LogEvent, PartitionCaughtUp, Records, TopicMissing, TopicOpened
+from .log import CaughtUp, Chunk, LogEvent, PartitionCaughtUp, ReadRefused, Records, TopicMissing, TopicOpened
 from .players.access import Access
 from .players.action_queue import PendingAction
 from .players.grants import Grant, Refusal
+from .players.verdicts import WHOLE_TOPIC
 from .replays import Replays
 from .room_loads import RoomLoads
 from .room_store import StoredRoom
@@ -108,7 +109,7 @@ class EdgeCore(Generic[Owner]):
 
     def log_event(self, event: LogEvent, now: Now) -> LogOutcome[Owner]:
         """Take in what the log reports of a feed's topic or the verdicts'; call `flush` after the last of a poll."""
-        if isinstance(event, CaughtUp | TopicMissing):
+        if isinstance(event, CaughtUp | TopicMissing | ReadRefused):
             self._topics_behind.discard(event.topic)
         if event.topic == self.verdicts_topic:
             return self._verdict_event(event, now)
@@ -119,6 +120,8 @@ class EdgeCore(Generic[Owner]):
         if isinstance(event, TopicOpened | TopicMissing):
             verdicts.clear()
             verdicts.unread = set(event.offline) if isinstance(event, TopicOpened) else set()
+        elif isinstance(event, ReadRefused):
+            verdicts.unread = {WHOLE_TOPIC}
         elif isinstance(event, PartitionCaughtUp):
             verdicts.unread.discard(event.partition)
         if not isinstance(event, Records):

@@ -93,6 +93,16 @@ class TopicMissing(NamedTuple):
     topic: str
 
 
+class ReadRefused(NamedTuple):
+    """The log does not let this server read the topic, described for an operator. Nothing is known of its records.
+
+    `TopicOpened` follows as soon as it does.
+    """
+
+    topic: str
+    why: str
+
+
 LogEvent: TypeAlias = (
     TopicOpened
     | PartitionOpened
@@ -102,6 +112,7 @@ LogEvent: TypeAlias = (
     | PartitionCaughtUp
     | CaughtUp
     | TopicMissing
+    | ReadRefused
 )
 
 
@@ -171,8 +182,8 @@ class Log(Protocol):
 
         The topics that are also in ``from_start`` are read from their first record.
 
-        A topic that does not exist is not an error: `TopicMissing` reports it. Without topics, the log only serves
-        `append`.
+        A topic that does not exist or may not be read is not an error: `TopicMissing` and `ReadRefused` report it.
+        Without topics, the log only serves `append`.
 
         Raises:
             OperatorError: the address is wrong, or nothing answers there within the connect timeout.

@@ -15,7 +15,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 
-from touchline_server.core.log import Log, LogEvent, OffsetsLost, TopicMissing
+from touchline_server.core.log import Log, LogEvent, OffsetsLost, ReadRefused, TopicMissing
 from touchline_server.edge.server import EdgeServer
 
 from .problem_log import ProblemLog
@@ -68,6 +68,8 @@ class Ingest:
         match event:
             case TopicMissing(topic):
                 logger.warning("the topic %s does not exist: touchline topics --create creates it", topic)
+            case ReadRefused(topic, why):
+                logger.warning("the topic %s: %s", topic, why)
             case OffsetsLost(topic, partition, start):
                 logger.warning("%s[%d]: records before %d were lost before they were read", topic, partition, start)
         driver = self._edge.driver

@@ -15,6 +15,10 @@ STANDING = frozenset({"mute", "ban"})
 """The kinds that hold for a time, or for ever."""
 
 
+WHOLE_TOPIC = -1
+"""In place of a partition: none of them can be read."""
+
+
 class PlayerVerdict(NamedTuple):
     """A verdict about a player, to be enforced on the player's connections."""
 
@@ -29,7 +33,8 @@ class Verdicts:
         self._players_max = players_max
         self._standing: dict[str, Verdict] = {}
         self.unread: set[int] = set()
-        """Partitions of the topic that cannot be read yet. While there are any, nobody is known to be free to act."""
+        """Partitions of the topic that cannot be read yet, or `WHOLE_TOPIC`. While there are any, nobody is known to be
+        free to act."""
 
     def __len__(self) -> int:
         return len(self._standing)

@@ -163,6 +163,8 @@ class KafkaLog:
         except REQUEST_ERRORS as error:
             message = f"the topic {topic} cannot be used now: {describe(error)}"
             raise (LogUnavailable if is_retried(error) else TopicRefused)(message) from error
+        if not found.may_write:
+            raise TopicRefused(f"Kafka does not let this user write to the topic {topic}")
         if NO_LEADER in found.leaders.values():
             raise LogUnavailable(f"a partition of the topic {topic} has no leader")
 

@@ -21,6 +21,7 @@ from touchline_server.core.log import (
     PartitionCaughtUp,
     PartitionOpened,
     PartitionsAdded,
+    ReadRefused,
     TopicMissing,
     TopicOpened,
 )
@@ -31,6 +32,9 @@ from .queue import Queue
 
 CHECK_PAUSE_S = 0.05
 """The shortest time between two checks of the topics, however many fetches are refused."""
+HIDDEN = "Kafka does not let this user describe the topic, so whether it exists is not known"
+UNREADABLE = "Kafka does not let this user read the topic"
+"""Problems that last until an operator has granted the permission; the topic is then read without a restart."""
 BROKERS = "kafka"
 """What a problem is filed under when it does not concern a single topic."""
 
@@ -66,6 +70,8 @@ class Watcher:
         self._check_s = check_s
         self._find_brokers = find_brokers
         self._on_checked = on_checked
+        self._refused_topics: set[str] = set()
+        """Topics that `ReadRefused` was handed out for, and that were not opened since."""
         self._reported: set[str] = set()
         """Topics that `TopicOpened` or `TopicMissing` was handed out for."""
 
@@ -116,10 +122,14 @@ class Watcher:
     async def _compare(self, name: str, topic: Topic) -> None:
         """Bring how a topic is read in line with how it is now."""
         opened = self._open_topics.by_name[name]
-        if topic.error in (UNKNOWN_TOPIC_OR_PARTITION, INVALID_TOPIC, TOPIC_AUTHORIZATION_FAILED):
+        if topic.error in (UNKNOWN_TOPIC_OR_PARTITION, INVALID_TOPIC):
             self._missing(name, topic.error)
+        elif topic.error == TOPIC_AUTHORIZATION_FAILED:
+            self._refused(name, HIDDEN)
         elif topic.error:
             raise error_of(topic.error)
+        elif not topic.may_read:
+            self._refused(name, UNREADABLE)
         elif opened is None or topic.topic_id != opened.known.topic_id:
             await self._open(name, topic)
         else:
@@ -132,12 +142,21 @@ class Watcher:
         self._problems[name] = {
             UNKNOWN_TOPIC_OR_PARTITION: "there is no such topic; it is read as soon as it is created",
             INVALID_TOPIC: "no topic can have this name",
-            TOPIC_AUTHORIZATION_FAILED: "Kafka does not let this user see the topic",
         }[error]
         if self._open_topics.by_name[name] is not None or name not in self._reported:
             self._reported.add(name)
             self._open_topics.by_name[name] = None
             self._queue.put(TopicMissing(name))
+
+    def _refused(self, name: str, why: str) -> None:
+        """Report that a topic may not be read. Once it was opened, its partitions are fetched on, rarely, until it may.
+
+        It is the same log afterwards, so it is then read as at the start.
+        """
+        self._problems[name] = why
+        if self._open_topics.by_name[name] is None and name not in self._refused_topics:
+            self._refused_topics.add(name)
+            self._queue.put(ReadRefused(name, why))
 
     async def _open(self, name: str, topic: Topic) -> None:
         """Read a topic from now on, as far as it can be read. One that appeared after the start has no earlier time.
@@ -151,6 +170,7 @@ class Watcher:
             raise failures[led[0]]
         opened = self._open_topics.by_name[name] = OpenTopic(topic, bounds, since_ms)
         self._reported.add(name)
+        self._refused_topics.discard(name)
         self._problems.pop(name, None)
         for problem in [one for one in self._problems if one.startswith(f"{name}/")]:
             del self._problems[problem]
