@@ -59,7 +59,8 @@ TOO_MANY_ROOMS = ErrorCode(
 UNAVAILABLE = ErrorCode(
     "unavailable",
     Recovery.RETRY,
-    "The room cannot be served right now: this edge has not read its log yet, or is full.",
+    "The room cannot be served right now: this edge has not read its log yet, or cannot (a partition without a leader, "
+    "a missing permission), or is full.",
 )
 
 FORBIDDEN = ErrorCode("forbidden", Recovery.GIVE_UP, "The token does not allow this for the room.")
@@ -153,7 +154,9 @@ TOO_MANY_UNACKED = ErrorCode(
     "Too many actions are unanswered: in the session (actions_window), or on the whole edge.",
 )
 LOG_UNAVAILABLE = ErrorCode(
-    "log_unavailable", Recovery.RETRY, "The log is unavailable, so no action can be stored right now."
+    "log_unavailable",
+    Recovery.RETRY,
+    "The log is unavailable, so no action can be stored right now, or not all verdicts can be read yet.",
 )
 NACK_TOKEN_EXPIRED = ErrorCode(
     "token_expired", Recovery.RECONNECT, "The token has expired; the connection is about to be closed."
