@@ -10,7 +10,7 @@ import msgspec
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from cluster.room_log import LogId
+from cluster.checks.room_log import LogId
 from cluster.scene import FINAL_KEY, KEYS, Feed, Sent, rooms_of
 
 REMOVALS, HAPPENINGS = 0.1, 0.4

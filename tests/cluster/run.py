@@ -10,17 +10,18 @@ from typing import NamedTuple
 
 import msgspec
 
-from cluster.action_check import Seen, Sentence, check_actions, check_verdicts
-from cluster.checker import Breach, check_room
-from cluster.crowd import Crowd, visitor
-from cluster.edge_faults import EdgeFaults
-from cluster.faults import ClusterFaults
+from cluster.checks.action_check import Seen, Sentence, check_actions, check_verdicts
+from cluster.checks.breach import Breach
+from cluster.checks.room_check import check_room
+from cluster.checks.trace import Joined, Received, Trace
+from cluster.clients.crowd import Crowd, visitor
+from cluster.clients.players import Detector, Player, pass_sentence
+from cluster.faults.cluster_faults import ClusterFaults
+from cluster.faults.edge_faults import EdgeFaults
 from cluster.plan import Fault, Plan
-from cluster.players import Detector, Player, pass_sentence
 from cluster.producers import Numbers, Publisher
 from cluster.rig import Rig
 from cluster.scene import ACTIONS_TOPIC, FEEDS, GROWN, Sent, Size
-from cluster.trace import Joined, Received, Trace
 from cluster.truth import Truth
 from touchline_loadtest.measure.action_reader import read_actions
 

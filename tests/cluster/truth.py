@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from aiokafka import AIOKafkaConsumer, ConsumerRecord
 from aiokafka.errors import KafkaError
 
+from cluster.checks.room_log import Entry, LogId, RoomLog
 from cluster.producers import Publisher
-from cluster.room_log import Entry, LogId, RoomLog
 from cluster.scene import Feed, Sent, rooms_of
 
 POLL_MS = 200

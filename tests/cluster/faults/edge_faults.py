@@ -3,8 +3,9 @@
 import asyncio
 import signal
 from collections import Counter
+from collections.abc import Awaitable, Callable
 
-from cluster.plan import Fault
+from cluster.plan import EdgeFault, Fault
 from cluster.rig import Edge, Rig, start_edge
 
 SILENCE_S = 0.5
@@ -20,10 +21,17 @@ class EdgeFaults:
         self.exit_codes: Counter[int] = Counter()
         """How edges ended that were stopped or killed."""
         self._rig = rig
+        self._ways: dict[EdgeFault, Callable[[Fault], Awaitable[None]]] = {
+            "stop_edge": self.stop_edge,
+            "kill_edge": self.kill_edge,
+            "pause_edge": self.pause_edge,
+            "cut_client": self.cut_client,
+            "silence_client": self.silence_client,
+        }
 
     async def perform(self, fault: Fault) -> None:
         """Perform one fault. An edge that it stopped runs again afterwards."""
-        await getattr(self, fault.kind)(fault)
+        await self._ways[fault.kind](fault)  # type: ignore[index]
         self.done[fault.kind] += 1
 
     async def stop_edge(self, fault: Fault) -> None:

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 import pytest
 
-from cluster.action_check import Acted, Seen, Sentence, check_actions, check_verdicts
-from cluster.checker import check_room
-from cluster.room_log import Entry, LogId, RoomLog
+from cluster.checks.action_check import Acted, Seen, Sentence, check_actions, check_verdicts
+from cluster.checks.room_check import check_room
+from cluster.checks.room_log import Entry, LogId, RoomLog
+from cluster.checks.trace import Gap, Item, Joined, Received, Refused, Skipped, Trace
 from cluster.scene import FRAIL, GROWN, RECREATED, STEADY, TRIMMED, Feed, Sent
-from cluster.trace import Gap, Item, Joined, Received, Refused, Skipped, Trace
 from touchline_protocol.messages import Deliver
 
 KEYS = ("score", None, "clock", "score", None, "score")

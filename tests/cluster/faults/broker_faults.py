@@ -1,49 +1,33 @@
-"""Performs the faults of a plan on the cluster. Each method returns when its damage has healed."""
+"""Faults of brokers. Each method returns when its broker is back; `cluster_faults.py` waits until all is in sync."""
 
 import asyncio
 import signal
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
-from cluster.checker import Breach
+from cluster.checks.breach import Breach
+from cluster.checks.trace import Trace
+from cluster.faults.healing import until_healed
 from cluster.plan import Fault
 from cluster.producers import Publisher
 from cluster.rig import Rig, start_broker, stop_broker
-from cluster.scene import FEEDS, FRAIL, GROWN, RECREATED, STEADY, TRIMMED, Feed
-from cluster.trace import Trace
-from cluster.truth import Truth
+from cluster.scene import FEEDS, FRAIL, STEADY, Feed
 from support.kafka_broker import KafkaBroker
 from support.waiting import eventually
 
-KEPT = 3
-"""Records at the end of a partition that a deletion leaves."""
-PARTITIONS_MAX = 8
-OVERTAKEN_S = 3.0
-"""How long an edge is stopped before the records that it has not read are deleted."""
 LOSS_S = 3.0
 """How long a leader goes on alone before it is lost, with what nobody else has."""
 SESSION_S = 4.0
 """How long the controller believes in a broker that does not report."""
-HEAL_S = 60.0
 
 
-class ClusterFaults:
-    """Does to the cluster what a plan says, and notes in ``truth`` what a fault is about to destroy."""
+class BrokerFaults:
+    """``breaches`` has what was found while a broker was away. ``traces`` is what clients have seen so far."""
 
-    def __init__(self, rig: Rig, publishers: Mapping[str, Publisher], truth: Truth, traces: Sequence[Trace]) -> None:
-        self.done: Counter[str] = Counter()
+    def __init__(self, rig: Rig, publishers: Mapping[str, Publisher], traces: Sequence[Trace]) -> None:
         self.breaches: list[Breach] = []
         self._rig = rig
         self._publishers = publishers
-        self._truth = truth
         self._traces = traces
-        self._partitions = GROWN.partitions
-
-    async def perform(self, fault: Fault) -> None:
-        """Perform one fault, and wait until the cluster has recovered from it."""
-        await getattr(self, fault.kind)(fault)
-        await self._healed()
-        self.done[fault.kind] += 1
 
     async def kill_leader(self, fault: Fault) -> None:
         """Kill the leader of a partition."""
@@ -59,7 +43,7 @@ class ClusterFaults:
             broker = brokers[(fault.target + number) % len(brokers)]
             await stop_broker(broker, kill=False)
             await start_broker(broker)
-            await self._healed()
+            await until_healed(self._rig)
 
     async def two_down(self, fault: Fault) -> None:
         """Kill two brokers: there is no quorum then."""
@@ -102,6 +86,20 @@ class ClusterFaults:
         await self._check_flow()
         await asyncio.to_thread(self._rig.cluster.join, broker)
 
+    async def unclean(self, fault: Fault) -> None:
+        """Lose acknowledged records: a replica that lacks them becomes the leader."""
+        leader = await self._rig.leader(FRAIL.topic)
+        (other,) = set((await self._rig.admin.describe(FRAIL.topic))[0].replicas) - {leader.node_id}
+        follower = self._rig.cluster.brokers[other - 1]
+        await stop_broker(follower, kill=False)
+        await self._rig.admin.until(FRAIL.topic, lambda each: each.in_sync == {leader.node_id})
+        await asyncio.sleep(LOSS_S)
+        await stop_broker(leader, kill=True)
+        await start_broker(follower)
+        await self._rig.admin.until(FRAIL.topic, lambda each: each.leader == follower.node_id)
+        await asyncio.sleep(fault.away_s)
+        await start_broker(leader)
+
     async def _check_flow(self) -> None:
         """New events of partition 0 reach all clients while its old leader is still cut off."""
         publisher = self._publishers[STEADY.name]
@@ -122,54 +120,6 @@ class ClusterFaults:
         elif not await _until(lambda: not waiting()):
             self.breaches.append(Breach("stalled", waiting()[0], "no new events while a broker was cut off"))
 
-    async def trim(self, fault: Fault) -> None:
-        """Delete the records of a partition, but for the last few."""
-        ends = await self._truth.read(TRIMMED, 0)
-        partition = fault.target % TRIMMED.partitions
-        await self._rig.cluster.trim(TRIMMED.topic, partition, max(0, ends[partition] - KEPT))
-
-    async def overtake(self, fault: Fault) -> None:
-        """Delete records that an edge has not read yet."""
-        edge = self._rig.edges[fault.target % len(self._rig.edges)]
-        async with edge.lock:
-            edge.send_signal(signal.SIGSTOP)
-            await asyncio.sleep(OVERTAKEN_S)
-            try:
-                for partition in range(TRIMMED.partitions):
-                    await self.trim(fault._replace(target=partition))
-            finally:
-                edge.send_signal(signal.SIGCONT)
-
-    async def recreate(self, _: Fault) -> None:
-        """Delete a topic and create it again, while nobody publishes to it."""
-        publisher = self._publishers[RECREATED.name]
-        await publisher.pause()
-        await self._truth.read(RECREATED, publisher.generation)
-        await self._rig.cluster.delete(RECREATED.topic)
-        await self._rig.create(RECREATED)
-        publisher.generation += 1
-        publisher.resume()
-
-    async def add_partitions(self, _: Fault) -> None:
-        """Add partitions, while two producers publish whose clocks differ, and which notice it at different times."""
-        if self._partitions < PARTITIONS_MAX:
-            self._partitions *= 2
-            await self._rig.cluster.add_partitions(GROWN.topic, self._partitions)
-
-    async def unclean(self, fault: Fault) -> None:
-        """Lose acknowledged records: a replica that lacks them becomes the leader."""
-        leader = await self._rig.leader(FRAIL.topic)
-        (other,) = set((await self._rig.admin.describe(FRAIL.topic))[0].replicas) - {leader.node_id}
-        follower = self._rig.cluster.brokers[other - 1]
-        await stop_broker(follower, kill=False)
-        await self._rig.admin.until(FRAIL.topic, lambda each: each.in_sync == {leader.node_id})
-        await asyncio.sleep(LOSS_S)
-        await stop_broker(leader, kill=True)
-        await start_broker(follower)
-        await self._rig.admin.until(FRAIL.topic, lambda each: each.leader == follower.node_id)
-        await asyncio.sleep(fault.away_s)
-        await start_broker(leader)
-
     def _broker(self, fault: Fault) -> KafkaBroker:
         brokers = self._rig.cluster.brokers
         return brokers[fault.target % len(brokers)]
@@ -183,14 +133,6 @@ class ClusterFaults:
         }
         await self._rig.admin.reassign(feed.topic, replicas)
         await self._rig.admin.until(feed.topic, lambda each: len(each.in_sync) == len(ids))
-
-    async def _healed(self) -> None:
-        """Wait until every partition has a leader, and all of its replicas."""
-        for feed in FEEDS:
-            async with asyncio.timeout(HEAL_S):
-                await self._rig.admin.until(
-                    feed.topic, lambda each: each.leader > 0 and each.in_sync == set(each.replicas)
-                )
 
 
 async def _until(condition: Callable[[], bool]) -> bool:

@@ -10,8 +10,8 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 import touchline
-from cluster.action_check import Acted, Seen, Sentence
-from cluster.clients import BACKOFF
+from cluster.checks.action_check import Acted, Seen, Sentence
+from cluster.clients.patience import BACKOFF
 from cluster.scene import ACTIONS_TOPIC, ARENA, SECRET, VERDICTS_TOPIC
 from touchline import actions
 from touchline_protocol.codecs import CodecName

@@ -1,86 +1,12 @@
-"""Compares what a client saw of a room with the log. Pure: `protocol/README.md`, "Following a room", has the rules.
+"""Compares what one client saw of a room with the log. Pure.
 
-A breach is a promise that was not kept. Its ``kind`` is one word per promise, for statistics and for tests.
+`protocol/README.md`, "Following a room", has the rules.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
-
-from cluster.room_log import Entry, LogId, RoomLog
-from cluster.trace import Gap, Joined, Received, Refused, Skipped, Trace
-
-
-class Breach(NamedTuple):
-    """A promise that was not kept, to whom, and how it shows."""
-
-    kind: str
-    who: str
-    text: str
-
-    def __str__(self) -> str:
-        return f"{self.kind}: {self.who}: {self.text}"
-
-
-class EpochNames:
-    """Which partition each epoch of a room stands for, by the events that clients received under it.
-
-    Clients must not read anything into an epoch, and neither does the checker.
-    """
-
-    def __init__(self, room: RoomLog, traces: Iterable[Trace]) -> None:
-        self.breaches: list[Breach] = []
-        self._logs: dict[str, LogId] = {}
-        self._numbers: dict[tuple[str, int], int] = {}
-        for trace in traces:
-            for item in trace.items:
-                if isinstance(item, Received):
-                    self._learn(room, trace.who, item)
-
-    def log(self, epoch: str) -> LogId | None:
-        """The partition of an epoch; None if no client received anything that shows it."""
-        return self._logs.get(epoch)
-
-    def _learn(self, room: RoomLog, who: str, event: Received) -> None:
-        number = self._numbers.setdefault((event.epoch, event.offset), event.number)
-        if number != event.number:
-            text = f"{event.epoch}/{event.offset} was {number} for another client, and is {event.number}"
-            self.breaches.append(Breach("different_events", who, text))
-        logs = room.logs_with(event.offset, event.number)
-        if not logs:
-            return
-        known = self._logs.get(event.epoch)
-        if known is None:
-            self._logs[event.epoch] = min(logs)
-        elif known not in logs:
-            text = f"{event.epoch} stands for {known} and for {min(logs)}"
-            self.breaches.append(Breach("ambiguous_epoch", who, text))
-
-
-def check_room(room: RoomLog, traces: Sequence[Trace]) -> list[Breach]:
-    """All breaches that the clients of one room have seen."""
-    names = EpochNames(room, traces)
-    breaches = [*names.breaches]
-    ends: list[tuple[str, Mapping[str, int]]] = []
-    for trace in traces:
-        check = TraceCheck(room, names, trace)
-        breaches += check.run()
-        ends.append((trace.who, check.state))
-    return breaches + _compare_ends(room, ends)
-
-
-def _compare_ends(room: RoomLog, ends: Sequence[tuple[str, Mapping[str, int]]]) -> list[Breach]:
-    """Two clients of one room end with the same state, but for keys whose newest event was deleted."""
-    home = room.home
-    right = {} if home is None else room.state(home, room.entries[home][-1].offset)
-    deleted = {key for key, entry in right.items() if room.deleted(entry)}
-    first: dict[str, int] | None = None
-    for who, state in ends:
-        seen = {key: number for key, number in state.items() if key not in deleted}
-        if first is None:
-            first = seen
-        elif seen != first:
-            return [Breach("states_differ", who, f"ends with {seen}, and {ends[0][0]} with {first}")]
-    return []
+from cluster.checks.breach import Breach
+from cluster.checks.epoch_names import EpochNames
+from cluster.checks.room_log import Entry, LogId, RoomLog
+from cluster.checks.trace import Gap, Joined, Received, Refused, Skipped, Trace
 
 
 class TraceCheck:

@@ -1,0 +1,10 @@
+"""When a cluster has recovered from a fault."""
+
+from cluster.rig import Rig
+from cluster.scene import FEEDS
+
+
+async def until_healed(rig: Rig) -> None:
+    """Wait until every partition of every feed has a leader, and all of its replicas are in sync."""
+    for feed in FEEDS:
+        await rig.admin.until(feed.topic, lambda each: each.leader > 0 and each.in_sync == set(each.replicas))
