@@ -1,4 +1,4 @@
-"""Damage to topics. What it destroys is read before, so that the checker knows it."""
+"""Damage to topics. It reads beforehand what it is about to destroy, so that the checker knows it."""
 
 import asyncio
 import signal
