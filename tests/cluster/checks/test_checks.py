@@ -83,13 +83,11 @@ def test_with_latest_superseded_events_may_be_skipped_and_no_others() -> None:
         ("wrong_prev", [*received(100), Received("e", 2, -1, 101, None, False), *received(102, 103, 104, 105)]),
         ("wrong_event", [*received(100), Received("e", 2, 0, 101, "score", False)]),
         ("not_in_log", [*received(100), Received("e", 3, 0, 101, None, False)]),
-        ("wrong_epoch", [*received(100), *received(101, epoch="f")]),
         ("gap", [*received(100), Gap(4, 0)]),
         ("refused", [Refused("internal_error")]),
         ("missing_at_end", received(100, 101)),
         ("lost_cursor", [*received(100), joined(2, {"score": 100})]),
         ("resumed_elsewhere", [*received(100), Joined("e", 10, recovered=True, state={}, after=("e", 4))]),
-        ("resumed_elsewhere", [*received(100), Joined("f", 10, recovered=True, state={}, after=("e", 0))]),
         ("wrong_state", [joined(6, {"score": 100, "clock": 102}), *received(104, 105)]),
         ("wrong_state", [joined(6, {"clock": 102}), *received(104, 105)]),
         ("wrong_state", [joined(6, {"score": 103, "clock": 102, "period": 101}), *received(104, 105)]),
@@ -167,6 +165,14 @@ def test_a_moved_room_keeps_its_state_and_starts_over() -> None:
     lacking = moved._replace(state={"clock": 300})
     assert "wrong_state" in check(room, *begin, lacking, *received(301, log=after, epoch="f"))
     assert "left_behind" in check(room, *begin)
+
+
+def test_another_leader_changes_the_epoch_and_another_partition_needs_a_start() -> None:
+    items = [joined(), *received(100, 101), Joined("f", 10, recovered=True, state={}, after=("e", 2))]
+    assert check(room_log(), *items, *received(102, 103, epoch="f"), *received(104, 105, epoch="g")) == set()
+    before, after = entries(GROWN), entries(GROWN, ("clock", None), first=300, begin=40)
+    room = room_log(GROWN, before, after)
+    assert "wrong_epoch" in check(room, joined(), *received(100, log=before), *received(300, 301, log=after, epoch="f"))
 
 
 def test_an_epoch_of_two_logs_is_found() -> None:

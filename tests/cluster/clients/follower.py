@@ -54,10 +54,10 @@ class Follower:
         self.joined = True
         state = {event["key"]: _number(event) for event in message.get("state", [])}
         recovered = message["recovered"]
+        self._epoch = message["epoch"]
         if recovered:
             self._covered = self._cursor
         else:
-            self._epoch = message["epoch"]
             self._cursor = self._covered = message["head"]
         self.trace.add(Joined(message["epoch"], message["head"], recovered, state, self._presented, _complete(message)))
 
@@ -66,6 +66,7 @@ class Follower:
         if prev is not None and offset > self._cursor and prev > self._covered:
             self.trace.add(Gap(prev, self._covered))
             return False
+        self._epoch = message.get("epoch", self._epoch)
         key, removal = message.get("key"), message["data"] is None
         self.trace.add(Received(self._epoch or "", offset, prev, _number(message), key, removal))
         self._cursor = max(self._cursor, offset)
