@@ -262,13 +262,13 @@ class EdgeShell:
 
     def _load(self) -> None:
         request = self._loads.popleft()
-        answer = None
-        if self.world.chance(0.1):
-            self.knowledge.store_failures.add(f"{request.key.topic.removesuffix('-events')}:{request.key.room_id}")
-            outcome = self.core.room_loaded(request.number, UNREACHABLE, self.world.now)
-        else:
-            answer = self._log.load(request.key, request.before)
-            outcome = self.core.room_loaded(request.number, answer, self.world.now)
+        topic = request.key.topic
+        is_unreachable = self.world.chance(0.1)
+        is_forgotten = self._log.topics[topic].epoch != request.key.epoch
+        if is_unreachable or is_forgotten:
+            self.knowledge.store_failures.add(f"{topic.removesuffix('-events')}:{request.key.room_id}")
+        answer = UNREACHABLE if is_unreachable else self._log.load(request.key, request.before)
+        outcome = self.core.room_loaded(request.number, answer, self.world.now)
         self.perform(outcome.effects)
 
     # Actions.
