@@ -1,7 +1,8 @@
 """The contract of every log: one suite for `KafkaLog` and `SqliteLog`, run against a real broker and a real file.
 
-A test module inherits `LogContract` and provides the fixture ``harness``. `contract_shared` covers changes that others
-make to a log while it is being read. Only Kafka inherits it: the embedded log belongs to one process.
+A test module inherits `LogContract`, `ReadingContract`, `TopicsContract` and `ActingLogContract`, and provides the
+fixture ``harness``. `contract_shared` covers changes that others make to a log while it is being read. Only Kafka
+inherits it: the embedded log belongs to one process.
 
 Rules for a test here:
 
@@ -18,19 +19,14 @@ from collections import Counter
 
 import pytest
 
-from log.harness import WAIT_S, Harness, Raw, Reader, as_raw, numbered, read_all, sorted_values
+from log.harness import WAIT_S, Harness, Raw, Reader, as_raw, numbered, read_all
 from touchline_protocol.errors import LogUnavailable
-from touchline_protocol.records import Record
 from touchline_server.core.log import (
     AppendFailed,
     CaughtUp,
     Entry,
-    OffsetOutOfRange,
     OffsetsLost,
-    Position,
-    TopicMissing,
     TopicOpened,
-    UnknownTopic,
 )
 
 LARGE_BYTES = 200_000
@@ -89,20 +85,6 @@ class LogContract:
             (positions[0].offset, b"1"),
             (positions[1].offset, b"2"),
         ]
-
-    async def test_reopening_keeps_offsets_and_epoch(self, harness: Harness) -> None:
-        topic = await harness.create_topic()
-        (first,) = await harness.append(topic, numbered(1))
-        log = await harness.open_log(topic)
-        reader = Reader(log)
-        await reader.until_caught_up(topic)
-        await log.close()
-        again = Reader(await harness.open_log(topic))
-        await again.until_caught_up(topic)
-        assert again.epochs == reader.epochs
-        (second,) = await again.log.append(topic, [Entry(b"room", b"1")])
-        assert second.offset > first.offset
-        assert second.partition == first.partition
 
     async def test_opening_since_a_time_returns_all_records_from_that_time(self, harness: Harness) -> None:
         topic = await harness.create_topic()
@@ -195,90 +177,6 @@ class LogContract:
         await reader.until(lambda: len(reader.all(topic)) == len(values))
         assert [record.value for record in reader.all(topic)] == values
 
-    @pytest.mark.parametrize("records_max", [1, 3, 1000])
-    async def test_read_returns_exactly_the_requested_range(self, harness: Harness, records_max: int) -> None:
-        topic = await harness.create_topic()
-        positions = await harness.append(topic, numbered(20))
-        offsets = [position.offset for position in positions]
-        log = await harness.open_log(topic)
-        reader = Reader(log)
-        await reader.until_caught_up(topic)
-        for low, high in ((0, 20), (0, 1), (5, 13), (19, 20)):
-            records = await read_all(
-                log,
-                topic,
-                reader.epochs[topic],
-                0,
-                after=offsets[low] - 1,
-                up_to=offsets[high - 1],
-                records_max=records_max,
-            )
-            assert [record.value for record in records] == [b"%d" % number for number in range(low, high)]
-
-    async def test_read_beyond_the_end_reaches_the_end(self, harness: Harness) -> None:
-        topic = await harness.create_topic()
-        await harness.append(topic, numbered(3))
-        log = await harness.open_log(topic)
-        reader = Reader(log)
-        await reader.until_caught_up(topic)
-        epoch = reader.epochs[topic]
-        end = await log.end(topic, epoch, 0)
-        records = await read_all(log, topic, epoch, 0, after=end - 4, up_to=end + 10, records_max=2)
-        assert [record.value for record in records] == [b"0", b"1", b"2"]
-        nothing = await log.read(topic, epoch, 0, after=end - 1, up_to=end - 1, records_max=10)
-        assert list(nothing.records) == []
-
-    async def test_read_works_concurrently_with_poll(self, harness: Harness) -> None:
-        topic = await harness.create_topic()
-        await harness.append(topic, numbered(50))
-        log = await harness.open_log(topic)
-        reader = Reader(log)
-        await reader.until_caught_up(topic)
-        epoch = reader.epochs[topic]
-
-        async def write() -> None:
-            for number in range(50, 100):
-                await log.append(topic, [Entry(b"room", b"%d" % number)])
-
-        async def read() -> list[list[Record]]:
-            return [await read_all(log, topic, epoch, 0, after=-1, up_to=49, records_max=7) for _ in range(10)]
-
-        _, _, reads = await asyncio.gather(write(), reader.until(lambda: len(reader.all(topic)) == 100), read())
-        assert [record.value for record in reader.all(topic)] == [b"%d" % number for number in range(100)]
-        assert all(sorted_values(records) == sorted(b"%d" % number for number in range(50)) for records in reads)
-
-    async def test_end_is_the_offset_of_the_next_record(self, harness: Harness) -> None:
-        topic = await harness.create_topic()
-        log = await harness.open_log(topic)
-        reader = Reader(log)
-        await reader.until_caught_up(topic)
-        epoch = reader.epochs[topic]
-        for _ in range(3):
-            end = await log.end(topic, epoch, 0)
-            assert await log.append(topic, [Entry(b"room", b"1")]) == [Position(0, end)]
-
-    async def test_reading_offsets_that_the_log_does_not_hold_raises_out_of_range(self, harness: Harness) -> None:
-        topic = await harness.create_topic()
-        positions = await harness.append(topic, numbered(20))
-        log = await harness.open_log(topic)
-        reader = Reader(log)
-        await reader.until_caught_up(topic)
-        epoch = reader.epochs[topic]
-        end = await log.end(topic, epoch, 0)
-        kept = positions[12].offset
-        await harness.trim(topic, 0, kept)
-        with pytest.raises(OffsetOutOfRange):
-            await log.read(topic, epoch, 0, after=kept - 2, up_to=end - 1, records_max=10)
-        records = await read_all(log, topic, epoch, 0, after=kept - 1, up_to=end - 1, records_max=10)
-        assert [record.value for record in records] == [b"%d" % number for number in range(12, 20)]
-        with pytest.raises(OffsetOutOfRange):
-            await log.read(topic, epoch, 0, after=end + 5, up_to=end + 10, records_max=10)
-        for wrong in ("other", "", epoch[:-1]):
-            with pytest.raises(OffsetOutOfRange):
-                await log.read(topic, wrong, 0, after=kept, up_to=end - 1, records_max=10)
-            with pytest.raises(OffsetOutOfRange):
-                await log.end(topic, wrong, 0)
-
     async def test_offsets_are_not_reused_after_all_records_were_removed(self, harness: Harness) -> None:
         topic = await harness.create_topic()
         last = (await harness.append(topic, numbered(5)))[-1]
@@ -290,43 +188,6 @@ class LogContract:
         (position,) = await log.append(topic, [Entry(b"room", b"new")])
         assert position.offset > last.offset
         await reader.until_values(topic, [b"new"])
-
-    async def test_a_missing_topic_is_reported_until_it_is_created(self, harness: Harness) -> None:
-        name = harness.unused_name()
-        other = await harness.create_topic()
-        log = await harness.open_log(name, other)
-        reader = Reader(log)
-        await reader.until(lambda: bool(reader.events_of(TopicMissing, name)))
-        await reader.until_caught_up(other)
-        assert name in log.problems
-        await harness.create_topic(name=name)
-        await harness.append(name, numbered(5))
-        await reader.until_values(name, [b"%d" % number for number in range(5)])
-        await reader.until_caught_up(name)
-        await reader.until(lambda: name not in log.problems)
-        assert len(reader.events_of(TopicMissing, name)) == 1
-
-    async def test_appending_to_an_unknown_topic_fails_and_does_not_create_it(self, harness: Harness) -> None:
-        name = harness.unused_name()
-        log = await harness.open_log()
-        for _ in range(2):
-            with pytest.raises(UnknownTopic, match=name):
-                await log.append(name, [Entry(b"room", b"1")])
-
-    async def test_create_topics_creates_only_missing_topics(self, harness: Harness) -> None:
-        there = await harness.create_topic()
-        missing = [harness.unused_name(), harness.unused_name()]
-        log = await harness.open_log(*missing)
-        assert sorted(await log.create_topics([there, *missing], partitions=3, replication=1)) == sorted(missing)
-        assert await log.create_topics([there, *missing], partitions=3, replication=1) == []
-        reader = Reader(log)
-        await reader.until_caught_up(*missing)
-        for topic in missing:
-            opened = reader.events_of(TopicOpened, topic)[-1]
-            assert isinstance(opened, TopicOpened)
-            assert opened.starts == {0: 0, 1: 0, 2: 0}
-            await log.append(topic, [Entry(b"room", b"1")])
-            await reader.until_values(topic, [b"1"])
 
     async def test_a_failing_log_reports_a_problem_and_resumes_where_it_stopped(self, harness: Harness) -> None:
         topic = await harness.create_topic()
@@ -358,22 +219,6 @@ class LogContract:
         assert reader.events_of(OffsetsLost, topic) == []
         await log.append(topic, [Entry(b"room", b"5")])
         await reader.until(lambda: values()[-1] == b"5")
-
-    async def test_a_topic_recreated_between_readers_has_a_new_epoch(self, harness: Harness) -> None:
-        topic = await harness.create_topic()
-        await harness.append(topic, numbered(5))
-        log = await harness.open_log(topic)
-        reader = Reader(log)
-        await reader.until_caught_up(topic)
-        await log.close()
-        await harness.recreate_topic(topic)
-        await harness.append(topic, numbered(5, first=100))
-        again = Reader(await harness.open_log(topic))
-        await again.until_caught_up(topic)
-        assert again.epochs[topic] != reader.epochs[topic]
-        assert [record.value for record in again.all(topic)] == [b"%d" % number for number in range(100, 105)]
-        with pytest.raises(OffsetOutOfRange):
-            await again.log.read(topic, reader.epochs[topic], 0, after=-1, up_to=4, records_max=10)
 
     async def test_a_reader_overtaken_by_retention_gets_offsets_lost(self, harness: Harness) -> None:
         topic = await harness.create_topic()
@@ -449,12 +294,6 @@ class LogContract:
         await reader.until_caught_up(topic)
         async with asyncio.timeout(WAIT_S):
             assert await log.poll() == []
-
-    async def test_a_log_opened_without_topics_can_append(self, harness: Harness) -> None:
-        topic = await harness.create_topic()
-        log = await harness.open_log()
-        await log.append(topic, [Entry(b"room", b"1")])
-        assert log.problems == {}
 
     async def test_closing_twice_is_allowed_and_appending_afterwards_fails(self, harness: Harness) -> None:
         topic = await harness.create_topic()

@@ -6,7 +6,9 @@ import pytest
 
 from log.contract import LogContract
 from log.contract_acting import ActingLogContract
+from log.contract_reading import ReadingContract
 from log.contract_shared import SharedLogContract
+from log.contract_topics import TopicsContract
 from log.kafka_harness import KafkaHarness
 from support.kafka_broker import KafkaBroker
 
@@ -23,7 +25,7 @@ def shared(harness: KafkaHarness) -> KafkaHarness:
     return harness
 
 
-class TestKafkaLog(LogContract, ActingLogContract):
+class TestKafkaLog(LogContract, ReadingContract, TopicsContract, ActingLogContract):
     pass
 
 

@@ -9,6 +9,8 @@ import pytest
 
 from log.contract import LogContract
 from log.contract_acting import ActingLogContract
+from log.contract_reading import ReadingContract
+from log.contract_topics import TopicsContract
 from log.harness import Harness, Raw
 from touchline_server.config.tables import SqliteSettings
 from touchline_server.core.log import Entry, Log, Position
@@ -91,5 +93,5 @@ async def harness(tmp_path: Path) -> AsyncIterator[Harness]:
     await sqlite_harness.close()
 
 
-class TestSqliteContract(LogContract, ActingLogContract):
+class TestSqliteContract(LogContract, ReadingContract, TopicsContract, ActingLogContract):
     """All except `SharedLogContract`: nobody else can change the file of an embedded log."""
