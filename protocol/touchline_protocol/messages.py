@@ -205,6 +205,7 @@ class Subscribed(Message, tag="subscribed", frozen=True):
 
     ``head`` is the room's newest offset. If ``recovered`` is true, the events after the client's cursor follow as
     `Event` messages. Otherwise ``state`` holds the newest event of each key, and the events after ``head`` follow.
+    Unless ``state_complete``, keys may be missing from it; those that it has are right.
     """
 
     room: str
@@ -214,6 +215,7 @@ class Subscribed(Message, tag="subscribed", frozen=True):
     state: list[Event] = []
     recent: list[Event] = []
     id: RequestId | None = None
+    state_complete: bool = True
 
 
 class Unsubscribed(Message, tag="unsubscribed", frozen=True):

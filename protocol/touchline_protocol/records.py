@@ -92,14 +92,14 @@ def parse_event(record: Record, key_field: str | None = None) -> tuple[str | Non
     """
     value = record.value
     if value is None:
-        key = _header_key(record.headers)
+        key = header_key(record.headers)
         if key is None:
             raise _bad("null_without_key")
         return key, _NULL
     check_value(value)
     if value.strip() == _NULL:
         value = _NULL  # so that a removal can be recognised by its bytes
-    key = _header_key(record.headers) if record.headers else None
+    key = header_key(record.headers) if record.headers else None
     if key is None and key_field is not None:
         key = _field_key(value, key_field)
     return key, value
@@ -136,6 +136,22 @@ def headers_for(key: str | None) -> list[tuple[str, bytes]]:
     return [] if key is None else [(KEY_HEADER, key.encode())]
 
 
+def header_key(headers: Sequence[tuple[str, bytes]]) -> str | None:
+    """The event's key in a record's headers; None if they have none.
+
+    Raises:
+        BadRecord: it cannot be the key of an event.
+    """
+    for name, value in reversed(headers):  # if a name is repeated the last header counts, as in Kafka's lastHeader
+        if name == KEY_HEADER:
+            try:
+                key = value.decode() if value is not None else ""
+            except UnicodeDecodeError:
+                raise _bad("bad_event_key", "not UTF-8") from None
+            return _checked_key(key)
+    return None
+
+
 def is_event_key(key: str) -> bool:
     """Whether ``key`` is a valid event key: 1 to 128 bytes of UTF-8."""
     try:
@@ -165,17 +181,6 @@ def _check_depth(value: bytes) -> None:
         return
     if _depth(value) > JSON_DEPTH_MAX:
         raise _bad("too_deep", f"at most {JSON_DEPTH_MAX} levels")
-
-
-def _header_key(headers: Sequence[tuple[str, bytes]]) -> str | None:
-    for name, value in reversed(headers):  # if a name is repeated the last header counts, as in Kafka's lastHeader
-        if name == KEY_HEADER:
-            try:
-                key = value.decode() if value is not None else ""
-            except UnicodeDecodeError:
-                raise _bad("bad_event_key", "not UTF-8") from None
-            return _checked_key(key)
-    return None
 
 
 def _field_key(value: bytes, key_field: str) -> str | None:

@@ -111,7 +111,7 @@ async def test_room_ids_with_odd_characters_arrive_as_they_are(
     room = f"match:{room_id}"
     assert (await post(client, room, '{"data": 1}')).status_code == 200
     assert rooms.published[0][0] == room
-    rooms.rooms[room] = RoomState("e-0", 4, [], 0)
+    rooms.rooms[room] = RoomState("e-0", 4, [], 0, state_complete=True)
     response = await client.get(f"/v1/rooms/{quote(room, safe='')}")
     assert response.json()["room"] == room
 
@@ -274,7 +274,9 @@ async def test_a_missing_topic_is_a_503_and_nothing_is_written(client: httpx.Asy
 
 
 async def test_a_rooms_state_has_the_published_bytes(client: httpx.AsyncClient, rooms: Rooms) -> None:
-    rooms.rooms["score:1"] = RoomState("e-0", 9, [StateEvent("score", 7, 1_700_000_000_000, b'{"home": 1.0}')], 3)
+    rooms.rooms["score:1"] = RoomState(
+        "e-0", 9, [StateEvent("score", 7, 1_700_000_000_000, b'{"home": 1.0}')], 3, state_complete=False
+    )
     response = await client.get("/v1/rooms/score:1")
     assert response.headers["Content-Type"] == "application/json"
     assert response.json() == {
@@ -282,6 +284,7 @@ async def test_a_rooms_state_has_the_published_bytes(client: httpx.AsyncClient, 
         "epoch": "e-0",
         "head": 9,
         "viewers": 3,
+        "state_complete": False,
         "state": [{"key": "score", "offset": 7, "ts": 1_700_000_000_000, "data": {"home": 1}}],
     }
     assert '"data":{"home": 1.0}' in response.text

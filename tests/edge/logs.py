@@ -15,6 +15,7 @@ from touchline_server.core.log import (
     LogEvent,
     OffsetOutOfRange,
     Position,
+    ReadBack,
     Records,
 )
 from touchline_server.core.rooms.feed import Feed
@@ -157,6 +158,10 @@ class ScriptedLog:
     def problems(self) -> Mapping[str, str]:
         return {}
 
+    @property
+    def progress(self) -> Mapping[str, str]:
+        return {}
+
     def emit(self, event: LogEvent) -> None:
         self._queue.put_nowait(event)
 
@@ -170,7 +175,14 @@ class ScriptedLog:
     def unreachable(self) -> str | None:
         return None
 
-    async def open(self, topics: Sequence[str], *, since_ms: int, from_start: Collection[str] = ()) -> None:
+    async def open(
+        self,
+        topics: Sequence[str],
+        *,
+        since_ms: int,
+        from_start: Collection[str] = (),
+        read_back: ReadBack | None = None,
+    ) -> None:
         pass
 
     async def poll(self) -> list[LogEvent]:

@@ -10,6 +10,9 @@ import pytest
 from touchline_protocol.records import Record
 from touchline_server.core.log import (
     CaughtUp,
+    History,
+    HistoryBegan,
+    HistoryRead,
     Log,
     LogEvent,
     OffsetsLost,
@@ -90,6 +93,13 @@ class Reader:
         self.epochs: dict[str, str] = {}
         self.next: dict[tuple[str, int], int] = {}
         """The lowest offset that may come next, by topic and partition."""
+        self.older: dict[tuple[str, int], list[Record]] = defaultdict(list)
+        """What was read back of each topic and partition, in the order of the offsets."""
+        self.complete: dict[tuple[str, int], bool] = {}
+        """The partitions that were read back, and whether the log had nothing older."""
+        self.starts: dict[tuple[str, int], int] = {}
+        """Where each partition's new records began."""
+        self._read_to: dict[tuple[str, int], int] = {}
         self._to_catch_up: set[str] = set()
         self._late: set[tuple[str, int]] = set()
         """Partitions that were opened after their topic and are not caught up yet."""
@@ -130,12 +140,8 @@ class Reader:
                 case TopicOpened(topic, epoch, starts, offline):
                     assert not starts.keys() & set(offline)
                     self._opened(topic, epoch, starts)
-                case PartitionOpened(topic, partition, start):
-                    assert (topic, partition) not in self.next
-                    self.next[topic, partition] = start
-                    self._late.add((topic, partition))
-                case PartitionCaughtUp(topic, partition):
-                    self._late.remove((topic, partition))
+                case PartitionOpened() | PartitionCaughtUp():
+                    self._opened_late(event)
                 case PartitionsAdded(topic, starts):
                     assert not {(topic, partition) for partition in starts} & self.next.keys()
                     self.next.update({(topic, partition): start for partition, start in starts.items()})
@@ -144,7 +150,10 @@ class Reader:
                 case OffsetsLost(topic, partition, start):
                     assert start != self.next[topic, partition], "a gap without lost offsets"
                     self.next[topic, partition] = start
+                case HistoryBegan() | History() | HistoryRead():
+                    self._read_back(event)
                 case CaughtUp(topic):
+                    assert all(name != topic for name, _ in self._read_to), "a CaughtUp before its topic is read back"
                     assert topic in self._to_catch_up, "a CaughtUp that does not follow a TopicOpened"
                     self._to_catch_up.discard(topic)
                 case TopicMissing(topic):
@@ -157,7 +166,17 @@ class Reader:
         self._forget(topic)
         self.epochs[topic] = epoch
         self.next.update({(topic, partition): start for partition, start in starts.items()})
+        self.starts.update({(topic, partition): start for partition, start in starts.items()})
         self._to_catch_up.add(topic)
+
+    def _opened_late(self, event: PartitionOpened | PartitionCaughtUp) -> None:
+        key = (event.topic, event.partition)
+        if isinstance(event, PartitionOpened):
+            assert key not in self.next
+            self.next[key] = self.starts[key] = event.start
+            self._late.add(key)
+        else:
+            self._late.remove(key)
 
     def _records(self, key: tuple[str, int], records: Sequence[Record], next_offset: int) -> None:
         assert key in self.next, "records before TopicOpened or PartitionsAdded"
@@ -168,12 +187,31 @@ class Reader:
         self.next[key] = next_offset
         self.records[key].extend(records)
 
+    def _read_back(self, event: HistoryBegan | History | HistoryRead) -> None:
+        key = (event.topic, event.partition)
+        if isinstance(event, HistoryBegan):
+            self._read_to[key] = self.starts[key]
+        elif isinstance(event, History):
+            self._older(key, event.records, event.first)
+        else:
+            del self._read_to[key]
+            self.complete[key] = event.complete
+
+    def _older(self, key: tuple[str, int], records: Sequence[Record], first: int) -> None:
+        offsets = [record.offset for record in records]
+        assert offsets == sorted(set(offsets))
+        assert all(first <= offset < self._read_to[key] for offset in offsets), "older records in another order"
+        self._read_to[key] = first
+        self.older[key][:0] = records
+
     def _forget(self, topic: str) -> None:
         self.epochs.pop(topic, None)
         self._to_catch_up.discard(topic)
         for key in [key for key in self.next if key[0] == topic]:
             del self.next[key]
             self.records.pop(key, None)
+            self.older.pop(key, None)
+            self._read_to.pop(key, None)
 
 
 def sorted_values(records: Sequence[Record]) -> list[bytes | None]:

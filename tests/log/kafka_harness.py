@@ -11,7 +11,7 @@ from aiokafka.structs import RecordMetadata
 from log.harness import Raw
 from support.kafka_broker import KafkaBroker
 from touchline_server.config.tables import KafkaSettings
-from touchline_server.core.log import Position
+from touchline_server.core.log import Position, ReadBack
 from touchline_server.log.kafka.log import KafkaLog
 
 CHECK_S = 0.1
@@ -78,10 +78,16 @@ class KafkaHarness:
         self.broker.launch()
         await asyncio.to_thread(self.broker.wait_started)
 
-    async def open_log(self, *topics: str, since_ms: int = 0, from_start: Collection[str] = ()) -> KafkaLog:
+    async def open_log(
+        self,
+        *topics: str,
+        since_ms: int = 0,
+        from_start: Collection[str] = (),
+        read_back: ReadBack | None = None,
+    ) -> KafkaLog:
         log = KafkaLog([self.broker.address], KafkaSettings(epoch_check_s=CHECK_S))
         self._logs.append(log)
-        await log.open(topics, since_ms=since_ms, from_start=from_start)
+        await log.open(topics, since_ms=since_ms, from_start=from_start, read_back=read_back)
         return log
 
     async def close(self) -> None:

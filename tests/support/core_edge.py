@@ -19,8 +19,9 @@ from touchline_server.core.liveness import LivenessLimits
 from touchline_server.core.log import CaughtUp, LogEvent, Records, TopicOpened
 from touchline_server.core.players.access import Access
 from touchline_server.core.rooms.feed import Feed
-from touchline_server.core.rooms.hub import Hub, HubLimits, Skip
+from touchline_server.core.rooms.hub import Hub, HubLimits
 from touchline_server.core.rooms.moves import Partitioner
+from touchline_server.core.rooms.old_records import Skip
 from touchline_server.core.rooms.room import Delivery
 from touchline_server.core.write_scheduler import Budget
 

@@ -54,10 +54,19 @@ class Subscription:
     def state(self) -> dict[str, Event]:
         """The room's state: the newest event of each key, as of the last event that was handed out.
 
-        It is complete if the room began with its state, as it always does without ``after``. If a cursor given as
-        ``after`` was honoured, it only has what came since: the server assumes that you have the rest.
+        If a cursor given as ``after`` was honoured, it only has what came since: the server assumes that you have the
+        rest. See `state_complete` for whether keys may be missing.
         """
         return self._view.state
+
+    @property
+    def state_complete(self) -> bool:
+        """Whether ``state`` has every key of the room, as far as the server can tell.
+
+        False if the log has older events than the server has read, or more state than it keeps; and if a cursor given
+        as ``after`` was honoured. The keys that ``state`` has are right all the same.
+        """
+        return self._view.state_complete
 
     @property
     def cursor(self) -> Cursor | None:

@@ -25,7 +25,7 @@ from touchline_server.config.values import COUNT_MAX, milliseconds
 from touchline_server.core.client import Client
 from touchline_server.core.edge import EdgeCore
 from touchline_server.core.log import Log, LogEvent, ReadRefused, TopicMissing, UnknownTopic
-from touchline_server.core.rooms.hub import Skip
+from touchline_server.core.rooms.old_records import Skip
 from touchline_server.edge.driver import Driver, Peer
 from touchline_server.edge.replayer import Replayer
 from touchline_server.log.open import SQLITE, make_log, require_log_file, room_store

@@ -101,6 +101,13 @@ class Settings(BaseSettings):
     """Bytes of all windows of this edge together, values and frames."""
     state_bytes_max: int = Field(default=1 << 20, ge=1 << 12, le=BYTES_MAX)
     """Bytes of a room's state, which travels in one message. Events beyond it are delivered but not kept as state."""
+    state_s: Seconds = 24 * 3600.0
+    """How far back a log in Kafka is read for the state of rooms alone: longer than a match, and its day, last. Events
+    older than ``window_s`` cost no memory, unless they are the newest of their key."""
+    state_records_max: int = Field(default=5_000_000, ge=0, le=COUNT_MAX)
+    """Records of a topic that are read back for state: see docs/performance.md for how long these take."""
+    state_start_s_max: Wait = 30.0
+    """How long reading back may keep an edge from its first client. If anything is missing then, clients are told."""
     room_idle_s: Seconds = 24 * 3600.0
     """A room is forgotten, state included, after this time without clients and events: the match is long over."""
     replay_records_max: int = Field(default=50_000, ge=1, le=COUNT_MAX)

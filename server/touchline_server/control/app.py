@@ -114,7 +114,8 @@ class _Api:
         except OperatorError as error:
             raise _unavailable(error) from error
         if state is None:
-            raise ApiError(404, "room_unknown", f"this server knows nothing of the room {room}")
+            found = f"the log has no event of the room {room}, as far back as this server has read it"
+            raise ApiError(404, "room_unknown", found)
         return json_response(_shown(room, state))
 
 
@@ -128,6 +129,7 @@ def _shown(room: str, known: RoomState) -> dict[str, object]:
         "epoch": known.epoch,
         "head": known.head,
         "viewers": known.viewers,
+        "state_complete": known.state_complete,
         "state": [
             {"key": event.key, "offset": event.offset, "ts": event.ts, "data": msgspec.Raw(event.value)}
             for event in known.state

@@ -17,12 +17,16 @@ class StateEvent(NamedTuple):
 
 
 class RoomState(NamedTuple):
-    """A room as it is now: its newest offset, the newest event of every key, and the number of connections in it."""
+    """A room as it is now: its newest offset, the newest event of every key, and the number of connections in it.
+
+    Unless ``state_complete``, keys may be missing from the state.
+    """
 
     epoch: str
     head: int
     state: Sequence[StateEvent]
     viewers: int
+    state_complete: bool
 
 
 class Readiness(NamedTuple):

@@ -33,7 +33,17 @@ from .client import Client, ClientHub, ClientLimits, ClientState
 from .clocks import Now
 from .effects import Close, Effect, Owner, Unreachable
 from .liveness import Liveness, LivenessLimits
-from .log import CaughtUp, Chunk, LogEvent, PartitionCaughtUp, ReadRefused, Records, TopicMissing, TopicOpened
+from .log import (
+    CaughtUp,
+    Chunk,
+    History,
+    LogEvent,
+    PartitionCaughtUp,
+    ReadRefused,
+    Records,
+    TopicMissing,
+    TopicOpened,
+)
 from .players.access import Access
 from .players.action_queue import PendingAction
 from .players.grants import Grant, Refusal
@@ -41,7 +51,7 @@ from .players.verdicts import WHOLE_TOPIC
 from .replays import Replays
 from .room_loads import RoomLoads
 from .room_store import StoredRoom
-from .rooms.hub import Skip
+from .rooms.old_records import Skip
 from .rooms.room import Write
 from .subscription import NextStep
 from .write_scheduler import Budget, WriteScheduler
@@ -113,7 +123,8 @@ class EdgeCore(Generic[Owner]):
             self._topics_behind.discard(event.topic)
         if event.topic == self.verdicts_topic:
             return self._verdict_event(event, now)
-        return LogOutcome(self.hub.apply(event, now.loop_ms))
+        skips = self.hub.apply(event, now.loop_ms)
+        return LogOutcome(skips, () if isinstance(event, Records | History) else self._loads.read_back(now))
 
     def _verdict_event(self, event: LogEvent, now: Now) -> LogOutcome[Owner]:
         verdicts = self.access.verdicts

@@ -13,6 +13,9 @@ Rules for every implementation:
    the new log is returned before the `TopicOpened` that announces it. An epoch contains no dot.
 5. `Log.append` returns when the records are durable, and not earlier.
 6. `Log.poll` and `Log.read` may run at the same time; each has one caller at a time.
+7. A log without a room store reads back what it is asked to (`ReadBack`): newest first, so whatever has been received
+   of it at any time is right, and only incomplete. `HistoryBegan` follows its `TopicOpened` (or whatever else makes a
+   partition's state unknown) at once, and `HistoryRead` always ends it, unless another event of the topic does.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -78,8 +81,38 @@ class OffsetsLost(NamedTuple):
     start: int
 
 
+class HistoryBegan(NamedTuple):
+    """A partition is read back for its rooms' state, from where its `Records` begin. Until `HistoryRead`, that state is
+    not known."""
+
+    topic: str
+    partition: int
+
+
+class History(NamedTuple):
+    """Older records of one partition, in order, for its rooms' state alone: never for the window.
+
+    They are all that the log has from ``first`` up to the oldest received before, so each `History` is older than the
+    one before it.
+    """
+
+    topic: str
+    partition: int
+    records: Sequence[Record]
+    first: int
+
+
+class HistoryRead(NamedTuple):
+    """A partition is not read back any further. ``complete``: the log has no older records."""
+
+    topic: str
+    partition: int
+    complete: bool
+
+
 class CaughtUp(NamedTuple):
-    """Every record that was in the topic at its `TopicOpened` has been returned, except for ``offline`` partitions.
+    """Every record that was in the topic at its `TopicOpened` has been returned, except for ``offline`` partitions, and
+    its state has been read back.
 
     Comes once per `TopicOpened`.
     """
@@ -109,11 +142,24 @@ LogEvent: TypeAlias = (
     | PartitionsAdded
     | Records
     | OffsetsLost
+    | HistoryBegan
+    | History
+    | HistoryRead
     | PartitionCaughtUp
     | CaughtUp
     | TopicMissing
     | ReadRefused
 )
+
+
+class ReadBack(NamedTuple):
+    """How far topics are read back for their rooms' state: to records of ``since_ms`` (Unix milliseconds), at most
+    ``records_max`` of each topic, and for ``s_max`` seconds."""
+
+    topics: Collection[str]
+    since_ms: int
+    records_max: int
+    s_max: float
 
 
 class Entry(NamedTuple):
@@ -171,16 +217,28 @@ class Log(Protocol):
         """Current problems, described for an operator, by subject (a topic, a broker). Empty if there are none."""
 
     @property
+    def progress(self) -> Mapping[str, str]:
+        """What is under way that takes its time, described for an operator, by subject. Empty if nothing is."""
+
+    @property
     def unreachable(self) -> str | None:
         """Why the log as a whole does not answer, described for an operator. None if it answers, as far as is known."""
 
     def partition_of(self, key: bytes, partitions: int) -> int:
         """The partition, out of ``partitions``, that producers are expected to choose for a key."""
 
-    async def open(self, topics: Sequence[str], *, since_ms: int, from_start: Collection[str] = ()) -> None:
+    async def open(
+        self,
+        topics: Sequence[str],
+        *,
+        since_ms: int,
+        from_start: Collection[str] = (),
+        read_back: ReadBack | None = None,
+    ) -> None:
         """Connect, and prepare to poll ``topics``, starting with the records from ``since_ms`` (Unix milliseconds).
 
-        The topics that are also in ``from_start`` are read from their first record.
+        The topics that are also in ``from_start`` are read from their first record. A log that is a `RoomStore` has no
+        use for ``read_back``.
 
         A topic that does not exist or may not be read is not an error: `TopicMissing` and `ReadRefused` report it.
         Without topics, the log only serves `append`.

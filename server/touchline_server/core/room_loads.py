@@ -1,6 +1,7 @@
-"""Rooms whose state from before the window is being loaded from the room store, and who waits for it.
+"""Rooms whose state from before the window is not known yet, and the clients that wait for it.
 
-A room is asked for when somebody first subscribes to it, once for all who do. Records go on being read meanwhile. If
+It is loaded from the room store, or the log is being read back for all rooms: then clients wait until that has ended. A
+room is asked for when somebody first subscribes to it, once for all who do. Records go on being read meanwhile. If
 the store does not answer, clients that join are refused for now: a state without its older half would look complete. A
 client that was in the room before goes on with what the window holds.
 """
@@ -16,7 +17,7 @@ from .client import ClientHub, ClientRoom, ClientSubscription
 from .clocks import Now
 from .effects import Effect, LoadRoom, Owner, Unreachable
 from .room_store import RoomKey, StoredRoom
-from .rooms.hub import Skip
+from .rooms.old_records import Skip
 from .subscription import NextStep, Phase, Step
 
 _GO_ON = Step(b"", NextStep.STEP)
@@ -43,16 +44,31 @@ class RoomLoads(Generic[Owner]):
         # By the room itself, not by its name: a room that is forgotten meanwhile is another one when it is made again.
         self._numbers: dict[ClientRoom[Owner], int] = {}
         self._last_number = 0
+        self._waiting_for_log: list[ClientSubscription[Owner]] = []
 
     def add(self, subscription: ClientSubscription[Owner]) -> Iterator[Effect[Owner]]:
         """A subscription needs its room loaded."""
         room = subscription.room
+        if room.contents.reading_back:
+            self._waiting_for_log.append(subscription)
+            return
         number = self._numbers.get(room)
         if number is None:
             number = self._last_number = self._numbers[room] = self._last_number + 1
             self._loads[number] = _Load(room)
             yield load_room(room, number)
         self._loads[number].waiting.append(subscription)
+
+    def read_back(self, now: Now) -> list[Effect[Owner]]:
+        """The log may have been read back: let the subscriptions go on whose rooms are known now."""
+        waiting, self._waiting_for_log = self._waiting_for_log, []
+        effects: list[Effect[Owner]] = []
+        for subscription in waiting:
+            if subscription.room.contents.reading_back:
+                self._waiting_for_log.append(subscription)
+            else:
+                effects += self._catch_up.write_step(subscription, _GO_ON, now)
+        return effects
 
     def loaded(
         self, number: int, answer: StoredRoom | Unreachable | None, now: Now

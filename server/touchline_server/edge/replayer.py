@@ -12,7 +12,7 @@ from touchline_protocol.errors import LogUnavailable
 from touchline_server.core.effects import AskLogEnd, LoadRoom, ReadLog, Unreachable
 from touchline_server.core.log import Chunk, Log, OffsetOutOfRange
 from touchline_server.core.room_store import RoomStore, StoredRoom
-from touchline_server.core.rooms.hub import Skip
+from touchline_server.core.rooms.old_records import Skip
 
 from .driver import Driver, Request
 

@@ -15,7 +15,7 @@ from touchline_server.core.edge import EdgeCore
 from touchline_server.core.liveness import LINGER_MS
 from touchline_server.core.log import Log
 from touchline_server.core.room_store import RoomStore
-from touchline_server.core.rooms.hub import Skip
+from touchline_server.core.rooms.old_records import Skip
 
 from .appender import Appender
 from .connection import Connection

@@ -23,7 +23,7 @@ from touchline_server.control.backend import Readiness, RoomState, StateEvent
 from touchline_server.control.server import ControlServer
 from touchline_server.core.client import ClientRoom
 from touchline_server.core.edge import EdgeCore
-from touchline_server.core.log import NOT_COMPACTED, Log, LogEvent, Position
+from touchline_server.core.log import NOT_COMPACTED, Log, LogEvent, Position, ReadBack
 from touchline_server.core.room_loads import load_room
 from touchline_server.edge.driver import Peer
 from touchline_server.edge.server import EdgeServer
@@ -90,9 +90,7 @@ class Node:
             control = bind("the control plane", settings.control_host, settings.control_port)
             self._control = ControlServer(self._app, control)
             self.control_port = self._control.port
-            since_ms = time.time_ns() // 1_000_000 - milliseconds(settings.window_s)
-            topics = [*self._topics(), *self._extra_topics]
-            await self.log.open(topics, since_ms=since_ms, from_start=[settings.verdicts.topic])
+            await self._open_log()
             await self._warn_if_verdicts_are_deleted()
             if self.verifier is not None:
                 await self.verifier.start()
@@ -137,7 +135,7 @@ class Node:
 
     def problems(self) -> Mapping[str, str]:
         """What is wrong now, by what it concerns; `readiness` says which of it keeps clients away."""
-        problems = {**self.log.problems, **(self.verifier.problems if self.verifier else {})}
+        problems = {**self.log.progress, **self.log.problems, **(self.verifier.problems if self.verifier else {})}
         if self.verifier is not None and (why := self.core.actions.unavailable) is not None:
             problems.setdefault(self.settings.actions.topic, why)
         for opened in self.core.hub.feeds.values():
@@ -166,10 +164,14 @@ class Node:
         try:
             await self._load(known)
             contents = known.contents
+            if contents.reading_back:
+                raise OperatorError("the room's state is being read from the log; try again in a moment")
             if contents.head is None and not contents.state and not known.members:
                 return None
             state = [StateEvent(key, event.offset, event.ts, event.value) for key, event in contents.state.items()]
-            return RoomState(contents.window.epoch, contents.position, state, known.members)
+            return RoomState(
+                contents.window.epoch, contents.position, state, known.members, state_complete=contents.state_complete
+            )
         finally:
             self.core.hub.forget_if_unused(known)
 
@@ -177,6 +179,21 @@ class Node:
         """How many clients of this node are in a room."""
         known = self.core.hub.rooms.get(room)
         return 0 if known is None else known.members
+
+    async def _open_log(self) -> None:
+        settings = self.settings
+        now_ms = time.time_ns() // 1_000_000
+        await self.log.open(
+            [*self._topics(), *self._extra_topics],
+            since_ms=now_ms - milliseconds(settings.window_s),
+            from_start=[settings.verdicts.topic],
+            read_back=ReadBack(
+                topics=[opened.feed.topic for opened in self.core.hub.feeds.values()],
+                since_ms=now_ms - milliseconds(settings.state_s),
+                records_max=settings.state_records_max,
+                s_max=settings.state_start_s_max,
+            ),
+        )
 
     async def _load(self, room: ClientRoom[Peer]) -> None:
         """Ask the room store for a room that nobody has subscribed to yet."""

@@ -4,7 +4,7 @@ import logging
 import time
 from collections.abc import Sequence
 
-from touchline_server.core.rooms.hub import Skip
+from touchline_server.core.rooms.old_records import Skip
 
 SKIPS_LOGGED_PER_SECOND = 20
 """Each skipped record is logged, but a faulty producer must not fill the disk: the rest is only counted."""

@@ -48,7 +48,8 @@ class Joined(NamedTuple):
     """The client joined the room. If ``recovered``, the events after the cursor follow.
 
     Otherwise the room begins at ``head`` with ``state``, and the first ``recent`` of the events that follow are older
-    than that. ``restarted`` means that the reader had seen the room before, so some events may never reach it.
+    than that. Unless ``state_complete``, keys may be missing from ``state``. ``restarted`` means that the reader had
+    seen the room before, so some events may never reach it.
     """
 
     cursor: Cursor
@@ -57,6 +58,7 @@ class Joined(NamedTuple):
     restarted: bool
     state: tuple[Event, ...] = ()
     recent: int = 0
+    state_complete: bool = True
 
 
 class Skipped(NamedTuple):

@@ -200,7 +200,7 @@ class Room:
         self._covered = cursor.offset
         self._last = 0
         self._seen_before = True
-        return Joined(cursor, message.head, message.recovered, restarted, state)
+        return Joined(cursor, message.head, message.recovered, restarted, state, state_complete=message.state_complete)
 
     def _gap(self, prev: int) -> Gap:
         gap = Gap(prev, self._covered)

@@ -12,11 +12,22 @@ from .items import Event, Gap, Item, Joined, Skipped
 class View:
     """The reader's side of one room. `touchline.Subscription` documents the attributes."""
 
-    __slots__ = ("_head", "_recent_left", "cursor", "gaps", "recovered", "restarts", "skipped", "state")
+    __slots__ = (
+        "_head",
+        "_recent_left",
+        "cursor",
+        "gaps",
+        "recovered",
+        "restarts",
+        "skipped",
+        "state",
+        "state_complete",
+    )
 
     def __init__(self, after: Cursor | None) -> None:
         self.cursor = after
         self.state: dict[str, Event] = {}
+        self.state_complete = after is None
         self.recovered: bool | None = None
         self.restarts = 0
         self.skipped = 0
@@ -42,6 +53,7 @@ class View:
         if joined.recovered:
             return
         self.restarts += joined.restarted
+        self.state_complete = joined.state_complete
         self.state = {event.key: event for event in joined.state if event.key is not None}
         self._recent_left = joined.recent
         self._head = joined.head

@@ -8,9 +8,8 @@ Rules:
 2. Every event of the room with an offset above ``floor`` is in ``events``.
 3. ``generation`` rises when older offsets become meaningless, or when a part of the log was lost: everybody who
    follows the room starts over from its state.
-4. State from before the window comes from a `RoomStore`. Until that is done (``loaded``), until the topic has been read
-   for the first time (``history_read``), and in a room with records in several partitions, keys that newer events
-   removed are remembered, so that an older value cannot bring them back.
+4. State from before the window comes from a `RoomStore` (until ``loaded``), or from a log that is read back (until
+   ``history_read``). Newer events stay: see `KeyedState`.
 5. An offset in the state is one of the present partition: events from before a move count as of just before it.
 6. While the topic is read for the first time, events outside of the home partition wait for its end (`Elsewhere`).
    After that they are stragglers: they change the state only where the home partition has no record of their key. While
@@ -26,14 +25,8 @@ from operator import attrgetter
 from touchline_server.core.clocks import LoopMs
 
 from .elsewhere import Elsewhere
+from .keyed_state import KeyedState
 from .partition_window import PartitionWindow, RoomEvent, room_event
-
-STATE_ENTRY_BYTES = 200
-"""What an event of the state takes in a message beside its value: room, key, offsets, time, and their names."""
-
-REMOVED_KEYS_MAX = 10_000
-"""Removed keys remembered until a room is loaded, some 100 bytes each. Only a store that lags behind this edge could
-bring a removed key back, so the oldest can be forgotten."""
 
 BEFORE_ALL = -1
 """The offset of state from before a partition's first record."""
@@ -42,34 +35,29 @@ _OFFSET = attrgetter("offset")
 _NO_TIME = LoopMs(0)
 
 
-class Contents:
+class Contents(KeyedState):
     """The contents of one room, which lives in one partition window.
 
     ``head`` is the room's newest offset, None if none is known. ``moved_at``: state up to this offset is from before
     the room moved to this partition. ``stored_before``: events below this offset are a `RoomStore`'s to know.
-    ``partitions`` is a bit mask of those that the room has had records in; 0 if it never had any outside of its home.
+    ``older_head`` is the newest event of the home partition that was read back.
     """
 
     __slots__ = (
         "_elsewhere",
-        "_removed",
-        "_state_bytes",
+        "_is_partial",
+        "_overtaken",
         "events",
         "floor",
         "generation",
         "head",
         "head_ts",
-        "history_read",
-        "loaded",
         "moved_at",
         "moving",
         "name",
-        "partitions",
+        "older_head",
         "pending",
         "pending_bytes",
-        "state",
-        "state_bytes_max",
-        "state_full",
         "stored_before",
         "updated_ms",
         "window",
@@ -78,9 +66,9 @@ class Contents:
     def __init__(
         self, name: str, window: PartitionWindow, state_bytes_max: int, *, loaded: bool, history_read: bool = True
     ) -> None:
+        super().__init__(state_bytes_max, loaded=loaded, history_read=history_read)
         self.name = name
         self.window = window
-        self.state_bytes_max = state_bytes_max
         self.head: int | None = None
         self.head_ts = 0
         self.floor = window.floor
@@ -88,18 +76,19 @@ class Contents:
         self.pending: list[RoomEvent] = []
         self.pending_bytes = 0
         self.moving = False
-        self.state: dict[str, RoomEvent] = {}
-        self.state_full = False
         self.generation = 0
         self.updated_ms = _NO_TIME
-        self.loaded = loaded
-        self.history_read = history_read
         self.moved_at = BEFORE_ALL
         self.stored_before = window.floor + 1
-        self.partitions = 0
-        self._state_bytes = 0
-        self._removed: dict[str, int] | None = None
+        self.older_head: int | None = None
+        self._is_partial = False  # state from a partition that the room left is lost, and not read again
+        self._overtaken = False  # lost records may have changed what older ones say
         self._elsewhere: Elsewhere | None = None
+
+    @property
+    def state_complete(self) -> bool:
+        """Whether the state has every key, as far as the log can tell."""
+        return self.window.state_complete and not (self.state_full or self._cut or self._is_partial)
 
     @property
     def position(self) -> int:
@@ -182,8 +171,12 @@ class Contents:
         ``same_log``: only a part of the log is lost, so the room still moves to the partition that it was about to
         enter.
         """
-        if self.history_read or not same_log:
-            self._elsewhere = None
+        self._elsewhere = None
+        self._overtaken = same_log
+        self._cut = self._is_partial = False
+        if self.reading_back:
+            self.reading_back = False
+            self.loaded = True
         if not same_log:
             self.partitions = 0
         elif self.head is not None:
@@ -213,14 +206,63 @@ class Contents:
         if self._elsewhere is not None:
             self._elsewhere.forget(window.partition)
 
-    def end_history(self) -> bool:
-        """The topic has been read for the first time; returns whether events outside of the home changed the state."""
+    def begin_history(self, *, again: bool) -> None:
+        """The log is read back from the room's floor: until that ends, the state is not known.
+
+        ``again``: only the home partition is, and nothing that the room may have had elsewhere before.
+        """
+        self.loaded = self.history_read = self._overtaken = False
+        self.reading_back = True
+        self.older_head = None
+        self.stored_before = self.floor + 1
+        self._is_partial = again and bool(self.partitions & ~(1 << self.window.partition))
+
+    def knows(self, key: str, window: PartitionWindow, offset: int) -> bool:
+        """Whether an event of that offset, or a newer one, is known of a key; for events that are read back."""
+        if window is not self.window:
+            return self._elsewhere is not None and self._elsewhere.knows(key, window.partition, offset)
+        known = self.state.get(key)
+        if known is not None:
+            return known.offset >= offset
+        removed_at = (self._removed or {}).get(key)
+        return self._cut if removed_at is None else removed_at >= offset
+
+    def keep_older(self, event: RoomEvent) -> None:
+        """Take in an event that was read back: it is state, unless something newer is known of its key."""
+        if event.window is not self.window:
+            self._note_partition(event)
+            self._take_aside(event)
+        elif event.key is not None and not self.knows(event.key, event.window, event.offset):
+            self._keep(event.key, event)
+
+    def found_older(self, event: RoomEvent) -> None:
+        """``event`` is the newest of the home partition that was read back, so none lies between it and the floor."""
+        self.older_head = event.offset
+        if self.head is None:
+            self.head_ts = event.ts
+        self._follow(event.offset)
+
+    def adopt(self, event: RoomEvent) -> None:
+        """Make the partition of an event that was read back the room's home."""
+        self.partitions |= 1 << self.window.partition | 1 << event.window.partition
+        self._set_aside()
+        self._go_on_in(event.window)
+        self.older_head = None
+        self.stored_before = self.floor + 1
+        self.head_ts = 0
+
+    def end_history(self, now_ms: LoopMs) -> bool:
+        """All older events have been read that will be; returns whether those outside of the home changed the state."""
         self.history_read = True
+        self.updated_ms = max(self.updated_ms, now_ms)
+        if self.reading_back:
+            self.reading_back = False
+            self.loaded = True
         elsewhere = self._elsewhere
         if elsewhere is not None:
             self._set_aside()
             self._elsewhere = None
-            for key, event in elsewhere.merged(self.window.partition).items():
+            for key, event in elsewhere.merged(self.window.partition, home_only=self._cut).items():
                 if event.removes:
                     self._remember_removal(key, event.offset)
                 else:
@@ -243,13 +285,8 @@ class Contents:
             self.head_ts = max(self.head_ts, event.ts)
             if event.key is not None and event.key not in self.state and removed.get(event.key, -1) < event.offset:
                 self._keep(event.key, event)
-        if head is not None and self.floor == self.stored_before - 1:
-            # Nothing was released since the room was made, and nothing of it is between the stored head and here.
-            self.floor = head
-            if self.head is None:
-                self.head = head
-            elif self.events:
-                self.events[0].prev = head
+        if head is not None:
+            self._follow(head)
 
     def after(self, offset: int) -> Iterator[RoomEvent]:
         """The events in the window with offsets above ``offset``, oldest first."""
@@ -292,26 +329,15 @@ class Contents:
         self.floor = window.floor
         self.events.clear()
 
-    def _keep(self, key: str, event: RoomEvent) -> None:
-        """Let a keyed event take the place of the one before it in the state."""
-        before = self.state.get(key)
-        size = self._state_bytes - (0 if before is None else _state_size(before))
-        if event.removes:
-            self.state.pop(key, None)
-            self._remember_removal(key, event.offset)
-        elif size + _state_size(event) <= self.state_bytes_max:
-            size += _state_size(event)
-            self.state[key] = event
-        else:
-            # An old value that no longer holds must not stay: no value is better than a wrong one.
-            self.state.pop(key, None)
-            self.state_full = True
-            self._remember_removal(key, event.offset)
-        self._state_bytes = size
-
-    def _forget_key(self, key: str) -> None:
-        known = self.state.pop(key, None)
-        self._state_bytes -= 0 if known is None else _state_size(known)
+    def _follow(self, head: int) -> None:
+        """The room's newest event before ``stored_before`` is at ``head``."""
+        if self.floor != self.stored_before - 1:
+            return  # events were released since
+        self.floor = head
+        if self.head is None:
+            self.head = head
+        elif self.events:
+            self.events[0].prev = head
 
     def _as_history(self, event: RoomEvent) -> RoomEvent:
         """An event of another partition as state of this one: as of just before the room's first event here."""
@@ -337,9 +363,12 @@ class Contents:
             self.partitions |= 1 << self.window.partition
 
     def _take_aside(self, event: RoomEvent) -> None:
+        if self._overtaken and not self.history_read:
+            return
         if self._elsewhere is None:
             self._elsewhere = Elsewhere()
-        self._elsewhere.take(event)
+        if not self._elsewhere.take(event):
+            self._cut = True
 
     def _set_aside(self) -> None:
         """Put the state, removals included, with what is known of other partitions."""
@@ -350,24 +379,3 @@ class Contents:
         self.state.clear()
         self._removed = None
         self._state_bytes = 0
-
-    def _forget_removals(self) -> None:
-        if not self._remembers_removals:
-            self._removed = None
-
-    @property
-    def _remembers_removals(self) -> bool:
-        return not (self.loaded and self.history_read) or bool(self.partitions)
-
-    def _remember_removal(self, key: str, offset: int) -> None:
-        if not self._remembers_removals:
-            return
-        if self._removed is None:
-            self._removed = {}
-        elif len(self._removed) >= REMOVED_KEYS_MAX:
-            del self._removed[next(iter(self._removed))]
-        self._removed[key] = offset
-
-
-def _state_size(event: RoomEvent) -> int:
-    return len(event.value) + STATE_ENTRY_BYTES

@@ -9,6 +9,9 @@ Partitions are read in any order, so what the state is can only be told at the e
 
 from .partition_window import RoomEvent
 
+KEYS_MAX = 20_000
+"""Keys of a room in one partition: more than a room's state can hold, removals included."""
+
 
 class Elsewhere:
     """The newest event of each key, by partition. Removals are kept: an older partition may have the key too."""
@@ -19,20 +22,31 @@ class Elsewhere:
         self._partitions: dict[int, dict[str, RoomEvent]] = {}
         self._newest_ts: dict[int, int] = {}
 
-    def take(self, event: RoomEvent) -> None:
-        """Take in an event."""
+    def knows(self, key: str, partition: int, offset: int) -> bool:
+        """Whether an event of a key that is not older is known from a partition."""
+        known = self._partitions.get(partition, {}).get(key)
+        return known is not None and known.offset >= offset
+
+    def take(self, event: RoomEvent) -> bool:
+        """Take in an event; returns whether there was space for it. If not, only the home partition can be believed."""
         partition = event.window.partition
         self._newest_ts[partition] = max(self._newest_ts.get(partition, 0), event.ts)
         newest = self._partitions.setdefault(partition, {})
-        if event.key is not None and (event.key not in newest or newest[event.key].offset < event.offset):
-            newest[event.key] = event
+        if event.key is None or self.knows(event.key, partition, event.offset):
+            return True
+        if len(newest) >= KEYS_MAX and event.key not in newest:
+            return False
+        newest[event.key] = event
+        return True
 
     def forget(self, partition: int) -> None:
         """Forget a partition: records of it were lost, and may have changed anything."""
         self._partitions.pop(partition, None)
 
-    def merged(self, home: int) -> dict[str, RoomEvent]:
+    def merged(self, home: int, *, home_only: bool = False) -> dict[str, RoomEvent]:
         """The newest event of each key, some of them removals."""
+        if home_only:
+            return self._partitions.get(home, {})
         merged: dict[str, RoomEvent] = {}
         for partition in sorted(self._partitions, key=lambda each: (each == home, self._newest_ts[each], each)):
             merged |= self._partitions[partition]

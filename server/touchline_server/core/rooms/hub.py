@@ -16,17 +16,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Generic, NamedTuple
 
 from touchline_protocol.errors import BadRecord
-from touchline_protocol.records import Record, parse_event, parse_record, parse_room_id
+from touchline_protocol.records import Record, parse_event, parse_room_id
 from touchline_protocol.rooms import split_room
 from touchline_server.core.clocks import LoopMs
 from touchline_server.core.log import (
     CaughtUp,
+    History,
+    HistoryBegan,
+    HistoryRead,
     LogEvent,
     OffsetsLost,
     PartitionCaughtUp,
     PartitionOpened,
     PartitionsAdded,
     Records,
+    TopicMissing,
     TopicOpened,
 )
 from touchline_server.core.room_store import StoredRoom
@@ -34,7 +38,10 @@ from touchline_server.core.room_store import StoredRoom
 from .contents import Contents
 from .feed import Feed
 from .moves import ExpectedPartitions, Partitioner, is_move
+from .old_records import Skip, replayed_events, skip_of, stored_events
+from .open_feed import OpenFeed
 from .partition_window import PartitionWindow, RoomEvent, room_event
+from .reading_back import take_history
 from .room import Flush, M, Room
 
 FORGET_EVERY_MS = 10_000
@@ -48,38 +55,6 @@ class HubLimits(NamedTuple):
     window_ms: int
     state_bytes_max: int
     room_idle_ms: int
-
-
-class Skip(NamedTuple):
-    """A record that was skipped, with its position and why."""
-
-    topic: str
-    partition: int
-    offset: int
-    reason: str
-    message: str
-
-
-class OpenFeed(Generic[M]):
-    """A feed, with the windows of its topic. It is ``ready`` once all that was there at the start has been read, except
-    in ``unread`` partitions, which could not be read then: nobody is let into their rooms until they are.
-
-    ``by_key`` has its rooms by their records' key, so that a key is parsed once and not with every record.
-    """
-
-    __slots__ = ("by_key", "expected", "feed", "ready", "unread", "windows")
-
-    def __init__(self, feed: Feed, expected: ExpectedPartitions) -> None:
-        self.feed = feed
-        self.expected = expected
-        self.by_key: dict[bytes | None, Room[M]] = {}
-        self.windows: dict[int, PartitionWindow] = {}
-        self.ready = False
-        self.unread: set[int] = set()
-
-    def is_first_read(self, window: PartitionWindow) -> bool:
-        """Whether a partition's records are still those that were there when it was opened."""
-        return not self.ready or window.partition in self.unread
 
 
 class Hub(Generic[M]):
@@ -114,22 +89,28 @@ class Hub(Generic[M]):
             case PartitionOpened() | PartitionCaughtUp() | PartitionsAdded():
                 self._extend(feed, event)
             case OffsetsLost(_, partition, start):
-                self._skip_to(feed, feed.windows[partition], start)
+                self._skip_to(feed, feed.windows[partition], start, now_ms)
+            case HistoryBegan() | History() | HistoryRead():
+                self._read_back(feed, event, now_ms)
             case CaughtUp():
                 feed.ready = True
-                for room in self._rooms_of(feed):
-                    if room.contents.end_history():
-                        self._start_over(room)
+                self._settle(feed, now_ms)
+            case TopicMissing():
+                for partition in tuple(feed.reading_back):
+                    feed.end_history(partition, complete=False)
+                self._settle(feed, now_ms)
         return ()
 
     def _open(self, feed: OpenFeed[M], topic: str, epoch: str, starts: Mapping[int, int]) -> None:
         """Read a topic from now on, and forget the log that it was before."""
         feed.ready = False
+        feed.reading_back.clear()
+        feed.incomplete.clear()
         feed.expected = ExpectedPartitions(self._partitioner)
         feed.windows = {
             partition: PartitionWindow(topic, epoch, partition, start) for partition, start in starts.items()
         }
-        for room in self._rooms_of(feed):
+        for room in feed.rooms:
             self._restart(room, self._window_for(feed, room.name), same_log=False)
             room.contents.history_read = False
 
@@ -143,23 +124,67 @@ class Hub(Generic[M]):
             case PartitionsAdded(topic, starts):
                 epoch = next(iter(feed.windows.values())).topic_epoch
                 for partition, start in starts.items():
-                    feed.windows[partition] = PartitionWindow(topic, epoch, partition, start)
+                    window = feed.windows[partition] = PartitionWindow(topic, epoch, partition, start)
+                    window.state_complete = not feed.incomplete
 
     def _open_late(self, feed: OpenFeed[M], window: PartitionWindow, start: int) -> None:
         """Read a partition from now on that could not be read when its topic was opened: until then it was empty."""
         window.jump(start)
-        for room in self._rooms_of(feed):
+        for room in feed.rooms:
             if room.contents.window is window:
                 self._restart(room, window, same_log=True)
 
-    def _skip_to(self, feed: OpenFeed[M], window: PartitionWindow, start: int) -> None:
+    def _skip_to(self, feed: OpenFeed[M], window: PartitionWindow, start: int, now_ms: LoopMs) -> None:
         """Go on after lost records: the partition's rooms start over, without state, which those may have changed."""
         window.jump(start)
-        for room in self._rooms_of(feed):
+        window.overtaken, window.state_complete = True, False
+        feed.reading_back.discard(window.partition)
+        for room in feed.rooms:
             if room.contents.has_events_of(window):
                 self._restart(room, window, same_log=True)
             else:
                 room.contents.lose_elsewhere(window)
+        self._settle(feed, now_ms)
+
+    # State from before the windows, from a log that is read back.
+
+    def _read_back(self, feed: OpenFeed[M], event: HistoryBegan | History | HistoryRead, now_ms: LoopMs) -> None:
+        window = feed.windows[event.partition]
+        if isinstance(event, HistoryBegan):
+            feed.begin_history(window)
+        elif event.partition not in feed.reading_back:
+            return  # records were lost since: older ones may not hold any more
+        elif isinstance(event, History):
+            self._take_older(feed, window, event.records, now_ms)
+        else:
+            feed.end_history(event.partition, complete=event.complete)
+            self._settle(feed, now_ms)
+
+    def _take_older(
+        self, feed: OpenFeed[M], window: PartitionWindow, records: Sequence[Record], now_ms: LoopMs
+    ) -> None:
+        def room_of(key: bytes | None) -> Contents:
+            room = feed.by_key.get(key) or self._make(feed, parse_room_id(key), window)
+            return room.contents
+
+        take_history(
+            records,
+            window,
+            feed.feed.key_field,
+            room_of=room_of,
+            is_move=lambda contents, event: self._moves(feed, contents, event, now_ms, first_read=True),
+        )
+
+    def _settle(self, feed: OpenFeed[M], now_ms: LoopMs) -> None:
+        """Once all older records have come, the state of all rooms is known."""
+        if not feed.history_read:
+            return
+        for room in feed.rooms:
+            if not room.contents.history_read:
+                if room.contents.end_history(now_ms):
+                    self._start_over(room)
+                room.snapshots.forget()
+                self.forget_if_unused(room)
 
     def _ingest(
         self,
@@ -175,7 +200,7 @@ class Hub(Generic[M]):
             try:
                 room = self._take(feed, window, record, now_ms)
             except BadRecord as error:
-                skips.append(_skip(window, record, error))
+                skips.append(skip_of(window, record, error))
             else:
                 touched[room] = None
         window.next_offset = next_offset
@@ -193,20 +218,22 @@ class Hub(Generic[M]):
         contents = room.contents
         home = contents.pending[-1].window if contents.pending else contents.window
         event = room_event(contents, window, record.offset, key, record.timestamp, value, now_ms)
-        if home is not window and not self._moves(feed, contents, event, now_ms):
+        if home is not window and not self._moves(feed, contents, event, now_ms, first_read=feed.is_first_read(window)):
             self._take_elsewhere(feed, room, event)
             return room
         contents.push(event)
         self.pending_bytes += event.size
         return room
 
-    def _moves(self, feed: OpenFeed[M], contents: Contents, event: RoomEvent, now_ms: LoopMs) -> bool:
+    def _moves(
+        self, feed: OpenFeed[M], contents: Contents, event: RoomEvent, now_ms: LoopMs, *, first_read: bool
+    ) -> bool:
         count, partition = len(feed.windows), event.window.partition
         key = split_room(contents.name)[1].encode()
         if not contents.had_records_in(partition):
             feed.expected.check(key, {contents.home.partition, partition}, count)
         expected = feed.expected.of(key, count)
-        return is_move(contents, event, expected, now_ms, first_read=feed.is_first_read(event.window))
+        return is_move(contents, event, expected, now_ms, first_read=first_read)
 
     def _take_elsewhere(self, feed: OpenFeed[M], room: Room[M], event: RoomEvent) -> None:
         """Take in an event that is not in its room's home partition, and does not move the room."""
@@ -257,17 +284,8 @@ class Hub(Generic[M]):
 
     def load(self, room: Room[M], stored: StoredRoom | None, now_ms: LoopMs) -> list[Skip]:
         """Add what a store knows of a room from before its window; None: the store does not know the room."""
-        feed = self.feeds[split_room(room.name)[0]].feed
-        window = room.contents.window
-        events: list[RoomEvent] = []
-        skips: list[Skip] = []
-        for record in () if stored is None else stored.state:
-            try:
-                parsed = parse_record(record, feed.key_field)
-            except BadRecord as error:
-                skips.append(_skip(window, record, error))
-                continue
-            events.append(room_event(room.contents, window, record.offset, parsed.key, record.timestamp, parsed.value))
+        key_field = self.feeds[split_room(room.name)[0]].feed.key_field
+        events, skips = stored_events(room.contents, stored.state if stored else (), key_field)
         room.load(stored.head if stored else None, events, now_ms)
         return skips
 
@@ -281,18 +299,8 @@ class Hub(Generic[M]):
         """
         feed_name, room_id = split_room(room.name)
         key_field = self.feeds[feed_name].feed.key_field
-        wanted = room_id.encode()
-        events: list[RoomEvent] = []
-        for record in records:
-            if record.key == wanted:
-                try:
-                    parsed = parse_record(record, key_field)
-                except BadRecord:
-                    continue
-                event = room_event(room.contents, window, record.offset, parsed.key, record.timestamp, parsed.value)
-                event.prev, prev = prev, event.offset
-                events.append(event)
-        return events
+        of_room = (record for record in records if record.key == room_id.encode())
+        return replayed_events(room.contents, window, of_room, prev, key_field)
 
     def evict_idle(self, now_ms: LoopMs) -> None:
         """Hold all windows to their limits, and forget rooms that have long been idle. Call this periodically."""
@@ -312,7 +320,8 @@ class Hub(Generic[M]):
         """Forget a room that never had an event once its last member has left: anybody can make up names."""
         contents = room.contents
         if (
-            not room.members
+            contents.history_read
+            and not room.members
             and contents.head is None
             and not contents.pending
             and not contents.state
@@ -363,14 +372,14 @@ class Hub(Generic[M]):
 
     def _make(self, feed: OpenFeed[M], room_id: str, window: PartitionWindow) -> Room[M]:
         name = f"{feed.feed.name}:{room_id}"
-        contents = Contents(name, window, self.limits.state_bytes_max, loaded=not self._stored, history_read=feed.ready)
+        contents = Contents(
+            name, window, self.limits.state_bytes_max, loaded=not self._stored, history_read=feed.history_read
+        )
+        if feed.reading_back:
+            contents.begin_history(again=False)
         room: Room[M] = Room(contents)
         self.rooms[name] = feed.by_key[room_id.encode()] = room
         return room
-
-    def _rooms_of(self, feed: OpenFeed[M]) -> list[Room[M]]:
-        prefix = feed.feed.name + ":"
-        return [room for room in self.rooms.values() if room.name.startswith(prefix)]
 
     def _window_for(self, feed: OpenFeed[M], name: str) -> PartitionWindow:
         """The window that a room without records is expected in."""
@@ -380,8 +389,5 @@ class Hub(Generic[M]):
 
 def _is_idle(room: Room[M], idle_since: int) -> bool:
     contents = room.contents
-    return not (room.members or contents.events or contents.pending) and contents.updated_ms < idle_since
-
-
-def _skip(window: PartitionWindow, record: Record, error: BadRecord) -> Skip:
-    return Skip(window.topic, window.partition, record.offset, error.reason, str(error))
+    in_use = room.members or contents.events or contents.pending or not contents.history_read
+    return not in_use and contents.updated_ms < idle_since

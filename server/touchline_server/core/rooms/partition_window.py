@@ -105,10 +105,23 @@ class PartitionWindow:
     """The window of one partition.
 
     ``epoch`` is the epoch of the rooms in it. It names the topic's epoch and the partition, since an offset means
-    nothing in another partition. ``next_offset`` is the offset that the next records start from.
+    nothing in another partition. ``next_offset`` is the offset that the next records start from. ``state_complete``:
+    as far as is known, the log has nothing that would add to the state of the partition's rooms. It is ``overtaken`` if
+    records were lost before they were read.
     """
 
-    __slots__ = ("bytes", "epoch", "events", "floor", "next_offset", "partition", "topic", "topic_epoch")
+    __slots__ = (
+        "bytes",
+        "epoch",
+        "events",
+        "floor",
+        "next_offset",
+        "overtaken",
+        "partition",
+        "state_complete",
+        "topic",
+        "topic_epoch",
+    )
 
     def __init__(self, topic: str, topic_epoch: str, partition: int, start: int) -> None:
         self.topic = topic
@@ -119,6 +132,8 @@ class PartitionWindow:
         self.next_offset = start
         self.events: deque[RoomEvent] = deque()
         self.bytes = 0
+        self.state_complete = True
+        self.overtaken = False
 
     def add(self, event: RoomEvent) -> None:
         """Take a flushed event into the window."""

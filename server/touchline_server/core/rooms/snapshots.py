@@ -83,6 +83,7 @@ class SnapshotCache:
                 recovered=False,
                 state=_encoded(contents.state.values(), codec),
                 recent=_encoded(_newest(contents, last, codec), codec),
+                state_complete=contents.state_complete,
             )
         return message
 

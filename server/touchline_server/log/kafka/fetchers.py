@@ -128,7 +128,7 @@ class Fetchers:
         # Where compaction left nothing before the target, no batch leads up to it.
         nothing_left = not cut and answer.last_stable_offset >= partition.target
         if partition.position >= partition.target or nothing_left:
-            self._queue.put_caught_up(partition)
+            self._queue.put_fetched(partition)
 
     def _refused(self, partition: Partition, error: int) -> None:
         partition.held_until = time.monotonic() + REFUSED_WAIT_S

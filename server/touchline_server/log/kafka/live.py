@@ -1,12 +1,13 @@
 """The live reader: everything new in some topics, in order, as `core.log.LogEvent`s.
 
-Two kinds of tasks fill one queue, and `LiveReader.poll` empties it:
+Three kinds of tasks fill one queue, and `LiveReader.poll` empties it:
 
 - one fetcher per broker asks, in one request that waits at the broker, for all partitions that the broker leads
   (`fetchers`);
 - one watcher asks for the topics' ids, partition counts and leaders, every ``epoch_check_s`` and as soon as a fetcher
   is refused. It alone opens topics, extends them, and moves a partition to another offset
-  (`watcher`).
+  (`watcher`);
+- one reader of older records reads a topic back for its rooms' state, if that is asked for (`history`).
 
 Rules:
 
@@ -24,11 +25,14 @@ from collections.abc import Collection, Sequence
 from touchline_kafka.errors import REQUEST_ERRORS
 from touchline_kafka.repairs import Client
 from touchline_kafka.topics import Topics
-from touchline_server.core.log import LogEvent
+from touchline_server.core.log import LogEvent, ReadBack
 
+from .chunks import ChunkReader
 from .fetchers import Fetchers
+from .history import HistoryReader
 from .open_topics import OpenTopics
 from .queue import Queue
+from .replay import ReplayReader
 from .watcher import Watcher
 
 POLL_S = 1.0
@@ -38,8 +42,9 @@ POLL_S = 1.0
 class LiveReader:
     """Reads ``names`` from the records of ``since_ms`` on, and those that are in ``from_start`` from their beginning.
 
-    ``fetch_client`` is used for fetches alone. ``problems`` is kept up to date for an operator, ``lost`` with
-    the end of the last records that were given up as damaged, by epoch and partition.
+    ``fetch_client`` is used for fetches of new records alone, and ``read_back_client`` to read topics back, so that
+    neither waits for the other. ``problems`` and ``progress`` are kept up to date for an operator, ``lost`` with the
+    end of the last records that were given up as damaged, by epoch and partition.
     """
 
     def __init__(
@@ -51,19 +56,25 @@ class LiveReader:
         *,
         since_ms: int,
         from_start: Collection[str],
+        read_back: ReadBack,
+        read_back_client: Client,
         check_s: float,
         problems: dict[str, str],
         lost: dict[tuple[str, int], int],
+        progress: dict[str, str],
     ) -> None:
-        self._clients = (client, fetch_client)
+        self._clients = (client, fetch_client, read_back_client)
         self._queue = Queue(problems)
         open_topics = OpenTopics(names, problems, lost)
         self._fetchers = Fetchers(fetch_client, open_topics, self._queue, self._ended)
+        chunks = ChunkReader(ReplayReader(read_back_client, topics, lost))
+        self._history = HistoryReader(read_back_client, chunks, self._queue, read_back, problems, progress, self._ended)
         self._watcher = Watcher(
             client,
             topics,
             open_topics,
             self._queue,
+            self._history,
             since_ms=since_ms,
             from_start=from_start,
             check_s=check_s,
@@ -90,6 +101,7 @@ class LiveReader:
             self._watching.cancel()
             await asyncio.gather(self._watching, return_exceptions=True)
         await self._fetchers.stop()
+        await self._history.stop()
 
     async def poll(self) -> list[LogEvent]:
         """See `core.log.Log.poll`. Events leave the queue and are returned without a wait, so none gets lost."""

@@ -23,13 +23,16 @@ from touchline_kafka.topic_admin import CLEANUP, COMPACT, cleanup_policy, create
 from touchline_kafka.topics import NO_LEADER, NoSuchTopic, Topics
 from touchline_protocol.errors import LogUnavailable, OperatorError, TopicRefused
 from touchline_server.config.tables import KafkaSettings
-from touchline_server.core.log import AppendFailed, Chunk, Entry, LogEvent, Position, UnknownTopic
+from touchline_server.core.log import AppendFailed, Chunk, Entry, LogEvent, Position, ReadBack, UnknownTopic
 
 from .live import LiveReader
 from .replay import ReplayReader
 from .watcher import BROKERS
 
 T = TypeVar("T")
+
+NOTHING = ReadBack(topics=(), since_ms=0, records_max=0, s_max=0)
+"""What is read back if nobody asks for anything."""
 
 REQUEST_TIMEOUT_MS = 5_000
 """A broker that does not answer within this time is given up and asked again on a new connection. Longer than any wait
@@ -47,6 +50,7 @@ class KafkaLog:
         self._settings = settings
         self._problems: dict[str, str] = {}
         self._lost: dict[tuple[str, int], int] = {}
+        self._progress: dict[str, str] = {}
         self._clients: list[Client] = []
         self._cluster: Cluster | None = None
         self._topics: Topics | None = None
@@ -60,6 +64,11 @@ class KafkaLog:
         return MappingProxyType(self._problems)
 
     @property
+    def progress(self) -> Mapping[str, str]:
+        """See `core.log.Log.progress`: how far topics are read back."""
+        return MappingProxyType(self._progress)
+
+    @property
     def unreachable(self) -> str | None:
         """See `core.log.Log.unreachable`: no broker answers."""
         return self._problems.get(BROKERS)
@@ -68,7 +77,14 @@ class KafkaLog:
         """See `core.log.Log.partition_of`: the choice of Java's default partitioner, and of most others."""
         return partition_of(key, partitions)
 
-    async def open(self, topics: Sequence[str], *, since_ms: int, from_start: Collection[str] = ()) -> None:
+    async def open(
+        self,
+        topics: Sequence[str],
+        *,
+        since_ms: int,
+        from_start: Collection[str] = (),
+        read_back: ReadBack | None = None,
+    ) -> None:
         """See `core.log.Log.open`."""
         throttle_logs()
         self._cluster = Cluster(
@@ -79,12 +95,19 @@ class KafkaLog:
             options={"request_timeout_ms": REQUEST_TIMEOUT_MS},
         )
         try:
-            await self._open(self._cluster, topics, since_ms, from_start)
+            await self._open(self._cluster, topics, since_ms, from_start, read_back or NOTHING)
         except BaseException:
             await self.close()
             raise
 
-    async def _open(self, cluster: Cluster, names: Sequence[str], since_ms: int, from_start: Collection[str]) -> None:
+    async def _open(
+        self,
+        cluster: Cluster,
+        names: Sequence[str],
+        since_ms: int,
+        from_start: Collection[str],
+        read_back: ReadBack,
+    ) -> None:
         client = await self._connect(cluster)
         self._topics = Topics(client)
         self._replay = ReplayReader(client, self._topics, self._lost)
@@ -96,9 +119,13 @@ class KafkaLog:
             names,
             since_ms=since_ms,
             from_start=from_start,
+            read_back=read_back,
+            # Without anything to read back it would be a connection for nothing.
+            read_back_client=await self._connect(cluster) if read_back.topics else client,
             check_s=self._settings.epoch_check_s,
             problems=self._problems,
             lost=self._lost,
+            progress=self._progress,
         )
         await self._first_check(self._live)
 

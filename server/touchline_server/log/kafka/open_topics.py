@@ -55,10 +55,11 @@ class OpenTopic:
     """One topic being read, from `TopicOpened` to the next `TopicOpened` or `TopicMissing`.
 
     ``known`` is how brokers last described it. Partitions are read from the records of ``since_ms`` on; those that have
-    no ``bounds`` are ``offline``, and opened later.
+    no ``bounds`` are ``offline``, and opened later. ``reading_back`` has those whose older records are read for state,
+    and are not all handed out yet.
     """
 
-    __slots__ = ("behind", "known", "late_behind", "offline", "partitions", "since_ms")
+    __slots__ = ("behind", "caught_up", "known", "late_behind", "offline", "partitions", "reading_back", "since_ms")
 
     def __init__(self, known: Topic, bounds: Mapping[int, Bounds], since_ms: int) -> None:
         self.known = known
@@ -69,6 +70,9 @@ class OpenTopic:
         """Partitions that held records when the topic was opened which are not handed out yet."""
         self.late_behind: set[int] = set()
         """The same of partitions that were opened late."""
+        self.reading_back: set[int] = set()
+        self.caught_up = False
+        """Whether `CaughtUp` is queued or handed out."""
 
     @property
     def name(self) -> str:

@@ -2,7 +2,7 @@
 
 Rules: things leave the queue in the order in which they entered it. Records are decoded when they leave, and few enough
 at once not to hold up the loop. Batches that cannot be decoded are dropped and their partition goes back to where they
-began, so they are fetched again and nothing is skipped.
+began, so they are fetched again and nothing is skipped. Older records have a lane of their own: new ones overtake them.
 """
 
 import asyncio
@@ -13,15 +13,25 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from touchline_kafka.errors import describe, is_damage
-from touchline_server.core.log import CaughtUp, LogEvent, PartitionCaughtUp, Records, TopicOpened
+from touchline_server.core.log import (
+    CaughtUp,
+    History,
+    HistoryRead,
+    LogEvent,
+    PartitionCaughtUp,
+    Records,
+    TopicOpened,
+)
 
 from . import damage
-from .open_topics import Partition
+from .open_topics import OpenTopic, Partition
 
 POLL_RECORDS_MAX = 500
 """Records decoded by one poll: at 2 us each that is 1 ms, in which the loop serves nobody else."""
 QUEUE_BYTES_MAX = 8 << 20
 """Fetched batches that nobody has polled: two full answers, so that one is fetched while the other is handed out."""
+HISTORY_RECORDS_MAX = 10_000
+"""Older records that nobody has polled: some megabytes, so that a chunk can be read while another is handed out."""
 
 
 class _Batches(NamedTuple):
@@ -42,6 +52,10 @@ class Queue:
         self._filled = asyncio.Event()
         self._room = asyncio.Event()
         self._room.set()
+        self._history: deque[tuple[OpenTopic, History | HistoryRead]] = deque()
+        self._history_records = 0
+        self._history_room = asyncio.Event()
+        self._history_room.set()
 
     def put(self, event: LogEvent) -> None:
         """Add an event that does not hold records."""
@@ -54,29 +68,54 @@ class Queue:
         self._filled.set()
         self._count(size_bytes)
 
-    def put_caught_up(self, partition: Partition) -> None:
-        """All is queued that ``partition`` held when it was opened; the last one of its topic's adds `CaughtUp`."""
+    def put_history(self, topic: OpenTopic, event: History | HistoryRead) -> None:
+        """Add what was read back of a topic. New records overtake it."""
+        self._history.append((topic, event))
+        self._filled.set()
+        self._count_history(event, 1)
+
+    def drop_history(self, topic: OpenTopic, partition: int) -> None:
+        """Drop what was read back of a partition and was not handed out."""
+        kept = deque[tuple[OpenTopic, History | HistoryRead]]()
+        for owner, event in self._history:
+            if owner is topic and event.partition == partition:
+                self._count_history(event, -1)
+            else:
+                kept.append((owner, event))
+        self._history = kept
+
+    def put_fetched(self, partition: Partition) -> None:
+        """All is queued that ``partition`` held when it was opened."""
         topic = partition.topic
-        behind = topic.late_behind if partition.late else topic.behind
-        if partition.index in behind:
-            behind.discard(partition.index)
-            if partition.late:
-                self.put(PartitionCaughtUp(topic.name, partition.index))
-            elif not behind:
-                self.put(CaughtUp(topic.name))
+        if not partition.late:
+            topic.behind.discard(partition.index)
+            self.put_caught_up(topic)
+        elif partition.index in topic.late_behind:
+            topic.late_behind.discard(partition.index)
+            self.put(PartitionCaughtUp(topic.name, partition.index))
+
+    def put_caught_up(self, topic: OpenTopic) -> None:
+        """Add `CaughtUp` once nothing is missing of what the topic held when it was opened."""
+        if not (topic.behind or topic.reading_back or topic.caught_up):
+            topic.caught_up = True
+            self.put(CaughtUp(topic.name))
 
     async def wait_filled(self) -> None:
         """Wait until there is something to take."""
         await self._filled.wait()
+
+    async def wait_history_room(self) -> None:
+        """Wait until more may be read back."""
+        await self._history_room.wait()
 
     async def wait_room(self) -> None:
         """Wait until more may be fetched."""
         await self._room.wait()
 
     def take(self) -> list[LogEvent]:
-        """The next events, with at most `POLL_RECORDS_MAX` records."""
-        events = list(self._drain())
-        if not self._items:
+        """The next events, with at most `POLL_RECORDS_MAX` new records, and that many older ones."""
+        events = [*self._drain(), *self._drain_history()]
+        if not self._items and not self._history:
             self._filled.clear()
         return events
 
@@ -96,6 +135,21 @@ class Queue:
             if records:
                 partition = item.partition
                 yield Records(partition.topic.name, partition.index, records, item.records.next_fetch_offset)
+
+    def _drain_history(self) -> Iterator[LogEvent]:
+        records_left = POLL_RECORDS_MAX
+        while self._history:
+            topic, event = self._history[0]
+            if isinstance(event, History):
+                records_left -= len(event.records)
+                if records_left < 0:
+                    return
+            self._history.popleft()
+            self._count_history(event, -1)
+            yield event
+            if isinstance(event, HistoryRead):
+                topic.reading_back.discard(event.partition)
+                self.put_caught_up(topic)
 
     def _decode(self, item: _Batches, records_max: int) -> list[Any]:
         """The next records of ``item``. Damaged ones are fetched again: what was handed out before them stays."""
@@ -135,6 +189,7 @@ class Queue:
         self._items = deque(item for item in self._items if not any(item is one for one in dropped))
         if damaged.partition.position < damaged.partition.target:
             (topic.late_behind if damaged.partition.late else topic.behind).add(damaged.partition.index)
+            topic.caught_up = topic.caught_up and damaged.partition.late
 
     def _count(self, size_bytes: int) -> None:
         self._size_bytes += size_bytes
@@ -142,6 +197,14 @@ class Queue:
             self._room.set()
         else:
             self._room.clear()
+
+    def _count_history(self, event: History | HistoryRead, sign: int) -> None:
+        if isinstance(event, History):
+            self._history_records += sign * len(event.records)
+        if self._history_records < HISTORY_RECORDS_MAX:
+            self._history_room.set()
+        else:
+            self._history_room.clear()
 
 
 def _claims_all_of(event: LogEvent, partition: Partition) -> bool:

@@ -47,7 +47,7 @@ class ReplayReader:
         offset = after + 1
         empty = 0
         while offset <= up_to:
-            answer = await self._fetch(name, epoch, partition, offset, wait_ms=EMPTY_WAITS_MS[empty])
+            answer = await self.fetch(name, epoch, partition, offset, wait_ms=EMPTY_WAITS_MS[empty])
             try:
                 with contextlib.closing(answer.records(name, offset)) as iterator:
                     for record in iterator:
@@ -77,10 +77,15 @@ class ReplayReader:
             self._topics.forget(name)
             await self._check_epoch(name, epoch, error)
             raise LogUnavailable(f"Kafka did not report the end of {name}/{partition}: {describe(error)}") from error
-        return (await self._fetch(name, epoch, partition, listed, wait_ms=0)).last_stable_offset
+        return (await self.fetch(name, epoch, partition, listed, wait_ms=0)).last_stable_offset
 
-    async def _fetch(self, name: str, epoch: str, partition: int, offset: int, *, wait_ms: int) -> Fetched:
-        """One fetch that succeeded, wherever the partition's leader is by now."""
+    async def fetch(self, name: str, epoch: str, partition: int, offset: int, *, wait_ms: int) -> Fetched:
+        """One fetch that succeeded, wherever the partition's leader is by now.
+
+        Raises:
+            OffsetOutOfRange: the log does not hold the offset, or the topic has another epoch.
+            LogUnavailable: the log did not answer.
+        """
         why: BaseException = error_of(LEADER_NOT_AVAILABLE)
         for tried in range(TRIES_MAX):
             if tried:

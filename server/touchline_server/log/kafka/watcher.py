@@ -16,7 +16,6 @@ from touchline_kafka.repairs import Client
 from touchline_kafka.retry import Retry
 from touchline_kafka.topics import NO_LEADER, Topic, Topics
 from touchline_server.core.log import (
-    CaughtUp,
     OffsetsLost,
     PartitionCaughtUp,
     PartitionOpened,
@@ -27,6 +26,7 @@ from touchline_server.core.log import (
 )
 
 from .bounds import find_bounds
+from .history import HistoryReader
 from .open_topics import Bounds, OpenTopic, OpenTopics, Partition
 from .queue import Queue
 
@@ -53,6 +53,7 @@ class Watcher:
         topics: Topics,
         open_topics: OpenTopics,
         queue: Queue,
+        history: HistoryReader,
         *,
         since_ms: int,
         from_start: Collection[str],
@@ -65,6 +66,7 @@ class Watcher:
         self._open_topics = open_topics
         self._problems = open_topics.problems
         self._queue = queue
+        self._history = history
         self._since_ms = max(0, since_ms)  # below 0 are `EARLIEST` and `LATEST`
         self._from_start = frozenset(from_start)
         self._check_s = check_s
@@ -143,7 +145,10 @@ class Watcher:
             UNKNOWN_TOPIC_OR_PARTITION: "there is no such topic; it is read as soon as it is created",
             INVALID_TOPIC: "no topic can have this name",
         }[error]
-        if self._open_topics.by_name[name] is not None or name not in self._reported:
+        opened = self._open_topics.by_name[name]
+        if opened is not None:
+            self._history.cancel(opened)
+        if opened is not None or name not in self._reported:
             self._reported.add(name)
             self._open_topics.by_name[name] = None
             self._queue.put(TopicMissing(name))
@@ -168,6 +173,8 @@ class Watcher:
         bounds, failures = await find_bounds(self._client, topic, topic.leaders, since_ms)
         if not bounds and (led := [index for index in failures if topic.leaders[index] != NO_LEADER]):
             raise failures[led[0]]
+        if replaced := self._open_topics.by_name[name]:
+            self._history.cancel(replaced)
         opened = self._open_topics.by_name[name] = OpenTopic(topic, bounds, since_ms)
         self._reported.add(name)
         self._refused_topics.discard(name)
@@ -178,8 +185,8 @@ class Watcher:
         self._queue.put(TopicOpened(name, topic.epoch, starts, frozenset(opened.offline)))
         self._report_leaderless(topic)
         self._report_offline(opened, failures)
-        if not opened.behind:
-            self._queue.put(CaughtUp(name))
+        self._history.begin(opened, starts)
+        self._queue.put_caught_up(opened)
 
     async def _open_offline(self, opened: OpenTopic) -> None:
         """Read the partitions that could not be read when their topic was opened, as soon as they can be."""
@@ -191,6 +198,7 @@ class Watcher:
             partition = opened.open_late(index, each)
             self._problems.pop(partition.problem, None)
             self._queue.put(PartitionOpened(opened.name, index, each.start))
+            self._history.begin(opened, {index: each.start})
             if each.start >= each.end:
                 self._queue.put(PartitionCaughtUp(opened.name, index))
         self._report_offline(opened, failures)
@@ -227,7 +235,7 @@ class Watcher:
         partition.position = start if partition.position < start else end
         self._queue.put(OffsetsLost(topic.name, partition.index, partition.position))
         if partition.position >= partition.target:
-            self._queue.put_caught_up(partition)
+            self._queue.put_fetched(partition)
 
     async def _go_past_damage(self, partition: Partition) -> None:
         """Give up records that have been damaged for too long, and continue after them."""
@@ -243,4 +251,4 @@ class Watcher:
         logger.error("%s[%d]: %s", topic.name, partition.index, lost)
         self._queue.put(OffsetsLost(topic.name, partition.index, start))
         if start >= partition.target:
-            self._queue.put_caught_up(partition)
+            self._queue.put_fetched(partition)

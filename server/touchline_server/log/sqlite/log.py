@@ -10,7 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from touchline_server.config.tables import SqliteSettings
-from touchline_server.core.log import AppendFailed, Chunk, Entry, LogEvent, OffsetOutOfRange, Position
+from touchline_server.core.log import AppendFailed, Chunk, Entry, LogEvent, OffsetOutOfRange, Position, ReadBack
 from touchline_server.core.room_store import RoomKey, StoredRoom
 
 from .reader import LiveReader, ReadPlan
@@ -52,6 +52,11 @@ class SqliteLog:
         return self._reader.problems | (self._thread.problems if self._thread else {})
 
     @property
+    def progress(self) -> Mapping[str, str]:
+        """See `core.log.Log.progress`: it reads nothing back."""
+        return {}
+
+    @property
     def unreachable(self) -> str | None:
         """See `core.log.Log.unreachable`. Always None: problems with the file only show when it is used."""
         return None
@@ -60,7 +65,14 @@ class SqliteLog:
         """See `core.log.Log.partition_of`. The answer is certain, since this log has no other producers."""
         return partition_of(key, partitions)
 
-    async def open(self, topics: Sequence[str], *, since_ms: int, from_start: Collection[str] = ()) -> None:
+    async def open(
+        self,
+        topics: Sequence[str],
+        *,
+        since_ms: int,
+        from_start: Collection[str] = (),
+        read_back: ReadBack | None = None,
+    ) -> None:
         """See `core.log.Log.open`."""
         thread = self._thread = StoreThread(self._open_store, self._on_commit)
         await thread.start()

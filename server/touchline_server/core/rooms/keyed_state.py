@@ -1,0 +1,100 @@
+"""The state of a room: the newest event of each key, within a bound, and the removals that must not be undone.
+
+Rule: keys that newer events removed are remembered for as long as older events may come, so that an older value cannot
+bring them back. Older events come until a `RoomStore` has answered (``loaded``), until the topic has been read for the
+first time and read back (``history_read``), and always in a room with records in several partitions.
+"""
+
+from .partition_window import RoomEvent
+
+STATE_ENTRY_BYTES = 200
+"""What an event of the state takes in a message beside its value: room, key, offsets, time, and their names."""
+
+REMOVED_KEYS_MAX = 10_000
+"""Removed keys remembered until a room is loaded, some 100 bytes each. Only a store that lags behind this edge could
+bring a removed key back, so the oldest can be forgotten then. While the log is read back none can: beyond this many,
+the room takes in no more keys, and its state is incomplete."""
+
+
+class KeyedState:
+    """The keyed events of one room, and what is remembered while older ones may come.
+
+    ``partitions`` is a bit mask of those that the room has had records in; 0 if it never had any outside of its home.
+    ``reading_back``: older events are being read from the log.
+    """
+
+    __slots__ = (
+        "_cut",
+        "_removed",
+        "_state_bytes",
+        "history_read",
+        "loaded",
+        "partitions",
+        "reading_back",
+        "state",
+        "state_bytes_max",
+        "state_full",
+    )
+
+    def __init__(self, state_bytes_max: int, *, loaded: bool, history_read: bool) -> None:
+        self.state_bytes_max = state_bytes_max
+        self.state: dict[str, RoomEvent] = {}
+        self.state_full = False
+        self.loaded = loaded
+        self.history_read = history_read
+        self.reading_back = False
+        self.partitions = 0
+        self._cut = False  # keys are missing from the state, whatever was read
+        self._state_bytes = 0
+        self._removed: dict[str, int] | None = None
+
+    def _keep(self, key: str, event: RoomEvent) -> None:
+        """Let a keyed event take the place of the one before it in the state."""
+        before = self.state.get(key)
+        size = self._state_bytes - (0 if before is None else _state_size(before))
+        if event.removes:
+            self.state.pop(key, None)
+            self._remember_removal(key, event.offset)
+        elif size + _state_size(event) <= self.state_bytes_max:
+            size += _state_size(event)
+            self.state[key] = event
+        else:
+            # An old value that no longer holds must not stay: no value is better than a wrong one.
+            self.state.pop(key, None)
+            self.state_full = True
+            self._remember_removal(key, event.offset)
+        self._state_bytes = size
+
+    def _forget_key(self, key: str) -> None:
+        known = self.state.pop(key, None)
+        self._state_bytes -= 0 if known is None else _state_size(known)
+
+    def _clear(self) -> None:
+        """Forget the state, removals included."""
+        self.state.clear()
+        self._state_bytes = 0
+        self._removed = None
+
+    def _remember_removal(self, key: str, offset: int) -> None:
+        if not self._remembers_removals:
+            return
+        if self._removed is None:
+            self._removed = {}
+        elif len(self._removed) >= REMOVED_KEYS_MAX and key not in self._removed:
+            if self.reading_back:
+                self._cut = True
+                return
+            del self._removed[next(iter(self._removed))]
+        self._removed[key] = offset
+
+    def _forget_removals(self) -> None:
+        if not self._remembers_removals:
+            self._removed = None
+
+    @property
+    def _remembers_removals(self) -> bool:
+        return not (self.loaded and self.history_read) or bool(self.partitions)
+
+
+def _state_size(event: RoomEvent) -> int:
+    return len(event.value) + STATE_ENTRY_BYTES

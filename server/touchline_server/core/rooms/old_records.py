@@ -1,0 +1,61 @@
+"""Makes events of records that come from elsewhere than the live log: from a room store, or read again for catch-ups.
+
+They are in no window. A record that makes no event becomes a `Skip`, unless it was reported when it was first read.
+"""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from touchline_protocol.errors import BadRecord
+from touchline_protocol.records import Record, parse_event
+
+from .contents import Contents
+from .partition_window import PartitionWindow, RoomEvent, room_event
+
+
+class Skip(NamedTuple):
+    """A record that was skipped, with its position and why."""
+
+    topic: str
+    partition: int
+    offset: int
+    reason: str
+    message: str
+
+
+def skip_of(window: PartitionWindow, record: Record, error: BadRecord) -> Skip:
+    """The record of a partition that cannot become an event."""
+    return Skip(window.topic, window.partition, record.offset, error.reason, str(error))
+
+
+def stored_events(
+    contents: Contents, records: Iterable[Record], key_field: str | None
+) -> tuple[list[RoomEvent], list[Skip]]:
+    """The events that a room store knows of a room."""
+    window = contents.window
+    events: list[RoomEvent] = []
+    skips: list[Skip] = []
+    for record in records:
+        try:
+            key, value = parse_event(record, key_field)
+        except BadRecord as error:
+            skips.append(skip_of(window, record, error))
+        else:
+            events.append(room_event(contents, window, record.offset, key, record.timestamp, value))
+    return events, skips
+
+
+def replayed_events(
+    contents: Contents, window: PartitionWindow, records: Iterable[Record], prev: int | None, key_field: str | None
+) -> list[RoomEvent]:
+    """The events of a room among its records; ``prev`` is the offset of the event before them, None if not known."""
+    events: list[RoomEvent] = []
+    for record in records:
+        try:
+            key, value = parse_event(record, key_field)
+        except BadRecord:
+            continue
+        event = room_event(contents, window, record.offset, key, record.timestamp, value)
+        event.prev, prev = prev, event.offset
+        events.append(event)
+    return events

@@ -1,0 +1,64 @@
+"""A feed whose topic is read: its windows, its rooms, and what is still to come of their older records.
+
+Rules: while a partition is read back (``reading_back``), the state of its rooms is not known. It is once all partitions
+have been: a room may have moved, so it may have older records in more than one.
+"""
+
+from typing import Generic
+
+from .feed import Feed
+from .moves import ExpectedPartitions
+from .partition_window import PartitionWindow
+from .room import M, Room
+
+
+class OpenFeed(Generic[M]):
+    """A feed, with the windows of its topic. It is ``ready`` once all that was there at the start has been read, except
+    in ``unread`` partitions, which could not be read then: nobody is let into their rooms until they are.
+
+    ``by_key`` has its rooms by their records' key, so that a key is parsed once and not with every record.
+    """
+
+    __slots__ = ("by_key", "expected", "feed", "incomplete", "reading_back", "ready", "unread", "windows")
+
+    def __init__(self, feed: Feed, expected: ExpectedPartitions) -> None:
+        self.feed = feed
+        self.expected = expected
+        self.by_key: dict[bytes | None, Room[M]] = {}
+        self.windows: dict[int, PartitionWindow] = {}
+        self.ready = False
+        self.unread: set[int] = set()
+        self.reading_back: set[int] = set()
+        self.incomplete: set[int] = set()
+        """Partitions whose older records were not all read. Any room may have records in them: from before it moved."""
+
+    def is_first_read(self, window: PartitionWindow) -> bool:
+        """Whether a partition's records are still those that were there when it was opened."""
+        return not self.ready or window.partition in self.unread
+
+    @property
+    def rooms(self) -> list[Room[M]]:
+        """All of its rooms."""
+        return list(self.by_key.values())
+
+    @property
+    def history_read(self) -> bool:
+        """Whether all older records have come that will."""
+        return self.ready and not self.reading_back
+
+    def begin_history(self, window: PartitionWindow) -> None:
+        """A partition is read back from where its window began."""
+        window.overtaken = False
+        self.reading_back.add(window.partition)
+        for room in self.rooms:
+            if not self.ready or room.contents.has_events_of(window):
+                room.contents.begin_history(again=self.ready)
+
+    def end_history(self, partition: int, *, complete: bool) -> None:
+        """A partition is not read back any further."""
+        self.reading_back.discard(partition)
+        self.incomplete.discard(partition)
+        if not complete:
+            self.incomplete.add(partition)
+        for window in self.windows.values():
+            window.state_complete = not (self.incomplete or window.overtaken)
