@@ -18,7 +18,8 @@ from aiokafka.structs import TopicPartition
 
 from touchline_protocol.records import Record
 
-from .salvage import Batch, batch_at, damage_end, is_cut_short, is_intact, read_batch
+from .leader_epochs import EpochEntry
+from .salvage import Batch, batch_at, damage_end, is_cut_short, is_intact, leader_epochs, read_batch
 
 
 class CommittedRecords(PartitionRecords):  # type: ignore[misc]  # aiokafka has no types
@@ -114,6 +115,18 @@ def next_offset(data: bytes, offset: int) -> int:
     except Exception as error:
         raise _damaged(error) from error
     return offset
+
+
+def epochs_in(data: bytes, offset: int) -> Iterator[EpochEntry]:
+    """The leader epochs of batches that were fetched from ``offset`` on: one entry for the first batch of each.
+
+    The first batch may begin earlier. Of its records before ``offset`` nothing is said: others may have been read.
+    """
+    newest = None
+    for base_offset, epoch in leader_epochs(data):
+        if epoch != newest:
+            newest = epoch
+            yield EpochEntry(epoch, max(base_offset, offset))
 
 
 def _is_control(batch: Batch) -> bool:

@@ -12,26 +12,39 @@ The repairs, all needed with aiokafka 0.14. Go through them when the bound moves
   issue 1038, open since 0.11; a test fails once it is fixed).
 - `Consumer.stop_within`: its ``stop`` waits for requests without a limit. It ends half-way, with a CancelledError that
   nobody asked for, if a fetch is about to be retried.
-- `_FetchClient` and `_FetchResults`: a consumer stops for ever at a record that aiokafka cannot decode.
+- `Consumer.committed_with_metadata`: its ``committed`` takes a coordinator that is starting for one without commits.
+- `_FetchClient` and `_FetchResults`: a consumer stops for ever at a record that aiokafka cannot decode, and drops the
+  leader epochs of batches.
 """
 
 import asyncio
-from collections import OrderedDict
-from collections.abc import Iterator
+from collections import OrderedDict, defaultdict
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.client import AIOKafkaClient
 from aiokafka.conn import AIOKafkaConnection, CloseReason
-from aiokafka.errors import CorruptRecordException, KafkaConnectionError, KafkaError
+from aiokafka.errors import (
+    CorruptRecordException,
+    GroupLoadInProgressError,
+    KafkaConnectionError,
+    KafkaError,
+    NotCoordinatorForGroupError,
+    for_code,
+)
+from aiokafka.protocol.commit import OffsetFetchRequest
 from aiokafka.protocol.fetch import FetchRequest
-from aiokafka.structs import TopicPartition
+from aiokafka.structs import OffsetAndMetadata, TopicPartition
 
 from touchline_protocol.records import Record
 
-from .decoding import CommittedRecords, check_whole
+from .decoding import CommittedRecords, check_whole, epochs_in
+from .leader_epochs import LeaderEpochs
 
+COORDINATOR_RETRY_S = 0.1
+"""How soon to ask a group's coordinator again that is starting."""
 RELEASE_S = 1.0
 """How long the shutdown of a connection may take that nobody needs any more."""
 
@@ -51,6 +64,14 @@ class Connection(AIOKafkaConnection):  # type: ignore[misc]  # aiokafka has no t
 
 class Client(AIOKafkaClient):  # type: ignore[misc]
     """A client whose connections are `Connection`s. It has the lifecycle of the others: `start` and `release`."""
+
+    connections_lost = 0
+    """How many connections broke. The broker on the next one may have lost records that it had confirmed."""
+
+    def _on_connection_closed(self, connection: Any, reason: Any) -> None:
+        if reason is not CloseReason.IDLE_DROP:
+            self.connections_lost += 1
+        super()._on_connection_closed(connection, reason)
 
     async def start(self) -> None:
         """Find the brokers of the cluster."""
@@ -128,9 +149,10 @@ class _RecordsBeforeDamage(CommittedRecords):
 class _FetchResults(OrderedDict[Any, Any]):
     """What a consumer's fetcher has queued, by partition: each result has its records from `CommittedRecords`."""
 
-    def __init__(self, fetched: dict[TopicPartition, bytes]) -> None:
+    def __init__(self, fetched: dict[TopicPartition, bytes], epochs: defaultdict[TopicPartition, LeaderEpochs]) -> None:
         super().__init__()
         self._fetched = fetched
+        self._epochs = epochs
 
     def __setitem__(self, partition: TopicPartition, result: Any) -> None:
         given = getattr(result, "_partition_records", None)  # an error has none
@@ -138,6 +160,8 @@ class _FetchResults(OrderedDict[Any, Any]):
         if given is not None and data is not None:
             aborted = given._aborted_transactions
             result._partition_records = _RecordsBeforeDamage(partition, data, aborted, given.next_fetch_offset)
+            for entry in epochs_in(data, given.next_fetch_offset):
+                self._epochs[partition].add(entry)
         super().__setitem__(partition, result)
 
 
@@ -150,12 +174,14 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc]
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self._client.__class__ = Client
+        self.epochs: defaultdict[TopicPartition, LeaderEpochs] = defaultdict(LeaderEpochs)
+        """The leader epochs of what was fetched. aiokafka drops them with the batches' headers."""
 
     async def start(self) -> None:
         """Find the brokers; see `AIOKafkaConsumer.start`."""
         await super().start()
         client = self._fetcher._client = _FetchClient(self._client)
-        self._fetcher._records = _FetchResults(client.data)
+        self._fetcher._records = _FetchResults(client.data, self.epochs)
 
     @property
     def client(self) -> Client:
@@ -167,6 +193,34 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc]
     def is_member(self) -> bool:
         """Whether the group counts it as a member: its commits are then refused once the group has gone on."""
         return bool(self._coordinator.generation >= 0)
+
+    async def committed_with_metadata(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, Any]:
+        """What its group committed, if anything: offset and metadata. Waits for a coordinator that is starting.
+
+        aiokafka's `committed` drops the metadata. It also overlooks an error of the whole group, so a coordinator that
+        still loads its groups would seem to have no commits, and the reader would begin at the topic's end.
+
+        Raises:
+            KafkaError, OSError, TimeoutError: Kafka did not say.
+        """
+        topics: defaultdict[str, list[int]] = defaultdict(list)
+        for tp in partitions:
+            topics[tp.topic].append(tp.partition)
+        coordinator = self._coordinator
+        while topics:
+            await coordinator.ensure_coordinator_known()
+            response = await coordinator._send_req(OffsetFetchRequest(coordinator.group_id, list(topics.items())))
+            answers = [(TopicPartition(topic, one[0]), one) for topic, found in response.topics for one in found]
+            code = getattr(response, "error_code", 0) or next((one[3] for _, one in answers if one[3]), 0)
+            if not code:
+                return {tp: OffsetAndMetadata(one[1], one[2]) for tp, one in answers if one[1] >= 0}
+            if code == NotCoordinatorForGroupError.errno:
+                coordinator.coordinator_dead()
+            elif code != GroupLoadInProgressError.errno:
+                error: KafkaError = for_code(code)()
+                raise error
+            await asyncio.sleep(COORDINATOR_RETRY_S)
+        return {}
 
     async def release(self) -> None:
         """Stop a consumer that has nothing to finish, such as one that could not be started."""

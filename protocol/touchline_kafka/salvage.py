@@ -30,6 +30,7 @@ UNDECODABLE = "undecodable"
 _OVERHEAD = struct.Struct(">qi")
 """What begins each batch, in all of Kafka's formats: the offset and the number of bytes that follow."""
 _HEADER = struct.Struct(">qiibIhiqqqhii")
+_EPOCH_HEADER = struct.Struct(">qiib")
 _MAGIC_AT = 16
 _MAGIC = 2
 """The format since Kafka 0.11; 0 and 1 were before it."""
@@ -137,6 +138,19 @@ def damage_end(data: bytes, offset: int) -> int | None:
         return following.base_offset
     is_likely = offset < damaged.next_offset <= damaged.base_offset + len(damaged.data)
     return damaged.next_offset if is_likely else None
+
+
+def leader_epochs(data: bytes) -> Iterator[tuple[int, int]]:
+    """The first offset and the leader epoch of each whole batch; older formats than Kafka 0.11's have no epoch."""
+    begin = 0
+    while begin + _HEADER.size <= len(data):
+        base, length, epoch, magic = _EPOCH_HEADER.unpack_from(data, begin)
+        end = begin + _OVERHEAD.size + length
+        if end > len(data) or length < 0:
+            return
+        if magic == _MAGIC:
+            yield base, epoch
+        begin = end
 
 
 def is_cut_short(data: bytes) -> bool:

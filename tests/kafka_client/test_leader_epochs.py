@@ -83,7 +83,8 @@ async def test_a_broker_that_lost_the_end_of_its_log_says_where(kafka_factory: C
         before = (await Topics(client).describe([topic]))[topic]
     finally:
         await client.release()
-    await cut_back(broker, topic, 6)
+    async with cut_back(broker, topic, 6):
+        pass
     client = await Cluster([broker.address]).connect()
     try:
         after = (await Topics(client).describe([topic]))[topic]

@@ -3,7 +3,7 @@
 import pytest
 
 from touchline_kafka.group.delivery import Partition
-from touchline_kafka.group.start_offsets import Bounds, start_of
+from touchline_kafka.group.start_offsets import Bounds, start_of, stop_of
 
 
 class Everything:
@@ -45,7 +45,7 @@ def kept(done: int, committed: int | None, *, reached: int | None = None) -> Par
 def test_where_reading_continues(
     bounds: Bounds, read_before: Partition[object] | None, offset: int, remembered: bool, problem: str
 ) -> None:
-    start = start_of(bounds, read_before)
+    start = start_of(bounds, stop_of(bounds, read_before))
     assert (start.offset, start.remembered) == (offset, remembered)
     assert problem in start.problem
     assert bool(problem) == bool(start.problem)

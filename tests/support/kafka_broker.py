@@ -5,6 +5,7 @@ brokers for one test, which may stop and start them again. ``kafka_cluster`` is 
 their test, and with the test process, however that ends.
 """
 
+import contextlib
 import shutil
 import signal
 import subprocess
@@ -90,6 +91,21 @@ class KafkaBroker(KafkaTopics):
         """Send a signal, such as SIGSTOP or SIGCONT, to the running broker."""
         assert self._process is not None
         self._process.send_signal(number)
+
+    @property
+    def folder(self) -> Path:
+        """What the broker has on disk."""
+        return self._folder
+
+    @contextlib.contextmanager
+    def elsewhere(self) -> Iterator[None]:
+        """Let a broker that does not run have another port for its clients, for a while."""
+        port = self._port
+        (self._port,) = free_ports(1)
+        try:
+            yield
+        finally:
+            self._port = port
 
     def segment(self, topic: str, partition: int = 0) -> Path:
         """The file that holds the first records of a partition."""

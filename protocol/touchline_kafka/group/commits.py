@@ -39,9 +39,13 @@ class Commits:
             if not changed:
                 return
             offsets = {tp: partition.done for tp, partition in changed.items()}
+            marks = {tp: partition.mark for tp, partition in changed.items()}
             try:
                 async with asyncio.timeout(COMMIT_TIMEOUT_S):
-                    await self._consumer.commit(await self._forwards(offsets))
+                    forwards = await self._forwards(offsets)
+                    await self._consumer.commit(
+                        {tp: (offset, mark.text() if (mark := marks[tp]) else "") for tp, offset in forwards.items()}
+                    )
             except (CommitFailedError, IllegalStateError):
                 _log.info("the group went on without this reader: what was processed last is not committed")
                 return
@@ -56,4 +60,5 @@ class Commits:
         """
         if self._consumer.is_member:
             return offsets
-        return {tp: offset for tp, offset in offsets.items() if (await self._consumer.committed(tp) or 0) <= offset}
+        committed = await self._consumer.committed_with_metadata(offsets)
+        return {tp: offset for tp, offset in offsets.items() if tp not in committed or committed[tp].offset <= offset}

@@ -15,8 +15,11 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
+from touchline_kafka.leader_epochs import UNKNOWN_EPOCH, LeaderEpochs
 from touchline_protocol.errors import BadRecord
 from touchline_protocol.records import Record
+
+from .log_mark import LogMark
 
 ItemT = TypeVar("ItemT")
 ItemT_contra = TypeVar("ItemT_contra", contravariant=True)
@@ -55,6 +58,20 @@ class Partition(Generic[ItemT]):
         """Everything before this is processed, or needs no processing."""
         self.committed: int | None = None
         """What the log last confirmed of `done`."""
+        self.topic_id = ""
+        """The id of the topic that it is read from."""
+        self.epochs = LeaderEpochs()
+        """The leader epochs of what was read."""
+        self.checked_epoch = UNKNOWN_EPOCH
+        """The newest leader epoch whose log is known to hold what was read."""
+        self.checked_connection = 0
+        """How many connections had been lost when that was checked."""
+
+    @property
+    def mark(self) -> LogMark | None:
+        """Identifies the log that `done` is an offset of; None if its epochs are not known."""
+        entry = self.epochs.before(self.done)
+        return None if entry is None else LogMark(self.topic_id, entry)
 
     @property
     def remembers(self) -> bool:

@@ -13,10 +13,13 @@ from aiokafka.errors import CommitFailedError
 from aiokafka.structs import TopicPartition
 
 from touchline_kafka.cluster import Cluster
+from touchline_kafka.fetch import epoch_ends
+from touchline_kafka.leader_epochs import UNKNOWN_EPOCH, EpochEnd, EpochEntry
 from touchline_kafka.repairs import RELEASE_S, Consumer
-from touchline_kafka.topics import Topics
+from touchline_kafka.topics import Topic, Topics
 
-from .start_offsets import Bounds
+from .log_mark import LogMark
+from .start_offsets import Bounds, Stop
 
 REQUEST_TIMEOUT_MS = 5_000
 FETCH_WAIT_MS = 50
@@ -56,25 +59,53 @@ class OffsetLookup:
         Raises:
             NoSuchTopic: there is no such topic.
         """
-        found = (await Topics(self._consumer.client).describe([topic]))[topic].usable()
+        found = (await self.topic(topic)).usable()
         partitions = [TopicPartition(topic, index) for index in sorted(found.leaders)]
-        bounds = await self.bounds(partitions)
+        bounds = await self.bounds(found, partitions)
         if any(one.committed is not None for one in bounds.values()):
             return False
         self._consumer.assign(partitions)
+        offsets = {tp: one.end if start == "end" else one.begin for tp, one in bounds.items()}
+        marks = {tp: LogMark(found.epoch, EpochEntry(bounds[tp].leader_epoch, at)) for tp, at in offsets.items()}
         try:
-            await self._consumer.commit({tp: one.end if start == "end" else one.begin for tp, one in bounds.items()})
+            await self._consumer.commit({tp: (offset, marks[tp].text()) for tp, offset in offsets.items()})
         except CommitFailedError:
             return False  # others joined in the meantime, and they have committed
         return True
 
-    async def bounds(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, Bounds]:
+    async def topic(self, name: str) -> Topic:
+        """The topic as a broker knows it now. Ask this before `bounds`: leader epochs only rise."""
+        return (await Topics(self._consumer.client).describe([name]))[name]
+
+    async def bounds(self, topic: Topic, partitions: Collection[TopicPartition]) -> dict[TopicPartition, Bounds]:
         """What there is of partitions, and where the group stopped."""
         ordered = list(partitions)
-        committed = await asyncio.gather(*map(self._consumer.committed, ordered))
+        committed = await self._consumer.committed_with_metadata(ordered)
         begins = await self._consumer.beginning_offsets(ordered)
         ends = await self._consumer.end_offsets(ordered)
-        return {tp: Bounds(offset, begins[tp], ends[tp]) for tp, offset in zip(ordered, committed, strict=True)}
+        bounds = {}
+        for tp in ordered:
+            offset, metadata = committed.get(tp, (None, ""))
+            epoch = topic.leader_epochs.get(tp.partition, UNKNOWN_EPOCH)
+            bounds[tp] = Bounds(offset, begins[tp], ends[tp], LogMark.parse(metadata), topic.epoch, epoch)
+        return bounds
+
+    async def epoch_ends(
+        self, topic: Topic, stops: Mapping[TopicPartition, Stop], seen: Mapping[TopicPartition, int]
+    ) -> dict[TopicPartition, EpochEnd]:
+        """Where the leader epochs of the stops' marks end. ``seen`` are leader epochs that fetched batches have."""
+        asked = {
+            tp: stop.mark.entry.epoch
+            for tp, stop in stops.items()
+            if stop.mark is not None and stop.mark.topic_id == topic.epoch and stop.mark.entry.epoch != UNKNOWN_EPOCH
+        }
+        ends = await epoch_ends(
+            self._consumer.client,
+            topic,
+            {tp.partition: epoch for tp, epoch in asked.items()},
+            {tp.partition: epoch for tp, epoch in seen.items()},
+        )
+        return {tp: ends[tp.partition] for tp in asked if tp.partition in ends}
 
     async def look_back(
         self, starts: Mapping[TopicPartition, tuple[int, int]], look_back_ms: int

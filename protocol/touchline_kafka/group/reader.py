@@ -13,7 +13,7 @@ from where each partition is read, `commits` commits. Its rules:
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Generic, Literal, NamedTuple, Self
 
@@ -45,9 +45,7 @@ RELEASE_SHARE = 2 / 3
 CLOSE_TIMEOUT_S = 5.0
 """For leaving the group, if Kafka does not answer, or a rebalance waits for another reader."""
 RETRY_S = 1.0
-FAILURES_MAX = 20
-"""Polls or placings that fail one after the other before the reader gives up. At `RETRY_S` each, that is longer than
-Kafka takes to choose another leader or coordinator."""
+"""How long to wait after something that failed, for as long as it fails: an outage is never an error."""
 TOPIC_CHECK_S = 10.0
 """How long without a record until the reader looks whether the topic still exists: nothing else reports that."""
 
@@ -97,7 +95,7 @@ class GroupReader(Generic[ItemT]):
         self._commit_s, self._look_back_ms, self._new_memory = commit_s, look_back_ms, new_memory
         self._delivery = Delivery(decode, self._report_skipped)
         self._member: _Member[ItemT] | None = None
-        self._failures = 0
+        self._next_try_at = 0.0
         self._free = asyncio.Event()
         """Nothing is in hand, or nobody will ask any more."""
         self._free.set()
@@ -151,7 +149,12 @@ class GroupReader(Generic[ItemT]):
     async def _new_member(self) -> _Member[ItemT]:
         consumer = await self._cluster.consumer(**self._options)
         assignment = Assignment(
-            consumer, self._cluster, self._options, new_memory=self._new_memory, look_back_ms=self._look_back_ms
+            consumer,
+            self._cluster,
+            self._options,
+            topic=self._topic,
+            new_memory=self._new_memory,
+            look_back_ms=self._look_back_ms,
         )
         return _Member(consumer, assignment, Commits(consumer))
 
@@ -160,8 +163,8 @@ class GroupReader(Generic[ItemT]):
         # The others of the group may keep us waiting for as long as they may finish what is in hand.
         async with asyncio.timeout(self._rebalance_s + self._cluster.connect_timeout_s):
             await member.consumer.getmany(timeout_ms=1)
-            while not member.assignment.is_placed:
-                await self._place(member)
+            while not (member.assignment.is_placed or member.assignment.partitions):
+                await self._prepare(member)
 
     @property
     def _rebalance_s(self) -> float:
@@ -198,8 +201,7 @@ class GroupReader(Generic[ItemT]):
         """Wait for the next items: at least one, at most ``items_max``, all of one partition. Safe to cancel.
 
         Raises:
-            OperatorError: Kafka refuses, or the topic was deleted.
-            LogUnavailable: Kafka has not answered for a long time.
+            OperatorError: Kafka refuses, or the topic was deleted. While Kafka is away, it is waited for.
         """
         self.processed()
         while not (items := self._delivery.take(items_max)):
@@ -219,8 +221,8 @@ class GroupReader(Generic[ItemT]):
         member = self._member
         if self._keeper is not None and self._keeper.done():
             self._keeper.result()
-        if not member.assignment.is_placed:
-            await self._place(member)
+        if not await self._prepare(member):
+            return
         try:
             fetched = await member.consumer.getmany(timeout_ms=POLL_MS, max_records=POLL_RECORDS_MAX)
         except OffsetOutOfRangeError as error:
@@ -229,23 +231,48 @@ class GroupReader(Generic[ItemT]):
             member.assignment.place_again(list(member.assignment.partitions))
             await self._failed("reading %s failed, trying again: %s", error)
         else:
-            for tp, records in fetched.items():
-                self._delivery.add(member.assignment.partitions[tp], records)
-            if fetched:
-                self._failures = 0
-                self._record_at = time.monotonic()
-                await asyncio.sleep(0)  # a poll that finds records does not wait, and there can be many
+            await self._queue(member, fetched)
 
-    async def _place(self, member: _Member[ItemT]) -> None:
+    async def _prepare(self, member: _Member[ItemT]) -> bool:
+        """Place and check partitions if it is time. Returns whether there is something to read."""
+        assignment = member.assignment
+        if assignment.is_placed and assignment.is_all_checked:
+            return True
+        if time.monotonic() < self._next_try_at and assignment.partitions:
+            return True
+        self._next_try_at = time.monotonic() + RETRY_S
         try:
-            await member.assignment.place()
+            if not assignment.is_placed:
+                await assignment.place()
+            if not assignment.is_all_checked:
+                await assignment.check({})
         except (*REQUEST_ERRORS, LogUnavailable) as error:
             await self._failed("placing the partitions of %s failed, trying again: %s", error)
+            return False
+        return True
+
+    async def _queue(self, member: _Member[ItemT], fetched: Mapping[TopicPartition, Sequence[Record]]) -> None:
+        """Queue what was fetched, from logs that are known to hold what was read before."""
+        assignment = member.assignment
+        read = {tp: assignment.partitions[tp] for tp in fetched}
+        if not all(assignment.is_checked(tp, records) for tp, records in fetched.items()):
+            try:
+                await assignment.check(fetched)
+            except (*REQUEST_ERRORS, LogUnavailable) as error:
+                await self._failed("checking the log of %s failed, trying again: %s", error)
+        for tp, records in fetched.items():
+            if assignment.partitions.get(tp) is not read[tp]:
+                continue  # it is placed again, or not ours any more
+            if assignment.is_checked(tp, records):
+                self._delivery.add(read[tp], records)
+                self._record_at = time.monotonic()
+            else:
+                member.consumer.seek(tp, read[tp].reached)
+        await asyncio.sleep(0)  # a poll that finds records does not wait, and there can be many
 
     async def _failed(self, message: str, error: Exception) -> None:
         """Wait before the next try, unless trying is useless."""
-        self._failures += 1
-        if is_refusal(error) or self._failures >= FAILURES_MAX:
+        if is_refusal(error):
             raise self._given_up(error) from error
         self._warn(message, self._topic, describe(error))
         await asyncio.sleep(RETRY_S)
@@ -274,7 +301,8 @@ class GroupReader(Generic[ItemT]):
     async def _keep(self, member: _Member[ItemT]) -> None:
         while True:
             await asyncio.sleep(self._commit_s)
-            await self._commit(member)
+            if member.assignment.is_all_checked:  # a commit would cover up that the broker has lost the one before
+                await self._commit(member)
             self._report_forgotten(member)
             if time.monotonic() - self._record_at >= TOPIC_CHECK_S:
                 await self._check_topic(member)

@@ -23,8 +23,16 @@ not confirmed, so the client sent it again); the duplicate is not handed out. Pr
   told by (player, session, id) alone: of two actions under one id the first counts. Only a player that jumps about
   between far-apart ids can have its own duplicates handed out again (`dedup`).
 - A record that does not hold an action is counted (``skipped``), logged with its place, and skipped.
-- **Not noticed**: a topic that was deleted and created again within seconds, with as many records as had been read.
-  Then reading continues at the old offsets. A topic that stays deleted ends the iteration with an error.
+- **A log that was cut back is read again from there.** After an unclean election, a power cut or a broker that was
+  restored from a copy, other actions have the offsets of those that were read. The reader finds out where the logs
+  diverge, warns with both offsets, and continues there. Its memory of duplicates is built from the new log: so an
+  action that was lost and is sent again is handed out again, as it would be by a reader that starts now. Nothing is
+  left out; actions that were handed out before they were lost are not taken back. For this the reader commits the
+  topic's id and the leader epoch as the metadata of its offsets. Offsets that other programs committed, without it,
+  count as they are.
+- **Not noticed** while the reader runs: a topic that was deleted and created again within seconds, with as many records
+  as had been read. Then reading continues at the old offsets. A topic that stays deleted ends the iteration with an
+  error.
 
 `ActionSource` is the interface alone, for reading from elsewhere; it, `Action` and `action_of` need no Kafka client.
 Kafka needs ``pip install 'touchline[kafka]'``.
