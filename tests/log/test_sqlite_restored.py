@@ -192,6 +192,16 @@ async def test_a_file_that_was_spliced_with_another_write_ahead_log_is_refused(t
     assert "salvage" in str(raised.value)
 
 
+async def test_a_write_ahead_log_without_its_file_does_not_come_back(tmp_path: Path) -> None:
+    path = tmp_path / "log.db"
+    before, _ = await epoch_and_values(path, b"1")
+    await asyncio.to_thread(killed_writer, path, records=20)
+    path.unlink()
+    after, values = await epoch_and_values(path, b"2")
+    assert after != before
+    assert values == [b"2"]
+
+
 async def test_a_mark_that_cannot_be_opened_is_reported(tmp_path: Path) -> None:
     (tmp_path / "log.db-mark").mkdir()
     with pytest.raises(OperatorError) as raised:

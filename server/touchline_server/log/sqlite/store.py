@@ -94,9 +94,11 @@ class Store:
             stack.pop_all()
 
     def _load(self, path: Path | None) -> None:
-        if not self.mark.vouches and (findings := verify(self.connection)):
-            raise OperatorError(f"the log {path} cannot be opened: {describe_damage('; '.join(findings))}")
         self._load_topics()
+        if self.topics and not self.mark.vouches:
+            logger.info("verifying the log %s: it was not closed in order, or it is a copy", path)
+            if findings := verify(self.connection):
+                raise OperatorError(f"the log {path} cannot be opened: {describe_damage('; '.join(findings))}")
         self._check_mark(path)
         self.create_topics(list(self._key_fields), self.settings.partitions)
 
