@@ -23,6 +23,7 @@ from .scenarios import (
     slow_clients,
     small_beside_large,
     spread,
+    state,
     throughput,
     unwatched,
     verdict_latency,
@@ -38,6 +39,7 @@ MODULES = (
     small_beside_large,
     slow_clients,
     unwatched,
+    state,
     kafka_latency,
     actions,
     action_latency,
@@ -45,7 +47,7 @@ MODULES = (
     season,
     compression,
 )
-NEED_KAFKA = (action_latency, actions, kafka_latency, many_rooms, verdict_latency)
+NEED_KAFKA = (action_latency, actions, kafka_latency, many_rooms, state, verdict_latency)
 
 SCALED = ("clients", "rooms", "records")
 """``--scale`` multiplies the sizes whose names begin with one of these."""

@@ -142,13 +142,22 @@ def header_key(headers: Sequence[tuple[str, bytes]]) -> str | None:
     Raises:
         BadRecord: it cannot be the key of an event.
     """
+    key = unchecked_header_key(headers)
+    return None if key is None else _checked_key(key)
+
+
+def unchecked_header_key(headers: Sequence[tuple[str, bytes]]) -> str | None:
+    """The same, for a key that is only looked up: it may be one that no event can have.
+
+    Raises:
+        BadRecord: it is not UTF-8.
+    """
     for name, value in reversed(headers):  # if a name is repeated the last header counts, as in Kafka's lastHeader
         if name == KEY_HEADER:
             try:
-                key = value.decode() if value is not None else ""
+                return value.decode() if value is not None else ""
             except UnicodeDecodeError:
                 raise _bad("bad_event_key", "not UTF-8") from None
-            return _checked_key(key)
     return None
 
 

@@ -18,6 +18,7 @@ from touchline_loadtest.scenarios import (
     memory,
     small_beside_large,
     spread,
+    state,
     throughput,
     unwatched,
 )
@@ -136,3 +137,10 @@ async def test_unwatched_records_are_read_from_kafka(kafka: KafkaBroker) -> None
     result = await unwatched.run(BENCH._replace(kafka=kafka.address), sizes)
     assert result.row("start with an empty log").value > 0
     assert result.row("records/s").bound is not None
+
+
+@pytest.mark.long
+async def test_a_day_of_matches_is_read_back_for_their_state(kafka: KafkaBroker) -> None:
+    result = await state.run(BENCH._replace(kafka=kafka.address), state.Sizes(records=20_000, matches=5))
+    assert result.row("time to ready").value > 0
+    assert result.row("memory with its state").value > 0

@@ -13,8 +13,7 @@ def server_banner(settings: Settings, *, websocket_url: str, control_url: str, c
     if "log" not in settings.model_fields_set:
         lines.append("           the embedded log, because none was given; --log kafka://host:port reads from Kafka")
     if settings.log.startswith("kafka:"):
-        window = f"{settings.window_s:g} s"
-        lines.append(f"           Kafka stores no room state: it is built from the window alone, the last {window}")
+        lines.append(f"           the state of rooms is read back from it, as far as {settings.state_s:g} s (state_s)")
     lines += _access(settings, can_act=can_act)
     lines += [f"WebSocket  {websocket_url}", f"control    {control_url}"]
     return lines

@@ -1,6 +1,6 @@
 """The room store: what is known of rooms from before an edge's window. It is the core's port to a log or a database.
 
-The embedded log implements it. Without a store, an edge knows of a room what its window holds.
+The embedded log implements it. A log without a store is read back instead (`core.log.ReadBack`).
 
 Rules that each implementation keeps:
 

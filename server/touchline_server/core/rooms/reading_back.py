@@ -12,7 +12,7 @@ Rules:
 from collections.abc import Callable, Sequence
 
 from touchline_protocol.errors import BadRecord
-from touchline_protocol.records import Record, header_key, parse_event
+from touchline_protocol.records import Record, parse_event, unchecked_header_key
 
 from .contents import Contents
 from .partition_window import PartitionWindow, RoomEvent, room_event
@@ -54,7 +54,7 @@ def take_history(
 
 def _may_be_news(contents: Contents, window: PartitionWindow, record: Record, key_field: str | None) -> bool:
     """Whether the record's value is worth parsing: for most, a newer one is known, and a header names their key."""
-    key = header_key(record.headers) if record.headers else None
+    key = unchecked_header_key(record.headers)
     if key is None:
         return key_field is not None
     return not contents.knows(key, window, record.offset)
