@@ -248,6 +248,25 @@ def test_the_session_by_hand_goes_by_the_rules() -> None:
     assert (room.epoch, room.cursor, room.state) == ("Lq9-0", 0, {"score": {"home": 0, "away": 0}})
 
 
+@pytest.mark.parametrize("number", range(len(blocks("change"))))
+def test_a_client_that_goes_by_the_rules_gets_through_every_change_of_the_log(number: int) -> None:
+    room = Follower()
+    room.epoch, room.cursor, room.covered = "Kx3-0-4", 1051, 1051
+    room.state = {"score": {"home": 2, "away": 0}}
+    for line in blocks("change")[number]:
+        payload = line[2:].encode()
+        if line.startswith("> "):
+            sent = JSON.decode_client(payload)
+            assert JSON.encode(sent) == payload
+            assert isinstance(sent, Subscribe)
+            (request,) = sent.rooms
+            assert request.after is None or (request.epoch, request.after) == (room.epoch, room.cursor)
+        else:
+            received = JSON.decode_server(payload)
+            assert JSON.encode(received) == payload
+            room.take(received)
+
+
 class Player:
     """A client that acts by the rules of the section "Acting", and does nothing else."""
 
