@@ -10,7 +10,9 @@ Rules:
 """
 
 import asyncio
+import contextlib
 import logging
+import time
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Generic
@@ -23,11 +25,18 @@ from touchline_kafka.errors import error_of
 from touchline_kafka.leader_epochs import UNKNOWN_EPOCH, EpochEntry, LeaderEpochs
 from touchline_kafka.repairs import Consumer
 from touchline_kafka.topics import NO_LEADER
+from touchline_protocol.errors import BadRecord
 from touchline_protocol.records import Record
 
 from .delivery import ItemT, Memory, Partition
+from .moved_keys import is_misplaced
 from .offset_lookup import OffsetLookup
 from .start_offsets import Bounds, Start, start_of, stop_of
+
+COUNT_S = 1.0
+"""How often to look whether partitions were added, while records are not where their keys belong."""
+MOVED_S_MAX = 30.0
+"""How long the start of partitions waits for what their keys have in others."""
 
 _log = logging.getLogger("touchline.kafka")
 
@@ -42,13 +51,14 @@ class Assignment(Generic[ItemT]):
         options: Mapping[str, Any],
         *,
         topic: str,
+        decode: Callable[[Record, int], ItemT],
         new_memory: Callable[[], Memory[ItemT]],
         look_back_ms: int,
     ) -> None:
         self._consumer = consumer
         self._cluster = cluster
         self._options = options
-        self._topic = topic
+        self._topic, self._decode = topic, decode
         self._new_memory = new_memory
         self._look_back_ms = look_back_ms
         self.partitions: dict[TopicPartition, Partition[ItemT]] = {}
@@ -58,6 +68,9 @@ class Assignment(Generic[ItemT]):
         self._kept: dict[TopicPartition, Partition[ItemT]] = {}
         """Read until the newest rebalance or failure, and perhaps to be continued."""
         self._rebalances = 0
+        self._partition_count = 0
+        """How many partitions the topic had when it was last asked for."""
+        self._counted_at = -COUNT_S
 
     @property
     def is_placed(self) -> bool:
@@ -102,6 +115,7 @@ class Assignment(Generic[ItemT]):
                 tp: (start.offset, bounds.begin) for tp, (bounds, start) in found.items() if not start.remembered
             }
             offsets = await lookup.look_back(unknown, self._look_back_ms) if unknown and self._look_back_ms else {}
+        moved = await self._read_moved(found) if self._look_back_ms else {}
         if rebalances != self._rebalances:
             return  # they are not ours any more, or others are too
         for tp, (bounds, start) in found.items():
@@ -109,9 +123,37 @@ class Assignment(Generic[ItemT]):
                 _log.warning("%s, partition %d: %s", tp.topic, tp.partition, start.problem)
             self._begin(tp, bounds, start, offsets.get(tp, start.offset))
             self.partitions[tp].checked_connection = connection
+            self.partitions[tp].moved = moved.get(tp.partition)
         self._unplaced -= found.keys()
         if self.is_placed:
             self._kept.clear()
+
+    async def _read_moved(self, partitions: Collection[TopicPartition]) -> dict[int, Memory[ItemT]]:
+        """Memories of what the keys of partitions have in others, if partitions were added not long ago."""
+        memories = {tp.partition: self._new_memory() for tp in partitions}
+
+        def remember(home: int, partition: int, record: Record) -> None:
+            if home in memories:
+                with contextlib.suppress(BadRecord):
+                    memories[home].is_new(self._decode(record, partition), record.timestamp)
+
+        count, since_ms = 0, round(time.time() * 1000) - self._look_back_ms
+        try:
+            async with asyncio.timeout(MOVED_S_MAX), OffsetLookup(self._cluster, self._options) as lookup:
+                count = await lookup.read_moved(await lookup.topic(self._topic), since_ms, remember)
+        except TimeoutError:
+            _log.warning("%s: reading what moved keys have elsewhere took too long: duplicates may pass", self._topic)
+            return memories
+        if not count:
+            return {}
+        _log.error(
+            "%s has %d records of the last %g s in other partitions than their keys belong to now, as if partitions "
+            "were added while it was written to: duplicates are recognised, but the order of keys that moved is lost",
+            self._topic,
+            count,
+            self._look_back_ms / 1000,
+        )
+        return memories
 
     def _begin(self, tp: TopicPartition, bounds: Bounds, start: Start, read_from: int) -> None:
         memory, epochs = self._new_memory(), LeaderEpochs()
@@ -131,9 +173,15 @@ class Assignment(Generic[ItemT]):
         """Whether the log that these records were fetched from is known to hold what was read before."""
         partition = self.partitions[tp]
         newest = self._consumer.epochs[tp].before(records[-1].offset + 1) if records else None
+        if self._is_count_doubtful and is_misplaced(tp.partition, records, self._partition_count):
+            return False
         return partition.checked_connection == self._consumer.client.connections_lost and (
             newest is None or newest.epoch <= partition.checked_epoch
         )
+
+    @property
+    def _is_count_doubtful(self) -> bool:
+        return time.monotonic() - self._counted_at >= COUNT_S
 
     @property
     def is_all_checked(self) -> bool:
@@ -151,6 +199,7 @@ class Assignment(Generic[ItemT]):
         read, rebalances = dict(self.partitions), self._rebalances
         connection = self._consumer.client.connections_lost
         newest = {tp: self._consumer.epochs[tp].before(records[-1].offset + 1) for tp, records in fetched.items()}
+        count, self._counted_at = self._partition_count, time.monotonic()
         seen = {tp: entry.epoch for tp, entry in newest.items() if entry is not None}
         async with self._lookup() as lookup:
             found = await self._starts(lookup, list(read), read, seen)
@@ -158,7 +207,7 @@ class Assignment(Generic[ItemT]):
             return
         for tp, (bounds, start) in found.items():
             partition = read[tp]
-            if start.problem or start.offset != partition.done:
+            if start.problem or start.offset != partition.done or self._partition_count > count:
                 self.place_again([tp])
                 continue
             partition.checked_epoch = max(bounds.leader_epoch, seen.get(tp, UNKNOWN_EPOCH))
@@ -183,6 +232,7 @@ class Assignment(Generic[ItemT]):
         topic = await lookup.topic(self._topic)
         if topic.error:
             raise error_of(topic.error)
+        self._partition_count = len(topic.leaders)
         led = [tp for tp in partitions if topic.leaders.get(tp.partition, NO_LEADER) != NO_LEADER]
         if partitions and not led:
             raise LeaderNotAvailableError(f"no partition of {self._topic} has a leader")

@@ -7,7 +7,9 @@ Pure: it is given records and hands out what ``decode`` makes of them. Its rules
 2. `Partition.done` is where to continue after a crash. It moves past an item when `Delivery.processed` says so, or when
    the next items are asked for, which says the same; never earlier.
 3. Records before `Partition.deliver_from` were processed before. They are only remembered, for their duplicates.
-4. A record is remembered when it is handed out and not when it is fetched. So what was fetched and then dropped, since
+4. If partitions were added, an item counts as a duplicate too if `Partition.moved` knows it from where its key belonged
+   before.
+5. A record is remembered when it is handed out and not when it is fetched. So what was fetched and then dropped, since
    its partition was taken away, can come again.
 """
 
@@ -58,6 +60,8 @@ class Partition(Generic[ItemT]):
         """Everything before this is processed, or needs no processing."""
         self.committed: int | None = None
         """What the log last confirmed of `done`."""
+        self.moved: Memory[ItemT] | None = None
+        """Items of this partition's keys in others, if partitions were added (`moved_keys`)."""
         self.topic_id = ""
         """The id of the topic that it is read from."""
         self.epochs = LeaderEpochs()
@@ -137,6 +141,8 @@ class Delivery(Generic[ItemT]):
                 self._on_skipped(Skipped(partition.index, record.offset, error))
             return ()
         is_new = partition.memory.is_new(item, record.timestamp)
+        if partition.moved is not None:
+            is_new &= partition.moved.is_new(item, record.timestamp)
         if is_old:
             return ()
         if not is_new:

@@ -5,7 +5,7 @@ fetch before it, and its answers would have to be kept apart from what is handed
 """
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from types import TracebackType
 from typing import Any, Literal, Self
 
@@ -17,8 +17,10 @@ from touchline_kafka.fetch import epoch_ends
 from touchline_kafka.leader_epochs import UNKNOWN_EPOCH, EpochEnd, EpochEntry
 from touchline_kafka.repairs import RELEASE_S, Consumer
 from touchline_kafka.topics import Topic, Topics
+from touchline_protocol.records import Record
 
 from .log_mark import LogMark
+from .moved_keys import read_moved
 from .start_offsets import Bounds, Stop
 
 REQUEST_TIMEOUT_MS = 5_000
@@ -106,6 +108,10 @@ class OffsetLookup:
             {tp.partition: epoch for tp, epoch in seen.items()},
         )
         return {tp: ends[tp.partition] for tp in asked if tp.partition in ends}
+
+    async def read_moved(self, topic: Topic, since_ms: int, remember: Callable[[int, int, Record], None]) -> int:
+        """See `moved_keys.read_moved`."""
+        return await read_moved(self._consumer, topic, since_ms, remember)
 
     async def look_back(
         self, starts: Mapping[TopicPartition, tuple[int, int]], look_back_ms: int

@@ -93,6 +93,7 @@ class GroupReader(Generic[ItemT]):
         self._options = consumer_options(group, options or {})
         self._group, self._topic, self._first_start = group, topic, start
         self._commit_s, self._look_back_ms, self._new_memory = commit_s, look_back_ms, new_memory
+        self._decode = decode
         self._delivery = Delivery(decode, self._report_skipped)
         self._member: _Member[ItemT] | None = None
         self._next_try_at = 0.0
@@ -153,6 +154,7 @@ class GroupReader(Generic[ItemT]):
             self._cluster,
             self._options,
             topic=self._topic,
+            decode=self._decode,
             new_memory=self._new_memory,
             look_back_ms=self._look_back_ms,
         )

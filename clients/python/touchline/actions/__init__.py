@@ -30,6 +30,12 @@ not confirmed, so the client sent it again); the duplicate is not handed out. Pr
   left out; actions that were handed out before they were lost are not taken back. For this the reader commits the
   topic's id and the leader epoch as the metadata of its offsets. Offsets that other programs committed, without it,
   count as they are.
+- **Partitions may be added**, but the order of a player that moves is lost: its older actions may be handed out after
+  newer ones, since two partitions have no common order. The reader notices at once, logs an error with the number of
+  actions that have moved, and reads `LOOK_BACK_S` of all partitions: so an action that is sent again to its new
+  partition is not handed out again. One exception: an action that an edge which has not noticed yet writes to the old
+  partition, while another one already wrote it to the new one, is handed out twice. To lose no order, stop the edges
+  (or what acts), let the readers catch up, add the partitions, and start again.
 - **Not noticed** while the reader runs: a topic that was deleted and created again within seconds, with as many records
   as had been read. Then reading continues at the old offsets. A topic that stays deleted ends the iteration with an
   error.
