@@ -25,7 +25,8 @@ from touchline_protocol.errors import LogUnavailable
 from touchline_protocol.messages import Ack, Error, Nack, RoomRequest, Subscribe, Subscribed, Verdict
 from touchline_protocol.verdicts import VERDICT_HEADERS, VerdictRecord, encode_verdict
 from touchline_server.config.tables import FeedSettings, KafkaSettings, VerdictsSettings
-from touchline_server.core.log import Entry, Log
+from touchline_server.core.log import Entry, Log, TopicOpened
+from touchline_server.log.kafka import watcher
 from touchline_server.log.kafka.log import KafkaLog
 
 READERS = 6
@@ -118,7 +119,8 @@ class Feeds:
 
 IN_FIRST, IN_SECOND = "2", "1"
 """Rooms of the two partitions, where Java's default partitioner puts them."""
-DAYS_AGO_MS = (time.time_ns() // 1_000_000) - 3 * 86_400_000
+STATE = {"old": 0, "goals": 7}
+HOURS_AGO_MS = (time.time_ns() // 1_000_000) - 20_000_000
 
 
 async def test_an_edge_serves_what_can_be_read_and_says_what_cannot(
@@ -129,7 +131,7 @@ async def test_an_edge_serves_what_can_be_read_and_says_what_cannot(
     await feeds.create()
     log = await open_log(feeds.score, feeds.verdicts)
     for room in (IN_FIRST, IN_SECOND):
-        await log.append(feeds.score, [Entry(room.encode(), b"0", [("key", b"old")], DAYS_AGO_MS)])
+        await log.append(feeds.score, [Entry(room.encode(), b"0", [("key", b"old")], HOURS_AGO_MS)])
         await log.append(feeds.score, [Entry(room.encode(), b"7", [("key", b"goals")])])
     ban = encode_verdict(VerdictRecord(kind="ban", reason="too quick"))
     await log.append(feeds.verdicts, [Entry(b"ada", ban, VERDICT_HEADERS)])
@@ -137,7 +139,7 @@ async def test_an_edge_serves_what_can_be_read_and_says_what_cannot(
     try:
         await feeds.until_leaderless(log)
         async with feeds.node() as node, player(node, "ada") as (banned, _), player(node, "bob") as (client, _):
-            assert await state(client, f"score:{IN_FIRST}") == {"goals": 7}
+            assert await state(client, f"score:{IN_FIRST}") == STATE
             assert await state(client, "match:1") == {}
             assert await state(client, f"score:{IN_SECOND}") == codes.UNAVAILABLE.code
             for one in (banned, client):
@@ -155,12 +157,36 @@ async def test_an_edge_serves_what_can_be_read_and_says_what_cannot(
             async with asyncio.timeout(DEADLINE_S):
                 while (found := await state(client, f"score:{IN_SECOND}")) == codes.UNAVAILABLE.code:  # noqa: ASYNC110
                     await asyncio.sleep(0.05)
-            assert found == {"goals": 7}
+            assert found == STATE
+            windows = node.node.core.hub.feeds["score"].windows
+            assert {index: window.floor for index, window in windows.items()} == {0: 0, 1: 0}  # without what is old
             await eventually(lambda: not node.node.problems())
             await act(client, 1, room="match:1")
             assert (await client.expect(Ack)).id == 1
     finally:
         split_cluster.join(second)
+
+
+async def test_a_leader_that_the_edge_cannot_reach_keeps_it_from_serving_nothing_else(
+    open_log: Callable[..., Awaitable[KafkaLog]], split_cluster: SplitCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watcher, "OPEN_WAIT_S", 0.5)
+    monkeypatch.setattr(watcher, "OFFLINE_WAIT_S", 0.1)
+    first, _, third = split_cluster.brokers
+    away, here = f"away-{uuid.uuid4()}", f"here-{uuid.uuid4()}"
+    await split_cluster.create_on(away, [third], {})
+    await split_cluster.create_on(here, [first], {})
+    await (await open_log()).append(away, [Entry(b"room", b"1")])
+    with split_cluster.hidden():
+        log = await open_log(away, here)
+        reader = Reader(log)
+        await reader.until_caught_up(away, here)
+        (opened,) = reader.events_of(TopicOpened, away)
+        assert isinstance(opened, TopicOpened)
+        assert opened.offline == {0}
+        assert f"{away}/0" in log.problems
+    await reader.until_values(away, [b"1"])
+    await reader.until(lambda: not log.problems)
 
 
 async def state(client: Client, room: str) -> object:

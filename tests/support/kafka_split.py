@@ -17,16 +17,31 @@ from support.free_ports import free_ports
 from support.kafka_broker import CLUSTER_SIZE, KafkaBroker, KafkaCluster, demand_kafka
 
 CHUNK_BYTES = 64 * 1024
+CLIENTS = 9
+"""In place of a broker's number: all clients."""
 
 
 class SplitBroker(KafkaBroker):
-    """A broker that reaches its peers by relays. ``node_id`` is part of the addresses of those."""
+    """A broker that reaches its peers by relays. ``node_id`` is part of the addresses of those.
 
-    def __init__(self, folder: Path, *, node_id: int) -> None:
+    One that ``can_hide`` is reached by its clients through a relay too.
+    """
+
+    def __init__(self, folder: Path, *, node_id: int, can_hide: bool) -> None:
         super().__init__(folder, node_id=node_id)
+        self.can_hide = can_hide
         (self.peer_port,) = free_ports(1)
         self._hosts = folder / "hosts"
         self.flags = [f"-Djdk.net.hosts.file={self._hosts}"]
+
+    @property
+    def address(self) -> str:
+        return f"{_address(CLIENTS, self.node_id)}:{self._port}" if self.can_hide else super().address
+
+    @property
+    def client_port(self) -> int:
+        """The port that its clients connect to."""
+        return self._port
 
     @property
     def relayed_ports(self) -> tuple[int, int]:
@@ -45,7 +60,10 @@ class SplitBroker(KafkaBroker):
         return {
             **settings,
             "controller.quorum.voters": ",".join(voters),
-            "listeners": f"{settings['listeners']},PEERS://127.0.0.1:{self.peer_port}",
+            "listeners": (
+                f"PLAINTEXT://127.0.0.1:{self._port},CONTROLLER://127.0.0.1:{self._controller_port}"
+                f",PEERS://127.0.0.1:{self.peer_port}"
+            ),
             "advertised.listeners": (
                 f"{settings['advertised.listeners']},PEERS://{_name(self.node_id)}:{self.peer_port}"
                 f",CONTROLLER://{_name(self.node_id)}:{self._controller_port}"
@@ -56,12 +74,13 @@ class SplitBroker(KafkaBroker):
 
 
 class SplitCluster(KafkaCluster):
-    """Three brokers; `cut_off` takes one away from the others."""
+    """Three brokers; `cut_off` takes one away from the others, and `hide` takes the third one away from its clients."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, can_hide: bool = False) -> None:
         super().__init__(folder)
         self.brokers = [
-            SplitBroker(folder / f"broker{number}", node_id=number) for number in range(1, CLUSTER_SIZE + 1)
+            SplitBroker(folder / f"broker{number}", node_id=number, can_hide=can_hide and number == CLUSTER_SIZE)
+            for number in range(1, CLUSTER_SIZE + 1)
         ]
         self._relays: dict[tuple[int, int], list[_PairRelay]] = {}
         self._loop = asyncio.new_event_loop()
@@ -77,6 +96,9 @@ class SplitCluster(KafkaCluster):
                 self._relays[peer.node_id, broker.node_id] = [
                     _PairRelay(_address(peer.node_id, broker.node_id), port) for port in broker.relayed_ports
                 ]
+            if broker.can_hide:
+                relay = _PairRelay(_address(CLIENTS, broker.node_id), broker.client_port)
+                self._relays[CLIENTS, broker.node_id] = [relay]
         for relay in self._of(None):
             self._run(relay.start())
         super().start()
@@ -99,9 +121,20 @@ class SplitCluster(KafkaCluster):
         for relay in self._of(broker):
             relay.is_cut = False
 
+    @contextlib.contextmanager
+    def hidden(self) -> Iterator[KafkaBroker]:
+        """Cut the third broker off from its clients, but not from its peers, until the end of the block."""
+        broker = self.brokers[-1]
+        (relay,) = self._relays[CLIENTS, broker.node_id]
+        self._run(relay.cut())
+        try:
+            yield broker
+        finally:
+            relay.is_cut = False
+
     def _of(self, broker: KafkaBroker | None) -> Iterator["_PairRelay"]:
         for pair, relays in self._relays.items():
-            if broker is None or (broker.node_id in pair and len(set(pair)) > 1):
+            if broker is None or (broker.node_id in pair and CLIENTS not in pair and len(set(pair)) > 1):
                 yield from relays
 
     def _run(self, coroutine: Coroutine[None, None, None]) -> None:
@@ -166,7 +199,7 @@ def _name(node: int) -> str:
 def split_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SplitCluster]:
     """Three brokers for the tests of a module; each of them joins again what it cut off."""
     demand_kafka()
-    cluster = SplitCluster(tmp_path_factory.mktemp("split"))
+    cluster = SplitCluster(tmp_path_factory.mktemp("split"), can_hide=True)
     try:
         cluster.start()
         yield cluster

@@ -16,6 +16,8 @@ from aiokafka.structs import TopicPartition
 from support.kafka_java import LIMITED_USER
 
 TOPIC_TIMEOUT_S = 60.0
+FENCED = 39
+"""INVALID_REPLICA_ASSIGNMENT: the broker that is to have a replica has just come back."""
 
 READ, WRITE, DESCRIBE = 3, 4, 8
 """Operations, by their numbers in Kafka's `AclOperation`."""
@@ -111,7 +113,10 @@ class KafkaTopics:
 
     async def _create(self, new: NewTopic, partitions: int) -> None:
         async with self._admin() as admin:
-            made = await admin.create_topics([new])
+            deadline = time.monotonic() + TOPIC_TIMEOUT_S
+            while (made := await admin.create_topics([new])).topic_errors[0][1] == FENCED:
+                assert time.monotonic() < deadline, made
+                await asyncio.sleep(0.05)
             assert made.topic_errors[0][1] == 0, made
             await _until_partitions(admin, new.name, partitions)
 

@@ -59,13 +59,24 @@ class OpenTopic:
     and are not all handed out yet.
     """
 
-    __slots__ = ("behind", "caught_up", "known", "late_behind", "offline", "partitions", "reading_back", "since_ms")
+    __slots__ = (
+        "behind",
+        "caught_up",
+        "known",
+        "late_behind",
+        "offline",
+        "offline_held_until",
+        "partitions",
+        "reading_back",
+        "since_ms",
+    )
 
     def __init__(self, known: Topic, bounds: Mapping[int, Bounds], since_ms: int) -> None:
         self.known = known
         self.since_ms = since_ms
         self.partitions = {index: Partition(self, index, each) for index, each in bounds.items()}
         self.offline = known.leaders.keys() - bounds.keys()
+        self.offline_held_until = 0.0
         self.behind = {index for index, each in bounds.items() if each.start < each.end}
         """Partitions that held records when the topic was opened which are not handed out yet."""
         self.late_behind: set[int] = set()

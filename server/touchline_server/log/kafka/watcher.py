@@ -7,9 +7,15 @@ moves a partition to an offset that does not follow from its records.
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import Awaitable, Callable, Collection, Mapping
 
-from touchline_kafka.error_codes import INVALID_TOPIC, TOPIC_AUTHORIZATION_FAILED, UNKNOWN_TOPIC_OR_PARTITION
+from touchline_kafka.error_codes import (
+    INVALID_TOPIC,
+    LEADER_NOT_AVAILABLE,
+    TOPIC_AUTHORIZATION_FAILED,
+    UNKNOWN_TOPIC_OR_PARTITION,
+)
 from touchline_kafka.errors import REQUEST_ERRORS, describe, error_of
 from touchline_kafka.fetch import EARLIEST, LATEST, list_offsets
 from touchline_kafka.repairs import Client
@@ -30,6 +36,11 @@ from .history import HistoryReader
 from .open_topics import Bounds, OpenTopic, OpenTopics, Partition
 from .queue import Queue
 
+OPEN_WAIT_S = 15.0
+"""How long a topic is waited for if none of its leaders answers: others take over within `broker.session.timeout.ms`,
+9 s by default. After that it is opened without its partitions, so that it does not keep others from being served."""
+OFFLINE_WAIT_S = 5.0
+"""Between tries to open partitions whose leader does not answer: each of them may take that long, too."""
 CHECK_PAUSE_S = 0.05
 """The shortest time between two checks of the topics, however many fetches are refused."""
 HIDDEN = "Kafka does not let this user describe the topic, so whether it exists is not known"
@@ -74,6 +85,8 @@ class Watcher:
         self._on_checked = on_checked
         self._refused_topics: set[str] = set()
         """Topics that `ReadRefused` was handed out for, and that were not opened since."""
+        self._waiting_since: dict[str, float] = {}
+        """Topics of which no leader answers yet, and when (of `time.monotonic`) they were to be opened first."""
         self._reported: set[str] = set()
         """Topics that `TopicOpened` or `TopicMissing` was handed out for."""
 
@@ -167,12 +180,17 @@ class Watcher:
         """Read a topic from now on, as far as it can be read. One that appeared after the start has no earlier time.
 
         Raises:
-            KafkaError, OSError, TimeoutError: all its partitions are led, and no leader answers.
+            KafkaError, OSError, TimeoutError: it has leaders, and none has answered for less than `OPEN_WAIT_S`.
         """
         since_ms = EARLIEST if name in self._reported or name in self._from_start else self._since_ms
         bounds, failures = await find_bounds(self._client, topic, topic.leaders, since_ms)
-        if not bounds and (led := [index for index in failures if topic.leaders[index] != NO_LEADER]):
-            raise failures[led[0]]
+        waiting_since = self._waiting_since.setdefault(name, time.monotonic())
+        if not bounds and time.monotonic() - waiting_since < OPEN_WAIT_S:
+            if not topic.leaders:
+                raise error_of(LEADER_NOT_AVAILABLE)
+            if led := [index for index in failures if topic.leaders[index] != NO_LEADER]:
+                raise failures[led[0]]
+        del self._waiting_since[name]
         if replaced := self._open_topics.by_name[name]:
             self._history.cancel(replaced)
         opened = self._open_topics.by_name[name] = OpenTopic(topic, bounds, since_ms)
@@ -191,9 +209,10 @@ class Watcher:
     async def _open_offline(self, opened: OpenTopic) -> None:
         """Read the partitions that could not be read when their topic was opened, as soon as they can be."""
         led = [index for index in sorted(opened.offline) if opened.known.leaders[index] != NO_LEADER]
-        if not led:
+        if not led or time.monotonic() < opened.offline_held_until:
             return
         bounds, failures = await find_bounds(self._client, opened.known, led, opened.since_ms)
+        opened.offline_held_until = time.monotonic() + OFFLINE_WAIT_S if failures else 0.0
         for index, each in bounds.items():
             partition = opened.open_late(index, each)
             self._problems.pop(partition.problem, None)
