@@ -1,19 +1,25 @@
-"""What an administrator does to partitions: reassigns replicas, elects preferred leaders, looks who is in sync."""
+"""What an administrator does to topics and partitions. It tries again while the cluster is disturbed."""
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from typing import Any, TypeVar
 
-from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaError
+from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
+from aiokafka.admin.records_to_delete import RecordsToDelete
+from aiokafka.errors import KafkaError, for_code
 from aiokafka.protocol.admin import AlterPartitionReassignmentsRequest
-from aiokafka.protocol.api import Request, RequestStruct, Response
-from aiokafka.protocol.types import Array, Int16, Int32, Schema, String
+from aiokafka.structs import TopicPartition
 
-TIMEOUT_S = 60.0
-TIMEOUT_MS = 30_000
+from cluster.elect_leaders import ElectLeaders
+
+TIMEOUT_S = 120.0
+REQUEST_MS = 10_000
 POLL_S = 0.1
+NO_ERROR, UNKNOWN_TOPIC, TOPIC_EXISTS = 0, 3, 36
+
+T = TypeVar("T")
 
 
 class Replicas:
@@ -25,64 +31,18 @@ class Replicas:
         self.in_sync = set(in_sync)
 
 
-class _ElectLeadersResponse(Response):  # type: ignore[misc]  # aiokafka has no types
-    API_KEY = 43
-    API_VERSION = 0
-    SCHEMA = Schema(
-        ("throttle_time_ms", Int32),
-        (
-            "results",
-            Array(
-                ("topic", String("utf-8")),
-                ("partitions", Array(("partition", Int32), ("error_code", Int16), ("error_message", String("utf-8")))),
-            ),
-        ),
-    )
-
-
-class _ElectLeadersStruct(RequestStruct):  # type: ignore[misc]
-    """ElectLeaders v0 (KIP-183), which elects preferred leaders."""
-
-    API_KEY = 43
-    API_VERSION = 0
-    RESPONSE_TYPE = _ElectLeadersResponse
-    SCHEMA = Schema(
-        ("topic_partitions", Array(("topic", String("utf-8")), ("partitions", Array(Int32)))), ("timeout_ms", Int32)
-    )
-
-
-class _ElectLeaders(Request[_ElectLeadersStruct]):  # type: ignore[misc]
-    API_KEY = 43
-
-    def __init__(self, topic: str, partitions: Sequence[int]) -> None:
-        self._topics = [(topic, list(partitions))]
-
-    def build(self, request_struct_class: type[_ElectLeadersStruct]) -> _ElectLeadersStruct:
-        return request_struct_class(self._topics, TIMEOUT_MS)
-
-
 class Admin:
-    """Administers a cluster, and tries again while it is disturbed. ``address`` returns the brokers that run."""
+    """Administers a cluster. ``address`` returns the brokers that run."""
 
     def __init__(self, address: Callable[[], str]) -> None:
         self._address = address
 
     async def describe(self, topic: str) -> dict[int, Replicas]:
         """The partitions of a topic."""
-        deadline = time.monotonic() + TIMEOUT_S
-        while True:
-            try:
-                async with self._client() as client:
-                    (found,) = await client.describe_topics([topic])
-            except (KafkaError, OSError):
-                if time.monotonic() > deadline:
-                    raise
-                await asyncio.sleep(POLL_S)
-            else:
-                return {
-                    each["partition"]: Replicas(each["leader"], each["replicas"], each["isr"])
-                    for each in found["partitions"]
-                }
+        (found,) = await self._try(lambda client: client.describe_topics([topic]))
+        return {
+            each["partition"]: Replicas(each["leader"], each["replicas"], each["isr"]) for each in found["partitions"]
+        }
 
     async def until(self, topic: str, condition: Callable[[Replicas], bool]) -> None:
         """Wait until a condition holds for all partitions of a topic."""
@@ -90,25 +50,72 @@ class Admin:
             while not all(condition(each) for each in (await self.describe(topic)).values()):  # noqa: ASYNC110
                 await asyncio.sleep(POLL_S)
 
+    async def until_in_sync(self, topic: str) -> None:
+        """Wait until all partitions of a topic have a leader, and all of their replicas."""
+        await self.until(topic, lambda each: each.leader > 0 and each.in_sync == set(each.replicas))
+
+    async def create(self, new: NewTopic) -> None:
+        """Create a topic. If it exists, an answer to an earlier try was lost."""
+
+        async def create(client: AIOKafkaAdminClient) -> None:
+            code = (await client.create_topics([new])).topic_errors[0][1]
+            if code not in (NO_ERROR, TOPIC_EXISTS):
+                raise for_code(code)
+
+        await self._try(create)
+
+    async def delete(self, topic: str) -> None:
+        """Delete a topic. If it does not exist, an answer to an earlier try was lost."""
+
+        async def delete(client: AIOKafkaAdminClient) -> None:
+            code = (await client.delete_topics([topic])).topic_error_codes[0][1]
+            if code not in (NO_ERROR, UNKNOWN_TOPIC):
+                raise for_code(code)
+
+        await self._try(delete)
+
+    async def add_partitions(self, topic: str, total: int) -> None:
+        """Raise a topic's number of partitions to ``total``."""
+
+        async def add(client: AIOKafkaAdminClient) -> None:
+            if len(await self.describe(topic)) < total:
+                await client.create_partitions({topic: NewPartitions(total)})
+
+        await self._try(add)
+
+    async def trim(self, topic: str, partition: int, before: int) -> None:
+        """Delete the records below an offset."""
+        records = {TopicPartition(topic, partition): RecordsToDelete(before)}
+        await self._try(lambda client: client.delete_records(records))
+
     async def reassign(self, topic: str, replicas: Mapping[int, Sequence[int]]) -> None:
         """Give partitions other replicas, or another order of them: the first one is the preferred leader."""
         partitions: list[tuple[int, list[int], dict[int, bytes]]] = [
             (partition, list(brokers), {}) for partition, brokers in replicas.items()
         ]
-        async with self._client() as client:
-            answer = await client._send_to_controller(
-                AlterPartitionReassignmentsRequest(TIMEOUT_MS, [(topic, partitions, {})], {})
-            )
-        assert answer.error_code == 0, answer
+        request = AlterPartitionReassignmentsRequest(REQUEST_MS, [(topic, partitions, {})], {})
+        answer: Any = await self._try(lambda client: client._send_to_controller(request))
+        assert answer.error_code == NO_ERROR, answer
 
     async def elect(self, topic: str, partitions: Sequence[int]) -> None:
         """Make the preferred replicas leaders. Not checked: one may be leader already, or not in sync."""
-        async with self._client() as client:
-            await client._send_to_controller(_ElectLeaders(topic, partitions))
+        await self._try(lambda client: client._send_to_controller(ElectLeaders(topic, partitions)))
+
+    async def _try(self, request: Callable[[AIOKafkaAdminClient], Awaitable[T]]) -> T:
+        """Make a request until it succeeds, at most for `TIMEOUT_S`."""
+        deadline_s = time.monotonic() + TIMEOUT_S
+        while True:
+            try:
+                async with self._client() as client:
+                    return await request(client)
+            except (KafkaError, OSError, TimeoutError):
+                if time.monotonic() > deadline_s:
+                    raise
+                await asyncio.sleep(POLL_S)
 
     @asynccontextmanager
     async def _client(self) -> AsyncIterator[AIOKafkaAdminClient]:
-        client = AIOKafkaAdminClient(bootstrap_servers=self._address())
+        client = AIOKafkaAdminClient(bootstrap_servers=self._address(), request_timeout_ms=REQUEST_MS)
         try:
             await client.start()
             yield client

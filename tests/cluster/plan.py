@@ -1,36 +1,27 @@
 """The plan of a run: which faults happen, to whom, and how long they last. The seed decides all of it.
 
-Pure. Faults of the cluster follow one another, each after the one before has healed; so do those of the edges, beside
-them. A plan has waits instead of times, since a broker takes as long to come back as the machine needs.
+Pure. There are three lanes: of brokers, of topics and of edges. In each of them faults follow one another, each after
+the one before has healed. A plan has waits instead of times, since a broker takes as long to come back as the machine
+needs.
 """
 
 from collections.abc import Sequence
 from random import Random
 from typing import Literal, NamedTuple, TypeVar, get_args
 
-ClusterFault = Literal[
-    "kill_leader",
-    "roll",
-    "two_down",
-    "elect",
-    "reassign",
-    "pause_broker",
-    "cut_off",
-    "trim",
-    "overtake",
-    "recreate",
-    "add_partitions",
-    "unclean",
-]
+BrokerFault = Literal["kill_leader", "roll", "two_down", "elect", "reassign", "pause_broker", "cut_off", "unclean"]
+TopicFault = Literal["trim", "overtake", "recreate", "add_partitions"]
 EdgeFault = Literal["stop_edge", "kill_edge", "pause_edge", "cut_client", "silence_client"]
 VerdictFault = Literal["mute", "ban", "pardon"]
 
-UNSOLVED: tuple[ClusterFault, ...] = ("unclean",)
+UNSOLVED: tuple[BrokerFault, ...] = ("unclean",)
 """Faults that break promises today. They happen only if they are asked for."""
-CLUSTER_FAULTS: tuple[ClusterFault, ...] = tuple(kind for kind in get_args(ClusterFault) if kind not in UNSOLVED)
+BROKER_FAULTS: tuple[BrokerFault, ...] = tuple(kind for kind in get_args(BrokerFault) if kind not in UNSOLVED)
+TOPIC_FAULTS: tuple[TopicFault, ...] = get_args(TopicFault)
 EDGE_FAULTS: tuple[EdgeFault, ...] = get_args(EdgeFault)
 
-CLUSTER_REST_S = (1.0, 4.0)
+BROKER_REST_S = (1.0, 4.0)
+TOPIC_REST_S = (3.0, 10.0)
 EDGE_REST_S = (1.0, 5.0)
 AWAY_S = (1.0, 6.0)
 """How long a fault lasts: shorter and longer than a broker's session, which is 4 s."""
@@ -41,7 +32,7 @@ FAULTS_PER_S = 0.3
 SANCTIONED_SHARE = 0.3
 """The share of players that receive a verdict."""
 
-K = TypeVar("K", ClusterFault, EdgeFault)
+K = TypeVar("K", BrokerFault, TopicFault, EdgeFault)
 
 
 class Fault(NamedTuple):
@@ -72,12 +63,13 @@ class Plan(NamedTuple):
 
     seed: int
     seconds: float
-    cluster: Sequence[Fault]
+    brokers: Sequence[Fault]
+    topics: Sequence[Fault]
     edges: Sequence[Fault]
     sanctions: Sequence[Sanction]
 
     def __str__(self) -> str:
-        parts = {"cluster": self.cluster, "edges": self.edges, "verdicts": self.sanctions}
+        parts = {"brokers": self.brokers, "topics": self.topics, "edges": self.edges, "verdicts": self.sanctions}
         lines = [f"seed {self.seed}, {self.seconds:g} s"]
         for name, part in parts.items():
             lines += [f"{name}:", *(f"  {each}" for each in part)]
@@ -88,16 +80,18 @@ def make_plan(
     seed: int,
     seconds: float,
     players: int,
-    cluster: Sequence[ClusterFault] = CLUSTER_FAULTS,
+    brokers: Sequence[BrokerFault] = BROKER_FAULTS,
+    topics: Sequence[TopicFault] = TOPIC_FAULTS,
     edges: Sequence[EdgeFault] = EDGE_FAULTS,
 ) -> Plan:
     """The plan of a seed. Each kind of fault happens before any happens again."""
     random = Random(seed)
-    count = max(len(cluster), round(seconds * FAULTS_PER_S))
+    count = round(seconds * FAULTS_PER_S)
     return Plan(
         seed,
         seconds,
-        _faults(random, cluster, count, CLUSTER_REST_S),
+        _faults(random, brokers, count, BROKER_REST_S),
+        _faults(random, topics, count, TOPIC_REST_S),
         _faults(random, edges, count, EDGE_REST_S),
         _sanctions(random, seconds, players),
     )

@@ -9,7 +9,7 @@ from random import Random
 from aiokafka.admin import NewTopic
 
 from cluster.admin import Admin
-from cluster.scene import ACTIONS_PARTITIONS, ACTIONS_TOPIC, FEEDS, FRAIL, SECRET, VERDICTS_TOPIC, Feed
+from cluster.scene import ACTIONS_PARTITIONS, ACTIONS_TOPIC, FEEDS, SECRET, VERDICTS_TOPIC, Feed
 from support.free_ports import free_ports
 from support.kafka_broker import KafkaBroker
 from support.kafka_split import SplitCluster
@@ -49,6 +49,8 @@ class Rig:
         self.address = ",".join(broker.address for broker in self.cluster.brokers)
         """All brokers, including those that are stopped at the moment."""
         self.admin = Admin(lambda: self.cluster.address)
+        self.united = asyncio.Lock()
+        """Held while a broker is cut off, and while something reads or changes topics that must not see the past."""
         config = folder / "touchline.toml"
         config.write_text(_config())
         ports = free_ports(2 * EDGES)
@@ -65,6 +67,7 @@ class Rig:
             self.cluster.start()
             for feed in FEEDS:
                 await self.create(feed)
+                await self.admin.until_in_sync(feed.topic)
             await self.cluster.create(ACTIONS_TOPIC, ACTIONS_PARTITIONS)
             await self.cluster.create(VERDICTS_TOPIC, 1, {"cleanup.policy": "compact"})
             await asyncio.gather(*(edge.start() for edge in self.edges))
@@ -76,12 +79,13 @@ class Rig:
 
     async def create(self, feed: Feed) -> None:
         """Create a feed's topic."""
-        if feed is FRAIL:
-            await self.cluster._create(
-                NewTopic(feed.topic, -1, -1, replica_assignments={0: [1, 2]}, topic_configs=dict(feed.configs)), 1
-            )
+        everywhere = [broker.node_id for broker in self.cluster.brokers]
+        if feed.copies < len(everywhere):
+            replicas = dict.fromkeys(range(feed.partitions), everywhere[:feed.copies])
+            new = NewTopic(feed.topic, -1, -1, replica_assignments=replicas, topic_configs=dict(feed.configs))
         else:
-            await self.cluster.create(feed.topic, feed.partitions, feed.configs)
+            new = NewTopic(feed.topic, feed.partitions, feed.copies, topic_configs=dict(feed.configs))
+        await self.admin.create(new)
 
     async def leader(self, topic: str, partition: int = 0) -> KafkaBroker:
         """The broker that leads a partition."""

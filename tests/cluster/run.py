@@ -112,7 +112,8 @@ class Run:
     async def _trouble(self) -> None:
         end_s = time.monotonic() + self._plan.seconds
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._lane(self._plan.cluster, self._cluster.perform, end_s))
+            group.create_task(self._lane(self._plan.brokers, self._cluster.disturb_brokers, end_s))
+            group.create_task(self._lane(self._plan.topics, self._cluster.damage_topics, end_s))
             group.create_task(self._lane(self._plan.edges, self._edges.perform, end_s))
             group.create_task(self._sentence(end_s - self._plan.seconds))
 

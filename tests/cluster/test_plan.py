@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cluster.plan import CLUSTER_FAULTS, EDGE_FAULTS, make_plan
+from cluster.plan import BROKER_FAULTS, EDGE_FAULTS, TOPIC_FAULTS, make_plan
 
 SEEDS = st.integers(0, 2**32)
 
@@ -16,8 +16,8 @@ def test_a_seed_decides_everything(seed: int, players: int) -> None:
 @given(SEEDS)
 def test_each_fault_happens_before_any_happens_again(seed: int) -> None:
     plan = make_plan(seed, 60, 20)
-    assert {fault.kind for fault in plan.cluster[: len(CLUSTER_FAULTS)]} == set(CLUSTER_FAULTS)
-    assert {fault.kind for fault in plan.edges[: len(EDGE_FAULTS)]} == set(EDGE_FAULTS)
+    for lane, kinds in ((plan.brokers, BROKER_FAULTS), (plan.topics, TOPIC_FAULTS), (plan.edges, EDGE_FAULTS)):
+        assert {fault.kind for fault in lane[: len(kinds)]} == set(kinds)
 
 
 @given(SEEDS)

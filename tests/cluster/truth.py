@@ -12,7 +12,7 @@ from cluster.scene import Feed, Sent, rooms_of
 
 POLL_MS = 200
 RETRY_S = 0.5
-READ_TIMEOUT_S = 60.0
+READ_TIMEOUT_S = 120.0
 
 
 class Truth:

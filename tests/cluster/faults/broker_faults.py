@@ -80,11 +80,13 @@ class BrokerFaults:
 
     async def cut_off(self, fault: Fault) -> None:
         """Cut a leader off from the other brokers, but not from clients, for longer than its session."""
-        broker = await self._rig.leader(STEADY.topic)
-        await asyncio.to_thread(self._rig.cluster.cut_off, broker)
-        await asyncio.sleep(SESSION_S + fault.away_s)
-        await self._check_flow()
-        await asyncio.to_thread(self._rig.cluster.join, broker)
+        async with self._rig.united:
+            broker = await self._rig.leader(STEADY.topic)
+            await asyncio.to_thread(self._rig.cluster.cut_off, broker)
+            await asyncio.sleep(SESSION_S + fault.away_s)
+            await self._check_flow()
+            await asyncio.to_thread(self._rig.cluster.join, broker)
+            await until_healed(self._rig)
 
     async def unclean(self, fault: Fault) -> None:
         """Lose acknowledged records: a replica that lacks them becomes the leader."""

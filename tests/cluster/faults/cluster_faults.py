@@ -1,4 +1,4 @@
-"""Performs the faults of a plan on the cluster, one after the other, each after the one before has healed."""
+"""Performs the faults of a plan on the cluster: those of brokers one after the other, those of topics beside them."""
 
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -8,10 +8,12 @@ from cluster.checks.trace import Trace
 from cluster.faults.broker_faults import BrokerFaults
 from cluster.faults.healing import until_healed
 from cluster.faults.topic_faults import TopicFaults
-from cluster.plan import ClusterFault, Fault
+from cluster.plan import BrokerFault, Fault, TopicFault
 from cluster.producers import Publisher
 from cluster.rig import Rig
 from cluster.truth import Truth
+
+Way = Callable[[Fault], Awaitable[None]]
 
 
 class ClusterFaults:
@@ -22,7 +24,7 @@ class ClusterFaults:
         self._rig = rig
         self._brokers = brokers = BrokerFaults(rig, publishers, traces)
         topics = TopicFaults(rig, publishers, truth)
-        self._ways: dict[ClusterFault, Callable[[Fault], Awaitable[None]]] = {
+        self._broker_ways: dict[BrokerFault, Way] = {
             "kill_leader": brokers.kill_leader,
             "roll": brokers.roll,
             "two_down": brokers.two_down,
@@ -31,6 +33,8 @@ class ClusterFaults:
             "pause_broker": brokers.pause_broker,
             "cut_off": brokers.cut_off,
             "unclean": brokers.unclean,
+        }
+        self._topic_ways: dict[TopicFault, Way] = {
             "trim": topics.trim,
             "overtake": topics.overtake,
             "recreate": topics.recreate,
@@ -41,8 +45,13 @@ class ClusterFaults:
     def breaches(self) -> list[Breach]:
         return self._brokers.breaches
 
-    async def perform(self, fault: Fault) -> None:
+    async def disturb_brokers(self, fault: Fault) -> None:
         """Perform one fault, and wait until the cluster has recovered from it."""
-        await self._ways[fault.kind](fault)  # type: ignore[index]
+        await self._broker_ways[fault.kind](fault)  # type: ignore[index]
         await until_healed(self._rig)
+        self.done[fault.kind] += 1
+
+    async def damage_topics(self, fault: Fault) -> None:
+        """Perform one fault, whatever happens to brokers meanwhile."""
+        await self._topic_ways[fault.kind](fault)  # type: ignore[index]
         self.done[fault.kind] += 1

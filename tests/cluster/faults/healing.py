@@ -7,4 +7,4 @@ from cluster.scene import FEEDS
 async def until_healed(rig: Rig) -> None:
     """Wait until every partition of every feed has a leader, and all of its replicas are in sync."""
     for feed in FEEDS:
-        await rig.admin.until(feed.topic, lambda each: each.leader > 0 and each.in_sync == set(each.replicas))
+        await rig.admin.until_in_sync(feed.topic)
