@@ -81,7 +81,7 @@ class Rig:
         """Create a feed's topic."""
         everywhere = [broker.node_id for broker in self.cluster.brokers]
         if feed.copies < len(everywhere):
-            replicas = dict.fromkeys(range(feed.partitions), everywhere[:feed.copies])
+            replicas = dict.fromkeys(range(feed.partitions), everywhere[: feed.copies])
             new = NewTopic(feed.topic, -1, -1, replica_assignments=replicas, topic_configs=dict(feed.configs))
         else:
             new = NewTopic(feed.topic, feed.partitions, feed.copies, topic_configs=dict(feed.configs))

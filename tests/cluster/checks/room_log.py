@@ -7,6 +7,10 @@ from typing import NamedTuple
 from cluster.scene import Feed, Sent
 
 
+LAG_EVENTS = 2_000
+"""How far an edge may be behind in one partition while it reads another: some 40 s of all producers."""
+
+
 class LogId(NamedTuple):
     """One partition of a topic. The ``generation`` counts how often the topic was created again."""
 
@@ -89,9 +93,12 @@ class RoomLog:
         return [entry for each in earlier if each[:2] == log[:2] for entry in self.entries[each]]
 
     def unsettled(self, log: LogId) -> set[str | None]:
-        """Keys of events that came to a partition after the room had left it. Nobody knows when edges read them."""
+        """Keys of events around the move in partitions that the room left. Nobody knows when edges read them.
+
+        Edges do in the end, so the state at the end is known.
+        """
         moved = self._order(self.entries[log][0])
-        return {entry.key for entry in self.before_move(log) if self._order(entry) > moved}
+        return {entry.key for entry in self.before_move(log) if self._order(entry) > moved - LAG_EVENTS}
 
     def state(self, log: LogId, head: int) -> State:
         """The newest event of each key as of an offset, including events from before the room moved here."""

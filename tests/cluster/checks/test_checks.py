@@ -157,14 +157,22 @@ def test_a_lost_key_that_stays_in_the_state_is_found() -> None:
 
 
 def test_a_moved_room_keeps_its_state_and_starts_over() -> None:
+    before, after = entries(GROWN), entries(GROWN, ("clock", None), first=5300, begin=40)
+    room = room_log(GROWN, before, after)
+    moved = Joined("f", 40, recovered=False, state={"score": 105, "clock": 5300})
+    begin = [joined(), *received(*range(100, 106), log=before)]
+    assert check(room, *begin, moved, *received(5301, log=after, epoch="f")) == set()
+    lacking = moved._replace(state={"clock": 5300})
+    assert "wrong_state" in check(room, *begin, lacking, *received(5301, log=after, epoch="f"))
+    assert "left_behind" in check(room, *begin)
+
+
+def test_a_client_may_join_a_moved_room_before_its_edge_has_read_the_end_of_the_old_partition() -> None:
     before, after = entries(GROWN), entries(GROWN, ("clock", None), first=300, begin=40)
     room = room_log(GROWN, before, after)
-    moved = Joined("f", 40, recovered=False, state={"score": 105, "clock": 300})
-    begin = [joined(), *received(*range(100, 106), log=before)]
-    assert check(room, *begin, moved, *received(301, log=after, epoch="f")) == set()
-    lacking = moved._replace(state={"clock": 300})
-    assert "wrong_state" in check(room, *begin, lacking, *received(301, log=after, epoch="f"))
-    assert "left_behind" in check(room, *begin)
+    begin = joined(40, {"clock": 300, "score": 103}, epoch="f")
+    assert check(room, begin, *received(301, log=after, epoch="f")) == {"wrong_state_at_end"}
+    assert check(room, begin, joined(42, {"clock": 300, "score": 105}, epoch="f")) == set()
 
 
 def test_another_leader_changes_the_epoch_and_another_partition_needs_a_start() -> None:
