@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 from cluster.scene import Feed, Sent
 
-
 LAG_EVENTS = 2_000
 """How far an edge may be behind in one partition while it reads another: some 40 s of all producers."""
 
