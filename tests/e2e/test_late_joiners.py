@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
+import touchline
 from log.harness import Raw
 from log.kafka_harness import KafkaHarness
 from support.kafka_broker import KafkaBroker
@@ -88,3 +89,6 @@ async def test_a_state_that_was_read_up_to_a_limit_is_marked(kafka: KafkaBroker,
         joined = await join(node)
         assert joined.state == []
         assert not joined.state_complete
+        async with touchline.connect(node.url, proxy=False) as sdk:
+            subscription = await sdk.subscribe("score:1").joined()
+            assert not subscription.state_complete

@@ -133,12 +133,14 @@ async def test_an_edge_that_retention_overtook_shows_no_value_from_before_the_lo
             await harness.trim(topic, 0, 3)
             edge.send_signal(signal.SIGCONT)
             state: dict[str | None, object] = {"goals": 1}
+            state_complete = joined.state_complete
             message = await client.next()
             while not (isinstance(message, Event) and message.data == "kept"):
                 if isinstance(message, Subscribed):
                     assert not message.recovered
                     state = {event.key: event.data for event in message.state}
+                    state_complete = message.state_complete
                 message = await client.next()
-            assert state == {}
+            assert (state, state_complete) == ({}, False)
     finally:
         await edge.stop(signal.SIGKILL)

@@ -1,12 +1,13 @@
 """The embedded log as a room store: the heads and states of rooms."""
 
+import time
 from pathlib import Path
 
 import pytest
 
 from log.harness import Raw, Reader, as_raw
 from touchline_server.config.tables import SqliteSettings
-from touchline_server.core.log import Entry
+from touchline_server.core.log import CaughtUp, Entry, History, HistoryBegan, HistoryRead, LogEvent, ReadBack
 from touchline_server.core.room_store import RoomKey, StoredRoom
 from touchline_server.log.sqlite.log import SqliteLog
 
@@ -63,6 +64,20 @@ async def test_a_room_has_its_head_and_the_newest_event_of_each_key() -> None:
         "a": (4, {b"score": b"4", b"clock": b"2"}),
         "b": (2, {b"score": b"3"}),
     }
+    await log.close()
+
+
+async def test_a_log_that_stores_its_rooms_is_not_read_back(tmp_path: Path) -> None:
+    log = SqliteLog(tmp_path / "log.db", SqliteSettings(), {"scores": None})
+    later_ms = time.time_ns() // 1_000_000 + 60_000
+    await log.open(["scores"], since_ms=0)
+    await log.append("scores", [keyed("a", "score", "1")])
+    await log.close()
+    await log.open(["scores"], since_ms=later_ms, read_back=ReadBack(["scores"], 0, 1_000, 60.0))
+    events: list[LogEvent] = []
+    while not any(isinstance(event, CaughtUp) for event in events):
+        events += await log.poll()
+    assert not any(isinstance(event, HistoryBegan | History | HistoryRead) for event in events)
     await log.close()
 
 
