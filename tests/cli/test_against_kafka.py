@@ -11,7 +11,9 @@ import httpx
 import pytest
 
 from cli.processes import line_of, run, running, serving, stop
-from support.kafka_broker import KafkaBroker
+from support.kafka_broker import LIMITED_USER, PASSWORD, KafkaBroker
+from support.kafka_topics import DESCRIBE, READ, WRITE
+from touchline_server.log.kafka.watcher import HIDDEN, UNREADABLE
 
 
 @pytest.fixture
@@ -45,6 +47,31 @@ def test_topics_are_listed_as_missing_then_created_then_listed(kafka: KafkaBroke
     assert listed.stdout.splitlines() == [f"{name}: exists, 3 partitions" for name in names]
     policies = [asyncio.run(kafka.config(name, "cleanup.policy")) for name in names]
     assert policies == ["delete", "delete", "delete", "compact"]
+
+
+def test_topics_tells_a_missing_permission_from_a_missing_topic(kafka: KafkaBroker, env: dict[str, str]) -> None:
+    hidden, missing, unreadable, readable = (
+        f"{topic}-{env['NAME']}" for topic in ("match", "score", "actions", "verdicts")
+    )
+    for topic in (hidden, unreadable, readable):
+        asyncio.run(kafka.create(topic, 1, {"cleanup.policy": "compact"}))
+    asyncio.run(kafka.allow(missing, DESCRIBE))
+    asyncio.run(kafka.allow(unreadable, WRITE))
+    asyncio.run(kafka.allow(readable, READ))
+    user = {
+        "TOUCHLINE_KAFKA__TLS": "true",
+        "TOUCHLINE_KAFKA__CA_FILE": str(kafka.ca_file),
+        "TOUCHLINE_KAFKA__SASL_MECHANISM": "PLAIN",
+        "TOUCHLINE_KAFKA__SASL_USERNAME": LIMITED_USER,
+        "TOUCHLINE_KAFKA__SASL_PASSWORD": PASSWORD,
+    }
+    listed = run("topics", "--log", f"kafka://{kafka.secure_address}", env=env | user)
+    assert dict(line.split(": ") for line in listed.stdout.splitlines()) == {
+        hidden: HIDDEN,
+        missing: "does not exist; touchline topics --create creates it",
+        unreadable: UNREADABLE,
+        readable: "exists, 1 partition",
+    }
 
 
 @pytest.mark.parametrize("policy", ["delete", "compact,delete"])

@@ -170,10 +170,10 @@ class _Outcomes:
                 self.written.append(outcome)
 
 
-def _failure(topic: str, records: int, outcomes: _Outcomes, error: BaseException) -> Exception:
+def _failure(topic: str, records: int, outcomes: _Outcomes, error: BaseException) -> BaseException:
     """What to raise when records were given up."""
-    if isinstance(error, NoSuchTopic):
-        return error
+    if not isinstance(error, REQUEST_ERRORS):
+        return error  # `NoSuchTopic`, or a bug of ours
     written = outcomes.decided
     count = f"{written} of {records} records" if written else "nothing"
     message = f"{count} could be appended to {topic}: {describe(error)}"

@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from touchline_protocol.errors import OperatorError, RecordRefusal, RecordsRefused, TopicRefused
+from touchline_server.core.clocks import LoopMs
 from touchline_server.core.log import AppendFailed, Entry, Log
 from touchline_server.core.players.action_queue import PendingAction
 
@@ -27,6 +28,9 @@ CHECK_S = 0.25
 
 CHECK_S_MAX = 2.0
 """The same while an operator has to act, and between two probes: each doubles the pause, up to this."""
+
+REFUSED_EVERY_S = 10
+"""How often a log line says that actions are refused for good."""
 
 STOP_S = 6.0
 """How long a stop waits for the actions that are left; an append gives up after 5 s."""
@@ -56,6 +60,7 @@ class Appender:
         self._topic = topic
         self._wanted = asyncio.Event()
         self._stopping = asyncio.Event()
+        self._silent_until_ms = LoopMs(0)
         self._task: asyncio.Task[None] | None = None
 
     def wake(self) -> None:
@@ -116,6 +121,7 @@ class Appender:
             await self._log.append(self._topic, entries, independent=True)
         except RecordsRefused as error:
             refused = dict(error.refused)
+            self._report_refused(error, driver.now().loop_ms)
         except (AppendFailed, TopicRefused) as error:
             written, refused, why = error.written, dict(error.refused), str(error)
         except OperatorError as error:
@@ -170,6 +176,12 @@ class Appender:
             return _Problem(str(error), isinstance(error, TopicRefused))
         why = self._log.unreachable
         return None if why is None else _Problem(why, is_refusal=False)
+
+    def _report_refused(self, error: RecordsRefused, now_ms: LoopMs) -> None:
+        """Log a refusal, but not each one: players decide how many there are."""
+        if now_ms >= self._silent_until_ms:
+            self._silent_until_ms = LoopMs(now_ms + REFUSED_EVERY_S * 1000)
+            logger.warning("players' actions are refused for good: %s", error)
 
     def _pause(self, driver: Driver, why: str) -> None:
         if self._stopping.is_set():

@@ -197,7 +197,8 @@ class ActionQueue(Generic[C]):
         failed: list[PendingAction[C]] = []
         for index, pending in enumerate(batch):
             if index in refused:
-                nack = Nack(id=pending.id, code=codes.ACTION_REFUSED.code, message=refused[index].why)
+                why = "it is too large for the log" if refused[index].is_too_large else "the log's checks reject it"
+                nack = Nack(id=pending.id, code=codes.ACTION_REFUSED.code, message=why)
                 pending.session.refuse_waiting(nack)
                 _answer(pending, nack, answers)
             elif index < written:
