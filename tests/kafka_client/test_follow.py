@@ -9,6 +9,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.structs import TopicPartition
 
 from support.kafka_broker import KafkaBroker
+from support.log_cut import cut_back
 from support.record_batches import RawRecord, append_batch, append_nonsense, batch, write_over
 from support.waiting import eventually
 from touchline_kafka.cluster import Cluster
@@ -126,3 +127,25 @@ async def test_a_broker_that_goes_away_while_deleted_records_are_noticed_is_wait
     assert lost == RecordsLost(topic)
     assert isinstance(record, FollowedRecord)
     assert record.record.offset == 2
+
+
+async def test_a_log_that_was_cut_back_is_followed_from_where_it_departs(
+    kafka_factory: Callable[..., KafkaBroker],
+) -> None:
+    broker, topic = kafka_factory(), "follow-cut"
+    await broker.create(topic, 1)
+    await write(broker, topic, range(10))
+    async with Follower(Cluster([broker.address]), [topic], since_ms=None) as follower:
+        await take(follower, 10)
+        async with cut_back(broker, topic, 6):
+            await write(broker, topic, range(100, 110))
+        lost, *records = await take(follower, 11)
+        assert lost == RecordsLost(topic)
+        numbers = [(one.record.offset, one.record.value) for one in records if isinstance(one, FollowedRecord)]
+        assert numbers == [(6 + at, b"%d" % (100 + at)) for at in range(10)]
+
+
+async def write(broker: KafkaBroker, topic: str, numbers: range) -> None:
+    async with producing(broker) as producer:
+        for number in numbers:
+            await producer.send_and_wait(topic, b"%d" % number, b"7")

@@ -4,14 +4,16 @@ Rules:
 
 1. Offsets are ours: nothing is reset silently. Where the log does not hold them (retention was faster, the topic was
    created again), `RecordsLost` is handed out before what comes next, from the log's beginning.
-2. A topic that does not exist is looked for again, without creating it; so are partitions that are added.
-3. The follower waits for a Kafka that is away. It raises an error that only an operator can fix.
+2. A log that was cut back, and grew again with other records under the same offsets, is noticed by its leader epochs,
+   before a record of it is handed out. `RecordsLost` is handed out, and then the records from the divergence on.
+3. A topic that does not exist is looked for again, without creating it; so are partitions that are added.
+4. The follower waits for a Kafka that is away. It raises an error that only an operator can fix.
 """
 
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import NamedTuple, Self
 
@@ -20,8 +22,10 @@ from aiokafka.structs import TopicPartition
 
 from touchline_kafka.cluster import Cluster
 from touchline_kafka.errors import REQUEST_ERRORS, describe, is_refusal, operator_error
+from touchline_kafka.fetch import epoch_ends
+from touchline_kafka.leader_epochs import UNKNOWN_EPOCH, EpochEntry, LeaderEpochs, divergence
 from touchline_kafka.repairs import RELEASE_S, Consumer
-from touchline_kafka.topics import Topics
+from touchline_kafka.topics import NO_LEADER, Topic, Topics
 from touchline_protocol.records import Record
 
 POLL_MS = 100
@@ -50,7 +54,7 @@ class FollowedRecord(NamedTuple):
 
 
 class RecordsLost(NamedTuple):
-    """Records of this topic were missed."""
+    """Records of this topic were missed, or some that were handed out are not in its log any more."""
 
     topic: str
 
@@ -58,11 +62,13 @@ class RecordsLost(NamedTuple):
 class _Progress:
     """Where a partition is being read."""
 
-    __slots__ = ("complete", "next_offset")
+    __slots__ = ("checked_epoch", "complete", "next_offset")
 
-    def __init__(self, next_offset: int) -> None:
+    def __init__(self, next_offset: int, checked_epoch: int) -> None:
         self.next_offset = next_offset
         self.complete = next_offset == 0
+        self.checked_epoch = checked_epoch
+        """The newest leader epoch whose log is known to hold what was read."""
 
 
 class Follower:
@@ -79,6 +85,8 @@ class Follower:
         self._consumer: Consumer
         self._topics: Topics
         self._looked_at = 0.0
+        self._checked_connection = 0
+        """How many connections had been lost when the logs were checked."""
         self._known_ms = 0
         self.missing: frozenset[str] = frozenset()
         """Topics that do not exist."""
@@ -141,11 +149,74 @@ class Follower:
             fetched = await self._consumer.getmany(timeout_ms=POLL_MS, max_records=RECORDS_MAX)
         except OffsetOutOfRangeError as error:
             return await self._begin_again(list(error.args[0]))
-        found: list[FollowedRecord | RecordsLost] = [
-            self._follow(tp, record) for tp, records in fetched.items() for record in records
-        ]
+        found: list[FollowedRecord | RecordsLost] = []
+        if not self._is_checked(fetched):
+            lost = await self._check(fetched)
+            found += [RecordsLost(topic) for topic in sorted({tp.topic for tp in lost})]
+            fetched = {tp: records for tp, records in fetched.items() if tp not in lost}
+        found += [self._follow(tp, record) for tp, records in fetched.items() for record in records]
         await self._note_known()
         return found
+
+    def _seen(self, fetched: Mapping[TopicPartition, Sequence[Record]]) -> dict[TopicPartition, int]:
+        """The newest leader epoch of what was fetched."""
+        newest = {tp: self._consumer.epochs[tp].before(records[-1].offset + 1) for tp, records in fetched.items()}
+        return {tp: entry.epoch for tp, entry in newest.items() if entry is not None}
+
+    def _is_checked(self, fetched: Mapping[TopicPartition, Sequence[Record]]) -> bool:
+        """Whether the logs that these records are from are known to hold what was read before."""
+        return self._checked_connection == self._consumer.client.connections_lost and all(
+            epoch <= self._progress[tp].checked_epoch for tp, epoch in self._seen(fetched).items()
+        )
+
+    async def _check(self, fetched: Mapping[TopicPartition, Sequence[Record]]) -> set[TopicPartition]:
+        """Go back where a log does not hold what was read. Returns those partitions; others hold all of it."""
+        connection, seen = self._consumer.client.connections_lost, self._seen(fetched)
+        topics = await self._topics.describe(self._names)
+        lost: dict[TopicPartition, int] = {}
+        for name, topic in topics.items():
+            led = {TopicPartition(name, index) for index, leader in topic.leaders.items() if leader != NO_LEADER}
+            read = {tp: one for tp, one in self._progress.items() if tp in led}
+            lost |= await self._divergences(topic, read, seen)
+            for tp, progress in read.items():
+                newest = topic.leader_epochs.get(tp.partition, UNKNOWN_EPOCH)
+                progress.checked_epoch = max(newest, seen.get(tp, UNKNOWN_EPOCH))
+        begins = await self._consumer.beginning_offsets(list(lost)) if lost else {}
+        for tp, offset in lost.items():
+            self._go_back(tp, max(offset, begins[tp]))
+        self._checked_connection = connection
+        return set(lost)
+
+    async def _divergences(
+        self, topic: Topic, read: Mapping[TopicPartition, _Progress], seen: Mapping[TopicPartition, int]
+    ) -> dict[TopicPartition, int]:
+        """Where the logs of a topic's partitions depart from what was read."""
+        entries = {tp: self._consumer.epochs[tp].before(one.next_offset) for tp, one in read.items()}
+        known = {tp: entry for tp, entry in entries.items() if entry is not None and entry.epoch != UNKNOWN_EPOCH}
+        ends = await epoch_ends(
+            self._consumer.client,
+            topic,
+            {tp.partition: entry.epoch for tp, entry in known.items()},
+            {tp.partition: epoch for tp, epoch in seen.items() if tp.topic == topic.name},
+        )
+        found = {tp: divergence(entry, ends[tp.partition], read[tp].next_offset) for tp, entry in known.items()}
+        return {tp: offset for tp, offset in found.items() if offset is not None}
+
+    def _go_back(self, tp: TopicPartition, offset: int) -> None:
+        _log.warning(
+            "%s, partition %d: its log was cut back and has lost what it held from offset %d on, of which records up "
+            "to %d had been read",
+            *(*tp, offset, self._progress[tp].next_offset),
+        )
+        self._begin(tp, offset, self._progress[tp].checked_epoch)
+        self._progress[tp].complete = False
+
+    def _begin(self, tp: TopicPartition, offset: int, leader_epoch: int) -> None:
+        """Read a partition from an offset on, from the log of the leader that has this epoch."""
+        self._progress[tp] = _Progress(offset, leader_epoch)
+        epochs = self._consumer.epochs[tp] = LeaderEpochs()
+        epochs.add(EpochEntry(leader_epoch, offset))
+        self._consumer.seek(tp, offset)
 
     def _follow(self, tp: TopicPartition, record: Record) -> FollowedRecord:
         progress = self._progress[tp]
@@ -167,16 +238,18 @@ class Follower:
     async def _look(self, since_ms: int | None) -> None:
         """Read the topics that exist. New partitions are read from ``since_ms`` on, or from their beginning."""
         self._looked_at = time.monotonic()
-        found = {name: topic.leaders for name, topic in (await self._topics.describe(self._names)).items()}
+        topics = await self._topics.describe(self._names)
+        found = {name: topic.leaders for name, topic in topics.items()}
         self.missing = frozenset(name for name, leaders in found.items() if not leaders)
         existing = {TopicPartition(name, index) for name, leaders in found.items() for index in leaders}
         new = existing - self._progress.keys()
         if not new:
             return
         self._consumer.assign([*self._progress, *new])
-        self._progress.update({tp: _Progress(offset) for tp, offset in (await self._starts(new, since_ms)).items()})
         for tp, progress in self._progress.items():
             self._consumer.seek(tp, progress.next_offset)
+        for tp, offset in (await self._starts(new, since_ms)).items():
+            self._begin(tp, offset, topics[tp.topic].leader_epochs.get(tp.partition, UNKNOWN_EPOCH))
 
     async def _starts(self, new: set[TopicPartition], since_ms: int | None) -> dict[TopicPartition, int]:
         begins: dict[TopicPartition, int] = await self._consumer.beginning_offsets(list(new))
@@ -187,9 +260,10 @@ class Follower:
         return {tp: ends[tp] if times[tp] is None else max(begins[tp], times[tp].offset) for tp in new}
 
     async def _begin_again(self, partitions: Sequence[TopicPartition]) -> list[FollowedRecord | RecordsLost]:
-        for tp, offset in (await self._consumer.beginning_offsets(list(partitions))).items():
+        lost = await self._check({})
+        others = [tp for tp in partitions if tp not in lost]
+        for tp, offset in (await self._consumer.beginning_offsets(others) if others else {}).items():
             _log.warning("%s, partition %d: some records were deleted before they were read", *tp)
-            self._progress[tp] = _Progress(offset)
+            self._begin(tp, offset, self._progress[tp].checked_epoch)
             self._progress[tp].complete = False
-            self._consumer.seek(tp, offset)
-        return [RecordsLost(topic) for topic in sorted({tp.topic for tp in partitions})]
+        return [RecordsLost(topic) for topic in sorted({tp.topic for tp in (*partitions, *lost)})]
