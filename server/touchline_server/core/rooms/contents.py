@@ -371,8 +371,11 @@ class Contents(KeyedState):
             self._cut = True
 
     def _set_aside(self) -> None:
-        """Put the state, removals included, with what is known of other partitions."""
-        for event in self.state.values():
+        """Put the state, removals included, with what is known of other partitions.
+
+        Events without a key go with it: the time of any event can tell that this partition is newer than another one.
+        """
+        for event in (*self.events, *self.state.values()):
             self._take_aside(event)
         for key, offset in (self._removed or {}).items():
             self._take_aside(room_event(self, self.window, offset, key, self.head_ts, b"null"))
