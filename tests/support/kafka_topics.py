@@ -21,7 +21,7 @@ FENCED = 39
 
 READ, WRITE, DESCRIBE = 3, 4, 8
 """Operations, by their numbers in Kafka's `AclOperation`."""
-TOPIC, LITERAL, ALLOW = 2, 3, 3
+TOPIC, GROUP, LITERAL, ALLOW = 2, 3, 3, 3
 LIMITED = f"User:{LIMITED_USER}"
 
 
@@ -74,17 +74,17 @@ class KafkaTopics:
             (answer,) = await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, dict(configs))])
             assert answer.resources[0][0] == 0, answer
 
-    async def allow(self, topic: str, *operations: int) -> None:
-        """Allow `LIMITED_USER` operations on a topic; see `READ`. Writing and reading allow it to describe, too."""
+    async def allow(self, name: str, *operations: int, kind: int = TOPIC) -> None:
+        """Allow `LIMITED_USER` operations (see `READ`) on a topic or `GROUP`. To read or write includes to describe."""
         for operation in operations:
-            request = CreateAclsRequest(TOPIC, topic, LITERAL, LIMITED, "*", operation, ALLOW)
+            request = CreateAclsRequest(kind, name, LITERAL, LIMITED, "*", operation, ALLOW)
             ((code, _),) = (await self._ask(request)).creation_responses
             assert code == 0, code
 
-    async def forbid(self, topic: str, *operations: int) -> None:
+    async def forbid(self, name: str, *operations: int, kind: int = TOPIC) -> None:
         """Undo `allow`."""
         for operation in operations:
-            request = DeleteAclsRequest(TOPIC, topic, LITERAL, LIMITED, "*", operation, ALLOW)
+            request = DeleteAclsRequest(kind, name, LITERAL, LIMITED, "*", operation, ALLOW)
             ((code, _, matching),) = (await self._ask(request)).filter_responses
             assert (code, len(matching)) == (0, 1)
 
