@@ -17,7 +17,7 @@ from touchline_cheatwatch.sanctions import operator_verdict
 from touchline_cheatwatch.service import Service
 from touchline_cheatwatch.sources import EventsLost, RoomEvent
 from touchline_cheatwatch.types import Action, Judgement
-from touchline_protocol.errors import LogUnavailable
+from touchline_protocol.errors import LogUnavailable, OperatorError, RecordRefusal, RecordsRefused
 from touchline_protocol.verdicts import VerdictRecord
 
 NOW_S = 1_000.0
@@ -34,7 +34,8 @@ class Course:
         self.verdicts: list[tuple[str, VerdictRecord]] = []
         self.events: list[RoomEvent | EventsLost] = []
         self.known_ms = 0
-        self.refuses = False
+        self.failure: OperatorError | None = None
+        """What writing a verdict raises."""
         self.done = asyncio.Event()
 
     # Actions.
@@ -92,8 +93,8 @@ class Verdicts:
 
     async def write(self, verdicts: Sequence[tuple[str, VerdictRecord]]) -> None:
         await asyncio.sleep(0)
-        if self._course.refuses:
-            raise LogUnavailable("a verdict could not be written")
+        if self._course.failure is not None:
+            raise self._course.failure
         self._course.seen.append([(player, verdict.kind) for player, verdict in verdicts])
 
 
@@ -159,7 +160,14 @@ async def test_after_missed_events_nobody_is_accused_by_those_that_are_left() ->
 
 async def test_a_verdict_that_cannot_be_written_ends_the_service_before_it_goes_on() -> None:
     course = Course([Did(1), Did(1)], [Did(2)])
-    course.refuses = True
+    course.failure = LogUnavailable("a verdict could not be written")
     with pytest.raises(LogUnavailable):
         await serve(course)
     assert course.seen.count("batch") == 1
+
+
+async def test_a_verdict_that_the_log_refuses_for_good_keeps_nobody_from_being_judged() -> None:
+    course = Course([Did(1), Did(1)], [Did(2, player="bob")])
+    course.failure = RecordsRefused("cheat-verdicts", {0: RecordRefusal(True, "it is too large")}, written=1)
+    await serve(course)
+    assert course.seen.count("batch") == 3

@@ -6,11 +6,13 @@ again, and the verdict that is in force by then is not repeated.
 """
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from touchline.actions import ActionSource
+from touchline_protocol.errors import RecordsRefused
 
 from .engine import Engine, Outcome, verdicts_of
 from .sources import EventsLost, EventSource, VerdictLog
@@ -21,6 +23,8 @@ ACTIONS_MAX = 500
 
 START_TIMEOUT_S = 30.0
 """How long to wait for older events. After that judging begins: rules that need events wait, and others need none."""
+
+_log = logging.getLogger("touchline.cheatwatch")
 
 
 class Observer(Protocol):
@@ -108,7 +112,11 @@ class Service:
         if not outcomes:
             return
         if verdicts := verdicts_of(outcomes):
-            await self._verdicts.write(verdicts)
+            try:
+                await self._verdicts.write(verdicts)
+            except RecordsRefused as error:
+                # After a restart the same verdict would be refused again, so nobody else would ever be judged.
+                _log.error("%d of %d verdicts cannot be written: %s", len(error.refused), len(verdicts), error)
         self._observer.found(outcomes)
 
     def _now_ms(self) -> int:

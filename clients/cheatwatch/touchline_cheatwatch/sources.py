@@ -44,4 +44,9 @@ class VerdictLog(Protocol):
         """Wait a moment for the next ones; there may be none. They include what was written here."""
 
     async def write(self, verdicts: Sequence[tuple[str, VerdictRecord]]) -> None:
-        """Write verdicts in order; returns when they are durable."""
+        """Write verdicts in order; returns when they are durable.
+
+        Raises:
+            RecordsRefused: the log refuses some of them for good; it has the others.
+            OperatorError: they cannot be written.
+        """
