@@ -16,6 +16,8 @@ from touchline_server.core.log import (
     HistoryRead,
     LogEvent,
     OffsetsLost,
+    PartitionCaughtUp,
+    PartitionOpened,
     Records,
     TopicMissing,
     TopicOpened,
@@ -248,6 +250,20 @@ def test_live_clients_get_the_state_again_once_it_is_read() -> None:
     edge.ingest(record(6, "d"))
     edge.flush()
     assert [message.offset for message in client.take() if isinstance(message, Event)] == [6]
+
+
+def test_a_partition_that_is_opened_late_is_read_back_too() -> None:
+    edge = CoreEdge(partitioner=lambda _key, partitions: partitions - 1)
+    edge.apply(TopicOpened(TOPIC, "e", {0: 0}, [1]))
+    edge.apply(CaughtUp(TOPIC))
+    edge.apply(PartitionOpened(TOPIC, 1, 100))
+    edge.apply(HistoryBegan(TOPIC, 1))
+    edge.apply(History(TOPIC, 1, [record(40, "a"), record(70, "b")], 0))
+    edge.apply(PartitionCaughtUp(TOPIC, 1))
+    edge.apply(HistoryRead(TOPIC, 1, complete=True))
+    joined = edge.client().join()
+    assert keys_of(joined) == {"a", "b"}
+    assert joined.state_complete
 
 
 def test_older_records_are_not_taken_in_after_records_were_lost() -> None:
