@@ -10,6 +10,8 @@ The repairs, all needed with aiokafka 0.14. Go through them when the bound moves
 
 - `Connection.send`: uvloop raises RuntimeError where asyncio raises OSError, and aiokafka's own tasks end by it (its
   issue 1038, open since 0.11; a test fails once it is fixed).
+- `Client.compare_leaders`: aiokafka takes whatever leaders one random broker names, and keeps them for minutes. A
+  broker that is cut off from its peers names itself, and answers that there is nothing new.
 - `Consumer.stop_within`: its ``stop`` waits for requests without a limit. It ends half-way, with a CancelledError that
   nobody asked for, if a fetch is about to be retried.
 - `Consumer.committed_with_metadata`: its ``committed`` takes a coordinator that is starting for one without commits.
@@ -18,13 +20,15 @@ The repairs, all needed with aiokafka 0.14. Go through them when the bound moves
 """
 
 import asyncio
+import time
 from collections import OrderedDict, defaultdict
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.client import AIOKafkaClient
+from aiokafka.cluster import ClusterMetadata
 from aiokafka.conn import AIOKafkaConnection, CloseReason
 from aiokafka.errors import (
     CorruptRecordException,
@@ -62,6 +66,25 @@ class Connection(AIOKafkaConnection):  # type: ignore[misc]  # aiokafka has no t
             raise KafkaConnectionError(f"the connection is lost: {error}") from error
 
 
+class _ComparedMetadata(ClusterMetadata):  # type: ignore[misc]
+    """A client's metadata. ``described`` has the leaders of a topic as others know them, and since when.
+
+    Of two answers that differ, the newer one counts: a broker that is cut off may have given aiokafka's.
+    """
+
+    described: Callable[[str], tuple[float, Mapping[int, int]]]
+    refreshed_at = 0.0
+
+    def update_metadata(self, metadata: Any) -> None:
+        super().update_metadata(metadata)
+        self.refreshed_at = time.monotonic()
+
+    def leader_for_partition(self, partition: TopicPartition) -> int | None:
+        leader: int | None = super().leader_for_partition(partition)
+        at, leaders = self.described(partition.topic)
+        return leaders.get(partition.partition, leader) if at > self.refreshed_at else leader
+
+
 class Client(AIOKafkaClient):  # type: ignore[misc]
     """A client whose connections are `Connection`s. It has the lifecycle of the others: `start` and `release`."""
 
@@ -72,6 +95,12 @@ class Client(AIOKafkaClient):  # type: ignore[misc]
         if reason is not CloseReason.IDLE_DROP:
             self.connections_lost += 1
         super()._on_connection_closed(connection, reason)
+
+    def compare_leaders(self, described: Callable[[str], tuple[float, Mapping[int, int]]]) -> None:
+        """Follow the leaders of a topic that ``described`` returns, with their time (`time.monotonic`), if it is newer
+        than what aiokafka was told."""
+        self.cluster.__class__ = _ComparedMetadata
+        self.cluster.described = described
 
     async def start(self) -> None:
         """Find the brokers of the cluster."""

@@ -141,9 +141,10 @@ class Topics:
         """A broker contradicted what is known of a topic: ask again next time."""
         self._known.pop(name, None)
 
-    def leaders(self, name: str) -> Mapping[int, int]:
-        """The leaders of a topic's partitions as last described; none if it was never asked for."""
-        return self._known[name][1].leaders if name in self._known else {}
+    def described(self, name: str) -> tuple[float, Mapping[int, int]]:
+        """When a topic was described last (`time.monotonic`), and its leaders then; nothing if it never was."""
+        at, topic = self._known.get(name, (0.0, None))
+        return at, topic.leaders if topic is not None else {}
 
     def _next(self, brokers: Sequence[int]) -> Sequence[int]:
         """The brokers whose turn it is."""

@@ -14,11 +14,15 @@ import httpx
 import pytest
 
 from edge.players import AUTH, act, loose_limits, player
+from kafka_client.test_group import NoMemory
 from log.harness import Reader
 from log.kafka_harness import CHECK_S
 from support.kafka_split import SplitCluster
 from support.node_fixture import Client, RunningNode, running_node
 from support.waiting import DEADLINE_S, eventually
+from touchline_kafka.cluster import Cluster
+from touchline_kafka.follow.follower import FollowedRecord, Follower
+from touchline_kafka.group.reader import GroupReader
 from touchline_kafka.produce.producer import partition_of
 from touchline_protocol import codes
 from touchline_protocol.errors import LogUnavailable
@@ -66,6 +70,52 @@ async def test_readers_and_producers_leave_a_broker_that_is_cut_off_from_its_pee
         assert [log.problems for log in logs] == [{}] * READERS
     finally:
         split_cluster.join(first)
+
+
+async def test_consumers_leave_a_broker_that_is_cut_off_from_its_peers(
+    open_log: Callable[..., Awaitable[KafkaLog]], split_cluster: SplitCluster
+) -> None:
+    topic = f"topic-{uuid.uuid4()}"
+    first = split_cluster.brokers[0]
+    await split_cluster.create_led_by(first, topic)
+    log = await open_log()
+    await log.append(topic, [Entry(b"room", b"before")])
+    async with contextlib.AsyncExitStack() as stack:
+        cluster = Cluster(split_cluster.address.split(","))
+        groups = [await stack.enter_async_context(_group_reader(cluster, topic)) for _ in range(3)]
+        followers = [await stack.enter_async_context(Follower(cluster, [topic], since_ms=None)) for _ in range(3)]
+        readers: list[GroupReader[bytes | None] | Follower] = [*groups, *followers]
+        await asyncio.gather(*(_until_read(each, b"before") for each in readers))
+        split_cluster.cut_off(first)
+        try:
+            await _append(log, topic)
+            await asyncio.gather(*(_until_read(each, b"after") for each in readers))
+        finally:
+            split_cluster.join(first)
+
+
+def _group_reader(cluster: Cluster, topic: str) -> GroupReader[bytes | None]:
+    return GroupReader(
+        cluster,
+        group=f"group-{uuid.uuid4()}",
+        topic=topic,
+        decode=lambda record, _partition: record.value,
+        new_memory=NoMemory,
+        look_back_ms=0,
+        start="beginning",
+        commit_s=1.0,
+    )
+
+
+async def _until_read(reader: GroupReader[bytes | None] | Follower, value: bytes) -> None:
+    async with asyncio.timeout(DEADLINE_S):
+        while True:
+            if isinstance(reader, GroupReader):
+                values = await reader.batch(1)
+            else:
+                values = [one.record.value for one in await reader.poll() if isinstance(one, FollowedRecord)]
+            if value in values:
+                return
 
 
 async def _append(log: Log, topic: str) -> None:

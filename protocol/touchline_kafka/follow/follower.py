@@ -38,8 +38,9 @@ METADATA_AGE_MS_MAX = 30_000
 """How soon a partition's new leader is noticed, if the old one does not answer."""
 RECORDS_MAX = 1_000
 """Records of one poll: some 10 ms of work, after which the loop serves others."""
-LOOK_EVERY_S = 10.0
-"""How often to look for topics that were created and partitions that were added. They are read from their beginning."""
+LOOK_EVERY_S = 5.0
+"""How often to look for topics that were created, partitions that were added, which are read from their beginning, and
+leaders that moved."""
 RETRY_S = 1.0
 
 _log = logging.getLogger("touchline.kafka")
@@ -101,6 +102,7 @@ class Follower:
             metadata_max_age_ms=METADATA_AGE_MS_MAX,
         )
         self._topics = Topics(self._consumer.client)
+        self._consumer.client.compare_leaders(self._topics.described)
         try:
             await self._look(self._since_ms)
         except BaseException:

@@ -46,8 +46,8 @@ CLOSE_TIMEOUT_S = 5.0
 """For leaving the group, if Kafka does not answer, or a rebalance waits for another reader."""
 RETRY_S = 1.0
 """How long to wait after something that failed, for as long as it fails: an outage is never an error."""
-TOPIC_CHECK_S = 10.0
-"""How long without a record until the reader looks whether the topic still exists: nothing else reports that."""
+TOPIC_CHECK_S = 5.0
+"""How often the reader looks whether the topic still exists, and which brokers lead it: nothing else reports that."""
 
 _log = logging.getLogger("touchline.kafka")
 
@@ -56,6 +56,7 @@ class _Member(NamedTuple, Generic[ItemT]):
     """The parts of a reader that is open."""
 
     consumer: Consumer
+    topics: Topics
     assignment: Assignment[ItemT]
     commits: Commits
 
@@ -101,7 +102,7 @@ class GroupReader(Generic[ItemT]):
         """Nothing is in hand, or nobody will ask any more."""
         self._free.set()
         self._keeper: asyncio.Task[None] | None = None
-        self._record_at = 0.0
+        self._checked_at = 0.0
         self._forgotten_reported = 0
         self._throttle = OncePerInterval()
 
@@ -143,7 +144,7 @@ class GroupReader(Generic[ItemT]):
             if isinstance(error, REQUEST_ERRORS):
                 raise self._given_up(error) from error
             raise
-        self._record_at = time.monotonic()
+        self._checked_at = time.monotonic()
         self._keeper = asyncio.create_task(self._keep(self._member), name="kafka-group-keeper")
         return self
 
@@ -158,7 +159,9 @@ class GroupReader(Generic[ItemT]):
             new_memory=self._new_memory,
             look_back_ms=self._look_back_ms,
         )
-        return _Member(consumer, assignment, Commits(consumer))
+        topics = Topics(consumer.client)
+        consumer.client.compare_leaders(topics.described)
+        return _Member(consumer, topics, assignment, Commits(consumer))
 
     async def _join(self, member: _Member[ItemT]) -> None:
         member.consumer.subscribe([self._topic], listener=_Listener(member.assignment.assign, self._revoke))
@@ -267,7 +270,6 @@ class GroupReader(Generic[ItemT]):
                 continue  # it is placed again, or not ours any more
             if assignment.is_checked(tp, records):
                 self._delivery.add(read[tp], records)
-                self._record_at = time.monotonic()
             else:
                 member.consumer.seek(tp, read[tp].reached)
         await asyncio.sleep(0)  # a poll that finds records does not wait, and there can be many
@@ -306,7 +308,7 @@ class GroupReader(Generic[ItemT]):
             if member.assignment.is_all_checked:  # a commit would cover up that the broker has lost the one before
                 await self._commit(member)
             self._report_forgotten(member)
-            if time.monotonic() - self._record_at >= TOPIC_CHECK_S:
+            if time.monotonic() - self._checked_at >= TOPIC_CHECK_S:
                 await self._check_topic(member)
 
     async def _commit(self, member: _Member[ItemT]) -> None:
@@ -316,10 +318,10 @@ class GroupReader(Generic[ItemT]):
             self._warn("what is processed of %s cannot be committed now: %s", self._topic, describe(error))
 
     async def _check_topic(self, member: _Member[ItemT]) -> None:
-        self._record_at = time.monotonic()
+        self._checked_at = time.monotonic()
         try:
             async with asyncio.timeout(COMMIT_TIMEOUT_S):
-                topic = (await Topics(member.consumer.client).describe([self._topic]))[self._topic]
+                topic = (await member.topics.describe([self._topic]))[self._topic]
         except REQUEST_ERRORS:
             return
         if topic.error == UNKNOWN_TOPIC_OR_PARTITION:
