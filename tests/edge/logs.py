@@ -117,7 +117,9 @@ class BreakableLog(SqliteLog):
     async def records(self, topic: str = ACTIONS) -> Sequence[Record]:
         """All records of a topic."""
         found = await self._store.call(
-            lambda store: store.read(store.topics[topic].partitions[0], after=-1, up_to=1 << 40, records_max=1 << 20)
+            lambda store: store.queries.read(
+                store.topics[topic].partitions[0], after=-1, up_to=1 << 40, records_max=1 << 20
+            )
         )
         return found.records
 

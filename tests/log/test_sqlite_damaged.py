@@ -11,7 +11,7 @@ import pytest
 from log.harness import Reader
 from log.sqlite_files import PAGE_BYTES, leaf_pages, overwrite, scores_log
 from support.node_fixture import running_node
-from touchline_protocol.errors import OperatorError, TopicRefused
+from touchline_protocol.errors import LogUnavailable, OperatorError, TopicRefused
 from touchline_server.core.log import Entry
 from touchline_server.log.sqlite import thread as sqlite_thread
 from touchline_server.log.sqlite.log import SqliteLog
@@ -98,6 +98,33 @@ async def test_a_damaged_page_that_nobody_uses_is_found(
     await Reader(log).until(lambda: DAMAGE in log.problems)
     with pytest.raises(TopicRefused):
         await log.append("scores", [ENTRY])
+    await log.close()
+
+
+async def test_a_changed_byte_in_a_value_is_found_and_not_served(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "log.db"
+    log = await opened(path)
+    (changed,) = await log.append("scores", [Entry(b"a", b"the value")])
+    await log.close()
+    content = path.read_bytes()
+    assert content.count(b"the value") == 1
+    path.write_bytes(content.replace(b"the value", b"the vaIue"))
+    log = scores_log(path)
+    await log.open(["scores"], since_ms=1 << 52)
+    epoch = await log._store.call(lambda store: store.topics["scores"].epoch)
+    with pytest.raises(LogUnavailable):
+        await log.read("scores", epoch, 0, after=changed.offset - 1, up_to=changed.offset, records_max=1)
+    with pytest.raises(TopicRefused):
+        await log.append("scores", [ENTRY])
+    await log.close()
+    path.write_bytes(content)
+    log = scores_log(path)
+    await log.open(["scores"], since_ms=1 << 52)
+    monkeypatch.setattr(sqlite_thread, "TICK_S", 0.01)
+    path.write_bytes(path.read_bytes().replace(b"the value", b"the vaIue"))
+    await Reader(log).until(lambda: DAMAGE in log.problems)
     await log.close()
 
 

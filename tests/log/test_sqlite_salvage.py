@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
@@ -47,7 +48,7 @@ def values_in(store: Store, name: str = "scores") -> dict[str, list[int]]:
     for partition in topic_in(store, name).partitions:
         after = -1
         while after < partition.next - 1:
-            chunk = store.read(partition, after=after, up_to=partition.next - 1, records_max=1000)
+            chunk = store.queries.read(partition, after=after, up_to=partition.next - 1, records_max=1000)
             for record in chunk.records:
                 assert record.timestamp == NOW_MS
                 number = json.loads(record.value or b"")[0]
@@ -61,7 +62,7 @@ def topic_in(store: Store, name: str = "scores") -> Topic:
 
 
 def state_in(store: Store, room: str, partition: int = 0) -> dict[str, object]:
-    stored = store.room(topic_in(store).partitions[partition], room, 1 << 50)
+    stored = store.queries.room(topic_in(store).partitions[partition], room, 1 << 50)
     assert stored is not None
     return {dict(record.headers)["key"].decode(): json.loads(record.value or b"") for record in stored.state}
 
@@ -119,6 +120,35 @@ def test_state_outlives_its_records_and_is_never_older_than_it_was(tmp_path: Pat
         assert 0 < report[0].lost < 60
         assert state_in(store, "1") == {"old": "kept", "score": 2}
         assert state_in(store, "2") == {"filler": padded(COUNT - 1)}
+
+
+def test_a_record_with_a_changed_byte_counts_as_lost(tmp_path: Path) -> None:
+    path = tmp_path / "log.db"
+    fill(path, [entry(number, "score", [number, f"value {number}"]) for number in range(10)])
+    path.write_bytes(path.read_bytes().replace(b"value 7", b"value 8"))
+    store, report = salvaged_into(tmp_path / "new.db", path)
+    with closing(store):
+        assert report[0] == Salvaged("scores", 9, 1)
+        assert "7" not in values_in(store)
+
+
+def test_a_file_of_version_1_is_opened_salvaged_and_gets_checksums(tmp_path: Path) -> None:
+    path = tmp_path / "log.db"
+    fill(path, [entry(1, "old", padded(0))])
+    connection = sqlite3.connect(path)
+    for table in ("records", "state"):
+        connection.execute(f"ALTER TABLE {table} DROP COLUMN crc")
+    connection.execute("PRAGMA user_version = 1")
+    connection.close()
+    store, report = salvaged_into(tmp_path / "new.db", path)
+    with closing(store):
+        assert report[0] == Salvaged("scores", 1, 0)
+    fill(path, [entry(1, "new", padded(1))])
+    with closing(store_in(path)) as store:
+        assert values_in(store) == {"1": [0, 1]}
+        assert state_in(store, "1") == {"old": padded(0), "new": padded(1)}
+        crcs = store.connection.execute("SELECT crc IS NULL FROM records ORDER BY offset").fetchall()
+        assert crcs == [(1,), (0,)]
 
 
 async def test_records_that_are_still_in_the_write_ahead_log_are_saved(tmp_path: Path) -> None:

@@ -8,6 +8,8 @@ import sqlite3
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from .records import RECORD_COLUMNS, STATE_COLUMNS, record_of
+
 FINDINGS_MAX = 3
 """Findings to report: the first ones say where the damage is, and thousands may follow from one damaged page."""
 SCRUB_ROWS_MAX = 5_000
@@ -43,16 +45,24 @@ def _count(connection: sqlite3.Connection, how: str) -> int:
 
 
 class _Walk(NamedTuple):
-    """A query over one table or index in its order. The first ``len(start)`` columns are the position reached."""
+    """A query over one table or index in its order. The first ``len(start)`` columns are the position reached.
+
+    With ``records``, the others are a record, whose checksum is compared.
+    """
 
     query: str
     start: Sequence[object]
+    records: bool = False
 
 
 _WALKS = (
     _Walk("SELECT rowid, name, epoch FROM topics WHERE rowid > ? ORDER BY rowid", (0,)),
     _Walk("SELECT id, topic, number FROM partitions WHERE id > ? ORDER BY id", (0,)),
-    _Walk("SELECT rowid, key, headers, value FROM records NOT INDEXED WHERE rowid > ? ORDER BY rowid", (0,)),
+    _Walk(
+        f"SELECT rowid, {RECORD_COLUMNS} FROM records NOT INDEXED WHERE rowid > ? ORDER BY rowid",  # noqa: S608
+        (0,),
+        records=True,
+    ),
     _Walk(
         "SELECT partition_id, offset FROM records INDEXED BY sqlite_autoindex_records_1 "
         "WHERE (partition_id, offset) > (?, ?) ORDER BY partition_id, offset",
@@ -67,7 +77,11 @@ _WALKS = (
         "SELECT partition_id, room_id FROM rooms WHERE (partition_id, room_id) > (?, ?) ORDER BY partition_id, room_id",
         (0, ""),
     ),
-    _Walk("SELECT rowid, headers, value FROM state NOT INDEXED WHERE rowid > ? ORDER BY rowid", (0,)),
+    _Walk(
+        f"SELECT rowid, {STATE_COLUMNS} FROM state NOT INDEXED WHERE rowid > ? ORDER BY rowid",  # noqa: S608
+        (0,),
+        records=True,
+    ),
     _Walk(
         "SELECT partition_id, room_id, event_key FROM state INDEXED BY sqlite_autoindex_state_1 "
         "WHERE (partition_id, room_id, event_key) > (?, ?, ?) ORDER BY partition_id, room_id, event_key",
@@ -87,13 +101,14 @@ class Scrub:
         """Read the next rows.
 
         Raises:
-            sqlite3.Error: they cannot be read.
+            sqlite3.Error: they cannot be read, or are not what was written.
         """
         connection.execute("PRAGMA shrink_memory")  # read from the file, not from the cache
-        query, start = _WALKS[self._walk]
+        query, start, records = _WALKS[self._walk]
         size_bytes = 0
         for count, row in enumerate(connection.execute(query, self._reached), 1):
-            size_bytes += sum(len(column) for column in row[len(start) :] if isinstance(column, bytes))
+            if records:
+                size_bytes += len(record_of(row[len(start) :]).value or b"")
             if count == SCRUB_ROWS_MAX or size_bytes >= SCRUB_BYTES_MAX:
                 self._reached = row[: len(start)]
                 return

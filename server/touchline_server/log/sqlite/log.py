@@ -1,7 +1,7 @@
 """The embedded log: `core.log.Log` and `core.room_store.RoomStore` in one SQLite file, or in memory, for one process.
 
-`schema` defines the file, `store` reads and writes it, `retention` removes old records, `thread` is the only thread to
-use it, and `reader` decides what `poll` returns. This module puts them together.
+`schema` defines the file, `store` writes it, `queries` read it, `retention` removes old records, `thread` is the only
+thread to use it, and `reader` decides what `poll` returns. This module puts them together.
 """
 
 import time
@@ -96,7 +96,7 @@ class SqliteLog:
     async def read(self, topic: str, epoch: str, partition: int, *, after: int, up_to: int, records_max: int) -> Chunk:
         """See `core.log.Log.read`."""
         return await self._store.call(
-            lambda store: store.read(
+            lambda store: store.queries.read(
                 store.partition(topic, epoch, partition), after=after, up_to=up_to, records_max=records_max
             )
         )
@@ -113,7 +113,7 @@ class SqliteLog:
                 partition = store.partition(key.topic, key.epoch, key.partition)
             except OffsetOutOfRange:
                 return None
-            return store.room(partition, key.room_id, before)
+            return store.queries.room(partition, key.room_id, before)
 
         return await self._store.call(find)
 
@@ -161,12 +161,12 @@ def _plans(store: Store, topics: Sequence[str], since_ms: int, from_start: Colle
         name: ReadPlan(
             topic,
             [
-                partition.first if name in from_start else store.offset_since(partition, since_ms)
+                partition.first if name in from_start else store.queries.offset_since(partition, since_ms)
                 for partition in topic.partitions
             ],
             [partition.next for partition in topic.partitions],
             [
-                store.state_before(partition, partition.first) if name in from_start else []
+                store.queries.state_before(partition, partition.first) if name in from_start else []
                 for partition in topic.partitions
             ],
         )

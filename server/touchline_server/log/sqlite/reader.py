@@ -94,7 +94,7 @@ class _PartitionReader:
         def read(store: Store) -> tuple[int, Chunk]:
             partition = store.partition(self.topic.name, epoch, self.number)
             start = max(next_offset, partition.first)
-            return start, store.read(partition, after=start - 1, up_to=up_to, records_max=POLL_RECORDS_MAX)
+            return start, store.queries.read(partition, after=start - 1, up_to=up_to, records_max=POLL_RECORDS_MAX)
 
         return read
 

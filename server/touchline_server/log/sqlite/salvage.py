@@ -22,22 +22,17 @@ import msgspec
 from touchline_protocol.errors import OperatorError
 from touchline_server.core.log import Entry
 
-from .records import Append, Partition, StoredRecord
+from .records import RECORD_COLUMNS, STATE_COLUMNS, Append, Partition, StoredRecord, record_of
 from .schema import cannot_open, is_damage
-from .store import Store, record_of
+from .store import Store
 
 ROWS = 512
 """Rows of one query. If it fails, its halves are queried, down to single rows."""
 BATCH_RECORDS = 1_000
 
 _PARTITIONS = "SELECT topic, id, number, first_offset, next_offset, size_bytes FROM partitions ORDER BY id"
-_RECORDS = (
-    "SELECT partition_id, offset, timestamp, key, value, headers FROM records NOT INDEXED WHERE rowid BETWEEN ? AND ?"
-)
-_STATE = (
-    "SELECT partition_id, offset, timestamp, CAST(room_id AS BLOB), value, headers FROM state NOT INDEXED "
-    "WHERE rowid BETWEEN ? AND ?"
-)
+_RECORDS = f"SELECT partition_id, {RECORD_COLUMNS} FROM records NOT INDEXED WHERE rowid BETWEEN ? AND ?"  # noqa: S608
+_STATE = f"SELECT partition_id, {STATE_COLUMNS} FROM state NOT INDEXED WHERE rowid BETWEEN ? AND ?"  # noqa: S608
 _STATE_KEYS = "SELECT room_id, event_key FROM state JOIN partitions ON id = partition_id WHERE topic = ?"
 
 
@@ -83,6 +78,8 @@ class _Salvage:
         self._connection = connection
         self._partitions = partitions
         self._store = store
+        # Version 1 had no checksums.
+        (self._version,) = connection.execute("PRAGMA user_version").fetchone()
         self._row_id_max = sum(partition.next for partition in self._partitions.values())
         self._saved: dict[str, int] = defaultdict(int)
         self._pending: list[tuple[str, Entry]] = []
@@ -147,6 +144,8 @@ class _Salvage:
         self._store.append([Append(topic, removals)])
 
     def _readable(self, query: str) -> Iterator[tuple[Partition, StoredRecord]]:
+        if self._version == 1:
+            query = query.replace("crc", "NULL")
         for first in range(0, self._row_id_max + 1, ROWS):
             for partition_id, *columns in self._rows(query, first, first + ROWS - 1):
                 if partition_id not in self._partitions:
@@ -167,12 +166,12 @@ class _Salvage:
 
 def _valid(columns: Sequence[object]) -> StoredRecord | None:
     """The record in a row; None if damage has left something else there."""
-    offset, timestamp, key, value, _ = columns
+    offset, timestamp, key, value, headers, _ = columns
     if not isinstance(offset, int) or not isinstance(timestamp, int) or not isinstance(key, bytes):
         return None
-    if not isinstance(value, bytes | None):
+    if not isinstance(value, bytes | None) or not isinstance(headers, bytes | None):
         return None
     try:
         return record_of(columns)
-    except msgspec.MsgspecError:
+    except (sqlite3.DatabaseError, msgspec.MsgspecError):
         return None

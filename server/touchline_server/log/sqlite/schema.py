@@ -15,7 +15,7 @@ from .mark import is_marked
 
 APPLICATION_ID = 0x544C4F47
 """``TLOG``: marks our files in their header, for `connect` and for ``file(1)``."""
-VERSION = 1
+VERSION = 2
 """The version of the tables, also kept in the header."""
 
 TABLES = """
@@ -29,6 +29,7 @@ CREATE TABLE partitions (
     size_bytes INTEGER NOT NULL,
     UNIQUE (topic, number)
 );
+-- crc is the checksum of the record; null if version 1 of these tables wrote it.
 -- prev is the offset of the room's previous event, -1 for its first one; null if the record is not a valid event.
 -- The value comes last, so that a query without it does not read the pages that it fills.
 CREATE TABLE records (
@@ -36,6 +37,7 @@ CREATE TABLE records (
     offset INTEGER NOT NULL,
     timestamp INTEGER NOT NULL,
     prev INTEGER,
+    crc INTEGER,
     key BLOB,
     headers BLOB,
     value BLOB,
@@ -55,6 +57,7 @@ CREATE TABLE state (
     event_key TEXT NOT NULL,
     offset INTEGER NOT NULL,
     timestamp INTEGER NOT NULL,
+    crc INTEGER,
     headers BLOB,
     value BLOB NOT NULL,
     PRIMARY KEY (partition_id, room_id, event_key)
@@ -72,6 +75,8 @@ _DAMAGE = frozenset(
         sqlite3.SQLITE_IOERR_DIR_FSYNC,
     }
 )
+
+_UPGRADE_FROM_1 = "ALTER TABLE records ADD COLUMN crc INTEGER; ALTER TABLE state ADD COLUMN crc INTEGER;"
 
 
 def connect(path: Path | None) -> sqlite3.Connection:
@@ -120,7 +125,7 @@ def _prepare(connection: sqlite3.Connection, path: Path | None) -> None:
         raise OperatorError(
             f"{path} is a database of another program: name another file in log, such as sqlite:///absolute/path"
         )
-    if tables and version != VERSION:
+    if tables and version not in (1, VERSION):
         raise OperatorError(
             f"{path} was written by another version of Touchline (its tables have version {version}, "
             f"this version needs {VERSION}): use that version, or name another file in log"
@@ -128,9 +133,10 @@ def _prepare(connection: sqlite3.Connection, path: Path | None) -> None:
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA journal_size_limit = -1")  # some builds shorten the write-ahead log; see `FileGuard`
-    if not tables:
+    if version != VERSION:
+        changes = _UPGRADE_FROM_1 if tables else TABLES
         connection.executescript(
-            f"BEGIN; {TABLES} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION}; COMMIT"
+            f"BEGIN; {changes} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION}; COMMIT"
         )
     # Writes a page even if nothing changes, so that a file that cannot be written to fails here.
     connection.execute(f"PRAGMA user_version = {VERSION}")

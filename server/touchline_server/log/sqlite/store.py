@@ -1,4 +1,4 @@
-"""The embedded log's topics, records and room state in SQLite tables. Synchronous, and used by one thread only.
+"""The embedded log's topics, and how records and room state are written. Synchronous, and used by one thread only.
 
 Rules:
 
@@ -19,31 +19,29 @@ from secrets import token_hex
 import msgspec
 
 from touchline_protocol.errors import BadRecord, OperatorError
-from touchline_protocol.records import EventRecord, Record, parse_record
+from touchline_protocol.records import EventRecord, parse_record
 from touchline_server.config.tables import SqliteSettings
-from touchline_server.core.log import Chunk, OffsetOutOfRange, Position, UnknownTopic
-from touchline_server.core.room_store import StoredRoom
+from touchline_server.core.log import OffsetOutOfRange, Position, UnknownTopic
 
 from .file_guard import FileDamaged, FileGuard, describe_damage
 from .integrity import Scrub, verify
 from .mark import Mark
-from .records import RECORD_BYTES, Append, Commit, Partition, StoredRecord, Topic, partition_of
+from .queries import NO_OFFSET, Queries
+from .records import (
+    RECORD_BYTES,
+    Append,
+    Commit,
+    Partition,
+    StoredRecord,
+    Topic,
+    checksum,
+    partition_of,
+)
 from .schema import cannot_open, connect, describe, is_damage
 
 EPOCH_BYTES = 8
 """Random bytes in the epoch of a new topic, so that no two logs share an epoch."""
-READ_BYTES_MAX = 1 << 20
-"""Returned by one read: larger ones would delay waiting appends by more than a few milliseconds."""
-
-HEAD_SCAN_MAX = 5_000
-"""Records searched for a room's head before an offset: a few milliseconds, during which nobody can append."""
-NO_OFFSET = -1
-"""The value of the column prev in the first record of a room."""
-
 logger = logging.getLogger("touchline.log")
-
-_HEADERS = msgspec.msgpack.Decoder(list[tuple[str, bytes]])
-_RECORD_COLUMNS = "offset, timestamp, key, value, headers"
 
 
 class _Changes:
@@ -85,6 +83,7 @@ class Store:
         with ExitStack() as stack:
             self.connection = stack.enter_context(closing(connect(path)))
             try:
+                self.queries = Queries(self.connection)
                 self.files = FileGuard(path)
                 self.mark = Mark(path)
                 stack.callback(self.mark.close, sound=False)
@@ -257,8 +256,9 @@ class Store:
         headers = msgspec.msgpack.encode(record.headers) if record.headers else None
         size_bytes = RECORD_BYTES + sum(len(part) for part in (record.key, record.value, headers) if part)
         changes.sizes[partition] = changes.sizes.get(partition, 0) + size_bytes
+        crc = checksum(record.offset, record.timestamp, record.key, record.value, headers)
         changes.rows.append(
-            (partition.row_id, record.offset, record.timestamp, prev, record.key, headers, record.value)
+            (partition.row_id, record.offset, record.timestamp, prev, crc, record.key, headers, record.value)
         )
 
     def _advance_room(self, partition: Partition, record: StoredRecord, parsed: EventRecord, changes: _Changes) -> int:
@@ -277,7 +277,11 @@ class Store:
 
     def _write(self, changes: _Changes) -> None:
         execute_many = self.connection.executemany
-        execute_many("INSERT INTO records VALUES (?, ?, ?, ?, ?, ?, ?)", changes.rows)
+        execute_many(
+            "INSERT INTO records (partition_id, offset, timestamp, prev, crc, key, headers, value) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            changes.rows,
+        )
         execute_many(
             "UPDATE partitions SET next_offset = ?, size_bytes = ? WHERE id = ?",
             [
@@ -290,12 +294,9 @@ class Store:
             [(*room, head) for room, head in changes.heads.items()],
         )
         execute_many(
-            "INSERT OR REPLACE INTO state VALUES (?, ?, ?, ?, ?, ?, ?)",
-            [
-                (*key, record.offset, record.timestamp, msgspec.msgpack.encode(record.headers), record.value)
-                for key, record in changes.state.items()
-                if record is not None
-            ],
+            "INSERT OR REPLACE INTO state (partition_id, room_id, event_key, offset, timestamp, crc, headers, value) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            [(*key, *_state_columns(record)) for key, record in changes.state.items() if record is not None],
         )
         execute_many(
             "DELETE FROM state WHERE partition_id = ? AND room_id = ? AND event_key = ?",
@@ -313,87 +314,17 @@ class Store:
         with self.transaction():
             self.connection.execute("UPDATE partitions SET size_bytes = size_bytes")
 
-    # Reading.
-
-    def read(self, partition: Partition, *, after: int, up_to: int, records_max: int) -> Chunk:
-        """See `core.log.Log.read`."""
-        if after >= up_to:
-            return Chunk([], after)
-        if not partition.first <= after + 1 <= partition.next:
-            raise OffsetOutOfRange(
-                f"{partition.topic}/{partition.number} has the offsets {partition.first} to {partition.next - 1}, "
-                f"not {after + 1}"
-            )
-        records: list[Record] = []
-        left_bytes = READ_BYTES_MAX
-        for row in self.connection.execute(
-            f"SELECT {_RECORD_COLUMNS} FROM records "  # noqa: S608  # a constant
-            "WHERE partition_id = ? AND offset > ? AND offset <= ? ORDER BY offset LIMIT ?",
-            (partition.row_id, after, up_to, records_max),
-        ):
-            record = record_of(row)
-            records.append(record)
-            left_bytes -= RECORD_BYTES + len(record.value or b"")
-            if left_bytes <= 0:
-                return Chunk(records, record.offset)
-        return Chunk(records, records[-1].offset if len(records) == records_max else up_to)
-
-    def offset_since(self, partition: Partition, since_ms: int) -> int:
-        """The offset of the first record from ``since_ms`` (Unix milliseconds) or later, or the partition's end."""
-        offset = self.connection.execute(
-            "SELECT min(offset) FROM records WHERE partition_id = ? AND timestamp >= ?", (partition.row_id, since_ms)
-        ).fetchone()[0]
-        return partition.next if offset is None else int(offset)
-
-    def room(self, partition: Partition, room_id: str, before: int) -> StoredRoom | None:
-        """See `core.room_store.RoomStore.load`. Also finds rooms whose records retention has removed."""
-        where = (partition.row_id, room_id)
-        row = self.connection.execute("SELECT head FROM rooms WHERE partition_id = ? AND room_id = ?", where).fetchone()
-        if row is None:
-            return None
-        head = row[0] if row[0] < before else self._head_before(partition, room_id, before)
-        if head == NO_OFFSET:
-            return None
-        state = self.connection.execute(
-            "SELECT offset, timestamp, NULL, value, headers FROM state "
-            "WHERE partition_id = ? AND room_id = ? AND offset < ? ORDER BY offset",
-            (*where, before),
-        )
-        return StoredRoom(head, [record_of(columns)._replace(key=room_id.encode()) for columns in state])
-
-    def _head_before(self, partition: Partition, room_id: str, before: int) -> int | None:
-        """The head, below ``before``, of a room that has moved on since: the prev of its first record from there on.
-
-        None if that record is not within `HEAD_SCAN_MAX` offsets.
-        """
-        row = self.connection.execute(
-            "SELECT prev FROM records WHERE partition_id = ? AND offset >= ? AND offset < ? AND key = ? "
-            "AND prev IS NOT NULL ORDER BY offset LIMIT 1",
-            (partition.row_id, before, before + HEAD_SCAN_MAX, room_id.encode()),
-        ).fetchone()
-        return None if row is None else min(row[0], before - 1)  # larger only if retention removed the first record
-
-    def state_before(self, partition: Partition, before: int) -> list[StoredRecord]:
-        """The newest record of each event key that is below an offset, as compaction would keep them."""
-        rows = self.connection.execute(
-            "SELECT room_id, offset, timestamp, NULL, value, headers FROM state "
-            "WHERE partition_id = ? AND offset < ? ORDER BY offset",
-            (partition.row_id, before),
-        )
-        return [record_of(columns)._replace(key=room_id.encode()) for room_id, *columns in rows]
-
 
 def _new_epoch() -> str:
     return token_hex(EPOCH_BYTES)
 
 
+def _state_columns(record: StoredRecord) -> tuple[object, ...]:
+    headers = msgspec.msgpack.encode(record.headers)
+    crc = checksum(record.offset, record.timestamp, record.key, record.value, headers)
+    return record.offset, record.timestamp, crc, headers, record.value
+
+
 def unknown_topic(name: str) -> UnknownTopic:
     """The error to raise for a topic that does not exist."""
     return UnknownTopic(f"the log has no topic {name!r}: name it as the topic of a feed, or create it first")
-
-
-def record_of(row: Sequence[object]) -> StoredRecord:
-    """The record in a row with the columns offset, timestamp, key, value and headers."""
-    offset, timestamp, key, value, headers = row
-    decoded = _HEADERS.decode(headers) if isinstance(headers, bytes) else []
-    return StoredRecord(offset, timestamp, key, value, decoded)  # type: ignore[arg-type]  # SQLite's rows are untyped
