@@ -14,7 +14,6 @@ import httpx
 import pytest
 
 from edge.players import AUTH, act, loose_limits, player
-from kafka_client.test_group import NoMemory
 from log.harness import Reader
 from log.kafka_harness import CHECK_S
 from support.kafka_split import SplitCluster
@@ -94,13 +93,22 @@ async def test_consumers_leave_a_broker_that_is_cut_off_from_its_peers(
             split_cluster.join(first)
 
 
+class _NoMemory:
+    """Takes every record for new."""
+
+    forgotten = 0
+
+    def is_new(self, item: object, at_ms: int) -> bool:
+        return True
+
+
 def _group_reader(cluster: Cluster, topic: str) -> GroupReader[bytes | None]:
     return GroupReader(
         cluster,
         group=f"group-{uuid.uuid4()}",
         topic=topic,
         decode=lambda record, _partition: record.value,
-        new_memory=NoMemory,
+        new_memory=_NoMemory,
         look_back_ms=0,
         start="beginning",
         commit_s=1.0,
