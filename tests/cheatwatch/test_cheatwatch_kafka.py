@@ -291,7 +291,7 @@ async def test_it_reaches_kafka_with_tls_and_a_password(setting: Setting, kafka:
 async def test_events_are_followed_from_a_time_on_and_in_topics_that_come_later(
     setting: Setting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("touchline_kafka.follow.LOOK_EVERY_S", 0.1)
+    monkeypatch.setattr("touchline_kafka.follow.follower.LOOK_EVERY_S", 0.1)
     kafka, later = setting.kafka, f"{setting.name}-later"
     now_ms = round(time.time() * 1000)
     async with producing(kafka) as producer:

@@ -15,7 +15,7 @@ from aiokafka.partitioner import murmur2
 
 from touchline_kafka.cluster import Cluster
 from touchline_kafka.errors import REQUEST_ERRORS, describe, is_retried
-from touchline_kafka.repairs import Client
+from touchline_kafka.repairs import Client, retrieve
 from touchline_kafka.topics import NoSuchTopic, Topics
 from touchline_protocol.errors import LogUnavailable, RecordRefusal, RecordsRefused, TopicRefused
 
@@ -50,8 +50,7 @@ class BoundedProducer:
     def __init__(self, cluster: Cluster, topics: Topics) -> None:
         self._cluster = cluster
         self._topics = topics
-        self._client: Client | None = None
-        self._connecting = asyncio.Lock()
+        self._connecting: asyncio.Task[Client] | None = None
         self._finding: asyncio.Task[None] | None = None
         self._writers: dict[tuple[str, int], PartitionWriter] = {}
         self._under_way = 0
@@ -83,12 +82,14 @@ class BoundedProducer:
         await self._idle.wait()
         for writer in self._writers.values():
             await writer.stop()
+        if self._connecting is not None and not self._connecting.done():
+            self._connecting.cancel()
+            await asyncio.wait([self._connecting])
         if self._finding is not None:
-            self._finding.cancel()
-            await asyncio.wait([self._finding])
-        client, self._client = self._client, None
-        if client is not None:
+            await asyncio.wait([self._finding])  # cancelled, aiokafka would leave its connection open
+        if (client := self._connected_client) is not None:
             await client.close()
+        self._connecting = None
 
     async def _append(self, topic: str, records: Sequence[NewRecord], append: Append) -> list[Written]:
         added: list[tuple[PartitionWriter, asyncio.Future[Outcome]]] = []
@@ -130,10 +131,17 @@ class BoundedProducer:
         return added
 
     async def _connected(self) -> Client:
-        async with self._connecting:
-            if self._client is None:
-                self._client = await self._cluster.connect()
-            return self._client
+        """The client, which one append after the other may wait for: none of them ends the attempt to connect."""
+        if self._connecting is None or (self._connecting.done() and self._connected_client is None):
+            self._connecting = asyncio.create_task(self._cluster.connect(), name="kafka-producer-connect")
+            self._connecting.add_done_callback(retrieve)
+        return await asyncio.shield(self._connecting)
+
+    @property
+    def _connected_client(self) -> Client | None:
+        task = self._connecting
+        failed = task is None or not task.done() or task.cancelled() or task.exception() is not None
+        return None if task is None or failed else task.result()
 
     def _writer(self, client: Client, topic: str, partition: int) -> PartitionWriter:
         writer = self._writers.get((topic, partition))
@@ -143,8 +151,9 @@ class BoundedProducer:
 
     def _find_brokers(self) -> None:
         """Ask the configured addresses for the brokers, in the background: all of them may have moved."""
-        if self._client is not None and (self._finding is None or self._finding.done()):
-            self._finding = asyncio.create_task(_bootstrap(self._client), name="kafka-producer-bootstrap")
+        client = self._connected_client
+        if client is not None and (self._finding is None or self._finding.done()):
+            self._finding = asyncio.create_task(_bootstrap(client), name="kafka-producer-bootstrap")
 
 
 async def _bootstrap(client: Client) -> None:
