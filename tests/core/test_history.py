@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from support.core_edge import HUB, TOPIC, CoreEdge, LogRecord, record
 from touchline_protocol.messages import Event, Subscribed
+from touchline_server.core.effects import LoadRoom
 from touchline_server.core.log import (
     CaughtUp,
     History,
@@ -22,6 +23,7 @@ from touchline_server.core.log import (
     TopicMissing,
     TopicOpened,
 )
+from touchline_server.core.room_store import StoredRoom
 from touchline_server.core.rooms import keyed_state
 
 KEYS = ("a", "b", "c")
@@ -250,6 +252,24 @@ def test_live_clients_get_the_state_again_once_it_is_read() -> None:
     edge.ingest(record(6, "d"))
     edge.flush()
     assert [message.offset for message in client.take() if isinstance(message, Event)] == [6]
+
+
+def test_a_room_store_knows_the_state_in_spite_of_lost_records() -> None:
+    edge = CoreEdge(stored=True)
+    edge.ingest(record(0, "a"))
+    edge.apply(OffsetsLost(TOPIC, 0, 5))
+    client = edge.client()
+    client.take()
+    client.subscribe()
+    (load,) = edge.requests
+    assert isinstance(load, LoadRoom)
+    outcome = edge.core.room_loaded(load.number, StoredRoom(3, [record(3, "a")]), edge.now)
+    edge.perform(outcome.effects)
+    edge.run()
+    (joined,) = client.take()
+    assert isinstance(joined, Subscribed)
+    assert keys_of(joined) == {"a"}
+    assert joined.state_complete
 
 
 def test_a_partition_that_is_opened_late_is_read_back_too() -> None:

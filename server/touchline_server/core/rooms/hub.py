@@ -137,7 +137,8 @@ class Hub(Generic[M]):
     def _skip_to(self, feed: OpenFeed[M], window: PartitionWindow, start: int, now_ms: LoopMs) -> None:
         """Go on after lost records: the partition's rooms start over, without state, which those may have changed."""
         window.jump(start)
-        window.overtaken, window.state_complete = True, False
+        window.overtaken = not self._stored  # a store still knows what the lost records said
+        window.state_complete = not (window.overtaken or feed.incomplete)
         feed.reading_back.discard(window.partition)
         for room in feed.rooms:
             if room.contents.has_events_of(window):
