@@ -6,6 +6,7 @@ at the metadata before each batch, which would cost a round trip. `decoding` mak
 """
 
 import asyncio
+import struct
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
@@ -15,12 +16,17 @@ from aiokafka.errors import LeaderNotAvailableError
 from aiokafka.protocol.offset import OffsetRequest
 from aiokafka.structs import TopicPartition
 
-from .decoding import CommittedRecords, next_offset
+from .decoding import CommittedRecords, epochs_in, next_offset
+from .error_codes import OFFSET_OUT_OF_RANGE
 from .errors import error_of
-from .leader_epochs import UNKNOWN_EPOCH, EpochEnd
+from .leader_epochs import UNKNOWN_EPOCH, EpochEnd, EpochEntry
 from .repairs import Client
 from .topics import NO_LEADER, Topic
 from .wire import CONSUMER, FetchPosition, FetchRequest, OffsetForLeaderEpochRequest, TopicPartitionId
+
+_DIVERGING_EPOCH = 0
+"""The tag of a partition's field in a fetch response."""
+_EPOCH_END = struct.Struct(">iq")
 
 EARLIEST = -2
 LATEST = -1
@@ -28,7 +34,10 @@ LATEST = -1
 
 
 class Fetched(NamedTuple):
-    """A broker's answer for one partition. ``data`` holds whole record batches, and perhaps a part of one more."""
+    """A broker's answer for one partition. ``data`` holds whole record batches, and perhaps a part of one more.
+
+    ``diverging``: the log departs from what was read before, at the latest where this epoch ends.
+    """
 
     topic_id: bytes
     partition: int
@@ -36,6 +45,7 @@ class Fetched(NamedTuple):
     last_stable_offset: int
     aborted: Sequence[tuple[int, int]]
     data: bytes
+    diverging: EpochEnd | None = None
 
     def next_offset(self, offset: int) -> int:
         """Where to continue after this answer to a fetch at ``offset``; found in the batches' headers alone.
@@ -70,10 +80,15 @@ async def fetch(
     if response.error_code:
         raise error_of(response.error_code)
     return [
-        Fetched(topic_id, partition, error, stable, [pair[:2] for pair in aborted or ()], data or b"")
+        Fetched(topic_id, partition, error, stable, [pair[:2] for pair in aborted or ()], data or b"", _diverging(tags))
         for topic_id, partitions, _ in response.topics
-        for partition, error, _, stable, _, aborted, _, data, _ in partitions
+        for partition, error, _, stable, _, aborted, _, data, tags in partitions
     ]
+
+
+def _diverging(tags: Mapping[int, bytes]) -> EpochEnd | None:
+    field = tags.get(_DIVERGING_EPOCH)
+    return None if field is None else EpochEnd(*_EPOCH_END.unpack_from(field))
 
 
 async def list_offsets(client: Client, topic: Topic, partitions: Iterable[int], time_ms: int) -> dict[int, int]:
@@ -100,6 +115,27 @@ async def list_offsets(client: Client, topic: Topic, partitions: Iterable[int], 
                 if offset >= 0:
                     offsets[partition] = offset
     return offsets
+
+
+async def last_epochs(client: Client, topic: Topic, offsets: Mapping[int, int]) -> dict[int, EpochEntry]:
+    """The leader epoch of the batch before each partition's offset; partitions that hold none are left out.
+
+    Raises:
+        KafkaError, OSError, TimeoutError: there is no answer for one of the partitions.
+    """
+    found: dict[int, EpochEntry] = {}
+    # The broker sends a whole batch of one partition only, whatever the limits: so each is asked for alone.
+    for partition, offset in offsets.items():
+        if offset == 0:
+            continue
+        position = FetchPosition(offset - 1, topic.leader_epochs.get(partition, UNKNOWN_EPOCH))
+        place = {(topic.topic_id, partition): position}
+        (answer,) = await fetch(client, topic.leaders[partition], place, wait_ms=0, bytes_max=1, partition_bytes_max=1)
+        if answer.error and answer.error != OFFSET_OUT_OF_RANGE:
+            raise error_of(answer.error)
+        if (entry := next(epochs_in(answer.data, offset - 1), None)) is not None:
+            found[partition] = entry
+    return found
 
 
 async def epoch_ends(

@@ -36,8 +36,8 @@ class EpochEnd(NamedTuple):
 class LeaderEpochs:
     """The epochs of the records that were read from a partition."""
 
-    def __init__(self) -> None:
-        self._entries: list[EpochEntry] = []
+    def __init__(self, *entries: EpochEntry) -> None:
+        self._entries = list(entries)
 
     def add(self, entry: EpochEntry) -> None:
         """Records from an offset on are of an epoch, whatever was known of them before."""
@@ -46,6 +46,11 @@ class LeaderEpochs:
         if not self._entries or self._entries[-1].epoch != entry.epoch:
             self._entries.append(entry)
             del self._entries[:-ENTRIES_MAX]
+
+    def cut(self, offset: int) -> None:
+        """Forget what is known of an offset and of all that follow: the log has lost them."""
+        while self._entries and self._entries[-1].start_offset >= offset:
+            self._entries.pop()
 
     def before(self, offset: int) -> EpochEntry | None:
         """The epoch of the last record before ``offset``; None if it is not known."""

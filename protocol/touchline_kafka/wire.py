@@ -42,10 +42,15 @@ _NO_SESSION = (0, -1)
 
 
 class FetchPosition(NamedTuple):
-    """Where to fetch from. A broker that knows another ``leader_epoch`` of the partition refuses (KIP-320)."""
+    """Where to fetch from. A broker that knows another ``leader_epoch`` of the partition refuses (KIP-320).
+
+    ``read_epoch`` is that of the last batch before the offset. If it ends earlier in the broker's log, the answer says
+    where (KIP-595), and holds no records.
+    """
 
     offset: int
     leader_epoch: int = NOT_KNOWN
+    read_epoch: int = NOT_KNOWN
 
 
 class _Uuid(AbstractType):  # type: ignore[misc]  # aiokafka has no types
@@ -216,8 +221,8 @@ class FetchRequest(Request[_FetchStruct]):  # type: ignore[misc]
         partition_bytes_max: int,
     ) -> None:
         topics: defaultdict[bytes, list[tuple[object, ...]]] = defaultdict(list)
-        for (topic_id, partition), (offset, leader_epoch) in positions.items():
-            topics[topic_id].append((partition, leader_epoch, offset, NOT_KNOWN, NOT_KNOWN, partition_bytes_max, {}))
+        for (topic_id, partition), (offset, leader_epoch, read_epoch) in positions.items():
+            topics[topic_id].append((partition, leader_epoch, offset, read_epoch, NOT_KNOWN, partition_bytes_max, {}))
         self._topics: list[tuple[object, ...]] = [(topic_id, partitions, {}) for topic_id, partitions in topics.items()]
         self._limits = (wait_ms, 1, bytes_max)
 

@@ -189,7 +189,8 @@ class Event(Message, tag="event", frozen=True):
     """One event of a room.
 
     ``prev`` is the offset of the room's previous event, or None if the edge does not know it. ``data`` is any JSON
-    value; in an event with a ``key``, None removes the key.
+    value; in an event with a ``key``, None removes the key. ``epoch`` is there if the room's epoch is another one from
+    this event on.
     """
 
     room: str
@@ -198,6 +199,7 @@ class Event(Message, tag="event", frozen=True):
     ts: int
     data: Any
     key: str | None = None
+    epoch: str | None = None
 
 
 class Subscribed(Message, tag="subscribed", frozen=True):

@@ -66,7 +66,7 @@ async def test_tail_prints_what_an_edge_sends(after: int | None) -> None:
     script.emit(TopicOpened(TOPIC, "e1", {0: 0}))
     script.records(0, 1, 2)
     script.emit(CaughtUp(TOPIC))
-    cursor = None if after is None else Cursor("e1-0", after)
+    cursor = None if after is None else Cursor("e1-0-0", after)
     printer = Lines()
     tail = LogTail(Settings(log="sqlite://", feeds=FEEDS), logs[0], printer, ROOM, cursor, last=0)
     tailing = asyncio.create_task(tail.run())
@@ -89,19 +89,19 @@ async def test_tail_prints_what_an_edge_sends(after: int | None) -> None:
             await eventually(lambda: printer.lines == sent)
 
         script.records(3, 4)
-        await follow(("event", "e1-0", 4, 4))
+        await follow(("event", "e1-0-0", 4, 4))
         script.emit(OffsetsLost(TOPIC, 0, 8))
         script.records(8, 9)
-        await follow(("event", "e1-0", 9, 9))
+        await follow(("event", "e1-0-0", 9, 9))
         script.emit(PartitionsAdded(TOPIC, {1: 0}))
         script.records(0, 1, partition=1, timestamp=2)
-        await follow(("event", "e1-1", 1, 1))
+        await follow(("event", "e1-1-0", 1, 1))
         script.emit(TopicOpened(TOPIC, "e2", {0: 0}), CaughtUp(TOPIC))
         script.records(0, 1)
-        await follow(("event", "e2-0", 1, 1))
+        await follow(("event", "e2-0-0", 1, 1))
     tailing.cancel()
     await asyncio.wait([tailing])
-    assert [line for line in sent if line[0] == "event"][-2:] == [("event", "e2-0", 0, 0), ("event", "e2-0", 1, 1)]
+    assert [line for line in sent if line[0] == "event"][-2:] == [("event", "e2-0-0", 0, 0), ("event", "e2-0-0", 1, 1)]
 
 
 def state_of(joined: Subscribed) -> list[Line]:

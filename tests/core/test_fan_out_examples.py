@@ -42,7 +42,7 @@ def test_a_client_that_starts_over_gets_nothing_of_the_flush_that_began_before()
     assert offsets(others[1].take()) == [0, 1]
     (restart,) = client.take()
     assert isinstance(restart, Subscribed)
-    assert (restart.epoch, restart.recovered, restart.head) == ("e2-0", False, -1)
+    assert (restart.epoch, restart.recovered, restart.head) == ("e2-0-0", False, -1)
     edge.run()
     assert client.take() == []
     edge.ingest(record(0))
@@ -61,7 +61,7 @@ def test_a_live_client_gets_the_flush_that_began_before_and_then_starts_over_onc
     *events, restart = client.take()
     assert offsets(events) == [0, 1]
     assert isinstance(restart, Subscribed)
-    assert restart.epoch == "e2-0"
+    assert restart.epoch == "e2-0-0"
 
 
 def test_a_client_that_leaves_in_the_middle_of_a_flush_gets_no_more_of_it() -> None:
@@ -80,7 +80,7 @@ def test_a_client_ahead_of_a_room_that_starts_over_is_told_so_at_once() -> None:
     edge.ingest(record(0))
     client = edge.client()
     client.take()
-    client.subscribe(epoch="e1-0", after=7)
+    client.subscribe(epoch="e1-0-0", after=7)
     (ask,) = edge.requests
     assert isinstance(ask, AskLogEnd)
     edge.perform(edge.core.log_end(ask.number, 10, edge.now))
@@ -89,7 +89,7 @@ def test_a_client_ahead_of_a_room_that_starts_over_is_told_so_at_once() -> None:
     edge.run()
     (restart,) = client.take()
     assert isinstance(restart, Subscribed)
-    assert (restart.epoch, restart.recovered) == ("e2-0", False)
+    assert (restart.epoch, restart.recovered) == ("e2-0-0", False)
     edge.ingest(record(0))
     edge.run()
     assert offsets(client.take()) == [0]
@@ -100,7 +100,7 @@ def test_a_cursor_that_the_room_reached_while_the_log_was_asked_is_caught_up_at_
     edge.ingest(record(0))
     client = edge.client()
     client.take()
-    client.subscribe(epoch="e1-0", after=2)
+    client.subscribe(epoch="e1-0-0", after=2)
     (ask,) = edge.requests
     edge.ingest(record(1), record(2), record(3))
     edge.perform(edge.core.log_end(ask.number, 3, edge.now))  # from before 3 was written
@@ -178,9 +178,9 @@ def test_the_window_releases_the_oldest_events_of_all_rooms_beyond_its_bytes() -
     assert contents.floor == 14
     client = edge.client()
     assert client.take()
-    client.subscribe("score:0", epoch="e1-0", after=14)
+    client.subscribe("score:0", epoch="e1-0-0", after=14)
     assert offsets(client.take()) == [16, 18]
-    client.subscribe("score:1", epoch="e1-0", after=12)
+    client.subscribe("score:1", epoch="e1-0-0", after=12)
     (read,) = edge.requests
     assert isinstance(read, ReadLog)
     assert (read.range.after, read.range.up_to) == (12, 13)
@@ -248,7 +248,7 @@ def test_an_event_after_a_load_names_the_stored_one_before_it() -> None:
     edge = CoreEdge(stored=True)
     client = edge.client()
     client.take()
-    client.subscribe(epoch="e1-0", after=-1)
+    client.subscribe(epoch="e1-0-0", after=-1)
     stored(edge, None)
     edge.open("e2")
     edge.run()
@@ -281,7 +281,7 @@ def test_a_client_does_not_wait_for_a_store_whose_answer_is_of_another_log() -> 
     assert load.key.epoch == "e2"
     (joined,) = client.take()
     assert isinstance(joined, Subscribed)
-    assert (joined.epoch, joined.state) == ("e2-0", [])
+    assert (joined.epoch, joined.state) == ("e2-0-0", [])
 
 
 @pytest.mark.parametrize("live", [True, False])

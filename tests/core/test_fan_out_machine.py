@@ -1,9 +1,10 @@
-"""Generated histories of the core: records, joins, leaves, pauses, slow flushes, small windows, new logs, moves.
+"""Generated histories of the core: records, joins, leaves, pauses, slow flushes, small windows, new logs, moves, loss.
 
 Producers' clocks differ, and they may use a partitioner that the edge does not know.
 
 The machine is the log and the shell: it takes turns with small budgets, and answers what the core asks of the log. Each
-client checks every message as `client_model.RoomView` does; at the end all must have everything.
+client checks every message as `client_model.RoomView` does; at the end all must have everything, and nothing else: a
+client that did not start over has not seen an event that the log does not hold.
 """
 
 import itertools
@@ -22,7 +23,7 @@ from touchline_protocol.codecs import Codec
 from touchline_protocol.messages import Error, RoomRequest, Subscribe, Unsubscribe, Unsubscribed
 from touchline_protocol.server_codecs import ALL_CODECS
 from touchline_server.core.effects import ReadLog
-from touchline_server.core.log import Chunk, OffsetsLost, PartitionsAdded, Records
+from touchline_server.core.log import Chunk, OffsetsLost, PartitionsAdded, Records, TermBegan, Truncated
 from touchline_server.core.rooms.partition_window import PartitionWindow
 from touchline_server.core.subscription import Phase
 from touchline_server.core.write_scheduler import Budget
@@ -50,6 +51,7 @@ class Record(NamedTuple):
     key: bytes
     value: bytes | None
     headers: Sequence[tuple[str, bytes]]
+    term: int
 
 
 class Client(CoreClient):
@@ -101,6 +103,10 @@ class FanOut(RuleBasedStateMachine):
         self.hub = self.edge.hub
         self.epoch_number = 1
         self.log: list[list[Record]] = []
+        self.lost: list[list[Record]] = []
+        self.term = 0
+        self.was_read: list[list[Record]] = []
+        self.told_term: list[int | None] = []
         self.read_up_to: list[int] = []
         self.holds_from: list[int] = []
         self.clients: list[Client] = []
@@ -128,6 +134,9 @@ class FanOut(RuleBasedStateMachine):
     def _open_again(self, partitions: int) -> None:
         self.epoch_number += 1
         self.log = [[] for _ in range(partitions)]
+        self.lost = [[] for _ in range(partitions)]
+        self.was_read = [[] for _ in range(partitions)]
+        self.told_term = [None] * partitions
         self.read_up_to = [0] * partitions
         self.holds_from = [0] * partitions
         self.compacted = [set() for _ in range(partitions)]
@@ -141,6 +150,9 @@ class FanOut(RuleBasedStateMachine):
         for partition in range(len(self.log)):
             self._read(partition, 10**6)
         self.log.append([])
+        self.lost.append([])
+        self.was_read.append([])
+        self.told_term.append(None)
         self.read_up_to.append(0)
         self.holds_from.append(0)
         self.compacted.append(set())
@@ -181,11 +193,39 @@ class FanOut(RuleBasedStateMachine):
         offset = (records[-1].offset + 1 + hole) if records else hole
         value = None if remove and key is not None else str(self.now).encode()
         headers = [("key", key.encode())] if key is not None else []
-        records.append(Record(offset, self.now + ahead_ms, room.encode(), value, headers))
+        records.append(Record(offset, self.now + ahead_ms, room.encode(), value, headers, self.term))
 
     @rule(data=st.data(), count=st.integers(1, 5))
     def read(self, data: st.DataObject, count: int) -> None:
         self._read(data.draw(st.integers(0, len(self.log) - 1)), count)
+
+    @rule()
+    def elect(self) -> None:
+        """New leaders, which have all records."""
+        self.term += 1
+
+    @rule(data=st.data(), rarely=RARELY, back=st.integers(1, 6))
+    def cut_back(self, data: st.DataObject, rarely: bool, back: int) -> None:
+        """A leader takes over that does not have the last records."""
+        if rarely:
+            partition = data.draw(st.integers(0, len(self.log) - 1))
+            self.lost[partition] = list(self.log[partition])
+            self._replace(partition, self.log[partition][:-back])
+
+    @rule(data=st.data(), rarely=RARELY)
+    def bring_back(self, data: st.DataObject, rarely: bool) -> None:
+        """The leader from before takes over again, and does not have what was written since."""
+        partition = data.draw(st.integers(0, len(self.log) - 1))
+        if rarely and self.lost[partition]:
+            lost, self.lost[partition] = self.lost[partition], list(self.log[partition])
+            self._replace(partition, lost)
+
+    def _replace(self, partition: int, records: list[Record]) -> None:
+        self.log[partition] = records
+        self.term += 1
+        self.holds_from[partition] = min(self.holds_from[partition], self._end(partition))
+        held = {record.offset for record in records}
+        self.compacted[partition] &= held
 
     @rule(data=st.data(), rarely=RARELY)
     def lose_unread_records(self, data: st.DataObject, rarely: bool) -> None:
@@ -193,8 +233,11 @@ class FanOut(RuleBasedStateMachine):
         if not rarely:
             return
         partition = data.draw(st.integers(0, len(self.log) - 1))
+        self._notice_loss(partition)
         start = self._end(partition)
         if start > self.read_up_to[partition]:
+            self.was_read[partition] = list(self.log[partition])
+            self.told_term[partition] = None
             self.read_up_to[partition] = self.holds_from[partition] = start
             self.edge.apply(OffsetsLost(TOPIC, partition, start))
 
@@ -202,12 +245,14 @@ class FanOut(RuleBasedStateMachine):
     def forget_old_records(self, data: st.DataObject) -> None:
         """Retention takes what the edge has read already: only deep catch-ups notice."""
         partition = data.draw(st.integers(0, len(self.log) - 1))
+        self._notice_loss(partition)
         self.holds_from[partition] = self.read_up_to[partition]
 
     @rule(data=st.data())
     def compact(self, data: st.DataObject) -> None:
         """Compaction removes what the edge has read, as long as a newer record of its key is there."""
         partition = data.draw(st.integers(0, len(self.log) - 1))
+        self._notice_loss(partition)
         newest: dict[tuple[bytes, Any], int] = {}
         for record in self.log[partition][: self.read_up_to[partition]]:
             key = (record.key, tuple(record.headers))
@@ -249,17 +294,19 @@ class FanOut(RuleBasedStateMachine):
             seen = view.starts[-1:] + [event.offset for event in view.events] if view.joined else []
             if seen:
                 after = seen[max(0, len(seen) - 1 - back)]
-                client.follow(name, RoomView(after, view.epoch), "all")
+                client.follow(name, view.resumed(after), "all")
 
     @precondition(lambda self: self.clients)
-    @rule(data=st.data(), room=st.sampled_from(ROOMS), ahead=st.integers(0, 6))
-    def come_from_another_edge(self, data: st.DataObject, room: str, ahead: int) -> None:
+    @rule(data=st.data(), room=st.sampled_from(ROOMS), ahead=st.integers(-3, 6), is_newer=st.booleans())
+    def come_from_another_edge(self, data: st.DataObject, room: str, ahead: int, is_newer: bool) -> None:
         """A client comes with a cursor beyond what this edge has read, or beyond the log: a wrong one."""
         client = data.draw(st.sampled_from(self.clients))
         window = self._window_of(room)
         if f"score:{room}" not in client.views:
-            after = self.read_up_to[window.partition] - 1 + ahead
-            client.follow(f"score:{room}", RoomView(after, window.epoch), "all")
+            after = max(-1, self.read_up_to[window.partition] - 1 + ahead)
+            records = self.log[window.partition]
+            epoch = window.epoch_of(records[-1].term) if is_newer and records else window.epoch
+            client.follow(f"score:{room}", RoomView(after, epoch), "all")
 
     @precondition(lambda self: self.clients)
     @rule(data=st.data(), room=st.sampled_from(ROOMS))
@@ -304,18 +351,21 @@ class FanOut(RuleBasedStateMachine):
             self.edge.perform(core.log_read(request.number, self._read_again(request), now))
         else:
             is_current = request.window.topic_epoch == f"epoch{self.epoch_number}"
-            end = self._end(request.window.partition) if is_current else None
+            end = self._end_of(request.window.partition, request.term) if is_current else None
             self.edge.perform(core.log_end(request.number, end, now))
         self._let_come_back()
 
     def _read_again(self, request: ReadLog) -> Chunk | None:
-        window, after, up_to = request.range
+        window, after, up_to, term, is_proven = request.range
         if window.topic_epoch != f"epoch{self.epoch_number}" or after + 1 < self.holds_from[window.partition]:
+            return None
+        if after >= self._end(window.partition) or not (is_proven or after < self._end_of(window.partition, term)):
             return None
         gone = self.compacted[window.partition]
         kept = (r for r in self.log[window.partition] if after < r.offset <= up_to and r.offset not in gone)
         found = list(itertools.islice(kept, RECORDS_OF_A_READ))
-        return Chunk(found, found[-1].offset if len(found) == RECORDS_OF_A_READ else up_to)
+        terms = [(record.offset, record.term) for record in found]
+        return Chunk(found, found[-1].offset if len(found) == RECORDS_OF_A_READ else up_to, terms)
 
     @invariant()
     def windows_count_their_bytes(self) -> None:
@@ -358,8 +408,10 @@ class FanOut(RuleBasedStateMachine):
             start = view.starts[-1] if view.starts else view.first
             got = {event.offset for event in view.events}
             gone = self.compacted[contents.window.partition] - got
-            expected = [r.offset for r in records if r.offset > start and r.offset not in gone]
-            assert [event.offset for event in view.events] == expected
+            expected = [(r.offset, int(r.value or 0)) for r in records if r.offset > start and r.offset not in gone]
+            assert [(event.offset, event.data or 0) for event in view.events] == expected
+            held = {(r.offset, int(r.value or 0)) for r in records}
+            assert {(event.offset, event.data or 0) for event in view.before} <= held
         if view.starts:
             assert view.state == {key: int(event.value) for key, event in contents.state.items()}
 
@@ -377,11 +429,35 @@ class FanOut(RuleBasedStateMachine):
     def _end(self, partition: int) -> int:
         return self.log[partition][-1].offset + 1 if self.log[partition] else 0
 
+    def _end_of(self, partition: int, term: int) -> int:
+        """Where a term ends, as Kafka answers it; 0 if the log has nothing of it but has older terms."""
+        records = self.log[partition]
+        newer = next((r.offset for r in records if r.term > term), self._end(partition))
+        older = [r.term for r in records if r.term <= term]
+        return newer if not older or older[-1] == term else 0
+
+    def _notice_loss(self, partition: int) -> None:
+        """Report it if what the edge has read is not in the log any more."""
+        was_read, log = self.was_read[partition], self.log[partition]
+        common = sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], zip(was_read, log, strict=False)))
+        if common < len(was_read):
+            self.was_read[partition] = was_read[:common]
+            start = was_read[common - 1].offset + 1 if common else 0
+            self.read_up_to[partition] = start
+            term = self.told_term[partition] = was_read[common - 1].term if common else 0
+            self.edge.apply(Truncated(TOPIC, partition, start, term))
+
     def _read(self, partition: int, count: int) -> None:
+        self._notice_loss(partition)
         records = [r for r in self.log[partition] if r.offset >= self.read_up_to[partition]][:count]
-        if records:
-            self.read_up_to[partition] = records[-1].offset + 1
-            self.edge.apply(Records(TOPIC, partition, records, records[-1].offset + 1))
+        for term, group in itertools.groupby(records, key=lambda record: record.term):
+            batch = list(group)
+            if self.told_term[partition] != term:
+                self.told_term[partition] = term
+                self.edge.apply(TermBegan(TOPIC, partition, batch[0].offset, term))
+            self.was_read[partition] = [*self.was_read[partition], *batch]
+            self.read_up_to[partition] = batch[-1].offset + 1
+            self.edge.apply(Records(TOPIC, partition, batch, batch[-1].offset + 1))
             assert all(skip.reason == "misplaced" for skip in self.edge.skips)
 
 

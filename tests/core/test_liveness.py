@@ -144,7 +144,7 @@ def test_a_client_that_waits_ahead_of_its_edge_is_not_late() -> None:
     edge = CoreEdge()
     edge.ingest(record(0))
     client = edge.client()
-    client.subscribe(epoch="e1-0", after=50)
+    client.subscribe(epoch="e1-0-0", after=50)
     (ask,) = edge.requests
     assert isinstance(ask, AskLogEnd)
     edge.perform(edge.core.log_end(ask.number, 60, edge.now))

@@ -112,7 +112,7 @@ def test_an_edge_that_starts_after_partitions_were_added_has_the_right_state(
     written.write(0, before)
     written.write(1, after)
     edge = started_edge(written, 2, ours, data)
-    assert shown(edge) == ("e-1", written.state)
+    assert shown(edge) == ("e-1-0", written.state)
     assert edge.skips == []
 
 
@@ -125,7 +125,7 @@ def test_rooms_that_moved_twice_have_the_right_state_if_clocks_agree(
     for partition, events in zip((0, 1, 3), eras, strict=True):
         written.write(partition, [(key, removes, 0) for key, removes, _ in [*events, (None, False, 0)]])
     edge = started_edge(written, 4, lambda key, partitions: 7 % partitions, data)
-    assert shown(edge) == ("e-3", written.state)
+    assert shown(edge) == ("e-3-0", written.state)
 
 
 @given(eras=st.lists(EVENTS, min_size=3, max_size=3), data=st.data())
@@ -185,7 +185,7 @@ def test_all_edges_and_clients_agree_while_a_producer_has_not_noticed_the_added_
         watched(straggled, begun, PartitionsAdded(TOPIC, {1: 0}), new, rest),
     ]
     started = started_edge(written, 2, ours, data)
-    assert shown(moved) == shown(straggled) == shown(started) == ("e-1", written.state)
+    assert shown(moved) == shown(straggled) == shown(started) == ("e-1-0", written.state)
     assert [skip.reason for skip in straggled.skips] == ["misplaced"] * len(late)
     assert moved.skips == started.skips == []
     assert [view.state for view in views] == [written.state] * 2
@@ -196,11 +196,11 @@ def test_a_room_returns_to_the_partition_that_is_expected_after_a_stray_record()
     edge.open("e", 3)
     edge.ingest(keyed(0, "a", 1, 5), partition=1)
     edge.ingest(keyed(0, "a", 2, 9), partition=0)
-    assert shown(edge) == ("e-0", {"a": 2})
+    assert shown(edge) == ("e-0-0", {"a": 2})
     edge.ingest(keyed(1, "a", 3, 1), partition=1)
-    assert shown(edge) == ("e-1", {"a": 3})
+    assert shown(edge) == ("e-1-0", {"a": 3})
     edge.ingest(keyed(1, "a", 4, 9), partition=0)
-    assert shown(edge) == ("e-1", {"a": 3})
+    assert shown(edge) == ("e-1-0", {"a": 3})
     assert [(skip.partition, skip.offset, skip.reason) for skip in edge.skips] == [(0, 1, "misplaced")]
 
 
@@ -210,10 +210,10 @@ def test_a_room_leaves_an_expected_partition_that_has_long_been_silent() -> None
     edge.open("e", 2)
     for partition, offset in ((1, 0), (0, 0), (1, 1), (0, 1)):
         edge.ingest(keyed(offset, "a", 10 * partition + offset, 1), partition=partition)
-    assert shown(edge) == ("e-1", {"a": 11})
+    assert shown(edge) == ("e-1-0", {"a": 11})
     edge.loop_ms += STRAGGLERS_MS + 1
     edge.ingest(keyed(2, "a", 2, 1), partition=0)
-    assert shown(edge) == ("e-0", {"a": 2})
+    assert shown(edge) == ("e-0-0", {"a": 2})
 
 
 def test_where_producers_have_a_partitioner_of_their_own_the_expected_partition_means_nothing() -> None:
@@ -224,7 +224,7 @@ def test_where_producers_have_a_partitioner_of_their_own_the_expected_partition_
     edge.ingest(keyed(0, "a", 2, 2), partition=2)
     edge.ingest(keyed(1, "a", 3, 3), partition=1)
     edge.ingest(keyed(1, "a", 4, 4), partition=2)
-    assert shown(edge) == ("e-2", {"a": 4})
+    assert shown(edge) == ("e-2-0", {"a": 4})
     assert edge.skips == []
 
 
@@ -238,7 +238,7 @@ def test_state_from_before_a_move_has_an_offset_that_can_be_resumed_from() -> No
     edge.run()
     joined = edge.client().join()
     (state,) = joined.state
-    assert (joined.epoch, joined.head, state.offset) == ("e1-1", 4, -1)
+    assert (joined.epoch, joined.head, state.offset) == ("e1-1-0", 4, -1)
     again = edge.client()
     again.take()
     again.subscribe(epoch=joined.epoch, after=state.offset)
@@ -256,7 +256,7 @@ def test_a_client_hears_of_events_that_compaction_removed_behind_the_window() ->
             window.trim(bytes_max=-1, read_before_ms=0)
         client = edge.client()
         client.take()
-        client.subscribe(epoch="e1-0", after=2)
+        client.subscribe(epoch="e1-0-0", after=2)
         (read,) = edge.requests
         edge.requests.clear()
         assert isinstance(read, ReadLog)

@@ -9,6 +9,7 @@ from touchline_protocol.errors import LogUnavailable
 from touchline_protocol.records import Record
 from touchline_server.config.tables import SqliteSettings
 from touchline_server.core.log import (
+    NO_TERM,
     AppendFailed,
     Chunk,
     Entry,
@@ -123,15 +124,17 @@ class BreakableLog(SqliteLog):
         )
         return found.records
 
-    async def read(self, topic: str, epoch: str, partition: int, *, after: int, up_to: int, records_max: int) -> Chunk:
+    async def read(
+        self, topic: str, epoch: str, partition: int, *, after: int, up_to: int, records_max: int, term: int = NO_TERM
+    ) -> Chunk:
         self.reads += 1
         await self._answers()
         return await super().read(topic, epoch, partition, after=after, up_to=up_to, records_max=records_max)
 
-    async def end(self, topic: str, epoch: str, partition: int) -> int:
+    async def end(self, topic: str, epoch: str, partition: int, *, term: int = NO_TERM) -> int:
         self.ends += 1
         await self._answers()
-        return await super().end(topic, epoch, partition)
+        return await super().end(topic, epoch, partition, term=term)
 
     async def _answers(self) -> None:
         await self._open.wait()
@@ -190,10 +193,12 @@ class ScriptedLog:
     async def poll(self) -> list[LogEvent]:
         return [await self._queue.get()]
 
-    async def read(self, topic: str, epoch: str, partition: int, *, after: int, up_to: int, records_max: int) -> Chunk:
+    async def read(
+        self, topic: str, epoch: str, partition: int, *, after: int, up_to: int, records_max: int, term: int = NO_TERM
+    ) -> Chunk:
         raise OffsetOutOfRange
 
-    async def end(self, topic: str, epoch: str, partition: int) -> int:
+    async def end(self, topic: str, epoch: str, partition: int, *, term: int = NO_TERM) -> int:
         return self.ends[partition]
 
     async def append(self, topic: str, entries: Sequence[Entry], *, independent: bool = False) -> list[Position]:

@@ -15,7 +15,7 @@ from touchline_protocol import codes
 from touchline_protocol.codecs import CODECS, MSGPACK
 from touchline_protocol.messages import Error, RoomRequest, Subscribe, Subscribed
 from touchline_server.config.tables import FeedSettings, SqliteSettings
-from touchline_server.core.log import CaughtUp, TopicOpened
+from touchline_server.core.log import NO_TERM, CaughtUp, TopicOpened
 
 PADDING = "x" * 1_000
 
@@ -131,7 +131,7 @@ async def test_a_cursor_of_another_epoch_starts_over_and_the_new_cursor_is_valid
     await publish_many(node, 5)
     await node.publish("score:1", 1, key="k")
     async with node.client() as client:
-        joined = await starts_over(client, "another-0", 2)
+        joined = await starts_over(client, "another-0-0", 2)
         await client.leave("score:1")
         assert (await client.join("score:1", epoch=joined.epoch, after=joined.head)).recovered
 
@@ -162,7 +162,7 @@ async def one_event(end: int) -> AsyncIterator[tuple[ScriptedLog, RunningNode]]:
 
 async def test_a_cursor_ahead_of_this_edge_waits_and_gets_only_later_events() -> None:
     async with one_event(end=5) as (log, node), node.client() as client:
-        joined = await client.join("score:1", epoch="e-0", after=3)
+        joined = await client.join("score:1", epoch="e-0-0", after=3)
         assert (joined.recovered, joined.head) == (True, 0)
         log.emit_records(0, *records(1, 2))
         log.emit_records(0, *records(3, 4))
@@ -172,7 +172,7 @@ async def test_a_cursor_ahead_of_this_edge_waits_and_gets_only_later_events() ->
 
 async def test_events_read_during_the_query_for_the_end_are_not_withheld() -> None:
     class SlowEnd(ScriptedLog):
-        async def end(self, topic: str, epoch: str, partition: int) -> int:
+        async def end(self, topic: str, epoch: str, partition: int, *, term: int = NO_TERM) -> int:
             self.emit_records(0, *records(1, 2, 3))
             await eventually(lambda: node.node.core.hub.rooms["score:1"].contents.position == 3)
             return 4
@@ -181,7 +181,7 @@ async def test_events_read_during_the_query_for_the_end_are_not_withheld() -> No
     log.emit_records(0, *records(0))
     async with running_node(log, feeds={"score": FeedSettings(topic=TOPIC)}) as node, node.client() as client:
         await eventually(lambda: "score:1" in node.node.core.hub.rooms)
-        assert (await client.join("score:1", epoch="e-0", after=1)).recovered
+        assert (await client.join("score:1", epoch="e-0-0", after=1)).recovered
         assert [event.offset for event in await client.events(2)] == [2, 3]
 
 

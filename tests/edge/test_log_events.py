@@ -42,14 +42,14 @@ async def test_a_recreated_topic_starts_all_clients_over() -> None:
         assert [event.data for event in (await client.join("score:1")).state] == [0]
         log.emit(TopicOpened(TOPIC, "e2", {0: 0}))
         joined = await client.expect(Subscribed)
-        assert (joined.epoch, joined.head, joined.recovered, joined.state, joined.id) == ("e2-0", -1, False, [], None)
+        assert (joined.epoch, joined.head, joined.recovered, joined.state, joined.id) == ("e2-0-0", -1, False, [], None)
         log.emit_records(0, record(0))
         assert [(event.offset, event.prev) for event in await client.events(1)] == [(0, None)]
         log.emit(CaughtUp(TOPIC))
         log.emit_records(0, record(1))
         await client.events(1)
-        joined = await newcomer.join("score:1", epoch="e1-0", after=1)
-        assert (joined.recovered, joined.epoch, joined.head) == (False, "e2-0", 1)
+        joined = await newcomer.join("score:1", epoch="e1-0-0", after=1)
+        assert (joined.recovered, joined.epoch, joined.head) == (False, "e2-0-0", 1)
 
 
 async def test_rooms_of_a_new_topic_are_unavailable_until_it_is_read() -> None:
@@ -77,7 +77,7 @@ async def test_after_partitions_were_added_only_rooms_that_move_start_over() -> 
         assert (await client.expect(Event)).room == "score:2"
         log.emit_records(1, record(5, room="1", timestamp=2_000))
         joined = await client.expect(Subscribed)
-        assert (joined.room, joined.epoch, joined.recovered, joined.head) == ("score:1", "e1-1", False, 4)
+        assert (joined.room, joined.epoch, joined.recovered, joined.head) == ("score:1", "e1-1-0", False, 4)
         assert [event.key for event in joined.state] == ["k"]  # the state from before the move is kept
         assert (await client.expect(Event)).offset == 5
         log.emit_records(0, record(3, room="2"))
@@ -89,7 +89,7 @@ async def test_all_records_of_a_moved_room_are_delivered_whatever_their_time() -
         await client.join("score:1")
         log.emit(PartitionsAdded(TOPIC, {1: 0}))
         log.emit_records(1, record(0, timestamp=999))
-        assert (await client.expect(Subscribed)).epoch == "e1-1"
+        assert (await client.expect(Subscribed)).epoch == "e1-1-0"
         assert (await client.expect(Event)).offset == 0
         log.emit_records(1, record(1, timestamp=1))
         assert (await client.expect(Event)).offset == 1
@@ -102,7 +102,7 @@ async def test_a_record_in_the_partition_that_its_room_has_left_is_skipped(caplo
         log.emit_records(1, record(0, key=None))
         log.emit_records(0, record(2, key=None))
         log.emit_records(1, record(1, key=None))
-        assert (await client.expect(Subscribed)).epoch == "e1-1"
+        assert (await client.expect(Subscribed)).epoch == "e1-1-0"
         assert [event.offset for event in await client.events(2)] == [0, 1]
         line = caplog.records[0].getMessage()
         assert "score-events[0]@2" in line
@@ -139,11 +139,11 @@ async def test_lost_offsets_start_rooms_over_without_state() -> None:
         log.emit(OffsetsLost(TOPIC, 0, 100))
         log.emit_records(0, record(100))
         joined = await client.expect(Subscribed)
-        assert (joined.recovered, joined.epoch, joined.head) == (False, "e1-0", 99)
+        assert (joined.recovered, joined.epoch, joined.head) == (False, "e1-0-0", 99)
         assert joined.state == []  # the lost records may have changed it
         assert (await client.expect(Event)).offset == 100
         await client.leave("score:1")
-        assert not (await client.join("score:1", epoch="e1-0", after=1)).recovered
+        assert not (await client.join("score:1", epoch="e1-0-0", after=1)).recovered
 
 
 async def test_topics_for_observers_are_read_but_are_not_feeds() -> None:

@@ -88,4 +88,4 @@ class SharedLogContract:
             )
             assert [record.value for record in records] == values
         hole = await log.read(topic, epoch, 0, after=first[-1].offset, up_to=first[-1].offset + 1, records_max=10)
-        assert hole == ([], first[-1].offset + 1)
+        assert hole[:2] == ([], first[-1].offset + 1)

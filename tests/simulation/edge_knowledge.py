@@ -46,9 +46,9 @@ class EdgeKnowledge:
             self._newest = {room: epoch for room, epoch in self._newest.items() if not room.startswith(feed + ":")}
         if isinstance(event, TopicOpened | PartitionsAdded):
             for partition, start in event.starts.items():
-                self._starts[f"{self._epochs[event.topic]}-{partition}"] = start
+                self._starts[f"{self._epochs[event.topic]}-{partition}-0"] = start
         elif isinstance(event, OffsetsLost):
-            self._lose(f"{self._epochs[event.topic]}-{event.partition}", event.start)
+            self._lose(f"{self._epochs[event.topic]}-{event.partition}-0", event.start)
         elif isinstance(event, Records):
             self._read(event)
 
@@ -66,7 +66,7 @@ class EdgeKnowledge:
 
     def _read(self, event: Records) -> None:
         feed = event.topic.removesuffix("-events")
-        epoch = f"{self._epochs[event.topic]}-{event.partition}"
+        epoch = f"{self._epochs[event.topic]}-{event.partition}-0"
         for record in event.records:
             room = f"{feed}:{(record.key or b'').decode()}"
             known = self._known.get((room, epoch))

@@ -144,7 +144,7 @@ class Log:
         partition.records.append(record)
         partition.next_offset = offset + 1
         topic.journal.append((number, record))
-        self.events_of(f"{topic.epoch}-{number}", f"{feed}:{room_id}").add(Entry(offset, key, data))
+        self.events_of(f"{topic.epoch}-{number}-0", f"{feed}:{room_id}").add(Entry(offset, key, data))
         topic.delete_before(self.time_ms - RETENTION_MS)
         self._changed()
 
@@ -156,7 +156,7 @@ class Log:
         """The epoch that a room's newest events are in."""
         feed, _, room_id = room.partition(":")
         topic = self.topics[f"{feed}-events"]
-        return f"{topic.epoch}-{partition_of(room_id.encode(), len(topic.partitions))}"
+        return f"{topic.epoch}-{partition_of(room_id.encode(), len(topic.partitions))}-0"
 
     # What an edge asks.
 

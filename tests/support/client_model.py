@@ -54,6 +54,14 @@ class RoomView:
         self.events: list[Event] = []
         self.skipped = 0
         self.state: dict[str, Any] = {}
+        self.before: list[Event] = []
+        """The events that the client had before it came back with a cursor, unless it started over."""
+
+    def resumed(self, after: int) -> "RoomView":
+        """The view of a client that comes back with an older cursor of this one."""
+        view = RoomView(after, self.epoch)
+        view.before = [event for event in (*self.before, *self.events) if event.offset <= after]
+        return view
 
     def take(self, message: ServerMessage) -> None:
         match message:
@@ -72,12 +80,12 @@ class RoomView:
         if message.recovered:
             assert not self.joined, "recovered after the room was joined"
             assert self.last is not None
-            assert message.epoch == self.epoch
         else:
             self.last = message.head
             self.covered = -1
             self.starts.append(message.head)
             self.events.clear()
+            self.before.clear()
             self.skipped = 0
             self.state = {event.key: event.data for event in message.state if event.key is not None}
         self.joined = True
@@ -89,6 +97,7 @@ class RoomView:
         assert event.offset > self.last, "a duplicate, or out of order"
         assert event.prev is None or event.prev <= max(self.last, self.covered), "an unreported gap"
         self.last = event.offset
+        self.epoch = event.epoch or self.epoch
         self.events.append(event)
         if event.key is not None:
             if event.data is None:

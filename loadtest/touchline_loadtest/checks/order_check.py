@@ -64,5 +64,6 @@ class OrderCheck:
         elif message.prev is not None and message.prev < self.last:
             self.repeats += 1  # the server claims that this follows an event older than the last one it sent
         self.last = message.offset
+        self.epoch = message.epoch or self.epoch
         if message.data is not None:
             self.latencies_ns.append(now_ns - message.data.due)

@@ -90,6 +90,7 @@ class RoomCheck:
         self.joined = True
         if message.recovered:
             self.resumed += 1
+            self._epoch = message.epoch
             self._covered = self._cursor
             return
         if self._epoch is not None:
@@ -106,6 +107,7 @@ class RoomCheck:
         if message.prev is not None and message.prev > self._covered:
             self.gaps += 1
         self._cursor = message.offset
+        self._epoch = message.epoch or self._epoch
         self._covered = max(self._covered, message.offset)
         if message.data is not None:
             self.newest[message.key] = message.data.due

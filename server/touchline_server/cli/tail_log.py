@@ -157,6 +157,7 @@ class LogTail:
                 if not message.recovered:
                     self._print_start(message, starts_over=starts_over)
             case Event():
+                self._epoch = message.epoch or self._epoch
                 self._printer.event(self._event(message))
             case Error(code=codes.UNAVAILABLE.code):
                 logger.warning("%s: %s; trying again", self._room, message.message)

@@ -294,7 +294,7 @@ class EdgeCore(Generic[Owner]):
         yield from self._start_wanting(now)
 
     def log_end(self, number: int, end: int | None, now: Now) -> Iterator[Effect[Owner]]:
-        """The answer to an `AskLogEnd`: the partition's end, None if the log did not answer."""
+        """The answer to an `AskLogEnd`: where the term ends, 0 if the log has none of it; None if it did not answer."""
         yield from self._replays.log_end(number, end, now)
         yield from self._start_wanting(now)
 

@@ -30,11 +30,16 @@ class Abort(NamedTuple, Generic[Owner]):
 
 
 class LogRange(NamedTuple):
-    """A range of a partition: records with ``after < offset <= up_to``."""
+    """A range of a partition: records with ``after < offset <= up_to``.
+
+    ``term`` is the newest that the client knows. Unless ``is_proven``, the log has to check the cursor.
+    """
 
     window: PartitionWindow
     after: int
     up_to: int
+    term: int
+    is_proven: bool
 
 
 class ReadLog(NamedTuple):
@@ -46,10 +51,11 @@ class ReadLog(NamedTuple):
 
 
 class AskLogEnd(NamedTuple):
-    """Ask where a partition ends in the log, and answer with `EdgeCore.log_end` under the same ``number``."""
+    """Ask where a term of a partition ends in the log, and answer with `EdgeCore.log_end` under the same ``number``."""
 
     number: int
     window: PartitionWindow
+    term: int
 
 
 class LoadRoom(NamedTuple):

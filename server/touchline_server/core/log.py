@@ -8,7 +8,9 @@ Rules for every implementation:
    need not be dense (compaction, transactions, retention).
 2. All records with one key are in one partition, until partitions are added.
 3. Outside failures never raise out of `Log.poll`: they appear in `Log.problems` and are retried with backoff, and
-   reading continues where it stopped. No records are skipped silently: `OffsetsLost` reports every gap.
+   reading continues where it stopped. No records are skipped silently: `OffsetsLost` reports every gap. No record
+   that the log has lost again stays in silence either: `Truncated` reports it, or `TopicOpened` for a topic that is
+   read from its start.
 4. A topic that is no longer the same log (deleted and recreated, or in another cluster) has a new epoch. No record of
    the new log is returned before the `TopicOpened` that announces it. An epoch contains no dot.
 5. `Log.append` returns when the records are durable, and not earlier.
@@ -68,6 +70,31 @@ class Records(NamedTuple):
     partition: int
     records: Sequence[Record]
     next_offset: int
+
+
+class TermBegan(NamedTuple):
+    """The records from ``start`` on are of ``term``, a later reign of the partition's leader; see `core.terms`.
+
+    It comes before those records. It also comes right after `TopicOpened` if no record will tell the present term.
+    A log without terms reports none; all of its records are of term 0.
+    """
+
+    topic: str
+    partition: int
+    start: int
+    term: int
+
+
+class Truncated(NamedTuple):
+    """The log was cut back: what was received from ``start`` on is not in it any more. Reading continues at ``start``.
+
+    ``term`` is that of the newest record that was kept.
+    """
+
+    topic: str
+    partition: int
+    start: int
+    term: int
 
 
 class OffsetsLost(NamedTuple):
@@ -140,8 +167,10 @@ LogEvent: TypeAlias = (
     TopicOpened
     | PartitionOpened
     | PartitionsAdded
+    | TermBegan
     | Records
     | OffsetsLost
+    | Truncated
     | HistoryBegan
     | History
     | HistoryRead
@@ -179,10 +208,18 @@ class Position(NamedTuple):
 
 
 class Chunk(NamedTuple):
-    """The result of `Log.read`: all records with ``after < offset <= reached``."""
+    """The result of `Log.read`: all records with ``after < offset <= reached``.
+
+    ``terms`` has the terms of these records, each with its first offset; it is empty if the log has no terms.
+    """
 
     records: Sequence[Record]
     reached: int
+    terms: Sequence[tuple[int, int]] = ()
+
+
+NO_TERM = -1
+"""In place of a term: nothing is to be checked."""
 
 
 class OffsetOutOfRange(LookupError):
@@ -250,19 +287,26 @@ class Log(Protocol):
     async def poll(self) -> list[LogEvent]:
         """Wait for the next events, at most for about a second. May return none. Safe to cancel."""
 
-    async def read(self, topic: str, epoch: str, partition: int, *, after: int, up_to: int, records_max: int) -> Chunk:
+    async def read(
+        self, topic: str, epoch: str, partition: int, *, after: int, up_to: int, records_max: int, term: int = NO_TERM
+    ) -> Chunk:
         """Read old records for a catch-up, concurrently with `poll` and without affecting it.
+
+        ``term`` is the term of the cursor ``after``. The log checks that it still holds what such a cursor has seen.
 
         Returns at most ``records_max`` records with ``after < offset <= up_to``. ``reached`` is greater than ``after``
         unless ``after >= up_to``, and equals ``up_to`` if there is nothing more to read.
 
         Raises:
-            OffsetOutOfRange: the log no longer holds ``after + 1``, or the topic has another epoch.
+            OffsetOutOfRange: the log no longer holds ``after + 1`` or what came before it, or the topic has another
+                epoch.
             LogUnavailable: the log did not answer.
         """
 
-    async def end(self, topic: str, epoch: str, partition: int) -> int:
+    async def end(self, topic: str, epoch: str, partition: int, *, term: int = NO_TERM) -> int:
         """The offset that the next record of a partition will have.
+
+        With a ``term``, the offset that follows the last record of it, or 0 if the log has none of that term.
 
         Raises:
             OffsetOutOfRange: the topic has another epoch.

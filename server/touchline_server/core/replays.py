@@ -54,12 +54,11 @@ class _Reading(Generic[Owner]):
     ``chunk`` is None until it was read, and after a read of what the log does not hold any more.
     """
 
-    __slots__ = ("after", "chunk", "is_done", "prev", "room", "started_ms", "waiting", "window")
+    __slots__ = ("chunk", "is_done", "prev", "room", "started_ms", "waiting", "wanted")
 
     def __init__(self, room: ClientRoom[Owner], wanted: LogRange, prev: int | None, started_ms: LoopMs) -> None:
         self.room = room
-        self.window = wanted.window
-        self.after = wanted.after
+        self.wanted = wanted
         self.prev = prev
         self.started_ms = started_ms
         self.chunk: RoomChunk | None = None
@@ -67,12 +66,17 @@ class _Reading(Generic[Owner]):
         self.waiting: list[ClientSubscription[Owner]] = []
 
     def serves(self, room: ClientRoom[Owner], wanted: LogRange) -> bool:
-        """Whether what is wanted for a room is in it."""
-        if self.room is not room or self.window is not wanted.window:
+        """Whether what is wanted for a room is in it.
+
+        The log checks a cursor only where the chunk begins, so one from its middle must have been checked before. The
+        term is the same: it tells whether an event announces another one.
+        """
+        known = self.wanted
+        if self.room is not room or known.window is not wanted.window or known.term != wanted.term:
             return False
-        if self.after == wanted.after:
-            return True
-        return self.chunk is not None and self.after < wanted.after < self.chunk.reached
+        if known.after == wanted.after:
+            return wanted.is_proven or not known.is_proven
+        return wanted.is_proven and self.chunk is not None and known.after < wanted.after < self.chunk.reached
 
 
 Need: TypeAlias = tuple[ClientSubscription[Owner], NextStep]
@@ -108,7 +112,7 @@ class Replays(Generic[Owner]):
             else:
                 number = self._next_number()
                 self._ends[number] = subscription
-                yield AskLogEnd(number, subscription.wanted.window)
+                yield AskLogEnd(number, subscription.wanted.window, subscription.term)
 
     def log_read(self, number: int, answer: Chunk | Unreachable | None, now: Now) -> Iterator[Effect[Owner]]:
         """The answer to a `ReadLog`; None if the log does not hold what was asked for any more."""
@@ -116,7 +120,8 @@ class Replays(Generic[Owner]):
         reading.is_done = True
         waiting, reading.waiting = reading.waiting, []
         if isinstance(answer, Chunk):
-            events = self._hub.replayed(reading.room, reading.window, answer.records, reading.prev)
+            wanted = reading.wanted
+            events = self._hub.replayed(reading.room, wanted.window, answer, prev=reading.prev, term=wanted.term)
             reading.chunk = RoomChunk(events, answer.reached)
         elif isinstance(answer, Unreachable) and reading in self._kept:
             self._kept.remove(reading)
@@ -128,10 +133,7 @@ class Replays(Generic[Owner]):
         yield from self.start_queued(now)
 
     def log_end(self, number: int, end: int | None, now: Now) -> Iterator[Effect[Owner]]:
-        """The answer to an `AskLogEnd`: the partition's end; None if the log did not answer.
-
-        Then the cursor is believed: at worst its client waits for nothing.
-        """
+        """The answer to an `AskLogEnd`: where the term ends, 0 if the log has none of it; None if it did not answer."""
         subscription = self._ends.pop(number)
         step = Step(b"", NextStep.STEP) if subscription.is_over else subscription.at_log_end(end)
         yield from self._finish(subscription, step, now)

@@ -15,7 +15,9 @@ Rules:
 2. The cursor moves only over what was returned to be written, or named as skipped.
 3. Events that only the log holds are read by the shell and given to `replay`: at most ``replay_left`` offsets per
    catch-up.
-4. A client further behind, or behind what the log holds, starts over from the state and is told so, if it joins with
+4. A cursor is honoured only if the log holds what its client has seen (`core.terms`). The window can tell, or else the
+   log is asked. A client that waited (AHEAD) is checked again.
+5. A client further behind, or behind what the log holds, starts over from the state and is told so, if it joins with
    such a cursor or wants the ``latest`` anyway. One that was promised ``all`` is closed: it can resume, and is told so
    then.
 """
@@ -54,7 +56,7 @@ class NextStep(Enum):
     LIVE = auto()  # nothing is missing any more: the subscriber makes it live
     STORE = auto()  # the room's state from before the window is loaded; then another step
     LOG = auto()  # the range `wanted` is read from the log, and given to `replay`
-    LOG_END = auto()  # the log is asked for its end, for `at_log_end`: is this cursor of the future, or of no log?
+    LOG_END = auto()  # the log is asked where the cursor's term ends, for `at_log_end`: does the log hold this cursor?
     WAIT = auto()  # nothing, until the room has reached the cursor
     CLOSE = auto()  # the connection is closed: what the client was promised is not there any more
 
@@ -72,6 +74,7 @@ class Subscription(Generic[C]):
     ``seen`` is the last offset of an event that the client has, or knows to be skipped: it is below the cursor where
     the log was read and had nothing. ``behind_since_ms`` is when the client first took no more since it was live, or
     since it joined; None if it takes.
+    ``term`` is the newest term that the client was told of. ``is_proven``: it is known that the log holds the cursor.
     ``replayed`` is the room's newest offset in what this catch-up read from the log: the ``prev`` of the next event.
     ``store_generation`` is the generation of the room for which the room store was asked on behalf of this one.
     The store is asked once per generation.
@@ -83,6 +86,7 @@ class Subscription(Generic[C]):
         "codec",
         "cursor",
         "generation",
+        "is_proven",
         "latest",
         "phase",
         "replay_left",
@@ -93,6 +97,7 @@ class Subscription(Generic[C]):
         "room",
         "seen",
         "store_generation",
+        "term",
     )
 
     def __init__(
@@ -118,12 +123,14 @@ class Subscription(Generic[C]):
         self.behind_since_ms: LoopMs | None = None
         self.replayed: int | None = None
         self.store_generation: int | None = None
+        self.term = 0
+        self.is_proven = False
 
     @property
     def wanted(self) -> LogRange:
-        """What to read after `NextStep.LOG`; which partition's end to ask for after `NextStep.LOG_END`."""
+        """What to read after `NextStep.LOG`; which partition and term to ask for after `NextStep.LOG_END`."""
         contents = self.room.contents
-        return LogRange(contents.window, self.cursor, contents.floor)
+        return LogRange(contents.window, self.cursor, contents.floor, self.term, is_proven=self.is_proven)
 
     @property
     def is_over(self) -> bool:
@@ -142,7 +149,9 @@ class Subscription(Generic[C]):
             if self.room.leave_live(self, self.codec):
                 self.generation = self.room.contents.generation
             self.phase = Phase.BEHIND
-            self.cursor = self.seen = self.room.contents.position
+            contents = self.room.contents
+            self.cursor = self.seen = contents.position
+            self.term = max(self.term, contents.window.term_of(contents.epoch) or 0)
             self.replay_left = self.replay_records_max
             self.replayed = None
 
@@ -161,13 +170,19 @@ class Subscription(Generic[C]):
             return self._join()
         if self.generation != contents.generation:
             return self.start_over()
+        if not self.is_proven:
+            return self._check()
         if self.cursor < contents.floor:
             return self._from_log()
         return self._from_window()
 
     def replay(self, events: Sequence[RoomEvent], reached: int) -> Step:
         """Take the room's events from what was read of `wanted`; ``reached`` is how far that went."""
+        self.is_proven = True
         greeting = self._greeting()
+        for event in events:
+            if event.announces:
+                self.term = self.room.contents.window.term_of(event.epoch) or self.term
         if events:
             self.replayed = self.seen = events[-1].offset
         self.replay_left -= reached - self.cursor
@@ -178,12 +193,20 @@ class Subscription(Generic[C]):
         return Step(greeting + made.data, NextStep.STEP)
 
     def at_log_end(self, end: int | None) -> Step:
-        """Wait for the cursor, or start over: ``end`` is the log's end, None if it could not be asked."""
-        if self.cursor <= self.room.contents.position:
-            return Step(self._greeting(), NextStep.STEP)  # the room got there while the log was asked
-        if end is not None and self.cursor >= end:
+        """Go on from the cursor, wait for it, or start over.
+
+        ``end`` is where the cursor's term ends in the log, 0 if the log has nothing of that term, None if the log could
+        not be asked. Then a client may wait, since it is checked again when it is woken, but nothing is handed out.
+        """
+        is_held = self.room.contents.window.terms.hold(self.term, self.cursor)
+        is_ahead = self._is_ahead
+        if is_held and not is_ahead:
+            return self._go_on()  # the room got there while the log was asked
+        if is_held is False or (end is not None and self.cursor >= end):
             return self.start_over()
-        return self._wait()
+        if is_ahead:
+            return self._wait()
+        return self.start_over() if end is None else self._go_on()
 
     def out_of_reach(self) -> Step:
         """The missing events are not in the log any more, or are too many to be read."""
@@ -196,6 +219,8 @@ class Subscription(Generic[C]):
         room = self.room
         room.skip_in_flush(self)  # what a flush under way would still write is in this state, or from another log
         self.generation = room.contents.generation
+        self.is_proven = True
+        self.term = room.contents.window.term
         request_id, last = (self.request_id, self.request.last) if self.phase is Phase.JOINING else (None, 0)
         self.phase = Phase.BEHIND
         data = room.snapshots.frame(room.contents, self.codec, last=last, request_id=request_id)
@@ -205,13 +230,36 @@ class Subscription(Generic[C]):
     def _join(self) -> Step:
         contents = self.room.contents
         self.generation = contents.generation
-        if self.request.after is None or self.request.epoch != contents.window.epoch:
+        term = contents.window.term_of(self.request.epoch)
+        if self.request.after is None or term is None:
             return self.start_over()
-        if self.cursor > contents.position:
+        self.term = term
+        return self._check()
+
+    @property
+    def _is_ahead(self) -> bool:
+        """Whether the client has come from an edge that has read more than this one."""
+        contents = self.room.contents
+        return self.cursor > contents.position or self.term > contents.window.term
+
+    def _check(self) -> Step:
+        """Find out whether the log holds the cursor, from the window if it can tell."""
+        contents = self.room.contents
+        window = contents.window
+        is_held = window.terms.hold(self.term, self.cursor)
+        if is_held is False:
+            return self.start_over()
+        if self._is_ahead:
             # Within what was read already it is a matter of the next flush; beyond that only the log can tell.
-            return self._wait() if self.cursor < contents.window.next_offset else Step(b"", NextStep.LOG_END)
+            is_flush_due = self.term <= window.term and self.cursor < window.next_offset
+            was_asked = self.phase is not Phase.JOINING
+            return self._wait() if is_flush_due or was_asked else Step(b"", NextStep.LOG_END)
         if self.cursor < contents.floor:
             return self._from_log()
+        return self._go_on() if is_held else Step(b"", NextStep.LOG_END)
+
+    def _go_on(self) -> Step:
+        self.is_proven = True
         return Step(self._greeting(), NextStep.STEP)
 
     def _wait(self) -> Step:
@@ -252,9 +300,10 @@ class Subscription(Generic[C]):
             return b""
         self.phase = Phase.BEHIND
         contents = self.room.contents
+        self.term = max(self.term, contents.window.term)
         message = Subscribed(
             room=contents.name,
-            epoch=contents.window.epoch,
+            epoch=contents.window.epoch_of(self.term),
             head=contents.position,
             recovered=True,
             id=self.request_id,

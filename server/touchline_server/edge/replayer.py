@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from touchline_protocol.errors import LogUnavailable
 from touchline_server.core.effects import AskLogEnd, LoadRoom, ReadLog, Unreachable
-from touchline_server.core.log import Chunk, Log, OffsetOutOfRange
+from touchline_server.core.log import NO_TERM, Chunk, Log, OffsetOutOfRange
 from touchline_server.core.room_store import RoomStore, StoredRoom
 from touchline_server.core.rooms.old_records import Skip
 
@@ -63,10 +63,11 @@ class Replayer:
             driver.perform(driver.core.log_end(request.number, end, driver.now()))
 
     async def _read(self, request: ReadLog) -> Chunk | Unreachable | None:
-        window, after, up_to = request.range
+        window, after, up_to, term, is_proven = request.range
         where = (window.topic, window.topic_epoch, window.partition)
+        term = NO_TERM if is_proven else term
         try:
-            return await self._log.read(*where, after=after, up_to=up_to, records_max=request.records_max)
+            return await self._log.read(*where, after=after, up_to=up_to, records_max=request.records_max, term=term)
         except OffsetOutOfRange:
             return None
         except LogUnavailable as error:
@@ -75,7 +76,7 @@ class Replayer:
     async def _end(self, request: AskLogEnd) -> int | None:
         window = request.window
         try:
-            return await self._log.end(window.topic, window.topic_epoch, window.partition)
+            return await self._log.end(window.topic, window.topic_epoch, window.partition, term=request.term)
         except (OffsetOutOfRange, LogUnavailable):  # if it is another log now, the room will start over
             return None
 

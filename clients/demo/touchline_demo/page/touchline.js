@@ -312,6 +312,7 @@ export class Touchline {
       return;
     }
     room.cursor = event.offset;
+    room.epoch = event.epoch ?? room.epoch;
     room.covered = Math.max(room.covered, event.offset);
     this.#handlers.event?.(event, event.offset > room.head);
     if (room.gap && room.covered >= room.gap.to) {

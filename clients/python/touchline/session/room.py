@@ -158,7 +158,7 @@ class Room:
         """Handle an event: new, a duplicate, or one after a gap."""
         if self.phase is not Phase.JOINED or self.cursor is None:
             return []
-        epoch, seen = self.cursor
+        epoch, seen = message.epoch or self.cursor.epoch, self.cursor.offset
         if message.offset <= seen:
             return []
         if message.prev is not None and message.prev > self._covered:

@@ -38,15 +38,17 @@ _NO_TIME = LoopMs(0)
 class Contents(KeyedState):
     """The contents of one room, which lives in one partition window.
 
-    ``head`` is the room's newest offset, None if none is known. ``moved_at``: state up to this offset is from before
-    the room moved to this partition. ``stored_before``: events below this offset are a `RoomStore`'s to know.
-    ``older_head`` is the newest event of the home partition that was read back.
+    ``epoch`` is that of its newest event, or of the oldest term known of its partition: a client was told of that one
+    or of a newer one. ``head`` is the room's newest offset, None if none is known. ``moved_at``: state up to this
+    offset is from before the room moved to this partition. ``stored_before``: events below this offset are a
+    `RoomStore`'s to know. ``older_head`` is the newest event of the home partition that was read back.
     """
 
     __slots__ = (
         "_elsewhere",
         "_is_partial",
         "_overtaken",
+        "epoch",
         "events",
         "floor",
         "generation",
@@ -69,6 +71,7 @@ class Contents(KeyedState):
         super().__init__(state_bytes_max, loaded=loaded, history_read=history_read)
         self.name = name
         self.window = window
+        self.epoch = window.epoch_of(window.terms.oldest)
         self.head: int | None = None
         self.head_ts = 0
         self.floor = window.floor
@@ -131,6 +134,9 @@ class Contents(KeyedState):
         for event in batch:
             event.prev = self.head
             self.head = event.offset
+            if event.epoch != self.epoch:
+                self.epoch = event.epoch
+                event.announces = True
             self.head_ts = event.ts
             self.events.append(event)
             self.window.add(event)
@@ -325,6 +331,7 @@ class Contents(KeyedState):
     def _go_on_in(self, window: PartitionWindow) -> None:
         self.generation += 1
         self.window = window
+        self.epoch = window.epoch_of(window.terms.oldest)
         self.head = None
         self.floor = window.floor
         self.events.clear()

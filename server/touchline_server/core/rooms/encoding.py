@@ -33,7 +33,8 @@ def encode_catch_up(
 ) -> CatchUpBytes:
     """Encode what brings a client over ``events``, up to ``bytes_max``.
 
-    ``latest`` leaves out events that newer ones have made obsolete, and names them in a `Skipped`.
+    ``latest`` leaves out events that newer ones have made obsolete, and names them in a `Skipped`. One that announces
+    an epoch is not left out: the client needs the epoch with the events that follow.
     """
     frames: list[bytes] = []
     skipped: list[int] = []
@@ -44,7 +45,7 @@ def encode_catch_up(
             complete = False
             break
         cursor = event.offset
-        if latest and contents.is_obsolete(event):
+        if latest and not event.announces and contents.is_obsolete(event):
             skipped.append(event.offset)
         else:
             frames.append(event.frame(codec))

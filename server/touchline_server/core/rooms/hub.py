@@ -21,6 +21,7 @@ from touchline_protocol.rooms import split_room
 from touchline_server.core.clocks import LoopMs
 from touchline_server.core.log import (
     CaughtUp,
+    Chunk,
     History,
     HistoryBegan,
     HistoryRead,
@@ -30,15 +31,17 @@ from touchline_server.core.log import (
     PartitionOpened,
     PartitionsAdded,
     Records,
+    TermBegan,
     TopicMissing,
     TopicOpened,
+    Truncated,
 )
 from touchline_server.core.room_store import StoredRoom
 
 from .contents import Contents
 from .feed import Feed
 from .moves import ExpectedPartitions, Partitioner, is_move
-from .old_records import Skip, replayed_events, skip_of, stored_events
+from .old_records import Skip, announce, replayed_events, skip_of, stored_events
 from .open_feed import OpenFeed
 from .partition_window import PartitionWindow, RoomEvent, room_event
 from .reading_back import take_history
@@ -88,8 +91,10 @@ class Hub(Generic[M]):
                 feed.unread = set(offline)
             case PartitionOpened() | PartitionCaughtUp() | PartitionsAdded():
                 self._extend(feed, event)
-            case OffsetsLost(_, partition, start):
-                self._skip_to(feed, feed.windows[partition], start, now_ms)
+            case TermBegan(_, partition, start, term):
+                feed.windows[partition].begin_term(start, term)
+            case OffsetsLost() | Truncated():
+                self._go_on_after(feed, event, now_ms)
             case HistoryBegan() | History() | HistoryRead():
                 self._read_back(feed, event, now_ms)
             case CaughtUp():
@@ -134,9 +139,10 @@ class Hub(Generic[M]):
             if room.contents.window is window:
                 self._restart(room, window, same_log=True)
 
-    def _skip_to(self, feed: OpenFeed[M], window: PartitionWindow, start: int, now_ms: LoopMs) -> None:
+    def _go_on_after(self, feed: OpenFeed[M], loss: OffsetsLost | Truncated, now_ms: LoopMs) -> None:
         """Go on after lost records: the partition's rooms start over, without state, which those may have changed."""
-        window.jump(start)
+        window = feed.windows[loss.partition]
+        window.jump(loss.start, loss.term if isinstance(loss, Truncated) else None)
         window.overtaken = not self._stored  # a store still knows what the lost records said
         window.state_complete = not (window.overtaken or feed.incomplete)
         feed.reading_back.discard(window.partition)
@@ -291,17 +297,16 @@ class Hub(Generic[M]):
         return skips
 
     def replayed(
-        self, room: Room[M], window: PartitionWindow, records: Iterable[Record], prev: int | None
+        self, room: Room[M], window: PartitionWindow, chunk: Chunk, *, prev: int | None, term: int
     ) -> list[RoomEvent]:
         """The events of ``room`` among records that were read again from its partition, for catch-ups.
 
-        They are in no window; ``prev`` is the offset of the event before them, None if that is not known. Records that
-        make no event were counted when they were first read.
+        They are in no window; ``prev`` is the offset of the event before them, None if that is not known, and ``term``
+        the newest that the clients know. Records that make no event were counted when they were first read.
         """
-        feed_name, room_id = split_room(room.name)
-        key_field = self.feeds[feed_name].feed.key_field
-        of_room = (record for record in records if record.key == room_id.encode())
-        return replayed_events(room.contents, window, of_room, prev, key_field)
+        key_field = self.feeds[split_room(room.name)[0]].feed.key_field
+        events = replayed_events(room.contents, window, chunk.records, prev, key_field)
+        return announce(events, window, chunk.terms, term)
 
     def evict_idle(self, now_ms: LoopMs) -> None:
         """Hold all windows to their limits, and forget rooms that have long been idle. Call this periodically."""

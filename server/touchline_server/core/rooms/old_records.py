@@ -3,13 +3,15 @@
 They are in no window. A record that makes no event becomes a `Skip`, unless it was reported when it was first read.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from touchline_protocol.errors import BadRecord
 from touchline_protocol.records import Record, parse_event
+from touchline_protocol.rooms import split_room
+from touchline_server.core.terms import Terms
 
-from .contents import Contents
+from .contents import BEFORE_ALL, Contents
 from .partition_window import PartitionWindow, RoomEvent, room_event
 
 
@@ -48,14 +50,36 @@ def stored_events(
 def replayed_events(
     contents: Contents, window: PartitionWindow, records: Iterable[Record], prev: int | None, key_field: str | None
 ) -> list[RoomEvent]:
-    """The events of a room among its records; ``prev`` is the offset of the event before them, None if not known."""
+    """The events of a room among records; ``prev`` is the offset of the event before them, None if not known."""
+    wanted = split_room(contents.name)[1].encode()
     events: list[RoomEvent] = []
     for record in records:
         try:
+            if record.key != wanted:
+                continue
             key, value = parse_event(record, key_field)
         except BadRecord:
             continue
         event = room_event(contents, window, record.offset, key, record.timestamp, value)
         event.prev, prev = prev, event.offset
         events.append(event)
+    return events
+
+
+def announce(
+    events: list[RoomEvent], window: PartitionWindow, chunk_terms: Sequence[tuple[int, int]], known: int
+) -> list[RoomEvent]:
+    """Let the first event of a newer term than clients know announce the newest one that this edge knows.
+
+    ``chunk_terms`` are the terms of the records that were read, ``known`` is what the clients know.
+    """
+    terms = Terms(BEFORE_ALL, known)
+    for start, term in chunk_terms:
+        terms.begin(start, term)
+    epoch = window.epoch_of(max(window.term, terms.newest))
+    is_announced = False
+    for event in events:
+        event.epoch = epoch
+        event.announces = not is_announced and terms.at(event.offset) > known
+        is_announced = is_announced or event.announces
     return events

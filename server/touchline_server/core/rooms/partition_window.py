@@ -17,12 +17,16 @@ import msgspec
 from touchline_protocol.codecs import Codec
 from touchline_protocol.messages import Event
 from touchline_server.core.clocks import LoopMs
+from touchline_server.core.terms import Terms
 
 EVENT_OVERHEAD_BYTES = 400
 """What an event costs beside its value and frames: the objects around them, as measured with tracemalloc."""
 
 NOT_IN_WINDOW_MS = LoopMs(0)
 """The ``read_ms`` of events that never enter a window."""
+
+TERM_DIGITS_MAX = 10
+"""A term is at most 2^31 - 1."""
 
 _FRAMES = ("frame_0", "frame_1", "frame_2", "frame_3", "frame_4")
 """Where an event keeps its frame for the codec with that index. A list of frames would cost another object."""
@@ -41,6 +45,7 @@ class RoomEvent(msgspec.Struct, eq=False, gc=False):
     """An event in memory. A frame is made when it is first asked for, once per codec, and shared by all its readers.
 
     ``windowed`` is true while the event is in its partition's window; events of a room's state outlive that.
+    ``epoch`` is the room's epoch as of this event; ``announces``: it is another one than that of the event before.
 
     The cycle collector does not look at this struct: with tens of thousands of events coming and going it would look
     at nothing else, and took a tenth of the time. The cycle through the room is broken by hand (`Contents.release`).
@@ -54,8 +59,10 @@ class RoomEvent(msgspec.Struct, eq=False, gc=False):
     value: bytes
     read_ms: LoopMs
     size: int
+    epoch: str
     prev: int | None = None
     windowed: bool = False
+    announces: bool = False
     frame_0: bytes | None = None
     frame_1: bytes | None = None
     frame_2: bytes | None = None
@@ -74,8 +81,9 @@ class RoomEvent(msgspec.Struct, eq=False, gc=False):
                 ts=self.ts,
                 data=codec.value(self.value),
                 key=self.key,
+                epoch=self.epoch if self.announces else None,
             )
-            made = codec.frame(message, self.window.epoch)
+            made = codec.frame(message, self.epoch)
             setattr(self, field, made)
             self.size += len(made)
             if self.windowed:
@@ -98,19 +106,20 @@ def room_event(
     read_ms: LoopMs = NOT_IN_WINDOW_MS,
 ) -> RoomEvent:
     """Make an event of what was read; ``ts`` is Unix milliseconds, ``read_ms`` the time when it was read."""
-    return RoomEvent(room, window, offset, key, ts, value, read_ms, len(value) + EVENT_OVERHEAD_BYTES)
+    return RoomEvent(room, window, offset, key, ts, value, read_ms, len(value) + EVENT_OVERHEAD_BYTES, window.epoch)
 
 
 class PartitionWindow:
     """The window of one partition.
 
     ``epoch`` is the epoch of the rooms in it. It names the topic's epoch and the partition, since an offset means
-    nothing in another partition. ``next_offset`` is the offset that the next records start from. ``state_complete``:
-    as far as is known, the log has nothing that would add to the state of the partition's rooms. It is ``overtaken`` if
-    records were lost before they were read.
+    nothing in another partition, and the newest term. ``next_offset`` is the offset that the next records start from.
+    ``state_complete``: as far as is known, the log has nothing that would add to the state of the partition's rooms. It
+    is ``overtaken`` if records were lost before they were read.
     """
 
     __slots__ = (
+        "_epoch_prefix",
         "bytes",
         "epoch",
         "events",
@@ -119,6 +128,7 @@ class PartitionWindow:
         "overtaken",
         "partition",
         "state_complete",
+        "terms",
         "topic",
         "topic_epoch",
     )
@@ -127,13 +137,40 @@ class PartitionWindow:
         self.topic = topic
         self.topic_epoch = topic_epoch
         self.partition = partition
-        self.epoch = f"{topic_epoch}-{partition}"
+        self._epoch_prefix = f"{topic_epoch}-{partition}-"
+        self.terms = Terms(start)
+        self.epoch = self.epoch_of(self.terms.newest)
         self.floor = start - 1
         self.next_offset = start
         self.events: deque[RoomEvent] = deque()
         self.bytes = 0
         self.state_complete = True
         self.overtaken = False
+
+    @property
+    def term(self) -> int:
+        """The newest term."""
+        return self.terms.newest
+
+    def epoch_of(self, term: int) -> str:
+        """The epoch of rooms in a term."""
+        return f"{self._epoch_prefix}{term}"
+
+    def term_of(self, epoch: str | None) -> int | None:
+        """The term that an epoch names; None if the epoch is not of this partition of this topic."""
+        if epoch == self.epoch:
+            return self.terms.newest
+        if epoch is None or not epoch.startswith(self._epoch_prefix):
+            return None
+        term = epoch.removeprefix(self._epoch_prefix)
+        if not (term.isascii() and term.isdigit() and len(term) <= TERM_DIGITS_MAX):
+            return None
+        return int(term)
+
+    def begin_term(self, start: int, term: int) -> None:
+        """The records from ``start`` on are of ``term``."""
+        self.terms.begin(start, term)
+        self.epoch = self.epoch_of(term)
 
     def add(self, event: RoomEvent) -> None:
         """Take a flushed event into the window."""
@@ -151,8 +188,14 @@ class PartitionWindow:
             self.floor = max(self.floor, event.offset)
             event.room.forget_oldest(event)
 
-    def jump(self, start: int) -> None:
-        """Go on at ``start``: the records in between were gone before they could be read."""
+    def jump(self, start: int, cut_term: int | None = None) -> None:
+        """Go on at ``start`` with an empty window: the records in between are gone.
+
+        If the log was cut back to ``start``, ``cut_term`` is the term of the newest record that it kept.
+        """
+        if cut_term is not None:
+            self.terms.cut(start, cut_term)
+            self.epoch = self.epoch_of(self.terms.newest)
         self.trim(bytes_max=-1, read_before_ms=0)
         self.floor = start - 1
         self.next_offset = start

@@ -68,7 +68,7 @@ class SnapshotCache:
         if made is None:
             _make_space(self._frames, SNAPSHOTS_MAX)
             snapshot = self._snapshot(contents, codec.plain, last)
-            message = msgspec.structs.replace(snapshot, head=position, id=request_id)
+            message = msgspec.structs.replace(snapshot, epoch=contents.window.epoch, head=position, id=request_id)
             made = self._frames[key] = codec.frame(message)
         return made
 

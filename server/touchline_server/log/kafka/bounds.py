@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from touchline_kafka.error_codes import LEADER_NOT_AVAILABLE, Scope
 from touchline_kafka.errors import REQUEST_ERRORS, classify, error_of
-from touchline_kafka.fetch import EARLIEST, LATEST, list_offsets
+from touchline_kafka.fetch import EARLIEST, LATEST, last_epochs, list_offsets
 from touchline_kafka.repairs import Client
 from touchline_kafka.topics import NO_LEADER, Topic
 
@@ -85,7 +85,9 @@ async def _ask(client: Client, topic: Topic, partitions: Sequence[int], since_ms
     # The ends come first: what is appended between the two requests is then read, not skipped.
     ends = await list_offsets(client, topic, partitions, LATEST)
     starts = await list_offsets(client, topic, partitions, since_ms)
-    return {index: Bounds(starts.get(index, ends[index]), ends[index]) for index in partitions}
+    nothing_to_read = {index: end for index, end in ends.items() if starts.get(index, end) >= end}
+    last = await last_epochs(client, topic, nothing_to_read)
+    return {index: Bounds(starts.get(index, ends[index]), ends[index], last.get(index)) for index in partitions}
 
 
 def _is_about_all(error: BaseException) -> bool:

@@ -11,12 +11,13 @@ import asyncio
 import time
 from collections.abc import Callable
 
+from touchline_kafka.decoding import epochs_in
 from touchline_kafka.error_codes import CORRUPT_MESSAGE, MISSING_CODES, MOVED_CODES, OFFSET_OUT_OF_RANGE
 from touchline_kafka.errors import REQUEST_ERRORS, describe, error_of
 from touchline_kafka.fetch import Fetched, fetch
 from touchline_kafka.repairs import Client
 from touchline_kafka.retry import Retry
-from touchline_kafka.wire import FetchPosition, TopicPartitionId
+from touchline_kafka.wire import TopicPartitionId
 
 from . import damage
 from .open_topics import REFUSED_WAIT_S, OpenTopics, Partition
@@ -88,9 +89,7 @@ class Fetchers:
         self._problems.pop(problem, None)
 
     async def _fetch_once(self, node: int, wanted: dict[TopicPartitionId, Partition]) -> None:
-        positions = {
-            place: FetchPosition(partition.position, partition.leader_epoch) for place, partition in wanted.items()
-        }
+        positions = {place: partition.fetch_position for place, partition in wanted.items()}
         answers = await fetch(
             self._client,
             node,
@@ -111,6 +110,10 @@ class Fetchers:
         if answer.error:
             self._refused(partition, answer.error)
             return
+        if answer.diverging is not None:
+            partition.diverging = answer.diverging
+            self._hand_over(partition)
+            return
         if not answer.data:
             self._problems.pop(partition.problem, None)
         else:
@@ -121,9 +124,11 @@ class Fetchers:
                 partition.held_until = time.monotonic() + damage.WAIT_S
                 partition.damage.seen(None)
                 return
-            self._queue.put_batches(
-                partition, answer.records(partition.topic.name, partition.position), len(answer.data)
-            )
+            epochs = list(epochs_in(answer.data, partition.position))
+            for entry in epochs:
+                partition.epochs.add(entry)
+            records = answer.records(partition.topic.name, partition.position)
+            self._queue.put_batches(partition, records, epochs, len(answer.data))
             partition.position = next_offset
         # Where compaction left nothing before the target, no batch leads up to it.
         nothing_left = not cut and answer.last_stable_offset >= partition.target
@@ -131,15 +136,21 @@ class Fetchers:
             self._queue.put_fetched(partition)
 
     def _refused(self, partition: Partition, error: int) -> None:
-        partition.held_until = time.monotonic() + REFUSED_WAIT_S
         if error == OFFSET_OUT_OF_RANGE:
-            partition.held_until = float("inf")  # until the watcher has moved it
-            self._topics.overtaken.append(partition)
-        elif error not in MOVED_CODES:
+            self._hand_over(partition)
+            return
+        partition.held_until = time.monotonic() + REFUSED_WAIT_S
+        if error not in MOVED_CODES:
             partition.held_until = time.monotonic() + damage.WAIT_S
             if error == CORRUPT_MESSAGE:
                 partition.damage.seen(None)
             self._problems[partition.problem] = f"Kafka refuses to hand it out: {describe(error_of(error))}"
         elif error not in MISSING_CODES:
             self._problems[partition.problem] = "its broker cannot serve it now, looking for another one"
+        self._topics.check_wanted.set()
+
+    def _hand_over(self, partition: Partition) -> None:
+        """Have the watcher move a partition; until then it is not fetched."""
+        partition.held_until = float("inf")
+        self._topics.overtaken.append(partition)
         self._topics.check_wanted.set()

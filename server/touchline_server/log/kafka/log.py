@@ -23,7 +23,16 @@ from touchline_kafka.topic_admin import CLEANUP, COMPACT, cleanup_policy, create
 from touchline_kafka.topics import NO_LEADER, NoSuchTopic, Topics
 from touchline_protocol.errors import LogUnavailable, OperatorError, TopicRefused
 from touchline_server.config.tables import KafkaSettings
-from touchline_server.core.log import AppendFailed, Chunk, Entry, LogEvent, Position, ReadBack, UnknownTopic
+from touchline_server.core.log import (
+    NO_TERM,
+    AppendFailed,
+    Chunk,
+    Entry,
+    LogEvent,
+    Position,
+    ReadBack,
+    UnknownTopic,
+)
 
 from .live import LiveReader
 from .replay import ReplayReader
@@ -159,14 +168,16 @@ class KafkaLog:
         """See `core.log.Log.poll`."""
         return await _opened(self._live).poll()
 
-    async def read(self, topic: str, epoch: str, partition: int, *, after: int, up_to: int, records_max: int) -> Chunk:
+    async def read(
+        self, topic: str, epoch: str, partition: int, *, after: int, up_to: int, records_max: int, term: int = NO_TERM
+    ) -> Chunk:
         """See `core.log.Log.read`."""
         replay = _opened(self._replay)
-        return await replay.read(topic, epoch, partition, after=after, up_to=up_to, records_max=records_max)
+        return await replay.read(topic, epoch, partition, after=after, up_to=up_to, records_max=records_max, term=term)
 
-    async def end(self, topic: str, epoch: str, partition: int) -> int:
+    async def end(self, topic: str, epoch: str, partition: int, *, term: int = NO_TERM) -> int:
         """See `core.log.Log.end`: here the last stable offset, where an open transaction begins."""
-        return await _opened(self._replay).end(topic, epoch, partition)
+        return await _opened(self._replay).end(topic, epoch, partition, term)
 
     async def append(self, topic: str, entries: Sequence[Entry], *, independent: bool = False) -> list[Position]:
         """See `core.log.Log.append`. A key's partition is the one that Java's default partitioner chooses (murmur2).

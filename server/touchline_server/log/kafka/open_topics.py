@@ -8,7 +8,9 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from touchline_kafka.leader_epochs import UNKNOWN_EPOCH, EpochEnd, EpochEntry, LeaderEpochs
 from touchline_kafka.topics import NO_LEADER, Topic
+from touchline_kafka.wire import FetchPosition
 
 from .damage import Damage
 
@@ -17,10 +19,14 @@ REFUSED_WAIT_S = 0.1
 
 
 class Bounds(NamedTuple):
-    """Where a partition is read from, and where it ends when it is opened."""
+    """Where a partition is read from, and where it ends when it is opened.
+
+    ``last`` is the leader epoch of its newest record; only known if there is nothing to read that would tell.
+    """
 
     start: int
     end: int
+    last: EpochEntry | None = None
 
 
 class Partition:
@@ -28,22 +34,41 @@ class Partition:
 
     Once it has reached ``target``, everything is fetched that was there when it was opened: with its topic, or
     ``late``. Before ``held_until`` (of `time.monotonic`) it is not fetched.
+
+    ``epochs`` has the leader epochs of the fetched batches; ``diverging`` is set if a broker's log departs from them.
+    ``term`` is the epoch of the newest records that were handed out.
     """
 
-    __slots__ = ("damage", "held_until", "index", "late", "position", "target", "topic")
+    __slots__ = (
+        "damage",
+        "diverging",
+        "epochs",
+        "held_until",
+        "index",
+        "late",
+        "position",
+        "target",
+        "term",
+        "topic",
+    )
 
     def __init__(self, topic: "OpenTopic", index: int, bounds: Bounds, *, late: bool = False) -> None:
         self.topic = topic
         self.index = index
-        self.position, self.target = bounds
+        self.position, self.target, last = bounds
         self.late = late
         self.held_until = 0.0
         self.damage = Damage()
+        self.epochs = LeaderEpochs(*([] if last is None else [last]))
+        self.diverging: EpochEnd | None = None
+        self.term: int | None = None
 
     @property
-    def leader_epoch(self) -> int:
-        """The newest leader epoch that is known of it."""
-        return self.topic.known.leader_epochs[self.index]
+    def fetch_position(self) -> FetchPosition:
+        """Where to fetch from, with the newest leader epoch that is known, and the epoch of what was read before."""
+        last = self.epochs.before(self.position)
+        leader_epoch = self.topic.known.leader_epochs[self.index]
+        return FetchPosition(self.position, leader_epoch, UNKNOWN_EPOCH if last is None else last.epoch)
 
     @property
     def problem(self) -> str:
@@ -111,7 +136,7 @@ class OpenTopics:
         self.by_name: dict[str, OpenTopic | None] = dict.fromkeys(names)
         self.problems = problems
         self.overtaken: list[Partition] = []
-        """Partitions whose offset the log does not hold: the watcher moves them."""
+        """Partitions whose offset the log does not hold, or not any more: the watcher moves them."""
         self.check_wanted = asyncio.Event()
         """Set to have the watcher check the topics at once."""
 

@@ -2,17 +2,21 @@
 
 Rules: things leave the queue in the order in which they entered it. Records are decoded when they leave, and few enough
 at once not to hold up the loop. Batches that cannot be decoded are dropped and their partition goes back to where they
-began, so they are fetched again and nothing is skipped. Older records have a lane of their own: new ones overtake them.
+began, so they are fetched again and nothing is skipped. Batches that the log has lost again are dropped, too. Older
+records have a lane of their own: new ones overtake them.
 """
 
 import asyncio
 import time
+from bisect import bisect_left
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from touchline_kafka.errors import describe, is_damage
+from touchline_kafka.leader_epochs import EpochEntry
 from touchline_server.core.log import (
     CaughtUp,
     History,
@@ -20,7 +24,9 @@ from touchline_server.core.log import (
     LogEvent,
     PartitionCaughtUp,
     Records,
+    TermBegan,
     TopicOpened,
+    Truncated,
 )
 
 from . import damage
@@ -34,11 +40,15 @@ HISTORY_RECORDS_MAX = 10_000
 """Older records that nobody has polled: some megabytes, so that a chunk can be read while another is handed out."""
 
 
+_OFFSET = attrgetter("offset")
+
+
 class _Batches(NamedTuple):
-    """Fetched batches in the queue, decoded when they leave it."""
+    """Fetched batches in the queue, decoded when they leave it. ``epochs`` are those in them, not handed out yet."""
 
     partition: Partition
     records: Any
+    epochs: deque[EpochEntry]
     size_bytes: int
 
 
@@ -62,9 +72,9 @@ class Queue:
         self._items.append(event)
         self._filled.set()
 
-    def put_batches(self, partition: Partition, records: Any, size_bytes: int) -> None:
-        """Add fetched batches: ``records`` is what `Fetched.records` returns."""
-        self._items.append(_Batches(partition, records, size_bytes))
+    def put_batches(self, partition: Partition, records: Any, epochs: Sequence[EpochEntry], size_bytes: int) -> None:
+        """Add fetched batches: ``records`` is what `Fetched.records` returns, ``epochs`` what `epochs_in` found."""
+        self._items.append(_Batches(partition, records, deque(epochs), size_bytes))
         self._filled.set()
         self._count(size_bytes)
 
@@ -100,6 +110,29 @@ class Queue:
             topic.caught_up = True
             self.put(CaughtUp(topic.name))
 
+    def put_term(self, partition: Partition) -> None:
+        """Report the term of a partition that was just opened, if it is known already."""
+        last = partition.epochs.before(partition.position)
+        if last is not None:
+            partition.term = last.epoch
+            self.put(TermBegan(partition.topic.name, partition.index, last.start_offset, last.epoch))
+
+    def cut_back(self, partition: Partition, offset: int, term: int) -> bool:
+        """Go on at ``offset``: the log has lost what followed. Returns whether any of that was handed out.
+
+        ``term`` is that of the newest record that was kept.
+        """
+        queued = next((one for one in self._items if isinstance(one, _Batches) and one.partition is partition), None)
+        handed_out = partition.position if queued is None else queued.records.next_fetch_offset
+        partition.position = min(offset, handed_out)
+        partition.target = min(partition.target, partition.position)
+        self._take_back(partition, self._items)
+        was_handed_out = offset < handed_out
+        if was_handed_out:
+            partition.term = term
+            self.put(Truncated(partition.topic.name, partition.index, offset, term))
+        return was_handed_out
+
     async def wait_filled(self) -> None:
         """Wait until there is something to take."""
         await self._filled.wait()
@@ -132,9 +165,7 @@ class Queue:
                 self._items.popleft()
                 self._count(-item.size_bytes)
             records_left -= len(records)
-            if records:
-                partition = item.partition
-                yield Records(partition.topic.name, partition.index, records, item.records.next_fetch_offset)
+            yield from _events_of(item, records)
 
     def _drain_history(self) -> Iterator[LogEvent]:
         records_left = POLL_RECORDS_MAX
@@ -165,31 +196,31 @@ class Queue:
             self._problems[partition.problem] = (
                 f"the records from offset {partition.position} on cannot be decoded, trying again: {describe(error)}"
             )
-            self._take_back(item)
+            self._take_back(partition, islice(self._items, 1, None))
         else:
             item.partition.damage.over()
             self._problems.pop(item.partition.problem, None)
         return records
 
-    def _take_back(self, damaged: _Batches) -> None:
-        """Drop what followed ``damaged`` in its partition, and the event that claims all of it was handed out."""
-        topic = damaged.partition.topic
+    def _take_back(self, partition: Partition, items: Iterable[LogEvent | _Batches]) -> None:
+        """Drop a partition's batches among ``items``, and the event that claims all of it was handed out."""
+        topic = partition.topic
         dropped: list[LogEvent | _Batches] = []
-        for item in islice(self._items, 1, None):
+        for item in items:
             if isinstance(item, TopicOpened) and item.topic == topic.name:
                 break
             if isinstance(item, _Batches):
-                if item.partition is damaged.partition:
+                if item.partition is partition:
                     item.records.close()
                     dropped.append(item)
                     self._count(-item.size_bytes)
-            elif _claims_all_of(item, damaged.partition):
+            elif _claims_all_of(item, partition):
                 dropped.append(item)
         # By identity: as tuples, `CaughtUp` and `TopicMissing` of one topic are equal.
         self._items = deque(item for item in self._items if not any(item is one for one in dropped))
-        if damaged.partition.position < damaged.partition.target:
-            (topic.late_behind if damaged.partition.late else topic.behind).add(damaged.partition.index)
-            topic.caught_up = topic.caught_up and damaged.partition.late
+        if partition.position < partition.target:
+            (topic.late_behind if partition.late else topic.behind).add(partition.index)
+            topic.caught_up = topic.caught_up and partition.late
 
     def _count(self, size_bytes: int) -> None:
         self._size_bytes += size_bytes
@@ -212,3 +243,21 @@ def _claims_all_of(event: LogEvent, partition: Partition) -> bool:
     if partition.late:
         return isinstance(event, PartitionCaughtUp) and event[:2] == (partition.topic.name, partition.index)
     return isinstance(event, CaughtUp) and event.topic == partition.topic.name
+
+
+def _events_of(item: _Batches, records: list[Any]) -> Iterator[LogEvent]:
+    """The next ``records`` of an item, with the terms that begin among them."""
+    partition, next_offset = item.partition, item.records.next_fetch_offset
+    name, index = partition.topic.name, partition.index
+    while item.epochs and item.epochs[0].start_offset < next_offset:
+        epoch, start = item.epochs.popleft()
+        if epoch == partition.term:
+            continue
+        before = bisect_left(records, start, key=_OFFSET)
+        if before:
+            yield Records(name, index, records[:before], start)
+            records = records[before:]
+        partition.term = epoch
+        yield TermBegan(name, index, start, epoch)
+    if records:
+        yield Records(name, index, records, next_offset)

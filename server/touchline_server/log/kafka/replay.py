@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 from collections.abc import Mapping
 
+from touchline_kafka.decoding import epochs_in
 from touchline_kafka.error_codes import LEADER_NOT_AVAILABLE, MOVED_CODES, OFFSET_OUT_OF_RANGE
 from touchline_kafka.errors import REQUEST_ERRORS, describe, error_of, is_damage
 from touchline_kafka.fetch import LATEST, Fetched, fetch, list_offsets
@@ -17,7 +18,7 @@ from touchline_kafka.topics import NO_LEADER, Topic, Topics
 from touchline_kafka.wire import FetchPosition
 from touchline_protocol.errors import LogUnavailable
 from touchline_protocol.records import Record
-from touchline_server.core.log import Chunk, OffsetOutOfRange
+from touchline_server.core.log import NO_TERM, Chunk, OffsetOutOfRange
 
 READ_BYTES_MAX = 256 * 1024
 """The size of one fetch: about a chunk of some hundred events; any more would be decoded for nothing."""
@@ -41,21 +42,27 @@ class ReplayReader:
         self._client = client
         self._topics = topics
 
-    async def read(self, name: str, epoch: str, partition: int, *, after: int, up_to: int, records_max: int) -> Chunk:
-        """See `core.log.Log.read`."""
+    async def read(
+        self, name: str, epoch: str, partition: int, *, after: int, up_to: int, records_max: int, term: int
+    ) -> Chunk:
+        """See `core.log.Log.read`. Each fetch has to follow from the one before it."""
         records: list[Record] = []
+        terms: list[tuple[int, int]] = []
         offset = after + 1
         empty = 0
         while offset <= up_to:
-            answer = await self.fetch(name, epoch, partition, offset, wait_ms=EMPTY_WAITS_MS[empty])
+            answer = await self._fetch_next(name, epoch, partition, offset, term, wait_ms=EMPTY_WAITS_MS[empty])
+            for entry in epochs_in(answer.data, offset):
+                term = entry.epoch
+                terms.append((entry.start_offset, term))
             try:
                 with contextlib.closing(answer.records(name, offset)) as iterator:
                     for record in iterator:
                         if record.offset > up_to:
-                            return Chunk(records, up_to)
+                            return Chunk(records, up_to, terms)
                         records.append(record)
                         if len(records) == records_max:
-                            return Chunk(records, record.offset)
+                            return Chunk(records, record.offset, terms)
             except Exception as error:  # each decompressor has errors of its own
                 if is_damage(error) and offset < self._lost.get((epoch, partition), 0):
                     raise OffsetOutOfRange(f"{name}/{partition} is damaged from {offset} on") from error
@@ -66,9 +73,18 @@ class ReplayReader:
                 break
             else:
                 empty += 1
-        return Chunk(records, max(after, up_to))
+        return Chunk(records, max(after, up_to), terms)
 
-    async def end(self, name: str, epoch: str, partition: int) -> int:
+    async def _fetch_next(
+        self, name: str, epoch: str, partition: int, offset: int, term: int, *, wait_ms: int
+    ) -> Fetched:
+        """One fetch of what follows a record of ``term``."""
+        answer = await self.fetch(name, epoch, partition, offset, wait_ms=wait_ms, term=term)
+        if answer.diverging is not None:
+            raise OffsetOutOfRange(f"{name}/{partition} has lost what came before {offset} in term {term}")
+        return answer
+
+    async def end(self, name: str, epoch: str, partition: int, term: int) -> int:
         """See `core.log.Log.end`. Asked by name first, which may be another topic's by now, then verified by id."""
         try:
             topic = await self._topics.topic(name, age_s_max=TOPIC_AGE_S_MAX)
@@ -77,10 +93,21 @@ class ReplayReader:
             self._topics.forget(name)
             await self._check_epoch(name, epoch, error)
             raise LogUnavailable(f"Kafka did not report the end of {name}/{partition}: {describe(error)}") from error
-        return (await self.fetch(name, epoch, partition, listed, wait_ms=0)).last_stable_offset
+        end = (await self.fetch(name, epoch, partition, listed, wait_ms=0)).last_stable_offset
+        if term == NO_TERM:
+            return end
+        try:
+            diverging = (await self.fetch(name, epoch, partition, listed, wait_ms=0, term=term)).diverging
+        except OffsetOutOfRange:  # the term is newer than all that the leader knows
+            return 0
+        if diverging is None:
+            return end
+        return diverging.end_offset if diverging.epoch == term else 0
 
-    async def fetch(self, name: str, epoch: str, partition: int, offset: int, *, wait_ms: int) -> Fetched:
-        """One fetch that succeeded, wherever the partition's leader is by now.
+    async def fetch(
+        self, name: str, epoch: str, partition: int, offset: int, *, wait_ms: int, term: int = NO_TERM
+    ) -> Fetched:
+        """One fetch that succeeded, wherever the partition's leader is by now. ``term``: that of the record before.
 
         Raises:
             OffsetOutOfRange: the log does not hold the offset, or the topic has another epoch.
@@ -97,7 +124,7 @@ class ReplayReader:
                     topic = (await self._topics.describe([name]))[name]
                     if topic.epoch != epoch:
                         raise OffsetOutOfRange(f"{epoch} is not the epoch of {name} now")
-                answer = await self._fetch_at_leader(topic, partition, offset, wait_ms)
+                answer = await self._fetch_at_leader(topic, partition, offset, term, wait_ms)
             except REQUEST_ERRORS as error:
                 why = error
                 continue
@@ -110,13 +137,13 @@ class ReplayReader:
                 break
         raise LogUnavailable(f"Kafka did not hand out {name}/{partition}: {describe(why)}") from why
 
-    async def _fetch_at_leader(self, topic: Topic, partition: int, offset: int, wait_ms: int) -> Fetched:
+    async def _fetch_at_leader(self, topic: Topic, partition: int, offset: int, term: int, wait_ms: int) -> Fetched:
         if partition not in topic.leaders:
             raise OffsetOutOfRange(f"{topic.name} has no partition {partition}")
         node = topic.leaders[partition]
         if node == NO_LEADER:
             raise error_of(LEADER_NOT_AVAILABLE)
-        place = {(topic.topic_id, partition): FetchPosition(offset, topic.leader_epochs[partition])}
+        place = {(topic.topic_id, partition): FetchPosition(offset, topic.leader_epochs[partition], term)}
         answers = await fetch(
             self._client, node, place, wait_ms=wait_ms, bytes_max=READ_BYTES_MAX, partition_bytes_max=READ_BYTES_MAX
         )

@@ -18,6 +18,7 @@ from touchline_kafka.error_codes import (
 )
 from touchline_kafka.errors import REQUEST_ERRORS, describe, error_of
 from touchline_kafka.fetch import EARLIEST, LATEST, list_offsets
+from touchline_kafka.leader_epochs import EpochEnd, LeaderEpochs, divergence
 from touchline_kafka.repairs import Client
 from touchline_kafka.retry import Retry
 from touchline_kafka.topics import NO_LEADER, Topic, Topics
@@ -201,6 +202,8 @@ class Watcher:
             del self._problems[problem]
         starts = {index: each.start for index, each in bounds.items()}
         self._queue.put(TopicOpened(name, topic.epoch, starts, frozenset(opened.offline)))
+        for partition in opened.partitions.values():
+            self._queue.put_term(partition)
         self._report_leaderless(topic)
         self._report_offline(opened, failures)
         self._history.begin(opened, starts)
@@ -217,6 +220,7 @@ class Watcher:
             partition = opened.open_late(index, each)
             self._problems.pop(partition.problem, None)
             self._queue.put(PartitionOpened(opened.name, index, each.start))
+            self._queue.put_term(partition)
             self._history.begin(opened, {index: each.start})
             if each.start >= each.end:
                 self._queue.put(PartitionCaughtUp(opened.name, index))
@@ -242,17 +246,45 @@ class Watcher:
             self._problems.pop(topic.name, None)
 
     async def _reposition(self, partition: Partition) -> None:
-        """Continue where a partition begins if retention overtook the reader, or where it ends if its end was lost."""
+        """Go on where a partition begins if retention overtook the reader, or where what was read departs from it."""
         if not self._open_topics.is_open(partition):
             return
         topic = partition.topic.known
+        if partition.diverging is not None:
+            await self._cut_back(partition, partition.diverging)
+            return
         start = (await list_offsets(self._client, topic, [partition.index], EARLIEST))[partition.index]
         end = (await list_offsets(self._client, topic, [partition.index], LATEST))[partition.index]
         partition.held_until = 0.0
         if start <= partition.position <= end:
             return  # the broker that refused was behind
-        partition.position = start if partition.position < start else end
-        self._queue.put(OffsetsLost(topic.name, partition.index, partition.position))
+        if partition.position > end:
+            await self._cut_back(partition, EpochEnd(partition.fetch_position.read_epoch, end))
+            return
+        partition.position = start
+        partition.epochs = LeaderEpochs()  # another leader may have written what was not read
+        self._queue.put(OffsetsLost(topic.name, partition.index, start))
+        if partition.position >= partition.target:
+            self._queue.put_fetched(partition)
+
+    async def _cut_back(self, partition: Partition, end: EpochEnd) -> None:
+        """The log was cut back, and has other records now than those that were read: ``end`` is how far it is the same.
+
+        Of a topic that is read from its start everything counts, so it is read again.
+        """
+        name = partition.topic.name
+        if name in self._from_start:
+            await self._open(name, partition.topic.known)
+            return
+        last = partition.epochs.before(partition.position)
+        cut = end.end_offset if last is None else divergence(last, end, partition.position)
+        cut = partition.position if cut is None else cut
+        partition.epochs.cut(cut)
+        kept = partition.epochs.before(cut)
+        partition.diverging = None
+        partition.held_until = 0.0
+        if self._queue.cut_back(partition, cut, end.epoch if kept is None else kept.epoch):
+            self._history.begin(partition.topic, {partition.index: cut})
         if partition.position >= partition.target:
             self._queue.put_fetched(partition)
 
@@ -264,6 +296,7 @@ class Watcher:
         if start == position:
             return
         partition.position = self._open_topics.lost[topic.epoch, partition.index] = start
+        partition.epochs = LeaderEpochs()  # another leader may have written the damaged records
         partition.held_until = 0.0
         lost = f"the records from offset {position} up to {start} are damaged, and are left out"
         self._problems[f"{partition.problem}@{position}"] = lost

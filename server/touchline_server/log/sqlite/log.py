@@ -10,7 +10,16 @@ from pathlib import Path
 from types import MappingProxyType
 
 from touchline_server.config.tables import SqliteSettings
-from touchline_server.core.log import AppendFailed, Chunk, Entry, LogEvent, OffsetOutOfRange, Position, ReadBack
+from touchline_server.core.log import (
+    NO_TERM,
+    AppendFailed,
+    Chunk,
+    Entry,
+    LogEvent,
+    OffsetOutOfRange,
+    Position,
+    ReadBack,
+)
 from touchline_server.core.room_store import RoomKey, StoredRoom
 
 from .reader import LiveReader, ReadPlan
@@ -93,7 +102,9 @@ class SqliteLog:
         """See `core.log.Log.poll`."""
         return await self._reader.poll(self._store)
 
-    async def read(self, topic: str, epoch: str, partition: int, *, after: int, up_to: int, records_max: int) -> Chunk:
+    async def read(
+        self, topic: str, epoch: str, partition: int, *, after: int, up_to: int, records_max: int, term: int = NO_TERM
+    ) -> Chunk:
         """See `core.log.Log.read`."""
         return await self._store.call(
             lambda store: store.queries.read(
@@ -101,9 +112,9 @@ class SqliteLog:
             )
         )
 
-    async def end(self, topic: str, epoch: str, partition: int) -> int:
+    async def end(self, topic: str, epoch: str, partition: int, *, term: int = NO_TERM) -> int:
         """See `core.log.Log.end`."""
-        return await self._store.call(lambda store: store.partition(topic, epoch, partition).next)
+        return await self._store.call(lambda store: store.partition(topic, epoch, partition).next if term <= 0 else 0)
 
     async def load(self, key: RoomKey, *, before: int) -> StoredRoom | None:
         """See `core.room_store.RoomStore.load`."""
