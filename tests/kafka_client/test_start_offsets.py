@@ -3,7 +3,9 @@
 import pytest
 
 from touchline_kafka.group.delivery import Partition
+from touchline_kafka.group.log_mark import LogMark
 from touchline_kafka.group.start_offsets import Bounds, start_of, stop_of
+from touchline_kafka.leader_epochs import UNKNOWN_EPOCH, EpochEnd, EpochEntry
 
 
 class Everything:
@@ -49,3 +51,46 @@ def test_where_reading_continues(
     assert (start.offset, start.remembered) == (offset, remembered)
     assert problem in start.problem
     assert bool(problem) == bool(start.problem)
+
+
+MARK = LogMark("topic", EpochEntry(4, 20))
+
+
+@pytest.mark.parametrize(
+    ("mark", "end", "offset"),
+    [
+        (MARK, EpochEnd(4, 60), 50),
+        (MARK, EpochEnd(4, 50), 50),
+        (MARK, EpochEnd(4, 40), 40),
+        (MARK, EpochEnd(3, 60), 20),
+        (MARK, EpochEnd(3, 15), 15),
+        (MARK, EpochEnd(3, 5), 10),
+        (MARK, EpochEnd(UNKNOWN_EPOCH, -1), 10),
+        (MARK._replace(topic_id="another"), None, 10),
+        (None, None, 50),
+    ],
+)
+def test_where_reading_continues_in_a_log_that_may_be_another_one(
+    mark: LogMark | None, end: EpochEnd | None, offset: int
+) -> None:
+    bounds = Bounds(50, 10, 90, mark, "topic", 6)
+    start = start_of(bounds, stop_of(bounds, None), end)
+    assert start.offset == offset
+    assert bool(start.problem) == (offset != 50)
+
+
+def test_a_commit_that_went_back_counts() -> None:
+    bounds = Bounds(30, 0, 90)
+    start = start_of(bounds, stop_of(bounds, kept(50, 50)))
+    assert (start.offset, start.remembered, bool(start.problem)) == (30, False, True)
+
+
+@pytest.mark.parametrize(
+    "text", ["", None, "any text", "[]", "7", "[" * 10_000, '{"topic_id": "t", "leader_epoch": "4"}']
+)
+def test_a_text_of_another_program_is_not_a_mark(text: str | None) -> None:
+    assert LogMark.parse(text) is None
+
+
+def test_a_mark_is_read_as_it_was_written() -> None:
+    assert LogMark.parse(MARK.text()) == MARK
