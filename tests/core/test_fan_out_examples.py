@@ -9,7 +9,7 @@ from touchline_protocol import codes
 from touchline_protocol.codecs import JSON
 from touchline_protocol.messages import Error, Event, ServerMessage, Subscribed, Unsubscribe
 from touchline_server.core.effects import AskLogEnd, LoadRoom, ReadLog, Unreachable
-from touchline_server.core.log import CaughtUp, TopicOpened
+from touchline_server.core.log import CaughtUp, TermBegan, TopicOpened, Truncated
 from touchline_server.core.room_store import RoomKey, StoredRoom
 from touchline_server.core.rooms.hub import FORGET_EVERY_MS
 from touchline_server.core.write_scheduler import Budget
@@ -347,3 +347,38 @@ def test_a_client_that_joins_while_the_store_does_not_answer_is_refused_for_now(
     client.subscribe()
     stored(edge, None)
     assert isinstance(client.take()[0], Subscribed)
+
+
+def test_a_clean_election_costs_nobody_a_start_over_and_is_announced_once() -> None:
+    edge = CoreEdge()
+    edge.apply(TermBegan(TOPIC, 0, 0, 1))
+    edge.ingest(record(0))
+    client = edge.client()
+    joined = client.join()
+    edge.apply(TermBegan(TOPIC, 0, 1, 2))
+    edge.ingest(record(1), record(2))
+    edge.run()
+    assert joined.epoch == "e1-0-1"
+    assert [event.epoch for event in client.take() if isinstance(event, Event)] == ["e1-0-2", None]
+    for cursor in (("e1-0-1", 0), ("e1-0-2", 0), ("e1-0-2", 2)):
+        again = edge.client().join(epoch=cursor[0], after=cursor[1])
+        assert (again.recovered, again.epoch) == (True, "e1-0-2")
+
+
+def test_a_cursor_in_the_lost_part_starts_over_however_far_the_log_has_grown() -> None:
+    edge = CoreEdge()
+    edge.apply(TermBegan(TOPIC, 0, 0, 1))
+    edge.ingest(*[record(offset, "k") for offset in range(10)])
+    client = edge.client()
+    client.join()
+    edge.apply(Truncated(TOPIC, 0, 6, 1))
+    edge.run()
+    (restart,) = client.take()
+    assert isinstance(restart, Subscribed)
+    assert (restart.recovered, restart.head, restart.state) == (False, 5, [])
+    edge.apply(TermBegan(TOPIC, 0, 6, 2))
+    edge.ingest(*[record(offset) for offset in range(6, 30)])
+    edge.run()
+    assert not edge.client().join(epoch="e1-0-1", after=9).recovered
+    assert edge.client().join(epoch="e1-0-1", after=5).recovered
+    assert edge.client().join(epoch="e1-0-2", after=9).recovered

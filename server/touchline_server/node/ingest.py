@@ -15,7 +15,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 
-from touchline_server.core.log import Log, LogEvent, OffsetsLost, ReadRefused, TopicMissing
+from touchline_server.core.log import Log, LogEvent, OffsetsLost, ReadRefused, TopicMissing, Truncated
 from touchline_server.edge.server import EdgeServer
 
 from .problem_log import ProblemLog
@@ -72,6 +72,8 @@ class Ingest:
                 logger.warning("the topic %s: %s", topic, why)
             case OffsetsLost(topic, partition, start):
                 logger.warning("%s[%d]: records before %d were lost before they were read", topic, partition, start)
+            case Truncated(topic, partition, start):
+                logger.warning("%s[%d]: the log has lost records that were read, from %d on", topic, partition, start)
         driver = self._edge.driver
         outcome = self._edge.core.log_event(event, driver.now())
         self._skips.report(outcome.skips)
