@@ -8,7 +8,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from cluster.plan import BROKER_FAULTS, EDGE_FAULTS, TOPIC_FAULTS, UNSOLVED, make_plan
+from cluster.plan import BROKER_FAULTS, EDGE_FAULTS, TOPIC_FAULTS, make_plan
 from cluster.report import report
 from cluster.run import Run
 from cluster.scene import FULL
@@ -24,8 +24,8 @@ def _arguments() -> argparse.Namespace:
         "--faults",
         nargs="*",
         default=[*BROKER_FAULTS, *TOPIC_FAULTS, *EDGE_FAULTS],
-        choices=[*BROKER_FAULTS, *UNSOLVED, *TOPIC_FAULTS, *EDGE_FAULTS],
-        help="the kinds of faults (default: all that hold)",
+        choices=[*BROKER_FAULTS, *TOPIC_FAULTS, *EDGE_FAULTS],
+        help="the kinds of faults (default: all)",
     )
     parser.add_argument("--plan", action="store_true", help="print the plan, and do nothing")
     parser.add_argument("--keep", type=Path, help="an empty folder for data and logs, which are kept")
@@ -39,7 +39,7 @@ def main() -> int:
         args.seed,
         args.minutes * 60,
         FULL.players,
-        [kind for kind in (*BROKER_FAULTS, *UNSOLVED) if kind in args.faults],
+        [kind for kind in BROKER_FAULTS if kind in args.faults],
         [kind for kind in TOPIC_FAULTS if kind in args.faults],
         [kind for kind in EDGE_FAULTS if kind in args.faults],
     )

@@ -14,9 +14,7 @@ TopicFault = Literal["trim", "overtake", "recreate", "add_partitions"]
 EdgeFault = Literal["stop_edge", "kill_edge", "pause_edge", "cut_client", "silence_client"]
 VerdictFault = Literal["mute", "ban", "pardon"]
 
-UNSOLVED: tuple[BrokerFault, ...] = ("unclean",)
-"""Faults that break promises today. They happen only if they are asked for."""
-BROKER_FAULTS: tuple[BrokerFault, ...] = tuple(kind for kind in get_args(BrokerFault) if kind not in UNSOLVED)
+BROKER_FAULTS: tuple[BrokerFault, ...] = get_args(BrokerFault)
 TOPIC_FAULTS: tuple[TopicFault, ...] = get_args(TopicFault)
 EDGE_FAULTS: tuple[EdgeFault, ...] = get_args(EdgeFault)
 
