@@ -48,6 +48,8 @@ async def test_a_log_that_was_cut_back_is_noticed_live_and_by_old_cursors(
         assert values(events) == old
         (opened,) = [event for event in events if isinstance(event, TopicOpened)]
         (first,) = [event for event in events if isinstance(event, TermBegan)]
+        verdicts = await harness.open_log(topic, from_start=[topic])
+        await read_until(verdicts, lambda events: len(values(events)) >= WRITTEN)
         async with cut_back(harness.broker, topic, KEPT):
             new = await write(harness, topic, b"new", NEW)  # the log grows past what was read
         events = await read_until(log, lambda events: len(values(events)) >= NEW)
@@ -57,6 +59,9 @@ async def test_a_log_that_was_cut_back_is_noticed_live_and_by_old_cursors(
         assert (cut.start, cut.term) == (KEPT, first.term)
         assert second.start == KEPT
         assert second.term > first.term
+        again = await read_until(verdicts, lambda events: len(values(events)) >= KEPT + NEW)
+        assert isinstance(again[0], TopicOpened), "a topic that is read from its start is read again"
+        assert values(again) == old[:KEPT] + new
         late = await harness.open_log(topic, since_ms=1 << 42)
         await read_until(late, lambda events: TermBegan in map(type, events))
         where = (topic, opened.epoch, 0)
