@@ -129,12 +129,20 @@ class History(NamedTuple):
     first: int
 
 
+NOTHING_READ_MS = 1 << 62
+"""`HistoryRead.since_ms` if nothing was read: later than all times of records."""
+
+
 class HistoryRead(NamedTuple):
-    """A partition is not read back any further. ``complete``: the log has no older records."""
+    """A partition is not read back any further. ``complete``: the log has no older records.
+
+    ``since_ms``: all its records of this time (Unix milliseconds) or later were read; 0 if it is complete.
+    """
 
     topic: str
     partition: int
     complete: bool
+    since_ms: int
 
 
 class CaughtUp(NamedTuple):

@@ -18,7 +18,7 @@ Rules:
 
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from operator import attrgetter
 
@@ -114,10 +114,6 @@ class Contents(KeyedState):
         """Whether any record of the room was read from this log."""
         return self.head is not None or bool(self.pending) or bool(self.partitions)
 
-    def had_records_in(self, partition: int) -> bool:
-        """Whether records of the room were read from a partition other than its home."""
-        return bool(self.partitions >> partition & 1)
-
     def push(self, event: RoomEvent) -> None:
         """Take in an event that was read; the next `advance` moves over it."""
         self.pending.append(event)
@@ -190,12 +186,10 @@ class Contents(KeyedState):
         self.pending = self._moves_after(window) if same_log else []
         self.pending_bytes = sum(event.size for event in self.pending)
         self.moving = bool(self.pending)
-        self.state.clear()
-        self._state_bytes = 0
+        self._clear()
         self.state_full = False
         self.head_ts = 0
         self.moved_at = BEFORE_ALL
-        self._removed = None
         self._go_on_in(window)
 
     def take_elsewhere(self, event: RoomEvent) -> bool:
@@ -256,6 +250,23 @@ class Contents(KeyedState):
         self.older_head = None
         self.stored_before = self.floor + 1
         self.head_ts = 0
+
+    def is_newer_than(self, time_ms: int) -> bool:
+        """Whether all that is known of the room is of its home partition, the newest event at ``time_ms`` or later."""
+        return self._elsewhere is None and self.newest_ts >= time_ms
+
+    def forget_doubtful(self, unread: Mapping[int, int]) -> None:
+        """Forget state that newer records may have changed: all of it, if one may have moved the room.
+
+        ``unread``: partitions that may have records of the room, and since when (Unix milliseconds) they were read.
+        """
+        home = self.window.partition
+        unseen = [since for index, since in unread.items() if index != home and not self.had_records_in(index)]
+        if max(unseen, default=0) > self.newest_ts:
+            self._clear()
+            self._elsewhere = None
+        elif self._elsewhere is not None:
+            self._elsewhere.forget_doubtful(home, unread)
 
     def end_history(self, now_ms: LoopMs) -> bool:
         """All older events have been read that will be; returns whether those outside of the home changed the state."""
@@ -386,6 +397,4 @@ class Contents(KeyedState):
             self._take_aside(event)
         for key, offset in (self._removed or {}).items():
             self._take_aside(room_event(self, self.window, offset, key, self.head_ts, b"null"))
-        self.state.clear()
-        self._removed = None
-        self._state_bytes = 0
+        self._clear()

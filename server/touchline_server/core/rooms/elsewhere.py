@@ -7,6 +7,8 @@ Partitions are read in any order, so what the state is can only be told at the e
    greatest: the order in which a room went through partitions is written nowhere else.
 """
 
+from collections.abc import Mapping
+
 from .partition_window import RoomEvent
 
 KEYS_MAX = 20_000
@@ -42,6 +44,14 @@ class Elsewhere:
     def forget(self, partition: int) -> None:
         """Forget a partition: records of it were lost, and may have changed anything."""
         self._partitions.pop(partition, None)
+
+    def forget_doubtful(self, home: int, unread: Mapping[int, int]) -> None:
+        """Forget events of other partitions than ``home`` that records which were not read may have changed; see
+        `Contents.forget_doubtful`."""
+        for partition, newest in self._partitions.items():
+            since_ms = max((since_ms for other, since_ms in unread.items() if other != partition), default=0)
+            if partition != home:
+                self._partitions[partition] = {key: event for key, event in newest.items() if event.ts >= since_ms}
 
     def merged(self, home: int, *, home_only: bool = False) -> dict[str, RoomEvent]:
         """The newest event of each key, some of them removals."""

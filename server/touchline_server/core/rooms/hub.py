@@ -101,8 +101,7 @@ class Hub(Generic[M]):
                 feed.ready = True
                 self._settle(feed, now_ms)
             case TopicMissing():
-                for partition in tuple(feed.reading_back):
-                    feed.end_history(partition, complete=False)
+                feed.stop_history()
                 self._settle(feed, now_ms)
         return ()
 
@@ -164,7 +163,7 @@ class Hub(Generic[M]):
         elif isinstance(event, History):
             self._take_older(feed, window, event.records, now_ms)
         else:
-            feed.end_history(event.partition, complete=event.complete)
+            feed.end_history(event.partition, complete=event.complete, since_ms=event.since_ms)
             self._settle(feed, now_ms)
 
     def _take_older(
@@ -186,8 +185,9 @@ class Hub(Generic[M]):
         """Once all older records have come, the state of all rooms is known."""
         if not feed.history_read:
             return
-        for room in feed.rooms:
+        for key, room in list(feed.by_key.items()):
             if not room.contents.history_read:
+                feed.forget_doubtful(key, room.contents)
                 if room.contents.end_history(now_ms):
                     self._start_over(room)
                 room.snapshots.forget()

@@ -48,6 +48,10 @@ class KeyedState:
         self._state_bytes = 0
         self._removed: dict[str, int] | None = None
 
+    def had_records_in(self, partition: int) -> bool:
+        """Whether records of the room were read from a partition other than its home."""
+        return bool(self.partitions >> partition & 1)
+
     def _keep(self, key: str, event: RoomEvent) -> None:
         """Let a keyed event take the place of the one before it in the state."""
         before = self.state.get(key)

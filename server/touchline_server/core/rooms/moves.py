@@ -47,6 +47,10 @@ class ExpectedPartitions:
         if self._is_ours:
             self._is_ours = partitions <= {self._partitioner(key, earlier) for earlier in range(1, count + 1)}
 
+    def ever(self, key: bytes, count: int) -> Set[int]:
+        """All partitions in which a key may have records: those expected with fewer partitions than ``count``, too."""
+        return {self._partitioner(key, each) for each in range(1, count + 1)} if self._is_ours else set(range(count))
+
     def of(self, key: bytes, count: int) -> int | None:
         """The partition expected now, one of ``count``; None if that cannot be told."""
         return self._partitioner(key, count) if self._is_ours else None

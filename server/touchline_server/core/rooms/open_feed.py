@@ -6,6 +6,9 @@ have been: a room may have moved, so it may have older records in more than one.
 
 from typing import Generic
 
+from touchline_server.core.log import NOTHING_READ_MS
+
+from .contents import Contents
 from .feed import Feed
 from .moves import ExpectedPartitions
 from .partition_window import PartitionWindow
@@ -29,8 +32,8 @@ class OpenFeed(Generic[M]):
         self.ready = False
         self.unread: set[int] = set()
         self.reading_back: set[int] = set()
-        self.incomplete: set[int] = set()
-        """Partitions whose older records were not all read. Any room may have records in them: from before it moved."""
+        self.incomplete: dict[int, int] = {}
+        """Partitions whose older records were not all read, and since when (Unix milliseconds) they were."""
 
     def is_first_read(self, window: PartitionWindow) -> bool:
         """Whether a partition's records are still those that were there when it was opened."""
@@ -54,11 +57,23 @@ class OpenFeed(Generic[M]):
             if not self.ready or room.contents.has_events_of(window):
                 room.contents.begin_history(again=self.ready)
 
-    def end_history(self, partition: int, *, complete: bool) -> None:
-        """A partition is not read back any further."""
+    def end_history(self, partition: int, *, complete: bool, since_ms: int) -> None:
+        """A partition is not read back any further: all its records since that time were read."""
         self.reading_back.discard(partition)
-        self.incomplete.discard(partition)
+        self.incomplete.pop(partition, None)
         if not complete:
-            self.incomplete.add(partition)
+            self.incomplete[partition] = since_ms
         for window in self.windows.values():
             window.state_complete = not (self.incomplete or window.overtaken)
+
+    def stop_history(self) -> None:
+        """No partition is read back any further: the topic is gone."""
+        for partition in tuple(self.reading_back):
+            self.end_history(partition, complete=False, since_ms=NOTHING_READ_MS)
+
+    def forget_doubtful(self, key: bytes | None, contents: Contents) -> None:
+        """Forget what the unread records of partitions may have changed in a room that may have been in them."""
+        if contents.is_newer_than(max(self.incomplete.values(), default=0)):
+            return  # as nearly always, and looking at all the partitions of every room takes long
+        ever = self.expected.ever(key or b"", len(self.windows))
+        contents.forget_doubtful({index: since_ms for index, since_ms in self.incomplete.items() if index in ever})

@@ -22,7 +22,14 @@ from touchline_kafka.errors import REQUEST_ERRORS, describe
 from touchline_kafka.fetch import EARLIEST, list_offsets
 from touchline_kafka.repairs import Client
 from touchline_protocol.errors import LogUnavailable
-from touchline_server.core.log import History, HistoryBegan, HistoryRead, OffsetOutOfRange, ReadBack
+from touchline_server.core.log import (
+    NOTHING_READ_MS,
+    History,
+    HistoryBegan,
+    HistoryRead,
+    OffsetOutOfRange,
+    ReadBack,
+)
 
 from .chunks import ChunkReader, ChunkSpan, OlderRecords
 from .open_topics import OpenTopic
@@ -38,15 +45,19 @@ logger = logging.getLogger("touchline.log")
 
 
 class _Partition:
-    """One partition: everything from ``upper`` to ``start`` was read. ``begin`` is the log's, once that is known."""
+    """One partition: everything from ``upper`` to ``start`` was read. ``begin`` is the log's, once that is known.
 
-    __slots__ = ("begin", "index", "span", "start", "upper")
+    ``since_ms`` is the time of the oldest record that was read.
+    """
+
+    __slots__ = ("begin", "index", "since_ms", "span", "start", "upper")
 
     def __init__(self, index: int, start: int) -> None:
         self.index = index
         self.start = start
         self.upper = start
         self.begin: int | None = None
+        self.since_ms = NOTHING_READ_MS
         self.span = ChunkSpan()
 
 
@@ -211,6 +222,8 @@ class HistoryReader:
     def _hand_out(self, reading: _Reading, partition: _Partition, chunk: OlderRecords, first: int) -> None:
         partition.upper = min(first, partition.upper)
         records = chunk.records
+        if records:
+            partition.since_ms = records[0].timestamp
         reading.records += len(records)
         for end in range(len(records), 0, -POLL_RECORDS_MAX):
             begin = max(0, end - POLL_RECORDS_MAX)
@@ -226,7 +239,8 @@ class HistoryReader:
         if not reading.unfinished:
             self._forget(reading)
             _report_end(reading)
-        self._queue.put_history(reading.opened, HistoryRead(reading.opened.name, partition.index, complete))
+        since_ms = 0 if complete else partition.since_ms
+        self._queue.put_history(reading.opened, HistoryRead(reading.opened.name, partition.index, complete, since_ms))
 
     def _forget(self, reading: _Reading) -> None:
         self._problems.pop(reading.subject, None)
