@@ -223,7 +223,8 @@ async def test_the_readmes_commands_work_one_after_the_other(setting: Setting, m
     assert (machine.pop(0), machine.pop(machine.index("--json"))) == ("watch", "--json")
     with watching(*machine, *topics) as watch:
         await act(setting, "other", 1, *[("tap", None)] * 301)
-        assert watch.line()["player"] == "other"
+        while watch.line()["player"] != "other":
+            pass  # actions that the first watch did not come to
 
 
 async def test_it_ends_when_nobody_reads_what_it_prints(setting: Setting) -> None:

@@ -8,9 +8,9 @@ import httpx
 import pytest
 
 import touchline
-from log.harness import Raw
-from log.kafka_harness import KafkaHarness
 from support.kafka_broker import KafkaBroker
+from support.kafka_log_harness import KafkaHarness
+from support.log_harness import Raw
 from support.node_fixture import RunningNode, running_node
 from touchline_protocol.messages import Event, Subscribed
 from touchline_server.config.tables import FeedSettings, VerdictsSettings

@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from log.harness import Raw
-from log.kafka_harness import CHECK_S, KafkaHarness
 from support.kafka_broker import KafkaBroker
+from support.kafka_log_harness import CHECK_S, KafkaHarness
+from support.log_harness import Raw
 from support.node_fixture import Client, RunningNode, running_node
 from support.waiting import eventually
 from touchline_kafka.produce.producer import partition_of

@@ -14,10 +14,10 @@ from websockets.typing import Subprotocol
 
 import touchline
 from edge.streams import stream
-from log.harness import Raw
-from log.kafka_harness import KafkaHarness
 from support.free_ports import free_ports
 from support.kafka_broker import KafkaBroker
+from support.kafka_log_harness import KafkaHarness
+from support.log_harness import Raw
 from support.node_fixture import Client, RunningNode, running_node
 from support.processes import EdgeProcess
 from support.waiting import DEADLINE_S

@@ -14,9 +14,9 @@ import httpx
 import pytest
 
 from edge.players import AUTH, act, loose_limits, player
-from log.harness import Reader
-from log.kafka_harness import CHECK_S
+from support.kafka_log_harness import CHECK_S
 from support.kafka_split import SplitCluster
+from support.log_harness import Reader
 from support.node_fixture import Client, RunningNode, running_node
 from support.waiting import DEADLINE_S, eventually
 from touchline_kafka.cluster import Cluster

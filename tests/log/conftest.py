@@ -2,4 +2,4 @@
 
 import pytest
 
-pytest.register_assert_rewrite("log.harness", "log.contract", "log.contract_shared")
+pytest.register_assert_rewrite("log.contract", "log.contract_reading", "log.contract_topics", "log.contract_shared")

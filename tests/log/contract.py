@@ -19,7 +19,7 @@ from collections import Counter
 
 import pytest
 
-from log.harness import WAIT_S, Harness, Raw, Reader, as_raw, numbered, read_all
+from support.log_harness import WAIT_S, Harness, Raw, Reader, as_raw, numbered, read_all
 from touchline_protocol.errors import LogUnavailable
 from touchline_server.core.log import (
     AppendFailed,

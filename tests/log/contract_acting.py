@@ -6,7 +6,7 @@ import time
 import pytest
 
 from log.contract import HOUR_MS
-from log.harness import WAIT_S, Harness, Raw, Reader
+from support.log_harness import WAIT_S, Harness, Raw, Reader
 from touchline_protocol.errors import LogUnavailable
 from touchline_server.core.log import Entry, TopicOpened, UnknownTopic
 

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from log.harness import Harness, Reader, numbered, read_all, sorted_values
+from support.log_harness import Harness, Reader, numbered, read_all, sorted_values
 from touchline_protocol.records import Record
 from touchline_server.core.log import (
     Entry,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from log.harness import Reader, SharedHarness, numbered, read_all
+from support.log_harness import Reader, SharedHarness, numbered, read_all
 from touchline_server.core.log import OffsetOutOfRange, PartitionsAdded, TopicMissing, TopicOpened
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from log.harness import Harness, Reader, numbered
+from support.log_harness import Harness, Reader, numbered
 from touchline_server.core.log import (
     Entry,
     OffsetOutOfRange,

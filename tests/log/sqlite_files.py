@@ -8,7 +8,7 @@ import sys
 import threading
 from pathlib import Path
 
-from log.harness import WAIT_S
+from support.log_harness import WAIT_S
 from touchline_server.config.tables import SqliteSettings
 from touchline_server.log.sqlite.log import SqliteLog
 

@@ -9,8 +9,8 @@ from log.contract_acting import ActingLogContract
 from log.contract_reading import ReadingContract
 from log.contract_shared import SharedLogContract
 from log.contract_topics import TopicsContract
-from log.kafka_harness import KafkaHarness
 from support.kafka_broker import KafkaBroker
+from support.kafka_log_harness import KafkaHarness
 
 
 @pytest.fixture

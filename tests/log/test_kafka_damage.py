@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from log.harness import Raw, Reader, numbered
-from log.kafka_harness import KafkaHarness
 from support.kafka_broker import KafkaBroker
+from support.kafka_log_harness import KafkaHarness
+from support.log_harness import Raw, Reader, numbered
 from support.record_batches import RawRecord, append_batch, append_nonsense, batch, write_over
 from touchline_protocol.errors import BadRecord
 from touchline_protocol.records import Record

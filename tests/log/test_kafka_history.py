@@ -6,9 +6,9 @@ from itertools import pairwise
 
 import pytest
 
-from log.harness import Raw, Reader
-from log.kafka_harness import KafkaHarness
 from support.kafka_broker import KafkaBroker
+from support.kafka_log_harness import KafkaHarness
+from support.log_harness import Raw, Reader
 from touchline_server.core.log import HistoryRead, ReadBack
 from touchline_server.log.kafka import chunks, queue
 

@@ -10,9 +10,9 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from pydantic import TypeAdapter
 
-from log.harness import WAIT_S, Raw, Reader, numbered, read_all
-from log.kafka_harness import CHECK_S, KafkaHarness
 from support.kafka_broker import PASSWORD, USER, KafkaBroker
+from support.kafka_log_harness import CHECK_S, KafkaHarness
+from support.log_harness import WAIT_S, Raw, Reader, numbered, read_all
 from support.record_batches import NONE, ZSTD, RawRecord, append_batch, append_nonsense, batch, write_over
 from touchline_kafka.salvage import UNDECODABLE
 from touchline_protocol.errors import BadRecord, LogUnavailable, OperatorError

@@ -5,10 +5,10 @@ from collections.abc import Callable
 
 import pytest
 
-from log.harness import Raw
-from log.kafka_harness import KafkaHarness
 from support.kafka_broker import KafkaBroker
+from support.kafka_log_harness import KafkaHarness
 from support.log_cut import cut_back
+from support.log_harness import Raw
 from touchline_server.core.log import LogEvent, OffsetOutOfRange, Records, TermBegan, TopicOpened, Truncated
 from touchline_server.log.kafka.log import KafkaLog
 

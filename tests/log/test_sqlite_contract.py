@@ -11,7 +11,7 @@ from log.contract import LogContract
 from log.contract_acting import ActingLogContract
 from log.contract_reading import ReadingContract
 from log.contract_topics import TopicsContract
-from log.harness import Harness, Raw
+from support.log_harness import Harness, Raw
 from touchline_server.config.tables import SqliteSettings
 from touchline_server.core.log import Entry, Log, Position
 from touchline_server.log.sqlite.log import SqliteLog

@@ -8,8 +8,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from log.harness import Reader
 from log.sqlite_files import PAGE_BYTES, leaf_pages, overwrite, scores_log
+from support.log_harness import Reader
 from support.node_fixture import running_node
 from touchline_protocol.errors import LogUnavailable, OperatorError, TopicRefused
 from touchline_server.core.log import Entry

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from log.harness import WAIT_S, Reader
 from log.sqlite_files import WRITER, killed_writer, scores_log
+from support.log_harness import WAIT_S, Reader
 from touchline_protocol.errors import OperatorError
 from touchline_server.config.tables import SqliteSettings
 from touchline_server.core.log import AppendFailed, Entry

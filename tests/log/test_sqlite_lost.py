@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from log.harness import WAIT_S, Reader
+from support.log_harness import WAIT_S, Reader
 from touchline_protocol.errors import LogUnavailable
 from touchline_server.config.tables import SqliteSettings
 from touchline_server.core.log import AppendFailed, Entry

@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from log.harness import Reader, as_raw, read_all
+from support.log_harness import Reader, as_raw, read_all
 from support.thoroughness import examples
 from touchline_protocol.errors import BadRecord
 from touchline_protocol.records import parse_record

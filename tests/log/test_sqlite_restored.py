@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from log.harness import Reader
 from log.sqlite_files import killed_writer, scores_log
+from support.log_harness import Reader
 from support.node_fixture import running_node
 from touchline_protocol.errors import OperatorError
 from touchline_server.core.log import Entry

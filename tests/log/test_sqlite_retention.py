@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from log.harness import WAIT_S, Reader, read_all
+from support.log_harness import WAIT_S, Reader, read_all
 from touchline_server.config.tables import SqliteSettings
 from touchline_server.core.log import Entry, OffsetOutOfRange
 from touchline_server.log.sqlite import thread as sqlite_thread

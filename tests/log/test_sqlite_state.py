@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from log.harness import Raw, Reader, as_raw
+from support.log_harness import Raw, Reader, as_raw
 from touchline_server.config.tables import SqliteSettings
 from touchline_server.core.log import CaughtUp, Entry, History, HistoryBegan, HistoryRead, LogEvent, ReadBack
 from touchline_server.core.room_store import RoomKey, StoredRoom

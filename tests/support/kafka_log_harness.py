@@ -1,4 +1,4 @@
-"""Changing a real Kafka from outside, for the log's contract suite: see `log.harness.SharedHarness`."""
+"""Changing a real Kafka from outside, for the log's contract suite: see `support.log_harness.SharedHarness`."""
 
 import asyncio
 import uuid
@@ -8,8 +8,8 @@ from typing import cast
 from aiokafka import AIOKafkaProducer
 from aiokafka.structs import RecordMetadata
 
-from log.harness import Raw
 from support.kafka_broker import KafkaBroker
+from support.log_harness import Raw
 from touchline_server.config.tables import KafkaSettings
 from touchline_server.core.log import Position, ReadBack
 from touchline_server.log.kafka.log import KafkaLog
