@@ -171,7 +171,7 @@ class Topics:
             name: TopicAnswer(topic_id, {one[1]: Leader(one[2], one[3]) for one in partitions}, error, operations)
             for error, name, topic_id, _, partitions, operations, _ in response.topics
         }
-        self._view.take(node, answers)
+        self._view.take(node, answers, time.monotonic())
 
     async def _first_of(self, requests: Collection[asyncio.Task[None]]) -> None:
         """Wait for the first answer, and a little for the others, which are taken in whenever they come."""

@@ -10,6 +10,8 @@ Rules:
    and most of them say so: a broker that is behind neither removes a topic nor brings an old one back.
 3. Of a partition, the leader with the highest leader epoch counts, whichever broker names it, and that epoch never goes
    back. A broker that is behind does not hide a partition either.
+4. Except if the cluster was restored from an older copy: if for a while most brokers, the leader that they name among
+   them, have been behind, and no broker is not, they are believed (see `set_back`).
 """
 
 from collections import Counter
@@ -19,6 +21,8 @@ from operator import or_
 from typing import NamedTuple
 
 from touchline_kafka.error_codes import UNKNOWN_TOPIC_OR_PARTITION
+
+from .set_back import Lags
 
 ALL_OPERATIONS = -1
 """Every bit is set: the user may do everything."""
@@ -55,14 +59,15 @@ class ClusterView:
         """The newest leaders, by topic id and partition."""
         self._over: dict[bytes, int | None] = {}
         """Ids of topics that do not exist any more, and the broker that proved it; None: most brokers did."""
+        self._lags = Lags()
 
     def keep(self, nodes: Collection[int]) -> None:
         """Forget brokers that do not belong to the cluster any more: only the answers of ``nodes`` count."""
         for node in self._answers.keys() - set(nodes):
             del self._answers[node]
 
-    def take(self, node: int, answers: Mapping[str, TopicAnswer]) -> None:
-        """Take in what a broker answered."""
+    def take(self, node: int, answers: Mapping[str, TopicAnswer], now_s: float) -> None:
+        """Take in what a broker answered at ``now_s``, of any clock that does not go back."""
         said = self._answers.setdefault(node, {})
         for name, answer in answers.items():
             before = said.get(name)
@@ -72,7 +77,7 @@ class ClusterView:
                 self._over.pop(answer.topic_id)
             said[name] = answer
             if not answer.error and answer.topic_id not in self._over:
-                _merge(self._leaders.setdefault(answer.topic_id, {}), answer.leaders)
+                self._merge(node, answer, now_s)
 
     def topic(self, name: str, brokers: int) -> TopicAnswer:
         """What is believed of a topic, out of a cluster of so many ``brokers``. Its leaders are a copy."""
@@ -90,9 +95,39 @@ class ClusterView:
             self._ids.pop(name, None)
             return TopicAnswer(b"", {}, UNKNOWN_TOPIC_OR_PARTITION)
         self._ids[name] = current
+        self._follow_back(name, current, brokers)
         # A permission that was just granted or revoked reaches one broker after the other.
         operations = [each.operations for each in answers if each.topic_id == current and not each.error]
         return TopicAnswer(current, dict(self._leaders[current]), 0, reduce(or_, operations, 0))
+
+    def _merge(self, node: int, answer: TopicAnswer, now_s: float) -> None:
+        known = self._leaders.setdefault(answer.topic_id, {})
+        for partition, leader in answer.leaders.items():
+            before = known.get(partition)
+            if before is None or leader.epoch > before.epoch:
+                self._lags.forget((answer.topic_id, partition))
+            known[partition] = leader if before is None else _newer(before, leader)
+        for partition, newest in known.items():
+            named = answer.leaders.get(partition)
+            is_behind = named is None or named.epoch < newest.epoch
+            self._lags.answered((answer.topic_id, partition), node, is_behind, now_s)
+
+    def _follow_back(self, name: str, topic_id: bytes, brokers: int) -> None:
+        """Believe older leader epochs of a topic if the cluster was set back."""
+        said = [answers[name] for answers in self._answers.values() if name in answers]
+        current = [answer.leaders for answer in said if not answer.error and answer.topic_id == topic_id]
+        known = self._leaders[topic_id]
+        for partition, newest in list(known.items()):
+            behind = self._lags.long_behind((topic_id, partition))
+            named = [leaders[partition] for leaders in current if partition in leaders]
+            if len(behind) * 2 <= brokers:
+                continue
+            if not named:
+                del known[partition]
+                self._lags.forget((topic_id, partition))
+            elif (leader := reduce(_newer, named)).epoch < newest.epoch and leader.node in behind:
+                known[partition] = leader
+                self._lags.forget((topic_id, partition))
 
     def _end(self, topic_id: bytes, node: int | None) -> None:
         self._over[topic_id] = node
@@ -104,9 +139,6 @@ def _contradicts(answer: TopicAnswer, topic_id: bytes) -> bool:
     return answer.error == UNKNOWN_TOPIC_OR_PARTITION or (not answer.error and answer.topic_id != topic_id)
 
 
-def _merge(known: dict[int, Leader], answered: Mapping[int, Leader]) -> None:
-    for partition, leader in answered.items():
-        before = known.get(partition)
-        # In one epoch there is one leader; a broker that does not see it alive names none.
-        if before is None or leader.epoch > before.epoch or (leader.epoch == before.epoch and leader.node >= 0):
-            known[partition] = leader
+def _newer(one: Leader, other: Leader) -> Leader:
+    # In one epoch there is one leader; a broker that does not see it alive names none.
+    return other if other.epoch > one.epoch or (other.epoch == one.epoch and other.node >= 0) else one

@@ -18,7 +18,7 @@ from touchline_kafka.error_codes import (
 )
 from touchline_kafka.errors import REQUEST_ERRORS, describe, error_of
 from touchline_kafka.fetch import EARLIEST, LATEST, list_offsets
-from touchline_kafka.leader_epochs import EpochEnd, LeaderEpochs, divergence
+from touchline_kafka.leader_epochs import UNKNOWN_EPOCH, EpochEnd, LeaderEpochs, divergence
 from touchline_kafka.repairs import Client
 from touchline_kafka.retry import Retry
 from touchline_kafka.topics import NO_LEADER, Topic, Topics
@@ -146,7 +146,7 @@ class Watcher:
             raise error_of(topic.error)
         elif not topic.may_read:
             self._refused(name, UNREADABLE)
-        elif opened is None or topic.topic_id != opened.known.topic_id:
+        elif opened is None or topic.topic_id != opened.known.topic_id or _is_set_back(opened.known, topic):
             await self._open(name, topic)
         else:
             opened.known = topic
@@ -183,7 +183,10 @@ class Watcher:
         Raises:
             KafkaError, OSError, TimeoutError: it has leaders, and none has answered for less than `OPEN_WAIT_S`.
         """
+        replaced = self._open_topics.by_name[name]
         since_ms = EARLIEST if name in self._reported or name in self._from_start else self._since_ms
+        if replaced is not None and replaced.known.topic_id == topic.topic_id:
+            since_ms = replaced.since_ms
         bounds, failures = await find_bounds(self._client, topic, topic.leaders, since_ms)
         waiting_since = self._waiting_since.setdefault(name, time.monotonic())
         if not bounds and time.monotonic() - waiting_since < OPEN_WAIT_S:
@@ -192,7 +195,7 @@ class Watcher:
             if led := [index for index in failures if topic.leaders[index] != NO_LEADER]:
                 raise failures[led[0]]
         del self._waiting_since[name]
-        if replaced := self._open_topics.by_name[name]:
+        if replaced is not None:
             self._history.cancel(replaced)
         opened = self._open_topics.by_name[name] = OpenTopic(topic, bounds, since_ms)
         self._reported.add(name)
@@ -304,3 +307,8 @@ class Watcher:
         self._queue.put(OffsetsLost(topic.name, partition.index, start))
         if start >= partition.target:
             self._queue.put_fetched(partition)
+
+
+def _is_set_back(known: Topic, topic: Topic) -> bool:
+    """Whether the cluster was restored from an older copy, so what is known of a topic's leader epochs is void."""
+    return any(epoch > topic.leader_epochs.get(index, UNKNOWN_EPOCH) for index, epoch in known.leader_epochs.items())

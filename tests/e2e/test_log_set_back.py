@@ -1,0 +1,125 @@
+"""A single broker is restored from an older copy of its folder, under a running edge: its leader epochs go back."""
+
+import asyncio
+import contextlib
+import shutil
+import uuid
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from support.kafka_broker import KafkaBroker
+from support.kafka_log_harness import CHECK_S, KafkaHarness
+from support.log_cut import started
+from support.log_harness import Raw
+from support.node_fixture import Client, running_node
+from support.waiting import DEADLINE_S
+from touchline_kafka.cluster import Cluster
+from touchline_kafka.follow.follower import FollowedRecord, Follower
+from touchline_kafka.group.reader import GroupReader
+from touchline_kafka.metadata import set_back
+from touchline_protocol.messages import Event, Subscribed
+from touchline_server.config.tables import FeedSettings, KafkaSettings
+
+TOPIC, ROOM = "score", "score:1"
+
+
+def goals(number: int, key: bytes = b"goals") -> Raw:
+    return Raw(b"1", b"%d" % number, [("key", key)])
+
+
+async def test_readers_and_producers_follow_a_broker_that_was_restored_from_an_older_copy(
+    kafka_factory: Callable[[], KafkaBroker], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(set_back, "SET_BACK_S", 1.0)
+    broker = kafka_factory()
+    harness = KafkaHarness(broker)
+    await broker.create(TOPIC)
+    await harness.append(TOPIC, [goals(1), goals(2)])
+    await asyncio.to_thread(broker.stop)
+    copy = tmp_path / "copy"
+    shutil.copytree(broker.folder, copy)
+    await started(broker)  # each start has a leader epoch of its own
+    await asyncio.to_thread(broker.stop)
+    await started(broker)
+    await harness.append(TOPIC, [goals(3), goals(4, b"lost")])
+    feeds = {"score": FeedSettings(topic=TOPIC)}
+    url = f"kafka://{broker.address}"
+    async with (
+        running_node(url=url, feeds=feeds, kafka=KafkaSettings(epoch_check_s=CHECK_S)) as node,
+        node.client() as live,
+        consumers(broker) as (group, follower),
+    ):
+        joined = await live.join(ROOM)
+        assert state(joined) == {"goals": 3, "lost": 4}
+        await node.publish(ROOM, 5, key="lost")  # the edge's producer has written to the log that is lost
+        assert (await live.expect(Event)).offset == 4
+        await until_read(group, follower, b"5")
+        await asyncio.to_thread(broker.stop)
+        shutil.rmtree(broker.folder)
+        shutil.copytree(copy, broker.folder)
+        await started(broker)
+        await harness.append(TOPIC, [goals(number) for number in range(6, 10)])  # past what was read
+        assert await state_at(live, 9) == {"goals": 9}
+        await node.publish(ROOM, 10, key="goals")
+        assert (await live.expect(Event)).data == 10
+        await until_read(group, follower, b"10")
+        async with node.client() as late:
+            resumed = await late.join(ROOM, epoch=joined.epoch, after=3)
+            assert (resumed.recovered, state(resumed)) == (False, {"goals": 10})
+        assert not node.node.problems()
+
+
+def state(joined: Subscribed) -> dict[str | None, object]:
+    return {event.key: event.data for event in joined.state}
+
+
+async def state_at(client: Client, newest: int) -> dict[str | None, object]:
+    """What a client knows that has to start over, once the newest event has come."""
+    known: dict[str | None, object] | None = None
+    while known is None or newest not in known.values():
+        match await client.next():
+            case Subscribed() as again:
+                assert not again.recovered
+                known = state(again)
+            case Event() as event:
+                assert known is not None, "an event that does not follow from what the client knows"
+                known[event.key] = event.data
+            case other:
+                raise AssertionError(other)
+    return known
+
+
+class NoMemory:
+    """Takes every record for new."""
+
+    forgotten = 0
+
+    def is_new(self, item: object, at_ms: int) -> bool:
+        return True
+
+
+@contextlib.asynccontextmanager
+async def consumers(broker: KafkaBroker) -> AsyncIterator[tuple[GroupReader[bytes | None], Follower]]:
+    cluster = Cluster([broker.address])
+    group: GroupReader[bytes | None] = GroupReader(
+        cluster,
+        group=f"group-{uuid.uuid4()}",
+        topic=TOPIC,
+        decode=lambda record, _partition: record.value,
+        new_memory=NoMemory,
+        look_back_ms=0,
+        start="beginning",
+        commit_s=1.0,
+    )
+    async with group, Follower(cluster, [TOPIC], since_ms=None) as follower:
+        yield group, follower
+
+
+async def until_read(group: GroupReader[bytes | None], follower: Follower, value: bytes) -> None:
+    async with asyncio.timeout(DEADLINE_S):
+        while value not in await group.batch(1):
+            pass
+        while value not in [one.record.value for one in await follower.poll() if isinstance(one, FollowedRecord)]:
+            pass
