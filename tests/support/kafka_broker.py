@@ -199,10 +199,18 @@ class KafkaCluster(KafkaTopics):
         for broker in self.brokers:
             broker.stop(kill=True)
 
-    async def create_led_by(self, broker: KafkaBroker, topic: str) -> None:
-        """Create a topic with one partition, which this broker leads for as long as it runs."""
+    async def create_led_by(
+        self, broker: KafkaBroker, topic: str, *, replicas: int = CLUSTER_SIZE, configs: Mapping[str, str] | None = None
+    ) -> None:
+        """Create a topic with one partition, which this broker leads for as long as it runs.
+
+        If there are fewer ``replicas`` than brokers, the brokers with the highest ids have none.
+        """
         ids = sorted((each.node_id for each in self.brokers), key=lambda node_id: node_id != broker.node_id)
-        await self._create(NewTopic(topic, -1, -1, replica_assignments={0: ids}), 1)
+        assignments = {0: ids[:replicas]}
+        await self._create(
+            NewTopic(topic, -1, -1, replica_assignments=assignments, topic_configs=dict(configs or {})), 1
+        )
 
     async def create_on(self, topic: str, brokers: Sequence[KafkaBroker], configs: Mapping[str, str]) -> None:
         """Create a topic with one replica of each partition: on the first broker, on the second, and so on."""
