@@ -149,3 +149,12 @@ def test_a_broker_that_catches_up_within_a_moment_has_not_set_the_cluster_back()
         view.now_s += SET_BACK_S / 2
         assert view.hears({1: led(OLD, (1, 9))}, brokers=1).leaders == {0: Leader(1, 9)}
         view.now_s += SET_BACK_S
+
+
+def test_a_broker_that_left_the_cluster_does_not_count_among_those_that_are_behind() -> None:
+    view = View()
+    view.hears({3: led(OLD, (3, 9))})
+    view.view.keep([1, 2])
+    assert view.hears_for_long({1: led(OLD, (-1, 5)), 2: led(OLD, (-1, 5))}).leaders == {0: Leader(3, 9)}
+    view.view.keep([1])
+    assert view.hears({1: led(OLD, (1, 5))}).leaders == {0: Leader(3, 9)}

@@ -118,7 +118,7 @@ class ClusterView:
         current = [answer.leaders for answer in said if not answer.error and answer.topic_id == topic_id]
         known = self._leaders[topic_id]
         for partition, newest in list(known.items()):
-            behind = self._lags.long_behind((topic_id, partition))
+            behind = self._answers.keys() & self._lags.long_behind((topic_id, partition))
             named = [leaders[partition] for leaders in current if partition in leaders]
             if len(behind) * 2 <= brokers:
                 continue
@@ -131,7 +131,8 @@ class ClusterView:
 
     def _end(self, topic_id: bytes, node: int | None) -> None:
         self._over[topic_id] = node
-        self._leaders.pop(topic_id, None)
+        for partition in self._leaders.pop(topic_id, {}):
+            self._lags.forget((topic_id, partition))
 
 
 def _contradicts(answer: TopicAnswer, topic_id: bytes) -> bool:
