@@ -75,7 +75,7 @@ async def test_a_file_that_the_broker_itself_cannot_read_keeps_nobody_waiting(ha
         _write(segment, LENGTH_AT, b"\0\0")  # or the broker, which others use, could not start again
 
 
-@pytest.mark.parametrize("since_ms", [NOW_MS - HOUR_MS // 2, NOW_MS - 2 * HOUR_MS])
+@pytest.mark.parametrize("since_ms", [NOW_MS - HOUR_MS // 2, NOW_MS - 2 * HOUR_MS], ids=["after", "before"])
 async def test_a_topic_is_opened_although_the_broker_fails_to_find_a_time_in_it(
     harness: KafkaHarness, since_ms: int
 ) -> None:
