@@ -382,3 +382,41 @@ def test_a_cursor_in_the_lost_part_starts_over_however_far_the_log_has_grown() -
     assert not edge.client().join(epoch="e1-0-1", after=9).recovered
     assert edge.client().join(epoch="e1-0-1", after=5).recovered
     assert edge.client().join(epoch="e1-0-2", after=9).recovered
+
+
+def test_a_client_that_waits_for_offsets_of_a_lost_term_starts_over_when_a_newer_term_takes_them_over() -> None:
+    """It came from an edge that had read more, and the log was cut back before this edge got there."""
+    edge = CoreEdge()
+    edge.apply(TermBegan(TOPIC, 0, 0, 1))
+    edge.ingest(record(0))
+    client = edge.client()
+    client.take()
+    client.subscribe(epoch="e1-0-1", after=9)
+    (ask,) = edge.requests
+    assert isinstance(ask, AskLogEnd)
+    edge.perform(edge.core.log_end(ask.number, None, edge.now))  # the log is away
+    assert [message.recovered for message in client.take() if isinstance(message, Subscribed)] == [True]
+    edge.apply(TermBegan(TOPIC, 0, 1, 2))
+    edge.run()
+    (restart,) = client.take()
+    assert isinstance(restart, Subscribed)
+    assert (restart.epoch, restart.recovered) == ("e1-0-2", False)
+    edge.ingest(record(1))
+    edge.run()
+    assert offsets(client.take()) == [1]
+
+
+@pytest.mark.parametrize("term", [7, 2**31 - 1, 2**31, 10**10 - 1, 10**10, -1])
+def test_a_made_up_term_costs_only_the_client_that_sent_it(term: int) -> None:
+    edge = CoreEdge()
+    edge.apply(TermBegan(TOPIC, 0, 0, 1))
+    edge.ingest(record(0))
+    client = edge.client()
+    client.take()
+    client.subscribe(epoch=f"e1-0-{term}", after=-1)
+    for ask in edge.requests:
+        assert isinstance(ask, AskLogEnd)
+        assert ask.term < 2**31
+        edge.perform(edge.core.log_end(ask.number, 0, edge.now))
+    (joined,) = [message for message in client.take() if isinstance(message, Subscribed)]
+    assert not joined.recovered

@@ -205,7 +205,7 @@ class Subscription(Generic[C]):
         if is_held is False or (end is not None and self.cursor >= end):
             return self.start_over()
         if is_ahead:
-            return self._wait()
+            return self.start_over() if end == 0 else self._wait()
         return self.start_over() if end is None else self._go_on()
 
     def out_of_reach(self) -> Step:

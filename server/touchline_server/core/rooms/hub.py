@@ -91,8 +91,9 @@ class Hub(Generic[M]):
                 feed.unread = set(offline)
             case PartitionOpened() | PartitionCaughtUp() | PartitionsAdded():
                 self._extend(feed, event)
-            case TermBegan(_, partition, start, term):
-                feed.windows[partition].begin_term(start, term)
+            case TermBegan():
+                for room in feed.begin_term(event):
+                    self._mark(room, now_ms)
             case OffsetsLost() | Truncated():
                 self._go_on_after(feed, event, now_ms)
             case HistoryBegan() | History() | HistoryRead():
@@ -349,7 +350,7 @@ class Hub(Generic[M]):
 
     def _mark(self, room: Room[M], now_ms: LoopMs) -> None:
         """Queue a room that has something to send; move it forward at once if nobody watches it."""
-        while (room.contents.pending or room.restarting) and not room.queued and room.flush is None:
+        while (room.contents.pending or room.restarting or room.waking) and not room.queued and room.flush is None:
             if room.has_live or room.waiting_ahead:
                 room.queued = True
                 self._queue.append(room)

@@ -6,7 +6,7 @@ have been: a room may have moved, so it may have older records in more than one.
 
 from typing import Generic
 
-from touchline_server.core.log import NOTHING_READ_MS
+from touchline_server.core.log import NOTHING_READ_MS, TermBegan
 
 from .contents import Contents
 from .feed import Feed
@@ -48,6 +48,12 @@ class OpenFeed(Generic[M]):
     def history_read(self) -> bool:
         """Whether all older records have come that will."""
         return self.ready and not self.reading_back
+
+    def begin_term(self, began: TermBegan) -> list[Room[M]]:
+        """A partition has a newer term; returns the rooms with clients that wait for offsets which it took over."""
+        window = self.windows[began.partition]
+        window.begin_term(began.start, began.term)
+        return [room for room in self.rooms if room.contents.window is window and room.wake_from(began.start)]
 
     def begin_history(self, window: PartitionWindow) -> None:
         """A partition is read back from where its window began."""

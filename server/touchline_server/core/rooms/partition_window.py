@@ -25,8 +25,8 @@ EVENT_OVERHEAD_BYTES = 400
 NOT_IN_WINDOW_MS = LoopMs(0)
 """The ``read_ms`` of events that never enter a window."""
 
-TERM_DIGITS_MAX = 10
-"""A term is at most 2^31 - 1."""
+TERM_MAX = 2**31 - 1
+"""The largest term: a leader epoch has 32 bits and a sign, and clients can send anything."""
 
 _FRAMES = ("frame_0", "frame_1", "frame_2", "frame_3", "frame_4")
 """Where an event keeps its frame for the codec with that index. A list of frames would cost another object."""
@@ -163,9 +163,9 @@ class PartitionWindow:
         if epoch is None or not epoch.startswith(self._epoch_prefix):
             return None
         term = epoch.removeprefix(self._epoch_prefix)
-        if not (term.isascii() and term.isdigit() and len(term) <= TERM_DIGITS_MAX):
+        if not (term.isascii() and term.isdigit() and len(term) <= len(str(TERM_MAX))):
             return None
-        return int(term)
+        return int(term) if int(term) <= TERM_MAX else None
 
     def begin_term(self, start: int, term: int) -> None:
         """The records from ``start`` on are of ``term``."""

@@ -89,6 +89,7 @@ class Room(Generic[M]):
         "queued",
         "restarting",
         "snapshots",
+        "waking",
     )
 
     def __init__(self, contents: Contents) -> None:
@@ -97,6 +98,7 @@ class Room(Generic[M]):
         self.snapshots = SnapshotCache()
         self.members = 0
         self.restarting = False
+        self.waking = False
         self.queued = False
         self.flush: Flush[M] | None = None
         self.flushed_ms = LoopMs(0)
@@ -118,6 +120,7 @@ class Room(Generic[M]):
     def begin_flush(self, now_ms: LoopMs) -> Flush[M] | None:
         """Move the contents over what is pending, and say what to write to which members; None if there is nothing."""
         contents = self.contents
+        self.waking = False
         if contents.moving and contents.move_if_due():
             self._restarted()
         unloaded = self._take_unloaded() if self.restarting and not contents.loaded else []
@@ -175,6 +178,15 @@ class Room(Generic[M]):
     def wait_ahead(self, member: M, cursor: int) -> None:
         """Wake the member once the room has reached ``cursor``, or has restarted."""
         self._ahead[member] = cursor
+
+    def wake_from(self, offset: int) -> bool:
+        """Wake those that wait for ``offset`` or a later one, with the next flush: the log has other events there now.
+        Returns whether there are any."""
+        for member, cursor in self._ahead.items():
+            if cursor >= offset:
+                self._ahead[member] = _ALWAYS
+                self.waking = True
+        return self.waking
 
     def leave(self, member: M, codec: Codec) -> None:
         """Forget a member, and write nothing more to it."""
