@@ -13,6 +13,7 @@ import pytest
 from cli.processes import line_of, run, running, serving, stop
 from support.kafka_broker import LIMITED_USER, PASSWORD, KafkaBroker
 from support.kafka_topics import DESCRIBE, READ, WRITE
+from touchline_server.cli.topics import FIXED
 from touchline_server.log.kafka.watcher import HIDDEN, UNREADABLE
 
 
@@ -35,16 +36,19 @@ def served(kafka: KafkaBroker, env: dict[str, str]) -> Iterator[tuple[str, str]]
 def test_topics_are_listed_as_missing_then_created_then_listed(kafka: KafkaBroker, env: dict[str, str]) -> None:
     log = ("--log", f"kafka://{kafka.address}")
     names = [f"{topic}-{env['NAME']}" for topic in ("match", "score", "actions", "verdicts")]
+    notes = ["", "", f", {FIXED}", ""]
     missing = run("topics", *log, env=env)
     assert (missing.returncode, missing.stderr) == (0, "")
     assert [line.partition(": ")[0] for line in missing.stdout.splitlines()] == names
     assert missing.stdout.count("does not exist") == missing.stdout.count("touchline topics --create") == len(names)
     made = run("topics", "--create", "--partitions", "3", *log, env=env)
-    assert made.stdout.splitlines() == [f"{name}: created" for name in names]
+    assert made.stdout.splitlines() == [f"{name}: created{note}" for name, note in zip(names, notes, strict=True)]
     again = run("topics", "--create", "--partitions", "3", *log, env=env)
-    assert again.stdout.splitlines() == [f"{name}: exists" for name in names]
+    assert again.stdout.splitlines() == [f"{name}: exists{note}" for name, note in zip(names, notes, strict=True)]
     listed = run("topics", *log, env=env)
-    assert listed.stdout.splitlines() == [f"{name}: exists, 3 partitions" for name in names]
+    assert listed.stdout.splitlines() == [
+        f"{name}: exists, 3 partitions{note}" for name, note in zip(names, notes, strict=True)
+    ]
     policies = [asyncio.run(kafka.config(name, "cleanup.policy")) for name in names]
     assert policies == ["delete", "delete", "delete", "compact"]
 

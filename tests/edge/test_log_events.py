@@ -1,6 +1,7 @@
 """What clients receive when the log changes: topics recreated, extended or missing, and offsets lost."""
 
 import contextlib
+import logging
 from collections.abc import AsyncIterator
 
 import pytest
@@ -20,6 +21,7 @@ from touchline_server.core.log import (
     Records,
     TopicMissing,
     TopicOpened,
+    Truncated,
 )
 
 
@@ -144,6 +146,16 @@ async def test_lost_offsets_start_rooms_over_without_state() -> None:
         assert (await client.expect(Event)).offset == 100
         await client.leave("score:1")
         assert not (await client.join("score:1", epoch="e1-0-0", after=1)).recovered
+
+
+async def test_a_log_that_was_cut_back_is_a_warning_and_starts_rooms_over(caplog: pytest.LogCaptureFixture) -> None:
+    async with scripted_node() as (log, node), node.client() as client:
+        await client.join("score:1")
+        log.emit(Truncated(TOPIC, 0, 1, 0))
+        joined = await client.expect(Subscribed)
+        assert (joined.recovered, joined.head) == (False, 0)
+        [warning] = [line for line in caplog.records if line.name == "touchline.node"]
+        assert (warning.levelno, warning.args) == (logging.WARNING, (TOPIC, 0, 1))
 
 
 async def test_topics_for_observers_are_read_but_are_not_feeds() -> None:

@@ -245,7 +245,7 @@ def test_the_session_by_hand_goes_by_the_rules() -> None:
             assert JSON.encode(received) == payload
             room.take(received)
     assert resumed == 1
-    assert (room.epoch, room.cursor, room.state) == ("Lq9-0", 0, {"score": {"home": 0, "away": 0}})
+    assert (room.epoch, room.cursor, room.state) == ("Lq9-0-0", 0, {"score": {"home": 0, "away": 0}})
 
 
 @pytest.mark.parametrize("number", range(len(blocks("change"))))

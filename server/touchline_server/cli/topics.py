@@ -16,7 +16,13 @@ from .output import write_line
 from .signals import run_to_end
 
 PARTITIONS = 8
-"""Default for a new topic: leaves room to add brokers. More can be added later."""
+"""Default for a new topic: leaves room to add brokers. More can be added to a feed's topic later, but not to the topic
+of actions while players act."""
+
+CREATED, EXISTS = "created", "exists"
+
+FIXED = "do not add partitions while players act: see Operating it in README.md"
+"""A topic of actions with more partitions than before has lost the order of the players that moved."""
 
 LOOK_TIMEOUT_S = 20.0
 """A log that has not reported its topics by then has a problem."""
@@ -40,6 +46,9 @@ def topics(
 
     These are the topics of the feeds, of actions and of verdicts. Without --create the command reports which of them
     exist; with --create it creates those that do not.
+
+    Do not add partitions to the topic of actions while players act: the order of the actions of players that move
+    would be lost. Choose enough when you create it. The section "Operating it" of README.md says more.
     """
     settings = load_settings(config, {"log": log})
     if settings.log.startswith(SQLITE):
@@ -65,8 +74,8 @@ async def _create(settings: Settings, partitions: int, replication: int) -> dict
         created = await log.create_topics(
             names, partitions=partitions, replication=replication, compacted=[settings.verdicts.topic]
         )
-        found = {name: "created" if name in created else "exists" for name in names}
-        return await _with_warning(log, settings, found)
+        found = {name: CREATED if name in created else EXISTS for name in names}
+        return await _with_notes(log, settings, found)
     finally:
         await log.close()
 
@@ -77,7 +86,7 @@ async def _look(settings: Settings) -> dict[str, str]:
     try:
         await log.open(_names(settings), since_ms=NO_OFFSET_MS)
         async with asyncio.timeout(LOOK_TIMEOUT_S):
-            return await _with_warning(log, settings, await _found(log, _names(settings)))
+            return await _with_notes(log, settings, await _found(log, _names(settings)))
     except TimeoutError:
         raise OperatorError(f"the log did not report its topics within {LOOK_TIMEOUT_S:g} s") from None
     finally:
@@ -89,7 +98,7 @@ async def _found(log: Log, names: list[str]) -> dict[str, str]:
     while len(found) < len(names):
         for event in await log.poll():
             if isinstance(event, TopicOpened):
-                found[event.topic] = f"exists, {len(event.starts)} partition{'s' if len(event.starts) > 1 else ''}"
+                found[event.topic] = f"{EXISTS}, {len(event.starts)} partition{'s' if len(event.starts) > 1 else ''}"
             elif isinstance(event, ReadRefused):
                 found[event.topic] = event.why
             elif isinstance(event, TopicMissing):
@@ -97,10 +106,14 @@ async def _found(log: Log, names: list[str]) -> dict[str, str]:
     return {name: found[name] for name in names}
 
 
-async def _with_warning(log: Log, settings: Settings, found: dict[str, str]) -> dict[str, str]:
-    """``found``, with a warning if the log deletes old verdicts."""
-    topic = settings.verdicts.topic
-    return {**found, topic: f"{found[topic]}, {NOT_COMPACTED}"} if await log.deletes_old(topic) else found
+async def _with_notes(log: Log, settings: Settings, found: dict[str, str]) -> dict[str, str]:
+    """``found``, with what an operator has to know about the topics of actions and of verdicts."""
+    notes: dict[str, str] = {}
+    if found[settings.actions.topic].startswith((CREATED, EXISTS)) and not settings.log.startswith(SQLITE):
+        notes[settings.actions.topic] = FIXED
+    if await log.deletes_old(settings.verdicts.topic):
+        notes[settings.verdicts.topic] = NOT_COMPACTED
+    return {name: f"{status}, {notes[name]}" if name in notes else status for name, status in found.items()}
 
 
 def _names(settings: Settings) -> list[str]:

@@ -73,7 +73,8 @@ class Ingest:
             case OffsetsLost(topic, partition, start):
                 logger.warning("%s[%d]: records before %d were lost before they were read", topic, partition, start)
             case Truncated(topic, partition, start):
-                logger.warning("%s[%d]: the log has lost records that were read, from %d on", topic, partition, start)
+                text = "%s[%d]: the log was cut back and ended at %d: all clients in the partition's rooms start over"
+                logger.warning(text, topic, partition, start)
         driver = self._edge.driver
         outcome = self._edge.core.log_event(event, driver.now())
         self._skips.report(outcome.skips)
