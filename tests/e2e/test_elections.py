@@ -10,8 +10,9 @@ from support.kafka_log_harness import CHECK_S, KafkaHarness
 from support.log_cut import started
 from support.log_harness import Raw
 from support.node_fixture import Client, RunningNode, running_node
+from support.start_over import known_after_start_over, state
 from support.waiting import DEADLINE_S
-from touchline_protocol.messages import Event, Subscribed
+from touchline_protocol.messages import Event
 from touchline_server.config.tables import FeedSettings, KafkaSettings
 
 TOPIC, ROOM = "score", "score:1"
@@ -68,7 +69,7 @@ async def test_a_clean_election_loses_nothing_and_an_unclean_one_makes_clients_s
         await until_led_by(kafka_cluster, first)
         await harness.append(TOPIC, events("goals", *range(10, 20)))  # past all that was read
         expected: dict[str | None, object] = {"old": -1, "goals": 19, "cards": 3}
-        assert await known_after_start_over(live, expected)
+        assert await starts_over(live, expected)
         async with edge(kafka_cluster) as fresh:
             for one in (node, fresh):
                 assert await resumed(one, kept) == list(range(10, 20))
@@ -83,10 +84,6 @@ async def until_led_by(cluster: KafkaCluster, broker: KafkaBroker) -> None:
             await asyncio.sleep(0.05)
 
 
-def state(joined: Subscribed) -> dict[str | None, object]:
-    return {event.key: event.data for event in joined.state}
-
-
 async def resumed(node: RunningNode, cursor: Cursor) -> list[object]:
     """What a client gets that resumes where nothing is lost."""
     async with node.client() as client:
@@ -95,18 +92,10 @@ async def resumed(node: RunningNode, cursor: Cursor) -> list[object]:
         return [event.data for event in await client.events(joined.head - cursor[1])]
 
 
-async def known_after_start_over(client: Client, expected: dict[str | None, object]) -> bool:
+async def starts_over(client: Client, expected: dict[str | None, object]) -> bool:
     """Whether a client that has to start over gets to know this, and nothing of what is lost."""
-    known: dict[str | None, object] | None = None
-    while known != expected:
-        match await client.next():
-            case Subscribed() as again:
-                assert not again.recovered
-                known = state(again)
-            case Event() as event:
-                assert known is not None, "an event of another log, before the client has started over"
-                known[event.key] = event.data
-            case other:
-                raise AssertionError(other)
+    async for known in known_after_start_over(client):
         assert "lost" not in known
+        if known == expected:
+            break
     return True

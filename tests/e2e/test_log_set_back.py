@@ -14,12 +14,13 @@ from support.kafka_log_harness import CHECK_S, KafkaHarness
 from support.log_cut import started
 from support.log_harness import Raw
 from support.node_fixture import Client, running_node
+from support.start_over import known_after_start_over, state
 from support.waiting import DEADLINE_S
 from touchline_kafka.cluster import Cluster
 from touchline_kafka.follow.follower import FollowedRecord, Follower
 from touchline_kafka.group.reader import GroupReader
 from touchline_kafka.metadata import set_back
-from touchline_protocol.messages import Event, Subscribed
+from touchline_protocol.messages import Event
 from touchline_server.config.tables import FeedSettings, KafkaSettings
 
 TOPIC, ROOM = "score", "score:1"
@@ -71,24 +72,12 @@ async def test_readers_and_producers_follow_a_broker_that_was_restored_from_an_o
         assert not node.node.problems()
 
 
-def state(joined: Subscribed) -> dict[str | None, object]:
-    return {event.key: event.data for event in joined.state}
-
-
 async def state_at(client: Client, newest: int) -> dict[str | None, object]:
     """What a client knows that has to start over, once the newest event has come."""
-    known: dict[str | None, object] | None = None
-    while known is None or newest not in known.values():
-        match await client.next():
-            case Subscribed() as again:
-                assert not again.recovered
-                known = state(again)
-            case Event() as event:
-                assert known is not None, "an event that does not follow from what the client knows"
-                known[event.key] = event.data
-            case other:
-                raise AssertionError(other)
-    return known
+    async for known in known_after_start_over(client):
+        if newest in known.values():
+            return known
+    raise AssertionError("the client was closed")
 
 
 class NoMemory:
