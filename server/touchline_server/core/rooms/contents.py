@@ -176,9 +176,7 @@ class Contents(KeyedState):
         self._elsewhere = None
         self._overtaken = same_log
         self._cut = self._is_partial = False
-        if self.reading_back:
-            self.reading_back = False
-            self.loaded = True
+        self._end_reading_back()
         if not same_log:
             self.partitions = 0
         elif self.head is not None:
@@ -272,9 +270,7 @@ class Contents(KeyedState):
         """All older events have been read that will be; returns whether those outside of the home changed the state."""
         self.history_read = True
         self.updated_ms = max(self.updated_ms, now_ms)
-        if self.reading_back:
-            self.reading_back = False
-            self.loaded = True
+        self._end_reading_back()
         elsewhere = self._elsewhere
         if elsewhere is not None:
             self._set_aside()

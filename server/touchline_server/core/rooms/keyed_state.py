@@ -79,6 +79,11 @@ class KeyedState:
         self._state_bytes = 0
         self._removed = None
 
+    def _end_reading_back(self) -> None:
+        if self.reading_back:
+            self.reading_back = False
+            self.loaded = True
+
     def _remember_removal(self, key: str, offset: int) -> None:
         if not self._remembers_removals:
             return
