@@ -28,7 +28,7 @@ from touchline_protocol.server_codecs import (
     _blocks,
 )
 
-EPOCH = "Kx3-0"
+EPOCH = "Kx3-0-4"
 DEFLATE_CODECS = pytest.mark.parametrize("codec", [JSON_DEFLATE, MSGPACK_DEFLATE], ids=repr)
 line_breaks = st.lists(st.sampled_from(("\n", "\r", "\r\n", " ", "\t", "\n\n", "\r\r\n")), max_size=3).map("".join)
 
