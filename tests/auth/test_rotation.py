@@ -218,8 +218,8 @@ def test_a_key_for_signatures_is_used(extra: dict[str, Any]) -> None:
         (OLD.jwk | {"crv": "P-384"}, "(kty, crv)"),
         (OLD.jwk | {"kty": "OKP"}, "(kty, crv)"),
         (OLD.jwk | {"kty": ["EC"]}, "`$.kty`"),
-        (OLD.jwk | {"kid": 7}, "`$.kid`"),
         (OLD.jwk | {"d": "AAAA"}, "private"),
+        (OLD.jwk | {"d": 7}, "private"),
         (OLD.jwk | {"x": 7}, "`$.x`"),
         (OLD.jwk | {"x": None}, "x, y"),
         ({"kty": "RSA", "n": "AQAB"}, "n, e"),
@@ -241,8 +241,8 @@ def test_a_key_that_cannot_be_used_is_ignored(wrong: dict[str, Any], named: str)
     read = parse_jwks(json.dumps({"keys": [wrong, NEW.jwk]}).encode(), "the set", symmetric=True)
     assert [key.algorithm for key in read.keys] == ["EdDSA"]
     assert len(read.ignored) == 1
-    assert read.ignored[0].startswith("key 0 of the set ")
-    assert named in read.ignored[0]
+    assert read.ignored[0].reason.startswith("key 0 of the set ")
+    assert named in read.ignored[0].reason
 
 
 def test_keys_of_a_set_beyond_the_limit_are_ignored() -> None:

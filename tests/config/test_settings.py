@@ -191,7 +191,7 @@ def test_a_file_that_is_not_toml_is_an_error_with_the_line(file: Path) -> None:
 def test_a_missing_file_and_one_that_is_not_text_are_errors(file: Path) -> None:
     assert all(part in error_of(file) for part in ("touchline.toml", "No such file or directory"))
     file.write_bytes(b"edge = '\xff'")
-    assert all(part in error_of(file) for part in ("touchline.toml", "utf-8"))
+    assert all(part in error_of(file) for part in ("touchline.toml", "UTF-8"))
 
 
 @pytest.mark.parametrize(

@@ -154,6 +154,7 @@ async def test_any_json_value_is_published_as_it_was_written(value: Any, ascii_o
         ('{"data": 1, "key": ""}', 400, "bad_event_key", "key"),
         ('{"data": 1, "key": "' + "k" * 129 + '"}', 400, "bad_event_key", "k" * 80),
         (b'{"data": "\xff"}', 400, "not_json", "UTF-8"),
+        (b"\xff\xfe{\0}\0", 400, "bad_body", "UTF-16"),
         ('{"data": ' + "[" * 257 + "]" * 257 + "}", 400, "too_deep", "256"),
         ('{"data": ' + "[" * 100_000 + "]" * 100_000 + "}", 400, "bad_body", "body"),
         ('{"data": "' + "x" * EVENT_VALUE_BYTES_MAX + '"}', 413, "too_large", str(EVENT_VALUE_BYTES_MAX)),

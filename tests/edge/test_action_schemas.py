@@ -169,7 +169,7 @@ def test_a_schema_names_its_draft(tmp_path: Path) -> None:
     [
         (b"", "JSON"),
         (b"{", "JSON"),
-        (b"\xff", "JSON"),
+        (b"\xff", "UTF-8"),
         (b" " * ((1 << 20) + 1), "1 MiB"),
         (b'{"not":' * 900 + b"1" + b"}" * 900, "nested"),
         (7, "JSON Schema"),

@@ -20,6 +20,7 @@ import msgspec
 from touchline_kafka.security import Security
 from touchline_protocol.errors import OperatorError
 from touchline_protocol.rooms import is_feed_name
+from touchline_protocol.utf8 import NotUtf8, text_of
 
 from .engine import Limits
 from .rule_classes import describe, did_you_mean, rule_class
@@ -61,10 +62,12 @@ def load_rule_set(file: Path | None = None) -> RuleSet:
     if file is None:
         return rule_set_of({}, "the built-in rule set")
     try:
-        tables = tomllib.loads(file.read_text(encoding="utf-8"))
+        tables = tomllib.loads(text_of(file.read_bytes()))
     except OSError as error:
         raise OperatorError(f"the rule set {file} cannot be read: {error.strerror or error}") from None
-    except ValueError as error:  # TOMLDecodeError, which gives line and column, or UnicodeDecodeError
+    except NotUtf8 as error:
+        raise OperatorError(f"the rule set {file} {error}") from None
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise OperatorError(f"the rule set {file} is not valid TOML: {error}") from None
     return rule_set_of(tables, str(file))
 

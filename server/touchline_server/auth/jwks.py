@@ -14,9 +14,10 @@ import httpx
 import msgspec
 
 from touchline_protocol.errors import OperatorError
+from touchline_protocol.utf8 import NotUtf8, text_of
 from touchline_server.config.settings import LOOPBACK_HOSTS
 
-from .keys import ALGORITHMS, HS256, BadKey, Key, key_from_jwk
+from .keys import ALGORITHMS, HS256, BadKey, Key, KeyForOtherUse, key_from_jwk
 
 JWKS_BYTES_MAX = 256 * 1024
 """A key takes one or two kilobytes, or a few with its certificates. Issuers publish two to ten keys."""
@@ -25,14 +26,22 @@ KEYS_MAX = 32
 FETCH_TIMEOUT_S = 5.0
 """Time for a whole fetch: the server's start waits for the first one."""
 
+_SHOWN_CHARS_MAX = 200  # of an address in a document, when a message quotes it
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
+
+
+class IgnoredKey(NamedTuple):
+    """A member of a set that is not used. ``expected``: it has another purpose, so nobody has to do anything."""
+
+    reason: str
+    expected: bool
 
 
 class KeySet(NamedTuple):
     """The keys that can be used, and why each of the others cannot."""
 
     keys: Sequence[Key]
-    ignored: Sequence[str]
+    ignored: Sequence[IgnoredKey]
 
 
 class JwksSource(Protocol):
@@ -143,30 +152,47 @@ def _checked_url(text: str) -> httpx.URL:
 
 
 def parse_jwks(document: bytes, named: str, *, symmetric: bool) -> KeySet:
-    """Read a key set. Keys of an unknown type or for another use are ignored (RFC 7517 section 5)."""
+    """Read a key set. Each of its members is read by itself: one that cannot be used never costs another one.
+
+    Keys of an unknown type or for another use are ignored, too (RFC 7517 section 5).
+    """
     if len(document) > JWKS_BYTES_MAX:
         raise OperatorError(f"auth.jwks: {named} is larger than {JWKS_BYTES_MAX >> 10} KiB; a key set is smaller")
     keys: list[Key] = []
-    ignored: list[str] = []
+    ignored: list[IgnoredKey] = []
     for position, jwk in enumerate(_members(document, named)):
         try:
             if len(keys) == KEYS_MAX:
                 raise BadKey(f"is ignored: at most {KEYS_MAX} keys are used")
-            keys.append(key_from_jwk(jwk, symmetric=symmetric))
+            keys.append(key_from_jwk(bytes(jwk), symmetric=symmetric))
         except BadKey as error:
-            ignored.append(f"key {position} of {named} {error}")
+            ignored.append(IgnoredKey(f"key {position} of {named} {error}", isinstance(error, KeyForOtherUse)))
     if not keys:
-        reason = "; ".join(ignored[:3]) or "it is empty"
+        reason = "; ".join(key.reason for key in ignored[:3]) or "it is empty"
         raise OperatorError(f"auth.jwks: {named} has no key to verify tokens with: {reason}")
     return KeySet(keys, ignored)
 
 
-def _members(document: bytes, named: str) -> list[dict[str, Any]]:
+def _members(document: bytes, named: str) -> list[msgspec.Raw]:
     try:
-        return msgspec.json.decode(document, type=_KeySetDocument).keys
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise OperatorError(f'auth.jwks: {named} is not a JSON Web Key Set: {{"keys": […]}}') from None
+        read = msgspec.json.decode(text_of(document), type=_KeySetDocument)
+    except NotUtf8 as error:
+        raise OperatorError(f"auth.jwks: {named} {error}") from None
+    except (msgspec.DecodeError, RecursionError):
+        raise _not_a_key_set(named) from None
+    if read.keys is None:
+        raise _not_a_key_set(named, read.jwks_uri)
+    return read.keys
+
+
+def _not_a_key_set(named: str, jwks_uri: object = None) -> OperatorError:
+    text = f'auth.jwks: {named} is not a JSON Web Key Set: {{"keys": […]}}'
+    if isinstance(jwks_uri, str):
+        text += f". It is the configuration of an issuer, whose key set is at {jwks_uri[:_SHOWN_CHARS_MAX]}"
+    return OperatorError(text)
 
 
 class _KeySetDocument(msgspec.Struct):
-    keys: list[dict[str, Any]]
+    keys: list[msgspec.Raw] | None = None
+    jwks_uri: Any = None
+    """OpenID Connect Discovery, whose address is easily taken for that of the key set."""

@@ -4,7 +4,7 @@ Therefore a token cannot choose how it is verified: a public key is never used a
 returns keys. Errors are `BadKey`; its message continues a sentence that begins with "the key" or a file's name.
 """
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from cryptography.x509 import load_pem_x509_certificate
 from jwt.algorithms import ECAlgorithm, HMACAlgorithm, OKPAlgorithm, RSAAlgorithm
 from jwt.exceptions import InvalidKeyError
+from jwt.utils import base64url_decode, base64url_encode
 
 from touchline_server.config.tables import SECRET_BYTES_MIN
 
@@ -30,6 +31,8 @@ RSA_BITS_MIN = 2048
 RSA_BITS_MAX = 8192
 """Verifying with 16,384 bits would block the event loop for a millisecond, and nobody signs with that."""
 
+P256_COORDINATE_BYTES = 32
+
 Material: TypeAlias = bytes | RSAPublicKey | EllipticCurvePublicKey | Ed25519PublicKey
 
 _KEY_TYPES: dict[tuple[str, str | None], tuple[str, Any, tuple[str, ...]]] = {
@@ -43,6 +46,10 @@ _KEY_TYPES: dict[tuple[str, str | None], tuple[str, Any, tuple[str, ...]]] = {
 
 class BadKey(ValueError):
     """The key cannot be used to verify tokens."""
+
+
+class KeyForOtherUse(BadKey):
+    """The key has another purpose, such as encryption. Issuers publish such keys beside those for tokens."""
 
 
 class Key(NamedTuple):
@@ -92,42 +99,74 @@ def key_from_pem(pem: bytes) -> Key:
 
 
 class _Jwk(msgspec.Struct):
-    """The members of a JWK that are read: the public ones of all key types, and ``d``, which only a private key has."""
+    """The members of a JWK that are read: the public ones of all key types, and ``d``, which only a private key has.
+
+    Issuers write members that say nothing: null, an empty text, an empty list. Those count as absent.
+    """
 
     kty: str
     crv: str | None = None
-    kid: str | None = None
+    kid: Any = None
     alg: str | None = None
-    use: str = "sig"
-    key_ops: list[str] = msgspec.field(default_factory=lambda: ["verify"])
+    use: str | None = None
+    key_ops: list[str] | str | None = None
+    """A list (RFC 7517 section 4.3). Some issuers write a single text."""
     n: str | None = None
     e: str | None = None
     x: str | None = None
     y: str | None = None
     k: str | None = None
-    d: str | None = None
+    d: Any = None
+
+    @property
+    def name(self) -> str | None:
+        """The key's name. One that is not a text cannot be the name in a token, so the key counts as unnamed."""
+        return self.kid if isinstance(self.kid, str) and self.kid else None
+
+    @property
+    def verifies(self) -> bool:
+        """Whether the key may be used for signatures. Without ``use`` and ``key_ops`` it may be used for everything."""
+        operations = [self.key_ops] if isinstance(self.key_ops, str) else self.key_ops
+        return (self.use or "sig") == "sig" and "verify" in (operations or ["verify"])
 
 
-def key_from_jwk(member: Mapping[str, Any], *, symmetric: bool) -> Key:
-    """Read a key of a set (RFC 7517 section 4). ``symmetric``: whether secrets are accepted too."""
+def key_from_jwk(member: bytes, *, symmetric: bool) -> Key:
+    """Read a key of a set (RFC 7517 section 4), as JSON. ``symmetric``: whether secrets are accepted too.
+
+    Raises:
+        BadKey: it cannot be used; `KeyForOtherUse` if it is not meant to be.
+    """
     try:
-        jwk = msgspec.convert(member, _Jwk)
-    except msgspec.ValidationError as error:
+        jwk = msgspec.json.decode(member, type=_Jwk)
+    except (msgspec.DecodeError, RecursionError) as error:
         raise BadKey(f"is not a JWK: {error}") from None
-    if jwk.use != "sig" or "verify" not in jwk.key_ops:
-        raise BadKey("is not for verifying signatures")
+    if not jwk.verifies:
+        raise KeyForOtherUse("is not for verifying signatures (use, key_ops)")
     if jwk.kty == "oct" and not symmetric:
         raise BadKey("is a secret (kty oct), which should not be published: it is ignored")
-    if jwk.kty != "oct" and jwk.d is not None:
+    if jwk.kty != "oct" and jwk.d:
         raise BadKey("is a private key, which should not be published: it is ignored")
-    if (jwk.kty, jwk.crv) not in _KEY_TYPES:
-        raise BadKey("has a type (kty, crv) that no supported algorithm uses")
-    algorithm, reader, members = _KEY_TYPES[jwk.kty, jwk.crv]
-    if jwk.alg not in {None, algorithm}:
-        raise BadKey(f"is for an algorithm (alg) other than {algorithm}")
+    known = _KEY_TYPES.get((jwk.kty, None)) or _KEY_TYPES.get((jwk.kty, jwk.crv))
+    if known is None:
+        raise KeyForOtherUse("has a type (kty, crv) that no supported algorithm uses")
+    algorithm, reader, members = known
+    if jwk.alg and jwk.alg != algorithm:
+        raise KeyForOtherUse(f"is for an algorithm (alg) other than {algorithm}")
+    return _with_material(jwk, algorithm, reader, members)
+
+
+def _with_material(jwk: _Jwk, algorithm: str, reader: Any, members: Sequence[str]) -> Key:
     try:
         numbers = {name: getattr(jwk, name) for name in members if getattr(jwk, name) is not None}
+        if algorithm == ES256:
+            numbers = {name: _coordinate(number) for name, number in numbers.items()}
         material = reader.from_jwk({"kty": jwk.kty, "crv": jwk.crv, **numbers})
-    except (InvalidKeyError, KeyError, ValueError, UnsupportedAlgorithm):
+    except (InvalidKeyError, KeyError, ValueError, OverflowError, UnsupportedAlgorithm):
         raise BadKey(f"cannot be read: a key of this type has {', '.join(members)}") from None
-    return secret_key(material, jwk.kid) if algorithm == HS256 else public_key(material, jwk.kid)
+    return secret_key(material, jwk.name) if algorithm == HS256 else public_key(material, jwk.name)
+
+
+def _coordinate(number: str) -> str:
+    """A coordinate in its full length (RFC 7518 section 6.2.1.2). Some issuers write a number of varying length."""
+    written = base64url_decode(number).lstrip(b"\0")
+    return base64url_encode(written.rjust(P256_COORDINATE_BYTES, b"\0")).decode()

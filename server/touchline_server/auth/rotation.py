@@ -12,7 +12,7 @@ from contextlib import suppress
 
 from touchline_protocol.errors import OperatorError
 
-from .jwks import JwksSource, KeySet
+from .jwks import IgnoredKey, JwksSource, KeySet
 from .keys import Key
 
 SPACING_S = 5.0
@@ -41,7 +41,7 @@ class Rotation:
         self._refresh_s = refresh_s
         self._spacing_s = spacing_s
         self._wanted = asyncio.Event()
-        self._ignored: Sequence[str] = ()
+        self._ignored: Sequence[IgnoredKey] = ()
         self._task: asyncio.Task[None] | None = None
 
     def request(self) -> None:
@@ -61,10 +61,10 @@ class Rotation:
         await self._source.close()
 
     def apply(self, keys: KeySet) -> None:
-        """Publish the keys of a set, and log why others are ignored."""
-        if keys.ignored != self._ignored:
-            for reason in keys.ignored:
-                logger.warning("auth.jwks: %s", reason)
+        """Publish the keys of a set, and log once why each of the others is ignored."""
+        for key in keys.ignored:
+            if key not in self._ignored:
+                logger.log(logging.INFO if key.expected else logging.WARNING, "auth.jwks: %s", key.reason)
         self._ignored = keys.ignored
         self._publish(keys.keys)
 

@@ -48,7 +48,7 @@ class KeyRing:
             TokenRefused: this is not a token, or none of our keys signed it.
         """
         header = _header(token)
-        algorithm, kid = _algorithm(header), header.get("kid")
+        algorithm, kid = _algorithm(header), header.get("kid") or None  # an empty name says nothing
         candidates = self._candidates(algorithm, kid)
         for key in candidates:
             try:

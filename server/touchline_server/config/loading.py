@@ -20,6 +20,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import EnvSettingsSource, SettingsError
 
 from touchline_protocol.errors import OperatorError
+from touchline_protocol.utf8 import NotUtf8, text_of
 
 from .settings import Settings
 from .variables import CONFIG_VARIABLE, ENV_PREFIX, OTHER_VARIABLES
@@ -78,10 +79,12 @@ class _Source(NamedTuple):
 
 def _file_source(file: Path) -> _Source:
     try:
-        values = tomllib.loads(file.read_text(encoding="utf-8"))
+        values = tomllib.loads(text_of(file.read_bytes()))
     except OSError as error:
         raise OperatorError(f"cannot read the configuration file {file}: {error.strerror or error}") from None
-    except ValueError as error:  # TOMLDecodeError, with line and column, or UnicodeDecodeError
+    except NotUtf8 as error:
+        raise OperatorError(f"the configuration file {file} {error}") from None
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise OperatorError(f"the configuration file {file} is not valid TOML: {error}") from None
     for path in _leaves(values):
         if (unknown := _unknown(path)) is not None:

@@ -14,6 +14,7 @@ from starlette.requests import ClientDisconnect, Request
 from touchline_protocol import codes
 from touchline_protocol.errors import BadRecord, BadRoom
 from touchline_protocol.rooms import split_room
+from touchline_protocol.utf8 import NotUtf8, without_mark
 from touchline_server.new_events import NewEvent, new_event
 
 from .answers import ApiError
@@ -144,7 +145,9 @@ async def _read(request: Request) -> bytes:
 
 def _decoded(body: bytes) -> _Body:
     try:
-        return _DECODER.decode(body)
+        return _DECODER.decode(without_mark(body))
+    except NotUtf8 as error:
+        raise ApiError(400, "bad_body", f"the body {error}") from None
     except msgspec.ValidationError as error:
         raise ApiError(400, "bad_body", f"{_SHAPE}: {error}") from None
     except RecursionError:

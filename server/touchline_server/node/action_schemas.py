@@ -20,6 +20,7 @@ from jsonschema.validators import validator_for  # type: ignore[import-untyped]
 
 from touchline_protocol.codes import ACTION_INVALID, ACTION_KIND_UNKNOWN, ErrorCode
 from touchline_protocol.errors import OperatorError
+from touchline_protocol.utf8 import NotUtf8, text_of
 from touchline_server.config.tables import OTHER_KINDS, FeedSettings
 
 SCHEMA_BYTES_MAX = 1 << 20
@@ -161,8 +162,10 @@ def _load(option: str, path: Path) -> _Validator:
     if len(document) > SCHEMA_BYTES_MAX:
         raise OperatorError(f"{named} is larger than {SCHEMA_BYTES_MAX >> 20} MiB, the limit for a schema")
     try:
-        return _validator(msgspec.json.decode(document))
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        return _validator(msgspec.json.decode(text_of(document)))
+    except NotUtf8 as error:
+        raise OperatorError(f"{named} {error}") from None
+    except msgspec.DecodeError as error:
         raise OperatorError(f"{named} is not valid JSON: {error}") from None
     except _BadSchema as error:
         raise OperatorError(f"{named} {error}") from None

@@ -17,6 +17,7 @@ import msgspec
 
 from touchline_protocol.errors import OperatorError
 from touchline_protocol.rooms import is_room_id
+from touchline_protocol.utf8 import NotUtf8, text_of
 
 from .scoreboard import PERIODS, SHOOT_OUT, Scoreboard
 from .timeline import MATCH, Keyed, Timed, score_items
@@ -97,8 +98,10 @@ def read_match(path: Path, match_id: str | None = None) -> Match:
 
 def _elements(path: Path, text: bytes) -> list[Mapping[str, Any]]:
     try:
-        elements = msgspec.json.decode(text)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        elements = msgspec.json.decode(text_of(text))
+    except NotUtf8 as error:
+        raise OperatorError(f"the match file {path} {error}") from None
+    except (msgspec.DecodeError, RecursionError) as error:
         raise OperatorError(f"the match file {path} is not JSON: {error}") from None
     if not isinstance(elements, list):
         raise OperatorError(f"the match file {path} is not a StatsBomb events file: it must be a JSON array of events")
