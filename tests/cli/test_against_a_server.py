@@ -64,11 +64,12 @@ def test_the_banner_shows_name_access_and_addresses(server: Server) -> None:
     lines = server.banner.splitlines()
     assert {__version__, "test-edge"} <= set(lines[0].replace(",", "").split())
     shown = {line.split()[0]: line for line in lines[1:]}
-    assert list(shown) == ["log", "watching", "acting", "publishing", "WebSocket", "control"]
+    assert list(shown) == ["log", "watching", "acting", "publishing", "stopping", "WebSocket", "control"]
     assert "sqlite://" in shown["log"]
     assert "auth.mode open" in shown["watching"]
     assert "nobody" in shown["acting"]
     assert "without a key" in shown["publishing"]
+    assert "drain_s auto" in shown["stopping"]
     assert httpx.get(f"{server.control_url}/readyz").json() == {"ready": True}
 
 
@@ -83,9 +84,16 @@ def test_the_banner_names_the_embedded_log_if_none_was_given(tmp_path: Path) -> 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_server_that_gets_a_signal_drains_and_exits_with_success(number: signal.Signals) -> None:
-    with serving(env={"TOUCHLINE_DRAIN_S": "0.1"}) as running_server:
+    with serving(env={"TOUCHLINE_DRAIN_S": "0.1", "TOUCHLINE_CONNECTIONS_MAX": "300"}) as running_server:
         code, out, err = stop(running_server.process, number)
     assert (code, out, err) == (0, "", "")
+
+
+def test_settings_that_do_not_work_together_are_named_at_the_start() -> None:
+    with serving(env={"TOUCHLINE_HEARTBEAT_S": "120", "TOUCHLINE_ACTIONS__WAITING_MAX": "1"}) as running_server:
+        code, _, err = stop(running_server.process)
+    assert code == 0
+    assert [option for option in ("heartbeat_s", "actions.waiting_max", "actions.window") if option not in err] == []
 
 
 def test_a_second_signal_does_not_wait_for_the_drain() -> None:

@@ -1,10 +1,14 @@
 """What time does to clients, without waiting for it: heartbeats, late clients, missing hellos, slow ends."""
 
+from collections import Counter
+
 import pytest
 
 from support.core_edge import LIVENESS, CoreClient, CoreEdge, record
 from touchline_protocol import codes
 from touchline_protocol.messages import Beat, Event, Goaway, RoomRequest
+from touchline_server.config.drain import RECONNECTS_PER_SECOND, drain_time_s
+from touchline_server.config.values import milliseconds
 from touchline_server.core.effects import AskLogEnd
 from touchline_server.core.liveness import LINGER_MS, TICK_MS
 from touchline_server.core.write_scheduler import Budget
@@ -138,6 +142,20 @@ def test_drain_shares_are_spread_evenly_over_the_drain_time() -> None:
     assert shares == [0, 500, 1_000, 1_500]
     edge.perform(edge.core.close_all(edge.now))
     assert {client.close_code for client in clients} == {codes.GOING_AWAY}
+
+
+def test_an_edge_sends_its_clients_to_another_no_faster_than_that_one_lets_them_in() -> None:
+    edge = CoreEdge()
+    clients = [edge.client() for _ in range(2 * RECONNECTS_PER_SECOND + 500)]
+    for client in clients:
+        client.take()
+    drain_s = drain_time_s("auto", edge.core.connections)
+    edge.perform(edge.core.drain(milliseconds(drain_s), edge.now))
+    arrivals = Counter(
+        goaway.reconnect_ms // 100 for client in clients for goaway in client.take() if isinstance(goaway, Goaway)
+    )
+    assert max(arrivals.values()) <= RECONNECTS_PER_SECOND / 10 + 1
+    assert len(arrivals) == pytest.approx(drain_s * 10, abs=1)
 
 
 def test_a_client_that_waits_ahead_of_its_edge_is_not_late() -> None:

@@ -111,7 +111,7 @@ async def test_a_stopping_edge_answers_the_actions_it_accepted(log: BreakableLog
         with log.appends_waiting():
             await act(client, 1, 2)
             await eventually(lambda: log.appends)
-            stopping = asyncio.create_task(node.edge.stop())
+            stopping = asyncio.create_task(node.stop_edge())
             await eventually(lambda: node.node.core.access.actions.unavailable)
             await act(client, 3)
             nack = await refusal(client)
@@ -130,7 +130,7 @@ async def test_a_stopping_edge_does_not_wait_for_the_log_forever(
         with log.appends_waiting():
             await act(client, 1)
             await eventually(lambda: log.appends)
-            await node.edge.stop()
+            await node.stop_edge()
             assert await client.closed() == (codes.GOING_AWAY.code, "going_away")
 
 
@@ -139,7 +139,7 @@ async def test_an_edge_can_stop_while_the_log_is_unavailable(log: BreakableLog) 
         with log.appends_failing():
             await act(client, 1)
             assert await answer(client) == (1, "log_unavailable")
-            await node.edge.stop()
+            await node.stop_edge()
             assert await client.closed() == (codes.GOING_AWAY.code, "going_away")
 
 

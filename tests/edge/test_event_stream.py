@@ -225,7 +225,7 @@ async def test_a_stopping_edge_spreads_the_reconnects_of_its_streams(stay: bool)
         streams = [await stack.enter_async_context(stream(node)) for _ in range(4)]
         for watching in streams:
             await watching.expect(Subscribed)
-        stopping = asyncio.create_task(node.edge.stop())
+        stopping = asyncio.create_task(node.stop_edge())
         retries = []
         for watching in streams:
             message = await watching.expect(Goaway)

@@ -41,7 +41,7 @@ async def test_a_stopping_edge_spreads_reconnects_over_the_drain_while_events_st
         stranger = await stack.enter_async_context(node.client(greeted=False))
         clients = [await stack.enter_async_context(node.client(CODECS[n % 2])) for n in range(6)]
         await clients[0].join("score:1")
-        stopping = asyncio.create_task(node.edge.stop())
+        stopping = asyncio.create_task(node.stop_edge())
         shares = [(await client.expect(Goaway)).reconnect_ms for client in clients]
         assert len(set(shares)) == len(clients)
         assert all(0 <= share <= DRAIN_S * 1000 for share in shares)
@@ -58,7 +58,7 @@ async def test_a_stopping_edge_spreads_reconnects_over_the_drain_while_events_st
 
 async def test_the_end_of_the_drain_closes_the_remaining_clients() -> None:
     async with running_node(drain_s=0.1) as node, node.client() as client, node.client(greeted=False) as stranger:
-        await asyncio.gather(node.edge.stop(), _closed(client))
+        await asyncio.gather(node.stop_edge(), _closed(client))
         with pytest.raises(ConnectionClosed):
             await stranger.next()  # nothing comes before the welcome
         assert await stranger.closed() == (codes.GOING_AWAY.code, codes.GOING_AWAY.name)
@@ -81,7 +81,7 @@ async def test_stopping_does_not_wait_forever_for_clients_that_do_not_read(caplo
         await node.publish("score:1", *["x" * 10_000] * 400)
         await eventually(lambda: any(client.paused_ms is not None for client in node.node.core.clients))
         async with asyncio.timeout(DEADLINE_S):
-            await asyncio.gather(node.edge.stop(), _closed(client))
+            await asyncio.gather(node.stop_edge(), _closed(client))
         await eventually(lambda: node.node.core.connections == 0)
         assert await half_open.close_code() == codes.GOING_AWAY.code
     assert not caplog.records
@@ -107,4 +107,4 @@ async def test_stopping_ends_catch_ups_that_wait_for_the_log() -> None:
             await client.send(Subscribe(rooms=[RoomRequest(room="score:1", epoch=joined.epoch, after=joined.head)]))
             await eventually(lambda: log.reads > 0)
             async with asyncio.timeout(DEADLINE_S):
-                await node.edge.stop()
+                await node.stop_edge()

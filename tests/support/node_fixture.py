@@ -55,6 +55,11 @@ class RunningNode:
         assert self.node._edge is not None
         return self.node._edge
 
+    async def stop_edge(self) -> None:
+        """Drain and stop the edge as the node does when it stops, which then still needs its control plane."""
+        await self.edge.drain()
+        await self.edge.stop()
+
     @property
     def connections(self) -> list[Connection]:
         return [owner for owner in self.node.core.owners if isinstance(owner, Connection)]

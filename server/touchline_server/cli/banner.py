@@ -1,6 +1,7 @@
 """What ``touchline serve`` prints once it is running."""
 
 from touchline_protocol.version import __version__
+from touchline_server.config.drain import drain_time_s, stop_time_s
 from touchline_server.config.settings import LOOPBACK_HOSTS, Settings
 
 
@@ -15,8 +16,16 @@ def server_banner(settings: Settings, *, websocket_url: str, control_url: str, c
     if settings.log.startswith("kafka:"):
         lines.append(f"           the state of rooms is read back from it, as far as {settings.state_s:g} s (state_s)")
     lines += _access(settings, can_act=can_act)
-    lines += [f"WebSocket  {websocket_url}", f"control    {control_url}"]
+    lines += [_stopping(settings), f"WebSocket  {websocket_url}", f"control    {control_url}"]
     return lines
+
+
+def _stopping(settings: Settings) -> str:
+    """How long a stop takes, which is what a supervisor must grant."""
+    drain_s = drain_time_s(settings.drain_s, settings.connections_max)
+    longest_s = stop_time_s(settings.drain_s, settings.connections_max)
+    drain = f"drain_s {settings.drain_s}, {drain_s:.0f} s with {settings.connections_max} connections"
+    return f"stopping   within {longest_s:.0f} s of SIGTERM ({drain}), at once with a second SIGTERM"
 
 
 def _access(settings: Settings, *, can_act: bool) -> list[str]:

@@ -12,8 +12,10 @@ from typing import Annotated
 import typer
 import uvloop
 
+from touchline_server.config.conflicts import conflicts
 from touchline_server.config.loading import load_settings
 from touchline_server.config.settings import Settings
+from touchline_server.node.memory import memory_bytes
 from touchline_server.node.node import Node
 
 from .banner import control_url, server_banner, websocket_url
@@ -62,6 +64,8 @@ def serve(
     settings = load_settings(config, flags)
     log_to_stderr()
     settings = _with_file_descriptors(settings)
+    for conflict in conflicts(settings, memory_bytes()):
+        logging.getLogger("touchline").warning("%s: %s", ", ".join(conflict.options), conflict.message)
     gc.set_threshold(*COLLECTOR_THRESHOLDS)
     uvloop.run(_serve(settings))
 

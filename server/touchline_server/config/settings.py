@@ -19,6 +19,7 @@ from pydantic_settings import (
 
 from touchline_protocol.rooms import is_feed_name
 
+from .drain import DrainTime
 from .tables import (
     ActionsSettings,
     AuthSettings,
@@ -92,8 +93,9 @@ class Settings(BaseSettings):
     """A client that stays behind for this long, or reads nothing, is closed. It can reconnect and resume."""
     compression: bool = False
     """Offer permessage-deflate: a match event takes 40 % fewer bytes, and 40 us of work once for all who use it."""
-    drain_s: Wait = 2.0
-    """On SIGTERM clients are asked to reconnect, spread over this time; then the edge stops."""
+    drain_s: DrainTime = "auto"
+    """On SIGTERM clients are asked to reconnect, spread over this time; then the edge stops. ``auto``: a second for
+    every 3,000 connections, which is what one other edge lets in, but from 2 to 17 s."""
 
     window_s: Seconds = 600.0
     """How far back an edge reads at start, and keeps events in memory: most clients reconnect within minutes."""

@@ -9,6 +9,7 @@ import random
 import socket
 from collections.abc import Callable, Sequence
 
+from touchline_server.config.drain import drain_time_s
 from touchline_server.config.settings import Settings
 from touchline_server.config.values import milliseconds
 from touchline_server.core.edge import EdgeCore
@@ -76,13 +77,18 @@ class EdgeServer:
         self._server = await loop.create_server(lambda: Connection(self._context), sock=listening, backlog=BACKLOG)
         self.driver.start()
 
-    async def stop(self) -> None:
-        """Take no more connections, send the clients elsewhere spread over the drain time, and close what is left."""
+    async def drain(self) -> None:
+        """Take no more connections, and send the clients elsewhere, spread over the drain time."""
         driver, core = self.driver, self.core
         if self._server is not None:
             self._server.close()
-        driver.perform(core.drain(milliseconds(self._settings.drain_s), driver.now()))
-        await self._until_empty(self._settings.drain_s)
+        drain_s = drain_time_s(self._settings.drain_s, core.connections)
+        driver.perform(core.drain(milliseconds(drain_s), driver.now()))
+        await self._until_empty(drain_s)
+
+    async def stop(self) -> None:
+        """Answer the actions that wait, and close the clients that are left. To be called after `drain`."""
+        driver, core = self.driver, self.core
         await self._appender.stop(driver)
         driver.perform(core.close_all(driver.now()))
         await self._until_empty(LINGER_MS / 1000)

@@ -108,12 +108,11 @@ class Node:
     async def stop(self) -> None:
         """Drain and stop everything. May be called after a start that failed."""
         if self._edge is not None:
-            await self._edge.stop()
+            await self._edge.drain()  # the control plane answers meanwhile, so that load balancers see the drain
+        await asyncio.gather(*(part.stop() for part in (self._edge, self._control) if part is not None))
         if self._ingesting is not None:
             self._ingesting.cancel()
             await asyncio.wait([self._ingesting])
-        if self._control is not None:
-            await self._control.stop()
         if self.verifier is not None:
             await self.verifier.stop()
         await self.log.close()
