@@ -9,6 +9,7 @@ from functools import lru_cache
 
 from .errors import BadRoom
 from .limits import FEED_NAME_CHARS_MAX, ROOM_ID_BYTES_MAX
+from .names import forbidden_in, is_name
 
 FEED_NAME = re.compile(rf"[a-z][a-z0-9_-]{{0,{FEED_NAME_CHARS_MAX - 1}}}")
 NAMES_KEPT_MAX = 1024
@@ -22,10 +23,8 @@ def is_feed_name(name: str) -> bool:
 
 
 def is_room_id(room_id: str) -> bool:
-    """Whether ``room_id`` may follow the colon: 1 to 128 bytes of UTF-8, printable, without spaces."""
-    if not room_id.isprintable() or " " in room_id:
-        return False
-    return 0 < len(room_id.encode()) <= ROOM_ID_BYTES_MAX
+    """Whether ``room_id`` may follow the colon: 1 to 128 bytes of UTF-8, with the characters that names may contain."""
+    return is_name(room_id, ROOM_ID_BYTES_MAX)
 
 
 @lru_cache(NAMES_KEPT_MAX)
@@ -37,9 +36,11 @@ def split_room(room: str) -> tuple[str, str]:
     """
     feed, colon, room_id = room.partition(":")
     if not colon or not is_feed_name(feed) or not is_room_id(room_id):
+        forbidden = forbidden_in(room_id)
         shown = room if len(room) <= _SHOWN_CHARS_MAX else room[:_SHOWN_CHARS_MAX] + "…"
         raise BadRoom(
             f"{shown!r} is not a room name: write <feed>:<id>, such as score:15946, with the feed in lower case and a "
             f"printable id of 1 to {ROOM_ID_BYTES_MAX} bytes without spaces"
+            + (f"; {forbidden} is not allowed in names" if forbidden else "")
         )
     return feed, room_id

@@ -220,7 +220,7 @@ async def test_an_invalid_room_is_refused(
 
 
 async def test_publishing_needs_one_of_the_keys(rooms: Rooms) -> None:
-    async with client_of(rooms, api_keys=["first", "sécond"]) as client:
+    async with client_of(rooms, api_keys=["first", "sécond", "voilà"]) as client:
         missing = await post(client, "match:1", '{"data": 1}')
         assert error_of(missing)[:2] == (401, "key_missing")
         assert missing.headers["WWW-Authenticate"] == "Bearer"
@@ -229,11 +229,11 @@ async def test_publishing_needs_one_of_the_keys(rooms: Rooms) -> None:
         refused = await post(client, "match:1", '{"data": 1}', Authorization="Bearer firs")
         assert error_of(refused)[:2] == (403, "key_wrong")
         assert rooms.published == []
-        for right in (b"Bearer first", "bearer sécond".encode()):
+        for right in (b"Bearer first", "bearer sécond".encode(), "Bearer  voilà\t".encode()):
             headers = {b"Authorization": right, b"Content-Type": b"application/json"}
             response = await client.post("/v1/rooms/match:1/events", content=b'{"data": 1}', headers=headers)
             assert response.status_code == 200
-    assert len(rooms.published) == 2
+    assert len(rooms.published) == 3
 
 
 async def test_an_unavailable_log_is_a_503_with_the_number_written_and_a_retry_time(

@@ -30,6 +30,7 @@ from touchline_protocol.messages import (
     VerdictKind,
     Welcome,
 )
+from touchline_protocol.names import FORBIDDEN
 from touchline_protocol.records import REASONS
 from touchline_protocol.server_codecs import DEFLATE_BYTES_MIN, EVENT_STREAM
 from touchline_protocol.verdicts import VerdictRecord, decode_verdict, encode_verdict
@@ -94,6 +95,12 @@ def test_the_limits_are_those_of_the_code() -> None:
     [table] = tables(section("Limits"))
     ours = {name: value for name, value in vars(limits).items() if name.isupper()}
     assert {row[0].strip("`"): int(row[1]) for row in table} == ours
+
+
+def test_the_code_points_that_names_must_not_contain_are_those_of_the_code() -> None:
+    [table] = tables(section("Names and cursors"))
+    written = [" to ".join(f"U+{point:04X}" for point in dict.fromkeys(row[:2])) for row in FORBIDDEN]
+    assert table == [[name, row.reason] for name, row in zip(written, FORBIDDEN, strict=True)]
 
 
 def test_the_reasons_for_bad_records_are_those_of_the_code() -> None:

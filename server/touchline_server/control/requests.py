@@ -61,7 +61,7 @@ def check_key(request: Request, api_keys: Sequence[str]) -> None:
             headers={"WWW-Authenticate": "Bearer"},
         )
     # Compare with every key, and in full: the time that takes tells nothing about any of them.
-    sent = given.strip().encode("latin-1")  # the header's bytes as Starlette received them
+    sent = given.strip(" \t").encode("latin-1")  # the header's bytes as Starlette received them
     matches = [hmac.compare_digest(sent, key.encode()) for key in api_keys]
     if not any(matches):
         raise ApiError(403, "key_wrong", "the key is not one of this server's api_keys")
