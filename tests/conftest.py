@@ -1,5 +1,7 @@
 """What all tests share: Kafka brokers, the order of tests, their thoroughness, and the rule that CI skips nothing."""
 
+from touchline_server.server_log.setup import use_standard_logging
+
 pytest_plugins = [
     "support.no_skips",
     "support.short_ids",
@@ -8,3 +10,8 @@ pytest_plugins = [
     "support.kafka_broker",
     "support.kafka_split",
 ]
+
+
+def pytest_configure() -> None:
+    """Let `caplog` see what the server logs."""
+    use_standard_logging()

@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from auth.signed import KEYS, NOW_MS, Made, make, part, signed
+from support.log_lines import log_lines
 from touchline_protocol.errors import OperatorError
 from touchline_server.auth.jwks import JwksFile, parse_jwks
 from touchline_server.auth.rotation import Rotation
@@ -215,14 +216,16 @@ def test_each_ignored_key_is_reported_once_and_only_a_broken_one_as_a_warning(
     def read(*members: Any) -> list[tuple[str, str]]:
         caplog.clear()
         rotation.apply(parse_jwks(json.dumps({"keys": [ED.jwk, *members]}).encode(), "it", symmetric=False))
-        return [(record.levelname, record.getMessage().split(" of ")[0]) for record in caplog.records]
+        ignored = log_lines(caplog, "jwks_key_ignored")
+        warnings = log_lines(caplog, "jwks_key_ignored", level=logging.WARNING)
+        return [("WARNING" if line in warnings else "INFO", line["why"].split(" of ")[0]) for line in ignored]
 
     caplog.set_level(logging.INFO, "touchline.auth")
     rotation = Rotation(JwksFile(Path("it")), lambda keys: None, refresh_s=1.0)
     encrypts, broken = RSA.jwk | {"use": "enc"}, {"kty": "RSA", "n": "AQ"}
-    assert read(encrypts, broken) == [("INFO", "auth.jwks: key 1"), ("WARNING", "auth.jwks: key 2")]
+    assert read(encrypts, broken) == [("INFO", "key 1"), ("WARNING", "key 2")]
     assert read(encrypts, broken) == []
-    assert read(encrypts, broken, 7) == [("WARNING", "auth.jwks: key 3")]
+    assert read(encrypts, broken, 7) == [("WARNING", "key 3")]
 
 
 def test_a_token_is_not_verified_by_a_key_that_was_ignored(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from edge.logs import ACTIONS, BreakableLog
 from edge.players import AUTH, RETRY_MS, acks, act, answer, answers, logged_ids, loose_limits, player, refusal, token
+from support.log_lines import log_lines
 from support.node_fixture import Client, RunningNode, running_node
 from support.waiting import DEADLINE_S, eventually
 from touchline_protocol.codecs import JSON, MSGPACK, Codec
@@ -318,9 +319,9 @@ async def test_actions_are_refused_at_once_while_the_log_is_unavailable_and_acce
         assert await answer(client) == (5, "ack")
         assert not node.node.problems()
     assert await logged_ids(log) == [1, 2, 3, 4, 5]
-    failed, recovered = [record.getMessage() for record in caplog.records]
-    assert "the disk is full" in failed
-    assert "the disk is full" not in recovered
+    paused, resumed = log_lines(caplog)
+    assert (paused["event"], paused["why"]) == ("actions_paused", "the disk is full")
+    assert resumed["event"] == "actions_resumed"
 
 
 async def until_taken(client: Client, action_id: int) -> None:

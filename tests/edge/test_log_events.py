@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from edge.logs import TOPIC, ScriptedLog, ScriptedRecord
+from support.log_lines import log_lines
 from support.node_fixture import RunningNode, running_node
 from support.waiting import eventually
 from touchline_protocol import codes
@@ -106,9 +107,8 @@ async def test_a_record_in_the_partition_that_its_room_has_left_is_skipped(caplo
         log.emit_records(1, record(1, key=None))
         assert (await client.expect(Subscribed)).epoch == "e1-1-0"
         assert [event.offset for event in await client.events(2)] == [0, 1]
-        line = caplog.records[0].getMessage()
-        assert "score-events[0]@2" in line
-        assert "misplaced" in line
+        [line] = log_lines(caplog, "record_skipped")
+        assert (line["record"], line["reason"]) == ("score-events[0]@2", "misplaced")
 
 
 async def test_rooms_of_a_missing_topic_are_still_served() -> None:
@@ -154,8 +154,8 @@ async def test_a_log_that_was_cut_back_is_a_warning_and_starts_rooms_over(caplog
         log.emit(Truncated(TOPIC, 0, 1, 0))
         joined = await client.expect(Subscribed)
         assert (joined.recovered, joined.head) == (False, 0)
-        [warning] = [line for line in caplog.records if line.name == "touchline.node"]
-        assert (warning.levelno, warning.args) == (logging.WARNING, (TOPIC, 0, 1))
+        [line] = log_lines(caplog, "log_truncated", level=logging.WARNING)
+        assert (line["topic"], line["partition"], line["end_offset"]) == (TOPIC, 0, 1)
 
 
 async def test_topics_for_observers_are_read_but_are_not_feeds() -> None:

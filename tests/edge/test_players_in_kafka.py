@@ -11,6 +11,7 @@ import pytest
 
 from edge.players import AUTH, RETRY_MS, acks, act, answers, loose_limits, player, token
 from support.kafka_broker import KafkaBroker
+from support.log_lines import log_lines
 from support.node_fixture import Client, RunningNode, running_node
 from support.record_batches import RawRecord, append_batch, append_nonsense, batch
 from support.waiting import eventually
@@ -193,7 +194,7 @@ async def test_actions_are_refused_until_their_topic_is_created(
         problem = node.node.problems()[topics.actions]
         assert topics.actions in problem
         assert "touchline topics --create" in problem
-        assert any(problem in record.getMessage() for record in caplog.records)
+        assert problem in [line["why"] for line in log_lines(caplog)]
         async with player(node) as (client, _):
             await act(client, 1)
             nack = await client.expect(Nack)

@@ -9,6 +9,7 @@ import pytest
 from support.kafka_broker import KafkaBroker
 from support.kafka_log_harness import KafkaHarness
 from support.log_harness import Raw, Reader, numbered
+from support.log_lines import log_lines
 from support.record_batches import RawRecord, append_batch, append_nonsense, batch, write_over
 from touchline_protocol.errors import BadRecord
 from touchline_protocol.records import Record
@@ -51,7 +52,8 @@ async def test_damage_that_nobody_repairs_is_left_out_and_reported(
     await reader.until_values(topic, [b"0", b"1", b"2", b"3", b"4", b"5"])
     assert reader.events_of(OffsetsLost, topic) == [OffsetsLost(topic, 0, 4), OffsetsLost(topic, 0, 5)]
     assert log.problems.keys() == {f"{topic}/0@3", f"{topic}/0@4"}
-    assert [record.levelname for record in caplog.records if record.name == "touchline.kafka"] == ["ERROR"] * 2
+    lines = log_lines(caplog, "damaged_records_left_out")
+    assert [(line["from_offset"], line["before_offset"]) for line in lines] == [(3, 4), (4, 5)]
     with pytest.raises(OffsetOutOfRange):
         await log.read(topic, reader.epochs[topic], 0, after=2, up_to=7, records_max=9)
     assert len((await log.read(topic, reader.epochs[topic], 0, after=4, up_to=7, records_max=9)).records) == 3

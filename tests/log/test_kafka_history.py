@@ -9,6 +9,7 @@ import pytest
 from support.kafka_broker import KafkaBroker
 from support.kafka_log_harness import KafkaHarness
 from support.log_harness import Raw, Reader
+from support.log_lines import log_lines
 from touchline_server.core.log import HistoryRead, ReadBack
 from touchline_server.log.kafka import chunks, queue
 
@@ -109,9 +110,9 @@ async def test_reading_back_ends_after_so_many_records(harness: KafkaHarness, ca
     assert offsets == list(range(offsets[0], 400))
     assert 100 <= len(offsets) < 200
     assert reader.complete == {(topic, 0): False}
-    (warning,) = [one for one in caplog.records if (one.name, one.levelname) == ("touchline.log", "WARNING")]
-    assert topic in warning.getMessage()
-    assert "state_records_max" in warning.getMessage()
+    (line,) = log_lines(caplog, "state_read_stopped")
+    assert line["topic"] == topic
+    assert "state_records_max" in line["why"]
 
 
 async def test_reading_back_ends_after_its_time(harness: KafkaHarness, caplog: pytest.LogCaptureFixture) -> None:
@@ -121,8 +122,8 @@ async def test_reading_back_ends_after_its_time(harness: KafkaHarness, caplog: p
     reader = await read_back(harness, topic, s_max=0.0)
 
     assert reader.complete == {(topic, 1): False}
-    (warning,) = [one for one in caplog.records if (one.name, one.levelname) == ("touchline.log", "WARNING")]
-    assert "state_start_s_max" in warning.getMessage()
+    (line,) = log_lines(caplog, "state_read_stopped")
+    assert "state_start_s_max" in line["why"]
 
 
 async def test_without_older_records_nothing_is_read_back(harness: KafkaHarness) -> None:

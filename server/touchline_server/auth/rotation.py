@@ -6,9 +6,10 @@ set cannot be read, the keys stay as they are: an issuer that is down must not l
 """
 
 import asyncio
-import logging
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+
+import structlog
 
 from touchline_protocol.errors import OperatorError
 
@@ -20,7 +21,7 @@ SPACING_S = 5.0
 RETRY_S = 15.0
 """When to read again after a failure, unless ``refresh_s`` is shorter."""
 
-logger = logging.getLogger("touchline.auth")
+logger = structlog.get_logger("touchline.auth")
 
 
 class Rotation:
@@ -64,7 +65,8 @@ class Rotation:
         """Publish the keys of a set, and log once why each of the others is ignored."""
         for key in keys.ignored:
             if key not in self._ignored:
-                logger.log(logging.INFO if key.expected else logging.WARNING, "auth.jwks: %s", key.reason)
+                log = logger.info if key.expected else logger.warning
+                log("jwks_key_ignored", why=key.reason)
         self._ignored = keys.ignored
         self._publish(keys.keys)
 
@@ -83,9 +85,9 @@ class Rotation:
             self.apply(await self._source.fetch())
         except OperatorError as error:
             if str(error) != self.problem:
-                logger.warning("%s; the keys stay as they are", error)
+                logger.warning("jwks_read_failed", why=str(error))
             self.problem = str(error)
         else:
             if self.problem is not None:
-                logger.info("auth.jwks can be read again")
+                logger.info("jwks_read_again")
             self.problem = None

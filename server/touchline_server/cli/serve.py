@@ -5,10 +5,10 @@ signal ends the process at once.
 """
 
 import gc
-import logging
 import resource
 from typing import Annotated
 
+import structlog
 import typer
 import uvloop
 
@@ -17,10 +17,13 @@ from touchline_server.config.loading import load_settings
 from touchline_server.config.settings import Settings
 from touchline_server.node.memory import memory_bytes
 from touchline_server.node.node import Node
+from touchline_server.server_log.setup import server_log
 
 from .banner import control_url, server_banner, websocket_url
 from .options import ConfigOption, ControlPortOption, LogOption, PortOption
 from .signals import run_until, stop_on_signals
+
+logger = structlog.get_logger("touchline.cli")
 
 RESERVED_FILES = 256
 """File descriptors that are not for clients: the connections of the log and of the control plane, and files."""
@@ -62,17 +65,12 @@ def serve(
         "publish_without_key": publish_without_key,
     }
     settings = load_settings(config, flags)
-    log_to_stderr()
-    settings = _with_file_descriptors(settings)
-    for conflict in conflicts(settings, memory_bytes()):
-        logging.getLogger("touchline").warning("%s: %s", ", ".join(conflict.options), conflict.message)
-    gc.set_threshold(*COLLECTOR_THRESHOLDS)
-    uvloop.run(_serve(settings))
-
-
-def log_to_stderr() -> None:
-    """Log what an operator should look at."""
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    with server_log(settings.logging.format, settings.logging.level, settings.edge_name):
+        settings = _with_file_descriptors(settings)
+        for conflict in conflicts(settings, memory_bytes()):
+            logger.warning("settings_conflict", options=conflict.options, why=conflict.message)
+        gc.set_threshold(*COLLECTOR_THRESHOLDS)
+        uvloop.run(_serve(settings))
 
 
 async def _serve(settings: Settings) -> None:
@@ -105,6 +103,5 @@ def _with_file_descriptors(settings: Settings) -> Settings:
     if settings.connections_max <= most:
         return settings
     if "connections_max" in settings.model_fields_set:
-        text = "connections_max is %d, but this process may open %d files: raise its limit (ulimit -Hn, LimitNOFILE)"
-        logging.getLogger("touchline").warning(text, settings.connections_max, hard)
+        logger.warning("connections_max_lowered", wanted=settings.connections_max, now=most, open_files_max=hard)
     return settings.model_copy(update={"connections_max": most})

@@ -5,7 +5,6 @@ one, ``ts``, ``data``. Joining without a cursor, and starting over, begin with t
 each key, as lines with ``"state": true``. Every line is flushed as it is printed. Notes go to stderr.
 """
 
-import logging
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import Annotated, Literal
@@ -20,6 +19,7 @@ from touchline_protocol.errors import OperatorError
 from touchline_protocol.limits import RECENT_EVENTS_MAX
 from touchline_protocol.rooms import split_room
 from touchline_server.config.variables import TOKEN_VARIABLE
+from touchline_server.server_log.setup import server_log
 
 from .options import WEBSOCKET_URL, ConfigOption
 from .signals import run_to_end
@@ -68,14 +68,14 @@ def tail(
     cursor = None if after is None else Cursor.parse(after)
     # Older events after the state would mislead a script that takes the lines in order: so it is one or the other.
     printer = Printer(with_state=not (no_state or last))
-    logging.basicConfig(level=logging.WARNING, format="note: %(message)s")
     if log is None:
         work = _tail(printer, room, cursor, last, _client(url or WEBSOCKET_URL, token, codec))
     elif url is not None:
         raise OperatorError("--url and --log exclude each other: events come from an edge or straight from the log")
     else:
         work = _log_tail(printer, room, cursor, last, log, config)
-    run_to_end(work)
+    with server_log("notes", "warning"):
+        run_to_end(work)
 
 
 def _client(url: str, token: str | None, codec: Literal["json", "msgpack"]) -> touchline.Client:

@@ -25,6 +25,7 @@ from .tables import (
     AuthSettings,
     FeedSettings,
     KafkaSettings,
+    LoggingSettings,
     SqliteSettings,
     VerdictsSettings,
     option_error,
@@ -61,6 +62,7 @@ class Settings(BaseSettings):
     auth: AuthSettings = AuthSettings()
     actions: ActionsSettings = ActionsSettings()
     verdicts: VerdictsSettings = VerdictsSettings()
+    logging: LoggingSettings = LoggingSettings()
 
     edge_name: str = Field(default_factory=socket.gethostname, min_length=1, max_length=64)
     """The name of this edge in its welcomes and in records of actions."""

@@ -144,6 +144,15 @@ class ActionsSettings(Table):
     """When a client may resend an action that was refused because Kafka is unavailable or too many are waiting."""
 
 
+class LoggingSettings(Table):
+    """The server's own log for operators, on stderr. It is not the log of events, which is ``log``."""
+
+    format: Literal["console", "json"] = "console"
+    """``console``: lines for people. ``json``: one JSON object per line."""
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    """``info``: what happens to connections. ``warning``: what an operator should look at. ``error``: what is lost."""
+
+
 class VerdictsSettings(Table):
     """Verdicts of cheat detectors. Every edge reads the topic from its beginning."""
 

@@ -5,7 +5,6 @@ The process handles signals itself, so uvicorn's handlers are left out.
 
 import asyncio
 import contextlib
-import logging
 import socket
 from collections.abc import Iterator
 from typing import Any
@@ -14,10 +13,6 @@ import uvicorn
 
 STOP_TIMEOUT_S = 5
 """How long running requests may take when the server stops; then they are cut off."""
-
-
-# With a warning for every connection that does not speak HTTP, strangers could fill the log.
-logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
 
 
 class _Server(uvicorn.Server):

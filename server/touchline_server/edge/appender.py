@@ -12,12 +12,12 @@ Rules:
 """
 
 import asyncio
-import logging
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import structlog
+
 from touchline_protocol.errors import OperatorError, RecordRefusal, RecordsRefused, TopicRefused
-from touchline_server.core.clocks import LoopMs
 from touchline_server.core.log import AppendFailed, Entry, Log
 from touchline_server.core.players.action_queue import PendingAction
 
@@ -29,13 +29,10 @@ CHECK_S = 0.25
 CHECK_S_MAX = 2.0
 """The same while an operator has to act, and between two probes: each doubles the pause, up to this."""
 
-REFUSED_EVERY_S = 10
-"""How often a log line says that actions are refused for good."""
-
 STOP_S = 6.0
 """How long a stop waits for the actions that are left; an append gives up after 5 s."""
 
-logger = logging.getLogger("touchline.actions")
+logger = structlog.get_logger("touchline.actions")
 
 
 class _Problem(NamedTuple):
@@ -60,7 +57,6 @@ class Appender:
         self._topic = topic
         self._wanted = asyncio.Event()
         self._stopping = asyncio.Event()
-        self._silent_until_ms = LoopMs(0)
         self._task: asyncio.Task[None] | None = None
 
     def wake(self) -> None:
@@ -121,7 +117,7 @@ class Appender:
             await self._log.append(self._topic, entries, independent=True)
         except RecordsRefused as error:
             refused = dict(error.refused)
-            self._report_refused(error, driver.now().loop_ms)
+            logger.warning("actions_refused", topic=self._topic, count=len(error.refused), why=str(error))
         except (AppendFailed, TopicRefused) as error:
             written, refused, why = error.written, dict(error.refused), str(error)
         except OperatorError as error:
@@ -177,20 +173,14 @@ class Appender:
         why = self._log.unreachable
         return None if why is None else _Problem(why, is_refusal=False)
 
-    def _report_refused(self, error: RecordsRefused, now_ms: LoopMs) -> None:
-        """Log a refusal, but not each one: players decide how many there are."""
-        if now_ms >= self._silent_until_ms:
-            self._silent_until_ms = LoopMs(now_ms + REFUSED_EVERY_S * 1000)
-            logger.warning("players' actions are refused for good: %s", error)
-
     def _pause(self, driver: Driver, why: str) -> None:
         if self._stopping.is_set():
             return
         if driver.core.actions.unavailable is None:
-            logger.warning("actions are refused until the log accepts them: %s", why)
+            logger.warning("actions_paused", topic=self._topic, why=why)
         driver.core.actions.pause(why)
 
     def _resume(self, driver: Driver) -> None:
         if not self._stopping.is_set():
-            logger.warning("the log accepts actions again")
+            logger.warning("actions_resumed", topic=self._topic)
             driver.core.actions.resume()

@@ -5,8 +5,9 @@ for one thing at a time; what a storm of clients needs together the core asks fo
 """
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable, Sequence
+
+import structlog
 
 from touchline_protocol.errors import LogUnavailable
 from touchline_server.core.effects import AskLogEnd, LoadRoom, ReadLog, Unreachable
@@ -16,7 +17,7 @@ from touchline_server.core.rooms.old_records import Skip
 
 from .driver import Driver, Request
 
-logger = logging.getLogger("touchline.edge")
+logger = structlog.get_logger("touchline.edge")
 
 
 class Replayer:
@@ -95,7 +96,7 @@ class Replayer:
         try:
             return await self._store.load(request.key, before=request.before)
         except LogUnavailable as error:
-            logger.warning("%s: a room's older state cannot be read: %s", request.key.topic, error)
+            logger.warning("room_state_unreadable", topic=request.key.topic, why=str(error))
             return Unreachable(str(error))
 
 

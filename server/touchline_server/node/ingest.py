@@ -12,8 +12,9 @@ Rules:
 """
 
 import asyncio
-import logging
 from collections.abc import Callable, Sequence
+
+import structlog
 
 from touchline_server.core.log import Log, LogEvent, OffsetsLost, ReadRefused, TopicMissing, Truncated
 from touchline_server.edge.server import EdgeServer
@@ -24,7 +25,7 @@ from .skip_log import SkipLog
 PENDING_BYTES_MAX = 16 << 20
 """The most that may be read and not written out yet. Beyond it the log has to wait: it holds events at no cost."""
 
-logger = logging.getLogger("touchline.node")
+logger = structlog.get_logger("touchline.node")
 
 
 class Ingest:
@@ -67,14 +68,14 @@ class Ingest:
     def _take(self, event: LogEvent) -> None:
         match event:
             case TopicMissing(topic):
-                logger.warning("the topic %s does not exist: touchline topics --create creates it", topic)
+                logger.warning("topic_missing", topic=topic, cure="touchline topics --create creates it")
             case ReadRefused(topic, why):
-                logger.warning("the topic %s: %s", topic, why)
+                logger.warning("topic_read_refused", topic=topic, why=why)
             case OffsetsLost(topic, partition, start):
-                logger.warning("%s[%d]: records before %d were lost before they were read", topic, partition, start)
+                logger.warning("records_lost", topic=topic, partition=partition, before_offset=start)
             case Truncated(topic, partition, start):
-                text = "%s[%d]: the log was cut back and ended at %d: all clients in the partition's rooms start over"
-                logger.warning(text, topic, partition, start)
+                # All clients in the partition's rooms start over.
+                logger.warning("log_truncated", topic=topic, partition=partition, end_offset=start)
         driver = self._edge.driver
         outcome = self._edge.core.log_event(event, driver.now())
         self._skips.report(outcome.skips)

@@ -7,10 +7,10 @@ read no more, the control plane ends, and the log closes last, since requests ma
 """
 
 import asyncio
-import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 
+import structlog
 from starlette.routing import BaseRoute
 
 from touchline_protocol.errors import LogUnavailable, OperatorError
@@ -37,7 +37,7 @@ from .readiness import judge
 from .skip_log import SkipLog
 from .sockets import bind
 
-logger = logging.getLogger("touchline.node")
+logger = structlog.get_logger("touchline.node")
 
 
 class Node:
@@ -209,7 +209,7 @@ class Node:
     async def _warn_if_verdicts_are_deleted(self) -> None:
         topic = self.settings.verdicts.topic
         if topic in self._topics() and await self.log.deletes_old(topic):
-            logger.warning("the topic %s is %s", topic, NOT_COMPACTED)
+            logger.warning("verdicts_not_compacted", topic=topic, why=NOT_COMPACTED)
 
     def _topics(self) -> list[str]:
         """The topics that the core reads."""

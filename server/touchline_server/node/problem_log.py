@@ -1,13 +1,14 @@
 """Logs when a problem begins and when it ends, and not in between: problems are looked at about once a second."""
 
-import logging
 import time
 from collections.abc import Mapping
+
+import structlog
 
 AGAIN_S = 10.0
 """The shortest time between two lines about one subject: what comes and goes must not fill the disk."""
 
-logger = logging.getLogger("touchline.node")
+logger = structlog.get_logger("touchline.node")
 
 
 class ProblemLog:
@@ -26,7 +27,7 @@ class ProblemLog:
             if self._logged.get(what) != why and now - self._at.get(what, -AGAIN_S) >= AGAIN_S:
                 self._logged[what] = why
                 self._at[what] = now
-                logger.warning("problem: %s: %s", what, why)
+                logger.warning("problem_began", subject=what, why=why)
         for what in self._logged.keys() - problems.keys():
             del self._logged[what]
-            logger.info("no problem any more: %s", what)
+            logger.info("problem_ended", subject=what)

@@ -10,11 +10,11 @@ from touchline_demo.app import run_demo
 from touchline_demo.schedule import Schedule, invented, recorded
 from touchline_server.cli.banner import control_url, websocket_url
 from touchline_server.cli.options import ConfigOption, ControlPortOption, PortOption
-from touchline_server.cli.serve import log_to_stderr
 from touchline_server.cli.signals import run_until, stop_on_signals
 from touchline_server.config.loading import load_settings
 from touchline_server.config.settings import Settings
 from touchline_server.node.node import Node
+from touchline_server.server_log.setup import server_log
 
 from .banner import demo_banner
 
@@ -37,8 +37,8 @@ def demo(
     schedule = invented(matches, rate) if match is None else recorded(match)
     for note in schedule.notes:
         typer.echo(f"note: {note}", err=True)
-    log_to_stderr()
-    uvloop.run(_demo(settings, schedule))
+    with server_log(settings.logging.format, settings.logging.level, settings.edge_name):
+        uvloop.run(_demo(settings, schedule))
 
 
 async def _demo(settings: Settings, schedule: Schedule) -> None:

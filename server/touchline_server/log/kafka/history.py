@@ -13,10 +13,11 @@ Rules:
 """
 
 import asyncio
-import logging
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
+
+import structlog
 
 from touchline_kafka.errors import REQUEST_ERRORS, describe
 from touchline_kafka.fetch import EARLIEST, list_offsets
@@ -41,7 +42,7 @@ RETRY_S = 0.2
 """Between two attempts for a partition that cannot be read, for example because its leader moves."""
 PROGRESS_EVERY_S = 5.0
 
-logger = logging.getLogger("touchline.log")
+logger = structlog.get_logger("touchline.log")
 
 
 class _Partition:
@@ -251,22 +252,21 @@ class HistoryReader:
         now = time.monotonic()
         if now - reading.reported_s >= PROGRESS_EVERY_S:
             reading.reported_s = now
-            logger.info("%s: %s", reading.opened.name, reading.progress)
+            logger.info("state_read_progress", topic=reading.opened.name, progress=reading.progress)
 
 
 def _report_end(reading: _Reading) -> None:
     took_s = time.monotonic() - reading.began_s
-    read = f"{reading.opened.name}: read {reading.records:,} older records for the state of rooms in {took_s:.1f} s"
+    fields = {"topic": reading.opened.name, "records": reading.records, "took_s": round(took_s, 1)}
     if not reading.incomplete:
-        logger.info("%s", read)
+        logger.info("state_read", complete=True, **fields)
     elif reading.cut is None:
-        logger.info("%s, as far back as state_s asks for; the log has older ones", read)
+        logger.info("state_read", complete=False, why="state_s asks for no more", **fields)
     else:
-        partitions = ", ".join(map(str, sorted(reading.incomplete)))
         logger.warning(
-            "%s and stopped at %s: the state of rooms in partition %s may be incomplete%s",
-            read,
-            reading.cut,
-            partitions,
-            f" (last problem: {reading.trouble})" if reading.trouble else "",
+            "state_read_stopped",
+            why=reading.cut,
+            incomplete_partitions=sorted(reading.incomplete),
+            last_problem=reading.trouble,
+            **fields,
         )

@@ -6,9 +6,10 @@ moves a partition to an offset that does not follow from its records.
 
 import asyncio
 import contextlib
-import logging
 import time
 from collections.abc import Awaitable, Callable, Collection, Mapping
+
+import structlog
 
 from touchline_kafka.error_codes import (
     INVALID_TOPIC,
@@ -50,7 +51,7 @@ UNREADABLE = "Kafka does not let this user read the topic"
 BROKERS = "kafka"
 """What a problem is filed under when it does not concern a single topic."""
 
-logger = logging.getLogger("touchline.kafka")
+logger = structlog.get_logger("touchline.kafka")
 
 
 class Watcher:
@@ -303,7 +304,13 @@ class Watcher:
         partition.held_until = 0.0
         lost = f"the records from offset {position} up to {start} are damaged, and are left out"
         self._problems[f"{partition.problem}@{position}"] = lost
-        logger.error("%s[%d]: %s", topic.name, partition.index, lost)
+        logger.error(
+            "damaged_records_left_out",
+            topic=topic.name,
+            partition=partition.index,
+            from_offset=position,
+            before_offset=start,
+        )
         self._queue.put(OffsetsLost(topic.name, partition.index, start))
         if start >= partition.target:
             self._queue.put_fetched(partition)

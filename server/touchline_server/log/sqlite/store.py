@@ -9,7 +9,6 @@ Rules:
    offsets again: its topics get new epochs before anything else happens.
 """
 
-import logging
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
@@ -17,6 +16,7 @@ from pathlib import Path
 from secrets import token_hex
 
 import msgspec
+import structlog
 
 from touchline_protocol.errors import BadRecord, OperatorError
 from touchline_protocol.records import EventRecord, parse_record
@@ -41,7 +41,7 @@ from .schema import cannot_open, connect, describe, is_damage
 
 EPOCH_BYTES = 8
 """Random bytes in the epoch of a new topic, so that no two logs share an epoch."""
-logger = logging.getLogger("touchline.log")
+logger = structlog.get_logger("touchline.log")
 
 
 class _Changes:
@@ -95,7 +95,9 @@ class Store:
     def _load(self, path: Path | None) -> None:
         self._load_topics()
         if self.topics and not self.mark.vouches:
-            logger.info("verifying the log %s: it was not closed in order, or it is a copy", path)
+            logger.info(
+                "log_file_verification_started", path=str(path), why="it was not closed in order, or it is a copy"
+            )
             if findings := verify(self.connection):
                 raise OperatorError(f"the log {path} cannot be opened: {describe_damage('; '.join(findings))}")
         self._check_mark(path)
@@ -145,11 +147,8 @@ class Store:
                     "UPDATE topics SET epoch = ? WHERE name = ?", [(_new_epoch(), name) for name in self.topics]
                 )
             self._load_topics()
-            logger.warning(
-                "the log %s %s: its topics get new epochs, so all clients start over from what the file holds",
-                path,
-                why,
-            )
+            # Its topics get new epochs, so all clients start over from what the file holds.
+            logger.warning("log_file_replaced", path=str(path), why=why)
         self.mark.create(self._identity, self._records)
 
     @property

@@ -1,0 +1,154 @@
+"""Configures the server's log: structlog for our own events, and the standard library's logging for libraries.
+
+Our code says `logger.warning("event_name", field=value)`. The event name is a constant in snake_case, and fields are
+plain values. Records of libraries pass through the same processors, as the event ``library_message``.
+
+Rules:
+
+1. Every line leaves by one `Writer`, and by one `RateLimit`.
+2. No line contains a token, a password or a payload: callers do not pass any.
+3. Packages below the server use the standard library's logging, since they must not depend on structlog.
+"""
+
+import logging
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Literal
+
+import structlog
+from structlog.stdlib import ProcessorFormatter
+from structlog.typing import Processor, WrappedLogger
+
+from .rate_limit import RateLimit
+from .rendering import LIBRARY_MESSAGE, RENDERERS, EventDict, LogFormat, plain_values
+from .writer import Writer
+
+LogLevel = Literal["debug", "info", "warning", "error"]
+
+LIBRARIES = {
+    "aiokafka": logging.CRITICAL,
+    "websockets": logging.ERROR,
+    "uvicorn": logging.ERROR,
+    "httpx": logging.WARNING,
+}
+"""The lowest level that is of use to an operator. Lines below it are either repeated in our own words, or about single
+connections, so that strangers could fill the log. The level ``debug`` shows all of them."""
+
+_SHARED: list[Processor] = [
+    structlog.stdlib.add_log_level,
+    structlog.stdlib.add_logger_name,
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+    structlog.processors.format_exc_info,
+]
+
+
+def use_standard_logging() -> None:
+    """Hand structlog's events to the standard library's loggers, whose handlers decide what becomes of them."""
+    structlog.configure(
+        processors=[structlog.stdlib.filter_by_level, ProcessorFormatter.wrap_for_formatter],
+        wrapper_class=structlog.stdlib.BoundLogger,
+        logger_factory=_logger_factory,
+        cache_logger_on_first_use=False,
+    )
+
+
+@contextmanager
+def server_log(
+    line_format: LogFormat = "console", level: LogLevel = "info", edge_name: str = "", *, fd: int | None = None
+) -> Iterator[None]:
+    """Write the server's log to ``fd`` (default: stderr) while the block runs."""
+    threshold = getattr(logging, level.upper())
+    handler = _Handler(sys.stderr.fileno() if fd is None else fd, _formatter(line_format, edge_name))
+    structlog.configure(
+        processors=[handler.limit, ProcessorFormatter.wrap_for_formatter],
+        wrapper_class=structlog.make_filtering_bound_logger(threshold),
+        logger_factory=_logger_factory,
+        cache_logger_on_first_use=False,
+    )
+    root = logging.getLogger()
+    root.addHandler(handler)
+    root.setLevel(threshold)
+    for name, at_least in LIBRARIES.items():
+        logging.getLogger(name).setLevel(threshold if level == "debug" else max(threshold, at_least))
+    logging.captureWarnings(True)
+    try:
+        yield
+    finally:
+        logging.captureWarnings(False)
+        root.removeHandler(handler)
+        handler.close()
+        use_standard_logging()
+
+
+class _Handler(logging.Handler):
+    """Gives rendered lines to a writer, within the bound per second."""
+
+    def __init__(self, fd: int, formatter: logging.Formatter) -> None:
+        super().__init__()
+        self.setFormatter(formatter)
+        self._rates = RateLimit(time.monotonic)
+        self._writer = Writer(fd, idle=self._omissions, dropped=self._dropped)
+
+    def limit(self, _logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+        """Drop our own events beyond the bound, before anything else is done for them."""
+        if not self._rates.admit(event["event"]):
+            raise structlog.DropEvent
+        return event
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Have a record written. Only libraries' records are counted: ours passed `limit`."""
+        is_ours = hasattr(record, "_logger")
+        if is_ours or self._rates.admit(f"{record.name}: {record.msg}"):
+            try:
+                self._writer.put(self.format(record).encode() + b"\n")
+            except Exception:  # noqa: BLE001 - a record of a library that cannot be formatted must not stop anything
+                self.handleError(record)
+
+    def close(self) -> None:
+        """Write what is left."""
+        self._writer.close()
+        super().close()
+
+    def _omissions(self) -> list[bytes]:
+        return [
+            self._own_line("lines_omitted", name=omission.name, lines=omission.lines)
+            for omission in self._rates.take_omissions()
+        ]
+
+    def _dropped(self, count: int) -> bytes:
+        return self._own_line("lines_dropped", lines=count)
+
+    def _own_line(self, event: str, **fields: object) -> bytes:
+        """Render a line about the log itself, which no bound applies to."""
+        message: Any = {"event": event, **fields}
+        record = logging.LogRecord("touchline.server_log", logging.WARNING, __file__, 0, message, (), None)
+        vars(record).update(_logger=None, _name="warning")
+        return self.format(record).encode() + b"\n"
+
+
+def _formatter(line_format: LogFormat, edge_name: str) -> logging.Formatter:
+    def with_edge(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+        event["edge"] = edge_name
+        return event
+
+    return ProcessorFormatter(
+        foreign_pre_chain=[_library_message],
+        processors=[
+            *_SHARED,
+            ProcessorFormatter.remove_processors_meta,
+            with_edge,
+            plain_values,
+            RENDERERS[line_format],
+        ],
+    )
+
+
+def _library_message(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Make an event of a library's record: its text is a field, since event names are ours."""
+    return {"event": LIBRARY_MESSAGE, "message": event.pop("event"), **event}
+
+
+def _logger_factory(*args: Any) -> logging.Logger:
+    return logging.getLogger(*args)
