@@ -26,8 +26,12 @@ SESSION_HEADER = "session"
 ID_HEADER = "id"
 
 
-class ActionRecord(msgspec.Struct, frozen=True):
-    """The value of a record of ``player-actions``. ``received_ms``: when ``edge`` received it, in Unix milliseconds."""
+class ActionRecord(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The value of a record of ``player-actions``.
+
+    ``received_ms`` is when ``edge`` received it, in Unix milliseconds by the edge's ``clock``. Only times by the same
+    clock can be subtracted: they never go back, and pass as fast as real time.
+    """
 
     player: str
     room: str
@@ -37,6 +41,7 @@ class ActionRecord(msgspec.Struct, frozen=True):
     id: ActionId
     received_ms: int
     edge: str
+    clock: str = ""
 
 
 _ENCODER = msgspec.json.Encoder()

@@ -18,10 +18,17 @@ class Written(NamedTuple):
 
 
 def action_record(
-    player: str, action_id: int, *, session: str = "s", data: Any = None, received_ms: int = 0, edge: str = "edge1"
+    player: str,
+    action_id: int,
+    *,
+    session: str = "s",
+    data: Any = None,
+    received_ms: int = 0,
+    edge: str = "edge1",
+    clock: str = "",
 ) -> ActionRecord:
     raw = msgspec.Raw(msgspec.json.encode(data))
-    return ActionRecord(player, "match:1", "tap", raw, session, action_id, received_ms, edge)
+    return ActionRecord(player, "match:1", "tap", raw, session, action_id, received_ms, edge, clock)
 
 
 def written(offset: int, action: ActionRecord) -> Written:

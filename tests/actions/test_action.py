@@ -8,9 +8,11 @@ from touchline_protocol.errors import BadRecord
 
 
 def test_an_action_has_what_the_edge_wrote() -> None:
-    record = written(7, action_record("ann", 3, session="s1", data={"x": [1, None]}, received_ms=1234, edge="e2"))
+    record = written(
+        7, action_record("ann", 3, session="s1", data={"x": [1, None]}, received_ms=1234, edge="e2", clock="c1")
+    )
     assert action_of(record, 5) == Action(
-        "ann", "match:1", "tap", {"x": [1, None]}, "s1", 3, 1234, "e2", partition=5, offset=7
+        "ann", "match:1", "tap", {"x": [1, None]}, "s1", 3, 1234, "e2", partition=5, offset=7, clock="c1"
     )
 
 

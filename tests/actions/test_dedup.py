@@ -3,12 +3,13 @@
 import tracemalloc
 from typing import NamedTuple
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from support.thoroughness import examples
 from touchline.actions import Action
-from touchline.actions.dedup import BLOCKS_MAX, Dedup
+from touchline.actions.dedup import BLOCKS_MAX, CLOCKS_MAX, Dedup
 from touchline_protocol.limits import ACTIONS_WINDOW_MAX
 
 LOOK_BACK_MS = 1000
@@ -16,8 +17,8 @@ ID_MAX = 2**53 - 1
 SESSION_BYTES_MAX = 1_600
 
 
-def action(player: str, session: str, action_id: int) -> Action:
-    return Action(player, "match:1", "tap", None, session, action_id, 0, "edge1", 0, 0)
+def action(player: str, session: str, action_id: int, clock: str = "c1") -> Action:
+    return Action(player, "match:1", "tap", None, session, action_id, 0, "edge1", 0, 0, clock)
 
 
 class Step(NamedTuple):
@@ -166,3 +167,20 @@ def test_one_clock_that_is_far_ahead_does_not_wipe_the_memory() -> None:
     assert not dedup.is_new(action("player", "s", 1), 1_001)
     assert dedup.is_new(action("player", "s", 2), 1_002)
     assert not dedup.is_new(action("player", "s", 2), 1_003)
+
+
+@pytest.mark.parametrize("apart_ms", [45_000, -45_000, 3_600_000])
+def test_edges_with_clocks_far_apart_do_not_end_each_others_memory(apart_ms: int) -> None:
+    dedup = Dedup(LOOK_BACK_MS)
+    assert dedup.is_new(action("player", "s", 1), 10_000_000)
+    for number in range(10):
+        assert dedup.is_new(action("other", "s", 2 * number + 1, "c1"), 10_000_000 + number)
+        assert dedup.is_new(action("other", "s", 2 * number + 2, "c2"), 10_000_000 + number + apart_ms)
+    assert not dedup.is_new(action("player", "s", 1, "c2"), 10_000_020 + apart_ms)
+
+
+def test_the_clocks_that_are_followed_are_bounded() -> None:
+    dedup = Dedup(LOOK_BACK_MS)
+    for number in range(1_000):
+        assert dedup.is_new(action("player", "s", number + 1, f"c{number}"), number)
+        assert len(dedup._offsets_ms) <= CLOCKS_MAX

@@ -66,6 +66,7 @@ async def test_an_action_becomes_the_specified_record(node: RunningNode, log: Br
         "id": 1,
         "received_ms": first.timestamp,
         "edge": "edge-1",
+        "clock": node.node.core.access.actions._clock.name,
     }
     assert json.loads(second.value or b"")["data"] is None
 

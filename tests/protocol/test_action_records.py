@@ -201,6 +201,7 @@ records = st.builds(
     id=action_ids,
     received_ms=integers_64_bits,
     edge=text,
+    clock=text,
 )
 
 

@@ -190,7 +190,7 @@ class Client(Subscriber[Owner, "Client[Owner]"]):
             self.access.leave(self, self.grant)
             self.grant = None
         if self.action_session is not None:
-            self.access.actions.leave(self.action_session, now.unix_ms)
+            self.access.actions.leave(self.action_session, now.loop_ms)
             self.action_session = None
         self.leave_all()
 
@@ -265,7 +265,7 @@ class Client(Subscriber[Owner, "Client[Owner]"]):
             why = "only players may act: put a token into hello"
             self.send(Nack(id=message.id, code=codes.TOKEN_MISSING.code, message=why))
             return
-        nack = self.access.actions.submit(self.action_session, self.grant, self.codec, message, now.unix_ms)
+        nack = self.access.actions.submit(self.action_session, self.grant, self.codec, message, now)
         if nack is not None:
             self.send(nack)
 

@@ -268,7 +268,7 @@ class EdgeCore(Generic[Owner]):
             yield client.close(codes.CLOSE_TOKEN_EXPIRED, now)
         yield from self._replays.tick(now)
         self.hub.evict_idle(now.loop_ms)
-        self.access.evict_idle(now.unix_ms)
+        self.access.evict_idle(now.loop_ms)
 
     def drain(self, drain_ms: int, now: Now) -> Iterator[Effect[Owner]]:
         """Tell all clients to reconnect elsewhere, each at its own share of ``drain_ms``; 0 tells nobody."""

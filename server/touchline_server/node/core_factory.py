@@ -59,6 +59,7 @@ def make_access(settings: Settings, verify: Verify | None) -> Access[Client[Owne
         actions_window=acting.window,
         waiting_max=acting.waiting_max,
         retry_ms=milliseconds(acting.retry_s),
+        clock=secrets.token_hex(4),
     )
     check = ActionSchemas(settings.feeds).check
     actions: ActionQueue[Client[Owner]] = ActionQueue(limiter, verdicts, settings.feeds.keys(), limits, check)

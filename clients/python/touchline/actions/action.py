@@ -15,7 +15,8 @@ class Action(NamedTuple):
 
     ``data`` is any JSON value. ``session`` and ``id`` identify the action among the player's; ids rise within a
     session, with gaps where an edge refused one. ``received_ms`` is when ``edge`` received it, in Unix milliseconds.
-    ``partition`` and ``offset`` are its place in the log.
+    Only times by the same ``clock`` can be subtracted: they never go back. An edge has another clock after a restart,
+    and after its computer's clock was set. ``partition`` and ``offset`` are its place in the log.
     """
 
     player: str
@@ -28,6 +29,7 @@ class Action(NamedTuple):
     edge: str
     partition: int
     offset: int
+    clock: str = ""
 
 
 def action_of(record: Record, partition: int) -> Action:
@@ -50,4 +52,5 @@ def action_of(record: Record, partition: int) -> Action:
         decoded.edge,
         partition,
         record.offset,
+        decoded.clock,
     )

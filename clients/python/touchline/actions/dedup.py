@@ -14,7 +14,9 @@ It may know ids and record times (Unix milliseconds), nothing else. Its rules:
    for any reader that goes by ids. To tell them apart would take a digest of each id: ten times the memory.
 5. A session is remembered until records come that are ``look_back_ms`` newer than its own newest one, and forgotten at
    the latest when they are twice that newer.
-6. At most ``sessions_max`` sessions are remembered. If more act within that time, those that have not acted for longest
+6. Times of different clocks are not compared: edges may be hours apart, and one that is ahead must not end the memory
+   of the others' sessions. Time passes by each clock from where it stood when that clock's first record came.
+7. At most ``sessions_max`` sessions are remembered. If more act within that time, those that have not acted for longest
    are forgotten early, and counted in `Dedup.forgotten`: their duplicates would be taken for new.
 """
 
@@ -29,6 +31,9 @@ BLOCKS_MAX = 4
 
 SESSIONS_MAX = 200_000
 """Sessions of one partition. At up to 0.9 KB each that is 180 MB: far more than a partition's players, and bearable."""
+
+CLOCKS_MAX = 64
+"""Clocks that are followed: one for each edge, and one more whenever it restarts. The one unused for longest goes."""
 
 _Blocks: TypeAlias = tuple[tuple[int, int], ...]
 """The number of a block and a bit for each of its ids; first the block that an id came from last."""
@@ -47,6 +52,9 @@ class Dedup:
         self._newer: dict[tuple[str, str], _Blocks] = {}
         self._older: dict[tuple[str, str], _Blocks] = {}
         self._began_ms: int | None = None
+        self._at_ms: int | None = None
+        self._offsets_ms: dict[tuple[str, str], int] = {}
+        """How far the time of this memory is ahead of each clock; the clock that was used last comes last."""
         self.forgotten = 0
         """Sessions that were forgotten early, because there were too many."""
 
@@ -55,8 +63,11 @@ class Dedup:
 
     def is_new(self, action: Action, at_ms: int) -> bool:
         """Whether this action was not seen before; from now on it was. ``at_ms`` is its record's time."""
-        if self._began_ms is None or not 0 <= at_ms - self._began_ms < self._look_back_ms:
-            self._turn(at_ms)
+        at_ms = self._now_ms((action.edge, action.clock), at_ms)
+        if self._began_ms is None:
+            self._began_ms = at_ms
+        elif at_ms - self._began_ms >= self._look_back_ms:
+            self._newer, self._older, self._began_ms = {}, self._newer, at_ms
         key = (action.player, action.session)
         blocks = self._newer.get(key)
         if blocks is None:
@@ -66,13 +77,18 @@ class Dedup:
         is_new, self._newer[key] = _take(blocks, action.id)
         return is_new
 
-    def _turn(self, at_ms: int) -> None:
-        """Begin a generation if it is time. Records of several edges are only roughly in the order of their times."""
-        began_ms = self._began_ms
-        if began_ms is None or at_ms <= began_ms - self._look_back_ms:
-            self._began_ms = at_ms  # a clock had been far ahead: start counting here, and forget nothing
-        elif at_ms > began_ms:
-            self._newer, self._older, self._began_ms = {}, self._newer, at_ms
+    def _now_ms(self, clock: tuple[str, str], at_ms: int) -> int:
+        """The time of this memory when a record with this time by ``clock`` came. It never goes back."""
+        if self._at_ms is None:
+            self._at_ms = at_ms
+        offset_ms = self._offsets_ms.pop(clock, None)
+        if offset_ms is None or at_ms + offset_ms <= self._at_ms - self._look_back_ms:
+            offset_ms = self._at_ms - at_ms  # a new clock, or one without a name that was set back
+            if len(self._offsets_ms) >= CLOCKS_MAX:
+                del self._offsets_ms[next(iter(self._offsets_ms))]
+        self._offsets_ms[clock] = offset_ms
+        self._at_ms = max(self._at_ms, at_ms + offset_ms)
+        return self._at_ms
 
     def _forget_early(self, at_ms: int) -> None:
         self.forgotten += len(self._older)

@@ -14,7 +14,7 @@ from typing import Generic
 
 from touchline_protocol import codes
 from touchline_protocol.messages import Verdict
-from touchline_server.core.clocks import UnixMs
+from touchline_server.core.clocks import LoopMs, UnixMs
 
 from .action_queue import ActionQueue
 from .action_session import C
@@ -102,7 +102,7 @@ class Access(Generic[C]):
         """The clients whose tokens have ended since the last call."""
         return self._expiry.take_expired(now_ms)
 
-    def evict_idle(self, now_ms: UnixMs) -> None:
+    def evict_idle(self, now_ms: LoopMs) -> None:
         """Forget players and sessions that have been gone for long. Call this periodically."""
         if now_ms < self._evict_again_ms:
             return

@@ -28,8 +28,9 @@ from touchline_protocol.errors import BadRecord, BadRoom, RecordRefusal
 from touchline_protocol.limits import ACTION_RESEND_S_MAX
 from touchline_protocol.messages import Ack, Action, Nack
 from touchline_protocol.rooms import split_room
-from touchline_server.core.clocks import UnixMs
+from touchline_server.core.clocks import LoopMs, Now
 
+from .action_clock import ActionClock
 from .action_session import ActionSession, C, IdStatus
 from .grants import Grant, Refusal
 from .rate_limiter import RateLimiter
@@ -53,6 +54,8 @@ class ActionLimits(NamedTuple):
     actions_window: int
     waiting_max: int
     retry_ms: int
+    clock: str = "0"
+    """A prefix for the names of clocks that no other process uses; see `ActionClock`."""
 
 
 class Malformed(NamedTuple):
@@ -71,7 +74,7 @@ class PendingAction(NamedTuple, Generic[C]):
     key: bytes
     value: bytes
     headers: Sequence[tuple[str, bytes]]
-    received_ms: UnixMs
+    received_ms: int
 
 
 class Answer(NamedTuple, Generic[C]):
@@ -95,6 +98,7 @@ class ActionQueue(Generic[C]):
         self._verdicts = verdicts
         self._feeds = feeds
         self._check = check
+        self._clock = ActionClock(limits.clock)
         self._pending: deque[PendingAction[C]] = deque()
         self._sessions: dict[tuple[str, str], ActionSession[C]] = {}
         self._left: dict[tuple[str, str], ActionSession[C]] = {}  # the session that was left first comes first
@@ -135,7 +139,7 @@ class ActionQueue(Generic[C]):
         replaced, session.client = session.client, client
         return session, replaced
 
-    def leave(self, session: ActionSession[C], now_ms: UnixMs) -> None:
+    def leave(self, session: ActionSession[C], now_ms: LoopMs) -> None:
         """A session's connection is gone; the session is kept for as long as its client may come back to it."""
         session.client = None
         key = (session.player, session.name)
@@ -147,7 +151,7 @@ class ActionQueue(Generic[C]):
         if len(self._left) > SESSIONS_KEPT_MAX:
             self._forget(next(iter(self._left)))
 
-    def evict_idle(self, now_ms: UnixMs) -> None:
+    def evict_idle(self, now_ms: LoopMs) -> None:
         """Forget the sessions that no client may go on with any more. Call this periodically."""
         while self._left:
             key, session = next(iter(self._left.items()))
@@ -156,16 +160,16 @@ class ActionQueue(Generic[C]):
             self._forget(key)
 
     def submit(
-        self, session: ActionSession[C], grant: Grant, codec: Codec, action: Action | Malformed, now_ms: UnixMs
+        self, session: ActionSession[C], grant: Grant, codec: Codec, action: Action | Malformed, now: Now
     ) -> Nack | None:
         """Take an action; returns why it is not taken. None: the answer comes once the log has it."""
         status = session.status_of(action.id, action.prev)
         if status is not IdStatus.NEXT:
             return self._not_next(session, status, action.id)
-        not_now = self._not_now(session, grant, action.id, now_ms)
+        not_now = self._not_now(session, grant, action.id, now)
         if not_now is not None:
             return not_now
-        taken = self._read(codec, session.name, grant, action, now_ms)
+        taken = self._read(codec, session.name, grant, action, now)
         if not isinstance(taken, ActionRecord):
             code, message = taken
             nack = Nack(id=action.id, code=code.code, message=message)
@@ -175,7 +179,7 @@ class ActionQueue(Generic[C]):
         self._admits_probe = False
         self.waiting += 1
         record = (grant.player.encode(), encode_action(taken), action_headers(taken))
-        self._pending.append(PendingAction(session, action.id, *record, now_ms))
+        self._pending.append(PendingAction(session, action.id, *record, taken.received_ms))
         return None
 
     def next_batch(self) -> list[PendingAction[C]]:
@@ -239,9 +243,9 @@ class ActionQueue(Generic[C]):
             )
         return self._later(action_id, codes.ID_GAP, f"the next id is {session.next_id}: go on from there, in order")
 
-    def _not_now(self, session: ActionSession[C], grant: Grant, action_id: int, now_ms: UnixMs) -> Nack | None:
+    def _not_now(self, session: ActionSession[C], grant: Grant, action_id: int, now: Now) -> Nack | None:
         """Why an action cannot be taken now, though it may be later."""
-        if grant.expires_ms <= now_ms:
+        if grant.expires_ms <= now.unix_ms:
             return self._later(action_id, codes.NACK_TOKEN_EXPIRED, "the token has expired")
         if self._verdicts.unread:
             return self._later(action_id, codes.LOG_UNAVAILABLE, "not all verdicts can be read yet: try again later")
@@ -249,18 +253,18 @@ class ActionQueue(Generic[C]):
             return self._later(action_id, codes.LOG_UNAVAILABLE, self._unavailable)
         if session.is_full(action_id, self.limits.actions_window) or self.waiting >= self.limits.waiting_max:
             return self._later(action_id, codes.TOO_MANY_UNACKED, "too many actions wait for the log: await answers")
-        wait_ms = self._limiter.take(grant.player, now_ms)
+        wait_ms = self._limiter.take(grant.player, now.loop_ms)
         if wait_ms:
             return self._later(action_id, codes.RATE_LIMITED, "the player acts too often", wait_ms)
         return None
 
     def _read(
-        self, codec: Codec, name: str, grant: Grant, action: Action | Malformed, now_ms: UnixMs
+        self, codec: Codec, name: str, grant: Grant, action: Action | Malformed, now: Now
     ) -> ActionRecord | Refusal:
         """Make an action's record, or say why there is to be none."""
         if isinstance(action, Malformed):
             return codes.ACTION_MALFORMED, action.why
-        verdict = self._verdicts.of(grant.player, now_ms)
+        verdict = self._verdicts.of(grant.player, now.unix_ms)
         if verdict is not None:
             return codes.MUTED, f"{verdict.kind}: {verdict.reason}"
         try:
@@ -287,8 +291,9 @@ class ActionQueue(Generic[C]):
             data=msgspec.Raw(data),
             session=name,
             id=action.id,
-            received_ms=now_ms,
+            received_ms=self._clock.read(now),
             edge=self.limits.edge,
+            clock=self._clock.name,
         )
 
     def _later(self, action_id: int, code: codes.ErrorCode, message: str, retry_ms: int | None = None) -> Nack:

@@ -22,7 +22,7 @@ from enum import Enum, auto
 from typing import Generic, TypeVar
 
 from touchline_protocol.messages import Nack
-from touchline_server.core.clocks import UnixMs
+from touchline_server.core.clocks import LoopMs
 
 C = TypeVar("C")
 """The client that an action session belongs to: opaque here."""
@@ -66,7 +66,7 @@ class ActionSession(Generic[C]):
         self.in_log = 0
         self.waiting: deque[int] = deque()
         self.refused: dict[int, Nack] = {}
-        self.left_ms = UnixMs(0)
+        self.left_ms = LoopMs(0)
         self._position_known = True
 
     @property

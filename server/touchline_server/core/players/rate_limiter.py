@@ -7,7 +7,7 @@ Rules:
 3. A full bucket is the same as none, so players that are gone are forgotten once theirs is full.
 """
 
-from touchline_server.core.clocks import UnixMs
+from touchline_server.core.clocks import LoopMs
 
 
 class _Bucket:
@@ -15,7 +15,7 @@ class _Bucket:
 
     __slots__ = ("level", "level_ms")
 
-    def __init__(self, level: float, level_ms: UnixMs) -> None:
+    def __init__(self, level: float, level_ms: LoopMs) -> None:
         self.level = level
         self.level_ms = level_ms
 
@@ -31,7 +31,7 @@ class RateLimiter:
     def __len__(self) -> int:
         return len(self._buckets)
 
-    def take(self, player: str, now_ms: UnixMs) -> int:
+    def take(self, player: str, now_ms: LoopMs) -> int:
         """Take one action out of a player's bucket; returns 0, or for how many milliseconds it stays empty."""
         bucket = self._buckets.get(player)
         if bucket is None:
@@ -42,14 +42,13 @@ class RateLimiter:
         bucket.level = level - 1
         return 0
 
-    def evict_full(self, now_ms: UnixMs) -> None:
+    def evict_full(self, now_ms: LoopMs) -> None:
         """Forget the buckets that are full again. Call this periodically: it looks at each, some 0.3 us."""
         full = [player for player, bucket in self._buckets.items() if self._fill(bucket, now_ms) >= self._burst]
         for player in full:
             del self._buckets[player]
 
-    def _fill(self, bucket: _Bucket, now_ms: UnixMs) -> float:
-        passed_ms = max(0, now_ms - bucket.level_ms)  # a wall clock may be set back
-        bucket.level = min(self._burst, bucket.level + passed_ms * self._per_ms)
+    def _fill(self, bucket: _Bucket, now_ms: LoopMs) -> float:
+        bucket.level = min(self._burst, bucket.level + (now_ms - bucket.level_ms) * self._per_ms)
         bucket.level_ms = now_ms
         return bucket.level
