@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from aiokafka.admin import NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
@@ -12,10 +12,15 @@ from touchline_protocol.errors import LogUnavailable, OperatorError
 from .cluster import Cluster
 from .error_codes import BY_CODE, TOPIC_ALREADY_EXISTS
 from .errors import REQUEST_ERRORS, describe
+from .repairs import Client
 from .topics import Topics
+from .wire import MetadataRequest
 
 CLEANUP = "cleanup.policy"
 COMPACT = "compact"
+IN_SYNC_MIN = "min.insync.replicas"
+BROKERS_DEFAULT = -1
+"""In place of a replication factor: the broker's own default."""
 LED_PAUSE_S = 0.02
 """Between looks at a topic that was just created: brokers learn of it one after the other."""
 
@@ -25,19 +30,19 @@ async def create_topics(
     names: Sequence[str],
     *,
     partitions: int,
-    replication: int,
+    replication: int | None,
     configs: Mapping[str, Mapping[str, str]] | None = None,
     timeout_s: float,
 ) -> list[str]:
     """Create the topics that do not exist yet, and return the names of those. ``configs`` are by topic.
 
+    Without a ``replication``, the broker's ``default.replication.factor`` decides (KIP-464).
+
     Raises:
         OperatorError: Kafka refused to create one of them; the message has its reason.
         LogUnavailable: Kafka did not answer in time.
     """
-    wanted = [
-        NewTopic(name, partitions, replication, topic_configs=dict((configs or {}).get(name, {}))) for name in names
-    ]
+    wanted = [_new_topic(name, partitions, replication, (configs or {}).get(name, {})) for name in names]
     try:
         async with asyncio.timeout(timeout_s), cluster.admin() as admin:
             response = await admin.create_topics(wanted)
@@ -70,16 +75,58 @@ async def until_led(topics: Topics, names: Collection[str]) -> None:
             await asyncio.sleep(LED_PAUSE_S)
 
 
-async def cleanup_policy(cluster: Cluster, name: str, *, timeout_s: float) -> str | None:
-    """The ``cleanup.policy`` of a topic; None if Kafka does not tell it, since not every user may know.
+async def topic_configs(
+    cluster: Cluster, names: Collection[str], options: Collection[str], *, timeout_s: float
+) -> dict[str, Mapping[str, str]]:
+    """Options of topics, by topic. Those that Kafka does not tell are left out, since not every user may know.
 
     Raises:
         KafkaError, OSError, TimeoutError: there is no answer.
     """
+    wanted = [ConfigResource(ConfigResourceType.TOPIC, name, dict.fromkeys(options)) for name in names]
+    found: dict[str, Mapping[str, str]] = {name: {} for name in names}
     async with asyncio.timeout(timeout_s), cluster.admin() as admin:
-        (answer,) = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, name, {CLEANUP: None})])
-    ((*_, configs),) = answer.resources
-    return next((value for option, value, *_ in configs if option == CLEANUP), None)
+        for answer in await admin.describe_configs(wanted):
+            for _, _, _, name, configs in answer.resources:
+                found[name] = {option: value for option, value, *_ in configs}
+    return found
+
+
+class Copies(NamedTuple):
+    """How a topic is replicated on a cluster of ``brokers``.
+
+    ``replicas`` is how many copies its partitions have at least, ``in_sync_min`` how many have to be in sync for a
+    write: 1 if Kafka does not tell.
+    """
+
+    replicas: int
+    in_sync_min: int
+    brokers: int
+
+
+async def copies(cluster: Cluster, client: Client, names: Collection[str], *, timeout_s: float) -> dict[str, Copies]:
+    """How those of the topics are replicated that this user may know of.
+
+    Raises:
+        KafkaError, OSError, TimeoutError: there is no answer.
+    """
+    (node, *others) = [broker.nodeId for broker in client.cluster.brokers()]
+    answer = await client.send(node, MetadataRequest(names))
+    replicas = {
+        name: min(len(partition[4]) for partition in partitions)
+        for _, name, _, _, partitions, *_ in answer.topics
+        if partitions
+    }
+    configs = await topic_configs(cluster, replicas, [IN_SYNC_MIN], timeout_s=timeout_s)
+    brokers = 1 + len(others)
+    return {name: Copies(count, int(configs[name].get(IN_SYNC_MIN, 1)), brokers) for name, count in replicas.items()}
+
+
+def _new_topic(name: str, partitions: int, replication: int | None, configs: Mapping[str, str]) -> NewTopic:
+    topic = NewTopic(name, partitions, replication or 1, topic_configs=dict(configs))
+    if replication is None:
+        topic.replication_factor = BROKERS_DEFAULT  # aiokafka's constructor takes it for a missing argument
+    return topic
 
 
 def _created(errors: Iterable[tuple[Any, ...]]) -> list[str]:

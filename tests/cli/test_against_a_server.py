@@ -15,6 +15,8 @@ from websockets.sync.client import connect
 
 from cli.processes import COMMAND, Server, line_of, run, running, serving, stop
 from touchline_protocol.version import __version__
+from touchline_server.cli.exit_codes import NOT_FOUND
+from touchline_server.cli.topics_report import MISSING
 
 
 @pytest.fixture(scope="module")
@@ -303,9 +305,14 @@ def test_an_embedded_log_is_created_only_on_request_and_then_has_its_topics(tmp_
     assert list(tmp_path.iterdir()) == []
     names = ["match-events", "score-events", "player-actions", "cheat-verdicts"]
     made = run("topics", "--create", *log)
-    assert made.stdout.splitlines() == [f"{name}: exists" for name in names]
+    assert (made.returncode, made.stdout.splitlines()) == (0, [f"{name}: exists" for name in names])
     listed = run("topics", *log)
-    assert listed.stdout.splitlines() == [f"{name}: exists, 1 partition" for name in names]
+    assert (listed.returncode, listed.stdout.splitlines()) == (0, [f"{name}: exists, 1 partition" for name in names])
+    with_another = run("topics", *log, env={"TOUCHLINE_ACTIONS__TOPIC": "other-actions"})
+    assert with_another.returncode == NOT_FOUND
+    assert [line for line in with_another.stdout.splitlines() if "exists" not in line] == [
+        MISSING.line("other-actions")
+    ]
 
 
 def test_a_damaged_log_is_not_served_and_what_was_salvaged_is(tmp_path: Path) -> None:

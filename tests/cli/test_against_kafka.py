@@ -13,7 +13,8 @@ import pytest
 from cli.processes import line_of, run, running, serving, stop
 from support.kafka_broker import LIMITED_USER, PASSWORD, KafkaBroker
 from support.kafka_topics import DESCRIBE, READ, WRITE
-from touchline_server.cli.topics import FIXED
+from touchline_server.cli.exit_codes import NOT_FOUND
+from touchline_server.cli.topics_report import FIXED
 from touchline_server.log.kafka.watcher import HIDDEN, UNREADABLE
 
 
@@ -38,7 +39,7 @@ def test_topics_are_listed_as_missing_then_created_then_listed(kafka: KafkaBroke
     names = [f"{topic}-{env['NAME']}" for topic in ("match", "score", "actions", "verdicts")]
     notes = ["", "", f", {FIXED}", ""]
     missing = run("topics", *log, env=env)
-    assert (missing.returncode, missing.stderr) == (0, "")
+    assert (missing.returncode, missing.stderr) == (NOT_FOUND, "")
     assert [line.partition(": ")[0] for line in missing.stdout.splitlines()] == names
     assert missing.stdout.count("does not exist") == missing.stdout.count("touchline topics --create") == len(names)
     made = run("topics", "--create", "--partitions", "3", *log, env=env)
@@ -46,6 +47,7 @@ def test_topics_are_listed_as_missing_then_created_then_listed(kafka: KafkaBroke
     again = run("topics", "--create", "--partitions", "3", *log, env=env)
     assert again.stdout.splitlines() == [f"{name}: exists{note}" for name, note in zip(names, notes, strict=True)]
     listed = run("topics", *log, env=env)
+    assert listed.returncode == 0
     assert listed.stdout.splitlines() == [
         f"{name}: exists, 3 partitions{note}" for name, note in zip(names, notes, strict=True)
     ]
@@ -70,6 +72,7 @@ def test_topics_tells_a_missing_permission_from_a_missing_topic(kafka: KafkaBrok
         "TOUCHLINE_KAFKA__SASL_PASSWORD": PASSWORD,
     }
     listed = run("topics", "--log", f"kafka://{kafka.secure_address}", env=env | user)
+    assert listed.returncode == NOT_FOUND
     assert dict(line.split(": ") for line in listed.stdout.splitlines()) == {
         hidden: HIDDEN,
         missing: "does not exist; touchline topics --create creates it",

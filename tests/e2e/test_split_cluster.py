@@ -23,6 +23,7 @@ from touchline_kafka.cluster import Cluster
 from touchline_kafka.follow.follower import FollowedRecord, Follower
 from touchline_kafka.group.reader import GroupReader
 from touchline_kafka.produce.producer import partition_of
+from touchline_kafka.topic_admin import Copies
 from touchline_protocol import codes
 from touchline_protocol.errors import LogUnavailable
 from touchline_protocol.messages import Ack, Error, Nack, RoomRequest, Subscribe, Subscribed, Verdict
@@ -256,3 +257,15 @@ async def state(client: Client, room: str) -> object:
                 return {event.key: event.data for event in events}
             case Error(code=code):
                 return code
+
+
+async def test_new_topics_get_as_many_copies_as_the_cluster_wants(
+    open_log: Callable[..., Awaitable[KafkaLog]], split_cluster: SplitCluster
+) -> None:
+    """One copy on three brokers would be lost with one of them. `touchline topics` creates topics without a number."""
+    ours, one_copy = f"topic-{uuid.uuid4()}", f"topic-{uuid.uuid4()}"
+    log = await open_log()
+    await log.create_topics([ours], partitions=2, replication=None)
+    await log.create_topics([one_copy], partitions=2, replication=1)
+    found = await log.copies([ours, one_copy, "of-nobody"])
+    assert found == {ours: Copies(3, in_sync_min=2, brokers=3), one_copy: Copies(1, in_sync_min=2, brokers=3)}

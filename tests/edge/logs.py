@@ -208,7 +208,7 @@ class ScriptedLog:
         pass
 
     async def create_topics(
-        self, topics: Sequence[str], *, partitions: int, replication: int, compacted: Collection[str] = ()
+        self, topics: Sequence[str], *, partitions: int, replication: int | None, compacted: Collection[str] = ()
     ) -> list[str]:
         raise NotImplementedError
 

@@ -130,6 +130,7 @@ class KafkaBroker(KafkaTopics):
             "auto.create.topics.enable": str(self._auto_create).lower(),
             "group.initial.rebalance.delay.ms": 0,
             "min.insync.replicas": max(1, replicas - 1),
+            "default.replication.factor": replicas,
             "offsets.topic.replication.factor": replicas,
             "offsets.topic.num.partitions": 1,
             "transaction.state.log.replication.factor": replicas,

@@ -1,12 +1,15 @@
 """How the command reports an error that the user can fix. Light to import, and needs no installed library.
 
 Exit codes: 0 success (including a server that was asked to stop, and a tail whose reader closed the pipe), 1 a bug of
-ours, with a traceback, 2 an error that the user can fix, in one line on stderr, 130 interrupted by Ctrl-C.
+ours, with a traceback, or `touchline topics` found something missing, 2 an error that the user can fix, in one line on
+stderr, 130 interrupted by Ctrl-C.
 """
 
 import sys
 
 USER_ERROR = 2
+NOT_FOUND = 1
+"""A command that looks for something did its work, and something is missing. As of ``grep`` and ``diff``."""
 
 OUR_PACKAGES = frozenset(
     {"touchline", "touchline_cheatwatch", "touchline_demo", "touchline_protocol", "touchline_server"}

@@ -28,7 +28,7 @@ from touchline_server.core.log import Log, LogEvent, ReadRefused, TopicMissing, 
 from touchline_server.core.rooms.old_records import Skip
 from touchline_server.edge.driver import Driver, Peer
 from touchline_server.edge.replayer import Replayer
-from touchline_server.log.open import SQLITE, make_log, require_log_file, room_store
+from touchline_server.log.open import SQLITE, make_log, room_store
 from touchline_server.node.core_factory import make_core
 
 from .tail_output import Printer
@@ -53,9 +53,8 @@ def open_log_tail(settings: Settings, printer: Printer, room: str, after: Cursor
         raise OperatorError(f"there is no feed {feed!r}; the feeds are {', '.join(sorted(settings.feeds))}")
     if settings.log == SQLITE:
         raise OperatorError("sqlite:// is a log in memory, and this command's would be empty: tail its server")
-    require_log_file(settings.log)
     alone = {"feeds": {feed: settings.feeds[feed]}, "replay_records_max": COUNT_MAX}
-    return LogTail(settings.model_copy(update=alone), make_log(settings), printer, room, after, last)
+    return LogTail(settings.model_copy(update=alone), make_log(settings, only_read=True), printer, room, after, last)
 
 
 class LogTail:

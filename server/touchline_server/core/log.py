@@ -344,11 +344,12 @@ class Log(Protocol):
         """
 
     async def create_topics(
-        self, topics: Sequence[str], *, partitions: int, replication: int, compacted: Collection[str] = ()
+        self, topics: Sequence[str], *, partitions: int, replication: int | None, compacted: Collection[str] = ()
     ) -> list[str]:
         """Create the topics that do not exist yet, and return the names of those that were created.
 
-        Topics in ``compacted`` only need to keep the newest record of each key.
+        Topics in ``compacted`` only need to keep the newest record of each key. Without a ``replication`` the log
+        decides how many copies it keeps.
 
         Raises:
             OperatorError: a topic could not be created; the message says why.

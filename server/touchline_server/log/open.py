@@ -1,8 +1,10 @@
 """Creates the log that an address names. This is the only module that knows both implementations."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from touchline_kafka.address import SCHEME, servers_of
+from touchline_kafka.topic_admin import Copies
 from touchline_protocol.errors import OperatorError
 from touchline_server.config.settings import Settings
 from touchline_server.core.log import Log
@@ -15,17 +17,20 @@ SQLITE = "sqlite://"
 FORMS = "kafka://host:port,host:port for Kafka, sqlite:///path/to/file for a file, or sqlite:// for memory"
 
 
-def make_log(settings: Settings, *, url: str | None = None) -> Log:
+def make_log(settings: Settings, *, url: str | None = None, only_read: bool = False) -> Log:
     """Create the log at ``url``, or at the address in the settings if that is None. It is not opened yet.
 
+    If it is to be ``only_read``, nothing is created or changed: an embedded log is read as it is now.
+
     Raises:
-        OperatorError: the address is invalid.
+        OperatorError: the address is invalid, or names a file that does not exist and would have to be created.
     """
     address = settings.log if url is None else url
     if address.startswith(SCHEME):
         return KafkaLog(servers_of(address), settings.kafka)
     if address.startswith(SQLITE):
-        return SqliteLog(_path(address), settings.sqlite, key_fields_of(settings))
+        path = existing_file(address) if only_read else _path(address)
+        return SqliteLog(path, settings.sqlite, key_fields_of(settings), private_copy=only_read)
     raise OperatorError(f"{address!r} is not the address of a log: write {FORMS}")
 
 
@@ -40,17 +45,27 @@ def room_store(log: Log) -> RoomStore | None:
     return log if isinstance(log, SqliteLog) else None
 
 
-def require_log_file(address: str) -> None:
-    """Check that an address does not name a file that is missing: opening an embedded log creates its file.
+async def copies(log: Log, topics: Sequence[str]) -> Mapping[str, Copies]:
+    """How the log's topics are replicated. Nothing for a log in a file, which is one copy by nature.
 
     Raises:
-        OperatorError: it does.
+        LogUnavailable: the log did not answer.
     """
-    path = _path(address) if address.startswith(SQLITE) else None
+    return await log.copies(topics) if isinstance(log, KafkaLog) else {}
+
+
+def existing_file(address: str) -> Path | None:
+    """The file of an embedded log, None for memory.
+
+    Raises:
+        OperatorError: there is no such file.
+    """
+    path = _path(address)
     if path is not None and not path.is_file():
         raise OperatorError(
             f"there is no log {path}: touchline serve, touchline publish and touchline topics --create make one"
         )
+    return path
 
 
 def _path(address: str) -> Path | None:

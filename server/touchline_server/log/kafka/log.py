@@ -19,7 +19,7 @@ from touchline_kafka.errors import REQUEST_ERRORS, describe, is_retried
 from touchline_kafka.produce.producer import BoundedProducer, ProduceFailed, partition_of
 from touchline_kafka.repairs import Client
 from touchline_kafka.retry import Retry, throttle_logs
-from touchline_kafka.topic_admin import CLEANUP, COMPACT, cleanup_policy, create_topics, until_led
+from touchline_kafka.topic_admin import CLEANUP, COMPACT, Copies, copies, create_topics, topic_configs, until_led
 from touchline_kafka.topics import NO_LEADER, NoSuchTopic, Topics
 from touchline_protocol.errors import LogUnavailable, OperatorError, TopicRefused
 from touchline_server.config.tables import KafkaSettings
@@ -207,7 +207,7 @@ class KafkaLog:
             raise LogUnavailable(f"a partition of the topic {topic} has no leader")
 
     async def create_topics(
-        self, topics: Sequence[str], *, partitions: int, replication: int, compacted: Collection[str] = ()
+        self, topics: Sequence[str], *, partitions: int, replication: int | None, compacted: Collection[str] = ()
     ) -> list[str]:
         """See `core.log.Log.create_topics`. Returns once the topics can be appended to."""
         timeout_s = self._settings.connect_timeout_s
@@ -229,10 +229,26 @@ class KafkaLog:
     async def deletes_old(self, topic: str) -> bool:
         """See `core.log.Log.deletes_old`: unless its cleanup policy is compaction alone. Not all users may know."""
         try:
-            policy = await cleanup_policy(_opened(self._cluster), topic, timeout_s=self._settings.connect_timeout_s)
+            found = await topic_configs(
+                _opened(self._cluster), [topic], [CLEANUP], timeout_s=self._settings.connect_timeout_s
+            )
         except REQUEST_ERRORS:
             return False
+        policy = found[topic].get(CLEANUP)
         return policy is not None and policy != COMPACT
+
+    async def copies(self, topics: Sequence[str]) -> Mapping[str, Copies]:
+        """How the topics are replicated; without those that Kafka does not tell of.
+
+        Raises:
+            LogUnavailable: Kafka did not answer.
+        """
+        timeout_s = self._settings.connect_timeout_s
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await copies(_opened(self._cluster), self._clients[0], topics, timeout_s=timeout_s)
+        except REQUEST_ERRORS as error:
+            raise LogUnavailable(f"Kafka did not describe its topics: {describe(error)}") from error
 
     async def close(self) -> None:
         """See `core.log.Log.close`."""

@@ -36,8 +36,9 @@ def now_ms() -> int:
 class SqliteLog:
     """The embedded log in the file ``path``, or in memory if ``path`` is None.
 
-    ``key_fields`` maps each topic to its `Feed.key_field`. Opening the log creates those topics that do not exist yet.
-    ``now_ms`` is the clock for timestamps and retention, in Unix milliseconds.
+    ``key_fields`` maps each topic to its `Feed.key_field`. Opening the log creates those topics that do not exist yet,
+    unless it is opened as a ``private_copy``, which leaves the file as it is. ``now_ms`` is the clock for timestamps
+    and retention, in Unix milliseconds.
     """
 
     def __init__(
@@ -47,11 +48,13 @@ class SqliteLog:
         key_fields: Mapping[str, str | None] = MappingProxyType({}),
         *,
         now_ms: Callable[[], int] = now_ms,
+        private_copy: bool = False,
     ) -> None:
         self._path = path
         self._settings = settings
         self._key_fields = key_fields
         self._now_ms = now_ms
+        self._private_copy = private_copy
         self._reader = LiveReader()
         self._thread: StoreThread | None = None
 
@@ -93,7 +96,7 @@ class SqliteLog:
                 self._reader.await_topic(name)
 
     def _open_store(self) -> Store:
-        return Store(self._path, self._settings, self._key_fields, self._now_ms)
+        return Store(self._path, self._settings, self._key_fields, self._now_ms, private_copy=self._private_copy)
 
     def _on_commit(self, commit: Commit) -> None:
         self._reader.add(commit.records)
@@ -139,7 +142,7 @@ class SqliteLog:
         await self._store.call(lambda store: store.check_writable(topic))
 
     async def create_topics(
-        self, topics: Sequence[str], *, partitions: int, replication: int, compacted: Collection[str] = ()
+        self, topics: Sequence[str], *, partitions: int, replication: int | None, compacted: Collection[str] = ()
     ) -> list[str]:
         """See `core.log.Log.create_topics`. Ignores ``replication``, since this log has no replicas.
 

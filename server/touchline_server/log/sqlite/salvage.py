@@ -15,13 +15,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.parse import quote
 
 import msgspec
 
 from touchline_protocol.errors import OperatorError
 from touchline_server.core.log import Entry
 
+from .look import read_only
 from .records import RECORD_COLUMNS, STATE_COLUMNS, Append, Partition, StoredRecord, record_of
 from .schema import cannot_open, is_damage
 from .store import Store
@@ -52,8 +52,7 @@ def salvage(damaged: Path, open_store: Callable[[], Store]) -> list[Salvaged]:
     """
     if not damaged.is_file():
         raise OperatorError(f"there is no file {damaged}")
-    uri = f"file:{quote(str(damaged.absolute()))}?mode=ro"
-    with closing(sqlite3.connect(uri, uri=True, timeout=0)) as connection:
+    with read_only(damaged) as connection:
         partitions = _partitions(connection, damaged)
         with closing(open_store()) as store:
             return _Salvage(connection, partitions, store).run()

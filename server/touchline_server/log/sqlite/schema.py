@@ -93,6 +93,15 @@ def connect(path: Path | None) -> sqlite3.Connection:
         connection = sqlite3.connect(path or ":memory:", timeout=0, isolation_level=None)
     except sqlite3.Error as error:
         raise cannot_open(path, error) from error
+    return prepared(connection, path)
+
+
+def prepared(connection: sqlite3.Connection, path: Path | None) -> sqlite3.Connection:
+    """``connection`` with the tables of this version. If that fails, it is closed.
+
+    Raises:
+        OperatorError: see `connect`.
+    """
     try:
         _prepare(connection, path)
     except sqlite3.Error as error:
@@ -118,6 +127,25 @@ def _ensure_folder(folder: Path) -> None:
 def _prepare(connection: sqlite3.Connection, path: Path | None) -> None:
     # Set before the first access, which then takes the lock and keeps it: a second process is refused.
     connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+    version, tables = check_version(connection, path)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA journal_size_limit = -1")  # some builds shorten the write-ahead log; see `FileGuard`
+    if version != VERSION:
+        changes = _UPGRADE_FROM_1 if tables else TABLES
+        connection.executescript(
+            f"BEGIN; {changes} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION}; COMMIT"
+        )
+    # Writes a page even if nothing changes, so that a file that cannot be written to fails here.
+    connection.execute(f"PRAGMA user_version = {VERSION}")
+
+
+def check_version(connection: sqlite3.Connection, path: Path | None) -> tuple[int, int]:
+    """The version of the tables, and how many there are: 0 in a new file.
+
+    Raises:
+        OperatorError: the file belongs to another program, or to a version of Touchline that this one cannot read.
+    """
     application_id = connection.execute("PRAGMA application_id").fetchone()[0]
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     tables = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
@@ -130,16 +158,7 @@ def _prepare(connection: sqlite3.Connection, path: Path | None) -> None:
             f"{path} was written by another version of Touchline (its tables have version {version}, "
             f"this version needs {VERSION}): use that version, or name another file in log"
         )
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")
-    connection.execute("PRAGMA journal_size_limit = -1")  # some builds shorten the write-ahead log; see `FileGuard`
-    if version != VERSION:
-        changes = _UPGRADE_FROM_1 if tables else TABLES
-        connection.executescript(
-            f"BEGIN; {changes} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION}; COMMIT"
-        )
-    # Writes a page even if nothing changes, so that a file that cannot be written to fails here.
-    connection.execute(f"PRAGMA user_version = {VERSION}")
+    return version, tables
 
 
 def cannot_open(path: Path | None, error: sqlite3.Error) -> OperatorError:

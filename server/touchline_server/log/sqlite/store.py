@@ -25,6 +25,7 @@ from touchline_server.core.log import OffsetOutOfRange, Position, UnknownTopic
 
 from .file_guard import FileDamaged, FileGuard, describe_damage
 from .integrity import Scrub, verify
+from .look import copy_of
 from .mark import Mark
 from .queries import NO_OFFSET, Queries
 from .records import (
@@ -37,7 +38,7 @@ from .records import (
     checksum,
     partition_of,
 )
-from .schema import cannot_open, connect, describe, is_damage
+from .schema import cannot_open, connect, describe, is_damage, prepared
 
 EPOCH_BYTES = 8
 """Random bytes in the epoch of a new topic, so that no two logs share an epoch."""
@@ -65,8 +66,13 @@ class Store:
         settings: SqliteSettings,
         key_fields: Mapping[str, str | None],
         now_ms: Callable[[], int],
+        *,
+        private_copy: bool = False,
     ) -> None:
         """Open the store, and create the topics of ``key_fields`` that do not exist yet.
+
+        With a ``private_copy`` the file is only read: the store works on a copy that nobody else sees, creates no
+        topics, and leaves no mark.
 
         Raises:
             OperatorError: it cannot be opened or written to; the message says why.
@@ -81,13 +87,17 @@ class Store:
         self._records = 0
         """The number of records ever appended. Every append raises it, so it tells what was lost."""
         with ExitStack() as stack:
-            self.connection = stack.enter_context(closing(connect(path)))
+            opened = prepared(copy_of(path), path) if private_copy and path else connect(path)
+            self.connection = stack.enter_context(closing(opened))
+            own = None if private_copy else path
             try:
                 self.queries = Queries(self.connection)
-                self.files = FileGuard(path)
-                self.mark = Mark(path)
+                self.files = FileGuard(own)
+                self.mark = Mark(own)
                 stack.callback(self.mark.close, sound=False)
-                self._load(path)
+                self._load(own)
+                if not private_copy:
+                    self.create_topics(list(self._key_fields), settings.partitions)
             except sqlite3.Error as error:
                 raise cannot_open(path, error) from error
             stack.pop_all()
@@ -101,7 +111,6 @@ class Store:
             if findings := verify(self.connection):
                 raise OperatorError(f"the log {path} cannot be opened: {describe_damage('; '.join(findings))}")
         self._check_mark(path)
-        self.create_topics(list(self._key_fields), self.settings.partitions)
 
     def close(self) -> None:
         """Close the file."""
