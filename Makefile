@@ -12,7 +12,7 @@ SETUP := pyproject.toml scripts/setup_venv.sh scripts/apt_install.sh
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo bench test test-quick test-all cluster-run check format lock clean
+.PHONY: help demo bench test test-quick test-all cluster-run check format openapi lock clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -57,6 +57,9 @@ format: .venv/dev.stamp ## Format the code, and mend what ruff can mend
 # The demo lock has all that users install. The dev lock keeps to its versions, so that what is tested is what runs.
 LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--custom-compile-command "make lock" --extra demo $(ARGS) pyproject.toml
+
+openapi: .venv/dev.stamp ## Write docs/openapi.json from the code
+	$(BIN)/python scripts/write_openapi.py
 
 lock: .venv/dev.stamp ## Write the lock files in requirements/ anew
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv>=0.8"

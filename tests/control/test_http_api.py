@@ -14,12 +14,13 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from control.rooms import Rooms
+from support.http_contract import Contract
 from touchline_protocol.errors import OperatorError, RecordRefusal, RecordsRefused, TopicRefused
 from touchline_protocol.limits import EVENT_VALUE_BYTES_MAX
 from touchline_server.config.settings import Settings
 from touchline_server.control.app import create_app
 from touchline_server.control.backend import RoomState, StateEvent
-from touchline_server.control.requests import BODY_BYTES_MAX, EVENTS_PER_REQUEST_MAX
+from touchline_server.control.bodies import BODY_BYTES_MAX, EVENTS_PER_REQUEST_MAX
 from touchline_server.core.log import AppendFailed
 from touchline_server.new_events import NewEvent
 
@@ -38,7 +39,8 @@ async def client(rooms: Rooms) -> AsyncIterator[httpx.AsyncClient]:
 def client_of(rooms: Rooms, **settings: Any) -> httpx.AsyncClient:
     app = create_app(rooms, Settings(**settings))
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
-    return httpx.AsyncClient(transport=transport, base_url="http://control")
+    hooks = {"response": [Contract().hook]}  # whatever a test is about, its responses are documented
+    return httpx.AsyncClient(transport=transport, base_url="http://control", event_hooks=hooks)
 
 
 async def post(client: httpx.AsyncClient, room: str, body: bytes | str, **headers: str) -> httpx.Response:

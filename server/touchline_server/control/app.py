@@ -1,13 +1,4 @@
-"""The HTTP API of the control plane.
-
-=====  =======================  =====================================================================================
-GET    /healthz                 200 while the process runs
-GET    /readyz                  200 ``{"ready": true}``, with ``"degraded": {...}`` if something is wrong that clients
-                                should be sent here in spite of; or 503 ``{"ready": false, "problems": {...}}``
-GET    /readyz/strict           the same, but 503 also if the server is degraded
-POST   /v1/rooms/{room}/events  append events: ``{"data", "key"?}`` or ``{"events": [{"data", "key"?}]}``
-GET    /v1/rooms/{room}         the room's state
-=====  =======================  =====================================================================================
+"""The control plane's ASGI app: one handler for each operation in `operations`.
 
 A room is percent-encoded in a path. A ``/`` within it can stay as it is, unless ``events`` follows as the last part.
 """
@@ -21,20 +12,29 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from touchline_protocol import codes
 from touchline_protocol.errors import OperatorError, RecordsRefused, TopicRefused
 from touchline_server.config.settings import Settings
 from touchline_server.core.log import AppendFailed
 
-from .answers import ApiError, json_response, on_error
+from .answers import ApiError, json_response
 from .backend import ControlBackend, RoomState
+from .bodies import ErrorBody, ErrorDetail, Published, ReadinessBody, RoomBody, StateEventBody
+from .openapi import document
+from .operations import OPENAPI_PATH
+from .refusals import (
+    EVENT_REFUSED,
+    INTERNAL_ERROR,
+    METHOD_NOT_ALLOWED,
+    NOT_FOUND,
+    ROOM_UNKNOWN,
+    TOO_LARGE,
+    TOPIC_REFUSED,
+    UNAVAILABLE,
+)
 from .requests import check_key, events_of, room_of
 
 ROOMS_PATH = "/v1/rooms/"
 _EVENTS = b"/events"
-
-RETRY_AFTER_S = 1
-"""How long a 503 asks a producer to wait: about the interval at which an unavailable log is tried again."""
 
 
 def create_app(backend: ControlBackend, settings: Settings, *, extra_routes: Sequence[BaseRoute] = ()) -> Starlette:
@@ -45,10 +45,11 @@ def create_app(backend: ControlBackend, settings: Settings, *, extra_routes: Seq
             Route("/healthz", _healthz),
             Route("/readyz", api.readyz),
             Route("/readyz/strict", api.readyz_strict),
+            Route(OPENAPI_PATH, _reference),
             Route(ROOMS_PATH + "{rest:path}", api.rooms, methods=["GET", "POST"]),
             *extra_routes,
         ],
-        exception_handlers={ApiError: on_error, HTTPException: on_error, Exception: on_error},
+        exception_handlers={ApiError: _on_error, HTTPException: _on_error, Exception: _on_error},
     )
     app.router.redirect_slashes = False  # paths are taken literally
     return app
@@ -56,6 +57,30 @@ def create_app(backend: ControlBackend, settings: Settings, *, extra_routes: Seq
 
 async def _healthz(_: Request) -> Response:
     return PlainTextResponse("ok")
+
+
+async def _reference(_: Request) -> Response:
+    return json_response(document())
+
+
+async def _on_error(request: Request, error: Exception) -> Response:
+    """The response to a request that failed: refused by us, refused by Starlette's routing, or a bug of ours.
+
+    Starlette passes a bug on to the server's log.
+    """
+    if isinstance(error, HTTPException):
+        error = _refused_by_routing(request, error)
+    elif not isinstance(error, ApiError):
+        error = INTERNAL_ERROR.error(INTERNAL_ERROR.meaning)
+    body = ErrorBody(ErrorDetail(error.code, str(error), **error.fields))
+    return json_response(body, error.status, error.headers)
+
+
+def _refused_by_routing(request: Request, error: HTTPException) -> ApiError:
+    if error.status_code == METHOD_NOT_ALLOWED.status:
+        message = f"{request.method} is not allowed at {request.url.path}"
+        return METHOD_NOT_ALLOWED.error(message, headers=tuple((error.headers or {}).items()))
+    return NOT_FOUND.error(f"there is nothing at {request.url.path}")
 
 
 class _Api:
@@ -73,17 +98,14 @@ class _Api:
     def _ready(self, *, strict: bool) -> Response:
         problems, degraded = self._backend.readiness()
         ready = not problems and not (strict and degraded)
-        told = {"problems": problems, "degraded": degraded}
-        return json_response(
-            {"ready": ready, **{name: each for name, each in told.items() if each}}, 200 if ready else 503
-        )
+        return json_response(ReadinessBody(ready, dict(problems), dict(degraded)), 200 if ready else 503)
 
     async def rooms(self, request: Request) -> Response:
         """Decide by the raw path: decoded, a room id that ends in ``/events`` looks like the path of its events."""
         rest = request.scope["raw_path"].removeprefix(ROOMS_PATH.encode())
         is_publish = request.method == "POST"
         if rest.endswith(_EVENTS) != is_publish:
-            raise HTTPException(405, headers={"Allow": "GET, HEAD" if is_publish else "POST"})
+            raise HTTPException(METHOD_NOT_ALLOWED.status, headers={"Allow": "GET, HEAD" if is_publish else "POST"})
         if is_publish:
             return await self._publish(request, rest.removesuffix(_EVENTS))
         return await self._room_state(rest)
@@ -95,43 +117,33 @@ class _Api:
         try:
             positions = await self._backend.publish(room, events)
         except RecordsRefused as error:
-            status, code = (413, "too_large") if error.is_too_large else (422, "event_refused")
-            raise ApiError(status, code, str(error), written=error.written) from error
+            refusal = TOO_LARGE if error.is_too_large else EVENT_REFUSED
+            raise refusal.error(str(error), written=error.written) from error
         except TopicRefused as error:
-            raise ApiError(503, "topic_refused", str(error), written=error.written) from error
+            raise TOPIC_REFUSED.error(str(error), written=error.written) from error
         except AppendFailed as error:
-            raise _unavailable(error, written=error.written) from error
+            raise UNAVAILABLE.error(str(error), written=error.written) from error
         except OperatorError as error:
-            raise _unavailable(error, written=0) from error
-        return json_response(
-            {"partition": positions[0].partition, "offsets": [position.offset for position in positions]}
-        )
+            raise UNAVAILABLE.error(str(error), written=0) from error
+        return json_response(Published(positions[0].partition, [position.offset for position in positions]))
 
     async def _room_state(self, raw_room: bytes) -> Response:
         room = room_of(raw_room, self._feeds)
         try:
             state = await self._backend.room_state(room)
         except OperatorError as error:
-            raise _unavailable(error) from error
+            raise UNAVAILABLE.error(str(error)) from error
         if state is None:
-            found = f"the log has no event of the room {room}, as far back as this server has read it"
-            raise ApiError(404, "room_unknown", found)
+            raise ROOM_UNKNOWN.error(f"the log has no event of {room}, as far back as this server has read it")
         return json_response(_shown(room, state))
 
 
-def _unavailable(error: OperatorError, **fields: int) -> ApiError:
-    return ApiError(503, codes.UNAVAILABLE.code, str(error), headers={"Retry-After": str(RETRY_AFTER_S)}, **fields)
-
-
-def _shown(room: str, known: RoomState) -> dict[str, object]:
-    return {
-        "room": room,
-        "epoch": known.epoch,
-        "head": known.head,
-        "viewers": known.viewers,
-        "state_complete": known.state_complete,
-        "state": [
-            {"key": event.key, "offset": event.offset, "ts": event.ts, "data": msgspec.Raw(event.value)}
-            for event in known.state
-        ],
-    }
+def _shown(room: str, known: RoomState) -> RoomBody:
+    return RoomBody(
+        room=room,
+        epoch=known.epoch,
+        head=known.head,
+        viewers=known.viewers,
+        state_complete=known.state_complete,
+        state=[StateEventBody(event.key, event.offset, event.ts, msgspec.Raw(event.value)) for event in known.state],
+    )

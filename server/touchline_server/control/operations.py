@@ -1,0 +1,122 @@
+"""What the control plane offers: each method of each path, with its bodies, its answers and its refusals.
+
+`openapi` writes this table as a document, and the tests hold every response of a server to it.
+"""
+
+from typing import Any, NamedTuple
+
+from .bodies import Event, EventBatch, Published, ReadinessBody, RoomBody
+from .refusals import (
+    BAD_BODY,
+    BAD_EVENT_KEY,
+    BAD_ROOM,
+    EVENT_REFUSED,
+    INCOMPLETE,
+    INTERNAL_ERROR,
+    KEY_MISSING,
+    KEY_WRONG,
+    NOT_JSON,
+    NOT_JSON_TYPE,
+    NULL_WITHOUT_KEY,
+    ORIGIN_REFUSED,
+    ROOM_UNKNOWN,
+    TOO_DEEP,
+    TOO_LARGE,
+    TOPIC_REFUSED,
+    UNAVAILABLE,
+    UNKNOWN_FEED,
+    Refusal,
+)
+
+OPENAPI_PATH = "/v1/openapi.json"
+ROOM_PATH = "/v1/rooms/{room}"
+EVENTS_PATH = "/v1/rooms/{room}/events"
+
+
+class Answer(NamedTuple):
+    """A response that is not an error. ``body`` is a type for JSON, None for the text ``text``."""
+
+    status: int
+    meaning: str
+    body: Any = None
+    text: str = ""
+
+
+class Operation(NamedTuple):
+    """A method of a path. ``body``: the types of its request's body, of which one applies."""
+
+    method: str
+    path: str
+    name: str
+    summary: str
+    answers: tuple[Answer, ...]
+    refusals: tuple[Refusal, ...] = ()
+    body: tuple[Any, ...] = ()
+    needs_key: bool = False
+
+
+_READY = Answer(200, "Clients can be sent here.", ReadinessBody)
+_NOT_READY = Answer(503, "Clients should not be sent here.", ReadinessBody)
+
+OPERATIONS = (
+    Operation("GET", "/healthz", "health", "Whether the process runs", (Answer(200, "It runs.", text="ok"),)),
+    Operation(
+        "GET",
+        "/readyz",
+        "readiness",
+        "Whether clients should be sent to this server",
+        (
+            _READY._replace(meaning="Clients can be sent here. `degraded` names what is wrong all the same."),
+            _NOT_READY,
+        ),
+        (INTERNAL_ERROR,),
+    ),
+    Operation(
+        "GET",
+        "/readyz/strict",
+        "strictReadiness",
+        "Whether the server has no problem at all: for alerts, not for load balancers",
+        (
+            _READY._replace(meaning="Nothing is wrong."),
+            _NOT_READY._replace(meaning="Something is wrong: `problems` keep clients away, `degraded` does not."),
+        ),
+        (INTERNAL_ERROR,),
+    ),
+    Operation(
+        "POST",
+        EVENTS_PATH,
+        "publish",
+        "Publish one event or several to a room",
+        (Answer(200, "All events are durable.", Published),),
+        (
+            BAD_ROOM,
+            BAD_BODY,
+            INCOMPLETE,
+            BAD_EVENT_KEY,
+            NULL_WITHOUT_KEY,
+            NOT_JSON,
+            TOO_DEEP,
+            KEY_MISSING,
+            KEY_WRONG,
+            ORIGIN_REFUSED,
+            UNKNOWN_FEED,
+            TOO_LARGE,
+            NOT_JSON_TYPE,
+            EVENT_REFUSED,
+            INTERNAL_ERROR,
+            UNAVAILABLE,
+            TOPIC_REFUSED,
+        ),
+        body=(Event, EventBatch),
+        needs_key=True,
+    ),
+    Operation(
+        "GET",
+        ROOM_PATH,
+        "roomState",
+        "The state of a room",
+        (Answer(200, "The newest event of each key.", RoomBody),),
+        (BAD_ROOM, UNKNOWN_FEED, ROOM_UNKNOWN, INTERNAL_ERROR, UNAVAILABLE._replace(has_written=False)),
+    ),
+    Operation("GET", OPENAPI_PATH, "reference", "This document", (Answer(200, "OpenAPI 3.1.", dict[str, Any]),)),
+)

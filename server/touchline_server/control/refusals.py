@@ -1,0 +1,117 @@
+"""Every error of the control plane: its status, its code, what it means, and what its caller should do.
+
+The OpenAPI document and docs/http-api.md are generated from this table. A refusal that is not here does not exist.
+"""
+
+from http import HTTPStatus
+from typing import Any, NamedTuple
+
+from touchline_protocol import codes
+from touchline_protocol.records import REASONS
+
+from .answers import ApiError
+
+RETRY_AFTER_S = 1
+"""How long a 503 asks a producer to wait: about the interval at which an unavailable log is tried again."""
+
+
+class Refusal(NamedTuple):
+    """One error. ``then`` is the caller's way out; ``headers`` are those of its response."""
+
+    status: int
+    code: str
+    meaning: str
+    then: str
+    headers: tuple[tuple[str, str], ...] = ()
+    has_written: bool = False
+    """Whether its object has ``written``, the number of events of the request that are in the log."""
+
+    def error(self, message: str, *, headers: tuple[tuple[str, str], ...] = (), **fields: Any) -> ApiError:
+        """The error to raise, with a message for people. ``headers`` are added to its own."""
+        return ApiError(self.status, self.code, message, headers=dict((*self.headers, *headers)), **fields)
+
+
+_CORRECT = "correct the request"
+_RETRY_AFTER = ("Retry-After", str(RETRY_AFTER_S))
+
+BAD_ROOM = Refusal(
+    HTTPStatus.BAD_REQUEST, codes.BAD_ROOM.code, "the path does not contain a valid room name in UTF-8", _CORRECT
+)
+BAD_BODY = Refusal(
+    HTTPStatus.BAD_REQUEST, "bad_body", "the body is not JSON, or not one event or a list of events", _CORRECT
+)
+INCOMPLETE = Refusal(
+    HTTPStatus.BAD_REQUEST, "incomplete", "the connection ended before the end of the body", "send it again"
+)
+BAD_EVENT_KEY = Refusal(HTTPStatus.BAD_REQUEST, "bad_event_key", REASONS["bad_event_key"], _CORRECT)
+NULL_WITHOUT_KEY = Refusal(HTTPStatus.BAD_REQUEST, "null_without_key", REASONS["null_without_key"], _CORRECT)
+NOT_JSON = Refusal(HTTPStatus.BAD_REQUEST, "not_json", REASONS["not_json"], _CORRECT)
+TOO_DEEP = Refusal(HTTPStatus.BAD_REQUEST, "too_deep", REASONS["too_deep"], _CORRECT)
+KEY_MISSING = Refusal(
+    HTTPStatus.UNAUTHORIZED,
+    "key_missing",
+    "publishing needs a key, and the request has no `Authorization: Bearer KEY`",
+    "send one of the server's api_keys",
+    (("WWW-Authenticate", "Bearer"),),
+)
+KEY_WRONG = Refusal(HTTPStatus.FORBIDDEN, "key_wrong", "the key is not one of the server's api_keys", "use another key")
+ORIGIN_REFUSED = Refusal(
+    HTTPStatus.FORBIDDEN,
+    "origin_refused",
+    "the server has no api_keys, and the request comes from a page of another site (`Origin`)",
+    "set api_keys and send one",
+)
+UNKNOWN_FEED = Refusal(
+    HTTPStatus.NOT_FOUND, codes.UNKNOWN_FEED.code, "this server does not carry the room's feed", _CORRECT
+)
+ROOM_UNKNOWN = Refusal(
+    HTTPStatus.NOT_FOUND,
+    "room_unknown",
+    "the log has no event of the room, as far back as this server has read it",
+    "publish to it, or correct its name",
+)
+NOT_FOUND = Refusal(HTTPStatus.NOT_FOUND, "not_found", "there is nothing at this path", _CORRECT)
+METHOD_NOT_ALLOWED = Refusal(
+    HTTPStatus.METHOD_NOT_ALLOWED, "method_not_allowed", "the path has other methods: see `Allow`", _CORRECT
+)
+TOO_LARGE = Refusal(
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    "too_large",
+    "the body, the number of events or an event is beyond a limit: the server's, or the topic's `max.message.bytes`",
+    "send less; `written` counts the events before the one that the log refused",
+    has_written=True,
+)
+NOT_JSON_TYPE = Refusal(
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "not_json_type", "the body has another type than `application/json`", _CORRECT
+)
+EVENT_REFUSED = Refusal(
+    HTTPStatus.UNPROCESSABLE_ENTITY,
+    "event_refused",
+    "the log's own checks reject an event, for example its time; the message has Kafka's reason",
+    "correct the event after the first `written` ones, and send it and those behind it",
+    has_written=True,
+)
+INTERNAL_ERROR = Refusal(
+    HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", "the server failed; its log has the details", "report it"
+)
+UNAVAILABLE = Refusal(
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    codes.UNAVAILABLE.code,
+    "the log is away, too few replicas are in sync, or it has not been read yet",
+    "send the same after `Retry-After`, without the first `written` events",
+    (_RETRY_AFTER,),
+    has_written=True,
+)
+TOPIC_REFUSED = Refusal(
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    "topic_refused",
+    "the log refuses the whole topic until an operator acts, for example because the server may not write there",
+    "tell the operator",
+    has_written=True,
+)
+
+REFUSALS: tuple[Refusal, ...] = tuple(each for each in globals().values() if isinstance(each, Refusal))
+"""All of them, in the order of their statuses."""
+
+RECORD_REFUSALS = {each.code: each for each in (BAD_EVENT_KEY, NULL_WITHOUT_KEY, NOT_JSON, TOO_DEEP, TOO_LARGE)}
+"""The refusal of an event that cannot become a record, by its reason."""
