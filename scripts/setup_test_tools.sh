@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Sees to the programs that the tests need besides Python: Java and Maven for a real Kafka broker, and a browser.
+# Sees to the programs that the tests need besides Python: Java and Maven for a real Kafka broker, a browser, and the
+# proxies that docs/proxies.md has configurations for.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -13,9 +14,12 @@ missing=()
 java_is_new_enough || missing+=(default-jre-headless)
 command -v mvn >/dev/null || missing+=(maven)
 command -v chromium >/dev/null || missing+=(chromium)
+for proxy in nginx haproxy caddy; do
+    PATH=$PATH:/usr/sbin command -v "$proxy" >/dev/null || missing+=("$proxy")
+done
 
 if [ ${#missing[@]} -gt 0 ]; then
-    scripts/apt_install.sh "the tests need Java 17 or newer, Maven and Chromium" "${missing[@]}"
+    scripts/apt_install.sh "the tests need Java 17 or newer, Maven, Chromium, and three proxies" "${missing[@]}"
 fi
 # A machine may hold on to an older Java, and Ubuntu's chromium is not in apt but a snap.
 if ! java_is_new_enough; then

@@ -85,18 +85,57 @@ async def test_one_event_is_published_with_its_bytes_unchanged(client: httpx.Asy
     assert rooms.published == [("match:1", NewEvent('{"b": 1.50,  "a": "ü\\u00e9"}'.encode(), "score"))]
 
 
-@pytest.mark.parametrize("origin", ["http://evil.example", "http://evil.example:8081", "null", "http://["])
-async def test_without_keys_pages_of_the_web_cannot_publish(
-    client: httpx.AsyncClient, rooms: Rooms, origin: str
+@pytest.mark.parametrize(
+    ("origin", "host", "code"),
+    [
+        ("http://evil.example", "127.0.0.1:8081", "origin_refused"),
+        ("http://203.0.113.7", "127.0.0.1:8081", "origin_refused"),
+        ("null", "127.0.0.1:8081", "origin_refused"),
+        ("http://[", "127.0.0.1:8081", "origin_refused"),
+        ("http://evil.example:8081", "evil.example:8081", "host_refused"),
+    ],
+)
+@pytest.mark.parametrize("content_type", ["application/json", "text/plain"])
+async def test_pages_of_the_web_cannot_publish(
+    client: httpx.AsyncClient, rooms: Rooms, origin: str, host: str, code: str, content_type: str
 ) -> None:
-    refused = await post(client, "match:1", '{"data": 1}', Origin=origin)
-    assert error_of(refused)[:2] == (403, "origin_refused")
+    headers = {"Origin": origin, "Host": host, "Content-Type": content_type}
+    refused = await post(client, "match:1", '{"data": 1}', **headers)
+    assert error_of(refused)[:2] == (403, code)
     assert rooms.published == []
 
 
-@pytest.mark.parametrize("origin", ["http://localhost:8081", "http://127.0.0.1", "http://[::1]:8081"])
-async def test_a_page_of_this_machine_can_publish_without_a_key(client: httpx.AsyncClient, origin: str) -> None:
-    assert (await post(client, "match:1", '{"data": 1}', Origin=origin)).status_code == 200
+@pytest.mark.parametrize("host", ["localhost:8081", "127.0.0.1", "[::1]:8081", "touchline", "10.1.2.3"])
+async def test_a_page_of_this_machine_can_publish_without_a_key(client: httpx.AsyncClient, host: str) -> None:
+    headers = {"Origin": f"http://{host}", "Host": host}
+    assert (await post(client, "match:1", '{"data": 1}', **headers)).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/readyz", "/readyz/strict", "/v1/rooms/match:1", "/", "/nothing"])
+async def test_a_page_cannot_read_under_a_foreign_name_that_leads_here(client: httpx.AsyncClient, path: str) -> None:
+    refused = await client.get(path, headers={"Host": "evil.example:8081"})
+    assert error_of(refused)[:2] == (403, "host_refused")
+
+
+@pytest.mark.parametrize("host", ["10.1.2.3:8081", "localhost", "touchline:8081", "touchline.prod.svc.cluster.local:8081"])
+async def test_health_checks_reach_a_server_by_its_address_and_by_private_names(
+    client: httpx.AsyncClient, host: str
+) -> None:
+    assert (await client.get("/readyz", headers={"Host": host})).status_code == 200
+
+
+async def test_liveness_can_be_asked_under_any_name(client: httpx.AsyncClient) -> None:
+    assert (await client.get("/healthz", headers={"Host": "edge-1.example.org"})).status_code == 200
+
+
+async def test_producers_may_use_any_name_since_only_browsers_send_an_origin(client: httpx.AsyncClient) -> None:
+    assert (await post(client, "match:1", '{"data": 1}', Host="touchline.example.org:8081")).status_code == 200
+
+
+async def test_listed_hosts_are_served(rooms: Rooms) -> None:
+    async with client_of(rooms, hosts=["*.Example.org"]) as client:
+        assert (await client.get("/readyz", headers={"Host": "edge-1.example.org:8081"})).status_code == 200
+        assert (await client.get("/readyz", headers={"Host": "example.com"})).status_code == 403
 
 
 async def test_several_events_are_published_in_order(client: httpx.AsyncClient, rooms: Rooms) -> None:

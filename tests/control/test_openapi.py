@@ -86,6 +86,8 @@ EXAMPLES: list[tuple[int, str, str, bytes, dict[str, str], Exception | None]] = 
     (400, "too_deep", EVENTS, b'{"data":' + b"[" * 300 + b"]" * 300 + b"}", JSON, None),
     (401, "key_missing", EVENTS, b'{"data":1}', JSON | {"Authorization": ""}, None),
     (403, "key_wrong", EVENTS, b'{"data":1}', JSON | {"Authorization": "Bearer wrong"}, None),
+    (403, "origin_refused", EVENTS, b'{"data":1}', JSON | {"Origin": "https://evil.example"}, None),
+    (403, "host_refused", EVENTS, b'{"data":1}', JSON | {"Host": "evil.example", "Origin": "http://evil.example"}, None),
     (404, "unknown_feed", "/v1/rooms/goals:1/events", b'{"data":1}', JSON, None),
     (413, "too_large", EVENTS, b'{"data":"' + b"x" * EVENT_VALUE_BYTES_MAX + b'"}', JSON, None),
     (415, "not_json_type", EVENTS, b'{"data":1}', {"Content-Type": "text/plain"}, None),
@@ -132,7 +134,7 @@ async def test_publishing_has_each_of_its_errors(server: Server) -> None:
 
 def test_every_error_of_publishing_has_an_example() -> None:
     publish = next(each for each in OPERATIONS if each.name == "publish")
-    elsewhere = {"origin_refused", "incomplete"}  # without keys; and no client is left to get a response
+    elsewhere = {"incomplete"}  # no client is left to get a response
     documented = {(each.status, each.code) for each in publish.refusals if each.code not in elsewhere}
     assert {(status, code) for status, code, *_ in EXAMPLES} == documented
 
@@ -151,6 +153,8 @@ async def test_every_other_operation_answers_as_documented(server: Server) -> No
         assert (await client.get(path)).status_code == 503
     for path in ("/v1/rooms/match", "/v1/rooms/goals:1", "/v1/rooms/match:2"):
         await client.get(path)
+    for path in ("/readyz", "/readyz/strict", "/v1/openapi.json", "/v1/rooms/match:1"):
+        assert (await client.get(path, headers={"Host": "evil.example"})).status_code == 403
     for failure in (OperatorError("away"), RuntimeError("a bug")):
         rooms.failure = failure
         await client.get("/v1/rooms/match:1")
@@ -174,6 +178,7 @@ async def test_a_stream_begins_as_documented() -> None:
             (400, "/v1/rooms/score:1/events?last=x", {}),
             (404, "/v1/rooms/goals:1/events", {}),
             (403, "/v1/rooms/score:1/events", {"Origin": "https://evil.example"}),
+            (403, "/v1/rooms/score:1/events", {"Host": "evil.example"}),
         ):
             async with client.stream("GET", path, headers=headers) as response:
                 assert response.status_code == status

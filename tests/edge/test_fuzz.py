@@ -22,6 +22,7 @@ from support.thoroughness import examples
 from support.waiting import eventually
 from touchline_protocol.messages import Event
 from touchline_server.edge import event_stream
+from touchline_server.web.policy import WebPolicy
 
 FIELDS_OF_PLAYERS = ("token", "session", "kind", "data", "prev")
 NAMES = ("type", "rooms", "room", "epoch", "after", "last", "deliver", "id", "agent", *FIELDS_OF_PLAYERS)
@@ -124,6 +125,9 @@ parameters = st.sampled_from(("after", "last", "deliver", "x"))
 parameter_values = in_targets | st.sampled_from(("e.1", "1", "all", "null", "%00", "%ff", "1e3", "-1", "true"))
 
 
+POLICY = WebPolicy(hosts=[], origins=[], own_names=[])
+
+
 @given(
     room=in_targets | st.sampled_from(("score:1", "score:%2F", "score:%ff")),
     query=st.lists(st.tuples(parameters, parameter_values), max_size=3),
@@ -136,9 +140,9 @@ def test_any_request_for_a_stream_is_accepted_or_refused(
     words = "&".join(f"{name}={value}" for name, value in query)
     request = Request(f"/v1/rooms/{room}/events?{words}", headers)
     try:
-        read = event_stream.read(request, [], full=False)
+        read = event_stream.read(request, POLICY, full=False)
     except event_stream.Refused as refused:
-        response = event_stream.refusal(request, refused, [], lambda: 0.5)
+        response = event_stream.refusal(request, refused, POLICY, lambda: 0.5)
         assert response.status_code == 400
         assert json.loads(bytes(response.body))["error"]["message"]
     else:

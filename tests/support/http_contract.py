@@ -18,7 +18,7 @@ CONTROL_PATHS = {
 }
 """The operations of the control port, by path and method."""
 
-ANYWHERE = {404: "not_found", 405: "method_not_allowed"}
+ANYWHERE = {403: {"origin_refused", "host_refused"}, 404: {"not_found"}, 405: {"method_not_allowed"}}
 """The errors outside of every operation."""
 
 
@@ -57,13 +57,13 @@ def check(method: str, raw_path: str, status: int, headers: Mapping[str, str], b
 
 def _check_outside(method: str, status: int, headers: Mapping[str, str], body: bytes) -> str | None:
     assert status in ANYWHERE, f"{method} answered {status}: {body[:200]!r}"
-    assert status == 404 or headers["allow"]
+    assert status != 405 or headers["allow"]
     if method == "HEAD":
         return None
     error = json.loads(body)
     schema_validator({"$ref": "#/components/schemas/ErrorBody"}).validate(error)
-    assert error["error"]["code"] == ANYWHERE[status]
-    return ANYWHERE[status]
+    assert error["error"]["code"] in ANYWHERE[status]
+    return code_in(error)
 
 
 def code_in(body: Any) -> str | None:

@@ -18,6 +18,8 @@ from pydantic_settings import (
 )
 
 from touchline_protocol.rooms import is_feed_name
+from touchline_server.web.origins import Origins
+from touchline_server.web.policy import Hosts
 
 from .drain import DrainTime
 from .tables import (
@@ -30,7 +32,7 @@ from .tables import (
     VerdictsSettings,
     option_error,
 )
-from .values import API_KEY, BYTES_MAX, COUNT_MAX, ORIGIN, Seconds, Strings, Wait
+from .values import API_KEY, BYTES_MAX, COUNT_MAX, Seconds, Strings, Wait
 from .variables import ENV_PREFIX
 
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -70,7 +72,11 @@ class Settings(BaseSettings):
     port: int = Field(default=8080, ge=0, le=65535)
     """The WebSocket's port; 0 picks a free one."""
     origins: Strings = []
-    """Pages that may connect besides those of the same host: ``https://example.org``, or ``*`` for all."""
+    """Pages that may connect besides those of the same host: ``https://example.org``, ``https://*.example.org``,
+    ``http://localhost:*``, or ``*`` for all."""
+    hosts: Strings = []
+    """Names by which pages without TLS, and programs that only read, may reach this server, besides addresses, names
+    without a dot or in a private domain, and this machine's own: ``example.org``, ``*.example.org``, or ``*`` for all."""
 
     control_host: str = "127.0.0.1"
     control_port: int = Field(default=8081, ge=0, le=65535)
@@ -137,13 +143,15 @@ class Settings(BaseSettings):
 
     @field_validator("origins")
     @classmethod
-    def _origins(cls, origins: list[str]) -> list[str]:
-        for origin in origins:
-            if not ORIGIN.fullmatch(origin):
-                raise ValueError(
-                    f"{origin!r} is not an origin: write https://example.org, without a path, or * for all"
-                )
+    def _origins_that_browsers_send(cls, origins: list[str]) -> list[str]:
+        Origins(origins)
         return origins
+
+    @field_validator("hosts")
+    @classmethod
+    def _host_names(cls, hosts: list[str]) -> list[str]:
+        Hosts(hosts)
+        return hosts
 
     @field_validator("api_keys")
     @classmethod

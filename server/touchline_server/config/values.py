@@ -20,8 +20,6 @@ BYTES_MAX = 1 << 50
 
 TOPIC = re.compile(r"(?!\.{1,2}\Z)[A-Za-z0-9._-]{1,249}")
 """The names that Kafka allows (its class ``Topic``). The embedded log accepts the same ones."""
-ORIGIN = re.compile(r"\*|null|[A-Za-z][A-Za-z0-9+.-]*://[^\s/?#@,]+")
-"""What a browser sends as ``Origin`` (RFC 6454, section 7): it has no path. ``*`` stands for every origin."""
 API_KEY = re.compile(r"\S+")
 """A key in an ``Authorization`` header ends at the first space, so it must not contain one."""
 

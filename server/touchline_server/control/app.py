@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import msgspec
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
@@ -21,6 +22,7 @@ from .backend import ControlBackend, RoomState
 from .bodies import ErrorBody, ErrorDetail, Published, ReadinessBody, RoomBody, StateEventBody
 from .openapi import document
 from .operations import OPENAPI_PATH
+from .pages import LIVENESS, PageFilter
 from .refusals import (
     EVENT_REFUSED,
     INTERNAL_ERROR,
@@ -42,13 +44,14 @@ def create_app(backend: ControlBackend, settings: Settings, *, extra_routes: Seq
     api = _Api(backend, settings)
     app = Starlette(
         routes=[
-            Route("/healthz", _healthz),
+            Route(LIVENESS, _healthz),
             Route("/readyz", api.readyz),
             Route("/readyz/strict", api.readyz_strict),
             Route(OPENAPI_PATH, _reference),
             Route(ROOMS_PATH + "{rest:path}", api.rooms, methods=["GET", "POST"]),
             *extra_routes,
         ],
+        middleware=[Middleware(PageFilter, settings)],
         exception_handlers={ApiError: _on_error, HTTPException: _on_error, Exception: _on_error},
     )
     app.router.redirect_slashes = False  # paths are taken literally

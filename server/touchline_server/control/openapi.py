@@ -16,7 +16,7 @@ from touchline_protocol.version import __version__
 
 from .bodies import BODY_BYTES_MAX, EVENTS_PER_REQUEST_MAX, ErrorBody
 from .operations import EVENTS_PATH, OPERATIONS, Answer, Operation
-from .refusals import METHOD_NOT_ALLOWED, NOT_FOUND, Refusal
+from .refusals import HOST_REFUSED, METHOD_NOT_ALLOWED, NOT_FOUND, ORIGIN_REFUSED, Refusal
 
 _SCHEMA = "#/components/schemas/{name}"
 
@@ -26,7 +26,8 @@ Health, publishing over HTTP and the state of rooms, on a port of their own (`co
 Every response but that of `/healthz` is JSON. An error is `{{"error": {{"code": …, "message": …}}}}`: programs go by
 `code`. Besides the errors of its operation, every path answers other methods with {METHOD_NOT_ALLOWED.status}
 `{METHOD_NOT_ALLOWED.code}` and the header `Allow`, and every other path is {NOT_FOUND.status} `{NOT_FOUND.code}`.
-HEAD is allowed where GET is. Bytes that are not HTTP get 400 with a sentence.
+Requests of foreign pages get {ORIGIN_REFUSED.status} `{ORIGIN_REFUSED.code}` or `{HOST_REFUSED.code}` at every path but
+`/healthz`. HEAD is allowed where GET is. Bytes that are not HTTP get 400 with a sentence.
 
 A room name in a path is percent-encoded UTF-8. A `/` in it may stay as it is, except in a room that ends in
 `/events`. Paths are taken literally: a slash at the end belongs to the room's name.
@@ -151,7 +152,7 @@ def _reference(type_: Any) -> dict[str, Any]:
 STREAM_REFUSALS: dict[int, tuple[str, ...]] = {
     400: (codes.BAD_ROOM.code, codes.BAD_MESSAGE.code),
     401: tuple(code for code in codes.ERRORS if code.startswith("token_")),
-    403: (codes.FORBIDDEN.code, "origin_refused"),
+    403: (codes.FORBIDDEN.code, ORIGIN_REFUSED.code, HOST_REFUSED.code),
     404: (codes.UNKNOWN_FEED.code,),
     503: (codes.UNAVAILABLE.code,),
 }

@@ -12,6 +12,7 @@ from .refusals import (
     BAD_ROOM,
     EVENT_REFUSED,
     INCOMPLETE,
+    HOST_REFUSED,
     INTERNAL_ERROR,
     KEY_MISSING,
     KEY_WRONG,
@@ -55,8 +56,10 @@ class Operation(NamedTuple):
     needs_key: bool = False
 
 
+_PAGES = (ORIGIN_REFUSED, HOST_REFUSED)
 _READY = Answer(200, "Clients can be sent here.", ReadinessBody)
-_NOT_READY = Answer(503, "Clients should not be sent here.", ReadinessBody)
+_NOT_PAGES = (ORIGIN_REFUSED, HOST_REFUSED)
+_READY = Answer(503, "Clients should not be sent here.", ReadinessBody)
 
 OPERATIONS = (
     Operation("GET", "/healthz", "health", "Whether the process runs", (Answer(200, "It runs.", text="ok"),)),
@@ -69,7 +72,7 @@ OPERATIONS = (
             _READY._replace(meaning="Clients can be sent here. `degraded` names what is wrong all the same."),
             _NOT_READY,
         ),
-        (INTERNAL_ERROR,),
+        (*_PAGES, INTERNAL_ERROR),
     ),
     Operation(
         "GET",
@@ -80,7 +83,7 @@ OPERATIONS = (
             _READY._replace(meaning="Nothing is wrong."),
             _NOT_READY._replace(meaning="Something is wrong: `problems` keep clients away, `degraded` does not."),
         ),
-        (INTERNAL_ERROR,),
+        (*_PAGES, INTERNAL_ERROR),
     ),
     Operation(
         "POST",
@@ -98,7 +101,7 @@ OPERATIONS = (
             TOO_DEEP,
             KEY_MISSING,
             KEY_WRONG,
-            ORIGIN_REFUSED,
+            *_PAGES,
             UNKNOWN_FEED,
             TOO_LARGE,
             NOT_JSON_TYPE,
@@ -116,7 +119,9 @@ OPERATIONS = (
         "roomState",
         "The state of a room",
         (Answer(200, "The newest event of each key.", RoomBody),),
-        (BAD_ROOM, UNKNOWN_FEED, ROOM_UNKNOWN, INTERNAL_ERROR, UNAVAILABLE._replace(has_written=False)),
+        (BAD_ROOM, *_PAGES, UNKNOWN_FEED, ROOM_UNKNOWN, INTERNAL_ERROR, UNAVAILABLE._replace(has_written=False)),
     ),
-    Operation("GET", OPENAPI_PATH, "reference", "This document", (Answer(200, "OpenAPI 3.1.", dict[str, Any]),)),
+    Operation(
+        "GET", OPENAPI_PATH, "reference", "This document", (Answer(200, "OpenAPI 3.1.", dict[str, Any]),), _PAGES
+    ),
 )

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from touchline_protocol import codes
 from touchline_protocol.records import REASONS
+from touchline_server.web import policy
 
 from .answers import ApiError
 
@@ -57,10 +58,19 @@ KEY_MISSING = Refusal(
 KEY_WRONG = Refusal(HTTPStatus.FORBIDDEN, "key_wrong", "the key is not one of the server's api_keys", "use another key")
 ORIGIN_REFUSED = Refusal(
     HTTPStatus.FORBIDDEN,
-    "origin_refused",
-    "the server has no api_keys, and the request comes from a page of another site (`Origin`)",
-    "set api_keys and send one",
+    policy.ORIGIN_REFUSED,
+    "the request comes from a page of another site: the host in `Origin` is not the one in `Host`",
+    "let a proxy in front pass the browser's `Host`, or send the request from a program",
 )
+HOST_REFUSED = Refusal(
+    HTTPStatus.FORBIDDEN,
+    policy.HOST_REFUSED,
+    "the name in `Host` may belong to a page that must not get here (DNS rebinding)",
+    "use the server's address, or list the name in `hosts`: see docs/proxies.md",
+)
+PAGE_REFUSALS = {each.code: each for each in (ORIGIN_REFUSED, HOST_REFUSED)}
+"""How a page is refused, at every path but that of liveness."""
+
 UNKNOWN_FEED = Refusal(
     HTTPStatus.NOT_FOUND, codes.UNKNOWN_FEED.code, "this server does not carry the room's feed", _CORRECT
 )

@@ -5,8 +5,7 @@ Rules: nothing is published unless the whole request is valid. A body beyond its
 
 import hmac
 from collections.abc import Collection, Sequence
-from ipaddress import ip_address
-from urllib.parse import unquote_to_bytes, urlsplit
+from urllib.parse import unquote_to_bytes
 
 import msgspec
 from starlette.requests import ClientDisconnect, Request
@@ -24,7 +23,6 @@ from .refusals import (
     KEY_MISSING,
     KEY_WRONG,
     NOT_JSON_TYPE,
-    ORIGIN_REFUSED,
     RECORD_REFUSALS,
     TOO_LARGE,
     UNKNOWN_FEED,
@@ -35,13 +33,12 @@ _SHAPE = 'the body must be {"data": …, "key"?: "…"} or {"events": [{"data": 
 
 
 def check_key(request: Request, api_keys: Sequence[str]) -> None:
-    """Check that a request has one of the keys. If there are none, it only must not come from a page on the web.
+    """Check that a request has one of the keys, if there are any.
 
     Raises:
-        ApiError: 401 without a key; 403 with a wrong one, or if no key is needed, from a page of a named host.
+        ApiError: 401 without a key; 403 with a wrong one.
     """
     if not api_keys:
-        _check_origin(request.headers.get("origin"))
         return
     scheme, _, given = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not given:
@@ -51,22 +48,6 @@ def check_key(request: Request, api_keys: Sequence[str]) -> None:
     matches = [hmac.compare_digest(sent, key.encode()) for key in api_keys]
     if not any(matches):
         raise KEY_WRONG.error("the key is not one of this server's api_keys")
-
-
-def _check_origin(origin: str | None) -> None:
-    """If no key is needed, refuse pages from the web.
-
-    A page can reach this machine under a host name of its own that resolves to it (DNS rebinding). Browsers send that
-    name in ``Origin``. An IP address, or localhost, can only be a page of this machine or of its network.
-    """
-    if origin is None:
-        return
-    try:
-        host = urlsplit(origin).hostname or ""
-        if host != "localhost":
-            ip_address(host)
-    except ValueError:
-        raise ORIGIN_REFUSED.error(f"pages of {origin} must not publish without a key") from None
 
 
 def room_of(raw: bytes, feeds: Collection[str]) -> str:

@@ -143,14 +143,15 @@ class Connection(asyncio.Protocol):
         self._write_out(opening.protocol)
 
     def _open_websocket(self, opening: handshake.Opening, request: Request, rest: bytes) -> None:
-        refusal = handshake.refuse(request, self._context.settings.origins, full=self._context.core.is_full)
+        refusal = handshake.refuse(request, self._context.policy, full=self._context.core.is_full)
         presented = None
         try:
             presented = self._presented(request) if refusal is None else None
         except TokenRefused as refused:
             response = handshake.unauthorized(opening.protocol, refused)
         else:
-            response = opening.protocol.accept(request) if refusal is None else opening.protocol.reject(*refusal)
+            protocol = opening.protocol
+            response = protocol.accept(request) if refusal is None else handshake.rejection(protocol, refusal)
         self._respond(opening.protocol, request, response)
         if opening.protocol.state is OPEN:
             opening.forget_request()
@@ -159,22 +160,22 @@ class Connection(asyncio.Protocol):
                 self.data_received(rest)
 
     def _open_stream(self, protocol: ServerProtocol, request: Request) -> None:
-        origins, random = self._context.settings.origins, self._context.random
+        policy, random = self._context.policy, self._context.random
         if request.method == "OPTIONS":
-            self._respond(protocol, request, event_stream.preflight(request, origins))
+            self._respond(protocol, request, event_stream.preflight(request, policy))
             return
         try:
-            wanted = event_stream.read(request, origins, full=self._context.core.is_full)
+            wanted = event_stream.read(request, policy, full=self._context.core.is_full)
             self._watch(wanted, self._presented(request))
         except TokenRefused as refused:
-            self._respond(protocol, request, event_stream.unauthorized(request, refused, origins, random))
+            self._respond(protocol, request, event_stream.unauthorized(request, refused, policy, random))
             return
         except event_stream.Refused as refused:
-            self._respond(protocol, request, event_stream.refusal(request, refused, origins, random))
+            self._respond(protocol, request, event_stream.refusal(request, refused, policy, random))
             return
         self._protocol = None
         handshake.break_cycles(protocol)
-        self.transport.write(event_stream.head(request, origins, random))
+        self.transport.write(event_stream.head(request, policy, random))
         self._context.wake()
 
     def _respond(self, protocol: ServerProtocol, request: Request, response: Response) -> None:

@@ -7,6 +7,7 @@ from touchline_server.config.settings import Settings
 from touchline_server.core.clocks import Now
 from touchline_server.core.edge import EdgeCore
 from touchline_server.core.effects import Effect
+from touchline_server.web.policy import WebPolicy
 
 from .driver import Peer
 
@@ -16,6 +17,7 @@ class Context(NamedTuple):
 
     core: EdgeCore[Peer]
     settings: Settings
+    policy: WebPolicy
     now: Callable[[], Now]
     random: Callable[[], float]
     perform: Callable[[Iterable[Effect[Peer]]], None]

@@ -7,29 +7,32 @@ like any other.
 Pure: takes websockets' `Request`, returns a `Response` or a `RoomRequest`. Rules:
 
 1. The cursor is the header ``Last-Event-ID``, which a browser sends when it reconnects, or else the query's ``after``.
-2. A refusal is a JSON response like those of the control plane. On any status but 200, a browser's EventSource gives up
-   for good. So a client that accepts event streams receives a temporary refusal as a stream that ends at once.
-3. A page from another origin may read the stream only if the operator's ``origins`` allow it (CORS).
+2. A browser's EventSource gives up for good on any status but 200, and a page cannot change what it sends again. So a
+   client that accepts event streams receives a temporary refusal as a stream that ends at once, and a ``Last-Event-ID``
+   that is not ours (another server had this address before) is as good as none. The first comment says so.
+3. Any other refusal is a JSON response like those of the control plane.
+4. A page from another origin may read the stream only if the operator's ``origins`` allow it (CORS).
 """
 
 import email.utils
 import http
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from urllib.parse import parse_qsl, unquote_to_bytes, urlsplit
 
 import msgspec
-from websockets.datastructures import Headers, MultipleValuesError
+from websockets.datastructures import Headers
 from websockets.http11 import Request, Response
 
 from touchline_protocol import codes
-from touchline_protocol.codes import CloseCode
+from touchline_protocol.codes import CloseCode, Recovery
 from touchline_protocol.cursor import Cursor
 from touchline_protocol.errors import PeerError
 from touchline_protocol.messages import Error, RoomRequest
 from touchline_protocol.server_codecs import EVENT_STREAM, RETRY_MS_MIN
 from touchline_server.core.players.grants import TokenRefused
+from touchline_server.web.policy import PageRefusal, WebPolicy
 
-from .handshake import challenge, origin_allowed, path_of
+from .handshake import challenge, page_refusal, path_of
 
 RETRY_MS = (RETRY_MS_MIN, 3_000)
 """How long a browser waits before it reconnects. Each client gets a random time in this range, so that those that lost
@@ -44,6 +47,7 @@ PREFLIGHT_MAX_AGE_S = 86_400
 _STREAM_TYPE = "text/event-stream"
 _PREFIX, _SUFFIX = "/v1/rooms/", "/events"
 _PARAMETERS = ("after", "last", "deliver")
+_FOREIGN_ID = b": this Last-Event-ID is not a cursor of this server, so the room starts over\n\n"
 
 
 class Refused(Exception):
@@ -61,15 +65,14 @@ def is_for_stream(request: Request) -> bool:
     return path.startswith(_PREFIX) and path.endswith(_SUFFIX)
 
 
-def read(request: Request, origins: Sequence[str], *, full: bool) -> RoomRequest:
+def read(request: Request, policy: WebPolicy, *, full: bool) -> RoomRequest:
     """Parse a request for an event stream. ``full``: the edge has reached its maximum of connections.
 
     Raises:
         Refused: the request is invalid or not allowed, or the edge is full.
     """
-    if not origin_allowed(request.headers, origins):
-        message = "pages from this origin may not connect; the operator can allow it with the option origins"
-        raise Refused(http.HTTPStatus.FORBIDDEN, "origin_refused", message)
+    if (refused := _page_refusal(request, policy)) is not None:
+        raise Refused(http.HTTPStatus.FORBIDDEN, refused.code, refused.message)
     if request.method != "GET":
         raise Refused(
             http.HTTPStatus.METHOD_NOT_ALLOWED,
@@ -83,16 +86,14 @@ def read(request: Request, origins: Sequence[str], *, full: bool) -> RoomRequest
         return _room_request(request)
     except UnicodeDecodeError:
         raise _bad("the path and the query must be percent-encoded UTF-8") from None
-    except MultipleValuesError:
-        raise _bad("the request has the header Last-Event-ID twice") from None
     except (ValueError, msgspec.ValidationError, PeerError) as error:
         raise _bad(str(error)) from None
 
 
-def refusal(request: Request, refused: Refused, origins: Sequence[str], random: Callable[[], float]) -> Response:
+def refusal(request: Request, refused: Refused, policy: WebPolicy, random: Callable[[], float]) -> Response:
     """The response to a request that was refused. ``random`` returns numbers from 0 to 1."""
-    headers = _headers(request, origins)
-    temporary = refused.status is http.HTTPStatus.SERVICE_UNAVAILABLE
+    headers = _headers(request, policy)
+    temporary = refused.code in codes.ERRORS and codes.ERRORS[refused.code].recovery is not Recovery.GIVE_UP
     if temporary and _STREAM_TYPE in ",".join(request.headers.get_all("Accept")):
         headers["Content-Type"] = _STREAM_TYPE
         error = EVENT_STREAM.frame(Error(code=refused.code, message=str(refused)))
@@ -110,34 +111,36 @@ def refusal(request: Request, refused: Refused, origins: Sequence[str], random: 
 
 
 def unauthorized(
-    request: Request, refused: TokenRefused, origins: Sequence[str], random: Callable[[], float]
+    request: Request, refused: TokenRefused, policy: WebPolicy, random: Callable[[], float]
 ) -> Response:
     """The response to a request whose token was refused. ``random`` returns numbers from 0 to 1."""
     why = Refused(http.HTTPStatus.UNAUTHORIZED, refused.code.code, str(refused))
-    response = refusal(request, why, origins, random)
-    response.headers["WWW-Authenticate"] = challenge(refused)
+    response = refusal(request, why, policy, random)
+    if response.status_code == http.HTTPStatus.UNAUTHORIZED:
+        response.headers["WWW-Authenticate"] = challenge(refused)
     return response
 
 
-def preflight(request: Request, origins: Sequence[str]) -> Response:
+def preflight(request: Request, policy: WebPolicy) -> Response:
     """The response to a preflight: a browser asks which headers a page may send (Fetch Standard, section 3.2.2)."""
-    headers = _headers(request, origins)
+    headers = _headers(request, policy)
     headers["Access-Control-Allow-Methods"] = "GET"
     headers["Access-Control-Allow-Headers"] = "Authorization, Last-Event-ID, Cache-Control"
     headers["Access-Control-Max-Age"] = str(PREFLIGHT_MAX_AGE_S)
     return Response(http.HTTPStatus.NO_CONTENT.value, http.HTTPStatus.NO_CONTENT.phrase, headers)
 
 
-def head(request: Request, origins: Sequence[str], random: Callable[[], float]) -> bytes:
+def head(request: Request, policy: WebPolicy, random: Callable[[], float]) -> bytes:
     """The head of a stream, and how long the client waits before it reconnects. ``random`` returns numbers from 0 to 1.
 
     The body has no length: it ends with the connection. Chunked encoding would add a line to each event.
     """
-    headers = _headers(request, origins)
+    headers = _headers(request, policy)
     headers["Content-Type"] = _STREAM_TYPE
     headers["X-Accel-Buffering"] = "no"  # otherwise nginx delays events to send them in larger pieces
     response = Response(http.HTTPStatus.OK.value, http.HTTPStatus.OK.phrase, headers)
-    return response.serialize() + _retry(RETRY_MS, random)
+    foreign_id = _FOREIGN_ID if _last_event_id(request) and _resumed(request) is None else b""
+    return response.serialize() + foreign_id + _retry(RETRY_MS, random)
 
 
 def farewell(code: CloseCode) -> bytes:
@@ -150,13 +153,19 @@ def _retry(between_ms: tuple[int, int], random: Callable[[], float]) -> bytes:
     return b"retry: %d\n\n" % (low + (high - low) * random())
 
 
-def _headers(request: Request, origins: Sequence[str]) -> Headers:
+def _page_refusal(request: Request, policy: WebPolicy) -> PageRefusal | None:
+    # Browsers leave out Origin only if a page of the same origin reads something.
+    is_read = request.method in ("GET", "HEAD")
+    return page_refusal(request.headers, policy, browsers_send_origin=not is_read)
+
+
+def _headers(request: Request, policy: WebPolicy) -> Headers:
     headers = Headers()
     headers["Date"] = email.utils.formatdate(usegmt=True)
     headers["Connection"] = "close"
     headers["Cache-Control"] = "no-store"
     headers["Vary"] = "Origin"
-    if origin_allowed(request.headers, origins) and (origin := request.headers.get("Origin")) is not None:
+    if _page_refusal(request, policy) is None and (origin := request.headers.get("Origin")) is not None:
         headers["Access-Control-Allow-Origin"] = origin
     return headers
 
@@ -170,13 +179,26 @@ def _room_request(request: Request) -> RoomRequest:
             raise ValueError(f"the query has the parameter {name} twice")
         if name in _PARAMETERS:  # others may be for a proxy, since EventSource can only send a token in the URL
             query[name] = value
+    after = query.pop("after", "")  # pages have an empty cursor until the first event with an id
+    cursor = _resumed(request) if _last_event_id(request) else Cursor.parse(after) if after else None
     fields: dict[str, object] = {"room": room, **query}
-    # Browsers and pages have an empty cursor until the first event with an id.
-    cursor = request.headers.get("Last-Event-ID") or query.get("after")
-    fields.pop("after", None)
-    if cursor:
-        fields["epoch"], fields["after"] = Cursor.parse(cursor)
+    if cursor is not None:
+        fields["epoch"], fields["after"] = cursor
     return msgspec.convert(fields, RoomRequest, strict=False)
+
+
+def _last_event_id(request: Request) -> str:
+    """The last id that the client's EventSource has seen at this address, from whichever server; empty before any."""
+    return ", ".join(request.headers.get_all("Last-Event-ID"))
+
+
+def _resumed(request: Request) -> Cursor | None:
+    """The cursor in ``Last-Event-ID``; None if it is not a cursor."""
+    try:
+        cursor = Cursor.parse(_last_event_id(request))
+        return cursor if cursor.epoch.isascii() else None
+    except PeerError:
+        return None
 
 
 def _bad(message: str) -> Refused:

@@ -1,13 +1,16 @@
-"""Decides which clients may connect: checks the opening request's path, origin and token, and negotiates the codec.
+"""Decides which clients may connect: checks the opening request's path, page and token, and negotiates the codec.
 
 It knows HTTP requests and responses as websockets parses them, but no sockets. websockets implements RFC 6455, section
-4.2; this module adds the decisions that the RFC leaves to the application.
+4.2; this module adds the decisions that the RFC leaves to the application, and to each refusal of websockets' own a
+sentence on what to do about it.
 """
 
 import http
 import logging
 import re
+import socket
 from collections.abc import Sequence
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from websockets.datastructures import Headers, MultipleValuesError
@@ -16,18 +19,42 @@ from websockets.extensions.permessage_deflate import PerMessageDeflate, ServerPe
 from websockets.http11 import Request, Response
 from websockets.protocol import Protocol
 from websockets.server import ServerProtocol
-from websockets.typing import Subprotocol
+from websockets.typing import StatusLike, Subprotocol
 
 from touchline_protocol import codes
 from touchline_protocol.codecs import BY_SUBPROTOCOL, JSON, Codec
 from touchline_protocol.server_codecs import DEFLATE_WINDOW_BITS, DEFLATED
 from touchline_server.config.settings import Settings
 from touchline_server.core.players.grants import TokenRefused
+from touchline_server.web.origins import EVERY
+from touchline_server.web.policy import ORIGIN_REFUSED, PageRefusal, Sender, WebPolicy
 
 PATH = "/ws"
 
-Refusal = tuple[http.HTTPStatus, str]
-"""An HTTP status, and a sentence for a person."""
+
+class Refusal(NamedTuple):
+    """Why a request gets no WebSocket: an HTTP status, a code for programs, a sentence for a person."""
+
+    status: http.HTTPStatus
+    code: str
+    message: str
+
+
+_ADVICE = {
+    http.HTTPStatus.BAD_REQUEST: "Connect with a WebSocket client (RFC 6455) that offers one of the subprotocols "
+    f"{', '.join(BY_SUBPROTOCOL)}. A proxy in front must pass the headers Sec-WebSocket-* as they are.",
+    http.HTTPStatus.METHOD_NOT_ALLOWED: "A WebSocket is opened with GET. To publish events, use the control plane on its "
+    "own port.",
+    http.HTTPStatus.REQUEST_URI_TOO_LONG: "Leave out the query: nothing in it is used, except after, last and deliver for "
+    "an event stream.",
+    http.HTTPStatus.UPGRADE_REQUIRED: "A proxy in front must pass the headers Upgrade and Connection. Without a "
+    "WebSocket, read a room as an event stream at /v1/rooms/<room>/events.",
+    http.HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE: "Send fewer or shorter headers, cookies above all. A long token can "
+    "be sent in hello instead of Authorization.",
+    http.HTTPStatus.HTTP_VERSION_NOT_SUPPORTED: "A WebSocket needs HTTP/1.1, so a proxy in front must speak that to this "
+    "edge (nginx: proxy_http_version 1.1). Event streams work with HTTP/1.0 too.",
+}
+"""What to do about a request that websockets itself refuses, by status."""
 
 _END_OF_HEAD = b"\r\n\r\n"
 _METHOD = re.compile(rb"[A-Z]{3,15} ")
@@ -47,6 +74,11 @@ class _ServerProtocol(ServerProtocol):
 
     def select_subprotocol(self, offered: Sequence[Subprotocol]) -> Subprotocol | None:
         return select_subprotocol(offered)
+
+    def reject(self, status: StatusLike, text: str) -> Response:
+        """websockets calls this for each request that it refuses itself."""
+        advice = _ADVICE.get(http.HTTPStatus(status))
+        return super().reject(status, text if advice is None else f"{text}{advice}\n")
 
 
 class Opening:
@@ -88,7 +120,7 @@ class Opening:
         reason = str(error.__cause__)[:_REASON_CHARS_MAX]
         if isinstance(error.__cause__, UnicodeDecodeError):
             reason = "characters outside ASCII must be percent-encoded"
-        text = f"This request cannot be parsed: {reason}. To publish events, use the control plane on its own port.\n"
+        text = f"This request cannot be parsed: {reason}.\nTo publish events, use the control plane on its own port.\n"
         return self.protocol.reject(http.HTTPStatus.BAD_REQUEST, text).serialize()
 
     def forget_request(self) -> None:
@@ -117,20 +149,36 @@ def break_cycles(protocol: ServerProtocol) -> None:
     protocol.parser_exc = protocol.handshake_exc = None
 
 
-def refuse(request: Request, origins: Sequence[str], *, full: bool) -> Refusal | None:
+def web_policy(settings: Settings) -> WebPolicy:
+    """Which pages may use the edge. If every client needs a token, the name that a page uses for the edge is no matter:
+    nothing here is for whoever merely reaches it."""
+    return WebPolicy(
+        hosts=[EVERY] if settings.auth.mode == "token" else settings.hosts,
+        origins=settings.origins,
+        own_names=[settings.host, socket.gethostname()],
+    )
+
+
+def refuse(request: Request, policy: WebPolicy, *, full: bool) -> Refusal | None:
     """Why the request is refused; None if it is accepted. ``full``: the edge has reached its maximum of connections."""
     if path_of(request) != PATH:
-        return http.HTTPStatus.NOT_FOUND, (
-            f"There is nothing here: the WebSocket is at {PATH}, a room's events at /v1/rooms/<room>/events.\n"
+        return Refusal(
+            http.HTTPStatus.NOT_FOUND,
+            "not_found",
+            f"There is nothing here: the WebSocket is at {PATH}, a room's events at /v1/rooms/<room>/events.",
         )
-    if not origin_allowed(request.headers, origins):
-        return (
-            http.HTTPStatus.FORBIDDEN,
-            "Pages from this origin may not connect. The operator can allow it with the option origins.\n",
-        )
+    refused = page_refusal(request.headers, policy, browsers_send_origin=True)
+    if refused is not None:
+        return Refusal(http.HTTPStatus.FORBIDDEN, refused.code, refused.message)
     if full:
-        return http.HTTPStatus.SERVICE_UNAVAILABLE, "This edge accepts no more connections. Try again later.\n"
+        unavailable = "This edge accepts no more connections. Try again later."
+        return Refusal(http.HTTPStatus.SERVICE_UNAVAILABLE, codes.UNAVAILABLE.code, unavailable)
     return None
+
+
+def rejection(protocol: ServerProtocol, refusal: Refusal) -> Response:
+    """The response to a request that gets no WebSocket."""
+    return protocol.reject(refusal.status, f"{refusal.message} ({refusal.code})\n")
 
 
 def bearer(headers: Headers) -> str | None:
@@ -155,7 +203,7 @@ def challenge(refused: TokenRefused) -> str:
 
 def unauthorized(protocol: ServerProtocol, refused: TokenRefused) -> Response:
     """The response to a request whose token was refused."""
-    response = protocol.reject(http.HTTPStatus.UNAUTHORIZED, f"{refused} ({refused.code.code})\n")
+    response = rejection(protocol, Refusal(http.HTTPStatus.UNAUTHORIZED, refused.code.code, str(refused)))
     response.headers["WWW-Authenticate"] = challenge(refused)
     return response
 
@@ -191,19 +239,10 @@ def path_of(request: Request) -> str:
         return ""
 
 
-def origin_allowed(headers: Headers, origins: Sequence[str]) -> bool:
-    """Whether the ``Origin`` may connect. Only browsers send one.
-
-    A page from the same host may connect, whatever its port; other origins must be listed.
-    """
+def page_refusal(headers: Headers, policy: WebPolicy, *, browsers_send_origin: bool) -> PageRefusal | None:
+    """Why the page that sends these headers is refused; None if it is accepted. Only browsers send for a page."""
     try:
-        origin, host = headers.get("Origin"), headers.get("Host")
+        sender = Sender(headers.get("Host"), headers.get("Origin"), headers.get("Sec-Fetch-Site"))
     except MultipleValuesError:
-        return False
-    if origin is None or "*" in origins or origin in origins:
-        return True
-    try:
-        page = urlsplit(origin).hostname
-        return page is not None and host is not None and page == urlsplit(f"//{host}").hostname
-    except ValueError:
-        return False
+        return PageRefusal(ORIGIN_REFUSED, "the request has Host, Origin or Sec-Fetch-Site twice")
+    return policy.refusal(sender, browsers_send_origin=browsers_send_origin)

@@ -18,6 +18,7 @@ from touchline_server.core.log import Log
 from touchline_server.core.room_store import RoomStore
 from touchline_server.core.rooms.old_records import Skip
 
+from . import handshake
 from .appender import Appender
 from .connection import Connection
 from .context import Context
@@ -60,7 +61,8 @@ class EdgeServer:
         self._appender = Appender(log, settings.actions.topic)
         self.driver = Driver(core, ask=self._replayer.ask, append=self._appender.wake)
         driver = self.driver
-        self._context = Context(core, settings, driver.now, random.random, driver.perform, driver.wake, self._lost)
+        policy = handshake.web_policy(settings)
+        self._context = Context(core, settings, policy, driver.now, random.random, driver.perform, driver.wake, self._lost)
         self._server: asyncio.Server | None = None
         self._empty = asyncio.Event()
 

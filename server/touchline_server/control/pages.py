@@ -1,0 +1,46 @@
+"""Keeps foreign pages away from every route of the control plane, those that an extension adds included.
+
+Most routes need no key: whoever reaches the port may read. So a page must not get here under a foreign name that leads
+to this machine (DNS rebinding), nor send forms to it (CSRF); `touchline_server.web.policy` has the rules. `LIVENESS` is
+left out: it tells nothing but that the process runs, and an orchestrator that may not ask would restart the server.
+"""
+
+import socket
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from touchline_server.config.settings import Settings
+from touchline_server.web.policy import ORIGIN_REFUSED, PageRefusal, Sender, WebPolicy
+
+from .answers import json_response
+from .bodies import ErrorBody, ErrorDetail
+from .refusals import PAGE_REFUSALS
+
+LIVENESS = "/healthz"
+
+
+class PageFilter:
+    """An ASGI middleware that answers requests of foreign pages with 403."""
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self._app = app
+        self._policy = WebPolicy(
+            hosts=settings.hosts, origins=[], own_names=[settings.control_host, socket.gethostname()]
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request."""
+        refused = None if scope["type"] != "http" or scope["path"] == LIVENESS else self._refusal(scope)
+        if refused is None:
+            await self._app(scope, receive, send)
+        else:
+            body = ErrorBody(ErrorDetail(refused.code, refused.message))
+            await json_response(body, PAGE_REFUSALS[refused.code].status)(scope, receive, send)
+
+    def _refusal(self, scope: Scope) -> PageRefusal | None:
+        headers = Headers(scope=scope)
+        if any(len(headers.getlist(name)) > 1 for name in ("host", "origin", "sec-fetch-site")):
+            return PageRefusal(ORIGIN_REFUSED, "the request has Host, Origin or Sec-Fetch-Site twice")
+        sender = Sender(headers.get("host"), headers.get("origin"), headers.get("sec-fetch-site"))
+        return self._policy.refusal(sender, browsers_send_origin=scope["method"] not in ("GET", "HEAD"))

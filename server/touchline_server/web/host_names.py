@@ -1,0 +1,105 @@
+"""Host names as browsers send them, and patterns for them.
+
+A browser sends a host in lower case and in ASCII (UTS 46, non-transitional), and an address in its shortest form. Names
+are compared in that form, whatever form they were configured in.
+"""
+
+import re
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv6Address
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+import idna
+
+HOST_CHARS_MAX = 253
+"""RFC 1035, section 2.3.4: 255 octets with the length of each label and the root."""
+
+PRIVATE_DOMAINS = ("localhost", "local", "internal", "test", "home.arpa")
+"""Domains in which nobody can register a name: RFC 6761, RFC 6762, RFC 8375, and ICANN's reservation of 2024. Kubernetes'
+``cluster.local`` is one of them. An attacker's page can have an address of this machine, but not under such a name."""
+
+_LABEL = re.compile(r"[a-z0-9_-]{1,63}")
+_ENDS_IN_A_NUMBER = re.compile(r"(.*\.)?([0-9]+|0x[0-9a-f]*)")
+_PARSED_MAX = 1_024
+"""Names in the cache of `host_of`: all clients of an edge send the same few, and joins come in storms."""
+
+
+def normal_host(text: str) -> str:
+    """Return the host as a browser sends it, an IPv6 address without its brackets.
+
+    Raises:
+        ValueError: the text is not a host name or an address.
+    """
+    if ":" in text:
+        return _ipv6(text)
+    name = _ascii(text).removesuffix(".")
+    if _ENDS_IN_A_NUMBER.fullmatch(name):
+        return str(IPv4Address(name))
+    if len(name) > HOST_CHARS_MAX or not all(_LABEL.fullmatch(label) for label in name.split(".")):
+        raise ValueError(f"{text!r} is not a host name")
+    return name
+
+
+def _ipv6(text: str) -> str:
+    inner = text[1:-1] if text.startswith("[") and text.endswith("]") else text
+    try:
+        address = IPv6Address(inner)
+    except ValueError:
+        raise ValueError(f"{text!r} is not a host name alone, without scheme and port, or an address") from None
+    if address.scope_id is not None:
+        raise ValueError(f"{text!r} has a zone, which a URL cannot have")
+    return address.compressed
+
+
+def _ascii(text: str) -> str:
+    if text.isascii():
+        return text.lower()
+    try:
+        return idna.encode(text, uts46=True).decode()
+    except idna.IDNAError:  # browsers accept some more, such as emoji
+        raise ValueError(f"{text!r} is not a host name, or has to be written as browsers send it: xn--…") from None
+
+
+@lru_cache(_PARSED_MAX)
+def host_of(field: str) -> str | None:
+    """The host in a header ``Host``, without its port; None if it has none."""
+    try:
+        return normal_host(urlsplit(f"//{field}").hostname or "")
+    except ValueError:
+        return None
+
+
+def is_private(host: str) -> bool:
+    """Whether nobody can register this host: an address, a name without a dot, or one of a private domain."""
+    if ":" in host or "." not in host or _ENDS_IN_A_NUMBER.fullmatch(host):
+        return True
+    return host.endswith(tuple(f".{domain}" for domain in PRIVATE_DOMAINS))
+
+
+class HostPattern(NamedTuple):
+    """A host, or with ``subdomains`` every host below it, but not itself."""
+
+    host: str
+    subdomains: bool
+
+    @classmethod
+    def parse(cls, text: str) -> "HostPattern":
+        """Parse ``example.org`` or ``*.example.org``.
+
+        Raises:
+            ValueError: the text is neither.
+        """
+        host = text.removeprefix("*.")
+        if "*" in host:
+            raise ValueError(f"a * stands only for the first labels of a host (*.example.org), not as in {text!r}")
+        pattern = cls(normal_host(host), subdomains=host != text)
+        if pattern.subdomains and "." not in pattern.host and pattern.host not in PRIVATE_DOMAINS:
+            raise ValueError(f"{text!r} would match every host of a top-level domain")
+        if pattern.subdomains and (":" in pattern.host or _ENDS_IN_A_NUMBER.fullmatch(pattern.host)):
+            raise ValueError(f"{text!r} is not a host name: an address has no subdomains")
+        return pattern
+
+    def matches(self, host: str) -> bool:
+        """Whether a normal host is one of these."""
+        return host.endswith(f".{self.host}") if self.subdomains else host == self.host
