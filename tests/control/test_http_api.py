@@ -117,7 +117,9 @@ async def test_a_page_cannot_read_under_a_foreign_name_that_leads_here(client: h
     assert error_of(refused)[:2] == (403, "host_refused")
 
 
-@pytest.mark.parametrize("host", ["10.1.2.3:8081", "localhost", "touchline:8081", "touchline.prod.svc.cluster.local:8081"])
+@pytest.mark.parametrize(
+    "host", ["10.1.2.3:8081", "localhost", "touchline:8081", "touchline.prod.svc.cluster.local:8081"]
+)
 async def test_health_checks_reach_a_server_by_its_address_and_by_private_names(
     client: httpx.AsyncClient, host: str
 ) -> None:

@@ -79,12 +79,25 @@ async def test_a_visitor_with_a_token_gets_a_newer_one_for_the_same_player(demo:
 
 @pytest.mark.parametrize("path", ["/demo/token", "/demo/bots"])
 async def test_requests_that_other_sites_can_send_are_refused(demo: RunningDemo, path: str) -> None:
-    form = {"Content-Type": "text/plain", "Origin": "https://elsewhere.example"}
-    answer = await demo.http.post(path, content=b"{}", headers=form)
-    assert (answer.status_code, answer.json()["error"]["code"]) == (415, "not_json")
-    asked = await demo.http.options(path, headers={"Origin": form["Origin"], "Access-Control-Request-Method": "POST"})
-    assert asked.status_code == 405
+    elsewhere = "http://elsewhere.example"
+    form, page = {"Content-Type": "text/plain"}, {"Content-Type": "application/json", "Origin": elsewhere}
+    for headers, status, code in (
+        (form, 415, "not_json"),
+        (form | {"Origin": elsewhere}, 403, "origin_refused"),
+        (page, 403, "origin_refused"),
+        (page | {"Host": "elsewhere.example"}, 403, "host_refused"),  # a name that leads here
+    ):
+        answer = await demo.http.post(path, content=b"{}", headers=headers)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
+    asked = await demo.http.options(path, headers={"Origin": elsewhere, "Access-Control-Request-Method": "POST"})
+    assert asked.status_code == 403
     assert "access-control-allow-origin" not in asked.headers
+
+
+async def test_the_page_is_not_shown_under_a_foreign_name(demo: RunningDemo) -> None:
+    for path in ("/", "/demo.json", "/app.js"):
+        assert (await demo.http.get(path, headers={"Host": "elsewhere.example"})).status_code == 403
+        assert (await demo.http.get(path, headers={"Host": "10.0.0.1:8081"})).status_code == 200
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
 from websockets.typing import Subprotocol
 
+from edge.streams import response_to, target_of
 from support.node_fixture import LONGER_THAN_A_TEST_S, RunningNode, running_node
 from support.waiting import eventually
 from touchline_protocol import codes
@@ -105,6 +106,48 @@ async def test_a_plain_http_request_gets_upgrade_required(node: RunningNode) -> 
 
 async def test_methods_other_than_get_are_not_allowed(node: RunningNode) -> None:
     assert await status_of(node, method="POST") == 405
+
+
+HEAD = b"GET /ws HTTP/1.1\r\nHost: localhost\r\n"
+UPGRADE = b"Connection: Upgrade\r\nUpgrade: websocket\r\n"
+KEY = b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+ADVICE = {
+    400: [JSON.subprotocol, "Sec-WebSocket-"],
+    405: ["GET", "control plane"],
+    414: ["query"],
+    426: ["Upgrade", "/v1/rooms/"],
+    431: ["headers", "hello"],
+    505: ["HTTP/1.1", "proxy_http_version"],
+}
+"""What the body of each status names, of those by which websockets itself refuses a request."""
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (HEAD + UPGRADE + KEY + b"\r\n", 400),
+        (HEAD + UPGRADE + KEY + b"Sec-WebSocket-Version: 8\r\n\r\n", 400),
+        (HEAD + UPGRADE + b"Sec-WebSocket-Version: 13\r\n\r\n", 400),
+        (HEAD + UPGRADE + KEY + b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: chat\r\n\r\n", 400),
+        (b"GET /ws HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}", 400),
+        (HEAD.replace(b"GET", b"PUT") + UPGRADE + b"\r\n", 405),
+        (HEAD.replace(b"GET", b"HEAD") + UPGRADE + b"\r\n", 405),
+        (b"GET /ws?" + b"x" * 9_000 + b" HTTP/1.1\r\n\r\n", 414),
+        (b"GET " + target_of(query="x" * 9_000).encode() + b" HTTP/1.1\r\n\r\n", 414),
+        (HEAD + b"Connection: keep-alive\r\n\r\n", 426),
+        (HEAD + b"Connection: Upgrade\r\nUpgrade: h2c\r\n\r\n", 426),
+        (HEAD + b"Cookie: " + b"x" * 9_000 + b"\r\n\r\n", 431),
+        (HEAD + b"X: y\r\n" * 200 + b"\r\n", 431),
+        (HEAD.replace(b"1.1", b"1.0") + b"Connection: close\r\n\r\n", 505),
+        (HEAD.replace(b"1.1", b"1.0") + UPGRADE + KEY + b"Sec-WebSocket-Version: 13\r\n\r\n", 505),
+    ],
+    ids=lambda value: str(value) if isinstance(value, int) else "",
+)
+async def test_each_refusal_of_the_library_says_what_to_do(node: RunningNode, sent: bytes, status: int) -> None:
+    answer = await response_to(node, sent)
+    assert answer.status == status
+    if not sent.startswith(b"HEAD"):
+        assert [part for part in ADVICE[status] if part not in answer.body.decode()] == []
 
 
 @pytest.mark.parametrize("header", ["Sec_WebSocket_Key", "Sec_WebSocket_Version"])

@@ -11,7 +11,7 @@ import pytest
 
 from auth.signed import KEYS, SECRET, forged, forged_hs256, jwks, make, signed, written
 from edge.players import AUTH, GATED, TOKEN_S, act, answers, bearer, greet, player, refusal, token, watcher
-from edge.streams import request, response_to, target_of
+from edge.streams import Stream, request, response_to, target_of
 from support.node_fixture import RunningNode, running_node
 from support.waiting import DEADLINE_S, eventually
 from touchline_protocol import codes
@@ -122,6 +122,12 @@ async def test_a_token_with_an_unknown_key_gets_a_close_code_that_allows_a_retry
             assert await client.closed() == (4003, "token_key_unknown")
         stream = await response_to(node, request(target_of(), bearer(signed(second, "second", exp=time.time() + 60))))
         assert (stream.status, stream.error["code"]) == (401, "token_key_unknown")
+        assert int(stream.headers["retry-after"]) >= 1
+        browser = bearer(signed(second, "second", exp=time.time() + 60)) | {"Accept": "text/event-stream"}
+        async with node.raw() as raw:  # EventSource gives up for good at any status but 200
+            await raw.send_bytes(request(target_of(), browser))
+            assert await raw.status() == 200
+            assert (await Stream(raw).expect(Error)).code == "token_key_unknown"
         file.write_bytes(jwks(first=first, second=second))
         async with asyncio.timeout(DEADLINE_S):
             while True:

@@ -60,7 +60,11 @@ def test_a_read_without_an_origin_needs_a_known_host_unless_the_page_is_secure(
 def test_hosts_and_origins_that_are_listed_are_known() -> None:
     rebound = Sender("live.example.org", "http://live.example.org", None)
     read = Sender("live.example.org:8081", None, None)
-    for policy in (policy_of(hosts=["*.example.org"]), policy_of(origins=["https://live.example.org"]), policy_of(hosts=["*"])):
+    for policy in (
+        policy_of(hosts=["*.example.org"]),
+        policy_of(origins=["https://live.example.org"]),
+        policy_of(hosts=["*"]),
+    ):
         assert code_of(policy, rebound) is ALLOWED
         assert code_of(policy, read, browsers_send_origin=False) is ALLOWED
     assert code_of(policy_of(origins=["*"]), Sender("evil.example", "http://evil.example", None)) is ALLOWED

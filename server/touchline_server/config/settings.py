@@ -76,7 +76,7 @@ class Settings(BaseSettings):
     ``http://localhost:*``, or ``*`` for all."""
     hosts: Strings = []
     """Names by which pages without TLS, and programs that only read, may reach this server, besides addresses, names
-    without a dot or in a private domain, and this machine's own: ``example.org``, ``*.example.org``, or ``*`` for all."""
+    without a dot or in a private domain, and this machine's own: ``example.org``, ``*.example.org``, ``*`` for all."""
 
     control_host: str = "127.0.0.1"
     control_port: int = Field(default=8081, ge=0, le=65535)

@@ -11,8 +11,8 @@ from .refusals import (
     BAD_EVENT_KEY,
     BAD_ROOM,
     EVENT_REFUSED,
-    INCOMPLETE,
     HOST_REFUSED,
+    INCOMPLETE,
     INTERNAL_ERROR,
     KEY_MISSING,
     KEY_WRONG,
@@ -58,8 +58,7 @@ class Operation(NamedTuple):
 
 _PAGES = (ORIGIN_REFUSED, HOST_REFUSED)
 _READY = Answer(200, "Clients can be sent here.", ReadinessBody)
-_NOT_PAGES = (ORIGIN_REFUSED, HOST_REFUSED)
-_READY = Answer(503, "Clients should not be sent here.", ReadinessBody)
+_NOT_READY = Answer(503, "Clients should not be sent here.", ReadinessBody)
 
 OPERATIONS = (
     Operation("GET", "/healthz", "health", "Whether the process runs", (Answer(200, "It runs.", text="ok"),)),

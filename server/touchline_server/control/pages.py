@@ -1,12 +1,13 @@
 """Keeps foreign pages away from every route of the control plane, those that an extension adds included.
 
-Most routes need no key: whoever reaches the port may read. So a page must not get here under a foreign name that leads
-to this machine (DNS rebinding), nor send forms to it (CSRF); `touchline_server.web.policy` has the rules. `LIVENESS` is
-left out: it tells nothing but that the process runs, and an orchestrator that may not ask would restart the server.
+Most routes need no key: anybody who reaches the port may read. So a page must not get here under a foreign name that
+leads to this machine (DNS rebinding), nor send forms to it (CSRF); `touchline_server.web.policy` has the rules.
+`LIVENESS` is left out: it only says that the process runs, and an orchestrator that gets no answer restarts the server.
 """
 
 import socket
 
+import structlog
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -16,6 +17,8 @@ from touchline_server.web.policy import ORIGIN_REFUSED, PageRefusal, Sender, Web
 from .answers import json_response
 from .bodies import ErrorBody, ErrorDetail
 from .refusals import PAGE_REFUSALS
+
+logger = structlog.get_logger("touchline.control")
 
 LIVENESS = "/healthz"
 
@@ -40,7 +43,14 @@ class PageFilter:
 
     def _refusal(self, scope: Scope) -> PageRefusal | None:
         headers = Headers(scope=scope)
+        refused = self._judge(headers, scope["method"])
+        if refused is not None:
+            shown = {name: ", ".join(headers.getlist(name)) for name in ("origin", "host")}
+            logger.warning("page_refused", code=refused.code, **shown, path=scope["path"])
+        return refused
+
+    def _judge(self, headers: Headers, method: str) -> PageRefusal | None:
         if any(len(headers.getlist(name)) > 1 for name in ("host", "origin", "sec-fetch-site")):
             return PageRefusal(ORIGIN_REFUSED, "the request has Host, Origin or Sec-Fetch-Site twice")
         sender = Sender(headers.get("host"), headers.get("origin"), headers.get("sec-fetch-site"))
-        return self._policy.refusal(sender, browsers_send_origin=scope["method"] not in ("GET", "HEAD"))
+        return self._policy.refusal(sender, browsers_send_origin=method not in ("GET", "HEAD"))

@@ -19,6 +19,7 @@ import asyncio
 import http
 from typing import cast
 
+import structlog
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Request, Response
 from websockets.protocol import OPEN
@@ -31,10 +32,13 @@ from touchline_protocol.messages import RoomRequest
 from touchline_protocol.server_codecs import EVENT_STREAM
 from touchline_server.core.client import Client
 from touchline_server.core.players.grants import Grant, TokenRefused
+from touchline_server.web.policy import HOST_REFUSED, ORIGIN_REFUSED
 
 from . import event_stream, handshake
 from .context import Context
 from .driver import Peer
+
+logger = structlog.get_logger("touchline.edge")
 
 _STATUS = {
     codes.UNKNOWN_FEED: http.HTTPStatus.NOT_FOUND,
@@ -145,6 +149,8 @@ class Connection(asyncio.Protocol):
     def _open_websocket(self, opening: handshake.Opening, request: Request, rest: bytes) -> None:
         refusal = handshake.refuse(request, self._context.policy, full=self._context.core.is_full)
         presented = None
+        if refusal is not None:
+            _log_page_refusal(request, refusal.code)
         try:
             presented = self._presented(request) if refusal is None else None
         except TokenRefused as refused:
@@ -171,6 +177,7 @@ class Connection(asyncio.Protocol):
             self._respond(protocol, request, event_stream.unauthorized(request, refused, policy, random))
             return
         except event_stream.Refused as refused:
+            _log_page_refusal(request, refused.code)
             self._respond(protocol, request, event_stream.refusal(request, refused, policy, random))
             return
         self._protocol = None
@@ -273,3 +280,11 @@ class Connection(asyncio.Protocol):
             except OSError:  # the peer is gone, which asyncio's own loop finds out here; uvloop tells `connection_lost`
                 self.transport.abort()
         self._context.core.ending(self, self._context.now())
+
+
+def _log_page_refusal(request: Request, code: str) -> None:
+    """An operator sees only here why pages cannot connect: browsers tell a page nothing about it."""
+    if code in (HOST_REFUSED, ORIGIN_REFUSED):
+        shown = {name: ", ".join(request.headers.get_all(name)) for name in ("Origin", "Host")}
+        path = handshake.path_of(request)
+        logger.warning("page_refused", code=code, origin=shown["Origin"], host=shown["Host"], path=path)

@@ -110,9 +110,7 @@ def refusal(request: Request, refused: Refused, policy: WebPolicy, random: Calla
     return Response(refused.status.value, refused.status.phrase, headers, body)
 
 
-def unauthorized(
-    request: Request, refused: TokenRefused, policy: WebPolicy, random: Callable[[], float]
-) -> Response:
+def unauthorized(request: Request, refused: TokenRefused, policy: WebPolicy, random: Callable[[], float]) -> Response:
     """The response to a request whose token was refused. ``random`` returns numbers from 0 to 1."""
     why = Refused(http.HTTPStatus.UNAUTHORIZED, refused.code.code, str(refused))
     response = refusal(request, why, policy, random)

@@ -43,16 +43,16 @@ class Refusal(NamedTuple):
 _ADVICE = {
     http.HTTPStatus.BAD_REQUEST: "Connect with a WebSocket client (RFC 6455) that offers one of the subprotocols "
     f"{', '.join(BY_SUBPROTOCOL)}. A proxy in front must pass the headers Sec-WebSocket-* as they are.",
-    http.HTTPStatus.METHOD_NOT_ALLOWED: "A WebSocket is opened with GET. To publish events, use the control plane on its "
-    "own port.",
-    http.HTTPStatus.REQUEST_URI_TOO_LONG: "Leave out the query: nothing in it is used, except after, last and deliver for "
-    "an event stream.",
+    http.HTTPStatus.METHOD_NOT_ALLOWED: "A WebSocket is opened with GET. To publish events, use the control plane on "
+    "its own port.",
+    http.HTTPStatus.REQUEST_URI_TOO_LONG: "Leave out the query: nothing in it is used, except after, last and deliver "
+    "for an event stream.",
     http.HTTPStatus.UPGRADE_REQUIRED: "A proxy in front must pass the headers Upgrade and Connection. Without a "
     "WebSocket, read a room as an event stream at /v1/rooms/<room>/events.",
-    http.HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE: "Send fewer or shorter headers, cookies above all. A long token can "
-    "be sent in hello instead of Authorization.",
-    http.HTTPStatus.HTTP_VERSION_NOT_SUPPORTED: "A WebSocket needs HTTP/1.1, so a proxy in front must speak that to this "
-    "edge (nginx: proxy_http_version 1.1). Event streams work with HTTP/1.0 too.",
+    http.HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE: "Send fewer or shorter headers, cookies above all. A long token "
+    "can be sent in hello instead of Authorization.",
+    http.HTTPStatus.HTTP_VERSION_NOT_SUPPORTED: "A WebSocket needs HTTP/1.1, so a proxy in front must speak that to "
+    "this edge (nginx: proxy_http_version 1.1). Event streams work with HTTP/1.0 too.",
 }
 """What to do about a request that websockets itself refuses, by status."""
 
@@ -150,8 +150,10 @@ def break_cycles(protocol: ServerProtocol) -> None:
 
 
 def web_policy(settings: Settings) -> WebPolicy:
-    """Which pages may use the edge. If every client needs a token, the name that a page uses for the edge is no matter:
-    nothing here is for whoever merely reaches it."""
+    """Which pages may use the edge.
+
+    If every client needs a token, any name for the edge will do: a page that reaches it gains nothing by that.
+    """
     return WebPolicy(
         hosts=[EVERY] if settings.auth.mode == "token" else settings.hosts,
         origins=settings.origins,

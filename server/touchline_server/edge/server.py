@@ -62,7 +62,9 @@ class EdgeServer:
         self.driver = Driver(core, ask=self._replayer.ask, append=self._appender.wake)
         driver = self.driver
         policy = handshake.web_policy(settings)
-        self._context = Context(core, settings, policy, driver.now, random.random, driver.perform, driver.wake, self._lost)
+        self._context = Context(
+            core, settings, policy, driver.now, random.random, driver.perform, driver.wake, self._lost
+        )
         self._server: asyncio.Server | None = None
         self._empty = asyncio.Event()
 

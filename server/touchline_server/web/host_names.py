@@ -16,8 +16,8 @@ HOST_CHARS_MAX = 253
 """RFC 1035, section 2.3.4: 255 octets with the length of each label and the root."""
 
 PRIVATE_DOMAINS = ("localhost", "local", "internal", "test", "home.arpa")
-"""Domains in which nobody can register a name: RFC 6761, RFC 6762, RFC 8375, and ICANN's reservation of 2024. Kubernetes'
-``cluster.local`` is one of them. An attacker's page can have an address of this machine, but not under such a name."""
+"""Domains in which nobody can register a name: RFC 6761, RFC 6762, RFC 8375, and ICANN's reservation of 2024. An
+attacker's page can have an address of this machine, but not under such a name. Kubernetes uses ``cluster.local``."""
 
 _LABEL = re.compile(r"[a-z0-9_-]{1,63}")
 _ENDS_IN_A_NUMBER = re.compile(r"(.*\.)?([0-9]+|0x[0-9a-f]*)")
