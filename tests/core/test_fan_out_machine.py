@@ -28,7 +28,7 @@ from touchline_server.core.rooms.partition_window import PartitionWindow
 from touchline_server.core.subscription import Phase
 from touchline_server.core.write_scheduler import Budget
 
-ROOMS = ("a", "b")
+ROOMS = ("a", "b", "c", "d")
 KEYS = (None, "score", "clock")
 REPLAY_RECORDS_MAX = 12
 RECORDS_OF_A_READ = 3

@@ -123,7 +123,8 @@ class Settings(BaseSettings):
     replay_records_max: int = Field(default=50_000, ge=1, le=COUNT_MAX)
     """Records read from the log for one catch-up. A client further behind starts over from the state."""
     replay_concurrency: int = Field(default=4, ge=1, le=COUNT_MAX)
-    """Catch-ups that read the log at the same time; others wait. Each costs a fetch and decoding on the edge's core."""
+    """Reads of the log for catch-ups under way, one per connection at most: connections take turns. Each costs a fetch
+    and decoding on the edge's core, and serves all clients that miss any of its records."""
     flush_slice_clients: int = Field(default=128, ge=1, le=COUNT_MAX)
     """At most this many writes of a large flush per turn of the event loop: 128 writes of about 6 us take 0.8 ms. While
     other work is waiting it is 16."""

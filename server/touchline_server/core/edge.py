@@ -48,7 +48,7 @@ from .players.access import Access
 from .players.action_queue import PendingAction
 from .players.grants import Grant, Refusal
 from .players.verdicts import WHOLE_TOPIC
-from .replays import Replays
+from .replays.replay_queue import ReplayQueue
 from .room_loads import RoomLoads
 from .room_store import StoredRoom
 from .rooms.old_records import Skip
@@ -60,7 +60,7 @@ from .write_scheduler import Budget, WriteScheduler
 class EdgeLimits(NamedTuple):
     """The limits of an edge beside the hub's, the actions' and the access's.
 
-    ``connections_max`` counts all connections. ``replay_concurrency``: catch-ups that read the log at once.
+    ``connections_max`` counts all connections. ``replay_concurrency``: reads of the log under way at once.
     """
 
     client: ClientLimits
@@ -106,7 +106,7 @@ class EdgeCore(Generic[Owner]):
             self._topics_behind.add(verdicts_topic)
         self._scheduler = WriteScheduler(hub, clock)
         self._catch_up: CatchUpQueue[Owner] = CatchUpQueue()
-        self._replays = Replays(hub, self._catch_up, limits.replay_concurrency)
+        self._replays = ReplayQueue(hub, self._catch_up, limits.replay_concurrency)
         self._loads = RoomLoads(hub, self._catch_up)
         self._liveness: Liveness[Owner] = Liveness(limits.liveness)
 

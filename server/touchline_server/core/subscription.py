@@ -179,14 +179,16 @@ class Subscription(Generic[C]):
     def replay(self, events: Sequence[RoomEvent], reached: int) -> Step:
         """Take the room's events from what was read of `wanted`; ``reached`` is how far that went."""
         self.is_proven = True
+        self.replay_left -= reached - self.cursor
+        self.cursor = reached
+        if not events and self.phase is not Phase.JOINING:
+            return Step(b"", NextStep.STEP)  # as for most rooms and chunks
         greeting = self._greeting()
         for event in events:
             if event.announces:
                 self.term = self.room.contents.window.term_of(event.epoch) or self.term
         if events:
             self.replayed = self.seen = events[-1].offset
-        self.replay_left -= reached - self.cursor
-        self.cursor = reached
         made = encode_catch_up(
             self.room.contents, self.codec, events, cursor=reached, latest=self.latest, bytes_max=None
         )
@@ -207,6 +209,12 @@ class Subscription(Generic[C]):
         if is_ahead:
             return self.start_over() if end == 0 else self._wait()
         return self.start_over() if end is None else self._go_on()
+
+    @property
+    def is_out_of_reach(self) -> bool:
+        """Whether more is missing than may be read."""
+        # Offsets may have holes: their distance is the most that the records to read can be.
+        return self.room.contents.floor - self.cursor > self.replay_left
 
     def out_of_reach(self) -> Step:
         """The missing events are not in the log any more, or are too many to be read."""
@@ -270,10 +278,7 @@ class Subscription(Generic[C]):
         return Step(greeting, NextStep.WAIT)
 
     def _from_log(self) -> Step:
-        # Offsets may have holes: their distance is the most that the records to read can be.
-        if self.room.contents.floor - self.cursor > self.replay_left:
-            return self.out_of_reach()
-        return Step(b"", NextStep.LOG)
+        return self.out_of_reach() if self.is_out_of_reach else Step(b"", NextStep.LOG)
 
     def _from_window(self) -> Step:
         room = self.room

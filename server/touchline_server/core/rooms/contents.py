@@ -95,9 +95,10 @@ class Contents(KeyedState):
 
     @property
     def position(self) -> int:
-        """How far the room has come: its head, or the partition's end if none of its events is pending."""
+        """How far the room has come: just before its next pending event, or the partition's end if there is none."""
         newest = self.floor if self.head is None else self.head
-        return newest if self.pending else max(newest, self.window.next_offset - 1)
+        is_next_here = bool(self.pending) and self.pending[0].window is self.window
+        return max(newest, (self.pending[0].offset if is_next_here else self.window.next_offset) - 1)
 
     @property
     def home(self) -> PartitionWindow:
@@ -271,6 +272,8 @@ class Contents(KeyedState):
         self.history_read = True
         self.updated_ms = max(self.updated_ms, now_ms)
         self._end_reading_back()
+        if self.loaded and self.older_head is None and self.moved_at == BEFORE_ALL and not self.partitions:
+            self.know_all_after(self.window.rooms_known_after)
         elsewhere = self._elsewhere
         if elsewhere is not None:
             self._set_aside()
@@ -301,17 +304,15 @@ class Contents(KeyedState):
         if head is not None:
             self._follow(head)
 
+    def know_all_after(self, offset: int) -> None:
+        """The room has no events with offsets above ``offset`` that are older than its first one here."""
+        if self.floor == self.stored_before - 1:  # no events were released since
+            self.floor = min(self.floor, offset)
+
     def after(self, offset: int) -> Iterator[RoomEvent]:
         """The events in the window with offsets above ``offset``, oldest first."""
         events = self.events
         return islice(events, bisect_right(events, offset, key=_OFFSET), None)
-
-    def is_obsolete(self, event: RoomEvent) -> bool:
-        """Whether the state has a newer event of the same key, so that ``deliver: latest`` can do without this one."""
-        if event.key is None:
-            return False
-        newest = self.state.get(event.key)
-        return newest is not None and newest.window is event.window and newest.offset > event.offset
 
     def forget_oldest(self, event: RoomEvent) -> None:
         """The window releases ``event``. It may be an event from before a restart, which is forgotten already."""

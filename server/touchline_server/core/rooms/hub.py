@@ -38,7 +38,7 @@ from touchline_server.core.log import (
 )
 from touchline_server.core.room_store import StoredRoom
 
-from .contents import Contents
+from .contents import BEFORE_ALL, Contents
 from .feed import Feed
 from .moves import ExpectedPartitions, Partitioner, is_move
 from .old_records import Skip, announce, replayed_events, skip_of, stored_events
@@ -163,6 +163,8 @@ class Hub(Generic[M]):
             return  # records were lost since: older ones may not hold any more
         elif isinstance(event, History):
             self._take_older(feed, window, event.records, now_ms)
+            if not feed.ready:  # later on, rooms that are known already pass over records of other partitions
+                window.know_rooms_from(event.first)
         else:
             feed.end_history(event.partition, complete=event.complete, since_ms=event.since_ms)
             self._settle(feed, now_ms)
@@ -295,6 +297,8 @@ class Hub(Generic[M]):
         key_field = self.feeds[split_room(room.name)[0]].feed.key_field
         events, skips = stored_events(room.contents, stored.state if stored else (), key_field)
         room.load(stored.head if stored else None, events, now_ms)
+        if stored is None:
+            room.contents.know_all_after(BEFORE_ALL)
         return skips
 
     def replayed(
@@ -320,28 +324,23 @@ class Hub(Generic[M]):
         idle_since = now_ms - self.limits.room_idle_ms
         for room in list(self.rooms.values()):
             room.snapshots.forget()  # a quiet room would keep them for a day
-            if _is_idle(room, idle_since):
+            if room.is_idle_since(idle_since):
                 self._forget(room)
 
     def forget_if_unused(self, room: Room[M]) -> None:
         """Forget a room that never had an event once its last member has left: anybody can make up names."""
-        contents = room.contents
-        if (
-            contents.history_read
-            and not room.members
-            and contents.head is None
-            and not contents.pending
-            and not contents.state
-            and not room.flush
-        ):
+        if room.is_unused:
             self._forget(room)
 
     def _forget(self, room: Room[M]) -> None:
         if self.rooms.get(room.name) is not room:
             return  # forgotten already, and perhaps made again
         feed_name, room_id = split_room(room.name)
+        feed = self.feeds[feed_name]
         del self.rooms[room.name]
-        del self.feeds[feed_name].by_key[room_id.encode()]
+        del feed.by_key[room_id.encode()]
+        if room.contents.has_records:
+            feed.forget_room(room.contents)
         room.release()
 
     def _trim(self, window: PartitionWindow, now_ms: LoopMs) -> None:
@@ -384,6 +383,8 @@ class Hub(Generic[M]):
         )
         if feed.reading_back:
             contents.begin_history(again=False)
+        elif feed.history_read and not self._stored:
+            contents.know_all_after(window.rooms_known_after)
         room: Room[M] = Room(contents)
         self.rooms[name] = feed.by_key[room_id.encode()] = room
         return room
@@ -392,9 +393,3 @@ class Hub(Generic[M]):
         """The window that a room without records is expected in."""
         _, room_id = split_room(name)
         return feed.windows[self._partitioner(room_id.encode(), len(feed.windows))]
-
-
-def _is_idle(room: Room[M], idle_since: int) -> bool:
-    contents = room.contents
-    in_use = room.members or contents.events or contents.pending or not contents.history_read
-    return not in_use and contents.updated_ms < idle_since

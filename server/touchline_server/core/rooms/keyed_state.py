@@ -52,6 +52,13 @@ class KeyedState:
         """Whether records of the room were read from a partition other than its home."""
         return bool(self.partitions >> partition & 1)
 
+    def is_obsolete(self, event: RoomEvent) -> bool:
+        """Whether the state has a newer event of the same key, so that ``deliver: latest`` can do without this one."""
+        if event.key is None:
+            return False
+        newest = self.state.get(event.key)
+        return newest is not None and newest.window is event.window and newest.offset > event.offset
+
     def _keep(self, key: str, event: RoomEvent) -> None:
         """Let a keyed event take the place of the one before it in the state."""
         before = self.state.get(key)

@@ -72,6 +72,14 @@ class OpenFeed(Generic[M]):
         for window in self.windows.values():
             window.state_complete = not (self.incomplete or window.overtaken)
 
+    def forget_room(self, contents: Contents) -> None:
+        """A room with records is forgotten: from now on nobody knows that it had events up to here."""
+        if contents.head is not None and not contents.partitions:
+            contents.window.forget_room(contents.head)
+            return
+        for window in self.windows.values():  # it has moved, and may have had events in any of them
+            window.forget_room(window.next_offset - 1)
+
     def stop_history(self) -> None:
         """No partition is read back any further: the topic is gone."""
         for partition in tuple(self.reading_back):

@@ -115,7 +115,9 @@ class PartitionWindow:
     ``epoch`` is the epoch of the rooms in it. It names the topic's epoch and the partition, since an offset means
     nothing in another partition, and the newest term. ``next_offset`` is the offset that the next records start from.
     ``state_complete``: as far as is known, the log has nothing that would add to the state of the partition's rooms. It
-    is ``overtaken`` if records were lost before they were read.
+    is ``overtaken`` if records were lost before they were read. ``rooms_known_after``: every room that had an event
+    above this offset is known to the hub, so a room that the hub does not know had none. ``generation`` rises when
+    records were lost: what was learnt of the log before that may not hold any more.
     """
 
     __slots__ = (
@@ -124,9 +126,11 @@ class PartitionWindow:
         "epoch",
         "events",
         "floor",
+        "generation",
         "next_offset",
         "overtaken",
         "partition",
+        "rooms_known_after",
         "state_complete",
         "terms",
         "topic",
@@ -140,10 +144,11 @@ class PartitionWindow:
         self._epoch_prefix = f"{topic_epoch}-{partition}-"
         self.terms = Terms(start)
         self.epoch = self.epoch_of(self.terms.newest)
-        self.floor = start - 1
+        self.floor = self.rooms_known_after = start - 1
         self.next_offset = start
         self.events: deque[RoomEvent] = deque()
         self.bytes = 0
+        self.generation = 0
         self.state_complete = True
         self.overtaken = False
 
@@ -196,6 +201,15 @@ class PartitionWindow:
         if cut_term is not None:
             self.terms.cut(start, cut_term)
             self.epoch = self.epoch_of(self.terms.newest)
+        self.generation += 1
         self.trim(bytes_max=-1, read_before_ms=0)
-        self.floor = start - 1
+        self.floor = self.rooms_known_after = start - 1
         self.next_offset = start
+
+    def know_rooms_from(self, first: int) -> None:
+        """The partition was read back to ``first``, and the rooms of all those records are known."""
+        self.rooms_known_after = min(self.rooms_known_after, first - 1)
+
+    def forget_room(self, newest: int) -> None:
+        """The hub forgets a room whose events here have offsets of at most ``newest``."""
+        self.rooms_known_after = max(self.rooms_known_after, newest)

@@ -113,6 +113,19 @@ class Room(Generic[M]):
         return bool(self._audience())
 
     @property
+    def is_unused(self) -> bool:
+        """Whether it never had an event, as far as is known, and nobody is in it."""
+        contents = self.contents
+        had_events = contents.head is not None or contents.pending or contents.state
+        return contents.history_read and not (self.members or had_events or self.flush)
+
+    def is_idle_since(self, time_ms: int) -> bool:
+        """Whether nobody is in it, it has no events in memory, and none came since ``time_ms``."""
+        contents = self.contents
+        in_use = self.members or contents.events or contents.pending or not contents.history_read
+        return not in_use and contents.updated_ms < time_ms
+
+    @property
     def waiting_ahead(self) -> bool:
         """Whether members wait for the room to reach their cursor."""
         return bool(self._ahead)

@@ -22,6 +22,8 @@ from touchline_server.core.log import NO_TERM, Chunk, OffsetOutOfRange
 
 READ_BYTES_MAX = 256 * 1024
 """The size of one fetch: about a chunk of some hundred events; any more would be decoded for nothing."""
+CHUNK_BYTES_MAX = 1024 * 1024
+"""The values of one answer: it is kept in memory for a moment, and some records are as large as a megabyte each."""
 TRIES_MAX = 5
 """How often a partition whose leader moves is asked, each time after `RETRY_FIRST_S`."""
 EMPTY_WAITS_MS = (0, 100, 600)
@@ -49,7 +51,7 @@ class ReplayReader:
         records: list[Record] = []
         terms: list[tuple[int, int]] = []
         offset = after + 1
-        empty = 0
+        empty = size = 0
         while offset <= up_to:
             answer = await self._fetch_next(name, epoch, partition, offset, term, wait_ms=EMPTY_WAITS_MS[empty])
             for entry in epochs_in(answer.data, offset):
@@ -61,7 +63,8 @@ class ReplayReader:
                         if record.offset > up_to:
                             return Chunk(records, up_to, terms)
                         records.append(record)
-                        if len(records) == records_max:
+                        size += len(record.value or b"")
+                        if len(records) == records_max or size >= CHUNK_BYTES_MAX:
                             return Chunk(records, record.offset, terms)
             except Exception as error:  # each decompressor has errors of its own
                 if is_damage(error) and offset < self._lost.get((epoch, partition), 0):
