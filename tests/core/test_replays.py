@@ -272,7 +272,7 @@ def test_a_rooms_position_stays_just_before_its_first_event_while_that_waits() -
     assert contents.position == 101
 
 
-# Whatever the order.
+# Any order of events.
 
 CURSORS = st.dictionaries(st.sampled_from(("r0", "r1", "r2", "quiet", "never")), st.integers(0, 79), min_size=1)
 

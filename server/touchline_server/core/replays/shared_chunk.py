@@ -48,7 +48,7 @@ class SharedChunk(Generic[Owner]):
     ) -> Iterator[tuple[Sequence[RoomEvent], int]]:
         """What a subscription misses, in parts as large as a step, each with the offset that it brings the client to.
 
-        What is above the room's floor is left to the window.
+        Events above the room's floor are left to the window.
         """
         reached = min(self.reached, subscription.room.contents.floor)
         events = self._events(hub, subscription)

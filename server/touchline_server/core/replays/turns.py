@@ -1,4 +1,4 @@
-"""Turns: whoever has something to do takes its turn, and then waits until all others have had theirs.
+"""Turns: each key that has something to do takes its turn, and then waits until all others have had theirs.
 
 However much one key has to do, another one waits for at most one turn of each other key.
 """
