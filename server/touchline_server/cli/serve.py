@@ -1,11 +1,12 @@
 """``touchline serve``: run a server until it is stopped.
 
-SIGTERM and Ctrl-C drain it: clients are asked to reconnect, everything is closed, and the exit code is 0. A second
-signal ends the process at once.
+SIGTERM, SIGHUP and Ctrl-C drain it: clients are asked to reconnect, everything is closed, and the exit code is 0. A
+second SIGTERM or Ctrl-C ends the process at once.
 """
 
+import asyncio
 import gc
-import resource
+from collections.abc import Mapping
 from typing import Annotated
 
 import structlog
@@ -17,16 +18,15 @@ from touchline_server.config.loading import load_settings
 from touchline_server.config.settings import Settings
 from touchline_server.node.memory import memory_bytes
 from touchline_server.node.node import Node
+from touchline_server.node.open_files import fit, raise_limit
 from touchline_server.server_log.setup import server_log
 
 from .banner import control_url, server_banner, websocket_url
 from .options import ConfigOption, ControlPortOption, LogOption, PortOption
+from .server_lines import failures_logged, log_start, log_unexpected
 from .signals import run_until, stop_on_signals
 
 logger = structlog.get_logger("touchline.cli")
-
-RESERVED_FILES = 256
-"""File descriptors that are not for clients: the connections of the log and of the control plane, and files."""
 
 COLLECTOR_THRESHOLDS = (700, 10, 100)
 """Thresholds of Python's cycle collector; the last one is 10 by default. A full collection walks every live object and
@@ -65,16 +65,19 @@ def serve(
         "publish_without_key": publish_without_key,
     }
     settings = load_settings(config, flags)
-    with server_log(settings.logging.format, settings.logging.level, settings.edge_name):
-        settings = _with_file_descriptors(settings)
+    with server_log(settings.logging.format, settings.logging.level, settings.edge_name), failures_logged():
+        files_max = raise_limit()
+        log_start(settings, open_files_max=files_max)
         for conflict in conflicts(settings, memory_bytes()):
             logger.warning("settings_conflict", options=conflict.options, why=conflict.message)
+        fitting, lowered = fit(settings, files_max)
         gc.set_threshold(*COLLECTOR_THRESHOLDS)
-        uvloop.run(_serve(settings))
+        uvloop.run(_serve(fitting, lowered))
 
 
-async def _serve(settings: Settings) -> None:
-    node = Node(settings)
+async def _serve(settings: Settings, lowered: Mapping[str, str]) -> None:
+    asyncio.get_running_loop().set_exception_handler(log_unexpected)
+    node = Node(settings, lowered=lowered)
     stop = stop_on_signals()
     try:
         # The start can be stopped too: a log that does not answer can hold it up for long.
@@ -92,16 +95,4 @@ async def _serve(settings: Settings) -> None:
         await run_until(stop, node.failed())
     finally:
         await node.stop()
-
-
-def _with_file_descriptors(settings: Settings) -> Settings:
-    """Raise the limit on file descriptors as far as allowed, and lower ``connections_max`` to what then fits."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != hard:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    most = max(1, hard - RESERVED_FILES)
-    if settings.connections_max <= most:
-        return settings
-    if "connections_max" in settings.model_fields_set:
-        logger.warning("connections_max_lowered", wanted=settings.connections_max, now=most, open_files_max=hard)
-    return settings.model_copy(update={"connections_max": most})
+        logger.info("server_stopped")

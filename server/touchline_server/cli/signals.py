@@ -1,9 +1,17 @@
-"""Ctrl-C and SIGTERM: how they end a command that runs on an event loop."""
+"""Ctrl-C, SIGTERM and SIGHUP: how they end a command that runs on an event loop."""
 
 import asyncio
 import signal
 from collections.abc import Coroutine
 from typing import TypeVar
+
+import structlog
+
+STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+"""Signals that stop a server. SIGHUP comes from a terminal that closes. There is nothing that it could reload: settings
+are read once, and a service manager that sends it gets a stop in order, and starts the server again."""
+
+logger = structlog.get_logger("touchline.cli")
 
 Result = TypeVar("Result")
 
@@ -41,17 +49,27 @@ def run_to_end(work: Coroutine[None, None, Result]) -> Result:
 
 
 def stop_on_signals() -> asyncio.Event:
-    """An event that SIGTERM or Ctrl-C sets. A second signal ends the process as if there were no handler."""
+    """An event that any of the signals in `STOPPING` sets.
+
+    A second SIGTERM or Ctrl-C ends the process as if there were no handler. A second SIGHUP does nothing: the kernel
+    and the shell may both send one when a terminal closes. A signal that is ignored when the process starts stays
+    ignored: that is what nohup does to SIGHUP.
+    """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+    handled = [number for number in STOPPING if signal.getsignal(number) is not signal.SIG_IGN]
 
-    def on_signal() -> None:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.remove_signal_handler(number)
+    def on_signal(received: signal.Signals) -> None:
+        logger.info("signal_received", signal=received.name, action="drain and stop; a second SIGTERM stops at once")
+        for number in handled:
+            if number is signal.SIGHUP:
+                loop.add_signal_handler(number, lambda: None)
+            else:
+                loop.remove_signal_handler(number)
         stop.set()
 
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, on_signal)
+    for number in handled:
+        loop.add_signal_handler(number, on_signal, number)
     return stop
 
 

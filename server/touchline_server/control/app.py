@@ -99,9 +99,9 @@ class _Api:
         return self._ready(strict=True)
 
     def _ready(self, *, strict: bool) -> Response:
-        problems, degraded = self._backend.readiness()
+        problems, degraded, lowered = self._backend.readiness()
         ready = not problems and not (strict and degraded)
-        return json_response(ReadinessBody(ready, dict(problems), dict(degraded)), 200 if ready else 503)
+        return json_response(ReadinessBody(ready, dict(problems), dict(degraded), dict(lowered)), 200 if ready else 503)
 
     async def rooms(self, request: Request) -> Response:
         """Decide by the raw path: decoded, a room id that ends in ``/events`` looks like the path of its events."""

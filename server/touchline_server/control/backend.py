@@ -1,6 +1,7 @@
 """What the control plane needs from the server, and the types it gets. The node implements it."""
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
 from touchline_server.core.log import Position
@@ -32,11 +33,13 @@ class RoomState(NamedTuple):
 class Readiness(NamedTuple):
     """Whether clients should be sent to this server: only if there are no ``problems``.
 
-    With what is ``degraded``, the server serves what it has. Both have a sentence for each part, by its name.
+    With what is ``degraded``, the server serves what it has. ``lowered`` are limits that are lower than the operator
+    asked for. All three have a sentence for each part, by its name.
     """
 
     problems: Mapping[str, str]
     degraded: Mapping[str, str]
+    lowered: Mapping[str, str] = MappingProxyType({})
 
 
 class ControlBackend(Protocol):

@@ -83,11 +83,13 @@ class RoomBody(msgspec.Struct):
 
 
 class ReadinessBody(msgspec.Struct, omit_defaults=True):
-    """Whether clients should be sent to this server. Both objects have a sentence for each part that has trouble."""
+    """Whether clients should be sent to this server. Each object has a sentence for each part that has trouble, or whose
+    limit is lower than the operator asked for."""
 
     ready: bool
     problems: dict[str, str] = {}
     degraded: dict[str, str] = {}
+    lowered: dict[str, str] = {}
 
 
 class ErrorDetail(msgspec.Struct, omit_defaults=True):

@@ -32,7 +32,7 @@ from .catch_up import CatchUpQueue
 from .client import Client, ClientHub, ClientLimits, ClientState
 from .clocks import Now
 from .effects import Close, Effect, Owner, Unreachable
-from .liveness import Liveness, LivenessLimits
+from .liveness import REFUSED_CONNECTIONS_MAX, Liveness, LivenessLimits
 from .log import (
     CaughtUp,
     Chunk,
@@ -174,9 +174,13 @@ class EdgeCore(Generic[Owner]):
         """Whether there are more connections than this edge takes, that of the asker included."""
         return self.connections > self.limits.connections_max
 
-    def accepted(self, owner: Owner, now: Now) -> None:
-        """A connection was accepted. Its first message has to come within the handshake time."""
+    def accepted(self, owner: Owner, now: Now) -> bool:
+        """A connection was accepted. Its first message has to come within the handshake time.
+
+        Returns whether to keep it. If not, there are too many even to refuse it by an answer, so it has to be cut.
+        """
         self._liveness.accepted(owner, now.loop_ms)
+        return self.connections <= self.limits.connections_max + REFUSED_CONNECTIONS_MAX
 
     def opened(self, owner: Owner, codec: Codec, write: Write, presented: Grant | None = None) -> Client[Owner]:
         """A connection's handshake is done. ``presented`` is what the token in it grants, if there was one."""

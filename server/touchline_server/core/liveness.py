@@ -22,6 +22,10 @@ LINGER_MS = 3_000
 """Between our close frame and the end of the connection: a round trip to a phone on a bad link. To close at once could
 reset the connection before the peer has read why."""
 
+REFUSED_CONNECTIONS_MAX = 64
+"""Connections beyond ``connections_max`` that are kept for the moment that it takes to refuse them by an answer. Any
+further ones are cut, so that the process always has files left for its log and its control plane."""
+
 _BEATS = {codec: codec.frame(Beat()) for codec in ALL_CODECS}
 
 

@@ -70,7 +70,8 @@ class Connection(asyncio.Protocol):
         # What the kernel does not take makes the client a cursor at once. Not a limit in bytes: uvloop keeps 800 bytes
         # for each write that waits, however short, so 64 KiB of small events would be a quarter of a megabyte.
         self.transport.set_write_buffer_limits(high=0)
-        self._context.core.accepted(self, self._context.now())
+        if not self._context.core.accepted(self, self._context.now()):
+            self.abort()
 
     def data_received(self, data: bytes) -> None:
         """Take bytes from the client."""

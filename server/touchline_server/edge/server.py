@@ -9,6 +9,8 @@ import random
 import socket
 from collections.abc import Callable, Sequence
 
+import structlog
+
 from touchline_server.config.drain import drain_time_s
 from touchline_server.config.settings import Settings
 from touchline_server.config.values import milliseconds
@@ -28,6 +30,9 @@ from .replayer import Replayer
 BACKLOG = 4096
 """Connections that the kernel holds until they are accepted: thousands may come at once after an edge was restarted."""
 
+DRAIN_PROGRESS_EVERY_S = 2.0
+"""How often a line says how far a drain has come."""
+
 NOTSENT_LOWAT_BYTES = 64 * 1024
 """TCP_NOTSENT_LOWAT: what a client has not taken waits here as a cursor, not in the kernel as stale bytes."""
 
@@ -39,6 +44,9 @@ before it is closed with its code."""
 
 USER_TIMEOUT_MS_MAX = 2**31 - 1
 """What the kernel takes: 24 days."""
+
+
+logger = structlog.get_logger("touchline.edge")
 
 
 class EdgeServer:
@@ -87,8 +95,11 @@ class EdgeServer:
         if self._server is not None:
             self._server.close()
         drain_s = drain_time_s(self._settings.drain_s, core.connections)
+        logger.info("drain_started", connections=core.connections, drain_s=round(drain_s, 1))
         driver.perform(core.drain(milliseconds(drain_s), driver.now()))
+        progress = asyncio.create_task(self._log_progress())
         await self._until_empty(drain_s)
+        progress.cancel()
 
     async def stop(self) -> None:
         """Answer the actions that wait, and close the clients that are left. To be called after `drain`."""
@@ -96,6 +107,7 @@ class EdgeServer:
         await self._appender.stop(driver)
         driver.perform(core.close_all(driver.now()))
         await self._until_empty(LINGER_MS / 1000)
+        logger.info("drain_finished", cut_connections=core.connections)
         for connection in core.owners:
             connection.abort()
         driver.stop()
@@ -105,6 +117,11 @@ class EdgeServer:
         self.core.lost(connection)
         if not self.core.connections:
             self._empty.set()
+
+    async def _log_progress(self) -> None:
+        while True:
+            await asyncio.sleep(DRAIN_PROGRESS_EVERY_S)
+            logger.info("drain_progress", connections=self.core.connections)
 
     async def _until_empty(self, timeout_s: float) -> None:
         self._empty.clear()

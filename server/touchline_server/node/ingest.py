@@ -7,12 +7,12 @@ Rules:
 1. Observers get each log event before the core does.
 2. A record that is neither an event nor a verdict is counted, logged with its position, and skipped.
 3. ``caught_up`` is set once each topic was read to where it ended at the start, or is known not to exist.
-4. The log's problems are logged when they begin and when they end.
+4. Problems, the log's above all, are logged when they begin and when they end.
 5. Nothing is read while `PENDING_BYTES_MAX` are not written out yet.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import structlog
 
@@ -39,6 +39,7 @@ class Ingest:
         *,
         topics: frozenset[str],
         observers: Sequence[Callable[[LogEvent], None]],
+        problems: Callable[[], Mapping[str, str]],
     ) -> None:
         self.caught_up = asyncio.Event()
         self._log = log
@@ -46,7 +47,8 @@ class Ingest:
         self._skips = skips
         self._topics = topics
         self._observers = observers
-        self._problems = ProblemLog()
+        self._problems = problems
+        self._problem_log = ProblemLog()
 
     async def run(self) -> None:
         """Carry events until cancelled."""
@@ -58,7 +60,7 @@ class Ingest:
                 if event.topic in self._topics:
                     self._take(event)
             driver.flush()
-            self._problems.report(self._log.problems)
+            self._problem_log.report(self._problems())
             if core.has_read_log:
                 self.caught_up.set()
             # The edge's turns, one each time the loop goes around, work it off: there is no event to await instead.

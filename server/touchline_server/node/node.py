@@ -9,6 +9,7 @@ read no more, the control plane ends, and the log closes last, since requests ma
 import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 
 import structlog
 from starlette.routing import BaseRoute
@@ -33,7 +34,8 @@ from touchline_server.new_events import NewEvent
 
 from .core_factory import make_core
 from .ingest import Ingest
-from .readiness import judge
+from .open_files import OpenFiles
+from .readiness import CONNECTIONS, judge
 from .skip_log import SkipLog
 from .sockets import bind
 
@@ -44,7 +46,8 @@ class Node:
     """One edge with its log and its control plane. It implements the control plane's `ControlBackend`.
 
     ``log`` takes the place of the log that the settings name. ``observers`` are given everything that the log reports,
-    of ``extra_topics`` too, before anything is made of it.
+    of ``extra_topics`` too, before anything is made of it. ``lowered``: the limits in ``settings`` that are lower than
+    the operator asked for, and why.
     """
 
     def __init__(
@@ -55,6 +58,7 @@ class Node:
         extra_routes: Sequence[BaseRoute] = (),
         extra_topics: Sequence[str] = (),
         observers: Sequence[Callable[[LogEvent], None]] = (),
+        lowered: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self.settings = settings
         self.log: Log = log or make_log(settings)
@@ -76,6 +80,8 @@ class Node:
         self._accepting = False
         self._extra_topics = extra_topics
         self._observers = observers
+        self._lowered = lowered
+        self._open_files = OpenFiles()
 
     async def start(self) -> None:
         """Start everything; returns when clients are accepted.
@@ -83,7 +89,7 @@ class Node:
         Raises:
             OperatorError: a port is taken, or the log cannot be opened.
         """
-        settings = self.settings
+        settings, began_s = self.settings, time.monotonic()
         listener = bind("the WebSocket", settings.host, settings.port)
         self.edge_port = listener.getsockname()[1]
         try:
@@ -96,7 +102,14 @@ class Node:
                 await self.verifier.start()
             await self._control.start()
             edge = self._edge = EdgeServer(settings, self.core, self.log, self._store, self._skips.report)
-            ingest = Ingest(self.log, edge, self._skips, topics=frozenset(self._topics()), observers=self._observers)
+            ingest = Ingest(
+                self.log,
+                edge,
+                self._skips,
+                topics=frozenset(self._topics()),
+                observers=self._observers,
+                problems=self._reported_problems,
+            )
             self._ingesting = asyncio.create_task(ingest.run(), name="ingest")
             await _until_caught_up(ingest, self._ingesting)
         except BaseException:
@@ -104,6 +117,13 @@ class Node:
             raise
         await edge.start(listener)
         self._accepting = True
+        logger.info(
+            "server_ready",
+            websocket=f"{settings.host}:{self.edge_port}",
+            control=f"{settings.control_host}:{self.control_port}",
+            connections_max=settings.connections_max,
+            took_s=round(time.monotonic() - began_s, 1),
+        )
 
     async def stop(self) -> None:
         """Drain and stop everything. May be called after a start that failed."""
@@ -134,7 +154,8 @@ class Node:
 
     def problems(self) -> Mapping[str, str]:
         """What is wrong now, by what it concerns; `readiness` says which of it keeps clients away."""
-        problems = {**self.log.progress, **self.log.problems, **(self.verifier.problems if self.verifier else {})}
+        auth = self.verifier.problems if self.verifier else {}
+        problems = {**self.log.progress, **self._reported_problems(), **auth}
         if self.verifier is not None and (why := self.core.actions.unavailable) is not None:
             problems.setdefault(self.settings.actions.topic, why)
         for opened in self.core.hub.feeds.values():
@@ -144,7 +165,7 @@ class Node:
 
     def readiness(self) -> Readiness:
         """Whether clients should be sent to this node."""
-        return judge(self.problems(), accepting=self._accepting, draining=self.core.is_draining)
+        return judge(self.problems(), self._lowered, accepting=self._accepting, draining=self.core.is_draining)
 
     async def publish(self, room: str, events: Sequence[NewEvent]) -> Sequence[Position]:
         """Append events to a room."""
@@ -193,6 +214,14 @@ class Node:
                 s_max=settings.state_start_s_max,
             ),
         )
+
+    def _reported_problems(self) -> Mapping[str, str]:
+        """Problems that nobody else logs."""
+        problems = {**self.log.problems, **self._open_files.problems()}
+        connections, connections_max = self.core.connections, self.settings.connections_max
+        if connections >= connections_max:
+            problems[CONNECTIONS] = f"the edge has {connections_max} connections (connections_max), and refuses others"
+        return problems
 
     async def _load(self, room: ClientRoom[Peer]) -> None:
         """Ask the room store for a room that nobody has subscribed to yet."""

@@ -10,6 +10,8 @@ from touchline_server.control.backend import Readiness
 
 EDGE = "edge"
 """The subject of what concerns the edge itself."""
+CONNECTIONS = "connections_max"
+"""The subject of an edge that is full."""
 STARTING = "the edge does not accept clients yet: it reads its log first"
 DRAINING = "the edge is draining: it sends its clients to other edges"
 
@@ -17,12 +19,15 @@ BLOCKING = frozenset({EDGE, "auth.jwks"})
 """Subjects of problems with which an edge can serve nobody: that it drains, or that it has no key for any token."""
 
 
-def judge(problems: Mapping[str, str], *, accepting: bool, draining: bool) -> Readiness:
-    """Sort problems by whether they keep clients away. ``accepting``: the edge has begun to accept clients."""
+def judge(problems: Mapping[str, str], lowered: Mapping[str, str], *, accepting: bool, draining: bool) -> Readiness:
+    """Sort problems by whether they keep clients away. ``accepting``: the edge has begun to accept clients.
+
+    ``lowered`` limits are passed on: the server works as it should, with less than was asked for.
+    """
     blocking = {what: why for what, why in problems.items() if not accepting or what in BLOCKING}
     degraded = {what: why for what, why in problems.items() if what not in blocking}
     if draining:
         blocking[EDGE] = DRAINING
     elif not accepting:
         blocking[EDGE] = STARTING
-    return Readiness(blocking, degraded)
+    return Readiness(blocking, degraded, lowered)

@@ -1,0 +1,45 @@
+"""The lines of a server's log about the process itself: its start, its end, and what nobody caught."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import structlog
+
+from touchline_protocol.errors import TouchlineError
+from touchline_protocol.version import __version__
+from touchline_server.config.changed import changed_settings, without_credentials
+from touchline_server.config.settings import Settings
+
+logger = structlog.get_logger("touchline.cli")
+
+
+def log_start(settings: Settings, *, open_files_max: int) -> None:
+    """Log what is about to be served, and the settings that differ from their defaults."""
+    logger.info(
+        "server_starting",
+        version=__version__,
+        log=without_credentials(settings.log),
+        feeds={name: feed.topic for name, feed in settings.feeds.items()},
+        changed_settings=changed_settings(settings),
+        open_files_max=open_files_max,
+    )
+
+
+@contextmanager
+def failures_logged() -> Iterator[None]:
+    """Log what ends the server, besides the command's own report: a log collector may see nothing else."""
+    try:
+        yield
+    except TouchlineError as error:
+        logger.error("server_failed", why=str(error))
+        raise
+    except Exception:
+        logger.exception("server_failed")
+        raise
+
+
+def log_unexpected(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Log an error that reached the event loop. The rest of ``context`` could show what a client sent."""
+    logger.error("unexpected_error", why=context.get("message", ""), exc_info=context.get("exception"))

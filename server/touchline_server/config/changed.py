@@ -1,0 +1,59 @@
+"""Lists the settings that differ from their defaults, for the log and without secrets. Pure."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import is_dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel
+
+from .settings import Settings
+
+SECRET = re.compile(r"secret|password|api_keys")
+"""Names of settings whose values are secret."""
+
+MASK = "***"
+
+
+def changed_settings(settings: Settings) -> Mapping[str, Any]:
+    """The settings that differ from their defaults, by their dotted names, as plain values. Secrets are shown as
+    ``***``."""
+    return dict(_changed("", settings, Settings()))
+
+
+def without_credentials(url: str) -> str:
+    """A URL without the user name and password that it may contain by mistake."""
+    parts = urlsplit(url)
+    return url.replace(f"{parts.netloc.rpartition('@')[0]}@", "") if "@" in parts.netloc else url
+
+
+def _changed(prefix: str, value: object, default: object) -> Iterator[tuple[str, Any]]:
+    for name, own in _fields(value).items():
+        usual = _fields(default).get(name)
+        if own == usual:
+            continue
+        dotted = f"{prefix}{name}"
+        if SECRET.search(name):
+            yield dotted, MASK
+        elif _fields(own) and type(own) is type(usual):
+            yield from _changed(f"{dotted}.", own, usual)
+        else:
+            yield dotted, _plain(own)
+
+
+def _fields(value: object) -> Mapping[str, Any]:
+    if isinstance(value, BaseModel):
+        return dict(value)
+    return vars(value) if is_dataclass(value) else {}
+
+
+def _plain(value: object) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _plain(own) for name, own in value.items()}
+    if fields := _fields(value):
+        return {name: _plain(own) for name, own in fields.items() if own not in (None, {}, [])}
+    if isinstance(value, list | tuple):
+        return [_plain(own) for own in value]
+    return str(value) if isinstance(value, Path) else without_credentials(value) if isinstance(value, str) else value
