@@ -82,7 +82,7 @@ def test_characters_that_could_change_the_terminal_or_forge_a_line_are_escaped(
     with server_log(line_format, fd=output.fd):
         for code in codes:
             logger.warning(f"event_{code}", player=f"a{chr(code)}b")
-            logging.getLogger("aiokafka").critical("from a library %s", f"a{chr(code)}b")
+            logging.getLogger("touchline.kafka").warning("from a library %s", f"a{chr(code)}b")
             logger.warning(f"object_{code}", why=ValueError(f"a{chr(code)}b"), many=[f"a{chr(code)}b"])
     text = output.text()
     assert text.replace("\n", "").isprintable()

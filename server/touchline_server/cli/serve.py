@@ -65,7 +65,7 @@ def serve(
         "publish_without_key": publish_without_key,
     }
     settings = load_settings(config, flags)
-    with server_log(settings.logging.format, settings.logging.level, settings.edge_name), failures_logged():
+    with server_log(settings.logging.format, settings.logging.level, settings.edge_name), failures_logged(settings):
         files_max = raise_limit()
         log_start(settings, open_files_max=files_max)
         for conflict in conflicts(settings, memory_bytes()):

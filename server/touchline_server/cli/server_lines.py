@@ -28,15 +28,14 @@ def log_start(settings: Settings, *, open_files_max: int) -> None:
 
 
 @contextmanager
-def failures_logged() -> Iterator[None]:
-    """Log what ends the server, besides the command's own report: a log collector may see nothing else."""
+def failures_logged(settings: Settings) -> Iterator[None]:
+    """Log what ends the server, unless people read the log: the command itself reports it to them."""
     try:
         yield
-    except TouchlineError as error:
-        logger.error("server_failed", why=str(error))
-        raise
-    except Exception:
-        logger.exception("server_failed")
+    except Exception as error:
+        if settings.logging.format == "json":
+            is_bug = not isinstance(error, TouchlineError)
+            logger.error("server_failed", why=str(error), exc_info=is_bug)
         raise
 
 

@@ -83,7 +83,7 @@ class RoomBody(msgspec.Struct):
 
 
 class ReadinessBody(msgspec.Struct, omit_defaults=True):
-    """Whether clients should be sent to this server. Each object has a sentence for each part that has trouble, or whose
+    """Whether clients should be sent to this server. Each object has a sentence per part that has trouble, or whose
     limit is lower than the operator asked for."""
 
     ready: bool

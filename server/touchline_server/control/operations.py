@@ -68,8 +68,10 @@ OPERATIONS = (
         "readiness",
         "Whether clients should be sent to this server",
         (
-            _READY._replace(meaning="Clients can be sent here. `degraded` names what is wrong all the same, "
-                "`lowered` each limit that is lower than asked for."),
+            _READY._replace(
+                meaning="Clients can be sent here. `degraded` names what is wrong all the same, "
+                "`lowered` each limit that is lower than asked for."
+            ),
             _NOT_READY,
         ),
         (*_PAGES, INTERNAL_ERROR),

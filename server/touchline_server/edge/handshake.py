@@ -64,7 +64,7 @@ _REASON_CHARS_MAX = 200
 # Without context takeover in either direction, a flush is compressed once for all, and connections keep no state.
 _DEFLATE = [ServerPerMessageDeflateFactory(server_no_context_takeover=True, client_no_context_takeover=True)]
 
-# websockets logs each opening and closing at INFO: two lines per client.
+# websockets logs each opening and closing at INFO, and whatever clients send at DEBUG, tokens too.
 _logger = logging.getLogger("touchline.websockets")
 _logger.setLevel(logging.ERROR)
 

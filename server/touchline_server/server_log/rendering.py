@@ -5,7 +5,7 @@ override could forge a line or change what the operator's terminal shows.
 """
 
 import json
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from typing import Any, Literal, TypeAlias
 
 from structlog.typing import Processor, WrappedLogger
@@ -79,5 +79,7 @@ def _plain(value: object) -> object:
         return value if abs(value) < float("inf") else str(value)  # JSON has no NaN and no infinity
     if isinstance(value, list | tuple | set | frozenset):
         return [_plain(one) for one in value]
+    if isinstance(value, Mapping):
+        return {str(name): _plain(one) for name, one in value.items()}
     text = value if isinstance(value, str) else str(value)
     return text if len(text) <= VALUE_CHARS_MAX else f"{text[:VALUE_CHARS_MAX]}…"

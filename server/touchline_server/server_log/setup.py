@@ -11,9 +11,8 @@ Rules:
 """
 
 import logging
-import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Literal
 
@@ -30,11 +29,15 @@ LogLevel = Literal["debug", "info", "warning", "error"]
 LIBRARIES = {
     "aiokafka": logging.CRITICAL,
     "websockets": logging.ERROR,
+    "touchline.websockets": logging.ERROR,
     "uvicorn": logging.ERROR,
     "httpx": logging.WARNING,
 }
 """The lowest level that is of use to an operator. Lines below it are either repeated in our own words, or about single
-connections, so that strangers could fill the log. The level ``debug`` shows all of them."""
+connections, so that strangers could fill the log. The level ``debug`` shows more of them, but never any below ``info``:
+those of websockets contain what clients send, tokens too."""
+
+STDERR = 2
 
 _SHARED: list[Processor] = [
     structlog.stdlib.add_log_level,
@@ -56,11 +59,11 @@ def use_standard_logging() -> None:
 
 @contextmanager
 def server_log(
-    line_format: LogFormat = "console", level: LogLevel = "info", edge_name: str = "", *, fd: int | None = None
+    line_format: LogFormat = "console", level: LogLevel = "info", edge_name: str = "", *, fd: int = STDERR
 ) -> Iterator[None]:
     """Write the server's log to ``fd`` (default: stderr) while the block runs."""
     threshold = getattr(logging, level.upper())
-    handler = _Handler(sys.stderr.fileno() if fd is None else fd, _formatter(line_format, edge_name))
+    handler = _Handler(fd, _formatter(line_format, edge_name))
     structlog.configure(
         processors=[handler.limit, ProcessorFormatter.wrap_for_formatter],
         wrapper_class=structlog.make_filtering_bound_logger(threshold),
@@ -69,17 +72,29 @@ def server_log(
     )
     root = logging.getLogger()
     root.addHandler(handler)
-    root.setLevel(threshold)
-    for name, at_least in LIBRARIES.items():
-        logging.getLogger(name).setLevel(threshold if level == "debug" else max(threshold, at_least))
+    before = _set_levels({"": threshold} | {name: max(threshold, least) for name, least in _least(level).items()})
     logging.captureWarnings(True)
     try:
         yield
     finally:
         logging.captureWarnings(False)
+        _set_levels(before)
         root.removeHandler(handler)
         handler.close()
         use_standard_logging()
+
+
+def _least(level: LogLevel) -> Mapping[str, int]:
+    """The lowest level of each library."""
+    return dict.fromkeys(LIBRARIES, logging.INFO) if level == "debug" else LIBRARIES
+
+
+def _set_levels(levels: Mapping[str, int]) -> Mapping[str, int]:
+    """Set the levels of loggers by name; returns those that they had."""
+    before = {name: logging.getLogger(name).level for name in levels}
+    for name, level in levels.items():
+        logging.getLogger(name).setLevel(level)
+    return before
 
 
 class _Handler(logging.Handler):

@@ -37,7 +37,9 @@ def demo(
     schedule = invented(matches, rate) if match is None else recorded(match)
     for note in schedule.notes:
         typer.echo(f"note: {note}", err=True)
-    with server_log(settings.logging.format, settings.logging.level, settings.edge_name):
+    # Bots come and go, and the page shows them: at the server's usual level each would be a line.
+    level = settings.logging.level if "logging" in settings.model_fields_set else "warning"
+    with server_log(settings.logging.format, level, settings.edge_name):
         uvloop.run(_demo(settings, schedule))
 
 
