@@ -19,11 +19,11 @@ from touchline_server.config.settings import Settings
 from touchline_server.node.memory import memory_bytes
 from touchline_server.node.node import Node
 from touchline_server.node.open_files import fit, raise_limit
+from touchline_server.node.process_log import failures_logged, log_start, log_unexpected
 from touchline_server.server_log.setup import server_log
 
 from .banner import control_url, server_banner, websocket_url
 from .options import ConfigOption, ControlPortOption, LogOption, PortOption
-from .server_lines import failures_logged, log_start, log_unexpected
 from .signals import run_until, stop_on_signals
 
 logger = structlog.get_logger("touchline.cli")

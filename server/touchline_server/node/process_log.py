@@ -12,7 +12,7 @@ from touchline_protocol.version import __version__
 from touchline_server.config.changed import changed_settings, without_credentials
 from touchline_server.config.settings import Settings
 
-logger = structlog.get_logger("touchline.cli")
+logger = structlog.get_logger("touchline.node")
 
 
 def log_start(settings: Settings, *, open_files_max: int) -> None:
