@@ -6,6 +6,7 @@ A room is percent-encoded in a path. A ``/`` within it can stay as it is, unless
 from collections.abc import Sequence
 
 import msgspec
+import structlog
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -13,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from touchline_protocol.errors import OperatorError, RecordsRefused, TopicRefused
+from touchline_protocol.errors import OperatorError, RecordsRefused, TopicRefused, TouchlineError
 from touchline_server.config.settings import Settings
 from touchline_server.core.log import AppendFailed
 
@@ -34,6 +35,8 @@ from .refusals import (
     UNAVAILABLE,
 )
 from .requests import check_key, events_of, room_of
+
+logger = structlog.get_logger("touchline.control")
 
 ROOMS_PATH = "/v1/rooms/"
 _EVENTS = b"/events"
@@ -67,16 +70,28 @@ async def _reference(_: Request) -> Response:
 
 
 async def _on_error(request: Request, error: Exception) -> Response:
-    """The response to a request that failed: refused by us, refused by Starlette's routing, or a bug of ours.
-
-    Starlette passes a bug on to the server's log.
-    """
+    """The response to a request that failed: refused by us, refused by Starlette's routing, or a bug of ours."""
     if isinstance(error, HTTPException):
         error = _refused_by_routing(request, error)
     elif not isinstance(error, ApiError):
+        logger.error("request_failed", method=request.method, room=_room(request), exc_info=error)
         error = INTERNAL_ERROR.error(INTERNAL_ERROR.meaning)
+    _log_refusal(request, error)
     body = ErrorBody(ErrorDetail(error.code, str(error), **error.fields))
     return json_response(body, error.status, error.headers)
+
+
+def _log_refusal(request: Request, error: ApiError) -> None:
+    """Log a refused request. The message of the log is worth knowing; others may quote what the client sent."""
+    by_log = error.__cause__ if isinstance(error.__cause__, TouchlineError) else None
+    log = logger.warning if by_log else logger.debug if error.status == NOT_FOUND.status else logger.info
+    why = {"why": str(by_log)} if by_log else {}
+    log("request_refused", code=error.code, status=error.status, method=request.method, room=_room(request), **why)
+
+
+def _room(request: Request) -> str | None:
+    """The room of a request, as soon as it is known to be one."""
+    return getattr(request.state, "room", None)
 
 
 def _refused_by_routing(request: Request, error: HTTPException) -> ApiError:
@@ -111,11 +126,11 @@ class _Api:
             raise HTTPException(METHOD_NOT_ALLOWED.status, headers={"Allow": "GET, HEAD" if is_publish else "POST"})
         if is_publish:
             return await self._publish(request, rest.removesuffix(_EVENTS))
-        return await self._room_state(rest)
+        return await self._room_state(request, rest)
 
     async def _publish(self, request: Request, raw_room: bytes) -> Response:
         check_key(request, self._api_keys)
-        room = room_of(raw_room, self._feeds)
+        room = request.state.room = room_of(raw_room, self._feeds)
         events = await events_of(request)
         try:
             positions = await self._backend.publish(room, events)
@@ -130,8 +145,8 @@ class _Api:
             raise UNAVAILABLE.error(str(error), written=0) from error
         return json_response(Published(positions[0].partition, [position.offset for position in positions]))
 
-    async def _room_state(self, raw_room: bytes) -> Response:
-        room = room_of(raw_room, self._feeds)
+    async def _room_state(self, request: Request, raw_room: bytes) -> Response:
+        room = request.state.room = room_of(raw_room, self._feeds)
         try:
             state = await self._backend.room_state(room)
         except OperatorError as error:

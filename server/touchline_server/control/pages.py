@@ -46,7 +46,7 @@ class PageFilter:
         refused = self._judge(headers, scope["method"])
         if refused is not None:
             shown = {name: ", ".join(headers.getlist(name)) for name in ("origin", "host")}
-            logger.warning("page_refused", code=refused.code, **shown, path=scope["path"])
+            logger.warning("page_refused", code=refused.code, **shown)
         return refused
 
     def _judge(self, headers: Headers, method: str) -> PageRefusal | None:

@@ -287,5 +287,4 @@ def _log_page_refusal(request: Request, code: str) -> None:
     """An operator sees only here why pages cannot connect: browsers tell a page nothing about it."""
     if code in (HOST_REFUSED, ORIGIN_REFUSED):
         shown = {name: ", ".join(request.headers.get_all(name)) for name in ("Origin", "Host")}
-        path = handshake.path_of(request)
-        logger.warning("page_refused", code=code, origin=shown["Origin"], host=shown["Host"], path=path)
+        logger.warning("page_refused", code=code, origin=shown["Origin"], host=shown["Host"])

@@ -30,7 +30,7 @@ LIBRARIES = {
     "aiokafka": logging.CRITICAL,
     "websockets": logging.ERROR,
     "touchline.websockets": logging.ERROR,
-    "uvicorn": logging.ERROR,
+    "uvicorn": logging.CRITICAL,
     "httpx": logging.WARNING,
 }
 """The lowest level that is of use to an operator. Lines below it are either repeated in our own words, or about single
@@ -107,8 +107,12 @@ class _Handler(logging.Handler):
         self._writer = Writer(fd, idle=self._omissions, dropped=self._dropped)
 
     def limit(self, _logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-        """Drop our own events beyond the bound, before anything else is done for them."""
-        if not self._rates.admit(event["event"]):
+        """Drop our own events beyond the bound, before anything else is done for them.
+
+        Each ``code`` counts for itself: a refusal that anybody can cause must not hide another one.
+        """
+        code = event.get("code")
+        if not self._rates.admit(event["event"] if code is None else f"{event['event']} {code}"):
             raise structlog.DropEvent
         return event
 
