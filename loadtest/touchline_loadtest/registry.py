@@ -28,6 +28,7 @@ from .scenarios import (
     unwatched,
     verdict_latency,
 )
+from .scenarios.hostile import replays_hogged
 
 MODULES = (
     cpu_per_delivery,
@@ -39,6 +40,7 @@ MODULES = (
     small_beside_large,
     slow_clients,
     unwatched,
+    replays_hogged,
     state,
     kafka_latency,
     actions,

@@ -22,6 +22,7 @@ from touchline_loadtest.scenarios import (
     throughput,
     unwatched,
 )
+from touchline_loadtest.scenarios.hostile import replays_hogged
 
 UNPINNED = Cores(None, None)
 BENCH = Bench(UNPINNED)
@@ -47,6 +48,13 @@ async def test_cpu_per_delivery_compares_with_both_baselines() -> None:
     assert result.row("ours / broadcast()").value == ours / broadcast
     assert result.row("gaps and repeats").met
     assert 280 <= result.row("bytes of a frame").value < 290  # 200 bytes of value, and the message around it
+
+
+async def test_hogged_replays_are_timed_with_and_without_hogs() -> None:
+    result = await replays_hogged.run(BENCH, replays_hogged.Sizes(records=1_500, clients=2, hogs=2))
+    assert result.row("gaps and repeats").value == 0
+    alone, hogged = (result.row(f"catch-up {when}, p99").value for when in ("alone", "beside hogs"))
+    assert min(alone, hogged) > 0
 
 
 @pytest.mark.long
