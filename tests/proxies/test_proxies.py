@@ -1,0 +1,230 @@
+"""The configurations of docs/proxies.md, with the real programs: each is read out of the document."""
+
+import asyncio
+import contextlib
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import InvalidStatus
+from websockets.typing import Origin
+
+from proxies.running_proxy import HOST, ORIGIN, PROXIES, RunningProxy, Site, running_proxy, snippet
+from support.browser import launched_browser, open_page
+from support.event_source import EventSourceParser
+from support.node_fixture import Client
+from support.waiting import DEADLINE_S
+from touchline_protocol.codecs import JSON
+from touchline_protocol.messages import Event, Goaway, Welcome
+from touchline_server.config.settings import Settings
+
+STREAM = "/v1/rooms/score:1/events"
+LARGE = "x" * 200_000
+
+
+@contextlib.asynccontextmanager
+async def websocket(proxy: RunningProxy, origin: str | None = ORIGIN) -> AsyncIterator[ClientConnection]:
+    """A WebSocket to the site, as a page of ``origin`` opens it."""
+    where: dict[str, Any] = {"host": "127.0.0.1", "port": proxy.port, "ssl": proxy.tls, "server_hostname": HOST}
+    page = None if origin is None else Origin(origin)
+    async with connect(f"wss://{HOST}/ws", origin=page, max_size=None, proxy=None, **where) as opened:
+        yield opened
+
+
+@contextlib.asynccontextmanager
+async def client(proxy: RunningProxy) -> AsyncIterator[tuple[Client, Welcome]]:
+    """A client of the site, and the welcome that it got."""
+    async with websocket(proxy) as opened:
+        greeted = Client(opened, JSON)
+        yield greeted, await greeted.greet()
+
+
+class Http:
+    """A request to the site, and its response, whose body can be read as it arrives."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader, self.writer = reader, writer
+
+    async def head(self) -> tuple[int, str]:
+        """The status, and the head in lower case."""
+        async with asyncio.timeout(DEADLINE_S):
+            head = (await self._reader.readuntil(b"\r\n\r\n")).decode().lower()
+        return int(head.split()[1]), head
+
+    async def until(self, part: bytes) -> bytes:
+        """The body up to this part."""
+        async with asyncio.timeout(DEADLINE_S):
+            return await self._reader.readuntil(part)
+
+    async def rest(self) -> bytes:
+        """The rest of the body."""
+        async with asyncio.timeout(DEADLINE_S):
+            return await self._reader.read()
+
+
+@contextlib.asynccontextmanager
+async def http(proxy: RunningProxy, target: str, method: str = "GET", **headers: str) -> AsyncIterator[Http]:
+    reader, writer = await asyncio.open_connection(
+        "127.0.0.1", proxy.port, ssl=proxy.tls, server_hostname=HOST, limit=1 << 20
+    )
+    fields = {"Host": HOST, "Connection": "close"} | headers
+    lines = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in fields.items())
+    writer.write(f"{method} {target} HTTP/1.1\r\n{lines}\r\n".encode())
+    try:
+        yield Http(reader, writer)
+    finally:
+        writer.close()
+
+
+async def status_of(proxy: RunningProxy, target: str, method: str = "GET", **headers: str) -> int:
+    async with http(proxy, target, method, **headers) as response:
+        return (await response.head())[0]
+
+
+async def until_serving(proxy: RunningProxy) -> None:
+    """Wait until the proxy knows that an edge is up, which its checks of health tell it after a while."""
+    async with asyncio.timeout(DEADLINE_S):
+        while True:
+            if await status_of(proxy, "/v1/rooms/") == 404:
+                return
+            await asyncio.sleep(0.1)
+
+
+@pytest.mark.parametrize("name", PROXIES)
+async def test_a_site_behind_a_proxy_works_and_exposes_nothing_else(name: str, tmp_path: Path) -> None:
+    site = Site.on_free_ports()
+    async with site.edge(0) as node, running_proxy(name, tmp_path, site) as proxy:
+        async with client(proxy) as (watching, _):
+            await watching.join("score:1")
+            async with http(proxy, STREAM, Accept="text/event-stream", Origin=ORIGIN) as stream:
+                status, head = await stream.head()
+                assert (status, "text/event-stream" in head) == (200, True)
+                await stream.until(b"subscribed")  # while nothing else is written: there is no buffer
+                await node.publish("score:1", "small")
+                await stream.until(b'"small"')
+                await node.publish("score:1", LARGE)
+                await stream.until(LARGE[-1000:].encode() + b'"')
+            assert [event.data for event in await watching.events(2)] == ["small", LARGE]
+        with pytest.raises(InvalidStatus) as refused:
+            async with websocket(proxy, "https://other.example"):
+                pass
+        assert refused.value.response.status_code == 403
+        assert HOST in bytes(refused.value.response.body or b"").decode()  # the Host that the browser sent
+        assert await status_of(proxy, STREAM, Sec_Fetch_Site="same-origin") == 200
+        for target in ("/readyz", "/healthz", "/v1/openapi.json", "/", "/v1/roomsx"):
+            assert await status_of(proxy, target) == 404, target
+        assert await status_of(proxy, STREAM, "POST", Content_Length="0") == 405
+
+
+@pytest.mark.parametrize("name", PROXIES)
+def test_every_timeout_of_a_quiet_connection_outlasts_two_heartbeats(name: str) -> None:
+    quiet = re.findall(
+        r"(?:proxy_read_timeout|timeout (?:client|server|tunnel)|read_timeout|idle) +(\d+)s", snippet(name)
+    )
+    assert len(quiet) == {"nginx": 1, "haproxy": 3, "caddy": 0}[name]  # Caddy has none for these unless they are set
+    assert all(int(seconds) > 2 * Settings().heartbeat_s for seconds in quiet)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", PROXIES)
+async def test_heartbeats_keep_a_quiet_connection_open_beyond_the_timeouts(name: str, tmp_path: Path) -> None:
+    """With timeouts of 3 s instead of 75 s, and heartbeats each second instead of 25."""
+
+    def shorter(text: str) -> str:
+        return text.replace("75s", "3s")
+
+    site = Site.on_free_ports()
+    async with (
+        site.edge(0, heartbeat_s=1) as node,
+        running_proxy(name, tmp_path, site, shorter) as proxy,
+        client(proxy) as (watching, _),
+        http(proxy, STREAM, Accept="text/event-stream", Sec_Fetch_Site="same-origin") as stream,
+    ):
+        await watching.join("score:1")
+        await stream.head()
+        for _ in range(8):  # heartbeats, so more than twice the timeout
+            await stream.until(b": beat")
+        await node.publish("score:1", "late")
+        await stream.until(b'"late"')
+        while not isinstance(await watching.next(), Event):
+            pass
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", PROXIES)
+async def test_a_client_of_an_edge_that_drains_is_told_and_comes_back_to_the_other(name: str, tmp_path: Path) -> None:
+    site = Site.on_free_ports()
+    async with (
+        site.edge(0, drain_s=1.0) as first,
+        site.edge(1, drain_s=1.0) as second,
+        running_proxy(name, tmp_path, site) as proxy,
+    ):
+        edges = {node.node.settings.edge_name: node.node for node in (first, second)}
+        async with client(proxy) as (watching, welcome):
+            await watching.join("score:1")
+            async with http(proxy, STREAM, Accept="text/event-stream", Sec_Fetch_Site="same-origin") as stream:
+                await stream.head()
+                stopping = asyncio.create_task(edges[welcome.edge].stop())
+                goaway = await watching.expect(Goaway)
+                assert goaway.reconnect_ms <= 1000
+                await watching.websocket.wait_closed()
+                assert watching.websocket.close_code == 1001
+            async with client(proxy) as (back, again):
+                assert again.edge == (edges.keys() - {welcome.edge}).pop()
+                await back.join("score:1")
+            await stopping
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", PROXIES)
+async def test_an_event_source_is_asked_to_come_back_while_no_edge_is_up(name: str, tmp_path: Path) -> None:
+    async with running_proxy(name, tmp_path, Site.on_free_ports()) as proxy:
+        async with http(proxy, STREAM, Accept="text/event-stream", Origin="https://other.example") as stream:
+            status, head = await stream.head()
+            assert (status, "content-type: text/event-stream" in head) == (200, True)
+            assert "access-control-allow-origin: *" in head
+            parser = EventSourceParser()
+            assert parser.feed(await stream.rest()) == []
+            assert (parser.retry_ms or 5_000) >= 3_000
+        with pytest.raises(InvalidStatus) as refused:
+            async with websocket(proxy):
+                pass
+        assert refused.value.response.status_code in (502, 503, 504)
+
+
+IN_PAGE = """
+async () => {
+    const opened = open => new Promise((resolve, reject) => { open.onopen = resolve; open.onerror = reject; });
+    window.source = new EventSource("/v1/rooms/score:1/events");
+    window.events = [];
+    source.onmessage = ({data}) => { const m = JSON.parse(data); if (m.type === "event") events.push(m.data); };
+    window.socket = new WebSocket("wss://live.example.org/ws");
+    await Promise.all([opened(source), opened(socket)]);
+}
+"""
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", PROXIES)
+async def test_a_page_of_the_site_connects_and_its_event_source_survives_a_restart(name: str, tmp_path: Path) -> None:
+    """The page, its WebSocket and its stream go through the proxy, by HTTP/2 where the proxy speaks it."""
+    site, url = Site.on_free_ports(), f"sqlite:///{tmp_path / 'log.db'}"
+    async with contextlib.AsyncExitStack() as stack:
+        proxy = await stack.enter_async_context(running_proxy(name, tmp_path, site))
+        flags = ("--ignore-certificate-errors", f"--host-resolver-rules=MAP {HOST}:443 127.0.0.1:{proxy.port}")
+        browser = await stack.enter_async_context(launched_browser(*flags))
+        page = await stack.enter_async_context(open_page(browser))
+        async with site.edge(0, url=url) as node:
+            await until_serving(proxy)
+            await page.goto(f"{ORIGIN}/v1/rooms/")  # the 404 of an edge is a page as good as any
+            await page.evaluate(IN_PAGE)
+            await node.publish("score:1", 1)
+            await page.wait_for_function("events.length === 1")
+        await page.wait_for_function("source.readyState === EventSource.CONNECTING")
+        async with site.edge(0, url=url) as node:
+            await node.publish("score:1", 2)
+            await page.wait_for_function("events.length === 2", timeout=DEADLINE_S * 1000)
+            assert await page.evaluate("events") == [1, 2]
