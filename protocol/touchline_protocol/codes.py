@@ -62,6 +62,16 @@ UNAVAILABLE = ErrorCode(
     "The room cannot be served right now: this edge has not read its log yet, or cannot (a partition without a leader, "
     "a missing permission), or is full.",
 )
+TOO_MANY_SUBSCRIBES = ErrorCode(
+    "too_many_subscribes",
+    Recovery.RETRY,
+    "The connection asks for rooms more often than this server allows; none of the message's rooms was joined.",
+)
+TOO_MANY_REFRESHES = ErrorCode(
+    "too_many_refreshes",
+    Recovery.RETRY,
+    "The connection presents tokens more often than this server allows; the token before stays in force.",
+)
 
 FORBIDDEN = ErrorCode("forbidden", Recovery.GIVE_UP, "The token does not allow this for the room.")
 TOKEN_MISSING = ErrorCode(
@@ -102,6 +112,8 @@ ERRORS: dict[str, ErrorCode] = {
         NOT_SUBSCRIBED,
         TOO_MANY_ROOMS,
         UNAVAILABLE,
+        TOO_MANY_SUBSCRIBES,
+        TOO_MANY_REFRESHES,
         FORBIDDEN,
         TOKEN_MISSING,
         TOKEN_MALFORMED,
@@ -216,7 +228,10 @@ CLOSE_TOKEN_KEY_UNKNOWN = CloseCode(
 )
 HELLO_EXPECTED = CloseCode(4500, "hello_expected", Recovery.GIVE_UP, "The first message was not a hello.")
 TOO_MANY_ERRORS = CloseCode(
-    4501, "too_many_errors", Recovery.GIVE_UP, "The client caused too many errors on this connection."
+    4501,
+    "too_many_errors",
+    Recovery.GIVE_UP,
+    "The server had to refuse too many of the client's messages in a short time, with errors and nacks.",
 )
 UNAUTHORIZED = CloseCode(
     4502, "unauthorized", Recovery.GIVE_UP, "The token was rejected or is missing; the preceding error says why."
@@ -224,6 +239,9 @@ UNAUTHORIZED = CloseCode(
 BANNED = CloseCode(4503, "banned", Recovery.GIVE_UP, "The player is banned; the preceding verdict says why.")
 SESSION_REPLACED = CloseCode(
     4504, "session_replaced", Recovery.GIVE_UP, "Another connection of the player took over this session."
+)
+TOO_MANY_PINGS = CloseCode(
+    4505, "too_many_pings", Recovery.GIVE_UP, "The client sent far more pings or pongs than keep a connection alive."
 )
 
 CLOSES: dict[int, CloseCode] = {
@@ -246,6 +264,7 @@ CLOSES: dict[int, CloseCode] = {
         UNAUTHORIZED,
         BANNED,
         SESSION_REPLACED,
+        TOO_MANY_PINGS,
     )
 }
 """All codes of close frames."""

@@ -22,6 +22,10 @@ levels and browsers at a few thousand, so every client can read a value within t
 CLIENT_MESSAGE_BYTES_MAX = 64 * 1024
 """A client's message. The largest legitimate one names 100 rooms with their cursors, about 30 KB."""
 
+FRAGMENTS_PER_MESSAGE_MAX = 1024
+"""WebSocket fragments of a client's message: 64 KiB in pieces of 64 bytes. Its bytes are bounded, but fragments may be
+empty."""
+
 ROOMS_PER_SUBSCRIBE_MAX = 100
 """Rooms in one subscribe or unsubscribe: a bound on the work that one message can cause."""
 

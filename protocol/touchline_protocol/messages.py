@@ -239,13 +239,15 @@ class Skipped(Message, tag="skipped", frozen=True, rename={"from_": "from"}):
 class Error(Message, tag="error", frozen=True):
     """The server could not do what the client asked; the connection stays open.
 
-    ``code`` is one of the errors in ``codes.py``.
+    ``code`` is one of the errors in ``codes.py``. After ``retry_ms`` the same request will be taken; None if the server
+    cannot tell when.
     """
 
     code: str
     message: str
     room: str | None = None
     id: RequestId | None = None
+    retry_ms: int | None = None
 
 
 class Goaway(Message, tag="goaway", frozen=True):

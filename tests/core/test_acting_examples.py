@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from support.access import LIMITS, make_access
-from support.core_edge import CLIENT, CoreClient, CoreEdge
+from support.core_edge import CLIENT, RATES, CoreClient, CoreEdge
 from touchline_protocol import codes
 from touchline_protocol.actions import decode_action
 from touchline_protocol.messages import (
@@ -22,6 +22,7 @@ from touchline_protocol.messages import (
     Unsubscribe,
     Welcome,
 )
+from touchline_server.core.client_limits import ClientLimits, Rate
 from touchline_server.core.clocks import LoopMs, UnixMs
 from touchline_server.core.players.access import Access
 from touchline_server.core.players.grants import Grant, Patterns
@@ -40,8 +41,8 @@ def verify(token: str, _now_ms: int) -> Grant:
 class ModelEdge(CoreEdge):
     """An edge whose log takes what it is told to."""
 
-    def __init__(self, access: Access[Any] | None = None, *, errors_max: int = 100) -> None:
-        super().__init__(access=access or make_access(verify=verify), client=CLIENT._replace(errors_max=errors_max))
+    def __init__(self, access: Access[Any] | None = None, *, client: ClientLimits = CLIENT) -> None:
+        super().__init__(access=access or make_access(verify=verify), client=client)
         self.access = self.core.access
 
     @property
@@ -298,8 +299,9 @@ def test_setting_the_computers_clock_fills_no_bucket_and_empties_none() -> None:
     assert client.act(3) == []
 
 
-def test_rooms_that_a_newer_token_does_not_cover_are_left_without_counting_as_client_errors() -> None:
-    edge = ModelEdge(make_access(verify=verify, token_required=True), errors_max=5)
+def test_rooms_that_a_newer_token_does_not_cover_are_left_without_counting_as_refusals() -> None:
+    few = RATES._replace(refusals=Rate(per_second_max=1, burst=5))
+    edge = ModelEdge(make_access(verify=verify, token_required=True), client=CLIENT._replace(rates=few))
     client = edge.player("ann")
     rooms = [f"score:{number}" for number in range(10)]
     client.say(Subscribe(rooms=[RoomRequest(room=room) for room in rooms], id=7))

@@ -335,6 +335,8 @@ async def until_taken(client: Client, action_id: int) -> None:
                 assert message.id == action_id
                 return
             assert isinstance(message, Nack)
+            assert message.retry_ms is not None
+            await asyncio.sleep(message.retry_ms / 1000)  # otherwise it is closed for all the refusals
             assert (message.id, message.code) == (action_id, "log_unavailable")
 
 

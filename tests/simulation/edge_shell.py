@@ -9,11 +9,14 @@ from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 from support.access import make_access
+from support.core_edge import RATES
 from touchline_protocol import codes
 from touchline_protocol.codecs import Codec
-from touchline_server.core.client import Client, ClientLimits
+from touchline_server.core.client import Client
+from touchline_server.core.client_limits import ClientLimits
 from touchline_server.core.edge import EdgeCore, EdgeLimits
-from touchline_server.core.effects import Abort, AskLogEnd, Close, Effect, LoadRoom, ReadLog
+from touchline_server.core.effects import Abort, AskLogEnd, Close, Effect, LoadRoom, ReadLog, ServeInput
+from touchline_server.core.input_scheduler import FRAME_WORK, InputBudget
 from touchline_server.core.liveness import LINGER_MS, TICK_MS, LivenessLimits
 from touchline_server.core.players.action_queue import ActionLimits
 from touchline_server.core.rooms.feed import Feed
@@ -38,10 +41,12 @@ CHECK_US = 250 * MS_US
 HEARTBEAT_MS = 5_000
 WINDOW_MS = 60_000
 HUB = HubLimits(window_bytes_max=80_000, window_ms=WINDOW_MS, state_bytes_max=200_000, room_idle_ms=3_600_000)
-CLIENT = ClientLimits("edge", HEARTBEAT_MS, 65_536, rooms_max=20, errors_max=100, replay_records_max=400)
+CLIENT = ClientLimits("edge", HEARTBEAT_MS, 65_536, rooms_max=20, replay_records_max=400, rates=RATES)
 LIVENESS = LivenessLimits(handshake_ms=5_000, heartbeat_ms=HEARTBEAT_MS, lag_ms_max=15_000)
 BUDGET = Budget(small_writes=8, slice_min=2, slice_max=8, catch_up_bytes=64 * 1024, catch_up_steps=8)
 """Small, so that the flushes of the larger rooms go out in slices."""
+INPUT = InputBudget(turn=16, connection=4)
+"""Small, so that messages wait for their turn."""
 ACTIONS = ActionLimits(edge="edge", data_bytes_max=200, actions_window=16, waiting_max=64, retry_ms=500)
 
 FEEDS = (Feed("score", "score-events"), Feed("match", "match-events"))
@@ -64,6 +69,7 @@ class Connection:
 
     def __init__(self, edge: "EdgeShell", link: Link, codec: Codec) -> None:
         self.link = link
+        self._unserved: deque[bytes] = deque()
         self._edge = edge
         self._world = edge.world
         link.edge = self
@@ -72,8 +78,21 @@ class Connection:
         self.client: Client[Connection] = core.opened(self, codec, link.write)
 
     def received(self, payload: bytes) -> None:
-        if not self.link.is_closing:
-            self._edge.perform(self._edge.core.received(self.client, payload, self._world.now))
+        self._unserved.append(payload)
+        self.serve_turn()
+
+    def serve_turn(self) -> None:
+        """Serve what has come, as far as the core allows."""
+        core = self._edge.core
+        while self._unserved and not self.link.is_closing:
+            if not core.input.may_serve(self):
+                self._edge.count("waited for its turn")
+                core.input.wait(self)
+                self._edge.wake()
+                return
+            payload = self._unserved.popleft()
+            core.input.spend(self, FRAME_WORK)
+            self._edge.perform(core.received(self.client, payload, self._world.now))
 
     def paused(self) -> None:
         self._edge.count("paused")
@@ -116,7 +135,7 @@ class EdgeShell:
         self.core: EdgeCore[Connection] = EdgeCore(
             hub,
             access,
-            EdgeLimits(CLIENT, LIVENESS, BUDGET, connections_max=1_000, replay_concurrency=2),
+            EdgeLimits(CLIENT, LIVENESS, BUDGET, INPUT, connections_max=1_000, replay_concurrency=2),
             make_name=lambda: f"edge{options.number}-{next(names)}",
             clock=lambda: world.now_s,
         )
@@ -157,6 +176,8 @@ class EdgeShell:
                     owner.close(code)
                 case Abort(owner):
                     owner.link.abort()
+                case ServeInput(owner):
+                    owner.serve_turn()
                 case LoadRoom():
                     self._ask_store(effect)
                 case ReadLog() | AskLogEnd():

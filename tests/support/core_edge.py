@@ -3,6 +3,7 @@
 The test is the log: it hands in log events, and answers what the core asks for (`CoreEdge.requests`).
 """
 
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
@@ -11,10 +12,12 @@ from support.client_model import messages_in
 from touchline_protocol import codes
 from touchline_protocol.codecs import JSON, Codec
 from touchline_protocol.messages import Hello, Message, RoomRequest, ServerMessage, Subscribe, Subscribed
-from touchline_server.core.client import Client, ClientLimits
+from touchline_server.core.client import Client
+from touchline_server.core.client_limits import ClientLimits, Rate, RateLimits
 from touchline_server.core.clocks import LoopMs, Now, UnixMs
 from touchline_server.core.edge import EdgeCore, EdgeLimits
-from touchline_server.core.effects import Abort, AskLogEnd, Close, Effect, LoadRoom, ReadLog
+from touchline_server.core.effects import Abort, AskLogEnd, Close, Effect, LoadRoom, ReadLog, ServeInput
+from touchline_server.core.input_scheduler import FRAME_WORK, UNIT_BYTES, InputBudget
 from touchline_server.core.liveness import LivenessLimits
 from touchline_server.core.log import CaughtUp, LogEvent, Records, TopicOpened
 from touchline_server.core.players.access import Access
@@ -29,7 +32,13 @@ TOPIC = "score-events"
 VERDICTS = "cheat-verdicts"
 FEED = Feed("score", TOPIC)
 HUB = HubLimits(window_bytes_max=1_000_000, window_ms=1_000_000, state_bytes_max=100_000, room_idle_ms=1_000)
-CLIENT = ClientLimits("edge", 25_000, 65_536, rooms_max=20, errors_max=100, replay_records_max=100)
+RATES = RateLimits(
+    subscribes=Rate(per_second_max=50, burst=1_000),
+    refreshes=Rate(per_second_max=1, burst=1_000),
+    pings=Rate(per_second_max=1, burst=100),
+    refusals=Rate(per_second_max=1, burst=1_000),
+)
+CLIENT = ClientLimits("edge", 25_000, 65_536, rooms_max=20, replay_records_max=100, rates=RATES)
 LIVENESS = LivenessLimits(handshake_ms=5_000, heartbeat_ms=25_000, lag_ms_max=60_000)
 
 Request: TypeAlias = ReadLog | AskLogEnd | LoadRoom
@@ -61,6 +70,7 @@ class CoreEdge:
         client: ClientLimits = CLIENT,
         liveness: LivenessLimits = LIVENESS,
         budget: Budget | None = None,
+        input_budget: InputBudget = InputBudget(),  # noqa: B008 - a tuple
         replay_concurrency: int = 4,
         partitioner: Partitioner = lambda _key, _partitions: 0,
         stored: bool = False,
@@ -72,7 +82,12 @@ class CoreEdge:
             Hub([FEED], hub, partitioner, stored=stored),
             make_access() if access is None else access,
             EdgeLimits(
-                client, liveness, budget or Budget(), connections_max=1_000, replay_concurrency=replay_concurrency
+                client,
+                liveness,
+                budget or Budget(),
+                input_budget,
+                connections_max=1_000,
+                replay_concurrency=replay_concurrency,
             ),
             make_name=make_name or (lambda: f"session-{next(names)}"),
             clock=clock,
@@ -101,6 +116,8 @@ class CoreEdge:
                     owner.closed(code)
                 case Abort(owner):
                     owner.aborted = True
+                case ServeInput(owner):
+                    owner.serve_turn()
                 case _:
                     self.requests.append(effect)
 
@@ -155,6 +172,7 @@ class CoreClient:
         self.received: list[ServerMessage] = []
         self.close_code: codes.CloseCode | None = None
         self.aborted = False
+        self.unserved: deque[bytes] = deque()
         edge.core.accepted(self, edge.now)
         self.client: Client[CoreClient] = edge.core.opened(self, codec, self.write)
 
@@ -173,6 +191,22 @@ class CoreClient:
 
     def send_bytes(self, payload: bytes) -> None:
         self.edge.perform(self.edge.core.received(self.client, payload, self.edge.now))
+
+    def flood(self, *messages: Message) -> None:
+        """Send messages at once, as one read from a socket, which are served as the core allows."""
+        self.unserved += [self.codec.encode(message) for message in messages]
+        self.serve_turn()
+
+    def serve_turn(self) -> None:
+        """Serve what was sent, as a shell does."""
+        turns = self.edge.core.input
+        while self.unserved and self.close_code is None:
+            if not turns.may_serve(self):
+                turns.wait(self)
+                return
+            payload = self.unserved.popleft()
+            turns.spend(self, FRAME_WORK + len(payload) // UNIT_BYTES)
+            self.send_bytes(payload)
 
     def take(self) -> list[ServerMessage]:
         """What was written since the last call."""

@@ -276,6 +276,7 @@ async def running_node(
     """
     defaults: dict[str, Any] = {"log": url, "edge_name": "edge-1", "port": 0, "control_port": 0, "drain_s": 0}
     defaults["heartbeat_s"] = LONGER_THAN_A_TEST_S
+    defaults["rates"] = {"refusals_per_second_max": 10_000.0}  # as many as tests with a short `retry_s` may cause
     observed = {} if observe is None else {"extra_topics": [observe[0]], "observers": [observe[1]]}
     node = Node(Settings(**(defaults | settings)), log=log, **observed)  # type: ignore[arg-type]
     try:

@@ -121,6 +121,9 @@ class LogTail:
     def abort(self) -> None:
         """There is no connection that could be cut."""
 
+    def serve_turn(self) -> None:
+        """There is no input that could wait."""
+
     def _take(self, event: LogEvent, driver: Driver) -> None:
         if isinstance(event, ReadRefused):
             text = f"the topic {event.topic}: {event.why}"

@@ -17,6 +17,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from touchline_protocol.limits import ROOMS_PER_SUBSCRIBE_MAX
 from touchline_protocol.rooms import is_feed_name
 from touchline_server.web.origins import Origins
 from touchline_server.web.policy import Hosts
@@ -28,6 +29,7 @@ from .tables import (
     FeedSettings,
     KafkaSettings,
     LoggingSettings,
+    RatesSettings,
     SqliteSettings,
     VerdictsSettings,
     option_error,
@@ -62,6 +64,7 @@ class Settings(BaseSettings):
     kafka: KafkaSettings = KafkaSettings()
     sqlite: SqliteSettings = SqliteSettings()
     auth: AuthSettings = AuthSettings()
+    rates: RatesSettings = RatesSettings()
     actions: ActionsSettings = ActionsSettings()
     verdicts: VerdictsSettings = VerdictsSettings()
     logging: LoggingSettings = LoggingSettings()
@@ -95,8 +98,6 @@ class Settings(BaseSettings):
     """Time from the accepted connection to its hello: an unknown client holds a file descriptor no longer than this."""
     heartbeat_s: Wait = Field(default=25.0, ge=0.1)
     """Every client hears something at least this often: less than the 30 s after which many proxies cut idle links."""
-    client_errors_max: int = Field(default=100, ge=1, le=COUNT_MAX)
-    """Errors that a connection may cause before it is closed as broken."""
     lag_s_max: Seconds = 60.0
     """A client that stays behind for this long, or reads nothing, is closed. It can reconnect and resume."""
     compression: bool = False
@@ -168,6 +169,30 @@ class Settings(BaseSettings):
                 "control_host",
                 f"{self.control_host} is open to other machines and api_keys is empty, so anybody could publish: "
                 "set api_keys, or publish_without_key = true if that is intended",
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _all_rooms_can_be_joined_at_once(self) -> "Settings":
+        """A client asks for all of its rooms when it reconnects, in messages of up to a hundred, and may be refused."""
+        rooms = max(self.rooms_max, ROOMS_PER_SUBSCRIBE_MAX)
+        for name in ("subscribes_burst", "refusals_burst"):
+            if getattr(self.rates, name) < rooms:
+                raise option_error(
+                    f"rates.{name}",
+                    f"{rooms} or more are needed: a client asks for all of its rooms (rooms_max) at once",
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _a_log_that_is_away_closes_no_client(self) -> "Settings":
+        """While the log is away, a client may send its whole window again each ``retry_s``, to be refused each time."""
+        per_second = self.actions.window / self.actions.retry_s
+        if self.rates.refusals_per_second_max < per_second:
+            raise option_error(
+                "rates.refusals_per_second_max",
+                f"{per_second:g} or more are needed: while the log is away, a client may send actions.window actions "
+                "again each actions.retry_s",
             )
         return self
 

@@ -1,10 +1,11 @@
-"""The tables of the settings: ``[feeds.NAME]``, ``[kafka]``, ``[sqlite]``, ``[auth]``, ``[actions]``, ``[verdicts]``.
+"""The tables of the settings: ``[feeds.NAME]``, ``[kafka]``, ``[sqlite]``, ``[auth]``, ``[rates]``, ``[actions]``,
+``[verdicts]``.
 
 The rules for all settings are in `settings`, which puts the tables together.
 """
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -121,6 +122,33 @@ class AuthSettings(Table):
         if self.mode == "token" and not (self.hs256_secret or self.public_keys or self.jwks):
             raise option_error("mode", "needs hs256_secret, public_keys or jwks: without a key no client could connect")
         return self
+
+
+PerSecond: TypeAlias = Annotated[float, Field(gt=0, le=COUNT_MAX, allow_inf_nan=False)]
+Burst: TypeAlias = Annotated[int, Field(ge=1, le=COUNT_MAX)]
+
+
+class RatesSettings(Table):
+    """How often one connection may do what costs all: a number at once, and per second in the long run."""
+
+    subscribes_per_second_max: PerSecond = 50.0
+    """Rooms that a client asks for. Each costs an edge 50 us and more; people change rooms about once a second."""
+    subscribes_burst: Burst = 1_000
+    """Rooms at once: a client asks for all of its rooms when it connects. At least ``rooms_max``."""
+    refreshes_per_second_max: PerSecond = 0.2
+    """Tokens that a client presents in place of the one before. Checking a signature takes up to 200 us; tokens live
+    for minutes."""
+    refreshes_burst: Burst = 10
+    """Tokens at once, for example a few attempts with one that is refused."""
+    pings_per_second_max: PerSecond = 2.0
+    """Pings and pongs. Clients that keep a connection alive by them send one in 5 to 60 seconds."""
+    pings_burst: Burst = 120
+    """Pings at once: what has piled up while the network was away for two minutes, with one per second."""
+    refusals_per_second_max: PerSecond = 100.0
+    """Messages that are refused. While Kafka is away, a client may send 64 actions again each second
+    (``actions.window``, ``actions.retry_s``), and does nothing wrong."""
+    refusals_burst: Burst = 1_000
+    """Refusals at once: after that, a client that is broken, or means harm, is closed. At least ``rooms_max``."""
 
 
 class ActionsSettings(Table):

@@ -8,7 +8,8 @@ hands out. It knows no socket and no clock.
 
 Rules:
 
-1. Whatever a client sends is answered by its code, and harms nobody else. After ``errors_max`` errors it is closed.
+1. Whatever a client sends is answered by its code, and harms nobody else. Rates limit what it may
+   ask for: beyond them a request is refused with its code, and a client that goes on regardless is closed.
 2. The shell writes effects before the loop does anything else, so nothing overtakes them.
 """
 
@@ -24,7 +25,6 @@ from touchline_protocol.messages import (
     ClientMessage,
     Error,
     Hello,
-    Limits,
     Message,
     Nack,
     Refresh,
@@ -38,8 +38,10 @@ from touchline_protocol.messages import (
 )
 from touchline_protocol.rooms import split_room
 
+from .client_limits import ClientLimits, ClientRates
 from .clocks import Now
 from .effects import Close, Effect, Owner
+from .input_scheduler import TOKEN_WORK
 from .players.access import Access
 from .players.action_queue import Malformed
 from .players.action_session import ActionSession
@@ -58,22 +60,12 @@ class ClientState(Enum):
     CLOSED = auto()
 
 
-class ClientLimits(NamedTuple):
-    """What an edge allows a client and says of itself; `touchline_server.config.settings` has the reasons."""
-
-    edge: str
-    heartbeat_ms: int
-    message_bytes_max: int
-    rooms_max: int
-    errors_max: int
-    replay_records_max: int
-
-
 class Client(Subscriber[Owner, "Client[Owner]"]):
     """One client.
 
     ``session_name`` is given to a client that brings none. ``presented`` is the grant of a token that it presented
-    before its first message. ``grant`` is what it was let in with, ``action_session`` what it acts in.
+    before its first message. ``grant`` is what it was let in with, ``action_session`` what it acts in. ``work`` is what
+    its messages caused beyond their frames, in units of `input_scheduler`, until the edge has counted it.
     ``single_room``: it cannot send messages, so it is gone with its one room.
     """
 
@@ -81,13 +73,15 @@ class Client(Subscriber[Owner, "Client[Owner]"]):
         "_limits",
         "_output",
         "_presented",
+        "_rates",
+        "_refusals",
         "_session_name",
         "access",
         "action_session",
-        "errors",
         "grant",
         "single_room",
         "state",
+        "work",
     )
 
     def __init__(
@@ -104,12 +98,14 @@ class Client(Subscriber[Owner, "Client[Owner]"]):
         super().__init__(owner, hub, codec, write)
         self.access = access
         self.state = ClientState.AWAITING_HELLO
-        self.errors = 0
+        self.work = 0
         self.grant: Grant | None = None
         self.action_session: ActionSession[Client[Owner]] | None = None
         self.single_room = False
         self._presented = presented
         self._limits = limits
+        self._rates = ClientRates(limits.rates)
+        self._refusals = 0  # of the message that is being answered
         self._session_name = session_name
         self._output: list[bytes] = []
 
@@ -117,6 +113,19 @@ class Client(Subscriber[Owner, "Client[Owner]"]):
         """Take one message. Returns the client whose action session this one took over, which is to be closed."""
         if self.state is ClientState.CLOSED:
             return None
+        replaced = self._answer(payload, now)
+        if self._refusals:
+            if self._rates.take_refusals(self._refusals, now.loop_ms):
+                self.closing = self.closing or codes.TOO_MANY_ERRORS
+            self._refusals = 0
+        return replaced
+
+    def receive_control_frame(self, now: Now) -> None:
+        """Take a ping or a pong."""
+        if self._rates.take_ping(now.loop_ms):
+            self.closing = self.closing or codes.TOO_MANY_PINGS
+
+    def _answer(self, payload: bytes, now: Now) -> "Client[Owner] | None":
         try:
             message: ClientMessage | None = self.codec.decode_client(payload)
         except BadMessage as error:
@@ -201,6 +210,8 @@ class Client(Subscriber[Owner, "Client[Owner]"]):
         self.send(Error(code=error.code, message=message, room=subscription.room.name, id=request_id))
 
     def _greet(self, message: Hello, now: Now) -> "Client[Owner] | None":
+        if message.token is not None:
+            self.work += TOKEN_WORK
         presented = self._presented if message.token is None else None
         try:
             grant = presented or self.access.admit(message.token, now.unix_ms)
@@ -247,12 +258,7 @@ class Client(Subscriber[Owner, "Client[Owner]"]):
                 session=name,
                 edge=limits.edge,
                 heartbeat_ms=limits.heartbeat_ms,
-                limits=Limits(
-                    message_bytes_max=limits.message_bytes_max,
-                    rooms_max=limits.rooms_max,
-                    action_bytes_max=acting.data_bytes_max if acting else 0,
-                    actions_window=acting.actions_window if acting else 0,
-                ),
+                limits=limits.advertised(acting),
                 time=now.unix_ms,
                 player=None if grant is None else grant.player,
                 expires=None if grant is None else grant.expires_ms,
@@ -261,15 +267,24 @@ class Client(Subscriber[Owner, "Client[Owner]"]):
         )
 
     def _act(self, message: Action | Malformed, now: Now) -> None:
+        actions = self.access.actions
+        waiting_before = actions.waiting
         if self.action_session is None or self.grant is None:
             why = "only players may act: put a token into hello"
-            self.send(Nack(id=message.id, code=codes.TOKEN_MISSING.code, message=why))
-            return
-        nack = self.access.actions.submit(self.action_session, self.grant, self.codec, message, now)
+            nack: Nack | None = Nack(id=message.id, code=codes.TOKEN_MISSING.code, message=why)
+        else:
+            nack = actions.submit(self.action_session, self.grant, self.codec, message, now)
         if nack is not None:
             self.send(nack)
+        if actions.waiting == waiting_before:  # refused, or a copy of one that waits for its answer
+            self._refusals += 1
 
     def _refresh(self, message: Refresh, now: Now) -> None:
+        wait_ms = self._rates.take_refresh(now.loop_ms)
+        if wait_ms:
+            self._error(codes.TOO_MANY_REFRESHES, "wait for retry_ms", request_id=message.id, retry_ms=wait_ms)
+            return
+        self.work += TOKEN_WORK
         try:
             grant = self.access.renew(self, self.grant, message.token, now.unix_ms)
         except TokenRefused as refused:
@@ -287,7 +302,13 @@ class Client(Subscriber[Owner, "Client[Owner]"]):
     def _refuse_hello(self, _message: Hello, _now: Now) -> None:
         self._error(codes.OUT_OF_ORDER, "hello is the first message of a connection, and is sent once")
 
-    def _subscribe_all(self, message: Subscribe, _now: Now) -> None:
+    def _subscribe_all(self, message: Subscribe, now: Now) -> None:
+        wait_ms = self._rates.take_subscribes(len(message.rooms), now.loop_ms)
+        if wait_ms:
+            why = "none of these rooms was joined: ask for them again after retry_ms"
+            self._error(codes.TOO_MANY_SUBSCRIBES, why, request_id=message.id, retry_ms=wait_ms)
+            return
+        self.work += len(message.rooms)
         for request in message.rooms:
             refusal = self._refusal(request, self.grant)
             if refusal is None:
@@ -296,6 +317,7 @@ class Client(Subscriber[Owner, "Client[Owner]"]):
                 self._error(*refusal, request.room, message.id)
 
     def _unsubscribe_all(self, message: Unsubscribe, _now: Now) -> None:
+        self.work += len(message.rooms)
         for name in message.rooms:
             subscription = self.subscriptions.get(name)
             if subscription is None:
@@ -332,14 +354,15 @@ class Client(Subscriber[Owner, "Client[Owner]"]):
         self.join(self, room, request, request_id, self._limits.replay_records_max)
 
     def _error(
-        self, error: codes.ErrorCode, message: str, room: str | None = None, request_id: int | None = None
+        self,
+        error: codes.ErrorCode,
+        message: str,
+        room: str | None = None,
+        request_id: int | None = None,
+        retry_ms: int | None = None,
     ) -> None:
-        if error.recovery is codes.Recovery.GIVE_UP:
-            self.errors += 1
-        shown = None if room is None else room[:200]
-        self.send(Error(code=error.code, message=message, room=shown, id=request_id))
-        if self.errors >= self._limits.errors_max:
-            self.closing = codes.TOO_MANY_ERRORS
+        self._refusals += 1
+        self.send(Error(error.code, message, room and room[:200], request_id, retry_ms))
 
 
 Handler: TypeAlias = Callable[[Any, Any, Now], "Client[Any] | None"]

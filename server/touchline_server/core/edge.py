@@ -1,21 +1,22 @@
 """The core of an edge: decides everything that an edge does, and does nothing itself.
 
 A shell (sockets, `touchline tail --log`, a test, a simulation) tells it what happened and when, and performs the
-effects that come back: in order, at once, before it reports anything else. Only one thing may happen in between: while
-the shell performs a `Delivery`, transports may report `paused`.
+effects that come back: in order, at once, before it reports anything else. Only two things may happen in between: while
+the shell performs a `Delivery`, transports may report `paused`; while it performs a `ServeInput`, it reports messages.
 
     log event ──► log_event ─┐                              ┌─► Delivery      to clients' transports
     accepted, opened,        │                              ├─► Close, Abort
-    received, paused,        ├─► EdgeCore ──► effects ──────┼─► ReadLog       ──► log_read
-    resumed, ended, lost ────┤      │                       ├─► AskLogEnd     ──► log_end
-    turn, tick ──────────────┘      └─► `actions`           └─► LoadRoom      ──► room_loaded
+    received, paused,        ├─► EdgeCore ──► effects ──────┼─► ServeInput    to go on with a client's messages
+    resumed, ended, lost ────┤      │                       ├─► ReadLog       ──► log_read
+    turn, tick ──────────────┘      ├─► `actions`           ├─► AskLogEnd     ──► log_end
+                                    └─► `input`             └─► LoadRoom      ──► room_loaded
 
 Rules:
 
 1. Effects come from generators or lists. Each is performed before the next is asked for, so that the core knows of the
    flow control that a write set off before it decides anything else.
 2. ``wants_turn`` says whether `turn` has something to do. A shell takes turns as long as it has, and serves its sockets
-   and its log in between.
+   and its log in between. `input` says how much of what clients have sent is served between two turns.
 3. The time is passed in, and names of sessions are injected. The same inputs have the same effects.
 """
 
@@ -29,9 +30,11 @@ from touchline_protocol.errors import BadRecord, RecordRefusal
 from touchline_protocol.messages import Goaway, RoomRequest
 
 from .catch_up import CatchUpQueue
-from .client import Client, ClientHub, ClientLimits, ClientState
+from .client import Client, ClientHub, ClientState
+from .client_limits import ClientLimits
 from .clocks import Now
 from .effects import Close, Effect, Owner, Unreachable
+from .input_scheduler import InputBudget, InputScheduler
 from .liveness import REFUSED_CONNECTIONS_MAX, Liveness, LivenessLimits
 from .log import (
     CaughtUp,
@@ -66,6 +69,7 @@ class EdgeLimits(NamedTuple):
     client: ClientLimits
     liveness: LivenessLimits
     budget: Budget
+    input_budget: InputBudget
     connections_max: int
     replay_concurrency: int
 
@@ -98,6 +102,7 @@ class EdgeCore(Generic[Owner]):
         self.access = access
         self.actions = access.actions
         self.limits = limits
+        self.input: InputScheduler[Owner] = InputScheduler(limits.input_budget)
         self.is_draining = False
         self._make_name = make_name
         self.verdicts_topic = verdicts_topic
@@ -204,11 +209,19 @@ class EdgeCore(Generic[Owner]):
         """A client sent a message."""
         self._liveness.heard(client.owner)
         replaced = client.receive(payload, now)
+        if client.work:
+            self.input.spend(client.owner, client.work)
+            client.work = 0
         effects = client.take_effects(now)
         if replaced is not None:
             effects += replaced.take_effects(now)
         self._catch_up.add(client)
         return effects
+
+    def control_frame_received(self, client: Client[Owner], now: Now) -> list[Effect[Owner]]:
+        """A client sent a ping, which the shell has answered, or a pong."""
+        client.receive_control_frame(now)
+        return client.take_effects(now) if client.closing is not None else []
 
     def paused(self, client: Client[Owner], now: Now) -> None:
         """A client takes no more: it becomes a cursor."""
@@ -230,13 +243,14 @@ class EdgeCore(Generic[Owner]):
     def lost(self, owner: Owner) -> None:
         """A connection is gone. Its client, if it had one, has left."""
         self._liveness.lost(owner)
+        self.input.lost(owner)
 
     # Time and turns.
 
     @property
     def wants_turn(self) -> bool:
         """Whether `turn` has something to do."""
-        return self._catch_up.has_work or self.hub.has_ready or self._scheduler.has_large
+        return self._catch_up.has_work or self.hub.has_ready or self._scheduler.has_large or self.input.has_waiting
 
     @property
     def pending_bytes(self) -> int:
@@ -251,7 +265,10 @@ class EdgeCore(Generic[Owner]):
             self._wake()
 
     def turn(self, now: Now, budget: Budget | None = None) -> Iterator[Effect[Owner]]:
-        """Take a turn: small flushes, a slice of a large one, steps of clients that catch up; each within a budget."""
+        """Take a turn, each part of it within a budget.
+
+        Small flushes, a slice of a large one, steps of clients that catch up, and input that had to wait.
+        """
         budget = budget or self.limits.budget
         # A turn is short, so a generator is made only for what there is to do.
         if self.hub.has_ready:
@@ -264,6 +281,7 @@ class EdgeCore(Generic[Owner]):
             yield from self._catch_up.take_steps(budget, now)
         if self._catch_up.wanting:
             yield from self._start_wanting(now)
+        yield from self.input.take_turn()
 
     def tick(self, now: Now) -> Iterator[Effect[Owner]]:
         """What the time has brought; to be called every `liveness.TICK_MS`."""

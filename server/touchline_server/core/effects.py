@@ -29,6 +29,12 @@ class Abort(NamedTuple, Generic[Owner]):
     owner: Owner
 
 
+class ServeInput(NamedTuple, Generic[Owner]):
+    """Serve what a connection has sent, as far as `EdgeCore.input` allows, and read from it again."""
+
+    owner: Owner
+
+
 class LogRange(NamedTuple):
     """A range of a partition: records with ``after < offset <= up_to``.
 
@@ -72,4 +78,4 @@ class Unreachable(NamedTuple):
     why: str
 
 
-Effect: TypeAlias = Delivery | Close[Owner] | Abort[Owner] | ReadLog | AskLogEnd | LoadRoom
+Effect: TypeAlias = Delivery | Close[Owner] | Abort[Owner] | ServeInput[Owner] | ReadLog | AskLogEnd | LoadRoom

@@ -5,13 +5,15 @@ the transport, past it. That is allowed as long as its state is OPEN, since a se
 no sequence, and the codec is the one of the extension that was negotiated.
 
     NEW ──► OPENING ──► WEBSOCKET     `_opening` has the request until it is answered, `_protocol` parses frames
-                └─────► STREAM        server-sent events: neither is there, and what the client sends is ignored
+                └─────► STREAM        server-sent events: neither is there, and what the client sends is thrown away
 
 Rules:
 
 1. A connection has no task and no queue. If a client cannot be written to now, it becomes a cursor in the core.
 2. A client that does not read is not read from either: answers to what it sends would pile up.
-3. After a close frame nothing is written. The socket is then closed for writing, what still arrives is thrown away, and
+3. Whatever a client sends, be it thrown away, waits in `_input` until the core allows it to be served, one frame at a
+   time. While something waits there, nothing more is read. The end of what it sends waits behind it.
+4. After a close frame nothing is written. The socket is then closed for writing, what still arrives is thrown away, and
    the core has it cut if the peer does not end it.
 """
 
@@ -28,15 +30,18 @@ from websockets.server import ServerProtocol
 from touchline_protocol import codes
 from touchline_protocol.codecs import Codec
 from touchline_protocol.frames import OP_BINARY
+from touchline_protocol.limits import FRAGMENTS_PER_MESSAGE_MAX
 from touchline_protocol.messages import RoomRequest
 from touchline_protocol.server_codecs import EVENT_STREAM
 from touchline_server.core.client import Client
+from touchline_server.core.input_scheduler import FRAME_WORK, OPENING_WORK, UNIT_BYTES
 from touchline_server.core.players.grants import Grant, TokenRefused
 from touchline_server.web.policy import HOST_REFUSED, ORIGIN_REFUSED
 
 from . import event_stream, handshake
 from .context import Context
 from .driver import Peer
+from .input_buffer import InputBuffer
 
 logger = structlog.get_logger("touchline.edge")
 
@@ -51,7 +56,19 @@ _STATUS = {
 class Connection(asyncio.Protocol):
     """A client's connection, from the accepted socket to its end."""
 
-    __slots__ = ("_client", "_context", "_ended", "_fragments", "_opening", "_paused", "_protocol", "transport")
+    __slots__ = (
+        "_client",
+        "_context",
+        "_ended",
+        "_fragments",
+        "_has_eof",
+        "_input",
+        "_is_waiting",
+        "_opening",
+        "_paused",
+        "_protocol",
+        "transport",
+    )
 
     transport: asyncio.Transport
 
@@ -60,7 +77,10 @@ class Connection(asyncio.Protocol):
         self._client: Client[Peer] | None = None
         self._ended = False
         self._paused = False
-        self._fragments: bytearray | None = None
+        self._has_eof = False
+        self._is_waiting = False
+        self._input = InputBuffer()
+        self._fragments: list[bytes] | None = None
         self._opening: handshake.Opening | None = None
         self._protocol: ServerProtocol | None = None
 
@@ -75,23 +95,44 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Take bytes from the client."""
-        if self._opening is not None:
-            self._open(self._opening, data)
-        elif self._protocol is not None:
-            self._protocol.receive_data(data)
-            self._serve(self._protocol)
-        elif self._client is None and not self._ended:
-            # Made with the first bytes: those of thousands that connect at once would be out of the caches until then.
-            self._opening = handshake.Opening(self._context.settings)
-            self._protocol = self._opening.protocol
-            self._open(self._opening, data)
+        self._input.add(data)
+        if not self._is_waiting:
+            self.serve_input()
 
     def eof_received(self) -> bool:
-        """The client sends nothing more."""
-        if self._protocol is not None:
-            self._protocol.receive_eof()
-            self._serve(self._protocol)
-        return False
+        """The client sends nothing more. Returns whether it is still to be answered."""
+        self._has_eof = True
+        if not self._is_waiting:
+            self.serve_input()
+        return self._is_waiting or self._paused
+
+    def serve_input(self) -> None:
+        """Serve what the client has sent, as far as the core allows."""
+        turns = self._context.core.input
+        self._is_waiting = False
+        while self._input and not self._paused:
+            if not turns.may_serve(self):
+                self._is_waiting = True
+                self.transport.pause_reading()
+                turns.wait(self)
+                self._context.wake()
+                return
+            turns.spend(self, self._serve_some())
+        if self._paused:
+            return
+        if self._has_eof:
+            self._serve_eof()
+        else:
+            self.transport.resume_reading()
+
+    def serve_turn(self) -> None:
+        """Its turn has come: serve what has waited."""
+        try:
+            self.serve_input()
+        except Exception as error:  # noqa: BLE001 - as the loop does it after `data_received`: it costs this client only
+            context = {"message": "a client's input could not be served", "exception": error}
+            asyncio.get_running_loop().call_exception_handler(context)
+            self.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone."""
@@ -110,11 +151,11 @@ class Connection(asyncio.Protocol):
     def resume_writing(self) -> None:
         """The client takes again, and catches up."""
         self._paused = False
-        if not self.transport.is_closing():
-            self.transport.resume_reading()
         if self._client is not None:
             self._context.core.resumed(self._client)
             self._context.wake()
+        if not self._is_waiting:
+            self.serve_input()
 
     def close(self, code: codes.CloseCode, reason: str = "") -> None:
         """Close with a code; what was written before still goes out."""
@@ -132,22 +173,46 @@ class Connection(asyncio.Protocol):
         """Cut the connection."""
         self.transport.abort()
 
+    def _serve_some(self) -> int:
+        """Serve a frame, or bytes of the opening request; returns the work in units."""
+        protocol = self._protocol
+        is_stream = protocol is None and self._client is not None
+        if self._ended or is_stream:
+            return FRAME_WORK + len(self._input.take_all()) // UNIT_BYTES
+        if protocol is None:
+            # Made with the first bytes: those of thousands that connect at once would be out of the caches until then.
+            self._opening = handshake.Opening(self._context.settings)
+            protocol = self._protocol = self._opening.protocol
+        if self._opening is not None:
+            data = self._input.take_all()
+            self._open(self._opening, data)
+            return OPENING_WORK if self._opening is None else FRAME_WORK + len(data) // UNIT_BYTES
+        data = self._input.take_frame()
+        protocol.receive_data(data)
+        return FRAME_WORK + max(len(data), self._serve(protocol)) // UNIT_BYTES
+
+    def _serve_eof(self) -> None:
+        if self._protocol is not None and not self._ended:
+            self._protocol.receive_eof()
+            self._serve(self._protocol)
+        self.transport.close()
+
     def _open(self, opening: handshake.Opening, data: bytes) -> None:
-        """Take bytes of the request, and answer it once it is complete."""
-        rest = opening.receive(data)
+        """Take bytes of the request, and answer it once it is complete. Bytes after its end go back to `_input`."""
+        self._input.add(opening.receive(data))
         for event in opening.protocol.events_received():
             if isinstance(event, Request):
                 self._opening = None
                 if event_stream.is_for_stream(event):
                     self._open_stream(opening.protocol, event)
                 else:
-                    self._open_websocket(opening, event, rest)
+                    self._open_websocket(opening, event)
                 return
         if not self._ended:
             self.transport.write(opening.error_response())
         self._write_out(opening.protocol)
 
-    def _open_websocket(self, opening: handshake.Opening, request: Request, rest: bytes) -> None:
+    def _open_websocket(self, opening: handshake.Opening, request: Request) -> None:
         refusal = handshake.refuse(request, self._context.policy, full=self._context.core.is_full)
         presented = None
         if refusal is not None:
@@ -163,8 +228,6 @@ class Connection(asyncio.Protocol):
         if opening.protocol.state is OPEN:
             opening.forget_request()
             self._begin(handshake.codec_of(opening.protocol), presented)
-            if rest:
-                self.data_received(rest)
 
     def _open_stream(self, protocol: ServerProtocol, request: Request) -> None:
         policy, random = self._context.policy, self._context.random
@@ -217,20 +280,27 @@ class Connection(asyncio.Protocol):
             self._context.core.paused(client, self._context.now())
         return client
 
-    def _serve(self, protocol: ServerProtocol) -> None:
-        # Messages sent before a close, an error or the end are answered first: websockets' answer to those is in its
-        # output, which is written last.
+    def _serve(self, protocol: ServerProtocol) -> int:
+        """Serve what was parsed: a frame, its error, or the end. Returns how many bytes of payload there were."""
+        size_bytes = 0
+        # A message before a close, an error or the end is answered first: websockets' answer to those is in its output,
+        # which is written last.
         for event in protocol.events_received():
             if isinstance(event, Frame):
+                size_bytes += len(event.data)  # compressed ones were shorter on the wire
                 self._take(event)
         self._write_out(protocol)
         if self._ended or protocol.state is not OPEN:
             self._leave()
+        return size_bytes
 
     def _take(self, frame: Frame) -> None:
         """Put fragments together; data frames of the codec's kind are messages."""
         client = self._client
-        if frame.opcode not in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT) or client is None:
+        if client is None or frame.opcode is Opcode.CLOSE:
+            return
+        if frame.opcode in (Opcode.PING, Opcode.PONG):
+            self._context.perform(self._context.core.control_frame_received(client, self._context.now()))
             return
         wrong = OP_BINARY if client.codec.opcode != OP_BINARY else Opcode.TEXT
         if frame.opcode == wrong:
@@ -239,13 +309,14 @@ class Connection(asyncio.Protocol):
         if frame.fin and self._fragments is None:
             self._receive(client, bytes(frame.data))
             return
-        # Not a list: websockets bounds the bytes of a message, and not how many fragments, empty ones too, it has.
         if self._fragments is None:
-            self._fragments = bytearray()
-        self._fragments += frame.data
+            self._fragments = []
+        self._fragments.append(bytes(frame.data))
         if frame.fin:
-            payload, self._fragments = bytes(self._fragments), None
+            payload, self._fragments = b"".join(self._fragments), None
             self._receive(client, payload)
+        elif len(self._fragments) >= FRAGMENTS_PER_MESSAGE_MAX:
+            self.close(codes.TOO_BIG, f"more than {FRAGMENTS_PER_MESSAGE_MAX} fragments")
 
     def _receive(self, client: Client[Peer], payload: bytes) -> None:
         if client.codec.opcode != OP_BINARY:
@@ -274,6 +345,8 @@ class Connection(asyncio.Protocol):
     def _end(self) -> None:
         """Nothing more is written, not by a room either."""
         self._ended = True
+        self._input.take_all()
+        self._fragments = None
         self._leave()
         if not self.transport.is_closing():
             try:

@@ -16,7 +16,7 @@ from typing import Protocol, TypeAlias
 from touchline_protocol.codes import CloseCode
 from touchline_server.core.clocks import Now
 from touchline_server.core.edge import EdgeCore
-from touchline_server.core.effects import Abort, AskLogEnd, Close, Effect, LoadRoom, ReadLog
+from touchline_server.core.effects import Abort, AskLogEnd, Close, Effect, LoadRoom, ReadLog, ServeInput
 from touchline_server.core.liveness import TICK_MS
 from touchline_server.core.rooms.room import Delivery
 
@@ -32,6 +32,9 @@ class Peer(Protocol):
 
     def abort(self) -> None:
         """Cut the connection."""
+
+    def serve_turn(self) -> None:
+        """Serve what the client has sent, as far as `EdgeCore.input` allows."""
 
 
 class Driver:
@@ -73,6 +76,8 @@ class Driver:
                 data = effect.data
                 for write in effect.writes:
                     write(data)
+            elif isinstance(effect, ServeInput):
+                effect.owner.serve_turn()
             elif isinstance(effect, Close):
                 effect.owner.close(effect.code)
             elif isinstance(effect, Abort):

@@ -6,8 +6,10 @@ from typing import TypeVar
 
 from touchline_server.config.settings import Settings
 from touchline_server.config.values import milliseconds
-from touchline_server.core.client import Client, ClientHub, ClientLimits
+from touchline_server.core.client import Client, ClientHub
+from touchline_server.core.client_limits import ClientLimits, Rate, RateLimits
 from touchline_server.core.edge import EdgeCore, EdgeLimits
+from touchline_server.core.input_scheduler import InputBudget
 from touchline_server.core.liveness import LivenessLimits
 from touchline_server.core.players.access import Access
 from touchline_server.core.players.action_queue import ActionLimits, ActionQueue
@@ -76,6 +78,17 @@ def hub_limits(settings: Settings) -> HubLimits:
     )
 
 
+def rate_limits(settings: Settings) -> RateLimits:
+    """How often one client may do what."""
+    rates = settings.rates
+    return RateLimits(
+        subscribes=Rate(per_second_max=rates.subscribes_per_second_max, burst=rates.subscribes_burst),
+        refreshes=Rate(per_second_max=rates.refreshes_per_second_max, burst=rates.refreshes_burst),
+        pings=Rate(per_second_max=rates.pings_per_second_max, burst=rates.pings_burst),
+        refusals=Rate(per_second_max=rates.refusals_per_second_max, burst=rates.refusals_burst),
+    )
+
+
 def edge_limits(settings: Settings) -> EdgeLimits:
     """The limits of clients, connections, turns and replays."""
     heartbeat_ms = milliseconds(settings.heartbeat_s)
@@ -85,8 +98,8 @@ def edge_limits(settings: Settings) -> EdgeLimits:
             heartbeat_ms=heartbeat_ms,
             message_bytes_max=settings.message_bytes_max,
             rooms_max=settings.rooms_max,
-            errors_max=settings.client_errors_max,
             replay_records_max=settings.replay_records_max,
+            rates=rate_limits(settings),
         ),
         liveness=LivenessLimits(
             handshake_ms=milliseconds(settings.handshake_timeout_s),
@@ -94,6 +107,7 @@ def edge_limits(settings: Settings) -> EdgeLimits:
             lag_ms_max=milliseconds(settings.lag_s_max),
         ),
         budget=Budget.with_slices(settings.flush_slice_clients),
+        input_budget=InputBudget(),
         connections_max=settings.connections_max,
         replay_concurrency=settings.replay_concurrency,
     )

@@ -7,7 +7,8 @@ Rules:
 
 1. Unsubscribes go before subscribes, so that a room that was left and is wanted again ends up joined.
 2. A subscribe is split if the server would not take it whole.
-3. No event loop, socket or clock: times are passed in, in seconds on any clock that never goes back.
+3. A room that is refused for now is asked for again when the server says so, or else with backoff.
+4. No event loop, socket or clock: times are passed in, in seconds on any clock that never goes back.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -23,6 +24,9 @@ from touchline_protocol.messages import Deliver, RoomRequest, Subscribe, Unsubsc
 
 from .items import Item
 from .room import Input, Phase, Room
+
+RETRY_S_MAX = 60.0
+"""The longest wait that a server can ask for: a mistake there must not keep a client out for long."""
 
 Element = TypeVar("Element")
 
@@ -79,7 +83,7 @@ class RoomSet:
         for room in list(self.by_name.values()):
             if not room.on_server or room.request_id != error.id or error.room not in (None, room.name):
                 continue
-            retry_at = None if gives_up else now_s + self._delay_s(room.retries)
+            retry_at = None if gives_up else now_s + self._retry_s(error, room)
             self._items.extend((room, item) for item in room.refused(error, retry_at=retry_at))
             if room.phase is Phase.CLOSED:
                 del self.by_name[room.name]
@@ -116,6 +120,11 @@ class RoomSet:
         """What happened to the rooms, in order."""
         items, self._items = self._items, []
         return items
+
+    def _retry_s(self, error: messages.Error, room: Room) -> float:
+        if error.retry_ms is None:
+            return self._delay_s(room.retries)
+        return min(max(error.retry_ms, 0) / 1000, RETRY_S_MAX)
 
     def _send_subscribe(self, rooms: Sequence[Room], bytes_max: int, output: list[bytes]) -> None:
         request_id = next(self._ids)

@@ -1,0 +1,101 @@
+"""What one client may do, and how often: for what costs everybody there is a token bucket for each kind of request.
+
+A bucket of ``burst`` tokens, refilled at ``per_second_max``, needs no level: the time at which it is full again says
+the same (the generic cell rate algorithm). So a client takes one number per rate, and nothing has to be refilled.
+"""
+
+from typing import NamedTuple
+
+from touchline_protocol.messages import Limits
+
+from .clocks import LoopMs
+from .players.action_queue import ActionLimits
+
+
+class Rate:
+    """``burst`` requests at once, ``per_second_max`` per second in the long run."""
+
+    __slots__ = ("_interval_ms", "_span_ms")
+
+    def __init__(self, *, per_second_max: float, burst: int) -> None:
+        self._interval_ms = 1000 / per_second_max
+        self._span_ms = burst * self._interval_ms
+
+    def take(self, full_ms: float, count: int, now_ms: LoopMs) -> tuple[float, int]:
+        """Take ``count`` at once out of a bucket that is full at ``full_ms``.
+
+        Returns when it is full again, and 0; or, if it holds too few, ``full_ms`` and in how many milliseconds it holds
+        enough. More than ``burst`` at once are never there.
+        """
+        until_full_ms = max(full_ms - now_ms, 0.0) + count * self._interval_ms
+        missing_ms = until_full_ms - self._span_ms
+        if missing_ms > 0:
+            return full_ms, int(missing_ms) + 1
+        return now_ms + until_full_ms, 0
+
+
+class RateLimits(NamedTuple):
+    """The rates of each client; `touchline_server.config.tables` has the reasons.
+
+    ``subscribes``: rooms asked for; to leave them needs no rate of its own. ``refreshes``: tokens presented after the
+    first. ``pings``: control frames, which pongs are too. ``refusals``: answers to what was refused, and actions that
+    were repeated while they wait for theirs.
+    """
+
+    subscribes: Rate
+    refreshes: Rate
+    pings: Rate
+    refusals: Rate
+
+
+class ClientLimits(NamedTuple):
+    """What an edge allows a client and says of itself; `touchline_server.config.settings` has the reasons."""
+
+    edge: str
+    heartbeat_ms: int
+    message_bytes_max: int
+    rooms_max: int
+    replay_records_max: int
+    rates: RateLimits
+
+    def advertised(self, acting: ActionLimits | None) -> Limits:
+        """The limits in a welcome. ``acting`` is None where nobody can act."""
+        return Limits(
+            message_bytes_max=self.message_bytes_max,
+            rooms_max=self.rooms_max,
+            action_bytes_max=acting.data_bytes_max if acting else 0,
+            actions_window=acting.actions_window if acting else 0,
+        )
+
+
+class ClientRates:
+    """The buckets of one client. Each method returns 0, or in how many milliseconds there is enough in the bucket."""
+
+    __slots__ = ("_limits", "_pings_full_ms", "_refreshes_full_ms", "_refusals_full_ms", "_subscribes_full_ms")
+
+    def __init__(self, limits: RateLimits) -> None:
+        self._limits = limits
+        self._subscribes_full_ms = 0.0
+        self._refreshes_full_ms = 0.0
+        self._pings_full_ms = 0.0
+        self._refusals_full_ms = 0.0
+
+    def take_subscribes(self, rooms: int, now_ms: LoopMs) -> int:
+        """Ask for ``rooms`` rooms: all of them, or none."""
+        self._subscribes_full_ms, wait_ms = self._limits.subscribes.take(self._subscribes_full_ms, rooms, now_ms)
+        return wait_ms
+
+    def take_refresh(self, now_ms: LoopMs) -> int:
+        """Check a newer token."""
+        self._refreshes_full_ms, wait_ms = self._limits.refreshes.take(self._refreshes_full_ms, 1, now_ms)
+        return wait_ms
+
+    def take_ping(self, now_ms: LoopMs) -> int:
+        """Take a control frame."""
+        self._pings_full_ms, wait_ms = self._limits.pings.take(self._pings_full_ms, 1, now_ms)
+        return wait_ms
+
+    def take_refusals(self, count: int, now_ms: LoopMs) -> int:
+        """Answer a message with ``count`` refusals."""
+        self._refusals_full_ms, wait_ms = self._limits.refusals.take(self._refusals_full_ms, count, now_ms)
+        return wait_ms

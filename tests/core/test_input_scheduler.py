@@ -1,0 +1,135 @@
+"""Input is served in turns: whatever one client sends, the others are answered after a bounded number of turns."""
+
+from collections import Counter, deque
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from support.core_edge import CLIENT, RATES, CoreClient, CoreEdge, record
+from touchline_protocol.messages import Action, ClientMessage, Error, Refresh, RoomRequest, Subscribe, Unsubscribe
+from touchline_server.core.client_limits import Rate
+from touchline_server.core.input_scheduler import InputBudget, InputScheduler
+
+TURN, SHARE = 8, 3
+ROOMS = [f"score:{number}" for number in range(20)]
+NO_RATES = type(RATES)(*(Rate(per_second_max=1, burst=1_000_000) for _ in RATES))
+
+FLOODS: dict[str, Sequence[ClientMessage]] = {
+    "joins and leaves": [Subscribe(rooms=[RoomRequest(room=room) for room in ROOMS]), Unsubscribe(rooms=ROOMS)],
+    "rooms that it is not in": [Unsubscribe(rooms=ROOMS * 5)],
+    "refused actions": [Action(id=1, room="score:1", kind="tap")],
+    "refreshes": [Refresh(token="no token")],
+}
+
+
+def flooded_edge(messages: Sequence[ClientMessage], flooders: int) -> tuple[CoreEdge, list[CoreClient]]:
+    edge = CoreEdge(client=CLIENT._replace(rates=NO_RATES), input_budget=InputBudget(TURN, SHARE))
+    clients = [edge.client() for _ in range(flooders)]
+    for client in clients:
+        client.take()
+        client.flood(*list(messages) * 200)
+    return edge, clients
+
+
+@pytest.mark.parametrize("flood", FLOODS.values(), ids=FLOODS)
+@pytest.mark.parametrize("flooders", [1, 20])
+def test_an_honest_client_is_answered_within_as_many_turns_as_there_are_flooders(
+    flood: Sequence[ClientMessage], flooders: int
+) -> None:
+    edge, clients = flooded_edge(flood, flooders)
+    honest = edge.client()
+    edge.turn()
+    honest.take()
+    honest.flood(Unsubscribe(rooms=["score:1"], id=7))
+    turns = 0
+    while not (answers := honest.take()):
+        edge.turn()
+        turns += 1
+    assert isinstance(answers[0], Error)
+    assert answers[0].id == 7
+    assert turns <= flooders + 1
+    assert all(client.unserved for client in clients)
+
+
+@pytest.mark.parametrize("flood", FLOODS.values(), ids=FLOODS)
+def test_a_flood_is_answered_in_order_to_its_last_message(flood: Sequence[ClientMessage]) -> None:
+    edge, (client,) = flooded_edge(flood, 1)
+    client.flood(Unsubscribe(rooms=["score:x"], id=9))
+    edge.run()
+    *_, last = client.take()
+    assert isinstance(last, Error)
+    assert last.id == 9
+    assert not client.unserved
+
+
+def test_events_go_out_in_every_turn_of_a_flood() -> None:
+    edge, _ = flooded_edge(FLOODS["rooms that it is not in"], 20)
+    watcher = edge.client()
+    watcher.join()
+    for offset in range(10):
+        watcher.take()
+        edge.ingest(record(offset))
+        edge.flush()
+        assert [getattr(message, "offset", None) for message in watcher.take()] == [offset]
+        edge.turn()
+
+
+class Sender:
+    """A connection with input of given works, as a shell serves it."""
+
+    def __init__(self, turns: InputScheduler["Sender"], works: Sequence[int]) -> None:
+        self.turns = turns
+        self.works = deque(works)
+
+    def serve(self) -> int:
+        served = 0
+        while self.works:
+            if not self.turns.may_serve(self):
+                self.turns.wait(self)
+                break
+            work = self.works.popleft()
+            self.turns.spend(self, work)
+            served += work
+        return served
+
+
+@given(
+    st.lists(st.lists(st.integers(1, 100), max_size=30), min_size=1, max_size=8),
+    st.integers(1, 40),
+    st.integers(1, 40),
+)
+def test_a_turn_exceeds_its_budget_and_a_share_by_one_frame_at_most_and_everybody_comes_to_an_end(
+    all_works: list[list[int]], turn: int, share: int
+) -> None:
+    turns: InputScheduler[Sender] = InputScheduler(InputBudget(turn, share))
+    senders = [Sender(turns, works) for works in all_works]
+    largest = max((work for works in all_works for work in works), default=0)
+    waited: Counter[Sender] = Counter()
+    served = sum(sender.serve() for sender in senders)
+    assert served < turn + largest
+    while turns.has_waiting:
+        total = 0
+        waiting = [sender for sender in senders if sender.works]
+        for effect in turns.take_turn():
+            served = effect.owner.serve()
+            assert 0 < served < share + largest
+            waited[effect.owner] = 0
+            waiting.remove(effect.owner)
+            total += served
+        assert 0 < total < turn + largest
+        for sender in waiting:
+            waited[sender] += 1
+            assert waited[sender] < len(senders)
+    assert not any(sender.works for sender in senders)
+
+
+def test_a_connection_that_is_gone_is_not_served_any_more() -> None:
+    turns: InputScheduler[Sender] = InputScheduler(InputBudget(1, 1))
+    gone, other = Sender(turns, [1, 1]), Sender(turns, [1])
+    gone.serve()
+    other.serve()
+    turns.lost(gone)
+    assert [effect.owner for effect in turns.take_turn()] == [other]
+    assert not turns.has_waiting
