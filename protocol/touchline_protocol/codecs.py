@@ -95,6 +95,9 @@ class Codec:
             BadMessage: with code ``bad_message`` or ``unknown_type``, and a sentence that says what is wrong.
         """
         message: ClientMessage = self._decode(payload, self._client_decoder)
+        if type(message) is Action and message.prev is not None and message.prev >= message.id:
+            # It would wait for itself, or for a later one, and be told to come again for ever.
+            raise BadMessage(codes.BAD_MESSAGE.code, "action: prev must be less than id", message.id)
         return message
 
     def decode_server(self, payload: bytes) -> ServerMessage:

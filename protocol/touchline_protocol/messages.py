@@ -100,8 +100,9 @@ class Action(Message, tag="action", frozen=True):
     """Something that a player did. The server answers with one `Ack`, once it is in the log, or with one `Nack`.
 
     ``data`` is any JSON value, as bytes of the codec; empty bytes mean that it is absent, which stands for null.
-    ``prev`` is the id of the newest earlier action that is still unanswered, or 0 if there is none; None stands for
-    ``id`` - 1. A client only has to send it when it repeats actions to another edge and some in between were answered.
+    ``prev`` is the id of the newest earlier action that is still unanswered, less than ``id``, or 0 if there is none;
+    None stands for ``id`` - 1. A client only has to send it when it repeats actions to another edge and some in between
+    were answered.
     """
 
     id: ActionId

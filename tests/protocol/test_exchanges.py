@@ -8,24 +8,33 @@ from typing import Any, get_args
 import msgspec
 import pytest
 
+from support.access import make_access
 from support.core_edge import CoreClient, CoreEdge
 from touchline_protocol.messages import ClientMessage
 from touchline_server.core.effects import LoadRoom
+from touchline_server.core.players.grants import Grant, Patterns
 
 FILE = Path(__file__).parents[2] / "protocol" / "vectors" / "exchanges.json"
 EXCHANGES: list[dict[str, Any]] = json.loads(FILE.read_text("utf-8"))["exchanges"]
+
+PLAYERS = {"player": {"token": "ada"}, "continued": {"token": "ada", "session": "Zr5aXb1mPqT8sV2k"}}
+"""The hello of a connection that acts, by the state."""
+
+EVERYWHERE = Patterns(["*"])
+NEVER_MS = 1 << 50
 
 
 class Stage:
     """An edge and one client, in the state of an exchange. The log of the rooms in ``held`` is read when it says so."""
 
     def __init__(self, state: str, held: list[str]) -> None:
-        self.edge = CoreEdge(stored=bool(held))
+        access = make_access(verify=lambda player, _: Grant(player, EVERYWHERE, EVERYWHERE, NEVER_MS))
+        self.edge = CoreEdge(stored=bool(held), access=access if state in PLAYERS else None)
         self.client = CoreClient(self.edge)
         self.held = set(held)
         self.stops = state == "goaway"
         if state != "new":
-            self.client.greet()
+            self.client.greet(**PLAYERS.get(state, {}))
         if self.stops:
             self.edge.perform(self.edge.core.drain(60_000, self.edge.now))
         self.client.take()
@@ -47,6 +56,7 @@ class Stage:
             if f"score:{request.key.room_id}" not in self.held:
                 self.edge.requests.remove(request)
                 self.edge.perform(self.edge.core.room_loaded(request.number, None, self.edge.now).effects)
+        self.edge.append()
         self.edge.run()
         return [json.loads(msgspec.json.encode(message)) for message in self.client.take()]
 

@@ -92,7 +92,7 @@ client_messages = st.one_of(
         kind=action_kinds,
         data=st.sampled_from([NO_DATA, DATA_OF_ANY_CODEC]),
         prev=request_ids,
-    ),
+    ).filter(lambda action: action.prev is None or action.prev < action.id),
     st.builds(Refresh, token=tokens, id=request_ids),
 )
 server_messages = st.one_of(
