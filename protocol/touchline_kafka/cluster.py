@@ -18,7 +18,7 @@ from touchline_protocol.errors import LogUnavailable, OperatorError
 from .client_options import client_options
 from .errors import REQUEST_ERRORS, describe, is_refusal
 from .repairs import RELEASE_S, Admin, Client, Connection, Consumer
-from .retry import Retry
+from .retry import Retry, reported_if_slow
 from .security import Security
 
 CONNECT_TIMEOUT_S = 10.0
@@ -117,16 +117,22 @@ class Cluster:
     async def _started(self, make: Callable[[], StartableT]) -> StartableT:
         problem: Exception | None = None
         retry = Retry()
+
+        def waiting() -> str:
+            why = f": no broker answers yet ({describe(problem)})" if problem else ""
+            return f"connecting to Kafka at {self._address}, for at most {self.connect_timeout_s:g} s{why}"
+
         try:
-            async with asyncio.timeout(self.connect_timeout_s):
-                while True:
-                    startable = make()
-                    problem = await self._attempt(startable)
-                    if problem is None:
-                        return startable
-                    if is_refusal(problem):
-                        raise self._refused(problem) from problem
-                    await retry.wait()
+            with reported_if_slow(waiting):
+                async with asyncio.timeout(self.connect_timeout_s):
+                    while True:
+                        startable = make()
+                        problem = await self._attempt(startable)
+                        if problem is None:
+                            return startable
+                        if is_refusal(problem):
+                            raise self._refused(problem) from problem
+                        await retry.wait()
         except TimeoutError:
             raise self._no_answer(problem) from problem
 

@@ -3,15 +3,21 @@
 import asyncio
 import logging
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 RETRY_FIRST_S = 0.1
 RETRY_MAX_S = 2.0
 """A broker takes seconds to restart, and 2 s more of absence do little harm."""
 
+SLOW_S = 1.0
+"""A connection takes milliseconds. Whoever has waited this long wants to know for what."""
+
 LOG_EVERY_S = 10.0
 """aiokafka logs every failed try. We report the same, so one line in this time is enough."""
 
 _LOGGERS = ("aiokafka", "aiokafka.conn")
+_log = logging.getLogger("touchline.kafka")
 
 
 class Retry:
@@ -28,6 +34,16 @@ class Retry:
     def reset(self) -> None:
         """A try succeeded: the next wait is the shortest again."""
         self._next_s = RETRY_FIRST_S
+
+
+@contextmanager
+def reported_if_slow(message: Callable[[], str]) -> Iterator[None]:
+    """Log ``message()`` as a warning if the block takes longer than `SLOW_S`. Needs a running loop."""
+    handle = asyncio.get_running_loop().call_later(SLOW_S, lambda: _log.warning("%s", message()))
+    try:
+        yield
+    finally:
+        handle.cancel()
 
 
 class OncePerInterval(logging.Filter):

@@ -13,6 +13,7 @@ from aiokafka.errors import SaslAuthenticationFailed, UnsupportedSaslMechanismEr
 from support.free_ports import free_ports
 from support.kafka_broker import PASSWORD, USER, KafkaBroker
 from touchline_kafka.cluster import Cluster
+from touchline_kafka.retry import SLOW_S
 from touchline_kafka.security import Security
 from touchline_protocol.errors import LogUnavailable, OperatorError
 
@@ -61,6 +62,16 @@ async def test_nothing_answers(caplog: pytest.LogCaptureFixture) -> None:
     with pytest.raises(LogUnavailable, match=f"127.0.0.1:{port} within 0.3 s.* that option"):
         await cluster.connect()
     assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+
+async def test_a_connection_that_takes_long_is_reported_once_before_it_fails(caplog: pytest.LogCaptureFixture) -> None:
+    (port,) = free_ports(1)
+    with pytest.raises(LogUnavailable):
+        await Cluster([f"127.0.0.1:{port}"], connect_timeout_s=SLOW_S + 0.3).connect()
+    reports = [record for record in caplog.records if record.levelno >= logging.WARNING]
+    assert [(record.name, f"127.0.0.1:{port}" in record.getMessage()) for record in reports] == [
+        ("touchline.kafka", True)
+    ]
 
 
 async def test_a_broker_that_is_starting_is_waited_for(kafka_factory: Callable[..., KafkaBroker]) -> None:

@@ -18,7 +18,7 @@ from touchline_kafka.cluster import Cluster
 from touchline_kafka.errors import REQUEST_ERRORS, describe, is_retried
 from touchline_kafka.produce.producer import BoundedProducer, ProduceFailed, partition_of
 from touchline_kafka.repairs import Client
-from touchline_kafka.retry import Retry, throttle_logs
+from touchline_kafka.retry import Retry, reported_if_slow, throttle_logs
 from touchline_kafka.topic_admin import CLEANUP, COMPACT, Copies, copies, create_topics, topic_configs, until_led
 from touchline_kafka.topics import NO_LEADER, NoSuchTopic, Topics
 from touchline_protocol.errors import LogUnavailable, OperatorError, TopicRefused
@@ -147,16 +147,22 @@ class KafkaLog:
         """Start reading. A cluster that names brokers which cannot be reached fails here, not at the first record."""
         why: BaseException | None = None
         retry = Retry()
+
+        def waiting() -> str:
+            return f"connecting to the brokers that Kafka at {self._address} names{f': {describe(why)}' if why else ''}"
+
         try:
-            async with asyncio.timeout(self._settings.connect_timeout_s):
-                while True:
-                    try:
-                        return await live.start()
-                    except NotImplementedError as error:
-                        raise OperatorError(f"Kafka at {self._address} cannot be used: {describe(error)}") from error
-                    except REQUEST_ERRORS as error:
-                        why = error
-                    await retry.wait()
+            with reported_if_slow(waiting):
+                async with asyncio.timeout(self._settings.connect_timeout_s):
+                    while True:
+                        try:
+                            return await live.start()
+                        except NotImplementedError as error:
+                            text = f"Kafka at {self._address} cannot be used: {describe(error)}"
+                            raise OperatorError(text) from error
+                        except REQUEST_ERRORS as error:
+                            why = error
+                        await retry.wait()
         except TimeoutError:
             reason = f" ({describe(why)})" if why else ""
             raise LogUnavailable(
