@@ -15,10 +15,10 @@ import msgspec
 
 from .codecs import Codec
 from .errors import BadRecord
-from .limits import JSON_DEPTH_MAX
+from .limits import JSON_DEPTH_MAX, ROOM_ID_BYTES_MAX
 from .messages import ActionId, ActionKind, SessionName
+from .names import is_name
 from .records import check_json
-from .rooms import is_room_id
 
 ROOM_HEADER = "room"
 KIND_HEADER = "kind"
@@ -50,8 +50,8 @@ _NULL = b"null"
 
 
 def is_player(player: str) -> bool:
-    """Whether ``player`` can be a player's id. It is a record's key, like a room's id, and follows the same rule."""
-    return is_room_id(player)
+    """Whether ``player`` can be a player's id. It is a record's key, like a room's id."""
+    return is_name(player, ROOM_ID_BYTES_MAX)
 
 
 def json_data(codec: Codec, data: msgspec.Raw) -> bytes:

@@ -23,8 +23,11 @@ def is_feed_name(name: str) -> bool:
 
 
 def is_room_id(room_id: str) -> bool:
-    """Whether ``room_id`` may follow the colon: 1 to 128 bytes of UTF-8, with the characters that names may contain."""
-    return is_name(room_id, ROOM_ID_BYTES_MAX)
+    """Whether ``room_id`` may follow the colon: 1 to 128 bytes of UTF-8, with the characters that names may contain.
+
+    ``*`` is not one of them: it stands for other characters in a token's patterns.
+    """
+    return "*" not in room_id and is_name(room_id, ROOM_ID_BYTES_MAX)
 
 
 @lru_cache(NAMES_KEPT_MAX)
@@ -36,11 +39,17 @@ def split_room(room: str) -> tuple[str, str]:
     """
     feed, colon, room_id = room.partition(":")
     if not colon or not is_feed_name(feed) or not is_room_id(room_id):
-        forbidden = forbidden_in(room_id)
         shown = room if len(room) <= _SHOWN_CHARS_MAX else room[:_SHOWN_CHARS_MAX] + "…"
         raise BadRoom(
             f"{shown!r} is not a room name: write <feed>:<id>, such as score:15946, with the feed in lower case and a "
-            f"printable id of 1 to {ROOM_ID_BYTES_MAX} bytes without spaces"
-            + (f"; {forbidden} is not allowed in names" if forbidden else "")
+            f"printable id of 1 to {ROOM_ID_BYTES_MAX} bytes without spaces" + _hint(room_id)
         )
     return feed, room_id
+
+
+def _hint(room_id: str) -> str:
+    """What in an invalid id is easily overlooked, or meant something else."""
+    if "*" in room_id:
+        return "; a name with * is a pattern, which only tokens have: subscribe to each room by its name"
+    forbidden = forbidden_in(room_id)
+    return f"; {forbidden} is not allowed in names" if forbidden else ""
