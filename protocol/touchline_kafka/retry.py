@@ -11,7 +11,7 @@ RETRY_MAX_S = 2.0
 """A broker takes seconds to restart, and 2 s more of absence do little harm."""
 
 SLOW_S = 1.0
-"""A connection takes milliseconds. Whoever has waited this long wants to know for what."""
+"""A connection takes milliseconds. A user who has waited this long wants to know why."""
 
 LOG_EVERY_S = 10.0
 """aiokafka logs every failed try. We report the same, so one line in this time is enough."""

@@ -166,6 +166,20 @@ def test_a_log_file_is_tailed_without_a_server(tmp_path: Path) -> None:
         assert json.loads(line_of(process.stdout, process)) == newest[1]
 
 
+@pytest.mark.parametrize("options", [(), ("--no-state",), ("--last", "3")], ids=["state", "no-state", "last"])
+def test_a_room_that_stays_quiet_is_noted_as_joined(server: Server, tmp_path: Path, options: tuple[str, ...]) -> None:
+    """A mistyped room is a room without events: nobody can tell, so the command says what it waits for."""
+    log = f"sqlite://{tmp_path / 'log.db'}"
+    assert run("topics", "--create", "--log", log).returncode == 0
+    for source in (("--url", server.websocket_url), ("--log", log)):
+        with running("tail", "score:quiet", *options, *source) as process:
+            noted = line_of(process.stderr, process)
+            assert noted.startswith("note: ")
+            assert "score:quiet" in noted
+            assert ("--last" in noted) is ("--last" not in options)
+            assert stop(process, signal.SIGINT) == (130, "", "")
+
+
 def test_a_start_over_is_noted_once(server: Server, tmp_path: Path) -> None:
     log = f"sqlite://{tmp_path / 'log.db'}"
     assert run("publish", "score:1", "1", "--key", "score", "--log", log).returncode == 0
@@ -231,6 +245,16 @@ def test_a_replayed_match_is_all_there_in_order(server: Server, tmp_path: Path) 
     assert (state["score"]["home"]["goals"], state["score"]["away"]["goals"]) == (0, 1)
 
 
+def test_a_replay_needs_no_file_and_names_its_rooms(server: Server) -> None:
+    done = run("replay", "--sample", "--speed", "100000", "--server", server.control_url)
+    assert done.returncode == 0
+    assert done.stdout == ""
+    assert [word for word in ("match:1001", "score:1001", server.control_url) if word not in done.stderr] == []
+    state = {event["key"]: event["data"] for event in room_state(server, "score:1001")["state"]}
+    assert state["period"]["playing"] is False
+    assert sum(state["score"][side]["goals"] for side in ("home", "away")) > 0
+
+
 def test_a_replay_goes_straight_into_a_log_too(tmp_path: Path) -> None:
     log = f"sqlite://{tmp_path / 'log.db'}"
     file = tmp_path / "match-12.json"
@@ -274,7 +298,7 @@ def test_a_replay_waits_for_a_server_that_is_restarted(tmp_path: Path) -> None:
 
 def test_a_simulated_match_is_published_until_the_duration_ends(server: Server) -> None:
     done = run("simulate", "--matches", "1", "--rate", "40", "--duration", "1", "--server", server.control_url)
-    assert done.returncode == 0, done.stderr
+    assert (done.returncode, "match:1001 and score:1001" in done.stderr) == (0, True)
     assert {event["key"] for event in room_state(server, "score:1001")["state"]} >= {"score", "period"}
     assert head(server, "match:1001") >= 20, "it is played from the start"
 

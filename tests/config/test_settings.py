@@ -13,10 +13,12 @@ from pydantic import TypeAdapter
 from touchline_protocol.errors import OperatorError
 from touchline_server.config.loading import load_settings, options_of
 from touchline_server.config.settings import Settings
+from touchline_server.config.suggestions import RENAMED
 from touchline_server.config.tables import FeedSettings, KafkaSettings, SqliteSettings
 from touchline_server.config.variables import CONFIG_VARIABLE, ENV_PREFIX
 
 EXAMPLE = Path(__file__).parents[2] / "deploy" / "touchline.toml"
+CHANGELOG = (Path(__file__).parents[2] / "CHANGELOG.md").read_text("utf-8")
 
 
 @pytest.fixture(autouse=True)
@@ -310,3 +312,22 @@ def _at(values: dict[str, Any], path: str) -> Any:
         assert name in here, f"{path} is not in {EXAMPLE.name}"
         here = here[name]
     return here
+
+
+def test_an_option_with_its_name_from_before_is_an_error_that_names_the_new_one(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every option that CHANGELOG.md lists as renamed."""
+    table = CHANGELOG.partition("Settings, in `touchline.toml`")[2].partition("Rules of cheatwatch")[0]
+    rows = re.findall(r"^\| `([\w.]+)(?: = \S+)?` \| `([\w.]+)(?: = \S+)?` \|$", table, re.MULTILINE)
+    assert len(rows) > 10
+    assert dict(rows) == dict(RENAMED)
+    for before, now in rows:
+        tables, _, option = before.rpartition(".")
+        file.write_text(f"[{tables}]\n{option} = 1" if tables else f"{option} = 1")
+        assert f" {now!r}" in error_of(file)
+        variable, new_variable = (f"TOUCHLINE_{name.replace('.', '__').upper()}" for name in (before, now))
+        monkeypatch.setenv(variable, "1")
+        with pytest.raises(OperatorError, match=f"{variable}.* {new_variable}\\b"):
+            load_settings()
+        monkeypatch.delenv(variable)

@@ -21,6 +21,9 @@ OnVerdict = Callable[[Verdict], object]
 
 log = logging.getLogger("touchline")
 
+STARTING_OVER = "%s: cannot continue from the cursor, so events may have been missed; starting over from the state"
+"""The warning about a room that starts over, with its name to be put in."""
+
 
 class Dispatcher:
     """Everybody who waits for something from ``session``. ``settled`` is set once the client is open or has failed."""
@@ -121,4 +124,4 @@ def _warn(room: Room, item: object) -> None:
             "%s: events up to offset %d are missing after %d; asking for them again", room.name, item.prev, item.seen
         )
     elif isinstance(item, Joined) and item.restarted:
-        log.warning("%s: the cursor could not be honoured, so events may have been missed; starting over", room.name)
+        log.warning(STARTING_OVER, room.name)

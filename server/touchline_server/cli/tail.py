@@ -23,7 +23,7 @@ from touchline_server.server_log.setup import server_log
 
 from .options import WEBSOCKET_URL, ConfigOption
 from .signals import run_to_end
-from .tail_output import Printer
+from .tail_output import Printer, hint_at_earlier
 
 RECONNECT = touchline.Backoff(max_s=2.0)
 """Shorter than what a program should use: a person is waiting, and only one."""
@@ -62,7 +62,7 @@ def tail(
     "state": true. A lost connection is opened again and continues where it was. If that is not possible, a note on
     stderr says so, and the state follows again. With --log the same is printed from the log itself: the state and the
     newest events are what a server that starts now would build from the last window_s; --after reads as far back as
-    the log goes.
+    the log goes. An embedded log is read as it is at that moment, and stays as it is.
     """
     split_room(room)
     cursor = None if after is None else Cursor.parse(after)
@@ -95,6 +95,7 @@ async def _tail(printer: Printer, room: str, after: Cursor | None, last: int, cl
             await subscription.joined()
             if after is None:
                 state(subscription)
+            printer.joined(room, hint_at_earlier(after, last))
             async for event in subscription:
                 printer.event(event)
     except ConnectionRefused as error:

@@ -13,6 +13,7 @@ import time
 from collections.abc import Sequence
 
 import touchline
+from touchline.dispatcher import STARTING_OVER
 from touchline_protocol import codes
 from touchline_protocol.codecs import JSON
 from touchline_protocol.cursor import Cursor
@@ -21,6 +22,7 @@ from touchline_protocol.frames import payload_of, split_frames
 from touchline_protocol.messages import Error, Event, Hello, Message, RoomRequest, ServerMessage, Subscribe, Subscribed
 from touchline_protocol.rooms import split_room
 from touchline_server.config.settings import Settings
+from touchline_server.config.suggestions import unknown_feed
 from touchline_server.config.values import COUNT_MAX, milliseconds
 from touchline_server.core.client import Client
 from touchline_server.core.edge import EdgeCore
@@ -31,7 +33,7 @@ from touchline_server.edge.replayer import Replayer
 from touchline_server.log.open import SQLITE, make_log, room_store
 from touchline_server.node.core_factory import make_core
 
-from .tail_output import Printer
+from .tail_output import Printer, hint_at_earlier
 
 RETRY_S = 0.5
 """Between two attempts to join while the log does not answer."""
@@ -50,7 +52,7 @@ def open_log_tail(settings: Settings, printer: Printer, room: str, after: Cursor
     """
     feed, _ = split_room(room)
     if feed not in settings.feeds:
-        raise OperatorError(f"there is no feed {feed!r}; the feeds are {', '.join(sorted(settings.feeds))}")
+        raise OperatorError(unknown_feed(feed, settings.feeds))
     if settings.log == SQLITE:
         raise OperatorError("sqlite:// is a log in memory, and this command's would be empty: tail its server")
     alone = {"feeds": {feed: settings.feeds[feed]}, "replay_records_max": COUNT_MAX}
@@ -156,6 +158,7 @@ class LogTail:
             case Subscribed():
                 starts_over = self._epoch is not None or self._after is not None
                 self._epoch = message.epoch
+                self._printer.joined(self._room, hint_at_earlier(self._after, self._last))
                 if not message.recovered:
                     self._print_start(message, starts_over=starts_over)
             case Event():
@@ -169,7 +172,7 @@ class LogTail:
 
     def _print_start(self, message: Subscribed, *, starts_over: bool) -> None:
         if starts_over:
-            logger.warning("%s: events may have been missed; starting over from the state", self._room)
+            logger.warning(STARTING_OVER, self._room)
         self._printer.state(map(self._event, message.state), Cursor(message.epoch, message.head))
         for event in message.recent:
             self._printer.event(self._event(event))

@@ -1,6 +1,8 @@
 """The lines that ``touchline tail`` prints, wherever the events come from."""
 
+import asyncio
 import json
+import logging
 from collections.abc import Iterable
 
 import touchline
@@ -8,12 +10,27 @@ from touchline_protocol.cursor import Cursor
 
 from .output import write_line
 
+QUIET_S = 0.5
+"""A room that has printed nothing this long after it was joined is reported: its name may be mistyped."""
+
+logger = logging.getLogger("touchline.tail")
+
 
 class Printer:
     """Writes events to stdout, one JSON object a line."""
 
     def __init__(self, *, with_state: bool) -> None:
         self._with_state = with_state
+        self._printed = False
+
+    def joined(self, room: str, hint: str) -> None:
+        """Say soon that the room was joined, unless an event shows it. ``hint`` is for a reader who misses events."""
+
+        def note() -> None:
+            if not self._printed:
+                logger.warning("joined %s, no events yet%s", room, hint)
+
+        asyncio.get_running_loop().call_later(QUIET_S, note)
 
     def state(self, state: Iterable[touchline.Event], cursor: Cursor | None) -> None:
         """Print the state. Every line of it has the cursor that follows the whole state."""
@@ -26,9 +43,15 @@ class Printer:
         self._write(event, {}, event.cursor)
 
     def _write(self, event: touchline.Event, mark: dict[str, bool], cursor: Cursor | None) -> None:
+        self._printed = True
         key = {} if event.key is None else {"key": event.key}
         line = {"room": event.room, "cursor": str(cursor), "offset": event.offset, **key, "ts": event.ts}
         write_line(_json({**line, "data": event.data, **mark}))
+
+
+def hint_at_earlier(after: Cursor | None, last: int) -> str:
+    """How to see the events that a room without state may have had; empty if the options ask for them."""
+    return "" if after is not None or last else "; --last 10 begins with earlier ones, if there were any"
 
 
 def _json(value: object) -> bytes:

@@ -9,7 +9,6 @@ Rules: an unknown option is an error in every source. Every error is one line th
 import os
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias, get_args, get_origin
 
@@ -23,6 +22,7 @@ from touchline_protocol.errors import OperatorError
 from touchline_protocol.utf8 import NotUtf8, text_of
 
 from .settings import Settings
+from .suggestions import did_you_mean, renamed
 from .variables import CONFIG_VARIABLE, ENV_PREFIX, OTHER_VARIABLES
 
 SECRETS = frozenset({"api_keys", "key_password", "sasl_password", "hs256_secret"})
@@ -89,7 +89,7 @@ def _file_source(file: Path) -> _Source:
     for path in _leaves(values):
         if (unknown := _unknown(path)) is not None:
             option, known = unknown
-            raise OperatorError(f"unknown option {option!r} in {file}" + _did_you_mean(option, known, repr))
+            raise OperatorError(f"unknown option {option!r} in {file}" + _hint(option, known, repr))
     return _Source(values, lambda path: f"option {'.'.join(path)!r} in {file}")
 
 
@@ -100,7 +100,7 @@ def _environment() -> Mapping[str, Any]:
             continue
         if (unknown := _unknown(tuple(name.removeprefix(ENV_PREFIX).lower().split("__")))) is not None:
             known = unknown[1]
-            hint = _did_you_mean(unknown[0], known, lambda option: _variable(tuple(option.split("."))))
+            hint = _hint(unknown[0], known, lambda option: _variable(tuple(option.split("."))))
             raise OperatorError(f"unknown variable {variable}" + (_kubernetes_hint() or hint))
     try:
         return EnvSettingsSource(Settings)()
@@ -151,9 +151,8 @@ def options_of(kind: Any) -> Mapping[str, FieldInfo]:
     return kind.__pydantic_fields__ if is_pydantic_dataclass(kind) else {}
 
 
-def _did_you_mean(option: str, known: Sequence[str], shown: Callable[[str], str]) -> str:
-    close = get_close_matches(option, known, n=1)
-    return f"; did you mean {shown(close[0])}?" if close else ""
+def _hint(option: str, known: Sequence[str], shown: Callable[[str], str]) -> str:
+    return renamed(option, shown) or did_you_mean(option, known, shown)
 
 
 def _merge(into: dict[str, Any], values: Mapping[str, Any]) -> None:

@@ -13,6 +13,7 @@ from starlette.requests import ClientDisconnect, Request
 from touchline_protocol.errors import BadRecord, BadRoom
 from touchline_protocol.rooms import split_room
 from touchline_protocol.utf8 import NotUtf8, without_mark
+from touchline_server.config.suggestions import unknown_feed
 from touchline_server.new_events import NewEvent, new_event
 
 from .bodies import BODY_BYTES_MAX, EVENTS_PER_REQUEST_MAX, Event, OneOrMore
@@ -64,8 +65,7 @@ def room_of(raw: bytes, feeds: Collection[str]) -> str:
     except BadRoom as error:
         raise BAD_ROOM.error(str(error)) from None
     if feed not in feeds:
-        known = ", ".join(sorted(feeds))
-        raise UNKNOWN_FEED.error(f"there is no feed {feed!r} here; the feeds are {known}")
+        raise UNKNOWN_FEED.error(unknown_feed(feed, feeds))
     return room
 
 

@@ -1,19 +1,33 @@
 """Plays timelines into a target of the command line, with a progress bar on stderr."""
 
+import sys
 from collections.abc import Awaitable, Iterable, Sequence
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from touchline_demo.matches.timeline import Timed
+from touchline_demo.matches.timeline import MATCH, SCORE, Timed
 from touchline_demo.playback import Report, play
+from touchline_server.cli.options import SERVER_URL
 from touchline_server.cli.publish_targets.target import PublishTarget
+
+
+def say(line: str) -> None:
+    """Print a line about what happens, before any progress bar is shown."""
+    sys.stderr.write(f"{line}\n")
+
+
+def publishing_to(match_ids: Sequence[str], server: str | None, log: str | None) -> str:
+    """Which rooms are published to, and where: a bar without a terminal shows nothing before its end."""
+    first, last = match_ids[0], match_ids[-1]
+    rooms = [f"{feed}:{first}" + (f" to {feed}:{last}" if first != last else "") for feed in (MATCH, SCORE)]
+    where = "straight into the log" if log else f"through the server at {(server or SERVER_URL).rpartition('@')[2]}"
+    return f"Publishing to {' and '.join(rooms)}, {where}."
 
 
 async def play_with_progress(
     timelines: Sequence[Iterable[Timed]],
     opening: Awaitable[PublishTarget],
-    console: Console,
     title: str,
     *,
     total: int | None = None,
@@ -21,12 +35,19 @@ async def play_with_progress(
 ) -> None:
     """Play one timeline after another. Each starts at its own beginning, however long those before took."""
     target = await opening
+    console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     try:
         with Progress(*columns, console=console) as progress:
             task = progress.add_task(title, total=total)
 
+            reported = ""
+
             def waiting(problem: str) -> None:
+                nonlocal reported
+                if not console.is_terminal and problem != reported:
+                    say(f"waiting: {problem}")
+                reported = problem
                 progress.update(task, description=f"waiting: {problem}")
 
             def published(count: int) -> None:

@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
+from touchline_demo.matches.sample import sample_match
 from touchline_demo.matches.statsbomb import ATTRIBUTION, read_match
 from touchline_demo.matches.timeline import MATCH, SCORE
 from touchline_protocol.errors import OperatorError
@@ -14,14 +14,20 @@ from touchline_server.cli.options import ApiKeyOption, ConfigOption, DirectLogOp
 from touchline_server.cli.publish_targets.target import open_target
 from touchline_server.cli.signals import run_to_end
 
-from .progress import play_with_progress
+from .progress import play_with_progress, publishing_to, say
 
 
 def replay(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="The match's events file in StatsBomb's format.")],
+    file: Annotated[
+        Path | None, typer.Argument(metavar="FILE", help="The match's events file in StatsBomb's format.")
+    ] = None,
+    sample: Annotated[bool, typer.Option("--sample", help="Replay an invented match, which needs no file.")] = False,
     room: Annotated[
         str | None,
-        typer.Option(metavar="ROOM", help="match:<id>; the score goes to score:<id>.  [default: the file's number]"),
+        typer.Option(
+            metavar="ROOM",
+            help="match:<id>; the score goes to score:<id>.  [default: the file's number, or match:1001]",
+        ),
     ] = None,
     speed: Annotated[float, typer.Option(min=0.001, help="1 is real time, 60 is a minute per second.")] = 1.0,
     server: ServerOption = None,
@@ -31,19 +37,22 @@ def replay(
 ) -> None:
     """Publish a recorded match as it was played.
 
+    FILE is a match of StatsBomb's open data, from https://github.com/statsbomb/open-data/tree/master/data/events.
     Its events go to match:<id>, and the resulting score to score:<id>, in order. While the server or the log is
     unavailable the command waits up to a minute, then continues where it was. An event is published twice only if a
     connection breaks after the event was accepted and before the answer arrived.
     """
-    match = read_match(file, _match_id(room))
-    console = Console(stderr=True)
+    if (file is None) is not sample:
+        raise OperatorError("replay needs the FILE of a match, or --sample for an invented one, and not both")
+    match = sample_match(_match_id(room)) if file is None else read_match(file, _match_id(room))
     for note in match.notes:
-        console.print(f"note: {note}", markup=False, highlight=False, soft_wrap=True)
-    console.print(f"{match.home} - {match.away}. {ATTRIBUTION}.", markup=False, highlight=False, soft_wrap=True)
+        say(f"note: {note}")
+    say(f"{match.home} - {match.away}. {ATTRIBUTION if file else 'An invented match'}.")
+    say(publishing_to([match.match_id], server, log))
     opening = open_target(server, api_key, log, config)
     title = f"{MATCH}:{match.match_id}, {SCORE}:{match.match_id}"
     total = len(match.timeline)
-    run_to_end(play_with_progress([match.timeline], opening, console, title, total=total, speed=speed))
+    run_to_end(play_with_progress([match.timeline], opening, title, total=total, speed=speed))
 
 
 def _match_id(room: str | None) -> str | None:

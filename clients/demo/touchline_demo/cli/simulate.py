@@ -4,14 +4,13 @@ from itertools import takewhile
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
-from touchline_demo.matches.simulator import simulate_under_way
+from touchline_demo.matches.simulator import FIRST_MATCH_ID, simulate_under_way
 from touchline_server.cli.options import ApiKeyOption, ConfigOption, DirectLogOption, ServerOption
 from touchline_server.cli.publish_targets.target import open_target
 from touchline_server.cli.signals import run_to_end
 
-from .progress import play_with_progress
+from .progress import play_with_progress, publishing_to, say
 
 
 def simulate(
@@ -35,5 +34,8 @@ def simulate(
     history, timeline = simulate_under_way(matches, rate, seed)
     if duration is not None:
         timeline = takewhile(lambda item: item.due_s <= duration, timeline)
+    newest = FIRST_MATCH_ID + matches - 1
+    say(publishing_to([str(number) for number in range(FIRST_MATCH_ID, newest + 1)], server, log))
+    say("When a match ends, the next one begins in rooms of its own, which count up.")
     opening = open_target(server, api_key, log, config)
-    run_to_end(play_with_progress([history, timeline], opening, Console(stderr=True), f"{matches} matches"))
+    run_to_end(play_with_progress([history, timeline], opening, f"{matches} matches"))

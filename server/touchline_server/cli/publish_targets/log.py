@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from touchline_protocol.errors import OperatorError
 from touchline_protocol.rooms import split_room
 from touchline_server.config.settings import Settings
+from touchline_server.config.suggestions import unknown_feed
 from touchline_server.core.log import Log, Position
 from touchline_server.log.append_events import append_events
 from touchline_server.log.open import make_log
@@ -36,7 +37,7 @@ class LogTarget:
     async def publish(self, room: str, events: Sequence[NewEvent]) -> list[Position]:
         feed, room_id = split_room(room)
         if feed not in self._feeds:
-            raise OperatorError(f"there is no feed {feed!r}; the feeds are {', '.join(sorted(self._feeds))}")
+            raise OperatorError(unknown_feed(feed, self._feeds))
         return await append_events(self._log, self._feeds[feed].topic, room_id, events)
 
     async def close(self) -> None:

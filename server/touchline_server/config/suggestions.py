@@ -1,0 +1,42 @@
+"""Suggestions for a name that does not exist: one that is spelt almost like it, or the new name of an option."""
+
+from collections.abc import Callable, Collection, Mapping
+from difflib import get_close_matches
+
+RENAMED: Mapping[str, str] = {
+    "edge": "edge_name",
+    "open": "publish_without_key",
+    "handshake_ms": "handshake_timeout_s",
+    "heartbeat_ms": "heartbeat_s",
+    "errors_max": "client_errors_max",
+    "lag_seconds_max": "lag_s_max",
+    "drain_ms": "drain_s",
+    "window_seconds": "window_s",
+    "room_idle_seconds": "room_idle_s",
+    "replays_max": "replay_concurrency",
+    "kafka.epoch_check_ms": "kafka.epoch_check_s",
+    "sqlite.retention_hours": "sqlite.retention_s",
+    "auth.secret": "auth.hs256_secret",
+    "auth.jwks_refresh_seconds": "auth.jwks_refresh_s",
+    "auth.leeway_seconds": "auth.leeway_s",
+    "actions.unacked_max": "actions.window",
+    "actions.retry_ms": "actions.retry_s",
+}
+"""Options by the names that they had before 0.1.0. Some measured in another unit: CHANGELOG.md has the table."""
+
+
+def renamed(option: str, shown: Callable[[str], str]) -> str:
+    """The new name of an option, to be appended to an error; empty if it was not renamed."""
+    new = RENAMED.get(option)
+    return f"; it is now {shown(new)}, maybe in another unit (see CHANGELOG.md)" if new else ""
+
+
+def did_you_mean(name: str, known: Collection[str], shown: Callable[[str], str] = repr) -> str:
+    """The known name that is most like ``name``, to be appended to an error; empty if none is."""
+    close = get_close_matches(name, list(known), n=1)
+    return f"; did you mean {shown(close[0])}?" if close else ""
+
+
+def unknown_feed(feed: str, feeds: Collection[str]) -> str:
+    """The error for a feed that is not among ``feeds``."""
+    return f"there is no feed {feed!r} here; the feeds are {', '.join(sorted(feeds))}{did_you_mean(feed, feeds)}"
