@@ -126,13 +126,15 @@ class Limits(Struct, frozen=True, omit_defaults=True):
     """What this edge allows a connection.
 
     ``actions_window`` is how many ids, counted from the lowest unanswered one, may be in flight; 0 means that the edge
-    takes no actions.
+    takes no actions. A player may act ``actions_burst`` times at once, and then once per ``action_interval_ms``.
     """
 
     message_bytes_max: int
     rooms_max: int
     action_bytes_max: int = 0
     actions_window: int = 0
+    actions_burst: int = 0
+    action_interval_ms: int = 0
 
 
 class Welcome(Message, tag="welcome", frozen=True):
@@ -168,8 +170,8 @@ class Ack(Message, tag="ack", frozen=True):
 class Nack(Message, tag="nack", frozen=True):
     """The action was not taken. ``code`` is one of the nacks in ``codes.py``.
 
-    After ``retry_ms`` the client can send it again, followed by all later ones. If that is None, the action is refused
-    for good.
+    After ``retry_ms`` the client can send it again, alone, and later ones once that is acknowledged. If that is None,
+    the action is refused for good.
     """
 
     id: int

@@ -279,7 +279,7 @@ def test_a_bucket_is_the_same_after_a_refresh_and_on_another_connection() -> Non
     assert other.act(1) == []
     (nack,) = other.act(2)
     assert isinstance(nack, Nack)
-    assert (nack.code, nack.retry_ms) == ("rate_limited", 101)
+    assert (nack.code, nack.retry_ms) == ("rate_limited", 201)
     client.leave()
     other.leave()
     back = edge.player()

@@ -51,6 +51,7 @@ class ScriptedEdge:
         self.refused: dict[str, str] = {}  # errors to answer subscribes with, by room
         self.rooms: dict[str, list[Json]] = {}
         self.actions_window = 64
+        self.actions_burst = self.action_interval_ms = 0
         self.token_ms = 3_600_000  # how long a token is valid
         self.answer_action: Callable[[Json], list[Json]] = acked
         self.received: list[Json] = []
@@ -151,6 +152,7 @@ class ScriptedEdge:
         welcome = {"type": "welcome", "session": hello.get("session", "s"), "edge": "e", "time": _now_ms()}
         if "token" in hello:  # the token is the player's name
             limits |= {"action_bytes_max": 4096, "actions_window": self.actions_window}
+            limits |= {"actions_burst": self.actions_burst, "action_interval_ms": self.action_interval_ms}
             welcome |= {"player": hello["token"], "expires": _now_ms() + self.token_ms}
         return welcome | {"heartbeat_ms": self.heartbeat_ms, "limits": limits}
 

@@ -64,6 +64,34 @@ async def test_after_a_nack_with_a_retry_time_it_resends_after_that_time(
     assert [number for number, _ in edge.actions()] == [1, 2, 3, 2, 3, 4]
 
 
+async def test_it_keeps_the_pace_of_the_server_and_sends_one_action_after_it_was_too_fast(
+    edge: ScriptedEdge, client: ClientInPage
+) -> None:
+    edge.actions_burst, edge.action_interval_ms = 3, 100
+    await edge.disconnect()
+    await client.come_back()
+    edge.answer_action = unanswered
+    await client.act(*"abcdef")
+    await edge.until(lambda: len(edge.actions()) == 2)
+    await client.pass_ms(99)
+    await client.join("match:1")
+    assert len(edge.actions()) == 2
+    await client.pass_ms(1)
+    await edge.until(lambda: len(edge.actions()) == 3)
+    for number in (1, 2, 3):
+        await edge.send(nack(number, "rate_limited" if number == 1 else "id_gap", 250))
+    await client.join("match:2")
+    edge.answer_action = acked
+    await client.pass_ms(249)
+    await client.join("match:3")
+    assert len(edge.actions()) == 3
+    for sent in range(4, 10):
+        await client.pass_ms(1 if sent == 4 else 100)
+        await edge.until(lambda sent=sent: len(edge.actions()) == sent)  # type: ignore[misc]
+        await client.outcomes(sent - 3)
+    assert [number for number, _ in edge.actions()] == [1, 2, 3, 1, 2, 3, 4, 5, 6]
+
+
 @pytest.mark.parametrize(("retry_ms", "is_kept"), [(10, True), (None, False)])
 async def test_an_unknown_nack_is_retried_if_it_has_a_retry_time(
     edge: ScriptedEdge, client: ClientInPage, retry_ms: int | None, is_kept: bool

@@ -252,7 +252,7 @@ class Client(Subscriber[Owner, "Client[Owner]"]):
 
     def _welcome(self, name: str, now: Now) -> None:
         limits, grant = self._limits, self.grant
-        acting = self.access.actions.limits if self.access.verify is not None else None  # without keys nobody can act
+        acting = self.access.actions if self.access.verify is not None else None  # without keys nobody can act
         self.send(
             Welcome(
                 session=name,

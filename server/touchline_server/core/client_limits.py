@@ -4,12 +4,12 @@ A bucket of ``burst`` tokens, refilled at ``per_second_max``, needs no level: th
 the same (the generic cell rate algorithm). So a client takes one number per rate, and nothing has to be refilled.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from touchline_protocol.messages import Limits
 
 from .clocks import LoopMs
-from .players.action_queue import ActionLimits
+from .players.action_queue import ActionQueue
 
 
 class Rate:
@@ -58,13 +58,15 @@ class ClientLimits(NamedTuple):
     replay_records_max: int
     rates: RateLimits
 
-    def advertised(self, acting: ActionLimits | None) -> Limits:
+    def advertised(self, acting: ActionQueue[Any] | None) -> Limits:
         """The limits in a welcome. ``acting`` is None where nobody can act."""
         return Limits(
             message_bytes_max=self.message_bytes_max,
             rooms_max=self.rooms_max,
-            action_bytes_max=acting.data_bytes_max if acting else 0,
-            actions_window=acting.actions_window if acting else 0,
+            action_bytes_max=acting.limits.data_bytes_max if acting else 0,
+            actions_window=acting.limits.actions_window if acting else 0,
+            actions_burst=acting.limiter.burst if acting else 0,
+            action_interval_ms=acting.limiter.interval_ms if acting else 0,
         )
 
 

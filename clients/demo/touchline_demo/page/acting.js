@@ -3,8 +3,8 @@
  * The rules are in "Acting" in protocol/README.md. Knows no socket: `send` is passed in and does not report success.
  *
  * An action is kept until it is answered. Its `prev` is the newest action before it that was not refused, so a server
- * that never received the refused ones sees no gap. An action is sent again together with all later ones, in order: the
- * server accepts nothing behind a missing id.
+ * that never received the refused ones sees no gap. The server accepts nothing behind a missing id, so an action is sent
+ * again before all later ones: alone first, then twice as many with each answer. Actions keep the server's pace.
  */
 
 const KEPT_MAX = 20; // two seconds of quick tapping; more would be a surprise when the connection is back
@@ -24,12 +24,40 @@ export class ActionError extends Error {
   }
 }
 
+/** When the next action may be sent: some at once, then one per interval, as "Pace" in protocol/README.md says. */
+class Pace {
+  #intervalMs = 0;
+  #aheadMs = 0; // how far the actions that were sent may be ahead of an even pace
+  #evenMs = -Infinity; // when the next action would be due at an even pace
+
+  begin({ action_interval_ms: intervalMs = 0, actions_burst: burst = 0 }) {
+    this.#intervalMs = intervalMs;
+    this.#aheadMs = intervalMs * Math.max(burst - 2, 0);
+    this.#evenMs = -Infinity;
+  }
+
+  get waitMs() {
+    return this.#evenMs - this.#aheadMs - now();
+  }
+
+  take() {
+    this.#evenMs = Math.max(this.#evenMs, now()) + this.#intervalMs;
+  }
+
+  /** The server says that it was too early: one action after `ms`, others one interval apart. */
+  hold(ms) {
+    this.#evenMs = now() + ms + this.#aheadMs;
+  }
+}
+
 export class Outbox {
   #send;
   #kept = []; // in order; those with an id come before those without
   #idNext = 1;
   #newest = 0; // the newest id that was assigned and not refused
-  #sendFrom = Infinity; // send from this id on, again or for the first time
+  #sendFrom = 0; // send from this id on, again or for the first time; those before it are on their way
+  #onTheirWayMax = Infinity; // few after the server has said "later"
+  #pace = new Pace();
   #window = null; // null: no connection has been welcomed
   #player = null;
   #restTimer = 0;
@@ -56,6 +84,7 @@ export class Outbox {
     this.#player = player;
     this.#window = player === null ? 0 : Math.min(WINDOW_MAX, limits.actions_window ?? 0);
     this.#sendFrom = 0;
+    this.#pace.begin(limits);
     this.#rest(0);
     if (this.#window === 0) this.#rejectAll("token_missing", "this page can only watch");
     this.#flush();
@@ -77,6 +106,7 @@ export class Outbox {
     const entry = this.#take(id);
     if (!entry) return;
     entry.resolve(id);
+    this.#onTheirWayMax *= 2;
     this.#flush();
   }
 
@@ -84,18 +114,22 @@ export class Outbox {
     const entry = this.#kept.find((one) => one.id === id);
     if (!entry) return;
     if (FREE_CODES.has(code) || retryMs !== undefined) {
-      this.#goBack(id, retryMs ?? REST_MS);
+      this.#goBack(id, code, Math.min(Math.max(retryMs ?? REST_MS, 0), REST_MS_MAX));
     } else if (code === "duplicate_id" && entry.sendings > 1) {
       this.ack({ id });
     } else {
       this.#refuse(entry, new ActionError(code, message));
+      this.#onTheirWayMax *= 2;
       this.#flush();
     }
   }
 
-  #goBack(id, ms) {
-    this.#sendFrom = Math.min(this.#sendFrom, id);
-    this.#rest(Math.min(Math.max(ms, 0), REST_MS_MAX));
+  #goBack(id, code, ms) {
+    if (id >= this.#sendFrom) return; // it will be sent again anyway, behind another one
+    this.#sendFrom = code === "id_gap" ? this.#kept[0].id : id;
+    this.#onTheirWayMax = 1;
+    if (code === "rate_limited") this.#pace.hold(ms);
+    this.#rest(ms);
   }
 
   /** Send nothing for `ms`, then what is due. A new rest replaces the one before. */
@@ -113,17 +147,25 @@ export class Outbox {
   #flush() {
     if (!this.#window || this.#restTimer) return;
     this.#giveUpOld();
-    for (const entry of [...this.#kept]) {
+    const isSent = ({ id }) => id !== null && id < this.#sendFrom;
+    for (const entry of this.#kept.filter((one) => !isSent(one))) {
+      if (this.#kept.filter(isSent).length >= this.#onTheirWayMax) return;
+      if (entry.id === null && !this.#hasRoom) return;
+      const waitMs = this.#pace.waitMs;
+      if (waitMs > 0) return this.#rest(Math.ceil(waitMs));
+      this.#pace.take();
       if (entry.id === null) this.#number(entry);
-      if (entry.id === null) break; // the window is full
-      if (entry.id >= this.#sendFrom || entry.sendings === 0) this.#sendOne(entry);
+      this.#sendFrom = entry.id + 1;
+      this.#sendOne(entry);
     }
-    this.#sendFrom = Infinity;
+  }
+
+  get #hasRoom() {
+    const lowest = this.#kept[0].id ?? this.#idNext;
+    return this.#idNext - lowest < this.#window;
   }
 
   #number(entry) {
-    const lowest = this.#kept[0].id ?? this.#idNext;
-    if (this.#idNext - lowest >= this.#window) return;
     Object.assign(entry, { id: this.#idNext, prev: this.#newest, firstMs: now() });
     this.#newest = this.#idNext;
     this.#idNext += 1;

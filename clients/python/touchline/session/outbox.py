@@ -29,17 +29,28 @@ Rules:
 6. `ACTION_RESEND_S_MAX` after an action was first sent it is not sent again, and its outcome is in doubt.
 7. After "later" only one action is sent, and twice as many with each one that is resolved (slow start, RFC 5681): while
    the log is away, all clients together must not keep an edge busy with actions that it cannot take.
-8. No event loop, socket or clock: times are passed in, in seconds on any clock that never goes back.
+8. Actions are sent at the pace that the server announces (`Pace`), those that are sent again too: one that comes too
+   early is refused, and all that are on their way behind it.
+9. No event loop, socket or clock: times are passed in, in seconds on any clock that never goes back.
 """
 
 from collections import deque
 
 from touchline.errors import ActionInDoubt, ActionRefused, ActionsFull
 from touchline_protocol.codecs import Codec
-from touchline_protocol.codes import ACTION_TOO_LARGE, DUPLICATE_ID, ID_GAP, LOG_UNAVAILABLE, NACKS, Recovery
+from touchline_protocol.codes import (
+    ACTION_TOO_LARGE,
+    DUPLICATE_ID,
+    ID_GAP,
+    LOG_UNAVAILABLE,
+    NACKS,
+    RATE_LIMITED,
+    Recovery,
+)
 from touchline_protocol.limits import ACTION_RESEND_S_MAX
 from touchline_protocol.messages import Limits, Nack, Welcome
 
+from .pace import Pace
 from .pending_action import Outcome, PendingAction, Receipt
 
 ACTIONS_WINDOW_MAX = 32
@@ -72,6 +83,8 @@ class Outbox:
         self._newest_acked = 0  # on this connection
         self._retry_at: float | None = None
         self._send_window = ACTIONS_WINDOW_MAX
+        self._pace = Pace()
+        self._is_paced = False  # an action waits for its time alone
         self._outcomes: list[tuple[PendingAction, Outcome]] = []
 
     def submit(self, room: str, kind: str, data: bytes) -> PendingAction:
@@ -109,6 +122,7 @@ class Outbox:
         if not same_session:
             self._next_id = self._next_to_send = 1
         self.session, self._player, self._limits = welcome.session, welcome.player, welcome.limits
+        self._pace.begin(self._limits)
         for action in list(self._waiting):
             if (refusal := self._refusal(action)) is not None:
                 self._waiting.remove(action)
@@ -121,6 +135,7 @@ class Outbox:
         self._next_to_send = next(iter(self._numbered), self._next_id)
         self._newest_acked = 0
         self._retry_at = None
+        self._is_paced = False
 
     def ack(self, number: int) -> None:
         """The action is in the server's log."""
@@ -145,6 +160,8 @@ class Outbox:
         elif nack.id < self._next_to_send:
             retry_s = delay_s if nack.retry_ms is None else max(nack.retry_ms, 0) / 1000
             self._retry_at = now_s + min(retry_s, RETRY_S_MAX)
+            if nack.code == RATE_LIMITED.code:
+                self._pace.hold(self._retry_at)
             self._next_to_send = self._resend_from(nack)
             self._send_window = 1
 
@@ -155,7 +172,9 @@ class Outbox:
         """When to call `tick`."""
         oldest = next(iter(self._numbered.values()), None)
         times = [] if oldest is None else [oldest.first_sent_s + ACTION_RESEND_S_MAX]
-        return times if self._retry_at is None else [*times, self._retry_at]
+        if self._retry_at is not None:
+            return [*times, self._retry_at]
+        return [*times, self._pace.next_s] if self._is_paced else times
 
     def tick(self, now_s: float) -> None:
         """End a pause that is over, and give up actions that are too old."""
@@ -169,16 +188,17 @@ class Outbox:
     def take_output(self, now_s: float) -> list[bytes]:
         """The payloads to send now, on a connection that has its welcome."""
         output: list[bytes] = []
+        self._is_paced = False
         if self._retry_at is not None:
             return output
         self.tick(now_s)
         free = self._send_window - sum(number < self._next_to_send for number in self._numbered)
         for number in [number for number in self._numbered if number >= self._next_to_send]:
-            if free <= 0:
+            if free <= 0 or not self._take_pace(now_s):
                 return output
             free -= 1
             self._send(number, self._numbered[number], output)
-        while self._waiting and self._has_room and free > 0:
+        while self._waiting and self._has_room and free > 0 and self._take_pace(now_s):
             free -= 1
             action = self._numbered[self._next_id] = self._waiting.popleft()
             action.id, action.session, action.first_sent_s = self._next_id, self.session or "", now_s
@@ -201,6 +221,10 @@ class Outbox:
             self._resolve(action, ActionInDoubt(f"{why}; an earlier copy of it may have been done"))
         else:
             self._resolve(action, ActionRefused(nack.code, why))
+
+    def _take_pace(self, now_s: float) -> bool:
+        self._is_paced = not self._pace.take(now_s)
+        return not self._is_paced
 
     def _widen(self) -> None:
         self._send_window = min(self._send_window * 2, ACTIONS_WINDOW_MAX)

@@ -94,7 +94,7 @@ class ActionQueue(Generic[C]):
         self.waiting = 0
         self._unavailable: str | None = None
         self._admits_probe = False
-        self._limiter = limiter
+        self.limiter = limiter
         self._verdicts = verdicts
         self._feeds = feeds
         self._check = check
@@ -253,7 +253,7 @@ class ActionQueue(Generic[C]):
             return self._later(action_id, codes.LOG_UNAVAILABLE, self._unavailable)
         if session.is_full(action_id, self.limits.actions_window) or self.waiting >= self.limits.waiting_max:
             return self._later(action_id, codes.TOO_MANY_UNACKED, "too many actions wait for the log: await answers")
-        wait_ms = self._limiter.take(grant.player, now.loop_ms)
+        wait_ms = self.limiter.take(grant.player, now.loop_ms)
         if wait_ms:
             return self._later(action_id, codes.RATE_LIMITED, "the player acts too often", wait_ms)
         return None
