@@ -77,6 +77,8 @@ def classify(error: BaseException) -> Classification:
     fault = Fault.OUTAGE if isinstance(error, KafkaError | OSError) else Fault.BUG
     # Without the class, which aiokafka puts in front of its texts.
     text = ", ".join(map(str, error.args)) if isinstance(error, KafkaError) else str(error)
+    if text.startswith("Unable to bootstrap"):  # the rest is a list of Python's address tuples
+        text = "the broker accepts connections and answers nothing on them"
     return Classification(fault, Scope.CLUSTER, fault is Fault.OUTAGE, text or type(error).__name__)
 
 

@@ -32,6 +32,7 @@ def test_the_defaults_work_together_on_an_ordinary_machine() -> None:
             ["8192 characters"],
         ),
         ({"heartbeat_s": 90}, ("heartbeat_s",), ["90", "60"]),
+        ({"auth": {"jwks": "keys.json", "jwks_refresh_s": 1}}, ("auth.jwks_refresh_s",), ["5 s", "1 s"]),
         ({"actions": {"retry_s": 300}}, ("actions.retry_s",), ["300"]),
         ({"actions": {"burst": 10}}, ("actions.burst", "actions.window"), ["10", "64"]),
         ({"actions": {"waiting_max": 30}}, ("actions.waiting_max", "actions.window"), ["30", "64"]),

@@ -20,6 +20,9 @@ from pathlib import Path
 from touchline_server.config.settings import SqliteSettings
 from touchline_server.core.log import Entry
 from touchline_server.log.sqlite.log import SqliteLog
+from touchline_server.server_log.setup import use_standard_logging
+
+use_standard_logging()
 
 async def main():
     log = SqliteLog(Path(sys.argv[1]), SqliteSettings(), {"scores": None})

@@ -11,6 +11,7 @@ import pytest
 
 from log.sqlite_files import WRITER, killed_writer, scores_log
 from support.log_harness import WAIT_S, Reader
+from support.log_lines import log_lines
 from touchline_protocol.errors import OperatorError
 from touchline_server.config.tables import SqliteSettings
 from touchline_server.core.log import AppendFailed, Entry
@@ -239,3 +240,15 @@ async def test_a_damaged_page_is_a_problem_but_does_not_raise_out_of_poll(tmp_pa
     await reader.until(lambda: bool(log.problems))
     assert "salvage" in log.problems[READING]
     await log.close()
+
+
+async def test_a_topic_keeps_its_partitions_and_a_changed_setting_is_reported(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "log.db"
+    for wanted in (1, 1, 3):
+        log = SqliteLog(path, SqliteSettings(partitions=wanted), {"scores": None})
+        await log.open([], since_ms=0)
+        await log.close()
+    [line] = log_lines(caplog, "partitions_kept")
+    assert (line["topic"], line["partitions"], line["setting"]) == ("scores", 1, 3)

@@ -12,12 +12,11 @@ from contextlib import suppress
 import structlog
 
 from touchline_protocol.errors import OperatorError
+from touchline_server.config.tables import JWKS_SPACING_S
 
 from .jwks import IgnoredKey, JwksSource, KeySet
 from .keys import Key
 
-SPACING_S = 5.0
-"""The minimum time between two reads of the key set."""
 RETRY_S = 15.0
 """When to read again after a failure, unless ``refresh_s`` is shorter."""
 
@@ -33,7 +32,7 @@ class Rotation:
         publish: Callable[[Sequence[Key]], None],
         *,
         refresh_s: float,
-        spacing_s: float = SPACING_S,
+        spacing_s: float = JWKS_SPACING_S,
     ) -> None:
         self.problem: str | None = None
         """Why the last read failed; None if it succeeded."""

@@ -5,14 +5,14 @@ from pathlib import Path
 
 from touchline_protocol.codes import TOKEN_KEY_UNKNOWN
 from touchline_protocol.errors import OperatorError
-from touchline_server.config.tables import AuthSettings
+from touchline_server.config.tables import JWKS_SPACING_S, AuthSettings
 from touchline_server.config.values import milliseconds
 from touchline_server.core.players.grants import Grant, TokenRefused
 
 from .claims import Expected, grant_of
 from .jwks import JwksFile, jwks_source
 from .keys import BadKey, Key, key_from_pem, secret_key
-from .rotation import SPACING_S, Rotation
+from .rotation import Rotation
 from .signature import KeyRing
 
 PEM_BYTES_MAX = 64 * 1024
@@ -63,7 +63,7 @@ class Verifier:
         return {"auth.jwks": self._rotation.problem}
 
 
-def make_verifier(auth: AuthSettings, *, spacing_s: float = SPACING_S) -> Verifier | None:
+def make_verifier(auth: AuthSettings, *, spacing_s: float = JWKS_SPACING_S) -> Verifier | None:
     """The verifier that the settings describe; None if they have no key, so that no token can be verified.
 
     ``spacing_s``: the minimum time between two reads of the key set.

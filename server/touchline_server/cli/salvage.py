@@ -12,6 +12,7 @@ from touchline_server.log.open import key_fields_of
 from touchline_server.log.sqlite.log import now_ms
 from touchline_server.log.sqlite.salvage import salvage as salvage_file
 from touchline_server.log.sqlite.store import Store
+from touchline_server.server_log.setup import command_notes
 
 from .options import ConfigOption
 from .output import write_line
@@ -30,5 +31,6 @@ def salvage(
     if new.exists():
         raise OperatorError(f"{new} exists: name a file to create")
     open_store = partial(Store, new, settings.sqlite, key_fields_of(settings), now_ms)
-    for topic, saved, lost in salvage_file(damaged, open_store):
-        write_line(f"{topic}: {saved} records saved, {lost} lost".encode())
+    with command_notes():
+        for topic, saved, lost in salvage_file(damaged, open_store):
+            write_line(f"{topic}: {saved} records saved, {lost} lost".encode())

@@ -19,7 +19,7 @@ from touchline_protocol.errors import OperatorError
 from touchline_protocol.limits import RECENT_EVENTS_MAX
 from touchline_protocol.rooms import split_room
 from touchline_server.config.variables import TOKEN_VARIABLE
-from touchline_server.server_log.setup import server_log
+from touchline_server.server_log.setup import command_notes
 
 from .options import WEBSOCKET_URL, ConfigOption
 from .signals import run_to_end
@@ -74,7 +74,7 @@ def tail(
         raise OperatorError("--url and --log exclude each other: events come from an edge or straight from the log")
     else:
         work = _log_tail(printer, room, cursor, last, log, config)
-    with server_log("notes", "warning"):
+    with command_notes():
         run_to_end(work)
 
 

@@ -14,6 +14,7 @@ from touchline_server.config.settings import Settings
 from touchline_server.core.log import NOT_COMPACTED, Log, ReadRefused, TopicMissing, TopicOpened
 from touchline_server.log.open import SQLITE, copies, existing_file, make_log
 from touchline_server.log.sqlite.look import partition_counts
+from touchline_server.server_log.setup import command_notes
 
 from .exit_codes import NOT_FOUND
 from .options import ConfigOption, LogOption
@@ -59,12 +60,13 @@ def topics(
     is_embedded = settings.log.startswith(SQLITE)
     if is_embedded:
         _refuse_for_embedded(partitions, replication)
-    if create:
-        reports = run_to_end(_create(settings, partitions or PARTITIONS, replication))
-    elif is_embedded:
-        reports = _look_into_file(settings)
-    else:
-        reports = run_to_end(_look(settings))
+    with command_notes():
+        if create:
+            reports = run_to_end(_create(settings, partitions or PARTITIONS, replication))
+        elif is_embedded:
+            reports = _look_into_file(settings)
+        else:
+            reports = run_to_end(_look(settings))
     for topic, report in reports.items():
         write_line(report.line(topic).encode())
     if not all(report.is_usable for report in reports.values()):

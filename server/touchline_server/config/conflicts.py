@@ -18,6 +18,7 @@ from touchline_protocol.limits import (
 
 from .drain import DRAIN_S_MAX, RECONNECTS_PER_SECOND, STOP_AFTER_DRAIN_S, drain_time_s, reconnect_time_s
 from .settings import Settings
+from .tables import JWKS_SPACING_S
 
 MESSAGE_BYTES_BESIDES = 1024
 """A message besides its data or its token: names of fields, and a room name of 161 characters, each escaped."""
@@ -96,6 +97,11 @@ def _of_times(settings: Settings) -> Iterator[Conflict]:
             ("heartbeat_s",),
             f"proxies may cut connections that are quiet for {heartbeat_s:g} s: many do so after {PROXY_IDLE_S:g} s, "
             "some after 30",
+        )
+    if settings.auth.jwks and settings.auth.jwks_refresh_s < JWKS_SPACING_S:
+        yield Conflict(
+            ("auth.jwks_refresh_s",),
+            f"a key set is read every {JWKS_SPACING_S:g} s at most, not every {settings.auth.jwks_refresh_s:g} s",
         )
     if retry_s >= ACTION_RESEND_S_MAX:
         yield Conflict(

@@ -98,7 +98,7 @@ class Settings(BaseSettings):
     """Time from the accepted connection to its hello: an unknown client holds a file descriptor no longer than this."""
     heartbeat_s: Wait = Field(default=25.0, ge=0.1)
     """Every client hears something at least this often: less than the 30 s after which many proxies cut idle links."""
-    lag_s_max: Seconds = 60.0
+    lag_s_max: Wait = Field(default=60.0, gt=0)
     """A client that stays behind for this long, or reads nothing, is closed. It can reconnect and resume."""
     compression: bool = False
     """Offer permessage-deflate: a match event takes 40 % fewer bytes, and 40 us of work once for all who use it."""

@@ -36,6 +36,9 @@ def option_error(option: str, text: str) -> PydanticCustomError:
     return PydanticCustomError("option_error", "{text}", {"option": option, "text": text})
 
 
+JWKS_SPACING_S = 5.0
+"""The shortest time between two reads of a key set, however many tokens name an unknown key."""
+
 OTHER_KINDS = "*"
 """A key of a feed's ``action_schemas``: the schema of every kind that has none of its own."""
 

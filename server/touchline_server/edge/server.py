@@ -42,9 +42,6 @@ the network. With a heartbeat there is always something to acknowledge; the kern
 Not shorter than the lag: Linux counts the time of a client that acknowledges and does not read, too, and would cut it
 before it is closed with its code."""
 
-USER_TIMEOUT_MS_MAX = 2**31 - 1
-"""What the kernel takes: 24 days."""
-
 
 logger = structlog.get_logger("touchline.edge")
 
@@ -81,7 +78,7 @@ class EdgeServer:
         listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, NOTSENT_LOWAT_BYTES)
         user_timeout_ms = milliseconds(self._settings.lag_s_max + USER_TIMEOUT_BEYOND_LAG_S)
-        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, min(user_timeout_ms, USER_TIMEOUT_MS_MAX))
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, user_timeout_ms)
         self._replayer.start(self.driver)
         can_act = self.core.access.verify is not None  # without keys nobody can
         await self._appender.start(self.driver, expected=can_act)

@@ -17,6 +17,7 @@ class ProblemLog:
     def __init__(self) -> None:
         self._logged: dict[str, str] = {}
         self._at: dict[str, float] = {}
+        self._began: dict[str, float] = {}
 
     def report(self, problems: Mapping[str, str]) -> None:
         """Log what is new among the current problems, and what is over."""
@@ -27,7 +28,9 @@ class ProblemLog:
             if self._logged.get(what) != why and now - self._at.get(what, -AGAIN_S) >= AGAIN_S:
                 self._logged[what] = why
                 self._at[what] = now
+                self._began.setdefault(what, now)
                 logger.warning("problem_began", subject=what, why=why)
         for what in self._logged.keys() - problems.keys():
             del self._logged[what]
-            logger.info("problem_ended", subject=what)
+            logger.info("problem_ended", subject=what, lasted_s=round(now - self._began[what], 1))
+            del self._began[what]

@@ -13,7 +13,7 @@ Rules:
 import logging
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Literal
 
 import structlog
@@ -95,6 +95,11 @@ def _set_levels(levels: Mapping[str, int]) -> Mapping[str, int]:
     for name, level in levels.items():
         logging.getLogger(name).setLevel(level)
     return before
+
+
+def command_notes() -> AbstractContextManager[None]:
+    """Write what the user of a command should know to stderr, as ``note: …``, while the block runs."""
+    return server_log("notes", "warning")
 
 
 class _Handler(logging.Handler):

@@ -1,6 +1,7 @@
 """Publishes straight into a log. Needs no server."""
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 
 from touchline_protocol.errors import OperatorError
 from touchline_protocol.rooms import split_room
@@ -10,14 +11,16 @@ from touchline_server.core.log import Log, Position
 from touchline_server.log.append_events import append_events
 from touchline_server.log.open import make_log
 from touchline_server.new_events import NewEvent
+from touchline_server.server_log.setup import command_notes
 
 
 class LogTarget:
     """Implements `target.PublishTarget`."""
 
-    def __init__(self, log: Log, settings: Settings) -> None:
+    def __init__(self, log: Log, settings: Settings, notes: ExitStack) -> None:
         self._log = log
         self._feeds = settings.feeds
+        self._notes = notes
 
     @classmethod
     async def open(cls, settings: Settings) -> "LogTarget":
@@ -26,13 +29,15 @@ class LogTarget:
         Raises:
             OperatorError: the log cannot be reached.
         """
-        log = make_log(settings)
-        try:
-            await log.open([], since_ms=0)
-        except BaseException:
-            await log.close()
-            raise
-        return cls(log, settings)
+        with ExitStack() as stack:
+            stack.enter_context(command_notes())
+            log = make_log(settings)
+            try:
+                await log.open([], since_ms=0)
+            except BaseException:
+                await log.close()
+                raise
+            return cls(log, settings, stack.pop_all())
 
     async def publish(self, room: str, events: Sequence[NewEvent]) -> list[Position]:
         feed, room_id = split_room(room)
@@ -41,4 +46,5 @@ class LogTarget:
         return await append_events(self._log, self._feeds[feed].topic, room_id, events)
 
     async def close(self) -> None:
-        await self._log.close()
+        with self._notes:
+            await self._log.close()

@@ -97,6 +97,7 @@ class Store:
                 stack.callback(self.mark.close, sound=False)
                 self._load(own)
                 if not private_copy:
+                    self._report_partitions(settings.partitions)
                     self.create_topics(list(self._key_fields), settings.partitions)
             except sqlite3.Error as error:
                 raise cannot_open(path, error) from error
@@ -111,6 +112,15 @@ class Store:
             if findings := verify(self.connection):
                 raise OperatorError(f"the log {path} cannot be opened: {describe_damage('; '.join(findings))}")
         self._check_mark(path)
+
+    def _report_partitions(self, wanted: int) -> None:
+        """Log which topics keep their number of partitions: the setting is for new ones."""
+        for name in self._key_fields:
+            kept = len(self.topics[name].partitions) if name in self.topics else wanted
+            if kept != wanted:
+                logger.warning(
+                    "partitions_kept", topic=name, partitions=kept, setting=wanted, option="sqlite.partitions"
+                )
 
     def close(self) -> None:
         """Close the file."""
