@@ -19,7 +19,7 @@ from touchline_server.config.settings import Settings
 from touchline_server.node.memory import memory_bytes
 from touchline_server.node.node import Node
 from touchline_server.node.open_files import fit, raise_limit
-from touchline_server.node.process_log import failures_logged, log_start, log_unexpected
+from touchline_server.node.process_log import failures_logged, log_signal, log_start, log_unexpected
 from touchline_server.server_log.setup import server_log
 
 from .banner import control_url, server_banner, websocket_url
@@ -78,7 +78,7 @@ def serve(
 async def _serve(settings: Settings, lowered: Mapping[str, str]) -> None:
     asyncio.get_running_loop().set_exception_handler(log_unexpected)
     node = Node(settings, lowered=lowered)
-    stop = stop_on_signals()
+    stop = stop_on_signals(log_signal)
     try:
         # The start can be stopped too: a log that does not answer can hold it up for long.
         if not await run_until(stop, node.start()):

@@ -2,16 +2,12 @@
 
 import asyncio
 import signal
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import TypeVar
-
-import structlog
 
 STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 """Signals that stop a server. SIGHUP comes from a terminal that closes. There is nothing that it could reload: settings
 are read once, and a service manager that sends it gets a stop in order, and starts the server again."""
-
-logger = structlog.get_logger("touchline.cli")
 
 Result = TypeVar("Result")
 
@@ -48,8 +44,8 @@ def run_to_end(work: Coroutine[None, None, Result]) -> Result:
         raise
 
 
-def stop_on_signals() -> asyncio.Event:
-    """An event that any of the signals in `STOPPING` sets.
+def stop_on_signals(report: Callable[[signal.Signals], None]) -> asyncio.Event:
+    """An event that any of the signals in `STOPPING` sets. ``report`` is called with the signal.
 
     A second SIGTERM or Ctrl-C ends the process as if there were no handler. A second SIGHUP does nothing: the kernel
     and the shell may both send one when a terminal closes. A signal that is ignored when the process starts stays
@@ -60,7 +56,7 @@ def stop_on_signals() -> asyncio.Event:
     handled = [number for number in STOPPING if signal.getsignal(number) is not signal.SIG_IGN]
 
     def on_signal(received: signal.Signals) -> None:
-        logger.info("signal_received", signal=received.name, action="drain and stop; a second SIGTERM stops at once")
+        report(received)
         for number in handled:
             if number is signal.SIGHUP:
                 loop.add_signal_handler(number, lambda: None)

@@ -5,7 +5,7 @@ one, ``ts``, ``data``. Joining without a cursor, and starting over, begin with t
 each key, as lines with ``"state": true``. Every line is flushed as it is printed. Notes go to stderr.
 """
 
-from collections.abc import Coroutine
+import logging
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -19,7 +19,6 @@ from touchline_protocol.errors import OperatorError
 from touchline_protocol.limits import RECENT_EVENTS_MAX
 from touchline_protocol.rooms import split_room
 from touchline_server.config.variables import TOKEN_VARIABLE
-from touchline_server.server_log.setup import command_notes
 
 from .options import WEBSOCKET_URL, ConfigOption
 from .signals import run_to_end
@@ -69,13 +68,12 @@ def tail(
     # Older events after the state would mislead a script that takes the lines in order: so it is one or the other.
     printer = Printer(with_state=not (no_state or last))
     if log is None:
-        work = _tail(printer, room, cursor, last, _client(url or WEBSOCKET_URL, token, codec))
+        logging.basicConfig(level=logging.WARNING, format="note: %(message)s")
+        run_to_end(_tail(printer, room, cursor, last, _client(url or WEBSOCKET_URL, token, codec)))
     elif url is not None:
         raise OperatorError("--url and --log exclude each other: events come from an edge or straight from the log")
     else:
-        work = _log_tail(printer, room, cursor, last, log, config)
-    with command_notes():
-        run_to_end(work)
+        _log_tail(printer, room, cursor, last, log, config)
 
 
 def _client(url: str, token: str | None, codec: Literal["json", "msgpack"]) -> touchline.Client:
@@ -104,12 +102,12 @@ async def _tail(printer: Printer, room: str, after: Cursor | None, last: int, cl
         raise OperatorError(f"{error}; pass a token with --token or {TOKEN_VARIABLE}") from error
 
 
-def _log_tail(
-    printer: Printer, room: str, after: Cursor | None, last: int, log: str, config: Path | None
-) -> Coroutine[None, None, None]:
-    # Imported only here: tailing an edge needs neither the settings nor a log's client, which take 0.3 s.
+def _log_tail(printer: Printer, room: str, after: Cursor | None, last: int, log: str, config: Path | None) -> None:
+    # Imported only here: tailing an edge needs neither the settings nor a log's client, which take 0.4 s.
     from touchline_server.config.loading import load_settings  # noqa: PLC0415
+    from touchline_server.server_log.setup import command_notes  # noqa: PLC0415
 
     from .tail_log import open_log_tail  # noqa: PLC0415
 
-    return open_log_tail(load_settings(config, {"log": log}), printer, room, after, last).run()
+    with command_notes():
+        run_to_end(open_log_tail(load_settings(config, {"log": log}), printer, room, after, last).run())

@@ -1,6 +1,7 @@
 """The lines of a server's log about the process itself: its start, its end, and what nobody caught."""
 
 import asyncio
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -37,6 +38,11 @@ def failures_logged(settings: Settings) -> Iterator[None]:
             is_bug = not isinstance(error, TouchlineError)
             logger.error("server_failed", why=str(error), exc_info=is_bug)
         raise
+
+
+def log_signal(received: signal.Signals) -> None:
+    """Log a signal that stops the server."""
+    logger.info("signal_received", signal=received.name, action="drain and stop; a second SIGTERM stops at once")
 
 
 def log_unexpected(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
