@@ -155,6 +155,20 @@ async def test_it_reads_back_as_far_as_duplicates_can_be_apart(kafka: KafkaBroke
         assert [one.player for one in await take(actions, 1)] == ["ann"]
 
 
+@pytest.mark.parametrize("ahead_ms", [3_600_000, -3_600_000])
+async def test_it_reads_back_over_the_times_of_edges_whose_clocks_differ(kafka: KafkaBroker, ahead_ms: int) -> None:
+    players = await players_of(kafka)
+    at_ms = now_ms() - 600_000
+    await players.act("ann", 1, received_ms=at_ms, edge="edge-1")
+    await players.act("bob", 1, 2, received_ms=at_ms + ahead_ms, edge="edge-2")  # it has just started
+    async with players.read(start="beginning") as actions:
+        await take(actions, 3)
+        actions.processed()
+    await players.act("ann", 1, 2, received_ms=at_ms + ahead_ms + 1_000, edge="edge-2")
+    async with players.read() as actions:
+        assert [(one.player, one.id) for one in await take(actions, 1)] == [("ann", 2)]
+
+
 async def test_a_new_group_begins_at_the_end_and_keeps_its_place(kafka: KafkaBroker) -> None:
     players = await players_of(kafka)
     await players.act("ann", 1)

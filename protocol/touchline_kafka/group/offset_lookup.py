@@ -30,6 +30,10 @@ PROBE_S = 1.0
 """A record that exists arrives in milliseconds. None arrives where a transaction's marker is in its place."""
 PROBE_FACTOR = 16
 """How much further back the next look is, after such a place."""
+CLOCKS_MAX = 4
+"""How often to look back from where the look before ended, in search of another clock's records."""
+CLOCKS_APART_MS = 60_000
+"""A record that is this much older than the next one has another clock, or nothing was written in between."""
 
 
 class OffsetLookup:
@@ -118,19 +122,35 @@ class OffsetLookup:
     ) -> dict[TopicPartition, int]:
         """Where to read back from, given each partition's offset to continue at and its log's first offset.
 
-        That is where the records begin that are at most ``look_back_ms`` older than the one before the offset.
+        That is where the records begin that are at most ``look_back_ms`` older than the one before the offset, by the
+        clock of whoever wrote it. If the records before that are much older, another clock may have written them: an
+        edge's that is hours behind, and was in use until a moment ago. So the same applies to them.
         """
         found = {tp: begin for tp, (_, begin) in starts.items()}
-        asked = set(starts)
-        step = 1
-        while asked := {tp for tp in asked if starts[tp][0] - step > starts[tp][1]}:
-            times = await self._times({tp: starts[tp][0] - step for tp in asked})
-            since = {tp: max(0, at_ms - look_back_ms) for tp, at_ms in times.items()}
+        ends = {tp: offset for tp, (offset, _) in starts.items()}
+        since: dict[TopicPartition, int] = {}
+        for _ in range(CLOCKS_MAX):
+            begins = {tp: starts[tp][1] for tp in ends}
+            times = await self._times_before(ends, begins)
+            older = {tp: at_ms for tp, at_ms in times.items() if tp not in since or at_ms < since[tp] - CLOCKS_APART_MS}
+            since = {tp: max(0, at_ms - look_back_ms) for tp, at_ms in older.items()}
             for tp, place in (await self._consumer.offsets_for_times(since) if since else {}).items():
-                found[tp] = starts[tp][0] if place is None else min(place.offset, starts[tp][0])
+                found[tp] = ends[tp] if place is None else min(place.offset, ends[tp])
+            ends = {tp: found[tp] for tp in since}
+        return found
+
+    async def _times_before(
+        self, ends: Mapping[TopicPartition, int], begins: Mapping[TopicPartition, int]
+    ) -> dict[TopicPartition, int]:
+        """The time of a record before each offset: of the last one, but for transactions' markers in its place."""
+        times: dict[TopicPartition, int] = {}
+        asked = set(ends)
+        step = 1
+        while asked := {tp for tp in asked if ends[tp] - step >= begins[tp]}:
+            times |= await self._times({tp: ends[tp] - step for tp in asked})
             asked -= times.keys()
             step *= PROBE_FACTOR
-        return found
+        return times
 
     async def _times(self, offsets: Mapping[TopicPartition, int]) -> dict[TopicPartition, int]:
         """The time of the first record from an offset on, for the partitions that have one."""
