@@ -15,6 +15,10 @@ def servers_of(url: str) -> list[str]:
     Raises:
         OperatorError: ``url`` is not a Kafka address.
     """
+    if "@" in url:
+        raise OperatorError(
+            "the log's URL has a user or a password in it: set sasl_username and sasl_password in [kafka]"
+        )
     if not url.startswith(SCHEME):
         raise OperatorError(f"{url!r} is not a Kafka address: write kafka://host:port,host:port")
     servers = [server.strip() for server in url.removeprefix(SCHEME).rstrip("/").split(",")]
@@ -28,6 +32,6 @@ def servers_of(url: str) -> list[str]:
 
 def _is_server(server: str) -> bool:
     host, colon, port = server.rpartition(":")
-    if not (host and colon and port.isdecimal()) or "/" in server or "@" in server:
+    if not (host and colon and port.isdecimal()) or "/" in server:
         return False
     return 0 < int(port) <= PORT_MAX

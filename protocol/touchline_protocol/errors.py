@@ -18,9 +18,17 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
+from .printable import without_credentials
+
 
 class TouchlineError(Exception):
-    """The base class of all errors that Touchline raises on purpose."""
+    """The base class of all errors that Touchline raises on purpose.
+
+    Its message has no credentials, whatever URL it quotes: it ends up in logs, in responses and on screens.
+    """
+
+    def __init__(self, *args: object) -> None:
+        super().__init__(*(without_credentials(each) if isinstance(each, str) else each for each in args))
 
 
 class OperatorError(TouchlineError):

@@ -103,6 +103,15 @@ def test_published_events_are_tailed(server: Server) -> None:
     assert "state" not in lines[0]
 
 
+def test_nothing_in_an_event_can_change_the_terminal(server: Server) -> None:
+    data = {"\x9b2J\u202e": "\x1b]0;title\x07\x7f\x85\u2028\u200b\ufeff\U000e0041 \N{WOMAN}\u200d\N{ROCKET} é"}
+    run("publish", "match:hostile", json.dumps(data, ensure_ascii=False), "--server", server.control_url)
+    with running("tail", "match:hostile", "--last", "1", "--url", server.websocket_url) as process:
+        line = line_of(process.stdout, process)
+    assert json.loads(line)["data"] == data
+    assert [one for one in line.rstrip("\n") if not one.isprintable()] == ["\u200d"]  # joiners are part of emoji
+
+
 @pytest.mark.parametrize("codec", ["json", "msgpack"])
 def test_a_tail_begins_with_the_state(server: Server, codec: str) -> None:
     room = f"score:state-{codec}"

@@ -17,6 +17,7 @@ from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
 from touchline_protocol.codes import ABNORMAL
+from touchline_protocol.printable import without_credentials
 
 from .dispatcher import Dispatcher
 from .errors import ConnectionFailed, TokenUnavailable
@@ -177,7 +178,7 @@ class Driver:
 
     def _with_url(self, text: str) -> str:
         """Put the URL in front, unless the text starts with it, as that of a failure to connect does."""
-        url = self._endpoint.url
+        url = without_credentials(self._endpoint.url)
         return text if text.startswith(url) else f"{url}: {text}"
 
     def _now(self) -> float:

@@ -7,6 +7,8 @@ stderr, 130 interrupted by Ctrl-C.
 
 import sys
 
+from touchline_protocol.printable import escaped, without_credentials
+
 USER_ERROR = 2
 NOT_FOUND = 1
 """A command that looks for something did its work, and something is missing. As of ``grep`` and ``diff``."""
@@ -18,7 +20,7 @@ OUR_PACKAGES = frozenset(
 
 def fail(message: str) -> int:
     """Print ``message`` in one line on stderr; returns the exit code."""
-    sys.stderr.write(f"touchline: {' '.join(message.split())}\n")
+    sys.stderr.write(f"touchline: {escaped(without_credentials(' '.join(message.split())))}\n")
     return USER_ERROR
 
 

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from touchline_protocol.printable import escaped
 from touchline_protocol.rooms import split_room
 from touchline_server.core.log import Position
 from touchline_server.new_events import NewEvent, new_event
@@ -37,7 +38,7 @@ def publish(
 
     position = run_to_end(run())
     shown = {"room": room, "partition": position.partition, "offset": position.offset}
-    write_line(json.dumps(shown, ensure_ascii=False).encode())
+    write_line(escaped(json.dumps(shown, ensure_ascii=False)).encode())
 
 
 async def _publish_one(target: PublishTarget, room: str, event: NewEvent) -> Position:

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from touchline_protocol.errors import OperatorError
+from touchline_protocol.printable import escaped
 from touchline_server.config.loading import load_settings
 from touchline_server.log.open import key_fields_of
 from touchline_server.log.sqlite.log import now_ms
@@ -33,4 +34,4 @@ def salvage(
     open_store = partial(Store, new, settings.sqlite, key_fields_of(settings), now_ms)
     with command_notes():
         for topic, saved, lost in salvage_file(damaged, open_store):
-            write_line(f"{topic}: {saved} records saved, {lost} lost".encode())
+            write_line(escaped(f"{topic}: {saved} records saved, {lost} lost").encode())

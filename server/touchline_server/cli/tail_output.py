@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 import touchline
 from touchline_protocol.cursor import Cursor
+from touchline_protocol.printable import escaped
 
 from .output import write_line
 
@@ -55,7 +56,4 @@ def hint_at_earlier(after: Cursor | None, last: int) -> str:
 
 
 def _json(value: object) -> bytes:
-    try:
-        return json.dumps(value, ensure_ascii=False).encode()
-    except UnicodeEncodeError:  # JSON can hold a lone surrogate such as \ud800, UTF-8 cannot
-        return json.dumps(value).encode()
+    return escaped(json.dumps(value, ensure_ascii=False)).encode()

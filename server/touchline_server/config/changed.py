@@ -5,28 +5,21 @@ from collections.abc import Iterator, Mapping
 from dataclasses import is_dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from pydantic import BaseModel
+
+from touchline_protocol.printable import MASK, without_credentials
 
 from .settings import Settings
 
 SECRET = re.compile(r"secret|password|api_keys")
 """Names of settings whose values are secret."""
 
-MASK = "***"
-
 
 def changed_settings(settings: Settings) -> Mapping[str, Any]:
     """The settings that differ from their defaults, by their dotted names, as plain values. Secrets are shown as
     ``***``."""
     return dict(_changed("", settings, Settings()))
-
-
-def without_credentials(url: str) -> str:
-    """A URL without the user name and password that it may contain by mistake."""
-    parts = urlsplit(url)
-    return url.replace(f"{parts.netloc.rpartition('@')[0]}@", "") if "@" in parts.netloc else url
 
 
 def _changed(prefix: str, value: object, default: object) -> Iterator[tuple[str, Any]]:

@@ -53,7 +53,9 @@ def default_log_url() -> str:
 class Settings(BaseSettings):
     """All settings of ``touchline serve``."""
 
-    model_config = SettingsConfigDict(extra="forbid", frozen=True, env_prefix=ENV_PREFIX, env_nested_delimiter="__")
+    model_config = SettingsConfigDict(
+        extra="forbid", frozen=True, hide_input_in_errors=True, env_prefix=ENV_PREFIX, env_nested_delimiter="__"
+    )
 
     log: str = Field(default_factory=default_log_url)
     """``kafka://host:port,…``, ``sqlite:///absolute/path`` or ``sqlite://`` (memory)."""
@@ -83,7 +85,7 @@ class Settings(BaseSettings):
 
     control_host: str = "127.0.0.1"
     control_port: int = Field(default=8081, ge=0, le=65535)
-    api_keys: Strings = []
+    api_keys: Strings = Field(default=[], repr=False)
     """Keys for publishing over HTTP. Without any, everybody who reaches the control port may publish."""
     publish_without_key: bool = False
     """Allow publishing without a key even if the control port can be reached from other machines."""

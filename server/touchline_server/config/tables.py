@@ -15,6 +15,7 @@ from pydantic_core import PydanticCustomError
 from touchline_kafka.security import Security
 from touchline_protocol.limits import ACTION_DATA_BYTES_MAX, ACTION_KIND_CHARS_MAX, ACTIONS_WINDOW_MAX
 from touchline_protocol.messages import ActionKind
+from touchline_protocol.printable import without_credentials
 
 from .values import BYTES_MAX, COUNT_MAX, Paths, Seconds, Topic, Wait
 
@@ -33,7 +34,7 @@ def is_action_kind(kind: str) -> bool:
 
 def option_error(option: str, text: str) -> PydanticCustomError:
     """The error that a validator of a whole table raises. ``option`` is the one that the operator should look at."""
-    return PydanticCustomError("option_error", "{text}", {"option": option, "text": text})
+    return PydanticCustomError("option_error", "{text}", {"option": option, "text": without_credentials(text)})
 
 
 JWKS_SPACING_S = 5.0
@@ -46,7 +47,7 @@ OTHER_KINDS = "*"
 class Table(BaseModel):
     """One table of the configuration file. Unknown options are errors."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 class FeedSettings(Table):
@@ -68,7 +69,7 @@ class FeedSettings(Table):
         return action_schemas
 
 
-@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid", hide_input_in_errors=True))
 class KafkaSettings(Security):
     """How to reach Kafka, beyond its address in ``log``: TLS and SASL as in `Security`, and two times."""
 
@@ -98,7 +99,7 @@ class AuthSettings(Table):
 
     mode: Literal["open", "token"] = "open"
     """``open``: everybody may watch, and acting takes a token. ``token``: every client needs a token to connect."""
-    hs256_secret: str | None = None
+    hs256_secret: str | None = Field(default=None, repr=False)
     """The shared secret for HS256. Everybody who has it can create tokens."""
     public_keys: Paths = []
     """PEM files with public keys: for RS256, ES256 or EdDSA, depending on the type of the key."""

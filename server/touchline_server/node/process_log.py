@@ -9,8 +9,9 @@ from typing import Any
 import structlog
 
 from touchline_protocol.errors import TouchlineError
+from touchline_protocol.printable import without_credentials
 from touchline_protocol.version import __version__
-from touchline_server.config.changed import changed_settings, without_credentials
+from touchline_server.config.changed import changed_settings
 from touchline_server.config.settings import Settings
 
 logger = structlog.get_logger("touchline.node")

@@ -10,6 +10,8 @@ from typing import Any, Literal, TypeAlias
 
 from structlog.typing import Processor, WrappedLogger
 
+from touchline_protocol.printable import without_credentials
+
 EventDict: TypeAlias = MutableMapping[str, Any]
 LogFormat: TypeAlias = Literal["console", "json", "notes"]
 
@@ -30,10 +32,9 @@ def escape(text: str) -> str:
 
 
 def plain_values(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """Bound the length of values, and turn those that are not plain into text."""
+    """Bound the length of values, turn those that are not plain into text, and mask credentials in URLs."""
     for name, value in event.items():
-        if name != "exception":
-            event[name] = _plain(value)
+        event[name] = without_credentials(str(value)) if name == "exception" else _plain(value)
     return event
 
 
@@ -81,5 +82,5 @@ def _plain(value: object) -> object:
         return [_plain(one) for one in value]
     if isinstance(value, Mapping):
         return {str(name): _plain(one) for name, one in value.items()}
-    text = value if isinstance(value, str) else str(value)
+    text = without_credentials(value if isinstance(value, str) else str(value))
     return text if len(text) <= VALUE_CHARS_MAX else f"{text[:VALUE_CHARS_MAX]}…"

@@ -9,6 +9,7 @@ from typer.exceptions import TyperException
 
 from touchline_cheatwatch.exit_codes import USER_ERROR
 from touchline_protocol.errors import TouchlineError
+from touchline_protocol.printable import escaped, without_credentials
 from touchline_protocol.version import __version__
 
 from .evaluate import evaluate
@@ -63,5 +64,5 @@ def run(args: Sequence[str] | None = None) -> int:
 
 
 def _fail(message: str) -> int:
-    sys.stderr.write(f"cheatwatch: {' '.join(message.split())}\n")
+    sys.stderr.write(f"cheatwatch: {escaped(without_credentials(' '.join(message.split())))}\n")
     return USER_ERROR

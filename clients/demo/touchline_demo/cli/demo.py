@@ -8,6 +8,7 @@ import uvloop
 
 from touchline_demo.app import run_demo
 from touchline_demo.schedule import Schedule, invented, recorded
+from touchline_protocol.printable import escaped
 from touchline_server.cli.banner import control_url, websocket_url
 from touchline_server.cli.options import ConfigOption, ControlPortOption, PortOption
 from touchline_server.cli.signals import run_until, stop_on_signals
@@ -37,7 +38,7 @@ def demo(
     settings = load_settings(config, {"log": "sqlite://", "port": port, "control_port": control_port})
     schedule = invented(matches, rate) if match is None else recorded(match)
     for note in schedule.notes:
-        typer.echo(f"note: {note}", err=True)
+        typer.echo(escaped(f"note: {note}"), err=True)
     # Bots come and go, and the page shows them: at the server's usual level each would be a line.
     level = settings.logging.level if "logging" in settings.model_fields_set else "warning"
     with server_log(settings.logging.format, level, settings.edge_name):

@@ -8,20 +8,21 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from touchline_demo.matches.timeline import MATCH, SCORE, Timed
 from touchline_demo.playback import Report, play
+from touchline_protocol.printable import escaped, without_credentials
 from touchline_server.cli.options import SERVER_URL
 from touchline_server.cli.publish_targets.target import PublishTarget
 
 
 def say(line: str) -> None:
     """Print a line about what happens, before any progress bar is shown."""
-    sys.stderr.write(f"{line}\n")
+    sys.stderr.write(f"{escaped(without_credentials(line))}\n")
 
 
 def publishing_to(match_ids: Sequence[str], server: str | None, log: str | None) -> str:
     """Which rooms are published to, and where: a bar without a terminal shows nothing before its end."""
     first, last = match_ids[0], match_ids[-1]
     rooms = [f"{feed}:{first}" + (f" to {feed}:{last}" if first != last else "") for feed in (MATCH, SCORE)]
-    where = "straight into the log" if log else f"through the server at {(server or SERVER_URL).rpartition('@')[2]}"
+    where = "straight into the log" if log else f"through the server at {server or SERVER_URL}"
     return f"Publishing to {' and '.join(rooms)}, {where}."
 
 
@@ -36,7 +37,7 @@ async def play_with_progress(
     """Play one timeline after another. Each starts at its own beginning, however long those before took."""
     target = await opening
     console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     try:
         with Progress(*columns, console=console) as progress:
             task = progress.add_task(title, total=total)
@@ -48,7 +49,7 @@ async def play_with_progress(
                 if not console.is_terminal and problem != reported:
                     say(f"waiting: {problem}")
                 reported = problem
-                progress.update(task, description=f"waiting: {problem}")
+                progress.update(task, description=escaped(f"waiting: {problem}"))
 
             def published(count: int) -> None:
                 progress.update(task, advance=count, description=title)

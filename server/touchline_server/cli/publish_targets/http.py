@@ -1,5 +1,6 @@
 """Publishes over HTTP, through the control plane of a running server."""
 
+import re
 from collections.abc import Sequence
 from urllib.parse import quote
 
@@ -33,6 +34,9 @@ class _Refused(msgspec.Struct):
     error: _Refusal
 
 
+_HEADER_WORD = re.compile(r"[!-~]+")
+
+
 class HttpTarget:
     """Implements `target.PublishTarget`.
 
@@ -44,13 +48,15 @@ class HttpTarget:
         self._url = url
         headers = {"Content-Type": "application/json"}
         if api_key is not None:
+            if not _HEADER_WORD.fullmatch(api_key):
+                raise OperatorError("the key has a space or another character that a header cannot hold")
             headers["Authorization"] = f"Bearer {api_key}"
         try:
             address = httpx.URL(url)
             if address.scheme not in ("http", "https") or not address.host:
                 raise ValueError("it must begin with http:// or https://")
             self._client = httpx.AsyncClient(base_url=address, headers=headers, timeout=REQUEST_TIMEOUT_S)
-        except (httpx.InvalidURL, ValueError) as error:  # ValueError also for a key that a header cannot hold
+        except (httpx.InvalidURL, ValueError) as error:
             raise OperatorError(f"cannot publish to {url!r}: {error}") from None
 
     async def publish(self, room: str, events: Sequence[NewEvent]) -> list[Position]:

@@ -1,0 +1,68 @@
+"""Text from elsewhere, made fit to be shown: without what changes a terminal or hides in it, and without credentials.
+
+Light to import: every error of ours uses it.
+"""
+
+import re
+
+_UNSHOWABLE = (
+    (0x0000, 0x001F),  # controls
+    (0x007F, 0x009F),  # delete, and the controls that are whole escape sequences on some terminals
+    (0x00AD, 0x00AD),  # soft hyphen
+    (0x034F, 0x034F),  # invisible, as the following to 180F
+    (0x061C, 0x061C),  # direction of text
+    (0x115F, 0x1160),
+    (0x17B4, 0x17B5),
+    (0x180B, 0x180F),
+    (0x200B, 0x200B),
+    (0x200E, 0x200F),  # direction of text
+    (0x2028, 0x202E),  # line and paragraph separators, direction of text
+    (0x2060, 0x206F),  # invisible, direction of text
+    (0x3164, 0x3164),  # invisible
+    (0xD800, 0xDFFF),  # surrogates
+    (0xFDD0, 0xFDEF),  # noncharacters
+    (0xFEFF, 0xFEFF),  # byte-order mark
+    (0xFFA0, 0xFFA0),  # invisible
+    (0xFFF0, 0xFFFB),
+    (0xFFFE, 0xFFFF),  # noncharacters
+    (0x1BCA0, 0x1BCA3),
+    (0x1D173, 0x1D17A),
+    (0xE0000, 0xE0FFF),  # tags, in which whole sentences can hide
+)
+"""Code points that a terminal obeys, or that nobody sees. The joiners 200C and 200D and the variation selectors FE00 to
+FE0F are not among them: Persian, Hindi and emoji are written with them."""
+
+_CLASS = "[" + "".join(f"{chr(first)}-{chr(last)}" for first, last in _UNSHOWABLE) + "]"
+_UNSHOWABLE_CHARACTER = re.compile(_CLASS)
+
+_IN_QUOTES = re.compile(r"(?<=['\"])(?!sqlite:|file:)([A-Za-z][A-Za-z0-9+.-]*:/+)[^'\"\n]*@")
+_BARE = re.compile(r"(?<!sqlite)(?<!file)((?<=[A-Za-z0-9]):/+)\S*@")
+"""URLs up to their last ``@``. The paths of local files have an ``@`` too, and no credentials. A URL that was taken for
+a path has lost one of its slashes."""
+_QUERY = re.compile(r"((?<=[A-Za-z0-9]):/+[^\s?'\"]*\?)[^\s'\"]+")
+MASK = "***"
+
+
+def escaped(text: str) -> str:
+    """Replace every character that must not reach a terminal by its escape in JSON, such as ``\\u202e``.
+
+    In a JSON document that changes nothing: all of these characters stand in strings, and mean the same there.
+    """
+    return _UNSHOWABLE_CHARACTER.sub(_json_escape, text)
+
+
+def without_credentials(text: str) -> str:
+    """Mask what may be a secret in each URL of a text: the user and the password before an ``@``, and the query.
+
+    It masks rather too much than too little: a URL in an error is often one that has the wrong form.
+    """
+    if ":/" not in text:
+        return text
+    for credentials in (_IN_QUOTES, _BARE):
+        text = credentials.sub(rf"\1{MASK}@", text)
+    return _QUERY.sub(rf"\1{MASK}", text)
+
+
+def _json_escape(match: re.Match[str]) -> str:
+    encoded = match[0].encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{encoded[index : index + 2].hex()}" for index in range(0, len(encoded), 2))

@@ -1,0 +1,70 @@
+"""What is shown of text from elsewhere: nothing that a terminal obeys or that hides, and no credentials."""
+
+import json
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from touchline_protocol.errors import OperatorError, TouchlineError
+from touchline_protocol.printable import escaped, without_credentials
+
+HARMFUL = {"Cc", "Cs", "Zl", "Zp"}
+BIDI = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
+MARKS = "\u061c\u200e\u200f\u200b\u2060\ufeff\u00ad\u180e\u034f\u3164\ufff9\U000e0041\U000e0100"
+
+
+def test_no_character_that_a_terminal_obeys_or_that_hides_is_left() -> None:
+    everything = [chr(code) for code in range(0x110000)]
+    harmful = [
+        one
+        for one in everything
+        if unicodedata.category(one) in HARMFUL or unicodedata.bidirectional(one) in BIDI or one in MARKS
+    ]
+    assert [hex(ord(one)) for one in harmful if not escaped(one).isascii() or not escaped(one).isprintable()] == []
+
+
+@pytest.mark.parametrize("text", ["Zürich", "نمی‌خواهم", "क्‍ष", "👨‍👩‍👧", "❤️", "日本語", "e\u0301", "a\\u009b", ""])
+def test_text_that_people_write_stays_as_it_is(text: str) -> None:
+    assert escaped(text) == text
+
+
+@given(st.recursive(st.text() | st.integers(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)))
+def test_escaped_json_has_the_same_value(value: object) -> None:
+    shown = escaped(json.dumps(value, ensure_ascii=False))
+    assert json.loads(shown) == value
+    assert shown.encode().decode() == shown
+
+
+def test_a_lone_surrogate_can_be_printed() -> None:
+    assert escaped('"\ud800"') == r'"\ud800"'
+    assert json.loads(escaped('"\U000e0041"')) == "\U000e0041"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("kafka://user:hush@h:9092", "kafka://***@h:9092"),
+        ("kafka://u:hush@h1:1,u:hush@h2:2", "kafka://***@h2:2"),
+        ("'kafka://u:hu sh/@#?@h:1' is wrong", "'kafka://***@h:1' is wrong"),
+        ("cannot reach wss://hush@h/ws: away", "cannot reach wss://***@h/ws: away"),
+        ("ws://h/ws?token=hush cannot be reached", "ws://h/ws?*** cannot be reached"),
+        ("'http://h/?key=hush' and http://h/?key=hush, too", "'http://h/?***' and http://h/?*** too"),
+        ("redis://:hush@h", "redis://***@h"),
+        ("http://127.0.0.1:8081", "http://127.0.0.1:8081"),
+        ("sqlite:///home/ada@example.org/log.db is locked", "sqlite:///home/ada@example.org/log.db is locked"),
+        ("is this room@1 a room?", "is this room@1 a room?"),
+    ],
+)
+def test_credentials_in_urls_are_masked(text: str, shown: str) -> None:
+    assert without_credentials(text) == shown
+    assert str(OperatorError(text)) == shown
+
+
+def test_every_error_of_ours_masks_them() -> None:
+    def below(kind: type[Exception]) -> set[type[Exception]]:
+        return {kind}.union(*(below(each) for each in kind.__subclasses__()))
+
+    assert all(issubclass(each, TouchlineError) for each in below(TouchlineError))
+    assert "hush" not in repr(OperatorError("kafka://u:hush@h"))
