@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 from playwright.async_api import Browser, expect
 
@@ -17,6 +19,7 @@ from matches.known import MADE_UP
 from project.test_distribution import ROOT
 from support.browser import open_page
 from support.processes import environment
+from touchline_demo.cli.demo import new_key
 
 
 @pytest.fixture(scope="module")
@@ -104,6 +107,38 @@ def test_the_banner_shows_the_page_and_commands_that_work(made_up: "subprocess.P
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_other_machines_can_open_the_page_but_publish_only_with_the_key(installed: Path, tmp_path: Path) -> None:
+    for process in demo(installed, tmp_path, "--host", "0.0.0.0"):
+        here = page_of(process)
+        assert here.startswith("http://127.0.0.1:")
+        elsewhere = page_of(process).rstrip("/")
+        lines = [line_of(process.stdout, process) for _ in range(6)]
+        command = next(line for line in lines if " publish " in line)
+        key = shlex.split(command)[-1]
+        assert httpx.get(f"{elsewhere}/demo.json", trust_env=False).json()["matches"]
+        refused, accepted = (
+            httpx.post(f"{elsewhere}/v1/rooms/score:1003/events", json={"data": 1}, headers=headers, trust_env=False)
+            for headers in ({}, {"Authorization": f"Bearer {key}"})
+        )
+        assert (refused.status_code, accepted.status_code) == (401, 200)
+        foreign = httpx.post(
+            f"{elsewhere}/demo/bots", json={}, headers={"Origin": "http://evil.example"}, trust_env=False
+        )
+        assert foreign.status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("host", "configured", "made"),
+    [(None, "", False), ("127.0.0.1", "", False), ("0.0.0.0", "", True), ("0.0.0.0", "api_keys = ['mine']", False)],
+)
+def test_a_key_is_made_only_if_others_could_publish_without(
+    tmp_path: Path, host: str | None, configured: str, made: bool
+) -> None:
+    config = tmp_path / "touchline.toml"
+    config.write_text(configured)
+    assert (new_key(config, host) is not None) is made
 
 
 def test_make_demo_serves_the_page() -> None:

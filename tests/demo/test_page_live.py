@@ -233,6 +233,34 @@ async def test_on_a_phone_a_match_opens_over_the_cards_and_back_leads_to_them(ed
     assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
+async def test_on_a_phone_the_bots_are_at_hand_however_many_events_there_are(edge: ScriptedEdge, page: Page) -> None:
+    """The list of events scrolls by itself: the bots are a touch away, or one screen below the match."""
+    await page.set_viewport_size(PHONE)  # type: ignore[arg-type]
+    await kick_off(edge, "1", "2")
+    for minute in range(100):
+        await edge.publish("match:1", happened("Pass", minute) | {"pass": {"recipient": {"name": "Bo Stone"}}})
+    await page.goto(edge.url)
+    await expect(page.locator("#hint")).to_be_visible()
+    await expect(page.locator("#no-bots")).to_be_visible()
+    await page.locator(".card").first.click()
+    await expect(page.locator("#list li")).to_have_count(100)
+    starts = page.get_by_role("button", name="taps too fast")
+    assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert await page.evaluate("document.documentElement.scrollHeight") < 3 * PHONE["height"]
+    await expect(starts).not_to_be_in_viewport()
+    await page.locator("#to-panel").click()
+    await expect(starts).to_be_in_viewport(ratio=1)
+    await expect(page.locator("#bots-word")).to_be_empty()
+
+
+async def test_on_a_wide_page_nothing_leads_to_what_is_beside_it(edge: ScriptedEdge, page: Page) -> None:
+    await kick_off(edge, "1", "2")
+    await page.goto(edge.url)
+    await expect(page.locator("#detail")).to_be_visible()
+    await expect(page.locator("#to-panel")).to_be_hidden()
+    await expect(page.locator("#hint")).to_be_hidden()
+
+
 async def test_a_whole_recorded_match_is_followed_to_its_result(edge: ScriptedEdge, page: Page) -> None:
     match = read_match(MADE_UP.path, "7")
     edge.matches = ["7"]

@@ -19,6 +19,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from touchline_server.cli.banner import websocket_url
 from touchline_server.config.settings import Settings
 from touchline_server.control.answers import ApiError, json_response
 from touchline_server.core.log import Entry, Position
@@ -100,9 +101,7 @@ class Demo:
         return self.node.viewers(room) > 0
 
     def _edge_url(self) -> str:
-        host = self.node.settings.host
-        address = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - not bound, connected to
-        return f"ws://{f'[{address}]' if ':' in address else address}:{self.node.edge_port}/ws"
+        return websocket_url(self.node.settings.host, self.node.edge_port)
 
     def _routes(self) -> list[BaseRoute]:
         return [

@@ -4,6 +4,9 @@ from touchline_protocol.version import __version__
 from touchline_server.config.drain import drain_time_s, stop_time_s
 from touchline_server.config.settings import LOOPBACK_HOSTS, Settings
 
+LOCAL_ADDRESSES = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - not bound, connected to
+"""Where programs on this machine connect to, by the address that stands for all of them."""
+
 
 def server_banner(settings: Settings, *, websocket_url: str, control_url: str, can_act: bool) -> list[str]:
     """What an operator wants to know about a server that has started.
@@ -51,4 +54,5 @@ def control_url(host: str, port: int) -> str:
 
 
 def _in_url(host: str) -> str:
-    return f"[{host}]" if ":" in host else host
+    address = LOCAL_ADDRESSES.get(host, host)
+    return f"[{address}]" if ":" in address else address

@@ -18,7 +18,7 @@ let client = null;
 let opened = null; // the id of the open match
 
 const game = new Game((...action) => client.act(...action));
-const panel = new Panel(() => opened);
+const panel = new Panel(() => opened ?? cards.keys().next().value ?? null);
 
 const isWide = matchMedia("(min-width: 900px)");
 const idOf = (room) => room.slice(room.indexOf(":") + 1);
@@ -200,5 +200,6 @@ byId("back").addEventListener("click", () => {
   location.hash = "";
   last?.button.focus();
 });
+byId("to-panel").addEventListener("click", () => byId("panel").scrollIntoView({ behavior: "smooth" }));
 setInterval(showFigures, 250);
 poll();

@@ -24,11 +24,11 @@ function evidenceOf({ rule, evidence }) {
 }
 
 export class Panel {
-  #openMatch; // returns the id of the open match, or null
+  #match; // returns the id of the match for a bot to play in: the open one, else the first; null if there is none
   #bots = new Map(); // by event key
 
-  constructor(openMatch) {
-    this.#openMatch = openMatch;
+  constructor(match) {
+    this.#match = match;
     for (const button of byId("panel").querySelectorAll("[data-cheat]")) {
       button.addEventListener("click", () => this.#start(button));
     }
@@ -40,6 +40,7 @@ export class Panel {
     byId("findings").replaceChildren();
     this.#bots.clear();
     for (const event of state.sort((one, other) => one.offset - other.offset)) this.take(event, false);
+    this.#showHint();
   }
 
   take({ key = "", data, ts }, isFresh) {
@@ -54,17 +55,22 @@ export class Panel {
     setText(byId("panel-counts"), `${counted(actions, "action")} judged, ${counted(findings, "finding")}`);
   }
 
+  #showHint() {
+    byId("no-bots").hidden = this.#bots.size > 0;
+  }
+
   #bot(key, data) {
     if (data === null) {
       this.#bots.get(key)?.row.remove();
       this.#bots.delete(key);
-      return;
+      return this.#showHint();
     }
     if (!this.#bots.has(key)) {
       this.#bots.set(key, botRow(data));
       byId("bots").append(this.#bots.get(key).row);
     }
     this.#bots.get(key).show(data);
+    return this.#showHint();
   }
 
   #finding(data, ts, isFresh) {
@@ -79,8 +85,8 @@ export class Panel {
   }
 
   async #start(button) {
-    const match = this.#openMatch();
-    if (match === null) return setText(byId("bots-word"), "Open a match first: the bot plays in the open match.");
+    const match = this.#match();
+    if (match === null) return setText(byId("bots-word"), "Wait for the first match: the bot plays in it.");
     button.disabled = true;
     try {
       const answer = await fetch("demo/bots", {
