@@ -144,6 +144,26 @@ def test_drain_shares_are_spread_evenly_over_the_drain_time() -> None:
     assert {client.close_code for client in clients} == {codes.GOING_AWAY}
 
 
+def test_a_stream_is_ended_when_its_share_of_the_drain_has_passed() -> None:
+    edge = CoreEdge()
+    clients = [edge.client() for _ in range(2)]
+    streams = [CoreClient(edge) for _ in range(2)]
+    for watching in streams:
+        assert edge.core.watch(watching.client, RoomRequest(room="score:1"), edge.now) is None
+    edge.run()
+    edge.perform(edge.core.drain(2_000, edge.now))
+    ends: dict[int, int] = {}
+    for _ in range(2_000 // TICK_MS):
+        ends |= {
+            number: edge.loop_ms
+            for number, watching in enumerate(streams)
+            if watching.close_code is codes.GOING_AWAY and number not in ends
+        }
+        pass_time(edge, TICK_MS)
+    assert ends == {0: 1_000, 1: 1_500}
+    assert [client.close_code for client in clients] == [None, None]
+
+
 def test_an_edge_sends_its_clients_to_another_no_faster_than_that_one_lets_them_in() -> None:
     edge = CoreEdge()
     clients = [edge.client() for _ in range(2 * RECONNECTS_PER_SECOND + 500)]

@@ -27,12 +27,13 @@ from typing import Generic, NamedTuple
 from touchline_protocol import codes
 from touchline_protocol.codecs import Codec
 from touchline_protocol.errors import BadRecord, RecordRefusal
-from touchline_protocol.messages import Goaway, RoomRequest
+from touchline_protocol.messages import RoomRequest
 
 from .catch_up import CatchUpQueue
 from .client import Client, ClientHub, ClientState
 from .client_limits import ClientLimits
 from .clocks import Now
+from .drain import Drain
 from .effects import Close, Effect, Owner, Unreachable
 from .input_scheduler import InputBudget, InputScheduler
 from .liveness import REFUSED_CONNECTIONS_MAX, Liveness, LivenessLimits
@@ -104,6 +105,7 @@ class EdgeCore(Generic[Owner]):
         self.limits = limits
         self.input: InputScheduler[Owner] = InputScheduler(limits.input_budget)
         self.is_draining = False
+        self._drain: Drain[Owner] = Drain()
         self._make_name = make_name
         self.verdicts_topic = verdicts_topic
         self._topics_behind = {opened.feed.topic for opened in hub.feeds.values()}
@@ -288,20 +290,17 @@ class EdgeCore(Generic[Owner]):
         yield from self._liveness.tick(now)
         for client in self.access.take_expired(now.unix_ms):
             yield client.close(codes.CLOSE_TOKEN_EXPIRED, now)
+        yield from self._drain.tick(now)
         yield from self._replays.tick(now)
         self.hub.evict_idle(now.loop_ms)
         self.access.evict_idle(now.loop_ms)
 
     def drain(self, drain_ms: int, now: Now) -> Iterator[Effect[Owner]]:
-        """Tell all clients to reconnect elsewhere, each at its own share of ``drain_ms``; 0 tells nobody."""
+        """Send all clients elsewhere, each at its own share of ``drain_ms``; 0 tells nobody."""
         self.is_draining = True
-        if not drain_ms:
-            return
-        clients = [client for client in self.clients if client.state is ClientState.OPEN]
-        share = drain_ms / max(1, len(clients))
-        for number, client in enumerate(clients):
-            client.send(Goaway(reconnect_ms=int(number * share), reason="this edge is stopping"))
-            yield from client.take_effects(now)
+        if drain_ms:
+            clients = [client for client in self.clients if client.state is ClientState.OPEN]
+            yield from self._drain.begin(clients, drain_ms, now)
 
     def close_all(self, now: Now) -> Iterator[Effect[Owner]]:
         """Close all connections: this edge stops."""
