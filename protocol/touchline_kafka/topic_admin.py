@@ -17,6 +17,7 @@ from .topics import Topics
 from .wire import MetadataRequest
 
 CLEANUP = "cleanup.policy"
+RECORD_BYTES_MAX = "max.message.bytes"
 COMPACT = "compact"
 IN_SYNC_MIN = "min.insync.replicas"
 BROKERS_DEFAULT = -1

@@ -99,6 +99,20 @@ def test_a_verdicts_topic_that_is_not_compacted_causes_a_warning(
         assert "cleanup.policy" not in stop(server.process)[2]
 
 
+def test_a_topic_that_takes_smaller_records_than_the_server_causes_a_warning(
+    kafka: KafkaBroker, env: dict[str, str]
+) -> None:
+    topic, log = f"match-{env['NAME']}", ("--log", f"kafka://{kafka.address}")
+    asyncio.run(kafka.create(topic, 1, {"max.message.bytes": "100000"}))
+    [warned] = [line for line in run("topics", *log, env=env).stdout.splitlines() if "max.message.bytes" in line]
+    assert warned.startswith(f"{topic}: ")
+    with serving(*log, env=env) as server:
+        _, _, err = stop(server.process)
+    assert [
+        part for part in ("feeds.match.topic", "max.message.bytes", topic, "100000", "262144") if part not in err
+    ] == []
+
+
 def test_publishing_to_a_missing_topic_is_one_line(kafka: KafkaBroker, env: dict[str, str]) -> None:
     done = run("publish", "match:1", "1", "--log", f"kafka://{kafka.address}", env=env)
     assert done.returncode == 2

@@ -7,7 +7,12 @@ import pytest
 from touchline.transport import MESSAGE_BYTES_MAX
 from touchline_protocol.codecs import JSON
 from touchline_protocol.messages import Action
-from touchline_server.config.conflicts import CLIENT_MESSAGE_BYTES_MAX, MESSAGE_BYTES_BESIDES, conflicts
+from touchline_server.config.conflicts import (
+    CLIENT_MESSAGE_BYTES_MAX,
+    MESSAGE_BYTES_BESIDES,
+    conflicts,
+    topic_conflicts,
+)
 from touchline_server.config.settings import Settings
 
 SECRET = "a secret of more than thirty-two bytes, for tests"
@@ -64,6 +69,25 @@ def test_settings_that_need_more_memory_than_there_is_are_named(settings: dict[s
     assert named in conflict.message
     assert "2048 MiB" in conflict.message
     assert conflicts(Settings(**settings), 64 * GIBIBYTE) == conflicts(Settings(**settings)) == []
+
+
+@pytest.mark.parametrize(
+    ("topic", "record_bytes_max", "options"),
+    [
+        ("match-events", 1 << 18, ("feeds.match.topic", "max.message.bytes")),
+        ("player-actions", 4096, ("actions.data_bytes_max", "max.message.bytes")),
+        ("match-events", 1_048_588, None),
+        ("player-actions", 10_000, None),
+        ("cheat-verdicts", 100, None),
+        ("match-events", None, None),
+    ],
+)
+def test_a_topic_that_takes_less_than_the_server_is_named(
+    topic: str, record_bytes_max: int | None, options: tuple[str, ...] | None
+) -> None:
+    found = topic_conflicts(Settings(), {topic: record_bytes_max})
+    assert [(conflict.options, conflict.topic) for conflict in found] == ([(options, topic)] if options else [])
+    assert all(str(record_bytes_max) in conflict.message for conflict in found)
 
 
 def test_a_drain_that_asks_nobody_to_reconnect_is_a_choice() -> None:

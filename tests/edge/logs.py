@@ -18,6 +18,7 @@ from touchline_server.core.log import (
     Position,
     ReadBack,
     Records,
+    TopicOptions,
 )
 from touchline_server.core.rooms.feed import Feed
 from touchline_server.log.sqlite.log import SqliteLog
@@ -212,8 +213,8 @@ class ScriptedLog:
     ) -> list[str]:
         raise NotImplementedError
 
-    async def deletes_old(self, topic: str) -> bool:
-        return False
+    async def topic_options(self, topics: Collection[str]) -> Mapping[str, TopicOptions]:
+        return dict.fromkeys(topics, TopicOptions())
 
     async def close(self) -> None:
         pass

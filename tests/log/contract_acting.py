@@ -8,7 +8,7 @@ import pytest
 from log.contract import HOUR_MS
 from support.log_harness import WAIT_S, Harness, Raw, Reader
 from touchline_protocol.errors import LogUnavailable
-from touchline_server.core.log import Entry, TopicOpened, UnknownTopic
+from touchline_server.core.log import Entry, TopicOpened, TopicOptions, UnknownTopic
 
 
 class ActingLogContract:
@@ -51,9 +51,9 @@ class ActingLogContract:
     async def test_a_compacted_topic_keeps_the_newest_record_of_each_key(self, harness: Harness) -> None:
         name = harness.unused_name()
         log = await harness.open_log()
-        assert not await log.deletes_old(name)  # it does not exist
+        assert await log.topic_options([name]) == {name: TopicOptions()}  # it does not exist
         await log.create_topics([name], partitions=1, replication=1, compacted=[name])
-        assert not await log.deletes_old(name)
+        assert not (await log.topic_options([name]))[name].deletes_old
 
     async def test_check_writable_fails_while_nothing_can_be_appended(self, harness: Harness) -> None:
         topic = await harness.create_topic()

@@ -332,7 +332,9 @@ async def test_topics_are_created_with_their_cleanup_policy(harness: KafkaHarnes
     await log.create_topics([plain, compacted], partitions=2, replication=1, compacted=[compacted])
     assert await harness.broker.config(plain, "cleanup.policy") == "delete"
     assert await harness.broker.config(compacted, "cleanup.policy") == "compact"
-    assert [await log.deletes_old(topic) for topic in (plain, compacted)] == [True, False]
+    options = await log.topic_options([plain, compacted])
+    assert [options[topic].deletes_old for topic in (plain, compacted)] == [True, False]
+    assert options[plain].record_bytes_max == 1_048_588  # Kafka's default
 
 
 async def test_a_log_without_a_broker_is_unreachable_until_it_is_back(harness: KafkaHarness) -> None:

@@ -9,6 +9,7 @@ from typing import Annotated, TypeAlias
 import typer
 
 from touchline_protocol.errors import OperatorError
+from touchline_server.config.conflicts import topic_conflicts
 from touchline_server.config.loading import load_settings
 from touchline_server.config.settings import Settings
 from touchline_server.core.log import NOT_COMPACTED, Log, ReadRefused, TopicMissing, TopicOpened
@@ -135,8 +136,11 @@ async def _with_notes(log: Log, settings: Settings, found: Reports) -> Reports:
     notes = {name: [copies_note(replicated.get(name))] for name in usable}
     if not settings.log.startswith(SQLITE) and settings.actions.topic in notes:
         notes[settings.actions.topic].append(FIXED)
-    if settings.verdicts.topic in notes and await log.deletes_old(settings.verdicts.topic):
+    options = await log.topic_options(usable)
+    if (verdicts := options.get(settings.verdicts.topic)) is not None and verdicts.deletes_old:
         notes[settings.verdicts.topic].append(NOT_COMPACTED)
+    for conflict in topic_conflicts(settings, {name: each.record_bytes_max for name, each in options.items()}):
+        notes[conflict.topic].append(conflict.message)
     return {name: report.with_notes(notes.get(name, ())) for name, report in found.items()}
 
 

@@ -5,7 +5,7 @@ The command line logs each of them at the start, by name. None of them is an err
 Rules: pure. The caller passes in how much memory there is.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from math import ceil
 from typing import NamedTuple
 
@@ -40,11 +40,19 @@ WAITING_ACTION_BYTES = 1024
 """What an action takes that waits for the log."""
 
 
+RECORD_BYTES_BESIDES = 2 * 1024
+"""A record besides its data: its key and headers, the names in an action's value, and the batch around it."""
+
+
 class Conflict(NamedTuple):
-    """What does not work together: ``options`` by name, and a message with their values and a cure."""
+    """What does not work together: ``options`` by name, and a message with their values and a cure.
+
+    ``topic`` is the one whose own options are involved; empty if there is none.
+    """
 
     options: tuple[str, ...]
     message: str
+    topic: str = ""
 
 
 def conflicts(settings: Settings, memory_bytes: int | None = None) -> list[Conflict]:
@@ -56,6 +64,22 @@ def conflicts(settings: Settings, memory_bytes: int | None = None) -> list[Confl
         *_of_actions(settings),
         *_of_rooms(settings),
         *_of_memory(settings, memory_bytes),
+    ]
+
+
+def topic_conflicts(settings: Settings, record_bytes_max: Mapping[str, int | None]) -> list[Conflict]:
+    """The conflicts of ``settings`` with topics, given the largest record that each topic takes, if that is known."""
+    needs = {feed.topic: (f"feeds.{name}.topic", EVENT_VALUE_BYTES_MAX) for name, feed in settings.feeds.items()}
+    needs[settings.actions.topic] = ("actions.data_bytes_max", settings.actions.data_bytes_max)
+    return [
+        Conflict(
+            (option, "max.message.bytes"),
+            f"data of {data} bytes is allowed, and the topic {topic} takes records of {most} (max.message.bytes), "
+            "which is too little for them: the largest would be refused",
+            topic,
+        )
+        for topic, (option, data) in needs.items()
+        if (most := record_bytes_max.get(topic)) is not None and most < data + RECORD_BYTES_BESIDES
     ]
 
 

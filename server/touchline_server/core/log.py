@@ -251,7 +251,18 @@ class AppendFailed(LogUnavailable):
 
 
 NOT_COMPACTED = "not compacted: Kafka deletes old verdicts, even bans; set its cleanup.policy to compact only"
-"""The problem reported for a verdicts topic for which `Log.deletes_old` is true."""
+"""The problem reported for a verdicts topic for which `TopicOptions.deletes_old` is true."""
+
+
+class TopicOptions(NamedTuple):
+    """What a log says of a topic.
+
+    ``deletes_old``: whether it eventually removes even the newest record of a key; False if the log does not say.
+    ``record_bytes_max``: the largest record that it takes, key and headers included; None if the log does not say.
+    """
+
+    deletes_old: bool = False
+    record_bytes_max: int | None = None
 
 
 class Log(Protocol):
@@ -355,8 +366,8 @@ class Log(Protocol):
             OperatorError: a topic could not be created; the message says why.
         """
 
-    async def deletes_old(self, topic: str) -> bool:
-        """Whether the topic eventually removes even the newest record of a key. False if the log does not say."""
+    async def topic_options(self, topics: Collection[str]) -> Mapping[str, TopicOptions]:
+        """How the topics are configured. Topics that do not exist have options that say nothing."""
 
     async def close(self) -> None:
         """Finish the appends in progress, then release all resources. May be called twice, and after a failed open."""

@@ -17,6 +17,7 @@ from starlette.routing import BaseRoute
 from touchline_protocol.errors import LogUnavailable, OperatorError
 from touchline_protocol.rooms import split_room
 from touchline_server.auth.verifier import make_verifier
+from touchline_server.config.conflicts import topic_conflicts
 from touchline_server.config.settings import Settings
 from touchline_server.config.values import milliseconds
 from touchline_server.control.app import create_app
@@ -97,7 +98,7 @@ class Node:
             self._control = ControlServer(self._app, control)
             self.control_port = self._control.port
             await self._open_log()
-            await self._warn_if_verdicts_are_deleted()
+            await self._check_topics()
             if self.verifier is not None:
                 await self.verifier.start()
             await self._control.start()
@@ -235,10 +236,14 @@ class Node:
         if not room.contents.loaded and room.contents.window.topic_epoch == request.key.epoch:
             self._skips.report(self.core.hub.load(room, stored, self._edge.driver.now().loop_ms))
 
-    async def _warn_if_verdicts_are_deleted(self) -> None:
-        topic = self.settings.verdicts.topic
-        if topic in self._topics() and await self.log.deletes_old(topic):
-            logger.warning("verdicts_not_compacted", topic=topic, why=NOT_COMPACTED)
+    async def _check_topics(self) -> None:
+        """Say what about the topics' own options does not go with ours."""
+        verdicts = self.settings.verdicts.topic
+        options = await self.log.topic_options([*self._topics(), self.settings.actions.topic])
+        if verdicts in self._topics() and options[verdicts].deletes_old:
+            logger.warning("verdicts_not_compacted", topic=verdicts, why=NOT_COMPACTED)
+        for conflict in topic_conflicts(self.settings, {name: one.record_bytes_max for name, one in options.items()}):
+            logger.warning("settings_conflict", options=conflict.options, why=conflict.message)
 
     def _topics(self) -> list[str]:
         """The topics that the core reads."""

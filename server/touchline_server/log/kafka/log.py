@@ -19,7 +19,16 @@ from touchline_kafka.errors import REQUEST_ERRORS, describe, is_retried
 from touchline_kafka.produce.producer import BoundedProducer, ProduceFailed, partition_of
 from touchline_kafka.repairs import Client
 from touchline_kafka.retry import Retry, reported_if_slow, throttle_logs
-from touchline_kafka.topic_admin import CLEANUP, COMPACT, Copies, copies, create_topics, topic_configs, until_led
+from touchline_kafka.topic_admin import (
+    CLEANUP,
+    COMPACT,
+    RECORD_BYTES_MAX,
+    Copies,
+    copies,
+    create_topics,
+    topic_configs,
+    until_led,
+)
 from touchline_kafka.topics import NO_LEADER, NoSuchTopic, Topics
 from touchline_protocol.errors import LogUnavailable, OperatorError, TopicRefused
 from touchline_server.config.tables import KafkaSettings
@@ -31,6 +40,7 @@ from touchline_server.core.log import (
     LogEvent,
     Position,
     ReadBack,
+    TopicOptions,
     UnknownTopic,
 )
 
@@ -232,16 +242,16 @@ class KafkaLog:
             raise LogUnavailable(f"the topics {', '.join(created)} are not ready: {describe(error)}") from error
         return created
 
-    async def deletes_old(self, topic: str) -> bool:
-        """See `core.log.Log.deletes_old`: unless its cleanup policy is compaction alone. Not all users may know."""
+    async def topic_options(self, topics: Collection[str]) -> Mapping[str, TopicOptions]:
+        """See `core.log.Log.topic_options`. Only compaction alone keeps old records. Not all users may know."""
+        timeout_s = self._settings.connect_timeout_s
         try:
             found = await topic_configs(
-                _opened(self._cluster), [topic], [CLEANUP], timeout_s=self._settings.connect_timeout_s
+                _opened(self._cluster), topics, [CLEANUP, RECORD_BYTES_MAX], timeout_s=timeout_s
             )
         except REQUEST_ERRORS:
-            return False
-        policy = found[topic].get(CLEANUP)
-        return policy is not None and policy != COMPACT
+            found = {}
+        return {topic: _topic_options(found.get(topic, {})) for topic in topics}
 
     async def copies(self, topics: Sequence[str]) -> Mapping[str, Copies]:
         """How the topics are replicated; without those that Kafka does not tell of.
@@ -274,3 +284,8 @@ def _opened(part: T | None) -> T:
     if part is None:
         raise LogUnavailable("the log is not open")
     return part
+
+
+def _topic_options(configs: Mapping[str, str]) -> TopicOptions:
+    size = configs.get(RECORD_BYTES_MAX)
+    return TopicOptions(configs.get(CLEANUP, COMPACT) != COMPACT, None if size is None else int(size))

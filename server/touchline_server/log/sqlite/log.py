@@ -19,6 +19,7 @@ from touchline_server.core.log import (
     OffsetOutOfRange,
     Position,
     ReadBack,
+    TopicOptions,
 )
 from touchline_server.core.room_store import RoomKey, StoredRoom
 
@@ -153,9 +154,9 @@ class SqliteLog:
             self._reader.open_awaited(_plan_for_new(topic))
         return [topic.name for topic in created]
 
-    async def deletes_old(self, topic: str) -> bool:
-        """See `core.log.Log.deletes_old`. Always False: retention keeps the newest record of each key as state."""
-        return False
+    async def topic_options(self, topics: Collection[str]) -> Mapping[str, TopicOptions]:
+        """See `core.log.Log.topic_options`. Retention keeps the newest record of each key, as state."""
+        return dict.fromkeys(topics, TopicOptions())
 
     async def close(self) -> None:
         """See `core.log.Log.close`."""
