@@ -28,7 +28,7 @@ from .scenarios import (
     unwatched,
     verdict_latency,
 )
-from .scenarios.hostile import replays_hogged
+from .scenarios.hostile import flood_pings, flood_refresh, flood_refused_actions, flood_subscribe, replays_hogged
 
 MODULES = (
     cpu_per_delivery,
@@ -41,6 +41,10 @@ MODULES = (
     slow_clients,
     unwatched,
     replays_hogged,
+    flood_subscribe,
+    flood_pings,
+    flood_refused_actions,
+    flood_refresh,
     state,
     kafka_latency,
     actions,

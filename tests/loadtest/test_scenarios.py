@@ -2,6 +2,7 @@
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,7 +23,14 @@ from touchline_loadtest.scenarios import (
     throughput,
     unwatched,
 )
-from touchline_loadtest.scenarios.hostile import replays_hogged
+from touchline_loadtest.scenarios.hostile import (
+    flood,
+    flood_pings,
+    flood_refresh,
+    flood_refused_actions,
+    flood_subscribe,
+    replays_hogged,
+)
 
 UNPINNED = Cores(None, None)
 BENCH = Bench(UNPINNED)
@@ -55,6 +63,26 @@ async def test_hogged_replays_are_timed_with_and_without_hogs() -> None:
     assert result.row("gaps and repeats").value == 0
     alone, hogged = (result.row(f"catch-up {when}, p99").value for when in ("alone", "beside hogs"))
     assert min(alone, hogged) > 0
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        flood_pings,
+        *(
+            pytest.param(module, marks=pytest.mark.long)
+            for module in (flood_subscribe, flood_refused_actions, flood_refresh)
+        ),
+    ],
+    ids=lambda module: module.NAME,
+)
+async def test_others_miss_nothing_beside_a_flood(module: Any) -> None:
+    result = await module.run(BENCH, flood.Sizes(clients=5, rate_hz=50, seconds=0.3, flooders=3))
+    assert result.row("others that lack events").value == 0
+    assert result.row("gaps and repeats").value == 0
+    for who in ("1 flooder", "3 flooders"):
+        quiet, flooded = (result.row(f"others' p99, {which}").value for which in ("quiet", who))
+        assert result.row(f"p99, {who} / quiet").value == flooded / quiet > 0
 
 
 @pytest.mark.long

@@ -8,6 +8,7 @@ Rules:
 2. Subscriptions that are behind take turns, one step each.
 """
 
+from collections import deque
 from typing import Generic
 
 from touchline_protocol import codes
@@ -52,7 +53,9 @@ class Subscriber(Generic[Owner, C]):
         self.paused_ms: LoopMs | None = None
         self.in_catch_up = False
         self.last_write_ms = LoopMs(0)
-        self._behind: list[Subscription[C]] = []  # not a deque, which takes 750 bytes when empty
+        # Those that have left since stay in it until their turn comes: to look for one would take longer the more rooms
+        # there are. None while it is empty, since a deque takes 750 bytes.
+        self._behind: deque[Subscription[C]] | None = None
 
     def join(
         self, client: C, room: Room[Subscription[C]], request: RoomRequest, request_id: int | None, replay_max: int
@@ -61,12 +64,10 @@ class Subscriber(Generic[Owner, C]):
         subscription = Subscription(client, self.codec, room, request, request_id, replay_max)
         room.members += 1
         self.subscriptions[room.name] = subscription
-        self._behind.append(subscription)
+        self._queue(subscription)
 
     def leave(self, subscription: Subscription[C]) -> None:
         """Leave a room."""
-        if subscription in self._behind:
-            self._behind.remove(subscription)
         subscription.leave()
         del self.subscriptions[subscription.room.name]
         self.hub.forget_if_unused(subscription.room)
@@ -75,17 +76,29 @@ class Subscriber(Generic[Owner, C]):
         """Leave all rooms."""
         for subscription in list(self.subscriptions.values()):
             self.leave(subscription)
+        self._behind = None
 
     @property
     def is_behind(self) -> bool:
-        """Whether a subscription of it has a step to take."""
-        return bool(self._behind)
+        """Whether a subscription of it may have a step to take."""
+        return self._behind is not None
 
     def next_behind(self) -> Subscription[C] | None:
         """The subscription whose turn it is to catch up; None if there is none, or the client takes no more."""
-        if self.paused_ms is not None or not self._behind:
+        if self.paused_ms is not None or self._behind is None:
             return None
-        return self._behind.pop(0)
+        behind, subscription = self._behind, None
+        while behind and subscription is None:
+            first = behind.popleft()
+            subscription = None if first.phase is Phase.LEFT else first
+        if not behind:
+            self._behind = None
+        return subscription
+
+    def _queue(self, subscription: Subscription[C]) -> None:
+        if self._behind is None:
+            self._behind = deque()
+        self._behind.append(subscription)
 
     def after_step(self, subscription: Subscription[C], step: Step) -> None:
         """A step's bytes have been written: queue for another step, or go live."""
@@ -97,7 +110,7 @@ class Subscriber(Generic[Owner, C]):
         elif step.next is NextStep.CLOSE:
             self.closing = codes.TOO_SLOW
         elif step.next is not NextStep.WAIT:
-            self._behind.append(subscription)
+            self._queue(subscription)
 
     def wake(self, subscription: Subscription[C]) -> None:
         """The room has reached a subscription that was ahead of it, or has restarted and has to be loaded first."""
@@ -107,7 +120,7 @@ class Subscriber(Generic[Owner, C]):
             subscription.phase = Phase.BEHIND
         else:
             return
-        self._behind.append(subscription)
+        self._queue(subscription)
 
     def pause(self, now_ms: LoopMs) -> None:
         """The client takes no more: all that is live becomes a cursor."""
@@ -118,7 +131,7 @@ class Subscriber(Generic[Owner, C]):
                 subscription.behind_since_ms = now_ms
             if subscription.phase is Phase.LIVE:
                 subscription.fall_behind()
-                self._behind.append(subscription)
+                self._queue(subscription)
 
     def resume(self) -> None:
         """The client takes again; it goes on with `next_behind`."""

@@ -14,7 +14,7 @@ Rules:
 4. Nothing waits without a bound, neither in ids (``actions_window``) nor in all (``waiting_max``).
 """
 
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import Generic, NamedTuple, TypeAlias
@@ -101,7 +101,9 @@ class ActionQueue(Generic[C]):
         self._clock = ActionClock(limits.clock)
         self._pending: deque[PendingAction[C]] = deque()
         self._sessions: dict[tuple[str, str], ActionSession[C]] = {}
-        self._left: dict[tuple[str, str], ActionSession[C]] = {}  # the session that was left first comes first
+        # The session that was left first comes first. Not a dict, which looks for its first entry past all that were
+        # deleted before: to forget 100,000 at once took 3 s.
+        self._left: OrderedDict[tuple[str, str], ActionSession[C]] = OrderedDict()
 
     @property
     def has_pending(self) -> bool:
