@@ -71,7 +71,9 @@ headers = st.dictionaries(
 def client_of(rooms: Rooms, contract: Contract, **options: Any) -> httpx.AsyncClient:
     """A client of the app, whose responses are held to the document. A bug fails the test at once."""
     transport = httpx.ASGITransport(create_app(rooms, Settings(**options)))
-    return httpx.AsyncClient(transport=transport, base_url="http://control", event_hooks={"response": [contract.hook]})
+    return httpx.AsyncClient(
+        transport=transport, base_url="http://127.0.0.1", event_hooks={"response": [contract.hook]}
+    )
 
 
 @given(bodies)
@@ -137,7 +139,7 @@ async def exchange(port: int, request: bytes) -> tuple[int, dict[str, str], byte
 
 def request_bytes(line: str, *headers: str, body: bytes = b"") -> bytes:
     """A request as it is on the wire, with the key."""
-    head = "\r\n".join((f"{line} HTTP/1.1", "Host: h", "Authorization: Bearer key", *headers))
+    head = "\r\n".join((f"{line} HTTP/1.1", "Host: localhost", "Authorization: Bearer key", *headers))
     return head.encode("latin-1") + b"\r\n\r\n" + body
 
 
@@ -197,8 +199,8 @@ async def test_odd_requests_on_a_real_socket(served: tuple[Rooms, int]) -> None:
 NOT_HTTP = (
     b"nonsense\r\n\r\n",
     b"GET / HTTP/1.1\r\n\r\n",  # no Host
-    b"POST " + EVENTS.encode() + b" HTTP/1.1\r\nHost: h\r\nContent-Length: -5\r\n\r\n",
-    b"POST " + EVENTS.encode() + b" HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n1",
+    b"POST " + EVENTS.encode() + b" HTTP/1.1\r\nHost: localhost\r\nContent-Length: -5\r\n\r\n",
+    b"POST " + EVENTS.encode() + b" HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n1",
 )
 
 
@@ -226,7 +228,8 @@ BAD_KEYS = (
 async def test_a_bad_key_publishes_nothing(served: tuple[Rooms, int]) -> None:
     rooms, port = served
     for sent, code in BAD_KEYS:
-        head = f"POST {EVENTS} HTTP/1.1\r\nHost: h\r\n{JSON}\r\nContent-Length: 11\r\nAuthorization: {sent}\r\n\r\n"
+        fields = f"Host: localhost\r\n{JSON}\r\nContent-Length: 11\r\nAuthorization: {sent}\r\n"
+        head = f"POST {EVENTS} HTTP/1.1\r\n{fields}\r\n"
         status, headers, body = await exchange(port, head.encode("latin-1") + ONE)
         assert check("POST", EVENTS, status, headers, body) == code, sent[:80]
     assert rooms.published == []

@@ -125,7 +125,7 @@ parameters = st.sampled_from(("after", "last", "deliver", "x"))
 parameter_values = in_targets | st.sampled_from(("e.1", "1", "all", "null", "%00", "%ff", "1e3", "-1", "true"))
 
 
-POLICY = WebPolicy(hosts=[], origins=[], own_names=[])
+POLICY = WebPolicy(hosts=[], origins=[], listener="127.0.0.1", machine="")
 
 
 @given(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from touchline_server.web.host_names import HostPattern, is_private, normal_host
+from touchline_server.web.host_names import HostPattern, is_loopback, is_private, normal_host
 from touchline_server.web.origins import Origins
 from touchline_server.web.policy import Hosts
 
@@ -118,11 +118,29 @@ def test_an_entry_that_is_not_a_host_name_is_an_error(entry: str) -> None:
 def test_names_that_anybody_can_register_are_not_private() -> None:
     private = "127.0.0.1 10.1.2.3:80 [::1]:8080 localhost localhost:1 a.localhost touchline box.local a.internal"
     public = "evil.example localhost.evil.example 127.0.0.1.evil.example 127.0.0.1.nip.io local.evil.org :80"
-    nothing = Hosts([])
+    nothing = Hosts([], private=True)
     assert [host for host in private.split() if not nothing.know(host)] == []
     assert [host for host in public.split() if nothing.know(host)] == []
     assert is_private("pi.home.arpa")
     assert is_private(normal_host("touchline.default.svc.cluster.local"))
+
+
+def test_a_listener_that_other_machines_cannot_reach_is_known_by_local_names_alone() -> None:
+    local = "127.0.0.1:80 10.1.2.3 [::1] localhost:8080 a.localhost"
+    elsewhere = "touchline box.local a.internal pi.home.arpa x.test evil.example"
+    nothing = Hosts([])
+    assert [host for host in local.split() if not nothing.know(host)] == []
+    assert [host for host in elsewhere.split() if nothing.know(host)] == []
+
+
+@pytest.mark.parametrize("listener", ["127.0.0.1", "127.8.0.1", "::1", "localhost"])
+def test_loopback_is_recognised(listener: str) -> None:
+    assert is_loopback(listener)
+
+
+@pytest.mark.parametrize("listener", ["0.0.0.0", "::", "", "10.1.2.3", "edge-1", "edge.example.org"])
+def test_other_listeners_are_reached_from_elsewhere(listener: str) -> None:
+    assert not is_loopback(listener)
 
 
 def test_a_pattern_for_hosts_below_a_domain_leaves_out_the_domain() -> None:

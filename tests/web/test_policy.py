@@ -12,8 +12,8 @@ def code_of(policy: WebPolicy, sender: Sender, *, browsers_send_origin: bool = T
     return None if refusal is None else refusal.code
 
 
-def policy_of(*, hosts: list[str] | None = None, origins: list[str] | None = None) -> WebPolicy:
-    return WebPolicy(hosts=hosts or [], origins=origins or [], own_names=["edge.corp.example", "", "::", "not a name!"])
+def policy_of(*, hosts: list[str] | None = None, origins: list[str] | None = None, listener: str = "::") -> WebPolicy:
+    return WebPolicy(hosts=hosts or [], origins=origins or [], listener=listener, machine="edge.corp.example")
 
 
 @pytest.mark.parametrize(
@@ -55,6 +55,15 @@ def test_a_read_without_an_origin_needs_a_known_host_unless_the_page_is_secure(
     host: str | None, fetch_site: str | None, code: str | None
 ) -> None:
     assert code_of(policy_of(), Sender(host, None, fetch_site), browsers_send_origin=False) == code
+
+
+def test_where_only_this_machine_gets_names_that_a_local_network_resolves_are_not_known() -> None:
+    local = policy_of(listener="127.0.0.1")
+    for name in ("touchline:8080", "box.local:8080"):
+        page = Sender(name, f"http://{name}", None)
+        assert (code_of(local, page), code_of(policy_of(), page)) == (HOST_REFUSED, ALLOWED)
+    assert code_of(local, Sender("edge.corp.example:8080", "http://edge.corp.example", None)) is ALLOWED
+    assert code_of(policy_of(listener="not a name!"), Sender("localhost", "http://localhost", None)) is ALLOWED
 
 
 def test_hosts_and_origins_that_are_listed_are_known() -> None:

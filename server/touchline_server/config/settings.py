@@ -80,8 +80,8 @@ class Settings(BaseSettings):
     """Pages that may connect besides those of the same host: ``https://example.org``, ``https://*.example.org``,
     ``http://localhost:*``, or ``*`` for all."""
     hosts: Strings = []
-    """Names by which pages without TLS, and programs that only read, may reach this server, besides addresses, names
-    without a dot or in a private domain, and this machine's own: ``example.org``, ``*.example.org``, ``*`` for all."""
+    """Names by which pages without TLS, and programs that only read, may reach this server, besides addresses and names
+    that cannot be an attacker's (`touchline_server.web.policy`): ``example.org``, ``*.example.org``, ``*`` for all."""
 
     control_host: str = "127.0.0.1"
     control_port: int = Field(default=8081, ge=0, le=65535)

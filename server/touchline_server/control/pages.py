@@ -29,7 +29,7 @@ class PageFilter:
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app = app
         self._policy = WebPolicy(
-            hosts=settings.hosts, origins=[], own_names=[settings.control_host, socket.gethostname()]
+            hosts=settings.hosts, origins=[], listener=settings.control_host, machine=socket.gethostname()
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

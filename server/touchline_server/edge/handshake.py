@@ -157,7 +157,8 @@ def web_policy(settings: Settings) -> WebPolicy:
     return WebPolicy(
         hosts=[EVERY] if settings.auth.mode == "token" else settings.hosts,
         origins=settings.origins,
-        own_names=[settings.host, socket.gethostname()],
+        listener=settings.host,
+        machine=socket.gethostname(),
     )
 
 

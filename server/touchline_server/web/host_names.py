@@ -6,7 +6,7 @@ are compared in that form, whatever form they were configured in.
 
 import re
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv6Address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -15,9 +15,12 @@ import idna
 HOST_CHARS_MAX = 253
 """RFC 1035, section 2.3.4: 255 octets with the length of each label and the root."""
 
-PRIVATE_DOMAINS = ("localhost", "local", "internal", "test", "home.arpa")
+LOCAL_DOMAIN = "localhost"
+"""Browsers resolve it and the names in it to the machine itself (RFC 6761, section 6.3)."""
+PRIVATE_DOMAINS = (LOCAL_DOMAIN, "local", "internal", "test", "home.arpa")
 """Domains in which nobody can register a name: RFC 6761, RFC 6762, RFC 8375, and ICANN's reservation of 2024. An
-attacker's page can have an address of this machine, but not under such a name. Kubernetes uses ``cluster.local``."""
+attacker's page can have an address of this machine, but not under such a name, unless the attacker is in the same
+network, and answers for it there. Kubernetes uses ``cluster.local``."""
 
 _LABEL = re.compile(r"[a-z0-9_-]{1,63}")
 _ENDS_IN_A_NUMBER = re.compile(r"(.*\.)?([0-9]+|0x[0-9a-f]*)")
@@ -70,11 +73,29 @@ def host_of(field: str) -> str | None:
         return None
 
 
+def is_address(host: str) -> bool:
+    """Whether a normal host is an IP address."""
+    return ":" in host or _ENDS_IN_A_NUMBER.fullmatch(host) is not None
+
+
+def is_local(host: str) -> bool:
+    """Whether a normal host can only lead to where it says: an address, or ``localhost``."""
+    return is_address(host) or _is_in(host, LOCAL_DOMAIN)
+
+
 def is_private(host: str) -> bool:
-    """Whether nobody can register this host: an address, a name without a dot, or one of a private domain."""
-    if ":" in host or "." not in host or _ENDS_IN_A_NUMBER.fullmatch(host):
-        return True
-    return host.endswith(tuple(f".{domain}" for domain in PRIVATE_DOMAINS))
+    """Whether nobody can register this normal host: it is local, has no dot, or is in a private domain."""
+    return is_address(host) or "." not in host or any(_is_in(host, domain) for domain in PRIVATE_DOMAINS)
+
+
+def is_loopback(listener: str) -> bool:
+    """Whether a program that listens on this host is reached from its own machine alone."""
+    host = host_of(f"[{listener}]" if ":" in listener else listener)
+    return host is not None and (ip_address(host).is_loopback if is_address(host) else host == LOCAL_DOMAIN)
+
+
+def _is_in(host: str, domain: str) -> bool:
+    return host == domain or host.endswith(f".{domain}")
 
 
 class HostPattern(NamedTuple):
@@ -96,7 +117,7 @@ class HostPattern(NamedTuple):
         pattern = cls(normal_host(host), subdomains=host != text)
         if pattern.subdomains and "." not in pattern.host and pattern.host not in PRIVATE_DOMAINS:
             raise ValueError(f"{text!r} would match every host of a top-level domain")
-        if pattern.subdomains and (":" in pattern.host or _ENDS_IN_A_NUMBER.fullmatch(pattern.host)):
+        if pattern.subdomains and is_address(pattern.host):
             raise ValueError(f"{text!r} is not a host name: an address has no subdomains")
         return pattern
 

@@ -5,9 +5,9 @@ page of a foreign site whose *name* leads here (DNS rebinding): an attacker's pa
 the attacker's name server then answers 127.0.0.1, and the browser takes this server for the page's own. ``Origin`` and
 ``Host`` agree then, or there is no ``Origin`` at all. The one thing that gives it away is the name in ``Host``.
 
-So a request that may come from such a page needs a **known host**: an address, a name that nobody can register
-(`host_names.is_private`), a name of this machine, or one that the operator lists. It cannot come from such a page, and
-needs none,
+So a request that may come from such a page needs a **known host**: an address, ``localhost``, a name of this machine,
+or one that the operator lists; and where other machines reach the listener, a name that nobody can register, such as
+those in containers and local networks (`host_names.is_private`). It cannot come from such a page, and needs none,
 
 1. if the operator lists its ``Origin``: browsers let no page choose it;
 2. if it has no ``Origin``, though browsers send one with every request of its kind (WebSockets, and all methods but
@@ -20,7 +20,7 @@ needs none,
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from .host_names import HostPattern, host_of, is_private
+from .host_names import HostPattern, host_of, is_local, is_loopback, is_private
 from .origins import EVERY, Origin, Origins
 
 HOST_REFUSED = "host_refused"
@@ -48,15 +48,17 @@ class PageRefusal(NamedTuple):
 
 
 class Hosts:
-    """The hosts by whose name a listener may be reached.
+    """The hosts by whose name a listener may be reached: those that are listed, local ones, and with ``private`` others
+    that nobody can register.
 
     Raises:
         ValueError: an entry is not a host name.
     """
 
-    def __init__(self, entries: Iterable[str], also: Iterable[HostPattern] = ()) -> None:
+    def __init__(self, entries: Iterable[str], also: Iterable[HostPattern] = (), *, private: bool = False) -> None:
         listed = list(entries)
         self.all = EVERY in listed
+        self._is_safe = is_private if private else is_local
         self._patterns = [*also, *(HostPattern.parse(entry) for entry in listed if entry != EVERY)]
 
     def know(self, header: str) -> bool:
@@ -64,19 +66,20 @@ class Hosts:
         if self.all:
             return True
         host = host_of(header)
-        return host is not None and (is_private(host) or any(pattern.matches(host) for pattern in self._patterns))
+        return host is not None and (self._is_safe(host) or any(pattern.matches(host) for pattern in self._patterns))
 
 
 class WebPolicy:
     """Which pages may use a listener.
 
-    ``hosts`` and ``origins`` are the settings of these names, and ``own_names`` the names of this machine, of which
-    those that are not host names are ignored.
+    ``hosts`` and ``origins`` are the settings of these names, ``listener`` is the host that is listened on, and
+    ``machine`` the name of the machine. The last two need not be host names.
     """
 
-    def __init__(self, *, hosts: Sequence[str], origins: Sequence[str], own_names: Iterable[str]) -> None:
+    def __init__(self, *, hosts: Sequence[str], origins: Sequence[str], listener: str, machine: str) -> None:
+        own_names = [name for name in (listener, machine) if host_of(name)]
         self._origins = Origins(origins)
-        self._hosts = Hosts([*hosts, *(name for name in own_names if host_of(name))], self._origins.hosts)
+        self._hosts = Hosts([*hosts, *own_names], self._origins.hosts, private=not is_loopback(listener))
 
     def refusal(self, sender: Sender, *, browsers_send_origin: bool) -> PageRefusal | None:
         """Why a request is refused; None if it is accepted.
