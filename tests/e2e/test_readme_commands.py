@@ -9,7 +9,6 @@ import re
 import shlex
 import subprocess
 import sys
-import textwrap
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -18,22 +17,27 @@ from pathlib import Path
 
 import pytest
 
-import touchline
 from cheatwatch.command import watching
 from cli.processes import line_of, run, running, serving, stop
-from matches.known import MADE_UP
 from project.test_readme import ROOT, commands_in
+from support.browser import launched_browser, open_page
 from support.free_ports import free_ports
 from support.kafka_broker import KafkaBroker
+from support.processes import environment
 
 README = (ROOT / "README.md").read_text("utf-8")
 COMMANDS = commands_in(README)
 LOCAL_URL = "ws://localhost:8080/ws"
 
 
+def snippets(language: str) -> list[str]:
+    """The README's blocks in a language, in order."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
+
+
 def the_command(start: str) -> list[str]:
     """The arguments of the README's one command that begins so."""
-    found = [command for command in COMMANDS if command.startswith(start)]
+    found = list(dict.fromkeys(command for command in COMMANDS if command.startswith(start)))
     assert len(found) == 1, f"the README has {found}"
     return shlex.split(found[0])[1:]
 
@@ -63,10 +67,11 @@ def test_the_commands_for_kafka_work_one_after_the_other(kafka: KafkaBroker, env
             shown = json.loads(line_of(tail.stdout, tail))
             assert (shown["room"], shown["key"], shown["data"]) == ("score:15946", "score", {"home": 1, "away": 0})
         replay = the_command("touchline replay")
-        replay[replay.index("match-15946.events.json")] = str(MADE_UP.path)
         replay[replay.index("60")] = "6000"
         replayed = run(*replay, *to_control, env=env)
         assert replayed.returncode == 0, replayed.stderr
+        with _tailing("match:15946", server.websocket_url, env) as events:
+            assert json.loads(next(events))["room"] == "match:15946"
         with (
             running(*the_command("touchline simulate"), *to_control, env=env) as simulate,
             _tailing("match:1005", server.websocket_url, env) as events,
@@ -76,20 +81,25 @@ def test_the_commands_for_kafka_work_one_after_the_other(kafka: KafkaBroker, env
 
 
 def test_a_player_acts_and_cheatwatch_sees_it(kafka: KafkaBroker, tmp_path: Path) -> None:
-    """The README's way of a player: a token, an action by the SDK, and cheatwatch, which judges it."""
+    """The README's way of a player: a secret, a token, an action by the SDK, and cheatwatch, which judges it."""
     file = tmp_path / "touchline.toml"
     topics = {name: f"readme-player-{name}" for name in ("match", "actions", "verdicts")}
     file.write_text("".join(f'[{at}]\ntopic = "{topics[at.split(".")[-1]]}"\n' for at in TABLES))
-    env = {"TOUCHLINE_CONFIG": str(file), "TOUCHLINE_AUTH__HS256_SECRET": "a secret of thirty-two bytes, or more"}
+    secret, create_token = _exported("TOUCHLINE_AUTH__HS256_SECRET"), _exported("TOUCHLINE_TOKEN")
+    env = {"TOUCHLINE_CONFIG": str(file), "TOUCHLINE_AUTH__HS256_SECRET": secret}
     log = ("--log", f"kafka://{kafka.address}")
     assert run("topics", "--create", *log, env=env).returncode == 0
-    token = run(*the_command("touchline token"), env=env).stdout.strip()
+    _, *token_command = shlex.split(create_token.removeprefix("$(").removesuffix(")"))
+    token = run(*token_command, env=env).stdout.strip()
     (metrics_port,) = free_ports(1)
     _, *watch = [arg.replace("localhost:9092", kafka.address) for arg in the_command("cheatwatch watch")]
     watch += ["--actions-topic", topics["actions"], "--verdicts-topic", topics["verdicts"]]
     watch += ["--feeds", f"match={topics['match']}", "--metrics-port", str(metrics_port), "--group", "readme-player"]
     with serving(*log, env=env) as server, watching(*watch):
-        asyncio.run(_act(server.websocket_url, token))
+        (act,) = [snippet for snippet in snippets("python") if "client.act(" in snippet]
+        with _python(act, server.websocket_url, TOUCHLINE_TOKEN=token) as process:
+            assert "alice" in line_of(process.stdout, process)
+            assert process.wait() == 0
         metrics = f"http://127.0.0.1:{metrics_port}/metrics"
         while "cheatwatch_actions_total 1.0" not in urllib.request.urlopen(metrics).read().decode():
             time.sleep(0.05)
@@ -98,12 +108,57 @@ def test_a_player_acts_and_cheatwatch_sees_it(kafka: KafkaBroker, tmp_path: Path
 TABLES = ("feeds.match", "actions", "verdicts")
 
 
-async def _act(url: str, token: str) -> None:
-    code = next(block for block in re.findall(r"```python\n(.*?)```", README, re.DOTALL) if "client.act(" in block)
-    scope = {"touchline": touchline, "token": token}
-    wrapped = f"async def act():\n{textwrap.indent(code.replace(LOCAL_URL, url), '    ')}"
-    exec(wrapped, scope)  # what the README shows, as it stands there
-    await scope["act"]()  # type: ignore[operator]
+def _exported(variable: str) -> str:
+    """The value that the README has a variable exported with: the same wherever it does."""
+    (value,) = {
+        command.split("=", 1)[1].strip('"') for command in COMMANDS if command.startswith(f"export {variable}=")
+    }
+    return value
+
+
+@contextmanager
+def _python(snippet: str, url: str, **env: str) -> Iterator["subprocess.Popen[str]"]:
+    """Run a snippet as a program of its own, with the server's address in place of the README's."""
+    assert LOCAL_URL in snippet
+    with subprocess.Popen(
+        [sys.executable, "-u", "-c", snippet.replace(LOCAL_URL, url)],
+        env=environment() | env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def test_the_python_client_follows_a_room() -> None:
+    (watch,) = [snippet for snippet in snippets("python") if "client.subscribe(" in snippet]
+    with serving() as server:
+        run("publish", "score:15946", '{"home": 2}', "--key", "score", "--server", server.control_url)
+        with _python(watch, server.websocket_url) as process:
+            assert line_of(process.stdout, process) == "score {'home': 2}\n"
+
+
+def test_activating_the_environment_puts_both_commands_on_the_path() -> None:
+    (activate,) = [command for command in COMMANDS if command.endswith("activate")]
+    script = f"{activate} && command -v touchline cheatwatch python"
+    found = subprocess.run(["bash", "-c", script], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert found.split() == [str(ROOT / ".venv" / "bin" / name) for name in ("touchline", "cheatwatch", "python")]
+
+
+async def test_a_browser_follows_a_room_as_server_sent_events() -> None:
+    (snippet,) = snippets("js")
+    with serving() as server:
+        address = server.websocket_url.replace("ws://", "http://").removesuffix("/ws")
+        async with launched_browser() as browser, open_page(browser) as page:
+            await page.goto(f"{server.control_url}/healthz")  # any page of the same host
+            async with page.expect_console_message(lambda line: "subscribed" in line.text):
+                await page.evaluate(f"() => {{ {snippet.replace('http://localhost:8080', address)} }}")
+            async with page.expect_console_message(lambda line: "event" in line.text):
+                args = ("publish", "score:15946", '{"home": 2}', "--server", server.control_url)
+                assert (await asyncio.to_thread(run, *args)).returncode == 0
 
 
 def test_a_plain_client_that_nobody_here_wrote_follows_a_room() -> None:
@@ -112,7 +167,7 @@ def test_a_plain_client_that_nobody_here_wrote_follows_a_room() -> None:
     with serving() as server:
         assert args[-1] == LOCAL_URL
         command = [sys.executable, *args[:-1], server.websocket_url]
-        typed = '{"type": "hello"}\n{"type": "subscribe", "rooms": [{"room": "score:15946"}]}\n'
+        (typed,) = snippets("json")
         with subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         ) as client:

@@ -1,7 +1,8 @@
-"""Every shell command in README.md is run by a test.
+"""Every shell command and snippet in README.md is run by a test.
 
 COMMANDS has the test of each: `tests/file.py::test_name`, or the path of a script that contains the command. A new
-command in README.md fails here until its test is named, and so does an entry whose test or command is gone.
+command in README.md fails here until its test is named, and so does an entry whose test or command is gone. SNIPPETS
+has the tests of the other blocks, by the languages in which they are fenced, in order.
 """
 
 import ast
@@ -21,9 +22,13 @@ COMMANDS: dict[str, str] = {
     "touchline serve --log kafka://localhost:9092": AT_KAFKA,
     "touchline tail score:15946": AT_KAFKA,
     'touchline publish score:15946 \'{"home": 1, "away": 0}\' --key score': AT_KAFKA,
-    "touchline replay match-15946.events.json --room match:15946 --speed 60": AT_KAFKA,
+    ". .venv/bin/activate": f"{FROM_THE_README}::test_activating_the_environment_puts_both_commands_on_the_path",
+    "touchline replay --sample --room match:15946 --speed 60": AT_KAFKA,
     "touchline simulate --matches 5 --rate 2": AT_KAFKA,
-    "touchline token alice --act 'match:*'": A_PLAYER,
+    'export TOUCHLINE_AUTH__HS256_SECRET="only-for-trying-it-out-0123456789"': A_PLAYER,
+    "export TOUCHLINE_TOKEN=\"$(touchline token alice --act 'match:*')\"": A_PLAYER,
+    "python watch.py": f"{FROM_THE_README}::test_the_python_client_follows_a_room",
+    "python act.py": A_PLAYER,
     "cheatwatch watch --log kafka://localhost:9092": A_PLAYER,
     "curl -N http://localhost:8080/v1/rooms/score:15946/events": (
         f"{FROM_THE_README}::test_curl_follows_a_room_as_server_sent_events"
@@ -33,6 +38,14 @@ COMMANDS: dict[str, str] = {
     ),
 }
 
+SNIPPETS = [
+    ("json", f"{FROM_THE_README}::test_a_plain_client_that_nobody_here_wrote_follows_a_room"),
+    ("js", f"{FROM_THE_README}::test_a_browser_follows_a_room_as_server_sent_events"),
+    ("python", f"{FROM_THE_README}::test_the_python_client_follows_a_room"),
+    ("python", A_PLAYER),
+]
+
+FENCE = re.compile(r"^```(\w+)$", re.MULTILINE)
 FENCED_BLOCK = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -74,3 +87,9 @@ def test_no_command_is_listed_that_the_readme_lost() -> None:
 
 def test_the_tests_that_run_the_commands_are_there() -> None:
     assert {command: runner for command, runner in COMMANDS.items() if not runs(runner, command)} == {}
+
+
+def test_every_snippet_in_the_readme_has_a_test_that_runs_it() -> None:
+    languages = [language for language in FENCE.findall((ROOT / "README.md").read_text("utf-8")) if language != "sh"]
+    assert languages == [language for language, _ in SNIPPETS]
+    assert [runner for _, runner in SNIPPETS if not runs(runner, "")] == []
