@@ -16,7 +16,7 @@ from touchline_server.core.client import Client
 from touchline_server.core.client_limits import ClientLimits, Rate, RateLimits
 from touchline_server.core.clocks import LoopMs, Now, UnixMs
 from touchline_server.core.edge import EdgeCore, EdgeLimits
-from touchline_server.core.effects import Abort, AskLogEnd, Close, Effect, LoadRoom, ReadLog, ServeInput
+from touchline_server.core.effects import Abort, AskLogEnd, Close, Effect, LoadRoom, Notice, ReadLog, ServeInput
 from touchline_server.core.input_scheduler import FRAME_WORK, UNIT_BYTES, InputBudget
 from touchline_server.core.liveness import LivenessLimits
 from touchline_server.core.log import CaughtUp, LogEvent, Records, TopicOpened
@@ -118,6 +118,8 @@ class CoreEdge:
                     owner.aborted = True
                 case ServeInput(owner):
                     owner.serve_turn()
+                case Notice():
+                    pass  # for operators
                 case _:
                     self.requests.append(effect)
 

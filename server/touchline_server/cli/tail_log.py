@@ -26,6 +26,7 @@ from touchline_server.config.suggestions import unknown_feed
 from touchline_server.config.values import COUNT_MAX, milliseconds
 from touchline_server.core.client import Client
 from touchline_server.core.edge import EdgeCore
+from touchline_server.core.effects import Notice
 from touchline_server.core.log import Log, LogEvent, ReadRefused, TopicMissing, UnknownTopic
 from touchline_server.core.rooms.old_records import Skip
 from touchline_server.edge.driver import Driver, Peer
@@ -122,6 +123,9 @@ class LogTail:
 
     def abort(self) -> None:
         """There is no connection that could be cut."""
+
+    def report(self, notice: Notice[Peer]) -> None:
+        """What the core tells a client is printed anyway."""
 
     def serve_turn(self) -> None:
         """There is no input that could wait."""

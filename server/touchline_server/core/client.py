@@ -40,7 +40,7 @@ from touchline_protocol.rooms import split_room
 
 from .client_limits import ClientLimits, ClientRates
 from .clocks import Now
-from .effects import Close, Effect, Owner
+from .effects import NOTICES_MAX, Close, Effect, Notable, Notice, Owner
 from .input_scheduler import TOKEN_WORK
 from .players.access import Access
 from .players.action_queue import Malformed
@@ -71,6 +71,7 @@ class Client(Subscriber[Owner, "Client[Owner]"]):
 
     __slots__ = (
         "_limits",
+        "_notices",
         "_output",
         "_presented",
         "_rates",
@@ -108,6 +109,7 @@ class Client(Subscriber[Owner, "Client[Owner]"]):
         self._refusals = 0  # of the message that is being answered
         self._session_name = session_name
         self._output: list[bytes] = []
+        self._notices: list[Notice[Owner]] = []
 
     def receive(self, payload: bytes, now: Now) -> "Client[Owner] | None":
         """Take one message. Returns the client whose action session this one took over, which is to be closed."""
@@ -153,16 +155,19 @@ class Client(Subscriber[Owner, "Client[Owner]"]):
         refusal = self._refusal(request, grant)
         if refusal is None:
             if grant is not None:
-                self._sign_in(grant)
+                self.grant = grant
+                self.access.enter(self, grant)
             self.state = ClientState.OPEN
             self.single_room = True
             self.last_write_ms = now.loop_ms  # the head of the response, however long the room takes
             self._join(request, None)
         return refusal
 
-    def send(self, message: Message) -> None:
-        """Send a message with the next `take_effects`."""
+    def send(self, message: Message, agent: str | None = None) -> None:
+        """Send a message with the next `take_effects`. ``agent``: what the client calls itself, for an operator."""
         self._output.append(self.codec.frame(message))
+        if isinstance(message, Notable) and len(self._notices) < NOTICES_MAX:
+            self._notices.append(Notice(self.owner, message, self.grant and self.grant.player, agent))
 
     def enforce(self, verdict: Verdict) -> None:
         """Tell the client of a verdict about its player, and close it if that bans."""
@@ -173,7 +178,8 @@ class Client(Subscriber[Owner, "Client[Owner]"]):
 
     def take_effects(self, now: Now) -> list[Effect[Owner]]:
         """What is to be written to the client now, and its close, if it is to be closed."""
-        effects: list[Effect[Owner]] = []
+        effects: list[Effect[Owner]] = [*self._notices]
+        self._notices.clear()
         if self._output:
             effects.append(Delivery(b"".join(self._output), [self.write]))
             self._output.clear()
@@ -217,30 +223,25 @@ class Client(Subscriber[Owner, "Client[Owner]"]):
             grant = presented or self.access.admit(message.token, now.unix_ms)
         except TokenRefused as refused:
             self._error(refused.code, str(refused))
-            unknown = refused.code is codes.TOKEN_KEY_UNKNOWN
-            self.closing = codes.CLOSE_TOKEN_KEY_UNKNOWN if unknown else codes.UNAUTHORIZED
+            is_unknown = refused.code is codes.TOKEN_KEY_UNKNOWN
+            self.closing = codes.CLOSE_TOKEN_KEY_UNKNOWN if is_unknown else codes.UNAUTHORIZED
             return None
+        if grant is not None:
+            self.grant = grant
+            self.access.enter(self, grant)
         standing = self.access.standing(grant, now.unix_ms)
         if standing is not None and standing.kind == "ban":
             self.enforce(standing)
             return None
         name = message.session or self._session_name
-        replaced = None
-        if grant is not None:
-            self._sign_in(grant)
-            replaced = self._act_in(grant, name, continued=message.session is not None)
-        self._welcome(name, now)
+        replaced = None if grant is None else self._act_in(grant, name, continued=message.session is not None)
+        self._welcome(name, message.agent, now)
         if standing is not None:
             self.enforce(standing)
         return replaced
 
-    def _sign_in(self, grant: Grant) -> None:
-        self.grant = grant
-        self.access.enter(self, grant)
-
     def _act_in(self, grant: Grant, name: str, *, continued: bool) -> "Client[Owner] | None":
-        enter = self.access.actions.enter
-        self.action_session, replaced = enter(self, grant.player, name, continued=continued)
+        self.action_session, replaced = self.access.actions.enter(self, grant.player, name, continued=continued)
         if replaced is not None:
             replaced.lose_session()
         return replaced
@@ -250,7 +251,7 @@ class Client(Subscriber[Owner, "Client[Owner]"]):
         self.action_session = None
         self.closing = codes.SESSION_REPLACED
 
-    def _welcome(self, name: str, now: Now) -> None:
+    def _welcome(self, name: str, agent: str | None, now: Now) -> None:
         limits, grant = self._limits, self.grant
         acting = self.access.actions if self.access.verify is not None else None  # without keys nobody can act
         self.send(
@@ -263,7 +264,8 @@ class Client(Subscriber[Owner, "Client[Owner]"]):
                 player=None if grant is None else grant.player,
                 expires=None if grant is None else grant.expires_ms,
                 last_action=0 if self.action_session is None else self.action_session.in_log,
-            )
+            ),
+            agent,
         )
 
     def _act(self, message: Action | Malformed, now: Now) -> None:

@@ -7,6 +7,7 @@ the shell finds the connection by.
 from typing import Generic, NamedTuple, TypeAlias, TypeVar
 
 from touchline_protocol.codes import CloseCode
+from touchline_protocol.messages import Error, Nack, Verdict, Welcome
 
 from .room_store import RoomKey
 from .rooms.partition_window import PartitionWindow
@@ -33,6 +34,24 @@ class ServeInput(NamedTuple, Generic[Owner]):
     """Serve what a connection has sent, as far as `EdgeCore.input` allows, and read from it again."""
 
     owner: Owner
+
+
+Notable: TypeAlias = Welcome | Error | Nack | Verdict
+"""Messages that also concern an operator: a client is let in, is refused something, or is judged."""
+
+
+NOTICES_MAX = 8
+"""Notices about one client at a time: a message with a thousand wrong rooms must not cost the others more than its
+answers do."""
+
+
+class Notice(NamedTuple, Generic[Owner]):
+    """What a client is told that concerns an operator. ``agent`` comes with a welcome: what the client calls itself."""
+
+    owner: Owner
+    message: Notable
+    player: str | None
+    agent: str | None
 
 
 class LogRange(NamedTuple):
@@ -78,4 +97,6 @@ class Unreachable(NamedTuple):
     why: str
 
 
-Effect: TypeAlias = Delivery | Close[Owner] | Abort[Owner] | ServeInput[Owner] | ReadLog | AskLogEnd | LoadRoom
+Effect: TypeAlias = (
+    Delivery | Close[Owner] | Abort[Owner] | ServeInput[Owner] | Notice[Owner] | ReadLog | AskLogEnd | LoadRoom
+)

@@ -34,11 +34,12 @@ from touchline_protocol.limits import FRAGMENTS_PER_MESSAGE_MAX
 from touchline_protocol.messages import RoomRequest
 from touchline_protocol.server_codecs import EVENT_STREAM
 from touchline_server.core.client import Client
+from touchline_server.core.effects import Notice
 from touchline_server.core.input_scheduler import FRAME_WORK, OPENING_WORK, UNIT_BYTES
 from touchline_server.core.players.grants import Grant, TokenRefused
 from touchline_server.web.policy import HOST_REFUSED, ORIGIN_REFUSED
 
-from . import event_stream, handshake
+from . import client_log, event_stream, handshake
 from .context import Context
 from .driver import Peer
 from .input_buffer import InputBuffer
@@ -63,10 +64,12 @@ class Connection(asyncio.Protocol):
         "_fragments",
         "_has_eof",
         "_input",
+        "_is_open",
         "_is_waiting",
         "_opening",
         "_paused",
         "_protocol",
+        "number",
         "transport",
     )
 
@@ -74,10 +77,12 @@ class Connection(asyncio.Protocol):
 
     def __init__(self, context: Context) -> None:
         self._context = context
+        self.number = context.next_number()
         self._client: Client[Peer] | None = None
         self._ended = False
         self._paused = False
         self._has_eof = False
+        self._is_open = False
         self._is_waiting = False
         self._input = InputBuffer()
         self._fragments: list[bytes] | None = None
@@ -136,6 +141,8 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone."""
+        if self._is_open:
+            client_log.gone(self.number, self._protocol)
         self._leave()
         self._context.lost(self)
         if self._protocol is not None:
@@ -159,6 +166,9 @@ class Connection(asyncio.Protocol):
 
     def close(self, code: codes.CloseCode, reason: str = "") -> None:
         """Close with a code; what was written before still goes out."""
+        if not self._ended:
+            client_log.closed(self.number, code)
+        self._is_open = False
         is_stream = self._client is not None and self._protocol is None
         self._leave()
         if self._protocol is not None:
@@ -172,6 +182,10 @@ class Connection(asyncio.Protocol):
     def abort(self) -> None:
         """Cut the connection."""
         self.transport.abort()
+
+    def report(self, notice: Notice[Peer]) -> None:
+        """Log what the client is told."""
+        client_log.told(self.number, notice, self.transport)
 
     def _serve_some(self) -> int:
         """Serve a frame, or bytes of the opening request; returns the work in units."""
@@ -209,22 +223,23 @@ class Connection(asyncio.Protocol):
                     self._open_websocket(opening, event)
                 return
         if not self._ended:
-            self.transport.write(opening.error_response())
+            response = opening.error_response()
+            if response:
+                client_log.handshake_refused(self.number, http.HTTPStatus.BAD_REQUEST, "", self.transport)
+            self.transport.write(response)
         self._write_out(opening.protocol)
 
     def _open_websocket(self, opening: handshake.Opening, request: Request) -> None:
         refusal = handshake.refuse(request, self._context.policy, full=self._context.core.is_full)
-        presented = None
-        if refusal is not None:
-            _log_page_refusal(request, refusal.code)
+        presented, code = None, "" if refusal is None else refusal.code
         try:
             presented = self._presented(request) if refusal is None else None
         except TokenRefused as refused:
-            response = handshake.unauthorized(opening.protocol, refused)
+            response, code = handshake.unauthorized(opening.protocol, refused), refused.code.code
         else:
             protocol = opening.protocol
             response = protocol.accept(request) if refusal is None else handshake.rejection(protocol, refusal)
-        self._respond(opening.protocol, request, response)
+        self._respond(opening.protocol, request, response, code)
         if opening.protocol.state is OPEN:
             opening.forget_request()
             self._begin(handshake.codec_of(opening.protocol), presented)
@@ -238,18 +253,26 @@ class Connection(asyncio.Protocol):
             wanted = event_stream.read(request, policy, full=self._context.core.is_full)
             self._watch(wanted, self._presented(request))
         except TokenRefused as refused:
-            self._respond(protocol, request, event_stream.unauthorized(request, refused, policy, random))
+            response = event_stream.unauthorized(request, refused, policy, random)
+            self._respond(protocol, request, response, refused.code.code)
             return
         except event_stream.Refused as refused:
-            _log_page_refusal(request, refused.code)
-            self._respond(protocol, request, event_stream.refusal(request, refused, policy, random))
+            response = event_stream.refusal(request, refused, policy, random)
+            self._respond(protocol, request, response, refused.code)
             return
         self._protocol = None
         handshake.break_cycles(protocol)
+        grant = None if self._client is None else self._client.grant
+        client_log.stream_opened(self.number, grant and grant.player, wanted.room, self.transport)
         self.transport.write(event_stream.head(request, policy, random))
         self._context.wake()
 
-    def _respond(self, protocol: ServerProtocol, request: Request, response: Response) -> None:
+    def _respond(self, protocol: ServerProtocol, request: Request, response: Response, code: str = "") -> None:
+        """Send the response to the opening request; ``code`` says why that is refused."""
+        if code in (HOST_REFUSED, ORIGIN_REFUSED):
+            _log_page_refusal(request, code)
+        elif code or response.status_code >= http.HTTPStatus.BAD_REQUEST:
+            client_log.handshake_refused(self.number, response.status_code, code, self.transport)
         if request.method == "HEAD":
             response.body = b""
         protocol.send_response(response)
@@ -266,16 +289,21 @@ class Connection(asyncio.Protocol):
         try:
             refusal = self._context.core.watch(client, request, self._context.now())
         except TokenRefused:
-            self._leave()
+            self._refuse()
             raise
         if refusal is not None:
-            self._leave()
+            self._refuse()
             raise event_stream.Refused(
                 _STATUS.get(refusal[0], http.HTTPStatus.BAD_REQUEST), refusal[0].code, refusal[1]
             )
 
+    def _refuse(self) -> None:
+        self._is_open = False
+        self._leave()
+
     def _begin(self, codec: Codec, presented: Grant | None) -> Client[Peer]:
         client = self._client = self._context.core.opened(self, codec, self.transport.write, presented)
+        self._is_open = True
         if self._paused:
             self._context.core.paused(client, self._context.now())
         return client
@@ -358,6 +386,5 @@ class Connection(asyncio.Protocol):
 
 def _log_page_refusal(request: Request, code: str) -> None:
     """An operator sees only here why pages cannot connect: browsers tell a page nothing about it."""
-    if code in (HOST_REFUSED, ORIGIN_REFUSED):
-        shown = {name: ", ".join(request.headers.get_all(name)) for name in ("Origin", "Host")}
-        logger.warning("page_refused", code=code, origin=shown["Origin"], host=shown["Host"])
+    shown = {name: ", ".join(request.headers.get_all(name)) for name in ("Origin", "Host")}
+    logger.warning("page_refused", code=code, origin=shown["Origin"], host=shown["Host"])

@@ -13,7 +13,8 @@ from .driver import Peer
 
 
 class Context(NamedTuple):
-    """The edge, as its connections see it. ``lost`` is told of connections that are gone."""
+    """The edge, as its connections see it. ``lost`` is told of connections that are gone. ``next_number`` numbers the
+    connections in the log."""
 
     core: EdgeCore[Peer]
     settings: Settings
@@ -23,3 +24,4 @@ class Context(NamedTuple):
     perform: Callable[[Iterable[Effect[Peer]]], None]
     wake: Callable[[], None]
     lost: Callable[[Peer], None]
+    next_number: Callable[[], int]

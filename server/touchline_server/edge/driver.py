@@ -16,7 +16,7 @@ from typing import Protocol, TypeAlias
 from touchline_protocol.codes import CloseCode
 from touchline_server.core.clocks import Now
 from touchline_server.core.edge import EdgeCore
-from touchline_server.core.effects import Abort, AskLogEnd, Close, Effect, LoadRoom, ReadLog, ServeInput
+from touchline_server.core.effects import Abort, AskLogEnd, Close, Effect, LoadRoom, Notice, ReadLog, ServeInput
 from touchline_server.core.liveness import TICK_MS
 from touchline_server.core.rooms.room import Delivery
 
@@ -32,6 +32,9 @@ class Peer(Protocol):
 
     def abort(self) -> None:
         """Cut the connection."""
+
+    def report(self, notice: "Notice[Peer]") -> None:
+        """Log what the client is told."""
 
     def serve_turn(self) -> None:
         """Serve what the client has sent, as far as `EdgeCore.input` allows."""
@@ -82,6 +85,8 @@ class Driver:
                 effect.owner.close(effect.code)
             elif isinstance(effect, Abort):
                 effect.owner.abort()
+            elif isinstance(effect, Notice):
+                effect.owner.report(effect)
             else:
                 self._ask(effect)
         self.wake()

@@ -8,6 +8,7 @@ import contextlib
 import random
 import socket
 from collections.abc import Callable, Sequence
+from itertools import count
 
 import structlog
 
@@ -68,7 +69,15 @@ class EdgeServer:
         driver = self.driver
         policy = handshake.web_policy(settings)
         self._context = Context(
-            core, settings, policy, driver.now, random.random, driver.perform, driver.wake, self._lost
+            core,
+            settings,
+            policy,
+            driver.now,
+            random.random,
+            driver.perform,
+            driver.wake,
+            self._lost,
+            count(1).__next__,
         )
         self._server: asyncio.Server | None = None
         self._empty = asyncio.Event()

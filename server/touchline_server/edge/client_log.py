@@ -1,0 +1,82 @@
+"""The server's log lines about clients: who was let in, what was refused, which verdict was enforced, who is gone.
+
+Rules:
+
+1. A line names a connection by its number. It never has a token or a payload, nor a message that may quote one.
+2. What a client can only stop doing wrong is ``info``. What it may simply do again later is ``debug``.
+"""
+
+import asyncio
+import http
+
+import structlog
+from websockets.server import ServerProtocol
+
+from touchline_protocol import codes
+from touchline_protocol.messages import Error, Nack, Verdict, Welcome
+from touchline_server.core.effects import Notice
+
+from .driver import Peer
+
+logger = structlog.get_logger("touchline.edge")
+
+
+def told(connection: int, notice: Notice[Peer], transport: asyncio.Transport) -> None:
+    """A client was told something."""
+    message, player = notice.message, notice.player
+    match message:
+        case Welcome():
+            logger.info(
+                "connection_opened",
+                connection=connection,
+                session=message.session,
+                player=player,
+                agent=notice.agent,
+                peer=_address(transport),
+            )
+        case Verdict():
+            logger.info(
+                "verdict_enforced", connection=connection, player=player, kind=message.kind, until=message.until
+            )
+        case Error():
+            # A name that is not a room's could be anything, a token too.
+            room = None if message.code == codes.BAD_ROOM.code else message.room
+            _refused(codes.ERRORS[message.code], connection=connection, player=player, room=room)
+        case Nack():
+            _refused(codes.NACKS[message.code], connection=connection, player=player, action=message.id)
+
+
+def stream_opened(connection: int, player: str | None, room: str, transport: asyncio.Transport) -> None:
+    """A client reads a room as an event stream."""
+    logger.info("stream_opened", connection=connection, player=player, room=room, peer=_address(transport))
+
+
+def handshake_refused(connection: int, status: int, code: str, transport: asyncio.Transport) -> None:
+    """A request got neither a WebSocket nor an event stream. Without a ``code`` of ours, it is the status's name."""
+    code = code or http.HTTPStatus(status).name.lower()
+    logger.info("handshake_refused", connection=connection, status=status, code=code, peer=_address(transport))
+
+
+def closed(connection: int, code: codes.CloseCode) -> None:
+    """We close a connection."""
+    logger.info("connection_closed", connection=connection, code=code.name, close_code=code.code)
+
+
+def gone(connection: int, protocol: ServerProtocol | None) -> None:
+    """A connection ended that `closed` does not know: its client or websockets closed it, or it was cut off."""
+    sent = None if protocol is None or protocol.close_rcvd_then_sent else protocol.close_sent
+    received = None if protocol is None else protocol.close_rcvd
+    if sent is not None and sent.code in codes.CLOSES:
+        closed(connection, codes.CLOSES[sent.code])
+    else:
+        logger.info("connection_gone", connection=connection, close_code=received and received.code)
+
+
+def _refused(code: codes.ErrorCode, **fields: object) -> None:
+    log = logger.info if code.recovery is codes.Recovery.GIVE_UP else logger.debug
+    log("message_refused", code=code.code, **fields)
+
+
+def _address(transport: asyncio.Transport) -> str | None:
+    peer = transport.get_extra_info("peername")
+    return f"{peer[0]}:{peer[1]}" if isinstance(peer, tuple) else None
