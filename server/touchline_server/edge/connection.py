@@ -223,10 +223,9 @@ class Connection(asyncio.Protocol):
                     self._open_websocket(opening, event)
                 return
         if not self._ended:
-            response = opening.error_response()
-            if response:
-                client_log.handshake_refused(self.number, http.HTTPStatus.BAD_REQUEST, "", self.transport)
-            self.transport.write(response)
+            self.transport.write(opening.error_response())
+            if opening.protocol.rejected is not None:
+                client_log.handshake_refused(self.number, opening.protocol.rejected, "", self.transport)
         self._write_out(opening.protocol)
 
     def _open_websocket(self, opening: handshake.Opening, request: Request) -> None:

@@ -72,11 +72,15 @@ _logger.setLevel(logging.ERROR)
 class _ServerProtocol(ServerProtocol):
     """Overrides `select_subprotocol`. Passed as an argument, websockets would bind it to the protocol: a cycle."""
 
+    rejected: int | None = None
+    """The status that the request was refused with, by us or by websockets itself."""
+
     def select_subprotocol(self, offered: Sequence[Subprotocol]) -> Subprotocol | None:
         return select_subprotocol(offered)
 
     def reject(self, status: StatusLike, text: str) -> Response:
         """websockets calls this for each request that it refuses itself."""
+        self.rejected = int(status)
         advice = _ADVICE.get(http.HTTPStatus(status))
         return super().reject(status, text if advice is None else f"{text}{advice}\n")
 

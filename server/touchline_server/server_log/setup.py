@@ -32,10 +32,14 @@ LIBRARIES = {
     "touchline.websockets": logging.ERROR,
     "uvicorn": logging.CRITICAL,
     "httpx": logging.WARNING,
+    "httpcore": logging.WARNING,
 }
 """The lowest level that is of use to an operator. Lines below it are either repeated in our own words, or about single
 connections, so that strangers could fill the log. The level ``debug`` shows more of them, but never any below ``info``:
 those of websockets contain what clients send, tokens too."""
+
+HTTP_CLIENTS = ("httpx", "httpcore")
+"""Their ``info`` and ``debug`` show whole URLs and headers of requests, secrets too."""
 
 STDERR = 2
 
@@ -86,7 +90,9 @@ def server_log(
 
 def _least(level: LogLevel) -> Mapping[str, int]:
     """The lowest level of each library."""
-    return dict.fromkeys(LIBRARIES, logging.INFO) if level == "debug" else LIBRARIES
+    if level != "debug":
+        return LIBRARIES
+    return {name: least if name in HTTP_CLIENTS else logging.INFO for name, least in LIBRARIES.items()}
 
 
 def _set_levels(levels: Mapping[str, int]) -> Mapping[str, int]:
