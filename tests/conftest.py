@@ -1,5 +1,6 @@
 """What all tests share: Kafka brokers, the order of tests, their thoroughness, and the rule that CI skips nothing."""
 
+from touchline_server.server_log import setup
 from touchline_server.server_log.setup import use_standard_logging
 
 pytest_plugins = [
@@ -14,4 +15,5 @@ pytest_plugins = [
 
 def pytest_configure() -> None:
     """Let `caplog` see what the server logs."""
+    setup.CACHE_LOGGERS = False
     use_standard_logging()

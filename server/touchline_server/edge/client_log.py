@@ -3,7 +3,7 @@
 Rules:
 
 1. A line names a connection by its number. It never has a token or a payload, nor a message that may quote one.
-2. What a client can only stop doing wrong is ``info``. What it may simply do again later is ``debug``.
+2. A refusal that would be the same again is ``info``. One that a later try may get past is ``debug``.
 """
 
 import asyncio
