@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -175,7 +176,7 @@ def test_a_log_file_is_tailed_without_a_server(tmp_path: Path) -> None:
         assert json.loads(line_of(process.stdout, process)) == newest[1]
 
 
-@pytest.mark.parametrize("options", [(), ("--no-state",), ("--last", "3")], ids=["state", "no-state", "last"])
+@pytest.mark.parametrize("options", [("--no-state",), ("--last", "3")], ids=["no-state", "last"])
 def test_a_room_that_stays_quiet_is_noted_as_joined(server: Server, tmp_path: Path, options: tuple[str, ...]) -> None:
     """A mistyped room is a room without events: nobody can tell, so the command says what it waits for."""
     log = f"sqlite://{tmp_path / 'log.db'}"
@@ -187,6 +188,17 @@ def test_a_room_that_stays_quiet_is_noted_as_joined(server: Server, tmp_path: Pa
             assert "score:quiet" in noted
             assert ("--last" in noted) is ("--last" not in options)
             assert stop(process, signal.SIGINT) == (130, "", "")
+
+
+@pytest.mark.parametrize("command", ["publish score:1 1 --server http", "tail score:1 --url ws"])
+def test_a_command_says_whom_it_waits_for(command: str) -> None:
+    """A server that accepts connections and does not answer, as one behind a broken proxy."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"127.0.0.1:{silent.getsockname()[1]}"
+        with running(*f"{command}://name:secret@{address}".split()) as process:
+            noted = line_of(process.stderr, process)
+    assert address in noted
+    assert "secret" not in noted
 
 
 def test_a_start_over_is_noted_once(server: Server, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ see, as `touchline_protocol.printable` says. A program that parses it gets the v
 """
 
 import logging
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -24,6 +25,7 @@ from touchline_protocol.rooms import split_room
 from touchline_server.config.variables import TOKEN_VARIABLE
 
 from .options import WEBSOCKET_URL, ConfigOption
+from .publish_targets.slow import noted_if_slow
 from .signals import run_to_end
 from .tail_output import Printer, hint_at_earlier
 
@@ -72,7 +74,9 @@ def tail(
     printer = Printer(with_state=not (no_state or last))
     if log is None:
         logging.basicConfig(level=logging.WARNING, format="note: %(message)s")
-        run_to_end(_tail(printer, room, cursor, last, _client(url or WEBSOCKET_URL, token, codec)))
+        run_to_end(
+            _tail(printer, room, cursor, last, _client(url or WEBSOCKET_URL, token, codec), url or WEBSOCKET_URL)
+        )
     elif url is not None:
         raise OperatorError("--url and --log exclude each other: events come from an edge or straight from the log")
     else:
@@ -86,14 +90,18 @@ def _client(url: str, token: str | None, codec: Literal["json", "msgpack"]) -> t
         raise OperatorError(str(error)) from None
 
 
-async def _tail(printer: Printer, room: str, after: Cursor | None, last: int, client: touchline.Client) -> None:
+async def _tail(
+    printer: Printer, room: str, after: Cursor | None, last: int, client: touchline.Client, url: str
+) -> None:
     def state(subscription: touchline.Subscription) -> None:
         printer.state(subscription.state.values(), subscription.cursor)
 
     try:
-        async with client:
-            subscription = client.subscribe(room, after=after, last=last, on_restart=state)
-            await subscription.joined()
+        async with AsyncExitStack() as stack:
+            with noted_if_slow(url):
+                await stack.enter_async_context(client)
+                subscription = client.subscribe(room, after=after, last=last, on_restart=state)
+                await subscription.joined()
             if after is None:
                 state(subscription)
             printer.joined(room, hint_at_earlier(after, last))

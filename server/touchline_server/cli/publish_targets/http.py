@@ -12,6 +12,8 @@ from touchline_protocol.rooms import split_room
 from touchline_server.core.log import AppendFailed, Position
 from touchline_server.new_events import NewEvent
 
+from .slow import noted_if_slow
+
 REQUEST_TIMEOUT_S = 30.0
 """A server whose log is unavailable reports that sooner than this."""
 
@@ -63,7 +65,8 @@ class HttpTarget:
         split_room(room)
         path = f"/v1/rooms/{quote(room, safe=':')}/events"
         try:
-            response = await self._client.post(path, content=_body(events))
+            with noted_if_slow(self._url):
+                response = await self._client.post(path, content=_body(events))
         except httpx.ConnectError as error:
             raise AppendFailed(f"the server at {self._url} cannot be reached: {error}") from None
         except httpx.TransportError as error:
