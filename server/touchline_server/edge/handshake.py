@@ -40,7 +40,7 @@ class Refusal(NamedTuple):
     message: str
 
 
-_ADVICE = {
+ADVICE = {
     http.HTTPStatus.BAD_REQUEST: "Connect with a WebSocket client (RFC 6455) that offers one of the subprotocols "
     f"{', '.join(BY_SUBPROTOCOL)}. A proxy in front must pass the headers Sec-WebSocket-* as they are.",
     http.HTTPStatus.METHOD_NOT_ALLOWED: "A WebSocket is opened with GET. To publish events, use the control plane on "
@@ -81,7 +81,7 @@ class _ServerProtocol(ServerProtocol):
     def reject(self, status: StatusLike, text: str) -> Response:
         """websockets calls this for each request that it refuses itself."""
         self.rejected = int(status)
-        advice = _ADVICE.get(http.HTTPStatus(status))
+        advice = ADVICE.get(http.HTTPStatus(status))
         return super().reject(status, text if advice is None else f"{text}{advice}\n")
 
 
