@@ -3,7 +3,7 @@
 - `DeflateCodec`: permessage-deflate (RFC 7692) without context takeover in the server's direction. No message depends
   on the one before it, so a compressed frame is built once and shared, just like a plain one.
 - `EventStreamCodec`: server-sent events (HTML Living Standard, section 9.2). A message of the json codec is one
-  ``data`` line, since the encoder writes no line breaks; only an event's own value can contain some.
+  ``data`` line: the encoder writes no line breaks, and those between the tokens of an event's own value become spaces.
 
 `ALL_CODECS` lists all of them: an event caches its frame for each under the codec's ``index``.
 
@@ -40,6 +40,7 @@ RETRY_MS_MIN = 1_000
 """The shortest time that a browser is asked to wait before it reconnects. It keeps that interval while nobody answers:
 with 0 it would try to reach a lost server as fast as it can."""
 
+_SPACES = bytes.maketrans(b"\r\n", b"  ")
 _SYNC_FLUSH_TAIL = 4  # 00 00 ff ff, which RFC 7692 section 7.2.1 omits
 _ID_BYTES_MAX = 23  # ,"id":9007199254740991} at the end of a message
 
@@ -84,7 +85,7 @@ class EventStreamCodec(Codec):
             head = b"id: %b\n" % str(Cursor(message.epoch, message.head)).encode()
         elif isinstance(message, Goaway):
             head = b"retry: %d\n" % (RETRY_MS_MIN + message.reconnect_ms)
-        return head + _data_lines(self.encode(message)) + b"\n"
+        return head + b"data: %b\n\n" % _in_one_line(self.encode(message))
 
 
 def deflate(payload: bytes) -> bytes:
@@ -118,11 +119,12 @@ def _deflate_snapshot(payload: bytes) -> bytes:
     )
 
 
-def _data_lines(payload: bytes) -> bytes:
-    """A payload as data lines. An event's value is passed on unchanged, including line breaks between its tokens."""
-    if b"\n" not in payload and b"\r" not in payload:
-        return b"data: %b\n" % payload
-    return b"".join(b"data: %b\n" % line for line in payload.splitlines())
+def _in_one_line(payload: bytes) -> bytes:
+    """A payload without line breaks: JSON has them between its tokens alone, and a space there is as good.
+
+    A data line for each would make a value several times as large on its way.
+    """
+    return payload.translate(_SPACES) if b"\n" in payload or b"\r" in payload else payload
 
 
 JSON_DEFLATE = DeflateCodec(2, JSON)

@@ -113,7 +113,8 @@ class Settings(BaseSettings):
     window_bytes_max: int = Field(default=256 << 20, ge=1 << 16, le=BYTES_MAX)
     """Bytes of all windows of this edge together, values and frames."""
     state_bytes_max: int = Field(default=1 << 20, ge=1 << 12, le=BYTES_MAX)
-    """Bytes of a room's state, which travels in one message. Events beyond it are delivered but not kept as state."""
+    """Bytes of a room's state, which travels in one message, in the encoding that takes the most: escapes and names
+    count. Events beyond it are delivered but not kept as state."""
     state_s: Seconds = 24 * 3600.0
     """How far back a log in Kafka is read for the state of rooms alone: longer than a match, and its day, last. Events
     older than ``window_s`` cost no memory, unless they are the newest of their key."""

@@ -346,6 +346,9 @@ class Connection(asyncio.Protocol):
             self.close(codes.TOO_BIG, f"more than {FRAGMENTS_PER_MESSAGE_MAX} fragments")
 
     def _receive(self, client: Client[Peer], payload: bytes) -> None:
+        if len(payload) > self._context.core.limits.client.message_bytes_max:  # see `handshake.SPARE_BYTES`
+            self.close(codes.TOO_BIG)
+            return
         if client.codec.opcode != OP_BINARY:
             try:
                 payload.decode()

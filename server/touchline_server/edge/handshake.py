@@ -61,6 +61,10 @@ _METHOD = re.compile(rb"[A-Z]{3,15} ")
 _METHOD_BYTES_MAX = 16
 _REASON_CHARS_MAX = 200
 
+SPARE_BYTES = 1
+"""What websockets may take beyond a message's limit, which the connection checks itself. Of compressed messages it
+refuses those of exactly the limit: it stops decompressing there, before the end of what was compressed."""
+
 # Without context takeover in either direction, a flush is compressed once for all, and connections keep no state.
 _DEFLATE = [ServerPerMessageDeflateFactory(server_no_context_takeover=True, client_no_context_takeover=True)]
 
@@ -95,7 +99,7 @@ class Opening:
         self._last = b""
         self.protocol = _ServerProtocol(
             extensions=_DEFLATE if settings.compression else None,
-            max_size=settings.message_bytes_max,
+            max_size=settings.message_bytes_max + SPARE_BYTES,
             logger=_logger,
         )
 

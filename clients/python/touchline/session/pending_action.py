@@ -5,6 +5,7 @@ from typing import NamedTuple, TypeAlias
 import msgspec
 
 from touchline.errors import ActionInDoubt, ActionRefused
+from touchline_protocol.actions import json_data
 from touchline_protocol.codecs import Codec
 from touchline_protocol.messages import Action
 
@@ -36,7 +37,7 @@ class PendingAction:
         self.room = room
         self.kind = kind
         self.data: msgspec.Raw = codec.value(data)
-        self.size_bytes = len(data)
+        self.size_bytes = len(json_data(codec, self.data))  # as the server measures it
         self.session = ""
         self.id: int | None = None
         self.send_count = 0
