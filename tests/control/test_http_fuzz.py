@@ -15,6 +15,7 @@ from control.rooms import Rooms
 from support.http_contract import Contract, check, schema_validator
 from touchline_protocol.limits import EVENT_VALUE_BYTES_MAX
 from touchline_server.config.settings import Settings
+from touchline_server.control import requests
 from touchline_server.control.app import create_app
 from touchline_server.control.bodies import BODY_BYTES_MAX
 from touchline_server.control.refusals import RECORD_REFUSALS
@@ -161,6 +162,12 @@ ODD_REQUESTS: list[tuple[bytes, int, str | None]] = [
     (request_bytes(PUBLISH, JSON, f"Content-Length: {1 << 40}", "Expect: 100-continue"), 413, "too_large"),
     (request_bytes(PUBLISH, "Content-Length: 11", body=ONE), 415, "not_json_type"),
     (request_bytes(PUBLISH, "Content-Type: application/json-patch+json"), 415, "not_json_type"),
+    (
+        request_bytes(PUBLISH, JSON, "Content-Encoding: gzip", "Content-Length: 2", body=b"\x1f\x8b"),
+        415,
+        "not_json_type",
+    ),
+    (request_bytes(PUBLISH, JSON, "Content-Encoding: identity", "Content-Length: 11", body=ONE), 200, None),
     (request_bytes(PUBLISH, "Content-Type:application/json, text/plain"), 415, "not_json_type"),
     (request_bytes(PUBLISH + "/", JSON, "Content-Length: 11", body=ONE), 405, "method_not_allowed"),
     (request_bytes("POST /v1/rooms//events", JSON, "Content-Length: 11", body=ONE), 400, "bad_room"),
@@ -210,6 +217,16 @@ async def test_what_is_not_http_gets_400_and_a_sentence(served: tuple[Rooms, int
         status, headers, body = await exchange(port, head)
         assert (status, headers["content-type"].partition(";")[0]) == (400, "text/plain"), head
         assert body
+    assert rooms.published == []
+
+
+async def test_a_body_that_stalls_is_given_up(served: tuple[Rooms, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    rooms, port = served
+    monkeypatch.setattr(requests, "BODY_S_MAX", 0.1)
+    for framing in ("Content-Length: 20", "Transfer-Encoding: chunked"):
+        status, headers, body = await exchange(port, request_bytes(PUBLISH, JSON, framing))
+        assert check("POST", EVENTS, status, headers, body) == "body_timeout"
+        assert headers["connection"] == "close"
     assert rooms.published == []
 
 

@@ -19,6 +19,9 @@ EVENTS_PER_REQUEST_MAX = 1_000
 BODY_BYTES_MAX = 4 << 20
 """The largest body. A thousand ordinary events are 0.6 MB; the largest event is 256 KiB."""
 
+BODY_S_MAX = 30
+"""How long a body may take to arrive: 4 MiB at 1.2 Mbit/s. Without a limit, requests that stall would add up."""
+
 
 Data = Annotated[msgspec.Raw, Meta(description="Any JSON value, passed on byte for byte. null removes the key.")]
 Key = Annotated[

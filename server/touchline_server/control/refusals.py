@@ -11,6 +11,7 @@ from touchline_protocol.records import REASONS
 from touchline_server.web import policy
 
 from .answers import ApiError
+from .bodies import BODY_S_MAX
 
 RETRY_AFTER_S = 1
 """How long a 503 asks a producer to wait: about the interval at which an unavailable log is tried again."""
@@ -84,6 +85,13 @@ NOT_FOUND = Refusal(HTTPStatus.NOT_FOUND, "not_found", "there is nothing at this
 METHOD_NOT_ALLOWED = Refusal(
     HTTPStatus.METHOD_NOT_ALLOWED, "method_not_allowed", "the path has other methods: see `Allow`", _CORRECT
 )
+BODY_TIMEOUT = Refusal(
+    HTTPStatus.REQUEST_TIMEOUT,
+    "body_timeout",
+    f"the body did not arrive within {BODY_S_MAX} s",
+    "send it again, faster or in parts",
+    (("Connection", "close"),),
+)
 TOO_LARGE = Refusal(
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     "too_large",
@@ -92,7 +100,10 @@ TOO_LARGE = Refusal(
     has_written=True,
 )
 NOT_JSON_TYPE = Refusal(
-    HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "not_json_type", "the body has another type than `application/json`", _CORRECT
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    "not_json_type",
+    "the body has another type than `application/json`, or a `Content-Encoding`",
+    _CORRECT,
 )
 EVENT_REFUSED = Refusal(
     HTTPStatus.UNPROCESSABLE_ENTITY,

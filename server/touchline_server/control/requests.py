@@ -3,6 +3,7 @@
 Rules: nothing is published unless the whole request is valid. A body beyond its limit is never held in memory.
 """
 
+import asyncio
 import hmac
 from collections.abc import Collection, Sequence
 from urllib.parse import unquote_to_bytes
@@ -16,10 +17,11 @@ from touchline_protocol.utf8 import NotUtf8, without_mark
 from touchline_server.config.suggestions import unknown_feed
 from touchline_server.new_events import NewEvent, new_event
 
-from .bodies import BODY_BYTES_MAX, EVENTS_PER_REQUEST_MAX, Event, OneOrMore
+from .bodies import BODY_BYTES_MAX, BODY_S_MAX, EVENTS_PER_REQUEST_MAX, Event, OneOrMore
 from .refusals import (
     BAD_BODY,
     BAD_ROOM,
+    BODY_TIMEOUT,
     INCOMPLETE,
     KEY_MISSING,
     KEY_WRONG,
@@ -80,6 +82,8 @@ async def events_of(request: Request) -> list[NewEvent]:
     content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if content_type != "application/json":
         raise NOT_JSON_TYPE.error("send the body with the header Content-Type: application/json")
+    if request.headers.get("content-encoding", "identity").strip().lower() != "identity":
+        raise NOT_JSON_TYPE.error("send the body as it is, without a Content-Encoding")
     body = _decoded(await _read(request))
     if body.events is None:
         if not body.data:
@@ -99,10 +103,13 @@ async def _read(request: Request) -> bytes:
         raise too_large
     body = bytearray()
     try:
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > BODY_BYTES_MAX:
-                raise too_large
+        async with asyncio.timeout(BODY_S_MAX):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > BODY_BYTES_MAX:
+                    raise too_large
+    except TimeoutError:
+        raise BODY_TIMEOUT.error(f"the body did not arrive within {BODY_S_MAX} s") from None
     except ClientDisconnect:
         raise INCOMPLETE.error("the connection ended before the end of the body") from None
     return bytes(body)
