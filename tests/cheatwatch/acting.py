@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from touchline_cheatwatch.rooms import Event, Room
 from touchline_cheatwatch.rules.base import Rule
-from touchline_cheatwatch.types import Finding
+from touchline_cheatwatch.types import Action, Finding, Now
 
 ROOM = "match:1"
 
@@ -18,6 +18,25 @@ class Did(NamedTuple):
     data: Any = None
     player: str = "ann"
     room: str = ROOM
+    edge: str = "edge-1"
+    clock: str = "c1"
+
+    def at(self, event_clock_ms: int | None = None) -> Action:
+        """The action as rules see it, where there is one clock only."""
+        ms = self.received_ms
+        return Action(
+            self.player, self.room, self.kind, self.data, ms, ms, 0, ms if event_clock_ms is None else event_clock_ms
+        )
+
+
+def at(ms: int) -> Now:
+    """A moment, for a service whose clock was never set."""
+    return Now(ms, ms)
+
+
+def new_state(rule: Rule[Any]) -> Any:
+    """A new memory about a player, who is the only one."""
+    return rule.State() if rule.Crowd is None else rule.State(rule.Crowd())
 
 
 def room_of(*events: Event, complete: bool = False) -> Room:
@@ -31,10 +50,10 @@ def room_of(*events: Event, complete: bool = False) -> Room:
 def findings(rule: Rule[Any], actions: Iterable[Did], room: Room | None = None) -> list[tuple[Did, Finding]]:
     """The findings about one player's actions, with a new state after each finding, as in the engine."""
     found = []
-    state = rule.State()
+    state = new_state(rule)
     for action in actions:
-        finding = rule.judge(action, state, room or room_of())
+        finding = rule.judge(action.at(), state, room or room_of())
         if finding is not None:
             found.append((action, finding))
-            state = rule.State()
+            state = new_state(rule)
     return found

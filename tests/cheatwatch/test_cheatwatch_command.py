@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import touchline.actions
-from cheatwatch.acting import Did
+from cheatwatch.acting import Did, at
 from cheatwatch.command import README, the_command
 from cheatwatch.command import run as run_process
 from project.test_readme import ROOT, commands_in, runs
@@ -27,7 +27,7 @@ NOBODY = "kafka://127.0.0.1:1"
 
 
 def test_the_built_in_rules_catch_every_bot_and_no_honest_player(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["evaluate", "--players", "100", "--minutes", "10", "--json"]) == 0
+    assert run(["evaluate", "--players", "100", "--minutes", "10", "--no-scenarios", "--json"]) == 0
     result = json.loads(capsys.readouterr().out)
     assert (result["players_accused"], result["accused"]) == (0, {})
     assert result["actions"] > 30_000
@@ -38,7 +38,7 @@ def test_the_built_in_rules_catch_every_bot_and_no_honest_player(capsys: pytest.
 def test_the_seed_determines_the_result(capsys: pytest.CaptureFixture[str]) -> None:
     outputs = []
     for seed in ("7", "7", "8"):
-        run(["evaluate", "--players", "10", "--minutes", "2", "--json", "--seed", seed])
+        run(["evaluate", "--players", "10", "--minutes", "2", "--no-scenarios", "--json", "--seed", seed])
         outputs.append(capsys.readouterr().out)
     assert outputs[0] == outputs[1] != outputs[2]
 
@@ -52,7 +52,7 @@ def test_a_rule_set_that_is_too_mild_or_too_harsh_fails(
 ) -> None:
     rules = tmp_path / "rules.toml"
     rules.write_text(f'[rules.fast]\nclass = "touchline_cheatwatch.rules.rate:Rate"\n{line}\n')
-    args = ["evaluate", "--players", "50", "--minutes", "5", "--rules", str(rules)]
+    args = ["evaluate", "--players", "50", "--minutes", "5", "--no-scenarios", "--rules", str(rules)]
     assert run([*args, "--json"]) == RULES_FAILED
     result = json.loads(capsys.readouterr().out)
     (bot,) = result["bots"]
@@ -65,7 +65,7 @@ def test_the_readmes_evaluation_can_be_run() -> None:
     """At a smaller size: the numbers in the README are those of the command as written there."""
     command = the_command("cheatwatch evaluate --players")
     command[command.index("--players") + 1] = "100"
-    done = run_process(*command)
+    done = run_process(*command, "--no-scenarios")
     assert (done.returncode, done.stderr) == (0, "")
     assert "0 of 100" in done.stdout
     assert "(0.00%)" in done.stdout
@@ -73,7 +73,7 @@ def test_the_readmes_evaluation_can_be_run() -> None:
 
 def test_the_readmes_evaluation_of_a_file_can_be_run(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
-    assert run([*the_command("cheatwatch evaluate --rules"), "--players", "100"]) == 0
+    assert run([*the_command("cheatwatch evaluate --rules"), "--players", "100", "--no-scenarios"]) == 0
 
 
 def test_it_prints_its_version(capsys: pytest.CaptureFixture[str]) -> None:
@@ -175,7 +175,7 @@ def test_the_rule_in_the_readme_works(tmp_path: Path, monkeypatch: pytest.Monkey
         Path(name).write_text(found[1])
     monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path)])
     engine = Engine(load_rule_set(Path("rules.toml")).rules)
-    outcomes = [engine.judge(Did(5, "predict"), 5) for _ in range(3)]
+    outcomes = [engine.judge(Did(5, "predict"), at(5)) for _ in range(3)]
     assert [len(found) for found in outcomes] == [0, 0, 1]
     ((player, verdict),) = verdicts_of(outcomes[2])
     assert (player, verdict.kind, verdict.evidence["early"]) == ("ann", "warn", 3)

@@ -4,7 +4,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from cheatwatch.acting import ROOM, Did
+from cheatwatch.acting import ROOM, Did, at
 from touchline_cheatwatch.engine import Engine, Limits, verdicts_of
 from touchline_cheatwatch.rooms import Event, Room
 from touchline_cheatwatch.rules.base import Rule
@@ -40,11 +40,11 @@ class Broken(Every, frozen=True, kw_only=True):
 
 
 def judge(engine: Engine, *actions: Did, now_ms: int = NOW_MS) -> list[Any]:
-    return [outcome for action in actions for outcome in engine.judge(action, now_ms)]
+    return [outcome for action in actions for outcome in engine.judge(action, at(now_ms))]
 
 
 def advance(engine: Engine, known_ms: int) -> list[Any]:
-    return list(engine.advance(NOW_MS, known_ms))
+    return list(engine.advance(at(NOW_MS), known_ms))
 
 
 def test_a_finding_uses_up_its_evidence() -> None:
@@ -62,20 +62,21 @@ def test_a_rule_sees_only_its_kinds_and_each_player_separately() -> None:
     assert [(one.player, one.rule) for one in found] == [("ann", "all"), ("ann", "taps")]
 
 
-def test_a_rule_that_waits_judges_once_the_events_are_known() -> None:
+@pytest.mark.parametrize("wrong_by_ms", [0, -45_000, 3_600_000])
+def test_a_rule_that_waits_judges_once_the_events_are_known_whatever_the_edges_clock_shows(wrong_by_ms: int) -> None:
     engine = Engine({"every": Every(every=1, settle_s=0.5)})
-    assert judge(engine, Did(2_000), Did(1_500)) == []
-    assert engine.advance(NOW_MS, 1_999) == []
-    engine.event(ROOM, Event(0, 1_900, "Shot"), complete=True)
-    (first,) = advance(engine, 2_000)
-    assert (first.received_ms, first.evidence["events"]) == (1_500, 1)
-    assert [one.received_ms for one in advance(engine, 2_500)] == [2_000]
-    assert [one.received_ms for one in judge(engine, Did(1_800))] == [1_800]  # its events are known already
+    assert judge(engine, Did(2_000 + wrong_by_ms), now_ms=2_000) == []
+    assert judge(engine, Did(2_300 + wrong_by_ms), now_ms=2_300) == []
+    assert advance(engine, 2_499) == []
+    engine.event(ROOM, Event(0, 1_900, "Shot"), at(NOW_MS), complete=True)
+    (first,) = advance(engine, 2_500)
+    assert (first.received_ms, first.evidence["events"]) == (2_000 + wrong_by_ms, 1)
+    assert [one.received_ms for one in advance(engine, 2_800)] == [2_300 + wrong_by_ms]
 
 
 def test_waiting_is_bounded_and_judgements_given_up_are_counted() -> None:
     engine = Engine({"every": Every(every=1, settle_s=0.5)}, limits=Limits(waiting_max=2))
-    judge(engine, Did(1), Did(2), Did(3))
+    judge(engine, Did(1), Did(2), Did(3), now_ms=1)
     assert (engine.waiting, engine.unjudged) == (2, 1)
     assert [one.received_ms for one in advance(engine, 1_000)] == [2, 3]
 
@@ -109,7 +110,7 @@ def test_after_a_pardon_a_player_starts_clean_and_can_be_judged_again() -> None:
     engine = Engine({"every": Every(verdict="ban"), "waits": Every(every=1, settle_s=0.5, verdict="ban")})
     assert judge(engine, Did(NOW_MS), Did(NOW_MS)) == []
     engine.verdict("ann", operator_verdict("pardon", "", None, NOW_MS))
-    assert engine.advance(NOW_MS, NOW_MS + 500) == []
+    assert engine.advance(at(NOW_MS), NOW_MS + 500) == []
     assert judge(engine, Did(NOW_MS + 1), Did(NOW_MS + 1)) == []
     assert [player for player, _ in verdicts_of(judge(engine, Did(NOW_MS + 1)))] == ["ann"]
 
@@ -123,9 +124,9 @@ def test_a_player_under_a_verdict_does_not_get_another() -> None:
 
 def test_after_missed_events_the_counts_are_not_complete() -> None:
     engine = Engine({"every": Every(every=1)})
-    engine.event(ROOM, Event(7, 1, "Shot"), complete=True)
+    engine.event(ROOM, Event(7, 1, "Shot"), at(NOW_MS), complete=True)
     engine.events_lost()
-    engine.event(ROOM, Event(3, 2, "Shot"), complete=True)
+    engine.event(ROOM, Event(3, 2, "Shot"), at(NOW_MS), complete=True)
     (judged,) = judge(engine, Did(5))
     assert judged.evidence["events"] == 1
     assert not engine._rooms.get(ROOM).complete
@@ -134,10 +135,10 @@ def test_after_missed_events_the_counts_are_not_complete() -> None:
 def test_rooms_are_bounded_and_a_forgotten_one_is_not_complete_again() -> None:
     engine = Engine({}, limits=Limits(rooms_max=2))
     for offset, number in enumerate((1, 2, 1, 3)):
-        engine.event(f"match:{number}", Event(offset, 1, "Shot"), complete=True)
+        engine.event(f"match:{number}", Event(offset, 1, "Shot"), at(NOW_MS), complete=True)
     rooms = [engine._rooms.get(f"match:{number}") for number in (1, 2, 3)]
     assert [(sum(room.counts.values()), room.complete) for room in rooms] == [(2, True), (0, False), (1, True)]
-    engine.event("match:2", Event(4, 1, "Shot"), complete=True)
+    engine.event("match:2", Event(4, 1, "Shot"), at(NOW_MS), complete=True)
     again = engine._rooms.get("match:2")
     assert (again.counts, again.complete) == ({"Shot": 1}, False)
 
@@ -145,7 +146,7 @@ def test_rooms_are_bounded_and_a_forgotten_one_is_not_complete_again() -> None:
 def test_a_room_with_missed_events_is_no_longer_complete() -> None:
     engine = Engine({})
     for offset, complete in enumerate((True, False)):
-        engine.event(ROOM, Event(offset, 1, "Shot"), complete=complete)
+        engine.event(ROOM, Event(offset, 1, "Shot"), at(NOW_MS), complete=complete)
     assert not engine._rooms.get(ROOM).complete
 
 
@@ -155,7 +156,7 @@ def test_the_player_idle_for_longest_is_forgotten_first() -> None:
     assert judge(engine, ann, bob, ann, cid) == []  # bob is forgotten
     assert [one.player for one in judge(engine, ann)] == ["ann"]
     judge(engine, cid, now_ms=NOW_MS + 30_000)
-    engine.advance(NOW_MS + 60_000, 0)
+    engine.advance(at(NOW_MS + 60_000), 0)
     assert engine.players == 1
 
 
@@ -163,5 +164,5 @@ def test_the_player_idle_for_longest_is_forgotten_first() -> None:
 def test_events_seen_again_are_counted_once(offsets: list[int]) -> None:
     engine = Engine({})
     for offset in offsets:
-        engine.event(ROOM, Event(offset, 1, "Shot"), complete=True)
+        engine.event(ROOM, Event(offset, 1, "Shot"), at(NOW_MS), complete=True)
     assert engine._rooms.get(ROOM).counts == {"Shot": 3}

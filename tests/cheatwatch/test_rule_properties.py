@@ -8,7 +8,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cheatwatch.acting import Did, findings
+from cheatwatch.acting import Did, at, findings
+from touchline_cheatwatch.clocks.comparison import ClockNotice
 from touchline_cheatwatch.engine import Engine, Limits
 from touchline_cheatwatch.players import PLAYER_BYTES_MAX
 from touchline_cheatwatch.rooms import Event
@@ -99,6 +100,7 @@ anything = st.builds(
     data=values,
     player=st.sampled_from(["ann", "bob", "cid"]),
     room=st.sampled_from([f"match:{number}" for number in range(12)]),
+    clock=st.sampled_from([f"c{number}" for number in range(10)]),
 )
 
 
@@ -108,11 +110,11 @@ def test_the_rules_accept_anything_and_their_findings_can_be_encoded(actions: li
 
     engine = Engine(load_rule_set().rules)
     for offset, ms in enumerate(events_ms):
-        engine.event("match:1", Event(offset, ms, "Shot"), complete=True)
-    outcomes = [outcome for action in actions for outcome in engine.judge(action, 20_000)]
-    outcomes += engine.advance(20_000, 10**16)
+        engine.event("match:1", Event(offset, ms, "Shot"), at(ms), complete=True)
+    outcomes = [outcome for action in actions for outcome in engine.judge(action, at(20_000))]
+    outcomes += engine.advance(at(20_000), 10**16)
     for outcome in outcomes:
-        assert isinstance(outcome, Judgement)
+        assert isinstance(outcome, Judgement | ClockNotice)
         json.encode(outcome._asdict())
 
 
@@ -120,10 +122,10 @@ def test_the_rules_accept_anything_and_their_findings_can_be_encoded(actions: li
 def test_there_are_no_more_players_and_waiting_actions_than_allowed(actions: list[Did]) -> None:
     engine = Engine(load_rule_set().rules, limits=Limits(players_max=2, waiting_max=5))
     for now_ms, action in enumerate(actions):
-        engine.judge(action, now_ms)
+        engine.judge(action, at(now_ms))
         assert engine.players <= 2
         assert engine.waiting <= 5
-    engine.advance(10**9, 0)
+    engine.advance(at(10**9), 0)
     assert engine.players == 0
 
 
@@ -140,13 +142,21 @@ def test_the_memory_about_a_player_is_bounded() -> None:
     engine = Engine(rules)
     for number in range(4_000):
         room = room_names[number % 40]
-        engine.event(room, Event(number, number * 1_000, "Shot"), complete=False)
+        now = at(number * 1_000)
+        engine.event(room, Event(number, number * 1_000, "Shot"), now, complete=False)
         data = {"x": 1.5, "y": 1.5, "score": 1.5 + number % 7}
-        engine.judge(Did(number * 1_000 + number % 3, data=data, room=room), 0)
-        engine.advance(0, number * 1_000 - 10_000)
-    states = engine._players.states("ann", 0)
-    assert states.keys() == rules.keys()
-    assert deep_size(states) <= PLAYER_BYTES_MAX
+        clock = f"{number % 20:08}"
+        engine.judge(Did(number * 1_000 + number % 3, data=data, room=room, edge="edge-1", clock=clock), now)
+        engine.advance(now, number * 1_000 - 10_000)
+    player = engine._players.get("ann", 0)
+    assert player.states.keys() == rules.keys()
+    crowd = player.states["regularity"].crowd
+    assert deep_size(player, {id(crowd)}) <= PLAYER_BYTES_MAX
+    assert deep_size(crowd) <= CROWD_BYTES_MAX
+    assert len(engine.clocks.ahead_ms()) <= 1
+
+
+CROWD_BYTES_MAX = 128 * 1024
 
 
 def deep_size(value: Any, seen: set[int] | None = None) -> int:

@@ -8,6 +8,7 @@ from typing import Any, Self
 import pytest
 
 from cheatwatch.acting import Did
+from touchline_cheatwatch.clocks.steady import SteadyClock
 from touchline_cheatwatch.engine import Engine, Outcome
 from touchline_cheatwatch.rooms import Event
 from touchline_cheatwatch.rules.base import Rule
@@ -16,11 +17,15 @@ from touchline_cheatwatch.rules.score import Score
 from touchline_cheatwatch.sanctions import operator_verdict
 from touchline_cheatwatch.service import Service
 from touchline_cheatwatch.sources import EventsLost, RoomEvent
-from touchline_cheatwatch.types import Action, Judgement
+from touchline_cheatwatch.types import Judgement, Now, PlayerAction
 from touchline_protocol.errors import LogUnavailable, OperatorError, RecordRefusal, RecordsRefused
 from touchline_protocol.verdicts import VerdictRecord
 
 NOW_S = 1_000.0
+CLOCK = SteadyClock(monotonic_s=lambda: 5.0, wall_s=lambda: NOW_S)
+KNOWN_S = 10.0
+IDLE_POLLS = 5
+"""The monotonic time up to which events are known: later than everything that the actions wait for."""
 
 
 class Course:
@@ -33,10 +38,11 @@ class Course:
         self.batches = list(batches)
         self.verdicts: list[tuple[str, VerdictRecord]] = []
         self.events: list[RoomEvent | EventsLost] = []
-        self.known_ms = 0
+        self.known_s: float | None = None
         self.failure: OperatorError | None = None
         """What writing a verdict raises."""
         self.done = asyncio.Event()
+        self.idle_polls = 0
 
     # Actions.
 
@@ -59,7 +65,7 @@ class Course:
         self.seen.append("batch")
         if self.batches:
             return self.batches.pop(0)
-        self.done.set()
+        self.idle_polls = 1
         return await asyncio.Future()
 
 
@@ -68,13 +74,17 @@ class Events:
         self._course = course
 
     @property
-    def known_ms(self) -> int:
-        return self._course.known_ms
+    def known_s(self) -> float | None:
+        return self._course.known_s
 
     async def poll(self) -> Sequence[RoomEvent | EventsLost]:
-        if not self._course.known_ms:
+        if self._course.known_s is None:
             self._course.seen.append("events")
-            self._course.known_ms = round(NOW_S * 1000)
+            self._course.known_s = KNOWN_S
+        if self._course.idle_polls:  # all actions were handed out: what waits for events is judged in these rounds
+            self._course.idle_polls += 1
+            if self._course.idle_polls > IDLE_POLLS:
+                self._course.done.set()
         found, self._course.events = self._course.events, []
         await asyncio.sleep(0)
         return found
@@ -105,8 +115,8 @@ class RecordingObserver:
     def watching(self) -> None:
         self._course.seen.append("watching")
 
-    def judged(self, actions: Sequence[Action], now_ms: int) -> None:
-        assert now_ms == NOW_S * 1000
+    def judged(self, actions: Sequence[PlayerAction], now: Now) -> None:
+        assert now == Now(round(NOW_S * 1000), round(NOW_S * 1000))
 
     def found(self, outcomes: Sequence[Outcome]) -> None:
         self._course.seen.append([outcome.rule for outcome in outcomes if isinstance(outcome, Judgement)])
@@ -117,7 +127,7 @@ async def serve(course: Course) -> None:
         "fast": Rate(burst_max=1, verdict="ban", verdict_s=0, kinds=("tap",)),
         "lies": Score(settle_s=0.001),
     }
-    service = Service(Engine(rules), course, Events(course), Verdicts(course), RecordingObserver(course), lambda: NOW_S)
+    service = Service(Engine(rules), course, Events(course), Verdicts(course), RecordingObserver(course), CLOCK)
     running = asyncio.ensure_future(service.run())
     await asyncio.wait({running, asyncio.ensure_future(course.done.wait())}, return_when=asyncio.FIRST_COMPLETED)
     if running.done():
@@ -148,7 +158,7 @@ async def test_older_events_are_known_to_the_first_judgement() -> None:
     course = Course([Did(10, "score", {"score": 11})])
     course.events = [RoomEvent("match:1", Event(0, 1, "last_goal"), complete=True)]
     await serve(course)
-    assert course.seen[4:] == [[("ann", "mute")], ["lies"], "batch"]
+    assert course.seen[4:] == ["batch", [("ann", "mute")], ["lies"]]
 
 
 async def test_after_missed_events_nobody_is_accused_by_those_that_are_left() -> None:

@@ -10,7 +10,7 @@ from touchline_cheatwatch.engine import Engine
 from touchline_cheatwatch.evaluation.humans import beats
 from touchline_cheatwatch.rooms import Event
 from touchline_cheatwatch.ruleset import load_rule_set
-from touchline_cheatwatch.types import Judgement
+from touchline_cheatwatch.types import Judgement, Now
 from touchline_demo.bots import FAST_S, STEADY_S
 from touchline_demo.referee import RULES
 
@@ -31,7 +31,8 @@ def found(times_s: Iterable[float]) -> list[tuple[str, str | None, float]]:
         at_ms = round(at_s * 1000)
         if at_ms < muted_until_ms:
             continue  # the edge refuses it
-        for outcome in judge.judge(Action("ada", ROOM, "tap", {"team": "home"}, "s", number, at_ms, "e", 0, 0), at_ms):
+        action = Action("ada", ROOM, "tap", {"team": "home"}, "s", number, at_ms, "e", 0, 0)
+        for outcome in judge.judge(action, Now(at_ms, at_ms)):
             assert isinstance(outcome, Judgement)
             kind = outcome.verdict.kind if outcome.verdict else None
             outcomes.append((outcome.rule, kind, at_s))
@@ -75,9 +76,9 @@ def test_a_player_who_joins_waves_before_seeing_them_is_found(reaction_ms: int, 
     outcomes = []
     for number in range(1, 6):
         at_ms = number * 7_000
-        judge.event(ROOM, Event(number, at_ms, "wave"), complete=True)
+        judge.event(ROOM, Event(number, at_ms, "wave"), Now(at_ms, at_ms), complete=True)
         joined_ms = at_ms + reaction_ms
         joined = Action("ada", ROOM, "wave", {"offset": number}, "s", number, joined_ms, "e", 0, 0)
-        outcomes += judge.judge(joined, joined_ms)
-        outcomes += judge.advance(joined_ms + 1_000, joined_ms + 1_000)
-    assert [outcome.rule for outcome in outcomes] == rules
+        outcomes += judge.judge(joined, Now(joined_ms, joined_ms))
+        outcomes += judge.advance(Now(joined_ms + 1_000, joined_ms + 1_000), joined_ms + 1_000)
+    assert [outcome.rule for outcome in outcomes if isinstance(outcome, Judgement)] == rules

@@ -63,9 +63,9 @@ class KafkaEvents:
         await self._follower.__aexit__(kind, error, trace)
 
     @property
-    def known_ms(self) -> int:
+    def known_s(self) -> float | None:
         """See `sources.EventSource`."""
-        return self._follower.known_ms
+        return self._follower.known_s
 
     async def poll(self) -> list[RoomEvent | EventsLost]:
         """See `sources.EventSource`."""
@@ -135,7 +135,7 @@ class KafkaVerdicts:
     async def current(self) -> list[tuple[str, VerdictRecord]]:
         """See `sources.VerdictLog`."""
         found: list[tuple[str, VerdictRecord]] = []
-        while not self._follower.known_ms:
+        while self._follower.known_s is None:
             found += await self.poll()
         return found
 

@@ -1,4 +1,4 @@
-"""What the rules remember about players: one state for each rule that has seen a player's actions.
+"""What is remembered about players: their time, and one state for each rule that has seen a player's actions.
 
 Pure, and bounded: at most ``players_max`` players, of which the one inactive for longest is forgotten first, and so is
 a player who does nothing for ``idle_ms``. The size of a player's states is up to the rules: `PLAYER_BYTES_MAX` is the
@@ -6,34 +6,50 @@ most that the built-in ones take, and a test holds them to it.
 """
 
 from collections import OrderedDict
+from collections.abc import Iterator
+from itertools import count
 from typing import Any
 
-PLAYER_BYTES_MAX = 16 * 1024
-"""The states of the five built-in rules together, whatever their parameters and the player's actions are."""
+from .clocks.player_time import PlayerTime
+
+PLAYER_BYTES_MAX = 20 * 1024
+"""The states of the five built-in rules and the time together, whatever the parameters and the player's actions are."""
 
 
-class PlayerStates:
-    """The states by player and rule."""
+class Player:
+    """``states`` are by the name of the rule."""
+
+    __slots__ = ("seen_ms", "states", "time")
+
+    def __init__(self, stretches: Iterator[int]) -> None:
+        self.seen_ms = 0
+        self.states: dict[str, Any] = {}
+        self.time = PlayerTime(stretches)
+
+
+class Players:
+    """The players by name."""
 
     def __init__(self, players_max: int, idle_ms: int) -> None:
         self._players_max = players_max
         self._idle_ms = idle_ms
-        self._players: OrderedDict[str, _Player] = OrderedDict()
+        self._players: OrderedDict[str, Player] = OrderedDict()
+        self._stretches = count()
 
     def __len__(self) -> int:
         return len(self._players)
 
-    def states(self, player: str, now_ms: int) -> dict[str, Any]:
-        """The states of a player by rule name, to be read and changed."""
+    def get(self, player: str, now_ms: int) -> Player:
+        """What is remembered of a player who acts now, to be read and changed."""
         known = self._players.get(player)
         if known is None:
-            known = self._players[player] = _Player()
+            known = self._players[player] = Player(self._stretches)
             if len(self._players) > self._players_max:
                 self._players.popitem(last=False)
         else:
             self._players.move_to_end(player)
         known.seen_ms = now_ms
-        return known.states
+        return known
 
     def forget(self, player: str) -> None:
         """The player starts clean."""
@@ -46,11 +62,3 @@ class PlayerStates:
             if now_ms - self._players[oldest].seen_ms < self._idle_ms:
                 return
             del self._players[oldest]
-
-
-class _Player:
-    __slots__ = ("seen_ms", "states")
-
-    def __init__(self) -> None:
-        self.seen_ms = 0
-        self.states: dict[str, Any] = {}

@@ -18,8 +18,9 @@ _STANDARD = frozenset((Path(importlib.__file__).parent, Path(importlib.__file__)
 """Where Python's own ``importlib`` and ``typing`` are."""
 
 
-def rule_class(path: str, option: str, source: str) -> type[Rule[Any]]:
-    """The class that ``path`` names. ``option`` and ``source`` are for errors.
+def rule_class(path: str, option: str, source: str, folder: Path | None) -> type[Rule[Any]]:
+    """The class that ``path`` names, of an installed package or of a module in the rule set's ``folder`` or in the
+    working directory. ``option`` and ``source`` are for errors.
 
     Raises:
         OperatorError: there is no such class, or it is not a rule.
@@ -27,13 +28,16 @@ def rule_class(path: str, option: str, source: str) -> type[Rule[Any]]:
     module_name, colon, class_name = path.partition(":")
     if not (module_name and colon and class_name):
         raise OperatorError(f"option {option!r} in {source}: {path!r} is not a class: write package.module:Class")
-    if "" not in sys.path:
-        sys.path.append("")  # so that users can keep rules of their own in the folder where they start the command
+    own = [*([] if folder is None else [str(folder.resolve())]), str(Path.cwd())]
+    sys.path += [one for one in own if one not in sys.path]
     try:
         module = importlib.import_module(module_name)
     except Exception as error:  # noqa: BLE001  # somebody's module may raise anything
+        where = ""
+        if isinstance(error, ModuleNotFoundError):
+            where = f"; looked in {', '.join(dict.fromkeys(own))} and among the installed packages"
         raise OperatorError(
-            f"option {option!r} in {source}: {module_name} cannot be imported: {describe(error)}"
+            f"option {option!r} in {source}: {module_name} cannot be imported: {describe(error)}{where}"
         ) from None
     found = getattr(module, class_name, None)
     if not isinstance(found, type) or not issubclass(found, Rule):

@@ -69,11 +69,11 @@ def load_rule_set(file: Path | None = None) -> RuleSet:
         raise OperatorError(f"the rule set {file} {error}") from None
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise OperatorError(f"the rule set {file} is not valid TOML: {error}") from None
-    return rule_set_of(tables, str(file))
+    return rule_set_of(tables, str(file), file.parent)
 
 
-def rule_set_of(tables: Mapping[str, Any], source: str) -> RuleSet:
-    """Build the rule set that TOML tables describe. ``source`` is for errors.
+def rule_set_of(tables: Mapping[str, Any], source: str, folder: Path | None = None) -> RuleSet:
+    """Build the rule set that TOML tables describe. ``source`` is for errors; ``folder`` may hold rules of its own.
 
     Raises:
         OperatorError: something in them is wrong.
@@ -91,7 +91,7 @@ def rule_set_of(tables: Mapping[str, Any], source: str) -> RuleSet:
             if not is_feed_name(name):
                 raise OperatorError(f"option 'feeds.{name}' in {source}: {name!r} is not a valid feed name")
             feeds[name] = _converted(options, FeedOptions, f"feeds.{name}", source)
-    return RuleSet(rules={name: _rule(name, table, source) for name, table in rules.items()}, **found)
+    return RuleSet(rules={name: _rule(name, table, source, folder) for name, table in rules.items()}, **found)
 
 
 def _tables(tables: Mapping[str, Any], name: str, source: str) -> Mapping[str, Any]:
@@ -101,13 +101,13 @@ def _tables(tables: Mapping[str, Any], name: str, source: str) -> Mapping[str, A
     return found
 
 
-def _rule(name: str, table: Mapping[str, Any], source: str) -> Rule[Any]:
+def _rule(name: str, table: Mapping[str, Any], source: str, folder: Path | None) -> Rule[Any]:
     option = f"rules.{name}"
     path = table.get("class")
     if not isinstance(path, str):
         raise OperatorError(f"option '{option}.class' in {source}: is missing: write class = \"package.module:Class\"")
     parameters = {field: value for field, value in table.items() if field != "class"}
-    kind = rule_class(path, f"{option}.class", source)
+    kind = rule_class(path, f"{option}.class", source, folder)
     try:
         return _converted(parameters, kind, option, source)
     except OperatorError:

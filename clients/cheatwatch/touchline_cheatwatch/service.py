@@ -7,16 +7,17 @@ again, and the verdict that is in force by then is not repeated.
 
 import asyncio
 import logging
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 from touchline.actions import ActionSource
 from touchline_protocol.errors import RecordsRefused
 
+from .clocks.comparison import STEP_MS
+from .clocks.steady import SteadyClock
 from .engine import Engine, Outcome, verdicts_of
 from .sources import EventsLost, EventSource, VerdictLog
-from .types import Action
+from .types import Now, PlayerAction
 
 ACTIONS_MAX = 500
 """Actions judged in one turn of the loop. It takes about 10 ms, after which heartbeats and events get their turn."""
@@ -33,7 +34,7 @@ class Observer(Protocol):
     def watching(self) -> None:
         """The service is up to date, and judges from now on."""
 
-    def judged(self, actions: Sequence[Action], now_ms: int) -> None:
+    def judged(self, actions: Sequence[PlayerAction], now: Now) -> None:
         """These actions were judged."""
 
     def found(self, outcomes: Sequence[Outcome]) -> None:
@@ -50,14 +51,15 @@ class Service:
         events: EventSource,
         verdicts: VerdictLog,
         observer: Observer,
-        clock: Callable[[], float] = time.time,
+        clock: SteadyClock | None = None,
     ) -> None:
         self._engine = engine
         self._actions = actions
         self._events = events
         self._verdicts = verdicts
         self._observer = observer
-        self._clock = clock
+        self._clock = clock or SteadyClock()
+        self._now = self._clock.now
 
     async def run(self) -> None:
         """Run until cancelled.
@@ -69,11 +71,11 @@ class Service:
             self._engine.verdict(player, verdict)
         try:
             async with asyncio.timeout(START_TIMEOUT_S):
-                while not self._events.known_ms:
+                while self._events.known_s is None:
                     await self._read_events()
         except TimeoutError:
             pass
-        self._engine.advance(self._now_ms(), self._events.known_ms)
+        self._engine.advance(self._now(), self._known_ms())
         self._observer.watching()
         loops = [asyncio.ensure_future(loop()) for loop in (self._judge, self._follow_events, self._follow_verdicts)]
         try:
@@ -86,22 +88,30 @@ class Service:
     async def _judge(self) -> None:
         while True:
             actions = await self._actions.batch(ACTIONS_MAX)
-            now_ms = self._now_ms()
-            outcomes = [outcome for action in actions for outcome in self._engine.judge(action, now_ms)]
-            self._observer.judged(actions, now_ms)
+            if set_by_ms := self._clock.set_by_ms(STEP_MS):
+                _log.warning("this computer's clock was set by %+.1f s: verdicts end by it", set_by_ms / 1000)
+            now = self._now()
+            outcomes = [outcome for action in actions for outcome in self._engine.judge(action, now)]
+            self._observer.judged(actions, now)
             await self._report(outcomes)
 
     async def _follow_events(self) -> None:
         while True:
             await self._read_events()
-            await self._report(self._engine.advance(self._now_ms(), self._events.known_ms))
+            await self._report(self._engine.advance(self._now(), self._known_ms()))
+
+    def _known_ms(self) -> int:
+        known_s = self._events.known_s
+        return 0 if known_s is None else self._clock.steady_ms(known_s)
 
     async def _read_events(self) -> None:
-        for one in await self._events.poll():
+        events = await self._events.poll()
+        now = self._now()
+        for one in events:
             if isinstance(one, EventsLost):
                 self._engine.events_lost()
             else:
-                self._engine.event(one.room, one.event, complete=one.complete)
+                self._engine.event(one.room, one.event, now, complete=one.complete)
 
     async def _follow_verdicts(self) -> None:
         while True:
@@ -118,6 +128,3 @@ class Service:
                 # After a restart the same verdict would be refused again, so nobody else would ever be judged.
                 _log.error("%d of %d verdicts cannot be written: %s", len(error.refused), len(verdicts), error)
         self._observer.found(outcomes)
-
-    def _now_ms(self) -> int:
-        return round(self._clock() * 1000)

@@ -27,8 +27,8 @@ class EventSource(Protocol):
     """The events of all rooms of some feeds."""
 
     @property
-    def known_ms(self) -> int:
-        """All events up to this time (Unix milliseconds) were handed out."""
+    def known_s(self) -> float | None:
+        """All events up to this time (of `time.monotonic`) were handed out; None if older ones are still being read."""
 
     async def poll(self) -> Sequence[RoomEvent | EventsLost]:
         """Wait a moment for the next events; there may be none. Each room's events are in order."""

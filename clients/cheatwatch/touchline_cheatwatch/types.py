@@ -1,6 +1,6 @@
 """The words that rules and engine share: an action, a finding, and the outcome of judging.
 
-Pure: it knows JSON values and times in Unix milliseconds, but not where they come from.
+Pure: it knows JSON values and times in milliseconds, but not where they come from.
 """
 
 from collections.abc import Mapping
@@ -12,12 +12,18 @@ NUMBER_MAX = 1e12
 """The largest position or score. Beyond it, floats begin to lose whole units, and their squares to overflow."""
 
 
-class Action(Protocol):
+class Now(NamedTuple):
+    """The same moment by two clocks of ours. ``steady_ms`` is the time of day when the process began, and passes evenly
+    from then on: for durations. ``unix_ms`` is the computer's clock, which may be set: for verdicts."""
+
+    steady_ms: int
+    unix_ms: int
+
+
+class PlayerAction(Protocol):
     """What a player did, as `touchline.actions` hands it out: each action once, and a session's in order.
 
-    ``data`` is a JSON value of any shape that the player chose, and a rule must accept all of them. ``received_ms`` is
-    by the clock of the edge that received it. Another edge's clock may differ, so a later action can have a slightly
-    earlier time.
+    ``received_ms`` is when ``edge`` received it, by the clock of that name.
     """
 
     @property
@@ -30,6 +36,31 @@ class Action(Protocol):
     def data(self) -> Any: ...
     @property
     def received_ms(self) -> int: ...
+    @property
+    def edge(self) -> str: ...
+    @property
+    def clock(self) -> str: ...
+
+
+class Action(NamedTuple):
+    """What a player did, as rules see it.
+
+    ``data`` is a JSON value of any shape that the player chose, and a rule must accept all of them. ``received_ms`` is
+    the time of day by the edge's clock, to show to people: clocks of edges differ, and get set. A rule calculates with:
+
+    - ``at_ms``, for the time between a player's actions. It never goes back. If ``stretch`` is not the same for two
+      actions, nobody knows how much time was between them.
+    - ``event_clock_ms``, to compare with the time of the room's events; None if the clocks cannot be compared now.
+    """
+
+    player: str
+    room: str
+    kind: str
+    data: Any
+    received_ms: int
+    at_ms: int
+    stretch: int
+    event_clock_ms: int | None
 
 
 class Finding(NamedTuple):

@@ -9,7 +9,6 @@ producer, a game that reads what players do, and cheatwatch, which judges it. No
 """
 
 import asyncio
-import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -50,7 +49,7 @@ class Demo:
         # Ids of invented matches count up, and each match replaces the oldest: the newest ones are being played.
         self._matches: deque[str] = deque(maxlen=schedule.matches)
         played, judged = (OwnActions(settings.actions.topic) for _ in range(2))
-        events = OwnEvents({CHEER: settings.feeds[CHEER]}, _now_ms)  # players cannot act anywhere else
+        events = OwnEvents({CHEER: settings.feeds[CHEER]})  # players cannot act anywhere else
         verdicts = OwnVerdicts(settings.verdicts.topic, self._append)
         panel = Panel(self._publish)
         self.node = Node(
@@ -146,7 +145,3 @@ async def run_demo(schedule: Schedule, settings: Settings, ready: Callable[[Node
         await demo.run()
     finally:
         await demo.node.stop()
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000

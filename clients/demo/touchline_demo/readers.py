@@ -6,6 +6,7 @@ nobody asks, it drops the oldest. Apart from that it keeps the rules of the inte
 """
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from types import TracebackType
@@ -120,11 +121,10 @@ class OwnActions:
 class OwnEvents:
     """Implements cheatwatch's `EventSource` for some feeds. The log begins with the process, so no event is missed."""
 
-    def __init__(self, feeds: Mapping[str, FeedSettings], now_ms: Callable[[], int]) -> None:
+    def __init__(self, feeds: Mapping[str, FeedSettings]) -> None:
         self._feeds = {feed.topic: (name, feed.key_field) for name, feed in feeds.items()}
-        self._now_ms = now_ms
         self._mailbox: Mailbox[RoomEvent | EventsLost] = Mailbox()
-        self.known_ms = 0
+        self.known_s: float | None = None
 
     def observe(self, event: LogEvent) -> None:
         """Receive a log event."""
@@ -142,7 +142,7 @@ class OwnEvents:
     async def poll(self) -> Sequence[RoomEvent | EventsLost]:
         """The next events, if any arrive within `POLL_S`."""
         events = await self._mailbox.poll()
-        self.known_ms = self._now_ms()
+        self.known_s = time.monotonic()
         return events
 
 

@@ -9,7 +9,7 @@ from touchline_cheatwatch.engine import Engine, Outcome
 from touchline_cheatwatch.ruleset import load_rule_set
 from touchline_cheatwatch.service import Service
 from touchline_cheatwatch.sources import EventSource, VerdictLog
-from touchline_cheatwatch.types import Action, Judgement
+from touchline_cheatwatch.types import Judgement, Now, PlayerAction, RuleFailure
 
 from .panel import Panel
 
@@ -38,7 +38,7 @@ class _PanelObserver:
         """The service judges from now on."""
         self._show()
 
-    def judged(self, actions: Sequence[Action], now_ms: int) -> None:
+    def judged(self, actions: Sequence[PlayerAction], now: Now) -> None:
         """Count what was judged."""
         self._actions += len(actions)
         self._show()
@@ -49,7 +49,7 @@ class _PanelObserver:
             if isinstance(outcome, Judgement):
                 self._findings += 1
                 self._panel.add_finding(_finding(outcome))
-            else:
+            elif isinstance(outcome, RuleFailure):
                 logger.error("the rule %s failed: %s", outcome.rule, outcome.error, exc_info=outcome.error)
         self._show()
 

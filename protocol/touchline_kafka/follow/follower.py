@@ -88,7 +88,7 @@ class Follower:
         self._looked_at = 0.0
         self._checked_connection = 0
         """How many connections had been lost when the logs were checked."""
-        self._known_ms = 0
+        self._known_s: float | None = None
         self.missing: frozenset[str] = frozenset()
         """Topics that do not exist."""
 
@@ -119,9 +119,10 @@ class Follower:
         await self._consumer.stop_within(RELEASE_S)
 
     @property
-    def known_ms(self) -> int:
-        """Everything that was in the topics at this time was handed out; 0 until all that was there at first was."""
-        return self._known_ms
+    def known_s(self) -> float | None:
+        """Everything that was in the topics at this time (of `time.monotonic`) was handed out; None until all that was
+        there at first was."""
+        return self._known_s
 
     async def poll(self) -> list[FollowedRecord | RecordsLost]:
         """Wait a moment for records. Those of one partition are in order.
@@ -144,7 +145,7 @@ class Follower:
         if time.monotonic() - self._looked_at > LOOK_EVERY_S:
             await self._look(None)
         if not self._progress:
-            self._known_ms = round(time.time() * 1000)
+            self._known_s = time.monotonic()
             await asyncio.sleep(POLL_MS / 1000)
             return []
         try:
@@ -228,14 +229,16 @@ class Follower:
 
     async def _note_known(self) -> None:
         """Once every partition is handed out up to the end in its newest answer, all is known as of those answers."""
-        answered_ms = []
+        now_s, now_ms, age_ms_max = time.monotonic(), time.time() * 1000, 0.0
         for tp in self._progress:
             end = self._consumer.last_stable_offset(tp)
             at_ms = self._consumer.last_poll_timestamp(tp)
             if end is None or at_ms is None or await self._consumer.position(tp) < end:
                 return
-            answered_ms.append(at_ms)
-        self._known_ms = max(self._known_ms, min(answered_ms))
+            if at_ms > now_ms + 1:
+                return  # the computer's clock, which aiokafka uses, was set back since: wait for the next answers
+            age_ms_max = max(age_ms_max, now_ms - at_ms)
+        self._known_s = max(self._known_s or 0.0, now_s - age_ms_max / 1000)
 
     async def _look(self, since_ms: int | None) -> None:
         """Read the topics that exist. New partitions are read from ``since_ms`` on, or from their beginning."""

@@ -1,12 +1,15 @@
 """What the service has seen so far, as metrics for Prometheus."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
 
+from touchline_cheatwatch.clocks.comparison import STEP_MS, ClockNotice, Clocks
 from touchline_cheatwatch.engine import Engine, Outcome
-from touchline_cheatwatch.types import Action, RuleFailure
+from touchline_cheatwatch.types import Now, PlayerAction, RuleFailure
 from touchline_protocol.errors import OperatorError
 
 LAG_BUCKETS_S = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60)
@@ -27,6 +30,11 @@ class Metrics:
             "Time from an action's arrival at its edge to its judgement",
             buckets=LAG_BUCKETS_S,
             registry=registry,
+        )
+        self._clocks = engine.clocks
+        registry.register(_EdgeClocks(engine.clocks))
+        self._set_back = Counter(
+            "cheatwatch_clocks_set_back", "Times by an edge's clock that went back", ["edge"], registry=registry
         )
         for name, text, value in (
             ("players", "Players remembered", lambda: engine.players),
@@ -57,11 +65,14 @@ class Metrics:
 
         return stop
 
-    def judged(self, actions: Sequence[Action], now_ms: int) -> None:
-        """These actions were judged at ``now_ms``."""
+    def judged(self, actions: Sequence[PlayerAction], now: Now) -> None:
+        """These actions were judged now."""
         self._actions.inc(len(actions))
         for action in actions:
-            self._lag.observe((now_ms - action.received_ms) / 1000)
+            lead_ms = self._clocks.lead_ms((action.edge, action.clock))
+            if lead_ms is not None and abs(lead_ms) >= STEP_MS:
+                continue  # the difference would be one of clocks
+            self._lag.observe((now.unix_ms - action.received_ms) / 1000)
 
     def found(self, outcomes: Sequence[Outcome]) -> None:
         """These are the outcomes."""
@@ -69,6 +80,28 @@ class Metrics:
             if isinstance(outcome, RuleFailure):
                 self._failures.labels(outcome.rule).inc()
                 continue
+            if isinstance(outcome, ClockNotice):
+                if outcome.set_back_ms:
+                    self._set_back.labels(outcome.edge).inc()
+                continue
             self._findings.labels(outcome.rule).inc()
             if outcome.verdict is not None:
                 self._verdicts.labels(outcome.verdict.kind).inc()
+
+
+class _EdgeClocks(Collector):
+    """How far the clocks of edges are ahead, by edge. An edge appears once its clock could be compared."""
+
+    def __init__(self, clocks: Clocks) -> None:
+        self._clocks = clocks
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """See `Collector`."""
+        family = GaugeMetricFamily(
+            "cheatwatch_edge_clock_ahead_seconds",
+            "How far an edge's clock is ahead of this computer's",
+            labels=["edge"],
+        )
+        for edge, ms in self._clocks.ahead_ms().items():
+            family.add_metric([edge], ms / 1000)
+        yield family

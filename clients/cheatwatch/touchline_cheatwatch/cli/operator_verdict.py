@@ -1,6 +1,7 @@
 """Writes an operator's verdict for ``cheatwatch verdict``: unchanged, over any that stands."""
 
 import asyncio
+import sys
 import time
 from datetime import datetime
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 from touchline_cheatwatch.kafka_sources import KafkaVerdicts, cluster_of
 from touchline_cheatwatch.ruleset import load_rule_set
 from touchline_cheatwatch.sanctions import operator_verdict
+from touchline_kafka.address import servers_of
 from touchline_protocol.actions import is_player
 from touchline_protocol.errors import OperatorError
 from touchline_protocol.limits import VERDICT_TEXT_CHARS_MAX
@@ -33,7 +35,8 @@ def write_verdict(
     topic: str,
     rules_file: Path | None,
 ) -> str:
-    """Write a verdict to ``topic``. Returns when it ends, for the user: " until …", or an empty string.
+    """Write a verdict to ``topic``. Returns when it ends, for the user: " until …", " for ever" and how to lift it, or
+    an empty string.
 
     Raises:
         OperatorError: an option is invalid, or the verdict cannot be written.
@@ -46,9 +49,11 @@ def write_verdict(
     now_ms = round(time.time() * 1000)
     record = operator_verdict(kind, reason, _until_ms(kind, seconds, until, now_ms), now_ms)
     cluster = cluster_of(url, load_rule_set(rules_file).kafka)
+    if sys.stderr.isatty():
+        sys.stderr.write(f"connecting to {', '.join(servers_of(url))} ...\n")
     asyncio.run(_write(KafkaVerdicts(cluster, topic), player, record))
     if record.until is None:
-        return ""
+        return "" if kind in {"warn", "pardon"} else f" for ever; to lift it: cheatwatch verdict {player} pardon"
     return f" until {datetime.fromtimestamp(record.until / 1000).astimezone():%F %T%z}"
 
 
@@ -70,7 +75,10 @@ def _until_ms(kind: VerdictKind, seconds: float | None, until: str | None, now_m
         at = datetime.fromisoformat(until)
     except ValueError:
         raise OperatorError(f"--until: {until!r} is not a time: write 2030-01-31T20:00+01:00") from None
-    at_ms = round(at.astimezone().timestamp() * 1000)
+    try:
+        at_ms = round(at.astimezone().timestamp() * 1000)
+    except (OverflowError, ValueError):
+        at_ms = 0
     if at_ms <= now_ms:
         raise OperatorError(f"--until: {until} is in the past, so the verdict would have no effect")
     return at_ms

@@ -1,4 +1,4 @@
-"""Lines of JSON on standard output."""
+"""Lines on standard output: of JSON for programs, or of text."""
 
 import os
 import sys
@@ -12,16 +12,25 @@ class OutputClosed(Exception):
 
 
 def write_json_line(line: dict[str, Any]) -> None:
-    """Write one line. A slow reader holds up all judging, and one that has gone ends it.
+    """Write a line of JSON; see `write_line`."""
+    import msgspec  # noqa: PLC0415 - see the package
+
+    _write(msgspec.json.encode(line))
+
+
+def write_line(text: str) -> None:
+    """Write a line of text. A slow reader holds up all judging, and one that has gone ends it.
 
     Raises:
         OutputClosed: nobody reads any more.
         OperatorError: the line cannot be written, for example to a full disk.
     """
-    import msgspec  # noqa: PLC0415 - see the package
+    _write(text.encode(sys.stdout.encoding or "utf-8", "backslashreplace"))
 
+
+def _write(line: bytes) -> None:
     try:
-        sys.stdout.buffer.write(msgspec.json.encode(line) + b"\n")
+        sys.stdout.buffer.write(line + b"\n")
         sys.stdout.buffer.flush()
     except OSError as error:
         # Otherwise Python would try to write what is left once more when it exits, and fail again.

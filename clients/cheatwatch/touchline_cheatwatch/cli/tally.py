@@ -4,8 +4,9 @@ import time
 from collections import Counter, deque
 from collections.abc import Sequence
 
+from touchline_cheatwatch.clocks.comparison import ClockNotice
 from touchline_cheatwatch.engine import Outcome
-from touchline_cheatwatch.types import Action, Judgement, RuleFailure
+from touchline_cheatwatch.types import Judgement, PlayerAction, RuleFailure
 from touchline_protocol.verdicts import VerdictRecord
 
 NEWEST_SHOWN = 12
@@ -26,7 +27,7 @@ class Tally:
         self.newest: deque[tuple[Judgement, VerdictRecord]] = deque(maxlen=NEWEST_SHOWN)
         self._slices: deque[tuple[int, int]] = deque(maxlen=RATE_SLICES)
 
-    def judged(self, actions: Sequence[Action]) -> None:
+    def judged(self, actions: Sequence[PlayerAction]) -> None:
         """These actions were judged just now."""
         self.actions += len(actions)
         second = int(time.monotonic())
@@ -40,6 +41,8 @@ class Tally:
         for outcome in outcomes:
             if isinstance(outcome, RuleFailure):
                 self.failures[outcome.rule] += 1
+                continue
+            if isinstance(outcome, ClockNotice):
                 continue
             self.findings[outcome.rule] += 1
             if outcome.verdict is not None:

@@ -15,7 +15,7 @@ def verdict(
     kind: Annotated[VerdictKind, typer.Argument(metavar="KIND", help="warn, mute, ban or pardon.")],
     log: LogOption,
     seconds: Annotated[
-        float | None, typer.Option(min=1, max=VERDICT_S_MAX, help="How long it holds. Default: forever.")
+        float | None, typer.Option(min=1, max=VERDICT_S_MAX, help="How long it holds. Default: for ever.")
     ] = None,
     until: Annotated[
         str | None, typer.Option(metavar="TIME", help="When it ends, such as 2030-01-31T20:00+01:00")

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 import signal
+import sys
 import time
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
@@ -15,11 +16,13 @@ from touchline_cheatwatch.engine import Engine
 from touchline_cheatwatch.kafka_sources import KafkaEvents, KafkaVerdicts, cluster_of
 from touchline_cheatwatch.ruleset import FeedOptions, RuleSet, load_rule_set
 from touchline_cheatwatch.service import Service
+from touchline_kafka.address import servers_of
 from touchline_protocol.errors import OperatorError
 from touchline_protocol.rooms import is_feed_name
 
-from .display import JsonObserver, TableObserver
+from .display import JsonObserver, LinesObserver, TableObserver
 from .metrics import Metrics
+from .output import write_line
 from .tally import Tally
 
 COMMIT_S = 0.5
@@ -92,6 +95,9 @@ async def _run_until_signal(options: WatchOptions, rule_set: RuleSet, feeds: Map
 async def _watch(options: WatchOptions, rule_set: RuleSet, feeds: Mapping[str, FeedOptions]) -> None:
     engine = Engine(rule_set.rules, rule_set.policy, rule_set.limits)
     cluster = cluster_of(options.url, rule_set.kafka)
+    if not options.json:
+        topics = ", ".join([options.actions_topic, options.verdicts_topic, *(feed.topic for feed in feeds.values())])
+        write_line(f"connecting to {', '.join(servers_of(options.url))} as group {options.group}, for {topics}")
     since_ms = round((time.time() - options.look_back_s) * 1000)
     async with AsyncExitStack() as stack:
         verdicts = await stack.enter_async_context(KafkaVerdicts(cluster, options.verdicts_topic))
@@ -113,7 +119,16 @@ async def _watch(options: WatchOptions, rule_set: RuleSet, feeds: Mapping[str, F
         )
         if options.metrics_port is not None:
             stack.callback(metrics.serve(options.metrics_host, options.metrics_port))
-        observer_class = JsonObserver if options.json else TableObserver
-        observer = observer_class(engine, Tally(), metrics)
+        observer = _observer_class(options)(engine, Tally(), metrics)
         with observer.live() if isinstance(observer, TableObserver) else contextlib.nullcontext():
-            await Service(engine, actions, events, verdicts, observer).run()
+            try:
+                await Service(engine, actions, events, verdicts, observer).run()
+            finally:
+                if isinstance(observer, LinesObserver):
+                    observer.ended()
+
+
+def _observer_class(options: WatchOptions) -> type[JsonObserver | TableObserver | LinesObserver]:
+    if options.json:
+        return JsonObserver
+    return TableObserver if sys.stdout.isatty() else LinesObserver

@@ -11,14 +11,17 @@ from random import Random
 from statistics import median
 from typing import Any, NamedTuple
 
+from touchline_cheatwatch.clocks.comparison import ClockNotice
 from touchline_cheatwatch.engine import Engine, Outcome
 from touchline_cheatwatch.ruleset import RuleSet
-from touchline_cheatwatch.types import RuleFailure
+from touchline_cheatwatch.types import Now, RuleFailure
 
 from .bots import BOTS
+from .clocks import edge_clocks
 from .game import GameEvent, game_events
 from .humans import honest
-from .network import Connection, ReceivedAction
+from .network import Arrival, Connection
+from .scenarios import Scenario, on_ticks
 
 ROOM_PLAYERS = 50
 BOTS_SHARE = 0.05
@@ -30,7 +33,9 @@ LATENCY_S_MAX, BOT_LATENCY_S_MAX = 0.1, 0.03
 """One way. Bots have good connections: behind a slow one, a reaction of 10 ms looks like a human's, and nobody can tell
 the difference."""
 CAUGHT_SHARE_MIN = 0.95
-"""A kind of bot counts as caught if at least this share of its instances is."""
+"""A kind of bot counts as caught if at least this share of its instances is, or all but one: of four, one is chance."""
+KINDS = frozenset({"tap", "move", "react", "score"})
+"""The kinds of actions that simulated players send."""
 KNOWN_DELAY_MS = 200
 """How long after an event's time a service knows that it has all events up to then."""
 START_MS = 1_700_000_000_000
@@ -51,6 +56,8 @@ class SimulatedAction(NamedTuple):
     kind: str
     data: Any
     received_ms: int
+    edge: str
+    clock: str
 
 
 class BotResult(NamedTuple):
@@ -66,11 +73,11 @@ class BotResult(NamedTuple):
     @property
     def is_caught(self) -> bool:
         """Whether the rule catches this kind of bot."""
-        return self.caught >= self.bots * CAUGHT_SHARE_MIN
+        return self.bots - self.caught <= max(1, int(self.bots * (1 - CAUGHT_SHARE_MIN)))
 
 
 class Result(NamedTuple):
-    """The result of an evaluation. ``accused`` counts honest players by the rule that accused them."""
+    """The result of one simulation. ``accused`` counts honest players by the rule that accused them."""
 
     players: int
     minutes: float
@@ -86,12 +93,16 @@ class Result(NamedTuple):
 
 
 def evaluate(
-    rule_set: RuleSet, *, players: int, minutes: float, seed: int, on_progress: Callable[[float], None]
+    rule_set: RuleSet,
+    scenario: Scenario,
+    *,
+    players: int,
+    minutes: float,
+    seed: int,
+    on_progress: Callable[[float], None],
 ) -> Result:
     """Simulate. ``on_progress`` receives the share that is done, from 0 to 1. Exceptions of rules are passed on."""
-    rules = {
-        bot: name for bot, (kind, _) in BOTS.items() for name, rule in rule_set.rules.items() if isinstance(rule, kind)
-    }
+    rules = rules_of_bots(rule_set)
     tally = _Tally(rules)
     rooms = max(1, round(players / ROOM_PLAYERS))
     bots = [bot for _ in range(max(BOTS_MIN, round(players * BOTS_SHARE))) for bot in rules]
@@ -99,9 +110,16 @@ def evaluate(
         crowd = [Player(f"honest-{one}", None) for one in range(number, players, rooms)]
         crowd += [Player(f"{bots[one]}-{one}", bots[one]) for one in range(number, len(bots), rooms)]
         rng = Random(f"{seed}/{number}")  # noqa: S311 - nothing here is a secret
-        _Room(rule_set, f"match:{number}", crowd, minutes * 60, rng, tally).run()
+        _Room(rule_set, scenario, f"match:{number}", crowd, minutes * 60, rng, tally).run()
         on_progress((number + 1) / rooms)
     return tally.result(players, minutes)
+
+
+def rules_of_bots(rule_set: RuleSet) -> dict[str, str]:
+    """For each kind of bot that a rule of this set is meant for: the name of the rule that must catch it."""
+    return {
+        bot: name for bot, (kind, _) in BOTS.items() for name, rule in rule_set.rules.items() if isinstance(rule, kind)
+    }
 
 
 class _Tally:
@@ -138,7 +156,14 @@ class _Room:
     """One room and its players. The engine gets actions and events in the order in which Kafka had them."""
 
     def __init__(
-        self, rule_set: RuleSet, name: str, crowd: Sequence[Player], seconds: float, rng: Random, tally: _Tally
+        self,
+        rule_set: RuleSet,
+        scenario: Scenario,
+        name: str,
+        crowd: Sequence[Player],
+        seconds: float,
+        rng: Random,
+        tally: _Tally,
     ) -> None:
         self._engine = Engine(rule_set.rules, rule_set.policy, rule_set.limits)
         self._name = name
@@ -146,7 +171,8 @@ class _Room:
         self._players = {player.name: player for player in crowd}
         self._started_s: dict[str, float] = {}
         events = game_events(rng, seconds)
-        arrivals = [(one.at_s, player, one) for player in crowd for one in _actions_of(rng, player, seconds, events)]
+        network = _Network(scenario, seconds, events, rng)
+        arrivals = [(one.at_s, player, one) for player in crowd for one in network.actions_of(player)]
         logged = [(one.logged_s, None, one) for one in events]
         self._timeline: list[tuple[float, Player | None, Any]] = sorted([*arrivals, *logged], key=itemgetter(0))
         tally.bots.update(player.bot for player in crowd if player.bot is not None)
@@ -154,29 +180,50 @@ class _Room:
     def run(self) -> None:
         for at_s, player, one in self._timeline:
             now_ms = START_MS + round(at_s * 1000)
-            self._count(self._engine.advance(now_ms, now_ms - KNOWN_DELAY_MS), at_s)
+            now = Now(now_ms, now_ms)
+            self._count(self._engine.advance(now, now_ms - KNOWN_DELAY_MS), at_s)
             if player is None:
                 event = one.record._replace(ms=START_MS + one.record.ms)
-                self._engine.event(self._name, event, complete=False)
+                self._engine.event(self._name, event, now, complete=False)
             elif not self._tally.is_caught(player):
                 self._started_s.setdefault(player.name, at_s)
                 self._tally.actions += 1
-                self._count(self._engine.judge(self._action(player, one), now_ms), at_s)
+                self._count(self._engine.judge(self._action(player, one), now), at_s)
 
-    def _action(self, player: Player, action: ReceivedAction) -> SimulatedAction:
-        return SimulatedAction(player.name, self._name, action.kind, action.data, START_MS + action.received_ms)
+    def _action(self, player: Player, action: Arrival) -> SimulatedAction:
+        received_ms = START_MS + action.received_ms
+        return SimulatedAction(
+            player.name, self._name, action.kind, action.data, received_ms, action.edge, action.clock
+        )
 
     def _count(self, outcomes: Sequence[Outcome], at_s: float) -> None:
         for outcome in outcomes:
             if isinstance(outcome, RuleFailure):
                 raise outcome.error
+            if isinstance(outcome, ClockNotice):
+                continue
             player = self._players[outcome.player]
             self._tally.found(player, outcome.rule, at_s - self._started_s[player.name])
 
 
-def _actions_of(rng: Random, player: Player, seconds: float, events: Sequence[GameEvent]) -> Iterator[ReceivedAction]:
-    is_bot = player.bot is not None
-    latency_s_max = BOT_LATENCY_S_MAX if is_bot else LATENCY_S_MAX
-    connection = Connection(rng, seconds, latency_s_max=latency_s_max, poor=not is_bot and rng.random() < POOR_SHARE)
-    play = honest if player.bot is None else BOTS[player.bot][1]
-    return connection.deliver(sorted(play(rng, seconds, events, connection.latency_s), key=attrgetter("at_s")))
+class _Network:
+    """How the players of a room reach the edges."""
+
+    def __init__(self, scenario: Scenario, seconds: float, events: Sequence[GameEvent], rng: Random) -> None:
+        self._tick_s = scenario.tick_s
+        self._seconds = seconds
+        self._events = events
+        self._rng = rng
+        self._clocks = edge_clocks(rng, seconds, steps=scenario.steps, apart_s=scenario.apart_s)
+
+    def actions_of(self, player: Player) -> Iterator[Arrival]:
+        """A player's actions as they arrive, in order."""
+        rng, is_bot = self._rng, player.bot is not None
+        latency_s_max = BOT_LATENCY_S_MAX if is_bot else LATENCY_S_MAX
+        poor = not is_bot and rng.random() < POOR_SHARE
+        connection = Connection(rng, self._seconds, self._clocks, latency_s_max=latency_s_max, poor=poor)
+        play = honest if player.bot is None else BOTS[player.bot][1]
+        actions = sorted(play(rng, self._seconds, self._events, connection.latency_s), key=attrgetter("at_s"))
+        if self._tick_s and not is_bot:
+            actions = on_ticks(rng, self._tick_s, actions)
+        return connection.deliver(actions)

@@ -1,15 +1,15 @@
-"""The network from a player to an edge: delay, hiccups, outages, queues, limits, and clocks that differ."""
+"""The network from a player to the edges: delay, hiccups, outages, queues and limits."""
 
 from collections.abc import Iterator, Sequence
 from random import Random
 from typing import Any, NamedTuple
 
+from .clocks import EdgeClock
+
 QUEUE_MAX = 256
 """The unacknowledged actions that a client keeps. It refuses any more to its user."""
 EDGE_RATE, EDGE_BURST = 30.0, 60.0
 """What an edge takes from a player by default, per second and at once. Clients send the rest again later."""
-CLOCK_S = 0.03
-"""How far an edge's clock is off at most. A player may come back to another edge."""
 STALL_S_MIN, STALL_S_MAX = 0.2, 3.0
 OUTAGE_S_MIN, OUTAGE_S_MAX = 3.0, 60.0
 
@@ -22,10 +22,12 @@ class SentAction(NamedTuple):
     data: Any
 
 
-class ReceivedAction(NamedTuple):
-    """An action at an edge: ``at_s`` is the true time, ``received_ms`` the time by the edge's clock."""
+class Arrival(NamedTuple):
+    """An action at an edge: ``at_s`` is the true time, ``received_ms`` the time by the edge's ``clock``."""
 
     at_s: float
+    edge: str
+    clock: str
     received_ms: int
     kind: str
     data: Any
@@ -33,10 +35,13 @@ class ReceivedAction(NamedTuple):
 
 class Connection:
     """A player's connection. ``latency_s`` is one way; a ``poor`` one has twice the delay and five times the
-    trouble."""
+    trouble. A player whose connection was lost may come back to another edge."""
 
-    def __init__(self, rng: Random, seconds: float, *, latency_s_max: float, poor: bool) -> None:
+    def __init__(
+        self, rng: Random, seconds: float, clocks: Sequence[EdgeClock], *, latency_s_max: float, poor: bool
+    ) -> None:
         self._rng = rng
+        self._clocks = clocks
         self.latency_s = rng.uniform(0.005, latency_s_max) * (2 if poor else 1)
         self._jitter_s = rng.uniform(0.0005, 0.008) * (2 if poor else 1)
         self._limited = rng.random() < 0.5  # noqa: PLR2004 - half of the edges take a queue at once
@@ -48,14 +53,14 @@ class Connection:
             ]
         )
 
-    def deliver(self, actions: Sequence[SentAction]) -> Iterator[ReceivedAction]:
+    def deliver(self, actions: Sequence[SentAction]) -> Iterator[Arrival]:
         """When each action arrives: in order, as TCP and the ids of actions ensure."""
         arrived_s, tokens, gap, queued = 0.0, EDGE_BURST, 0, 0
-        clock_s = self._clock()
+        clock = self._rng.choice(self._clocks)
         for action in actions:
             while gap < len(self._gaps) and self._gaps[gap][1] <= action.at_s:
                 gap, queued = gap + 1, 0
-                clock_s = self._clock()
+                clock = self._rng.choice(self._clocks)
             sent_s = action.at_s
             if gap < len(self._gaps) and self._gaps[gap][0] <= sent_s:
                 queued += 1
@@ -70,10 +75,7 @@ class Connection:
                     if gap < len(self._gaps) and at_s > self._gaps[gap][0]:
                         at_s = max(at_s, self._gaps[gap][1])  # an action that was not taken in time waits again
             arrived_s = at_s
-            yield ReceivedAction(at_s, round((at_s + clock_s) * 1000), action.kind, action.data)
-
-    def _clock(self) -> float:
-        return self._rng.uniform(-CLOCK_S, CLOCK_S)
+            yield Arrival(at_s, clock.edge, *clock.read(at_s), action.kind, action.data)
 
     def _times(self, seconds: float, every_s: float, min_s: float, max_s: float) -> Iterator[tuple[float, float]]:
         at_s = self._rng.expovariate(1 / every_s)

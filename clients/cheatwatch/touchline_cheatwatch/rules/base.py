@@ -8,7 +8,8 @@ Rules for rules:
 1. A rule never changes. Everything that it remembers about a player is in the state that it is handed, which is
    bounded.
 2. ``data`` and ``kind`` come from the player and may contain anything. A rule ignores what it cannot read.
-3. Times come from the clocks of edges and producers, which differ: time can stand still, and step back.
+3. Times come from the clocks of edges and producers, which differ and get set. Only `Action` says which of them can be
+   compared.
 4. When in doubt, report nothing: accusing an honest player is worse than catching a bot later.
 """
 
@@ -54,7 +55,11 @@ class Rule(msgspec.Struct, Generic[StateT], frozen=True, kw_only=True, forbid_un
     not look at events. An event carries its producer's time, and reaches the log a little later."""
 
     State: ClassVar[type[Any]]
-    """The class of the memory. It is created without arguments for each player who does something of these kinds."""
+    """The class of the memory. It is created for each player who does something of these kinds: without arguments, or
+    with the rule's crowd if there is a class for it."""
+    Crowd: ClassVar[type[Any] | None] = None
+    """The class of what the rule remembers about all players together, if anything. It is created without arguments,
+    once for each rule of an engine, and is bounded."""
 
     def judge(self, action: Action, state: StateT, room: Room) -> Finding | None:
         """Consider a player's next action. A finding uses up the evidence: the next action comes with a new state."""

@@ -24,14 +24,15 @@ Distance = Annotated[float, msgspec.Meta(gt=0, le=1e9)]
 class _Position:
     """Where a player is, and how far it may still go: now, and with what a silence has left it to catch up."""
 
-    __slots__ = ("at_ms", "bunched", "credit", "late_credit", "late_until_ms", "x", "y")
+    __slots__ = ("at_ms", "bunched", "credit", "late_credit", "late_until_ms", "stretch", "x", "y")
 
     def __init__(
-        self, x: float, y: float, at_ms: int, *, credit: float, late_credit: float, late_until_ms: int
+        self, x: float, y: float, at_ms: int, stretch: int, *, credit: float, late_credit: float, late_until_ms: int
     ) -> None:
         self.x = x
         self.y = y
         self.at_ms = at_ms
+        self.stretch = stretch
         self.credit = credit
         self.late_credit = late_credit
         self.late_until_ms = late_until_ms
@@ -81,38 +82,43 @@ class Movement(Rule[MovementState], frozen=True, kw_only=True):
         if x is None or y is None:
             return None
         position = state.positions.get(action.room)
-        if position is None:
-            state.positions[action.room] = self._begin(x, y, action.received_ms)
+        if position is None or position.stretch != action.stretch:
+            state.positions[action.room] = self._begin(x, y, action.at_ms, action.stretch)
             if len(state.positions) > ROOMS_MAX:
                 state.positions.popitem(last=False)
             return None
         state.positions.move_to_end(action.room)
         distance = math.hypot(x - position.x, y - position.y)
         position.x, position.y = x, y
-        seconds = self._move(position, distance, action.received_ms)
+        seconds = self._move(position, distance, action.at_ms)
         if position.credit >= 0:
             return None
         too_far = round(-position.credit, 3)
         return Finding({"distance": round(distance, 3), "seconds": seconds, "too_far": too_far, "x": x, "y": y})
 
-    def _begin(self, x: float, y: float, at_ms: int) -> _Position:
-        """A player who appears for the first time may have been silent for as long as a resend can take."""
+    def _begin(self, x: float, y: float, at_ms: int, stretch: int) -> _Position:
+        """A player who is new, or was away for an unknown time, may have been silent for as long as resends take."""
         late_credit = self.speed_max * ACTION_RESEND_S_MAX
         return _Position(
-            x, y, at_ms, credit=self.slack, late_credit=late_credit, late_until_ms=at_ms + in_ms(self.catch_up_s)
+            x,
+            y,
+            at_ms,
+            stretch,
+            credit=self.slack,
+            late_credit=late_credit,
+            late_until_ms=at_ms + in_ms(self.catch_up_s),
         )
 
-    def _move(self, position: _Position, distance: float, received_ms: int) -> float:
+    def _move(self, position: _Position, distance: float, at_ms: int) -> float:
         """Update the credit. Returns the seconds since the previous move."""
-        at_ms = max(received_ms, position.at_ms)
         passed_ms, position.at_ms = at_ms - position.at_ms, at_ms
         interval_ms = self.interval_s * 1000
         position.credit += self.speed_max * passed_ms / 1000 - distance
         if passed_ms > self.silence_s * 1000:
-            late_credit = position.late_credit if at_ms < position.late_until_ms else 0.0
-            position.late_credit = late_credit + max(position.credit, 0.0)
+            if at_ms >= position.late_until_ms:  # otherwise the connection broke again while a queue arrived
+                position.late_credit, position.bunched = 0.0, 0
+            position.late_credit += max(position.credit, 0.0)
             position.late_until_ms = at_ms + in_ms(self.catch_up_s)
-            position.bunched = 0
         elif at_ms >= position.late_until_ms:
             position.late_credit = 0.0
         elif passed_ms * 2 < interval_ms:

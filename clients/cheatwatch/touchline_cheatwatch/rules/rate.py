@@ -16,13 +16,14 @@ ROUNDING = 1e-6
 class RateState:
     """A bucket that actions fill and time empties. ``since_ms`` is when it was last empty."""
 
-    __slots__ = ("actions", "at_ms", "level", "since_ms")
+    __slots__ = ("actions", "at_ms", "level", "since_ms", "stretch")
 
     def __init__(self) -> None:
         self.at_ms = 0
         self.level = 0.0
         self.since_ms = 0
         self.actions = 0
+        self.stretch = -1
 
 
 class Rate(Rule[RateState], frozen=True, kw_only=True):
@@ -47,11 +48,11 @@ class Rate(Rule[RateState], frozen=True, kw_only=True):
 
     def judge(self, action: Action, state: RateState, room: Room) -> Finding | None:
         """See `Rule.judge`."""
-        at_ms = max(action.received_ms, state.at_ms)
+        at_ms = action.at_ms
         state.level -= self.rate_max * (at_ms - state.at_ms) / 1000
-        state.at_ms = at_ms
-        if state.level <= 0:
+        if state.level <= 0 or action.stretch != state.stretch:
             state.level, state.since_ms, state.actions = 0.0, at_ms, 0
+        state.at_ms, state.stretch = at_ms, action.stretch
         state.level += 1
         state.actions += 1
         if state.level <= self.burst_max + ROUNDING:

@@ -10,6 +10,9 @@ from touchline_cheatwatch.types import Action, Finding
 
 from .base import Kinds, Reason, Rule, SettleS, Verdict, VerdictS, in_ms
 
+HUMAN_MS_MAX = 600
+"""Nearly all reactions of humans take less than this, counted from the event in the log to the action at the edge."""
+
 REACTIONS_MAX = 64
 """Reactions remembered for each player, at most."""
 
@@ -47,7 +50,8 @@ class Reaction(Rule[ReactionState], frozen=True, kw_only=True):
     clock_s: Annotated[float, msgspec.Meta(ge=0, le=10)] = 0.05
     """How far the clocks of producers and edges may differ, in the player's favour."""
     window_s: Annotated[float, msgspec.Meta(gt=0, le=60)] = 2.0
-    """An action later than this after an event is not a reaction to it."""
+    """An action later than this after an event is not a reaction to it. One that is this much earlier, though it names
+    the event, says something about clocks, and nothing about the player."""
     quiet_s: Annotated[float, msgspec.Meta(ge=0, le=60)] = 1.0
     reactions: Annotated[int, msgspec.Meta(ge=1, le=REACTIONS_MAX)] = 10
     fast_min: Annotated[int, msgspec.Meta(ge=1, le=REACTIONS_MAX)] = 8
@@ -66,7 +70,9 @@ class Reaction(Rule[ReactionState], frozen=True, kw_only=True):
 
     def judge(self, action: Action, state: ReactionState, room: Room) -> Finding | None:
         """See `Rule.judge`."""
-        at_ms, before_ms = action.received_ms, state.at_ms
+        at_ms, before_ms = action.event_clock_ms, state.at_ms
+        if at_ms is None:
+            return None
         state.at_ms = max(at_ms, before_ms)
         named = action.data.get(self.event_field) if isinstance(action.data, dict) and self.event_field else None
         event: Event | None
@@ -74,18 +80,25 @@ class Reaction(Rule[ReactionState], frozen=True, kw_only=True):
             event = room.at(named)
         else:
             event = room.newest_before(at_ms + self.clock_s * 1000, self.events)
-            if event is not None and event.ms - before_ms < self.quiet_s * 1000:
+            if event is not None and (
+                event.ms - before_ms < self.quiet_s * 1000 or self._is_ambiguous(event, at_ms, room)
+            ):
                 return None
         if event is None or (state.room, state.offset) == (action.room, event.offset):
             return None
         state.room, state.offset = action.room, event.offset
         reaction_ms = at_ms - event.ms
-        if reaction_ms > self.window_s * 1000:
+        if abs(reaction_ms) > self.window_s * 1000:
             return None
         state.reactions_ms.append(reaction_ms)
         if len(state.reactions_ms) > self.reactions:
             state.reactions_ms.popleft()
         return self._finding(state.reactions_ms)
+
+    def _is_ambiguous(self, event: Event, at_ms: int, room: Room) -> bool:
+        """Whether the action may just as well be a human's answer to the event before this one."""
+        before = room.newest_before(event.ms - 1, self.events)
+        return before is not None and at_ms - before.ms < min(HUMAN_MS_MAX, self.quiet_s * 1000)
 
     def _finding(self, reactions_ms: deque[int]) -> Finding | None:
         limit_ms = self.human_s_min * 1000 - self.clock_s * 1000
