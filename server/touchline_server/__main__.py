@@ -1,20 +1,24 @@
 """The command ``touchline``. Its exit codes: `cli.exit_codes`."""
 
-import sys
-
-from touchline_server.cli.exit_codes import fail, missing_library
+from touchline_cli.start import start
 
 
 def main() -> None:
     """Run the command line and exit."""
+    start(_run)
+
+
+def _run() -> int:
+    # Imported here because the SDK installs this command too, without the libraries that it needs, and because Ctrl-C
+    # must be quiet while they are imported.
+    from touchline_server.cli.exit_codes import fail, missing_library  # noqa: PLC0415
+
     try:
-        # Imported here because the SDK installs this command too, without the libraries that it needs.
         from touchline_server.cli.app import run  # noqa: PLC0415
 
-        code = run()
+        return run()
     except ModuleNotFoundError as error:
-        code = fail(missing_library(error, "server"))
-    sys.exit(code)
+        return fail(missing_library(error, "server"))
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ ROOT = Path(__file__).parents[2]
 PACKAGES = {
     "touchline_protocol": ROOT / "protocol/touchline_protocol",
     "touchline_kafka": ROOT / "protocol/touchline_kafka",
+    "touchline_cli": ROOT / "protocol/touchline_cli",
     "touchline_server": ROOT / "server/touchline_server",
     "touchline": ROOT / "clients/python/touchline",
     "touchline_cheatwatch": ROOT / "clients/cheatwatch/touchline_cheatwatch",

@@ -8,12 +8,12 @@ import typer
 from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
+from touchline_cli.output import ReaderGone
 from touchline_protocol.errors import TouchlineError
 from touchline_protocol.version import __version__
 
 from .commands import COMMANDS, LazyCommand, extension_commands
 from .exit_codes import fail
-from .output import ReaderGone
 
 _app = typer.Typer(
     name="touchline",

@@ -14,7 +14,15 @@ NOT_FOUND = 1
 """A command that looks for something did its work, and something is missing. As of ``grep`` and ``diff``."""
 
 OUR_PACKAGES = frozenset(
-    {"touchline", "touchline_cheatwatch", "touchline_demo", "touchline_protocol", "touchline_server"}
+    {
+        "touchline",
+        "touchline_cheatwatch",
+        "touchline_cli",
+        "touchline_demo",
+        "touchline_kafka",
+        "touchline_protocol",
+        "touchline_server",
+    }
 )
 
 

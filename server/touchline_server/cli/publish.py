@@ -6,15 +6,15 @@ from typing import Annotated
 
 import typer
 
+from touchline_cli.output import write_line
+from touchline_cli.run import run_to_end
 from touchline_protocol.printable import escaped
 from touchline_protocol.rooms import split_room
 from touchline_server.core.log import Position
 from touchline_server.new_events import NewEvent, new_event
 
 from .options import ApiKeyOption, ConfigOption, DirectLogOption, ServerOption
-from .output import write_line
 from .publish_targets.target import PublishTarget, open_target
-from .signals import run_to_end
 
 
 def publish(

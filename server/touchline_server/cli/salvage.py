@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from touchline_cli.output import write_line
 from touchline_protocol.errors import OperatorError
 from touchline_protocol.printable import escaped
 from touchline_server.config.loading import load_settings
@@ -16,7 +17,6 @@ from touchline_server.log.sqlite.store import Store
 from touchline_server.server_log.setup import command_notes
 
 from .options import ConfigOption
-from .output import write_line
 
 
 def salvage(

@@ -13,6 +13,7 @@ import structlog
 import typer
 import uvloop
 
+from touchline_cli.output import say
 from touchline_server.config.conflicts import conflicts
 from touchline_server.config.loading import load_settings
 from touchline_server.config.settings import Settings
@@ -91,7 +92,7 @@ async def _serve(settings: Settings, lowered: Mapping[str, str]) -> None:
             control_url=control_url(settings.control_host, node.control_port),
             can_act=node.verifier is not None,
         ):
-            typer.echo(line)
+            say(line)
         await run_until(stop, node.failed())
     finally:
         await node.stop()

@@ -1,47 +1,14 @@
-"""Ctrl-C, SIGTERM and SIGHUP: how they end a command that runs on an event loop."""
+"""SIGTERM, Ctrl-C and SIGHUP: how they end a server."""
 
 import asyncio
 import signal
 from collections.abc import Callable, Coroutine
-from typing import TypeVar
+
+from touchline_cli.start import end_on_signals
 
 STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 """Signals that stop a server. SIGHUP comes from a terminal that closes. There is nothing that it could reload: settings
 are read once, and a service manager that sends it gets a stop in order, and starts the server again."""
-
-Result = TypeVar("Result")
-
-
-def run_to_end(work: Coroutine[None, None, Result]) -> Result:
-    """Run ``work``. Ctrl-C cancels it, and it closes what it has open; a second Ctrl-C does not wait for that.
-
-    `asyncio.run` alone is not enough: the loop does not hear of its signal handler, so a signal that arrives just
-    before the loop goes to sleep waits until something else wakes it. In a quiet room that is the next heartbeat.
-
-    Raises:
-        KeyboardInterrupt: it was interrupted.
-    """
-    interrupted = False
-
-    async def interruptible() -> Result:
-        loop = asyncio.get_running_loop()
-        task = asyncio.ensure_future(work)
-
-        def interrupt() -> None:
-            nonlocal interrupted
-            interrupted = True
-            loop.remove_signal_handler(signal.SIGINT)
-            task.cancel()
-
-        loop.add_signal_handler(signal.SIGINT, interrupt)
-        return await task
-
-    try:
-        return asyncio.run(interruptible())
-    except asyncio.CancelledError:
-        if interrupted:
-            raise KeyboardInterrupt from None
-        raise
 
 
 def stop_on_signals(report: Callable[[signal.Signals], None]) -> asyncio.Event:
@@ -62,6 +29,7 @@ def stop_on_signals(report: Callable[[signal.Signals], None]) -> asyncio.Event:
                 loop.add_signal_handler(number, lambda: None)
             else:
                 loop.remove_signal_handler(number)
+        end_on_signals()
         stop.set()
 
     for number in handled:

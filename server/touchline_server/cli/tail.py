@@ -17,6 +17,7 @@ import typer
 
 import touchline
 from touchline.errors import ConnectionRefused
+from touchline_cli.run import run_to_end, while_read
 from touchline_protocol import codes
 from touchline_protocol.cursor import Cursor
 from touchline_protocol.errors import OperatorError
@@ -26,7 +27,6 @@ from touchline_server.config.variables import TOKEN_VARIABLE
 
 from .options import WEBSOCKET_URL, ConfigOption
 from .publish_targets.slow import noted_if_slow
-from .signals import run_to_end
 from .tail_output import Printer, hint_at_earlier
 
 RECONNECT = touchline.Backoff(max_s=2.0)
@@ -74,9 +74,8 @@ def tail(
     printer = Printer(with_state=not (no_state or last))
     if log is None:
         logging.basicConfig(level=logging.WARNING, format="note: %(message)s")
-        run_to_end(
-            _tail(printer, room, cursor, last, _client(url or WEBSOCKET_URL, token, codec), url or WEBSOCKET_URL)
-        )
+        address = url or WEBSOCKET_URL
+        run_to_end(while_read(_tail(printer, room, cursor, last, _client(address, token, codec), address)))
     elif url is not None:
         raise OperatorError("--url and --log exclude each other: events come from an edge or straight from the log")
     else:
@@ -121,4 +120,4 @@ def _log_tail(printer: Printer, room: str, after: Cursor | None, last: int, log:
     from .tail_log import open_log_tail  # noqa: PLC0415
 
     with command_notes():
-        run_to_end(open_log_tail(load_settings(config, {"log": log}), printer, room, after, last).run())
+        run_to_end(while_read(open_log_tail(load_settings(config, {"log": log}), printer, room, after, last).run()))

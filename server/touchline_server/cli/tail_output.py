@@ -6,10 +6,9 @@ import logging
 from collections.abc import Iterable
 
 import touchline
+from touchline_cli.output import write_line
 from touchline_protocol.cursor import Cursor
 from touchline_protocol.printable import escaped
-
-from .output import write_line
 
 QUIET_S = 0.5
 """A room that has printed nothing this long after it was joined is reported: its name may be mistyped."""

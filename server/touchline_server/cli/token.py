@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from touchline_cli.output import write_line
 from touchline_protocol.actions import is_player
 from touchline_protocol.errors import OperatorError
 from touchline_protocol.limits import TOKEN_CHARS_MAX
@@ -15,7 +16,6 @@ from touchline_server.config.tables import AuthSettings
 from touchline_server.core.players.grants import PATTERNS_MAX
 
 from .options import ConfigOption
-from .output import write_line
 
 MINUTES_MAX = 365 * 24 * 60
 """A year. A token cannot be revoked before it expires."""

@@ -8,6 +8,8 @@ from typing import Annotated, TypeAlias
 
 import typer
 
+from touchline_cli.output import write_line
+from touchline_cli.run import run_to_end
 from touchline_protocol.errors import OperatorError
 from touchline_server.config.conflicts import topic_conflicts
 from touchline_server.config.loading import load_settings
@@ -19,8 +21,6 @@ from touchline_server.server_log.setup import command_notes
 
 from .exit_codes import NOT_FOUND
 from .options import ConfigOption, LogOption
-from .output import write_line
-from .signals import run_to_end
 from .topics_report import FIXED, MISSING, TopicReport, copies_note, exists
 
 PARTITIONS = 8

@@ -8,12 +8,12 @@ import typer
 from typer.exceptions import TyperException
 
 from touchline_cheatwatch.exit_codes import USER_ERROR
+from touchline_cli.output import ReaderGone
 from touchline_protocol.errors import TouchlineError
 from touchline_protocol.printable import escaped, without_credentials
 from touchline_protocol.version import __version__
 
 from .evaluate import evaluate
-from .output import OutputClosed
 from .verdict import verdict
 from .watch import watch
 
@@ -58,7 +58,7 @@ def run(args: Sequence[str] | None = None) -> int:
         return _fail(error.format_message())
     except TouchlineError as error:
         return _fail(str(error))
-    except OutputClosed:
+    except ReaderGone:
         return 0
     return code if isinstance(code, int) else 0
 

@@ -21,10 +21,11 @@ from rich.text import Text
 from touchline_cheatwatch.clocks.comparison import ClockNotice
 from touchline_cheatwatch.engine import Engine, Outcome
 from touchline_cheatwatch.types import Judgement, Now, PlayerAction, RuleFailure
+from touchline_cli.output import write_text
 from touchline_protocol.verdicts import VerdictRecord
 
 from .metrics import Metrics
-from .output import write_json_line, write_line
+from .output import write_json_line
 from .tally import Tally
 
 REFRESH_PER_S = 4
@@ -101,18 +102,18 @@ class LinesObserver(CountingObserver):
 
     def watching(self) -> None:
         """See `service.Observer`."""
-        write_line(f"judging from now on, by {', '.join(self.engine.rule_names)}")
+        write_text(f"judging from now on, by {', '.join(self.engine.rule_names)}")
 
     def found(self, outcomes: Sequence[Outcome]) -> None:
         """See `service.Observer`."""
         super().found(outcomes)
         for outcome in outcomes:
             if isinstance(outcome, Judgement) and outcome.verdict is not None:
-                write_line(f"{_clock(outcome.verdict.decided_ms or 0)}  {_sentence(outcome, outcome.verdict)}")
+                write_text(f"{_clock(outcome.verdict.decided_ms or 0)}  {_sentence(outcome, outcome.verdict)}")
 
     def ended(self) -> None:
         """The watch was asked to stop."""
-        write_line(f"stopped after {self.tally.actions:,} actions; {_counts(self.tally).replace(chr(10), '; ')}")
+        write_text(f"stopped after {self.tally.actions:,} actions; {_counts(self.tally).replace(chr(10), '; ')}")
 
 
 class TableObserver(CountingObserver):

@@ -15,9 +15,10 @@ from touchline_cheatwatch.evaluation.evaluate import KINDS, Result, evaluate, ru
 from touchline_cheatwatch.evaluation.scenarios import SCENARIOS, USUAL
 from touchline_cheatwatch.exit_codes import RULES_FAILED
 from touchline_cheatwatch.ruleset import RuleSet, load_rule_set
+from touchline_cli.output import write_text
 from touchline_protocol.errors import OperatorError
 
-from .output import write_json_line, write_line
+from .output import write_json_line
 
 SCENARIO_SHARE = 0.2
 SCENARIO_PLAYERS_MIN = 50
@@ -76,7 +77,7 @@ def run_evaluation(
         )
     started_s = time.perf_counter()
     if not json and not sys.stderr.isatty():
-        write_line(f"simulating {players:,} honest players for {minutes:g} minutes")
+        write_text(f"simulating {players:,} honest players for {minutes:g} minutes")
     result = _evaluate(rule_set, players=players, minutes=minutes, seed=seed, scenarios=scenarios)
     if json:
         write_json_line(_as_json(result))

@@ -16,13 +16,13 @@ from touchline_cheatwatch.engine import Engine
 from touchline_cheatwatch.kafka_sources import KafkaEvents, KafkaVerdicts, cluster_of
 from touchline_cheatwatch.ruleset import FeedOptions, RuleSet, load_rule_set
 from touchline_cheatwatch.service import Service
+from touchline_cli.output import write_text
 from touchline_kafka.address import servers_of
 from touchline_protocol.errors import OperatorError
 from touchline_protocol.rooms import is_feed_name
 
 from .display import JsonObserver, LinesObserver, TableObserver
 from .metrics import Metrics
-from .output import write_line
 from .tally import Tally
 
 COMMIT_S = 0.5
@@ -97,7 +97,7 @@ async def _watch(options: WatchOptions, rule_set: RuleSet, feeds: Mapping[str, F
     cluster = cluster_of(options.url, rule_set.kafka)
     if not options.json:
         topics = ", ".join([options.actions_topic, options.verdicts_topic, *(feed.topic for feed in feeds.values())])
-        write_line(f"connecting to {', '.join(servers_of(options.url))} as group {options.group}, for {topics}")
+        write_text(f"connecting to {', '.join(servers_of(options.url))} as group {options.group}, for {topics}")
     since_ms = round((time.time() - options.look_back_s) * 1000)
     async with AsyncExitStack() as stack:
         verdicts = await stack.enter_async_context(KafkaVerdicts(cluster, options.verdicts_topic))

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 import uvloop
 
+from touchline_cli.output import say
 from touchline_demo.app import run_demo
 from touchline_demo.schedule import Schedule, invented, recorded
 from touchline_protocol.printable import escaped
@@ -80,6 +81,6 @@ async def _demo(settings: Settings, schedule: Schedule, api_key: str | None) -> 
             elsewhere=[control_url(name, node.control_port) for name in other_addresses(settings.control_host)],
             api_key=api_key,
         ):
-            typer.echo(line)
+            say(line)
 
     await run_until(stop_on_signals(log_signal), run_demo(schedule, settings, ready))

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from touchline_cli.run import run_to_end
 from touchline_demo.matches.sample import sample_match
 from touchline_demo.matches.statsbomb import ATTRIBUTION, read_match
 from touchline_demo.matches.timeline import MATCH, SCORE
@@ -12,7 +13,6 @@ from touchline_protocol.errors import OperatorError
 from touchline_protocol.rooms import split_room
 from touchline_server.cli.options import ApiKeyOption, ConfigOption, DirectLogOption, ServerOption
 from touchline_server.cli.publish_targets.target import open_target
-from touchline_server.cli.signals import run_to_end
 
 from .progress import play_with_progress, publishing_to, say
 

@@ -5,10 +5,10 @@ from typing import Annotated
 
 import typer
 
+from touchline_cli.run import run_to_end
 from touchline_demo.matches.simulator import FIRST_MATCH_ID, simulate_under_way
 from touchline_server.cli.options import ApiKeyOption, ConfigOption, DirectLogOption, ServerOption
 from touchline_server.cli.publish_targets.target import open_target
-from touchline_server.cli.signals import run_to_end
 
 from .progress import play_with_progress, publishing_to, say
 
