@@ -213,7 +213,7 @@ def test_a_start_over_is_noted_once(server: Server, tmp_path: Path) -> None:
         assert err.count("\n") == 1
 
 
-def test_a_lost_edge_is_noted_with_its_address_once() -> None:
+def test_a_lost_edge_is_noted_with_its_address_and_so_is_its_return() -> None:
     with (
         serving(env={"TOUCHLINE_DRAIN_S": "0"}) as lost,
         running("tail", "score:1", "--url", lost.websocket_url) as process,
@@ -222,7 +222,12 @@ def test_a_lost_edge_is_noted_with_its_address_once() -> None:
         line_of(process.stdout, process)
         stop(lost.process)
         notes = [line_of(process.stderr, process) for _ in range(2)]
-    assert [note.count(lost.websocket_url) for note in notes] == [1, 1]
+        assert [note.count(lost.websocket_url) for note in notes] == [1, 1]
+        port = lost.websocket_url.rpartition(":")[2].removesuffix("/ws")
+        with running("serve", "--log", "sqlite://", "--port", port, "--control-port", "0"):
+            while "again in" in (back := line_of(process.stderr, process)):
+                pass
+            assert back == f"note: {lost.websocket_url}: connected again\n"
 
 
 def test_a_tail_succeeds_when_its_reader_closes_the_pipe(server: Server) -> None:
@@ -351,6 +356,7 @@ def test_a_damaged_log_is_not_served_and_what_was_salvaged_is(tmp_path: Path) ->
     assert str(damaged) in refused.stderr
     assert "touchline salvage" in refused.stderr
     done = run("salvage", str(damaged), str(saved))
+    assert done.returncode == 0
     assert "score-events: 1 records saved, 0 lost" in done.stdout.splitlines()
     with serving("--log", f"sqlite://{saved}") as server:
         assert [event["data"] for event in room_state(server, "score:1")["state"]] == [1]

@@ -1,6 +1,7 @@
 """Commands that only look leave an embedded log as it was: its file, its mark, and what lies beside them."""
 
 import asyncio
+import os
 import shutil
 from collections.abc import Callable, Mapping
 from contextlib import closing
@@ -111,3 +112,11 @@ def test_a_log_that_a_server_has_open_is_not_looked_into(
         assert str(log) in capsys.readouterr().err
         with pytest.raises(OperatorError, match=str(log)):
             tail(log, tmp_path)
+
+
+def test_what_could_not_be_salvaged_is_in_the_exit_code(log: Path, tmp_path: Path) -> None:
+    with closing(opened(log)) as store:
+        entries = [Entry(b"%d" % number, b"[" + b"1," * 500 + b"1]") for number in range(500)]
+        store.append([Append("match-events", entries)])
+    os.truncate(log, log.stat().st_size // 2)
+    assert run(["salvage", str(log), str(tmp_path / "new.db")]) == NOT_FOUND

@@ -40,6 +40,7 @@ class Driver:
         self, endpoint: Endpoint, session: Session, *, budget: Budget, tokens: TokenSource, dispatcher: Dispatcher
     ) -> None:
         self.in_use = False
+        self._lost_reported = False
         self._endpoint = endpoint
         self._session = session
         self._budget = budget
@@ -137,6 +138,7 @@ class Driver:
                     self._wake.set()  # there is a deadline again
                 payload = await websocket.recv(decode=False)
                 session.receive(payload, self._now())
+                self._log_return()
                 self._dispatcher.dispatch(len(payload))
                 if session.has_work:
                     self._wake.set()
@@ -170,11 +172,17 @@ class Driver:
         session = self._session
         if session.state is State.WAITING and session.reconnect_at is not None:
             wait_s = max(0.0, session.reconnect_at - self._now())
+            self._lost_reported = True
             log.warning("%s; connecting again in %.1f s", self._with_url(session.trouble), wait_s)
         elif session.failure is not None and session.welcome is not None:  # otherwise `connect` raises it
             log.error("giving up: %s", self._with_url(str(session.failure)))
         elif session.state is State.CONNECTING:
             log.info("%s; connecting again", self._with_url(session.trouble))
+
+    def _log_return(self) -> None:
+        if self._lost_reported and self._session.state is State.OPEN:
+            self._lost_reported = False
+            log.warning(self._with_url("connected again"))
 
     def _with_url(self, text: str) -> str:
         """Put the URL in front, unless the text starts with it, as that of a failure to connect does."""

@@ -39,8 +39,8 @@ def _touchline(
 ) -> None:
     """Live events from Kafka to thousands of WebSocket clients, in order, each exactly once.
 
-    Exit codes: 0 success, 1 something that `topics` looks for is missing, or a bug in Touchline, with a traceback, 2 an
-    error that you can fix, reported in one line, 130 interrupted.
+    Exit codes: 0 success, 1 `topics` or `salvage` found something missing, or a bug in Touchline, with a traceback,
+    2 an error that you can fix, reported in one line, 130 interrupted.
     """
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())

@@ -16,6 +16,7 @@ from touchline_server.log.sqlite.salvage import salvage as salvage_file
 from touchline_server.log.sqlite.store import Store
 from touchline_server.server_log.setup import command_notes
 
+from .exit_codes import NOT_FOUND
 from .options import ConfigOption
 
 
@@ -27,11 +28,15 @@ def salvage(
     """Save what can be read of a damaged embedded log in a new file.
 
     Stop the server first. Afterwards, serve the new file with --log sqlite:///absolute/path. Its clients start over.
+    The exit code is 1 if something is lost.
     """
     settings = load_settings(config, {})
     if new.exists():
         raise OperatorError(f"{new} exists: name a file to create")
     open_store = partial(Store, new, settings.sqlite, key_fields_of(settings), now_ms)
     with command_notes():
-        for topic, saved, lost in salvage_file(damaged, open_store):
+        report = salvage_file(damaged, open_store)
+        for topic, saved, lost in report:
             write_line(escaped(f"{topic}: {saved} records saved, {lost} lost").encode())
+    if any(topic.lost for topic in report):
+        raise typer.Exit(NOT_FOUND)
