@@ -109,23 +109,34 @@ def test_the_banner_shows_the_page_and_commands_that_work(made_up: "subprocess.P
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_other_machines_can_open_the_page_but_publish_only_with_the_key(installed: Path, tmp_path: Path) -> None:
-    for process in demo(installed, tmp_path, "--host", "0.0.0.0"):
-        here = page_of(process)
-        assert here.startswith("http://127.0.0.1:")
-        elsewhere = page_of(process).rstrip("/")
-        lines = [line_of(process.stdout, process) for _ in range(6)]
-        command = next(line for line in lines if " publish " in line)
-        key = shlex.split(command)[-1]
-        assert httpx.get(f"{elsewhere}/demo.json", trust_env=False).json()["matches"]
-        refused, accepted = (
-            httpx.post(f"{elsewhere}/v1/rooms/score:1003/events", json={"data": 1}, headers=headers, trust_env=False)
-            for headers in ({}, {"Authorization": f"Bearer {key}"})
-        )
-        assert (refused.status_code, accepted.status_code) == (401, 200)
-        foreign = httpx.post(
-            f"{elsewhere}/demo/bots", json={}, headers={"Origin": "http://evil.example"}, trust_env=False
-        )
+@pytest.fixture
+def in_the_network(installed: Path, tmp_path: Path) -> Iterator["subprocess.Popen[str]"]:
+    yield from demo(installed, tmp_path, "--host", "0.0.0.0")
+
+
+async def test_other_machines_can_play_but_publish_only_with_the_key(
+    in_the_network: "subprocess.Popen[str]", browser: Browser
+) -> None:
+    here = page_of(in_the_network)
+    assert here.startswith("http://127.0.0.1:")
+    lines = [line_of(in_the_network.stdout, in_the_network) for _ in range(6)]
+    # A machine without a network has no address for others.
+    elsewhere = next(
+        (found.group() for line in lines[:1] if (found := re.search(r"http://[^/]+", line))), here.rstrip("/")
+    )
+    async with open_page(browser) as page:
+        await page.goto(elsewhere)
+        await expect(page.locator("#status")).to_have_text("live")
+        await page.locator("#cheer-home").click()
+        await expect(page.locator("#cheer-home .cheer-count")).to_have_text("1")
+        await page.get_by_role("button", name="taps too fast").click()
+        await expect(page.locator("#bots li")).to_have_count(1)
+    key = shlex.split(next(line for line in lines if " publish " in line))[-1]
+    async with httpx.AsyncClient(base_url=elsewhere, trust_env=False) as client:
+        for headers, status in (({}, 401), ({"Authorization": f"Bearer {key}"}, 200)):
+            answer = await client.post("/v1/rooms/score:1003/events", json={"data": 1}, headers=headers)
+            assert answer.status_code == status
+        foreign = await client.post("/demo/bots", json={}, headers={"Origin": "http://evil.example"})
         assert foreign.status_code == 403
 
 
