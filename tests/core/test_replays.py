@@ -23,7 +23,9 @@ from touchline_server.core.log import (
 )
 from touchline_server.core.replays.partition_reads import CHUNK_RECORDS
 from touchline_server.core.replays.replay_queue import CHUNK_KEPT_MS
+from touchline_server.core.replays.room_loads import LOADS_MAX
 from touchline_server.core.room_store import StoredRoom
+from touchline_server.core.subscription import Phase
 
 ROOMS = [f"r{number}" for number in range(20)]
 NOBODYS = [f"never{number}" for number in range(20)]
@@ -168,6 +170,28 @@ def test_a_log_that_does_not_answer_refuses_those_who_join_and_reads_on_for_othe
     log.edge.tick()
     log.answer_all()
     assert_has_all(log, client, ROOMS, 0)
+
+
+def test_the_store_is_asked_for_rooms_in_turns_and_for_none_that_nobody_waits_for() -> None:
+    edge = CoreEdge(stored=True)
+    hogs = [edge.client() for _ in range(HOGS)]
+    for number, hog in enumerate(hogs):
+        hog.send(Subscribe(rooms=[RoomRequest(room=f"score:{number}-{room}") for room in range(20)]))
+    edge.run()
+    honest = edge.client()
+    honest.subscribe("score:1")
+    hogs[0].leave()
+    asked: list[str] = []
+    while edge.requests:
+        load = edge.requests.pop(0)
+        assert isinstance(load, LoadRoom)
+        asked.append(load.key.room_id)
+        edge.perform(edge.core.room_loaded(load.number, None, edge.now).effects)
+        edge.run()
+    assert asked.index("1") < LOADS_MAX + HOGS + 1
+    assert len(asked) <= 20 * (HOGS - 1) + LOADS_MAX + 1
+    for client in (*hogs[1:], honest):
+        assert all(each.phase is Phase.LIVE for each in client.client.subscriptions.values())
 
 
 # Rooms that had nothing since the cursor.

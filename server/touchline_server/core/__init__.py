@@ -1,6 +1,6 @@
 """The pure core of an edge: it decides everything that an edge does, and does nothing itself.
 
-Start reading at `edge`. Below it, from top to bottom: catch-ups (`replays`, `room_loads`, `catch_up`), time
+Start reading at `edge`. Below it, from top to bottom: catch-ups (`replays/`, `catch_up`), time
 (`liveness`), clients (`client`, `subscriber`, `subscription`), turns (`write_scheduler`), `players/` and `rooms/`. Its
 ports to the outside are `log` and `room_store`.
 

@@ -53,7 +53,7 @@ from .players.action_queue import PendingAction
 from .players.grants import Grant, Refusal
 from .players.verdicts import WHOLE_TOPIC
 from .replays.replay_queue import ReplayQueue
-from .room_loads import RoomLoads
+from .replays.room_loads import RoomLoads
 from .room_store import StoredRoom
 from .rooms.old_records import Skip
 from .rooms.room import Write
@@ -346,7 +346,8 @@ class EdgeCore(Generic[Owner]):
         """Ask the store and the log for what steps of catch-ups need."""
         for subscription, need in self._catch_up.take_wanting():
             if need is NextStep.STORE:
-                yield from self._loads.add(subscription)
+                self._loads.add(subscription)
             else:
                 self._replays.add(subscription, need)
+        yield from self._loads.start_queued()
         yield from self._replays.start_queued(now)

@@ -26,7 +26,7 @@ from touchline_server.control.server import ControlServer
 from touchline_server.core.client import ClientRoom
 from touchline_server.core.edge import EdgeCore
 from touchline_server.core.log import NOT_COMPACTED, Log, LogEvent, Position, ReadBack
-from touchline_server.core.room_loads import load_room
+from touchline_server.core.replays.room_loads import load_room
 from touchline_server.edge.driver import Peer
 from touchline_server.edge.server import EdgeServer
 from touchline_server.log.append_events import append_events

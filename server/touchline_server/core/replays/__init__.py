@@ -1,1 +1,1 @@
-"""Catch-ups that need the log: reads that all rooms and clients of a partition share, and turns between connections."""
+"""Catch-ups that need the log or the room store: reads are shared by all who need them, and connections take turns."""

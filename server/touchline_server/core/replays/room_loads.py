@@ -1,9 +1,9 @@
 """Rooms whose state from before the window is not known yet, and the clients that wait for it.
 
 It is loaded from the room store, or the log is being read back for all rooms: then clients wait until that has ended. A
-room is asked for when somebody first subscribes to it, once for all who do. Records go on being read meanwhile. If
-the store does not answer, clients that join are refused for now: a state without its older half would look complete. A
-client that was in the room before goes on with what the window holds.
+room is asked for when somebody first subscribes to it, once for all who do; connections take turns, a room each.
+Records go on being read meanwhile. If the store does not answer, clients that join are refused for now: a state without
+its older half would look complete. A client that was in the room before goes on with what the window holds.
 """
 
 from collections.abc import Iterator
@@ -11,53 +11,77 @@ from typing import Generic
 
 from touchline_protocol import codes
 from touchline_protocol.rooms import split_room
+from touchline_server.core.catch_up import CatchUpQueue
+from touchline_server.core.client import Client, ClientHub, ClientRoom, ClientSubscription
+from touchline_server.core.clocks import Now
+from touchline_server.core.effects import Effect, LoadRoom, Owner, Unreachable
+from touchline_server.core.room_store import RoomKey, StoredRoom
+from touchline_server.core.rooms.old_records import Skip
+from touchline_server.core.subscription import NextStep, Phase, Step
 
-from .catch_up import CatchUpQueue
-from .client import ClientHub, ClientRoom, ClientSubscription
-from .clocks import Now
-from .effects import Effect, LoadRoom, Owner, Unreachable
-from .room_store import RoomKey, StoredRoom
-from .rooms.old_records import Skip
-from .subscription import NextStep, Phase, Step
+from .turns import Turns
+
+LOADS_MAX = 4
+"""Rooms asked for at the same time. The store answers one at a time, and the next ones are chosen as late as can be."""
 
 _GO_ON = Step(b"", NextStep.STEP)
 
 
 class _Load(Generic[Owner]):
-    """A load under way: ``generation`` is the room's when it was asked for."""
+    """A room that clients wait for. ``generation`` is the room's when it was asked for, None before that."""
 
     __slots__ = ("generation", "room", "waiting")
 
     def __init__(self, room: ClientRoom[Owner]) -> None:
         self.room = room
-        self.generation = room.contents.generation
+        self.generation: int | None = None
         self.waiting: list[ClientSubscription[Owner]] = []
 
 
 class RoomLoads(Generic[Owner]):
-    """The loads under way. Subscriptions go back to ``catch_up`` when theirs has ended."""
+    """The loads. Subscriptions go back to ``catch_up`` when theirs has ended."""
 
     def __init__(self, hub: ClientHub[Owner], catch_up: CatchUpQueue[Owner]) -> None:
         self._hub = hub
         self._catch_up = catch_up
-        self._loads: dict[int, _Load[Owner]] = {}
+        self._free = LOADS_MAX
         # By the room itself, not by its name: a room that is forgotten meanwhile is another one when it is made again.
-        self._numbers: dict[ClientRoom[Owner], int] = {}
+        self._loads: dict[ClientRoom[Owner], _Load[Owner]] = {}
+        self._asked: dict[int, _Load[Owner]] = {}
+        self._turns: Turns[Client[Owner], ClientRoom[Owner]] = Turns()
         self._last_number = 0
         self._waiting_for_log: list[ClientSubscription[Owner]] = []
 
-    def add(self, subscription: ClientSubscription[Owner]) -> Iterator[Effect[Owner]]:
+    def add(self, subscription: ClientSubscription[Owner]) -> None:
         """A subscription needs its room loaded."""
         room = subscription.room
         if room.contents.reading_back:
             self._waiting_for_log.append(subscription)
             return
-        number = self._numbers.get(room)
-        if number is None:
-            number = self._last_number = self._numbers[room] = self._last_number + 1
-            self._loads[number] = _Load(room)
-            yield load_room(room, number)
-        self._loads[number].waiting.append(subscription)
+        load = self._loads.get(room)
+        if load is None:
+            load = self._loads[room] = _Load(room)
+        load.waiting.append(subscription)
+        if load.generation is None:
+            self._turns.add(subscription.client, room)
+
+    def start_queued(self) -> Iterator[LoadRoom]:
+        """Ask for as many rooms as may be asked for at once."""
+        while self._free and (client := self._turns.take()) is not None:
+            room = next(iter(self._turns.items(client)))
+            self._turns.remove(client, room)
+            self._turns.give_back(client)
+            load = self._loads.get(room)
+            if load is None or load.generation is not None:
+                continue  # another client has asked for it
+            if all(subscription.phase is Phase.LEFT for subscription in load.waiting):
+                del self._loads[room]
+                continue
+            self._free -= 1
+            self._last_number += 1
+            self._asked[self._last_number] = load
+            load.generation = room.contents.generation
+            yield load_room(room, self._last_number)
 
     def read_back(self, now: Now) -> list[Effect[Owner]]:
         """The log may have been read back: let the subscriptions go on whose rooms are known now."""
@@ -74,8 +98,9 @@ class RoomLoads(Generic[Owner]):
         self, number: int, answer: StoredRoom | Unreachable | None, now: Now
     ) -> tuple[list[Skip], list[Effect[Owner]]]:
         """The answer to a `LoadRoom`; None if the store does not know the room. Returns skipped records."""
-        load = self._loads.pop(number)
-        del self._numbers[load.room]
+        load = self._asked.pop(number)
+        del self._loads[load.room]
+        self._free += 1
         contents = load.room.contents
         is_current = load.generation == contents.generation
         skips: list[Skip] = []
@@ -91,6 +116,7 @@ class RoomLoads(Generic[Owner]):
             if not is_current:
                 subscription.store_generation = None  # what was loaded for another generation is of no use
             effects += self._catch_up.write_step(subscription, _GO_ON, now)
+        effects += self.start_queued()
         return skips, effects
 
 
