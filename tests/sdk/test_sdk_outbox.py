@@ -5,8 +5,9 @@ import pytest
 
 from sdk.sessions import ACTING, PLAYER, act, come_back, open_session, outcomes, player, receive, sent, sent_actions
 from touchline.errors import ActionInDoubt, ActionRefused, ActionsFull
-from touchline.session.outbox import ACTIONS_DISABLED, RETRY_S_MAX
+from touchline.session.outbox import ACTIONS_DISABLED, RETRY_S_MAX, RETRY_SPREAD, Outbox
 from touchline.session.pending_action import Receipt
+from touchline_protocol.codecs import JSON
 from touchline_protocol.codes import NACKS, Recovery
 from touchline_protocol.limits import ACTION_RESEND_S_MAX
 from touchline_protocol.messages import Ack, Action, Hello, Nack
@@ -90,6 +91,18 @@ def test_while_the_answer_is_later_one_action_is_sent_at_a_time_and_then_twice_a
     assert [number for number, _, _ in sent_actions(client)] == [2, 3]
     receive(client, Ack(id=2), nack(3, "muted"))
     assert [number for number, _, _ in sent_actions(client)] == [4, 5, 6, 7, 8, 9, 10]
+
+
+def test_clients_that_were_refused_together_come_back_one_after_the_other() -> None:
+    deadlines = set()
+    for spread in (0.0, 0.5, 1.0):
+        outbox = Outbox(JSON, 10)
+        outbox.welcome(PLAYER)
+        outbox.submit("score:1", "tap", b"1")
+        outbox.take_output(0)
+        outbox.nack(nack(1, "log_unavailable", 1000), 0, 1, spread)
+        deadlines.add(min(outbox.deadlines))
+    assert deadlines == {1, 1 + RETRY_SPREAD / 2, 1 + RETRY_SPREAD}
 
 
 def test_a_gap_goes_back_to_the_first_that_may_be_missing() -> None:

@@ -129,6 +129,7 @@ export class Outbox {
     this.#sendFrom = code === "id_gap" ? this.#kept[0].id : id;
     this.#onTheirWayMax = 1;
     if (code === "rate_limited") this.#pace.hold(ms);
+    else ms *= 1 + Math.random() / 4; // all clients were refused together when the log went away
     this.#rest(ms);
   }
 

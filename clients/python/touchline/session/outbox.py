@@ -60,6 +60,9 @@ have to be sent again after a lost connection."""
 RETRY_S_MAX = 60.0
 """The longest pause that a server can ask for: a mistake there must not silence a player for long."""
 
+RETRY_SPREAD = 0.25
+"""How much of a pause is added at random: clients that were all refused when the log went away do not come at once."""
+
 ACTIONS_DISABLED = "actions_disabled"
 """The code of a refusal that no server sends: the welcome says that this server takes no actions."""
 
@@ -145,8 +148,9 @@ class Outbox:
             self._widen()
             self._resolve(action, Receipt(action.session, number))
 
-    def nack(self, nack: Nack, now_s: float, delay_s: float) -> None:
-        """The server does not take the action, or not now. ``delay_s`` is the pause if the server names none."""
+    def nack(self, nack: Nack, now_s: float, delay_s: float, spread: float) -> None:
+        """The server does not take the action, or not now. ``delay_s`` is the pause if the server names none, and
+        ``spread``, from 0 to 1, how much of `RETRY_SPREAD` is added to it."""
         action = self._numbered.get(nack.id)
         if action is None:
             return
@@ -159,8 +163,9 @@ class Outbox:
                 self._refuse(action, nack)
         elif nack.id < self._next_to_send:
             retry_s = delay_s if nack.retry_ms is None else max(nack.retry_ms, 0) / 1000
-            self._retry_at = now_s + min(retry_s, RETRY_S_MAX)
-            if nack.code == RATE_LIMITED.code:
+            is_paced = nack.code == RATE_LIMITED.code
+            self._retry_at = now_s + min(retry_s, RETRY_S_MAX) * (1 if is_paced else 1 + RETRY_SPREAD * spread)
+            if is_paced:
                 self._pace.hold(self._retry_at)
             self._next_to_send = self._resend_from(nack)
             self._send_window = 1

@@ -72,6 +72,7 @@ class Session:
         self._now_s = 0.0
         self._last_error = ""
         self._request_ids = count(1)
+        self._random = random
         self._reconnect = Reconnect(backoff, random)
         self._liveness = Liveness()
         self._rooms = RoomSet(codec, self._request_ids, self._reconnect.delay_s)
@@ -252,7 +253,7 @@ class Session:
             case messages.Ack():
                 self._outbox.ack(message.id)
             case messages.Nack():
-                self._outbox.nack(message, now_s, self._reconnect.delay_s(0))
+                self._outbox.nack(message, now_s, self._reconnect.delay_s(0), 1 - self._random())
             case messages.Refreshed():
                 self._last_error = ""
                 self._token.extend(message.expires, now_s)
