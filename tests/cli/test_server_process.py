@@ -2,6 +2,7 @@
 
 import json
 import os
+import pty
 import resource
 import signal
 import socket
@@ -218,3 +219,24 @@ def test_the_soft_limit_of_open_files_is_raised_to_the_hard_one() -> None:
         assert resource.getrlimit(resource.RLIMIT_NOFILE) == (hard, hard)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_a_server_whose_terminal_closes_drains() -> None:
+    terminal, inside = pty.openpty()
+    process = subprocess.Popen(
+        ["setsid", "--ctty", *COMMAND, *["serve", "--log", "sqlite://", "--port", "0", "--control-port", "0"]],
+        env=environment(),
+        stdin=inside,
+        stdout=inside,
+        stderr=inside,
+    )
+    os.close(inside)
+    try:
+        shown = b""
+        while b"control " not in shown:
+            shown += os.read(terminal, 4096)
+        os.close(terminal)  # the kernel sends SIGHUP, and whatever is written from now on fails
+        assert process.wait(DEADLINE_S) == 0
+    finally:
+        process.kill()
+        process.wait()

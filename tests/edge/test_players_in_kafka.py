@@ -194,7 +194,7 @@ async def test_actions_are_refused_until_their_topic_is_created(
         problem = node.node.problems()[topics.actions]
         assert topics.actions in problem
         assert "touchline topics --create" in problem
-        assert problem in [line["why"] for line in log_lines(caplog)]
+        assert problem in [line["why"] for line in log_lines(caplog, "actions_paused")]
         async with player(node) as (client, _):
             await act(client, 1)
             nack = await client.expect(Nack)

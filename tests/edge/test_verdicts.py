@@ -235,6 +235,7 @@ async def test_verdicts_survive_the_removal_of_their_records_by_retention(tmp_pa
     async with running_node(url=file, auth=AUTH) as node:
         verdicts = node.node.core.access.verdicts
         assert [name for name in ("ada", "bob", "cid") if verdicts.of(name, UnixMs(0))] == ["ada", "cid"]
+        assert "verdicts.players_max" in node.node.problems()
         async with node.client(greeted=False) as client:
             await client.send(Hello(token=token()))
             assert (await client.expect(Verdict)).kind == "ban"

@@ -36,7 +36,7 @@ from touchline_server.new_events import NewEvent
 from .core_factory import make_core
 from .ingest import Ingest
 from .open_files import OpenFiles
-from .readiness import CONNECTIONS, judge
+from .readiness import CONNECTIONS, PLAYERS, judge
 from .skip_log import SkipLog
 from .sockets import bind
 
@@ -222,6 +222,10 @@ class Node:
         connections, connections_max = self.core.connections, self.settings.connections_max
         if connections >= connections_max:
             problems[CONNECTIONS] = f"the edge has {connections_max} connections (connections_max), and refuses others"
+        if self.core.access.verdicts.has_forgotten:
+            problems[PLAYERS] = (
+                "more players are muted or banned than verdicts.players_max: the oldest verdicts are gone"
+            )
         return problems
 
     async def _load(self, room: ClientRoom[Peer]) -> None:

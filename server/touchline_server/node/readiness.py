@@ -12,6 +12,8 @@ EDGE = "edge"
 """The subject of what concerns the edge itself."""
 CONNECTIONS = "connections_max"
 """The subject of an edge that is full."""
+PLAYERS = "verdicts.players_max"
+"""The subject of an edge that has forgotten verdicts."""
 STARTING = "the edge does not accept clients yet: it reads its log first"
 DRAINING = "the edge is draining: it sends its clients to other edges"
 

@@ -32,6 +32,8 @@ class Verdicts:
     def __init__(self, players_max: int) -> None:
         self._players_max = players_max
         self._standing: dict[str, Verdict] = {}
+        self.has_forgotten = False
+        """Whether a player is free again because there were more than ``players_max`` of them."""
         self.unread: set[int] = set()
         """Partitions of the topic that cannot be read yet, or `WHOLE_TOPIC`. While there are any, nobody is known to be
         free to act."""
@@ -52,6 +54,7 @@ class Verdicts:
             return None
         if verdict.kind in STANDING:
             if len(self._standing) >= self._players_max:
+                self.has_forgotten = True
                 del self._standing[next(iter(self._standing))]
             self._standing[player] = verdict
         return PlayerVerdict(player, verdict)
@@ -67,6 +70,7 @@ class Verdicts:
     def clear(self) -> None:
         """Forget everything: the topic is another one, in which nobody has been judged yet."""
         self._standing.clear()
+        self.has_forgotten = False
 
 
 def is_over(verdict: Verdict, now_ms: int) -> bool:
