@@ -197,12 +197,19 @@ async def test_an_event_source_is_asked_to_come_back_while_no_edge_is_up(name: s
 
 IN_PAGE = """
 async () => {
-    const opened = open => new Promise((resolve, reject) => { open.onopen = resolve; open.onerror = reject; });
-    window.source = new EventSource("/v1/rooms/score:1/events");
     window.events = [];
-    source.onmessage = ({data}) => { const m = JSON.parse(data); if (m.type === "event") events.push(m.data); };
-    window.socket = new WebSocket("wss://live.example.org/ws");
-    await Promise.all([opened(source), opened(socket)]);
+    window.source = new EventSource("/v1/rooms/score:1/events");
+    const joined = new Promise((resolve, reject) => {
+        source.onerror = reject;
+        source.onmessage = ({data}) => {
+            const message = JSON.parse(data);
+            if (message.type === "subscribed") resolve();
+            if (message.type === "event") events.push(message.data);
+        };
+    });
+    const socket = new WebSocket("wss://live.example.org/ws");
+    const opened = new Promise((resolve, reject) => { socket.onopen = resolve; socket.onerror = reject; });
+    await Promise.all([joined, opened]);
 }
 """
 
