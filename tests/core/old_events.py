@@ -65,7 +65,7 @@ class OldEvents:
         elif unreachable:
             effects = edge.core.log_read(request.number, Unreachable("away"), edge.now)
         else:
-            effects = edge.core.log_read(request.number, self._read(request, records_max), edge.now)
+            effects = edge.core.log_read(request.number, self.read(request, records_max), edge.now)
         edge.perform(effects)
         edge.run()
 
@@ -78,7 +78,7 @@ class OldEvents:
         """Where a term ends; 0 for those that never were."""
         return {OLDER_TERM: self.first_read, TERM: self.end}.get(term, 0)
 
-    def _read(self, request: ReadLog, records_max: int) -> Chunk | None:
+    def read(self, request: ReadLog, records_max: int = 1_000_000) -> Chunk | None:
         _, after, up_to, term, is_proven = request.range
         if after + 1 < self.starts_at or not (is_proven or after < self.end_of(term)):
             return None

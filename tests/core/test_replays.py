@@ -26,6 +26,7 @@ from touchline_server.core.replays.replay_queue import CHUNK_KEPT_MS
 from touchline_server.core.replays.room_loads import LOADS_MAX
 from touchline_server.core.room_store import StoredRoom
 from touchline_server.core.subscription import Phase
+from touchline_server.core.write_scheduler import Budget
 
 ROOMS = [f"r{number}" for number in range(20)]
 NOBODYS = [f"never{number}" for number in range(20)]
@@ -192,6 +193,26 @@ def test_the_store_is_asked_for_rooms_in_turns_and_for_none_that_nobody_waits_fo
     assert len(asked) <= 20 * (HOGS - 1) + LOADS_MAX + 1
     for client in (*hogs[1:], honest):
         assert all(each.phase is Phase.LIVE for each in client.client.subscriptions.values())
+
+
+def test_a_chunk_that_many_wait_for_is_handed_out_within_the_budget_of_each_turn() -> None:
+    log = OldEvents(in_turn(ROOMS, 400))
+    clients = [log.client([ROOMS[number % len(ROOMS)]], after=number) for number in range(100)]
+    request = log.edge.requests.pop()
+    assert isinstance(request, ReadLog)
+    assert not log.edge.requests
+    log.edge.perform(log.edge.core.log_read(request.number, log.read(request), log.edge.now))
+    turns, served = 0, 0
+    while log.edge.core.wants_turn:
+        log.edge.turn(Budget(catch_up_steps=10))
+        turns += 1
+        served_now = sum(any(isinstance(each, Event) for each in client.received) for client in clients)
+        assert served_now - served <= 10
+        served = served_now
+    assert served == len(clients)
+    log.answer_all()
+    for number, client in enumerate(clients):
+        assert offsets(client, ROOMS[number % len(ROOMS)]) == expected(log, ROOMS[number % len(ROOMS)], number)
 
 
 # Rooms that had nothing since the cursor.

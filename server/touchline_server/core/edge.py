@@ -252,7 +252,8 @@ class EdgeCore(Generic[Owner]):
     @property
     def wants_turn(self) -> bool:
         """Whether `turn` has something to do."""
-        return self._catch_up.has_work or self.hub.has_ready or self._scheduler.has_large or self.input.has_waiting
+        catches_up = self._catch_up.has_work or self._replays.has_work
+        return catches_up or self.hub.has_ready or self._scheduler.has_large or self.input.has_waiting
 
     @property
     def pending_bytes(self) -> int:
@@ -281,6 +282,8 @@ class EdgeCore(Generic[Owner]):
             self._wake()
         if self._catch_up.has_work:
             yield from self._catch_up.take_steps(budget, now)
+        if self._replays.has_work:
+            yield from self._replays.take_steps(budget, now)
         if self._catch_up.wanting:
             yield from self._start_wanting(now)
         yield from self.input.take_turn()

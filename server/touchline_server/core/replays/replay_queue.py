@@ -8,7 +8,9 @@ Rules:
    came while it was under way, or within `CHUNK_KEPT_MS` after it. A client's lowest cursor is read for first, so
    that one pass over the partition serves all of its rooms.
 3. At most ``concurrency`` reads and questions are under way.
-4. Flow control has a say after each part of a chunk that is as large as a step: a client that takes no more leaves the
+4. A turn of the shell serves as many subscriptions as its budget allows, and asks for as many clients at most as
+   `CLIENTS_PER_TURN_MAX`: a chunk can be for everybody.
+5. Flow control has a say after each part of a chunk that is as large as a step: a client that takes no more leaves the
    queue, and comes again later.
 
 The shell reads (`ReadLog`, `AskLogEnd`) and answers; a log that does not answer is asked again after `RETRY_MS`.
@@ -25,7 +27,9 @@ from touchline_server.core.clocks import LoopMs, Now
 from touchline_server.core.effects import AskLogEnd, Effect, Owner, ReadLog, Unreachable
 from touchline_server.core.log import Chunk
 from touchline_server.core.rooms.partition_window import PartitionWindow
+from touchline_server.core.rooms.room import Delivery
 from touchline_server.core.subscription import NextStep, Phase, Step
+from touchline_server.core.write_scheduler import Budget
 
 from .partition_reads import CHUNK_RECORDS, PartitionReads, Read
 from .shared_chunk import SharedChunk
@@ -36,6 +40,9 @@ CHUNKS_MAX = 8
 
 CHUNK_KEPT_MS = 2_000
 """How long: clients that come back together do so within a moment, and slow readers ask for the rest of one."""
+
+CLIENTS_PER_TURN_MAX = 256
+"""Clients that are looked at in one turn of the shell, each for 5 us and more, because they need the log."""
 
 RETRY_MS = 500
 """Between two attempts of a catch-up while the log does not answer."""
@@ -53,6 +60,15 @@ class _Question(NamedTuple, Generic[Owner]):
     subscriptions: dict[ClientSubscription[Owner], None]
 
 
+class _Serving(NamedTuple, Generic[Owner]):
+    """A chunk that was read, the subscriptions it is still to be offered to, and the clients that wait for it."""
+
+    partition: PartitionReads[Owner]
+    chunk: SharedChunk[Owner]
+    subscriptions: Iterator[ClientSubscription[Owner]]
+    clients: list[Client[Owner]]
+
+
 class ReplayQueue(Generic[Owner]):
     """The catch-ups that need the log. Subscriptions that need it no more go back to ``catch_up``."""
 
@@ -67,6 +83,7 @@ class ReplayQueue(Generic[Owner]):
         self._unasked: dict[Term, dict[ClientSubscription[Owner], None]] = {}
         self._reads: dict[int, tuple[PartitionReads[Owner], Read[Owner]]] = {}
         self._questions: dict[int, _Question[Owner]] = {}
+        self._servings: deque[_Serving[Owner]] = deque()
         self._kept: deque[SharedChunk[Owner]] = deque(maxlen=CHUNKS_MAX)
         self._retries: deque[tuple[LoopMs, ClientSubscription[Owner]]] = deque()
         self._numbers = 0
@@ -85,9 +102,33 @@ class ReplayQueue(Generic[Owner]):
             self._unasked.setdefault(term, {})[subscription] = None
         self._turns.add(subscription.client, subscription)
 
+    @property
+    def has_work(self) -> bool:
+        """Whether `take_steps` has something to do."""
+        return bool(self._servings) or (self._free > 0 and self._turns.has_queued)
+
+    def take_steps(self, budget: Budget, now: Now) -> Iterator[Effect[Owner]]:
+        """Hand out what was read, within a budget, and ask for more."""
+        bytes_left, steps_left = budget.catch_up_bytes, budget.catch_up_steps
+        while self._servings and bytes_left > 0 and steps_left > 0:
+            serving = self._servings[0]
+            subscription = next(serving.subscriptions, None)
+            if subscription is None:
+                self._servings.popleft()
+                for client in serving.clients:
+                    self._turns.give_back(client)
+                continue
+            steps_left -= 1
+            for effect in self._serve([subscription], serving.partition, serving.chunk, now):
+                bytes_left -= len(effect.data) if isinstance(effect, Delivery) else 0
+                yield effect
+        yield from self.start_queued(now)
+
     def start_queued(self, now: Now) -> Iterator[Effect[Owner]]:
-        """Ask the log for as much as may be under way."""
-        while self._free and (client := self._turns.take()) is not None:
+        """Ask the log for as much as may be under way; `take_steps` goes on."""
+        for _ in range(CLIENTS_PER_TURN_MAX):
+            if not self._free or (client := self._turns.take()) is None:
+                return
             yield from self._take_turn(client, now)
 
     def log_read(self, number: int, answer: Chunk | Unreachable | None, now: Now) -> Iterator[Effect[Owner]]:
@@ -101,7 +142,8 @@ class ReplayQueue(Generic[Owner]):
             partition.was_read(read)
             chunk: SharedChunk[Owner] = SharedChunk(partition.window, read.range.after, answer, read.started_ms)
             self._kept.append(chunk)
-            yield from self._serve(list(partition.waiting), partition, chunk, now)
+            self._servings.append(_Serving(partition, chunk, iter(list(partition.waiting)), read.clients))
+            return
         elif answer is None:
             for subscription in [each for each in partition.waiting if partition.asks_for(read, each)]:
                 step = _GO_ON if subscription.is_over else subscription.out_of_reach()
@@ -191,8 +233,7 @@ class ReplayQueue(Generic[Owner]):
     ) -> SharedChunk[Owner] | None:
         if not partition.is_proven(subscription):
             return None
-        window = partition.window
-        chunks = (each for each in self._kept if each.window is window and each.generation == window.generation)
+        chunks = (each for each in self._kept if each.window is partition.window)
         return next((chunk for chunk in chunks if chunk.covers(subscription.cursor)), None)
 
     def _serve(
@@ -204,7 +245,8 @@ class ReplayQueue(Generic[Owner]):
     ) -> Iterator[Effect[Owner]]:
         """Give each subscription its part of a chunk, if it has one."""
         for subscription in subscriptions:
-            if chunk.covers(subscription.cursor) and partition.is_proven(subscription):
+            is_waiting = subscription in partition.waiting
+            if is_waiting and chunk.covers(subscription.cursor) and partition.is_proven(subscription):
                 yield from self._advance(subscription, chunk, now)
 
     def _advance(

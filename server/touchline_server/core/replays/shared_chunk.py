@@ -40,8 +40,8 @@ class SharedChunk(Generic[Owner]):
         self._rooms: dict[tuple[ClientRoom[Owner], int], Sequence[RoomEvent]] = {}
 
     def covers(self, cursor: int) -> bool:
-        """Whether what follows a cursor begins in it."""
-        return self.after <= cursor < self.reached
+        """Whether what follows a cursor begins in it, and nothing of the partition was lost since it was read."""
+        return self.after <= cursor < self.reached and self.generation == self.window.generation
 
     def parts(
         self, hub: ClientHub[Owner], subscription: ClientSubscription[Owner]

@@ -19,8 +19,10 @@ class Turns(Generic[K, V]):
         self._queue: deque[K] = deque()
         self._taken: set[K] = set()
 
-    def __len__(self) -> int:
-        return sum(map(len, self._items.values()))
+    @property
+    def has_queued(self) -> bool:
+        """Whether a key may be there to be taken."""
+        return bool(self._queue)
 
     def add(self, key: K, item: V) -> None:
         """Give a key something to do. A key that had nothing queues behind all others."""
