@@ -178,6 +178,7 @@ def test_a_set_is_read_whatever_else_is_in_the_document(document: bytes, tmp_pat
         (b'{"keys": null}', '{"keys"'),
         (b'{"keys": {}}', '{"keys"'),
     ],
+    ids=["utf-16", "utf-16-le", "utf-32", "latin-1", "discovery", "pem", "list", "single-key", "null", "object"],
 )
 def test_what_is_not_a_key_set_is_named(document: bytes, named: str) -> None:
     with pytest.raises(OperatorError) as caught:
