@@ -35,11 +35,13 @@ FE0F are not among them: Persian, Hindi and emoji are written with them."""
 _CLASS = "[" + "".join(f"{chr(first)}-{chr(last)}" for first, last in _UNSHOWABLE) + "]"
 _UNSHOWABLE_CHARACTER = re.compile(_CLASS)
 
-_IN_QUOTES = re.compile(r"(?<=['\"])(?!sqlite:|file:)([A-Za-z][A-Za-z0-9+.-]*:/+)[^'\"\n]*@")
-_BARE = re.compile(r"(?<!sqlite)(?<!file)((?<=[A-Za-z0-9]):/+)\S*@")
-"""URLs up to their last ``@``. The paths of local files have an ``@`` too, and no credentials. A URL that was taken for
-a path has lost one of its slashes."""
-_QUERY = re.compile(r"((?<=[A-Za-z0-9]):/+[^\s?'\"]*\?)[^\s'\"]+")
+_QUOTED = re.compile(r"(?<=['\"])([A-Za-z][A-Za-z0-9+.-]*:/+)[^'\"\n]*@")
+"""A quoted URL up to its last ``@``. It may have spaces: URLs in errors are often those that have the wrong form."""
+_WORD = re.compile(r"\S+")
+_AUTHORITY = re.compile(r"[A-Za-z0-9]:/+")
+"""Where the rest of a URL begins. One that was taken for a path has lost a slash."""
+_LOCAL = ("sqlite:", "file:")
+"""URLs of local files: their paths may have an ``@``, and they have no credentials."""
 MASK = "***"
 
 
@@ -58,9 +60,28 @@ def without_credentials(text: str) -> str:
     """
     if ":/" not in text:
         return text
-    for credentials in (_IN_QUOTES, _BARE):
-        text = credentials.sub(rf"\1{MASK}@", text)
-    return _QUERY.sub(rf"\1{MASK}", text)
+    return _WORD.sub(_mask_word, _QUOTED.sub(_mask_quoted, text))
+
+
+def _mask_quoted(match: re.Match[str]) -> str:
+    return match[0] if match[1].startswith(_LOCAL) else f"{match[1]}{MASK}@"
+
+
+def _mask_word(match: re.Match[str]) -> str:
+    """Searches once from each side, since whoever sends the text chooses its length and its slashes."""
+    word = match[0]
+    found = _AUTHORITY.search(word)
+    if found is None:
+        return word
+    begin, at = found.end(), word.rfind("@")
+    if at >= begin and not any(word.rfind(scheme, 0, begin) >= 0 for scheme in _LOCAL):
+        word = f"{word[:begin]}{MASK}{word[at:]}"
+    query = word.find("?", begin)
+    if query < 0:
+        return word
+    rest = word[query + 1 :]
+    ends = rest[len(rest.rstrip("'\",.:;)")) :]
+    return f"{word[: query + 1]}{MASK}{ends}" if rest != ends else word
 
 
 def _json_escape(match: re.Match[str]) -> str:

@@ -26,6 +26,8 @@ _LABEL = re.compile(r"[a-z0-9_-]{1,63}")
 _ENDS_IN_A_NUMBER = re.compile(r"(.*\.)?([0-9]+|0x[0-9a-f]*)")
 _PARSED_MAX = 1_024
 """Names in the cache of `host_of`: all clients of an edge send the same few, and joins come in storms."""
+FIELD_CHARS_MAX = 300
+"""A header with a host and a port has no more. Longer ones are not cached, since anybody can send them."""
 
 
 def normal_host(text: str) -> str:
@@ -64,9 +66,13 @@ def _ascii(text: str) -> str:
         raise ValueError(f"{text!r} is not a host name, or has to be written as browsers send it: xn--…") from None
 
 
-@lru_cache(_PARSED_MAX)
 def host_of(field: str) -> str | None:
     """The host in a header ``Host``, without its port; None if it has none."""
+    return _parsed(field) if len(field) <= FIELD_CHARS_MAX else None
+
+
+@lru_cache(_PARSED_MAX)
+def _parsed(field: str) -> str | None:
     try:
         return normal_host(urlsplit(f"//{field}").hostname or "")
     except ValueError:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from .host_names import HostPattern, normal_host
+from .host_names import FIELD_CHARS_MAX, HostPattern, normal_host
 
 EVERY = "*"
 OPAQUE = ("null", "file://")
@@ -31,14 +31,9 @@ class Origin(NamedTuple):
     """None: the scheme's default."""
 
     @staticmethod
-    @lru_cache(_PARSED_MAX)
     def parse_header(text: str) -> "Origin | None":
         """Parse a header ``Origin``; None if it does not name a host."""
-        try:
-            scheme, host, port = _split(text)
-            return Origin(scheme, _host(scheme, host), _port(scheme, port))
-        except ValueError:
-            return None
+        return _parsed(text) if len(text) <= FIELD_CHARS_MAX else None
 
 
 class OriginPattern(NamedTuple):
@@ -95,6 +90,15 @@ class Origins:
             return True
         origin = Origin.parse_header(header)
         return origin is not None and any(pattern.matches(origin) for pattern in self._patterns)
+
+
+@lru_cache(_PARSED_MAX)
+def _parsed(text: str) -> Origin | None:
+    try:
+        scheme, host, port = _split(text)
+        return Origin(scheme, _host(scheme, host), _port(scheme, port))
+    except ValueError:
+        return None
 
 
 def _split(text: str) -> tuple[str, str, str | None]:
