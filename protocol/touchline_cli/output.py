@@ -57,7 +57,7 @@ def use_checked_streams() -> None:
     for _ in missing:
         os.open(os.devnull, os.O_RDONLY)  # takes the lowest free number; writing to it fails, as to a closed one
     if sys.stdin is None or 0 in missing:
-        sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: SIM115, PTH123 - for as long as the process lives
+        sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 - for as long as the process lives
     sys.stdout = _stream(sys.stdout, _Descriptor(1, result=True), line_buffering=False)
     sys.stderr = _stream(sys.stderr, _Descriptor(2, result=False), line_buffering=True)
 

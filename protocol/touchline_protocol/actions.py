@@ -17,8 +17,8 @@ from .codecs import Codec
 from .errors import BadRecord
 from .limits import JSON_DEPTH_MAX, ROOM_ID_BYTES_MAX
 from .messages import ActionId, ActionKind, SessionName
-from .names import is_name
 from .records import check_json
+from .rooms import is_name
 
 ROOM_HEADER = "room"
 KIND_HEADER = "kind"

@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 from touchline_protocol.actions import is_player
 from touchline_protocol.cursor import Cursor
 from touchline_protocol.errors import BadRoom, PeerError
-from touchline_protocol.names import FORBIDDEN, is_name
-from touchline_protocol.rooms import is_feed_name, is_room_id, split_room
+from touchline_protocol.rooms import FORBIDDEN, is_feed_name, is_name, is_room_id, split_room
 
 ROOT = Path(__file__).parents[2]
 UNICODE_TABLES = re.compile(

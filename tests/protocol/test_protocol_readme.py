@@ -30,8 +30,8 @@ from touchline_protocol.messages import (
     VerdictKind,
     Welcome,
 )
-from touchline_protocol.names import FORBIDDEN
 from touchline_protocol.records import REASONS
+from touchline_protocol.rooms import FORBIDDEN
 from touchline_protocol.server_codecs import DEFLATE_BYTES_MIN, EVENT_STREAM
 from touchline_protocol.verdicts import VerdictRecord, decode_verdict, encode_verdict
 from touchline_server.edge import event_stream

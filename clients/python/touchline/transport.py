@@ -7,7 +7,7 @@ both ends.
 
 from collections.abc import Mapping
 from ssl import SSLContext
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from websockets.asyncio.client import ClientConnection
 from websockets.asyncio.client import connect as open_connection
@@ -26,6 +26,7 @@ from websockets.uri import parse_uri
 
 from touchline_protocol.codecs import Codec
 from touchline_protocol.codes import ABNORMAL
+from touchline_protocol.loopback import is_loopback
 
 from .errors import BadUrl, ConnectionFailed, ConnectionRefused, ProtocolViolated, Unreachable
 
@@ -83,7 +84,7 @@ async def open_websocket(endpoint: Endpoint, codec: Codec) -> ClientConnection:
             url,
             subprotocols=[Subprotocol(codec.subprotocol)],
             additional_headers=endpoint.headers,
-            proxy=endpoint.proxy or None,
+            proxy=_proxy(endpoint),
             compression="deflate" if endpoint.compression else None,
             open_timeout=OPEN_S_MAX,
             close_timeout=CLOSE_S_MAX,
@@ -91,6 +92,8 @@ async def open_websocket(endpoint: Endpoint, codec: Codec) -> ClientConnection:
             max_size=MESSAGE_BYTES_MAX,
             ssl=endpoint.ssl if endpoint.ssl is not None or not parse_uri(url).secure else True,
         )
+    except ImportError as error:
+        raise BadUrl(f"{url} cannot be reached: {error}, or list the host in NO_PROXY") from None
     except (OSError, TimeoutError, WebSocketException) as error:
         raise _connection_failed(url, error) from error
     if websocket.subprotocol is None:
@@ -99,6 +102,13 @@ async def open_websocket(endpoint: Endpoint, codec: Codec) -> ClientConnection:
             f"{url} is a WebSocket, but not a Touchline server: it does not know {codec.subprotocol}"
         )
     return websocket
+
+
+def _proxy(endpoint: Endpoint) -> str | Literal[True] | None:
+    """What `websockets` takes: True for the environment's proxy, which could not reach this machine."""
+    if endpoint.proxy is True and is_loopback(parse_uri(endpoint.url).host):
+        return None
+    return endpoint.proxy or None
 
 
 def close_of(closed: ConnectionClosed) -> tuple[int, str]:

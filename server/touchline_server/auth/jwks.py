@@ -14,8 +14,9 @@ import httpx
 import msgspec
 
 from touchline_protocol.errors import OperatorError
+from touchline_protocol.loopback import is_loopback
 from touchline_protocol.utf8 import NotUtf8, text_of
-from touchline_server.config.settings import LOOPBACK_HOSTS
+from touchline_server.http_client import http_client
 
 from .keys import ALGORITHMS, HS256, BadKey, Key, KeyForOtherUse, key_from_jwk
 
@@ -98,13 +99,12 @@ class JwksUrl:
 
     def __init__(self, url: str) -> None:
         self._url = _checked_url(url)
-        # A proxy from the environment is for other hosts. Without compression, bytes can be counted as they arrive.
-        self._client = httpx.AsyncClient(
-            headers={"Accept": "application/json", "Accept-Encoding": "identity"},
-            follow_redirects=False,
-            trust_env=self._url.host not in LOOPBACK_HOSTS,
-            timeout=FETCH_TIMEOUT_S,
-        )
+        # Without compression, bytes can be counted as they arrive.
+        headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
+        try:
+            self._client = http_client(self._url, headers=headers, timeout_s=FETCH_TIMEOUT_S)
+        except OperatorError as error:
+            raise OperatorError(f"auth.jwks: {error}") from None
 
     async def fetch(self) -> KeySet:
         try:
@@ -141,7 +141,7 @@ def _checked_url(text: str) -> httpx.URL:
         url = httpx.URL(text)
     except httpx.InvalidURL as error:
         raise OperatorError(f"auth.jwks is not a valid URL: {error}") from None
-    if not url.host or not (url.scheme == "https" or (url.scheme == "http" and url.host in LOOPBACK_HOSTS)):
+    if not url.host or not (url.scheme == "https" or (url.scheme == "http" and is_loopback(url.host))):
         raise OperatorError(
             "auth.jwks must be an https:// URL, an http:// URL on this machine (localhost), or the path of a file: "
             "keys that travel unprotected could be replaced by anybody"

@@ -103,7 +103,7 @@ def _environment() -> Mapping[str, Any]:
             hint = _hint(unknown[0], known, lambda option: _variable(tuple(option.split("."))))
             raise OperatorError(f"unknown variable {variable}" + (_kubernetes_hint() or hint))
     try:
-        return EnvSettingsSource(Settings)()
+        return EnvSettingsSource(Settings, env_ignore_empty=True)()
     except SettingsError as error:
         field = str(error).split('"')[1]
         raise OperatorError(f"variable {_variable((field,))} must be JSON, or one variable for each option") from None

@@ -40,14 +40,21 @@ from .variables import ENV_PREFIX
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
-def data_folder() -> Path:
-    """The user's folder for our data. Only this folder is created if it is missing: any other was named on purpose."""
-    return user_data_path("touchline")
+def data_folder() -> Path | None:
+    """The user's folder for our data. Only this folder is created if it is missing: any other was named on purpose.
+
+    None for a user without a home, such as the number of a container's user that no line of /etc/passwd has.
+    """
+    try:
+        return user_data_path("touchline")
+    except RuntimeError:
+        return None
 
 
 def default_log_url() -> str:
-    """The embedded log in the user's data folder, which is served if no log is given."""
-    return f"sqlite://{data_folder() / 'touchline.db'}"
+    """The embedded log in the user's data folder, which is served if no log is given; empty without such a folder."""
+    folder = data_folder()
+    return "" if folder is None else f"sqlite://{folder / 'touchline.db'}"
 
 
 class Settings(BaseSettings):

@@ -31,6 +31,8 @@ def make_log(settings: Settings, *, url: str | None = None, only_read: bool = Fa
     if address.startswith(SQLITE):
         path = existing_file(address) if only_read else _path(address)
         return SqliteLog(path, settings.sqlite, key_fields_of(settings), private_copy=only_read)
+    if not address:
+        raise OperatorError("no log is given, and there is no home directory to keep one in: pass --log, or set HOME")
     raise OperatorError(f"{address!r} is not the address of a log: write {FORMS}")
 
 

@@ -10,6 +10,7 @@ import msgspec
 from touchline_protocol.errors import OperatorError
 from touchline_protocol.rooms import split_room
 from touchline_server.core.log import AppendFailed, Position
+from touchline_server.http_client import http_client
 from touchline_server.new_events import NewEvent
 
 from .slow import noted_if_slow
@@ -57,9 +58,10 @@ class HttpTarget:
             address = httpx.URL(url)
             if address.scheme not in ("http", "https") or not address.host:
                 raise ValueError("it must begin with http:// or https://")
-            self._client = httpx.AsyncClient(base_url=address, headers=headers, timeout=REQUEST_TIMEOUT_S)
         except (httpx.InvalidURL, ValueError) as error:
             raise OperatorError(f"cannot publish to {url!r}: {error}") from None
+        self._client = http_client(address, headers=headers, timeout_s=REQUEST_TIMEOUT_S)
+        self._client.base_url = address
 
     async def publish(self, room: str, events: Sequence[NewEvent]) -> list[Position]:
         split_room(room)
