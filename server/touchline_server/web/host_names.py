@@ -51,7 +51,7 @@ def _ipv6(text: str) -> str:
     try:
         address = IPv6Address(inner)
     except ValueError:
-        raise ValueError(f"{text!r} is not a host name alone, without scheme and port, or an address") from None
+        raise ValueError(f"{text!r} is not a host name or an address; write it without scheme and port") from None
     if address.scope_id is not None:
         raise ValueError(f"{text!r} has a zone, which a URL cannot have")
     return address.compressed

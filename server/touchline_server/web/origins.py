@@ -59,7 +59,7 @@ class OriginPattern(NamedTuple):
         try:
             return cls(scheme, _host_pattern(scheme, host), None if any_port else _port(scheme, port), any_port)
         except ValueError as error:
-            raise ValueError(f"{text!r} matches no page: {error}") from None
+            raise ValueError(f"{text!r} cannot be used: {error}") from None
 
     def matches(self, origin: Origin) -> bool:
         """Whether a page's origin is one of these."""
