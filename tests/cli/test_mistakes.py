@@ -16,7 +16,8 @@ NOBODY = "127.0.0.1:1"
 @pytest.fixture(autouse=True)
 def _apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("TOUCHLINE_KAFKA__CONNECT_TIMEOUT_S", "1")
+    monkeypatch.setenv("TOUCHLINE_KAFKA__CONNECT_TIMEOUT_S", "0.5")
+    monkeypatch.setenv("TOUCHLINE_LOGGING__LEVEL", "error")
     Path("match-7.json").write_text(
         json.dumps(
             [
@@ -43,6 +44,8 @@ def _apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("--port 1", "--port"),
         ("serve --prot 1", "--prot"),
         ("serve --port x", "--port"),
+        ("serve --open", "--publish-without-key"),
+        ("serve --edge name", "--edge-name"),
         ("serve --port 70000", "flag --port: "),
         ("serve --config nothing.toml", "nothing.toml"),
         ("serve --config bad.toml", "'prot' in bad.toml"),
@@ -87,9 +90,9 @@ def _apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("topics --log nothing", "nothing"),
     ],
 )
-def test_a_mistake_is_one_line(line: str, named: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_mistake_is_one_line(line: str, named: str, capfd: pytest.CaptureFixture[str]) -> None:
     assert run(line.split()) == 2
-    out, err = capsys.readouterr()
+    out, err = capfd.readouterr()
     assert err.startswith("touchline: ")
     assert named in err
     assert err.count("\n") == 1

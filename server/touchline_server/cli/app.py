@@ -52,12 +52,22 @@ def run(args: Sequence[str] | None = None) -> int:
     try:
         code = _group(given).main(given, prog_name="touchline", standalone_mode=False)
     except TyperException as error:
-        return fail(error.format_message())
+        return fail(error.format_message() + _new_name(error))
     except TouchlineError as error:
         return fail(str(error))
     except ReaderGone:
         return 0
     return code if isinstance(code, int) else 0
+
+
+def _new_name(error: TyperException) -> str:
+    """What a flag is called now, if the error is about one that was renamed."""
+    flag = getattr(error, "option_name", None)
+    if not isinstance(flag, str):
+        return ""
+    from touchline_server.config.suggestions import renamed  # noqa: PLC0415 - only for this error
+
+    return renamed(flag.removeprefix("--").replace("-", "_"), lambda option: "--" + option.replace("_", "-"))
 
 
 def _group(args: Sequence[str]) -> TyperGroup:

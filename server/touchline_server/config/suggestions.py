@@ -22,13 +22,17 @@ RENAMED: Mapping[str, str] = {
     "actions.unacked_max": "actions.window",
     "actions.retry_ms": "actions.retry_s",
 }
-"""Options by the names that they had before 0.1.0. Some measured in another unit: CHANGELOG.md has the table."""
+"""Options by the names that they had before 0.1.0. CHANGELOG.md has the same table."""
+
+_OTHER_UNITS = ("_ms", "_seconds", "_hours")
 
 
 def renamed(option: str, shown: Callable[[str], str]) -> str:
     """The new name of an option, to be appended to an error; empty if it was not renamed."""
     new = RENAMED.get(option)
-    return f"; it is now {shown(new)}, maybe in another unit (see CHANGELOG.md)" if new else ""
+    if new is None:
+        return ""
+    return f"; it is now {shown(new)}" + (", in seconds" if option.endswith(_OTHER_UNITS) else "")
 
 
 def did_you_mean(name: str, known: Collection[str], shown: Callable[[str], str] = repr) -> str:
