@@ -1,7 +1,8 @@
 """Whose turn it is: rooms of any size side by side."""
 
 from support.core_edge import CoreClient, CoreEdge, record
-from touchline_protocol.messages import RoomRequest, Subscribe
+from touchline_protocol.messages import RoomRequest, Subscribe, Unsubscribe
+from touchline_server.core.input_scheduler import InputBudget
 from touchline_server.core.write_scheduler import OTHERS_S, Budget
 
 SLICE_MAX = 256
@@ -82,3 +83,27 @@ def test_slices_grow_while_nobody_else_needs_the_loop() -> None:
         slices.append(written(large) - before)
     assert slices[1:5] == [min(SLICE_MAX, 2 * size) for size in slices[:4]]
     assert slices[5:7] == [SLICE_MIN, 2 * SLICE_MIN]
+
+
+def test_slices_grow_beside_a_flood_whose_share_of_a_turn_is_small() -> None:
+    edge, clock, large, _ = large_beside_small()
+
+    class Flooder(CoreClient):
+        def serve_turn(self) -> None:
+            clock.now_s += 10 * OTHERS_S
+            super().serve_turn()
+
+    flooder = Flooder(edge)
+    flooder.greet()
+    while not edge.core.input.may_serve(flooder):
+        edge.turn()  # the joins of the crowds were more than a turn's work
+    flooder.flood(*[Unsubscribe(rooms=["score:nowhere"])] * 900)
+    edge.ingest(record(0, room="large"))
+    slices: list[int] = []
+    while written(large) < 900:
+        before = written(large)
+        edge.turn()
+        slices.append(written(large) - before)
+    assert slices[1:5] == [min(SLICE_MAX, 2 * size) for size in slices[:4]]
+    budget = InputBudget()
+    assert 0 < 900 - len(flooder.unserved) <= budget.turn + budget.beside_flush * len(slices)

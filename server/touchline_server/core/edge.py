@@ -286,7 +286,8 @@ class EdgeCore(Generic[Owner]):
             yield from self._replays.take_steps(budget, now)
         if self._catch_up.wanting:
             yield from self._start_wanting(now)
-        yield from self.input.take_turn()
+        yield from self.input.take_turn(beside_flush=self._scheduler.has_large)
+        self._scheduler.end_turn()
 
     def tick(self, now: Now) -> Iterator[Effect[Owner]]:
         """What the time has brought; to be called every `liveness.TICK_MS`."""

@@ -27,14 +27,14 @@ class Budget(NamedTuple):
     ``slice_min``: clients of a large flush while others wait for the loop; from Kafka's answer to a small room's flush
     there are four turns, and each is waited for. ``slice_max``: the same while nobody waits.
     ``catch_up_bytes``: to clients that catch up, which takes about as long as a slice. ``catch_up_steps``: the same for
-    steps that write little, such as joins of rooms with a small state.
+    steps that write little, such as joins of rooms with a small state: 64 take 0.6 ms.
     """
 
     small_writes: int = 64
     slice_min: int = 16
     slice_max: int = 128
     catch_up_bytes: int = 512 * 1024
-    catch_up_steps: int = 256
+    catch_up_steps: int = 64
 
     @classmethod
     def with_slices(cls, slice_max: int) -> "Budget":
@@ -128,6 +128,9 @@ class WriteScheduler(Generic[M]):
             self._end(sliced.flush, now_ms)
         else:
             self._large.append(sliced)
+
+    def end_turn(self) -> None:
+        """A turn ends. All of it had budgets, so it does not count as somebody else who needs the loop."""
         self._turn_ended_s = self._clock()
 
     def take_woken(self) -> list[M]:

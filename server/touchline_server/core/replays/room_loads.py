@@ -88,6 +88,8 @@ class RoomLoads(Generic[Owner]):
         waiting, self._waiting_for_log = self._waiting_for_log, []
         effects: list[Effect[Owner]] = []
         for subscription in waiting:
+            if subscription.phase is Phase.LEFT:
+                continue
             if subscription.room.contents.reading_back:
                 self._waiting_for_log.append(subscription)
             else:
