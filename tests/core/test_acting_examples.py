@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
+import pytest
+
 from support.access import LIMITS, make_access
 from support.core_edge import CLIENT, RATES, CoreClient, CoreEdge
 from touchline_protocol import codes
@@ -23,7 +25,7 @@ from touchline_protocol.messages import (
     Welcome,
 )
 from touchline_server.core.client_limits import ClientLimits, Rate
-from touchline_server.core.clocks import LoopMs, UnixMs
+from touchline_server.core.clocks import LoopMs
 from touchline_server.core.players.access import Access
 from touchline_server.core.players.grants import Grant, Patterns
 from touchline_server.core.players.token_expiry import EXPIRY_STEP_MS
@@ -253,8 +255,21 @@ def test_ends_of_tokens_that_nobody_holds_any_more_take_no_room() -> None:
     edge.access.evict_idle(LoopMs(0))
     assert len(expiry._holders) == 1
     assert len(expiry._steps) < 300
-    assert expiry.take_expired(UnixMs(EXPIRY_STEP_MS * 5_000)) == [stays.client]
-    assert expiry.take_expired(UnixMs(EXPIRY_STEP_MS * 9_000)) == []
+    assert expiry.take_expired(LoopMs(EXPIRY_STEP_MS * 5_000)) == [stays.client]
+    assert expiry.take_expired(LoopMs(EXPIRY_STEP_MS * 9_000)) == []
+
+
+@pytest.mark.parametrize("set_by_ms", [-3_600_000, 3_600_000])
+def test_setting_the_computers_clock_neither_ends_a_token_in_use_nor_makes_it_last_longer(set_by_ms: int) -> None:
+    edge = ModelEdge()
+    client = edge.player("ann@2000")
+    edge.loop_ms, edge.unix_ms = 1_999, 1_999 + set_by_ms
+    edge.tick()
+    assert (client.close_code, client.act(1)) == (None, [])
+    edge.loop_ms, edge.unix_ms = 2_000, 2_000 + set_by_ms
+    assert told(client.act(2)) == [(2, "token_expired")]
+    edge.tick()
+    assert client.close_code is codes.CLOSE_TOKEN_EXPIRED
 
 
 def test_a_session_with_a_newer_token_ends_with_that_one_and_once() -> None:
@@ -262,10 +277,10 @@ def test_a_session_with_a_newer_token_ends_with_that_one_and_once() -> None:
     client = edge.player("ann@1000")
     assert client.say(Refresh(token="ann@5000", id=3)) == [Refreshed(expires=5000, id=3)]
     assert client.say(Refresh(token="ann@3000")) == [Refreshed(expires=3000)]
-    for edge.unix_ms in (1_000, 2_999):
+    for edge.loop_ms in (1_000, 2_999):
         edge.tick()
         assert client.close_code is None
-    edge.unix_ms = 3_000
+    edge.loop_ms = 3_000
     edge.tick()
     assert client.close_code is codes.CLOSE_TOKEN_EXPIRED
     assert edge.access.clients_of("ann") == set()

@@ -354,13 +354,12 @@ async def test_nothing_is_appended_while_the_log_reports_that_it_is_unreachable(
 
 
 async def test_an_action_after_the_token_expired_but_before_the_close_is_refused(
-    node: RunningNode, log: BreakableLog, monkeypatch: pytest.MonkeyPatch
+    node: RunningNode, log: BreakableLog
 ) -> None:
     async with player(node) as (client, welcome):
         assert welcome.expires is not None
         node.edge.driver.stop()  # so that it does not close the connection
-        with monkeypatch.context() as patched:
-            patched.setattr(node.edge.driver, "wall_ns", lambda: welcome.expires * 1_000_000)
+        with node.clocks_ahead(welcome.expires / 1000 - time.time() + 0.1):
             await act(client, 1)
             nack = await refusal(client)
             assert (nack.id, nack.code) == (1, "token_expired")

@@ -148,7 +148,7 @@ class Client(Subscriber[Owner, "Client[Owner]"]):
         Raises:
             TokenRefused: a token is required, and none was presented.
         """
-        grant = self._presented or self.access.admit(None, now.unix_ms)
+        grant = self._presented or self.access.admit(None, now)
         standing = self.access.standing(grant, now.unix_ms)
         if standing is not None and standing.kind == "ban":
             return codes.FORBIDDEN, f"a verdict bans the player: {standing.reason}"
@@ -220,7 +220,7 @@ class Client(Subscriber[Owner, "Client[Owner]"]):
             self.work += TOKEN_WORK
         presented = self._presented if message.token is None else None
         try:
-            grant = presented or self.access.admit(message.token, now.unix_ms)
+            grant = presented or self.access.admit(message.token, now)
         except TokenRefused as refused:
             self._error(refused.code, str(refused))
             is_unknown = refused.code is codes.TOKEN_KEY_UNKNOWN
@@ -288,7 +288,7 @@ class Client(Subscriber[Owner, "Client[Owner]"]):
             return
         self.work += TOKEN_WORK
         try:
-            grant = self.access.renew(self, self.grant, message.token, now.unix_ms)
+            grant = self.access.renew(self, self.grant, message.token, now)
         except TokenRefused as refused:
             self._error(refused.code, str(refused), request_id=message.id)
             return

@@ -292,7 +292,7 @@ class EdgeCore(Generic[Owner]):
     def tick(self, now: Now) -> Iterator[Effect[Owner]]:
         """What the time has brought; to be called every `liveness.TICK_MS`."""
         yield from self._liveness.tick(now)
-        for client in self.access.take_expired(now.unix_ms):
+        for client in self.access.take_expired(now.loop_ms):
             yield client.close(codes.CLOSE_TOKEN_EXPIRED, now)
         yield from self._drain.tick(now)
         yield from self._replays.tick(now)

@@ -281,7 +281,7 @@ class Connection(asyncio.Protocol):
         """What the request's token grants; a server without keys leaves a token to the proxy that it may be for."""
         access = self._context.core.access
         token = None if access.verify is None else handshake.bearer(request.headers)
-        return None if token is None else access.admit(token, self._context.now().unix_ms)
+        return None if token is None else access.admit(token, self._context.now())
 
     def _watch(self, request: RoomRequest, presented: Grant | None) -> None:
         client = self._begin(EVENT_STREAM, presented)

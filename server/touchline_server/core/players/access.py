@@ -14,7 +14,7 @@ from typing import Generic
 
 from touchline_protocol import codes
 from touchline_protocol.messages import Verdict
-from touchline_server.core.clocks import LoopMs, UnixMs
+from touchline_server.core.clocks import LoopMs, Now, UnixMs
 
 from .action_queue import ActionQueue
 from .action_session import C
@@ -49,8 +49,8 @@ class Access(Generic[C]):
         self._expiry: TokenExpiry[C] = TokenExpiry()
         self._evict_again_ms = 0
 
-    def admit(self, token: str | None, now_ms: UnixMs) -> Grant | None:
-        """What a token grants; None if there is no token and none is required.
+    def admit(self, token: str | None, now: Now) -> Grant | None:
+        """What a token grants from now on; None if there is no token and none is required.
 
         Raises:
             TokenRefused: the token is missing or not accepted.
@@ -58,7 +58,8 @@ class Access(Generic[C]):
         if token is not None:
             if self.verify is None:
                 raise TokenRefused(codes.TOKEN_ALGORITHM, "this server has no key to check tokens with: leave it out")
-            return self.verify(token, now_ms)
+            grant = self.verify(token, now.unix_ms)
+            return grant._replace(ends_ms=LoopMs(now.loop_ms + grant.expires_ms - now.unix_ms))
         if self.token_required:
             raise TokenRefused(codes.TOKEN_MISSING, "put a token into hello, or send it as Authorization: Bearer")
         return None
@@ -74,31 +75,31 @@ class Access(Generic[C]):
     def enter(self, client: C, grant: Grant) -> None:
         """A client is signed in as its grant's player from now on."""
         self._players.add(grant.player, client)
-        self._expiry.add(client, grant.expires_ms)
+        self._expiry.add(client, grant.ends_ms)
 
-    def renew(self, client: C, grant: Grant | None, token: str, now_ms: UnixMs) -> Grant:
+    def renew(self, client: C, grant: Grant | None, token: str, now: Now) -> Grant:
         """Exchange a client's grant for that of a newer token.
 
         Raises:
             TokenRefused: the token is not accepted, or belongs to another player; the grant stays what it is.
         """
-        newer = self.admit(token, now_ms)
+        newer = self.admit(token, now)
         if newer is None or grant is None or newer.player != grant.player:
             raise TokenRefused(codes.TOKEN_PLAYER, "a newer token must name the same player; reconnect for another one")
-        self._expiry.discard(client, grant.expires_ms)
-        self._expiry.add(client, newer.expires_ms)
+        self._expiry.discard(client, grant.ends_ms)
+        self._expiry.add(client, newer.ends_ms)
         return newer
 
     def leave(self, client: C, grant: Grant) -> None:
         """A client is gone."""
         self._players.discard(grant.player, client)
-        self._expiry.discard(client, grant.expires_ms)
+        self._expiry.discard(client, grant.ends_ms)
 
     def clients_of(self, player: str) -> AbstractSet[C]:
         """The clients that are signed in as a player."""
         return self._players.clients_of(player)
 
-    def take_expired(self, now_ms: UnixMs) -> list[C]:
+    def take_expired(self, now_ms: LoopMs) -> list[C]:
         """The clients whose tokens have ended since the last call."""
         return self._expiry.take_expired(now_ms)
 

@@ -247,7 +247,7 @@ class ActionQueue(Generic[C]):
 
     def _not_now(self, session: ActionSession[C], grant: Grant, action_id: int, now: Now) -> Nack | None:
         """Why an action cannot be taken now, though it may be later."""
-        if grant.expires_ms <= now.unix_ms:
+        if grant.ends_ms <= now.loop_ms:
             return self._later(action_id, codes.NACK_TOKEN_EXPIRED, "the token has expired")
         if self._verdicts.unread:
             return self._later(action_id, codes.LOG_UNAVAILABLE, "not all verdicts can be read yet: try again later")

@@ -9,6 +9,7 @@ from typing import NamedTuple, TypeAlias
 
 from touchline_protocol.codes import ErrorCode
 from touchline_protocol.errors import PeerError
+from touchline_server.core.clocks import LoopMs
 
 Refusal: TypeAlias = tuple[ErrorCode, str]
 """Why a request is refused: a code, and a sentence for a person."""
@@ -53,12 +54,17 @@ def _expression(pattern: str) -> str:
 
 
 class Grant(NamedTuple):
-    """What a token grants to ``player`` until ``expires_ms`` (Unix milliseconds): the rooms to watch and to act in."""
+    """What a token grants to ``player``: the rooms to watch and to act in.
+
+    ``expires_ms`` is the token's end in Unix milliseconds. ``ends_ms`` is the same moment by the clock that is never
+    set, as worked out when the token was presented.
+    """
 
     player: str
     rooms: Patterns
     act: Patterns
     expires_ms: int
+    ends_ms: LoopMs = LoopMs(0)
 
 
 class TokenRefused(PeerError):

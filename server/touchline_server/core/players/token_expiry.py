@@ -4,7 +4,7 @@ import heapq
 from collections import defaultdict
 from typing import Generic, TypeVar
 
-from touchline_server.core.clocks import UnixMs
+from touchline_server.core.clocks import LoopMs
 
 H = TypeVar("H")
 """A holder of a token: hashable."""
@@ -23,23 +23,23 @@ class TokenExpiry(Generic[H]):
         self._holders: defaultdict[int, set[H]] = defaultdict(set)
         self._steps: list[int] = []
 
-    def add(self, holder: H, expires_ms: int) -> None:
-        """A holder's token ends at ``expires_ms`` (Unix milliseconds)."""
-        step = _step(expires_ms)
+    def add(self, holder: H, ends_ms: int) -> None:
+        """A holder's token ends at ``ends_ms`` of the loop's clock."""
+        step = _step(ends_ms)
         if step not in self._holders:
             heapq.heappush(self._steps, step)
         self._holders[step].add(holder)
 
-    def discard(self, holder: H, expires_ms: int) -> None:
+    def discard(self, holder: H, ends_ms: int) -> None:
         """A holder is gone, or has a newer token than this one."""
-        step = _step(expires_ms)
+        step = _step(ends_ms)
         holders = self._holders.get(step)
         if holders is not None:  # otherwise the step is over
             holders.discard(holder)
             if not holders:  # tokens may last for months: steps without holders would pile up that long
                 del self._holders[step]
 
-    def take_expired(self, now_ms: UnixMs) -> list[H]:
+    def take_expired(self, now_ms: LoopMs) -> list[H]:
         """The holders whose tokens have ended since the last call."""
         expired: list[H] = []
         while self._steps and self._steps[0] * EXPIRY_STEP_MS <= now_ms:
@@ -52,5 +52,5 @@ class TokenExpiry(Generic[H]):
             self._steps = sorted(self._holders)
 
 
-def _step(expires_ms: int) -> int:
-    return -(-expires_ms // EXPIRY_STEP_MS)
+def _step(ends_ms: int) -> int:
+    return -(-ends_ms // EXPIRY_STEP_MS)
