@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from touchline_server.core.clocks import LoopMs, Now, UnixMs
+from touchline_server.core.clocks import ClockWatch, LoopMs, Now, UnixMs
 from touchline_server.core.players.action_clock import SLEW, STEP_MS, ActionClock
 
 NOON_MS = 1_700_000_000_000
@@ -49,3 +49,10 @@ def test_a_clock_that_is_set_is_another_clock() -> None:
     clock.read(now(0, NOON_MS))
     assert (clock.read(now(1_000, NOON_MS - 45_000)), clock.name) == (NOON_MS - 45_000, "a.1")
     assert (clock.read(now(2_000, NOON_MS + 2_000)), clock.name) == (NOON_MS + 2_000, "a.2")
+
+
+def test_setting_the_computers_clock_is_noticed_once() -> None:
+    watch = ClockWatch()
+    times = [(0, 0), (100, 100), (200, -44_800), (300, -44_700), (400, -44_100), (500, 500)]
+    noticed = [watch.set_by_ms(now(loop_ms, NOON_MS + unix_ms)) for loop_ms, unix_ms in times]
+    assert noticed == [0, 0, -45_000, 0, 0, 44_500]

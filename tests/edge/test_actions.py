@@ -325,6 +325,25 @@ async def test_actions_are_refused_at_once_while_the_log_is_unavailable_and_acce
     assert resumed["event"] == "actions_resumed"
 
 
+async def test_setting_the_computers_clock_is_logged_and_makes_actions_stamps_another_clocks(
+    node: RunningNode, log: BreakableLog, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    driver = node.edge.driver
+    wall_ns = driver.wall_ns
+    async with player(node) as (client, _):
+        await act(client, 1)
+        assert await answer(client) == (1, "ack")
+        monkeypatch.setattr(driver, "wall_ns", lambda: wall_ns() - 45 * 10**9)
+        await act(client, 2)
+        assert await answer(client) == (2, "ack")
+        await eventually(lambda: log_lines(caplog, "clock_set"))
+    first, second = [json.loads(record.value or b"") for record in await log.records()]
+    assert first["clock"] != second["clock"]
+    assert -46_000 < second["received_ms"] - first["received_ms"] < -40_000
+    (line,) = log_lines(caplog, "clock_set")
+    assert line["by_s"] == pytest.approx(-45, abs=1)
+
+
 async def until_taken(client: Client, action_id: int) -> None:
     """Repeat an action until the log accepts it."""
     async with asyncio.timeout(DEADLINE_S):

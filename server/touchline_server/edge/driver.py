@@ -13,12 +13,16 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Protocol, TypeAlias
 
+import structlog
+
 from touchline_protocol.codes import CloseCode
-from touchline_server.core.clocks import Now
+from touchline_server.core.clocks import ClockWatch, Now
 from touchline_server.core.edge import EdgeCore
 from touchline_server.core.effects import Abort, AskLogEnd, Close, Effect, LoadRoom, Notice, ReadLog, ServeInput
 from touchline_server.core.liveness import TICK_MS
 from touchline_server.core.rooms.room import Delivery
+
+logger = structlog.get_logger("touchline.edge")
 
 Request: TypeAlias = ReadLog | AskLogEnd | LoadRoom
 """What is asked of the log or of the room store."""
@@ -55,6 +59,7 @@ class Driver:
         self.wall_ns = time.time_ns
         self.failure: asyncio.Future[None] = self._loop.create_future()
         """Done, with what went wrong, once a part has failed that should run for ever."""
+        self._clock_watch = ClockWatch()
         self._turn_scheduled = False
         self._timer: asyncio.TimerHandle | None = None
 
@@ -65,6 +70,7 @@ class Driver:
 
     def start(self) -> None:
         """Begin to keep time."""
+        self._clock_watch.set_by_ms(self.now())
         self._timer = self._loop.call_later(TICK_MS / 1000, self._tick)
 
     def stop(self) -> None:
@@ -114,6 +120,8 @@ class Driver:
 
     def _tick(self) -> None:
         self._timer = self._loop.call_later(TICK_MS / 1000, self._tick)
+        if set_by_ms := self._clock_watch.set_by_ms(self.now()):
+            logger.warning("clock_set", by_s=set_by_ms / 1000)
         self._guarded(self.core.tick)
 
     def _guarded(self, step: Callable[[Now], Iterable[Effect[Peer]]]) -> None:
