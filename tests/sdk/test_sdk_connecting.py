@@ -28,7 +28,7 @@ async def never(peer: Peer) -> None:
     raise AssertionError("no client should get here")
 
 
-@pytest.mark.parametrize("status", [HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND])
+@pytest.mark.parametrize("status", [HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.HTTP_VERSION_NOT_SUPPORTED])
 async def test_a_refused_handshake_is_an_error_at_once(status: HTTPStatus) -> None:
     async with scripted(never, refuse=answer(status)) as server:
         with pytest.raises(errors.ConnectionRefused, match="Not you") as caught:

@@ -45,6 +45,8 @@ BODY_CHARS_MAX = 300
 STATUS_SERVER_ERROR = 500
 STATUSES_RETRY = frozenset({408, 425, 429})
 """Statuses below 500 that mean "later": Request Timeout, Too Early, Too Many Requests (RFC 9110, 8470, 6585)."""
+STATUS_OLD_HTTP = 505
+"""The edge's answer to HTTP/1.0: a proxy has to be configured, so the same request would get the same answer."""
 
 
 class Endpoint(NamedTuple):
@@ -123,7 +125,8 @@ def _connection_failed(url: str, error: Exception) -> ConnectionFailed:
         response = error.response
         body = (response.body or b"").decode(errors="replace").strip()[:BODY_CHARS_MAX]
         text = f"{url} answered with HTTP {response.status_code} {response.reason_phrase}" + (body and f": {body}")
-        if response.status_code >= STATUS_SERVER_ERROR or response.status_code in STATUSES_RETRY:
+        is_temporary = response.status_code >= STATUS_SERVER_ERROR or response.status_code in STATUSES_RETRY
+        if is_temporary and response.status_code != STATUS_OLD_HTTP:
             return Unreachable(text)
         return ConnectionRefused(response.status_code, text)
     if isinstance(error, (InvalidURI, InvalidProxy)):
