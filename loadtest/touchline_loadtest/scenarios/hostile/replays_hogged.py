@@ -72,7 +72,8 @@ async def run(bench: Bench, sizes: Sizes) -> Result:
         ],
         sizes=msgspec.to_builtins(sizes),
         notes=[
-            "a catch-up is timed from the first connect until its last event; each client has seen its room's events in the older half of the log",
+            "a catch-up is timed from the first connect until its last event; each client has seen the older half of "
+            "the events of its room",
             f"{server.note}; the window holds 64 KiB, so the log has to be read for nearly everything",
         ],
     )
