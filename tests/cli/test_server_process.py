@@ -201,14 +201,18 @@ def test_a_server_with_hardly_any_files_does_not_start() -> None:
     files_max = RESERVED_FILES + CLIENTS_MIN - 1
     done = subprocess.run(
         ["bash", "-c", f'ulimit -n {files_max}; exec "$@"', "bash", *COMMAND, "serve", "--log", "sqlite://"],
-        env=environment(),
+        env=environment() | JSON_LOG,
         capture_output=True,
         text=True,
         timeout=DEADLINE_S,
         check=False,
     )
+    *lines, reported = done.stderr.splitlines()
     assert done.returncode == 2
-    assert str(files_max) in done.stderr.splitlines()[-1]
+    assert str(files_max) in reported
+    failed = lines_of("\n".join(lines))["server_failed"]  # whoever collects the log sees it too
+    assert str(files_max) in failed["why"]
+    assert "exception" not in failed
 
 
 def test_the_soft_limit_of_open_files_is_raised_to_the_hard_one() -> None:

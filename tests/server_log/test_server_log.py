@@ -156,6 +156,14 @@ def test_each_kind_of_line_is_bounded_per_second_and_the_rest_is_counted(output:
         assert written + omitted == 500
 
 
+def test_a_flood_of_one_code_does_not_hide_another(output: Output) -> None:
+    with server_log("json", fd=output.fd):
+        for _ in range(300):
+            logger.info("request_refused", code="common")
+        logger.info("request_refused", code="rare")
+    assert [line["code"] for line in output.events() if line["event"] == "request_refused"][-1] == "rare"
+
+
 def test_what_was_omitted_last_is_reported_at_the_end_of_the_second_whatever_follows() -> None:
     now_s = 1.0
     rates = RateLimit(lambda: now_s, per_second=2)

@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import sys
+import tempfile
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Mapping, Sequence
 
@@ -103,18 +104,22 @@ async def module_process(
     setpriv = shutil.which("setpriv")
     command = [*([setpriv, "--pdeathsig", "KILL", "--"] if setpriv else []), python, "-m", *arguments]
     inherited = {name: value for name, value in os.environ.items() if not name.upper().startswith("TOUCHLINE_")}
-    process = await asyncio.create_subprocess_exec(
-        *command,
-        stdin=PIPE,
-        stdout=PIPE,
-        limit=LINE_BYTES_MAX,
-        env={**inherited, "PYTHONUNBUFFERED": "1", **(variables or {})},
-    )
-    try:
-        pin(process.pid, core)
-        yield ChildProcess(process)
-    finally:
-        await _end(process)
+    with tempfile.TemporaryFile() as errors:
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            stdin=PIPE,
+            stdout=PIPE,
+            stderr=errors,
+            limit=LINE_BYTES_MAX,
+            env={**inherited, "PYTHONUNBUFFERED": "1", **(variables or {})},
+        )
+        try:
+            pin(process.pid, core)
+            yield ChildProcess(process)
+        finally:
+            await _end(process)
+            errors.seek(0)
+            _show(errors.read().decode(errors="replace"))
 
 
 @contextlib.asynccontextmanager
@@ -123,6 +128,13 @@ async def baseline_process(module: str, core: int | None, *arguments: int) -> As
     command = [f"touchline_loadtest.baselines.{module}", *map(str, arguments)]
     async with module_process(command, core) as process:
         yield process, await process.until_printed(LISTENS)
+
+
+def _show(errors: str) -> None:
+    """Print what a process wrote to stderr, without a server's ordinary lines: they would tear up the table."""
+    for line in errors.splitlines():
+        if line.split()[1:2] != ["info"]:
+            sys.stderr.write(f"{line}\n")
 
 
 async def _end(process: Process) -> None:
