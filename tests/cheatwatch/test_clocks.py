@@ -76,8 +76,8 @@ def taps(player: str, seconds: int, per_second: float, variation: float = 0.1) -
 
 
 def crowd(seconds: int = 120) -> list[tuple[int, str, str, Any]]:
-    """Twenty honest tappers, as fast as people are."""
-    return [one for number in range(20) for one in taps(f"honest-{number}", seconds, 7 + number / 10)]
+    """Ten honest tappers, as fast as people are."""
+    return [one for number in range(10) for one in taps(f"honest-{number}", seconds, 7 + number / 5)]
 
 
 def one_edge(by_ms: int, *, named: bool) -> Callable[[str, int], Reading]:

@@ -24,6 +24,9 @@ SCENARIO_SHARE = 0.2
 SCENARIO_PLAYERS_MIN = 50
 """In each scenario there is a fifth of the players, but at least one room of them."""
 
+FILE_COLUMNS = 140
+"""The width of what is written to a file or a pipe, where rows would otherwise be folded at 80."""
+
 
 class Evaluation(NamedTuple):
     """What was simulated: usual conditions, and each scenario by its name."""
@@ -127,7 +130,7 @@ def _result_as_json(result: Result) -> dict[str, Any]:
 
 
 def _show(result: Evaluation, seconds: float) -> None:
-    console = Console()
+    console = Console() if sys.stdout.isatty() else Console(width=FILE_COLUMNS)
     usual = result.usual
     table = Table("bot", "rule", "caught", "median s", "longest s", "honest players accused")
     for bot in usual.bots:
