@@ -161,6 +161,11 @@ def test_a_runner_who_comes_back_to_another_edge_after_a_silence_is_judged_by_th
     assert accused({"movement": Movement()}, actions, two_edges(apart_ms, 40_000)).keys() == {"bot"}
 
 
+@pytest.mark.parametrize("apart_ms", [-45_000, 0, 45_000])
+def test_a_runner_who_changes_edges_is_not_accused_in_a_backlog_either(apart_ms: int) -> None:
+    assert accused({"movement": Movement()}, runs("honest", 11), two_edges(apart_ms, 40_000), speed=50) == {}
+
+
 @pytest.mark.parametrize("off_ms", [-HOUR_MS, -45_000, -200, 0, HOUR_MS])
 def test_reactions_are_measured_by_clocks_that_were_compared(off_ms: int) -> None:
     events = [number * 4_000 for number in range(1, 60)]

@@ -16,6 +16,9 @@ from touchline_cheatwatch.types import Now
 STEP_MS = 1_000
 """Clocks that are farther apart are wrong, and not just inexact. Reading takes less."""
 
+DOUBT_MS = 50
+"""Where both are read at once, clocks can be compared this exactly. The rule `reaction` allows for as much."""
+
 SLICE_MS = 5_000
 SLICES = 12
 """Slices of time that a lead is measured over, without those in which nothing was read. That is at least a minute."""
@@ -109,14 +112,15 @@ class Clocks:
     def event_clock_ms(self, clock: Clock, feed: str, received_ms: int) -> int | None:
         """An edge's time on the clock of a feed's producers; None if the two cannot be compared.
 
-        A small difference may be the time that reading took. The player has the benefit of the doubt: the later time.
+        A difference of less than `STEP_MS` may be due to events that were read late. Then the player has the benefit of
+        the doubt: the time is made earlier by no more than `DOUBT_MS`.
         """
         lead, events_lead = self.lead_ms(clock), self._feeds.get(feed)
         events_ms = None if events_lead is None else events_lead.ms
         if lead is None or events_ms is None:
             return None
         apart_ms = lead - events_ms
-        return received_ms - (apart_ms if abs(apart_ms) >= STEP_MS else min(apart_ms, 0))
+        return received_ms - (apart_ms if abs(apart_ms) >= STEP_MS else min(apart_ms, DOUBT_MS))
 
 
 def _entry(leads: OrderedDict[KeyT, Lead], key: KeyT, count_max: int) -> Lead:

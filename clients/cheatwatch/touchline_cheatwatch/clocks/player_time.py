@@ -75,6 +75,7 @@ class PlayerTime:
         """The player came to a clock after this time, if it is known."""
         if passed_ms is None:
             self._stretch = next(self._stretches)
+            self._seen.clear()  # the other clocks' offsets lack the time that passed
         else:
             self._at_ms += max(passed_ms, 0)
 
