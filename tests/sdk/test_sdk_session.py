@@ -20,6 +20,7 @@ from touchline_protocol.codecs import JSON
 from touchline_protocol.codes import CLOSES, ERRORS, Recovery
 from touchline_protocol.cursor import Cursor
 from touchline_protocol.messages import (
+    Beat,
     Error,
     Goaway,
     Limits,
@@ -213,3 +214,33 @@ def test_a_room_is_followed_once_and_can_be_left_and_followed_again() -> None:
     assert leave == Unsubscribe(rooms=["score:1"])
     assert isinstance(again, Subscribe)
     assert receive(client, event(1)) == []  # still from the one that was left
+
+
+def test_rooms_asked_for_too_often_are_asked_for_again_when_the_server_says_so() -> None:
+    client = open_session()
+    rooms = [client.subscribe(name) for name in ("score:1", "score:2")]
+    (asked,) = sent(client)
+    assert isinstance(asked, Subscribe)
+    receive(client, Error(code="too_many_subscribes", message="later", id=asked.id, retry_ms=1_840))
+    assert [followed.phase for followed in rooms] == [room.Phase.WAITING] * 2
+    assert client.deadline == 1.84
+    client.tick(1.83)
+    assert sent(client) == []
+    client.tick(1.84)
+    (again,) = sent(client)
+    assert isinstance(again, Subscribe)
+    assert again.rooms == asked.rooms
+
+
+def test_a_server_cannot_keep_a_room_waiting_for_longer_than_a_minute() -> None:
+    client = open_session()
+    client.subscribe("score:1")
+    (asked,) = sent(client)
+    assert isinstance(asked, Subscribe)
+    receive(client, Error(code="too_many_subscribes", message="later", id=asked.id, retry_ms=10**9), Beat(), now_s=1)
+    for now_s in range(2, 61):
+        receive(client, Beat(), now_s=now_s)
+        client.tick(now_s)
+        assert sent(client) == []
+    client.tick(61)
+    assert len(sent(client)) == 1

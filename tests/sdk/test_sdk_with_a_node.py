@@ -79,3 +79,18 @@ async def test_a_client_without_a_token_cannot_act() -> None:
         with pytest.raises(errors.ActionRefused) as caught:
             await client.act("score:1", "tap")
         assert caught.value.code == "token_missing"
+
+
+async def test_a_client_of_more_rooms_than_the_rate_allows_joins_them_all_in_the_end() -> None:
+    rates = {"subscribes_burst": 100, "subscribes_per_second_max": 1_000.0}
+    async with (
+        running_node(rooms_max=100, rates=rates) as node,
+        touchline.connect(node.url, proxy=False) as client,
+    ):
+        for _ in range(3):
+            rooms = [client.subscribe(f"score:{number}") for number in range(100)]
+            for room in rooms:
+                await room.joined()
+            for room in rooms:
+                room.close()
+        await eventually(lambda: not node.node.core.hub.rooms)
