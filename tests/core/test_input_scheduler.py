@@ -13,8 +13,8 @@ from touchline_server.core.client_limits import Rate
 from touchline_server.core.input_scheduler import InputBudget, InputScheduler
 
 TURN, SHARE = 8, 3
-LARGEST = 105
-"""The work of a message that names a hundred rooms."""
+LARGEST = 205
+"""The work of a message that names a hundred rooms, each of which is refused."""
 ROOMS = [f"score:{number}" for number in range(20)]
 NO_RATES = type(RATES)(*(Rate(per_second_max=1, burst=1_000_000) for _ in RATES))
 

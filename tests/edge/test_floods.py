@@ -31,7 +31,7 @@ from touchline_server.core.input_scheduler import UNIT_BYTES
 
 READ_BYTES = 256 * 1024
 """What the event loop hands over at once, which is all that may wait for its turn."""
-EXCESS_UNITS_MAX = READ_BYTES // UNIT_BYTES + 128
+EXCESS_UNITS_MAX = READ_BYTES // UNIT_BYTES + 256
 """How much more than its budget a turn may do: throw such a read away, or answer a message with a hundred rooms."""
 ROOMS = [f"score:flood-{number}" for number in range(100)]
 FLOOD_BYTES = 1 << 20

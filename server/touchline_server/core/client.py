@@ -117,6 +117,7 @@ class Client(Subscriber[Owner, "Client[Owner]"]):
             return None
         replaced = self._answer(payload, now)
         if self._refusals:
+            self.work += self._refusals  # each has an answer, and a line in the log
             if self._rates.take_refusals(self._refusals, now.loop_ms):
                 self.closing = self.closing or codes.TOO_MANY_ERRORS
             self._refusals = 0

@@ -3,9 +3,9 @@
 Between two turns an edge does a bounded amount of work for what clients send. A connection that still has input when
 its share or the turn's budget is used up waits, unread, and is served in a later turn. Those that wait take turns.
 
-Work is counted in units of roughly 20 us: a frame is one, whatever its kind (a ping, a fragment, a message that gets
-refused), and so is each KiB, and each room that a message asks for or leaves. A hundred rooms fit into one message, so
-to count messages and bytes alone would not bound the work.
+Work is counted in units of roughly 20 us: a frame is one, whatever its kind (a ping, a fragment), and so is each KiB,
+each room that a message asks for or leaves, and each refusal. A hundred rooms fit into one message, so to count
+messages and bytes alone would not bound the work.
 
 Rules:
 

@@ -3,7 +3,8 @@
 Rules:
 
 1. A line names a connection by its number. It never has a token or a payload, nor a message that may quote one.
-2. A refusal that would be the same again is ``info``. One that a later try may get past is ``debug``.
+2. A refusal that would be the same again is ``info``, and so is one for asking too often. Others that a later try may
+   get past are ``debug``.
 """
 
 import asyncio
@@ -19,6 +20,9 @@ from touchline_server.core.effects import Notice
 from .driver import Peer
 
 logger = structlog.get_logger("touchline.edge")
+
+_RATES = (codes.TOO_MANY_SUBSCRIBES, codes.TOO_MANY_REFRESHES, codes.RATE_LIMITED)
+"""A client asks too often."""
 
 
 def told(connection: int, notice: Notice[Peer], transport: asyncio.Transport) -> None:
@@ -73,7 +77,7 @@ def gone(connection: int, protocol: ServerProtocol | None) -> None:
 
 
 def _refused(code: codes.ErrorCode, **fields: object) -> None:
-    log = logger.info if code.recovery is codes.Recovery.GIVE_UP else logger.debug
+    log = logger.info if code.recovery is codes.Recovery.GIVE_UP or code in _RATES else logger.debug
     log("message_refused", code=code.code, **fields)
 
 
