@@ -8,18 +8,44 @@ once per event. There, integers beyond 64 bits become floats, and unpaired surro
 """
 
 import json
-from typing import Any, Final, Literal, cast
+from typing import Any, Final, Literal, Union, cast, get_args
 
 import msgspec
 
 from . import codes
 from .errors import BadMessage
 from .frames import OP_BINARY, OP_TEXT, frame
-from .messages import Action, ActionId, ClientMessage, Message, PrevId, ServerMessage
+from .messages import (
+    Action,
+    ActionId,
+    ClientMessage,
+    Event,
+    Message,
+    PrevId,
+    ServerMessage,
+    Subscribed,
+)
 
 CodecName = Literal["json", "msgpack"]
 
 _DIGITS_OF_64_BITS = 20  # with the sign; longer integers cannot fit
+
+
+class _RawEvent(Event, tag="event", frozen=True):
+    """An event whose data stays JSON."""
+
+    data: msgspec.Raw
+
+
+class _RawSubscribed(Subscribed, tag="subscribed", frozen=True):
+    """A room's events whose data stays JSON."""
+
+    state: list[_RawEvent] = []  # type: ignore[assignment]  # noqa: RUF012
+    recent: list[_RawEvent] = []  # type: ignore[assignment]  # noqa: RUF012
+
+
+_RAW = {Event: _RawEvent, Subscribed: _RawSubscribed}
+_RawServerMessage: Any = Union[tuple(_RAW.get(kind, kind) for kind in get_args(ServerMessage))]  # noqa: UP007 - made here
 
 
 class _Envelope(msgspec.Struct):
@@ -35,7 +61,7 @@ class Codec:
 
     ``index`` counts from 0; an event caches its frame for this codec under it. ``subprotocol`` is the codec's name in
     the handshake, and ``opcode`` that of its frames. ``plain`` is the codec that writes the same payloads in plain
-    frames.
+    frames. With ``raw`` the data of events that come from a server stays a `msgspec.Raw`: JSON, byte for byte.
     """
 
     __slots__ = (
@@ -49,7 +75,7 @@ class Codec:
         "plain",
     )
 
-    def __init__(self, index: int, name: CodecName) -> None:
+    def __init__(self, index: int, name: CodecName, *, raw: bool = False) -> None:
         self.index: Final = index
         self.name: Final = name
         self.plain: Codec = self
@@ -57,7 +83,7 @@ class Codec:
             self.opcode = OP_TEXT
             self._encoder: msgspec.json.Encoder | msgspec.msgpack.Encoder = msgspec.json.Encoder()
             self._client_decoder: Any = msgspec.json.Decoder(ClientMessage)
-            self._server_decoder: Any = msgspec.json.Decoder(ServerMessage)
+            self._server_decoder: Any = msgspec.json.Decoder(_RawServerMessage if raw else ServerMessage)
             self._envelope_decoder: Any = msgspec.json.Decoder(_Envelope)
         else:
             self.opcode = OP_BINARY
@@ -187,6 +213,9 @@ def _without_surrogates(value: Any) -> Any:
 
 
 JSON = Codec(0, "json")
+RAW_JSON = Codec(0, "json", raw=True)
+"""The codec of a client that passes events on. Python's values would lose some of what JSON can hold: numbers of any
+size and precision, and keys that stand twice in an object."""
 MSGPACK = Codec(1, "msgpack")
 CODECS = (JSON, MSGPACK)
 BY_SUBPROTOCOL = {codec.subprotocol: codec for codec in CODECS}

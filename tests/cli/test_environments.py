@@ -152,7 +152,10 @@ main()
 
 @pytest.mark.parametrize(
     ("args", "code", "named"),
-    [(["serve", "--port", "0", "--control-port", "0"], 2, "--log"), (["token", "alice"], 0, "")],
+    [
+        (["serve", "--port", "0", "--control-port", "0"], 2, "--log"),
+        pytest.param(["token", "alice"], 0, "", marks=pytest.mark.long),
+    ],
     ids=["serve", "token"],
 )
 def test_a_user_without_a_home_is_told_only_where_one_is_needed(args: list[str], code: int, named: str) -> None:

@@ -1,6 +1,7 @@
 """``touchline tail --log`` prints what an edge would send: the same log events, told to both."""
 
 import asyncio
+import json
 from collections.abc import Iterable, Sequence
 from typing import TypeAlias
 
@@ -33,10 +34,10 @@ class Lines(Printer):
         self.lines: list[Line] = []
 
     def state(self, state: Iterable[touchline.Event], cursor: Cursor | None) -> None:
-        self.lines += sorted(("state", event.epoch, event.offset, event.data) for event in state)
+        self.lines += sorted(("state", event.epoch, event.offset, json.loads(event.data)) for event in state)
 
     def event(self, event: touchline.Event) -> None:
-        self.lines.append(("event", event.epoch, event.offset, event.data))
+        self.lines.append(("event", event.epoch, event.offset, json.loads(event.data)))
 
 
 class Script:

@@ -12,7 +12,7 @@ from ssl import SSLContext
 from types import TracebackType
 from typing import Any
 
-from touchline_protocol.codecs import CODECS, Codec, CodecName
+from touchline_protocol.codecs import CODECS, RAW_JSON, Codec, CodecName
 from touchline_protocol.cursor import Cursor
 from touchline_protocol.limits import AGENT_CHARS_MAX, RECENT_EVENTS_MAX
 from touchline_protocol.messages import Deliver
@@ -60,6 +60,7 @@ def connect(
     headers: Mapping[str, str] | None = None,
     proxy: str | bool = True,
     compression: bool = False,
+    decode_data: bool = True,
     random: Callable[[], float] = random_numbers.random,
 ) -> "Client":
     """A client for ``async with``, which connects on entering and closes on leaving.
@@ -68,6 +69,7 @@ def connect(
     it for each connection, and again before a token expires. ``on_verdict`` is called with each verdict about the
     player. ``agent`` is for the server's log. ``retry_first`` keeps trying if the first connection fails. ``proxy``
     True uses the environment's proxy, False none. ``compression`` offers permessage-deflate, which a server may accept.
+    Without ``decode_data``, which needs the codec json, the data of events is JSON as it was published, in bytes.
     ``random`` is the jitter of the waits, from 0 to 1.
 
     Raises:
@@ -81,7 +83,7 @@ def connect(
         raise ValueError(f"agent may have at most {AGENT_CHARS_MAX} characters, not {len(agent)}")
     tokens = TokenSource(token)
     session = Session(
-        _codec_named(codec),
+        _codec_named(codec) if decode_data else _raw(codec),
         agent=agent,
         backoff=backoff,
         random=random,
@@ -270,6 +272,12 @@ def _codec_named(name: str) -> Codec:
     if name not in codecs:
         raise ValueError(f"there is no codec {name!r}; choose one of {', '.join(codecs)}")
     return codecs[name]
+
+
+def _raw(name: str) -> Codec:
+    if name != RAW_JSON.name:
+        raise ValueError(f'decode_data=False needs codec="json": {name} has no JSON')
+    return RAW_JSON
 
 
 def _call_soon(loop: asyncio.AbstractEventLoop, call: Callable[[], None]) -> None:

@@ -84,7 +84,7 @@ def tail(
 
 def _client(url: str, token: str | None, codec: Literal["json", "msgpack"]) -> touchline.Client:
     try:
-        return touchline.connect(url, token=token, codec=codec, backoff=RECONNECT)
+        return touchline.connect(url, token=token, codec=codec, backoff=RECONNECT, decode_data=codec != "json")
     except ValueError as error:
         raise OperatorError(str(error)) from None
 

@@ -12,10 +12,12 @@ import logging
 import time
 from collections.abc import Sequence
 
+import msgspec
+
 import touchline
 from touchline.dispatcher import STARTING_OVER
 from touchline_protocol import codes
-from touchline_protocol.codecs import JSON
+from touchline_protocol.codecs import JSON, RAW_JSON
 from touchline_protocol.cursor import Cursor
 from touchline_protocol.errors import OperatorError
 from touchline_protocol.frames import payload_of, split_frames
@@ -155,7 +157,7 @@ class LogTail:
 
     def _write(self, data: bytes) -> None:
         for frame in split_frames(data):
-            self._print(JSON.decode_server(payload_of(frame)))
+            self._print(RAW_JSON.decode_server(payload_of(frame)))
 
     def _print(self, message: ServerMessage) -> None:
         match message:
@@ -182,9 +184,10 @@ class LogTail:
             self._printer.event(self._event(event))
 
     def _event(self, event: Event) -> touchline.Event:
-        """An event as the SDK hands it out."""
+        """An event as the SDK hands it out without decoding its data."""
         assert self._epoch is not None  # noqa: S101 - events follow `subscribed`
-        return touchline.Event(event.room, event.offset, event.key, event.ts, event.data, self._epoch)
+        data = bytes(event.data) if isinstance(event.data, msgspec.Raw) else event.data
+        return touchline.Event(event.room, event.offset, event.key, event.ts, data, self._epoch)
 
     def _report_problems(self) -> None:
         problems = dict(self._log.problems)

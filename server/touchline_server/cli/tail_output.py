@@ -3,7 +3,9 @@
 import asyncio
 import json
 import logging
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import touchline
 from touchline_cli.output import write_line
@@ -12,6 +14,8 @@ from touchline_protocol.printable import escaped
 
 QUIET_S = 0.5
 """A room that has printed nothing this long after it was joined is reported: its name may be mistyped."""
+
+_ONE_LINE = str.maketrans("\t\r\n", "   ")
 
 logger = logging.getLogger("touchline.tail")
 
@@ -46,7 +50,7 @@ class Printer:
         self._printed = True
         key = {} if event.key is None else {"key": event.key}
         line = {"room": event.room, "cursor": str(cursor), "offset": event.offset, **key, "ts": event.ts}
-        write_line(_json({**line, "data": event.data, **mark}))
+        write_line(_json_line(line, event.data, mark))
 
 
 def hint_at_earlier(after: Cursor | None, last: int) -> str:
@@ -54,5 +58,23 @@ def hint_at_earlier(after: Cursor | None, last: int) -> str:
     return "" if after is not None or last else "; --last 10 begins with earlier ones, if there were any"
 
 
-def _json(value: object) -> bytes:
-    return escaped(json.dumps(value, ensure_ascii=False)).encode()
+def _json_line(line: Mapping[str, object], data: Any, mark: Mapping[str, bool]) -> bytes:
+    """One object: ``line``, then ``data``, which in bytes is JSON and stays as it is, then ``mark``.
+
+    JSON has tabs and line ends between its tokens only, and there a space means the same.
+    """
+    value = data.decode() if isinstance(data, bytes) else _json(data)
+    shown = value.translate(_ONE_LINE)
+    marks = "".join(f", {json.dumps(name)}: {json.dumps(is_set)}" for name, is_set in mark.items())
+    return escaped(f'{json.dumps(line, ensure_ascii=False)[:-1]}, "data": {shown}{marks}}}').encode()
+
+
+def _json(value: Any) -> str:
+    """``value`` as JSON. Python would write Infinity; a number that was too large for a float is too large again."""
+    if isinstance(value, float) and math.isinf(value):
+        return "1e999" if value > 0 else "-1e999"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_json, value))}]"
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{_json(name)}: {_json(item)}' for name, item in value.items())}}}"
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)

@@ -32,6 +32,9 @@ No event loop, socket or clock: times are passed in, in seconds on any clock tha
 """
 
 from enum import Enum, auto
+from typing import Any
+
+import msgspec
 
 from touchline.errors import RoomRefused
 from touchline_protocol import messages
@@ -213,4 +216,12 @@ class Room:
 
 
 def _event(message: messages.Event, epoch: str) -> Event:
-    return Event(message.room, message.offset, message.key, message.ts, message.data, epoch)
+    return Event(message.room, message.offset, message.key, message.ts, _data(message.data), epoch)
+
+
+def _data(data: Any) -> Any:
+    """The data as an `Event` has it: the codec `RAW_JSON` leaves it as it arrived."""
+    if not isinstance(data, msgspec.Raw):
+        return data
+    json = bytes(data)
+    return None if json == b"null" else json
