@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from prometheus_client import generate_latest
 
 from cheatwatch.acting import ROOM, Did, at
+from touchline_cheatwatch.cli.metrics import Metrics
 from touchline_cheatwatch.clocks.comparison import CLOCKS_MAX, SLICE_MS, STEP_MS, ClockNotice, Clocks
 from touchline_cheatwatch.clocks.player_time import CLOCKS_MAX as PLAYER_CLOCKS_MAX
 from touchline_cheatwatch.clocks.player_time import PlayerTime
@@ -282,3 +284,19 @@ def test_the_steady_clock_is_not_set_and_says_when_the_computers_is() -> None:
     monotonic_s, wall_s = 6.0, 956.0
     assert (clock.now(), clock.set_by_ms(STEP_MS)) == (Now(1_001_000, 956_000), -45_000)
     assert (clock.set_by_ms(STEP_MS), clock.steady_ms(7.0)) == (0, 1_002_000)
+
+
+def test_wrong_clocks_are_metrics_and_do_not_distort_the_lag() -> None:
+    engine = Engine({})
+    metrics = Metrics(engine, dict, lambda: 0)
+    for second in range(20):
+        now = at(NOON_MS + second * 1000)
+        actions = [Did(now.steady_ms + ahead_ms, edge=f"edge{ahead_ms}") for ahead_ms in (-20, 45_000)]
+        metrics.found([outcome for action in actions for outcome in engine.judge(action, now)])
+        metrics.judged(actions, now)
+    metrics.found(engine.judge(Did(NOON_MS, edge="edge45000"), now))
+    shown = generate_latest(metrics._registry).decode().splitlines()
+    assert 'cheatwatch_edge_clock_ahead_seconds{edge="edge45000"} 45.0' in shown
+    assert 'cheatwatch_edge_clock_ahead_seconds{edge="edge-20"} -0.02' in shown
+    assert 'cheatwatch_clocks_set_back_total{edge="edge45000"} 1.0' in shown
+    assert "cheatwatch_lag_seconds_count 25.0" in shown  # five before the clock was known to be wrong

@@ -4,6 +4,7 @@ import asyncio
 import time
 from typing import Any
 
+import pytest
 from playwright.async_api import Browser, Page, Route, expect
 
 from demo.running_demo import DEADLINE_S, RunningDemo
@@ -128,7 +129,11 @@ async def test_a_wave_that_began_before_the_page_was_opened_cannot_be_joined(edg
     await expect(page.locator("#wave")).to_have_attribute("aria-disabled", "true")
 
 
-async def test_a_mute_ends_by_itself_and_a_pardon_ends_it_sooner(edge: ScriptedEdge, page: Page) -> None:
+@pytest.mark.parametrize("wrong_by_h", [0, -1, 1])
+async def test_a_mute_ends_by_itself_whatever_the_visitors_clock_shows_and_a_pardon_ends_it_sooner(
+    wrong_by_h: int, edge: ScriptedEdge, page: Page
+) -> None:
+    await page.add_init_script(f"const right = Date.now; Date.now = () => right() + {wrong_by_h} * 3600e3")
     await play(edge, page)
     cheer, word = page.locator("#cheer-home"), page.locator("#word")
     mute = {"type": "verdict", "kind": "mute", "reason": "Too fast."}

@@ -42,30 +42,34 @@ class ClockNotice(NamedTuple):
 
 
 class Lead:
-    """How far another clock is ahead of ours."""
+    """How far another clock is ahead of ours.
 
-    __slots__ = ("_begun_ms", "_slices", "noticed_ms")
+    ``ms`` is None until two slices agree. They do not while older records are being read one after the other.
+    """
+
+    __slots__ = ("_begun_ms", "_slices", "ms", "noticed_ms")
 
     def __init__(self) -> None:
         self._begun_ms = 0
         self._slices: deque[int] = deque(maxlen=SLICES)
+        self.ms: int | None = None
         self.noticed_ms = 0
         """What the last notice said."""
 
     def add(self, ahead_ms: int, now_ms: int) -> bool:
-        """Something was read now that is younger than now by ``ahead_ms``. Returns whether a slice of time ended."""
-        if self._slices and now_ms - self._begun_ms < SLICE_MS:
-            self._slices[-1] = max(self._slices[-1], ahead_ms)
+        """Something was read now that is younger than now by ``ahead_ms``. Returns whether a slice of time began."""
+        slices = self._slices
+        is_new = not slices or now_ms - self._begun_ms >= SLICE_MS
+        if is_new:
+            self._begun_ms = now_ms
+            slices.append(ahead_ms)
+        elif ahead_ms > slices[-1]:
+            slices[-1] = ahead_ms
+        else:
             return False
-        self._begun_ms = now_ms
-        self._slices.append(ahead_ms)
-        return True
-
-    @property
-    def ms(self) -> int | None:
-        """The lead; None until two slices agree. They do not while older records are being read one after the other."""
-        newest = max(self._slices)
-        return newest if sum(newest - one < STEP_MS for one in self._slices) > 1 else None
+        newest = max(slices)
+        self.ms = newest if sum(newest - one < STEP_MS for one in slices) > 1 else None
+        return is_new
 
 
 class Clocks:

@@ -17,8 +17,9 @@ const figures = { events: 0, gaps: 0, healed: 0, latencies: [] };
 let client = null;
 let opened = null; // the id of the open match
 
-const game = new Game((...action) => client.act(...action));
-const panel = new Panel(() => opened ?? cards.keys().next().value ?? null);
+const serverTime = () => client?.serverTime ?? Date.now(); // a visitor's own clock may be wrong
+const game = new Game((...action) => client.act(...action), serverTime);
+const panel = new Panel(() => opened ?? cards.keys().next().value ?? null, serverTime);
 
 const isWide = matchMedia("(min-width: 900px)");
 const idOf = (room) => room.slice(room.indexOf(":") + 1);

@@ -20,10 +20,12 @@ export class Game {
   #waveTimer = 0;
   #wordTimer = 0;
   #isOver = false;
+  #serverTime;
 
-  /** `act(room, kind, data)` sends an action and returns a promise. */
-  constructor(act) {
+  /** `act(room, kind, data)` sends an action and returns a promise. `serverTime()` is the time that verdicts end by. */
+  constructor(act, serverTime) {
     this.#act = act;
+    this.#serverTime = serverTime;
     for (const side of SIDES) {
       byId(`cheer-${side}`).append(element("span", "cheer-team"), element("span", "cheer-count", "0"));
       byId(`cheer-${side}`).addEventListener("click", () => this.#tap(side));
@@ -71,7 +73,7 @@ export class Game {
     clearTimeout(this.#verdictTimer);
     this.#verdict = kind === "pardon" ? null : verdict;
     if (kind === "mute" && until) {
-      const ms = Math.max(0, until - Date.now()); // the server does not announce its end
+      const ms = Math.max(0, until - this.#serverTime()); // the server does not announce its end
       byId("game").style.setProperty("--mute-ms", `${ms}ms`);
       this.#verdictTimer = setTimeout(() => this.verdict({ kind: "pardon" }), ms);
     }

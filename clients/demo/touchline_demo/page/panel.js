@@ -26,9 +26,11 @@ function evidenceOf({ rule, evidence }) {
 export class Panel {
   #match; // returns the id of the match for a bot to play in: the open one, else the first; null if there is none
   #bots = new Map(); // by event key
+  #serverTime;
 
-  constructor(match) {
+  constructor(match, serverTime) {
     this.#match = match;
+    this.#serverTime = serverTime;
     for (const button of byId("panel").querySelectorAll("[data-cheat]")) {
       button.addEventListener("click", () => this.#start(button));
     }
@@ -66,7 +68,7 @@ export class Panel {
       return this.#showHint();
     }
     if (!this.#bots.has(key)) {
-      this.#bots.set(key, botRow(data));
+      this.#bots.set(key, botRow(data, this.#serverTime));
       byId("bots").append(this.#bots.get(key).row);
     }
     this.#bots.get(key).show(data);
@@ -110,7 +112,7 @@ function verdictWords({ kind, until }, ts) {
   return `${WORDS[kind]} for ${seconds} s`;
 }
 
-function botRow({ player = "", cheat = "" }) {
+function botRow({ player = "", cheat = "" }, serverTime) {
   const counts = element("span", "counts");
   const state = element("span", "chip");
   const row = element("li", "", element("b", "", player), element("span", "cheat", cheat), counts, state);
@@ -119,7 +121,7 @@ function botRow({ player = "", cheat = "" }) {
     show({ done = 0, refused, verdict, ended, close }) {
       const acted = cheat.includes("wave") ? "waves" : "taps";
       setText(counts, `${done} ${acted}${refused ? `, ${refused} refused` : ""}`);
-      const kind = verdict && (!verdict.until || verdict.until > Date.now()) ? verdict.kind : null;
+      const kind = verdict && (!verdict.until || verdict.until > serverTime()) ? verdict.kind : null;
       const over = close ? `${ended}, closed with ${close}` : ended;
       setText(state, over ?? (kind ? WORDS[kind] : "playing"));
       state.className = `chip ${kind ?? ""}`;

@@ -69,7 +69,7 @@ export class Touchline {
   #session = null; // actions are numbered within it; that of the first welcome
   #outbox = new Outbox((message) => this.#send(message));
   #refreshTimer = 0;
-  #clockMs = 0; // how far the server's clock is ahead of ours
+  #clockMs = Date.now() - now(); // how far the server's time of day is ahead of our even clock
   #socket = null;
   #rooms = new Map(); // by name
   #requestId = 0;
@@ -108,6 +108,11 @@ export class Touchline {
   /** Act in `room`. Resolves once the action is in the log; rejects with an error that has a `code`. */
   act(room, kind, data = null) {
     return this.#outbox.add({ room, kind, data });
+  }
+
+  /** The time of day by the server's clock, in milliseconds since 1970. The visitor's own clock may be wrong. */
+  get serverTime() {
+    return now() + this.#clockMs;
   }
 
   close() {
@@ -232,7 +237,7 @@ export class Touchline {
       case "verdict":
         return this.#handlers.verdict?.(message);
       case "refreshed":
-        return this.#refreshIn(message.expires - Date.now() - this.#clockMs);
+        return this.#refreshIn(message.expires - this.serverTime);
       case "goaway":
         return this.#goaway(message);
       default: // a beat, or a message type of a newer server
@@ -248,9 +253,9 @@ export class Touchline {
     this.#heard();
     this.#report("live");
     this.#subscribe([...this.#rooms.keys()]);
+    this.#clockMs = time - now();
     if (!this.#getToken) return;
     this.#session ??= session;
-    this.#clockMs = time - Date.now();
     if (expires !== null) this.#refreshIn(expires - time);
     this.#handlers.player?.(player);
     this.#outbox.welcome(message);
