@@ -44,6 +44,9 @@ CHUNK_KEPT_MS = 2_000
 CLIENTS_PER_TURN_MAX = 256
 """Clients that are looked at in one turn of the shell, each for 5 us and more, because they need the log."""
 
+STEPS_PER_SERVING = 2
+"""The steps of a turn that giving a subscription its part of a chunk counts as: it takes twice as long as a join."""
+
 RETRY_MS = 500
 """Between two attempts of a catch-up while the log does not answer."""
 
@@ -118,7 +121,7 @@ class ReplayQueue(Generic[Owner]):
                 for client in serving.clients:
                     self._turns.give_back(client)
                 continue
-            steps_left -= 1
+            steps_left -= STEPS_PER_SERVING
             for effect in self._serve([subscription], serving.partition, serving.chunk, now):
                 bytes_left -= len(effect.data) if isinstance(effect, Delivery) else 0
                 yield effect
