@@ -98,7 +98,8 @@ class Settings(BaseSettings):
     """Allow publishing without a key even if the control port can be reached from other machines."""
 
     connections_max: int = Field(default=50_000, ge=1, le=COUNT_MAX)
-    """Connections of this edge. Each takes about 4 KiB and a file descriptor."""
+    """Connections of this edge. Each takes about 4 KiB and an open file. Lowered, with a warning, to what the limit of
+    open files leaves room for."""
     rooms_max: int = Field(default=100, ge=1, le=COUNT_MAX)
     """Rooms per connection. Each is an entry in the room's list, and is visited when the client falls behind."""
     message_bytes_max: int = Field(default=64 * 1024, ge=1024, le=1 << 20)
