@@ -1,9 +1,15 @@
 """Binds the ports that a node listens on."""
 
+import errno
 import os
 import socket
 
 from touchline_protocol.errors import OperatorError
+
+_CURES = {
+    errno.EADDRNOTAVAIL: "choose an address that this machine has",
+    errno.EACCES: "choose a port from 1024 on, or give the program CAP_NET_BIND_SERVICE",
+}
 
 
 def bind(what: str, host: str, port: int) -> socket.socket:
@@ -25,8 +31,6 @@ def bind(what: str, host: str, port: int) -> socket.socket:
     except OSError as error:
         sock.close()
         reason = os.strerror(error.errno) if error.errno else str(error)
-        raise OperatorError(
-            f"{what} cannot listen on {host}, port {port}: {reason}; stop the program that uses it, or choose another "
-            "port"
-        ) from None
+        cure = _CURES.get(error.errno or 0, "stop the program that uses it, or choose another port")
+        raise OperatorError(f"{what} cannot listen on {host}, port {port}: {reason}; {cure}") from None
     return sock
