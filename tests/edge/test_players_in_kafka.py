@@ -276,5 +276,5 @@ async def test_a_verdict_reaches_the_player_at_every_edge(topics: Topics) -> Non
 
 def standing(node: RunningNode, names: Collection[str]) -> list[str | None]:
     """The kind of verdict against each player at an edge, or None."""
-    found = [node.node.core.access.verdicts.of(name, node.edge.driver.now().unix_ms) for name in names]
+    found = [node.node.core.access.verdicts.of(name, node.edge.driver.now().loop_ms) for name in names]
     return [None if verdict is None else verdict.kind for verdict in found]

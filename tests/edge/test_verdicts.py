@@ -15,7 +15,7 @@ from support.waiting import eventually
 from touchline_protocol.messages import Hello, Subscribed, Verdict, VerdictKind
 from touchline_protocol.verdicts import VERDICT_HEADERS, VerdictRecord, encode_verdict
 from touchline_server.config.tables import VerdictsSettings
-from touchline_server.core.clocks import UnixMs
+from touchline_server.core.clocks import LoopMs, UnixMs
 from touchline_server.core.log import CaughtUp, Entry, Log, Records, TopicMissing, TopicOpened
 from touchline_server.log.sqlite.log import SqliteLog
 from touchline_server.log.sqlite.retention import trim
@@ -95,7 +95,7 @@ async def test_an_expired_verdict_replaces_the_one_before_it(node: RunningNode, 
         await client.expect(Verdict)
         await judge(log, "ada", "mute", now_ms() - 1)
         await judge(log, "bob", "mute")
-        await eventually(lambda: node.node.core.access.verdicts.of("bob", now_ms()))
+        await eventually(lambda: node.node.core.access.verdicts.of("bob", node.edge.driver.now().loop_ms))
         await act(client, 1)
         assert await answer(client) == (1, "ack")
 
@@ -234,7 +234,7 @@ async def test_verdicts_survive_the_removal_of_their_records_by_retention(tmp_pa
         await log.append(VERDICTS, [entry("cid", "mute")])
     async with running_node(url=file, auth=AUTH) as node:
         verdicts = node.node.core.access.verdicts
-        assert [name for name in ("ada", "bob", "cid") if verdicts.of(name, UnixMs(0))] == ["ada", "cid"]
+        assert [name for name in ("ada", "bob", "cid") if verdicts.of(name, LoopMs(0))] == ["ada", "cid"]
         assert "verdicts.players_max" in node.node.problems()
         async with node.client(greeted=False) as client:
             await client.send(Hello(token=token()))
@@ -257,7 +257,7 @@ async def test_a_recreated_verdicts_topic_clears_all_verdicts() -> None:
         log.emit(TopicOpened(VERDICTS, "e2", {0: 0}))
         log.emit(Records(VERDICTS, 0, [scripted(0, "cid", "mute")], 1))
         log.emit(CaughtUp(VERDICTS))
-        await eventually(lambda: verdicts.of("cid", UnixMs(0)))
+        await eventually(lambda: verdicts.of("cid", LoopMs(0)))
         assert len(verdicts) == 1
         log.emit(TopicMissing(VERDICTS))
         await eventually(lambda: not len(verdicts))
@@ -291,5 +291,5 @@ async def test_the_oldest_verdict_is_forgotten_if_there_are_too_many(log: Breaka
         for name in ("ada", "bob", "ada", "cid"):
             await judge(log, name, "mute")
         verdicts = node.node.core.access.verdicts
-        await eventually(lambda: verdicts.of("cid", UnixMs(0)))
-        assert [name for name in ("ada", "bob", "cid") if verdicts.of(name, UnixMs(0))] == ["ada", "cid"]
+        await eventually(lambda: verdicts.of("cid", LoopMs(0)))
+        assert [name for name in ("ada", "bob", "cid") if verdicts.of(name, LoopMs(0))] == ["ada", "cid"]

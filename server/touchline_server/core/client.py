@@ -150,7 +150,7 @@ class Client(Subscriber[Owner, "Client[Owner]"]):
             TokenRefused: a token is required, and none was presented.
         """
         grant = self._presented or self.access.admit(None, now)
-        standing = self.access.standing(grant, now.unix_ms)
+        standing = self.access.standing(grant, now.loop_ms)
         if standing is not None and standing.kind == "ban":
             return codes.FORBIDDEN, f"a verdict bans the player: {standing.reason}"
         refusal = self._refusal(request, grant)
@@ -230,7 +230,7 @@ class Client(Subscriber[Owner, "Client[Owner]"]):
         if grant is not None:
             self.grant = grant
             self.access.enter(self, grant)
-        standing = self.access.standing(grant, now.unix_ms)
+        standing = self.access.standing(grant, now.loop_ms)
         if standing is not None and standing.kind == "ban":
             self.enforce(standing)
             return None

@@ -148,7 +148,7 @@ class EdgeCore(Generic[Owner]):
         effects: list[Effect[Owner]] = []
         for record in event.records:
             try:
-                enforced = verdicts.apply(record, now.unix_ms)
+                enforced = verdicts.apply(record, now)
             except BadRecord as error:
                 skips.append(Skip(event.topic, event.partition, record.offset, error.reason, str(error)))
                 continue

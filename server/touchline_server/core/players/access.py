@@ -14,7 +14,7 @@ from typing import Generic
 
 from touchline_protocol import codes
 from touchline_protocol.messages import Verdict
-from touchline_server.core.clocks import LoopMs, Now, UnixMs
+from touchline_server.core.clocks import LoopMs, Now
 
 from .action_queue import ActionQueue
 from .action_session import C
@@ -68,7 +68,7 @@ class Access(Generic[C]):
         """Whether a client with this grant, or without one, may be in a room."""
         return not self.token_required or (grant is not None and grant.rooms.allow(room))
 
-    def standing(self, grant: Grant | None, now_ms: UnixMs) -> Verdict | None:
+    def standing(self, grant: Grant | None, now_ms: LoopMs) -> Verdict | None:
         """The mute or ban that stands against the player of a grant."""
         return None if grant is None else self.verdicts.of(grant.player, now_ms)
 

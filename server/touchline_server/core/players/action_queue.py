@@ -266,7 +266,7 @@ class ActionQueue(Generic[C]):
         """Make an action's record, or say why there is to be none."""
         if isinstance(action, Malformed):
             return codes.ACTION_MALFORMED, action.why
-        verdict = self._verdicts.of(grant.player, now.unix_ms)
+        verdict = self._verdicts.of(grant.player, now.loop_ms)
         if verdict is not None:
             return codes.MUTED, f"{verdict.kind}: {verdict.reason}"
         try:

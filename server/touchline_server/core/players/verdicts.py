@@ -2,14 +2,17 @@
 
 It is given records and times, and knows nothing of connections. It keeps the players that a mute or a ban stands
 against: a warning changes nothing, and a verdict that is over or lifted is as if it had never been.
+
+How long a verdict still holds is worked out when it is read, and then measured by a clock that is never set. So setting
+the computer's clock lifts no verdict, and an edge whose clock is behind holds none for longer than was decided.
 """
 
 from typing import NamedTuple
 
 from touchline_protocol.messages import Verdict
 from touchline_protocol.records import Record
-from touchline_protocol.verdicts import decode_verdict
-from touchline_server.core.clocks import UnixMs
+from touchline_protocol.verdicts import VerdictRecord, decode_verdict
+from touchline_server.core.clocks import LoopMs, Now
 
 STANDING = frozenset({"mute", "ban"})
 """The kinds that hold for a time, or for ever."""
@@ -26,12 +29,19 @@ class PlayerVerdict(NamedTuple):
     verdict: Verdict
 
 
+class _Standing(NamedTuple):
+    """A verdict, and when it ends by the loop's clock; None if it never does."""
+
+    verdict: Verdict
+    ends_ms: LoopMs | None
+
+
 class Verdicts:
     """How the players stand. Beyond ``players_max`` the player is forgotten whose verdict came first."""
 
     def __init__(self, players_max: int) -> None:
         self._players_max = players_max
-        self._standing: dict[str, Verdict] = {}
+        self._standing: dict[str, _Standing] = {}
         self.has_forgotten = False
         """Whether a player is free again because there were more than ``players_max`` of them."""
         self.unread: set[int] = set()
@@ -41,7 +51,7 @@ class Verdicts:
     def __len__(self) -> int:
         return len(self._standing)
 
-    def apply(self, record: Record, now_ms: UnixMs) -> PlayerVerdict | None:
+    def apply(self, record: Record, now: Now) -> PlayerVerdict | None:
         """Take in a record of the topic. Returns its verdict, or None if that was over before now.
 
         Raises:
@@ -50,22 +60,26 @@ class Verdicts:
         player, decoded = decode_verdict(record.key, record.value)
         verdict = Verdict(kind=decoded.kind, reason=decoded.reason, until=decoded.until)
         self._standing.pop(player, None)
-        if is_over(verdict, now_ms):
+        left_ms = _left_ms(decoded, now)
+        if left_ms is not None and left_ms <= 0:
             return None
         if verdict.kind in STANDING:
             if len(self._standing) >= self._players_max:
                 self.has_forgotten = True
                 del self._standing[next(iter(self._standing))]
-            self._standing[player] = verdict
+            ends_ms = None if left_ms is None else LoopMs(now.loop_ms + left_ms)
+            self._standing[player] = _Standing(verdict, ends_ms)
         return PlayerVerdict(player, verdict)
 
-    def of(self, player: str, now_ms: UnixMs) -> Verdict | None:
+    def of(self, player: str, now_ms: LoopMs) -> Verdict | None:
         """The mute or ban that stands against a player now."""
-        verdict = self._standing.get(player)
-        if verdict is not None and is_over(verdict, now_ms):
+        standing = self._standing.get(player)
+        if standing is None:
+            return None
+        if standing.ends_ms is not None and standing.ends_ms <= now_ms:
             del self._standing[player]
             return None
-        return verdict
+        return standing.verdict
 
     def clear(self) -> None:
         """Forget everything: the topic is another one, in which nobody has been judged yet."""
@@ -73,6 +87,9 @@ class Verdicts:
         self.has_forgotten = False
 
 
-def is_over(verdict: Verdict, now_ms: int) -> bool:
-    """Whether the verdict's time is over at ``now_ms`` (Unix milliseconds)."""
-    return verdict.until is not None and verdict.until <= now_ms
+def _left_ms(verdict: VerdictRecord, now: Now) -> int | None:
+    """How long a verdict that was read now still holds; None: for ever."""
+    if verdict.until is None:
+        return None
+    left_ms = verdict.until - now.unix_ms
+    return left_ms if verdict.decided_ms is None else min(left_ms, verdict.until - verdict.decided_ms)
