@@ -182,10 +182,10 @@ def test_a_room_that_stays_quiet_is_noted_as_joined(server: Server, tmp_path: Pa
     log = f"sqlite://{tmp_path / 'log.db'}"
     assert run("topics", "--create", "--log", log).returncode == 0
     for source in (("--url", server.websocket_url), ("--log", log)):
-        with running("tail", "score:quiet", *options, *source) as process:
+        with running("tail", "score:nobody-publishes", *options, *source) as process:
             noted = line_of(process.stderr, process)
             assert noted.startswith("note: ")
-            assert "score:quiet" in noted
+            assert "score:nobody-publishes" in noted
             assert ("--last" in noted) is ("--last" not in options)
             assert stop(process, signal.SIGINT) == (130, "", "")
 
