@@ -1,6 +1,7 @@
 """The control plane on a real socket."""
 
 import asyncio
+import contextlib
 import logging
 import signal
 import socket
@@ -15,6 +16,7 @@ from starlette.routing import Route
 from control.rooms import Rooms
 from touchline_protocol.errors import OperatorError
 from touchline_server.config.settings import Settings
+from touchline_server.control import connection
 from touchline_server.control.app import create_app
 from touchline_server.control.server import ControlServer
 from touchline_server.node.sockets import bind
@@ -64,6 +66,55 @@ async def test_a_running_request_is_answered_before_the_server_stops() -> None:
         answer.set()
         assert (await request).text == "done"
         await stop
+
+
+@pytest.mark.parametrize("sent", ["", "GET / HTTP/1.1\r\nHost:", "GET / HTTP/1.1\r\nHost: h\r\n\r\nGET "])
+async def test_a_connection_that_sends_no_complete_head_is_cut(sent: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "HEAD_TIMEOUT_S", 0.1)
+    server = ControlServer(Starlette(routes=[Route("/", _ok)]), bind("the control plane", "127.0.0.1", 0))
+    await server.start()
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    writer.write(sent.encode())
+    async with asyncio.timeout(60):
+        with contextlib.suppress(ConnectionError):
+            answer = await reader.read()
+            assert answer.count(b"HTTP/1.1 200") == sent.count("\r\n\r\n")
+    writer.close()
+    await server.stop()
+
+
+async def test_a_request_may_take_longer_than_its_head(monkeypatch: pytest.MonkeyPatch) -> None:
+    arrived, answer = asyncio.Event(), asyncio.Event()
+
+    async def slow(_: Request) -> Response:
+        arrived.set()
+        await answer.wait()
+        return PlainTextResponse("done")
+
+    monkeypatch.setattr(connection, "HEAD_TIMEOUT_S", 0.05)
+    server = ControlServer(Starlette(routes=[Route("/", slow)]), bind("the control plane", "127.0.0.1", 0))
+    await server.start()
+    async with httpx.AsyncClient() as client:
+        request = asyncio.create_task(client.get(f"http://127.0.0.1:{server.port}/"))
+        await arrived.wait()
+        asyncio.get_running_loop().call_later(0.2, answer.set)
+        assert (await request).text == "done"
+    await server.stop()
+
+
+async def test_connections_beyond_the_bound_are_cut_and_the_others_served(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "CONNECTIONS_MAX", 2)
+    server = ControlServer(Starlette(routes=[Route("/", _ok)]), bind("the control plane", "127.0.0.1", 0))
+    await server.start()
+    first, silent, third = [await asyncio.open_connection("127.0.0.1", server.port) for _ in range(3)]
+    async with asyncio.timeout(60):
+        with contextlib.suppress(ConnectionError):
+            assert await third[0].read() == b""
+        first[1].write(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+        assert await first[0].readline() == b"HTTP/1.1 200 OK\r\n"
+    for _, writer in (first, silent, third):
+        writer.close()
+    await server.stop()
 
 
 async def test_an_incomplete_body_publishes_nothing_and_harms_nobody(caplog: pytest.LogCaptureFixture) -> None:

@@ -11,6 +11,8 @@ from typing import Any
 
 import uvicorn
 
+from .connection import Connection
+
 STOP_TIMEOUT_S = 5
 """How long running requests may take when the server stops; then they are cut off."""
 
@@ -39,6 +41,7 @@ class ControlServer:
         self._listener = listener
         config = uvicorn.Config(
             app,
+            http=Connection,
             lifespan="off",
             ws="none",
             log_config=None,
