@@ -331,3 +331,21 @@ def test_an_option_with_its_name_from_before_is_an_error_that_names_the_new_one(
         with pytest.raises(OperatorError, match=f"{variable}.* {new_variable}\\b"):
             load_settings()
         monkeypatch.delenv(variable)
+
+
+def test_the_rates_let_a_client_join_all_of_its_rooms_and_wait_for_a_log_that_is_away(file: Path) -> None:
+    """A client that does nothing wrong must not be closed for it, whatever the other settings are."""
+    file.write_text("rooms_max = 1500")
+    assert "1500" in error_of(file)
+    assert "rates.subscribes_burst" in error_of(file)
+    file.write_text("rooms_max = 1500\n[rates]\nsubscribes_burst = 1500")
+    assert "refusals_burst" in error_of(file)
+    file.write_text("rooms_max = 1500\n[rates]\nsubscribes_burst = 1500\nrefusals_burst = 1500")
+    assert load_settings(file).rooms_max == 1500
+    file.write_text("[rates]\nsubscribes_burst = 99")
+    assert "rates.subscribes_burst" in error_of(file)
+    file.write_text("[actions]\nwindow = 500\nretry_s = 0.5")
+    assert "refusals_per_second_max" in error_of(file)
+    assert "1000" in error_of(file)
+    file.write_text("[actions]\nwindow = 500\nretry_s = 0.5\n[rates]\nrefusals_per_second_max = 1000")
+    assert load_settings(file).actions.window == 500

@@ -189,10 +189,8 @@ class Settings(BaseSettings):
         rooms = max(self.rooms_max, ROOMS_PER_SUBSCRIBE_MAX)
         for name in ("subscribes_burst", "refusals_burst"):
             if getattr(self.rates, name) < rooms:
-                raise option_error(
-                    f"rates.{name}",
-                    f"{rooms} or more are needed: a client asks for all of its rooms (rooms_max) at once",
-                )
+                text = f"{name} has to be {rooms} or more: a client asks for all of its rooms (rooms_max) at once"
+                raise option_error(f"rates.{name}", text)
         return self
 
     @model_validator(mode="after")
@@ -202,8 +200,8 @@ class Settings(BaseSettings):
         if self.rates.refusals_per_second_max < per_second:
             raise option_error(
                 "rates.refusals_per_second_max",
-                f"{per_second:g} or more are needed: while the log is away, a client may send actions.window actions "
-                "again each actions.retry_s",
+                f"refusals_per_second_max has to be {per_second:g} or more: while the log is away, a client may send "
+                "actions.window actions again each actions.retry_s",
             )
         return self
 

@@ -8,7 +8,7 @@ RENAMED: Mapping[str, str] = {
     "open": "publish_without_key",
     "handshake_ms": "handshake_timeout_s",
     "heartbeat_ms": "heartbeat_s",
-    "errors_max": "client_errors_max",
+    "errors_max": "rates.refusals_burst",
     "lag_seconds_max": "lag_s_max",
     "drain_ms": "drain_s",
     "window_seconds": "window_s",
