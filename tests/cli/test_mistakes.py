@@ -50,7 +50,7 @@ def _apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("serve --config nothing.toml", "nothing.toml"),
         ("serve --config bad.toml", "'prot' in bad.toml"),
         ("serve --log redis://x", "redis://x"),
-        ("serve --log sqlite:// --host 192.0.2.1 --port 0", "choose an address"),
+        ("serve --log sqlite:// --host 192.0.2.1 --port 0", "192.0.2.1"),
         ("serve --log kafka://127.0.0.1:1 --port 0 --control-port 0", "127.0.0.1:1"),
         ("serve --control-host 0.0.0.0", "flag --control-host: "),
         ("publish", "ROOM"),
