@@ -1,4 +1,4 @@
-"""Which hosts are the machine that asks. No proxy can reach them, so none is used for them. Pure."""
+"""Which hosts are this machine alone: no proxy reaches them, and no other machine reaches a listener on them. Pure."""
 
 from ipaddress import ip_address
 

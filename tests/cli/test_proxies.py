@@ -74,6 +74,8 @@ def test_this_machine_is_recognised(host: str) -> None:
     assert is_loopback(host)
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1.example", "localhost.example", "10.0.0.1", "::", "example.org", ""])
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1.example", "localhost.example", "10.0.0.1", "0.0.0.0", "::", "example.org", "edge-1", ""]
+)
 def test_another_machine_is_not_taken_for_this_one(host: str) -> None:
     assert not is_loopback(host)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from touchline_server.web.host_names import HostPattern, is_loopback, is_private, normal_host
+from touchline_server.web.host_names import HostPattern, is_private, normal_host
 from touchline_server.web.origins import Origins
 from touchline_server.web.policy import Hosts
 
@@ -131,16 +131,6 @@ def test_a_listener_that_other_machines_cannot_reach_is_known_by_local_names_alo
     nothing = Hosts([])
     assert [host for host in local.split() if not nothing.know(host)] == []
     assert [host for host in elsewhere.split() if nothing.know(host)] == []
-
-
-@pytest.mark.parametrize("listener", ["127.0.0.1", "127.8.0.1", "::1", "localhost"])
-def test_loopback_is_recognised(listener: str) -> None:
-    assert is_loopback(listener)
-
-
-@pytest.mark.parametrize("listener", ["0.0.0.0", "::", "", "10.1.2.3", "edge-1", "edge.example.org"])
-def test_other_listeners_are_reached_from_elsewhere(listener: str) -> None:
-    assert not is_loopback(listener)
 
 
 def test_a_pattern_for_hosts_below_a_domain_leaves_out_the_domain() -> None:

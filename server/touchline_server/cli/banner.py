@@ -1,8 +1,9 @@
 """What ``touchline serve`` prints once it is running."""
 
+from touchline_protocol.loopback import is_loopback
 from touchline_protocol.version import __version__
 from touchline_server.config.drain import drain_time_s, stop_time_s
-from touchline_server.config.settings import LOOPBACK_HOSTS, Settings
+from touchline_server.config.settings import Settings
 
 LOCAL_ADDRESSES = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - not bound, connected to
 """Where programs on this machine connect to, by the address that stands for all of them."""
@@ -33,7 +34,7 @@ def _stopping(settings: Settings) -> str:
 
 def _access(settings: Settings, *, can_act: bool) -> list[str]:
     """What clients may do, and on what condition."""
-    anybody = "this machine" if settings.control_host in LOOPBACK_HOSTS else "anybody who reaches control_host"
+    anybody = "this machine" if is_loopback(settings.control_host) else "anybody who reaches control_host"
     mode = settings.auth.mode
     no_key = "nobody: [auth] has no secret and no key to check tokens with"
     return [

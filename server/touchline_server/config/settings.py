@@ -18,6 +18,7 @@ from pydantic_settings import (
 )
 
 from touchline_protocol.limits import ROOMS_PER_SUBSCRIBE_MAX
+from touchline_protocol.loopback import is_loopback
 from touchline_protocol.rooms import is_feed_name
 from touchline_server.web.origins import Origins
 from touchline_server.web.policy import Hosts
@@ -36,8 +37,6 @@ from .tables import (
 )
 from .values import API_KEY, BYTES_MAX, COUNT_MAX, Seconds, Strings, Wait
 from .variables import ENV_PREFIX
-
-LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 def data_folder() -> Path | None:
@@ -175,7 +174,7 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _publishing_is_protected(self) -> "Settings":
-        if not self.api_keys and not self.publish_without_key and self.control_host not in LOOPBACK_HOSTS:
+        if not self.api_keys and not self.publish_without_key and not is_loopback(self.control_host):
             raise option_error(
                 "control_host",
                 f"{self.control_host} is open to other machines and api_keys is empty, so anybody could publish: "

@@ -6,7 +6,7 @@ are compared in that form, whatever form they were configured in.
 
 import re
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -92,12 +92,6 @@ def is_local(host: str) -> bool:
 def is_private(host: str) -> bool:
     """Whether nobody can register this normal host: it is local, has no dot, or is in a private domain."""
     return is_address(host) or "." not in host or any(_is_in(host, domain) for domain in PRIVATE_DOMAINS)
-
-
-def is_loopback(listener: str) -> bool:
-    """Whether a program that listens on this host is reached from its own machine alone."""
-    host = host_of(f"[{listener}]" if ":" in listener else listener)
-    return host is not None and (ip_address(host).is_loopback if is_address(host) else host == LOCAL_DOMAIN)
 
 
 def _is_in(host: str, domain: str) -> bool:

@@ -20,7 +20,9 @@ those in containers and local networks (`host_names.is_private`). It cannot come
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from .host_names import HostPattern, host_of, is_local, is_loopback, is_private
+from touchline_protocol.loopback import is_loopback
+
+from .host_names import HostPattern, host_of, is_local, is_private
 from .origins import EVERY, Origin, Origins
 
 HOST_REFUSED = "host_refused"

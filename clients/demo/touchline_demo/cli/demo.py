@@ -10,12 +10,13 @@ import uvloop
 from touchline_cli.output import say
 from touchline_demo.app import run_demo
 from touchline_demo.schedule import Schedule, invented, recorded
+from touchline_protocol.loopback import is_loopback
 from touchline_protocol.printable import escaped
 from touchline_server.cli.banner import control_url, websocket_url
 from touchline_server.cli.options import ConfigOption, ControlPortOption, PortOption
 from touchline_server.cli.signals import run_until, stop_on_signals
 from touchline_server.config.loading import load_settings
-from touchline_server.config.settings import LOOPBACK_HOSTS, Settings
+from touchline_server.config.settings import Settings
 from touchline_server.node.node import Node
 from touchline_server.node.process_log import log_signal
 from touchline_server.server_log.setup import server_log
@@ -66,7 +67,7 @@ def demo(
 
 def new_key(config: Path | None, host: str | None) -> str | None:
     """A key for publishing, if others can reach ``host`` and the configuration has no keys: None if none is needed."""
-    if host is None or host in LOOPBACK_HOSTS:
+    if host is None or is_loopback(host):
         return None
     settings = load_settings(config)
     return None if settings.api_keys or settings.publish_without_key else secrets.token_urlsafe(KEY_BYTES)

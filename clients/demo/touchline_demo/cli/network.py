@@ -3,8 +3,8 @@
 import socket
 from collections.abc import Sequence
 
+from touchline_protocol.loopback import is_loopback
 from touchline_server.cli.banner import LOCAL_ADDRESSES
-from touchline_server.config.settings import LOOPBACK_HOSTS
 
 _ELSEWHERE = {socket.AF_INET: "192.0.2.1", socket.AF_INET6: "2001:db8::1"}
 """An address of another machine in each family (RFC 5737, RFC 3849)."""
@@ -13,7 +13,7 @@ _ANY_PORT = 9
 
 def other_addresses(host: str) -> Sequence[str]:
     """The addresses for other machines of a server that listens on ``host``; none if it is for this machine alone."""
-    if host in LOOPBACK_HOSTS:
+    if is_loopback(host):
         return []
     if host not in LOCAL_ADDRESSES:
         return [host]
