@@ -24,11 +24,12 @@ from touchline_protocol.messages import (
     Unsubscribe,
     Welcome,
 )
-from touchline_server.core.client_limits import ClientLimits, Rate
+from touchline_server.core.client_limits import ClientLimits
 from touchline_server.core.clocks import LoopMs
 from touchline_server.core.players.access import Access
 from touchline_server.core.players.grants import Grant, Patterns
 from touchline_server.core.players.token_expiry import EXPIRY_STEP_MS
+from touchline_server.core.rate import Rate
 
 NEVER_MS = 1 << 50
 

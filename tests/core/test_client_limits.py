@@ -18,8 +18,9 @@ from touchline_protocol.messages import (
     Unsubscribe,
     Unsubscribed,
 )
-from touchline_server.core.client_limits import Rate, RateLimits
+from touchline_server.core.client_limits import RateLimits
 from touchline_server.core.clocks import LoopMs
+from touchline_server.core.rate import Rate
 
 
 def edge_with(**rates: Rate) -> CoreEdge:

@@ -10,9 +10,9 @@ from support.access import make_access
 from support.core_edge import CLIENT, RATES, CoreEdge
 from touchline_protocol.codecs import JSON
 from touchline_protocol.messages import Action, RoomRequest, Subscribe, Unsubscribe
-from touchline_server.core.client_limits import Rate
 from touchline_server.core.clocks import LoopMs
 from touchline_server.core.players.grants import Grant, Patterns
+from touchline_server.core.rate import Rate
 
 NO_RATES = type(RATES)(*(Rate(per_second_max=1, burst=1_000_000_000) for _ in RATES))
 NEVER_MS = 1 << 50

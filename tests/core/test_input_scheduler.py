@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from support.core_edge import CLIENT, RATES, CoreClient, CoreEdge, record
 from touchline_protocol.messages import Action, ClientMessage, Error, Refresh, RoomRequest, Subscribe, Unsubscribe
-from touchline_server.core.client_limits import Rate
 from touchline_server.core.input_scheduler import InputBudget, InputScheduler
+from touchline_server.core.rate import Rate
 
 TURN, SHARE = 8, 3
 LARGEST = 205

@@ -13,7 +13,7 @@ from touchline_protocol import codes
 from touchline_protocol.codecs import JSON, Codec
 from touchline_protocol.messages import Hello, Message, RoomRequest, ServerMessage, Subscribe, Subscribed
 from touchline_server.core.client import Client
-from touchline_server.core.client_limits import ClientLimits, Rate, RateLimits
+from touchline_server.core.client_limits import ClientLimits, RateLimits
 from touchline_server.core.clocks import LoopMs, Now, UnixMs
 from touchline_server.core.edge import EdgeCore, EdgeLimits
 from touchline_server.core.effects import Abort, AskLogEnd, Close, Effect, LoadRoom, Notice, ReadLog, ServeInput
@@ -21,6 +21,7 @@ from touchline_server.core.input_scheduler import FRAME_WORK, UNIT_BYTES, InputB
 from touchline_server.core.liveness import LivenessLimits
 from touchline_server.core.log import CaughtUp, LogEvent, Records, TopicOpened
 from touchline_server.core.players.access import Access
+from touchline_server.core.rate import Rate
 from touchline_server.core.rooms.feed import Feed
 from touchline_server.core.rooms.hub import Hub, HubLimits
 from touchline_server.core.rooms.moves import Partitioner

@@ -7,7 +7,7 @@ from typing import TypeVar
 from touchline_server.config.settings import Settings
 from touchline_server.config.values import milliseconds
 from touchline_server.core.client import Client, ClientHub
-from touchline_server.core.client_limits import ClientLimits, Rate, RateLimits
+from touchline_server.core.client_limits import ClientLimits, RateLimits
 from touchline_server.core.edge import EdgeCore, EdgeLimits
 from touchline_server.core.input_scheduler import InputBudget
 from touchline_server.core.liveness import LivenessLimits
@@ -16,6 +16,7 @@ from touchline_server.core.players.action_queue import ActionLimits, ActionQueue
 from touchline_server.core.players.grants import Verify
 from touchline_server.core.players.rate_limiter import RateLimiter
 from touchline_server.core.players.verdicts import Verdicts
+from touchline_server.core.rate import Rate
 from touchline_server.core.rooms.feed import Feed
 from touchline_server.core.rooms.hub import Hub, HubLimits
 from touchline_server.core.rooms.moves import Partitioner
