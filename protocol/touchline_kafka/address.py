@@ -17,7 +17,8 @@ def servers_of(url: str) -> list[str]:
     """
     if "@" in url:
         raise OperatorError(
-            "the log's URL has a user or a password in it: set sasl_username and sasl_password in [kafka]"
+            "the address of Kafka has a user or a password in it: write kafka://host:port,host:port, and pass them as "
+            "sasl_username and sasl_password"
         )
     if not url.startswith(SCHEME):
         raise OperatorError(f"{url!r} is not a Kafka address: write kafka://host:port,host:port")

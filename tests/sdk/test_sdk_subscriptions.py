@@ -94,8 +94,8 @@ async def test_subscribing_while_disconnected_is_sent_when_connected(caplog: pyt
     ):
         await eventually(lambda: not client.connected)
         assert await offsets(client.subscribe("score:1"), 1) == [1]
-    (warning,) = [record for record in caplog.records if record.name == "touchline"]
-    assert "1001 going_away" in warning.getMessage()
+    first_warning = next(record for record in caplog.records if record.name == "touchline")
+    assert "1001 going_away" in first_warning.getMessage()
 
 
 async def test_closing_the_client_ends_its_iterators_and_a_cancelled_reader_leaves_cleanly() -> None:

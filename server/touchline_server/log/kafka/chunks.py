@@ -7,10 +7,10 @@ from itertools import islice
 from typing import NamedTuple
 
 from touchline_kafka.errors import describe
-from touchline_protocol.errors import BadRecord, LogUnavailable
+from touchline_protocol.errors import LogUnavailable
 from touchline_protocol.records import Record
 
-from .replay import EMPTY_WAITS_MS, ReplayReader
+from .replay import EMPTY_WAITS_MS, ReplayReader, value_bytes
 
 CHUNK_BYTES = 2 << 20
 """What a chunk should hold: little enough to keep in memory, and so much that requests cost next to nothing."""
@@ -90,11 +90,4 @@ class ChunkReader:
 
 def _size(records: Sequence[Record]) -> int:
     looked_at = records[::_SAMPLED]
-    return sum(map(_record_size, looked_at)) * len(records) // len(looked_at)
-
-
-def _record_size(record: Record) -> int:
-    try:
-        return len(record.value or b"") + _OVERHEAD_BYTES
-    except BadRecord:
-        return _OVERHEAD_BYTES
+    return sum(value_bytes(record) + _OVERHEAD_BYTES for record in looked_at) * len(records) // len(looked_at)

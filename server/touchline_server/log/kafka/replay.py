@@ -16,7 +16,7 @@ from touchline_kafka.repairs import Client
 from touchline_kafka.retry import RETRY_FIRST_S
 from touchline_kafka.topics import NO_LEADER, Topic, Topics
 from touchline_kafka.wire import FetchPosition
-from touchline_protocol.errors import LogUnavailable
+from touchline_protocol.errors import BadRecord, LogUnavailable
 from touchline_protocol.records import Record
 from touchline_server.core.log import NO_TERM, Chunk, OffsetOutOfRange
 
@@ -63,7 +63,7 @@ class ReplayReader:
                         if record.offset > up_to:
                             return Chunk(records, up_to, terms)
                         records.append(record)
-                        size += len(record.value or b"")
+                        size += value_bytes(record)
                         if len(records) == records_max or size >= CHUNK_BYTES_MAX:
                             return Chunk(records, record.offset, terms)
             except Exception as error:  # each decompressor has errors of its own
@@ -160,3 +160,11 @@ class ReplayReader:
             return
         if topic.epoch != epoch:
             raise OffsetOutOfRange(f"{epoch} is not the epoch of {name} now") from error
+
+
+def value_bytes(record: Record) -> int:
+    """The size of a record's value; 0 if the record cannot be decoded."""
+    try:
+        return len(record.value or b"")
+    except BadRecord:
+        return 0
