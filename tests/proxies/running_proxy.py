@@ -1,6 +1,7 @@
-"""A real nginx, HAProxy or Caddy with its configuration from docs/proxies.md, in front of edges of the test.
+"""A real nginx, HAProxy or Caddy in front of edges, all with their configuration from docs/proxies.md.
 
-Only what a reader replaces as well is replaced: addresses, ports, and the files with the certificate.
+Only what a reader replaces as well is replaced: addresses, ports, and the files with the certificate. Added are
+settings that keep the program in the foreground and its files in the test's folder.
 """
 
 import asyncio
@@ -10,6 +11,7 @@ import os
 import re
 import shutil
 import ssl
+import tomllib
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -34,7 +36,7 @@ _EDGES = {"10.0.0.11": "127.0.0.11", "10.0.0.12": "127.0.0.12"}
 
 
 def snippet(name: str) -> str:
-    """The configuration of a proxy, as the document has it."""
+    """The document's one block in a language: a proxy's configuration, the edge's (toml), or the checks (sh)."""
     (found,) = re.findall(rf"^```{name}\n(.*?)^```$", DOCUMENT.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
     return str(found)
 
@@ -48,10 +50,11 @@ class Certificate(NamedTuple):
 
 
 class RunningProxy(NamedTuple):
-    """A proxy that listens on ``port`` of this machine, and the context for TLS that trusts it."""
+    """A proxy that listens on ``port`` of this machine, the context for TLS that trusts it, and its certificate."""
 
     port: int
     tls: ssl.SSLContext
+    certificate: Path
 
 
 def make_certificate(folder: Path) -> Certificate:
@@ -93,7 +96,7 @@ def _nginx(text: str, folder: Path, port: int, files: Certificate) -> tuple[Path
 def _haproxy(text: str, folder: Path, port: int, files: Certificate) -> tuple[Path, list[str]]:
     text = text.replace("bind :443", f"bind 127.0.0.1:{port}").replace(f"/etc/ssl/{HOST}.pem", str(files.both))
     config = folder / "haproxy.cfg"
-    config.write_text(text.replace("maxconn 100000", "maxconn 1000"))
+    config.write_text(text)
     return config, ["haproxy", "-db", "-f", str(config)]
 
 
@@ -125,10 +128,10 @@ class Site(NamedTuple):
         return cls(port, control_port)
 
     def edge(self, number: int, **settings: Any) -> contextlib.AbstractAsyncContextManager[RunningNode]:
-        """A node at one of the addresses."""
-        where: dict[str, Any] = {"host": self.hosts[number], "control_host": self.hosts[number]}
-        where |= {"port": self.port, "control_port": self.control_port, "publish_without_key": True}
-        return running_node(**(where | {"edge_name": f"edge-{number}"} | settings))
+        """A node at one of the addresses, with the documented settings of an edge."""
+        documented = tomllib.loads(snippet("toml").replace(next(iter(_EDGES)), self.hosts[number]))
+        where = {"port": self.port, "control_port": self.control_port, "edge_name": f"edge-{number}"}
+        return running_node(**(documented | where | settings))
 
     def configured(self, text: str) -> str:
         """A configuration with the addresses of these edges."""
@@ -156,7 +159,7 @@ async def running_proxy(
         )
     try:
         await _until_listening(port, process, errors)
-        yield RunningProxy(port, ssl.create_default_context(cafile=files.certificate))
+        yield RunningProxy(port, ssl.create_default_context(cafile=files.certificate), files.certificate)
     finally:
         if process.returncode is None:
             process.kill()
