@@ -7,6 +7,7 @@ import asyncio
 import json
 import re
 import shlex
+import signal
 import subprocess
 import sys
 import time
@@ -24,6 +25,7 @@ from support.browser import launched_browser, open_page
 from support.free_ports import free_ports
 from support.kafka_broker import KafkaBroker
 from support.processes import environment
+from support.waiting import DEADLINE_S
 
 README = (ROOT / "README.md").read_text("utf-8")
 COMMANDS = commands_in(README)
@@ -139,6 +141,9 @@ def test_the_python_client_follows_a_room() -> None:
         run("publish", "score:15946", '{"home": 2}', "--key", "score", "--server", server.control_url)
         with _python(watch, server.websocket_url) as process:
             assert line_of(process.stdout, process) == "score {'home': 2}\n"
+            process.send_signal(signal.SIGINT)  # Ctrl-C
+            assert process.communicate(timeout=DEADLINE_S) == ("", "")
+            assert process.returncode == 0
 
 
 def test_activating_the_environment_puts_both_commands_on_the_path() -> None:
