@@ -12,7 +12,8 @@ import pytest
 
 import touchline
 from cli.processes import Server, line_of, running, serving, stop
-from touchline_server.cli.tail_output import Printer
+from touchline_protocol.cursor import Cursor
+from touchline_server.cli.tail_output import Printer, describe_silence
 
 EXACT = [
     "1e400",
@@ -123,3 +124,21 @@ def test_a_line_holds_the_data_as_json(data: Any, printed: str, capsysbinary: py
     Printer(with_state=True).event(touchline.Event("match:1", 5, None, 7, data, "e"))
     head = '{"room": "match:1", "cursor": "e.5", "offset": 5, "ts": 7, "data": '
     assert capsysbinary.readouterr().out.decode() == f"{head}{printed}}}\n"
+
+
+@pytest.mark.parametrize(
+    ("after", "last", "with_state", "options"),
+    [
+        (None, 0, True, {"--last"}),
+        (None, 0, False, {"--last", "--no-state"}),
+        (None, 5, False, {"--last"}),
+        (Cursor("e", 1), 0, True, set()),
+    ],
+)
+def test_a_quiet_room_is_not_said_to_be_empty(
+    after: Cursor | None, last: int, with_state: bool, options: set[str]
+) -> None:
+    """Older events may be in the log, so the note says only what was looked at, and which options show more."""
+    silence = describe_silence(after, last, with_state=with_state)
+    assert "no events yet" not in silence
+    assert {option for option in ("--last", "--no-state") if option in silence} == options

@@ -27,7 +27,7 @@ from touchline_server.config.variables import TOKEN_VARIABLE
 
 from .options import WEBSOCKET_URL, ConfigOption
 from .publish_targets.slow import noted_if_slow
-from .tail_output import Printer, hint_at_earlier
+from .tail_output import Printer
 
 RECONNECT = touchline.Backoff(max_s=2.0)
 """Shorter than what a program should use: a person is waiting, and only one."""
@@ -103,7 +103,7 @@ async def _tail(
                 await subscription.joined()
             if after is None:
                 state(subscription)
-            printer.joined(room, hint_at_earlier(after, last))
+            printer.joined(room, after, last)
             async for event in subscription:
                 printer.event(event)
     except ConnectionRefused as error:

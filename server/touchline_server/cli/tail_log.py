@@ -36,7 +36,7 @@ from touchline_server.edge.replayer import Replayer
 from touchline_server.log.open import SQLITE, make_log, room_store
 from touchline_server.node.core_factory import make_core
 
-from .tail_output import Printer, hint_at_earlier
+from .tail_output import Printer
 
 RETRY_S = 0.5
 """Between two attempts to join while the log does not answer."""
@@ -139,7 +139,8 @@ class LogTail:
                 raise OperatorError(text)
             logger.warning("%s", text)
         if isinstance(event, TopicMissing):
-            text = f"the topic {event.topic} does not exist: touchline topics --create creates it"
+            cure = "touchline topics --create, with the same --log and --config, creates it"
+            text = f"the topic {event.topic} does not exist: {cure}"
             if self._client is None:
                 raise UnknownTopic(text)
             logger.warning("%s", text)
@@ -164,7 +165,7 @@ class LogTail:
             case Subscribed():
                 starts_over = self._epoch is not None or self._after is not None
                 self._epoch = message.epoch
-                self._printer.joined(self._room, hint_at_earlier(self._after, self._last))
+                self._printer.joined(self._room, self._after, self._last)
                 if not message.recovered:
                     self._print_start(message, starts_over=starts_over)
             case Event():

@@ -27,12 +27,13 @@ class Printer:
         self._with_state = with_state
         self._printed = False
 
-    def joined(self, room: str, hint: str) -> None:
-        """Say soon that the room was joined, unless an event shows it. ``hint`` is for a reader who misses events."""
+    def joined(self, room: str, after: Cursor | None, last: int) -> None:
+        """Say soon that the room was joined with these options, unless an event shows it."""
+        silence = describe_silence(after, last, with_state=self._with_state)
 
         def note() -> None:
             if not self._printed:
-                logger.warning("joined %s, no events yet%s", room, hint)
+                logger.warning("joined %s: %s", room, silence)
 
         asyncio.get_running_loop().call_later(QUIET_S, note)
 
@@ -53,9 +54,18 @@ class Printer:
         write_line(_json_line(line, event.data, mark))
 
 
-def hint_at_earlier(after: Cursor | None, last: int) -> str:
-    """How to see the events that a room without state may have had; empty if the options ask for them."""
-    return "" if after is not None or last else "; --last 10 begins with earlier ones, if there were any"
+def describe_silence(after: Cursor | None, last: int, *, with_state: bool) -> str:
+    """What it means that a room printed nothing, by the options, and which others may show more.
+
+    It never says that the room has no events: older ones than the server's window may still be in the log.
+    """
+    if after is not None:
+        return "nothing after the cursor yet"
+    if last:
+        return "no events in the server's window (window_s); leave out --last for the state, which may be older"
+    if with_state:
+        return "no state, and nothing new yet; --last 10 begins with recent events, if there are any"
+    return "nothing new yet; leave out --no-state for the state, or begin with recent events by --last 10"
 
 
 def _json_line(line: Mapping[str, object], data: Any, mark: Mapping[str, bool]) -> bytes:
