@@ -100,14 +100,14 @@ def split_room(room: str) -> tuple[str, str]:
         shown = room if len(room) <= _SHOWN_CHARS_MAX else room[:_SHOWN_CHARS_MAX] + "…"
         raise BadRoom(
             f"{shown!r} is not a room name: write <feed>:<id>, such as score:15946, with the feed in lower case and a "
-            f"printable id of 1 to {ROOM_ID_BYTES_MAX} bytes without spaces" + _hint(room_id)
+            f"printable id of 1 to {ROOM_ID_BYTES_MAX} bytes without spaces" + _hint(room)
         )
     return feed, room_id
 
 
-def _hint(room_id: str) -> str:
-    """What in an invalid id is easily overlooked, or meant something else."""
-    if "*" in room_id:
-        return "; a name with * is a pattern, which only tokens have: subscribe to each room by its name"
-    forbidden = forbidden_in(room_id)
+def _hint(room: str) -> str:
+    """What in an invalid name is easily overlooked, or meant something else."""
+    if "*" in room:
+        return "; a name with * is a pattern, which only tokens have: name each room in full"
+    forbidden = forbidden_in(room)
     return f"; {forbidden} is not allowed in names" if forbidden else ""

@@ -57,6 +57,7 @@ def _apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("publish match 1", "'match'"),
         ("publish match:* 1", "pattern"),
         ("tail score:*", "pattern"),
+        ("tail *", "pattern"),
         ("tail scores:1 --log kafka://127.0.0.1:1", "'score'?"),
         ("publish scores:1 1 --log sqlite://", "'score'?"),
         ("replay", "--sample"),

@@ -65,7 +65,7 @@ async def test_the_key_is_sent_and_a_wrong_one_is_an_error() -> None:
         with pytest.raises(OperatorError):
             await target.publish("match:1", [NewEvent(b"2")])
     async with target_of(app) as target:
-        with pytest.raises(OperatorError):
+        with pytest.raises(OperatorError, match="--api-key or TOUCHLINE_API_KEY"):
             await target.publish("match:1", [NewEvent(b"2")])
     assert len(rooms.published) == 1
 

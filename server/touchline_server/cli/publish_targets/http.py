@@ -9,6 +9,7 @@ import msgspec
 
 from touchline_protocol.errors import OperatorError
 from touchline_protocol.rooms import split_room
+from touchline_server.config.variables import API_KEY_VARIABLE
 from touchline_server.core.log import AppendFailed, Position
 from touchline_server.http_client import http_client
 from touchline_server.new_events import NewEvent
@@ -20,6 +21,9 @@ REQUEST_TIMEOUT_S = 30.0
 
 TOPIC_REFUSED = "topic_refused"
 """The code of a 503 that lasts until an operator acts."""
+
+KEY_MISSING = "key_missing"
+"""The code of a 401. The server's message names a header, which nobody types on a command line."""
 
 
 class _Answer(msgspec.Struct):
@@ -77,7 +81,8 @@ class HttpTarget:
         if response.status_code == httpx.codes.OK:
             return self._positions(response)
         refusal = self._refusal(response)
-        message = f"the server at {self._url} refused: {refusal.message}"
+        keyless = f"publishing needs a key: pass --api-key or {API_KEY_VARIABLE}"
+        message = f"the server at {self._url} refused: {keyless if refusal.code == KEY_MISSING else refusal.message}"
         if response.status_code == httpx.codes.SERVICE_UNAVAILABLE and refusal.code != TOPIC_REFUSED:
             raise AppendFailed(message, refusal.written)
         raise OperatorError(message)
