@@ -41,7 +41,8 @@ class NoSuchTopic(OperatorError):
 
     def __init__(self, name: str) -> None:
         super().__init__(
-            f"Kafka has no topic {name}, or hides it from this user: `touchline topics --create` creates it"
+            f"Kafka has no topic {name}, or hides it from this user: create it; `touchline topics --create --log URL` "
+            "creates those of a server"
         )
 
 

@@ -1,6 +1,7 @@
 """cheatwatch with a real Kafka: actions in, verdicts out, each once, also over restarts; operators; and mistakes."""
 
 import asyncio
+import shlex
 import signal
 import time
 import urllib.request
@@ -173,6 +174,17 @@ async def test_an_operators_pardon_lets_a_player_start_clean(setting: Setting) -
     assert [verdict.kind for player, verdict in verdicts if player == "bot"] == ["mute", "pardon", "mute"]
     ((_, ban),) = [one for one in verdicts if one[0] == "other"]
     assert (ban.kind, ban.rule, (ban.until or 0) - (ban.decided_ms or 0)) == ("ban", "operator", 60_000)
+
+
+async def test_the_printed_command_lifts_a_verdict(setting: Setting) -> None:
+    players = ["zoe", "o'hara", "-h"]  # two of which a shell or an option parser would take for something else
+    for player in players:
+        muted = run("verdict", *setting.log, "--verdicts-topic", setting.verdicts, "--", player, "mute")
+        assert muted.returncode == 0, muted.stderr
+        command, *args = shlex.split(muted.stdout.partition("to lift it: ")[2])
+        assert (command, run(*args).returncode) == ("cheatwatch", 0)
+    lifted = [player for player, verdict in await written(setting, 6) if verdict.kind == "pardon"]
+    assert sorted(lifted) == sorted(players)
 
 
 async def test_a_score_is_held_against_the_events_of_its_room(setting: Setting) -> None:

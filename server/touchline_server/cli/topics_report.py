@@ -25,7 +25,7 @@ class TopicReport(NamedTuple):
         return ", ".join((f"{topic}: {self.status}", *self.notes))
 
 
-MISSING = TopicReport("does not exist; touchline topics --create creates it", is_usable=False)
+MISSING = TopicReport("does not exist; the same command with --create creates it", is_usable=False)
 """A topic that nobody has created."""
 
 

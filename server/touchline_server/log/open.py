@@ -65,7 +65,7 @@ def existing_file(address: str) -> Path | None:
     path = _path(address)
     if path is not None and not path.is_file():
         raise OperatorError(
-            f"there is no log {path}: touchline serve, touchline publish and touchline topics --create make one"
+            f"there is no log {path}: touchline serve, publish and topics --create make one, with the same --log"
         )
     return path
 

@@ -25,6 +25,8 @@ from .skip_log import SkipLog
 PENDING_BYTES_MAX = 16 << 20
 """The most that may be read and not written out yet. Beyond it the log has to wait: it holds events at no cost."""
 
+CREATE = "touchline topics --create, with the server's own --log and --config, creates it"
+
 logger = structlog.get_logger("touchline.node")
 
 
@@ -70,7 +72,7 @@ class Ingest:
     def _take(self, event: LogEvent) -> None:
         match event:
             case TopicMissing(topic):
-                logger.warning("topic_missing", topic=topic, cure="touchline topics --create creates it")
+                logger.warning("topic_missing", topic=topic, cure=CREATE)
             case ReadRefused(topic, why):
                 logger.warning("topic_read_refused", topic=topic, why=why)
             case OffsetsLost(topic, partition, start):

@@ -1,6 +1,7 @@
 """Writes an operator's verdict for ``cheatwatch verdict``: unchanged, over any that stands."""
 
 import asyncio
+import shlex
 import sys
 import time
 from datetime import datetime
@@ -15,6 +16,8 @@ from touchline_protocol.errors import OperatorError
 from touchline_protocol.limits import VERDICT_TEXT_CHARS_MAX
 from touchline_protocol.messages import VerdictKind
 from touchline_protocol.verdicts import VerdictRecord
+
+from .options import VERDICTS_TOPIC
 
 REASONS: dict[VerdictKind, str] = {
     "warn": "An operator warns you to play by the rules.",
@@ -53,8 +56,24 @@ def write_verdict(
         sys.stderr.write(f"connecting to {', '.join(servers_of(url))} ...\n")
     asyncio.run(_write(KafkaVerdicts(cluster, topic), player, record))
     if record.until is None:
-        return "" if kind in {"warn", "pardon"} else f" for ever; to lift it: cheatwatch verdict {player} pardon"
+        if kind in {"warn", "pardon"}:
+            return ""
+        return f" for ever; to lift it: {pardon_command(player, url=url, topic=topic, rules_file=rules_file)}"
     return f" until {datetime.fromtimestamp(record.until / 1000).astimezone():%F %T%z}"
+
+
+def pardon_command(player: str, *, url: str, topic: str, rules_file: Path | None) -> str:
+    """The command that lifts a verdict written with the same options, quoted for a shell.
+
+    It holds no secret: `servers_of` refuses a URL with a password.
+    """
+    options = ["--log", url]
+    if topic != VERDICTS_TOPIC:
+        options += ["--verdicts-topic", topic]
+    if rules_file is not None:
+        options += ["--rules", str(rules_file)]
+    separator = ["--"] if player.startswith("-") else []
+    return shlex.join(["cheatwatch", "verdict", *options, *separator, player, "pardon"])
 
 
 async def _write(verdicts: KafkaVerdicts, player: str, record: VerdictRecord) -> None:

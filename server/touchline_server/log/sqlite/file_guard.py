@@ -56,7 +56,7 @@ class FileGuard:
 def describe_damage(finding: str) -> str:
     """What an operator should know of a damaged file."""
     return (
-        f"the file is damaged ({finding}): stop touchline, then save what can be read with touchline salvage, "
+        f"the file is damaged ({finding}): stop touchline, then save what can be read: see touchline salvage --help, "
         "or restore a backup"
     )
 
