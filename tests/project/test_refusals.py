@@ -13,7 +13,7 @@ from touchline_server.cli import exit_codes
 from touchline_server.control.openapi import STREAM_REFUSALS
 from touchline_server.control.refusals import REFUSALS
 from touchline_server.edge.handshake import ADVICE
-from touchline_server.server_log.rendering import LIBRARY_MESSAGE
+from touchline_server.server_log.rendering import LIBRARY_MESSAGE, OWN_MESSAGE
 from touchline_server.web.policy import HOST_REFUSED, ORIGIN_REFUSED
 
 ROOT = Path(__file__).parents[2]
@@ -36,7 +36,7 @@ def names(cell: str) -> list[str]:
 
 def lines_of_the_source() -> set[str]:
     """The names of the lines that the server and the demo write with structlog."""
-    found = {LIBRARY_MESSAGE}
+    found = {LIBRARY_MESSAGE, OWN_MESSAGE}
     for folder in ("server", "clients/demo"):
         for path in (ROOT / folder).rglob("*.py"):
             text = path.read_text("utf-8")

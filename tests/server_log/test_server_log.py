@@ -129,12 +129,21 @@ def test_a_long_value_is_cut(output: Output) -> None:
     assert len(output.text()) < 2000
 
 
-def test_libraries_records_are_events_too(output: Output) -> None:
+@pytest.mark.parametrize(
+    ("name", "event"),
+    [
+        ("touchline", "touchline_message"),
+        ("touchline.kafka", "touchline_message"),
+        ("touchline.websockets", "library_message"),  # ours by name only
+        ("httpx", "library_message"),
+    ],
+)
+def test_records_of_the_standard_librarys_logging_are_events_too(output: Output, name: str, event: str) -> None:
     with server_log("json", edge_name="berlin", fd=output.fd):
-        logging.getLogger("touchline.kafka").warning("%s is %d", "one", 2)
+        logging.getLogger(name).error("%s is %d", "one", 2)
     [line] = output.events()
-    assert (line["event"], line["message"], line["logger"]) == ("library_message", "one is 2", "touchline.kafka")
-    assert (line["edge"], line["level"]) == ("berlin", "warning")
+    assert (line["event"], line["message"], line["logger"]) == (event, "one is 2", name)
+    assert (line["edge"], line["level"]) == ("berlin", "error")
 
 
 def test_the_level_decides_for_our_events_and_for_libraries(output: Output) -> None:
@@ -164,7 +173,7 @@ def test_each_kind_of_line_is_bounded_per_second_and_the_rest_is_counted(output:
         time.sleep(1.2)  # until the second is over
     events = output.events()
     assert sum(line["event"] == "rare" for line in events) == 1
-    for name, of_kind in (("flood", "flood"), ("touchline.kafka: flood of %s", "library_message")):
+    for name, of_kind in (("flood", "flood"), ("touchline.kafka: flood of %s", "touchline_message")):
         written = sum(line["event"] == of_kind for line in events)
         omitted = sum(line["lines"] for line in events if line["event"] == "lines_omitted" and line["name"] == name)
         assert 1 <= written <= LINES_PER_SECOND * seconds

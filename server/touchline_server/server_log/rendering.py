@@ -18,6 +18,9 @@ LogFormat: TypeAlias = Literal["console", "json", "notes"]
 LIBRARY_MESSAGE = "library_message"
 """The event of a line that a library wrote. Its text is in the field ``message``."""
 
+OWN_MESSAGE = "touchline_message"
+"""The same of a package of ours that keeps the standard library's logging, such as touchline_kafka."""
+
 VALUE_CHARS_MAX = 1000
 """Characters of a single value. A longer one is cut: a line must stay readable, and a log must stay small."""
 
@@ -51,7 +54,7 @@ def note_line(_logger: WrappedLogger, _method: str, event: EventDict) -> str:
         event.pop(name)
     exception = event.pop("exception", None)
     name = event.pop("event")
-    text = event["message"] if name == LIBRARY_MESSAGE else f"{name}{_values(event)}"
+    text = event["message"] if name in {LIBRARY_MESSAGE, OWN_MESSAGE} else f"{name}{_values(event)}"
     return _with_exception(f"note: {text}", exception)
 
 

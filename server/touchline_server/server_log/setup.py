@@ -1,7 +1,8 @@
 """Configures the server's log: structlog for our own events, and the standard library's logging for libraries.
 
 Our code says `logger.warning("event_name", field=value)`. The event name is a constant in snake_case, and fields are
-plain values. Records of libraries pass through the same processors, as the event ``library_message``.
+plain values. Records of the standard library's logging pass through the same processors, as the events
+``touchline_message`` and ``library_message``.
 
 Rules:
 
@@ -21,7 +22,7 @@ from structlog.stdlib import ProcessorFormatter
 from structlog.typing import Processor, WrappedLogger
 
 from .rate_limit import RateLimit
-from .rendering import LIBRARY_MESSAGE, RENDERERS, EventDict, LogFormat, plain_values
+from .rendering import LIBRARY_MESSAGE, OWN_MESSAGE, RENDERERS, EventDict, LogFormat, plain_values
 from .writer import Writer
 
 LogLevel = Literal["debug", "info", "warning", "error"]
@@ -37,6 +38,9 @@ LIBRARIES = {
 """The lowest level that is of use to an operator. Lines below it are either repeated in our own words, or about single
 connections, so that strangers could fill the log. The level ``debug`` shows more of them, but never any below ``info``:
 those of websockets contain what clients send, tokens too."""
+
+OWN_LOGGERS = "touchline"
+"""The first part of the names of our loggers."""
 
 HTTP_CLIENTS = ("httpx", "httpcore")
 """Their ``info`` and ``debug`` show whole URLs and headers of requests, secrets too."""
@@ -140,6 +144,10 @@ class _Handler(logging.Handler):
             except Exception:  # noqa: BLE001 - a record of a library that cannot be formatted must not stop anything
                 self.handleError(record)
 
+    def flush(self) -> None:
+        """Wait until what was emitted is written."""
+        self._writer.flush()
+
     def close(self) -> None:
         """Write what is left."""
         self._writer.close()
@@ -168,7 +176,7 @@ def _formatter(line_format: LogFormat, edge_name: str) -> logging.Formatter:
         return event
 
     return ProcessorFormatter(
-        foreign_pre_chain=[_library_message],
+        foreign_pre_chain=[_message],
         processors=[
             *_SHARED,
             ProcessorFormatter.remove_processors_meta,
@@ -179,9 +187,14 @@ def _formatter(line_format: LogFormat, edge_name: str) -> logging.Formatter:
     )
 
 
-def _library_message(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """Make an event of a library's record: its text is a field, since event names are ours."""
-    return {"event": LIBRARY_MESSAGE, "message": event.pop("event"), **event}
+def _message(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Make an event of a record of the standard library's logging: its text is a field.
+
+    A logger of ours that is in `LIBRARIES` is one that we lend to a library.
+    """
+    logger: str = event["_record"].name
+    is_own = logger.partition(".")[0] == OWN_LOGGERS and logger not in LIBRARIES
+    return {"event": OWN_MESSAGE if is_own else LIBRARY_MESSAGE, "message": event.pop("event"), **event}
 
 
 def _logger_factory(*args: Any) -> logging.Logger:
