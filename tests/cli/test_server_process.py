@@ -68,14 +68,18 @@ def test_a_server_under_nohup_survives_the_end_of_its_terminal() -> None:
         signal.signal(signal.SIGHUP, ignoring)
 
 
-def test_a_second_signal_does_not_wait_for_the_drain() -> None:
-    with serving(env={"TOUCHLINE_DRAIN_S": "60"}) as draining, connect(draining.websocket_url) as client:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_second_signal_does_not_wait_for_the_drain(number: signal.Signals) -> None:
+    with serving(env=JSON_LOG | {"TOUCHLINE_DRAIN_S": "60"}) as draining, connect(draining.websocket_url) as client:
         client.send('{"type":"hello"}')
         assert json.loads(client.recv())["type"] == "welcome"
-        draining.process.send_signal(signal.SIGTERM)
+        draining.process.send_signal(number)
         assert json.loads(client.recv())["type"] == "goaway"
-        code, _, _ = stop(draining.process)
-    assert code == -signal.SIGTERM
+        code, _, err = stop(draining.process, number)
+    assert code == (130 if number is signal.SIGINT else -signal.SIGTERM)
+    lines = lines_of(err)
+    assert (lines["signal_received"]["signal"], lines["stop_cut_short"]["signal"]) == (number.name, number.name)
+    assert number.name in lines["signal_received"]["action"]
 
 
 def test_the_first_line_names_changed_settings_and_no_secret() -> None:
@@ -138,7 +142,7 @@ def until_line(process: subprocess.Popen[str], event: str) -> Iterator[tuple[str
 
 
 @contextmanager
-def serving_with_files(files_max: int) -> Iterator[tuple[subprocess.Popen[str], str, str]]:
+def serving_with_files(files_max: int, **env: str) -> Iterator[tuple[subprocess.Popen[str], str, str]]:
     """A server that may have this many files open, and the addresses of its WebSocket and of its control plane."""
     process = subprocess.Popen(
         [
@@ -149,7 +153,7 @@ def serving_with_files(files_max: int) -> Iterator[tuple[subprocess.Popen[str], 
             *COMMAND,
             *["serve", "--port", "0", "--control-port", "0"],
         ],
-        env=environment() | JSON_LOG | {"TOUCHLINE_LOG": "sqlite://"},
+        env=environment() | JSON_LOG | {"TOUCHLINE_LOG": "sqlite://"} | env,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -181,6 +185,12 @@ def test_few_open_files_lower_the_limit_of_connections_which_is_said_everywhere(
     assert lines["connections_max_lowered"]["wanted"] == 50_000
     assert lines["connections_max_lowered"]["connections_max"] == fitting
     assert lines["problem_began"]["subject"] == "connections_max"
+
+
+def test_settings_are_checked_together_as_they_are_in_force() -> None:
+    with serving_with_files(RESERVED_FILES + 9_000, TOUCHLINE_DRAIN_S="1") as (process, _, _):
+        conflict = dict(until_line(process, "settings_conflict"))["settings_conflict"]
+    assert {"9000", "50000"} & set(conflict["why"].split()) == {"9000"}
 
 
 def test_connections_beyond_the_limit_leave_the_control_plane_and_the_log_their_files() -> None:

@@ -20,7 +20,7 @@ from touchline_server.config.settings import Settings
 from touchline_server.node.memory import memory_bytes
 from touchline_server.node.node import Node
 from touchline_server.node.open_files import fit, raise_limit
-from touchline_server.node.process_log import failures_logged, log_signal, log_start, log_unexpected
+from touchline_server.node.process_log import failures_logged, log_second_signal, log_signal, log_start, log_unexpected
 from touchline_server.server_log.setup import server_log
 
 from .banner import control_url, server_banner, websocket_url
@@ -69,9 +69,9 @@ def serve(
     with server_log(settings.logging.format, settings.logging.level, settings.edge_name), failures_logged(settings):
         files_max = raise_limit()
         log_start(settings, open_files_max=files_max)
-        for conflict in conflicts(settings, memory_bytes()):
-            logger.warning("settings_conflict", options=conflict.options, why=conflict.message)
         fitting, lowered = fit(settings, files_max)
+        for conflict in conflicts(fitting, memory_bytes()):
+            logger.warning("settings_conflict", options=conflict.options, why=conflict.message)
         gc.set_threshold(*COLLECTOR_THRESHOLDS)
         uvloop.run(_serve(fitting, lowered))
 
@@ -79,7 +79,7 @@ def serve(
 async def _serve(settings: Settings, lowered: Mapping[str, str]) -> None:
     asyncio.get_running_loop().set_exception_handler(log_unexpected)
     node = Node(settings, lowered=lowered)
-    stop = stop_on_signals(log_signal)
+    stop = stop_on_signals(log_signal, log_second_signal)
     try:
         # The start can be stopped too: a log that does not answer can hold it up for long.
         if not await run_until(stop, node.start()):

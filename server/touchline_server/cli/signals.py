@@ -1,8 +1,12 @@
 """SIGTERM, Ctrl-C and SIGHUP: how they end a server."""
 
 import asyncio
+import os
 import signal
 from collections.abc import Callable, Coroutine
+from threading import Thread
+from types import FrameType
+from typing import TypeAlias
 
 from touchline_cli.start import end_on_signals
 
@@ -10,13 +14,21 @@ STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 """Signals that stop a server. SIGHUP comes from a terminal that closes. There is nothing that it could reload: settings
 are read once, and a service manager that sends it gets a stop in order, and starts the server again."""
 
+ENDING = (signal.SIGTERM, signal.SIGINT)
+"""Signals of which a second one ends the process at once."""
 
-def stop_on_signals(report: Callable[[signal.Signals], None]) -> asyncio.Event:
+LAST_REPORT_S = 0.5
+"""How long that end may wait for its report. The report takes a millisecond, unless stderr is not read."""
+
+Report: TypeAlias = Callable[[signal.Signals], None]
+
+
+def stop_on_signals(report: Report, report_second: Report) -> asyncio.Event:
     """An event that any of the signals in `STOPPING` sets. ``report`` is called with the signal.
 
-    A second SIGTERM or Ctrl-C ends the process as if there were no handler. A second SIGHUP does nothing: the kernel
-    and the shell may both send one when a terminal closes. A signal that is ignored when the process starts stays
-    ignored: that is what nohup does to SIGHUP.
+    A second SIGTERM or Ctrl-C is given to ``report_second``, and ends the process as if there were no handler. A second
+    SIGHUP does nothing: the kernel and the shell may both send one when a terminal closes. A signal that is ignored
+    when the process starts stays ignored: that is what nohup does to SIGHUP.
     """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -29,12 +41,26 @@ def stop_on_signals(report: Callable[[signal.Signals], None]) -> asyncio.Event:
                 loop.add_signal_handler(number, lambda: None)
             else:
                 loop.remove_signal_handler(number)
-        end_on_signals()
+                signal.signal(number, _end_after(report_second))
         stop.set()
 
     for number in handled:
         loop.add_signal_handler(number, on_signal, number)
     return stop
+
+
+def _end_after(report: Report) -> Callable[[int, FrameType | None], None]:
+    """A handler that ends the process after ``report``, also while the event loop is busy."""
+
+    def end(number: int, _frame: FrameType | None) -> None:
+        end_on_signals(ENDING)  # a third one does not wait
+        # In a thread: whatever was interrupted here may hold a lock that the report needs, and then there is none.
+        reporting = Thread(target=report, args=(signal.Signals(number),), daemon=True)
+        reporting.start()
+        reporting.join(LAST_REPORT_S)
+        os.kill(os.getpid(), number)
+
+    return end
 
 
 async def run_until(stop: asyncio.Event, work: Coroutine[None, None, None]) -> bool:

@@ -1,6 +1,7 @@
 """The lines of a server's log about the process itself: its start, its end, and what nobody caught."""
 
 import asyncio
+import logging
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -43,7 +44,15 @@ def failures_logged(settings: Settings) -> Iterator[None]:
 
 def log_signal(received: signal.Signals) -> None:
     """Log a signal that stops the server."""
-    logger.info("signal_received", signal=received.name, action="drain and stop; a second SIGTERM stops at once")
+    sooner = "SIGTERM" if received is signal.SIGHUP else f"second {received.name}"  # a second SIGHUP does nothing
+    logger.info("signal_received", signal=received.name, action=f"drain and stop; a {sooner} stops at once")
+
+
+def log_second_signal(received: signal.Signals) -> None:
+    """Log a signal that ends the process at once, and wait until that is written."""
+    logger.warning("stop_cut_short", signal=received.name)
+    for handler in logging.getLogger().handlers:
+        handler.flush()
 
 
 def log_unexpected(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

@@ -20,7 +20,7 @@ IDLE_S = 1.0
 """How often the thread calls ``idle`` while there is nothing to write."""
 
 CLOSE_S = 1.0
-"""How long closing waits for lines that are left. A pipe that nobody reads must not delay the exit."""
+"""How long flushing and closing wait for lines that are left. A pipe that nobody reads must not delay the exit."""
 
 
 class Writer:
@@ -47,6 +47,11 @@ class Writer:
         except queue.Full:
             self._dropped += 1
 
+    def flush(self) -> None:
+        """Wait until what was put is written, for a second at most."""
+        with self._queue.all_tasks_done:
+            self._queue.all_tasks_done.wait_for(lambda: not self._queue.unfinished_tasks, CLOSE_S)
+
     def close(self) -> None:
         """Write what is left, as far as that takes no longer than a second."""
         self._closing = True
@@ -58,6 +63,7 @@ class Writer:
         while not self._closing or not self._queue.empty():
             with contextlib.suppress(queue.Empty):
                 self._write(self._queue.get(timeout=IDLE_S))
+                self._queue.task_done()
             if self._dropped and self._queue.empty():
                 count, self._dropped = self._dropped, 0
                 self._write(self._dropped_line(count))

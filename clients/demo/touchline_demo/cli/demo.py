@@ -18,7 +18,7 @@ from touchline_server.cli.signals import run_until, stop_on_signals
 from touchline_server.config.loading import load_settings
 from touchline_server.config.settings import Settings
 from touchline_server.node.node import Node
-from touchline_server.node.process_log import log_signal
+from touchline_server.node.process_log import log_second_signal, log_signal
 from touchline_server.server_log.setup import server_log
 
 from .banner import demo_banner
@@ -84,4 +84,4 @@ async def _demo(settings: Settings, schedule: Schedule, api_key: str | None) -> 
         ):
             say(line)
 
-    await run_until(stop_on_signals(log_signal), run_demo(schedule, settings, ready))
+    await run_until(stop_on_signals(log_signal, log_second_signal), run_demo(schedule, settings, ready))
