@@ -14,6 +14,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from control.rooms import Rooms
+from support.log_lines import log_lines
 from touchline_protocol.errors import OperatorError
 from touchline_server.config.settings import Settings
 from touchline_server.control import connection
@@ -102,19 +103,76 @@ async def test_a_request_may_take_longer_than_its_head(monkeypatch: pytest.Monke
     await server.stop()
 
 
-async def test_connections_beyond_the_bound_are_cut_and_the_others_served(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection, "CONNECTIONS_MAX", 2)
+GET = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "sent", [b"", GET[:-2], GET, GET + GET[:-2]], ids=["silent", "half", "kept alive", "half next"]
+)
+async def test_connections_without_a_request_keep_no_other_out(
+    sent: bytes, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(connection, "CONNECTIONS_MAX", 3)
     server = ControlServer(Starlette(routes=[Route("/", _ok)]), bind("the control plane", "127.0.0.1", 0))
     await server.start()
-    first, silent, third = [await asyncio.open_connection("127.0.0.1", server.port) for _ in range(3)]
+    opened = []
     async with asyncio.timeout(60):
-        with contextlib.suppress(ConnectionError):
-            assert await third[0].read() == b""
-        first[1].write(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
-        assert await first[0].readline() == b"HTTP/1.1 200 OK\r\n"
-    for _, writer in (first, silent, third):
+        for _ in range(6):
+            reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+            opened.append(writer)
+            writer.write(sent)
+            if GET in sent:
+                assert await reader.readuntil(b"\r\n\r\nok")
+        async with httpx.AsyncClient() as client:
+            assert (await client.get(f"http://127.0.0.1:{server.port}/")).text == "ok"
+        assert reader.at_eof() is False, "the oldest gave way"
+    lines = log_lines(caplog, "control_connections_full")
+    assert [(line["connections"], line["closed"]) for line in lines] == [(4, "idle")] * 4
+    for writer in opened:
         writer.close()
     await server.stop()
+
+
+async def test_requests_under_way_are_not_cut_for_a_new_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    arrived, answer = asyncio.Semaphore(0), asyncio.Event()
+
+    async def slow(_: Request) -> Response:
+        arrived.release()
+        await answer.wait()
+        return PlainTextResponse("done")
+
+    monkeypatch.setattr(connection, "CONNECTIONS_MAX", 2)
+    server = ControlServer(Starlette(routes=[Route("/", slow)]), bind("the control plane", "127.0.0.1", 0))
+    await server.start()
+    async with asyncio.timeout(60), httpx.AsyncClient() as client:
+        requests = [asyncio.create_task(client.get(f"http://127.0.0.1:{server.port}/")) for _ in range(2)]
+        for _ in requests:
+            await arrived.acquire()
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        refused = await reader.read()
+        writer.close()
+        answer.set()
+        assert [(await request).text for request in requests] == ["done", "done"]
+    assert refused.startswith(b"HTTP/1.1 503 ")
+    assert b"\r\nRetry-After: 1\r\n" in refused
+    await server.stop()
+
+
+@pytest.mark.parametrize("behind", [b"", GET], ids=["first", "behind a request"])
+async def test_bytes_that_are_not_http_are_logged(behind: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "touchline")
+    server = ControlServer(Starlette(routes=[Route("/", _ok)]), bind("the control plane", "127.0.0.1", 0))
+    await server.start()
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    writer.write(behind + b"\x16\x03\x01\x02\x00\x01\r\n\r\n")
+    async with asyncio.timeout(60):
+        with contextlib.suppress(ConnectionError):
+            assert b" 400 " in await reader.read()
+    writer.close()
+    await server.stop()
+    (line,) = log_lines(caplog, "request_refused")
+    assert (line["status"], line["code"]) == (400, "not_http")
+    assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
 
 
 async def test_an_incomplete_body_publishes_nothing_and_harms_nobody(caplog: pytest.LogCaptureFixture) -> None:

@@ -16,7 +16,7 @@ from touchline_protocol import limits
 from touchline_protocol.errors import OperatorError, RecordRefusal, RecordsRefused, TopicRefused
 from touchline_protocol.limits import EVENT_VALUE_BYTES_MAX
 from touchline_server.config.settings import Settings
-from touchline_server.control import bodies
+from touchline_server.control import bodies, connection
 from touchline_server.control.app import create_app
 from touchline_server.control.backend import RoomState, StateEvent
 from touchline_server.control.openapi import STREAM_REFUSALS
@@ -60,7 +60,9 @@ def test_the_readable_reference_has_every_error() -> None:
 
 
 def test_the_readable_reference_has_the_limits() -> None:
-    named = {name: value for module in (bodies, limits) for name, value in vars(module).items() if name.isupper()}
+    named = {
+        name: value for module in (bodies, connection, limits) for name, value in vars(module).items() if name.isupper()
+    }
     rows = table("Limits")
     assert rows
     for name, value, _ in rows:

@@ -10,6 +10,7 @@ import pytest
 from touchline_cheatwatch import exit_codes as cheatwatch_exits
 from touchline_protocol import codes
 from touchline_server.cli import exit_codes
+from touchline_server.control.connection import NOT_HTTP
 from touchline_server.control.openapi import STREAM_REFUSALS
 from touchline_server.control.refusals import REFUSALS
 from touchline_server.edge.handshake import ADVICE
@@ -89,7 +90,7 @@ def test_every_refusal_of_the_edge_is_listed() -> None:
 
 def test_every_refusal_of_the_control_plane_is_listed() -> None:
     listed = [(int(row[0]), names(row[1])[0]) for row in rows("HTTP of the control plane")]
-    assert listed == [(int(refusal.status), refusal.code) for refusal in REFUSALS]
+    assert listed == [*((int(refusal.status), refusal.code) for refusal in REFUSALS), (400, NOT_HTTP)]
 
 
 def test_every_exit_code_is_listed() -> None:
