@@ -93,7 +93,7 @@ async def test_others_are_served_beside_a_flood_which_ends_with_its_code(frames:
                 assert (await honest.expect(Event)).offset == offset
                 await honest.join("score:2")
                 await honest.leave("score:2")
-                assert node.node.core.input._left > -EXCESS_UNITS_MAX
+                assert node.node.core.input.overspent < EXCESS_UNITS_MAX
                 assert all(len(connection._input) <= READ_BYTES for connection in node.connections)
         assert {end.result() for end in ends} == {code.code}
         for flooder in flooders:
@@ -193,7 +193,7 @@ async def test_others_are_served_beside_abused_handshakes_which_end(
             while not all(task.done() for task in abusing):
                 await node.publish("score:1", 1)
                 await honest.expect(Event)
-                assert node.node.core.input._left > -EXCESS_UNITS_MAX
+                assert node.node.core.input.overspent < EXCESS_UNITS_MAX
                 assert all(len(connection._input) <= READ_BYTES for connection in node.connections)
         for client in clients:
             client.sock.close()
@@ -209,6 +209,6 @@ async def test_rubbish_on_an_event_stream_is_thrown_away_and_delays_nobody(node:
             ((_, offset),) = await node.publish("score:1", 1)
             assert (await honest.expect(Event)).offset == offset
             assert (await streaming.expect(Event)).offset == offset
-            assert node.node.core.input._left > -EXCESS_UNITS_MAX
+            assert node.node.core.input.overspent < EXCESS_UNITS_MAX
         await rubbish
         await eventually(lambda: not any(connection._input for connection in node.connections))

@@ -296,6 +296,7 @@ class EdgeCore(Generic[Owner]):
             yield client.close(codes.CLOSE_TOKEN_EXPIRED, now)
         yield from self._drain.tick(now)
         yield from self._replays.tick(now)
+        self.input.tick(now.loop_ms)
         self.hub.evict_idle(now.loop_ms)
         self.access.evict_idle(now.loop_ms)
 

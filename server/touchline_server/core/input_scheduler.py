@@ -9,18 +9,23 @@ messages and bytes alone would not bound the work.
 
 Rules:
 
-1. A frame is served whole, and its work is known afterwards, so a budget can be exceeded by one frame. The excess is
-   taken off the budgets of the next turns.
-2. Those that wait are served in the order in which they began to: whatever the others send, a connection waits for no
-   more turns than a share and a frame of each of them can fill.
-3. Nothing here is per delivery, and nothing is kept for a connection that neither waits nor was served since the last
-   turn.
+1. Connections that sent much lately (`CALM_UNITS`) have a lane of their own, and its budget: a client that floods waits
+   behind other floods, and a client that joins, acts or refreshes its token does not.
+2. A frame is served whole, and its work is known afterwards, so a budget can be exceeded by one frame. The excess is
+   taken off the budgets of the lane's next turns.
+3. In a lane, those that wait are served in the order in which they began to: whatever the others send, a connection
+   waits for no more turns than a share and a frame of each of them can fill.
+4. Nothing here is per delivery, and nothing is kept for a connection that has sent nothing for some seconds.
+
+Worked example: 20 clients ask for 100 rooms in a loop, at 100 units each time, and one acts. The busy lane serves one
+such message, owes 84 units, and pauses for five turns. The client that acts is served in each of them, at once.
 """
 
 from collections import OrderedDict
 from collections.abc import Iterator
 from typing import Generic, NamedTuple
 
+from .clocks import LoopMs
 from .effects import Owner, ServeInput
 
 UNIT_BYTES = 1024
@@ -36,17 +41,48 @@ TOKEN_WORK = 8
 """Units of a token that is checked: an ES256 signature takes about 150 us."""
 
 
-class InputBudget(NamedTuple):
-    """Units of work between two turns: of all connections together, and of one.
+CALM_UNITS = 128
+"""Work that leaves a connection in the calm lane: within about a second, 2.5 ms of CPU. A client that connects and asks
+for a hundred rooms needs 111, and one that acts 20 times per second needs 40."""
 
-    ``turn``: 32 take about 0.6 ms, as long as a slice of a large flush, so input delays an event no more than another
-    room does. ``beside_flush``: the same while a large flush is under way, which takes many turns: 8 units make a slice
-    of 0.8 ms a fifth longer. ``connection``: a client that connects and joins a room needs 11, and should not wait.
+DECAY_MS = 1000
+"""How often the work that was done for a connection is halved."""
+
+
+class InputBudget(NamedTuple):
+    """Units of work between two turns: of all connections of a lane together, and of one.
+
+    ``calm``: 32 take about 0.6 ms, as long as a slice of a large flush, so input delays an event no more than another
+    room does. ``busy``: an action needs some four turns to be answered, so they have to be short while others flood.
+    ``beside_flush``: either lane while a large flush is under way, which takes many turns: 8 units make a slice of 0.8
+    ms a fifth longer. ``connection``: a client that connects and joins a room needs 11, and should not wait.
     """
 
-    turn: int = 32
+    calm: int = 32
+    busy: int = 16
     beside_flush: int = 8
     connection: int = 16
+
+
+class _Lane(Generic[Owner]):
+    """Connections that share a budget. ``left``: units until the next turn; negative if it was exceeded."""
+
+    __slots__ = ("budget", "left", "waiting")
+
+    def __init__(self, budget: int) -> None:
+        self.budget = budget
+        self.left = budget
+        # In the order in which they are served. Not a dict, which would look for its first entry past all that were
+        # deleted before.
+        self.waiting: OrderedDict[Owner, None] = OrderedDict()
+
+    def take_turn(self, connections: int, budget: int) -> Iterator[ServeInput[Owner]]:
+        self.left = min(self.left, 0) + budget
+        for _ in range(connections):
+            if self.left <= 0 or not self.waiting:
+                return
+            owner, _ = self.waiting.popitem(last=False)
+            yield ServeInput(owner)
 
 
 class InputScheduler(Generic[Owner]):
@@ -54,42 +90,56 @@ class InputScheduler(Generic[Owner]):
 
     def __init__(self, budget: InputBudget) -> None:
         self._budget = budget
-        self._left = budget.turn
+        self._calm: _Lane[Owner] = _Lane(budget.calm)
+        self._busy: _Lane[Owner] = _Lane(budget.busy)
         self._spent: dict[Owner, int] = {}  # since the last turn
-        # In the order in which they are served. Not a dict, which would look for its first entry past all that were
-        # deleted before.
-        self._waiting: OrderedDict[Owner, None] = OrderedDict()
+        self._recent: dict[Owner, int] = {}  # lately, see `DECAY_MS`
+        self._decayed_ms = LoopMs(0)
 
     @property
     def has_waiting(self) -> bool:
         """Whether a connection waits for its turn."""
-        return bool(self._waiting)
+        return bool(self._calm.waiting or self._busy.waiting)
+
+    @property
+    def overspent(self) -> int:
+        """Units beyond the budget, in the lane that exceeded it most. Its next turns lack them."""
+        return max(0, -self._calm.left, -self._busy.left)
 
     def may_serve(self, owner: Owner) -> bool:
         """Whether another frame of a connection may be served now."""
-        return self._left > 0 and self._spent.get(owner, 0) < self._budget.connection
+        return self._lane(owner).left > 0 and self._spent.get(owner, 0) < self._budget.connection
 
     def spend(self, owner: Owner, units: int) -> None:
         """Work was done for a connection's input."""
-        self._left -= units
+        self._lane(owner).left -= units
         self._spent[owner] = self._spent.get(owner, 0) + units
+        self._recent[owner] = self._recent.get(owner, 0) + units
 
     def wait(self, owner: Owner) -> None:
         """A connection has input left, which goes on when its turn comes: `ServeInput`."""
-        self._waiting[owner] = None
+        self._lane(owner).waiting[owner] = None
 
     def lost(self, owner: Owner) -> None:
         """A connection is gone."""
-        self._waiting.pop(owner, None)
+        for lane in (self._calm, self._busy):
+            lane.waiting.pop(owner, None)
         self._spent.pop(owner, None)
+        self._recent.pop(owner, None)
 
     def take_turn(self, *, beside_flush: bool) -> Iterator[ServeInput[Owner]]:
-        """A turn begins: serve those that wait, the first first, as far as its budget goes."""
-        self._left = min(self._left, 0) + (self._budget.beside_flush if beside_flush else self._budget.turn)
+        """A turn begins: serve those that wait, the first of each lane first, as far as the lane's budget goes."""
         self._spent.clear()
-        # Each is served once: those that wait again during this turn have had their share of it.
-        for _ in range(len(self._waiting)):
-            if self._left <= 0:
-                return
-            owner, _ = self._waiting.popitem(last=False)
-            yield ServeInput(owner)
+        # Each is served once: those that wait again during this turn, in whichever lane, have had their share of it.
+        lanes = [(lane, len(lane.waiting)) for lane in (self._calm, self._busy)]
+        for lane, connections in lanes:
+            yield from lane.take_turn(connections, self._budget.beside_flush if beside_flush else lane.budget)
+
+    def tick(self, now_ms: LoopMs) -> None:
+        """Let work count for less the longer ago it was. Call this periodically."""
+        if now_ms - self._decayed_ms >= DECAY_MS:
+            self._decayed_ms = now_ms
+            self._recent = {owner: units // 2 for owner, units in self._recent.items() if units > 1}
+
+    def _lane(self, owner: Owner) -> _Lane[Owner]:
+        return self._calm if self._recent.get(owner, 0) <= CALM_UNITS else self._busy
