@@ -1,5 +1,6 @@
 """What the server's log says about clients, and what it never says."""
 
+import asyncio
 import contextlib
 import json
 import logging
@@ -23,6 +24,8 @@ from touchline_protocol import codes
 from touchline_protocol.codecs import JSON
 from touchline_protocol.messages import Action, Hello, Refresh, RoomRequest, Subscribe, Verdict
 from touchline_protocol.verdicts import VERDICT_HEADERS, VerdictRecord, encode_verdict
+from touchline_server.config.settings import Settings
+from touchline_server.core.liveness import REFUSED_CONNECTIONS_MAX
 from touchline_server.core.log import Entry
 from touchline_server.server_log.rate_limit import LINES_PER_SECOND
 from touchline_server.server_log.setup import server_log
@@ -133,8 +136,31 @@ async def test_at_the_limit_of_connections_refusals_and_the_problem_are_logged(
         assert await client.status() == 503
         refused = await line(caplog, "handshake_refused")
         problem = await line(caplog, "problem_began")
+        full = await line(caplog, "connections_full")
     assert (refused["status"], refused["code"]) == (503, codes.UNAVAILABLE.code)
     assert problem["subject"] == "connections_max"
+    assert (full["code"], full["connections"], full["connections_max"]) == ("unavailable", 2, 1)
+
+
+async def test_each_connection_of_a_short_burst_beyond_the_limit_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    async with running_node(connections_max=1) as node, contextlib.AsyncExitStack() as stack:
+        for _ in range(1 + REFUSED_CONNECTIONS_MAX):
+            await stack.enter_async_context(node.raw())
+        await eventually(lambda: node.node.core.connections == 1 + REFUSED_CONNECTIONS_MAX)
+        async with node.raw() as cut:
+            with contextlib.suppress(ConnectionError):
+                assert await cut.read_all() == b""
+        full = await line(caplog, "connections_full")
+    assert (full["code"], full["connections"], full["connections_max"]) == ("cut", 2 + REFUSED_CONNECTIONS_MAX, 1)
+
+
+async def test_tls_is_closed_at_once_and_logged(caplog: pytest.LogCaptureFixture) -> None:
+    async with running_node() as node, node.raw() as client:
+        await client.send_bytes(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(200))
+        async with asyncio.timeout(Settings().handshake_timeout_s / 2):
+            assert await client.read_all() == b""
+        refused = await line(caplog, "tls_refused")
+    assert refused["peer"]
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import asyncio
 import http
 
 import structlog
+from websockets.datastructures import Headers
 from websockets.server import ServerProtocol
 
 from touchline_protocol import codes
@@ -23,6 +24,8 @@ logger = structlog.get_logger("touchline.edge")
 
 _RATES = (codes.TOO_MANY_SUBSCRIBES, codes.TOO_MANY_REFRESHES, codes.RATE_LIMITED)
 """A client asks too often."""
+
+_TLS_CURE = "this port has no TLS: use ws://, or let a proxy in front end the TLS of wss:// (docs/proxies.md)"
 
 
 def told(connection: int, notice: Notice[Peer], transport: asyncio.Transport) -> None:
@@ -59,6 +62,28 @@ def handshake_refused(connection: int, status: int, code: str, transport: asynci
     """A request got neither a WebSocket nor an event stream. Without a ``code`` of ours, it is the status's name."""
     code = code or http.HTTPStatus(status).name.lower()
     logger.info("handshake_refused", connection=connection, status=status, code=code, peer=_address(transport))
+
+
+def page_refused(headers: Headers, code: str) -> None:
+    """An operator sees only here why pages cannot connect: browsers tell a page nothing about it."""
+    shown = {name: ", ".join(headers.get_all(name)) for name in ("Origin", "Host")}
+    logger.warning("page_refused", code=code, origin=shown["Origin"], host=shown["Host"])
+
+
+def full(connection: int, code: str, connections: int, connections_max: int) -> None:
+    """The edge has its most connections, so one gets 503 (``unavailable``) or no answer at all (``cut``)."""
+    logger.warning(
+        "connections_full",
+        connection=connection,
+        code=code,
+        connections=connections,
+        connections_max=connections_max,
+    )
+
+
+def tls_refused(connection: int, transport: asyncio.Transport) -> None:
+    """A client or a proxy speaks TLS to the port, which has none."""
+    logger.info("tls_refused", connection=connection, cure=_TLS_CURE, peer=_address(transport))
 
 
 def closed(connection: int, code: codes.CloseCode) -> None:

@@ -21,7 +21,6 @@ import asyncio
 import http
 from typing import cast
 
-import structlog
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Request, Response
 from websockets.protocol import OPEN
@@ -43,8 +42,6 @@ from . import client_log, event_stream, handshake
 from .context import Context
 from .driver import Peer
 from .input_buffer import InputBuffer
-
-logger = structlog.get_logger("touchline.edge")
 
 _STATUS = {
     codes.UNKNOWN_FEED: http.HTTPStatus.NOT_FOUND,
@@ -96,6 +93,7 @@ class Connection(asyncio.Protocol):
         # for each write that waits, however short, so 64 KiB of small events would be a quarter of a megabyte.
         self.transport.set_write_buffer_limits(high=0)
         if not self._context.core.accepted(self, self._context.now()):
+            self._log_full("cut")
             self.abort()
 
     def data_received(self, data: bytes) -> None:
@@ -213,6 +211,10 @@ class Connection(asyncio.Protocol):
 
     def _open(self, opening: handshake.Opening, data: bytes) -> None:
         """Take bytes of the request, and answer it once it is complete. Bytes after its end go back to `_input`."""
+        if opening.is_tls(data):
+            client_log.tls_refused(self.number, self.transport)
+            self._end()
+            return
         self._input.add(opening.receive(data))
         for event in opening.protocol.events_received():
             if isinstance(event, Request):
@@ -269,13 +271,18 @@ class Connection(asyncio.Protocol):
     def _respond(self, protocol: ServerProtocol, request: Request, response: Response, code: str = "") -> None:
         """Send the response to the opening request; ``code`` says why that is refused."""
         if code in (HOST_REFUSED, ORIGIN_REFUSED):
-            _log_page_refusal(request, code)
+            client_log.page_refused(request.headers, code)
         elif code or response.status_code >= http.HTTPStatus.BAD_REQUEST:
             client_log.handshake_refused(self.number, response.status_code, code, self.transport)
+        if code == codes.UNAVAILABLE.code and self._context.core.is_full:
+            self._log_full(code)
         if request.method == "HEAD":
             response.body = b""
         protocol.send_response(response)
         self._write_out(protocol)
+
+    def _log_full(self, code: str) -> None:
+        client_log.full(self.number, code, self._context.core.connections, self._context.settings.connections_max)
 
     def _presented(self, request: Request) -> Grant | None:
         """What the request's token grants; a server without keys leaves a token to the proxy that it may be for."""
@@ -384,9 +391,3 @@ class Connection(asyncio.Protocol):
             except OSError:  # the peer is gone, which asyncio's own loop finds out here; uvloop tells `connection_lost`
                 self.transport.abort()
         self._context.core.ending(self, self._context.now())
-
-
-def _log_page_refusal(request: Request, code: str) -> None:
-    """An operator sees only here why pages cannot connect: browsers tell a page nothing about it."""
-    shown = {name: ", ".join(request.headers.get_all(name)) for name in ("Origin", "Host")}
-    logger.warning("page_refused", code=code, origin=shown["Origin"], host=shown["Host"])

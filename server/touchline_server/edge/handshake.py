@@ -57,6 +57,8 @@ ADVICE = {
 """What to do about a request that websockets itself refuses, by status."""
 
 _END_OF_HEAD = b"\r\n\r\n"
+_TLS_HANDSHAKE = b"\x16"
+"""The first byte of TLS (RFC 8446, section 5.1). Without a line end, it would wait for one until the time is up."""
 _METHOD = re.compile(rb"[A-Z]{3,15} ")
 _METHOD_BYTES_MAX = 16
 _REASON_CHARS_MAX = 200
@@ -102,6 +104,10 @@ class Opening:
             max_size=settings.message_bytes_max + SPARE_BYTES,
             logger=_logger,
         )
+
+    def is_tls(self, data: bytes) -> bool:
+        """Whether the connection begins with TLS. ``data`` are the next bytes, which `receive` has not seen yet."""
+        return (self._first or data).startswith(_TLS_HANDSHAKE)
 
     def receive(self, data: bytes) -> bytes:
         """Parse bytes of the request, and return those that come after its end."""
