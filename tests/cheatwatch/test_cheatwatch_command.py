@@ -35,6 +35,18 @@ def test_the_built_in_rules_catch_every_bot_and_no_honest_player(capsys: pytest.
     assert all(bot["bots"] >= 4 for bot in result["bots"])
 
 
+def test_rules_for_other_actions_than_are_simulated_can_be_tried_with_watch(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rules = tmp_path / "rules.toml"
+    rules.write_text('[rules.guesses]\nclass = "touchline_cheatwatch.rules.rate:Rate"\nkinds = ["guess"]\n')
+    assert run(["evaluate", "--rules", str(rules)]) == USER_ERROR
+    err = capsys.readouterr().err
+    command = err[err.index("cheatwatch watch") :].partition(";")[0]
+    assert run([*shlex.split(command)[1:], "--help"]) == 0  # its options exist
+    assert {"guess", "--group", "--verdicts-topic"} <= set(err.replace(",", "").split())
+
+
 def test_the_seed_determines_the_result(capsys: pytest.CaptureFixture[str]) -> None:
     outputs = []
     for seed in ("7", "7", "8"):

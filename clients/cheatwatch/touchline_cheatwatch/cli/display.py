@@ -22,6 +22,7 @@ from touchline_cheatwatch.clocks.comparison import ClockNotice
 from touchline_cheatwatch.engine import Engine, Outcome
 from touchline_cheatwatch.types import Judgement, Now, PlayerAction, RuleFailure
 from touchline_cli.output import write_text
+from touchline_protocol.printable import counted
 from touchline_protocol.verdicts import VerdictRecord
 
 from .metrics import Metrics
@@ -113,7 +114,9 @@ class LinesObserver(CountingObserver):
 
     def ended(self) -> None:
         """The watch was asked to stop."""
-        write_text(f"stopped after {self.tally.actions:,} actions; {_counts(self.tally).replace(chr(10), '; ')}")
+        write_text(
+            f"stopped after {counted(self.tally.actions, 'action')}; {_counts(self.tally).replace(chr(10), '; ')}"
+        )
 
 
 class TableObserver(CountingObserver):
@@ -129,7 +132,8 @@ class TableObserver(CountingObserver):
 
 
 def _table(engine: Engine, tally: Tally) -> Group:
-    head = f"{engine.players:,} players   {tally.rate:,.0f} actions/s   {tally.actions:,} actions\n{_counts(tally)}"
+    seen = f"{counted(engine.players, 'player')}   {tally.rate:,.0f} actions/s   {counted(tally.actions, 'action')}"
+    head = f"{seen}\n{_counts(tally)}"
     table = Table("time", "player", "rule", "verdict", "until", "evidence", expand=True)
     for judgement, verdict in list(tally.newest):
         evidence = msgspec.json.encode(judgement.evidence).decode()

@@ -17,6 +17,7 @@ from touchline_cheatwatch.exit_codes import RULES_FAILED
 from touchline_cheatwatch.ruleset import RuleSet, load_rule_set
 from touchline_cli.output import write_text
 from touchline_protocol.errors import OperatorError
+from touchline_protocol.printable import counted
 
 from .output import write_json_line
 
@@ -26,6 +27,8 @@ SCENARIO_PLAYERS_MIN = 50
 
 FILE_COLUMNS = 140
 """The width of what is written to a file or a pipe, where rows would otherwise be folded at 80."""
+
+TRIAL = "cheatwatch watch --log URL --rules FILE --group trial --start beginning --verdicts-topic trial-verdicts"
 
 
 class Evaluation(NamedTuple):
@@ -39,13 +42,13 @@ class Evaluation(NamedTuple):
     def failures(self) -> list[str]:
         """Why the rule set failed, in sentences; empty if it did not."""
         found = [
-            f"{bot.rule} caught {bot.caught} of {bot.bots} bots of the kind {bot.bot}: too few"
+            f"{bot.rule} caught {bot.caught} of {counted(bot.bots, 'bot')} of the kind {bot.bot}: too few"
             for bot in self.usual.bots
             if not bot.is_caught
         ]
         for name, result in {"usual conditions": self.usual, **self.scenarios}.items():
             found += [
-                f"{rule} accused {count} of {result.players} honest players ({name})"
+                f"{rule} accused {count} of {counted(result.players, 'honest player')} ({name})"
                 for rule, count in result.accused.items()
             ]
         return found
@@ -75,12 +78,13 @@ def run_evaluation(
     if not any(_is_tried(rule.kinds) for rule in rule_set.rules.values()):
         judged = sorted({kind for rule in rule_set.rules.values() for kind in rule.kinds})
         raise OperatorError(
-            f"nothing to evaluate: the rules judge {', '.join(judged)}, "
-            f"and the simulated players do {', '.join(sorted(KINDS))}"
+            f"nothing to evaluate: the rules judge {', '.join(judged)}, and the simulated players do "
+            f"{', '.join(sorted(KINDS))}. To try such rules on what your players did: {TRIAL}; no server reads that "
+            "topic, which has to exist"
         )
     started_s = time.perf_counter()
     if not json and not sys.stderr.isatty():
-        write_text(f"simulating {players:,} honest players for {minutes:g} minutes")
+        write_text(f"simulating {counted(players, 'honest player')} for {counted(minutes, 'minute')}")
     result = _evaluate(rule_set, players=players, minutes=minutes, seed=seed, scenarios=scenarios)
     if json:
         write_json_line(_as_json(result))
@@ -143,9 +147,9 @@ def _show(result: Evaluation, seconds: float) -> None:
     if result.scenarios:
         console.print(_scenario_table(result))
     console.print(
-        f"{usual.players_accused} of {usual.players:,} honest players accused in {usual.minutes:g} minutes "
-        f"({usual.players_accused / usual.players:.2%}); "
-        f"{sum(one.actions for one in (usual, *result.scenarios.values())):,} actions in {seconds:.0f} s",
+        f"{usual.players_accused} of {counted(usual.players, 'honest player')} accused "
+        f"in {counted(usual.minutes, 'minute')} ({usual.players_accused / usual.players:.2%}); "
+        f"{counted(sum(one.actions for one in (usual, *result.scenarios.values())), 'action')} in {seconds:.0f} s",
         highlight=False,
     )
     for note in result.notes:
