@@ -45,6 +45,12 @@ _LOCAL = ("sqlite:", "file:")
 MASK = "***"
 
 
+def counted(number: float, noun: str, plural: str | None = None) -> str:
+    """``number`` with its noun: "1 player", "2,000 players", "0.5 minutes"."""
+    shown = f"{number:,}" if isinstance(number, int) else f"{number:,g}"
+    return f"{shown} {noun if number == 1 else plural or noun + 's'}"
+
+
 def escaped(text: str) -> str:
     """Replace every character that must not reach a terminal by its escape in JSON, such as ``\\u202e``.
 

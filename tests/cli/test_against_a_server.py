@@ -357,7 +357,7 @@ def test_a_damaged_log_is_not_served_and_what_was_salvaged_is(tmp_path: Path) ->
     assert "touchline salvage" in refused.stderr
     done = run("salvage", str(damaged), str(saved))
     assert done.returncode == 0
-    assert "score-events: 1 records saved, 0 lost" in done.stdout.splitlines()
+    assert "score-events: 1 record saved, 0 lost" in done.stdout.splitlines()
     with serving("--log", f"sqlite://{saved}") as server:
         assert [event["data"] for event in room_state(server, "score:1")["state"]] == [1]
     again = run("salvage", str(damaged), str(saved))

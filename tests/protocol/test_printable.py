@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from touchline_protocol.errors import OperatorError, TouchlineError
-from touchline_protocol.printable import escaped, without_credentials
+from touchline_protocol.printable import counted, escaped, without_credentials
 
 HARMFUL = {"Cc", "Cs", "Zl", "Zp"}
 BIDI = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
@@ -80,3 +80,18 @@ def test_every_error_of_ours_masks_them() -> None:
 
     assert all(issubclass(each, TouchlineError) for each in below(TouchlineError))
     assert "hush" not in repr(OperatorError("kafka://u:hush@h"))
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (counted(0, "player"), "0 players"),
+        (counted(1, "player"), "1 player"),
+        (counted(1.0, "minute"), "1 minute"),
+        (counted(0.5, "minute"), "0.5 minutes"),
+        (counted(1_234_567, "player"), "1,234,567 players"),
+        (counted(2, "match", "matches"), "2 matches"),
+    ],
+)
+def test_one_thing_is_not_said_to_be_several(text: str, shown: str) -> None:
+    assert text == shown

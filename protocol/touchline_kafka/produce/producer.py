@@ -18,6 +18,7 @@ from touchline_kafka.errors import REQUEST_ERRORS, describe, is_retried
 from touchline_kafka.repairs import Client, retrieve
 from touchline_kafka.topics import NoSuchTopic, Topics
 from touchline_protocol.errors import LogUnavailable, RecordRefusal, RecordsRefused, TopicRefused
+from touchline_protocol.printable import counted
 
 from .partition_writer import TOPIC_AGE_S_MAX, Append, NewRecord, Outcome, PartitionWriter, Written
 
@@ -184,7 +185,7 @@ def _failure(topic: str, records: int, outcomes: _Outcomes, error: BaseException
     if not isinstance(error, REQUEST_ERRORS):
         return error  # `NoSuchTopic`, or a bug of ours
     written = outcomes.decided
-    count = f"{written} of {records} records" if written else "nothing"
+    count = f"{written} of {counted(records, 'record')}" if written else "nothing"
     message = f"{count} could be appended to {topic}: {describe(error)}"
     if is_retried(error):
         return ProduceFailed(message, written, outcomes.refused)

@@ -1,6 +1,7 @@
 """What ``touchline serve`` prints once it is running."""
 
 from touchline_protocol.loopback import is_loopback
+from touchline_protocol.printable import counted
 from touchline_protocol.version import __version__
 from touchline_server.config.drain import drain_time_s, stop_time_s
 from touchline_server.config.settings import Settings
@@ -28,7 +29,7 @@ def _stopping(settings: Settings) -> str:
     """How long a stop takes, which is what a supervisor must grant."""
     drain_s = drain_time_s(settings.drain_s, settings.connections_max)
     longest_s = stop_time_s(settings.drain_s, settings.connections_max)
-    drain = f"drain_s {settings.drain_s}, {drain_s:.0f} s with {settings.connections_max} connections"
+    drain = f"drain_s {settings.drain_s}, {drain_s:.0f} s with {counted(settings.connections_max, 'connection')}"
     return f"stopping   within {longest_s:.0f} s of SIGTERM ({drain}), at once with a second SIGTERM"
 
 

@@ -8,7 +8,7 @@ import typer
 
 from touchline_cli.output import write_line
 from touchline_protocol.errors import OperatorError
-from touchline_protocol.printable import escaped
+from touchline_protocol.printable import counted, escaped
 from touchline_server.config.loading import load_settings
 from touchline_server.log.open import key_fields_of
 from touchline_server.log.sqlite.log import now_ms
@@ -37,6 +37,6 @@ def salvage(
     with command_notes():
         report = salvage_file(damaged, open_store)
         for topic, saved, lost in report:
-            write_line(escaped(f"{topic}: {saved} records saved, {lost} lost").encode())
+            write_line(escaped(f"{topic}: {counted(saved, 'record')} saved, {lost} lost").encode())
     if any(topic.lost for topic in report):
         raise typer.Exit(NOT_FOUND)

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from touchline_kafka.topic_admin import Copies
+from touchline_protocol.printable import counted
 
 FIXED = "do not add partitions while players act: see Adding partitions in docs/operations.md"
 """A topic of actions with more partitions than before has lost the order of the players that moved."""
@@ -31,7 +32,7 @@ MISSING = TopicReport("does not exist; the same command with --create creates it
 
 def exists(partitions: int) -> TopicReport:
     """A topic that was found."""
-    return TopicReport(f"exists, {partitions} partition{'s' if partitions != 1 else ''}", is_usable=True)
+    return TopicReport(f"exists, {counted(partitions, 'partition')}", is_usable=True)
 
 
 def copies_note(copies: Copies | None) -> str | None:
@@ -39,7 +40,7 @@ def copies_note(copies: Copies | None) -> str | None:
     if copies is None:
         return None
     replicas, in_sync_min, brokers = copies
-    held = f"{replicas} {'copy' if replicas == 1 else 'copies'}"
+    held = counted(replicas, "copy", "copies")
     if in_sync_min > replicas:
         return f"{held}, so nothing can be written to it: min.insync.replicas is {in_sync_min}"
     if replicas == 1 and brokers > 1:

@@ -344,7 +344,7 @@ class Client(Subscriber[Owner, "Client[Owner]"]):
         if name in self.subscriptions:
             return codes.ALREADY_SUBSCRIBED, "unsubscribe first to start over"
         if len(self.subscriptions) >= self._limits.rooms_max:
-            return codes.TOO_MANY_ROOMS, f"at most {self._limits.rooms_max} rooms per connection; leave one first"
+            return codes.TOO_MANY_ROOMS, f"a connection's rooms_max is {self._limits.rooms_max}; leave a room first"
         if (request.epoch is None) != (request.after is None):
             return codes.BAD_MESSAGE, "epoch and after go together: they are one cursor"
         if self.hub.room(name) is None:

@@ -15,6 +15,7 @@ import structlog
 from starlette.routing import BaseRoute
 
 from touchline_protocol.errors import LogUnavailable, OperatorError
+from touchline_protocol.printable import counted
 from touchline_protocol.rooms import split_room
 from touchline_server.auth.verifier import make_verifier
 from touchline_server.config.conflicts import topic_conflicts
@@ -221,7 +222,9 @@ class Node:
         problems = {**self.log.problems, **self._open_files.problems()}
         connections, connections_max = self.core.connections, self.settings.connections_max
         if connections >= connections_max:
-            problems[CONNECTIONS] = f"the edge has {connections_max} connections (connections_max), and refuses others"
+            problems[CONNECTIONS] = (
+                f"the edge has {counted(connections_max, 'connection')} (connections_max), and refuses others"
+            )
         if self.core.access.verdicts.has_forgotten:
             problems[PLAYERS] = (
                 "more players are muted or banned than verdicts.players_max: the oldest verdicts are gone"

@@ -7,6 +7,7 @@ import typer
 
 from touchline_cli.run import run_to_end
 from touchline_demo.matches.simulator import FIRST_MATCH_ID, simulate_under_way
+from touchline_protocol.printable import counted
 from touchline_server.cli.options import ApiKeyOption, ConfigOption, DirectLogOption, ServerOption
 from touchline_server.cli.publish_targets.target import open_target
 
@@ -38,4 +39,4 @@ def simulate(
     say(publishing_to([str(number) for number in range(FIRST_MATCH_ID, newest + 1)], server, log))
     say("When a match ends, the next one begins in rooms of its own, which count up.")
     opening = open_target(server, api_key, log, config)
-    run_to_end(play_with_progress([history, timeline], opening, f"{matches} matches"))
+    run_to_end(play_with_progress([history, timeline], opening, counted(matches, "match", "matches")))

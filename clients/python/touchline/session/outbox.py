@@ -49,6 +49,7 @@ from touchline_protocol.codes import (
 )
 from touchline_protocol.limits import ACTION_RESEND_S_MAX
 from touchline_protocol.messages import Limits, Nack, Welcome
+from touchline_protocol.printable import counted
 
 from .pace import Pace
 from .pending_action import Outcome, PendingAction, Receipt
@@ -102,8 +103,8 @@ class Outbox:
             raise refusal
         if len(self._waiting) + len(self._numbered) >= self._actions_max:
             raise ActionsFull(
-                f"{self._actions_max} actions are waiting for their answers, which is all that actions_buffer_max "
-                "allows: act less often, or wait for those answers"
+                f"{counted(self._actions_max, 'unanswered action')}, which is all that actions_buffer_max allows: "
+                "act less often, or wait for the answers"
             )
         self._waiting.append(action)
         return action

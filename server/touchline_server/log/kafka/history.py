@@ -23,6 +23,7 @@ from touchline_kafka.errors import REQUEST_ERRORS, describe
 from touchline_kafka.fetch import EARLIEST, list_offsets
 from touchline_kafka.repairs import Client
 from touchline_protocol.errors import LogUnavailable
+from touchline_protocol.printable import counted
 from touchline_server.core.log import (
     NOTHING_READ_MS,
     History,
@@ -87,7 +88,7 @@ class _Reading:
     @property
     def progress(self) -> str:
         """How far it is, for an operator."""
-        return f"the state of its rooms is being read: {self.records:,} records so far"
+        return f"the state of its rooms is being read: {counted(self.records, 'record')} so far"
 
     def drop(self, index: int) -> None:
         """Read a partition no more, without a `HistoryRead`."""

@@ -8,6 +8,8 @@ import sqlite3
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from touchline_protocol.printable import counted
+
 from .records import RECORD_COLUMNS, STATE_COLUMNS, record_of
 
 FINDINGS_MAX = 3
@@ -33,7 +35,7 @@ def verify(connection: sqlite3.Connection) -> list[str]:
         return findings
     records = _count(connection, "NOT INDEXED")
     return [
-        f"{records} records, but {entries} entries in the index {index}"
+        f"{counted(records, 'record')}, but {counted(entries, 'entry', 'entries')} in the index {index}"
         for index in _INDEXES
         if (entries := _count(connection, f"INDEXED BY {index}")) != records
     ]

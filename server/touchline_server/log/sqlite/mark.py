@@ -22,6 +22,7 @@ from pathlib import Path
 import msgspec
 
 from touchline_protocol.errors import OperatorError
+from touchline_protocol.printable import counted
 
 SUFFIX = "-mark"
 SIZE_BYTES = 256
@@ -95,7 +96,7 @@ class Mark:
         if mark.log != log or mark.inode != self._inode:
             return "is not the file that was open here last"
         if mark.records > records:
-            return f"lacks {mark.records - records} of the {mark.records} records that were acknowledged"
+            return f"lacks {mark.records - records} of {counted(mark.records, 'acknowledged record')}"
         return None
 
     def create(self, log: str, records: int) -> None:
