@@ -22,6 +22,8 @@ def servers_of(url: str) -> list[str]:
         )
     if not url.startswith(SCHEME):
         raise OperatorError(f"{url!r} is not a Kafka address: write kafka://host:port,host:port")
+    if "?" in url:
+        raise OperatorError(f"{url!r} has a query: write kafka://host:port,host:port, and set options in [kafka]")
     servers = [server.strip() for server in url.removeprefix(SCHEME).rstrip("/").split(",")]
     for server in servers:
         if not _is_server(server):

@@ -42,6 +42,12 @@ _AUTHORITY = re.compile(r"[A-Za-z0-9]:/+")
 """Where the rest of a URL begins. One that was taken for a path has lost a slash."""
 _LOCAL = ("sqlite:", "file:")
 """URLs of local files: their paths may have an ``@``, and they have no credentials."""
+_BARE_QUOTED = re.compile(r"(?<=['\"])([^\s'\":@]*:)(?!/)[^'\"\n]*@")
+"""A quoted ``user:password@``. As in `_QUOTED`, the password may have spaces."""
+_SECRET_FIELD = re.compile(
+    r"([?&;][\w.-]{0,40}?(?:pass|pwd|secret|token|key|credential|auth|signature)[\w.-]{0,40}=)[^\s&'\"]+", re.IGNORECASE
+)
+_BEFORE_ADDRESS = "'\"([{</"
 MASK = "***"
 
 
@@ -60,10 +66,20 @@ def escaped(text: str) -> str:
 
 
 def without_credentials(text: str) -> str:
-    """Mask what may be a secret in each URL of a text: the user and the password before an ``@``, and the query.
+    """Mask what may be a secret in each address of a text, with a scheme or without: ``user:password@host``, and the
+    fields of a query whose names are such as ``password``.
 
-    It masks rather too much than too little: a URL in an error is often one that has the wrong form.
+    It masks rather too much than too little: an address in an error is often one that has the wrong form. A room
+    ``match:a@b`` looks the same, so use this for errors and for values that are addresses.
     """
+    masked = without_url_credentials(text)
+    if "@" in masked:
+        masked = _WORD.sub(_mask_bare_word, _BARE_QUOTED.sub(_mask_quoted_bare, masked))
+    return _SECRET_FIELD.sub(rf"\1{MASK}", masked) if "=" in masked else masked
+
+
+def without_url_credentials(text: str) -> str:
+    """Mask what may be a secret in each URL of a text: the user and the password before an ``@``, and the query."""
     if ":/" not in text:
         return text
     return _WORD.sub(_mask_word, _QUOTED.sub(_mask_quoted, text))
@@ -71,6 +87,20 @@ def without_credentials(text: str) -> str:
 
 def _mask_quoted(match: re.Match[str]) -> str:
     return match[0] if match[1].startswith(_LOCAL) else f"{match[1]}{MASK}@"
+
+
+def _mask_quoted_bare(match: re.Match[str]) -> str:
+    return match[0] if match[1] in _LOCAL else f"{MASK}@"
+
+
+def _mask_bare_word(match: re.Match[str]) -> str:
+    """The first colon is before a password, unless it ends a scheme: `_mask_word` has seen to URLs."""
+    word = match[0]
+    begin = len(word) - len(word.lstrip(_BEFORE_ADDRESS))
+    colon, at, url = word.find(":"), word.rfind("@"), _AUTHORITY.search(word)
+    if not 0 <= colon < at or word.startswith(_LOCAL, begin) or (url is not None and url.start() + 1 == colon):
+        return word
+    return f"{word[:begin]}{MASK}{word[at:]}"
 
 
 def _mask_word(match: re.Match[str]) -> str:

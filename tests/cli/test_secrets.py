@@ -8,14 +8,18 @@ from typing import Any
 
 import pytest
 
+from support.log_lines import log_lines
 from touchline_cheatwatch.cli.app import run as run_cheatwatch
 from touchline_protocol.errors import OperatorError
 from touchline_server.cli.app import run
 from touchline_server.config.loading import SECRETS, load_settings, options_of
 from touchline_server.config.settings import Settings
+from touchline_server.node.process_log import log_start
 
 HUSH = "hush"
 URLS = (f"kafka://user:{HUSH}@h:1", f"redis://:{HUSH}@h", f"http://user:{HUSH}@127.0.0.1:1", f"ws://h/ws?token={HUSH}")
+BARE = (f"user:{HUSH}@h:9092", f"//user:{HUSH}@h", f"u:{HUSH}@a:1,u:{HUSH}@b:2", f"h:1?password={HUSH}")
+"""Addresses whose scheme was left out."""
 
 COMMANDS = (
     "serve --log {url} --port 0 --control-port 0",
@@ -43,7 +47,7 @@ def _apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.outside
-@pytest.mark.parametrize("url", URLS)
+@pytest.mark.parametrize("url", [*URLS, *BARE, f"kafka://h:1?password={HUSH}", f"kafka://h:1?x={HUSH}"])
 @pytest.mark.parametrize("command", COMMANDS)
 def test_no_error_of_a_command_has_a_password(command: str, url: str, capfd: pytest.CaptureFixture[str]) -> None:
     assert run([part.format(url=url) for part in command.split()]) == 2
@@ -64,7 +68,7 @@ def test_no_error_about_a_key_has_the_key(key: str, capfd: pytest.CaptureFixture
     assert HUSH not in capfd.readouterr().err
 
 
-@pytest.mark.parametrize("url", URLS[:2])
+@pytest.mark.parametrize("url", [*URLS[:2], *BARE])
 def test_no_error_of_cheatwatch_has_a_password(url: str, capfd: pytest.CaptureFixture[str]) -> None:
     assert run_cheatwatch(["watch", "--log", url]) == 2
     assert HUSH not in capfd.readouterr().err
@@ -105,6 +109,15 @@ def test_no_error_about_a_setting_has_a_secret(path: tuple[str, ...], monkeypatc
         if is_secret:
             errors.append(error_of(partial(Settings, **nested)))
         assert [error for error in errors if HUSH in error] == [], value
+
+
+@pytest.mark.parametrize("url", [*URLS, *BARE])
+def test_the_line_about_the_start_has_no_password(url: str, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "touchline")
+    log_start(Settings(log=url), open_files_max=1024)
+    (line,) = log_lines(caplog, "server_starting")
+    assert "log" in line["changed_settings"]
+    assert HUSH not in str(line)
 
 
 def test_the_settings_show_no_secret() -> None:

@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeAlias
 
 from structlog.typing import Processor, WrappedLogger
 
-from touchline_protocol.printable import without_credentials
+from touchline_protocol.printable import without_url_credentials
 
 EventDict: TypeAlias = MutableMapping[str, Any]
 LogFormat: TypeAlias = Literal["console", "json", "notes"]
@@ -37,7 +37,7 @@ def escape(text: str) -> str:
 def plain_values(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     """Bound the length of values, turn those that are not plain into text, and mask credentials in URLs."""
     for name, value in event.items():
-        event[name] = without_credentials(str(value)) if name == "exception" else _plain(value)
+        event[name] = without_url_credentials(str(value)) if name == "exception" else _plain(value)
     return event
 
 
@@ -85,5 +85,5 @@ def _plain(value: object) -> object:
         return [_plain(one) for one in value]
     if isinstance(value, Mapping):
         return {str(name): _plain(one) for name, one in value.items()}
-    text = without_credentials(value if isinstance(value, str) else str(value))
+    text = without_url_credentials(value if isinstance(value, str) else str(value))
     return text if len(text) <= VALUE_CHARS_MAX else f"{text[:VALUE_CHARS_MAX]}…"
