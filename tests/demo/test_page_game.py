@@ -176,6 +176,41 @@ async def test_the_panel_shows_text_as_text_and_ignores_data_of_other_shapes(edg
     await expect(page.locator("#bots b").filter(has_text=name)).to_have_count(0)
 
 
+@pytest.mark.parametrize("ended", ["banned, closed with 4503", "the bot gave up after a long time, closed with 4503"])
+async def test_on_a_phone_nothing_in_the_panel_covers_anything_else(edge: ScriptedEdge, page: Page, ended: str) -> None:
+    await page.set_viewport_size({"width": 393, "height": 727})
+    verdict = {"kind": "ban", "until": None}
+    bot = {"player": "bot-reflexes-12", "cheat": "taps like clockwork", "done": 144, "refused": 250}
+    await edge.publish(PANEL, bot | {"verdict": verdict, "ended": ended[:-18], "close": 4503}, key="bot.x")
+    await play(edge, page)
+    await page.locator(".card").first.click()
+    await expect(page.locator("#bots .chip")).to_have_text(ended)
+    boxes = [await part.bounding_box() for part in await page.locator("#bots li > *").all()]
+    assert len(boxes) == 4
+    for number, one in enumerate(boxes):
+        for other in boxes[:number]:
+            assert one is not None
+            assert other is not None
+            beside = one["x"] >= other["x"] + other["width"] or other["x"] >= one["x"] + one["width"]
+            below = one["y"] >= other["y"] + other["height"] or other["y"] >= one["y"] + one["height"]
+            assert beside or below, (one, other)
+    assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+async def test_on_a_phone_buttons_are_large_enough_for_a_finger(edge: ScriptedEdge, page: Page) -> None:
+    await page.set_viewport_size({"width": 393, "height": 727})
+    await edge.publish(PANEL, {"actions": 0}, key="counts")
+    await play(edge, page)
+    await page.locator(".card").first.click()
+    await expect(page.locator("#cheer-home")).to_be_visible()
+    buttons = [button for button in await page.locator("button, .toggle").all() if await button.is_visible()]
+    assert len(buttons) >= 7
+    for button in buttons:
+        box = await button.bounding_box()
+        assert box is not None
+        assert min(box["width"], box["height"]) >= 44, await button.inner_text()
+
+
 async def test_if_the_server_gives_no_token_the_page_watches(edge: ScriptedEdge, page: Page) -> None:
     edge.matches = ["1"]
     await page.goto(edge.url)
@@ -195,3 +230,4 @@ async def test_the_page_shows_why_no_bot_can_be_started(demo: RunningDemo, page:
         while not await page.locator("#bots-word").inner_text():
             await page.get_by_role("button", name="reacts instantly").click()
     await expect(page.locator("#bots-word")).to_contain_text("wait")
+    await expect(page.locator("#bots-word")).to_be_empty()  # it is over, and says so no longer

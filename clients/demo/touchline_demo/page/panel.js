@@ -4,6 +4,7 @@ import { byId, element, replay, setText } from "./dom.js";
 
 export const PANEL_ROOM = "cheatwatch:demo";
 const FINDINGS_MAX = 30;
+const WORD_MS = 5000; // how long it is shown why no bot was started; a second later that may be different
 const WORDS = { mute: "muted", ban: "banned", warn: "warned" };
 
 const EVIDENCE = {
@@ -27,6 +28,7 @@ export class Panel {
   #match; // returns the id of the match for a bot to play in: the open one, else the first; null if there is none
   #bots = new Map(); // by event key
   #serverTime;
+  #wordTimer = 0;
 
   constructor(match, serverTime) {
     this.#match = match;
@@ -86,9 +88,15 @@ export class Panel {
     if (isFresh) replay(row, "fresh");
   }
 
+  #say(text) {
+    clearTimeout(this.#wordTimer);
+    setText(byId("bots-word"), text);
+    this.#wordTimer = setTimeout(() => setText(byId("bots-word"), ""), WORD_MS);
+  }
+
   async #start(button) {
     const match = this.#match();
-    if (match === null) return setText(byId("bots-word"), "Wait for the first match: the bot plays in it.");
+    if (match === null) return this.#say("Wait for the first match: the bot plays in it.");
     button.disabled = true;
     try {
       const answer = await fetch("demo/bots", {
@@ -96,9 +104,9 @@ export class Panel {
         headers: { "Content-Type": "application/json" },
         body: JSON.stringify({ cheat: button.dataset.cheat, match }),
       });
-      setText(byId("bots-word"), answer.ok ? "" : (await answer.json()).error.message);
+      this.#say(answer.ok ? "" : (await answer.json()).error.message);
     } catch {
-      setText(byId("bots-word"), "The server does not answer.");
+      this.#say("The server does not answer.");
     } finally {
       button.disabled = false;
     }
