@@ -37,6 +37,10 @@ from touchline_server.web.policy import Hosts
         ("http://[0:0::1]:3000", "http://[::1]:3000", "http://[::1]"),
         ("http://127.0.0.1:3000", "http://127.0.0.1:3000", "http://127.0.0.1"),
         ("chrome-extension://abcdefgh", "chrome-extension://abcdefgh", "chrome-extension://abcdefg"),
+        ("moz-extension://*", "moz-extension://0f-1 moz-extension://a", "chrome-extension://a https://a null"),
+        ("Capacitor://*", "capacitor://localhost", "capacitor://localhost:81 http://localhost"),
+        ("capacitor://*:*", "capacitor://localhost capacitor://localhost:81", "ionic://localhost"),
+        ("https://-a.example.org", "https://-a.example.org", "https://a.example.org"),
         ("null", "null", "https://null"),
         ("file://", "file://", "null"),
         ("*", "https://example.org null file:// nonsense", ""),
@@ -66,6 +70,14 @@ def test_an_origin_matches_what_is_meant(entry: str, matching: str, others: str)
         ("https://a.*.example.org", "a.*.example.org"),
         ("https://*example.org", "*.example.org"),
         ("wss://example.org", "https://example.org"),
+        ("ftp://example.org", "ftp"),
+        ("file://example.org", "file://"),
+        ("data://*", "data"),
+        ("chrome-extension://a*", "chrome-extension://*"),
+        ("moz-extension://*.a", "moz-extension://*"),
+        ("https://-a.org", "-a.org"),
+        ("https://a-.org", "a-.org"),
+        ("https://*.-a.org", "*.-a.org"),
         ("ws://example.org", "http://example.org"),
         ("https://example.org:", "65535"),
         ("https://example.org:0", "65535"),
@@ -113,6 +125,12 @@ def test_a_listed_host_is_known_whatever_its_port(entry: str, known: str, unknow
 def test_an_entry_that_is_not_a_host_name_is_an_error(entry: str) -> None:
     with pytest.raises(ValueError, match=r"host"):
         Hosts([entry])
+
+
+def test_a_pattern_for_every_page_of_a_scheme_makes_no_host_known() -> None:
+    assert Origins(["moz-extension://*", "chrome-extension://evil", "https://a.example"]).hosts == [
+        HostPattern.parse("a.example")
+    ]
 
 
 def test_names_that_anybody_can_register_are_not_private() -> None:

@@ -84,7 +84,7 @@ class Settings(BaseSettings):
     """The WebSocket's port; 0 picks a free one."""
     origins: Strings = []
     """Pages that may connect besides those of the same host: ``https://example.org``, ``https://*.example.org``,
-    ``http://localhost:*``, or ``*`` for all."""
+    ``http://localhost:*``, ``moz-extension://*``, or ``*`` for all."""
     hosts: Strings = []
     """Names by which pages without TLS, and programs that only read, may reach this server, besides addresses and names
     that cannot be an attacker's (`touchline_server.web.policy`): ``example.org``, ``*.example.org``, ``*`` for all."""

@@ -117,6 +117,9 @@ class HostPattern(NamedTuple):
         pattern = cls(normal_host(host), subdomains=host != text)
         if pattern.subdomains and "." not in pattern.host and pattern.host not in PRIVATE_DOMAINS:
             raise ValueError(f"{text!r} would match every host of a top-level domain")
+        if any(label.startswith("-") or label.endswith("-") for label in pattern.host.split(".")[-2:]):
+            # Below a domain they exist, and browsers connect to them.
+            raise ValueError(f"{text!r} is not a host name that can be registered: it begins or ends with a hyphen")
         if pattern.subdomains and is_address(pattern.host):
             raise ValueError(f"{text!r} is not a host name: an address has no subdomains")
         return pattern

@@ -15,6 +15,10 @@ EVERY = "*"
 OPAQUE = ("null", "file://")
 """Origins without a host, for example of a page in a file or in a sandboxed frame."""
 
+NO_PAGES = ("about", "blob", "data", "file", "filesystem", "ftp", "ftps", "javascript", "sftp", "view-source")
+"""Schemes whose pages have another scheme's origin or none, or that browsers load no pages by. All other schemes are
+accepted: browsers have them for extensions, and apps choose their own."""
+
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _PORT_MAX = 0xFFFF
 _PARTS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(\[[^\]/?#@]*\]|[^\s/?#@,:\\\[\]]+)(?::([^\s/?#@,:\\]*))?")
@@ -40,7 +44,8 @@ class OriginPattern(NamedTuple):
     """One entry of ``origins``: an origin, or a set of them."""
 
     scheme: str
-    host: HostPattern
+    host: HostPattern | None
+    """None: every host of the scheme."""
     port: int | None
     any_port: bool
 
@@ -55,6 +60,9 @@ class OriginPattern(NamedTuple):
         if scheme in ("ws", "wss"):
             page = "https" if scheme == "wss" else "http"
             raise ValueError(f"{text!r} is the address of a WebSocket; browsers send that of the page: {page}://{host}")
+        if scheme in NO_PAGES:
+            opaque = " or ".join(OPAQUE)
+            raise ValueError(f"{text!r} is not the origin of a page: no page has the scheme {scheme}, see {opaque}")
         any_port = port == EVERY
         try:
             return cls(scheme, _host_pattern(scheme, host), None if any_port else _port(scheme, port), any_port)
@@ -64,7 +72,8 @@ class OriginPattern(NamedTuple):
     def matches(self, origin: Origin) -> bool:
         """Whether a page's origin is one of these."""
         same_port = self.any_port or self.port == origin.port
-        return same_port and self.scheme == origin.scheme and self.host.matches(origin.host)
+        same_host = self.host is None or self.host.matches(origin.host)
+        return same_port and same_host and self.scheme == origin.scheme
 
 
 class Origins:
@@ -81,8 +90,8 @@ class Origins:
 
     @property
     def hosts(self) -> list[HostPattern]:
-        """The hosts of the listed pages."""
-        return [pattern.host for pattern in self._patterns]
+        """The hosts of the listed pages that have one."""
+        return [one.host for one in self._patterns if one.host is not None and _has_host_names(one.scheme)]
 
     def include(self, header: str) -> bool:
         """Whether the page with this header ``Origin`` is listed."""
@@ -115,8 +124,14 @@ def _has_host_names(scheme: str) -> bool:
     return scheme in _DEFAULT_PORTS
 
 
-def _host_pattern(scheme: str, host: str) -> HostPattern:
-    return HostPattern.parse(host) if _has_host_names(scheme) else HostPattern(host.lower(), subdomains=False)
+def _host_pattern(scheme: str, host: str) -> HostPattern | None:
+    if _has_host_names(scheme):
+        return HostPattern.parse(host)
+    if host == EVERY:  # Firefox gives an extension another identifier in each installation
+        return None
+    if EVERY in host:
+        raise ValueError(f"with this scheme, a * stands for all hosts: {scheme}://*")
+    return HostPattern(host.lower(), subdomains=False)
 
 
 def _host(scheme: str, host: str) -> str:
