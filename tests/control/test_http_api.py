@@ -15,6 +15,7 @@ from starlette.routing import Route
 
 from control.rooms import Rooms
 from support.http_contract import Contract
+from support.log_lines import log_lines
 from touchline_protocol.errors import OperatorError, RecordRefusal, RecordsRefused, TopicRefused
 from touchline_protocol.limits import EVENT_VALUE_BYTES_MAX
 from touchline_server.config.settings import Settings
@@ -373,3 +374,22 @@ async def test_extra_routes_are_served_besides_the_api(rooms: Rooms) -> None:
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://127.0.0.1") as client:
         assert (await client.get("/")).text == "the page"
         assert (await client.get("/healthz")).text == "ok"
+
+
+@pytest.mark.parametrize(
+    ("path", "code", "room"), [("nope:1", "unknown_feed", "nope:1"), ("a-secret", "bad_room", None)]
+)
+@pytest.mark.parametrize(("method", "rest"), [("GET", ""), ("POST", "/events")])
+async def test_the_line_of_a_refused_request_has_a_valid_rooms_name_and_no_other(
+    client: httpx.AsyncClient,
+    caplog: pytest.LogCaptureFixture,
+    path: str,
+    code: str,
+    room: str | None,
+    method: str,
+    rest: str,
+) -> None:
+    caplog.set_level("DEBUG", "touchline")
+    await client.request(method, f"/v1/rooms/{path}{rest}", json={"data": 1})
+    (line,) = log_lines(caplog, "request_refused")
+    assert (line["code"], line["room"]) == (code, room)

@@ -104,7 +104,8 @@ class Settings(BaseSettings):
     message_bytes_max: int = Field(default=64 * 1024, ge=1024, le=1 << 20)
     """Bytes of a message from a client. See `touchline_protocol.limits`."""
     handshake_timeout_s: Wait = Field(default=5.0, ge=0.1)
-    """Time from the accepted connection to its hello: an unknown client holds a file descriptor no longer than this."""
+    """Time from the accepted connection to its hello: an unknown client holds a file descriptor for this and
+    `touchline_server.core.liveness.LINGER_MS`, the time that it has to answer the close."""
     heartbeat_s: Wait = Field(default=25.0, ge=0.1)
     """Every client hears something at least this often: less than the 30 s after which many proxies cut idle links."""
     lag_s_max: Wait = Field(default=60.0, gt=0)

@@ -130,7 +130,7 @@ class _Api:
 
     async def _publish(self, request: Request, raw_room: bytes) -> Response:
         check_key(request, self._api_keys)
-        room = request.state.room = room_of(raw_room, self._feeds)
+        room = room_of(request, raw_room, self._feeds)
         events = await events_of(request)
         try:
             positions = await self._backend.publish(room, events)
@@ -146,7 +146,7 @@ class _Api:
         return json_response(Published(positions[0].partition, [position.offset for position in positions]))
 
     async def _room_state(self, request: Request, raw_room: bytes) -> Response:
-        room = request.state.room = room_of(raw_room, self._feeds)
+        room = room_of(request, raw_room, self._feeds)
         try:
             state = await self._backend.room_state(room)
         except OperatorError as error:

@@ -53,8 +53,10 @@ def check_key(request: Request, api_keys: Sequence[str]) -> None:
         raise KEY_WRONG.error("the key is not one of this server's api_keys")
 
 
-def room_of(raw: bytes, feeds: Collection[str]) -> str:
+def room_of(request: Request, raw: bytes, feeds: Collection[str]) -> str:
     """The room in a percent-encoded path. Its feed must be one of ``feeds``.
+
+    A name that is a room's is kept as ``request.state.room``, for the log. Others could be anything, a token too.
 
     Raises:
         ApiError: 400 for an invalid room name, 404 for a feed that is not served.
@@ -66,6 +68,7 @@ def room_of(raw: bytes, feeds: Collection[str]) -> str:
         raise BAD_ROOM.error("the room name in the path is not UTF-8") from None
     except BadRoom as error:
         raise BAD_ROOM.error(str(error)) from None
+    request.state.room = room
     if feed not in feeds:
         raise UNKNOWN_FEED.error(unknown_feed(feed, feeds))
     return room
