@@ -28,7 +28,7 @@ FLOODS: dict[str, Sequence[ClientMessage]] = {
 
 
 def flooded_edge(messages: Sequence[ClientMessage], flooders: int) -> tuple[CoreEdge, list[CoreClient]]:
-    edge = CoreEdge(client=CLIENT._replace(rates=NO_RATES), input_budget=InputBudget(TURN, TURN, TURN, SHARE))
+    edge = CoreEdge(client=CLIENT._replace(rates=NO_RATES), input_budget=InputBudget(TURN, TURN, TURN, TURN, SHARE))
     clients = [edge.client() for _ in range(flooders)]
     for client in clients:
         client.take()
@@ -77,8 +77,23 @@ def test_a_client_that_sends_little_is_answered_in_the_next_turn_however_many_fl
     assert all(client.unserved for client in clients)
 
 
+def test_newcomers_delay_each_other_and_nobody_who_is_there_already() -> None:
+    turns: InputScheduler[str] = InputScheduler(InputBudget(calm=1, newcomers=1, busy=1, beside_flush=1, connection=10))
+    calm = []
+    for second in range(4):
+        turns.accepted(f"came in {second}")
+        turns.spend(f"came in {second}", 10)
+        list(turns.take_turn(beside_flush=False))
+        calm.append([name for name in ("there before", "came in 0", "came in 1") if turns.may_serve(name)])
+        turns.tick(LoopMs((second + 1) * DECAY_MS))
+    there = "there before"
+    assert calm == [[there, "came in 1"], [there], [there, "came in 0"], [there, "came in 0", "came in 1"]]
+
+
 def test_a_client_that_has_flooded_is_calm_again_after_some_seconds() -> None:
-    turns: InputScheduler[str] = InputScheduler(InputBudget(calm=CALM_UNITS, busy=1, beside_flush=1, connection=10))
+    turns: InputScheduler[str] = InputScheduler(
+        InputBudget(calm=CALM_UNITS, newcomers=1, busy=1, beside_flush=1, connection=10)
+    )
     calm_at = []
     for second in range(1, 10):
         for name in ("floods", "flooded") if second == 1 else ("floods",):
@@ -145,7 +160,7 @@ class Sender:
 def test_a_turn_exceeds_its_budget_and_a_share_by_one_frame_at_most_and_everybody_comes_to_an_end(
     all_works: list[list[int]], turn: int, beside_flush: int, share: int, is_beside_flush: bool
 ) -> None:
-    turns: InputScheduler[Sender] = InputScheduler(InputBudget(turn, turn, beside_flush, share))
+    turns: InputScheduler[Sender] = InputScheduler(InputBudget(turn, turn, turn, beside_flush, share))
     senders = [Sender(turns, works) for works in all_works]
     largest = max((work for works in all_works for work in works), default=0)
     waited: Counter[Sender] = Counter()
@@ -172,7 +187,7 @@ def test_a_turn_exceeds_its_budget_and_a_share_by_one_frame_at_most_and_everybod
 
 
 def test_a_connection_that_is_gone_is_not_served_any_more() -> None:
-    turns: InputScheduler[Sender] = InputScheduler(InputBudget(1, 1, 1, 1))
+    turns: InputScheduler[Sender] = InputScheduler(InputBudget(1, 1, 1, 1, 1))
     gone, other = Sender(turns, [1, 1]), Sender(turns, [1])
     gone.serve()
     other.serve()

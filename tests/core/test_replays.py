@@ -121,14 +121,15 @@ def test_a_connection_has_one_read_under_way() -> None:
     assert len(log.edge.requests) == 1
 
 
-def test_one_check_proves_all_cursors_of_a_term_that_the_edge_does_not_know() -> None:
+def test_two_checks_prove_all_cursors_of_a_term_that_the_edge_does_not_know() -> None:
     log = OldEvents(in_turn(ROOMS, 3_000), unread=2_900)
     cursors = [number * 20 for number in range(len(ROOMS))]
     client = log.client(ROOMS, cursors, term=OLDER_TERM)
     log.answer_all()
     assert_has_all(log, client, ROOMS, cursors)
-    assert log.records_read <= 3_000 + CHUNK_RECORDS
-    assert [each.range.is_proven for each in log.answered if isinstance(each, ReadLog)].count(False) == 1
+    assert log.records_read <= 3_000 + 2 * CHUNK_RECORDS
+    # One for the rooms whose turn came first, and one for those that came while it was under way.
+    assert [each.range.is_proven for each in log.answered if isinstance(each, ReadLog)].count(False) <= 2
 
 
 def test_a_proof_does_not_outlive_a_loss_of_records() -> None:

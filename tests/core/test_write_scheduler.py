@@ -106,4 +106,4 @@ def test_slices_grow_beside_a_flood_whose_share_of_a_turn_is_small() -> None:
         slices.append(written(large) - before)
     assert slices[1:5] == [min(SLICE_MAX, 2 * size) for size in slices[:4]]
     budget = InputBudget()
-    assert 0 < 900 - len(flooder.unserved) <= budget.calm + budget.busy + 2 * budget.beside_flush * len(slices)
+    assert 0 < 900 - len(flooder.unserved) <= sum(budget[:3]) + 3 * budget.beside_flush * len(slices)

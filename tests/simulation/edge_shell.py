@@ -45,7 +45,7 @@ CLIENT = ClientLimits("edge", HEARTBEAT_MS, 65_536, rooms_max=20, replay_records
 LIVENESS = LivenessLimits(handshake_ms=5_000, heartbeat_ms=HEARTBEAT_MS, lag_ms_max=15_000)
 BUDGET = Budget(small_writes=8, slice_min=2, slice_max=8, catch_up_bytes=64 * 1024, catch_up_steps=8)
 """Small, so that the flushes of the larger rooms go out in slices."""
-INPUT = InputBudget(calm=16, busy=16, beside_flush=8, connection=4)
+INPUT = InputBudget(calm=16, newcomers=16, busy=16, beside_flush=8, connection=4)
 """Small, so that messages wait for their turn."""
 ACTIONS = ActionLimits(edge="edge", data_bytes_max=200, actions_window=16, waiting_max=64, retry_ms=500)
 

@@ -187,6 +187,7 @@ class EdgeCore(Generic[Owner]):
         Returns whether to keep it. If not, there are too many even to refuse it by an answer, so it has to be cut.
         """
         self._liveness.accepted(owner, now.loop_ms)
+        self.input.accepted(owner)
         return self.connections <= self.limits.connections_max + REFUSED_CONNECTIONS_MAX
 
     def opened(self, owner: Owner, codec: Codec, write: Write, presented: Grant | None = None) -> Client[Owner]:

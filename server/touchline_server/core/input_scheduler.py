@@ -10,7 +10,8 @@ messages and bytes alone would not bound the work.
 Rules:
 
 1. Connections that sent much lately (`CALM_UNITS`) have a lane of their own, and its budget: a client that floods waits
-   behind other floods, and a client that joins, acts or refreshes its token does not.
+   behind other floods, and a client that joins, acts or refreshes its token does not. So have newcomers, since a client
+   that is closed for flooding can connect again: it delays other newcomers, and nobody who is there already.
 2. A frame is served whole, and its work is known afterwards, so a budget can be exceeded by one frame. The excess is
    taken off the budgets of the lane's next turns.
 3. In a lane, those that wait are served in the order in which they began to: whatever the others send, a connection
@@ -46,19 +47,21 @@ CALM_UNITS = 128
 for a hundred rooms needs 111, and one that acts 20 times per second needs 40."""
 
 DECAY_MS = 1000
-"""How often the work that was done for a connection is halved."""
+"""How often the work that was done for a connection is halved. A newcomer is one for up to twice as long."""
 
 
 class InputBudget(NamedTuple):
     """Units of work between two turns: of all connections of a lane together, and of one.
 
-    ``calm``: 32 take about 0.6 ms, as long as a slice of a large flush, so input delays an event no more than another
-    room does. ``busy``: an action needs some four turns to be answered, so they have to be short while others flood.
-    ``beside_flush``: either lane while a large flush is under way, which takes many turns: 8 units make a slice of 0.8
+    ``calm`` and ``newcomers``: 32 take about 0.6 ms, as long as a slice of a large flush, so input delays an event no
+    more than another room does. ``busy``: an action needs some four turns to be answered, so they have to be short
+    while others flood.
+    ``beside_flush``: each lane while a large flush is under way, which takes many turns: 8 units make a slice of 0.8
     ms a fifth longer. ``connection``: a client that connects and joins a room needs 11, and should not wait.
     """
 
     calm: int = 32
+    newcomers: int = 32
     busy: int = 16
     beside_flush: int = 8
     connection: int = 16
@@ -91,20 +94,28 @@ class InputScheduler(Generic[Owner]):
     def __init__(self, budget: InputBudget) -> None:
         self._budget = budget
         self._calm: _Lane[Owner] = _Lane(budget.calm)
+        self._newcomers: _Lane[Owner] = _Lane(budget.newcomers)
         self._busy: _Lane[Owner] = _Lane(budget.busy)
+        self._lanes = (self._calm, self._newcomers, self._busy)
         self._spent: dict[Owner, int] = {}  # since the last turn
         self._recent: dict[Owner, int] = {}  # lately, see `DECAY_MS`
+        self._new: set[Owner] = set()
+        self._new_before: set[Owner] = set()
         self._decayed_ms = LoopMs(0)
 
     @property
     def has_waiting(self) -> bool:
         """Whether a connection waits for its turn."""
-        return bool(self._calm.waiting or self._busy.waiting)
+        return any(lane.waiting for lane in self._lanes)
 
     @property
     def overspent(self) -> int:
         """Units beyond the budget, in the lane that exceeded it most. Its next turns lack them."""
-        return max(0, -self._calm.left, -self._busy.left)
+        return max(0, *(-lane.left for lane in self._lanes))
+
+    def accepted(self, owner: Owner) -> None:
+        """A connection is there."""
+        self._new.add(owner)
 
     def may_serve(self, owner: Owner) -> bool:
         """Whether another frame of a connection may be served now."""
@@ -122,8 +133,10 @@ class InputScheduler(Generic[Owner]):
 
     def lost(self, owner: Owner) -> None:
         """A connection is gone."""
-        for lane in (self._calm, self._busy):
+        for lane in self._lanes:
             lane.waiting.pop(owner, None)
+        self._new.discard(owner)
+        self._new_before.discard(owner)
         self._spent.pop(owner, None)
         self._recent.pop(owner, None)
 
@@ -131,8 +144,7 @@ class InputScheduler(Generic[Owner]):
         """A turn begins: serve those that wait, the first of each lane first, as far as the lane's budget goes."""
         self._spent.clear()
         # Each is served once: those that wait again during this turn, in whichever lane, have had their share of it.
-        lanes = [(lane, len(lane.waiting)) for lane in (self._calm, self._busy)]
-        for lane, connections in lanes:
+        for lane, connections in [(lane, len(lane.waiting)) for lane in self._lanes]:
             yield from lane.take_turn(connections, self._budget.beside_flush if beside_flush else lane.budget)
 
     def tick(self, now_ms: LoopMs) -> None:
@@ -140,6 +152,9 @@ class InputScheduler(Generic[Owner]):
         if now_ms - self._decayed_ms >= DECAY_MS:
             self._decayed_ms = now_ms
             self._recent = {owner: units // 2 for owner, units in self._recent.items() if units > 1}
+            self._new_before, self._new = self._new, set()
 
     def _lane(self, owner: Owner) -> _Lane[Owner]:
-        return self._calm if self._recent.get(owner, 0) <= CALM_UNITS else self._busy
+        if self._recent.get(owner, 0) > CALM_UNITS:
+            return self._busy
+        return self._newcomers if owner in self._new or owner in self._new_before else self._calm
