@@ -10,6 +10,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -19,7 +20,8 @@ from websockets.sync.client import connect
 from cli.processes import COMMAND, DEADLINE_S, line_of, serving, stop
 from support.processes import environment
 from touchline_protocol import codes
-from touchline_server.node.open_files import CLIENTS_MIN, RESERVED_FILES, raise_limit
+from touchline_server.core.liveness import REFUSED_CONNECTIONS_MAX
+from touchline_server.node.open_files import CLIENTS_MIN, CONTROL_FILES, RESERVED_FILES, raise_limit
 
 JSON_LOG = {"TOUCHLINE_LOGGING__FORMAT": "json"}
 
@@ -167,6 +169,15 @@ def serving_with_files(files_max: int, **env: str) -> Iterator[tuple[subprocess.
     finally:
         process.kill()
         process.communicate()
+
+
+def test_clients_and_idle_connections_to_the_control_plane_leave_files_for_a_probe() -> None:
+    with serving_with_files(RESERVED_FILES + CLIENTS_MIN) as (_, websocket_url, control_url), ExitStack() as opened:
+        for url, count in ((websocket_url, CLIENTS_MIN + REFUSED_CONNECTIONS_MAX), (control_url, CONTROL_FILES + 64)):
+            address = urlsplit(url)
+            for _ in range(count):
+                opened.enter_context(socket.create_connection((address.hostname, address.port)))
+        assert httpx.get(f"{control_url}/healthz").status_code == 200
 
 
 def test_few_open_files_lower_the_limit_of_connections_which_is_said_everywhere() -> None:

@@ -109,11 +109,9 @@ GET = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n"
 @pytest.mark.parametrize(
     "sent", [b"", GET[:-2], GET, GET + GET[:-2]], ids=["silent", "half", "kept alive", "half next"]
 )
-async def test_connections_without_a_request_keep_no_other_out(
-    sent: bytes, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.setattr(connection, "CONNECTIONS_MAX", 3)
-    server = ControlServer(Starlette(routes=[Route("/", _ok)]), bind("the control plane", "127.0.0.1", 0))
+async def test_connections_without_a_request_keep_no_other_out(sent: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    listener = bind("the control plane", "127.0.0.1", 0)
+    server = ControlServer(Starlette(routes=[Route("/", _ok)]), listener, connections_max=3)
     await server.start()
     opened = []
     async with asyncio.timeout(60):
@@ -133,7 +131,7 @@ async def test_connections_without_a_request_keep_no_other_out(
     await server.stop()
 
 
-async def test_requests_under_way_are_not_cut_for_a_new_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_requests_under_way_are_not_cut_for_a_new_connection() -> None:
     arrived, answer = asyncio.Semaphore(0), asyncio.Event()
 
     async def slow(_: Request) -> Response:
@@ -141,8 +139,8 @@ async def test_requests_under_way_are_not_cut_for_a_new_connection(monkeypatch: 
         await answer.wait()
         return PlainTextResponse("done")
 
-    monkeypatch.setattr(connection, "CONNECTIONS_MAX", 2)
-    server = ControlServer(Starlette(routes=[Route("/", slow)]), bind("the control plane", "127.0.0.1", 0))
+    listener = bind("the control plane", "127.0.0.1", 0)
+    server = ControlServer(Starlette(routes=[Route("/", slow)]), listener, connections_max=2)
     await server.start()
     async with asyncio.timeout(60), httpx.AsyncClient() as client:
         requests = [asyncio.create_task(client.get(f"http://127.0.0.1:{server.port}/")) for _ in range(2)]

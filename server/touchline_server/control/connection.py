@@ -7,6 +7,7 @@ needs for its clients. Of uvicorn's connection this uses what `asyncio.Protocol`
 
 import asyncio
 import http
+from typing import Any
 
 import h11
 import structlog
@@ -18,7 +19,7 @@ HEAD_TIMEOUT_S = 10.0
 """Time for a request's head, from the connection or the head's first byte on: a head fits into a few packets."""
 
 CONNECTIONS_MAX = 256
-"""Connections at once, since each holds an open file. Publishers keep a few open each."""
+"""Connections at once at most, since each holds an open file. Publishers keep a few open each."""
 
 NOT_HTTP = "not_http"
 """The code in the log for bytes that are not HTTP. It is not in the answer, which is plain text."""
@@ -41,11 +42,15 @@ class Connection(H11Protocol):
     _head_timer: asyncio.TimerHandle | None = None
     _idle_since_s = 0.0
 
+    def __init__(self, *args: Any, connections_max: int = CONNECTIONS_MAX, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._connections_max = connections_max
+
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._idle_since_s = self.loop.time()
         self._expect_head()
-        if len(self.connections) > CONNECTIONS_MAX:
+        if len(self.connections) > self._connections_max:
             self._make_room()
 
     def data_received(self, data: bytes) -> None:
@@ -75,13 +80,13 @@ class Connection(H11Protocol):
     def _make_room(self) -> None:
         """Close the connection that has been idle longest; this one, with 503, if all others have requests."""
         there = [each for each in self.connections if isinstance(each, Connection) and not each.transport.is_closing()]
-        if len(there) <= CONNECTIONS_MAX:  # the others are being closed
+        if len(there) <= self._connections_max:  # the others are being closed
             return
         idle = [each for each in there if each is not self and (each.cycle is None or each.cycle.response_complete)]
         logger.warning(
             "control_connections_full",
             connections=len(there),
-            connections_max=CONNECTIONS_MAX,
+            connections_max=self._connections_max,
             closed="idle" if idle else "new",
         )
         if idle:

@@ -5,13 +5,14 @@ The process handles signals itself, so uvicorn's handlers are left out.
 
 import asyncio
 import contextlib
+import functools
 import socket
 from collections.abc import Iterator
 from typing import Any
 
 import uvicorn
 
-from .connection import Connection
+from .connection import CONNECTIONS_MAX, Connection
 
 STOP_TIMEOUT_S = 5
 """How long running requests may take when the server stops; then they are cut off."""
@@ -36,12 +37,13 @@ class _Server(uvicorn.Server):
 class ControlServer:
     """Serves an ASGI app on a bound socket, which listens on ``port``."""
 
-    def __init__(self, app: Any, listener: socket.socket) -> None:
+    def __init__(self, app: Any, listener: socket.socket, *, connections_max: int = CONNECTIONS_MAX) -> None:
         self.port: int = listener.getsockname()[1]
         self._listener = listener
+        connection: Any = functools.partial(Connection, connections_max=connections_max)
         config = uvicorn.Config(
             app,
-            http=Connection,
+            http=connection,
             lifespan="off",
             ws="none",
             log_config=None,

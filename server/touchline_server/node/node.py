@@ -36,7 +36,7 @@ from touchline_server.new_events import NewEvent
 
 from .core_factory import make_core
 from .ingest import Ingest
-from .open_files import OpenFiles
+from .open_files import OpenFiles, control_connections_max
 from .readiness import CONNECTIONS, PLAYERS, judge
 from .skip_log import SkipLog
 from .sockets import bind
@@ -96,7 +96,9 @@ class Node:
         self.edge_port = listener.getsockname()[1]
         try:
             control = bind("the control plane", settings.control_host, settings.control_port)
-            self._control = ControlServer(self._app, control)
+            self._control = ControlServer(
+                self._app, control, connections_max=control_connections_max(settings.connections_max)
+            )
             self.control_port = self._control.port
             await self._open_log()
             await self._check_topics()

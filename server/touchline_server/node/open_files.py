@@ -5,6 +5,7 @@ Rules:
 1. The soft limit is raised to the hard one, which only the operator can raise.
 2. If ``connections_max`` does not fit below it, it is lowered, and that is said: by a line, and in ``/readyz``.
 3. If hardly any client fits, the server does not start.
+4. The control plane gets the files that clients cannot use: at least `CONTROL_FILES`, however many clients there are.
 """
 
 import errno
@@ -18,9 +19,13 @@ import structlog
 
 from touchline_protocol.errors import OperatorError
 from touchline_server.config.settings import Settings
+from touchline_server.control.connection import CONNECTIONS_MAX
 from touchline_server.core.liveness import REFUSED_CONNECTIONS_MAX
 
-OWN_FILES = 96
+CONTROL_FILES = 40
+"""Connections to the control plane that there are files for in any case."""
+
+OWN_FILES = 56 + CONTROL_FILES
 """Files that are not clients' connections: 20 of the process itself, about 6 per broker of a log in Kafka, and one for
 each connection to the control plane."""
 
@@ -70,6 +75,15 @@ def fit(settings: Settings, files_max: int) -> tuple[Settings, Mapping[str, str]
     )
     why = f"{fitting} instead of {wanted}, because this process may have only {files_max} files open: {ADVICE}"
     return settings.model_copy(update={"connections_max": fitting}), {"connections_max": why}
+
+
+def control_connections_max(connections_max: int) -> int:
+    """How many connections to the control plane fit beside the clients', so that a probe always finds a file."""
+    files_max = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    if files_max == resource.RLIM_INFINITY:
+        return CONNECTIONS_MAX
+    spare = max(0, files_max - RESERVED_FILES - connections_max)
+    return min(CONTROL_FILES + spare, CONNECTIONS_MAX)
 
 
 class OpenFiles:
