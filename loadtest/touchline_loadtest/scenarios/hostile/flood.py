@@ -1,11 +1,12 @@
-"""The part that all floods share: one load on one audience, without flooders, beside one, and beside twenty."""
+"""The part that all floods share: an audience and players, without flooders, beside one, and beside twenty."""
 
+import asyncio
 import re
 from typing import NamedTuple
 
 import msgspec
 
-from touchline_loadtest.clients.players import token_for
+from touchline_loadtest.clients.players import Players, token_for
 from touchline_loadtest.measure.audience import Audience, open_audience
 from touchline_loadtest.measure.bench import Bench
 from touchline_loadtest.measure.findings import check_note, gaps, latencies_ns, percentile_ms
@@ -29,11 +30,14 @@ SECRET = "a secret of the benchmark suite, which guards nothing"  # noqa: S105 -
 
 
 class Sizes(msgspec.Struct, frozen=True):
-    """500 clients in a room with 50 events/s, and up to 20 flooders."""
+    """500 clients in a room with 50 events/s, 20 players that act 40 times a second together, and up to 20 flooders."""
 
     clients: int = 500
     rate_hz: float = 50.0
     event_bytes: int = 200
+    players: int = 20
+    actions_hz: float = 40.0
+    action_bytes: int = 100
     seconds: float = 10.0
     flooders: int = 20
 
@@ -45,6 +49,8 @@ class Phase(NamedTuple):
     measured: Measurement
     p50_ms: float
     p99_ms: float
+    ack_p50_ms: float
+    ack_p99_ms: float
     samples: list[Sample]
 
 
@@ -56,15 +62,19 @@ async def run(bench: Bench, sizes: Sizes, *, name: str, flood: Flood) -> Result:
         open_audience(server.port, bench.cores) as others,
     ):
         await others.connect(sizes.clients, RoomRequest(room=ROOM))
+        players = Players(server.port, SECRET, ROOM, sizes.action_bytes)
+        await players.connect(sizes.players)
+        scene = _Scene(bench, server, others, players, sizes.actions_hz, flood)
         load = Load([ROOM], sizes.rate_hz, sizes.seconds, sizes.event_bytes)
         short = load._replace(seconds=min(sizes.seconds, WARM_UP_S_MAX))
-        await _phase(bench, server, others, short, flood, 0)
+        await scene.run(short, 0)
         phases = []
         for flooders in (0, 1, sizes.flooders):
             bench.say(f"{name}: {flooders or 'no'} flooders")
-            phases.append(await _phase(bench, server, others, load, flood, flooders))
-        after = await _phase(bench, server, others, short, flood, 0)
+            phases.append(await scene.run(load, flooders))
+        after = await scene.run(short, 0)
         lacking = await others.lacking()
+        await players.close()
     quiet, *flooded = phases
     kept_kib = after.samples[-1].own_kib - quiet.samples[-1].own_kib
     return Result(
@@ -72,6 +82,8 @@ async def run(bench: Bench, sizes: Sizes, *, name: str, flood: Flood) -> Result:
         rows=[
             Row("others' p50, quiet", quiet.p50_ms, "ms"),
             Row("others' p99, quiet", quiet.p99_ms, "ms"),
+            Row("action to ack, p50, quiet", quiet.ack_p50_ms, "ms"),
+            Row("action to ack, p99, quiet", quiet.ack_p99_ms, "ms"),
             *(row for phase in flooded for row in _rows(phase, quiet)),
             Row("memory kept after the floods", kept_kib / 1024, "MiB", Bound("<=", GROWTH_KIB_MAX / 1024)),
             Row("others that lack events", lacking, "", Bound("=", 0)),
@@ -93,28 +105,54 @@ def _rows(phase: Phase, quiet: Phase) -> list[Row]:
         Row(f"others' p50, {who}", phase.p50_ms, "ms"),
         Row(f"others' p99, {who}", phase.p99_ms, "ms"),
         Row(f"p99, {who} / quiet", phase.p99_ms / quiet.p99_ms, "", Bound("<=", SLOWER_MAX)),
+        Row(f"action to ack, p50, {who}", phase.ack_p50_ms, "ms"),
+        Row(f"action to ack, p99, {who}", phase.ack_p99_ms, "ms"),
+        Row(f"ack p99, {who} / quiet", phase.ack_p99_ms / quiet.ack_p99_ms, ""),
         Row(f"server's core in use, {who}", phase.measured.core_percent, "%"),
         Row(f"memory, {who}", own_growth_kib(phase.samples) / 1024, "MiB", Bound("<=", GROWTH_KIB_MAX / 1024)),
     ]
 
 
-async def _phase(
-    bench: Bench, server: ServerUnderTest, others: Audience, load: Load, flood: Flood, flooders: int
-) -> Phase:
-    """Publish a load beside ``flooders``, and wait until the audience has it."""
-    async with observe(server.process, SAMPLE_INTERVAL_S) as samples:
-        if not flooders:
-            measured = await measure(server.process, others, server.publish, load)
-        else:
-            arguments = [
-                "touchline_loadtest.flooders",
-                str(server.port),
-                str(flooders),
-                flood,
-                token_for("ada", SECRET),
-            ]
-            async with module_process(arguments, bench.cores.clients) as process:
-                await process.until_printed(FLOODING)
-                measured = await measure(server.process, others, server.publish, load)
-    times_ns = latencies_ns(others)
-    return Phase(flooders, measured, percentile_ms(times_ns, 50), percentile_ms(times_ns, 99), samples)
+class _Scene(NamedTuple):
+    """What all phases have in common."""
+
+    bench: Bench
+    server: ServerUnderTest
+    others: Audience
+    players: Players
+    actions_hz: float
+    flood: Flood
+
+    async def run(self, load: Load, flooders: int) -> Phase:
+        """Publish a load, and act, beside ``flooders``. Returns once all events and all answers are there."""
+        async with observe(self.server.process, SAMPLE_INTERVAL_S) as samples:
+            if not flooders:
+                measured = await self._measure(load)
+            else:
+                arguments = [
+                    "touchline_loadtest.flooders",
+                    str(self.server.port),
+                    str(flooders),
+                    self.flood,
+                    token_for("ada", SECRET),
+                ]
+                async with module_process(arguments, self.bench.cores.clients) as process:
+                    await process.until_printed(FLOODING)
+                    measured = await self._measure(load)
+        events_ns, acks_ns = latencies_ns(self.others), self.players.latencies_ns
+        return Phase(
+            flooders,
+            measured,
+            p50_ms=percentile_ms(events_ns, 50),
+            p99_ms=percentile_ms(events_ns, 99),
+            ack_p50_ms=percentile_ms(acks_ns, 50),
+            ack_p99_ms=percentile_ms(acks_ns, 99),
+            samples=samples,
+        )
+
+    async def _measure(self, load: Load) -> Measurement:
+        self.players.clear_latencies()
+        acting = self.players.act_steadily(self.actions_hz, round(self.actions_hz * load.seconds))
+        measured, _ = await asyncio.gather(measure(self.server.process, self.others, self.server.publish, load), acting)
+        await self.players.until_answered()
+        return measured
