@@ -39,25 +39,40 @@ class ActionServer(NamedTuple):
         return check_log(await read_actions(self.kafka, self.actions_topic), acked)
 
 
+class ActionTopics(NamedTuple):
+    """Topics that a server has for itself."""
+
+    actions: str
+    verdicts: str
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """The settings with which a server uses them."""
+        return {"TOUCHLINE_ACTIONS__TOPIC": self.actions, "TOUCHLINE_VERDICTS__TOPIC": self.verdicts}
+
+
+@contextlib.asynccontextmanager
+async def action_topics(kafka: str) -> AsyncIterator[ActionTopics]:
+    """Create the topics on a broker; they are deleted in the end."""
+    async with new_topic(kafka, PARTITIONS) as actions, new_topic(kafka, PARTITIONS, COMPACTED) as verdicts:
+        yield ActionTopics(actions, verdicts)
+
+
 @contextlib.asynccontextmanager
 async def action_server(bench: Bench, data_bytes: int) -> AsyncIterator[ActionServer]:
     """Run ``touchline serve`` on the broker of ``bench``, still without players, whose actions have ``data_bytes``."""
     assert bench.kafka is not None  # noqa: S101 - the registry checks that
     secret = secrets.token_hex()
-    async with (
-        new_topic(bench.kafka, PARTITIONS) as actions,
-        new_topic(bench.kafka, PARTITIONS, COMPACTED) as verdicts,
-    ):
+    async with action_topics(bench.kafka) as topics:
         settings = {
             "TOUCHLINE_AUTH__HS256_SECRET": secret,
-            "TOUCHLINE_ACTIONS__TOPIC": actions,
             "TOUCHLINE_ACTIONS__PER_SECOND_MAX": UNLIMITED,
             "TOUCHLINE_ACTIONS__BURST": UNLIMITED,
-            "TOUCHLINE_VERDICTS__TOPIC": verdicts,
+            **topics.settings,
         }
         async with server_under_test(bench, variables=settings) as server:
             players = Players(server.port, secret, ROOM, data_bytes)
             try:
-                yield ActionServer(server.process, players, bench.kafka, server.topic, actions, verdicts)
+                yield ActionServer(server.process, players, bench.kafka, server.topic, *topics)
             finally:
                 await players.close()

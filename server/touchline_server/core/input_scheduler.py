@@ -19,7 +19,7 @@ Rules:
 4. Nothing here is per delivery, and nothing is kept for a connection that has sent nothing for some seconds.
 
 Worked example: 20 clients ask for 100 rooms in a loop, at 100 units each time, and one acts. The busy lane serves one
-such message, owes 84 units, and pauses for five turns. The client that acts is served in each of them, at once.
+such message, owes 92 units, and pauses for twelve turns. The client that acts is served in each of them, at once.
 """
 
 from collections import OrderedDict
@@ -53,16 +53,16 @@ DECAY_MS = 1000
 class InputBudget(NamedTuple):
     """Units of work between two turns: of all connections of a lane together, and of one.
 
-    ``calm`` and ``newcomers``: 32 take about 0.6 ms, as long as a slice of a large flush, so input delays an event no
-    more than another room does. ``busy``: an action needs some four turns to be answered, so they have to be short
-    while others flood.
+    ``calm``: 32 take about 0.6 ms, as long as a slice of a large flush, so input delays an event no more than another
+    room does. ``newcomers``, ``busy``: an action needs some four turns to be answered, and an event as many from Kafka
+    to the sockets, so turns have to be short while others flood.
     ``beside_flush``: each lane while a large flush is under way, which takes many turns: 8 units make a slice of 0.8
     ms a fifth longer. ``connection``: a client that connects and joins a room needs 11, and should not wait.
     """
 
     calm: int = 32
-    newcomers: int = 32
-    busy: int = 16
+    newcomers: int = 16
+    busy: int = 8
     beside_flush: int = 8
     connection: int = 16
 

@@ -1,12 +1,14 @@
 """The part that all floods share: an audience and players, without flooders, beside one, and beside twenty."""
 
 import asyncio
+import contextlib
 import re
 from typing import NamedTuple
 
 import msgspec
 
 from touchline_loadtest.clients.players import Players, token_for
+from touchline_loadtest.measure.action_server import action_topics
 from touchline_loadtest.measure.audience import Audience, open_audience
 from touchline_loadtest.measure.bench import Bench
 from touchline_loadtest.measure.findings import check_note, gaps, latencies_ns, percentile_ms
@@ -57,10 +59,11 @@ class Phase(NamedTuple):
 async def run(bench: Bench, sizes: Sizes, *, name: str, flood: Flood) -> Result:
     """Measure one kind of flood."""
     variables = {"TOUCHLINE_AUTH__HS256_SECRET": SECRET}
-    async with (
-        server_under_test(bench, variables=variables) as server,
-        open_audience(server.port, bench.cores) as others,
-    ):
+    async with contextlib.AsyncExitStack() as stack:
+        if bench.kafka is not None:
+            variables |= (await stack.enter_async_context(action_topics(bench.kafka))).settings
+        server = await stack.enter_async_context(server_under_test(bench, variables=variables))
+        others = await stack.enter_async_context(open_audience(server.port, bench.cores))
         await others.connect(sizes.clients, RoomRequest(room=ROOM))
         players = Players(server.port, SECRET, ROOM, sizes.action_bytes)
         await players.connect(sizes.players)
