@@ -3,12 +3,12 @@
 import asyncio
 import contextlib
 import shutil
-import uuid
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
 
+from support.group_readers import values_reader
 from support.kafka_broker import KafkaBroker
 from support.kafka_log_harness import CHECK_S, KafkaHarness
 from support.log_cut import started
@@ -80,29 +80,10 @@ async def state_at(client: Client, newest: int) -> dict[str | None, object]:
     raise AssertionError("the client was closed")
 
 
-class NoMemory:
-    """Takes every record for new."""
-
-    forgotten = 0
-
-    def is_new(self, item: object, at_ms: int) -> bool:
-        return True
-
-
 @contextlib.asynccontextmanager
 async def consumers(broker: KafkaBroker) -> AsyncIterator[tuple[GroupReader[bytes | None], Follower]]:
     cluster = Cluster([broker.address])
-    group: GroupReader[bytes | None] = GroupReader(
-        cluster,
-        group=f"group-{uuid.uuid4()}",
-        topic=TOPIC,
-        decode=lambda record, _partition: record.value,
-        new_memory=NoMemory,
-        look_back_ms=0,
-        start="beginning",
-        commit_s=1.0,
-    )
-    async with group, Follower(cluster, [TOPIC], since_ms=None) as follower:
+    async with values_reader(cluster, TOPIC) as group, Follower(cluster, [TOPIC], since_ms=None) as follower:
         yield group, follower
 
 

@@ -11,7 +11,7 @@ from support.kafka_log_harness import CHECK_S, KafkaHarness
 from support.log_harness import Raw
 from support.node_fixture import Client, RunningNode, running_node
 from support.waiting import eventually
-from touchline_kafka.produce.producer import partition_of
+from touchline_kafka.partitioner import partition_of
 from touchline_protocol.messages import Event, Subscribed
 from touchline_server.config.tables import FeedSettings, KafkaSettings
 

@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from edge.players import AUTH, act, loose_limits, player
+from support.group_readers import values_reader
 from support.kafka_log_harness import CHECK_S
 from support.kafka_split import SplitCluster
 from support.log_harness import Reader
@@ -22,7 +23,7 @@ from support.waiting import DEADLINE_S, eventually
 from touchline_kafka.cluster import Cluster
 from touchline_kafka.follow.follower import FollowedRecord, Follower
 from touchline_kafka.group.reader import GroupReader
-from touchline_kafka.produce.producer import partition_of
+from touchline_kafka.partitioner import partition_of
 from touchline_kafka.topic_admin import Copies
 from touchline_protocol import codes
 from touchline_protocol.errors import LogUnavailable
@@ -82,7 +83,7 @@ async def test_consumers_leave_a_broker_that_is_cut_off_from_its_peers(
     await log.append(topic, [Entry(b"room", b"before")])
     async with contextlib.AsyncExitStack() as stack:
         cluster = Cluster(split_cluster.address.split(","))
-        groups = [await stack.enter_async_context(_group_reader(cluster, topic)) for _ in range(3)]
+        groups = [await stack.enter_async_context(values_reader(cluster, topic)) for _ in range(3)]
         followers = [await stack.enter_async_context(Follower(cluster, [topic], since_ms=None)) for _ in range(3)]
         readers: list[GroupReader[bytes | None] | Follower] = [*groups, *followers]
         await asyncio.gather(*(_until_read(each, b"before") for each in readers))
@@ -92,28 +93,6 @@ async def test_consumers_leave_a_broker_that_is_cut_off_from_its_peers(
             await asyncio.gather(*(_until_read(each, b"after") for each in readers))
         finally:
             split_cluster.join(first)
-
-
-class _NoMemory:
-    """Takes every record for new."""
-
-    forgotten = 0
-
-    def is_new(self, item: object, at_ms: int) -> bool:
-        return True
-
-
-def _group_reader(cluster: Cluster, topic: str) -> GroupReader[bytes | None]:
-    return GroupReader(
-        cluster,
-        group=f"group-{uuid.uuid4()}",
-        topic=topic,
-        decode=lambda record, _partition: record.value,
-        new_memory=_NoMemory,
-        look_back_ms=0,
-        start="beginning",
-        commit_s=1.0,
-    )
 
 
 async def _until_read(reader: GroupReader[bytes | None] | Follower, value: bytes) -> None:

@@ -7,21 +7,13 @@ from typing import Any
 import pytest
 from aiokafka import AIOKafkaProducer
 
+from support.group_readers import NoMemory
 from support.kafka_broker import KafkaBroker
 from support.waiting import DEADLINE_S
 from touchline_kafka.cluster import Cluster
 from touchline_kafka.group.reader import GroupReader
 from touchline_protocol.errors import BadRecord, OperatorError, TouchlineError
 from touchline_protocol.records import Record
-
-
-class NoMemory:
-    """Takes every item for new."""
-
-    forgotten = 0
-
-    def is_new(self, item: object, at_ms: int) -> bool:
-        return True
 
 
 def number_in(record: Record, partition: int) -> int:

@@ -1,7 +1,5 @@
 """`KafkaLog` keeps the contract of a log, on a real broker."""
 
-from collections.abc import AsyncIterator
-
 import pytest
 
 from log.contract import LogContract
@@ -9,15 +7,7 @@ from log.contract_acting import ActingLogContract
 from log.contract_reading import ReadingContract
 from log.contract_shared import SharedLogContract
 from log.contract_topics import TopicsContract
-from support.kafka_broker import KafkaBroker
 from support.kafka_log_harness import KafkaHarness
-
-
-@pytest.fixture
-async def harness(kafka: KafkaBroker) -> AsyncIterator[KafkaHarness]:
-    harness = KafkaHarness(kafka)
-    yield harness
-    await harness.close()
 
 
 @pytest.fixture

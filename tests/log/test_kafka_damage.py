@@ -1,12 +1,10 @@
 """Records on a real broker's disk that are damaged, or that nobody can decode: what is waited for, and what is not."""
 
 import time
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from support.kafka_broker import KafkaBroker
 from support.kafka_log_harness import KafkaHarness
 from support.log_harness import Raw, Reader, numbered
 from support.log_lines import log_lines
@@ -20,15 +18,6 @@ HOUR_MS = 3_600_000
 NOW_MS = time.time_ns() // 1_000_000
 LENGTH_AT = 8
 """Where the length of a batch is, in its bytes."""
-
-
-@pytest.fixture
-async def harness(kafka: KafkaBroker) -> AsyncIterator[KafkaHarness]:
-    harness = KafkaHarness(kafka)
-    try:
-        yield harness
-    finally:
-        await harness.close()
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """Older records of a topic in Kafka are read back: newest first, all of them or up to a limit, on a real broker."""
 
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from itertools import pairwise
 
 import pytest
@@ -15,13 +15,6 @@ from touchline_server.log.kafka import chunks, queue
 
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
-
-
-@pytest.fixture
-async def harness(kafka: KafkaBroker) -> AsyncIterator[KafkaHarness]:
-    harness = KafkaHarness(kafka)
-    yield harness
-    await harness.close()
 
 
 @pytest.fixture

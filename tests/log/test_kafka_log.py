@@ -3,7 +3,7 @@
 import asyncio
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -23,13 +23,6 @@ from touchline_server.log.kafka.log import KafkaLog
 
 MURMUR2 = {b"21": -973932308, b"foobar": -790332482, b"a-little-bit-long-string": -985981536}
 """Hashes that Kafka's own tests expect of its murmur2."""
-
-
-@pytest.fixture
-async def harness(kafka: KafkaBroker) -> AsyncIterator[KafkaHarness]:
-    harness = KafkaHarness(kafka)
-    yield harness
-    await harness.close()
 
 
 async def test_records_of_an_aborted_transaction_are_never_handed_out(harness: KafkaHarness) -> None:

@@ -12,9 +12,9 @@ begins to read a partition also reads what its keys have in others. Rules:
 from collections.abc import Callable, Iterable
 from functools import lru_cache
 
-from aiokafka.partitioner import murmur2
 from aiokafka.structs import TopicPartition
 
+from touchline_kafka.partitioner import partition_of
 from touchline_kafka.repairs import Consumer
 from touchline_kafka.topics import Topic
 from touchline_protocol.errors import BadRecord
@@ -24,11 +24,7 @@ HOMES_MAX = 100_000
 """Keys whose partition is remembered: finding it out in Python takes longer than all else that is done for a record."""
 
 
-@lru_cache(maxsize=HOMES_MAX)
-def home_of(key: bytes, partitions: int) -> int:
-    """The partition, of that many, that a key belongs to: the choice of Java's default partitioner and most others."""
-    hashed: int = murmur2(key)
-    return (hashed & 0x7FFFFFFF) % partitions
+_home_of = lru_cache(HOMES_MAX)(partition_of)
 
 
 def is_misplaced(partition: int, records: Iterable[Record], partitions: int) -> bool:
@@ -75,5 +71,5 @@ def _misplaced(partition: int, record: Record, partitions: int) -> int | None:
         key = record.key
     except BadRecord:
         return None
-    home = partition if key is None else home_of(key, partitions)
+    home = partition if key is None else _home_of(key, partitions)
     return None if home == partition else home

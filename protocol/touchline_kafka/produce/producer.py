@@ -11,10 +11,9 @@ import asyncio
 import contextlib
 from collections.abc import Sequence
 
-from aiokafka.partitioner import murmur2
-
 from touchline_kafka.cluster import Cluster
 from touchline_kafka.errors import REQUEST_ERRORS, describe, is_retried
+from touchline_kafka.partitioner import partition_of
 from touchline_kafka.repairs import Client, retrieve
 from touchline_kafka.topics import NoSuchTopic, Topics
 from touchline_protocol.errors import LogUnavailable, RecordRefusal, RecordsRefused, TopicRefused
@@ -25,9 +24,6 @@ from .partition_writer import TOPIC_AGE_S_MAX, Append, NewRecord, Outcome, Parti
 APPEND_TIMEOUT_S = 5.0
 """The longest that a caller waits to hear that Kafka is away; a broker's restart takes about as long."""
 
-_POSITIVE = 0x7FFF_FFFF
-"""Kafka drops the sign of a hash with this mask, where others would take the absolute value."""
-
 
 class ProduceFailed(LogUnavailable):
     """Not all records could be appended. The first ``written`` of them are in the topic, in order, except those in
@@ -37,12 +33,6 @@ class ProduceFailed(LogUnavailable):
         super().__init__(message)
         self.written = written
         self.refused = refused
-
-
-def partition_of(key: bytes, partitions: int) -> int:
-    """The partition, of that many, that a key belongs to: the choice of Java's default partitioner and most others."""
-    hashed: int = murmur2(key)
-    return (hashed & _POSITIVE) % partitions
 
 
 class BoundedProducer:
