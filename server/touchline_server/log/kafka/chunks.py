@@ -6,11 +6,9 @@ from collections.abc import Sequence
 from itertools import islice
 from typing import NamedTuple
 
-from touchline_kafka.errors import describe
-from touchline_protocol.errors import LogUnavailable
 from touchline_protocol.records import Record
 
-from .replay import EMPTY_WAITS_MS, ReplayReader, value_bytes
+from .replay import Holes, ReplayReader, undecodable, value_bytes
 
 CHUNK_BYTES = 2 << 20
 """What a chunk should hold: little enough to keep in memory, and so much that requests cost next to nothing."""
@@ -64,10 +62,9 @@ class ChunkReader:
             LogUnavailable: the log did not answer, or what it holds is damaged.
         """
         records: list[Record] = []
-        size_bytes = empty = 0
-        offset = first
+        offset, size_bytes, holes = first, 0, Holes()
         while offset < end and size_bytes <= CHUNK_BYTES_MAX:
-            answer = await self._replay.fetch(name, epoch, partition, offset, wait_ms=EMPTY_WAITS_MS[empty])
+            answer = await self._replay.fetch(name, epoch, partition, offset, wait_ms=holes.wait_ms)
             try:
                 with contextlib.closing(answer.records(name, offset)) as iterator:
                     while part := list(islice(iterator, DECODED_AT_ONCE)):
@@ -78,13 +75,9 @@ class ChunkReader:
                         records += part
                         await asyncio.sleep(0)
             except Exception as error:  # each decompressor has errors of its own
-                raise LogUnavailable(f"records of {name}/{partition} cannot be decoded: {describe(error)}") from error
-            if iterator.next_fetch_offset > offset:
-                offset, empty = iterator.next_fetch_offset, 0
-            elif offset >= answer.last_stable_offset or empty == len(EMPTY_WAITS_MS) - 1:
-                offset = end
-            else:
-                empty += 1
+                raise undecodable(name, partition, error) from error
+            at_end = holes.reach_end(offset, iterator.next_fetch_offset, answer.last_stable_offset)
+            offset = end if at_end else iterator.next_fetch_offset
         return OlderRecords(records, min(offset, end), size_bytes)
 
 

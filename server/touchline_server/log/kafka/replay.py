@@ -50,10 +50,9 @@ class ReplayReader:
         """See `core.log.Log.read`. Each fetch has to follow from the one before it."""
         records: list[Record] = []
         terms: list[tuple[int, int]] = []
-        offset = after + 1
-        empty = size = 0
+        offset, size, holes = after + 1, 0, Holes()
         while offset <= up_to:
-            answer = await self._fetch_next(name, epoch, partition, offset, term, wait_ms=EMPTY_WAITS_MS[empty])
+            answer = await self._fetch_next(name, epoch, partition, offset, term, wait_ms=holes.wait_ms)
             for entry in epochs_in(answer.data, offset):
                 term = entry.epoch
                 terms.append((entry.start_offset, term))
@@ -69,13 +68,10 @@ class ReplayReader:
             except Exception as error:  # each decompressor has errors of its own
                 if is_damage(error) and offset < self._lost.get((epoch, partition), 0):
                     raise OffsetOutOfRange(f"{name}/{partition} is damaged from {offset} on") from error
-                raise LogUnavailable(f"records of {name}/{partition} cannot be decoded: {describe(error)}") from error
-            if iterator.next_fetch_offset > offset:
-                offset, empty = iterator.next_fetch_offset, 0
-            elif offset >= answer.last_stable_offset or empty == len(EMPTY_WAITS_MS) - 1:
+                raise undecodable(name, partition, error) from error
+            if holes.reach_end(offset, iterator.next_fetch_offset, answer.last_stable_offset):
                 break
-            else:
-                empty += 1
+            offset = iterator.next_fetch_offset
         return Chunk(records, max(after, up_to), terms)
 
     async def _fetch_next(
@@ -160,6 +156,33 @@ class ReplayReader:
             return
         if topic.epoch != epoch:
             raise OffsetOutOfRange(f"{epoch} is not the epoch of {name} now") from error
+
+
+class Holes:
+    """Counts the fetches in a row that found nothing, to tell a hole that is still being looked for from the end."""
+
+    def __init__(self) -> None:
+        self._empty = 0
+
+    @property
+    def wait_ms(self) -> int:
+        """How long the broker may wait with its next answer."""
+        return EMPTY_WAITS_MS[self._empty]
+
+    def reach_end(self, offset: int, next_offset: int, last_stable_offset: int) -> bool:
+        """Whether nothing follows ``offset``, after a fetch from there that brought the reader to ``next_offset``."""
+        if next_offset > offset:
+            self._empty = 0
+            return False
+        if offset >= last_stable_offset or self._empty == len(EMPTY_WAITS_MS) - 1:
+            return True
+        self._empty += 1
+        return False
+
+
+def undecodable(name: str, partition: int, error: BaseException) -> LogUnavailable:
+    """The error for records that cannot be decoded."""
+    return LogUnavailable(f"records of {name}/{partition} cannot be decoded: {describe(error)}")
 
 
 def value_bytes(record: Record) -> int:
