@@ -8,8 +8,8 @@ from touchline.transport import MESSAGE_BYTES_MAX
 from touchline_protocol.codecs import JSON
 from touchline_protocol.messages import Action
 from touchline_server.config.conflicts import (
-    CLIENT_MESSAGE_BYTES_MAX,
     MESSAGE_BYTES_BESIDES,
+    SERVER_MESSAGE_BYTES_MAX,
     conflicts,
     topic_conflicts,
 )
@@ -102,4 +102,4 @@ def test_what_a_message_has_besides_its_data_is_allowed_for() -> None:
 
 
 def test_the_largest_message_is_the_one_that_the_python_client_takes() -> None:
-    assert CLIENT_MESSAGE_BYTES_MAX == MESSAGE_BYTES_MAX
+    assert SERVER_MESSAGE_BYTES_MAX == MESSAGE_BYTES_MAX

@@ -26,8 +26,9 @@ MESSAGE_BYTES_BESIDES = 1024
 PROXY_IDLE_S = 60.0
 """nginx cuts a connection on which nothing was sent for this long (``proxy_read_timeout``), HAProxy earlier."""
 
-CLIENT_MESSAGE_BYTES_MAX = 16 << 20
-"""The largest message that the Python client takes. Libraries with a smaller limit are common, with a larger rare."""
+SERVER_MESSAGE_BYTES_MAX = 16 << 20
+"""The largest message that the Python client takes from a server. Libraries with a smaller limit are common, with a
+larger one rare."""
 
 WINDOW_EVENTS_MIN = 4
 """Times the largest event that a window should hold: as a value and as a frame in both encodings, and a second one."""
@@ -156,11 +157,11 @@ def _of_rooms(settings: Settings) -> Iterator[Conflict]:
             ("state_bytes_max",),
             f"an event may have {event} bytes, and one of more than {state} is never kept as state",
         )
-    if state + RECENT_BYTES_MAX > CLIENT_MESSAGE_BYTES_MAX:
+    if state + RECENT_BYTES_MAX > SERVER_MESSAGE_BYTES_MAX:
         yield Conflict(
             ("state_bytes_max",),
             f"a room's state travels in one message, and one with {state} bytes of it is more than the "
-            f"{CLIENT_MESSAGE_BYTES_MAX} that many clients take",
+            f"{SERVER_MESSAGE_BYTES_MAX} that many clients take",
         )
     if window < WINDOW_EVENTS_MIN * event:
         yield Conflict(

@@ -155,9 +155,7 @@ class Client(Subscriber[Owner, "Client[Owner]"]):
             return codes.FORBIDDEN, f"a verdict bans the player: {standing.reason}"
         refusal = self._refusal(request, grant)
         if refusal is None:
-            if grant is not None:
-                self.grant = grant
-                self.access.enter(self, grant)
+            self._sign_in(grant)
             self.state = ClientState.OPEN
             self.single_room = True
             self.last_write_ms = now.loop_ms  # the head of the response, however long the room takes
@@ -227,9 +225,7 @@ class Client(Subscriber[Owner, "Client[Owner]"]):
             is_unknown = refused.code is codes.TOKEN_KEY_UNKNOWN
             self.closing = codes.CLOSE_TOKEN_KEY_UNKNOWN if is_unknown else codes.UNAUTHORIZED
             return None
-        if grant is not None:
-            self.grant = grant
-            self.access.enter(self, grant)
+        self._sign_in(grant)
         standing = self.access.standing(grant, now.loop_ms)
         if standing is not None and standing.kind == "ban":
             self.enforce(standing)
@@ -240,6 +236,11 @@ class Client(Subscriber[Owner, "Client[Owner]"]):
         if standing is not None:
             self.enforce(standing)
         return replaced
+
+    def _sign_in(self, grant: Grant | None) -> None:
+        self.grant = grant
+        if grant is not None:
+            self.access.enter(self, grant)
 
     def _act_in(self, grant: Grant, name: str, *, continued: bool) -> "Client[Owner] | None":
         self.action_session, replaced = self.access.actions.enter(self, grant.player, name, continued=continued)
@@ -283,8 +284,7 @@ class Client(Subscriber[Owner, "Client[Owner]"]):
             self._refusals += 1
 
     def _refresh(self, message: Refresh, now: Now) -> None:
-        wait_ms = self._rates.take_refresh(now.loop_ms)
-        if wait_ms:
+        if wait_ms := self._rates.take_refresh(now.loop_ms):
             self._error(codes.TOO_MANY_REFRESHES, "wait for retry_ms", request_id=message.id, retry_ms=wait_ms)
             return
         self.work += TOKEN_WORK
@@ -306,8 +306,7 @@ class Client(Subscriber[Owner, "Client[Owner]"]):
         self._error(codes.OUT_OF_ORDER, "hello is the first message of a connection, and is sent once")
 
     def _subscribe_all(self, message: Subscribe, now: Now) -> None:
-        wait_ms = self._rates.take_subscribes(len(message.rooms), now.loop_ms)
-        if wait_ms:
+        if wait_ms := self._rates.take_subscribes(len(message.rooms), now.loop_ms):
             why = "none of these rooms was joined: ask for them again after retry_ms"
             self._error(codes.TOO_MANY_SUBSCRIBES, why, request_id=message.id, retry_ms=wait_ms)
             return

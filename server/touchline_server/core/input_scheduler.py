@@ -23,7 +23,7 @@ such message, owes 92 units, and pauses for twelve turns. The client that acts i
 """
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Generic, NamedTuple
 
 from .clocks import LoopMs
@@ -79,8 +79,7 @@ class _Lane(Generic[Owner]):
         # deleted before.
         self.waiting: OrderedDict[Owner, None] = OrderedDict()
 
-    def take_turn(self, connections: int, budget: int) -> Iterator[ServeInput[Owner]]:
-        self.left = min(self.left, 0) + budget
+    def serve(self, connections: int) -> Iterator[ServeInput[Owner]]:
         for _ in range(connections):
             if self.left <= 0 or not self.waiting:
                 return
@@ -140,12 +139,17 @@ class InputScheduler(Generic[Owner]):
         self._spent.pop(owner, None)
         self._recent.pop(owner, None)
 
-    def take_turn(self, *, beside_flush: bool) -> Iterator[ServeInput[Owner]]:
+    def take_turn(self, *, beside_flush: bool) -> Iterable[ServeInput[Owner]]:
         """A turn begins: serve those that wait, the first of each lane first, as far as the lane's budget goes."""
         self._spent.clear()
+        for lane in self._lanes:
+            lane.left = min(lane.left, 0) + (self._budget.beside_flush if beside_flush else lane.budget)
+        return self._serve_waiting() if self.has_waiting else ()
+
+    def _serve_waiting(self) -> Iterator[ServeInput[Owner]]:
         # Each is served once: those that wait again during this turn, in whichever lane, have had their share of it.
         for lane, connections in [(lane, len(lane.waiting)) for lane in self._lanes]:
-            yield from lane.take_turn(connections, self._budget.beside_flush if beside_flush else lane.budget)
+            yield from lane.serve(connections)
 
     def tick(self, now_ms: LoopMs) -> None:
         """Let work count for less the longer ago it was. Call this periodically."""

@@ -68,6 +68,10 @@ class Step(NamedTuple):
     next: NextStep
 
 
+GO_ON = Step(b"", NextStep.STEP)
+"""Nothing to write now, and another step."""
+
+
 class Subscription(Generic[C]):
     """One client in one room. ``cursor`` is the last offset that the client was brought to, while it is not live.
 
@@ -182,7 +186,7 @@ class Subscription(Generic[C]):
         self.replay_left -= reached - self.cursor
         self.cursor = reached
         if not events and self.phase is not Phase.JOINING:
-            return Step(b"", NextStep.STEP)  # as for most rooms and chunks
+            return GO_ON  # as for most rooms and chunks
         greeting = self._greeting()
         for event in events:
             if event.announces:

@@ -28,7 +28,7 @@ from touchline_server.core.effects import AskLogEnd, Effect, Owner, ReadLog, Unr
 from touchline_server.core.log import Chunk
 from touchline_server.core.rooms.partition_window import PartitionWindow
 from touchline_server.core.rooms.room import Delivery
-from touchline_server.core.subscription import NextStep, Phase, Step
+from touchline_server.core.subscription import GO_ON, NextStep, Phase, Step
 from touchline_server.core.write_scheduler import Budget
 
 from .partition_reads import CHUNK_RECORDS, PartitionReads, Read
@@ -49,8 +49,6 @@ STEPS_PER_SERVING = 2
 
 RETRY_MS = 500
 """Between two attempts of a catch-up while the log does not answer."""
-
-_GO_ON = Step(b"", NextStep.STEP)
 
 Term: TypeAlias = tuple[PartitionWindow, int]
 """A term of a partition."""
@@ -149,7 +147,7 @@ class ReplayQueue(Generic[Owner]):
             return
         elif answer is None:
             for subscription in [each for each in partition.waiting if partition.asks_for(read, each)]:
-                step = _GO_ON if subscription.is_over else subscription.out_of_reach()
+                step = GO_ON if subscription.is_over else subscription.out_of_reach()
                 yield from self._finish(subscription, step, now)
         else:
             for subscription in [each for each in partition.waiting if partition.serves(read, each)]:
@@ -163,7 +161,7 @@ class ReplayQueue(Generic[Owner]):
         question = self._questions.pop(number)
         self._free += 1
         for subscription in question.subscriptions:
-            step = _GO_ON if subscription.is_over else subscription.at_log_end(end)
+            step = GO_ON if subscription.is_over else subscription.at_log_end(end)
             yield from self._finish(subscription, step, now)
         self._turns.give_back(question.client)
         yield from self.start_queued(now)
@@ -196,7 +194,7 @@ class ReplayQueue(Generic[Owner]):
         for subscription in list(self._turns.items(client)):
             is_paused = client.paused_ms is not None and subscription in self._partition_of
             if subscription.is_over or is_paused or not self._needs_log(subscription):
-                yield from self._finish(subscription, _GO_ON, now)
+                yield from self._finish(subscription, GO_ON, now)
 
     def _needs_log(self, subscription: ClientSubscription[Owner]) -> bool:
         return subscription in self._term_of or subscription.cursor < subscription.room.contents.floor
@@ -258,7 +256,7 @@ class ReplayQueue(Generic[Owner]):
         """Write a subscription's part of a chunk. If the rest is in the window or out of reach, it is done here."""
         client = subscription.client
         if subscription.is_over or not self._needs_log(subscription):
-            yield from self._finish(subscription, _GO_ON, now)
+            yield from self._finish(subscription, GO_ON, now)
             return
         for events, reached in chunk.parts(self._hub, subscription):
             if client.paused_ms is not None:
@@ -267,7 +265,7 @@ class ReplayQueue(Generic[Owner]):
             if data:
                 yield from self._catch_up.write(client, data, now)
         if client.paused_ms is not None or not self._needs_log(subscription):
-            yield from self._finish(subscription, _GO_ON, now)
+            yield from self._finish(subscription, GO_ON, now)
         elif subscription.is_out_of_reach:
             yield from self._finish(subscription, subscription.out_of_reach(), now)
 

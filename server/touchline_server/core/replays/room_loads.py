@@ -17,14 +17,12 @@ from touchline_server.core.clocks import Now
 from touchline_server.core.effects import Effect, LoadRoom, Owner, Unreachable
 from touchline_server.core.room_store import RoomKey, StoredRoom
 from touchline_server.core.rooms.old_records import Skip
-from touchline_server.core.subscription import NextStep, Phase, Step
+from touchline_server.core.subscription import GO_ON, Phase
 
 from .turns import Turns
 
 LOADS_MAX = 4
 """Rooms asked for at the same time. The store answers one at a time, and the next ones are chosen as late as can be."""
-
-_GO_ON = Step(b"", NextStep.STEP)
 
 
 class _Load(Generic[Owner]):
@@ -93,7 +91,7 @@ class RoomLoads(Generic[Owner]):
             if subscription.room.contents.reading_back:
                 self._waiting_for_log.append(subscription)
             else:
-                effects += self._catch_up.write_step(subscription, _GO_ON, now)
+                effects += self._catch_up.write_step(subscription, GO_ON, now)
         return effects
 
     def loaded(
@@ -117,7 +115,7 @@ class RoomLoads(Generic[Owner]):
                 continue
             if not is_current:
                 subscription.store_generation = None  # what was loaded for another generation is of no use
-            effects += self._catch_up.write_step(subscription, _GO_ON, now)
+            effects += self._catch_up.write_step(subscription, GO_ON, now)
         effects += self.start_queued()
         return skips, effects
 
