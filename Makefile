@@ -21,7 +21,7 @@ demo: .venv/demo.stamp ## Run the demo: a live match in the browser, without Kaf
 	$(BIN)/touchline demo $(ARGS)
 
 bench: .venv/demo.stamp ## Measure Touchline on this machine: docs/performance.md
-	$(BIN)/python -m touchline_loadtest $(ARGS)
+	$(BIN)/python -m touchline_loadtest bench $(ARGS)
 
 # tests/README.md says what is in which.
 PYTEST = $(BIN)/python -m pytest --numprocesses=$(WORKERS) --dist=worksteal
@@ -56,15 +56,15 @@ format: .venv/dev.stamp ## Format the code, and mend what ruff can mend
 # Versions in a lock stay as they are where they still fit; make lock ARGS=--upgrade takes the newest.
 # The demo lock has all that users install. The dev lock keeps to its versions, so that what is tested is what runs.
 LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-	--custom-compile-command "make lock" --extra demo $(ARGS) pyproject.toml
+	--custom-compile-command "make lock" $(ARGS) pyproject.toml
 
 openapi: .venv/dev.stamp ## Write docs/openapi.json from the code
 	$(BIN)/python scripts/write_openapi.py
 
 lock: .venv/dev.stamp ## Write the lock files in requirements/ anew
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv>=0.8"
-	$(LOCK) --group editable --output-file requirements/demo.lock
-	$(LOCK) --group dev --constraints requirements/demo.lock --output-file requirements/dev.lock
+	$(LOCK) --extra demo --group editable --output-file requirements/demo.lock
+	$(LOCK) --extra demo --extra loadtest --group dev --constraints requirements/demo.lock --output-file requirements/dev.lock
 
 clean: ## Delete all that these targets made, .venv and .cache too
 	rm -rf .venv .cache build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

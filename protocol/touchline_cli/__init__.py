@@ -1,1 +1,1 @@
-"""What our command lines share: how a process starts and ends, and how it prints. Imports no installed library."""
+"""What our command lines share: how a process starts and ends, how it prints, and how it loads its commands."""

@@ -11,7 +11,8 @@ def main() -> None:
 def _run() -> int:
     # Imported here because the SDK installs this command too, without the libraries that it needs, and because Ctrl-C
     # must be quiet while they are imported.
-    from touchline_server.cli.exit_codes import fail, missing_library  # noqa: PLC0415
+    from touchline_cli.missing_library import missing_library  # noqa: PLC0415
+    from touchline_server.cli.exit_codes import fail  # noqa: PLC0415
 
     try:
         from touchline_server.cli.app import run  # noqa: PLC0415

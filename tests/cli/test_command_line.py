@@ -8,9 +8,10 @@ from importlib import import_module
 import pytest
 
 from support.processes import environment
+from touchline_cli.lazy_commands import CommandSpec
 from touchline_protocol.version import __version__
 from touchline_server.cli.app import run
-from touchline_server.cli.commands import COMMANDS, CommandSpec, extension_commands
+from touchline_server.cli.commands import COMMANDS, extension_commands
 
 ALL_COMMANDS = {**COMMANDS, **extension_commands()}
 

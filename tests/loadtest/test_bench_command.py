@@ -21,7 +21,7 @@ DEADLINE_S = 90.0
 
 def bench(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "touchline_loadtest", *arguments],
+        [sys.executable, "-m", "touchline_loadtest", "bench", *arguments],
         cwd=folder,
         capture_output=True,
         text=True,
@@ -31,7 +31,7 @@ def bench(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_make_bench_runs_the_suite_with_its_arguments() -> None:
-    assert "python -m touchline_loadtest joins --runs 1\n" in make("--dry-run", "bench", "ARGS=joins --runs 1")
+    assert "python -m touchline_loadtest bench joins --runs 1\n" in make("--dry-run", "bench", "ARGS=joins --runs 1")
 
 
 def test_a_scenario_alone_prints_its_table_and_writes_json(tmp_path: Path) -> None:

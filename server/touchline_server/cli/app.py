@@ -8,11 +8,12 @@ import typer
 from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
+from touchline_cli.lazy_commands import LazyCommand
 from touchline_cli.output import ReaderGone
 from touchline_protocol.errors import TouchlineError
 from touchline_protocol.version import __version__
 
-from .commands import COMMANDS, LazyCommand, extension_commands
+from .commands import COMMANDS, extension_commands
 from .exit_codes import fail
 
 _app = typer.Typer(

@@ -13,31 +13,8 @@ USER_ERROR = 2
 NOT_FOUND = 1
 """A command that looks for something did its work, and something is missing. As of ``grep`` and ``diff``."""
 
-OUR_PACKAGES = frozenset(
-    {
-        "touchline",
-        "touchline_cheatwatch",
-        "touchline_cli",
-        "touchline_demo",
-        "touchline_kafka",
-        "touchline_protocol",
-        "touchline_server",
-    }
-)
-
 
 def fail(message: str) -> int:
     """Print ``message`` in one line on stderr; returns the exit code."""
     sys.stderr.write(f"touchline: {escaped(without_credentials(' '.join(message.split())))}\n")
     return USER_ERROR
-
-
-def missing_library(error: ModuleNotFoundError, extra: str) -> str:
-    """What to tell the user about a library that is not installed. ``extra`` is the one that brings it.
-
-    Raises:
-        ModuleNotFoundError: the module is one of ours, so installing something does not help.
-    """
-    if error.name is None or error.name.partition(".")[0] in OUR_PACKAGES:
-        raise error
-    return f"{error.name} is not installed: install touchline[{extra}]"

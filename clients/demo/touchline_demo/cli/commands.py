@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from touchline_server.cli.commands import CommandSpec
+from touchline_cli.lazy_commands import CommandSpec
 
 COMMANDS: Mapping[str, CommandSpec] = {
     "demo": CommandSpec("touchline_demo.cli.demo:demo", "Serve a page with live matches, a game, and bots.", "demo"),

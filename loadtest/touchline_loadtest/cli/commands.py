@@ -1,0 +1,12 @@
+"""The table of commands. Imports nothing heavy: a command's module is imported when the command runs."""
+
+from collections.abc import Mapping
+
+from touchline_cli.lazy_commands import CommandSpec
+
+EXTRA = "loadtest"
+"""The extra that brings all that these commands need."""
+
+COMMANDS: Mapping[str, CommandSpec] = {
+    "bench": CommandSpec("touchline_loadtest.cli.bench:bench", "Measure Touchline on this machine.", EXTRA),
+}
