@@ -10,8 +10,8 @@ import msgspec
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from cluster.checks.room_log import LogId
-from cluster.scene import FINAL_KEY, KEYS, Feed, Sent, rooms_of
+from cluster.scene import FINAL_KEY, KEYS, Feed, rooms_of
+from touchline_loadtest.checks.room_log import LogId, Sent
 
 REMOVALS, HAPPENINGS = 0.1, 0.4
 """The shares of events that remove a key, and of those without a key."""

@@ -10,10 +10,6 @@ from typing import NamedTuple
 
 import msgspec
 
-from cluster.checks.action_check import Seen, Sentence, check_actions, check_verdicts
-from cluster.checks.breach import Breach
-from cluster.checks.room_check import check_room
-from cluster.checks.trace import Joined, Received, Trace
 from cluster.clients.crowd import Crowd, visitor
 from cluster.clients.players import Detector, Player, pass_sentence
 from cluster.faults.cluster_faults import ClusterFaults
@@ -21,8 +17,13 @@ from cluster.faults.edge_faults import EdgeFaults
 from cluster.plan import Fault, Plan
 from cluster.producers import Numbers, Publisher
 from cluster.rig import Rig
-from cluster.scene import ACTIONS_TOPIC, FEEDS, GROWN, Sent, Size
+from cluster.scene import ACTIONS_TOPIC, FEEDS, GROWN, Size
 from cluster.truth import Truth
+from touchline_loadtest.checks.action_check import Seen, Sentence, check_actions, check_verdicts
+from touchline_loadtest.checks.breach import Breach
+from touchline_loadtest.checks.history_check import check_room
+from touchline_loadtest.checks.room_log import Sent
+from touchline_loadtest.checks.trace import Joined, Received, Trace
 from touchline_loadtest.measure.action_reader import read_actions
 
 SETTLED_S = 60.0

@@ -82,16 +82,3 @@ def feed_of(room: str) -> Feed:
 
 
 ROOMS = [room for feed in FEEDS for room in rooms_of(feed)]
-
-
-class Sent(NamedTuple):
-    """An event as its producer sent it. ``removal``: it removes its key.
-
-    ``order`` counts the events of all producers, since their clocks, and so the numbers, may differ.
-    """
-
-    order: int
-    number: int
-    room: str
-    key: str | None
-    removal: bool

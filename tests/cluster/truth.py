@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from aiokafka import AIOKafkaConsumer, ConsumerRecord
 from aiokafka.errors import KafkaError
 
-from cluster.checks.room_log import Entry, LogId, RoomLog
 from cluster.producers import Publisher
-from cluster.scene import Feed, Sent, rooms_of
+from cluster.scene import Feed, rooms_of
+from touchline_loadtest.checks.room_log import Entry, LogId, RoomLog, Sent
 
 POLL_MS = 200
 RETRY_S = 0.5
@@ -41,13 +41,14 @@ class Truth:
         return [
             RoomLog(
                 room,
-                feed,
                 of_room,
                 {
                     log: [entry for _, entry in sorted(found.items()) if entry.room == room]
                     for log, found in logs.items()
                 },
                 self._starts,
+                lossy=feed.lossy,
+                restarts=feed.restarts,
             )
             for room, of_room in by_room.items()
         ]

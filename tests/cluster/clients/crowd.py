@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from random import Random
 from typing import Protocol
 
-from cluster.checks.trace import Trace
 from cluster.clients.sdk_watcher import SdkWatcher
 from cluster.clients.socket_watcher import SocketWatcher
 from cluster.clients.stream_watcher import StreamWatcher
 from cluster.scene import FEEDS, ROOMS, rooms_of
+from touchline_loadtest.checks.trace import Trace
 from touchline_protocol.codecs import CodecName
 from touchline_protocol.messages import Deliver
 

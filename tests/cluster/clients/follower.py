@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from cluster.checks.trace import Gap, Joined, Received, Refused, Skipped, Trace
+from touchline_loadtest.checks.trace import Gap, Joined, Received, Refused, Skipped, Trace
 from touchline_protocol.messages import RoomRequest
 
 

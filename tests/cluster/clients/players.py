@@ -10,10 +10,10 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 import touchline
-from cluster.checks.action_check import Acted, Seen, Sentence
 from cluster.clients.patience import BACKOFF
 from cluster.scene import ACTIONS_TOPIC, ARENA, SECRET, VERDICTS_TOPIC
 from touchline import actions
+from touchline_loadtest.checks.action_check import Acted, Seen, Sentence
 from touchline_protocol.codecs import CodecName
 
 BUFFER_ACTIONS = 2_000

@@ -1,8 +1,8 @@
 """A client that is the Python SDK."""
 
 import touchline
-from cluster.checks.trace import Gap, Joined, Received, Refused, Trace
 from cluster.clients.patience import BACKOFF
+from touchline_loadtest.checks.trace import Gap, Joined, Received, Refused, Trace
 from touchline_protocol.codecs import CodecName
 
 

@@ -11,9 +11,9 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMessage
 from websockets.typing import Subprotocol
 
-from cluster.checks.trace import Refused, Trace
 from cluster.clients.follower import Follower
 from cluster.clients.patience import REST_S, SILENCE_S, WELCOME_S
+from touchline_loadtest.checks.trace import Refused, Trace
 from touchline_protocol.codecs import CodecName
 from touchline_protocol.codes import INTERNAL_ERROR, Recovery, recovery_of_close
 from touchline_protocol.messages import Hello, Subscribe

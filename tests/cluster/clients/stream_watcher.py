@@ -7,10 +7,10 @@ from urllib.parse import quote
 
 import msgspec
 
-from cluster.checks.trace import Refused, Trace
 from cluster.clients.follower import Follower
 from cluster.clients.patience import REST_S, SILENCE_S, WELCOME_S
 from support.event_source import EventSourceParser
+from touchline_loadtest.checks.trace import Refused, Trace
 from touchline_protocol.cursor import Cursor
 
 READ_BYTES = 64 * 1024

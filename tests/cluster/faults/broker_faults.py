@@ -4,8 +4,6 @@ import asyncio
 import signal
 from collections.abc import Callable, Mapping, Sequence
 
-from cluster.checks.breach import Breach
-from cluster.checks.trace import Trace
 from cluster.faults.healing import until_healed
 from cluster.plan import Fault
 from cluster.producers import Publisher
@@ -13,6 +11,8 @@ from cluster.rig import Rig, start_broker, stop_broker
 from cluster.scene import FEEDS, FRAIL, STEADY, Feed
 from support.kafka_broker import KafkaBroker
 from support.waiting import eventually
+from touchline_loadtest.checks.breach import Breach
+from touchline_loadtest.checks.trace import Trace
 
 LOSS_S = 3.0
 """How long a leader goes on alone before it is lost, with what nobody else has."""

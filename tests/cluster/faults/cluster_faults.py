@@ -3,8 +3,6 @@
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-from cluster.checks.breach import Breach
-from cluster.checks.trace import Trace
 from cluster.faults.broker_faults import BrokerFaults
 from cluster.faults.healing import until_healed
 from cluster.faults.topic_faults import TopicFaults
@@ -12,6 +10,8 @@ from cluster.plan import BrokerFault, Fault, TopicFault
 from cluster.producers import Publisher
 from cluster.rig import Rig
 from cluster.truth import Truth
+from touchline_loadtest.checks.breach import Breach
+from touchline_loadtest.checks.trace import Trace
 
 Way = Callable[[Fault], Awaitable[None]]
 

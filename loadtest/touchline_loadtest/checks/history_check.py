@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 
-from cluster.checks.breach import Breach
-from cluster.checks.epoch_names import EpochNames
-from cluster.checks.room_log import RoomLog
-from cluster.checks.trace import Trace
-from cluster.checks.trace_check import TraceCheck
+from touchline_loadtest.checks.breach import Breach
+from touchline_loadtest.checks.epoch_names import EpochNames
+from touchline_loadtest.checks.room_log import RoomLog
+from touchline_loadtest.checks.trace import Trace
+from touchline_loadtest.checks.trace_check import TraceCheck
 
 
 def check_room(room: RoomLog, traces: Sequence[Trace]) -> list[Breach]:

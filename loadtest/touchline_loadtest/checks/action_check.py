@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from cluster.checks.breach import Breach
+from touchline_loadtest.checks.breach import Breach
 
 ENFORCED_S = 60.0
 """How long after a verdict is in the log an action may still be taken, if edges cannot read at the moment."""

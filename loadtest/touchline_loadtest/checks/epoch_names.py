@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable
 
-from cluster.checks.breach import Breach
-from cluster.checks.room_log import LogId, RoomLog
-from cluster.checks.trace import Received, Trace
+from touchline_loadtest.checks.breach import Breach
+from touchline_loadtest.checks.room_log import LogId, RoomLog
+from touchline_loadtest.checks.trace import Received, Trace
 
 
 class EpochNames:

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 import pytest
 
-from cluster.checks.action_check import Acted, Seen, Sentence, check_actions, check_verdicts
-from cluster.checks.room_check import check_room
-from cluster.checks.room_log import Entry, LogId, RoomLog
-from cluster.checks.trace import Gap, Item, Joined, Received, Refused, Skipped, Trace
-from cluster.scene import FRAIL, GROWN, RECREATED, STEADY, TRIMMED, Feed, Sent
+from cluster.scene import FRAIL, GROWN, RECREATED, STEADY, TRIMMED, Feed
+from touchline_loadtest.checks.action_check import Acted, Seen, Sentence, check_actions, check_verdicts
+from touchline_loadtest.checks.history_check import check_room
+from touchline_loadtest.checks.room_log import Entry, LogId, RoomLog, Sent
+from touchline_loadtest.checks.trace import Gap, Item, Joined, Received, Refused, Skipped, Trace
 from touchline_protocol.messages import Deliver
 
 KEYS = ("score", None, "clock", "score", None, "score")
@@ -28,7 +28,8 @@ def room_log(feed: Feed = STEADY, *logs: list[Entry], lost: Sequence[Entry] = ()
         entry.number: Sent(entry.number, entry.number, entry.room, entry.key, entry.removal)
         for entry in [*(entry for log in parts.values() for entry in log), *lost]
     }
-    return RoomLog(f"{feed.name}:0", feed, sent, parts, {LogId(feed.topic, 0, 0): start})
+    starts = {LogId(feed.topic, 0, 0): start}
+    return RoomLog(f"{feed.name}:0", sent, parts, starts, lossy=feed.lossy, restarts=feed.restarts)
 
 
 def joined(head: int = -1, state: dict[str, int] | None = None, epoch: str = "e") -> Joined:

@@ -1,13 +1,24 @@
-"""What Kafka holds, and has held, of one room: what the checker compares clients with. Pure."""
+"""What the log holds, and has held, of one room: what the checker compares clients with. Pure."""
 
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence, Set
 from typing import NamedTuple
 
-from cluster.scene import Feed, Sent
-
 LAG_EVENTS = 2_000
 """How far an edge may be behind in one partition while it reads another: some 40 s of all producers."""
+
+
+class Sent(NamedTuple):
+    """An event as its producer sent it. ``removal``: it removes its key.
+
+    ``order`` counts the events of all producers, since their clocks, and so the numbers, may differ.
+    """
+
+    order: int
+    number: int
+    room: str
+    key: str | None
+    removal: bool
 
 
 class LogId(NamedTuple):
@@ -36,18 +47,24 @@ class RoomLog:
 
     ``starts`` has the first offsets that partitions still have at the end; 0 if nothing was deleted. ``sent`` is what
     producers sent to the room, acknowledged or not.
+
+    ``lossy``: acknowledged events may be lost, because leaders are elected uncleanly. ``restarts``: something happens
+    to the topic after which its rooms may have to start over.
     """
 
     def __init__(
         self,
         room: str,
-        feed: Feed,
         sent: Mapping[int, Sent],
         entries: Mapping[LogId, Sequence[Entry]],
         starts: Mapping[LogId, int] = {},
+        *,
+        lossy: bool = False,
+        restarts: bool = False,
     ) -> None:
         self.room = room
-        self.feed = feed
+        self.lossy = lossy
+        self.restarts = restarts
         self.sent = sent
         self.entries = {log: list(found) for log, found in entries.items() if found}
         self.starts = dict(starts)

@@ -3,10 +3,10 @@
 `protocol/README.md`, "Following a room", has the rules.
 """
 
-from cluster.checks.breach import Breach
-from cluster.checks.epoch_names import EpochNames
-from cluster.checks.room_log import Entry, LogId, RoomLog
-from cluster.checks.trace import Gap, Joined, Received, Refused, Skipped, Trace
+from touchline_loadtest.checks.breach import Breach
+from touchline_loadtest.checks.epoch_names import EpochNames
+from touchline_loadtest.checks.room_log import Entry, LogId, RoomLog
+from touchline_loadtest.checks.trace import Gap, Joined, Received, Refused, Skipped, Trace
 
 
 class TraceCheck:
@@ -58,7 +58,7 @@ class TraceCheck:
         self._epoch = joined.epoch
 
     def _start_over(self, joined: Joined) -> None:
-        if self._epoch is not None and not self._room.feed.restarts:
+        if self._epoch is not None and not self._room.restarts:
             self._found("lost_cursor", f"{self._epoch}/{self._cursor} was not honoured: {joined}")
         self._skipped.clear()
         self._offsets.clear()
@@ -104,7 +104,7 @@ class TraceCheck:
         self._check_run(log, event)
 
     def _not_in_log(self, event: Received) -> None:
-        if not self._room.feed.lossy:
+        if not self._room.lossy:
             self._found("not_in_log", f"{event}")
         self._lost = event.offset
 
@@ -160,7 +160,7 @@ class TraceCheck:
         """Whether this value may come from a part of the log that an unclean election has cut off."""
         sent = self._room.sent.get(number)
         in_log = any(entry.number == number for found in self._room.entries.values() for entry in found)
-        return self._room.feed.lossy and not in_log and sent is not None and sent.key == key
+        return self._room.lossy and not in_log and sent is not None and sent.key == key
 
     def _end(self) -> None:
         """At the end the client has everything that the log has, and its state."""
