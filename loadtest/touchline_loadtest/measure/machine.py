@@ -4,6 +4,7 @@ Knows the operating system, and nothing about servers or clients. On a system wi
 pinned, and `Cores.pinned` is false. Reading another process's CPU time and memory requires Linux.
 """
 
+import contextlib
 import os
 import platform
 import resource
@@ -50,6 +51,16 @@ def cpu_s(pid: int) -> float:
     nanoseconds, where ``/proc/PID/stat`` counts in steps of 10 ms.
     """
     return time.clock_gettime((~pid << 3) | 2)
+
+
+def family(pid: int) -> list[int]:
+    """A process and all processes that descend from it, as far as the system says (``CONFIG_PROC_CHILDREN``)."""
+    found = [pid]
+    for member in found:
+        with contextlib.suppress(OSError):
+            children = Path(f"/proc/{member}/task/{member}/children").read_text(encoding="ascii")
+            found += map(int, children.split())
+    return found
 
 
 def waited_s(pid: int) -> float:

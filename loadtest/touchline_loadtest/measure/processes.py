@@ -13,8 +13,9 @@ import sys
 import tempfile
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import IO
 
-from .machine import cpu_s, own_memory_kib, pin, waited_s
+from .machine import cpu_s, family, own_memory_kib, pin, waited_s
 
 START_TIMEOUT_S = 120.0
 """A server reads its log before it listens: in one scenario that is a million records."""
@@ -42,17 +43,22 @@ class ChildProcess:
         """The process id."""
         return self._process.pid
 
+    @property
+    def exit_code(self) -> int | None:
+        """How it ended; None while it runs."""
+        return self._process.returncode
+
     def cpu_s(self) -> float:
-        """The CPU seconds that it has used."""
-        return cpu_s(self.pid)
+        """The CPU seconds that it and the processes that it started have used."""
+        return sum(cpu_s(pid) for pid in family(self.pid))
 
     def waited_s(self) -> float:
         """The seconds that it waited for its core."""
         return waited_s(self.pid)
 
     def own_memory_kib(self) -> int:
-        """Its own memory now, in KiB."""
-        return own_memory_kib(self.pid)
+        """Its own memory now, and that of the processes that it started, in KiB."""
+        return sum(own_memory_kib(pid) for pid in family(self.pid))
 
     async def until_printed(self, pattern: re.Pattern[bytes]) -> int:
         """Read its output until ``pattern`` is found; returns the number in the pattern's first group.
@@ -101,25 +107,48 @@ async def module_process(
     python: str = sys.executable,
 ) -> AsyncIterator[ChildProcess]:
     """Run ``python -m`` with ``arguments`` on a core, and end it afterwards."""
-    setpriv = shutil.which("setpriv")
-    command = [*([setpriv, "--pdeathsig", "KILL", "--"] if setpriv else []), python, "-m", *arguments]
-    inherited = {name: value for name, value in os.environ.items() if not name.upper().startswith("TOUCHLINE_")}
+    command = [python, "-m", *arguments]
     with tempfile.TemporaryFile() as errors:
-        process = await asyncio.create_subprocess_exec(
-            *command,
-            stdin=PIPE,
-            stdout=PIPE,
-            stderr=errors,
-            limit=LINE_BYTES_MAX,
-            env={**inherited, "PYTHONUNBUFFERED": "1", **(variables or {})},
-        )
         try:
-            pin(process.pid, core)
-            yield ChildProcess(process)
+            async with command_process(command, core, variables, stdout=PIPE, stderr=errors) as process:
+                yield process
         finally:
-            await _end(process)
             errors.seek(0)
             _show(errors.read().decode(errors="replace"))
+
+
+@contextlib.asynccontextmanager
+async def command_process(
+    command: Sequence[str],
+    core: int | None,
+    variables: Mapping[str, str] | None = None,
+    *,
+    stdout: int | IO[bytes],
+    stderr: int | IO[bytes],
+) -> AsyncIterator[ChildProcess]:
+    """Run a command on a core, and end it afterwards. Without a pipe as ``stdout`` its output cannot be read here."""
+    inherited = {name: value for name, value in os.environ.items() if not name.upper().startswith("TOUCHLINE_")}
+    process = await asyncio.create_subprocess_exec(
+        *_wrapper(core),
+        *command,
+        stdin=PIPE,
+        stdout=stdout,
+        stderr=stderr,
+        limit=LINE_BYTES_MAX,
+        env={**inherited, "PYTHONUNBUFFERED": "1", **(variables or {})},
+    )
+    try:
+        pin(process.pid, core)
+        yield ChildProcess(process)
+    finally:
+        await _end(process)
+
+
+def _wrapper(core: int | None) -> list[str]:
+    """What runs a command so that it dies with this process, and has all its threads on its core from the start."""
+    setpriv, taskset = shutil.which("setpriv"), shutil.which("taskset")
+    dies = [setpriv, "--pdeathsig", "KILL", "--"] if setpriv else []
+    return dies + ([taskset, "--cpu-list", str(core)] if taskset and core is not None else [])
 
 
 @contextlib.asynccontextmanager

@@ -43,7 +43,7 @@ async def publish_steadily(
                     break
                 if not due:
                     worst_ns = max(worst_ns, now_ns - due_ns)
-                due.append(event_value(due_ns, size_bytes))
+                due.append(event_value(due_ns, size_bytes, sent + len(due)))
             if due:
                 sent += len(due)
                 await publish(room, due)

@@ -1,6 +1,13 @@
 """The values that all scenarios publish: each carries the time at which it was due, and has an exact size."""
 
+import re
+from collections.abc import Iterator
+
 import msgspec
+
+MARK = b'"due":'
+"""Occurs once in every value, and in nothing else that a server sends."""
+_STAMP = re.compile(MARK + rb'(\d+),"n":(\d+)')
 
 
 class Due(msgspec.Struct):
@@ -9,7 +16,12 @@ class Due(msgspec.Struct):
     due: int
 
 
-def event_value(due_ns: int, size_bytes: int) -> bytes:
-    """A JSON object of exactly ``size_bytes`` that decodes to a `Due`."""
-    head = b'{"due":%d,"pad":"' % due_ns
+def event_value(due_ns: int, size_bytes: int, number: int = 0) -> bytes:
+    """A JSON object of exactly ``size_bytes`` that decodes to a `Due`. ``number`` tells it from others of its room."""
+    head = b'{"due":%d,"n":%d,"pad":"' % (due_ns, number)
     return head + b"x" * (size_bytes - len(head) - 2) + b'"}'
+
+
+def stamps(data: bytes) -> Iterator[tuple[int, int]]:
+    """When each value in ``data`` was due, and its number. For messages whose format the reader does not know."""
+    return ((int(found[1]), int(found[2])) for found in _STAMP.finditer(data))

@@ -1,0 +1,1 @@
+"""One module per peer, with its configuration beside it."""
