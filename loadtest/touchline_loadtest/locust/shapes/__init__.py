@@ -1,0 +1,5 @@
+"""Load shapes: how many users there are when, and the moments at which all of them do something.
+
+``classes`` has the classes for locustfiles; it and ``moments`` import Locust, which patches the process for gevent.
+The other modules are pure, so that programs without gevent know the schedules too.
+"""

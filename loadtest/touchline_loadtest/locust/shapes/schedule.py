@@ -1,0 +1,58 @@
+"""A schedule: the number of users over time, and the moments. Pure.
+
+All times are seconds since the start of the test.
+"""
+
+from collections.abc import Iterable, Sequence
+from enum import StrEnum
+from typing import NamedTuple
+
+
+class MomentKind(StrEnum):
+    """What happens to everybody at once."""
+
+    GOAL = "goal"
+    """Players act."""
+    LEAVE = "leave"
+    """Users close their connections, and stay away until `RETURN`."""
+    RETURN = "return"
+    """Users who left come back with their cursors."""
+    DRAIN = "drain"
+    """An edge is shut down. The operator of the servers does it."""
+    CUT = "cut"
+    """All connections break without a closing handshake."""
+
+
+class Moment(NamedTuple):
+    """It affects a ``share`` of the users (0 to 1), each at a random time within ``within_s``."""
+
+    at_s: float
+    kind: MomentKind
+    share: float = 1.0
+    within_s: float = 0.0
+
+
+class Step(NamedTuple):
+    """From ``at_s`` on, users arrive or leave at ``per_s`` a second until there are ``users``."""
+
+    at_s: float
+    users: int
+    per_s: float
+
+
+class Schedule(NamedTuple):
+    """A whole test. ``steps``, which begin at 0, and ``moments`` are in the order of time."""
+
+    seconds: float
+    steps: Sequence[Step]
+    moments: Sequence[Moment] = ()
+
+    def step(self, elapsed_s: float) -> Step | None:
+        """The step that applies now; None once the test is over."""
+        if elapsed_s >= self.seconds:
+            return None
+        return [step for step in self.steps if step.at_s <= elapsed_s][-1]
+
+    def moments_between(self, after_s: float, until_s: float) -> Iterable[Moment]:
+        """The moments after ``after_s``, up to and including ``until_s``."""
+        return [moment for moment in self.moments if after_s < moment.at_s <= until_s]
