@@ -83,6 +83,12 @@ class ChildProcess:
         assert self._process.stdin is not None  # noqa: S101 - as above
         self._process.stdin.write((" ".join(map(str, numbers)) + "\n").encode())
 
+    async def write(self, data: bytes) -> None:
+        """Write to its standard input; waits while it does not read."""
+        assert self._process.stdin is not None  # noqa: S101 - as above
+        self._process.stdin.write(data)
+        await self._process.stdin.drain()
+
     async def ask(self, line: bytes) -> bytes:
         """Write a line to its standard input; returns the next line of its output.
 

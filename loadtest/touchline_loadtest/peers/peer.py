@@ -79,6 +79,7 @@ class PeerServer(NamedTuple):
     process: ChildProcess
     port: int
     publish: Publish
+    dialect: Dialect
 
 
 class Peer(Protocol):
@@ -92,7 +93,6 @@ class Peer(Protocol):
     package: str
     note: str
     recovers: bool
-    dialect: Dialect
 
     def version(self) -> str:
         """The version that is installed.

@@ -13,7 +13,7 @@ import msgspec
 
 from touchline_loadtest.measure.bench import Bench
 from touchline_loadtest.peers.installed import module_version, program
-from touchline_loadtest.peers.peer import Dialect, PeerFailed, PeerServer, Received, RoomStart
+from touchline_loadtest.peers.peer import PeerFailed, PeerServer, Received, RoomStart
 from touchline_loadtest.peers.posts import open_posts
 from touchline_loadtest.peers.start import free_ports, listening_process
 from touchline_loadtest.wire.event_values import stamps
@@ -121,7 +121,6 @@ class CentrifugoPeer:
     package = "Go module github.com/centrifugal/centrifugo/v6"
     note = "memory engine; events by the batch command of its HTTP API, one request per 10 ms"
     recovers = True
-    dialect: Dialect = CentrifugoDialect()
 
     def version(self) -> str:
         """What ``centrifugo version`` says."""
@@ -146,7 +145,7 @@ class CentrifugoPeer:
                 if b'"error"' in answer:
                     raise PeerFailed(f"Centrifugo refused an event: {answer[:200]!r}")
 
-            yield PeerServer(process, port, publish)
+            yield PeerServer(process, port, publish, CentrifugoDialect())
 
 
 def _subscribe(start: RoomStart) -> dict[str, Any]:

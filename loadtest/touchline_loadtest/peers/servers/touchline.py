@@ -8,7 +8,7 @@ import msgspec
 
 from touchline_loadtest.measure.bench import Bench
 from touchline_loadtest.measure.server_under_test import server_under_test
-from touchline_loadtest.peers.peer import Dialect, PeerFailed, PeerServer, Received, RoomStart
+from touchline_loadtest.peers.peer import PeerFailed, PeerServer, Received, RoomStart
 from touchline_loadtest.wire.event_values import stamps
 from touchline_loadtest.wire.frames import masked
 from touchline_loadtest.wire.greeting import hello
@@ -90,7 +90,6 @@ class TouchlinePeer:
     package = "this repository"
     note = "defaults; events through its HTTP API into its SQLite log, or from Kafka if a broker is named"
     recovers = True
-    dialect: Dialect = TouchlineDialect()
 
     def version(self) -> str:
         """Ours."""
@@ -101,7 +100,7 @@ class TouchlinePeer:
         """Run ``touchline serve``. Recovery needs no setting, but a log in a file to outlive the process."""
         log = f"sqlite://{folder / LOG_FILE}" if recovery else "sqlite://"
         async with server_under_test(bench, log=log) as server:
-            yield PeerServer(server.process, server.port, server.publish)
+            yield PeerServer(server.process, server.port, server.publish, TouchlineDialect())
 
 
 def _request(start: RoomStart) -> RoomRequest:

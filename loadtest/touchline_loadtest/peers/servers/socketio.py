@@ -1,0 +1,115 @@
+"""Socket.IO on Node, WebSocket transport alone, in-memory adapter: ``socketio/server.mjs``."""
+
+import contextlib
+import json
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from touchline_loadtest.measure.bench import Bench
+from touchline_loadtest.peers.installed import FOLDER, reason, system_program
+from touchline_loadtest.peers.peer import PeerFailed, PeerMissing, PeerServer, Received, RoomStart
+from touchline_loadtest.peers.posts import open_posts
+from touchline_loadtest.peers.start import free_ports, listening_process
+from touchline_loadtest.wire.event_values import stamps
+from touchline_loadtest.wire.frames import masked
+from touchline_loadtest.wire.handshake import upgrade_request
+from touchline_loadtest.wire.opening import Step
+
+INSTALLED = FOLDER / "socketio"
+"""Where the installer puts ``servers/socketio`` with its node_modules."""
+PATH = "/socket.io/?EIO=4&transport=websocket"
+_PONG = masked(b"3")
+
+
+class SocketIoReader:
+    """Reads Engine.IO and Socket.IO packets. A position is the session's private id and the offset of a packet.
+
+    A session comes back as a whole: its rooms share one position.
+    """
+
+    def __init__(self, rooms: Sequence[RoomStart]) -> None:
+        self.positions: dict[str, str] = {}
+        self.recovered: dict[str, bool] = {}
+        self.replies: list[bytes] = []
+        self._rooms = rooms
+        self._session = ""
+
+    def read(self, payload: bytes) -> list[Received]:
+        """The event in a packet, if it is one."""
+        if payload.startswith(b"42["):
+            _, room, _, *offset = json.loads(payload[2:])
+            if offset:
+                self._move(offset[0])
+            return [Received(room, number, due) for due, number in stamps(payload)]
+        if payload == b"2":
+            self.replies.append(_PONG)
+        elif payload.startswith(b"40"):
+            self._connected(json.loads(payload[2:]))
+        elif payload.startswith((b"44", b"41", b"1")):
+            raise PeerFailed(payload.decode(errors="replace")[:200])
+        return []
+
+    def _connected(self, answer: dict[str, Any]) -> None:
+        self._session = answer.get("pid", "")
+        for start in self._rooms:
+            if start.after is not None:
+                self.recovered[start.room] = start.after.partition(" ")[0] == self._session
+                self.positions[start.room] = start.after
+
+    def _move(self, offset: str) -> None:
+        for start in self._rooms:
+            self.positions[start.room] = f"{self._session} {offset}"
+
+
+class SocketIoDialect:
+    """Engine.IO 4 and Socket.IO 5, by hand."""
+
+    def opening(self, port: int, rooms: Sequence[RoomStart]) -> list[Step]:
+        """Connect to the main namespace, perhaps with a session to recover, and have the server join the rooms."""
+        after = next((start.after for start in rooms if start.after is not None), None)
+        session, _, offset = (after or "").partition(" ")
+        auth = json.dumps({"pid": session, "offset": offset}) if after else ""
+        join = json.dumps(["join", [start.room for start in rooms]])
+        return [
+            Step(upgrade_request("127.0.0.1", port, PATH), b"\r\n\r\n"),
+            Step(masked(f"40{auth}".encode()), b'40{"sid"'),
+            Step(masked(f"420{join}".encode()), b"430["),
+        ]
+
+    def reader(self, rooms: Sequence[RoomStart]) -> SocketIoReader:
+        """A reader for one client."""
+        return SocketIoReader(rooms)
+
+
+class SocketIoPeer:
+    """Socket.IO from npm, pinned by its package-lock.json."""
+
+    name = "socket.io"
+    package = "npm package socket.io"
+    note = "WebSocket transport alone, no compression, in-memory adapter; events by HTTP, one request per 10 ms"
+    recovers = True
+
+    def version(self) -> str:
+        """The version in node_modules."""
+        try:
+            package = (INSTALLED / "node_modules/socket.io/package.json").read_text("utf-8")
+        except OSError:
+            raise PeerMissing(reason("socketio")) from None
+        return str(json.loads(package)["version"])
+
+    @contextlib.asynccontextmanager
+    async def serve(self, bench: Bench, folder: Path, *, recovery: bool = False) -> AsyncIterator[PeerServer]:
+        """Run it, with connection state recovery if ``recovery`` is on. The sessions end with the process."""
+        self.version()
+        (port,) = free_ports(1)
+        script = INSTALLED / "server.mjs"
+        command = [system_program("node"), str(script), str(port), *(["recovery"] if recovery else [])]
+        variables = {"NODE_ENV": "production"}
+        async with listening_process(bench, command, folder, [port], variables) as process, open_posts(port) as posts:
+
+            async def publish(room: str, values: Sequence[bytes]) -> None:
+                await posts.post(f"/publish?room={quote(room)}", [b"[%s]" % b",".join(values)])
+
+            yield PeerServer(process, port, publish, SocketIoDialect())

@@ -1,0 +1,34 @@
+// A Socket.IO server with the in-memory adapter. Events arrive by POST /publish?room=ROOM with a JSON array of values.
+// Usage: node server.mjs PORT [recovery]
+import { createServer } from "node:http";
+import { Server } from "socket.io";
+
+const [port, recovery] = process.argv.slice(2);
+
+const http = createServer((request, response) => {
+  const chunks = [];
+  request.on("data", (chunk) => chunks.push(chunk));
+  request.on("end", () => {
+    const room = new URL(request.url, "http://localhost").searchParams.get("room");
+    for (const value of JSON.parse(Buffer.concat(chunks))) io.to(room).emit("event", room, value);
+    response.writeHead(200, { "Content-Length": 0 }).end();
+  });
+});
+
+const io = new Server(http, {
+  transports: ["websocket"],
+  perMessageDeflate: false,
+  httpCompression: false,
+  serveClient: false,
+  pingInterval: 600_000,
+  ...(recovery ? { connectionStateRecovery: { maxDisconnectionDuration: 30 * 60_000 } } : {}),
+});
+
+io.on("connection", (socket) => {
+  socket.on("join", (rooms, joined) => {
+    socket.join(rooms);
+    joined();
+  });
+});
+
+http.listen({ port: Number(port), host: "127.0.0.1", backlog: 4096 });
