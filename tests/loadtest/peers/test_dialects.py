@@ -3,9 +3,15 @@
 import pytest
 
 from touchline_loadtest.peers.peer import PeerFailed, Received, RoomStart
+from touchline_loadtest.peers.servers.c_send_loop import SendLoopDialect
 from touchline_loadtest.peers.servers.centrifugo import CentrifugoDialect
+from touchline_loadtest.peers.servers.nats import NatsDialect
+from touchline_loadtest.peers.servers.nchan import NchanDialect
+from touchline_loadtest.peers.servers.python_websockets import BroadcastDialect
+from touchline_loadtest.peers.servers.socketio import SocketIoDialect
 from touchline_loadtest.peers.servers.touchline import TouchlineDialect
 from touchline_loadtest.wire.event_values import event_value, stamps
+from touchline_loadtest.wire.frames import masked
 from touchline_loadtest.wire.opening import Progress, Step
 
 ROOM = "match:1"
@@ -65,3 +71,53 @@ def test_centrifugo() -> None:
     assert reader.replies == [b"\x81\x82\x00\x00\x00\x00{}"]
     with pytest.raises(PeerFailed, match="permission denied"):
         reader.read(b'{"id":2,"error":{"code":103,"message":"permission denied"}}')
+
+
+def test_nchan() -> None:
+    (upgrade,) = NchanDialect(meta=True).opening(80, [RoomStart(ROOM, "1796042814:2")])
+    assert upgrade.send.startswith(b"GET /subscribe?room=match%3A1&last_event_id=1796042814%3A2 ")
+    assert upgrade.send.endswith(b"\r\nSec-WebSocket-Protocol: ws+meta.nchan\r\n\r\n")
+    with_head = NchanDialect(meta=True).reader(START)
+    assert with_head.read(b"id: 1796042814:3\ncontent-type: application/json\n\n" + VALUE) == [EVENT]
+    assert with_head.positions == {ROOM: "1796042814:3"}
+    bare = NchanDialect(meta=False).reader(START)
+    assert bare.read(VALUE) == [EVENT]
+    assert bare.positions == {}
+
+
+def test_nats_messages_are_found_however_frames_cut_them() -> None:
+    dialect = NatsDialect()
+    _, subscribe = dialect.opening(80, [RoomStart(ROOM), RoomStart("match:2")])
+    assert b"\r\nSUB match:1 1\r\nSUB match:2 2\r\nPING\r\n" in subscribe.send
+    stream = b"INFO {}\r\nPONG\r\nMSG match:1 1 60\r\n%s\r\nPING\r\nMSG match:1 1 reply 60\r\n%s\r\n" % (VALUE, VALUE)
+    for size in (1, 7, len(stream)):
+        reader = dialect.reader(START)
+        frames = [stream[begin : begin + size] for begin in range(0, len(stream), size)]
+        assert [event for frame in frames for event in reader.read(frame)] == [EVENT, EVENT]
+        assert reader.replies == [masked(b"PONG\r\n")]
+    with pytest.raises(PeerFailed, match="Slow Consumer"):
+        dialect.reader(START).read(b"-ERR 'Slow Consumer'\r\n")
+
+
+def test_socket_io_sends_what_was_missed_before_it_confirms_the_session() -> None:
+    dialect = SocketIoDialect()
+    upgrade, connect, join = dialect.opening(80, [RoomStart(ROOM, "pid o1"), RoomStart("match:2", "pid o1")])
+    assert upgrade.send.startswith(b"GET /socket.io/?EIO=4&transport=websocket ")
+    assert b'40{"pid": "pid", "offset": "o1"}' in connect.send
+    assert b'420["join", ["match:1", "match:2"]]' in join.send
+    for session, offset in (("pid", "o2"), ("other", "o2")):
+        reader = dialect.reader([RoomStart(ROOM, "pid o1")])
+        assert reader.read(b'0{"sid":"s"}') == []
+        assert reader.read(b'42["event","match:1",%s,"%s"]' % (VALUE, offset.encode())) == [EVENT]
+        reader.read(b'40{"sid":"s","pid":"%s"}' % session.encode())
+        assert reader.recovered == {ROOM: session == "pid"}
+        assert reader.positions == {ROOM: f"{session} o2"}
+    assert reader.read(b"2") == []
+    assert reader.replies == [masked(b"3")]
+
+
+def test_bare_values() -> None:
+    assert SendLoopDialect().opening(80, START) == []
+    assert SendLoopDialect().reader(START).read(VALUE) == [EVENT]
+    (upgrade,) = BroadcastDialect().opening(80, START)
+    assert upgrade.until == b"\r\n\r\n"

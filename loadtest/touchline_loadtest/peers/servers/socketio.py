@@ -35,13 +35,15 @@ class SocketIoReader:
         self.replies: list[bytes] = []
         self._rooms = rooms
         self._session = ""
+        self._offset = ""
 
     def read(self, payload: bytes) -> list[Received]:
         """The event in a packet, if it is one."""
         if payload.startswith(b"42["):
             _, room, _, *offset = json.loads(payload[2:])
             if offset:
-                self._move(offset[0])
+                self._offset = offset[0]
+                self._note_position()
             return [Received(room, number, due) for due, number in stamps(payload)]
         if payload == b"2":
             self.replies.append(_PONG)
@@ -52,15 +54,18 @@ class SocketIoReader:
         return []
 
     def _connected(self, answer: dict[str, Any]) -> None:
+        """The answer to CONNECT. The server sends the events that a recovered session has missed before it."""
         self._session = answer.get("pid", "")
         for start in self._rooms:
             if start.after is not None:
-                self.recovered[start.room] = start.after.partition(" ")[0] == self._session
-                self.positions[start.room] = start.after
+                session, _, offset = start.after.partition(" ")
+                self.recovered[start.room] = session == self._session
+                self._offset = self._offset or offset
+        self._note_position()
 
-    def _move(self, offset: str) -> None:
-        for start in self._rooms:
-            self.positions[start.room] = f"{self._session} {offset}"
+    def _note_position(self) -> None:
+        if self._session and self._offset:
+            self.positions = dict.fromkeys((start.room for start in self._rooms), f"{self._session} {self._offset}")
 
 
 class SocketIoDialect:
