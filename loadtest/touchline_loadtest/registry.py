@@ -11,8 +11,6 @@ from touchline_protocol.errors import OperatorError
 from .measure.bench import Bench
 from .measure.results import Result
 from .scenarios import (
-    action_latency,
-    actions,
     compression,
     cpu_per_delivery,
     joins,
@@ -25,10 +23,11 @@ from .scenarios import (
     spread,
     state,
     throughput,
+    tracking,
     unwatched,
-    verdict_latency,
 )
 from .scenarios.hostile import flood_pings, flood_refresh, flood_refused_actions, flood_subscribe, replays_hogged
+from .scenarios.players import action_latency, actions, verdict_latency
 
 MODULES = (
     cpu_per_delivery,
@@ -50,10 +49,11 @@ MODULES = (
     actions,
     action_latency,
     verdict_latency,
+    tracking,
     season,
     compression,
 )
-NEED_KAFKA = (action_latency, actions, kafka_latency, many_rooms, state, verdict_latency)
+NEED_KAFKA = (action_latency, actions, kafka_latency, many_rooms, state, tracking, verdict_latency)
 
 SCALED = ("clients", "rooms", "records")
 """``--scale`` multiplies the sizes whose names begin with one of these."""

@@ -6,7 +6,7 @@ from support.kafka_broker import KafkaBroker
 from touchline_loadtest.measure.bench import Bench
 from touchline_loadtest.measure.machine import Cores
 from touchline_loadtest.measure.results import Result
-from touchline_loadtest.scenarios import action_latency, actions, verdict_latency
+from touchline_loadtest.scenarios.players import action_latency, actions, verdict_latency
 
 BENCH = Bench(Cores(None, None))
 

@@ -27,18 +27,20 @@ class RoomCheck:
     """One client in one room.
 
     ``newest`` maps each key to the time at which its newest event was due; None stands for all events without a key.
-    ``reached_ns`` is when the client first had an event at or after the offset ``goal``.
+    ``latencies_ns`` has how late each event was. ``reached_ns`` is when the client first had an event at or after the
+    offset ``goal``.
     """
 
     __slots__ = (
         "_covered",
-        "_cursor",
-        "_epoch",
         "deliver",
+        "epoch",
         "events",
         "gaps",
         "goal",
         "joined",
+        "last",
+        "latencies_ns",
         "newest",
         "reached_ns",
         "repeats",
@@ -61,17 +63,18 @@ class RoomCheck:
         self.started_over = 0
         self.unexpected: list[str] = []
         self.newest: dict[str | None, int] = {}
+        self.latencies_ns: list[int] = []
         self.goal: int | None = None
         self.reached_ns: int | None = None
-        self._epoch: str | None = None
-        self._cursor = -1
+        self.epoch = ""
+        self.last = -1
         self._covered = -1
 
     def request(self) -> RoomRequest:
         """What to subscribe with on a new connection, with a cursor if there is one."""
         self.joined = False
-        after = None if self._epoch is None else self._cursor
-        return RoomRequest(room=self.room, epoch=self._epoch, after=after, deliver=self.deliver)
+        after = self.last if self.epoch else None
+        return RoomRequest(room=self.room, epoch=self.epoch or None, after=after, deliver=self.deliver)
 
     def receive(self, payload: bytes, now_ns: int) -> None:
         """Check a message that arrived at ``now_ns`` of the monotonic clock."""
@@ -90,26 +93,27 @@ class RoomCheck:
         self.joined = True
         if message.recovered:
             self.resumed += 1
-            self._epoch = message.epoch
-            self._covered = self._cursor
+            self.epoch = message.epoch
+            self._covered = self.last
             return
-        if self._epoch is not None:
+        if self.epoch:
             self.started_over += 1
-        self._epoch = message.epoch
-        self._cursor = self._covered = message.head
+        self.epoch = message.epoch
+        self.last = self._covered = message.head
         self.newest = {event.key: event.data.due for event in message.state if event.data is not None}
 
     def _event(self, message: _StateMessage, now_ns: int) -> None:
         self.events += 1
-        if message.offset <= self._cursor:
+        if message.offset <= self.last:
             self.repeats += 1
             return
         if message.prev is not None and message.prev > self._covered:
             self.gaps += 1
-        self._cursor = message.offset
-        self._epoch = message.epoch or self._epoch
+        self.last = message.offset
+        self.epoch = message.epoch or self.epoch
         self._covered = max(self._covered, message.offset)
         if message.data is not None:
             self.newest[message.key] = message.data.due
-        if self.goal is not None and self.reached_ns is None and self._cursor >= self.goal:
+            self.latencies_ns.append(now_ns - message.data.due)
+        if self.goal is not None and self.reached_ns is None and self.last >= self.goal:
             self.reached_ns = now_ns

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import NamedTuple, cast
 
 from touchline_loadtest.checks.order_check import OrderCheck
+from touchline_loadtest.checks.room_check import RoomCheck
 from touchline_loadtest.wire.frames import BadReply, FrameReader
 from touchline_loadtest.wire.greeting import greeting
 from touchline_loadtest.wire.handshake import after_upgrade, upgrade_request
@@ -106,7 +107,8 @@ class Checker(asyncio.BufferedProtocol):
         self._greeting = greeting(request)
         self._head = b""
         self._reader: FrameReader | None = None
-        self.check = OrderCheck(request.after)
+        # Only a room check knows `skipped`, which clients that want everything never receive.
+        self.check = OrderCheck(request.after) if request.deliver == "all" else RoomCheck(request.room, request.deliver)
         self.arrivals: list[Arrival] = []
         self.event_bytes = 0
         self.reads = 0

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import msgspec
 
 from touchline_loadtest.checks.order_check import OrderCheck
+from touchline_loadtest.checks.room_check import RoomCheck
 from touchline_loadtest.clients.checkers import Checker, CheckerPool
 from touchline_loadtest.counters import commands
 from touchline_protocol.messages import RoomRequest
@@ -54,7 +55,7 @@ class Group:
         return len(self.checkers) + self.counters
 
     @property
-    def checks(self) -> list[OrderCheck]:
+    def checks(self) -> list[OrderCheck | RoomCheck]:
         """The findings of its checkers."""
         return [checker.check for checker in self.checkers]
 
@@ -84,7 +85,7 @@ class Audience:
         return sum(group.size for group in self.groups)
 
     @property
-    def checks(self) -> list[OrderCheck]:
+    def checks(self) -> list[OrderCheck | RoomCheck]:
         """The findings of all checkers."""
         return [checker.check for checker in self._checkers.checkers]
 

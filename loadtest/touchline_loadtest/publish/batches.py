@@ -1,0 +1,147 @@
+"""Batches: what a feed publishes to one room at one moment, and the two ways to publish them.
+
+A batch stays together: into Kafka it goes as one record batch, so that one flush of the server writes all of its events
+to each client at once. Batches that are due together and belong to one partition share a record batch.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import NamedTuple, TypeAlias
+
+import httpx
+import msgspec
+from aiokafka import AIOKafkaProducer
+from aiokafka.producer.message_accumulator import BatchBuilder
+
+from touchline_kafka.errors import REQUEST_ERRORS, describe
+from touchline_kafka.partitioner import partition_of
+from touchline_protocol.errors import OperatorError
+from touchline_protocol.records import headers_for
+
+BATCH_BYTES = 512 * 1024
+"""The most in one record batch: half of what a broker accepts by default."""
+IN_FLIGHT_MAX = 64
+"""Record batches that the broker has not confirmed yet. The publisher waits for the oldest one at this number."""
+REQUEST_TIMEOUT_S = 30.0
+
+
+class KeyedValue(NamedTuple):
+    """An event. ``value`` is JSON; ``key`` is None for an event that is not state."""
+
+    key: str | None
+    value: bytes
+
+
+class Batch(NamedTuple):
+    """Events of one room, in order. ``at_ms`` is the Unix time at which they are due, and their records' timestamp."""
+
+    at_ms: int
+    room: str
+    events: Sequence[KeyedValue]
+
+
+PublishBatches: TypeAlias = Callable[[Sequence[Batch]], Awaitable[None]]
+"""Publish batches that are due together, in their order within each room."""
+
+
+@contextlib.asynccontextmanager
+async def kafka_batches(address: str, topics: dict[str, str]) -> AsyncIterator[PublishBatches]:
+    """Publish into Kafka; ``topics`` has the topic of each feed. When this context ends, the broker has everything.
+
+    Raises:
+        OperatorError: the broker cannot be reached, or refuses; also raised by the publisher.
+    """
+    producer = AIOKafkaProducer(
+        bootstrap_servers=address, acks="all", max_batch_size=BATCH_BYTES, max_request_size=2 * BATCH_BYTES
+    )
+    try:
+        await producer.start()
+        publisher = _KafkaBatches(producer, topics)
+        yield publisher.publish
+        await publisher.until_confirmed()
+    except REQUEST_ERRORS as error:
+        raise OperatorError(f"publishing to {address}: {describe(error)}") from error
+    finally:
+        await producer.stop()
+
+
+class _KafkaBatches:
+    """The fast path: record batches are built here, not record by record in the producer's own queue."""
+
+    def __init__(self, producer: AIOKafkaProducer, topics: dict[str, str]) -> None:
+        self._producer = producer
+        self._topics = topics
+        self._partitions: dict[str, int] = {}
+        self._places: dict[str, tuple[str, int, bytes]] = {}
+        self._unconfirmed: list[asyncio.Future[object]] = []
+
+    async def publish(self, batches: Sequence[Batch]) -> None:
+        builders: dict[tuple[str, int], BatchBuilder] = {}
+        for batch in batches:
+            topic, partition, key = self._places.get(batch.room) or await self._place(batch.room)
+            for event_key, value in batch.events:
+                headers = headers_for(event_key)
+                builder = builders.get((topic, partition))
+                while (
+                    builder is None
+                    or builder.append(timestamp=batch.at_ms, key=key, value=value, headers=headers) is None
+                ):
+                    if builder is not None:
+                        await self._send(builder, topic, partition)
+                    builder = builders[topic, partition] = self._producer.create_batch()
+        for (topic, partition), builder in builders.items():
+            await self._send(builder, topic, partition)
+
+    async def until_confirmed(self) -> None:
+        await asyncio.gather(*self._unconfirmed)
+        self._unconfirmed.clear()
+
+    async def _send(self, builder: BatchBuilder, topic: str, partition: int) -> None:
+        builder.close()
+        if len(self._unconfirmed) >= IN_FLIGHT_MAX:
+            await self._unconfirmed.pop(0)
+        self._unconfirmed.append(await self._producer.send_batch(builder, topic, partition=partition))
+
+    async def _place(self, room: str) -> tuple[str, int, bytes]:
+        """The topic, partition and record key of a room."""
+        feed, _, room_id = room.partition(":")
+        topic = self._topics[feed]
+        if topic not in self._partitions:
+            self._partitions[topic] = len(await self._producer.partitions_for(topic))
+        key = room_id.encode()
+        place = self._places[room] = (topic, partition_of(key, self._partitions[topic]), key)
+        return place
+
+
+@contextlib.asynccontextmanager
+async def http_batches(url: str, api_key: str | None = None) -> AsyncIterator[PublishBatches]:
+    """Publish over a server's HTTP API at ``url``, all rooms at once. Records get the time at which they are appended.
+
+    The publisher raises `httpx.HTTPError` if the server cannot be reached, or refuses.
+    """
+    headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {api_key}"} if api_key else {})
+    limits = httpx.Limits(keepalive_expiry=REQUEST_TIMEOUT_S)
+    async with httpx.AsyncClient(
+        base_url=url, timeout=REQUEST_TIMEOUT_S, limits=limits, headers=headers, trust_env=False
+    ) as client:
+
+        async def publish_to(room: str, events: Sequence[KeyedValue]) -> None:
+            response = await client.post(f"/v1/rooms/{room}/events", content=_request_body(events))
+            response.raise_for_status()
+
+        async def publish(batches: Sequence[Batch]) -> None:
+            rooms: dict[str, list[KeyedValue]] = {}
+            for batch in batches:
+                rooms.setdefault(batch.room, []).extend(batch.events)
+            await asyncio.gather(*(publish_to(room, events) for room, events in rooms.items()))
+
+        yield publish
+
+
+def _request_body(events: Sequence[KeyedValue]) -> bytes:
+    listed = b",".join(
+        b'{"data":%b}' % value if key is None else b'{"data":%b,"key":%b}' % (value, msgspec.json.encode(key))
+        for key, value in events
+    )
+    return b'{"events":[' + listed + b"]}"

@@ -1,0 +1,1 @@
+"""Scenarios in which clients act: actions, their acknowledgements, and verdicts on players."""
