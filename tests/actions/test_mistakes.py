@@ -10,11 +10,11 @@ import pytest
 from aiokafka.errors import SaslAuthenticationFailed
 
 from actions.players import Players, ids, players_of, take
-from support.free_ports import free_ports
 from support.kafka_broker import PASSWORD, USER, KafkaBroker
 from touchline import actions
 from touchline.actions import Security, kafka
 from touchline.errors import ClientClosed, LogUnavailable, OperatorError
+from touchline_loadtest.rig.free_ports import free_ports
 
 WITHOUT_KAFKA = """
 import sys

@@ -16,11 +16,11 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from cheatwatch.command import run, run_beside, the_command, watching
 from project.test_readme import ROOT
-from support.free_ports import free_ports
 from support.kafka_broker import PASSWORD, USER, KafkaBroker
 from touchline_cheatwatch.kafka_sources import KafkaEvents, cluster_of
 from touchline_cheatwatch.ruleset import FeedOptions
 from touchline_kafka.security import Security
+from touchline_loadtest.rig.free_ports import free_ports
 from touchline_protocol.actions import ActionRecord, action_headers, encode_action
 from touchline_protocol.records import headers_for
 from touchline_protocol.verdicts import VERDICT_HEADERS, VerdictRecord, decode_verdict

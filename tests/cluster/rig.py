@@ -10,11 +10,11 @@ from aiokafka.admin import NewTopic
 
 from cluster.admin import Admin
 from cluster.scene import ACTIONS_PARTITIONS, ACTIONS_TOPIC, FEEDS, SECRET, VERDICTS_TOPIC, Feed
-from support.free_ports import free_ports
 from support.kafka_broker import KafkaBroker
 from support.kafka_split import SplitCluster
 from support.processes import EdgeProcess
-from support.relay import Relay
+from touchline_loadtest.rig.free_ports import free_ports
+from touchline_loadtest.rig.relay import Relay
 
 EDGES = 2
 

@@ -19,8 +19,8 @@ from aiokafka import AIOKafkaProducer
 import touchline
 from support.kafka_broker import KafkaBroker
 from support.processes import EdgeProcess
-from support.relay import Relay
 from touchline import actions
+from touchline_loadtest.rig.relay import Relay
 from touchline_protocol.actions import ActionRecord, action_headers, encode_action
 from touchline_protocol.codecs import CodecName
 

@@ -10,10 +10,10 @@ import msgspec
 import pytest
 
 from e2e.actions_chaos import END, PARTITIONS, SECRET, TOPIC, Detector, Played, Scenario, play
-from support.free_ports import free_ports
 from support.kafka_broker import KafkaBroker
 from support.processes import EdgeProcess, touchline_command
 from touchline_loadtest.measure.action_reader import read_actions
+from touchline_loadtest.rig.free_ports import free_ports
 from touchline_protocol.actions import ActionRecord
 
 MINUTES_MAX = 15

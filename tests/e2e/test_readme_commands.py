@@ -22,10 +22,10 @@ from cheatwatch.command import watching
 from cli.processes import line_of, run, running, serving, stop
 from project.test_readme import ROOT, commands_in
 from support.browser import launched_browser, open_page
-from support.free_ports import free_ports
 from support.kafka_broker import KafkaBroker
 from support.processes import environment
 from support.waiting import DEADLINE_S
+from touchline_loadtest.rig.free_ports import free_ports
 
 README = (ROOT / "README.md").read_text("utf-8")
 COMMANDS = commands_in(README)

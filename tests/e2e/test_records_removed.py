@@ -14,13 +14,13 @@ from websockets.typing import Subprotocol
 
 import touchline
 from edge.streams import stream
-from support.free_ports import free_ports
 from support.kafka_broker import KafkaBroker
 from support.kafka_log_harness import KafkaHarness
 from support.log_harness import Raw
 from support.node_fixture import Client, RunningNode, running_node
 from support.processes import EdgeProcess
 from support.waiting import DEADLINE_S
+from touchline_loadtest.rig.free_ports import free_ports
 from touchline_protocol.codecs import JSON, MSGPACK
 from touchline_protocol.cursor import Cursor
 from touchline_protocol.messages import Event, Skipped, Subscribed

@@ -8,9 +8,9 @@ from pathlib import Path
 import httpx
 
 import touchline
-from support.free_ports import free_ports
 from support.node_fixture import RawClient
 from support.processes import EdgeProcess
+from touchline_loadtest.rig.free_ports import free_ports
 from touchline_protocol.messages import RoomRequest, Subscribe, Subscribed
 
 ROOM = "score:1"

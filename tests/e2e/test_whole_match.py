@@ -9,10 +9,10 @@ import pytest
 
 from e2e.whole_match import REPLAY_SPEED, Scenario, Seen, play
 from matches.known import KNOWN
-from support.free_ports import free_ports
 from support.kafka_broker import KafkaBroker
 from support.processes import EdgeProcess, touchline_command
 from touchline_demo.matches.statsbomb import read_match
+from touchline_loadtest.rig.free_ports import free_ports
 
 PARTITIONS = 8
 MINUTES_MAX = 20

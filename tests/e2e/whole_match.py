@@ -12,8 +12,8 @@ from typing import Any, Literal, NamedTuple
 
 import touchline
 from support.processes import EdgeProcess, touchline_command
-from support.relay import Relay
 from touchline_demo.matches.scoreboard import FULL_TIME
+from touchline_loadtest.rig.relay import Relay
 from touchline_protocol.codecs import CodecName
 
 Kind = Literal["there from the start", "joins late", "is cut off"]

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from aiokafka.errors import SaslAuthenticationFailed, UnsupportedSaslMechanismError
 
-from support.free_ports import free_ports
 from support.kafka_broker import PASSWORD, USER, KafkaBroker
 from touchline_kafka.cluster import Cluster
 from touchline_kafka.retry import SLOW_S
 from touchline_kafka.security import Security
+from touchline_loadtest.rig.free_ports import free_ports
 from touchline_protocol.errors import LogUnavailable, OperatorError
 
 

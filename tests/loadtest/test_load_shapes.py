@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from touchline_loadtest.locust.shapes.choice import UnknownShape, schedule_named
-from touchline_loadtest.locust.shapes.schedule import MomentKind, Schedule
+from touchline_loadtest.locust.shapes.schedule import CueKind, Schedule
 from touchline_loadtest.locust.shapes.schedules import KICK_OFF_S, SCHEDULES
 
 NAMES = st.sampled_from(sorted(SCHEDULES))
@@ -52,8 +52,8 @@ def test_each_moment_comes_once_however_often_it_is_asked_for(
     schedule = SCHEDULES[name](users, seconds)
     looks = [-1.0, *(share * seconds for share in shares), seconds]
     looks.sort()
-    seen = [moment for after, until in pairwise(looks) for moment in schedule.moments_between(after, until)]
-    assert seen == list(schedule.moments)
+    seen = [cue for after, until in pairwise(looks) for cue in schedule.cues_between(after, until)]
+    assert seen == list(schedule.cues)
 
 
 @given(NAMES, USERS, SECONDS)
@@ -61,9 +61,9 @@ def test_moments_come_when_everybody_is_there_and_leave_time_for_what_follows(
     name: str, users: int, seconds: float
 ) -> None:
     schedule = SCHEDULES[name](users, seconds)
-    for moment in schedule.moments:
-        assert arrived_s(schedule) <= moment.at_s <= seconds * 0.75
-        assert 0 < moment.share <= 1
+    for cue in schedule.cues:
+        assert arrived_s(schedule) <= cue.at_s <= seconds * 0.75
+        assert 0 < cue.share <= 1
 
 
 def test_at_kick_off_ten_thousand_users_arrive_within_thirty_seconds() -> None:
@@ -76,8 +76,8 @@ def test_a_ramp_of_three_users_has_three_steps() -> None:
 
 
 def test_at_half_time_users_are_back_before_the_end() -> None:
-    leave, come_back = SCHEDULES["half-time"](100, 60).moments
-    assert (leave.kind, come_back.kind) == (MomentKind.LEAVE, MomentKind.RETURN)
+    leave, come_back = SCHEDULES["half-time"](100, 60).cues
+    assert (leave.kind, come_back.kind) == (CueKind.LEAVE, CueKind.RETURN)
     assert leave.at_s + leave.within_s <= come_back.at_s
     assert come_back.at_s + come_back.within_s < 60
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from support.free_ports import free_ports
 from support.processes import EdgeProcess, touchline_command
+from touchline_loadtest.rig.free_ports import free_ports
 
 
 async def test_processes_do_not_take_the_settings_of_the_developers_shell(

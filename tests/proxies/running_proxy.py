@@ -22,9 +22,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from support.free_ports import free_ports
 from support.node_fixture import RunningNode, running_node
 from support.waiting import DEADLINE_S
+from touchline_loadtest.rig.free_ports import free_ports
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "proxies.md"
 HOST = "live.example.org"

@@ -33,7 +33,11 @@ OUTSIDE = {
     "support.kafka_broker",
     "support.node_fixture",
     "support.processes",
-    "support.relay",
+    "touchline_loadtest.rig.edges",
+    "touchline_loadtest.rig.free_ports",
+    "touchline_loadtest.rig.kafka_java",
+    "touchline_loadtest.rig.local_kafka",
+    "touchline_loadtest.rig.relay",
     "touchline_server.control.server",
 }
 """A test needs a socket, a process, a broker or a browser if its file, or a helper of it, imports one of these."""

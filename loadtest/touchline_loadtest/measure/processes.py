@@ -104,6 +104,12 @@ class ChildProcess:
         return answer
 
 
+def dying_with_parent(*command: str) -> list[str]:
+    """The command, prefixed so that Linux kills the process when the thread that started it ends, however it ends."""
+    setpriv = shutil.which("setpriv")
+    return [*([setpriv, "--pdeathsig", "KILL", "--"] if setpriv else []), *command]
+
+
 @contextlib.asynccontextmanager
 async def module_process(
     arguments: Sequence[str],

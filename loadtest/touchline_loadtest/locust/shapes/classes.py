@@ -8,14 +8,14 @@ from typing import ClassVar
 from locust import LoadTestShape
 
 from .choice import schedule_named
-from .moments import announce
+from .cues import announce
 from .schedule import Schedule
 
 
 class LiveShape(LoadTestShape):
-    """Base of the shapes: runs a schedule, and announces its moments to the users.
+    """Base of the shapes: runs a schedule, and announces its cues to the users.
 
-    Locust asks once a second, so steps and moments are up to a second late.
+    Locust asks once a second, so steps and cues are up to a second late.
     """
 
     abstract = True
@@ -45,8 +45,8 @@ class LiveShape(LoadTestShape):
         """The number of users, and how many come or go each second; None at the end."""
         assert self.runner is not None  # noqa: S101 - Locust sets it before the test starts
         now_s, schedule = self.get_run_time(), self.schedule()  # type: ignore[no-untyped-call]
-        for moment in schedule.moments_between(self._announced_s, now_s):
-            announce(self.runner, moment)
+        for cue in schedule.cues_between(self._announced_s, now_s):
+            announce(self.runner, cue)
         self._announced_s = now_s
         step = schedule.step(now_s)
         return None if step is None else (step.users, step.per_s)

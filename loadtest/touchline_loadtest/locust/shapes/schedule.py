@@ -1,4 +1,4 @@
-"""A schedule: the number of users over time, and the moments. Pure.
+"""A schedule: the number of users over time, and the cues. Pure.
 
 All times are seconds since the start of the test.
 """
@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 
-class MomentKind(StrEnum):
+class CueKind(StrEnum):
     """What happens to everybody at once."""
 
     GOAL = "goal"
@@ -23,11 +23,11 @@ class MomentKind(StrEnum):
     """All connections break without a closing handshake."""
 
 
-class Moment(NamedTuple):
+class Cue(NamedTuple):
     """It affects a ``share`` of the users (0 to 1), each at a random time within ``within_s``."""
 
     at_s: float
-    kind: MomentKind
+    kind: CueKind
     share: float = 1.0
     within_s: float = 0.0
 
@@ -41,11 +41,11 @@ class Step(NamedTuple):
 
 
 class Schedule(NamedTuple):
-    """A whole test. ``steps``, which begin at 0, and ``moments`` are in the order of time."""
+    """A whole test. ``steps``, which begin at 0, and ``cues`` are in the order of time."""
 
     seconds: float
     steps: Sequence[Step]
-    moments: Sequence[Moment] = ()
+    cues: Sequence[Cue] = ()
 
     def step(self, elapsed_s: float) -> Step | None:
         """The step that applies now; None once the test is over."""
@@ -53,6 +53,6 @@ class Schedule(NamedTuple):
             return None
         return [step for step in self.steps if step.at_s <= elapsed_s][-1]
 
-    def moments_between(self, after_s: float, until_s: float) -> Iterable[Moment]:
-        """The moments after ``after_s``, up to and including ``until_s``."""
-        return [moment for moment in self.moments if after_s < moment.at_s <= until_s]
+    def cues_between(self, after_s: float, until_s: float) -> Iterable[Cue]:
+        """The cues after ``after_s``, up to and including ``until_s``."""
+        return [cue for cue in self.cues if after_s < cue.at_s <= until_s]

@@ -6,7 +6,7 @@ Each is a function of the number of users, at least one, and of the length of th
 from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
-from .schedule import Moment, MomentKind, Schedule, Step
+from .schedule import Cue, CueKind, Schedule, Step
 
 MakeSchedule: TypeAlias = Callable[[int, float], Schedule]
 
@@ -52,25 +52,25 @@ def kick_off(users: int, seconds: float) -> Schedule:
 
 def goal(users: int, seconds: float) -> Schedule:
     """Two goals, at 1/2 and 3/4 of the test: a burst of events, and players react within seconds."""
-    goals = [Moment(seconds * share, MomentKind.GOAL, within_s=REACTION_S) for share in (0.5, 0.75)]
+    goals = [Cue(seconds * share, CueKind.GOAL, within_s=REACTION_S) for share in (0.5, 0.75)]
     return Schedule(seconds, [_arrival(users, seconds, ARRIVAL_S)], goals)
 
 
 def half_time(users: int, seconds: float) -> Schedule:
     """Most users leave at 4/10 of the test, and come back with their cursors from 6/10 on."""
-    leave = Moment(seconds * 0.4, MomentKind.LEAVE, AWAY_SHARE, seconds * LEAVE_SHARE)
-    come_back = Moment(seconds * 0.6, MomentKind.RETURN, within_s=seconds * RETURN_SHARE)
+    leave = Cue(seconds * 0.4, CueKind.LEAVE, AWAY_SHARE, seconds * LEAVE_SHARE)
+    come_back = Cue(seconds * 0.6, CueKind.RETURN, within_s=seconds * RETURN_SHARE)
     return Schedule(seconds, [_arrival(users, seconds, ARRIVAL_S)], [leave, come_back])
 
 
 def edge_drain(users: int, seconds: float) -> Schedule:
     """An edge is shut down halfway, and its clients move to others, or to it when it is back."""
-    return Schedule(seconds, [_arrival(users, seconds, ARRIVAL_S)], [Moment(seconds / 2, MomentKind.DRAIN)])
+    return Schedule(seconds, [_arrival(users, seconds, ARRIVAL_S)], [Cue(seconds / 2, CueKind.DRAIN)])
 
 
 def avalanche(users: int, seconds: float) -> Schedule:
     """All connections are cut at once, halfway."""
-    return Schedule(seconds, [_arrival(users, seconds, ARRIVAL_S)], [Moment(seconds / 2, MomentKind.CUT)])
+    return Schedule(seconds, [_arrival(users, seconds, ARRIVAL_S)], [Cue(seconds / 2, CueKind.CUT)])
 
 
 def _arrival(users: int, seconds: float, arrival_s: float) -> Step:

@@ -1,4 +1,4 @@
-"""An unreliable network: a TCP relay in front of servers. Tests can cut its connections, or silence them first."""
+"""An unreliable network: a TCP relay in front of servers, whose connections can be cut, or silenced first."""
 
 import asyncio
 import random
@@ -23,6 +23,13 @@ class Relay:
         """Cut a random connection on both sides, without a closing handshake."""
         if self._writers:
             self._cut(self._random.choice(list(self._writers)))
+
+    def cut_all(self) -> int:
+        """Cut all connections at once, as `cut_one` does; returns how many."""
+        clients = list(self._writers)
+        for client in clients:
+            self._cut(client)
+        return len(clients)
 
     async def silence_one(self, seconds: float) -> None:
         """Drop everything sent to a random client for ``seconds``, then cut its connection.

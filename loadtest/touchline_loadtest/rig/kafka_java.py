@@ -1,8 +1,10 @@
-"""Runs Kafka's programs for tests, and prepares files once that make every later broker start faster.
+"""Runs Kafka's programs, for load tests and all others, and prepares files once that make later brokers start faster.
 
-`scripts/fetch_kafka.sh` fetches the jars into .cache/kafka/. The first broker on a machine takes a few seconds longer:
-it stores, next to the jars, the contents of a formatted data folder and an archive of Kafka's classes as they are in
-memory. With both, a broker starts in half the time.
+`scripts/fetch_kafka.sh` fetches the jars into .cache/kafka/ of a checkout; an installed package has none. The first
+broker on a machine takes a few seconds longer: it stores, next to the jars, the contents of a formatted data folder and
+an archive of Kafka's classes as they are in memory. With both, a broker starts in half the time.
+
+Nothing here depends on an event loop.
 """
 
 import fcntl
@@ -15,13 +17,16 @@ from base64 import urlsafe_b64encode
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from support.free_ports import free_ports
+from touchline_loadtest.measure.processes import dying_with_parent
 
-JARS = Path(__file__).parents[2] / ".cache" / "kafka"
+from .free_ports import free_ports
+
+JARS = Path(__file__).parents[3] / ".cache" / "kafka"
 USER, PASSWORD = "touchline", "a password"
 LIMITED_USER = "limited"
-"""A user, with the same password, that may do only what a test has allowed it."""
-CLUSTER_ID = "dG91Y2hsaW5lLXRlc3RzLQ"  # 16 bytes in base64, as Kafka wants it
+"""A user, with the same password, that has no rights of its own."""
+CLUSTER_ID = "dG91Y2hsaW5lLXRlc3RzLQ"
+"""16 bytes in base64, as Kafka wants it."""
 START_TIMEOUT_S = 120.0
 STOP_TIMEOUT_S = 20.0
 JVM = (
@@ -41,6 +46,18 @@ DATA = "data"
 
 CHECKPOINT = "bootstrap.checkpoint"
 ARCHIVE = "classes.jsa"
+
+
+def single_broker(folder: Path, port: int, controller_port: int) -> dict[str, object]:
+    """The settings without which no broker starts, for one that is its own controller."""
+    return {
+        "process.roles": "broker,controller",
+        "node.id": 1,
+        "controller.quorum.voters": f"1@127.0.0.1:{controller_port}",
+        "controller.listener.names": "CONTROLLER",
+        "listeners": f"PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}",
+        "log.dirs": folder / DATA,
+    }
 
 
 def start_broker(folder: Path, settings: Mapping[str, object], flags: Sequence[str] = ()) -> subprocess.Popen[bytes]:
@@ -93,7 +110,7 @@ def run(command: list[str]) -> None:
     Raises:
         RuntimeError: it failed. The message contains the end of its output.
     """
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own commands
     if done.returncode:
         raise RuntimeError(f"{command[0]} failed:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
 
@@ -111,18 +128,12 @@ def _properties(settings: Mapping[str, object]) -> str:
 
 def _launch(folder: Path, file: Path, *flags: str) -> subprocess.Popen[bytes]:
     with log_of(folder).open("wb") as output:
-        command = [*_die_with_us(), *_java("kafka.Kafka", *flags), str(file)]
-        return subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, cwd=folder)
+        command = dying_with_parent(*_java("kafka.Kafka", *flags), str(file))
+        return subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, cwd=folder)  # noqa: S603 - our own commands
 
 
 def _java(main: str, *flags: str) -> list[str]:
     return ["java", *JVM, *flags, "-cp", f"{JARS}/*", main]
-
-
-def _die_with_us() -> list[str]:
-    """A command prefix that makes Linux kill the broker when this process ends, even if it is killed itself."""
-    setpriv = shutil.which("setpriv")
-    return [setpriv, "--pdeathsig", "KILL", "--"] if setpriv else []
 
 
 def _format_from(prepared: Path, folder: Path, node_id: object) -> None:
@@ -154,15 +165,7 @@ def _prepared() -> Path:
 def _prepare(folder: Path) -> None:
     """Format a data folder with Kafka's own tool, and run a broker once, which archives its classes when it ends."""
     port, controller_port = free_ports(2)
-    settings = {
-        "process.roles": "broker,controller",
-        "node.id": 1,
-        "controller.quorum.voters": f"1@127.0.0.1:{controller_port}",
-        "controller.listener.names": "CONTROLLER",
-        "listeners": f"PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}",
-        "log.dirs": folder / DATA,
-    }
-    file = _write_settings(folder, settings)
+    file = _write_settings(folder, single_broker(folder, port, controller_port))
     scram = f"SCRAM-SHA-256=[name={USER},password={PASSWORD}]"
     run([*_java("kafka.tools.StorageTool"), "format", "-t", CLUSTER_ID, "-c", str(file), "--add-scram", scram])
     shutil.copy(folder / DATA / CHECKPOINT, folder)

@@ -1,0 +1,67 @@
+"""The topics of a run: the feeds, what players do, and the verdicts. They have names of the run's own."""
+
+import asyncio
+import contextlib
+import secrets
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import NamedTuple
+
+from touchline_kafka.cluster import Cluster
+from touchline_kafka.errors import REQUEST_ERRORS, describe
+from touchline_kafka.topic_admin import create_topics, delete_topics, until_led
+from touchline_kafka.topics import Topics
+from touchline_protocol.errors import LogUnavailable, OperatorError
+
+TOPIC_TIMEOUT_S = 30.0
+PARTITIONS = 4
+"""The partitions of a feed, and of actions: more than one, so that rooms and players are spread."""
+VERDICTS_CONFIG = {"cleanup.policy": "compact"}
+
+
+class RunTopics(NamedTuple):
+    """Names of topics. ``feeds`` maps feeds to theirs."""
+
+    feeds: Mapping[str, str]
+    actions: str
+    verdicts: str
+
+
+@contextlib.asynccontextmanager
+async def run_topics(address: str, feeds: Sequence[str]) -> AsyncIterator[RunTopics]:
+    """Create the topics, and delete them at the end.
+
+    Raises:
+        OperatorError: the broker cannot be reached, or refuses.
+    """
+    prefix = f"touchline-loadtest-{secrets.token_hex(4)}"
+    topics = RunTopics({feed: f"{prefix}-{feed}" for feed in feeds}, f"{prefix}-actions", f"{prefix}-verdicts")
+    spread = [*topics.feeds.values(), topics.actions]
+    cluster = Cluster(address.split(","), client_id="touchline-loadtest")
+    try:
+        client = await cluster.connect()
+        try:
+            await _create(cluster, spread, PARTITIONS, {})
+            await _create(cluster, [topics.verdicts], 1, VERDICTS_CONFIG)
+            async with asyncio.timeout(TOPIC_TIMEOUT_S):
+                await until_led(Topics(client), [*spread, topics.verdicts])
+        finally:
+            await client.release()
+    except (*REQUEST_ERRORS, LogUnavailable) as error:
+        raise OperatorError(f"Kafka at {address}: {describe(error)}") from error
+    try:
+        yield topics
+    finally:
+        # The broker may be gone, or be about to end anyway.
+        with contextlib.suppress(*REQUEST_ERRORS, LogUnavailable):
+            await delete_topics(cluster, [*spread, topics.verdicts], timeout_s=TOPIC_TIMEOUT_S)
+
+
+async def _create(cluster: Cluster, names: Sequence[str], partitions: int, configs: Mapping[str, str]) -> None:
+    await create_topics(
+        cluster,
+        names,
+        partitions=partitions,
+        replication=None,
+        configs=dict.fromkeys(names, configs),
+        timeout_s=TOPIC_TIMEOUT_S,
+    )
