@@ -97,7 +97,7 @@ async def open_websocket(endpoint: Endpoint, codec: Codec) -> ClientConnection:
     except ImportError as error:
         raise BadUrl(f"{url} cannot be reached: {error}, or list the host in NO_PROXY") from None
     except (OSError, TimeoutError, WebSocketException) as error:
-        raise _connection_failed(url, error) from error
+        raise connection_failed(url, error) from error
     if websocket.subprotocol is None:
         await websocket.close()
         raise ProtocolViolated(
@@ -120,7 +120,8 @@ def close_of(closed: ConnectionClosed) -> tuple[int, str]:
     return (ABNORMAL.code, "") if close is None else (close.code, close.reason)
 
 
-def _connection_failed(url: str, error: Exception) -> ConnectionFailed:
+def connection_failed(url: str, error: Exception) -> ConnectionFailed:
+    """What it means for a client that the attempt to open a WebSocket raised ``error``."""
     if isinstance(error, InvalidStatus):
         response = error.response
         body = (response.body or b"").decode(errors="replace").strip()[:BODY_CHARS_MAX]

@@ -1,0 +1,1 @@
+"""How people behave: which rooms they watch, for how long, and when they act. Pure."""

@@ -1,0 +1,36 @@
+"""How long an event took, by the clocks of two machines. Pure.
+
+The publish time is the event's ``ts`` (milliseconds, the record's timestamp), or a field of its data with Unix
+nanoseconds, if the feed carries one. It is by the clock of the producer (or of the broker, with ``LogAppendTime``),
+while the arrival is by the clock of this machine. If this clock is ahead by d, each latency is too long by d. If it is
+behind, each is too short: what would be negative counts as 0, and is counted, since it proves a skew.
+"""
+
+from touchline_protocol.messages import Event
+
+NS_PER_MS = 1_000_000
+
+
+class LatencyMeter:
+    """Computes latencies. ``early_count`` events arrived before they were published, by ``early_ms_max`` at most."""
+
+    __slots__ = ("_field", "early_count", "early_ms_max")
+
+    def __init__(self, field: str | None = None) -> None:
+        self.early_count = 0
+        self.early_ms_max = 0.0
+        self._field = field
+
+    def latency_ms(self, event: Event, arrived_ns: int) -> float:
+        """Milliseconds from the publish time to ``arrived_ns`` (Unix nanoseconds)."""
+        latency_ms = arrived_ns / NS_PER_MS - event.ts
+        if self._field is not None:
+            data = event.data
+            published_ns = data.get(self._field) if isinstance(data, dict) else None
+            if isinstance(published_ns, int):
+                latency_ms = (arrived_ns - published_ns) / NS_PER_MS
+        if latency_ms < 0:
+            self.early_count += 1
+            self.early_ms_max = max(self.early_ms_max, -latency_ms)
+            return 0.0
+        return latency_ms

@@ -1,0 +1,22 @@
+"""The rows of Locust's table: what is timed, and from when to when. Pure."""
+
+CONNECT = "connect"
+"""The time from the start of an attempt to connect (DNS, TCP, TLS, WebSocket, hello) to the welcome."""
+FIRST_STATE = "first state"
+"""The time from a subscribe to the state of the room."""
+EVENT = "event"
+"""The time from the publish time of an event to its arrival, for events that were published while the client was in the room."""
+REPLAY = "replayed event"
+"""The same for events that a client had missed: their age at the time of the replay."""
+RETURN = "return"
+"""The time from the start of the attempt to connect to a join that continues from the cursor."""
+START_OVER = "start over"
+"""The same for a join whose cursor could not be honoured; 0 if a client that was in the room has to start over."""
+ACTION = "action to ack"
+"""The time from an action to its acknowledgement."""
+EVENT_SLOW = "event (slow reader)"
+"""`EVENT` for users that read slowly on purpose."""
+EVENT_STREAM = "event (stream)"
+"""`EVENT` for server-sent events."""
+
+ROWS = (CONNECT, FIRST_STATE, EVENT, REPLAY, RETURN, START_OVER, ACTION, EVENT_SLOW, EVENT_STREAM)

@@ -1,0 +1,38 @@
+"""Connects this package to Locust's events. Importing it, as the users do, is all that a locustfile needs."""
+
+import locust.stats
+from locust import events
+from locust.env import Environment
+
+from .options import add_options
+from .process import load_process
+
+PERCENTILES_TO_REPORT = [0.5, 0.9, 0.95, 0.99, 0.999, 1.0]
+PERCENTILES_TO_STATISTICS = [0.5, 0.95, 0.99, 0.999]
+PERCENTILES_TO_CHART = [0.5, 0.95, 0.99, 0.999]
+
+
+def test_start(environment: Environment, **_: object) -> None:
+    """A test starts in this process."""
+    load_process(environment).begin()
+
+
+def test_stop(environment: Environment, **_: object) -> None:
+    """A test has stopped in this process. A worker sends its last statistics after this."""
+    load_process(environment).end()
+
+
+def listen() -> None:
+    """Connect everything."""
+    locust.stats.PERCENTILES_TO_REPORT = PERCENTILES_TO_REPORT
+    locust.stats.PERCENTILES_TO_STATISTICS = PERCENTILES_TO_STATISTICS
+    locust.stats.PERCENTILES_TO_CHART = PERCENTILES_TO_CHART
+    for event, listener in (
+        (events.init_command_line_parser, add_options),
+        (events.test_start, test_start),
+        (events.test_stop, test_stop),
+    ):
+        event.add_listener(listener)  # type: ignore[no-untyped-call]
+
+
+listen()

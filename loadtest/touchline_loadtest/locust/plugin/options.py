@@ -1,0 +1,58 @@
+"""The command-line options. Each also has an environment variable, and the web page has a field for most."""
+
+from argparse import ArgumentTypeError, Namespace
+from collections.abc import Callable
+from typing import Any
+
+from locust.argument_parser import LocustArgumentParser
+from locust.env import Environment
+
+from touchline_loadtest.locust.behaviour.rooms import parse_range, parse_rooms
+from touchline_protocol.errors import OperatorError
+
+
+def add_options(parser: LocustArgumentParser, **_: object) -> None:
+    """Add the options to Locust's own. The listener of ``init_command_line_parser``."""
+    group = parser.add_argument_group("Touchline", "What the users of touchline_loadtest do. Options win over classes.")
+
+    def option(name: str, help_text: str, *, secret: bool = False, **settings: Any) -> None:
+        variable = "LOCUST_" + name.removeprefix("--").replace("-", "_").upper()
+        action: Any = group.add_argument(name, help=help_text, env_var=variable, **settings)
+        action.include_in_web_ui = True  # Locust sets these for arguments outside of groups
+        action.is_secret = secret
+
+    option(
+        "--rooms",
+        "Rooms: score:1,score:2 or score:1..50; the first is the most popular.",
+        type=_check(parse_rooms),
+    )
+    option("--room-popularity", "Exponent of Zipf's law for rooms; 0 for all alike.", type=float)
+    option("--rooms-per-user", "How many rooms a fan watches at once: 1-5.", type=_check(parse_range))
+    option("--stay", "How many seconds a visit lasts, typically.", type=float)
+    option("--away", "How many seconds a fan stays away before coming back, typically.", type=float)
+    option("--codec", "json or msgpack.", choices=("json", "msgpack"))
+    option("--publish-time", "Field of the data with the publish time in Unix ns; ts by default.", metavar="FIELD")
+    option("--token-secret", "The server's auth.hs256_secret, to sign players' tokens with.", secret=True)
+    option("--token-audience", "The audience (aud) of tokens.")
+    option("--token-issuer", "The issuer (iss) of tokens.")
+
+
+def given(environment: Environment, name: str) -> Any:
+    """The option's value; None if it was not given."""
+    options: Namespace | None = environment.parsed_options
+    value = getattr(options, name, None)
+    return None if value == "" else value  # the web page sends an empty field
+
+
+def _check(parse: Callable[[str], object]) -> Callable[[str], str]:
+    """Accepts what ``parse`` accepts, and keeps the text: options travel from a master to its workers."""
+
+    def check(text: str) -> str:
+        try:
+            if text:
+                parse(text)
+        except OperatorError as error:
+            raise ArgumentTypeError(str(error)) from None
+        return text
+
+    return check

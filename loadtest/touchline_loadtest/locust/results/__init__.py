@@ -1,0 +1,1 @@
+"""From what users observe to Locust's table, its exit code and the run folder."""

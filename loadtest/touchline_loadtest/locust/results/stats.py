@@ -1,0 +1,72 @@
+"""Writes observations into Locust's statistics.
+
+Times go in by `StatsEntry.extend`, by which a master adds up what its workers send: the table, the charts and the
+percentiles are those of single ``request`` events, for a hundredth of the cost. So a listener to ``request`` hears of
+failures only. Failures are rare and go in as ``request`` events with an exception.
+"""
+
+import logging
+import time
+from collections import defaultdict
+
+from locust.env import Environment
+from locust.stats import RequestStats, StatsEntry, bucket_response_time
+
+from touchline_loadtest.locust.observe.findings import Finding
+
+from .batch import Batch, Batches
+
+FLUSH_S = 0.25
+"""How late the table may be. Locust's own page asks every two seconds."""
+TYPE = "live"
+"""The type of all rows with times, in Locust's table."""
+CHECK = "check"
+"""The type of the rows of findings."""
+
+log = logging.getLogger("touchline.loadtest")
+
+
+class Stats:
+    """The statistics of one process: `touchline_loadtest.locust.observe.findings.Measures`."""
+
+    def __init__(self, environment: Environment) -> None:
+        self._environment = environment
+        self._batches = Batches(bucket_response_time)
+        self.duration = self._batches.add
+        self.event = self._batches.add
+
+    def failure(self, name: str, ms: float, text: str) -> None:
+        """Something failed after ``ms``."""
+        self._fail(TYPE, name, ms, text)
+
+    def finding(self, client: str, finding: Finding) -> None:
+        """A promise was broken."""
+        log.warning("%s: %s: %s %s, offset %s", client, finding.kind, finding.room, finding.text, finding.offset)
+        self._fail(CHECK, finding.kind, None, finding.text)
+
+    def flush(self) -> None:
+        """Add what was observed since the last call."""
+        stats = self._environment.stats
+        now_s = time.time()
+        for name, batch in self._batches.take().items():
+            entry = _entry(stats, name, batch, now_s)
+            stats.entries[name, TYPE].extend(entry)
+            stats.total.extend(entry)
+
+    def _fail(self, kind: str, name: str, ms: float | None, text: str) -> None:
+        self._environment.events.request.fire(  # type: ignore[no-untyped-call]
+            request_type=kind, name=name, response_time=ms, response_length=0, exception=text, context={}
+        )
+
+
+def _entry(stats: RequestStats, name: str, batch: Batch, now_s: float) -> StatsEntry:
+    entry = StatsEntry(stats, name, TYPE)
+    entry.start_time = entry.last_request_timestamp = now_s
+    entry.num_requests = batch.count
+    entry.total_response_time = batch.total_ms  # type: ignore[assignment]  # Locust's are floats too
+    entry.min_response_time = batch.min_ms  # type: ignore[assignment]  # Locust's are floats too
+    entry.max_response_time = batch.max_ms  # type: ignore[assignment]  # Locust's are floats too
+    entry.total_content_length = batch.bytes
+    entry.response_times = batch.buckets
+    entry.num_reqs_per_sec = defaultdict(int, {int(now_s): batch.count})
+    return entry
