@@ -9,4 +9,8 @@ EXTRA = "loadtest"
 
 COMMANDS: Mapping[str, CommandSpec] = {
     "bench": CommandSpec("touchline_loadtest.cli.bench:bench", "Measure Touchline on this machine.", EXTRA),
+    "feed": CommandSpec("touchline_loadtest.cli.feed:feed", "Publish a feed of realistic size and pace.", EXTRA),
+    "profile": CommandSpec(
+        "touchline_loadtest.cli.profile:profile", "Derive the statistics of recorded matches.", EXTRA
+    ),
 }

@@ -6,7 +6,7 @@ to each client at once. Batches that are due together and belong to one partitio
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
 import httpx
@@ -14,15 +14,20 @@ import msgspec
 from aiokafka import AIOKafkaProducer
 from aiokafka.producer.message_accumulator import BatchBuilder
 
+from touchline_kafka.cluster import Cluster
 from touchline_kafka.errors import REQUEST_ERRORS, describe
 from touchline_kafka.partitioner import partition_of
 from touchline_protocol.errors import OperatorError
 from touchline_protocol.records import headers_for
 
+CLIENT_ID = "touchline-loadtest"
+CONNECT_TIMEOUT_S = 5.0
 BATCH_BYTES = 512 * 1024
 """The most in one record batch: half of what a broker accepts by default."""
 IN_FLIGHT_MAX = 64
 """Record batches that the broker has not confirmed yet. The publisher waits for the oldest one at this number."""
+EVENTS_PER_REQUEST_MAX = 500
+"""Half of what a server accepts in one request."""
 REQUEST_TIMEOUT_S = 30.0
 
 
@@ -46,14 +51,23 @@ PublishBatches: TypeAlias = Callable[[Sequence[Batch]], Awaitable[None]]
 
 
 @contextlib.asynccontextmanager
-async def kafka_batches(address: str, topics: dict[str, str]) -> AsyncIterator[PublishBatches]:
-    """Publish into Kafka; ``topics`` has the topic of each feed. When this context ends, the broker has everything.
+async def kafka_batches(address: str, topics: Mapping[str, str]) -> AsyncIterator[PublishBatches]:
+    """Publish into Kafka. When this context ends, the broker has everything.
+
+    ``topics`` has the topic of each feed whose topic is not ``<feed>-events``.
 
     Raises:
         OperatorError: the broker cannot be reached, or refuses; also raised by the publisher.
     """
+    # The producer alone would say no more than that it could not connect.
+    cluster = Cluster(address.split(","), client_id=CLIENT_ID, connect_timeout_s=CONNECT_TIMEOUT_S)
+    await (await cluster.connect()).release()
     producer = AIOKafkaProducer(
-        bootstrap_servers=address, acks="all", max_batch_size=BATCH_BYTES, max_request_size=2 * BATCH_BYTES
+        client_id=CLIENT_ID,
+        bootstrap_servers=address,
+        acks="all",
+        max_batch_size=BATCH_BYTES,
+        max_request_size=2 * BATCH_BYTES,
     )
     try:
         await producer.start()
@@ -69,7 +83,7 @@ async def kafka_batches(address: str, topics: dict[str, str]) -> AsyncIterator[P
 class _KafkaBatches:
     """The fast path: record batches are built here, not record by record in the producer's own queue."""
 
-    def __init__(self, producer: AIOKafkaProducer, topics: dict[str, str]) -> None:
+    def __init__(self, producer: AIOKafkaProducer, topics: Mapping[str, str]) -> None:
         self._producer = producer
         self._topics = topics
         self._partitions: dict[str, int] = {}
@@ -106,7 +120,7 @@ class _KafkaBatches:
     async def _place(self, room: str) -> tuple[str, int, bytes]:
         """The topic, partition and record key of a room."""
         feed, _, room_id = room.partition(":")
-        topic = self._topics[feed]
+        topic = self._topics.get(feed, f"{feed}-events")
         if topic not in self._partitions:
             self._partitions[topic] = len(await self._producer.partitions_for(topic))
         key = room_id.encode()
@@ -127,8 +141,10 @@ async def http_batches(url: str, api_key: str | None = None) -> AsyncIterator[Pu
     ) as client:
 
         async def publish_to(room: str, events: Sequence[KeyedValue]) -> None:
-            response = await client.post(f"/v1/rooms/{room}/events", content=_request_body(events))
-            response.raise_for_status()
+            for begin in range(0, len(events), EVENTS_PER_REQUEST_MAX):
+                body = _request_body(events[begin : begin + EVENTS_PER_REQUEST_MAX])
+                response = await client.post(f"/v1/rooms/{room}/events", content=body)
+                response.raise_for_status()
 
         async def publish(batches: Sequence[Batch]) -> None:
             rooms: dict[str, list[KeyedValue]] = {}

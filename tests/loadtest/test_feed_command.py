@@ -1,0 +1,111 @@
+"""``feed`` and ``profile``, as a user runs them, with a real server and a real broker."""
+
+import asyncio
+import json
+import subprocess
+import sys
+import time
+from itertools import pairwise
+
+import httpx
+import msgspec
+import pytest
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+
+from matches.known import MADE_UP
+from support.kafka_broker import KafkaBroker
+from touchline_kafka.partitioner import partition_of
+from touchline_loadtest.cli.app import run
+from touchline_loadtest.feeds.choice import Destination, FeedChoice, FeedName
+from touchline_loadtest.feeds.moments import play
+from touchline_loadtest.feeds.profile import load
+from touchline_loadtest.feeds.tracking import Position
+from touchline_loadtest.measure.bench import Bench
+from touchline_loadtest.measure.machine import Cores
+from touchline_loadtest.measure.touchline import serve
+
+DEADLINE_S = 60.0
+
+
+def loadtest(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "touchline_loadtest", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=DEADLINE_S, check=False)
+
+
+async def records_of(address: str, topic: str, partitions: int) -> list[ConsumerRecord]:
+    """All records of a topic, in order within each partition."""
+    places = [TopicPartition(topic, number) for number in range(partitions)]
+    async with AIOKafkaConsumer(bootstrap_servers=address) as consumer:
+        consumer.assign(places)
+        await consumer.seek_to_beginning()
+        ends = await consumer.end_offsets(places)
+        records: list[ConsumerRecord] = []
+        while len(records) < sum(ends.values()):
+            found = await consumer.getmany(timeout_ms=1000)
+            records += [record for part in found.values() for record in part]
+    return records
+
+
+async def test_a_tracking_feed_reaches_kafka_in_order_with_keys_and_the_times_at_which_it_was_due(
+    kafka: KafkaBroker,
+) -> None:
+    await kafka.create("positions", 3)
+    choice = FeedChoice(FeedName.TRACKING, matches=4)
+    began_ms = time.time() * 1000
+    async with Destination(kafka=kafka.address, topics={"tracking": "positions"}).open() as publish:
+        played = await play(choice.moments(), publish, speed=10, seconds=0.5)
+    records = await records_of(kafka.address, "positions", 3)
+    assert len(records) == played.events == 4 * 23 * 25 * 5
+    assert sum(len(record.value) for record in records) == played.bytes
+    for room_id in (b"1", b"2", b"3", b"4"):
+        found = [record for record in records if record.key == room_id]
+        assert {record.partition for record in found} == {partition_of(room_id, 3)}
+        positions = [msgspec.json.decode(record.value, type=Position) for record in found]
+        assert [dict(record.headers)["key"].decode() for record in found] == [position.id for position in positions]
+        assert [position.frame for position in positions] == [frame for frame in range(125) for _ in range(23)]
+        ticks_ms = [record.timestamp for record in found[::23]]
+        assert began_ms - 1 <= ticks_ms[0]
+        assert ticks_ms[-1] - ticks_ms[0] == pytest.approx(124 * 40 / 10, abs=1)
+        assert all(before <= after for before, after in pairwise(ticks_ms))
+
+
+async def test_an_evening_is_published_over_http() -> None:
+    async with serve(Bench(Cores(None, None))) as server:
+        url = f"http://127.0.0.1:{server.control_port}"
+        done = await asyncio.to_thread(
+            loadtest, "feed", "evening", "--url", url, "--matches", "2", "--speed", "300", "--seconds", "1"
+        )
+        assert done.returncode == 0, done.stderr
+        async with httpx.AsyncClient(base_url=url, trust_env=False) as client:
+            states = [(await client.get(f"/v1/rooms/score:{number}")).json()["state"] for number in (1, 2)]
+    for state in states:
+        newest = {event["key"]: event["data"] for event in state}
+        assert newest["period"]["name"] == "First half"
+        assert newest["clock"]["minute"] >= 2
+
+
+def test_a_feed_needs_one_destination_that_can_be_reached(capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments, code, named in (
+        (["evening"], 2, "destination"),
+        (["tracking", "--kafka", "127.0.0.1:1", "--url", "http://127.0.0.1:1"], 2, "destination"),
+        (["tracking", "--url", "http://127.0.0.1:1"], 1, "127.0.0.1:1"),
+        (["tracking", "--url", "http://127.0.0.1:1", "--match", str(MADE_UP.path)], 2, "--match"),
+        (["evening", "--url", "http://127.0.0.1:1", "--topic", "match"], 2, "--topic"),
+    ):
+        assert run(["feed", *arguments, "--matches", "1", "--seconds", "1"]) == code
+        [line] = capsys.readouterr().err.splitlines()
+        assert named in line
+
+
+@pytest.mark.long
+def test_a_feed_waits_for_a_broker_for_some_seconds() -> None:
+    done = loadtest("feed", "tracking", "--kafka", "127.0.0.1:1")
+    assert done.returncode == 2
+    assert "127.0.0.1:1" in done.stderr.splitlines()[-1]
+
+
+def test_profile_prints_the_statistics_of_a_match() -> None:
+    done = loadtest("profile", str(MADE_UP.path))
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["events_per_match"] == MADE_UP.events
+    assert load().source.startswith("StatsBomb Open Data")
