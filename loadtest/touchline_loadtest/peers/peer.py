@@ -8,14 +8,13 @@ Rules:
 3. Each peer has its best reasonable configuration for the task, in a file beside its module.
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from touchline_loadtest.measure.bench import Bench
 from touchline_loadtest.measure.processes import ChildProcess
-from touchline_loadtest.publish.publisher import Publish
 from touchline_loadtest.wire.opening import Step
 
 
@@ -73,13 +72,21 @@ class Dialect(Protocol):
         """A reader for one client, which joins those rooms."""
 
 
+PublishAll = Callable[[Sequence[tuple[str, bytes]]], Awaitable[None]]
+"""Publish JSON values, each to its room, by the peer's fastest way. It keeps their order within a room."""
+
+
 class PeerServer(NamedTuple):
-    """A running server. ``publish`` takes JSON values, and keeps their order within a room."""
+    """A running server, and how to publish to it."""
 
     process: ChildProcess
     port: int
-    publish: Publish
+    publish_all: PublishAll
     dialect: Dialect
+
+    async def publish(self, room: str, values: Sequence[bytes]) -> None:
+        """Publish to a single room."""
+        await self.publish_all([(room, value) for value in values])
 
 
 class Peer(Protocol):

@@ -25,3 +25,17 @@ def event_value(due_ns: int, size_bytes: int, number: int = 0) -> bytes:
 def stamps(data: bytes) -> Iterator[tuple[int, int]]:
     """When each value in ``data`` was due, and its number. For messages whose format the reader does not know."""
     return ((int(found[1]), int(found[2])) for found in _STAMP.finditer(data))
+
+
+STAMP_BYTES_MAX = 40
+"""The longest stamp, with a number of up to ten digits."""
+
+
+def scan(data: bytes) -> tuple[list[tuple[int, int]], bytes]:
+    """The stamps in a piece of a byte stream, and the rest of it, in which another stamp may begin.
+
+    A number that the piece cuts off is read short; nothing else is.
+    """
+    found = list(_STAMP.finditer(data))
+    end = max(found[-1].end() if found else 0, len(data) - STAMP_BYTES_MAX)
+    return [(int(stamp[1]), int(stamp[2])) for stamp in found], data[end:]

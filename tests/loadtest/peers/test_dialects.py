@@ -1,6 +1,10 @@
 """What clients of each peer send and understand, without a server."""
 
+from itertools import pairwise
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from touchline_loadtest.peers.peer import PeerFailed, Received, RoomStart
 from touchline_loadtest.peers.servers.c_send_loop import SendLoopDialect
@@ -10,7 +14,7 @@ from touchline_loadtest.peers.servers.nchan import NchanDialect
 from touchline_loadtest.peers.servers.python_websockets import BroadcastDialect
 from touchline_loadtest.peers.servers.socketio import SocketIoDialect
 from touchline_loadtest.peers.servers.touchline import TouchlineDialect
-from touchline_loadtest.wire.event_values import event_value, stamps
+from touchline_loadtest.wire.event_values import event_value, scan, stamps
 from touchline_loadtest.wire.frames import masked
 from touchline_loadtest.wire.opening import Progress, Step
 
@@ -34,6 +38,17 @@ def test_a_client_takes_one_step_after_the_other_however_the_answers_are_cut() -
 
 def test_the_stamps_of_all_values_are_found_in_any_format() -> None:
     assert list(stamps(b"MSG 1" + VALUE + b"\r\nMSG 1" + event_value(8, 50, 4))) == [(7, 3), (8, 4)]
+
+
+@given(cuts=st.lists(st.integers(0, 400)))
+def test_stamps_are_found_however_a_stream_is_cut(cuts: list[int]) -> None:
+    stream = b"".join(b"MSG %d " % due + event_value(due, 90) + b"\r\n" for due in range(4))
+    found: list[int] = []
+    rest = b""
+    for begin, end in pairwise([0, *sorted(min(cut, len(stream)) for cut in cuts), len(stream)]):
+        stamped, rest = scan(rest + stream[begin:end])
+        found += [due for due, _ in stamped]
+    assert found == [0, 1, 2, 3]
 
 
 def test_touchline() -> None:

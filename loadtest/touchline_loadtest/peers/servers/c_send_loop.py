@@ -50,10 +50,10 @@ class SendLoopPeer:
         async with command_process([str(built)], bench.cores.server, stdout=PIPE, stderr=DEVNULL) as process:
             port = await process.until_printed(LISTENS)
 
-            async def publish(_room: str, values: Sequence[bytes]) -> None:
-                await process.write(b"".join(value + b"\n" for value in values))
+            async def publish_all(events: Sequence[tuple[str, bytes]]) -> None:
+                await process.write(b"".join(value + b"\n" for _, value in events))
 
-            yield PeerServer(process, port, publish, SendLoopDialect())
+            yield PeerServer(process, port, publish_all, SendLoopDialect())
 
     async def _build(self, folder: Path) -> Path:
         built = folder / "c_send_loop"

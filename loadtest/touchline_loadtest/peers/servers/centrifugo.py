@@ -139,13 +139,15 @@ class CentrifugoPeer:
         command = [str(program("centrifugo")), "--config", str(path)]
         async with listening_process(bench, command, folder, [port]) as process, open_posts(port) as posts:
 
-            async def publish(room: str, values: Sequence[bytes]) -> None:
-                commands = b",".join(b'{"publish":{"channel":"%s","data":%s}}' % (room.encode(), v) for v in values)
-                (answer,) = await posts.post("/api/batch", [b'{"commands":[%s]}' % commands])
+            async def publish_all(events: Sequence[tuple[str, bytes]]) -> None:
+                commands = b",".join(
+                    b'{"publish":{"channel":"%s","data":%s}}' % (room.encode(), value) for room, value in events
+                )
+                answer = await posts.post("/api/batch", b'{"commands":[%s]}' % commands)
                 if b'"error"' in answer:
                     raise PeerFailed(f"Centrifugo refused an event: {answer[:200]!r}")
 
-            yield PeerServer(process, port, publish, CentrifugoDialect())
+            yield PeerServer(process, port, publish_all, CentrifugoDialect())
 
 
 def _subscribe(start: RoomStart) -> dict[str, Any]:

@@ -100,12 +100,13 @@ class NatsPeer:
             try:
                 writer.write(CONNECT)
 
-                async def publish(room: str, values: Sequence[bytes]) -> None:
-                    subject = room.encode()
-                    writer.writelines(b"PUB %s %d\r\n%s\r\n" % (subject, len(value), value) for value in values)
+                async def publish_all(events: Sequence[tuple[str, bytes]]) -> None:
+                    writer.writelines(
+                        b"PUB %s %d\r\n%s\r\n" % (room.encode(), len(value), value) for room, value in events
+                    )
                     writer.write(_PING)
                     await reader.readuntil(_PONG)
 
-                yield PeerServer(process, websocket_port, publish, NatsDialect())
+                yield PeerServer(process, websocket_port, publish_all, NatsDialect())
             finally:
                 writer.transport.abort()

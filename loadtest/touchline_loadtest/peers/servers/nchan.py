@@ -104,7 +104,7 @@ class NchanPeer:
         command = [system_program("nginx"), "-p", str(folder), "-e", "stderr", "-c", str(config)]
         async with listening_process(bench, command, folder, [port]) as process, open_posts(port) as posts:
 
-            async def publish(room: str, values: Sequence[bytes]) -> None:
-                await posts.post(f"/publish?room={quote(room)}", values)
+            async def publish_all(events: Sequence[tuple[str, bytes]]) -> None:
+                await posts.post_all((f"/publish?room={quote(room)}", value) for room, value in events)
 
-            yield PeerServer(process, port, publish, NchanDialect(meta=recovery))
+            yield PeerServer(process, port, publish_all, NchanDialect(meta=recovery))

@@ -16,11 +16,12 @@ MODULE = "touchline_loadtest.peers.servers.broadcast_server"
 
 
 class BroadcastDialect:
-    """WebSocket messages with bare values. Each client is in the one room that there is."""
+    """WebSocket messages with bare values. The path is the client's only room."""
 
-    def opening(self, port: int, _rooms: Sequence[RoomStart]) -> list[Step]:
+    def opening(self, port: int, rooms: Sequence[RoomStart]) -> list[Step]:
         """The handshake."""
-        return [Step(upgrade_request("127.0.0.1", port), b"\r\n\r\n")]
+        (start,) = rooms
+        return [Step(upgrade_request("127.0.0.1", port, f"/{start.room}"), b"\r\n\r\n")]
 
     def reader(self, rooms: Sequence[RoomStart]) -> BareReader:
         """A reader for one client."""
@@ -32,7 +33,7 @@ class BroadcastPeer:
 
     name = "python-websockets"
     package = "PyPI package websockets"
-    note = "broadcast() on uvloop, no compression; one room; events on its standard input"
+    note = "broadcast() on uvloop, no compression; events on its standard input"
     recovers = False
 
     def version(self) -> str:
@@ -47,7 +48,7 @@ class BroadcastPeer:
         async with module_process([MODULE], bench.cores.server) as process:
             port = await process.until_printed(LISTENS)
 
-            async def publish(_room: str, values: Sequence[bytes]) -> None:
-                await process.write(b"".join(value + b"\n" for value in values))
+            async def publish_all(events: Sequence[tuple[str, bytes]]) -> None:
+                await process.write(b"".join(b"%s %s\n" % (room.encode(), value) for room, value in events))
 
-            yield PeerServer(process, port, publish, BroadcastDialect())
+            yield PeerServer(process, port, publish_all, BroadcastDialect())

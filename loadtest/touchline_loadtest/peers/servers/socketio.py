@@ -5,7 +5,6 @@ import json
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from touchline_loadtest.measure.bench import Bench
 from touchline_loadtest.peers.installed import FOLDER, reason, system_program
@@ -114,7 +113,8 @@ class SocketIoPeer:
         variables = {"NODE_ENV": "production"}
         async with listening_process(bench, command, folder, [port], variables) as process, open_posts(port) as posts:
 
-            async def publish(room: str, values: Sequence[bytes]) -> None:
-                await posts.post(f"/publish?room={quote(room)}", [b"[%s]" % b",".join(values)])
+            async def publish_all(events: Sequence[tuple[str, bytes]]) -> None:
+                pairs = b",".join(b'["%s",%s]' % (room.encode(), value) for room, value in events)
+                await posts.post("/publish", b"[%s]" % pairs)
 
-            yield PeerServer(process, port, publish, SocketIoDialect())
+            yield PeerServer(process, port, publish_all, SocketIoDialect())

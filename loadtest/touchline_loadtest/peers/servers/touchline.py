@@ -2,6 +2,8 @@
 
 import contextlib
 from collections.abc import AsyncIterator, Sequence
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 
 import msgspec
@@ -100,7 +102,12 @@ class TouchlinePeer:
         """Run ``touchline serve``. Recovery needs no setting, but a log in a file to outlive the process."""
         log = f"sqlite://{folder / LOG_FILE}" if recovery else "sqlite://"
         async with server_under_test(bench, log=log) as server:
-            yield PeerServer(server.process, server.port, server.publish, TouchlineDialect())
+
+            async def publish_all(events: Sequence[tuple[str, bytes]]) -> None:
+                for room, of_room in groupby(events, key=itemgetter(0)):
+                    await server.publish(room, [value for _, value in of_room])
+
+            yield PeerServer(server.process, server.port, publish_all, TouchlineDialect())
 
 
 def _request(start: RoomStart) -> RoomRequest:

@@ -1,4 +1,4 @@
-// A Socket.IO server with the in-memory adapter. Events arrive by POST /publish?room=ROOM with a JSON array of values.
+// A Socket.IO server with the in-memory adapter. Events arrive by POST /publish as a JSON array of [room, value].
 // Usage: node server.mjs PORT [recovery]
 import { createServer } from "node:http";
 import { Server } from "socket.io";
@@ -9,8 +9,7 @@ const http = createServer((request, response) => {
   const chunks = [];
   request.on("data", (chunk) => chunks.push(chunk));
   request.on("end", () => {
-    const room = new URL(request.url, "http://localhost").searchParams.get("room");
-    for (const value of JSON.parse(Buffer.concat(chunks))) io.to(room).emit("event", room, value);
+    for (const [room, value] of JSON.parse(Buffer.concat(chunks))) io.to(room).emit("event", room, value);
     response.writeHead(200, { "Content-Length": 0 }).end();
   });
 });
