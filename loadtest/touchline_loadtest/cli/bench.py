@@ -1,26 +1,20 @@
 """``bench``: the scenarios, with the server on one core and its clients on another. ``make bench`` runs it."""
 
-import asyncio
-import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
-import httpx
 import typer
-import uvloop
 from rich.console import Console
 
-from touchline_loadtest.clients.errors import ClientsFailed
 from touchline_loadtest.measure import machine
 from touchline_loadtest.measure.bench import Bench, ServerCommand
-from touchline_loadtest.measure.processes import ProcessFailed
 from touchline_loadtest.measure.results import Result, check_writable, show, write_json
 from touchline_loadtest.registry import SCENARIOS, Scenario, choose, resized
 from touchline_protocol.errors import OperatorError
 
-from .exit_codes import Failed
+from .measuring import run_measurement
 
 FILES = 20_000
 """Open files that the largest scenario needs: 10,000 connections, with room for twice as many."""
@@ -58,24 +52,19 @@ def bench(
         for scenario in SCENARIOS.values():
             console.print(f"{scenario.name:20} {scenario.about}", highlight=False, soft_wrap=True)
         return
-    try:
-        scenarios = [
-            scenario._replace(sizes=resized(scenario.sizes, runs=runs, seconds=seconds, scale=scale))
-            for scenario in choose(names or [], kafka)
-        ]
-        check_writable(json)
-        machine.need_files(min(FILES, int(FILES * scale) + 1000))
-        server = ServerCommand(server_python, _pairs(server_rename or []))
-        cores = machine.choose_cores()
-        machine.pin(0, cores.clients)
-        bench = Bench(cores, kafka, lambda text: console.print(text, style="dim"), server)
-        results = uvloop.run(_run(scenarios, bench))
-        show(results, console)
-        write_json(results, json, cores, server)
-    except (ClientsFailed, ProcessFailed, httpx.HTTPError) as error:
-        raise Failed(str(error) or type(error).__name__) from error
-    except asyncio.CancelledError:
-        raise KeyboardInterrupt from None
+    scenarios = [
+        scenario._replace(sizes=resized(scenario.sizes, runs=runs, seconds=seconds, scale=scale))
+        for scenario in choose(names or [], kafka)
+    ]
+    check_writable(json)
+    machine.need_files(min(FILES, int(FILES * scale) + 1000))
+    server = ServerCommand(server_python, _pairs(server_rename or []))
+    cores = machine.choose_cores()
+    machine.pin(0, cores.clients)
+    bench = Bench(cores, kafka, lambda text: console.print(text, style="dim"), server)
+    results = run_measurement(_run(scenarios, bench))
+    show(results, console)
+    write_json(results, json, cores, server)
     if not names and kafka is None:
         console.print("Scenarios that need a Kafka broker were left out: name one with --kafka host:port.")
     if not cores.pinned:
@@ -99,10 +88,6 @@ def _pairs(renames: Sequence[str]) -> dict[str, str]:
 
 
 async def _run(scenarios: Sequence[Scenario], bench: Bench) -> list[Result]:
-    task = asyncio.current_task()
-    assert task is not None  # noqa: S101 - this is a coroutine
-    # So that SIGTERM ends the servers as Ctrl-C does.
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     results = []
     for scenario in scenarios:
         result = await scenario.run(bench, scenario.sizes)

@@ -13,4 +13,10 @@ COMMANDS: Mapping[str, CommandSpec] = {
     "profile": CommandSpec(
         "touchline_loadtest.cli.profile:profile", "Derive the statistics of recorded matches.", EXTRA
     ),
+    "plan": CommandSpec(
+        "touchline_loadtest.cli.plan:plan", "Say how many edges an audience needs, and which limit binds first.", EXTRA
+    ),
+    "costs": CommandSpec(
+        "touchline_loadtest.cli.costs:costs", "Measure on this machine what a plan is made from.", EXTRA
+    ),
 }

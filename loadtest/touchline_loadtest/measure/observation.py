@@ -72,6 +72,14 @@ def sockets_kib() -> int:
     return 0
 
 
+def slab_kib() -> int:
+    """The kernel's memory for its objects, those of sockets among them: ``Slab`` in ``/proc/meminfo``."""
+    for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
+        if line.startswith("Slab:"):
+            return int(line.split()[1])
+    return 0
+
+
 async def viewers(control_port: int, rooms: Iterable[str]) -> int:
     """How many clients a server reports in some rooms; rooms that it does not know any more count as empty."""
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{control_port}", trust_env=False) as client:

@@ -23,6 +23,9 @@ STOP_TIMEOUT_S = 15.0
 LINE_BYTES_MAX = 16 * 1024 * 1024
 """The longest line of output that is read: that of the counters, with the times of all events."""
 
+ORDINARY = (["lines_omitted"], ["connections_max_lowered"])
+"""Warnings of a server that every measurement with many clients brings about."""
+
 LISTENS = re.compile(rb"^listens +(\d+)$", re.MULTILINE)
 """What a baseline prints when it has started."""
 
@@ -174,7 +177,7 @@ async def baseline_process(module: str, core: int | None, *arguments: int) -> As
 def _show(errors: str) -> None:
     """Print what a process wrote to stderr, without a server's ordinary lines: they would tear up the table."""
     for line in errors.splitlines():
-        if line.split()[1:2] != ["info"]:
+        if line.split()[1:2] != ["info"] and line.split()[2:3] not in ORDINARY:
             sys.stderr.write(f"{line}\n")
 
 

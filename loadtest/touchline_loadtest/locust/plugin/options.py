@@ -7,7 +7,7 @@ from typing import Any
 from locust.argument_parser import LocustArgumentParser
 from locust.env import Environment
 
-from touchline_loadtest.clients.room_choice import parse_range, parse_rooms
+from touchline_loadtest.locust.behaviour.rooms import parse_range, parse_rooms
 from touchline_protocol.errors import OperatorError
 
 

@@ -9,7 +9,7 @@ from locust import User
 from locust.env import Environment
 
 from touchline.session.items import Event
-from touchline_loadtest.clients.room_choice import POPULARITY, RoomChoice, parse_range, parse_rooms
+from touchline_loadtest.locust.behaviour.rooms import POPULARITY, RoomChoice, parse_range, parse_rooms
 from touchline_loadtest.locust.behaviour.tokens import TokenSigner
 from touchline_loadtest.locust.connection.client import Client
 from touchline_loadtest.locust.connection.driver import Endpoint

@@ -1,0 +1,43 @@
+"""``costs``: measures what a plan is made from, on this machine."""
+
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+from rich.console import Console
+
+from touchline_loadtest.measure import machine
+from touchline_loadtest.measure.bench import Bench
+from touchline_loadtest.measure.results import check_writable
+from touchline_loadtest.planner.calibration import Sizes, calibrate
+from touchline_loadtest.planner.fit import errors
+
+from .measuring import run_measurement
+
+FILES = 20_000
+"""Open files that the largest run needs: 8,000 connections, with room for twice as many."""
+
+
+def costs(
+    kafka: Annotated[str, typer.Option(metavar="HOST:PORT", help="A broker.")],
+    output: Annotated[Path, typer.Option(metavar="FILE", help="Where to write the costs.")] = Path("costs.json"),
+    seconds: Annotated[float, typer.Option(min=0.1, help="Length of each run.")] = 5.0,
+    scale: Annotated[
+        float, typer.Option(min=0.001, max=1, help="Multiply clients and rooms by this, for a trial.")
+    ] = 1.0,
+) -> None:
+    """Measure on this machine what a plan is made from; takes five minutes."""
+    console = Console()
+    check_writable(output)
+    machine.need_files(FILES)
+    cores = machine.choose_cores()
+    machine.pin(0, cores.clients)
+    bench = Bench(cores, kafka, lambda text: console.print(text, style="dim"))
+    found = run_measurement(calibrate(bench, Sizes(seconds=seconds, scale=scale)))
+    output.write_bytes(msgspec.json.format(msgspec.json.encode(found)) + b"\n")
+    far = errors(found.cpu, found.runs)
+    console.print(
+        f"Predictions of {far.runs} other runs: {far.median:.0%} off in the median, {far.worst:+.0%} at worst."
+    )
+    console.print(f"Costs written to {output}", highlight=False)
