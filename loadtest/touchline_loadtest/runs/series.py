@@ -67,13 +67,12 @@ def quantile_samples(at_ms: float, series: str, values: Sequence[float], **label
     if not values:
         return []
     ordered = sorted(values)
-    last = len(ordered) - 1
     return [
-        Sample(at_ms, series, ordered[_rank(share, last)], UNITS.get(series, "ms"), {**labels, QUANTILE: name})
+        Sample(at_ms, series, quantile(ordered, share), UNITS.get(series, "ms"), {**labels, QUANTILE: name})
         for name, share in QUANTILES.items()
     ]
 
 
-def _rank(share: float, last: int) -> int:
-    """The index of the quantile ``share`` among values up to the index ``last``."""
-    return min(last, max(0, -int(-share * (last + 1) // 1) - 1))
+def quantile(ordered: Sequence[float], share: float) -> float:
+    """The quantile ``share`` of values in ascending order, by nearest rank. There must be values."""
+    return ordered[min(len(ordered) - 1, max(0, -int(-share * len(ordered) // 1) - 1))]
