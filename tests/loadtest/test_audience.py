@@ -13,7 +13,7 @@ from support.waiting import eventually
 from touchline_loadtest.clients.errors import ClientsFailed
 from touchline_loadtest.counters import commands
 from touchline_loadtest.measure.audience import Audience, open_audience
-from touchline_loadtest.measure.findings import gaps
+from touchline_loadtest.measure.findings import breaches
 from touchline_loadtest.measure.machine import Cores
 from touchline_loadtest.rig.free_ports import free_ports
 from touchline_loadtest.wire.event_values import event_value
@@ -81,7 +81,7 @@ async def test_a_correct_server_yields_no_findings() -> None:
         assert audience.expect(2, [ROOM]) == 12
         await audience.until_arrived(TIMEOUT_S)
         assert await audience.lacking() == 0
-        assert gaps(audience) == 0
+        assert breaches(audience) == 0
         assert [check.events for check in audience.checks] == [2, 2]
 
 
@@ -89,7 +89,7 @@ async def test_checkers_notice_a_gap() -> None:
     async with audience_with([*JOINED, event(1), event(2), event(4)]) as (audience, _):
         audience.expect(3, [ROOM])
         await audience.until_arrived(TIMEOUT_S)
-        assert gaps(audience) == 2
+        assert breaches(audience) == 2
         assert await audience.lacking() == 0
 
 

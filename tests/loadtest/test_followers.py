@@ -30,9 +30,9 @@ def subscribed(head: int, *, recovered: bool = False, state: Sequence[Event] = (
     return Subscribed(room=ROOM, epoch="e", head=head, recovered=recovered, state=list(state))
 
 
-def room_check(*messages: Message) -> RoomCheck:
-    check = RoomCheck(ROOM, "latest")
-    check.request()
+def room_check(*messages: Message, after: int | None = None) -> RoomCheck:
+    epoch = None if after is None else "e"
+    check = RoomCheck(RoomRequest(room=ROOM, epoch=epoch, after=after, deliver="latest"))
     receive(check, *messages)
     return check
 
@@ -42,44 +42,38 @@ def receive(check: RoomCheck, *messages: Message, now_ns: int = 0) -> None:
         check.receive(JSON.encode(message), now_ns)
 
 
-def test_skipped_events_are_not_a_gap() -> None:
-    check = room_check(subscribed(1), Skipped(ROOM, from_=2, to=5, count=3), event(4, 3), event(6, 5))
-    assert (check.events, check.skipped, check.gaps, check.repeats) == (2, 3, 0, 0)
+def test_what_was_received_and_left_out_is_counted_and_breaches_are_kept() -> None:
+    check = room_check(subscribed(1), Skipped(ROOM, from_=2, to=5, count=3), event(4, 3), event(6, 5), event(6, 5))
+    assert (check.events, check.skipped) == (3, 3)
+    assert [breach.kind for breach in check.breaches] == ["doubled"]
 
 
-def test_an_event_missing_beyond_the_skipped_range_is_a_gap() -> None:
-    check = room_check(subscribed(1), Skipped(ROOM, from_=2, to=3, count=2), event(6, 5))
-    assert check.gaps == 1
+def test_a_client_that_comes_back_is_checked_from_its_cursor_on() -> None:
+    check = room_check(subscribed(9, recovered=True), event(6, 5), after=4)
+    assert (check.resumed, [breach.kind for breach in check.breaches]) == (1, ["missing"])
+    check = room_check(subscribed(9), after=4)
+    assert (check.resumed, [breach.kind for breach in check.breaches]) == (0, ["lost_cursor"])
 
 
-def test_an_event_that_was_already_received_is_a_repeat() -> None:
-    check = room_check(subscribed(1), event(2, 1), event(2, 1), event(1, 0))
-    assert (check.events, check.repeats, check.gaps) == (3, 2, 0)
-
-
-def test_a_client_resumes_from_the_last_event_it_received_not_from_a_skipped_one() -> None:
-    check = room_check(subscribed(1), event(2, 1), Skipped(ROOM, from_=3, to=5, count=3))
-    assert check.request() == RoomRequest(room=ROOM, epoch="e", after=2, deliver="latest")
-    assert not check.joined
-    receive(check, subscribed(9, recovered=True), event(9, 8))
-    assert (check.resumed, check.started_over, check.gaps) == (1, 0, 1)
-
-
-def test_a_refused_cursor_counts_as_starting_over_and_a_first_join_does_not() -> None:
-    check = room_check(subscribed(3))
-    assert (check.joined, check.started_over) == (True, 0)
-    check.request()
-    receive(check, subscribed(9, state=[event(8, None, key="score", due=7)]))
-    assert (check.started_over, check.resumed, check.newest) == (1, 0, {"score": 7})
-
-
-def test_the_state_is_the_newest_event_of_each_key() -> None:
+def test_the_newest_event_of_each_key_is_known_by_when_it_was_due() -> None:
     check = room_check(
         subscribed(1, state=[event(0, None, key="score", due=1), event(1, 0, key="clock", due=2)]),
         event(2, 1, key="clock", due=3),
         event(3, 2, due=4),
     )
     assert check.newest == {"score": 1, "clock": 3, None: 4}
+
+
+def test_lateness_counts_from_when_an_event_was_due() -> None:
+    check = room_check(subscribed(0))
+    receive(check, event(1, 0, due=100), now_ns=350)
+    assert check.latencies_ns == [250]
+
+
+def test_an_unexpected_message_is_kept() -> None:
+    check = room_check(subscribed(0), Error(code="bad_message", message="no"))
+    assert len(check.unexpected) == 1
+    assert "bad_message" in check.unexpected[0]
 
 
 def test_a_goal_is_reached_by_its_event_or_a_later_one() -> None:
@@ -124,10 +118,10 @@ async def server_that_sends(*messages: Message, then_cuts: bool = False) -> Asyn
 
 async def test_a_client_that_leaves_is_not_lost() -> None:
     async with server_that_sends(subscribed(1)) as port:
-        follower = await follow(port, RoomCheck(ROOM))
+        follower = await follow(port, RoomCheck(RoomRequest(room=ROOM)))
         await follower.leave()
         assert follower.lost is None
-        gone = await follow(port, RoomCheck(ROOM))
+        gone = await follow(port, RoomCheck(RoomRequest(room=ROOM)))
         gone.vanish()
         await asyncio.wait_for(gone.gone.wait(), DEADLINE_S)
         assert gone.lost is None
@@ -135,7 +129,7 @@ async def test_a_client_that_leaves_is_not_lost() -> None:
 
 async def test_a_client_that_is_cut_off_is_lost() -> None:
     async with server_that_sends(subscribed(1), then_cuts=True) as port:
-        follower = await follow(port, RoomCheck(ROOM))
+        follower = await follow(port, RoomCheck(RoomRequest(room=ROOM)))
         await asyncio.wait_for(follower.gone.wait(), DEADLINE_S)
     assert follower.lost is not None
 
@@ -143,14 +137,14 @@ async def test_a_client_that_is_cut_off_is_lost() -> None:
 async def test_a_refused_client_fails_with_the_server_s_code() -> None:
     async with server_that_sends(Error(code="bad_room", message="no such room"), then_cuts=True) as port:
         with pytest.raises(ClientsFailed, match="bad_room"):
-            await follow(port, RoomCheck(ROOM))
+            await follow(port, RoomCheck(RoomRequest(room=ROOM)))
 
 
 async def test_a_missing_server_is_an_error() -> None:
     async with server_that_sends() as port:
         pass
     with pytest.raises(ClientsFailed):
-        await follow(port, RoomCheck(ROOM))
+        await follow(port, RoomCheck(RoomRequest(room=ROOM)))
 
 
 def test_a_connection_counts_as_open_until_the_server_has_closed_it_too() -> None:

@@ -1,119 +1,123 @@
-"""Checks what one client receives of a room over all of its connections, and keeps the cursor to resume with.
+"""Checks what a measured client receives of a room, and how late each event was. Pure.
 
-Unlike `OrderCheck`, which sees a single connection at full speed, this check also handles `skipped`, resumes, starts
-over when the server does not honour its cursor, and keeps the room's state.
+It reads the values of `wire/event_values.py`, whose number is the time at which they were due. It decodes no more of a
+message than that takes, because the clients share a core with the publisher. `live_check.py` has the rules.
 """
+
+from collections.abc import Mapping
 
 import msgspec
 
+from touchline_loadtest.checks.breach import Breach
+from touchline_loadtest.checks.live_check import LiveCheck
+from touchline_loadtest.checks.trace import Item, Joined, Received, Skipped
+from touchline_loadtest.wire.event_values import Due
 from touchline_protocol.messages import Deliver, RoomRequest
 
-from .order_check import HARMLESS, RoomMessage
 
+class _RoomMessage(msgspec.Struct, rename={"from_": "from"}):
+    """The fields of a server message that are needed to check it; the decoder skips all others."""
 
-class _StateMessage(RoomMessage):
-    """The additional fields that are needed to keep a cursor and the state."""
-
+    type: str
+    offset: int = -1
+    prev: int | None = None
+    head: int = -1
+    epoch: str = ""
+    recovered: bool = False
+    from_: int = -1
     to: int = -1
     count: int = 0
     key: str | None = None
-    state: list["_StateMessage"] = msgspec.field(default_factory=list)
+    data: Due | None = None
+    state: list["_RoomMessage"] = []
 
 
-_DECODER = msgspec.json.Decoder(_StateMessage)
+_DECODER = msgspec.json.Decoder(_RoomMessage)
+
+HARMLESS = frozenset({"welcome", "beat", "unsubscribed"})
+"""Message types that say nothing about a room's events."""
 
 
 class RoomCheck:
-    """One client in one room.
+    """One client in one room, over all of its connections.
 
-    ``newest`` maps each key to the time at which its newest event was due; None stands for all events without a key.
-    ``latencies_ns`` has how late each event was. ``reached_ns`` is when the client first had an event at or after the
-    offset ``goal``.
+    ``reached_ns`` is when the client first had an event at or after the offset ``goal``.
     """
 
     __slots__ = (
-        "_covered",
-        "deliver",
-        "epoch",
+        "_without_key",
+        "breaches",
         "events",
-        "gaps",
         "goal",
-        "joined",
-        "last",
         "latencies_ns",
-        "newest",
+        "live",
         "reached_ns",
-        "repeats",
         "resumed",
-        "room",
         "skipped",
-        "started_over",
         "unexpected",
     )
 
-    def __init__(self, room: str, deliver: Deliver = "all") -> None:
-        self.room = room
-        self.deliver: Deliver = deliver
-        self.joined = False
+    def __init__(self, request: RoomRequest) -> None:
+        after = None if request.epoch is None or request.after is None else (request.epoch, request.after)
+        self.live = LiveCheck("a measured client", request.room, request.deliver, after=after)
         self.events = 0
         self.skipped = 0
-        self.gaps = 0
-        self.repeats = 0
         self.resumed = 0
-        self.started_over = 0
+        self.breaches: list[Breach] = []
         self.unexpected: list[str] = []
-        self.newest: dict[str | None, int] = {}
         self.latencies_ns: list[int] = []
+        self._without_key: int | None = None
         self.goal: int | None = None
         self.reached_ns: int | None = None
-        self.epoch = ""
-        self.last = -1
-        self._covered = -1
 
-    def request(self) -> RoomRequest:
-        """What to subscribe with on a new connection, with a cursor if there is one."""
-        self.joined = False
-        after = self.last if self.epoch else None
-        return RoomRequest(room=self.room, epoch=self.epoch or None, after=after, deliver=self.deliver)
+    @property
+    def newest(self) -> Mapping[str | None, int]:
+        """When the newest event of each key was due; None stands for all events without a key."""
+        newest: dict[str | None, int] = dict(self.live.state.items())
+        if self._without_key is not None:
+            newest[None] = self._without_key
+        return newest
+
+    @property
+    def joined(self) -> bool:
+        """Whether the server has answered the last request."""
+        return self.live.joined
+
+    @property
+    def deliver(self) -> Deliver:
+        """What the client asked for."""
+        return self.live.deliver
 
     def receive(self, payload: bytes, now_ns: int) -> None:
         """Check a message that arrived at ``now_ns`` of the monotonic clock."""
         message = _DECODER.decode(payload)
         if message.type == "event":
             self._event(message, now_ns)
+        elif message.type == "subscribed":
+            self.resumed += message.recovered
+            state = {event.key: event.data.due for event in message.state if event.key is not None and event.data}
+            self._take(Joined(message.epoch, message.head, message.recovered, state, self.live.cursor))
         elif message.type == "skipped":
             self.skipped += message.count
-            self._covered = max(self._covered, message.to)
-        elif message.type == "subscribed":
-            self._subscribed(message)
+            self._take(Skipped(message.from_, message.to, message.count))
         elif message.type not in HARMLESS:
             self.unexpected.append(payload.decode(errors="replace")[:200])
 
-    def _subscribed(self, message: _StateMessage) -> None:
-        self.joined = True
-        if message.recovered:
-            self.resumed += 1
-            self.epoch = message.epoch
-            self._covered = self.last
-            return
-        if self.epoch:
-            self.started_over += 1
-        self.epoch = message.epoch
-        self.last = self._covered = message.head
-        self.newest = {event.key: event.data.due for event in message.state if event.data is not None}
-
-    def _event(self, message: _StateMessage, now_ns: int) -> None:
+    def _event(self, message: _RoomMessage, now_ns: int) -> None:
         self.events += 1
-        if message.offset <= self.last:
-            self.repeats += 1
+        offset, data = message.offset, message.data
+        due_ns = 0 if data is None else data.due
+        epoch = message.epoch or self.live.epoch or ""
+        if not self._take(Received(epoch, offset, message.prev, due_ns, message.key, data is None)) or data is None:
             return
-        if message.prev is not None and message.prev > self._covered:
-            self.gaps += 1
-        self.last = message.offset
-        self.epoch = message.epoch or self.epoch
-        self._covered = max(self._covered, message.offset)
-        if message.data is not None:
-            self.newest[message.key] = message.data.due
-            self.latencies_ns.append(now_ns - message.data.due)
-        if self.goal is not None and self.reached_ns is None and self.last >= self.goal:
+        self.latencies_ns.append(now_ns - due_ns)
+        if message.key is None:
+            self._without_key = due_ns
+        if self.goal is not None and self.reached_ns is None and offset >= self.goal:
             self.reached_ns = now_ns
+
+    def _take(self, item: Item) -> bool:
+        breach = self.live.take(item)
+        if breach is not None:
+            self.breaches.append(breach)
+        return breach is None

@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple, cast
 
-from touchline_loadtest.checks.order_check import OrderCheck
 from touchline_loadtest.checks.room_check import RoomCheck
 from touchline_loadtest.wire.frames import BadReply, FrameReader
 from touchline_loadtest.wire.greeting import greeting
@@ -107,8 +106,7 @@ class Checker(asyncio.BufferedProtocol):
         self._greeting = greeting(request)
         self._head = b""
         self._reader: FrameReader | None = None
-        # Only a room check knows `skipped`, which clients that want everything never receive.
-        self.check = OrderCheck(request.after) if request.deliver == "all" else RoomCheck(request.room, request.deliver)
+        self.check = RoomCheck(request)
         self.arrivals: list[Arrival] = []
         self.event_bytes = 0
         self.reads = 0

@@ -21,7 +21,7 @@ class Follower(ClientConnection):
     """One connection of a client that follows a room."""
 
     def __init__(self, check: RoomCheck, port: int) -> None:
-        super().__init__(port, greeting(check.request()))
+        super().__init__(port, greeting(check.live.request()))
         self.check = check
 
     def message_received(self, payload: bytes, now_ns: int) -> None:
@@ -66,5 +66,5 @@ async def follow(port: int, check: RoomCheck, *, receive_buffer_bytes: int | Non
     except OSError as error:
         sock.close()
         raise ClientsFailed(f"a client could not connect: {error}") from error
-    await follower.until_ready(f"join {check.room}")
+    await follower.until_ready(f"join {check.live.room}")
     return follower

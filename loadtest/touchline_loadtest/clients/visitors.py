@@ -10,6 +10,7 @@ from random import Random
 
 from touchline_loadtest.checks.room_check import RoomCheck
 from touchline_loadtest.publish.matches import Match, MatchSchedule
+from touchline_protocol.messages import RoomRequest
 
 from .errors import ClientsFailed
 from .follower import Follower, follow
@@ -56,7 +57,7 @@ class Visitors:
                 await asyncio.sleep(POLL_S)
 
     async def _visit(self, group: asyncio.TaskGroup, match: Match) -> None:
-        check = RoomCheck(match.room, self._chance.choice(("all", "latest")))
+        check = RoomCheck(RoomRequest(room=match.room, deliver=self._chance.choice(("all", "latest"))))
         self.checks.append(check)
         comes_back = True
         while comes_back:
@@ -81,7 +82,7 @@ class Visitors:
         """Wait until the client's state equals the published one, which includes the event that ends the match."""
         state = _state(self._schedule.publisher.newest[match.room])
         deadline_s = time.monotonic() + END_TIMEOUT_S
-        while _state(check.newest) != state:
+        while check.live.state != state:
             if time.monotonic() > deadline_s:
                 return False
             await asyncio.sleep(POLL_S)
@@ -115,6 +116,6 @@ async def _stay(match: Match, seconds: float) -> None:
             await match.over.wait()
 
 
-def _state(newest: dict[str | None, int]) -> dict[str | None, int]:
+def _state(newest: dict[str | None, int]) -> dict[str, int]:
     """Drop the events without a key: a client that joins late does not receive those."""
     return {key: due_ns for key, due_ns in newest.items() if key is not None}

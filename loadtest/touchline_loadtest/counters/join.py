@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from touchline_loadtest.checks.order_check import HARMLESS
+from touchline_loadtest.checks.room_check import HARMLESS
 from touchline_loadtest.wire.frames import BadReply, frame_at
 from touchline_loadtest.wire.handshake import after_upgrade
 from touchline_protocol.frames import OP_TEXT

@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 import msgspec
 
-from touchline_loadtest.checks.order_check import OrderCheck
 from touchline_loadtest.checks.room_check import RoomCheck
 from touchline_loadtest.clients.checkers import Checker, CheckerPool
 from touchline_loadtest.counters import commands
@@ -55,7 +54,7 @@ class Group:
         return len(self.checkers) + self.counters
 
     @property
-    def checks(self) -> list[OrderCheck | RoomCheck]:
+    def checks(self) -> list[RoomCheck]:
         """The findings of its checkers."""
         return [checker.check for checker in self.checkers]
 
@@ -85,7 +84,7 @@ class Audience:
         return sum(group.size for group in self.groups)
 
     @property
-    def checks(self) -> list[OrderCheck | RoomCheck]:
+    def checks(self) -> list[RoomCheck]:
         """The findings of all checkers."""
         return [checker.check for checker in self._checkers.checkers]
 

@@ -21,9 +21,9 @@ def latencies_ns(clients: Group | Audience) -> list[int]:
     return [latency for check in clients.checks for latency in check.latencies_ns]
 
 
-def gaps(audience: Audience) -> int:
-    """The number of gaps and repeats that the checkers found."""
-    return sum(check.gaps + check.repeats for check in audience.checks)
+def breaches(clients: Group | Audience) -> int:
+    """How often the checkers found that the server broke a rule of following a room."""
+    return sum(len(check.breaches) for check in clients.checks)
 
 
 def check_note(audience: Audience) -> str:

@@ -130,11 +130,11 @@ def _traffic(schedule: MatchSchedule, visitors: Visitors) -> list[Row]:
 
 
 def _correctness(visitors: Visitors) -> list[Row]:
-    checks = visitors.checks
+    breaches = [breach for check in visitors.checks for breach in check.breaches]
     return [
         Row("clients that lack a match's end", visitors.lacking, "", Bound("=", 0)),
-        Row("gaps and repeats", sum(check.gaps + check.repeats for check in checks), "", Bound("=", 0)),
-        Row("cursors not honoured", sum(check.started_over for check in checks), "", Bound("=", 0)),
+        Row("breaches", len(breaches), "", Bound("=", 0)),
+        Row("cursors not honoured", sum(breach.kind == "lost_cursor" for breach in breaches), "", Bound("=", 0)),
         Row("clients lost", len(visitors.lost), "", Bound("=", 0)),
     ]
 

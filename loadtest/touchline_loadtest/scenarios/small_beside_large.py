@@ -4,7 +4,7 @@ import msgspec
 
 from touchline_loadtest.measure.audience import open_audience
 from touchline_loadtest.measure.bench import Bench
-from touchline_loadtest.measure.findings import check_note, gaps, latencies_ns, percentile_ms
+from touchline_loadtest.measure.findings import breaches, check_note, latencies_ns, percentile_ms
 from touchline_loadtest.measure.measurement import Load, measure
 from touchline_loadtest.measure.results import Bound, Result, Row
 from touchline_loadtest.measure.server_under_test import server_under_test
@@ -49,7 +49,7 @@ async def run(bench: Bench, sizes: Sizes) -> Result:
             Row("small room's p99", percentile_ms(late_ns, 99), "ms", Bound("<=", 10)),
             Row("deliveries/s", measured.deliveries / measured.wall_s, "/s"),
             Row("clients that lack events", lacking, "", Bound("=", 0)),
-            Row("gaps and repeats", gaps(audience), "", Bound("=", 0)),
+            Row("breaches", breaches(audience), "", Bound("=", 0)),
             Row("server's core in use", measured.core_percent, "%"),
         ],
         sizes=msgspec.to_builtins(sizes),

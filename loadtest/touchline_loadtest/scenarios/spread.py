@@ -7,7 +7,7 @@ import msgspec
 
 from touchline_loadtest.measure.audience import EventTimes, open_audience
 from touchline_loadtest.measure.bench import Bench
-from touchline_loadtest.measure.findings import MS, check_note, gaps, percentile_ms
+from touchline_loadtest.measure.findings import MS, breaches, check_note, percentile_ms
 from touchline_loadtest.measure.measurement import Load, Measurement, measure, measure_baseline
 from touchline_loadtest.measure.processes import baseline_process
 from touchline_loadtest.measure.results import Bound, Result, Row
@@ -34,7 +34,7 @@ class _Found(msgspec.Struct, frozen=True):
     measured: Measurement
     events: list[EventTimes]
     lacking: int
-    gaps: int
+    breaches: int
     check_note: str
 
 
@@ -59,7 +59,7 @@ async def run(bench: Bench, sizes: Sizes) -> Result:
             Row("events", len(ours.events), ""),
             Row("deliveries lost", lost, "", Bound("=", 0)),
             Row("clients that lack events", ours.lacking, "", Bound("=", 0)),
-            Row("gaps and repeats", ours.gaps, "", Bound("=", 0)),
+            Row("breaches", ours.breaches, "", Bound("=", 0)),
         ],
         sizes=msgspec.to_builtins(sizes),
         notes=[
@@ -81,7 +81,7 @@ async def _run_ours(bench: Bench, sizes: Sizes) -> _Found:
         await audience.record()
         measured = await measure(server.process, audience, server.publish, load)
         events = await audience.event_times(group)
-        return _Found(measured, events, await audience.lacking(), gaps(audience), check_note(audience))
+        return _Found(measured, events, await audience.lacking(), breaches(audience), check_note(audience))
 
 
 async def _run_bare(bench: Bench, sizes: Sizes, frame_bytes: int) -> Measurement:

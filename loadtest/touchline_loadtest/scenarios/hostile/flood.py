@@ -11,7 +11,7 @@ from touchline_loadtest.clients.players import Players, token_for
 from touchline_loadtest.measure.action_server import action_topics
 from touchline_loadtest.measure.audience import Audience, open_audience
 from touchline_loadtest.measure.bench import Bench
-from touchline_loadtest.measure.findings import check_note, gaps, latencies_ns, percentile_ms
+from touchline_loadtest.measure.findings import breaches, check_note, latencies_ns, percentile_ms
 from touchline_loadtest.measure.measurement import Load, Measurement, measure
 from touchline_loadtest.measure.observation import Sample, observe, own_growth_kib
 from touchline_loadtest.measure.processes import module_process
@@ -90,7 +90,7 @@ async def run(bench: Bench, sizes: Sizes, *, name: str, flood: Flood) -> Result:
             *(row for phase in flooded for row in _rows(phase, quiet)),
             Row("memory kept after the floods", kept_kib / 1024, "MiB", Bound("<=", GROWTH_KIB_MAX / 1024)),
             Row("others that lack events", lacking, "", Bound("=", 0)),
-            Row("gaps and repeats", gaps(others), "", Bound("=", 0)),
+            Row("breaches", breaches(others), "", Bound("=", 0)),
         ],
         sizes=msgspec.to_builtins(sizes),
         notes=[
