@@ -33,6 +33,7 @@ OUTSIDE = {
     "support.kafka_broker",
     "support.node_fixture",
     "support.processes",
+    "touchline_loadtest.peers.catalogue",
     "touchline_loadtest.rig.edges",
     "touchline_loadtest.rig.free_ports",
     "touchline_loadtest.rig.kafka_java",

@@ -19,4 +19,5 @@ COMMANDS: Mapping[str, CommandSpec] = {
     "costs": CommandSpec(
         "touchline_loadtest.cli.costs:costs", "Measure on this machine what a plan is made from.", EXTRA
     ),
+    "peers": CommandSpec("touchline_loadtest.cli.peers:peers", "Compare Touchline with other servers.", EXTRA),
 }

@@ -17,8 +17,10 @@ from touchline_loadtest.wire.greeting import greeting
 from touchline_loadtest.wire.handshake import upgrade_request
 
 from . import commands
+from .event_counts import EventCounts
 from .join import Join, Opening
 from .pool import CounterPool
+from .step_join import StepJoin
 
 CONNECTS_PER_TURN = 64
 """Clients that begin to connect before the loop serves those that are already connecting."""
@@ -46,6 +48,7 @@ class CommandLoop:
         self._pool = CounterPool()
         self._pool.watch(input_fd, self._read_commands)
         self._groups: list[list[int]] = []
+        self._counts: list[EventCounts] = []
         self._paused: set[int] = set()
         self._rest_s = 0.0
         self._pending: Pending | None = None
@@ -70,20 +73,33 @@ class CommandLoop:
             self._execute(self._decode(line))
 
     def _execute(self, command: commands.Command) -> None:
-        pool = self._pool
-        answer: commands.Answer = commands.Done()
+        """Answer a command, or begin to carry it out."""
+        self._pending = self._begin(command)
+        if self._pending is None:
+            self._answer(self._carry_out(command))
+
+    def _begin(self, command: commands.Command) -> Pending | None:
         match command:
             case commands.Connect():
-                self._pending = self._connect(command)
-                return
+                return self._connect(command)
+            case commands.ConnectBySteps():
+                return self._connect_by_steps(command)
             case commands.Await():
-                self._pending = self._await(command)
-                return
+                return self._await(command)
+            case commands.AwaitEvents():
+                return self._await_events(command)
+        return None
+
+    def _carry_out(self, command: commands.Command) -> commands.Answer:
+        pool = self._pool
+        match command:
             case commands.GetTotals():
                 off_target = self._off_target(command.targets_bytes)
-                answer = commands.Totals(pool.reads, sum(pool.totals.values()), off_target)
+                return commands.Totals(pool.reads, sum(pool.totals.values()), off_target)
+            case commands.GetEvents():
+                return commands.Events(min(self._events(), default=0), max(self._events(), default=0))
             case commands.GetTimes():
-                answer = commands.Times(*(pool.spans or ReadSpans()).crossings(command.ends_bytes))
+                return commands.Times(*(pool.spans or ReadSpans()).crossings(command.ends_bytes))
             case commands.Record():
                 pool.spans = ReadSpans()
             case commands.SetPace():
@@ -92,7 +108,7 @@ class CommandLoop:
                 self._pause(self._groups[command.group], command.count)
             case commands.Resume():
                 self._resume()
-        self._answer(answer)
+        return commands.Done()
 
     def _answer(self, answer: commands.Answer) -> None:
         """Answer a command. If a client was lost, the answer is always `Failed`."""
@@ -120,19 +136,37 @@ class CommandLoop:
             upgrade_request("127.0.0.1", command.port) if command.handshake else b"",
             b"" if command.request is None else greeting(command.request),
         )
-        joined, began = pool.joined, len(group)
+        return self._connecting(
+            command, lambda: group.append(Join(pool, opening, command.port, command.receive_buffer_bytes).number)
+        )
+
+    def _connect_by_steps(self, command: commands.ConnectBySteps) -> Pending:
+        counts = EventCounts(command.mark)
+        self._counts.append(counts)
+
+        def connect_one() -> None:
+            StepJoin(self._pool, counts, command.steps, command.port)
+
+        return self._connecting(command, connect_one)
+
+    def _connecting(
+        self, command: commands.Connect | commands.ConnectBySteps, connect_one: Callable[[], None]
+    ) -> Pending:
+        pool, before, started = self._pool, self._pool.joined, 0
 
         def connect_some() -> bool:
-            started, there = len(group) - began, pool.joined - joined
+            nonlocal started
+            there = pool.joined - before
             number = min(CONNECTS_PER_TURN, command.count - started, command.at_once - (started - there))
             for _ in range(number):
-                group.append(Join(pool, opening, command.port, command.receive_buffer_bytes).number)
+                connect_one()
+            started += max(0, number)
             return number > 0
 
         return Pending(
             time.monotonic() + command.timeout_s,
-            lambda: pool.joined - joined >= command.count,
-            lambda: f"after {command.timeout_s:g} s only {pool.joined - joined} of {command.count} clients joined",
+            lambda: pool.joined - before >= command.count,
+            lambda: f"after {command.timeout_s:g} s only {pool.joined - before} of {command.count} clients joined",
             connect_some,
         )
 
@@ -152,6 +186,18 @@ class CommandLoop:
             lambda: next(lacking(), None) is None,
             lambda: f"after {command.timeout_s:g} s {len(list(lacking()))} of {len(totals)} clients lack events",
         )
+
+    def _await_events(self, command: commands.AwaitEvents) -> Pending:
+        return Pending(
+            time.monotonic() + command.timeout_s,
+            lambda: all(events >= command.events for events in self._events()),
+            lambda: (
+                f"after {command.timeout_s:g} s {sum(e < command.events for e in self._events())} clients lack events"
+            ),
+        )
+
+    def _events(self) -> Iterator[int]:
+        return (events for counts in self._counts for events in counts.events.values())
 
     def _off_target(self, targets_bytes: Sequence[int]) -> int:
         """How many clients do not have exactly their group's bytes; groups without a target are left out."""

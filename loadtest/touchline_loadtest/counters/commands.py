@@ -6,6 +6,7 @@ which they are created.
 
 import msgspec
 
+from touchline_loadtest.wire.opening import Step
 from touchline_protocol.messages import RoomRequest
 
 NICENESS = 5
@@ -28,6 +29,31 @@ class Connect(msgspec.Struct, tag="connect", frozen=True):
     handshake: bool = True
     request: RoomRequest | None = None
     receive_buffer_bytes: int = 0
+
+
+class ConnectBySteps(msgspec.Struct, tag="connect_by_steps", frozen=True):
+    """Add ``count`` clients of any server, which join by ``steps``. Answer: `Done` once all have.
+
+    Their events are counted as well as their bytes: each has the same ``mark`` once. They are in no group.
+    """
+
+    port: int
+    count: int
+    at_once: int
+    timeout_s: float
+    steps: list[Step]
+    mark: bytes
+
+
+class AwaitEvents(msgspec.Struct, tag="await_events", frozen=True):
+    """Answer: `Done` once each client of `ConnectBySteps` has had ``events`` events since it joined."""
+
+    events: int
+    timeout_s: float
+
+
+class GetEvents(msgspec.Struct, tag="get_events", frozen=True):
+    """Answer: `Events`."""
 
 
 class Await(msgspec.Struct, tag="await", frozen=True):
@@ -70,7 +96,19 @@ class GetTimes(msgspec.Struct, tag="get_times", frozen=True):
     ends_bytes: list[int]
 
 
-Command = Connect | Await | GetTotals | SetPace | Pause | Resume | Record | GetTimes
+Command = (
+    Connect
+    | ConnectBySteps
+    | Await
+    | AwaitEvents
+    | GetTotals
+    | GetEvents
+    | SetPace
+    | Pause
+    | Resume
+    | Record
+    | GetTimes
+)
 
 
 class Done(msgspec.Struct, tag="done", frozen=True):
@@ -102,4 +140,11 @@ class Times(msgspec.Struct, tag="times", frozen=True):
     clients: list[int]
 
 
-Answer = Done | Failed | Totals | Times
+class Events(msgspec.Struct, tag="events", frozen=True):
+    """The least and the most events that a client of `ConnectBySteps` has had; 0 without clients."""
+
+    least: int
+    most: int
+
+
+Answer = Done | Failed | Totals | Times | Events

@@ -81,19 +81,24 @@ class CounterPool:
             self.lose(sock.fileno(), f"it could not connect: {os.strerror(code)}")
         return sock
 
-    def connected(self, number: int) -> None:
-        """A client is connected: from now on wait for data."""
+    def connected(self, number: int, ready: Callable[[], None] | None = None) -> None:
+        """A client is connected: from now on wait for data. ``ready`` replaces what was given to `connect`."""
         self._epoll.modify(number, select.EPOLLIN)
+        if ready is not None:
+            self._others[number] = ready
 
     def join(self, number: int) -> None:
         """A client has joined its room, and has received no event yet."""
         self.totals[number] = 0
         self.joined += 1
 
-    def count(self, number: int, size: int) -> None:
-        """From now on only count, beginning with ``size`` bytes that have already arrived."""
+    def count(self, number: int, size: int, receive: Receive | None = None) -> None:
+        """From now on only count, beginning with ``size`` bytes that have already arrived.
+
+        ``receive`` reads instead of the socket's own method. If it looks at the data, the kernel cannot drop them.
+        """
         del self._others[number]
-        self._counting[number] = self._sockets[number].recv_into
+        self._counting[number] = receive or self._sockets[number].recv_into
         if size:
             self.totals[number] = size
             self.reads += 1

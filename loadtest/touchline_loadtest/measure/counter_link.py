@@ -11,7 +11,7 @@ from touchline_loadtest.counters import commands
 
 from .processes import ChildProcess, module_process
 
-AnswerT = TypeVar("AnswerT", commands.Done, commands.Totals, commands.Times)
+AnswerT = TypeVar("AnswerT", commands.Done, commands.Totals, commands.Times, commands.Events)
 
 
 class CounterLink:

@@ -7,7 +7,7 @@ everything that the server did for them, such as accepting them and reading them
 import os
 import time
 from collections.abc import Sequence
-from typing import NamedTuple, Self
+from typing import NamedTuple, Protocol, Self
 
 from touchline_loadtest.counters import commands
 from touchline_loadtest.publish.pace import publish_steadily
@@ -15,6 +15,7 @@ from touchline_loadtest.publish.publisher import Publish
 
 from . import machine
 from .audience import Audience
+from .counter_link import CounterLink
 from .processes import ChildProcess
 
 ARRIVE_TIMEOUT_S = 30.0
@@ -108,11 +109,20 @@ async def measure_baseline(
     return await start.finish(count * len(audience))
 
 
+class Clients(Protocol):
+    """What a measurement needs of clients that live in other processes too."""
+
+    counters: CounterLink
+
+    async def reads_and_bytes(self) -> tuple[int, int]:
+        """The number of reads of all clients until now, and the bytes that they brought."""
+
+
 class Start(NamedTuple):
     """All counts at the beginning of a measurement."""
 
     process: ChildProcess
-    audience: Audience | None
+    audience: Clients | None
     reads: int
     bytes: int
     waited_s: float
@@ -125,7 +135,7 @@ class Start(NamedTuple):
     cpu_s: float
 
     @classmethod
-    async def now(cls, process: ChildProcess, audience: Audience | None = None) -> Self:
+    async def now(cls, process: ChildProcess, audience: Clients | None = None) -> Self:
         """Begin to measure ``process``. Without an ``audience`` all clients live in this process."""
         reads, size = await _reads_and_bytes(audience)
         counters_s, counters_waited_s = _counters_used(audience)
@@ -169,10 +179,10 @@ class Start(NamedTuple):
         )
 
 
-async def _reads_and_bytes(audience: Audience | None) -> tuple[int, int]:
+async def _reads_and_bytes(audience: Clients | None) -> tuple[int, int]:
     return await audience.reads_and_bytes() if audience is not None else (0, 0)
 
 
-def _counters_used(audience: Audience | None) -> tuple[float, float]:
+def _counters_used(audience: Clients | None) -> tuple[float, float]:
     """The CPU seconds of the counters' process, and the seconds that it waited for its core."""
     return (audience.counters.cpu_s(), audience.counters.waited_s()) if audience is not None else (0.0, 0.0)

@@ -1,0 +1,48 @@
+"""The results as rows: every peer has one, whatever became of it."""
+
+import msgspec
+
+from touchline_loadtest.peers.results import Numbers, PeerResult, Sizes
+from touchline_loadtest.peers.tables import document, markdown, summary
+
+NUMBERS = Numbers(
+    cpu_us=1.234,
+    cpu_us_runs=[1.234],
+    p50_ms=5,
+    p99_ms=9.96,
+    process_kib=4.2,
+    kernel_kib=3,
+    connects_per_s=4321.5,
+    deliveries_per_s=750_000,
+    stopped_by="p99 120 ms",
+    wrong=0,
+)
+RESULTS = [
+    PeerResult("fast", "1.2", "here", "defaults", NUMBERS, doubts=["NOT QUIET"]),
+    PeerResult("slow", "3", "there", "tuned", msgspec.structs.replace(NUMBERS, deliveries_per_s=None)),
+    PeerResult("absent", "", "there", "", missing="the registry does not have it"),
+]
+
+
+def test_markdown_has_a_row_and_the_remarks_of_each_peer() -> None:
+    lines = markdown(RESULTS, Sizes()).splitlines()
+    assert "| `fast` | 1.2 | 1.23 | 5.0 | 10.0 | 4.2 | 3.0 | 4,322 | 750,000 | 0 |" in lines
+    assert "| `slow` | 3 | 1.23 | 5.0 | 10.0 | 4.2 | 3.0 | 4,322 | none | 0 |" in lines
+    assert "| `absent` |  | not measured |  |  |  |  |  |  |  |" in lines
+    assert "- `fast`: NOT QUIET" in lines
+    assert "- `absent`: not measured: the registry does not have it" in lines
+    assert len({line.count("|") for line in lines if line.startswith("|")}) == 1
+
+
+def test_a_run_has_a_group_for_each_peer() -> None:
+    rows = summary(RESULTS)
+    assert [row.measured for row in rows if row.group == "absent"] == ["the registry does not have it"]
+    assert {row.what: row.measured for row in rows if row.group == "fast"}["most deliveries"] == 750_000
+    assert "none passed" in [row.measured for row in rows if row.group == "slow"]
+
+
+def test_json_has_everything() -> None:
+    found = msgspec.json.decode(document(RESULTS, Sizes(), {"touchline": "1"}))
+    assert found["touchline"] == "1"
+    assert found["sizes"]["clients"] == 1000
+    assert msgspec.convert(found["results"], list[PeerResult]) == RESULTS
