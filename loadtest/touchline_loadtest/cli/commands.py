@@ -20,4 +20,5 @@ COMMANDS: Mapping[str, CommandSpec] = {
         "touchline_loadtest.cli.costs:costs", "Measure on this machine what a plan is made from.", EXTRA
     ),
     "peers": CommandSpec("touchline_loadtest.cli.peers:peers", "Compare Touchline with other servers.", EXTRA),
+    "report": CommandSpec("touchline_loadtest.cli.report:report", "Write a page about a run, with charts.", EXTRA),
 }

@@ -9,6 +9,7 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
+from touchline_loadtest.runs.records import SummaryRow
 from touchline_protocol.errors import OperatorError
 from touchline_protocol.version import __version__
 
@@ -80,6 +81,16 @@ def show(results: Sequence[Result], console: Console) -> None:
     for result in results:
         for note in result.notes:
             console.print(f"{result.scenario}: {note}", highlight=False, soft_wrap=True)
+
+
+def summary(results: Sequence[Result]) -> tuple[list[SummaryRow], list[str]]:
+    """The rows of a run's summary, a group for each scenario, and the notes."""
+    rows = [
+        SummaryRow(row.what, row.value, row.unit, "" if row.bound is None else str(row.bound), row.met, result.scenario)
+        for result in results
+        for row in result.rows
+    ]
+    return rows, [f"{result.scenario}: {note}" for result in results for note in result.notes]
 
 
 def check_writable(path: Path) -> None:

@@ -1,5 +1,6 @@
 """Reads a run folder, also while the run is going on, and after it was killed."""
 
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TypeVar
@@ -29,20 +30,24 @@ class RunReader:
 
     def samples(self) -> list[Sample]:
         """All samples."""
-        return sorted(self._records(SAMPLES, Sample), key=lambda sample: sample.at_ms)
+        return sorted(itertools.chain(*self.samples_by_writer()), key=lambda sample: sample.at_ms)
+
+    def samples_by_writer(self) -> list[list[Sample]]:
+        """The samples of each process that wrote some, in its order."""
+        return list(self._files(SAMPLES, Sample))
 
     def marks(self) -> list[Mark]:
         """Phases and faults."""
-        return sorted(self._records(MARKS, Mark), key=lambda mark: mark.at_ms)
+        return sorted(itertools.chain(*self._files(MARKS, Mark)), key=lambda mark: mark.at_ms)
 
     def breaches(self) -> list[Breach]:
         """What the checker found; those without a time come first."""
-        return sorted(self._records(BREACHES, Breach), key=lambda breach: breach.at_ms or 0.0)
+        return sorted(itertools.chain(*self._files(BREACHES, Breach)), key=lambda breach: breach.at_ms or 0.0)
 
-    def _records(self, name: str, kind: type[Record]) -> Iterator[Record]:
+    def _files(self, name: str, kind: type[Record]) -> Iterator[list[Record]]:
         decoder = msgspec.json.Decoder(kind)
         for path in sorted({*self.folder.glob(f"{name}.jsonl"), *self.folder.glob(f"{name}-*.jsonl")}):
-            yield from _lines(path, decoder)
+            yield list(_lines(path, decoder))
 
 
 def read_info(folder: Path) -> RunInfo:
