@@ -5,13 +5,14 @@ import itertools
 import time
 from collections.abc import Callable
 from random import Random
+from typing import NamedTuple
 
 import msgspec
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from cluster.scene import FINAL_KEY, KEYS, Feed, rooms_of
-from touchline_loadtest.checks.room_log import LogId, Sent
+from touchline_loadtest.checks.partition_log import LogId
 
 REMOVALS, HAPPENINGS = 0.1, 0.4
 """The shares of events that remove a key, and of those without a key."""
@@ -24,6 +25,19 @@ LATE_MS = 200_000
 """How far the clock of a late producer is behind: less than what edges keep in memory, and more than a move takes."""
 RETRY_S = 0.5
 FINAL_TIMEOUT_S = 60.0
+
+
+class Sent(NamedTuple):
+    """An event as its producer sent it. ``removal``: it removes its key.
+
+    ``order`` counts the events of all producers, since their clocks, and so the numbers, may differ.
+    """
+
+    order: int
+    number: int
+    room: str
+    key: str | None
+    removal: bool
 
 
 class Numbers:

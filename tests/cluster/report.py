@@ -16,7 +16,7 @@ def report(outcome: Outcome) -> str:
     lines.append(f"{'breaches':36}{len(outcome.breaches):>8,}")
     for kind, count in kinds.most_common():
         of_kind = [breach for breach in outcome.breaches if breach.kind == kind]
-        lines += [f"  {kind} x {count}", *(f"    {breach.who}: {breach.text}" for breach in of_kind[:SHOWN])]
+        lines += [f"  {kind} x {count}", *(f"    {breach}" for breach in of_kind[:SHOWN])]
     if outcome.lost:
         lines.append(f"Kafka lost acknowledged events without an unclean election: {outcome.lost[:SHOWN]}")
     return "\n".join(lines)

@@ -15,15 +15,15 @@ from cluster.clients.players import Detector, Player, pass_sentence
 from cluster.faults.cluster_faults import ClusterFaults
 from cluster.faults.edge_faults import EdgeFaults
 from cluster.plan import Fault, Plan
-from cluster.producers import Numbers, Publisher
+from cluster.producers import Numbers, Publisher, Sent
 from cluster.rig import Rig
 from cluster.scene import ACTIONS_TOPIC, FEEDS, GROWN, Size
 from cluster.truth import Truth
-from touchline_loadtest.checks.action_check import Seen, Sentence, check_actions, check_verdicts
+from touchline_loadtest.checks.actions import ActionEntry, LoggedAction, Verdict
 from touchline_loadtest.checks.breach import Breach
-from touchline_loadtest.checks.history_check import check_room
-from touchline_loadtest.checks.room_log import Sent
-from touchline_loadtest.checks.trace import Joined, Received, Trace
+from touchline_loadtest.checks.comparison.action_check import check_actions, check_verdicts
+from touchline_loadtest.checks.comparison.room_traces import check_room
+from touchline_loadtest.checks.trace import Joined, Received, Settled, Trace
 from touchline_loadtest.measure.action_reader import read_actions
 
 SETTLED_S = 60.0
@@ -62,7 +62,7 @@ class Run:
         self._edges = EdgeFaults(self._rig)
         self._size = size
         self._players: list[Player] = []
-        self._sentences: list[Sentence] = []
+        self._verdicts: list[Verdict] = []
         self._background: dict[str, asyncio.Task[None]] = {}
         self._breaches: list[Breach] = []
         self._counts: Counter[str] = Counter()
@@ -134,7 +134,7 @@ class Run:
         for sanction in self._plan.sanctions:
             await asyncio.sleep(began_s + sanction.at_s - time.monotonic())
             player = self._players[sanction.player].name
-            self._sentences.append(await pass_sentence(self._rig.address, player, sanction.kind))
+            self._verdicts.append(await pass_sentence(self._rig.address, player, sanction.kind))
             self._note(f"{sanction.kind} of {player}")
 
     async def _settle(self) -> None:
@@ -147,14 +147,14 @@ class Run:
         self._note("the last events are published")
         await self._until(
             "client has not got everything",
-            lambda: [trace.who for trace in self._traces if newest[trace.room] not in trace.newest],
+            lambda: [trace.client for trace in self._traces if newest[trace.room] not in trace.newest],
         )
         visitors: list[Trace] = []
         for edge in self._rig.edges:
             watcher, traces = visitor(edge.name, edge.port, self._random)
             visitors += traces
             self._start(f"visitor of {edge.name}", watcher.run())
-        await self._until("visitor has not joined", lambda: [trace.who for trace in visitors if not trace.items])
+        await self._until("visitor has not joined", lambda: [trace.client for trace in visitors if not trace.items])
         self._traces += visitors
         for publisher in self._publishers.values():
             await self._truth.read(publisher.feed, publisher.generation)
@@ -173,22 +173,23 @@ class Run:
 
     async def _check_actions(self, live: Detector) -> None:
         records = await read_actions(self._rig.address, ACTIONS_TOPIC)
-        logged = [Seen(each.player, each.session, each.id, each.kind, _number(each.data)) for each in records]
+        logged = [ActionEntry(each.player, each.session, each.id, each.kind, _number(each.data)) for each in records]
         later = Detector(self._rig.address, "later")
         self._start("later detector", later.run())
         await self._until("action was not handed out", lambda: list(set(logged) - (set(live.seen) & set(later.seen))))
-        done = {player.name: player.done for player in self._players}
-        self._breaches += check_actions(done, logged, {"live detector": live.seen, "later detector": later.seen})
+        acted = [each for player in self._players for each in player.acted]
+        readers = {"live detector": live.seen, "later detector": later.seen}
+        self._breaches += check_actions(acted, map(LoggedAction, logged), readers)
         self._counts["actions in the log"] = len(logged)
-        self._counts["actions acknowledged"] = sum(not each.refusal for acted in done.values() for each in acted)
+        self._counts["actions acknowledged"] = sum(not each.code for each in acted)
 
     async def _probe(self) -> None:
         """Let every player act on every edge, to see which verdicts are enforced."""
         pairs = [(player, edge) for player in self._players for edge in self._rig.edges]
-        acted = await asyncio.gather(*(player.probe(edge.port) for player, edge in pairs))
-        probes = {(player.name, edge.name): each.refusal for (player, edge), each in zip(pairs, acted, strict=True)}
-        done = {player.name: player.done for player in self._players}
-        self._breaches += check_verdicts(done, self._sentences, probes)
+        codes = await asyncio.gather(*(player.probe(edge.port) for player, edge in pairs))
+        probes = {(player.name, edge.name): code for (player, edge), code in zip(pairs, codes, strict=True)}
+        acted = [each for player in self._players for each in player.acted]
+        self._breaches += check_verdicts(acted, self._verdicts, probes)
 
     def _note_failures(self) -> None:
         for name, task in self._background.items():
@@ -200,11 +201,16 @@ class Run:
 
     def _check_rooms(self) -> None:
         for publisher in self._publishers.values():
-            sent = [
-                event for each in self._all_publishers if each.feed is publisher.feed for event in each.sent.values()
-            ]
+            sent = {
+                number: event
+                for each in self._all_publishers
+                if each.feed is publisher.feed
+                for number, event in each.sent.items()
+            }
             for room in self._truth.rooms(publisher.feed, sent):
                 traces = [trace for trace in self._traces if trace.room == room.room]
+                for trace in traces:
+                    trace.add(Settled())
                 self._breaches += check_room(room, traces)
 
     def _count(self, lost: Sequence[Sent]) -> None:

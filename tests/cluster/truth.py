@@ -1,18 +1,31 @@
 """Reads what Kafka holds, after a run and before a fault destroys a part of it."""
 
 import asyncio
-from collections.abc import Iterable
+import time
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import NamedTuple
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord
 from aiokafka.errors import KafkaError
 
-from cluster.producers import Publisher
+from cluster.producers import Publisher, Sent
 from cluster.scene import Feed, rooms_of
-from touchline_loadtest.checks.room_log import Entry, LogId, RoomLog, Sent
+from touchline_loadtest.checks.partition_log import Entry, LogId
+from touchline_loadtest.checks.room_log import RoomLog, Starts, TopicFacts
 
 POLL_MS = 200
 RETRY_S = 0.5
 READ_TIMEOUT_S = 120.0
+
+
+class Record(NamedTuple):
+    """An event as Kafka has it. Its number is its timestamp."""
+
+    number: int
+    room: str
+    key: str | None
+    removal: bool
 
 
 class Truth:
@@ -20,8 +33,8 @@ class Truth:
 
     def __init__(self, address: str) -> None:
         self._address = address
-        self._entries: dict[LogId, dict[int, Entry]] = {}
-        self._starts: dict[LogId, int] = {}
+        self._records: dict[LogId, dict[int, Record]] = {}
+        self._starts: defaultdict[str, Starts] = defaultdict(Starts)
 
     async def read(self, feed: Feed, generation: int) -> dict[int, int]:
         """Read all partitions of a topic whole, and return the offsets behind their ends."""
@@ -32,33 +45,25 @@ class Truth:
                 except (KafkaError, OSError):
                     await asyncio.sleep(RETRY_S)
 
-    def rooms(self, feed: Feed, sent: Iterable[Sent]) -> list[RoomLog]:
-        """What is known of each room of a feed."""
-        by_room: dict[str, dict[int, Sent]] = {room: {} for room in rooms_of(feed)}
-        for each in sent:
-            by_room[each.room][each.number] = each
-        logs = {log: found for log, found in self._entries.items() if log.topic == feed.topic}
-        return [
-            RoomLog(
-                room,
-                of_room,
-                {
-                    log: [entry for _, entry in sorted(found.items()) if entry.room == room]
-                    for log, found in logs.items()
-                },
-                self._starts,
-                lossy=feed.lossy,
-                restarts=feed.restarts,
-            )
-            for room, of_room in by_room.items()
-        ]
+    def rooms(self, feed: Feed, sent: Mapping[int, Sent]) -> list[RoomLog]:
+        """What is known of each room of a feed. ``sent`` has what was sent to it, by number."""
+        facts = TopicFacts(lossy=feed.lossy, restarts=feed.restarts)
+        rooms = {room: RoomLog(room, facts, self._starts[feed.topic]) for room in rooms_of(feed)}
+        for log, records in self._records.items():
+            if log.topic == feed.topic:
+                for offset, record in sorted(records.items()):
+                    entry = Entry(offset, record.number, record.key, record.removal, sent[record.number].order)
+                    rooms[record.room].append(log, entry)
+        for event in sent.values():
+            rooms[event.room].sent.add((event.number, event.key, event.removal))
+        return [*rooms.values()]
 
     def lost(self, publisher: Publisher) -> list[Sent]:
         """Acknowledged events that the log does not have."""
         return [
             publisher.sent[number]
             for number, (log, offset) in publisher.acked.items()
-            if (entry := self._entries.get(log, {}).get(offset)) is None or entry.number != number
+            if (record := self._records.get(log, {}).get(offset)) is None or record.number != number
         ]
 
     async def _read(self, feed: Feed, generation: int) -> dict[int, int]:
@@ -73,31 +78,30 @@ class Truth:
             await consumer.start()
             partitions = consumer.assignment()
             starts, ends = await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
-            found: dict[LogId, dict[int, Entry]] = {
+            found: dict[LogId, dict[int, Record]] = {
                 LogId(feed.topic, generation, partition.partition): {} for partition in partitions
             }
             while any([await consumer.position(partition) < ends[partition] for partition in partitions]):
                 for partition, records in (await consumer.getmany(timeout_ms=POLL_MS)).items():
                     log = found[LogId(feed.topic, generation, partition.partition)]
-                    log.update({record.offset: _entry(feed, record) for record in records})
+                    log.update({record.offset: _record(feed, record) for record in records})
         finally:
             await consumer.stop()
         self._merge(found, {LogId(feed.topic, generation, each.partition): start for each, start in starts.items()})
         return {each.partition: end for each, end in ends.items()}
 
-    def _merge(self, found: dict[LogId, dict[int, Entry]], starts: dict[LogId, int]) -> None:
+    def _merge(self, found: dict[LogId, dict[int, Record]], starts: dict[LogId, int]) -> None:
         """Keep what was deleted since the last time, but not what an unclean election has replaced."""
-        for log, entries in found.items():
-            known = self._entries.setdefault(log, {})
-            kept = {offset: entry for offset, entry in known.items() if offset < starts[log]}
-            self._entries[log] = kept | entries
-        self._starts.update(starts)
+        for log, records in found.items():
+            known = self._records.setdefault(log, {})
+            kept = {offset: record for offset, record in known.items() if offset < starts[log]}
+            self._records[log] = kept | records
+            self._starts[log.topic].add(log, time.time() * 1000, starts[log])
 
 
-def _entry(feed: Feed, record: ConsumerRecord[bytes | None, bytes | None]) -> Entry:
+def _record(feed: Feed, record: ConsumerRecord[bytes | None, bytes | None]) -> Record:
     headers = dict(record.headers)
-    return Entry(
-        record.offset,
+    return Record(
         record.timestamp,
         f"{feed.name}:{(record.key or b'').decode()}",
         headers["key"].decode() if "key" in headers else None,

@@ -4,32 +4,44 @@ from collections.abc import Sequence
 
 import pytest
 
-from cluster.scene import FRAIL, GROWN, RECREATED, STEADY, TRIMMED, Feed
-from touchline_loadtest.checks.action_check import Acted, Seen, Sentence, check_actions, check_verdicts
-from touchline_loadtest.checks.history_check import check_room
-from touchline_loadtest.checks.room_log import Entry, LogId, RoomLog, Sent
-from touchline_loadtest.checks.trace import Gap, Item, Joined, Received, Refused, Skipped, Trace
+from touchline_loadtest.checks.actions import Acted, ActionEntry, LoggedAction, Verdict
+from touchline_loadtest.checks.comparison.action_check import check_actions, check_verdicts
+from touchline_loadtest.checks.comparison.room_traces import check_room
+from touchline_loadtest.checks.partition_log import Entry, LogId
+from touchline_loadtest.checks.room_log import RoomLog, TopicFacts
+from touchline_loadtest.checks.trace import Gap, Item, Joined, Received, Refused, Settled, Skipped, Trace
 from touchline_protocol.messages import Deliver
 
 KEYS = ("score", None, "clock", "score", None, "score")
 """The keys of the events at the offsets 0, 2, 4, 6, 8 and 10, whose numbers are 100 to 105."""
 
 
-def entries(feed: Feed, keys: Sequence[str | None] = KEYS, first: int = 100, begin: int = 0) -> list[Entry]:
-    return [
-        Entry(begin + 2 * index, first + index, f"{feed.name}:0", key, removal=False) for index, key in enumerate(keys)
-    ]
+ROOM = "score:1"
+STEADY = TopicFacts()
+FRAIL = TopicFacts(lossy=True)
 
 
-def room_log(feed: Feed = STEADY, *logs: list[Entry], lost: Sequence[Entry] = (), start: int = 0) -> RoomLog:
-    """One partition, and more if ``logs`` are given."""
-    parts = {LogId(feed.topic, 0, number): log for number, log in enumerate(logs or [entries(feed)])}
-    sent = {
-        entry.number: Sent(entry.number, entry.number, entry.room, entry.key, entry.removal)
-        for entry in [*(entry for log in parts.values() for entry in log), *lost]
-    }
-    starts = {LogId(feed.topic, 0, 0): start}
-    return RoomLog(f"{feed.name}:0", sent, parts, starts, lossy=feed.lossy, restarts=feed.restarts)
+def entries(keys: Sequence[str | None] = KEYS, first: int = 100, begin: int = 0) -> list[Entry]:
+    return [Entry(begin + 2 * index, first + index, key, order=first + index) for index, key in enumerate(keys)]
+
+
+def log_id(partition: int) -> LogId:
+    return LogId("score-events", 0, partition)
+
+
+def room_log(
+    *logs: list[Entry],
+    facts: TopicFacts = STEADY,
+    lost: Sequence[Entry] = (),
+    start: int = 0,
+    generations: bool = False,
+) -> RoomLog:
+    """One log, and more if ``logs`` are given: partitions, or ``generations`` of the topic."""
+    ids = [LogId("score-events", each, 0) if generations else log_id(each) for each in range(len(logs) or 1)]
+    room = RoomLog.of(ROOM, dict(zip(ids, logs or [entries()], strict=True)), facts)
+    room.sent.update((entry.value, entry.key, entry.removal) for entry in lost)
+    room.starts.add(ids[0], 0.0, start)
+    return room
 
 
 def joined(head: int = -1, state: dict[str, int] | None = None, epoch: str = "e") -> Joined:
@@ -38,19 +50,19 @@ def joined(head: int = -1, state: dict[str, int] | None = None, epoch: str = "e"
 
 def received(*numbers: int, log: list[Entry] | None = None, epoch: str = "e") -> list[Item]:
     """The events with these numbers, as an edge would send them."""
-    log = entries(STEADY) if log is None else log
+    log = entries() if log is None else log
     found: list[Item] = []
     for index, entry in enumerate(log):
-        if entry.number in numbers:
+        if entry.value in numbers:
             prev = log[index - 1].offset if index else None
-            found.append(Received(epoch, entry.offset, prev, entry.number, entry.key, entry.removal))
+            found.append(Received(epoch, entry.offset, prev, entry.value, entry.key, entry.removal))
     return found
 
 
 def check(room: RoomLog, *items: Item, deliver: Deliver = "all", others: Sequence[Trace] = ()) -> set[str]:
     """The kinds of breaches in a trace of these items."""
     trace = Trace("a client", room.room, deliver)
-    for item in items:
+    for item in [*items, Settled()]:
         trace.add(item)
     return {breach.kind for breach in check_room(room, [trace, *others])}
 
@@ -68,10 +80,10 @@ def test_a_client_that_resumes_is_right() -> None:
 def test_with_latest_superseded_events_may_be_skipped_and_no_others() -> None:
     begin = [joined(), *received(100, 101)]
     end = received(104, 105)
-    assert check(room_log(), *begin, Skipped(4, 6, 2), *end, deliver="latest") == {"missing", "wrong_state_at_end"}
+    assert check(room_log(), *begin, Skipped(4, 6, 2), *end, deliver="latest") == {"missing"}
     end = [received(102)[0], received(104)[0], received(105)[0]]
     assert check(room_log(), *begin, Skipped(6, 6, 1), *end, deliver="latest") == set()
-    assert check(room_log(), *begin, Skipped(6, 6, 1), *end, deliver="all") == {"missing"}
+    assert check(room_log(), *begin, Skipped(6, 6, 1), *end, deliver="all") == {"missing", "wrong_skip"}
     assert "missing" in check(room_log(), *begin, *end, deliver="latest")
 
 
@@ -87,7 +99,8 @@ def test_with_latest_superseded_events_may_be_skipped_and_no_others() -> None:
         ("gap", [*received(100), Gap(4, 0)]),
         ("refused", [Refused("internal_error")]),
         ("missing_at_end", received(100, 101)),
-        ("lost_cursor", [*received(100), joined(2, {"score": 100})]),
+        ("lost_cursor", [*received(100), joined(2, {"score": 100})._replace(live=True)]),
+        ("lost_cursor", [*received(100), joined(2, {"score": 100})._replace(after=("e", 0))]),
         ("resumed_elsewhere", [*received(100), Joined("e", 10, recovered=True, state={}, after=("e", 4))]),
         ("wrong_state", [joined(6, {"score": 100, "clock": 102}), *received(104, 105)]),
         ("wrong_state", [joined(6, {"clock": 102}), *received(104, 105)]),
@@ -111,8 +124,8 @@ def test_a_state_that_is_marked_incomplete_may_lack_keys_but_not_have_others() -
 
 
 def test_deleted_state_may_be_missing_but_not_be_older() -> None:
-    log = entries(TRIMMED)
-    room = room_log(TRIMMED, log, start=8)
+    log = entries()
+    room = room_log(log, start=8)
     right = received(105, log=log)
     assert check(room, joined(8, {"score": 103, "clock": 102}), *right) == set()
     assert check(room, joined(8), *right) == set()
@@ -122,26 +135,28 @@ def test_deleted_state_may_be_missing_but_not_be_older() -> None:
 def test_two_clients_with_different_states_are_found() -> None:
     room = room_log()
     other = Trace("another client", room.room)
-    for item in [joined(10, {"score": 103, "clock": 102})]:
-        other.add(item)
+    other.add(joined(10, {"score": 103, "clock": 102}))
+    other.add(Settled())
     assert "states_differ" in check(room, joined(), *received(*range(100, 106)), others=[other])
 
 
 def test_two_clients_with_different_events_at_one_place_are_found() -> None:
-    log = entries(FRAIL)
-    lost = Entry(10, 200, "frail:0", "score", removal=False)
-    other = Trace("another client", "frail:0")
+    log = entries()
+    lost = Entry(10, 200, "score")
+    other = Trace("another client", ROOM)
     for item in [joined(), *received(*range(100, 105), log=log), Received("e", 10, 8, 200, "score", False)]:
         other.add(item)
-    kinds = check(room_log(FRAIL, log, lost=[lost]), joined(), *received(*range(100, 106), log=log), others=[other])
+    kinds = check(
+        room_log(log, facts=FRAIL, lost=[lost]), joined(), *received(*range(100, 106), log=log), others=[other]
+    )
     assert "different_events" in kinds
 
 
 def test_a_client_that_goes_on_over_other_events_is_found() -> None:
     """The client has an event that was cut off, and resumes behind it as if its log were the same."""
-    log = entries(FRAIL)
-    lost = Entry(8, 200, "frail:0", "score", removal=False)
-    room = room_log(FRAIL, log, lost=[lost])
+    log = entries()
+    lost = Entry(8, 200, "score")
+    room = room_log(log, facts=FRAIL, lost=[lost])
     begin = [joined(), *received(100, 101, 102, 103, log=log), Received("e", 8, 6, 200, "score", False)]
     resumed = Joined("e", 10, recovered=True, state={}, after=("e", 8))
     assert "over_other_events" in check(room, *begin, resumed, *received(105, log=log))
@@ -150,16 +165,16 @@ def test_a_client_that_goes_on_over_other_events_is_found() -> None:
 
 
 def test_a_lost_key_that_stays_in_the_state_is_found() -> None:
-    log = entries(FRAIL)
-    lost = Entry(8, 200, "frail:0", "home", removal=False)
-    room = room_log(FRAIL, log, lost=[lost])
+    log = entries()
+    lost = Entry(8, 200, "home")
+    room = room_log(log, facts=FRAIL, lost=[lost])
     over = joined(8, {"score": 103, "clock": 102, "home": 200})
     assert "wrong_state_at_end" in check(room, over, *received(105, log=log))
 
 
 def test_a_moved_room_keeps_its_state_and_starts_over() -> None:
-    before, after = entries(GROWN), entries(GROWN, ("clock", None), first=5300, begin=40)
-    room = room_log(GROWN, before, after)
+    before, after = entries(), entries(("clock", None), first=5300, begin=40)
+    room = room_log(before, after)
     moved = Joined("f", 40, recovered=False, state={"score": 105, "clock": 5300})
     begin = [joined(), *received(*range(100, 106), log=before)]
     assert check(room, *begin, moved, *received(5301, log=after, epoch="f")) == set()
@@ -169,8 +184,8 @@ def test_a_moved_room_keeps_its_state_and_starts_over() -> None:
 
 
 def test_a_client_may_join_a_moved_room_before_its_edge_has_read_the_end_of_the_old_partition() -> None:
-    before, after = entries(GROWN), entries(GROWN, ("clock", None), first=300, begin=40)
-    room = room_log(GROWN, before, after)
+    before, after = entries(), entries(("clock", None), first=300, begin=40)
+    room = room_log(before, after)
     begin = joined(40, {"clock": 300, "score": 103}, epoch="f")
     assert check(room, begin, *received(301, log=after, epoch="f")) == {"wrong_state_at_end"}
     assert check(room, begin, joined(42, {"clock": 300, "score": 105}, epoch="f")) == set()
@@ -179,24 +194,24 @@ def test_a_client_may_join_a_moved_room_before_its_edge_has_read_the_end_of_the_
 def test_another_leader_changes_the_epoch_and_another_partition_needs_a_start() -> None:
     items = [joined(), *received(100, 101), Joined("f", 10, recovered=True, state={}, after=("e", 2))]
     assert check(room_log(), *items, *received(102, 103, epoch="f"), *received(104, 105, epoch="g")) == set()
-    before, after = entries(GROWN), entries(GROWN, ("clock", None), first=300, begin=40)
-    room = room_log(GROWN, before, after)
+    before, after = entries(), entries(("clock", None), first=300, begin=40)
+    room = room_log(before, after)
     assert "wrong_epoch" in check(room, joined(), *received(100, log=before), *received(300, 301, log=after, epoch="f"))
 
 
 def test_an_epoch_of_two_logs_is_found() -> None:
-    before, after = entries(RECREATED), entries(RECREATED, first=300)
-    room = room_log(RECREATED, before, after)
+    before, after = entries(), entries(first=300)
+    room = room_log(before, after, generations=True)
     items = [joined(), *received(100, log=before), joined(), *received(*range(300, 306), log=after)]
     assert "ambiguous_epoch" in check(room, *items)
 
 
-DONE = {"ada": [Acted(1, 0.0, ""), Acted(2, 0.1, "muted"), Acted(3, 0.2, "")]}
-LOGGED = [Seen("ada", "s", 1, "tap", 1), Seen("ada", "s", 3, "tap", 3)]
+ACTED = [Acted("ada", 1, "", 0.0), Acted("ada", 2, "muted", 100.0), Acted("ada", 3, "", 200.0)]
+LOGGED = [ActionEntry("ada", "s", 1, "tap", 1), ActionEntry("ada", "s", 3, "tap", 3)]
 
 
-def actions_with(logged: Sequence[Seen] = LOGGED, read: Sequence[Seen] = LOGGED) -> set[str]:
-    return {breach.kind for breach in check_actions(DONE, logged, {"a reader": read})}
+def actions_with(logged: Sequence[ActionEntry] = LOGGED, read: Sequence[ActionEntry] = LOGGED) -> set[str]:
+    return {breach.kind for breach in check_actions(ACTED, map(LoggedAction, logged), {"a reader": read})}
 
 
 def test_actions_are_right_with_copies_in_the_log() -> None:
@@ -208,20 +223,20 @@ def test_each_breach_with_actions_is_found() -> None:
     assert actions_with(LOGGED[::-1], LOGGED[::-1]) == {"actions_reordered"}
     assert actions_with(read=[*LOGGED, LOGGED[0]]) == {"action_doubled"}
     assert actions_with(read=LOGGED[1:]) == {"action_missing"}
-    assert actions_with(read=[*LOGGED, Seen("ada", "s", 4, "tap", 4)]) == {"action_invented"}
+    assert actions_with(read=[*LOGGED, ActionEntry("ada", "s", 4, "tap", 4)]) == {"action_invented"}
 
 
 def test_a_verdict_that_is_not_enforced_is_found() -> None:
-    mute = Sentence("ada", "mute", 10.0)
-    late = {"ada": [Acted(1, 100.0, "")]}
+    mute = Verdict("ada", "mute", 10_000.0)
+    late = [Acted("ada", 1, "", 100_000.0)]
 
-    def kinds(done: dict[str, list[Acted]], sentences: list[Sentence], refusal: str) -> set[str]:
-        return {breach.kind for breach in check_verdicts(done, sentences, {("ada", "edge-0"): refusal})}
+    def kinds(acted: list[Acted], verdicts: list[Verdict], code: str) -> set[str]:
+        return {breach.kind for breach in check_verdicts(acted, verdicts, {("ada", "edge-0"): code})}
 
-    assert kinds(DONE, [mute], "muted") == set()
-    assert kinds(DONE, [mute, Sentence("ada", "pardon", 20.0)], "") == set()
-    assert kinds(DONE, [], "") == set()
-    assert kinds(DONE, [mute], "") == {"verdict_not_enforced"}
-    assert kinds(DONE, [Sentence("ada", "ban", 10.0)], "muted") == {"verdict_not_enforced"}
-    assert kinds(DONE, [], "muted") == {"verdict_not_enforced"}
+    assert kinds(ACTED, [mute], "muted") == set()
+    assert kinds(ACTED, [mute, Verdict("ada", "pardon", 20_000.0)], "") == set()
+    assert kinds(ACTED, [], "") == set()
+    assert kinds(ACTED, [mute], "") == {"verdict_not_enforced"}
+    assert kinds(ACTED, [Verdict("ada", "ban", 10_000.0)], "muted") == {"verdict_not_enforced"}
+    assert kinds(ACTED, [], "muted") == {"verdict_not_enforced"}
     assert kinds(late, [mute], "muted") == {"verdict_not_enforced"}

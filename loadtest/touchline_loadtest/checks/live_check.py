@@ -2,7 +2,7 @@
 
 These are the rules of `protocol/README.md`, "Following a room", that need no log: a server that breaks one of them is
 caught at once, at the cost of a few comparisons. They cannot tell whether the events are the right ones, nor whether
-any is missing at the end: `history_check` compares the whole trace with the log.
+any is missing at the end: `comparison` compares the whole trace with the log.
 """
 
 from collections import deque
@@ -22,22 +22,22 @@ class LiveCheck:
     over, such as a topic that is created again.
 
     ``epoch`` and ``offset`` are where the client resumes; the epoch is None before the first answer. ``covered`` is the
-    last offset that it has, or knows to be left out. ``state`` maps each key to the number of its newest event.
+    last offset that it has, or knows to be left out. ``state`` maps each key to the value of its newest event.
     ``joined``: the server has answered the last `request`.
     """
 
-    __slots__ = ("_recent", "_restarts", "covered", "deliver", "epoch", "joined", "offset", "room", "state", "who")
+    __slots__ = ("_recent", "_restarts", "client", "covered", "deliver", "epoch", "joined", "offset", "room", "state")
 
     def __init__(
         self,
-        who: str,
+        client: str,
         room: str,
         deliver: Deliver = "all",
         *,
         after: tuple[str, int] | None = None,
         restarts: bool = False,
     ) -> None:
-        self.who = who
+        self.client = client
         self.room = room
         self.deliver: Deliver = deliver
         self.joined = False
@@ -80,7 +80,11 @@ class LiveCheck:
                 kind = "gap"
             case Refused():
                 kind = "refused"
-        return None if kind is None else Breach(kind, f"{self.who} in {self.room}", f"{item} after {before}")
+            case _:
+                kind = None
+        if kind is None:
+            return None
+        return Breach(kind, self.client, f"{item} after {before}", self.room, _offset_of(item))
 
     def _receive(self, event: Received) -> str | None:
         kind = self._misplaced(event)
@@ -95,7 +99,7 @@ class LiveCheck:
         if event.removal:
             self.state.pop(event.key, None)
         else:
-            self.state[event.key] = event.number
+            self.state[event.key] = event.value
         return kind
 
     def _misplaced(self, event: Received) -> str | None:
@@ -133,3 +137,17 @@ class LiveCheck:
             return "before_joined"
         wanted = self.deliver == "all" and skipped.left_out > 0
         return "wrong_skip" if wanted or skipped.first > skipped.last or skipped.left_out < 0 else None
+
+
+def _offset_of(item: Item) -> int | None:
+    match item:
+        case Received():
+            return item.offset
+        case Joined():
+            return item.head
+        case Skipped():
+            return item.first
+        case Gap():
+            return item.prev
+        case _:
+            return None

@@ -10,31 +10,40 @@ from typing import TypeAlias
 from touchline_loadtest.checks.breach import Breach
 from touchline_loadtest.checks.live_check import LiveCheck
 from touchline_loadtest.checks.trace import Gap, Item, Joined, Received, Refused, Skipped, Trace
+from touchline_loadtest.checks.values import value_of
 from touchline_protocol import messages
 from touchline_protocol.codes import UNAVAILABLE
 from touchline_protocol.messages import RoomRequest, ServerMessage
 
-NumberOf: TypeAlias = Callable[[messages.Event], int]
-"""The number of an event, by which the log and all clients know it."""
+ValueOf: TypeAlias = Callable[[messages.Event], int]
+"""The value of an event, by which the log and all clients know it."""
+
+
+def digest(event: messages.Event) -> int:
+    """The value of an event whose run has not given it a number."""
+    return value_of(event.key, event.data)
 
 
 class RoomFollower:
     """One room of one client, over all of its connections.
 
     ``after`` is the cursor that the client begins with; ``restarts`` as in `LiveCheck`.
+    ``now_ms`` is the clock, in Unix milliseconds; without it, times in the trace are 0.
     """
 
     def __init__(
         self,
         trace: Trace,
-        number_of: NumberOf,
+        value_of: ValueOf = digest,
         *,
         after: tuple[str, int] | None = None,
         restarts: bool = False,
+        now_ms: Callable[[], float] = lambda: 0.0,
     ) -> None:
         self.trace = trace
-        self.live = LiveCheck(trace.who, trace.room, trace.deliver, after=after, restarts=restarts)
-        self._number_of = number_of
+        self._now_ms = now_ms
+        self.live = LiveCheck(trace.client, trace.room, trace.deliver, after=after, restarts=restarts)
+        self._value_of = value_of
         self._presented = after
 
     def request(self) -> RoomRequest:
@@ -58,7 +67,7 @@ class RoomFollower:
         breach = self.live.take(item)
         if isinstance(message, messages.Subscribed) and breach is None:
             for text in _contradictions(message):
-                return Breach("wrong_join", f"{self.trace.who} in {self.trace.room}", f"{text}: {message}")
+                return Breach("wrong_join", self.trace.client, f"{text}: {message}", self.trace.room, message.head)
         return breach
 
     def _item(self, message: ServerMessage) -> Item | None:
@@ -66,19 +75,28 @@ class RoomFollower:
             case messages.Event():
                 return self._received(message)
             case messages.Subscribed():
-                state = {event.key: self._number_of(event) for event in message.state if event.key is not None}
+                state = {event.key: self._value_of(event) for event in message.state if event.key is not None}
                 return Joined(
-                    message.epoch, message.head, message.recovered, state, self._presented, message.state_complete
+                    message.epoch,
+                    message.head,
+                    message.recovered,
+                    state,
+                    None if self.live.joined else self._presented,
+                    message.state_complete,
+                    live=self.live.joined,
+                    recent=tuple((event.offset, self._value_of(event)) for event in message.recent),
+                    at_ms=self._now_ms(),
                 )
             case messages.Skipped():
                 return Skipped(message.from_, message.to, message.count)
             case messages.Error() if message.code != UNAVAILABLE.code:
-                return Refused(message.code)
+                return Refused(message.code, self._now_ms())
         return None
 
     def _received(self, event: messages.Event) -> Received:
         epoch = event.epoch or self.live.epoch or ""
-        return Received(epoch, event.offset, event.prev, self._number_of(event), event.key, event.data is None)
+        removal = event.key is not None and event.data is None
+        return Received(epoch, event.offset, event.prev, self._value_of(event), event.key, removal)
 
 
 def _contradictions(joined: messages.Subscribed) -> Iterator[str]:

@@ -1,135 +1,180 @@
 """What the log holds, and has held, of one room: what the checker compares clients with. Pure."""
 
-from bisect import bisect_right
-from collections.abc import Mapping, Sequence, Set
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import NamedTuple
 
-LAG_EVENTS = 2_000
-"""How far an edge may be behind in one partition while it reads another: some 40 s of all producers."""
+from .partition_log import Entry, LogId, PartitionLog
 
+LAG = 2_000
+"""How far an edge may be behind in one partition while it reads another, in units of `Entry.order`.
 
-class Sent(NamedTuple):
-    """An event as its producer sent it. ``removal``: it removes its key.
+That is 2 s where the order is in milliseconds."""
 
-    ``order`` counts the events of all producers, since their clocks, and so the numbers, may differ.
-    """
-
-    order: int
-    number: int
-    room: str
-    key: str | None
-    removal: bool
-
-
-class LogId(NamedTuple):
-    """One partition of a topic. The ``generation`` counts how often the topic was created again."""
-
-    topic: str
-    generation: int
-    partition: int
-
-
-class Entry(NamedTuple):
-    """A record that is, or was, in a partition."""
-
-    offset: int
-    number: int
-    room: str
-    key: str | None
-    removal: bool
-
+STATES_KEPT = 256
+"""States that are remembered: many clients join at the same place of a room."""
 
 State = dict[str, Entry]
+
+
+class TopicFacts(NamedTuple):
+    """What a run did to a topic, and what its server promises about it.
+
+    ``lossy``: acknowledged events may be lost, because leaders are elected uncleanly. ``restarts``: something happens
+    to the topic after which its rooms may have to start over, and that the log does not show, such as a damaged record.
+    ``compacted``: older records of a room may be gone. ``reach`` is how many offsets the server goes back for a client
+    (``replay_records_max``); None if that is without limit. ``lag``: see `LAG`.
+    """
+
+    lossy: bool = False
+    restarts: bool = False
+    compacted: bool = False
+    reach: int | None = None
+    lag: int = LAG
+
+
+NOTHING_HAPPENED = TopicFacts()
+
+
+class Starts:
+    """The first offsets that the partitions of a topic still had, and when that was seen."""
+
+    def __init__(self) -> None:
+        self._seen: dict[LogId, list[tuple[float, int]]] = {}
+
+    def add(self, log: LogId, at_ms: float, offset: int) -> None:
+        """Partition ``log`` began at ``offset`` at this time. The calls are in the order of time."""
+        self._seen.setdefault(log, []).append((at_ms, offset))
+
+    def logs(self) -> Set[LogId]:
+        """The partitions of which something is known."""
+        return self._seen.keys()
+
+    def at_end(self, log: LogId) -> int:
+        """Where a partition begins at the end of the run; 0 if nothing was deleted."""
+        seen = self._seen.get(log)
+        return seen[-1][1] if seen else 0
+
+    def by(self, log: LogId, at_ms: float) -> int:
+        """The first offset that a partition may have begun at by this time; 0.0 if the time is not known."""
+        seen = self._seen.get(log)
+        if not seen:
+            return 0
+        index = bisect_left(seen, (at_ms, -1)) if at_ms else len(seen)
+        return seen[min(index, len(seen) - 1)][1]
 
 
 class RoomLog:
     """The records of one room, by partition and in the order of offsets, deleted ones too.
 
-    ``starts`` has the first offsets that partitions still have at the end; 0 if nothing was deleted. ``sent`` is what
-    producers sent to the room, acknowledged or not.
-
-    ``lossy``: acknowledged events may be lost, because leaders are elected uncleanly. ``restarts``: something happens
-    to the topic after which its rooms may have to start over.
+    ``starts`` is shared by the rooms of a topic. It grows by `append`, also while clients are checked. ``sent`` has the
+    value, key and removal of what was sent to the room, whether or not the log has it: only a lossy topic needs that.
     """
 
-    def __init__(
-        self,
-        room: str,
-        sent: Mapping[int, Sent],
-        entries: Mapping[LogId, Sequence[Entry]],
-        starts: Mapping[LogId, int] = {},
-        *,
-        lossy: bool = False,
-        restarts: bool = False,
-    ) -> None:
+    def __init__(self, room: str, facts: TopicFacts = NOTHING_HAPPENED, starts: Starts | None = None) -> None:
         self.room = room
-        self.lossy = lossy
-        self.restarts = restarts
-        self.sent = sent
-        self.entries = {log: list(found) for log, found in entries.items() if found}
-        self.starts = dict(starts)
-        self._by_offset = {log: {entry.offset: entry for entry in found} for log, found in self.entries.items()}
-        self._logs_of: dict[tuple[int, int], set[LogId]] = {}
-        for log, found in self.entries.items():
+        self.facts = facts
+        self.starts = Starts() if starts is None else starts
+        self.sent: set[tuple[int, str | None, bool]] = set()
+        self.parts: dict[LogId, PartitionLog] = {}
+        self._states: dict[tuple[LogId, int], State] = {}
+        self._unsettled: dict[LogId, Set[str]] = {}
+
+    @classmethod
+    def of(cls, room: str, entries: Mapping[LogId, Iterable[Entry]], facts: TopicFacts = NOTHING_HAPPENED) -> "RoomLog":
+        """A room with these records."""
+        log = cls(room, facts)
+        for part, found in entries.items():
             for entry in found:
-                self._logs_of.setdefault((entry.offset, entry.number), set()).add(log)
+                log.append(part, entry)
+        return log
+
+    def append(self, log: LogId, entry: Entry) -> None:
+        """Add a record, behind those that its partition has.
+
+        One that the partition has already is left out. Another one at such an offset shows that the log was cut back:
+        the records from there on are `sent`, and no longer in the log.
+        """
+        part = self.parts.get(log)
+        if part is None:
+            part = self.parts[log] = PartitionLog()
+        if len(part) and entry.offset <= part.offset_at(-1):
+            index = part.find(entry.offset)
+            if index is not None and part.matches(index, entry.value, entry.key, removal=entry.removal):
+                return
+            self.facts = self.facts._replace(lossy=True)
+            self.sent.update((lost.value, lost.key, lost.removal) for lost in part.cut(entry.offset))
+        part.append(entry)
+        self._states.clear()
+        self._unsettled.clear()
 
     @property
     def home(self) -> LogId | None:
         """The partition that the room is in at the end; None if it never had an event."""
-        return max(self.entries, key=lambda log: max(map(self._order, self.entries[log])), default=None)
+        return max(self.parts, key=lambda log: (log.generation, self.parts[log].newest_order), default=None)
 
-    def logs_with(self, offset: int, number: int) -> Set[LogId]:
+    @property
+    def has_other_logs(self) -> bool:
+        """Whether the room was in several partitions, or its topic was created again."""
+        generations = {log.generation for log in (*self.parts, *self.starts.logs())}
+        return len(self.parts) > 1 or len(generations) > 1
+
+    def logs_with(self, offset: int, value: int) -> list[LogId]:
         """The partitions that have this event at this offset."""
-        return self._logs_of.get((offset, number), frozenset())
+        return [
+            log
+            for log, part in self.parts.items()
+            if (index := part.find(offset)) is not None and part[index].value == value
+        ]
 
-    def at(self, log: LogId, offset: int) -> Entry | None:
-        """The room's event at an offset."""
-        return self._by_offset[log].get(offset)
+    def has_moved(self, log: LogId) -> bool:
+        """Whether the room had events in several partitions of this topic."""
+        return sum(other[:2] == log[:2] for other in self.parts) > 1
 
-    def between(self, log: LogId, after: int, before: int) -> list[Entry]:
-        """The events between two offsets, without both."""
-        return [entry for entry in self.entries[log] if after < entry.offset < before]
+    def before_move(self, log: LogId) -> Sequence[LogId]:
+        """The partitions that the room was in before this one, in that order."""
+        begin = self.parts[log][0].order if log in self.parts else None
+        earlier = [
+            (part[0].order, other)
+            for other, part in self.parts.items()
+            if other != log and other[:2] == log[:2] and (begin is None or part[0].order < begin)
+        ]
+        return [other for _, other in sorted(earlier)]
 
-    def before(self, log: LogId, offset: int) -> Entry | None:
-        """The newest event below an offset."""
-        index = bisect_right(self.entries[log], offset - 1, key=lambda entry: entry.offset)
-        return self.entries[log][index - 1] if index else None
-
-    def superseded(self, log: LogId, entry: Entry) -> bool:
-        """Whether a newer event has the entry's key."""
-        return entry.key is not None and any(
-            newer.key == entry.key and newer.offset > entry.offset for newer in self.entries[log]
-        )
-
-    def before_move(self, log: LogId) -> list[Entry]:
-        """The events in the partitions that the room was in before this one."""
-        logs = sorted(self.entries, key=lambda each: self._order(self.entries[each][0]))
-        earlier = logs[: logs.index(log)] if log in logs else logs
-        return [entry for each in earlier if each[:2] == log[:2] for entry in self.entries[each]]
-
-    def unsettled(self, log: LogId) -> set[str | None]:
+    def unsettled(self, log: LogId) -> Set[str]:
         """Keys of events around the move in partitions that the room left. Nobody knows when edges read them.
 
         Edges do in the end, so the state at the end is known.
         """
-        moved = self._order(self.entries[log][0])
-        return {entry.key for entry in self.before_move(log) if self._order(entry) > moved - LAG_EVENTS}
+        known = self._unsettled.get(log)
+        if known is None:
+            since = self.parts[log][0].order - self.facts.lag
+            known = frozenset().union(*(self.parts[each].keys_since(since) for each in self.before_move(log)))
+            self._unsettled[log] = known
+        return known
 
     def state(self, log: LogId, head: int) -> State:
         """The newest event of each key as of an offset, including events from before the room moved here."""
-        state: State = {}
-        for entry in [*self.before_move(log), *self.between(log, -1, head + 1)]:
-            if entry.key is not None and entry.removal:
-                state.pop(entry.key, None)
-            elif entry.key is not None:
-                state[entry.key] = entry
+        place = (log, self.parts[log].behind(head))
+        state = self._states.get(place)
+        if state is None:
+            state = {}
+            for each in self.before_move(log):
+                self._apply(state, each, self.parts[each].offset_at(-1))
+            self._apply(state, log, head)
+            if len(self._states) >= STATES_KEPT:
+                self._states.clear()
+            self._states[place] = state
         return state
 
-    def deleted(self, entry: Entry) -> bool:
-        """Whether an entry has been deleted from its partition."""
-        return any(entry.offset < self.starts.get(log, 0) for log in self.logs_with(entry.offset, entry.number))
+    def is_deleted(self, entry: Entry) -> bool:
+        """Whether a record has been deleted from its partition by the end."""
+        return any(entry.offset < self.starts.at_end(log) for log in self.logs_with(entry.offset, entry.value))
 
-    def _order(self, entry: Entry) -> int:
-        """The place of an event in the order in which all were sent."""
-        return self.sent[entry.number].order
+    def _apply(self, state: State, log: LogId, head: int) -> None:
+        for entry in self.parts[log].newest(head):
+            assert entry.key is not None  # noqa: S101 - `newest` has keys alone
+            if entry.removal:
+                state.pop(entry.key, None)
+            else:
+                state[entry.key] = entry

@@ -1,39 +1,51 @@
-"""What one client saw of one room, in order. Clients write it, and the checker reads it. Pure."""
+"""What one client saw of one room, in order. Clients write it, and the checker reads it. Pure.
+
+An event is known by its ``value``, a number: that of `values.value_of`, or one that the run itself has given it.
+"""
 
 from collections.abc import Mapping, Set
 from typing import NamedTuple, TypeAlias
 
 from touchline_protocol.messages import Deliver
 
+from .values import value_of
+
 
 class Joined(NamedTuple):
-    """``subscribed``: ``state`` has the number of each key's event.
+    """``subscribed``. ``state`` has the value of each key, and ``recent`` the offsets and values of those events.
 
-    ``after`` is the cursor that the client had presented, None for a fresh join and where the client does not show it.
+    ``after`` is the cursor that the client had presented, None for a fresh join. ``live``: it came without a
+    ``subscribe``, so its cursor was that of its last event; an SDK that resumes by itself notes its joins this way too.
     ``complete``: whether the server claims that the state is complete.
     """
 
     epoch: str
     head: int
     recovered: bool
-    state: Mapping[str, int]
+    state: Mapping[str, int] = {}
     after: tuple[str, int] | None = None
     complete: bool = True
+    live: bool = False
+    recent: tuple[tuple[int, int], ...] = ()
+    at_ms: float = 0.0
 
 
 class Received(NamedTuple):
-    """``event``. ``prev`` is None if the server does not know it, or the client does not show it."""
+    """``event``. ``prev`` is None if the server does not know it, or the client does not show it.
+
+    ``epoch`` is the one in force, also where the event itself does not carry it.
+    """
 
     epoch: str
     offset: int
     prev: int | None
-    number: int
-    key: str | None
-    removal: bool
+    value: int
+    key: str | None = None
+    removal: bool = False
 
 
 class Skipped(NamedTuple):
-    """``skipped``: events with offsets from ``first`` to ``last`` were left out."""
+    """``skipped``: ``left_out`` events with offsets from ``first`` to ``last``; 0 if nobody knows how many."""
 
     first: int
     last: int
@@ -48,22 +60,44 @@ class Gap(NamedTuple):
 
 
 class Refused(NamedTuple):
-    """The server refused the room, or closed the connection, with a code that calls for giving up."""
+    """The server answered the room with an ``error``, or refused it in another way that calls for giving up."""
 
     code: str
+    at_ms: float = 0.0
 
 
-Item: TypeAlias = Joined | Received | Skipped | Gap | Refused
+class Shown(NamedTuple):
+    """The state that the client shows to its user, as of its cursor: whatever it keeps, compared as it is."""
+
+    epoch: str
+    offset: int
+    state: Mapping[str, int]
+
+
+class Left(NamedTuple):
+    """The client left the room by its own will, so nothing is missing behind this. It may come back later."""
+
+
+class Settled(NamedTuple):
+    """The client waited in the room until everything should have arrived: it claims to have all of the log."""
+
+
+Item: TypeAlias = Joined | Received | Skipped | Gap | Refused | Shown | Left | Settled
+
+
+def received(epoch: str, offset: int, prev: int | None, key: str | None, data: object) -> Received:
+    """An event with its data, as decoded from any codec."""
+    return Received(epoch, offset, prev, value_of(key, data), key, key is not None and data is None)
 
 
 class Trace:
-    """``shows_skips`` is False for a client that does not show which events the server left out.
+    """One client in one room. ``shows_skips`` is False for a client that does not show which events were left out.
 
-    ``newest`` has the number of the last event that the client received, or those of the state that it joined with.
+    ``newest`` has the value of the last event that the client received, or those of the state that it joined with.
     """
 
-    def __init__(self, who: str, room: str, deliver: Deliver = "all", *, shows_skips: bool = True) -> None:
-        self.who = who
+    def __init__(self, client: str, room: str, deliver: Deliver = "all", *, shows_skips: bool = True) -> None:
+        self.client = client
         self.room = room
         self.deliver = deliver
         self.shows_skips = shows_skips
@@ -75,7 +109,7 @@ class Trace:
         self.items.append(item)
         match item:
             case Received():
-                self.newest = {item.number}
+                self.newest = {item.value}
             case Joined(recovered=False):
                 self.newest = set(item.state.values())
             case _:

@@ -9,6 +9,10 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
+from touchline_loadtest.checks.breach import Breach
+
+__all__ = ["FORMAT", "Breach", "Mark", "RunInfo", "Sample", "Scalar", "SummaryRow"]
+
 FORMAT = 1
 """The version of the folder's format. A reader refuses others."""
 
@@ -69,17 +73,3 @@ class Mark(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     text: str
     kind: Literal["phase", "fault"] = "phase"
     end_ms: float | None = None
-
-
-class Breach(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A promise that was not kept, as the checker found it.
-
-    ``kind`` is one word per promise, such as ``gap``. ``offset`` is None where no single record shows the breach.
-    """
-
-    kind: str
-    client: str
-    text: str
-    room: str = ""
-    offset: int | None = None
-    at_ms: float | None = None

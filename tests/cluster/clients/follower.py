@@ -1,5 +1,6 @@
-"""What a client has to do with the messages of a room, written from the specification: "Following a room". Pure."""
+"""What a client has to do with the messages of a room, written from the specification: "Following a room"."""
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,6 +15,7 @@ class Follower:
         self.trace = trace
         self.joined = False
         self._presented: tuple[str, int] | None = None
+        self._live = False
         self._epoch: str | None = None
         self._cursor = -1
         self._covered = -1
@@ -33,6 +35,7 @@ class Follower:
     def present(self, cursor: tuple[str, int] | None) -> None:
         """Note the cursor that this connection presents."""
         self._presented = cursor
+        self._live = False
 
     def receive(self, message: Mapping[str, Any]) -> bool:
         """Process a message of the room. Returns False if the client has to reconnect."""
@@ -53,13 +56,16 @@ class Follower:
     def _subscribed(self, message: Mapping[str, Any]) -> None:
         self.joined = True
         state = {event["key"]: _number(event) for event in message.get("state", [])}
-        recovered = message["recovered"]
+        recovered, complete = message["recovered"], bool(message.get("state_complete", True))
         self._epoch = message["epoch"]
         if recovered:
             self._covered = self._cursor
         else:
             self._cursor = self._covered = message["head"]
-        self.trace.add(Joined(message["epoch"], message["head"], recovered, state, self._presented, _complete(message)))
+        after = None if self._live else self._presented
+        joined = Joined(message["epoch"], message["head"], recovered, state, after, complete, live=self._live)
+        self.trace.add(joined._replace(at_ms=time.time() * 1000))
+        self._live = True
 
     def _event(self, message: Mapping[str, Any]) -> bool:
         offset, prev = message["offset"], message["prev"]
@@ -77,7 +83,3 @@ class Follower:
 def _number(event: Mapping[str, Any]) -> int:
     """The number of an event: producers write it into the data, and use it as the timestamp."""
     return int(event["ts"] if event["data"] is None else event["data"]["number"])
-
-
-def _complete(message: Mapping[str, Any]) -> bool:
-    return bool(message.get("state_complete", True))

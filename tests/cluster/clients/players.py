@@ -13,7 +13,7 @@ import touchline
 from cluster.clients.patience import BACKOFF
 from cluster.scene import ACTIONS_TOPIC, ARENA, SECRET, VERDICTS_TOPIC
 from touchline import actions
-from touchline_loadtest.checks.action_check import Acted, Seen, Sentence
+from touchline_loadtest.checks.actions import UNANSWERED, Acted, ActionEntry, Verdict
 from touchline_protocol.codecs import CodecName
 
 BUFFER_ACTIONS = 2_000
@@ -28,11 +28,11 @@ def token_for(player: str) -> str:
 
 
 class Player:
-    """One player, who numbers what they do. ``done`` has what became of each action."""
+    """One player, who numbers what they do. ``acted`` has what became of each action."""
 
     def __init__(self, number: int, port: int, rate_hz: float) -> None:
         self.name = f"player-{number}"
-        self.done: list[Acted] = []
+        self.acted: list[Acted] = []
         self.banned = False
         self._port = port
         self._interval_s = 1 / rate_hz
@@ -48,15 +48,14 @@ class Player:
                     group.create_task(self._act(client, number))
                     await asyncio.sleep(self._interval_s)
 
-    async def probe(self, port: int) -> Acted:
-        """Act once more, on a connection of its own to this edge."""
-        began_s = time.monotonic()
+    async def probe(self, port: int) -> str:
+        """Act once more, on a connection of its own to this edge. Returns the code of the answer, empty for an ack."""
         try:
             async with asyncio.timeout(PROBE_S), self._client(port) as client:
                 await client.act(ARENA, "probe", {"number": 0})
         except (touchline.errors.TouchlineError, TimeoutError) as error:
-            return Acted(0, began_s, _code_of(error))
-        return Acted(0, began_s, "")
+            return str(getattr(error, "code", type(error).__name__))
+        return ""
 
     def _client(self, port: int) -> touchline.Client:
         return touchline.connect(
@@ -70,26 +69,23 @@ class Player:
         )
 
     async def _act(self, client: touchline.Client, number: int) -> None:
-        began_s = time.monotonic()
+        acted = Acted(self.name, number, UNANSWERED, time.time() * 1000, room=ARENA, kind="tap")
+        self.acted.append(acted)
         try:
-            await client.act(ARENA, "tap", {"number": number})
+            receipt = await client.act(ARENA, "tap", {"number": number})
+        except touchline.errors.ActionRefused as error:
+            self.acted.append(acted._replace(code=error.code))
         except touchline.errors.TouchlineError as error:
-            code = _code_of(error)
             self.banned = self.banned or isinstance(error, touchline.errors.ConnectionFailed)
-            self.done.append(Acted(number, began_s, code))
         else:
-            self.done.append(Acted(number, began_s, ""))
-
-
-def _code_of(error: Exception) -> str:
-    return str(getattr(error, "code", type(error).__name__))
+            self.acted.append(acted._replace(code="", session=receipt.session, id=receipt.id))
 
 
 class Detector:
     """Reads the actions as cheat detectors do. ``seen`` has what was handed out."""
 
     def __init__(self, address: str, group: str) -> None:
-        self.seen: list[Seen] = []
+        self.seen: list[ActionEntry] = []
         self._address = address
         self._group = group
 
@@ -98,10 +94,12 @@ class Detector:
         url = f"kafka://{self._address}"
         async with actions.read(url, group=self._group, topic=ACTIONS_TOPIC, start="beginning") as source:
             async for action in source:
-                self.seen.append(Seen(action.player, action.session, action.id, action.kind, action.data["number"]))
+                self.seen.append(
+                    ActionEntry(action.player, action.session, action.id, action.kind, action.data["number"])
+                )
 
 
-async def pass_sentence(address: str, player: str, kind: str) -> Sentence:
+async def pass_sentence(address: str, player: str, kind: str) -> Verdict:
     """Write a verdict, however long it takes, and return when it was in the log."""
     value = msgspec.json.encode({"kind": kind, "reason": "cluster run"})
     while True:
@@ -112,6 +110,6 @@ async def pass_sentence(address: str, player: str, kind: str) -> Sentence:
         except (KafkaError, OSError):
             await asyncio.sleep(RETRY_S)
         else:
-            return Sentence(player, kind, time.monotonic())
+            return Verdict(player, kind, time.time() * 1000)
         finally:
             await producer.stop()

@@ -1,5 +1,7 @@
 """A client that is the Python SDK."""
 
+import time
+
 import touchline
 from cluster.clients.patience import BACKOFF
 from touchline_loadtest.checks.trace import Gap, Joined, Received, Refused, Trace
@@ -40,4 +42,6 @@ class SdkWatcher:
         cursor = room.cursor
         assert cursor is not None
         state = {key: event.data["number"] for key, event in room.state.items()}
-        self._trace.add(Joined(cursor.epoch, cursor.offset, recovered=False, state=state))
+        self._trace.add(
+            Joined(cursor.epoch, cursor.offset, recovered=False, state=state, live=True, at_ms=time.time() * 1000)
+        )

@@ -115,7 +115,9 @@ class BrokerFaults:
         def waiting() -> list[str]:
             number = new()[0]
             room = publisher.sent[number].room
-            return [trace.who for trace in self._traces if trace.room == room and max(trace.newest, default=0) < number]
+            return [
+                trace.client for trace in self._traces if trace.room == room and max(trace.newest, default=0) < number
+            ]
 
         if not await _until(lambda: bool(new())):
             self.breaches.append(Breach("stalled", "the producer", "nothing could be published past a broker cut off"))

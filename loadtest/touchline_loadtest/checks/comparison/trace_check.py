@@ -1,0 +1,307 @@
+"""Compares what one client saw of a room with the log, item by item. Pure.
+
+`protocol/README.md`, "Following a room", has the rules.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import TypeAlias
+
+from touchline_loadtest.checks.breach import Breach
+from touchline_loadtest.checks.partition_log import LogId, PartitionLog
+from touchline_loadtest.checks.room_log import RoomLog
+from touchline_loadtest.checks.trace import Gap, Item, Joined, Left, Received, Refused, Settled, Shown, Skipped
+from touchline_protocol.messages import Deliver
+
+from .skip_check import SkipCheck
+from .state_check import StateCheck
+
+LogOf: TypeAlias = Callable[[str], LogId | None]
+"""Which partition an epoch stands for, None if nobody knows: `EpochNames.log`, or the ``get`` of a dictionary."""
+
+RefusalExplained: TypeAlias = Callable[[Refused], bool]
+
+
+def _never(_: Refused) -> bool:
+    return False
+
+
+class TraceCheck:
+    """One client in one room. ``state`` is what the client has after the last item, and ``breaches`` what was found.
+
+    It keeps the client's state and its place in the log, not what the client has seen: a client may see any number of
+    events.
+    """
+
+    def __init__(
+        self,
+        room: RoomLog,
+        log_of: LogOf,
+        client: str,
+        deliver: Deliver = "all",
+        *,
+        shows_skips: bool = True,
+        explained: RefusalExplained = _never,
+    ) -> None:
+        self.state: dict[str, int] = {}
+        self.breaches: list[Breach] = []
+        self.is_settled = False
+        self._room = room
+        self._log_of = log_of
+        self._client = client
+        self._explained = explained
+        self._skips = SkipCheck(deliver, shows_skips=shows_skips, compacted=room.facts.compacted)
+        self._states = StateCheck(room)
+        self._at_ms: float | None = None
+        self._epoch: str | None = None
+        self._cursor = -1
+        self._covered = -1
+        self._lost: int | None = None  # an event that the client has, and its log does not
+        self._log: LogId | None = None
+        self._next = 0  # the index in its log of the first event behind the cursor
+        self._missed: set[int] = set()  # offsets that were reported as missing: they may still come, out of order
+        self._resumed = False
+
+    def take(self, item: Item, at_ms: float | None = None) -> None:
+        """The next thing that the client saw, and about when."""
+        self._at_ms = at_ms
+        match item:
+            case Received():
+                self._receive(item)
+            case Joined(recovered=True):
+                self._resume(item)
+            case Joined():
+                self._start_over(item)
+            case Skipped():
+                self._covered = max(self._covered, item.last)
+                if text := self._skips.announce(item):
+                    self._found("wrong_skip", text, item.first)
+            case _:
+                self._take_rare(item)
+
+    def _take_rare(self, item: Gap | Refused | Shown | Left | Settled) -> None:
+        match item:
+            case Gap():
+                self._found("gap", f"the event before is {item.prev}, and {item.covered} is covered", item.prev)
+            case Refused():
+                if not self._explained(item):
+                    self._found("refused", item.code)
+            case Shown():
+                self._show(item)
+            case Left():
+                self._skips.forget()
+            case Settled():
+                self._settle()
+
+    def _found(self, kind: str, text: str, offset: int | None = None) -> None:
+        self.breaches.append(Breach(kind, self._client, text, self._room.room, offset, self._at_ms))
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether no key is missing from the client's state, as far as it was told."""
+        return self._states.is_complete
+
+    @property
+    def _part(self) -> PartitionLog | None:
+        return None if self._log is None else self._room.parts.get(self._log)
+
+    # Joining.
+
+    def _resume(self, joined: Joined) -> None:
+        if self._epoch is None and joined.after is not None:
+            self._epoch, self._cursor = joined.after  # it brought a cursor from before the run
+            self._log = self._log_of(self._epoch)
+            self._states.forget()
+        elif not joined.live and joined.after != (self._epoch, self._cursor):
+            text = f"was at {self._epoch}/{self._cursor}, and was answered with {joined}"
+            self._found("resumed_elsewhere", text, self._cursor)
+        before, after = self._log_of(self._epoch or ""), self._log_of(joined.epoch)
+        if before is not None and after is not None and before != after:
+            text = f"{self._epoch}/{self._cursor} of {before} was honoured in {after}"
+            self._found("recovered_wrongly", text, self._cursor)
+        self._skips.forget()
+        self._resumed = True
+        self._covered = self._cursor
+        self._epoch = joined.epoch
+        if (part := self._part) is not None:
+            self._next = part.behind(self._cursor)
+
+    def _start_over(self, joined: Joined) -> None:
+        cursor = (self._epoch, self._cursor) if joined.live and self._epoch is not None else joined.after
+        if cursor is not None and not self._may_start_over(joined, *cursor):
+            text = f"{cursor[0]}/{cursor[1]} was not honoured: it starts over at {joined.epoch}/{joined.head}"
+            self._found("lost_cursor", text, cursor[1])
+        self._skips.forget()
+        self._missed.clear()
+        self._lost = None
+        self._resumed = False
+        self._epoch = joined.epoch
+        self._cursor = self._covered = joined.head
+        self._log = self._log_of(joined.epoch)
+        if (part := self._part) is not None:
+            self._next = part.behind(joined.head)
+            if text := _wrong_recent(part, joined):
+                self._found("wrong_recent", text, joined.recent[0][0])
+        self.state = dict(joined.state)
+        self._states.start(complete=joined.complete)
+        if text := self._states.wrong_start(self._log, joined.head, self.state):
+            self._found("wrong_state", f"as of {joined.epoch}/{joined.head}: {text}", joined.head)
+
+    def _may_start_over(self, joined: Joined, epoch: str, offset: int) -> bool:
+        """Whether the cursor could not be honoured, or nobody knows."""
+        room = self._room
+        if room.facts.lossy or room.facts.restarts:
+            return True
+        if room.facts.reach is not None and joined.head - offset > room.facts.reach:
+            return True
+        before, after = self._log_of(epoch), self._log_of(joined.epoch)
+        if before is None:
+            return room.has_other_logs or any(room.starts.by(log, joined.at_ms) > offset + 1 for log in room.parts)
+        if before != after and room.has_other_logs:
+            return True
+        return room.has_moved(before) or room.starts.by(before, joined.at_ms) > offset + 1
+
+    # Following.
+
+    def _receive(self, event: Received) -> None:
+        if event.offset <= self._cursor:
+            kind = "reordered" if event.offset in self._missed else "doubled"
+            self._missed.discard(event.offset)
+            self._found(kind, f"{event} after {self._cursor}", event.offset)
+            return
+        self._epoch = event.epoch  # the partition's leader may be another one; `_compare` knows the partition
+        self._compare(event)
+        self._resumed = False
+        self._cursor = event.offset
+        self._covered = max(self._covered, event.offset)
+        if event.key is None:
+            return
+        self._skips.received(event.key)
+        if event.removal:
+            self.state.pop(event.key, None)
+        else:
+            self.state[event.key] = event.value
+
+    def _compare(self, event: Received) -> None:
+        log = self._log_of(event.epoch)
+        part = self._room.parts.get(log) if log is not None else None
+        index = None if part is None else part.find(event.offset)
+        if log is None or part is None or index is None:
+            self._not_in_log(event)
+        elif not part.matches(index, event.value, event.key, removal=event.removal):
+            self._differs(log, part, index, event)
+        elif self._lost is not None:
+            self._found("over_other_events", f"it follows {self._lost}, which its log does not have", event.offset)
+            self._lost = None
+            self._log, self._next = log, index + 1
+        else:
+            self._follow(log, part, index, event)
+
+    def _not_in_log(self, event: Received) -> None:
+        if logs := self._room.logs_with(event.offset, event.value):
+            self._found("ambiguous_epoch", f"{event.epoch} is another log than {logs[0]} for others", event.offset)
+        elif not self._room.facts.lossy:
+            self._found("not_in_log", f"{event}", event.offset)
+        elif (event.value, event.key, event.removal) not in self._room.sent:
+            self._found("wrong_event", f"{event}, which nobody has sent", event.offset)
+        self._lost = event.offset if self._room.facts.lossy else None
+
+    def _differs(self, log: LogId, part: PartitionLog, index: int, event: Received) -> None:
+        if self._room.facts.lossy and (event.value, event.key, event.removal) in self._room.sent:
+            self._lost = event.offset
+            return
+        others = [each for each in self._room.logs_with(event.offset, event.value) if each != log]
+        if others:
+            self._found("ambiguous_epoch", f"{event.epoch} is {log} for others, and here {others[0]}", event.offset)
+        else:
+            self._found("wrong_event", f"{event}, where {log} has {part[index]}", event.offset)
+        if self._log in (None, log):
+            self._log, self._next = log, index + 1
+
+    def _follow(self, log: LogId, part: PartitionLog, index: int, event: Received) -> None:
+        """The client is in the same partition, no event is missing before this one, and ``prev`` is right."""
+        if self._log != log:
+            if self._log is not None:
+                self._found("wrong_epoch", f"{event} of {log} follows one of {self._log}", event.offset)
+                self._next = index
+            else:
+                self._next = part.behind(self._cursor)
+            self._log = log
+        if event.prev is not None and not self._is_prev(log, part, index, event.prev):
+            before = part[index - 1] if index else None
+            self._found("wrong_prev", f"{event} follows {before}", event.offset)
+        if self._next < index:
+            self._pass_over(log, part, index, event)
+        self._next = index + 1
+        for text in self._skips.reach(event.offset):
+            self._found("wrong_skip", text, event.offset)
+
+    def _is_prev(self, log: LogId, part: PartitionLog, index: int, prev: int) -> bool:
+        before = part.offset_at(index - 1) if index else None
+        if prev == before:
+            return True
+        # State from before the move, or from the partition that the room has left, has an offset that no event has.
+        return self._room.has_moved(log) and (before is None or prev > before)
+
+    def _pass_over(self, log: LogId, part: PartitionLog, index: int, event: Received) -> None:
+        """Events between the last one and this one did not arrive."""
+        missing = [each for each in range(self._next, index) if not self._skips.allows(part, each)]
+        if not missing:
+            return
+        first = part.offset_at(missing[0])
+        self._missed.update(part.offset_at(each) for each in missing)
+        text = f"{len(missing)} events from {first} to {part.offset_at(missing[-1])}, before {event.offset}"
+        gone = self._resumed and first < self._room.starts.at_end(log)
+        self._found("recovered_wrongly" if gone else "missing", text, first)
+
+    # The end.
+
+    def _show(self, shown: Shown) -> None:
+        if (shown.epoch, shown.offset) != (self._epoch, self._cursor):
+            text = f"shows {shown.epoch}/{shown.offset}, and should be at {self._epoch}/{self._cursor}"
+            self._found("wrong_state_at_end", text, shown.offset)
+        elif shown.state != self.state:
+            self._found("wrong_state_at_end", _differences(shown.state, self.state), shown.offset)
+        self._check_state()
+
+    def _settle(self) -> None:
+        """The client has everything that the log has, and its state."""
+        self.is_settled = True
+        home = self._room.home
+        if self._epoch is None:
+            self._found("never_joined", "no answer")
+            return
+        if home is None:
+            return
+        log = self._log_of(self._epoch)
+        if log is not None and log != home:
+            self._found("left_behind", f"ends in {self._epoch}, {log}, and the room is in {home}", self._cursor)
+            return
+        part = self._room.parts[home]
+        begin = part.behind(self._cursor)
+        if begin < len(part):
+            text = f"{len(part) - begin} events after {self._cursor}"
+            self._found("missing_at_end", text, part.offset_at(begin))
+            return
+        for text in self._skips.reach(None):
+            self._found("wrong_skip", text, self._cursor)
+        self._log = home
+        self._check_state()
+
+    def _check_state(self) -> None:
+        """The client's state is the log's, as of the cursor."""
+        if self._log is None or self._log not in self._room.parts or self._lost is not None:
+            return
+        if text := self._states.wrong_end(self._log, self._cursor, self.state, self._skips.keys):
+            self._found("wrong_state_at_end", f"as of {self._epoch}/{self._cursor}: {text}", self._cursor)
+
+
+def _wrong_recent(part: PartitionLog, joined: Joined) -> str:
+    """The error in ``recent``, which has to hold the newest events up to ``head``, or fewer of them."""
+    end = part.behind(joined.head)
+    right = [(part[index].offset, part[index].value) for index in range(max(0, end - len(joined.recent)), end)]
+    return "" if list(joined.recent) == right else f"{list(joined.recent)}, not {right}"
+
+
+def _differences(seen: Mapping[str, int], right: Mapping[str, int]) -> str:
+    keys = sorted(key for key in seen.keys() | right.keys() if seen.get(key) != right.get(key))
+    return ", ".join(f"{key} is {seen.get(key)}, not {right.get(key)}" for key in keys[:5])
