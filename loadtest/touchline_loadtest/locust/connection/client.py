@@ -110,6 +110,10 @@ class Client:
         self._driver.wake()
         return followed.cursor
 
+    def rooms(self) -> list[str]:
+        """The rooms that the client follows."""
+        return list(self._session.rooms)
+
     def cursors(self) -> dict[str, Cursor]:
         """Where the client is in each room."""
         return {name: room.cursor for name, room in self._session.rooms.items() if room.cursor is not None}
@@ -122,6 +126,8 @@ class Client:
             ActionsFull: too many actions are waiting for their answers.
             ConnectionFailed, ClientClosed: the client ended meanwhile.
         """
+        if self.closed:
+            raise self._session.failure or ClientClosed("the client is closed")
         action = self._session.act(room, kind, encode_data(data))
         answer = self._answers[action] = gevent.event.AsyncResult()
         self._driver.wake()

@@ -5,11 +5,11 @@ The driver says when something happens (`connecting`, `arrived`, `closed`); the 
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
-from touchline.errors import ConnectionFailed
+from touchline.errors import ConnectionFailed, ConnectionRefused, Unreachable
 from touchline_protocol import messages
-from touchline_protocol.codes import BANNED, CLOSES
+from touchline_protocol.codes import ABNORMAL, BANNED, CLOSES, GOING_AWAY, HELLO_TIMEOUT, NORMAL
 from touchline_protocol.cursor import Cursor
 from touchline_protocol.messages import ClientMessage, ServerMessage
 
@@ -27,6 +27,7 @@ from .findings import (
 from .latency import LatencyMeter
 from .referee import Referee
 from .room_check import Request, RoomCheck
+from .surprises import Surprises
 
 
 class Trace(Protocol):
@@ -45,21 +46,18 @@ class Trace(Protocol):
         """The connection ended; 1006 if it was lost without a close frame."""
 
 
-class Faults(Protocol):
-    """What is being done to the server on purpose."""
+class Shared(NamedTuple):
+    """What the clients of one process share. ``unix_ms`` is the clock of the computer."""
 
-    def explains(self, code: int | str) -> bool:
-        """Whether it has to be expected that a connection ends with ``code`` now, or cannot be made."""
+    measures: Measures
+    referee: Referee
+    latency: LatencyMeter
+    surprises: Surprises
+    unix_ms: Callable[[], float]
 
 
-class Process:
-    """What the clients of one process share."""
-
-    def __init__(self, measures: Measures, referee: Referee, latency: LatencyMeter, faults: Faults) -> None:
-        self.measures = measures
-        self.referee = referee
-        self.latency = latency
-        self.faults = faults
+EXCUSABLE = frozenset({NORMAL.code, GOING_AWAY.code, ABNORMAL.code, HELLO_TIMEOUT.code})
+"""Close codes that a fault of the server can cause. The others say that somebody broke the protocol, or a rule."""
 
 
 class Observer:
@@ -71,7 +69,7 @@ class Observer:
     def __init__(
         self,
         client: str,
-        process: Process,
+        shared: Shared,
         trace: Trace,
         *,
         event_row: str = rows.EVENT,
@@ -80,8 +78,8 @@ class Observer:
     ) -> None:
         self.client = client
         self.banned = False
-        self._process = process
-        self._measures = process.measures
+        self._shared = shared
+        self._measures = shared.measures
         self._trace = trace
         self._event_row = event_row
         self._closes_expected = closes_expected
@@ -103,16 +101,30 @@ class Observer:
 
     def connect_failed(self, now_s: float, failure: ConnectionFailed) -> None:
         """The attempt failed."""
-        began_s, self._connecting_s = self._connecting_s, None
-        code = getattr(failure, "code", type(failure).__name__)
-        if not self._process.faults.explains(code):
-            self._measures.failure(rows.CONNECT, _ms(now_s, began_s), f"{type(failure).__name__}: {code}")
+        ms, self._connecting_s = _ms(now_s, self._connecting_s), None
+        self._requests.clear()
+        code = f" {failure.code}" if isinstance(failure, ConnectionRefused) else ""
+        text = f"{type(failure).__name__}{code}"
+
+        def report() -> None:
+            self._measures.failure(rows.CONNECT, ms, text)
+
+        if isinstance(failure, Unreachable):
+            self._shared.surprises.add(self._shared.unix_ms(), report)
+        else:
+            report()
 
     def connected(self, now_s: float) -> None:
         """The WebSocket is open."""
         self._now_s = now_s
         self._sent_away = False
         self._trace.connected()
+
+    def served(self, now_s: float) -> None:
+        """The server has said welcome, or begun to answer."""
+        began_s, self._connecting_s = self._connecting_s, None
+        if began_s is not None:
+            self._measures.duration(rows.CONNECT, _ms(now_s, began_s))
 
     def arrived(self, now_s: float, unix_ns: int) -> None:
         """The messages that follow were read from the socket at this time."""
@@ -126,12 +138,15 @@ class Observer:
         self._requests.clear()
         self._pending_actions.clear()
         self._connecting_s = None
-        if by_us or self._sent_away or code in self._closes_expected or self._process.faults.explains(code):
+        if by_us or self._sent_away or code in self._closes_expected:
             return
         if code == BANNED.code and self.banned and self._verdicts_expected:
             return
-        name = CLOSES[code].name if code in CLOSES else "unknown code"
-        self._find(Finding(UNEXPLAINED_CLOSE, f"{code} {name}"))
+        finding = Finding(UNEXPLAINED_CLOSE, f"{code} {CLOSES[code].name if code in CLOSES else 'unknown code'}")
+        if code in EXCUSABLE:
+            self._shared.surprises.add(self._shared.unix_ms(), lambda: self._find(finding))
+        else:
+            self._find(finding)
 
     # What the codec passes.
 
@@ -169,21 +184,19 @@ class Observer:
         if check is None:
             self._find(Finding(STRAY_EVENT, "an event of a room that the client is not in", event.room, event.offset))
             return
-        process = self._process
+        shared = self._shared
         finding = check.event(event)
         if finding is not None:
             self._find(finding)
             if finding.kind == DUPLICATE:
                 return
         row = self._event_row if event.offset > check.live_from else rows.REPLAY
-        self._measures.event(row, process.latency.latency_ms(event, self._unix_ns), size_bytes)
-        for wrong in process.referee.event(event, check.epoch):
+        self._measures.event(row, shared.latency.latency_ms(event, self._unix_ns), size_bytes)
+        for wrong in shared.referee.event(event, check.epoch):
             self._find(wrong)
 
     def _welcome(self, _: messages.Welcome) -> None:
-        began_s, self._connecting_s = self._connecting_s, None
-        if began_s is not None:
-            self._measures.duration(rows.CONNECT, _ms(self._now_s, began_s))
+        self.served(self._now_s)
 
     def _unsubscribed(self, message: messages.Unsubscribed) -> None:
         self._rooms.pop(message.room, None)
@@ -219,7 +232,7 @@ class Observer:
             self._measures.duration(rows.FIRST_STATE, _ms(self._now_s, request.sent_s))
             if request.cursor is not None:
                 self._measures.duration(rows.START_OVER, _ms(self._now_s, request.resumes_at_s))
-        if not message.recovered and (wrong := self._process.referee.join(message)) is not None:
+        if not message.recovered and (wrong := self._shared.referee.join(message)) is not None:
             self._find(wrong)
 
     def _skipped(self, message: messages.Skipped) -> None:

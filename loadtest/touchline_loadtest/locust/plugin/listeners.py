@@ -1,4 +1,4 @@
-"""Connects this package to Locust's events. Importing it, as the users do, is all that a locustfile needs."""
+"""Connects this package to Locust's events. The users do it, so a locustfile needs no more than to import one."""
 
 import locust.stats
 from locust import events
@@ -10,6 +10,11 @@ from .process import load_process
 PERCENTILES_TO_REPORT = [0.5, 0.9, 0.95, 0.99, 0.999, 1.0]
 PERCENTILES_TO_STATISTICS = [0.5, 0.95, 0.99, 0.999]
 PERCENTILES_TO_CHART = [0.5, 0.95, 0.99, 0.999]
+
+
+def init(environment: Environment, **_: object) -> None:
+    """Locust has a runner in this process."""
+    load_process(environment)
 
 
 def test_start(environment: Environment, **_: object) -> None:
@@ -29,10 +34,8 @@ def listen() -> None:
     locust.stats.PERCENTILES_TO_CHART = PERCENTILES_TO_CHART
     for event, listener in (
         (events.init_command_line_parser, add_options),
+        (events.init, init),
         (events.test_start, test_start),
         (events.test_stop, test_stop),
     ):
         event.add_listener(listener)  # type: ignore[no-untyped-call]
-
-
-listen()

@@ -7,6 +7,7 @@ from typing import Any
 from locust.argument_parser import LocustArgumentParser
 from locust.env import Environment
 
+from touchline_loadtest.locust.behaviour.cheats import CHEATS, check_cheats
 from touchline_loadtest.locust.behaviour.rooms import parse_range, parse_rooms
 from touchline_protocol.errors import OperatorError
 
@@ -30,6 +31,10 @@ def add_options(parser: LocustArgumentParser, **_: object) -> None:
     option("--rooms-per-user", "How many rooms a fan watches at once: 1-5.", type=_check(parse_range))
     option("--stay", "How many seconds a visit lasts, typically.", type=float)
     option("--away", "How many seconds a fan stays away before coming back, typically.", type=float)
+    option("--acts-per-s", "How often a player acts, per second on average.", type=float)
+    option("--action-kind", "The kind of players' actions.")
+    option("--action-data", "The data of players' actions, as JSON.")
+    option("--cheats", f"Bots that cheaters act like: {', '.join(CHEATS)}.", type=_check(check_cheats))
     option("--codec", "json or msgpack.", choices=("json", "msgpack"))
     option("--publish-time", "Field of the data with the publish time in Unix ns; ts by default.", metavar="FIELD")
     option("--token-secret", "The server's auth.hs256_secret, to sign players' tokens with.", secret=True)

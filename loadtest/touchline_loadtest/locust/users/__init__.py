@@ -1,5 +1,9 @@
 """The users, as classes for a locustfile: ``from touchline_loadtest.locust.users import Fan``. Imports Locust."""
 
+from .cheater import Cheater
 from .fan import Fan
+from .player import Player
+from .slow_fan import SlowFan
+from .stream_fan import StreamFan
 
-__all__ = ["Fan"]
+__all__ = ["Cheater", "Fan", "Player", "SlowFan", "StreamFan"]

@@ -1,31 +1,49 @@
-"""What all users have in common: options, rooms, a name, and a connection that is observed."""
+"""What all users have in common: options, rooms, a name, a connection that is observed, and cues."""
 
 import time
 from random import Random
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
-from locust import User
+import gevent.event
+from locust import User, task
 from locust.env import Environment
 
 from touchline.session.items import Event
 from touchline_loadtest.locust.behaviour.rooms import POPULARITY, RoomChoice, parse_range, parse_rooms
+from touchline_loadtest.locust.behaviour.times import long_tail_s
 from touchline_loadtest.locust.behaviour.tokens import TokenSigner
 from touchline_loadtest.locust.connection.client import Client
 from touchline_loadtest.locust.connection.driver import Endpoint
 from touchline_loadtest.locust.observe import rows
 from touchline_loadtest.locust.observe.observer import Observer
-from touchline_loadtest.locust.plugin import listeners
+from touchline_loadtest.locust.plugin.listeners import listen
 from touchline_loadtest.locust.plugin.options import given
 from touchline_loadtest.locust.plugin.process import load_process
+from touchline_loadtest.locust.shapes.schedule import CueKind
 from touchline_protocol.codecs import CODECS
 from touchline_protocol.errors import OperatorError
-from touchline_protocol.messages import ClientMessage, ServerMessage
-
-__all__ = ["TouchlineUser", "listeners"]
 
 DEFAULT_HOST = "ws://127.0.0.1:8080"
 WS_SCHEMES = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}
+
+listen()
+
+
+class NoTrace:
+    """Records nothing."""
+
+    def connected(self) -> None:
+        """A connection begins."""
+
+    def sent(self, message: object) -> None:
+        """The client sent this."""
+
+    def received(self, message: object) -> None:
+        """The client received this."""
+
+    def closed(self, code: int) -> None:
+        """The connection ended."""
 
 
 class TouchlineUser(User):
@@ -38,7 +56,9 @@ class TouchlineUser(User):
     room_popularity: ClassVar[float] = POPULARITY
     rooms_per_user: ClassVar[str] = "1-5"
     stay: ClassVar[float] = 30.0
+    """The typical length of a visit, in seconds."""
     away: ClassVar[float] = 5.0
+    """The typical time between two visits, in seconds."""
     codec: ClassVar[str] = "msgpack"
     token_secret: ClassVar[str | None] = None
     token_audience: ClassVar[str | None] = None
@@ -48,6 +68,7 @@ class TouchlineUser(User):
     closes_expected: ClassVar[frozenset[int]] = frozenset()
     """Close codes that this user's behaviour explains."""
     verdicts_expected: ClassVar[bool] = False
+    """Whether this user's behaviour explains that it is warned, muted or banned."""
 
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
@@ -56,6 +77,10 @@ class TouchlineUser(User):
         self.name = self.process.client_name(type(self).__name__)
         self.choice = RoomChoice(parse_rooms(self.option("rooms")), float(self.option("room_popularity")))
         self.room_counts = parse_range(str(self.option("rooms_per_user")))
+        self.observer: Observer | None = None
+        self._stirred = gevent.event.Event()
+        self._may_watch = gevent.event.Event()
+        self._may_watch.set()
 
     def option(self, name: str) -> Any:
         """A setting: the command line's, or else the class's."""
@@ -64,7 +89,7 @@ class TouchlineUser(User):
 
     @property
     def url(self) -> str:
-        """Where to connect."""
+        """The address of the WebSocket."""
         parts = urlsplit(self.host or DEFAULT_HOST)
         if parts.scheme not in WS_SCHEMES:
             raise OperatorError(f"{self.host!r} is not an address such as ws://127.0.0.1:8080")
@@ -83,35 +108,83 @@ class TouchlineUser(User):
         rooms = sorted({room.partition(":")[0] + ":*" for room in self.choice.rooms})
         return signer.sign(self.name, rooms=rooms, act=rooms, now_s=int(time.time()))
 
-    def new_client(self) -> Client:
-        """A client that is observed, not yet connected."""
-        observer = Observer(
+    @task
+    def run_visit(self) -> None:
+        """Locust's task. It calls `visit`, which subclasses override: Locust would run an overridden task as well."""
+        self.wait_for_return()
+        self.visit()
+
+    def visit(self) -> None:
+        """Connect, watch for a while, and leave."""
+        raise NotImplementedError
+
+    def new_observer(self) -> Observer:
+        """Observes this user's connection under its name."""
+        return Observer(
             self.name,
-            self.process.observed,
+            self.process.shared,
             NoTrace(),
             event_row=self.event_row,
             closes_expected=self.closes_expected,
             verdicts_expected=self.verdicts_expected,
         )
+
+    def new_client(self) -> Client:
+        """A client that is observed, not yet connected."""
         codec = next(codec for codec in CODECS if codec.name == self.option("codec"))
         token = self.token if self.option("token_secret") else None
-        return Client(self.endpoint(), codec, observer, token=token, on_event=self.on_event)
+        self.observer = self.new_observer()
+        return Client(self.endpoint(), codec, self.observer, token=token, on_event=self.on_event)
 
     def on_event(self, event: Event) -> None:
-        """An event has arrived. Override it to react; it must not block."""
+        """Called with each event, in order. Override it to react; it must not block."""
 
+    # Staying, and being away.
 
-class NoTrace:
-    """Records nothing."""
+    def wait_time(self) -> float:
+        """How long to stay away, in seconds."""
+        return long_tail_s(float(self.option("away")), self.random)
 
-    def connected(self) -> None:
-        """A connection begins."""
+    def stay_s(self) -> float:
+        """How long this visit lasts, in seconds."""
+        return long_tail_s(float(self.option("stay")), self.random)
 
-    def sent(self, message: ClientMessage) -> None:
-        """The client sent this."""
+    def pause(self, seconds: float) -> bool:
+        """Do nothing for a while; returns whether the user may go on watching. A goal or half-time ends it early."""
+        self._stirred.clear()
+        if self._may_watch.is_set():
+            self._stirred.wait(max(0.0, seconds))
+        return bool(self._may_watch.is_set())
 
-    def received(self, message: ServerMessage) -> None:
-        """The client received this."""
+    def wait_for_return(self) -> None:
+        """At half-time, wait for the second half."""
+        self._may_watch.wait()
 
-    def closed(self, code: int) -> None:
-        """The connection ended."""
+    # What the shape, or a test, makes happen.
+
+    def on_start(self) -> None:
+        """Begin to listen to cues."""
+        self.process.users.add(self)
+
+    def on_stop(self) -> None:
+        """Listen no longer."""
+        self.process.users.discard(self)
+
+    def cue(self, kind: CueKind) -> None:
+        """Something happens to everybody."""
+        match kind:
+            case CueKind.LEAVE:
+                self._may_watch.clear()
+            case CueKind.RETURN:
+                self._may_watch.set()
+            case CueKind.CUT:
+                self.cut()
+            case CueKind.GOAL:
+                self.on_goal()
+        self._stirred.set()
+
+    def cut(self) -> None:
+        """Lose the connection, without a close."""
+
+    def on_goal(self) -> None:
+        """A goal has been scored."""

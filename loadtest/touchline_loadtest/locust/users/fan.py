@@ -2,12 +2,9 @@
 
 from typing import ClassVar
 
-import gevent
-from locust import task
 from locust.env import Environment
 
 from touchline.errors import ConnectionFailed, RoomRefused
-from touchline_loadtest.locust.behaviour.times import long_tail_s
 from touchline_loadtest.locust.connection.client import Client
 from touchline_loadtest.locust.observe.findings import REFUSED_ROOM, Finding
 from touchline_protocol.cursor import Cursor
@@ -17,51 +14,54 @@ from .base import TouchlineUser
 
 
 class Fan(TouchlineUser):
-    """Watches 1 to 5 rooms for a while, leaves, and comes back to the same rooms with its cursors."""
+    """Watches 1 to 5 rooms for a while, leaves, and comes back, mostly to the same rooms with its cursors."""
 
     deliver: ClassVar[Deliver] = "all"
     faithful: ClassVar[float] = 0.8
-    """The share of returns that go to the same rooms; the others choose rooms again."""
+    """The share of returns to the same rooms; the others choose rooms again."""
 
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
         self.cursors: dict[str, Cursor] = {}
         self.client: Client | None = None
 
-    def wait_time(self) -> float:
-        """How long to stay away, in seconds."""
-        return long_tail_s(float(self.option("away")), self.random)
-
-    @task
     def visit(self) -> None:
         """One visit."""
-        if not self.cursors or self.random.random() >= self.faithful:
-            rooms = self.choice.choose(self.random.randint(*self.room_counts), self.random)
-            self.cursors = {}
-        else:
-            rooms = list(self.cursors)
+        rooms = self._choose_rooms()
         self.client = client = self.new_client()
         try:
             client.open()
             for room in rooms:
                 client.follow(room, after=self.cursors.get(room), deliver=self.deliver)
             client.wait_joined()
-            self.watch(client, long_tail_s(float(self.option("stay")), self.random))
-            self.cursors = client.cursors()
+            self.watch(client, self.stay_s())
         except ConnectionFailed:
-            self.cursors = client.cursors()  # the observer has reported why
+            pass  # the observer has reported why
         except RoomRefused as refused:
             self.process.stats.finding(self.name, Finding(REFUSED_ROOM, refused.code, refused.room))
-            self.cursors = {}
         finally:
+            self.cursors = client.cursors()
             client.close()
             self.client = None
 
     def watch(self, client: Client, seconds: float) -> None:
-        """What the fan does while in its rooms."""
-        gevent.sleep(seconds)
+        """What the fan does while in its rooms. At half-time this has to return."""
+        self.pause(seconds)
+
+    def cut(self) -> None:
+        """Lose the connection, without a close."""
+        if self.client is not None:
+            self.client.cut()
 
     def on_stop(self) -> None:
         """Leave properly."""
+        super().on_stop()
         if self.client is not None:
             self.client.close()
+
+    def _choose_rooms(self) -> list[str]:
+        """The rooms of the next visit; ``cursors`` has those to come back with."""
+        if self.cursors and self.random.random() < self.faithful:
+            return list(self.cursors)
+        self.cursors = {}
+        return self.choice.choose(self.random.randint(*self.room_counts), self.random)

@@ -1,0 +1,72 @@
+"""Players: fans who act."""
+
+import time
+from typing import Any, ClassVar
+
+import gevent
+import msgspec
+from locust.env import Environment
+
+from touchline.errors import ActionInDoubt, ActionRefused, ActionsFull
+from touchline_loadtest.locust.behaviour.times import long_tail_s, until_next_action_s
+from touchline_loadtest.locust.connection.client import Client
+from touchline_loadtest.locust.observe import rows
+from touchline_protocol.codes import MUTED
+from touchline_protocol.errors import OperatorError
+
+from .fan import Fan
+
+REACTION_S = 0.4
+"""How long a person typically takes to react to a goal."""
+GOAL_ACTS = 3
+"""How often a player cheers at a goal, at most."""
+
+
+class Player(Fan):
+    """Acts ``acts_per_s`` times a second at random, and waits for each acknowledgement. Needs ``token_secret``."""
+
+    acts_per_s: ClassVar[float] = 0.5
+    action_kind: ClassVar[str] = "tap"
+    action_data: ClassVar[str] = '{"team":"home"}'
+    """The data of an action, as JSON."""
+
+    def __init__(self, environment: Environment) -> None:
+        super().__init__(environment)
+        if not self.option("token_secret"):
+            raise OperatorError(f"a {type(self).__name__} needs a token: give the server's secret by --token-secret")
+        self._goals = 0
+
+    def action(self) -> tuple[str, Any]:
+        """The kind and the data of the next action. Override it for another game."""
+        return self.option("action_kind"), msgspec.json.decode(self.option("action_data"))
+
+    def watch(self, client: Client, seconds: float) -> None:
+        """Watch and act."""
+        end_s = time.monotonic() + seconds
+        while (left_s := end_s - time.monotonic()) > 0:
+            pause_s = until_next_action_s(float(self.option("acts_per_s")), self.random)
+            if not self.pause(min(pause_s, left_s)):
+                return
+            goals, self._goals = self._goals, 0
+            for _ in range(self.random.randint(1, GOAL_ACTS) if goals else 1):
+                if goals:
+                    gevent.sleep(long_tail_s(REACTION_S, self.random))
+                self.act(client, *self.action())
+
+    def act(self, client: Client, kind: str, data: Any, room: str | None = None) -> None:
+        """Act in one of the rooms, and wait for the answer."""
+        began_s = time.monotonic()
+        stats = self.process.stats
+        try:
+            client.act(room or self.random.choice(client.rooms()), kind, data)
+        except ActionRefused as refused:
+            if refused.code != MUTED.code or not self.verdicts_expected:
+                stats.failure(rows.ACTION, (time.monotonic() - began_s) * 1000, f"refused: {refused.code}")
+        except (ActionInDoubt, ActionsFull) as error:
+            stats.failure(rows.ACTION, (time.monotonic() - began_s) * 1000, type(error).__name__)
+        else:
+            stats.duration(rows.ACTION, (time.monotonic() - began_s) * 1000)
+
+    def on_goal(self) -> None:
+        """Cheer."""
+        self._goals += 1
