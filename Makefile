@@ -12,7 +12,7 @@ SETUP := pyproject.toml scripts/setup_venv.sh scripts/apt_install.sh
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo bench report test test-quick test-all cluster-run check format openapi lock clean
+.PHONY: help demo bench loadtest report test test-quick test-all cluster-run check format openapi lock clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -25,6 +25,10 @@ bench: .venv/demo.stamp ## Measure Touchline on this machine: docs/performance.m
 
 report: .venv/dev.stamp ## Write a page with charts about a run: make report ARGS=FOLDER
 	$(BIN)/python -m touchline_loadtest report $(ARGS)
+
+loadtest: .venv/dev.stamp .venv/kafka.stamp ## Load-test Touchline with Locust and Kafka, and check it: loadtest/README.md
+	scripts/fetch_kafka.sh
+	$(BIN)/python -m touchline_loadtest run $(ARGS)
 
 # tests/README.md says what is in which.
 PYTEST = $(BIN)/python -m pytest --numprocesses=$(WORKERS) --dist=worksteal
@@ -81,6 +85,10 @@ clean: ## Delete all that these targets made, .venv and .cache too
 .venv/dev.stamp: requirements/dev.lock $(SETUP)
 	PYTHON="$(PYTHON)" scripts/setup_venv.sh dev
 	@touch $@ .venv/demo.stamp
+
+.venv/kafka.stamp: scripts/setup_test_tools.sh scripts/apt_install.sh | .venv/dev.stamp
+	scripts/setup_test_tools.sh kafka
+	@touch $@
 
 .venv/tools.stamp: scripts/setup_test_tools.sh scripts/apt_install.sh | .venv/dev.stamp
 	scripts/setup_test_tools.sh

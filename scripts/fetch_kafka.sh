@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Fetches the Apache Kafka broker that the tests run against (tests/kafka/pom.xml) into .cache/kafka/.
+# Fetches the Apache Kafka broker that tests and load tests run against (tests/kafka/pom.xml) into .cache/kafka/.
 # Does nothing where that was done for this very pom.xml before.
 set -eu
 cd "$(dirname "$0")/.."
@@ -10,7 +10,7 @@ STAMP=$JARS/pom.sha256
 
 for program in java mvn; do
     if ! command -v "$program" >/dev/null; then
-        echo "error: there is no $program: the tests need Java 17 or newer and Maven" \
+        echo "error: there is no $program: a Kafka broker needs Java 17 or newer, and Maven" \
             "(on Debian: apt-get install openjdk-17-jre-headless maven)" >&2
         exit 1
     fi

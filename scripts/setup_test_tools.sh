@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Sees to the programs that the tests need besides Python: Java and Maven for a real Kafka broker, a browser, and the
-# proxies that docs/proxies.md has configurations for.
+# proxies that docs/proxies.md has configurations for. With the argument kafka: Java and Maven alone.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -13,17 +13,22 @@ java_is_new_enough() { # Kafka 4's broker needs Java 17.
 missing=()
 java_is_new_enough || missing+=(default-jre-headless)
 command -v mvn >/dev/null || missing+=(maven)
-command -v chromium >/dev/null || missing+=(chromium)
-for proxy in nginx haproxy caddy; do
-    PATH=$PATH:/usr/sbin command -v "$proxy" >/dev/null || missing+=("$proxy")
-done
+why="the tests need Java 17 or newer, Maven, Chromium, and three proxies"
+if [ "${1:-}" = kafka ]; then
+    why="a Kafka broker needs Java 17 or newer, and Maven fetches it"
+else
+    command -v chromium >/dev/null || missing+=(chromium)
+    for proxy in nginx haproxy caddy; do
+        PATH=$PATH:/usr/sbin command -v "$proxy" >/dev/null || missing+=("$proxy")
+    done
+fi
 
 if [ ${#missing[@]} -gt 0 ]; then
-    scripts/apt_install.sh "the tests need Java 17 or newer, Maven, Chromium, and three proxies" "${missing[@]}"
+    scripts/apt_install.sh "$why" "${missing[@]}"
 fi
 # A machine may hold on to an older Java, and Ubuntu's chromium is not in apt but a snap.
 if ! java_is_new_enough; then
-    echo "error: the tests need Java 17 or newer, and java is: $(java -version 2>&1 | head -n 1)." \
+    echo "error: Kafka needs Java 17 or newer, and java is: $(java -version 2>&1 | head -n 1)." \
         "Choose a newer one: update-alternatives --config java" >&2
     exit 1
 fi

@@ -34,6 +34,7 @@ OUTSIDE = {
     "support.node_fixture",
     "support.processes",
     "touchline_loadtest.peers.catalogue",
+    "touchline_loadtest.rig.child",
     "touchline_loadtest.rig.edges",
     "touchline_loadtest.rig.free_ports",
     "touchline_loadtest.rig.kafka_java",

@@ -21,4 +21,5 @@ COMMANDS: Mapping[str, CommandSpec] = {
     ),
     "peers": CommandSpec("touchline_loadtest.cli.peers:peers", "Compare Touchline with other servers.", EXTRA),
     "report": CommandSpec("touchline_loadtest.cli.report:report", "Write a page about a run, with charts.", EXTRA),
+    "run": CommandSpec("touchline_loadtest.cli.run:run", "Load-test Touchline with Locust and Kafka.", EXTRA),
 }

@@ -45,6 +45,11 @@ class Child:
         """Whether the process has ended."""
         return self._process.returncode is not None
 
+    @property
+    def crashed(self) -> bool:
+        """Whether the process has ended, and not with success."""
+        return bool(self._process.returncode)
+
     def send_signal(self, number: signal.Signals) -> None:
         """Send a signal; nothing happens if the process has ended."""
         with contextlib.suppress(ProcessLookupError):

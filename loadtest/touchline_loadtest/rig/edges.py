@@ -9,7 +9,7 @@ from pathlib import Path
 from touchline_loadtest.runs.records import Mark
 from touchline_loadtest.runs.writer import RunWriter
 
-from .child import Child, start_child
+from .child import Child, ChildFailed, start_child
 from .free_ports import free_ports
 from .topics import RunTopics
 
@@ -54,6 +54,16 @@ class Edge:
     def pid(self) -> int | None:
         """The process id; None while it does not run."""
         return None if self._child is None else self._child.pid
+
+    @property
+    def ended(self) -> bool:
+        """Whether it has ended by itself."""
+        return self._child is not None and self._child.ended
+
+    def failure(self) -> ChildFailed:
+        """The error for an edge that has ended by itself."""
+        assert self._child is not None  # noqa: S101 - that is what ended means
+        return self._child.failure()
 
     async def start(self) -> None:
         """Start the process, and wait until it serves.

@@ -3,6 +3,8 @@
 import random
 import socket
 
+from touchline_protocol.errors import OperatorError
+
 BELOW_EPHEMERAL = range(12_000, 32_000)
 """Linux uses ports from 32768 for outgoing connections, so nothing takes one of these while its server is stopped."""
 
@@ -20,3 +22,18 @@ def free_ports(count: int) -> list[int]:
         if port not in ports:
             ports.append(port)
     return ports
+
+
+def check_free(port: int) -> None:
+    """Find out early whether a server could listen on a port.
+
+    Raises:
+        OperatorError: it could not; the message has the port and the reason.
+    """
+    with socket.socket() as sock:
+        # As servers do, so that connections that have just ended do not matter.
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            sock.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise OperatorError(f"cannot listen on port {port}: {error.strerror}") from error

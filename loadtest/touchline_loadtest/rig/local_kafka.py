@@ -18,7 +18,9 @@ MEMORY = ("-Xmx512m",)
 
 @contextlib.asynccontextmanager
 async def local_kafka(folder: Path) -> AsyncIterator[tuple[str, int]]:
-    """Run a broker; yields its address and its process id. It must be entered in the main thread, with which it ends.
+    """Run a broker; yields its address and its process id. At the end its records are deleted.
+
+    Enter it in the main thread: the broker ends with the thread.
 
     Raises:
         OperatorError: Java or Kafka's jars are missing, or the broker did not start.
@@ -32,8 +34,9 @@ async def local_kafka(folder: Path) -> AsyncIterator[tuple[str, int]]:
             await asyncio.to_thread(kafka_java.wait_started, process, folder)
             yield f"127.0.0.1:{port}", process.pid
         finally:
-            # Its log is of no use to anybody any more, so there is nothing to shut down in order.
+            # Nobody needs its records any more, so there is nothing to shut down in order.
             kafka_java.stop(process, kill=True)
+            shutil.rmtree(folder / kafka_java.DATA, ignore_errors=True)
     except RuntimeError as error:
         raise OperatorError(str(error)) from error
 

@@ -9,6 +9,8 @@ from locust.env import Environment
 
 from touchline_loadtest.locust.behaviour.cheats import CHEATS, check_cheats
 from touchline_loadtest.locust.behaviour.rooms import parse_range, parse_rooms
+from touchline_loadtest.locust.shapes.choice import schedule_named
+from touchline_loadtest.locust.shapes.schedules import SCHEDULES
 from touchline_protocol.errors import OperatorError
 
 
@@ -37,6 +39,10 @@ def add_options(parser: LocustArgumentParser, **_: object) -> None:
     option("--cheats", f"Bots that cheaters act like: {', '.join(CHEATS)}.", type=_check(check_cheats))
     option("--codec", "json or msgpack.", choices=("json", "msgpack"))
     option("--publish-time", "Field of the data with the publish time in Unix ns; ts by default.", metavar="FIELD")
+    option(
+        "--shape", f"How users arrive and what they live through: {', '.join(SCHEDULES)}.", type=_check(schedule_named)
+    )
+    option("--run-folder", "The folder of a run that another program has begun, to write to.", metavar="DIR")
     option("--token-secret", "The server's auth.hs256_secret, to sign players' tokens with.", secret=True)
     option("--token-audience", "The audience (aud) of tokens.")
     option("--token-issuer", "The issuer (iss) of tokens.")

@@ -3,13 +3,18 @@
 ``--users`` and ``--run-time`` (or the fields of the web page) set the size; a subclass can set other defaults.
 """
 
+import time
+from pathlib import Path
 from typing import ClassVar
 
 from locust import LoadTestShape
 
+from touchline_loadtest.runs.records import Mark
+from touchline_loadtest.runs.writer import RunWriter
+
 from .choice import schedule_named
 from .cues import announce
-from .schedule import Schedule
+from .schedule import Cue, Schedule
 
 
 class LiveShape(LoadTestShape):
@@ -47,6 +52,7 @@ class LiveShape(LoadTestShape):
         now_s, schedule = self.get_run_time(), self.schedule()  # type: ignore[no-untyped-call]
         for cue in schedule.cues_between(self._announced_s, now_s):
             announce(self.runner, cue)
+            self._mark(cue)
         self._announced_s = now_s
         step = schedule.step(now_s)
         return None if step is None else (step.users, step.per_s)
@@ -54,6 +60,13 @@ class LiveShape(LoadTestShape):
     def shape_name(self) -> str:
         """The name of the schedule that this test runs."""
         return self.shape
+
+    def _mark(self, cue: Cue) -> None:
+        """Mark a cue in the run folder, where the program that runs the servers sees it."""
+        folder = getattr(self.options(), "run_folder", None)
+        if folder:
+            with RunWriter.join(Path(folder)) as run:
+                run.mark(Mark(time.time() * 1000, cue.kind))
 
     def options(self) -> object:
         """Locust's options, as the command line or the web page has set them."""

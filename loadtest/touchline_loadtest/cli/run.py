@@ -1,0 +1,136 @@
+"""``run``: a load test with everything that it needs, and its verdict. ``make loadtest`` runs it."""
+
+import asyncio
+import signal
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from touchline_loadtest.measure import machine
+from touchline_loadtest.rig.child import ChildFailed
+from touchline_loadtest.rig.free_ports import check_free
+from touchline_loadtest.rig.results.summary_table import show_summary
+from touchline_loadtest.rig.results.verdict import judge, page_of
+from touchline_loadtest.rig.run import Outcome, Say, run_load_test
+from touchline_loadtest.rig.settings import LoadTest
+from touchline_loadtest.runs.records import RunInfo
+from touchline_loadtest.runs.thresholds import parse_threshold
+from touchline_loadtest.runs.versions import SERVER, versions
+from touchline_loadtest.runs.writer import RunWriter
+
+from .exit_codes import Failed
+
+WEB_PORT = 8089
+"""The port of Locust's page, as Locust has it by default."""
+RUNS = Path("runs")
+FAIL_ABOVE = ("connect.p99=2000", "first_state.p99=2000", "event.p99=2000")
+"""The thresholds, if none is given. Even on a busy machine, only something that is broken exceeds them."""
+
+Shape = Annotated[
+    str, typer.Option(metavar="NAME", help="steady, ramp, kick-off, goal, half-time, edge-drain, avalanche.")
+]
+Users = Annotated[int, typer.Option(help="Users at the height of the test.")]
+Seconds = Annotated[float, typer.Option(help="Length of the test, arrival and all.")]
+Processes = Annotated[int, typer.Option(help="Processes of Locust.")]
+Edges = Annotated[int, typer.Option(help="Edges. With more than one, a relay spreads users over them.")]
+Matches = Annotated[int, typer.Option(help="Matches that are played at once.")]
+Speed = Annotated[float, typer.Option(help="Play matches this many times faster than they were.")]
+Seed = Annotated[int, typer.Option(help="Matches with the same seed are the same.")]
+Kafka = Annotated[
+    str | None,
+    typer.Option(metavar="HOST:PORT", help="A running broker. Without it, a broker is started for the test."),
+]
+Folder = Annotated[
+    Path | None, typer.Option(metavar="DIR", help="The run folder; runs/DATE-TIME by default.", show_default=False)
+]
+FailAbove = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="ROW.STATISTIC=LIMIT", help="A threshold, such as event.p99=50. Can be repeated.", show_default=False
+    ),
+]
+Web = Annotated[bool, typer.Option("--web", help="Serve Locust's page; the test starts and stops there.")]
+WebPort = Annotated[int, typer.Option(min=1, max=65535, help="The port of Locust's page.")]
+LocustOptions = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[-- LOCUST OPTIONS]", help="More options for Locust, and user classes.", show_default=False
+    ),
+]
+
+
+def run(
+    shape: Shape = "goal",
+    users: Users = 200,
+    seconds: Seconds = 60.0,
+    processes: Processes = 1,
+    edges: Edges = 1,
+    matches: Matches = 50,
+    speed: Speed = 4.0,
+    seed: Seed = 1,
+    kafka: Kafka = None,
+    folder: Folder = None,
+    fail_above: FailAbove = None,
+    web: Web = False,
+    web_port: WebPort = WEB_PORT,
+    locust: LocustOptions = None,
+) -> None:
+    """Load-test Touchline on this machine: Kafka, edges, a feed, people, and a verdict by the log."""
+    console = Console(highlight=False)
+    test = LoadTest(
+        folder=(folder or RUNS / datetime.now(UTC).strftime("%Y%m%d-%H%M%S")).absolute(),
+        shape=shape,
+        users=users,
+        seconds=seconds,
+        processes=processes,
+        edges=edges,
+        matches=matches,
+        speed=speed,
+        seed=seed,
+        kafka=kafka,
+        web_port=web_port if web else None,
+        fail_above=[parse_threshold(text) for text in fail_above or FAIL_ABOVE],
+        locust=locust or (),
+    )
+    if test.web_port is not None:
+        check_free(test.web_port)
+    machine.need_files(test.files)
+    with RunWriter.create(test.folder, _info(test)) as writer:
+        outcome = _run(test, writer, console)
+        rows = judge(test, outcome, writer)
+    show_summary(rows, console)
+    console.print(f"The report is {page_of(test.folder)}; everything else about this run is next to it.")
+    if any(row.met is False for row in rows):
+        raise Failed("the load test has failed: see the rows marked with no")
+
+
+def _info(test: LoadTest) -> RunInfo:
+    return RunInfo(
+        name=f"{test.shape}, {test.users:,} users",
+        kind="locust",
+        began_ms=time.time() * 1000,
+        versions=versions((*SERVER, "locust")),
+        machine=machine.describe(),
+        settings=test.facts(),
+    )
+
+
+def _run(test: LoadTest, writer: RunWriter, console: Console) -> Outcome:
+    try:
+        return asyncio.run(_until_done(test, writer, lambda text: console.print(text, style="dim")))
+    except ChildFailed as error:
+        raise Failed(str(error)) from error
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
+
+
+async def _until_done(test: LoadTest, writer: RunWriter, say: Say) -> Outcome:
+    task = asyncio.current_task()
+    assert task is not None  # noqa: S101 - this is a coroutine
+    # So that SIGTERM ends all processes as Ctrl-C does.
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    return await run_load_test(test, writer, say)

@@ -1,0 +1,35 @@
+"""Judges a load test: Locust's thresholds, what its users saw go wrong, and what the checker finds with the log."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from touchline_loadtest.report.page import render
+from touchline_loadtest.report.sources.load import load
+from touchline_loadtest.rig.edges import now_ms
+from touchline_loadtest.rig.locust_processes import stats_file
+from touchline_loadtest.rig.run import Outcome
+from touchline_loadtest.rig.settings import LoadTest
+from touchline_loadtest.runs.records import SummaryRow
+from touchline_loadtest.runs.thresholds import judge as judge_thresholds
+from touchline_loadtest.runs.writer import RunWriter
+
+from .locust_results import failures, measured, read_rows, time_rows
+
+
+def judge(test: LoadTest, outcome: Outcome, run: RunWriter) -> Sequence[SummaryRow]:
+    """Check the run, finish its folder, and write its page; returns the rows of the result."""
+    rows = read_rows(stats_file(test.folder).read_bytes())
+    thresholds = judge_thresholds(test.fail_above, lambda threshold: measured(rows, threshold))
+    summary = [*time_rows(rows), *thresholds, failures(rows), _exit_code(outcome.locust)]
+    run.finish(now_ms(), summary)
+    page_of(test.folder).write_text(render(load(test.folder)), encoding="utf-8")
+    return summary
+
+
+def page_of(folder: Path) -> Path:
+    """The page about a run."""
+    return folder / "report.html"
+
+
+def _exit_code(code: int) -> SummaryRow:
+    return SummaryRow("exit code of Locust", code, bound="0", met=code == 0)

@@ -1,0 +1,120 @@
+"""A load test from start to end: servers, feeds, Locust, and its cues."""
+
+import asyncio
+import secrets
+import sys
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, NamedTuple
+
+from touchline_loadtest.feeds.evening import evening
+from touchline_loadtest.feeds.moments import play
+from touchline_loadtest.feeds.profile import load
+from touchline_loadtest.publish.batches import PublishBatches, kafka_batches
+from touchline_loadtest.runs.reader import RunReader
+from touchline_loadtest.runs.writer import RunWriter
+
+from .child import Child
+from .edges import Edge
+from .faults.carry_out import Faults, Stage
+from .faults.cues import cues
+from .locust_processes import Locust, Target, locust
+from .sampling import sample_processes
+from .servers import Servers, cheatwatch, servers
+from .settings import LoadTest
+
+Say = Callable[[str], None]
+"""Shows a line to the user."""
+LOOK_S = 0.5
+"""Time between looks at whether a server has ended by itself."""
+FEEDS = ("match", "score")
+GOALS_AT_ONCE = 3
+"""Goals fall in this many matches at the same time: those that most people watch."""
+
+
+class Outcome(NamedTuple):
+    """How a test went: the exit code of Locust."""
+
+    locust: int
+
+
+async def run_load_test(test: LoadTest, run: RunWriter, say: Say) -> Outcome:
+    """Run a load test. All that it starts has ended when this returns or raises.
+
+    Raises:
+        OperatorError: something is missing on this machine, or Kafka cannot be reached.
+        ChildFailed: a process did not start, or ended by itself.
+    """
+    secret = secrets.token_urlsafe(32)
+    say("starting Kafka and the edges")
+    async with (
+        servers(test, FEEDS, secret, run) as running,
+        cheatwatch(sys.executable, running, run) as detector,
+        kafka_batches(running.kafka, dict(running.topics.feeds)) as publish,
+    ):
+        target = Target(f"ws://127.0.0.1:{running.port}", _rooms(test.matches), secret)
+        async with locust(test, target, run) as users:
+            say(_started(test))
+            code = await _with_background(
+                users.main.wait(),
+                play(evening(load(), test.seed, test.matches), publish, speed=test.speed),
+                _carry_out_cues(test, run, running, publish),
+                sample_processes(run, lambda: _pids(running, users, detector)),
+                _watch(running, users, detector),
+            )
+    return Outcome(code)
+
+
+def _started(test: LoadTest) -> str:
+    if test.web_port is None:
+        return f"Locust runs for {test.seconds:g} s: {test.shape}, {test.users} users"
+    return f"Locust's page: http://127.0.0.1:{test.web_port}"
+
+
+def _rooms(matches: int) -> str:
+    """All rooms for ``--rooms``, the most popular first: people watch a match, and its score."""
+    return ",".join(f"{feed}:{number}" for number in range(1, matches + 1) for feed in FEEDS)
+
+
+async def _carry_out_cues(test: LoadTest, run: RunWriter, running: Servers, publish: PublishBatches) -> None:
+    scored = [f"{FEEDS[0]}:{number}" for number in range(1, min(test.matches, GOALS_AT_ONCE) + 1)]
+    faults = Faults(Stage(run, running.edges, running.relay, publish, scored))
+    async for cue in cues(RunReader(run.folder)):
+        await faults.carry_out(cue)
+
+
+def _pids(running: Servers, users: Locust, detector: Child) -> Mapping[str, int]:
+    pids = {name: each.pid for name, each in {**users.children, "cheatwatch": detector}.items()}
+    pids |= {edge.name: edge.pid for edge in running.edges if edge.pid is not None}
+    return pids if running.kafka_pid is None else {**pids, "kafka": running.kafka_pid}
+
+
+async def _watch(running: Servers, users: Locust, detector: Child) -> None:
+    """Wait until a process ends that should not. Locust's workers end before its master has noticed.
+
+    Raises:
+        ChildFailed: one has.
+    """
+    while True:
+        servers: list[Child | Edge] = [detector, *running.edges]
+        failures = [server.failure() for server in servers if server.ended]
+        failures += [child.failure() for child in users.children.values() if child is not users.main and child.crashed]
+        if failures:
+            raise failures[0]
+        await asyncio.sleep(LOOK_S)
+
+
+async def _with_background(main: Coroutine[Any, Any, int], *others: Coroutine[Any, Any, object]) -> int:
+    """The result of ``main``, meanwhile the others run. They are cancelled at its end; an error of one ends all."""
+    first = asyncio.create_task(main)
+    tasks: list[asyncio.Task[Any]] = [first, *(asyncio.create_task(other) for other in others)]
+    try:
+        while not first.done():
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+                tasks.remove(task)
+        return first.result()
+    finally:
+        for task in [first, *tasks]:
+            task.cancel()
+        await asyncio.gather(first, *tasks, return_exceptions=True)

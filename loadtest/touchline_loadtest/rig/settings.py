@@ -1,0 +1,92 @@
+"""What a load test was asked to do. Pure."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+
+from touchline_loadtest.locust.shapes.choice import schedule_named
+from touchline_loadtest.locust.shapes.schedules import avalanche
+from touchline_loadtest.runs.thresholds import Threshold
+from touchline_protocol.errors import OperatorError
+
+EDGES_MAX = 16
+PROCESSES_MAX = 64
+SPEED_MAX = 1_000.0
+FILES_PER_USER = 2
+"""A user of the relay takes two: one to it, and one from it. The relay's process therefore needs this many."""
+FILES_BESIDES = 500
+"""Files for everything but users: Kafka's connections, logs, libraries."""
+SHORTEST_S = 5.0
+"""In less, not even the arrival of the users would be over."""
+
+
+class LoadTest(msgspec.Struct, frozen=True, kw_only=True):
+    """One load test. ``kafka`` is the address of a running broker, None to start one.
+
+    ``processes`` is the number of Locust's worker processes; 1 needs no master. ``web_port`` is None for a test without
+    the web page, which begins at once and ends by itself. ``locust`` has more
+    options for Locust. ``matches`` are played at ``speed`` times their pace.
+    """
+
+    folder: Path
+    shape: str = "goal"
+    users: int = 200
+    seconds: float = 60.0
+    processes: int = 1
+    edges: int = 1
+    matches: int = 50
+    speed: float = 4.0
+    seed: int = 1
+    kafka: str | None = None
+    web_port: int | None = None
+    fail_above: Sequence[Threshold] = ()
+    user_classes: Sequence[str] = ()
+    locust: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        """Check what can be checked without looking at the machine.
+
+        Raises:
+            OperatorError: a setting has no meaning, with its name and its value.
+        """
+        schedule_named(self.shape)
+        _within("--users", self.users, 1, 1_000_000)
+        _within("--processes", self.processes, 1, PROCESSES_MAX)
+        _within("--edges", self.edges, 1, EDGES_MAX)
+        _within("--matches", self.matches, 1, 10_000)
+        if not self.seconds >= SHORTEST_S:
+            raise OperatorError(f"--seconds is {self.seconds:g}, but a test takes at least {SHORTEST_S:g}")
+        if not 0 < self.speed <= SPEED_MAX:
+            raise OperatorError(f"--speed is {self.speed:g}, but has to be above 0 and at most {SPEED_MAX:g}")
+
+    @property
+    def relayed(self) -> bool:
+        """Whether users connect through a relay, which spreads them over the edges and can cut their connections."""
+        return self.edges > 1 or schedule_named(self.shape) is avalanche
+
+    @property
+    def files(self) -> int:
+        """Open files that the process with the most of them needs."""
+        return self.users * (FILES_PER_USER if self.relayed else 1) + FILES_BESIDES
+
+    def facts(self) -> Mapping[str, str | int | float | bool | None]:
+        """The settings for the run folder."""
+        return {
+            "shape": self.shape,
+            "users": self.users,
+            "seconds": self.seconds,
+            "locust processes": self.processes,
+            "edges": self.edges,
+            "relay": self.relayed,
+            "matches": self.matches,
+            "speed": self.speed,
+            "seed": self.seed,
+            "kafka": self.kafka or "own broker",
+            "user classes": ", ".join(self.user_classes) or "all",
+        }
+
+
+def _within(option: str, value: int, least: int, most: int) -> None:
+    if not least <= value <= most:
+        raise OperatorError(f"{option} is {value}, but has to be from {least} to {most:,}")

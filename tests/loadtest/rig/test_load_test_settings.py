@@ -1,0 +1,40 @@
+"""What a load test is asked to do: values without a meaning are errors that name the option."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from touchline_loadtest.rig.settings import FILES_BESIDES, LoadTest
+from touchline_protocol.errors import OperatorError
+
+FOLDER = Path("run")
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"users": 0}, "--users is 0"),
+        ({"processes": 0}, "--processes is 0"),
+        ({"edges": 17}, "--edges is 17"),
+        ({"matches": 0}, "--matches is 0"),
+        ({"seconds": 1.0}, "--seconds is 1"),
+        ({"seconds": float("nan")}, "--seconds is nan"),
+        ({"speed": 0.0}, "--speed is 0"),
+        ({"shape": "avalance"}, "avalanche"),
+    ],
+)
+def test_a_setting_without_meaning_is_an_error_that_names_it(settings: dict[str, Any], named: str) -> None:
+    with pytest.raises(OperatorError, match=named):
+        LoadTest(folder=FOLDER, **settings)
+
+
+def test_users_go_through_a_relay_only_where_something_needs_it() -> None:
+    assert not LoadTest(folder=FOLDER, shape="kick-off").relayed
+    assert LoadTest(folder=FOLDER, shape="Avalanche").relayed
+    assert LoadTest(folder=FOLDER, edges=2).relayed
+
+
+def test_a_relayed_user_takes_two_files() -> None:
+    assert LoadTest(folder=FOLDER, users=1000).files == 1000 + FILES_BESIDES
+    assert LoadTest(folder=FOLDER, users=1000, edges=2).files == 2000 + FILES_BESIDES
