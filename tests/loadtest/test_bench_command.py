@@ -14,6 +14,7 @@ from touchline_loadtest.measure.machine import Cores
 from touchline_loadtest.measure.results import Bound
 from touchline_loadtest.measure.touchline import serve
 from touchline_loadtest.registry import SCENARIOS, resized
+from touchline_loadtest.runs.reader import RunReader
 from touchline_loadtest.scenarios.cpu_per_delivery import Sizes
 
 DEADLINE_S = 90.0
@@ -34,10 +35,15 @@ def test_make_bench_runs_the_suite_with_its_arguments() -> None:
     assert "python -m touchline_loadtest bench joins --runs 1\n" in make("--dry-run", "bench", "ARGS=joins --runs 1")
 
 
-def test_a_scenario_alone_prints_its_table_and_writes_json(tmp_path: Path) -> None:
-    done = bench("joins", "--scale", "0.002", "--json", "out.json", folder=tmp_path)
+def test_a_scenario_alone_prints_its_table_and_writes_json_and_a_run(tmp_path: Path) -> None:
+    done = bench("joins", "--scale", "0.002", "--json", "out.json", "--run", "run", folder=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "joins/s" in done.stdout
+    run = RunReader(tmp_path / "run")
+    assert run.info.ended_ms is not None
+    assert {(row.group, row.what) for row in run.info.summary} >= {("joins", "joins/s")}
+    assert [mark.text for mark in run.marks()] == ["joins"]
+    assert {"server", "clients"} <= {sample.labels["process"] for sample in run.samples()}
     document = json.loads((tmp_path / "out.json").read_bytes())
     assert document["machine"]["cores"] >= 1
     assert document["server_python"] == sys.executable

@@ -1,16 +1,20 @@
-"""Samples of real processes and real connections."""
+"""Samples of real processes."""
 
 import os
-import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
-from touchline_loadtest.runs.records import Sample
-from touchline_loadtest.samplers.connections import connections_to
-from touchline_loadtest.samplers.processes import ProcessSampler
+from support.waiting import eventually
+from touchline_loadtest.measure.processes import module_process
+from touchline_loadtest.runs.reader import RunReader
+from touchline_loadtest.runs.records import RunInfo, Sample
+from touchline_loadtest.runs.writer import RunWriter
+from touchline_loadtest.samplers.children import children, recorded
+from touchline_loadtest.samplers.processes import SHORTEST_S, ProcessSampler
 
 WORKS = "import time; memory = bytearray(b'x') * (40 << 20); print(flush=True)\nwhile True: pass"
 BUSY_S = 0.3
@@ -57,14 +61,23 @@ def test_a_process_that_does_not_exist_is_an_error() -> None:
         ProcessSampler().watch("gone", child.pid)
 
 
-@pytest.mark.parametrize(("family", "address"), [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")])
-def test_connections_are_counted_at_the_server_s_end(family: socket.AddressFamily, address: str) -> None:
-    with socket.create_server((address, 0), family=family) as server:
-        port = server.getsockname()[1]
-        assert connections_to(port) == 0
-        clients = [socket.create_connection((address, port)) for _ in range(3)]
-        accepted = [server.accept()[0] for _ in clients]
-        assert connections_to(port) == 3
-        for each in (*clients, *accepted):
-            each.close()
-        assert connections_to(port) == 0
+async def test_a_recorder_samples_this_process_and_those_that_it_starts(tmp_path: Path) -> None:
+    run = RunWriter.create(tmp_path, RunInfo("x", "bench", 0))
+    async with recorded(run, interval_s=0.01), module_process(["http.server", "0"], None) as child:
+        await eventually(lambda: "http.server" in {each.labels["process"] for each in RunReader(tmp_path).samples()})
+        assert child.pid in children(os.getpid())
+    samples = RunReader(tmp_path).samples()
+    assert {each.labels["process"] for each in samples} == {"clients", "http.server"}
+    assert {each.series for each in samples} >= {"memory", "open_files"}
+    run.close()
+
+
+def test_a_moment_is_too_short_to_tell_how_busy_a_process_is() -> None:
+    sampler = ProcessSampler()
+    sampler.watch("this", os.getpid())
+    assert {each.series for each in sampler.sample(1.0)} == {"memory", "open_files"}
+    since_s = time.monotonic()
+    while time.monotonic() < since_s + SHORTEST_S:
+        pass
+    (cpu,) = [each.value for each in sampler.sample(2.0) if each.series == "cpu"]
+    assert 0 < cpu <= 101

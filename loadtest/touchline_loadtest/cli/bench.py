@@ -1,6 +1,8 @@
 """``bench``: the scenarios, with the server on one core and its clients on another. ``make bench`` runs it."""
 
+import contextlib
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -10,14 +12,20 @@ from rich.console import Console
 
 from touchline_loadtest.measure import machine
 from touchline_loadtest.measure.bench import Bench, ServerCommand
-from touchline_loadtest.measure.results import Result, check_writable, show, write_json
+from touchline_loadtest.measure.results import Result, check_writable, show, summary, write_json
 from touchline_loadtest.registry import SCENARIOS, Scenario, choose, resized
+from touchline_loadtest.runs.records import Mark, RunInfo
+from touchline_loadtest.runs.versions import versions
+from touchline_loadtest.runs.writer import RunWriter
+from touchline_loadtest.samplers.children import recorded
 from touchline_protocol.errors import OperatorError
 
 from .measuring import run_measurement
 
 FILES = 20_000
 """Open files that the largest scenario needs: 10,000 connections, with room for twice as many."""
+NAMES_MAX = 3
+"""Scenarios that the title of a run names one by one."""
 
 Names = Annotated[list[str] | None, typer.Argument(metavar="[SCENARIO]...", help="Scenarios to run; all by default.")]
 Runs = Annotated[int | None, typer.Option(min=1, help="Runs of each scenario that reports a median.")]
@@ -32,6 +40,9 @@ ServerRename = Annotated[
     list[str] | None,
     typer.Option(metavar="NAME=NAME", help="The name that the measured server has for an environment variable."),
 ]
+RunFolder = Annotated[
+    Path | None, typer.Option("--run", metavar="FOLDER", help="Also record the run, for the command report.")
+]
 List = Annotated[bool, typer.Option("--list", help="List the scenarios and exit.")]
 
 
@@ -44,6 +55,7 @@ def bench(
     json: Json = Path("benchmarks.json"),
     server_python: ServerPython = sys.executable,
     server_rename: ServerRename = None,
+    run: RunFolder = None,
     list_: List = False,
 ) -> None:
     """Measure Touchline on this machine, with the server on one core and its clients on another."""
@@ -62,9 +74,12 @@ def bench(
     cores = machine.choose_cores()
     machine.pin(0, cores.clients)
     bench = Bench(cores, kafka, lambda text: console.print(text, style="dim"), server)
-    results = run_measurement(_run(scenarios, bench))
+    recorder = None if run is None else RunWriter.create(run, _run_info(scenarios, bench, scale))
+    results = run_measurement(_run(scenarios, bench, recorder))
     show(results, console)
     write_json(results, json, cores, server)
+    if recorder is not None:
+        recorder.finish(_now_ms(), *summary(results))
     if not names and kafka is None:
         console.print("Scenarios that need a Kafka broker were left out: name one with --kafka host:port.")
     if not cores.pinned:
@@ -87,12 +102,39 @@ def _pairs(renames: Sequence[str]) -> dict[str, str]:
     return pairs
 
 
-async def _run(scenarios: Sequence[Scenario], bench: Bench) -> list[Result]:
-    results = []
-    for scenario in scenarios:
-        result = await scenario.run(bench, scenario.sizes)
-        if scenario.sizes != SCENARIOS[scenario.name].sizes:
-            note = "run at sizes that the bounds are not meant for"
-            result = Result(result.scenario, result.rows, result.sizes, [note, *result.notes])
-        results.append(result)
-    return results
+def _run_info(scenarios: Sequence[Scenario], bench: Bench, scale: float) -> RunInfo:
+    names = [scenario.name for scenario in scenarios]
+    return RunInfo(
+        name=f"Benchmark: {', '.join(names)}" if len(names) <= NAMES_MAX else f"Benchmarks: {len(names)} scenarios",
+        kind="bench",
+        began_ms=_now_ms(),
+        versions=versions(),
+        machine=machine.describe(),
+        settings={
+            "scenarios": " ".join(names),
+            "scale": scale,
+            "kafka": bench.kafka,
+            "server_python": bench.server.python,
+            "a core each for server and clients": bench.cores.pinned,
+        },
+    )
+
+
+def _now_ms() -> float:
+    return time.time() * 1000
+
+
+async def _run(scenarios: Sequence[Scenario], bench: Bench, recorder: RunWriter | None) -> list[Result]:
+    async with contextlib.nullcontext() if recorder is None else recorded(recorder):
+        return [await _run_one(scenario, bench, recorder) for scenario in scenarios]
+
+
+async def _run_one(scenario: Scenario, bench: Bench, recorder: RunWriter | None) -> Result:
+    began_ms = _now_ms()
+    result = await scenario.run(bench, scenario.sizes)
+    if recorder is not None:
+        recorder.mark(Mark(began_ms, scenario.name, end_ms=_now_ms()))
+    if scenario.sizes == SCENARIOS[scenario.name].sizes:
+        return result
+    note = "run at sizes that the bounds are not meant for"
+    return Result(result.scenario, result.rows, result.sizes, [note, *result.notes])

@@ -106,7 +106,7 @@ def duration(length_ms: float) -> str:
     """A length of time for people, such as ``1 h 2 min`` or ``12.5 s``."""
     seconds = length_ms / 1000
     if seconds < 60:  # noqa: PLR2004 - seconds of a minute
-        return f"{seconds:.3g} s"
+        return f"{round(seconds, 1):g} s"
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"

@@ -16,6 +16,8 @@ from touchline_loadtest.runs.series import CPU, MEMORY, OPEN_FILES, PROCESS, sam
 
 KIB_PER_MIB = 1024
 PERCENT = 100
+SHORTEST_S = 0.1
+"""The shortest time of which a share of CPU means something: a sample that comes earlier has none."""
 
 
 class _Seen(NamedTuple):
@@ -59,13 +61,11 @@ class ProcessSampler:
         now = _look(before.pid)
         if now.started != before.started:
             raise ProcessLookupError(before.pid)
-        self._seen[name] = now
-        busy = (now.cpu_s - before.cpu_s) / (now.at_s - before.at_s) if now.at_s > before.at_s else 0.0
         labels = {PROCESS: name}
-        samples = [
-            sample(at_ms, CPU, busy * PERCENT, **labels),
-            sample(at_ms, MEMORY, memory_kib(now.pid) / KIB_PER_MIB, **labels),
-        ]
+        samples = [sample(at_ms, MEMORY, memory_kib(now.pid) / KIB_PER_MIB, **labels)]
+        if (elapsed_s := now.at_s - before.at_s) >= SHORTEST_S:
+            samples.append(sample(at_ms, CPU, (now.cpu_s - before.cpu_s) / elapsed_s * PERCENT, **labels))
+            self._seen[name] = now
         with contextlib.suppress(PermissionError):
             samples.append(sample(at_ms, OPEN_FILES, open_files(now.pid), **labels))
         return samples
