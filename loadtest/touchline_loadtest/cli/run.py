@@ -27,7 +27,7 @@ from .exit_codes import Failed
 WEB_PORT = 8089
 """The port of Locust's page, as Locust has it by default."""
 RUNS = Path("runs")
-FAIL_ABOVE = ("connect.p99=2000", "first_state.p99=2000", "event.p99=2000")
+FAIL_ABOVE = ("connect.p99=2000", "first_state.p99=2000", "event.p99=2000", "action.p99=2000")
 """The thresholds, if none is given. Even on a busy machine, only something that is broken exceeds them."""
 
 Shape = Annotated[
@@ -103,9 +103,9 @@ def run(
         outcome = _run(test, writer, console)
         rows = judge(test, outcome, writer)
     show_summary(rows, console)
-    console.print(f"The report is {page_of(test.folder)}; everything else about this run is next to it.")
+    console.print(f"The report is {page_of(test.folder)}; everything else about the run is beside it.", soft_wrap=True)
     if any(row.met is False for row in rows):
-        raise Failed("the load test has failed: see the rows marked with no")
+        raise Failed("the load test has failed: see the rows that are not met")
 
 
 def _info(test: LoadTest) -> RunInfo:

@@ -77,6 +77,7 @@ class Edge:
     async def drain(self) -> None:
         """Stop it as an operator does, start it again, and mark both times in the run."""
         began_ms = now_ms()
+        self._mark(began_ms, f"{self.name} begins to drain", moment=True)
         await self.stop()
         self._mark(began_ms, f"{self.name} drains")
         await self._start_again()

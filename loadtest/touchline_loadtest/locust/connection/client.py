@@ -65,6 +65,8 @@ class Client:
         self._refused: dict[str, RoomRefused] = {}
         self._driver = Driver(endpoint, self._session, observer, token=token, dispatch=self._dispatch)
         self._greenlet: gevent.Greenlet[[], None] | None = None
+        self.closing = False
+        """Whether the user wants to leave, so that nobody waits for answers any more."""
 
     @property
     def failure(self) -> ConnectionFailed | None:
@@ -146,6 +148,7 @@ class Client:
 
     def close(self) -> None:
         """Close the connection."""
+        self.closing = True
         self._session.close()
         self._driver.wake()
         if self._greenlet is not None:

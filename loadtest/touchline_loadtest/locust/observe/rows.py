@@ -14,9 +14,11 @@ START_OVER = "start over"
 """The same for a join whose cursor could not be honoured; 0 if a client that was in the room has to start over."""
 ACTION = "action to ack"
 """The time from an action to its acknowledgement."""
+ACTION_CHEATER = "action to ack (cheater)"
+"""`ACTION` for users who act more often than the server allows, so that it lets their actions wait."""
 EVENT_SLOW = "event (slow reader)"
 """`EVENT` for users that read slowly on purpose."""
 EVENT_STREAM = "event (stream)"
 """`EVENT` for server-sent events."""
 
-ROWS = (CONNECT, FIRST_STATE, EVENT, REPLAY, RETURN, START_OVER, ACTION, EVENT_SLOW, EVENT_STREAM)
+ROWS = (CONNECT, FIRST_STATE, EVENT, REPLAY, RETURN, START_OVER, ACTION, ACTION_CHEATER, EVENT_SLOW, EVENT_STREAM)

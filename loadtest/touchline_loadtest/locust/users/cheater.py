@@ -11,6 +11,7 @@ from touchline.errors import TouchlineError
 from touchline.session.items import Event
 from touchline_loadtest.locust.behaviour.cheats import REACTIVE, Act, check_cheats, reaction, timed_acts
 from touchline_loadtest.locust.connection.client import Client
+from touchline_loadtest.locust.observe import rows
 
 from .player import Player
 
@@ -23,6 +24,7 @@ class Cheater(Player):
 
     cheats: ClassVar[str] = "clicker,metronome"
     verdicts_expected = True
+    action_row = rows.ACTION_CHEATER
 
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)

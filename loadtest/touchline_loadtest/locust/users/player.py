@@ -30,6 +30,9 @@ class Player(Fan):
     action_data: ClassVar[str] = '{"team":"home"}'
     """The data of an action, as JSON."""
 
+    action_row: ClassVar[str] = rows.ACTION
+    """The row of the table in which this user's actions are counted."""
+
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
         if not self.option("token_secret"):
@@ -61,11 +64,13 @@ class Player(Fan):
             client.act(room or self.random.choice(client.rooms()), kind, data)
         except ActionRefused as refused:
             if refused.code != MUTED.code or not self.verdicts_expected:
-                stats.failure(rows.ACTION, (time.monotonic() - began_s) * 1000, f"refused: {refused.code}")
+                stats.failure(self.action_row, (time.monotonic() - began_s) * 1000, f"refused: {refused.code}")
         except (ActionInDoubt, ActionsFull) as error:
-            stats.failure(rows.ACTION, (time.monotonic() - began_s) * 1000, type(error).__name__)
+            if client.closing:
+                return  # the player did not wait for the answer
+            stats.failure(self.action_row, (time.monotonic() - began_s) * 1000, type(error).__name__)
         else:
-            stats.duration(rows.ACTION, (time.monotonic() - began_s) * 1000)
+            stats.duration(self.action_row, (time.monotonic() - began_s) * 1000)
 
     def on_goal(self) -> None:
         """Cheer."""
