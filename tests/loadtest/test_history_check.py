@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import pytest
+from msgspec.structs import replace
 
 from touchline_loadtest.checks.actions import Acted, ActionEntry, LoggedAction, Verdict
 from touchline_loadtest.checks.comparison.action_check import check_actions, check_verdicts
@@ -99,8 +100,8 @@ def test_with_latest_superseded_events_may_be_skipped_and_no_others() -> None:
         ("gap", [*received(100), Gap(4, 0)]),
         ("refused", [Refused("internal_error")]),
         ("missing_at_end", received(100, 101)),
-        ("lost_cursor", [*received(100), joined(2, {"score": 100})._replace(live=True)]),
-        ("lost_cursor", [*received(100), joined(2, {"score": 100})._replace(after=("e", 0))]),
+        ("lost_cursor", [*received(100), replace(joined(2, {"score": 100}), live=True)]),
+        ("lost_cursor", [*received(100), replace(joined(2, {"score": 100}), after=("e", 0))]),
         ("resumed_elsewhere", [*received(100), Joined("e", 10, recovered=True, state={}, after=("e", 4))]),
         ("wrong_state", [joined(6, {"score": 100, "clock": 102}), *received(104, 105)]),
         ("wrong_state", [joined(6, {"clock": 102}), *received(104, 105)]),
@@ -178,7 +179,7 @@ def test_a_moved_room_keeps_its_state_and_starts_over() -> None:
     moved = Joined("f", 40, recovered=False, state={"score": 105, "clock": 5300})
     begin = [joined(), *received(*range(100, 106), log=before)]
     assert check(room, *begin, moved, *received(5301, log=after, epoch="f")) == set()
-    lacking = moved._replace(state={"clock": 5300})
+    lacking = replace(moved, state={"clock": 5300})
     assert "wrong_state" in check(room, *begin, lacking, *received(5301, log=after, epoch="f"))
     assert "left_behind" in check(room, *begin)
 

@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from touchline_loadtest.checks.breach import Breach
 from touchline_loadtest.checks.live_check import LiveCheck
-from touchline_loadtest.checks.trace import Gap, Item, Joined, Received, Refused, Skipped, Trace
+from touchline_loadtest.checks.trace import Gap, Item, Joined, Received, Refused, Skipped, TraceSink
 from touchline_loadtest.checks.values import value_of
 from touchline_protocol import messages
 from touchline_protocol.codes import UNAVAILABLE
@@ -33,7 +33,7 @@ class RoomFollower:
 
     def __init__(
         self,
-        trace: Trace,
+        trace: TraceSink,
         value_of: ValueOf = digest,
         *,
         after: tuple[str, int] | None = None,

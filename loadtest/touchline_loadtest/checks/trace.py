@@ -4,14 +4,16 @@ An event is known by its ``value``, a number: that of `values.value_of`, or one 
 """
 
 from collections.abc import Mapping, Set
-from typing import NamedTuple, TypeAlias
+from typing import Protocol, TypeAlias
+
+import msgspec
 
 from touchline_protocol.messages import Deliver
 
 from .values import value_of
 
 
-class Joined(NamedTuple):
+class Joined(msgspec.Struct, frozen=True, array_like=True, tag=0):
     """``subscribed``. ``state`` has the value of each key, and ``recent`` the offsets and values of those events.
 
     ``after`` is the cursor that the client had presented, None for a fresh join. ``live``: it came without a
@@ -30,7 +32,7 @@ class Joined(NamedTuple):
     at_ms: float = 0.0
 
 
-class Received(NamedTuple):
+class Received(msgspec.Struct, frozen=True, array_like=True, tag=1, gc=False):
     """``event``. ``prev`` is None if the server does not know it, or the client does not show it.
 
     ``epoch`` is the one in force, also where the event itself does not carry it.
@@ -44,7 +46,7 @@ class Received(NamedTuple):
     removal: bool = False
 
 
-class Skipped(NamedTuple):
+class Skipped(msgspec.Struct, frozen=True, array_like=True, tag=2, gc=False):
     """``skipped``: ``left_out`` events with offsets from ``first`` to ``last``; 0 if nobody knows how many."""
 
     first: int
@@ -52,21 +54,21 @@ class Skipped(NamedTuple):
     left_out: int
 
 
-class Gap(NamedTuple):
+class Gap(msgspec.Struct, frozen=True, array_like=True, tag=3, gc=False):
     """The client found that an event was missing, and reconnected."""
 
     prev: int | None
     covered: int
 
 
-class Refused(NamedTuple):
+class Refused(msgspec.Struct, frozen=True, array_like=True, tag=4, gc=False):
     """The server answered the room with an ``error``, or refused it in another way that calls for giving up."""
 
     code: str
     at_ms: float = 0.0
 
 
-class Shown(NamedTuple):
+class Shown(msgspec.Struct, frozen=True, array_like=True, tag=5):
     """The state that the client shows to its user, as of its cursor: whatever it keeps, compared as it is."""
 
     epoch: str
@@ -74,11 +76,11 @@ class Shown(NamedTuple):
     state: Mapping[str, int]
 
 
-class Left(NamedTuple):
+class Left(msgspec.Struct, frozen=True, array_like=True, tag=6, gc=False):
     """The client left the room by its own will, so nothing is missing behind this. It may come back later."""
 
 
-class Settled(NamedTuple):
+class Settled(msgspec.Struct, frozen=True, array_like=True, tag=7, gc=False):
     """The client waited in the room until everything should have arrived: it claims to have all of the log."""
 
 
@@ -90,6 +92,17 @@ def received(epoch: str, offset: int, prev: int | None, key: str | None, data: o
     return Received(epoch, offset, prev, value_of(key, data), key, key is not None and data is None)
 
 
+class TraceSink(Protocol):
+    """Where a client puts what it sees of a room. ``deliver`` is what it asks for."""
+
+    client: str
+    room: str
+    deliver: Deliver
+
+    def add(self, item: Item) -> None:
+        """The next thing that the client sees."""
+
+
 class Trace:
     """One client in one room. ``shows_skips`` is False for a client that does not show which events were left out.
 
@@ -99,7 +112,7 @@ class Trace:
     def __init__(self, client: str, room: str, deliver: Deliver = "all", *, shows_skips: bool = True) -> None:
         self.client = client
         self.room = room
-        self.deliver = deliver
+        self.deliver: Deliver = deliver
         self.shows_skips = shows_skips
         self.items: list[Item] = []
         self.newest: Set[int] = frozenset()

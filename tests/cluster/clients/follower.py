@@ -63,8 +63,10 @@ class Follower:
         else:
             self._cursor = self._covered = message["head"]
         after = None if self._live else self._presented
-        joined = Joined(message["epoch"], message["head"], recovered, state, after, complete, live=self._live)
-        self.trace.add(joined._replace(at_ms=time.time() * 1000))
+        at_ms = time.time() * 1000
+        self.trace.add(
+            Joined(message["epoch"], message["head"], recovered, state, after, complete, live=self._live, at_ms=at_ms)
+        )
         self._live = True
 
     def _event(self, message: Mapping[str, Any]) -> bool:
