@@ -117,7 +117,11 @@ def message(offset: int, prev: int | None, key: str | None = None) -> Event:
 
 def follower(*received: ServerMessage) -> tuple[RoomFollower, list[str]]:
     """A follower with these messages, and the kinds of what it found."""
-    follower = RoomFollower(Trace("a client", ROOM), lambda event: int(event.data["n"]))
+    return follow(Trace("a client", ROOM), *received)
+
+
+def follow(trace: Trace, *received: ServerMessage) -> tuple[RoomFollower, list[str]]:
+    follower = RoomFollower(trace, lambda event: int(event.data["n"]))
     follower.request()
     breaches = [follower.receive(each) for each in received]
     return follower, [breach.kind for breach in breaches if breach is not None]
@@ -125,9 +129,10 @@ def follower(*received: ServerMessage) -> tuple[RoomFollower, list[str]]:
 
 def test_a_follower_writes_what_it_receives_into_its_trace() -> None:
     begin = Subscribed(room=ROOM, epoch="e", head=3, recovered=False, state=[message(3, None, "score")])
-    one, breaches = follower(begin, message(4, 3), SkippedMessage(ROOM, 5, 6, 0), message(7, 6, "score"))
+    trace = Trace("a client", ROOM)
+    one, breaches = follow(trace, begin, message(4, 3), SkippedMessage(ROOM, 5, 6, 0), message(7, 6, "score"))
     assert breaches == []
-    assert one.trace.items == [
+    assert trace.items == [
         Joined("e", 3, recovered=False, state={"score": 3}),
         Received("e", 4, 3, 4, None, removal=False),
         Skipped(5, 6, 0),

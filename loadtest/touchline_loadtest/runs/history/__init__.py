@@ -1,0 +1,1 @@
+"""What the checker compares, in the run folder: what each client saw (``traces/``) and what the log held (``log/``)."""
