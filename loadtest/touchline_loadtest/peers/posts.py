@@ -8,12 +8,16 @@ import asyncio
 import contextlib
 import re
 from collections.abc import AsyncIterator, Iterable
+from typing import NamedTuple
 
 from .peer import PeerFailed
 
+_HEAD = re.compile(rb"HTTP/1\.1 (\d\d\d).*?\r\n\r\n", re.DOTALL)
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
-_STATUS = re.compile(rb"HTTP/1\.1 2\d\d ")
-HEAD_BYTES_MAX = 64 * 1024
+_CHUNKED = re.compile(rb"\r\ntransfer-encoding: *chunked\r\n", re.IGNORECASE)
+_CHUNK = re.compile(rb"([0-9A-Fa-f]+)[^\r\n]*\r\n")
+READ_BYTES = 256 * 1024
+SUCCESS = range(200, 300)
 
 
 class Posts:
@@ -28,7 +32,7 @@ class Posts:
         """Connect, unless that has been done and the server has not closed it."""
         if self._streams is None or self._streams[0].at_eof() or self._streams[1].is_closing():
             self.close()
-            self._streams = await asyncio.open_connection("127.0.0.1", self._port, limit=HEAD_BYTES_MAX)
+            self._streams = await asyncio.open_connection("127.0.0.1", self._port)
         return self._streams
 
     def close(self) -> None:
@@ -57,8 +61,8 @@ class Posts:
             try:
                 reader, writer = await self.open()
                 writer.writelines(written)
-                return [await _response(reader) for _ in written]
-            except (OSError, EOFError) as error:
+                return await _answers(reader, len(written))
+            except OSError as error:
                 self.close()
                 raise PeerFailed(f"an event could not be published: {error}") from error
 
@@ -74,10 +78,60 @@ async def open_posts(port: int) -> AsyncIterator[Posts]:
         posts.close()
 
 
-async def _response(reader: asyncio.StreamReader) -> bytes:
-    head = await reader.readuntil(b"\r\n\r\n")
-    length = _LENGTH.search(head)
-    body = await reader.readexactly(int(length[1])) if length else b""
-    if not _STATUS.match(head) or length is None:
-        raise PeerFailed(f"the server answered a published event with {(head + body)[:200]!r}")
-    return body
+class Response(NamedTuple):
+    """A response, and where it ends in what was read."""
+
+    status: int
+    body: bytes
+    end: int
+
+
+def response_at(data: bytes, position: int) -> Response | None:
+    """The response that begins at ``position``; None if it is not complete.
+
+    Raises:
+        PeerFailed: it does not say how long its body is.
+    """
+    head = _HEAD.match(data, position)
+    if head is None:
+        return None
+    begin = head.end()
+    if length := _LENGTH.search(data, position, begin):
+        end = begin + int(length[1])
+        return Response(int(head[1]), data[begin:end], end) if end <= len(data) else None
+    if not _CHUNKED.search(data, position, begin):
+        raise PeerFailed(f"the server answered a published event with {head[0]!r}")
+    return _chunked(int(head[1]), data, begin)
+
+
+def _chunked(status: int, data: bytes, position: int) -> Response | None:
+    """A body in the chunked transfer coding (RFC 9112), which servers use for long ones. Without trailers."""
+    body = b""
+    while chunk := _CHUNK.match(data, position):
+        end = chunk.end() + int(chunk[1], 16)
+        if len(data) < end + 2:
+            return None
+        if end == chunk.end():
+            return Response(status, body, end + 2)
+        body += data[chunk.end() : end]
+        position = end + 2
+    return None
+
+
+async def _answers(reader: asyncio.StreamReader, count: int) -> list[bytes]:
+    """The bodies of the next responses. They are parsed without a wait for each: there may be thousands a second."""
+    bodies: list[bytes] = []
+    data = b""
+    while len(bodies) < count:
+        read = await reader.read(READ_BYTES)
+        if not read:
+            raise ConnectionResetError("the server closed the connection")
+        data += read
+        position = 0
+        while len(bodies) < count and (response := response_at(data, position)):
+            if response.status not in SUCCESS:
+                raise PeerFailed(f"the server answered a published event with {data[position : response.end][:200]!r}")
+            bodies.append(response.body)
+            position = response.end
+        data = data[position:]
+    return bodies

@@ -93,12 +93,14 @@ class NchanPeer:
         """Run nginx. With ``recovery``, messages are stored in its memory, which ends with the process."""
         self.version()
         (port,) = free_ports(1)
+        files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
         values = {
             "folder": folder,
             "port": port,
             "module": MODULE,
             "messages": STORED if recovery else NOT_STORED,
-            "files": resource.getrlimit(resource.RLIMIT_NOFILE)[0],
+            "files": files,
+            "connections": files * 6 // 5,
         }
         config = fill(CONFIG, folder / "nginx.conf", values)
         command = [system_program("nginx"), "-p", str(folder), "-e", "stderr", "-c", str(config)]
