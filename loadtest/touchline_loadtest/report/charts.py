@@ -48,6 +48,11 @@ def shortened(name: str, length_max: int = NAME_LENGTH_MAX) -> str:
     return name if len(name) <= length_max else f"{name[: length_max - 1]}…"
 
 
+def unit_title(unit: str) -> str:
+    """A unit as the title of an axis."""
+    return {"/s": "per second", "": "count"}.get(unit, unit)
+
+
 def with_unique_ids(charts: Sequence[Chart]) -> list[Chart]:
     """The charts, each with an id of its own: it is the name of its image too."""
     used: set[str] = set()

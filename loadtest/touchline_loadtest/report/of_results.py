@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from touchline_loadtest.runs.records import RunInfo, SummaryRow
 
-from .charts import Chart, Line, shortened
+from .charts import Chart, Line, shortened, unit_title
 
 PEERS = "peers"
 """The kind of run whose groups are compared: each is a peer, measured the same way."""
@@ -14,9 +14,9 @@ BARS_MAX = 60
 PERCENT = 100
 
 
-def charts_of_results(info: RunInfo) -> list[Chart]:
-    """The charts of a summary; none if it has no numbers to compare."""
-    charts = compared(info.summary) if info.kind == PEERS else []
+def charts_of_results(info: RunInfo, colours: Mapping[str, str]) -> list[Chart]:
+    """The charts of a summary; none if it has no numbers to compare. ``colours`` has those of its groups."""
+    charts = compared(info.summary, colours) if info.kind == PEERS else []
     used = {row_name(row): share for row in info.summary if (share := bound_used(row)) is not None}
     if used:
         charts.append(_bounds_chart(used))
@@ -41,23 +41,29 @@ def bound_used(row: SummaryRow) -> float | None:
     return used / allowed * PERCENT if used >= 0 and allowed > 0 else None
 
 
-def compared(rows: Sequence[SummaryRow]) -> list[Chart]:
-    """A chart for each number that several groups have, with a bar for each of them, in the order of the summary."""
+def compared(rows: Sequence[SummaryRow], colours: Mapping[str, str]) -> list[Chart]:
+    """A chart for each number that several groups have, with a bar for each of them, in the order of the summary.
+
+    A number that is 0 for all of them has none.
+    """
     numbers: dict[tuple[str, str], dict[str, float]] = {}
     for row in rows:
         if not isinstance(row.measured, str):
             numbers.setdefault((row.what, row.unit), {})[row.group] = row.measured
-    colours = {group: f"series-{number}" for number, group in enumerate(dict.fromkeys(row.group for row in rows))}
-    return [_compared_chart(what, unit, values, colours) for (what, unit), values in numbers.items() if len(values) > 1]
+    return [
+        _compared_chart(what, unit, values, colours)
+        for (what, unit), values in numbers.items()
+        if len(values) > 1 and any(values.values())
+    ]
 
 
 def _compared_chart(what: str, unit: str, values: Mapping[str, float], colours: Mapping[str, str]) -> Chart:
     groups = list(values)[:BARS_MAX]
     return Chart(
         id=re.sub(r"[^a-z0-9]+", "-", what.lower()).strip("-")[:60] or "chart",
-        title=shortened(what[:1].upper() + what[1:], 90),
+        title=shortened(what, 90),
         about="",
-        x_title=shortened(unit or what),
+        x_title=unit_title(unit),
         y_title="",
         lines=[Line(shortened(group), colours[group], [shortened(group)], [values[group]]) for group in groups],
         unit=unit,

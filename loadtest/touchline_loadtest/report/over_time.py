@@ -7,7 +7,7 @@ from typing import NamedTuple, TypeAlias
 from touchline_loadtest.runs import series as usual
 from touchline_loadtest.runs.records import Sample
 
-from .charts import LINES_MAX, POINTS_MAX, Chart, Line, shortened
+from .charts import LINES_MAX, POINTS_MAX, Chart, Line, shortened, unit_title
 from .lines import Point, Points, broken, largest, total
 from .run import Run
 
@@ -64,8 +64,8 @@ def time_unit(run: Run) -> tuple[str, float]:
     return next((name, unit_ms) for from_ms, name, unit_ms in TIME_UNITS if duration_ms >= from_ms or not from_ms)
 
 
-def charts_over_time(run: Run) -> list[Chart]:
-    """The charts of a run, the usual series first."""
+def charts_over_time(run: Run, colours: Mapping[str, str]) -> list[Chart]:
+    """The charts of a run, the usual series first. ``colours`` has those of processes."""
     unit, unit_ms = time_unit(run)
     found: dict[Group, dict[str, dict[Source, list[Point]]]] = {}
     for writer, samples in enumerate(run.samples):
@@ -75,20 +75,11 @@ def charts_over_time(run: Run) -> list[Chart]:
             # What several wrote, or one about several processes, stays apart until it is merged.
             source = (writer, sample.labels.get(usual.PROCESS))
             found.setdefault(group, {}).setdefault(name, {}).setdefault(source, []).append((at, sample.value))
-    colours = process_colours(run)
     order = list(KINDS)
     groups = sorted(
         found, key=lambda group: (order.index(group.series) if group.series in KINDS else len(order), group)
     )
     return [_chart(group, found[group], colours, f"time since the start ({unit})") for group in groups]
-
-
-def process_colours(run: Run) -> dict[str, str]:
-    """A colour for each process, the same in all charts, by the order in which they appear."""
-    names = dict.fromkeys(
-        sample.labels[usual.PROCESS] for samples in run.samples for sample in samples if usual.PROCESS in sample.labels
-    )
-    return {name: f"series-{number}" for number, name in enumerate(names)}
 
 
 def _place(sample: Sample) -> tuple[Group, str]:
@@ -129,11 +120,11 @@ def _chart(
         title=shortened(f"{kind.title}: {labels}" if labels else kind.title, 90),
         about=kind.about,
         x_title=x_title,
-        y_title=_y_title(group.unit, log=kind.log and positive),
+        y_title=f"{unit_title(group.unit)} (log scale)" if kind.log and positive else unit_title(group.unit),
         lines=lines,
         unit=group.unit,
         log=kind.log and positive,
-        wide=kind.wide,
+        wide=kind.wide and not labels,
         omitted=len(merged) - len(lines),
     )
 
@@ -162,8 +153,3 @@ def _colour(name: str, number: int, colours: Mapping[str, str], *, by_quantile: 
     if by_quantile and name in QUANTILE_COLOURS:
         return QUANTILE_COLOURS[name]
     return colours.get(name, f"series-{number}")
-
-
-def _y_title(unit: str, *, log: bool) -> str:
-    title = {"/s": "per second", "": "count"}.get(unit, unit)
-    return f"{title} (log scale)" if log else title

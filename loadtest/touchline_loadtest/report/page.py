@@ -17,10 +17,11 @@ import jinja2
 import msgspec
 
 from touchline_loadtest.runs.records import Breach, Mark, Scalar, SummaryRow
+from touchline_loadtest.runs.series import PROCESS
 from touchline_protocol.printable import escaped, without_credentials
 
 from .charts import CHARTS_MAX, Chart, with_unique_ids
-from .of_results import charts_of_results
+from .of_results import PEERS, charts_of_results
 from .over_time import charts_over_time, time_unit
 from .run import Run
 from .verdict import verdict
@@ -46,8 +47,17 @@ def _plotly() -> _Plotly:
 
 
 def charts(run: Run) -> list[Chart]:
-    """All charts of a run, in the order of the page."""
-    return with_unique_ids([*charts_over_time(run), *charts_of_results(run.info)])
+    """All charts of a run, in the order of the page: where peers are compared, that is what a reader came for."""
+    colours = _colours(run)
+    over_time, of_results = charts_over_time(run, colours), charts_of_results(run.info, colours)
+    return with_unique_ids([*of_results, *over_time] if run.info.kind == PEERS else [*over_time, *of_results])
+
+
+def _colours(run: Run) -> dict[str, str]:
+    """A colour for each group of results and each process, the same in all charts; a peer is both."""
+    groups = [row.group for row in run.info.summary] if run.info.kind == PEERS else []
+    processes = [sample.labels[PROCESS] for samples in run.samples for sample in samples if PROCESS in sample.labels]
+    return {name: f"series-{number}" for number, name in enumerate(dict.fromkeys([*groups, *processes]))}
 
 
 def render(run: Run) -> str:
@@ -70,6 +80,7 @@ def render(run: Run) -> str:
         info=run.info,
         verdict=verdict(run),
         groups=_grouped(run.info.summary),
+        columns=_columns(run.info.summary) if run.info.kind == PEERS else [],
         charts=all_charts[:CHARTS_MAX],
         charts_omitted=len(all_charts[CHARTS_MAX:]),
         marks=[_shown_mark(mark, run) for mark in run.marks[:MARKS_MAX]],
@@ -151,6 +162,11 @@ def _grouped(rows: Sequence[SummaryRow]) -> dict[str, list[SummaryRow]]:
     for row in rows:
         groups.setdefault(row.group, []).append(row)
     return groups
+
+
+def _columns(rows: Sequence[SummaryRow]) -> list[tuple[str, str]]:
+    """The numbers that peers have, with their units: columns of a table with a line for each peer."""
+    return list(dict.fromkeys((row.what, row.unit) for row in rows if not isinstance(row.measured, str)))
 
 
 def _counted_kinds(breaches: Sequence[Breach]) -> dict[str, int]:

@@ -1,13 +1,15 @@
 """What the charts of a run show."""
 
+import re
+
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from touchline_loadtest.report.charts import LINES_MAX, POINTS_MAX, Chart
-from touchline_loadtest.report.of_results import bound_used, charts_of_results
-from touchline_loadtest.report.page import charts
+from touchline_loadtest.report.of_results import bound_used
+from touchline_loadtest.report.page import charts, render
 from touchline_loadtest.report.run import Run
 from touchline_loadtest.report.verdict import verdict
 from touchline_loadtest.runs.records import Breach, RunInfo, Sample, SummaryRow
@@ -119,16 +121,36 @@ def test_how_much_of_a_bound_is_used(bound: str, measured: float | str, used: fl
     assert bound_used(SummaryRow("x", measured, bound=bound, met=True)) == used
 
 
-def test_peers_are_compared_number_by_number() -> None:
-    rows = [
-        SummaryRow("p99", 3.0, "ms", group="touchline"),
-        SummaryRow("p99", 9.0, "ms", group="nchan"),
-        SummaryRow("p99", "not installed", group="centrifugo"),
-        SummaryRow("joins", 3000, "/s", group="touchline"),
+PEERS = [
+    SummaryRow("p99", 3.0, "ms", group="touchline"),
+    SummaryRow("p99", 9.0, "ms", group="nchan"),
+    SummaryRow("not measured", "not installed", group="centrifugo"),
+    SummaryRow("joins", 3000, "/s", group="touchline"),
+    SummaryRow("lost", 0, group="touchline"),
+    SummaryRow("lost", 0, group="nchan"),
+]
+
+
+def test_peers_are_compared_number_by_number_before_anything_else() -> None:
+    info = RunInfo("Peers", "peers", BEGAN_MS, summary=PEERS)
+    run = Run(info, [[sample(at(1), "cpu", 1.0, process=name) for name in ("another", "nchan")]])
+    compared, over_time = charts(run)
+    assert [(line.name, line.y) for line in compared.lines] == [("touchline", [3.0]), ("nchan", [9.0])]
+    # A peer is a group of results and a process: its colour is the same.
+    assert compared.lines[1].colour == over_time.lines[1].colour != over_time.lines[0].colour
+    assert charts(Run(msgspec.structs.replace(info, kind="bench"))) == []
+
+
+def test_the_results_of_peers_are_a_table_with_a_line_for_each() -> None:
+    page = render(Run(RunInfo("Peers", "peers", BEGAN_MS, summary=PEERS)))
+    table = page.split('<table class="peers">')[1].split("</table>")[0]
+    texts = [" ".join(re.sub("<.*?>", " ", row).split()) for row in table.split("<tr>")[1:]]
+    assert texts == [
+        "p99 ( ms ) joins ( /s ) lost",
+        "touchline 3 3,000 0",
+        "nchan 9 0",
+        "centrifugo not measured: not installed",
     ]
-    (chart,) = charts_of_results(RunInfo("Peers", "peers", BEGAN_MS, summary=rows))
-    assert [(line.name, line.y) for line in chart.lines] == [("touchline", [3.0]), ("nchan", [9.0])]
-    assert charts_of_results(RunInfo("Not peers", "bench", BEGAN_MS, summary=rows)) == []
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ const LETTER_PX = 6.6;
 const COLOURS = 10;
 const MARGIN = { l: 62, r: 14, t: 8, b: 46 };
 const ROW_PX = { legend: 20, marks: 15 };
+const VALUE_PX = 74;
 const HEIGHT_PX = { wide: 350, usual: 280 };
 
 /* Plotly reads a few tags and entities in every text. */
@@ -163,9 +164,12 @@ function lineLayout(chart, width) {
   };
 }
 
-function barLayout(chart) {
+function barLayout(chart, width) {
   const layout = commonLayout();
   const most = Math.max(...chart.lines.flatMap((line) => line.y));
+  /* The longest bar leaves room for its number. */
+  const inner = Math.max(150, width * 0.62);
+  const room = inner / (inner - VALUE_PX);
   const bound = {
     type: "line", xref: "x", yref: "paper", x0: 100, x1: 100, y0: 0, y1: 1, line: { color: style("text"), width: 1.2, dash: "dash" },
   };
@@ -176,7 +180,7 @@ function barLayout(chart) {
     shapes: chart.id === "bounds" ? [bound] : [],
     xaxis: {
       title: { text: plain(chart.x_title), standoff: 8, font: { size: 12 } }, gridcolor: style("grid"), zeroline: false, fixedrange: true,
-      range: [0, most * 1.16 || 1], tickformat: "~s", nticks: 6,
+      range: [0, most * room || 1], tickformat: "~s", nticks: 6,
     },
     yaxis: {
       type: "category", autorange: "reversed", automargin: true, fixedrange: true, showgrid: false,
@@ -190,7 +194,7 @@ function barLayout(chart) {
 function figure(chart, width) {
   if (chart.form === "bars") {
     const letters = Math.max(12, Math.floor((width * 0.36) / LETTER_PX));
-    return { data: barTraces(chart, letters), layout: barLayout(chart) };
+    return { data: barTraces(chart, letters), layout: barLayout(chart, width) };
   }
   return { data: lineTraces(chart), layout: lineLayout(chart, width) };
 }
