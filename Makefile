@@ -12,7 +12,7 @@ SETUP := pyproject.toml scripts/setup_venv.sh scripts/apt_install.sh
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo bench loadtest report test test-quick test-all cluster-run check format openapi lock clean
+.PHONY: help demo bench bench-peers loadtest report test test-quick test-all cluster-run check format openapi lock clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -22,6 +22,10 @@ demo: .venv/demo.stamp ## Run the demo: a live match in the browser, without Kaf
 
 bench: .venv/demo.stamp ## Measure Touchline on this machine: docs/performance.md
 	$(BIN)/python -m touchline_loadtest bench $(ARGS)
+
+bench-peers: .venv/demo.stamp ## Compare Touchline with other servers on this machine: docs/comparison.md
+	scripts/install_peers.sh
+	$(BIN)/python -m touchline_loadtest peers $(ARGS)
 
 report: .venv/dev.stamp ## Write a page with charts about a run: make report ARGS=FOLDER
 	$(BIN)/python -m touchline_loadtest report $(ARGS)

@@ -1,6 +1,7 @@
 """All peers by name, in the order of the table."""
 
 from .peer import Peer
+from .servers.anycable import AnyCablePeer
 from .servers.c_send_loop import SendLoopPeer
 from .servers.centrifugo import CentrifugoPeer
 from .servers.nats import NatsPeer
@@ -17,6 +18,7 @@ PEERS: dict[str, Peer] = {
         NchanPeer(),
         NatsPeer(),
         CentrifugoPeer(),
+        AnyCablePeer(),
         SocketIoPeer(),
         BroadcastPeer(),
     )

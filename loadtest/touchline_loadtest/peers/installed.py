@@ -9,7 +9,7 @@ from .peer import PeerMissing
 
 FOLDER = Path(os.environ.get("PEERS_FOLDER", ".cache/peers")).absolute()
 """The installer runs in the root of the repository, and so do the commands that use it."""
-_GO_MODULE = re.compile(rb"\nmod\t[^\t\n]+\tv([^\t\n]+)")
+_GO_MODULE = re.compile(rb"\nmod\t[^\t\n]+\tv?([^\t\n]+)")
 """The main module in what ``go version -m`` prints, as it stands in the program."""
 HINT = "run scripts/install_peers.sh"
 

@@ -1,5 +1,6 @@
 """What clients of each peer send and understand, without a server."""
 
+import json
 from itertools import pairwise
 
 import pytest
@@ -7,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from touchline_loadtest.peers.peer import PeerFailed, Received, RoomStart
+from touchline_loadtest.peers.servers.anycable import AnyCableDialect
 from touchline_loadtest.peers.servers.c_send_loop import SendLoopDialect
 from touchline_loadtest.peers.servers.centrifugo import CentrifugoDialect
 from touchline_loadtest.peers.servers.nats import NatsDialect
@@ -136,3 +138,22 @@ def test_bare_values() -> None:
     assert SendLoopDialect().reader(START).read(VALUE) == [EVENT]
     (upgrade,) = BroadcastDialect().opening(80, START)
     assert upgrade.until == b"\r\n\r\n"
+
+
+def test_anycable() -> None:
+    dialect = AnyCableDialect(extended=True)
+    upgrade, _, subscribe = dialect.opening(80, [RoomStart(ROOM, "e 4"), RoomStart("match:2")])
+    assert b"\r\nSec-WebSocket-Protocol: actioncable-v1-ext-json\r\n" in upgrade.send
+    assert b'"history": {"streams": {"match:1": {"epoch": "e", "offset": 4}}}' in subscribe.send
+    assert subscribe.times == 2
+    identifier = json.dumps(json.dumps({"channel": "$pubsub", "stream_name": ROOM})).encode()
+    reader = dialect.reader(START)
+    assert reader.read(b'{"type":"welcome","sid":"s"}') == []
+    event = b'{"identifier":%s,"message":%s,"stream_id":"match:1","epoch":"e","offset":5}' % (identifier, VALUE)
+    assert reader.read(event) == [EVENT]
+    assert reader.positions == {ROOM: "e 5"}
+    for answer, recovered in (("confirm_history", True), ("reject_history", False)):
+        assert reader.read(b'{"type":"%s","identifier":%s}' % (answer.encode(), identifier)) == []
+        assert reader.recovered == {ROOM: recovered}
+    with pytest.raises(PeerFailed, match="unauthorized"):
+        reader.read(b'{"type":"disconnect","reason":"unauthorized"}')
