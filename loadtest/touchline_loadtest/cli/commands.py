@@ -20,6 +20,9 @@ COMMANDS: Mapping[str, CommandSpec] = {
         "touchline_loadtest.cli.costs:costs", "Measure on this machine what a plan is made from.", EXTRA
     ),
     "peers": CommandSpec("touchline_loadtest.cli.peers:peers", "Compare Touchline with other servers.", EXTRA),
+    "check": CommandSpec(
+        "touchline_loadtest.cli.check:check", "Compare what clients saw and did with what the log held.", EXTRA
+    ),
     "report": CommandSpec("touchline_loadtest.cli.report:report", "Write a page about a run, with charts.", EXTRA),
     "run": CommandSpec("touchline_loadtest.cli.run:run", "Load-test Touchline with Locust and Kafka.", EXTRA),
 }

@@ -20,6 +20,9 @@ LogOf: TypeAlias = Callable[[str], LogId | None]
 
 RefusalExplained: TypeAlias = Callable[[Refused], bool]
 
+BREACHES_MAX = 50
+"""How many breaches of one trace are reported, and the rest only counted: one fault may make all events wrong."""
+
 
 def _never(_: Refused) -> bool:
     return False
@@ -28,8 +31,9 @@ def _never(_: Refused) -> bool:
 class TraceCheck:
     """One client in one room. ``state`` is what the client has after the last item, and ``breaches`` what was found.
 
-    It keeps the client's state and its place in the log, not what the client has seen: a client may see any number of
-    events.
+    ``more`` counts the breaches beyond `BREACHES_MAX`. ``events``, ``resumes`` and ``starts_over`` count what was
+    compared. It keeps the client's state and its place in the log, not what the client has seen: that may be any number
+    of events.
     """
 
     def __init__(
@@ -44,10 +48,12 @@ class TraceCheck:
     ) -> None:
         self.state: dict[str, int] = {}
         self.breaches: list[Breach] = []
+        self.more = 0
+        self.events = self.resumes = self.starts_over = 0
         self.is_settled = False
         self._room = room
         self._log_of = log_of
-        self._client = client
+        self.client = client
         self._explained = explained
         self._skips = SkipCheck(deliver, shows_skips=shows_skips, compacted=room.facts.compacted)
         self._states = StateCheck(room)
@@ -93,7 +99,10 @@ class TraceCheck:
                 self._settle()
 
     def _found(self, kind: str, text: str, offset: int | None = None) -> None:
-        self.breaches.append(Breach(kind, self._client, text, self._room.room, offset, self._at_ms))
+        if len(self.breaches) < BREACHES_MAX:
+            self.breaches.append(Breach(kind, self.client, text, self._room.room, offset, self._at_ms))
+        else:
+            self.more += 1
 
     @property
     def is_complete(self) -> bool:
@@ -107,6 +116,7 @@ class TraceCheck:
     # Joining.
 
     def _resume(self, joined: Joined) -> None:
+        self.resumes += 1
         if self._epoch is None and joined.after is not None:
             self._epoch, self._cursor = joined.after  # it brought a cursor from before the run
             self._log = self._log_of(self._epoch)
@@ -127,6 +137,7 @@ class TraceCheck:
 
     def _start_over(self, joined: Joined) -> None:
         cursor = (self._epoch, self._cursor) if joined.live and self._epoch is not None else joined.after
+        self.starts_over += self._epoch is not None
         if cursor is not None and not self._may_start_over(joined, *cursor):
             text = f"{cursor[0]}/{cursor[1]} was not honoured: it starts over at {joined.epoch}/{joined.head}"
             self._found("lost_cursor", text, cursor[1])
@@ -163,6 +174,7 @@ class TraceCheck:
     # Following.
 
     def _receive(self, event: Received) -> None:
+        self.events += 1
         if event.offset <= self._cursor:
             kind = "reordered" if event.offset in self._missed else "doubled"
             self._missed.discard(event.offset)

@@ -1,0 +1,58 @@
+"""``check``: compare what the clients of a run saw and did with what the log held."""
+
+from collections import Counter
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+
+from touchline_loadtest.checks.breach import KINDS, Breach
+from touchline_loadtest.checks.comparison.run_check import Outcome
+from touchline_loadtest.runs.files import BREACHES, BadRun
+from touchline_loadtest.runs.history.check import check_folder
+from touchline_protocol.printable import counted, escaped
+
+from .exit_codes import FAILED
+
+Run = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.", show_default=False)]
+Show = Annotated[int, typer.Option(min=0, help="How many breaches to print. All are written to breaches.jsonl.")]
+OtherPlayers = Annotated[
+    bool, typer.Option("--other-players", help="Others acted too: the log may have actions of which no client tells.")
+]
+
+
+def check(run: Run, show: Show = 20, other_players: OtherPlayers = False) -> None:
+    """Compare what the clients of a run saw and did with what the log held.
+
+    Exits with 1 if a promise was not kept, and with 2 if there is nothing to compare.
+    """
+    outcome = check_folder(run, all_players_known=not other_players)
+    _write(run / f"{BREACHES}.jsonl", outcome.breaches)
+    for name, count in outcome.counts.items():
+        typer.echo(f"{count:>12,}  {name}")
+    if not outcome.breaches:
+        typer.echo("No promise was broken.")
+        return
+    _print(outcome, show)
+    raise typer.Exit(FAILED)
+
+
+def _print(outcome: Outcome, show: int) -> None:
+    typer.echo(f"\n{counted(len(outcome.breaches) + outcome.more, 'breach', 'breaches')}:")
+    for kind, count in Counter(breach.kind for breach in outcome.breaches).most_common():
+        typer.echo(f"{count:>12,}  {kind}: {KINDS.get(kind, '')}")
+    if outcome.more:
+        typer.echo(f"{outcome.more:>12,}  more of traces that have many")
+    typer.echo("")
+    for breach in outcome.breaches[:show]:
+        typer.echo(escaped(str(breach)))
+    if len(outcome.breaches) > show:
+        typer.echo(f"… and {len(outcome.breaches) - show:,} more: see {BREACHES}.jsonl")
+
+
+def _write(path: Path, breaches: list[Breach]) -> None:
+    try:
+        path.write_bytes(msgspec.json.Encoder().encode_lines(breaches))
+    except OSError as error:
+        raise BadRun(f"cannot write {path}: {error.strerror or error}") from error

@@ -1,0 +1,103 @@
+"""Checks a run folder: reads its files, and hands what they hold to the checker."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from touchline_loadtest.checks.actions import Acted, ActionEntry
+from touchline_loadtest.checks.closes import Cause, Close
+from touchline_loadtest.checks.comparison.run_check import Outcome, RunCheck
+from touchline_loadtest.checks.comparison.trace_check import TraceCheck
+from touchline_loadtest.checks.run_log import RunLog
+from touchline_loadtest.checks.trace import Item
+from touchline_loadtest.runs.files import LOG, TRACES, BadRun
+
+from .blocks import TraceBlock, TraceHead
+from .reader import log_files, read_log, read_traces, trace_files
+
+
+def check_folder(folder: Path, *, all_players_known: bool = True) -> Outcome:
+    """Check everything that a run folder holds.
+
+    ``all_players_known``: no one but the run's own players acted, so the log must have no other actions.
+
+    Raises:
+        BadRun: something is missing or damaged, or nothing could be compared.
+    """
+    check = RunCheck(_read_log(folder))
+    paths = trace_files(folder)
+    if not paths:
+        raise BadRun(f"{folder / TRACES} has no traces: the run wrote nothing of what its clients saw")
+    told = _Told([], [], [], {})
+    for path in paths:
+        for head, items, _ in _parts(path, told):
+            check.learn(head.client, head.room, items)
+    check.explain(told.causes)
+    for path in paths:
+        _compare(check, path)
+    for close in told.closes:
+        check.close(close)
+    outcome = check.finish(told.acted, told.readers, all_known=all_players_known)
+    if not outcome.compared:
+        raise BadRun(f"{folder}: nothing to compare: its traces have no event, no acknowledged action and no close")
+    return outcome
+
+
+class _Told(NamedTuple):
+    """What traces have besides the items of rooms."""
+
+    causes: list[Cause]
+    closes: list[Close]
+    acted: list[Acted]
+    readers: dict[str, list[ActionEntry]]
+
+    def add(self, block: TraceBlock) -> None:
+        self.causes.extend(block.causes)
+        self.closes.extend(block.closes)
+        self.acted.extend(block.acted)
+        for reader, actions in block.handed_out.items():
+            self.readers.setdefault(reader, []).extend(actions)
+
+
+def _read_log(folder: Path) -> RunLog:
+    paths = log_files(folder)
+    if not paths:
+        raise BadRun(f"{folder / LOG} has no log: the run had no witness of what the log held")
+    log = RunLog()
+    for path in paths:
+        for block in read_log(path):
+            for topic, facts in block.topics.items():
+                log.topic(topic, facts)
+            for part, records in block.records:
+                for room, entry in records:
+                    log.append(part, room, entry)
+            for part, at_ms, offset in block.starts:
+                log.start(part, at_ms, offset)
+            log.actions += block.actions
+            log.verdicts += block.verdicts
+    return log
+
+
+def _compare(check: RunCheck, path: Path) -> None:
+    checks: dict[TraceHead, TraceCheck] = {}
+    for head, items, at_ms in _parts(path):
+        trace = checks.get(head)
+        if trace is None:
+            trace = checks[head] = check.begin(head.client, head.room, head.deliver, shows_skips=head.shows_skips)
+        for item in items:
+            trace.take(item, at_ms)
+    for head, trace in checks.items():
+        check.end(head.room, trace)
+
+
+def _parts(path: Path, told: _Told | None = None) -> Iterator[tuple[TraceHead, list[Item], float]]:
+    """What each block has of each trace, and when the block began. The rest of the blocks is added to ``told``."""
+    heads: dict[int, TraceHead] = {}
+    for block in read_traces(path):
+        if told is not None:
+            told.add(block)
+        heads |= {head.number: head for head in block.traces}
+        for number, items in block.items.items():
+            if number not in heads:
+                raise BadRun(f"{path} has items of a trace that it does not name: {number}")
+            yield heads[number], items, block.at_ms

@@ -1,0 +1,106 @@
+"""``check`` says what it compared and what was wrong, and does not take an empty run for a good one."""
+
+from pathlib import Path
+
+import pytest
+
+from touchline_loadtest.checks.actions import Acted, ActionEntry, LoggedAction, Verdict
+from touchline_loadtest.checks.breach import Breach
+from touchline_loadtest.checks.closes import Cause, Close
+from touchline_loadtest.checks.partition_log import Entry, LogId
+from touchline_loadtest.checks.trace import Joined, Left, Received
+from touchline_loadtest.cli.app import run
+from touchline_loadtest.runs.history.log_writer import LogWriter
+from touchline_loadtest.runs.history.trace_writer import TraceWriter
+from touchline_loadtest.runs.reader import RunReader
+from touchline_loadtest.runs.records import RunInfo
+from touchline_loadtest.runs.writer import RunWriter
+
+ROOM = "score:1"
+PART = LogId("score-events", 0, 0)
+EVENTS = 10
+
+
+def write_log(folder: Path) -> None:
+    with LogWriter(folder) as writer:
+        for offset in range(EVENTS):
+            writer.append(PART, ROOM, Entry(offset, 100 + offset))
+        writer.action(LoggedAction(ActionEntry("ada", "s", 1, "tap", 5), 0))
+        writer.verdict(Verdict("bob", "ban", 1_000.0))
+
+
+def write_traces(folder: Path, *, missing: int | None = None, closed: int = 1006) -> None:
+    with TraceWriter(folder) as writer:
+        trace = writer.trace("fan 1", ROOM)
+        trace.add(Joined("e", -1, recovered=False))
+        for offset in range(EVENTS):
+            if offset != missing:
+                trace.add(Received("e", offset, offset - 1 if offset else None, 100 + offset))
+        trace.add(Left())
+        writer.acted(Acted("ada", 5, "", 500.0))
+        writer.cause(Cause("edge_killed", 900.0, edge="edge-1"))
+        writer.closed(Close("fan 1", closed, 1_000.0, edge="edge-1"))
+        writer.closed(Close("fan 2", 4503, 2_000.0, player="bob"))
+
+
+def test_a_right_run_passes_and_is_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_log(tmp_path)
+    write_traces(tmp_path)
+    assert run(["check", str(tmp_path)]) == 0
+    counts = {name: count for count, name in (line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines())}
+    assert (counts["clients"], counts["events"], counts["closes"], counts["actions acknowledged"]) == (
+        "1",
+        "10",
+        "2",
+        "1",
+    )
+    assert (tmp_path / "breaches.jsonl").read_bytes() == b""
+
+
+def test_a_breach_is_printed_and_written_for_the_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with RunWriter.create(tmp_path, RunInfo("a run", "locust", 0.0)):
+        write_log(tmp_path)
+    write_traces(tmp_path, missing=4, closed=1011)
+    assert run(["check", str(tmp_path)]) == 1
+    printed = capsys.readouterr().out
+    assert "missing: fan 1 in score:1 at 4" in printed
+    assert "1011" in printed
+    kinds = [(breach.kind, breach.client, breach.room, breach.offset) for breach in RunReader(tmp_path).breaches()]
+    assert sorted(kinds) == [("missing", "fan 1", ROOM, 4), ("unexplained_close", "fan 1", "", None)]
+
+
+def test_breaches_of_a_run_before_are_replaced(tmp_path: Path) -> None:
+    write_log(tmp_path)
+    write_traces(tmp_path, missing=4)
+    assert run(["check", str(tmp_path)]) == 1
+    written = (tmp_path / "breaches.jsonl").read_bytes()
+    assert run(["check", str(tmp_path), "--show", "0"]) == 1
+    assert (tmp_path / "breaches.jsonl").read_bytes() == written
+
+
+def test_actions_of_others_are_breaches_unless_they_are_expected(tmp_path: Path) -> None:
+    write_log(tmp_path)
+    write_traces(tmp_path)
+    with LogWriter(tmp_path) as writer:
+        writer.action(LoggedAction(ActionEntry("eve", "s", 1, "tap", 5), 1))
+    assert run(["check", str(tmp_path)]) == 1
+    assert run(["check", str(tmp_path), "--other-players"]) == 0
+
+
+@pytest.mark.parametrize("missing", ["everything", "log", "traces", "content"])
+def test_a_run_without_anything_to_compare_is_not_a_pass(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], missing: str
+) -> None:
+    if missing not in ("everything", "log"):
+        write_log(tmp_path)
+    if missing == "log":
+        write_traces(tmp_path)
+    elif missing == "content":
+        with TraceWriter(tmp_path) as writer:
+            writer.trace("fan 1", ROOM).add(Joined("e", -1, recovered=False))
+    assert run(["check", str(tmp_path)]) == 2
+    assert str(tmp_path) in capsys.readouterr().err
+
+
+def test_breaches_have_a_text_for_people() -> None:
+    assert str(Breach("gap", "fan 1", "why", ROOM, 7)) == "gap: fan 1 in score:1 at 7: why"
