@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from touchline_loadtest.locust.shapes.schedule import CUT_BY_NETWORK
 from touchline_loadtest.runs.writer import RunWriter
 
 from .child import Child, child
@@ -61,6 +62,8 @@ def _main_options(test: LoadTest) -> list[str]:
     stats = str(stats_file(test.folder).with_suffix(""))  # Locust adds the suffix
     size = ("--users", str(test.users), "--run-time", f"{test.seconds:g}")
     options = ["--json-file", stats, "--shape", test.shape, *size]
+    if test.relayed:
+        options += ["--cut-by", CUT_BY_NETWORK]
     if test.web_port is None:
         options.append("--headless")
     else:

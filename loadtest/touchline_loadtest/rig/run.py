@@ -10,6 +10,8 @@ from touchline_loadtest.feeds.evening import evening
 from touchline_loadtest.feeds.moments import play
 from touchline_loadtest.feeds.profile import load
 from touchline_loadtest.publish.batches import PublishBatches, kafka_batches
+from touchline_loadtest.runs.history.log_writer import LogWriter
+from touchline_loadtest.runs.history.trace_writer import TraceWriter
 from touchline_loadtest.runs.reader import RunReader
 from touchline_loadtest.runs.writer import RunWriter
 
@@ -21,6 +23,7 @@ from .locust_processes import Locust, Target, locust
 from .sampling import sample_processes
 from .servers import Servers, cheatwatch, servers
 from .settings import LoadTest
+from .witness import Held, write_log
 
 Say = Callable[[str], None]
 """Shows a line to the user."""
@@ -32,9 +35,10 @@ GOALS_AT_ONCE = 3
 
 
 class Outcome(NamedTuple):
-    """How a test went: the exit code of Locust."""
+    """How a test went: the exit code of Locust, and what the log held."""
 
     locust: int
+    held: Held
 
 
 async def run_load_test(test: LoadTest, run: RunWriter, say: Say) -> Outcome:
@@ -44,24 +48,31 @@ async def run_load_test(test: LoadTest, run: RunWriter, say: Say) -> Outcome:
         OperatorError: something is missing on this machine, or Kafka cannot be reached.
         ChildFailed: a process did not start, or ended by itself.
     """
-    secret = secrets.token_urlsafe(32)
     say("starting Kafka and the edges")
+    async with servers(test, FEEDS, secret := secrets.token_urlsafe(32), run) as running:
+        code = await _with_audience(test, run, say, running, secret)
+        say("reading the log")
+        with LogWriter(run.folder) as log:
+            held = await write_log(running.kafka, running.topics, log)
+    return Outcome(code, held)
+
+
+async def _with_audience(test: LoadTest, run: RunWriter, say: Say, running: Servers, secret: str) -> int:
+    """Let Locust's users meet the servers; returns Locust's exit code. All events are in the log afterwards."""
+    target = Target(f"ws://127.0.0.1:{running.port}", _rooms(test.matches), secret)
     async with (
-        servers(test, FEEDS, secret, run) as running,
         cheatwatch(sys.executable, running, run) as detector,
         kafka_batches(running.kafka, dict(running.topics.feeds)) as publish,
+        locust(test, target, run) as users,
     ):
-        target = Target(f"ws://127.0.0.1:{running.port}", _rooms(test.matches), secret)
-        async with locust(test, target, run) as users:
-            say(_started(test))
-            code = await _with_background(
-                users.main.wait(),
-                play(evening(load(), test.seed, test.matches), publish, speed=test.speed),
-                _carry_out_cues(test, run, running, publish),
-                sample_processes(run, lambda: _pids(running, users, detector)),
-                _watch(running, users, detector),
-            )
-    return Outcome(code)
+        say(_started(test))
+        return await _with_background(
+            users.main.wait(),
+            play(evening(load(), test.seed, test.matches), publish, speed=test.speed),
+            _carry_out_cues(test, run, running, publish),
+            sample_processes(run, lambda: _pids(running, users, detector)),
+            _watch(running, users, detector),
+        )
 
 
 def _started(test: LoadTest) -> str:
@@ -77,9 +88,10 @@ def _rooms(matches: int) -> str:
 
 async def _carry_out_cues(test: LoadTest, run: RunWriter, running: Servers, publish: PublishBatches) -> None:
     scored = [f"{FEEDS[0]}:{number}" for number in range(1, min(test.matches, GOALS_AT_ONCE) + 1)]
-    faults = Faults(Stage(run, running.edges, running.relay, publish, scored))
-    async for cue in cues(RunReader(run.folder)):
-        await faults.carry_out(cue)
+    with TraceWriter(run.folder) as causes:
+        faults = Faults(Stage(run, causes, running.edges, running.relay, publish, scored))
+        async for cue in cues(RunReader(run.folder)):
+            await faults.carry_out(cue)
 
 
 def _pids(running: Servers, users: Locust, detector: Child) -> Mapping[str, int]:

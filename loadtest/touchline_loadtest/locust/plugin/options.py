@@ -10,6 +10,7 @@ from locust.env import Environment
 from touchline_loadtest.locust.behaviour.cheats import CHEATS, check_cheats
 from touchline_loadtest.locust.behaviour.rooms import parse_range, parse_rooms
 from touchline_loadtest.locust.shapes.choice import schedule_named
+from touchline_loadtest.locust.shapes.schedule import CUT_BY
 from touchline_loadtest.locust.shapes.schedules import SCHEDULES
 from touchline_protocol.errors import OperatorError
 
@@ -41,6 +42,11 @@ def add_options(parser: LocustArgumentParser, **_: object) -> None:
     option("--publish-time", "Field of the data with the publish time in Unix ns; ts by default.", metavar="FIELD")
     option(
         "--shape", f"How users arrive and what they live through: {', '.join(SCHEDULES)}.", type=_check(schedule_named)
+    )
+    option(
+        "--cut-by",
+        "Where connections are cut: at the users, or in the network in front of the servers.",
+        choices=CUT_BY,
     )
     option("--run-folder", "The folder of a run that another program has begun, to write to.", metavar="DIR")
     option("--token-secret", "The server's auth.hs256_secret, to sign players' tokens with.", secret=True)

@@ -14,7 +14,7 @@ from touchline_loadtest.runs.writer import RunWriter
 
 from .choice import schedule_named
 from .cues import announce
-from .schedule import Cue, Schedule
+from .schedule import CUT_BY_NETWORK, Cue, CueKind, Schedule
 
 
 class LiveShape(LoadTestShape):
@@ -51,7 +51,8 @@ class LiveShape(LoadTestShape):
         assert self.runner is not None  # noqa: S101 - Locust sets it before the test starts
         now_s, schedule = self.get_run_time(), self.schedule()  # type: ignore[no-untyped-call]
         for cue in schedule.cues_between(self._announced_s, now_s):
-            announce(self.runner, cue)
+            if cue.kind is not CueKind.CUT or getattr(self.options(), "cut_by", None) != CUT_BY_NETWORK:
+                announce(self.runner, cue)
             self._mark(cue)
         self._announced_s = now_s
         step = schedule.step(now_s)

@@ -23,6 +23,10 @@ class CueKind(StrEnum):
     """All connections break without a closing handshake."""
 
 
+CUT_BY_USERS, CUT_BY_NETWORK = CUT_BY = ("users", "network")
+"""How `CueKind.CUT` happens: users break their own connections, or something between them and the servers does."""
+
+
 class Cue(NamedTuple):
     """It affects a ``share`` of the users (0 to 1), each at a random time within ``within_s``."""
 

@@ -5,10 +5,12 @@ from collections.abc import Sequence
 from itertools import count
 from typing import NamedTuple
 
+from touchline_loadtest.checks.closes import Cause
 from touchline_loadtest.locust.shapes.schedule import CueKind
 from touchline_loadtest.publish.batches import PublishBatches
 from touchline_loadtest.rig.edges import Edge, now_ms
 from touchline_loadtest.rig.relay import Relay
+from touchline_loadtest.runs.history.trace_writer import TraceWriter
 from touchline_loadtest.runs.records import Mark
 from touchline_loadtest.runs.writer import RunWriter
 
@@ -19,6 +21,7 @@ class Stage(NamedTuple):
     """All that a cue can affect. ``relay`` is None if users connect to the edge itself; goals fall in ``rooms``."""
 
     run: RunWriter
+    causes: TraceWriter
     edges: Sequence[Edge]
     relay: Relay | None
     publish: PublishBatches
@@ -43,15 +46,28 @@ class Faults:
             case CueKind.GOAL:
                 await self._stage.publish(goal_burst(self._stage.rooms, time.time_ns() // 1_000_000, next(self._goals)))
             case CueKind.DRAIN:
-                await self._stage.edges[next(self._drained) % len(self._stage.edges)].drain()
+                await self._drain(self._stage.edges[next(self._drained) % len(self._stage.edges)])
             case CueKind.CUT:
                 self._cut()
             case CueKind.LEAVE | CueKind.RETURN:
                 pass  # users do that by themselves
+
+    async def _drain(self, edge: Edge) -> None:
+        began_ms = now_ms()
+        try:
+            await edge.drain()
+        finally:
+            self._explain(Cause("edge_drained", began_ms, now_ms(), edge=edge.name))
 
     def _cut(self) -> None:
         if self._stage.relay is None:
             return
         at_ms = now_ms()
         cut = self._stage.relay.cut_all()
+        self._explain(Cause("connection_cut", at_ms))
         self._stage.run.mark(Mark(at_ms, f"{cut} connections are cut", "fault"))
+
+    def _explain(self, cause: Cause) -> None:
+        """Tell the checker why connections ended."""
+        self._stage.causes.cause(cause)
+        self._stage.causes.flush()
