@@ -42,7 +42,7 @@ MARKS = [
 ]
 BREACHES = [
     Breach("gap", "fan 4711", "expected offset 8112, received 8114", "match:15946", 8113, BEGAN_MS + 141_200),
-    Breach("phantom-ack", "player 12", "action 88 was acknowledged, but the log has no such record", "match:3"),
+    Breach("action_lost", "player 12", "action 88 was acknowledged, but the log has no such record", "match:3"),
 ]
 
 

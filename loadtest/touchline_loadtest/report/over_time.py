@@ -75,10 +75,9 @@ def charts_over_time(run: Run, colours: Mapping[str, str]) -> list[Chart]:
             # What several wrote, or one about several processes, stays apart until it is merged.
             source = (writer, sample.labels.get(usual.PROCESS))
             found.setdefault(group, {}).setdefault(name, {}).setdefault(source, []).append((at, sample.value))
-    order = list(KINDS)
-    groups = sorted(
-        found, key=lambda group: (order.index(group.series) if group.series in KINDS else len(order), group)
-    )
+    # Beyond the usual ones, series come in the order of their first samples; charts of one series stay together.
+    order = list(dict.fromkeys([*KINDS, *(group.series for group in found)]))
+    groups = sorted(found, key=lambda group: (order.index(group.series), group))
     return [_chart(group, found[group], colours, f"time since the start ({unit})") for group in groups]
 
 

@@ -8,6 +8,7 @@ import base64
 import gzip
 import hashlib
 import time
+from collections import Counter
 from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
@@ -16,7 +17,8 @@ from typing import NamedTuple
 import jinja2
 import msgspec
 
-from touchline_loadtest.runs.records import Breach, Mark, Scalar, SummaryRow
+from touchline_loadtest.checks.breach import KINDS, Breach
+from touchline_loadtest.runs.records import Mark, Scalar, SummaryRow
 from touchline_loadtest.runs.series import PROCESS
 from touchline_protocol.printable import escaped, without_credentials
 
@@ -169,9 +171,10 @@ def _columns(rows: Sequence[SummaryRow]) -> list[tuple[str, str]]:
     return list(dict.fromkeys((row.what, row.unit) for row in rows if not isinstance(row.measured, str)))
 
 
-def _counted_kinds(breaches: Sequence[Breach]) -> dict[str, int]:
-    kinds = [breach.kind for breach in breaches]
-    return {kind: kinds.count(kind) for kind in dict.fromkeys(kinds)}
+def _counted_kinds(breaches: Sequence[Breach]) -> list[tuple[str, int, str]]:
+    """Each kind of breach, how many there are, and what it means; the most frequent first."""
+    counts = Counter(breach.kind for breach in breaches)
+    return [(kind, count, KINDS.get(kind, "")) for kind, count in counts.most_common()]
 
 
 def _policy(*scripts: bytes) -> str:

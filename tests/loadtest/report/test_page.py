@@ -14,6 +14,7 @@ from playwright.async_api import Browser, Page
 
 from support.browser import browser
 from support.example_run import BREACHES, INFO, MARKS, SUMMARY, write_example
+from touchline_loadtest.checks.breach import KINDS
 from touchline_loadtest.report.page import BREACHES_MAX, render
 from touchline_loadtest.report.run import Run
 from touchline_loadtest.report.sources.load import load
@@ -63,7 +64,10 @@ async def check_the_page(page: Page, run: Run, width: int) -> None:
     assert await page.locator(".verdict.failed").count() == 1
     missed = await page.locator("tr.missed").all_inner_texts()
     assert [row.split() for row in missed] == [["action", "to", "ack,", "p99", "61", "ms", "<=", "50", "no"]]
-    assert BREACHES[0].text in await page.locator("body").inner_text()
+    body = await page.locator("body").inner_text()
+    assert [
+        text for text in (BREACHES[0].text, "gap: 1", "action_lost: 1", KINDS["action_lost"]) if text not in body
+    ] == []
     # Nothing is wider than a phone.
     assert await page.evaluate("document.documentElement.scrollWidth") == width
     assert await page.locator("figure").count() == 11

@@ -1,5 +1,7 @@
 """What a report can be made from, and what is said about other things."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -19,6 +21,19 @@ ROWS = (
     "1800000001,10,GET,/rooms,20.0,0.5,3,4,5,6,7,8,9,11,22,22,33\n"
     "1800000001,10,,Aggregated,20.0,0.5,3,4,5,6,7,8,9,11,22,22,33\n"
 )
+
+LOCUSTFILE = """
+from locust import User, constant, task
+
+class Fan(User):
+    wait_time = constant(0.1)
+
+    @task
+    def join(self):
+        fire = self.environment.events.request.fire
+        fire(request_type="WS", name="join", response_time=12, response_length=1, exception=None, context={})
+        fire(request_type="WS", name="leave", response_time=1, response_length=1, exception=OSError(), context={})
+"""
 
 
 def test_a_run_folder_with_the_files_of_several_processes(tmp_path: Path) -> None:
@@ -66,6 +81,20 @@ def test_locust_s_own_files(tmp_path: Path) -> None:
     assert [list(lines.values()) for name, lines in found.items() if name == "users"] == [[[5, 10]]]
     summary = {row.what: (row.measured, row.met) for row in run.info.summary}
     assert (summary["requests"], summary["/rooms: refused"]) == ((900, None), (4, False))
+
+
+@pytest.mark.long
+def test_files_of_a_real_run_of_locust(tmp_path: Path) -> None:
+    (tmp_path / "locustfile.py").write_text(LOCUSTFILE)
+    command = [sys.executable, "-m", "locust", "--headless", "-u", "5", "-r", "5", "-t", "5s", "--csv", "evening"]
+    subprocess.run([*command, "--csv-full-history"], cwd=tmp_path, capture_output=True, timeout=60, check=False)
+    run = load(tmp_path)
+    found = {chart.id: chart for chart in charts(run)}
+    assert {"response-time", "response-time-of-join", "users", "requests", "failures"} <= set(found)
+    assert max(value or 0 for value in found["users"].lines[0].y) == 5
+    measured = {(row.group, row.what): row.measured for row in run.info.summary}
+    assert measured["join", "p50"] == 12
+    assert [row.group for row in run.info.summary if row.met is False] == ["failures"]
 
 
 def test_a_run_of_locust_that_was_killed_has_a_torn_last_line(tmp_path: Path) -> None:
