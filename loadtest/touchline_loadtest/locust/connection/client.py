@@ -18,12 +18,11 @@ from touchline.session.pending_action import Outcome, PendingAction, Receipt
 from touchline.session.room import Phase
 from touchline.session.session import Session
 from touchline.session.states import SERVED, State
-from touchline_protocol.codecs import Codec
 from touchline_protocol.cursor import Cursor
 from touchline_protocol.messages import Deliver
 
 from .driver import Driver, Endpoint, Watcher
-from .tapped_codec import Tap, TappedCodec
+from .tapped_codec import Decoded, Tap, TappedCodec
 
 ACTIONS_MAX = 256
 """Actions that may wait for their answers: more than a person does while a connection is away."""
@@ -43,7 +42,7 @@ class Client:
     def __init__(
         self,
         endpoint: Endpoint,
-        codec: Codec,
+        decoded: Decoded,
         observer: Observing,
         *,
         token: Callable[[], str] | None = None,
@@ -51,7 +50,7 @@ class Client:
         backoff: Backoff = Backoff(),  # noqa: B008 - immutable
     ) -> None:
         self._session = Session(
-            TappedCodec(codec, observer),
+            TappedCodec(decoded, observer),
             agent=AGENT,
             backoff=backoff,
             random=random,

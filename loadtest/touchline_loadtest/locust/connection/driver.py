@@ -81,7 +81,7 @@ class Driver:
         self._readable = False
         self._look = False
         self._was_cut = False
-        self._due_s: float | None = None
+        self._is_due = False
         self._read_after_s = 0.0
         self._timer = gevent.get_hub().loop.timer(0.0)
 
@@ -150,7 +150,7 @@ class Driver:
             self._wait()
             if self._readable and time.monotonic() >= self._read_after_s:
                 self._read(websocket)
-            if self._is_due():
+            if self._is_due:
                 self._tick()
         self._end(websocket)
 
@@ -234,17 +234,19 @@ class Driver:
         self._wake.clear()
 
     def _schedule(self, due_s: float | None) -> None:
-        self._due_s = due_s
+        """Have `_tick` called then, or a little early: libev's time is that of its last turn."""
         self._timer.stop()
         if due_s is not None:
             self._timer.close()
             self._timer = gevent.get_hub().loop.timer(max(0.0, due_s - time.monotonic()))
-            self._timer.start(self._wake.set)
+            self._timer.start(self._on_due)
 
-    def _is_due(self) -> bool:
-        return self._due_s is not None and time.monotonic() >= self._due_s
+    def _on_due(self) -> None:
+        self._is_due = True
+        self._wake.set()
 
     def _tick(self) -> None:
+        self._is_due = False
         self._session.tick(time.monotonic())
         self._look = True
         self._dispatch()

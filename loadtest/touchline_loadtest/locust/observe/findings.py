@@ -1,60 +1,28 @@
-"""What a user found wrong while it ran, and the names that Locust groups failures by. Pure.
+"""The promises that users check while they run, and where observations go. Pure.
 
-A name says which promise was broken, and never where: ten thousand gaps are one row. Client, room and offset go to the
-log and into the run folder.
+Most kinds are the checker's (`touchline_loadtest.checks.breach.KINDS`). A kind says which promise was broken, never
+where: ten thousand gaps are one row of Locust's table. Client, room and offset go to the log and into the run folder.
 """
 
-from typing import NamedTuple, Protocol
+from collections.abc import Mapping
+from typing import Protocol
 
-GAP = "gap"
-"""An event's predecessor did not arrive."""
-DUPLICATE = "duplicate"
-"""An event arrived a second time, or although the client had said that it has it."""
-REORDER = "reorder"
-"""An event arrived after a later one."""
-WRONG_PREV = "wrong prev"
-"""An event names a predecessor that is older than the one that arrived before it."""
-WRONG_SKIP = "wrong skip"
-"""The server left out events of a client that asked for all."""
-STRAY_EVENT = "stray event"
-"""An event of a room that the client was not in."""
-WRONG_STATE = "wrong state"
-"""The state at a join is not what the events up to it add up to."""
-WRONG_JOIN = "wrong join"
-"""The answer to a subscribe contradicts what was asked for, or itself."""
-PHANTOM_ACK = "phantom ack"
-"""An acknowledgement of an action that was not pending."""
-UNEXPLAINED_CLOSE = "unexplained close"
-"""The connection ended, and nothing that the user did or was told explains why."""
-UNEXPECTED_VERDICT = "unexpected verdict"
-"""An honest player was warned, muted or banned."""
-REFUSED_ROOM = "refused room"
-"""The server refused a room for good."""
+from touchline_loadtest.checks.breach import KINDS, Breach
 
-CHECKS = (
-    GAP,
-    DUPLICATE,
-    REORDER,
-    WRONG_PREV,
-    WRONG_SKIP,
-    STRAY_EVENT,
-    WRONG_STATE,
-    WRONG_JOIN,
-    PHANTOM_ACK,
-    UNEXPLAINED_CLOSE,
-    UNEXPECTED_VERDICT,
-    REFUSED_ROOM,
-)
-"""All kinds of findings."""
+PHANTOM_ACK = "phantom_ack"
+UNEXPECTED_VERDICT = "unexpected_verdict"
+UNEXPLAINED_CLOSE = "unexplained_close"
+BEFORE_JOINED = "before_joined"
+WRONG_JOIN = "wrong_join"
+WRONG_STATE = "wrong_state"
+REFUSED = "refused"
 
-
-class Finding(NamedTuple):
-    """One broken promise. ``kind`` is one of `CHECKS`; ``text`` says what happened, alike for equal causes."""
-
-    kind: str
-    text: str
-    room: str = ""
-    offset: int | None = None
+TEXTS: Mapping[str, str] = {
+    **KINDS,
+    PHANTOM_ACK: "The server acknowledged an action that was not pending.",
+    UNEXPECTED_VERDICT: "An honest player was warned, muted or banned.",
+}
+"""What each kind means."""
 
 
 class Measures(Protocol):
@@ -69,5 +37,5 @@ class Measures(Protocol):
     def failure(self, name: str, ms: float, text: str) -> None:
         """Something failed after ``ms``; ``text`` groups equal failures."""
 
-    def finding(self, client: str, finding: Finding) -> None:
-        """A promise was broken."""
+    def breach(self, breach: Breach, cause: str = "") -> None:
+        """A promise was broken. ``cause``, such as a close code, groups further than the kind does."""

@@ -5,55 +5,27 @@ The driver says when something happens (`connecting`, `arrived`, `closed`); the 
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 from touchline.errors import ConnectionFailed, ConnectionRefused, Unreachable
+from touchline_loadtest.checks.breach import Breach
+from touchline_loadtest.checks.trace import Trace
 from touchline_protocol import messages
 from touchline_protocol.codes import ABNORMAL, BANNED, CLOSES, GOING_AWAY, HELLO_TIMEOUT, NORMAL
 from touchline_protocol.cursor import Cursor
-from touchline_protocol.messages import ClientMessage, ServerMessage
+from touchline_protocol.messages import ClientMessage, Deliver, ServerMessage
 
 from . import rows
-from .findings import (
-    DUPLICATE,
-    PHANTOM_ACK,
-    STRAY_EVENT,
-    UNEXPECTED_VERDICT,
-    UNEXPLAINED_CLOSE,
-    WRONG_JOIN,
-    Finding,
-    Measures,
-)
-from .latency import LatencyMeter
-from .referee import Referee
-from .room_check import Request, RoomCheck
-from .surprises import Surprises
+from .findings import BEFORE_JOINED, PHANTOM_ACK, UNEXPECTED_VERDICT, UNEXPLAINED_CLOSE, WRONG_JOIN
+from .room_observer import Request, RoomObserver
+from .shared import Shared
 
 
-class Trace(Protocol):
-    """What a client saw, for the checker."""
+class Recorder(Protocol):
+    """Records what a client saw, for the checker."""
 
-    def connected(self) -> None:
-        """A connection begins."""
-
-    def sent(self, message: ClientMessage) -> None:
-        """The client sent this."""
-
-    def received(self, message: ServerMessage) -> None:
-        """The client received this."""
-
-    def closed(self, code: int) -> None:
-        """The connection ended; 1006 if it was lost without a close frame."""
-
-
-class Shared(NamedTuple):
-    """What the clients of one process share. ``unix_ms`` is the clock of the computer."""
-
-    measures: Measures
-    referee: Referee
-    latency: LatencyMeter
-    surprises: Surprises
-    unix_ms: Callable[[], float]
+    def trace(self, room: str, deliver: Deliver) -> Trace:
+        """Where the items of a room go."""
 
 
 EXCUSABLE = frozenset({NORMAL.code, GOING_AWAY.code, ABNORMAL.code, HELLO_TIMEOUT.code})
@@ -61,35 +33,38 @@ EXCUSABLE = frozenset({NORMAL.code, GOING_AWAY.code, ABNORMAL.code, HELLO_TIMEOU
 
 
 class Observer:
-    """One client. ``closes_expected``: close codes that this user's behaviour explains. ``verdicts_expected``: so too.
+    """One client. ``event_row`` is the row in which its live events are counted.
 
-    ``event_row`` is the row in which its live events are counted.
+    ``closes_expected``: close codes that the user's behaviour explains. ``verdicts_expected`` and
+    ``restarts_expected``: whether verdicts, and rooms that start over, are explained too.
     """
 
     def __init__(
         self,
         client: str,
         shared: Shared,
-        trace: Trace,
+        recorder: Recorder,
         *,
         event_row: str = rows.EVENT,
         closes_expected: frozenset[int] = frozenset(),
         verdicts_expected: bool = False,
+        restarts_expected: bool = False,
     ) -> None:
         self.client = client
         self.banned = False
         self._shared = shared
         self._measures = shared.measures
-        self._trace = trace
+        self._recorder = recorder
         self._event_row = event_row
         self._closes_expected = closes_expected
         self._verdicts_expected = verdicts_expected
+        self._restarts_expected = restarts_expected
         self._now_s = 0.0
         self._unix_ns = 0
         self._connecting_s: float | None = None
         self._resuming_s: float | None = None
         self._sent_away = False
-        self._rooms: dict[str, RoomCheck] = {}
+        self._rooms: dict[str, RoomObserver] = {}
         self._requests: dict[tuple[int | None, str], Request] = {}
         self._pending_actions: set[int] = set()
 
@@ -118,7 +93,6 @@ class Observer:
         """The WebSocket is open."""
         self._now_s = now_s
         self._sent_away = False
-        self._trace.connected()
 
     def served(self, now_s: float) -> None:
         """The server has said welcome, or begun to answer."""
@@ -133,8 +107,8 @@ class Observer:
 
     def closed(self, code: int, *, by_us: bool) -> None:
         """The connection ended."""
-        self._trace.closed(code)
-        self._rooms.clear()
+        for room in self._rooms.values():
+            room.left()
         self._requests.clear()
         self._pending_actions.clear()
         self._connecting_s = None
@@ -142,24 +116,26 @@ class Observer:
             return
         if code == BANNED.code and self.banned and self._verdicts_expected:
             return
-        finding = Finding(UNEXPLAINED_CLOSE, f"{code} {CLOSES[code].name if code in CLOSES else 'unknown code'}")
+        cause = f"{code} {CLOSES[code].name if code in CLOSES else 'unknown code'}"
+        breach = Breach(UNEXPLAINED_CLOSE, self.client, cause, at_ms=self._shared.unix_ms())
         if code in EXCUSABLE:
-            self._shared.surprises.add(self._shared.unix_ms(), lambda: self._find(finding))
+            self._shared.surprises.add(self._shared.unix_ms(), lambda: self._measures.breach(breach, cause))
         else:
-            self._find(finding)
+            self._measures.breach(breach, cause)
 
     # What the codec passes.
 
     def sent(self, message: ClientMessage) -> None:
         """The client sends a message."""
-        self._trace.sent(message)
         match message:
             case messages.Subscribe():
-                for room in message.rooms:
-                    cursor = None if room.epoch is None or room.after is None else Cursor(room.epoch, room.after)
-                    request = Request(cursor, room.deliver, self._now_s, self._resuming_s or self._now_s)
-                    self._requests[message.id, room.room] = request
+                for request in message.rooms:
+                    self._request(request, message.id)
                 self._resuming_s = None
+            case messages.Unsubscribe():
+                for name in message.rooms:
+                    if name in self._rooms:
+                        self._rooms[name].stale = True
             case messages.Action():
                 self._pending_actions.add(message.id)
 
@@ -169,7 +145,6 @@ class Observer:
 
     def received(self, message: ServerMessage, size_bytes: int) -> None:
         """A message has arrived."""
-        self._trace.received(message)
         if type(message) is messages.Event:
             self._event(message, size_bytes)
             return
@@ -179,32 +154,45 @@ class Observer:
 
     # Inside.
 
+    def _request(self, request: messages.RoomRequest, request_id: int | None) -> None:
+        """A room is asked for."""
+        cursor = None if request.epoch is None or request.after is None else Cursor(request.epoch, request.after)
+        room = self._rooms.get(request.room)
+        if room is None or cursor is None:
+            trace = self._recorder.trace(request.room, request.deliver)
+            room = RoomObserver(trace, self._shared, after=cursor, restarts=self._restarts_expected)
+            self._rooms[request.room] = room
+        room.requested(cursor)
+        self._requests[request_id, request.room] = Request(cursor, self._now_s, self._resuming_s or self._now_s)
+
     def _event(self, event: messages.Event, size_bytes: int) -> None:
-        check = self._rooms.get(event.room)
-        if check is None:
-            self._find(Finding(STRAY_EVENT, "an event of a room that the client is not in", event.room, event.offset))
+        room = self._rooms.get(event.room)
+        if room is None:
+            self._breach(BEFORE_JOINED, "an event of a room that was never asked for", event.room, event.offset)
+            return
+        if room.stale:
+            return
+        breach = room.event(event)
+        if breach is not None:
+            self._measures.breach(breach)
             return
         shared = self._shared
-        finding = check.event(event)
-        if finding is not None:
-            self._find(finding)
-            if finding.kind == DUPLICATE:
-                return
-        row = self._event_row if event.offset > check.live_from else rows.REPLAY
+        row = self._event_row if event.offset > room.live_from else rows.REPLAY
         self._measures.event(row, shared.latency.latency_ms(event, self._unix_ns), size_bytes)
-        for wrong in shared.referee.event(event, check.epoch):
-            self._find(wrong)
+        if (wrong := shared.referee.event(event, room.epoch)) is not None:
+            self._breach(*wrong)
 
     def _welcome(self, _: messages.Welcome) -> None:
         self.served(self._now_s)
 
     def _unsubscribed(self, message: messages.Unsubscribed) -> None:
-        self._rooms.pop(message.room, None)
+        room = self._rooms.get(message.room)
+        if room is not None and not any(name == message.room for _, name in self._requests):
+            room.left()
 
     def _error(self, message: messages.Error) -> None:
         if message.room is not None:
             self._requests.pop((message.id, message.room), None)
-            self._rooms.pop(message.room, None)
 
     def _goaway(self, _: messages.Goaway) -> None:
         self._sent_away = True
@@ -214,45 +202,45 @@ class Observer:
             self._pending_actions.discard(message.id)
 
     def _subscribed(self, message: messages.Subscribed) -> None:
-        check = self._rooms.get(message.room)
+        room = self._rooms.get(message.room)
         request = self._requests.pop((message.id, message.room), None)
-        if request is None and (message.id is not None or check is None):
-            self._find(Finding(WRONG_JOIN, "an answer to a subscribe that was not sent", message.room, message.head))
+        if room is None or (request is None and (message.id is not None or not room.joined)):
+            self._breach(WRONG_JOIN, "an answer to a subscribe that was not sent", message.room, message.head)
             return
-        if request is not None:
-            check = self._rooms[message.room] = RoomCheck(request.deliver)
-        assert check is not None  # noqa: S101 - one of the two is there
-        for finding in check.join(message, None if request is None else request.cursor):
-            self._find(finding)
+        breach = room.subscribed(message)
+        if breach is not None:
+            self._measures.breach(breach)
+        self._time_join(message, request)
+        if not message.recovered and (wrong := self._shared.referee.join(message)) is not None:
+            self._breach(*wrong)
+
+    def _time_join(self, message: messages.Subscribed, request: Request | None) -> None:
         if request is None:
             self._measures.duration(rows.START_OVER, 0)
         elif message.recovered:
-            self._measures.duration(rows.RETURN, _ms(self._now_s, request.resumes_at_s))
+            self._measures.duration(rows.RETURN, _ms(self._now_s, request.began_s))
         else:
             self._measures.duration(rows.FIRST_STATE, _ms(self._now_s, request.sent_s))
             if request.cursor is not None:
-                self._measures.duration(rows.START_OVER, _ms(self._now_s, request.resumes_at_s))
-        if not message.recovered and (wrong := self._shared.referee.join(message)) is not None:
-            self._find(wrong)
+                self._measures.duration(rows.START_OVER, _ms(self._now_s, request.began_s))
 
     def _skipped(self, message: messages.Skipped) -> None:
-        check = self._rooms.get(message.room)
-        finding = None if check is None else check.skipped(message)
-        if finding is not None:
-            self._find(finding)
+        room = self._rooms.get(message.room)
+        if room is not None and not room.stale and (breach := room.skipped(message)) is not None:
+            self._measures.breach(breach)
 
     def _ack(self, message: messages.Ack) -> None:
         if message.id not in self._pending_actions:
-            self._find(Finding(PHANTOM_ACK, "an acknowledgement of an action that is not pending"))
+            self._breach(PHANTOM_ACK, f"action {message.id}")
         self._pending_actions.discard(message.id)
 
     def _verdict(self, message: messages.Verdict) -> None:
         self.banned = message.kind == "ban"
         if not self._verdicts_expected and message.kind != "pardon":
-            self._find(Finding(UNEXPECTED_VERDICT, f"{message.kind}: {message.reason}"))
+            self._breach(UNEXPECTED_VERDICT, f"{message.kind}: {message.reason}")
 
-    def _find(self, finding: Finding) -> None:
-        self._measures.finding(self.client, finding)
+    def _breach(self, kind: str, text: str, room: str = "", offset: int | None = None) -> None:
+        self._measures.breach(Breach(kind, self.client, text, room, offset, self._shared.unix_ms()))
 
 
 def _ms(now_s: float, began_s: float | None) -> float:

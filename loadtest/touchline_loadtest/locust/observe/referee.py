@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from touchline_protocol.messages import Event, Subscribed
 
-from .findings import WRONG_STATE, Finding
+from .findings import WRONG_STATE
 
 CHANGES_MAX = 1000
 """Changes of a room that can be taken back: a join that is further behind is not checked."""
@@ -24,6 +24,15 @@ WAITING_MAX = 8
 
 _State = dict[str, tuple[int, Any]]
 """For each key the offset of its newest event, and the data."""
+
+
+class Wrong(NamedTuple):
+    """A state that is not right: a breach without its client."""
+
+    kind: str
+    text: str
+    room: str
+    offset: int
 
 
 class _Change(NamedTuple):
@@ -86,7 +95,7 @@ class Referee:
     def __init__(self) -> None:
         self._rooms: dict[str, _RoomState] = {}
 
-    def join(self, join: Subscribed) -> Finding | None:
+    def join(self, join: Subscribed) -> Wrong | None:
         """A client has joined freshly."""
         room = self._rooms.get(join.room)
         if room is None:
@@ -102,33 +111,32 @@ class Referee:
             return _compare(join, room.at(join.head))
         return None
 
-    def event(self, event: Event, epoch: str) -> list[Finding]:
+    def event(self, event: Event, epoch: str) -> Wrong | None:
         """A client has received an event; ``epoch`` is the one that it belongs to."""
         room = self._rooms.get(event.room)
         if room is None or event.offset <= room.last or not room.epoch:
-            return []
+            return None
         if epoch != room.epoch and event.epoch is None:
-            return []  # its client is still in another log
-        findings = []
+            return None  # its client is still in another log
         if event.prev is None or event.prev > room.last:
             room.forget()
-        else:
-            findings = self._settle(room, event)
-            room.epoch = epoch
-            room.apply(event)
-        return findings
+            return None
+        wrong = self._settle(room, event)
+        room.epoch = epoch
+        room.apply(event)
+        return wrong
 
     @staticmethod
-    def _settle(room: _RoomState, event: Event) -> list[Finding]:
+    def _settle(room: _RoomState, event: Event) -> Wrong | None:
         """Nothing lies between the newest event and this one, so the joins in between had the present state."""
         if not room.waiting:
-            return []
+            return None
         ready = [join for join in room.waiting if join.head < event.offset]
         room.waiting = [join for join in room.waiting if join.head >= event.offset]
-        return [finding for join in ready if (finding := _compare(join, room.state)) is not None]
+        return next((wrong for join in ready if (wrong := _compare(join, room.state)) is not None), None)
 
 
-def _compare(join: Subscribed, expected: _State) -> Finding | None:
+def _compare(join: Subscribed, expected: _State) -> Wrong | None:
     found = _of_join(join)
     if found == expected:
         return None
@@ -140,7 +148,7 @@ def _compare(join: Subscribed, expected: _State) -> Finding | None:
         wrong = min(key for key in found if found[key] != expected[key])
         text = "the state has another event for a key than the one that was last"
         offset = expected[wrong][0]
-    return Finding(WRONG_STATE, text, join.room, offset)
+    return Wrong(WRONG_STATE, text, join.room, offset)
 
 
 def _of_join(join: Subscribed) -> _State:

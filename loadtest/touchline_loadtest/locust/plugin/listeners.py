@@ -1,5 +1,6 @@
 """Connects this package to Locust's events. The users do it, so a locustfile needs no more than to import one."""
 
+import gevent
 import locust.stats
 from locust import events
 from locust.env import Environment
@@ -14,6 +15,8 @@ PERCENTILES_TO_CHART = [0.5, 0.95, 0.99, 0.999]
 
 def init(environment: Environment, **_: object) -> None:
     """Locust has a runner in this process."""
+    # gevent measures time-outs from the loop's last turn, which was before the imports: --run-time would be too short.
+    gevent.get_hub().loop.update_now()
     load_process(environment)
 
 

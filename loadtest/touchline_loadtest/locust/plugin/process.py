@@ -11,13 +11,15 @@ import gevent
 from locust.env import Environment
 from locust.runners import MasterRunner
 
+from touchline_loadtest.locust.connection.tapped_codec import Decoded
 from touchline_loadtest.locust.observe.latency import LatencyMeter
-from touchline_loadtest.locust.observe.observer import Shared
 from touchline_loadtest.locust.observe.referee import Referee
+from touchline_loadtest.locust.observe.shared import Shared, Values
 from touchline_loadtest.locust.observe.surprises import Surprises
 from touchline_loadtest.locust.results.stats import FLUSH_S, Stats
 from touchline_loadtest.locust.shapes.cues import on_cue
 from touchline_loadtest.locust.shapes.schedule import Cue, CueKind
+from touchline_protocol.codecs import CODECS
 
 from .options import given
 
@@ -38,7 +40,8 @@ class LoadProcess:
         self.stats = Stats(environment)
         self.surprises = Surprises()
         self.latency = LatencyMeter(given(environment, "publish_time"))
-        self.shared = Shared(self.stats, Referee(), self.latency, self.surprises, unix_ms)
+        self.shared = Shared(self.stats, Referee(), self.latency, self.surprises, Values(), unix_ms)
+        self.decoded = {codec.name: Decoded(codec) for codec in CODECS}
         self._random = Random()  # noqa: S311 - not for secrets
         self._numbers: Iterator[int] = count(1)
         self._flusher: gevent.Greenlet[[], None] | None = None

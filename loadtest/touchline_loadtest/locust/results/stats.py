@@ -12,7 +12,8 @@ from collections import defaultdict
 from locust.env import Environment
 from locust.stats import RequestStats, StatsEntry, bucket_response_time
 
-from touchline_loadtest.locust.observe.findings import Finding
+from touchline_loadtest.checks.breach import Breach
+from touchline_loadtest.locust.observe.findings import TEXTS
 
 from .batch import Batch, Batches
 
@@ -39,10 +40,10 @@ class Stats:
         """Something failed after ``ms``."""
         self._fail(TYPE, name, ms, text)
 
-    def finding(self, client: str, finding: Finding) -> None:
+    def breach(self, breach: Breach, cause: str = "") -> None:
         """A promise was broken."""
-        log.warning("%s: %s: %s %s, offset %s", client, finding.kind, finding.room, finding.text, finding.offset)
-        self._fail(CHECK, finding.kind, None, finding.text)
+        log.warning("%s", breach)
+        self._fail(CHECK, breach.kind, None, cause or TEXTS[breach.kind])
 
     def flush(self) -> None:
         """Add what was observed since the last call."""

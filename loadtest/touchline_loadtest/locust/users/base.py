@@ -10,6 +10,7 @@ from locust import User, task
 from locust.env import Environment
 
 from touchline.session.items import Event
+from touchline_loadtest.checks.trace import Item, Trace
 from touchline_loadtest.locust.behaviour.rooms import POPULARITY, RoomChoice, parse_range, parse_rooms
 from touchline_loadtest.locust.behaviour.times import long_tail_s
 from touchline_loadtest.locust.behaviour.tokens import TokenSigner
@@ -21,8 +22,8 @@ from touchline_loadtest.locust.plugin.listeners import listen
 from touchline_loadtest.locust.plugin.options import given
 from touchline_loadtest.locust.plugin.process import load_process
 from touchline_loadtest.locust.shapes.schedule import CueKind
-from touchline_protocol.codecs import CODECS
 from touchline_protocol.errors import OperatorError
+from touchline_protocol.messages import Deliver
 
 DEFAULT_HOST = "ws://127.0.0.1:8080"
 WS_SCHEMES = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}
@@ -30,20 +31,22 @@ WS_SCHEMES = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}
 listen()
 
 
-class NoTrace:
+class Unrecorded(Trace):
+    """A trace that keeps nothing."""
+
+    def add(self, item: Item) -> None:
+        """The next thing that the client sees."""
+
+
+class NoRecorder:
     """Records nothing."""
 
-    def connected(self) -> None:
-        """A connection begins."""
+    def __init__(self, client: str) -> None:
+        self._client = client
 
-    def sent(self, message: object) -> None:
-        """The client sent this."""
-
-    def received(self, message: object) -> None:
-        """The client received this."""
-
-    def closed(self, code: int) -> None:
-        """The connection ended."""
+    def trace(self, room: str, deliver: Deliver) -> Trace:
+        """Where the items of a room go."""
+        return Unrecorded(self._client, room, deliver)
 
 
 class TouchlineUser(User):
@@ -69,6 +72,8 @@ class TouchlineUser(User):
     """Close codes that this user's behaviour explains."""
     verdicts_expected: ClassVar[bool] = False
     """Whether this user's behaviour explains that it is warned, muted or banned."""
+    restarts_expected: ClassVar[bool] = False
+    """Whether rooms may start over: the log is shorter than users stay away, or topics are created again."""
 
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
@@ -123,18 +128,19 @@ class TouchlineUser(User):
         return Observer(
             self.name,
             self.process.shared,
-            NoTrace(),
+            NoRecorder(self.name),
             event_row=self.event_row,
             closes_expected=self.closes_expected,
             verdicts_expected=self.verdicts_expected,
+            restarts_expected=self.restarts_expected,
         )
 
     def new_client(self) -> Client:
         """A client that is observed, not yet connected."""
-        codec = next(codec for codec in CODECS if codec.name == self.option("codec"))
+        decoded = self.process.decoded[self.option("codec")]
         token = self.token if self.option("token_secret") else None
         self.observer = self.new_observer()
-        return Client(self.endpoint(), codec, self.observer, token=token, on_event=self.on_event)
+        return Client(self.endpoint(), decoded, self.observer, token=token, on_event=self.on_event)
 
     def on_event(self, event: Event) -> None:
         """Called with each event, in order. Override it to react; it must not block."""

@@ -5,8 +5,9 @@ from typing import ClassVar
 from locust.env import Environment
 
 from touchline.errors import ConnectionFailed, RoomRefused
+from touchline_loadtest.checks.breach import Breach
 from touchline_loadtest.locust.connection.client import Client
-from touchline_loadtest.locust.observe.findings import REFUSED_ROOM, Finding
+from touchline_loadtest.locust.observe.findings import REFUSED
 from touchline_protocol.cursor import Cursor
 from touchline_protocol.messages import Deliver
 
@@ -38,7 +39,7 @@ class Fan(TouchlineUser):
         except ConnectionFailed:
             pass  # the observer has reported why
         except RoomRefused as refused:
-            self.process.stats.finding(self.name, Finding(REFUSED_ROOM, refused.code, refused.room))
+            self.process.stats.breach(Breach(REFUSED, self.name, str(refused), refused.room), refused.code)
         finally:
             self.cursors = client.cursors()
             client.close()

@@ -82,13 +82,14 @@ class StreamFan(TouchlineUser):
     def _follow(self, stream: EventStream, observer: Observer) -> None:
         """Read the stream to its end."""
         self._stream, self._was_cut = stream, False
+        decoded = self.process.decoded[JSON.name]
         code, by_us = NORMAL.code, True
         try:
             while True:
                 blocks = stream.read()
                 observer.arrived(time.monotonic(), time.time_ns())
                 for block in blocks:
-                    observer.received(JSON.decode_server(block.data.encode()), len(block.data))
+                    observer.received(decoded.decode(block.data.encode()), len(block.data))
                 self._last_event_id = stream.last_event_id
         except (OSError, EOFError):
             code, by_us = stream.close_code or ABNORMAL.code, self._was_cut

@@ -1,0 +1,69 @@
+"""One room of one client: the checker's view of it, and which of its events are live. Pure."""
+
+from typing import NamedTuple
+
+from touchline_loadtest.checks.breach import Breach
+from touchline_loadtest.checks.room_follower import RoomFollower
+from touchline_loadtest.checks.trace import Trace
+from touchline_protocol.cursor import Cursor
+from touchline_protocol.messages import Event, Skipped, Subscribed
+
+from .shared import Shared
+
+
+class Request(NamedTuple):
+    """A subscribe that is not answered yet. ``began_s``: when the attempt to connect began that led to it."""
+
+    cursor: Cursor | None
+    sent_s: float
+    began_s: float
+
+
+class RoomObserver:
+    """``live_from``: events beyond it were published after the join.
+
+    ``stale``: what arrives belongs to a subscription that the client has left, after a gap or by its own will.
+    """
+
+    __slots__ = ("_follower", "live_from", "stale")
+
+    def __init__(self, trace: Trace, shared: Shared, *, after: Cursor | None, restarts: bool) -> None:
+        self._follower = RoomFollower(trace, shared.values, after=after, restarts=restarts, now_ms=shared.unix_ms)
+        self.live_from = -1
+        self.stale = False
+
+    @property
+    def epoch(self) -> str:
+        """The epoch in force."""
+        return self._follower.live.epoch or ""
+
+    @property
+    def joined(self) -> bool:
+        """Whether the client is in the room."""
+        return self._follower.live.joined
+
+    def requested(self, cursor: Cursor | None) -> None:
+        """A subscribe is sent."""
+        self._follower.present(cursor)
+
+    def left(self) -> None:
+        """Nothing of the room may arrive any more."""
+        self.stale = False
+        self._follower.present(self._follower.live.cursor)
+
+    def subscribed(self, message: Subscribed) -> Breach | None:
+        """The client has joined, or starts over."""
+        self.stale = False
+        self.live_from = message.head
+        return self._follower.receive(message)
+
+    def event(self, event: Event) -> Breach | None:
+        """The next event. After a gap the client asks again."""
+        breach = self._follower.receive(event)
+        if breach is not None and breach.kind == "gap":
+            self.stale = True
+        return breach
+
+    def skipped(self, message: Skipped) -> Breach | None:
+        """The server left out events."""
+        return self._follower.receive(message)
