@@ -2,7 +2,7 @@
 
 import pytest
 
-from touchline_loadtest.peers.capacity import Search
+from touchline_loadtest.peers.fan_out.capacity import Search
 
 
 def tried(capacity: float, first: float = 50, most: float = 3200) -> tuple[float | None, list[float]]:

@@ -12,10 +12,10 @@ from touchline_loadtest.measure.bench import Bench
 from touchline_loadtest.measure.machine import Cores
 from touchline_loadtest.peers.catalogue import PEERS
 from touchline_loadtest.peers.client import PeerClient, join
-from touchline_loadtest.peers.comparison import Entry, choose, compare
-from touchline_loadtest.peers.observer import Observer
+from touchline_loadtest.peers.fan_out.comparison import Entry, choose, compare
+from touchline_loadtest.peers.fan_out.observer import Observer
+from touchline_loadtest.peers.fan_out.results import Numbers, PeerResult, Sizes
 from touchline_loadtest.peers.peer import Peer, PeerMissing, PeerServer, Received, RoomStart
-from touchline_loadtest.peers.results import Numbers, PeerResult, Sizes
 from touchline_loadtest.runs.reader import RunReader
 from touchline_loadtest.runs.records import RunInfo
 from touchline_loadtest.runs.writer import RunWriter
@@ -72,7 +72,7 @@ async def compare_into(folder: Path, entries: Sequence[Entry]) -> list[PeerResul
 
 async def test_peers_that_every_clone_has_do_the_same_task_and_others_do_not_stop_the_run(tmp_path: Path) -> None:
     others = [Entry("absent", AbsentPeer()), Entry("lost", LostPeer())]
-    absent, lost, *results = await compare_into(tmp_path / "run", [*others, *choose(EVERYWHERE, None)])
+    absent, lost, *results = await compare_into(tmp_path / "run", [*others, *choose(EVERYWHERE)])
     assert absent.missing == "it is not in the registry"
     assert lost.numbers is None
     for result in results:
@@ -88,10 +88,14 @@ async def test_peers_that_every_clone_has_do_the_same_task_and_others_do_not_sto
 
 
 def test_a_name_that_is_unknown_is_the_users_error() -> None:
-    assert [entry.name for entry in choose([], None)] == list(PEERS)
-    assert [entry.kafka for entry in choose(["touchline", "touchline-kafka"], "k:9092")] == [None, "k:9092"]
+    assert [entry.name for entry in choose([])] == list(PEERS)
     with pytest.raises(OperatorError, match="nats"):
-        choose(["natz"], None)
+        choose(["natz"])
+    with pytest.raises(OperatorError):
+        choose(["touchline-kafka"])
+    assert [entry.name for entry in choose(["touchline-kafka"], lambda: contextlib.nullcontext("k:9092"))] == [
+        "touchline-kafka"
+    ]
 
 
 @pytest.mark.long

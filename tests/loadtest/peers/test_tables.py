@@ -1,9 +1,12 @@
 """The results as rows: every peer has one, whatever became of it."""
 
 import msgspec
+import pytest
 
-from touchline_loadtest.peers.results import Numbers, PeerResult, Sizes
-from touchline_loadtest.peers.tables import document, markdown, summary
+from touchline_loadtest.peers.fan_out.results import Numbers, PeerResult, Sizes
+from touchline_loadtest.peers.fan_out.tables import better_than_ours, document, markdown, summary
+from touchline_loadtest.peers.sections import with_section
+from touchline_protocol.errors import OperatorError
 
 NUMBERS = Numbers(
     cpu_us=1.234,
@@ -32,6 +35,24 @@ def test_markdown_has_a_row_and_the_remarks_of_each_peer() -> None:
     assert "- `fast`: NOT QUIET" in lines
     assert "- `absent`: not measured: the registry does not have it" in lines
     assert len({line.count("|") for line in lines if line.startswith("|")}) == 1
+
+
+def test_markdown_names_each_number_in_which_a_peer_is_better_than_ours() -> None:
+    ours = PeerResult("touchline", "1", "here", "", NUMBERS)
+    better = msgspec.structs.replace(NUMBERS, cpu_us=1.0, p99_ms=9.6, deliveries_per_s=800_000, connects_per_s=100)
+    lines = better_than_ours([PeerResult("fast", "1", "there", "", better), ours, *RESULTS])
+    assert lines == ["- `fast`: CPU per delivery 1.00 against 1.23 us, most deliveries 800,000 against 750,000 /s"]
+    assert lines[0] in markdown([PeerResult("fast", "1", "there", "", better), ours], Sizes())
+
+
+def test_a_section_of_a_document_is_replaced() -> None:
+    document_text = "# Title\n\n<!-- begin t -->\nold\n<!-- end t -->\nrest\n"
+    replaced = with_section(document_text, "t", "new\n")
+    assert replaced == "# Title\n\n<!-- begin t -->\n\nnew\n\n<!-- end t -->\nrest\n"
+    assert with_section(replaced, "t", "new") == replaced
+    for name in ("other", ""):
+        with pytest.raises(OperatorError):
+            with_section(document_text, name, "new")
 
 
 def test_a_run_has_a_group_for_each_peer() -> None:

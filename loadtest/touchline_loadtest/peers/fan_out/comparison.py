@@ -3,40 +3,47 @@
 A peer that cannot be measured becomes a row that says why.
 """
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from difflib import get_close_matches
 from typing import NamedTuple
 
 from touchline_loadtest.clients.errors import ClientsFailed
 from touchline_loadtest.measure.bench import Bench
 from touchline_loadtest.measure.processes import ProcessFailed
+from touchline_loadtest.peers.catalogue import PEERS
+from touchline_loadtest.peers.peer import Peer, PeerFailed, PeerMissing
 from touchline_protocol.errors import OperatorError
 
-from .catalogue import PEERS
-from .fan_out import measure_peer
+from .measure import measure_peer
 from .observer import Observer
-from .peer import Peer, PeerFailed, PeerMissing
 from .results import PeerResult, Sizes
+
+Broker = Callable[[], AbstractAsyncContextManager[str]]
 
 
 class Entry(NamedTuple):
-    """One row: a peer, and what it is called. Only ours takes events from ``kafka``."""
+    """One row: a peer, and what it is called. ``broker`` is open while it is measured, and yields an address.
+
+    Only ours can take its events from a broker.
+    """
 
     name: str
     peer: Peer
-    kafka: str | None = None
+    broker: Broker | None = None
 
 
-def choose(names: Sequence[str], kafka: str | None) -> list[Entry]:
-    """The rows with these names; without names, all of them. With a broker, ours is measured with it as well.
+def choose(names: Sequence[str], broker: Broker | None = None) -> list[Entry]:
+    """The rows with these names; without names, all of them. With a ``broker``, ours is measured with it as well.
 
     Raises:
         OperatorError: there is no such peer.
     """
     entries = [Entry(name, peer) for name, peer in PEERS.items()]
-    if kafka is not None:
+    if broker is not None:
         ours = next(index for index, entry in enumerate(entries) if entry.name == "touchline")
-        entries.insert(ours + 1, Entry("touchline-kafka", entries[ours].peer, kafka))
+        entries.insert(ours + 1, Entry("touchline-kafka", entries[ours].peer, broker))
     known = [entry.name for entry in entries]
     for name in names:
         if name not in known:
@@ -48,7 +55,11 @@ def choose(names: Sequence[str], kafka: str | None) -> list[Entry]:
 
 async def compare(entries: Sequence[Entry], bench: Bench, sizes: Sizes, observer: Observer) -> list[PeerResult]:
     """Measure all of them."""
-    return [await _one(entry, bench._replace(kafka=entry.kafka), sizes, observer) for entry in entries]
+    results = []
+    for entry in entries:
+        async with entry.broker() if entry.broker is not None else contextlib.nullcontext() as kafka:
+            results.append(await _one(entry, bench._replace(kafka=kafka), sizes, observer))
+    return results
 
 
 async def _one(entry: Entry, bench: Bench, sizes: Sizes, observer: Observer) -> PeerResult:

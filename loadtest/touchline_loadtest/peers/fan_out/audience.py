@@ -12,10 +12,9 @@ from touchline_loadtest.clients.errors import ClientsFailed
 from touchline_loadtest.counters import commands
 from touchline_loadtest.measure.counter_link import CounterLink, counter_process
 from touchline_loadtest.measure.machine import Cores
+from touchline_loadtest.peers.client import JOIN_TIMEOUT_S, PeerClient, join
+from touchline_loadtest.peers.peer import PeerServer, Received, RoomStart
 from touchline_loadtest.wire.event_values import MARK
-
-from .client import JOIN_TIMEOUT_S, PeerClient, join
-from .peer import PeerServer, Received, RoomStart
 
 READERS = 10
 CONNECTING_MAX = 500

@@ -17,13 +17,13 @@ from touchline_loadtest.measure.bench import Bench
 from touchline_loadtest.measure.findings import percentile_ms
 from touchline_loadtest.measure.measurement import Measurement, Start
 from touchline_loadtest.measure.trust import Doubt, doubts
+from touchline_loadtest.peers.peer import Peer, PeerFailed, PeerServer
 from touchline_loadtest.publish.pace import publish_steadily
 
 from .audience import READERS, PeerAudience, open_audience
 from .capacity import Search
 from .memory import kernel_kib
 from .observer import Observer
-from .peer import Peer, PeerFailed, PeerServer
 from .results import Numbers, Sizes
 
 ROOM = "match:1"

@@ -15,6 +15,9 @@ from touchline_loadtest.runs.records import SummaryRow
 from .results import Numbers, PeerResult, Sizes
 
 NOT_MEASURED = "not measured"
+OURS = "touchline"
+CLEARLY = 1.05
+"""How much better a peer has to be to count as better: smaller differences are noise."""
 
 
 class Column(NamedTuple):
@@ -25,6 +28,7 @@ class Column(NamedTuple):
     unit: str
     value: Callable[[Numbers], float | None]
     shown: str
+    higher_is_better: bool = False
 
 
 COLUMNS = (
@@ -33,8 +37,8 @@ COLUMNS = (
     Column("p99", "p99", "ms", lambda n: n.p99_ms, ".1f"),
     Column("process per connection", "process", "KiB", lambda n: n.process_kib, ".1f"),
     Column("kernel per connection", "kernel", "KiB", lambda n: n.kernel_kib, ".1f"),
-    Column("connects", "connects", "/s", lambda n: n.connects_per_s, ",.0f"),
-    Column("most deliveries", "most", "/s", lambda n: n.deliveries_per_s, ",.0f"),
+    Column("connects", "connects", "/s", lambda n: n.connects_per_s, ",.0f", higher_is_better=True),
+    Column("most deliveries", "most", "/s", lambda n: n.deliveries_per_s, ",.0f", higher_is_better=True),
     Column("wrong", "wrong", "", lambda n: n.wrong, ",.0f"),
 )
 
@@ -55,7 +59,7 @@ def show(results: Sequence[PeerResult], console: Console) -> None:
 
 
 def markdown(results: Sequence[PeerResult], sizes: Sizes) -> str:
-    """The section of a document: the task and the machine, the table, and the remarks below it."""
+    """The section of a document: the task and the machine, the table, where peers are better, and remarks."""
     facts = machine.describe()
     lines = [
         f"{time.strftime('%Y-%m-%d', time.gmtime())}, {facts['cpu']}, {facts['system']}, Python {facts['python']}:",
@@ -66,9 +70,41 @@ def markdown(results: Sequence[PeerResult], sizes: Sizes) -> str:
         _line(["---", "---", *["--:"] * len(COLUMNS)]),
         *(_line([f"`{result.peer}`", result.version, *_cells(result)]) for result in results),
         "",
+        "Where a peer is better than Touchline (the row `touchline`), by more than 5 %:",
+        "",
+        *better_than_ours(results),
+        "",
+        "How each one ran:",
+        "",
         *(f"- `{result.peer}`: {remark}" for result in results for remark in _remarks(result)),
     ]
     return "\n".join(lines) + "\n"
+
+
+def better_than_ours(results: Sequence[PeerResult]) -> list[str]:
+    """A line for each peer that beats the row of ours in a number, and the numbers in which it does."""
+    ours = next((result.numbers for result in results if result.peer == OURS), None)
+    lines = []
+    for result in results:
+        if ours is None or result.numbers is None or result.peer == OURS:
+            continue
+        if better := [
+            _versus(column, result.numbers, ours) for column in COLUMNS if _beats(column, result.numbers, ours)
+        ]:
+            lines.append(f"- `{result.peer}`: {', '.join(better)}")
+    return lines or ["- nowhere in this run"]
+
+
+def _beats(column: Column, theirs: Numbers, ours: Numbers) -> bool:
+    high, low = column.value(theirs) or 0, column.value(ours) or 0
+    if not column.higher_is_better:
+        high, low = low, high
+    return high > low * CLEARLY
+
+
+def _versus(column: Column, theirs: Numbers, ours: Numbers) -> str:
+    shown = [format(column.value(numbers) or 0, column.shown) for numbers in (theirs, ours)]
+    return f"{column.name} {shown[0]} against {shown[1]} {column.unit}".rstrip()
 
 
 def summary(results: Sequence[PeerResult]) -> list[SummaryRow]:

@@ -13,7 +13,7 @@ class Search:
     def __init__(self, first: float, most: float, refinements: int = 2) -> None:
         self.best: float | None = None
         self._failed: float | None = None
-        self._first = first
+        self._first = min(first, most)
         self._most = most
         self._refinements = refinements
 

@@ -1,0 +1,1 @@
+"""One room with many clients: what deliveries, connections and connects cost, and how many deliveries are possible."""
