@@ -113,6 +113,10 @@ class PartitionLog:
         """The offset of a record."""
         return self._offsets[index]
 
+    def value_at(self, index: int) -> int:
+        """The value of a record."""
+        return self._values[index]
+
     def matches(self, index: int, value: int, key: str | None, *, removal: bool) -> bool:
         """Whether a record has this value and this key."""
         return self._values[index] == value and self._keys[index] == key and self._removals[index] == removal

@@ -124,7 +124,7 @@ class RoomLog:
         return [
             log
             for log, part in self.parts.items()
-            if (index := part.find(offset)) is not None and part[index].value == value
+            if (index := part.find(offset)) is not None and part.value_at(index) == value
         ]
 
     def has_moved(self, log: LogId) -> bool:

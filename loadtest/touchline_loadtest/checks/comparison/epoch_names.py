@@ -8,6 +8,9 @@ from touchline_loadtest.checks.partition_log import LogId
 from touchline_loadtest.checks.room_log import RoomLog
 from touchline_loadtest.checks.trace import Item, Received, Trace
 
+VOTES_MAX = 10_000
+"""Events of one epoch that are looked up in the log: more do not change what it stands for."""
+
 
 class EpochNames:
     """Which partition each epoch of a room stands for, by the events that clients received under it.
@@ -20,6 +23,8 @@ class EpochNames:
         self.breaches: list[Breach] = []
         self._room = room
         self._votes: dict[str, Counter[LogId]] = {}
+        self._seen: dict[str, int] = {}
+        self._logs: dict[str, LogId | None] = {}
         self._values: dict[tuple[str, int], int] = {}
 
     @classmethod
@@ -37,14 +42,19 @@ class EpochNames:
             return
         if self._room.facts.lossy:
             self._compare(client, item)
-        logs = self._room.logs_with(item.offset, item.value)
-        if logs:
-            self._votes.setdefault(item.epoch, Counter()).update(logs)
+        seen = self._seen.get(item.epoch, 0)
+        if seen < VOTES_MAX:
+            self._seen[item.epoch] = seen + 1
+            votes = self._votes.setdefault(item.epoch, Counter())
+            votes.update(self._room.logs_with(item.offset, item.value))
+            self._logs.pop(item.epoch, None)
 
     def log(self, epoch: str) -> LogId | None:
         """The partition of an epoch; None if no client received anything that shows it."""
-        votes = self._votes.get(epoch)
-        return max(sorted(votes), key=votes.__getitem__) if votes else None
+        if epoch not in self._logs:
+            votes = self._votes.get(epoch)
+            self._logs[epoch] = max(sorted(votes), key=votes.__getitem__) if votes else None
+        return self._logs[epoch]
 
     def _compare(self, client: str, event: Received) -> None:
         """Only in a lossy log may an event be another one than the log has, but then for all clients alike."""
