@@ -21,7 +21,7 @@ ValueOf: TypeAlias = Callable[[messages.Event], int]
 
 def digest(event: messages.Event) -> int:
     """The value of an event whose run has not given it a number."""
-    return value_of(event.key, event.data)
+    return value_of(event.key, event.data, event.ts)
 
 
 class RoomFollower:

@@ -10,8 +10,6 @@ import msgspec
 
 from touchline_protocol.messages import Deliver
 
-from .values import value_of
-
 
 class Joined(msgspec.Struct, frozen=True, array_like=True, tag=0):
     """``subscribed``. ``state`` has the value of each key, and ``recent`` the offsets and values of those events.
@@ -85,11 +83,6 @@ class Settled(msgspec.Struct, frozen=True, array_like=True, tag=7, gc=False):
 
 
 Item: TypeAlias = Joined | Received | Skipped | Gap | Refused | Shown | Left | Settled
-
-
-def received(epoch: str, offset: int, prev: int | None, key: str | None, data: object) -> Received:
-    """An event with its data, as decoded from any codec."""
-    return Received(epoch, offset, prev, value_of(key, data), key, key is not None and data is None)
 
 
 class TraceSink(Protocol):

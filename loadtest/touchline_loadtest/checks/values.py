@@ -1,7 +1,7 @@
 """What identifies an event or an action when it is compared: one number, whatever codec and program have read it. Pure.
 
-A digest of the key and of a canonical form of the data. Two readers of one record get the same number although they
-represent it differently:
+A digest of the key, the timestamp and a canonical form of the data. Two readers of one record get the same number
+although they represent it differently:
 
 - A browser has a single type of number, so `1.0` is `1` there, and integers from 2^53 on lose their last digits. The
   canonical form has every number as the float64 nearest to it. It cannot tell two numbers apart that a browser cannot.
@@ -28,15 +28,16 @@ _PLAIN = frozenset({str, bool, type(None)})
 _encode = msgspec.json.Encoder(order="sorted").encode
 
 
-def value_of(key: str | None, data: Any) -> int:
-    """The number of an event with this key and this data, as decoded from JSON or MessagePack.
+def value_of(key: str | None, data: Any, ts: int = 0) -> int:
+    """The number of an event with this key, this data, as decoded from JSON or MessagePack, and this timestamp.
 
-    For an action, the key is its kind.
+    The timestamp, that of the record in Unix milliseconds, tells events apart whose data is the same, such as those of
+    a feed that is published twice. For an action, the key is its kind, and there is no timestamp.
     """
     try:
-        canonical = _encode((key, _canonical(data)))
+        canonical = _encode((key, ts, _canonical(data)))
     except UnicodeEncodeError:
-        canonical = _encode((key, _canonical(_without_surrogates(data))))
+        canonical = _encode((key, ts, _canonical(_without_surrogates(data))))
     return int.from_bytes(blake2b(canonical, digest_size=DIGEST_BYTES).digest())
 
 

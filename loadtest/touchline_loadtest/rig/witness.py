@@ -59,7 +59,7 @@ def _event(feed: str, record: Record) -> tuple[str, Entry]:
     key = next((value.decode() for name, value in record.headers if name == KEY_HEADER), None)
     data = _decoded(record.value)
     removal = key is not None and data is None
-    entry = Entry(record.offset, value_of(key, data), key, removal, record.timestamp)
+    entry = Entry(record.offset, value_of(key, data, record.timestamp), key, removal, record.timestamp)
     return f"{feed}:{(record.key or b'').decode()}", entry
 
 

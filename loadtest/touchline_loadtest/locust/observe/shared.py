@@ -28,7 +28,7 @@ class Values:
             return known[1]
         if len(self._values) >= EVENTS_MAX:
             self._values.clear()
-        value = value_of(event.key, event.data)
+        value = value_of(event.key, event.data, event.ts)
         self._values[event.room, event.offset] = (event, value)
         return value
 
