@@ -17,7 +17,7 @@ FILES_PER_USER = 2
 """A user of the relay takes two: one to it, and one from it. The relay's process therefore needs this many."""
 FILES_BESIDES = 500
 """Files for everything but users: Kafka's connections, logs, libraries."""
-SHORTEST_S = 5.0
+SHORTEST_S = 3.0
 """In less, not even the arrival of the users would be over."""
 
 

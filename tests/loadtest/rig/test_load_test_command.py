@@ -1,0 +1,158 @@
+"""``make loadtest``, as a user runs it."""
+
+import asyncio
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+
+from project.test_make import make
+from support.kafka_broker import KafkaBroker
+from support.waiting import eventually
+from touchline_loadtest.cli.app import run
+from touchline_loadtest.runs.reader import RunReader
+
+DEADLINE_S = 150.0
+COMMAND = (sys.executable, "-m", "touchline_loadtest", "run")
+
+
+def load_test(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, timeout=DEADLINE_S, check=False)
+
+
+@asynccontextmanager
+async def started_load_test(
+    folder: Path, *arguments: str, processes: int = 1
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A load test at work, with this many processes of Locust running."""
+    process = await asyncio.create_subprocess_exec(
+        *COMMAND,
+        "--processes",
+        str(processes),
+        "--folder",
+        str(folder),
+        *arguments,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
+    try:
+        logs = processes if processes == 1 else processes + 1  # the master's too
+        await eventually(lambda: len([*folder.glob("locust*.log")]) == logs or process.returncode is not None)
+        yield process
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        await process.wait()
+
+
+def test_make_loadtest_runs_a_load_test_with_its_arguments() -> None:
+    told = make("--dry-run", "loadtest", "ARGS=--shape kick-off")
+    assert "scripts/fetch_kafka.sh\n" in told
+    assert "python -m touchline_loadtest run --shape kick-off\n" in told
+
+
+def test_a_load_test_passes_and_leaves_its_report(kafka: KafkaBroker, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    small = ("--users", "25", "--seconds", "4", "--matches", "5", "--speed", "20")
+    done = load_test("--kafka", kafka.address, "--folder", str(folder), *small)
+    assert done.returncode == 0, done.stdout + done.stderr
+    info = RunReader(folder).info
+    assert info.ended_ms is not None
+    measured = {(row.group, row.what): row.measured for row in info.summary}
+    assert int(measured["event", "number"]) > 0
+    assert int(measured["action to ack", "number"]) > 0
+    assert all(row.met is not False for row in info.summary)
+    assert [mark.text for mark in RunReader(folder).marks()] == ["goal", "goal"]
+    assert "event" in (folder / "report.html").read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["--shape", "gaol"], "did you mean goal"),
+        (["--users", "0"], "--users"),
+        (["--fail-above", "event.p98=1"], "p98"),
+        # Ten seconds pass before the client gives up.
+        pytest.param(["--kafka", "127.0.0.1:1"], "127.0.0.1:1", marks=pytest.mark.long),
+    ],
+)
+def test_a_mistake_is_an_error_in_one_line(
+    arguments: list[str], named: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["run", "--folder", str(tmp_path / "run"), *arguments]) == 2
+    error = capsys.readouterr().err
+    assert named in error
+    assert error.count("\n") == 1
+
+
+def test_a_folder_that_has_a_run_is_not_used_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "run.json").write_text("{}")
+    assert run(["run", "--folder", str(tmp_path)]) == 2
+    assert str(tmp_path) in capsys.readouterr().err
+
+
+def test_a_port_in_use_is_found_before_anything_is_started(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert run(["run", "--folder", str(tmp_path / "run"), "--web", "--web-port", str(port)]) == 2
+    assert str(port) in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+def test_without_java_the_error_names_the_way_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert run(["run", "--folder", str(tmp_path / "run")]) == 2
+    error = capsys.readouterr().err
+    assert "java" in error
+    assert "--kafka" in error
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--shape", "goal", "--users", "100", "--processes", "2"),
+        ("--shape", "half-time", "--users", "60"),
+        ("--shape", "edge-drain", "--users", "60", "--edges", "2"),
+        ("--shape", "avalanche", "--users", "60"),
+    ],
+    ids=lambda arguments: arguments[1],
+)
+def test_every_shape_passes_with_a_broker_of_its_own(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    done = load_test("--folder", str(folder), "--seconds", "25", *arguments)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert RunReader(folder).breaches() == []
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda number: number.name)
+async def test_nothing_lingers_when_a_load_test_is_ended_early(number: signal.Signals, tmp_path: Path) -> None:
+    async with started_load_test(tmp_path / "run", "--seconds", "60", processes=2) as process:
+        started = psutil.Process(process.pid).children(recursive=True)
+        assert len(started) == 6  # Kafka, an edge, cheatwatch, Locust's master and workers
+        process.send_signal(number)
+        code = await process.wait()
+        await eventually(lambda: not any(child.is_running() for child in started))
+    assert code == (130 if number != signal.SIGKILL else -signal.SIGKILL)
+
+
+@pytest.mark.long
+async def test_an_edge_that_ends_by_itself_fails_the_load_test(tmp_path: Path) -> None:
+    async with started_load_test(tmp_path / "run", "--seconds", "60", "--users", "10") as process:
+        children = psutil.Process(process.pid).children(recursive=True)
+        (edge,) = [child for child in children if "touchline_server" in child.cmdline()]
+        edge.kill()
+        _, errors = await process.communicate()
+    assert process.returncode == 1
+    assert b"edge-1" in errors
