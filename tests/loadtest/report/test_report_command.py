@@ -93,3 +93,11 @@ def test_a_damaged_file_is_named(name: str, tmp_path: Path, capsys: pytest.Captu
     (run / name).write_bytes(b"{}\n" + (run / name).read_bytes())
     assert report_here(run) == 2
     assert name in capsys.readouterr().err
+
+
+def test_the_readme_s_program_writes_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    readme = (Path(__file__).parents[3] / "loadtest" / "README.md").read_text("utf-8")
+    (program,) = [block for block in readme.split("```python\n")[1:] if "RunWriter" in block]
+    exec(program.split("```")[0], {})
+    assert report_here("my-run") == 0
