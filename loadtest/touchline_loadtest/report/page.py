@@ -18,13 +18,14 @@ import jinja2
 import msgspec
 
 from touchline_loadtest.checks.breach import KINDS, Breach
-from touchline_loadtest.runs.records import Mark, Scalar, SummaryRow
+from touchline_loadtest.runs.records import Mark, Scalar
 from touchline_loadtest.runs.series import PROCESS
 from touchline_protocol.printable import escaped, without_credentials
 
 from .charts import CHARTS_MAX, Chart, with_unique_ids
 from .of_results import PEERS, charts_of_results
 from .over_time import charts_over_time, time_unit
+from .results_tables import results
 from .run import Run
 from .verdict import verdict
 
@@ -81,8 +82,7 @@ def render(run: Run) -> str:
         run=run,
         info=run.info,
         verdict=verdict(run),
-        groups=_grouped(run.info.summary),
-        columns=_columns(run.info.summary) if run.info.kind == PEERS else [],
+        results=results(run.info),
         charts=all_charts[:CHARTS_MAX],
         charts_omitted=len(all_charts[CHARTS_MAX:]),
         marks=[_shown_mark(mark, run) for mark in run.marks[:MARKS_MAX]],
@@ -140,13 +140,20 @@ def _drawn_marks(run: Run) -> list[dict[str, object]]:
     return [
         {
             "at": (mark.at_ms - run.info.began_ms) / unit_ms,
-            "end": None if mark.end_ms is None else (mark.end_ms - run.info.began_ms) / unit_ms,
+            "end": (_end_ms(run, position) - run.info.began_ms) / unit_ms,
             "fault": mark.kind == "fault",
             "text": clean(mark.text),
-            "number": position,
+            "number": position + 1,
         }
-        for position, mark in enumerate(run.marks[:MARKS_MAX], 1)
+        for position, mark in enumerate(run.marks[:MARKS_MAX])
     ]
+
+
+def _end_ms(run: Run, position: int) -> float:
+    mark = run.marks[position]
+    if mark.end_ms is not None or mark.kind == "fault":
+        return mark.end_ms or mark.at_ms
+    return next((later.at_ms for later in run.marks[position + 1 :] if later.kind == "phase"), run.ended_ms)
 
 
 def _shown_mark(mark: Mark, run: Run) -> dict[str, object]:
@@ -157,18 +164,6 @@ def _shown_mark(mark: Mark, run: Run) -> dict[str, object]:
 def _shown_breach(breach: Breach, run: Run) -> dict[str, object]:
     at = "" if breach.at_ms is None else duration(breach.at_ms - run.info.began_ms)
     return {"breach": breach, "at": at}
-
-
-def _grouped(rows: Sequence[SummaryRow]) -> dict[str, list[SummaryRow]]:
-    groups: dict[str, list[SummaryRow]] = {}
-    for row in rows:
-        groups.setdefault(row.group, []).append(row)
-    return groups
-
-
-def _columns(rows: Sequence[SummaryRow]) -> list[tuple[str, str]]:
-    """The numbers that peers have, with their units: columns of a table with a line for each peer."""
-    return list(dict.fromkeys((row.what, row.unit) for row in rows if not isinstance(row.measured, str)))
 
 
 def _counted_kinds(breaches: Sequence[Breach]) -> list[tuple[str, int, str]]:

@@ -67,7 +67,11 @@ class Sample(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Mark(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A phase of the run or a fault, from ``at_ms`` to ``end_ms``; None for a moment, such as the kill of a process."""
+    """A phase of the run or a fault, from ``at_ms`` to ``end_ms``.
+
+    Without an ``end_ms`` a phase lasts until the next phase, or the end of the run, and a fault is a moment, such as
+    the kill of a process.
+    """
 
     at_ms: float
     text: str

@@ -89,16 +89,15 @@ function marks(width) {
   const perUnit = (width - MARGIN.l - MARGIN.r) / (run.end || 1);
   let freeFrom = -Infinity;
   run.marks.forEach((mark) => {
-    const end = mark.end ?? mark.at;
+    const end = mark.end;
     const lasts = end > mark.at;
     const fill = mark.fault ? style("fault-back") : style("phase");
     /* Every second phase is shaded, so that neighbours can be told apart. */
     const shaded = mark.fault || run.marks.filter((each) => !each.fault).indexOf(mark) % 2 === 0;
-    const edge = mark.fault ? style("fault") : style("rule");
     shapes.push({
       type: lasts ? "rect" : "line", xref: "x", yref: "paper", x0: mark.at, x1: end, y0: 0, y1: 1, layer: "below",
       fillcolor: shaded ? fill : "rgba(0,0,0,0)",
-      line: lasts ? { width: 0 } : { color: edge, width: 1.2, dash: "dash" },
+      line: lasts ? { width: 0 } : { color: style("fault"), width: 1.2, dash: "dash" },
     });
     const middle = (mark.at + end) / 2;
     const common = { x: middle, xref: "x", yref: "paper", y: 1, yanchor: "bottom", showarrow: false, borderpad: 0 };
@@ -166,7 +165,8 @@ function lineLayout(chart, width) {
 
 function barLayout(chart, width) {
   const layout = commonLayout();
-  const most = Math.max(...chart.lines.flatMap((line) => line.y));
+  /* The bound itself is always in sight. */
+  const most = Math.max(...chart.lines.flatMap((line) => line.y), chart.id === "bounds" ? 100 : 0);
   /* The longest bar leaves room for its number. */
   const inner = Math.max(150, width * 0.62);
   const room = inner / (inner - VALUE_PX);
