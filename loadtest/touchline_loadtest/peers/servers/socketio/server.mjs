@@ -23,6 +23,11 @@ const io = new Server(http, {
   ...(recovery ? { connectionStateRecovery: { maxDisconnectionDuration: 30 * 60_000 } } : {}),
 });
 
+// Memory that Socket.IO's documents advise to release: the request of each handshake.
+io.engine.on("connection", (connection) => {
+  connection.request = null;
+});
+
 io.on("connection", (socket) => {
   socket.on("join", (rooms, joined) => {
     socket.join(rooms);
