@@ -1,13 +1,17 @@
 """The results as rows: every peer has one, whatever became of it."""
 
+from pathlib import Path
+
 import msgspec
 import pytest
 
+from touchline_loadtest.cli.peers import SECTION
 from touchline_loadtest.peers.fan_out.results import Numbers, PeerResult, Sizes
 from touchline_loadtest.peers.fan_out.tables import better_than_ours, document, markdown, summary
 from touchline_loadtest.peers.sections import with_section
 from touchline_protocol.errors import OperatorError
 
+ROOT = Path(__file__).parents[3]
 NUMBERS = Numbers(
     cpu_us=1.234,
     cpu_us_runs=[1.234],
@@ -53,6 +57,11 @@ def test_a_section_of_a_document_is_replaced() -> None:
     for name in ("other", ""):
         with pytest.raises(OperatorError):
             with_section(document_text, name, "new")
+
+
+def test_the_document_has_a_place_for_the_table() -> None:
+    text = (ROOT / "docs/comparison.md").read_text("utf-8")
+    assert "THE TABLE" in with_section(text, SECTION, "THE TABLE")
 
 
 def test_a_run_has_a_group_for_each_peer() -> None:
