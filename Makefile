@@ -12,7 +12,7 @@ SETUP := pyproject.toml scripts/setup_venv.sh scripts/apt_install.sh
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo bench bench-peers loadtest report test test-quick test-all cluster-run check format openapi lock clean
+.PHONY: help demo bench bench-peers bench-peers-rooms bench-peers-long loadtest report test test-quick test-all cluster-run check format openapi lock clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -26,6 +26,17 @@ bench: .venv/demo.stamp ## Measure Touchline on this machine: docs/performance.m
 bench-peers: .venv/demo.stamp ## Compare Touchline with other servers on this machine: docs/comparison.md
 	scripts/install_peers.sh
 	$(BIN)/python -m touchline_loadtest peers $(ARGS)
+
+# Touchline with Kafka takes part in both, so a broker is started for them.
+bench-peers-rooms: .venv/demo.stamp .venv/kafka.stamp ## Compare them in 10,000 rooms: docs/comparison.md
+	scripts/install_peers.sh
+	scripts/fetch_kafka.sh
+	$(BIN)/python -m touchline_loadtest many-rooms --kafka local $(ARGS)
+
+bench-peers-long: .venv/demo.stamp .venv/kafka.stamp ## Break their connections, in the end for 11 minutes: docs/comparison.md
+	scripts/install_peers.sh
+	scripts/fetch_kafka.sh
+	$(BIN)/python -m touchline_loadtest avalanche --kafka local --outage 660 --outage-events 0 $(ARGS)
 
 report: .venv/dev.stamp ## Write a page with charts about a run: make report ARGS=FOLDER
 	$(BIN)/python -m touchline_loadtest report $(ARGS)

@@ -23,6 +23,12 @@ COMMANDS: Mapping[str, CommandSpec] = {
     "check": CommandSpec(
         "touchline_loadtest.cli.check:check", "Compare what clients saw and did with what the log held.", EXTRA
     ),
+    "avalanche": CommandSpec(
+        "touchline_loadtest.cli.avalanche:avalanche", "Break connections of Touchline's clients and its peers'.", EXTRA
+    ),
+    "many-rooms": CommandSpec(
+        "touchline_loadtest.cli.many_rooms:many_rooms", "Compare Touchline and its peers in very many rooms.", EXTRA
+    ),
     "report": CommandSpec("touchline_loadtest.cli.report:report", "Write a page about a run, with charts.", EXTRA),
     "run": CommandSpec("touchline_loadtest.cli.run:run", "Load-test Touchline with Locust and Kafka.", EXTRA),
 }

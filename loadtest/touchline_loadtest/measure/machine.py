@@ -86,6 +86,22 @@ def stolen_s() -> float:
         return 0.0
 
 
+def busy_s(core: int | None) -> float:
+    """The seconds that a core has not been idle since the system started; None stands for all cores together.
+
+    That counts in steps of 10 ms: proc_stat(5). 0 if the system does not report it.
+    """
+    name = "cpu" if core is None else f"cpu{core}"
+    try:
+        lines = Path("/proc/stat").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return 0.0
+    user, nice, system, _, _, irq, softirq = next(
+        ([int(number) for number in line.split()[1:8]] for line in lines if line.split()[0] == name), [0] * 7
+    )
+    return (user + nice + system + irq + softirq) / os.sysconf("SC_CLK_TCK")
+
+
 def own_memory_kib(pid: int) -> int:
     """The memory of a process that no file backs, which is its heap and stacks, in KiB (``RssAnon``).
 

@@ -12,6 +12,7 @@ from touchline_loadtest.peers.servers.anycable import AnyCableDialect
 from touchline_loadtest.peers.servers.c_send_loop import SendLoopDialect
 from touchline_loadtest.peers.servers.centrifugo import CentrifugoDialect
 from touchline_loadtest.peers.servers.nats import NatsDialect
+from touchline_loadtest.peers.servers.nats_jetstream import JetStreamDialect
 from touchline_loadtest.peers.servers.nchan import NchanDialect
 from touchline_loadtest.peers.servers.python_websockets import BroadcastDialect
 from touchline_loadtest.peers.servers.socketio import SocketIoDialect
@@ -157,3 +158,32 @@ def test_anycable() -> None:
         assert reader.recovered == {ROOM: recovered}
     with pytest.raises(PeerFailed, match="unauthorized"):
         reader.read(b'{"type":"disconnect","reason":"unauthorized"}')
+
+
+def _message(subject: bytes, reply_to: bytes, content: bytes) -> bytes:
+    fields = [subject, b"1", *([reply_to] if reply_to else []), b"%d" % len(content)]
+    return b"MSG %s\r\n%s\r\n" % (b" ".join(fields), content)
+
+
+@pytest.mark.parametrize(("first", "recovered"), [(4, True), (3, True), (5, False)])
+def test_jetstream_knows_by_where_its_consumer_begins_whether_it_recovers(first: int, recovered: bool) -> None:
+    start = [RoomStart(ROOM, "4")]
+    _, create = JetStreamDialect().opening(80, start)
+    assert b'"opt_start_seq":5' in create.send
+    reader = JetStreamDialect().reader(start)
+    created = b'{"type":"io.nats.jetstream.api.v1.consumer_create_response","delivered":{"stream_seq":%d}}' % first
+    assert reader.read(_message(b"_INBOX.created.1", b"", created)) == []
+    assert reader.recovered == {ROOM: recovered}
+    delivery = _message(ROOM.encode(), b"$JS.ACK.events.consumer.1.7.1.123.0", VALUE)
+    assert reader.read(delivery[:20]) == []
+    assert reader.read(delivery[20:]) == [EVENT]
+    assert reader.positions == {ROOM: "7"}
+    newer = _message(ROOM.encode(), b"$JS.ACK._.hash.events.consumer.1.9.2.123.0.token", VALUE)
+    assert reader.read(newer) == [EVENT]
+    assert reader.positions == {ROOM: "9"}
+
+
+def test_jetstream_that_creates_no_consumer_is_an_error() -> None:
+    refused = _message(b"_INBOX.created.1", b"", b'{"error":{"code":404,"description":"stream not found"}}')
+    with pytest.raises(PeerFailed, match="stream not found"):
+        JetStreamDialect().reader(START).read(refused)

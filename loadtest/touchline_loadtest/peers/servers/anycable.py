@@ -23,7 +23,8 @@ from touchline_loadtest.wire.handshake import upgrade_request
 from touchline_loadtest.wire.opening import Step
 
 OPTIONS = Path(__file__).with_suffix(".options")
-RECOVERY = ["--broker=memory", "--history_limit=100000", "--history_ttl=1800"]
+BROKER = "--broker=memory"
+HISTORY = ("--history_limit=100000", "--history_ttl=1800")
 BASE, EXTENDED = "actioncable-v1-json", "actioncable-v1-ext-json"
 CHANNEL = "$pubsub"
 
@@ -93,6 +94,9 @@ class AnyCablePeer:
     note = "public streams without Rails, no broker; events by its HTTP broadcaster, one request per 10 ms"
     recovers = True
 
+    def __init__(self, history: Sequence[str] = HISTORY) -> None:
+        self._history = history
+
     def version(self) -> str:
         """The version of its module."""
         return module_version(program("anycable-go"))
@@ -106,7 +110,7 @@ class AnyCablePeer:
             *OPTIONS.read_text("utf-8").split(),
             f"--port={port}",
             f"--http_broadcast_port={publish_port}",
-            *(RECOVERY if recovery else []),
+            *([BROKER, *self._history] if recovery else []),
         ]
         ports = [port, publish_port]
         async with listening_process(bench, command, folder, ports) as process, open_posts(publish_port) as posts:

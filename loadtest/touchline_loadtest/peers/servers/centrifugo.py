@@ -26,6 +26,9 @@ PATH = "/connection/websocket"
 HISTORY = {"history_size": 100_000, "history_ttl": "30m", "force_recovery": True}
 """Settings of the namespace with recovery on: enough for everything that a run publishes."""
 
+RECOVERED_MAX = 100_000
+"""Events of a room that a client may have missed and still recover."""
+
 
 class _Publication(msgspec.Struct):
     data: msgspec.Raw
@@ -122,6 +125,9 @@ class CentrifugoPeer:
     note = "memory engine; events by the batch command of its HTTP API, one request per 10 ms"
     recovers = True
 
+    def __init__(self, recovered_max: int = RECOVERED_MAX) -> None:
+        self._recovered_max = recovered_max
+
     def version(self) -> str:
         """What ``centrifugo version`` says."""
         return module_version(program("centrifugo"))
@@ -132,6 +138,7 @@ class CentrifugoPeer:
         (port,) = free_ports(1)
         config = json.loads(CONFIG.read_text("utf-8"))
         config["http_server"]["port"] = port
+        config["client"]["recovery_max_publication_limit"] = self._recovered_max
         if recovery:
             config["channel"]["namespaces"][0] |= HISTORY
         path = folder / "centrifugo.json"

@@ -8,8 +8,10 @@ import contextlib
 import re
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from touchline_loadtest.measure.bench import Bench
+from touchline_loadtest.measure.processes import ChildProcess
 from touchline_loadtest.peers.installed import module_version, program
 from touchline_loadtest.peers.peer import PeerFailed, PeerServer, Received, RoomStart
 from touchline_loadtest.peers.start import free_ports, listening_process
@@ -21,8 +23,8 @@ from touchline_loadtest.wire.opening import Step
 
 CONFIG = Path(__file__).with_suffix(".conf")
 CONNECT = b'CONNECT {"verbose":false,"pedantic":false,"lang":"bytes","version":"1","protocol":1}\r\n'
-_PING, _PONG = b"PING\r\n", b"PONG\r\n"
-_MSG = re.compile(rb"MSG (\S+) \S+ (?:\S+ )?(\d+)\r\n")
+PING, PONG = b"PING\r\n", b"PONG\r\n"
+_MSG = re.compile(rb"MSG (\S+) \S+ (?:(\S+) )?(\d+)\r\n")
 
 
 class NatsReader:
@@ -41,20 +43,23 @@ class NatsReader:
         position = 0
         while (end := data.find(b"\r\n", position)) >= 0:
             if message := _MSG.match(data, position):
-                end = message.end() + int(message[2])
+                end = message.end() + int(message[3])
                 if len(data) < end + 2:
                     break
-                found = stamps(data[message.end() : end])
-                events += [Received(message[1].decode(), number, due) for due, number in found]
+                events += self.message(message[1].decode(), (message[2] or b"").decode(), data[message.end() : end])
             else:
                 self._control(data[position:end])
             position = end + 2
         self._unread = data[position:]
         return events
 
+    def message(self, subject: str, _reply_to: str, content: bytes) -> list[Received]:
+        """The events in one message."""
+        return [Received(subject, number, due) for due, number in stamps(content)]
+
     def _control(self, line: bytes) -> None:
         if line == b"PING":
-            self.replies.append(masked(_PONG))
+            self.replies.append(masked(PONG))
         elif line.startswith(b"-ERR"):
             raise PeerFailed(line.decode(errors="replace"))
 
@@ -67,7 +72,7 @@ class NatsDialect:
         subscribe = b"".join(b"SUB %s %d\r\n" % (start.room.encode(), sid) for sid, start in enumerate(rooms, 1))
         return [
             Step(upgrade_request("127.0.0.1", port, "/"), b"\r\n\r\n"),
-            Step(masked(CONNECT + subscribe + _PING), _PONG),
+            Step(masked(CONNECT + subscribe + PING), PONG),
         ]
 
     def reader(self, _rooms: Sequence[RoomStart]) -> NatsReader:
@@ -92,21 +97,62 @@ class NatsPeer:
         """Run it; it has no recovery to turn on."""
         if recovery:
             raise PeerFailed("core NATS cannot recover")
-        port, websocket_port = free_ports(2)
-        config = fill(CONFIG, folder / "nats.conf", {"port": port, "websocket_port": websocket_port})
-        command = [str(program("nats-server")), "--config", str(config)]
-        async with listening_process(bench, command, folder, [port, websocket_port]) as process:
-            reader, writer = await asyncio.open_connection("127.0.0.1", port)
-            try:
-                writer.write(CONNECT)
+        async with nats_server(bench, folder) as server:
+            yield PeerServer(server.process, server.websocket_port, server.publisher.publish_all, NatsDialect())
 
-                async def publish_all(events: Sequence[tuple[str, bytes]]) -> None:
-                    writer.writelines(
-                        b"PUB %s %d\r\n%s\r\n" % (room.encode(), len(value), value) for room, value in events
-                    )
-                    writer.write(_PING)
-                    await reader.readuntil(_PONG)
 
-                yield PeerServer(process, websocket_port, publish_all, NatsDialect())
-            finally:
-                writer.transport.abort()
+class NatsPublisher:
+    """One connection to the TCP listener."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._turn = asyncio.Lock()
+        writer.write(CONNECT)
+
+    async def publish_all(self, events: Sequence[tuple[str, bytes]]) -> None:
+        """Publish; the server has taken all events when this returns."""
+        async with self._turn:
+            self._writer.writelines(
+                b"PUB %s %d\r\n%s\r\n" % (room.encode(), len(value), value) for room, value in events
+            )
+            self._writer.write(PING)
+            await self._reader.readuntil(PONG)
+
+    async def request(self, subject: str, content: bytes) -> bytes:
+        """Send a request; returns the answer's line and content."""
+        async with self._turn:
+            self._writer.write(b"SUB _INBOX.request 1\r\nUNSUB 1 1\r\n")
+            self._writer.write(b"PUB %s _INBOX.request %d\r\n%s\r\n" % (subject.encode(), len(content), content))
+            line = b""
+            while not line.startswith(b"MSG "):
+                line = await self._reader.readuntil(b"\r\n")
+            return await self._reader.readexactly(int(line.split()[-1]) + 2)
+
+
+class NatsServer(NamedTuple):
+    """A running nats-server."""
+
+    process: ChildProcess
+    websocket_port: int
+    publisher: NatsPublisher
+
+
+@contextlib.asynccontextmanager
+async def nats_server(bench: Bench, folder: Path, more_config: str = "") -> AsyncIterator[NatsServer]:
+    """Run nats-server, and connect to publish.
+
+    Raises:
+        PeerMissing: it is not installed.
+        PeerFailed: it did not start.
+    """
+    port, websocket_port = free_ports(2)
+    values = {"port": port, "websocket_port": websocket_port, "more": more_config}
+    config = fill(CONFIG, folder / "nats.conf", values)
+    command = [str(program("nats-server")), "--config", str(config)]
+    async with listening_process(bench, command, folder, [port, websocket_port]) as process:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        try:
+            yield NatsServer(process, websocket_port, NatsPublisher(reader, writer))
+        finally:
+            writer.transport.abort()

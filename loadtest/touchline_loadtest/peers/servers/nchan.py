@@ -80,6 +80,9 @@ class NchanPeer:
     note = "one worker, messages not stored; events by HTTP, one request each, pipelined on one connection"
     recovers = True
 
+    def __init__(self, stored: str = STORED) -> None:
+        self._stored = stored
+
     def version(self) -> str:
         """The version of the module's package."""
         if not MODULE.exists():
@@ -98,7 +101,7 @@ class NchanPeer:
             "folder": folder,
             "port": port,
             "module": MODULE,
-            "messages": STORED if recovery else NOT_STORED,
+            "messages": self._stored if recovery else NOT_STORED,
             "files": files,
             "connections": files * 6 // 5,
         }

@@ -19,6 +19,8 @@ from touchline_loadtest.wire.opening import Step
 INSTALLED = FOLDER / "socketio"
 """Where the installer puts ``servers/socketio`` with its node_modules."""
 PATH = "/socket.io/?EIO=4&transport=websocket"
+RECOVERY_S = 1800
+"""How long a session can be recovered: ``maxDisconnectionDuration``."""
 _PONG = masked(b"3")
 
 
@@ -95,6 +97,9 @@ class SocketIoPeer:
     note = "WebSocket transport alone, no compression, in-memory adapter; events by HTTP, one request per 10 ms"
     recovers = True
 
+    def __init__(self, recovery_s: int | None = RECOVERY_S) -> None:
+        self._recovery_s = recovery_s
+
     def version(self) -> str:
         """The version in node_modules."""
         try:
@@ -109,7 +114,7 @@ class SocketIoPeer:
         self.version()
         (port,) = free_ports(1)
         script = INSTALLED / "server.mjs"
-        command = [system_program("node"), str(script), str(port), *(["recovery"] if recovery else [])]
+        command = [system_program("node"), str(script), str(port), *self._options(recovery=recovery)]
         variables = {"NODE_ENV": "production"}
         async with listening_process(bench, command, folder, [port], variables) as process, open_posts(port) as posts:
 
@@ -118,3 +123,8 @@ class SocketIoPeer:
                 await posts.post("/publish", b"[%s]" % pairs)
 
             yield PeerServer(process, port, publish_all, SocketIoDialect())
+
+    def _options(self, *, recovery: bool) -> list[str]:
+        if not recovery:
+            return []
+        return ["recovery", *([] if self._recovery_s is None else [str(self._recovery_s)])]

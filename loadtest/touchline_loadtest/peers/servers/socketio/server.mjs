@@ -1,9 +1,9 @@
 // A Socket.IO server with the in-memory adapter. Events arrive by POST /publish as a JSON array of [room, value].
-// Usage: node server.mjs PORT [recovery]
+// Usage: node server.mjs PORT [recovery [SECONDS]]
 import { createServer } from "node:http";
 import { Server } from "socket.io";
 
-const [port, recovery] = process.argv.slice(2);
+const [port, recovery, seconds] = process.argv.slice(2);
 
 const http = createServer((request, response) => {
   const chunks = [];
@@ -20,7 +20,7 @@ const io = new Server(http, {
   httpCompression: false,
   serveClient: false,
   pingInterval: 600_000,
-  ...(recovery ? { connectionStateRecovery: { maxDisconnectionDuration: 30 * 60_000 } } : {}),
+  ...(recovery ? { connectionStateRecovery: seconds ? { maxDisconnectionDuration: 1000 * seconds } : {} } : {}),
 });
 
 // Memory that Socket.IO's documents advise to release: the request of each handshake.

@@ -1,0 +1,84 @@
+"""``avalanche``: how much reaches clients whose connections break, with Touchline and with its peers."""
+
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+from rich.console import Console
+
+from touchline_loadtest.measure.bench import Bench
+from touchline_loadtest.peers.shapes.avalanche import Report
+from touchline_loadtest.peers.shapes.avalanche import run as run_shape
+from touchline_loadtest.peers.shapes.contestant import Sizes
+from touchline_loadtest.peers.shapes.entries import avalanche_entries, choose
+from touchline_loadtest.peers.shapes.phases import Plan
+from touchline_loadtest.peers.shapes.tables import avalanche_document, avalanche_summary
+
+from .exit_codes import Failed
+from .measuring import run_measurement
+from .peer_shapes import Files, Json, Kafka, Markdown, Names, RunFolder, prepare, run_info, with_broker
+
+FILES_SPARE = 1000
+PLAN = Plan()
+SIZES = Sizes()
+
+Clients = Annotated[int, typer.Option(min=1, help="Clients of each peer.")]
+Rooms = Annotated[int, typer.Option(min=1, help="Rooms, which the clients share.")]
+Rate = Annotated[float, typer.Option(min=0.01, help="Events per second in each room.")]
+Bytes = Annotated[int, typer.Option("--bytes", min=64, max=60_000, help="Bytes of an event's value.")]
+Jitter = Annotated[float, typer.Option(min=0, help="Seconds within which every client is cut once; 0: none is.")]
+AwayMax = Annotated[float, typer.Option(min=0, help="The longest time that a client is away then, in seconds.")]
+Avalanche = Annotated[
+    float,
+    typer.Option("--avalanche", min=0, help="Seconds from when all are cut until all reconnect; 0: they are not."),
+]
+Outage = Annotated[float, typer.Option(min=0, help="Length of the outage in seconds; 0: there is none.")]
+OutageEvents = Annotated[
+    int, typer.Option(min=0, help="Events that each room gets in a burst at the end of the outage.")
+]
+Pause = Annotated[
+    float, typer.Option(min=0.1, help="Seconds of undisturbed events around each phase, and of silence that end it.")
+]
+
+
+def avalanche(
+    names: Names = None,
+    clients: Clients = SIZES.clients,
+    rooms: Rooms = SIZES.rooms,
+    rate: Rate = SIZES.rate_hz,
+    size: Bytes = SIZES.event_bytes,
+    jitter: Jitter = PLAN.jitter_s,
+    away_max: AwayMax = PLAN.away_max_s,
+    avalanche_away: Avalanche = PLAN.avalanche_s,
+    outage: Outage = PLAN.outage_s,
+    outage_events: OutageEvents = PLAN.outage_events,
+    pause: Pause = PLAN.pause_s,
+    kafka: Kafka = None,
+    json: Json = Path("avalanche.json"),
+    markdown: Markdown = None,
+    run: RunFolder = None,
+) -> None:
+    """Cut connections one by one, all at once, and for the time of an outage; count what arrives nevertheless.
+
+    Every peer has its recovery feature on. All peers run at the same time, so that one outage serves all of them.
+    """
+    console = Console()
+    files = Files(json, markdown, run)
+    files.check()
+    entries = choose(avalanche_entries(), names or [], kafka)
+    bench = prepare(clients * len(entries) + FILES_SPARE, console)
+    sizes = Sizes(clients, rooms, rate, size)
+    plan = Plan(jitter, away_max, avalanche_away, outage, outage_events, pause)
+    info = run_info("Avalanche", {**sizes._asdict(), **msgspec.to_builtins(plan)})
+
+    async def work(bench: Bench) -> Report:
+        async with with_broker(bench, kafka) as with_kafka:
+            return await run_shape(with_kafka, entries, sizes, plan)
+
+    report = run_measurement(work(bench))
+    table = avalanche_document(report)
+    files.write(report, table, avalanche_summary(report), info)
+    console.print(table, highlight=False, soft_wrap=True, markup=False)
+    if not report.phases or not any(report.phases.values()):
+        raise Failed("no peer could be measured")

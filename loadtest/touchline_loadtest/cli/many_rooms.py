@@ -1,0 +1,71 @@
+"""``many-rooms``: 10,000 rooms with an event a second each, on Touchline and on its peers."""
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from touchline_loadtest.measure import machine
+from touchline_loadtest.measure.bench import Bench
+from touchline_loadtest.peers.shapes.entries import choose, many_rooms_entries
+from touchline_loadtest.peers.shapes.many_rooms import Sizes, Standing
+from touchline_loadtest.peers.shapes.many_rooms import run as run_shape
+from touchline_loadtest.peers.shapes.tables import many_rooms_document, many_rooms_summary
+
+from .exit_codes import Failed
+from .measuring import run_measurement
+from .peer_shapes import Files, Json, Kafka, Markdown, Names, RunFolder, prepare, run_info, with_broker
+
+FILES_SPARE = 1000
+SIZES = Sizes()
+
+Rooms = Annotated[int, typer.Option(min=1, help="Rooms.")]
+Clients = Annotated[int, typer.Option(min=1, help="Clients, each with a connection of its own.")]
+RoomsEach = Annotated[int, typer.Option(min=1, max=100, help="Rooms that each client is in.")]
+Rate = Annotated[float, typer.Option(min=0.01, help="Events per second in each room.")]
+Bytes = Annotated[int, typer.Option("--bytes", min=64, max=60_000, help="Bytes of an event's value.")]
+Seconds = Annotated[float, typer.Option(min=1, help="Length of each measurement.")]
+WarmUp = Annotated[float, typer.Option(min=0, help="Seconds of events before that.")]
+
+
+def many_rooms(
+    names: Names = None,
+    rooms: Rooms = SIZES.rooms,
+    clients: Clients = SIZES.clients,
+    rooms_each: RoomsEach = SIZES.rooms_each,
+    rate: Rate = SIZES.rate_hz,
+    size: Bytes = SIZES.event_bytes,
+    seconds: Seconds = SIZES.seconds,
+    warm_up: WarmUp = SIZES.warm_up_s,
+    kafka: Kafka = None,
+    json: Json = Path("many-rooms.json"),
+    markdown: Markdown = None,
+    run: RunFolder = None,
+) -> None:
+    """Publish to very many rooms with few clients each; measure latency and cost per delivery.
+
+    Touchline takes the events from Kafka, its peers by their own fastest way to publish.
+    """
+    console = Console()
+    files = Files(json, markdown, run)
+    files.check()
+    entries = choose(many_rooms_entries(), names or [], kafka)
+    bench = prepare(clients + FILES_SPARE, console)
+    sizes = Sizes(rooms, clients, rooms_each, rate, size, warm_up, seconds)
+    info = run_info("Many rooms", sizes)
+    began = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime())
+
+    async def work(bench: Bench) -> list[Standing]:
+        async with with_broker(bench, kafka) as with_kafka:
+            return await run_shape(with_kafka, entries, sizes)
+
+    standings = run_measurement(work(bench))
+    facts = machine.describe()
+    table = many_rooms_document(standings, sizes, began, facts)
+    document = {"began": began, "machine": facts, "sizes": sizes, "results": standings}
+    files.write(document, table, many_rooms_summary(standings), info)
+    console.print(table, highlight=False, soft_wrap=True, markup=False)
+    if all(one.found is None for one in standings):
+        raise Failed("no peer could be measured")

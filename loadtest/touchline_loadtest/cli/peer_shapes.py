@@ -1,0 +1,100 @@
+"""What the commands for the two shapes of load share: the broker, the cores, and where the results go."""
+
+import contextlib
+import tempfile
+import time
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Annotated, NamedTuple
+
+import msgspec
+import typer
+from rich.console import Console
+
+from touchline_loadtest.measure import machine
+from touchline_loadtest.measure.bench import Bench
+from touchline_loadtest.measure.results import check_writable
+from touchline_loadtest.rig.local_kafka import local_kafka
+from touchline_loadtest.runs.records import RunInfo, SummaryRow
+from touchline_loadtest.runs.versions import versions
+from touchline_loadtest.runs.writer import RunWriter
+
+MS = 1000
+"""Milliseconds of a second."""
+LOCAL = "local"
+"""``--kafka local`` starts a broker for the run."""
+
+Names = Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Peers to measure; all by default.")]
+Kafka = Annotated[
+    str | None,
+    typer.Option(metavar="HOST:PORT", help="A broker for Touchline, or 'local' to start one for the run."),
+]
+Json = Annotated[Path, typer.Option(metavar="FILE", help="Where to write the results.")]
+Markdown = Annotated[Path | None, typer.Option("--markdown", metavar="FILE", help="Where to write tables as Markdown.")]
+RunFolder = Annotated[Path | None, typer.Option("--run", metavar="FOLDER", help="A new run folder to write.")]
+
+
+def prepare(files: int, console: Console) -> Bench:
+    """Raise the limit of open files, and take a core for the clients.
+
+    Raises:
+        OperatorError: the system's limit is lower.
+    """
+    machine.need_files(files)
+    cores = machine.choose_cores()
+    machine.pin(0, cores.clients)
+    return Bench(cores, say=lambda text: console.print(text, style="dim", highlight=False, soft_wrap=True))
+
+
+@contextlib.asynccontextmanager
+async def with_broker(bench: Bench, kafka: str | None) -> AsyncIterator[Bench]:
+    """The bench with its broker, which is started if ``kafka`` says so. It shares the clients' core.
+
+    Raises:
+        OperatorError: it cannot be started.
+    """
+    if kafka != LOCAL:
+        yield bench._replace(kafka=kafka)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        async with local_kafka(Path(folder) / "kafka") as (address, _):
+            yield bench._replace(kafka=address)
+
+
+class Files(NamedTuple):
+    """Where the results go."""
+
+    json: Path
+    markdown: Path | None
+    run: Path | None
+
+    def check(self) -> None:
+        """Find out now, and not after the run, whether they can be written.
+
+        Raises:
+            OperatorError: one of them cannot.
+        """
+        for path in (self.json, self.markdown):
+            if path is not None:
+                check_writable(path)
+
+    def write(self, document: object, table: str, rows: Sequence[SummaryRow], info: RunInfo) -> None:
+        """Write those that were asked for."""
+        self.json.write_bytes(msgspec.json.format(msgspec.json.encode(document)) + b"\n")
+        if self.markdown is not None:
+            self.markdown.write_text(table, "utf-8")
+        if self.run is not None:
+            with RunWriter.create(self.run, info) as writer:
+                writer.finish(time.time() * MS, rows)
+
+
+def run_info(name: str, settings: object) -> RunInfo:
+    """What a run folder says about a run that begins now."""
+    return RunInfo(
+        name=name,
+        kind="peers",
+        began_ms=time.time() * MS,
+        versions=versions(),
+        machine=machine.describe(),
+        settings=msgspec.to_builtins(settings),
+    )

@@ -1,0 +1,133 @@
+"""NATS with JetStream: a stream keeps what was published, and each client has an ordered consumer over WebSocket.
+
+A client that comes back creates a consumer that begins after the last message it saw, as the client libraries' ordered
+consumers do. Theirs also have flow control and idle heartbeats, which only matter to clients that are slow or lost.
+"""
+
+import contextlib
+import secrets
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from touchline_loadtest.measure.bench import Bench
+from touchline_loadtest.peers.installed import module_version, program
+from touchline_loadtest.peers.peer import PeerFailed, PeerServer, Received, RoomStart
+from touchline_loadtest.wire.frames import masked
+from touchline_loadtest.wire.handshake import upgrade_request
+from touchline_loadtest.wire.opening import Step
+
+from .nats import CONNECT, NatsReader, nats_server
+
+STREAM = "events"
+CREATED = "_INBOX.created"
+INACTIVE_NS = 300_000_000_000
+"""A consumer whose client has gone is deleted after five minutes: the libraries' default for ordered consumers."""
+STORE = 'jetstream { store_dir: "%s" }'
+ACK_TOKENS = 9
+"""Tokens of a delivery's reply subject: ``$JS.ACK``, stream, consumer, deliveries, stream's and consumer's sequence
+number, time, pending. Newer servers may insert a domain and a hash after ``$JS.ACK``."""
+
+
+class _Delivered(msgspec.Struct):
+    stream_seq: int
+
+
+class _Created(msgspec.Struct):
+    delivered: _Delivered | None = None
+    error: dict[str, Any] | None = None
+
+
+_decode = msgspec.json.Decoder(_Created).decode
+
+
+class JetStreamReader(NatsReader):
+    """A position is a sequence number of the stream. The rooms of a client share one, like its consumer."""
+
+    def __init__(self, rooms: Sequence[RoomStart]) -> None:
+        super().__init__()
+        self._rooms = rooms
+
+    def message(self, subject: str, reply_to: str, content: bytes) -> list[Received]:
+        """The events in one message, or the answer to the creation of the consumer."""
+        if subject.startswith(CREATED):
+            self._created(_decode(content))
+            return []
+        tokens = reply_to.split(".")
+        self._move(int(tokens[5 if len(tokens) == ACK_TOKENS else 7]))
+        return super().message(subject, reply_to, content)
+
+    def _created(self, answer: _Created) -> None:
+        if answer.delivered is None:
+            raise PeerFailed(f"JetStream created no consumer: {answer.error}")
+        first = answer.delivered.stream_seq
+        for start in self._rooms:
+            if start.after is not None:
+                self.recovered[start.room] = first <= int(start.after)
+        self._move(first)
+
+    def _move(self, sequence: int) -> None:
+        self.positions = dict.fromkeys((start.room for start in self._rooms), str(sequence))
+
+
+class JetStreamDialect:
+    """NATS's client protocol in WebSocket frames, with a push consumer that needs no acknowledgements."""
+
+    def opening(self, port: int, rooms: Sequence[RoomStart]) -> list[Step]:
+        """CONNECT, and the creation of a consumer that delivers to an inbox of this connection."""
+        name = secrets.token_hex(8)
+        request = msgspec.json.encode({"stream_name": STREAM, "config": _consumer(rooms, f"_INBOX.events.{name}")})
+        lines = (
+            f"SUB {CREATED}.{name} 1\r\nSUB _INBOX.events.{name} 2\r\n"
+            f"PUB $JS.API.CONSUMER.CREATE.{STREAM} {CREATED}.{name} {len(request)}\r\n"
+        )
+        return [
+            Step(upgrade_request("127.0.0.1", port, "/"), b"\r\n\r\n"),
+            Step(masked(CONNECT + lines.encode() + request + b"\r\n"), b"consumer_create_response"),
+        ]
+
+    def reader(self, rooms: Sequence[RoomStart]) -> JetStreamReader:
+        """A reader for one client."""
+        return JetStreamReader(rooms)
+
+
+class JetStreamPeer:
+    """nats-server with a stream in files, which is JetStream's default storage."""
+
+    name = "nats-jetstream"
+    package = "Go module github.com/nats-io/nats-server/v2"
+    note = "a stream in files without limits, an ordered consumer per client; events by PUB on one TCP connection"
+    recovers = True
+
+    def version(self) -> str:
+        """The version of its module."""
+        return module_version(program("nats-server"))
+
+    @contextlib.asynccontextmanager
+    async def serve(self, bench: Bench, folder: Path, *, recovery: bool = True) -> AsyncIterator[PeerServer]:
+        """Run it, with or without ``recovery``: a stream keeps everything. It does so over a restart as well."""
+        del recovery
+        async with nats_server(bench, folder, STORE % (folder / "jetstream")) as server:
+            stream = msgspec.json.encode({"name": STREAM, "subjects": ["*"], "storage": "file", "num_replicas": 1})
+            answer = await server.publisher.request(f"$JS.API.STREAM.CREATE.{STREAM}", stream)
+            if b'"error"' in answer:
+                raise PeerFailed(f"JetStream created no stream: {answer[:200]!r}")
+            yield PeerServer(server.process, server.websocket_port, server.publisher.publish_all, JetStreamDialect())
+
+
+def _consumer(rooms: Sequence[RoomStart], inbox: str) -> dict[str, Any]:
+    positions = [int(start.after) for start in rooms if start.after is not None]
+    begin: dict[str, Any] = {"deliver_policy": "new"}
+    if positions:
+        begin = {"deliver_policy": "by_start_sequence", "opt_start_seq": max(positions) + 1}
+    return begin | {
+        "deliver_subject": inbox,
+        "filter_subjects": [start.room for start in rooms],
+        "ack_policy": "none",
+        "max_deliver": 1,
+        "mem_storage": True,
+        "num_replicas": 1,
+        "inactive_threshold": INACTIVE_NS,
+    }
