@@ -1,23 +1,25 @@
-"""Checks what becomes of players' actions: each outcome is true, and the log has each action once and in order.
+"""Notes what becomes of players' actions for the checker, and checks each outcome when it comes.
 
-The promises (protocol/README.md, "Acting"): an acknowledged action is in the log. A session's actions are there in the
-order of their ids, once duplicates with the same (player, session, id) are dropped; a refused action is not there.
+The checker compares all of them with the log at the end. Only a simulation also knows that an outcome is too early, or
+that nothing explains it.
 """
 
 from touchline.errors import ActionInDoubt, ActionRefused
 from touchline.session.pending_action import Outcome, PendingAction, Receipt
+from touchline_loadtest.checks.actions import UNANSWERED, Acted
 from touchline_protocol.codes import ACTION_INVALID
 from touchline_protocol.limits import ACTION_RESEND_S_MAX
 
-from .action_log import ActionEntry, ActionLog
+from .action_log import ActionLog
 from .findings import Findings
 from .tokens import REFUSED_KIND
 
 
 class ActionCheck:
-    """The actions of one client."""
+    """The actions of one client. ``acted`` has the outcome of each, in the form that the checker reads."""
 
     def __init__(self, findings: Findings, action_log: ActionLog, player: str) -> None:
+        self.acted: list[Acted] = []
         self._findings = findings
         self._log = action_log
         self._player = player
@@ -26,6 +28,7 @@ class ActionCheck:
     def submitted(self, action: PendingAction, n: int) -> None:
         """The player acted; ``n`` is the action's data."""
         self._waiting[action] = n
+        self._note(action, n, UNANSWERED)
 
     def forget(self) -> None:
         """The player is gone: no outcome follows."""
@@ -35,14 +38,15 @@ class ActionCheck:
         """What became of an action."""
         n = self._waiting.pop(action)
         self._findings.counts[type(outcome).__name__] += 1
-        found = self._log.of(n)
         match outcome:
             case Receipt(session, number):
-                if set(found) != {ActionEntry(self._player, session, number, n)}:
-                    self._found(f"was told that action {n} is in the log; there is {found}")
+                self._note(action, n, "", session, number)
+                if not self._log.has(n):
+                    self._found(f"was told that action {n} is in the log, which does not have it yet")
             case ActionRefused(code=code):
-                if code != ACTION_INVALID.code or action.kind != REFUSED_KIND or found:
-                    self._found(f"was refused action {n}: {outcome}; in the log: {found}")
+                self._note(action, n, code)
+                if code != ACTION_INVALID.code or action.kind != REFUSED_KIND or self._log.has(n):
+                    self._found(f"was refused action {n}: {outcome}")
             case ActionInDoubt():
                 sent_again = action.kind == REFUSED_KIND and action.send_count > 1
                 if not sent_again and now_s < action.first_sent_s + ACTION_RESEND_S_MAX:
@@ -53,20 +57,9 @@ class ActionCheck:
         if self._waiting:
             self._found(f"never heard of actions {sorted(self._waiting.values())}")
 
+    def _note(self, action: PendingAction, n: int, code: str, session: str = "", number: int = 0) -> None:
+        at_ms, sends = self._findings.time_ms, action.send_count
+        self.acted.append(Acted(self._player, n, code, at_ms, session, number, action.room, action.kind, sends))
+
     def _found(self, text: str) -> None:
         self._findings.add(f"player {self._player} {text}")
-
-
-def check_order(findings: Findings, entries: list[ActionEntry]) -> None:
-    """The log has the actions of each session in the order of their ids, and under one id only one action."""
-    first: dict[tuple[str, str, int], int] = {}
-    newest: dict[tuple[str, str], int] = {}
-    for player, session, number, n in entries:
-        if (player, session, number) in first:
-            if first[player, session, number] != n:
-                findings.add(f"the log has two actions under {player}, {session}, {number}")
-            continue
-        first[player, session, number] = n
-        if number < newest.get((player, session), 0):
-            findings.add(f"the log has {player}, {session}, {number} after {newest[player, session]}")
-        newest[player, session] = number

@@ -1,10 +1,11 @@
 """The topic of players' actions: appends take time, and may fail, or fail half way without anybody learning how far."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
+from touchline_loadtest.checks.actions import ActionEntry, LoggedAction
 from touchline_protocol.actions import decode_action
 
 from .log import Log
@@ -14,32 +15,25 @@ APPEND_TIMEOUT_US = 2 * SECOND_US
 """How long an append is tried while the log is away."""
 
 
-class ActionEntry(NamedTuple):
-    """An action in the log. ``n`` is its data, which is unlike that of all others."""
-
-    player: str
-    session: str
-    id: int
-    n: int
-
-
 class ActionLog:
     """What the log holds, in order, and where it goes wrong: in a share ``fails`` of the appends.
+
+    The data of each action is a number that no other has.
 
     ``tamper`` changes what is written, for tests of the checks.
     """
 
     def __init__(self, world: World, log: Log) -> None:
-        self.entries: list[ActionEntry] = []
-        self._by_n: dict[int, list[ActionEntry]] = {}
+        self.actions: list[LoggedAction] = []
+        self._written: set[int] = set()
         self.fails = 0.05
         self.tamper: Callable[[Sequence[bytes]], Sequence[bytes]] | None = None
         self._world = world
         self._log = log
 
-    def of(self, n: int) -> list[ActionEntry]:
-        """The entries of one action: several if it was appended more than once."""
-        return self._by_n.get(n, [])
+    def has(self, n: int) -> bool:
+        """Whether the action with this data is there."""
+        return n in self._written
 
     def append(
         self,
@@ -65,6 +59,6 @@ class ActionLog:
         for value in values if self.tamper is None else self.tamper(values):
             record = decode_action(value)
             n = msgspec.json.decode(bytes(record.data), type=int)
-            entry = ActionEntry(record.player, record.session, record.id, n)
-            self.entries.append(entry)
-            self._by_n.setdefault(n, []).append(entry)
+            action = ActionEntry(record.player, record.session, record.id, record.kind, n, record.room)
+            self.actions.append(LoggedAction(action, len(self.actions)))
+            self._written.add(n)

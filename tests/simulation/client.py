@@ -4,14 +4,13 @@ Everything is checked twice: each message as it comes off the wire, and each ite
 """
 
 from collections.abc import Callable
-from functools import lru_cache
 from typing import TypeAlias
 
 from touchline.errors import ActionRefused, ActionsFull, Unreachable
 from touchline.session.backoff import Backoff
 from touchline.session.session import Session
 from touchline.session.states import CONNECTED, State
-from touchline_protocol.codecs import CODECS, Codec
+from touchline_protocol.codecs import Codec
 from touchline_protocol.cursor import Cursor
 from touchline_protocol.frames import payload_of, split_frames
 from touchline_protocol.messages import Deliver
@@ -30,9 +29,6 @@ ACTIONS_MAX = 64
 TOKEN_MS = 120_000
 SILENCE_US = 12 * SECOND_US
 """After this long a client may take a connection for dead, whose edge sends a beat every 5 s."""
-
-DECODERS = {codec: lru_cache(maxsize=1024)(codec.decode_server) for codec in CODECS}
-"""Most clients are sent the same messages, which are decoded once for all of their checks."""
 
 Tamper: TypeAlias = Callable[[list[bytes]], list[bytes]]
 """Changes the messages that arrive, for tests of the checks."""
@@ -56,7 +52,7 @@ class SimClient:
         self._world = site.world
         self._codec = codec
         self._make_line = make_line
-        self._wire = WireCheck(site.findings, number, self.rooms)
+        self._wire = WireCheck(site.findings, number, self.rooms, codec)
         self._knowledge = EdgeKnowledge(site.log, stored=False)
         self._connecting = False
         self._refreshing = False
@@ -96,7 +92,7 @@ class SimClient:
     def come_back(self) -> None:
         if self.is_away:
             self.is_away = False
-            followed = [(name, check.room.deliver, check.cursor) for name, check in self.rooms.items()]
+            followed = [(name, check.room.deliver, check.view.cursor) for name, check in self.rooms.items()]
             self.rooms.clear()
             self.session = self._new_session()
             for name, deliver, cursor in followed:
@@ -122,11 +118,11 @@ class SimClient:
         payloads = [payload_of(frame) for frame in split_frames(data)]
         if self.tamper is not None:
             payloads = self.tamper(payloads)
-        session, decode, now_s = self.session, DECODERS[self._codec], self._world.now_s
+        session, now_s = self.session, self._world.now_s
         for payload in payloads:
             if session.state not in CONNECTED:
                 break
-            self._wire.take(decode(payload))
+            self._wire.take(payload)
             session.receive(payload, now_s)
             for room, item in session.take_items():
                 self.rooms[room.name].take(item, self._knowledge)

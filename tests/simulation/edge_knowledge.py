@@ -1,12 +1,17 @@
-"""What an edge has to know of its rooms: their states, as they follow from the records that it was given to read."""
+"""What an edge has to know of its rooms: their states, as they follow from the records that it was given to read.
 
-from typing import Any, TypeAlias
+The checker allows any state that an edge may have at a time, such as one of before a move that it has not read to its
+end. Here it is known what each edge has read, so its states are compared with the only right one.
+"""
 
+from typing import TypeAlias
+
+from touchline_loadtest.checks.partition_log import PartitionLog
 from touchline_server.core.log import LogEvent, OffsetsLost, PartitionsAdded, Records, TopicOpened
 
-from .log import Log, RoomHistory
+from .log import Log
 
-State: TypeAlias = dict[str, Any]
+State: TypeAlias = dict[str, int]
 
 
 class _Known:
@@ -52,9 +57,13 @@ class EdgeKnowledge:
         elif isinstance(event, Records):
             self._read(event)
 
+    def may_lack_keys(self, room: str) -> bool:
+        """Whether a state may lack what is from before the edge's window, though the edge does not say so."""
+        return not self._stored or room in self.store_failures
+
     def may_show(self, room: str, epoch: str, head: int, state: State) -> bool:
         """Whether a client that joins a room as of ``head`` may be shown this state."""
-        history = self._log.events_of(epoch, room)
+        history = self._history(room, epoch)
         before, offsets = (self._known.get((room, epoch)) or _Known({})).as_of(head)
         read = _fold(before, history, up_to=head, among=offsets)
         if not self._stored:
@@ -88,16 +97,19 @@ class EdgeKnowledge:
         if epoch is None:
             return {}
         known = self._known[room, epoch]
-        return _fold(known.before, self._log.events_of(epoch, room), up_to=1 << 60, among=known.offsets)
+        return _fold(known.before, self._history(room, epoch), up_to=1 << 60, among=known.offsets)
+
+    def _history(self, room: str, epoch: str) -> PartitionLog:
+        return self._log.room(room).parts.get(self._log.log_ids[epoch]) or PartitionLog()
 
 
-def _fold(before: State, history: RoomHistory, *, up_to: int, among: set[int] | None = None) -> State:
+def _fold(before: State, history: PartitionLog, *, up_to: int, among: set[int] | None = None) -> State:
     """The state after the events up to an offset; ``among``: only these were read."""
     state = dict(before)
-    for entry in history.entries[: history.count_up_to(up_to)]:
-        if entry.key is not None and (among is None or entry.offset in among):
-            if entry.data is None:
-                state.pop(entry.key, None)
-            else:
-                state[entry.key] = entry.data
+    for entry in history.newest(up_to, among):
+        assert entry.key is not None
+        if entry.removal:
+            state.pop(entry.key, None)
+        else:
+            state[entry.key] = entry.value
     return state

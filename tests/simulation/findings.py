@@ -20,6 +20,11 @@ class Findings(list[str]):
         self.counts: Counter[str] = Counter()
         self._world = world
 
+    @property
+    def time_ms(self) -> float:
+        """The time since the run began."""
+        return self._world.now_s * 1000
+
     def add(self, text: str) -> None:
         self.append(f"{self._world.now_s:.6f} s: {text}")
 

@@ -1,6 +1,6 @@
 """The log: topics whose partitions are appended to over virtual time, and what goes wrong with a real one.
 
-`history` keeps every event ever appended, for the checks; what the log itself still holds begins at each partition's
+`rooms` keeps every event ever appended, for the checker; what the log itself still holds begins at each partition's
 ``start``. A topic's ``journal`` has the records of all its partitions in the order in which they were appended: readers
 go through it, so a room that moves to another partition is read in its order.
 """
@@ -12,6 +12,8 @@ from zlib import crc32
 
 import msgspec
 
+from touchline_loadtest.checks.partition_log import Entry, LogId
+from touchline_loadtest.checks.room_log import RoomLog, Starts, TopicFacts
 from touchline_server.core.effects import LogRange, Unreachable
 from touchline_server.core.log import Chunk
 from touchline_server.core.room_store import RoomKey, StoredRoom
@@ -28,6 +30,9 @@ READ_RECORDS_MAX = 40
 BEHIND_MS = (0, 0, 3_600_000)
 """How far the clocks of producers are behind."""
 
+FACTS = TopicFacts(lag=60_000)
+"""Edges may be behind in one partition while they read another: by whatever the log is away, and more if they stall."""
+
 UNREACHABLE = Unreachable("the log is away")
 
 
@@ -42,33 +47,9 @@ class LogRecord(NamedTuple):
     appended_ms: int
 
 
-class Entry(NamedTuple):
-    """An event of a room, as clients must see it."""
-
-    offset: int
-    key: str | None
-    data: Any
-
-
-class RoomHistory:
-    """Every event that a room ever had in one epoch."""
-
-    def __init__(self) -> None:
-        self.entries: list[Entry] = []
-        self._newest: dict[str, int] = {}
-
-    def add(self, entry: Entry) -> None:
-        self.entries.append(entry)
-        if entry.key is not None:
-            self._newest[entry.key] = entry.offset
-
-    def count_up_to(self, offset: int) -> int:
-        """How many events there are up to an offset, that one included."""
-        return bisect_right(self.entries, offset, key=lambda entry: entry.offset)
-
-    def is_obsolete(self, entry: Entry) -> bool:
-        """Whether a newer event of the same key exists."""
-        return entry.key is not None and self._newest[entry.key] > entry.offset
+def value_of(data: Any) -> int:
+    """What an event is known by: its number and its padding, and 0 for a removal, which has neither."""
+    return 0 if data is None else data["n"] << 16 | len(data["pad"]) << 8 | data["pad"].count("x")
 
 
 class Partition:
@@ -86,33 +67,48 @@ class Partition:
 
 
 class Topic:
-    """One topic, as long as it is the same log."""
+    """One topic, as long as it is the same log. ``starts`` says to the checker what has been deleted."""
 
-    def __init__(self, name: str, epoch: str, partitions: int) -> None:
+    def __init__(self, name: str, generation: int, starts: Starts) -> None:
         self.name = name
-        self.epoch = epoch
-        self.partitions = [Partition() for _ in range(partitions)]
+        self.generation = generation
+        self.epoch = f"t{generation}"
+        self.partitions: list[Partition] = []
+        self.starts = starts
         self.journal: list[tuple[int, LogRecord]] = []
         self.kept_from = 0
 
-    def delete_before(self, time_ms: int) -> None:
+    def delete_before(self, time_ms: int, now_ms: int) -> None:
         """Delete the records from before a time."""
+        changed: set[int] = set()
         while self.kept_from < len(self.journal) and self.journal[self.kept_from][1].appended_ms < time_ms:
             partition, record = self.journal[self.kept_from]
             self.partitions[partition].start = record.offset + 1
             self.kept_from += 1
+            changed.add(partition)
+        for partition in changed:
+            self.starts.add(self.log_id(partition), now_ms, self.partitions[partition].start)
+
+    def log_id(self, partition: int) -> LogId:
+        """What the checker calls a partition."""
+        return LogId(self.name, self.generation, partition)
 
 
 class Log:
-    """All topics. ``watchers`` are called after each append and change; ``away`` while nobody can reach the log."""
+    """All topics. ``watchers`` are called after each append and change; ``away`` while nobody can reach the log.
+
+    For the checker: ``rooms`` has the history of each room, and ``log_ids`` the partition that each epoch stands for.
+    """
 
     def __init__(self, world: World) -> None:
         self.topics: dict[str, Topic] = {}
-        self.history: dict[tuple[str, str], RoomHistory] = {}
+        self.rooms: dict[str, RoomLog] = {}
+        self.log_ids: dict[str, LogId] = {}
         self.away = False
         self.watchers: list[Callable[[], None]] = []
         self._world = world
-        self._epochs = 0
+        self._starts: dict[str, Starts] = {}
+        self._generations = 0
         self._serial = 0
 
     @property
@@ -122,13 +118,23 @@ class Log:
 
     def create(self, name: str, partitions: int) -> None:
         """Create a topic, in place of the one of that name if there is one."""
-        self._epochs += 1
-        self.topics[name] = Topic(name, f"t{self._epochs}", partitions)
+        if name in self.topics:
+            self.topics[name].delete_before(self.time_ms + 1, self.time_ms)
+        self._generations += 1
+        self.topics[name] = Topic(name, self._generations, self._starts.setdefault(name, Starts()))
+        for _ in range(partitions):
+            self._add_partition(self.topics[name])
         self._changed()
 
     def add_partition(self, name: str) -> None:
-        self.topics[name].partitions.append(Partition())
+        self._add_partition(self.topics[name])
         self._changed()
+
+    def _add_partition(self, topic: Topic) -> None:
+        log = topic.log_id(len(topic.partitions))
+        topic.partitions.append(Partition())
+        topic.starts.add(log, self.time_ms, 0)
+        self.log_ids[epoch_of(log)] = log
 
     def append(self, feed: str, room_id: str, key: str | None, *, remove: bool = False, pad: int = 0) -> None:
         """Append an event. Its data is unlike that of all others."""
@@ -144,19 +150,19 @@ class Log:
         partition.records.append(record)
         partition.next_offset = offset + 1
         topic.journal.append((number, record))
-        self.events_of(f"{topic.epoch}-{number}-0", f"{feed}:{room_id}").add(Entry(offset, key, data))
-        topic.delete_before(self.time_ms - RETENTION_MS)
+        self.room(f"{feed}:{room_id}").append(
+            topic.log_id(number), Entry(offset, value_of(data), key, removal=remove, order=self.time_ms)
+        )
+        topic.delete_before(self.time_ms - RETENTION_MS, self.time_ms)
         self._changed()
 
-    def events_of(self, epoch: str, room: str) -> RoomHistory:
-        """Every event of a room in an epoch, which is that of a topic and a partition."""
-        return self.history.setdefault((epoch, room), RoomHistory())
-
-    def epoch_of(self, room: str) -> str:
-        """The epoch that a room's newest events are in."""
-        feed, _, room_id = room.partition(":")
-        topic = self.topics[f"{feed}-events"]
-        return f"{topic.epoch}-{partition_of(room_id.encode(), len(topic.partitions))}-0"
+    def room(self, name: str) -> RoomLog:
+        """Every event that a room ever had."""
+        room = self.rooms.get(name)
+        if room is None:
+            starts = self._starts.setdefault(f"{name.partition(':')[0]}-events", Starts())
+            room = self.rooms[name] = RoomLog(name, FACTS, starts)
+        return room
 
     # What an edge asks.
 
@@ -201,6 +207,11 @@ class Log:
     def _partition(self, window: PartitionWindow) -> Partition | None:
         topic = self.topics[window.topic]
         return topic.partitions[window.partition] if topic.epoch == window.topic_epoch else None
+
+
+def epoch_of(log: LogId) -> str:
+    """The epoch under which clients know a partition."""
+    return f"t{log.generation}-{log.partition}-0"
 
 
 def partition_of(key: bytes, partitions: int) -> int:

@@ -8,10 +8,10 @@ stalls or is left about every 80 s, the log goes away every 40 s, and an edge is
 from collections import Counter
 from typing import NamedTuple
 
+from touchline_loadtest.checks.comparison.action_check import check_actions
 from touchline_protocol.codecs import CODECS
 from touchline_server.core.subscription import Phase
 
-from .action_check import check_order
 from .client import SimClient
 from .site import Site
 from .stories import Stories, make_line
@@ -71,7 +71,9 @@ class Simulation:
             client.actions.check_complete()
             for check in client.rooms.values():
                 check.check_complete()
-        check_order(findings, self.site.action_log.entries)
+        acted = [each for client in self.clients for each in client.actions.acted]
+        for breach in check_actions(acted, self.site.action_log.actions):
+            findings.add(str(breach))
         clients = [client for edge in self.site.edges if edge is not None for client in edge.core.clients]
         if len(clients) != CLIENTS:
             findings.add(f"{len(clients)} of {CLIENTS} clients are connected at the end")

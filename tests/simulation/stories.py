@@ -126,7 +126,7 @@ class Stories:
     def _log_back(self) -> None:
         if self._world.chance(0.3):  # retention overtakes the edges
             for topic in self._site.log.topics.values():
-                topic.delete_before(self._site.log.time_ms)
+                topic.delete_before(self._site.log.time_ms, self._site.log.time_ms)
         self._site.log.away = False
 
     def _restart(self) -> None:

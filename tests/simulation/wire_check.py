@@ -4,7 +4,11 @@ The session forgives what a server must not do, such as sending an event twice. 
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 
+from touchline_loadtest.checks import trace
+from touchline_loadtest.checks.live_check import LiveCheck
+from touchline_protocol.codecs import CODECS, Codec
 from touchline_protocol.codes import NOT_SUBSCRIBED, UNAVAILABLE
 from touchline_protocol.messages import Error, Event, ServerMessage, Skipped, Subscribed, Unsubscribed
 
@@ -15,50 +19,66 @@ EXPECTED_ERRORS = {UNAVAILABLE.code, NOT_SUBSCRIBED.code}
 """What clients here may be answered: a topic is not read yet, or a room was refused before the client left it."""
 
 
+def _item(message: ServerMessage) -> trace.Item | None:
+    """What a connection alone shows of a message: neither the cursor of a resume nor, so, what ``prev`` has to be."""
+    match message:
+        case Event(offset=offset):
+            return trace.Received("", offset, None, 0)
+        case Subscribed():
+            head = -1 if message.recovered else message.head
+            return trace.Joined(message.epoch, head, recovered=False)
+        case Skipped():
+            return trace.Skipped(message.from_, message.to, message.count)
+    return None
+
+
+def _decode(codec: Codec, payload: bytes) -> tuple[ServerMessage, trace.Item | None]:
+    message = codec.decode_server(payload)
+    return message, _item(message)
+
+
+_DECODERS = {codec: lru_cache(maxsize=1024)(lambda payload, codec=codec: _decode(codec, payload)) for codec in CODECS}
+"""Most clients are sent the same messages, which are decoded once for all of their checks."""
+
+
 class WireCheck:
     """One connection after the other. ``rooms`` has what the user follows now."""
 
-    def __init__(self, findings: Findings, client: int, rooms: Mapping[str, RoomCheck]) -> None:
+    def __init__(self, findings: Findings, client: int, rooms: Mapping[str, RoomCheck], codec: Codec) -> None:
         self._findings = findings
         self._client = client
         self._rooms = rooms
-        self._offsets: dict[str, int] = {}
+        self._decode = _DECODERS[codec]
+        self._checks: dict[str, LiveCheck] = {}
 
     def connected(self) -> None:
         """Another connection begins."""
-        self._offsets.clear()
+        self._checks.clear()
 
-    def take(self, message: ServerMessage) -> None:
+    def take(self, payload: bytes) -> None:
         """The next message."""
+        message, item = self._decode(payload)
         match message:
-            case Event():
-                before = self._offsets.get(message.room)
-                if before is None:
-                    self._found(f"event {message.offset} before subscribed", message.room)
-                elif message.offset <= before:
-                    self._found(f"event {message.offset} after {before}", message.room)
-                self._offsets[message.room] = message.offset
-            case Subscribed():
-                self._offsets[message.room] = -1 if message.recovered else message.head
+            case Event() | Subscribed() | Skipped():
+                assert item is not None
+                self._check(message.room, item)
             case Unsubscribed():
-                self._offsets.pop(message.room, None)
-            case Skipped():
-                self._skipped(message)
+                self._checks.pop(message.room, None)
             case Error():
                 self._error(message)
 
-    def _skipped(self, message: Skipped) -> None:
-        if message.room not in self._offsets:
-            self._found("skipped before subscribed", message.room)
-        check = self._rooms.get(message.room)
-        if check is not None:
-            check.named.append((message.from_, message.to))
+    def _check(self, room: str, item: trace.Item) -> None:
+        check = self._checks.get(room)
+        if check is None:
+            check = self._checks[room] = LiveCheck(f"client {self._client}", room, "latest", restarts=True)
+        breach = check.take(item)
+        if breach is not None:
+            self._findings.add(f"{breach} (on the wire)")
+        if isinstance(item, trace.Skipped) and room in self._rooms:
+            self._rooms[room].named(item)
 
     def _error(self, message: Error) -> None:
         if message.code not in EXPECTED_ERRORS:
-            self._found(f"error {message.code}", message.room)
+            self._findings.add(f"client {self._client} was sent, in {message.room}: error {message.code}")
         elif message.room is not None:
-            self._offsets.pop(message.room, None)
-
-    def _found(self, text: str, room: str | None) -> None:
-        self._findings.add(f"client {self._client} was sent, in {room}: {text}")
+            self._checks.pop(message.room, None)

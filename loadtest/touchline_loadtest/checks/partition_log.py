@@ -6,7 +6,7 @@ with the logarithm of its length, or with the length of the answer.
 
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from typing import NamedTuple
 
 
@@ -126,11 +126,13 @@ class PartitionLog:
         key = self._keys[index]
         return key is not None and self._by_key[key][-1] > index
 
-    def newest(self, head: int) -> Iterator[Entry]:
-        """The newest record of each key up to an offset, removals too."""
+    def newest(self, head: int, among: Set[int] | None = None) -> Iterator[Entry]:
+        """The newest record of each key up to an offset, removals too: of those ``among`` some offsets, if given."""
         end = self.behind(head)
         for indices in self._by_key.values():
             place = bisect_left(indices, end)
+            while place and among is not None and self._offsets[indices[place - 1]] not in among:
+                place -= 1
             if place:
                 yield self[indices[place - 1]]
 
