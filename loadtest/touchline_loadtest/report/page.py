@@ -33,7 +33,9 @@ BREACHES_MAX = 200
 """Breaches that the page lists one by one; it counts all of them, by kind."""
 MARKS_MAX = 200
 """Phases and faults on the page."""
-TEXT_LENGTH_MAX = 2000
+ROWS_MAX = 500
+"""Rows of results, notes, and facts of each kind."""
+TEXT_LENGTH_MAX = 500
 """Characters of one text of a run."""
 
 
@@ -68,6 +70,7 @@ def render(run: Run) -> str:
     assets = files("touchline_loadtest.report").joinpath("assets")
     script = assets.joinpath("report.js").read_text("utf-8")
     plotly = _plotly()
+    info = msgspec.structs.replace(run.info, summary=run.info.summary[:ROWS_MAX], notes=run.info.notes[:ROWS_MAX])
     all_charts = charts(run)
     data = {
         "title": clean(run.info.name),
@@ -80,9 +83,9 @@ def render(run: Run) -> str:
     template = environment.from_string(assets.joinpath("page.html").read_text("utf-8"))
     return template.render(
         run=run,
-        info=run.info,
+        info=info,
         verdict=verdict(run),
-        results=results(run.info),
+        results=results(info),
         charts=all_charts[:CHARTS_MAX],
         charts_omitted=len(all_charts[CHARTS_MAX:]),
         marks=[_shown_mark(mark, run) for mark in run.marks[:MARKS_MAX]],
@@ -90,7 +93,11 @@ def render(run: Run) -> str:
         breaches=[_shown_breach(breach, run) for breach in run.breaches[:BREACHES_MAX]],
         breaches_omitted=len(run.breaches[BREACHES_MAX:]),
         breach_kinds=_counted_kinds(run.breaches),
-        facts={"Settings": run.info.settings, "Machine": run.info.machine, "Versions": run.info.versions},
+        rows_omitted=len(run.info.summary[ROWS_MAX:]),
+        facts={
+            title: dict(list(facts.items())[:ROWS_MAX])
+            for title, facts in (("Settings", info.settings), ("Machine", info.machine), ("Versions", info.versions))
+        },
         began=time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(run.info.began_ms / 1000)),
         duration=duration(run.ended_ms - run.info.began_ms),
         policy=_policy(script.encode(), plotly.script),
