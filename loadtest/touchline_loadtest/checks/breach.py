@@ -30,6 +30,7 @@ KINDS: Mapping[str, str] = {
     "refused": "The server refused the room, and nothing that happened explains it.",
     "never_joined": "The server never answered the subscription.",
     "left_behind": "The client ended in a log that the room has left.",
+    "wrong_bytes": "A client that only counts has received other bytes than were sent to its rooms.",
     "unexplained_close": "A connection ended with a code that nothing that happened explains.",
     "action_lost": "An acknowledged action is not in the log.",
     "action_doubled": "An action is in the log under two ids, or a reader received it twice.",

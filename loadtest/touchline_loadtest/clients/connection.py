@@ -32,16 +32,20 @@ class Closed(NamedTuple):
 
 
 class ClientConnection(asyncio.Protocol):
-    """``lost`` says why the connection ended if the client did not end it; ``closed`` is the server's close frame."""
+    """``lost`` says why the connection ended if the client did not end it; ``closed`` is the server's close frame.
+
+    ``greeted_ns`` is when the greeting was sent (monotonic clock).
+    """
 
     transport: asyncio.Transport
 
-    def __init__(self, port: int, greeting: bytes) -> None:
+    def __init__(self, port: int, greeting: bytes, host: str = HOST) -> None:
+        self.greeted_ns = 0
         self.lost: str | None = None
         self.closed: Closed | None = None
         self.ready = asyncio.Event()
         self.gone = asyncio.Event()
-        self._upgrade_request = upgrade_request(HOST, port)
+        self._upgrade_request = upgrade_request(host, port)
         self._greeting = greeting
         self._leaving = False
         self._head: bytes | None = b""
@@ -116,6 +120,7 @@ class ClientConnection(asyncio.Protocol):
             return
         self._head = received if rest is None else None
         if rest is not None:
+            self.greeted_ns = time.monotonic_ns()
             self.transport.write(self._greeting)
             self._receive_frames(rest)
 

@@ -35,6 +35,7 @@ class CounterPool:
         self.totals: dict[int, int] = {}
         self.lost: list[str] = []
         self.spans: ReadSpans | None = None
+        self.on_lost: Callable[[int, str], None] | None = None
         self._epoll = select.epoll()
         self._buffer = bytearray(READ_BYTES)
         self._sockets: dict[int, socket.socket] = {}
@@ -68,15 +69,20 @@ class CounterPool:
         self._others[number] = ready
         self._epoll.register(number, mask)
 
-    def connect(self, port: int, receive_buffer_bytes: int, ready: Callable[[], None]) -> socket.socket:
-        """Begin to connect a client; ``ready`` is called once it is connected, and then whenever it can be read."""
+    def connect(
+        self, port: int, receive_buffer_bytes: int, ready: Callable[[], None], host: str = "127.0.0.1"
+    ) -> socket.socket:
+        """Begin to connect a client; ``ready`` is called once it is connected, and then whenever it can be read.
+
+        ``host`` is an IPv4 address.
+        """
         sock = socket.socket()
         sock.setblocking(False)
         if receive_buffer_bytes:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer_bytes)
         self._sockets[sock.fileno()] = sock
         self.watch(sock.fileno(), ready, select.EPOLLOUT)
-        code = sock.connect_ex(("127.0.0.1", port))
+        code = sock.connect_ex((host, port))
         if code not in (0, errno.EINPROGRESS):
             self.lose(sock.fileno(), f"it could not connect: {os.strerror(code)}")
         return sock
@@ -105,6 +111,17 @@ class CounterPool:
             if self.spans is not None:
                 self.spans.note(0, size, time.monotonic_ns())
 
+    def read_again(self, number: int, ready: Callable[[], None]) -> None:
+        """Count no more: call ``ready`` whenever the client can be read."""
+        del self._counting[number]
+        self._others[number] = ready
+
+    def close(self, number: int) -> None:
+        """Drop a client's connection, as a lost link would."""
+        self._counting.pop(number, None)
+        self._others.pop(number, None)
+        self._sockets.pop(number).close()  # which also removes it from the epoll set
+
     def pause(self, number: int) -> None:
         """Stop reading from a client. If it is lost meanwhile, that goes unnoticed."""
         self._epoll.unregister(number)
@@ -116,6 +133,6 @@ class CounterPool:
     def lose(self, number: int, reason: str) -> None:
         """A client has failed: close it and keep the reason."""
         self.lost.append(reason)
-        self._counting.pop(number, None)
-        self._others.pop(number, None)
-        self._sockets.pop(number).close()  # which also removes it from the epoll set
+        self.close(number)
+        if self.on_lost is not None:
+            self.on_lost(number, reason)

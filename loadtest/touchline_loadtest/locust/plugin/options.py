@@ -7,8 +7,8 @@ from typing import Any
 from locust.argument_parser import LocustArgumentParser
 from locust.env import Environment
 
+from touchline_loadtest.clients.room_choice import parse_range, parse_rooms
 from touchline_loadtest.locust.behaviour.cheats import CHEATS, check_cheats
-from touchline_loadtest.locust.behaviour.rooms import parse_range, parse_rooms
 from touchline_loadtest.locust.shapes.choice import schedule_named
 from touchline_loadtest.locust.shapes.schedule import CUT_BY
 from touchline_loadtest.locust.shapes.schedules import SCHEDULES

@@ -11,7 +11,7 @@ from locust.env import Environment
 
 from touchline.session.items import Event
 from touchline_loadtest.checks.trace import Item, Trace
-from touchline_loadtest.locust.behaviour.rooms import POPULARITY, RoomChoice, parse_range, parse_rooms
+from touchline_loadtest.clients.room_choice import POPULARITY, RoomChoice, parse_range, parse_rooms
 from touchline_loadtest.locust.behaviour.times import long_tail_s
 from touchline_loadtest.locust.behaviour.tokens import TokenSigner
 from touchline_loadtest.locust.connection.client import Client

@@ -1,0 +1,209 @@
+"""The sample: clients that read everything. They check each room by the protocol's rules as it arrives, measure how
+late events are, and keep the ledgers that the counters are compared with.
+"""
+
+import asyncio
+import random
+import time
+from collections.abc import Sequence
+from functools import partial
+
+from touchline_loadtest.checks.breach import Breach
+from touchline_loadtest.checks.room_follower import RoomFollower, digest
+from touchline_loadtest.checks.trace import Trace
+from touchline_loadtest.clients.connection import ClientConnection
+from touchline_loadtest.wire.frames import masked
+from touchline_loadtest.wire.greeting import hello
+from touchline_protocol.codecs import JSON
+from touchline_protocol.frames import OP_TEXT, frame
+from touchline_protocol.messages import Beat, Error, Event, ServerMessage, Skipped, Subscribe, Subscribed, Welcome
+
+from .commands import Client
+from .ledger import Ledger
+
+NS_PER_MS = 1_000_000
+DECODED_MAX = 4096
+"""Messages whose decoded form is kept: all members of a room receive the same, shortly after one another."""
+RECONNECT_S = (0.1, 0.5)
+"""The range of the pause before a client that has found a gap, or was cut off, connects again."""
+
+
+class Observations:
+    """What the sample has seen. Times are milliseconds, and those of `take_new` since it was last called."""
+
+    def __init__(self) -> None:
+        self.ledgers: dict[str, Ledger] = {}
+        self.breaches: list[Breach] = []
+        self.event_ms: list[float] = []
+        self.connect_ms: list[float] = []
+        self.first_state_ms: list[float] = []
+        self.events = 0
+        self.event_bytes = 0
+        self.measuring = True
+        self.wall_ns = time.time_ns() - time.monotonic_ns()
+        self._decoded: dict[bytes, tuple[ServerMessage, int, int]] = {}
+
+    def decode(self, payload: bytes) -> tuple[ServerMessage, int, int]:
+        """A message, its digest if it is an event, and the bytes of its frame."""
+        known = self._decoded.get(payload)
+        if known is None:
+            if len(self._decoded) >= DECODED_MAX:
+                self._decoded.clear()
+            message = JSON.decode_server(payload)
+            value = digest(message) if isinstance(message, Event) else 0
+            known = self._decoded[payload] = (message, value, len(frame(OP_TEXT, payload)))
+        return known
+
+    def now_ms(self) -> float:
+        """Unix time."""
+        return (time.monotonic_ns() + self.wall_ns) / NS_PER_MS
+
+
+class SampledClient:
+    """One client over all of its connections."""
+
+    def __init__(self, described: Client, observations: Observations, token: str | None) -> None:
+        self.described = described
+        self.observations = observations
+        self.token = token
+        self._digest = 0
+        self._message: ServerMessage | None = None
+        self.followers = {
+            room: RoomFollower(Trace(described.name, room), self._value, now_ms=observations.now_ms)
+            for room in described.rooms
+        }
+        self.closing = False
+        self._connection: _SampleConnection | None = None
+
+    @property
+    def is_in(self) -> bool:
+        """Whether it is in all of its rooms."""
+        connection = self._connection
+        return connection is not None and all(follower.live.joined for follower in self.followers.values())
+
+    async def connect(self) -> None:
+        """Connect, with the cursors that it has; tries until it succeeds."""
+        described = self.described
+        loop = asyncio.get_running_loop()
+        while not self.closing and self._connection is None:
+            started_ns = time.monotonic_ns()
+            requests = [follower.request() for follower in self.followers.values()]
+            greeting = hello(self.token) + masked(JSON.encode(Subscribe(rooms=requests)))
+            connection = _SampleConnection(self, greeting, started_ns)
+            try:
+                await loop.create_connection(partial(_itself, connection), described.host, described.port)
+            except OSError as error:
+                self.found("unexplained_close", f"it could not connect: {error}")
+                await asyncio.sleep(random.uniform(*RECONNECT_S))  # noqa: S311 - nothing here is a secret
+            else:
+                self._connection = connection
+
+    def cut(self) -> None:
+        """Drop the connection, as a lost link would."""
+        if self._connection is not None:
+            self._connection.vanish()
+            self._connection = None
+
+    def found(self, kind: str, text: str, room: str = "") -> None:
+        """Something is wrong."""
+        breach = Breach(kind, self.described.name, text, room, at_ms=self.observations.now_ms())
+        self.observations.breaches.append(breach)
+
+    def receive(self, payload: bytes, now_ns: int, connection: "_SampleConnection") -> None:
+        """Check and measure one message."""
+        seen = self.observations
+        message, self._digest, size_bytes = seen.decode(payload)
+        self._message = message
+        match message:
+            case Event():
+                self._event(message, size_bytes, now_ns, connection)
+            case Subscribed() | Skipped():
+                if isinstance(message, Subscribed):
+                    seen.first_state_ms.append((now_ns - connection.greeted_ns) / NS_PER_MS)
+                self._check(message.room, message)
+            case Welcome():
+                seen.connect_ms.append((now_ns - connection.started_ns) / NS_PER_MS)
+            case Error():
+                self.found("refused", f"{message.code}: {message.message}", message.room or "")
+            case Beat():
+                pass
+            case _:
+                self.found("unexplained_close", f"it received {message}")
+
+    def _event(self, event: Event, size_bytes: int, now_ns: int, connection: "_SampleConnection") -> None:
+        seen = self.observations
+        ledger = seen.ledgers.get(event.room)
+        if ledger is None:
+            ledger = seen.ledgers[event.room] = Ledger()
+        ledger.add(event.offset, size_bytes, now_ns)
+        self._check(event.room, event)
+        seen.events += 1
+        seen.event_bytes += size_bytes
+        if seen.measuring and event.ts * NS_PER_MS >= connection.greeted_ns + seen.wall_ns:
+            seen.event_ms.append((now_ns + seen.wall_ns) / NS_PER_MS - event.ts)
+
+    def _check(self, room: str, message: ServerMessage) -> None:
+        breach = self.followers[room].receive(message)
+        if breach is None:
+            return
+        self.observations.breaches.append(breach)
+        if breach.kind == "gap":
+            self.cut()
+            self.come_back()
+
+    def come_back(self) -> None:
+        """Connect again, a moment later."""
+        task = asyncio.get_running_loop().create_task(self._come_back())
+        _TASKS.add(task)
+        task.add_done_callback(_TASKS.discard)
+
+    async def _come_back(self) -> None:
+        await asyncio.sleep(random.uniform(*RECONNECT_S))  # noqa: S311 - as above
+        await self.connect()
+
+    def _value(self, event: Event) -> int:
+        """The digest of an event: known already for the message itself, but not for the events of a state."""
+        return self._digest if event is self._message else digest(event)
+
+
+def _itself(connection: "_SampleConnection") -> "_SampleConnection":
+    """The factory of a protocol that exists already."""
+    return connection
+
+
+_TASKS: set[asyncio.Task[None]] = set()
+"""The loop keeps no reference to its tasks."""
+
+
+class _SampleConnection(ClientConnection):
+    """One connection of a client of the sample."""
+
+    def __init__(self, owner: SampledClient, greeting: bytes, started_ns: int) -> None:
+        super().__init__(owner.described.port, greeting, owner.described.host)
+        self.started_ns = started_ns
+        self._owner = owner
+
+    def message_received(self, payload: bytes, now_ns: int) -> None:
+        """Pass it on."""
+        self._owner.receive(payload, now_ns, self)
+
+    def read_finished(self) -> None:
+        """Nothing is left to do."""
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Report an end that the run has not caused, and connect again."""
+        super().connection_lost(exc)
+        if self.lost is not None and not self._owner.closing:
+            self._owner.found("unexplained_close", self.lost)
+            self._owner.cut()
+            self._owner.come_back()
+
+
+def states_differ(first: Sequence[SampledClient], room: str, other: SampledClient) -> Breach | None:
+    """Compare the state of a room at a fresh client with that of a member of the sample at the same offset."""
+    fresh = other.followers[room].live
+    for client in first:
+        live = client.followers[room].live if room in client.followers else None
+        if live is not None and live.cursor == fresh.cursor and live.state != fresh.state:
+            return Breach("states_differ", client.described.name, f"{live.state}, not {fresh.state}", room, live.offset)
+    return None
