@@ -69,6 +69,7 @@ async def test_a_tracking_feed_reaches_kafka_in_order_with_keys_and_the_times_at
         assert all(before <= after for before, after in pairwise(ticks_ms))
 
 
+@pytest.mark.long
 async def test_an_evening_is_published_over_http() -> None:
     async with serve(Bench(Cores(None, None))) as server:
         url = f"http://127.0.0.1:{server.control_port}"

@@ -161,7 +161,7 @@ def _show(outcome: Outcome) -> None:
     console = Console()
     table = Table("what", "measured", "required", "met")
     for row in outcome.rows:
-        measured = f"{row.measured:,.1f}".removesuffix(".0") if isinstance(row.measured, float) else f"{row.measured:,}"
+        measured = row.measured if isinstance(row.measured, str) else f"{row.measured:,.1f}".removesuffix(".0")
         verdict = {None: "", True: "yes", False: "NO"}[row.met]
         table.add_row(row.what, f"{measured} {row.unit}".rstrip(), row.bound, verdict)
     console.print(table)

@@ -28,9 +28,9 @@ SUMS_MAX = 20_000
 class Ledger(msgspec.Struct):
     """A room's events as the sample received them: offsets, ends in bytes, arrivals (ns of the monotonic clock)."""
 
-    offsets: list[int] = []
-    ends: list[int] = []
-    arrivals_ns: list[int] = []
+    offsets: list[int]
+    ends: list[int]
+    arrivals_ns: list[int]
 
     def add(self, offset: int, size_bytes: int, arrived_ns: int) -> None:
         """A member of the sample has received an event. All but the first to do so are ignored."""
@@ -94,7 +94,7 @@ def check_counted(counted: Counted, ledgers: Mapping[str, Ledger]) -> Account:
     events = size = 0
     quiet: list[Sequence[tuple[int, int]]] = []
     for room, joined in counted.joined.items():
-        ledger = ledgers.get(room) or Ledger()
+        ledger = ledgers.get(room) or Ledger([], [], [])
         last = counted.last.get(room)
         if last is not None and not ledger.has(last):
             return Account(wrong=f"in {room} it received offset {last}, which the sample did not")

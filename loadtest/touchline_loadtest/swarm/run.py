@@ -9,6 +9,7 @@ import msgspec
 
 from touchline_loadtest.feeds.moments import play
 from touchline_loadtest.measure import machine
+from touchline_loadtest.runs.history.trace_writer import TraceWriter
 from touchline_loadtest.runs.records import RunInfo
 from touchline_loadtest.runs.versions import versions
 from touchline_loadtest.runs.writer import RunWriter
@@ -39,12 +40,13 @@ async def run_swarm(settings: Settings) -> Outcome:
     plan = make_plan(settings)
     began_ms = time.time() * 1000
     async with contextlib.AsyncExitStack() as stack:
-        writer = None
+        writer = traces = None
         if settings.folder is not None:
             writer = stack.enter_context(RunWriter.create(settings.folder, _info(settings, began_ms)))
+            traces = stack.enter_context(TraceWriter(settings.folder))
         seen = Observations()
         witnesses, others = (
-            [SampledClient(client, seen, settings.token) for client in clients]
+            [SampledClient(client, seen, settings.token, traces) for client in clients]
             for clients in (plan.witnesses, plan.sample)
         )
         workers = await stack.enter_async_context(open_workers(settings.processes))
@@ -135,7 +137,7 @@ class _Swarm:
     async def play_shape(self) -> None:
         """Let everybody connect, and watch, as the shape says."""
         settings, monitor = self._settings, self._monitor
-        await monitor.during(WARM_UP_S)
+        await monitor.during(min(WARM_UP_S, settings.seconds))
         monitor.mark("all connect")
         kick_off = settings.shape is Shape.KICK_OFF
         await self._connect({}, KICK_OFF_S if kick_off else 0)
@@ -155,8 +157,9 @@ class _Swarm:
         monitor.mark("counters leave")
         await monitor.collect()
         self._seen.measuring = False
-        await self._workers.all(commands.Leave(TAIL_S, LEAVE_TIMEOUT_S))
-        await monitor.until_idle(TAIL_S + LEAVE_TIMEOUT_S + JOIN_TIMEOUT_S)
+        tail_s = min(TAIL_S, self._settings.seconds)
+        await self._workers.all(commands.Leave(tail_s, LEAVE_TIMEOUT_S))
+        await monitor.until_idle(tail_s + LEAVE_TIMEOUT_S + JOIN_TIMEOUT_S)
         verdict = await self._workers.verify(commands.Verify(self._seen.ledgers))
         monitor.found(verdict.breaches)
         await self._compare_states()
@@ -166,8 +169,7 @@ class _Swarm:
     def close(self) -> None:
         """Disconnect the sample."""
         for client in self._sample:
-            client.closing = True
-            client.cut()
+            client.leave()
 
     async def _connect(self, cursors: dict[str, commands.Cursor], over_s: float) -> None:
         timeout_s = over_s + JOIN_TIMEOUT_S
@@ -226,8 +228,7 @@ class _Swarm:
             for room, client in pending.items():
                 client.found("states_differ", "the sample never reached the offset of a fresh client", room)
         for client in fresh:
-            client.closing = True
-            client.cut()
+            client.leave()
 
 
 async def _connect_at(client: SampledClient) -> None:

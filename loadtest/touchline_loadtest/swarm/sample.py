@@ -9,14 +9,27 @@ from collections.abc import Sequence
 from functools import partial
 
 from touchline_loadtest.checks.breach import Breach
+from touchline_loadtest.checks.closes import Cause, CauseKind, Close
 from touchline_loadtest.checks.room_follower import RoomFollower, digest
-from touchline_loadtest.checks.trace import Trace
+from touchline_loadtest.checks.trace import Item, Left, Shown, TraceSink
 from touchline_loadtest.clients.connection import ClientConnection
+from touchline_loadtest.runs.history.trace_writer import TraceWriter
 from touchline_loadtest.wire.frames import masked
 from touchline_loadtest.wire.greeting import hello
 from touchline_protocol.codecs import JSON
+from touchline_protocol.codes import ABNORMAL
 from touchline_protocol.frames import OP_TEXT, frame
-from touchline_protocol.messages import Beat, Error, Event, ServerMessage, Skipped, Subscribe, Subscribed, Welcome
+from touchline_protocol.messages import (
+    Beat,
+    Deliver,
+    Error,
+    Event,
+    ServerMessage,
+    Skipped,
+    Subscribe,
+    Subscribed,
+    Welcome,
+)
 
 from .commands import Client
 from .ledger import Ledger
@@ -26,6 +39,18 @@ DECODED_MAX = 4096
 """Messages whose decoded form is kept: all members of a room receive the same, shortly after one another."""
 RECONNECT_S = (0.1, 0.5)
 """The range of the pause before a client that has found a gap, or was cut off, connects again."""
+
+
+class _NoTrace:
+    """Where the traces of a run without a folder go: nobody would read them."""
+
+    def __init__(self, client: str, room: str) -> None:
+        self.client = client
+        self.room = room
+        self.deliver: Deliver = "all"
+
+    def add(self, item: Item) -> None:
+        """Drop it."""
 
 
 class Observations:
@@ -62,16 +87,19 @@ class Observations:
 class SampledClient:
     """One client over all of its connections."""
 
-    def __init__(self, described: Client, observations: Observations, token: str | None) -> None:
+    def __init__(
+        self, described: Client, observations: Observations, token: str | None, traces: TraceWriter | None = None
+    ) -> None:
         self.described = described
         self.observations = observations
         self.token = token
         self._digest = 0
         self._message: ServerMessage | None = None
         self.followers = {
-            room: RoomFollower(Trace(described.name, room), self._value, now_ms=observations.now_ms)
+            room: RoomFollower(self._trace(traces, room), self._value, now_ms=observations.now_ms)
             for room in described.rooms
         }
+        self._traces = traces
         self.closing = False
         self._connection: _SampleConnection | None = None
 
@@ -95,14 +123,37 @@ class SampledClient:
             except OSError as error:
                 self.found("unexplained_close", f"it could not connect: {error}")
                 await asyncio.sleep(random.uniform(*RECONNECT_S))  # noqa: S311 - nothing here is a secret
-            else:
-                self._connection = connection
+
+    def opened(self, connection: "_SampleConnection") -> None:
+        """The client has a connection."""
+        self._connection = connection
 
     def cut(self) -> None:
         """Drop the connection, as a lost link would."""
         if self._connection is not None:
             self._connection.vanish()
-            self._connection = None
+            self.note_close(ABNORMAL.code, "connection_cut")
+
+    def leave(self) -> None:
+        """Leave for good. The trace then has what the client holds."""
+        self.closing = True
+        for follower in self.followers.values():
+            live = follower.live
+            if live.epoch is not None:
+                follower.trace.add(Shown(live.epoch, live.offset, dict(live.state)))
+            follower.trace.add(Left())
+        if self._connection is not None:
+            self._connection.vanish()
+            self.note_close(ABNORMAL.code, "client_left")
+
+    def note_close(self, code: int, cause: CauseKind | None = None) -> None:
+        """The connection has ended; ``cause`` is what the run did to it."""
+        self._connection = None
+        if self._traces is not None:
+            now_ms = self.observations.now_ms()
+            if cause is not None:
+                self._traces.cause(Cause(cause, now_ms, client=self.described.name))
+            self._traces.closed(Close(self.described.name, code, now_ms))
 
     def found(self, kind: str, text: str, room: str = "") -> None:
         """Something is wrong."""
@@ -110,7 +161,9 @@ class SampledClient:
         self.observations.breaches.append(breach)
 
     def receive(self, payload: bytes, now_ns: int, connection: "_SampleConnection") -> None:
-        """Check and measure one message."""
+        """Check and measure one message. What a connection that was cut still delivers is dropped."""
+        if connection is not self._connection:
+            return
         seen = self.observations
         message, self._digest, size_bytes = seen.decode(payload)
         self._message = message
@@ -132,24 +185,28 @@ class SampledClient:
 
     def _event(self, event: Event, size_bytes: int, now_ns: int, connection: "_SampleConnection") -> None:
         seen = self.observations
+        if not self._check(event.room, event):
+            return  # the event comes again, behind those that were missing
         ledger = seen.ledgers.get(event.room)
         if ledger is None:
-            ledger = seen.ledgers[event.room] = Ledger()
+            ledger = seen.ledgers[event.room] = Ledger([], [], [])
         ledger.add(event.offset, size_bytes, now_ns)
-        self._check(event.room, event)
         seen.events += 1
         seen.event_bytes += size_bytes
         if seen.measuring and event.ts * NS_PER_MS >= connection.greeted_ns + seen.wall_ns:
             seen.event_ms.append((now_ns + seen.wall_ns) / NS_PER_MS - event.ts)
 
-    def _check(self, room: str, message: ServerMessage) -> None:
+    def _check(self, room: str, message: ServerMessage) -> bool:
+        """Check a message of a room. Returns whether the client goes on; after a gap it connects again."""
         breach = self.followers[room].receive(message)
         if breach is None:
-            return
+            return True
         self.observations.breaches.append(breach)
-        if breach.kind == "gap":
-            self.cut()
-            self.come_back()
+        if breach.kind != "gap":
+            return True
+        self.cut()
+        self.come_back()
+        return False
 
     def come_back(self) -> None:
         """Connect again, a moment later."""
@@ -160,6 +217,10 @@ class SampledClient:
     async def _come_back(self) -> None:
         await asyncio.sleep(random.uniform(*RECONNECT_S))  # noqa: S311 - as above
         await self.connect()
+
+    def _trace(self, traces: TraceWriter | None, room: str) -> TraceSink:
+        name = self.described.name
+        return _NoTrace(name, room) if traces is None else traces.trace(name, room)
 
     def _value(self, event: Event) -> int:
         """The digest of an event: known already for the message itself, but not for the events of a state."""
@@ -183,6 +244,11 @@ class _SampleConnection(ClientConnection):
         self.started_ns = started_ns
         self._owner = owner
 
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin the handshake."""
+        super().connection_made(transport)
+        self._owner.opened(self)
+
     def message_received(self, payload: bytes, now_ns: int) -> None:
         """Pass it on."""
         self._owner.receive(payload, now_ns, self)
@@ -195,7 +261,7 @@ class _SampleConnection(ClientConnection):
         super().connection_lost(exc)
         if self.lost is not None and not self._owner.closing:
             self._owner.found("unexplained_close", self.lost)
-            self._owner.cut()
+            self._owner.note_close(ABNORMAL.code if self.closed is None else self.closed.code)
             self._owner.come_back()
 
 
