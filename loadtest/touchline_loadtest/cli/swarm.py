@@ -63,7 +63,7 @@ FailAbove = Annotated[
     typer.Option(metavar="NAME.QUANTILE=MS", help="Fail above this: event.p99=50; also connect and first_state."),
 ]
 Run = Annotated[Path | None, typer.Option(metavar="FOLDER", help="The run folder, for the report.")]
-Seed = Annotated[int, typer.Option(help="Who watches what follows from it, and the feed.")]
+Seed = Annotated[int, typer.Option(help="Everything random follows from it, including the feed.")]
 
 
 def swarm(
@@ -94,10 +94,9 @@ def swarm(
     must have received, to the byte, what the sample received of its rooms. The run fails if any client did not, if a
     promise was broken, or if a threshold is exceeded.
     """
-    publishing = None
-    if publish is not None:
-        destination = Destination(kafka, publish_url, api_key, topics_by_feed(topic or []))
-        publishing = Publishing(FeedChoice(publish, matches, seed), destination, speed)
+    destination = Destination(kafka, publish_url, api_key, topics_by_feed(topic or []))
+    choice = None if publish is None else FeedChoice(publish, matches, seed)
+    publishing = None if choice is None else Publishing(choice, destination, speed)
     settings = Settings(
         edges=[_edge(each) for each in url],
         rooms=_rooms(rooms, publishing),
@@ -115,6 +114,15 @@ def swarm(
         folder=run,
     )
     _allow_files(-(-clients // processes) + FILES_SPARE)
+    _run(settings)
+
+
+def _run(settings: Settings) -> None:
+    """Run, and show the result.
+
+    Raises:
+        Failed: the run has failed.
+    """
     try:
         outcome = uvloop.run(run_swarm(settings))
     except (ProcessFailed, httpx.HTTPError) as error:

@@ -32,7 +32,7 @@ HARMLESS = frozenset({"beat"})
 _EVENT = re.compile(rb'\{"type":"event","room":"([^"]+)","offset":(\d+),')
 _LEFT = re.compile(rb'\{"type":"unsubscribed",[^}]*\}')
 SHORT_HEADER_BYTES = 2
-"""Of a frame with a payload below 126 bytes, such as that of ``unsubscribed``."""
+"""The header of a frame with a payload below 126 bytes, such as that of ``unsubscribed``, has this size."""
 
 
 class _Message(msgspec.Struct):

@@ -1,4 +1,4 @@
-"""Who connects where, when, and to which rooms. Pure: everything follows from the settings and their seed."""
+"""Decides where and when each client connects, and to which rooms. Pure: all of it follows from the settings."""
 
 from collections.abc import Sequence
 from enum import StrEnum
@@ -14,7 +14,7 @@ from touchline_protocol.errors import OperatorError
 from .commands import Client
 
 KICK_OFF_S = 30.0
-"""Within this time everybody connects before a kick-off."""
+"""Before a kick-off, everybody connects within this time."""
 ROOMS_PER_WITNESS = 20
 """Rooms of a member of the sample that is there so that each room has one: well below what a server allows."""
 

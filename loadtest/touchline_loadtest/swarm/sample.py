@@ -161,7 +161,7 @@ class SampledClient:
         self.observations.breaches.append(breach)
 
     def receive(self, payload: bytes, now_ns: int, connection: "_SampleConnection") -> None:
-        """Check and measure one message. What a connection that was cut still delivers is dropped."""
+        """Check and measure one message. A connection that was cut may still deliver some: they are dropped."""
         if connection is not self._connection:
             return
         seen = self.observations
