@@ -11,9 +11,7 @@ COMMANDS: Mapping[str, CommandSpec] = {
     "bench": CommandSpec("touchline_loadtest.cli.bench:bench", "Measure Touchline on this machine.", EXTRA),
     "feed": CommandSpec("touchline_loadtest.cli.feed:feed", "Publish a feed of realistic size and pace.", EXTRA),
     "swarm": CommandSpec("touchline_loadtest.cli.swarm:swarm", "Load servers with clients that receive.", EXTRA),
-    "profile": CommandSpec(
-        "touchline_loadtest.cli.profile:profile", "Derive the statistics of recorded matches.", EXTRA
-    ),
+    "profile": CommandSpec("touchline_loadtest.cli.feed:profile", "Derive the statistics of recorded matches.", EXTRA),
     "plan": CommandSpec(
         "touchline_loadtest.cli.plan:plan", "Say how many edges an audience needs, and which limit binds first.", EXTRA
     ),

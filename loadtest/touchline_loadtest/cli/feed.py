@@ -1,16 +1,18 @@
-"""``feed``: publish an evening of matches, or the positions of players."""
+"""``feed``: publish an evening of matches, or the positions of players. ``profile``: derive what an evening follows."""
 
 from pathlib import Path
 from typing import Annotated
 
 import httpx
+import msgspec
 import typer
 
 from touchline_cli.run import run_to_end
-from touchline_demo.matches.statsbomb import ATTRIBUTION
+from touchline_demo.matches.statsbomb import ATTRIBUTION, read_match
 from touchline_loadtest.feeds.choice import Destination, FeedChoice, FeedName, topics_by_feed
 from touchline_loadtest.feeds.evening import MATCHES
 from touchline_loadtest.feeds.moments import Played, play
+from touchline_loadtest.feeds.profile import derive
 
 from .exit_codes import Failed
 
@@ -25,6 +27,7 @@ Topic = Annotated[
 Match = Annotated[
     list[Path] | None, typer.Option(metavar="FILE", help="Replay this match, in StatsBomb's format; may be repeated.")
 ]
+Files = Annotated[list[Path], typer.Argument(metavar="FILE...", help="Matches in StatsBomb's format.")]
 Seed = Annotated[int, typer.Option(help="Everything that is random follows from it.")]
 Speed = Annotated[float, typer.Option(min=0.001, help="1 is real time, 60 is a minute per second.")]
 Seconds = Annotated[
@@ -66,3 +69,15 @@ async def _play(choice: FeedChoice, destination: Destination, speed: float, seco
     moments = choice.moments()
     async with destination.open() as publish:
         return await play(moments, publish, speed=speed, seconds=float("inf") if seconds is None else seconds)
+
+
+def profile(files: Files) -> None:
+    """Derive the statistics of recorded matches.
+
+    Prints the numbers that `feed evening` generates matches from, as JSON: kinds of events, their sizes, the times
+    between them, and keys. None of the matches' own data is in them.
+    """
+    matches = [read_match(path) for path in files]
+    names = ", ".join(match.match_id for match in matches)
+    derived = derive([match.timeline for match in matches], f"StatsBomb Open Data, matches {names}. {ATTRIBUTION}.")
+    typer.echo(msgspec.json.format(msgspec.json.encode(derived)).decode())
