@@ -22,7 +22,7 @@ from touchline_loadtest.publish.pace import publish_steadily
 
 from .audience import READERS, PeerAudience, open_audience
 from .capacity import Search
-from .memory import kernel_kib
+from .memory import kernel_kib, process_kib
 from .observer import Observer
 from .results import Numbers, Sizes
 
@@ -110,13 +110,16 @@ async def _connect(server: PeerServer, audience: PeerAudience, sizes: Sizes) -> 
     readers = min(READERS, clients // 2)
     await audience.connect(max(readers, int(clients * FIRST_SHARE)), readers=readers)
     await asyncio.sleep(sizes.settle_s)
-    process_kib, in_kernel_kib, count = server.process.own_memory_kib(), kernel_kib(), clients - len(audience)
+    in_process_kib, in_kernel_kib, count = process_kib(server.process.pid), kernel_kib(), clients - len(audience)
     began_s = time.monotonic()
     await audience.connect(count)
     took_s = time.monotonic() - began_s
     await asyncio.sleep(sizes.settle_s)
-    grown_kib, grown_in_kernel_kib = server.process.own_memory_kib() - process_kib, kernel_kib() - in_kernel_kib
-    return _Connected(grown_kib / count, grown_in_kernel_kib / count, count / took_s)
+    return _Connected(
+        process_kib=(process_kib(server.process.pid) - in_process_kib) / count,
+        kernel_kib=(kernel_kib() - in_kernel_kib) / count,
+        per_s=count / took_s,
+    )
 
 
 async def _run(
