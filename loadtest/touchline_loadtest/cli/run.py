@@ -53,7 +53,7 @@ FailAbove = Annotated[
         metavar="ROW.STATISTIC=LIMIT", help="A threshold, such as event.p99=50. Can be repeated.", show_default=False
     ),
 ]
-Web = Annotated[bool, typer.Option("--web", help="Serve Locust's page; the test starts and stops there.")]
+Web = Annotated[bool, typer.Option("--web", help="Serve Locust's page. Ctrl-C ends the test, with its result.")]
 WebPort = Annotated[int, typer.Option(min=1, max=65535, help="The port of Locust's page.")]
 LocustOptions = Annotated[
     list[str] | None,
@@ -131,6 +131,10 @@ def _run(test: LoadTest, writer: RunWriter, console: Console) -> Outcome:
 async def _until_done(test: LoadTest, writer: RunWriter, say: Say) -> Outcome:
     task = asyncio.current_task()
     assert task is not None  # noqa: S101 - this is a coroutine
+    loop, end = asyncio.get_running_loop(), asyncio.Event()
     # So that SIGTERM ends all processes as Ctrl-C does.
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-    return await run_load_test(test, writer, say)
+    loop.add_signal_handler(signal.SIGTERM, task.cancel)
+    if test.web_port is not None:
+        # A test with a page has no end of its own, so Ctrl-C is its regular end. A second one ends everything at once.
+        loop.add_signal_handler(signal.SIGINT, lambda: task.cancel() if end.is_set() else end.set())
+    return await run_load_test(test, writer, say, end)

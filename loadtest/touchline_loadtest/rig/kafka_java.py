@@ -129,7 +129,10 @@ def _properties(settings: Mapping[str, object]) -> str:
 def _launch(folder: Path, file: Path, *flags: str) -> subprocess.Popen[bytes]:
     with log_of(folder).open("wb") as output:
         command = dying_with_parent(*_java("kafka.Kafka", *flags), str(file))
-        return subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, cwd=folder)  # noqa: S603 - our own commands
+        # A session of its own, so that Ctrl-C reaches the program that started it alone: brokers are ended last.
+        return subprocess.Popen(  # noqa: S603 - our own commands
+            command, stdout=output, stderr=subprocess.STDOUT, cwd=folder, start_new_session=True
+        )
 
 
 def _java(main: str, *flags: str) -> list[str]:

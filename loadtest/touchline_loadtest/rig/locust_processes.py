@@ -67,7 +67,7 @@ def _main_options(test: LoadTest) -> list[str]:
     if test.web_port is None:
         options.append("--headless")
     else:
-        options += ["--web-host", "127.0.0.1", "--web-port", str(test.web_port)]
+        options += ["--autostart", "--web-host", "127.0.0.1", "--web-port", str(test.web_port)]
     return [*options, *test.user_classes]
 
 

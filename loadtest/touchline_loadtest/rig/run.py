@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+import signal
 import sys
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, NamedTuple
@@ -41,8 +42,8 @@ class Outcome(NamedTuple):
     held: Held
 
 
-async def run_load_test(test: LoadTest, run: RunWriter, say: Say) -> Outcome:
-    """Run a load test. All that it starts has ended when this returns or raises.
+async def run_load_test(test: LoadTest, run: RunWriter, say: Say, end: asyncio.Event) -> Outcome:
+    """Run a load test. All that it starts has ended when this returns or raises. ``end`` ends it early, with a result.
 
     Raises:
         OperatorError: something is missing on this machine, or Kafka cannot be reached.
@@ -50,14 +51,16 @@ async def run_load_test(test: LoadTest, run: RunWriter, say: Say) -> Outcome:
     """
     say("starting Kafka and the edges")
     async with servers(test, FEEDS, secret := secrets.token_urlsafe(32), run) as running:
-        code = await _with_audience(test, run, say, running, secret)
+        code = await _with_audience(test, run, say, running, secret, end)
         say("reading the log")
         with LogWriter(run.folder) as log:
             held = await write_log(running.kafka, running.topics, log)
     return Outcome(code, held)
 
 
-async def _with_audience(test: LoadTest, run: RunWriter, say: Say, running: Servers, secret: str) -> int:
+async def _with_audience(
+    test: LoadTest, run: RunWriter, say: Say, running: Servers, secret: str, end: asyncio.Event
+) -> int:
     """Let Locust's users meet the servers; returns Locust's exit code. All events are in the log afterwards."""
     target = Target(f"ws://127.0.0.1:{running.port}", _rooms(test.matches), secret)
     async with (
@@ -72,13 +75,20 @@ async def _with_audience(test: LoadTest, run: RunWriter, say: Say, running: Serv
             _carry_out_cues(test, run, running, publish),
             sample_processes(run, lambda: _pids(running, users, detector)),
             _watch(running, users, detector),
+            _end_locust(users, end),
         )
 
 
 def _started(test: LoadTest) -> str:
     if test.web_port is None:
         return f"Locust runs for {test.seconds:g} s: {test.shape}, {test.users} users"
-    return f"Locust's page: http://127.0.0.1:{test.web_port}"
+    return f"Locust's page is http://127.0.0.1:{test.web_port}. Press Ctrl-C for the result."
+
+
+async def _end_locust(users: Locust, end: asyncio.Event) -> None:
+    """Let Locust stop its users and end, once that is wanted."""
+    await end.wait()
+    users.main.send_signal(signal.SIGTERM)  # SIGINT leaves the web page running
 
 
 def _rooms(matches: int) -> str:

@@ -34,9 +34,17 @@ def test_a_row_without_times_has_no_percentiles() -> None:
 
 
 def test_failures_of_all_rows_count() -> None:
-    assert failures([Row("gap", "check", 2, 2), Row("connect", "live", 5, 1)]).measured == 3
-    assert failures([Row("gap", "check", 2, 2)]).met is False
-    assert failures([Row("event", "live", 2, 0)]).met is True
+    every = failures([Row("gap", "check", 2, 2), Row("connect", "live", 5, 1), Row("event", "live", 9, 0)])
+    assert [(row.what.removeprefix("failures: "), row.measured, row.met) for row in every[1:]] == [
+        ("gap", 2, False),
+        ("connect", 1, False),
+    ]
+    assert (every[0].measured, every[0].met) == (3, False)
+
+
+def test_a_run_without_failures_meets_its_bound() -> None:
+    (row,) = failures([Row("event", "live", 2, 0)])
+    assert (row.measured, row.met) == (0, True)
 
 
 def test_something_else_than_rows_is_an_error() -> None:

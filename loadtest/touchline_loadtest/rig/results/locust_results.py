@@ -71,7 +71,11 @@ def time_rows(rows: Sequence[Row]) -> list[SummaryRow]:
     return found
 
 
-def failures(rows: Sequence[Row]) -> SummaryRow:
-    """What went wrong, by the users' own observation."""
+def failures(rows: Sequence[Row]) -> list[SummaryRow]:
+    """What went wrong, by the users' own observation: first the number of all failures."""
     count = sum(row.num_failures for row in rows)
-    return SummaryRow("failures that users saw", count, bound="0", met=count == 0)
+    failed = [row for row in rows if row.num_failures]
+    return [
+        SummaryRow("failures that users saw", count, bound="0", met=count == 0),
+        *(SummaryRow(f"failures: {row.name}", row.num_failures, bound="0", met=False) for row in failed),
+    ]

@@ -20,7 +20,7 @@ def judge(test: LoadTest, outcome: Outcome, run: RunWriter) -> Sequence[SummaryR
     """Check the run, finish its folder, and write its page; returns the rows of the result."""
     rows = read_rows(stats_file(test.folder).read_bytes())
     thresholds = judge_thresholds(test.fail_above, lambda threshold: measured(rows, threshold))
-    summary = [*time_rows(rows), *thresholds, failures(rows), _exit_code(outcome.locust)]
+    summary = [*time_rows(rows), *thresholds, *failures(rows), _exit_code(outcome.locust)]
     run.finish(now_ms(), summary)
     page_of(test.folder).write_text(render(load(test.folder)), encoding="utf-8")
     return summary
