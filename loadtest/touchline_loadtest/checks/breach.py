@@ -20,7 +20,6 @@ KINDS: Mapping[str, str] = {
     "wrong_state": "The state that the client started from is not the log's state as of `head`.",
     "wrong_recent": "`recent` does not hold the newest events up to `head`.",
     "wrong_state_at_end": "The client's state is not the log's state as of its cursor.",
-    "states_differ": "Two clients of one room ended with different states.",
     "lost_cursor": "The client had to start over, although its cursor could be honoured.",
     "recovered_wrongly": "`recovered` is true, although the cursor could not be honoured.",
     "resumed_elsewhere": "The client resumed from another place than its cursor.",

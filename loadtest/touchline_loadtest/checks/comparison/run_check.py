@@ -18,7 +18,6 @@ from touchline_protocol.messages import Deliver
 from .action_check import check_actions, check_verdicts
 from .close_check import Causes
 from .epoch_names import EpochNames
-from .room_traces import EndStates
 from .trace_check import TraceCheck
 
 
@@ -45,7 +44,6 @@ class RunCheck:
         self._log = log
         self._causes = Causes((), log.verdicts)
         self._names: dict[str, EpochNames] = {}
-        self._ends: dict[str, EndStates] = {}
         self._breaches: list[Breach] = []
         self._more = 0
         self._clients: set[str] = set()
@@ -78,7 +76,7 @@ class RunCheck:
             self._log.room(room), names.log, client, deliver, shows_skips=shows_skips, explained=explained
         )
 
-    def end(self, room: str, check: TraceCheck) -> None:
+    def end(self, check: TraceCheck) -> None:
         """A client's items in a room are over."""
         self._breaches += check.breaches
         self._more += check.more
@@ -86,9 +84,6 @@ class RunCheck:
         self._counts["resumes"] += check.resumes
         self._counts["starts over"] += check.starts_over
         self._counts["complete at the end"] += check.is_settled
-        if check.is_settled and check.is_complete:
-            ends = self._ends.setdefault(room, EndStates(self._log.room(room)))
-            self._breaches += ends.compare(check.client, check.state)
 
     def close(self, close: Close) -> None:
         """The end of a connection."""

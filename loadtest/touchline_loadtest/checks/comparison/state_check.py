@@ -14,10 +14,6 @@ class StateCheck:
         self._complete = True
         self._known = True
 
-    @property
-    def is_complete(self) -> bool:
-        return self._complete and self._known
-
     def forget(self) -> None:
         """The client brought a cursor without a state."""
         self._known = False

@@ -105,11 +105,6 @@ class TraceCheck:
             self.more += 1
 
     @property
-    def is_complete(self) -> bool:
-        """Whether no key is missing from the client's state, as far as it was told."""
-        return self._states.is_complete
-
-    @property
     def _part(self) -> PartitionLog | None:
         return None if self._log is None else self._room.parts.get(self._log)
 
@@ -288,11 +283,14 @@ class TraceCheck:
         if log is not None and log != home:
             self._found("left_behind", f"ends in {self._epoch}, {log}, and the room is in {home}", self._cursor)
             return
+        if self._lost is not None:
+            self._found("left_behind", "ends with an event that its log does not have", self._lost)
+            return
         part = self._room.parts[home]
-        begin = part.behind(self._cursor)
-        if begin < len(part):
-            text = f"{len(part) - begin} events after {self._cursor}"
-            self._found("missing_at_end", text, part.offset_at(begin))
+        indices = range(part.behind(self._cursor), len(part))
+        if missing := [each for each in indices if not self._skips.allows(part, each)]:
+            text = f"{len(missing)} events after {self._cursor}"
+            self._found("missing_at_end", text, part.offset_at(missing[0]))
             return
         for text in self._skips.reach(None):
             self._found("wrong_skip", text, self._cursor)
@@ -301,7 +299,7 @@ class TraceCheck:
 
     def _check_state(self) -> None:
         """The client's state is the log's, as of the cursor."""
-        if self._log is None or self._log not in self._room.parts or self._lost is not None:
+        if self._log is None or self._log not in self._room.parts:
             return
         if text := self._states.wrong_end(self._log, self._cursor, self.state, self._skips.keys):
             self._found("wrong_state_at_end", f"as of {self._epoch}/{self._cursor}: {text}", self._cursor)

@@ -86,8 +86,8 @@ def _compare(check: RunCheck, path: Path) -> None:
             trace = checks[head] = check.begin(head.client, head.room, head.deliver, shows_skips=head.shows_skips)
         for item in items:
             trace.take(item, at_ms)
-    for head, trace in checks.items():
-        check.end(head.room, trace)
+    for trace in checks.values():
+        check.end(trace)
 
 
 def _parts(path: Path, told: _Told | None = None) -> Iterator[tuple[TraceHead, list[Item], float]]:

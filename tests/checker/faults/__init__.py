@@ -1,0 +1,1 @@
+"""Ways in which a server can break its promises, each injected into an otherwise right history."""
