@@ -3,7 +3,7 @@
 Every program that generates load takes them as ``--fail-above``, with the same names.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from difflib import get_close_matches
 from typing import NamedTuple
 
@@ -34,8 +34,8 @@ class Threshold(NamedTuple):
         return SERIES[self.name]
 
 
-def parse_threshold(text: str) -> Threshold:
-    """Read ``NAME.QUANTILE=MS``.
+def parse_threshold(text: str, names: Collection[str] = SERIES) -> Threshold:
+    """Read ``NAME.QUANTILE=MS``. A program that measures more than the usual series passes all of its ``names``.
 
     Raises:
         OperatorError: it has another form, or no such thing is measured.
@@ -48,7 +48,7 @@ def parse_threshold(text: str) -> Threshold:
         ms = -1.0
     if not equals or not 0 <= ms < float("inf"):
         raise OperatorError(f"a threshold is NAME.QUANTILE=MS, such as event.p99=50, not {text!r}")
-    for given, known in ((name, list(SERIES)), (quantile_name, list(QUANTILES))):
+    for given, known in ((name, list(names)), (quantile_name, list(QUANTILES))):
         if given not in known:
             hint = get_close_matches(given, known, n=1) or known
             raise OperatorError(f"in the threshold {text!r}, {given!r} is unknown; there is {', '.join(hint)}")

@@ -34,6 +34,9 @@ class Measures(Protocol):
     def event(self, name: str, ms: float, size_bytes: int) -> None:
         """An event arrived, ``ms`` after it was published."""
 
+    def connections(self, change: int) -> None:
+        """A connection was opened (1) or has ended (-1)."""
+
     def failure(self, name: str, ms: float, text: str) -> None:
         """Something failed after ``ms``; ``text`` groups equal failures."""
 

@@ -21,16 +21,20 @@ class LatencyMeter:
         self.early_ms_max = 0.0
         self._field = field
 
+    def early(self, count: int, ms_max: float) -> None:
+        """This many events were early, by ``ms_max`` at most, here or in another process."""
+        self.early_count += count
+        self.early_ms_max = max(self.early_ms_max, ms_max)
+
     def latency_ms(self, event: Event, arrived_ns: int) -> float:
         """Milliseconds from the publish time to ``arrived_ns`` (Unix nanoseconds)."""
-        latency_ms = arrived_ns / NS_PER_MS - event.ts
-        if self._field is not None:
-            data = event.data
-            published_ns = data.get(self._field) if isinstance(data, dict) else None
-            if isinstance(published_ns, int):
-                latency_ms = (arrived_ns - published_ns) / NS_PER_MS
+        published_ns = event.ts * NS_PER_MS
+        if self._field is not None and isinstance(event.data, dict):
+            noted_ns = event.data.get(self._field)
+            if isinstance(noted_ns, int):
+                published_ns = noted_ns
+        latency_ms = (arrived_ns - published_ns) / NS_PER_MS
         if latency_ms < 0:
-            self.early_count += 1
-            self.early_ms_max = max(self.early_ms_max, -latency_ms)
+            self.early(1, -latency_ms)
             return 0.0
         return latency_ms

@@ -9,7 +9,8 @@ from typing import Any, Protocol
 
 from touchline.errors import ConnectionFailed, ConnectionRefused, Unreachable
 from touchline_loadtest.checks.breach import Breach
-from touchline_loadtest.checks.trace import Trace
+from touchline_loadtest.checks.closes import Cause, CauseKind, Close
+from touchline_loadtest.checks.trace import TraceSink
 from touchline_protocol import messages
 from touchline_protocol.codes import ABNORMAL, BANNED, CLOSES, GOING_AWAY, HELLO_TIMEOUT, NORMAL
 from touchline_protocol.cursor import Cursor
@@ -24,8 +25,14 @@ from .shared import Shared
 class Recorder(Protocol):
     """Records what a client saw, for the checker."""
 
-    def trace(self, room: str, deliver: Deliver) -> Trace:
+    def trace(self, room: str, deliver: Deliver) -> TraceSink:
         """Where the items of a room go."""
+
+    def closed(self, close: Close) -> None:
+        """A connection has ended, or could not be made."""
+
+    def cause(self, cause: Cause) -> None:
+        """Something happened that may end connections."""
 
 
 EXCUSABLE = frozenset({NORMAL.code, GOING_AWAY.code, ABNORMAL.code, HELLO_TIMEOUT.code})
@@ -63,7 +70,9 @@ class Observer:
         self._unix_ns = 0
         self._connecting_s: float | None = None
         self._resuming_s: float | None = None
+        self._connected_ms: float | None = None
         self._sent_away = False
+        self._edge = self._player = self._error = ""
         self._rooms: dict[str, RoomObserver] = {}
         self._requests: dict[tuple[int | None, str], Request] = {}
         self._pending_actions: set[int] = set()
@@ -78,8 +87,10 @@ class Observer:
         """The attempt failed."""
         ms, self._connecting_s = _ms(now_s, self._connecting_s), None
         self._requests.clear()
-        code = f" {failure.code}" if isinstance(failure, ConnectionRefused) else ""
-        text = f"{type(failure).__name__}{code}"
+        code = failure.code if isinstance(failure, ConnectionRefused) else ABNORMAL.code
+        text = type(failure).__name__ + (f" {code}" if isinstance(failure, ConnectionRefused) else "")
+        if isinstance(code, int):
+            self._recorder.closed(Close(self.client, code, self._shared.unix_ms()))
 
         def report() -> None:
             self._measures.failure(rows.CONNECT, ms, text)
@@ -93,12 +104,15 @@ class Observer:
         """The WebSocket is open."""
         self._now_s = now_s
         self._sent_away = False
+        self._error = ""
 
     def served(self, now_s: float) -> None:
         """The server has said welcome, or begun to answer."""
         began_s, self._connecting_s = self._connecting_s, None
         if began_s is not None:
             self._measures.duration(rows.CONNECT, _ms(now_s, began_s))
+        self._connected_ms = self._shared.unix_ms()
+        self._measures.connections(1)
 
     def arrived(self, now_s: float, unix_ns: int) -> None:
         """The messages that follow were read from the socket at this time."""
@@ -107,7 +121,10 @@ class Observer:
 
     def closed(self, code: int, *, by_us: bool) -> None:
         """The connection ended."""
+        self._record_close(code, by_us=by_us)
         for room in self._rooms.values():
+            if by_us and code == NORMAL.code:
+                room.leave()
             room.left()
         self._requests.clear()
         self._pending_actions.clear()
@@ -135,7 +152,7 @@ class Observer:
             case messages.Unsubscribe():
                 for name in message.rooms:
                     if name in self._rooms:
-                        self._rooms[name].stale = True
+                        self._rooms[name].leave()
             case messages.Action():
                 self._pending_actions.add(message.id)
 
@@ -154,6 +171,21 @@ class Observer:
 
     # Inside.
 
+    def _record_close(self, code: int, *, by_us: bool) -> None:
+        """Record the end of a connection, and what this user has to do with it."""
+        now_ms, began_ms = self._shared.unix_ms(), self._connected_ms
+        self._connected_ms = None
+        if began_ms is None:
+            began_ms = now_ms
+        else:
+            self._measures.connections(-1)
+        self._recorder.closed(Close(self.client, code, now_ms, self._edge, self._player, self._error))
+        if by_us:
+            kind: CauseKind = "client_left" if code == NORMAL.code else "connection_cut"
+            self._recorder.cause(Cause(kind, now_ms, None, self.client))
+        elif code in self._closes_expected:
+            self._recorder.cause(Cause("client_slow", began_ms, now_ms, self.client))
+
     def _request(self, request: messages.RoomRequest, request_id: int | None) -> None:
         """A room is asked for."""
         cursor = None if request.epoch is None or request.after is None else Cursor(request.epoch, request.after)
@@ -167,10 +199,10 @@ class Observer:
 
     def _event(self, event: messages.Event, size_bytes: int) -> None:
         room = self._rooms.get(event.room)
-        if room is None:
-            self._breach(BEFORE_JOINED, "an event of a room that was never asked for", event.room, event.offset)
+        if room is not None and room.stale:
             return
-        if room.stale:
+        if room is None or not room.joined:
+            self._breach(BEFORE_JOINED, "an event of a room that the client is not in", event.room, event.offset)
             return
         breach = room.event(event)
         if breach is not None:
@@ -182,7 +214,8 @@ class Observer:
         if (wrong := shared.referee.event(event, room.epoch)) is not None:
             self._breach(*wrong)
 
-    def _welcome(self, _: messages.Welcome) -> None:
+    def _welcome(self, message: messages.Welcome) -> None:
+        self._edge, self._player = message.edge, message.player or ""
         self.served(self._now_s)
 
     def _unsubscribed(self, message: messages.Unsubscribed) -> None:
@@ -190,8 +223,12 @@ class Observer:
         if room is not None and not any(name == message.room for _, name in self._requests):
             room.left()
 
-    def _error(self, message: messages.Error) -> None:
+    def _refused(self, message: messages.Error) -> None:
+        self._error = message.code
         if message.room is not None:
+            room = self._rooms.get(message.room)
+            if room is not None:
+                room.refused(message)
             self._requests.pop((message.id, message.room), None)
 
     def _goaway(self, _: messages.Goaway) -> None:
@@ -254,7 +291,7 @@ _HANDLERS: Mapping[type, Callable[[Observer, Any], None]] = {
     messages.Welcome: Observer._welcome,
     messages.Ack: Observer._ack,
     messages.Nack: Observer._nack,
-    messages.Error: Observer._error,
+    messages.Error: Observer._refused,
     messages.Goaway: Observer._goaway,
     messages.Verdict: Observer._verdict,
 }

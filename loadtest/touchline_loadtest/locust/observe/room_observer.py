@@ -4,9 +4,9 @@ from typing import NamedTuple
 
 from touchline_loadtest.checks.breach import Breach
 from touchline_loadtest.checks.room_follower import RoomFollower
-from touchline_loadtest.checks.trace import Trace
+from touchline_loadtest.checks.trace import Left, TraceSink
 from touchline_protocol.cursor import Cursor
-from touchline_protocol.messages import Event, Skipped, Subscribed
+from touchline_protocol.messages import Error, Event, Skipped, Subscribed
 
 from .shared import Shared
 
@@ -27,7 +27,7 @@ class RoomObserver:
 
     __slots__ = ("_follower", "live_from", "stale")
 
-    def __init__(self, trace: Trace, shared: Shared, *, after: Cursor | None, restarts: bool) -> None:
+    def __init__(self, trace: TraceSink, shared: Shared, *, after: Cursor | None, restarts: bool) -> None:
         self._follower = RoomFollower(trace, shared.values, after=after, restarts=restarts, now_ms=shared.unix_ms)
         self.live_from = -1
         self.stale = False
@@ -45,6 +45,16 @@ class RoomObserver:
     def requested(self, cursor: Cursor | None) -> None:
         """A subscribe is sent."""
         self._follower.present(cursor)
+
+    def leave(self) -> None:
+        """The client leaves: by its own will, unless it does so after a gap, to ask for the room again."""
+        if self.joined and not self.stale:
+            self._follower.trace.add(Left())
+        self.stale = True
+
+    def refused(self, message: Error) -> None:
+        """The server refused the room."""
+        self._follower.receive(message)
 
     def left(self) -> None:
         """Nothing of the room may arrive any more."""

@@ -2,6 +2,7 @@
 
 from argparse import ArgumentTypeError, Namespace
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from locust.argument_parser import LocustArgumentParser
@@ -9,22 +10,55 @@ from locust.env import Environment
 
 from touchline_loadtest.clients.room_choice import parse_range, parse_rooms
 from touchline_loadtest.locust.behaviour.cheats import CHEATS, check_cheats
+from touchline_loadtest.locust.results.thresholds import check_threshold
 from touchline_loadtest.locust.shapes.choice import schedule_named
 from touchline_loadtest.locust.shapes.schedule import CUT_BY
 from touchline_loadtest.locust.shapes.schedules import SCHEDULES
 from touchline_protocol.errors import OperatorError
+
+NO_NUMBER = "none"
+"""The value of ``--action-number`` that leaves actions as they are."""
+
+RECORDED = (
+    "host",
+    "num_users",
+    "spawn_rate",
+    "run_time",
+    "shape",
+    "rooms",
+    "room_popularity",
+    "rooms_per_user",
+    "stay",
+    "away",
+    "acts_per_s",
+    "cheats",
+    "codec",
+    "publish_time",
+    "record_share",
+)
+"""The options that say what a run was, for its run folder."""
 
 
 def add_options(parser: LocustArgumentParser, **_: object) -> None:
     """Add the options to Locust's own. The listener of ``init_command_line_parser``."""
     group = parser.add_argument_group("Touchline", "What the users of touchline_loadtest do. Options win over classes.")
 
-    def option(name: str, help_text: str, *, secret: bool = False, **settings: Any) -> None:
-        variable = "LOCUST_" + name.removeprefix("--").replace("-", "_").upper()
-        action: Any = group.add_argument(name, help=help_text, env_var=variable, **settings)
-        action.include_in_web_ui = True  # Locust sets these for arguments outside of groups
-        action.is_secret = secret
+    option = partial(_add_option, group)
+    _add_behaviour(option)
+    _add_connection(option)
+    _add_result(option)
 
+
+def _add_option(
+    group: Any, name: str, help_text: str, *, secret: bool = False, web: bool = True, **settings: Any
+) -> None:
+    variable = "LOCUST_" + name.removeprefix("--").replace("-", "_").upper()
+    action = group.add_argument(name, help=help_text, env_var=variable, **settings)
+    action.include_in_web_ui = web  # Locust sets these for arguments outside of groups
+    action.is_secret = secret
+
+
+def _add_behaviour(option: Callable[..., None]) -> None:
     option(
         "--rooms",
         "Rooms: score:1,score:2 or score:1..50; the first is the most popular.",
@@ -37,9 +71,12 @@ def add_options(parser: LocustArgumentParser, **_: object) -> None:
     option("--acts-per-s", "How often a player acts, per second on average.", type=float)
     option("--action-kind", "The kind of players' actions.")
     option("--action-data", "The data of players' actions, as JSON.")
+    option(
+        "--action-number",
+        f"Field that numbers a player's actions in a recorded run; {NO_NUMBER} if their schema has no place for it.",
+        metavar="FIELD",
+    )
     option("--cheats", f"Bots that cheaters act like: {', '.join(CHEATS)}.", type=_check(check_cheats))
-    option("--codec", "json or msgpack.", choices=("json", "msgpack"))
-    option("--publish-time", "Field of the data with the publish time in Unix ns; ts by default.", metavar="FIELD")
     option(
         "--shape", f"How users arrive and what they live through: {', '.join(SCHEDULES)}.", type=_check(schedule_named)
     )
@@ -48,10 +85,27 @@ def add_options(parser: LocustArgumentParser, **_: object) -> None:
         "Where connections are cut: at the users, or in the network in front of the servers.",
         choices=CUT_BY,
     )
-    option("--run-folder", "The folder of a run that another program has begun, to write to.", metavar="DIR")
+
+
+def _add_connection(option: Callable[..., None]) -> None:
+    option("--codec", "json or msgpack.", choices=("json", "msgpack"))
+    option("--publish-time", "Field of the data with the publish time in Unix ns; ts by default.", metavar="FIELD")
     option("--token-secret", "The server's auth.hs256_secret, to sign players' tokens with.", secret=True)
     option("--token-audience", "The audience (aud) of tokens.")
     option("--token-issuer", "The issuer (iss) of tokens.")
+
+
+def _add_result(option: Callable[..., None]) -> None:
+    option("--run-folder", "Folder to record the run in, for the report and the checker.", metavar="DIR")
+    option("--record-share", "Share of the users whose traces are recorded there, 0 to 1; all by default.", type=float)
+    option(
+        "--fail-above",
+        "A threshold, such as event.p99=50 or failures=0. Can be repeated; the exit status is 1 if one is not met.",
+        type=_check(check_threshold),
+        action="append",
+        metavar="NAME.QUANTILE=MS",
+        web=False,
+    )
 
 
 def given(environment: Environment, name: str) -> Any:

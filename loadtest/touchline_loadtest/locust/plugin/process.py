@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from itertools import count
 from os import getpid
 from random import Random
-from typing import Protocol
+from typing import Any, Protocol
 
 import gevent
 from locust.env import Environment
@@ -16,12 +16,14 @@ from touchline_loadtest.locust.observe.latency import LatencyMeter
 from touchline_loadtest.locust.observe.referee import Referee
 from touchline_loadtest.locust.observe.shared import Shared, Values
 from touchline_loadtest.locust.observe.surprises import Surprises
+from touchline_loadtest.locust.results.recorder import UserRecorder
 from touchline_loadtest.locust.results.stats import FLUSH_S, Stats
 from touchline_loadtest.locust.shapes.cues import on_cue
 from touchline_loadtest.locust.shapes.schedule import Cue, CueKind
 from touchline_protocol.codecs import CODECS
 
 from .options import given
+from .run_folder import RunFolder
 
 
 class Cued(Protocol):
@@ -42,37 +44,65 @@ class LoadProcess:
         self.latency = LatencyMeter(given(environment, "publish_time"))
         self.shared = Shared(self.stats, Referee(), self.latency, self.surprises, Values(), unix_ms)
         self.decoded = {codec.name: Decoded(codec) for codec in CODECS}
+        self.folder: RunFolder | None = None
         self._random = Random()  # noqa: S311 - not for secrets
         self._numbers: Iterator[int] = count(1)
         self._flusher: gevent.Greenlet[[], None] | None = None
-        if not isinstance(environment.runner, MasterRunner):
+        if not self.is_master:
             on_cue(environment, self._cue)
+
+    @property
+    def is_master(self) -> bool:
+        """Whether the users are in other processes."""
+        return isinstance(self.environment.runner, MasterRunner)
 
     def client_name(self, kind: str) -> str:
         """A name that no other client of the run has."""
-        return f"{kind}-{getpid()}-{next(self._numbers)}"
+        return f"{kind}-{self._process_name()}-{next(self._numbers)}"
 
-    def begin(self) -> None:
-        """A test starts."""
+    def new_recorder(self, client: str) -> UserRecorder:
+        """Records what a client of this process sees."""
+        share = given(self.environment, "record_share")
+        recorded = self.folder is not None and (share is None or self._random.random() < float(share))
+        return UserRecorder(client, self.folder.traces if recorded and self.folder is not None else None)
+
+    def begin(self, folder: RunFolder | None) -> None:
+        """A test starts, and writes into ``folder``."""
+        self.folder = folder
         if self._flusher is None:
-            self._flusher = gevent.spawn(self._flush)
+            self._flusher = gevent.spawn(self._flush_often)
 
     def end(self) -> None:
-        """A test has stopped: whatever was observed is in Locust's statistics now."""
+        """A test has stopped: whatever was observed is in Locust's statistics, and in the run folder."""
         self.surprises.judge(float("inf"))
-        self.stats.flush()
+        self.flush()
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
+        """Hand on what was observed."""
+        samples, breaches = self.stats.flush()
+        if self.folder is not None and not self.is_master:
+            self.folder.record(samples, breaches)
+
+    def _flush_often(self) -> None:
         while True:
             gevent.sleep(FLUSH_S)
+            if self.folder is not None and self.folder.shared:
+                for mark in self.folder.faults():
+                    self.surprises.fault(mark.at_ms, mark.end_ms)
             self.surprises.judge(unix_ms())
-            self.stats.flush()
+            self.flush()
 
     def _cue(self, cue: Cue) -> None:
         """Tell the users, each at its own time."""
         for user in list(self.users):
             if self._random.random() < cue.share:
                 gevent.spawn_later(self._random.uniform(0, cue.within_s), user.cue, cue.kind)
+
+    def _process_name(self) -> str:
+        """Distinguishes the processes of a run, also those of other machines."""
+        runner: Any = self.environment.runner
+        index = getattr(runner, "worker_index", -1)
+        return f"{getpid()}" if index < 0 else f"w{index}-{getpid()}"
 
 
 _processes: dict[Environment, LoadProcess] = {}

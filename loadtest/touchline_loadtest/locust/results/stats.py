@@ -14,11 +14,14 @@ from locust.stats import RequestStats, StatsEntry, bucket_response_time
 
 from touchline_loadtest.checks.breach import Breach
 from touchline_loadtest.locust.observe.findings import TEXTS
+from touchline_loadtest.runs.records import Sample
 
 from .batch import Batch, Batches
+from .samples import samples
+from .thresholds import Table
 
-FLUSH_S = 0.25
-"""How late the table may be. Locust's own page asks every two seconds."""
+FLUSH_S = 1.0
+"""How late the table may be, and the time between samples. Locust's own page asks every two seconds."""
 TYPE = "live"
 """The type of all rows with times, in Locust's table."""
 CHECK = "check"
@@ -33,8 +36,16 @@ class Stats:
     def __init__(self, environment: Environment) -> None:
         self._environment = environment
         self._batches = Batches(bucket_response_time)
+        self._breaches: list[Breach] = []
+        self._failures = 0
+        self._connections = 0
+        self._flushed_s = time.monotonic()
         self.duration = self._batches.add
         self.event = self._batches.add
+
+    def connections(self, change: int) -> None:
+        """A connection was opened (1) or has ended (-1)."""
+        self._connections += change
 
     def failure(self, name: str, ms: float, text: str) -> None:
         """Something failed after ``ms``."""
@@ -43,18 +54,33 @@ class Stats:
     def breach(self, breach: Breach, cause: str = "") -> None:
         """A promise was broken."""
         log.warning("%s", breach)
+        self._breaches.append(breach)
         self._fail(CHECK, breach.kind, None, cause or TEXTS[breach.kind])
 
-    def flush(self) -> None:
-        """Add what was observed since the last call."""
-        stats = self._environment.stats
-        now_s = time.time()
-        for name, batch in self._batches.take().items():
+    def flush(self) -> tuple[list[Sample], list[Breach]]:
+        """Add what was observed since the last call to Locust's statistics; returns it for the run folder."""
+        batches = self._batches.take()
+        stats, now_s = self._environment.stats, time.time()
+        for name, batch in batches.items():
             entry = _entry(stats, name, batch, now_s)
             stats.entries[name, TYPE].extend(entry)
             stats.total.extend(entry)
+        seconds = time.monotonic() - self._flushed_s
+        self._flushed_s += seconds
+        breaches, self._breaches = self._breaches, []
+        failures, self._failures = self._failures, 0
+        return samples(
+            batches, at_ms=now_s * 1000, seconds=seconds, connections=self._connections, failures=failures
+        ), breaches
+
+    def table(self) -> Table:
+        """Locust's table as thresholds read it."""
+        stats = self._environment.stats
+        times = {name: entry.response_times for (name, kind), entry in stats.entries.items() if kind == TYPE}
+        return Table(times, sum(entry.num_failures for entry in stats.entries.values()))
 
     def _fail(self, kind: str, name: str, ms: float | None, text: str) -> None:
+        self._failures += 1
         self._environment.events.request.fire(  # type: ignore[no-untyped-call]
             request_type=kind, name=name, response_time=ms, response_length=0, exception=text, context={}
         )

@@ -10,7 +10,6 @@ from locust import User, task
 from locust.env import Environment
 
 from touchline.session.items import Event
-from touchline_loadtest.checks.trace import Item, Trace
 from touchline_loadtest.clients.room_choice import POPULARITY, RoomChoice, parse_range, parse_rooms
 from touchline_loadtest.locust.behaviour.times import long_tail_s
 from touchline_loadtest.locust.behaviour.tokens import TokenSigner
@@ -21,32 +20,14 @@ from touchline_loadtest.locust.observe.observer import Observer
 from touchline_loadtest.locust.plugin.listeners import listen
 from touchline_loadtest.locust.plugin.options import given
 from touchline_loadtest.locust.plugin.process import load_process
+from touchline_loadtest.locust.results.recorder import UserRecorder
 from touchline_loadtest.locust.shapes.schedule import CueKind
 from touchline_protocol.errors import OperatorError
-from touchline_protocol.messages import Deliver
 
 DEFAULT_HOST = "ws://127.0.0.1:8080"
 WS_SCHEMES = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}
 
 listen()
-
-
-class Unrecorded(Trace):
-    """A trace that keeps nothing."""
-
-    def add(self, item: Item) -> None:
-        """The next thing that the client sees."""
-
-
-class NoRecorder:
-    """Records nothing."""
-
-    def __init__(self, client: str) -> None:
-        self._client = client
-
-    def trace(self, room: str, deliver: Deliver) -> Trace:
-        """Where the items of a room go."""
-        return Unrecorded(self._client, room, deliver)
 
 
 class TouchlineUser(User):
@@ -83,6 +64,7 @@ class TouchlineUser(User):
         self.choice = RoomChoice(parse_rooms(self.option("rooms")), float(self.option("room_popularity")))
         self.room_counts = parse_range(str(self.option("rooms_per_user")))
         self.observer: Observer | None = None
+        self._recorder: UserRecorder | None = None
         self._stirred = gevent.event.Event()
         self._may_watch = gevent.event.Event()
         self._may_watch.set()
@@ -128,12 +110,18 @@ class TouchlineUser(User):
         return Observer(
             self.name,
             self.process.shared,
-            NoRecorder(self.name),
+            self.recorder(),
             event_row=self.event_row,
             closes_expected=self.closes_expected,
             verdicts_expected=self.verdicts_expected,
             restarts_expected=self.restarts_expected,
         )
+
+    def recorder(self) -> UserRecorder:
+        """Records what this user does under its present name."""
+        if self._recorder is None or self._recorder.client != self.name:
+            self._recorder = self.process.new_recorder(self.name)
+        return self._recorder
 
     def new_client(self) -> Client:
         """A client that is observed, not yet connected."""

@@ -1,6 +1,7 @@
 """Players: fans who act."""
 
 import time
+from itertools import count
 from typing import Any, ClassVar
 
 import gevent
@@ -8,9 +9,13 @@ import msgspec
 from locust.env import Environment
 
 from touchline.errors import ActionInDoubt, ActionRefused, ActionsFull
+from touchline_loadtest.checks.actions import UNANSWERED, Acted
+from touchline_loadtest.checks.values import value_of
 from touchline_loadtest.locust.behaviour.times import long_tail_s, until_next_action_s
 from touchline_loadtest.locust.connection.client import Client
 from touchline_loadtest.locust.observe import rows
+from touchline_loadtest.locust.plugin.options import NO_NUMBER
+from touchline_loadtest.locust.plugin.process import unix_ms
 from touchline_protocol.codes import MUTED
 from touchline_protocol.errors import OperatorError
 
@@ -30,6 +35,8 @@ class Player(Fan):
     action_data: ClassVar[str] = '{"team":"home"}'
     """The data of an action, as JSON."""
 
+    action_number: ClassVar[str] = "number"
+    """The field that tells a player's actions from each other, where a run folder records them for the checker."""
     action_row: ClassVar[str] = rows.ACTION
     """The row of the table in which this user's actions are counted."""
 
@@ -38,6 +45,7 @@ class Player(Fan):
         if not self.option("token_secret"):
             raise OperatorError(f"a {type(self).__name__} needs a token: give the server's secret by --token-secret")
         self._goals = 0
+        self._numbers = count(1)
 
     def action(self) -> tuple[str, Any]:
         """The kind and the data of the next action. Override it for another game."""
@@ -60,9 +68,14 @@ class Player(Fan):
         """Act in one of the rooms, and wait for the answer."""
         began_s = time.monotonic()
         stats = self.process.stats
+        room = room or self.random.choice(client.rooms())
+        data = self._numbered(data)
+        acted = Acted(self.name, value_of(kind, data), UNANSWERED, unix_ms(), room=room, kind=kind)
+        self._record(acted)
         try:
-            client.act(room or self.random.choice(client.rooms()), kind, data)
+            receipt = client.act(room, kind, data)
         except ActionRefused as refused:
+            self._record(acted._replace(code=refused.code))
             if refused.code != MUTED.code or not self.verdicts_expected:
                 stats.failure(self.action_row, (time.monotonic() - began_s) * 1000, f"refused: {refused.code}")
         except (ActionInDoubt, ActionsFull) as error:
@@ -70,7 +83,22 @@ class Player(Fan):
                 return  # the player did not wait for the answer
             stats.failure(self.action_row, (time.monotonic() - began_s) * 1000, type(error).__name__)
         else:
+            self._record(acted._replace(code="", session=receipt.session, id=receipt.id))
             stats.duration(self.action_row, (time.monotonic() - began_s) * 1000)
+
+    def _numbered(self, data: Any) -> Any:
+        """The checker knows an action by its data, so no two of a player may be alike."""
+        if not self._numbers_actions or not isinstance(data, dict):
+            return data
+        return {**data, self.option("action_number"): next(self._numbers)}
+
+    def _record(self, acted: Acted) -> None:
+        if self._numbers_actions:
+            self.recorder().acted(acted)
+
+    @property
+    def _numbers_actions(self) -> bool:
+        return self.recorder().recording and self.option("action_number") != NO_NUMBER
 
     def on_goal(self) -> None:
         """Cheer."""
