@@ -136,7 +136,7 @@ def test_times_are_measured_from_when_to_when_they_matter() -> None:
     assert process.notes.times == [(rows.CONNECT, 200.0), (rows.FIRST_STATE, 500.0), (rows.EVENT, 5.0)]
 
 
-def test_a_return_is_timed_from_the_attempt_to_connect_and_what_was_missed_is_no_latency() -> None:
+def test_a_return_is_timed_from_the_attempt_to_connect_and_missed_events_are_counted_apart() -> None:
     process = Process()
     observer = process.joined(5)
     observer.received(event(6, 5), 40)
@@ -254,7 +254,7 @@ def test_after_a_gap_the_client_asks_again_and_nothing_more_is_wrong() -> None:
 
 
 @given(st.lists(st.integers(1, 3), min_size=1, max_size=20), st.data())
-def test_events_in_order_are_no_finding_wherever_connections_break(steps: list[int], data: st.DataObject) -> None:
+def test_events_in_order_are_never_reported_wherever_connections_break(steps: list[int], data: st.DataObject) -> None:
     process = Process()
     observer = process.joined()
     offset, number = 0, 2
@@ -383,7 +383,7 @@ def test_a_state_that_is_not_what_others_received_is_found(state: list[Event], l
     assert process.notes.kinds == ["wrong_state"]
 
 
-def test_a_right_state_is_no_finding_wherever_the_client_joins() -> None:
+def test_a_right_state_is_never_reported_wherever_the_client_joins() -> None:
     process = Process()
     first = process.joined(0)
     for each in (keyed(1, "a"), keyed(2, "b"), keyed(3, "a"), keyed(4, "b", None)):
