@@ -5,8 +5,6 @@ from collections.abc import Sequence
 import pytest
 from msgspec.structs import replace
 
-from touchline_loadtest.checks.actions import Acted, ActionEntry, LoggedAction, Verdict
-from touchline_loadtest.checks.comparison.action_check import check_actions, check_verdicts
 from touchline_loadtest.checks.comparison.room_traces import check_room
 from touchline_loadtest.checks.partition_log import Entry, LogId
 from touchline_loadtest.checks.room_log import RoomLog, TopicFacts
@@ -197,39 +195,3 @@ def test_an_epoch_of_two_logs_is_found() -> None:
     room = room_log(before, after, generations=True)
     items = [joined(), *received(100, log=before), joined(), *received(*range(300, 306), log=after)]
     assert "ambiguous_epoch" in check(room, *items)
-
-
-ACTED = [Acted("ada", 1, "", 0.0), Acted("ada", 2, "muted", 100.0), Acted("ada", 3, "", 200.0)]
-LOGGED = [ActionEntry("ada", "s", 1, "tap", 1), ActionEntry("ada", "s", 3, "tap", 3)]
-
-
-def actions_with(logged: Sequence[ActionEntry] = LOGGED, read: Sequence[ActionEntry] = LOGGED) -> set[str]:
-    return {breach.kind for breach in check_actions(ACTED, map(LoggedAction, logged), {"a reader": read})}
-
-
-def test_actions_are_right_with_copies_in_the_log() -> None:
-    assert actions_with([*LOGGED, *LOGGED]) == set()
-
-
-def test_each_breach_with_actions_is_found() -> None:
-    assert actions_with(LOGGED[:1], LOGGED[:1]) == {"action_lost"}
-    assert actions_with(LOGGED[::-1], LOGGED[::-1]) == {"actions_reordered"}
-    assert actions_with(read=[*LOGGED, LOGGED[0]]) == {"action_doubled"}
-    assert actions_with(read=LOGGED[1:]) == {"action_missing"}
-    assert actions_with(read=[*LOGGED, ActionEntry("ada", "s", 4, "tap", 4)]) == {"action_invented"}
-
-
-def test_a_verdict_that_is_not_enforced_is_found() -> None:
-    mute = Verdict("ada", "mute", 10_000.0)
-    late = [Acted("ada", 1, "", 100_000.0)]
-
-    def kinds(acted: list[Acted], verdicts: list[Verdict], code: str) -> set[str]:
-        return {breach.kind for breach in check_verdicts(acted, verdicts, {("ada", "edge-0"): code})}
-
-    assert kinds(ACTED, [mute], "muted") == set()
-    assert kinds(ACTED, [mute, Verdict("ada", "pardon", 20_000.0)], "") == set()
-    assert kinds(ACTED, [], "") == set()
-    assert kinds(ACTED, [mute], "") == {"verdict_not_enforced"}
-    assert kinds(ACTED, [Verdict("ada", "ban", 10_000.0)], "muted") == {"verdict_not_enforced"}
-    assert kinds(ACTED, [], "muted") == {"verdict_not_enforced"}
-    assert kinds(late, [mute], "muted") == {"verdict_not_enforced"}
