@@ -17,7 +17,7 @@ from touchline_loadtest.peers.shapes.tables import avalanche_document, avalanche
 
 from .exit_codes import Failed
 from .measuring import run_measurement
-from .peer_shapes import Files, Json, Kafka, Markdown, Names, RunFolder, prepare, run_info, with_broker
+from .peer_options import Files, Json, Kafka, Markdown, Names, RunFolder, prepare, run_info, with_broker
 
 FILES_SPARE = 1000
 PLAN = Plan()
@@ -64,7 +64,7 @@ def avalanche(
     Every peer has its recovery feature on. All peers run at the same time, so that one outage serves all of them.
     """
     console = Console()
-    files = Files(json, markdown, run)
+    files = Files(json, markdown, run, "avalanche")
     files.check()
     entries = choose(avalanche_entries(), names or [], kafka)
     bench = prepare(clients * len(entries) + FILES_SPARE, console)

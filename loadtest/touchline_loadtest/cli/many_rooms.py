@@ -16,7 +16,7 @@ from touchline_loadtest.peers.shapes.tables import many_rooms_document, many_roo
 
 from .exit_codes import Failed
 from .measuring import run_measurement
-from .peer_shapes import Files, Json, Kafka, Markdown, Names, RunFolder, prepare, run_info, with_broker
+from .peer_options import Files, Json, Kafka, Markdown, Names, RunFolder, prepare, run_info, with_broker
 
 FILES_SPARE = 1000
 SIZES = Sizes()
@@ -49,7 +49,7 @@ def many_rooms(
     Touchline takes the events from Kafka, its peers by their own fastest way to publish.
     """
     console = Console()
-    files = Files(json, markdown, run)
+    files = Files(json, markdown, run, "many-rooms")
     files.check()
     entries = choose(many_rooms_entries(), names or [], kafka)
     bench = prepare(clients + FILES_SPARE, console)

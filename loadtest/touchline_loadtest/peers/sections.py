@@ -12,12 +12,14 @@ def marks(name: str) -> tuple[str, str]:
 
 
 def with_section(text: str, name: str, section: str) -> str:
-    """The document ``text`` with a new content of one section.
+    """The document ``text`` with a new content of one section. An empty document becomes that section.
 
     Raises:
         OperatorError: it has no such section.
     """
     begin, end = marks(name)
+    if not text:
+        text = f"{begin}\n{end}\n"
     before, found, rest = text.partition(begin)
     _, also_found, after = rest.partition(end)
     if not (found and also_found):

@@ -5,9 +5,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from touchline_loadtest.cli.peers import SECTION
 from touchline_loadtest.peers.fan_out.results import Numbers, PeerResult, Sizes
-from touchline_loadtest.peers.fan_out.tables import better_than_ours, document, markdown, summary
+from touchline_loadtest.peers.fan_out.tables import as_markdown, better_than_ours, document, summary
 from touchline_loadtest.peers.sections import with_section
 from touchline_protocol.errors import OperatorError
 
@@ -32,7 +31,7 @@ RESULTS = [
 
 
 def test_markdown_has_a_row_and_the_remarks_of_each_peer() -> None:
-    lines = markdown(RESULTS, Sizes()).splitlines()
+    lines = as_markdown(RESULTS, Sizes()).splitlines()
     assert "| `fast` | 1.2 | 1.23 | 5.0 | 10.0 | 4.2 | 3.0 | 4,322 | 750,000 | 0 |" in lines
     assert "| `slow` | 3 | 1.23 | 5.0 | 10.0 | 4.2 | 3.0 | 4,322 | none | 0 |" in lines
     assert "| `absent` |  | not measured |  |  |  |  |  |  |  |" in lines
@@ -46,7 +45,7 @@ def test_markdown_names_each_number_in_which_a_peer_is_better_than_ours() -> Non
     better = msgspec.structs.replace(NUMBERS, cpu_us=1.0, p99_ms=9.6, deliveries_per_s=800_000, connects_per_s=100)
     lines = better_than_ours([PeerResult("fast", "1", "there", "", better), ours, *RESULTS])
     assert lines == ["- `fast`: CPU per delivery 1.00 against 1.23 us, most deliveries 800,000 against 750,000 /s"]
-    assert lines[0] in markdown([PeerResult("fast", "1", "there", "", better), ours], Sizes())
+    assert lines[0] in as_markdown([PeerResult("fast", "1", "there", "", better), ours], Sizes())
 
 
 def test_a_section_of_a_document_is_replaced() -> None:
@@ -54,14 +53,16 @@ def test_a_section_of_a_document_is_replaced() -> None:
     replaced = with_section(document_text, "t", "new\n")
     assert replaced == "# Title\n\n<!-- begin t -->\n\nnew\n\n<!-- end t -->\nrest\n"
     assert with_section(replaced, "t", "new") == replaced
+    assert with_section("", "t", "new") == "<!-- begin t -->\n\nnew\n\n<!-- end t -->\n"
     for name in ("other", ""):
         with pytest.raises(OperatorError):
             with_section(document_text, name, "new")
 
 
-def test_the_document_has_a_place_for_the_table() -> None:
+def test_the_document_has_a_place_for_each_table() -> None:
     text = (ROOT / "docs/comparison.md").read_text("utf-8")
-    assert "THE TABLE" in with_section(text, SECTION, "THE TABLE")
+    for name in ("fan-out", "avalanche", "many-rooms"):
+        assert "THE TABLE" in with_section(text, name, "THE TABLE")
 
 
 def test_a_run_has_a_group_for_each_peer() -> None:
@@ -72,7 +73,7 @@ def test_a_run_has_a_group_for_each_peer() -> None:
 
 
 def test_json_has_everything() -> None:
-    found = msgspec.json.decode(document(RESULTS, Sizes(), {"touchline": "1"}))
-    assert found["touchline"] == "1"
+    found = msgspec.json.decode(msgspec.json.encode(document(RESULTS, Sizes(), pinned=True)))
+    assert found["pinned"]
     assert found["sizes"]["clients"] == 1000
     assert msgspec.convert(found["results"], list[PeerResult]) == RESULTS

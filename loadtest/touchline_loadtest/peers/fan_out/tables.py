@@ -1,16 +1,16 @@
 """The results as tables for a terminal and for documents, as rows of a run, and as JSON."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-import msgspec
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
 from touchline_loadtest.measure import machine
 from touchline_loadtest.runs.records import SummaryRow
+from touchline_protocol.version import __version__
 
 from .results import Numbers, PeerResult, Sizes
 
@@ -58,7 +58,7 @@ def show(results: Sequence[PeerResult], console: Console) -> None:
             console.print(f"{result.peer}: {remark}", highlight=False, soft_wrap=True)
 
 
-def markdown(results: Sequence[PeerResult], sizes: Sizes) -> str:
+def as_markdown(results: Sequence[PeerResult], sizes: Sizes) -> str:
     """The section of a document: the task and the machine, the table, where peers are better, and remarks."""
     facts = machine.describe()
     lines = [
@@ -121,10 +121,10 @@ def summary(results: Sequence[PeerResult]) -> list[SummaryRow]:
     return rows
 
 
-def document(results: Sequence[PeerResult], sizes: Sizes, facts: Mapping[str, object]) -> bytes:
-    """Everything, as JSON. ``facts`` are those of the run as a whole."""
-    whole = {**facts, "machine": machine.describe(), "sizes": sizes, "results": list(results)}
-    return msgspec.json.format(msgspec.json.encode(whole)) + b"\n"
+def document(results: Sequence[PeerResult], sizes: Sizes, *, pinned: bool) -> dict[str, object]:
+    """Everything, for JSON. ``pinned`` is whether servers and clients had a core each."""
+    facts: dict[str, object] = {"touchline": __version__, "machine": machine.describe(), "pinned": pinned}
+    return facts | {"sizes": sizes, "results": list(results)}
 
 
 def _heading(column: Column) -> str:

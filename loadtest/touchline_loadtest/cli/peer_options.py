@@ -1,4 +1,4 @@
-"""What the commands for the two shapes of load share: the broker, the cores, and where the results go."""
+"""The commands about peers share their options, the broker, the cores, and how they write results."""
 
 import contextlib
 import tempfile
@@ -14,10 +14,12 @@ from rich.console import Console
 from touchline_loadtest.measure import machine
 from touchline_loadtest.measure.bench import Bench
 from touchline_loadtest.measure.results import check_writable
+from touchline_loadtest.peers.sections import with_section
 from touchline_loadtest.rig.local_kafka import local_kafka
 from touchline_loadtest.runs.records import RunInfo, SummaryRow
 from touchline_loadtest.runs.versions import versions
 from touchline_loadtest.runs.writer import RunWriter
+from touchline_protocol.errors import OperatorError
 
 MS = 1000
 """Milliseconds of a second."""
@@ -30,7 +32,9 @@ Kafka = Annotated[
     typer.Option(metavar="HOST:PORT", help="A broker for Touchline, or 'local' to start one for the run."),
 ]
 Json = Annotated[Path, typer.Option(metavar="FILE", help="Where to write the results.")]
-Markdown = Annotated[Path | None, typer.Option("--markdown", metavar="FILE", help="Where to write tables as Markdown.")]
+Markdown = Annotated[
+    Path | None, typer.Option("--markdown", metavar="FILE", help="The document whose section is replaced.")
+]
 RunFolder = Annotated[Path | None, typer.Option("--run", metavar="FOLDER", help="A new run folder to write.")]
 
 
@@ -56,36 +60,60 @@ async def with_broker(bench: Bench, kafka: str | None) -> AsyncIterator[Bench]:
     if kafka != LOCAL:
         yield bench._replace(kafka=kafka)
         return
-    with tempfile.TemporaryDirectory() as folder:
+    async with local_broker() as address:
+        yield bench._replace(kafka=address)
+
+
+@contextlib.asynccontextmanager
+async def local_broker() -> AsyncIterator[str]:
+    """A broker on the core of this process; yields its address.
+
+    Raises:
+        OperatorError: it cannot be started.
+    """
+    with tempfile.TemporaryDirectory(prefix="touchline-peers-kafka-") as folder:
         async with local_kafka(Path(folder) / "kafka") as (address, _):
-            yield bench._replace(kafka=address)
+            yield address
 
 
 class Files(NamedTuple):
-    """Where the results go."""
+    """Where the results go. Of the document ``markdown``, a run replaces the section with this name."""
 
     json: Path
     markdown: Path | None
     run: Path | None
+    section: str
 
     def check(self) -> None:
         """Find out now, and not after the run, whether they can be written.
 
         Raises:
-            OperatorError: one of them cannot.
+            OperatorError: one of them cannot, or the document has no such section.
         """
-        for path in (self.json, self.markdown):
-            if path is not None:
-                check_writable(path)
+        check_writable(self.json)
+        if self.markdown is not None:
+            check_writable(self.markdown)
+            _replaced(self.markdown, self.section, "")
 
     def write(self, document: object, table: str, rows: Sequence[SummaryRow], info: RunInfo) -> None:
         """Write those that were asked for."""
-        self.json.write_bytes(msgspec.json.format(msgspec.json.encode(document)) + b"\n")
-        if self.markdown is not None:
-            self.markdown.write_text(table, "utf-8")
+        self.write_results(document, table)
         if self.run is not None:
             with RunWriter.create(self.run, info) as writer:
                 writer.finish(time.time() * MS, rows)
+
+    def write_results(self, document: object, table: str) -> None:
+        """Write the results alone: the run folder was written during the run."""
+        self.json.write_bytes(msgspec.json.format(msgspec.json.encode(document)) + b"\n")
+        if self.markdown is not None:
+            self.markdown.write_text(_replaced(self.markdown, self.section, table), "utf-8")
+
+
+def _replaced(path: Path, section: str, content: str) -> str:
+    try:
+        return with_section(path.read_text("utf-8"), section, content)
+    except UnicodeError as error:
+        raise OperatorError(f"{path} is not text: {error}") from error
 
 
 def run_info(name: str, settings: object) -> RunInfo:
