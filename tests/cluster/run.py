@@ -8,10 +8,8 @@ from pathlib import Path
 from random import Random
 from typing import NamedTuple
 
-import msgspec
-
 from cluster.clients.crowd import Crowd, visitor
-from cluster.clients.players import Detector, Player, pass_sentence
+from cluster.clients.players import Player, pass_sentence
 from cluster.faults.cluster_faults import ClusterFaults
 from cluster.faults.edge_faults import EdgeFaults
 from cluster.plan import Fault, Plan
@@ -19,7 +17,8 @@ from cluster.producers import Numbers, Publisher, Sent
 from cluster.rig import Rig
 from cluster.scene import ACTIONS_TOPIC, FEEDS, GROWN, Size
 from cluster.truth import Truth
-from touchline_loadtest.checks.actions import ActionEntry, LoggedAction, Verdict
+from support.sdk_player import SdkActionReader, logged_actions
+from touchline_loadtest.checks.actions import Verdict
 from touchline_loadtest.checks.breach import Breach
 from touchline_loadtest.checks.comparison.action_check import check_actions, check_verdicts
 from touchline_loadtest.checks.comparison.room_traces import check_room
@@ -89,12 +88,12 @@ class Run:
         self._players = [
             Player(number, self._rig.relay.port, self._size.actions_hz) for number in range(self._size.players)
         ]
-        live = Detector(self._rig.address, "live")
+        live = SdkActionReader(self._rig.address, ACTIONS_TOPIC, "live")
         for number, watcher in enumerate(crowd.watchers):
             self._start(f"watcher {number}", watcher.run())
         for number, publisher in enumerate(self._all_publishers):
             self._start(f"publisher {number} of {publisher.feed.name}", publisher.run())
-        self._start("live detector", live.run())
+        self._start("live detector", live.read())
         playing = [asyncio.create_task(player.play(over)) for player in self._players]
         await self._trouble()
         self._note("faults are over")
@@ -171,15 +170,16 @@ class Run:
         if left:
             self._breaches.append(Breach("not_settled", str(left[0]), f"{len(left)} x {complaint}"))
 
-    async def _check_actions(self, live: Detector) -> None:
+    async def _check_actions(self, live: SdkActionReader) -> None:
         records = await read_actions(self._rig.address, ACTIONS_TOPIC)
-        logged = [ActionEntry(each.player, each.session, each.id, each.kind, _number(each.data)) for each in records]
-        later = Detector(self._rig.address, "later")
-        self._start("later detector", later.run())
-        await self._until("action was not handed out", lambda: list(set(logged) - (set(live.seen) & set(later.seen))))
+        logged = logged_actions(records)
+        entries = {each.action for each in logged}
+        later = SdkActionReader(self._rig.address, ACTIONS_TOPIC, "later")
+        self._start("later detector", later.read())
+        await self._until("action was not handed out", lambda: list(entries - (set(live.seen) & set(later.seen))))
         acted = [each for player in self._players for each in player.acted]
         readers = {"live detector": live.seen, "later detector": later.seen}
-        self._breaches += check_actions(acted, map(LoggedAction, logged), readers)
+        self._breaches += check_actions(acted, logged, readers)
         self._counts["actions in the log"] = len(logged)
         self._counts["actions acknowledged"] = sum(not each.code for each in acted)
 
@@ -222,7 +222,3 @@ class Run:
         self._counts["resumed"] = sum(isinstance(item, Joined) and item.recovered for item in items)
         self._counts["started over"] = sum(isinstance(item, Joined) and not item.recovered for item in items)
         self._counts["connections cut"] = self._rig.relay.cuts
-
-
-def _number(data: bytes) -> int:
-    return int(msgspec.json.decode(data)["number"])

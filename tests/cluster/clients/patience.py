@@ -1,8 +1,5 @@
 """How long clients wait: less than users would, so that they come back in the middle of a fault."""
 
-import touchline
-
-BACKOFF = touchline.Backoff(0.2, 2.0)
 REST_S = (0.0, 2.0)
 """How long a client stays away after a lost connection."""
 WELCOME_S = 10.0

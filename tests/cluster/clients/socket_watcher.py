@@ -2,21 +2,21 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Sequence
 from random import Random
-from typing import Any
 
-import msgspec
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMessage
 from websockets.typing import Subprotocol
 
-from cluster.clients.follower import Follower
+from cluster.clients.numbers import number_of
 from cluster.clients.patience import REST_S, SILENCE_S, WELCOME_S
+from touchline_loadtest.checks.room_follower import RoomFollower
 from touchline_loadtest.checks.trace import Refused, Trace
-from touchline_protocol.codecs import CodecName
+from touchline_protocol.codecs import CODECS, JSON, CodecName
 from touchline_protocol.codes import INTERNAL_ERROR, Recovery, recovery_of_close
-from touchline_protocol.messages import Hello, Subscribe
+from touchline_protocol.messages import Error, Hello, ServerMessage, Subscribe
 
 
 class SocketWatcher:
@@ -24,8 +24,11 @@ class SocketWatcher:
 
     def __init__(self, port: int, codec: CodecName, traces: Sequence[Trace], random: Random) -> None:
         self._port = port
-        self._codec = codec
-        self._rooms = {trace.room: Follower(trace) for trace in traces}
+        self._codec = next(each for each in CODECS if each.name == codec)
+        self._rooms = {
+            trace.room: RoomFollower(trace, number_of, restarts=True, now_ms=lambda: time.time() * 1000)
+            for trace in traces
+        }
         self._random = random
 
     async def run(self) -> None:
@@ -38,7 +41,7 @@ class SocketWatcher:
     async def _connect(self) -> None:
         connected = connect(
             f"ws://127.0.0.1:{self._port}/ws",
-            subprotocols=[Subprotocol(f"touchline.v1.{self._codec}")],
+            subprotocols=[Subprotocol(f"touchline.v1.{self._codec.name}")],
             compression=None,
             ping_interval=None,
             proxy=None,
@@ -59,32 +62,30 @@ class SocketWatcher:
         try:
             while True:
                 message = await self._receive(socket)
-                room = self._rooms.get(message.get("room", ""))
+                room = self._rooms.get(getattr(message, "room", None) or "")
                 if room is None:
                     continue
-                if not room.receive(message):
+                if (breach := room.receive(message)) is not None and breach.kind == "gap":
                     return
-                if message["type"] == "error":
+                if isinstance(message, Error):
                     again.add(asyncio.create_task(self._subscribe_later(socket, room)))
         finally:
             for task in again:
                 task.cancel()
 
-    async def _subscribe_later(self, socket: ClientConnection, room: Follower) -> None:
+    async def _subscribe_later(self, socket: ClientConnection, room: RoomFollower) -> None:
         await asyncio.sleep(1)
         with contextlib.suppress(ConnectionClosed):
             await self._send(socket, Subscribe([room.request()]))
 
-    async def _receive(self, socket: ClientConnection) -> dict[str, Any]:
+    async def _receive(self, socket: ClientConnection) -> ServerMessage:
         async with asyncio.timeout(SILENCE_S):
             data = await socket.recv()
-        json = self._codec == "json"
-        message: dict[str, Any] = msgspec.json.decode(data) if json else msgspec.msgpack.decode(data)  # type: ignore[arg-type]
-        return message
+        return self._codec.decode_server(data.encode() if isinstance(data, str) else data)
 
     async def _send(self, socket: ClientConnection, message: Hello | Subscribe) -> None:
-        json = self._codec == "json"
-        await socket.send(msgspec.json.encode(message).decode() if json else msgspec.msgpack.encode(message))
+        data = self._codec.encode(message)
+        await socket.send(data.decode() if self._codec is JSON else data)
 
     def _note_close(self, code: int | None) -> None:
         if code is not None and (code == INTERNAL_ERROR.code or recovery_of_close(code) is Recovery.GIVE_UP):

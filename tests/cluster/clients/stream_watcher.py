@@ -2,15 +2,16 @@
 
 import asyncio
 import contextlib
+import time
 from random import Random
 from urllib.parse import quote
 
-import msgspec
-
-from cluster.clients.follower import Follower
+from cluster.clients.numbers import number_of
 from cluster.clients.patience import REST_S, SILENCE_S, WELCOME_S
 from support.event_source import EventSourceParser
+from touchline_loadtest.checks.room_follower import RoomFollower
 from touchline_loadtest.checks.trace import Refused, Trace
+from touchline_protocol.codecs import JSON
 from touchline_protocol.cursor import Cursor
 
 READ_BYTES = 64 * 1024
@@ -24,7 +25,7 @@ class StreamWatcher:
     def __init__(self, port: int, trace: Trace, random: Random) -> None:
         self._port = port
         self._trace = trace
-        self._follower = Follower(trace)
+        self._follower = RoomFollower(trace, number_of, restarts=True, now_ms=lambda: time.time() * 1000)
         self._random = random
         self._last_event_id = ""
 
@@ -67,5 +68,6 @@ class StreamWatcher:
                 return
             for message in parser.feed(data):
                 self._last_event_id = message.last_event_id
-                if not self._follower.receive(msgspec.json.decode(message.data)):
+                breach = self._follower.receive(JSON.decode_server(message.data.encode()))
+                if breach is not None and breach.kind == "gap":
                     return
