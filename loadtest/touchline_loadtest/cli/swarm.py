@@ -1,8 +1,11 @@
 """``swarm``: load running servers with tens of thousands of clients that receive."""
 
 import asyncio
+import contextlib
 import resource
 import socket
+import tempfile
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -19,10 +22,13 @@ from touchline_loadtest.feeds.choice import Destination, FeedChoice, FeedName, t
 from touchline_loadtest.feeds.evening import MATCHES
 from touchline_loadtest.measure import machine
 from touchline_loadtest.measure.processes import ProcessFailed
+from touchline_loadtest.rig.child import ChildFailed
+from touchline_loadtest.rig.swarm_servers import Local, run_with_servers
 from touchline_loadtest.runs.thresholds import parse_threshold
+from touchline_loadtest.runs.writer import RunWriter
 from touchline_loadtest.swarm.plan import Edge, Publishing, Settings, Shape
 from touchline_loadtest.swarm.result import Outcome
-from touchline_loadtest.swarm.run import run_swarm
+from touchline_loadtest.swarm.run import run_info, run_swarm
 from touchline_protocol.errors import OperatorError
 
 from .exit_codes import Failed
@@ -32,7 +38,13 @@ FILES_SPARE = 500
 """Open files of a process besides its connections."""
 BREACHES_SHOWN = 10
 
-Url = Annotated[list[str], typer.Option(metavar="URL", help="A server, such as ws://127.0.0.1:8080/ws; repeatable.")]
+Url = Annotated[
+    list[str] | None, typer.Option(metavar="URL", help="A server, such as ws://127.0.0.1:8080/ws; repeatable.")
+]
+StartEdges = Annotated[
+    int,
+    typer.Option(min=0, max=16, help="Start this many edges for the run, and Kafka without --kafka; no --url then."),
+]
 Clients = Annotated[int, typer.Option(min=1, help="All clients, those of the sample included.")]
 Rooms = Annotated[
     str | None, typer.Option(help="Rooms: score:1,score:2 or score:1..50; the first is the most popular.")
@@ -67,7 +79,8 @@ Seed = Annotated[int, typer.Option(help="Everything random follows from it, incl
 
 
 def swarm(
-    url: Url,
+    url: Url = None,
+    start_edges: StartEdges = 0,
     clients: Clients = 1000,
     rooms: Rooms = None,
     popularity: Popularity = POPULARITY,
@@ -98,7 +111,7 @@ def swarm(
     choice = None if publish is None else FeedChoice(publish, matches, seed)
     publishing = None if choice is None else Publishing(choice, destination, speed)
     settings = Settings(
-        edges=[_edge(each) for each in url],
+        edges=[_edge(each) for each in url or []],
         rooms=_rooms(rooms, publishing),
         clients=clients,
         sample=sample,
@@ -111,21 +124,35 @@ def swarm(
         publishing=publishing,
         token=token,
         thresholds=[parse_threshold(text) for text in fail_above or []],
-        folder=run,
     )
-    _allow_files(-(-clients // processes) + FILES_SPARE)
-    _run(settings)
+    if bool(settings.edges) is bool(start_edges):
+        raise OperatorError("name the servers with --url, or start some with --start-edges")
+    _allow_files(max(-(-clients // processes), clients // max(1, start_edges)) + FILES_SPARE)
+    _run(settings, run, Local(start_edges, kafka) if start_edges else None)
 
 
-def _run(settings: Settings) -> None:
+def _run(settings: Settings, folder: Path | None, local: Local | None) -> None:
     """Run, and show the result.
 
     Raises:
         Failed: the run has failed.
     """
+    if folder is None and local is not None:
+        with tempfile.TemporaryDirectory() as temporary:
+            _run(settings, Path(temporary) / "run", local)
+        return
     try:
-        outcome = uvloop.run(run_swarm(settings))
-    except (ProcessFailed, httpx.HTTPError) as error:
+        with contextlib.ExitStack() as stack:
+            writer = None
+            if folder is not None:
+                writer = stack.enter_context(RunWriter.create(folder, run_info(settings)))
+            if writer and local is not None:
+                outcome = asyncio.run(run_with_servers(settings, local, writer))
+            else:
+                outcome = uvloop.run(run_swarm(settings, writer))
+            if writer:
+                writer.finish(time.time() * 1000, outcome.rows, outcome.notes)
+    except (ProcessFailed, ChildFailed, httpx.HTTPError) as error:
         raise Failed(str(error) or type(error).__name__) from error
     except asyncio.CancelledError:
         raise KeyboardInterrupt from None

@@ -38,7 +38,7 @@ async def servers(test: LoadTest, feeds: Sequence[str], secret: str, run: RunWri
     async with contextlib.AsyncExitStack() as stack:
         kafka, kafka_pid = await stack.enter_async_context(_kafka(test, run))
         topics = await stack.enter_async_context(run_topics(kafka, feeds))
-        edges = await stack.enter_async_context(_edges(test, kafka, topics, secret, run))
+        edges = await stack.enter_async_context(running_edges(test.edges, kafka, topics, secret, run))
         relay = None
         if test.relayed:
             chance = random.Random(test.seed)  # noqa: S311 - not a secret
@@ -58,13 +58,13 @@ async def _kafka(test: LoadTest, run: RunWriter) -> AsyncIterator[tuple[str, int
 
 
 @contextlib.asynccontextmanager
-async def _edges(
-    test: LoadTest, kafka: str, topics: RunTopics, secret: str, run: RunWriter
+async def running_edges(
+    count: int, kafka: str, topics: RunTopics, secret: str, run: RunWriter
 ) -> AsyncIterator[Sequence[Edge]]:
-    """Run the edges. At the end they drain; after an error they are killed."""
+    """Run ``count`` edges. At the end they drain; after an error they are killed."""
     config = run.folder / "touchline.toml"
     config.write_text(edge_config(topics, secret), encoding="utf-8")
-    edges = [Edge(f"edge-{number}", kafka, config, run) for number in range(1, test.edges + 1)]
+    edges = [Edge(f"edge-{number}", kafka, config, run) for number in range(1, count + 1)]
     try:
         await asyncio.gather(*(edge.start() for edge in edges))
         yield edges

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from enum import StrEnum
-from pathlib import Path
 from random import Random
 from typing import NamedTuple
 
@@ -43,9 +42,8 @@ class Edge(NamedTuple):
 
 
 class Settings(NamedTuple):
-    """A run. Of ``clients``, ``sample`` read everything; each is in ``rooms_per_client`` rooms (at least, at most).
-
-    ``folder`` is the run folder, ``thresholds`` what must hold.
+    """A run. Of ``clients``, ``sample`` read everything; each is in ``rooms_per_client`` rooms (at least, at most). The
+    run fails unless all ``thresholds`` are met.
     """
 
     edges: Sequence[Edge]
@@ -61,7 +59,6 @@ class Settings(NamedTuple):
     publishing: Publishing | None = None
     token: str | None = None
     thresholds: Sequence[Threshold] = ()
-    folder: Path | None = None
 
 
 class Plan(NamedTuple):

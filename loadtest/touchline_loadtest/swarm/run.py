@@ -30,20 +30,16 @@ WARM_UP_S = 1.0
 """From the sample's first connections, or the first event, to the rest."""
 
 
-async def run_swarm(settings: Settings) -> Outcome:
-    """Run it.
+async def run_swarm(settings: Settings, writer: RunWriter | None = None) -> Outcome:
+    """Run it. Without a ``writer``, no run is recorded.
 
     Raises:
         OperatorError: the settings contradict each other, or the run folder cannot be written.
         ProcessFailed: a worker ended.
     """
     plan = make_plan(settings)
-    began_ms = time.time() * 1000
     async with contextlib.AsyncExitStack() as stack:
-        writer = traces = None
-        if settings.folder is not None:
-            writer = stack.enter_context(RunWriter.create(settings.folder, _info(settings, began_ms)))
-            traces = stack.enter_context(TraceWriter(settings.folder))
+        traces = None if writer is None else stack.enter_context(TraceWriter(writer.folder))
         seen = Observations()
         witnesses, others = (
             [SampledClient(client, seen, settings.token, traces) for client in clients]
@@ -56,17 +52,15 @@ async def run_swarm(settings: Settings) -> Outcome:
         await swarm.join_witnesses()
         async with _publishing(settings.publishing):
             await swarm.play_shape()
-            outcome = await swarm.finish()
-        if writer is not None:
-            writer.finish(time.time() * 1000, outcome.rows, outcome.notes)
-    return outcome
+            return await swarm.finish()
 
 
-def _info(settings: Settings, began_ms: float) -> RunInfo:
+def run_info(settings: Settings) -> RunInfo:
+    """The beginning of a run's record."""
     return RunInfo(
         name=f"swarm, {settings.shape}, {settings.clients:,} clients",
         kind="swarm",
-        began_ms=began_ms,
+        began_ms=time.time() * 1000,
         versions=versions(),
         machine=machine.describe(),
         settings={
