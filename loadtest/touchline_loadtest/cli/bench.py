@@ -21,6 +21,7 @@ from touchline_loadtest.samplers.children import recorded
 from touchline_protocol.errors import OperatorError
 
 from .measuring import run_measurement
+from .peer_shapes import with_broker
 
 FILES = 20_000
 """Open files that the largest scenario needs: 10,000 connections, with room for twice as many."""
@@ -31,7 +32,10 @@ Names = Annotated[list[str] | None, typer.Argument(metavar="[SCENARIO]...", help
 Runs = Annotated[int | None, typer.Option(min=1, help="Runs of each scenario that reports a median.")]
 Seconds = Annotated[float | None, typer.Option(min=0.1, help="Length of each measurement.")]
 Scale = Annotated[float, typer.Option(min=0.0001, help="Multiply clients, rooms and records by this.")]
-Kafka = Annotated[str | None, typer.Option(metavar="HOST:PORT", help="A broker, for scenarios that need one.")]
+Kafka = Annotated[
+    str | None,
+    typer.Option(metavar="HOST:PORT", help="A broker, for scenarios that need one, or 'local' to start one."),
+]
 Json = Annotated[Path, typer.Option(metavar="FILE", help="Where to write the results.")]
 ServerPython = Annotated[
     str, typer.Option(metavar="PATH", help="Python interpreter whose installed server is measured.", show_default=False)
@@ -125,8 +129,9 @@ def _now_ms() -> float:
 
 
 async def _run(scenarios: Sequence[Scenario], bench: Bench, recorder: RunWriter | None) -> list[Result]:
-    async with contextlib.nullcontext() if recorder is None else recorded(recorder):
-        return [await _run_one(scenario, bench, recorder) for scenario in scenarios]
+    recording = contextlib.nullcontext() if recorder is None else recorded(recorder)
+    async with recording, with_broker(bench, bench.kafka) as with_kafka:
+        return [await _run_one(scenario, with_kafka, recorder) for scenario in scenarios]
 
 
 async def _run_one(scenario: Scenario, bench: Bench, recorder: RunWriter | None) -> Result:
