@@ -21,7 +21,7 @@ from touchline_loadtest.samplers.children import recorded
 from touchline_protocol.errors import OperatorError
 
 from .measuring import run_measurement
-from .peer_shapes import with_broker
+from .peer_options import with_broker
 
 FILES = 20_000
 """Open files that the largest scenario needs: 10,000 connections, with room for twice as many."""

@@ -125,10 +125,15 @@ def swarm(
         token=token,
         thresholds=[parse_threshold(text) for text in fail_above or []],
     )
+    _allow_files(max(-(-clients // processes), clients // max(1, start_edges)) + FILES_SPARE)
+    _run(settings, run, _local(settings, start_edges, kafka))
+
+
+def _local(settings: Settings, start_edges: int, kafka: str | None) -> Local | None:
+    """The servers to start; None if running ones are named."""
     if bool(settings.edges) is bool(start_edges):
         raise OperatorError("name the servers with --url, or start some with --start-edges")
-    _allow_files(max(-(-clients // processes), clients // max(1, start_edges)) + FILES_SPARE)
-    _run(settings, run, Local(start_edges, kafka) if start_edges else None)
+    return Local(start_edges, kafka) if start_edges else None
 
 
 def _run(settings: Settings, folder: Path | None, local: Local | None) -> None:

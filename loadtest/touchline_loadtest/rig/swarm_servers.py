@@ -1,6 +1,5 @@
 """A swarm with servers of its own: starts Kafka and edges, plays the feed into Kafka, and reads the log at the end."""
 
-import asyncio
 import contextlib
 import secrets
 import time
@@ -16,7 +15,6 @@ from touchline_loadtest.swarm.result import Outcome
 from touchline_loadtest.swarm.run import run_swarm
 
 from .local_kafka import local_kafka
-from .sampling import sample_processes
 from .servers import running_edges
 from .topics import run_topics
 from .witness import write_log
@@ -49,10 +47,9 @@ async def run_with_servers(settings: Settings, local: Local, run: RunWriter) -> 
         secret = secrets.token_urlsafe(32)
         edges = await stack.enter_async_context(running_edges(local.edges, kafka, topics, secret, run))
         pids |= {edge.name: edge.pid for edge in edges if edge.pid is not None}
-        sampling = asyncio.create_task(sample_processes(run, lambda: pids))
-        stack.callback(sampling.cancel)
         token = TokenSigner(secret).sign("swarm", rooms=["*"], act=[], now_s=int(time.time()))
-        settings = settings._replace(edges=[Edge("127.0.0.1", edge.port) for edge in edges], token=token)
+        addresses = [Edge("127.0.0.1", edge.port) for edge in edges]
+        settings = settings._replace(edges=addresses, token=token, servers=pids)
         if settings.publishing is not None:
             destination = Destination(kafka=kafka, topics=topics.feeds)
             settings = settings._replace(publishing=settings.publishing._replace(destination=destination))

@@ -139,7 +139,8 @@ class CountingClient:
         tail = self._received
         size = self._pool.totals[self._number] - sum(len(left) + SHORT_HEADER_BYTES for left in _LEFT.findall(tail))
         last = {room.decode(): int(offset) for room, offset in _EVENT.findall(tail)}
-        beats_max = 1 + (self._left_ns - self._began_ns) // NS_PER_MS // max(1, self._heartbeat_ms)
+        # A server looks at a quiet connection twice per heartbeat, and does not let it get older than that.
+        beats_max = 1 + 2 * (self._left_ns - self._began_ns) // NS_PER_MS // max(1, self._heartbeat_ms)
         return Counted(size, self._joined, last, self._leaving_ns, self._left_ns, beats_max)
 
     def _found(self, kind: str, text: str, room: str = "") -> None:

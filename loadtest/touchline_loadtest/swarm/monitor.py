@@ -3,7 +3,7 @@
 import asyncio
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from touchline_loadtest.checks.breach import Breach
 from touchline_loadtest.runs.records import Mark, Sample
@@ -29,10 +29,15 @@ BREACHES_KEPT = 1000
 
 
 class Monitor:
-    """Collects. ``values`` has all times of the run by series, in milliseconds."""
+    """Collects. ``values`` has all times of the run by series, in milliseconds. ``servers`` are sampled too."""
 
     def __init__(
-        self, workers: Workers, seen: Observations, clients: list[SampledClient], writer: RunWriter | None
+        self,
+        workers: Workers,
+        seen: Observations,
+        clients: list[SampledClient],
+        writer: RunWriter | None,
+        servers: Mapping[str, int],
     ) -> None:
         self.values: dict[str, list[float]] = {CONNECT_TIME: [], FIRST_STATE: [], EVENT_LATENCY: []}
         self.breaches: list[Breach] = []
@@ -49,9 +54,9 @@ class Monitor:
         self._written_s = time.monotonic()
         self._deliveries = 0.0
         self._sampler = ProcessSampler()
-        self._sampler.watch("swarm", os.getpid())
-        for number, pid in enumerate(workers.pids, 1):
-            self._sampler.watch(f"swarm worker {number}", pid)
+        counters = {f"swarm worker {number}": pid for number, pid in enumerate(workers.pids, 1)}
+        for name, pid in {"swarm": os.getpid(), **counters, **servers}.items():
+            self._sampler.watch(name, pid)
 
     async def until(self, condition: Callable[[], bool], timeout_s: float) -> bool:
         """Watch until ``condition`` holds; returns whether it did in time."""

@@ -1,6 +1,6 @@
 """Decides where and when each client connects, and to which rooms. Pure: all of it follows from the settings."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from random import Random
 from typing import NamedTuple
@@ -43,7 +43,7 @@ class Edge(NamedTuple):
 
 class Settings(NamedTuple):
     """A run. Of ``clients``, ``sample`` read everything; each is in ``rooms_per_client`` rooms (at least, at most). The
-    run fails unless all ``thresholds`` are met.
+    run fails unless all ``thresholds`` are met. ``servers`` are processes to sample too: their ids by name.
     """
 
     edges: Sequence[Edge]
@@ -59,6 +59,7 @@ class Settings(NamedTuple):
     publishing: Publishing | None = None
     token: str | None = None
     thresholds: Sequence[Threshold] = ()
+    servers: Mapping[str, int] = {}
 
 
 class Plan(NamedTuple):

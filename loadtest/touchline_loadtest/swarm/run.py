@@ -25,7 +25,7 @@ JOIN_TIMEOUT_S = 60.0
 LEAVE_TIMEOUT_S = 30.0
 TAIL_S = 1.0
 """How long counters read at the end, so that most rooms have an event meanwhile: its offset says where they stand."""
-STATES_TIMEOUT_S = 10.0
+STATES_TIMEOUT_S = 30.0
 WARM_UP_S = 1.0
 """From the sample's first connections, or the first event, to the rest."""
 
@@ -46,7 +46,7 @@ async def run_swarm(settings: Settings, writer: RunWriter | None = None) -> Outc
             for clients in (plan.witnesses, plan.sample)
         )
         workers = await stack.enter_async_context(open_workers(settings.processes))
-        monitor = Monitor(workers, seen, [*witnesses, *others], writer)
+        monitor = Monitor(workers, seen, [*witnesses, *others], writer, settings.servers)
         swarm = _Swarm(settings, plan, workers, monitor, seen, witnesses, others)
         stack.callback(swarm.close)
         await swarm.join_witnesses()
@@ -220,7 +220,9 @@ class _Swarm:
 
         if not await self._monitor.until(compared, STATES_TIMEOUT_S):
             for room, client in pending.items():
-                client.found("states_differ", "the sample never reached the offset of a fresh client", room)
+                cursor = client.followers[room].live.cursor
+                kind = "states_differ" if client.is_in else "never_joined"
+                client.found(kind, f"it and the sample were never at the same place: it is at {cursor}", room)
         for client in fresh:
             client.leave()
 
