@@ -4,13 +4,12 @@ from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
-import msgspec
 import typer
 
-from touchline_loadtest.checks.breach import KINDS, Breach
+from touchline_loadtest.checks.breach import KINDS
 from touchline_loadtest.checks.comparison.run_check import Outcome
-from touchline_loadtest.runs.files import BREACHES, BadRun
-from touchline_loadtest.runs.history.check import check_folder
+from touchline_loadtest.runs.files import BREACHES
+from touchline_loadtest.runs.history.check import check_folder, write_breaches
 from touchline_protocol.printable import counted, escaped
 
 from .exit_codes import FAILED
@@ -28,7 +27,7 @@ def check(run: Run, show: Show = 20, other_players: OtherPlayers = False) -> Non
     Exits with 1 if a promise was not kept, and with 2 if there is nothing to compare.
     """
     outcome = check_folder(run, all_players_known=not other_players)
-    _write(run / f"{BREACHES}.jsonl", outcome.breaches)
+    write_breaches(run, outcome.breaches)
     for name, count in outcome.counts.items():
         typer.echo(f"{count:>12,}  {name}")
     if not outcome.breaches:
@@ -49,10 +48,3 @@ def _print(outcome: Outcome, show: int) -> None:
         typer.echo(escaped(str(breach)))
     if len(outcome.breaches) > show:
         typer.echo(f"… and {len(outcome.breaches) - show:,} more: see {BREACHES}.jsonl")
-
-
-def _write(path: Path, breaches: list[Breach]) -> None:
-    try:
-        path.write_bytes(msgspec.json.Encoder().encode_lines(breaches))
-    except OSError as error:
-        raise BadRun(f"cannot write {path}: {error.strerror or error}") from error

@@ -1,14 +1,16 @@
 """Judges a load test: Locust's thresholds, what its users saw go wrong, and what the checker finds with the log."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from touchline_loadtest.checks.comparison.run_check import Outcome as CheckOutcome
 from touchline_loadtest.report.page import render
 from touchline_loadtest.report.sources.load import load
 from touchline_loadtest.rig.edges import now_ms
 from touchline_loadtest.rig.locust_processes import stats_file
 from touchline_loadtest.rig.run import Outcome
 from touchline_loadtest.rig.settings import LoadTest
+from touchline_loadtest.runs.history.check import check_folder, write_breaches
 from touchline_loadtest.runs.records import SummaryRow
 from touchline_loadtest.runs.thresholds import judge as judge_thresholds
 from touchline_loadtest.runs.writer import RunWriter
@@ -20,7 +22,9 @@ def judge(test: LoadTest, outcome: Outcome, run: RunWriter) -> Sequence[SummaryR
     """Check the run, finish its folder, and write its page; returns the rows of the result."""
     rows = read_rows(stats_file(test.folder).read_bytes())
     thresholds = judge_thresholds(test.fail_above, lambda threshold: measured(rows, threshold))
-    summary = [*time_rows(rows), *thresholds, *failures(rows), _exit_code(outcome.locust)]
+    found = check_folder(test.folder)
+    write_breaches(test.folder, found.breaches)
+    summary = [*time_rows(rows), *thresholds, *failures(rows), _exit_code(outcome.locust), *check_rows(found)]
     run.finish(now_ms(), summary)
     page_of(test.folder).write_text(render(load(test.folder)), encoding="utf-8")
     return summary
@@ -29,6 +33,14 @@ def judge(test: LoadTest, outcome: Outcome, run: RunWriter) -> Sequence[SummaryR
 def page_of(folder: Path) -> Path:
     """The page about a run."""
     return folder / "report.html"
+
+
+def check_rows(found: CheckOutcome) -> Iterator[SummaryRow]:
+    """What the checker compared, and what it found."""
+    for name, count in found.counts.items():
+        yield SummaryRow(f"compared: {name}", count)
+    breaches = len(found.breaches) + found.more
+    yield SummaryRow("breaches that the checker found", breaches, bound="0", met=breaches == 0)
 
 
 def _exit_code(code: int) -> SummaryRow:

@@ -1,16 +1,19 @@
 """Checks a run folder: reads its files, and hands what they hold to the checker."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
+
 from touchline_loadtest.checks.actions import Acted, ActionEntry
+from touchline_loadtest.checks.breach import Breach
 from touchline_loadtest.checks.closes import Cause, Close
 from touchline_loadtest.checks.comparison.run_check import Outcome, RunCheck
 from touchline_loadtest.checks.comparison.trace_check import TraceCheck
 from touchline_loadtest.checks.run_log import RunLog
 from touchline_loadtest.checks.trace import Item
-from touchline_loadtest.runs.files import LOG, TRACES, BadRun
+from touchline_loadtest.runs.files import BREACHES, LOG, TRACES, BadRun
 
 from .blocks import TraceBlock, TraceHead
 from .reader import log_files, read_log, read_traces, trace_files
@@ -41,6 +44,19 @@ def check_folder(folder: Path, *, all_players_known: bool = True) -> Outcome:
     if not outcome.compared:
         raise BadRun(f"{folder}: nothing to compare: its traces have no event, no acknowledged action and no close")
     return outcome
+
+
+def write_breaches(folder: Path, breaches: Sequence[Breach]) -> None:
+    """Write what was found into the run folder, in place of what an earlier check has found.
+
+    Raises:
+        BadRun: the folder cannot be written.
+    """
+    path = folder / f"{BREACHES}.jsonl"
+    try:
+        path.write_bytes(msgspec.json.Encoder().encode_lines(breaches))
+    except OSError as error:
+        raise BadRun(f"cannot write {path}: {error.strerror or error}") from error
 
 
 class _Told(NamedTuple):
