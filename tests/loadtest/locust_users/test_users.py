@@ -12,18 +12,60 @@ import pytest
 from support.locust_process import LocustRun, run_locust
 from support.node_fixture import RunningNode, running_node
 from support.tampering import Broken, Tamper, tampering_proxy
+from touchline_loadtest.checks.actions import ActionEntry, LoggedAction
+from touchline_loadtest.checks.partition_log import Entry, LogId
+from touchline_loadtest.checks.values import value_of
+from touchline_loadtest.runs.history.check import check_folder
+from touchline_loadtest.runs.history.log_writer import LogWriter
+from touchline_loadtest.runs.reader import RunReader
 from touchline_protocol.messages import Event, ServerMessage, Subscribed
+from touchline_server.core.log import LogEvent, Records
 
+ACTIONS = "player-actions"
 SECRET = "a secret of at least thirty-two bytes"
 ROOMS = ("score:1", "score:2", "match:1")
 QUICK = ("--stay", "0.5", "--away", "0.1", "--rooms", ",".join(ROOMS), "-r", "100")
 EVENT_EVERY_S = 0.02
 
 
+class Witness:
+    """Writes everything that the server reads from its log, in the checker's form."""
+
+    def __init__(self) -> None:
+        self._events: list[tuple[LogId, str, Entry]] = []
+        self._actions: list[LoggedAction] = []
+
+    def note(self, event: LogEvent) -> None:
+        """Note the records of one partition."""
+        if not isinstance(event, Records):
+            return
+        for record in event.records:
+            key, data = (record.key or b"").decode(), msgspec.json.decode(record.value or b"null")
+            if event.topic == ACTIONS:
+                value = value_of(data["kind"], data.get("data"))
+                entry = ActionEntry(key, data["session"], data["id"], data["kind"], value, data["room"])
+                self._actions.append(LoggedAction(entry, record.offset))
+            else:
+                state = next((value.decode() for name, value in record.headers if name == "key"), None)
+                value = value_of(state, data, record.timestamp)
+                place = LogId(event.topic, 0, event.partition)
+                room = f"{event.topic.removesuffix('-events')}:{key}"
+                self._events.append((place, room, Entry(record.offset, value, state, False, record.timestamp)))
+
+    def write(self, folder: Path) -> None:
+        """Write the log into a run folder."""
+        with LogWriter(folder) as log:
+            for event in self._events:
+                log.append(*event)
+            for action in self._actions:
+                log.action(action)
+
+
 @contextlib.asynccontextmanager
-async def live_server() -> AsyncIterator[RunningNode]:
+async def live_server(witness: Witness) -> AsyncIterator[RunningNode]:
     """A server in whose rooms something happens all the time: state, and events without a key."""
-    async with running_node(auth={"hs256_secret": SECRET}, heartbeat_s=5.0) as node:
+    auth = {"hs256_secret": SECRET}
+    async with running_node(auth=auth, heartbeat_s=5.0, observe=(ACTIONS, witness.note)) as node:
 
         async def publish(number: int) -> None:
             for room in ROOMS:
@@ -44,17 +86,26 @@ async def live_server() -> AsyncIterator[RunningNode]:
             await asyncio.wait([playing])
 
 
-async def test_every_user_of_the_locustfile_works_against_a_server(tmp_path: Path) -> None:
-    async with live_server() as node:
-        host = f"ws://127.0.0.1:{node.port}"
-        run = await run_locust(
-            tmp_path, "--host", host, *QUICK, "--token-secret", SECRET, "--acts-per-s", "5", "-u", "10", "-t", "3s"
-        )
+async def test_every_user_works_against_a_server_and_the_checker_confirms_what_they_saw(tmp_path: Path) -> None:
+    witness, folder = Witness(), tmp_path / "run"
+    async with live_server(witness) as node:
+        server = ("--host", f"ws://127.0.0.1:{node.port}", *QUICK, "--token-secret", SECRET)
+        bounds = ("--fail-above", "failures=0", "--fail-above", "event.p99=60000")
+        users = ("--acts-per-s", "5", "-u", "10", "-t", "3s", "--run-folder", str(folder))
+        run = await run_locust(tmp_path, *server, *users, *bounds)
     assert run.failures == set(), run.output
     assert run.code == 0, run.output
     for row in ("connect", "first state", "event", "event (slow reader)", "event (stream)", "return", "action to ack"):
         assert run.count(row) > 0, run.output
     assert run.count("event") > 100, run.output
+
+    witness.write(folder)
+    outcome = check_folder(folder)
+    assert outcome.breaches == []
+    recorded = RunReader(folder)
+    assert [(row.what, row.met) for row in recorded.info.summary] == [("event p99", True), ("failures", True)]
+    assert {"deliveries", "event_latency", "connections"} <= {sample.series for sample in recorded.samples()}
+    assert SECRET not in (folder / "run.json").read_text()
 
 
 def nothing(message: ServerMessage) -> list[ServerMessage]:
@@ -116,7 +167,7 @@ async def tampered(tmp_path: Path, *faults: str) -> LocustRun:
     def tamper_of(number: int) -> Tamper:
         return FAULTS[faults[number - 1]]() if 1 <= number <= len(faults) else nothing
 
-    async with live_server() as node, tampering_proxy(node.url, tamper_of) as host:
+    async with live_server(Witness()) as node, tampering_proxy(node.url, tamper_of) as host:
         users = ("-u", str(len(faults) + 1), "-r", "10", "--rooms", "score:1", "--stay", "30", "-t", "2s")
         return await run_locust(tmp_path, "--host", host, *users, "--token-secret", SECRET, "Fan")
 
