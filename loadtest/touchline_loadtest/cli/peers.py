@@ -74,7 +74,7 @@ def peers(
     entries = choose(names or [], _broker(kafka))
     if list_:
         for entry in entries:
-            console.print(f"{entry.name:20} {entry.peer.package}: {entry.peer.note}", highlight=False, soft_wrap=True)
+            console.print(f"{entry.name:20} {entry.peer.package}: {entry.note}", highlight=False, soft_wrap=True)
         return
     sizes = Sizes(
         clients=clients,

@@ -23,6 +23,9 @@ from .results import PeerResult, Sizes
 Broker = Callable[[], AbstractAsyncContextManager[str]]
 
 
+FROM_KAFKA = "defaults; events from Kafka, whose broker shares the clients' core"
+
+
 class Entry(NamedTuple):
     """One row: a peer, and what it is called. ``broker`` is open while it is measured, and yields an address.
 
@@ -32,6 +35,11 @@ class Entry(NamedTuple):
     name: str
     peer: Peer
     broker: Broker | None = None
+
+    @property
+    def note(self) -> str:
+        """How it is configured and published to."""
+        return self.peer.note if self.broker is None else FROM_KAFKA
 
 
 def choose(names: Sequence[str], broker: Broker | None = None) -> list[Entry]:
@@ -71,5 +79,5 @@ async def _one(entry: Entry, bench: Bench, sizes: Sizes, observer: Observer) -> 
     except (PeerMissing, PeerFailed, ProcessFailed, ClientsFailed, OSError) as error:
         reason = str(error) or type(error).__name__
         observer.say(f"{entry.name}: not measured: {reason}")
-        return PeerResult(entry.name, version, peer.package, peer.note, missing=reason)
-    return PeerResult(entry.name, version, peer.package, peer.note, numbers, doubts=[str(doubt) for doubt in found])
+        return PeerResult(entry.name, version, peer.package, entry.note, missing=reason)
+    return PeerResult(entry.name, version, peer.package, entry.note, numbers, doubts=[str(doubt) for doubt in found])

@@ -90,7 +90,7 @@ class TouchlinePeer:
 
     name = "touchline"
     package = "this repository"
-    note = "defaults; events through its HTTP API into its log in memory, or from Kafka if a broker is named"
+    note = "defaults; events through its HTTP API into its log in memory"
     recovers = True
 
     def version(self) -> str:
