@@ -19,8 +19,8 @@ from touchline_protocol.frames import OP_TEXT, frame
 from touchline_protocol.messages import Beat
 
 BEAT_BYTES = len(frame(OP_TEXT, JSON.encode(Beat())))
-SLACK_NS = 500_000_000
-"""How much earlier or later than a counter the sample may receive an event."""
+SLACK_NS = 2_000_000_000
+"""How much earlier or later than a counter the sample may receive an event: both may wait for a busy core."""
 SUMS_MAX = 20_000
 """Combinations of the quiet rooms' last events that are tried. Beyond that, a sum would prove nothing."""
 
