@@ -12,17 +12,15 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-import jwt
 import msgspec
 from aiokafka import AIOKafkaProducer
 
 import touchline
 from support.kafka_broker import KafkaBroker
 from support.processes import EdgeProcess
-from touchline import actions
+from support.sdk_player import SdkActionReader, SdkPlayer
 from touchline_loadtest.rig.relay import Relay
 from touchline_protocol.actions import ActionRecord, action_headers, encode_action
-from touchline_protocol.codecs import CodecName
 
 ROOM = "match:15946"
 SECRET = "a secret of the tests, with more than thirty-two bytes"
@@ -32,9 +30,6 @@ PARTITIONS = 4
 ACTIONS_PER_SECOND = 10
 BUFFER_ACTIONS = 3_000
 """Five minutes of a player's: no action is sent again after more."""
-
-BACKOFF = touchline.Backoff(0.2, 2.0)
-"""Short, so that players meet what is just starting as well."""
 
 EDGE_REST_S = (0.5, 4.0)
 BROKER_REST_S = (6.0, 16.0)
@@ -61,47 +56,35 @@ class Scenario(NamedTuple):
     seed: int = 20180818
 
 
-class Player:
-    """One of them: the numbers of the actions that were handed to its client, and of those that were acknowledged.
+class Player(SdkPlayer):
+    """One of them. ``sent`` counts its actions, and ``unexpected`` has what was not acknowledged.
 
-    ``longest_s`` is the longest time that one of these took.
+    ``longest_s`` is the longest time that an acknowledgement took.
     """
 
     def __init__(self, number: int) -> None:
-        self.name = f"player-{number}"
-        self.sent: list[int] = []
-        self.acked: list[int] = []
+        super().__init__(f"player-{number}", ROOM, SECRET, "json" if number % 2 else "msgpack")
+        self.sent = 0
         self.unexpected: list[str] = []
         self.longest_s = 0.0
-        self._codec: CodecName = "json" if number % 2 else "msgpack"
 
     async def play(self, url: str, first_s: float, over: asyncio.Event) -> None:
         """Act from ``first_s`` (of the loop's clock) until ``over``, and wait for all answers."""
-        connected = touchline.connect(
-            url,
-            token=token_for(self.name),
-            codec=self._codec,
-            retry_first=True,
-            proxy=False,
-            backoff=BACKOFF,
-            actions_buffer_max=BUFFER_ACTIONS,
-        )
         loop = asyncio.get_running_loop()
+        connected = self.client(url, actions_buffer_max=BUFFER_ACTIONS)
         async with connected as client, asyncio.TaskGroup() as group:
             while not over.is_set():
-                await asyncio.sleep(first_s + len(self.sent) / ACTIONS_PER_SECOND - loop.time())
-                self.sent.append(len(self.sent))
-                group.create_task(self._act(client, self.sent[-1]))
+                await asyncio.sleep(first_s + self.sent / ACTIONS_PER_SECOND - loop.time())
+                group.create_task(self._tap(client, self.sent))
+                self.sent += 1
 
-    async def _act(self, client: touchline.Client, number: int) -> None:
+    async def _tap(self, client: touchline.Client, number: int) -> None:
         began_s = time.monotonic()
-        try:
-            await client.act(ROOM, "tap", {"number": number})
-        except touchline.errors.TouchlineError as error:
-            self.unexpected.append(f"{self.name}, action {number}: {error!r}")
-        else:
-            self.acked.append(number)
+        error = await self.act(client, number)
+        if error is None:
             self.longest_s = max(self.longest_s, time.monotonic() - began_s)
+        else:
+            self.unexpected.append(f"{self.name}, action {number}: {error!r}")
 
 
 class Chaos:
@@ -176,56 +159,28 @@ class Chaos:
         await asyncio.sleep(self._random.uniform(*between_s))
 
 
-class Detector:
-    """Reads actions to `END`."""
-
-    def __init__(self, group: str) -> None:
-        self.found: list[actions.Action] = []
-        self.duplicates = 0
-        self.reads = asyncio.Event()
-        self._group = group
-
-    async def read(self, address: str) -> None:
-        """Read from the beginning."""
-        ends = 0
-        async with actions.read(f"kafka://{address}", group=self._group, topic=TOPIC, start="beginning") as source:
-            self.reads.set()
-            async for action in source:
-                if action.player != END:
-                    self.found.append(action)
-                elif (ends := ends + 1) == PARTITIONS:
-                    break
-            self.duplicates = source.duplicates
-
-
 class Played(NamedTuple):
     """What became of a scenario."""
 
     players: list[Player]
-    live: Detector
+    live: SdkActionReader
     restarts: Counter[str]
     cuts: int
     took_s: float
 
 
-def token_for(player: str) -> str:
-    """A JWT with which ``player`` may act."""
-    claims = {"sub": player, "act": ["match:*"], "exp": int(time.time()) + 3600}
-    return jwt.encode(claims, SECRET, algorithm="HS256")
-
-
 async def play(scenario: Scenario, broker: KafkaBroker, edges: Sequence[EdgeProcess]) -> Played:
     """Let players act and a detector read while everything is restarted."""
     players = [Player(number) for number in range(scenario.players)]
-    live = Detector("live")
+    live = reader(broker.address, "live")
     over = asyncio.Event()
     random_ = random.Random(scenario.seed)
     relay = Relay([edge.port for edge in edges], random_)
     wanted = round(scenario.seconds * ACTIONS_PER_SECOND)
-    chaos = Chaos(broker, edges, relay, random_, lambda: all(len(player.sent) >= wanted for player in players))
+    chaos = Chaos(broker, edges, relay, random_, lambda: all(player.sent >= wanted for player in players))
     async with asyncio.TaskGroup() as group:
-        reading = group.create_task(live.read(broker.address))
-        await live.reads.wait()
+        reading = group.create_task(live.read(PARTITIONS))
+        await live.started.wait()
         async with relay.running():
             url = f"ws://127.0.0.1:{relay.port}/ws"
             began_s = asyncio.get_running_loop().time()
@@ -239,6 +194,11 @@ async def play(scenario: Scenario, broker: KafkaBroker, edges: Sequence[EdgeProc
         await say_the_end(broker.address)
         await reading
     return Played(players, live, chaos.restarts, relay.cuts, took_s)
+
+
+def reader(address: str, group: str) -> SdkActionReader:
+    """A detector of a group, which reads to `END`."""
+    return SdkActionReader(address, TOPIC, group, end=END)
 
 
 async def say_the_end(address: str) -> None:

@@ -3,15 +3,16 @@
 import asyncio
 import sys
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import msgspec
 import pytest
 
-from e2e.actions_chaos import END, PARTITIONS, SECRET, TOPIC, Detector, Played, Scenario, play
+from e2e.actions_chaos import END, PARTITIONS, SECRET, TOPIC, Played, Scenario, play, reader
 from support.kafka_broker import KafkaBroker
 from support.processes import EdgeProcess, touchline_command
+from support.sdk_player import SdkActionReader, logged_actions
+from touchline_loadtest.checks.comparison.action_check import check_actions
 from touchline_loadtest.measure.action_reader import read_actions
 from touchline_loadtest.rig.free_ports import free_ports
 from touchline_protocol.actions import ActionRecord
@@ -56,8 +57,8 @@ async def test_what_is_acknowledged_is_in_the_log_and_read_once(
     finally:
         await asyncio.gather(*(edge.stop() for edge in edges))
     records = [record for record in await read_actions(broker.address, TOPIC) if record.player != END]
-    later = Detector("later")
-    await later.read(broker.address)
+    later = reader(broker.address, "later")
+    await later.read(PARTITIONS)
     with capsys.disabled():
         sys.stdout.write(f"\n{_summary(played, records, later)}\n")
         sys.stdout.flush()
@@ -65,58 +66,30 @@ async def test_what_is_acknowledged_is_in_the_log_and_read_once(
     assert [what for what in played.restarts if what.startswith("edge ended")] == []
     assert {"edge SIGTERM", "edge SIGKILL"} < set(played.restarts), "nothing happened"
     assert [why for player in played.players for why in player.unexpected][:SHOWN] == []
-    sent = {player.name: player.sent for player in played.players}
-    logged = _first_copies(records)
-    assert _differences({player.name: sorted(player.acked) for player in played.players}, sent) == []
-    assert _differences(logged, sent) == [], "the log has what was acknowledged, and nothing else, in order"
-    assert _differences(_read(played.live), logged) == []
-    assert _differences(_read(later), logged) == []
+    acted = [each for player in played.players for each in player.acted]
+    logged = logged_actions(records)
+    readers = {"a live reader": played.live.seen, "a later reader": later.seen}
+    assert check_actions(acted, logged, readers)[:SHOWN] == []
+    firsts = list(dict.fromkeys(each.action for each in logged))
+    for player in played.players:
+        numbers = [action.value for action in firsts if action.player == player.name]
+        assert numbers == list(range(player.sent)), "the log has what the player did, in that order"
 
 
-def _first_copies(records: Sequence[ActionRecord]) -> dict[str, list[int]]:
-    """The numbers of each player's actions, in the order of the log, without a second copy of (player, session, id)."""
-    seen = set()
-    numbers: dict[str, list[int]] = {}
-    for record in records:
-        if (copy := (record.player, record.session, record.id)) not in seen:
-            seen.add(copy)
-            numbers.setdefault(record.player, []).append(msgspec.json.decode(record.data)["number"])
-    return numbers
-
-
-def _read(detector: Detector) -> dict[str, list[int]]:
-    numbers: dict[str, list[int]] = {}
-    for action in detector.found:
-        numbers.setdefault(action.player, []).append(action.data["number"])
-    return numbers
-
-
-def _differences(found: Mapping[str, list[int]], wanted: Mapping[str, list[int]]) -> list[str]:
-    """What is wrong with the numbers of some players' actions, in a few words each: there may be thousands."""
-    wrong = []
-    for player in found.keys() | wanted.keys():
-        numbers, right = found.get(player, []), wanted.get(player, [])
-        if numbers != right:
-            lacking = sorted(set(right) - set(numbers))
-            others = sorted((Counter(numbers) - Counter(right)).elements())
-            wrong.append(f"{player}: {len(lacking)} lacking {lacking[:9]}, {len(others)} too many {others[:9]}")
-    return wrong[:SHOWN]
-
-
-def _summary(played: Played, records: Sequence[ActionRecord], later: Detector) -> str:
+def _summary(played: Played, records: Sequence[ActionRecord], later: SdkActionReader) -> str:
     copies = Counter((record.player, record.session, record.id) for record in records)
     lines = {
         "seconds": round(played.took_s),
         "players": len(played.players),
-        "actions": sum(len(player.sent) for player in played.players),
-        "acknowledged": sum(len(player.acked) for player in played.players),
+        "actions": sum(player.sent for player in played.players),
+        "acknowledged": sum(not each.code for player in played.players for each in player.acted),
         "after s, the last one": round(max(player.longest_s for player in played.players)),
         "otherwise answered": sum(len(player.unexpected) for player in played.players),
         "records in the log": len(records),
         "of them copies": len(records) - len(copies),
-        "handed out live": len(played.live.found),
+        "handed out live": len(played.live.seen),
         "duplicates dropped live": played.live.duplicates,
-        "handed out later": len(later.found),
+        "handed out later": len(later.seen),
         "duplicates dropped later": later.duplicates,
         **played.restarts,
         "players cut off": played.cuts,

@@ -1,5 +1,6 @@
 """A player with the Python SDK, and a reader of actions as cheat detectors have, who note what the checker compares."""
 
+import asyncio
 import time
 from collections.abc import Iterable
 
@@ -63,6 +64,7 @@ class SdkActionReader:
 
     def __init__(self, address: str, topic: str, group: str, *, end: str = "") -> None:
         self.seen: list[ActionEntry] = []
+        self.started = asyncio.Event()
         self.ends = 0
         self.duplicates = 0
         self._source = actions.read(f"kafka://{address}", group=group, topic=topic, start="beginning")
@@ -71,6 +73,7 @@ class SdkActionReader:
     async def read(self, ends_max: int | None = None) -> None:
         """Read until cancelled, or until the player ``end`` has acted ``ends_max`` times."""
         async with self._source as source:
+            self.started.set()
             async for action in source:
                 if action.player != self._end:
                     number = action.data["number"]
