@@ -4,15 +4,21 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
-import msgspec
 import pytest
 from aiokafka import AIOKafkaProducer
 
 import touchline
-from edge.players import AUTH, token
+from auth.signed import SECRET
+from edge.players import AUTH
 from support.kafka_broker import KafkaCluster
+from support.kafka_truth import read_log
 from support.node_fixture import RunningNode, running_node
+from support.sdk_player import SdkPlayer, logged_actions
+from support.sdk_trace import SdkTrace
 from support.waiting import eventually
+from touchline_loadtest.checks.comparison.action_check import check_actions
+from touchline_loadtest.checks.comparison.room_traces import check_room
+from touchline_loadtest.checks.trace import Trace
 from touchline_loadtest.measure.action_reader import read_actions
 from touchline_server.config.tables import ActionsSettings, FeedSettings
 
@@ -26,34 +32,36 @@ DEADLINE_S = 90.0
 
 
 class Clients:
-    """Somebody who publishes, somebody who watches, and somebody who acts: numbers from 0 on, one after the other."""
+    """A publisher, a watcher, and a player who numbers its actions from 0 on and waits for each answer."""
 
-    def __init__(self) -> None:
-        self.published: list[int] = []
-        self.seen: list[int] = []
-        self.acked: list[int] = []
+    def __init__(self, watcher: touchline.Client, player: SdkPlayer) -> None:
+        self.published = 0
+        self.acked = 0
+        self.seen = 0
         self.over = False
+        self.player = player
+        self.watching = SdkTrace(watcher, Trace("a watcher", ROOM))
 
     async def publish(self, producer: AIOKafkaProducer) -> None:
         while not self.over:
-            number = len(self.published)
-            await producer.send_and_wait(EVENTS, b"%d" % number, KEY)
-            self.published.append(number)
+            await producer.send_and_wait(EVENTS, b"%d" % self.published, KEY)
+            self.published += 1
 
     async def act(self, client: touchline.Client) -> None:
         while not self.over:
-            number = len(self.acked)
-            await client.act(ROOM, "tap", number)
-            self.acked.append(number)
+            error = await self.player.act(client, self.acked)
+            if error is not None:
+                raise error
+            self.acked += 1
 
-    async def watch(self, subscription: touchline.Subscription) -> None:
-        async for event in subscription:
-            self.seen.append(event.data)
+    async def watch(self) -> None:
+        async for _ in self.watching.events():
+            self.seen += 1
 
     async def go_on(self) -> None:
         """Wait until more was seen and acknowledged."""
-        seen, acked = len(self.seen) + SOME, len(self.acked) + SOME
-        await eventually(lambda: len(self.seen) >= seen and len(self.acked) >= acked, DEADLINE_S)
+        seen, acked = self.seen + SOME, self.acked + SOME
+        await eventually(lambda: self.seen >= seen and self.acked >= acked, DEADLINE_S)
 
 
 @contextlib.asynccontextmanager
@@ -69,18 +77,18 @@ async def test_one_of_three_brokers_killed_loses_nothing(kafka_cluster: KafkaClu
     leader = kafka_cluster.brokers[0]
     for topic in (EVENTS, ACTIONS, VERDICTS):
         await kafka_cluster.create_led_by(leader, topic)
-    clients = Clients()
+    player = SdkPlayer("ada", ROOM, SECRET)
     async with (
         node_of(kafka_cluster) as node,
         touchline.connect(url := f"ws://{node.host}:{node.port}/ws", proxy=False) as watcher,
-        touchline.connect(url, proxy=False, token=token("ada")) as player,
+        player.client(url, actions_buffer_max=1) as acting,
         AIOKafkaProducer(bootstrap_servers=kafka_cluster.address, enable_idempotence=True) as producer,
         asyncio.TaskGroup() as group,
     ):
-        subscription = watcher.subscribe(ROOM)
-        await subscription.joined()
-        watching = group.create_task(clients.watch(subscription))
-        ending = [group.create_task(clients.publish(producer)), group.create_task(clients.act(player))]
+        clients = Clients(watcher, player)
+        await clients.watching.joined()
+        reading = group.create_task(clients.watch())
+        ending = [group.create_task(clients.publish(producer)), group.create_task(clients.act(acting))]
         await clients.go_on()
 
         await asyncio.to_thread(leader.stop, kill=True)
@@ -92,9 +100,14 @@ async def test_one_of_three_brokers_killed_loses_nothing(kafka_cluster: KafkaClu
 
         clients.over = True
         await asyncio.wait(ending)
-        await eventually(lambda: len(clients.seen) >= len(clients.published))
-        watching.cancel()
-        assert (subscription.gaps, subscription.restarts) == (0, 0)
-    assert clients.seen == clients.published == list(range(len(clients.seen)))
-    logged = [msgspec.json.decode(action.data) for action in await read_actions(kafka_cluster.address, ACTIONS)]
-    assert list(dict.fromkeys(logged)) == clients.acked == list(range(len(clients.acked)))
+        await eventually(lambda: clients.seen >= clients.published)
+        reading.cancel()
+        clients.watching.settle()
+        assert (clients.watching.room.gaps, clients.watching.room.restarts) == (0, 0)
+    log = await read_log(kafka_cluster.address, {"score": EVENTS})
+    (events,) = log.room(ROOM).parts.values()
+    assert len(events) == clients.published, "the log has each event once"
+    assert check_room(log.room(ROOM), [clients.watching.trace]) == []
+    logged = logged_actions(await read_actions(kafka_cluster.address, ACTIONS))
+    assert check_actions(player.acted, logged) == []
+    assert len({each.action for each in logged}) == clients.acked

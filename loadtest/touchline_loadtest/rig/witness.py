@@ -50,11 +50,11 @@ async def write_log(address: str, topics: RunTopics, log: LogWriter) -> Held:
         elif record.topic == topics.verdicts:
             log.verdict(_verdict(record))
         else:
-            log.append(LogId(record.topic, 0, record.partition), *_event(feeds[record.topic], record))
+            log.append(LogId(record.topic, 0, record.partition), *event_of(feeds[record.topic], record))
     return Held(sum(counts[topic] for topic in feeds), counts[topics.actions], counts[topics.verdicts])
 
 
-def _event(feed: str, record: Record) -> tuple[str, Entry]:
+def event_of(feed: str, record: Record) -> tuple[str, Entry]:
     """The event's room, and its place in the log."""
     key = next((value.decode() for name, value in record.headers if name == KEY_HEADER), None)
     data = _decoded(record.value)

@@ -1,0 +1,34 @@
+"""What topics hold, in the form that the checker compares clients with. Read by a client that is not ours."""
+
+from collections.abc import Mapping
+
+from touchline_loadtest.checks.partition_log import LogId
+from touchline_loadtest.checks.room_log import NOTHING_HAPPENED, TopicFacts
+from touchline_loadtest.checks.run_log import RunLog
+from touchline_loadtest.rig.log_reader import records_of
+from touchline_loadtest.rig.witness import event_of
+
+
+async def read_log(
+    address: str, feeds: Mapping[str, str], facts: TopicFacts = NOTHING_HAPPENED, *, generation: int = 0
+) -> RunLog:
+    """All events of some feeds, given as their names and topics; each is known by its digest."""
+    log = RunLog()
+    await add_log(log, address, feeds, facts, generation=generation)
+    return log
+
+
+async def add_log(
+    log: RunLog,
+    address: str,
+    feeds: Mapping[str, str],
+    facts: TopicFacts = NOTHING_HAPPENED,
+    *,
+    generation: int = 0,
+) -> None:
+    """Add what topics hold now. ``generation`` counts how often they were created again."""
+    names = {topic: feed for feed, topic in feeds.items()}
+    for topic in names:
+        log.topic(topic, facts)
+    async for record in records_of(address, list(names)):
+        log.append(LogId(record.topic, generation, record.partition), *event_of(names[record.topic], record))
