@@ -123,6 +123,9 @@ async def join(dialect: Dialect, port: int, rooms: Sequence[RoomStart], on_event
             finally:
                 for wait in waits:
                     wait.cancel()
+    except asyncio.CancelledError:
+        client.close()
+        raise
     except (OSError, TimeoutError) as error:
         client.close()
         raise PeerFailed(f"a client could not join: {client.lost or error or 'the server did not answer'}") from error

@@ -167,20 +167,24 @@ def _message(subject: bytes, reply_to: bytes, content: bytes) -> bytes:
 
 @pytest.mark.parametrize(("first", "recovered"), [(4, True), (3, True), (5, False)])
 def test_jetstream_knows_by_where_its_consumer_begins_whether_it_recovers(first: int, recovered: bool) -> None:
-    start = [RoomStart(ROOM, "4")]
+    start = [RoomStart(ROOM, "4 old")]
     _, create = JetStreamDialect().opening(80, start)
     assert b'"opt_start_seq":5' in create.send
+    assert b"PUB $JS.API.CONSUMER.DELETE.events.old 0\r\n\r\n" in create.send
     reader = JetStreamDialect().reader(start)
-    created = b'{"type":"io.nats.jetstream.api.v1.consumer_create_response","delivered":{"stream_seq":%d}}' % first
+    created = (
+        b'{"type":"io.nats.jetstream.api.v1.consumer_create_response","name":"new","delivered":{"stream_seq":%d}}'
+        % first
+    )
     assert reader.read(_message(b"_INBOX.created.1", b"", created)) == []
     assert reader.recovered == {ROOM: recovered}
     delivery = _message(ROOM.encode(), b"$JS.ACK.events.consumer.1.7.1.123.0", VALUE)
     assert reader.read(delivery[:20]) == []
     assert reader.read(delivery[20:]) == [EVENT]
-    assert reader.positions == {ROOM: "7"}
+    assert reader.positions == {ROOM: "7 new"}
     newer = _message(ROOM.encode(), b"$JS.ACK._.hash.events.consumer.1.9.2.123.0.token", VALUE)
     assert reader.read(newer) == [EVENT]
-    assert reader.positions == {ROOM: "9"}
+    assert reader.positions == {ROOM: "9 new"}
 
 
 def test_jetstream_that_creates_no_consumer_is_an_error() -> None:

@@ -1,7 +1,8 @@
 """NATS with JetStream: a stream keeps what was published, and each client has an ordered consumer over WebSocket.
 
-A client that comes back creates a consumer that begins after the last message it saw, as the client libraries' ordered
-consumers do. Theirs also have flow control and idle heartbeats, which only matter to clients that are slow or lost.
+A client that comes back deletes its consumer, and creates one that begins after the last message it saw, as the client
+libraries' ordered consumers do. Theirs also have flow control and idle heartbeats, which matter to clients that are
+slow or lost.
 """
 
 import contextlib
@@ -26,6 +27,8 @@ CREATED = "_INBOX.created"
 INACTIVE_NS = 300_000_000_000
 """A consumer whose client has gone is deleted after five minutes: the libraries' default for ordered consumers."""
 STORE = 'jetstream { store_dir: "%s" }'
+CONSUMERS_MAX = 100_000
+"""Without it, a stream has at most 1,000 consumers, so at most 1,000 clients."""
 ACK_TOKENS = 9
 """Tokens of a delivery's reply subject: ``$JS.ACK``, stream, consumer, deliveries, stream's and consumer's sequence
 number, time, pending. Newer servers may insert a domain and a hash after ``$JS.ACK``."""
@@ -36,6 +39,7 @@ class _Delivered(msgspec.Struct):
 
 
 class _Created(msgspec.Struct):
+    name: str = ""
     delivered: _Delivered | None = None
     error: dict[str, Any] | None = None
 
@@ -44,11 +48,12 @@ _decode = msgspec.json.Decoder(_Created).decode
 
 
 class JetStreamReader(NatsReader):
-    """A position is a sequence number of the stream. The rooms of a client share one, like its consumer."""
+    """A position is a sequence number of the stream and the consumer's name. The rooms of a client share it."""
 
     def __init__(self, rooms: Sequence[RoomStart]) -> None:
         super().__init__()
         self._rooms = rooms
+        self._name = ""
 
     def message(self, subject: str, reply_to: str, content: bytes) -> list[Received]:
         """The events in one message, or the answer to the creation of the consumer."""
@@ -62,14 +67,15 @@ class JetStreamReader(NatsReader):
     def _created(self, answer: _Created) -> None:
         if answer.delivered is None:
             raise PeerFailed(f"JetStream created no consumer: {answer.error}")
+        self._name = answer.name
         first = answer.delivered.stream_seq
         for start in self._rooms:
             if start.after is not None:
-                self.recovered[start.room] = first <= int(start.after)
+                self.recovered[start.room] = first <= _position(start.after)[0]
         self._move(first)
 
     def _move(self, sequence: int) -> None:
-        self.positions = dict.fromkeys((start.room for start in self._rooms), str(sequence))
+        self.positions = dict.fromkeys((start.room for start in self._rooms), f"{sequence} {self._name}")
 
 
 class JetStreamDialect:
@@ -78,10 +84,14 @@ class JetStreamDialect:
     def opening(self, port: int, rooms: Sequence[RoomStart]) -> list[Step]:
         """CONNECT, and the creation of a consumer that delivers to an inbox of this connection."""
         name = secrets.token_hex(8)
-        request = msgspec.json.encode({"stream_name": STREAM, "config": _consumer(rooms, f"_INBOX.events.{name}")})
+        positions = [_position(start.after) for start in rooms if start.after is not None]
+        delete = "".join(
+            f"PUB $JS.API.CONSUMER.DELETE.{STREAM}.{old} 0\r\n\r\n" for old in {old for _, old in positions}
+        )
+        request = msgspec.json.encode({"stream_name": STREAM, "config": _consumer(rooms, name, positions)})
         lines = (
             f"SUB {CREATED}.{name} 1\r\nSUB _INBOX.events.{name} 2\r\n"
-            f"PUB $JS.API.CONSUMER.CREATE.{STREAM} {CREATED}.{name} {len(request)}\r\n"
+            f"{delete}PUB $JS.API.CONSUMER.CREATE.{STREAM}.{name} {CREATED}.{name} {len(request)}\r\n"
         )
         return [
             Step(upgrade_request("127.0.0.1", port, "/"), b"\r\n\r\n"),
@@ -110,20 +120,27 @@ class JetStreamPeer:
         """Run it, with or without ``recovery``: a stream keeps everything. It does so over a restart as well."""
         del recovery
         async with nats_server(bench, folder, STORE % (folder / "jetstream")) as server:
-            stream = msgspec.json.encode({"name": STREAM, "subjects": ["*"], "storage": "file", "num_replicas": 1})
+            stream = msgspec.json.encode(
+                {"name": STREAM, "subjects": ["*"], "storage": "file", "max_consumers": CONSUMERS_MAX}
+            )
             answer = await server.publisher.request(f"$JS.API.STREAM.CREATE.{STREAM}", stream)
             if b'"error"' in answer:
                 raise PeerFailed(f"JetStream created no stream: {answer[:200]!r}")
             yield PeerServer(server.process, server.websocket_port, server.publisher.publish_all, JetStreamDialect())
 
 
-def _consumer(rooms: Sequence[RoomStart], inbox: str) -> dict[str, Any]:
-    positions = [int(start.after) for start in rooms if start.after is not None]
+def _position(after: str) -> tuple[int, str]:
+    sequence, _, name = after.partition(" ")
+    return int(sequence), name
+
+
+def _consumer(rooms: Sequence[RoomStart], name: str, positions: Sequence[tuple[int, str]]) -> dict[str, Any]:
     begin: dict[str, Any] = {"deliver_policy": "new"}
     if positions:
-        begin = {"deliver_policy": "by_start_sequence", "opt_start_seq": max(positions) + 1}
+        begin = {"deliver_policy": "by_start_sequence", "opt_start_seq": max(positions)[0] + 1}
     return begin | {
-        "deliver_subject": inbox,
+        "name": name,
+        "deliver_subject": f"_INBOX.events.{name}",
         "filter_subjects": [start.room for start in rooms],
         "ack_policy": "none",
         "max_deliver": 1,

@@ -33,7 +33,11 @@ def avalanche_entries() -> list[Entry]:
     return [
         Entry("touchline-kafka", TouchlinePeer(), "nothing to set; bounded by the topic's retention", from_kafka=True),
         Entry("touchline", TouchlinePeer(), "nothing to set; bounded by the embedded log's retention"),
-        Entry("nats-jetstream", JetStreamPeer(), "a stream without limits, its default"),
+        Entry(
+            "nats-jetstream",
+            JetStreamPeer(),
+            "a stream without limits but on consumers, 100,000 (default: 1,000, so no more clients)",
+        ),
         Entry("centrifugo", CentrifugoPeer(), "history 100,000 events, 30 min; recovery limit 100,000"),
         Entry(
             "centrifugo-default",

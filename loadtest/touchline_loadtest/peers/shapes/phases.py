@@ -49,6 +49,7 @@ async def run_jitter(contestants: Sequence[Contestant], plan: Plan) -> Outcomes:
 
     async def run_one(one: Contestant) -> Outcome:
         clients = len(one.crowd.viewers)
+        await asyncio.sleep(plan.pause_s)  # some peers give clients a position only with their first event
         await _follow(one.crowd, jitter(clients, within_s=plan.jitter_s, away_max_s=plan.away_max_s, seed=SEED))
         await asyncio.sleep(plan.pause_s)
         return await one.settle(plan.pause_s)
