@@ -30,10 +30,10 @@ class Connect(msgspec.Struct, tag="connect", frozen=True):
     have joined or were lost."""
 
     clients: list[Client]
-    cursors: dict[str, Cursor] = {}
-    token: str | None = None
-    at_once: int = 500
-    timeout_s: float = 60.0
+    cursors: dict[str, Cursor]
+    token: str | None
+    at_once: int
+    timeout_s: float
 
 
 class Cut(msgspec.Struct, tag="cut", frozen=True):

@@ -21,6 +21,8 @@ from .result import Outcome, summarise
 from .sample import Observations, SampledClient, states_differ
 from .workers import Workers, open_workers
 
+CONNECTING_MAX = 500
+"""Clients of a process that are on their way in at the same time, unless all return at once from an avalanche."""
 JOIN_TIMEOUT_S = 60.0
 LEAVE_TIMEOUT_S = 30.0
 TAIL_S = 1.0
@@ -169,7 +171,13 @@ class _Swarm:
         timeout_s = over_s + JOIN_TIMEOUT_S
         await self._workers.each(
             [
-                commands.Connect(list(clients), cursors, self._settings.token, timeout_s=timeout_s)
+                commands.Connect(
+                    list(clients),
+                    cursors,
+                    self._settings.token,
+                    at_once=len(clients) if cursors else CONNECTING_MAX,
+                    timeout_s=timeout_s,
+                )
                 for clients in self._plan.counters
             ]
         )

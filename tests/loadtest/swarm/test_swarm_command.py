@@ -77,3 +77,17 @@ async def test_a_threshold_that_is_exceeded_fails_the_run() -> None:
         )
     assert done.returncode == 1
     assert "connect p50" in done.stdout
+
+
+@pytest.mark.long
+async def test_a_swarm_with_servers_of_its_own_is_checked_by_the_log(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    clients = ["--clients", "120", "--sample", "12", "--processes", "2", "--rooms-per-client", "1-4"]
+    publishing = ["--publish", "evening", "--matches", "4", "--speed", "20", "--seconds", "4"]
+    done = await swarm("--start-edges", "2", *clients, *publishing, "--shape", "avalanche", "--run", str(folder))
+    assert done.returncode == 0, done.stdout + done.stderr
+    summary = {row.what: row.measured for row in RunReader(folder).info.summary}
+    assert summary["counters that match to the byte"] == 108
+    sampled = {sample.labels.get("process") for sample in RunReader(folder).samples()}
+    assert {"edge-1", "edge-2", "kafka", "swarm", "swarm worker 1", "swarm worker 2"} <= sampled
+    assert run(["check", str(folder)]) == 0
