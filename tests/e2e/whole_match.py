@@ -12,7 +12,9 @@ from typing import Any, Literal, NamedTuple
 
 import touchline
 from support.processes import EdgeProcess, touchline_command
+from support.sdk_trace import SdkTrace
 from touchline_demo.matches.scoreboard import FULL_TIME
+from touchline_loadtest.checks.trace import Trace
 from touchline_loadtest.rig.relay import Relay
 from touchline_protocol.codecs import CodecName
 
@@ -46,12 +48,13 @@ class Scenario(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """What one client saw of the match, and the score's state that it ended with."""
+    """What one client saw: its traces, the data of the match's events, and the score's state that it ended with."""
 
     kind: Kind
-    events: list[touchline.Event]
-    score: dict[str, Any]
-    gaps: int
+    match: Trace
+    score: Trace
+    events: list[Any]
+    state: dict[str, Any]
     restarts: int
 
 
@@ -89,22 +92,26 @@ class Crowd:
             await self.all_there.wait()
             await asyncio.sleep(self.random.uniform(0, self.scenario.length_s))
         async with touchline.connect(url, codec=codec, retry_first=True, proxy=False, backoff=BACKOFF) as client:
-            score = client.subscribe(f"score:{self.scenario.match_id}")
-            match = client.subscribe(f"match:{self.scenario.match_id}", last=1)
+            who = f"client {number}, which {kind}"
+            score = SdkTrace(client, Trace(who, f"score:{self.scenario.match_id}"))
+            match = SdkTrace(client, Trace(who, f"match:{self.scenario.match_id}"), last=1)
             await score.joined()
             await match.joined()
             if kind != "joins late":
                 self._one_more_is_there()
             events = await self._until_the_last(match)
-            while (period := score.state.get("period")) is None or period.data["name"] != FULL_TIME:
-                await anext(score)
-            state = {key: event.data for key, event in score.state.items()}
-            return Seen(kind, events, state, match.gaps + score.gaps, match.restarts + score.restarts)
+            changes = score.events()
+            while (period := score.room.state.get("period")) is None or period.data["name"] != FULL_TIME:
+                await anext(changes)
+            for room in (match, score):
+                room.settle()
+            state = {key: event.data for key, event in score.room.state.items()}
+            return Seen(kind, match.trace, score.trace, events, state, match.room.restarts + score.room.restarts)
 
-    async def _until_the_last(self, match: touchline.Subscription) -> list[touchline.Event]:
-        events: list[touchline.Event] = []
-        async for event in match:
-            events.append(event)
+    async def _until_the_last(self, match: SdkTrace) -> list[Any]:
+        events: list[Any] = []
+        async for event in match.events():
+            events.append(event.data)
             if event.data == self.scenario.events[-1]:
                 break
         return events
