@@ -48,6 +48,7 @@ Rate = Annotated[float, typer.Option(min=0.1, help="Events per second.")]
 Bytes = Annotated[int, typer.Option("--bytes", min=64, max=60_000, help="Bytes of an event's value.")]
 StepSeconds = Annotated[float, typer.Option(min=0.1, help="Length of each step towards the highest rate.")]
 MostDeliveries = Annotated[float, typer.Option(min=1, help="The highest rate to try, in deliveries per second.")]
+Settle = Annotated[float, typer.Option(min=0, help="Seconds of rest before memory is looked at.")]
 List = Annotated[bool, typer.Option("--list", help="List the peers and exit.")]
 
 
@@ -60,6 +61,7 @@ def peers(
     size: Bytes = DEFAULTS.event_bytes,
     step_seconds: StepSeconds = DEFAULTS.step_seconds,
     most_deliveries: MostDeliveries = DEFAULTS.most_deliveries_per_s,
+    settle: Settle = DEFAULTS.settle_s,
     kafka: Kafka = None,
     json: Json = Path("peers.json"),
     markdown: Markdown = None,
@@ -84,6 +86,7 @@ def peers(
         event_bytes=size,
         step_seconds=step_seconds,
         most_deliveries_per_s=most_deliveries,
+        settle_s=settle,
     )
     files = Files(json, markdown, run, SECTION)
     files.check()

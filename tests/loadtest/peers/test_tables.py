@@ -42,8 +42,11 @@ def test_markdown_has_a_row_and_the_remarks_of_each_peer() -> None:
 
 def test_markdown_names_each_number_in_which_a_peer_is_better_than_ours() -> None:
     ours = PeerResult("touchline", "1", "here", "", NUMBERS)
-    better = msgspec.structs.replace(NUMBERS, cpu_us=1.0, p99_ms=9.6, deliveries_per_s=800_000, connects_per_s=100)
-    lines = better_than_ours([PeerResult("fast", "1", "there", "", better), ours, *RESULTS])
+    better = msgspec.structs.replace(
+        NUMBERS, cpu_us=1.0, kernel_kib=1, p99_ms=9.6, deliveries_per_s=800_000, connects_per_s=100
+    )
+    with_kafka = PeerResult("touchline-kafka", "1", "here", "", better)
+    lines = better_than_ours([PeerResult("fast", "1", "there", "", better), ours, with_kafka, *RESULTS])
     assert lines == ["- `fast`: CPU per delivery 1.00 against 1.23 us, most deliveries 800,000 against 750,000 /s"]
     assert lines[0] in as_markdown([PeerResult("fast", "1", "there", "", better), ours], Sizes())
 

@@ -15,13 +15,13 @@ from touchline_protocol.version import __version__
 from .results import Numbers, PeerResult, Sizes
 
 NOT_MEASURED = "not measured"
-OURS = "touchline"
+OURS, OURS_TOO = "touchline", "touchline-kafka"
 CLEARLY = 1.05
 """How much better a peer has to be to count as better: smaller differences are noise."""
 
 
 class Column(NamedTuple):
-    """A number of each peer. ``short`` fits into a terminal."""
+    """A number of each peer. ``short`` fits into a terminal. Without ``is_compared``, it is not the peer's merit."""
 
     name: str
     short: str
@@ -29,6 +29,7 @@ class Column(NamedTuple):
     value: Callable[[Numbers], float | None]
     shown: str
     higher_is_better: bool = False
+    is_compared: bool = True
 
 
 COLUMNS = (
@@ -36,11 +37,13 @@ COLUMNS = (
     Column("p50", "p50", "ms", lambda n: n.p50_ms, ".1f"),
     Column("p99", "p99", "ms", lambda n: n.p99_ms, ".1f"),
     Column("process per connection", "process", "KiB", lambda n: n.process_kib, ".1f"),
-    Column("kernel per connection", "kernel", "KiB", lambda n: n.kernel_kib, ".1f"),
+    Column("kernel per connection", "kernel", "KiB", lambda n: n.kernel_kib, ".1f", is_compared=False),
     Column("connects", "connects", "/s", lambda n: n.connects_per_s, ",.0f", higher_is_better=True),
     Column("most deliveries", "most", "/s", lambda n: n.deliveries_per_s, ",.0f", higher_is_better=True),
-    Column("wrong", "wrong", "", lambda n: n.wrong, ",.0f"),
+    Column("wrong", "wrong", "", lambda n: n.wrong, ",.0f", is_compared=False),
 )
+
+COMPARED = [column for column in COLUMNS if column.is_compared]
 
 
 def show(results: Sequence[PeerResult], console: Console) -> None:
@@ -86,10 +89,10 @@ def better_than_ours(results: Sequence[PeerResult]) -> list[str]:
     ours = next((result.numbers for result in results if result.peer == OURS), None)
     lines = []
     for result in results:
-        if ours is None or result.numbers is None or result.peer == OURS:
+        if ours is None or result.numbers is None or result.peer in (OURS, OURS_TOO):
             continue
         if better := [
-            _versus(column, result.numbers, ours) for column in COLUMNS if _beats(column, result.numbers, ours)
+            _versus(column, result.numbers, ours) for column in COMPARED if _beats(column, result.numbers, ours)
         ]:
             lines.append(f"- `{result.peer}`: {', '.join(better)}")
     return lines or ["- nowhere in this run"]
