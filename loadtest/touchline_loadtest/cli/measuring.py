@@ -10,6 +10,7 @@ import uvloop
 
 from touchline_loadtest.clients.errors import ClientsFailed
 from touchline_loadtest.measure.processes import ProcessFailed
+from touchline_loadtest.rig.child import ChildFailed
 
 from .exit_codes import Failed
 
@@ -31,7 +32,7 @@ def run_measurement(work: Coroutine[None, None, Found]) -> Found:
 
     try:
         return uvloop.run(cancellable())
-    except (ClientsFailed, ProcessFailed, httpx.HTTPError) as error:
+    except (ChildFailed, ClientsFailed, ProcessFailed, httpx.HTTPError) as error:
         raise Failed(str(error) or type(error).__name__) from error
     except asyncio.CancelledError:
         raise KeyboardInterrupt from None

@@ -1,6 +1,5 @@
 """``swarm``: load running servers with tens of thousands of clients that receive."""
 
-import asyncio
 import contextlib
 import resource
 import socket
@@ -11,9 +10,7 @@ from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
-import httpx
 import typer
-import uvloop
 from rich.console import Console
 from rich.table import Table
 
@@ -21,8 +18,6 @@ from touchline_loadtest.clients.room_choice import POPULARITY, parse_range, pars
 from touchline_loadtest.feeds.choice import Destination, FeedChoice, FeedName, topics_by_feed
 from touchline_loadtest.feeds.evening import MATCHES
 from touchline_loadtest.measure import machine
-from touchline_loadtest.measure.processes import ProcessFailed
-from touchline_loadtest.rig.child import ChildFailed
 from touchline_loadtest.rig.swarm_servers import Local, run_with_servers
 from touchline_loadtest.runs.thresholds import parse_threshold
 from touchline_loadtest.runs.writer import RunWriter
@@ -32,6 +27,7 @@ from touchline_loadtest.swarm.run import run_info, run_swarm
 from touchline_protocol.errors import OperatorError
 
 from .exit_codes import Failed
+from .measuring import run_measurement
 
 DEFAULT_PORT = 80
 FILES_SPARE = 500
@@ -146,21 +142,16 @@ def _run(settings: Settings, folder: Path | None, local: Local | None) -> None:
         with tempfile.TemporaryDirectory() as temporary:
             _run(settings, Path(temporary) / "run", local)
         return
-    try:
-        with contextlib.ExitStack() as stack:
-            writer = None
-            if folder is not None:
-                writer = stack.enter_context(RunWriter.create(folder, run_info(settings)))
-            if writer and local is not None:
-                outcome = asyncio.run(run_with_servers(settings, local, writer))
-            else:
-                outcome = uvloop.run(run_swarm(settings, writer))
-            if writer:
-                writer.finish(time.time() * 1000, outcome.rows, outcome.notes)
-    except (ProcessFailed, ChildFailed, httpx.HTTPError) as error:
-        raise Failed(str(error) or type(error).__name__) from error
-    except asyncio.CancelledError:
-        raise KeyboardInterrupt from None
+    with contextlib.ExitStack() as stack:
+        writer = None
+        if folder is not None:
+            writer = stack.enter_context(RunWriter.create(folder, run_info(settings)))
+        if writer is not None and local is not None:
+            outcome = run_measurement(run_with_servers(settings, local, writer))
+        else:
+            outcome = run_measurement(run_swarm(settings, writer))
+        if writer is not None:
+            writer.finish(time.time() * 1000, outcome.rows, outcome.notes)
     _show(outcome)
     if outcome.failed:
         raise Failed("the run has failed: see the rows that are not met")
