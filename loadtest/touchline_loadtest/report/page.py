@@ -31,6 +31,8 @@ from .verdict import verdict
 
 BREACHES_MAX = 200
 """Breaches that the page lists one by one; it counts all of them, by kind."""
+BREACHES_OPEN = 10
+"""Breaches that the page shows before a reader asks for more."""
 MARKS_MAX = 200
 """Phases and faults on the page."""
 ROWS_MAX = 500
@@ -91,6 +93,7 @@ def render(run: Run) -> str:
         marks=[_shown_mark(mark, run) for mark in run.marks[:MARKS_MAX]],
         marks_omitted=len(run.marks[MARKS_MAX:]),
         breaches=[_shown_breach(breach, run) for breach in run.breaches[:BREACHES_MAX]],
+        breaches_open=BREACHES_OPEN,
         breaches_omitted=len(run.breaches[BREACHES_MAX:]),
         breach_kinds=_counted_kinds(run.breaches),
         rows_omitted=len(run.info.summary[ROWS_MAX:]),

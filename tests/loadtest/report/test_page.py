@@ -15,7 +15,7 @@ from playwright.async_api import Browser, Page
 from support.browser import browser
 from support.example_run import BREACHES, INFO, MARKS, SUMMARY, write_example
 from touchline_loadtest.checks.breach import KINDS
-from touchline_loadtest.report.page import BREACHES_MAX, render
+from touchline_loadtest.report.page import BREACHES_MAX, BREACHES_OPEN, render
 from touchline_loadtest.report.run import Run
 from touchline_loadtest.report.sources.load import load
 from touchline_loadtest.runs.records import Breach, Mark, Sample, SummaryRow
@@ -81,6 +81,14 @@ async def check_the_page(page: Page, run: Run, width: int) -> None:
     assert faults <= set(await texts(page, f"{latency} .annotation-text"))
 
 
+OVERLAPS = """() => run.charts.filter(chart => chart.lines.length > 1 && chart.form === "lines").filter(chart => {
+    const [title, legend] = [".xtitle", ".legend .bg"].map(
+        name => document.querySelector(`#chart-${chart.id} ${name}`).getBoundingClientRect());
+    return legend.top < title.bottom;
+}).map(chart => chart.id)"""
+"""The charts whose legend lies over the title of their axis."""
+
+
 async def check_the_figures(page: Page) -> None:
     """Plotly's script ignores misspelt settings. Its Python package does not."""
     for figure in await page.evaluate("run.charts.map(chart => figure(chart, 800))"):
@@ -113,6 +121,7 @@ async def test_the_page_has_the_run_and_its_charts_answer_the_mouse(
     """One test, because each page takes Plotly two seconds."""
     async with opened(browser, render(example), tmp_path, viewport={"width": 1400, "height": 844}) as page:
         await check_the_page(page, example, 1400)
+        assert await page.evaluate(OVERLAPS) == []
         await check_pointing_and_zooming(page)
 
 
@@ -122,6 +131,7 @@ async def test_the_page_on_a_phone_in_the_dark(example: Run, browser: Browser, t
     size = {"width": 390, "height": 844}
     async with opened(browser, render(example), tmp_path, color_scheme="dark", viewport=size) as page:
         await check_the_page(page, example, 390)
+        assert await page.evaluate(OVERLAPS) == []
         await check_the_figures(page)
 
 
@@ -169,6 +179,8 @@ async def test_a_day_of_many_processes_and_a_flood_of_breaches_are_a_small_page(
     assert len(page_text) < 3_500_000
     async with opened(browser, page_text, tmp_path) as page:
         assert await page.locator("td.text").count() == BREACHES_MAX
+        assert await page.locator("td.text:visible").count() == BREACHES_OPEN
+        assert await page.evaluate(OVERLAPS) == []
         assert "20,000" in await page.locator(".verdict").inner_text()
         assert "8 more" in await page.locator("figure").first.inner_text()
 

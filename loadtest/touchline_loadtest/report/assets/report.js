@@ -11,6 +11,9 @@ const LETTER_PX = 6.6;
 const COLOURS = 10;
 const MARGIN = { l: 62, r: 14, t: 8, b: 46 };
 const ROW_PX = { legend: 20, marks: 15 };
+/* A legend's font, and what Plotly adds to the text of an entry: its line, and the space around. */
+const LEGEND = { font: 12, gap: 46 };
+const pen = document.createElement("canvas").getContext("2d");
 const VALUE_PX = 74;
 const HEIGHT_PX = { wide: 350, usual: 280 };
 
@@ -73,11 +76,13 @@ function barTraces(chart, letters) {
   }));
 }
 
-function legendRows(chart, width) {
-  if (chart.form === "bars" || chart.lines.length < 2) return 0;
-  const longest = Math.max(...chart.lines.map((line) => line.name.length));
-  const columns = Math.max(1, Math.floor((width - MARGIN.l - MARGIN.r) / (longest * LETTER_PX + 40)));
-  return Math.ceil(chart.lines.length / columns);
+/* The legend is laid out in columns of one width, so that its height is known before it is drawn. */
+function legend(chart, width) {
+  if (chart.form === "bars" || chart.lines.length < 2) return { rows: 0, entry: 0 };
+  pen.font = `${LEGEND.font}px ${getComputedStyle(document.body).fontFamily}`;
+  const entry = Math.ceil(Math.max(...chart.lines.map((line) => pen.measureText(line.name).width))) + 2;
+  const columns = Math.max(1, Math.floor((width - MARGIN.l - MARGIN.r) / (entry + LEGEND.gap)));
+  return { rows: Math.ceil(chart.lines.length / columns), entry };
 }
 
 const markRows = () => new Set(run.marks.map((mark) => mark.fault)).size;
@@ -132,7 +137,11 @@ function commonLayout() {
 function scale(chart) {
   const values = chart.lines.flatMap((line) => line.y).filter((value) => value !== null);
   const [least, most] = [Math.min(...values), Math.max(...values)];
-  if (!chart.log) return least < 0 ? { tickformat: "~s" } : { range: [0, most * 1.08 || 1], tickformat: "~s", nticks: 6 };
+  if (!chart.log) {
+    /* Thousands are k; small numbers are as they are, not thousandths with an m. */
+    const tickformat = most < 1000 ? ",~g" : "~s";
+    return least < 0 ? { tickformat } : { range: [0, most * 1.08 || 1], tickformat, nticks: 6 };
+  }
   const [low, high] = [least / 1.25, most * 1.25];
   const steps = Math.log10(high / low) > 2.5 ? [1] : [1, 2, 5];
   const tickvals = [];
@@ -147,10 +156,12 @@ function lineLayout(chart, width) {
   const axis = { zeroline: false, gridcolor: style("grid"), linecolor: style("rule") };
   const title = (text) => ({ text: plain(text), standoff: 8, font: { size: 12 } });
   const unit = /\((\w+)\)$/.exec(chart.x_title)[1];
-  const rows = legendRows(chart, width);
+  const { rows, entry } = legend(chart, width);
+  const layout = commonLayout();
   return {
-    ...commonLayout(),
+    ...layout,
     ...marks(width),
+    legend: { ...layout.legend, entrywidth: entry, entrywidthmode: "pixels" },
     margin: { ...MARGIN, t: MARGIN.t + markRows() * ROW_PX.marks, b: MARGIN.b + rows * ROW_PX.legend },
     xaxis: {
       ...axis, title: title(chart.x_title), showgrid: false, range: [0, run.end || 1], showline: true, ticks: "outside",
@@ -180,7 +191,7 @@ function barLayout(chart, width) {
     shapes: chart.id === "bounds" ? [bound] : [],
     xaxis: {
       title: { text: plain(chart.x_title), standoff: 8, font: { size: 12 } }, gridcolor: style("grid"), zeroline: false, fixedrange: true,
-      range: [0, most * room || 1], tickformat: "~s", nticks: 6,
+      range: [0, most * room || 1], tickformat: most < 1000 ? ",~g" : "~s", nticks: 6,
     },
     yaxis: {
       type: "category", autorange: "reversed", automargin: true, fixedrange: true, showgrid: false,
@@ -201,7 +212,7 @@ function figure(chart, width) {
 
 function height(chart, width) {
   if (chart.form === "lines") {
-    return (chart.wide ? HEIGHT_PX.wide : HEIGHT_PX.usual) + legendRows(chart, width) * ROW_PX.legend;
+    return (chart.wide ? HEIGHT_PX.wide : HEIGHT_PX.usual) + legend(chart, width).rows * ROW_PX.legend;
   }
   const bars = chart.lines.reduce((sum, line) => sum + line.x.length, 0);
   return bars * (width < NARROW_PX ? 44 : 30) + MARGIN.b + MARGIN.t;
