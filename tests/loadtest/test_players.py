@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from websockets.asyncio.server import ServerConnection, serve
 
-from touchline_loadtest.checks.action_log import LogFindings, SessionKey, check_log
 from touchline_loadtest.checks.action_session import ActionSession
 from touchline_loadtest.clients.errors import ClientsFailed
 from touchline_loadtest.clients.players import Players
+from touchline_loadtest.measure.action_findings import LogFindings, compare_log
 from touchline_protocol.actions import ActionRecord
 from touchline_protocol.codecs import JSON
 from touchline_protocol.messages import Ack, Action, Beat, Hello, Limits, Message, Nack, Verdict, Welcome
@@ -81,31 +81,41 @@ def test_messages_that_answer_no_action_are_ignored() -> None:
     assert session.unexpected == []
 
 
-def record(player: str, session: str, number: int) -> ActionRecord:
+def record(player: str, number: int, session: str = "s") -> ActionRecord:
     return ActionRecord(player, ROOM, "tap", msgspec.Raw(b"0"), session, number, 0, "edge")
 
 
+def acknowledged(player: str, count: int) -> ActionSession:
+    """A session with this many actions, all of which were acknowledged."""
+    session = ActionSession(player, ROOM, 100)
+    session.session = "s"
+    for number in range(1, count + 1):
+        session.next_action(0)
+        session.receive(JSON.encode(Ack(id=number)), 0)
+    return session
+
+
 def test_a_log_with_all_acknowledged_actions_has_no_findings() -> None:
-    records = [record("a", "s", 1), record("b", "s", 1), record("a", "s", 2), record("a", "t", 1)]
-    acked = {SessionKey("a", "s"): 2, SessionKey("b", "s"): 1, SessionKey("a", "t"): 1}
-    assert check_log(records, acked) == LogFindings(4, 0, 0)
+    records = [record("a", 1), record("b", 1), record("a", 2)]
+    assert compare_log(records, [acknowledged("a", 2), acknowledged("b", 1)]) == LogFindings(3, 0, 0)
 
 
 @given(st.integers(1, 20), st.data())
-def test_a_lost_action_is_missing_and_a_moved_or_duplicate_one_is_out_of_order(count: int, data: st.DataObject) -> None:
-    records = [record("a", "s", number) for number in range(1, count + 1)]
+def test_a_lost_action_is_missing_and_a_moved_or_duplicate_one_is_wrong(count: int, data: st.DataObject) -> None:
+    records = [record("a", number) for number in range(1, count + 1)]
     place = data.draw(st.integers(0, count - 1))
-    acked = {SessionKey("a", "s"): count}
-    assert check_log(records[:place] + records[place + 1 :], acked).missing == count - place
-    assert check_log([*records, records[place]], acked) == LogFindings(count + 1, 0, 1)
+    sessions = [acknowledged("a", count)]
+    assert compare_log(records[:place] + records[place + 1 :], sessions) == LogFindings(count - 1, 1, 0)
+    assert compare_log([*records, records[place]], sessions) == LogFindings(count + 1, 0, 1)
     if place:
         moved = records[:]
         moved[place - 1], moved[place] = moved[place], moved[place - 1]
-        assert check_log(moved, acked).disordered > 0
+        assert compare_log(moved, sessions).wrong > 0
 
 
-def test_a_session_that_is_absent_from_the_log_is_missing() -> None:
-    assert check_log([record("a", "s", 1)], {SessionKey("a", "t"): 3}) == LogFindings(1, 3, 0)
+def test_a_session_that_is_absent_from_the_log_is_missing_and_an_unknown_action_is_wrong() -> None:
+    assert compare_log([record("a", 1)], [acknowledged("b", 3)]) == LogFindings(1, 3, 1)
+    assert compare_log([record("a", 1, "other")], [acknowledged("a", 1)]).wrong > 0
 
 
 @contextlib.asynccontextmanager

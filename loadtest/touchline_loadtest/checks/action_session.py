@@ -35,8 +35,10 @@ class ActionSession:
         "_head",
         "_waiting_ns",
         "acked",
+        "kind",
         "latencies_ns",
         "player",
+        "room",
         "sent",
         "session",
         "unexpected",
@@ -44,13 +46,15 @@ class ActionSession:
 
     def __init__(self, player: str, room: str, data_bytes: int) -> None:
         self.player = player
+        self.room = room
+        self.kind = "tap"
         self.session = ""
         self.sent = 0
         self.acked = 0
         self.latencies_ns: list[int] = []
         self.unexpected: list[str] = []
         self._data_bytes = data_bytes
-        self._head = b'"room":"%s","kind":"tap","data":' % room.encode()
+        self._head = b'"room":"%s","kind":"%s","data":' % (room.encode(), self.kind.encode())
         self._waiting_ns: dict[int, int] = {}
 
     @property

@@ -5,10 +5,10 @@ import secrets
 from collections.abc import AsyncIterator
 from typing import NamedTuple
 
-from touchline_loadtest.checks.action_log import LogFindings, SessionKey, check_log
 from touchline_loadtest.clients.players import Players
 from touchline_loadtest.publish.publisher import FEED
 
+from .action_findings import LogFindings, compare_log
 from .action_reader import read_actions
 from .bench import Bench
 from .kafka_topics import new_topic
@@ -34,9 +34,8 @@ class ActionServer(NamedTuple):
 
     async def check_log(self) -> LogFindings:
         """Compare the log with what was acknowledged, all of which has to be in it."""
-        actions = [player.actions for player in self.players.all]
-        acked = {SessionKey(each.player, each.session): each.acked for each in actions}
-        return check_log(await read_actions(self.kafka, self.actions_topic), acked)
+        sessions = [player.actions for player in self.players.all]
+        return compare_log(await read_actions(self.kafka, self.actions_topic), sessions)
 
 
 class ActionTopics(NamedTuple):

@@ -47,7 +47,7 @@ async def run(bench: Bench, sizes: Sizes) -> Result:
             Row("slowest", max(latencies_ns) * MS, "ms"),
             Row("server's CPU per action", measured.cpu_us, "us"),
             Row("acknowledged but not in Kafka", log.missing, "", Bound("=", 0)),
-            Row("in Kafka twice or out of order", log.disordered, "", Bound("=", 0)),
+            Row("in Kafka twice, out of order, or never sent", log.wrong, "", Bound("=", 0)),
         ],
         sizes=msgspec.to_builtins(sizes),
         notes=[

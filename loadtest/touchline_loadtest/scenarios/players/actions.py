@@ -9,7 +9,7 @@ import statistics
 
 import msgspec
 
-from touchline_loadtest.checks.action_log import LogFindings
+from touchline_loadtest.measure.action_findings import LogFindings
 from touchline_loadtest.measure.action_server import ActionServer, action_server
 from touchline_loadtest.measure.bench import Bench
 from touchline_loadtest.measure.findings import percentile_ms
@@ -64,7 +64,7 @@ async def run(bench: Bench, sizes: Sizes) -> Result:
             Row("server's core in use", max(one.ours.core_percent for one in runs), "%"),
             Row("actions in Kafka", sum(one.log.actions for one in runs), ""),
             Row("acknowledged but not in Kafka", sum(one.log.missing for one in runs), "", Bound("=", 0)),
-            Row("in Kafka twice or out of order", sum(one.log.disordered for one in runs), "", Bound("=", 0)),
+            Row("in Kafka twice, out of order, or never sent", sum(one.log.wrong for one in runs), "", Bound("=", 0)),
         ],
         sizes=msgspec.to_builtins(sizes),
         notes=[
