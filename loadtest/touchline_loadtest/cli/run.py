@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 
 from touchline_loadtest.measure import machine
+from touchline_loadtest.measure.processes import ProcessFailed
 from touchline_loadtest.rig.child import ChildFailed
 from touchline_loadtest.rig.free_ports import check_free
 from touchline_loadtest.rig.results.summary_table import show_summary
@@ -36,6 +37,8 @@ Shape = Annotated[
 Users = Annotated[int, typer.Option(help="Users at the height of the test.")]
 Seconds = Annotated[float, typer.Option(help="Length of the test, arrival and all.")]
 Processes = Annotated[int, typer.Option(help="Processes of Locust.")]
+Swarm = Annotated[int, typer.Option(help="Clients that receive and count, besides Locust's users.")]
+SwarmProcesses = Annotated[int, typer.Option(help="Processes of the swarm.")]
 Edges = Annotated[int, typer.Option(help="Edges. With more than one, a relay spreads users over them.")]
 Matches = Annotated[int, typer.Option(help="Matches that are played at once.")]
 Speed = Annotated[float, typer.Option(help="Play matches this many times faster than they were.")]
@@ -68,6 +71,8 @@ def run(
     users: Users = 200,
     seconds: Seconds = 60.0,
     processes: Processes = 1,
+    swarm: Swarm = 0,
+    swarm_processes: SwarmProcesses = 1,
     edges: Edges = 1,
     matches: Matches = 50,
     speed: Speed = 4.0,
@@ -90,6 +95,8 @@ def run(
         edges=edges,
         matches=matches,
         speed=speed,
+        swarm=swarm,
+        swarm_processes=swarm_processes,
         seed=seed,
         kafka=kafka,
         web_port=web_port if web else None,
@@ -122,7 +129,7 @@ def _info(test: LoadTest) -> RunInfo:
 def _run(test: LoadTest, writer: RunWriter, console: Console) -> Outcome:
     try:
         return asyncio.run(_until_done(test, writer, lambda text: console.print(text, style="dim")))
-    except ChildFailed as error:
+    except (ChildFailed, ProcessFailed) as error:
         raise Failed(str(error)) from error
     except asyncio.CancelledError:
         raise KeyboardInterrupt from None

@@ -5,7 +5,7 @@ import secrets
 import signal
 import sys
 from collections.abc import Callable, Coroutine, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from touchline_loadtest.feeds.evening import evening
 from touchline_loadtest.feeds.moments import play
@@ -15,6 +15,7 @@ from touchline_loadtest.runs.history.log_writer import LogWriter
 from touchline_loadtest.runs.history.trace_writer import TraceWriter
 from touchline_loadtest.runs.reader import RunReader
 from touchline_loadtest.runs.writer import RunWriter
+from touchline_loadtest.swarm.result import Outcome as SwarmOutcome
 
 from .child import Child
 from .edges import Edge
@@ -24,7 +25,10 @@ from .locust_processes import Locust, Target, locust
 from .sampling import sample_processes
 from .servers import Servers, cheatwatch, servers
 from .settings import LoadTest
+from .swarm_part import swarm_part
 from .witness import Held, write_log
+
+Result = TypeVar("Result")
 
 Say = Callable[[str], None]
 """Shows a line to the user."""
@@ -36,10 +40,11 @@ GOALS_AT_ONCE = 3
 
 
 class Outcome(NamedTuple):
-    """How a test went: the exit code of Locust, and what the log held."""
+    """How a test went: the exit code of Locust, what the log held, and the swarm's result if there was one."""
 
     locust: int
     held: Held
+    swarm: SwarmOutcome | None = None
 
 
 async def run_load_test(test: LoadTest, run: RunWriter, say: Say, end: asyncio.Event) -> Outcome:
@@ -47,22 +52,23 @@ async def run_load_test(test: LoadTest, run: RunWriter, say: Say, end: asyncio.E
 
     Raises:
         OperatorError: something is missing on this machine, or Kafka cannot be reached.
-        ChildFailed: a process did not start, or ended by itself.
+        ChildFailed, ProcessFailed: a process did not start, or ended by itself.
     """
     say("starting Kafka and the edges")
     async with servers(test, FEEDS, secret := secrets.token_urlsafe(32), run) as running:
-        code = await _with_audience(test, run, say, running, secret, end)
+        code, swarm = await _with_audience(test, run, say, running, secret, end)
         say("reading the log")
         with LogWriter(run.folder) as log:
             held = await write_log(running.kafka, running.topics, log)
-    return Outcome(code, held)
+    return Outcome(code, held, swarm)
 
 
 async def _with_audience(
     test: LoadTest, run: RunWriter, say: Say, running: Servers, secret: str, end: asyncio.Event
-) -> int:
-    """Let Locust's users meet the servers; returns Locust's exit code. All events are in the log afterwards."""
-    target = Target(f"ws://127.0.0.1:{running.port}", _rooms(test.matches), secret)
+) -> tuple[int, SwarmOutcome | None]:
+    """Let the audience meet the servers; returns Locust's exit code. All events are in the log afterwards."""
+    rooms = _rooms(test.matches)
+    target = Target(f"ws://127.0.0.1:{running.port}", ",".join(rooms), secret)
     async with (
         cheatwatch(sys.executable, running, run) as detector,
         kafka_batches(running.kafka, dict(running.topics.feeds)) as publish,
@@ -70,7 +76,7 @@ async def _with_audience(
     ):
         say(_started(test))
         return await _with_background(
-            users.main.wait(),
+            _audience(users, swarm_part(test, running, rooms, secret, run) if test.swarm else None),
             play(evening(load(), test.seed, test.matches), publish, speed=test.speed),
             _carry_out_cues(test, run, running, publish),
             sample_processes(run, lambda: _pids(running, users, detector)),
@@ -79,9 +85,18 @@ async def _with_audience(
         )
 
 
+async def _audience(users: Locust, swarm: Coroutine[Any, Any, SwarmOutcome] | None) -> tuple[int, SwarmOutcome | None]:
+    """Wait until Locust and the swarm are done."""
+    if swarm is None:
+        return await users.main.wait(), None
+    code, outcome = await asyncio.gather(users.main.wait(), swarm)
+    return code, outcome
+
+
 def _started(test: LoadTest) -> str:
+    swarm = f", and a swarm of {test.swarm:,}" if test.swarm else ""
     if test.web_port is None:
-        return f"Locust runs for {test.seconds:g} s: {test.shape}, {test.users} users"
+        return f"Locust runs for {test.seconds:g} s: {test.shape}, {test.users:,} users{swarm}"
     return f"Locust's page is http://127.0.0.1:{test.web_port}. Press Ctrl-C for the result."
 
 
@@ -91,9 +106,9 @@ async def _end_locust(users: Locust, end: asyncio.Event) -> None:
     users.main.send_signal(signal.SIGTERM)  # SIGINT leaves the web page running
 
 
-def _rooms(matches: int) -> str:
-    """All rooms for ``--rooms``, the most popular first: people watch a match, and its score."""
-    return ",".join(f"{feed}:{number}" for number in range(1, matches + 1) for feed in FEEDS)
+def _rooms(matches: int) -> list[str]:
+    """All rooms, the most popular first: people watch a match, and its score."""
+    return [f"{feed}:{number}" for number in range(1, matches + 1) for feed in FEEDS]
 
 
 async def _carry_out_cues(test: LoadTest, run: RunWriter, running: Servers, publish: PublishBatches) -> None:
@@ -125,7 +140,7 @@ async def _watch(running: Servers, users: Locust, detector: Child) -> None:
         await asyncio.sleep(LOOK_S)
 
 
-async def _with_background(main: Coroutine[Any, Any, int], *others: Coroutine[Any, Any, object]) -> int:
+async def _with_background(main: Coroutine[Any, Any, Result], *others: Coroutine[Any, Any, object]) -> Result:
     """The result of ``main``, meanwhile the others run. They are cancelled at its end; an error of one ends all."""
     first = asyncio.create_task(main)
     tasks: list[asyncio.Task[Any]] = [first, *(asyncio.create_task(other) for other in others)]

@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 
 from touchline_loadtest.locust.shapes.choice import schedule_named
-from touchline_loadtest.locust.shapes.schedules import avalanche
+from touchline_loadtest.locust.shapes.schedules import KICK_OFF_S, avalanche, edge_drain, kick_off
 from touchline_loadtest.runs.thresholds import Threshold
 from touchline_protocol.errors import OperatorError
 
@@ -15,6 +15,10 @@ PROCESSES_MAX = 64
 SPEED_MAX = 1_000.0
 FILES_PER_USER = 2
 """A user of the relay takes two: one to it, and one from it. The relay's process therefore needs this many."""
+SWARM_MIN = 50
+"""The sample of a swarm has that many, and more where there are many rooms."""
+SWARM_ENDS_S = 5.0
+"""The swarm's clients leave earlier than Locust's users, since events have to go on until all have been counted."""
 FILES_BESIDES = 500
 """Files for everything but users: Kafka's connections, logs, libraries."""
 SHORTEST_S = 3.0
@@ -24,6 +28,7 @@ SHORTEST_S = 3.0
 class LoadTest(msgspec.Struct, frozen=True, kw_only=True):
     """One load test. ``kafka`` is the address of a running broker, None to start one.
 
+    ``swarm`` clients, in ``swarm_processes``, receive and count besides the ``users``.
     ``processes`` is the number of Locust's worker processes; 1 needs no master. ``web_port`` is None for a test without
     the web page, which begins at once and ends by itself. ``locust`` has more
     options for Locust. ``matches`` are played at ``speed`` times their pace.
@@ -42,6 +47,8 @@ class LoadTest(msgspec.Struct, frozen=True, kw_only=True):
     web_port: int | None = None
     fail_above: Sequence[Threshold] = ()
     user_classes: Sequence[str] = ()
+    swarm: int = 0
+    swarm_processes: int = 1
     locust: Sequence[str] = ()
 
     def __post_init__(self) -> None:
@@ -55,10 +62,22 @@ class LoadTest(msgspec.Struct, frozen=True, kw_only=True):
         _within("--processes", self.processes, 1, PROCESSES_MAX)
         _within("--edges", self.edges, 1, EDGES_MAX)
         _within("--matches", self.matches, 1, 10_000)
+        if self.swarm:
+            self._check_swarm()
         if not self.seconds >= SHORTEST_S:
             raise OperatorError(f"--seconds is {self.seconds:g}, but a test takes at least {SHORTEST_S:g}")
         if not 0 < self.speed <= SPEED_MAX:
             raise OperatorError(f"--speed is {self.speed:g}, but has to be above 0 and at most {SPEED_MAX:g}")
+
+    def _check_swarm(self) -> None:
+        _within("--swarm", self.swarm, SWARM_MIN, 1_000_000)
+        _within("--swarm-processes", self.swarm_processes, 1, PROCESSES_MAX)
+        if schedule_named(self.shape) in (avalanche, edge_drain):
+            raise OperatorError(f"--swarm does not go with --shape {self.shape}: the swarm's clients do not come back")
+        if schedule_named(self.shape) is kick_off and self.seconds < KICK_OFF_S + 2 * SWARM_ENDS_S:
+            raise OperatorError(
+                f"--swarm with --shape kick-off takes at least --seconds {KICK_OFF_S + 2 * SWARM_ENDS_S:g}"
+            )
 
     @property
     def relayed(self) -> bool:
@@ -68,7 +87,7 @@ class LoadTest(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def files(self) -> int:
         """Open files that the process with the most of them needs."""
-        return self.users * (FILES_PER_USER if self.relayed else 1) + FILES_BESIDES
+        return (self.users + self.swarm) * (FILES_PER_USER if self.relayed else 1) + FILES_BESIDES
 
     def facts(self) -> Mapping[str, str | int | float | bool | None]:
         """The settings for the run folder."""
@@ -77,6 +96,7 @@ class LoadTest(msgspec.Struct, frozen=True, kw_only=True):
             "users": self.users,
             "seconds": self.seconds,
             "locust processes": self.processes,
+            "swarm": self.swarm,
             "edges": self.edges,
             "relay": self.relayed,
             "matches": self.matches,

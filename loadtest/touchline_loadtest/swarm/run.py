@@ -18,7 +18,7 @@ from . import commands
 from .monitor import Monitor
 from .plan import KICK_OFF_S, Plan, Publishing, Settings, Shape, make_plan
 from .result import Outcome, summarise
-from .sample import Observations, SampledClient, states_differ
+from .sample import Observations, SampledClient, is_quiet, states_differ
 from .workers import Workers, open_workers
 
 CONNECTING_MAX = 500
@@ -229,6 +229,10 @@ class _Swarm:
         if not await self._monitor.until(compared, STATES_TIMEOUT_S):
             for room, client in pending.items():
                 cursor = client.followers[room].live.cursor
+                if client.is_in and is_quiet(self._sample, room, client):
+                    breach = states_differ(self._sample, room, client, quiet=True)
+                    self._monitor.found([breach] if breach is not None else [])
+                    continue
                 kind = "states_differ" if client.is_in else "never_joined"
                 client.found(kind, f"it and the sample were never at the same place: it is at {cursor}", room)
         for client in fresh:

@@ -265,11 +265,33 @@ class _SampleConnection(ClientConnection):
             self._owner.come_back()
 
 
-def states_differ(first: Sequence[SampledClient], room: str, other: SampledClient) -> Breach | None:
-    """Compare the state of a room at a fresh client with that of a member of the sample at the same offset."""
+def states_differ(
+    first: Sequence[SampledClient], room: str, other: SampledClient, *, quiet: bool = False
+) -> Breach | None:
+    """Compare the state of a room at a fresh client with that of a member of the sample at the same offset.
+
+    In a ``quiet`` room, see `is_quiet`, the sample's newest event may be before the fresh client's head.
+    """
     fresh = other.followers[room].live
     for client in first:
         live = client.followers[room].live if room in client.followers else None
-        if live is not None and live.cursor == fresh.cursor and live.state != fresh.state:
+        if live is None or live.state == fresh.state:
+            continue
+        if live.cursor == fresh.cursor or (quiet and _is_before(live.cursor, fresh.cursor)):
             return Breach("states_differ", client.described.name, f"{live.state}, not {fresh.state}", room, live.offset)
     return None
+
+
+def is_quiet(first: Sequence[SampledClient], room: str, other: SampledClient) -> bool:
+    """Whether all of the sample have waited for an event at or before the fresh client's head, and none came.
+
+    A server may state a later position in the log than a room's newest event as its head.
+    """
+    fresh = other.followers[room].live
+    members = [client.followers[room].live for client in first if room in client.followers]
+    return bool(members) and all(_is_before(live.cursor, fresh.cursor) for live in members)
+
+
+def _is_before(first: tuple[str, int] | None, other: tuple[str, int] | None) -> bool:
+    """Whether both cursors are in the same log, and the first one is not behind the other."""
+    return first is not None and other is not None and first[0] == other[0] and first[1] <= other[1]

@@ -26,6 +26,12 @@ def load_test(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, timeout=DEADLINE_S, check=False)
 
 
+def compared_counts(folder: Path) -> dict[str, int]:
+    """What the checker has compared, by its names."""
+    rows = RunReader(folder).info.summary
+    return {row.what.removeprefix("compared: "): int(row.measured) for row in rows if row.what.startswith("compared: ")}
+
+
 @asynccontextmanager
 async def started_load_test(
     folder: Path, *arguments: str, processes: int = 1
@@ -68,6 +74,8 @@ def test_a_load_test_passes_and_leaves_its_report(kafka: KafkaBroker, tmp_path: 
     assert int(measured["event", "number"]) > 0
     assert int(measured["action to ack", "number"]) > 0
     assert all(row.met is not False for row in info.summary)
+    assert compared_counts(folder)["clients"] == 25
+    assert RunReader(folder).breaches() == []
     assert [mark.text for mark in RunReader(folder).marks()] == ["goal", "goal"]
     assert "event" in (folder / "report.html").read_text("utf-8")
 
@@ -125,6 +133,7 @@ def test_without_java_the_error_names_the_way_out(
         ("--shape", "half-time", "--users", "60"),
         ("--shape", "edge-drain", "--users", "60", "--edges", "2"),
         ("--shape", "avalanche", "--users", "60"),
+        ("--shape", "kick-off", "--users", "60", "--swarm", "200", "--seconds", "45", "--speed", "1"),
     ],
     ids=lambda arguments: arguments[1],
 )
@@ -133,6 +142,8 @@ def test_every_shape_passes_with_a_broker_of_its_own(arguments: tuple[str, ...],
     done = load_test("--folder", str(folder), "--seconds", "25", *arguments)
     assert done.returncode == 0, done.stdout + done.stderr
     assert RunReader(folder).breaches() == []
+    compared = compared_counts(folder)
+    assert min(compared[what] for what in ("events", "actions acknowledged", "closes", "rooms")) > 0
 
 
 @pytest.mark.long

@@ -22,6 +22,10 @@ FOLDER = Path("run")
         ({"seconds": float("nan")}, "--seconds is nan"),
         ({"speed": 0.0}, "--speed is 0"),
         ({"shape": "avalance"}, "avalanche"),
+        ({"swarm": 10}, "--swarm is 10"),
+        ({"swarm": 100, "swarm_processes": 0}, "--swarm-processes is 0"),
+        ({"swarm": 100, "shape": "avalanche"}, "--shape avalanche"),
+        ({"swarm": 100, "shape": "kickoff", "seconds": 30.0}, "--seconds 40"),
     ],
 )
 def test_a_setting_without_meaning_is_an_error_that_names_it(settings: dict[str, Any], named: str) -> None:
@@ -38,3 +42,4 @@ def test_users_go_through_a_relay_only_where_something_needs_it() -> None:
 def test_a_relayed_user_takes_two_files() -> None:
     assert LoadTest(folder=FOLDER, users=1000).files == 1000 + FILES_BESIDES
     assert LoadTest(folder=FOLDER, users=1000, edges=2).files == 2000 + FILES_BESIDES
+    assert LoadTest(folder=FOLDER, users=1000, swarm=500).files == 1500 + FILES_BESIDES

@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import msgspec
+
 from touchline_loadtest.checks.comparison.run_check import Outcome as CheckOutcome
 from touchline_loadtest.report.page import render
 from touchline_loadtest.report.sources.load import load
@@ -24,8 +26,10 @@ def judge(test: LoadTest, outcome: Outcome, run: RunWriter) -> Sequence[SummaryR
     thresholds = judge_thresholds(test.fail_above, lambda threshold: measured(rows, threshold))
     found = check_folder(test.folder)
     write_breaches(test.folder, found.breaches)
-    summary = [*time_rows(rows), *thresholds, *failures(rows), _exit_code(outcome.locust), *check_rows(found)]
-    run.finish(now_ms(), summary)
+    swarm = [] if outcome.swarm is None else outcome.swarm.rows
+    users = [*time_rows(rows), *thresholds, *failures(rows), _exit_code(outcome.locust)]
+    summary = [*users, *check_rows(found), *(msgspec.structs.replace(row, what=f"swarm: {row.what}") for row in swarm)]
+    run.finish(now_ms(), summary, [] if outcome.swarm is None else outcome.swarm.notes)
     page_of(test.folder).write_text(render(load(test.folder)), encoding="utf-8")
     return summary
 
