@@ -74,3 +74,11 @@ def test_a_refused_room_needs_a_cause_too() -> None:
     assert causes.explains_refusal("fan 1", "unavailable", NOW + 4_000)
     assert not causes.explains_refusal("fan 1", "forbidden", NOW + 4_000)
     assert not causes.explains_refusal("fan 1", "unavailable", NOW - 4_000)
+
+
+def test_events_may_be_late_while_an_edge_or_the_log_hangs() -> None:
+    causes = Causes([Cause("edge_stalled", NOW, NOW + 5_000), Cause("edge_killed", NOW)])
+    assert causes.explains_delay("fan 1", NOW - 1_000, NOW + 6_000)
+    assert not causes.explains_delay("fan 1", NOW + 6_000 + AFTER_MS, NOW + 60_000)
+    assert not causes.explains_delay("fan 1", NOW - 60_000, NOW - 1)
+    assert not Causes([Cause("edge_killed", NOW)]).explains_delay("fan 1", NOW - 1_000, NOW + 6_000)

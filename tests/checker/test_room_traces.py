@@ -6,9 +6,16 @@ import pytest
 from msgspec.structs import replace
 
 from touchline_loadtest.checks.comparison.room_traces import check_room
+from touchline_loadtest.checks.comparison.trace_check import (
+    NO_EXCUSES,
+    PATIENCE_MS,
+    Excuses,
+    NoExcuses,
+    TraceCheck,
+)
 from touchline_loadtest.checks.partition_log import Entry, LogId
 from touchline_loadtest.checks.room_log import RoomLog, TopicFacts
-from touchline_loadtest.checks.trace import Gap, Item, Joined, Received, Refused, Settled, Skipped, Trace
+from touchline_loadtest.checks.trace import Gap, Item, Joined, Left, Received, Refused, Settled, Skipped, Trace
 from touchline_protocol.messages import Deliver
 
 KEYS = ("score", None, "clock", "score", None, "score")
@@ -195,3 +202,33 @@ def test_an_epoch_of_two_logs_is_found() -> None:
     room = room_log(before, after, generations=True)
     items = [joined(), *received(100, log=before), joined(), *received(*range(300, 306), log=after)]
     assert "ambiguous_epoch" in check(room, *items)
+
+
+class Delayed(NoExcuses):
+    """Events were held up."""
+
+    def explains_delay(self, client: str, since_ms: float, at_ms: float) -> bool:
+        return True
+
+
+def stalled(seen: int, left_ms: float, joined_ms: float = 1.0, excuses: Excuses = NO_EXCUSES) -> list[str]:
+    """What is found if a client sees so many of three events, of 1,000, 2,000 and 3,000 ms, until it leaves."""
+    log = [Entry(offset, 100 + offset, order=1000 * (offset + 1)) for offset in range(3)]
+    check = TraceCheck(room_log(log), {"e": log_id(0)}.get, "a client", excuses=excuses)
+    check.take(Joined("e", -1, recovered=False, at_ms=joined_ms))
+    for item in received(*range(100, 100 + seen), log=log):
+        check.take(item)
+    check.take(Left(left_ms))
+    return [breach.kind for breach in check.breaches]
+
+
+def test_a_client_that_waits_in_vain_is_found_when_it_leaves() -> None:
+    late = 2_000 + PATIENCE_MS
+    assert stalled(1, late) == ["stalled"]
+    assert stalled(0, late + 10_000) == ["stalled"]
+    assert stalled(1, late - 1) == [], "the event may still be on its way"
+    assert stalled(2, late) == []
+    assert stalled(3, late + 10_000) == []
+    assert stalled(1, 0.0) == [], "the client reads slowly"
+    assert stalled(1, late, joined_ms=2_500.0) == [], "the client may still be catching up"
+    assert stalled(1, late, excuses=Delayed()) == []

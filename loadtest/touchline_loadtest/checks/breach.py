@@ -6,6 +6,7 @@ import msgspec
 
 KINDS: Mapping[str, str] = {
     "missing": "An event did not arrive, although later ones did, and no `skipped` named it.",
+    "stalled": "Events did not arrive at a client that stayed in the room, long after they were in the log.",
     "missing_at_end": "The newest events never arrived.",
     "doubled": "An event arrived twice.",
     "reordered": "An event arrived after a later one.",

@@ -91,3 +91,6 @@ REFUSALS: Mapping[CauseKind, frozenset[str]] = {
     "protocol_broken": frozenset({"bad_message", "bad_room", "unknown_feed", "already_subscribed", "not_subscribed"}),
 }
 """The error codes that refuse a room, and that each cause explains."""
+
+DELAYS: frozenset[CauseKind] = frozenset({"edge_stalled", "log_unavailable", "client_slow"})
+"""The causes that keep events from clients whose connections hold."""

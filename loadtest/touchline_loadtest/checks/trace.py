@@ -75,7 +75,14 @@ class Shown(msgspec.Struct, frozen=True, array_like=True, tag=5):
 
 
 class Left(msgspec.Struct, frozen=True, array_like=True, tag=6, gc=False):
-    """The client left the room by its own will, so nothing is missing behind this. It may come back later."""
+    """The client left the room by its own will, so what comes after this is not missing. It may come back later.
+
+    ``at_ms`` is when, in Unix milliseconds: then the client claims that it was connected and had read all that had
+    arrived, so events that were in the log long before are missing. 0 if it makes no such claim, as one that reads
+    slowly. The log's `Entry.order` has to be in Unix milliseconds too.
+    """
+
+    at_ms: float = 0.0
 
 
 class Settled(msgspec.Struct, frozen=True, array_like=True, tag=7, gc=False):

@@ -5,7 +5,7 @@ from typing import Generic, TypeVar
 
 from touchline_loadtest.checks.actions import Verdict
 from touchline_loadtest.checks.breach import Breach
-from touchline_loadtest.checks.closes import CODES, REFUSALS, Cause, CauseKind, Close
+from touchline_loadtest.checks.closes import CODES, DELAYS, REFUSALS, Cause, CauseKind, Close
 
 BEFORE_MS = 1_000
 """How long before its cause a close may be noted: the driver notes a fault when it has been carried out."""
@@ -27,6 +27,7 @@ class Causes:
         causes = list(causes)
         self._of_closes = _Table([*causes, *_bans(verdicts)], CODES)
         self._of_refusals = _Table(causes, REFUSALS)
+        self._delays = [cause for cause in causes if cause.kind in DELAYS]
 
     def check(self, close: Close) -> Breach | None:
         """Whether nothing explains this close."""
@@ -40,6 +41,15 @@ class Causes:
     def explains_refusal(self, client: str, code: str, at_ms: float) -> bool:
         """Whether something explains that a client was refused a room with this code."""
         return self._of_refusals.explains(code, at_ms, client, "", "")
+
+    def explains_delay(self, client: str, since_ms: float, at_ms: float) -> bool:
+        """Whether something explains that a client did not get events for a while."""
+        return any(
+            cause.client in ("", client)
+            and cause.at_ms <= at_ms
+            and since_ms <= (cause.end_ms or cause.at_ms) + AFTER_MS
+            for cause in self._delays
+        )
 
 
 class _Table(Generic[Code]):

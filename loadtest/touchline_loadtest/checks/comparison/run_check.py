@@ -12,7 +12,7 @@ from touchline_loadtest.checks.actions import Acted, ActionEntry
 from touchline_loadtest.checks.breach import Breach
 from touchline_loadtest.checks.closes import Cause, Close
 from touchline_loadtest.checks.run_log import RunLog
-from touchline_loadtest.checks.trace import Item, Refused
+from touchline_loadtest.checks.trace import Item
 from touchline_protocol.messages import Deliver
 
 from .action_check import check_actions, check_verdicts
@@ -67,13 +67,9 @@ class RunCheck:
             self.learn(client, room, ())
         self._clients.add(client)
         self._counts["traces"] += 1
-
-        def explained(refused: Refused) -> bool:
-            return self._causes.explains_refusal(client, refused.code, refused.at_ms)
-
         names = self._names[room]
         return TraceCheck(
-            self._log.room(room), names.log, client, deliver, shows_skips=shows_skips, explained=explained
+            self._log.room(room), names.log, client, deliver, shows_skips=shows_skips, excuses=self._causes
         )
 
     def end(self, check: TraceCheck) -> None:

@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Callable, Mapping
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from touchline_loadtest.checks.breach import Breach
 from touchline_loadtest.checks.partition_log import LogId, PartitionLog
@@ -18,14 +18,34 @@ from .state_check import StateCheck
 LogOf: TypeAlias = Callable[[str], LogId | None]
 """Which partition an epoch stands for, None if nobody knows: `EpochNames.log`, or the ``get`` of a dictionary."""
 
-RefusalExplained: TypeAlias = Callable[[Refused], bool]
-
 BREACHES_MAX = 50
 """How many breaches of one trace are reported, and the rest only counted: one fault may make all events wrong."""
 
+PATIENCE_MS = 15_000
+"""How long an event may take to a client that waits for it: replays take time, and so does noticing a dead server."""
 
-def _never(_: Refused) -> bool:
-    return False
+
+class Excuses(Protocol):
+    """What happened in the run that explains what a client saw."""
+
+    def explains_refusal(self, client: str, code: str, at_ms: float) -> bool:
+        """Whether a room may have been refused with this code."""
+
+    def explains_delay(self, client: str, since_ms: float, at_ms: float) -> bool:
+        """Whether events may not have arrived for a while."""
+
+
+class NoExcuses:
+    """Nothing happened."""
+
+    def explains_refusal(self, client: str, code: str, at_ms: float) -> bool:
+        return False
+
+    def explains_delay(self, client: str, since_ms: float, at_ms: float) -> bool:
+        return False
+
+
+NO_EXCUSES = NoExcuses()
 
 
 class TraceCheck:
@@ -44,7 +64,7 @@ class TraceCheck:
         deliver: Deliver = "all",
         *,
         shows_skips: bool = True,
-        explained: RefusalExplained = _never,
+        excuses: Excuses = NO_EXCUSES,
     ) -> None:
         self.state: dict[str, int] = {}
         self.breaches: list[Breach] = []
@@ -54,7 +74,7 @@ class TraceCheck:
         self._room = room
         self._log_of = log_of
         self.client = client
-        self._explained = explained
+        self._excuses = excuses
         self._skips = SkipCheck(deliver, shows_skips=shows_skips, compacted=room.facts.compacted)
         self._states = StateCheck(room)
         self._at_ms: float | None = None
@@ -66,6 +86,7 @@ class TraceCheck:
         self._next = 0  # the index in its log of the first event behind the cursor
         self._missed: set[int] = set()  # offsets that were reported as missing: they may still come, out of order
         self._resumed = False
+        self._joined_ms = 0.0
 
     def take(self, item: Item, at_ms: float | None = None) -> None:
         """The next thing that the client saw, and about when."""
@@ -89,12 +110,12 @@ class TraceCheck:
             case Gap():
                 self._found("gap", f"the event before is {item.prev}, and {item.covered} is covered", item.prev)
             case Refused():
-                if not self._explained(item):
+                if not self._excuses.explains_refusal(self.client, item.code, item.at_ms):
                     self._found("refused", item.code)
             case Shown():
                 self._show(item)
             case Left():
-                self._skips.forget()
+                self._leave(item)
             case Settled():
                 self._settle()
 
@@ -112,6 +133,7 @@ class TraceCheck:
 
     def _resume(self, joined: Joined) -> None:
         self.resumes += 1
+        self._joined_ms = joined.at_ms
         if self._epoch is None and joined.after is not None:
             self._epoch, self._cursor = joined.after  # it brought a cursor from before the run
             self._log = self._log_of(self._epoch)
@@ -133,6 +155,7 @@ class TraceCheck:
     def _start_over(self, joined: Joined) -> None:
         cursor = (self._epoch, self._cursor) if joined.live and self._epoch is not None else joined.after
         self.starts_over += self._epoch is not None
+        self._joined_ms = joined.at_ms
         if cursor is not None and not self._may_start_over(joined, *cursor):
             text = f"{cursor[0]}/{cursor[1]} was not honoured: it starts over at {joined.epoch}/{joined.head}"
             self._found("lost_cursor", text, cursor[1])
@@ -261,6 +284,26 @@ class TraceCheck:
         self._found("recovered_wrongly" if gone else "missing", text, first)
 
     # The end.
+
+    def _leave(self, left: Left) -> None:
+        """Events that were in the log long before the client left have arrived."""
+        due_ms = left.at_ms - PATIENCE_MS
+        log = self._room.home if self._log is None and not self._room.has_other_logs else self._log
+        part = None if log is None else self._room.parts.get(log)
+        if part is not None and self._joined_ms and self._joined_ms < due_ms:
+            for index in range(part.behind(self._cursor), len(part)):
+                entry = part[index]
+                if entry.order > due_ms:
+                    break
+                if not self._skips.allows(part, index):
+                    self._stall(entry.offset, entry.order, left.at_ms)
+                    break
+        self._skips.forget()
+
+    def _stall(self, offset: int, order: int, at_ms: float) -> None:
+        if not self._excuses.explains_delay(self.client, order, at_ms):
+            text = f"it is still behind {self._cursor} {(at_ms - order) / 1000:.1f} s after that event"
+            self._found("stalled", text, offset)
 
     def _show(self, shown: Shown) -> None:
         if (shown.epoch, shown.offset) != (self._epoch, self._cursor):

@@ -63,6 +63,7 @@ class Observer:
         self._measures = shared.measures
         self._recorder = recorder
         self._event_row = event_row
+        self._is_prompt = event_row != rows.EVENT_SLOW
         self._closes_expected = closes_expected
         self._verdicts_expected = verdicts_expected
         self._restarts_expected = restarts_expected
@@ -124,7 +125,7 @@ class Observer:
         self._record_close(code, by_us=by_us)
         for room in self._rooms.values():
             if by_us and code == NORMAL.code:
-                room.leave()
+                room.leave(prompt=self._is_prompt)
             room.left()
         self._requests.clear()
         self._pending_actions.clear()
@@ -152,7 +153,7 @@ class Observer:
             case messages.Unsubscribe():
                 for name in message.rooms:
                     if name in self._rooms:
-                        self._rooms[name].leave()
+                        self._rooms[name].leave(prompt=self._is_prompt)
             case messages.Action():
                 self._pending_actions.add(message.id)
 

@@ -25,10 +25,11 @@ class RoomObserver:
     ``stale``: what arrives belongs to a subscription that the client has left, after a gap or by its own will.
     """
 
-    __slots__ = ("_follower", "live_from", "stale")
+    __slots__ = ("_follower", "_unix_ms", "live_from", "stale")
 
     def __init__(self, trace: TraceSink, shared: Shared, *, after: Cursor | None, restarts: bool) -> None:
         self._follower = RoomFollower(trace, shared.values, after=after, restarts=restarts, now_ms=shared.unix_ms)
+        self._unix_ms = shared.unix_ms
         self.live_from = -1
         self.stale = False
 
@@ -46,10 +47,13 @@ class RoomObserver:
         """A subscribe is sent."""
         self._follower.present(cursor)
 
-    def leave(self) -> None:
-        """The client leaves: by its own will, unless it does so after a gap, to ask for the room again."""
+    def leave(self, *, prompt: bool) -> None:
+        """The client leaves: by its own will, unless it does so after a gap, to ask for the room again.
+
+        ``prompt``: it has read all that had arrived.
+        """
         if self.joined and not self.stale:
-            self._follower.trace.add(Left())
+            self._follower.trace.add(Left(self._unix_ms() if prompt else 0.0))
         self.stale = True
 
     def refused(self, message: Error) -> None:
