@@ -8,10 +8,14 @@ import pytest
 
 from support.kafka_broker import KafkaBroker
 from support.kafka_log_harness import CHECK_S, KafkaHarness
+from support.kafka_truth import read_log
 from support.log_harness import Raw
 from support.node_fixture import Client, RunningNode, running_node
+from support.traced_client import TracedClient
 from support.waiting import eventually
 from touchline_kafka.partitioner import partition_of
+from touchline_loadtest.checks.comparison.room_traces import check_room
+from touchline_loadtest.checks.trace import Trace
 from touchline_protocol.messages import Event, Subscribed
 from touchline_server.config.tables import FeedSettings, KafkaSettings
 
@@ -54,10 +58,6 @@ async def moved(client: Client, count: int) -> tuple[Subscribed, list[Event]]:
     return joined, await client.events(count)
 
 
-def positioned(event: Event) -> tuple[int, object]:
-    return event.offset, event.data
-
-
 def state_of(joined: Subscribed) -> dict[str | None, object]:
     return {event.key: event.data for event in joined.state}
 
@@ -81,23 +81,36 @@ async def test_all_clients_get_all_events_of_a_moved_room_though_producers_clock
     """Two producers write in turn, the first with a clock that is an hour behind."""
     topic = await harness.create_topic()
     await harness.append(topic, [raw(MOVED, number, KEYS[number % 2]) for number in range(4)])
-    async with edge(harness, topic) as node, node.client() as live:
-        await live.join(f"score:{MOVED}")
+    async with edge(harness, topic) as node, node.client() as client:
+        live = TracedClient(client, Trace("live", f"score:{MOVED}"), restarts=True)
+        await live.join()
         await harness.add_partitions(topic, PARTITIONS)
         await read(node)
         written = [raw(MOVED, 100 + number, behind_ms=(number + 1) % 2 * HOUR_MS) for number in range(20)]
         written.append(raw(MOVED, 200, KEYS[0], behind_ms=HOUR_MS))
         await harness.append(topic, written)
-        joined, got = await moved(live, len(written))
-        async with edge(harness, topic) as other, node.client() as back, other.client() as elsewhere:
-            for client in (back, elsewhere):
-                resumed = await client.join(f"score:{MOVED}", epoch=joined.epoch, after=got[0].offset)
-                assert resumed.recovered
-                again = await client.events(len(written) - 1)
-                assert [positioned(event) for event in again] == [positioned(event) for event in got[1:]]
-            late = [await _joined(each) for each in (node, other)]
-    assert [event.data for event in got] == [*range(100, 120), 200]
-    assert [state_of(each) for each in late] == [{KEYS[0]: 200, KEYS[1]: 3}] * 2
+        await live.until_events(1)
+        cursor = live.cursor
+        await live.until_events(len(written))
+        traced = [live]
+        async with edge(harness, topic) as other:
+            for name, one in (("one edge", node), ("another edge", other)):
+                traced += [await follow(one, f"back at {name}", cursor, len(written) - 1), await follow(one, name)]
+    assert [event.data for event in live.events] == [*range(100, 120), 200]
+    log = await read_log(harness.broker.address, {"score": topic}, clocks_differ=True)
+    for each in traced:
+        each.settle()
+    assert check_room(log.room(f"score:{MOVED}"), [each.trace for each in traced]) == []
+    assert len(log.room(f"score:{MOVED}").parts) == 2, "the room did not move"
+
+
+async def follow(node: RunningNode, name: str, after: tuple[str, int] | None = None, events: int = 0) -> TracedClient:
+    """A client that joins, or comes back, and receives this many events."""
+    async with node.client() as client:
+        traced = TracedClient(client, Trace(name, f"score:{MOVED}"), after=after)
+        assert (await traced.join()).recovered == (after is not None)
+        await traced.until_events(events)
+        return traced
 
 
 async def test_a_cursor_from_the_state_of_a_moved_room_leads_to_every_event_after_it(harness: KafkaHarness) -> None:
@@ -118,8 +131,3 @@ async def test_a_cursor_from_the_state_of_a_moved_room_leads_to_every_event_afte
             assert state.offset < joined.head
             await back.join(f"score:{MOVED}", epoch=joined.epoch, after=state.offset)
             assert [event.data for event in await back.events(5)] == list(range(100, 105))
-
-
-async def _joined(node: RunningNode) -> Subscribed:
-    async with node.client() as client:
-        return await client.join(f"score:{MOVED}")

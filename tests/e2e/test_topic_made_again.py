@@ -11,12 +11,16 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from edge.streams import stream
-from support.client_model import RoomView
 from support.kafka_broker import KafkaCluster
+from support.kafka_truth import add_log
 from support.node_fixture import RunningNode, running_node
 from support.waiting import eventually
+from touchline_loadtest.checks.comparison.room_traces import check_room
+from touchline_loadtest.checks.room_follower import RoomFollower
+from touchline_loadtest.checks.run_log import RunLog
+from touchline_loadtest.checks.trace import Settled, Trace
 from touchline_protocol.codecs import JSON, MSGPACK, Codec
-from touchline_protocol.messages import Event, RoomRequest, ServerMessage, Skipped, Subscribe, Subscribed
+from touchline_protocol.messages import Deliver, Event, ServerMessage, Skipped, Subscribe, Subscribed
 from touchline_server.config.tables import FeedSettings
 
 TOPIC = "made-again"
@@ -29,25 +33,31 @@ WAIT_S = 60.0
 
 
 class Watcher:
-    """A client of one edge: what it knows of each room, and when it got the last event of the present round."""
+    """A client of one edge: what it sees of each room, and when it got the last event of the present round."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, deliver: Deliver) -> None:
         self.name = name
         self.round = 0
-        self.views = {f"score:{room}": RoomView() for room in ROOMS}
+        self.traces = {f"score:{room}": Trace(name, f"score:{room}", deliver) for room in ROOMS}
+        self.rooms = {
+            room: RoomFollower(trace, restarts=True, now_ms=lambda: time.time() * 1000)
+            for room, trace in self.traces.items()
+        }
         self.done_s: dict[str, float] = {}
 
     def take(self, message: ServerMessage) -> None:
         if isinstance(message, Subscribed | Event | Skipped):
-            view = self.views[message.room]
-            view.take(message)
-            if view.state.get("last") == self.round:
-                self.done_s.setdefault(message.room, time.monotonic())
+            breach = self.rooms[message.room].receive(message)
+            assert breach is None, breach
+        events = message.state if isinstance(message, Subscribed) else [message] if isinstance(message, Event) else []
+        for event in events:
+            if (event.key, event.data) == ("last", self.round):
+                self.done_s.setdefault(event.room, time.monotonic())
 
     @property
     def is_done(self) -> bool:
         """Whether it has the last event of the round in all rooms."""
-        return len(self.done_s) == len(self.views)
+        return len(self.done_s) == len(self.rooms)
 
     async def read(self, next_message: Callable[[], Awaitable[ServerMessage]]) -> None:
         while True:
@@ -63,16 +73,15 @@ class Crowd:
         self._readers = readers
         self._tasks: list[asyncio.Task[None]] = []
 
-    async def watch(self, edge: RunningNode, codec: Codec, deliver: Any) -> None:
-        watcher = self._add(f"{edge.node.settings.edge_name} {codec.name} {deliver}")
+    async def watch(self, edge: RunningNode, codec: Codec, deliver: Deliver) -> None:
+        watcher = self._add(f"{edge.node.settings.edge_name} {codec.name} {deliver}", deliver)
         client = await self._stack.enter_async_context(edge.client(codec))
-        rooms = [RoomRequest(room=room, deliver=deliver) for room in watcher.views]
-        await client.send(Subscribe(rooms=rooms))
+        await client.send(Subscribe(rooms=[room.request() for room in watcher.rooms.values()]))
         self._tasks.append(self._readers.create_task(watcher.read(lambda: client.next(3600))))
 
     async def watch_streams(self, edge: RunningNode) -> None:
-        watcher = self._add(f"{edge.node.settings.edge_name} sse")
-        for room in watcher.views:
+        watcher = self._add(f"{edge.node.settings.edge_name} sse", "all")
+        for room in watcher.rooms:
             watching = await self._stack.enter_async_context(stream(edge, room))
             self._tasks.append(self._readers.create_task(_read_stream(watcher, watching)))
 
@@ -80,8 +89,8 @@ class Crowd:
         for task in self._tasks:
             task.cancel()
 
-    def _add(self, name: str) -> Watcher:
-        watcher = Watcher(name)
+    def _add(self, name: str, deliver: Deliver) -> Watcher:
+        watcher = Watcher(name, deliver)
         self.watchers.append(watcher)
         return watcher
 
@@ -157,11 +166,16 @@ async def make_again(cluster: KafkaCluster, crowd: Crowd, round_: int) -> dict[s
 async def test_all_clients_of_a_topic_that_is_made_again_have_its_events_at_the_same_time(
     kafka_cluster: KafkaCluster,
 ) -> None:
+    log = RunLog()
     async with crowd_of(kafka_cluster) as crowd:
         for round_ in range(1, 6):
             behind_s = await make_again(kafka_cluster, crowd, round_)
             assert max(behind_s.values()) < 10, behind_s
-            for room in ROOMS:
-                views = [watcher.views[f"score:{room}"] for watcher in crowd.watchers]
-                assert len({view.epoch for view in views}) == 1
-                assert len({view.last for view in views}) == 1
+            await add_log(log, kafka_cluster.address, {"score": TOPIC}, generation=round_)
+            for room in crowd.watchers[0].rooms:
+                assert len({watcher.rooms[room].live.cursor for watcher in crowd.watchers}) == 1
+        for room in crowd.watchers[0].rooms:
+            traces = [watcher.traces[room] for watcher in crowd.watchers]
+            for trace in traces:
+                trace.add(Settled())
+            assert check_room(log.room(room), traces) == []
