@@ -26,8 +26,8 @@ BATCH_BYTES = 512 * 1024
 """The most in one record batch: half of what a broker accepts by default."""
 IN_FLIGHT_MAX = 64
 """Record batches that the broker has not confirmed yet. The publisher waits for the oldest one at this number."""
-EVENTS_PER_REQUEST_MAX = 500
-"""Half of what a server accepts in one request."""
+EVENTS_PER_REQUEST_MAX = 1_000
+"""The most that a server accepts in one request."""
 REQUEST_TIMEOUT_S = 30.0
 
 
@@ -150,7 +150,11 @@ async def http_batches(url: str, api_key: str | None = None) -> AsyncIterator[Pu
             rooms: dict[str, list[KeyedValue]] = {}
             for batch in batches:
                 rooms.setdefault(batch.room, []).extend(batch.events)
-            await asyncio.gather(*(publish_to(room, events) for room, events in rooms.items()))
+            if len(rooms) == 1:
+                [(room, events)] = rooms.items()
+                await publish_to(room, events)  # without a task, for which the request would have to wait
+            else:
+                await asyncio.gather(*(publish_to(room, events) for room, events in rooms.items()))
 
         yield publish
 

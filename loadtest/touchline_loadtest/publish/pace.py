@@ -11,11 +11,11 @@ from collections.abc import Sequence
 
 from touchline_loadtest.wire.event_values import event_value
 
+from .batches import EVENTS_PER_REQUEST_MAX
 from .publisher import Publish
 
 TICK_S = 0.01
 """Above 100 events a second in one room, the events of 10 ms are published together."""
-EVENTS_PER_REQUEST_MAX = 1_000
 NS = 1_000_000_000
 """Nanoseconds of a second."""
 
