@@ -13,6 +13,7 @@ from locust.env import Environment
 from locust.stats import RequestStats, StatsEntry, bucket_response_time
 
 from touchline_loadtest.checks.breach import Breach
+from touchline_loadtest.locust.observe import rows
 from touchline_loadtest.locust.observe.findings import TEXTS
 from touchline_loadtest.runs.records import Sample
 
@@ -24,6 +25,9 @@ FLUSH_S = 1.0
 """How late the table may be, and the time between samples. Locust's own page asks every two seconds."""
 TYPE = "live"
 """The type of all rows with times, in Locust's table."""
+CHARTED = (rows.EVENT, rows.EVENT_STREAM)
+"""The rows whose times are in the total, which Locust's charts show: a few seconds' age of events that somebody had
+missed would hide the latency of all others."""
 CHECK = "check"
 """The type of the rows of findings."""
 
@@ -62,9 +66,8 @@ class Stats:
         batches = self._batches.take()
         stats, now_s = self._environment.stats, time.time()
         for name, batch in batches.items():
-            entry = _entry(stats, name, batch, now_s)
-            stats.entries[name, TYPE].extend(entry)
-            stats.total.extend(entry)
+            stats.entries[name, TYPE].extend(_entry(stats, name, batch, now_s))
+            stats.total.extend(_entry(stats, name, batch if name in CHARTED else _untimed(batch), now_s))
         seconds = time.monotonic() - self._flushed_s
         self._flushed_s += seconds
         breaches, self._breaches = self._breaches, []
@@ -86,12 +89,21 @@ class Stats:
         )
 
 
+def _untimed(batch: Batch) -> Batch:
+    """The same number of observations, without their times."""
+    untimed = Batch()
+    untimed.count = batch.count
+    untimed.bytes = batch.bytes
+    return untimed
+
+
 def _entry(stats: RequestStats, name: str, batch: Batch, now_s: float) -> StatsEntry:
     entry = StatsEntry(stats, name, TYPE)
     entry.start_time = entry.last_request_timestamp = now_s
     entry.num_requests = batch.count
+    entry.num_none_requests = batch.count - sum(batch.buckets.values())
     entry.total_response_time = batch.total_ms  # type: ignore[assignment]  # Locust's are floats too
-    entry.min_response_time = batch.min_ms  # type: ignore[assignment]  # Locust's are floats too
+    entry.min_response_time = batch.min_ms if batch.buckets else None  # type: ignore[assignment]  # Locust's are floats too
     entry.max_response_time = batch.max_ms  # type: ignore[assignment]  # Locust's are floats too
     entry.total_content_length = batch.bytes
     entry.response_times = batch.buckets
