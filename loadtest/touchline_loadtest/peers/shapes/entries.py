@@ -20,12 +20,16 @@ CENTRIFUGO_RECOVERED_MAX = 300
 
 
 class Entry(NamedTuple):
-    """A peer that takes part. ``settings`` says what its recovery is bounded by."""
+    """A peer that takes part. ``settings`` says what its recovery is bounded by.
+
+    With ``one_room``, the clients that this suite has for it are in a single room each.
+    """
 
     name: str
     peer: Peer
     settings: str = ""
     from_kafka: bool = False
+    one_room: bool = False
 
 
 def avalanche_entries() -> list[Entry]:
@@ -60,11 +64,11 @@ def many_rooms_entries() -> list[Entry]:
     return [
         Entry("touchline-kafka", TouchlinePeer(), from_kafka=True),
         Entry("nats", NatsPeer()),
-        Entry("nchan", NchanPeer()),
+        Entry("nchan", NchanPeer(), one_room=True),
         Entry("centrifugo", CentrifugoPeer()),
         Entry("anycable", AnyCablePeer()),
         Entry("socket.io", SocketIoPeer()),
-        Entry("python-websockets", BroadcastPeer()),
+        Entry("python-websockets", BroadcastPeer(), one_room=True),
     ]
 
 
