@@ -5,14 +5,9 @@ from collections.abc import Sequence
 import pytest
 from msgspec.structs import replace
 
+from touchline_loadtest.checks.comparison.excuses import NO_EXCUSES, PATIENCE_MS, Excuses, NoExcuses
 from touchline_loadtest.checks.comparison.room_traces import check_room
-from touchline_loadtest.checks.comparison.trace_check import (
-    NO_EXCUSES,
-    PATIENCE_MS,
-    Excuses,
-    NoExcuses,
-    TraceCheck,
-)
+from touchline_loadtest.checks.comparison.trace_check import TraceCheck
 from touchline_loadtest.checks.partition_log import Entry, LogId
 from touchline_loadtest.checks.room_log import RoomLog, TopicFacts
 from touchline_loadtest.checks.trace import Gap, Item, Joined, Left, Received, Refused, Settled, Skipped, Trace

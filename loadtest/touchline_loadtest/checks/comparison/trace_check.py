@@ -3,8 +3,7 @@
 `protocol/README.md`, "Following a room", has the rules.
 """
 
-from collections.abc import Callable, Mapping
-from typing import Protocol, TypeAlias
+from collections.abc import Mapping
 
 from touchline_loadtest.checks.breach import Breach
 from touchline_loadtest.checks.partition_log import LogId, PartitionLog
@@ -12,40 +11,13 @@ from touchline_loadtest.checks.room_log import RoomLog
 from touchline_loadtest.checks.trace import Gap, Item, Joined, Left, Received, Refused, Settled, Shown, Skipped
 from touchline_protocol.messages import Deliver
 
+from .cursors import LogOf, may_start_over
+from .excuses import NO_EXCUSES, PATIENCE_MS, Excuses
 from .skip_check import SkipCheck
 from .state_check import StateCheck
 
-LogOf: TypeAlias = Callable[[str], LogId | None]
-"""Which partition an epoch stands for, None if nobody knows: `EpochNames.log`, or the ``get`` of a dictionary."""
-
 BREACHES_MAX = 50
 """How many breaches of one trace are reported, and the rest only counted: one fault may make all events wrong."""
-
-PATIENCE_MS = 15_000
-"""How long an event may take to a client that waits for it: replays take time, and so does noticing a dead server."""
-
-
-class Excuses(Protocol):
-    """What happened in the run that explains what a client saw."""
-
-    def explains_refusal(self, client: str, code: str, at_ms: float) -> bool:
-        """Whether a room may have been refused with this code."""
-
-    def explains_delay(self, client: str, since_ms: float, at_ms: float) -> bool:
-        """Whether events may not have arrived for a while."""
-
-
-class NoExcuses:
-    """Nothing happened."""
-
-    def explains_refusal(self, client: str, code: str, at_ms: float) -> bool:
-        return False
-
-    def explains_delay(self, client: str, since_ms: float, at_ms: float) -> bool:
-        return False
-
-
-NO_EXCUSES = NoExcuses()
 
 
 class TraceCheck:
@@ -156,7 +128,7 @@ class TraceCheck:
         cursor = (self._epoch, self._cursor) if joined.live and self._epoch is not None else joined.after
         self.starts_over += self._epoch is not None
         self._joined_ms = joined.at_ms
-        if cursor is not None and not self._may_start_over(joined, *cursor):
+        if cursor is not None and not may_start_over(self._room, self._log_of, joined, *cursor):
             text = f"{cursor[0]}/{cursor[1]} was not honoured: it starts over at {joined.epoch}/{joined.head}"
             self._found("lost_cursor", text, cursor[1])
         self._skips.forget()
@@ -174,20 +146,6 @@ class TraceCheck:
         self._states.start(complete=joined.complete)
         if text := self._states.wrong_start(self._log, joined.head, self.state):
             self._found("wrong_state", f"as of {joined.epoch}/{joined.head}: {text}", joined.head)
-
-    def _may_start_over(self, joined: Joined, epoch: str, offset: int) -> bool:
-        """Whether the cursor could not be honoured, or nobody knows."""
-        room = self._room
-        if room.facts.lossy or room.facts.restarts:
-            return True
-        if room.facts.reach is not None and joined.head - offset > room.facts.reach:
-            return True
-        before, after = self._log_of(epoch), self._log_of(joined.epoch)
-        if before is None:
-            return room.has_other_logs or any(room.starts.by(log, joined.at_ms) > offset + 1 for log in room.parts)
-        if before != after and room.has_other_logs:
-            return True
-        return room.has_moved(before) or room.starts.by(before, joined.at_ms) > offset + 1
 
     # Following.
 

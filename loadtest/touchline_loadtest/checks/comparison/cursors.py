@@ -1,0 +1,25 @@
+"""Which cursors a server has to honour. Pure."""
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+from touchline_loadtest.checks.partition_log import LogId
+from touchline_loadtest.checks.room_log import RoomLog
+from touchline_loadtest.checks.trace import Joined
+
+LogOf: TypeAlias = Callable[[str], LogId | None]
+"""Which partition an epoch stands for, None if nobody knows: `EpochNames.log`, or the ``get`` of a dictionary."""
+
+
+def may_start_over(room: RoomLog, log_of: LogOf, joined: Joined, epoch: str, offset: int) -> bool:
+    """Whether the cursor could not be honoured, or nobody knows."""
+    if room.facts.lossy or room.facts.restarts:
+        return True
+    if room.facts.reach is not None and joined.head - offset > room.facts.reach:
+        return True
+    before, after = log_of(epoch), log_of(joined.epoch)
+    if before is None:
+        return room.has_other_logs or any(room.starts.by(log, joined.at_ms) > offset + 1 for log in room.parts)
+    if before != after and room.has_other_logs:
+        return True
+    return room.has_moved(before) or room.starts.by(before, joined.at_ms) > offset + 1
