@@ -39,10 +39,13 @@ async def launched_browser(*flags: str) -> AsyncIterator[Browser]:
 
 
 @asynccontextmanager
-async def open_page(browser: Browser) -> AsyncIterator[Page]:
-    """Open a page on a wide screen. A script error, or a violation of the content security policy, fails the test."""
+async def open_page(browser: Browser, *, bypass_csp: bool = False) -> AsyncIterator[Page]:
+    """Open a page on a wide screen. A script error, or a violation of the content security policy, fails the test.
+
+    ``bypass_csp``: the page may connect to other servers than the one that it comes from.
+    """
     errors: list[str] = []
-    context = await browser.new_context(viewport=WIDE)  # type: ignore[arg-type]
+    context = await browser.new_context(viewport=WIDE, bypass_csp=bypass_csp)  # type: ignore[arg-type]
     page = await context.new_page()
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.on("console", lambda line: errors.append(line.text) if "Content Security" in line.text else None)
