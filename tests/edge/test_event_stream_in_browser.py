@@ -1,28 +1,37 @@
 """A browser's EventSource, in a page from another origin."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.async_api import Browser, Page
 
-from edge.streams import stream, target_of
+from edge.streams import ROOM, stream, target_of
 from support.browser import launched_browser, open_page
 from support.node_fixture import RunningNode, running_node
+from touchline_loadtest.checks.comparison.room_traces import check_room
+from touchline_loadtest.checks.partition_log import Entry, LogId
+from touchline_loadtest.checks.room_follower import RoomFollower
+from touchline_loadtest.checks.room_log import RoomLog
+from touchline_loadtest.checks.trace import Settled, Trace
+from touchline_protocol.codecs import JSON
+from touchline_protocol.messages import Subscribed
 from touchline_server.edge import event_stream
 
 PAGE = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 15\r\nConnection: close\r\n\r\n<!doctype html>"
 
 WATCH = """
 url => {
+    window.messages = [];
     window.events = [];
     window.starts = [];
     window.errors = [];
     window.source = new EventSource(url);
     source.onmessage = ({data, lastEventId}) => {
         const message = JSON.parse(data);
+        messages.push(data);
         if (message.type === "event") events.push([message.data, lastEventId.split(".")[1] === String(message.offset)]);
         if (message.type === "subscribed") starts.push(message.recovered);
         if (message.type === "error") errors.push(message.code);
@@ -79,8 +88,23 @@ async def test_a_page_gets_each_event_once_and_in_order_across_a_restart_of_the_
             await until(page, "events.length === 7")
             await node.publish("score:1", 7)
             await until(page, "events.length === 8")
-        assert await page.evaluate("events") == [[number, True] for number in range(8)]
         assert await page.evaluate("starts") == [False, True]
+        assert all(is_id for _, is_id in await page.evaluate("events")), "an id is not the event's offset"
+        trace = trace_of(await page.evaluate("messages"))
+    topic = LogId("score-events", 0, 0)
+    assert check_room(RoomLog.of(ROOM, {topic: [Entry(number, number) for number in range(8)]}), [trace]) == []
+
+
+def trace_of(messages: Sequence[str]) -> Trace:
+    """What a browser received, which comes back with the id of the last message. The events are numbers."""
+    follower = RoomFollower(trace := Trace("an EventSource", ROOM), lambda event: int(event.data))
+    for message in messages:
+        decoded = JSON.decode_server(message.encode())
+        if isinstance(decoded, Subscribed):
+            follower.present(follower.live.cursor)
+        assert follower.receive(decoded) is None
+    trace.add(Settled())
+    return trace
 
 
 async def test_a_page_from_an_unlisted_origin_gets_nothing(node: RunningNode, browser: Browser, origin: str) -> None:
