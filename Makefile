@@ -12,7 +12,7 @@ SETUP := pyproject.toml scripts/setup_venv.sh scripts/apt_install.sh
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo bench bench-peers bench-peers-rooms bench-peers-long loadtest report test test-quick test-all cluster-run check format openapi lock clean
+.PHONY: help demo bench bench-peers bench-peers-rooms bench-peers-long kick-off loadtest report test test-quick test-all cluster-run check format openapi lock clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -37,6 +37,14 @@ bench-peers-long: .venv/demo.stamp .venv/kafka.stamp ## Break their connections,
 	scripts/install_peers.sh
 	scripts/fetch_kafka.sh
 	$(BIN)/python -m touchline_loadtest avalanche --kafka local --outage 660 --outage-events 0 $(ARGS)
+
+# Ten thousand connections: those of Locust are compared with the log, those of the swarm count every byte.
+KICK_OFF = --shape kick-off --users 2000 --processes 2 --swarm 8000 --seconds 120 --speed 1 \
+	--document docs/performance.md --images docs/kick-off
+
+kick-off: .venv/tools.stamp ## Let 10,000 people come within 30 s, and write that into docs/performance.md: 3 minutes
+	scripts/fetch_kafka.sh
+	$(BIN)/python -m touchline_loadtest run $(KICK_OFF) $(ARGS) -- --stay 300 Fan Player StreamFan SlowFan
 
 report: .venv/dev.stamp ## Write a page with charts about a run: make report ARGS=FOLDER
 	$(BIN)/python -m touchline_loadtest report $(ARGS)

@@ -14,6 +14,7 @@ from touchline_loadtest.measure import machine
 from touchline_loadtest.measure.processes import ProcessFailed
 from touchline_loadtest.rig.child import ChildFailed
 from touchline_loadtest.rig.free_ports import check_free
+from touchline_loadtest.rig.results.publication import Publication
 from touchline_loadtest.rig.results.summary_table import show_summary
 from touchline_loadtest.rig.results.verdict import judge, page_of
 from touchline_loadtest.rig.run import Outcome, Say, run_load_test
@@ -56,6 +57,14 @@ FailAbove = Annotated[
         metavar="ROW.STATISTIC=LIMIT", help="A threshold, such as event.p99=50. Can be repeated.", show_default=False
     ),
 ]
+Document = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Write the result into this Markdown, as its section with the shape's name."),
+]
+Images = Annotated[
+    Path | None,
+    typer.Option(metavar="DIR", help="Folder of the document's plots.", show_default=False),
+]
 Web = Annotated[bool, typer.Option("--web", help="Serve Locust's page. Ctrl-C ends the test, with its result.")]
 WebPort = Annotated[int, typer.Option(min=1, max=65535, help="The port of Locust's page.")]
 LocustOptions = Annotated[
@@ -80,6 +89,8 @@ def run(
     kafka: Kafka = None,
     folder: Folder = None,
     fail_above: FailAbove = None,
+    document: Document = None,
+    images: Images = None,
     web: Web = False,
     web_port: WebPort = WEB_PORT,
     locust: LocustOptions = None,
@@ -103,16 +114,30 @@ def run(
         fail_above=[parse_threshold(text) for text in fail_above or FAIL_ABOVE],
         locust=locust or (),
     )
-    if test.web_port is not None:
-        check_free(test.web_port)
-    machine.need_files(test.files)
+    published = None if document is None else Publication(document, test.shape, images or document.parent / test.shape)
+    _check(test, published)
     with RunWriter.create(test.folder, _info(test)) as writer:
         outcome = _run(test, writer, console)
         rows = judge(test, outcome, writer)
+    if published is not None:
+        published.write(test.folder)
     show_summary(rows, console)
     console.print(f"The report is {page_of(test.folder)}; everything else about the run is beside it.", soft_wrap=True)
     if any(row.met is False for row in rows):
         raise Failed("the load test has failed: see the rows that are not met")
+
+
+def _check(test: LoadTest, published: Publication | None) -> None:
+    """Find out now what would fail after minutes.
+
+    Raises:
+        OperatorError: something would.
+    """
+    if published is not None:
+        published.check()
+    if test.web_port is not None:
+        check_free(test.web_port)
+    machine.need_files(test.files)
 
 
 def _info(test: LoadTest) -> RunInfo:

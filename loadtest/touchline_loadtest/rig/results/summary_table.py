@@ -8,6 +8,9 @@ from rich.table import Table
 
 from touchline_loadtest.runs.records import SummaryRow
 
+EXACT = 1000.0
+"""Numbers from here on are shown without decimals."""
+
 
 def show_summary(rows: Sequence[SummaryRow], console: Console) -> None:
     """Print what was measured, a line for each group of rows, and then what had to be so, and whether it is."""
@@ -20,7 +23,7 @@ def _measured_table(rows: Sequence[SummaryRow]) -> Table:
     for name in dict.fromkeys(row.what for row in rows):
         table.add_column(name, justify="right")
     for group, of_group in groupby(rows, key=lambda row: row.group):
-        table.add_row(group, *(_measured(row) for row in of_group))
+        table.add_row(group, *(measured_text(row) for row in of_group))
     return table
 
 
@@ -28,15 +31,16 @@ def _judged_table(rows: Sequence[SummaryRow]) -> Table:
     table = Table("required", "bound", "measured", "met")
     table.columns[2].justify = "right"
     for row in rows:
-        table.add_row(row.what, row.bound, _measured(row), {None: "", True: "yes", False: "[red]NO"}[row.met])
+        table.add_row(row.what, row.bound, measured_text(row), {None: "", True: "yes", False: "[red]NO"}[row.met])
     return table
 
 
-def _measured(row: SummaryRow) -> str:
+def measured_text(row: SummaryRow) -> str:
+    """A measured number with its unit."""
     return f"{_number(row.measured)} {row.unit}".strip()
 
 
 def _number(measured: float | str) -> str:
     if isinstance(measured, str):
         return measured
-    return f"{measured:,}" if isinstance(measured, int) else f"{measured:,.4g}"
+    return f"{measured:,.0f}" if measured == int(measured) or measured >= EXACT else f"{measured:,.3g}"
