@@ -6,14 +6,14 @@ The counters prove that nobody lacks an event or has one twice; the readers prov
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Sequence
 
 from touchline_loadtest.clients.errors import ClientsFailed
 from touchline_loadtest.counters import commands
 from touchline_loadtest.measure.counter_link import CounterLink, counter_process
 from touchline_loadtest.measure.machine import Cores
 from touchline_loadtest.peers.client import JOIN_TIMEOUT_S, PeerClient, join
-from touchline_loadtest.peers.peer import PeerServer, Received, RoomStart
+from touchline_loadtest.peers.peer import Dialect, Received, RoomStart
 from touchline_loadtest.wire.event_values import MARK
 
 READERS = 10
@@ -48,11 +48,12 @@ class EventCheck:
 class PeerAudience:
     """The clients of one server."""
 
-    def __init__(self, counters: CounterLink, server: PeerServer, room: str) -> None:
+    def __init__(self, counters: CounterLink, dialect: Dialect, port: int, room: str) -> None:
         self.counters = counters
         self.checks: list[EventCheck] = []
         self.events = 0
-        self._server = server
+        self._dialect = dialect
+        self._port = port
         self._start = [RoomStart(room)]
         self._readers: list[PeerClient] = []
         self._counting = 0
@@ -68,14 +69,14 @@ class PeerAudience:
             ClientsFailed, PeerFailed: some could not connect or join.
         """
         command = commands.ConnectBySteps(
-            port=self._server.port,
+            port=self._port,
             count=count - readers,
             at_once=CONNECTING_MAX,
             timeout_s=JOIN_TIMEOUT_S,
-            steps=self._server.dialect.opening(self._server.port, self._start),
+            steps=self._dialect.opening(self._port, self._start),
             mark=MARK,
         )
-        await asyncio.gather(self.counters.do(command), *(self._connect_reader() for _ in range(readers)))
+        await _all(self.counters.do(command), *(self._connect_reader() for _ in range(readers)))
         self._counting += count - readers
 
     def begin(self) -> None:
@@ -90,9 +91,7 @@ class PeerAudience:
             ClientsFailed: some did not in time, or were lost.
         """
         self.events += events
-        await asyncio.gather(
-            self._until_read(timeout_s), self.counters.do(commands.AwaitEvents(self.events, timeout_s))
-        )
+        await _all(self._until_read(timeout_s), self.counters.do(commands.AwaitEvents(self.events, timeout_s)))
 
     async def wrong(self) -> int:
         """How many events readers had out of order; plus 1 for readers, and 1 for counters, with a wrong number."""
@@ -113,7 +112,7 @@ class PeerAudience:
 
     async def _connect_reader(self) -> None:
         check = EventCheck()
-        self._readers.append(await join(self._server.dialect, self._server.port, self._start, check.receive))
+        self._readers.append(await join(self._dialect, self._port, self._start, check.receive))
         self.checks.append(check)
 
     async def _until_read(self, timeout_s: float) -> None:
@@ -126,11 +125,22 @@ class PeerAudience:
             await asyncio.sleep(POLL_S)
 
 
+async def _all(*waits: Awaitable[None]) -> None:
+    """Wait for all, even if one fails: the counters take no other command before they have answered.
+
+    Raises:
+        ClientsFailed, PeerFailed: one failed; the first one in order is raised.
+    """
+    for result in await asyncio.gather(*waits, return_exceptions=True):
+        if isinstance(result, BaseException):
+            raise result
+
+
 @contextlib.asynccontextmanager
-async def open_audience(server: PeerServer, cores: Cores, room: str) -> AsyncIterator[PeerAudience]:
+async def open_audience(dialect: Dialect, port: int, cores: Cores, room: str) -> AsyncIterator[PeerAudience]:
     """An audience, still without clients; it has a counters' process of its own."""
     async with counter_process(cores.clients) as counters:
-        audience = PeerAudience(counters, server, room)
+        audience = PeerAudience(counters, dialect, port, room)
         try:
             yield audience
         finally:

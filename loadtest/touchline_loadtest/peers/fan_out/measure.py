@@ -81,7 +81,7 @@ async def measure_peer(
     with tempfile.TemporaryDirectory(prefix="touchline-peer-") as folder:
         async with (
             peer.serve(bench, Path(folder)) as server,
-            open_audience(server, bench.cores, ROOM) as audience,
+            open_audience(server.dialect, server.port, bench.cores, ROOM) as audience,
             observer.watch(name, server.process.pid),
         ):
             connected = await _connect(server, audience, sizes)
