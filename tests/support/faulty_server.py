@@ -35,13 +35,15 @@ def no_fault(_client: int, _before: int, event: Event) -> Sequence[Event]:
 
 
 class FaultyServer:
-    """Serves. The clients with the numbers in ``wrong_states`` receive a key too many when they join."""
+    """Serves. The clients with the numbers in ``wrong_states`` receive a key too many when they join; those in
+    ``hello_timeouts`` are closed as if their hello had come too late."""
 
     def __init__(self, fault: Fault, close_at: tuple[int, int] | None, honours_cursors: bool) -> None:
         self.fault = fault
         self.close_at = close_at
         self.honours_cursors = honours_cursors
         self.wrong_states: set[int] = set()
+        self.hello_timeouts: set[int] = set()
         self.connected = 0
         self.events: list[Event] = []
         self.members: dict[int, ServerConnection] = {}
@@ -57,6 +59,8 @@ class FaultyServer:
         async for payload in connection:
             assert isinstance(payload, str)
             match JSON.decode_client(payload.encode()):
+                case Hello() if number in self.hello_timeouts:
+                    await connection.close(4001, "hello_timeout")
                 case Hello():
                     await send(connection, WELCOME)
                 case Subscribe(rooms=[request]):

@@ -66,13 +66,17 @@ class Done(msgspec.Struct, tag="done", frozen=True):
 
 
 class Observed(msgspec.Struct, tag="observed", frozen=True):
-    """Times in milliseconds, bytes since the last report; ``connections`` is how many clients are in their rooms."""
+    """Times in milliseconds, bytes since the last report; ``connections`` is how many clients are in their rooms.
+
+    ``retries``: clients that tried again, because a server closed their connection with ``hello_timeout``.
+    """
 
     connections: int
     size_bytes: int
     connect_ms: list[float]
     first_state_ms: list[float]
     breaches: list[Breach]
+    retries: int
     is_busy: bool
 
 

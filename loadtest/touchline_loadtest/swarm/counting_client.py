@@ -18,6 +18,7 @@ from touchline_loadtest.wire.frames import BadReply, frame_at, masked
 from touchline_loadtest.wire.greeting import hello
 from touchline_loadtest.wire.handshake import after_upgrade, upgrade_request
 from touchline_protocol.codecs import JSON
+from touchline_protocol.codes import HELLO_TIMEOUT
 from touchline_protocol.frames import OP_TEXT
 from touchline_protocol.messages import RoomRequest, Subscribe, Unsubscribe
 
@@ -50,7 +51,11 @@ _DECODER = msgspec.json.Decoder(_Message)
 
 
 class CountingClient:
-    """One client. ``connect_ms`` and ``first_state_ms`` get its times, ``breaches`` has what is wrong with it."""
+    """One connection of a client, which it first tried to make at ``started_ns``.
+
+    ``connect_ms`` and ``first_state_ms`` get its times, ``breaches`` has what is wrong with it. ``timed_out``: either
+    side was so busy that the hello came too late, and the client should try again.
+    """
 
     __slots__ = (
         "_began_ns",
@@ -73,6 +78,7 @@ class CountingClient:
         "breaches",
         "client",
         "lost",
+        "timed_out",
     )
 
     def __init__(
@@ -83,9 +89,11 @@ class CountingClient:
         token: str | None,
         connect_ms: list[float],
         first_state_ms: list[float],
+        started_ns: int,
     ) -> None:
         self.client = client
         self.lost = False
+        self.timed_out = False
         self.breaches: list[Breach] = []
         self._pool = pool
         self._cursors = cursors
@@ -97,7 +105,7 @@ class CountingClient:
         self._joined: dict[str, int] = {}
         self._heartbeat_ms = 0
         self._began_ns = self._leaving_ns = self._left_ns = self._subscribed_ns = 0
-        self._started_ns = time.monotonic_ns()
+        self._started_ns = started_ns
         self._step: Callable[[], None] = self._connected
         self._sock = pool.connect(client.port, 0, self._ready, client.host)
         self._number = self._sock.fileno()  # -1 if the attempt has failed at once
@@ -182,9 +190,9 @@ class CountingClient:
         while not self.is_in and (found := frame_at(received, position)) is not None:
             begin, end = found
             if received[position] & 0xF != OP_TEXT:
-                self._pool.lose(
-                    self._number, f"the server closed: {received[begin + 2 : end].decode(errors='replace')}"
-                )
+                self.timed_out = int.from_bytes(received[begin : begin + 2]) == HELLO_TIMEOUT.code
+                reason = received[begin + 2 : end].decode(errors="replace")
+                self._pool.lose(self._number, f"the server closed: {reason}")
                 return
             message = _DECODER.decode(received[begin:end])
             if message.type == "event":

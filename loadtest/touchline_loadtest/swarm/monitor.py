@@ -43,7 +43,7 @@ class Monitor:
         self.breaches: list[Breach] = []
         self.breach_count = 0
         self.connections_max = 0
-        self.counter_bytes = 0
+        self.retries = 0
         self._workers = workers
         self._seen = seen
         self._clients = clients
@@ -84,7 +84,8 @@ class Monitor:
         self._busy = report.is_busy
         self._connections = report.connections + sum(client.is_in for client in self._clients)
         self.connections_max = max(self.connections_max, self._connections)
-        self.counter_bytes += report.size_bytes
+        self.retries += report.retries + seen.retries
+        seen.retries = 0
         self._deliveries += events + (report.size_bytes / (size / events) if size else 0)
         for series, ms in (
             (CONNECT_TIME, [*seen.connect_ms, *report.connect_ms]),

@@ -43,10 +43,13 @@ def summarise(settings: Settings, plan: Plan, monitor: Monitor, verdict: Verdict
         if ordered
         for name in SHOWN_QUANTILES
     ]
+    lost = sum(map(len, plan.counters)) - verdict.exact - verdict.wrong - verdict.undecided
     rows += [
         SummaryRow("most connections", monitor.connections_max),
+        SummaryRow("connects tried again after hello_timeout", monitor.retries),
         SummaryRow("events that counters received", verdict.events),
         SummaryRow("counters that match to the byte", verdict.exact),
+        SummaryRow("counters that were lost", lost, bound="= 0", met=lost == 0),
         SummaryRow("counters that do not match", verdict.wrong, bound="= 0", met=verdict.wrong == 0),
         SummaryRow("counters that cannot be decided", verdict.undecided),
         SummaryRow("broken promises", monitor.breach_count, bound="= 0", met=monitor.breach_count == 0),

@@ -17,7 +17,7 @@ from touchline_loadtest.runs.history.trace_writer import TraceWriter
 from touchline_loadtest.wire.frames import masked
 from touchline_loadtest.wire.greeting import hello
 from touchline_protocol.codecs import JSON
-from touchline_protocol.codes import ABNORMAL
+from touchline_protocol.codes import ABNORMAL, HELLO_TIMEOUT
 from touchline_protocol.frames import OP_TEXT, frame
 from touchline_protocol.messages import (
     Beat,
@@ -63,6 +63,7 @@ class Observations:
         self.connect_ms: list[float] = []
         self.first_state_ms: list[float] = []
         self.events = 0
+        self.retries = 0
         self.event_bytes = 0
         self.measuring = True
         self.wall_ns = time.time_ns() - time.monotonic_ns()
@@ -133,6 +134,16 @@ class SampledClient:
         if self._connection is not None:
             self._connection.vanish()
             self.note_close(ABNORMAL.code, "connection_cut")
+
+    def lose(self, reason: str, code: int) -> None:
+        """The run has not caused the end of the connection. The client connects again, a moment later."""
+        if code == HELLO_TIMEOUT.code:
+            self.observations.retries += 1
+            self.note_close(code, "edge_stalled")
+        else:
+            self.found("unexplained_close", reason)
+            self.note_close(code)
+        self.come_back()
 
     def leave(self) -> None:
         """Leave for good. The trace then has what the client holds."""
@@ -260,9 +271,7 @@ class _SampleConnection(ClientConnection):
         """Report an end that the run has not caused, and connect again."""
         super().connection_lost(exc)
         if self.lost is not None and not self._owner.closing:
-            self._owner.found("unexplained_close", self.lost)
-            self._owner.note_close(ABNORMAL.code if self.closed is None else self.closed.code)
-            self._owner.come_back()
+            self._owner.lose(self.lost, ABNORMAL.code if self.closed is None else self.closed.code)
 
 
 def states_differ(

@@ -1,6 +1,7 @@
 """A worker: holds its share of the counters, and carries out the commands of its standard input (`commands.py`)."""
 
 import os
+import random
 import sys
 import time
 from collections import deque
@@ -20,6 +21,8 @@ CHECK_S = 0.005
 """How often a command that waits is checked."""
 REST_S = 0.002
 """The pause after each round of reads: several events are then read at once, which lets a core hold more clients."""
+RETRY_S = (0.2, 2.0)
+"""The range of the pause before a client tries again."""
 COMMAND_BYTES = 1 << 20
 BREACHES_MAX = 20
 """Clients that one answer names."""
@@ -49,6 +52,10 @@ class Worker:
         self._pending: _Pending | None = None
         self._connect_ms: list[float] = []
         self._first_state_ms: list[float] = []
+        self._started_ns: dict[str, int] = {}
+        self._again: deque[tuple[float, commands.Client]] = deque()
+        self._retries = 0
+        self._breaches: list[Breach] = []
         self._reported_bytes = 0
         self._gone_bytes = 0
         self._decode = msgspec.json.Decoder(commands.Command).decode
@@ -96,30 +103,49 @@ class Worker:
         client = self._clients.pop(number, None)
         if client is None:
             return  # its attempt to connect has failed at once
-        client.lose(reason)
         self._gone_bytes += self._pool.totals.pop(number, 0)
-        self._lost.append(client)
+        if client.timed_out:
+            client.lost = True
+            self._retries += 1
+            self._again.append((time.monotonic() + random.uniform(*RETRY_S), client.client))  # noqa: S311 - no secret
+        else:
+            client.lose(reason)
+            self._lost.append(client)
 
     def _connect(self, command: commands.Connect) -> None:
         began_s = time.monotonic()
+        self._started_ns.clear()
         waiting = deque(command.clients)
         coming: list[CountingClient] = []
 
         def advance() -> bool:
             coming[:] = [client for client in coming if not client.is_in]
+            while self._again and self._again[0][0] <= time.monotonic():
+                coming.append(self._start(self._again.popleft()[1], command))
             while waiting and len(coming) < command.at_once and time.monotonic() - began_s >= waiting[0].at_s:
                 coming.append(self._start(waiting.popleft(), command))
-            return not waiting and not coming
+            return not waiting and not coming and not self._again
 
         def expire() -> None:
+            reason = f"it was not in its rooms after {command.timeout_s:g} s"
+            for described in (*waiting, *(described for _, described in self._again)):
+                self._breaches.append(Breach("never_joined", described.name, reason))
+            self._again.clear()
             for client in coming:
-                self._pool.lose(client.number, f"it did not join its rooms in {command.timeout_s:g} s")
+                if not client.lost:
+                    self._pool.lose(client.number, reason)
 
         self._pending = _Pending(began_s + command.timeout_s, advance, expire)
 
     def _start(self, described: commands.Client, command: commands.Connect) -> CountingClient:
         client = CountingClient(
-            self._pool, described, command.cursors, command.token, self._connect_ms, self._first_state_ms
+            self._pool,
+            described,
+            command.cursors,
+            command.token,
+            self._connect_ms,
+            self._first_state_ms,
+            self._started_ns.setdefault(described.name, time.monotonic_ns()),
         )
         if client.number < 0:
             client.lose(self._pool.lost[-1])
@@ -152,6 +178,8 @@ class Worker:
 
     def _report(self) -> commands.Observed:
         breaches = [found for client in (*self._lost, *self._clients.values()) for found in client.breaches]
+        breaches += self._breaches
+        self._breaches.clear()
         for client in self._clients.values():
             client.breaches.clear()
         self._lost.clear()
@@ -162,11 +190,13 @@ class Worker:
             self._connect_ms[:],
             self._first_state_ms[:],
             breaches,
+            self._retries,
             self._pending is not None,
         )
         self._connect_ms.clear()
         self._first_state_ms.clear()
         self._reported_bytes = size
+        self._retries = 0
         return observed
 
     def _verify(self, command: commands.Verify) -> commands.Verdict:

@@ -45,6 +45,7 @@ class Workers:
             [ms for report in reports for ms in report.connect_ms],
             [ms for report in reports for ms in report.first_state_ms],
             [breach for report in reports for breach in report.breaches],
+            sum(report.retries for report in reports),
             any(report.is_busy for report in reports),
         )
 

@@ -87,6 +87,16 @@ async def test_a_lost_connection_is_found(client: int) -> None:
 
 
 @pytest.mark.long
+async def test_clients_whose_hello_came_too_late_try_again() -> None:
+    async with faulty_server() as (server, port):
+        server.hello_timeouts |= {WITNESS, COUNTER + 1}
+        outcome = await run_swarm(settings(port))
+    assert not outcome.failed, outcome.breaches
+    assert measured(outcome, "connects tried again after hello_timeout") == 2
+    assert measured(outcome, "counters that match to the byte") == 3
+
+
+@pytest.mark.long
 async def test_a_cursor_that_is_not_honoured_is_found() -> None:
     async with faulty_server(honours_cursors=False) as (_, port):
         outcome = await run_swarm(settings(port, Shape.AVALANCHE))
