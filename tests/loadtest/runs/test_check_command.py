@@ -92,7 +92,8 @@ def test_a_run_without_anything_to_compare_is_not_a_pass(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], missing: str
 ) -> None:
     if missing not in ("everything", "log"):
-        write_log(tmp_path)
+        with LogWriter(tmp_path) as log:
+            log.append(PART, ROOM, Entry(0, 100))
     if missing == "log":
         write_traces(tmp_path)
     elif missing == "content":
