@@ -7,12 +7,15 @@ from collections.abc import AsyncIterator
 
 from support.kafka_broker import KafkaBroker, KafkaCluster
 from support.kafka_log_harness import CHECK_S, KafkaHarness
+from support.kafka_truth import add_log
 from support.log_cut import started
 from support.log_harness import Raw
-from support.node_fixture import Client, RunningNode, running_node
-from support.start_over import known_after_start_over, state
+from support.node_fixture import RunningNode, running_node
+from support.traced_client import TracedClient
 from support.waiting import DEADLINE_S
-from touchline_protocol.messages import Event
+from touchline_loadtest.checks.comparison.room_traces import check_room
+from touchline_loadtest.checks.run_log import RunLog
+from touchline_loadtest.checks.trace import Trace
 from touchline_server.config.tables import FeedSettings, KafkaSettings
 
 TOPIC, ROOM = "score", "score:1"
@@ -21,7 +24,7 @@ HOURS_AGO_MS = time.time_ns() // 1_000_000 - 20_000_000
 OLD = Raw(b"1", b"-1", [("key", b"old")], HOURS_AGO_MS)
 """An event that no window holds: edges read it back."""
 
-Cursor = tuple[str, int]
+EXPECTED = {"old": -1, "goals": 19, "cards": 3}
 
 
 def events(key: str, *numbers: int) -> list[Raw]:
@@ -47,35 +50,45 @@ async def test_a_clean_election_loses_nothing_and_an_unclean_one_makes_clients_s
     harness = KafkaHarness(third)
     await kafka_cluster.create_led_by(first, TOPIC, replicas=2, configs=CONFIGS)
     await harness.append(TOPIC, [OLD, *events("goals", 0, 1), *events("cards", 2, 3)])
-    async with edge(kafka_cluster) as node, node.client() as live:
-        before = await live.join(ROOM)
-        assert state(before) == {"old": -1, "goals": 1, "cards": 3}
-        kept = (before.epoch, before.head)
+    log, traces = RunLog(), []
+    async with edge(kafka_cluster) as node, node.client() as client:
+        live = TracedClient(client, Trace("live", ROOM), restarts=True)
+        traces.append(live.trace)
+        await live.join()
+        assert live.state == {"old": -1, "goals": 1, "cards": 3}
+        kept = live.cursor
 
         await asyncio.to_thread(first.stop)
         await until_led_by(kafka_cluster, second)
         await harness.append(TOPIC, [*events("goals", 4), *events("lost", 5, 6, 7)])
-        got = [await live.expect(Event) for _ in range(4)]
-        assert [event.data for event in got] == [4, 5, 6, 7]
-        lost = (got[0].epoch or "", got[1].offset)
+        await live.until_events(4)
+        assert [event.data for event in live.events] == [4, 5, 6, 7]
+        lost = (live.events[0].epoch or "", live.events[1].offset)
+        assert kept is not None
         assert lost[0] not in ("", kept[0])
         async with edge(kafka_cluster) as fresh:
-            for one in (node, fresh):
-                assert await resumed(one, kept) == [4, 5, 6, 7]
-                assert await resumed(one, lost) == [6, 7]
+            for name, one in (("old", node), ("fresh", fresh)):
+                traces += [await resumed(one, f"at the {name} edge, after {after}", after) for after in (kept, lost)]
+        await add_log(log, kafka_cluster.address, {"score": TOPIC})
 
         await asyncio.to_thread(second.stop, kill=True)
         await started(first)
         await until_led_by(kafka_cluster, first)
         await harness.append(TOPIC, events("goals", *range(10, 20)))  # past all that was read
-        expected: dict[str | None, object] = {"old": -1, "goals": 19, "cards": 3}
-        assert await starts_over(live, expected)
+        await starts_over(live)
         async with edge(kafka_cluster) as fresh:
-            for one in (node, fresh):
-                assert await resumed(one, kept) == list(range(10, 20))
-                async with one.client() as back:
-                    again = await back.join(ROOM, epoch=lost[0], after=lost[1])
-                    assert (again.recovered, again.state_complete, state(again)) == (False, True, expected)
+            for name, one in (("old", node), ("fresh", fresh)):
+                traces.append(await resumed(one, f"at the {name} edge, after the cut", kept))
+                async with one.client() as late:
+                    back = TracedClient(late, Trace(f"back at the {name} edge", ROOM), after=lost, restarts=True)
+                    again = await back.join()
+                    assert (again.recovered, again.state_complete, back.state) == (False, True, EXPECTED)
+                    back.settle()
+                    traces.append(back.trace)
+    live.settle()
+    await add_log(log, kafka_cluster.address, {"score": TOPIC})
+    assert check_room(log.room(ROOM), traces) == []
+    assert log.room(ROOM).sent, "the log was not cut back"
 
 
 async def until_led_by(cluster: KafkaCluster, broker: KafkaBroker) -> None:
@@ -84,18 +97,19 @@ async def until_led_by(cluster: KafkaCluster, broker: KafkaBroker) -> None:
             await asyncio.sleep(0.05)
 
 
-async def resumed(node: RunningNode, cursor: Cursor) -> list[object]:
+async def resumed(node: RunningNode, name: str, cursor: tuple[str, int]) -> Trace:
     """What a client gets that resumes where nothing is lost."""
     async with node.client() as client:
-        joined = await client.join(ROOM, epoch=cursor[0], after=cursor[1])
+        back = TracedClient(client, Trace(name, ROOM), after=cursor)
+        joined = await back.join()
         assert joined.recovered
-        return [event.data for event in await client.events(joined.head - cursor[1])]
+        await back.until_events(joined.head - cursor[1])
+        return back.trace
 
 
-async def starts_over(client: Client, expected: dict[str | None, object]) -> bool:
-    """Whether a client that has to start over gets to know this, and nothing of what is lost."""
-    async for known in known_after_start_over(client):
-        assert "lost" not in known
-        if known == expected:
-            break
-    return True
+async def starts_over(live: TracedClient) -> None:
+    """A client that has to start over gets to know what is in the log, and nothing of what is lost."""
+    starts = live.starts
+    while live.state != EXPECTED:
+        await live.next()
+        assert live.starts == starts or "lost" not in live.state

@@ -11,16 +11,18 @@ import pytest
 from support.group_readers import values_reader
 from support.kafka_broker import KafkaBroker
 from support.kafka_log_harness import CHECK_S, KafkaHarness
+from support.kafka_truth import add_log, read_log
 from support.log_cut import started
 from support.log_harness import Raw
-from support.node_fixture import Client, running_node
-from support.start_over import known_after_start_over, state
+from support.node_fixture import running_node
+from support.traced_client import TracedClient
 from support.waiting import DEADLINE_S
 from touchline_kafka.cluster import Cluster
 from touchline_kafka.follow.follower import FollowedRecord, Follower
 from touchline_kafka.group.reader import GroupReader
 from touchline_kafka.metadata import set_back
-from touchline_protocol.messages import Event
+from touchline_loadtest.checks.comparison.room_traces import check_room
+from touchline_loadtest.checks.trace import Trace
 from touchline_server.config.tables import FeedSettings, KafkaSettings
 
 TOPIC, ROOM = "score", "score:1"
@@ -49,35 +51,38 @@ async def test_readers_and_producers_follow_a_broker_that_was_restored_from_an_o
     url = f"kafka://{broker.address}"
     async with (
         running_node(url=url, feeds=feeds, kafka=KafkaSettings(epoch_check_s=CHECK_S)) as node,
-        node.client() as live,
+        node.client() as client,
         consumers(broker) as (group, follower),
     ):
-        joined = await live.join(ROOM)
-        assert state(joined) == {"goals": 3, "lost": 4}
+        live = TracedClient(client, Trace("live", ROOM), restarts=True)
+        await live.join()
+        assert live.state == {"goals": 3, "lost": 4}
+        before = live.cursor
+        assert before is not None
         await node.publish(ROOM, 5, key="lost")  # the edge's producer has written to the log that is lost
-        assert (await live.expect(Event)).offset == 4
+        await live.until_events(1)
+        assert live.events[0].offset == 4
+        log = await read_log(broker.address, {"score": TOPIC})
         await until_read(group, follower, b"5")
         await asyncio.to_thread(broker.stop)
         shutil.rmtree(broker.folder)
         shutil.copytree(copy, broker.folder)
         await started(broker)
         await harness.append(TOPIC, [goals(number) for number in range(6, 10)])  # past what was read
-        assert await state_at(live, 9) == {"goals": 9}
+        await live.until_state({"goals": 9})
         await node.publish(ROOM, 10, key="goals")
-        assert (await live.expect(Event)).data == 10
+        await live.until_state({"goals": 10})
         await until_read(group, follower, b"10")
         async with node.client() as late:
-            resumed = await late.join(ROOM, epoch=joined.epoch, after=3)
-            assert (resumed.recovered, state(resumed)) == (False, {"goals": 10})
+            back = TracedClient(late, Trace("back", ROOM), after=(before[0], 3), restarts=True)
+            assert not (await back.join()).recovered
+            assert back.state == {"goals": 10}
         assert not node.node.problems()
-
-
-async def state_at(client: Client, newest: int) -> dict[str | None, object]:
-    """What a client knows that has to start over, once the newest event has come."""
-    async for known in known_after_start_over(client):
-        if newest in known.values():
-            return known
-    raise AssertionError("the client was closed")
+        for traced in (live, back):
+            traced.settle()
+        await add_log(log, broker.address, {"score": TOPIC})
+        assert check_room(log.room(ROOM), [live.trace, back.trace]) == []
+        assert log.room(ROOM).sent, "the log was not set back"
 
 
 @contextlib.asynccontextmanager

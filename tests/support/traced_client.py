@@ -1,7 +1,8 @@
 """A client of a running edge, in one room, whose trace the checker compares with the log."""
 
 import time
-from typing import Protocol
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 from support.node_fixture import Client
 from touchline_loadtest.checks.room_follower import RoomFollower
@@ -18,7 +19,8 @@ class Source(Protocol):
 class TracedClient:
     """One connection. A broken rule of following a room fails at once, and the rest is for `check_room` at the end.
 
-    ``after`` is the cursor to come back with. ``events`` are those that it has received.
+    ``after`` is the cursor to come back with. ``events`` are those that it has received, ``state`` has the data of each
+    key, and ``starts`` counts how often it started over, the first time included.
     """
 
     def __init__(
@@ -26,6 +28,8 @@ class TracedClient:
     ) -> None:
         self.trace = trace
         self.events: list[Event] = []
+        self.state: dict[str, Any] = {}
+        self.starts = 0
         self._source = source
         self._follower = RoomFollower(trace, after=after, restarts=restarts, now_ms=lambda: time.time() * 1000)
 
@@ -48,8 +52,7 @@ class TracedClient:
         if getattr(message, "room", None) == self.trace.room:
             breach = self._follower.receive(message)
             assert breach is None, breach
-            if isinstance(message, Event):
-                self.events.append(message)
+            self._keep(message)
         return message
 
     async def until_events(self, count: int) -> None:
@@ -57,6 +60,25 @@ class TracedClient:
         while len(self.events) < count:
             await self.next()
 
+    async def until_state(self, state: Mapping[str, Any]) -> None:
+        """Read until the state is this."""
+        while self.state != state:
+            await self.next()
+
     def settle(self) -> None:
         """The client claims to have everything that the log has."""
         self.trace.add(Settled())
+
+    def _keep(self, message: ServerMessage) -> None:
+        match message:
+            case Subscribed(recovered=False):
+                self.starts += 1
+                self.state = {event.key: event.data for event in message.state if event.key is not None}
+            case Event():
+                self.events.append(message)
+                if message.key is not None and message.data is None:
+                    self.state.pop(message.key, None)
+                elif message.key is not None:
+                    self.state[message.key] = message.data
+            case _:
+                pass
