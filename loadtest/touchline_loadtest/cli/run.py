@@ -29,7 +29,7 @@ from .exit_codes import Failed
 WEB_PORT = 8089
 """The port of Locust's page, as Locust has it by default."""
 RUNS = Path("runs")
-FAIL_ABOVE = ("connect.p99=2000", "first_state.p99=2000", "event.p99=2000", "action.p99=2000")
+FAIL_ABOVE = ("connect.p99=5000", "first_state.p99=5000", "event.p99=5000", "action.p99=5000")
 """The thresholds, if none is given. Even on a busy machine, only something that is broken exceeds them."""
 
 Shape = Annotated[
@@ -137,7 +137,7 @@ def _check(test: LoadTest, published: Publication | None) -> None:
         published.check()
     if test.web_port is not None:
         check_free(test.web_port)
-    machine.need_files(test.files)
+    machine.need_files(test.files, "take fewer --users")
 
 
 def _info(test: LoadTest) -> RunInfo:

@@ -114,8 +114,10 @@ def own_memory_kib(pid: int) -> int:
     raise OperatorError("this system does not report a process's own memory; the suite needs Linux 4.5 or newer")
 
 
-def need_files(count: int) -> None:
+def need_files(count: int, cure: str = "use --scale") -> None:
     """Allow this process, and those that it starts, to have ``count`` files open.
+
+    ``cure`` is what the error suggests besides a higher limit.
 
     Raises:
         OperatorError: the system's limit is lower.
@@ -124,9 +126,7 @@ def need_files(count: int) -> None:
     if soft >= count:
         return
     if hard != resource.RLIM_INFINITY and hard < count:
-        raise OperatorError(
-            f"this needs {count} open files, but the limit is {hard}: raise it (ulimit -Hn), or use --scale"
-        )
+        raise OperatorError(f"this needs {count} open files, but the limit is {hard}: raise it (ulimit -Hn), or {cure}")
     resource.setrlimit(resource.RLIMIT_NOFILE, (count, hard))
 
 

@@ -19,8 +19,8 @@ SWARM_MIN = 50
 """The sample of a swarm has that many, and more where there are many rooms."""
 SWARM_ENDS_S = 5.0
 """The swarm's clients leave earlier than Locust's users, since events have to go on until all have been counted."""
-FILES_BESIDES = 500
-"""Files for everything but users: Kafka's connections, logs, libraries."""
+FILES_BESIDES = 2_000
+"""Files for everything but users: Kafka's connections, logs, libraries, and clients that come before others left."""
 SHORTEST_S = 3.0
 """In less, not even the arrival of the users would be over."""
 

@@ -16,6 +16,7 @@ from project.test_make import make
 from support.kafka_broker import KafkaBroker
 from support.waiting import eventually
 from touchline_loadtest.cli.app import run
+from touchline_loadtest.rig.settings import LoadTest
 from touchline_loadtest.runs.reader import RunReader
 
 DEADLINE_S = 150.0
@@ -112,6 +113,18 @@ def test_a_port_in_use_is_found_before_anything_is_started(tmp_path: Path, capsy
         port = taken.getsockname()[1]
         assert run(["run", "--folder", str(tmp_path / "run"), "--web", "--web-port", str(port)]) == 2
     assert str(port) in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+def test_too_few_open_files_are_an_error_with_the_number_that_is_needed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("resource.getrlimit", lambda _: (256, 4096))
+    assert run(["run", "--folder", str(tmp_path / "run"), "--users", "5000"]) == 2
+    error = capsys.readouterr().err
+    assert str(LoadTest(folder=tmp_path, users=5000).files) in error
+    assert "4096" in error
+    assert "--users" in error
     assert not (tmp_path / "run").exists()
 
 
