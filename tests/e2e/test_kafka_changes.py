@@ -8,8 +8,13 @@ import httpx
 import pytest
 
 from support.kafka_broker import KafkaBroker
+from support.kafka_truth import add_log, read_log
 from support.node_fixture import Client, RunningNode, running_node
+from support.traced_client import TracedClient
 from support.waiting import eventually
+from touchline_loadtest.checks.comparison.room_traces import check_room
+from touchline_loadtest.checks.run_log import RunLog
+from touchline_loadtest.checks.trace import Trace
 from touchline_protocol.messages import Event, Subscribed
 from touchline_server.config.tables import FeedSettings
 from touchline_server.core.log import AppendFailed, UnknownTopic
@@ -96,25 +101,33 @@ async def test_while_the_broker_is_away_the_edge_serves_what_it_has_and_then_goe
 
 async def test_clients_of_a_topic_that_was_made_anew_are_told_and_start_over(kafka: KafkaBroker) -> None:
     await kafka.create("made-anew", 1)
+    log = RunLog()
     async with node_of(kafka, "made-anew") as node, node.client() as client:
-        before = await client.join("score:1")
+        live = TracedClient(client, Trace("live", "score:1"), restarts=True)
+        before = await live.join()
         for value in (1, 2):
             await publish(node, value)
-            assert await data_of(client) == value
+        await live.until_events(2)
+        await add_log(log, kafka.address, {"score": "made-anew"})
         await kafka.delete("made-anew")
         problems = await until_degraded(node)
         assert "made-anew" in problems
         await kafka.create("made-anew", 1)
-        anew = await client.expect(Subscribed)
+        anew = await live.next()
+        assert isinstance(anew, Subscribed)
         assert (anew.recovered, anew.state) == (False, [])
         assert anew.epoch != before.epoch
         await until_healthy(node)
         await publish(node, 3)
-        assert await data_of(client) == 3
-        async with node.client() as back:
-            joined = await back.join("score:1", epoch=before.epoch, after=1)
-            assert not joined.recovered
-            assert [event.data for event in joined.state] == [3]
+        await live.until_events(3)
+        async with node.client() as returning:
+            back = TracedClient(returning, Trace("back", "score:1"), after=(before.epoch, 1), restarts=True)
+            assert not (await back.join()).recovered
+            assert back.state == {"score": 3}
+        for traced in (live, back):
+            traced.settle()
+        await add_log(log, kafka.address, {"score": "made-anew"}, generation=1)
+        assert check_room(log.room("score:1"), [live.trace, back.trace]) == []
 
 
 @pytest.mark.parametrize("room_id", ["1", "2", "3"])
@@ -123,23 +136,18 @@ async def test_when_partitions_are_added_rooms_go_on_or_are_told(kafka: KafkaBro
     topic, room = f"extended-{room_id}", f"score:{room_id}"
     await kafka.create(topic, 1)
     async with node_of(kafka, topic) as node, node.client() as client:
-        before = await client.join(room)
+        live = TracedClient(client, Trace("live", room), restarts=True)
+        await live.join()
         await publish(node, 1, room)
-        assert await data_of(client) == 1
+        await live.until_events(1)
         await kafka.add_partitions(topic, 4)
         partitions = node.node.core.hub.feeds["score"].windows
         await eventually(lambda: len(partitions) == 4, WAIT_S)
         await asyncio.gather(*(publish(node, value, room, None) for value in range(2, 6)))
-        seen: list[object] = []
-        epoch = before.epoch
         async with asyncio.timeout(WAIT_S):
-            while len(seen) < 4:
-                message = await client.next(WAIT_S)
-                if isinstance(message, Subscribed):
-                    assert [event.data for event in message.state] == [1]
-                    assert message.epoch != epoch
-                    epoch = message.epoch
-                else:
-                    assert isinstance(message, Event)
-                    seen.append(message.data)
-        assert sorted(seen, key=str) == [2, 3, 4, 5]
+            await live.until_events(5)
+    assert live.state == {"score": 1}
+    live.settle()
+    log = await read_log(kafka.address, {"score": topic}, clocks_differ=True)
+    assert check_room(log.room(room), [live.trace]) == []
+    assert sorted(event.data for event in live.events) == [1, 2, 3, 4, 5]

@@ -6,10 +6,14 @@ from typing import Any
 
 from support.kafka_broker import KafkaBroker
 from support.kafka_log_harness import KafkaHarness
+from support.kafka_truth import read_log
 from support.log_harness import Raw
 from support.node_fixture import Client, running_node
 from touchline_kafka.address import servers_of
-from touchline_protocol.messages import Event, RoomRequest, Subscribe, Subscribed
+from touchline_loadtest.checks.comparison.room_traces import check_room
+from touchline_loadtest.checks.room_follower import RoomFollower
+from touchline_loadtest.checks.trace import Settled, Trace
+from touchline_protocol.messages import Event, Subscribe, Subscribed
 from touchline_server.config.settings import Settings
 from touchline_server.config.tables import FeedSettings
 from touchline_server.core.log import Chunk
@@ -35,21 +39,28 @@ class CountingLog(KafkaLog):
         return chunk
 
 
-async def come_back(client: Client, rooms: Sequence[str], epoch: str, after: int) -> None:
-    await client.send(Subscribe(rooms=[RoomRequest(room=room, epoch=epoch, after=after) for room in rooms]))
+class Returned:
+    """A client that comes back to some rooms, with a cursor of one partition."""
 
+    def __init__(self, name: str, client: Client, rooms: Sequence[str], cursor: tuple[str, int]) -> None:
+        self.traces = {room: Trace(name, room) for room in rooms}
+        self._client = client
+        self._followers = {room: RoomFollower(trace, after=cursor) for room, trace in self.traces.items()}
+        self._missing = sum(ROOMS[number % len(ROOMS)] in self.traces for number in range(cursor[1] + 1, EVENTS))
 
-async def take_all(client: Client, rooms: Sequence[str], after: int) -> None:
-    """Receive the answers for all rooms, and each event since the cursor."""
-    missing = {room: [n for n in range(after + 1, EVENTS) if ROOMS[n % len(ROOMS)] == room] for room in rooms}
-    joined: set[str] = set()
-    while len(joined) < len(rooms) or any(missing.values()):
-        match await client.next():
-            case Subscribed() as subscribed:
-                assert subscribed.recovered
-                joined.add(subscribed.room)
-            case Event() as event:
-                assert event.offset == missing[event.room].pop(0)
+    async def ask(self) -> None:
+        """Subscribe to all rooms."""
+        await self._client.send(Subscribe([follower.request() for follower in self._followers.values()]))
+
+    async def take_all(self) -> None:
+        """Receive the answers for all rooms, and as many events as there were since the cursor."""
+        while self._missing or not all(follower.live.joined for follower in self._followers.values()):
+            message = await self._client.next()
+            assert isinstance(message, Subscribed | Event)
+            assert self._followers[message.room].receive(message) is None
+            self._missing -= isinstance(message, Event)
+        for trace in self.traces.values():
+            trace.add(Settled())
 
 
 async def test_a_partition_is_read_once_for_all_rooms_of_all_clients(kafka: KafkaBroker) -> None:
@@ -66,16 +77,22 @@ async def test_a_partition_is_read_once_for_all_rooms_of_all_clients(kafka: Kafk
         running_node(log, url=url, feeds=feeds, window_s=60.0) as node,
         node.client() as first,
         node.client() as second,
-        node.client() as hog,
+        node.client() as hogging,
     ):
         epoch = (await first.join("score:other")).epoch
-        await come_back(hog, NOBODYS, epoch, 0)
-        await take_all(hog, NOBODYS, EVENTS)
+        hog = Returned("the hog", hogging, NOBODYS, (epoch, 0))
+        await hog.ask()
+        await hog.take_all()
         assert log.reads == 0
-        await come_back(second, ROOMS[:20], epoch, 10)
-        await come_back(first, ROOMS, epoch, 0)
-        await take_all(second, ROOMS[:20], 10)
-        await take_all(first, ROOMS, 0)
+        some, every = Returned("second", second, ROOMS[:20], (epoch, 10)), Returned("first", first, ROOMS, (epoch, 0))
+        for client in (some, every):
+            await client.ask()
+        for client in (some, every):
+            await client.take_all()
+    held = await read_log(kafka.address, {"score": topic})
+    for room in ROOMS:
+        traces = [client.traces[room] for client in (some, every) if room in client.traces]
+        assert check_room(held.room(room), traces) == []
     assert log.records_read <= EVENTS + 2 * CHUNK_RECORDS
     assert log.reads <= EVENTS / CHUNK_RECORDS + 3
 
