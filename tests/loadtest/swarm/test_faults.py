@@ -20,7 +20,7 @@ BEFORE = 20
 
 
 def settings(port: int, shape: Shape = Shape.STEADY) -> Settings:
-    return Settings([Edge("127.0.0.1", port)], [ROOM], clients=4, sample=1, seconds=0.8, shape=shape)
+    return Settings([Edge("127.0.0.1", port)], [ROOM], clients=4, sample=1, seconds=0.5, shape=shape)
 
 
 def kinds(outcome: Outcome) -> Counter[str]:

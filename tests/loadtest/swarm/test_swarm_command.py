@@ -69,6 +69,7 @@ def test_wrong_options_are_refused_in_one_line(
     assert named in line
 
 
+@pytest.mark.long
 async def test_a_threshold_that_is_exceeded_fails_the_run() -> None:
     async with faulty_server() as (_, port):
         done = await swarm(
