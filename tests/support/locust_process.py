@@ -28,12 +28,13 @@ class LocustRun(NamedTuple):
         return {name for name, row in self.rows.items() if row["num_failures"]}
 
 
-async def run_locust(folder: Path, *args: str, locustfile: Path = LOCUSTFILE) -> LocustRun:
-    """Run ``locust --headless`` to its end."""
+async def run_locust(folder: Path, *args: str, locustfile: Path = LOCUSTFILE, cwd: Path | None = None) -> LocustRun:
+    """Run ``locust --headless`` to its end. It leaves its statistics in ``folder``."""
     file = folder / "stats"
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "locust", "-f", str(locustfile), "--headless", "--only-summary"),
         *("--json-file", str(file), *args),
+        cwd=cwd,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
         env={name: value for name, value in environment().items() if not name.startswith("LOCUST_")},

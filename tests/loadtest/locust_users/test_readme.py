@@ -13,10 +13,10 @@ import pytest
 from support.locust_process import LOCUSTFILE
 from support.node_fixture import running_node
 from support.processes import environment
+from touchline_loadtest.rig.free_ports import free_ports
 
 README = LOCUSTFILE.with_name("README.md")
 SECRET = "only-for-trying-it-out-0123456789"
-PORT = "15571"
 
 
 def blocks(language: str) -> Iterator[str]:
@@ -33,15 +33,15 @@ def commands() -> Iterator[list[str]]:
                 yield shlex.split(line)
 
 
-def shortened(command: list[str], host: str) -> list[str]:
+def shortened(command: list[str], host: str, master_port: int) -> list[str]:
     """The command for another server and another port of the master, for three seconds, on a busy machine."""
     changes = {"--host": host, "-t": "3s", "--run-folder": "my-run"}
     changed = [changes.get(before, word) for before, word in zip(["", *command], command, strict=False)]
     changed = [re.sub(r"(\.p99=)[0-9]+", r"\g<1>60000", word) for word in changed]
     if "--master" in command:
-        changed += ["--master-bind-port", PORT]
+        changed += ["--master-bind-port", str(master_port)]
     if "--worker" in command:
-        changed += ["--master-port", PORT]
+        changed += ["--master-port", str(master_port)]
     return [sys.executable, "-m", *changed]
 
 
@@ -70,6 +70,7 @@ def folder_with_locustfiles(tmp_path: Path) -> Path:
 async def test_every_command_works_as_it_stands(tmp_path: Path) -> None:
     folder = folder_with_locustfiles(tmp_path)
     together: list[list[str]] = []
+    (port,) = free_ports(1)
     feeds = {name: {"topic": f"{name}-events"} for name in ("score", "match", "cheer")}
     async with running_node(auth={"hs256_secret": SECRET}, heartbeat_s=5.0, feeds=feeds) as node:
 
@@ -82,7 +83,7 @@ async def test_every_command_works_as_it_stands(tmp_path: Path) -> None:
         playing = asyncio.create_task(play())
         try:
             for command in commands():
-                changed = shortened(command, f"ws://127.0.0.1:{node.port}")
+                changed = shortened(command, f"ws://127.0.0.1:{node.port}", port)
                 if "--master" in command:
                     together.append(changed)
                     continue

@@ -15,6 +15,8 @@ from support.tampering import Broken, Tamper, tampering_proxy
 from touchline_loadtest.checks.actions import ActionEntry, LoggedAction
 from touchline_loadtest.checks.partition_log import Entry, LogId
 from touchline_loadtest.checks.values import value_of
+from touchline_loadtest.locust.plugin.run_folder import begin_run
+from touchline_loadtest.rig.free_ports import free_ports
 from touchline_loadtest.runs.history.check import check_folder
 from touchline_loadtest.runs.history.log_writer import LogWriter
 from touchline_loadtest.runs.reader import RunReader
@@ -184,3 +186,56 @@ async def test_a_fault_is_reported_under_no_other_name(tmp_path: Path, fault: st
     run = await tampered(tmp_path, fault)
     assert run.failures == {fault}, run.output
     assert run.rows[fault]["num_failures"] == 1, run.output
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("args", "named"),
+    [
+        (("--fail-above", "evnt.p99=50"), "event"),
+        (("--rooms", "nonsense"), "nonsense"),
+        (("Player",), "--token-secret"),
+        (("--cheats", "cliker"), "clicker"),
+        (("--run-folder", "ended", "Fan"), "ended"),
+    ],
+    ids=["threshold", "rooms", "secret", "cheats", "run folder"],
+)
+async def test_a_mistake_is_reported_before_the_run(tmp_path: Path, args: tuple[str, ...], named: str) -> None:
+    begin_run(tmp_path / "ended", {}, users=False).finish([], [])
+    args = tuple(str(tmp_path / "ended") if arg == "ended" else arg for arg in args)
+    run = await run_locust(tmp_path, "-t", "60s", *args)
+    assert run.code == 2, run.output
+    assert named in run.output
+    assert "Traceback" not in run.output
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("row", ["event.p99=0", "event_stream.p99=60000"], ids=["too slow", "never measured"])
+async def test_a_threshold_that_is_not_met_fails_the_run(tmp_path: Path, row: str) -> None:
+    async with live_server(Witness()) as node:
+        server = ("--host", f"ws://127.0.0.1:{node.port}", *QUICK, "--token-secret", SECRET)
+        run = await run_locust(tmp_path, *server, "-u", "4", "-t", "3s", "--fail-above", row, "Fan")
+    assert run.failures == set(), run.output
+    assert run.code == 1, run.output
+
+
+@pytest.mark.long
+async def test_workers_of_other_machines_send_what_they_recorded(tmp_path: Path) -> None:
+    (elsewhere := tmp_path / "elsewhere").mkdir()
+    (port,), witness = free_ports(1), Witness()
+    listen = ("--master-bind-host", "127.0.0.1", "--master-bind-port", str(port))
+    reach = ("--master-host", "127.0.0.1", "--master-port", str(port))
+    async with live_server(witness) as node:
+        server = ("--host", f"ws://127.0.0.1:{node.port}", *QUICK, "--token-secret", SECRET, "-u", "20", "-t", "4s")
+        record = ("--run-folder", "run", "--fail-above", "failures=0")
+        master = run_locust(tmp_path, "--master", "--expect-workers", "2", *listen, *server, *record, cwd=tmp_path)
+        workers = [run_locust(elsewhere, "--worker", *reach, cwd=elsewhere) for _ in range(2)]
+        run, *_ = await asyncio.gather(master, *workers)
+    assert run.code == 0, run.output
+    folder = tmp_path / "run"
+    assert len(list((folder / "traces").iterdir())) == 2
+    assert list(elsewhere.glob("run/*")) == []
+    witness.write(folder)
+    outcome = check_folder(folder)
+    assert outcome.breaches == []
+    assert outcome.counts["clients"] >= 20

@@ -13,6 +13,7 @@ from locust.stats import console_logger
 from touchline_loadtest.locust.results.thresholds import verdict
 from touchline_loadtest.runs.files import BadRun
 from touchline_loadtest.runs.records import SummaryRow
+from touchline_protocol.errors import OperatorError
 
 from .distributed import Master, Worker
 from .mirror import Outbox
@@ -49,6 +50,7 @@ class LocustSession:
                 runner, self._process.latency, fault=self._process.surprises.fault, chunks=self._chunks
             )
         if self._worker is None:
+            self._check_users()
             self._begin_run()
         gevent.spawn(self._exchange)
 
@@ -107,6 +109,20 @@ class LocustSession:
             "the clocks of this machine and of the producer differ"
         ]
 
+    def _check_users(self) -> None:
+        """Refuse a run in which users could do nothing. With the web page, its fields may still change everything."""
+        options: Any = self._environment.parsed_options
+        if options is None or not (options.headless or options.autostart):
+            return
+        try:
+            for user_class in self._environment.user_classes:
+                check = getattr(user_class, "check", None)
+                if check is not None:
+                    check(self._environment)
+        except OperatorError as error:
+            sys.stderr.write(f"locust: error: {error}\n")
+            sys.exit(EXIT_USER_ERROR)
+
     def _begin_run(self) -> None:
         folder = given(self._environment, "run_folder")
         options = self._environment.parsed_options
@@ -117,7 +133,7 @@ class LocustSession:
             self._folder = begin_run(Path(folder), settings, users=self._master is None)
             setattr(options, BEGAN, began_ms_of(self._folder.path))
         except BadRun as error:
-            log.error("%s", error)
+            sys.stderr.write(f"locust: error: {error}\n")
             sys.exit(EXIT_USER_ERROR)
 
     def _join_run(self) -> None:

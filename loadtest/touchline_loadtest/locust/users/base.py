@@ -69,10 +69,25 @@ class TouchlineUser(User):
         self._may_watch = gevent.event.Event()
         self._may_watch.set()
 
-    def option(self, name: str) -> Any:
+    @classmethod
+    def check(cls, environment: Environment) -> None:
+        """Make sure that users of this class can do what they are configured to do. Called before a test begins.
+
+        Raises:
+            OperatorError: they cannot.
+        """
+        parse_rooms(str(cls.setting(environment, "rooms")))
+        parse_range(str(cls.setting(environment, "rooms_per_user")))
+
+    @classmethod
+    def setting(cls, environment: Environment, name: str) -> Any:
         """A setting: the command line's, or else the class's."""
-        value = given(self.environment, name)
-        return getattr(self, name) if value is None else value
+        value = given(environment, name)
+        return getattr(cls, name) if value is None else value
+
+    def option(self, name: str) -> Any:
+        """A setting of this user."""
+        return self.setting(self.environment, name)
 
     @property
     def url(self) -> str:

@@ -26,6 +26,12 @@ class Cheater(Player):
     verdicts_expected = True
     action_row = rows.ACTION_CHEATER
 
+    @classmethod
+    def check(cls, environment: Environment) -> None:
+        """Make sure that the cheats exist."""
+        super().check(environment)
+        check_cheats(cls.setting(environment, "cheats"))
+
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
         self.cheat = self.random.choice(check_cheats(self.option("cheats")))

@@ -40,10 +40,15 @@ class Player(Fan):
     action_row: ClassVar[str] = rows.ACTION
     """The row of the table in which this user's actions are counted."""
 
+    @classmethod
+    def check(cls, environment: Environment) -> None:
+        """Make sure that there are tokens."""
+        super().check(environment)
+        if not cls.setting(environment, "token_secret"):
+            raise OperatorError(f"a {cls.__name__} needs a token: give the server's secret by --token-secret")
+
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
-        if not self.option("token_secret"):
-            raise OperatorError(f"a {type(self).__name__} needs a token: give the server's secret by --token-secret")
         self._goals = 0
         self._numbers = count(1)
 
