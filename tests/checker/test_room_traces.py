@@ -112,6 +112,24 @@ def test_each_breach_is_found(kind: str, items: list[Item]) -> None:
     assert kind in check(room_log(), joined(), *items)
 
 
+def test_an_event_before_the_answer_is_found() -> None:
+    assert check(room_log(), *received(100), joined(0, {"score": 100}), *received(*range(101, 106))) == {
+        "before_joined"
+    }
+
+
+def test_before_an_event_that_the_log_has_lost_none_may_be_missing_by_its_prev() -> None:
+    log = entries()
+    lost = Entry(12, 200, "score")
+    events = [*received(*range(100, 105), log=log), Received("e", 12, 10, 200, "score", False)]
+    over = Joined("f", 10, recovered=False, state={"score": 105, "clock": 102}, live=True)
+    room = room_log(log, facts=FRAIL, lost=[lost])
+    assert check(room, joined(), *events, over) == {"missing"}
+    whole = [*events[:-1], *received(105, log=log), events[-1]]
+    assert check(room, joined(), *whole, over) == set()
+    assert check(room, joined(), *whole) == {"left_behind"}
+
+
 def test_a_room_that_never_answers_is_found() -> None:
     assert check(room_log()) == {"never_joined"}
 

@@ -151,6 +151,8 @@ class TraceCheck:
 
     def _receive(self, event: Received) -> None:
         self.events += 1
+        if self._epoch is None:
+            self._found("before_joined", f"{event}", event.offset)
         if event.offset <= self._cursor:
             kind = "reordered" if event.offset in self._missed else "doubled"
             self._missed.discard(event.offset)
@@ -191,11 +193,18 @@ class TraceCheck:
             self._found("not_in_log", f"{event}", event.offset)
         elif (event.value, event.key, event.removal) not in self._room.sent:
             self._found("wrong_event", f"{event}, which nobody has sent", event.offset)
-        self._lost = event.offset if self._room.facts.lossy else None
+        if self._room.facts.lossy:
+            self._take_lost(event)
+
+    def _take_lost(self, event: Received) -> None:
+        """The event is gone from the log, so only ``prev`` can tell whether one is missing before it."""
+        self._lost = event.offset
+        if event.prev is not None and event.prev > self._covered:
+            self._found("missing", f"{event.prev}, before {event}", event.prev)
 
     def _differs(self, log: LogId, part: PartitionLog, index: int, event: Received) -> None:
         if self._room.facts.lossy and (event.value, event.key, event.removal) in self._room.sent:
-            self._lost = event.offset
+            self._take_lost(event)
             return
         others = [each for each in self._room.logs_with(event.offset, event.value) if each != log]
         if others:
