@@ -4,6 +4,7 @@ import asyncio
 import os
 import time
 from collections.abc import Callable, Mapping
+from typing import Literal
 
 from touchline_loadtest.checks.breach import Breach
 from touchline_loadtest.runs.records import Mark, Sample
@@ -53,6 +54,8 @@ class Monitor:
         self._connections = 0
         self._written_s = time.monotonic()
         self._deliveries = 0.0
+        self._sample_events = 0
+        self._sample_bytes = 0
         self._sampler = ProcessSampler()
         counters = {f"swarm worker {number}": pid for number, pid in enumerate(workers.pids, 1)}
         for name, pid in {"swarm": os.getpid(), **counters, **servers}.items():
@@ -86,7 +89,10 @@ class Monitor:
         self.connections_max = max(self.connections_max, self._connections)
         self.retries += report.retries + seen.retries
         seen.retries = 0
-        self._deliveries += events + (report.size_bytes / (size / events) if size else 0)
+        self._sample_events += events
+        self._sample_bytes += size
+        if self._sample_bytes:
+            self._deliveries += events + report.size_bytes * self._sample_events / self._sample_bytes
         for series, ms in (
             (CONNECT_TIME, [*seen.connect_ms, *report.connect_ms]),
             (FIRST_STATE, [*seen.first_state_ms, *report.first_state_ms]),
@@ -108,10 +114,10 @@ class Monitor:
         if self._writer is not None:
             self._writer.breaches(breaches)
 
-    def mark(self, text: str, kind: str = "phase") -> None:
+    def mark(self, text: str, kind: Literal["phase", "fault"] = "phase") -> None:
         """A phase of the run begins, or a fault happens."""
         if self._writer is not None:
-            self._writer.mark(Mark(time.time() * 1000, text, "fault" if kind == "fault" else "phase"))
+            self._writer.mark(Mark(time.time() * 1000, text, kind))
 
     def _write(self) -> None:
         now_s = time.monotonic()
