@@ -2,7 +2,7 @@
 
 import contextlib
 import uuid
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -10,6 +10,8 @@ import pytest
 from edge.players import AUTH, acks, act, answer, answers, player
 from support.kafka_broker import KafkaBroker
 from support.node_fixture import RunningNode, running_node
+from touchline_loadtest.checks.actions import Acted, ActionEntry, LoggedAction
+from touchline_loadtest.checks.comparison.action_check import check_actions
 from touchline_loadtest.measure.action_reader import read_actions
 from touchline_server.config.tables import ActionsSettings, FeedSettings, VerdictsSettings
 
@@ -38,9 +40,12 @@ class Edges:
         ) as node:
             yield node
 
-    async def logged(self) -> Sequence[tuple[str, int]]:
-        """The session and the id of each action in the log."""
-        return [(action.session, action.id) for action in await read_actions(self.broker.address, self.actions)]
+    async def logged(self) -> list[LoggedAction]:
+        """The log. An action is known by its id."""
+        return [
+            LoggedAction(ActionEntry(each.player, each.session, each.id, each.kind, each.id, each.room))
+            for each in await read_actions(self.broker.address, self.actions)
+        ]
 
 
 @pytest.fixture
@@ -61,7 +66,8 @@ async def test_a_session_that_moves_with_unanswered_actions_loses_none_and_keeps
             assert await answers(new, 10) == acks(range(11, 21))
         assert await answers(old, 5) == acks(range(11, 16))
     logged = await edges.logged()
-    assert list(dict.fromkeys(logged)) == [("s", number) for number in range(1, 21)]
+    acted = [Acted("ada", number, "", 0.0, "s", number, "score:1", "tap") for number in range(1, 21)]
+    assert check_actions(acted, logged) == []
     assert len(logged) == 25, "five are in the log twice"
 
 
