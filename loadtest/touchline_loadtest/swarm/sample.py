@@ -148,11 +148,13 @@ class SampledClient:
     def leave(self) -> None:
         """Leave for good. The trace then has what the client holds."""
         self.closing = True
+        # Without a connection, the client makes no claim about what should have arrived.
+        left = Left(0.0 if self._connection is None else self.observations.now_ms())
         for follower in self.followers.values():
             live = follower.live
             if live.epoch is not None:
                 follower.trace.add(Shown(live.epoch, live.offset, dict(live.state)))
-            follower.trace.add(Left())
+            follower.trace.add(left)
         if self._connection is not None:
             self._connection.vanish()
             self.note_close(ABNORMAL.code, "client_left")
