@@ -84,6 +84,7 @@ class Client:
             ConnectionFailed: the server would refuse again.
         """
         self._greenlet = gevent.spawn(self._driver.run)
+        self._greenlet.link(self._driver_ended)
         self._wait_until(lambda: self._session.state in SERVED)
 
     def follow(self, room: str, *, after: Cursor | None = None, last: int = 0, deliver: Deliver = "all") -> None:
@@ -159,6 +160,8 @@ class Client:
         while not condition():
             if self.closed:
                 raise self._session.failure or ClientClosed("the client was closed")
+            if self._greenlet is not None and self._greenlet.dead:
+                self._greenlet.get()  # raises what went wrong in it
             self._changed.clear()
             self._changed.wait()
 
@@ -170,11 +173,21 @@ class Client:
         for room, item in self._session.take_items():
             self._hand_out(room.name, item)
         if self.closed:
-            error: TouchlineError = self._session.failure or ClientClosed("the client was closed")
-            for answer in self._answers.values():
-                answer.set_exception(error)
+            self._end_answers()
         if not self._changed.is_set():
             self._changed.set()
+
+    def _end_answers(self) -> None:
+        """Nobody answers any more."""
+        error: TouchlineError = self._session.failure or ClientClosed("the client was closed")
+        for answer in self._answers.values():
+            if not answer.ready():
+                answer.set_exception(error)
+
+    def _driver_ended(self, _: object) -> None:
+        """The driver has ended, perhaps by a bug: nobody may wait for it."""
+        self._end_answers()
+        self._changed.set()
 
     def _hand_out(self, room: str, item: Item) -> None:
         if isinstance(item, Event):

@@ -1,5 +1,6 @@
 """What all users of a process share, from the start of a test to its end."""
 
+import logging
 import time
 from collections.abc import Iterator
 from itertools import count
@@ -9,6 +10,7 @@ from typing import Any, Protocol
 
 import gevent
 from locust.env import Environment
+from locust.log import greenlet_exception_logger
 from locust.runners import MasterRunner
 
 from touchline_loadtest.locust.connection.tapped_codec import Decoded
@@ -24,6 +26,8 @@ from touchline_protocol.codecs import CODECS
 
 from .options import given
 from .run_folder import RunFolder
+
+log = logging.getLogger("touchline.loadtest")
 
 
 class Cued(Protocol):
@@ -71,6 +75,8 @@ class LoadProcess:
         self.folder = folder
         if self._flusher is None:
             self._flusher = gevent.spawn(self._flush_often)
+            # If it fails, the exit code is 2.
+            self._flusher.link_exception(greenlet_exception_logger(log))  # type: ignore[no-untyped-call]
 
     def end(self) -> None:
         """A test has stopped: whatever was observed is in Locust's statistics, and in the run folder."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import gevent
 from locust.env import Environment
+from locust.log import greenlet_exception_logger
 from locust.runners import STATE_INIT, STATE_STOPPED, MasterRunner, WorkerRunner
 from locust.stats import console_logger
 
@@ -52,7 +53,8 @@ class LocustSession:
         if self._worker is None:
             self._check_users()
             self._begin_run()
-        gevent.spawn(self._exchange)
+        exchange = gevent.spawn(self._exchange)
+        exchange.link_exception(greenlet_exception_logger(log))  # type: ignore[no-untyped-call]
 
     def test_start(self) -> None:
         """A test starts."""
