@@ -20,8 +20,7 @@ from touchline_loadtest.runs.writer import RunWriter
 from touchline_loadtest.samplers.children import recorded
 from touchline_protocol.errors import OperatorError
 
-from .measuring import run_measurement
-from .peer_options import with_broker
+from .measuring import Kafka, run_measurement, with_broker
 
 FILES = 20_000
 """Open files that the largest scenario needs: 10,000 connections, with room for twice as many."""
@@ -32,10 +31,6 @@ Names = Annotated[list[str] | None, typer.Argument(metavar="[SCENARIO]...", help
 Runs = Annotated[int | None, typer.Option(min=1, help="Runs of each scenario that reports a median.")]
 Seconds = Annotated[float | None, typer.Option(min=0.1, help="Length of each measurement.")]
 Scale = Annotated[float, typer.Option(min=0.0001, help="Multiply clients, rooms and records by this.")]
-Kafka = Annotated[
-    str | None,
-    typer.Option(metavar="HOST:PORT", help="A broker, for scenarios that need one, or 'local' to start one."),
-]
 Json = Annotated[Path, typer.Option(metavar="FILE", help="Where to write the results.")]
 ServerPython = Annotated[
     str, typer.Option(metavar="PATH", help="Python interpreter whose installed server is measured.", show_default=False)

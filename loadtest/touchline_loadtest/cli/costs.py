@@ -11,16 +11,17 @@ from touchline_loadtest.measure import machine
 from touchline_loadtest.measure.bench import Bench
 from touchline_loadtest.measure.results import check_writable
 from touchline_loadtest.planner.calibration import Sizes, calibrate
+from touchline_loadtest.planner.costs import Costs
 from touchline_loadtest.planner.fit import errors
 
-from .measuring import run_measurement
+from .measuring import LOCAL, Kafka, run_measurement, with_broker
 
 FILES = 20_000
 """Open files that the largest run needs: 8,000 connections, with room for twice as many."""
 
 
 def costs(
-    kafka: Annotated[str, typer.Option(metavar="HOST:PORT", help="A broker.")],
+    kafka: Kafka = LOCAL,
     output: Annotated[Path, typer.Option(metavar="FILE", help="Where to write the costs.")] = Path("costs.json"),
     seconds: Annotated[float, typer.Option(min=0.1, help="Length of each run.")] = 5.0,
     scale: Annotated[
@@ -33,11 +34,16 @@ def costs(
     machine.need_files(FILES)
     cores = machine.choose_cores()
     machine.pin(0, cores.clients)
-    bench = Bench(cores, kafka, lambda text: console.print(text, style="dim"))
-    found = run_measurement(calibrate(bench, Sizes(seconds=seconds, scale=scale)))
+    bench = Bench(cores, say=lambda text: console.print(text, style="dim"))
+    found = run_measurement(_measure(bench, kafka, Sizes(seconds=seconds, scale=scale)))
     output.write_bytes(msgspec.json.format(msgspec.json.encode(found)) + b"\n")
     far = errors(found.cpu, found.runs)
     console.print(
         f"Predictions of {far.runs} other runs: {far.median:.0%} off in the median, {far.worst:+.0%} at worst."
     )
     console.print(f"Costs written to {output}", highlight=False)
+
+
+async def _measure(bench: Bench, kafka: str | None, sizes: Sizes) -> Costs:
+    async with with_broker(bench, kafka) as with_kafka:
+        return await calibrate(with_kafka, sizes)

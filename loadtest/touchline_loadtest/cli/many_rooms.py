@@ -15,8 +15,8 @@ from touchline_loadtest.peers.shapes.many_rooms import run as run_shape
 from touchline_loadtest.peers.shapes.tables import many_rooms_document, many_rooms_summary
 
 from .exit_codes import Failed
-from .measuring import run_measurement
-from .peer_options import Files, Json, Kafka, Markdown, Names, RunFolder, prepare, run_info, with_broker
+from .measuring import Kafka, run_measurement, with_broker
+from .peer_options import Files, Json, Markdown, Names, RunFolder, prepare, run_info
 
 FILES_SPARE = 1000
 SIZES = Sizes()

@@ -1,18 +1,29 @@
-"""How commands run their measurements: on uvloop, until they are done, fail, or are interrupted."""
+"""How commands run their measurements, until these are done, fail, or are interrupted; and with which broker."""
 
 import asyncio
+import contextlib
 import signal
-from collections.abc import Coroutine
-from typing import TypeVar
+import tempfile
+from collections.abc import AsyncIterator, Coroutine
+from pathlib import Path
+from typing import Annotated, TypeVar
 
 import httpx
+import typer
 import uvloop
 
 from touchline_loadtest.clients.errors import ClientsFailed
+from touchline_loadtest.measure.bench import Bench
 from touchline_loadtest.measure.processes import ProcessFailed
 from touchline_loadtest.rig.child import ChildFailed
+from touchline_loadtest.rig.local_kafka import local_kafka
 
 from .exit_codes import Failed
+
+LOCAL = "local"
+"""``--kafka local`` starts a broker for the run."""
+
+Kafka = Annotated[str | None, typer.Option(metavar="HOST:PORT", help="A broker, or 'local' to start one for the run.")]
 
 Found = TypeVar("Found")
 
@@ -36,3 +47,29 @@ def run_measurement(work: Coroutine[None, None, Found]) -> Found:
         raise Failed(str(error) or type(error).__name__) from error
     except asyncio.CancelledError:
         raise KeyboardInterrupt from None
+
+
+@contextlib.asynccontextmanager
+async def with_broker(bench: Bench, kafka: str | None) -> AsyncIterator[Bench]:
+    """The bench with its broker, which is started if ``kafka`` says so. It shares the clients' core.
+
+    Raises:
+        OperatorError: it cannot be started.
+    """
+    if kafka != LOCAL:
+        yield bench._replace(kafka=kafka)
+        return
+    async with local_broker() as address:
+        yield bench._replace(kafka=address)
+
+
+@contextlib.asynccontextmanager
+async def local_broker() -> AsyncIterator[str]:
+    """A broker on the core of this process; yields its address.
+
+    Raises:
+        OperatorError: it cannot be started.
+    """
+    with tempfile.TemporaryDirectory(prefix="touchline-kafka-") as folder:
+        async with local_kafka(Path(folder) / "kafka") as (address, _):
+            yield address

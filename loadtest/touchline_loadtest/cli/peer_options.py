@@ -1,9 +1,7 @@
 """The commands about peers share their options, the broker, the cores, and how they write results."""
 
-import contextlib
-import tempfile
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
@@ -15,7 +13,6 @@ from touchline_loadtest.measure import machine
 from touchline_loadtest.measure.bench import Bench
 from touchline_loadtest.measure.results import check_writable
 from touchline_loadtest.peers.sections import with_section
-from touchline_loadtest.rig.local_kafka import local_kafka
 from touchline_loadtest.runs.records import RunInfo, SummaryRow
 from touchline_loadtest.runs.versions import versions
 from touchline_loadtest.runs.writer import RunWriter
@@ -23,14 +20,7 @@ from touchline_protocol.errors import OperatorError
 
 MS = 1000
 """Milliseconds of a second."""
-LOCAL = "local"
-"""``--kafka local`` starts a broker for the run."""
-
 Names = Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Peers to measure; all by default.")]
-Kafka = Annotated[
-    str | None,
-    typer.Option(metavar="HOST:PORT", help="A broker for Touchline, or 'local' to start one for the run."),
-]
 Json = Annotated[Path, typer.Option(metavar="FILE", help="Where to write the results.")]
 Markdown = Annotated[
     Path | None, typer.Option("--markdown", metavar="FILE", help="The document whose section is replaced.")
@@ -48,32 +38,6 @@ def prepare(files: int, console: Console) -> Bench:
     cores = machine.choose_cores()
     machine.pin(0, cores.clients)
     return Bench(cores, say=lambda text: console.print(text, style="dim", highlight=False, soft_wrap=True))
-
-
-@contextlib.asynccontextmanager
-async def with_broker(bench: Bench, kafka: str | None) -> AsyncIterator[Bench]:
-    """The bench with its broker, which is started if ``kafka`` says so. It shares the clients' core.
-
-    Raises:
-        OperatorError: it cannot be started.
-    """
-    if kafka != LOCAL:
-        yield bench._replace(kafka=kafka)
-        return
-    async with local_broker() as address:
-        yield bench._replace(kafka=address)
-
-
-@contextlib.asynccontextmanager
-async def local_broker() -> AsyncIterator[str]:
-    """A broker on the core of this process; yields its address.
-
-    Raises:
-        OperatorError: it cannot be started.
-    """
-    with tempfile.TemporaryDirectory(prefix="touchline-peers-kafka-") as folder:
-        async with local_kafka(Path(folder) / "kafka") as (address, _):
-            yield address
 
 
 class Files(NamedTuple):

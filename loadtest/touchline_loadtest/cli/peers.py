@@ -18,17 +18,14 @@ from touchline_loadtest.peers.fan_out.tables import as_markdown, document, show,
 from touchline_loadtest.runs.writer import RunWriter
 
 from .exit_codes import Failed
-from .measuring import run_measurement
+from .measuring import LOCAL, Kafka, local_broker, run_measurement
 from .peer_options import (
-    LOCAL,
     MS,
     Files,
     Json,
-    Kafka,
     Markdown,
     Names,
     RunFolder,
-    local_broker,
     prepare,
     run_info,
 )
