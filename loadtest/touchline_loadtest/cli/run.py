@@ -142,7 +142,7 @@ def _check(test: LoadTest, published: Publication | None) -> None:
 
 def _info(test: LoadTest) -> RunInfo:
     return RunInfo(
-        name=f"{test.shape}, {test.users:,} users",
+        name=f"{test.shape}, {test.users + test.swarm:,} people",
         kind="locust",
         began_ms=time.time() * 1000,
         versions=versions((*SERVER, "locust")),
