@@ -183,6 +183,15 @@ def test_a_lost_key_that_stays_in_the_state_is_found() -> None:
     assert "wrong_state_at_end" in check(room, over, *received(105, log=log))
 
 
+@pytest.mark.parametrize(("reach", "kinds"), [(8, {"lost_cursor"}), (7, set())])
+def test_a_client_that_stays_starts_over_if_it_is_too_far_behind_where_it_joined(reach: int, kinds: set[str]) -> None:
+    """It resumes at 2, receives the event at 4, and is then given up: the head is at 10."""
+    room = room_log(facts=TopicFacts(reach=reach))
+    resumed = Joined("e", 10, recovered=True, state={}, after=("e", 2))
+    over = Joined("e", 10, recovered=False, state={"score": 105, "clock": 102}, live=True)
+    assert check(room, joined(), *received(100, 101), resumed, *received(102), over) == kinds
+
+
 def test_a_moved_room_keeps_its_state_and_starts_over() -> None:
     before, after = entries(), entries(("clock", None), first=5300, begin=40)
     room = room_log(before, after)

@@ -30,7 +30,10 @@ READ_RECORDS_MAX = 40
 BEHIND_MS = (0, 0, 3_600_000)
 """How far the clocks of producers are behind."""
 
-FACTS = TopicFacts(lag=60_000)
+REPLAY_RECORDS_MAX = 400
+"""How far edges go back for a client."""
+
+FACTS = TopicFacts(reach=REPLAY_RECORDS_MAX, lag=60_000)
 """Edges may be behind in one partition while they read another: by whatever the log is away, and more if they stall."""
 
 UNREACHABLE = Unreachable("the log is away")

@@ -26,6 +26,7 @@ class RoomCheck:
         self._starting: trace.Joined | None = None
         self._recent: list[tuple[int, int]] = []
         self._recent_left = 0
+        self._has_joined = False
 
     def take(self, item: Item, knowledge: EdgeKnowledge) -> None:
         """The next thing that the user sees."""
@@ -40,6 +41,7 @@ class RoomCheck:
                 self._show(trace.Received(item.epoch, item.offset, None, value_of(item.data), item.key, removal))
             case Joined(recovered=True):
                 self._findings.counts["resumed"] += 1
+                self._has_joined = True
                 cursor = item.cursor
                 self._show(trace.Joined(cursor.epoch, item.head, recovered=True, after=(cursor.epoch, cursor.offset)))
             case Joined():
@@ -72,7 +74,8 @@ class RoomCheck:
         if not knowledge.may_show(self.room.name, epoch, item.head, state):
             self._findings.add(f"{self._who} started over with a state at {item.head} that its edge must not know")
         complete = item.state_complete and not knowledge.may_lack_keys(self.room.name)
-        joined = trace.Joined(epoch, item.head, False, state, after, complete, at_ms=self._log.time_ms)
+        live, self._has_joined = self._has_joined, True  # whether the client has asked again is the session's to know
+        joined = trace.Joined(epoch, item.head, False, state, after, complete, live, at_ms=self._log.time_ms)
         self._starting, self._recent, self._recent_left = joined, [], item.recent
         if not item.recent:
             self._show(joined)

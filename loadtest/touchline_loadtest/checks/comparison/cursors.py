@@ -11,11 +11,17 @@ LogOf: TypeAlias = Callable[[str], LogId | None]
 """Which partition an epoch stands for, None if nobody knows: `EpochNames.log`, or the ``get`` of a dictionary."""
 
 
-def may_start_over(room: RoomLog, log_of: LogOf, joined: Joined, epoch: str, offset: int) -> bool:
-    """Whether the cursor could not be honoured, or nobody knows."""
+def may_start_over(room: RoomLog, log_of: LogOf, joined: Joined, epoch: str, offset: int, since: int) -> bool:
+    """Whether the cursor could not be honoured, or nobody knows.
+
+    ``since`` is where the client joined: a server counts from there how far it goes back for a client that stays.
+    """
     if room.facts.lossy or room.facts.restarts:
         return True
-    if room.facts.reach is not None and joined.head - offset > room.facts.reach:
+    if (
+        room.facts.reach is not None
+        and joined.head - (min(since, offset) if joined.live else offset) > room.facts.reach
+    ):
         return True
     before, after = log_of(epoch), log_of(joined.epoch)
     if before is None:

@@ -53,6 +53,7 @@ class TraceCheck:
         self._epoch: str | None = None
         self._cursor = -1
         self._covered = -1
+        self._since = -1  # the cursor when it joined
         self._lost: int | None = None  # an event that the client has, and its log does not
         self._log: LogId | None = None
         self._next = 0  # the index in its log of the first event behind the cursor
@@ -119,7 +120,7 @@ class TraceCheck:
             self._found("recovered_wrongly", text, self._cursor)
         self._skips.forget()
         self._resumed = True
-        self._covered = self._cursor
+        self._covered = self._since = self._cursor
         self._epoch = joined.epoch
         if (part := self._part) is not None:
             self._next = part.behind(self._cursor)
@@ -128,7 +129,7 @@ class TraceCheck:
         cursor = (self._epoch, self._cursor) if joined.live and self._epoch is not None else joined.after
         self.starts_over += self._epoch is not None
         self._joined_ms = joined.at_ms
-        if cursor is not None and not may_start_over(self._room, self._log_of, joined, *cursor):
+        if cursor is not None and not may_start_over(self._room, self._log_of, joined, *cursor, self._since):
             text = f"{cursor[0]}/{cursor[1]} was not honoured: it starts over at {joined.epoch}/{joined.head}"
             self._found("lost_cursor", text, cursor[1])
         self._skips.forget()
@@ -136,7 +137,7 @@ class TraceCheck:
         self._lost = None
         self._resumed = False
         self._epoch = joined.epoch
-        self._cursor = self._covered = joined.head
+        self._cursor = self._covered = self._since = joined.head
         self._log = self._log_of(joined.epoch)
         if (part := self._part) is not None:
             self._next = part.behind(joined.head)
