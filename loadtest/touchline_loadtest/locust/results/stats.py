@@ -1,8 +1,8 @@
 """Writes observations into Locust's statistics.
 
 Times go in by `StatsEntry.extend`, by which a master adds up what its workers send: the table, the charts and the
-percentiles are those of single ``request`` events, and an event costs 8 us less, of 43 (measured). So a listener to ``request`` hears of
-failures only. Failures are rare and go in as ``request`` events with an exception.
+percentiles are those of single ``request`` events, and an event costs 8 us less, of 43 (measured). So a listener to
+``request`` hears of failures only. Failures are rare and go in as ``request`` events with an exception.
 """
 
 import logging
