@@ -33,7 +33,7 @@ FAIL_ABOVE = ("connect.p99=5000", "first_state.p99=5000", "event.p99=5000", "act
 """The thresholds, if none is given. Even on a busy machine, only something that is broken exceeds them."""
 
 Shape = Annotated[
-    str, typer.Option(metavar="NAME", help="steady, ramp, kick-off, goal, half-time, edge-drain, avalanche.")
+    str, typer.Option(metavar="NAME", help="steady, ramp, kick-off, goal, half-time, edge-drain, edge-kill, avalanche.")
 ]
 Users = Annotated[int, typer.Option(help="Users at the height of the test.")]
 Seconds = Annotated[float, typer.Option(help="Length of the test, arrival and all.")]

@@ -145,6 +145,7 @@ def test_without_java_the_error_names_the_way_out(
         ("--shape", "goal", "--users", "100", "--processes", "2"),
         ("--shape", "half-time", "--users", "60"),
         ("--shape", "edge-drain", "--users", "60", "--edges", "2"),
+        ("--shape", "edge-kill", "--users", "60", "--edges", "2"),
         ("--shape", "avalanche", "--users", "60"),
         ("--shape", "kick-off", "--users", "60", "--swarm", "200", "--seconds", "45", "--speed", "1"),
     ],

@@ -116,6 +116,13 @@ class EdgeDrain(LiveShape):
     shape = "edge-drain"
 
 
+class EdgeKill(LiveShape):
+    """An edge is killed halfway, by its operator."""
+
+    abstract = False
+    shape = "edge-kill"
+
+
 class Avalanche(LiveShape):
     """All connections are cut at once."""
 

@@ -19,6 +19,8 @@ class CueKind(StrEnum):
     """Users who left come back with their cursors."""
     DRAIN = "drain"
     """An edge is shut down. The operator of the servers does it."""
+    KILL = "kill"
+    """An edge dies. The operator of the servers kills it."""
     CUT = "cut"
     """All connections break without a closing handshake."""
 

@@ -68,6 +68,11 @@ def edge_drain(users: int, seconds: float) -> Schedule:
     return Schedule(seconds, [_arrival(users, seconds, ARRIVAL_S)], [Cue(seconds / 2, CueKind.DRAIN)])
 
 
+def edge_kill(users: int, seconds: float) -> Schedule:
+    """An edge is killed halfway, without a farewell, and started again."""
+    return Schedule(seconds, [_arrival(users, seconds, ARRIVAL_S)], [Cue(seconds / 2, CueKind.KILL)])
+
+
 def avalanche(users: int, seconds: float) -> Schedule:
     """All connections are cut at once, halfway."""
     return Schedule(seconds, [_arrival(users, seconds, ARRIVAL_S)], [Cue(seconds / 2, CueKind.CUT)])
@@ -84,5 +89,6 @@ SCHEDULES: Mapping[str, MakeSchedule] = {
     "goal": goal,
     "half-time": half_time,
     "edge-drain": edge_drain,
+    "edge-kill": edge_kill,
     "avalanche": avalanche,
 }

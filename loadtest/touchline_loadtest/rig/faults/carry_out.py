@@ -34,7 +34,7 @@ class Faults:
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
         self._goals = count(1)
-        self._drained = count()
+        self._turns = count()
 
     async def carry_out(self, cue: CueKind) -> None:
         """Do what this cue calls for; it is over when this returns.
@@ -46,11 +46,24 @@ class Faults:
             case CueKind.GOAL:
                 await self._stage.publish(goal_burst(self._stage.rooms, time.time_ns() // 1_000_000, next(self._goals)))
             case CueKind.DRAIN:
-                await self._drain(self._stage.edges[next(self._drained) % len(self._stage.edges)])
+                await self._drain(self._next_edge())
+            case CueKind.KILL:
+                await self._kill(self._next_edge())
             case CueKind.CUT:
                 self._cut()
             case CueKind.LEAVE | CueKind.RETURN:
                 pass  # users do that by themselves
+
+    def _next_edge(self) -> Edge:
+        """Edges take turns."""
+        return self._stage.edges[next(self._turns) % len(self._stage.edges)]
+
+    async def _kill(self, edge: Edge) -> None:
+        began_ms = now_ms()
+        try:
+            await edge.crash()
+        finally:
+            self._explain(Cause("edge_killed", began_ms, now_ms(), edge=edge.name))
 
     async def _drain(self, edge: Edge) -> None:
         began_ms = now_ms()
