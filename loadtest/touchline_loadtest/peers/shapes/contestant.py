@@ -15,7 +15,7 @@ from .feed import Feed
 from .outcome import Outcome, outcome
 
 POLL_S = 0.05
-SETTLE_MAX_S = 120.0
+SETTLE_MAX_S = 600.0
 DROPPED_POLL_S = 0.5
 
 
