@@ -77,8 +77,8 @@ async def _run_phases(bench: Bench, contestants: Sequence[Contestant], plan: Pla
         phases["jitter"] = await run_jitter(contestants, plan)
     if plan.avalanche_s:
         bench.say("avalanche: all clients of one peer after the other are cut at once")
-        phases["avalanche"] = await run_avalanche(contestants, plan)
+        phases["avalanche"] = await run_avalanche(contestants, plan, bench.say)
     if plan.outage_s:
         bench.say(f"outage: all clients are away for {plan.outage_s:g} s")
-        phases["outage"] = await run_outage(contestants, plan)
+        phases["outage"] = await run_outage(contestants, plan, bench.say)
     return phases

@@ -85,3 +85,9 @@ def delays(durations_ns: Sequence[int]) -> Delays | None:
         round(percentile_ms(durations_ns, 99), 3),
         round(max(durations_ns) / 1_000_000, 3),
     )
+
+
+def share(found: Outcome) -> str:
+    """The share that was delivered. One that is not complete never looks as if it were."""
+    percent = found.delivered_percent
+    return "100 %" if not found.lost else f"{min(percent, 99.99):.2f} %"

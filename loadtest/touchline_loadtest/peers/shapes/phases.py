@@ -8,17 +8,19 @@ Rules:
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
 from .contestant import Contestant
 from .crowd import Crowd
-from .outcome import Outcome
+from .outcome import Outcome, share
 from .schedule import Absence, jitter
 
 Outcomes = Mapping[str, Outcome]
 """Outcomes by the name of the contestant."""
+Say = Callable[[str], None]
+"""Reports progress."""
 
 SEED = 13
 
@@ -58,7 +60,7 @@ async def run_jitter(contestants: Sequence[Contestant], plan: Plan) -> Outcomes:
     return {one.name: found for one, found in zip(contestants, outcomes, strict=True)}
 
 
-async def run_avalanche(contestants: Sequence[Contestant], plan: Plan) -> Outcomes:
+async def run_avalanche(contestants: Sequence[Contestant], plan: Plan, say: Say) -> Outcomes:
     """All clients are cut at once, and all reconnect at once, ``avalanche_s`` later. One contestant after the other."""
     found = {}
     for one in contestants:
@@ -70,10 +72,11 @@ async def run_avalanche(contestants: Sequence[Contestant], plan: Plan) -> Outcom
         one.crowd.bring_back(one.crowd.viewers)
         await asyncio.sleep(plan.pause_s)
         found[one.name] = await one.settle(plan.pause_s)
+        say(f"{one.name}: {share(found[one.name])} delivered")
     return found
 
 
-async def run_outage(contestants: Sequence[Contestant], plan: Plan) -> Outcomes:
+async def run_outage(contestants: Sequence[Contestant], plan: Plan, say: Say) -> Outcomes:
     """All clients are away for ``outage_s`` while events go on, with a burst of ``outage_events`` per room at the end.
 
     They wait together, and come back one contestant after the other, each all at once.
@@ -92,6 +95,7 @@ async def run_outage(contestants: Sequence[Contestant], plan: Plan) -> Outcomes:
         one.crowd.bring_back(one.crowd.viewers)
         await asyncio.sleep(plan.pause_s)
         found[one.name] = await one.settle(plan.pause_s)
+        say(f"{one.name}: {share(found[one.name])} delivered")
     return found
 
 

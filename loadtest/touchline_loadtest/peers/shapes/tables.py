@@ -7,7 +7,7 @@ from touchline_loadtest.runs.records import SummaryRow
 from .avalanche import Report
 from .many_rooms import Sizes as ManySizes
 from .many_rooms import Standing
-from .outcome import Delays, Outcome
+from .outcome import Delays, Outcome, share
 
 NOT_MEASURED = "not measured"
 AVALANCHE_HEADINGS = (
@@ -121,12 +121,6 @@ def _many_rooms_cells(one: Standing) -> list[str]:
         f"{found.publish_late_ms_max:,.0f}",
         f"{found.lost:,}",
     ]
-
-
-def share(found: Outcome) -> str:
-    """The share that was delivered. One that is not complete never looks as if it were."""
-    percent = found.delivered_percent
-    return "100 %" if not found.lost else f"{min(percent, 99.99):.2f} %"
 
 
 def _delay_rows(what: str, found: Delays | None, group: str) -> list[SummaryRow]:

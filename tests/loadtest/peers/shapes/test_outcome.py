@@ -7,9 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from touchline_loadtest.peers.shapes.ledger import ClientLedger
-from touchline_loadtest.peers.shapes.outcome import delays, outcome
+from touchline_loadtest.peers.shapes.outcome import delays, outcome, share
 from touchline_loadtest.peers.shapes.schedule import jitter
-from touchline_loadtest.peers.shapes.tables import share
 
 ROOM = "match:1"
 
