@@ -10,9 +10,13 @@ import pytest
 import touchline
 from support.kafka_broker import KafkaBroker
 from support.kafka_log_harness import KafkaHarness
+from support.kafka_truth import read_log
 from support.log_harness import Raw
 from support.node_fixture import RunningNode, running_node
-from touchline_protocol.messages import Event, Subscribed
+from support.traced_client import TracedClient
+from touchline_loadtest.checks.comparison.room_traces import check_room
+from touchline_loadtest.checks.trace import Trace
+from touchline_protocol.messages import Subscribed
 from touchline_server.config.tables import FeedSettings, VerdictsSettings
 
 HOUR_MS = 3_600_000
@@ -55,11 +59,11 @@ async def test_two_edges_agree_on_state_from_hours_before_their_windows(kafka: K
     await harness.produce(topic, aged(4 * HOUR_MS, ("goals", b"1"), ("card", b"null")))
     async with edge(kafka, topic) as early:
         await early.publish("score:1", 2, key="goals")
-        async with edge(kafka, topic) as late, early.client() as client:
-            assert state_of(await client.join("score:1")) == {"teams": "A-B", "goals": 2}
-            late_joined = await join(late)
-            assert state_of(late_joined) == {"teams": "A-B", "goals": 2}
-            assert late_joined.state_complete
+        async with edge(kafka, topic) as late, early.client() as first, late.client() as second:
+            clients = [TracedClient(first, Trace("early", "score:1")), TracedClient(second, Trace("late", "score:1"))]
+            for client in clients:
+                assert (await client.join()).state_complete
+                assert client.state == {"teams": "A-B", "goals": 2}
             url = f"http://127.0.0.1:{late.node.control_port}/v1/rooms"
             async with httpx.AsyncClient() as http:
                 shown = (await http.get(f"{url}/score:1")).json()
@@ -67,8 +71,11 @@ async def test_two_edges_agree_on_state_from_hours_before_their_windows(kafka: K
                 assert shown["state_complete"] is True
                 assert (await http.get(f"{url}/score:nobody")).status_code == 404
             await late.publish("score:1", 3, key="goals")
-            event = await client.expect(Event)
-            assert event.data == 3
+            for client in clients:
+                await client.until_events(1)
+                client.settle()
+    log = await read_log(kafka.address, {"score": topic})
+    assert check_room(log.room("score:1"), [client.trace for client in clients]) == []
 
 
 async def test_a_state_that_was_read_up_to_a_limit_is_marked(kafka: KafkaBroker, topic: str) -> None:

@@ -16,14 +16,20 @@ import touchline
 from edge.streams import stream
 from support.kafka_broker import KafkaBroker
 from support.kafka_log_harness import KafkaHarness
+from support.kafka_truth import add_log, read_log
 from support.log_harness import Raw
 from support.node_fixture import Client, RunningNode, running_node
 from support.processes import EdgeProcess
+from support.traced_client import TracedClient
 from support.waiting import DEADLINE_S
+from touchline_loadtest.checks.comparison.room_traces import check_room
+from touchline_loadtest.checks.room_log import TopicFacts
+from touchline_loadtest.checks.run_log import RunLog
+from touchline_loadtest.checks.trace import Skipped, Trace
 from touchline_loadtest.rig.free_ports import free_ports
 from touchline_protocol.codecs import JSON, MSGPACK
 from touchline_protocol.cursor import Cursor
-from touchline_protocol.messages import Event, Skipped, Subscribed
+from touchline_protocol.messages import Event, Subscribed
 from touchline_server.config.tables import FeedSettings
 
 ROOM = "score:1"
@@ -55,8 +61,11 @@ async def until_compacted(broker: KafkaBroker, topic: str, kept: Sequence[int]) 
 
 
 @contextlib.asynccontextmanager
-async def compacted_edge(harness: KafkaHarness) -> AsyncIterator[tuple[RunningNode, Cursor]]:
-    """An edge, and the cursor of a client that has seen event 2: 3 to 5 are compacted away; the window has only 6."""
+async def compacted_edge(harness: KafkaHarness) -> AsyncIterator[tuple[RunningNode, Cursor, RunLog]]:
+    """An edge, and the cursor of a client that has seen event 2: 3 to 5 are compacted away; the window has only 6.
+
+    The log has what there was before.
+    """
     topic = harness.unused_name()
     await harness.broker.create(topic, configs=COMPACTED)
     feeds = {"score": FeedSettings(topic=topic)}
@@ -72,39 +81,45 @@ async def compacted_edge(harness: KafkaHarness) -> AsyncIterator[tuple[RunningNo
                 await node.publish(ROOM if number == 6 else "score:2", number, key="score")
             assert (await client.expect(Event)).prev == 5
 
+        log = await read_log(harness.broker.address, {"score": topic}, TopicFacts(compacted=True))
         await until_compacted(harness.broker, topic, [6, 7])
-        yield node, Cursor(epoch, 2)
+        yield node, Cursor(epoch, 2), log
+        await add_log(log, harness.broker.address, {"score": topic}, TopicFacts(compacted=True))
 
 
 async def test_clients_go_on_over_events_that_were_compacted_away(harness: KafkaHarness) -> None:
     """Every kind of client gets 6, and then what comes, over one connection."""
-    async with compacted_edge(harness) as (node, cursor):
-        resume = {"epoch": cursor.epoch, "after": cursor.offset}
-        async with (
-            node.client(JSON) as json,
-            node.client(MSGPACK) as msgpack,
-            stream(node, last_event_id=str(cursor)) as sse,
-            touchline.connect(node.url, proxy=False) as sdk,
-        ):
-            subscription = sdk.subscribe(ROOM, after=cursor)
-            events = aiter(subscription)
-            await json.join(ROOM, **resume)
-            await msgpack.join(ROOM, **resume)
-            await sse.expect(Subscribed)
-            for client in (json, msgpack, sse):
-                skipped = await client.expect(Skipped)
-                assert (skipped.from_, skipped.to, skipped.count) == (3, 5, 0)
-                event = await client.expect(Event)
-                assert (event.offset, event.prev, event.data) == (6, 5, 6)
-            async with asyncio.timeout(DEADLINE_S):
-                assert (await anext(events)).data == 6
-            await node.publish(ROOM, 8, key="score")
-            for client in (json, msgpack, sse):
-                assert (await client.expect(Event)).data == 8
-            async with asyncio.timeout(DEADLINE_S):
-                assert (await anext(events)).data == 8
-            assert (subscription.gaps, subscription.restarts, subscription.recovered) == (0, 0, True)
-            assert subscription.state["score"].data == 8
+    async with (
+        compacted_edge(harness) as (node, cursor, log),
+        node.client(JSON) as json,
+        node.client(MSGPACK) as msgpack,
+        stream(node, last_event_id=str(cursor)) as source,
+        touchline.connect(node.url, proxy=False) as sdk,
+    ):
+        subscription = sdk.subscribe(ROOM, after=cursor)
+        events = aiter(subscription)
+        after = (cursor.epoch, cursor.offset)
+        sse = TracedClient(source, Trace("sse", ROOM), after=after)
+        sockets = [TracedClient(client, Trace(client.codec.name, ROOM), after=after) for client in (json, msgpack)]
+        for client in sockets:
+            await client.join()
+        traced = [*sockets, sse]
+        for client in traced:
+            await client.until_events(1)
+            assert Skipped(3, 5, 0) in client.trace.items
+            event = client.events[0]
+            assert (event.offset, event.prev, event.data) == (6, 5, 6)
+        async with asyncio.timeout(DEADLINE_S):
+            assert (await anext(events)).data == 6
+        await node.publish(ROOM, 8, key="score")
+        for client in traced:
+            await client.until_events(2)
+            client.settle()
+        async with asyncio.timeout(DEADLINE_S):
+            assert (await anext(events)).data == 8
+        assert (subscription.gaps, subscription.restarts, subscription.recovered) == (0, 0, True)
+        assert subscription.state["score"].data == 8
+    assert check_room(log.room(ROOM), [client.trace for client in traced]) == []
 
 
 async def test_an_edge_that_retention_overtook_shows_no_value_from_before_the_lost_records(
