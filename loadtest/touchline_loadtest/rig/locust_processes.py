@@ -68,7 +68,7 @@ def _main_options(test: LoadTest) -> list[str]:
         options.append("--headless")
     else:
         options += ["--autostart", "--web-host", "127.0.0.1", "--web-port", str(test.web_port)]
-    return [*options, *test.user_classes]
+    return options
 
 
 @contextlib.asynccontextmanager

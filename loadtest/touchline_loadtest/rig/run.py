@@ -21,7 +21,7 @@ from .child import Child
 from .edges import Edge
 from .faults.carry_out import Faults, Stage
 from .faults.cues import cues
-from .locust_processes import Locust, Target, locust
+from .locust_processes import Locust, Target, locust, stats_file
 from .sampling import sample_processes
 from .servers import Servers, cheatwatch, servers
 from .settings import LoadTest
@@ -75,7 +75,7 @@ async def _with_audience(
         locust(test, target, run) as users,
     ):
         say(_started(test))
-        return await _with_background(
+        result = await _with_background(
             _audience(users, swarm_part(test, running, rooms, secret, run) if test.swarm else None),
             play(evening(load(), test.seed, test.matches), publish, speed=test.speed),
             _carry_out_cues(test, run, running, publish),
@@ -83,6 +83,9 @@ async def _with_audience(
             _watch(running, users, detector),
             _end_locust(users, end),
         )
+        if not stats_file(test.folder).exists():
+            raise users.main.failure()
+        return result
 
 
 async def _audience(users: Locust, swarm: Coroutine[Any, Any, SwarmOutcome] | None) -> tuple[int, SwarmOutcome | None]:

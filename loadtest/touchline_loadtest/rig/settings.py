@@ -46,7 +46,6 @@ class LoadTest(msgspec.Struct, frozen=True, kw_only=True):
     kafka: str | None = None
     web_port: int | None = None
     fail_above: Sequence[Threshold] = ()
-    user_classes: Sequence[str] = ()
     swarm: int = 0
     swarm_processes: int = 1
     locust: Sequence[str] = ()
@@ -103,7 +102,7 @@ class LoadTest(msgspec.Struct, frozen=True, kw_only=True):
             "speed": self.speed,
             "seed": self.seed,
             "kafka": self.kafka or "own broker",
-            "user classes": ", ".join(self.user_classes) or "all",
+            "locust options": " ".join(self.locust) or "none",
         }
 
 

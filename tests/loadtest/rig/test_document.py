@@ -32,7 +32,7 @@ def test_each_measured_thing_has_one_line_and_each_requirement_another() -> None
 
 def test_machine_versions_and_settings_are_named() -> None:
     first, *_ = section(INFO, ROWS, {}).splitlines()
-    assert all(part in first for part in ("2 cores", "A CPU", "touchline 1.2.3", "users 2000"))
+    assert all(part in first for part in ("2 cores", "A CPU", "touchline 1.2.3", "users: 2000"))
 
 
 def test_only_plots_that_were_drawn_are_shown() -> None:

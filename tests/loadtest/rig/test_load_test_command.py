@@ -173,6 +173,13 @@ async def test_nothing_lingers_when_a_load_test_is_ended_early(number: signal.Si
 
 
 @pytest.mark.long
+def test_what_locust_says_of_a_mistake_in_its_options_is_shown(kafka: KafkaBroker, tmp_path: Path) -> None:
+    done = load_test("--kafka", kafka.address, "--folder", str(tmp_path / "run"), "--", "Fann")
+    assert done.returncode == 1
+    assert "Fann" in done.stderr
+
+
+@pytest.mark.long
 async def test_an_edge_that_ends_by_itself_fails_the_load_test(tmp_path: Path) -> None:
     async with started_load_test(tmp_path / "run", "--seconds", "60", "--users", "10") as process:
         children = psutil.Process(process.pid).children(recursive=True)

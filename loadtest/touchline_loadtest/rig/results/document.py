@@ -33,7 +33,7 @@ def section(info: RunInfo, rows: Sequence[SummaryRow], images: Mapping[str, str]
 def _setting(info: RunInfo) -> str:
     machine = f"{info.machine['cores']} cores ({info.machine['cpu']}), {info.machine['system']}"
     software = ", ".join(f"{name} {version}" for name, version in info.versions.items())
-    settings = ", ".join(f"{name} {value}" for name, value in info.settings.items())
+    settings = ", ".join(f"{name}: {value}" for name, value in info.settings.items())
     return f"Everything ran on one machine with {machine}; {software}. Settings: {settings}."
 
 
