@@ -53,7 +53,7 @@ class JetStreamReader(NatsReader):
     def __init__(self, rooms: Sequence[RoomStart]) -> None:
         super().__init__()
         self._rooms = rooms
-        self._name = ""
+        self._sequence = 0
 
     def message(self, subject: str, reply_to: str, content: bytes) -> list[Received]:
         """The events in one message, or the answer to the creation of the consumer."""
@@ -61,21 +61,23 @@ class JetStreamReader(NatsReader):
             self._created(_decode(content))
             return []
         tokens = reply_to.split(".")
-        self._move(int(tokens[5 if len(tokens) == ACK_TOKENS else 7]))
+        more = 0 if len(tokens) == ACK_TOKENS else 2
+        self._move(int(tokens[5 + more]), tokens[3 + more])
         return super().message(subject, reply_to, content)
 
     def _created(self, answer: _Created) -> None:
         if answer.delivered is None:
             raise PeerFailed(f"JetStream created no consumer: {answer.error}")
-        self._name = answer.name
         first = answer.delivered.stream_seq
         for start in self._rooms:
             if start.after is not None:
                 self.recovered[start.room] = first <= _position(start.after)[0]
-        self._move(first)
+        self._move(first, answer.name)
 
-    def _move(self, sequence: int) -> None:
-        self.positions = dict.fromkeys((start.room for start in self._rooms), f"{sequence} {self._name}")
+    def _move(self, sequence: int, consumer: str) -> None:
+        """Move forward: events may come before the answer to the creation of their consumer."""
+        self._sequence = max(self._sequence, sequence)
+        self.positions = dict.fromkeys((start.room for start in self._rooms), f"{self._sequence} {consumer}")
 
 
 class JetStreamDialect:
