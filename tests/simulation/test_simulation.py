@@ -38,7 +38,7 @@ def test_everything_that_can_break_has_broken() -> None:
 
 
 def test_a_seed_decides_everything() -> None:
-    first, again, other = (Simulation(seed).run(trouble_s=30) for seed in (7, 7, 8))
+    first, again, other = (Simulation(seed).run(trouble_s=30, calm_s=0) for seed in (7, 7, 8))
     assert first == again
     assert first.digest != other.digest
 

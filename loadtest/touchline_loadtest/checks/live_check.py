@@ -68,7 +68,7 @@ class LiveCheck:
 
         A repeated event is ignored, as clients have to do. After a gap, the check continues behind it.
         """
-        before = self.cursor
+        epoch, offset = self.epoch, self.offset
         match item:
             case Received():
                 kind = self._receive(item)
@@ -84,7 +84,7 @@ class LiveCheck:
                 kind = None
         if kind is None:
             return None
-        return Breach(kind, self.client, f"{item} after {before}", self.room, _offset_of(item))
+        return Breach(kind, self.client, f"{item} after {epoch}/{offset}", self.room, _offset_of(item))
 
     def _receive(self, event: Received) -> str | None:
         kind = self._misplaced(event)
@@ -107,11 +107,12 @@ class LiveCheck:
             return "before_joined"
         if event.offset <= self.offset:
             return "doubled" if event.offset in self._recent else "reordered"
-        if self.is_gap(event):
+        if event.prev is None:
+            return None
+        if event.prev > self.covered:
             return "missing"
         # The head of a join may be beyond the room's newest event, so only events show what ``prev`` has to be.
-        is_older = event.prev is not None and self._recent and event.prev < self._recent[-1]
-        return "wrong_prev" if is_older else None
+        return "wrong_prev" if self._recent and event.prev < self._recent[-1] else None
 
     def _join(self, joined: Joined) -> str | None:
         if joined.recovered:
