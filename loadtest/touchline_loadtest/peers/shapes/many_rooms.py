@@ -130,8 +130,9 @@ async def _clients(server: PeerServer, sizes: Sizes, tally: Tally) -> AsyncItera
 
 
 def _rooms_of(client: int, sizes: Sizes) -> list[str]:
-    first = client * sizes.rooms_each
-    return [f"{FEED}:{number % sizes.rooms}" for number in range(first, first + sizes.rooms_each)]
+    """The rooms of a client, spread so that their events do not come together, and could not share a write."""
+    distance = max(1, sizes.rooms // sizes.rooms_each)
+    return [f"{FEED}:{(client + number * distance) % sizes.rooms}" for number in range(sizes.rooms_each)]
 
 
 async def _measure(bench: Bench, server: PeerServer, sizes: Sizes, tally: Tally) -> Found:
