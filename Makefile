@@ -39,7 +39,7 @@ bench-peers-long: .venv/demo.stamp .venv/kafka.stamp ## Break their connections,
 	$(BIN)/python -m touchline_loadtest avalanche --kafka local --outage 660 --outage-events 0 $(ARGS)
 
 # Ten thousand connections: those of Locust are compared with the log, those of the swarm count every byte.
-KICK_OFF = --shape kick-off --users 3000 --processes 2 --swarm 7000 --seconds 120 --speed 1 \
+KICK_OFF = --shape kick-off --users 2000 --processes 2 --swarm 8000 --seconds 120 --speed 1 \
 	--document docs/performance.md --images docs/kick-off
 
 kick-off: .venv/tools.stamp ## Let 10,000 people come within 30 s, and write that into docs/performance.md: 3 minutes
