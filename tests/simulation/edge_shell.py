@@ -26,7 +26,7 @@ from touchline_server.core.write_scheduler import Budget
 
 from .action_log import ActionLog
 from .edge_knowledge import EdgeKnowledge
-from .log import REPLAY_RECORDS_MAX, UNREACHABLE, Log, partition_of
+from .log import UNREACHABLE, Log, partition_of
 from .log_reader import LogReader
 from .network import Link
 from .tokens import REFUSED_KIND, verify
@@ -41,7 +41,7 @@ CHECK_US = 250 * MS_US
 HEARTBEAT_MS = 5_000
 WINDOW_MS = 60_000
 HUB = HubLimits(window_bytes_max=80_000, window_ms=WINDOW_MS, state_bytes_max=200_000, room_idle_ms=3_600_000)
-CLIENT = ClientLimits("edge", HEARTBEAT_MS, 65_536, rooms_max=20, replay_records_max=REPLAY_RECORDS_MAX, rates=RATES)
+CLIENT = ClientLimits("edge", HEARTBEAT_MS, 65_536, rooms_max=20, replay_records_max=400, rates=RATES)
 LIVENESS = LivenessLimits(handshake_ms=5_000, heartbeat_ms=HEARTBEAT_MS, lag_ms_max=15_000)
 BUDGET = Budget(small_writes=8, slice_min=2, slice_max=8, catch_up_bytes=64 * 1024, catch_up_steps=8)
 """Small, so that the flushes of the larger rooms go out in slices."""

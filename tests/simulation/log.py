@@ -30,11 +30,9 @@ READ_RECORDS_MAX = 40
 BEHIND_MS = (0, 0, 3_600_000)
 """How far the clocks of producers are behind."""
 
-REPLAY_RECORDS_MAX = 400
-"""How far edges go back for a client."""
-
-FACTS = TopicFacts(reach=REPLAY_RECORDS_MAX, lag=60_000)
-"""Edges may be behind in one partition while they read another: by whatever the log is away, and more if they stall."""
+FACTS = TopicFacts(restarts=True, lag=1 << 50)
+"""An edge that misses deleted records starts its clients over, also those that are ahead of it, and each edge reads the
+partitions of a room at its own pace. `EdgeKnowledge` says exactly what an edge may show."""
 
 UNREACHABLE = Unreachable("the log is away")
 
