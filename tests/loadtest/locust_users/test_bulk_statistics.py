@@ -1,4 +1,4 @@
-"""Locust's statistics are the same whether it hears of observations one by one or in batches."""
+"""Locust's statistics are the same whether it hears of observations one by one or in batches; and what events cost."""
 
 import json
 import subprocess
@@ -56,3 +56,13 @@ def test_a_batch_holds_what_was_added_since_it_was_taken() -> None:
     assert batch.total_ms == pytest.approx(sum(times))
     assert sum(batch.buckets.values()) == 100
     assert batches.take() == {}
+
+
+@pytest.mark.long
+def test_the_cost_of_receiving_can_be_measured() -> None:
+    command = [sys.executable, "-m", "touchline_loadtest.locust.reception_cost"]
+    result = subprocess.run(command, capture_output=True, check=True, text=True)
+    costs_us = [float(line.split(" us ")[0].split()[-1]) for line in result.stdout.splitlines()]
+    assert len(costs_us) == 3
+    assert 0 < costs_us[2] < costs_us[0]
+    assert result.stderr == ""
