@@ -50,6 +50,7 @@ FITTED = (
     Shape("nobody watches, seldom", 1, 1, 1, 200, unwatched=50),
     Shape("nobody watches", 1, 1, 1, 200, unwatched=400),
     Shape("nobody watches, often", 1, 1, 10, 200, unwatched=400),
+    Shape("nobody watches, very often", 1, 1, 40, 200, unwatched=400),
     Shape("nobody watches large events", 1, 1, 2, 4000, unwatched=400),
     Shape("few rooms of one client", 50, 1, 4, 200),
     Shape("rooms of one client", 400, 1, 10, 200),

@@ -55,7 +55,7 @@ def test_costs_are_measured_and_a_plan_is_made_from_them(kafka: KafkaBroker, tmp
     measured = run("costs", "--kafka", kafka.address, "--output", str(output), "--seconds", "0.2", "--scale", "0.002")
     assert measured.returncode == 0, measured.stderr
     found = json.loads(output.read_bytes())
-    assert len(found["runs"]) == 18
+    assert len(found["runs"]) == 19
     assert min(run["deliveries"] for run in found["runs"]) > 0
     planned = run("plan", *AUDIENCE, "--costs", str(output))
     assert planned.returncode == 0, planned.stderr
