@@ -8,26 +8,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from support.observed_process import EPOCH, NOW_MS, ROOM, WELCOME, Process, event, join
 from touchline.errors import ConnectionRefused, Unreachable
-from touchline_loadtest.checks.actions import Acted
-from touchline_loadtest.checks.breach import Breach
-from touchline_loadtest.checks.closes import Cause, Close
-from touchline_loadtest.checks.trace import Item, Joined, Left, Received, Trace, TraceSink
+from touchline_loadtest.checks.trace import Item, Joined, Left, Received
 from touchline_loadtest.locust.observe import rows
 from touchline_loadtest.locust.observe.latency import LatencyMeter
 from touchline_loadtest.locust.observe.observer import Observer
-from touchline_loadtest.locust.observe.referee import Referee
-from touchline_loadtest.locust.observe.shared import Shared, Values
-from touchline_loadtest.locust.observe.surprises import GRACE_MS, Surprises
+from touchline_loadtest.locust.observe.surprises import GRACE_MS
 from touchline_protocol.codes import BANNED, TOO_SLOW
 from touchline_protocol.messages import (
     Ack,
     Action,
-    Deliver,
     Event,
     Goaway,
-    Hello,
-    Limits,
     RoomRequest,
     Skipped,
     Subscribe,
@@ -35,94 +28,7 @@ from touchline_protocol.messages import (
     Unsubscribe,
     Unsubscribed,
     Verdict,
-    Welcome,
 )
-
-ROOM = "score:1"
-EPOCH = "e"
-WELCOME = Welcome(session="s", edge="edge-1", heartbeat_ms=1000, limits=Limits(1024, 5), time=0)
-NOW_MS = 1_700_000_000_000.0
-
-
-class Notes:
-    """Everything that a client reports and records."""
-
-    def __init__(self) -> None:
-        self.times: list[tuple[str, float]] = []
-        self.failures: list[tuple[str, str]] = []
-        self.breaches: list[Breach] = []
-        self.open = 0
-        self.traces: dict[str, Trace] = {}
-        self.closes: list[Close] = []
-        self.causes: list[Cause] = []
-
-    def duration(self, name: str, ms: float) -> None:
-        self.times.append((name, round(ms, 3)))
-
-    def event(self, name: str, ms: float, size_bytes: int) -> None:
-        self.times.append((name, round(ms, 3)))
-
-    def connections(self, change: int) -> None:
-        self.open += change
-
-    def failure(self, name: str, ms: float, text: str) -> None:
-        self.failures.append((name, text))
-
-    def breach(self, breach: Breach, cause: str = "") -> None:
-        self.breaches.append(breach)
-
-    def trace(self, room: str, deliver: Deliver) -> TraceSink:
-        return self.traces.setdefault(room, Trace("ada", room, deliver))
-
-    def closed(self, close: Close) -> None:
-        self.closes.append(close)
-
-    def cause(self, cause: Cause) -> None:
-        self.causes.append(cause)
-
-    def acted(self, acted: Acted) -> None:
-        raise AssertionError
-
-    @property
-    def kinds(self) -> list[str]:
-        return [breach.kind for breach in self.breaches]
-
-
-class Process:
-    """A process with observed clients, and a clock that tests set."""
-
-    def __init__(self) -> None:
-        self.notes = Notes()
-        self.surprises = Surprises()
-        self.now_ms = NOW_MS
-        self.shared = Shared(self.notes, Referee(), LatencyMeter(), self.surprises, Values(), lambda: self.now_ms)
-
-    def client(self, **options: Any) -> Observer:
-        """A client that has been welcomed."""
-        observer = Observer("ada", self.shared, self.notes, **options)
-        observer.connecting(1.0)
-        observer.connected(1.1)
-        observer.sent(Hello())
-        observer.arrived(1.2, round(self.now_ms * 1e6))
-        observer.received(WELCOME, 50)
-        return observer
-
-    def joined(self, head: int = 0, *, state: list[Event] | None = None, **options: Any) -> Observer:
-        """A client in the room."""
-        observer = self.client(**options)
-        join(observer, head, state=state or [])
-        return observer
-
-
-def join(observer: Observer, head: int = 0, *, after: int | None = None, number: int = 1, **answer: Any) -> None:
-    epoch = None if after is None else EPOCH
-    observer.sent(Subscribe([RoomRequest(ROOM, epoch, after)], number))
-    recovered = after is not None
-    observer.received(Subscribed(ROOM, EPOCH, head, **({"recovered": recovered, "id": number} | answer)), 100)
-
-
-def event(offset: int, prev: int | None = None, *, key: str | None = None, data: Any = 1, **more: Any) -> Event:
-    return Event(ROOM, offset, offset - 1 if prev is None else prev, round(NOW_MS) - 5, data, key, **more)
 
 
 def test_times_are_measured_from_when_to_when_they_matter() -> None:

@@ -20,7 +20,7 @@ from touchline_loadtest.rig.free_ports import free_ports
 from touchline_loadtest.runs.history.check import check_folder
 from touchline_loadtest.runs.history.log_writer import LogWriter
 from touchline_loadtest.runs.reader import RunReader
-from touchline_protocol.messages import Event, ServerMessage, Subscribed
+from touchline_protocol.messages import Ack, Event, ServerMessage, Subscribed, Welcome
 from touchline_server.core.log import LogEvent, Records
 
 ACTIONS = "player-actions"
@@ -180,6 +180,61 @@ async def test_every_fault_fails_the_run_under_its_name(tmp_path: Path) -> None:
     assert run.code == 1, run.output
 
 
+def without(*types: type) -> Tamper:
+    """Never say this."""
+    return lambda message: [] if isinstance(message, types) else [message]
+
+
+ABSENCES: dict[str, tuple[type, ...]] = {
+    "no_welcome": (Welcome,),
+    "never_joined": (Subscribed, Event),
+    "stalled": (Event,),
+    "no_ack": (Ack,),
+}
+"""What a server must not keep to itself, by the name under which users report it."""
+
+
+async def test_what_a_server_never_says_fails_the_run_under_its_name(tmp_path: Path) -> None:
+    def tamper_of(number: int) -> Tamper:
+        return without(*list(ABSENCES.values())[number - 1]) if 1 <= number <= len(ABSENCES) else nothing
+
+    async with live_server(Witness()) as node, tampering_proxy(node.url, tamper_of) as host:
+        users = ("-u", str(len(ABSENCES) + 1), "-r", "10", "--rooms", "score:1", "--stay", "60", "--away", "60")
+        limits = ("--answer-s-max", "1", "--acts-per-s", "5", "-t", "5s", "--token-secret", SECRET)
+        run = await run_locust(tmp_path, "--host", host, *users, *limits, "Player")
+    assert run.failures == set(ABSENCES), run.output
+    assert run.code == 1, run.output
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("user", ["Fan", "SlowFan", "Player", "Cheater"])
+@pytest.mark.parametrize("absent", [(Welcome, Event), (Subscribed, Event)], ids=["no welcome", "no join"])
+async def test_a_test_in_which_nobody_was_let_in_does_not_pass(
+    tmp_path: Path, user: str, absent: tuple[type, ...]
+) -> None:
+    async with live_server(Witness()) as node, tampering_proxy(node.url, lambda _: without(*absent)) as host:
+        users = ("-u", "2", "-r", "10", "-t", "2s", "--rooms", "score:1", "--token-secret", SECRET)
+        run = await run_locust(tmp_path, "--host", host, *users, user)
+    assert run.failures == set(), run.output
+    assert run.code == 1, run.output
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 200 OK\r\n\r\n", b"HTTP/1.1 200 OK\r\n\r\n:beat\n\n"])
+async def test_a_stream_without_anything_in_it_does_not_pass(tmp_path: Path, answer: bytes) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(answer)
+        await reader.read()  # until the client leaves
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        limits = ("--answer-s-max", "1", "-u", "2", "-t", "5s", "--stay", "60")
+        run = await run_locust(tmp_path, "--host", f"ws://127.0.0.1:{port}", *limits, "StreamFan")
+    assert "never_joined" in run.failures, run.output
+    assert run.code == 1, run.output
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("fault", FAULTS)
 async def test_a_fault_is_reported_under_no_other_name(tmp_path: Path, fault: str) -> None:
@@ -239,3 +294,33 @@ async def test_workers_of_other_machines_send_what_they_recorded(tmp_path: Path)
     outcome = check_folder(folder)
     assert outcome.breaches == []
     assert outcome.counts["clients"] >= 20
+
+
+QUIZ = '''
+from touchline_loadtest.locust import users
+
+
+class Quizzer(users.Player):
+    def action(self):
+        return "answer", "a"
+'''
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("is_recorded", [True, False], ids=["recorded", "not recorded"])
+async def test_a_recorded_action_that_cannot_be_numbered_is_refused_and_not_sent(
+    tmp_path: Path, is_recorded: bool
+) -> None:
+    (quiz := tmp_path / "quiz.py").write_text(QUIZ)
+    witness = Witness()
+    async with live_server(witness) as node:
+        server = ("--host", f"ws://127.0.0.1:{node.port}", *QUICK, "--token-secret", SECRET, "--acts-per-s", "10")
+        record = ("--run-folder", str(tmp_path / "run")) if is_recorded else ()
+        run = await run_locust(tmp_path, *server, *record, "-u", "2", "-t", "2s", locustfile=quiz)
+    assert run.failures == ({"action to ack"} if is_recorded else set()), run.output
+    assert run.code == is_recorded, run.output
+    if is_recorded:
+        witness.write(tmp_path / "run")
+        assert check_folder(tmp_path / "run").breaches == []
+    else:
+        assert run.count("action to ack") > 0

@@ -29,6 +29,10 @@ ACTIONS_MAX = 256
 AGENT = "touchline-loadtest"
 
 
+class NoAnswer(TouchlineError):
+    """The client has waited for too long. Its observer has reported for what."""
+
+
 class Observing(Tap, Watcher, Protocol):
     """Hears everything that happens to a client."""
 
@@ -64,6 +68,7 @@ class Client:
         self._refused: dict[str, RoomRefused] = {}
         self._driver = Driver(endpoint, self._session, observer, token=token, dispatch=self._dispatch)
         self._greenlet: gevent.Greenlet[[], None] | None = None
+        self._has_given_up = False
         self.closing = False
         """Whether the user wants to leave, so that nobody waits for answers any more."""
 
@@ -82,6 +87,7 @@ class Client:
 
         Raises:
             ConnectionFailed: the server would refuse again.
+            NoAnswer: the client has given up.
         """
         self._greenlet = gevent.spawn(self._driver.run)
         self._greenlet.link(self._driver_ended)
@@ -96,8 +102,9 @@ class Client:
         """Wait until the client is in all of its rooms.
 
         Raises:
-            ConnectionFailed: the client has given up.
+            ConnectionFailed: the server would refuse again.
             RoomRefused: the server refused a room for good.
+            NoAnswer: the client has given up.
         """
         self._wait_until(lambda: all(room.phase is Phase.JOINED for room in self._session.rooms.values()))
         if self._refused:
@@ -127,9 +134,12 @@ class Client:
             ActionRefused, ActionInDoubt: as `touchline.Client.act`.
             ActionsFull: too many actions are waiting for their answers.
             ConnectionFailed, ClientClosed: the client ended meanwhile.
+            NoAnswer: the client has given up.
         """
         if self.closed:
-            raise self._session.failure or ClientClosed("the client is closed")
+            raise self._ended()
+        if self._has_given_up:
+            raise NoAnswer("the server does not answer")
         action = self._session.act(room, kind, encode_data(data))
         answer = self._answers[action] = gevent.event.AsyncResult()
         self._driver.wake()
@@ -146,6 +156,12 @@ class Client:
         """Lose the connection without a close. The client connects again by itself, and continues from its cursors."""
         self._driver.cut()
 
+    def give_up(self) -> None:
+        """Wait for no answer any more, neither now nor later: somebody who watches the clock says so."""
+        self._has_given_up = True
+        self._end_answers(NoAnswer("the server does not answer"))
+        self._changed.set()
+
     def close(self) -> None:
         """Close the connection."""
         self.closing = True
@@ -159,9 +175,11 @@ class Client:
     def _wait_until(self, condition: Callable[[], bool]) -> None:
         while not condition():
             if self.closed:
-                raise self._session.failure or ClientClosed("the client was closed")
+                raise self._ended()
             if self._greenlet is not None and self._greenlet.dead:
                 self._greenlet.get()  # raises what went wrong in it
+            if self._has_given_up:
+                raise NoAnswer("the server does not answer")
             self._changed.clear()
             self._changed.wait()
 
@@ -173,20 +191,22 @@ class Client:
         for room, item in self._session.take_items():
             self._hand_out(room.name, item)
         if self.closed:
-            self._end_answers()
+            self._end_answers(self._ended())
         if not self._changed.is_set():
             self._changed.set()
 
-    def _end_answers(self) -> None:
+    def _ended(self) -> TouchlineError:
+        return self._session.failure or ClientClosed("the client was closed")
+
+    def _end_answers(self, error: TouchlineError) -> None:
         """Nobody answers any more."""
-        error: TouchlineError = self._session.failure or ClientClosed("the client was closed")
         for answer in self._answers.values():
             if not answer.ready():
                 answer.set_exception(error)
 
     def _driver_ended(self, _: object) -> None:
         """The driver has ended, perhaps by a bug: nobody may wait for it."""
-        self._end_answers()
+        self._end_answers(self._ended())
         self._changed.set()
 
     def _hand_out(self, room: str, item: Item) -> None:

@@ -9,7 +9,11 @@ from typing import Protocol
 
 from touchline_loadtest.checks.breach import KINDS, Breach
 
+NEVER_JOINED = "never_joined"
+NO_ACK = "no_ack"
+NO_WELCOME = "no_welcome"
 PHANTOM_ACK = "phantom_ack"
+STALLED = "stalled"
 UNEXPECTED_VERDICT = "unexpected_verdict"
 UNEXPLAINED_CLOSE = "unexplained_close"
 BEFORE_JOINED = "before_joined"
@@ -19,6 +23,8 @@ REFUSED = "refused"
 
 TEXTS: Mapping[str, str] = {
     **KINDS,
+    NO_ACK: "The server answered no action for too long.",
+    NO_WELCOME: "The server did not answer hello.",
     PHANTOM_ACK: "The server acknowledged an action that was not pending.",
     UNEXPECTED_VERDICT: "An honest player was warned, muted or banned.",
 }

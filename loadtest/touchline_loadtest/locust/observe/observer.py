@@ -4,8 +4,8 @@ The driver says when something happens (`connecting`, `arrived`, `closed`); the 
 (`sent`, `received`). Times are in seconds on a clock that never goes back, arrivals also in Unix nanoseconds.
 """
 
-from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple, Protocol
 
 from touchline.errors import ConnectionFailed, ConnectionRefused, Unreachable
 from touchline_loadtest.checks.breach import Breach
@@ -17,7 +17,17 @@ from touchline_protocol.cursor import Cursor
 from touchline_protocol.messages import ClientMessage, Deliver, ServerMessage
 
 from . import rows
-from .findings import BEFORE_JOINED, PHANTOM_ACK, UNEXPECTED_VERDICT, UNEXPLAINED_CLOSE, WRONG_JOIN
+from .findings import (
+    BEFORE_JOINED,
+    NEVER_JOINED,
+    NO_ACK,
+    NO_WELCOME,
+    PHANTOM_ACK,
+    STALLED,
+    UNEXPECTED_VERDICT,
+    UNEXPLAINED_CLOSE,
+    WRONG_JOIN,
+)
 from .room_observer import Request, RoomObserver
 from .shared import Shared
 
@@ -37,13 +47,26 @@ class Recorder(Protocol):
 
 EXCUSABLE = frozenset({NORMAL.code, GOING_AWAY.code, ABNORMAL.code, HELLO_TIMEOUT.code})
 """Close codes that a fault of the server can cause. The others say that somebody broke the protocol, or a rule."""
+ANSWER_S_MAX = 20.0
+"""Seconds after which it counts as a failure that a server does not answer, or that events stay away. The slowest answers
+of a healthy server take 5 at a kick-off on a busy machine: what takes four times as long is not coming."""
+
+
+class Place(NamedTuple):
+    """Where a client is in a room: it has been there since ``joined_s``, and has everything up to ``covered``."""
+
+    room: str
+    epoch: str
+    covered: int
+    joined_s: float
 
 
 class Observer:
     """One client. ``event_row`` is the row in which its live events are counted.
 
     ``closes_expected``: close codes that the user's behaviour explains. ``verdicts_expected`` and
-    ``restarts_expected``: whether verdicts, and rooms that start over, are explained too.
+    ``restarts_expected``: whether verdicts, and rooms that start over, are explained too. ``answer_s_max``: how long
+    the client waits for an answer, or for events that others have, before it reports a failure.
     """
 
     def __init__(
@@ -56,8 +79,10 @@ class Observer:
         closes_expected: frozenset[int] = frozenset(),
         verdicts_expected: bool = False,
         restarts_expected: bool = False,
+        answer_s_max: float = ANSWER_S_MAX,
     ) -> None:
         self.client = client
+        self.answer_s_max = answer_s_max
         self.banned = False
         self._shared = shared
         self._measures = shared.measures
@@ -72,6 +97,8 @@ class Observer:
         self._connecting_s: float | None = None
         self._resuming_s: float | None = None
         self._connected_ms: float | None = None
+        self._greeting_s: float | None = None
+        self._acting_s = 0.0
         self._sent_away = False
         self._edge = self._player = self._error = ""
         self._rooms: dict[str, RoomObserver] = {}
@@ -87,7 +114,7 @@ class Observer:
     def connect_failed(self, now_s: float, failure: ConnectionFailed) -> None:
         """The attempt failed."""
         ms, self._connecting_s = _ms(now_s, self._connecting_s), None
-        self._requests.clear()
+        self._forget_requests()
         code = failure.code if isinstance(failure, ConnectionRefused) else ABNORMAL.code
         text = type(failure).__name__ + (f" {code}" if isinstance(failure, ConnectionRefused) else "")
         if isinstance(code, int):
@@ -103,13 +130,14 @@ class Observer:
 
     def connected(self, now_s: float) -> None:
         """The WebSocket is open."""
-        self._now_s = now_s
+        self._now_s = self._greeting_s = now_s
         self._sent_away = False
         self._error = ""
 
     def served(self, now_s: float) -> None:
         """The server has said welcome, or begun to answer."""
         began_s, self._connecting_s = self._connecting_s, None
+        self._greeting_s = None
         if began_s is not None:
             self._measures.duration(rows.CONNECT, _ms(now_s, began_s))
         self._connected_ms = self._shared.unix_ms()
@@ -129,17 +157,50 @@ class Observer:
             room.left()
         self._requests.clear()
         self._pending_actions.clear()
-        self._connecting_s = None
+        was_greeting, self._greeting_s, self._connecting_s = self._greeting_s is not None, None, None
         if by_us or self._sent_away or code in self._closes_expected:
             return
         if code == BANNED.code and self.banned and self._verdicts_expected:
             return
         cause = f"{code} {CLOSES[code].name if code in CLOSES else 'unknown code'}"
-        breach = Breach(UNEXPLAINED_CLOSE, self.client, cause, at_ms=self._shared.unix_ms())
+        kind = NO_WELCOME if was_greeting and code == ABNORMAL.code else UNEXPLAINED_CLOSE
+        breach = Breach(kind, self.client, cause, at_ms=self._shared.unix_ms())
         if code in EXCUSABLE:
             self._shared.surprises.add(self._shared.unix_ms(), lambda: self._measures.breach(breach, cause))
         else:
             self._measures.breach(breach, cause)
+
+    # What does not happen.
+
+    def report_overdue(self, now_s: float) -> bool:
+        """Report, once, each answer that the client has waited for too long; returns whether there was one."""
+        found = False
+        if self._is_overdue(self._greeting_s, now_s):
+            self._greeting_s, found = None, True
+            self._absent(NO_WELCOME)
+        for name, room in self._rooms.items():
+            if self._is_overdue(room.asked_s, now_s):
+                room.asked_s, found = None, True
+                self._absent(NEVER_JOINED, name)
+        if self._pending_actions and self._is_overdue(self._acting_s, now_s):
+            self._pending_actions.clear()
+            found = True
+            self._absent(NO_ACK)
+        return found
+
+    def places(self) -> Iterator[Place]:
+        """Where the client is, in the rooms that it is in."""
+        for name, room in self._rooms.items():
+            if room.joined and not room.stale:
+                yield Place(name, room.epoch, room.covered, room.joined_s)
+
+    def is_behind(self, place: Place, newest: int, now_s: float) -> bool:
+        """Whether it is a fault that events up to ``newest``, which others had received in time, have not arrived."""
+        return self._is_prompt and place.covered < newest and self._is_overdue(place.joined_s, now_s)
+
+    def report_stalled(self, place: Place, newest: int) -> None:
+        """Report that the client does not receive what others do."""
+        self._absent(STALLED, place.room, newest)
 
     # What the codec passes.
 
@@ -155,6 +216,8 @@ class Observer:
                     if name in self._rooms:
                         self._rooms[name].leave(prompt=self._is_prompt)
             case messages.Action():
+                if not self._pending_actions:
+                    self._acting_s = self._now_s
                 self._pending_actions.add(message.id)
 
     def asking(self, now_s: float) -> None:
@@ -193,9 +256,11 @@ class Observer:
         room = self._rooms.get(request.room)
         if room is None or cursor is None:
             trace = self._recorder.trace(request.room, request.deliver)
+            asked_s = None if room is None else room.asked_s
             room = RoomObserver(trace, self._shared, after=cursor, restarts=self._restarts_expected)
+            room.asked_s = asked_s
             self._rooms[request.room] = room
-        room.requested(cursor)
+        room.requested(cursor, self._now_s)
         self._requests[request_id, request.room] = Request(cursor, self._now_s, self._resuming_s or self._now_s)
 
     def _event(self, event: messages.Event, size_bytes: int) -> None:
@@ -236,6 +301,7 @@ class Observer:
         self._sent_away = True
 
     def _nack(self, message: messages.Nack) -> None:
+        self._acting_s = self._now_s
         if message.retry_ms is None:
             self._pending_actions.discard(message.id)
 
@@ -245,7 +311,7 @@ class Observer:
         if room is None or (request is None and (message.id is not None or not room.joined)):
             self._breach(WRONG_JOIN, "an answer to a subscribe that was not sent", message.room, message.head)
             return
-        breach = room.subscribed(message)
+        breach = room.subscribed(message, self._now_s)
         if breach is not None:
             self._measures.breach(breach)
         self._time_join(message, request)
@@ -270,12 +336,29 @@ class Observer:
     def _ack(self, message: messages.Ack) -> None:
         if message.id not in self._pending_actions:
             self._breach(PHANTOM_ACK, f"action {message.id}")
+        self._acting_s = self._now_s
         self._pending_actions.discard(message.id)
 
     def _verdict(self, message: messages.Verdict) -> None:
         self.banned = message.kind == "ban"
         if not self._verdicts_expected and message.kind != "pardon":
             self._breach(UNEXPECTED_VERDICT, f"{message.kind}: {message.reason}")
+
+    def _forget_requests(self) -> None:
+        """The server was not reached, so it owes no answers."""
+        self._requests.clear()
+        self._greeting_s = None
+        for room in self._rooms.values():
+            room.asked_s = None
+
+    def _is_overdue(self, since_s: float | None, now_s: float) -> bool:
+        return since_s is not None and now_s - since_s > self.answer_s_max
+
+    def _absent(self, kind: str, room: str = "", offset: int | None = None) -> None:
+        """Something has not come within ``answer_s_max``. A fault of the server explains it."""
+        began_ms = self._shared.unix_ms() - self.answer_s_max * 1000
+        breach = Breach(kind, self.client, f"within {self.answer_s_max:g} s", room, offset, began_ms)
+        self._shared.surprises.add(began_ms, lambda: self._measures.breach(breach))
 
     def _breach(self, kind: str, text: str, room: str = "", offset: int | None = None) -> None:
         self._measures.breach(Breach(kind, self.client, text, room, offset, self._shared.unix_ms()))

@@ -5,6 +5,7 @@ from typing import NamedTuple
 from touchline_loadtest.checks.breach import Breach
 from touchline_loadtest.checks.room_follower import RoomFollower
 from touchline_loadtest.checks.trace import Left, TraceSink
+from touchline_protocol.codes import UNAVAILABLE
 from touchline_protocol.cursor import Cursor
 from touchline_protocol.messages import Error, Event, Skipped, Subscribed
 
@@ -23,13 +24,17 @@ class RoomObserver:
     """``live_from``: events beyond it were published after the join.
 
     ``stale``: what arrives belongs to a subscription that the client has left, after a gap or by its own will.
+    ``asked_s``: since when the client has asked to join without being let in; None if it does not wait for that.
+    ``joined_s``: when it was let in.
     """
 
-    __slots__ = ("_follower", "_unix_ms", "live_from", "stale")
+    __slots__ = ("_follower", "_unix_ms", "asked_s", "joined_s", "live_from", "stale")
 
     def __init__(self, trace: TraceSink, shared: Shared, *, after: Cursor | None, restarts: bool) -> None:
         self._follower = RoomFollower(trace, shared.values, after=after, restarts=restarts, now_ms=shared.unix_ms)
         self._unix_ms = shared.unix_ms
+        self.asked_s: float | None = None
+        self.joined_s = 0.0
         self.live_from = -1
         self.stale = False
 
@@ -43,8 +48,15 @@ class RoomObserver:
         """Whether the client is in the room."""
         return self._follower.live.joined
 
-    def requested(self, cursor: Cursor | None) -> None:
-        """A subscribe is sent."""
+    @property
+    def covered(self) -> int:
+        """The last offset that the client has, or knows to be left out."""
+        return self._follower.live.covered
+
+    def requested(self, cursor: Cursor | None, now_s: float) -> None:
+        """A subscribe is sent. If the server could not answer an earlier one, the client still waits since then."""
+        if self.asked_s is None:
+            self.asked_s = now_s
         self._follower.present(cursor)
 
     def leave(self, *, prompt: bool) -> None:
@@ -55,19 +67,25 @@ class RoomObserver:
         if self.joined and not self.stale:
             self._follower.trace.add(Left(self._unix_ms() if prompt else 0.0))
         self.stale = True
+        self.asked_s = None
 
     def refused(self, message: Error) -> None:
-        """The server refused the room."""
+        """The server refused the room, or is unable to let anybody in at the moment."""
+        if message.code != UNAVAILABLE.code:
+            self.asked_s = None
         self._follower.receive(message)
 
     def left(self) -> None:
         """Nothing of the room may arrive any more."""
         self.stale = False
+        self.asked_s = None
         self._follower.present(self._follower.live.cursor)
 
-    def subscribed(self, message: Subscribed) -> Breach | None:
+    def subscribed(self, message: Subscribed, now_s: float) -> Breach | None:
         """The client has joined, or starts over."""
         self.stale = False
+        self.asked_s = None
+        self.joined_s = now_s
         self.live_from = message.head
         return self._follower.receive(message)
 

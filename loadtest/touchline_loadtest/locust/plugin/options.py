@@ -89,6 +89,7 @@ def _add_behaviour(option: Callable[..., None]) -> None:
 
 def _add_connection(option: Callable[..., None]) -> None:
     option("--codec", "json or msgpack.", choices=("json", "msgpack"))
+    option("--answer-s-max", "How many seconds without an answer, or without events, are a failure.", type=float)
     option("--publish-time", "Field of the data with the publish time in Unix ns; ts by default.", metavar="FIELD")
     option("--token-secret", "The server's auth.hs256_secret, to sign players' tokens with.", secret=True)
     option("--token-audience", "The audience (aud) of tokens.")

@@ -15,6 +15,8 @@ from locust.runners import MasterRunner
 
 from touchline_loadtest.locust.connection.tapped_codec import Decoded
 from touchline_loadtest.locust.observe.latency import LatencyMeter
+from touchline_loadtest.locust.observe.observer import Observer
+from touchline_loadtest.locust.observe.patience import LOOK_S, Patience
 from touchline_loadtest.locust.observe.referee import Referee
 from touchline_loadtest.locust.observe.shared import Shared, Values
 from touchline_loadtest.locust.observe.surprises import Surprises
@@ -30,11 +32,16 @@ from .run_folder import RunFolder
 log = logging.getLogger("touchline.loadtest")
 
 
-class Cued(Protocol):
-    """A user who hears cues."""
+class ActiveUser(Protocol):
+    """A user at work. ``observer`` is that of its connection, None before the first."""
+
+    observer: Observer | None
 
     def cue(self, kind: CueKind) -> None:
         """Something happens to everybody."""
+
+    def give_up(self) -> None:
+        """The user has waited in vain."""
 
 
 class LoadProcess:
@@ -42,7 +49,8 @@ class LoadProcess:
 
     def __init__(self, environment: Environment) -> None:
         self.environment = environment
-        self.users: set[Cued] = set()
+        self.users: set[ActiveUser] = set()
+        self.patience = Patience()
         self.stats = Stats(environment)
         self.surprises = Surprises()
         self.latency = LatencyMeter(given(environment, "publish_time"))
@@ -77,6 +85,8 @@ class LoadProcess:
             self._flusher = gevent.spawn(self._flush_often)
             # If it fails, the exit code is 2.
             self._flusher.link_exception(greenlet_exception_logger(log))  # type: ignore[no-untyped-call]
+            watchdog = gevent.spawn(self._look_often)
+            watchdog.link_exception(greenlet_exception_logger(log))  # type: ignore[no-untyped-call]
 
     def end(self) -> None:
         """A test has stopped: whatever was observed is in Locust's statistics, and in the run folder."""
@@ -97,6 +107,14 @@ class LoadProcess:
                     self.surprises.fault(mark.at_ms, mark.end_ms)
             self.surprises.judge(unix_ms())
             self.flush()
+
+    def _look_often(self) -> None:
+        """Look for what does not happen."""
+        while True:
+            gevent.sleep(LOOK_S)
+            users = {user.observer: user for user in self.users if user.observer is not None}
+            for observer in self.patience.look(users, time.monotonic()):
+                users[observer].give_up()
 
     def _cue(self, cue: Cue) -> None:
         """Tell the users, each at its own time."""

@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from locust.log import greenlet_exception_logger
 from locust.runners import STATE_INIT, STATE_STOPPED, MasterRunner, WorkerRunner
 from locust.stats import console_logger
 
-from touchline_loadtest.locust.results.thresholds import verdict
+from touchline_loadtest.locust.results.thresholds import joins, verdict
 from touchline_loadtest.runs.files import BadRun
 from touchline_loadtest.runs.records import SummaryRow
 from touchline_protocol.errors import OperatorError
@@ -81,7 +82,10 @@ class LocustSession:
             return
         if runner.state not in (STATE_INIT, STATE_STOPPED):
             runner.stop()
-        rows = verdict(given(self._environment, "fail_above") or (), self._process.stats.table())
+        table = self._process.stats.table()
+        rows = verdict(given(self._environment, "fail_above") or (), table)
+        if self._begins_by_itself and self._checks and not (joined := joins(table)).met:
+            rows.append(joined)
         if rows:
             self._judge(rows)
         if self._folder is not None:
@@ -113,17 +117,26 @@ class LocustSession:
 
     def _check_users(self) -> None:
         """Refuse a run in which users could do nothing. With the web page, its fields may still change everything."""
-        options: Any = self._environment.parsed_options
-        if options is None or not (options.headless or options.autostart):
+        if not self._begins_by_itself:
             return
         try:
-            for user_class in self._environment.user_classes:
-                check = getattr(user_class, "check", None)
-                if check is not None:
-                    check(self._environment)
+            for check in self._checks:
+                check(self._environment)
         except OperatorError as error:
             sys.stderr.write(f"locust: error: {error}\n")
             sys.exit(EXIT_USER_ERROR)
+
+    @property
+    def _begins_by_itself(self) -> bool:
+        """Whether the test begins without the web page."""
+        options: Any = self._environment.parsed_options
+        return options is not None and (options.headless or options.autostart)
+
+    @property
+    def _checks(self) -> list[Callable[[Environment], None]]:
+        """What checks the settings of each class of users: those of this package have it."""
+        checks = (getattr(user_class, "check", None) for user_class in self._environment.user_classes)
+        return [check for check in checks if check is not None]
 
     def _begin_run(self) -> None:
         folder = given(self._environment, "run_folder")

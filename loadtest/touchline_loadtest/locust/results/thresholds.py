@@ -16,6 +16,7 @@ from touchline_loadtest.runs.thresholds import Threshold, judge, parse_threshold
 from touchline_protocol.errors import OperatorError
 
 FAILURES = "failures"
+JOINS = "joins"
 
 NAMES: Mapping[str, str] = {
     "connect": rows.CONNECT,
@@ -61,6 +62,12 @@ def verdict(thresholds: Iterable[str], table: Table) -> list[SummaryRow]:
             met = table.failures <= most
             summary.append(SummaryRow(FAILURES, table.failures, bound=f"<= {most}", met=met))
     return [*judge(times, lambda threshold: _measured(threshold, table)), *summary]
+
+
+def joins(table: Table) -> SummaryRow:
+    """What every run has to have: somebody was let into a room. Without that, nothing has been tested."""
+    count = sum(sum(table.times.get(row, {}).values()) for row in (rows.FIRST_STATE, rows.RETURN))
+    return SummaryRow(JOINS, count or "nobody was let into a room", bound=">= 1", met=count > 0)
 
 
 def quantile(times: Mapping[int, int], share: float) -> float:

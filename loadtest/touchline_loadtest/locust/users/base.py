@@ -16,7 +16,7 @@ from touchline_loadtest.locust.behaviour.tokens import TokenSigner
 from touchline_loadtest.locust.connection.client import Client
 from touchline_loadtest.locust.connection.driver import Endpoint
 from touchline_loadtest.locust.observe import rows
-from touchline_loadtest.locust.observe.observer import Observer
+from touchline_loadtest.locust.observe.observer import ANSWER_S_MAX, Observer
 from touchline_loadtest.locust.plugin.listeners import listen
 from touchline_loadtest.locust.plugin.options import given
 from touchline_loadtest.locust.plugin.process import load_process
@@ -47,6 +47,8 @@ class TouchlineUser(User):
     token_secret: ClassVar[str | None] = None
     token_audience: ClassVar[str | None] = None
     token_issuer: ClassVar[str | None] = None
+    answer_s_max: ClassVar[float] = ANSWER_S_MAX
+    """How many seconds without an answer, or without the events that other users receive, are a failure."""
     event_row: ClassVar[str] = rows.EVENT
     """The row of the table in which this user's events are counted."""
     closes_expected: ClassVar[frozenset[int]] = frozenset()
@@ -122,7 +124,7 @@ class TouchlineUser(User):
 
     def new_observer(self) -> Observer:
         """Observes this user's connection under its name."""
-        return Observer(
+        self.observer = Observer(
             self.name,
             self.process.shared,
             self.recorder(),
@@ -130,7 +132,16 @@ class TouchlineUser(User):
             closes_expected=self.closes_expected,
             verdicts_expected=self.verdicts_expected,
             restarts_expected=self.restarts_expected,
+            answer_s_max=self.patience_s(),
         )
+        return self.observer
+
+    def patience_s(self) -> float:
+        """How long this user waits for an answer, in seconds."""
+        return float(self.option("answer_s_max"))
+
+    def give_up(self) -> None:
+        """The user has waited in vain: end the waiting."""
 
     def recorder(self) -> UserRecorder:
         """Records what this user does under its present name."""
@@ -142,8 +153,7 @@ class TouchlineUser(User):
         """A client that is observed, not yet connected."""
         decoded = self.process.decoded[self.option("codec")]
         token = self.token if self.option("token_secret") else None
-        self.observer = self.new_observer()
-        return Client(self.endpoint(), decoded, self.observer, token=token, on_event=self.on_event)
+        return Client(self.endpoint(), decoded, self.new_observer(), token=token, on_event=self.on_event)
 
     def on_event(self, event: Event) -> None:
         """Called with each event, in order. Override it to react; it must not block."""

@@ -6,7 +6,7 @@ from locust.env import Environment
 
 from touchline.errors import ConnectionFailed, RoomRefused
 from touchline_loadtest.checks.breach import Breach
-from touchline_loadtest.locust.connection.client import Client
+from touchline_loadtest.locust.connection.client import Client, NoAnswer
 from touchline_loadtest.locust.observe.findings import REFUSED
 from touchline_protocol.cursor import Cursor
 from touchline_protocol.messages import Deliver
@@ -36,7 +36,7 @@ class Fan(TouchlineUser):
                 client.follow(room, after=self.cursors.get(room), deliver=self.deliver)
             client.wait_joined()
             self.watch(client, self.stay_s())
-        except ConnectionFailed:
+        except (ConnectionFailed, NoAnswer):
             pass  # the observer has reported why
         except RoomRefused as refused:
             self.process.stats.breach(Breach(REFUSED, self.name, str(refused), refused.room), refused.code)
@@ -53,6 +53,11 @@ class Fan(TouchlineUser):
         """Lose the connection, without a close."""
         if self.client is not None:
             self.client.cut()
+
+    def give_up(self) -> None:
+        """End the visit, as somebody does whose page stays empty."""
+        if self.client is not None:
+            self.client.give_up()
 
     def on_stop(self) -> None:
         """Leave properly."""

@@ -23,6 +23,7 @@ from .fan import Fan
 
 REACTION_S = 0.4
 """How long a person typically takes to react to a goal."""
+NOT_AN_OBJECT = "the data of a recorded action has to be an object, so that it can be numbered (--action-number)"
 GOAL_ACTS = 3
 """How often a player cheers at a goal, at most."""
 
@@ -73,6 +74,9 @@ class Player(Fan):
         """Act in one of the rooms, and wait for the answer."""
         began_s = time.monotonic()
         stats = self.process.stats
+        if self._numbers_actions and not isinstance(data, dict):
+            stats.failure(self.action_row, 0.0, NOT_AN_OBJECT)
+            return
         room = room or self.random.choice(client.rooms())
         data = self._numbered(data)
         acted = Acted(self.name, value_of(kind, data), UNANSWERED, unix_ms(), room=room, kind=kind)
@@ -95,7 +99,7 @@ class Player(Fan):
 
     def _numbered(self, data: Any) -> Any:
         """The checker knows an action by its data, so no two of a player may be alike."""
-        if not self._numbers_actions or not isinstance(data, dict):
+        if not self._numbers_actions:
             return data
         return {**data, self.option("action_number"): next(self._numbers)}
 

@@ -13,6 +13,10 @@ BUFFER_BYTES = 4096
 """A small SO_RCVBUF (the kernel doubles it), so that the server's socket fills up instead of this machine's memory."""
 
 
+STATES_BYTES_MAX = 100_000
+"""What an answer may have to wait behind: states of five rooms, and what was already on its way."""
+
+
 class SlowFan(Fan):
     """Reads ``read_bytes_per_s``. The server may close it as too slow; it then comes back with its cursor.
 
@@ -24,6 +28,10 @@ class SlowFan(Fan):
     receive_buffer_bytes: ClassVar[int] = BUFFER_BYTES
     event_row = rows.EVENT_SLOW
     closes_expected = frozenset({TOO_SLOW.code})
+
+    def patience_s(self) -> float:
+        """How long an answer may take whoever reads this slowly, in seconds."""
+        return super().patience_s() + STATES_BYTES_MAX / self.read_bytes_per_s
 
     def endpoint(self) -> Endpoint:
         """How to reach the server, and how slowly to read from it."""
