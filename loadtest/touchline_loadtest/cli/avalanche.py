@@ -17,28 +17,29 @@ from touchline_loadtest.peers.shapes.tables import avalanche_document, avalanche
 
 from .exit_codes import Failed
 from .measuring import Kafka, run_measurement, with_broker
+from .options.numbers import CLIENTS_MAX, RATE_HZ_MAX, ROOMS_MAX, SECONDS_MAX, number
 from .peer_options import Files, Json, Markdown, Names, RunFolder, prepare, run_info
 
 FILES_SPARE = 1000
+BURST_MAX = 100_000
+"""More than any server keeps to replay."""
 PLAN = Plan()
 SIZES = Sizes()
 
-Clients = Annotated[int, typer.Option(min=1, help="Clients of each peer.")]
-Rooms = Annotated[int, typer.Option(min=1, help="Rooms, which the clients share.")]
-Rate = Annotated[float, typer.Option(min=0.01, help="Events per second in each room.")]
+Clients = Annotated[int, number("Clients of each peer.", 1, CLIENTS_MAX)]
+Rooms = Annotated[int, number("Rooms, which the clients share.", 1, ROOMS_MAX)]
+Rate = Annotated[float, number("Events per second in each room.", 0.01, RATE_HZ_MAX)]
 Bytes = Annotated[int, typer.Option("--bytes", min=64, max=60_000, help="Bytes of an event's value.")]
-Jitter = Annotated[float, typer.Option(min=0, help="Seconds within which every client is cut once; 0: none is.")]
-AwayMax = Annotated[float, typer.Option(min=0, help="The longest time that a client is away then, in seconds.")]
+Jitter = Annotated[float, number("Seconds within which every client is cut once; 0: none is.", 0, SECONDS_MAX)]
+AwayMax = Annotated[float, number("The longest time that a client is away then, in seconds.", 0, SECONDS_MAX)]
 Avalanche = Annotated[
     float,
-    typer.Option("--avalanche", min=0, help="Seconds from when all are cut until all reconnect; 0: they are not."),
+    number("Seconds from when all are cut until all reconnect; 0: they are not.", 0, SECONDS_MAX, "--avalanche"),
 ]
-Outage = Annotated[float, typer.Option(min=0, help="Length of the outage in seconds; 0: there is none.")]
-OutageEvents = Annotated[
-    int, typer.Option(min=0, help="Events that each room gets in a burst at the end of the outage.")
-]
+Outage = Annotated[float, number("Length of the outage in seconds; 0: there is none.", 0, SECONDS_MAX)]
+OutageEvents = Annotated[int, number("Events that each room gets in a burst at the end of the outage.", 0, BURST_MAX)]
 Pause = Annotated[
-    float, typer.Option(min=0.1, help="Seconds of undisturbed events around each phase, and of silence that end it.")
+    float, number("Seconds of undisturbed events around each phase, and of silence that end it.", 0.1, SECONDS_MAX)
 ]
 
 

@@ -21,16 +21,19 @@ from touchline_loadtest.samplers.children import recorded
 from touchline_protocol.errors import OperatorError
 
 from .measuring import Kafka, run_measurement, with_broker
+from .options.numbers import RUNS_MAX, SECONDS_MAX, number
 
 FILES = 20_000
 """Open files that the largest scenario needs: 10,000 connections, with room for twice as many."""
+SCALE_MAX = 100.0
+"""A million connections in the largest scenario."""
 NAMES_MAX = 3
 """Scenarios that the title of a run names one by one."""
 
 Names = Annotated[list[str] | None, typer.Argument(metavar="[SCENARIO]...", help="Scenarios to run; all by default.")]
-Runs = Annotated[int | None, typer.Option(min=1, help="Runs of each scenario that reports a median.")]
-Seconds = Annotated[float | None, typer.Option(min=0.1, help="Length of each measurement.")]
-Scale = Annotated[float, typer.Option(min=0.0001, help="Multiply clients, rooms and records by this.")]
+Runs = Annotated[int | None, number("Runs of each scenario that reports a median.", 1, RUNS_MAX)]
+Seconds = Annotated[float | None, number("Length of each measurement.", 0.1, SECONDS_MAX)]
+Scale = Annotated[float, number("Multiply clients, rooms and records by this.", 0.0001, SCALE_MAX)]
 Json = Annotated[Path, typer.Option(metavar="FILE", help="Where to write the results.")]
 ServerPython = Annotated[
     str, typer.Option(metavar="PATH", help="Python interpreter whose installed server is measured.", show_default=False)

@@ -15,6 +15,7 @@ from touchline_loadtest.planner.costs import Costs
 from touchline_loadtest.planner.fit import errors
 
 from .measuring import LOCAL, Kafka, run_measurement, with_broker
+from .options.numbers import SECONDS_MAX, number
 
 FILES = 20_000
 """Open files that the largest run needs: 8,000 connections, with room for twice as many."""
@@ -23,10 +24,8 @@ FILES = 20_000
 def costs(
     kafka: Kafka = LOCAL,
     output: Annotated[Path, typer.Option(metavar="FILE", help="Where to write the costs.")] = Path("costs.json"),
-    seconds: Annotated[float, typer.Option(min=0.1, help="Length of each run.")] = 5.0,
-    scale: Annotated[
-        float, typer.Option(min=0.001, max=1, help="Multiply clients and rooms by this, for a trial.")
-    ] = 1.0,
+    seconds: Annotated[float, number("Length of each run.", 0.1, SECONDS_MAX)] = 5.0,
+    scale: Annotated[float, number("Multiply clients and rooms by this, for a trial.", 0.001, 1)] = 1.0,
 ) -> None:
     """Measure on this machine what a plan is made from; takes five minutes."""
     console = Console()

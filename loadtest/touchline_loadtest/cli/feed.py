@@ -15,6 +15,7 @@ from touchline_loadtest.feeds.moments import Played, play
 from touchline_loadtest.feeds.profile import derive
 
 from .exit_codes import Failed
+from .options.numbers import SECONDS_MAX, SPEED_MAX, number
 
 Name = Annotated[FeedName, typer.Argument(help="Events and scores of matches, or positions of players.")]
 Matches = Annotated[int, typer.Option(min=1, max=1000, help="Matches that are played at once.")]
@@ -29,9 +30,9 @@ Match = Annotated[
 ]
 Files = Annotated[list[Path], typer.Argument(metavar="FILE...", help="Matches in StatsBomb's format.")]
 Seed = Annotated[int, typer.Option(help="Everything that is random follows from it.")]
-Speed = Annotated[float, typer.Option(min=0.001, help="1 is real time, 60 is a minute per second.")]
+Speed = Annotated[float, number("1 is real time, 60 is a minute per second.", 0.001, SPEED_MAX)]
 Seconds = Annotated[
-    float | None, typer.Option(min=0.1, help="Stop after this many seconds.  [default: when the feed ends]")
+    float | None, number("Stop after this many seconds.  [default: when the feed ends]", 0.1, SECONDS_MAX)
 ]
 
 

@@ -16,18 +16,19 @@ from touchline_loadtest.peers.shapes.tables import many_rooms_document, many_roo
 
 from .exit_codes import Failed
 from .measuring import Kafka, run_measurement, with_broker
+from .options.numbers import CLIENTS_MAX, RATE_HZ_MAX, ROOMS_MAX, SECONDS_MAX, number
 from .peer_options import Files, Json, Markdown, Names, RunFolder, prepare, run_info
 
 FILES_SPARE = 1000
 SIZES = Sizes()
 
-Rooms = Annotated[int, typer.Option(min=1, help="Rooms.")]
-Clients = Annotated[int, typer.Option(min=1, help="Clients, each with a connection of its own.")]
+Rooms = Annotated[int, number("Rooms.", 1, ROOMS_MAX)]
+Clients = Annotated[int, number("Clients, each with a connection of its own.", 1, CLIENTS_MAX)]
 RoomsEach = Annotated[int, typer.Option(min=1, max=100, help="Rooms that each client is in.")]
-Rate = Annotated[float, typer.Option(min=0.01, help="Events per second in each room.")]
+Rate = Annotated[float, number("Events per second in each room.", 0.01, RATE_HZ_MAX)]
 Bytes = Annotated[int, typer.Option("--bytes", min=64, max=60_000, help="Bytes of an event's value.")]
-Seconds = Annotated[float, typer.Option(min=1, help="Length of each measurement.")]
-WarmUp = Annotated[float, typer.Option(min=0, help="Seconds of events before that.")]
+Seconds = Annotated[float, number("Length of each measurement.", 1, SECONDS_MAX)]
+WarmUp = Annotated[float, number("Seconds of events before that.", 0, SECONDS_MAX)]
 
 
 def many_rooms(

@@ -15,7 +15,7 @@ from touchline_loadtest.measure.results import check_writable
 from touchline_loadtest.peers.sections import with_section
 from touchline_loadtest.runs.records import RunInfo, SummaryRow
 from touchline_loadtest.runs.versions import versions
-from touchline_loadtest.runs.writer import RunWriter
+from touchline_loadtest.runs.writer import RunWriter, check_new
 from touchline_protocol.errors import OperatorError
 
 MS = 1000
@@ -55,6 +55,8 @@ class Files(NamedTuple):
             OperatorError: one of them cannot, or the document has no such section.
         """
         check_writable(self.json)
+        if self.run is not None:
+            check_new(self.run)
         if self.markdown is not None:
             check_writable(self.markdown)
             _replaced(self.markdown, self.section, "")

@@ -19,6 +19,7 @@ from touchline_loadtest.runs.writer import RunWriter
 
 from .exit_codes import Failed
 from .measuring import LOCAL, Kafka, local_broker, run_measurement
+from .options.numbers import CLIENTS_MAX, RATE_HZ_MAX, RUNS_MAX, SECONDS_MAX, number
 from .peer_options import (
     MS,
     Files,
@@ -36,16 +37,18 @@ SECTION = "fan-out"
 """The name of the section of docs/comparison.md that has the table."""
 TABLE_WIDTH = 120
 """Columns of the table, in characters, where there is no terminal."""
+DELIVERIES_HZ_MAX = 1e9
+"""A thousand times what a core delivers."""
 DEFAULTS = Sizes()
 
-Clients = Annotated[int, typer.Option(min=20, help="Clients in the room.")]
-Seconds = Annotated[float, typer.Option(min=0.1, help="Length of each measurement.")]
-Runs = Annotated[int, typer.Option(min=1, help="Measurements at the given rate; the median counts.")]
-Rate = Annotated[float, typer.Option(min=0.1, help="Events per second.")]
+Clients = Annotated[int, number("Clients in the room.", 20, CLIENTS_MAX)]
+Seconds = Annotated[float, number("Length of each measurement.", 0.1, SECONDS_MAX)]
+Runs = Annotated[int, number("Measurements at the given rate; the median counts.", 1, RUNS_MAX)]
+Rate = Annotated[float, number("Events per second.", 0.1, RATE_HZ_MAX)]
 Bytes = Annotated[int, typer.Option("--bytes", min=64, max=60_000, help="Bytes of an event's value.")]
-StepSeconds = Annotated[float, typer.Option(min=0.1, help="Length of each step towards the highest rate.")]
-MostDeliveries = Annotated[float, typer.Option(min=1, help="The highest rate to try, in deliveries per second.")]
-Settle = Annotated[float, typer.Option(min=0, help="Seconds of rest before memory is looked at.")]
+StepSeconds = Annotated[float, number("Length of each step towards the highest rate.", 0.1, SECONDS_MAX)]
+MostDeliveries = Annotated[float, number("The highest rate to try, in deliveries per second.", 1, DELIVERIES_HZ_MAX)]
+Settle = Annotated[float, number("Seconds of rest before memory is looked at.", 0, SECONDS_MAX)]
 List = Annotated[bool, typer.Option("--list", help="List the peers and exit.")]
 
 

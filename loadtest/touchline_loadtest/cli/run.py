@@ -10,10 +10,12 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from touchline_loadtest.clients.errors import ClientsFailed
 from touchline_loadtest.measure import machine
 from touchline_loadtest.measure.processes import ProcessFailed
 from touchline_loadtest.rig.child import ChildFailed
 from touchline_loadtest.rig.free_ports import check_free
+from touchline_loadtest.rig.locust_processes import check_options
 from touchline_loadtest.rig.results.publication import Publication
 from touchline_loadtest.rig.results.summary_table import show_summary
 from touchline_loadtest.rig.results.verdict import judge, page_of
@@ -137,6 +139,7 @@ def _check(test: LoadTest, published: Publication | None) -> None:
         published.check()
     if test.web_port is not None:
         check_free(test.web_port)
+    check_options(test.locust)
     machine.need_files(test.files, "take fewer --users")
 
 
@@ -154,7 +157,7 @@ def _info(test: LoadTest) -> RunInfo:
 def _run(test: LoadTest, writer: RunWriter, console: Console) -> Outcome:
     try:
         return asyncio.run(_until_done(test, writer, lambda text: console.print(text, style="dim")))
-    except (ChildFailed, ProcessFailed) as error:
+    except (ChildFailed, ClientsFailed, ProcessFailed) as error:
         raise Failed(str(error)) from error
     except asyncio.CancelledError:
         raise KeyboardInterrupt from None

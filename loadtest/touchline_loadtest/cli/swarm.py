@@ -14,25 +14,28 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from touchline_loadtest.clients.room_choice import POPULARITY, parse_range, parse_rooms
+from touchline_loadtest.clients.room_choice import POPULARITY, POPULARITY_MAX, parse_range, parse_rooms
 from touchline_loadtest.feeds.choice import Destination, FeedChoice, FeedName, topics_by_feed
 from touchline_loadtest.feeds.evening import MATCHES
 from touchline_loadtest.measure import machine
 from touchline_loadtest.rig.swarm_servers import Local, run_with_servers
 from touchline_loadtest.runs.thresholds import parse_threshold
 from touchline_loadtest.runs.writer import RunWriter
-from touchline_loadtest.swarm.plan import Edge, Publishing, Settings, Shape
+from touchline_loadtest.swarm.plan import Edge, Publishing, Settings, Shape, sample_size
 from touchline_loadtest.swarm.result import Outcome
 from touchline_loadtest.swarm.run import run_info, run_swarm
 from touchline_protocol.errors import OperatorError
 
 from .exit_codes import Failed
 from .measuring import run_measurement
+from .options.numbers import CLIENTS_MAX, PROCESSES_MAX, SECONDS_MAX, SPEED_MAX, number
 
 DEFAULT_PORT = 80
 FILES_SPARE = 500
 """Open files of a process besides its connections."""
 BREACHES_SHOWN = 10
+REACH_S_MAX = 10.0
+"""How long a server may take to accept a connection before anything is asked of it."""
 
 Url = Annotated[
     list[str] | None, typer.Option(metavar="URL", help="A server, such as ws://127.0.0.1:8080/ws; repeatable.")
@@ -41,15 +44,15 @@ StartEdges = Annotated[
     int,
     typer.Option(min=0, max=16, help="Start this many edges for the run, and Kafka without --kafka; no --url then."),
 ]
-Clients = Annotated[int, typer.Option(min=1, help="All clients, those of the sample included.")]
+Clients = Annotated[int, number("All clients, those of the sample included.", 1, CLIENTS_MAX)]
 Rooms = Annotated[
     str | None, typer.Option(help="Rooms: score:1,score:2 or score:1..50; the first is the most popular.")
 ]
-Popularity = Annotated[float, typer.Option(min=0, help="Exponent of Zipf's law for rooms; 0 for all alike.")]
+Popularity = Annotated[float, number("Exponent of Zipf's law for rooms; 0 for all alike.", 0, POPULARITY_MAX)]
 RoomsPerClient = Annotated[str, typer.Option(metavar="N-N", help="How many rooms a client watches at once: 1-5.")]
-Processes = Annotated[int, typer.Option(min=1, help="Processes that the counting clients are divided among.")]
-Sample = Annotated[int, typer.Option(min=1, help="Clients that read and check every frame.")]
-Seconds = Annotated[float, typer.Option(min=0.1, help="Length of the run, once all clients have connected.")]
+Processes = Annotated[int, number("Processes that the counting clients are divided among.", 1, PROCESSES_MAX)]
+Sample = Annotated[int, number("Clients that read and check every frame.", 1, CLIENTS_MAX)]
+Seconds = Annotated[float, number("Length of the run, once all clients have connected.", 0.1, SECONDS_MAX)]
 ShapeOption = Annotated[
     Shape,
     typer.Option(help="steady; kick-off: all connect within 30 s; avalanche: all are cut and return with cursors."),
@@ -58,7 +61,7 @@ Publish = Annotated[
     FeedName | None, typer.Option(help="Play this feed meanwhile; without it, somebody else publishes.")
 ]
 Matches = Annotated[int, typer.Option(min=1, max=1000, help="Matches of that feed.")]
-Speed = Annotated[float, typer.Option(min=0.001, help="Its speed: 1 is real time.")]
+Speed = Annotated[float, number("Its speed: 1 is real time.", 0.001, SPEED_MAX)]
 Kafka = Annotated[str | None, typer.Option(metavar="HOST:PORT", help="The broker to publish it to.")]
 PublishUrl = Annotated[str | None, typer.Option(metavar="URL", help="Or the HTTP API to publish it over.")]
 ApiKey = Annotated[str | None, typer.Option(metavar="KEY", help="The API key that the HTTP API asks for.")]
@@ -142,6 +145,8 @@ def _run(settings: Settings, folder: Path | None, local: Local | None) -> None:
         with tempfile.TemporaryDirectory() as temporary:
             _run(settings, Path(temporary) / "run", local)
         return
+    sample_size(settings)
+    _check_listening(settings.edges)
     with contextlib.ExitStack() as stack:
         writer = None
         if folder is not None:
@@ -161,12 +166,28 @@ def _edge(url: str) -> Edge:
     parts = urlsplit(url)
     if parts.scheme != "ws" or not parts.hostname or parts.path.rstrip("/") not in ("", "/ws"):
         raise OperatorError(f"a server is given as ws://host:port/ws, not {url!r}; the swarm does not speak TLS")
-    port = parts.port or DEFAULT_PORT
+    try:
+        port = parts.port or DEFAULT_PORT
+    except ValueError as error:  # above 65535
+        raise OperatorError(f"{url!r} is not an address: {error}") from error
     try:
         host = socket.gethostbyname(parts.hostname)  # IPv4
     except OSError as error:
         raise OperatorError(f"{parts.hostname} has no IPv4 address: {error.strerror}") from error
     return Edge(host, port)
+
+
+def _check_listening(edges: Sequence[Edge]) -> None:
+    """Find out now, and not from each of thousands of clients, that there is no server.
+
+    Raises:
+        OperatorError: one of them cannot be reached.
+    """
+    for host, port in sorted(set(edges)):
+        try:
+            socket.create_connection((host, port), REACH_S_MAX).close()
+        except OSError as error:
+            raise OperatorError(f"nobody listens at ws://{host}:{port}: {error.strerror or error}") from error
 
 
 def _rooms(text: str | None, publishing: Publishing | None) -> Sequence[str]:

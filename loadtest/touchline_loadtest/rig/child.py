@@ -18,6 +18,8 @@ from touchline_loadtest.measure.processes import dying_with_parent
 
 LOOK_S = 0.05
 """Time between looks at a file for what a process has written."""
+LOG_PREFIX = re.compile(r"^\[[^]]*\] \S+: ")
+"""What Locust puts in front of each line: the time, the machine, the level and the logger."""
 TAIL_CHARS = 2_000
 """How much of its output a message about a failure has."""
 
@@ -46,9 +48,9 @@ class Child:
         return self._process.returncode is not None
 
     @property
-    def crashed(self) -> bool:
-        """Whether the process has ended, and not with success."""
-        return bool(self._process.returncode)
+    def killed(self) -> bool:
+        """Whether a signal has ended the process."""
+        return self._process.returncode is not None and self._process.returncode < 0
 
     def send_signal(self, number: signal.Signals) -> None:
         """Send a signal; nothing happens if the process has ended."""
@@ -79,6 +81,11 @@ class Child:
         """The error for a process that has ended when it should not."""
         return ChildFailed(f"{self.name} ended with exit code {self._process.returncode}:\n{self._tail()}")
 
+    def no_result(self) -> ChildFailed:
+        """The error for a process that has ended without the result that it was started for."""
+        said = last_line(self.printed()) or "it printed nothing"
+        return ChildFailed(f"{self.name} ended without a result (exit code {self._process.returncode}): {said}")
+
     async def end(self, number: signal.Signals, timeout_s: float) -> int:
         """Send a signal, wait for the end, and kill the process if it takes too long; returns the exit code."""
         self.send_signal(number)
@@ -100,6 +107,12 @@ class Child:
 
     def _tail(self) -> str:
         return self.printed()[-TAIL_CHARS:]
+
+
+def last_line(output: str) -> str:
+    """The last line that has something in it, which usually is the reason why a program ended; empty if none has."""
+    lines = [line for line in map(str.strip, output.splitlines()) if line]
+    return LOG_PREFIX.sub("", lines[-1]) if lines else ""
 
 
 async def start_child(

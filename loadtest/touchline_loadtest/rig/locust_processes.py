@@ -6,6 +6,7 @@ ends, however it ends; workers that were forked would outlive it for a minute.
 
 import contextlib
 import signal
+import subprocess
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
@@ -13,14 +14,19 @@ from typing import NamedTuple
 
 from touchline_loadtest.locust.shapes.schedule import CUT_BY_NETWORK
 from touchline_loadtest.runs.writer import RunWriter
+from touchline_protocol.errors import OperatorError
 
-from .child import Child, child
+from .child import Child, child, last_line
 from .free_ports import free_ports
 from .settings import LoadTest
 
 LOCUSTFILE = Path(__file__).parents[1] / "locust" / "locustfile.py"
 STOP_TIMEOUT_S = 30.0
 """Thousands of users close their connections before Locust ends."""
+
+
+START_S_MAX = 60.0
+"""Far more than Locust needs to read its options, even on a busy machine."""
 
 
 class Target(NamedTuple):
@@ -45,11 +51,28 @@ def commands(test: LoadTest, target: Target, master_port: int) -> Mapping[str, S
     if test.processes == 1:
         return {"locust": [*base, *users, *_main_options(test)]}
     listen = ("--master-bind-host", "127.0.0.1", "--master-bind-port", str(master_port))
-    expect = ("--expect-workers", str(test.processes))
+    expect = ("--expect-workers", str(test.processes), "--expect-workers-max-wait", f"{START_S_MAX:.0f}")
     worker = [*base, "--worker", "--master-host", "127.0.0.1", "--master-port", str(master_port)]
     names = [f"locust-{number}" for number in range(1, test.processes + 1)]
     master = [*base, "--master", *listen, *expect, *users, *_main_options(test)]
     return {"locust-master": master, **dict.fromkeys(names, worker)}
+
+
+def check_options(options: Sequence[str]) -> None:
+    """Let Locust look at the options that the user has for it, before anything is started.
+
+    Raises:
+        OperatorError: it does not take them, or there is no such class of users.
+    """
+    if not options:
+        return
+    command = [sys.executable, "-m", "locust", "-f", str(LOCUSTFILE), *options, "--show-task-ratio"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=START_S_MAX, check=False)  # noqa: S603 - our own
+    except subprocess.TimeoutExpired:
+        raise OperatorError(f"Locust did not start in {START_S_MAX:g} s with {' '.join(options)}") from None
+    if done.returncode:
+        raise OperatorError(f"Locust refuses {' '.join(options)}: {last_line(done.stderr) or last_line(done.stdout)}")
 
 
 def stats_file(folder: Path) -> Path:

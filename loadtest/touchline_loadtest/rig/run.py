@@ -4,7 +4,8 @@ import asyncio
 import secrets
 import signal
 import sys
-from collections.abc import Callable, Coroutine, Mapping
+import time
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 from touchline_loadtest.feeds.evening import evening
@@ -32,6 +33,8 @@ Result = TypeVar("Result")
 
 Say = Callable[[str], None]
 """Shows a line to the user."""
+WORKERS_END_S = 10.0
+"""Locust's workers end at most this long before their master."""
 LOOK_S = 0.5
 """Time between looks at whether a server has ended by itself."""
 FEEDS = ("match", "score")
@@ -40,11 +43,15 @@ GOALS_AT_ONCE = 3
 
 
 class Outcome(NamedTuple):
-    """How a test went: the exit code of Locust, what the log held, and the swarm's result if there was one."""
+    """How a test went: the exit code of Locust, what the log held, and the swarm's result if there was one.
+
+    ``lost`` are the processes of Locust that ended early, so that the result lacks what they had not yet handed over.
+    """
 
     locust: int
     held: Held
     swarm: SwarmOutcome | None = None
+    lost: Sequence[str] = ()
 
 
 async def run_load_test(test: LoadTest, run: RunWriter, say: Say, end: asyncio.Event) -> Outcome:
@@ -56,17 +63,18 @@ async def run_load_test(test: LoadTest, run: RunWriter, say: Say, end: asyncio.E
     """
     say("starting Kafka and the edges")
     async with servers(test, FEEDS, secret := secrets.token_urlsafe(32), run) as running:
-        code, swarm = await _with_audience(test, run, say, running, secret, end)
+        code, swarm, lost = await _with_audience(test, run, say, running, secret, end)
         say("reading the log")
         with LogWriter(run.folder) as log:
             held = await write_log(running.kafka, running.topics, log)
-    return Outcome(code, held, swarm)
+    return Outcome(code, held, swarm, lost)
 
 
 async def _with_audience(
     test: LoadTest, run: RunWriter, say: Say, running: Servers, secret: str, end: asyncio.Event
-) -> tuple[int, SwarmOutcome | None]:
-    """Let the audience meet the servers; returns Locust's exit code. All events are in the log afterwards."""
+) -> tuple[int, SwarmOutcome | None, Sequence[str]]:
+    """Let the audience meet the servers; returns what `Outcome` has of it. All events are in the log afterwards."""
+    ended: dict[str, float] = {}
     rooms = _rooms(test.matches)
     target = Target(f"ws://127.0.0.1:{running.port}", ",".join(rooms), secret)
     async with (
@@ -75,17 +83,18 @@ async def _with_audience(
         locust(test, target, run) as users,
     ):
         say(_started(test))
-        result = await _with_background(
+        code, swarm = await _with_background(
             _audience(users, swarm_part(test, running, rooms, secret, run) if test.swarm else None),
             play(evening(load(), test.seed, test.matches), publish, speed=test.speed),
             _carry_out_cues(test, run, running, publish),
             sample_processes(run, lambda: _pids(running, users, detector)),
-            _watch(running, users, detector),
+            _watch(running, detector),
+            _watch_workers(users, ended),
             _end_locust(users, end),
         )
         if not stats_file(test.folder).exists():
-            raise users.main.failure()
-        return result
+            raise users.main.no_result()
+        return code, swarm, _lost(users, ended)
 
 
 async def _audience(users: Locust, swarm: Coroutine[Any, Any, SwarmOutcome] | None) -> tuple[int, SwarmOutcome | None]:
@@ -128,8 +137,8 @@ def _pids(running: Servers, users: Locust, detector: Child) -> Mapping[str, int]
     return pids if running.kafka_pid is None else {**pids, "kafka": running.kafka_pid}
 
 
-async def _watch(running: Servers, users: Locust, detector: Child) -> None:
-    """Wait until a process ends that should not. Locust's workers end before its master has noticed.
+async def _watch(running: Servers, detector: Child) -> None:
+    """Wait until a server ends that should not.
 
     Raises:
         ChildFailed: one has.
@@ -137,10 +146,25 @@ async def _watch(running: Servers, users: Locust, detector: Child) -> None:
     while True:
         servers: list[Child | Edge] = [detector, *running.edges]
         failures = [server.failure() for server in servers if server.ended]
-        failures += [child.failure() for child in users.children.values() if child is not users.main and child.crashed]
         if failures:
             raise failures[0]
         await asyncio.sleep(LOOK_S)
+
+
+async def _watch_workers(users: Locust, ended: dict[str, float]) -> None:
+    """Note when each worker has ended. The test goes on with the others: its result says so."""
+    while True:
+        for name, child in users.children.items():
+            if child.ended:
+                ended.setdefault(name, time.monotonic())
+        await asyncio.sleep(LOOK_S)
+
+
+def _lost(users: Locust, ended: Mapping[str, float]) -> list[str]:
+    """The workers that were killed, or ended long before their master, which ends them."""
+    early_s = time.monotonic() - WORKERS_END_S
+    workers = {name: child for name, child in users.children.items() if child is not users.main}
+    return [name for name, child in workers.items() if child.killed or ended.get(name, early_s) < early_s]
 
 
 async def _with_background(main: Coroutine[Any, Any, Result], *others: Coroutine[Any, Any, object]) -> Result:

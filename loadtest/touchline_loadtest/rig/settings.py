@@ -21,6 +21,8 @@ SWARM_ENDS_S = 5.0
 """The swarm's clients leave earlier than Locust's users, since events have to go on until all have been counted."""
 FILES_BESIDES = 2_000
 """Files for everything but users: Kafka's connections, logs, libraries, and clients that come before others left."""
+LONGEST_S = 86_400.0
+"""A day."""
 SHORTEST_S = 3.0
 """In less, not even the arrival of the users would be over."""
 
@@ -63,8 +65,10 @@ class LoadTest(msgspec.Struct, frozen=True, kw_only=True):
         _within("--matches", self.matches, 1, 10_000)
         if self.swarm:
             self._check_swarm()
-        if not self.seconds >= SHORTEST_S:
-            raise OperatorError(f"--seconds is {self.seconds:g}, but a test takes at least {SHORTEST_S:g}")
+        if not SHORTEST_S <= self.seconds <= LONGEST_S:
+            raise OperatorError(
+                f"--seconds is {self.seconds:g}, but a test takes at least {SHORTEST_S:g} and at most {LONGEST_S:,.0f}"
+            )
         if not 0 < self.speed <= SPEED_MAX:
             raise OperatorError(f"--speed is {self.speed:g}, but has to be above 0 and at most {SPEED_MAX:g}")
 

@@ -37,14 +37,15 @@ class RunWriter:
         """Begin a run in ``folder``, which need not exist yet.
 
         Raises:
-            BadRun: the folder has a run already, or cannot be written.
+            BadRun: there is something in the folder already, or it cannot be written.
         """
+        check_new(folder)
         try:
             folder.mkdir(parents=True, exist_ok=True)
             with (folder / INFO).open("xb") as file:
                 file.write(_document(info))
         except FileExistsError:
-            raise BadRun(f"{folder} already has a run: choose another folder, or remove this one") from None
+            raise _taken(folder) from None
         except OSError as error:
             raise _cannot_write(folder, error) from error
         return cls(folder)
@@ -116,6 +117,23 @@ class RunWriter:
             path = self.folder / lines_file(name, pid)
             self._descriptors[name, pid] = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
         return self._descriptors[name, pid]
+
+
+def check_new(folder: Path) -> None:
+    """Make sure that a run can begin in ``folder``: what is left of another one would count as this one's.
+
+    Raises:
+        BadRun: there is something in the folder already, or it cannot be read.
+    """
+    try:
+        if folder.exists() and next(folder.iterdir(), None) is not None:
+            raise _taken(folder)
+    except OSError as error:
+        raise _cannot_write(folder, error) from error
+
+
+def _taken(folder: Path) -> BadRun:
+    return BadRun(f"{folder} is not empty: a run needs a new folder, so choose another one, or remove this one")
 
 
 def _document(info: RunInfo) -> bytes:

@@ -73,6 +73,18 @@ class Plan(NamedTuple):
     counters: Sequence[Sequence[Client]]
 
 
+def sample_size(settings: Settings) -> int:
+    """How many clients read everything: as many as the user wants, and enough that each room has one.
+
+    Raises:
+        OperatorError: there are too few clients.
+    """
+    sampled = max(settings.sample, -(-len(settings.rooms) // ROOMS_PER_WITNESS))
+    if settings.clients < sampled:
+        raise OperatorError(f"{settings.clients} clients are too few: {sampled} of them have to read everything")
+    return sampled
+
+
 def make_plan(settings: Settings) -> Plan:
     """Divide the clients.
 
@@ -82,9 +94,7 @@ def make_plan(settings: Settings) -> Plan:
     chance = Random(settings.seed)  # noqa: S311 - nothing here is a secret
     rooms = list(settings.rooms)
     covered = [rooms[begin : begin + ROOMS_PER_WITNESS] for begin in range(0, len(rooms), ROOMS_PER_WITNESS)]
-    sampled = max(settings.sample, len(covered))
-    if settings.clients < sampled:
-        raise OperatorError(f"{settings.clients} clients are too few: {sampled} of them have to read everything")
+    sampled = sample_size(settings)
     choice = RoomChoice(rooms, settings.popularity)
     clients = []
     for number in range(settings.clients):

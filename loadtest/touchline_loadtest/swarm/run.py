@@ -3,10 +3,12 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Iterable, Sequence
+from typing import Any
 
 import msgspec
 
+from touchline_loadtest.clients.errors import ClientsFailed
 from touchline_loadtest.feeds.moments import play
 from touchline_loadtest.measure import machine
 from touchline_loadtest.runs.history.trace_writer import TraceWriter
@@ -38,6 +40,7 @@ async def run_swarm(settings: Settings, writer: RunWriter | None = None) -> Outc
     Raises:
         OperatorError: the settings contradict each other, or the run folder cannot be written.
         ProcessFailed: a worker ended.
+        ClientsFailed: nobody was let in.
     """
     plan = make_plan(settings)
     async with contextlib.AsyncExitStack() as stack:
@@ -124,9 +127,17 @@ class _Swarm:
         return [*self._witnesses, *self._others]
 
     async def join_witnesses(self) -> None:
-        """Connect those that cover all rooms, before anything else."""
-        await asyncio.gather(*(client.connect() for client in self._witnesses))
+        """Connect those that cover all rooms, before anything else.
+
+        Raises:
+            ClientsFailed: nobody was let in, so there is nothing to wait for.
+        """
+        await _all_within(JOIN_TIMEOUT_S, (client.connect() for client in self._witnesses))
         joined = await self._monitor.until(lambda: all(client.is_in for client in self._witnesses), JOIN_TIMEOUT_S)
+        if not any(client.is_in for client in self._witnesses):
+            reasons = [*self._monitor.breaches, *self._seen.breaches]
+            reason = f": {reasons[0]}" if reasons else ""
+            raise ClientsFailed(f"nobody was let into a room within {JOIN_TIMEOUT_S:g} s{reason}")
         if not joined:
             self._report_absent(self._witnesses)
 
@@ -182,7 +193,8 @@ class _Swarm:
             ]
         )
         returning = self._sample if cursors else self._others
-        await asyncio.gather(self._monitor.until_idle(timeout_s + 10), *(_connect_at(client) for client in returning))
+        connecting = _all_within(timeout_s, (_connect_at(client) for client in returning))
+        await asyncio.gather(self._monitor.until_idle(timeout_s + 10), connecting)
         if not await self._monitor.until(lambda: all(client.is_in for client in self._sample), JOIN_TIMEOUT_S):
             self._report_absent(self._sample)
 
@@ -213,7 +225,7 @@ class _Swarm:
             )
             for number, client in enumerate(self._witnesses, 1)
         ]
-        await asyncio.gather(*(client.connect() for client in fresh))
+        await _all_within(STATES_TIMEOUT_S, (client.connect() for client in fresh))
         pending = {room: client for client in fresh for room in client.followers}
 
         def compared() -> bool:
@@ -237,6 +249,13 @@ class _Swarm:
                 client.found(kind, f"it and the sample were never at the same place: it is at {cursor}", room)
         for client in fresh:
             client.leave()
+
+
+async def _all_within(timeout_s: float, attempts: Iterable[Coroutine[Any, Any, None]]) -> None:
+    """Let clients connect. One that finds no server by then stays away."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(timeout_s):
+            await asyncio.gather(*attempts)
 
 
 async def _connect_at(client: SampledClient) -> None:

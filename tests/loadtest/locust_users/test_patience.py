@@ -76,6 +76,7 @@ def test_nothing_is_awaited_of_a_server_that_has_answered_or_is_gone() -> None:
     cut.closed(ABNORMAL.code, by_us=True)
     left.closed(1000, by_us=True)
     assert look(process, LATER_S, joined, refused, cut, left) == []
+    assert process.notes.kinds == ["refused"]
 
 
 def test_actions_that_nobody_answers_are_reported() -> None:

@@ -296,14 +296,14 @@ async def test_workers_of_other_machines_send_what_they_recorded(tmp_path: Path)
     assert outcome.counts["clients"] >= 20
 
 
-QUIZ = '''
+QUIZ = """
 from touchline_loadtest.locust import users
 
 
 class Quizzer(users.Player):
     def action(self):
         return "answer", "a"
-'''
+"""
 
 
 @pytest.mark.long

@@ -173,10 +173,31 @@ async def test_nothing_lingers_when_a_load_test_is_ended_early(number: signal.Si
 
 
 @pytest.mark.long
-def test_what_locust_says_of_a_mistake_in_its_options_is_shown(kafka: KafkaBroker, tmp_path: Path) -> None:
-    done = load_test("--kafka", kafka.address, "--folder", str(tmp_path / "run"), "--", "Fann")
-    assert done.returncode == 1
-    assert "Fann" in done.stderr
+@pytest.mark.parametrize("mistake", ["Fann", "--no-such-option"])
+def test_what_locust_does_not_take_is_found_before_anything_is_started(
+    mistake: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["run", "--folder", str(tmp_path / "run"), "--", mistake]) == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert mistake in line.partition(": ")[2].partition(": ")[2]  # what Locust says, behind what the user said
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.long
+async def test_a_load_test_that_loses_a_worker_fails_with_a_report(kafka: KafkaBroker, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    small = ("--kafka", kafka.address, "--seconds", "15", "--users", "10", "--matches", "5")
+    async with started_load_test(folder, *small, processes=2) as process:
+        await eventually(lambda: len([*(folder / "traces").glob("*")]) >= 2)
+        (worker, *_) = [
+            child for child in psutil.Process(process.pid).children(recursive=True) if "--worker" in child.cmdline()
+        ]
+        worker.kill()
+        _, errors = await process.communicate()
+    assert process.returncode == 1, errors
+    lost = [row for row in RunReader(folder).info.summary if row.what == "processes of Locust that ended early"]
+    assert [(row.measured, row.met) for row in lost] == [("locust-1", False)]
+    assert (folder / "report.html").exists()
 
 
 @pytest.mark.long

@@ -59,6 +59,15 @@ def test_a_killed_process_s_samples_are_there_beside_those_of_others(tmp_path: P
     run.close()
 
 
+@pytest.mark.parametrize("left", ["traces/trace-1.bin", "log/log-1.bin", "samples-1.jsonl", "notes.txt"])
+def test_a_run_does_not_begin_among_what_another_one_has_left(tmp_path: Path, left: str) -> None:
+    (tmp_path / left).parent.mkdir(exist_ok=True)
+    (tmp_path / left).write_text("old")
+    with pytest.raises(BadRun, match=str(tmp_path)):
+        RunWriter.create(tmp_path, INFO)
+    assert not (tmp_path / "run.json").exists()
+
+
 def test_a_fork_of_a_writer_has_files_of_its_own(tmp_path: Path) -> None:
     run = RunWriter.create(tmp_path, INFO)
     run.samples([SAMPLE])

@@ -9,11 +9,14 @@ import pytest
 
 from support.faulty_server import ROOM, faulty_server
 from touchline_loadtest.cli.app import run
+from touchline_loadtest.clients.errors import ClientsFailed
 from touchline_loadtest.measure.bench import Bench
 from touchline_loadtest.measure.machine import Cores
 from touchline_loadtest.measure.touchline import serve
 from touchline_loadtest.runs.history.reader import read_traces, trace_files
 from touchline_loadtest.runs.reader import RunReader
+from touchline_loadtest.swarm import run as swarm_run
+from touchline_loadtest.swarm.plan import Edge, Settings
 
 DEADLINE_S = 90.0
 
@@ -67,6 +70,29 @@ def test_wrong_options_are_refused_in_one_line(
     assert run(["swarm", "--url", "ws://127.0.0.1:1/ws", *arguments]) == 2
     [line] = capsys.readouterr().err.splitlines()
     assert named in line
+
+
+def test_a_server_that_is_not_there_is_reported_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    url = "ws://127.0.0.1:1/ws"
+    assert run(["swarm", "--url", url, "--rooms", ROOM, "--clients", "60", "--run", str(tmp_path / "run")]) == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert "127.0.0.1:1" in line
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("says", [b"", b"HTTP/1.1 503 Service Unavailable\r\n\r\n"], ids=["silent", "refuses"])
+async def test_a_server_that_lets_nobody_in_fails_the_run(says: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        writer.write(says)
+        await reader.read()
+        writer.close()
+
+    monkeypatch.setattr(swarm_run, "JOIN_TIMEOUT_S", 0.5)
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        edge = Edge("127.0.0.1", server.sockets[0].getsockname()[1])
+        with pytest.raises(ClientsFailed, match=r"0\.5 s"):
+            await swarm_run.run_swarm(Settings([edge], [ROOM], clients=60))
 
 
 @pytest.mark.long

@@ -19,7 +19,6 @@ UNEXPLAINED_CLOSE = "unexplained_close"
 BEFORE_JOINED = "before_joined"
 WRONG_JOIN = "wrong_join"
 WRONG_STATE = "wrong_state"
-REFUSED = "refused"
 
 TEXTS: Mapping[str, str] = {
     **KINDS,

@@ -48,8 +48,8 @@ class Recorder(Protocol):
 EXCUSABLE = frozenset({NORMAL.code, GOING_AWAY.code, ABNORMAL.code, HELLO_TIMEOUT.code})
 """Close codes that a fault of the server can cause. The others say that somebody broke the protocol, or a rule."""
 ANSWER_S_MAX = 20.0
-"""Seconds after which it counts as a failure that a server does not answer, or that events stay away. The slowest answers
-of a healthy server take 5 at a kick-off on a busy machine: what takes four times as long is not coming."""
+"""Seconds after which it counts as a failure that a server does not answer, or that events stay away. The slowest
+answers of a healthy server take 5 at a kick-off on a busy machine: what takes four times as long is not coming."""
 
 
 class Place(NamedTuple):
@@ -179,8 +179,8 @@ class Observer:
             self._greeting_s, found = None, True
             self._absent(NO_WELCOME)
         for name, room in self._rooms.items():
-            if self._is_overdue(room.asked_s, now_s):
-                room.asked_s, found = None, True
+            if not room.is_overdue and self._is_overdue(room.asked_s, now_s):
+                room.is_overdue = found = True
                 self._absent(NEVER_JOINED, name)
         if self._pending_actions and self._is_overdue(self._acting_s, now_s):
             self._pending_actions.clear()
@@ -256,9 +256,10 @@ class Observer:
         room = self._rooms.get(request.room)
         if room is None or cursor is None:
             trace = self._recorder.trace(request.room, request.deliver)
-            asked_s = None if room is None else room.asked_s
+            before = room
             room = RoomObserver(trace, self._shared, after=cursor, restarts=self._restarts_expected)
-            room.asked_s = asked_s
+            if before is not None:
+                room.asked_s, room.is_overdue = before.asked_s, before.is_overdue
             self._rooms[request.room] = room
         room.requested(cursor, self._now_s)
         self._requests[request_id, request.room] = Request(cursor, self._now_s, self._resuming_s or self._now_s)
@@ -293,8 +294,8 @@ class Observer:
         self._error = message.code
         if message.room is not None:
             room = self._rooms.get(message.room)
-            if room is not None:
-                room.refused(message)
+            if room is not None and (breach := room.refused(message)) is not None:
+                self._measures.breach(breach, message.code)
             self._requests.pop((message.id, message.room), None)
 
     def _goaway(self, _: messages.Goaway) -> None:

@@ -18,7 +18,7 @@ LOOK_S = 2.0
 
 
 class _Reached(NamedTuple):
-    """By ``at_s`` somebody had everything up to ``offset``."""
+    """The furthest client had everything up to ``offset`` by ``at_s``."""
 
     at_s: float
     offset: int

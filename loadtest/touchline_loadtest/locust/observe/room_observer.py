@@ -25,15 +25,16 @@ class RoomObserver:
 
     ``stale``: what arrives belongs to a subscription that the client has left, after a gap or by its own will.
     ``asked_s``: since when the client has asked to join without being let in; None if it does not wait for that.
-    ``joined_s``: when it was let in.
+    ``is_overdue``: that it waits for too long has been reported. ``joined_s``: when it was let in.
     """
 
-    __slots__ = ("_follower", "_unix_ms", "asked_s", "joined_s", "live_from", "stale")
+    __slots__ = ("_follower", "_unix_ms", "asked_s", "is_overdue", "joined_s", "live_from", "stale")
 
     def __init__(self, trace: TraceSink, shared: Shared, *, after: Cursor | None, restarts: bool) -> None:
         self._follower = RoomFollower(trace, shared.values, after=after, restarts=restarts, now_ms=shared.unix_ms)
         self._unix_ms = shared.unix_ms
         self.asked_s: float | None = None
+        self.is_overdue = False
         self.joined_s = 0.0
         self.live_from = -1
         self.stale = False
@@ -57,6 +58,7 @@ class RoomObserver:
         """A subscribe is sent. If the server could not answer an earlier one, the client still waits since then."""
         if self.asked_s is None:
             self.asked_s = now_s
+            self.is_overdue = False
         self._follower.present(cursor)
 
     def leave(self, *, prompt: bool) -> None:
@@ -64,16 +66,16 @@ class RoomObserver:
 
         ``prompt``: it has read all that had arrived.
         """
-        if self.joined and not self.stale:
+        if self.asked_s is not None or (self.joined and not self.stale):
             self._follower.trace.add(Left(self._unix_ms() if prompt else 0.0))
         self.stale = True
         self.asked_s = None
 
-    def refused(self, message: Error) -> None:
+    def refused(self, message: Error) -> Breach | None:
         """The server refused the room, or is unable to let anybody in at the moment."""
         if message.code != UNAVAILABLE.code:
             self.asked_s = None
-        self._follower.receive(message)
+        return self._follower.receive(message)
 
     def left(self) -> None:
         """Nothing of the room may arrive any more."""

@@ -65,7 +65,7 @@ def verdict(thresholds: Iterable[str], table: Table) -> list[SummaryRow]:
 
 
 def joins(table: Table) -> SummaryRow:
-    """What every run has to have: somebody was let into a room. Without that, nothing has been tested."""
+    """The row of a rule that holds for every run: somebody is let into a room. Otherwise nothing has been tested."""
     count = sum(sum(table.times.get(row, {}).values()) for row in (rows.FIRST_STATE, rows.RETURN))
     return SummaryRow(JOINS, count or "nobody was let into a room", bound=">= 1", met=count > 0)
 

@@ -78,7 +78,8 @@ class TouchlineUser(User):
         Raises:
             OperatorError: they cannot.
         """
-        parse_rooms(str(cls.setting(environment, "rooms")))
+        rooms = parse_rooms(str(cls.setting(environment, "rooms")))
+        RoomChoice(rooms, float(cls.setting(environment, "room_popularity")))
         parse_range(str(cls.setting(environment, "rooms_per_user")))
 
     @classmethod

@@ -5,9 +5,7 @@ from typing import ClassVar
 from locust.env import Environment
 
 from touchline.errors import ConnectionFailed, RoomRefused
-from touchline_loadtest.checks.breach import Breach
 from touchline_loadtest.locust.connection.client import Client, NoAnswer
-from touchline_loadtest.locust.observe.findings import REFUSED
 from touchline_protocol.cursor import Cursor
 from touchline_protocol.messages import Deliver
 
@@ -36,10 +34,8 @@ class Fan(TouchlineUser):
                 client.follow(room, after=self.cursors.get(room), deliver=self.deliver)
             client.wait_joined()
             self.watch(client, self.stay_s())
-        except (ConnectionFailed, NoAnswer):
+        except (ConnectionFailed, RoomRefused, NoAnswer):
             pass  # the observer has reported why
-        except RoomRefused as refused:
-            self.process.stats.breach(Breach(REFUSED, self.name, str(refused), refused.room), refused.code)
         finally:
             self.cursors = client.cursors()
             client.close()

@@ -77,7 +77,9 @@ class Player(Fan):
         if self._numbers_actions and not isinstance(data, dict):
             stats.failure(self.action_row, 0.0, NOT_AN_OBJECT)
             return
-        room = room or self.random.choice(client.rooms())
+        if not (rooms := client.rooms()):
+            return  # the server has refused them all
+        room = room or self.random.choice(rooms)
         data = self._numbered(data)
         acted = Acted(self.name, value_of(kind, data), UNANSWERED, unix_ms(), room=room, kind=kind)
         self._record(acted)

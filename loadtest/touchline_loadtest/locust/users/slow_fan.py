@@ -14,7 +14,7 @@ BUFFER_BYTES = 4096
 
 
 STATES_BYTES_MAX = 100_000
-"""What an answer may have to wait behind: states of five rooms, and what was already on its way."""
+"""An answer may have to wait behind this: the states of five rooms, and events that were on their way."""
 
 
 class SlowFan(Fan):

@@ -12,6 +12,7 @@ from touchline_loadtest.rig.edges import now_ms
 from touchline_loadtest.rig.locust_processes import stats_file
 from touchline_loadtest.rig.run import Outcome
 from touchline_loadtest.rig.settings import LoadTest
+from touchline_loadtest.runs.files import BadRun
 from touchline_loadtest.runs.history.check import check_folder, write_breaches
 from touchline_loadtest.runs.records import SummaryRow
 from touchline_loadtest.runs.thresholds import judge as judge_thresholds
@@ -24,11 +25,10 @@ def judge(test: LoadTest, outcome: Outcome, run: RunWriter) -> Sequence[SummaryR
     """Check the run, finish its folder, and write its page; returns the rows of the result."""
     rows = read_rows(stats_file(test.folder).read_bytes())
     thresholds = judge_thresholds(test.fail_above, lambda threshold: measured(rows, threshold))
-    found = check_folder(test.folder)
-    write_breaches(test.folder, found.breaches)
+    checked = _check(test.folder)
     swarm = [] if outcome.swarm is None else outcome.swarm.rows
-    users = [*time_rows(rows), *thresholds, *failures(rows), _exit_code(outcome.locust)]
-    summary = [*users, *check_rows(found), *(msgspec.structs.replace(row, what=f"swarm: {row.what}") for row in swarm)]
+    users = [*time_rows(rows), *thresholds, *failures(rows), *_ends(outcome)]
+    summary = [*users, *checked, *(msgspec.structs.replace(row, what=f"swarm: {row.what}") for row in swarm)]
     run.finish(now_ms(), summary, [] if outcome.swarm is None else outcome.swarm.notes)
     page_of(test.folder).write_text(render(load(test.folder)), encoding="utf-8")
     return summary
@@ -47,5 +47,18 @@ def check_rows(found: CheckOutcome) -> Iterator[SummaryRow]:
     yield SummaryRow("breaches that the checker found", breaches, bound="0", met=breaches == 0)
 
 
-def _exit_code(code: int) -> SummaryRow:
-    return SummaryRow("exit code of Locust", code, bound="0", met=code == 0)
+def _check(folder: Path) -> list[SummaryRow]:
+    """Let the checker compare the run. One that cannot be compared has failed, and gets its page all the same."""
+    try:
+        found = check_folder(folder)
+    except BadRun as error:
+        return [SummaryRow("breaches that the checker found", str(error), bound="0", met=False)]
+    write_breaches(folder, found.breaches)
+    return list(check_rows(found))
+
+
+def _ends(outcome: Outcome) -> Iterator[SummaryRow]:
+    """How Locust's processes have ended."""
+    yield SummaryRow("exit code of Locust", outcome.locust, bound="0", met=outcome.locust == 0)
+    if outcome.lost:
+        yield SummaryRow("processes of Locust that ended early", ", ".join(outcome.lost), bound="none", met=False)
