@@ -208,9 +208,10 @@ class Event(Message, tag="event", frozen=True):
 class Subscribed(Message, tag="subscribed", frozen=True):
     """The client has joined the room, or (at any time, with ``recovered`` false) has to start over from ``state``.
 
-    ``head`` is the room's newest offset. If ``recovered`` is true, the events after the client's cursor follow as
-    `Event` messages. Otherwise ``state`` holds the newest event of each key, and the events after ``head`` follow.
-    Unless ``state_complete``, keys may be missing from it; those that it has are right.
+    ``head`` is how far the server has read the room, the offset of its newest event or a later position in its
+    partition. If ``recovered`` is true, the events after the client's cursor follow as `Event` messages. Otherwise
+    ``state`` holds the newest event of each key, and the events after ``head`` follow. Unless ``state_complete``, keys
+    may be missing from it; those that it has are right.
     """
 
     room: str

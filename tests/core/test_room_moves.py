@@ -9,9 +9,20 @@ from hypothesis import strategies as st
 
 from support.client_model import RoomView
 from support.core_edge import TOPIC, CoreEdge, LogRecord, record
-from touchline_protocol.messages import Event, Skipped
+from touchline_protocol.messages import Event, Skipped, Subscribed
 from touchline_server.core.effects import ReadLog
-from touchline_server.core.log import CaughtUp, Chunk, LogEvent, PartitionsAdded, Records, TopicOpened
+from touchline_server.core.log import (
+    CaughtUp,
+    Chunk,
+    History,
+    HistoryBegan,
+    HistoryRead,
+    LogEvent,
+    OffsetsLost,
+    PartitionsAdded,
+    Records,
+    TopicOpened,
+)
 from touchline_server.core.rooms.moves import STRAGGLERS_MS, Partitioner
 
 KEYS = ("a", "b", "c")
@@ -226,6 +237,92 @@ def test_where_producers_have_a_partitioner_of_their_own_the_expected_partition_
     edge.ingest(keyed(1, "a", 4, 4), partition=2)
     assert shown(edge) == ("e-2-0", {"a": 4})
     assert edge.skips == []
+
+
+OLD = Records(TOPIC, 0, [keyed(0, "a", 1, 1), keyed(1, "b", 1, 1)], 2)
+LOST = OffsetsLost(TOPIC, 1, 5)
+NEW = Records(TOPIC, 1, [keyed(5, "b", 2, 2)], 6)
+"""The room leaves partition 0 for 1, where its first records were deleted before the edge read them."""
+
+
+def assert_only_what_followed_the_loss_is_known(edge: CoreEdge) -> None:
+    joined = edge.client().join()
+    assert (joined.epoch, {event.key: event.data for event in joined.state}) == ("e-1-0", {"b": 2})
+    assert not joined.state_complete
+
+
+def test_clients_start_over_without_state_in_a_partition_that_lost_the_rooms_first_records() -> None:
+    edge = CoreEdge(partitioner=ours)
+    edge.open("e", 1)
+    edge.apply(OLD)
+    client = edge.client()
+    assert len(client.join().state) == 2
+    for reported in (PartitionsAdded(TOPIC, {1: 0}), LOST, NEW):
+        edge.apply(reported)
+    edge.run()
+    joined, event = client.take()
+    assert isinstance(joined, Subscribed)
+    assert (joined.epoch, joined.head, joined.recovered, joined.state) == ("e-1-0", 4, False, [])
+    assert not joined.state_complete
+    assert isinstance(event, Event)
+    assert (event.offset, event.prev, event.key) == (5, 4, "b")
+    assert_only_what_followed_the_loss_is_known(edge)
+
+
+@pytest.mark.parametrize("events", [(OLD, LOST, NEW), (LOST, OLD, NEW), (LOST, NEW, OLD)])
+@pytest.mark.parametrize("is_ready", [True, False])
+def test_lost_records_void_the_state_from_before_a_move_in_whatever_order_partitions_are_read(
+    events: Sequence[LogEvent], is_ready: bool
+) -> None:
+    edge = CoreEdge(partitioner=ours)
+    opened: list[LogEvent] = [TopicOpened(TOPIC, "e", {0: 0, 1: 0}), *events]
+    opened.insert(1 if is_ready else len(opened), CaughtUp(TOPIC))
+    for event in opened:
+        edge.apply(event)
+        edge.flush()
+    edge.apply(NEW._replace(records=[keyed(6, "b", 2, 3)], next_offset=7))
+    assert_only_what_followed_the_loss_is_known(edge)
+
+
+def test_late_records_do_not_bring_back_what_lost_ones_may_have_changed() -> None:
+    edge = CoreEdge(partitioner=ours)
+    edge.open("e", 1)
+    for event in (OLD, PartitionsAdded(TOPIC, {1: 0}), LOST, NEW):
+        edge.apply(event)
+    edge.ingest(keyed(2, "a", 1, 1))
+    assert [skip.reason for skip in edge.skips] == ["misplaced"]
+    assert_only_what_followed_the_loss_is_known(edge)
+
+
+@pytest.mark.parametrize("is_moved_first", [True, False])
+def test_older_records_of_the_partition_before_do_not_bring_it_back_either(is_moved_first: bool) -> None:
+    edge = CoreEdge(partitioner=ours)
+    edge.apply(TopicOpened(TOPIC, "e", {0: 2, 1: 0}))
+    edge.apply(HistoryBegan(TOPIC, 0))
+    edge.apply(HistoryBegan(TOPIC, 1))
+    live: list[LogEvent] = [LOST, NEW]
+    older: list[LogEvent] = [History(TOPIC, 0, OLD.records, 0), HistoryRead(TOPIC, 0, complete=True, since_ms=0)]
+    for event in live + older if is_moved_first else older + live:
+        edge.apply(event)
+        edge.flush()
+    edge.apply(HistoryRead(TOPIC, 1, complete=True, since_ms=0))
+    edge.apply(CaughtUp(TOPIC))
+    assert_only_what_followed_the_loss_is_known(edge)
+
+
+def test_a_state_stays_incomplete_when_its_room_moves_on() -> None:
+    edge = CoreEdge(partitioner=ours)
+    edge.open("e", 1)
+    for event in (OLD, OffsetsLost(TOPIC, 0, 9), PartitionsAdded(TOPIC, {1: 0}), NEW):
+        edge.apply(event)
+    assert_only_what_followed_the_loss_is_known(edge)
+
+
+def test_a_state_is_incomplete_without_the_keys_of_a_partition_that_the_room_had_left() -> None:
+    edge = CoreEdge(partitioner=ours)
+    for event in (TopicOpened(TOPIC, "e", {0: 0, 1: 0}), NEW, OLD, OffsetsLost(TOPIC, 0, 9), CaughtUp(TOPIC)):
+        edge.apply(event)
+    assert_only_what_followed_the_loss_is_known(edge)
 
 
 def test_state_from_before_a_move_has_an_offset_that_can_be_resumed_from() -> None:

@@ -41,6 +41,7 @@ class EdgeKnowledge:
         self._stored = stored
         self._epochs: dict[str, str] = {}
         self._starts: dict[str, int] = {}
+        self._overtaken: set[str] = set()  # the epochs in which records were deleted before this edge read them
         self._known: dict[tuple[str, str], _Known] = {}
         self._newest: dict[str, str] = {}  # the epoch that each room is in
 
@@ -80,21 +81,23 @@ class EdgeKnowledge:
             room = f"{feed}:{(record.key or b'').decode()}"
             known = self._known.get((room, epoch))
             if known is None:
-                known = self._known[room, epoch] = _Known(self._state_before_move(room))
+                known = self._known[room, epoch] = _Known(self._state_before_move(room, epoch))
             self._newest[room] = epoch
             known.offsets.add(record.offset)
 
     def _lose(self, lost_in: str, start: int) -> None:
         """Records were deleted before they were read: what the edge knew may not hold any more."""
         self._starts[lost_in] = start
+        self._overtaken.add(lost_in)
         for (_, epoch), known in self._known.items():
             if epoch == lost_in:
                 known.lost.append((start, known.before, known.offsets))
                 known.before, known.offsets = {}, set()
 
-    def _state_before_move(self, room: str) -> State:
+    def _state_before_move(self, room: str, to: str) -> State:
+        """What a room keeps when it moves: nothing if it may have had records there that were lost."""
         epoch = self._newest.get(room)
-        if epoch is None:
+        if epoch is None or to in self._overtaken:
             return {}
         known = self._known[room, epoch]
         return _fold(known.before, self._history(room, epoch), up_to=1 << 60, among=known.offsets)

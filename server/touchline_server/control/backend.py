@@ -18,9 +18,9 @@ class StateEvent(NamedTuple):
 
 
 class RoomState(NamedTuple):
-    """A room as it is now: its newest offset, the newest event of every key, and the number of connections in it.
+    """A room as it is now: how far it was read, the newest event of every key, and the number of connections in it.
 
-    Unless ``state_complete``, keys may be missing from the state.
+    ``head`` means the same as in `Subscribed`. Unless ``state_complete``, keys may be missing from the state.
     """
 
     epoch: str

@@ -46,8 +46,6 @@ class Contents(KeyedState):
 
     __slots__ = (
         "_elsewhere",
-        "_is_partial",
-        "_overtaken",
         "epoch",
         "events",
         "floor",
@@ -84,14 +82,13 @@ class Contents(KeyedState):
         self.moved_at = BEFORE_ALL
         self.stored_before = window.floor + 1
         self.older_head: int | None = None
-        self._is_partial = False  # state from a partition that the room left is lost, and not read again
-        self._overtaken = False  # lost records may have changed what older ones say
+        self._overtaken = window.overtaken
         self._elsewhere: Elsewhere | None = None
 
     @property
     def state_complete(self) -> bool:
         """Whether the state has every key, as far as the log can tell."""
-        return self.window.state_complete and not (self.state_full or self._cut or self._is_partial)
+        return self.window.state_complete and not self._lacks_keys
 
     @property
     def position(self) -> int:
@@ -150,7 +147,9 @@ class Contents(KeyedState):
         if not self.moving or self.pending[0].window is self.window:
             return False
         first = self.pending[0]
-        if not self.history_read:
+        if first.window.overtaken:  # the lost records may have been this room's, and have changed any key
+            self._forget_all()
+        elif not self.history_read:
             self._set_aside()
         self._go_on_in(first.window)
         self.head = self.floor = self.moved_at = first.offset - 1
@@ -174,18 +173,16 @@ class Contents(KeyedState):
         ``same_log``: only a part of the log is lost, so the room still moves to the partition that it was about to
         enter.
         """
-        self._elsewhere = None
-        self._overtaken = same_log
         self._cut = self._is_partial = False
         self._end_reading_back()
         if not same_log:
-            self.partitions = 0
+            self.partitions, self._overtaken = 0, False
         elif self.head is not None:
             self.partitions |= 1 << self.window.partition
         self.pending = self._moves_after(window) if same_log else []
         self.pending_bytes = sum(event.size for event in self.pending)
         self.moving = bool(self.pending)
-        self._clear()
+        self._forget_all()
         self.state_full = False
         self.head_ts = 0
         self.moved_at = BEFORE_ALL
@@ -202,15 +199,16 @@ class Contents(KeyedState):
 
     def lose_elsewhere(self, window: PartitionWindow) -> None:
         """Records were lost in a partition that is not the room's home: they may have changed what is known from it."""
-        if self._elsewhere is not None:
-            self._elsewhere.forget(window.partition)
+        if self._elsewhere is not None and self._elsewhere.forget(window.partition):
+            self._is_partial = True
 
     def begin_history(self, *, again: bool) -> None:
         """The log is read back from the room's floor: until that ends, the state is not known.
 
         ``again``: only the home partition is, and nothing that the room may have had elsewhere before.
         """
-        self.loaded = self.history_read = self._overtaken = False
+        self.loaded = self.history_read = False
+        self._overtaken = self.window.overtaken
         self.reading_back = True
         self.older_head = None
         self.stored_before = self.floor + 1
@@ -262,8 +260,7 @@ class Contents(KeyedState):
         home = self.window.partition
         unseen = [since for index, since in unread.items() if index != home and not self.had_records_in(index)]
         if max(unseen, default=0) > self.newest_ts:
-            self._clear()
-            self._elsewhere = None
+            self._forget_all()
         elif self._elsewhere is not None:
             self._elsewhere.forget_doubtful(home, unread)
 
@@ -339,6 +336,7 @@ class Contents(KeyedState):
     def _go_on_in(self, window: PartitionWindow) -> None:
         self.generation += 1
         self.window = window
+        self._overtaken = self._overtaken or window.overtaken
         self.epoch = window.epoch_of(window.terms.oldest)
         self.head = None
         self.floor = window.floor
@@ -360,7 +358,7 @@ class Contents(KeyedState):
 
     def _take_straggler(self, event: RoomEvent) -> bool:
         key = event.key
-        if key is None or key in (self._removed or ()):
+        if key is None or key in (self._removed or ()) or self.window.overtaken:
             return False
         known = self.state.get(key)
         if known is not None and known.offset > self.moved_at:
@@ -370,6 +368,10 @@ class Contents(KeyedState):
             return known is not None
         self._keep(key, self._as_history(event))
         return True
+
+    def _forget_all(self) -> None:
+        self._clear()
+        self._elsewhere = None
 
     def _note_partition(self, event: RoomEvent) -> None:
         """Note that the room has records in an event's partition, and in the one that it lives in."""

@@ -41,9 +41,9 @@ class Elsewhere:
         newest[event.key] = event
         return True
 
-    def forget(self, partition: int) -> None:
-        """Forget a partition: records of it were lost, and may have changed anything."""
-        self._partitions.pop(partition, None)
+    def forget(self, partition: int) -> bool:
+        """Forget a partition: records of it were lost, and may have changed anything. Returns whether it was known."""
+        return self._partitions.pop(partition, None) is not None
 
     def forget_doubtful(self, home: int, unread: Mapping[int, int]) -> None:
         """Forget events of other partitions than ``home`` that records which were not read may have changed; see

@@ -43,6 +43,8 @@ class KeyedState:
 
     __slots__ = (
         "_cut",
+        "_is_partial",
+        "_overtaken",
         "_removed",
         "_state_bytes",
         "history_read",
@@ -63,6 +65,8 @@ class KeyedState:
         self.reading_back = False
         self.partitions = 0
         self._cut = False  # keys are missing from the state, whatever was read
+        self._is_partial = False  # state from a partition that is not the home is lost, and not read again
+        self._overtaken = False  # lost records may have changed what older ones say
         self._state_bytes = 0
         self._removed: dict[str, int] | None = None
 
@@ -76,6 +80,10 @@ class KeyedState:
             return False
         newest = self.state.get(event.key)
         return newest is not None and newest.window is event.window and newest.offset > event.offset
+
+    @property
+    def _lacks_keys(self) -> bool:
+        return self.state_full or self._cut or self._is_partial or self._overtaken
 
     def _keep(self, key: str, event: RoomEvent) -> None:
         """Let a keyed event take the place of the one before it in the state."""
