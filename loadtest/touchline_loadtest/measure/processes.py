@@ -26,6 +26,9 @@ LINE_BYTES_MAX = 16 * 1024 * 1024
 ORDINARY = (["lines_omitted"], ["connections_max_lowered"])
 """Warnings of a server that every measurement with many clients brings about."""
 
+UNLESS_ORPHANED = '[ "$PPID" = "$0" ] && exec "$@"'
+"""The script of a shell that becomes the command, if the process ``$0`` still is its parent."""
+
 LISTENS = re.compile(rb"^listens +(\d+)$", re.MULTILINE)
 """What a baseline prints when it has started."""
 
@@ -108,9 +111,14 @@ class ChildProcess:
 
 
 def dying_with_parent(*command: str) -> list[str]:
-    """The command, prefixed so that Linux kills the process when the thread that started it ends, however it ends."""
+    """The command, prefixed so that Linux kills the process when the thread that started it ends, however it ends.
+
+    If that has already happened when the process asks to be killed, nobody would do it: then it does not begin.
+    """
     setpriv = shutil.which("setpriv")
-    return [*([setpriv, "--pdeathsig", "KILL", "--"] if setpriv else []), *command]
+    if setpriv is None:
+        return list(command)
+    return [setpriv, "--pdeathsig", "KILL", "--", "/bin/sh", "-c", UNLESS_ORPHANED, str(os.getpid()), *command]
 
 
 @contextlib.asynccontextmanager

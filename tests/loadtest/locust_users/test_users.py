@@ -324,3 +324,15 @@ async def test_a_recorded_action_that_cannot_be_numbered_is_refused_and_not_sent
         assert check_folder(tmp_path / "run").breaches == []
     else:
         assert run.count("action to ack") > 0
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("user", ["Fan", "SlowFan", "StreamFan", "Cheater"])
+async def test_a_token_that_the_server_does_not_take_fails_the_run(tmp_path: Path, user: str) -> None:
+    wrong = SECRET[::-1]
+    async with live_server(Witness()) as node:
+        server = ("--host", f"ws://127.0.0.1:{node.port}", *QUICK, "--token-secret", wrong)
+        run = await run_locust(tmp_path, *server, "-u", "2", "-t", "2s", user)
+    assert run.failures, run.output
+    assert run.code == 1, run.output
+    assert "Traceback" not in run.output

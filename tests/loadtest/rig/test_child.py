@@ -3,12 +3,14 @@
 import asyncio
 import re
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 from support.waiting import eventually
+from touchline_loadtest.measure.processes import dying_with_parent
 from touchline_loadtest.rig.child import Child, ChildFailed, child
 
 SLEEPER = "import time; print('ready', flush=True); time.sleep(60)"
@@ -34,6 +36,15 @@ async def test_a_process_ends_with_the_block(tmp_path: Path, code: str) -> None:
     async with child("sleeper", python(code), tmp_path / "log", stop_timeout_s=0.2) as running:
         await running.until_printed(READY, TIMEOUT_S)
     assert not exists(running.pid)
+
+
+def test_a_process_whose_parent_is_already_gone_does_not_begin(tmp_path: Path) -> None:
+    command = dying_with_parent("touch", str(tmp_path / "begun"))
+    another_parent = ["sh", "-c", '"$@"; exit 0', "sh", *command]
+    subprocess.run(another_parent, check=True)
+    assert not (tmp_path / "begun").exists()
+    subprocess.run(command, check=True)
+    assert (tmp_path / "begun").exists()
 
 
 async def test_a_process_ends_with_a_block_that_fails(tmp_path: Path) -> None:
