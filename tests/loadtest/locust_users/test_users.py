@@ -252,8 +252,10 @@ async def test_a_fault_is_reported_under_no_other_name(tmp_path: Path, fault: st
         (("Player",), "--token-secret"),
         (("--cheats", "cliker"), "clicker"),
         (("--run-folder", "ended", "Fan"), "ended"),
+        (("--acts-per-s", "0"), "--acts-per-s"),
+        (("--stay", "nan"), "--stay"),
     ],
-    ids=["threshold", "rooms", "secret", "cheats", "run folder"],
+    ids=["threshold", "rooms", "secret", "cheats", "run folder", "rate", "time"],
 )
 async def test_a_mistake_is_reported_before_the_run(tmp_path: Path, args: tuple[str, ...], named: str) -> None:
     begin_run(tmp_path / "ended", {}, users=False).finish([], [])

@@ -8,7 +8,7 @@ from typing import Any
 from locust.argument_parser import LocustArgumentParser
 from locust.env import Environment
 
-from touchline_loadtest.clients.room_choice import parse_range, parse_rooms
+from touchline_loadtest.clients.room_choice import POPULARITY_MAX, parse_range, parse_rooms
 from touchline_loadtest.locust.behaviour.cheats import CHEATS, check_cheats
 from touchline_loadtest.locust.results.thresholds import check_threshold
 from touchline_loadtest.locust.shapes.choice import schedule_named
@@ -18,6 +18,10 @@ from touchline_protocol.errors import OperatorError
 
 NO_NUMBER = "none"
 """The value of ``--action-number`` that leaves actions as they are."""
+
+DAY_S = 86_400.0
+ACTS_HZ_MAX = 1_000.0
+"""Far beyond the fastest fingers, and all bots."""
 
 RECORDED = (
     "host",
@@ -64,11 +68,11 @@ def _add_behaviour(option: Callable[..., None]) -> None:
         "Rooms: score:1,score:2 or score:1..50; the first is the most popular.",
         type=_check(parse_rooms),
     )
-    option("--room-popularity", "Exponent of Zipf's law for rooms; 0 for all alike.", type=float)
+    option("--room-popularity", "Exponent of Zipf's law for rooms; 0 for all alike.", type=_number(0, POPULARITY_MAX))
     option("--rooms-per-user", "How many rooms a fan watches at once: 1-5.", type=_check(parse_range))
-    option("--stay", "How many seconds a visit lasts, typically.", type=float)
-    option("--away", "How many seconds a fan stays away before coming back, typically.", type=float)
-    option("--acts-per-s", "How often a player acts, per second on average.", type=float)
+    option("--stay", "How many seconds a visit lasts, typically.", type=_number(0, DAY_S))
+    option("--away", "How many seconds a fan stays away before coming back, typically.", type=_number(0, DAY_S))
+    option("--acts-per-s", "How often a player acts, per second on average.", type=_number(0.001, ACTS_HZ_MAX))
     option("--action-kind", "The kind of players' actions.")
     option("--action-data", "The data of players' actions, as JSON.")
     option(
@@ -89,7 +93,11 @@ def _add_behaviour(option: Callable[..., None]) -> None:
 
 def _add_connection(option: Callable[..., None]) -> None:
     option("--codec", "json or msgpack.", choices=("json", "msgpack"))
-    option("--answer-s-max", "How many seconds without an answer, or without events, are a failure.", type=float)
+    option(
+        "--answer-s-max",
+        "Seconds without an answer, or without events, that are a failure.",
+        type=_number(0.1, DAY_S),
+    )
     option("--publish-time", "Field of the data with the publish time in Unix ns; ts by default.", metavar="FIELD")
     option("--token-secret", "The server's auth.hs256_secret, to sign players' tokens with.", secret=True)
     option("--token-audience", "The audience (aud) of tokens.")
@@ -98,7 +106,11 @@ def _add_connection(option: Callable[..., None]) -> None:
 
 def _add_result(option: Callable[..., None]) -> None:
     option("--run-folder", "Folder to record the run in, for the report and the checker.", metavar="DIR")
-    option("--record-share", "Share of the users whose traces are recorded there, 0 to 1; all by default.", type=float)
+    option(
+        "--record-share",
+        "Share of users whose traces are recorded there, 0 to 1; all by default.",
+        type=_number(0, 1),
+    )
     option(
         "--fail-above",
         "A threshold, such as event.p99=50 or failures=0. Can be repeated; the exit status is 1 if one is not met.",
@@ -128,3 +140,18 @@ def _check(parse: Callable[[str], object]) -> Callable[[str], str]:
         return text
 
     return check
+
+
+def _number(least: float, most: float) -> Callable[[str], float]:
+    """Accepts a number within these bounds, which nan is not."""
+
+    def number(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = float("nan")
+        if not least <= value <= most:
+            raise ArgumentTypeError(f"{text!r} is not a number from {least:g} to {most:g}")
+        return value
+
+    return number
