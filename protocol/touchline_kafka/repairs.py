@@ -12,6 +12,7 @@ The repairs, all needed with aiokafka 0.14. Go through them when the bound moves
   issue 1038, open since 0.11; a test fails once it is fixed).
 - `Client.compare_leaders`: aiokafka takes whatever leaders one random broker names, and keeps them for minutes. A
   broker that is cut off from its peers names itself, and answers that there is nothing new.
+- `Client.close`: aiokafka takes the cancellation of a task that closes a client for that of its own task, and drops it.
 - `Consumer.stop_within`: its ``stop`` waits for requests without a limit. It ends half-way, with a CancelledError that
   nobody asked for, if a fetch is about to be retried.
 - `Consumer.committed_with_metadata`: its ``committed`` takes a coordinator that is starting for one without commits.
@@ -109,6 +110,14 @@ class Client(AIOKafkaClient):  # type: ignore[misc]
     async def release(self) -> None:
         """Close all connections."""
         await self.close()
+
+    async def close(self) -> None:
+        """Close all connections. The cancellation of a task that waits for this is not lost."""
+        task = asyncio.current_task()
+        cancelled_before = 0 if task is None else task.cancelling()
+        await super().close()
+        if task is not None and task.cancelling() > cancelled_before:
+            raise asyncio.CancelledError
 
     async def bootstrap(self) -> None:
         try:

@@ -1,17 +1,17 @@
 """How commands run their measurements, until these are done, fail, or are interrupted; and with which broker."""
 
-import asyncio
 import contextlib
 import signal
 import tempfile
 from collections.abc import AsyncIterator, Coroutine
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import httpx
 import typer
 import uvloop
 
+from touchline_cli.run import run_to_end
 from touchline_loadtest.clients.errors import ClientsFailed
 from touchline_loadtest.measure.bench import Bench
 from touchline_loadtest.measure.processes import ProcessFailed
@@ -20,6 +20,8 @@ from touchline_loadtest.rig.local_kafka import local_kafka
 
 from .exit_codes import Failed
 
+ENDING = (signal.SIGINT, signal.SIGTERM)
+"""The signals at which a command ends what it has started, and itself."""
 LOCAL = "local"
 """``--kafka local`` starts a broker for the run."""
 
@@ -28,25 +30,17 @@ Kafka = Annotated[str | None, typer.Option(metavar="HOST:PORT", help="A broker, 
 Found = TypeVar("Found")
 
 
-def run_measurement(work: Coroutine[None, None, Found]) -> Found:
-    """Run ``work``. SIGTERM ends it as Ctrl-C does, and with it the servers that it has started.
+def run_measurement(work: Coroutine[Any, Any, Found]) -> Found:
+    """Run ``work``. Ctrl-C and SIGTERM cancel it, and so end all that it has started; a second one does not wait.
 
     Raises:
         Failed: the measurement failed.
         KeyboardInterrupt: it was interrupted.
     """
-
-    async def cancellable() -> Found:
-        task = asyncio.ensure_future(work)
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-        return await task
-
     try:
-        return uvloop.run(cancellable())
+        return run_to_end(work, numbers=ENDING, run=uvloop.run)
     except (ChildFailed, ClientsFailed, ProcessFailed, httpx.HTTPError) as error:
         raise Failed(str(error) or type(error).__name__) from error
-    except asyncio.CancelledError:
-        raise KeyboardInterrupt from None
 
 
 @contextlib.asynccontextmanager

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from touchline_cli.run import unwinding_on_signals
 from touchline_loadtest.report.images import find_browser, write_images
 from touchline_loadtest.report.page import render
 from touchline_loadtest.report.sources.load import load
@@ -43,5 +44,6 @@ def report(run: Run, output: Output = None, png: Png = None, browser: Browser = 
         raise OperatorError(f"cannot write {path}: {error.strerror or error}") from error
     typer.echo(f"Report written to {path} ({written / MB:.1f} MB)")
     if png is not None and program is not None:
-        images = write_images(page, png, program)
+        with unwinding_on_signals():
+            images = write_images(page, png, program)
         typer.echo(f"{counted(len(images), 'image')} written to {png}")

@@ -14,6 +14,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from touchline_cli.run import unwinding_on_signals
 from touchline_loadtest.clients.room_choice import POPULARITY, POPULARITY_MAX, parse_range, parse_rooms
 from touchline_loadtest.feeds.choice import Destination, FeedChoice, FeedName, topics_by_feed
 from touchline_loadtest.feeds.evening import MATCHES
@@ -142,7 +143,7 @@ def _run(settings: Settings, folder: Path | None, local: Local | None) -> None:
         Failed: the run has failed.
     """
     if folder is None and local is not None:
-        with tempfile.TemporaryDirectory() as temporary:
+        with unwinding_on_signals(), tempfile.TemporaryDirectory(prefix="touchline-swarm-") as temporary:
             _run(settings, Path(temporary) / "run", local)
         return
     sample_size(settings)

@@ -25,16 +25,21 @@ async def new_topic(address: str, partitions: int, configs: Mapping[str, str] | 
     cluster = Cluster(address.split(","), client_id="touchline-bench")
     client = await cluster.connect()
     try:
-        wanted = {name: configs or {}}
-        await create_topics(
-            cluster, [name], partitions=partitions, replication=1, configs=wanted, timeout_s=TOPIC_TIMEOUT_S
-        )
         try:
+            await create_topics(
+                cluster,
+                [name],
+                partitions=partitions,
+                replication=1,
+                configs={name: configs or {}},
+                timeout_s=TOPIC_TIMEOUT_S,
+            )
             # A producer that asks before every partition has a leader gets an error.
             async with asyncio.timeout(TOPIC_TIMEOUT_S):
                 await until_led(Topics(client), [name])
             yield name
         finally:
+            # Also after an end in the middle of creating it.
             await delete_topics(cluster, [name], timeout_s=TOPIC_TIMEOUT_S)
     except REQUEST_ERRORS as error:
         raise OperatorError(f"the topic {name} at {address}: {describe(error)}") from error

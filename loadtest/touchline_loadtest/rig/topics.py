@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import secrets
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from touchline_kafka.cluster import Cluster
@@ -35,25 +35,39 @@ async def run_topics(address: str, feeds: Sequence[str]) -> AsyncIterator[RunTop
     """
     prefix = f"touchline-loadtest-{secrets.token_hex(4)}"
     topics = RunTopics({feed: f"{prefix}-{feed}" for feed in feeds}, f"{prefix}-actions", f"{prefix}-verdicts")
-    spread = [*topics.feeds.values(), topics.actions]
     cluster = Cluster(address.split(","), client_id="touchline-loadtest")
-    try:
+    with _operator_errors(address):
         client = await cluster.connect()
+    try:
         try:
-            await _create(cluster, spread, PARTITIONS, {})
-            await _create(cluster, [topics.verdicts], 1, VERDICTS_CONFIG)
-            async with asyncio.timeout(TOPIC_TIMEOUT_S):
-                await until_led(Topics(client), [*spread, topics.verdicts])
+            with _operator_errors(address):
+                await _create_all(cluster, Topics(client), topics)
         finally:
             await client.release()
-    except (*REQUEST_ERRORS, LogUnavailable) as error:
-        raise OperatorError(f"Kafka at {address}: {describe(error)}") from error
-    try:
         yield topics
     finally:
-        # The broker may be gone, or be about to end anyway.
+        # Also after an end in the middle of creating them. The broker may be gone, or be about to end anyway.
         with contextlib.suppress(*REQUEST_ERRORS, LogUnavailable):
-            await delete_topics(cluster, [*spread, topics.verdicts], timeout_s=TOPIC_TIMEOUT_S)
+            await delete_topics(cluster, _names(topics), timeout_s=TOPIC_TIMEOUT_S)
+
+
+@contextlib.contextmanager
+def _operator_errors(address: str) -> Iterator[None]:
+    try:
+        yield
+    except (*REQUEST_ERRORS, LogUnavailable) as error:
+        raise OperatorError(f"Kafka at {address}: {describe(error)}") from error
+
+
+async def _create_all(cluster: Cluster, known: Topics, topics: RunTopics) -> None:
+    await _create(cluster, [*topics.feeds.values(), topics.actions], PARTITIONS, {})
+    await _create(cluster, [topics.verdicts], 1, VERDICTS_CONFIG)
+    async with asyncio.timeout(TOPIC_TIMEOUT_S):
+        await until_led(known, _names(topics))
+
+
+def _names(topics: RunTopics) -> list[str]:
+    return [*topics.feeds.values(), topics.actions, topics.verdicts]
 
 
 async def _create(cluster: Cluster, names: Sequence[str], partitions: int, configs: Mapping[str, str]) -> None:
