@@ -15,7 +15,7 @@ SETUP := pyproject.toml scripts/setup_venv.sh scripts/apt_install.sh
 .PHONY: help demo bench bench-peers bench-peers-rooms bench-peers-long kick-off loadtest report test test-quick test-all cluster-run check format openapi lock clean
 
 help: ## List the targets
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 20
 
 demo: .venv/demo.stamp ## Run the demo: a live match in the browser, without Kafka
 	$(BIN)/touchline demo $(ARGS)

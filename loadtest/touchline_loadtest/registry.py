@@ -69,9 +69,14 @@ class Scenario(NamedTuple):
     run: Callable[[Bench, Any], Awaitable[Result]]
 
 
+def plain(text: str) -> str:
+    """A docstring's text without its markup."""
+    return text.replace("`", "")
+
+
 SCENARIOS = {
     module.NAME: Scenario(
-        module.NAME, (module.__doc__ or "").partition("\n")[0], module in NEED_KAFKA, module.Sizes(), module.run
+        module.NAME, plain((module.__doc__ or "").partition("\n")[0]), module in NEED_KAFKA, module.Sizes(), module.run
     )
     for module in MODULES
 }

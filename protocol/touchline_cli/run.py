@@ -6,7 +6,7 @@ import os
 import signal
 import stat
 import sys
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from types import FrameType
 from typing import Any, TypeVar
 
@@ -34,8 +34,7 @@ def run_to_end(
     Raises:
         KeyboardInterrupt: it was interrupted.
     """
-    interrupted = False
-    regular_end = first_interrupt
+    interrupted, regular_end = False, first_interrupt
 
     async def interruptible() -> Result:
         loop = asyncio.get_running_loop()
@@ -57,7 +56,7 @@ def run_to_end(
             loop.add_signal_handler(each, interrupt, each)
         return await task
 
-    before = {number: signal.getsignal(number) for number in numbers}
+    before = _handlers(numbers)
     try:
         return run(interruptible())
     except asyncio.CancelledError:
@@ -66,8 +65,7 @@ def run_to_end(
         raise
     finally:
         if not interrupted:  # a loop leaves the system's own handlers behind
-            for number, handler in before.items():
-                signal.signal(number, handler)
+            _restore(before)
 
 
 @contextlib.contextmanager
@@ -77,7 +75,7 @@ def unwinding_on_signals(numbers: Sequence[signal.Signals] = (signal.SIGINT, sig
     For a part of a command that starts programs, or creates folders, without a loop. It imports nothing: an exception
     in the middle of an import may be lost.
     """
-    before = {number: signal.getsignal(number) for number in numbers}
+    before = _handlers(numbers)
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
         end_on_signals(numbers)
@@ -89,8 +87,16 @@ def unwinding_on_signals(numbers: Sequence[signal.Signals] = (signal.SIGINT, sig
     try:
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        _restore(before)
+
+
+def _handlers(numbers: Sequence[signal.Signals]) -> Mapping[signal.Signals, Any]:
+    return {number: signal.getsignal(number) for number in numbers}
+
+
+def _restore(handlers: Mapping[signal.Signals, Any]) -> None:
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
 
 
 async def while_read(work: Coroutine[None, None, None]) -> None:

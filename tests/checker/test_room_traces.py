@@ -7,9 +7,11 @@ from msgspec.structs import replace
 
 from touchline_loadtest.checks.comparison.excuses import NO_EXCUSES, PATIENCE_MS, Excuses, NoExcuses
 from touchline_loadtest.checks.comparison.room_traces import check_room
+from touchline_loadtest.checks.comparison.run_check import RunCheck
 from touchline_loadtest.checks.comparison.trace_check import TraceCheck
 from touchline_loadtest.checks.partition_log import Entry, LogId
 from touchline_loadtest.checks.room_log import RoomLog, TopicFacts
+from touchline_loadtest.checks.run_log import RunLog
 from touchline_loadtest.checks.trace import Gap, Item, Joined, Left, Received, Refused, Settled, Skipped, Trace
 from touchline_protocol.messages import Deliver
 
@@ -242,6 +244,26 @@ def stalled(seen: int, left_ms: float, joined_ms: float = 1.0, excuses: Excuses 
         check.take(item)
     check.take(Left(left_ms))
     return [breach.kind for breach in check.breaches]
+
+
+@pytest.mark.parametrize(
+    ("last", "departures"),
+    [
+        (Left(2_000 + PATIENCE_MS), 1),
+        (Settled(), 1),
+        (Left(0.0), 0),  # it reads slowly
+        (Left(PATIENCE_MS), 0),  # all that it lacks may be on its way
+        (Received("e", 9, 8, 109), 0),  # its process was killed
+    ],
+)
+def test_the_ends_that_could_be_judged_are_counted(last: Item, departures: int) -> None:
+    run = RunCheck(RunLog())
+    log = [Entry(offset, 100 + offset, order=1000 * (offset + 1)) for offset in range(3)]
+    trace = TraceCheck(room_log(log), {"e": log_id(0)}.get, "a client")
+    for item in [Joined("e", -1, recovered=False, at_ms=1.0), *received(100, 101, 102, log=log), last]:
+        trace.take(item)
+    run.end(trace)
+    assert run.finish([], {}, all_known=True).counts.get("departures", 0) == departures
 
 
 def test_a_client_that_waits_in_vain_is_found_when_it_leaves() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from project.test_make import make
+from touchline_loadtest.cli.app import run
 from touchline_loadtest.measure.bench import Bench, ServerCommand
 from touchline_loadtest.measure.machine import Cores
 from touchline_loadtest.measure.results import Bound
@@ -35,15 +36,24 @@ def test_make_bench_runs_the_suite_with_its_arguments() -> None:
     assert "python -m touchline_loadtest bench joins --runs 1\n" in make("--dry-run", "bench", "ARGS=joins --runs 1")
 
 
+@pytest.mark.parametrize("command", ["bench", "peers", "avalanche", "many-rooms"])
+def test_a_list_is_plain_text(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([command, "--list"]) == 0
+    listed = capsys.readouterr().out
+    names = [line.split()[0] for line in listed.splitlines()]
+    assert {"bench": "joins"}.get(command, "nchan") in names
+    assert "`" not in listed
+
+
 def test_a_scenario_alone_prints_its_table_and_writes_json_and_a_run(tmp_path: Path) -> None:
     done = bench("joins", "--scale", "0.002", "--json", "out.json", "--run", "run", folder=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "joins/s" in done.stdout
-    run = RunReader(tmp_path / "run")
-    assert run.info.ended_ms is not None
-    assert {(row.group, row.what) for row in run.info.summary} >= {("joins", "joins/s")}
-    assert [mark.text for mark in run.marks()] == ["joins"]
-    assert {"server", "clients"} <= {sample.labels["process"] for sample in run.samples()}
+    recorded = RunReader(tmp_path / "run")
+    assert recorded.info.ended_ms is not None
+    assert {(row.group, row.what) for row in recorded.info.summary} >= {("joins", "joins/s")}
+    assert [mark.text for mark in recorded.marks()] == ["joins"]
+    assert {"server", "clients"} <= {sample.labels["process"] for sample in recorded.samples()}
     document = json.loads((tmp_path / "out.json").read_bytes())
     assert document["machine"]["cores"] >= 1
     assert document["server_python"] == sys.executable
@@ -52,6 +62,9 @@ def test_a_scenario_alone_prints_its_table_and_writes_json_and_a_run(tmp_path: P
     rows = {row["what"]: row for row in result["rows"]}
     assert rows["clients that lack events"]["met"] is True
     assert rows["joins/s"]["bound"] == {"sense": ">=", "value": 3000}
+    assert rows["joins/s"]["met"] is None  # it is meant for more clients
+    judged = {row.what: row.met for row in recorded.info.summary if row.bound}
+    assert (judged["clients that lack events"], judged["joins/s"]) == (True, None)
 
 
 @pytest.mark.parametrize(

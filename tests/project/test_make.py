@@ -19,6 +19,10 @@ def test_make_alone_lists_every_target() -> None:
     assert {"demo", "test", "check"} <= targets == listed
 
 
+def test_descriptions_of_targets_stand_below_each_other() -> None:
+    assert len({re.search(r"(?<=\s)\S", line).start() for line in make().splitlines()}) == 1  # type: ignore[union-attr]
+
+
 def test_make_demo_runs_the_demo_with_its_arguments() -> None:
     assert ".venv/bin/touchline demo --match final.jsonl\n" in make("--dry-run", "demo", "ARGS=--match final.jsonl")
 

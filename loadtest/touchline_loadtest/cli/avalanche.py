@@ -18,7 +18,7 @@ from touchline_loadtest.peers.shapes.tables import avalanche_document, avalanche
 from .exit_codes import Failed
 from .measuring import Kafka, run_measurement, with_broker
 from .options.numbers import CLIENTS_MAX, RATE_HZ_MAX, ROOMS_MAX, SECONDS_MAX, number
-from .peer_options import Files, Json, Markdown, Names, RunFolder, prepare, run_info
+from .peer_options import Files, Json, List, Markdown, Names, RunFolder, list_entries, prepare, run_info
 
 FILES_SPARE = 1000
 BURST_MAX = 100_000
@@ -59,12 +59,16 @@ def avalanche(
     json: Json = Path("avalanche.json"),
     markdown: Markdown = None,
     run: RunFolder = None,
+    list_: List = False,
 ) -> None:
     """Cut connections one by one, all at once, and for the time of an outage; count what arrives nevertheless.
 
     Every peer has its recovery feature on. All peers run at the same time, so that one outage serves all of them.
     """
     console = Console()
+    if list_:
+        list_entries(avalanche_entries(), console)
+        return
     files = Files(json, markdown, run, "avalanche")
     files.check()
     entries = choose(avalanche_entries(), names or [], kafka)

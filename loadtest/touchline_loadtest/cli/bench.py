@@ -137,7 +137,4 @@ async def _run_one(scenario: Scenario, bench: Bench, recorder: RunWriter | None)
     result = await scenario.run(bench, scenario.sizes)
     if recorder is not None:
         recorder.mark(Mark(began_ms, scenario.name, end_ms=_now_ms()))
-    if scenario.sizes == SCENARIOS[scenario.name].sizes:
-        return result
-    note = "run at sizes that the bounds are not meant for"
-    return Result(result.scenario, result.rows, result.sizes, [note, *result.notes])
+    return result if scenario.sizes == SCENARIOS[scenario.name].sizes else result.at_other_sizes()

@@ -8,7 +8,7 @@ import typer
 
 from touchline_loadtest.checks.breach import KINDS
 from touchline_loadtest.checks.comparison.run_check import Outcome
-from touchline_loadtest.runs.files import BREACHES
+from touchline_loadtest.runs.files import BREACHES, folder_of
 from touchline_loadtest.runs.history.check import check_folder, write_breaches
 from touchline_protocol.printable import counted, escaped
 
@@ -26,6 +26,7 @@ def check(run: Run, show: Show = 20, other_players: OtherPlayers = False) -> Non
 
     Exits with 1 if a promise was not kept, and with 2 if there is nothing to compare.
     """
+    run = folder_of(run)
     outcome = check_folder(run, all_players_known=not other_players)
     write_breaches(run, outcome.breaches)
     for name, count in outcome.counts.items():

@@ -17,7 +17,7 @@ from touchline_loadtest.peers.shapes.tables import many_rooms_document, many_roo
 from .exit_codes import Failed
 from .measuring import Kafka, run_measurement, with_broker
 from .options.numbers import CLIENTS_MAX, RATE_HZ_MAX, ROOMS_MAX, SECONDS_MAX, number
-from .peer_options import Files, Json, Markdown, Names, RunFolder, prepare, run_info
+from .peer_options import Files, Json, List, Markdown, Names, RunFolder, list_entries, prepare, run_info
 
 FILES_SPARE = 1000
 SIZES = Sizes()
@@ -44,12 +44,16 @@ def many_rooms(
     json: Json = Path("many-rooms.json"),
     markdown: Markdown = None,
     run: RunFolder = None,
+    list_: List = False,
 ) -> None:
     """Publish to very many rooms with few clients each; measure latency and cost per delivery.
 
     Touchline takes the events from Kafka, its peers by their own fastest way to publish.
     """
     console = Console()
+    if list_:
+        list_entries(many_rooms_entries(), console)
+        return
     files = Files(json, markdown, run, "many-rooms")
     files.check()
     entries = choose(many_rooms_entries(), names or [], kafka)

@@ -1,7 +1,7 @@
 """The commands about peers share their options, the broker, the cores, and how they write results."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
@@ -13,6 +13,7 @@ from touchline_loadtest.measure import machine
 from touchline_loadtest.measure.bench import Bench
 from touchline_loadtest.measure.results import check_writable
 from touchline_loadtest.peers.sections import with_section
+from touchline_loadtest.peers.shapes.entries import Entry
 from touchline_loadtest.runs.records import RunInfo, SummaryRow
 from touchline_loadtest.runs.versions import versions
 from touchline_loadtest.runs.writer import RunWriter, check_new
@@ -25,6 +26,7 @@ Json = Annotated[Path, typer.Option(metavar="FILE", help="Where to write the res
 Markdown = Annotated[
     Path | None, typer.Option("--markdown", metavar="FILE", help="The document whose section is replaced.")
 ]
+List = Annotated[bool, typer.Option("--list", help="List the peers and exit.")]
 RunFolder = Annotated[Path | None, typer.Option("--run", metavar="FOLDER", help="A new run folder to write.")]
 
 
@@ -38,6 +40,14 @@ def prepare(files: int, console: Console) -> Bench:
     cores = machine.choose_cores()
     machine.pin(0, cores.clients)
     return Bench(cores, say=lambda text: console.print(text, style="dim", highlight=False, soft_wrap=True))
+
+
+def list_entries(entries: Iterable[Entry], console: Console) -> None:
+    """Print the peers of a shape, those that need a broker too."""
+    for entry in entries:
+        needs = ["takes events from Kafka, so it needs --kafka"] if entry.from_kafka else []
+        text = "; ".join([*filter(None, [entry.settings]), *needs])
+        console.print(f"{entry.name:20} {entry.peer.package}{text and ': '}{text}", highlight=False, soft_wrap=True)
 
 
 class Files(NamedTuple):

@@ -24,6 +24,7 @@ from .peer_options import (
     MS,
     Files,
     Json,
+    List,
     Markdown,
     Names,
     RunFolder,
@@ -49,7 +50,6 @@ Bytes = Annotated[int, typer.Option("--bytes", min=64, max=60_000, help="Bytes o
 StepSeconds = Annotated[float, number("Length of each step towards the highest rate.", 0.1, SECONDS_MAX)]
 MostDeliveries = Annotated[float, number("The highest rate to try, in deliveries per second.", 1, DELIVERIES_HZ_MAX)]
 Settle = Annotated[float, number("Seconds of rest before memory is looked at.", 0, SECONDS_MAX)]
-List = Annotated[bool, typer.Option("--list", help="List the peers and exit.")]
 
 
 def peers(

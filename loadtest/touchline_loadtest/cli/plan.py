@@ -13,6 +13,7 @@ from touchline_loadtest.planner.capacity import plan as plan_fleet
 from touchline_loadtest.planner.costs import Costs
 from touchline_loadtest.planner.demand import Demand, Machine
 from touchline_loadtest.planner.fit import errors
+from touchline_protocol.printable import counted
 
 _DEFAULT = Machine()
 
@@ -65,7 +66,7 @@ def _show(found: Plan, demand: Demand, machine: Machine, costs: Costs) -> None:
     console = Console(highlight=False)
     binding = found.limits[0]
     console.print(
-        f"{_number(found.edges)} edges, one core each, on {_number(found.machines)} machines (one of them spare). "
+        f"{counted(found.edges, 'edge')}, one core each, on {counted(found.machines, 'machine')} (one of them spare). "
         f"{binding.name} binds first: {binding.text}.",
         soft_wrap=True,
     )

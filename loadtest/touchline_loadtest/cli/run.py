@@ -1,7 +1,6 @@
 """``run``: a load test with everything that it needs, and its verdict. ``make loadtest`` runs it."""
 
 import asyncio
-import signal
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from touchline_cli.run import run_to_end
 from touchline_loadtest.clients.errors import ClientsFailed
 from touchline_loadtest.measure import machine
 from touchline_loadtest.measure.processes import ProcessFailed
@@ -19,20 +19,26 @@ from touchline_loadtest.rig.locust_processes import check_options
 from touchline_loadtest.rig.results.publication import Publication
 from touchline_loadtest.rig.results.summary_table import show_summary
 from touchline_loadtest.rig.results.verdict import judge, page_of
-from touchline_loadtest.rig.run import Outcome, Say, run_load_test
-from touchline_loadtest.rig.settings import LoadTest
+from touchline_loadtest.rig.run import Outcome, run_load_test
+from touchline_loadtest.rig.settings import SWARM_KICK_OFF_S, LoadTest
 from touchline_loadtest.runs.records import RunInfo
 from touchline_loadtest.runs.thresholds import parse_threshold
 from touchline_loadtest.runs.versions import SERVER, versions
 from touchline_loadtest.runs.writer import RunWriter
 
 from .exit_codes import Failed
+from .measuring import ENDING
 
 WEB_PORT = 8089
 """The port of Locust's page, as Locust has it by default."""
 RUNS = Path("runs")
 FAIL_ABOVE = ("connect.p99=5000", "first_state.p99=5000", "event.p99=5000", "action.p99=5000")
 """The thresholds, if none is given. Even on a busy machine, only something that is broken exceeds them."""
+SWARM_SHAPES = (
+    f"With kick-off, --seconds has to be {SWARM_KICK_OFF_S:g} or more; with avalanche, edge-drain or edge-kill, there "
+    "is no swarm."
+)
+"""What a swarm asks of the shape."""
 
 Shape = Annotated[
     str, typer.Option(metavar="NAME", help="steady, ramp, kick-off, goal, half-time, edge-drain, edge-kill, avalanche.")
@@ -40,7 +46,7 @@ Shape = Annotated[
 Users = Annotated[int, typer.Option(help="Users at the height of the test.")]
 Seconds = Annotated[float, typer.Option(help="Length of the test, arrival and all.")]
 Processes = Annotated[int, typer.Option(help="Processes of Locust.")]
-Swarm = Annotated[int, typer.Option(help="Clients that receive and count, besides Locust's users.")]
+Swarm = Annotated[int, typer.Option(help=f"Clients that receive and count, besides Locust's users. {SWARM_SHAPES}")]
 SwarmProcesses = Annotated[int, typer.Option(help="Processes of the swarm.")]
 Edges = Annotated[int, typer.Option(help="Edges. With more than one, a relay spreads users over them.")]
 Matches = Annotated[int, typer.Option(help="Matches that are played at once.")]
@@ -155,21 +161,10 @@ def _info(test: LoadTest) -> RunInfo:
 
 
 def _run(test: LoadTest, writer: RunWriter, console: Console) -> Outcome:
+    end = asyncio.Event()
+    work = run_load_test(test, writer, lambda text: console.print(text, style="dim"), end)
     try:
-        return asyncio.run(_until_done(test, writer, lambda text: console.print(text, style="dim")))
+        # A test with a page has no end of its own, so Ctrl-C is its regular end.
+        return run_to_end(work, numbers=ENDING, first_interrupt=None if test.web_port is None else end.set)
     except (ChildFailed, ClientsFailed, ProcessFailed) as error:
         raise Failed(str(error)) from error
-    except asyncio.CancelledError:
-        raise KeyboardInterrupt from None
-
-
-async def _until_done(test: LoadTest, writer: RunWriter, say: Say) -> Outcome:
-    task = asyncio.current_task()
-    assert task is not None  # noqa: S101 - this is a coroutine
-    loop, end = asyncio.get_running_loop(), asyncio.Event()
-    # So that SIGTERM ends all processes as Ctrl-C does.
-    loop.add_signal_handler(signal.SIGTERM, task.cancel)
-    if test.web_port is not None:
-        # A test with a page has no end of its own, so Ctrl-C is its regular end. A second one ends everything at once.
-        loop.add_signal_handler(signal.SIGINT, lambda: task.cancel() if end.is_set() else end.set())
-    return await run_load_test(test, writer, say, end)

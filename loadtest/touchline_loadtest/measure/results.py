@@ -1,5 +1,6 @@
 """The results of scenarios, each number beside its bound: as structs, as a table, and as JSON."""
 
+import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +16,8 @@ from touchline_protocol.version import __version__
 
 from . import machine
 from .bench import ServerCommand
+
+OTHER_SIZES = "run at sizes that the bounds of its speed and memory are not meant for: these are not judged (-)"
 
 
 class Bound(msgspec.Struct, frozen=True):
@@ -34,17 +37,25 @@ class Bound(msgspec.Struct, frozen=True):
 
 
 class Row(msgspec.Struct, frozen=True):
-    """One number; not every number has a ``bound``."""
+    """One number; not every number has a ``bound``. Without ``is_judged``, the bound is meant for other sizes."""
 
     what: str
     value: float
     unit: str
     bound: Bound | None = None
+    is_judged: bool = True
 
     @property
     def met(self) -> bool | None:
-        """Whether the bound holds; None without a bound."""
-        return None if self.bound is None else self.bound.holds(self.value)
+        """Whether the bound holds; None if there is none, or if it is not judged."""
+        return None if self.bound is None or not self.is_judged else self.bound.holds(self.value)
+
+    @property
+    def verdict(self) -> str:
+        """`met` in a table."""
+        if self.met is None:
+            return "" if self.bound is None else "-"
+        return "yes" if self.met else "NO"
 
 
 class Result(msgspec.Struct, frozen=True):
@@ -54,6 +65,13 @@ class Result(msgspec.Struct, frozen=True):
     rows: list[Row]
     sizes: dict[str, float]
     notes: list[str] = []
+
+    def at_other_sizes(self) -> "Result":
+        """The same numbers, of a run at other sizes. Exact bounds, such as no lost event, hold at any size."""
+        rows = [
+            msgspec.structs.replace(row, is_judged=row.bound is None or row.bound.sense == "=") for row in self.rows
+        ]
+        return Result(self.scenario, rows, self.sizes, [OTHER_SIZES, *self.notes])
 
     def row(self, what: str) -> Row:
         """The row with that name."""
@@ -68,13 +86,12 @@ def show(results: Sequence[Result], console: Console) -> None:
     for result in results:
         for number, row in enumerate(result.rows):
             bound = "" if row.bound is None else str(row.bound)
-            verdict = {None: "", True: "yes", False: "NO"}[row.met]
             table.add_row(
                 "" if number else result.scenario,
                 row.what,
                 f"{_shown(row.value)} {row.unit}".rstrip(),
                 bound,
-                verdict,
+                row.verdict,
                 end_section=row is result.rows[-1],
             )
     console.print(table)
@@ -94,14 +111,17 @@ def summary(results: Sequence[Result]) -> tuple[list[SummaryRow], list[str]]:
 
 
 def check_writable(path: Path) -> None:
-    """Check that results can be written, before minutes are spent on them.
+    """Check that results can be written, before minutes are spent on them. Leaves no new file behind.
 
     Raises:
         OperatorError: they cannot.
     """
+    is_new = not os.path.lexists(path)
     try:
         with path.open("ab"):
             pass
+        if is_new:
+            path.unlink()
     except OSError as error:
         raise OperatorError(f"cannot write the results to {path}: {error.strerror or error}") from error
 

@@ -17,7 +17,9 @@ PERCENT = 100
 def charts_of_results(info: RunInfo, colours: Mapping[str, str]) -> list[Chart]:
     """The charts of a summary; none if it has no numbers to compare. ``colours`` has those of its groups."""
     charts = compared(info.summary, colours) if info.kind == PEERS else []
-    used = {row_name(row): share for row in info.summary if (share := bound_used(row)) is not None}
+    used = {
+        row_name(row): share for row in info.summary if row.met is not None and (share := bound_used(row)) is not None
+    }
     if used:
         charts.append(_bounds_chart(used))
     return charts

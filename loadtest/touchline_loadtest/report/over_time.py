@@ -60,25 +60,27 @@ class Group(NamedTuple):
 
 def time_unit(run: Run) -> tuple[str, float]:
     """The unit in which the time of a run is shown, and its milliseconds."""
-    duration_ms = run.ended_ms - run.info.began_ms
+    began_ms, ended_ms = run.load_ms
+    duration_ms = ended_ms - began_ms
     return next((name, unit_ms) for from_ms, name, unit_ms in TIME_UNITS if duration_ms >= from_ms or not from_ms)
 
 
 def charts_over_time(run: Run, colours: Mapping[str, str]) -> list[Chart]:
     """The charts of a run, the usual series first. ``colours`` has those of processes."""
     unit, unit_ms = time_unit(run)
+    began_ms, _ = run.load_ms
     found: dict[Group, dict[str, dict[Source, list[Point]]]] = {}
     for writer, samples in enumerate(run.samples):
         for sample in samples:
             group, name = _place(sample)
-            at = (sample.at_ms - run.info.began_ms) / unit_ms
+            at = (sample.at_ms - began_ms) / unit_ms
             # What several wrote, or one about several processes, stays apart until it is merged.
             source = (writer, sample.labels.get(usual.PROCESS))
             found.setdefault(group, {}).setdefault(name, {}).setdefault(source, []).append((at, sample.value))
     # Beyond the usual ones, series come in the order of their first samples; charts of one series stay together.
     order = list(dict.fromkeys([*KINDS, *(group.series for group in found)]))
     groups = sorted(found, key=lambda group: (order.index(group.series), group))
-    return [_chart(group, found[group], colours, f"time since the start ({unit})") for group in groups]
+    return [_chart(group, found[group], colours, f"time since the load began ({unit})") for group in groups]
 
 
 def _place(sample: Sample) -> tuple[Group, str]:

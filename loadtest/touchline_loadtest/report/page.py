@@ -78,7 +78,7 @@ def render(run: Run) -> str:
         "title": clean(run.info.name),
         "charts": [_cleaned(chart) for chart in all_charts[:CHARTS_MAX]],
         "marks": _drawn_marks(run),
-        "end": (run.ended_ms - run.info.began_ms) / time_unit(run)[1],
+        "end": _since_load(run, run.load_ms[1]) / time_unit(run)[1],
     }
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
     environment.filters.update(clean=clean, number=number)
@@ -144,13 +144,18 @@ def _cleaned_x(values: Sequence[float | str]) -> list[float | str]:
     return [clean(value) if isinstance(value, str) else value for value in values]
 
 
+def _since_load(run: Run, at_ms: float) -> float:
+    """A time as charts and lists show it, in ms since the load began. Nothing happens before that."""
+    return max(0.0, at_ms - run.load_ms[0])
+
+
 def _drawn_marks(run: Run) -> list[dict[str, object]]:
     """What the script needs of each mark: times in the unit of the charts, and the number that the page's list has."""
     unit_ms = time_unit(run)[1]
     return [
         {
-            "at": (mark.at_ms - run.info.began_ms) / unit_ms,
-            "end": (_end_ms(run, position) - run.info.began_ms) / unit_ms,
+            "at": _since_load(run, mark.at_ms) / unit_ms,
+            "end": _since_load(run, _end_ms(run, position)) / unit_ms,
             "fault": mark.kind == "fault",
             "text": clean(mark.text),
             "number": position + 1,
@@ -163,16 +168,16 @@ def _end_ms(run: Run, position: int) -> float:
     mark = run.marks[position]
     if mark.end_ms is not None or mark.kind == "fault":
         return mark.end_ms or mark.at_ms
-    return next((later.at_ms for later in run.marks[position + 1 :] if later.kind == "phase"), run.ended_ms)
+    return next((later.at_ms for later in run.marks[position + 1 :] if later.kind == "phase"), run.load_ms[1])
 
 
 def _shown_mark(mark: Mark, run: Run) -> dict[str, object]:
     length = "" if mark.end_ms is None else duration(mark.end_ms - mark.at_ms)
-    return {"mark": mark, "at": duration(mark.at_ms - run.info.began_ms), "length": length}
+    return {"mark": mark, "at": duration(_since_load(run, mark.at_ms)), "length": length}
 
 
 def _shown_breach(breach: Breach, run: Run) -> dict[str, object]:
-    at = "" if breach.at_ms is None else duration(breach.at_ms - run.info.began_ms)
+    at = "" if breach.at_ms is None else duration(_since_load(run, breach.at_ms))
     return {"breach": breach, "at": at}
 
 

@@ -17,12 +17,15 @@ from touchline_loadtest.runs.history.trace_writer import TraceWriter
 from touchline_loadtest.runs.reader import RunReader
 from touchline_loadtest.runs.writer import RunWriter
 from touchline_loadtest.swarm.result import Outcome as SwarmOutcome
+from touchline_protocol.printable import counted
 
 from .child import Child
 from .edges import Edge
 from .faults.carry_out import Faults, Stage
 from .faults.cues import cues
 from .locust_processes import Locust, Target, locust, stats_file
+from .log_lag.probe import Probe
+from .log_lag.record import record_log_lag
 from .sampling import sample_processes
 from .servers import Servers, cheatwatch, servers
 from .settings import LoadTest
@@ -61,7 +64,7 @@ async def run_load_test(test: LoadTest, run: RunWriter, say: Say, end: asyncio.E
         OperatorError: something is missing on this machine, or Kafka cannot be reached.
         ChildFailed, ProcessFailed: a process did not start, or ended by itself.
     """
-    say("starting Kafka and the edges")
+    say(_starting(test))
     async with servers(test, FEEDS, secret := secrets.token_urlsafe(32), run) as running:
         code, swarm, lost = await _with_audience(test, run, say, running, secret, end)
         say("reading the log")
@@ -87,6 +90,7 @@ async def _with_audience(
             _audience(users, swarm_part(test, running, rooms, secret, run) if test.swarm else None),
             play(evening(load(), test.seed, test.matches), publish, speed=test.speed),
             _carry_out_cues(test, run, running, publish),
+            _log_lag(run, running, rooms, secret),
             sample_processes(run, lambda: _pids(running, users, detector)),
             _watch(running, detector),
             _watch_workers(users, ended),
@@ -103,6 +107,11 @@ async def _audience(users: Locust, swarm: Coroutine[Any, Any, SwarmOutcome] | No
         return await users.main.wait(), None
     code, outcome = await asyncio.gather(users.main.wait(), swarm)
     return code, outcome
+
+
+def _starting(test: LoadTest) -> str:
+    edges = counted(test.edges, "edge")
+    return f"starting {edges}; Kafka is at {test.kafka}" if test.kafka else f"starting Kafka and {edges}"
 
 
 def _started(test: LoadTest) -> str:
@@ -129,6 +138,16 @@ async def _carry_out_cues(test: LoadTest, run: RunWriter, running: Servers, publ
         faults = Faults(Stage(run, causes, running.edges, running.relay, publish, scored))
         async for cue in cues(RunReader(run.folder)):
             await faults.carry_out(cue)
+
+
+async def _log_lag(run: RunWriter, running: Servers, rooms: Sequence[str], secret: str) -> None:
+    """Record how far each edge is behind the log, with a client of our own. Only what is in ``rooms`` is published."""
+    probes = {edge.name: Probe(edge.port, rooms, secret) for edge in running.edges}
+    clients = {edge: probe.newest for edge, probe in probes.items()}
+    await asyncio.gather(
+        record_log_lag(run, running.kafka, running.topics.feeds, rooms, clients),
+        *(probe.run() for probe in probes.values()),
+    )
 
 
 def _pids(running: Servers, users: Locust, detector: Child) -> Mapping[str, int]:

@@ -19,6 +19,8 @@ SWARM_MIN = 50
 """The sample of a swarm has that many, and more where there are many rooms."""
 SWARM_ENDS_S = 5.0
 """The swarm's clients leave earlier than Locust's users, since events have to go on until all have been counted."""
+SWARM_KICK_OFF_S = KICK_OFF_S + 2 * SWARM_ENDS_S
+"""A swarm that takes part in a kick-off needs a test of this length, to be there for a while once all have arrived."""
 FILES_BESIDES = 2_000
 """Files for everything but users: Kafka's connections, logs, libraries, and clients that come before others left."""
 LONGEST_S = 86_400.0
@@ -77,9 +79,9 @@ class LoadTest(msgspec.Struct, frozen=True, kw_only=True):
         _within("--swarm-processes", self.swarm_processes, 1, PROCESSES_MAX)
         if schedule_named(self.shape) in (avalanche, edge_drain, edge_kill):
             raise OperatorError(f"--swarm does not go with --shape {self.shape}: the swarm's clients do not come back")
-        if schedule_named(self.shape) is kick_off and self.seconds < KICK_OFF_S + 2 * SWARM_ENDS_S:
+        if schedule_named(self.shape) is kick_off and self.seconds < SWARM_KICK_OFF_S:
             raise OperatorError(
-                f"--swarm with --shape kick-off takes at least --seconds {KICK_OFF_S + 2 * SWARM_ENDS_S:g}"
+                f"--seconds is {self.seconds:g}, but --swarm with --shape kick-off takes at least {SWARM_KICK_OFF_S:g}"
             )
 
     @property

@@ -15,6 +15,7 @@ from touchline_loadtest.swarm.result import Outcome
 from touchline_loadtest.swarm.run import run_swarm
 
 from .local_kafka import local_kafka
+from .log_lag.record import Newest, record_log_lag
 from .servers import running_edges
 from .topics import run_topics
 from .witness import write_log
@@ -53,7 +54,16 @@ async def run_with_servers(settings: Settings, local: Local, run: RunWriter) -> 
         if settings.publishing is not None:
             destination = Destination(kafka=kafka, topics=topics.feeds)
             settings = settings._replace(publishing=settings.publishing._replace(destination=destination))
-        outcome = await run_swarm(settings, run)
+
+        async def beside(newest: Newest) -> None:
+            await record_log_lag(run, kafka, topics.feeds, settings.rooms, {"": newest})
+
+        outcome = await run_swarm(settings, run, beside if _covers_the_feed(settings) else None)
         with LogWriter(run.folder) as log:
             await write_log(kafka, topics, log)
         return outcome
+
+
+def _covers_the_feed(settings: Settings) -> bool:
+    """Whether somebody is in each room to which something is published: only then can the log lag be told."""
+    return settings.publishing is not None and set(settings.publishing.feed.rooms()) <= set(settings.rooms)

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import msgspec
 
-from .files import BREACHES, INFO, MARKS, SAMPLES, BadRun
+from .files import BREACHES, INFO, MARKS, SAMPLES, BadRun, NoRun
 from .records import FORMAT, Breach, Mark, RunInfo, Sample
 
 Record = TypeVar("Record", Sample, Mark, Breach)
@@ -54,7 +54,8 @@ def read_info(folder: Path) -> RunInfo:
     """Read ``run.json``.
 
     Raises:
-        BadRun: there is no run, or it has another format.
+        NoRun: there is none.
+        BadRun: it cannot be read, or has another format.
     """
     path = folder / INFO
     try:
@@ -65,7 +66,9 @@ def read_info(folder: Path) -> RunInfo:
         return msgspec.json.decode(document, type=RunInfo)
     except FileNotFoundError:
         what = f"it has no {INFO}" if folder.is_dir() else "there is no such folder"
-        raise BadRun(f"{folder} has no run: {what}") from None
+        raise NoRun(f"{folder} has no run: {what}") from None
+    except NotADirectoryError:
+        raise NoRun(f"{folder} has no run: it is not a folder") from None
     except OSError as error:
         raise _cannot_read(path, error) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:

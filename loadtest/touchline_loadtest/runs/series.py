@@ -31,7 +31,8 @@ MEMORY = "memory"
 OPEN_FILES = "open_files"
 """Open files of a process, its connections among them; a count, by process."""
 LOG_LAG = "log_lag"
-"""Events between the newest record of the log and the newest one that a client has; a count."""
+"""Events between the newest record of the log and the newest one that a client has, over all rooms; a count, by
+``edge`` if each edge has such a client."""
 ERRORS = "errors"
 """Errors of clients; /s."""
 

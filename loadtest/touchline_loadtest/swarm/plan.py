@@ -81,7 +81,7 @@ def sample_size(settings: Settings) -> int:
     """
     sampled = max(settings.sample, -(-len(settings.rooms) // ROOMS_PER_WITNESS))
     if settings.clients < sampled:
-        raise OperatorError(f"{settings.clients} clients are too few: {sampled} of them have to read everything")
+        raise OperatorError(f"--clients is {settings.clients}, but {sampled} have to read everything")
     return sampled
 
 

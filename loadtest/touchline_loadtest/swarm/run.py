@@ -3,8 +3,8 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Coroutine, Iterable, Sequence
-from typing import Any
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
+from typing import Any, TypeAlias
 
 import msgspec
 
@@ -34,8 +34,14 @@ WARM_UP_S = 1.0
 """From the sample's first connections, or the first event, to the rest."""
 
 
-async def run_swarm(settings: Settings, writer: RunWriter | None = None) -> Outcome:
-    """Run it. Without a ``writer``, no run is recorded.
+Newest: TypeAlias = Callable[[], Mapping[str, int] | None]
+"""The offset of the newest event that the sample has of each room; None as long as it is not in all rooms."""
+Beside: TypeAlias = Callable[[Newest], Coroutine[Any, Any, None]]
+"""What is to happen beside a run, until that ends."""
+
+
+async def run_swarm(settings: Settings, writer: RunWriter | None = None, beside: Beside | None = None) -> Outcome:
+    """Run it. Without a ``writer``, no run is recorded. ``beside`` is begun once the sample covers all rooms.
 
     Raises:
         OperatorError: the settings contradict each other, or the run folder cannot be written.
@@ -55,6 +61,8 @@ async def run_swarm(settings: Settings, writer: RunWriter | None = None) -> Outc
         swarm = _Swarm(settings, plan, workers, monitor, seen, witnesses, others)
         stack.callback(swarm.close)
         await swarm.join_witnesses()
+        if beside is not None:
+            await stack.enter_async_context(_meanwhile(beside(swarm.newest)))
         async with _publishing(settings.publishing):
             await swarm.play_shape()
             return await swarm.finish()
@@ -91,14 +99,23 @@ async def _publishing(publishing: Publishing | None) -> AsyncIterator[None]:
         yield
         return
     moments = publishing.feed.moments()
-    async with publishing.destination.open() as publish:
-        try:
-            async with asyncio.TaskGroup() as group:
-                task = group.create_task(play(moments, publish, speed=publishing.speed))
-                yield
-                task.cancel()
-        except BaseExceptionGroup as failed:
-            raise failed.exceptions[0] from None
+    async with (
+        publishing.destination.open() as publish,
+        _meanwhile(play(moments, publish, speed=publishing.speed)),
+    ):
+        yield
+
+
+@contextlib.asynccontextmanager
+async def _meanwhile(work: Coroutine[Any, Any, object]) -> AsyncIterator[None]:
+    """Run ``work`` until the context ends. If it fails, so does the context."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            task = group.create_task(work)
+            yield
+            task.cancel()
+    except BaseExceptionGroup as failed:
+        raise failed.exceptions[0] from None
 
 
 class _Swarm:
@@ -140,6 +157,11 @@ class _Swarm:
             raise ClientsFailed(f"nobody was let into a room within {JOIN_TIMEOUT_S:g} s{reason}")
         if not joined:
             self._report_absent(self._witnesses)
+
+    def newest(self) -> Mapping[str, int] | None:
+        """The newest offset of each room that the sample has; None as long as it is not in all rooms."""
+        lives = [follower.live for client in self._witnesses for follower in client.followers.values()]
+        return {live.room: live.offset for live in lives} if all(live.epoch is not None for live in lives) else None
 
     async def play_shape(self) -> None:
         """Let everybody connect, and watch, as the shape says."""

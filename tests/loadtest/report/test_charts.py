@@ -10,7 +10,7 @@ from touchline_loadtest.report.of_results import bound_used
 from touchline_loadtest.report.page import charts
 from touchline_loadtest.report.run import Run
 from touchline_loadtest.report.verdict import verdict
-from touchline_loadtest.runs.records import Breach, RunInfo, Sample, SummaryRow
+from touchline_loadtest.runs.records import Breach, Mark, RunInfo, Sample, SummaryRow
 from touchline_loadtest.runs.series import quantile_samples, sample
 
 BEGAN_MS = 1_800_000_000_000.0
@@ -71,15 +71,31 @@ def test_a_series_of_another_name_has_a_chart_too() -> None:
 @pytest.mark.parametrize(("seconds", "unit", "x"), [(60, "s", 60), (600, "min", 10), (36_000, "h", 10)])
 def test_time_is_in_a_unit_that_suits_the_length_of_the_run(seconds: int, unit: str, x: float) -> None:
     info = msgspec.structs.replace(INFO, ended_ms=at(seconds))
-    chart = charts_of([sample(at(seconds), "log_lag", 0)], info=info)["log-lag"]
+    chart = charts_of([sample(at(second), "log_lag", 0) for second in (0, seconds)], info=info)["log-lag"]
     assert f"({unit})" in chart.x_title
-    assert chart.lines[0].x == [x]
+    assert chart.lines[0].x == [0, x]
 
 
 def test_a_run_that_was_killed_lasts_until_its_last_sample() -> None:
     info = msgspec.structs.replace(INFO, ended_ms=None)
     chart = charts_of([sample(at(second), "log_lag", 0) for second in (0, 600)], info=info)["log-lag"]
     assert chart.lines[0].x == [0, 10]
+
+
+def test_charts_begin_and_end_with_the_load() -> None:
+    long = RunInfo("A run", "locust", BEGAN_MS, at(4_000))  # a slow start, and a long log to read at the end
+    marks = [Mark(at(61), "kick-off", end_ms=at(95))]
+    run = Run(long, [[sample(at(second), "cpu", 1.0, process="edge 1") for second in range(60, 91)]], marks)
+    [chart] = charts(run)
+    assert chart.lines[0].x == [*range(31)]
+    assert "(s)" in chart.x_title
+    assert run.load_ms == (at(60), at(95))
+
+
+def test_a_bound_that_is_not_judged_is_not_in_the_chart_of_bounds() -> None:
+    rows = [SummaryRow("p99", 9.0, "ms", "<= 5"), SummaryRow("p50", 1.0, "ms", "<= 5", met=True)]
+    [chart] = charts(Run(msgspec.structs.replace(INFO, summary=rows)))
+    assert [line.x for line in chart.lines] == [["p50"]]
 
 
 def test_too_many_lines_leave_those_with_the_highest_peaks() -> None:

@@ -74,7 +74,7 @@ async def check_the_page(page: Page, run: Run, width: int) -> None:
     latency = "#chart-event-latency"
     assert await page.locator(f"{latency} .scatterlayer .trace").count() == 5
     assert await texts(page, f"{latency} .legendtext") == ["p50", "p90", "p99", "p99.9", "max"]
-    assert await texts(page, f"{latency} .xtitle") == ["time since the start (min)"]
+    assert await texts(page, f"{latency} .xtitle") == ["time since the load began (min)"]
     assert "ms" in (await texts(page, f"{latency} .ytitle"))[0]
     assert "1,000" in await texts(page, f"{latency} .ytick")
     faults = {str(number) for number, mark in enumerate(run.marks, 1) if mark.kind == "fault"}

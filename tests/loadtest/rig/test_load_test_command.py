@@ -16,6 +16,8 @@ from project.test_make import make
 from support.kafka_broker import KafkaBroker
 from support.waiting import eventually
 from touchline_loadtest.cli.app import run
+from touchline_loadtest.report.page import charts
+from touchline_loadtest.report.sources.load import load
 from touchline_loadtest.rig.settings import LoadTest
 from touchline_loadtest.runs.reader import RunReader
 
@@ -78,7 +80,17 @@ def test_a_load_test_passes_and_leaves_its_report(kafka: KafkaBroker, tmp_path: 
     assert compared_counts(folder)["clients"] == 25
     assert RunReader(folder).breaches() == []
     assert [mark.text for mark in RunReader(folder).marks()] == ["goal", "goal"]
-    assert "event" in (folder / "report.html").read_text("utf-8")
+    lags = [sample for sample in RunReader(folder).samples() if sample.series == "log_lag"]
+    assert {sample.labels["edge"] for sample in lags} == {"edge-1"}
+    assert min(sample.value for sample in lags) >= 0
+    assert kafka.address in done.stdout  # and not: "starting Kafka"
+    assert {"event-latency", "log-lag"} <= {chart.id for chart in charts(load(folder))}
+    assert (folder / "report.html").exists()
+
+
+def test_what_a_swarm_asks_of_a_kick_off_is_in_the_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["run", "--help"]) == 0
+    assert "40" in capsys.readouterr().out.split("--swarm ")[1].split("--swarm-processes")[0]
 
 
 @pytest.mark.parametrize(

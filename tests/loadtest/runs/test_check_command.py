@@ -103,5 +103,35 @@ def test_a_run_without_anything_to_compare_is_not_a_pass(
     assert str(tmp_path) in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("wrong", ["missing", "a file", "empty", "damaged", "format", "unknown field"])
+def test_a_wrong_folder_is_the_same_error_as_in_the_report(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], wrong: str
+) -> None:
+    folder = tmp_path / "run"
+    documents = {"damaged": "{", "format": '{"format": 99}', "unknown field": '{"name": "a", "nmae": "b"}'}
+    if wrong == "a file":
+        folder = tmp_path / "run.json" / "run"
+        folder.parent.write_text("{}")
+    elif wrong != "missing":
+        folder.mkdir()
+    if wrong in documents:
+        (folder / "run.json").write_text(documents[wrong])
+        write_log(folder)
+        write_traces(folder)
+    errors = []
+    for command in ("check", "report"):
+        assert run([command, str(folder)]) == 2
+        errors.append(capsys.readouterr().err)
+    assert str(folder) in errors[0]
+    assert errors[0] == errors[1]
+
+
+def test_a_run_can_be_named_by_its_main_file_too(tmp_path: Path) -> None:
+    with RunWriter.create(tmp_path, RunInfo("a run", "locust", 0.0)):
+        write_log(tmp_path)
+    write_traces(tmp_path)
+    assert run(["check", str(tmp_path / "run.json")]) == 0
+
+
 def test_breaches_have_a_text_for_people() -> None:
     assert str(Breach("gap", "fan 1", "why", ROOM, 7)) == "gap: fan 1 in score:1 at 7: why"

@@ -55,7 +55,7 @@ async def test_a_swarm_loads_a_server_and_writes_a_run(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
-        (["--rooms", "match:1", "--clients", "1", "--sample", "2"], "1 clients"),
+        (["--rooms", "match:1", "--clients", "1", "--sample", "2"], "--clients is 1"),
         (["--rooms", "no-room"], "no-room"),
         ([], "--rooms"),
         (["--rooms", "match:1", "--fail-above", "event.p98=1"], "p98"),
@@ -116,5 +116,6 @@ async def test_a_swarm_with_servers_of_its_own_is_checked_by_the_log(tmp_path: P
     summary = {row.what: row.measured for row in RunReader(folder).info.summary}
     assert summary["counters that match to the byte"] == 108
     sampled = {sample.labels.get("process") for sample in RunReader(folder).samples()}
+    assert [sample.labels for sample in RunReader(folder).samples() if sample.series == "log_lag"][:1] == [{}]
     assert {"edge-1", "edge-2", "kafka", "swarm", "swarm worker 1", "swarm worker 2"} <= sampled
     assert run(["check", str(folder)]) == 0

@@ -20,6 +20,10 @@ from .close_check import Causes
 from .epoch_names import EpochNames
 from .trace_check import TraceCheck
 
+DEPARTURES = "departures"
+"""Clients left a room, or had waited for everything, and what they had was compared with the log. It is not counted if
+there are none: no client of a short run has been in a room for long enough."""
+
 
 class Outcome(NamedTuple):
     """What was found. ``breaches`` are those that are reported one by one, and ``more`` counts the rest.
@@ -79,7 +83,7 @@ class RunCheck:
         self._counts["events"] += check.events
         self._counts["resumes"] += check.resumes
         self._counts["starts over"] += check.starts_over
-        self._counts["complete at the end"] += check.is_settled
+        self._counts[DEPARTURES] += check.departures
 
     def close(self, close: Close) -> None:
         """The end of a connection."""
@@ -99,7 +103,7 @@ class RunCheck:
         counts = {
             "clients": len(self._clients),
             "rooms": len(self._names),
-            **self._counts,
+            **{name: count for name, count in self._counts.items() if count or name != DEPARTURES},
             "records in the log": self._log.records,
             "actions acknowledged": sum(not each.code for each in acted),
             "actions in the log": len(self._log.actions),

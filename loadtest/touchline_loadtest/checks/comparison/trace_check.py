@@ -41,8 +41,7 @@ class TraceCheck:
         self.state: dict[str, int] = {}
         self.breaches: list[Breach] = []
         self.more = 0
-        self.events = self.resumes = self.starts_over = 0
-        self.is_settled = False
+        self.events = self.resumes = self.starts_over = self.departures = 0
         self._room = room
         self._log_of = log_of
         self.client = client
@@ -259,6 +258,7 @@ class TraceCheck:
         log = self._room.home if self._log is None and not self._room.has_other_logs else self._log
         part = None if log is None else self._room.parts.get(log)
         if part is not None and self._joined_ms and self._joined_ms < due_ms:
+            self.departures += 1
             for index in range(part.behind(self._cursor), len(part)):
                 entry = part[index]
                 if entry.order > due_ms:
@@ -283,7 +283,7 @@ class TraceCheck:
 
     def _settle(self) -> None:
         """The client has everything that the log has, and its state."""
-        self.is_settled = True
+        self.departures += 1
         home = self._room.home
         if self._epoch is None:
             self._found("never_joined", "no answer")

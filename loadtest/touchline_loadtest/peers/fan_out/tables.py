@@ -10,6 +10,7 @@ from rich.table import Table
 
 from touchline_loadtest.measure import machine
 from touchline_loadtest.runs.records import SummaryRow
+from touchline_protocol.printable import counted
 from touchline_protocol.version import __version__
 
 from .results import Numbers, PeerResult, Sizes
@@ -67,7 +68,7 @@ def as_markdown(results: Sequence[PeerResult], sizes: Sizes) -> str:
     lines = [
         f"{time.strftime('%Y-%m-%d', time.gmtime())}, {facts['cpu']}, {facts['system']}, Python {facts['python']}:",
         f"{sizes.clients:,} clients in one room, {sizes.rate_hz:g} events/s of {sizes.event_bytes} bytes, "
-        f"{sizes.runs} runs of {sizes.seconds:g} s.",
+        f"{counted(sizes.runs, 'run')} of {sizes.seconds:g} s.",
         "",
         _line(["peer", "version", *map(_heading, COLUMNS)]),
         _line(["---", "---", *["--:"] * len(COLUMNS)]),

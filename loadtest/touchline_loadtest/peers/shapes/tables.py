@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from touchline_loadtest.runs.records import SummaryRow
+from touchline_protocol.printable import counted
 
 from .avalanche import Report
 from .many_rooms import Sizes as ManySizes
@@ -40,9 +41,10 @@ def avalanche_document(report: Report) -> str:
     """A table for each phase, and a list of the configurations."""
     sizes, plan = report.sizes, report.plan
     lines = [
-        f"{report.began}, {_facts(report.machine)}: {sizes['clients']:,} clients per peer in {sizes['rooms']} rooms,"
+        f"{report.began}, {_facts(report.machine)}: {counted(sizes['clients'], 'client')} per peer in"
+        f" {counted(sizes['rooms'], 'room')},"
         f" {sizes['rate_hz']:g} events/s of {sizes['event_bytes']} bytes in each; an outage of {plan.outage_s:g} s"
-        + (f", with {plan.outage_events} more events in each room." if plan.outage_events else "."),
+        + (f", with {counted(plan.outage_events, 'more event')} in each room." if plan.outage_events else "."),
         "",
     ]
     for phase, outcomes in report.phases.items():
@@ -60,8 +62,8 @@ def many_rooms_document(
     """The table, and what could not be measured."""
     lines = [
         f"{began}, {_facts(machine)}:",
-        f"{sizes.rooms:,} rooms, {sizes.rate_hz:g} events/s of {sizes.event_bytes} bytes in each,"
-        f" {sizes.clients:,} clients in {sizes.rooms_each} rooms each, {sizes.seconds:g} s.",
+        f"{counted(sizes.rooms, 'room')}, {sizes.rate_hz:g} events/s of {sizes.event_bytes} bytes in each,"
+        f" {counted(sizes.clients, 'client')} in {counted(sizes.rooms_each, 'room')} each, {sizes.seconds:g} s.",
         "",
         _line(MANY_ROOMS_HEADINGS),
         _rule(MANY_ROOMS_HEADINGS),

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from touchline_loadtest.report.run import Run
-from touchline_loadtest.runs.files import INFO, BadRun
+from touchline_loadtest.runs.files import INFO, BadRun, folder_of
 from touchline_loadtest.runs.reader import RunReader
 
 from . import bench_json, locust_csv
@@ -24,7 +24,7 @@ def load(path: Path) -> Run:
 def _load(path: Path) -> Run:
     if path.is_file():
         if path.name == INFO:
-            return _from_folder(path.parent)
+            return _from_folder(folder_of(path))
         if path.suffix == ".csv":
             return locust_csv.load(path)
         return bench_json.load(path)

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
+from touchline_cli.run import unwinding_on_signals
 from touchline_loadtest.peers.sections import with_section
 from touchline_loadtest.report.images import find_browser, write_images
 from touchline_loadtest.runs.reader import RunReader
@@ -32,7 +33,8 @@ class Publication(NamedTuple):
     def write(self, folder: Path) -> None:
         """Publish the run in ``folder``."""
         info = RunReader(folder).info
-        drawn = write_images(page_of(folder).read_text("utf-8"), self.images, find_browser())
+        with unwinding_on_signals():
+            drawn = write_images(page_of(folder).read_text("utf-8"), self.images, find_browser())
         for path in drawn:
             if path.stem not in PLOTS:
                 path.unlink()

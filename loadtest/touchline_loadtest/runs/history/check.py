@@ -13,7 +13,8 @@ from touchline_loadtest.checks.comparison.run_check import Outcome, RunCheck
 from touchline_loadtest.checks.comparison.trace_check import TraceCheck
 from touchline_loadtest.checks.run_log import RunLog
 from touchline_loadtest.checks.trace import Item
-from touchline_loadtest.runs.files import BREACHES, LOG, TRACES, BadRun
+from touchline_loadtest.runs.files import BREACHES, LOG, TRACES, BadRun, NoRun
+from touchline_loadtest.runs.reader import read_info
 
 from .blocks import TraceBlock, TraceHead
 from .reader import log_files, read_log, read_traces, trace_files
@@ -27,8 +28,14 @@ def check_folder(folder: Path, *, all_players_known: bool = True) -> Outcome:
     Raises:
         BadRun: something is missing or damaged, or nothing could be compared.
     """
-    check = RunCheck(_read_log(folder))
     paths = trace_files(folder)
+    try:
+        read_info(folder)
+    except NoRun:
+        # Clients of other programs may have left traces and no more.
+        if not (paths or log_files(folder)):
+            raise
+    check = RunCheck(_read_log(folder))
     if not paths:
         raise BadRun(f"{folder / TRACES} has no traces: the run wrote nothing of what its clients saw")
     told = _Told([], [], [], {})

@@ -1,0 +1,1 @@
+"""How far clients are behind the log: the ends of its partitions, beside what clients have received of them."""

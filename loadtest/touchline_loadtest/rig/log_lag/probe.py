@@ -1,0 +1,86 @@
+"""A client of the rig's own for each edge, which is in all rooms and does no more than note how far it is.
+
+Locust's users come and go, and some rooms have none. The probe connects to the edge itself, not through the relay, so
+it shows what the edge has delivered. Whether everything arrives, and in order, is for others to check.
+"""
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from functools import partial
+
+from touchline_loadtest.clients.connection import HOST, ClientConnection
+from touchline_loadtest.locust.behaviour.tokens import TokenSigner
+from touchline_loadtest.wire.frames import masked
+from touchline_loadtest.wire.greeting import hello
+from touchline_protocol.codecs import JSON
+from touchline_protocol.messages import Event, Goaway, RoomRequest, Subscribe, Subscribed
+
+ROOMS_MAX = 50
+"""Rooms of one connection: half of what a server allows by default."""
+RETRY_S = 0.5
+
+
+class Probe:
+    """All rooms of one edge."""
+
+    def __init__(self, port: int, rooms: Sequence[str], secret: str) -> None:
+        self._port = port
+        self._rooms = rooms
+        self._signer = TokenSigner(secret)
+        self._offsets: dict[str, int] = {}
+
+    def newest(self) -> Mapping[str, int] | None:
+        """The offset that it has reached in each room; None as long as it has not been in all of them."""
+        return self._offsets if len(self._offsets) == len(self._rooms) else None
+
+    async def run(self) -> None:
+        """Stay connected until cancelled. While the edge is down, the probe stays where it was."""
+        shares = [self._rooms[begin : begin + ROOMS_MAX] for begin in range(0, len(self._rooms), ROOMS_MAX)]
+        await asyncio.gather(*(self._stay(share) for share in shares))
+
+    async def _stay(self, rooms: Sequence[str]) -> None:
+        loop = asyncio.get_running_loop()
+        requests = masked(JSON.encode(Subscribe(rooms=[RoomRequest(room=room) for room in rooms])))
+        while True:
+            token = self._signer.sign("log-lag-probe", rooms=["*"], act=[], now_s=int(time.time()))
+            connection = _Connection(self._port, hello(token) + requests, self._offsets)
+            try:
+                await loop.create_connection(partial(_itself, connection), HOST, self._port)
+                await connection.gone.wait()
+            except OSError:
+                pass  # the edge is down
+            finally:
+                connection.drop()
+            await asyncio.sleep(RETRY_S)
+
+
+def _itself(connection: "_Connection") -> "_Connection":
+    """The factory of a protocol that exists already."""
+    return connection
+
+
+class _Connection(ClientConnection):
+    """One connection. It joins without cursors, because it needs no event twice."""
+
+    def __init__(self, port: int, greeting: bytes, offsets: dict[str, int]) -> None:
+        super().__init__(port, greeting)
+        self._offsets = offsets
+
+    def message_received(self, payload: bytes, now_ns: int) -> None:
+        """Note how far it is in the room."""
+        match JSON.decode_server(payload):
+            case Event(room=room, offset=offset):
+                self._offsets[room] = offset
+            case Subscribed(room=room, head=head):
+                self._offsets[room] = head
+            case Goaway():
+                self.vanish()  # an edge that drains waits for its clients to leave
+
+    def read_finished(self) -> None:
+        """Nothing is left to do."""
+
+    def drop(self) -> None:
+        """Close it if it is open."""
+        if hasattr(self, "transport"):
+            self.vanish()
