@@ -69,7 +69,8 @@ CODES: Mapping[CauseKind, frozenset[int]] = {
     "banned": frozenset({4503}),
     "token_expired": frozenset({4002, 4502, 401}),
     "token_rejected": frozenset({4003, 4502, 401}),
-    "client_slow": frozenset({4000}),
+    # A full socket takes no close frame.
+    "client_slow": frozenset({4000, 1006}),
     "records_deleted": frozenset({4000}),
     "protocol_broken": frozenset({1002, 1003, 1007, 1009, 4001, 4500, 400, 426}),
     "too_many_messages": frozenset({4501, 4505}),

@@ -200,7 +200,7 @@ def test_a_goaway_explains_the_close_that_follows() -> None:
 
 def test_behaviour_explains_its_own_closes_and_verdicts() -> None:
     process = Process()
-    process.joined(closes_expected=frozenset({TOO_SLOW.code})).closed(TOO_SLOW.code, by_us=False)
+    process.joined(slow_reader=True).closed(TOO_SLOW.code, by_us=False)
     cheater = process.joined(verdicts_expected=True)
     cheater.received(Verdict("ban", "too fast", None), 40)
     cheater.closed(BANNED.code, by_us=False)

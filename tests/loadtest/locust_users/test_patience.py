@@ -4,7 +4,6 @@ import msgspec
 import pytest
 
 from support.observed_process import NOW_MS, ROOM, Process, event, join
-from touchline_loadtest.locust.observe import rows
 from touchline_loadtest.locust.observe.observer import Observer
 from touchline_loadtest.locust.observe.patience import Patience
 from touchline_protocol.codes import ABNORMAL, UNAVAILABLE
@@ -120,7 +119,7 @@ def ahead_of(observer: Observer) -> int:
 def test_nobody_is_behind_in_a_quiet_room_after_a_late_join_or_while_reading_slowly() -> None:
     process, patience = Process(), Patience()
     ahead = process.joined(answer_s_max=LIMIT_S)
-    slow = process.joined(answer_s_max=LIMIT_S, event_row=rows.EVENT_SLOW)
+    slow = process.joined(answer_s_max=LIMIT_S, slow_reader=True)
     late = process.client(answer_s_max=LIMIT_S)
     for second in range(40):
         if second < 20:

@@ -55,8 +55,8 @@ class Watcher(Protocol):
     def arrived(self, now_s: float, unix_ns: int) -> None:
         """Messages were read from the socket."""
 
-    def closed(self, code: int, *, by_us: bool) -> None:
-        """The connection ended."""
+    def closed(self, code: int, *, by_us: bool, silent: bool = False) -> None:
+        """The connection ended. ``silent``: the client gave it up, since nothing arrived or could be sent."""
 
 
 class Driver:
@@ -138,6 +138,7 @@ class Driver:
     def _use(self, websocket: WebSocket, token: str | None) -> None:
         session = self._session
         now_s = time.monotonic()
+        self._read_after_s = 0.0  # the rest was the connection's before
         self._watcher.connected(now_s)
         session.connected(now_s, token)
         self._receive(websocket.take_payloads())
@@ -164,7 +165,7 @@ class Driver:
         elif session.failure is not None:
             self._watcher.closed(PROTOCOL_ERROR.code, by_us=False)
         elif session.state is State.WAITING:
-            self._watcher.closed(ABNORMAL.code, by_us=was_cut)  # otherwise the server was silent for too long
+            self._watcher.closed(ABNORMAL.code, by_us=was_cut, silent=not was_cut)
         else:
             self._watcher.closed(NORMAL.code, by_us=True)
             websocket.close()

@@ -28,8 +28,10 @@ from .findings import (
     UNEXPLAINED_CLOSE,
     WRONG_JOIN,
 )
+from .latency import NS_PER_MS
 from .room_observer import Request, RoomObserver
 from .shared import Shared
+from .slowness import is_for_slowness
 
 
 class Recorder(Protocol):
@@ -64,7 +66,7 @@ class Place(NamedTuple):
 class Observer:
     """One client. ``event_row`` is the row in which its live events are counted.
 
-    ``closes_expected``: close codes that the user's behaviour explains. ``verdicts_expected`` and
+    ``slow_reader``: the user reads slowly, which explains that its connections end for it. ``verdicts_expected`` and
     ``restarts_expected``: whether verdicts, and rooms that start over, are explained too. ``answer_s_max``: how long
     the client waits for an answer, or for events that others have, before it reports a failure.
     """
@@ -76,7 +78,7 @@ class Observer:
         recorder: Recorder,
         *,
         event_row: str = rows.EVENT,
-        closes_expected: frozenset[int] = frozenset(),
+        slow_reader: bool = False,
         verdicts_expected: bool = False,
         restarts_expected: bool = False,
         answer_s_max: float = ANSWER_S_MAX,
@@ -88,8 +90,8 @@ class Observer:
         self._measures = shared.measures
         self._recorder = recorder
         self._event_row = event_row
-        self._is_prompt = event_row != rows.EVENT_SLOW
-        self._closes_expected = closes_expected
+        self._slow_reader = slow_reader
+        self._lag_ms = 0.0
         self._verdicts_expected = verdicts_expected
         self._restarts_expected = restarts_expected
         self._now_s = 0.0
@@ -132,6 +134,7 @@ class Observer:
         """The WebSocket is open."""
         self._now_s = self._greeting_s = now_s
         self._sent_away = False
+        self._lag_ms = 0.0
         self._error = ""
 
     def served(self, now_s: float) -> None:
@@ -148,17 +151,19 @@ class Observer:
         self._now_s = now_s
         self._unix_ns = unix_ns
 
-    def closed(self, code: int, *, by_us: bool) -> None:
-        """The connection ended."""
-        self._record_close(code, by_us=by_us)
+    def closed(self, code: int, *, by_us: bool, silent: bool = False) -> None:
+        """The connection ended. ``silent``: the client gave it up, since nothing arrived or could be sent."""
+        slow = self._slow_reader and self._connected_ms is not None
+        too_slow = slow and is_for_slowness(code, self._lag_ms, silent=silent)
+        self._record_close(code, by_us=by_us, too_slow=too_slow)
         for room in self._rooms.values():
             if by_us and code == NORMAL.code:
-                room.leave(prompt=self._is_prompt)
+                room.leave(prompt=not self._slow_reader)
             room.left()
         self._requests.clear()
         self._pending_actions.clear()
         was_greeting, self._greeting_s, self._connecting_s = self._greeting_s is not None, None, None
-        if by_us or self._sent_away or code in self._closes_expected:
+        if by_us or self._sent_away or too_slow:
             return
         if code == BANNED.code and self.banned and self._verdicts_expected:
             return
@@ -196,7 +201,7 @@ class Observer:
 
     def is_behind(self, place: Place, newest: int, now_s: float) -> bool:
         """Whether it is a fault that events up to ``newest``, which others had received in time, have not arrived."""
-        return self._is_prompt and place.covered < newest and self._is_overdue(place.joined_s, now_s)
+        return not self._slow_reader and place.covered < newest and self._is_overdue(place.joined_s, now_s)
 
     def report_stalled(self, place: Place, newest: int) -> None:
         """Report that the client does not receive what others do."""
@@ -214,7 +219,7 @@ class Observer:
             case messages.Unsubscribe():
                 for name in message.rooms:
                     if name in self._rooms:
-                        self._rooms[name].leave(prompt=self._is_prompt)
+                        self._rooms[name].leave(prompt=not self._slow_reader)
             case messages.Action():
                 if not self._pending_actions:
                     self._acting_s = self._now_s
@@ -235,7 +240,7 @@ class Observer:
 
     # Inside.
 
-    def _record_close(self, code: int, *, by_us: bool) -> None:
+    def _record_close(self, code: int, *, by_us: bool, too_slow: bool) -> None:
         """Record the end of a connection, and what this user has to do with it."""
         now_ms, began_ms = self._shared.unix_ms(), self._connected_ms
         self._connected_ms = None
@@ -247,7 +252,7 @@ class Observer:
         if by_us:
             kind: CauseKind = "client_left" if code == NORMAL.code else "connection_cut"
             self._recorder.cause(Cause(kind, now_ms, None, self.client))
-        elif code in self._closes_expected:
+        elif too_slow:
             self._recorder.cause(Cause("client_slow", began_ms, now_ms, self.client))
 
     def _request(self, request: messages.RoomRequest, request_id: int | None) -> None:
@@ -277,7 +282,10 @@ class Observer:
             return
         shared = self._shared
         row = self._event_row if event.offset > room.live_from else rows.REPLAY
-        self._measures.event(row, shared.latency.latency_ms(event, self._unix_ns), size_bytes)
+        latency_ms = shared.latency.latency_ms(event, self._unix_ns)
+        self._measures.event(row, latency_ms, size_bytes)
+        if self._slow_reader and self._connected_ms is not None:  # what it missed while away does not make it late
+            self._lag_ms = min(latency_ms, self._unix_ns / NS_PER_MS - self._connected_ms)
         if (wrong := shared.referee.event(event, room.epoch)) is not None:
             self._breach(*wrong)
 

@@ -51,8 +51,8 @@ class TouchlineUser(User):
     """How many seconds without an answer, or without the events that other users receive, are a failure."""
     event_row: ClassVar[str] = rows.EVENT
     """The row of the table in which this user's events are counted."""
-    closes_expected: ClassVar[frozenset[int]] = frozenset()
-    """Close codes that this user's behaviour explains."""
+    slow_reader: ClassVar[bool] = False
+    """Whether this user reads slowly, which explains that its connections end for it."""
     verdicts_expected: ClassVar[bool] = False
     """Whether this user's behaviour explains that it is warned, muted or banned."""
     restarts_expected: ClassVar[bool] = False
@@ -130,7 +130,7 @@ class TouchlineUser(User):
             self.process.shared,
             self.recorder(),
             event_row=self.event_row,
-            closes_expected=self.closes_expected,
+            slow_reader=self.slow_reader,
             verdicts_expected=self.verdicts_expected,
             restarts_expected=self.restarts_expected,
             answer_s_max=self.patience_s(),

@@ -4,7 +4,6 @@ from typing import ClassVar
 
 from touchline_loadtest.locust.connection.driver import Endpoint
 from touchline_loadtest.locust.observe import rows
-from touchline_protocol.codes import TOO_SLOW
 from touchline_protocol.messages import Deliver
 
 from .fan import Fan
@@ -18,7 +17,7 @@ STATES_BYTES_MAX = 100_000
 
 
 class SlowFan(Fan):
-    """Reads ``read_bytes_per_s``. The server may close it as too slow; it then comes back with its cursor.
+    """Reads ``read_bytes_per_s``. The server may close it as too slow, or cut it off; it comes back with its cursor.
 
     With ``latest`` it receives the newest event of each key, with ``all`` every one, later and later.
     """
@@ -27,7 +26,7 @@ class SlowFan(Fan):
     read_bytes_per_s: ClassVar[float] = 2_000.0
     receive_buffer_bytes: ClassVar[int] = BUFFER_BYTES
     event_row = rows.EVENT_SLOW
-    closes_expected = frozenset({TOO_SLOW.code})
+    slow_reader = True
 
     def patience_s(self) -> float:
         """How long an answer may take whoever reads this slowly, in seconds."""
