@@ -11,7 +11,7 @@ def is_for_slowness(code: int, lag_ms: float, *, silent: bool) -> bool:
     """Whether a connection ended because its client reads slowly. ``lag_ms`` is how late its last event was.
 
     A full socket takes no close frame, so the edge or its kernel may cut off a reader that is behind. ``silent``: the
-    client gave up, since TCP waits longer and longer between attempts to fill a small receive buffer.
+    client gave up, since nothing arrived or could be sent.
     """
     if code == ABNORMAL.code:
         return silent or lag_ms >= BEHIND_MS
