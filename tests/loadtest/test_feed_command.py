@@ -1,11 +1,13 @@
 """``feed`` and ``profile``, as a user runs them, with a real server and a real broker."""
 
 import asyncio
+import contextlib
 import json
 import subprocess
 import sys
 import time
 from itertools import pairwise
+from pathlib import Path
 
 import httpx
 import msgspec
@@ -23,13 +25,20 @@ from touchline_loadtest.feeds.tracking import Position
 from touchline_loadtest.measure.bench import Bench
 from touchline_loadtest.measure.machine import Cores
 from touchline_loadtest.measure.touchline import serve
+from touchline_loadtest.publish.batches import Batch, KeyedValue, kafka_batches
+from touchline_loadtest.publish.broker import SERVER_FEEDS, default_topic, missing_topics
+from touchline_loadtest.rig.free_ports import free_ports
+from touchline_protocol.errors import OperatorError
+from touchline_server.config.settings import Settings
 
 DEADLINE_S = 60.0
+OUTPUT_CHARS_MAX = 2_000
+"""The line of the error, and a few of progress."""
 
 
-def loadtest(*arguments: str) -> subprocess.CompletedProcess[str]:
+def loadtest(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "touchline_loadtest", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=DEADLINE_S, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=DEADLINE_S, check=False, cwd=cwd)
 
 
 async def records_of(address: str, topic: str, partitions: int) -> list[ConsumerRecord]:
@@ -52,7 +61,7 @@ async def test_a_tracking_feed_reaches_kafka_in_order_with_keys_and_the_times_at
     await kafka.create("positions", 3)
     choice = FeedChoice(FeedName.TRACKING, matches=4)
     began_ms = time.time() * 1000
-    async with Destination(kafka=kafka.address, topics={"tracking": "positions"}).open() as publish:
+    async with Destination(kafka=kafka.address, topics={"tracking": "positions"}).open(choice.feeds()) as publish:
         played = await play(choice.moments(), publish, speed=10, seconds=0.5)
     records = await records_of(kafka.address, "positions", 3)
     assert len(records) == played.events == 4 * 23 * 25 * 5
@@ -96,6 +105,77 @@ def test_a_feed_needs_one_destination_that_can_be_reached(capsys: pytest.Capture
         assert run(["feed", *arguments, "--matches", "1", "--seconds", "1"]) == code
         [line] = capsys.readouterr().err.splitlines()
         assert named in line
+
+
+async def test_topics_that_are_missing_are_named_with_their_cure_at_once(kafka: KafkaBroker) -> None:
+    await kafka.create("half-an-evening", 1)
+    log = f"kafka://{kafka.address}"
+    for topics, missing, cure in (
+        ({"match": "absent-match", "score": "absent-score"}, ["absent-match", "absent-score"], "FEEDS__MATCH__TOPIC"),
+        ({"match": "half-an-evening", "score": "absent-score"}, ["absent-score"], "FEEDS__SCORE__TOPIC=absent-score"),
+    ):
+        with pytest.raises(OperatorError) as failed:
+            async with kafka_batches(kafka.address, topics):
+                pass
+        line = str(failed.value)
+        assert [topic for topic in topics.values() if topic in line] == missing
+        assert kafka.address in line
+        assert f"`touchline topics --create --log {log}`" in line
+        assert cure in line
+
+
+async def test_topics_that_every_server_has_take_no_configuration(kafka: KafkaBroker) -> None:
+    assert {feed: default_topic(feed) for feed in SERVER_FEEDS} == {
+        name: feed.topic for name, feed in Settings().feeds.items()
+    }
+    assert "TOUCHLINE_FEEDS" not in missing_topics(kafka.address, {"match": "match-events"})
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("command", "listening"),
+    [
+        (("feed", "evening"), False),
+        (("feed", "evening"), True),
+        (("run",), False),
+        (("swarm", "--start-edges", "1", "--publish", "evening"), False),
+        (("bench", "kafka-latency"), False),
+        (("many-rooms", "touchline-kafka"), False),
+    ],
+    ids=["feed", "feed, not a broker", "run", "swarm", "bench", "peers"],
+)
+async def test_every_command_names_a_broker_that_it_cannot_use(
+    command: tuple[str, ...], listening: bool, tmp_path: Path
+) -> None:
+    (port,) = free_ports(1)
+    address = f"127.0.0.1:{port}"
+    async with contextlib.AsyncExitStack() as stack:
+        if listening:
+            server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", port)
+            await stack.enter_async_context(server)
+        folder = ("--folder", str(tmp_path / "run")) if command[0] == "run" else ()
+        done = await asyncio.to_thread(loadtest, *command, "--kafka", address, *folder, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert len(done.stderr) < OUTPUT_CHARS_MAX
+    last = done.stderr.splitlines()[-1]
+    assert 1 <= last.count(address) <= 1 + listening  # the reason may name it again
+    assert "sasl_mechanism" not in last  # a setting of the server's
+
+
+@pytest.mark.long
+async def test_a_topic_that_vanishes_is_named(kafka: KafkaBroker) -> None:
+    await kafka.create("vanishing", 1)
+    batches = [Batch(0, "tracking:1", [KeyedValue(None, b"1")])]
+
+    async def publish_after_the_end() -> None:
+        async with kafka_batches(kafka.address, {"tracking": "vanishing"}) as publish:
+            await kafka.delete("vanishing")
+            await publish(batches)
+
+    with pytest.raises(OperatorError) as failed:
+        await publish_after_the_end()
+    assert "vanishing" in str(failed.value)
 
 
 @pytest.mark.long

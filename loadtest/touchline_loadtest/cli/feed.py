@@ -58,6 +58,8 @@ def feed(
     destination = Destination(kafka, url, api_key, topics_by_feed(topic or []))
     try:
         played = run_to_end(_play(choice, destination, speed, seconds))
+    except httpx.HTTPStatusError as error:
+        raise Failed(f"publishing to {url}: HTTP {error.response.status_code}, {error.response.text}") from error
     except httpx.HTTPError as error:
         raise Failed(f"publishing to {url}: {error or type(error).__name__}") from error
     late_ms = played.late_s * 1000
@@ -68,7 +70,7 @@ def feed(
 
 async def _play(choice: FeedChoice, destination: Destination, speed: float, seconds: float | None) -> Played:
     moments = choice.moments()
-    async with destination.open() as publish:
+    async with destination.open(choice.feeds()) as publish:
         return await play(moments, publish, speed=speed, seconds=float("inf") if seconds is None else seconds)
 
 

@@ -1,13 +1,14 @@
 """Which feed to play, and where to: what command lines choose from."""
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple
 
 from touchline_demo.matches.statsbomb import read_match
 from touchline_loadtest.publish.batches import PublishBatches, http_batches, kafka_batches
+from touchline_loadtest.publish.broker import default_topic
 from touchline_protocol.errors import OperatorError
 
 from . import evening, tracking
@@ -33,6 +34,10 @@ class FeedChoice(NamedTuple):
     def rooms(self) -> list[str]:
         """The rooms that it publishes to."""
         return evening.rooms(self.matches) if self.name is FeedName.EVENING else tracking.rooms(self.matches)
+
+    def feeds(self) -> list[str]:
+        """The feeds of these rooms."""
+        return list(dict.fromkeys(room.partition(":")[0] for room in self.rooms()))
 
     def moments(self) -> Iterator[Moment]:
         """The feed itself.
@@ -61,14 +66,14 @@ class Destination(NamedTuple):
     api_key: str | None = None
     topics: Mapping[str, str] = {}
 
-    def open(self) -> contextlib.AbstractAsyncContextManager[PublishBatches]:
-        """Connect.
+    def open(self, feeds: Iterable[str]) -> contextlib.AbstractAsyncContextManager[PublishBatches]:
+        """Connect, to publish to rooms of ``feeds``.
 
         Raises:
             OperatorError: there is not exactly one destination.
         """
         if self.kafka is not None and self.url is None:
-            return kafka_batches(self.kafka, self.topics)
+            return kafka_batches(self.kafka, {feed: self.topics.get(feed, default_topic(feed)) for feed in feeds})
         if self.url is not None and self.kafka is None:
             return http_batches(self.url, self.api_key)
         raise OperatorError("name one destination: a broker or the URL of a server's HTTP API")

@@ -5,10 +5,10 @@ import contextlib
 import secrets
 from collections.abc import AsyncIterator, Mapping
 
-from touchline_kafka.cluster import Cluster
 from touchline_kafka.errors import REQUEST_ERRORS, describe
 from touchline_kafka.topic_admin import create_topics, delete_topics, until_led
 from touchline_kafka.topics import Topics
+from touchline_loadtest.publish.broker import cluster_at
 from touchline_protocol.errors import OperatorError
 
 TOPIC_TIMEOUT_S = 20.0
@@ -22,7 +22,7 @@ async def new_topic(address: str, partitions: int, configs: Mapping[str, str] | 
         OperatorError: the broker cannot be reached, or refuses.
     """
     name = f"touchline-bench-{secrets.token_hex(4)}"
-    cluster = Cluster(address.split(","), client_id="touchline-bench")
+    cluster = cluster_at(address)
     client = await cluster.connect()
     try:
         try:

@@ -6,6 +6,7 @@ to each client at once. Batches that are due together and belong to one partitio
 
 import asyncio
 import contextlib
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
@@ -14,13 +15,13 @@ import msgspec
 from aiokafka import AIOKafkaProducer
 from aiokafka.producer.message_accumulator import BatchBuilder
 
-from touchline_kafka.cluster import Cluster
 from touchline_kafka.errors import REQUEST_ERRORS, describe
 from touchline_kafka.partitioner import partition_of
 from touchline_protocol.errors import OperatorError
 from touchline_protocol.records import headers_for
 
-CLIENT_ID = "touchline-loadtest"
+from .broker import CLIENT_ID, partition_counts
+
 CONNECT_TIMEOUT_S = 5.0
 BATCH_BYTES = 512 * 1024
 """The most in one record batch: half of what a broker accepts by default."""
@@ -54,14 +55,12 @@ PublishBatches: TypeAlias = Callable[[Sequence[Batch]], Awaitable[None]]
 async def kafka_batches(address: str, topics: Mapping[str, str]) -> AsyncIterator[PublishBatches]:
     """Publish into Kafka. When this context ends, the broker has everything.
 
-    ``topics`` has the topic of each feed whose topic is not ``<feed>-events``.
+    ``topics`` has the topic of each feed that is published to. They have to exist.
 
     Raises:
-        OperatorError: the broker cannot be reached, or refuses; also raised by the publisher.
+        OperatorError: the broker cannot be reached, lacks a topic, or refuses; also raised by the publisher.
     """
-    # The producer alone would say no more than that it could not connect.
-    cluster = Cluster(address.split(","), client_id=CLIENT_ID, connect_timeout_s=CONNECT_TIMEOUT_S)
-    await (await cluster.connect()).release()
+    partitions = await partition_counts(address, topics, connect_timeout_s=CONNECT_TIMEOUT_S)
     producer = AIOKafkaProducer(
         client_id=CLIENT_ID,
         bootstrap_servers=address,
@@ -71,7 +70,7 @@ async def kafka_batches(address: str, topics: Mapping[str, str]) -> AsyncIterato
     )
     try:
         await producer.start()
-        publisher = _KafkaBatches(producer, topics)
+        publisher = _KafkaBatches(producer, address, topics, partitions)
         yield publisher.publish
         await publisher.until_confirmed()
     except REQUEST_ERRORS as error:
@@ -83,17 +82,20 @@ async def kafka_batches(address: str, topics: Mapping[str, str]) -> AsyncIterato
 class _KafkaBatches:
     """The fast path: record batches are built here, not record by record in the producer's own queue."""
 
-    def __init__(self, producer: AIOKafkaProducer, topics: Mapping[str, str]) -> None:
+    def __init__(
+        self, producer: AIOKafkaProducer, address: str, topics: Mapping[str, str], partitions: Mapping[str, int]
+    ) -> None:
         self._producer = producer
+        self._address = address
         self._topics = topics
-        self._partitions: dict[str, int] = {}
+        self._partitions = partitions
         self._places: dict[str, tuple[str, int, bytes]] = {}
-        self._unconfirmed: list[asyncio.Future[object]] = []
+        self._unconfirmed: deque[tuple[str, asyncio.Future[object]]] = deque()
 
     async def publish(self, batches: Sequence[Batch]) -> None:
         builders: dict[tuple[str, int], BatchBuilder] = {}
         for batch in batches:
-            topic, partition, key = self._places.get(batch.room) or await self._place(batch.room)
+            topic, partition, key = self._places.get(batch.room) or self._place(batch.room)
             for event_key, value in batch.events:
                 headers = headers_for(event_key)
                 builder = builders.get((topic, partition))
@@ -108,21 +110,32 @@ class _KafkaBatches:
             await self._send(builder, topic, partition)
 
     async def until_confirmed(self) -> None:
-        await asyncio.gather(*self._unconfirmed)
-        self._unconfirmed.clear()
+        while self._unconfirmed:
+            await self._confirm_oldest()
 
     async def _send(self, builder: BatchBuilder, topic: str, partition: int) -> None:
         builder.close()
         if len(self._unconfirmed) >= IN_FLIGHT_MAX:
-            await self._unconfirmed.pop(0)
-        self._unconfirmed.append(await self._producer.send_batch(builder, topic, partition=partition))
+            await self._confirm_oldest()
+        try:
+            self._unconfirmed.append((topic, await self._producer.send_batch(builder, topic, partition=partition)))
+        except REQUEST_ERRORS as error:
+            raise self._failed(topic, error) from error
 
-    async def _place(self, room: str) -> tuple[str, int, bytes]:
+    async def _confirm_oldest(self) -> None:
+        topic, future = self._unconfirmed.popleft()
+        try:
+            await future
+        except REQUEST_ERRORS as error:
+            raise self._failed(topic, error) from error
+
+    def _failed(self, topic: str, error: Exception) -> OperatorError:
+        return OperatorError(f"publishing to the topic {topic} at {self._address}: {describe(error)}")
+
+    def _place(self, room: str) -> tuple[str, int, bytes]:
         """The topic, partition and record key of a room."""
         feed, _, room_id = room.partition(":")
-        topic = self._topics.get(feed, f"{feed}-events")
-        if topic not in self._partitions:
-            self._partitions[topic] = len(await self._producer.partitions_for(topic))
+        topic = self._topics[feed]
         key = room_id.encode()
         place = self._places[room] = (topic, partition_of(key, self._partitions[topic]), key)
         return place

@@ -10,6 +10,7 @@ from touchline_kafka.cluster import Cluster
 from touchline_kafka.errors import REQUEST_ERRORS, describe
 from touchline_kafka.topic_admin import create_topics, delete_topics, until_led
 from touchline_kafka.topics import Topics
+from touchline_loadtest.publish.broker import cluster_at
 from touchline_protocol.errors import LogUnavailable, OperatorError
 
 TOPIC_TIMEOUT_S = 30.0
@@ -35,7 +36,7 @@ async def run_topics(address: str, feeds: Sequence[str]) -> AsyncIterator[RunTop
     """
     prefix = f"touchline-loadtest-{secrets.token_hex(4)}"
     topics = RunTopics({feed: f"{prefix}-{feed}" for feed in feeds}, f"{prefix}-actions", f"{prefix}-verdicts")
-    cluster = Cluster(address.split(","), client_id="touchline-loadtest")
+    cluster = cluster_at(address)
     with _operator_errors(address):
         client = await cluster.connect()
     try:
@@ -55,7 +56,7 @@ async def run_topics(address: str, feeds: Sequence[str]) -> AsyncIterator[RunTop
 def _operator_errors(address: str) -> Iterator[None]:
     try:
         yield
-    except (*REQUEST_ERRORS, LogUnavailable) as error:
+    except REQUEST_ERRORS as error:
         raise OperatorError(f"Kafka at {address}: {describe(error)}") from error
 
 

@@ -100,7 +100,7 @@ async def _publishing(publishing: Publishing | None) -> AsyncIterator[None]:
         return
     moments = publishing.feed.moments()
     async with (
-        publishing.destination.open() as publish,
+        publishing.destination.open(publishing.feed.feeds()) as publish,
         _meanwhile(play(moments, publish, speed=publishing.speed)),
     ):
         yield
