@@ -16,6 +16,7 @@ from touchline_protocol.messages import Deliver, Event, Hello, Limits, RoomReque
 ROOM = "score:1"
 EPOCH = "e"
 WELCOME = Welcome(session="s", edge="edge-1", heartbeat_ms=1000, limits=Limits(1024, 5), time=0)
+ADDRESS = "203.0.113.7:8080"
 NOW_MS = 1_700_000_000_000.0
 
 
@@ -74,7 +75,7 @@ class Process:
 
     def observer(self, **options: Any) -> Observer:
         """A client that has not connected yet."""
-        return Observer("ada", self.shared, self.notes, **options)
+        return Observer("ada", self.shared, self.notes, address=ADDRESS, **options)
 
     def client(self, **options: Any) -> Observer:
         """A client that has been welcomed."""

@@ -105,7 +105,9 @@ def measure(case: Case, environment: Environment, folder: Path) -> float:
     with TraceWriter(folder) as writer:
         for number in range(CLIENTS):
             name = f"{case.name}-{number}"
-            observer = Observer(name, process.shared, UserRecorder(name, writer if case.recorded else None))
+            observer = Observer(
+                name, process.shared, UserRecorder(name, writer if case.recorded else None), address="127.0.0.1:0"
+            )
             client = Client(Endpoint(server.url), process.decoded[MSGPACK.name], observer)
             client.open()
             client.follow(ROOM)

@@ -12,11 +12,12 @@ from touchline_loadtest.checks.breach import Breach
 from touchline_loadtest.checks.closes import Cause, CauseKind, Close
 from touchline_loadtest.checks.trace import TraceSink
 from touchline_protocol import messages
-from touchline_protocol.codes import ABNORMAL, BANNED, CLOSES, GOING_AWAY, HELLO_TIMEOUT, NORMAL
+from touchline_protocol.codes import ABNORMAL, BANNED, GOING_AWAY, HELLO_TIMEOUT, NORMAL
 from touchline_protocol.cursor import Cursor
 from touchline_protocol.messages import ClientMessage, Deliver, ServerMessage
 
 from . import rows
+from .failures import close_text, connect_failure
 from .findings import (
     BEFORE_JOINED,
     NEVER_JOINED,
@@ -64,7 +65,7 @@ class Place(NamedTuple):
 
 
 class Observer:
-    """One client. ``event_row`` is the row in which its live events are counted.
+    """One client of the server at ``address``. ``event_row`` is the row in which its live events are counted.
 
     ``slow_reader``: the user reads slowly, which explains that its connections end for it. ``verdicts_expected`` and
     ``restarts_expected``: whether verdicts, and rooms that start over, are explained too. ``answer_s_max``: how long
@@ -77,6 +78,7 @@ class Observer:
         shared: Shared,
         recorder: Recorder,
         *,
+        address: str,
         event_row: str = rows.EVENT,
         slow_reader: bool = False,
         verdicts_expected: bool = False,
@@ -89,6 +91,7 @@ class Observer:
         self._shared = shared
         self._measures = shared.measures
         self._recorder = recorder
+        self._address = address
         self._event_row = event_row
         self._slow_reader = slow_reader
         self._lag_ms = 0.0
@@ -118,7 +121,7 @@ class Observer:
         ms, self._connecting_s = _ms(now_s, self._connecting_s), None
         self._forget_requests()
         code = failure.code if isinstance(failure, ConnectionRefused) else ABNORMAL.code
-        text = type(failure).__name__ + (f" {code}" if isinstance(failure, ConnectionRefused) else "")
+        text = connect_failure(self._address, failure)
         if isinstance(code, int):
             self._recorder.closed(Close(self.client, code, self._shared.unix_ms()))
 
@@ -167,7 +170,7 @@ class Observer:
             return
         if code == BANNED.code and self.banned and self._verdicts_expected:
             return
-        cause = f"{code} {CLOSES[code].name if code in CLOSES else 'unknown code'}"
+        cause = close_text(code)
         kind = NO_WELCOME if was_greeting and code == ABNORMAL.code else UNEXPLAINED_CLOSE
         breach = Breach(kind, self.client, cause, at_ms=self._shared.unix_ms())
         if code in EXCUSABLE:

@@ -129,6 +129,7 @@ class TouchlineUser(User):
             self.name,
             self.process.shared,
             self.recorder(),
+            address=urlsplit(self.url).netloc,
             event_row=self.event_row,
             slow_reader=self.slow_reader,
             verdicts_expected=self.verdicts_expected,
