@@ -3,37 +3,7 @@
 A user's own locustfile is next to this package: ``loadtest/locustfile.py``.
 """
 
-from touchline_loadtest.locust import users
 from touchline_loadtest.locust.shapes.classes import ChosenShape
+from touchline_loadtest.locust.users import Cheater, Fan, Player, SlowFan, StreamFan
 
 __all__ = ["Cheater", "ChosenShape", "Fan", "Player", "SlowFan", "StreamFan"]
-
-
-class Fan(users.Fan):
-    """Most people watch."""
-
-    weight = 60
-
-
-class Player(users.Player):
-    """Some act."""
-
-    weight = 25
-
-
-class StreamFan(users.StreamFan):
-    """Some read one room, over HTTP."""
-
-    weight = 10
-
-
-class SlowFan(users.SlowFan):
-    """A few have slow connections."""
-
-    weight = 3
-
-
-class Cheater(users.Cheater):
-    """A few cheat."""
-
-    weight = 2

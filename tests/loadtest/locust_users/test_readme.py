@@ -1,19 +1,25 @@
-"""The commands that loadtest/README.md shows for Locust work as they stand, against a server on another port."""
+"""The commands that loadtest/README.md shows for Locust work as they stand, against the demo that it has them start."""
 
 import asyncio
+import contextlib
+import json
 import re
 import shlex
 import shutil
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from cli.processes import line_of, running
+from project.test_readme import commands_in
 from support.locust_process import LOCUSTFILE
-from support.node_fixture import running_node
 from support.processes import environment
+from touchline_loadtest.locust.observe import rows
 from touchline_loadtest.rig.free_ports import free_ports
+from touchline_loadtest.rig.locust_processes import LOCUSTFILE as PACKAGED
 
 README = LOCUSTFILE.with_name("README.md")
 SECRET = "only-for-trying-it-out-0123456789"
@@ -66,33 +72,80 @@ def folder_with_locustfiles(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@contextlib.contextmanager
+def demo() -> Iterator[str]:
+    """The server that the README has its reader start, and what is played in it; yields its address.
+
+    Since commands are shortened tenfold, the evening is faster by that.
+    """
+    (start,) = [block for block in blocks("sh") if "\ntouchline demo" in block]
+    export, command = commands_in(f"```sh\n{start}```\n")
+    variable, _, value = export.removeprefix("export ").partition("=")
+    assert value.strip('"') == SECRET
+    _, *arguments = shlex.split(command)
+    with running(*arguments, "--port", "0", "--control-port", "0", env={variable: SECRET}) as process:
+        banner = ""
+        while (websocket := re.search(r"ws://[\d.:]+", banner)) is None:
+            banner += line_of(process.stdout, process)
+        control = re.search(r"http://[\d.:]+", banner)
+        assert control is not None
+        evening = next(
+            command for block in blocks("sh") for command in block.splitlines() if " feed evening" in command
+        )
+        _, *feed = shlex.split(evening.replace("http://127.0.0.1:8081", control.group()))
+        with subprocess.Popen([sys.executable, *feed, "--speed", "10"], env=environment()) as publisher:
+            try:
+                yield websocket.group()
+                assert publisher.poll() is None
+            finally:
+                publisher.kill()
+
+
+def events_received(statistics: Path) -> int:
+    """The live events in the table of a run."""
+    rows_found = json.loads(statistics.read_text())
+    return sum(row["num_requests"] for row in rows_found if row["name"] in (rows.EVENT, rows.EVENT_STREAM))
+
+
 @pytest.mark.long
-async def test_every_command_works_as_it_stands(tmp_path: Path) -> None:
+async def test_every_command_works_as_it_stands_and_receives_events_of_the_demo(tmp_path: Path) -> None:
     folder = folder_with_locustfiles(tmp_path)
     together: list[list[str]] = []
     (port,) = free_ports(1)
-    feeds = {name: {"topic": f"{name}-events"} for name in ("score", "match", "cheer")}
-    async with running_node(auth={"hs256_secret": SECRET}, heartbeat_s=5.0, feeds=feeds) as node:
-
-        async def play() -> None:
-            while True:
-                for room in ("score:1", "score:2", "cheer:1001", "score:1001", "score:17"):
-                    await node.publish(room, 1, key="n")
-                await asyncio.sleep(0.02)
-
-        playing = asyncio.create_task(play())
-        try:
-            for command in commands():
-                changed = shortened(command, f"ws://127.0.0.1:{node.port}", port)
-                if "--master" in command:
-                    together.append(changed)
-                    continue
-                results = [await asyncio.gather(*(run(each, folder) for each in [*together, changed]))]
-                together = []
-                for code, output in results[0]:
-                    assert code == 0, f"{command}\n{output}"
-        finally:
-            playing.cancel()
-            await asyncio.wait([playing])
+    with demo() as host:
+        for number, command in enumerate(commands()):
+            changed = shortened(command, host, port)
+            statistics = folder / f"statistics-{number}"
+            if "--worker" not in command:
+                changed += ["--json-file", str(statistics)]
+            together.append(changed)
+            if "--master" in command:
+                master_statistics = statistics
+                continue
+            if "--worker" in command:
+                statistics = master_statistics
+            for code, output in await asyncio.gather(*(run(each, folder) for each in together)):
+                assert code == 0, f"{command}\n{output}"
+            together = []
+            assert events_received(statistics.with_suffix(".json")) > 0, command
     assert (folder / "my-run" / "run.json").exists()
     assert list((folder / "my-run" / "traces").iterdir())
+
+
+def weights(locustfile: Path) -> dict[str, float]:
+    """The weights of the users in a locustfile, as Locust itself reads them."""
+    command = [sys.executable, "-m", "locust", "-f", str(locustfile), "--show-task-ratio-json", "-u", "100"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment())
+    return {name: user["ratio"] for name, user in json.loads(done.stdout)["total"].items()}
+
+
+@pytest.mark.parametrize(
+    "locustfile", [LOCUSTFILE, pytest.param(PACKAGED, marks=pytest.mark.long)], ids=["to copy", "make loadtest"]
+)
+def test_the_audience_of_every_locustfile_is_the_one_in_the_table(locustfile: Path) -> None:
+    text = README.read_text()
+    table = dict(re.findall(r"^\| `(\w+)` \| (\d+) % \|", text, re.MULTILINE))
+    assert sum(map(int, table.values())) == 100
+    assert {name: round(100 * share) for name, share in weights(locustfile).items()} == {
+        name: int(share) for name, share in table.items()
+    }

@@ -27,6 +27,9 @@ ACTIONS = "player-actions"
 SECRET = "a secret of at least thirty-two bytes"
 ROOMS = ("score:1", "score:2", "match:1")
 QUICK = ("--stay", "0.5", "--away", "0.1", "--rooms", ",".join(ROOMS), "-r", "100")
+KINDS = ("Fan", "Player", "StreamFan", "SlowFan", "Cheater")
+EQUALLY_MANY = ("--config-users", *(f'{{"user_class_name": "{kind}", "fixed_count": 2}}' for kind in KINDS))
+"""Two of each kind, where their weights would make nearly all of ten users fans and players."""
 EVENT_EVERY_S = 0.02
 
 
@@ -93,7 +96,7 @@ async def test_every_user_works_against_a_server_and_the_checker_confirms_what_t
     async with live_server(witness) as node:
         server = ("--host", f"ws://127.0.0.1:{node.port}", *QUICK, "--token-secret", SECRET)
         bounds = ("--fail-above", "failures=0", "--fail-above", "event.p99=60000")
-        users = ("--acts-per-s", "5", "-u", "10", "-t", "3s", "--run-folder", str(folder))
+        users = ("--acts-per-s", "5", "-u", "10", *EQUALLY_MANY, "-t", "3s", "--run-folder", str(folder))
         run = await run_locust(tmp_path, *server, *users, *bounds)
     assert run.failures == set(), run.output
     assert run.code == 0, run.output

@@ -1,4 +1,7 @@
-"""The users, as classes for a locustfile: ``from touchline_loadtest.locust.users import Fan``. Imports Locust."""
+"""The users, as classes for a locustfile: ``from touchline_loadtest.locust.users import Fan``. Imports Locust.
+
+Their weights are percentages: of 100 people most watch, some act, and a few have slow connections or cheat.
+"""
 
 from .cheater import Cheater
 from .fan import Fan

@@ -22,6 +22,7 @@ class Cheater(Player):
     ``cheats`` are the bots to choose from, of `touchline_loadtest.locust.behaviour.cheats.CHEATS`.
     """
 
+    weight = 2
     cheats: ClassVar[str] = "clicker,metronome"
     verdicts_expected = True
     action_row = rows.ACTION_CHEATER

@@ -15,6 +15,7 @@ from .base import TouchlineUser
 class Fan(TouchlineUser):
     """Watches 1 to 5 rooms for a while, leaves, and comes back, mostly to the same rooms with its cursors."""
 
+    weight = 60
     deliver: ClassVar[Deliver] = "all"
     faithful: ClassVar[float] = 0.8
     """The share of returns to the same rooms; the others choose rooms again."""

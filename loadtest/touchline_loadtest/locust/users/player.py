@@ -14,6 +14,7 @@ from touchline_loadtest.checks.values import value_of
 from touchline_loadtest.locust.behaviour.times import long_tail_s, until_next_action_s
 from touchline_loadtest.locust.connection.client import Client
 from touchline_loadtest.locust.observe import rows
+from touchline_loadtest.locust.observe.failures import action_failure
 from touchline_loadtest.locust.plugin.options import NO_NUMBER
 from touchline_loadtest.locust.plugin.process import unix_ms
 from touchline_protocol.codes import MUTED
@@ -31,6 +32,7 @@ GOAL_ACTS = 3
 class Player(Fan):
     """Acts ``acts_per_s`` times a second at random, and waits for each acknowledgement. Needs ``token_secret``."""
 
+    weight = 25
     acts_per_s: ClassVar[float] = 0.5
     action_kind: ClassVar[str] = "tap"
     action_data: ClassVar[str] = '{"team":"home"}'
@@ -88,13 +90,13 @@ class Player(Fan):
         except ActionRefused as refused:
             self._record(acted._replace(code=refused.code))
             if refused.code != MUTED.code or not self.verdicts_expected:
-                stats.failure(self.action_row, (time.monotonic() - began_s) * 1000, f"refused: {refused.code}")
+                stats.failure(self.action_row, (time.monotonic() - began_s) * 1000, action_failure(refused))
         except (ActionInDoubt, ActionsFull) as error:
             if client.closing:
                 return  # the player did not wait for the answer
             if isinstance(error, ActionsFull) and self.verdicts_expected:
                 return  # a bot acts faster than the server reads, so it could not even send this
-            stats.failure(self.action_row, (time.monotonic() - began_s) * 1000, type(error).__name__)
+            stats.failure(self.action_row, (time.monotonic() - began_s) * 1000, action_failure(error))
         else:
             self._record(acted._replace(code="", session=receipt.session, id=receipt.id))
             stats.duration(self.action_row, (time.monotonic() - began_s) * 1000)

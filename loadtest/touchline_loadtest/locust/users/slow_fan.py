@@ -22,6 +22,7 @@ class SlowFan(Fan):
     With ``latest`` it receives the newest event of each key, with ``all`` every one, later and later.
     """
 
+    weight = 3
     deliver: ClassVar[Deliver] = "latest"
     read_bytes_per_s: ClassVar[float] = 2_000.0
     receive_buffer_bytes: ClassVar[int] = BUFFER_BYTES

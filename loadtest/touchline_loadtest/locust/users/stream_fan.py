@@ -25,6 +25,7 @@ RETRY_S = 3.0
 class StreamFan(TouchlineUser):
     """Reads one room as a browser's EventSource does, and comes back with ``Last-Event-ID``."""
 
+    weight = 10
     deliver: ClassVar[Deliver] = "all"
     event_row = rows.EVENT_STREAM
 
