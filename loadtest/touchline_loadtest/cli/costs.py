@@ -36,10 +36,7 @@ def costs(
     bench = Bench(cores, say=lambda text: console.print(text, style="dim"))
     found = run_measurement(_measure(bench, kafka, Sizes(seconds=seconds, scale=scale)))
     output.write_bytes(msgspec.json.format(msgspec.json.encode(found)) + b"\n")
-    far = errors(found.cpu, found.runs)
-    console.print(
-        f"Predictions of {far.runs} other runs: {far.median:.0%} off in the median, {far.worst:+.0%} at worst."
-    )
+    console.print(f"Costs are derived. {errors(found.cpu, found.runs).text}", highlight=False, soft_wrap=True)
     console.print(f"Costs written to {output}", highlight=False)
 
 

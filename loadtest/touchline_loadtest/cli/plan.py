@@ -82,11 +82,9 @@ def _show(found: Plan, demand: Demand, machine: Machine, costs: Costs) -> None:
             "brokers and partitions, or copies of the topics in clusters of their own.",
             soft_wrap=True,
         )
-    found_errors = errors(costs.cpu, costs.runs)
     console.print(
-        f"From costs measured on {costs.machine['cpu']}, {costs.measured}, Touchline {costs.touchline}. In "
-        f"{found_errors.runs} other runs they were {found_errors.median:.0%} off in the median, "
-        f"{found_errors.worst:+.0%} at worst.",
+        f"From costs measured on {costs.machine['cpu']}, {costs.measured}, Touchline {costs.touchline}. "
+        f"{errors(costs.cpu, costs.runs).text}",
         soft_wrap=True,
     )
 

@@ -70,11 +70,37 @@ class Costs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Errors(NamedTuple):
-    """How far predictions are from runs that the costs do not come from: shares, with their sign."""
+    """How far predictions are from runs that the costs do not come from, as shares of what was measured.
+
+    ``median`` has no sign. ``lowest`` and ``highest`` do: where a prediction is below 0, a plan has too few edges.
+    """
 
     runs: int
     median: float
-    worst: float
+    lowest: float
+    highest: float
+
+    @property
+    def more_edges(self) -> float:
+        """How many more edges, as a share, make up for the prediction that was too low by most; 0 if none was."""
+        return max(0.0, 1 / (1 + self.lowest) - 1)
+
+    @property
+    def text(self) -> str:
+        """The same for a user: how far off, in which direction, and what that means for a plan."""
+        if not self.runs:
+            return "No other run says how far off they are."
+        text = (
+            f"The CPU time that they predict for {self.runs} other runs is {self.median:.0%} off in the median, "
+            f"between {_direction(self.lowest)} and {_direction(self.highest)}."
+        )
+        if self.lowest < 0:
+            text += f" Too low means too few edges: {self.more_edges:.0%} more make up for the worst of these runs."
+        return text
+
+
+def _direction(error: float) -> str:
+    return f"{abs(error):.0%} too {'low' if error < 0 else 'high'}"
 
 
 def load(path: Path) -> Costs:

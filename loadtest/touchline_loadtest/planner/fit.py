@@ -75,8 +75,8 @@ def errors(cpu: CpuCosts, runs: Sequence[Run]) -> Errors:
     """How far the costs are from the runs that they were not derived from."""
     found = [predicted_s(cpu, run) / run.cpu_s - 1 for run in runs if not run.fitted]
     if not found:
-        return Errors(0, 0.0, 0.0)
-    return Errors(len(found), median(map(abs, found)), max(found, key=abs))
+        return Errors(0, 0.0, 0.0, 0.0)
+    return Errors(len(found), median(map(abs, found)), min(found), max(found))
 
 
 def _least_squares(rows: Sequence[Sequence[float]]) -> list[float]:

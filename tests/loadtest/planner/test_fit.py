@@ -59,8 +59,18 @@ def test_errors_are_those_of_runs_that_costs_do_not_come_from() -> None:
     runs += [run_of(cpu, SHAPES[0], fitted=False, factor=1.25), run_of(cpu, SHAPES[6], fitted=False)]
     found = errors(cpu, runs)
     assert found.runs == 2
-    assert found.worst == pytest.approx(-0.2)
     assert found.median == pytest.approx(0.1)
+    assert found.lowest == pytest.approx(-0.2)
+    assert found.highest == pytest.approx(0)
+    assert found.more_edges == pytest.approx(0.25)
+
+
+def test_predictions_that_are_too_high_take_no_more_edges() -> None:
+    cpu = CpuCosts(1, 5000, 200, 5, 1, 50, 7, 1, 0.2)
+    found = errors(cpu, [run_of(cpu, SHAPES[0], fitted=False, factor=0.8)])
+    assert found.lowest == pytest.approx(0.25)
+    assert found.highest == pytest.approx(0.25)
+    assert found.more_edges == 0
 
 
 def test_too_few_runs_are_refused() -> None:

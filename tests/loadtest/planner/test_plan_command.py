@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from support.kafka_broker import KafkaBroker
+from touchline_loadtest.planner.costs import PACKAGED, load
+from touchline_loadtest.planner.fit import errors
 
 ROOT = Path(__file__).parents[3]
 AUDIENCE = ["--viewers", "1e6", "--rooms", "50", "--events-per-s", "5", "--bytes", "400"]
@@ -26,6 +28,14 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 def test_the_plans_in_the_documents_are_those_of_the_packaged_costs() -> None:
     subprocess.run([sys.executable, ROOT / "scripts" / "write_plans.py", "--check"], check=True)
+
+
+def test_a_plan_says_how_far_off_its_costs_were_in_each_direction_and_what_makes_up_for_it() -> None:
+    known = load(PACKAGED)
+    found = errors(known.cpu, known.runs)
+    shown = run("plan", *AUDIENCE).stdout.splitlines()[-1]
+    for share in (found.median, abs(found.lowest), abs(found.highest), found.more_edges):
+        assert f"{share:.0%}" in shown
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from touchline_protocol.cursor import Cursor
 from touchline_protocol.messages import ClientMessage, Deliver, ServerMessage
 
 from . import rows
-from .failures import close_text, connect_failure
+from .failures import close_text, connect_failure, refused_room
 from .findings import (
     BEFORE_JOINED,
     NEVER_JOINED,
@@ -306,7 +306,7 @@ class Observer:
         if message.room is not None:
             room = self._rooms.get(message.room)
             if room is not None and (breach := room.refused(message)) is not None:
-                self._measures.breach(breach, message.code)
+                self._measures.breach(breach, refused_room(message.room, message.code))
             self._requests.pop((message.id, message.room), None)
 
     def _goaway(self, _: messages.Goaway) -> None:
