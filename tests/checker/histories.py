@@ -11,13 +11,15 @@ from typing import NamedTuple
 
 from touchline_loadtest.checks.partition_log import Entry, LogId
 from touchline_loadtest.checks.room_log import RoomLog, TopicFacts
-from touchline_loadtest.checks.trace import Joined, Left, Received, Settled, Shown, Skipped, Trace
+from touchline_loadtest.checks.trace import Asked, Joined, Left, Received, Settled, Shown, Skipped, Trace
 from touchline_protocol.messages import Deliver
 
 ROOM = "score:1"
 TOPIC = "score-events"
 KEYS = ("home", "away", "clock")
 CLIENTS = 4
+TICK_MS = 60_000
+"""The time of a step's half: so long that whatever is held up longer than that should have come."""
 
 
 class Part(NamedTuple):
@@ -32,7 +34,7 @@ class World:
 
     def __init__(self, random: Random) -> None:
         self.random = random
-        self.now = 1
+        self.now = TICK_MS
         self.room = RoomLog(ROOM, TopicFacts(lag=0))
         self.strangers: dict[LogId, list[Entry]] = {}
         self.entries: dict[LogId, list[Entry]] = {}
@@ -40,17 +42,17 @@ class World:
         self._next: dict[LogId, int] = {}
         self._leader = 0
         self.part = self._enter(LogId(TOPIC, 0, 0))
-        self.now += 1
+        self.now += TICK_MS
 
     def steps(self) -> Iterator[bool]:
         """Let one thing happen after the other. Yields whether the room is in another log since the last step."""
         for _ in range(self.random.randint(4, 24)):
             before = self.part.log
             self._step()
-            self.now += 1
+            self.now += TICK_MS
             for log, start in self.starts.items():
                 self.room.starts.add(log, self.now, start)
-            self.now += 1
+            self.now += TICK_MS
             yield self.part.log != before
 
     def newest(self, key: str) -> int:
@@ -106,11 +108,13 @@ class World:
         log = self.part.log
         if self.random.random() < 0.5:
             self.strangers[log].append(Entry(self._next[log], self.random.getrandbits(40)))
+            self.room.starts.ends[log] = self._next[log]
             self._next[log] += 1
         key = self.random.choice((None, *KEYS))
         removal = key is not None and self.random.random() < 0.15
         value = 1000 * (1 + len(self.entries)) + self.random.randrange(10) + 100 * removal
         entry = Entry(self._next[log], value, key, removal, self.now)
+        self.room.starts.ends[log] = entry.offset
         self._next[log] += self.random.randint(1, 3)
         self.entries[log].append(entry)
         self.room.append(log, entry)
@@ -158,6 +162,7 @@ class Client:
     def _connect(self) -> None:
         self._connected = True
         self._slow = False
+        self.trace.add(Asked(self._world.now))
         if self.cursor is not None and self._random.random() < 0.9:
             self._resume(*self.cursor)
         else:
@@ -200,8 +205,10 @@ class Client:
         if self._random.random() < 0.5:
             self._catch_up(self._random.randint(0, 3))
         elif self._random.random() < 0.5:
+            if not self._slow:
+                self._catch_up()
             self._show()
-            self.trace.add(Left())
+            self.trace.add(Left(0.0 if self._slow else self._world.now))
         self._connected = False
 
     def _catch_up(self, items_max: int = 1 << 30) -> None:
@@ -214,7 +221,7 @@ class Client:
             taken = [entry for entry in step if not self._may_skip(entry)]
             skipped = [entry.offset for entry in step if entry not in taken]
             if skipped:
-                self.trace.add(Skipped(skipped[0], skipped[-1], len(skipped)))
+                self.trace.add(Skipped(skipped[0], skipped[-1], len(skipped), self._world.now))
             for entry in taken[:items_max]:
                 self._receive(entry)
             items_max -= len(taken)

@@ -12,7 +12,16 @@ from hypothesis import strategies as st
 from support.thoroughness import examples
 from touchline_loadtest.checks.actions import UNANSWERED, Acted, ActionEntry, LoggedAction, Verdict
 from touchline_loadtest.checks.breach import Breach
-from touchline_loadtest.checks.comparison.action_check import ENFORCED_MS, check_actions, check_verdicts
+from touchline_loadtest.checks.closes import Cause, Close
+from touchline_loadtest.checks.comparison.action_check import (
+    ENFORCED_MS,
+    UNANSWERED_MS,
+    check_actions,
+    check_answers,
+    check_verdicts,
+)
+from touchline_loadtest.checks.comparison.close_check import Causes
+from touchline_loadtest.checks.comparison.excuses import PATIENCE_MS
 
 ROOM = "match:1"
 READER = "a detector"
@@ -27,7 +36,7 @@ class Play(NamedTuple):
 
     def check(self) -> list[Breach]:
         log = [LoggedAction(action, offset) for offset, action in enumerate(self.log)]
-        return check_actions(self.acted, log, {READER: self.read})
+        return [*check_actions(self.acted, log, {READER: self.read}), *check_verdicts(self.acted, [])]
 
 
 def right_play(random: Random) -> Play:
@@ -148,6 +157,38 @@ def refused_and_stored(play: Play, random: Random) -> tuple[str, str] | None:
     return action.player, "action_refused_in_log"
 
 
+def refused_without_a_code(play: Play, random: Random) -> tuple[str, str] | None:
+    """An action is refused with a code that nobody knows."""
+    refused = [index for index, action in enumerate(play.acted) if action.code == "action_invalid"]
+    if not refused:
+        return None
+    index = random.choice(refused)
+    play.acted[index] = play.acted[index]._replace(code="no such code")
+    return play.acted[index].player, "action_refused_wrongly"
+
+
+def refused_without_a_verdict(play: Play, random: Random) -> tuple[str, str] | None:
+    """An action is refused as if its player were muted."""
+    refused = [index for index, action in enumerate(play.acted) if action.code == "action_invalid"]
+    if not refused:
+        return None
+    index = random.choice(refused)
+    play.acted[index] = play.acted[index]._replace(code="muted")
+    return play.acted[index].player, "verdict_not_enforced"
+
+
+def lost_and_taken_back(play: Play, random: Random) -> tuple[str, str] | None:
+    """An action is acknowledged, is not in the log, and is refused later."""
+    broken = action_lost(play, random)
+    lost = [acted for acted in play.acted if acted.code == "" and not _is_logged(play, acted)]
+    play.acted.extend(acted._replace(code="action_refused") for acted in lost)
+    return broken
+
+
+def _is_logged(play: Play, acted: Acted) -> bool:
+    return any((each.player, each.value) == (acted.player, acted.value) for each in play.log)
+
+
 def not_read(play: Play, random: Random) -> tuple[str, str] | None:
     """A reader does not receive an action."""
     return (play.read.pop(random.randrange(len(play.read))).player, "action_missing") if play.read else None
@@ -180,6 +221,9 @@ FAULTS: tuple[Fault, ...] = (
     action_changed,
     id_used_twice,
     refused_and_stored,
+    refused_without_a_code,
+    refused_without_a_verdict,
+    lost_and_taken_back,
     not_read,
     read_twice,
     read_and_not_logged,
@@ -243,3 +287,46 @@ def test_a_verdict_that_is_not_enforced_is_found(
     acted = [Acted("ada", 1, "", acted_ms)]
     kinds = {breach.kind for breach in check_verdicts(acted, verdicts, {("ada", "edge-0"): code})}
     assert kinds == ({"verdict_not_enforced"} if broken else set())
+
+
+PARDON = Verdict("ada", "pardon", 700_000.0)
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "acted_ms", "code", "broken"),
+    [
+        ([MUTE, PARDON], 600_000.0, "", True),
+        ([MUTE, PARDON], PARDON.at_ms - PATIENCE_MS, "", False),
+        ([MUTE, PARDON], PARDON.at_ms - PATIENCE_MS - 1, "", True),
+        ([MUTE, PARDON], 600_000.0, "muted", False),
+        ([MUTE, PARDON], PARDON.at_ms + ENFORCED_MS, "muted", False),
+        ([MUTE, PARDON], PARDON.at_ms + ENFORCED_MS + 1, "muted", True),
+        ([MUTE, PARDON._replace(kind="ban")], 600_000.0, "", True),
+        ([MUTE._replace(until_ms=500_000.0), PARDON], 600_000.0, "", False),
+        ([MUTE._replace(until_ms=500_000.0), PARDON], 600_000.0, "muted", True),
+        ([MUTE], MUTE.at_ms - PATIENCE_MS, "muted", False),
+        ([MUTE], MUTE.at_ms - PATIENCE_MS - 1, "muted", True),
+        ([], 600_000.0, "muted", True),
+    ],
+)
+def test_an_answer_has_to_follow_from_the_verdict_of_its_time(
+    verdicts: list[Verdict], acted_ms: float, code: str, broken: bool
+) -> None:
+    kinds = {breach.kind for breach in check_verdicts([Acted("ada", 1, code, acted_ms)], verdicts)}
+    assert kinds == ({"verdict_not_enforced"} if broken else set())
+
+
+def test_an_action_without_an_answer_is_found_if_the_connection_held() -> None:
+    acted = [Acted("ada", 1, UNANSWERED, 1_000.0, sends=1)]
+    late_ms = 1_001.0 + UNANSWERED_MS
+
+    def unanswered(ended_ms: float, *causes: Cause, closed_ms: float = float("inf")) -> bool:
+        closes = [Close("fan 1", 1006, closed_ms, player="ada")]
+        return bool(check_answers(acted, ended_ms, Causes(causes, (), closes)))
+
+    assert unanswered(late_ms)
+    assert not unanswered(late_ms - 1)
+    assert not unanswered(late_ms, closed_ms=late_ms - 1)
+    assert not unanswered(late_ms, Cause("log_unavailable", 1_000.0, late_ms))
+    assert not check_answers([acted[0], acted[0]._replace(code="")], late_ms)
+    assert not check_answers([acted[0]._replace(sends=0)], late_ms), "nobody knows whether it was sent"

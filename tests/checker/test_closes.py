@@ -5,6 +5,7 @@ import pytest
 from touchline_loadtest.checks.actions import Verdict
 from touchline_loadtest.checks.closes import CODES, Cause, CauseKind, Close
 from touchline_loadtest.checks.comparison.close_check import AFTER_MS, BEFORE_MS, Causes
+from touchline_loadtest.checks.comparison.excuses import PATIENCE_MS
 from touchline_protocol.codes import CLOSES, INTERNAL_ERROR
 
 NOW = 1_000_000.0
@@ -82,3 +83,19 @@ def test_events_may_be_late_while_an_edge_or_the_log_hangs() -> None:
     assert not causes.explains_delay("fan 1", NOW + 6_000 + AFTER_MS, NOW + 60_000)
     assert not causes.explains_delay("fan 1", NOW - 60_000, NOW - 1)
     assert not Causes([Cause("edge_killed", NOW)]).explains_delay("fan 1", NOW - 1_000, NOW + 6_000)
+    over_ms = NOW + 5_000 + AFTER_MS + PATIENCE_MS
+    assert causes.explains_delay("fan 1", NOW, over_ms)
+    assert not causes.explains_delay("fan 1", NOW, over_ms + 1), "what was held up has to come once that is over"
+
+
+def test_a_close_without_a_time_is_not_explained_by_what_happened_at_another() -> None:
+    assert not is_explained(CLOSE._replace(at_ms=0.0), KILLED)
+
+
+def test_a_connection_lasts_until_the_next_close_of_its_client_or_player() -> None:
+    closes = [CLOSE._replace(at_ms=NOW + 1, player="ada"), CLOSE._replace(at_ms=NOW - 1)]
+    causes = Causes((), (), closes)
+    assert causes.connected_until("fan 1", NOW - 1) == NOW - 1
+    assert causes.connected_until("fan 1", NOW) == NOW + 1
+    assert causes.connected_until("ada", 0.0) == NOW + 1
+    assert causes.connected_until("fan 1", NOW + 2) == causes.connected_until("bob", 0.0) == float("inf")

@@ -6,7 +6,7 @@ import pytest
 
 from touchline_loadtest.checks.live_check import LiveCheck
 from touchline_loadtest.checks.room_follower import RoomFollower
-from touchline_loadtest.checks.trace import Gap, Item, Joined, Received, Refused, Skipped, Trace
+from touchline_loadtest.checks.trace import Asked, Gap, Item, Joined, Received, Refused, Skipped, Trace
 from touchline_protocol.messages import Deliver, Error, Event, RoomRequest, ServerMessage, Subscribed
 from touchline_protocol.messages import Skipped as SkippedMessage
 
@@ -133,6 +133,7 @@ def test_a_follower_writes_what_it_receives_into_its_trace() -> None:
     one, breaches = follow(trace, begin, message(4, 3), SkippedMessage(ROOM, 5, 6, 0), message(7, 6, "score"))
     assert breaches == []
     assert trace.items == [
+        Asked(),
         Joined("e", 3, recovered=False, state={"score": 3}),
         Received("e", 4, 3, 4, None, removal=False),
         Skipped(5, 6, 0),

@@ -5,14 +5,17 @@ from collections.abc import Sequence
 import pytest
 from msgspec.structs import replace
 
+from touchline_loadtest.checks.closes import Close
+from touchline_loadtest.checks.comparison.close_check import Causes
 from touchline_loadtest.checks.comparison.excuses import NO_EXCUSES, PATIENCE_MS, Excuses, NoExcuses
 from touchline_loadtest.checks.comparison.room_traces import check_room
 from touchline_loadtest.checks.comparison.run_check import RunCheck
 from touchline_loadtest.checks.comparison.trace_check import TraceCheck
+from touchline_loadtest.checks.comparison.waits import DELETED_MS, LONG_MS
 from touchline_loadtest.checks.partition_log import Entry, LogId
 from touchline_loadtest.checks.room_log import RoomLog, TopicFacts
 from touchline_loadtest.checks.run_log import RunLog
-from touchline_loadtest.checks.trace import Gap, Item, Joined, Left, Received, Refused, Settled, Skipped, Trace
+from touchline_loadtest.checks.trace import Asked, Gap, Item, Joined, Left, Received, Refused, Settled, Skipped, Trace
 from touchline_protocol.messages import Deliver
 
 KEYS = ("score", None, "clock", "score", None, "score")
@@ -262,8 +265,8 @@ def test_the_ends_that_could_be_judged_are_counted(last: Item, departures: int) 
     trace = TraceCheck(room_log(log), {"e": log_id(0)}.get, "a client")
     for item in [Joined("e", -1, recovered=False, at_ms=1.0), *received(100, 101, 102, log=log), last]:
         trace.take(item)
-    run.end(trace)
-    assert run.finish([], {}, all_known=True).counts.get("departures", 0) == departures
+    run.end(trace, 2_000.0)
+    assert run.finish([], {}, all_known=True, ended_ms=2_000.0).counts.get("departures", 0) == departures
 
 
 def test_a_client_that_waits_in_vain_is_found_when_it_leaves() -> None:
@@ -276,3 +279,98 @@ def test_a_client_that_waits_in_vain_is_found_when_it_leaves() -> None:
     assert stalled(1, 0.0) == [], "the client reads slowly"
     assert stalled(1, late, joined_ms=2_500.0) == [], "the client may still be catching up"
     assert stalled(1, late, excuses=Delayed()) == []
+
+
+def test_state_and_recent_events_that_nobody_published_are_found_in_a_room_without_records() -> None:
+    empty = RoomLog(ROOM)
+    assert check(empty, joined(70)) == set(), "the head is where the partition is"
+    assert check(empty, joined(70, {"score": 1})) == {"wrong_state"}
+    assert check(empty, replace(joined(70), recent=((7, 7),))) == {"wrong_recent"}
+    empty.starts.ends[log_id(0)] = 7
+    assert check(empty, joined(7)) == set()
+    assert check(empty, joined(1_000)) == {"wrong_head"}
+
+
+def test_recent_events_have_to_be_right_in_a_log_even_if_nobody_knows_in_which() -> None:
+    unknown = joined(10, {"score": 105, "clock": 102}, epoch="an epoch without events")
+    assert check(room_log(), replace(unknown, recent=((8, 104), (10, 105)))) == set()
+    assert check(room_log(), replace(unknown, recent=((8, 104), (10, 106)))) == {"wrong_recent"}
+
+
+def test_a_compacted_log_may_lack_what_the_room_had_a_newer_record_for_when_it_was_skipped() -> None:
+    """Compaction is by the record's key, which is the room: so it takes events without keys too, but not the newest."""
+    room = room_log(facts=TopicFacts(compacted=True, lag=0))
+    end = received(105)
+    assert check(room, joined(), Skipped(0, 8, 0), *end) == set()
+    assert check(room, joined(), Skipped(0, 8, 0, at_ms=105), *end) == set()
+    assert check(room, joined(), Skipped(0, 8, 0, at_ms=104), *end) == {"missing"}
+    assert check(room, joined(), *received(*range(100, 105)), Skipped(10, 10, 0)) == {"missing_at_end"}
+
+
+def resumed_below_the_log(begin_ms: float, left_ms: float) -> set[str]:
+    """What is found if all behind the first event is deleted, and the client comes back, and leaves without it."""
+    log = [Entry(offset, 100 + offset, order=1000 * (offset + 1)) for offset in range(3)]
+    room = room_log(log)
+    room.starts.add(log_id(0), 9_000.0, 3)
+    trace = Trace("a client", ROOM)
+    for item in [
+        Joined("e", -1, recovered=False, at_ms=1.0),
+        *received(100, log=log),
+        Joined("e", 2, recovered=True, after=("e", 0), at_ms=begin_ms),
+        Left(left_ms),
+    ]:
+        trace.add(item)
+    return {breach.kind for breach in check_room(room, [trace])}
+
+
+def test_a_cursor_from_before_the_log_is_honoured_only_with_the_deleted_events() -> None:
+    assert resumed_below_the_log(9_500.0, 9_500.0 + DELETED_MS) == {"recovered_wrongly"}
+    assert resumed_below_the_log(9_500.0, 9_499.0 + DELETED_MS) == set()
+    assert resumed_below_the_log(8_500.0, 8_500.0 + DELETED_MS) == set(), "they were not deleted yet"
+
+
+def test_a_cursor_is_not_excused_by_records_that_were_deleted_much_later() -> None:
+    log = [Entry(offset, 100 + offset, order=1000 * (offset + 1)) for offset in range(3)]
+    for seen_ms, kinds in ((30_000.0, set[str]()), (900_000.0, {"lost_cursor"})):
+        room = room_log(log)
+        room.starts.add(log_id(0), seen_ms, 3)
+        again = Joined("e", 2, recovered=False, after=("e", 0), at_ms=9_500.0)
+        assert check(room, joined(), *received(100, log=log), again) == kinds
+
+
+def at_the_end(*items: Item, closed_ms: float | None = None, ended_ms: float = 10 * LONG_MS) -> set[str]:
+    """What is found about a client that never said that it left, in a room with one event, of 1,000 ms."""
+    trace = Trace("a client", ROOM)
+    for item in items:
+        trace.add(item)
+    closes = [] if closed_ms is None else [Close("a client", 1006, closed_ms)]
+    room = room_log([Entry(0, 100, order=1_000)])
+    found = check_room(room, [trace], excuses=Causes((), (), closes), ended_ms=ended_ms)
+    return {breach.kind for breach in found}
+
+
+def test_a_client_that_never_says_that_it_left_was_there_until_its_connection_ended() -> None:
+    begin = Joined("e", -1, recovered=False, at_ms=500.0)
+    late_ms = 1_000 + LONG_MS
+    assert at_the_end(begin) == {"stalled"}
+    assert at_the_end(begin, closed_ms=late_ms) == {"stalled"}
+    assert at_the_end(begin, closed_ms=late_ms - 1) == set()
+    assert at_the_end(begin, ended_ms=late_ms - 1) == set()
+    assert at_the_end(Asked(400.0, prompt=False), begin) == set(), "it reads slowly"
+    assert at_the_end(begin, *received(100, log=[Entry(0, 100)])) == set()
+
+
+def test_a_client_that_is_never_answered_is_found_when_its_connection_or_the_run_ends() -> None:
+    assert at_the_end(Asked(500.0)) == {"never_joined"}
+    assert at_the_end(Asked(500.0, prompt=False)) == {"never_joined"}
+    assert at_the_end(Asked(500.0), closed_ms=500.0 + LONG_MS) == {"never_joined"}
+    assert at_the_end(Asked(500.0), closed_ms=499.0 + LONG_MS) == set()
+    assert at_the_end(*(Asked(500.0 + 1_000 * index) for index in range(61))) == {"never_joined"}
+    assert at_the_end(Asked(500.0), Asked(700.0), Refused("unavailable", 800.0)) == {"refused"}
+    assert at_the_end(Left(3_600_000.0)) == {"never_joined"}
+
+
+def test_a_client_that_neither_asks_nor_leaves_is_found_unless_it_had_no_connection() -> None:
+    assert at_the_end() == {"never_joined"}
+    assert at_the_end(Left()) == set()
+    assert at_the_end(closed_ms=1.0) == set()

@@ -153,7 +153,10 @@ class Run:
             watcher, traces = visitor(edge.name, edge.port, self._random)
             visitors += traces
             self._start(f"visitor of {edge.name}", watcher.run())
-        await self._until("visitor has not joined", lambda: [trace.client for trace in visitors if not trace.items])
+        await self._until(
+            "visitor has not joined",
+            lambda: [trace.client for trace in visitors if not any(isinstance(item, Joined) for item in trace.items)],
+        )
         self._traces += visitors
         for publisher in self._publishers.values():
             await self._truth.read(publisher.feed, publisher.generation)

@@ -47,7 +47,7 @@ class Truth:
 
     def rooms(self, feed: Feed, sent: Mapping[int, Sent]) -> list[RoomLog]:
         """What is known of each room of a feed. ``sent`` has what was sent to it, by number."""
-        facts = TopicFacts(lossy=feed.lossy, restarts=feed.restarts)
+        facts = TopicFacts(lossy=feed.lossy, restarts=feed.restarts, timed=False)
         rooms = {room: RoomLog(room, facts, self._starts[feed.topic]) for room in rooms_of(feed)}
         for log, records in self._records.items():
             if log.topic == feed.topic:

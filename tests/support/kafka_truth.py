@@ -41,7 +41,7 @@ async def add_log(
     """Add what topics hold now. ``generation`` counts how often they were created again."""
     names = {topic: feed for feed, topic in feeds.items()}
     for topic in names:
-        log.topic(topic, facts)
+        log.topic(topic, facts._replace(timed=not clocks_differ))
     async for record in records_of(address, list(names)):
         room, entry = event_of(names[record.topic], record)
         if clocks_differ:

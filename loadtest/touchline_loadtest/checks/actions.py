@@ -11,9 +11,10 @@ class Acted(NamedTuple):
 
     ``value`` is `values.value_of(kind, data)`, or a number that the run has given to it; no two actions of a player
     have the same. ``code`` is empty for an ``ack``, the code of a ``nack`` that refused it, or `UNANSWERED`. A client
-    may note an action when it sends it and again when it is answered: the last note about a value counts. ``session``
-    and ``id`` are those of the receipt; empty and 0 if the client does not show them. ``sends`` is how often it was
-    sent, 0 if the client does not show that.
+    may note an action when it sends it and again when it is answered: the last note about a value counts, but an
+    ``ack`` counts for good. ``at_ms`` is when it was first sent, 0 if the client does not show that. ``session`` and
+    ``id`` are those of the receipt; empty and 0 if the client does not show them. ``sends`` is how often it was sent, 0
+    if the client does not show that.
     """
 
     player: str

@@ -19,6 +19,7 @@ KINDS: Mapping[str, str] = {
     "over_other_events": "The client resumed behind an event that its log does not have.",
     "wrong_skip": "`skipped` names other events than those that were left out, or must not leave them out.",
     "wrong_state": "The state that the client started from is not the log's state as of `head`.",
+    "wrong_head": "`head` is beyond what the log held when the client joined.",
     "wrong_recent": "`recent` does not hold the newest events up to `head`.",
     "wrong_state_at_end": "The client's state is not the log's state as of its cursor.",
     "lost_cursor": "The client had to start over, although its cursor could be honoured.",
@@ -39,6 +40,8 @@ KINDS: Mapping[str, str] = {
     "action_changed": "An action is in the log, but not as its player sent it.",
     "action_refused_in_log": "An action was refused when it was first sent, and is in the log.",
     "actions_reordered": "A session's actions are in another order than that of their ids.",
+    "action_refused_wrongly": "An action was refused with a code that nothing explains.",
+    "action_unanswered": "An action was never answered, although the connection held.",
     "verdict_not_enforced": "An action was taken that a verdict forbids, or refused that none forbids.",
 }
 """One word for each promise, and what it means that it was not kept."""

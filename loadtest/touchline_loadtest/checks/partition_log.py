@@ -121,10 +121,22 @@ class PartitionLog:
         """Whether a record has this value and this key."""
         return self._values[index] == value and self._keys[index] == key and self._removals[index] == removal
 
-    def is_superseded(self, index: int) -> bool:
-        """Whether a newer record has the record's key."""
+    def is_superseded(self, index: int, by: float) -> bool:
+        """Whether a newer record has the record's key, and was there by a place in the order of all partitions."""
         key = self._keys[index]
-        return key is not None and self._by_key[key][-1] > index
+        if key is None:
+            return False
+        indices = self._by_key[key]
+        place = bisect_right(indices, index)
+        return place < len(indices) and self._orders[indices[place]] <= by
+
+    def has_newer(self, index: int, by: float) -> bool:
+        """Whether the room had a newer record by a place in the order of all partitions."""
+        return index + 1 < len(self) and self._orders[index + 1] <= by
+
+    def order_at(self, index: int) -> int:
+        """The place of a record in the order of all partitions."""
+        return self._orders[index]
 
     def newest(self, head: int, among: Set[int] | None = None) -> Iterator[Entry]:
         """The newest record of each key up to an offset, removals too: of those ``among`` some offsets, if given."""

@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from touchline_loadtest.checks.breach import Breach
 from touchline_loadtest.checks.live_check import LiveCheck
-from touchline_loadtest.checks.trace import Gap, Item, Joined, Received, Refused, Skipped, TraceSink
+from touchline_loadtest.checks.trace import Asked, Gap, Item, Joined, Received, Refused, Skipped, TraceSink
 from touchline_loadtest.checks.values import value_of
 from touchline_protocol import messages
 from touchline_protocol.codes import UNAVAILABLE
@@ -48,8 +48,13 @@ class RoomFollower:
 
     def request(self) -> RoomRequest:
         """What to subscribe with, on a new connection or again."""
-        self.present(self.live.cursor)
+        self.ask(self.live.cursor)
         return self.live.request()
+
+    def ask(self, cursor: tuple[str, int] | None, *, prompt: bool = True) -> None:
+        """Note that the client asks to join with this cursor. ``prompt`` as in `Asked`."""
+        self.present(cursor)
+        self.trace.add(Asked(self._now_ms(), prompt))
 
     def present(self, cursor: tuple[str, int] | None) -> None:
         """Note the cursor that a connection presents, for a client that keeps it by itself."""
@@ -88,7 +93,7 @@ class RoomFollower:
                     at_ms=self._now_ms(),
                 )
             case messages.Skipped():
-                return Skipped(message.from_, message.to, message.count)
+                return Skipped(message.from_, message.to, message.count, self._now_ms())
             case messages.Error() if message.code != UNAVAILABLE.code:
                 return Refused(message.code, self._now_ms())
         return None

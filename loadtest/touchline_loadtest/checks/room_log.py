@@ -11,6 +11,9 @@ LAG = 2_000
 
 That is 2 s where the order is in milliseconds."""
 
+SEEN_MS = 60_000
+"""How long after a change of a partition's beginning a witness may see it first."""
+
 STATES_KEPT = 256
 """States that are remembered: many clients join at the same place of a room."""
 
@@ -23,7 +26,8 @@ class TopicFacts(NamedTuple):
     ``lossy``: acknowledged events may be lost, because leaders are elected uncleanly. ``restarts``: something happens
     to the topic after which its rooms may have to start over, and that the log does not show, such as a damaged record.
     ``compacted``: older records of a room may be gone. ``reach`` is how many offsets the server goes back for a client
-    (``replay_records_max``); None if that is without limit. ``lag``: see `LAG`.
+    (``replay_records_max``); None if that is without limit. ``lag``: see `LAG`. ``timed``: the order of the records is
+    in Unix milliseconds, so it can be compared with clients' times.
     """
 
     lossy: bool = False
@@ -31,15 +35,25 @@ class TopicFacts(NamedTuple):
     compacted: bool = False
     reach: int | None = None
     lag: int = LAG
+    timed: bool = True
+
+    @property
+    def slack_ms(self) -> float:
+        """How much later than a client's time a record may be that was there already."""
+        return self.lag if self.timed else float("inf")
 
 
 NOTHING_HAPPENED = TopicFacts()
 
 
 class Starts:
-    """The first offsets that the partitions of a topic still had, and when that was seen."""
+    """The first offsets that the partitions of a topic still had, and when that was seen.
+
+    ``ends`` has the newest offsets, over all rooms; it may lack partitions.
+    """
 
     def __init__(self) -> None:
+        self.ends: dict[LogId, int] = {}
         self._seen: dict[LogId, list[tuple[float, int]]] = {}
 
     def add(self, log: LogId, at_ms: float, offset: int) -> None:
@@ -56,12 +70,36 @@ class Starts:
         return seen[-1][1] if seen else 0
 
     def by(self, log: LogId, at_ms: float) -> int:
-        """The first offset that a partition may have begun at by this time; 0.0 if the time is not known."""
+        """The first offset that a partition may have begun at by this time; 0.0 if the time is not known.
+
+        It may have changed up to `SEEN_MS` before that was seen.
+        """
         seen = self._seen.get(log)
         if not seen:
             return 0
-        index = bisect_left(seen, (at_ms, -1)) if at_ms else len(seen)
-        return seen[min(index, len(seen) - 1)][1]
+        index = bisect_left(seen, at_ms, key=_seen_ms) if at_ms else len(seen) - 1
+        if index == len(seen) or (index and seen[index][0] > at_ms + SEEN_MS):
+            index -= 1
+        return seen[index][1]
+
+    def before(self, log: LogId, at_ms: float) -> int:
+        """The first offset that a partition is known to have begun at by this time."""
+        seen = self._seen.get(log, ())
+        index = bisect_left(seen, at_ms, key=_seen_ms)
+        return seen[index - 1][1] if index else 0
+
+    def first_ms(self, log: LogId) -> float:
+        """When a partition was seen first; infinity if it was not."""
+        seen = self._seen.get(log)
+        return seen[0][0] if seen else float("inf")
+
+
+def _is_later(log: LogId, other: LogId) -> bool:
+    return log.topic == other.topic and log.generation > other.generation
+
+
+def _seen_ms(seen: tuple[float, int]) -> float:
+    return seen[0]
 
 
 class RoomLog:
@@ -130,6 +168,22 @@ class RoomLog:
     def has_moved(self, log: LogId) -> bool:
         """Whether the room had events in several partitions of this topic."""
         return sum(other[:2] == log[:2] for other in self.parts) > 1
+
+    def replaced_ms(self, log: LogId) -> float:
+        """When the room was in another log for good: its topic was created again, or it moved. Infinity if it stayed.
+
+        A partition that still gets records of the room has not been left for good.
+        """
+        newest = self.parts[log].newest_order if log in self.parts else -1
+        begins = [
+            float(part.order_at(0))
+            for other, part in self.parts.items()
+            if self.facts.timed
+            and len(part)
+            and (_is_later(other, log) or (other[:2] == log[:2] and part.order_at(0) > newest))
+        ]
+        seen = [self.starts.first_ms(other) for other in self.starts.logs() if _is_later(other, log)]
+        return min((*begins, *seen), default=float("inf"))
 
     def before_move(self, log: LogId) -> Sequence[LogId]:
         """The partitions that the room was in before this one, in that order."""

@@ -30,6 +30,9 @@ class RunLog:
         """A record of a room: see `RoomLog.append`."""
         self.records += 1
         self._topics.setdefault(_feed(room), log.topic)
+        ends = self._starts[log.topic].ends
+        if entry.offset > ends.get(log, -1):
+            ends[log] = entry.offset
         self.room(room).append(log, entry)
 
     def start(self, log: LogId, at_ms: float, offset: int) -> None:

@@ -45,11 +45,15 @@ class Received(msgspec.Struct, frozen=True, array_like=True, tag=1, gc=False):
 
 
 class Skipped(msgspec.Struct, frozen=True, array_like=True, tag=2, gc=False):
-    """``skipped``: ``left_out`` events with offsets from ``first`` to ``last``; 0 if nobody knows how many."""
+    """``skipped``: ``left_out`` events with offsets from ``first`` to ``last``; 0 if nobody knows how many.
+
+    ``at_ms`` is when it arrived, in Unix milliseconds; 0 if the client does not show that.
+    """
 
     first: int
     last: int
     left_out: int
+    at_ms: float = 0.0
 
 
 class Gap(msgspec.Struct, frozen=True, array_like=True, tag=3, gc=False):
@@ -78,8 +82,8 @@ class Left(msgspec.Struct, frozen=True, array_like=True, tag=6, gc=False):
     """The client left the room by its own will, so what comes after this is not missing. It may come back later.
 
     ``at_ms`` is when, in Unix milliseconds: then the client claims that it was connected and had read all that had
-    arrived, so events that were in the log long before are missing. 0 if it makes no such claim, as one that reads
-    slowly. The log's `Entry.order` has to be in Unix milliseconds too.
+    arrived, so an answer, and events that were in the log long before, are missing. 0 if it makes no such claim, such
+    as a client that reads slowly or has no connection. The log's `Entry.order` has to be in Unix milliseconds too.
     """
 
     at_ms: float = 0.0
@@ -89,7 +93,18 @@ class Settled(msgspec.Struct, frozen=True, array_like=True, tag=7, gc=False):
     """The client waited in the room until everything should have arrived: it claims to have all of the log."""
 
 
-Item: TypeAlias = Joined | Received | Skipped | Gap | Refused | Shown | Left | Settled
+class Asked(msgspec.Struct, frozen=True, array_like=True, tag=8, gc=False):
+    """The client asked to join the room, on a new connection or again. Until the answer, nothing of the room may come.
+
+    ``at_ms`` is when, in Unix milliseconds; 0 if the client does not show that. ``prompt``: it reads what arrives at
+    once, so it has to be told of everything that the log had long before its connection ended.
+    """
+
+    at_ms: float = 0.0
+    prompt: bool = True
+
+
+Item: TypeAlias = Joined | Received | Skipped | Gap | Refused | Shown | Left | Settled | Asked
 
 
 class TraceSink(Protocol):

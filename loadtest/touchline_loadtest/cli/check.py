@@ -28,14 +28,17 @@ def check(run: Run, show: Show = 20, other_players: OtherPlayers = False) -> Non
     """
     run = folder_of(run)
     outcome = check_folder(run, all_players_known=not other_players)
-    write_breaches(run, outcome.breaches)
     for name, count in outcome.counts.items():
         typer.echo(f"{count:>12,}  {name}")
-    if not outcome.breaches:
+    for text in outcome.cut:
+        typer.echo(escaped(text))
+    if outcome.breaches:
+        _print(outcome, show)
+    else:
         typer.echo("No promise was broken.")
-        return
-    _print(outcome, show)
-    raise typer.Exit(FAILED)
+    write_breaches(run, outcome.breaches)  # last: a full disk must not hide what was found
+    if outcome.breaches:
+        raise typer.Exit(FAILED)
 
 
 def _print(outcome: Outcome, show: int) -> None:

@@ -6,7 +6,9 @@ from msgspec.structs import replace
 
 from checker.histories import ROOM, History
 from checker.spots import Expected, entries_of, epochs, spots
-from touchline_loadtest.checks.trace import Joined, Received, Settled, Trace
+from touchline_loadtest.checks.comparison.excuses import PATIENCE_MS
+from touchline_loadtest.checks.comparison.waits import LONG_MS
+from touchline_loadtest.checks.trace import Asked, Item, Joined, Left, Received, Settled, Trace
 
 
 def cursor_lost(history: History, random: Random) -> Expected | None:
@@ -114,4 +116,55 @@ def left_behind(history: History, random: Random) -> Expected | None:
             if names.log(cursor[0]) == epochs(history).log(cursor[0]) != history.room.home:
                 return Expected(spot.trace.client, {"left_behind"}, {cursor[1]})
             return None
+    return None
+
+
+def replaced_log_honoured(history: History, random: Random) -> Expected | None:
+    """A cursor is honoured although the room is in another log, and nothing more arrives."""
+    names = epochs(history)
+    for spot in spots(history, random, Joined):
+        joined, cursor = spot.joined, spot.cursor
+        if joined.recovered or joined.live or cursor is None:
+            continue
+        before = names.log(cursor[0])
+        if before is None or history.room.replaced_ms(before) >= joined.at_ms - PATIENCE_MS:
+            continue
+        at_ms = random.choice((joined.at_ms, 0.0))
+        kinds = {"recovered_wrongly"} if at_ms else {"left_behind"}
+        resumed = Joined("an epoch without events", cursor[1], recovered=True, after=cursor, at_ms=at_ms)
+        spot.trace.items[spot.place :] = [resumed, Settled() if not at_ms or random.random() < 0.5 else Left(at_ms + 1)]
+        if names.log(cursor[0]) != epochs(history).log(cursor[0]):
+            return None
+        return Expected(spot.trace.client, kinds, {cursor[1]})
+    return None
+
+
+def answer_that_never_comes(history: History, random: Random) -> Expected | None:
+    """A client asks for the room, waits for the answer, and leaves."""
+    for spot in spots(history, random, Asked):
+        assert isinstance(spot.item, Asked)
+        at_ms = spot.item.at_ms
+        ends: tuple[Item, ...] = (Settled(), Left(at_ms + PATIENCE_MS), Asked(at_ms + LONG_MS))
+        spot.trace.items[spot.place :] = [spot.item, random.choice(ends)]
+        return Expected(spot.trace.client, {"never_joined"}, set())
+    return None
+
+
+def resumed_in_vain(history: History, random: Random) -> Expected | None:
+    """A client comes back again and again, and never gets what came next."""
+    names = epochs(history)
+    for spot in spots(history, random, Received):
+        event = spot.received
+        log = names.log(event.epoch)
+        behind = [each for each in entries_of(history, log) if each.offset > event.offset]
+        if not behind:
+            continue
+        begin_ms = behind[0].order + 1
+        times = [begin_ms + 10_000 * index for index in range(8)]
+        cursor = (event.epoch, event.offset)
+        again = [Joined(*cursor, recovered=True, after=cursor, at_ms=each) for each in times]
+        spot.trace.items[spot.place + 1 :] = [*again, Left(times[-1] + 1)]
+        if names.log(event.epoch) == epochs(history).log(event.epoch):
+            return Expected(spot.trace.client, {"stalled", "recovered_wrongly"}, {behind[0].offset})
+        return None
     return None

@@ -5,8 +5,8 @@ from random import Random
 from msgspec.structs import replace
 
 from checker.histories import KEYS, History
-from checker.spots import MISSING, UNSEEN, Expected, entries_of, epochs, spots
-from touchline_loadtest.checks.trace import Received, Settled, Skipped
+from checker.spots import MISSING, UNSEEN, Expected, Spot, entries_of, epochs, spots
+from touchline_loadtest.checks.trace import Asked, Item, Joined, Left, Received, Settled, Shown, Skipped
 
 
 def drop(history: History, random: Random) -> Expected | None:
@@ -114,4 +114,43 @@ def end_lost(history: History, random: Random) -> Expected | None:
             event = spot.received
             spot.trace.items[spot.place :] = [Settled()]
             return Expected(spot.trace.client, {"missing_at_end"}, {event.offset})
+    return None
+
+
+def before_the_answer(history: History, random: Random) -> Expected | None:
+    """An event arrives before the `subscribed` of its connection, or without one."""
+    for spot in spots(history, random, Received):
+        event, (asked, before) = spot.received, [Left(), Left(), *spot.trace.items[: spot.place]][-2:]
+        if isinstance(asked, Asked) and isinstance(before, Joined):
+            items: list[Item] = [event, before]
+            spot.trace.items[spot.place - 1 : spot.place + 1] = items[: random.randint(1, 2)]
+            return Expected(spot.trace.client, {"before_joined"}, {event.offset})
+    return None
+
+
+def after_it_left(history: History, random: Random) -> Expected | None:
+    """An event arrives after the client has left."""
+    for spot in spots(history, random, Left):
+        events = [item for item in spot.trace.items[: spot.place] if isinstance(item, Received)]
+        if events:
+            event = replace(events[-1], offset=events[-1].offset + 1)
+            spot.put(spot.item, event)
+            return Expected(spot.trace.client, {"before_joined"}, {event.offset})
+    return None
+
+
+def newest_missing_when_it_leaves(history: History, random: Random) -> Expected | None:
+    """The newest event does not arrive, though the client stays on for long before it leaves."""
+    for spot in spots(history, random, Left):
+        assert isinstance(spot.item, Left)
+        place = spot.place - 1
+        while isinstance(spot.trace.items[place], Shown):
+            place -= 1
+        event = spot.trace.items[place]
+        if spot.item.at_ms and isinstance(event, Received):
+            spot.trace.items[place : spot.place] = []
+            cursor = Spot(spot.trace, place).cursor
+            if cursor is None or epochs(history).log(cursor[0]) is None:
+                return None  # no client shows which log this was
+            return Expected(spot.trace.client, {"stalled", "recovered_wrongly"}, {event.offset})
     return None

@@ -73,3 +73,19 @@ def skipped_though_all_are_wanted(history: History, random: Random) -> Expected 
             spot.put(Skipped(event.offset, event.offset, 1))
             return Expected(spot.trace.client, MISSING, {event.offset})
     return None
+
+
+def skipped_too_early(history: History, random: Random) -> Expected | None:
+    """An event is left out before the log has the one that supersedes it."""
+    names = epochs(history)
+    for spot in spots(history, random, Skipped):
+        skipped = spot.item
+        assert isinstance(skipped, Skipped)
+        events = spot.events_later()
+        log = names.log(events[0].epoch) if events else None
+        entries = [each for each in entries_of(history, log) if each.offset >= skipped.first]
+        if entries and entries[0].offset == skipped.first and is_judged(spot, skipped.last):
+            newer = next(each for each in entries[1:] if each.key == entries[0].key)
+            spot.put(replace(skipped, at_ms=newer.order - 1))
+            return Expected(spot.trace.client, MISSING, {skipped.first})
+    return None

@@ -109,3 +109,27 @@ def wrong_recent(history: History, random: Random) -> Expected | None:
             spot.put(replace(joined, recent=joined.recent[:-1]))
             return Expected(spot.trace.client, {"wrong_recent"}, {joined.recent[0][0]})
     return None
+
+
+def head_beyond_the_log(history: History, random: Random) -> Expected | None:
+    """The server claims to have read more than there is."""
+    head = max(history.room.starts.ends.values()) + 1_000
+    for spot in spots(history, random, Joined):
+        spot.put(replace(spot.joined, head=head, state={}, recent=()))
+        return Expected(spot.trace.client, {"wrong_head"}, {head})
+    return None
+
+
+def head_ahead_of_time(history: History, random: Random) -> Expected | None:
+    """The server claims to have read events that came after the client joined, and never sends them."""
+    names = epochs(history)
+    for spot in spots(history, random, Joined):
+        joined = spot.joined
+        log = names.log(joined.epoch)
+        later = [each for each in entries_of(history, log) if each.order > joined.at_ms]
+        if log is not None and later:
+            head = random.choice(later).offset
+            state = {key: entry.value for key, entry in history.room.state(log, head).items()}
+            spot.put(replace(joined, head=head, state={} if joined.recovered else state, recent=()))
+            return Expected(spot.trace.client, {"wrong_head"}, {head})
+    return None

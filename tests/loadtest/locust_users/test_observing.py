@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from support.observed_process import ADDRESS, EPOCH, NOW_MS, ROOM, WELCOME, Process, event, join
 from touchline.errors import ConnectionRefused, Unreachable
-from touchline_loadtest.checks.trace import Item, Joined, Left, Received
+from touchline_loadtest.checks.trace import Asked, Item, Joined, Left, Received
 from touchline_loadtest.locust.observe import rows
 from touchline_loadtest.locust.observe.latency import LatencyMeter
 from touchline_loadtest.locust.observe.observer import Observer
@@ -262,7 +262,7 @@ def test_the_checker_gets_what_the_client_saw_and_why_it_left() -> None:
     observer.received(event(5), 40)
     observer.closed(1000, by_us=True)
     items: list[Item] = process.notes.traces[ROOM].items
-    assert [type(item) for item in items] == [Joined, Received, Left]
+    assert [type(item) for item in items] == [Asked, Joined, Received, Left]
     assert [close.code for close in process.notes.closes] == [1000]
     assert process.notes.closes[0].edge == "edge-1"
     assert [(cause.kind, cause.client) for cause in process.notes.causes] == [("client_left", "ada")]

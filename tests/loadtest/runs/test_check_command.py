@@ -135,3 +135,40 @@ def test_a_run_can_be_named_by_its_main_file_too(tmp_path: Path) -> None:
 
 def test_breaches_have_a_text_for_people() -> None:
     assert str(Breach("gap", "fan 1", "why", ROOM, 7)) == "gap: fan 1 in score:1 at 7: why"
+
+
+def test_a_file_of_a_killed_process_is_named_and_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_log(tmp_path)
+    write_traces(tmp_path)
+    with TraceWriter(tmp_path) as writer:
+        writer.trace("fan 2", ROOM).add(Left())
+    path = max((tmp_path / "traces").iterdir())
+    path.write_bytes(path.read_bytes()[:-1])
+    assert run(["check", str(tmp_path)]) == 0
+    printed = capsys.readouterr().out
+    assert f"traces/{path.name}" in printed
+    assert "1  files that end in the middle of a block" in printed
+
+
+def test_a_client_that_was_never_answered_is_found_though_it_has_no_items(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_log(tmp_path)
+    write_traces(tmp_path)
+    with TraceWriter(tmp_path) as writer:
+        writer.trace("fan 7", ROOM)
+    assert run(["check", str(tmp_path)]) == 1
+    assert "never_joined: fan 7 in score:1" in capsys.readouterr().out
+
+
+def test_what_was_found_is_printed_even_if_it_cannot_be_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_log(tmp_path)
+    write_traces(tmp_path, missing=4)
+    (tmp_path / "breaches.jsonl").mkdir()
+    assert run(["check", str(tmp_path)]) == 2
+    printed = capsys.readouterr()
+    assert "missing: fan 1" in printed.out
+    assert "breaches.jsonl" in printed.err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["breaches.jsonl", "log", "traces"]

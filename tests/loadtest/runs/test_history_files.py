@@ -12,9 +12,9 @@ from touchline_loadtest.checks.actions import Acted, ActionEntry, LoggedAction, 
 from touchline_loadtest.checks.closes import Cause, Close
 from touchline_loadtest.checks.partition_log import Entry, LogId
 from touchline_loadtest.checks.room_log import TopicFacts
-from touchline_loadtest.checks.trace import Gap, Item, Joined, Left, Received, Refused, Settled, Shown, Skipped
+from touchline_loadtest.checks.trace import Asked, Gap, Item, Joined, Left, Received, Refused, Settled, Shown, Skipped
 from touchline_loadtest.runs.files import BadRun
-from touchline_loadtest.runs.history.blocks import LogBlock, TraceBlock, TraceHead
+from touchline_loadtest.runs.history.blocks import MAGIC, LogBlock, TraceBlock, TraceHead
 from touchline_loadtest.runs.history.log_writer import LogWriter
 from touchline_loadtest.runs.history.reader import log_files, read_log, read_traces, trace_files
 from touchline_loadtest.runs.history.trace_writer import TraceWriter
@@ -25,12 +25,14 @@ ITEMS: list[Item] = [
     Received("e", 1 << 52, None, 10, None),
     Received("e", (1 << 52) + 1, None, 11, "clock", removal=True),
     Skipped(7, 9, 2),
+    Skipped(7, 9, 2, 3.5),
     Joined("f", 12, recovered=True, after=("e", 6), live=True),
     Gap(None, 3),
     Refused("unavailable", 2.5),
     Shown("f", 12, {"score": 9}),
     Left(),
     Settled(),
+    Asked(4.5, prompt=False),
 ]
 
 WRITE_FOREVER = """
@@ -106,12 +108,37 @@ def test_a_file_that_ends_anywhere_gives_the_blocks_before(tmp_path: Path) -> No
             writer.flush()
     (path,) = trace_files(tmp_path)
     whole = path.read_bytes()
-    counts = []
-    for length in range(len(whole)):
+    counts: list[int] = []
+    ends: list[int] = []
+    cuts: list[tuple[Path, int]] = []
+    for length in range(len(whole) + 1):
         path.write_bytes(whole[:length])
-        counts.append(len(list(read_traces(path))))
+        cuts.clear()
+        counts.append(len(list(read_traces(path, lambda *cut: cuts.append(cut)))))
+        assert len(cuts) <= 1
+        assert all(cut[0] == path and cut[1] <= length for cut in cuts)
+        ends += [] if cuts else [length]
     assert counts == sorted(counts)
-    assert counts[-1] == len(ITEMS), "all but the empty block of the end"
+    assert counts[-2] == len(ITEMS), "all but the empty block of the end"
+    assert [counts[end] for end in ends] == [*range(len(ITEMS) + 2)], "a file is whole only where a block ends"
+
+
+def test_a_damaged_length_is_not_taken_for_the_end(tmp_path: Path) -> None:
+    """Whatever a byte of a block's head is changed to, the rest of the file is not dropped without a word."""
+    with TraceWriter(tmp_path) as writer:
+        trace = writer.trace("a client", "score:1")
+        for item in ITEMS[:3]:
+            trace.add(item)
+            writer.flush()
+    (path,) = trace_files(tmp_path)
+    whole = path.read_bytes()
+    for place in range(len(MAGIC), len(MAGIC) + 12):
+        for bit in range(8):
+            damaged = bytearray(whole)
+            damaged[place] ^= 1 << bit
+            path.write_bytes(damaged)
+            with pytest.raises(BadRun, match=rf"{path.name}.*byte 20"):
+                list(read_traces(path))
 
 
 def test_a_process_that_is_killed_leaves_what_it_had_written(tmp_path: Path) -> None:

@@ -3,17 +3,22 @@
 `protocol/README.md`, "Acting" and "Verdicts", has the promises.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from touchline_loadtest.checks.actions import UNANSWERED, Acted, ActionEntry, LoggedAction, Verdict
 from touchline_loadtest.checks.breach import Breach
-from touchline_protocol.codes import BANNED
+from touchline_protocol.codes import BANNED, MUTED, NACKS
+
+from .excuses import NO_EXCUSES, PATIENCE_MS, Excuses
 
 ENFORCED_MS = 60_000
-"""How long after a verdict is in the log an action may still be taken, if edges cannot read at the moment."""
+"""How long after a verdict is in the log an edge may still follow the one before, if it cannot read at the moment."""
 
-MUTED_CODE, BANNED_CODE = "muted", str(BANNED.code)
+UNANSWERED_MS = 60_000
+"""How long an action may take: its player's client may have to send it again, at a slower rate."""
+
+MUTED_CODE, BANNED_CODE = MUTED.code, str(BANNED.code)
 
 ActionsOf = dict[tuple[str, int], Acted]
 """What became of each action in the end, by its player and value."""
@@ -31,19 +36,45 @@ def check_actions(
     ``log`` is in the order of offsets within each partition; ``readers`` is what each reader was handed out.
     ``all_known``: ``acted`` has all that was sent, so the log must not have more.
     """
-    actions: ActionsOf = {}
-    for each in acted:
-        actions[each.player, each.value] = each
+    actions = outcomes(acted)
     first: dict[ActionEntry, LoggedAction] = {}
     for record in log:
         first.setdefault(record.action, record)
     return [
         *_one_action_per_id(first),
+        *_refusals_have_codes(actions.values()),
         *_acknowledged_are_logged(actions, first),
         *(_logged_were_sent(actions, first) if all_known else ()),
         *_in_order(first, first, "the log"),
         *(breach for who, seen in readers.items() for breach in _read_once(who, seen, first)),
     ]
+
+
+def outcomes(acted: Iterable[Acted]) -> ActionsOf:
+    """What became of each action. The last note counts, but an acknowledgement cannot be taken back."""
+    actions: ActionsOf = {}
+    for each in acted:
+        known = actions.get((each.player, each.value))
+        if known is None or known.code or not each.code:
+            actions[each.player, each.value] = each
+    return actions
+
+
+def check_answers(acted: Iterable[Acted], ended_ms: float, excuses: Excuses = NO_EXCUSES) -> list[Breach]:
+    """All actions that were not answered, although their players' connections held for long. The run ended then.
+
+    That is known only of actions with a time, and whose client shows that they were sent.
+    """
+    breaches = []
+    for action in outcomes(acted).values():
+        if action.code != UNANSWERED or not action.at_ms or not action.sends:
+            continue
+        until_ms = min(ended_ms, excuses.connected_until(action.player, action.at_ms))
+        waited_ms = until_ms - action.at_ms
+        if waited_ms > UNANSWERED_MS and not excuses.explains_delay(action.player, action.at_ms, until_ms):
+            text = f"{action} was not answered for {waited_ms / 1000:.0f} s"
+            breaches.append(_breach("action_unanswered", None, action, text))
+    return breaches
 
 
 def _breach(kind: str, record: LoggedAction | None, action: ActionEntry | Acted, text: str) -> Breach:
@@ -63,6 +94,12 @@ def _one_action_per_id(first: Mapping[ActionEntry, LoggedAction]) -> Iterator[Br
         other = by_value.setdefault((action.player, action.value, action.kind), action)
         if other != action:
             yield _breach("action_doubled", record, action, f"{action} is in the log under the id {other.id}, too")
+
+
+def _refusals_have_codes(actions: Iterable[Acted]) -> Iterator[Breach]:
+    for action in actions:
+        if action.code not in ("", UNANSWERED, BANNED_CODE) and action.code not in NACKS:
+            yield _breach("action_refused_wrongly", None, action, f"{action}: no nack has this code")
 
 
 def _acknowledged_are_logged(actions: ActionsOf, first: Mapping[ActionEntry, LoggedAction]) -> Iterator[Breach]:
@@ -125,23 +162,50 @@ def check_verdicts(
 
     ``probes`` has, per player and edge, the code of the answer to an action after everything else, empty for an ack.
     """
-    newest = {verdict.player: verdict for verdict in sorted(verdicts, key=lambda each: each.at_ms)}
+    of_player: defaultdict[str, list[Verdict]] = defaultdict(list)
+    for verdict in sorted(verdicts, key=lambda each: each.at_ms):
+        of_player[verdict.player].append(verdict)
     breaches = [
-        _breach("verdict_not_enforced", None, action, f"{action} was taken after {verdict}")
-        for action in acted
-        if (verdict := newest.get(action.player)) is not None and action.code == "" and _forbids(verdict, action.at_ms)
+        _breach("verdict_not_enforced", None, action, text)
+        for action in outcomes(acted).values()
+        if (text := _against_verdicts(action, of_player.get(action.player, ())))
     ]
     for (player, edge), code in probes.items():
-        right = _code_under(newest.get(player))
+        right = _code_under(of_player[player][-1] if player in of_player else None)
         if code != right:
             text = f"an action on {edge} at the end was answered with {code or 'an ack'}, not {right or 'an ack'}"
             breaches.append(Breach("verdict_not_enforced", player, text))
     return breaches
 
 
-def _forbids(verdict: Verdict, at_ms: float) -> bool:
-    until_ms = verdict.until_ms
-    return _code_under(verdict) != "" and at_ms > verdict.at_ms + ENFORCED_MS and (until_ms is None or at_ms < until_ms)
+def _against_verdicts(action: Acted, verdicts: Sequence[Verdict]) -> str:
+    """What is wrong with an answer, given the verdicts about the player in the order of time."""
+    if action.code in (MUTED_CODE, BANNED_CODE):
+        return "" if _may_be_forbidden(action, verdicts) else f"{action} was refused, and no verdict was in force"
+    if action.code:
+        return ""
+    old = [verdict for verdict in verdicts if verdict.at_ms + ENFORCED_MS < action.at_ms]
+    new = [verdict for verdict in verdicts[len(old) :] if verdict.at_ms <= action.at_ms + PATIENCE_MS]
+    if not old or not all(_is_in_force(verdict, action.at_ms) for verdict in (old[-1], *new)):
+        return ""
+    return f"{action} was taken after {old[-1]}"
+
+
+def _may_be_forbidden(action: Acted, verdicts: Sequence[Verdict]) -> bool:
+    """Whether a verdict forbade an action at a time at which an edge may have answered it."""
+    if not action.at_ms:
+        return any(_code_under(verdict) for verdict in verdicts)
+    ends_ms = [*(verdict.at_ms for verdict in verdicts[1:]), float("inf")]
+    return any(
+        _is_in_force(verdict, action.at_ms - PATIENCE_MS)
+        and verdict.at_ms - PATIENCE_MS <= action.at_ms <= end_ms + ENFORCED_MS
+        for verdict, end_ms in zip(verdicts, ends_ms, strict=False)
+    )
+
+
+def _is_in_force(verdict: Verdict, at_ms: float) -> bool:
+    """Whether a verdict forbids actions, and has not ended by itself."""
+    return _code_under(verdict) != "" and (verdict.until_ms is None or at_ms < verdict.until_ms)
 
 
 def _code_under(verdict: Verdict | None) -> str:

@@ -1,11 +1,14 @@
 """Explains the ends of connections, and refused rooms, by what happened. Pure."""
 
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Generic, TypeVar
 
 from touchline_loadtest.checks.actions import Verdict
 from touchline_loadtest.checks.breach import Breach
 from touchline_loadtest.checks.closes import CODES, DELAYS, REFUSALS, Cause, CauseKind, Close
+
+from .excuses import PATIENCE_MS
 
 BEFORE_MS = 1_000
 """How long before its cause a close may be noted: the driver notes a fault when it has been carried out."""
@@ -17,14 +20,20 @@ Code = TypeVar("Code", int, str)
 
 
 class Causes:
-    """Everything that happened in a run that may end connections. ``verdicts`` are causes too.
+    """Everything that happened in a run that may end connections, and the ``closes`` themselves.
+
+    ``verdicts`` are causes too.
 
     A cause with a client or a player explains only what happened to that one. A close whose client does not know its
     edge may be explained by what happened to any.
     """
 
-    def __init__(self, causes: Iterable[Cause], verdicts: Iterable[Verdict] = ()) -> None:
+    def __init__(self, causes: Iterable[Cause], verdicts: Iterable[Verdict] = (), closes: Iterable[Close] = ()) -> None:
         causes = list(causes)
+        self._closed_ms: dict[str, list[float]] = {}
+        for close in sorted(closes, key=lambda each: each.at_ms):
+            for name in {close.client, close.player or close.client}:
+                self._closed_ms.setdefault(name, []).append(close.at_ms)
         self._of_closes = _Table([*causes, *_bans(verdicts)], CODES)
         self._of_refusals = _Table(causes, REFUSALS)
         self._delays = [cause for cause in causes if cause.kind in DELAYS]
@@ -43,13 +52,23 @@ class Causes:
         return self._of_refusals.explains(code, at_ms, client, "", "")
 
     def explains_delay(self, client: str, since_ms: float, at_ms: float) -> bool:
-        """Whether something explains that a client did not get events for a while."""
+        """Whether something explains that a client did not get what there was at ``since_ms`` by ``at_ms``.
+
+        Once a cause is over, what it held up has to arrive like anything else.
+        """
         return any(
             cause.client in ("", client)
             and cause.at_ms <= at_ms
-            and since_ms <= (cause.end_ms or cause.at_ms) + AFTER_MS
+            and since_ms <= (end_ms := _end_ms(cause) + AFTER_MS)
+            and at_ms <= end_ms + PATIENCE_MS
             for cause in self._delays
         )
+
+    def connected_until(self, client: str, since_ms: float) -> float:
+        """When a connection of a client, or of a player, ended after ``since_ms``; infinity if none did."""
+        closed_ms = self._closed_ms.get(client, ())
+        index = bisect_left(closed_ms, since_ms)
+        return closed_ms[index] if index < len(closed_ms) else float("inf")
 
 
 class _Table(Generic[Code]):
@@ -71,8 +90,11 @@ class _Table(Generic[Code]):
 
 
 def _is_near(cause: Cause, at_ms: float) -> bool:
-    end_ms = cause.at_ms if cause.end_ms is None else cause.end_ms
-    return not at_ms or cause.at_ms - BEFORE_MS <= at_ms <= end_ms + AFTER_MS
+    return cause.at_ms - BEFORE_MS <= at_ms <= _end_ms(cause) + AFTER_MS
+
+
+def _end_ms(cause: Cause) -> float:
+    return cause.at_ms if cause.end_ms is None else cause.end_ms
 
 
 def _bans(verdicts: Iterable[Verdict]) -> Iterator[Cause]:

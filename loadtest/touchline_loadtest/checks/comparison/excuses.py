@@ -1,4 +1,4 @@
-"""What explains that a client was refused, or had to wait. Pure."""
+"""What explains that a client was refused, or had to wait, and when its connections ended. Pure."""
 
 from typing import Protocol
 
@@ -13,7 +13,10 @@ class Excuses(Protocol):
         """Whether a room may have been refused with this code."""
 
     def explains_delay(self, client: str, since_ms: float, at_ms: float) -> bool:
-        """Whether events may not have arrived for a while."""
+        """Whether what there was at ``since_ms`` may not have arrived by ``at_ms``."""
+
+    def connected_until(self, client: str, since_ms: float) -> float:
+        """When a connection of the client ended, after ``since_ms``; infinity if none did."""
 
 
 class NoExcuses:
@@ -24,6 +27,9 @@ class NoExcuses:
 
     def explains_delay(self, client: str, since_ms: float, at_ms: float) -> bool:
         return False
+
+    def connected_until(self, client: str, since_ms: float) -> float:
+        return float("inf")
 
 
 NO_EXCUSES = NoExcuses()

@@ -15,7 +15,7 @@ from touchline_loadtest.checks.run_log import RunLog
 from touchline_loadtest.checks.trace import Item
 from touchline_protocol.messages import Deliver
 
-from .action_check import check_actions, check_verdicts
+from .action_check import check_actions, check_answers, check_verdicts
 from .close_check import Causes
 from .epoch_names import EpochNames
 from .trace_check import TraceCheck
@@ -28,17 +28,22 @@ there are none: no client of a short run has been in a room for long enough."""
 class Outcome(NamedTuple):
     """What was found. ``breaches`` are those that are reported one by one, and ``more`` counts the rest.
 
-    ``counts`` says what was compared, so that a run in which nothing happened is not taken for a good one.
+    ``counts`` says what was compared, so that a run in which nothing happened is not taken for a good one. ``cut`` says
+    which of the run's files do not go on to the end.
     """
 
     breaches: list[Breach]
     more: int
     counts: Mapping[str, int]
+    cut: Sequence[str] = ()
 
     @property
     def compared(self) -> int:
-        """How many events, actions and closes were compared."""
-        return sum(self.counts.get(name, 0) for name in ("events", "actions acknowledged", "closes"))
+        """How much was compared: a run whose clients ended in rooms without seeing anything shows nothing."""
+        names = ["events", "states", "actions acknowledged"]
+        if not self.counts.get("traces"):
+            names.append("closes")
+        return sum(self.counts.get(name, 0) for name in names)
 
 
 class RunCheck:
@@ -61,9 +66,9 @@ class RunCheck:
         for item in items:
             names.learn(client, item)
 
-    def explain(self, causes: Iterable[Cause]) -> None:
-        """Everything that happened and may have ended connections. In one call."""
-        self._causes = Causes(causes, self._log.verdicts)
+    def explain(self, causes: Iterable[Cause], closes: Iterable[Close] = ()) -> None:
+        """Everything that happened and may have ended connections, and when they ended. In one call."""
+        self._causes = Causes(causes, self._log.verdicts, closes)
 
     def begin(self, client: str, room: str, deliver: Deliver, *, shows_skips: bool) -> TraceCheck:
         """The check of one client in one room, which takes its items one by one."""
@@ -76,13 +81,15 @@ class RunCheck:
             self._log.room(room), names.log, client, deliver, shows_skips=shows_skips, excuses=self._causes
         )
 
-    def end(self, check: TraceCheck) -> None:
-        """A client's items in a room are over."""
+    def end(self, check: TraceCheck, ended_ms: float) -> None:
+        """A client's items in a room are over; its process went on to ``ended_ms``."""
+        check.end(ended_ms)
         self._breaches += check.breaches
         self._more += check.more
         self._counts["events"] += check.events
         self._counts["resumes"] += check.resumes
         self._counts["starts over"] += check.starts_over
+        self._counts["states"] += check.states
         self._counts[DEPARTURES] += check.departures
 
     def close(self, close: Close) -> None:
@@ -93,11 +100,17 @@ class RunCheck:
             self._breaches.append(breach)
 
     def finish(
-        self, acted: Sequence[Acted], readers: Mapping[str, Sequence[ActionEntry]], *, all_known: bool
+        self,
+        acted: Sequence[Acted],
+        readers: Mapping[str, Sequence[ActionEntry]],
+        *,
+        all_known: bool,
+        ended_ms: float,
     ) -> Outcome:
-        """Check the actions, and return everything that was found."""
+        """Check the actions, and return everything that was found. The run went on to ``ended_ms``."""
         self._breaches += check_actions(acted, self._log.actions, readers, all_known=all_known)
         self._breaches += check_verdicts(acted, self._log.verdicts)
+        self._breaches += check_answers(acted, ended_ms, self._causes)
         for names in self._names.values():
             self._breaches += names.breaches
         counts = {

@@ -23,10 +23,11 @@ class SkipCheck:
     ``keys`` are those whose newest event was left out: the client learns their value with a later event.
     """
 
-    def __init__(self, deliver: Deliver, *, shows_skips: bool, compacted: bool) -> None:
+    def __init__(self, deliver: Deliver, *, shows_skips: bool, compacted: bool, slack_ms: float) -> None:
         self._deliver = deliver
         self._shows_skips = shows_skips
         self._compacted = compacted
+        self._slack_ms = slack_ms
         self._pending: list[_Seen] = []
         self._keys: set[str] = set()
 
@@ -61,9 +62,13 @@ class SkipCheck:
             seen.last = entry.offset
         if entry.key is not None:
             self._keys.add(entry.key)
+        # The superseding event has to be in the log by the time at which `skipped` arrived.
+        by = seen.skipped.at_ms + self._slack_ms if seen is not None and seen.skipped.at_ms else float("inf")
         if seen is not None and seen.skipped.left_out == 0:
-            return self._compacted
-        return self._deliver == "latest" and part.is_superseded(index) and (seen is not None or not self._shows_skips)
+            return self._compacted and part.has_newer(index, by)
+        if self._deliver == "all" or (seen is None and self._shows_skips):
+            return False
+        return part.is_superseded(index, by)
 
     def reach(self, offset: int | None) -> Iterator[str]:
         """The client is at an offset, None for the end. Yields what is wrong with the ranges that are behind it."""
@@ -74,5 +79,6 @@ class SkipCheck:
             self._pending.remove(each)
             if each.skipped.left_out == 0:
                 continue
-            if each.skipped != Skipped(each.first or 0, each.last or 0, each.count):
-                yield f"{each.skipped}, but {each.count} events from {each.first} to {each.last} were left out"
+            skipped = each.skipped
+            if (skipped.first, skipped.last, skipped.left_out) != (each.first, each.last, each.count):
+                yield f"{skipped}, but {each.count} events from {each.first} to {each.last} were left out"

@@ -24,9 +24,14 @@ class StateCheck:
         self._known = True
 
     def wrong_start(self, log: LogId | None, head: int, state: Mapping[str, int]) -> str:
-        """What is wrong with a state as of ``head``. If nobody knows the log, it must be right in one of them."""
+        """What is wrong with a state as of ``head``. If nobody knows the log, it must be right in one of them.
+
+        A room without records has no state.
+        """
         candidates = [log] if log is not None else [*self._room.parts]
         wrong = [self._start(each, head, state) for each in candidates if each in self._room.parts]
+        if not self._room.parts:
+            return self._wrong_key({}, state, frozenset())
         return wrong[0] if wrong and all(wrong) else ""
 
     def wrong_end(self, log: LogId, offset: int, state: Mapping[str, int], left_out: Set[str]) -> str:

@@ -8,13 +8,15 @@ from collections.abc import Mapping
 from touchline_loadtest.checks.breach import Breach
 from touchline_loadtest.checks.partition_log import LogId, PartitionLog
 from touchline_loadtest.checks.room_log import RoomLog
-from touchline_loadtest.checks.trace import Gap, Item, Joined, Left, Received, Refused, Settled, Shown, Skipped
+from touchline_loadtest.checks.trace import Asked, Gap, Item, Joined, Left, Received, Refused, Settled, Shown, Skipped
 from touchline_protocol.messages import Deliver
 
 from .cursors import LogOf, may_start_over
 from .excuses import NO_EXCUSES, PATIENCE_MS, Excuses
+from .head_check import wrong_head, wrong_recent
 from .skip_check import SkipCheck
 from .state_check import StateCheck
+from .waits import DELETED_MS, LONG_MS, Waits
 
 BREACHES_MAX = 50
 """How many breaches of one trace are reported, and the rest only counted: one fault may make all events wrong."""
@@ -23,9 +25,9 @@ BREACHES_MAX = 50
 class TraceCheck:
     """One client in one room. ``state`` is what the client has after the last item, and ``breaches`` what was found.
 
-    ``more`` counts the breaches beyond `BREACHES_MAX`. ``events``, ``resumes`` and ``starts_over`` count what was
-    compared. It keeps the client's state and its place in the log, not what the client has seen: that may be any number
-    of events.
+    ``more`` counts the breaches beyond `BREACHES_MAX`. ``events``, ``resumes``, ``starts_over`` and ``states`` count
+    what was compared. It keeps the client's state and its place in the log, not what the client has seen: that may
+    be any number of events.
     """
 
     def __init__(
@@ -41,13 +43,17 @@ class TraceCheck:
         self.state: dict[str, int] = {}
         self.breaches: list[Breach] = []
         self.more = 0
-        self.events = self.resumes = self.starts_over = self.departures = 0
+        self.events = self.resumes = self.starts_over = self.states = self.departures = 0
         self._room = room
         self._log_of = log_of
         self.client = client
         self._excuses = excuses
-        self._skips = SkipCheck(deliver, shows_skips=shows_skips, compacted=room.facts.compacted)
+        facts = room.facts
+        self._skips = SkipCheck(deliver, shows_skips=shows_skips, compacted=facts.compacted, slack_ms=facts.slack_ms)
         self._states = StateCheck(room)
+        self._waits = Waits(client, excuses)
+        self._in_room = False
+        self._has_left = False
         self._at_ms: float | None = None
         self._epoch: str | None = None
         self._cursor = -1
@@ -57,8 +63,7 @@ class TraceCheck:
         self._log: LogId | None = None
         self._next = 0  # the index in its log of the first event behind the cursor
         self._missed: set[int] = set()  # offsets that were reported as missing: they may still come, out of order
-        self._resumed = False
-        self._joined_ms = 0.0
+        self._resumed = False  # and has received nothing since
 
     def take(self, item: Item, at_ms: float | None = None) -> None:
         """The next thing that the client saw, and about when."""
@@ -71,17 +76,34 @@ class TraceCheck:
             case Joined():
                 self._start_over(item)
             case Skipped():
-                self._covered = max(self._covered, item.last)
-                if text := self._skips.announce(item):
-                    self._found("wrong_skip", text, item.first)
+                self._skip(item)
             case _:
                 self._take_rare(item)
 
-    def _take_rare(self, item: Gap | Refused | Shown | Left | Settled) -> None:
+    def end(self, ended_ms: float) -> None:
+        """The trace is over, and its run went on to ``ended_ms``.
+
+        A client that never said that it left was there until its connection ended.
+        """
+        if self._has_left:
+            return
+        if not self._waits.has_begun:
+            if self._excuses.connected_until(self.client, 0.0) == float("inf"):
+                self._found("never_joined", "it never asked for the room, nor left it")
+        elif at_ms := self._waits.last_connected_ms(ended_ms):
+            self._depart(at_ms, LONG_MS)
+
+    def _take_rare(self, item: Gap | Refused | Shown | Left | Settled | Asked) -> None:
         match item:
+            case Asked():
+                if self._waits.is_unanswered(item.at_ms, LONG_MS):
+                    self._found("never_joined", "no answer, until it asked again")
+                self._waits.ask(item)
+                self._in_room = self._has_left = False
             case Gap():
                 self._found("gap", f"the event before is {item.prev}, and {item.covered} is covered", item.prev)
             case Refused():
+                self._waits.answer()
                 if not self._excuses.explains_refusal(self.client, item.code, item.at_ms):
                     self._found("refused", item.code)
             case Shown():
@@ -103,9 +125,15 @@ class TraceCheck:
 
     # Joining.
 
+    def _join(self, joined: Joined) -> None:
+        self._waits.join(joined.at_ms)
+        self._skips.forget()
+        self._in_room = True
+        self._has_left = False
+
     def _resume(self, joined: Joined) -> None:
         self.resumes += 1
-        self._joined_ms = joined.at_ms
+        self._join(joined)
         if self._epoch is None and joined.after is not None:
             self._epoch, self._cursor = joined.after  # it brought a cursor from before the run
             self._log = self._log_of(self._epoch)
@@ -113,11 +141,14 @@ class TraceCheck:
         elif not joined.live and joined.after != (self._epoch, self._cursor):
             text = f"was at {self._epoch}/{self._cursor}, and was answered with {joined}"
             self._found("resumed_elsewhere", text, self._cursor)
-        before, after = self._log_of(self._epoch or ""), self._log_of(joined.epoch)
+        before, after = self._log_of(self._epoch or "") or self._log, self._log_of(joined.epoch)
         if before is not None and after is not None and before != after:
             text = f"{self._epoch}/{self._cursor} of {before} was honoured in {after}"
             self._found("recovered_wrongly", text, self._cursor)
-        self._skips.forget()
+        elif before is not None and after is None and self._room.replaced_ms(before) <= joined.at_ms - PATIENCE_MS:
+            text = f"{self._epoch}/{self._cursor} of {before} was honoured, and the room is not there any more"
+            self._found("recovered_wrongly", text, self._cursor)
+        self._check_head(joined, after or self._log)
         self._resumed = True
         self._covered = self._since = self._cursor
         self._epoch = joined.epoch
@@ -127,11 +158,11 @@ class TraceCheck:
     def _start_over(self, joined: Joined) -> None:
         cursor = (self._epoch, self._cursor) if joined.live and self._epoch is not None else joined.after
         self.starts_over += self._epoch is not None
-        self._joined_ms = joined.at_ms
+        self._join(joined)
+        self._waits.advance()
         if cursor is not None and not may_start_over(self._room, self._log_of, joined, *cursor, self._since):
             text = f"{cursor[0]}/{cursor[1]} was not honoured: it starts over at {joined.epoch}/{joined.head}"
             self._found("lost_cursor", text, cursor[1])
-        self._skips.forget()
         self._missed.clear()
         self._lost = None
         self._resumed = False
@@ -140,18 +171,31 @@ class TraceCheck:
         self._log = self._log_of(joined.epoch)
         if (part := self._part) is not None:
             self._next = part.behind(joined.head)
-            if text := _wrong_recent(part, joined):
-                self._found("wrong_recent", text, joined.recent[0][0])
+        self._check_head(joined, self._log)
+        if text := wrong_recent(self._room, self._log, joined):
+            self._found("wrong_recent", text, joined.recent[0][0])
         self.state = dict(joined.state)
+        self.states += bool(joined.state)
         self._states.start(complete=joined.complete)
         if text := self._states.wrong_start(self._log, joined.head, self.state):
             self._found("wrong_state", f"as of {joined.epoch}/{joined.head}: {text}", joined.head)
 
+    def _check_head(self, joined: Joined, log: LogId | None) -> None:
+        if text := wrong_head(self._room, log, joined):
+            self._found("wrong_head", f"{joined.epoch}/{joined.head}: {text}", joined.head)
+
     # Following.
+
+    def _skip(self, skipped: Skipped) -> None:
+        if not self._in_room:
+            self._found("before_joined", f"{skipped}", skipped.first)
+        self._covered = max(self._covered, skipped.last)
+        if text := self._skips.announce(skipped):
+            self._found("wrong_skip", text, skipped.first)
 
     def _receive(self, event: Received) -> None:
         self.events += 1
-        if self._epoch is None:
+        if not self._in_room:
             self._found("before_joined", f"{event}", event.offset)
         if event.offset <= self._cursor:
             kind = "reordered" if event.offset in self._missed else "doubled"
@@ -160,7 +204,9 @@ class TraceCheck:
             return
         self._epoch = event.epoch  # the partition's leader may be another one; `_compare` knows the partition
         self._compare(event)
-        self._resumed = False
+        if self._resumed:
+            self._resumed = False
+            self._waits.advance()
         self._cursor = event.offset
         self._covered = max(self._covered, event.offset)
         if event.key is None:
@@ -253,25 +299,44 @@ class TraceCheck:
     # The end.
 
     def _leave(self, left: Left) -> None:
-        """Events that were in the log long before the client left have arrived."""
-        due_ms = left.at_ms - PATIENCE_MS
-        log = self._room.home if self._log is None and not self._room.has_other_logs else self._log
-        part = None if log is None else self._room.parts.get(log)
-        if part is not None and self._joined_ms and self._joined_ms < due_ms:
-            self.departures += 1
-            for index in range(part.behind(self._cursor), len(part)):
-                entry = part[index]
-                if entry.order > due_ms:
-                    break
-                if not self._skips.allows(part, index):
-                    self._stall(entry.offset, entry.order, left.at_ms)
-                    break
+        if left.at_ms:
+            self._depart(left.at_ms, PATIENCE_MS)
         self._skips.forget()
+        self._waits.leave(left.at_ms)
+        self._in_room = False
+        self._has_left = True
 
-    def _stall(self, offset: int, order: int, at_ms: float) -> None:
-        if not self._excuses.explains_delay(self.client, order, at_ms):
-            text = f"it is still behind {self._cursor} {(at_ms - order) / 1000:.1f} s after that event"
-            self._found("stalled", text, offset)
+    def _depart(self, at_ms: float, patience_ms: float) -> None:
+        """The client was there until ``at_ms``: the answer, and what was in the log long before, have arrived."""
+        if not self._waits.has_begun or self._waits.is_unanswered(at_ms, patience_ms):
+            self._found("never_joined", "no answer")
+            return
+        log = self._room.home if self._log is None and not self._room.has_other_logs else self._log
+        if log is None or not self._waits.prompt:
+            return
+        self.departures += log in self._room.parts and 0 < self._waits.joined_ms < at_ms - patience_ms
+        if self._is_stalled(log, at_ms, patience_ms):
+            return
+        replaced_ms = self._room.replaced_ms(log)
+        if replaced_ms < at_ms and self._waits.is_overdue(replaced_ms, at_ms, LONG_MS):
+            self._found("left_behind", f"stays in {log}, and the room is not there any more", self._cursor)
+
+    def _is_stalled(self, log: LogId, at_ms: float, patience_ms: float) -> bool:
+        """Whether the first event that the client lacks should have arrived."""
+        part = self._room.parts.get(log)
+        if part is None:
+            return False
+        indices = range(part.behind(self._cursor), len(part))
+        index = next((each for each in indices if not self._skips.allows(part, each)), None)
+        if index is None:
+            return False
+        offset, order = part.offset_at(index), part.order_at(index)
+        gone = self._resumed and offset < self._room.starts.before(log, self._waits.joined_ms)
+        if not self._waits.is_overdue(order, at_ms, DELETED_MS if gone else patience_ms):
+            return False
+        text = f"it is still behind {self._cursor} {(at_ms - order) / 1000:.1f} s after that event"
+        self._found("recovered_wrongly" if gone else "stalled", text, offset)
+        return True
 
     def _show(self, shown: Shown) -> None:
         if (shown.epoch, shown.offset) != (self._epoch, self._cursor):
@@ -284,13 +349,14 @@ class TraceCheck:
     def _settle(self) -> None:
         """The client has everything that the log has, and its state."""
         self.departures += 1
+        self._has_left = True
         home = self._room.home
-        if self._epoch is None:
+        if self._epoch is None or self._waits.is_waiting:
             self._found("never_joined", "no answer")
             return
         if home is None:
             return
-        log = self._log_of(self._epoch)
+        log = self._log_of(self._epoch) or self._log
         if log is not None and log != home:
             self._found("left_behind", f"ends in {self._epoch}, {log}, and the room is in {home}", self._cursor)
             return
@@ -314,13 +380,6 @@ class TraceCheck:
             return
         if text := self._states.wrong_end(self._log, self._cursor, self.state, self._skips.keys):
             self._found("wrong_state_at_end", f"as of {self._epoch}/{self._cursor}: {text}", self._cursor)
-
-
-def _wrong_recent(part: PartitionLog, joined: Joined) -> str:
-    """The error in ``recent``, which has to hold the newest events up to ``head``, or fewer of them."""
-    end = part.behind(joined.head)
-    right = [(part[index].offset, part[index].value) for index in range(max(0, end - len(joined.recent)), end)]
-    return "" if list(joined.recent) == right else f"{list(joined.recent)}, not {right}"
 
 
 def _differences(seen: Mapping[str, int], right: Mapping[str, int]) -> str:

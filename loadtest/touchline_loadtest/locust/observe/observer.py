@@ -269,7 +269,7 @@ class Observer:
             if before is not None:
                 room.asked_s, room.is_overdue = before.asked_s, before.is_overdue
             self._rooms[request.room] = room
-        room.requested(cursor, self._now_s)
+        room.requested(cursor, self._now_s, prompt=not self._slow_reader)
         self._requests[request_id, request.room] = Request(cursor, self._now_s, self._resuming_s or self._now_s)
 
     def _event(self, event: messages.Event, size_bytes: int) -> None:

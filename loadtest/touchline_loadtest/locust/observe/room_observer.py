@@ -54,12 +54,15 @@ class RoomObserver:
         """The last offset that the client has, or knows to be left out."""
         return self._follower.live.covered
 
-    def requested(self, cursor: Cursor | None, now_s: float) -> None:
-        """A subscribe is sent. If the server could not answer an earlier one, the client still waits since then."""
+    def requested(self, cursor: Cursor | None, now_s: float, *, prompt: bool) -> None:
+        """A subscribe is sent. If the server could not answer an earlier one, the client still waits since then.
+
+        ``prompt``: the client reads at once what arrives.
+        """
         if self.asked_s is None:
             self.asked_s = now_s
             self.is_overdue = False
-        self._follower.present(cursor)
+        self._follower.ask(cursor, prompt=prompt)
 
     def leave(self, *, prompt: bool) -> None:
         """The client leaves: by its own will, unless it does so after a gap, to ask for the room again.

@@ -35,7 +35,7 @@ class LogWriter(BlockWriter):
         self._count()
 
     def start(self, log: LogId, offset: int) -> None:
-        """A partition begins at ``offset`` now. Call this periodically where the run, or retention, deletes records."""
+        """A partition begins at ``offset`` now. Call this twice a minute if the run, or retention, deletes records."""
         self._block.starts.append((log, _now_ms(), offset))
         self._count()
 
