@@ -307,6 +307,15 @@ def test_a_compacted_log_may_lack_what_the_room_had_a_newer_record_for_when_it_w
     assert check(room, joined(), *received(*range(100, 105)), Skipped(10, 10, 0)) == {"missing_at_end"}
 
 
+def test_an_event_of_a_compacted_log_may_follow_one_that_nobody_read_for_the_checker() -> None:
+    log = entries()
+    read = room_log([*log[:2], *log[4:]], facts=TopicFacts(compacted=True, lag=0))
+    begin = [joined(), *received(100, 101), Skipped(4, 6, 0)]
+    assert check(read, *begin, *received(104, 105)) == set()
+    wrong = Received("e", 8, 0, 104, None, False)
+    assert "wrong_prev" in check(read, *begin, wrong, *received(105))
+
+
 def resumed_below_the_log(begin_ms: float, left_ms: float) -> set[str]:
     """What is found if all behind the first event is deleted, and the client comes back, and leaves without it."""
     log = [Entry(offset, 100 + offset, order=1000 * (offset + 1)) for offset in range(3)]
