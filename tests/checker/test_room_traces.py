@@ -291,6 +291,15 @@ def test_state_and_recent_events_that_nobody_published_are_found_in_a_room_witho
     assert check(empty, joined(1_000)) == {"wrong_head"}
 
 
+def test_the_head_of_a_log_whose_end_was_cut_off_may_have_another_record_now() -> None:
+    late = [Entry(8, 104, None, order=10_000)]
+    log = room_log([*entries()[:4], *late])
+    assert check(log, replace(joined(8, {"clock": 102, "score": 103}), at_ms=500)) == {"wrong_head"}
+    cut = room_log(entries()[:5])
+    cut.append(log_id(0), late[0]._replace(value=204))
+    assert check(cut, replace(joined(8, {"clock": 102, "score": 103}), at_ms=500)) == set()
+
+
 def test_recent_events_have_to_be_right_in_a_log_even_if_nobody_knows_in_which() -> None:
     unknown = joined(10, {"score": 105, "clock": 102}, epoch="an epoch without events")
     assert check(room_log(), replace(unknown, recent=((8, 104), (10, 105)))) == set()

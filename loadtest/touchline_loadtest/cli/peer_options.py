@@ -87,7 +87,8 @@ class Files(NamedTuple):
 
 def _replaced(path: Path, section: str, content: str) -> str:
     try:
-        return with_section(path.read_text("utf-8"), section, content)
+        before = path.read_text("utf-8") if path.exists() else ""
+        return with_section(before, section, content)
     except UnicodeError as error:
         raise OperatorError(f"{path} is not text: {error}") from error
 
