@@ -180,8 +180,8 @@ async def _watch_workers(users: Locust, ended: dict[str, float]) -> None:
 
 
 def _lost(users: Locust, ended: Mapping[str, float]) -> list[str]:
-    """The workers that were killed, or ended long before their master, which ends them."""
-    early_s = time.monotonic() - WORKERS_END_S
+    """The workers that were killed, or ended long before their master, which ends them. The swarm may end after it."""
+    early_s = ended.get(users.main.name, time.monotonic()) - WORKERS_END_S
     workers = {name: child for name, child in users.children.items() if child is not users.main}
     return [name for name, child in workers.items() if child.killed or ended.get(name, early_s) < early_s]
 

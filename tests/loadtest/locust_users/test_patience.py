@@ -95,6 +95,16 @@ def test_actions_that_nobody_answers_are_reported() -> None:
     assert process.notes.kinds == ["no_ack"]
 
 
+def test_a_client_that_joins_a_quiet_room_later_does_not_show_that_others_are_behind() -> None:
+    """Its head is where the partition is: the records since the room's newest event are those of other rooms."""
+    process, patience = Process(), Patience()
+    early = process.joined(answer_s_max=LIMIT_S)
+    late = process.joined(1_000, answer_s_max=LIMIT_S)
+    for second in range(60):
+        look(process, 2.0 + second, early, late, patience=patience)
+    assert process.notes.kinds == []
+
+
 def test_a_client_that_stays_behind_the_others_is_reported_once_until_it_moves() -> None:
     process, patience = Process(), Patience()
     ahead, behind = (process.joined(answer_s_max=LIMIT_S) for _ in range(2))

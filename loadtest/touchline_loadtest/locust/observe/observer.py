@@ -56,11 +56,15 @@ answers of a healthy server take 5 at a kick-off on a busy machine: what takes f
 
 
 class Place(NamedTuple):
-    """Where a client is in a room: it has been there since ``joined_s``, and has everything up to ``covered``."""
+    """Where a client is in a room: it has been there since ``joined_s``, and has everything up to ``covered``.
+
+    ``newest`` is the offset of the last event that arrived, -1 if none did.
+    """
 
     room: str
     epoch: str
     covered: int
+    newest: int
     joined_s: float
 
 
@@ -200,7 +204,7 @@ class Observer:
         """Where the client is, in the rooms that it is in."""
         for name, room in self._rooms.items():
             if room.joined and not room.stale:
-                yield Place(name, room.epoch, room.covered, room.joined_s)
+                yield Place(name, room.epoch, room.covered, room.newest, room.joined_s)
 
     def is_behind(self, place: Place, newest: int, now_s: float) -> bool:
         """Whether it is a fault that events up to ``newest``, which others had received in time, have not arrived."""

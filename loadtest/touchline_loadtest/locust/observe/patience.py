@@ -3,8 +3,8 @@
 A server that says nothing breaks no rule that a message could show, so somebody has to look at the clock. Rules:
 
 1. Each answer that a client waits for is reported once, after the client's ``answer_s_max``.
-2. Events are known to flow in a room if any client of this process receives them. A client that stays behind where the
-   others already were ``answer_s_max`` ago is reported, once until it moves.
+2. Events are known to flow in a room if any client of this process receives them; a join's ``head`` says nothing. A
+   client that stays behind where the others already were ``answer_s_max`` ago is reported, once until it moves.
 """
 
 from collections import deque
@@ -18,7 +18,7 @@ LOOK_S = 2.0
 
 
 class _Reached(NamedTuple):
-    """The furthest client had everything up to ``offset`` by ``at_s``."""
+    """Some client had received the event at ``offset`` by ``at_s``."""
 
     at_s: float
     offset: int
@@ -57,7 +57,7 @@ class Patience:
         limits_s: dict[tuple[str, str], float] = {}
         for observer, place in places:
             log = place.room, place.epoch
-            furthest[log] = max(place.covered, furthest.get(log, -1))
+            furthest[log] = max(place.newest, furthest.get(log, -1))
             limits_s[log] = max(observer.answer_s_max, limits_s.get(log, 0.0))
         self._reached = {log: self._reached.get(log) or deque() for log in furthest}
         for log, offset in furthest.items():

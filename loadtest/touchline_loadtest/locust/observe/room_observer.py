@@ -25,10 +25,11 @@ class RoomObserver:
 
     ``stale``: what arrives belongs to a subscription that the client has left, after a gap or by its own will.
     ``asked_s``: since when the client has asked to join without being let in; None if it does not wait for that.
-    ``is_overdue``: that it waits for too long has been reported. ``joined_s``: when it was let in.
+    ``is_overdue``: that it waits for too long has been reported. ``joined_s``: when it was let in. ``newest`` is the
+    offset of the newest event that has arrived since: a join's ``head`` may be beyond the room's newest event.
     """
 
-    __slots__ = ("_follower", "_unix_ms", "asked_s", "is_overdue", "joined_s", "live_from", "stale")
+    __slots__ = ("_follower", "_unix_ms", "asked_s", "is_overdue", "joined_s", "live_from", "newest", "stale")
 
     def __init__(self, trace: TraceSink, shared: Shared, *, after: Cursor | None, restarts: bool) -> None:
         self._follower = RoomFollower(trace, shared.values, after=after, restarts=restarts, now_ms=shared.unix_ms)
@@ -37,6 +38,7 @@ class RoomObserver:
         self.is_overdue = False
         self.joined_s = 0.0
         self.live_from = -1
+        self.newest = -1
         self.stale = False
 
     @property
@@ -92,10 +94,12 @@ class RoomObserver:
         self.asked_s = None
         self.joined_s = now_s
         self.live_from = message.head
+        self.newest = -1
         return self._follower.receive(message)
 
     def event(self, event: Event) -> Breach | None:
         """The next event. After a gap the client asks again."""
+        self.newest = event.offset
         breach = self._follower.receive(event)
         if breach is not None and breach.kind == "gap":
             self.stale = True
