@@ -13,6 +13,8 @@ from touchline_loadtest.runs.writer import RunWriter
 from .processes import ProcessSampler
 
 INTERVAL_S = 1.0
+LOOK_S = 0.1
+"""Time between looks for new processes: each is sampled at once, since it may end before the next interval does."""
 THIS = "clients"
 """The name of this process, which holds clients and publishes."""
 NAMES = {"touchline_server": "server", "touchline_loadtest.counters": "counters"}
@@ -41,16 +43,20 @@ async def _record(run: RunWriter, interval_s: float) -> None:
     sampler = ProcessSampler()
     sampler.watch(THIS, os.getpid())
     watched: dict[int, str] = {}
+    due_s = 0.0
     while True:
         running = children(os.getpid())
         watched = {pid: name for pid, name in watched.items() if pid in running}
         for pid in running:
             if pid not in watched and (module := _module(pid)):
                 watched[pid] = _free_name(module, watched.values())
+                due_s = 0.0
                 with contextlib.suppress(ProcessLookupError):
                     sampler.watch(watched[pid], pid)
-        run.samples(sampler.sample(time.time() * 1000))
-        await asyncio.sleep(interval_s)
+        if time.monotonic() >= due_s:
+            run.samples(sampler.sample(time.time() * 1000))
+            due_s = time.monotonic() + interval_s
+        await asyncio.sleep(min(LOOK_S, interval_s))
 
 
 def _module(pid: int) -> str:
