@@ -1,11 +1,11 @@
 """The scenarios by name, and how the command line changes their sizes."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from difflib import get_close_matches
 from typing import Any, NamedTuple
 
 import msgspec
 
+from touchline_cli.suggestions import did_you_mean_or_all
 from touchline_protocol.errors import OperatorError
 
 from .measure.bench import Bench
@@ -90,9 +90,7 @@ def choose(names: Sequence[str], kafka: str | None) -> list[Scenario]:
     """
     for name in names:
         if name not in SCENARIOS:
-            close = get_close_matches(name, SCENARIOS, n=1)
-            hint = f"; did you mean {close[0]}?" if close else f"; there are {', '.join(SCENARIOS)}"
-            raise OperatorError(f"there is no scenario {name!r}{hint}")
+            raise OperatorError(f"there is no scenario {name!r}{did_you_mean_or_all(name, SCENARIOS)}")
         if SCENARIOS[name].needs_kafka and kafka is None:
             raise OperatorError(f"{name} needs a Kafka broker: name one with --kafka host:port")
     if names:

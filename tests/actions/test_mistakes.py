@@ -14,7 +14,7 @@ from support.kafka_broker import PASSWORD, USER, KafkaBroker
 from touchline import actions
 from touchline.actions import Security, kafka
 from touchline.errors import ClientClosed, LogUnavailable, OperatorError
-from touchline_loadtest.rig.free_ports import free_ports
+from touchline_loadtest.free_ports import free_ports
 
 WITHOUT_KAFKA = """
 import sys

@@ -20,7 +20,7 @@ from support.kafka_broker import PASSWORD, USER, KafkaBroker
 from touchline_cheatwatch.kafka_sources import KafkaEvents, cluster_of
 from touchline_cheatwatch.ruleset import FeedOptions
 from touchline_kafka.security import Security
-from touchline_loadtest.rig.free_ports import free_ports
+from touchline_loadtest.free_ports import free_ports
 from touchline_protocol.actions import ActionRecord, action_headers, encode_action
 from touchline_protocol.records import headers_for
 from touchline_protocol.verdicts import VERDICT_HEADERS, VerdictRecord, decode_verdict

@@ -13,7 +13,7 @@ from cluster.scene import ACTIONS_PARTITIONS, ACTIONS_TOPIC, FEEDS, SECRET, VERD
 from support.kafka_broker import KafkaBroker
 from support.kafka_split import SplitCluster
 from support.processes import EdgeProcess
-from touchline_loadtest.rig.free_ports import free_ports
+from touchline_loadtest.free_ports import free_ports
 from touchline_loadtest.rig.relay import Relay
 
 EDGES = 2

@@ -25,7 +25,7 @@ from support.browser import launched_browser, open_page
 from support.kafka_broker import KafkaBroker
 from support.processes import environment
 from support.waiting import DEADLINE_S
-from touchline_loadtest.rig.free_ports import free_ports
+from touchline_loadtest.free_ports import free_ports
 
 README = (ROOT / "README.md").read_text("utf-8")
 COMMANDS = commands_in(README)

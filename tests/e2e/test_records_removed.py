@@ -26,7 +26,7 @@ from touchline_loadtest.checks.comparison.room_traces import check_room
 from touchline_loadtest.checks.room_log import TopicFacts
 from touchline_loadtest.checks.run_log import RunLog
 from touchline_loadtest.checks.trace import Skipped, Trace
-from touchline_loadtest.rig.free_ports import free_ports
+from touchline_loadtest.free_ports import free_ports
 from touchline_protocol.codecs import JSON, MSGPACK
 from touchline_protocol.cursor import Cursor
 from touchline_protocol.messages import Event, Subscribed

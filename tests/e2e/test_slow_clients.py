@@ -15,7 +15,7 @@ from touchline_loadtest.checks.comparison.room_traces import check_room
 from touchline_loadtest.checks.partition_log import Entry, LogId
 from touchline_loadtest.checks.room_log import RoomLog
 from touchline_loadtest.checks.trace import Trace
-from touchline_loadtest.rig.free_ports import free_ports
+from touchline_loadtest.free_ports import free_ports
 from touchline_protocol.messages import RoomRequest, Subscribe, Subscribed
 
 ROOM = "score:1"

@@ -13,7 +13,7 @@ from support.kafka_truth import read_log
 from support.processes import EdgeProcess, touchline_command
 from touchline_demo.matches.statsbomb import read_match
 from touchline_loadtest.checks.comparison.room_traces import check_room
-from touchline_loadtest.rig.free_ports import free_ports
+from touchline_loadtest.free_ports import free_ports
 
 PARTITIONS = 8
 MINUTES_MAX = 20

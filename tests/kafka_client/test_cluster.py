@@ -14,7 +14,7 @@ from support.kafka_broker import PASSWORD, USER, KafkaBroker
 from touchline_kafka.cluster import Cluster
 from touchline_kafka.retry import SLOW_S
 from touchline_kafka.security import Security
-from touchline_loadtest.rig.free_ports import free_ports
+from touchline_loadtest.free_ports import free_ports
 from touchline_protocol.errors import LogUnavailable, OperatorError
 
 

@@ -12,10 +12,10 @@ from websockets.asyncio.server import ServerConnection, serve
 from support.waiting import eventually
 from touchline_loadtest.clients.errors import ClientsFailed
 from touchline_loadtest.counters import commands
+from touchline_loadtest.free_ports import free_ports
 from touchline_loadtest.measure.audience import Audience, open_audience
 from touchline_loadtest.measure.findings import breaches
 from touchline_loadtest.measure.machine import Cores
-from touchline_loadtest.rig.free_ports import free_ports
 from touchline_loadtest.wire.event_values import event_value
 from touchline_protocol.codecs import JSON
 from touchline_protocol.messages import Beat, Error, Event, Limits, Message, RoomRequest, Subscribed, Welcome

@@ -22,12 +22,12 @@ from touchline_loadtest.feeds.choice import Destination, FeedChoice, FeedName
 from touchline_loadtest.feeds.moments import play
 from touchline_loadtest.feeds.profile import load
 from touchline_loadtest.feeds.tracking import Position
+from touchline_loadtest.free_ports import free_ports
 from touchline_loadtest.measure.bench import Bench
 from touchline_loadtest.measure.machine import Cores
 from touchline_loadtest.measure.touchline import serve
 from touchline_loadtest.publish.batches import Batch, KeyedValue, kafka_batches
 from touchline_loadtest.publish.broker import SERVER_FEEDS, default_topic, missing_topics
-from touchline_loadtest.rig.free_ports import free_ports
 from touchline_protocol.errors import OperatorError
 from touchline_server.config.settings import Settings
 

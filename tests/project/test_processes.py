@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from support.processes import EdgeProcess, touchline_command
-from touchline_loadtest.rig.free_ports import free_ports
+from touchline_loadtest.free_ports import free_ports
 
 
 async def test_processes_do_not_take_the_settings_of_the_developers_shell(

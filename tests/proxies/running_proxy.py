@@ -24,7 +24,7 @@ from cryptography.x509.oid import NameOID
 
 from support.node_fixture import RunningNode, running_node
 from support.waiting import DEADLINE_S
-from touchline_loadtest.rig.free_ports import free_ports
+from touchline_loadtest.free_ports import free_ports
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "proxies.md"
 HOST = "live.example.org"

@@ -16,8 +16,8 @@ import pytest
 from aiokafka.admin import NewTopic
 
 from support.kafka_topics import KafkaTopics
+from touchline_loadtest.free_ports import free_ports
 from touchline_loadtest.rig import kafka_java
-from touchline_loadtest.rig.free_ports import free_ports
 from touchline_loadtest.rig.kafka_java import LIMITED_USER, PASSWORD, USER
 
 CLUSTER_SIZE = 3

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from support.kafka_broker import CLUSTER_SIZE, KafkaBroker, KafkaCluster, demand_kafka
-from touchline_loadtest.rig.free_ports import free_ports
+from touchline_loadtest.free_ports import free_ports
 
 CHUNK_BYTES = 64 * 1024
 CLIENTS = 9

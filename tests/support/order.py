@@ -36,7 +36,7 @@ OUTSIDE = {
     "touchline_loadtest.peers.catalogue",
     "touchline_loadtest.rig.child",
     "touchline_loadtest.rig.edges",
-    "touchline_loadtest.rig.free_ports",
+    "touchline_loadtest.free_ports",
     "touchline_loadtest.rig.kafka_java",
     "touchline_loadtest.rig.local_kafka",
     "touchline_loadtest.rig.relay",

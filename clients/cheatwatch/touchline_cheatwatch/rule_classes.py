@@ -5,11 +5,11 @@ Rule: anything that goes wrong in somebody's module becomes one line that names 
 
 import importlib
 import sys
-from difflib import get_close_matches
 from pathlib import Path
 from traceback import extract_tb
 from typing import Any
 
+from touchline_cli.suggestions import did_you_mean
 from touchline_protocol.errors import OperatorError
 
 from .rules.base import Rule
@@ -47,12 +47,6 @@ def rule_class(path: str, option: str, source: str, folder: Path | None) -> type
     if not isinstance(vars(found).get("State"), type) or "judge" not in vars(found):
         raise OperatorError(f"option {option!r} in {source}: {class_name} must have a method judge and a class State")
     return found
-
-
-def did_you_mean(name: str, known: list[str]) -> str:
-    """A hint for an unknown name; an empty string if no known one is similar."""
-    close = get_close_matches(name, known, n=1)
-    return f"; did you mean {close[0]!r}?" if close else ""
 
 
 def describe(error: Exception) -> str:

@@ -17,13 +17,14 @@ from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
 
+from touchline_cli.suggestions import did_you_mean
 from touchline_kafka.security import Security
 from touchline_protocol.errors import OperatorError
 from touchline_protocol.rooms import is_feed_name
 from touchline_protocol.utf8 import NotUtf8, text_of
 
 from .engine import Limits
-from .rule_classes import describe, did_you_mean, rule_class
+from .rule_classes import describe, rule_class
 from .rules.base import Rule
 from .sanctions import Policy
 

@@ -11,10 +11,10 @@ from rich.console import Console
 
 from touchline_cli.run import run_to_end
 from touchline_loadtest.clients.errors import ClientsFailed
+from touchline_loadtest.free_ports import check_free
 from touchline_loadtest.measure import machine
 from touchline_loadtest.measure.processes import ProcessFailed
 from touchline_loadtest.rig.child import ChildFailed
-from touchline_loadtest.rig.free_ports import check_free
 from touchline_loadtest.rig.locust_processes import check_options
 from touchline_loadtest.rig.results.publication import Publication
 from touchline_loadtest.rig.results.summary_table import show_summary

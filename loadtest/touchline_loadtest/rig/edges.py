@@ -6,11 +6,11 @@ import sys
 import time
 from pathlib import Path
 
+from touchline_loadtest.free_ports import free_ports
 from touchline_loadtest.runs.records import Mark
 from touchline_loadtest.runs.writer import RunWriter
 
 from .child import Child, ChildFailed, start_child
-from .free_ports import free_ports
 from .topics import RunTopics
 
 START_TIMEOUT_S = 60.0

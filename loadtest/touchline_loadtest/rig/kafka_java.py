@@ -17,9 +17,8 @@ from base64 import urlsafe_b64encode
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from touchline_loadtest.free_ports import free_ports
 from touchline_loadtest.measure.processes import dying_with_parent
-
-from .free_ports import free_ports
 
 JARS = Path(__file__).parents[3] / ".cache" / "kafka"
 USER, PASSWORD = "touchline", "a password"

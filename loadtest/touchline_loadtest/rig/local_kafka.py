@@ -6,10 +6,10 @@ import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+from touchline_loadtest.free_ports import free_ports
 from touchline_protocol.errors import OperatorError
 
 from . import kafka_java
-from .free_ports import free_ports
 
 JAVA_MIN = 17
 MEMORY = ("-Xmx512m",)

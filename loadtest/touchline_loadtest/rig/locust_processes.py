@@ -12,12 +12,12 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from touchline_loadtest.free_ports import free_ports
 from touchline_loadtest.locust.shapes.schedule import CUT_BY_NETWORK
 from touchline_loadtest.runs.writer import RunWriter
 from touchline_protocol.errors import OperatorError
 
 from .child import Child, child, last_line
-from .free_ports import free_ports
 from .settings import LoadTest
 
 LOCUSTFILE = Path(__file__).parents[1] / "locust" / "locustfile.py"

@@ -8,7 +8,8 @@ report adds their rates and counts up, and shows the largest of their quantiles:
 together is never above it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import accumulate
 
 from .records import Sample
 
@@ -72,6 +73,14 @@ def quantile_samples(at_ms: float, series: str, values: Sequence[float], **label
         Sample(at_ms, series, quantile(ordered, share), UNITS.get(series, "ms"), {**labels, QUANTILE: name})
         for name, share in QUANTILES.items()
     ]
+
+
+def quantile_of_counts(counts: Iterable[tuple[float, int]], share: float) -> float:
+    """The quantile of values that were counted, by nearest rank. There must be values."""
+    ordered = sorted(counts)
+    wanted = share * sum(count for _, count in ordered)
+    seen = accumulate(count for _, count in ordered)
+    return next(float(value) for (value, _), count in zip(ordered, seen, strict=True) if count >= wanted)
 
 
 def quantile(ordered: Sequence[float], share: float) -> float:

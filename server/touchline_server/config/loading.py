@@ -18,11 +18,12 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 from pydantic_settings import EnvSettingsSource, SettingsError
 
+from touchline_cli.suggestions import did_you_mean
 from touchline_protocol.errors import OperatorError
 from touchline_protocol.utf8 import NotUtf8, text_of
 
 from .settings import Settings
-from .suggestions import did_you_mean, renamed
+from .suggestions import renamed
 from .variables import CONFIG_VARIABLE, ENV_PREFIX, OTHER_VARIABLES
 
 SECRETS = frozenset({"api_keys", "key_password", "sasl_password", "hs256_secret"})

@@ -1,7 +1,8 @@
 """Suggestions for a name that does not exist: one that is spelt almost like it, or the new name of an option."""
 
 from collections.abc import Callable, Collection, Mapping
-from difflib import get_close_matches
+
+from touchline_cli.suggestions import did_you_mean
 
 RENAMED: Mapping[str, str] = {
     "edge": "edge_name",
@@ -33,12 +34,6 @@ def renamed(option: str, shown: Callable[[str], str]) -> str:
     if new is None:
         return ""
     return f"; it is now {shown(new)}" + (", in seconds" if option.endswith(_OTHER_UNITS) else "")
-
-
-def did_you_mean(name: str, known: Collection[str], shown: Callable[[str], str] = repr) -> str:
-    """The known name that is most like ``name``, to be appended to an error; empty if none is."""
-    close = get_close_matches(name, list(known), n=1)
-    return f"; did you mean {shown(close[0])}?" if close else ""
 
 
 def unknown_feed(feed: str, feeds: Collection[str]) -> str:

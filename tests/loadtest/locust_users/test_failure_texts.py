@@ -13,9 +13,9 @@ from support.locust_process import run_locust
 from support.node_fixture import running_node
 from touchline.errors import ActionInDoubt, ActionRefused, ActionsFull, BadUrl, ConnectionFailed, ConnectionRefused
 from touchline.transport import connection_failed
+from touchline_loadtest.free_ports import free_ports
 from touchline_loadtest.locust.observe import rows
 from touchline_loadtest.locust.observe.failures import action_failure, close_text, connect_failure, refused_room
-from touchline_loadtest.rig.free_ports import free_ports
 from touchline_protocol.codes import BANNED, CLOSES, NACKS
 
 ADDRESS = "203.0.113.7:8080"

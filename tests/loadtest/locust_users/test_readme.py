@@ -17,8 +17,8 @@ from cli.processes import line_of, running
 from project.test_readme import commands_in
 from support.locust_process import LOCUSTFILE
 from support.processes import environment
+from touchline_loadtest.free_ports import free_ports
 from touchline_loadtest.locust.observe import rows
-from touchline_loadtest.rig.free_ports import free_ports
 from touchline_loadtest.rig.locust_processes import LOCUSTFILE as PACKAGED
 
 README = LOCUSTFILE.with_name("README.md")

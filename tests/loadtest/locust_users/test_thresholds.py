@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from touchline_loadtest.locust.observe import rows
-from touchline_loadtest.locust.results.thresholds import NAMES, Table, check_threshold, quantile, verdict
+from touchline_loadtest.locust.results.thresholds import NAMES, Table, check_threshold, verdict
+from touchline_loadtest.runs.series import quantile_of_counts
 from touchline_protocol.errors import OperatorError
 
 TABLE = Table({rows.EVENT: {1: 98, 40: 1, 60: 1}, rows.CONNECT: {7: 1}}, failures=2)
@@ -53,6 +54,6 @@ def test_a_threshold_that_means_nothing_is_refused_with_a_hint(text: str, named:
 @given(st.dictionaries(st.integers(0, 50), st.integers(1, 20), min_size=1), st.floats(0.01, 1))
 def test_a_quantile_of_counted_times_is_that_of_the_times(counts: dict[int, int], share: float) -> None:
     times = sorted(ms for ms, count in counts.items() for _ in range(count))
-    below = quantile(counts, share)
+    below = quantile_of_counts(counts.items(), share)
     assert sum(ms <= below for ms in times) >= share * len(times)
     assert sum(ms < below for ms in times) < share * len(times)

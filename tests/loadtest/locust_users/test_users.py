@@ -15,8 +15,8 @@ from support.tampering import Broken, Tamper, tampering_proxy
 from touchline_loadtest.checks.actions import ActionEntry, LoggedAction
 from touchline_loadtest.checks.partition_log import Entry, LogId
 from touchline_loadtest.checks.values import value_of
+from touchline_loadtest.free_ports import free_ports
 from touchline_loadtest.locust.plugin.run_folder import begin_run
-from touchline_loadtest.rig.free_ports import free_ports
 from touchline_loadtest.runs.history.check import check_folder
 from touchline_loadtest.runs.history.log_writer import LogWriter
 from touchline_loadtest.runs.reader import RunReader

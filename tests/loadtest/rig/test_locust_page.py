@@ -13,8 +13,8 @@ from playwright.async_api import Page
 
 from support.browser import launched_browser, open_page
 from support.waiting import eventually
+from touchline_loadtest.free_ports import free_ports
 from touchline_loadtest.locust.observe import rows
-from touchline_loadtest.rig.free_ports import free_ports
 
 COMMAND = (sys.executable, "-m", "touchline_loadtest", "run")
 SMALL = ("--users", "40", "--seconds", "300", "--matches", "5", "--speed", "20", "--shape", "steady")

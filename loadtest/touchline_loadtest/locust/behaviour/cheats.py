@@ -1,12 +1,12 @@
 """How cheaters act, with the bots of cheatwatch's own evaluation: those that each of its rules must catch. Pure."""
 
 from collections.abc import Iterator
-from difflib import get_close_matches
 from itertools import count
 from random import Random
 from typing import Any, NamedTuple
 
 from touchline_cheatwatch.evaluation.bots import BOTS
+from touchline_cli.suggestions import did_you_mean_or_all
 from touchline_protocol.errors import OperatorError
 
 TIMED = ("clicker", "metronome", "teleporter")
@@ -38,9 +38,7 @@ def check_cheats(text: str) -> list[str]:
     names = [name.strip() for name in text.split(",")]
     for name in names:
         if name not in CHEATS:
-            close = get_close_matches(name, CHEATS, n=1)
-            hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(CHEATS)}"
-            raise OperatorError(f"there is no cheat {name!r}; {hint}")
+            raise OperatorError(f"there is no cheat {name!r}{did_you_mean_or_all(name, CHEATS)}")
     return names
 
 

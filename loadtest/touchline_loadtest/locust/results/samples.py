@@ -14,11 +14,11 @@ from touchline_loadtest.runs.series import (
     FIRST_STATE,
     QUANTILE,
     QUANTILES,
+    quantile_of_counts,
     sample,
 )
 
 from .batch import Batch
-from .thresholds import quantile
 
 SERIES: Mapping[str, str] = {
     rows.EVENT: EVENT_LATENCY,
@@ -45,7 +45,7 @@ def samples(
         if name in batches:
             times = batches[name].buckets
             found += [
-                Sample(at_ms, series, quantile(times, share), "ms", {QUANTILE: label})
+                Sample(at_ms, series, quantile_of_counts(times.items(), share), "ms", {QUANTILE: label})
                 for label, share in QUANTILES.items()
             ]
     return found

@@ -6,12 +6,11 @@ digits.
 """
 
 from collections.abc import Iterable, Mapping
-from itertools import accumulate
 from typing import NamedTuple
 
 from touchline_loadtest.locust.observe import rows
 from touchline_loadtest.runs.records import SummaryRow
-from touchline_loadtest.runs.series import QUANTILES
+from touchline_loadtest.runs.series import QUANTILES, quantile_of_counts
 from touchline_loadtest.runs.thresholds import Threshold, judge, parse_threshold
 from touchline_protocol.errors import OperatorError
 
@@ -70,17 +69,9 @@ def joins(table: Table) -> SummaryRow:
     return SummaryRow(JOINS, count or "nobody was let into a room", bound=">= 1", met=count > 0)
 
 
-def quantile(times: Mapping[int, int], share: float) -> float:
-    """The quantile of counted times, by nearest rank. There has to be at least one time."""
-    wanted = share * sum(times.values())
-    ordered = sorted(times.items())
-    seen = accumulate(count for _, count in ordered)
-    return next(float(ms) for (ms, _), count in zip(ordered, seen, strict=True) if count >= wanted)
-
-
 def _measured(threshold: Threshold, table: Table) -> float | None:
     times = table.times.get(NAMES[threshold.name])
-    return quantile(times, QUANTILES[threshold.quantile]) if times else None
+    return quantile_of_counts(times.items(), QUANTILES[threshold.quantile]) if times else None
 
 
 def _failures_of(text: str) -> int | None:

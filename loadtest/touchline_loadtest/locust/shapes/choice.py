@@ -1,7 +1,6 @@
 """Finding a schedule by the name that a user typed. Pure."""
 
-from difflib import get_close_matches
-
+from touchline_cli.suggestions import did_you_mean
 from touchline_protocol.errors import OperatorError
 
 from .schedules import SCHEDULES, MakeSchedule
@@ -20,9 +19,8 @@ def schedule_named(name: str) -> MakeSchedule:
     names = {_plain(known): known for known in SCHEDULES}
     if (plain := _plain(name)) in names:
         return SCHEDULES[names[plain]]
-    close = get_close_matches(plain, list(names), n=1)
-    hint = f"did you mean {names[close[0]]}?" if close else f"there are {', '.join(SCHEDULES)}"
-    raise UnknownShape(f"there is no shape {name!r}; {hint}")
+    hint = did_you_mean(plain, names, names.__getitem__) or f"; there are {', '.join(SCHEDULES)}"
+    raise UnknownShape(f"there is no shape {name!r}{hint}")
 
 
 def _plain(name: str) -> str:

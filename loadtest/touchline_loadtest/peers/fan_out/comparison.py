@@ -6,9 +6,9 @@ A peer that cannot be measured becomes a row that says why.
 import contextlib
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from difflib import get_close_matches
 from typing import NamedTuple
 
+from touchline_cli.suggestions import did_you_mean_or_all
 from touchline_loadtest.clients.errors import ClientsFailed
 from touchline_loadtest.measure.bench import Bench
 from touchline_loadtest.measure.processes import ProcessFailed
@@ -55,9 +55,7 @@ def choose(names: Sequence[str], broker: Broker | None = None) -> list[Entry]:
     known = [entry.name for entry in entries]
     for name in names:
         if name not in known:
-            close = get_close_matches(name, known, n=1)
-            hint = f"; did you mean {close[0]}?" if close else f"; there are {', '.join(known)}"
-            raise OperatorError(f"there is no peer {name!r}{hint}")
+            raise OperatorError(f"there is no peer {name!r}{did_you_mean_or_all(name, known)}")
     return [entry for entry in entries if not names or entry.name in names]
 
 

@@ -12,11 +12,12 @@ from typing import Any
 
 import msgspec
 
+from touchline_loadtest.free_ports import free_ports
 from touchline_loadtest.measure.bench import Bench
 from touchline_loadtest.peers.installed import module_version, program
 from touchline_loadtest.peers.peer import PeerFailed, PeerServer, Received, RoomStart
 from touchline_loadtest.peers.posts import open_posts
-from touchline_loadtest.peers.start import free_ports, listening_process
+from touchline_loadtest.peers.start import listening_process
 from touchline_loadtest.wire.event_values import stamps
 from touchline_loadtest.wire.frames import masked
 from touchline_loadtest.wire.handshake import upgrade_request

@@ -11,11 +11,12 @@ from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from urllib.parse import quote
 
+from touchline_loadtest.free_ports import free_ports
 from touchline_loadtest.measure.bench import Bench
 from touchline_loadtest.peers.installed import HINT, system_program
 from touchline_loadtest.peers.peer import PeerMissing, PeerServer, Received, RoomStart
 from touchline_loadtest.peers.posts import open_posts
-from touchline_loadtest.peers.start import free_ports, listening_process
+from touchline_loadtest.peers.start import listening_process
 from touchline_loadtest.peers.template import fill
 from touchline_loadtest.wire.event_values import stamps
 from touchline_loadtest.wire.handshake import upgrade_request

@@ -1,9 +1,9 @@
 """The peers that take part in each shape, with their configurations and names."""
 
 from collections.abc import Sequence
-from difflib import get_close_matches
 from typing import NamedTuple
 
+from touchline_cli.suggestions import did_you_mean_or_all
 from touchline_loadtest.peers.peer import Peer
 from touchline_loadtest.peers.servers.anycable import AnyCablePeer
 from touchline_loadtest.peers.servers.centrifugo import CentrifugoPeer
@@ -81,9 +81,7 @@ def choose(entries: Sequence[Entry], names: Sequence[str], kafka: str | None) ->
     known = {entry.name: entry for entry in entries}
     for name in names:
         if name not in known:
-            close = get_close_matches(name, known, n=1)
-            hint = f"; did you mean {close[0]}?" if close else f"; there are {', '.join(known)}"
-            raise OperatorError(f"there is no peer {name!r}{hint}")
+            raise OperatorError(f"there is no peer {name!r}{did_you_mean_or_all(name, known)}")
         if known[name].from_kafka and kafka is None:
             raise OperatorError(f"{name} needs a Kafka broker: name one with --kafka host:port")
     if names:

@@ -1,13 +1,12 @@
 """Locust's statistics at the end of a test, as its option ``--json-file`` writes them. Pure."""
 
 from collections.abc import Mapping, Sequence
-from itertools import accumulate
 
 import msgspec
 
 from touchline_loadtest.locust.observe import rows as names
 from touchline_loadtest.runs.records import SummaryRow
-from touchline_loadtest.runs.series import ACTION_LATENCY, CONNECT_TIME, EVENT_LATENCY, FIRST_STATE
+from touchline_loadtest.runs.series import ACTION_LATENCY, CONNECT_TIME, EVENT_LATENCY, FIRST_STATE, quantile_of_counts
 from touchline_loadtest.runs.series import QUANTILES as SHARES
 from touchline_loadtest.runs.thresholds import Threshold
 
@@ -45,10 +44,7 @@ def read_rows(document: bytes) -> list[Row]:
 
 def quantile(times: Mapping[str, int], share: float) -> float:
     """The quantile of counted times, by nearest rank. There has to be at least one time."""
-    wanted = share * sum(times.values())
-    ordered = sorted((float(time), count) for time, count in times.items())
-    seen = accumulate(count for _, count in ordered)
-    return next(time for (time, _), count in zip(ordered, seen, strict=True) if count >= wanted)
+    return quantile_of_counts(((float(time), count) for time, count in times.items()), share)
 
 
 def measured(rows: Sequence[Row], threshold: Threshold) -> float | None:
