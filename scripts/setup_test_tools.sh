@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Sees to the programs that the tests need besides Python: Java and Maven for a real Kafka broker, a browser, and the
-# proxies that docs/proxies.md has configurations for. With the argument kafka: Java and Maven alone.
+# Sees to the programs that the tests need besides Python: Java and Maven for a real Kafka broker, a browser, Redis, and
+# the proxies that docs/proxies.md has configurations for. With the argument kafka: Java and Maven alone.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -13,11 +13,12 @@ java_is_new_enough() { # Kafka 4's broker needs Java 17.
 missing=()
 java_is_new_enough || missing+=(default-jre-headless)
 command -v mvn >/dev/null || missing+=(maven)
-why="the tests need Java 17 or newer, Maven, Chromium, and three proxies"
+why="the tests need Java 17 or newer, Maven, Chromium, Redis, and three proxies"
 if [ "${1:-}" = kafka ]; then
     why="a Kafka broker needs Java 17 or newer, and Maven fetches it"
 else
     command -v chromium >/dev/null || missing+=(chromium)
+    command -v redis-server >/dev/null || missing+=(redis-server)
     for proxy in nginx haproxy caddy; do
         PATH=$PATH:/usr/sbin command -v "$proxy" >/dev/null || missing+=("$proxy")
     done

@@ -10,6 +10,7 @@ pytest_plugins = [
     "support.thoroughness",
     "support.kafka_broker",
     "support.kafka_split",
+    "support.redis_server",
 ]
 
 

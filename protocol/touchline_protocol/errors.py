@@ -4,7 +4,9 @@
     ├── OperatorError        the configuration, the machine or an outside system: the operator can fix it
     │   ├── LogUnavailable   the log cannot be reached right now; it may come back by itself
     │   ├── RecordsRefused   the log refuses records for what they are; it takes others
-    │   └── TopicRefused     the log refuses all records of a topic until an operator acts
+    │   ├── TopicRefused     the log refuses all records of a topic until an operator acts
+    │   ├── StoreUnavailable Redis cannot be reached right now; it may come back by itself
+    │   └── StoreRefused     Redis refuses until an operator acts
     ├── PeerError            the other side of a connection violated the protocol
     │   ├── BadMessage       bytes that are not a valid message
     │   └── BadRoom          an invalid room name
@@ -77,6 +79,14 @@ class TopicRefused(OperatorError):
         super().__init__(message)
         self.written = written
         self.refused = refused
+
+
+class StoreUnavailable(OperatorError):
+    """Redis cannot be reached or did not answer in time. Trying again later may succeed."""
+
+
+class StoreRefused(OperatorError):
+    """Redis refuses what it is asked for until an operator has changed something."""
 
 
 class PeerError(TouchlineError):

@@ -289,7 +289,9 @@ def test_the_example_file_shows_every_option_with_its_default(tmp_path: Path) ->
     load_settings(filled)
     differing = {path for path, default in _defaults(Settings) if _at(shown, path) != default}
     without_one_default = {"log", "edge_name", "feeds.match.key_field"} | {
-        path for path, default in _defaults(Settings) if path.startswith(("kafka.", "auth.")) and default is None
+        path
+        for path, default in _defaults(Settings)
+        if path.startswith(("kafka.", "auth.", "redis.")) and default is None
     }
     assert differing <= without_one_default
     assert set(shown["feeds"]) == set(Settings().feeds)

@@ -26,7 +26,7 @@ from .settings import Settings
 from .suggestions import renamed
 from .variables import CONFIG_VARIABLE, ENV_PREFIX, OTHER_VARIABLES
 
-SECRETS = frozenset({"api_keys", "key_password", "sasl_password", "hs256_secret"})
+SECRETS = frozenset({"api_keys", "key_password", "sasl_password", "hs256_secret", "url"})
 """Options whose values never appear in an error."""
 
 _MESSAGES = {

@@ -24,6 +24,7 @@ from touchline_server.web.origins import Origins
 from touchline_server.web.policy import Hosts
 
 from .drain import DrainTime
+from .redis import RedisSettings
 from .tables import (
     ActionsSettings,
     AuthSettings,
@@ -71,6 +72,7 @@ class Settings(BaseSettings):
     }
     kafka: KafkaSettings = KafkaSettings()
     sqlite: SqliteSettings = SqliteSettings()
+    redis: RedisSettings = RedisSettings()
     auth: AuthSettings = AuthSettings()
     rates: RatesSettings = RatesSettings()
     actions: ActionsSettings = ActionsSettings()

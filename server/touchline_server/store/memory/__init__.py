@@ -1,0 +1,1 @@
+"""The ports in memory: complete for one process, and gone with it."""

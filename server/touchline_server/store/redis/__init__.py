@@ -1,0 +1,1 @@
+"""The ports in Redis, over redis-py."""

@@ -1,0 +1,59 @@
+"""Which workers of the fleet are alive, by a sign of life that each gives in Redis.
+
+A worker puts its name to everything that it writes, so that everybody can leave out the entries of a dead one, and
+somebody can remove them. Times are by Redis's own clock, so workers' clocks do not matter.
+
+Example, with `ALIVE_S` = 10: worker a beats at 0, 2 and 4 s, and is killed. Worker b beats at 13 s: a is still in
+`Workers.alive`. At 15 s it is not, and `beat` returns it as dead, until somebody calls `forget`.
+"""
+
+from collections.abc import Sequence
+
+from .connection import RedisConnection
+
+BEAT_EVERY_S = 2.0
+"""How often a worker gives a sign of life. Five may be late before it counts as dead."""
+ALIVE_S = 10.0
+"""How long after its newest sign of life a worker counts as alive. Its clients leave all counts after this time, and
+the two seconds until another worker's next beat."""
+
+_BEAT = """
+local time = redis.call('TIME')
+local now_ms = time[1] * 1000 + math.floor(time[2] / 1000)
+redis.call('ZADD', KEYS[1], now_ms, ARGV[1])
+local oldest = now_ms - tonumber(ARGV[2])
+local alive = redis.call('ZRANGEBYSCORE', KEYS[1], oldest, '+inf')
+return {alive, redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', '(' .. oldest)}
+"""
+
+
+class Workers:
+    """The workers that share a Redis. ``name`` is this one's, and no other process ever has it."""
+
+    def __init__(self, connection: RedisConnection, name: str) -> None:
+        self.name = name
+        self.alive: frozenset[str] = frozenset((name,))
+        """The workers that were alive at the newest `beat`, this one included."""
+        self._connection = connection
+        self._key = f"{connection.prefix}:workers"
+        self._beat = connection.client.register_script(_BEAT)
+
+    async def beat(self) -> Sequence[str]:
+        """Give a sign of life, and learn who is alive. Returns the workers that are dead and not forgotten yet.
+
+        Raises:
+            StoreUnavailable: Redis does not answer. ``alive`` is as before.
+            StoreRefused: Redis refuses.
+        """
+        alive, dead = await self._connection.call(self._beat(keys=[self._key], args=[self.name, int(ALIVE_S * 1000)]))
+        self.alive = frozenset(name.decode() for name in alive)
+        return [name.decode() for name in dead]
+
+    async def forget(self, name: str) -> None:
+        """Remove a worker: what it had written is gone, or it ends in an orderly way.
+
+        Raises:
+            StoreUnavailable: Redis does not answer.
+            StoreRefused: Redis refuses.
+        """
+        await self._connection.call(self._connection.client.zrem(self._key, name))
