@@ -24,7 +24,7 @@ from touchline_protocol.messages import (
     Unsubscribe,
     Welcome,
 )
-from touchline_server.core.client_limits import ClientLimits
+from touchline_server.core.clients.limits import ClientLimits
 from touchline_server.core.clocks import LoopMs
 from touchline_server.core.players.access import Access
 from touchline_server.core.players.grants import Grant, Patterns

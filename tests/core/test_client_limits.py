@@ -18,7 +18,7 @@ from touchline_protocol.messages import (
     Unsubscribe,
     Unsubscribed,
 )
-from touchline_server.core.client_limits import RateLimits
+from touchline_server.core.clients.limits import RateLimits
 from touchline_server.core.clocks import LoopMs
 from touchline_server.core.rate import Rate
 

@@ -13,7 +13,7 @@ from support.waiting import eventually
 from touchline_protocol import codes
 from touchline_protocol.cursor import Cursor
 from touchline_protocol.messages import Beat, Error, Event, Goaway, Skipped, Subscribed
-from touchline_server.core.client import ClientState
+from touchline_server.core.clients.client import ClientState
 from touchline_server.core.log import CaughtUp, TopicOpened
 from touchline_server.edge.event_stream import RETRY_MS
 

@@ -15,8 +15,8 @@ from touchline_protocol import codes
 from touchline_protocol.codecs import JSON
 from touchline_protocol.frames import payload_of
 from touchline_protocol.messages import Beat, Event, RoomRequest, ServerMessage, Subscribe, Subscribed, Unsubscribe
-from touchline_server.core.client import Client as CoreClient
-from touchline_server.core.client import ClientState
+from touchline_server.core.clients.client import Client as CoreClient
+from touchline_server.core.clients.client import ClientState
 from touchline_server.core.log import OffsetOutOfRange
 from touchline_server.core.rooms.encoding import STEP_BYTES
 from touchline_server.edge.connection import Connection

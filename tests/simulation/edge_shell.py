@@ -12,8 +12,8 @@ from support.access import make_access
 from support.core_edge import RATES
 from touchline_protocol import codes
 from touchline_protocol.codecs import Codec
-from touchline_server.core.client import Client
-from touchline_server.core.client_limits import ClientLimits
+from touchline_server.core.clients.client import Client
+from touchline_server.core.clients.limits import ClientLimits
 from touchline_server.core.edge import EdgeCore, EdgeLimits
 from touchline_server.core.effects import Abort, AskLogEnd, Close, Effect, LoadRoom, ReadLog, ServeInput
 from touchline_server.core.input_scheduler import FRAME_WORK, InputBudget

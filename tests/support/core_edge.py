@@ -12,8 +12,8 @@ from support.client_model import messages_in
 from touchline_protocol import codes
 from touchline_protocol.codecs import JSON, Codec
 from touchline_protocol.messages import Hello, Message, RoomRequest, ServerMessage, Subscribe, Subscribed
-from touchline_server.core.client import Client
-from touchline_server.core.client_limits import ClientLimits, RateLimits
+from touchline_server.core.clients.client import Client
+from touchline_server.core.clients.limits import ClientLimits, RateLimits
 from touchline_server.core.clocks import LoopMs, Now, UnixMs
 from touchline_server.core.edge import EdgeCore, EdgeLimits
 from touchline_server.core.effects import Abort, AskLogEnd, Close, Effect, LoadRoom, Notice, ReadLog, ServeInput

@@ -26,7 +26,7 @@ from touchline_protocol.rooms import split_room
 from touchline_server.config.settings import Settings
 from touchline_server.config.suggestions import unknown_feed
 from touchline_server.config.values import COUNT_MAX, milliseconds
-from touchline_server.core.client import Client
+from touchline_server.core.clients.client import Client
 from touchline_server.core.edge import EdgeCore
 from touchline_server.core.effects import Notice
 from touchline_server.core.log import Log, LogEvent, ReadRefused, TopicMissing, UnknownTopic

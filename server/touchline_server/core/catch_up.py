@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import Generic
 
-from .client import Client, ClientSubscription
+from .clients.client import Client, ClientSubscription
 from .clocks import Now
 from .effects import Effect, Owner
 from .rooms.room import Delivery

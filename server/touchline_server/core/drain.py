@@ -11,7 +11,7 @@ from typing import Generic
 from touchline_protocol import codes
 from touchline_protocol.messages import Goaway
 
-from .client import Client, ClientState
+from .clients.client import Client, ClientState
 from .clocks import LoopMs, Now
 from .effects import Effect, Owner
 

@@ -30,8 +30,10 @@ from touchline_protocol.errors import BadRecord, RecordRefusal
 from touchline_protocol.messages import RoomRequest
 
 from .catch_up import CatchUpQueue
-from .client import Client, ClientHub, ClientState
-from .client_limits import ClientLimits
+from .clients.client import Client, ClientHub, ClientState
+from .clients.conversation import receive, receive_control_frame
+from .clients.limits import ClientLimits
+from .clients.room_requests import watch
 from .clocks import Now
 from .drain import Drain
 from .effects import Close, Effect, Owner, Unreachable
@@ -202,7 +204,7 @@ class EdgeCore(Generic[Owner]):
         Raises:
             TokenRefused: a token is required, and none was presented.
         """
-        refusal = client.watch(request, now)
+        refusal = watch(client, request, now)
         if refusal is None:
             self._liveness.heard(client.owner)
             self._catch_up.add(client)
@@ -211,7 +213,7 @@ class EdgeCore(Generic[Owner]):
     def received(self, client: Client[Owner], payload: bytes, now: Now) -> list[Effect[Owner]]:
         """A client sent a message."""
         self._liveness.heard(client.owner)
-        replaced = client.receive(payload, now)
+        replaced = receive(client, payload, now)
         if client.work:
             self.input.spend(client.owner, client.work)
             client.work = 0
@@ -223,7 +225,7 @@ class EdgeCore(Generic[Owner]):
 
     def control_frame_received(self, client: Client[Owner], now: Now) -> list[Effect[Owner]]:
         """A client sent a ping, which the shell has answered, or a pong."""
-        client.receive_control_frame(now)
+        receive_control_frame(client, now)
         return client.take_effects(now) if client.closing is not None else []
 
     def paused(self, client: Client[Owner], now: Now) -> None:

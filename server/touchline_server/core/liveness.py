@@ -10,7 +10,7 @@ from touchline_protocol import codes
 from touchline_protocol.messages import Beat
 from touchline_protocol.server_codecs import ALL_CODECS
 
-from .client import Client, ClientState
+from .clients.client import Client, ClientState
 from .clocks import LoopMs, Now
 from .effects import Abort, Close, Effect, Owner
 from .rooms.room import Delivery

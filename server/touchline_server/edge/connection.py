@@ -32,7 +32,7 @@ from touchline_protocol.frames import OP_BINARY
 from touchline_protocol.limits import FRAGMENTS_PER_MESSAGE_MAX
 from touchline_protocol.messages import RoomRequest
 from touchline_protocol.server_codecs import EVENT_STREAM
-from touchline_server.core.client import Client
+from touchline_server.core.clients.client import Client
 from touchline_server.core.effects import Notice
 from touchline_server.core.input_scheduler import FRAME_WORK, OPENING_WORK, UNIT_BYTES
 from touchline_server.core.players.grants import Grant, TokenRefused

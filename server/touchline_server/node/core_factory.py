@@ -6,8 +6,8 @@ from typing import TypeVar
 
 from touchline_server.config.settings import Settings
 from touchline_server.config.values import milliseconds
-from touchline_server.core.client import Client, ClientHub
-from touchline_server.core.client_limits import ClientLimits, RateLimits
+from touchline_server.core.clients.client import Client, ClientHub
+from touchline_server.core.clients.limits import ClientLimits, RateLimits
 from touchline_server.core.edge import EdgeCore, EdgeLimits
 from touchline_server.core.input_scheduler import InputBudget
 from touchline_server.core.liveness import LivenessLimits

@@ -24,7 +24,7 @@ from touchline_server.config.values import milliseconds
 from touchline_server.control.app import create_app
 from touchline_server.control.backend import Readiness, RoomState, StateEvent
 from touchline_server.control.server import ControlServer
-from touchline_server.core.client import ClientRoom
+from touchline_server.core.clients.client import ClientRoom
 from touchline_server.core.edge import EdgeCore
 from touchline_server.core.log import NOT_COMPACTED, Log, LogEvent, Position, ReadBack
 from touchline_server.core.replays.room_loads import load_room

@@ -8,7 +8,7 @@ cursor has to be checked by a read that begins there.
 from collections.abc import Iterable
 from typing import Generic
 
-from touchline_server.core.client import Client, ClientSubscription
+from touchline_server.core.clients.client import Client, ClientSubscription
 from touchline_server.core.clocks import LoopMs
 from touchline_server.core.effects import LogRange, Owner
 from touchline_server.core.rooms.partition_window import PartitionWindow

@@ -22,7 +22,7 @@ from typing import Generic, NamedTuple, TypeAlias
 
 from touchline_protocol import codes
 from touchline_server.core.catch_up import CatchUpQueue
-from touchline_server.core.client import Client, ClientHub, ClientSubscription
+from touchline_server.core.clients.client import Client, ClientHub, ClientSubscription
 from touchline_server.core.clocks import LoopMs, Now
 from touchline_server.core.effects import AskLogEnd, Effect, Owner, ReadLog, Unreachable
 from touchline_server.core.log import Chunk

@@ -12,7 +12,7 @@ from typing import Generic
 from touchline_protocol import codes
 from touchline_protocol.rooms import split_room
 from touchline_server.core.catch_up import CatchUpQueue
-from touchline_server.core.client import Client, ClientHub, ClientRoom, ClientSubscription
+from touchline_server.core.clients.client import Client, ClientHub, ClientRoom, ClientSubscription
 from touchline_server.core.clocks import Now
 from touchline_server.core.effects import Effect, LoadRoom, Owner, Unreachable
 from touchline_server.core.room_store import RoomKey, StoredRoom

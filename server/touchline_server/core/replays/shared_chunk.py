@@ -8,7 +8,7 @@ from typing import Generic
 from touchline_protocol.errors import BadRecord
 from touchline_protocol.records import Record
 from touchline_protocol.rooms import split_room
-from touchline_server.core.client import ClientHub, ClientRoom, ClientSubscription
+from touchline_server.core.clients.client import ClientHub, ClientRoom, ClientSubscription
 from touchline_server.core.clocks import LoopMs
 from touchline_server.core.effects import Owner
 from touchline_server.core.log import Chunk

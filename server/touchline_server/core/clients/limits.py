@@ -3,10 +3,9 @@
 from typing import Any, NamedTuple
 
 from touchline_protocol.messages import Limits
-
-from .clocks import LoopMs
-from .players.action_queue import ActionQueue
-from .rate import Rate
+from touchline_server.core.clocks import LoopMs
+from touchline_server.core.players.action_queue import ActionQueue
+from touchline_server.core.rate import Rate
 
 
 class RateLimits(NamedTuple):

@@ -1,0 +1,1 @@
+"""Clients: what each may send when, and what it is answered."""
