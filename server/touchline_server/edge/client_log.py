@@ -2,12 +2,12 @@
 
 Rules:
 
-1. A line names a connection by its number. It never has a token or a payload, nor a message that may quote one.
+1. A line names a connection by its number, and its client by ``address``, which has a port. It never has a token or a
+   payload, nor a message that may quote one.
 2. A refusal that would be the same again is ``info``, and so is one for asking too often. Others that a later try may
    get past are ``debug``.
 """
 
-import asyncio
 import http
 
 import structlog
@@ -28,7 +28,7 @@ _RATES = (codes.TOO_MANY_SUBSCRIBES, codes.TOO_MANY_REFRESHES, codes.RATE_LIMITE
 _TLS_CURE = "this port has no TLS: use ws://, or let a proxy in front end the TLS of wss:// (docs/proxies.md)"
 
 
-def told(connection: int, notice: Notice[Peer], transport: asyncio.Transport) -> None:
+def told(connection: int, notice: Notice[Peer], address: str | None) -> None:
     """A client was told something."""
     message, player = notice.message, notice.player
     match message:
@@ -39,7 +39,7 @@ def told(connection: int, notice: Notice[Peer], transport: asyncio.Transport) ->
                 session=message.session,
                 player=player,
                 agent=notice.agent,
-                peer=_address(transport),
+                peer=address,
             )
         case Verdict():
             logger.info(
@@ -53,15 +53,15 @@ def told(connection: int, notice: Notice[Peer], transport: asyncio.Transport) ->
             _refused(codes.NACKS[message.code], connection=connection, player=player, action=message.id)
 
 
-def stream_opened(connection: int, player: str | None, room: str, transport: asyncio.Transport) -> None:
+def stream_opened(connection: int, player: str | None, room: str, address: str | None) -> None:
     """A client reads a room as an event stream."""
-    logger.info("stream_opened", connection=connection, player=player, room=room, peer=_address(transport))
+    logger.info("stream_opened", connection=connection, player=player, room=room, peer=address)
 
 
-def handshake_refused(connection: int, status: int, code: str, transport: asyncio.Transport) -> None:
+def handshake_refused(connection: int, status: int, code: str, address: str | None) -> None:
     """A request got neither a WebSocket nor an event stream. Without a ``code`` of ours, it is the status's name."""
     code = code or http.HTTPStatus(status).name.lower()
-    logger.info("handshake_refused", connection=connection, status=status, code=code, peer=_address(transport))
+    logger.info("handshake_refused", connection=connection, status=status, code=code, peer=address)
 
 
 def page_refused(headers: Headers, code: str) -> None:
@@ -81,9 +81,9 @@ def full(connection: int, code: str, connections: int, connections_max: int) -> 
     )
 
 
-def tls_refused(connection: int, transport: asyncio.Transport) -> None:
+def tls_refused(connection: int, address: str | None) -> None:
     """A client or a proxy speaks TLS to the port, which has none."""
-    logger.info("tls_refused", connection=connection, cure=_TLS_CURE, peer=_address(transport))
+    logger.info("tls_refused", connection=connection, cure=_TLS_CURE, peer=address)
 
 
 def closed(connection: int, code: codes.CloseCode) -> None:
@@ -104,8 +104,3 @@ def gone(connection: int, protocol: ServerProtocol | None) -> None:
 def _refused(code: codes.ErrorCode, **fields: object) -> None:
     log = logger.info if code.recovery is codes.Recovery.GIVE_UP or code in _RATES else logger.debug
     log("message_refused", code=code.code, **fields)
-
-
-def _address(transport: asyncio.Transport) -> str | None:
-    peer = transport.get_extra_info("peername")
-    return f"{peer[0]}:{peer[1]}" if isinstance(peer, tuple) else None

@@ -18,11 +18,10 @@ Rules:
 """
 
 import asyncio
-import http
 from typing import cast
 
 from websockets.frames import Frame, Opcode
-from websockets.http11 import Request, Response
+from websockets.http11 import Request
 from websockets.protocol import OPEN
 from websockets.server import ServerProtocol
 
@@ -30,25 +29,15 @@ from touchline_protocol import codes
 from touchline_protocol.codecs import Codec
 from touchline_protocol.frames import OP_BINARY
 from touchline_protocol.limits import FRAGMENTS_PER_MESSAGE_MAX
-from touchline_protocol.messages import RoomRequest
-from touchline_protocol.server_codecs import EVENT_STREAM
 from touchline_server.core.clients.client import Client
 from touchline_server.core.effects import Notice
 from touchline_server.core.input_scheduler import FRAME_WORK, OPENING_WORK, UNIT_BYTES
-from touchline_server.core.players.grants import Grant, TokenRefused
-from touchline_server.web.policy import HOST_REFUSED, ORIGIN_REFUSED
+from touchline_server.core.players.grants import Grant
 
 from . import client_log, event_stream, handshake
 from .context import Context
 from .driver import Peer
 from .input_buffer import InputBuffer
-
-_STATUS = {
-    codes.UNKNOWN_FEED: http.HTTPStatus.NOT_FOUND,
-    codes.UNAVAILABLE: http.HTTPStatus.SERVICE_UNAVAILABLE,
-    codes.FORBIDDEN: http.HTTPStatus.FORBIDDEN,
-}
-"""How a stream is refused; everything else is a bad request."""
 
 
 class Connection(asyncio.Protocol):
@@ -93,7 +82,7 @@ class Connection(asyncio.Protocol):
         # for each write that waits, however short, so 64 KiB of small events would be a quarter of a megabyte.
         self.transport.set_write_buffer_limits(high=0)
         if not self._context.core.accepted(self, self._context.now()):
-            self._log_full("cut")
+            self._context.entrance.log_full(self, "cut")
             self.abort()
 
     def data_received(self, data: bytes) -> None:
@@ -171,7 +160,7 @@ class Connection(asyncio.Protocol):
         self._leave()
         if self._protocol is not None:
             self._protocol.fail(code.code, reason or code.name)
-            self._write_out(self._protocol)
+            self.write_out(self._protocol)
         elif not self._ended:
             if is_stream:
                 self.transport.write(event_stream.farewell(code))
@@ -183,7 +172,41 @@ class Connection(asyncio.Protocol):
 
     def report(self, notice: Notice[Peer]) -> None:
         """Log what the client is told."""
-        client_log.told(self.number, notice, self.transport)
+        client_log.told(self.number, notice, self.address)
+
+    def begin(self, codec: Codec, presented: Grant | None) -> Client[Peer]:
+        """The handshake is done: become a client."""
+        client = self._client = self._context.core.opened(self, codec, self.transport.write, presented)
+        self._is_open = True
+        if self._paused:
+            self._context.core.paused(client, self._context.now())
+        return client
+
+    def turn_away(self) -> None:
+        """The client that `begin` made is not let in after all."""
+        self._is_open = False
+        self._leave()
+
+    def become_stream(self, head: bytes) -> None:
+        """Write the head of an event stream, and go on without HTTP."""
+        self._protocol = None
+        self.transport.write(head)
+
+    @property
+    def address(self) -> str | None:
+        """Its address and port, for the log."""
+        peer = self.transport.get_extra_info("peername")
+        return f"{peer[0]}:{peer[1]}" if isinstance(peer, tuple) else None
+
+    def write_out(self, protocol: ServerProtocol) -> None:
+        """Write what websockets has to write: responses, pongs, close frames, and the end of the stream."""
+        for data in protocol.data_to_send():
+            if self._ended:
+                return
+            if data:
+                self.transport.write(data)
+            else:
+                self._end()
 
     def _serve_some(self) -> int:
         """Serve a frame, or bytes of the opening request; returns the work in units."""
@@ -193,7 +216,7 @@ class Connection(asyncio.Protocol):
             return FRAME_WORK + len(self._input.take_all()) // UNIT_BYTES
         if protocol is None:
             # Made with the first bytes: those of thousands that connect at once would be out of the caches until then.
-            self._opening = handshake.Opening(self._context.settings)
+            self._opening = self._context.entrance.opening()
             protocol = self._protocol = self._opening.protocol
         if self._opening is not None:
             data = self._input.take_all()
@@ -212,107 +235,20 @@ class Connection(asyncio.Protocol):
     def _open(self, opening: handshake.Opening, data: bytes) -> None:
         """Take bytes of the request, and answer it once it is complete. Bytes after its end go back to `_input`."""
         if opening.is_tls(data):
-            client_log.tls_refused(self.number, self.transport)
+            client_log.tls_refused(self.number, self.address)
             self._end()
             return
         self._input.add(opening.receive(data))
         for event in opening.protocol.events_received():
             if isinstance(event, Request):
                 self._opening = None
-                if event_stream.is_for_stream(event):
-                    self._open_stream(opening.protocol, event)
-                else:
-                    self._open_websocket(opening, event)
+                self._context.entrance.answer(self, opening, event)
                 return
         if not self._ended:
             self.transport.write(opening.error_response())
             if opening.protocol.rejected is not None:
-                client_log.handshake_refused(self.number, opening.protocol.rejected, "", self.transport)
-        self._write_out(opening.protocol)
-
-    def _open_websocket(self, opening: handshake.Opening, request: Request) -> None:
-        refusal = handshake.refuse(request, self._context.policy, full=self._context.core.is_full)
-        presented, code = None, "" if refusal is None else refusal.code
-        try:
-            presented = self._presented(request) if refusal is None else None
-        except TokenRefused as refused:
-            response, code = handshake.unauthorized(opening.protocol, refused), refused.code.code
-        else:
-            protocol = opening.protocol
-            response = protocol.accept(request) if refusal is None else handshake.rejection(protocol, refusal)
-        self._respond(opening.protocol, request, response, code)
-        if opening.protocol.state is OPEN:
-            opening.forget_request()
-            self._begin(handshake.codec_of(opening.protocol), presented)
-
-    def _open_stream(self, protocol: ServerProtocol, request: Request) -> None:
-        policy, random = self._context.policy, self._context.random
-        if request.method == "OPTIONS":
-            self._respond(protocol, request, event_stream.preflight(request, policy))
-            return
-        try:
-            wanted = event_stream.read(request, policy, full=self._context.core.is_full)
-            self._watch(wanted, self._presented(request))
-        except TokenRefused as refused:
-            response = event_stream.unauthorized(request, refused, policy, random)
-            self._respond(protocol, request, response, refused.code.code)
-            return
-        except event_stream.Refused as refused:
-            response = event_stream.refusal(request, refused, policy, random)
-            self._respond(protocol, request, response, refused.code)
-            return
-        self._protocol = None
-        handshake.break_cycles(protocol)
-        grant = None if self._client is None else self._client.grant
-        client_log.stream_opened(self.number, grant and grant.player, wanted.room, self.transport)
-        self.transport.write(event_stream.head(request, policy, random))
-        self._context.wake()
-
-    def _respond(self, protocol: ServerProtocol, request: Request, response: Response, code: str = "") -> None:
-        """Send the response to the opening request; ``code`` says why that is refused."""
-        if code in (HOST_REFUSED, ORIGIN_REFUSED):
-            client_log.page_refused(request.headers, code)
-        elif code or response.status_code >= http.HTTPStatus.BAD_REQUEST:
-            client_log.handshake_refused(self.number, response.status_code, code, self.transport)
-        if code == codes.UNAVAILABLE.code and self._context.core.is_full:
-            self._log_full(code)
-        if request.method == "HEAD":
-            response.body = b""
-        protocol.send_response(response)
-        self._write_out(protocol)
-
-    def _log_full(self, code: str) -> None:
-        client_log.full(self.number, code, self._context.core.connections, self._context.settings.connections_max)
-
-    def _presented(self, request: Request) -> Grant | None:
-        """What the request's token grants; a server without keys leaves a token to the proxy that it may be for."""
-        access = self._context.core.access
-        token = None if access.verify is None else handshake.bearer(request.headers)
-        return None if token is None else access.admit(token, self._context.now())
-
-    def _watch(self, request: RoomRequest, presented: Grant | None) -> None:
-        client = self._begin(EVENT_STREAM, presented)
-        try:
-            refusal = self._context.core.watch(client, request, self._context.now())
-        except TokenRefused:
-            self._refuse()
-            raise
-        if refusal is not None:
-            self._refuse()
-            raise event_stream.Refused(
-                _STATUS.get(refusal[0], http.HTTPStatus.BAD_REQUEST), refusal[0].code, refusal[1]
-            )
-
-    def _refuse(self) -> None:
-        self._is_open = False
-        self._leave()
-
-    def _begin(self, codec: Codec, presented: Grant | None) -> Client[Peer]:
-        client = self._client = self._context.core.opened(self, codec, self.transport.write, presented)
-        self._is_open = True
-        if self._paused:
-            self._context.core.paused(client, self._context.now())
-        return client
+                client_log.handshake_refused(self.number, opening.protocol.rejected, "", self.address)
+        self.write_out(opening.protocol)
 
     def _serve(self, protocol: ServerProtocol) -> int:
         """Serve what was parsed: a frame, its error, or the end. Returns how many bytes of payload there were."""
@@ -323,7 +259,7 @@ class Connection(asyncio.Protocol):
             if isinstance(event, Frame):
                 size_bytes += len(event.data)  # compressed ones were shorter on the wire
                 self._take(event)
-        self._write_out(protocol)
+        self.write_out(protocol)
         if self._ended or protocol.state is not OPEN:
             self._leave()
         return size_bytes
@@ -368,16 +304,6 @@ class Connection(asyncio.Protocol):
         if self._client is not None:
             self._context.core.left(self._client, self._context.now())
             self._client = None
-
-    def _write_out(self, protocol: ServerProtocol) -> None:
-        """Write what websockets has to write: responses, pongs, close frames, and the end of the stream."""
-        for data in protocol.data_to_send():
-            if self._ended:
-                return
-            if data:
-                self.transport.write(data)
-            else:
-                self._end()
 
     def _end(self) -> None:
         """Nothing more is written, not by a room either."""

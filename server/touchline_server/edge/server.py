@@ -21,11 +21,11 @@ from touchline_server.core.log import Log
 from touchline_server.core.room_store import RoomStore
 from touchline_server.core.rooms.old_records import Skip
 
-from . import handshake
 from .appender import Appender
 from .connection import Connection
 from .context import Context
 from .driver import Driver, Peer
+from .entrance import Entrance
 from .replayer import Replayer
 
 BACKLOG = 4096
@@ -67,18 +67,8 @@ class EdgeServer:
         self._appender = Appender(log, settings.actions.topic)
         self.driver = Driver(core, ask=self._replayer.ask, append=self._appender.wake)
         driver = self.driver
-        policy = handshake.web_policy(settings)
-        self._context = Context(
-            core,
-            settings,
-            policy,
-            driver.now,
-            random.random,
-            driver.perform,
-            driver.wake,
-            self._lost,
-            count(1).__next__,
-        )
+        entrance = Entrance(core, settings, driver.now, random.random, driver.wake)
+        self._context = Context(core, entrance, driver.now, driver.perform, driver.wake, self._lost, count(1).__next__)
         self._server: asyncio.Server | None = None
         self._empty = asyncio.Event()
 

@@ -1,0 +1,159 @@
+"""Answers opening requests: lets a client in, as a WebSocket or as an event stream, or refuses it.
+
+One entrance serves all connections of an edge. `handshake` and `event_stream` decide about a request; this module asks
+the core, writes the response and logs a refusal.
+"""
+
+import http
+from collections.abc import Callable
+from typing import Protocol
+
+from websockets.http11 import Request, Response
+from websockets.protocol import OPEN
+from websockets.server import ServerProtocol
+
+from touchline_protocol import codes
+from touchline_protocol.codecs import Codec
+from touchline_protocol.messages import RoomRequest
+from touchline_protocol.server_codecs import EVENT_STREAM
+from touchline_server.config.settings import Settings
+from touchline_server.core.clients.client import Client
+from touchline_server.core.clocks import Now
+from touchline_server.core.edge import EdgeCore
+from touchline_server.core.players.grants import Grant, TokenRefused
+from touchline_server.web.policy import HOST_REFUSED, ORIGIN_REFUSED
+
+from . import client_log, event_stream, handshake
+from .driver import Peer
+
+_STATUS = {
+    codes.UNKNOWN_FEED: http.HTTPStatus.NOT_FOUND,
+    codes.UNAVAILABLE: http.HTTPStatus.SERVICE_UNAVAILABLE,
+    codes.FORBIDDEN: http.HTTPStatus.FORBIDDEN,
+}
+"""How a stream is refused; everything else is a bad request."""
+
+
+class Newcomer(Protocol):
+    """A connection, as the entrance needs it."""
+
+    number: int
+
+    def begin(self, codec: Codec, presented: Grant | None) -> Client[Peer]:
+        """The handshake is done: become a client."""
+
+    def turn_away(self) -> None:
+        """The client that `begin` made is not let in after all."""
+
+    def become_stream(self, head: bytes) -> None:
+        """Write the head of an event stream, and go on without HTTP."""
+
+    def write_out(self, protocol: ServerProtocol) -> None:
+        """Write what websockets has to write."""
+
+    @property
+    def address(self) -> str | None:
+        """Its address and port, for the log."""
+
+
+class Entrance:
+    """Answers the opening requests of one edge. ``random`` returns numbers from 0 to 1."""
+
+    def __init__(
+        self,
+        core: EdgeCore[Peer],
+        settings: Settings,
+        now: Callable[[], Now],
+        random: Callable[[], float],
+        wake: Callable[[], None],
+    ) -> None:
+        self._core = core
+        self._settings = settings
+        self._policy = handshake.web_policy(settings)
+        self._now = now
+        self._random = random
+        self._wake = wake
+
+    def opening(self) -> handshake.Opening:
+        """The parser of a connection's request."""
+        return handshake.Opening(self._settings)
+
+    def answer(self, newcomer: Newcomer, opening: handshake.Opening, request: Request) -> None:
+        """Answer a request."""
+        if event_stream.is_for_stream(request):
+            self._open_stream(newcomer, opening.protocol, request)
+        else:
+            self._open_websocket(newcomer, opening, request)
+
+    def log_full(self, newcomer: Newcomer, code: str) -> None:
+        """Log that the edge has its most connections."""
+        client_log.full(newcomer.number, code, self._core.connections, self._settings.connections_max)
+
+    def _open_websocket(self, newcomer: Newcomer, opening: handshake.Opening, request: Request) -> None:
+        refusal = handshake.refuse(request, self._policy, full=self._core.is_full)
+        presented, code = None, "" if refusal is None else refusal.code
+        try:
+            presented = self._presented(request) if refusal is None else None
+        except TokenRefused as refused:
+            response, code = handshake.unauthorized(opening.protocol, refused), refused.code.code
+        else:
+            protocol = opening.protocol
+            response = protocol.accept(request) if refusal is None else handshake.rejection(protocol, refusal)
+        self._respond(newcomer, opening.protocol, request, response, code)
+        if opening.protocol.state is OPEN:
+            opening.forget_request()
+            newcomer.begin(handshake.codec_of(opening.protocol), presented)
+
+    def _open_stream(self, newcomer: Newcomer, protocol: ServerProtocol, request: Request) -> None:
+        policy, random = self._policy, self._random
+        if request.method == "OPTIONS":
+            self._respond(newcomer, protocol, request, event_stream.preflight(request, policy))
+            return
+        try:
+            wanted = event_stream.read(request, policy, full=self._core.is_full)
+            client = self._watch(newcomer, wanted, self._presented(request))
+        except TokenRefused as refused:
+            response = event_stream.unauthorized(request, refused, policy, random)
+            self._respond(newcomer, protocol, request, response, refused.code.code)
+            return
+        except event_stream.Refused as refused:
+            response = event_stream.refusal(request, refused, policy, random)
+            self._respond(newcomer, protocol, request, response, refused.code)
+            return
+        handshake.break_cycles(protocol)
+        client_log.stream_opened(newcomer.number, client.grant and client.grant.player, wanted.room, newcomer.address)
+        newcomer.become_stream(event_stream.head(request, policy, random))
+        self._wake()
+
+    def _respond(
+        self, newcomer: Newcomer, protocol: ServerProtocol, request: Request, response: Response, code: str = ""
+    ) -> None:
+        """Send the response to the opening request; ``code`` says why that is refused."""
+        if code in (HOST_REFUSED, ORIGIN_REFUSED):
+            client_log.page_refused(request.headers, code)
+        elif code or response.status_code >= http.HTTPStatus.BAD_REQUEST:
+            client_log.handshake_refused(newcomer.number, response.status_code, code, newcomer.address)
+        if code == codes.UNAVAILABLE.code and self._core.is_full:
+            self.log_full(newcomer, code)
+        if request.method == "HEAD":
+            response.body = b""
+        protocol.send_response(response)
+        newcomer.write_out(protocol)
+
+    def _presented(self, request: Request) -> Grant | None:
+        """What the request's token grants; a server without keys leaves a token to the proxy that it may be for."""
+        access = self._core.access
+        token = None if access.verify is None else handshake.bearer(request.headers)
+        return None if token is None else access.admit(token, self._now())
+
+    def _watch(self, newcomer: Newcomer, request: RoomRequest, presented: Grant | None) -> Client[Peer]:
+        client = newcomer.begin(EVENT_STREAM, presented)
+        try:
+            refusal = self._core.watch(client, request, self._now())
+        except TokenRefused:
+            newcomer.turn_away()
+            raise
+        if refusal is None:
+            return client
+        newcomer.turn_away()
+        raise event_stream.Refused(_STATUS.get(refusal[0], http.HTTPStatus.BAD_REQUEST), refusal[0].code, refusal[1])
