@@ -38,6 +38,7 @@ from .tables import (
 )
 from .values import API_KEY, BYTES_MAX, COUNT_MAX, Seconds, Strings, Wait
 from .variables import ENV_PREFIX
+from .workers import Workers, is_embedded
 
 
 def data_folder() -> Path | None:
@@ -81,6 +82,12 @@ class Settings(BaseSettings):
 
     edge_name: str = Field(default_factory=socket.gethostname, min_length=1, max_length=64)
     """The name of this edge in its welcomes and in records of actions."""
+    workers: Workers = 1
+    """Processes that serve the clients of this edge, on one port; ``auto`` is one per CPU. Each reads all feeds and has
+    windows and limits of its own. More than one needs Kafka: an embedded log belongs to one process."""
+    worker_hang_s: Wait = Field(default=10.0, ge=0.5)
+    """A worker whose event loop stands still for this long is killed and replaced. Its longest turn is a few
+    milliseconds, but a machine that is overloaded can hold it up for seconds."""
     host: str = "127.0.0.1"
     port: int = Field(default=8080, ge=0, le=65535)
     """The WebSocket's port; 0 picks a free one."""
@@ -182,6 +189,16 @@ class Settings(BaseSettings):
                 "control_host",
                 f"{self.control_host} is open to other machines and api_keys is empty, so anybody could publish: "
                 "set api_keys, or publish_without_key = true if that is intended",
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _an_embedded_log_has_one_process(self) -> "Settings":
+        if isinstance(self.workers, int) and self.workers > 1 and is_embedded(self.log):
+            raise option_error(
+                "workers",
+                f"{self.workers} workers cannot share {self.log or 'the embedded log'}, which belongs to one process: "
+                "set workers = 1, or read from Kafka with log = kafka://host:port",
             )
         return self
 

@@ -1,5 +1,7 @@
 """The node: one process's parts, put together. Log, core, edge and control plane are joined here and nowhere else.
 
+A node that is one of several workers has no control plane: their supervisor (`supervisor`) has one for all of them.
+
 Start order: both ports are taken, so that a mistake there is reported before anything is opened; the log is opened; the
 control plane answers (not ready yet); the log is read to where it ended at the start; then the edge accepts clients, so
 that the first of them already sees complete rooms. Stop order: the edge drains while events still flow, then the log is
@@ -7,6 +9,7 @@ read no more, the control plane ends, and the log closes last, since requests ma
 """
 
 import asyncio
+import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
@@ -39,7 +42,7 @@ from .ingest import Ingest
 from .open_files import OpenFiles, control_connections_max
 from .readiness import CONNECTIONS, PLAYERS, judge
 from .skip_log import SkipLog
-from .sockets import bind
+from .sockets import WorkerPlace, bind, bind_shared
 
 logger = structlog.get_logger("touchline.node")
 
@@ -49,7 +52,7 @@ class Node:
 
     ``log`` takes the place of the log that the settings name. ``observers`` are given everything that the log reports,
     of ``extra_topics`` too, before anything is made of it. ``lowered``: the limits in ``settings`` that are lower than
-    the operator asked for, and why.
+    the operator asked for, and why. ``place``: which worker the node is, if it is one of several.
     """
 
     def __init__(
@@ -61,8 +64,10 @@ class Node:
         extra_topics: Sequence[str] = (),
         observers: Sequence[Callable[[LogEvent], None]] = (),
         lowered: Mapping[str, str] = MappingProxyType({}),
+        place: WorkerPlace | None = None,
     ) -> None:
         self.settings = settings
+        self.worker = settings.edge_name if place is None else place.name
         self.log: Log = log or make_log(settings)
         self.edge_port = 0
         self.control_port = 0
@@ -75,7 +80,8 @@ class Node:
             verify=self.verifier.verify if self.verifier else None,
         )
         self._skips = SkipLog()
-        self._app = create_app(self, settings, extra_routes=extra_routes)
+        self._place = place
+        self._app = None if place else create_app(self, settings, extra_routes=extra_routes)
         self._edge: EdgeServer | None = None
         self._control: ControlServer | None = None
         self._ingesting: asyncio.Task[None] | None = None
@@ -92,19 +98,16 @@ class Node:
             OperatorError: a port is taken, or the log cannot be opened.
         """
         settings, began_s = self.settings, time.monotonic()
-        listener = bind("the WebSocket", settings.host, settings.port)
+        listener = self._bind()
         self.edge_port = listener.getsockname()[1]
         try:
-            control = bind("the control plane", settings.control_host, settings.control_port)
-            self._control = ControlServer(
-                self._app, control, connections_max=control_connections_max(settings.connections_max)
-            )
-            self.control_port = self._control.port
+            self._control = self._bind_control()
             await self._open_log()
             await self._check_topics()
             if self.verifier is not None:
                 await self.verifier.start()
-            await self._control.start()
+            if self._control is not None:
+                await self._control.start()
             edge = self._edge = EdgeServer(settings, self.core, self.log, self._store, self._skips.report)
             ingest = Ingest(
                 self.log,
@@ -124,7 +127,7 @@ class Node:
         logger.info(
             "server_ready",
             websocket=f"{settings.host}:{self.edge_port}",
-            control=f"{settings.control_host}:{self.control_port}",
+            **({"control": f"{settings.control_host}:{self.control_port}"} if self._control else {}),
             connections_max=settings.connections_max,
             took_s=round(time.monotonic() - began_s, 1),
         )
@@ -203,6 +206,20 @@ class Node:
         """How many clients of this node are in a room."""
         known = self.core.hub.rooms.get(room)
         return 0 if known is None else known.members
+
+    def _bind(self) -> socket.socket:
+        """The socket for clients. A worker's listens only once the edge is ready: until then the others get them."""
+        if self._place is not None:
+            return bind_shared(self._place.host, self._place.port)
+        return bind("the WebSocket", self.settings.host, self.settings.port)
+
+    def _bind_control(self) -> ControlServer | None:
+        if self._app is None:
+            return None
+        settings = self.settings
+        listener = bind("the control plane", settings.control_host, settings.control_port)
+        self.control_port = listener.getsockname()[1]
+        return ControlServer(self._app, listener, connections_max=control_connections_max(settings.connections_max))
 
     async def _open_log(self) -> None:
         settings = self.settings
