@@ -1,0 +1,118 @@
+"""Presence in memory: a fleet of workers within one process. Serving uses it for a single worker, tests for several.
+
+A worker counts until `MemoryFleet.remove` says that it is dead.
+"""
+
+from collections.abc import Collection
+
+from touchline_server.core.presence.port import (
+    TOO_MANY,
+    Answer,
+    InRoom,
+    MemberChanges,
+    Members,
+    Report,
+    TooMany,
+    Totals,
+)
+
+
+class MemoryFleet:
+    """What all workers have reported. A room with more players than ``members_max`` is not listed."""
+
+    def __init__(self, members_max: int) -> None:
+        self.members_max = members_max
+        self._viewers: dict[str, dict[str, int]] = {}
+        self._players: dict[str, dict[str, dict[str, int]]] = {}
+
+    def worker(self, name: str) -> "MemoryPresenceStore":
+        """The store object of one worker."""
+        return MemoryPresenceStore(self, name)
+
+    def remove(self, worker: str) -> None:
+        """A worker is dead: nothing that it reported counts any more."""
+        for room in list(self._viewers):
+            self._set_viewers(worker, room, 0)
+        for room, players in list(self._players.items()):
+            for player in list(players):
+                self._set_player(worker, InRoom(room, player), 0)
+
+    def take(self, worker: str, report: Report) -> None:
+        """Take in a report."""
+        if report.is_whole:
+            self.remove(worker)
+        for room, viewers in report.viewers.items():
+            self._set_viewers(worker, room, viewers)
+        for in_room, connections in report.players.items():
+            self._set_player(worker, in_room, connections)
+
+    def viewers(self, room: str) -> int:
+        """How many connections are in a room."""
+        return sum(self._viewers.get(room, {}).values())
+
+    def members(self, room: str) -> frozenset[str] | TooMany:
+        """Which players are in a room."""
+        players = self._players.get(room, {})
+        return TOO_MANY if len(players) > self.members_max else frozenset(players)
+
+    def _set_viewers(self, worker: str, room: str, viewers: int) -> None:
+        _set(self._viewers, room, worker, viewers)
+
+    def _set_player(self, worker: str, in_room: InRoom, connections: int) -> None:
+        players = self._players.setdefault(in_room.room, {})
+        _set(players, in_room.player, worker, connections)
+        if not players:
+            del self._players[in_room.room]
+
+
+class MemoryPresenceStore:
+    """One worker's way to a `MemoryFleet`. It implements `PresenceStore`, and never fails."""
+
+    def __init__(self, fleet: MemoryFleet, name: str) -> None:
+        self._fleet = fleet
+        self._name = name
+        self._viewers: dict[str, int] = {}
+        self._members: dict[str, frozenset[str] | TooMany] = {}
+
+    async def exchange(self, report: Report) -> Answer:
+        """Report this worker's rooms, and learn about the fleet's."""
+        self._fleet.take(self._name, report)
+        if report.is_whole:
+            self._viewers.clear()
+            self._members.clear()
+        viewers = {room: self._fleet.viewers(room) for room in report.watched}
+        members = {room: self._fleet.members(room) for room in report.listed}
+        answer = Answer(
+            {room: total for room, total in viewers.items() if self._viewers.get(room) != total},
+            {
+                room: _changes(before, now)
+                for room, now in members.items()
+                if (before := self._members.get(room)) != now
+            },
+        )
+        self._viewers, self._members = viewers, members
+        return answer
+
+    async def viewers(self, rooms: Collection[str]) -> Totals:
+        """The totals of rooms."""
+        return Totals({room: self._fleet.viewers(room) for room in rooms})
+
+    async def close(self) -> None:
+        """Nothing is held."""
+
+
+def _set(table: dict[str, dict[str, int]], key: str, worker: str, number: int) -> None:
+    """Set a worker's number in a table; those that are zero are left out."""
+    if number:
+        table.setdefault(key, {})[worker] = number
+    elif key in table:
+        table[key].pop(worker, None)
+        if not table[key]:
+            del table[key]
+
+
+def _changes(before: frozenset[str] | TooMany | None, now: frozenset[str] | TooMany) -> Members:
+    """What to say about a room whose members were ``before`` as of the answer before; None if it was not listed."""
+    if isinstance(before, frozenset) and isinstance(now, frozenset):
+        return MemberChanges(joined=now - before, left=before - now)
+    return now
