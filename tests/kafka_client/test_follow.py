@@ -1,7 +1,8 @@
 """Following whole topics without a group; see also tests/cheatwatch, where events are followed."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+import itertools
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 
 import pytest
@@ -14,6 +15,7 @@ from support.record_batches import RawRecord, append_batch, append_nonsense, bat
 from support.waiting import eventually
 from touchline_kafka.cluster import Cluster
 from touchline_kafka.follow.follower import FollowedRecord, Follower, RecordsLost
+from touchline_kafka.topics import NO_LEADER, Topic
 from touchline_protocol.errors import BadRecord
 
 READ_S = 30.0
@@ -139,10 +141,27 @@ async def test_a_log_that_was_cut_back_is_followed_from_where_it_departs(
         await take(follower, 10)
         async with cut_back(broker, topic, 6):
             await write(broker, topic, range(100, 110))
+        hide_leaders(follower, 3)  # when the topics are looked at, and twice when what was fetched is checked
         lost, *records = await take(follower, 11)
         assert lost == RecordsLost(topic)
         numbers = [(one.record.offset, one.record.value) for one in records if isinstance(one, FollowedRecord)]
         assert numbers == [(6 + at, b"%d" % (100 + at)) for at in range(10)]
+
+
+def hide_leaders(follower: Follower, descriptions: int) -> None:
+    """Let the next descriptions of topics name no leaders.
+
+    A broker that has just started serves fetches, and describes topics, before it has heard that it was elected again.
+    """
+    describe, left = follower._topics.describe, itertools.count(descriptions, -1)
+
+    async def described(names: Collection[str]) -> dict[str, Topic]:
+        topics = await describe(names)
+        if next(left) <= 0:
+            return topics
+        return {name: topic._replace(leaders=dict.fromkeys(topic.leaders, NO_LEADER)) for name, topic in topics.items()}
+
+    follower._topics.describe = described  # type: ignore[method-assign]
 
 
 async def write(broker: KafkaBroker, topic: str, numbers: range) -> None:

@@ -5,7 +5,9 @@ Rules:
 1. Offsets are ours: nothing is reset silently. Where the log does not hold them (retention was faster, the topic was
    created again), `RecordsLost` is handed out before what comes next, from the log's beginning.
 2. A log that was cut back, and grew again with other records under the same offsets, is noticed by its leader epochs,
-   before a record of it is handed out. `RecordsLost` is handed out, and then the records from the divergence on.
+   before a record of it is handed out. `RecordsLost` is handed out, and then the records from the divergence on. Only a
+   partition's leader can answer for its log, but any replica serves fetches: what comes while there is no leader is
+   fetched again later.
 3. A topic that does not exist is looked for again, without creating it; so are partitions that are added.
 4. The follower waits for a Kafka that is away. It raises an error that only an operator can fix.
 """
@@ -63,13 +65,15 @@ class RecordsLost(NamedTuple):
 class _Progress:
     """Where a partition is being read."""
 
-    __slots__ = ("checked_epoch", "complete", "next_offset")
+    __slots__ = ("checked_connection", "checked_epoch", "complete", "next_offset")
 
-    def __init__(self, next_offset: int, checked_epoch: int) -> None:
+    def __init__(self, next_offset: int, checked_epoch: int, checked_connection: int) -> None:
         self.next_offset = next_offset
         self.complete = next_offset == 0
         self.checked_epoch = checked_epoch
         """The newest leader epoch whose log is known to hold what was read."""
+        self.checked_connection = checked_connection
+        """How many connections had been lost when that was checked."""
 
 
 class Follower:
@@ -87,7 +91,7 @@ class Follower:
         self._topics: Topics
         self._looked_at = 0.0
         self._checked_connection = 0
-        """How many connections had been lost when the logs were checked."""
+        """How many connections had been lost when all logs that have a leader were checked."""
         self._known_s: float | None = None
         self.missing: frozenset[str] = frozenset()
         """Topics that do not exist."""
@@ -152,42 +156,59 @@ class Follower:
             fetched = await self._consumer.getmany(timeout_ms=POLL_MS, max_records=RECORDS_MAX)
         except OffsetOutOfRangeError as error:
             return await self._begin_again(list(error.args[0]))
-        found: list[FollowedRecord | RecordsLost] = []
-        if not self._is_checked(fetched):
-            lost = await self._check(fetched)
-            found += [RecordsLost(topic) for topic in sorted({tp.topic for tp in lost})]
-            fetched = {tp: records for tp, records in fetched.items() if tp not in lost}
-        found += [self._follow(tp, record) for tp, records in fetched.items() for record in records]
+        lost = set() if self._all_checked(fetched) else await self._check(fetched)
+        found: list[FollowedRecord | RecordsLost] = [RecordsLost(topic) for topic in sorted({tp.topic for tp in lost})]
+        for tp, records in fetched.items():
+            if tp in lost:
+                continue
+            if self._is_checked(tp, records):
+                found += [self._follow(tp, record) for record in records]
+            else:
+                self._consumer.seek(tp, self._progress[tp].next_offset)
+        if fetched and not found:
+            await asyncio.sleep(POLL_MS / 1000)  # a leader is being elected
         await self._note_known()
         return found
 
-    def _seen(self, fetched: Mapping[TopicPartition, Sequence[Record]]) -> dict[TopicPartition, int]:
+    def _seen(self, tp: TopicPartition, records: Sequence[Record]) -> int:
         """The newest leader epoch of what was fetched."""
-        newest = {tp: self._consumer.epochs[tp].before(records[-1].offset + 1) for tp, records in fetched.items()}
-        return {tp: entry.epoch for tp, entry in newest.items() if entry is not None}
+        entry = self._consumer.epochs[tp].before(records[-1].offset + 1)
+        return UNKNOWN_EPOCH if entry is None else entry.epoch
 
-    def _is_checked(self, fetched: Mapping[TopicPartition, Sequence[Record]]) -> bool:
-        """Whether the logs that these records are from are known to hold what was read before."""
+    def _is_checked(self, tp: TopicPartition, records: Sequence[Record]) -> bool:
+        """Whether the log that these records are from is known to hold what was read before."""
+        progress = self._progress[tp]
+        is_same_connection = progress.checked_connection == self._consumer.client.connections_lost
+        return is_same_connection and self._seen(tp, records) <= progress.checked_epoch
+
+    def _all_checked(self, fetched: Mapping[TopicPartition, Sequence[Record]]) -> bool:
         return self._checked_connection == self._consumer.client.connections_lost and all(
-            epoch <= self._progress[tp].checked_epoch for tp, epoch in self._seen(fetched).items()
+            self._is_checked(tp, records) for tp, records in fetched.items()
         )
 
     async def _check(self, fetched: Mapping[TopicPartition, Sequence[Record]]) -> set[TopicPartition]:
-        """Go back where a log does not hold what was read. Returns those partitions; others hold all of it."""
-        connection, seen = self._consumer.client.connections_lost, self._seen(fetched)
+        """Go back where a log does not hold what was read; returns those partitions.
+
+        Partitions without a leader stay unchecked.
+        """
+        connection = self._consumer.client.connections_lost
+        seen = {tp: self._seen(tp, records) for tp, records in fetched.items()}
         topics = await self._topics.describe(self._names)
         lost: dict[TopicPartition, int] = {}
+        checked: dict[TopicPartition, int] = {}
         for name, topic in topics.items():
             led = {TopicPartition(name, index) for index, leader in topic.leaders.items() if leader != NO_LEADER}
             read = {tp: one for tp, one in self._progress.items() if tp in led}
             lost |= await self._divergences(topic, read, seen)
-            for tp, progress in read.items():
-                newest = topic.leader_epochs.get(tp.partition, UNKNOWN_EPOCH)
-                progress.checked_epoch = max(newest, seen.get(tp, UNKNOWN_EPOCH))
+            epochs = topic.leader_epochs
+            checked |= {tp: max(epochs.get(tp.partition, UNKNOWN_EPOCH), seen.get(tp, UNKNOWN_EPOCH)) for tp in read}
         begins = await self._consumer.beginning_offsets(list(lost)) if lost else {}
+        # Nothing fails from here on: a log counts as checked only once what was found is acted on.
+        self._checked_connection = connection
+        for tp, epoch in checked.items():
+            self._progress[tp].checked_epoch, self._progress[tp].checked_connection = epoch, connection
         for tp, offset in lost.items():
             self._go_back(tp, max(offset, begins[tp]))
-        self._checked_connection = connection
         return set(lost)
 
     async def _divergences(
@@ -216,7 +237,7 @@ class Follower:
 
     def _begin(self, tp: TopicPartition, offset: int, leader_epoch: int) -> None:
         """Read a partition from an offset on, from the log of the leader that has this epoch."""
-        self._progress[tp] = _Progress(offset, leader_epoch)
+        self._progress[tp] = _Progress(offset, leader_epoch, self._checked_connection)
         epochs = self._consumer.epochs[tp] = LeaderEpochs()
         epochs.add(EpochEntry(leader_epoch, offset))
         self._consumer.seek(tp, offset)
