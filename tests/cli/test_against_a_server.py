@@ -340,6 +340,8 @@ def test_an_embedded_log_is_created_only_on_request_and_then_has_its_topics(tmp_
     assert (made.returncode, made.stdout.splitlines()) == (0, [f"{name}: exists" for name in names])
     listed = run("topics", *log)
     assert (listed.returncode, listed.stdout.splitlines()) == (0, [f"{name}: exists, 1 partition" for name in names])
+    with_presence = run("topics", "--create", *log, env={"TOUCHLINE_PRESENCE__RECORDS": "true"})
+    assert with_presence.stdout.splitlines()[len(names) :] == ["touchline-presence: exists"]
     with_another = run("topics", *log, env={"TOUCHLINE_ACTIONS__TOPIC": "other-actions"})
     assert with_another.returncode == NOT_FOUND
     assert [line for line in with_another.stdout.splitlines() if "exists" not in line] == [

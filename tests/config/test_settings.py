@@ -140,6 +140,11 @@ def test_an_unknown_option_is_an_error_with_a_suggestion(
             "verdicts.topic",
             ["score-events", "feeds.score"],
         ),
+        (
+            "[presence]\nrecords = true\ntopic = 'score-events'",
+            "presence.topic",
+            ["score-events", "feeds.score"],
+        ),
         ("window_s = nan", "window_s", ["finite", "nan"]),
         ("room_idle_s = 1e300", "room_idle_s", ["315360000", "1e+300"]),
         ("lag_s_max = 0", "lag_s_max", ["greater than 0"]),

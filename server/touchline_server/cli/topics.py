@@ -1,4 +1,4 @@
-"""``touchline topics``: the topics of the configured feeds, of actions and of verdicts.
+"""``touchline topics``: the topics of the configured feeds, of actions, of verdicts, and of presence if it is recorded.
 
 Without ``--create`` it only looks: nothing is created or changed, and the exit code says whether everything is there.
 """
@@ -50,9 +50,10 @@ def topics(
 ) -> None:
     """List or create the topics that a server needs.
 
-    These are the topics of the feeds, of actions and of verdicts. Without --create the command reports which of them
-    exist, and exits with 1 if one is missing or cannot be read; with --create it creates those that do not exist. Kafka
-    decides how many copies it keeps of a new topic (default.replication.factor), unless --replication does.
+    These are the topics of the feeds, of actions and of verdicts, and of presence if presence.records is set. Without
+    --create the command reports which of them exist, and exits with 1 if one is missing or cannot be read. With
+    --create it creates those that do not exist. Kafka decides how many copies it keeps of a new topic
+    (default.replication.factor), unless --replication does.
 
     Do not add partitions to the topic of actions while players act: the order of the actions of players that move
     would be lost. Choose enough when you create it. docs/operations.md says more.
@@ -146,4 +147,4 @@ async def _with_notes(log: Log, settings: Settings, found: Reports) -> Reports:
 
 def _names(settings: Settings) -> list[str]:
     feeds = [feed.topic for feed in settings.feeds.values()]
-    return list(dict.fromkeys([*feeds, settings.actions.topic, settings.verdicts.topic]))
+    return list(dict.fromkeys([*feeds, *settings.own_topics.values()]))

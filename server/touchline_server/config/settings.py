@@ -24,6 +24,7 @@ from touchline_server.web.origins import Origins
 from touchline_server.web.policy import Hosts
 
 from .drain import DrainTime
+from .presence import PresenceSettings
 from .redis import RedisSettings
 from .tables import (
     ActionsSettings,
@@ -78,6 +79,7 @@ class Settings(BaseSettings):
     rates: RatesSettings = RatesSettings()
     actions: ActionsSettings = ActionsSettings()
     verdicts: VerdictsSettings = VerdictsSettings()
+    presence: PresenceSettings = PresenceSettings()
     logging: LoggingSettings = LoggingSettings()
 
     edge_name: str = Field(default_factory=socket.gethostname, min_length=1, max_length=64)
@@ -229,13 +231,19 @@ class Settings(BaseSettings):
         """Actions in a feed's topic would become events, and compaction of verdicts would delete everything else
         there."""
         taken = {feed.topic: f"feeds.{name}" for name, feed in self.feeds.items()}
-        for name, topic in (("actions", self.actions.topic), ("verdicts", self.verdicts.topic)):
+        for name, topic in self.own_topics.items():
             if topic in taken:
                 raise option_error(
                     f"{name}.topic", f"{topic} is already the topic of {taken[topic]}: each needs its own"
                 )
             taken[topic] = name
         return self
+
+    @property
+    def own_topics(self) -> dict[str, str]:
+        """The topics besides those of feeds, by the table that names them."""
+        topics = {"actions": self.actions.topic, "verdicts": self.verdicts.topic}
+        return topics | {"presence": self.presence.topic} if self.presence.records else topics
 
     @property
     def publish_needs_key(self) -> bool:

@@ -39,7 +39,7 @@ def make_log(settings: Settings, *, url: str | None = None, only_read: bool = Fa
 def key_fields_of(settings: Settings) -> dict[str, str | None]:
     """The topics that an embedded log should have, and `Feed.key_field` of each."""
     key_fields = {feed.topic: feed.key_field for feed in settings.feeds.values()}
-    return key_fields | dict.fromkeys((settings.actions.topic, settings.verdicts.topic))
+    return key_fields | dict.fromkeys(settings.own_topics.values())
 
 
 def room_store(log: Log) -> RoomStore | None:
