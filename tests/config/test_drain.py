@@ -1,8 +1,11 @@
 """How long a drain takes: long enough that another edge can let all clients in, short enough for a supervisor."""
 
 import math
+import re
+from pathlib import Path
 
 import pytest
+import yaml  # type: ignore[import-untyped]
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -37,8 +40,8 @@ def test_no_edge_gets_more_clients_than_it_can_let_in_unless_the_grace_period_sa
 def test_the_default_stop_fits_in_the_default_grace_period_of_kubernetes() -> None:
     defaults = Settings()
     assert drain_time_s(defaults.drain_s, defaults.connections_max) >= defaults.connections_max / RECONNECTS_PER_SECOND
-    assert stop_time_s(defaults.drain_s, defaults.connections_max) <= GRACE_S_DEFAULT
-    assert stop_time_s("auto", 10**9) <= GRACE_S_DEFAULT
+    assert stop_time_s(defaults.drain_s, defaults.connections_max, defaults.drain_grace_s) <= GRACE_S_DEFAULT
+    assert stop_time_s("auto", 10**9, 0) <= GRACE_S_DEFAULT
 
 
 def test_what_follows_the_drain_is_counted_in_full() -> None:
@@ -54,4 +57,17 @@ def test_a_set_time_is_obeyed_whatever_the_connections(monkeypatch: pytest.Monke
 
 
 def test_no_drain_is_endless() -> None:
-    assert math.isfinite(stop_time_s("auto", 10**300))
+    assert math.isfinite(stop_time_s("auto", 10**300, 0))
+
+
+def test_the_pod_in_the_documentation_is_not_killed_while_it_drains(monkeypatch: pytest.MonkeyPatch) -> None:
+    page = Path(__file__).parents[2] / "docs" / "fleet.md"
+    example = re.search(r"```yaml\n(spec:\n.*?)```", page.read_text(), re.DOTALL)
+    assert example is not None
+    pod = yaml.safe_load(example[1])["spec"]
+    for variable in pod["containers"][0]["env"]:
+        monkeypatch.setenv(variable["name"], variable["value"])
+    settings = load_settings()
+    assert settings.drain_grace_s > 0
+    longest_s = stop_time_s(settings.drain_s, settings.connections_max, settings.drain_grace_s)
+    assert longest_s <= pod["terminationGracePeriodSeconds"]

@@ -171,6 +171,7 @@ def test_an_edge_sends_its_clients_to_another_no_faster_than_that_one_lets_them_
         client.take()
     drain_s = drain_time_s("auto", edge.core.connections)
     edge.perform(edge.core.drain(milliseconds(drain_s), edge.now))
+    edge.run()
     arrivals = Counter(
         goaway.reconnect_ms // 100 for client in clients for goaway in client.take() if isinstance(goaway, Goaway)
     )

@@ -56,6 +56,50 @@ async def test_a_stopping_edge_spreads_reconnects_over_the_drain_while_events_st
         assert node.node.core.connections == 0
 
 
+async def test_an_edge_serves_as_before_until_the_load_balancer_has_noticed() -> None:
+    async with running_node(drain_s=DRAIN_S, drain_grace_s=0.3) as node, node.client() as before:
+        began_s = time.monotonic()
+        stopping = asyncio.create_task(node.stop_edge())
+        await eventually(lambda: node.node.core.is_draining)
+        assert "edge" in node.node.readiness().problems
+        async with node.client() as after:
+            await after.join("score:1")
+            await node.publish("score:1", 1)
+            await after.expect(Event)
+            for client in (before, after):
+                await client.expect(Goaway)
+            assert time.monotonic() - began_s >= 0.3
+        await before.websocket.close()
+        await stopping
+
+
+async def test_a_connection_that_comes_too_late_is_asked_to_come_back_elsewhere() -> None:
+    async with (
+        running_node(drain_s=DRAIN_S) as node,
+        node.client() as first,
+        node.client(greeted=False) as greeting,
+        node.raw() as opening,
+        node.raw() as asking,
+    ):
+        for late in (opening, asking):
+            await late.send_bytes(b"GET ")
+        await eventually(lambda: node.node.core.connections == 4)
+        stopping = asyncio.create_task(node.stop_edge())
+        await first.expect(Goaway)
+        await greeting.send(Hello())
+        await greeting.expect(Welcome)
+        assert 0 <= (await greeting.expect(Goaway)).reconnect_ms <= DRAIN_S * 1000
+        await opening.send_bytes(b"/ws HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        await asking.send_bytes(b"/v1/rooms/score:1/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        for late in (opening, asking):
+            head = (await late.read_all()).split(b"\r\n\r\n")[0]
+            assert head.startswith(b"HTTP/1.1 503 ")
+            assert b"\r\nRetry-After: " in head
+        for client in (first, greeting):
+            await client.websocket.close()
+        await stopping
+
+
 async def test_the_end_of_the_drain_closes_the_remaining_clients() -> None:
     async with running_node(drain_s=0.1) as node, node.client() as client, node.client(greeted=False) as stranger:
         await asyncio.gather(node.stop_edge(), _closed(client))

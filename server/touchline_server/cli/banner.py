@@ -28,8 +28,10 @@ def server_banner(settings: Settings, *, websocket_url: str, control_url: str, c
 def _stopping(settings: Settings) -> str:
     """How long a stop takes, which is what a supervisor must grant."""
     drain_s = drain_time_s(settings.drain_s, settings.connections_max)
-    longest_s = stop_time_s(settings.drain_s, settings.connections_max)
+    longest_s = stop_time_s(settings.drain_s, settings.connections_max, settings.drain_grace_s)
     drain = f"drain_s {settings.drain_s}, {drain_s:.0f} s with {counted(settings.connections_max, 'connection')}"
+    if settings.drain_grace_s:
+        drain = f"drain_grace_s {settings.drain_grace_s:g}, {drain}"
     return f"stopping   within {longest_s:.0f} s of SIGTERM ({drain}), at once with a second SIGTERM"
 
 

@@ -91,7 +91,8 @@ def _of_the_drain(settings: Settings) -> Iterator[Conflict]:
         return
     cure = 'set drain_s = "auto"'
     if needed_s > DRAIN_S_MAX:
-        cure = f"set drain_s = {ceil(needed_s)}, and let the stop take {ceil(needed_s + STOP_AFTER_DRAIN_S)} s"
+        stop_s = ceil(settings.drain_grace_s + needed_s + STOP_AFTER_DRAIN_S)
+        cure = f"set drain_s = {ceil(needed_s)}, and let the stop take {stop_s} s"
     yield Conflict(
         ("drain_s", "connections_max"),
         f"a drain of {granted_s:g} s sends {clients} clients away at {clients / granted_s:.0f} per second, "

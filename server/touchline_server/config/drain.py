@@ -23,6 +23,9 @@ STOP_AFTER_DRAIN_S = 11.0
 """The longest that the rest of a stop takes: actions on their way to the log (6 s), then close handshakes with clients
 that no longer answer (3 s), and a margin. Usually it takes a few milliseconds."""
 
+DRAIN_GRACE_S_MAX = 300.0
+"""Health checks that take longer than this to notice an edge that is not ready are of no use."""
+
 GRACE_S_DEFAULT = 30.0
 """Kubernetes's default ``terminationGracePeriodSeconds``: it then kills the process."""
 
@@ -52,6 +55,6 @@ def drain_time_s(drain_s: DrainTime, connections: int) -> float:
     return drain_s
 
 
-def stop_time_s(drain_s: DrainTime, connections_max: int) -> float:
+def stop_time_s(drain_s: DrainTime, connections_max: int, grace_s: float) -> float:
     """The longest that a stop takes, in seconds: what a supervisor must grant before it kills the process."""
-    return drain_time_s(drain_s, connections_max) + STOP_AFTER_DRAIN_S
+    return grace_s + drain_time_s(drain_s, connections_max) + STOP_AFTER_DRAIN_S

@@ -23,7 +23,7 @@ from touchline_protocol.rooms import is_feed_name
 from touchline_server.web.origins import Origins
 from touchline_server.web.policy import Hosts
 
-from .drain import DrainTime
+from .drain import DRAIN_GRACE_S_MAX, DrainTime
 from .presence import PresenceSettings
 from .redis import RedisSettings
 from .tables import (
@@ -126,6 +126,9 @@ class Settings(BaseSettings):
     drain_s: DrainTime = "auto"
     """On SIGTERM clients are asked to reconnect, spread over this time; then the edge stops. ``auto``: a second for
     every 3,000 connections, which is what one other edge lets in, but from 2 to 17 s."""
+    drain_grace_s: Wait = Field(default=0.0, le=DRAIN_GRACE_S_MAX)
+    """How long an edge goes on as usual after SIGTERM, except that ``/readyz`` is 503: as long as the load balancer
+    needs to notice. 0 suits proxies that try another edge when a connection is refused."""
 
     window_s: Seconds = 600.0
     """How far back an edge reads at start, and keeps events in memory: most clients reconnect within minutes."""

@@ -179,6 +179,11 @@ class EdgeCore(Generic[Owner]):
         return [client for client in self._liveness.clients.values() if client is not None]
 
     @property
+    def takes_clients(self) -> bool:
+        """Whether a client that asks now is let in; False once the clients are being sent away."""
+        return not self._drain.has_begun
+
+    @property
     def is_full(self) -> bool:
         """Whether there are more connections than this edge takes, that of the asker included."""
         return self.connections > self.limits.connections_max
@@ -213,7 +218,10 @@ class EdgeCore(Generic[Owner]):
     def received(self, client: Client[Owner], payload: bytes, now: Now) -> list[Effect[Owner]]:
         """A client sent a message."""
         self._liveness.heard(client.owner)
+        was_open = client.state is ClientState.OPEN
         replaced = receive(client, payload, now)
+        if self._drain.has_begun and not was_open and client.state is ClientState.OPEN and client.closing is None:
+            self._drain.greeted(client, now)
         if client.work:
             self.input.spend(client.owner, client.work)
             client.work = 0
@@ -256,7 +264,8 @@ class EdgeCore(Generic[Owner]):
     def wants_turn(self) -> bool:
         """Whether `turn` has something to do."""
         catches_up = self._catch_up.has_work or self._replays.has_work
-        return catches_up or self.hub.has_ready or self._scheduler.has_large or self.input.has_waiting
+        rooms = self.hub.has_ready or self._scheduler.has_large
+        return catches_up or rooms or self.input.has_waiting or self._drain.has_work
 
     @property
     def pending_bytes(self) -> int:
@@ -289,6 +298,8 @@ class EdgeCore(Generic[Owner]):
             yield from self._replays.take_steps(budget, now)
         if self._catch_up.wanting:
             yield from self._start_wanting(now)
+        if self._drain.has_work:
+            yield from self._drain.take_turn(now)
         yield from self.input.take_turn(beside_flush=self._scheduler.has_large)
         self._scheduler.end_turn()
 
@@ -303,12 +314,17 @@ class EdgeCore(Generic[Owner]):
         self.hub.evict_idle(now.loop_ms)
         self.access.evict_idle(now.loop_ms)
 
+    def announce_drain(self) -> None:
+        """This edge is about to drain: load balancers should send clients elsewhere, and those that come are served."""
+        self.is_draining = True
+
     def drain(self, drain_ms: int, now: Now) -> Iterator[Effect[Owner]]:
         """Send all clients elsewhere, each at its own share of ``drain_ms``; 0 tells nobody."""
-        self.is_draining = True
+        self.announce_drain()
         if drain_ms:
             clients = [client for client in self.clients if client.state is ClientState.OPEN]
-            yield from self._drain.begin(clients, drain_ms, now)
+            self._drain.begin(clients, drain_ms, now)
+            yield from self._drain.take_turn(now)
 
     def close_all(self, now: Now) -> Iterator[Effect[Owner]]:
         """Close all connections: this edge stops."""

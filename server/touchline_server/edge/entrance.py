@@ -85,12 +85,17 @@ class Entrance:
         else:
             self._open_websocket(newcomer, opening, request)
 
+    @property
+    def _turns_clients_away(self) -> bool:
+        """Whether clients have to go to another edge: this one has its most connections, or sends its clients away."""
+        return self._core.is_full or not self._core.takes_clients
+
     def log_full(self, newcomer: Newcomer, code: str) -> None:
         """Log that the edge has its most connections."""
         client_log.full(newcomer.number, code, self._core.connections, self._settings.connections_max)
 
     def _open_websocket(self, newcomer: Newcomer, opening: handshake.Opening, request: Request) -> None:
-        refusal = handshake.refuse(request, self._policy, full=self._core.is_full)
+        refusal = handshake.refuse(request, self._policy, full=self._turns_clients_away)
         presented, code = None, "" if refusal is None else refusal.code
         try:
             presented = self._presented(request) if refusal is None else None
@@ -110,7 +115,7 @@ class Entrance:
             self._respond(newcomer, protocol, request, event_stream.preflight(request, policy))
             return
         try:
-            wanted = event_stream.read(request, policy, full=self._core.is_full)
+            wanted = event_stream.read(request, policy, full=self._turns_clients_away)
             client = self._watch(newcomer, wanted, self._presented(request))
         except TokenRefused as refused:
             response = event_stream.unauthorized(request, refused, policy, random)

@@ -63,6 +63,10 @@ _METHOD = re.compile(rb"[A-Z]{3,15} ")
 _METHOD_BYTES_MAX = 16
 _REASON_CHARS_MAX = 200
 
+RETRY_AFTER_S = 1
+"""When a client may ask again that was turned away since the edge is full or drains: by then, a load balancer may have
+another edge for it."""
+
 SPARE_BYTES = 1
 """What websockets may take beyond a message's limit, which the connection checks itself. Of compressed messages it
 refuses those of exactly the limit: it stops decompressing there, before the end of what was compressed."""
@@ -195,7 +199,10 @@ def refuse(request: Request, policy: WebPolicy, *, full: bool) -> Refusal | None
 
 def rejection(protocol: ServerProtocol, refusal: Refusal) -> Response:
     """The response to a request that gets no WebSocket."""
-    return protocol.reject(refusal.status, f"{refusal.message} ({refusal.code})\n")
+    response = protocol.reject(refusal.status, f"{refusal.message} ({refusal.code})\n")
+    if refusal.status is http.HTTPStatus.SERVICE_UNAVAILABLE:
+        response.headers["Retry-After"] = str(RETRY_AFTER_S)
+    return response
 
 
 def bearer(headers: Headers) -> str | None:

@@ -86,12 +86,20 @@ class EdgeServer:
         self.driver.start()
 
     async def drain(self) -> None:
-        """Take no more connections, and send the clients elsewhere, spread over the drain time."""
-        driver, core = self.driver, self.core
+        """Send the clients elsewhere, spread over the drain time, and take no more connections.
+
+        During ``drain_grace_s`` everything goes on as before, except that the edge is not ready: a client that a load
+        balancer still sends here is served, and one that was sent away never comes back here.
+        """
+        driver, core, settings = self.driver, self.core, self._settings
+        core.announce_drain()
+        grace_s = settings.drain_grace_s if self._server is not None else 0.0
+        drain_s = drain_time_s(settings.drain_s, core.connections)
+        logger.info("drain_started", connections=core.connections, drain_s=round(drain_s, 1), grace_s=grace_s)
+        await asyncio.sleep(grace_s)
         if self._server is not None:
             self._server.close()
-        drain_s = drain_time_s(self._settings.drain_s, core.connections)
-        logger.info("drain_started", connections=core.connections, drain_s=round(drain_s, 1))
+        drain_s = drain_time_s(settings.drain_s, core.connections)
         driver.perform(core.drain(milliseconds(drain_s), driver.now()))
         progress = asyncio.create_task(self._log_progress())
         await self._until_empty(drain_s)
