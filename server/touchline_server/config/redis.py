@@ -1,11 +1,12 @@
 """The table ``[redis]``: where an edge, and a keeper, find the Redis that they share."""
 
+from pathlib import Path
 from urllib.parse import urlsplit
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
-from .tables import Table
-from .values import Wait
+from .tables import Table, option_error
+from .values import Strings, Wait
 
 SCHEMES = ("redis", "rediss", "unix")
 """What redis-py understands: TCP, TLS, and a socket on the same machine."""
@@ -19,7 +20,20 @@ class RedisSettings(Table):
 
     url: str | None = Field(default=None, repr=False)
     """``redis://user:password@host:6379/0``, ``rediss://`` for TLS, or ``unix:///path``; with redis-py's options in the
-    query, such as ``?ssl_ca_certs=ca.pem``."""
+    query. The user is one of Redis's ACL; without a user, the password is the server's."""
+    cluster: bool = False
+    """``url`` names one node of a Redis Cluster, and the others are learnt from it."""
+    sentinels: Strings = Field(default=[])
+    """Addresses of Redis Sentinels, ``host:26379``. The host in ``url`` is then the name of the primary that they
+    watch, such as ``redis://user:password@mymaster/0``."""
+    sentinel_user: str | None = None
+    sentinel_password: str | None = Field(default=None, repr=False)
+    """What the Sentinels themselves ask for, if anything."""
+    ca_file: Path | None = None
+    """Certificates to trust instead of the system's, with ``rediss://``."""
+    cert_file: Path | None = None
+    key_file: Path | None = None
+    """A client certificate and its key, if Redis asks for one (``tls-auth-clients``)."""
     prefix: str = Field(default="touchline", pattern=r"^[A-Za-z0-9._-]{1,64}$")
     """How all keys begin, so that several servers can share one Redis. Processes with one prefix are one fleet."""
     timeout_s: Wait = Field(default=1.0, ge=0.05)
@@ -34,3 +48,23 @@ class RedisSettings(Table):
                 "not the address of a Redis: write redis://host:port/0, rediss:// for TLS, or unix:///path"
             )
         return url
+
+    @field_validator("sentinels")
+    @classmethod
+    def _sentinel_addresses(cls, sentinels: list[str]) -> list[str]:
+        for address in sentinels:
+            host, _, port = address.rpartition(":")
+            if not host or not port.isdecimal():
+                raise ValueError(f"{address!r} is not the address of a Sentinel: write host:26379")
+        return sentinels
+
+    @model_validator(mode="after")
+    def _one_kind_of_server(self) -> "RedisSettings":
+        if self.cluster and self.sentinels:
+            raise option_error("redis.cluster", "a Redis Cluster has no Sentinels: set cluster or sentinels, not both")
+        if (self.cert_file is None) != (self.key_file is None):
+            raise option_error("redis.cert_file", "a client certificate needs its key: set cert_file and key_file")
+        uses_tls = self.url is not None and urlsplit(self.url).scheme == "rediss"
+        if (self.ca_file or self.cert_file) and not uses_tls:
+            raise option_error("redis.ca_file", "certificates are of use with TLS only: write rediss:// in redis.url")
+        return self

@@ -24,6 +24,7 @@ from touchline_server.web.origins import Origins
 from touchline_server.web.policy import Hosts
 
 from .drain import DRAIN_GRACE_S_MAX, DrainTime
+from .keeper import KeeperSettings
 from .presence import PresenceSettings
 from .redis import RedisSettings
 from .tables import (
@@ -75,6 +76,7 @@ class Settings(BaseSettings):
     kafka: KafkaSettings = KafkaSettings()
     sqlite: SqliteSettings = SqliteSettings()
     redis: RedisSettings = RedisSettings()
+    keeper: KeeperSettings = KeeperSettings()
     auth: AuthSettings = AuthSettings()
     rates: RatesSettings = RatesSettings()
     actions: ActionsSettings = ActionsSettings()

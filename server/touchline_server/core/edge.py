@@ -56,7 +56,7 @@ from .players.grants import Grant, Refusal
 from .players.verdicts import WHOLE_TOPIC
 from .replays.replay_queue import ReplayQueue
 from .replays.room_loads import RoomLoads
-from .room_store import StoredRoom
+from .room_store import NotYet, StoredRoom
 from .rooms.old_records import Skip
 from .rooms.room import Write
 from .subscription import NextStep
@@ -133,7 +133,12 @@ class EdgeCore(Generic[Owner]):
         if event.topic == self.verdicts_topic:
             return self._verdict_event(event, now)
         skips = self.hub.apply(event, now.loop_ms)
-        return LogOutcome(skips, () if isinstance(event, Records | History) else self._loads.read_back(now))
+        if not isinstance(event, Records | History):
+            return LogOutcome(skips, self._loads.read_back(now))
+        if self._loads.waits_for_records:
+            more_skips, effects = self._loads.records_read(now)
+            return LogOutcome([*skips, *more_skips], effects)
+        return LogOutcome(skips)
 
     def _verdict_event(self, event: LogEvent, now: Now) -> LogOutcome[Owner]:
         verdicts = self.access.verdicts
@@ -310,6 +315,7 @@ class EdgeCore(Generic[Owner]):
             yield client.close(codes.CLOSE_TOKEN_EXPIRED, now)
         yield from self._drain.tick(now)
         yield from self._replays.tick(now)
+        yield from self._loads.tick(now)
         self.input.tick(now.loop_ms)
         self.hub.evict_idle(now.loop_ms)
         self.access.evict_idle(now.loop_ms)
@@ -343,7 +349,12 @@ class EdgeCore(Generic[Owner]):
         yield from self._replays.log_end(number, end, now)
         yield from self._start_wanting(now)
 
-    def room_loaded(self, number: int, answer: StoredRoom | Unreachable | None, now: Now) -> LogOutcome[Owner]:
+    @property
+    def unloaded_rooms(self) -> int:
+        """How many rooms clients were let into without their older state, since the room store did not have it."""
+        return self._loads.unloaded
+
+    def room_loaded(self, number: int, answer: StoredRoom | NotYet | Unreachable | None, now: Now) -> LogOutcome[Owner]:
         """The answer to a `LoadRoom`; None if the store does not know the room."""
         return LogOutcome(*self._loads.loaded(number, answer, now))
 
@@ -373,5 +384,5 @@ class EdgeCore(Generic[Owner]):
                 self._loads.add(subscription)
             else:
                 self._replays.add(subscription, need)
-        yield from self._loads.start_queued()
+        yield from self._loads.start_queued(now)
         yield from self._replays.start_queued(now)

@@ -1,12 +1,15 @@
 """The room store: what is known of rooms from before an edge's window. It is the core's port to a log or a database.
 
-The embedded log implements it. A log without a store is read back instead (`core.log.ReadBack`).
+The embedded log implements it, and so does the Redis that keepers write to. A log without a store is read back instead
+(`core.log.ReadBack`).
 
 Rules that each implementation keeps:
 
 1. An answer is for one epoch of a topic: of another one the store knows nothing.
 2. An answer is as of an offset. Keys that later records set or removed may be left out of it: the edge has read those
    records.
+3. A store that is filled by another process can be behind the edge: then its answer is `NotYet`. It can be ahead of it
+   as well, or know records that the log has lost again: `StoredRoom.seen` lets the core tell.
 """
 
 from collections.abc import Sequence
@@ -24,24 +27,51 @@ class RoomKey(NamedTuple):
     room_id: str
 
 
+class Seen(NamedTuple):
+    """What a store that another process fills has seen: ``newest`` is the room's newest offset, -1 if it has none.
+
+    Its records are of a log whose record just before ``written`` is of ``term``; none from there on was stored.
+    """
+
+    newest: int
+    written: int
+    term: int
+
+
 class StoredRoom(NamedTuple):
     """A room as of an offset: its newest offset below that, and the newest record of each event key.
 
-    ``head`` is None if the store cannot tell it exactly.
+    ``head`` is None if the store cannot tell it exactly. ``complete``: the store has every key, as far as the log can
+    tell. ``elsewhere`` are the newest records of keys that the room had in the other ``partitions`` (a bit mask), as
+    far as the home partition says nothing about them. ``seen`` is None if the store is the log itself.
     """
 
     head: int | None
     state: Sequence[Record]
+    complete: bool = True
+    elsewhere: Sequence[Record] = ()
+    partitions: int = 0
+    seen: Seen | None = None
+
+
+class NotYet(NamedTuple):
+    """The store has no answer now, and why. The room is served without its older state, and asked for again.
+
+    ``away``: the store as a whole does not answer, so other rooms need not be asked for now.
+    """
+
+    why: str
+    away: bool = False
 
 
 class RoomStore(Protocol):
     """Knows rooms from before an edge's window."""
 
-    async def load(self, key: RoomKey, *, before: int) -> StoredRoom | None:
+    async def load(self, key: RoomKey, *, before: int) -> StoredRoom | NotYet | None:
         """The room as its records below offset ``before`` left it; None if there were none.
 
         It is asked for a room when somebody first subscribes to it, never where records are read.
 
         Raises:
-            LogUnavailable: the store did not answer.
+            LogUnavailable: the store did not answer, and nobody can be let into the room before it does.
         """

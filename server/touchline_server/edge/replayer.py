@@ -1,7 +1,8 @@
 """Reads what the core asks for: old records from the log, and rooms from the room store.
 
-One task for the log and one for the store, so that a log that does not answer holds up nobody who only joins. Each asks
-for one thing at a time; what a storm of clients needs together the core asks for once.
+The log and the store have tasks of their own, so that a log that does not answer holds up nobody who only joins. The
+log is asked for one thing at a time, the store for a few rooms; what a storm of clients needs together the core asks
+for once.
 """
 
 import asyncio
@@ -12,7 +13,8 @@ import structlog
 from touchline_protocol.errors import LogUnavailable
 from touchline_server.core.effects import AskLogEnd, LoadRoom, ReadLog, Unreachable
 from touchline_server.core.log import NO_TERM, Chunk, Log, OffsetOutOfRange
-from touchline_server.core.room_store import RoomStore, StoredRoom
+from touchline_server.core.replays.room_loads import LOADS_MAX
+from touchline_server.core.room_store import NotYet, RoomStore, StoredRoom
 from touchline_server.core.rooms.old_records import Skip
 
 from .driver import Driver, Request
@@ -42,7 +44,10 @@ class Replayer:
         """Begin to answer."""
         self._tasks = [
             asyncio.create_task(_guarded(self._read_log(driver), driver.fail), name="replays"),
-            asyncio.create_task(_guarded(self._load_rooms(driver), driver.fail), name="room-loads"),
+            *(
+                asyncio.create_task(_guarded(self._load_rooms(driver), driver.fail), name=f"room-loads-{n}")
+                for n in range(LOADS_MAX)
+            ),
         ]
 
     async def stop(self) -> None:
@@ -90,7 +95,7 @@ class Replayer:
         self._report(outcome.skips)
         driver.perform(outcome.effects)
 
-    async def _load(self, request: LoadRoom) -> StoredRoom | Unreachable | None:
+    async def _load(self, request: LoadRoom) -> StoredRoom | NotYet | Unreachable | None:
         if self._store is None:
             return None
         try:

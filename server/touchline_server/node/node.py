@@ -30,15 +30,19 @@ from touchline_server.control.server import ControlServer
 from touchline_server.core.clients.client import ClientRoom
 from touchline_server.core.edge import EdgeCore
 from touchline_server.core.log import NOT_COMPACTED, Log, LogEvent, Position, ReadBack
-from touchline_server.core.replays.room_loads import load_room
+from touchline_server.core.replays.room_loads import holds, load_room
+from touchline_server.core.room_store import NotYet, RoomStore
+from touchline_server.core.rooms.partition_window import PartitionWindow
 from touchline_server.edge.driver import Peer
 from touchline_server.edge.server import EdgeServer
 from touchline_server.log.append_events import append_events
 from touchline_server.log.open import make_log, room_store
 from touchline_server.new_events import NewEvent
+from touchline_server.store.redis.connection import RedisConnection
 
 from .core_factory import make_core
 from .ingest import Ingest
+from .kept_rooms import KeptRooms, watch_forever
 from .open_files import OpenFiles, control_connections_max
 from .readiness import CONNECTIONS, PLAYERS, judge
 from .skip_log import SkipLog
@@ -72,7 +76,12 @@ class Node:
         self.edge_port = 0
         self.control_port = 0
         self.verifier = make_verifier(settings.auth)
-        self._store = room_store(self.log)
+        self._store: RoomStore | None = room_store(self.log)
+        self._redis = RedisConnection(settings.redis) if settings.redis.url else None
+        self._kept = KeptRooms(self._redis) if self._redis is not None and self._store is None else None
+        if self._kept is not None:
+            self._store = self._kept.store
+        self._watching: asyncio.Task[None] | None = None
         self.core: EdgeCore[Peer] = make_core(
             settings,
             self.log.partition_of,
@@ -122,6 +131,8 @@ class Node:
         except BaseException:
             listener.close()
             raise
+        if self._kept is not None:
+            self._watching = asyncio.create_task(watch_forever(self._kept, self._windows), name="kept-rooms")
         await edge.start(listener)
         self._accepting = True
         logger.info(
@@ -140,6 +151,11 @@ class Node:
         if self._ingesting is not None:
             self._ingesting.cancel()
             await asyncio.wait([self._ingesting])
+        if self._watching is not None:
+            self._watching.cancel()
+            await asyncio.wait([self._watching])
+        if self._redis is not None:
+            await self._redis.close()
         if self.verifier is not None:
             await self.verifier.stop()
         await self.log.close()
@@ -229,7 +245,7 @@ class Node:
             since_ms=now_ms - milliseconds(settings.window_s),
             from_start=[settings.verdicts.topic],
             read_back=ReadBack(
-                topics=[opened.feed.topic for opened in self.core.hub.feeds.values()],
+                topics=[] if self._store else [opened.feed.topic for opened in self.core.hub.feeds.values()],
                 since_ms=now_ms - milliseconds(settings.state_s),
                 records_max=settings.state_records_max,
                 s_max=settings.state_start_s_max,
@@ -239,6 +255,8 @@ class Node:
     def _reported_problems(self) -> Mapping[str, str]:
         """Problems that nobody else logs."""
         problems = {**self.log.problems, **self._open_files.problems()}
+        if self._kept is not None:
+            problems |= self._kept.problems(self.core.unloaded_rooms)
         connections, connections_max = self.core.connections, self.settings.connections_max
         if connections >= connections_max:
             problems[CONNECTIONS] = (
@@ -250,6 +268,9 @@ class Node:
             )
         return problems
 
+    def _windows(self) -> list[PartitionWindow]:
+        return [window for opened in self.core.hub.feeds.values() for window in opened.windows.values()]
+
     async def _load(self, room: ClientRoom[Peer]) -> None:
         """Ask the room store for a room that nobody has subscribed to yet."""
         if room.contents.loaded or self._store is None or self._edge is None:
@@ -259,6 +280,8 @@ class Node:
             stored = await self._store.load(request.key, before=request.before)
         except LogUnavailable as error:
             raise OperatorError(f"the room's state cannot be read now: {error}") from error
+        if isinstance(stored, NotYet) or (stored is not None and not holds(room.contents, stored)):
+            return  # what the window holds, marked as incomplete
         if not room.contents.loaded and room.contents.window.topic_epoch == request.key.epoch:
             self._skips.report(self.core.hub.load(room, stored, self._edge.driver.now().loop_ms))
 

@@ -2,8 +2,13 @@
 
 It is loaded from the room store, or the log is being read back for all rooms: then clients wait until that has ended. A
 room is asked for when somebody first subscribes to it, once for all who do; connections take turns, a room each.
-Records go on being read meanwhile. If the store does not answer, clients that join are refused for now: a state without
-its older half would look complete. A client that was in the room before goes on with what the window holds.
+Records go on being read meanwhile. What follows depends on the store:
+
+1. The log itself does not answer: clients that join are refused for now, since a state without its older half would
+   look complete. A client that was in the room before goes on with what the window holds.
+2. A store that another process fills (`NotYet`) is away or behind: clients join with what the window holds, and receive
+   ``state_complete: false``. The room is asked for again, and when it is loaded its clients start over.
+3. The store is ahead of this edge: its answer waits until the edge has read that far.
 """
 
 from collections.abc import Iterator
@@ -13,9 +18,10 @@ from touchline_protocol import codes
 from touchline_protocol.rooms import split_room
 from touchline_server.core.catch_up import CatchUpQueue
 from touchline_server.core.clients.client import Client, ClientHub, ClientRoom, ClientSubscription
-from touchline_server.core.clocks import Now
+from touchline_server.core.clocks import LoopMs, Now
 from touchline_server.core.effects import Effect, LoadRoom, Owner, Unreachable
-from touchline_server.core.room_store import RoomKey, StoredRoom
+from touchline_server.core.room_store import NotYet, RoomKey, StoredRoom
+from touchline_server.core.rooms.contents import Contents
 from touchline_server.core.rooms.old_records import Skip
 from touchline_server.core.subscription import GO_ON, Phase
 
@@ -23,10 +29,15 @@ from .turns import Turns
 
 LOADS_MAX = 4
 """Rooms asked for at the same time. The store answers one at a time, and the next ones are chosen as late as can be."""
+ASK_AGAIN_MS = 500
+"""How soon a store that was away or behind is asked again."""
+AHEAD_MS_MAX = 1_000
+"""How long an answer from ahead of this edge may wait. An edge that is further behind has other problems."""
 
 
 class _Load(Generic[Owner]):
-    """A room that clients wait for. ``generation`` is the room's when it was asked for, None before that."""
+    """A room that clients wait for, or that is asked for again. ``generation`` is the room's when it was asked for,
+    None before that."""
 
     __slots__ = ("generation", "room", "waiting")
 
@@ -49,6 +60,22 @@ class RoomLoads(Generic[Owner]):
         self._turns: Turns[Client[Owner], ClientRoom[Owner]] = Turns()
         self._last_number = 0
         self._waiting_for_log: list[ClientSubscription[Owner]] = []
+        self._ahead: dict[int, tuple[StoredRoom, LoopMs]] = {}
+        """Answers that the edge has to catch up with, and when they came."""
+        self._unloaded: dict[ClientRoom[Owner], None] = {}
+        """Rooms that clients were let into without their older state, in the order in which to ask for them again."""
+        self._away: NotYet | None = None
+        self._ask_again_ms = LoopMs(0)
+
+    @property
+    def waits_for_records(self) -> bool:
+        """Whether answers wait until the edge has read further."""
+        return bool(self._ahead)
+
+    @property
+    def unloaded(self) -> int:
+        """How many rooms clients were let into without their older state."""
+        return len(self._unloaded)
 
     def add(self, subscription: ClientSubscription[Owner]) -> None:
         """A subscription needs its room loaded."""
@@ -63,7 +90,7 @@ class RoomLoads(Generic[Owner]):
         if load.generation is None:
             self._turns.add(subscription.client, room)
 
-    def start_queued(self) -> Iterator[LoadRoom]:
+    def start_queued(self, now: Now) -> Iterator[Effect[Owner]]:
         """Ask for as many rooms as may be asked for at once."""
         while self._free and (client := self._turns.take()) is not None:
             room = next(iter(self._turns.items(client)))
@@ -74,12 +101,35 @@ class RoomLoads(Generic[Owner]):
                 continue  # another client has asked for it
             if all(subscription.phase is Phase.LEFT for subscription in load.waiting):
                 del self._loads[room]
-                continue
-            self._free -= 1
-            self._last_number += 1
-            self._asked[self._last_number] = load
-            load.generation = room.contents.generation
-            yield load_room(room, self._last_number)
+            elif self._away is not None:
+                del self._loads[room]
+                yield from self._go_on_without(load, now)
+            else:
+                yield self._ask(load)
+
+    def tick(self, now: Now) -> Iterator[Effect[Owner]]:
+        """Ask again for rooms that were not loaded, if it is time. Call this periodically."""
+        for number, (_, since_ms) in list(self._ahead.items()):
+            if now.loop_ms - since_ms > AHEAD_MS_MAX:
+                del self._ahead[number]
+                yield from self._end(number, NotYet("this edge is behind it"), now)[1]
+        if self._unloaded and now.loop_ms >= self._ask_again_ms:
+            self._ask_again_ms = LoopMs(now.loop_ms + ASK_AGAIN_MS)
+            yield from self._ask_again(1 if self._away is not None else LOADS_MAX)
+
+    def records_read(self, now: Now) -> tuple[list[Skip], list[Effect[Owner]]]:
+        """Records were read: answers from ahead may hold now. Returns skipped records."""
+        skips: list[Skip] = []
+        effects: list[Effect[Owner]] = []
+        for number, (answer, _) in list(self._ahead.items()):
+            load = self._asked[number]
+            is_current = load.generation == load.room.contents.generation
+            if not (is_current and _is_ahead(load.room.contents, answer)):
+                del self._ahead[number]
+                more_skips, more_effects = self._end(number, answer, now)
+                skips += more_skips
+                effects += more_effects
+        return skips, effects
 
     def read_back(self, now: Now) -> list[Effect[Owner]]:
         """The log may have been read back: let the subscriptions go on whose rooms are known now."""
@@ -95,18 +145,60 @@ class RoomLoads(Generic[Owner]):
         return effects
 
     def loaded(
-        self, number: int, answer: StoredRoom | Unreachable | None, now: Now
+        self, number: int, answer: StoredRoom | NotYet | Unreachable | None, now: Now
     ) -> tuple[list[Skip], list[Effect[Owner]]]:
         """The answer to a `LoadRoom`; None if the store does not know the room. Returns skipped records."""
-        load = self._asked.pop(number)
-        del self._loads[load.room]
-        self._free += 1
+        load = self._asked[number]
         contents = load.room.contents
         is_current = load.generation == contents.generation
-        skips: list[Skip] = []
-        if is_current and not contents.loaded and not isinstance(answer, Unreachable):
-            skips = self._hub.load(load.room, answer, now.loop_ms)
+        if is_current and isinstance(answer, StoredRoom) and _is_ahead(contents, answer):
+            self._ahead[number] = answer, now.loop_ms
+            return [], []
+        return self._end(number, answer, now)
+
+    def _ask(self, load: _Load[Owner]) -> LoadRoom:
+        self._free -= 1
+        self._last_number += 1
+        self._asked[self._last_number] = load
+        load.generation = load.room.contents.generation
+        return load_room(load.room, self._last_number)
+
+    def _ask_again(self, rooms_max: int) -> Iterator[LoadRoom]:
+        """Ask again for the rooms that have waited for the longest, and still have somebody in them."""
+        for room in list(self._unloaded):
+            if not (self._free and rooms_max):
+                return
+            if not room.members or room.contents.loaded:
+                del self._unloaded[room]
+            elif room not in self._loads:
+                rooms_max -= 1
+                load = self._loads[room] = _Load(room)
+                yield self._ask(load)
+
+    def _end(
+        self, number: int, answer: StoredRoom | NotYet | Unreachable | None, now: Now
+    ) -> tuple[list[Skip], list[Effect[Owner]]]:
+        load = self._asked.pop(number)
+        self._loads.pop(load.room)
+        self._free += 1
+        contents = load.room.contents
         effects: list[Effect[Owner]] = []
+        skips: list[Skip] = []
+        is_current = load.generation == contents.generation
+        if is_current and isinstance(answer, StoredRoom) and not holds(contents, answer):
+            answer = NotYet("it has records that the log has lost again")
+        if isinstance(answer, NotYet):
+            self._away = answer if answer.away else None
+            self._ask_again_ms = LoopMs(now.loop_ms + ASK_AGAIN_MS)
+            effects += self._go_on_without(load, now)
+            return skips, [*effects, *self.start_queued(now)]
+        self._away = None
+        if is_current and not contents.loaded and not isinstance(answer, Unreachable):
+            was_served = load.room in self._unloaded
+            self._unloaded.pop(load.room, None)
+            skips = self._hub.load(load.room, answer, now.loop_ms)
+            if was_served and load.room.members:
+                self._hub.start_over(load.room)
         for subscription in load.waiting:
             if isinstance(answer, Unreachable) and subscription.phase is Phase.JOINING:
                 why = f"the room's older state cannot be read now: {answer.why}"
@@ -116,8 +208,29 @@ class RoomLoads(Generic[Owner]):
             if not is_current:
                 subscription.store_generation = None  # what was loaded for another generation is of no use
             effects += self._catch_up.write_step(subscription, GO_ON, now)
-        effects += self.start_queued()
+        effects += self.start_queued(now)
+        effects += self._ask_again(self._free)
         return skips, effects
+
+    def _go_on_without(self, load: _Load[Owner], now: Now) -> Iterator[Effect[Owner]]:
+        """Serve what the window holds, and ask for the room again later."""
+        self._unloaded.pop(load.room, None)
+        if not load.room.contents.loaded:
+            self._unloaded[load.room] = None
+        for subscription in load.waiting:
+            yield from self._catch_up.write_step(subscription, GO_ON, now)
+
+
+def _is_ahead(contents: Contents, answer: StoredRoom) -> bool:
+    """Whether an answer has records that this edge has not read yet: keys would be missing that these have set."""
+    window, seen = contents.window, answer.seen
+    return seen is not None and (seen.newest >= window.next_offset or seen.term > window.term)
+
+
+def holds(contents: Contents, answer: StoredRoom) -> bool:
+    """Whether the log still holds all records of an answer, as far as this edge knows."""
+    seen = answer.seen
+    return seen is None or contents.window.terms.hold(seen.term, seen.written - 1) is not False
 
 
 def load_room(room: ClientRoom[Owner], number: int) -> LoadRoom:

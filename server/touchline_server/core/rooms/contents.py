@@ -18,15 +18,16 @@ Rules:
 
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from operator import attrgetter
 
 from touchline_server.core.clocks import LoopMs
 
 from .elsewhere import Elsewhere
-from .keyed_state import KeyedState
+from .keyed_state import KeyedState, StoredEvents
 from .partition_window import PartitionWindow, RoomEvent, room_event
+from .pending import after_last_of, before_move
 
 BEFORE_ALL = -1
 """The offset of state from before a partition's first record."""
@@ -88,7 +89,7 @@ class Contents(KeyedState):
     @property
     def state_complete(self) -> bool:
         """Whether the state has every key, as far as the log can tell."""
-        return self.window.state_complete and not self._lacks_keys
+        return self.loaded and self.window.state_complete and not self._lacks_keys
 
     @property
     def position(self) -> int:
@@ -124,7 +125,8 @@ class Contents(KeyedState):
         """Move window, state and head over the pending events; returns those events."""
         batch, self.pending, self.pending_bytes = self.pending, [], 0
         if self.moving:
-            batch = self._up_to_move(batch)
+            batch, self.pending = before_move(self.window, batch)
+            self.pending_bytes = sum(event.size for event in self.pending)
         for event in batch:
             event.prev = self.head
             self.head = event.offset
@@ -179,7 +181,7 @@ class Contents(KeyedState):
             self.partitions, self._overtaken = 0, False
         elif self.head is not None:
             self.partitions |= 1 << self.window.partition
-        self.pending = self._moves_after(window) if same_log else []
+        self.pending = after_last_of(window, self.pending) if same_log else []
         self.pending_bytes = sum(event.size for event in self.pending)
         self.moving = bool(self.pending)
         self._forget_all()
@@ -283,23 +285,26 @@ class Contents(KeyedState):
         self._forget_removals()
         return elsewhere is not None
 
-    def expect_stored(self) -> None:
-        """What a `RoomStore` knows of the room from before the window is still to be loaded."""
+    def expect_stored(self, known_after: int | None = None) -> None:
+        """What a `RoomStore` knows of the room from before the window is still to be loaded.
+
+        ``known_after``: the room has no events with offsets above this one that are older than its first one here.
+        """
         self.loaded = False
+        if known_after is not None:
+            self.floor = min(self.floor, known_after)
         self.stored_before = self.floor + 1
 
-    def load(self, head: int | None, state: Iterable[RoomEvent], now_ms: LoopMs) -> None:
+    def load(self, stored: StoredEvents, now_ms: LoopMs) -> None:
         """Add what a store knew as of before ``stored_before``. A key that the window has is newer, and stays."""
-        self.loaded = True
         self.updated_ms = max(self.updated_ms, now_ms)
-        removed = self._removed or {}
-        self._forget_removals()
-        for event in state:
-            self.head_ts = max(self.head_ts, event.ts)
-            if event.key is not None and event.key not in self.state and removed.get(event.key, -1) < event.offset:
-                self._keep(event.key, event)
-        if head is not None:
-            self._follow(head)
+        self.head_ts = max([self.head_ts, *(event.ts for event in stored.state)])
+        elsewhere = [self._as_history(event) for event in stored.elsewhere]
+        self._add_stored(stored._replace(elsewhere=elsewhere), self.moved_at)
+        if stored.partitions:
+            self.partitions |= stored.partitions | 1 << self.window.partition
+        if stored.head is not None:
+            self._follow(stored.head)
 
     def know_all_after(self, offset: int) -> None:
         """The room has no events with offsets above ``offset`` that are older than its first one here."""
@@ -320,18 +325,6 @@ class Contents(KeyedState):
     def release(self) -> None:
         """Release what holds this object: its events do, and nothing here should wait for the cycle collector."""
         self.state.clear()
-
-    def _moves_after(self, window: PartitionWindow) -> list[RoomEvent]:
-        """The pending events after the last one of ``window``."""
-        of_window = (n for n, event in enumerate(self.pending) if event.window is window)
-        return self.pending[max(of_window, default=-1) + 1 :]
-
-    def _up_to_move(self, batch: list[RoomEvent]) -> list[RoomEvent]:
-        """The events before the first that moves the room to another partition; the others stay pending."""
-        here = next((n for n, event in enumerate(batch) if event.window is not self.window), len(batch))
-        self.pending = batch[here:]
-        self.pending_bytes = sum(event.size for event in self.pending)
-        return batch[:here]
 
     def _go_on_in(self, window: PartitionWindow) -> None:
         self.generation += 1

@@ -192,7 +192,7 @@ class Hub(Generic[M]):
             if not room.contents.history_read:
                 feed.forget_doubtful(key, room.contents)
                 if room.contents.end_history(now_ms):
-                    self._start_over(room)
+                    self.start_over(room)
                 room.snapshots.forget()
                 self.forget_if_unused(room)
 
@@ -243,12 +243,13 @@ class Hub(Generic[M]):
         if not contents.had_records_in(partition):
             feed.expected.check(key, {contents.home.partition, partition}, count)
         expected = feed.expected.of(key, count)
-        return is_move(contents, event, expected, now_ms, first_read=first_read)
+        # A store that has not answered yet may know the room from any partition.
+        return is_move(contents, event, expected, now_ms, first_read=first_read or not contents.loaded)
 
     def _take_elsewhere(self, feed: OpenFeed[M], room: Room[M], event: RoomEvent) -> None:
         """Take in an event that is not in its room's home partition, and does not move the room."""
         if room.contents.take_elsewhere(event):
-            self._start_over(room)
+            self.start_over(room)
         if not feed.is_first_read(event.window):
             raise BadRecord("misplaced", f"its room is in partition {room.contents.home.partition}")
 
@@ -295,8 +296,9 @@ class Hub(Generic[M]):
     def load(self, room: Room[M], stored: StoredRoom | None, now_ms: LoopMs) -> list[Skip]:
         """Add what a store knows of a room from before its window; None: the store does not know the room."""
         key_field = self.feeds[split_room(room.name)[0]].feed.key_field
-        events, skips = stored_events(room.contents, stored.state if stored else (), key_field)
-        room.load(stored.head if stored else None, events, now_ms)
+        events, skips = stored_events(room.contents, stored or StoredRoom(None, ()), key_field)
+        room.contents.load(events, now_ms)
+        room.snapshots.forget()
         if stored is None:
             room.contents.know_all_after(BEFORE_ALL)
         return skips
@@ -371,7 +373,7 @@ class Hub(Generic[M]):
             room.contents.expect_stored()
         self._mark(room, room.contents.updated_ms)
 
-    def _start_over(self, room: Room[M]) -> None:
+    def start_over(self, room: Room[M]) -> None:
         """Give everybody a room's state again: it changed without an event of the room."""
         room.start_over()
         self._mark(room, room.contents.updated_ms)
@@ -383,7 +385,9 @@ class Hub(Generic[M]):
         )
         if feed.reading_back:
             contents.begin_history(again=False)
-        elif feed.history_read and not self._stored:
+        elif self._stored:
+            contents.expect_stored(window.rooms_known_after)
+        elif feed.history_read:
             contents.know_all_after(window.rooms_known_after)
         room: Room[M] = Room(contents)
         self.rooms[name] = feed.by_key[room_id.encode()] = room

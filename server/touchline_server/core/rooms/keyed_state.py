@@ -5,6 +5,9 @@ bring them back. Older events come until a `RoomStore` has answered (``loaded``)
 first time and read back (``history_read``), and always in a room with records in several partitions.
 """
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 import msgspec
 
 from touchline_protocol.codecs import JSON
@@ -32,6 +35,16 @@ the room takes in no more keys, and its state is incomplete."""
 
 _FLOAT = bytes([_DIGIT, _FLOAT_MARK])
 _encode = msgspec.json.Encoder().encode
+
+
+class StoredEvents(NamedTuple):
+    """The events of a `StoredRoom`; see there."""
+
+    head: int | None
+    state: Sequence[RoomEvent]
+    elsewhere: Sequence[RoomEvent] = ()
+    partitions: int = 0
+    complete: bool = True
 
 
 class KeyedState:
@@ -101,6 +114,22 @@ class KeyedState:
             self.state_full = True
             self._remember_removal(key, event.offset)
         self._state_bytes = size
+
+    def _add_stored(self, stored: StoredEvents, from_elsewhere: int) -> None:
+        """Add what a store knew. Keys that are known here are newer, unless its offset is ``from_elsewhere`` or below:
+        then it is from another partition, and the home partition wins."""
+        self.loaded = True
+        self._cut = self._cut or not stored.complete
+        removed = self._removed or {}
+        self._forget_removals()
+        for event in stored.state:
+            known = None if event.key is None else self.state.get(event.key)
+            is_newest = known is None or known.offset <= from_elsewhere
+            if event.key is not None and is_newest and removed.get(event.key, -1) < event.offset:
+                self._keep(event.key, event)
+        for event in stored.elsewhere:
+            if event.key is not None and event.key not in self.state and event.key not in removed:
+                self._keep(event.key, event)
 
     def _forget_key(self, key: str) -> None:
         known = self.state.pop(key, None)

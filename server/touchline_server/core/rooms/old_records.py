@@ -3,15 +3,17 @@
 They are in no window. A record that makes no event becomes a `Skip`, unless it was reported when it was first read.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from touchline_protocol.errors import BadRecord
 from touchline_protocol.records import Record, parse_event
 from touchline_protocol.rooms import split_room
+from touchline_server.core.room_store import StoredRoom
 from touchline_server.core.terms import Terms
 
 from .contents import BEFORE_ALL, Contents
+from .keyed_state import StoredEvents
 from .partition_window import PartitionWindow, RoomEvent, room_event
 
 
@@ -30,21 +32,21 @@ def skip_of(window: PartitionWindow, record: Record, error: BadRecord) -> Skip:
     return Skip(window.topic, window.partition, record.offset, error.reason, str(error))
 
 
-def stored_events(
-    contents: Contents, records: Iterable[Record], key_field: str | None
-) -> tuple[list[RoomEvent], list[Skip]]:
-    """The events that a room store knows of a room."""
-    window = contents.window
-    events: list[RoomEvent] = []
+def stored_events(contents: Contents, stored: StoredRoom, key_field: str | None) -> tuple[StoredEvents, list[Skip]]:
+    """The events that a room store knows of a room, and the records that make none."""
     skips: list[Skip] = []
-    for record in records:
-        try:
-            key, value = parse_event(record, key_field)
-        except BadRecord as error:
-            skips.append(skip_of(window, record, error))
-        else:
-            events.append(room_event(contents, window, record.offset, key, record.timestamp, value))
-    return events, skips
+
+    def events_of(records: Iterable[Record]) -> Iterator[RoomEvent]:
+        for record in records:
+            try:
+                key, value = parse_event(record, key_field)
+            except BadRecord as error:
+                skips.append(skip_of(contents.window, record, error))
+            else:
+                yield room_event(contents, contents.window, record.offset, key, record.timestamp, value)
+
+    state, elsewhere = list(events_of(stored.state)), list(events_of(stored.elsewhere))
+    return StoredEvents(stored.head, state, elsewhere, stored.partitions, stored.complete), skips
 
 
 def replayed_events(

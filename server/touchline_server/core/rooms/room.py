@@ -11,7 +11,7 @@ Rules, which make the order right:
    store may know more than such a snapshot would say, the flush wakes them instead.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Generic, NamedTuple, TypeAlias, TypeVar
 
 import msgspec
@@ -21,7 +21,7 @@ from touchline_protocol.server_codecs import ALL_CODECS
 from touchline_server.core.clocks import LoopMs
 
 from .contents import Contents
-from .partition_window import PartitionWindow, RoomEvent
+from .partition_window import PartitionWindow
 from .snapshots import SnapshotCache
 
 Write: TypeAlias = Callable[[bytes], object]
@@ -165,11 +165,6 @@ class Room(Generic[M]):
         """Make everybody start over from the state, which changed without an event of the room."""
         self.contents.generation += 1
         self._restarted()
-
-    def load(self, head: int | None, state: Iterable[RoomEvent], now_ms: LoopMs) -> None:
-        """Add what a store knew of the room."""
-        self.contents.load(head, state, now_ms)
-        self.snapshots.forget()
 
     def enter(self, member: M, codec: Codec, write: Write) -> None:
         """Make a member that was brought up to the position live: the next flush writes to it."""

@@ -6,15 +6,22 @@ Rules:
 2. An outage (`StoreUnavailable`) is something that may end by itself. A refusal (`StoreRefused`) is not: an operator
    has to act. Both are kept in `problem` until a call succeeds.
 3. A call that was cancelled closes its connection, so that nobody gets the answer of somebody else's command.
+4. Callers need not know whether it is one server, a primary that Sentinels watch, or a Cluster: all keys of one script
+   are in one slot, and pipelines promise no order across slots.
 """
 
 import asyncio
+import inspect
 from collections.abc import Awaitable
-from typing import TypeVar
+from typing import Any, TypeVar, cast
+from urllib.parse import urlsplit
 
 import redis.asyncio as redis
 from redis import exceptions
+from redis.asyncio.cluster import RedisCluster
+from redis.asyncio.connection import parse_url
 from redis.asyncio.retry import Retry
+from redis.asyncio.sentinel import Sentinel
 from redis.backoff import NoBackoff
 
 from touchline_protocol.errors import OperatorError, StoreRefused, StoreUnavailable
@@ -31,12 +38,22 @@ REFUSALS: tuple[tuple[type[Exception], str], ...] = (
     (exceptions.ReadOnlyError, "this is a replica: name the primary in redis.url"),
 )
 """Answers that stay the same until an operator acts, and what to do about each."""
+IN_SCRIPTS = (
+    ("NOAUTH", REFUSALS[0][1]),
+    ("WRONGPASS", REFUSALS[0][1]),
+    ("NOPERM", REFUSALS[2][1]),
+    ("OOM", REFUSALS[3][1]),
+    ("READONLY", REFUSALS[4][1]),
+)
+"""The same answers where redis-py has no type for them: Redis puts them in the middle of a script's error."""
 OUTAGES = (
     exceptions.ConnectionError,
     exceptions.TimeoutError,
     exceptions.TryAgainError,
     exceptions.ClusterDownError,
     exceptions.AskError,
+    exceptions.MovedError,
+    exceptions.SlotNotCoveredError,
     OSError,
     TimeoutError,
 )
@@ -58,16 +75,45 @@ class RedisConnection:
         self.problem: str | None = None
         """What is wrong now, for an operator; None if the newest call succeeded."""
         self._timeout_s = settings.timeout_s
+        self._is_watched = bool(settings.sentinels)
+        self._slots = asyncio.Semaphore(CONNECTIONS_MAX)
+        """redis-py raises if there are more calls than connections, instead of letting them wait."""
+        self._closing: list[Any] = []
         try:
-            self.client: redis.Redis = redis.Redis.from_url(
-                settings.url,
-                socket_timeout=settings.timeout_s,
-                socket_connect_timeout=settings.timeout_s,
-                retry=Retry(NoBackoff(), 0),  # `call` has one deadline; its callers decide about another attempt
-                max_connections=CONNECTIONS_MAX,
-            )
-        except (ValueError, TypeError, exceptions.RedisError) as error:
+            self.client = self._client(settings, settings.url)
+        except (ValueError, TypeError, OSError, exceptions.RedisError) as error:
             raise OperatorError(f"redis.url cannot be used: {error}") from error
+        self._closing.append(self.client)
+
+    def _client(self, settings: RedisSettings, url: str) -> redis.Redis:
+        options: dict[str, Any] = {
+            "socket_timeout": settings.timeout_s,
+            "socket_connect_timeout": settings.timeout_s,
+            "retry": Retry(NoBackoff(), 0),  # `call` has one deadline; its callers decide about another attempt
+            "max_connections": CONNECTIONS_MAX,
+        }
+        tls = _tls_options(settings)
+        if settings.cluster:
+            # It has the same commands, and its own types for them.
+            return cast("redis.Redis", RedisCluster.from_url(url, **options, **tls))
+        if not settings.sentinels:
+            return redis.Redis.from_url(url, **options, **tls)
+        address = parse_url(url)
+        options |= {name: value for name, value in address.items() if name in ("username", "password", "db")}
+        if urlsplit(url).scheme == "rediss":
+            options |= {"ssl": True, **tls}
+        sentinel_options = {name: value for name, value in options.items() if name.startswith(("socket_", "ssl"))}
+        sentinel_options |= {"username": settings.sentinel_user, "password": settings.sentinel_password}
+        hosts = [(host, int(port)) for host, _, port in (one.rpartition(":") for one in settings.sentinels)]
+        sentinel: Any = Sentinel(  # type: ignore[no-untyped-call]
+            hosts, sentinel_kwargs=sentinel_options, **options
+        )
+        self._closing.append(sentinel)
+        return cast("redis.Redis", sentinel.master_for(str(address.get("host", ""))))
+
+    def pipeline(self) -> redis.client.Pipeline:
+        """A pipeline without a transaction. Commands of one Cluster slot are answered in their order."""
+        return self.client.pipeline(transaction=False)
 
     async def call(self, command: Awaitable[T]) -> T:
         """The answer of a command, or of a pipeline.
@@ -77,23 +123,43 @@ class RedisConnection:
             StoreRefused: Redis refuses until an operator acts.
         """
         try:
-            async with asyncio.timeout(self._timeout_s):
+            async with asyncio.timeout(self._timeout_s), self._slots:
                 answer = await command
         except (exceptions.RedisError, OSError, TimeoutError) as error:
-            refused = self._explained(error)
-            self.problem = str(refused)
+            refused = self.explained(error)
             raise refused from error
+        finally:
+            if inspect.iscoroutine(command):
+                command.close()  # it may have waited for a connection until the deadline
         self.problem = None
         return answer
 
     async def close(self) -> None:
         """Close all connections."""
-        await self.client.aclose()
+        for client in self._closing:
+            await client.aclose()
+
+    def explained(self, error: Exception) -> StoreUnavailable | StoreRefused:
+        """What an error of redis-py means. It is kept in `problem`."""
+        explained = self._explained(error)
+        self.problem = str(explained)
+        return explained
 
     def _explained(self, error: Exception) -> StoreUnavailable | StoreRefused:
+        text = str(error)
+        if self._is_watched and (isinstance(error, exceptions.ReadOnlyError) or "READONLY" in text):
+            return StoreUnavailable(f"Redis fails over: what was the primary is a replica now ({text})")
         for kind, cure in REFUSALS:
             if isinstance(error, kind):
-                return StoreRefused(f"Redis refuses ({error}): {cure}")
+                return StoreRefused(f"Redis refuses ({text}): {cure}")
         if isinstance(error, OUTAGES):
-            return StoreUnavailable(f"Redis does not answer ({str(error) or type(error).__name__})")
-        return StoreRefused(f"Redis refuses: {error}")
+            return StoreUnavailable(f"Redis does not answer ({text or type(error).__name__})")
+        for code, cure in IN_SCRIPTS:
+            if code in text:
+                return StoreRefused(f"Redis refuses ({text}): {cure}")
+        return StoreRefused(f"Redis refuses: {text}")
+
+
+def _tls_options(settings: RedisSettings) -> dict[str, Any]:
+    files = {"ssl_ca_certs": settings.ca_file, "ssl_certfile": settings.cert_file, "ssl_keyfile": settings.key_file}
+    return {name: str(path) for name, path in files.items() if path is not None}

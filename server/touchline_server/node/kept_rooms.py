@@ -1,0 +1,67 @@
+"""The rooms that keepers keep in Redis, as a node uses them: its store, and what is wrong with it.
+
+Nothing here is awaited where records are read or clients are served. Redis and the keepers' progress are looked at
+every `LOOK_EVERY_S`, so that an edge without new rooms notices too that one of them is away.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+
+from touchline_protocol.errors import StoreRefused, StoreUnavailable
+from touchline_protocol.printable import counted
+from touchline_server.core.room_keeping import KeptPartition
+from touchline_server.core.rooms.partition_window import PartitionWindow
+from touchline_server.store.redis.connection import RedisConnection
+from touchline_server.store.redis.rooms import RedisRooms
+
+LOOK_EVERY_S = 2.0
+"""How soon an outage shows in ``/readyz``."""
+REDIS = "redis"
+"""The subject of a Redis that does not answer, or refuses."""
+ROOM_STATE = "room state"
+"""The subject of rooms whose older state is missing, and of keepers that are behind."""
+
+
+class KeptRooms:
+    """One edge's view of what keepers wrote."""
+
+    def __init__(self, connection: RedisConnection) -> None:
+        self.store = RedisRooms(connection)
+        self._connection = connection
+        self._behind: dict[str, str] = {}
+
+    async def watch(self, windows: Iterable[PartitionWindow]) -> None:
+        """Look at the progress of these partitions once."""
+        wanted = {
+            KeptPartition(window.topic, window.topic_epoch, window.partition): window.rooms_known_after + 1
+            for window in windows
+        }
+        try:
+            kept = await self.store.kept(list(wanted))
+        except (StoreUnavailable, StoreRefused):
+            return  # the connection has it as its problem
+        behind: dict[str, str] = {}
+        for partition, before in wanted.items():
+            next_offset = kept[partition]
+            name = f"{ROOM_STATE} of {partition.topic}/{partition.partition}"
+            if next_offset is None and before > 0:
+                behind[name] = "no keeper has kept it: is touchline keeper running, with the same redis.prefix?"
+            elif next_offset is not None and next_offset < before:
+                behind[name] = f"keepers have kept it up to offset {next_offset}, and rooms need it up to {before}"
+        self._behind = behind
+
+    def problems(self, unloaded_rooms: int) -> Mapping[str, str]:
+        """What is wrong now; ``unloaded_rooms`` were joined without their older state."""
+        problems = dict(self._behind)
+        if self._connection.problem is not None:
+            problems[REDIS] = self._connection.problem
+        if unloaded_rooms:
+            problems[ROOM_STATE] = f"the older state of {counted(unloaded_rooms, 'room')} is not loaded yet"
+        return problems
+
+
+async def watch_forever(kept: KeptRooms, windows: Callable[[], list[PartitionWindow]]) -> None:
+    """Look again and again; does not end by itself."""
+    while True:
+        await kept.watch(windows())
+        await asyncio.sleep(LOOK_EVERY_S)

@@ -1,0 +1,71 @@
+"""What an edge gets of a room, from what is kept of it in each partition: the same for all stores that keepers fill."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from touchline_protocol.records import KEY_HEADER, Record
+from touchline_server.core.room_keeping import KeptEntry
+from touchline_server.core.room_store import NotYet, RoomKey, Seen, StoredRoom
+
+NULL = b"null"
+
+
+class KeptRecord(NamedTuple):
+    """The newest record of an event key. It satisfies `touchline_protocol.records.Record`."""
+
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes]]
+
+
+class KeptAnswer(NamedTuple):
+    """What is kept of a room in one partition, with the partition's progress."""
+
+    next_offset: int
+    written: int
+    term: int
+    complete: bool
+    head: int
+    ts: int
+    full: bool
+    entries: Mapping[str, KeptEntry]
+
+
+def stored_room(
+    key: RoomKey, home: KeptAnswer | None, others: Mapping[int, KeptAnswer | None], before: int
+) -> StoredRoom | NotYet:
+    """The room as an edge needs it, from what is kept of it in its home partition and in ``others``."""
+    if home is None:
+        if before > 0:
+            return NotYet(f"no keeper has kept {key.topic}, partition {key.partition}")
+        home = KeptAnswer(0, 0, -1, True, -1, 0, False, {})
+    elif home.next_offset < before:
+        return NotYet(f"{key.topic}, partition {key.partition} is kept up to {home.next_offset}, not to {before}")
+    known = {index: other for index, other in others.items() if other is not None}
+    merged: dict[str, KeptEntry] = {}
+    had_records = 0
+    for index, other in sorted(known.items(), key=lambda item: (item[1].ts, item[0])):
+        merged |= other.entries
+        had_records |= (other.head >= 0) << index
+    elsewhere = {name: entry for name, entry in merged.items() if name not in home.entries and entry.value != NULL}
+    state = {name: entry for name, entry in home.entries.items() if entry.offset < before and entry.value != NULL}
+    every = [home, *known.values()]
+    return StoredRoom(
+        head=home.head if 0 <= home.head < before else None,
+        state=_records(key, state),
+        complete=len(known) == len(others) and all(one.complete and not one.full for one in every),
+        elsewhere=_records(key, elsewhere),
+        partitions=had_records,
+        seen=Seen(home.head, home.written, home.term) if home.term >= 0 else None,
+    )
+
+
+def _records(key: RoomKey, entries: Mapping[str, KeptEntry]) -> list[Record]:
+    room_id = key.room_id.encode()
+    ordered = sorted(entries.items(), key=lambda item: item[1].offset)
+    return [
+        KeptRecord(entry.offset, entry.ts, room_id, entry.value, ((KEY_HEADER, name.encode()),))
+        for name, entry in ordered
+    ]

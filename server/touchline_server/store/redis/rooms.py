@@ -1,0 +1,77 @@
+"""The room store in Redis, as edges read it: see `core.room_store.RoomStore`, and `room_layout` for what lies there."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from touchline_protocol.errors import StoreRefused, StoreUnavailable
+from touchline_server.core.room_keeping import KeptPartition
+from touchline_server.core.room_store import NotYet, RoomKey, StoredRoom
+from touchline_server.store.kept_answers import KeptAnswer, stored_room
+
+from .connection import RedisConnection
+from .room_layout import ENTRY_PREFIX, READ, Keys, unpack
+from .scripts import Call, run_scripts
+
+
+class RedisRooms:
+    """See `core.room_store.RoomStore`."""
+
+    def __init__(self, connection: RedisConnection) -> None:
+        self._connection = connection
+        self._keys = Keys(connection.prefix)
+
+    async def load(self, key: RoomKey, *, before: int) -> StoredRoom | NotYet | None:
+        """See `core.room_store.RoomStore.load`."""
+        try:
+            return await self._load(key, before)
+        except (StoreUnavailable, StoreRefused) as error:
+            return NotYet(str(error), away=True)
+
+    async def _load(self, key: RoomKey, before: int) -> StoredRoom | NotYet:
+        connection = self._connection
+        layout = await connection.call(
+            connection.client.hmget(self._keys.layout(key.topic, key.epoch), ["partitions", "scattered"])
+        )
+        partitions = [key.partition]
+        if layout[1] == b"1":
+            partitions += [index for index in range(int(layout[0] or 0)) if index != key.partition]
+        calls = [self._read(KeptPartition(key.topic, key.epoch, index), key.room_id) for index in partitions]
+        home, *others = [kept_answer(answer) for answer in await run_scripts(connection, calls)]
+        return stored_room(key, home, dict(zip(partitions[1:], others, strict=True)), before)
+
+    async def kept(self, partitions: Sequence[KeptPartition]) -> dict[KeptPartition, int | None]:
+        """How far partitions are kept: the offset of the next record; None if nothing is known of one.
+
+        Raises:
+            StoreUnavailable, StoreRefused: Redis did not answer.
+        """
+        pipeline = self._connection.pipeline()
+        for partition in partitions:
+            pipeline.hget(self._keys.progress(partition), "next")
+        found = await self._connection.call(pipeline.execute())
+        return {one: None if answer is None else int(answer) for one, answer in zip(partitions, found, strict=True)}
+
+    def _read(self, partition: KeptPartition, room_id: str) -> Call:
+        return Call(READ, [self._keys.progress(partition), self._keys.room(partition, room_id)], [])
+
+
+def kept_answer(answer: Sequence[Any]) -> KeptAnswer | None:
+    """What a `READ` found; None if the partition is not kept."""
+    if not answer:
+        return None
+    (build, next_offset, written, term, complete), flat = answer
+    fields: dict[bytes, bytes] = dict(zip(flat[::2], flat[1::2], strict=True))
+    if fields.get(b"build") != build:
+        fields = {}
+    cut = len(ENTRY_PREFIX)
+    entries = {name[cut:].decode(): unpack(value) for name, value in fields.items() if name.startswith(ENTRY_PREFIX)}
+    return KeptAnswer(
+        int(next_offset),
+        int(written),
+        int(term),
+        complete == b"1",
+        int(fields.get(b"head", -1)),
+        int(fields.get(b"ts", 0)),
+        fields.get(b"full") == b"1",
+        entries,
+    )

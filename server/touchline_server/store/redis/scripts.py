@@ -1,0 +1,63 @@
+"""Runs scripts in Redis: many in one pipeline, and again if Redis does not have one of them.
+
+A script is loaded once and called by its SHA-1 from then on. Redis forgets it when it restarts, when a replica takes
+over, and in a Cluster when a slot moves to another node: then it answers NOSCRIPT. All of our scripts can be run twice,
+so the calls that failed are repeated once the script is loaded again.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from redis import exceptions
+
+from .connection import RedisConnection
+from .room_layout import Script
+
+PIPELINE_COMMANDS_MAX = 500
+"""Commands of one pipeline: some 10 ms of work, after which the loop serves others."""
+TRIES_MAX = 3
+"""How often calls are repeated after NOSCRIPT: each node of a Cluster may lack the script."""
+
+
+class Call(NamedTuple):
+    """One call of a script."""
+
+    script: Script
+    keys: Sequence[str]
+    args: Sequence[str | bytes | int]
+
+
+async def run_scripts(connection: RedisConnection, calls: Sequence[Call]) -> list[Any]:
+    """Run scripts in order; returns their answers.
+
+    Raises:
+        StoreUnavailable, StoreRefused: one of them was not answered.
+    """
+    answers: list[Any] = []
+    for begin in range(0, len(calls), PIPELINE_COMMANDS_MAX):
+        answers += await _run(connection, calls[begin : begin + PIPELINE_COMMANDS_MAX])
+    return answers
+
+
+async def _run(connection: RedisConnection, calls: Sequence[Call]) -> list[Any]:
+    answers = await _pipeline(connection, calls)
+    for _ in range(TRIES_MAX):
+        missing = [n for n, answer in enumerate(answers) if isinstance(answer, exceptions.NoScriptError)]
+        if not missing:
+            break
+        for script in {calls[n].script for n in missing}:
+            await connection.call(connection.client.script_load(script.text))
+        # From the first one on, not only those that failed: their order matters.
+        again = calls[missing[0] :]
+        answers[missing[0] :] = await _pipeline(connection, again)
+    for answer in answers:
+        if isinstance(answer, exceptions.RedisError):
+            raise connection.explained(answer) from answer
+    return answers
+
+
+async def _pipeline(connection: RedisConnection, calls: Sequence[Call]) -> list[Any]:
+    pipeline = connection.pipeline()
+    for script, keys, args in calls:
+        pipeline.evalsha(script.sha, len(keys), *keys, *args)
+    return list(await connection.call(pipeline.execute(raise_on_error=False)))
