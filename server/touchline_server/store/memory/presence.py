@@ -3,18 +3,22 @@
 A worker counts until `MemoryFleet.remove` says that it is dead.
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from typing import TypeAlias
 
+from touchline_protocol.presence.records import PresenceKind
+from touchline_server.core.presence.member_changes import member_changes
 from touchline_server.core.presence.port import (
     TOO_MANY,
     Answer,
     InRoom,
-    MemberChanges,
-    Members,
     Report,
     TooMany,
     Totals,
 )
+
+Observer: TypeAlias = Callable[[PresenceKind, str, str | None], None]
+"""What is called with each change: its kind, the room, and the player if it is about one."""
 
 
 class MemoryFleet:
@@ -24,6 +28,11 @@ class MemoryFleet:
         self.members_max = members_max
         self._viewers: dict[str, dict[str, int]] = {}
         self._players: dict[str, dict[str, dict[str, int]]] = {}
+        self._observers: list[Observer] = []
+
+    def observe(self, observer: Observer) -> None:
+        """Call ``observer`` with each change of who is where, in order."""
+        self._observers.append(observer)
 
     def worker(self, name: str) -> "MemoryPresenceStore":
         """The store object of one worker."""
@@ -31,20 +40,25 @@ class MemoryFleet:
 
     def remove(self, worker: str) -> None:
         """A worker is dead: nothing that it reported counts any more."""
-        for room in list(self._viewers):
-            self._set_viewers(worker, room, 0)
-        for room, players in list(self._players.items()):
-            for player in list(players):
-                self._set_player(worker, InRoom(room, player), 0)
+        self.take(worker, Report(True, {}, {}, frozenset(), frozenset()))
 
     def take(self, worker: str, report: Report) -> None:
-        """Take in a report."""
+        """Take in a report. Nobody is ever in an empty room, so rooms that are empty come last."""
+        viewers, players = dict(report.viewers), dict(report.players)
         if report.is_whole:
-            self.remove(worker)
-        for room, viewers in report.viewers.items():
-            self._set_viewers(worker, room, viewers)
-        for in_room, connections in report.players.items():
+            for room in self._viewers:
+                viewers.setdefault(room, 0)
+            for room, present in self._players.items():
+                for player in present:
+                    players.setdefault(InRoom(room, player), 0)
+        for room, count in viewers.items():
+            if count:
+                self._set_viewers(worker, room, count)
+        for in_room, connections in players.items():
             self._set_player(worker, in_room, connections)
+        for room, count in viewers.items():
+            if not count:
+                self._set_viewers(worker, room, 0)
 
     def viewers(self, room: str) -> int:
         """How many connections are in a room."""
@@ -56,13 +70,23 @@ class MemoryFleet:
         return TOO_MANY if len(players) > self.members_max else frozenset(players)
 
     def _set_viewers(self, worker: str, room: str, viewers: int) -> None:
+        was_occupied = room in self._viewers
         _set(self._viewers, room, worker, viewers)
+        if was_occupied != (room in self._viewers):
+            self._tell("room_empty" if was_occupied else "room_occupied", room, None)
 
     def _set_player(self, worker: str, in_room: InRoom, connections: int) -> None:
         players = self._players.setdefault(in_room.room, {})
+        was_present = in_room.player in players
         _set(players, in_room.player, worker, connections)
+        if was_present != (in_room.player in players):
+            self._tell("player_left" if was_present else "player_joined", in_room.room, in_room.player)
         if not players:
             del self._players[in_room.room]
+
+    def _tell(self, kind: PresenceKind, room: str, player: str | None) -> None:
+        for observer in self._observers:
+            observer(kind, room, player)
 
 
 class MemoryPresenceStore:
@@ -85,7 +109,7 @@ class MemoryPresenceStore:
         answer = Answer(
             {room: total for room, total in viewers.items() if self._viewers.get(room) != total},
             {
-                room: _changes(before, now)
+                room: member_changes(before, now)
                 for room, now in members.items()
                 if (before := self._members.get(room)) != now
             },
@@ -109,10 +133,3 @@ def _set(table: dict[str, dict[str, int]], key: str, worker: str, number: int) -
         table[key].pop(worker, None)
         if not table[key]:
             del table[key]
-
-
-def _changes(before: frozenset[str] | TooMany | None, now: frozenset[str] | TooMany) -> Members:
-    """What to say about a room whose members were ``before`` as of the answer before; None if it was not listed."""
-    if isinstance(before, frozenset) and isinstance(now, frozenset):
-        return MemberChanges(joined=now - before, left=before - now)
-    return now

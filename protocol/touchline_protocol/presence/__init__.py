@@ -1,0 +1,1 @@
+"""Presence outside of messages to clients: the records that back ends read."""

@@ -1,0 +1,8 @@
+-- How many viewers are in each of args.rooms, in their order. After shard.lua.
+
+local totals = {}
+for i, room in ipairs(args.rooms) do
+  totals[i] = total(room)
+end
+local epoch = tonumber(redis.call('HGET', META, 'epoch') or 0)
+return cmsgpack.pack({totals = totals, epoch = epoch, now = now_us, workers = redis.call('HGETALL', WORKERS)})

@@ -1,0 +1,105 @@
+"""How presence lies in Redis: in shards, each with its own scripts' state in one Cluster slot.
+
+A room is in the shard that its name's CRC-32 names. All keys of shard 3 begin with ``touchline:{presence.3}:``
+
+- ``meta``, a hash: ``seq``, the number of the newest change; ``epoch``, that of the shard's beginning;
+  ``viewers_trimmed`` and ``players_trimmed``, the newest changes that are forgotten; ``dropped``, records
+- ``workers``, a hash: worker -> mark: its generation and the number of its newest report, or ``dead``
+- ``viewers:ROOM``, a hash: worker -> viewers. ``players:ROOM``, a hash: player -> the workers that have it
+- ``of:WORKER:rooms`` and ``of:WORKER:players``, sorted sets: what is a worker's, by the generation of its whole report
+- ``of:WORKER:watched`` and ``of:WORKER:listed``, sets of rooms
+- ``viewers_changed`` and ``players_changed``, sorted sets: rooms by the number of their newest change, for a minute
+- ``moves:ROOM``, a sorted set: players by the number of their newest join or leave, for as long
+- ``outbox``, a list of records; ``due``, a sorted set: rooms by the time of their next ``room_state``, 0 for at once;
+  ``drained_by``, the worker that writes records to the log
+
+Rules:
+
+1. Nothing is counted up or down: a total is the sum of what the workers have, so it cannot drift.
+2. Each call is refused unless the shard has exactly what the worker believes: its mark tells. So a shard that was
+   emptied, was restored from an older copy, or had buried the worker is noticed at the next call, and a call that
+   was given up and arrives late does nothing.
+3. Changes of a shard have one order. A worker asks what has changed since a number, and Redis leaves out what it did
+   not ask for. Versions per room would make each worker name 10,000 rooms each second; a queue for each worker would
+   make each change cost as many writes as there are workers.
+4. One call changes or removes a bounded number of entries, a few milliseconds of work: Redis serves nobody meanwhile.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from typing import Any, Final, NamedTuple
+from zlib import crc32
+
+import msgspec
+from redis import exceptions
+
+from touchline_protocol.errors import StoreRefused
+from touchline_server.store.redis.connection import RedisConnection
+
+SHARDS: Final = 16
+"""Slots in use: as many nodes of a Cluster can share the work, and an exchange is as many calls. All workers of a
+fleet have the same number, of all versions: another one would be another fleet's."""
+
+UNKNOWN_COMMAND = "nknown Redis command"
+"""How Redis says that a script uses a command that it does not have: the first letter differs by version."""
+
+
+class Script(NamedTuple):
+    """A script, and the name by which Redis knows it once it has run there."""
+
+    text: str
+    sha: str
+
+
+def load_script(name: str) -> Script:
+    """The script ``lua/NAME.lua`` behind what all scripts share."""
+    folder = files(__package__) / "lua"
+    text = "".join((folder / f"{part}.lua").read_text("utf-8") for part in ("shard", name))
+    return Script(text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
+
+
+def shard_of(room: str) -> int:
+    """The shard that a room is in."""
+    return crc32(room.encode()) % SHARDS
+
+
+class Shards:
+    """Runs scripts in shards. ``connection`` is shared with other stores."""
+
+    def __init__(self, connection: RedisConnection) -> None:
+        self._connection = connection
+
+    async def run(self, script: Script, calls: Mapping[int, object]) -> dict[int, bytes]:
+        """Run ``script`` in some shards with arguments for each, in one round trip. Returns their answers.
+
+        Raises:
+            StoreUnavailable: Redis does not answer. Each of the calls may have run, or not.
+            StoreRefused: Redis refuses.
+        """
+        if not calls:
+            return {}
+        encoded = {shard: msgspec.msgpack.encode(args) for shard, args in calls.items()}
+        return await self._connection.call(self._run(script, encoded))
+
+    async def _run(self, script: Script, calls: Mapping[int, bytes]) -> dict[int, bytes]:
+        answers = await self._pipeline([("EVALSHA", script.sha, shard, args) for shard, args in calls.items()])
+        found = dict(zip(calls, answers, strict=True))
+        # A call that was answered must not run again: its mark is another one now.
+        missing = [shard for shard, answer in found.items() if isinstance(answer, exceptions.NoScriptError)]
+        if missing:
+            answers = await self._pipeline([("EVAL", script.text, shard, calls[shard]) for shard in missing])
+            found.update(zip(missing, answers, strict=True))
+        for answer in found.values():
+            if isinstance(answer, exceptions.ResponseError) and UNKNOWN_COMMAND in str(answer):
+                raise StoreRefused("presence needs Redis 6.2 or newer") from answer
+            if isinstance(answer, Exception):
+                raise answer
+        return found
+
+    async def _pipeline(self, commands: Sequence[tuple[str, str, int, bytes]]) -> list[Any]:
+        # `evalsha` is not allowed in pipelines of a Cluster, but the command is: its one key says where it belongs.
+        pipeline = self._connection.client.pipeline(transaction=False)
+        for command, script, shard, args in commands:
+            pipeline.execute_command(command, script, 1, f"{self._connection.prefix}:{{presence.{shard}}}", args)
+        return list(await pipeline.execute(raise_on_error=False))
