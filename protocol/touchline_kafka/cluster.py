@@ -15,9 +15,11 @@ from aiokafka.errors import KafkaError
 
 from touchline_protocol.errors import LogUnavailable, OperatorError
 
-from .client_options import client_options
+from .access.client_options import client_options
+from .access.connection import Connection
+from .client import RELEASE_S, Client
 from .errors import REQUEST_ERRORS, describe, is_refusal
-from .repairs import RELEASE_S, Admin, Client, Connection, Consumer
+from .repairs import Admin, Consumer
 from .retry import Retry, reported_if_slow
 from .security import Security
 

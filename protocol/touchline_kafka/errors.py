@@ -20,11 +20,26 @@ from aiokafka.errors import (
 
 from touchline_protocol.errors import LogUnavailable, OperatorError
 
+from .access.tokens import TokenRefused
 from .error_codes import BY_CODE, CORRUPT_MESSAGE, MESSAGE_TOO_LARGE, Fault, Remedy, Scope, remedy
 
 REQUEST_ERRORS = (KafkaError, OSError, TimeoutError, NotImplementedError)
 """All that a request to Kafka raises. ``OSError`` covers refused connections, DNS and TLS; ``NotImplementedError`` is
 aiokafka's way to say that it shares no version of a request with the broker."""
+
+CERTIFICATE_ALERTS = frozenset(
+    (
+        "ACCESS_DENIED",
+        "BAD_CERTIFICATE",
+        "CERTIFICATE_EXPIRED",
+        "CERTIFICATE_REQUIRED",
+        "CERTIFICATE_REVOKED",
+        "CERTIFICATE_UNKNOWN",
+        "UNKNOWN_CA",
+        "UNSUPPORTED_CERTIFICATE",
+    )
+)
+"""What TLS says of a certificate that is missing or not accepted, in OpenSSL's words."""
 
 
 class Classification(NamedTuple):
@@ -59,27 +74,56 @@ def classify(error: BaseException) -> Classification:
     """What an error means to us. One that no request raises is a bug."""
     if isinstance(error, BrokerResponseError):
         return _of_code(error)
-    if isinstance(error, ssl.SSLCertVerificationError):
-        why = getattr(error, "verify_message", error)  # only OpenSSL's own errors have it
-        text = f"its certificate is not trusted, {why}; ca_file must name its authority"
-        return Classification(Fault.REFUSAL, Scope.CLUSTER, False, text)
-    if isinstance(error, IncompatibleBrokerVersion | NotImplementedError):
-        text = "the broker is older than Kafka 3.1, the oldest supported"
-        return Classification(Fault.REFUSAL, Scope.CLUSTER, False, text)
-    if isinstance(error, UnsupportedCodecError):  # its text names the library
-        return Classification(Fault.REFUSAL, Scope.TOPIC, False, ", ".join(map(str, error.args)) or "unknown codec")
     if isinstance(error, RecordTooLargeError):
         return Classification(Fault.REFUSAL, Scope.RECORD, False, BY_CODE[MESSAGE_TOO_LARGE].meaning)
-    if isinstance(error, NodeNotReadyError):
-        return Classification(Fault.OUTAGE, Scope.CLUSTER, True, "the broker cannot be reached")
-    if isinstance(error, TimeoutError | KafkaTimeoutError):
-        return Classification(Fault.OUTAGE, Scope.CLUSTER, True, "no answer in time")
+    if isinstance(error, UnsupportedCodecError):  # its text names the library
+        return Classification(Fault.REFUSAL, Scope.TOPIC, False, _args(error) or "unknown codec")
+    if (refusal := _refusal(error)) is not None:
+        return Classification(Fault.REFUSAL, Scope.CLUSTER, False, refusal)
     fault = Fault.OUTAGE if isinstance(error, KafkaError | OSError) else Fault.BUG
-    # Without the class, which aiokafka puts in front of its texts.
-    text = ", ".join(map(str, error.args)) if isinstance(error, KafkaError) else str(error)
+    return Classification(fault, Scope.CLUSTER, fault is Fault.OUTAGE, _outage(error))
+
+
+def _refusal(error: BaseException) -> str | None:
+    """Why this client refuses the broker, or the broker this client; None if the error is about something else."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        why = getattr(error, "verify_message", error)  # only OpenSSL's own errors have it
+        return f"its certificate is not trusted, {why}; ca_file must name its authority"
+    if (alert := _tls_alert(error)) is not None:
+        return f"it does not accept this client's certificate ({alert}): check cert_file and key_file"
+    if isinstance(error, TokenRefused):
+        return _args(error)
+    if isinstance(error, IncompatibleBrokerVersion | NotImplementedError):
+        return "the broker is older than Kafka 3.1, the oldest supported"
+    return None
+
+
+def _outage(error: BaseException) -> str:
+    if isinstance(error, NodeNotReadyError):
+        return "the broker cannot be reached" + (f": {describe(error.__cause__)}" if error.__cause__ else "")
+    if isinstance(error, TimeoutError | KafkaTimeoutError):
+        return "no answer in time"
+    text = _args(error) if isinstance(error, KafkaError) else str(error)
     if text.startswith("Unable to bootstrap"):  # the rest is a list of Python's address tuples
-        text = "the broker accepts connections and answers nothing on them"
-    return Classification(fault, Scope.CLUSTER, fault is Fault.OUTAGE, text or type(error).__name__)
+        why = error.__cause__
+        return describe(why) if why else "the broker accepts connections and answers nothing on them"
+    return text or type(error).__name__
+
+
+def _args(error: KafkaError) -> str:
+    """An error's text without its class, which aiokafka puts in front."""
+    return ", ".join(map(str, error.args))
+
+
+def _tls_alert(error: BaseException) -> str | None:
+    """What a broker has against our certificate; None if this error is about something else.
+
+    With TLS 1.3 it says so after we believe that we are connected, so the alert ends the first request.
+    """
+    cause = error.__cause__ if isinstance(error, KafkaError) else error
+    reason = (cause.reason or "") if isinstance(cause, ssl.SSLError) else ""
+    _, is_alert, alert = reason.partition("_ALERT_")
+    return alert.replace("_", " ").lower() if is_alert and alert in CERTIFICATE_ALERTS else None
 
 
 def _of_code(error: BrokerResponseError) -> Classification:

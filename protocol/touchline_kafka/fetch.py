@@ -16,11 +16,11 @@ from aiokafka.errors import LeaderNotAvailableError
 from aiokafka.protocol.offset import OffsetRequest
 from aiokafka.structs import TopicPartition
 
+from .client import Client
 from .decoding import CommittedRecords, epochs_in, next_offset
 from .error_codes import OFFSET_OUT_OF_RANGE
 from .errors import error_of
 from .leader_epochs import UNKNOWN_EPOCH, EpochEnd, EpochEntry
-from .repairs import Client
 from .topics import NO_LEADER, Topic
 from .wire import CONSUMER, FetchPosition, FetchRequest, OffsetForLeaderEpochRequest, TopicPartitionId
 

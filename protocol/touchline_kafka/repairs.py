@@ -3,16 +3,18 @@
 Rules:
 
 1. All our clients, producers, consumers and admin clients are made from these classes (see `cluster.Cluster`).
-2. Code that uses aiokafka's internals is here, in `wire`, `fetch`, `decoding` and `salvage`, and pyproject.toml bounds
-   aiokafka to 0.14.
+2. Code that uses aiokafka's internals is here, in `access`, `client`, `wire`, `fetch`, `decoding` and `salvage`, and
+   pyproject.toml bounds aiokafka to 0.14.
 
 The repairs, all needed with aiokafka 0.14. Go through them when the bound moves:
 
-- `Connection.send`: uvloop raises RuntimeError where asyncio raises OSError, and aiokafka's own tasks end by it (its
-  issue 1038, open since 0.11; a test fails once it is fixed).
-- `Client.compare_leaders`: aiokafka takes whatever leaders one random broker names, and keeps them for minutes. A
-  broker that is cut off from its peers names itself, and answers that there is nothing new.
-- `Client.close`: aiokafka takes the cancellation of a task that closes a client for that of its own task, and drops it.
+- `access.connection.Connection`: uvloop raises RuntimeError where asyncio raises OSError, and aiokafka's own tasks end
+  by it (its issue 1038, open since 0.11; a test fails once it is fixed). Sessions that end, refused tokens and TLS
+  files that are renewed are unknown to aiokafka. So `client.Client` opens its connections itself.
+- `client.Client.compare_leaders`: aiokafka takes whatever leaders one random broker names, and keeps them for minutes.
+  A broker that is cut off from its peers names itself, and answers that there is nothing new.
+- `client.Client.close`: aiokafka takes the cancellation of a task that closes a client for that of its own task, and
+  drops it.
 - `Consumer.stop_within`: its ``stop`` waits for requests without a limit. It ends half-way, with a CancelledError that
   nobody asked for, if a fetch is about to be retried.
 - `Consumer.committed_with_metadata`: its ``committed`` takes a coordinator that is starting for one without commits.
@@ -21,16 +23,12 @@ The repairs, all needed with aiokafka 0.14. Go through them when the bound moves
 """
 
 import asyncio
-import time
 from collections import OrderedDict, defaultdict
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.client import AIOKafkaClient
-from aiokafka.cluster import ClusterMetadata
-from aiokafka.conn import AIOKafkaConnection, CloseReason
 from aiokafka.errors import (
     CorruptRecordException,
     GroupLoadInProgressError,
@@ -45,100 +43,12 @@ from aiokafka.structs import OffsetAndMetadata, TopicPartition
 
 from touchline_protocol.records import Record
 
+from .client import RELEASE_S, Client
 from .decoding import CommittedRecords, check_whole, epochs_in
 from .leader_epochs import LeaderEpochs
 
 COORDINATOR_RETRY_S = 0.1
 """How soon to ask a group's coordinator again that is starting."""
-RELEASE_S = 1.0
-"""How long the shutdown of a connection may take that nobody needs any more."""
-
-
-class Connection(AIOKafkaConnection):  # type: ignore[misc]  # aiokafka has no types
-    """A connection that is lost the same way under uvloop as under asyncio."""
-
-    def send(self, request: Any, expect_response: bool = True) -> Any:
-        try:
-            return super().send(request, expect_response)
-        except KafkaError:
-            raise
-        except RuntimeError as error:
-            self.close(reason=CloseReason.CONNECTION_BROKEN)
-            raise KafkaConnectionError(f"the connection is lost: {error}") from error
-
-
-class _ComparedMetadata(ClusterMetadata):  # type: ignore[misc]
-    """A client's metadata. ``described`` has the leaders of a topic as others know them, and since when.
-
-    Of two answers that differ, the newer one counts: a broker that is cut off may have given aiokafka's.
-    """
-
-    described: Callable[[str], tuple[float, Mapping[int, int]]]
-    refreshed_at = 0.0
-
-    def update_metadata(self, metadata: Any) -> None:
-        super().update_metadata(metadata)
-        self.refreshed_at = time.monotonic()
-
-    def leader_for_partition(self, partition: TopicPartition) -> int | None:
-        leader: int | None = super().leader_for_partition(partition)
-        at, leaders = self.described(partition.topic)
-        return leaders.get(partition.partition, leader) if at > self.refreshed_at else leader
-
-
-class Client(AIOKafkaClient):  # type: ignore[misc]
-    """A client whose connections are `Connection`s. It has the lifecycle of the others: `start` and `release`."""
-
-    connections_lost = 0
-    """How many connections broke. The broker on the next one may have lost records that it had confirmed."""
-
-    def _on_connection_closed(self, connection: Any, reason: Any) -> None:
-        if reason is not CloseReason.IDLE_DROP:
-            self.connections_lost += 1
-        super()._on_connection_closed(connection, reason)
-
-    def compare_leaders(self, described: Callable[[str], tuple[float, Mapping[int, int]]]) -> None:
-        """Follow the leaders of a topic that ``described`` returns, with their time (`time.monotonic`), if it is newer
-        than what aiokafka was told."""
-        self.cluster.__class__ = _ComparedMetadata
-        self.cluster.described = described
-
-    async def start(self) -> None:
-        """Find the brokers of the cluster."""
-        await self.bootstrap()
-
-    async def release(self) -> None:
-        """Close all connections."""
-        await self.close()
-
-    async def close(self) -> None:
-        """Close all connections. The cancellation of a task that waits for this is not lost."""
-        task = asyncio.current_task()
-        cancelled_before = 0 if task is None else task.cancelling()
-        await super().close()
-        if task is not None and task.cancelling() > cancelled_before:
-            raise asyncio.CancelledError
-
-    async def bootstrap(self) -> None:
-        try:
-            await super().bootstrap()
-        except KafkaError:
-            raise
-        except RuntimeError as error:  # on the connection that only asks who is there
-            raise KafkaConnectionError(f"the connection is lost: {error}") from error
-
-    async def _get_conn(self, node_id: Any, **options: Any) -> AIOKafkaConnection | None:
-        try:
-            connection = await super()._get_conn(node_id, **options)
-        except KafkaError:
-            raise
-        except RuntimeError:  # lost while it was being opened: what aiokafka does after an OSError there
-            self.force_metadata_update()
-            return None
-        if connection is not None:
-            # aiokafka's function that makes connections cannot be told another class.
-            connection.__class__ = Connection
-        return connection
 
 
 class _FetchClient:
@@ -212,6 +122,7 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc]
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self._client.__class__ = Client
+        self._client.prepare()
         self.epochs: defaultdict[TopicPartition, LeaderEpochs] = defaultdict(LeaderEpochs)
         """The leader epochs of what was fetched. aiokafka drops them with the batches' headers."""
 
@@ -281,9 +192,4 @@ class Admin(AIOKafkaAdminClient):  # type: ignore[misc]
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self._client.__class__ = Client
-
-
-def retrieve(future: asyncio.Future[Any]) -> None:
-    """Look at a failure that nobody waits for any more, or asyncio would log it. A callback for futures."""
-    if not future.cancelled():
-        future.exception()
+        self._client.prepare()

@@ -9,10 +9,10 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from touchline_protocol.errors import LogUnavailable, OperatorError
 
+from .client import Client
 from .cluster import Cluster
 from .error_codes import BY_CODE, TOPIC_ALREADY_EXISTS
 from .errors import REQUEST_ERRORS, describe
-from .repairs import Client
 from .topics import Topics
 from .wire import MetadataRequest
 

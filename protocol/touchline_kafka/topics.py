@@ -15,10 +15,10 @@ from aiokafka.errors import KafkaConnectionError
 
 from touchline_protocol.errors import OperatorError
 
+from .client import Client, retrieve
 from .error_codes import INVALID_TOPIC, UNKNOWN_TOPIC_OR_PARTITION
 from .errors import error_of
 from .metadata.cluster_view import ALL_OPERATIONS, ClusterView, Leader, TopicAnswer
-from .repairs import Client, retrieve
 from .wire import MetadataRequest
 
 NO_LEADER = -1

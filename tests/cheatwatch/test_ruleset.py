@@ -93,7 +93,7 @@ def test_a_custom_rule_is_a_class_and_a_table(file: Path, monkeypatch: pytest.Mo
         ("[limits]\nplayers = 1", ["'limits.players'", "'limits.players_max'"]),
         ("[kafka]\nsasl_mechanism = 'GSSAPI'", ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "'GSSAPI'"]),
         ("[kafka]\nsasl_mechanism = 'PLAIN'", ["'kafka'", "sasl_mechanism", "sasl_username"]),
-        ("[kafka]\ncert_file = 'x'", ["'kafka'", "cert_file", "key_file"]),
+        ("[kafka]\nkey_file = 'x'", ["'kafka'", "cert_file", "key_file"]),
         ("[feeds.Match]\ntopic = 'x'", ["'feeds.Match'", "'Match'"]),
         ("[feeds.match]\ntopics = 'x'", ["'feeds.match.topics'", "'feeds.match.topic'"]),
     ],

@@ -123,8 +123,12 @@ def test_an_unknown_option_is_an_error_with_a_suggestion(
         ("feeds = {}", "feeds", ["[feeds.match]"]),
         ("[feeds.a]\ntopic = 'm'\n[feeds.b]\ntopic = 'm'", "feeds", ["topic"]),
         ("[kafka]\nsasl_mechanism = 'PLAIN'", "kafka.sasl_mechanism", ["sasl_username", "sasl_password"]),
-        ("[kafka]\ncert_file = 'c'", "kafka.cert_file", ["key_file"]),
         ("[kafka]\nkey_file = 'k'", "kafka.key_file", ["cert_file"]),
+        (
+            "[kafka]\nsasl_mechanism = 'OAUTHBEARER'",
+            "kafka.sasl_mechanism",
+            ["sasl_oauth_provider", "sasl_oauth_token_url"],
+        ),
         (
             "[auth]\nmode = 'token'",
             "auth.mode",

@@ -13,8 +13,9 @@ from aiokafka.errors import KafkaConnectionError
 from aiokafka.protocol.metadata import MetadataRequest
 
 from support.kafka_broker import KafkaBroker
+from touchline_kafka.access.connection import Connection
+from touchline_kafka.client import Client
 from touchline_kafka.cluster import Cluster
-from touchline_kafka.repairs import Client, Connection
 
 UNCHANGED = """
 import aiokafka.conn, aiokafka.client, aiokafka.producer.message_accumulator as accumulator, importlib

@@ -8,8 +8,21 @@ from touchline_kafka.security import Security
 
 INCOMPLETE = [
     ({"sasl_mechanism": "PLAIN", "sasl_username": "u"}, "sasl_password"),
-    ({"cert_file": "c"}, "key_file"),
     ({"key_file": "k"}, "cert_file"),
+    ({"sasl_mechanism": "OAUTHBEARER"}, "sasl_oauth_token_url"),
+    ({"sasl_oauth_provider": "m:f"}, "sasl_mechanism"),
+    ({"sasl_mechanism": "OAUTHBEARER", "sasl_oauth_provider": "m:f", "sasl_oauth_token_url": "https://i"}, "either"),
+    ({"sasl_mechanism": "OAUTHBEARER", "sasl_oauth_provider": "m:f", "sasl_oauth_scope": "s"}, "sasl_oauth_scope"),
+    ({"sasl_mechanism": "OAUTHBEARER", "sasl_oauth_token_url": "https://idp"}, "sasl_password"),
+    (
+        {
+            "sasl_mechanism": "OAUTHBEARER",
+            "sasl_oauth_token_url": "http://idp",
+            "sasl_username": "u",
+            "sasl_password": "p",
+        },
+        "https://",
+    ),
 ]
 WHOLE = {"tls": True, "ca_file": "ca.pem", "sasl_mechanism": "PLAIN", "sasl_username": "u", "sasl_password": "hush"}
 

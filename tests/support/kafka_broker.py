@@ -15,6 +15,8 @@ from pathlib import Path
 import pytest
 from aiokafka.admin import NewTopic
 
+from support import kafka_access
+from support.certificates import Authority
 from support.kafka_topics import KafkaTopics
 from touchline_loadtest.free_ports import free_ports
 from touchline_loadtest.rig import kafka_java
@@ -29,7 +31,8 @@ class KafkaBroker(KafkaTopics):
     """A broker on the loopback interface. ``folder``, empty at first, holds the broker's data, settings and log.
 
     ``secure`` adds a listener with TLS (certificate: `ca_file`) and SASL (PLAIN and SCRAM-SHA-256, `USER`, `PASSWORD`).
-    There `LIMITED_USER`, by PLAIN, may do only what `allow` has granted it; all others may do everything.
+    There `LIMITED_USER`, by PLAIN, may do only what `allow` has granted it; all others may do everything. Two more
+    listeners take tokens (`support.kafka_access.token`) and certificates of clients (`clients_ca`), both of `USER`.
     ``auto_create`` lets Kafka create any topic that a client requests, which is its default, but not ours.
     """
 
@@ -41,7 +44,7 @@ class KafkaBroker(KafkaTopics):
         self._folder = folder
         self._auto_create = auto_create
         self._secure = secure
-        self._port, self._controller_port, self._secure_port = free_ports(3)
+        self._port, self._controller_port, self._secure_port, self._token_port, self._certificate_port = free_ports(5)
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -52,6 +55,21 @@ class KafkaBroker(KafkaTopics):
     def secure_address(self) -> str:
         """The address for clients with TLS and SASL."""
         return f"127.0.0.1:{self._secure_port}"
+
+    @property
+    def token_address(self) -> str:
+        """The address for clients with SASL OAUTHBEARER. A login counts for `kafka_access.SESSION_S` there."""
+        return f"127.0.0.1:{self._token_port}"
+
+    @property
+    def certificate_address(self) -> str:
+        """The address for clients with TLS and a certificate of `clients_ca`."""
+        return f"127.0.0.1:{self._certificate_port}"
+
+    @property
+    def clients_ca(self) -> Authority:
+        """The authority whose certificates this broker accepts."""
+        return Authority.at(self._folder / "clients-ca")
 
     @property
     def ca_file(self) -> Path:
@@ -114,7 +132,8 @@ class KafkaBroker(KafkaTopics):
     def _settings(self) -> dict[str, object]:
         listeners = f"PLAINTEXT://{self.address}"
         if self._secure:
-            listeners += f",SECURE://{self.secure_address}"
+            listeners += f",SECURE://{self.secure_address},TOKEN://{self.token_address}"
+            listeners += f",CERTIFICATE://{self.certificate_address}"
         voters = ",".join(f"{each.node_id}@127.0.0.1:{each._controller_port}" for each in self.voters)
         replicas = len(self.voters)
         return {
@@ -124,7 +143,9 @@ class KafkaBroker(KafkaTopics):
             "controller.listener.names": "CONTROLLER",
             "listeners": f"{listeners},CONTROLLER://127.0.0.1:{self._controller_port}",
             "advertised.listeners": listeners,
-            "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SECURE:SASL_SSL",
+            "listener.security.protocol.map": (
+                "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SECURE:SASL_SSL,TOKEN:SASL_PLAINTEXT,CERTIFICATE:SSL"
+            ),
             "inter.broker.listener.name": "PLAINTEXT",
             "log.dirs": self._folder / kafka_java.DATA,
             "auto.create.topics.enable": str(self._auto_create).lower(),
@@ -156,9 +177,11 @@ class KafkaBroker(KafkaTopics):
         login = "org.apache.kafka.common.security"
         return {
             "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
-            "super.users": f"User:ANONYMOUS;User:{USER}",
+            "super.users": f"User:ANONYMOUS;User:{USER};User:CN={USER}",
             "allow.everyone.if.no.acl.found": "false",
-            "sasl.enabled.mechanisms": "PLAIN,SCRAM-SHA-256",
+            "sasl.enabled.mechanisms": "PLAIN,SCRAM-SHA-256,OAUTHBEARER",
+            **kafka_access.token_listener("token"),
+            **kafka_access.certificate_listener("certificate", store, self.clients_ca),
             "listener.name.secure.ssl.keystore.type": "PEM",
             "listener.name.secure.ssl.keystore.location": store,
             "listener.name.secure.sasl.enabled.mechanisms": "PLAIN,SCRAM-SHA-256",

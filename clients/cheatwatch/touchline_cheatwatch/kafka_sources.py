@@ -7,10 +7,10 @@ from types import TracebackType
 from typing import NamedTuple, Self
 
 from touchline_kafka.address import servers_of
+from touchline_kafka.client import Client
 from touchline_kafka.cluster import CONNECT_TIMEOUT_S, Cluster
 from touchline_kafka.follow.follower import Follower, RecordsLost
 from touchline_kafka.produce.producer import BoundedProducer, ProduceFailed
-from touchline_kafka.repairs import Client
 from touchline_kafka.retry import Retry
 from touchline_kafka.security import Security
 from touchline_kafka.topics import NoSuchTopic, Topics

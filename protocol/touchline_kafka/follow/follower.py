@@ -22,11 +22,12 @@ from typing import NamedTuple, Self
 from aiokafka.errors import OffsetOutOfRangeError
 from aiokafka.structs import TopicPartition
 
+from touchline_kafka.client import RELEASE_S
 from touchline_kafka.cluster import Cluster
 from touchline_kafka.errors import REQUEST_ERRORS, describe, is_refusal, operator_error
 from touchline_kafka.fetch import epoch_ends
 from touchline_kafka.leader_epochs import UNKNOWN_EPOCH, EpochEntry, LeaderEpochs, divergence
-from touchline_kafka.repairs import RELEASE_S, Consumer
+from touchline_kafka.repairs import Consumer
 from touchline_kafka.topics import NO_LEADER, Topic, Topics
 from touchline_protocol.records import Record
 

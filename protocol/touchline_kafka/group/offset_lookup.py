@@ -12,10 +12,11 @@ from typing import Any, Literal, Self
 from aiokafka.errors import CommitFailedError
 from aiokafka.structs import TopicPartition
 
+from touchline_kafka.client import RELEASE_S
 from touchline_kafka.cluster import Cluster
 from touchline_kafka.fetch import epoch_ends
 from touchline_kafka.leader_epochs import UNKNOWN_EPOCH, EpochEnd, EpochEntry
-from touchline_kafka.repairs import RELEASE_S, Consumer
+from touchline_kafka.repairs import Consumer
 from touchline_kafka.topics import Topic, Topics
 from touchline_protocol.records import Record
 

@@ -11,8 +11,8 @@ from aiokafka.protocol.produce import ProduceRequest_v8
 from aiokafka.protocol.transaction import InitProducerIdRequest
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
+from touchline_kafka.client import Client
 from touchline_kafka.errors import error_of
-from touchline_kafka.repairs import Client
 
 ACKS_ALL = -1
 NO_TRANSACTION_MS = -1

@@ -9,10 +9,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from touchline_kafka.client import Client
 from touchline_kafka.error_codes import LEADER_NOT_AVAILABLE, Scope
 from touchline_kafka.errors import REQUEST_ERRORS, classify, error_of
 from touchline_kafka.fetch import EARLIEST, LATEST, last_epochs, list_offsets
-from touchline_kafka.repairs import Client
 from touchline_kafka.topics import NO_LEADER, Topic
 
 from .open_topics import REFUSED_WAIT_S, Bounds

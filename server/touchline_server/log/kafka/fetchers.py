@@ -11,11 +11,11 @@ import asyncio
 import time
 from collections.abc import Callable
 
+from touchline_kafka.client import Client
 from touchline_kafka.decoding import epochs_in
 from touchline_kafka.error_codes import CORRUPT_MESSAGE, MISSING_CODES, MOVED_CODES, OFFSET_OUT_OF_RANGE
 from touchline_kafka.errors import REQUEST_ERRORS, describe, error_of
 from touchline_kafka.fetch import Fetched, fetch
-from touchline_kafka.repairs import Client
 from touchline_kafka.retry import Retry
 from touchline_kafka.wire import TopicPartitionId
 

@@ -19,9 +19,9 @@ from collections.abc import Callable, Mapping
 
 import structlog
 
+from touchline_kafka.client import Client
 from touchline_kafka.errors import REQUEST_ERRORS, describe
 from touchline_kafka.fetch import EARLIEST, list_offsets
-from touchline_kafka.repairs import Client
 from touchline_protocol.errors import LogUnavailable
 from touchline_protocol.printable import counted
 from touchline_server.core.log import (

@@ -22,8 +22,8 @@ import asyncio
 import contextlib
 from collections.abc import Collection, Sequence
 
+from touchline_kafka.client import Client
 from touchline_kafka.errors import REQUEST_ERRORS
-from touchline_kafka.repairs import Client
 from touchline_kafka.topics import Topics
 from touchline_server.core.log import LogEvent, ReadBack
 

@@ -14,11 +14,11 @@ from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import TypeVar
 
+from touchline_kafka.client import Client
 from touchline_kafka.cluster import Cluster
 from touchline_kafka.errors import REQUEST_ERRORS, describe, is_retried
 from touchline_kafka.partitioner import partition_of
 from touchline_kafka.produce.producer import BoundedProducer, ProduceFailed
-from touchline_kafka.repairs import Client
 from touchline_kafka.retry import Retry, reported_if_slow, throttle_logs
 from touchline_kafka.topic_admin import (
     CLEANUP,

@@ -8,11 +8,11 @@ import asyncio
 import contextlib
 from collections.abc import Mapping
 
+from touchline_kafka.client import Client
 from touchline_kafka.decoding import epochs_in
 from touchline_kafka.error_codes import LEADER_NOT_AVAILABLE, MOVED_CODES, OFFSET_OUT_OF_RANGE
 from touchline_kafka.errors import REQUEST_ERRORS, describe, error_of, is_damage
 from touchline_kafka.fetch import LATEST, Fetched, fetch, list_offsets
-from touchline_kafka.repairs import Client
 from touchline_kafka.retry import RETRY_FIRST_S
 from touchline_kafka.topics import NO_LEADER, Topic, Topics
 from touchline_kafka.wire import FetchPosition

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 
 import structlog
 
+from touchline_kafka.client import Client
 from touchline_kafka.error_codes import (
     INVALID_TOPIC,
     LEADER_NOT_AVAILABLE,
@@ -20,7 +21,6 @@ from touchline_kafka.error_codes import (
 from touchline_kafka.errors import REQUEST_ERRORS, describe, error_of
 from touchline_kafka.fetch import EARLIEST, LATEST, list_offsets
 from touchline_kafka.leader_epochs import UNKNOWN_EPOCH, EpochEnd, LeaderEpochs, divergence
-from touchline_kafka.repairs import Client
 from touchline_kafka.retry import Retry
 from touchline_kafka.topics import NO_LEADER, Topic, Topics
 from touchline_server.core.log import (
