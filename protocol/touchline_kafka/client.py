@@ -120,26 +120,22 @@ class Client(AIOKafkaClient):  # type: ignore[misc]
             connection = None
             try:
                 connection = await self._opened(host, port)
-                self._found(await connection.send(MetadataRequest([])), connection)
+                self.cluster.update_metadata(await connection.send(MetadataRequest([])))
             except REQUEST_ERRORS as error:
                 _aiokafka_log.warning('Unable to bootstrap from "%s:%s": %s', host, port, describe(error))
                 problem = error
                 if connection is not None:
-                    connection.close()
+                    await asyncio.wait([connection.close()], timeout=RELEASE_S)
             else:
                 break
         else:
             raise KafkaConnectionError(f"Unable to bootstrap from {self.hosts}") from problem
+        if self.cluster.brokers():
+            await asyncio.wait([connection.close()], timeout=RELEASE_S)
+        else:  # there is nobody else yet to ask for them
+            self._conns["bootstrap", ConnectionGroup.DEFAULT] = connection
         if self._sync_task is None:
             self._sync_task = asyncio.create_task(self._md_synchronizer(), name="kafka-metadata")
-
-    def _found(self, metadata: Any, connection: Connection) -> None:
-        """Take in what a broker says of the cluster. The connection is kept while the cluster names no brokers."""
-        self.cluster.update_metadata(metadata)
-        if self.cluster.brokers():
-            connection.close()
-        else:
-            self._conns["bootstrap", ConnectionGroup.DEFAULT] = connection
 
     async def _opened(self, host: str, port: int, on_close: Any = None) -> Connection:
         """A new connection."""

@@ -5,7 +5,7 @@ from typing import NamedTuple, Self
 
 from touchline_loadtest.rig import kafka_java
 
-EXPIRED = ("-not_before", "20200101000000Z", "-not_after", "20200102000000Z")
+EXPIRED = ("-days", "-1")
 VALID = ("-days", "2")
 
 

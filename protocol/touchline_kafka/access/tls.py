@@ -67,17 +67,29 @@ def _stamp(file: Path) -> Stamp | None:
 def _context(security: Security) -> ssl.SSLContext:
     context = ssl.create_default_context(cafile=security.ca_file)
     if security.cert_file is not None:
-        # A function, since OpenSSL would ask at the terminal for a password that is not given.
-        context.load_cert_chain(security.cert_file, security.key_file, lambda: security.key_password or "")
+        _load_certificate(context, security.cert_file, security.key_file, security.key_password)
     context.check_hostname = security.tls_check_hostname
     return context
 
 
+def _load_certificate(context: ssl.SSLContext, cert_file: str, key_file: str | None, key_password: str | None) -> None:
+    was_asked = False
+
+    def password() -> str:
+        """The password. Without this function, OpenSSL would ask for it at the terminal."""
+        nonlocal was_asked
+        was_asked = True
+        return key_password or ""
+
+    try:
+        context.load_cert_chain(cert_file, key_file, password)
+    except ssl.SSLError as error:
+        if was_asked:
+            raise OSError("the key is encrypted, and key_password is missing or wrong") from error
+        raise
+
+
 def _why(error: OSError) -> str:
-    if not isinstance(error, ssl.SSLError):
-        return error.strerror or str(error)
-    return {
-        "KEY_VALUES_MISMATCH": "the key does not belong to the certificate",
-        "BAD_DECRYPT": "key_password is missing or wrong",
-        "BAD_PASSWORD_READ": "key_password is missing or wrong",
-    }.get(error.reason or "", str(error))
+    if isinstance(error, ssl.SSLError) and error.reason == "KEY_VALUES_MISMATCH":
+        return "the key does not belong to the certificate"
+    return error.strerror or str(error)
