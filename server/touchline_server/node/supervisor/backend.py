@@ -1,0 +1,78 @@
+"""The control plane's view of an edge with several workers: it appends by itself, and asks the workers about rooms."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from touchline_protocol.errors import OperatorError
+from touchline_protocol.rooms import split_room
+from touchline_server.config.settings import Settings
+from touchline_server.control.backend import Readiness, RoomState
+from touchline_server.core.log import Log, Position
+from touchline_server.log.append_events import append_events
+from touchline_server.new_events import NewEvent
+
+from .messages import CountMembers, Members, ReadRoom, Room
+from .worker_process import WorkerProcess
+
+ROOM_TIMEOUT_S = 2.0
+"""How long a worker may take to answer about a room: two turns of a very busy loop, or one query of a room store."""
+
+
+class WorkersBackend:
+    """A `ControlBackend`. ``serving`` gives the workers that accept clients."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        log: Log,
+        readiness: Callable[[], Readiness],
+        serving: Callable[[], Sequence[WorkerProcess]],
+    ) -> None:
+        self._feeds = settings.feeds
+        self._log = log
+        self._readiness = readiness
+        self._serving = serving
+
+    def readiness(self) -> Readiness:
+        """See `ControlBackend.readiness`."""
+        return self._readiness()
+
+    async def publish(self, room: str, events: Sequence[NewEvent]) -> Sequence[Position]:
+        """See `ControlBackend.publish`."""
+        feed_name, room_id = split_room(room)
+        return await append_events(self._log, self._feeds[feed_name].topic, room_id, events)
+
+    async def room_state(self, room: str) -> RoomState | None:
+        """The room as the worker with most of its clients knows it, which has certainly read it; the viewers are those
+        of all workers."""
+        workers = self._serving()
+        counts = await asyncio.gather(*(_members(worker, room) for worker in workers))
+        failure = OperatorError("no worker serves clients at the moment; try again in a moment")
+        unknown = False
+        for index in sorted(range(len(workers)), key=lambda index: -counts[index]):
+            try:
+                state = await _state(workers[index], room)
+            except OperatorError as error:
+                failure = error
+                continue
+            if state is not None:
+                return state._replace(viewers=state.viewers + sum(counts) - counts[index])
+            unknown = True
+        if unknown:
+            return None
+        raise failure
+
+
+async def _members(worker: WorkerProcess, room: str) -> int:
+    """How many of a worker's clients are in a room; 0 if it does not answer."""
+    try:
+        answer = await worker.ask(lambda request: CountMembers(request, room), ROOM_TIMEOUT_S)
+    except OperatorError:
+        return 0
+    return answer.members if isinstance(answer, Members) else 0
+
+
+async def _state(worker: WorkerProcess, room: str) -> RoomState | None:
+    answer = await worker.ask(lambda request: ReadRoom(request, room), ROOM_TIMEOUT_S)
+    assert isinstance(answer, Room)  # noqa: S101 - the only answer
+    return answer.state

@@ -1,0 +1,118 @@
+"""The life of one worker, over all processes that take its place. Pure: the caller has the clock, and the processes.
+
+    WAITING ──spawned──► STARTING ──served──► SERVING
+       ▲                    │                    │
+       └───────ended────────┴────────────────────┘          stop: WAITING ─► STOPPED
+                                                            stop: STARTING, SERVING ─► STOPPING ──ended──► STOPPED
+
+Rules:
+
+1. A process that ends is replaced after a wait that doubles each time: a worker that cannot live must not keep the
+   machine busy. Once a process has served for `LIVED_S`, the next wait is the shortest again.
+2. A process that gives no sign of life for too long hangs. Before its first sign it may take `FIRST_SIGN_S`: it is
+   importing its modules.
+3. If the caller itself was held up, it calls `forgive` before it judges: signs of life may wait to be read.
+"""
+
+from enum import Enum
+
+BACKOFF_S_MIN = 0.25
+"""The first wait: clients of a worker that died have come back to the others by then, with the capacity that is left."""
+BACKOFF_S_MAX = 30.0
+"""The longest wait: how late a worker notices that what it needs is there again."""
+LIVED_S = 60.0
+"""A process that served for this long was well: what ended it is not what ended the one before it."""
+FIRST_SIGN_S = 120.0
+"""Until a new process gives a sign of life: importing takes a second, or many on a machine that is overloaded."""
+_DOUBLINGS_MAX = 16
+
+
+class WorkerState(Enum):
+    """Where a worker is in its life."""
+
+    WAITING = "waiting"
+    """No process: the next one starts when the wait is over."""
+    STARTING = "starting"
+    """A process that does not accept clients yet."""
+    SERVING = "serving"
+    STOPPING = "stopping"
+    """A process that was asked to end."""
+    STOPPED = "stopped"
+    """No process, and none will follow."""
+
+
+_PROCESS = (WorkerState.STARTING, WorkerState.SERVING, WorkerState.STOPPING)
+
+
+class WorkerLife:
+    """One worker. Times are in seconds by a monotonic clock. ``hang_s``: the longest silence."""
+
+    def __init__(self, hang_s: float, now_s: float) -> None:
+        self.state = WorkerState.WAITING
+        self.has_served = False
+        """Whether any of its processes has ever accepted clients."""
+        self._hang_s = hang_s
+        self._due_s = now_s
+        self._failures = 0
+        self._since_s = now_s
+        self._heard_s = now_s
+        self._gave_sign = False
+
+    @property
+    def has_process(self) -> bool:
+        """Whether a process has this worker's place."""
+        return self.state in _PROCESS
+
+    def is_due(self, now_s: float) -> bool:
+        """Whether a process is to be started."""
+        return self.state is WorkerState.WAITING and now_s >= self._due_s
+
+    def is_hung(self, now_s: float) -> bool:
+        """Whether its process is to be killed."""
+        limit_s = self._hang_s if self._gave_sign else max(self._hang_s, FIRST_SIGN_S)
+        return self.has_process and now_s - self._heard_s > limit_s
+
+    def spawned(self, now_s: float) -> None:
+        """A process was started."""
+        self._expect(WorkerState.WAITING)
+        self.state = WorkerState.STARTING
+        self._since_s = self._heard_s = now_s
+        self._gave_sign = False
+
+    def heard(self, now_s: float) -> None:
+        """The process gave a sign of life."""
+        self._heard_s = now_s
+        self._gave_sign = True
+
+    def forgive(self, now_s: float) -> None:
+        """Nobody could hear the process until now."""
+        self._heard_s = now_s
+
+    def served(self, now_s: float) -> None:
+        """The process accepts clients."""
+        if self.state is WorkerState.STARTING:
+            self.state = WorkerState.SERVING
+            self.has_served = True
+            self._since_s = now_s
+
+    def stop(self) -> None:
+        """No process is to follow this one."""
+        self.state = WorkerState.STOPPING if self.has_process else WorkerState.STOPPED
+
+    def ended(self, now_s: float) -> float | None:
+        """The process has ended. Returns after how many seconds the next one is due; None if none is."""
+        self._expect(*_PROCESS)
+        if self.state is WorkerState.STOPPING:
+            self.state = WorkerState.STOPPED
+            return None
+        if self.state is WorkerState.SERVING and now_s - self._since_s >= LIVED_S:
+            self._failures = 0
+        wait_s = min(BACKOFF_S_MAX, BACKOFF_S_MIN * 2.0 ** min(self._failures, _DOUBLINGS_MAX))
+        self._failures += 1
+        self._due_s = now_s + wait_s
+        self.state = WorkerState.WAITING
+        return wait_s
+
+    def _expect(self, *states: WorkerState) -> None:
+        if self.state not in states:
+            raise AssertionError(f"a worker that is {self.state.value} cannot do this")

@@ -1,0 +1,162 @@
+"""What a supervisor and its workers say to each other: small structs in msgpack, each behind its length.
+
+Pure. Both ends are the same version of the same program, so there is nothing to negotiate. Every message is bounded: a
+supervisor must not be brought down by a worker that has lost its mind.
+"""
+
+from collections.abc import Iterator
+from typing import Generic, TypeAlias, TypeVar
+
+import msgspec
+
+from touchline_server.control.backend import Readiness, RoomState
+
+LENGTH_BYTES = 4
+MESSAGE_BYTES_MAX = 32 << 20
+"""The largest message is a room's state, which also has to fit in one message to a client: 16 MiB is common there."""
+
+
+class MessageTooLarge(ValueError):
+    """A message of more than `MESSAGE_BYTES_MAX` bytes."""
+
+
+class Start(msgspec.Struct, tag=True):
+    """The first message to a worker: which one it is, and what it serves. ``settings`` are pickled."""
+
+    name: str
+    host: str
+    port: int
+    settings: bytes
+    lowered: dict[str, str]
+
+
+class Reload(msgspec.Struct, tag=True):
+    """Apply other settings; answered by `Reloaded` or `Refused`."""
+
+    id: int
+    settings: bytes
+    lowered: dict[str, str]
+
+
+class StopServing(msgspec.Struct, tag=True):
+    """Drain, then end."""
+
+
+class CountMembers(msgspec.Struct, tag=True):
+    """Answered by `Members`."""
+
+    id: int
+    room: str
+
+
+class ReadRoom(msgspec.Struct, tag=True):
+    """Answered by `Room` or `Refused`."""
+
+    id: int
+    room: str
+
+
+Order: TypeAlias = Start | Reload | StopServing | CountMembers | ReadRoom
+"""To a worker."""
+
+
+class Beat(msgspec.Struct, tag=True):
+    """A sign of life, and whether clients should be sent to the worker. Its first one comes before it serves."""
+
+    readiness: Readiness
+    connections: int
+
+
+class Serving(msgspec.Struct, tag=True):
+    """The worker accepts clients from now on."""
+
+
+class Failed(msgspec.Struct, tag=True):
+    """The worker ends, because of something that the operator can fix."""
+
+    why: str
+
+
+class Members(msgspec.Struct, tag=True):
+    """How many of the worker's clients are in a room."""
+
+    id: int
+    members: int
+
+
+class Room(msgspec.Struct, tag=True):
+    """A room as the worker knows it; None if it does not."""
+
+    id: int
+    state: RoomState | None
+
+
+class Reloaded(msgspec.Struct, tag=True):
+    """The settings are in force."""
+
+    id: int
+
+
+class Refused(msgspec.Struct, tag=True):
+    """A request that failed, and why, for an operator."""
+
+    id: int
+    why: str
+
+
+Answer: TypeAlias = Members | Room | Reloaded | Refused
+Report: TypeAlias = Beat | Serving | Failed | Members | Room | Reloaded | Refused
+"""From a worker."""
+
+M = TypeVar("M")
+
+_ENCODER = msgspec.msgpack.Encoder()
+
+
+def encode(message: Order | Report) -> bytes:
+    """A message as bytes, with its length.
+
+    Raises:
+        MessageTooLarge: it is.
+    """
+    payload = _ENCODER.encode(message)
+    if len(payload) > MESSAGE_BYTES_MAX:
+        raise MessageTooLarge(f"{len(payload)} bytes, at most {MESSAGE_BYTES_MAX}")
+    return len(payload).to_bytes(LENGTH_BYTES, "big") + payload
+
+
+class MessageReader(Generic[M]):
+    """Cuts a stream of bytes into messages of one type. ``orders()`` and ``reports()`` make one."""
+
+    def __init__(self, decoder: msgspec.msgpack.Decoder[M]) -> None:
+        self._decoder = decoder
+        self._buffer = bytearray()
+
+    def feed(self, data: bytes) -> Iterator[M]:
+        """The messages that are complete with ``data``.
+
+        Raises:
+            MessageTooLarge: the next message is. Nothing after it can be read.
+            msgspec.DecodeError: the bytes are not a message.
+        """
+        self._buffer += data
+        while len(self._buffer) >= LENGTH_BYTES:
+            length = int.from_bytes(self._buffer[:LENGTH_BYTES], "big")
+            if length > MESSAGE_BYTES_MAX:
+                raise MessageTooLarge(f"{length} bytes, at most {MESSAGE_BYTES_MAX}")
+            end = LENGTH_BYTES + length
+            if len(self._buffer) < end:
+                return
+            payload = bytes(self._buffer[LENGTH_BYTES:end])
+            del self._buffer[:end]
+            yield self._decoder.decode(payload)
+
+
+def orders() -> MessageReader[Order]:
+    """Reads what a worker receives."""
+    return MessageReader(msgspec.msgpack.Decoder(Order))
+
+
+def reports() -> MessageReader[Report]:
+    """Reads what a supervisor receives."""
+    return MessageReader(msgspec.msgpack.Decoder(Report))
