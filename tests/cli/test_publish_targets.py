@@ -19,7 +19,7 @@ from touchline_protocol.records import Record
 from touchline_server.cli.publish_targets.http import HttpTarget
 from touchline_server.cli.publish_targets.log import LogTarget
 from touchline_server.config.settings import Settings
-from touchline_server.control.app import create_app
+from touchline_server.control.app import ControlApp
 from touchline_server.control.server import ControlServer
 from touchline_server.core.log import AppendFailed, Entry, Log, Position, Records
 from touchline_server.log.append_events import append_events
@@ -45,7 +45,7 @@ async def target_of(app: Starlette, api_key: str | None = None) -> AsyncIterator
 
 
 def control_of(rooms: Rooms, **settings: Any) -> Starlette:
-    return create_app(rooms, Settings(**settings))
+    return ControlApp(rooms, Settings(**settings))
 
 
 async def test_events_arrive_unchanged() -> None:

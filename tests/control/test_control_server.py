@@ -18,7 +18,7 @@ from support.log_lines import log_lines
 from touchline_protocol.errors import OperatorError
 from touchline_server.config.settings import Settings
 from touchline_server.control import connection
-from touchline_server.control.app import create_app
+from touchline_server.control.app import ControlApp
 from touchline_server.control.server import ControlServer
 from touchline_server.node.sockets import bind
 
@@ -175,7 +175,7 @@ async def test_bytes_that_are_not_http_are_logged(behind: bytes, caplog: pytest.
 
 async def test_an_incomplete_body_publishes_nothing_and_harms_nobody(caplog: pytest.LogCaptureFixture) -> None:
     rooms = Rooms()
-    server = ControlServer(create_app(rooms, Settings()), bind("the control plane", "127.0.0.1", 0))
+    server = ControlServer(ControlApp(rooms, Settings()), bind("the control plane", "127.0.0.1", 0))
     await server.start()
     _, writer = await asyncio.open_connection("127.0.0.1", server.port)
     writer.write(

@@ -19,7 +19,7 @@ from support.log_lines import log_lines
 from touchline_protocol.errors import OperatorError, RecordRefusal, RecordsRefused, TopicRefused
 from touchline_protocol.limits import EVENT_VALUE_BYTES_MAX
 from touchline_server.config.settings import Settings
-from touchline_server.control.app import create_app
+from touchline_server.control.app import ControlApp
 from touchline_server.control.backend import RoomState, StateEvent
 from touchline_server.control.bodies import BODY_BYTES_MAX, EVENTS_PER_REQUEST_MAX
 from touchline_server.core.log import AppendFailed
@@ -38,7 +38,7 @@ async def client(rooms: Rooms) -> AsyncIterator[httpx.AsyncClient]:
 
 
 def client_of(rooms: Rooms, **settings: Any) -> httpx.AsyncClient:
-    app = create_app(rooms, Settings(**settings))
+    app = ControlApp(rooms, Settings(**settings))
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     hooks = {"response": [Contract().hook]}  # whatever a test is about, its responses are documented
     return httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1", event_hooks=hooks)
@@ -370,7 +370,7 @@ async def test_extra_routes_are_served_besides_the_api(rooms: Rooms) -> None:
     async def page(_: Request) -> Response:
         return PlainTextResponse("the page")
 
-    app = create_app(rooms, Settings(), extra_routes=[Route("/", page)])
+    app = ControlApp(rooms, Settings(), extra_routes=[Route("/", page)])
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://127.0.0.1") as client:
         assert (await client.get("/")).text == "the page"
         assert (await client.get("/healthz")).text == "ok"

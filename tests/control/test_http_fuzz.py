@@ -16,7 +16,7 @@ from support.http_contract import Contract, check, schema_validator
 from touchline_protocol.limits import EVENT_VALUE_BYTES_MAX
 from touchline_server.config.settings import Settings
 from touchline_server.control import requests
-from touchline_server.control.app import create_app
+from touchline_server.control.app import ControlApp
 from touchline_server.control.bodies import BODY_BYTES_MAX
 from touchline_server.control.refusals import RECORD_REFUSALS
 from touchline_server.control.server import ControlServer
@@ -71,7 +71,7 @@ headers = st.dictionaries(
 
 def client_of(rooms: Rooms, contract: Contract, **options: Any) -> httpx.AsyncClient:
     """A client of the app, whose responses are held to the document. A bug fails the test at once."""
-    transport = httpx.ASGITransport(create_app(rooms, Settings(**options)))
+    transport = httpx.ASGITransport(ControlApp(rooms, Settings(**options)))
     return httpx.AsyncClient(
         transport=transport, base_url="http://127.0.0.1", event_hooks={"response": [contract.hook]}
     )
@@ -107,7 +107,7 @@ async def test_any_request_gets_a_documented_answer(method: str, path: str, sent
 @pytest.fixture
 async def served() -> AsyncIterator[tuple[Rooms, int]]:
     rooms = Rooms()
-    server = ControlServer(create_app(rooms, Settings(api_keys=["key"])), bind("the control plane", "127.0.0.1", 0))
+    server = ControlServer(ControlApp(rooms, Settings(api_keys=["key"])), bind("the control plane", "127.0.0.1", 0))
     await server.start()
     yield rooms, server.port
     await server.stop()

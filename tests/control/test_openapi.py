@@ -17,7 +17,7 @@ from touchline_protocol.errors import OperatorError, RecordRefusal, RecordsRefus
 from touchline_protocol.limits import EVENT_VALUE_BYTES_MAX
 from touchline_server.config.settings import Settings
 from touchline_server.control import bodies, connection
-from touchline_server.control.app import create_app
+from touchline_server.control.app import ControlApp
 from touchline_server.control.backend import RoomState, StateEvent
 from touchline_server.control.openapi import STREAM_REFUSALS
 from touchline_server.control.operations import OPERATIONS
@@ -120,7 +120,7 @@ class Server:
 @pytest.fixture
 async def server() -> AsyncIterator[Server]:
     rooms, contract = Rooms(), Contract()
-    app = create_app(rooms, Settings(api_keys=["key"]))
+    app = ControlApp(rooms, Settings(api_keys=["key"]))
     control = ControlServer(app, bind("the control plane", "127.0.0.1", 0))
     await control.start()
     async with httpx.AsyncClient(

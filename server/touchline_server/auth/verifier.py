@@ -80,6 +80,21 @@ def make_verifier(auth: AuthSettings, *, spacing_s: float = JWKS_SPACING_S) -> V
     return Verifier(KeyRing(keys), expected) if keys else None
 
 
+async def started_verifier(auth: AuthSettings) -> Verifier | None:
+    """A verifier that takes the place of another one: it has its keys already.
+
+    Raises:
+        OperatorError: as `make_verifier`, or the key set cannot be read now.
+    """
+    verifier = make_verifier(auth)
+    if verifier is not None:
+        await verifier.start()
+        if problems := verifier.problems:
+            await verifier.stop()
+            raise OperatorError(next(iter(problems.values())))
+    return verifier
+
+
 def _with_key_set(
     location: str, keys: Sequence[Key], expected: Expected, refresh_s: float, spacing_s: float
 ) -> Verifier:

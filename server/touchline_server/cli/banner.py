@@ -10,7 +10,9 @@ LOCAL_ADDRESSES = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa
 """Where programs on this machine connect to, by the address that stands for all of them."""
 
 
-def server_banner(settings: Settings, *, websocket_url: str, control_url: str, can_act: bool) -> list[str]:
+def server_banner(
+    settings: Settings, *, websocket_url: str, control_url: str, can_act: bool, workers: int = 1
+) -> list[str]:
     """What an operator wants to know about a server that has started.
 
     ``can_act``: whether the server has a key to check tokens with.
@@ -20,6 +22,9 @@ def server_banner(settings: Settings, *, websocket_url: str, control_url: str, c
         lines.append("           the embedded log, because none was given; --log kafka://host:port reads from Kafka")
     if settings.log.startswith("kafka:"):
         lines.append(f"           the state of rooms is read back from it, as far as {settings.state_s:g} s (state_s)")
+    if workers > 1:
+        each = counted(settings.connections_max, "connection")
+        lines.append(f"workers    {workers} processes on one port, with up to {each} each")
     lines += _access(settings, can_act=can_act)
     lines += [_stopping(settings), f"WebSocket  {websocket_url}", f"control    {control_url}"]
     return lines

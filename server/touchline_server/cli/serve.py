@@ -1,38 +1,61 @@
 """``touchline serve``: run a server until it is stopped.
 
-SIGTERM, SIGHUP and Ctrl-C drain it: clients are asked to reconnect, everything is closed, and the exit code is 0. A
-second SIGTERM or Ctrl-C ends the process at once.
+SIGTERM and Ctrl-C drain it: clients are asked to reconnect, everything is closed, and the exit code is 0. A second one
+ends the server at once. SIGHUP has it read its configuration again, without closing a connection.
+
+With ``workers`` = 1 this process serves the clients. With more, it is their supervisor (`node.supervisor`).
 """
 
 import asyncio
-import gc
-from collections.abc import Mapping
-from typing import Annotated
+from collections.abc import Callable, Mapping
+from typing import Annotated, NamedTuple, TypeAlias
 
 import structlog
 import typer
 import uvloop
 
 from touchline_cli.output import say
+from touchline_protocol.errors import TouchlineError
 from touchline_server.config.conflicts import conflicts
 from touchline_server.config.loading import load_settings
+from touchline_server.config.reload import has_keys
 from touchline_server.config.settings import Settings
+from touchline_server.config.workers import worker_count
+from touchline_server.node.collector import freeze, make_collections_rare
+from touchline_server.node.cpus import cpu_count
 from touchline_server.node.memory import memory_bytes
 from touchline_server.node.node import Node
 from touchline_server.node.open_files import fit, raise_limit
-from touchline_server.node.process_log import failures_logged, log_second_signal, log_signal, log_start, log_unexpected
+from touchline_server.node.process_log import (
+    failures_logged,
+    log_reload_refused,
+    log_second_signal,
+    log_signal,
+    log_start,
+    log_unexpected,
+)
+from touchline_server.node.signals import run_until, stop_on_signals
+from touchline_server.node.supervisor.supervisor import Supervisor
+from touchline_server.node.supervisor.worker_process import python_command
 from touchline_server.server_log.setup import server_log
 
 from .banner import control_url, server_banner, websocket_url
 from .options import ConfigOption, ControlPortOption, LogOption, PortOption
-from .signals import run_until, stop_on_signals
+
+WORKER_MODULE = "touchline_server.cli.worker"
 
 logger = structlog.get_logger("touchline.cli")
 
-COLLECTOR_THRESHOLDS = (700, 10, 100)
-"""Thresholds of Python's cycle collector; the last one is 10 by default. A full collection walks every live object and
-stops everything: 60 ms with 5,000 connections. Connections and rooms are taken apart when they end, so it has nothing
-to find there. It still runs after some 700,000 objects, for cycles in libraries."""
+
+class Fitting(NamedTuple):
+    """Settings that fit this machine: what was lowered in them, why, and by how many workers they are served."""
+
+    settings: Settings
+    lowered: Mapping[str, str]
+    workers: int
+
+
+Load: TypeAlias = Callable[[], Settings]
 
 
 def serve(
@@ -46,6 +69,10 @@ def serve(
     control_port: ControlPortOption = None,
     edge_name: Annotated[
         str | None, typer.Option(metavar="NAME", help="The name of this edge.  [default: the host name]")
+    ] = None,
+    workers: Annotated[
+        str | None,
+        typer.Option(metavar="N|auto", help="Processes that serve clients; auto is one per CPU.  [default: 1]"),
     ] = None,
     publish_without_key: Annotated[
         bool | None,
@@ -63,37 +90,81 @@ def serve(
         "control_host": control_host,
         "control_port": control_port,
         "edge_name": edge_name,
+        "workers": workers,
         "publish_without_key": publish_without_key,
     }
-    settings = load_settings(config, flags)
+
+    def load() -> Settings:
+        return load_settings(config, flags)
+
+    settings = load()
     with server_log(settings.logging.format, settings.logging.level, settings.edge_name), failures_logged(settings):
-        files_max = raise_limit()
-        log_start(settings, open_files_max=files_max)
-        fitting, lowered = fit(settings, files_max)
-        for conflict in conflicts(fitting, memory_bytes()):
-            logger.warning("settings_conflict", options=conflict.options, why=conflict.message)
-        gc.set_threshold(*COLLECTOR_THRESHOLDS)
-        uvloop.run(_serve(fitting, lowered))
+        log_start(settings, open_files_max=raise_limit())
+        fitting = _fit(settings)
+        make_collections_rare()
+        uvloop.run(_serve(fitting, load))
 
 
-async def _serve(settings: Settings, lowered: Mapping[str, str]) -> None:
+def _fit(settings: Settings) -> Fitting:
+    """Make settings fit this machine, and log what in them does not go together.
+
+    Raises:
+        OperatorError: hardly any client fits.
+    """
+    workers = worker_count(settings.workers, settings.log, cpu_count())
+    fitting, lowered = fit(settings, raise_limit())
+    for conflict in conflicts(fitting, memory_bytes() // workers):
+        logger.warning("settings_conflict", options=conflict.options, why=conflict.message)
+    return Fitting(fitting, lowered, workers)
+
+
+async def _serve(fitting: Fitting, load: Load) -> None:
     asyncio.get_running_loop().set_exception_handler(log_unexpected)
-    node = Node(settings, lowered=lowered)
-    stop = stop_on_signals(log_signal, log_second_signal)
+    settings, server = fitting.settings, _server(fitting)
+    hangup = asyncio.Event()
+    end_at_once = server.end_at_once if isinstance(server, Supervisor) else _nothing
+    stop = stop_on_signals(log_signal, log_second_signal, reload=hangup, before_end=end_at_once)
+    reloading: asyncio.Task[None] | None = None
     try:
         # The start can be stopped too: a log that does not answer can hold it up for long.
-        if not await run_until(stop, node.start()):
+        if not await run_until(stop, server.start()):
             return
-        gc.collect()
-        gc.freeze()  # what stays for good: code, settings, the window as it is now
+        freeze()
         for line in server_banner(
             settings,
-            websocket_url=websocket_url(settings.host, node.edge_port),
-            control_url=control_url(settings.control_host, node.control_port),
-            can_act=node.verifier is not None,
+            websocket_url=websocket_url(settings.host, server.edge_port),
+            control_url=control_url(settings.control_host, server.control_port),
+            can_act=has_keys(settings.auth),
+            workers=fitting.workers,
         ):
             say(line)
-        await run_until(stop, node.failed())
+        reloading = asyncio.create_task(_reload(server, hangup, load))
+        await run_until(stop, server.failed())
     finally:
-        await node.stop()
+        if reloading is not None:
+            reloading.cancel()
+        await server.stop()
         logger.info("server_stopped")
+
+
+def _server(fitting: Fitting) -> Node | Supervisor:
+    settings, lowered, workers = fitting
+    if workers == 1:
+        return Node(settings, lowered=lowered)
+    return Supervisor(settings, count=workers, command=python_command(WORKER_MODULE), lowered=lowered)
+
+
+async def _reload(server: Node | Supervisor, hangup: asyncio.Event, load: Load) -> None:
+    """Read the configuration again whenever ``hangup`` is set. If anything is wrong with it, nothing changes."""
+    while True:
+        await hangup.wait()
+        hangup.clear()
+        try:
+            settings, lowered, _ = _fit(load())
+            await server.reload(settings, lowered=lowered)
+        except TouchlineError as error:
+            log_reload_refused(error)
+
+
+def _nothing() -> None:
+    """A process without workers ends with itself."""

@@ -22,9 +22,15 @@ def changed_settings(settings: Settings) -> Mapping[str, Any]:
     return dict(_changed("", settings, Settings()))
 
 
-def _changed(prefix: str, value: object, default: object) -> Iterator[tuple[str, Any]]:
+def changed_names(old: Settings, new: Settings) -> list[str]:
+    """The dotted names of the settings that differ. ``feeds`` do as a whole if one has a feed that the other lacks."""
+    return [name for name, _ in _changed("", new, old, feeds=old.feeds.keys() == new.feeds.keys())]
+
+
+def _changed(prefix: str, value: object, default: object, *, feeds: bool = False) -> Iterator[tuple[str, Any]]:
+    """``feeds``: whether to look into each feed, and not show all feeds as one value."""
     for name, own in _fields(value).items():
-        usual = _fields(default).get(name)
+        usual: Any = _fields(default).get(name)
         if own == usual:
             continue
         dotted = f"{prefix}{name}"
@@ -32,6 +38,9 @@ def _changed(prefix: str, value: object, default: object) -> Iterator[tuple[str,
             yield dotted, MASK
         elif _fields(own) and type(own) is type(usual):
             yield from _changed(f"{dotted}.", own, usual)
+        elif feeds and name == "feeds":
+            for feed, options in own.items():
+                yield from _changed(f"{dotted}.{feed}.", options, usual[feed])
         else:
             yield dotted, _plain(own)
 

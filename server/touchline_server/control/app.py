@@ -23,7 +23,7 @@ from .backend import ControlBackend, RoomState
 from .bodies import ErrorBody, ErrorDetail, Published, ReadinessBody, RoomBody, StateEventBody
 from .openapi import document
 from .operations import OPENAPI_PATH
-from .pages import LIVENESS, PageFilter
+from .pages import LIVENESS, PageFilter, PagePolicy
 from .refusals import (
     EVENT_REFUSED,
     INTERNAL_ERROR,
@@ -42,23 +42,30 @@ ROOMS_PATH = "/v1/rooms/"
 _EVENTS = b"/events"
 
 
-def create_app(backend: ControlBackend, settings: Settings, *, extra_routes: Sequence[BaseRoute] = ()) -> Starlette:
+class ControlApp(Starlette):
     """The ASGI app. ``extra_routes`` are served besides the API's own."""
-    api = _Api(backend, settings)
-    app = Starlette(
-        routes=[
-            Route(LIVENESS, _healthz),
-            Route("/readyz", api.readyz),
-            Route("/readyz/strict", api.readyz_strict),
-            Route(OPENAPI_PATH, _reference),
-            Route(ROOMS_PATH + "{rest:path}", api.rooms, methods=["GET", "POST"]),
-            *extra_routes,
-        ],
-        middleware=[Middleware(PageFilter, settings)],
-        exception_handlers={ApiError: _on_error, HTTPException: _on_error, Exception: _on_error},
-    )
-    app.router.redirect_slashes = False  # paths are taken literally
-    return app
+
+    def __init__(self, backend: ControlBackend, settings: Settings, *, extra_routes: Sequence[BaseRoute] = ()) -> None:
+        self._api = api = _Api(backend, settings)
+        self._pages = PagePolicy(settings)
+        super().__init__(
+            routes=[
+                Route(LIVENESS, _healthz),
+                Route("/readyz", api.readyz),
+                Route("/readyz/strict", api.readyz_strict),
+                Route(OPENAPI_PATH, _reference),
+                Route(ROOMS_PATH + "{rest:path}", api.rooms, methods=["GET", "POST"]),
+                *extra_routes,
+            ],
+            middleware=[Middleware(PageFilter, self._pages)],
+            exception_handlers={ApiError: _on_error, HTTPException: _on_error, Exception: _on_error},
+        )
+        self.router.redirect_slashes = False  # paths are taken literally
+
+    def reload(self, settings: Settings) -> None:
+        """Use other keys and pages from the next request on."""
+        self._api.reload(settings)
+        self._pages.reload(settings)
 
 
 async def _healthz(_: Request) -> Response:
@@ -104,6 +111,9 @@ def _refused_by_routing(request: Request, error: HTTPException) -> ApiError:
 class _Api:
     def __init__(self, backend: ControlBackend, settings: Settings) -> None:
         self._backend = backend
+        self.reload(settings)
+
+    def reload(self, settings: Settings) -> None:
         self._feeds = settings.feeds.keys()
         self._api_keys = settings.api_keys
 

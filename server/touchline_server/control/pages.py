@@ -23,14 +23,25 @@ logger = structlog.get_logger("touchline.control")
 LIVENESS = "/healthz"
 
 
+class PagePolicy:
+    """Which pages may use the control plane, by the settings that are in force."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.reload(settings)
+
+    def reload(self, settings: Settings) -> None:
+        """Use other settings from now on."""
+        self.policy = WebPolicy(
+            hosts=settings.hosts, origins=[], listener=settings.control_host, machine=socket.gethostname()
+        )
+
+
 class PageFilter:
     """An ASGI middleware that answers requests of foreign pages with 403."""
 
-    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+    def __init__(self, app: ASGIApp, pages: PagePolicy) -> None:
         self._app = app
-        self._policy = WebPolicy(
-            hosts=settings.hosts, origins=[], listener=settings.control_host, machine=socket.gethostname()
-        )
+        self._pages = pages
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request."""
@@ -53,4 +64,4 @@ class PageFilter:
         if any(len(headers.getlist(name)) > 1 for name in ("host", "origin", "sec-fetch-site")):
             return PageRefusal(ORIGIN_REFUSED, "the request has Host, Origin or Sec-Fetch-Site twice")
         sender = Sender(headers.get("host"), headers.get("origin"), headers.get("sec-fetch-site"))
-        return self._policy.refusal(sender, browsers_send_origin=method not in ("GET", "HEAD"))
+        return self._pages.policy.refusal(sender, browsers_send_origin=method not in ("GET", "HEAD"))

@@ -119,6 +119,11 @@ class EdgeCore(Generic[Owner]):
         self._loads = RoomLoads(hub, self._catch_up)
         self._liveness: Liveness[Owner] = Liveness(limits.liveness)
 
+    def reload(self, limits: EdgeLimits) -> None:
+        """Use other limits from now on. Clients keep those that they were told when they connected."""
+        self.limits = limits
+        self._liveness.reload(limits.liveness)
+
     # The log.
 
     @property

@@ -49,6 +49,10 @@ class Liveness(Generic[Owner]):
         self._round: list[Owner] = []
         self._round_step = 0
 
+    def reload(self, limits: LivenessLimits) -> None:
+        """Use other limits from now on. Connections that have not said anything yet keep their deadline."""
+        self._limits = limits
+
     def accepted(self, owner: Owner, now_ms: LoopMs) -> None:
         """A connection was accepted: its hello has to come in time."""
         self.clients[owner] = None

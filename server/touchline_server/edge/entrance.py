@@ -74,6 +74,11 @@ class Entrance:
         self._random = random
         self._wake = wake
 
+    def reload(self, settings: Settings) -> None:
+        """Use other settings for the requests that come from now on."""
+        self._settings = settings
+        self._policy = handshake.web_policy(settings)
+
     def opening(self) -> handshake.Opening:
         """The parser of a connection's request."""
         return handshake.Opening(self._settings)

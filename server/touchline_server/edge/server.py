@@ -5,6 +5,7 @@ It puts together what the core needs of the outside: the driver, the replayer an
 
 import asyncio
 import contextlib
+import os
 import random
 import socket
 from collections.abc import Callable, Sequence
@@ -67,7 +68,7 @@ class EdgeServer:
         self._appender = Appender(log, settings.actions.topic)
         self.driver = Driver(core, ask=self._replayer.ask, append=self._appender.wake)
         driver = self.driver
-        entrance = Entrance(core, settings, driver.now, random.random, driver.wake)
+        self._entrance = entrance = Entrance(core, settings, driver.now, random.random, driver.wake)
         self._context = Context(core, entrance, driver.now, driver.perform, driver.wake, self._lost, count(1).__next__)
         self._server: asyncio.Server | None = None
         self._empty = asyncio.Event()
@@ -85,6 +86,11 @@ class EdgeServer:
         self._server = await loop.create_server(lambda: Connection(self._context), sock=listening, backlog=BACKLOG)
         self.driver.start()
 
+    def reload(self, settings: Settings) -> None:
+        """Use other settings from now on, for clients that are connected as far as that can be done."""
+        self._settings = settings
+        self._entrance.reload(settings)
+
     async def drain(self) -> None:
         """Send the clients elsewhere, spread over the drain time, and take no more connections.
 
@@ -97,8 +103,7 @@ class EdgeServer:
         drain_s = drain_time_s(settings.drain_s, core.connections)
         logger.info("drain_started", connections=core.connections, drain_s=round(drain_s, 1), grace_s=grace_s)
         await asyncio.sleep(grace_s)
-        if self._server is not None:
-            self._server.close()
+        await self._stop_accepting()
         drain_s = drain_time_s(settings.drain_s, core.connections)
         driver.perform(core.drain(milliseconds(drain_s), driver.now()))
         progress = asyncio.create_task(self._log_progress())
@@ -116,6 +121,25 @@ class EdgeServer:
             connection.abort()
         driver.stop()
         await self._replayer.stop()
+
+    async def _stop_accepting(self) -> None:
+        """Accept the connections that the kernel holds for us already, and no more.
+
+        Closing the listening socket would reset them, although they could be answered. A connection whose TCP handshake
+        is under way in this moment is still reset, unless other workers listen on the port and the kernel may hand it
+        on (``net.ipv4.tcp_migrate_req``).
+        """
+        if self._server is None or not self._server.sockets:
+            return
+        loop = asyncio.get_running_loop()
+        with socket.socket(fileno=os.dup(self._server.sockets[0].fileno())) as listening:
+            self._server.close()
+            for _ in range(BACKLOG):
+                try:
+                    accepted, _ = listening.accept()
+                except OSError:  # nothing is queued any more, or no file can be opened for it
+                    break
+                await loop.connect_accepted_socket(lambda: Connection(self._context), accepted)
 
     def _lost(self, connection: Peer) -> None:
         self.core.lost(connection)

@@ -12,7 +12,7 @@ from touchline_server.core.edge import EdgeCore, EdgeLimits
 from touchline_server.core.input_scheduler import InputBudget
 from touchline_server.core.liveness import LivenessLimits
 from touchline_server.core.players.access import Access
-from touchline_server.core.players.action_queue import ActionLimits, ActionQueue
+from touchline_server.core.players.action_queue import ActionLimits, ActionQueue, Check
 from touchline_server.core.players.grants import Verify
 from touchline_server.core.players.rate_limiter import RateLimiter
 from touchline_server.core.players.verdicts import Verdicts
@@ -56,17 +56,29 @@ def make_access(settings: Settings, verify: Verify | None) -> Access[Client[Owne
     acting = settings.actions
     verdicts = Verdicts(settings.verdicts.players_max)
     limiter = RateLimiter(per_second_max=acting.per_second_max, burst=acting.burst)
-    limits = ActionLimits(
+    limits = action_limits(settings)._replace(clock=secrets.token_hex(4))
+    check = ActionSchemas(settings.feeds).check
+    actions: ActionQueue[Client[Owner]] = ActionQueue(limiter, verdicts, settings.feeds.keys(), limits, check)
+    return Access(verify, verdicts, limiter, actions, token_required=settings.auth.mode == "token")
+
+
+def action_limits(settings: Settings) -> ActionLimits:
+    """The limits of actions, without the name of a clock."""
+    acting = settings.actions
+    return ActionLimits(
         edge=settings.edge_name,
         data_bytes_max=acting.data_bytes_max,
         actions_window=acting.window,
         waiting_max=acting.waiting_max,
         retry_ms=milliseconds(acting.retry_s),
-        clock=secrets.token_hex(4),
     )
-    check = ActionSchemas(settings.feeds).check
-    actions: ActionQueue[Client[Owner]] = ActionQueue(limiter, verdicts, settings.feeds.keys(), limits, check)
-    return Access(verify, verdicts, limiter, actions, token_required=settings.auth.mode == "token")
+
+
+def reload_core(core: EdgeCore[Owner], settings: Settings, verify: Verify | None, check: Check) -> None:
+    """Have a core use the limits in ``settings`` that can change at run time, other keys and other schemas."""
+    acting = settings.actions
+    core.reload(edge_limits(settings))
+    core.access.reload(verify, action_limits(settings), check, per_second_max=acting.per_second_max, burst=acting.burst)
 
 
 def hub_limits(settings: Settings) -> HubLimits:

@@ -20,11 +20,12 @@ from starlette.routing import BaseRoute
 from touchline_protocol.errors import LogUnavailable, OperatorError
 from touchline_protocol.printable import counted
 from touchline_protocol.rooms import split_room
-from touchline_server.auth.verifier import make_verifier
+from touchline_server.auth.verifier import make_verifier, started_verifier
 from touchline_server.config.conflicts import topic_conflicts
+from touchline_server.config.reload import reload_settings
 from touchline_server.config.settings import Settings
 from touchline_server.config.values import milliseconds
-from touchline_server.control.app import create_app
+from touchline_server.control.app import ControlApp
 from touchline_server.control.backend import Readiness, RoomState, StateEvent
 from touchline_server.control.server import ControlServer
 from touchline_server.core.clients.client import ClientRoom
@@ -40,10 +41,12 @@ from touchline_server.log.open import make_log, room_store
 from touchline_server.new_events import NewEvent
 from touchline_server.store.redis.connection import RedisConnection
 
-from .core_factory import make_core
+from .action_schemas import ActionSchemas
+from .core_factory import make_core, reload_core
 from .ingest import Ingest
 from .kept_rooms import KeptRooms, watch_forever
 from .open_files import OpenFiles, control_connections_max
+from .process_log import log_reload
 from .readiness import CONNECTIONS, PLAYERS, judge
 from .skip_log import SkipLog
 from .sockets import WorkerPlace, bind, bind_shared
@@ -90,7 +93,7 @@ class Node:
         )
         self._skips = SkipLog()
         self._place = place
-        self._app = None if place else create_app(self, settings, extra_routes=extra_routes)
+        self._app = None if place else ControlApp(self, settings, extra_routes=extra_routes)
         self._edge: EdgeServer | None = None
         self._control: ControlServer | None = None
         self._ingesting: asyncio.Task[None] | None = None
@@ -169,6 +172,34 @@ class Node:
         for part in parts:
             if part.done():
                 part.result()
+
+    async def reload(self, settings: Settings, *, lowered: Mapping[str, str] = MappingProxyType({})) -> None:
+        """Take over from ``settings`` what can change at run time, and read the files of keys and schemas again.
+
+        Nothing of it closes a connection: what a client was granted, or told in its welcome, stays. Options that have
+        changed and need a restart are logged. ``lowered`` as for a new node.
+
+        Raises:
+            OperatorError: a key, a schema or a certificate cannot be read. Nothing has changed.
+        """
+        reload = reload_settings(self.settings, settings)
+        schemas = ActionSchemas(reload.settings.feeds)
+        verifier = await started_verifier(reload.settings.auth)
+        try:
+            if self._edge is not None:
+                self._edge.reload(reload.settings)
+        except BaseException:
+            if verifier is not None:
+                await verifier.stop()
+            raise
+        before, self.verifier = self.verifier, verifier
+        self.settings, self._lowered = reload.settings, lowered
+        reload_core(self.core, reload.settings, verifier.verify if verifier else None, schemas.check)
+        if self._app is not None:
+            self._app.reload(reload.settings)
+        if before is not None:
+            await before.stop()
+        log_reload(reload)
 
     @property
     def skipped_records(self) -> int:

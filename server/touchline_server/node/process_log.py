@@ -13,6 +13,7 @@ from touchline_protocol.errors import TouchlineError
 from touchline_protocol.printable import without_credentials
 from touchline_protocol.version import __version__
 from touchline_server.config.changed import changed_settings
+from touchline_server.config.reload import Reload
 from touchline_server.config.settings import Settings
 
 logger = structlog.get_logger("touchline.node")
@@ -40,6 +41,18 @@ def failures_logged(settings: Settings) -> Iterator[None]:
             is_bug = not isinstance(error, TouchlineError)
             logger.error("server_failed", why=str(error), exc_info=is_bug)
         raise
+
+
+def log_reload(reload: Reload) -> None:
+    """Log that the configuration was read again, and what of it has to wait for a restart."""
+    logger.info("settings_reloaded", changed=reload.changed)
+    if reload.restart_needed:
+        logger.warning("restart_needed", settings=reload.restart_needed)
+
+
+def log_reload_refused(error: TouchlineError) -> None:
+    """Log that the configuration cannot be used, and that the server goes on with the one that it has."""
+    logger.error("reload_refused", why=str(error))
 
 
 def log_signal(received: signal.Signals) -> None:

@@ -71,11 +71,16 @@ def use_standard_logging() -> None:
 
 @contextmanager
 def server_log(
-    line_format: LogFormat = "console", level: LogLevel = "info", edge_name: str = "", *, fd: int = STDERR
+    line_format: LogFormat = "console",
+    level: LogLevel = "info",
+    edge_name: str = "",
+    *,
+    worker: str = "",
+    fd: int = STDERR,
 ) -> Iterator[None]:
-    """Write the server's log to ``fd`` (default: stderr) while the block runs."""
+    """Write the server's log to ``fd`` (default: stderr) while the block runs. Each line of a ``worker`` names it."""
     threshold = getattr(logging, level.upper())
-    handler = _Handler(fd, _formatter(line_format, edge_name))
+    handler = _Handler(fd, _formatter(line_format, {"edge": edge_name} | ({"worker": worker} if worker else {})))
     structlog.configure(
         processors=[handler.limit, ProcessorFormatter.wrap_for_formatter],
         wrapper_class=structlog.make_filtering_bound_logger(threshold),
@@ -170,17 +175,18 @@ class _Handler(logging.Handler):
         return self.format(record).encode() + b"\n"
 
 
-def _formatter(line_format: LogFormat, edge_name: str) -> logging.Formatter:
-    def with_edge(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-        event["edge"] = edge_name
-        return event
+def _formatter(line_format: LogFormat, process: Mapping[str, str]) -> logging.Formatter:
+    """``process``: the fields that tell the lines of this process from those of others."""
+
+    def with_process(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+        return {**event, **process}
 
     return ProcessorFormatter(
         foreign_pre_chain=[_message],
         processors=[
             *_SHARED,
             ProcessorFormatter.remove_processors_meta,
-            with_edge,
+            with_process,
             plain_values,
             RENDERERS[line_format],
         ],

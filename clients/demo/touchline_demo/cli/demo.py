@@ -14,11 +14,11 @@ from touchline_protocol.loopback import is_loopback
 from touchline_protocol.printable import escaped
 from touchline_server.cli.banner import control_url, websocket_url
 from touchline_server.cli.options import ConfigOption, ControlPortOption, PortOption
-from touchline_server.cli.signals import run_until, stop_on_signals
 from touchline_server.config.loading import load_settings
 from touchline_server.config.settings import Settings
 from touchline_server.node.node import Node
 from touchline_server.node.process_log import log_second_signal, log_signal
+from touchline_server.node.signals import run_until, stop_on_signals
 from touchline_server.server_log.setup import server_log
 
 from .banner import demo_banner

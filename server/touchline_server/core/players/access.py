@@ -16,7 +16,7 @@ from touchline_protocol import codes
 from touchline_protocol.messages import Verdict
 from touchline_server.core.clocks import LoopMs, Now
 
-from .action_queue import ActionQueue
+from .action_queue import ActionLimits, ActionQueue, Check
 from .action_session import C
 from .grants import Grant, TokenRefused, Verify
 from .rate_limiter import RateLimiter
@@ -48,6 +48,14 @@ class Access(Generic[C]):
         self._players: PlayerRegistry[C] = PlayerRegistry()
         self._expiry: TokenExpiry[C] = TokenExpiry()
         self._evict_again_ms = 0
+
+    def reload(
+        self, verify: Verify | None, limits: ActionLimits, check: Check, *, per_second_max: float, burst: int
+    ) -> None:
+        """Use other keys, limits and schemas from now on. A grant stays until its token ends."""
+        self.verify = verify
+        self._limiter.set_rate(per_second_max=per_second_max, burst=burst)
+        self.actions.reload(limits, check)
 
     def admit(self, token: str | None, now: Now) -> Grant | None:
         """What a token grants from now on; None if there is no token and none is required.

@@ -105,6 +105,11 @@ class ActionQueue(Generic[C]):
         # deleted before: to forget 100,000 at once took 3 s.
         self._left: OrderedDict[tuple[str, str], ActionSession[C]] = OrderedDict()
 
+    def reload(self, limits: ActionLimits, check: Check) -> None:
+        """Use other limits and another check from now on. The clock of actions goes on."""
+        self.limits = limits._replace(clock=self.limits.clock)
+        self._check = check
+
     @property
     def has_pending(self) -> bool:
         """Whether there is a batch to append."""

@@ -21,10 +21,14 @@ class RateLimiter:
     """The buckets of all players. ``interval_ms``: how far apart actions may come in the long run, rounded up."""
 
     def __init__(self, *, per_second_max: float, burst: int) -> None:
+        self._full_ms: dict[str, float] = {}
+        self.set_rate(per_second_max=per_second_max, burst=burst)
+
+    def set_rate(self, *, per_second_max: float, burst: int) -> None:
+        """Use another rate from now on. Actions that players have taken out of their buckets stay taken."""
         self.interval_ms = ceil(1000 / per_second_max)
         self.burst = burst
         self._rate = Rate(per_second_max=per_second_max, burst=burst)
-        self._full_ms: dict[str, float] = {}
 
     def __len__(self) -> int:
         return len(self._full_ms)

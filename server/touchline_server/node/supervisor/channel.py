@@ -22,9 +22,7 @@ WAITING_BYTES_MAX = 2 * MESSAGE_BYTES_MAX
 class Channel(asyncio.Protocol, Generic[M]):
     """``received`` is given each message, and ``lost`` is called once, when the other end is gone."""
 
-    def __init__(
-        self, reader: MessageReader[M], received: Callable[[M], None], lost: Callable[[], None]
-    ) -> None:
+    def __init__(self, reader: MessageReader[M], received: Callable[[M], None], lost: Callable[[], None]) -> None:
         self._reader = reader
         self._received = received
         self._lost = lost
@@ -35,8 +33,7 @@ class Channel(asyncio.Protocol, Generic[M]):
         sock.setblocking(False)
         await asyncio.get_running_loop().connect_accepted_socket(lambda: self, sock)
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - of a stream socket
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         self._transport = transport
 
     def data_received(self, data: bytes) -> None:

@@ -17,7 +17,7 @@ Rules:
 from enum import Enum
 
 BACKOFF_S_MIN = 0.25
-"""The first wait: clients of a worker that died have come back to the others by then, with the capacity that is left."""
+"""The first wait. The clients of a worker that died come back to the others meanwhile."""
 BACKOFF_S_MAX = 30.0
 """The longest wait: how late a worker notices that what it needs is there again."""
 LIVED_S = 60.0
@@ -51,7 +51,7 @@ class WorkerLife:
         self.state = WorkerState.WAITING
         self.has_served = False
         """Whether any of its processes has ever accepted clients."""
-        self._hang_s = hang_s
+        self.hang_s = hang_s
         self._due_s = now_s
         self._failures = 0
         self._since_s = now_s
@@ -69,8 +69,12 @@ class WorkerLife:
 
     def is_hung(self, now_s: float) -> bool:
         """Whether its process is to be killed."""
-        limit_s = self._hang_s if self._gave_sign else max(self._hang_s, FIRST_SIGN_S)
-        return self.has_process and now_s - self._heard_s > limit_s
+        limit_s = self.hang_s if self._gave_sign else max(self.hang_s, FIRST_SIGN_S)
+        return self.has_process and self.silent_s(now_s) > limit_s
+
+    def silent_s(self, now_s: float) -> float:
+        """How long ago its process gave a sign of life, or was started."""
+        return now_s - self._heard_s
 
     def spawned(self, now_s: float) -> None:
         """A process was started."""

@@ -57,7 +57,7 @@ class ReadRoom(msgspec.Struct, tag=True):
 
 
 Order: TypeAlias = Start | Reload | StopServing | CountMembers | ReadRoom
-"""To a worker."""
+"""A worker receives one of these."""
 
 
 class Beat(msgspec.Struct, tag=True):
@@ -106,7 +106,7 @@ class Refused(msgspec.Struct, tag=True):
 
 Answer: TypeAlias = Members | Room | Reloaded | Refused
 Report: TypeAlias = Beat | Serving | Failed | Members | Room | Reloaded | Refused
-"""From a worker."""
+"""A worker sends one of these."""
 
 M = TypeVar("M")
 

@@ -5,7 +5,7 @@ Rules:
 1. Clients can be sent to the edge if one worker is ready, since the kernel sends them to no other: a worker that is not
    ready does not listen.
 2. A worker that is not ready while others are degrades the edge, and is named.
-3. What all workers report alike is reported once. What only some do names them.
+3. A problem that all workers report alike is reported once. Otherwise the workers that report it are named.
 """
 
 from collections.abc import Mapping

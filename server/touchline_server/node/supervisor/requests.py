@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 REQUESTS_MAX = 256
-"""As many as the control plane has connections. Each may wait for a room's state of a megabyte."""
+"""The control plane has as many connections. Each may wait for a room's state of a megabyte."""
 
 
 class TooManyRequests(Exception):

@@ -17,6 +17,7 @@ from touchline_server.node.sockets import WorkerPlace
 
 from .channel import Channel
 from .messages import (
+    LENGTH_BYTES,
     Beat,
     CountMembers,
     Failed,
@@ -38,23 +39,28 @@ from .messages import (
 BEAT_EVERY_S = 0.5
 """How often a worker says that its loop turns, and whether it is ready: the age of what ``/readyz`` reports."""
 
-RECEIVE_BYTES = 1 << 16
-
 logger = structlog.get_logger("touchline.node")
 
 
 def read_start(sock: socket.socket) -> Start:
     """Wait for the first message, without an event loop: it says how to log, among other things.
 
+    Reads nothing beyond it: a supervisor that is stopped soon has said so already.
+
     Raises:
-        EOFError: the supervisor is gone already.
+        EOFError: the supervisor is gone.
     """
-    reader = orders()
-    while data := sock.recv(RECEIVE_BYTES):
-        for order in reader.feed(data):
-            assert isinstance(order, Start)  # noqa: S101 - always the first, and nothing follows before an answer
-            return order
-    raise EOFError
+    head = _exactly(sock, LENGTH_BYTES)
+    (start,) = orders().feed(head + _exactly(sock, int.from_bytes(head, "big")))
+    assert isinstance(start, Start)  # noqa: S101 - it always comes first
+    return start
+
+
+def _exactly(sock: socket.socket, size: int) -> bytes:
+    data = sock.recv(size, socket.MSG_WAITALL)
+    if len(data) < size:
+        raise EOFError
+    return data
 
 
 def settings_of(pickled: bytes) -> Settings:
@@ -65,28 +71,35 @@ def settings_of(pickled: bytes) -> Settings:
 
 
 class Worker:
-    """``stop`` ends the worker when it is set: by a signal, or by this class."""
+    """The process's link to its supervisor. ``stop`` ends the process when it is set: by a signal, or by this class."""
 
-    def __init__(self, start: Start, stop: asyncio.Event) -> None:
-        self.node = Node(
-            settings_of(start.settings),
-            lowered=start.lowered,
-            place=WorkerPlace(start.name, start.host, start.port),
-        )
+    def __init__(self, stop: asyncio.Event) -> None:
         self._stop = stop
+        self._node: Node | None = None
         self._channel: Channel[Order] = Channel(orders(), self._received, self._lost)
         self._ending = False
         self._answering: set[asyncio.Task[None]] = set()
 
     async def connect(self, sock: socket.socket) -> None:
-        """Begin to listen to the supervisor, and to give signs of life."""
+        """Begin to listen to the supervisor."""
         await self._channel.start(sock)
-        self._beat()
+
+    def make_node(self, start: Start) -> Node:
+        """The worker's node, and give signs of life from now on.
+
+        Raises:
+            OperatorError: as `Node`.
+        """
+        place = WorkerPlace(start.name, start.host, start.port)
+        self._node = Node(settings_of(start.settings), lowered=start.lowered, place=place)
+        self._beat(self._node)
+        return self._node
 
     def serving(self) -> None:
-        """Say that the node has started."""
+        """Say that the node has started, and that it is ready."""
+        if self._node is not None:
+            self._channel.send(self._sign(self._node))
         self._channel.send(Serving())
-        self._channel.send(self._sign())
 
     def failed(self, why: str) -> None:
         """Say why the worker ends."""
@@ -97,13 +110,14 @@ class Worker:
         self._ending = True
         self._channel.close()
 
-    def _beat(self) -> None:
+    def _beat(self, node: Node) -> None:
         if not self._ending:
-            self._channel.send(self._sign())
-            asyncio.get_running_loop().call_later(BEAT_EVERY_S, self._beat)
+            self._channel.send(self._sign(node))
+            asyncio.get_running_loop().call_later(BEAT_EVERY_S, self._beat, node)
 
-    def _sign(self) -> Beat:
-        return Beat(self.node.readiness(), self.node.core.connections)
+    @staticmethod
+    def _sign(node: Node) -> Beat:
+        return Beat(node.readiness(), node.core.connections)
 
     def _lost(self) -> None:
         if not self._ending and not self._stop.is_set():
@@ -112,24 +126,21 @@ class Worker:
         self._ending = True
 
     def _received(self, order: Order) -> None:
-        match order:
-            case StopServing():
-                self._stop.set()
-            case CountMembers(request_id, room):
-                self._answer(Members(request_id, self.node.viewers(room)))
-            case ReadRoom() | Reload():
-                task = asyncio.create_task(self._serve(order))
-                self._answering.add(task)
-                task.add_done_callback(self._answering.discard)
-            case Start():
-                raise AssertionError("a worker is started once")
+        if isinstance(order, StopServing):
+            self._stop.set()
+        elif self._node is not None and not isinstance(order, Start):
+            task = asyncio.create_task(self._serve(self._node, order))
+            self._answering.add(task)
+            task.add_done_callback(self._answering.discard)
 
-    async def _serve(self, request: ReadRoom | Reload) -> None:
+    async def _serve(self, node: Node, request: CountMembers | ReadRoom | Reload) -> None:
         try:
-            if isinstance(request, ReadRoom):
-                self._answer(Room(request.id, await self.node.room_state(request.room)))
+            if isinstance(request, CountMembers):
+                self._answer(Members(request.id, node.viewers(request.room)))
+            elif isinstance(request, ReadRoom):
+                self._answer(Room(request.id, await node.room_state(request.room)))
             else:
-                self.node.reload(settings_of(request.settings), lowered=request.lowered)
+                await node.reload(settings_of(request.settings), lowered=request.lowered)
                 self._answer(Reloaded(request.id))
         except OperatorError as error:
             self._answer(Refused(request.id, str(error)))

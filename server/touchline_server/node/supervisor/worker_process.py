@@ -1,7 +1,7 @@
 """One worker's process, as its supervisor sees it: started, spoken to, waited for, killed.
 
-A fresh interpreter instead of a fork: the supervisor has an event loop, threads and a Kafka client, none of which survive
-a fork. That costs a second of CPU at a worker's start, and some memory that a fork would share for a while.
+A fresh interpreter instead of a fork: the supervisor has an event loop, threads and a Kafka client, none of which
+survives a fork. That costs a second of CPU at a worker's start, and some memory that a fork would share for a while.
 
 The process gets a session of its own, so that Ctrl-C in a terminal reaches the supervisor alone, which decides.
 """
@@ -33,6 +33,7 @@ class WorkerProcess:
         self.pid = 0
         self.failure: str | None = None
         """Why it ends, if that is something that the operator can fix."""
+        self.is_killed = False
         self._reported = reported
         self._ended = ended
         self._loop = asyncio.get_running_loop()
@@ -50,7 +51,8 @@ class WorkerProcess:
         ours, theirs = socket.socketpair()
         with theirs:
             try:
-                self._process = subprocess.Popen(  # noqa: S603 - our own program
+                # Our own program; the loop waits for the milliseconds that a start takes.
+                self._process = subprocess.Popen(  # noqa: S603, ASYNC220
                     [*command, str(theirs.fileno())],
                     pass_fds=[theirs.fileno()],
                     stdin=subprocess.DEVNULL,
@@ -90,6 +92,7 @@ class WorkerProcess:
     def kill(self) -> None:
         """End the process at once. Safe in a signal handler."""
         if self._process is not None:
+            self.is_killed = True
             self._process.send_signal(signal.SIGKILL)
 
     def _received(self, report: Report) -> None:
@@ -112,7 +115,7 @@ class WorkerProcess:
                 each.set_exception(OperatorError(f"{why}; try again in a moment"))
 
     def _exited(self) -> None:
-        """The process has ended. What it said last may still have to be read, so the end is reported a turn later."""
+        """The process has ended. Its last messages may still have to be read, so the end is reported a little later."""
         self._loop.remove_reader(self._pidfd)
         os.close(self._pidfd)
         assert self._process is not None  # noqa: S101 - its descriptor was read

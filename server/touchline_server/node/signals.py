@@ -1,4 +1,8 @@
-"""SIGTERM, Ctrl-C and SIGHUP: how they end a server."""
+"""SIGTERM, Ctrl-C and SIGHUP: how they end a server, or have it read its configuration again.
+
+SIGHUP has two senders. An operator, or a service manager, asks for a reload by it. The kernel sends it when a terminal
+is closed, and whoever closes one expects what runs there to end.
+"""
 
 import asyncio
 import os
@@ -11,8 +15,7 @@ from typing import TypeAlias
 from touchline_cli.start import end_on_signals
 
 STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-"""Signals that stop a server. SIGHUP comes from a terminal that closes. There is nothing that it could reload: settings
-are read once, and a service manager that sends it gets a stop in order, and starts the server again."""
+"""Signals that stop a server: SIGHUP only if there is nothing to reload, or its terminal is gone."""
 
 ENDING = (signal.SIGTERM, signal.SIGINT)
 """Signals of which a second one ends the process at once."""
@@ -23,8 +26,17 @@ LAST_REPORT_S = 0.5
 Report: TypeAlias = Callable[[signal.Signals], None]
 
 
-def stop_on_signals(report: Report, report_second: Report) -> asyncio.Event:
+def stop_on_signals(
+    report: Report,
+    report_second: Report,
+    *,
+    reload: asyncio.Event | None = None,
+    before_end: Callable[[], None] = lambda: None,
+) -> asyncio.Event:
     """An event that any of the signals in `STOPPING` sets. ``report`` is called with the signal.
+
+    SIGHUP sets ``reload`` instead, if there is one, unless it comes from the process's terminal that was closed.
+    ``before_end`` is called before a second signal ends the process.
 
     A second SIGTERM or Ctrl-C is given to ``report_second``, and ends the process as if there were no handler. A second
     SIGHUP does nothing: the kernel and the shell may both send one when a terminal closes. A signal that is ignored
@@ -32,16 +44,20 @@ def stop_on_signals(report: Report, report_second: Report) -> asyncio.Event:
     """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+    had_terminal = _has_terminal()
     handled = [number for number in STOPPING if signal.getsignal(number) is not signal.SIG_IGN]
 
     def on_signal(received: signal.Signals) -> None:
+        if received is signal.SIGHUP and reload is not None and _has_terminal() == had_terminal:
+            reload.set()
+            return
         report(received)
         for number in handled:
             if number is signal.SIGHUP:
                 loop.add_signal_handler(number, lambda: None)
             else:
                 loop.remove_signal_handler(number)
-                signal.signal(number, _end_after(report_second))
+                signal.signal(number, _end_after(report_second, before_end))
         stop.set()
 
     for number in handled:
@@ -49,11 +65,21 @@ def stop_on_signals(report: Report, report_second: Report) -> asyncio.Event:
     return stop
 
 
-def _end_after(report: Report) -> Callable[[int, FrameType | None], None]:
+def _has_terminal() -> bool:
+    """Whether the process has a controlling terminal: not in a container, under systemd, or once it was closed."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True
+
+
+def _end_after(report: Report, before_end: Callable[[], None]) -> Callable[[int, FrameType | None], None]:
     """A handler that ends the process after ``report``, also while the event loop is busy."""
 
     def end(number: int, _frame: FrameType | None) -> None:
         end_on_signals(ENDING)  # a third one does not wait
+        before_end()
         # In a thread: whatever was interrupted here may hold a lock that the report needs, and then there is none.
         reporting = Thread(target=report, args=(signal.Signals(number),), daemon=True)
         reporting.start()

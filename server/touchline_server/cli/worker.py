@@ -1,0 +1,71 @@
+"""A worker's process, which `touchline serve` starts: ``python -m touchline_server.cli.worker NAME FD``.
+
+The name is there for ``ps``. ``FD`` is the number of the socket to the supervisor, which says everything else.
+
+Exit codes are those of ``touchline serve``. An error that the user can fix is reported by the supervisor.
+"""
+
+import asyncio
+import signal
+import socket
+import sys
+
+import uvloop
+
+from touchline_protocol.errors import TouchlineError
+from touchline_server.node.collector import freeze, make_collections_rare
+from touchline_server.node.process_log import failures_logged, log_second_signal, log_signal, log_unexpected
+from touchline_server.node.signals import run_until, stop_on_signals
+from touchline_server.node.supervisor.messages import Start
+from touchline_server.node.supervisor.worker import Worker, read_start, settings_of
+from touchline_server.server_log.setup import server_log
+
+from .exit_codes import USER_ERROR
+
+
+def main() -> int:
+    """Run the worker to its end; returns its exit code."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the supervisor has it reload
+    with socket.socket(fileno=int(sys.argv[2])) as sock:
+        try:
+            start = read_start(sock)
+        except EOFError:
+            return 0
+        settings = settings_of(start.settings)
+        with (
+            server_log(settings.logging.format, settings.logging.level, settings.edge_name, worker=start.name),
+            failures_logged(settings),
+        ):
+            make_collections_rare()
+            return uvloop.run(_work(sock.dup(), start))
+
+
+async def _work(sock: socket.socket, start: Start) -> int:
+    asyncio.get_running_loop().set_exception_handler(log_unexpected)
+    stop = stop_on_signals(log_signal, log_second_signal)
+    worker = Worker(stop)
+    await worker.connect(sock)
+    try:
+        await _serve(worker, start, stop)
+    except TouchlineError as error:
+        worker.failed(str(error))
+        return USER_ERROR
+    finally:
+        worker.close()
+        await asyncio.sleep(0)  # closing takes a turn
+    return 0
+
+
+async def _serve(worker: Worker, start: Start, stop: asyncio.Event) -> None:
+    node = worker.make_node(start)
+    try:
+        if await run_until(stop, node.start()):
+            freeze()
+            worker.serving()
+            await run_until(stop, node.failed())
+    finally:
+        await node.stop()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,90 @@
+"""Which settings a running server can take over from a configuration that was read again, and which it cannot. Pure.
+
+Keys, pages and limits can change: a client can be held to others from one moment to the next. The options that a log
+was opened with, and those that clients were told in their welcomes, stay until the process ends.
+"""
+
+from typing import Any, NamedTuple
+
+from pydantic import BaseModel
+
+from .changed import changed_names
+from .settings import Settings
+from .tables import AuthSettings
+
+RELOADABLE = frozenset(
+    {
+        "api_keys",
+        "origins",
+        "hosts",
+        "connections_max",
+        "rooms_max",
+        "handshake_timeout_s",
+        "lag_s_max",
+        "drain_s",
+        "drain_grace_s",
+        "worker_hang_s",
+        "auth.hs256_secret",
+        "auth.public_keys",
+        "auth.jwks",
+        "auth.jwks_refresh_s",
+        "auth.audience",
+        "auth.issuer",
+        "auth.leeway_s",
+        "actions.per_second_max",
+        "actions.burst",
+        "actions.retry_s",
+        "rates",
+    }
+)
+"""Options that can change at run time, or tables of which all can."""
+
+ACTION_SCHEMAS = "action_schemas"
+"""The one option of a feed that can change."""
+
+
+class Reload(NamedTuple):
+    """What comes of a configuration that was read again: the settings that are in force from now on, the options that
+    changed with them, and those that have changed and need a restart."""
+
+    settings: Settings
+    changed: list[str]
+    restart_needed: list[str]
+
+
+def reload_settings(old: Settings, new: Settings) -> Reload:
+    """Take over from ``new`` what can change at run time."""
+    names = changed_names(old, new)
+    changed = [name for name in names if _is_reloadable(name, old, new)]
+    settings = old
+    for name in changed:
+        settings = _with(settings, name.split("."), new)
+    return Reload(settings, changed, [name for name in names if name not in changed])
+
+
+def has_keys(auth: AuthSettings) -> bool:
+    """Whether there is any key to check tokens with. A server without one does not read verdicts."""
+    return bool(auth.hs256_secret or auth.public_keys or auth.jwks)
+
+
+def _is_reloadable(name: str, old: Settings, new: Settings) -> bool:
+    table, _, option = name.partition(".")
+    if table == "auth" and has_keys(old.auth) != has_keys(new.auth):
+        return False
+    if table == "feeds":
+        return option.endswith(f".{ACTION_SCHEMAS}")
+    return name in RELOADABLE or table in RELOADABLE
+
+
+def _with(into: Any, path: list[str], source: Any) -> Any:
+    """A copy of ``into`` with the option at ``path`` as ``source`` has it."""
+    name, *rest = path
+    own, other = _get(into, name), _get(source, name)
+    value = _with(own, rest, other) if rest else other
+    if isinstance(into, BaseModel):
+        return into.model_copy(update={name: value})
+    return {**into, name: value}
+
+
+def _get(table: Any, name: str) -> Any:
+    return table[name] if isinstance(table, dict) else getattr(table, name)

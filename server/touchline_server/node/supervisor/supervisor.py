@@ -1,0 +1,179 @@
+"""The supervisor: the workers of an edge, and the control plane for all of them.
+
+Start order: both ports are taken; the log is opened for publishing; the control plane answers (not ready yet); the
+workers start, each serving as soon as it is ready. Stop order: all workers drain at once, while the control plane
+reports it and goes on publishing; then the control plane ends, and the log closes last.
+
+To its caller it is like a `Node`: `start`, `failed`, `reload`, `stop`.
+"""
+
+import asyncio
+import socket
+import time
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+import structlog
+
+from touchline_server.auth.verifier import make_verifier, started_verifier
+from touchline_server.config.drain import stop_time_s
+from touchline_server.config.reload import reload_settings
+from touchline_server.config.settings import Settings
+from touchline_server.control.app import ControlApp
+from touchline_server.control.backend import Readiness
+from touchline_server.control.server import ControlServer
+from touchline_server.log.open import make_log
+from touchline_server.node.action_schemas import ActionSchemas
+from touchline_server.node.open_files import control_connections_max
+from touchline_server.node.process_log import log_reload
+from touchline_server.node.readiness import DRAINING, EDGE
+from touchline_server.node.sockets import bind, reserve
+
+from .backend import WorkersBackend
+from .crew import Crew
+from .readiness_sum import sum_readiness
+from .worker_process import WorkerProcess
+
+STOP_MARGIN_S = 3.0
+"""The time beyond the longest stop before a worker is killed: its interpreter has to end, too."""
+
+logger = structlog.get_logger("touchline.node")
+
+
+class Supervisor:
+    """``count`` workers, each started by ``command`` (see `WorkerProcess.start`).
+
+    ``lowered``: the limits in ``settings`` that are lower than the operator asked for, and why.
+    """
+
+    def __init__(self, settings: Settings, *, count: int, command: Sequence[str], lowered: Mapping[str, str]) -> None:
+        self.settings = settings
+        self.edge_port = 0
+        self.control_port = 0
+        self._count = count
+        self._command = command
+        self._lowered = lowered
+        self._log = make_log(settings)
+        backend = WorkersBackend(settings, self._log, self.readiness, self._serving)
+        self._app = ControlApp(backend, settings)
+        self._reserved: socket.socket | None = None
+        self._control: ControlServer | None = None
+        self._crew: Crew | None = None
+        self._watching: asyncio.Task[None] | None = None
+        self._draining = False
+
+    async def start(self) -> None:
+        """Start everything; returns when all workers accept clients.
+
+        Raises:
+            OperatorError: a port is taken, the log cannot be opened, or a worker reports a mistake of the operator's.
+            WorkerFailed: a worker failed by a mistake of ours.
+        """
+        settings, began_s = self.settings, time.monotonic()
+        _check_files(settings)
+        self._reserved = reserve(settings.host, settings.port)
+        address = self._reserved.getsockname()
+        self.edge_port = address[1]
+        self._control = ControlServer(
+            self._app,
+            bind("the control plane", settings.control_host, settings.control_port),
+            connections_max=control_connections_max(0),
+        )
+        self.control_port = self._control.port
+        await self._log.open([], since_ms=0)
+        await self._control.start()
+        self._crew = Crew(
+            settings, count=self._count, command=self._command, address=(address[0], address[1]), lowered=self._lowered
+        )
+        self._watching = asyncio.create_task(self._crew.watch(), name="watch workers")
+        await self._first(asyncio.ensure_future(self._crew.all_served.wait()))
+        logger.info(
+            "server_ready",
+            websocket=f"{settings.host}:{self.edge_port}",
+            control=f"{settings.control_host}:{self.control_port}",
+            workers=self._count,
+            connections_max=settings.connections_max,
+            took_s=round(time.monotonic() - began_s, 1),
+        )
+
+    async def failed(self) -> None:
+        """Wait until something fails that should run for ever, and raise what it failed with."""
+        await self._first()
+
+    async def stop(self) -> None:
+        """Drain all workers at once, and stop everything. May be called after a start that failed."""
+        self._draining = True
+        if self._crew is not None:
+            settings = self.settings
+            limit_s = stop_time_s(settings.drain_s, settings.connections_max, settings.drain_grace_s)
+            await self._crew.stop(limit_s + STOP_MARGIN_S)
+        if self._watching is not None:
+            self._watching.cancel()
+            await asyncio.wait([self._watching])
+        if self._control is not None:
+            await self._control.stop()
+        await self._log.close()
+        if self._reserved is not None:
+            self._reserved.close()
+
+    def end_at_once(self) -> None:
+        """Kill all workers. Safe in a signal handler."""
+        if self._crew is not None:
+            self._crew.kill()
+
+    async def reload(self, settings: Settings, *, lowered: Mapping[str, str] = MappingProxyType({})) -> None:
+        """See `Node.reload`: every worker takes the settings over, and those that are started later have them.
+
+        Raises:
+            OperatorError: a key, a schema or a certificate cannot be read. Nothing has changed.
+        """
+        reload = reload_settings(self.settings, settings)
+        _check_files(reload.settings)
+        await _check_key_set(reload.settings)
+        self.settings, self._lowered = reload.settings, lowered
+        self._app.reload(reload.settings)
+        if self._crew is not None:
+            self._crew.reload(reload.settings, settings, lowered)
+        log_reload(reload)
+
+    def readiness(self) -> Readiness:
+        """The readiness of all workers together."""
+        if self._draining or self._crew is None:
+            return Readiness({EDGE: DRAINING}, {}, self._lowered)
+        return sum_readiness(self._crew.readiness(), Readiness({}, self._log.problems, self._lowered))
+
+    def _serving(self) -> Sequence[WorkerProcess]:
+        return () if self._crew is None else self._crew.serving()
+
+    async def _first(self, *events: asyncio.Future[bool]) -> None:
+        """Wait until one of these is done, or something fails, and raise what that failed with."""
+        assert self._crew is not None  # noqa: S101 - to be called once there is a crew
+        assert self._watching is not None  # noqa: S101
+        parts: tuple[asyncio.Future[None], ...] = (self._watching, self._crew.failure)
+        waited: list[asyncio.Future[Any]] = [*parts, *events]
+        try:
+            await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for event in events:
+                event.cancel()
+        for part in parts:
+            if part.done():
+                part.result()
+
+
+def _check_files(settings: Settings) -> None:
+    """Read the files that the settings name, as each worker will: a mistake in one is reported once, and at once.
+
+    Raises:
+        OperatorError: a file cannot be used.
+    """
+    ActionSchemas(settings.feeds)
+    make_verifier(settings.auth)
+
+
+async def _check_key_set(settings: Settings) -> None:
+    """Raises `OperatorError` if the key set that the settings name cannot be read now."""
+    verifier = await started_verifier(settings.auth)
+    if verifier is not None:
+        await verifier.stop()

@@ -1,0 +1,119 @@
+"""A worker's life: when its next process starts, and when a process counts as hung."""
+
+from itertools import pairwise
+
+import pytest
+
+from touchline_server.node.supervisor.lifecycle import (
+    BACKOFF_S_MAX,
+    BACKOFF_S_MIN,
+    FIRST_SIGN_S,
+    LIVED_S,
+    WorkerLife,
+    WorkerState,
+)
+
+HANG_S = 10.0
+
+
+def serving(now_s: float = 0.0) -> WorkerLife:
+    life = WorkerLife(HANG_S, now_s)
+    life.spawned(now_s)
+    life.heard(now_s)
+    life.served(now_s)
+    return life
+
+
+def test_the_first_process_starts_at_once() -> None:
+    assert WorkerLife(HANG_S, 100.0).is_due(100.0)
+
+
+def test_each_process_that_fails_makes_the_wait_for_the_next_one_twice_as_long_up_to_a_bound() -> None:
+    life, now_s, waits = WorkerLife(HANG_S, 0.0), 0.0, []
+    for _ in range(12):
+        life.spawned(now_s)
+        wait_s = life.ended(now_s)
+        assert wait_s is not None
+        assert not life.is_due(now_s + wait_s - 0.01)
+        now_s += wait_s
+        assert life.is_due(now_s)
+        waits.append(wait_s)
+    assert waits[0] == BACKOFF_S_MIN
+    assert waits[-1] == BACKOFF_S_MAX
+    assert all(later == min(2 * wait, BACKOFF_S_MAX) for wait, later in pairwise(waits))
+
+
+@pytest.mark.parametrize(("lived_s", "again_s"), [(LIVED_S, BACKOFF_S_MIN), (LIVED_S - 1, 2 * BACKOFF_S_MIN)])
+def test_a_process_that_served_for_a_while_makes_the_next_wait_short_again(lived_s: float, again_s: float) -> None:
+    life = serving()
+    assert life.ended(1.0) == BACKOFF_S_MIN
+    life.spawned(2.0)
+    life.served(3.0)
+    assert life.ended(3.0 + lived_s) == again_s
+
+
+def test_a_long_start_is_not_a_long_life() -> None:
+    life = WorkerLife(HANG_S, 0.0)
+    life.spawned(0.0)
+    life.ended(LIVED_S * 2)
+    life.spawned(200.0)
+    assert life.ended(200.0 + LIVED_S * 2) == 2 * BACKOFF_S_MIN
+
+
+def test_a_process_that_falls_silent_hangs() -> None:
+    life = serving()
+    life.heard(5.0)
+    assert not life.is_hung(5.0 + HANG_S)
+    assert life.is_hung(5.1 + HANG_S)
+    life.ended(16.0)
+    assert not life.is_hung(100.0)
+
+
+def test_a_process_may_take_longer_for_its_first_sign() -> None:
+    life = WorkerLife(HANG_S, 0.0)
+    life.spawned(0.0)
+    assert not life.is_hung(FIRST_SIGN_S)
+    assert life.is_hung(FIRST_SIGN_S + 1)
+    life.heard(1.0)
+    assert life.is_hung(1.1 + HANG_S)
+
+
+def test_silence_is_not_held_against_a_process_if_nobody_listened() -> None:
+    life = serving()
+    life.forgive(100.0)
+    assert not life.is_hung(100.0 + HANG_S)
+    assert life.is_hung(100.1 + HANG_S)
+
+
+def test_a_process_that_drains_can_hang_too() -> None:
+    life = serving()
+    life.stop()
+    assert life.is_hung(HANG_S + 1)
+
+
+def test_a_worker_that_stops_is_not_replaced() -> None:
+    life = serving()
+    life.stop()
+    life.served(1.0)  # it had said so before it was asked to stop
+    assert life.ended(2.0) is None
+    assert life.state is WorkerState.STOPPED
+    assert not life.is_due(1000.0)
+
+
+def test_a_worker_that_waits_for_its_next_process_stops_at_once() -> None:
+    life = serving()
+    life.ended(1.0)
+    life.stop()
+    assert life.state is WorkerState.STOPPED
+
+
+def test_it_is_known_whether_a_worker_ever_served() -> None:
+    life = WorkerLife(HANG_S, 0.0)
+    life.spawned(0.0)
+    life.ended(1.0)
+    assert not life.has_served
+    life.spawned(2.0)
+    life.served(3.0)
+    life.ended(4.0)
+    life.spawned(5.0)
+    assert life.has_served
