@@ -98,6 +98,11 @@ TOKEN_NOT_YET_VALID = ErrorCode(
 )
 TOKEN_AUDIENCE = ErrorCode("token_audience", Recovery.GIVE_UP, "The token is for another audience (aud).")
 TOKEN_ISSUER = ErrorCode("token_issuer", Recovery.GIVE_UP, "The token comes from another issuer (iss).")
+TOO_MANY_PLAYER_CONNECTIONS = ErrorCode(
+    "too_many_player_connections",
+    Recovery.RECONNECT,
+    "The player has as many connections as it may have, on all edges together.",
+)
 TOKEN_PLAYER = ErrorCode("token_player", Recovery.GIVE_UP, "The token of a refresh belongs to another player (sub).")
 
 ERRORS: dict[str, ErrorCode] = {
@@ -126,6 +131,7 @@ ERRORS: dict[str, ErrorCode] = {
         TOKEN_AUDIENCE,
         TOKEN_ISSUER,
         TOKEN_PLAYER,
+        TOO_MANY_PLAYER_CONNECTIONS,
     )
 }
 """All codes of `error` messages."""
@@ -226,6 +232,12 @@ CLOSE_TOKEN_KEY_UNKNOWN = CloseCode(
     Recovery.RECONNECT,
     "The server does not know the token's key yet; the preceding error names it.",
 )
+CLOSE_TOO_MANY_PLAYER_CONNECTIONS = CloseCode(
+    4004,
+    "too_many_player_connections",
+    Recovery.RECONNECT,
+    "The player has as many connections as it may have, on all edges together; one has to end first.",
+)
 HELLO_EXPECTED = CloseCode(4500, "hello_expected", Recovery.GIVE_UP, "The first message was not a hello.")
 TOO_MANY_ERRORS = CloseCode(
     4501,
@@ -259,6 +271,7 @@ CLOSES: dict[int, CloseCode] = {
         HELLO_TIMEOUT,
         CLOSE_TOKEN_EXPIRED,
         CLOSE_TOKEN_KEY_UNKNOWN,
+        CLOSE_TOO_MANY_PLAYER_CONNECTIONS,
         HELLO_EXPECTED,
         TOO_MANY_ERRORS,
         UNAUTHORIZED,

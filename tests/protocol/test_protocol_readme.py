@@ -195,7 +195,7 @@ def test_the_refusals_of_a_stream_name_codes_that_exist() -> None:
     rows = tables(section("Server-sent events"))[2]
     of_http_alone = {"`origin_refused`", "`host_refused`", "`method_not_allowed`"}
     assert {row[1].split()[0] for row in rows} - of_http_alone <= {f"`{code}`" for code in codes.ERRORS}
-    assert {row[0] for row in rows} == {"400", "401", "403", "404", "405", "503"}
+    assert {row[0] for row in rows} == {"400", "401", "403", "404", "405", "429", "503"}
 
 
 def test_from_how_many_bytes_on_messages_are_compressed_is_said() -> None:

@@ -19,9 +19,19 @@ def make_access(
     check: Check = lambda _feed, _kind, _data: None,
     per_second_max: float = 10.0,
     burst: int = 1000,
+    connections_max: int = 1000,
+    is_shared: bool = False,
 ) -> Access[Any]:
     """Create an access that accepts actions for the feeds ``score`` and ``match``."""
     verdicts = Verdicts(1000)
-    limiter = RateLimiter(per_second_max=per_second_max, burst=burst)
+    limiter = RateLimiter(per_second_max=per_second_max, burst=burst, is_shared=is_shared)
     actions: ActionQueue[Any] = ActionQueue(limiter, verdicts, {"score", "match"}, limits, check)
-    return Access(verify, verdicts, limiter, actions, token_required=token_required)
+    return Access(
+        verify,
+        verdicts,
+        limiter,
+        actions,
+        token_required=token_required,
+        connections_max=connections_max,
+        is_shared=is_shared,
+    )

@@ -19,13 +19,16 @@ DRAIN_TIMEOUT_S = 45.0
 READY = re.compile(r"\bhttp://127\.0\.0\.1:\d+")
 """The address of the control port, which an edge prints once it serves."""
 
-# The users share the machine with the edge: one that is kept waiting for a core says hello late.
+# The users share the machine with the edge: one that is kept waiting for a core says hello late. All clients of a swarm
+# share one token.
 CONFIG = """\
 heartbeat_s = 10.0
 handshake_timeout_s = 30.0
 [auth]
 mode = "token"
 hs256_secret = "{secret}"
+[players]
+connections_max = 1000000
 [actions]
 topic = "{actions}"
 [verdicts]

@@ -34,6 +34,7 @@ RELOADABLE = frozenset(
         "actions.per_second_max",
         "actions.burst",
         "actions.retry_s",
+        "players",
         "rates",
     }
 )

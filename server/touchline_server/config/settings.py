@@ -25,6 +25,7 @@ from touchline_server.web.policy import Hosts
 
 from .drain import DRAIN_GRACE_S_MAX, DrainTime
 from .keeper import KeeperSettings
+from .players import PlayersSettings
 from .presence import PresenceSettings
 from .redis import RedisSettings
 from .tables import (
@@ -78,6 +79,7 @@ class Settings(BaseSettings):
     redis: RedisSettings = RedisSettings()
     keeper: KeeperSettings = KeeperSettings()
     auth: AuthSettings = AuthSettings()
+    players: PlayersSettings = PlayersSettings()
     rates: RatesSettings = RatesSettings()
     actions: ActionsSettings = ActionsSettings()
     verdicts: VerdictsSettings = VerdictsSettings()

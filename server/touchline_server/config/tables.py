@@ -160,8 +160,8 @@ class ActionsSettings(Table):
 
     topic: Topic = "player-actions"
     per_second_max: float = Field(default=30.0, gt=0, le=COUNT_MAX, allow_inf_nan=False)
-    """The long-term rate of one player, on all connections of this edge together. People tap about ten times a
-    second."""
+    """The long-term rate of one player, on all connections of this edge together, and of all edges that share a Redis.
+    People tap about ten times a second."""
     burst: int = Field(default=64, ge=1, le=COUNT_MAX)
     """How many actions of a player may arrive at once: a whole ``window`` of them after a lost connection."""
     data_bytes_max: int = Field(default=4096, ge=2, le=ACTION_DATA_BYTES_MAX)

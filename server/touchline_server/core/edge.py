@@ -26,14 +26,16 @@ from typing import Generic, NamedTuple
 
 from touchline_protocol import codes
 from touchline_protocol.codecs import Codec
-from touchline_protocol.errors import BadRecord, RecordRefusal
+from touchline_protocol.errors import RecordRefusal
 from touchline_protocol.messages import RoomRequest
 
 from .catch_up import CatchUpQueue
+from .clients.arrivals import Arrivals
 from .clients.client import Client, ClientHub, ClientState
 from .clients.conversation import receive, receive_control_frame
 from .clients.limits import ClientLimits
 from .clients.room_requests import watch
+from .clients.verdict_events import take_verdict_event
 from .clocks import Now
 from .drain import Drain
 from .effects import Close, Effect, Owner, Unreachable
@@ -44,16 +46,13 @@ from .log import (
     Chunk,
     History,
     LogEvent,
-    PartitionCaughtUp,
     ReadRefused,
     Records,
     TopicMissing,
-    TopicOpened,
 )
 from .players.access import Access
 from .players.action_queue import PendingAction
 from .players.grants import Grant, Refusal
-from .players.verdicts import WHOLE_TOPIC
 from .replays.replay_queue import ReplayQueue
 from .replays.room_loads import RoomLoads
 from .room_store import NotYet, StoredRoom
@@ -106,6 +105,7 @@ class EdgeCore(Generic[Owner]):
         self.actions = access.actions
         self.limits = limits
         self.input: InputScheduler[Owner] = InputScheduler(limits.input_budget)
+        self.arrivals = None if access.fleet is None else Arrivals(access.fleet, self.input, self._greeted)
         self.is_draining = False
         self._drain: Drain[Owner] = Drain()
         self._make_name = make_name
@@ -136,7 +136,7 @@ class EdgeCore(Generic[Owner]):
         if isinstance(event, CaughtUp | TopicMissing | ReadRefused):
             self._topics_behind.discard(event.topic)
         if event.topic == self.verdicts_topic:
-            return self._verdict_event(event, now)
+            return LogOutcome(*take_verdict_event(self.access, event, now))
         skips = self.hub.apply(event, now.loop_ms)
         if not isinstance(event, Records | History):
             return LogOutcome(skips, self._loads.read_back(now))
@@ -144,32 +144,6 @@ class EdgeCore(Generic[Owner]):
             more_skips, effects = self._loads.records_read(now)
             return LogOutcome([*skips, *more_skips], effects)
         return LogOutcome(skips)
-
-    def _verdict_event(self, event: LogEvent, now: Now) -> LogOutcome[Owner]:
-        verdicts = self.access.verdicts
-        if isinstance(event, TopicOpened | TopicMissing):
-            verdicts.clear()
-            verdicts.unread = set(event.offline) if isinstance(event, TopicOpened) else set()
-        elif isinstance(event, ReadRefused):
-            verdicts.unread = {WHOLE_TOPIC}
-        elif isinstance(event, PartitionCaughtUp):
-            verdicts.unread.discard(event.partition)
-        if not isinstance(event, Records):
-            return LogOutcome()
-        skips: list[Skip] = []
-        effects: list[Effect[Owner]] = []
-        for record in event.records:
-            try:
-                enforced = verdicts.apply(record, now)
-            except BadRecord as error:
-                skips.append(Skip(event.topic, event.partition, record.offset, error.reason, str(error)))
-                continue
-            if enforced is None:
-                continue
-            for client in list(self.access.clients_of(enforced.player)):
-                client.enforce(enforced.verdict)
-                effects += client.take_effects(now)
-        return LogOutcome(skips, effects)
 
     # Connections.
 
@@ -230,8 +204,10 @@ class EdgeCore(Generic[Owner]):
         self._liveness.heard(client.owner)
         was_open = client.state is ClientState.OPEN
         replaced = receive(client, payload, now)
-        if self._drain.has_begun and not was_open and client.state is ClientState.OPEN and client.closing is None:
-            self._drain.greeted(client, now)
+        if client.state is ClientState.ENTERING:
+            self.input.hold(client.owner)
+        elif not was_open:
+            self._greeted(client, now)
         if client.work:
             self.input.spend(client.owner, client.work)
             client.work = 0
@@ -240,6 +216,10 @@ class EdgeCore(Generic[Owner]):
             effects += replaced.take_effects(now)
         self._catch_up.add(client)
         return effects
+
+    def _greeted(self, client: Client[Owner], now: Now) -> None:
+        if self._drain.has_begun and client.state is ClientState.OPEN and client.closing is None:
+            self._drain.greeted(client, now)
 
     def control_frame_received(self, client: Client[Owner], now: Now) -> list[Effect[Owner]]:
         """A client sent a ping, which the shell has answered, or a pong."""
@@ -261,6 +241,7 @@ class EdgeCore(Generic[Owner]):
 
     def ending(self, owner: Owner, now: Now) -> None:
         """Nothing more is written to a connection; it is cut if it does not end soon."""
+        self.input.release(owner)
         self._liveness.ending(owner, now.loop_ms)
 
     def lost(self, owner: Owner) -> None:
@@ -371,6 +352,9 @@ class EdgeCore(Generic[Owner]):
         refused: Mapping[int, RecordRefusal] = MappingProxyType({}),
     ) -> Iterator[Effect[Owner]]:
         """The log has the first ``written`` of a batch of `actions`, except those that it ``refused`` for good."""
+        if self.access.fleet is not None:
+            for pending in batch[:written]:
+                self.access.fleet.progressed(pending.session)
         answered: dict[Client[Owner], None] = {}
         for client, message in self.actions.resolve(batch, written, refused):
             client.send(message)

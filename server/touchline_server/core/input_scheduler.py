@@ -96,6 +96,7 @@ class InputScheduler(Generic[Owner]):
         self._newcomers: _Lane[Owner] = _Lane(budget.newcomers)
         self._busy: _Lane[Owner] = _Lane(budget.busy)
         self._lanes = (self._calm, self._newcomers, self._busy)
+        self._held: dict[Owner, bool] = {}  # whether it has input that waits
         self._spent: dict[Owner, int] = {}  # since the last turn
         self._recent: dict[Owner, int] = {}  # lately, see `DECAY_MS`
         self._new: set[Owner] = set()
@@ -118,6 +119,8 @@ class InputScheduler(Generic[Owner]):
 
     def may_serve(self, owner: Owner) -> bool:
         """Whether another frame of a connection may be served now."""
+        if owner in self._held:
+            return False
         return self._lane(owner).left > 0 and self._spent.get(owner, 0) < self._budget.connection
 
     def spend(self, owner: Owner, units: int) -> None:
@@ -128,12 +131,25 @@ class InputScheduler(Generic[Owner]):
 
     def wait(self, owner: Owner) -> None:
         """A connection has input left, which goes on when its turn comes: `ServeInput`."""
-        self._lane(owner).waiting[owner] = None
+        if owner in self._held:
+            self._held[owner] = True
+        else:
+            self._lane(owner).waiting[owner] = None
+
+    def hold(self, owner: Owner) -> None:
+        """Serve nothing more of a connection until `release`: the core has yet to answer what came before."""
+        self._held.setdefault(owner, False)
+
+    def release(self, owner: Owner) -> None:
+        """Serve a connection's input again. Calling this for one that is not held does nothing."""
+        if self._held.pop(owner, False):
+            self.wait(owner)
 
     def lost(self, owner: Owner) -> None:
         """A connection is gone."""
         for lane in self._lanes:
             lane.waiting.pop(owner, None)
+        self._held.pop(owner, None)
         self._new.discard(owner)
         self._new_before.discard(owner)
         self._spent.pop(owner, None)

@@ -45,15 +45,24 @@ class Peer(Protocol):
 
 
 class Driver:
-    """Drives one core. ``ask`` is given what is to be read, ``append`` is called when actions wait for the log.
+    """Drives one core. ``ask`` is given what is to be read, ``append`` is called when actions wait for the log, and
+    ``exchange`` when somebody waits for the player store.
 
     ``monotonic_s`` and ``wall_ns`` are the two clocks, which a test may replace.
     """
 
-    def __init__(self, core: EdgeCore[Peer], *, ask: Callable[[Request], None], append: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        core: EdgeCore[Peer],
+        *,
+        ask: Callable[[Request], None],
+        append: Callable[[], None],
+        exchange: Callable[[], None] | None = None,
+    ) -> None:
         self.core = core
         self._ask = ask
         self._append = append
+        self._exchange = exchange
         self._loop = asyncio.get_running_loop()
         self.monotonic_s = self._loop.time
         self.wall_ns = time.time_ns
@@ -104,6 +113,9 @@ class Driver:
             self._loop.call_soon(self._turn)
         if self.core.actions.has_pending:
             self._append()
+        arrivals = self.core.arrivals
+        if self._exchange is not None and arrivals is not None and arrivals.is_urgent:
+            self._exchange()
 
     def fail(self, error: Exception) -> None:
         """A part that should run for ever has failed."""

@@ -19,6 +19,7 @@ from touchline_server.config.values import milliseconds
 from touchline_server.core.edge import EdgeCore
 from touchline_server.core.liveness import LINGER_MS
 from touchline_server.core.log import Log
+from touchline_server.core.players.player_store import PlayerStore
 from touchline_server.core.room_store import RoomStore
 from touchline_server.core.rooms.old_records import Skip
 
@@ -27,6 +28,7 @@ from .connection import Connection
 from .context import Context
 from .driver import Driver, Peer
 from .entrance import Entrance
+from .player_sync import PlayerSync
 from .replayer import Replayer
 
 BACKLOG = 4096
@@ -51,7 +53,8 @@ logger = structlog.get_logger("touchline.edge")
 class EdgeServer:
     """All client connections of this process.
 
-    ``core`` must not be used by another server. ``report`` is given stored records that make no event.
+    ``core`` must not be used by another server. ``report`` is given stored records that make no event. ``players`` is
+    None if no players are shared with other workers.
     """
 
     def __init__(
@@ -61,12 +64,15 @@ class EdgeServer:
         log: Log,
         store: RoomStore | None,
         report: Callable[[Sequence[Skip]], None],
+        players: PlayerStore | None = None,
     ) -> None:
         self.core = core
         self._settings = settings
         self._replayer = Replayer(log, store, report)
         self._appender = Appender(log, settings.actions.topic)
-        self.driver = Driver(core, ask=self._replayer.ask, append=self._appender.wake)
+        self._player_sync = None if players is None else PlayerSync(players)
+        exchange = None if self._player_sync is None else self._player_sync.wake
+        self.driver = Driver(core, ask=self._replayer.ask, append=self._appender.wake, exchange=exchange)
         driver = self.driver
         self._entrance = entrance = Entrance(core, settings, driver.now, random.random, driver.wake)
         self._context = Context(core, entrance, driver.now, driver.perform, driver.wake, self._lost, count(1).__next__)
@@ -82,6 +88,8 @@ class EdgeServer:
         self._replayer.start(self.driver)
         can_act = self.core.access.verify is not None  # without keys nobody can
         await self._appender.start(self.driver, expected=can_act)
+        if self._player_sync is not None and self.core.arrivals is not None:
+            self._player_sync.start(self.driver, self.core.arrivals)
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(lambda: Connection(self._context), sock=listening, backlog=BACKLOG)
         self.driver.start()
@@ -119,6 +127,8 @@ class EdgeServer:
         logger.info("drain_finished", cut_connections=core.connections)
         for connection in core.owners:
             connection.abort()
+        if self._player_sync is not None and core.arrivals is not None:
+            await self._player_sync.stop(driver, core.arrivals)
         driver.stop()
         await self._replayer.stop()
 

@@ -55,11 +55,20 @@ def make_access(settings: Settings, verify: Verify | None) -> Access[Client[Owne
     """What all clients of an edge share."""
     acting = settings.actions
     verdicts = Verdicts(settings.verdicts.players_max)
-    limiter = RateLimiter(per_second_max=acting.per_second_max, burst=acting.burst)
+    is_shared = settings.redis.url is not None and verify is not None  # without keys there are no players
+    limiter = RateLimiter(per_second_max=acting.per_second_max, burst=acting.burst, is_shared=is_shared)
     limits = action_limits(settings)._replace(clock=secrets.token_hex(4))
     check = ActionSchemas(settings.feeds).check
     actions: ActionQueue[Client[Owner]] = ActionQueue(limiter, verdicts, settings.feeds.keys(), limits, check)
-    return Access(verify, verdicts, limiter, actions, token_required=settings.auth.mode == "token")
+    return Access(
+        verify,
+        verdicts,
+        limiter,
+        actions,
+        token_required=settings.auth.mode == "token",
+        connections_max=settings.players.connections_max,
+        is_shared=is_shared,
+    )
 
 
 def action_limits(settings: Settings) -> ActionLimits:
@@ -78,7 +87,14 @@ def reload_core(core: EdgeCore[Owner], settings: Settings, verify: Verify | None
     """Have a core use the limits in ``settings`` that can change at run time, other keys and other schemas."""
     acting = settings.actions
     core.reload(edge_limits(settings))
-    core.access.reload(verify, action_limits(settings), check, per_second_max=acting.per_second_max, burst=acting.burst)
+    core.access.reload(
+        verify,
+        action_limits(settings),
+        check,
+        per_second_max=acting.per_second_max,
+        burst=acting.burst,
+        connections_max=settings.players.connections_max,
+    )
 
 
 def hub_limits(settings: Settings) -> HubLimits:

@@ -46,6 +46,8 @@ from .core_factory import make_core, reload_core
 from .ingest import Ingest
 from .kept_rooms import KeptRooms, watch_forever
 from .open_files import OpenFiles, control_connections_max
+from .players import player_store
+from .players import problems as player_problems
 from .process_log import log_reload
 from .readiness import CONNECTIONS, PLAYERS, judge
 from .skip_log import SkipLog
@@ -120,7 +122,8 @@ class Node:
                 await self.verifier.start()
             if self._control is not None:
                 await self._control.start()
-            edge = self._edge = EdgeServer(settings, self.core, self.log, self._store, self._skips.report)
+            players = player_store(self._redis, self.core, self.worker)
+            edge = self._edge = EdgeServer(settings, self.core, self.log, self._store, self._skips.report, players)
             ingest = Ingest(
                 self.log,
                 edge,
@@ -285,7 +288,7 @@ class Node:
 
     def _reported_problems(self) -> Mapping[str, str]:
         """Problems that nobody else logs."""
-        problems = {**self.log.problems, **self._open_files.problems()}
+        problems = {**self.log.problems, **self._open_files.problems(), **player_problems(self.core)}
         if self._kept is not None:
             problems |= self._kept.problems(self.core.unloaded_rooms)
         connections, connections_max = self.core.connections, self.settings.connections_max

@@ -10,9 +10,15 @@ from touchline_server.core.players.grants import Grant
 from .client import Client
 
 
-def enter_session(client: Client[Owner], grant: Grant, name: str, *, continued: bool) -> Client[Owner] | None:
-    """Let the client act in a session. Returns the client that loses the session to it, and is to be closed."""
-    client.action_session, replaced = client.access.actions.enter(client, grant.player, name, continued=continued)
+def enter_session(
+    client: Client[Owner], grant: Grant, name: str, number: int, *, continued: bool
+) -> Client[Owner] | None:
+    """Let the client act in a session. Returns the client that loses the session to it, and is to be closed.
+
+    ``number`` is what the player store holds the session under, 0 if it has not been asked.
+    """
+    access = client.access
+    client.action_session, replaced = access.enter_session(client, grant.player, name, number, continued=continued)
     if replaced is not None:
         replaced.lose_session()
     return replaced

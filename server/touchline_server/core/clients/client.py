@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 from touchline_protocol import codes
 from touchline_protocol.codecs import Codec
-from touchline_protocol.messages import Error, Message, Verdict
+from touchline_protocol.messages import Error, Hello, Message, Verdict
 from touchline_server.core.clocks import Now
 from touchline_server.core.effects import NOTICES_MAX, Close, Effect, Notable, Notice, Owner
 from touchline_server.core.players.access import Access
@@ -29,9 +29,11 @@ from .limits import ClientLimits, ClientRates
 
 
 class ClientState(Enum):
-    """Where a client is; see `conversation.TRANSITIONS`."""
+    """Where a client is; see `conversation.TRANSITIONS`. ENTERING: the player store has been asked about its hello, and
+    until the answer its messages wait with the shell (`InputScheduler.hold`)."""
 
     AWAITING_HELLO = auto()
+    ENTERING = auto()
     OPEN = auto()
     CLOSED = auto()
 
@@ -43,7 +45,7 @@ class Client(Subscriber[Owner, "Client[Owner]"]):
     before its first message. ``grant`` is what it was let in with, ``action_session`` what it acts in. ``work`` is what
     its messages caused beyond their frames, in units of `input_scheduler`, until the edge has counted it.
     ``refusals`` counts those of the message that is being answered. ``single_room``: it cannot send messages, so it is
-    gone with its one room.
+    gone with its one room. ``hello`` is kept until it is answered.
     """
 
     __slots__ = (
@@ -52,6 +54,7 @@ class Client(Subscriber[Owner, "Client[Owner]"]):
         "access",
         "action_session",
         "grant",
+        "hello",
         "limits",
         "presented",
         "rates",
@@ -79,6 +82,7 @@ class Client(Subscriber[Owner, "Client[Owner]"]):
         self.work = 0
         self.grant: Grant | None = None
         self.action_session: ActionSession[Client[Owner]] | None = None
+        self.hello: Hello | None = None
         self.single_room = False
         self.presented = presented
         self.limits = limits
@@ -159,7 +163,7 @@ class Client(Subscriber[Owner, "Client[Owner]"]):
             self.access.leave(self, self.grant)
             self.grant = None
         if self.action_session is not None:
-            self.access.actions.leave(self.action_session, now.loop_ms)
+            self.access.leave_session(self.action_session, now.loop_ms)
             self.action_session = None
         self.leave_all()
 

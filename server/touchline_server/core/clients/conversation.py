@@ -51,8 +51,8 @@ TRANSITIONS: dict[tuple[ClientState, type[ClientMessage] | type[None]], Transiti
 
 def receive(client: Client[Owner], payload: bytes, now: Now) -> Client[Owner] | None:
     """Take one message. Returns the client whose action session this one took over, which is to be closed."""
-    if client.state is ClientState.CLOSED:
-        return None
+    if client.state in (ClientState.CLOSED, ClientState.ENTERING):
+        return None  # the shell hands in nothing while it is ENTERING
     replaced = _answer(client, payload, now)
     if client.refusals:
         client.work += client.refusals  # each has an answer, and a line in the log

@@ -48,9 +48,14 @@ def watch(client: Client[Owner], request: RoomRequest, now: Now) -> Refusal | No
     standing = client.access.standing(grant, now.loop_ms)
     if standing is not None and standing.kind == "ban":
         return codes.FORBIDDEN, f"a verdict bans the player: {standing.reason}"
+    if grant is not None and client.access.is_full(grant.player, newcomers=1):
+        return codes.TOO_MANY_PLAYER_CONNECTIONS, f"a player may have {client.access.connections_max} connections"
     refusal = _refusal(client, request, grant)
     if refusal is None:
         client.sign_in(grant)
+        if grant is not None and client.access.fleet is not None:
+            # Not waited for: the response to the request has begun by then. If it is one too many, the stream is ended.
+            client.access.fleet.arrive(client, grant.player, None)
         client.state = ClientState.OPEN
         client.single_room = True
         client.last_write_ms = now.loop_ms  # the head of the response, however long the room takes

@@ -6,13 +6,17 @@ from touchline_server.core.clocks import Now
 from touchline_server.core.effects import Owner
 from touchline_server.core.input_scheduler import TOKEN_WORK
 from touchline_server.core.players.grants import TokenRefused
+from touchline_server.core.players.player_store import Admission
 
 from .acting import enter_session
-from .client import Client
+from .client import Client, ClientState
+
+NOT_ASKED = Admission(is_refused=False)
+"""The admission of a client that the player store was not asked about."""
 
 
 def greet(client: Client[Owner], message: Hello, now: Now) -> Client[Owner] | None:
-    """Let the client in, or close it. Returns the client whose action session it took over."""
+    """Let the client in, close it, or ask the player store first. Returns the client whose session it took over."""
     if message.token is not None:
         client.work += TOKEN_WORK
     presented = client.presented if message.token is None else None
@@ -24,19 +28,60 @@ def greet(client: Client[Owner], message: Hello, now: Now) -> Client[Owner] | No
         client.closing = codes.CLOSE_TOKEN_KEY_UNKNOWN if is_unknown else codes.UNAUTHORIZED
         return None
     client.sign_in(grant)
-    standing = client.access.standing(grant, now.loop_ms)
-    if standing is not None and standing.kind == "ban":
-        client.enforce(standing)
+    if _is_banned(client, now):
         return None
-    name = message.session or client.session_name
-    replaced = None if grant is None else enter_session(client, grant, name, continued=message.session is not None)
-    _welcome(client, name, message.agent, now)
+    client.hello = message
+    if grant is None:
+        return let_in(client, NOT_ASKED, now)
+    if client.access.is_full(grant.player, newcomers=0):
+        return let_in(client, Admission(is_refused=True), now)
+    fleet = client.access.fleet
+    if fleet is None or not fleet.is_available:
+        return let_in(client, NOT_ASKED, now)
+    client.state = ClientState.ENTERING
+    fleet.arrive(client, grant.player, message.session or client.session_name)
+    return None
+
+
+def let_in(client: Client[Owner], admission: Admission, now: Now) -> Client[Owner] | None:
+    """Answer the client's hello. Returns the client whose action session it took over."""
+    hello, client.hello = client.hello, None
+    assert hello is not None  # noqa: S101 - it was kept for this
+    client.state = ClientState.OPEN
+    if admission.is_refused:
+        refuse_connection(client)
+        return None
+    if _is_banned(client, now):
+        return None
+    grant, name = client.grant, hello.session or client.session_name
+    replaced = None
+    if grant is not None:
+        replaced = enter_session(client, grant, name, admission.number, continued=hello.session is not None)
+    _welcome(client, name, hello.agent, admission.last_action, now)
+    standing = client.access.standing(grant, now.loop_ms)
     if standing is not None:
         client.enforce(standing)
     return replaced
 
 
-def _welcome(client: Client[Owner], session_name: str, agent: str | None, now: Now) -> None:
+def refuse_connection(client: Client[Owner]) -> None:
+    """Close a client whose player has too many connections."""
+    if not client.single_room:
+        why = f"a player may have {client.access.connections_max} connections: close one, and try again"
+        client.send_error(codes.TOO_MANY_PLAYER_CONNECTIONS, why)
+    client.closing = codes.CLOSE_TOO_MANY_PLAYER_CONNECTIONS
+
+
+def _is_banned(client: Client[Owner], now: Now) -> bool:
+    """Whether a ban stands against the client's player, of which it is then told."""
+    standing = client.access.standing(client.grant, now.loop_ms)
+    if standing is None or standing.kind != "ban":
+        return False
+    client.enforce(standing)
+    return True
+
+
+def _welcome(client: Client[Owner], session_name: str, agent: str | None, last_action: int, now: Now) -> None:
     limits, grant = client.limits, client.grant
     acting = client.access.actions if client.access.verify is not None else None  # without keys nobody can act
     client.send(
@@ -48,7 +93,7 @@ def _welcome(client: Client[Owner], session_name: str, agent: str | None, now: N
             time=now.unix_ms,
             player=None if grant is None else grant.player,
             expires=None if grant is None else grant.expires_ms,
-            last_action=0 if client.action_session is None else client.action_session.in_log,
+            last_action=0 if client.action_session is None else max(client.action_session.in_log, last_action),
         ),
         agent,
     )

@@ -7,6 +7,7 @@ Rules:
 1. Without ``token_required`` everybody may watch every room, whatever a token's ``rooms`` say; a token is for acting,
    and has to be valid all the same. With it, a token is required, and names the rooms that its player may watch.
 2. A token is checked once, when it is presented; `TokenExpiry` notices its end.
+3. A player has at most ``connections_max`` connections: here, and on the whole fleet if there is a player store.
 """
 
 from collections.abc import Set as AbstractSet
@@ -17,10 +18,11 @@ from touchline_protocol.messages import Verdict
 from touchline_server.core.clocks import LoopMs, Now
 
 from .action_queue import ActionLimits, ActionQueue, Check
-from .action_session import C
+from .action_session import ActionSession, C
 from .grants import Grant, TokenRefused, Verify
 from .rate_limiter import RateLimiter
 from .registry import PlayerRegistry
+from .shared_players import SharedPlayers
 from .token_expiry import TokenExpiry
 from .verdicts import Verdicts
 
@@ -29,7 +31,10 @@ EVICT_EVERY_MS = 10_000
 
 
 class Access(Generic[C]):
-    """What an edge's clients share: how tokens are checked, the players, their verdicts and their actions."""
+    """What an edge's clients share: how tokens are checked, the players, their verdicts and their actions.
+
+    ``is_shared``: there is a player store. Then ``fleet`` is what is shared through it.
+    """
 
     def __init__(
         self,
@@ -39,6 +44,8 @@ class Access(Generic[C]):
         actions: ActionQueue[C],
         *,
         token_required: bool,
+        connections_max: int,
+        is_shared: bool = False,
     ) -> None:
         self.verify = verify
         self.verdicts = verdicts
@@ -47,14 +54,28 @@ class Access(Generic[C]):
         self._limiter = limiter
         self._players: PlayerRegistry[C] = PlayerRegistry()
         self._expiry: TokenExpiry[C] = TokenExpiry()
+        self.connections_max = connections_max
+        self.fleet: SharedPlayers[C] | None = None
+        if is_shared:
+            self.fleet = SharedPlayers(self._players, limiter, actions.sessions, connections_max=connections_max)
         self._evict_again_ms = 0
 
     def reload(
-        self, verify: Verify | None, limits: ActionLimits, check: Check, *, per_second_max: float, burst: int
+        self,
+        verify: Verify | None,
+        limits: ActionLimits,
+        check: Check,
+        *,
+        per_second_max: float,
+        burst: int,
+        connections_max: int,
     ) -> None:
         """Use other keys, limits and schemas from now on. A grant stays until its token ends."""
         self.verify = verify
         self._limiter.set_rate(per_second_max=per_second_max, burst=burst)
+        self.connections_max = connections_max
+        if self.fleet is not None:
+            self.fleet.connections_max = connections_max
         self.actions.reload(limits, check)
 
     def admit(self, token: str | None, now: Now) -> Grant | None:
@@ -102,6 +123,30 @@ class Access(Generic[C]):
         """A client is gone."""
         self._players.discard(grant.player, client)
         self._expiry.discard(client, grant.ends_ms)
+        if self.fleet is not None:
+            self.fleet.gone(client, grant.player)
+
+    def enter_session(
+        self, client: C, player: str, name: str, number: int, *, continued: bool
+    ) -> tuple[ActionSession[C], C | None]:
+        """A client acts in a session from now on, which the player store holds under ``number``, or 0.
+
+        Returns the session, and the client that it is taken from.
+        """
+        session, replaced = self.actions.enter(client, player, name, continued=continued)
+        if self.fleet is not None:
+            self.fleet.entered(session, number)
+        return session, replaced
+
+    def leave_session(self, session: ActionSession[C], now_ms: LoopMs) -> None:
+        """A session's connection is gone."""
+        self.actions.leave(session, now_ms)
+        if self.fleet is not None:
+            self.fleet.left(session)
+
+    def is_full(self, player: str, *, newcomers: int) -> bool:
+        """Whether a player has too many connections on this edge if there are ``newcomers`` more."""
+        return len(self._players.clients_of(player)) + newcomers > self.connections_max
 
     def clients_of(self, player: str) -> AbstractSet[C]:
         """The clients that are signed in as a player."""

@@ -111,6 +111,11 @@ class ActionQueue(Generic[C]):
         self._check = check
 
     @property
+    def sessions(self) -> Mapping[tuple[str, str], ActionSession[C]]:
+        """All sessions by player and name, those included whose client may still come back."""
+        return self._sessions
+
+    @property
     def has_pending(self) -> bool:
         """Whether there is a batch to append."""
         return bool(self._pending)

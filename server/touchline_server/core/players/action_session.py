@@ -41,7 +41,8 @@ class IdStatus(Enum):
 class ActionSession(Generic[C]):
     """The ids of one session. ``floor`` is the first that its client sent on the present connection.
 
-    ``client`` gets the answers: the connection that goes on with the session now; None while there is none.
+    ``client`` gets the answers: the connection that goes on with the session now; None while there is none. ``number``
+    is what the player store holds it under for this worker, 0 if it does not: see `player_store`.
     """
 
     __slots__ = (
@@ -52,6 +53,7 @@ class ActionSession(Generic[C]):
         "left_ms",
         "name",
         "next_id",
+        "number",
         "player",
         "refused",
         "waiting",
@@ -60,6 +62,7 @@ class ActionSession(Generic[C]):
     def __init__(self, player: str, name: str) -> None:
         self.player = player
         self.name = name
+        self.number = 0
         self.next_id = 1
         self.floor = 1
         self.client: C | None = None

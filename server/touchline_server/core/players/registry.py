@@ -1,5 +1,6 @@
 """Which clients are signed in as which player. Clients are opaque: whatever the layer above follows them by."""
 
+from collections.abc import Collection
 from collections.abc import Set as AbstractSet
 from typing import Generic, TypeVar
 
@@ -15,6 +16,11 @@ class PlayerRegistry(Generic[C]):
 
     def __len__(self) -> int:
         return len(self._clients)
+
+    @property
+    def players(self) -> Collection[str]:
+        """The players that have clients."""
+        return self._clients.keys()
 
     def add(self, player: str, client: C) -> None:
         """A client is signed in as a player."""
