@@ -67,6 +67,11 @@ TOO_MANY_SUBSCRIBES = ErrorCode(
     Recovery.RETRY,
     "The connection asks for rooms more often than this server allows; none of the message's rooms was joined.",
 )
+TOO_MANY_CONNECTIONS = ErrorCode(
+    "too_many_connections",
+    Recovery.RETRY,
+    "The client's address has, or opens, more connections than this server allows.",
+)
 TOO_MANY_REFRESHES = ErrorCode(
     "too_many_refreshes",
     Recovery.RETRY,
@@ -119,6 +124,7 @@ ERRORS: dict[str, ErrorCode] = {
         UNAVAILABLE,
         TOO_MANY_SUBSCRIBES,
         TOO_MANY_REFRESHES,
+        TOO_MANY_CONNECTIONS,
         FORBIDDEN,
         TOKEN_MISSING,
         TOKEN_MALFORMED,
@@ -255,6 +261,12 @@ SESSION_REPLACED = CloseCode(
 TOO_MANY_PINGS = CloseCode(
     4505, "too_many_pings", Recovery.GIVE_UP, "The client sent far more pings or pongs than keep a connection alive."
 )
+TOO_MANY_MESSAGES = CloseCode(
+    4506, "too_many_messages", Recovery.GIVE_UP, "The client sent far more messages than this server allows."
+)
+TOO_MANY_BYTES = CloseCode(
+    4507, "too_many_bytes", Recovery.GIVE_UP, "The client sent far more bytes in messages than this server allows."
+)
 
 CLOSES: dict[int, CloseCode] = {
     close.code: close
@@ -278,6 +290,8 @@ CLOSES: dict[int, CloseCode] = {
         BANNED,
         SESSION_REPLACED,
         TOO_MANY_PINGS,
+        TOO_MANY_MESSAGES,
+        TOO_MANY_BYTES,
     )
 }
 """All codes of close frames."""

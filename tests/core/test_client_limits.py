@@ -1,5 +1,6 @@
 """What a client may send how often, and what it is answered beyond that."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -25,7 +26,8 @@ from touchline_server.core.rate import Rate
 
 def edge_with(**rates: Rate) -> CoreEdge:
     generous = Rate(per_second_max=1_000, burst=1_000)
-    limits = RateLimits(generous, generous, generous, generous)._replace(**rates)
+    limits = RateLimits(generous, generous, generous, generous, CLIENT.rates.messages, CLIENT.rates.payload_bytes)
+    limits = limits._replace(**rates)
     return CoreEdge(client=CLIENT._replace(rates=limits))
 
 
@@ -133,3 +135,23 @@ def test_a_rate_is_never_exceeded_and_what_waits_as_long_as_it_is_told_is_taken(
             assert not wait_ms
         taken += 0 if wait_ms else count
         assert taken <= burst + per_second_max * now_ms / 1_000 + 1e-6
+
+
+@pytest.mark.parametrize(
+    ("rates", "code"),
+    [
+        ({"messages": Rate(per_second_max=1, burst=5)}, codes.TOO_MANY_MESSAGES),
+        ({"payload_bytes": Rate(per_second_max=1, burst=500)}, codes.TOO_MANY_BYTES),
+    ],
+)
+def test_a_client_that_sends_far_too_much_is_closed_and_its_message_not_served(
+    rates: dict[str, Rate], code: codes.CloseCode
+) -> None:
+    edge = edge_with(**rates)
+    client = edge.client()
+    for number in range(10):
+        client.send(Subscribe(rooms=[RoomRequest(room=f"score:{'x' * 100}{number}")]))
+        edge.run()
+    assert client.close_code is code
+    assert edge.hub.rooms == {} or all(not room.members for room in edge.hub.rooms.values())
+    assert 3 <= len([each for each in client.take() if isinstance(each, Subscribed)]) <= 5

@@ -192,10 +192,11 @@ async def test_a_client_that_never_finishes_its_catch_up_is_closed() -> None:
 
 
 async def test_the_kernel_does_not_drop_a_slow_client_before_the_edge_closes_it() -> None:
-    async with running_node(lag_s_max=40) as node, node.raw() as client:
+    """Linux would also count the time in which the client acknowledges and takes nothing."""
+    async with running_node() as node, node.raw() as client:
         await client.open()
         sock = connection_of(node, client).transport.get_extra_info("socket")
-        assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 55_000
+        assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 0
 
 
 async def _close_code_after(client: RawClient, received: list[int]) -> int:

@@ -140,7 +140,7 @@ def test_any_request_for_a_stream_is_accepted_or_refused(
     words = "&".join(f"{name}={value}" for name, value in query)
     request = Request(f"/v1/rooms/{room}/events?{words}", headers)
     try:
-        read = event_stream.read(request, POLICY, full=False)
+        read = event_stream.read(request, POLICY, None)
     except event_stream.Refused as refused:
         response = event_stream.refusal(request, refused, POLICY, lambda: 0.5)
         assert response.status_code == 400

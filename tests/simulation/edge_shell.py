@@ -14,7 +14,8 @@ from touchline_protocol import codes
 from touchline_protocol.codecs import Codec
 from touchline_server.core.clients.client import Client
 from touchline_server.core.clients.limits import ClientLimits
-from touchline_server.core.edge import EdgeCore, EdgeLimits
+from touchline_server.core.edge import EdgeCore
+from touchline_server.core.edge_limits import EdgeLimits
 from touchline_server.core.effects import Abort, AskLogEnd, Close, Effect, LoadRoom, ReadLog, ServeInput
 from touchline_server.core.input_scheduler import FRAME_WORK, InputBudget
 from touchline_server.core.liveness import LINGER_MS, TICK_MS, LivenessLimits
@@ -104,7 +105,7 @@ class Connection:
 
     def lost(self) -> None:
         self._edge.core.left(self.client, self._world.now)
-        self._edge.core.lost(self)
+        self._edge.core.lost(self, self._edge.world.now)
 
     def close(self, code: codes.CloseCode) -> None:
         core, now = self._edge.core, self._world.now

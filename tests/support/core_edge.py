@@ -15,8 +15,19 @@ from touchline_protocol.messages import Hello, Message, RoomRequest, ServerMessa
 from touchline_server.core.clients.client import Client
 from touchline_server.core.clients.limits import ClientLimits, RateLimits
 from touchline_server.core.clocks import LoopMs, Now, UnixMs
-from touchline_server.core.edge import EdgeCore, EdgeLimits
-from touchline_server.core.effects import Abort, AskLogEnd, Close, Effect, LoadRoom, Notice, ReadLog, ServeInput
+from touchline_server.core.edge import EdgeCore
+from touchline_server.core.edge_limits import EdgeLimits
+from touchline_server.core.effects import (
+    Abort,
+    AskLastAck,
+    AskLogEnd,
+    Close,
+    Effect,
+    LoadRoom,
+    Notice,
+    ReadLog,
+    ServeInput,
+)
 from touchline_server.core.input_scheduler import FRAME_WORK, UNIT_BYTES, InputBudget
 from touchline_server.core.liveness import LivenessLimits
 from touchline_server.core.log import CaughtUp, LogEvent, Records, TopicOpened
@@ -38,6 +49,8 @@ RATES = RateLimits(
     refreshes=Rate(per_second_max=1, burst=1_000),
     pings=Rate(per_second_max=1, burst=100),
     refusals=Rate(per_second_max=1, burst=1_000),
+    messages=Rate(per_second_max=1_000_000, burst=1_000_000),
+    payload_bytes=Rate(per_second_max=1e9, burst=1_000_000_000),
 )
 CLIENT = ClientLimits("edge", 25_000, 65_536, rooms_max=20, replay_records_max=100, rates=RATES)
 LIVENESS = LivenessLimits(handshake_ms=5_000, heartbeat_ms=25_000, lag_ms_max=60_000)
@@ -119,6 +132,8 @@ class CoreEdge:
                     owner.aborted = True
                 case ServeInput(owner):
                     owner.serve_turn()
+                case AskLastAck():
+                    pass  # there is no kernel
                 case Notice():
                     pass  # for operators
                 case _:
@@ -225,7 +240,7 @@ class CoreClient:
     def leave(self) -> None:
         """The connection is gone."""
         self.edge.core.left(self.client, self.edge.now)
-        self.edge.core.lost(self)
+        self.edge.core.lost(self, self.edge.now)
 
     def subscribe(self, room: str = "score:1", **cursor: Any) -> None:
         """Join a room, as far as that can be done without the log."""

@@ -67,7 +67,12 @@ class RunningNode:
     def set_lag_max(self, lag_ms_max: int) -> None:
         """Change how long clients may lag behind before the edge closes them."""
         liveness = self.node.core._liveness
-        liveness._limits = liveness._limits._replace(lag_ms_max=lag_ms_max)
+        liveness.reload(liveness._limits._replace(lag_ms_max=lag_ms_max))
+
+    def set_ack_max(self, ack_ms_max: int) -> None:
+        """Change how long a peer may acknowledge nothing before the edge takes it for gone."""
+        liveness = self.node.core._liveness
+        liveness.reload(liveness._limits._replace(ack_ms_max=ack_ms_max))
 
     def tick(self) -> None:
         """Make the edge check its clocks now, as it does ten times a second."""

@@ -123,8 +123,11 @@ class LogTail:
         """The core closes the connection: what follows the cursor is gone."""
         raise OperatorError(f"{self._room}: {code.meaning}")
 
-    def abort(self) -> None:
+    def abort(self, why: str = "") -> None:
         """There is no connection that could be cut."""
+
+    def last_ack_ms(self) -> None:
+        """There is no socket."""
 
     def report(self, notice: Notice[Peer]) -> None:
         """What the core tells a client is printed anyway."""

@@ -36,6 +36,7 @@ RELOADABLE = frozenset(
         "actions.retry_s",
         "players",
         "rates",
+        "admission",
     }
 )
 """Options that can change at run time, or tables of which all can."""

@@ -23,6 +23,7 @@ from touchline_protocol.rooms import is_feed_name
 from touchline_server.web.origins import Origins
 from touchline_server.web.policy import Hosts
 
+from .admission import AdmissionSettings
 from .drain import DRAIN_GRACE_S_MAX, DrainTime
 from .keeper import KeeperSettings
 from .players import PlayersSettings
@@ -81,6 +82,7 @@ class Settings(BaseSettings):
     auth: AuthSettings = AuthSettings()
     players: PlayersSettings = PlayersSettings()
     rates: RatesSettings = RatesSettings()
+    admission: AdmissionSettings = AdmissionSettings()
     actions: ActionsSettings = ActionsSettings()
     verdicts: VerdictsSettings = VerdictsSettings()
     presence: PresenceSettings = PresenceSettings()

@@ -153,6 +153,16 @@ class RatesSettings(Table):
     (``actions.window``, ``actions.retry_s``), and does nothing wrong."""
     refusals_burst: Burst = 1_000
     """Refusals at once: after that, a client that is broken, or means harm, is closed. At least ``rooms_max``."""
+    messages_per_second_max: PerSecond = 200.0
+    """Messages of any kind. People send a few per second. More are allowed if ``[actions]`` allows them: twice as many
+    as a player may send, or sends again while Kafka is away."""
+    messages_burst: Burst = 2_000
+    """Messages at once: what piled up while the network was away."""
+    bytes_per_second_max: PerSecond = 512 * 1024.0
+    """Bytes of messages, after decompression. Parsing 512 KiB of JSON takes about 10 ms of the edge's core. More are
+    allowed if ``[actions]`` allows them."""
+    bytes_burst: Burst = 4 << 20
+    """Bytes at once. Never less than ``message_bytes_max``."""
 
 
 class ActionsSettings(Table):

@@ -154,6 +154,7 @@ STREAM_REFUSALS: dict[int, tuple[str, ...]] = {
     401: tuple(code for code in codes.ERRORS if code.startswith("token_")),
     403: (codes.FORBIDDEN.code, ORIGIN_REFUSED.code, HOST_REFUSED.code),
     404: (codes.UNKNOWN_FEED.code,),
+    429: (codes.TOO_MANY_PLAYER_CONNECTIONS.code, codes.TOO_MANY_CONNECTIONS.code),
     503: (codes.UNAVAILABLE.code,),
 }
 """The errors of a request for a stream. The table in protocol/README.md, "Server-sent events", has their meanings."""

@@ -22,25 +22,26 @@ Rules:
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import Generic, NamedTuple
+from typing import Generic
 
 from touchline_protocol import codes
 from touchline_protocol.codecs import Codec
 from touchline_protocol.errors import RecordRefusal
 from touchline_protocol.messages import RoomRequest
 
+from .admission.admission import Admission
 from .catch_up import CatchUpQueue
 from .clients.arrivals import Arrivals
 from .clients.client import Client, ClientHub, ClientState
 from .clients.conversation import receive, receive_control_frame
-from .clients.limits import ClientLimits
 from .clients.room_requests import watch
 from .clients.verdict_events import take_verdict_event
 from .clocks import Now
 from .drain import Drain
-from .effects import Close, Effect, Owner, Unreachable
-from .input_scheduler import InputBudget, InputScheduler
-from .liveness import REFUSED_CONNECTIONS_MAX, Liveness, LivenessLimits
+from .edge_limits import EdgeLimits
+from .effects import Close, Effect, LogOutcome, Owner, Unreachable
+from .input_scheduler import InputScheduler
+from .liveness import REFUSED_CONNECTIONS_MAX, Liveness
 from .log import (
     CaughtUp,
     Chunk,
@@ -56,31 +57,9 @@ from .players.grants import Grant, Refusal
 from .replays.replay_queue import ReplayQueue
 from .replays.room_loads import RoomLoads
 from .room_store import NotYet, StoredRoom
-from .rooms.old_records import Skip
 from .rooms.room import Write
 from .subscription import NextStep
 from .write_scheduler import Budget, WriteScheduler
-
-
-class EdgeLimits(NamedTuple):
-    """The limits of an edge beside the hub's, the actions' and the access's.
-
-    ``connections_max`` counts all connections. ``replay_concurrency``: reads of the log under way at once.
-    """
-
-    client: ClientLimits
-    liveness: LivenessLimits
-    budget: Budget
-    input_budget: InputBudget
-    connections_max: int
-    replay_concurrency: int
-
-
-class LogOutcome(NamedTuple, Generic[Owner]):
-    """What came of a log event: the records that were skipped, and what is to be done."""
-
-    skips: Sequence[Skip] = ()
-    effects: Sequence[Effect[Owner]] = ()
 
 
 class EdgeCore(Generic[Owner]):
@@ -118,11 +97,15 @@ class EdgeCore(Generic[Owner]):
         self._replays = ReplayQueue(hub, self._catch_up, limits.replay_concurrency)
         self._loads = RoomLoads(hub, self._catch_up)
         self._liveness: Liveness[Owner] = Liveness(limits.liveness)
+        self.admission: Admission[Owner] = Admission(limits.admission)
 
     def reload(self, limits: EdgeLimits) -> None:
-        """Use other limits from now on. Clients keep those that they were told when they connected."""
+        """Use other limits from now on. Clients keep those in their welcome; the rates hold for all of them."""
         self.limits = limits
         self._liveness.reload(limits.liveness)
+        self.admission.limits = limits.admission
+        for client in self.clients:
+            client.rates.limits = limits.client.rates
 
     # The log.
 
@@ -244,8 +227,13 @@ class EdgeCore(Generic[Owner]):
         self.input.release(owner)
         self._liveness.ending(owner, now.loop_ms)
 
-    def lost(self, owner: Owner) -> None:
+    def last_ack(self, owner: Owner, since_ms: int | None) -> Iterator[Effect[Owner]]:
+        """The answer to an `AskLastAck`: how long ago it was; None if the peer owes none."""
+        return self._liveness.last_ack(owner, since_ms)
+
+    def lost(self, owner: Owner, now: Now) -> None:
         """A connection is gone. Its client, if it had one, has left."""
+        self.admission.lost(owner, now.loop_ms)
         self._liveness.lost(owner)
         self.input.lost(owner)
 
@@ -303,6 +291,7 @@ class EdgeCore(Generic[Owner]):
         yield from self._replays.tick(now)
         yield from self._loads.tick(now)
         self.input.tick(now.loop_ms)
+        self.admission.tick(now.loop_ms)
         self.hub.evict_idle(now.loop_ms)
         self.access.evict_idle(now.loop_ms)
 

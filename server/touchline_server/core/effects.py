@@ -4,12 +4,14 @@
 the shell finds the connection by.
 """
 
+from collections.abc import Sequence
 from typing import Generic, NamedTuple, TypeAlias, TypeVar
 
 from touchline_protocol.codes import CloseCode
 from touchline_protocol.messages import Error, Nack, Verdict, Welcome
 
 from .room_store import RoomKey
+from .rooms.old_records import Skip
 from .rooms.partition_window import PartitionWindow
 from .rooms.room import Delivery
 
@@ -25,7 +27,14 @@ class Close(NamedTuple, Generic[Owner]):
 
 
 class Abort(NamedTuple, Generic[Owner]):
-    """Cut a connection: it was closed, and did not end in time."""
+    """Cut a connection: it was closed and did not end in time, or its peer is gone, as ``why`` then says."""
+
+    owner: Owner
+    why: str = ""
+
+
+class AskLastAck(NamedTuple, Generic[Owner]):
+    """Ask the kernel when a peer that owes an acknowledgement last sent one, and answer with `EdgeCore.last_ack`."""
 
     owner: Owner
 
@@ -98,5 +107,20 @@ class Unreachable(NamedTuple):
 
 
 Effect: TypeAlias = (
-    Delivery | Close[Owner] | Abort[Owner] | ServeInput[Owner] | Notice[Owner] | ReadLog | AskLogEnd | LoadRoom
+    Delivery
+    | Close[Owner]
+    | Abort[Owner]
+    | AskLastAck[Owner]
+    | ServeInput[Owner]
+    | Notice[Owner]
+    | ReadLog
+    | AskLogEnd
+    | LoadRoom
 )
+
+
+class LogOutcome(NamedTuple, Generic[Owner]):
+    """What came of a log event: the records that were skipped, and what is to be done."""
+
+    skips: Sequence[Skip] = ()
+    effects: Sequence[Effect[Owner]] = ()

@@ -1,4 +1,5 @@
-"""What time does to connections: hellos that do not come, heartbeats, clients that fall too far behind, slow ends.
+"""What time does to connections: hellos that do not come, heartbeats, clients that fall too far behind, peers that are
+gone, slow ends.
 
 Each connection is looked at twice per heartbeat, a few at each tick, so that no timer is kept per connection.
 """
@@ -12,7 +13,7 @@ from touchline_protocol.server_codecs import ALL_CODECS
 
 from .clients.client import Client, ClientState
 from .clocks import LoopMs, Now
-from .effects import Abort, Close, Effect, Owner
+from .effects import Abort, AskLastAck, Close, Effect, Owner
 from .rooms.room import Delivery
 
 TICK_MS = 100
@@ -35,6 +36,11 @@ class LivenessLimits(NamedTuple):
     handshake_ms: int
     heartbeat_ms: int
     lag_ms_max: int
+    ack_ms_max: int = 60_000
+
+
+NO_ACK = "no_ack"
+"""Why a connection is cut whose peer has acknowledged nothing for ``ack_ms_max``."""
 
 
 class Liveness(Generic[Owner]):
@@ -95,9 +101,16 @@ class Liveness(Generic[Owner]):
         quiet_since = LoopMs(now.loop_ms - self._limits.heartbeat_ms // 2)
         if late_since is not None and now.loop_ms - late_since > self._limits.lag_ms_max:
             yield client.close(codes.TOO_SLOW, now)
-        elif client.paused_ms is None and not client.heard_since(quiet_since):
+            return
+        if client.paused_ms is None and not client.heard_since(quiet_since):
             client.last_write_ms = now.loop_ms
             yield Delivery(_BEATS[client.codec], [client.write])
+        yield AskLastAck(client.owner)
+
+    def last_ack(self, owner: Owner, since_ms: int | None) -> Iterator[Effect[Owner]]:
+        """The answer to an `AskLastAck`: how long ago it was; None if the peer owes none."""
+        if since_ms is not None and since_ms > self._limits.ack_ms_max and owner in self.clients:
+            yield Abort(owner, NO_ACK)
 
 
 def _take_late(deadlines: dict[Owner, LoopMs], now_ms: LoopMs) -> list[Owner]:

@@ -16,7 +16,9 @@ from websockets.server import ServerProtocol
 
 from touchline_protocol import codes
 from touchline_protocol.messages import Error, Nack, Verdict, Welcome
+from touchline_server.core.admission.limits import Excess
 from touchline_server.core.effects import Notice
+from touchline_server.web.proxy_protocol import Fault
 
 from .driver import Peer
 
@@ -24,6 +26,15 @@ logger = structlog.get_logger("touchline.edge")
 
 _RATES = (codes.TOO_MANY_SUBSCRIBES, codes.TOO_MANY_REFRESHES, codes.RATE_LIMITED)
 """A client asks too often."""
+
+_ENTRY_CHARS_MAX = 80
+
+_PROXY_CURES = {
+    Fault.MISSING: "let the proxy send the header (HAProxy: send-proxy-v2), or set admission.proxy_protocol = false",
+    Fault.VERSION_1: "let the proxy send version 2 (HAProxy: send-proxy-v2 in place of send-proxy)",
+    Fault.INVALID: "the header is invalid or incomplete: let the proxy send PROXY protocol 2 for TCP",
+    Fault.TIMEOUT: "no header came within handshake_timeout_s: let the proxy send it at once (HAProxy: send-proxy-v2)",
+}
 
 _TLS_CURE = "this port has no TLS: use ws://, or let a proxy in front end the TLS of wss:// (docs/proxies.md)"
 
@@ -81,6 +92,32 @@ def full(connection: int, code: str, connections: int, connections_max: int) -> 
     )
 
 
+def limited(connection: int, code: str, excess: Excess, address: str | None) -> None:
+    """A connection is over a limit other than ``connections_max``: it gets 503, 429, or no answer (``cut``)."""
+    logger.warning(
+        "connection_limited",
+        connection=connection,
+        code=code,
+        limit=excess.limit.value,
+        address=excess.address,
+        peer=address,
+    )
+
+
+def proxy_header_refused(connection: int, fault: Fault, address: str | None) -> None:
+    """A connection from a trusted proxy does not begin with the header that ``admission.proxy_protocol`` expects."""
+    logger.warning(
+        "proxy_header_refused", connection=connection, code=fault.value, cure=_PROXY_CURES[fault], peer=address
+    )
+
+
+def client_address_invalid(connection: int, header: str, entry: str, address: str | None) -> None:
+    """A trusted proxy names a client in a way that is not an address."""
+    logger.warning(
+        "client_address_invalid", connection=connection, header=header, entry=entry[:_ENTRY_CHARS_MAX], peer=address
+    )
+
+
 def tls_refused(connection: int, address: str | None) -> None:
     """A client or a proxy speaks TLS to the port, which has none."""
     logger.info("tls_refused", connection=connection, cure=_TLS_CURE, peer=address)
@@ -91,14 +128,17 @@ def closed(connection: int, code: codes.CloseCode) -> None:
     logger.info("connection_closed", connection=connection, code=code.name, close_code=code.code)
 
 
-def gone(connection: int, protocol: ServerProtocol | None) -> None:
-    """A connection ended that `closed` does not know: its client or websockets closed it, or it was cut off."""
+def gone(connection: int, protocol: ServerProtocol | None, error: str | None) -> None:
+    """A connection ended that `closed` does not know: its client or websockets closed it, or it was cut off.
+
+    ``error`` is the socket's, such as ``ECONNRESET``, or why we cut it.
+    """
     sent = None if protocol is None or protocol.close_rcvd_then_sent else protocol.close_sent
     received = None if protocol is None else protocol.close_rcvd
     if sent is not None and sent.code in codes.CLOSES:
         closed(connection, codes.CLOSES[sent.code])
     else:
-        logger.info("connection_gone", connection=connection, close_code=received and received.code)
+        logger.info("connection_gone", connection=connection, close_code=received and received.code, error=error)
 
 
 def _refused(code: codes.ErrorCode, **fields: object) -> None:

@@ -33,11 +33,13 @@ from touchline_server.core.clients.client import Client
 from touchline_server.core.effects import Notice
 from touchline_server.core.input_scheduler import FRAME_WORK, OPENING_WORK, UNIT_BYTES
 from touchline_server.core.players.grants import Grant
+from touchline_server.web.addresses import Endpoint, parse_address
 
 from . import client_log, event_stream, handshake
 from .context import Context
 from .driver import Peer
 from .input_buffer import InputBuffer
+from .kernel import error_name, last_ack_ms
 
 
 class Connection(asyncio.Protocol):
@@ -47,6 +49,7 @@ class Connection(asyncio.Protocol):
         "_client",
         "_context",
         "_ended",
+        "_endpoint",
         "_fragments",
         "_has_eof",
         "_input",
@@ -65,6 +68,7 @@ class Connection(asyncio.Protocol):
         self._context = context
         self.number = context.next_number()
         self._client: Client[Peer] | None = None
+        self._endpoint: Endpoint | None = None
         self._ended = False
         self._paused = False
         self._has_eof = False
@@ -81,9 +85,7 @@ class Connection(asyncio.Protocol):
         # What the kernel does not take makes the client a cursor at once. Not a limit in bytes: uvloop keeps 800 bytes
         # for each write that waits, however short, so 64 KiB of small events would be a quarter of a megabyte.
         self.transport.set_write_buffer_limits(high=0)
-        if not self._context.core.accepted(self, self._context.now()):
-            self._context.entrance.log_full(self, "cut")
-            self.abort()
+        self._context.entrance.arrive(self)
 
     def data_received(self, data: bytes) -> None:
         """Take bytes from the client."""
@@ -129,7 +131,7 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone."""
         if self._is_open:
-            client_log.gone(self.number, self._protocol)
+            self._log_gone(None if exc is None else error_name(exc))
         self._leave()
         self._context.lost(self)
         if self._protocol is not None:
@@ -166,9 +168,34 @@ class Connection(asyncio.Protocol):
                 self.transport.write(event_stream.farewell(code))
             self._end()
 
-    def abort(self) -> None:
-        """Cut the connection."""
+    def abort(self, why: str = "") -> None:
+        """Cut the connection; ``why`` is logged, if it was open."""
+        if why and self._is_open:
+            self._log_gone(why)
         self.transport.abort()
+
+    def last_ack_ms(self) -> int | None:
+        """How long ago the peer's kernel acknowledged something; None if it does not owe it."""
+        return last_ack_ms(self.transport)
+
+    def set_endpoint(self, endpoint: Endpoint | None) -> None:
+        """A trusted proxy names the client; None if it speaks for itself."""
+        if endpoint is not None:
+            self._endpoint = endpoint
+
+    @property
+    def endpoint(self) -> Endpoint | None:
+        """The client's address, as far as it is known: the other end of the socket, or whom a proxy names."""
+        if self._endpoint is None:
+            peer = self.transport.get_extra_info("peername")
+            if isinstance(peer, tuple):
+                self._endpoint = Endpoint(parse_address(peer[0]), peer[1])
+        return self._endpoint
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether nothing more is written."""
+        return self._ended
 
     def report(self, notice: Notice[Peer]) -> None:
         """Log what the client is told."""
@@ -195,8 +222,8 @@ class Connection(asyncio.Protocol):
     @property
     def address(self) -> str | None:
         """Its address and port, for the log."""
-        peer = self.transport.get_extra_info("peername")
-        return f"{peer[0]}:{peer[1]}" if isinstance(peer, tuple) else None
+        endpoint = self.endpoint
+        return None if endpoint is None else str(endpoint)
 
     def write_out(self, protocol: ServerProtocol) -> None:
         """Write what websockets has to write: responses, pongs, close frames, and the end of the stream."""
@@ -207,6 +234,10 @@ class Connection(asyncio.Protocol):
                 self.transport.write(data)
             else:
                 self._end()
+
+    def _log_gone(self, error: str | None) -> None:
+        self._is_open = False
+        client_log.gone(self.number, self._protocol, error)
 
     def _serve_some(self) -> int:
         """Serve a frame, or bytes of the opening request; returns the work in units."""
@@ -289,7 +320,7 @@ class Connection(asyncio.Protocol):
             self.close(codes.TOO_BIG, f"more than {FRAGMENTS_PER_MESSAGE_MAX} fragments")
 
     def _receive(self, client: Client[Peer], payload: bytes) -> None:
-        if len(payload) > self._context.core.limits.client.message_bytes_max:  # see `handshake.SPARE_BYTES`
+        if len(payload) > client.limits.message_bytes_max:  # see `handshake.SPARE_BYTES`
             self.close(codes.TOO_BIG)
             return
         if client.codec.opcode != OP_BINARY:

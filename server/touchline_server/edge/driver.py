@@ -18,7 +18,17 @@ import structlog
 from touchline_protocol.codes import CloseCode
 from touchline_server.core.clocks import ClockWatch, Now
 from touchline_server.core.edge import EdgeCore
-from touchline_server.core.effects import Abort, AskLogEnd, Close, Effect, LoadRoom, Notice, ReadLog, ServeInput
+from touchline_server.core.effects import (
+    Abort,
+    AskLastAck,
+    AskLogEnd,
+    Close,
+    Effect,
+    LoadRoom,
+    Notice,
+    ReadLog,
+    ServeInput,
+)
 from touchline_server.core.liveness import TICK_MS
 from touchline_server.core.rooms.room import Delivery
 
@@ -34,8 +44,11 @@ class Peer(Protocol):
     def close(self, code: CloseCode) -> None:
         """Close with a code; what was written before still goes out."""
 
-    def abort(self) -> None:
-        """Cut the connection."""
+    def abort(self, why: str = "") -> None:
+        """Cut the connection; ``why`` is logged, if there is something to say."""
+
+    def last_ack_ms(self) -> int | None:
+        """How long ago the peer's kernel acknowledged something; None if it does not owe it."""
 
     def report(self, notice: "Notice[Peer]") -> None:
         """Log what the client is told."""
@@ -89,6 +102,10 @@ class Driver:
 
     def perform(self, effects: Iterable[Effect[Peer]]) -> None:
         """Perform effects, then see to it that what is left to do is done."""
+        self._perform_all(effects)
+        self.wake()
+
+    def _perform_all(self, effects: Iterable[Effect[Peer]]) -> None:
         for effect in effects:
             if isinstance(effect, Delivery):
                 data = effect.data
@@ -99,12 +116,13 @@ class Driver:
             elif isinstance(effect, Close):
                 effect.owner.close(effect.code)
             elif isinstance(effect, Abort):
-                effect.owner.abort()
+                effect.owner.abort(effect.why)
+            elif isinstance(effect, AskLastAck):
+                self._perform_all(self.core.last_ack(effect.owner, effect.owner.last_ack_ms()))
             elif isinstance(effect, Notice):
                 effect.owner.report(effect)
             else:
                 self._ask(effect)
-        self.wake()
 
     def wake(self) -> None:
         """Take a turn soon if there is something to do, and have actions appended."""

@@ -17,10 +17,13 @@ from touchline_protocol.codecs import Codec
 from touchline_protocol.messages import RoomRequest
 from touchline_protocol.server_codecs import EVENT_STREAM
 from touchline_server.config.settings import Settings
+from touchline_server.core.admission.limits import Excess, Limit
 from touchline_server.core.clients.client import Client
 from touchline_server.core.clocks import Now
 from touchline_server.core.edge import EdgeCore
 from touchline_server.core.players.grants import Grant, TokenRefused
+from touchline_server.web.addresses import Endpoint, Networks, network_of
+from touchline_server.web.forwarded import client_of
 from touchline_server.web.policy import HOST_REFUSED, ORIGIN_REFUSED
 
 from . import client_log, event_stream, handshake
@@ -35,7 +38,11 @@ _STATUS = {
 """How a stream is refused; everything else is a bad request."""
 
 
-class Newcomer(Protocol):
+_OVER_LIMIT = (codes.UNAVAILABLE.code, codes.TOO_MANY_CONNECTIONS.code)
+"""Codes of refusals that may be for a limit of connections."""
+
+
+class Newcomer(Peer, Protocol):
     """A connection, as the entrance needs it."""
 
     number: int
@@ -52,9 +59,16 @@ class Newcomer(Protocol):
     def write_out(self, protocol: ServerProtocol) -> None:
         """Write what websockets has to write."""
 
+    def set_endpoint(self, endpoint: Endpoint | None) -> None:
+        """A trusted proxy names the client; None if it speaks for itself."""
+
+    @property
+    def endpoint(self) -> Endpoint | None:
+        """The client's address, as far as it is known."""
+
     @property
     def address(self) -> str | None:
-        """Its address and port, for the log."""
+        """The same for the log."""
 
 
 class Entrance:
@@ -71,6 +85,7 @@ class Entrance:
         self._core = core
         self._settings = settings
         self._policy = handshake.web_policy(settings)
+        self._trusted = Networks(settings.admission.trusted_proxies)
         self._now = now
         self._random = random
         self._wake = wake
@@ -79,6 +94,7 @@ class Entrance:
         """Use other settings for the requests that come from now on."""
         self._settings = settings
         self._policy = handshake.web_policy(settings)
+        self._trusted = Networks(settings.admission.trusted_proxies)
 
     def opening(self) -> handshake.Opening:
         """The parser of a connection's request."""
@@ -86,22 +102,64 @@ class Entrance:
 
     def answer(self, newcomer: Newcomer, opening: handshake.Opening, request: Request) -> None:
         """Answer a request."""
+        if self._trusted and self.is_trusted(newcomer.endpoint) and not self._identify(newcomer, request):
+            return
         if event_stream.is_for_stream(request):
             self._open_stream(newcomer, opening.protocol, request)
         else:
             self._open_websocket(newcomer, opening, request)
 
-    @property
-    def _turns_clients_away(self) -> bool:
-        """Whether clients have to go to another edge: this one has its most connections, or sends its clients away."""
-        return self._core.is_full or not self._core.takes_clients
+    def arrive(self, newcomer: Newcomer) -> None:
+        """A connection was accepted. It is cut if it cannot even be refused by an answer."""
+        if not self._core.accepted(newcomer, self._now()):
+            self._log_excess(newcomer, "cut", Excess(Limit.CONNECTIONS))
+            newcomer.abort()
+        elif not self._trusted or not self.is_trusted(newcomer.endpoint):
+            self._admit(newcomer)
 
-    def log_full(self, newcomer: Newcomer, code: str) -> None:
-        """Log that the edge has its most connections."""
-        client_log.full(newcomer.number, code, self._core.connections, self._settings.connections_max)
+    def located(self, newcomer: Newcomer) -> bool:
+        """A trusted proxy named a connection's client. Returns whether the connection was kept, if only to be answered.
+
+        If the client is a trusted proxy too, the request says for whom it is.
+        """
+        return self.is_trusted(newcomer.endpoint) or self._admit(newcomer)
+
+    def is_trusted(self, endpoint: Endpoint | None) -> bool:
+        """Whether an address is a trusted proxy's."""
+        return endpoint is not None and endpoint.host in self._trusted
+
+    def network_of(self, newcomer: Newcomer) -> str | None:
+        """What a connection counts by; None if it counts for nobody: a proxy that speaks for itself."""
+        endpoint = newcomer.endpoint
+        return None if endpoint is None or endpoint.host in self._trusted else network_of(endpoint.host)
+
+    def _identify(self, newcomer: Newcomer, request: Request) -> bool:
+        """Find the client of a request from a trusted proxy. Returns whether the connection was kept."""
+        header = self._settings.admission.client_address_header
+        client, bad = client_of(request.headers.get_all(header), header, self._trusted)
+        if bad is not None:
+            client_log.client_address_invalid(newcomer.number, header, bad, newcomer.address)
+        newcomer.set_endpoint(client)
+        return self._admit(newcomer)
+
+    def _admit(self, newcomer: Newcomer) -> bool:
+        core = self._core
+        per_address = core.limits.admission.are_per_address
+        if core.admission.admit(newcomer, self.network_of(newcomer) if per_address else None, self._now().loop_ms):
+            return True
+        if (excess := core.admission.excess(newcomer)) is not None:
+            self._log_excess(newcomer, "cut", excess)
+        newcomer.abort()
+        return False
+
+    def _log_excess(self, newcomer: Newcomer, code: str, excess: Excess) -> None:
+        if excess.limit is Limit.CONNECTIONS:
+            client_log.full(newcomer.number, code, self._core.connections, self._settings.connections_max)
+        elif excess.limit is not Limit.DRAINING:
+            client_log.limited(newcomer.number, code, excess, newcomer.address)
 
     def _open_websocket(self, newcomer: Newcomer, opening: handshake.Opening, request: Request) -> None:
-        refusal = handshake.refuse(request, self._policy, full=self._turns_clients_away)
+        refusal = handshake.refuse(request, self._policy, self._over_limit(newcomer))
         presented, code = None, "" if refusal is None else refusal.code
         try:
             presented = self._presented(request) if refusal is None else None
@@ -121,7 +179,7 @@ class Entrance:
             self._respond(newcomer, protocol, request, event_stream.preflight(request, policy))
             return
         try:
-            wanted = event_stream.read(request, policy, full=self._turns_clients_away)
+            wanted = event_stream.read(request, policy, self._over_limit(newcomer))
             client = self._watch(newcomer, wanted, self._presented(request))
         except TokenRefused as refused:
             response = event_stream.unauthorized(request, refused, policy, random)
@@ -144,12 +202,23 @@ class Entrance:
             client_log.page_refused(request.headers, code)
         elif code or response.status_code >= http.HTTPStatus.BAD_REQUEST:
             client_log.handshake_refused(newcomer.number, response.status_code, code, newcomer.address)
-        if code == codes.UNAVAILABLE.code and self._core.is_full:
-            self.log_full(newcomer, code)
+        if code in _OVER_LIMIT and (excess := self._excess(newcomer)) is not None:
+            self._log_excess(newcomer, code, excess)
         if request.method == "HEAD":
             response.body = b""
         protocol.send_response(response)
         newcomer.write_out(protocol)
+
+    def _over_limit(self, newcomer: Newcomer) -> handshake.OverLimit | None:
+        return handshake.over_limit(self._excess(newcomer), self._random)
+
+    def _excess(self, newcomer: Newcomer) -> Excess | None:
+        """The limit that a connection is over, so that it has to be refused; None if it may come in."""
+        if self._core.is_full:
+            return Excess(Limit.CONNECTIONS)
+        if not self._core.takes_clients:
+            return Excess(Limit.DRAINING)
+        return self._core.admission.excess(newcomer)
 
     def _presented(self, request: Request) -> Grant | None:
         """What the request's token grants; a server without keys leaves a token to the proxy that it may be for."""

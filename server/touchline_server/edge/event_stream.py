@@ -17,6 +17,7 @@ Pure: takes websockets' `Request`, returns a `Response` or a `RoomRequest`. Rule
 import email.utils
 import http
 from collections.abc import Callable
+from math import ceil
 from urllib.parse import parse_qsl, unquote_to_bytes, urlsplit
 
 import msgspec
@@ -32,14 +33,11 @@ from touchline_protocol.server_codecs import EVENT_STREAM, RETRY_MS_MIN
 from touchline_server.core.players.grants import TokenRefused
 from touchline_server.web.policy import PageRefusal, WebPolicy
 
-from .handshake import challenge, page_refusal, path_of
+from .handshake import RETRY_AFTER_MS, OverLimit, challenge, page_refusal, path_of
 
 RETRY_MS = (RETRY_MS_MIN, 3_000)
 """How long a browser waits before it reconnects. Each client gets a random time in this range, so that those that lost
 their edge together do not all come back together."""
-
-RETRY_AFTER_MS = (5_000, 15_000)
-"""The same after a temporary refusal: a crowd that was refused should not come back at once."""
 
 PREFLIGHT_MAX_AGE_S = 86_400
 """One day, the longest that any browser caches the result of a preflight."""
@@ -53,8 +51,9 @@ _FOREIGN_ID = b": this Last-Event-ID is not a cursor of this server, so the room
 class Refused(Exception):
     """The request is refused. ``status`` and ``code`` are for programs, the message is for people."""
 
-    def __init__(self, status: http.HTTPStatus, code: str, message: str) -> None:
+    def __init__(self, status: http.HTTPStatus, code: str, message: str, retry_after_ms: int | None = None) -> None:
         super().__init__(message)
+        self.retry_after_ms = retry_after_ms
         self.status = status
         self.code = code
 
@@ -65,11 +64,11 @@ def is_for_stream(request: Request) -> bool:
     return path.startswith(_PREFIX) and path.endswith(_SUFFIX)
 
 
-def read(request: Request, policy: WebPolicy, *, full: bool) -> RoomRequest:
-    """Parse a request for an event stream. ``full``: the edge has reached its maximum of connections.
+def read(request: Request, policy: WebPolicy, over: OverLimit | None) -> RoomRequest:
+    """Parse a request for an event stream. ``over``: the limit of connections that this one is over.
 
     Raises:
-        Refused: the request is invalid or not allowed, or the edge is full.
+        Refused: the request is invalid or not allowed, or its connection is over a limit.
     """
     if (refused := _page_refusal(request, policy)) is not None:
         raise Refused(http.HTTPStatus.FORBIDDEN, refused.code, refused.message)
@@ -79,9 +78,8 @@ def read(request: Request, policy: WebPolicy, *, full: bool) -> RoomRequest:
             "method_not_allowed",
             "use GET to read an event stream; to publish events, use the control plane on its own port",
         )
-    if full:
-        message = "this edge accepts no more connections; try again later"
-        raise Refused(http.HTTPStatus.SERVICE_UNAVAILABLE, codes.UNAVAILABLE.code, message)
+    if over is not None:
+        raise Refused(over.status, over.code, f"{over.message}; try again later", over.retry_after_ms)
     try:
         return _room_request(request)
     except UnicodeDecodeError:
@@ -93,18 +91,20 @@ def read(request: Request, policy: WebPolicy, *, full: bool) -> RoomRequest:
 def refusal(request: Request, refused: Refused, policy: WebPolicy, random: Callable[[], float]) -> Response:
     """The response to a request that was refused. ``random`` returns numbers from 0 to 1."""
     headers = _headers(request, policy)
+    low, high = RETRY_AFTER_MS
+    retry_after_ms = refused.retry_after_ms or int(low + (high - low) * random())
     temporary = refused.code in codes.ERRORS and codes.ERRORS[refused.code].recovery is not Recovery.GIVE_UP
     if temporary and _STREAM_TYPE in ",".join(request.headers.get_all("Accept")):
         headers["Content-Type"] = _STREAM_TYPE
         error = EVENT_STREAM.frame(Error(code=refused.code, message=str(refused)))
         return Response(
-            http.HTTPStatus.OK.value, http.HTTPStatus.OK.phrase, headers, _retry(RETRY_AFTER_MS, random) + error
+            http.HTTPStatus.OK.value, http.HTTPStatus.OK.phrase, headers, b"retry: %d\n\n" % retry_after_ms + error
         )
     headers["Content-Type"] = "application/json"
     if refused.status is http.HTTPStatus.METHOD_NOT_ALLOWED:
         headers["Allow"] = "GET, OPTIONS"
     if temporary:
-        headers["Retry-After"] = str(RETRY_AFTER_MS[0] // 1_000)
+        headers["Retry-After"] = str(ceil(retry_after_ms / 1_000))
     body = msgspec.json.encode({"error": {"code": refused.code, "message": str(refused)}})
     headers["Content-Length"] = str(len(body))
     return Response(refused.status.value, refused.status.phrase, headers, body)
@@ -137,18 +137,14 @@ def head(request: Request, policy: WebPolicy, random: Callable[[], float]) -> by
     headers["Content-Type"] = _STREAM_TYPE
     headers["X-Accel-Buffering"] = "no"  # otherwise nginx delays events to send them in larger pieces
     response = Response(http.HTTPStatus.OK.value, http.HTTPStatus.OK.phrase, headers)
+    low, high = RETRY_MS
     foreign_id = _FOREIGN_ID if _last_event_id(request) and _resumed(request) is None else b""
-    return response.serialize() + foreign_id + _retry(RETRY_MS, random)
+    return response.serialize() + foreign_id + b"retry: %d\n\n" % (low + (high - low) * random())
 
 
 def farewell(code: CloseCode) -> bytes:
     """A comment with the close code of the stream. It is for people: browsers ignore comments."""
     return b": close %d %b\n\n" % (code.code, code.name.encode())
-
-
-def _retry(between_ms: tuple[int, int], random: Callable[[], float]) -> bytes:
-    low, high = between_ms
-    return b"retry: %d\n\n" % (low + (high - low) * random())
 
 
 def _page_refusal(request: Request, policy: WebPolicy) -> PageRefusal | None:

@@ -9,7 +9,8 @@ import http
 import logging
 import re
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from math import ceil
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -25,11 +26,45 @@ from touchline_protocol import codes
 from touchline_protocol.codecs import BY_SUBPROTOCOL, JSON, Codec
 from touchline_protocol.server_codecs import DEFLATE_WINDOW_BITS, DEFLATED
 from touchline_server.config.settings import Settings
+from touchline_server.core.admission.limits import Excess, Limit
 from touchline_server.core.players.grants import TokenRefused
 from touchline_server.web.origins import EVERY
 from touchline_server.web.policy import ORIGIN_REFUSED, PageRefusal, Sender, WebPolicy
 
 PATH = "/ws"
+
+REQUEST_BYTES_MAX = 32 * 1024
+"""The opening request: a token of 8 KiB and the cookies of a large site fit. websockets alone allows 128 lines of
+8 KiB, so thousands of clients that never end their request could hold a megabyte each."""
+
+RETRY_AFTER_MS = (5_000, 15_000)
+"""When a client comes back after a temporary refusal: a crowd that was refused should not come back at once."""
+
+DRAIN_RETRY_AFTER_MS = 1_000
+"""The same from an edge that sends its clients away: a load balancer soon has another edge for them."""
+
+
+class OverLimit(NamedTuple):
+    """How a connection over a limit is refused. 503 sends a proxy, and its client, to another edge, where there may be
+    room; 429 does not: what one address does beyond its own limit should not be spread over all edges."""
+
+    status: http.HTTPStatus
+    code: str
+    message: str
+    retry_after_ms: int
+
+
+def over_limit(excess: Excess | None, random: Callable[[], float]) -> OverLimit | None:
+    """How a connection is refused; None if it is over no limit. ``random`` returns numbers from 0 to 1."""
+    if excess is None:
+        return None
+    low, high = (DRAIN_RETRY_AFTER_MS,) * 2 if excess.limit is Limit.DRAINING else RETRY_AFTER_MS
+    retry_ms = excess.wait_ms + int(low + (high - low) * random())
+    if excess.limit.is_of_address:
+        message = "this edge accepts no more connections from this address"
+        return OverLimit(http.HTTPStatus.TOO_MANY_REQUESTS, codes.TOO_MANY_CONNECTIONS.code, message, retry_ms)
+    message = "this edge accepts no more connections"
+    return OverLimit(http.HTTPStatus.SERVICE_UNAVAILABLE, codes.UNAVAILABLE.code, message, retry_ms)
 
 
 class Refusal(NamedTuple):
@@ -38,6 +73,7 @@ class Refusal(NamedTuple):
     status: http.HTTPStatus
     code: str
     message: str
+    retry_after_s: int | None = None
 
 
 ADVICE = {
@@ -62,10 +98,6 @@ _TLS_HANDSHAKE = b"\x16"
 _METHOD = re.compile(rb"[A-Z]{3,15} ")
 _METHOD_BYTES_MAX = 16
 _REASON_CHARS_MAX = 200
-
-RETRY_AFTER_S = 1
-"""When a client may ask again that was turned away since the edge is full or drains: by then, a load balancer may have
-another edge for it."""
 
 SPARE_BYTES = 1
 """What websockets may take beyond a message's limit, which the connection checks itself. Of compressed messages it
@@ -98,11 +130,12 @@ class _ServerProtocol(ServerProtocol):
 class Opening:
     """A connection until its opening request is answered. ``protocol`` is websockets' protocol for it."""
 
-    __slots__ = ("_first", "_last", "protocol")
+    __slots__ = ("_first", "_last", "_size_bytes", "protocol")
 
     def __init__(self, settings: Settings) -> None:
         self._first = b""
         self._last = b""
+        self._size_bytes = 0
         self.protocol = _ServerProtocol(
             extensions=_DEFLATE if settings.compression else None,
             max_size=settings.message_bytes_max + SPARE_BYTES,
@@ -118,12 +151,19 @@ class Opening:
         if len(self._first) < _METHOD_BYTES_MAX:
             self._first += data[:_METHOD_BYTES_MAX]
         seen = self._last + data
+        self._size_bytes += len(data)
         end = seen.find(_END_OF_HEAD)
         if end < 0:
             self._last = seen[-len(_END_OF_HEAD) + 1 :]
-            self.protocol.receive_data(data)
+            if self._size_bytes > REQUEST_BYTES_MAX:
+                self._refuse_size()
+            else:
+                self.protocol.receive_data(data)
             return b""
         end += len(_END_OF_HEAD) - len(self._last)
+        if self._size_bytes - len(data) + end > REQUEST_BYTES_MAX:
+            self._refuse_size()
+            return b""
         self.protocol.receive_data(data[:end])
         return data[end:]
 
@@ -140,6 +180,10 @@ class Opening:
             reason = "characters outside ASCII must be percent-encoded"
         text = f"This request cannot be parsed: {reason}.\nTo publish events, use the control plane on its own port.\n"
         return self.protocol.reject(http.HTTPStatus.BAD_REQUEST, text).serialize()
+
+    def _refuse_size(self) -> None:
+        text = f"The request is longer than {REQUEST_BYTES_MAX} bytes.\n"
+        self.protocol.send_response(self.protocol.reject(http.HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, text))
 
     def forget_request(self) -> None:
         """Free the opening request, now that the connection is open.
@@ -180,8 +224,8 @@ def web_policy(settings: Settings) -> WebPolicy:
     )
 
 
-def refuse(request: Request, policy: WebPolicy, *, full: bool) -> Refusal | None:
-    """Why the request is refused; None if it is accepted. ``full``: the edge has reached its maximum of connections."""
+def refuse(request: Request, policy: WebPolicy, over: OverLimit | None) -> Refusal | None:
+    """Why the request is refused; None if it is accepted. ``over``: the limit of connections that this one is over."""
     if path_of(request) != PATH:
         return Refusal(
             http.HTTPStatus.NOT_FOUND,
@@ -191,17 +235,16 @@ def refuse(request: Request, policy: WebPolicy, *, full: bool) -> Refusal | None
     refused = page_refusal(request.headers, policy, browsers_send_origin=True)
     if refused is not None:
         return Refusal(http.HTTPStatus.FORBIDDEN, refused.code, refused.message)
-    if full:
-        unavailable = "This edge accepts no more connections. Try again later."
-        return Refusal(http.HTTPStatus.SERVICE_UNAVAILABLE, codes.UNAVAILABLE.code, unavailable)
+    if over is not None:
+        return Refusal(over.status, over.code, f"{over.message}. Try again later.", ceil(over.retry_after_ms / 1000))
     return None
 
 
 def rejection(protocol: ServerProtocol, refusal: Refusal) -> Response:
     """The response to a request that gets no WebSocket."""
     response = protocol.reject(refusal.status, f"{refusal.message} ({refusal.code})\n")
-    if refusal.status is http.HTTPStatus.SERVICE_UNAVAILABLE:
-        response.headers["Retry-After"] = str(RETRY_AFTER_S)
+    if refusal.retry_after_s is not None:
+        response.headers["Retry-After"] = str(refusal.retry_after_s)
     return response
 
 

@@ -29,6 +29,7 @@ from .context import Context
 from .driver import Driver, Peer
 from .entrance import Entrance
 from .player_sync import PlayerSync
+from .proxy_front import ProxyFront
 from .replayer import Replayer
 
 BACKLOG = 4096
@@ -39,13 +40,6 @@ DRAIN_PROGRESS_EVERY_S = 2.0
 
 NOTSENT_LOWAT_BYTES = 64 * 1024
 """TCP_NOTSENT_LOWAT: what a client has not taken waits here as a cursor, not in the kernel as stale bytes."""
-
-USER_TIMEOUT_BEYOND_LAG_S = 15.0
-"""TCP_USER_TIMEOUT, beyond ``lag_s_max``: how long written bytes may stay unacknowledged, as when a phone is gone from
-the network. With a heartbeat there is always something to acknowledge; the kernel's default is a quarter of an hour.
-Not shorter than the lag: Linux counts the time of a client that acknowledges and does not read, too, and would cut it
-before it is closed with its code."""
-
 
 logger = structlog.get_logger("touchline.edge")
 
@@ -83,21 +77,24 @@ class EdgeServer:
         """Serve on a bound socket, whose options the sockets that it accepts inherit."""
         listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, NOTSENT_LOWAT_BYTES)
-        user_timeout_ms = milliseconds(self._settings.lag_s_max + USER_TIMEOUT_BEYOND_LAG_S)
-        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, user_timeout_ms)
         self._replayer.start(self.driver)
         can_act = self.core.access.verify is not None  # without keys nobody can
         await self._appender.start(self.driver, expected=can_act)
         if self._player_sync is not None and self.core.arrivals is not None:
             self._player_sync.start(self.driver, self.core.arrivals)
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: Connection(self._context), sock=listening, backlog=BACKLOG)
+        self._server = await loop.create_server(self._accept, sock=listening, backlog=BACKLOG)
         self.driver.start()
 
     def reload(self, settings: Settings) -> None:
         """Use other settings from now on, for clients that are connected as far as that can be done."""
         self._settings = settings
         self._entrance.reload(settings)
+        admission = settings.admission
+        if admission.connections_per_address_max or admission.connects_per_address_per_second_max:
+            for connection in self.core.owners:
+                if isinstance(connection, Connection):
+                    self.core.admission.count(connection, self._entrance.network_of(connection))
 
     async def drain(self) -> None:
         """Send the clients elsewhere, spread over the drain time, and take no more connections.
@@ -149,10 +146,16 @@ class EdgeServer:
                     accepted, _ = listening.accept()
                 except OSError:  # nothing is queued any more, or no file can be opened for it
                     break
-                await loop.connect_accepted_socket(lambda: Connection(self._context), accepted)
+                await loop.connect_accepted_socket(self._accept, accepted)
+
+    def _accept(self) -> asyncio.Protocol:
+        connection = Connection(self._context)
+        if self._settings.admission.proxy_protocol:
+            return ProxyFront(self._entrance, connection, connection)
+        return connection
 
     def _lost(self, connection: Peer) -> None:
-        self.core.lost(connection)
+        self.core.lost(connection, self.driver.now())
         if not self.core.connections:
             self._empty.set()
 

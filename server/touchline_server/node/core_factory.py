@@ -4,11 +4,14 @@ import secrets
 import time
 from typing import TypeVar
 
+from touchline_server.config.conflicts import MESSAGE_BYTES_BESIDES
 from touchline_server.config.settings import Settings
 from touchline_server.config.values import milliseconds
+from touchline_server.core.admission.limits import AdmissionLimits
 from touchline_server.core.clients.client import Client, ClientHub
 from touchline_server.core.clients.limits import ClientLimits, RateLimits
-from touchline_server.core.edge import EdgeCore, EdgeLimits
+from touchline_server.core.edge import EdgeCore
+from touchline_server.core.edge_limits import EdgeLimits
 from touchline_server.core.input_scheduler import InputBudget
 from touchline_server.core.liveness import LivenessLimits
 from touchline_server.core.players.access import Access
@@ -25,6 +28,9 @@ from touchline_server.core.write_scheduler import Budget
 from .action_schemas import ActionSchemas
 
 Owner = TypeVar("Owner")
+
+SPARE_FACTOR = 2
+"""How much more than its actions a client may send: whatever `[actions]` allows never closes a connection."""
 
 SESSION_NAME_BYTES = 12
 """The randomness in a session's name: enough that nobody guesses another player's."""
@@ -109,13 +115,39 @@ def hub_limits(settings: Settings) -> HubLimits:
 
 def rate_limits(settings: Settings) -> RateLimits:
     """How often one client may do what."""
-    rates = settings.rates
+    rates, acting = settings.rates, settings.actions
+    actions_per_second = max(acting.per_second_max, acting.window / acting.retry_s)
+    action_bytes = acting.data_bytes_max + MESSAGE_BYTES_BESIDES
     return RateLimits(
         subscribes=Rate(per_second_max=rates.subscribes_per_second_max, burst=rates.subscribes_burst),
         refreshes=Rate(per_second_max=rates.refreshes_per_second_max, burst=rates.refreshes_burst),
         pings=Rate(per_second_max=rates.pings_per_second_max, burst=rates.pings_burst),
         refusals=Rate(per_second_max=rates.refusals_per_second_max, burst=rates.refusals_burst),
+        messages=Rate(
+            per_second_max=max(rates.messages_per_second_max, SPARE_FACTOR * actions_per_second),
+            burst=max(rates.messages_burst, SPARE_FACTOR * acting.burst),
+        ),
+        payload_bytes=Rate(
+            per_second_max=max(rates.bytes_per_second_max, SPARE_FACTOR * actions_per_second * action_bytes),
+            burst=max(rates.bytes_burst, settings.message_bytes_max, SPARE_FACTOR * acting.burst * action_bytes),
+        ),
     )
+
+
+def admission_limits(settings: Settings) -> AdmissionLimits:
+    """How many connections, and how many per second."""
+    admission = settings.admission
+    return AdmissionLimits(
+        connections_per_address_max=admission.connections_per_address_max,
+        connects=_rate_or_none(admission.connects_per_second_max, admission.connects_burst),
+        connects_per_address=_rate_or_none(
+            admission.connects_per_address_per_second_max, admission.connects_per_address_burst
+        ),
+    )
+
+
+def _rate_or_none(per_second_max: float, burst: int) -> Rate | None:
+    return Rate(per_second_max=per_second_max, burst=burst) if per_second_max else None
 
 
 def edge_limits(settings: Settings) -> EdgeLimits:
@@ -134,9 +166,11 @@ def edge_limits(settings: Settings) -> EdgeLimits:
             handshake_ms=milliseconds(settings.handshake_timeout_s),
             heartbeat_ms=heartbeat_ms,
             lag_ms_max=milliseconds(settings.lag_s_max),
+            ack_ms_max=milliseconds(settings.admission.ack_timeout_s),
         ),
         budget=Budget.with_slices(settings.flush_slice_clients),
         input_budget=InputBudget(),
         connections_max=settings.connections_max,
         replay_concurrency=settings.replay_concurrency,
+        admission=admission_limits(settings),
     )

@@ -53,6 +53,12 @@ def receive(client: Client[Owner], payload: bytes, now: Now) -> Client[Owner] | 
     """Take one message. Returns the client whose action session this one took over, which is to be closed."""
     if client.state in (ClientState.CLOSED, ClientState.ENTERING):
         return None  # the shell hands in nothing while it is ENTERING
+    if client.rates.take_message(now.loop_ms):
+        client.closing = client.closing or codes.TOO_MANY_MESSAGES
+        return None
+    if client.rates.take_bytes(len(payload), now.loop_ms):
+        client.closing = client.closing or codes.TOO_MANY_BYTES
+        return None
     replaced = _answer(client, payload, now)
     if client.refusals:
         client.work += client.refusals  # each has an answer, and a line in the log

@@ -13,13 +13,16 @@ class RateLimits(NamedTuple):
 
     ``subscribes``: rooms asked for; to leave them needs no rate of its own. ``refreshes``: tokens presented after the
     first. ``pings``: control frames, which pongs are too. ``refusals``: answers to what was refused, and actions that
-    were repeated while they wait for theirs.
+    were repeated while they wait for theirs. ``messages``, ``payload_bytes``: messages of any kind, and their
+    bytes after decompression.
     """
 
     subscribes: Rate
     refreshes: Rate
     pings: Rate
     refusals: Rate
+    messages: Rate
+    payload_bytes: Rate
 
 
 class ClientLimits(NamedTuple):
@@ -47,31 +50,51 @@ class ClientLimits(NamedTuple):
 class ClientRates:
     """The buckets of one client. Each method returns 0, or in how many milliseconds there is enough in the bucket."""
 
-    __slots__ = ("_limits", "_pings_full_ms", "_refreshes_full_ms", "_refusals_full_ms", "_subscribes_full_ms")
+    __slots__ = (
+        "_bytes_full_ms",
+        "_messages_full_ms",
+        "_pings_full_ms",
+        "_refreshes_full_ms",
+        "_refusals_full_ms",
+        "_subscribes_full_ms",
+        "limits",
+    )
 
     def __init__(self, limits: RateLimits) -> None:
-        self._limits = limits
+        self.limits = limits
         self._subscribes_full_ms = 0.0
         self._refreshes_full_ms = 0.0
         self._pings_full_ms = 0.0
         self._refusals_full_ms = 0.0
+        self._messages_full_ms = 0.0
+        self._bytes_full_ms = 0.0
+
+    def take_message(self, now_ms: LoopMs) -> int:
+        """Take a message of any kind."""
+        self._messages_full_ms, wait_ms = self.limits.messages.take(self._messages_full_ms, 1, now_ms)
+        return wait_ms
+
+    def take_bytes(self, size_bytes: int, now_ms: LoopMs) -> int:
+        """Take a message of ``size_bytes``."""
+        self._bytes_full_ms, wait_ms = self.limits.payload_bytes.take(self._bytes_full_ms, size_bytes, now_ms)
+        return wait_ms
 
     def take_subscribes(self, rooms: int, now_ms: LoopMs) -> int:
         """Ask for ``rooms`` rooms: all of them, or none."""
-        self._subscribes_full_ms, wait_ms = self._limits.subscribes.take(self._subscribes_full_ms, rooms, now_ms)
+        self._subscribes_full_ms, wait_ms = self.limits.subscribes.take(self._subscribes_full_ms, rooms, now_ms)
         return wait_ms
 
     def take_refresh(self, now_ms: LoopMs) -> int:
         """Check a newer token."""
-        self._refreshes_full_ms, wait_ms = self._limits.refreshes.take(self._refreshes_full_ms, 1, now_ms)
+        self._refreshes_full_ms, wait_ms = self.limits.refreshes.take(self._refreshes_full_ms, 1, now_ms)
         return wait_ms
 
     def take_ping(self, now_ms: LoopMs) -> int:
         """Take a control frame."""
-        self._pings_full_ms, wait_ms = self._limits.pings.take(self._pings_full_ms, 1, now_ms)
+        self._pings_full_ms, wait_ms = self.limits.pings.take(self._pings_full_ms, 1, now_ms)
         return wait_ms
 
     def take_refusals(self, count: int, now_ms: LoopMs) -> int:
         """Answer a message with ``count`` refusals."""
-        self._refusals_full_ms, wait_ms = self._limits.refusals.take(self._refusals_full_ms, count, now_ms)
+        self._refusals_full_ms, wait_ms = self.limits.refusals.take(self._refusals_full_ms, count, now_ms)
         return wait_ms
