@@ -79,6 +79,11 @@ TOO_MANY_REFRESHES = ErrorCode(
 )
 
 FORBIDDEN = ErrorCode("forbidden", Recovery.GIVE_UP, "The token does not allow this for the room.")
+MEMBERS_FORBIDDEN = ErrorCode(
+    "members_forbidden",
+    Recovery.GIVE_UP,
+    "The token does not allow the client to see who is in the room: subscribe without members.",
+)
 TOKEN_MISSING = ErrorCode(
     "token_missing", Recovery.GIVE_UP, "A token is required, and the client presented none in hello or Authorization."
 )
@@ -126,6 +131,7 @@ ERRORS: dict[str, ErrorCode] = {
         TOO_MANY_REFRESHES,
         TOO_MANY_CONNECTIONS,
         FORBIDDEN,
+        MEMBERS_FORBIDDEN,
         TOKEN_MISSING,
         TOKEN_MALFORMED,
         TOKEN_UNSIGNED,

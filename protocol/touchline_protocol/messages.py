@@ -73,13 +73,18 @@ class Hello(Message, tag="hello", frozen=True):
 
 
 class RoomRequest(Struct, frozen=True, omit_defaults=True):
-    """One room of a subscribe. ``epoch`` and ``after`` go together: they are the cursor to resume from."""
+    """One room of a subscribe. ``epoch`` and ``after`` go together: they are the cursor to resume from.
+
+    ``occupancy`` asks for `Occupancy` messages, ``members`` for `Members` and `MembersChanged`.
+    """
 
     room: str
     epoch: str | None = None
     after: Offset | None = None
     last: Annotated[int, Meta(ge=0, le=RECENT_EVENTS_MAX)] = 0
     deliver: Deliver = "all"
+    occupancy: bool = False
+    members: bool = False
 
 
 class Subscribe(Message, tag="subscribe", frozen=True):
@@ -240,6 +245,42 @@ class Skipped(Message, tag="skipped", frozen=True, rename={"from_": "from"}):
     count: int
 
 
+class Occupancy(Message, tag="occupancy", frozen=True):
+    """How many connections are in the room, on all edges. Only sent to clients that asked for it.
+
+    Unless ``complete``, some edges cannot be reached: the number is an estimate.
+    """
+
+    room: str
+    viewers: int
+    complete: bool = True
+
+
+class Members(Message, tag="members", frozen=True):
+    """All players in the room, in place of any list before. Only sent to clients that asked for it.
+
+    If there are ``too_many`` to list, ``players`` is empty, and another list follows once there are fewer. Unless
+    ``complete``, some edges cannot be reached: the list is an estimate.
+    """
+
+    room: str
+    players: list[str] = []
+    too_many: bool = False
+    complete: bool = True
+
+
+class MembersChanged(Message, tag="members_changed", frozen=True):
+    """The players who came into the room since the list or change before, and those who left it.
+
+    ``complete`` means the same as in `Members`. A change of it alone brings no players.
+    """
+
+    room: str
+    joined: list[str] = []
+    left: list[str] = []
+    complete: bool = True
+
+
 class Error(Message, tag="error", frozen=True):
     """The server could not do what the client asked; the connection stays open.
 
@@ -267,5 +308,19 @@ class Beat(Message, tag="beat", frozen=True):
 
 ClientMessage: TypeAlias = Hello | Subscribe | Unsubscribe | Action | Refresh
 ServerMessage: TypeAlias = (
-    Welcome | Subscribed | Unsubscribed | Event | Skipped | Refreshed | Ack | Nack | Verdict | Error | Goaway | Beat
+    Welcome
+    | Subscribed
+    | Unsubscribed
+    | Event
+    | Skipped
+    | Occupancy
+    | Members
+    | MembersChanged
+    | Refreshed
+    | Ack
+    | Nack
+    | Verdict
+    | Error
+    | Goaway
+    | Beat
 )

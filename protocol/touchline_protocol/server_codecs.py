@@ -4,6 +4,7 @@
   on the one before it, so a compressed frame is built once and shared, just like a plain one.
 - `EventStreamCodec`: server-sent events (HTML Living Standard, section 9.2). A message of the json codec is one
   ``data`` line: the encoder writes no line breaks, and those between the tokens of an event's own value become spaces.
+  Messages about presence have their type as the ``event`` too, so a page listens to them by name.
 
 `ALL_CODECS` lists all of them: an event caches its frame for each under the codec's ``index``.
 
@@ -16,7 +17,7 @@ from functools import lru_cache
 from .codecs import JSON, MSGPACK, Codec
 from .cursor import Cursor
 from .frames import RSV1, frame
-from .messages import Beat, Event, Goaway, Message, Subscribed
+from .messages import Beat, Event, Goaway, Members, MembersChanged, Message, Occupancy, Subscribed
 
 DEFLATE_BYTES_MIN = 128
 """Shorter payloads are not compressed: they shrink by a fifth at most, and compressing costs nearly as much."""
@@ -85,6 +86,8 @@ class EventStreamCodec(Codec):
             head = b"id: %b\n" % str(Cursor(message.epoch, message.head)).encode()
         elif isinstance(message, Goaway):
             head = b"retry: %d\n" % (RETRY_MS_MIN + message.reconnect_ms)
+        elif isinstance(message, Occupancy | Members | MembersChanged):
+            head = b"event: %b\n" % str(message.__struct_config__.tag).encode()
         return head + b"data: %b\n\n" % _in_one_line(self.encode(message))
 
 

@@ -53,16 +53,19 @@ def test_a_server_with_the_same_configuration_accepts_the_token(
     token = made(capsys, "alice", "--config", str(config))
     grant = granted(token, config)
     assert (grant.player, grant.rooms.texts, grant.act.texts) == ("alice", ("*",), ("*",))
+    assert not grant.members.texts
     claims = jwt.decode(token, options={"verify_signature": False})
     assert begin_s <= claims["iat"] <= time.time()
     assert claims["exp"] - claims["iat"] == 3600
 
 
 def test_rooms_and_lifetime_are_those_of_the_options(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    args = ["--rooms", "match:*", "--rooms", "score:7", "--act", "match:7", "--minutes", "0.5", "--config", str(config)]
+    rooms = ["--rooms", "match:*", "--rooms", "score:7", "--act", "match:7", "--members", "match:7"]
+    args = [*rooms, "--minutes", "0.5", "--config", str(config)]
     token = made(capsys, "bob", *args)
     grant = granted(token, config)
     assert (grant.rooms.texts, grant.act.texts) == (("match:*", "score:7"), ("match:7",))
+    assert grant.members.texts == ("match:7",)
     claims = jwt.decode(token, options={"verify_signature": False})
     assert claims["exp"] - claims["iat"] == 30
 

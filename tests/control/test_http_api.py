@@ -321,7 +321,12 @@ async def test_a_missing_topic_is_a_503_and_nothing_is_written(client: httpx.Asy
 
 async def test_a_rooms_state_has_the_published_bytes(client: httpx.AsyncClient, rooms: Rooms) -> None:
     rooms.rooms["score:1"] = RoomState(
-        "e-0", 9, [StateEvent("score", 7, 1_700_000_000_000, b'{"home": 1.0}')], 3, state_complete=False
+        "e-0",
+        9,
+        [StateEvent("score", 7, 1_700_000_000_000, b'{"home": 1.0}')],
+        3,
+        state_complete=False,
+        viewers_complete=False,
     )
     response = await client.get("/v1/rooms/score:1")
     assert response.headers["Content-Type"] == "application/json"
@@ -330,6 +335,7 @@ async def test_a_rooms_state_has_the_published_bytes(client: httpx.AsyncClient, 
         "epoch": "e-0",
         "head": 9,
         "viewers": 3,
+        "viewers_complete": False,
         "state_complete": False,
         "state": [{"key": "score", "offset": 7, "ts": 1_700_000_000_000, "data": {"home": 1}}],
     }

@@ -22,6 +22,7 @@ from touchline_protocol.messages import (
     Limits,
     Message,
     Nack,
+    Occupancy,
     RoomRequest,
     ServerMessage,
     Skipped,
@@ -175,7 +176,7 @@ def test_the_example_of_a_stream_is_written_as_we_write_it() -> None:
     text = "\n".join(lines)
     parser = EventSourceParser()
     read = [(block, JSON.decode_server(block.data.encode())) for block in parser.feed(text.encode() + b"\n")]
-    assert [type(message) for _, message in read] == [Subscribed, Event, Goaway]
+    assert [type(message) for _, message in read] == [Subscribed, Event, Occupancy, Goaway]
     for block, message in read:
         epoch = block.last_event_id.rpartition(".")[0]
         assert EVENT_STREAM.frame(message, epoch).decode().strip("\n") in text

@@ -17,7 +17,17 @@ from support.generated_messages import plain_values, server_messages
 from touchline_protocol.codecs import JSON, MSGPACK, Codec
 from touchline_protocol.cursor import Cursor
 from touchline_protocol.frames import FIN, RSV1, payload_of
-from touchline_protocol.messages import Beat, Event, Goaway, ServerMessage, Skipped, Subscribed
+from touchline_protocol.messages import (
+    Beat,
+    Event,
+    Goaway,
+    Members,
+    MembersChanged,
+    Occupancy,
+    ServerMessage,
+    Skipped,
+    Subscribed,
+)
 from touchline_protocol.server_codecs import (
     ALL_CODECS,
     DEFLATE_BYTES_MIN,
@@ -150,7 +160,8 @@ def test_any_message_is_one_message_of_the_stream_however_it_is_cut(message: Ser
         assert blocks == []
     else:
         assert [JSON.decode_server(block.data.encode()) for block in blocks] == [message]
-        assert blocks[0].type == "message"
+        is_presence = isinstance(message, Occupancy | Members | MembersChanged)
+        assert blocks[0].type == (message.__struct_config__.tag if is_presence else "message")
 
 
 @given(value=plain_values, breaks=st.lists(line_breaks, min_size=1, max_size=7), size=st.integers(1, 50))

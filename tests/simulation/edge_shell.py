@@ -20,6 +20,7 @@ from touchline_server.core.effects import Abort, AskLogEnd, Close, Effect, LoadR
 from touchline_server.core.input_scheduler import FRAME_WORK, InputBudget
 from touchline_server.core.liveness import LINGER_MS, TICK_MS, LivenessLimits
 from touchline_server.core.players.action_queue import ActionLimits
+from touchline_server.core.presence.board import PresenceLimits
 from touchline_server.core.rooms.feed import Feed
 from touchline_server.core.rooms.hub import Hub, HubLimits
 from touchline_server.core.rooms.room import Delivery
@@ -43,6 +44,7 @@ HEARTBEAT_MS = 5_000
 WINDOW_MS = 60_000
 HUB = HubLimits(window_bytes_max=80_000, window_ms=WINDOW_MS, state_bytes_max=200_000, room_idle_ms=3_600_000)
 CLIENT = ClientLimits("edge", HEARTBEAT_MS, 65_536, rooms_max=20, replay_records_max=400, rates=RATES)
+PRESENCE = PresenceLimits(members_max=100, every_ms=1_000, grace_ms=5_000)
 LIVENESS = LivenessLimits(handshake_ms=5_000, heartbeat_ms=HEARTBEAT_MS, lag_ms_max=15_000)
 BUDGET = Budget(small_writes=8, slice_min=2, slice_max=8, catch_up_bytes=64 * 1024, catch_up_steps=8)
 """Small, so that the flushes of the larger rooms go out in slices."""
@@ -136,7 +138,7 @@ class EdgeShell:
         self.core: EdgeCore[Connection] = EdgeCore(
             hub,
             access,
-            EdgeLimits(CLIENT, LIVENESS, BUDGET, INPUT, connections_max=1_000, replay_concurrency=2),
+            EdgeLimits(CLIENT, LIVENESS, BUDGET, INPUT, connections_max=1_000, replay_concurrency=2, presence=PRESENCE),
             make_name=lambda: f"edge{options.number}-{next(names)}",
             clock=lambda: world.now_s,
         )

@@ -9,7 +9,7 @@ from touchline_loadtest.checks.trace import Trace
 from touchline_protocol.codecs import JSON, Codec
 from touchline_protocol.cursor import Cursor
 from touchline_protocol.frames import RSV1, payload_of, split_frames
-from touchline_protocol.messages import Event, ServerMessage, Skipped, Subscribed
+from touchline_protocol.messages import Event, Members, MembersChanged, Occupancy, ServerMessage, Skipped, Subscribed
 from touchline_protocol.server_codecs import EVENT_STREAM
 
 
@@ -30,8 +30,9 @@ def messages_in_stream(data: bytes) -> list[ServerMessage]:
     """The messages in whole blocks of an event stream. Checks that each block's id is the cursor to resume from."""
     messages = []
     for block in EventSourceParser().feed(data):
-        assert block.type == "message"
         message = JSON.decode_server(block.data.encode())
+        is_presence = isinstance(message, Occupancy | Members | MembersChanged)
+        assert block.type == (message.__struct_config__.tag if is_presence else "message")
         if isinstance(message, Event):
             assert block.id is not None
             assert Cursor.parse(block.id).offset == message.offset

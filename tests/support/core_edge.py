@@ -32,6 +32,7 @@ from touchline_server.core.input_scheduler import FRAME_WORK, UNIT_BYTES, InputB
 from touchline_server.core.liveness import LivenessLimits
 from touchline_server.core.log import CaughtUp, LogEvent, Records, TopicOpened
 from touchline_server.core.players.access import Access
+from touchline_server.core.presence.board import PresenceLimits
 from touchline_server.core.rate import Rate
 from touchline_server.core.rooms.feed import Feed
 from touchline_server.core.rooms.hub import Hub, HubLimits
@@ -53,6 +54,7 @@ RATES = RateLimits(
     payload_bytes=Rate(per_second_max=1e9, burst=1_000_000_000),
 )
 CLIENT = ClientLimits("edge", 25_000, 65_536, rooms_max=20, replay_records_max=100, rates=RATES)
+PRESENCE = PresenceLimits(members_max=3, every_ms=1_000, grace_ms=5_000)
 LIVENESS = LivenessLimits(handshake_ms=5_000, heartbeat_ms=25_000, lag_ms_max=60_000)
 
 Request: TypeAlias = ReadLog | AskLogEnd | LoadRoom
@@ -88,6 +90,7 @@ class CoreEdge:
         replay_concurrency: int = 4,
         partitioner: Partitioner = lambda _key, _partitions: 0,
         stored: bool = False,
+        presence: PresenceLimits = PRESENCE,
         make_name: Callable[[], str] | None = None,
         clock: Callable[[], float] = lambda: 0.0,
     ) -> None:
@@ -102,6 +105,7 @@ class CoreEdge:
                 input_budget,
                 connections_max=1_000,
                 replay_concurrency=replay_concurrency,
+                presence=presence,
             ),
             make_name=make_name or (lambda: f"session-{next(names)}"),
             clock=clock,

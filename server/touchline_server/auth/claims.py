@@ -44,6 +44,7 @@ def grant_of(payload: bytes, now_ms: int, expected: Expected) -> Grant:
         Patterns(_patterns(claims, "rooms")),
         Patterns(_patterns(claims, "act")),
         _required_ms(claims, "exp") + expected.leeway_ms,
+        members=Patterns(_patterns(claims, "members")),
     )
     starts = {name: start for name in ("nbf", "iat") if (start := _ms(claims, name)) is not None}
     if now_ms >= grant.expires_ms:

@@ -68,7 +68,14 @@ def signing_key_of_file(path: Path, kid: str | None = None) -> SigningKey:
 
 
 def player_claims(
-    auth: AuthSettings, player: str, *, rooms: Sequence[str], act: Sequence[str], now_s: int, life_s: int
+    auth: AuthSettings,
+    player: str,
+    *,
+    rooms: Sequence[str],
+    act: Sequence[str],
+    members: Sequence[str] = (),
+    now_s: int,
+    life_s: int,
 ) -> dict[str, Any]:
     """The claims of a token for ``player``, valid from now on, with the audience and the issuer of the settings."""
     return {
@@ -77,6 +84,7 @@ def player_claims(
         "exp": now_s + life_s,
         "rooms": rooms,
         "act": act,
+        "members": members or None,
         "aud": auth.audience,
         "iss": auth.issuer,
     }

@@ -29,6 +29,10 @@ def token(
     act: Annotated[
         list[str], typer.Option(metavar="PATTERN", help="Rooms to act in, e.g. 'match:7'. Can be repeated.")
     ] = ["*"],  # noqa: B006
+    members: Annotated[
+        list[str],
+        typer.Option(metavar="PATTERN", help="Rooms whose players it may see, e.g. 'match:7'. Can be repeated."),
+    ] = [],  # noqa: B006
     minutes: Annotated[float, typer.Option(min=0, max=MINUTES_MAX, help="How long the token is valid.")] = 60.0,
     key_file: Annotated[
         Path | None, typer.Option(metavar="PEM", help="Sign with this private key instead of auth.hs256_secret.")
@@ -43,11 +47,11 @@ def token(
     auth = load_settings(config).auth
     if not is_player(player):
         raise OperatorError(f"{player[:80]!r} is not a valid player id: 1 to 128 bytes, printable, without spaces")
-    for option, patterns in (("--rooms", rooms), ("--act", act)):
+    for option, patterns in (("--rooms", rooms), ("--act", act), ("--members", members)):
         if len(patterns) > PATTERNS_MAX:
             raise OperatorError(f"{option} was given {len(patterns)} times; a token can have at most {PATTERNS_MAX}")
     now_s, life_s = int(time.time()), round(minutes * 60)
-    claims = player_claims(auth, player, rooms=rooms, act=act, now_s=now_s, life_s=life_s)
+    claims = player_claims(auth, player, rooms=rooms, act=act, members=members, now_s=now_s, life_s=life_s)
     signed = sign(claims, _key(auth, key_file, kid))
     if len(signed) > TOKEN_CHARS_MAX:
         raise OperatorError(f"the token would have {len(signed)} characters; servers accept {TOKEN_CHARS_MAX}")

@@ -172,6 +172,7 @@ def _shown(room: str, known: RoomState) -> RoomBody:
         epoch=known.epoch,
         head=known.head,
         viewers=known.viewers,
+        viewers_complete=known.viewers_complete,
         state_complete=known.state_complete,
         state=[StateEventBody(event.key, event.offset, event.ts, msgspec.Raw(event.value)) for event in known.state],
     )

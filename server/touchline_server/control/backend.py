@@ -20,7 +20,8 @@ class StateEvent(NamedTuple):
 class RoomState(NamedTuple):
     """A room as it is now: how far it was read, the newest event of every key, and the number of connections in it.
 
-    ``head`` means the same as in `Subscribed`. Unless ``state_complete``, keys may be missing from the state.
+    ``head`` means the same as in `Subscribed`. Unless ``state_complete``, keys may be missing from the state. Unless
+    ``viewers_complete``, ``viewers`` may lack connections to other workers of the fleet.
     """
 
     epoch: str
@@ -28,6 +29,7 @@ class RoomState(NamedTuple):
     state: Sequence[StateEvent]
     viewers: int
     state_complete: bool
+    viewers_complete: bool = True
 
 
 class Readiness(NamedTuple):

@@ -74,13 +74,15 @@ class StateEventBody(msgspec.Struct):
 class RoomBody(msgspec.Struct):
     """A room as this server knows it. Unless ``state_complete``, keys may be missing from ``state``.
 
-    ``head`` is the offset of its newest event, or a later position; ``viewers`` counts this server's connections in it.
+    ``head`` is the offset of its newest event, or a later position. ``viewers`` counts the connections in it, on all
+    servers that share a Redis with this one; unless ``viewers_complete``, some of them could not be asked.
     """
 
     room: str
     epoch: str
     head: int
     viewers: int
+    viewers_complete: bool
     state_complete: bool
     state: list[StateEventBody]
 

@@ -152,7 +152,7 @@ def _reference(type_: Any) -> dict[str, Any]:
 STREAM_REFUSALS: dict[int, tuple[str, ...]] = {
     400: (codes.BAD_ROOM.code, codes.BAD_MESSAGE.code),
     401: tuple(code for code in codes.ERRORS if code.startswith("token_")),
-    403: (codes.FORBIDDEN.code, ORIGIN_REFUSED.code, HOST_REFUSED.code),
+    403: (codes.FORBIDDEN.code, codes.MEMBERS_FORBIDDEN.code, ORIGIN_REFUSED.code, HOST_REFUSED.code),
     404: (codes.UNKNOWN_FEED.code,),
     429: (codes.TOO_MANY_PLAYER_CONNECTIONS.code, codes.TOO_MANY_CONNECTIONS.code),
     503: (codes.UNAVAILABLE.code,),
@@ -169,6 +169,8 @@ def _stream() -> dict[str, Any]:
         ),
         ("last", {"type": "integer", "minimum": 0, "maximum": RECENT_EVENTS_MAX}, "How many recent events to return."),
         ("deliver", {"enum": ["all", "latest"]}, "Whether events with keys may be left out while catching up."),
+        ("occupancy", {"type": "boolean"}, "Whether to send how many clients are in the room."),
+        ("members", {"type": "boolean"}, "Whether to send which players are in the room. It needs a token for that."),
     ]
     parameters = [
         {"name": name, "in": "query", "schema": schema, "description": text} for name, schema, text in query

@@ -32,7 +32,7 @@ from touchline_protocol.messages import RoomRequest
 from .admission.admission import Admission
 from .catch_up import CatchUpQueue
 from .clients.arrivals import Arrivals
-from .clients.client import Client, ClientHub, ClientState
+from .clients.client import Client, ClientHub, ClientState, ClientSubscription
 from .clients.conversation import receive, receive_control_frame
 from .clients.room_requests import watch
 from .clients.verdict_events import take_verdict_event
@@ -54,6 +54,7 @@ from .log import (
 from .players.access import Access
 from .players.action_queue import PendingAction
 from .players.grants import Grant, Refusal
+from .presence.board import PresenceBoard
 from .replays.replay_queue import ReplayQueue
 from .replays.room_loads import RoomLoads
 from .room_store import NotYet, StoredRoom
@@ -83,6 +84,7 @@ class EdgeCore(Generic[Owner]):
         self.access = access
         self.actions = access.actions
         self.limits = limits
+        self.presence: PresenceBoard[ClientSubscription[Owner]] = PresenceBoard(limits.presence)
         self.input: InputScheduler[Owner] = InputScheduler(limits.input_budget)
         self.arrivals = None if access.fleet is None else Arrivals(access.fleet, self.input, self._greeted)
         self.is_draining = False
@@ -166,7 +168,9 @@ class EdgeCore(Generic[Owner]):
 
     def opened(self, owner: Owner, codec: Codec, write: Write, presented: Grant | None = None) -> Client[Owner]:
         """A connection's handshake is done. ``presented`` is what the token in it grants, if there was one."""
-        client = Client(owner, self.hub, self.access, codec, self.limits.client, write, self._make_name(), presented)
+        client = Client(
+            owner, self.hub, self.access, self.presence, codec, self.limits.client, write, self._make_name(), presented
+        )
         self._liveness.clients[owner] = client
         return client
 
@@ -294,6 +298,8 @@ class EdgeCore(Generic[Owner]):
         self.admission.tick(now.loop_ms)
         self.hub.evict_idle(now.loop_ms)
         self.access.evict_idle(now.loop_ms)
+        for room in self.presence.announce(self.hub.rooms, now.loop_ms):
+            self.hub.mark(room, now.loop_ms)
 
     def announce_drain(self) -> None:
         """This edge is about to drain: load balancers should send clients elsewhere, and those that come are served."""

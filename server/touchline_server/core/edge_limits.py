@@ -6,6 +6,7 @@ from .admission.limits import AdmissionLimits
 from .clients.limits import ClientLimits
 from .input_scheduler import InputBudget
 from .liveness import LivenessLimits
+from .presence.board import PresenceLimits
 from .write_scheduler import Budget
 
 
@@ -21,4 +22,5 @@ class EdgeLimits(NamedTuple):
     input_budget: InputBudget
     connections_max: int
     replay_concurrency: int
+    presence: PresenceLimits
     admission: AdmissionLimits = AdmissionLimits()

@@ -59,24 +59,28 @@ class Subscriber(Generic[Owner, C]):
 
     def join(
         self, client: C, room: Room[Subscription[C]], request: RoomRequest, request_id: int | None, replay_max: int
-    ) -> None:
+    ) -> Subscription[C]:
         """Join a room that it is not in. ``client`` is this object, as its subscriptions know it."""
         subscription = Subscription(client, self.codec, room, request, request_id, replay_max)
         room.members += 1
         self.subscriptions[room.name] = subscription
         self._queue(subscription)
+        return subscription
 
     def leave(self, subscription: Subscription[C]) -> None:
         """Leave a room."""
-        subscription.leave()
-        del self.subscriptions[subscription.room.name]
-        self.hub.forget_if_unused(subscription.room)
+        self._leave(subscription)
 
     def leave_all(self) -> None:
         """Leave all rooms."""
         for subscription in list(self.subscriptions.values()):
-            self.leave(subscription)
+            self._leave(subscription)
         self._behind = None
+
+    def _leave(self, subscription: Subscription[C]) -> None:
+        subscription.leave()
+        del self.subscriptions[subscription.room.name]
+        self.hub.forget_if_unused(subscription.room)
 
     @property
     def is_behind(self) -> bool:

@@ -64,8 +64,8 @@ class SlicedFlush(Generic[M]):
 
     def next_slice(self, clients_max: int) -> Delivery:
         """The next writes, of one part. Members that left since the flush began are passed over."""
-        gone = self.flush.gone
         part = self.flush.parts[self._part]
+        gone = self.flush.left if part.is_notice else self.flush.gone
         begin, end = self._position, self._position + clients_max
         writes = part.writes[begin:end]
         if gone:

@@ -33,6 +33,7 @@ _STATUS = {
     codes.UNKNOWN_FEED: http.HTTPStatus.NOT_FOUND,
     codes.UNAVAILABLE: http.HTTPStatus.SERVICE_UNAVAILABLE,
     codes.FORBIDDEN: http.HTTPStatus.FORBIDDEN,
+    codes.MEMBERS_FORBIDDEN: http.HTTPStatus.FORBIDDEN,
     codes.TOO_MANY_PLAYER_CONNECTIONS: http.HTTPStatus.TOO_MANY_REQUESTS,
 }
 """How a stream is refused; everything else is a bad request."""

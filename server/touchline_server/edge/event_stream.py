@@ -44,7 +44,7 @@ PREFLIGHT_MAX_AGE_S = 86_400
 
 _STREAM_TYPE = "text/event-stream"
 _PREFIX, _SUFFIX = "/v1/rooms/", "/events"
-_PARAMETERS = ("after", "last", "deliver")
+_PARAMETERS = ("after", "last", "deliver", "occupancy", "members")
 _FOREIGN_ID = b": this Last-Event-ID is not a cursor of this server, so the room starts over\n\n"
 
 

@@ -19,6 +19,7 @@ from touchline_server.core.players.action_queue import ActionLimits, ActionQueue
 from touchline_server.core.players.grants import Verify
 from touchline_server.core.players.rate_limiter import RateLimiter
 from touchline_server.core.players.verdicts import Verdicts
+from touchline_server.core.presence.board import PresenceLimits
 from touchline_server.core.rate import Rate
 from touchline_server.core.rooms.feed import Feed
 from touchline_server.core.rooms.hub import Hub, HubLimits
@@ -173,4 +174,9 @@ def edge_limits(settings: Settings) -> EdgeLimits:
         connections_max=settings.connections_max,
         replay_concurrency=settings.replay_concurrency,
         admission=admission_limits(settings),
+        presence=PresenceLimits(
+            members_max=settings.presence.members_max,
+            every_ms=milliseconds(settings.presence.interval_s),
+            grace_ms=milliseconds(settings.presence.grace_s),
+        ),
     )

@@ -17,7 +17,7 @@ from types import MappingProxyType
 import structlog
 from starlette.routing import BaseRoute
 
-from touchline_protocol.errors import LogUnavailable, OperatorError
+from touchline_protocol.errors import LogUnavailable, OperatorError, StoreRefused, StoreUnavailable
 from touchline_protocol.printable import counted
 from touchline_protocol.rooms import split_room
 from touchline_server.auth.verifier import make_verifier, started_verifier
@@ -43,6 +43,8 @@ from touchline_server.store.redis.connection import RedisConnection
 
 from .action_schemas import ActionSchemas
 from .core_factory import make_core, reload_core
+from .fleet.presence import SUBJECT as PRESENCE
+from .fleet.presence import PresenceExchange, presence_store
 from .ingest import Ingest
 from .kept_rooms import KeptRooms, watch_forever
 from .open_files import OpenFiles, control_connections_max
@@ -104,6 +106,9 @@ class Node:
         self._observers = observers
         self._lowered = lowered
         self._open_files = OpenFiles()
+        self._presence = PresenceExchange(
+            presence_store(settings, self.worker, self._redis, is_alone=place is None), settings.presence.interval_s
+        )
 
     async def start(self) -> None:
         """Start everything; returns when clients are accepted.
@@ -140,6 +145,7 @@ class Node:
         if self._kept is not None:
             self._watching = asyncio.create_task(watch_forever(self._kept, self._windows), name="kept-rooms")
         await edge.start(listener)
+        self._presence.start(edge.driver)
         self._accepting = True
         logger.info(
             "server_ready",
@@ -154,6 +160,7 @@ class Node:
         if self._edge is not None:
             await self._edge.drain()  # the control plane answers meanwhile, so that load balancers see the drain
         await asyncio.gather(*(part.stop() for part in (self._edge, self._control) if part is not None))
+        await self._presence.stop()
         if self._ingesting is not None:
             self._ingesting.cancel()
             await asyncio.wait([self._ingesting])
@@ -246,8 +253,14 @@ class Node:
             if contents.head is None and not contents.state and not known.members:
                 return None
             state = [StateEvent(key, event.offset, event.ts, event.value) for key, event in contents.state.items()]
+            viewers, viewers_complete = await self._viewers(room)
             return RoomState(
-                contents.window.epoch, contents.position, state, known.members, state_complete=contents.state_complete
+                contents.window.epoch,
+                contents.position,
+                state,
+                viewers,
+                state_complete=contents.state_complete,
+                viewers_complete=viewers_complete,
             )
         finally:
             self.core.hub.forget_if_unused(known)
@@ -256,6 +269,16 @@ class Node:
         """How many clients of this node are in a room."""
         known = self.core.hub.rooms.get(room)
         return 0 if known is None else known.members
+
+    async def _viewers(self, room: str) -> tuple[int, bool]:
+        """How many clients of the fleet are in a room, and whether that is all of it."""
+        if self.settings.redis.url is None:
+            return self.viewers(room), self._place is None  # as of now, not of the last report
+        try:
+            totals = await self._presence.viewers(room)
+        except (StoreUnavailable, StoreRefused):
+            return self.viewers(room), False
+        return totals.viewers[room], totals.complete
 
     def _bind(self) -> socket.socket:
         """The socket for clients. A worker's listens only once the edge is ready: until then the others get them."""
@@ -291,6 +314,8 @@ class Node:
         problems = {**self.log.problems, **self._open_files.problems(), **player_problems(self.core)}
         if self._kept is not None:
             problems |= self._kept.problems(self.core.unloaded_rooms)
+        if self._presence.problem is not None:
+            problems[PRESENCE] = self._presence.problem
         connections, connections_max = self.core.connections, self.settings.connections_max
         if connections >= connections_max:
             problems[CONNECTIONS] = (

@@ -14,12 +14,13 @@ from typing import TypeAlias
 
 from touchline_protocol import codes
 from touchline_protocol.codecs import Codec
-from touchline_protocol.messages import Error, Hello, Message, Verdict
+from touchline_protocol.messages import Error, Hello, Message, RoomRequest, Verdict
 from touchline_server.core.clocks import Now
 from touchline_server.core.effects import NOTICES_MAX, Close, Effect, Notable, Notice, Owner
 from touchline_server.core.players.access import Access
 from touchline_server.core.players.action_session import ActionSession
 from touchline_server.core.players.grants import Grant
+from touchline_server.core.presence.board import PresenceBoard
 from touchline_server.core.rooms.hub import Hub
 from touchline_server.core.rooms.room import Delivery, Room, Write
 from touchline_server.core.subscriber import Subscriber
@@ -56,6 +57,7 @@ class Client(Subscriber[Owner, "Client[Owner]"]):
         "grant",
         "hello",
         "limits",
+        "presence",
         "presented",
         "rates",
         "refusals",
@@ -70,6 +72,7 @@ class Client(Subscriber[Owner, "Client[Owner]"]):
         owner: Owner,
         hub: "Hub[Subscription[Client[Owner]]]",
         access: "Access[Client[Owner]]",
+        presence: "PresenceBoard[Subscription[Client[Owner]]]",
         codec: Codec,
         limits: ClientLimits,
         write: Write,
@@ -78,6 +81,7 @@ class Client(Subscriber[Owner, "Client[Owner]"]):
     ) -> None:
         super().__init__(owner, hub, codec, write)
         self.access = access
+        self.presence = presence
         self.state = ClientState.AWAITING_HELLO
         self.work = 0
         self.grant: Grant | None = None
@@ -116,6 +120,20 @@ class Client(Subscriber[Owner, "Client[Owner]"]):
         if grant is not None:
             self.access.enter(self, grant)
 
+    def enter(self, room: "ClientRoom[Owner]", request: RoomRequest, request_id: int | None) -> None:
+        """Join a room that it is not in."""
+        subscription = self.join(self, room, request, request_id, self.limits.replay_records_max)
+        self.presence.join(subscription, self.codec, request, self.grant and self.grant.player)
+
+    def leave(self, subscription: "Subscription[Client[Owner]]") -> None:
+        """Leave a room."""
+        self._not_present(subscription, is_lost=False)
+        super().leave(subscription)
+
+    def _not_present(self, subscription: "Subscription[Client[Owner]]", *, is_lost: bool) -> None:
+        player = self.grant and self.grant.player
+        self.presence.leave(subscription, self.codec, subscription.request, player, is_lost=is_lost)
+
     def enforce(self, verdict: Verdict) -> None:
         """Tell the client of a verdict about its player, and close it if that bans."""
         if self.state is ClientState.OPEN:
@@ -151,14 +169,16 @@ class Client(Subscriber[Owner, "Client[Owner]"]):
 
     def close(self, code: codes.CloseCode, now: Now) -> Close[Owner]:
         """Close it with a code."""
-        self.leave_edge(now)
+        self.leave_edge(now, may_return=code is not codes.BANNED)
         return Close(self.owner, code)
 
-    def leave_edge(self, now: Now) -> None:
+    def leave_edge(self, now: Now, *, may_return: bool = True) -> None:
         """The connection is gone or going: leave all rooms, sign out, and forget what was to be sent."""
         self.state = ClientState.CLOSED
         self.closing = None
         self._output.clear()
+        for subscription in self.subscriptions.values():
+            self._not_present(subscription, is_lost=may_return)
         if self.grant is not None:
             self.access.leave(self, self.grant)
             self.grant = None

@@ -75,6 +75,8 @@ def _refusal(client: Client[Owner], request: RoomRequest, grant: Grant | None) -
         return codes.UNKNOWN_FEED, f"this server does not carry the feed {feed!r}; it carries {known}"
     if not client.access.may_watch(grant, name):
         return codes.FORBIDDEN, "the token's rooms do not include this one"
+    if request.members and not client.access.may_see_members(grant, name):
+        return codes.MEMBERS_FORBIDDEN, "the token's members do not include this room"
     if name in client.subscriptions:
         return codes.ALREADY_SUBSCRIBED, "unsubscribe first to start over"
     if len(client.subscriptions) >= client.limits.rooms_max:
@@ -89,4 +91,4 @@ def _refusal(client: Client[Owner], request: RoomRequest, grant: Grant | None) -
 def _join(client: Client[Owner], request: RoomRequest, request_id: int | None) -> None:
     room = client.hub.room(request.room)
     assert room is not None  # noqa: S101 - nothing spoke against joining it a moment ago
-    client.join(client, room, request, request_id, client.limits.replay_records_max)
+    client.enter(room, request, request_id)

@@ -114,6 +114,8 @@ def refresh(client: Client[Owner], message: Refresh, now: Now) -> None:
     for name, subscription in list(client.subscriptions.items()):
         if not client.access.may_watch(grant, name):
             client.refuse(subscription, codes.FORBIDDEN, "the newer token does not allow this room")
+        elif subscription.request.members and not client.access.may_see_members(grant, name):
+            client.refuse(subscription, codes.MEMBERS_FORBIDDEN, "the newer token's members do not include this room")
     client.send(Refreshed(expires=grant.expires_ms, id=message.id))
 
 

@@ -6,8 +6,10 @@ Rules:
 
 1. Without ``token_required`` everybody may watch every room, whatever a token's ``rooms`` say; a token is for acting,
    and has to be valid all the same. With it, a token is required, and names the rooms that its player may watch.
-2. A token is checked once, when it is presented; `TokenExpiry` notices its end.
-3. A player has at most ``connections_max`` connections: here, and on the whole fleet if there is a player store.
+2. Only a token that says so lets its holder see which players are in a room, whatever else is open: players did not
+   ask to be listed.
+3. A token is checked once, when it is presented; `TokenExpiry` notices its end.
+4. A player has at most ``connections_max`` connections: here, and on the whole fleet if there is a player store.
 """
 
 from collections.abc import Set as AbstractSet
@@ -96,6 +98,10 @@ class Access(Generic[C]):
     def may_watch(self, grant: Grant | None, room: str) -> bool:
         """Whether a client with this grant, or without one, may be in a room."""
         return not self.token_required or (grant is not None and grant.rooms.allow(room))
+
+    def may_see_members(self, grant: Grant | None, room: str) -> bool:
+        """Whether a client with this grant, or without one, may see which players are in a room."""
+        return grant is not None and grant.members.allow(room)
 
     def standing(self, grant: Grant | None, now_ms: LoopMs) -> Verdict | None:
         """The mute or ban that stands against the player of a grant."""

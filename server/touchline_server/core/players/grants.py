@@ -53,8 +53,12 @@ def _expression(pattern: str) -> str:
     return first + "".join(f"(?>.*?{part})" for part in middle) + ".*" + last
 
 
+NOWHERE = Patterns(())
+"""No room at all."""
+
+
 class Grant(NamedTuple):
-    """What a token grants to ``player``: the rooms to watch and to act in.
+    """What a token grants to ``player``: the rooms to watch, to act in, and to see the members of.
 
     ``expires_ms`` is the token's end in Unix milliseconds. ``ends_ms`` is the same moment by the clock that is never
     set, as worked out when the token was presented.
@@ -65,6 +69,7 @@ class Grant(NamedTuple):
     act: Patterns
     expires_ms: int
     ends_ms: LoopMs = LoopMs(0)
+    members: Patterns = NOWHERE
 
 
 class TokenRefused(PeerError):

@@ -93,7 +93,7 @@ class Hub(Generic[M]):
                 self._extend(feed, event)
             case TermBegan():
                 for room in feed.begin_term(event):
-                    self._mark(room, now_ms)
+                    self.mark(room, now_ms)
             case OffsetsLost() | Truncated():
                 self._go_on_after(feed, event, now_ms)
             case HistoryBegan() | History() | HistoryRead():
@@ -215,7 +215,7 @@ class Hub(Generic[M]):
                 touched[room] = None
         window.next_offset = next_offset
         for room in touched:
-            self._mark(room, now_ms)
+            self.mark(room, now_ms)
         self._trim(window, now_ms)
         return skips
 
@@ -268,13 +268,13 @@ class Hub(Generic[M]):
             flush = self._begin(room, now_ms)
             if flush is not None:
                 return flush
-            self._mark(room, now_ms)
+            self.mark(room, now_ms)
         return None
 
     def end_flush(self, flush: Flush[M], now_ms: LoopMs) -> None:
         """A flush has been written. Its room queues again if something came in the meantime."""
         flush.room.end_flush()
-        self._mark(flush.room, now_ms)
+        self.mark(flush.room, now_ms)
 
     # Rooms.
 
@@ -349,9 +349,9 @@ class Hub(Generic[M]):
         windows = sum(len(feed.windows) for feed in self.feeds.values())
         window.trim(self.limits.window_bytes_max // windows, now_ms - self.limits.window_ms)
 
-    def _mark(self, room: Room[M], now_ms: LoopMs) -> None:
-        """Queue a room that has something to send; move it forward at once if nobody watches it."""
-        while (room.contents.pending or room.restarting or room.waking) and not room.queued and room.flush is None:
+    def mark(self, room: Room[M], now_ms: LoopMs) -> None:
+        """Queue a room if it has something to send; move it forward at once if nobody watches it."""
+        while (room.contents.pending or room.has_extra or room.waking) and not room.queued and room.flush is None:
             if room.has_live or room.waiting_ahead:
                 room.queued = True
                 self._queue.append(room)
@@ -371,12 +371,12 @@ class Hub(Generic[M]):
         self.pending_bytes -= waiting - room.contents.pending_bytes
         if self._stored:
             room.contents.expect_stored()
-        self._mark(room, room.contents.updated_ms)
+        self.mark(room, room.contents.updated_ms)
 
     def start_over(self, room: Room[M]) -> None:
         """Give everybody a room's state again: it changed without an event of the room."""
         room.start_over()
-        self._mark(room, room.contents.updated_ms)
+        self.mark(room, room.contents.updated_ms)
 
     def _make(self, feed: OpenFeed[M], room_id: str, window: PartitionWindow) -> Room[M]:
         name = f"{feed.feed.name}:{room_id}"

@@ -7,11 +7,13 @@ Rules, which make the order right:
 1. The contents move forward only in `begin_flush`, together with taking the list of live members. So a member that
    joins sees a position, is brought exactly up to it, and is live from the next flush on.
 2. The next flush begins only when the one before has been written to all of its members.
-3. After a restart, members that were live before it get a snapshot in the next flush, ahead of any event. If a room
+3. Notices, which are not events, go out as parts of a flush, ahead of its events. A flush of notices alone does not
+   count for liveness, since not everybody is written to.
+4. After a restart, members that were live before it get a snapshot in the next flush, ahead of any event. If a room
    store may know more than such a snapshot would say, the flush wakes them instead.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Generic, NamedTuple, TypeAlias, TypeVar
 
 import msgspec
@@ -42,22 +44,32 @@ class Delivery(msgspec.Struct, eq=False):
 
 
 class Part(Delivery, Generic[M], eq=False):
-    """A part of a flush: a delivery to the live members of one codec. ``members`` are in the order of ``writes``."""
+    """A part of a flush: a delivery to the live members of one codec. ``members`` are in the order of ``writes``.
+
+    A notice is for a member that starts over in the meantime, too: it is not in the state.
+    """
 
     members: list[M]
+    is_notice: bool = False
+
+
+Notices: TypeAlias = Callable[[Sequence[Mapping[M, Write]]], list[Part[M]]]
+"""Makes notices for some of the live members, which are passed in by the index of their codec."""
 
 
 class Flush(msgspec.Struct, Generic[M], eq=False):
     """What a flush writes: one part after the other.
 
-    ``size`` is the number of writes. ``gone`` has the members that left since it began, which are passed over;
-    ``woken`` those that waited for the room to reach their cursor, or that have to ask the room store.
+    ``size`` is the number of writes. ``left`` has the members that left since it began, ``gone`` those that started
+    over as well: they are passed over, except that a notice passes over only those that left. ``woken`` has the members
+    that waited for the room to reach their cursor, or that have to ask the room store.
     """
 
     room: "Room[M]"
     parts: list[Part[M]]
     size: int
     gone: set[M]
+    left: set[M]
     woken: list[M]
 
 
@@ -73,21 +85,23 @@ class Room(Generic[M]):
     """One room of a feed.
 
     ``members`` counts all that are in the room, live or not. ``queued`` belongs to the hub: whether the room waits for
-    its turn to be flushed.
+    its turn to be flushed. ``has_extra``: the next flush may write something besides events.
     """
 
     __slots__ = (
         "_ahead",
         "_audiences",
         "_live",
+        "_notices",
+        "_restarting",
         "_untold",
         "contents",
         "flush",
         "flushed_ms",
+        "has_extra",
         "members",
         "name",
         "queued",
-        "restarting",
         "snapshots",
         "waking",
     )
@@ -97,7 +111,7 @@ class Room(Generic[M]):
         self.contents = contents
         self.snapshots = SnapshotCache()
         self.members = 0
-        self.restarting = False
+        self.has_extra = False
         self.waking = False
         self.queued = False
         self.flush: Flush[M] | None = None
@@ -106,6 +120,13 @@ class Room(Generic[M]):
         self._audiences: list[_Audience[M]] | None = []
         self._untold: set[M] = set()  # live members that do not know of the last restart yet
         self._ahead: dict[M, int] = {}
+        self._restarting = False
+        self._notices: Notices[M] | None = None
+
+    @property
+    def live(self) -> Sequence[Mapping[M, Write]]:
+        """The live members, by the index of their codec."""
+        return self._live
 
     @property
     def has_live(self) -> bool:
@@ -136,20 +157,19 @@ class Room(Generic[M]):
         self.waking = False
         if contents.moving and contents.move_if_due():
             self._restarted()
-        unloaded = self._take_unloaded() if self.restarting and not contents.loaded else []
-        parts = self._restart_parts() if self.restarting else []
+        unloaded, parts = self._take_extra(now_ms) if self.has_extra else ([], [])
         batch = contents.advance(now_ms)
         self.snapshots.forget()
         if batch:
+            self.flushed_ms = now_ms
             for codec, members, writes in self._audience():
                 data = batch[0].frame(codec) if len(batch) == 1 else b"".join([event.frame(codec) for event in batch])
                 parts.append(Part(data, writes, members))
         woken = unloaded + (self._wake() if self._ahead else [])
         if not parts and not woken:
             return None
-        self.flushed_ms = now_ms
         size = len(parts[0].writes) if len(parts) == 1 else sum(len(part.writes) for part in parts)
-        self.flush = Flush(self, parts, size, set(), woken)
+        self.flush = Flush(self, parts, size, set(), set(), woken)
         return self.flush
 
     def end_flush(self) -> None:
@@ -165,6 +185,11 @@ class Room(Generic[M]):
         """Make everybody start over from the state, which changed without an event of the room."""
         self.contents.generation += 1
         self._restarted()
+
+    def announce(self, notices: Notices[M]) -> None:
+        """Write with the next flush, ahead of its events, what ``notices`` makes for the members that are live then."""
+        self._notices = notices
+        self.has_extra = True
 
     def enter(self, member: M, codec: Codec, write: Write) -> None:
         """Make a member that was brought up to the position live: the next flush writes to it."""
@@ -202,6 +227,8 @@ class Room(Generic[M]):
         self._ahead.pop(member, None)
         self.members -= 1
         self.skip_in_flush(member)
+        if self.flush is not None:
+            self.flush.left.add(member)
 
     def skip_in_flush(self, member: M) -> None:
         """Write nothing more to a member in the flush that is under way."""
@@ -223,18 +250,31 @@ class Room(Generic[M]):
         return self._audiences
 
     def _restarted(self) -> None:
-        self.restarting = True
+        self._restarting = self.has_extra = True
         self.snapshots.forget()
         for members in self._live:
             self._untold.update(members)
         self._ahead = dict.fromkeys(self._ahead, _ALWAYS)
+
+    def _take_extra(self, now_ms: LoopMs) -> tuple[list[M], list[Part[M]]]:
+        """What a flush does besides events: the members that have to ask the room store, and parts ahead of events."""
+        self.has_extra = False
+        unloaded = self._take_unloaded() if self._restarting and not self.contents.loaded else []
+        parts: list[Part[M]] = []
+        if self._restarting:
+            parts = self._restart_parts()
+            self.flushed_ms = now_ms
+        if self._notices is not None:
+            parts += self._notices(self._live)
+            self._notices = None
+        return unloaded, parts
 
     def _take_unloaded(self) -> list[M]:
         """Make the members that have to start over not live, so that each asks the room store first.
 
         They stay untold until they are woken: in the meantime they may fall behind or leave like any other.
         """
-        self.restarting = False
+        self._restarting = False
         taken: list[M] = []
         for live in self._live:
             members = [member for member in live if member in self._untold]
@@ -246,7 +286,7 @@ class Room(Generic[M]):
 
     def _restart_parts(self) -> list[Part[M]]:
         """Snapshots, as of before what is pending, for the live members that have to start over."""
-        self.restarting = False
+        self._restarting = False
         untold, self._untold = self._untold, set()
         parts: list[Part[M]] = []
         for codec in ALL_CODECS:

@@ -1,6 +1,7 @@
 """Presence in memory: a fleet of workers within one process. Serving uses it for a single worker, tests for several.
 
-A worker counts until `MemoryFleet.remove` says that it is dead.
+A worker counts until `MemoryFleet.remove` says that it is dead. Without Redis, one of several workers of an edge has a
+fleet of its own, which is not ``complete``: it does not see the other workers' clients.
 """
 
 from collections.abc import Callable, Collection
@@ -24,8 +25,9 @@ Observer: TypeAlias = Callable[[PresenceKind, str, str | None], None]
 class MemoryFleet:
     """What all workers have reported. A room with more players than ``members_max`` is not listed."""
 
-    def __init__(self, members_max: int) -> None:
+    def __init__(self, members_max: int, *, complete: bool = True) -> None:
         self.members_max = members_max
+        self.complete = complete
         self._viewers: dict[str, dict[str, int]] = {}
         self._players: dict[str, dict[str, dict[str, int]]] = {}
         self._observers: list[Observer] = []
@@ -113,13 +115,14 @@ class MemoryPresenceStore:
                 for room, now in members.items()
                 if (before := self._members.get(room)) != now
             },
+            self._fleet.complete,
         )
         self._viewers, self._members = viewers, members
         return answer
 
     async def viewers(self, rooms: Collection[str]) -> Totals:
         """The totals of rooms."""
-        return Totals({room: self._fleet.viewers(room) for room in rooms})
+        return Totals({room: self._fleet.viewers(room) for room in rooms}, self._fleet.complete)
 
     async def close(self) -> None:
         """Nothing is held."""

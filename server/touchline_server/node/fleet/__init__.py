@@ -1,0 +1,1 @@
+"""What a node shares with the other workers of its fleet."""

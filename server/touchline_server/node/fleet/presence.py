@@ -1,0 +1,98 @@
+"""Exchanges presence with the fleet: takes reports from the core, and hands it the answers.
+
+Rules:
+
+1. One exchange at a time, once per interval. While the store is away there are fewer: each has to report everything.
+2. Nothing else waits for the store. Its answers are told to clients with the next tick.
+3. The last report is made when all clients are gone. An exchange is never cancelled: the store's deadlines end it.
+"""
+
+import asyncio
+import contextlib
+import secrets
+
+from touchline_protocol.errors import StoreRefused, StoreUnavailable
+from touchline_server.config.settings import Settings
+from touchline_server.core.presence.port import PresenceStore, Totals
+from touchline_server.edge.driver import Driver
+from touchline_server.store.memory.presence import MemoryFleet
+from touchline_server.store.redis.connection import RedisConnection
+from touchline_server.store.redis.presence.store import RedisPresenceStore
+from touchline_server.store.redis.workers import Workers
+
+RETRY_S_MAX = 5.0
+"""The longest time between two attempts, so about how long numbers stay wrong once the store is back."""
+
+WORKER_NAME_BYTES = 6
+"""The randomness in a worker's name in Redis: enough that no two of a fleet ever share one."""
+
+SUBJECT = "presence"
+"""The subject of its problem."""
+
+
+def presence_store(settings: Settings, worker: str, redis: RedisConnection | None, *, is_alone: bool) -> PresenceStore:
+    """The store of one worker, in Redis if there is one. ``is_alone``: the edge has no other workers."""
+    if redis is None:
+        return MemoryFleet(settings.presence.members_max, complete=is_alone).worker(worker)
+    # A worker that is started again is another one: its clients are not those of the one before.
+    workers = Workers(redis, f"{worker}.{secrets.token_hex(WORKER_NAME_BYTES)}")
+    return RedisPresenceStore(redis, workers, settings.presence)
+
+
+class PresenceExchange:
+    """Presence of one worker. ``problem`` is why the newest exchange failed."""
+
+    def __init__(self, store: PresenceStore, interval_s: float) -> None:
+        self.problem: str | None = None
+        self._store = store
+        self._interval_s = interval_s
+        self._stopping = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self, driver: Driver) -> None:
+        """Begin to exchange."""
+        self._task = asyncio.create_task(self._run(driver), name="presence")
+
+    async def stop(self) -> None:
+        """Make the last exchange, and close the store. To be called when all clients are gone."""
+        self._stopping.set()
+        if self._task is not None:
+            await asyncio.wait([self._task])
+        await self._store.close()
+
+    async def viewers(self, room: str) -> Totals:
+        """How many connections are in a room, over the fleet.
+
+        Raises:
+            StoreUnavailable: the store did not answer in time.
+            StoreRefused: the store refuses until an operator has changed something.
+        """
+        return await self._store.viewers([room])
+
+    async def _run(self, driver: Driver) -> None:
+        loop, wait_s = asyncio.get_running_loop(), self._interval_s
+        try:
+            while not self._stopping.is_set():
+                began_s = loop.time()
+                await self._exchange(driver)
+                wait_s = self._interval_s if self.problem is None else min(wait_s * 2, RETRY_S_MAX)
+                await self._pause(began_s + wait_s - loop.time())
+            await self._exchange(driver)
+        except Exception as error:  # noqa: BLE001 - a mistake of ours, which ends the process like any other part's
+            driver.fail(error)
+
+    async def _exchange(self, driver: Driver) -> None:
+        presence = driver.core.presence
+        report = presence.take_report(driver.now().loop_ms)
+        try:
+            answer = await self._store.exchange(report)
+        except (StoreUnavailable, StoreRefused) as error:
+            self.problem = str(error)
+            presence.failed(driver.now().loop_ms)
+        else:
+            self.problem = None
+            presence.answered(answer, driver.now().loop_ms)
+
+    async def _pause(self, wait_s: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._stopping.wait(), max(0.0, wait_s))
