@@ -16,6 +16,7 @@ EXTENSION_GROUP = "touchline.commands"
 
 COMMANDS: Mapping[str, CommandSpec] = {
     "serve": CommandSpec("touchline_server.cli.serve:serve", "Serve the rooms of a log to WebSocket clients."),
+    "keeper": CommandSpec("touchline_server.cli.keeper:keeper", "Write the state of rooms to Redis."),
     "publish": CommandSpec("touchline_server.cli.publish:publish", "Publish one event and print its position."),
     "tail": CommandSpec("touchline_server.cli.tail:tail", "Print a room's events as they happen."),
     "topics": CommandSpec("touchline_server.cli.topics:topics", "List or create the topics that a server needs."),

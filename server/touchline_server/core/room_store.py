@@ -19,12 +19,16 @@ from touchline_protocol.records import Record
 
 
 class RoomKey(NamedTuple):
-    """Which room: the topic and its epoch, the partition, and the room's id, which is its records' key."""
+    """Which room: the topic and its epoch, the partition, and the room's id, which is its records' key.
+
+    ``partitions``: how many the topic has, as far as the edge knows.
+    """
 
     topic: str
     epoch: str
     partition: int
     room_id: str
+    partitions: int = 1
 
 
 class Seen(NamedTuple):

@@ -334,7 +334,7 @@ class Node:
         """Ask the room store for a room that nobody has subscribed to yet."""
         if room.contents.loaded or self._store is None or self._edge is None:
             return
-        request = load_room(room, number=0)
+        request = load_room(self.core.hub, room, number=0)
         try:
             stored = await self._store.load(request.key, before=request.before)
         except LogUnavailable as error:

@@ -34,9 +34,14 @@ class KeptAnswer(NamedTuple):
 
 
 def stored_room(
-    key: RoomKey, home: KeptAnswer | None, others: Mapping[int, KeptAnswer | None], before: int
+    key: RoomKey, count: int, home: KeptAnswer | None, others: Mapping[int, KeptAnswer | None], before: int
 ) -> StoredRoom | NotYet:
-    """The room as an edge needs it, from what is kept of it in its home partition and in ``others``."""
+    """The room as an edge needs it, from what is kept of it in its home partition and in ``others``.
+
+    ``count``: how many partitions of the topic keepers have seen.
+    """
+    if count < key.partitions:
+        return NotYet(f"keepers know {count} partitions of {key.topic}, and it has {key.partitions}")
     if home is None:
         if before > 0:
             return NotYet(f"no keeper has kept {key.topic}, partition {key.partition}")

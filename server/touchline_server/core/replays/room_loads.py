@@ -161,7 +161,7 @@ class RoomLoads(Generic[Owner]):
         self._last_number += 1
         self._asked[self._last_number] = load
         load.generation = load.room.contents.generation
-        return load_room(load.room, self._last_number)
+        return load_room(self._hub, load.room, self._last_number)
 
     def _ask_again(self, rooms_max: int) -> Iterator[LoadRoom]:
         """Ask again for the rooms that have waited for the longest, and still have somebody in them."""
@@ -233,10 +233,11 @@ def holds(contents: Contents, answer: StoredRoom) -> bool:
     return seen is None or contents.window.terms.hold(seen.term, seen.written - 1) is not False
 
 
-def load_room(room: ClientRoom[Owner], number: int) -> LoadRoom:
+def load_room(hub: ClientHub[Owner], room: ClientRoom[Owner], number: int) -> LoadRoom:
     """The request to the store for a room."""
     contents = room.contents
     window = contents.window
-    _, room_id = split_room(room.name)
-    key = RoomKey(window.topic, window.topic_epoch, window.partition, room_id)
+    feed, room_id = split_room(room.name)
+    partitions = len(hub.feeds[feed].windows)
+    key = RoomKey(window.topic, window.topic_epoch, window.partition, room_id, partitions)
     return LoadRoom(number, key, contents.stored_before)

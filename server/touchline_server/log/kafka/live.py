@@ -31,6 +31,7 @@ from .chunks import ChunkReader
 from .fetchers import Fetchers
 from .history import HistoryReader
 from .open_topics import OpenTopics
+from .partition_choice import PartitionChoice
 from .queue import Queue
 from .replay import ReplayReader
 from .watcher import Watcher
@@ -41,6 +42,8 @@ POLL_S = 1.0
 
 class LiveReader:
     """Reads ``names`` from the records of ``since_ms`` on, and those that are in ``from_start`` from their beginning.
+
+    ``choice`` narrows that to some partitions, and places of their own.
 
     ``fetch_client`` is used for fetches of new records alone, and ``read_back_client`` to read topics back, so that
     neither waits for the other. ``problems`` and ``progress`` are kept up to date for an operator, ``lost`` with the
@@ -62,6 +65,7 @@ class LiveReader:
         problems: dict[str, str],
         lost: dict[tuple[str, int], int],
         progress: dict[str, str],
+        choice: PartitionChoice | None = None,
     ) -> None:
         self._clients = (client, fetch_client, read_back_client)
         self._queue = Queue(problems)
@@ -80,6 +84,7 @@ class LiveReader:
             check_s=check_s,
             find_brokers=self._find_brokers,
             on_checked=self._fetchers.start_missing,
+            choice=choice,
         )
         self._watching: asyncio.Task[None] | None = None
         self._bug: BaseException | None = None

@@ -46,6 +46,7 @@ from touchline_server.core.log import (
 )
 
 from .live import LiveReader
+from .partition_choice import PartitionChoice
 from .replay import ReplayReader
 from .watcher import BROKERS
 
@@ -104,8 +105,9 @@ class KafkaLog:
         since_ms: int,
         from_start: Collection[str] = (),
         read_back: ReadBack | None = None,
+        choice: PartitionChoice | None = None,
     ) -> None:
-        """See `core.log.Log.open`."""
+        """See `core.log.Log.open`. ``choice`` narrows it to some partitions, and says from where to read them."""
         throttle_logs()
         self._cluster = Cluster(
             self._servers,
@@ -115,7 +117,7 @@ class KafkaLog:
             options={"request_timeout_ms": REQUEST_TIMEOUT_MS},
         )
         try:
-            await self._open(self._cluster, topics, since_ms, from_start, read_back or NOTHING)
+            await self._open(self._cluster, topics, since_ms, from_start, read_back or NOTHING, choice)
         except BaseException:
             await self.close()
             raise
@@ -127,6 +129,7 @@ class KafkaLog:
         since_ms: int,
         from_start: Collection[str],
         read_back: ReadBack,
+        choice: PartitionChoice | None,
     ) -> None:
         client = await self._connect(cluster)
         self._topics = Topics(client)
@@ -146,6 +149,7 @@ class KafkaLog:
             problems=self._problems,
             lost=self._lost,
             progress=self._progress,
+            choice=choice,
         )
         await self._first_check(self._live)
 
@@ -195,6 +199,10 @@ class KafkaLog:
     async def end(self, topic: str, epoch: str, partition: int, *, term: int = NO_TERM) -> int:
         """See `core.log.Log.end`: here the last stable offset, where an open transaction begins."""
         return await _opened(self._replay).end(topic, epoch, partition, term)
+
+    async def begin(self, topic: str, epoch: str, partition: int) -> int:
+        """The first offset that a partition still has; see `core.log.Log.end` for what it raises."""
+        return await _opened(self._replay).begin(topic, epoch, partition)
 
     async def append(self, topic: str, entries: Sequence[Entry], *, independent: bool = False) -> list[Position]:
         """See `core.log.Log.append`. A key's partition is the one that Java's default partitioner chooses (murmur2).

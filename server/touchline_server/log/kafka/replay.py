@@ -12,7 +12,7 @@ from touchline_kafka.client import Client
 from touchline_kafka.decoding import epochs_in
 from touchline_kafka.error_codes import LEADER_NOT_AVAILABLE, MOVED_CODES, OFFSET_OUT_OF_RANGE
 from touchline_kafka.errors import REQUEST_ERRORS, describe, error_of, is_damage
-from touchline_kafka.fetch import LATEST, Fetched, fetch, list_offsets
+from touchline_kafka.fetch import EARLIEST, LATEST, Fetched, fetch, list_offsets
 from touchline_kafka.retry import RETRY_FIRST_S
 from touchline_kafka.topics import NO_LEADER, Topic, Topics
 from touchline_kafka.wire import FetchPosition
@@ -82,6 +82,19 @@ class ReplayReader:
         if answer.diverging is not None:
             raise OffsetOutOfRange(f"{name}/{partition} has lost what came before {offset} in term {term}")
         return answer
+
+    async def begin(self, name: str, epoch: str, partition: int) -> int:
+        """The first offset that a partition has. It may rise at any time."""
+        try:
+            topic = await self._topics.topic(name, age_s_max=TOPIC_AGE_S_MAX)
+            found = (await list_offsets(self._client, topic, [partition], EARLIEST))[partition]
+        except REQUEST_ERRORS as error:
+            self._topics.forget(name)
+            await self._check_epoch(name, epoch, error)
+            raise LogUnavailable(f"Kafka did not report the start of {name}/{partition}: {describe(error)}") from error
+        if topic.epoch != epoch:
+            raise OffsetOutOfRange(f"{epoch} is not the epoch of {name} now")
+        return found
 
     async def end(self, name: str, epoch: str, partition: int, term: int) -> int:
         """See `core.log.Log.end`. Asked by name first, which may be another topic's by now, then verified by id."""

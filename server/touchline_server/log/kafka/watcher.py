@@ -7,7 +7,7 @@ moves a partition to an offset that does not follow from its records.
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 
 import structlog
 
@@ -20,7 +20,7 @@ from touchline_kafka.error_codes import (
 )
 from touchline_kafka.errors import REQUEST_ERRORS, describe, error_of
 from touchline_kafka.fetch import EARLIEST, LATEST, list_offsets
-from touchline_kafka.leader_epochs import UNKNOWN_EPOCH, EpochEnd, LeaderEpochs, divergence
+from touchline_kafka.leader_epochs import UNKNOWN_EPOCH, EpochEnd, EpochEntry, LeaderEpochs, divergence
 from touchline_kafka.retry import Retry
 from touchline_kafka.topics import NO_LEADER, Topic, Topics
 from touchline_server.core.log import (
@@ -33,9 +33,10 @@ from touchline_server.core.log import (
     TopicOpened,
 )
 
-from .bounds import find_bounds
+from .bounds import FoundBounds, find_bounds
 from .history import HistoryReader
 from .open_topics import Bounds, OpenTopic, OpenTopics, Partition
+from .partition_choice import PartitionChoice
 from .queue import Queue
 
 OPEN_WAIT_S = 15.0
@@ -57,6 +58,7 @@ logger = structlog.get_logger("touchline.kafka")
 class Watcher:
     """Opens topics from the records of ``since_ms`` on, and those that are in ``from_start`` from their beginning.
 
+    ``choice`` says which partitions, and from where, if that is not all of them from that time on.
     ``find_brokers`` is called when no broker answers, ``on_checked`` after each check.
     """
 
@@ -73,6 +75,7 @@ class Watcher:
         check_s: float,
         find_brokers: Callable[[], Awaitable[None]],
         on_checked: Callable[[], None],
+        choice: PartitionChoice | None = None,
     ) -> None:
         self._client = client
         self._topics = topics
@@ -85,6 +88,7 @@ class Watcher:
         self._check_s = check_s
         self._find_brokers = find_brokers
         self._on_checked = on_checked
+        self._choice = choice
         self._refused_topics: set[str] = set()
         """Topics that `ReadRefused` was handed out for, and that were not opened since."""
         self._waiting_since: dict[str, float] = {}
@@ -120,7 +124,7 @@ class Watcher:
         found = await self._topics.describe(list(self._open_topics.by_name))
         for name, topic in found.items():
             try:
-                await self._compare(name, topic)
+                await self._compare(name, self._chosen(topic))
             except REQUEST_ERRORS as error:
                 self._problems[name] = f"it cannot be read now, trying again: {describe(error)}"
         overtaken, self._open_topics.overtaken = self._open_topics.overtaken, []
@@ -135,6 +139,23 @@ class Watcher:
             with contextlib.suppress(*REQUEST_ERRORS):  # it stays given up, and has a problem already
                 await self._go_past_damage(partition)
         self._on_checked()
+
+    def _chosen(self, topic: Topic) -> Topic:
+        """A topic with those of its partitions that are to be read."""
+        if self._choice is None:
+            return topic
+        chosen = self._choice.chosen(topic.name)
+        return topic._replace(leaders={index: node for index, node in topic.leaders.items() if index in chosen})
+
+    async def _find_bounds(self, topic: Topic, partitions: Iterable[int], since_ms: int) -> FoundBounds:
+        found = await find_bounds(self._client, topic, partitions, since_ms)
+        if self._choice is None or not found.bounds:
+            return found
+        bounds = dict(found.bounds)
+        for index, at in (await self._choice.positions(topic.name, topic.epoch, list(bounds))).items():
+            last = EpochEntry(at.term, at.term_start) if at.term != UNKNOWN_EPOCH else None
+            bounds[index] = Bounds(at.offset, bounds[index].end, last)
+        return FoundBounds(bounds, found.failures)
 
     async def _compare(self, name: str, topic: Topic) -> None:
         """Bring how a topic is read in line with how it is now."""
@@ -188,7 +209,7 @@ class Watcher:
         since_ms = EARLIEST if name in self._reported or name in self._from_start else self._since_ms
         if replaced is not None and replaced.known.topic_id == topic.topic_id:
             since_ms = replaced.since_ms
-        bounds, failures = await find_bounds(self._client, topic, topic.leaders, since_ms)
+        bounds, failures = await self._find_bounds(topic, topic.leaders, since_ms)
         waiting_since = self._waiting_since.setdefault(name, time.monotonic())
         if not bounds and time.monotonic() - waiting_since < OPEN_WAIT_S:
             if not topic.leaders:
@@ -218,7 +239,7 @@ class Watcher:
         led = [index for index in sorted(opened.offline) if opened.known.leaders[index] != NO_LEADER]
         if not led or time.monotonic() < opened.offline_held_until:
             return
-        bounds, failures = await find_bounds(self._client, opened.known, led, opened.since_ms)
+        bounds, failures = await self._find_bounds(opened.known, led, opened.since_ms)
         opened.offline_held_until = time.monotonic() + OFFLINE_WAIT_S if failures else 0.0
         for index, each in bounds.items():
             partition = opened.open_late(index, each)

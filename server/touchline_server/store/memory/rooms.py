@@ -23,7 +23,9 @@ class MemoryRooms:
         """See `core.room_store.RoomStore.load`."""
         count, is_scattered = self._layouts.get((key.topic, key.epoch), (0, False))
         others = [index for index in range(count) if index != key.partition] if is_scattered else []
-        return stored_room(key, self._answer(key, key.partition), {n: self._answer(key, n) for n in others}, before)
+        return stored_room(
+            key, count, self._answer(key, key.partition), {n: self._answer(key, n) for n in others}, before
+        )
 
     def _answer(self, key: RoomKey, index: int) -> KeptAnswer | None:
         partition = KeptPartition(key.topic, key.epoch, index)

@@ -32,12 +32,13 @@ class RedisRooms:
         layout = await connection.call(
             connection.client.hmget(self._keys.layout(key.topic, key.epoch), ["partitions", "scattered"])
         )
+        count = int(layout[0] or 0)
         partitions = [key.partition]
         if layout[1] == b"1":
-            partitions += [index for index in range(int(layout[0] or 0)) if index != key.partition]
+            partitions += [index for index in range(count) if index != key.partition]
         calls = [self._read(KeptPartition(key.topic, key.epoch, index), key.room_id) for index in partitions]
         home, *others = [kept_answer(answer) for answer in await run_scripts(connection, calls)]
-        return stored_room(key, home, dict(zip(partitions[1:], others, strict=True)), before)
+        return stored_room(key, count, home, dict(zip(partitions[1:], others, strict=True)), before)
 
     async def kept(self, partitions: Sequence[KeptPartition]) -> dict[KeptPartition, int | None]:
         """How far partitions are kept: the offset of the next record; None if nothing is known of one.

@@ -1,0 +1,72 @@
+"""``touchline keeper``: write the state of rooms to Redis until it is stopped.
+
+SIGTERM, SIGHUP and Ctrl-C stop it: what was read is written and committed, and the group is left at once, so that other
+keepers take over. The exit code is 0 then, and 2 for an error that an operator can fix.
+"""
+
+import asyncio
+import gc
+from typing import Annotated
+
+import structlog
+import typer
+import uvloop
+
+from touchline_protocol.printable import without_credentials
+from touchline_protocol.version import __version__
+from touchline_server.config.changed import changed_settings
+from touchline_server.config.loading import load_settings
+from touchline_server.config.settings import Settings
+from touchline_server.keeper.health import health_server
+from touchline_server.keeper.keeper import Keeper
+from touchline_server.node.process_log import failures_logged, log_second_signal, log_signal, log_unexpected
+from touchline_server.node.signals import stop_on_signals
+from touchline_server.server_log.setup import server_log
+
+from .options import ConfigOption, LogOption
+
+COLLECTOR_THRESHOLDS = (10_000, 10, 100)
+"""Thresholds of Python's cycle collector: a full collection walks all rooms that are remembered, and frees nothing."""
+
+logger = structlog.get_logger("touchline.keeper")
+
+
+def keeper(
+    config: ConfigOption = None,
+    log: LogOption = None,
+    edge_name: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The name of this keeper in its log.  [default: the host name]")
+    ] = None,
+) -> None:
+    """Write the state of rooms from Kafka to Redis, for edges that start.
+
+    Any number of keepers share the partitions. The settings are those of `touchline serve`, with the tables [redis] and
+    [keeper].
+    """
+    settings = load_settings(config, {"log": log, "edge_name": edge_name})
+    with server_log(settings.logging.format, settings.logging.level, settings.edge_name), failures_logged(settings):
+        logger.info(
+            "keeper_starting",
+            version=__version__,
+            log=without_credentials(settings.log),
+            feeds={name: feed.topic for name, feed in settings.feeds.items()},
+            changed_settings=changed_settings(settings),
+        )
+        gc.set_threshold(*COLLECTOR_THRESHOLDS)
+        uvloop.run(_keep(settings))
+
+
+async def _keep(settings: Settings) -> None:
+    asyncio.get_running_loop().set_exception_handler(log_unexpected)
+    kept = Keeper(settings)
+    health = health_server(kept, settings.keeper.host, settings.keeper.port)
+    stop = stop_on_signals(log_signal, log_second_signal)
+    try:
+        await health.start()
+        await kept.start()
+        logger.info("keeper_ready", group=kept.group, health=f"{settings.keeper.host}:{health.port}")
+        await kept.run(stop)
+    finally:
+        await kept.close()
+        await health.stop()
+        logger.info("keeper_stopped")

@@ -1,0 +1,153 @@
+"""Real keepers, Redis and Kafka: a client that joins has the whole state, or hears that keys may be missing."""
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+from aiokafka.structs import TopicPartition
+
+from keeper.fleet import Fleet, event, join, state_of
+from support.kafka_broker import KafkaBroker
+from support.redis_server import RedisServer
+from support.waiting import eventually
+from touchline_protocol.messages import Subscribed
+from touchline_server.config.redis import RedisSettings
+
+
+@pytest.fixture
+def fleet(kafka: KafkaBroker, redis: RedisServer) -> Fleet:
+    return Fleet(kafka, redis)
+
+
+async def test_a_cold_edge_has_what_keepers_kept_and_reads_nothing_back(fleet: Fleet) -> None:
+    await fleet.kafka.create(fleet.topic, 2)
+    await fleet.produce(*(event(f"{room}", key, b"1") for room in range(6) for key in ("goals", "cards", "half")))
+    async with fleet.keeper() as one, fleet.keeper() as other:
+        await fleet.until_kept(one, other)
+        await eventually(lambda: one.kept and other.kept)  # each has a share
+        await fleet.produce(*(event(f"{room}", "cards", b"null") for room in range(6)))
+        await fleet.produce(*(event(f"{room}", "goals", b"2") for room in range(6)))
+        await fleet.until_kept(one, other)
+        async with fleet.edge() as edge:
+            for room in range(6):
+                joined = await join(edge, f"score:{room}")
+                assert state_of(joined) == {"goals": 2, "half": 1}
+                assert joined.state_complete
+            empty = await join(edge, "score:nobody")
+            assert (empty.state, empty.state_complete) == ([], True)
+            assert edge.node.readiness() == ({}, {}, {})
+
+
+@pytest.mark.long
+async def test_an_edge_without_keepers_says_so_and_loads_its_rooms_once_there_is_one(fleet: Fleet) -> None:
+    await fleet.kafka.create(fleet.topic, 1)
+    await fleet.produce(event("1", "goals", b"1"), event("1", "half", b"1"))
+    async with fleet.edge() as edge, edge.client() as client:
+        joined = await client.join("score:1")
+        assert (joined.state, joined.state_complete) == ([], False)
+        await edge.publish("score:1", 2, key="goals")
+        fleet.ends[0] += 1
+        assert [one.data for one in await client.events(1)] == [2]
+        await eventually(lambda: edge.node.readiness().degraded)
+        async with fleet.keeper() as keeper:
+            await fleet.until_kept(keeper)
+            again = await client.expect(Subscribed)
+            while not again.state_complete:
+                again = await client.expect(Subscribed)
+            assert state_of(again) == {"goals": 2, "half": 1}
+            await eventually(lambda: not edge.node.readiness().degraded)
+
+
+@pytest.mark.long
+async def test_while_redis_is_away_live_events_go_on_and_rooms_are_loaded_afterwards(
+    fleet: Fleet, redis_factory: Callable[..., RedisServer]
+) -> None:
+    server = redis_factory("--appendonly", "yes", "--appendfsync", "always")
+    fleet.settings["redis"] = RedisSettings(url=server.url, timeout_s=0.3)
+    await fleet.kafka.create(fleet.topic, 1)
+    await fleet.produce(event("1", "goals", b"1"), event("2", "goals", b"1"))
+    async with fleet.keeper() as keeper:
+        await fleet.until_kept(keeper)
+        async with fleet.edge() as edge, edge.client() as loaded, edge.client() as late:
+            assert state_of(await loaded.join("score:1")) == {"goals": 1}
+            server.stop(kill=True)
+            await edge.publish("score:1", 2, key="goals")
+            assert (await loaded.events(1))[0].data == 2
+            joined = await late.join("score:2")
+            assert (joined.state, joined.state_complete) == ([], False)
+            await eventually(lambda: "redis" in edge.node.readiness().degraded)
+            assert not edge.node.readiness().problems
+            await eventually(lambda: "redis" in keeper.problems)
+            server.start()
+            again = await late.expect(Subscribed)
+            assert (state_of(again), again.state_complete) == ({"goals": 1}, True)
+            fleet.ends[0] += 1
+            await fleet.until_kept(keeper)
+            await eventually(lambda: not edge.node.readiness().degraded)
+
+
+@pytest.mark.long
+async def test_an_emptied_redis_is_filled_again_from_the_log(fleet: Fleet, redis: RedisServer) -> None:
+    await fleet.kafka.create(fleet.topic, 1)
+    await fleet.produce(event("1", "goals", b"1"), event("1", "half", b"1"))
+    async with fleet.keeper() as keeper:
+        await fleet.until_kept(keeper)
+        async with fleet.edge() as edge, edge.client() as client:
+            assert state_of(await client.join("score:1")) == {"goals": 1, "half": 1}
+            await keeper._connection.call(keeper._connection.client.flushall())
+            await eventually(lambda: not keeper.kept)
+            await fleet.until_kept(keeper)
+            async with fleet.edge() as cold:
+                joined = await join(cold, "score:1")
+                assert (state_of(joined), joined.state_complete) == ({"goals": 1, "half": 1}, True)
+
+
+@pytest.mark.long
+async def test_a_topic_that_was_made_again_has_nothing_of_the_one_before(fleet: Fleet) -> None:
+    await fleet.kafka.create(fleet.topic, 1)
+    await fleet.produce(event("1", "goals", b"1"), event("1", "half", b"1"))
+    async with fleet.keeper() as keeper:
+        await fleet.until_kept(keeper)
+        await fleet.kafka.delete(fleet.topic)
+        await eventually(lambda: not keeper.kept)
+        await fleet.kafka.create(fleet.topic, 1)
+        fleet.ends.clear()
+        await fleet.produce(event("1", "cards", b"3"))
+        await fleet.until_kept(keeper)
+        async with fleet.edge() as edge:
+            joined = await join(edge, "score:1")
+            assert (state_of(joined), joined.state_complete) == ({"cards": 3}, True)
+
+
+@pytest.mark.long
+async def test_a_room_keeps_its_state_when_partitions_are_added(fleet: Fleet) -> None:
+    await fleet.kafka.create(fleet.topic, 1)
+    rooms = [str(room) for room in range(8)]
+    await fleet.produce(*(event(room, key, b"1") for room in rooms for key in ("goals", "half", "cards")))
+    async with fleet.keeper() as keeper:
+        await fleet.until_kept(keeper)
+        await fleet.kafka.add_partitions(fleet.topic, 3)
+        await eventually(lambda: len(keeper.kept) == 3)
+        await fleet.produce(*(event(room, "goals", b"2") for room in rooms))
+        await fleet.produce(*(event(room, "cards", b"null") for room in rooms))
+        await fleet.until_kept(keeper)
+        assert len(fleet.ends) > 1
+        async with fleet.edge() as edge:
+            for room in rooms:
+                joined = await join(edge, f"score:{room}")
+                assert (state_of(joined), joined.state_complete) == ({"goals": 2, "half": 1}, True)
+
+
+@pytest.mark.long
+async def test_offsets_are_committed_for_those_who_watch_lag(fleet: Fleet) -> None:
+    await fleet.kafka.create(fleet.topic, 1)
+    await fleet.produce(event("1", "goals", b"1"))
+    async with fleet.keeper() as keeper:
+        await fleet.until_kept(keeper)
+    async with fleet.keeper() as keeper:
+        member = keeper._membership
+        assert member is not None
+        assert member._consumer is not None
+        await eventually(lambda: member.shares)
+        async with asyncio.timeout(10):
+            assert await member._consumer.committed(TopicPartition(fleet.topic, 0)) == 1
