@@ -15,6 +15,9 @@ TAKEN_MAX = 1000
 STATES_MAX = 100
 """Records ``room_state`` that are made at once. While as many other records wait as can be taken, states wait too."""
 
+OWED = 0
+"""The time of a state that is due at once, since records of its room were dropped."""
+
 
 def unix_us() -> int:
     """The time in microseconds."""
@@ -50,14 +53,16 @@ class MemoryOutbox:
             self._records.popleft()
 
     def _changed(self, kind: PresenceKind, room: str, player: str | None) -> None:
+        if self._due_us.get(room) == OWED:
+            return  # its state will include it
         self._append(kind, room, player=player)
         if kind == "room_occupied":
-            self._due_us.setdefault(room, self._now_us() + self._room_state_us)
+            self._due_us[room] = self._now_us() + self._room_state_us
         elif kind == "room_empty":
             self._due_us.pop(room, None)
         while len(self._records) > self._records_max:
             self._dropped += 1
-            self._due_us[self._records.popleft().room] = 0
+            self._due_us[self._records.popleft().room] = OWED
 
     def _append(
         self,

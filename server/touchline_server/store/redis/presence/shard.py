@@ -99,7 +99,7 @@ class Shards:
 
     async def _pipeline(self, commands: Sequence[tuple[str, str, int, bytes]]) -> list[Any]:
         # `evalsha` is not allowed in pipelines of a Cluster, but the command is: its one key says where it belongs.
-        pipeline = self._connection.client.pipeline(transaction=False)
+        pipeline = self._connection.pipeline()
         for command, script, shard, args in commands:
             pipeline.execute_command(command, script, 1, f"{self._connection.prefix}:{{presence.{shard}}}", args)
         return list(await pipeline.execute(raise_on_error=False))

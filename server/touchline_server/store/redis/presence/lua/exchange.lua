@@ -41,8 +41,8 @@ elseif args.viewers_since < tonumber(redis.call('HGET', META, 'viewers_trimmed')
 end
 
 local function note(kind, room, player)
-  if args.outbox_max == 0 then
-    return
+  if args.outbox_max == 0 or redis.call('ZSCORE', DUE, room) == '0' then
+    return  -- the state that the room owes will include it
   end
   if rebuilds and (kind == 'room_occupied' or kind == 'player_joined') then
     owe_state(room)
@@ -50,7 +50,7 @@ local function note(kind, room, player)
   end
   record(kind, room, player)
   if kind == 'room_occupied' then
-    redis.call('ZADD', DUE, 'NX', now_ms + args.room_state_ms, room)
+    redis.call('ZADD', DUE, now_ms + args.room_state_ms, room)
   elseif kind == 'room_empty' then
     redis.call('ZREM', DUE, room)
   end
