@@ -1,0 +1,212 @@
+"""The same store with TLS, ACL users, Sentinels and a Cluster, with real servers, and what each refusal is called."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+from redis.crc import key_slot
+
+from support.redis_kinds import Certificates, Sentinel, cli, make_cluster, move_slot, until
+from support.redis_server import RedisServer
+from touchline_loadtest.free_ports import free_ports
+from touchline_protocol.errors import StoreRefused, StoreUnavailable
+from touchline_server.config.redis import RedisSettings
+from touchline_server.core.room_keeping import KeptEntry, KeptPartition, Moved, Progress, RoomChange
+from touchline_server.core.room_store import RoomKey, StoredRoom
+from touchline_server.store.redis.connection import RedisConnection
+from touchline_server.store.redis.room_keeping import RedisRoomKeeping
+from touchline_server.store.redis.room_layout import Keys
+from touchline_server.store.redis.rooms import RedisRooms
+from touchline_server.store.redis.workers import Workers
+
+PARTITIONS = 8
+HOUR_MS = 3_600_000
+START = Progress("b1", 0, 0, -1, -1, True)
+Factory = Callable[..., RedisServer]
+
+
+@contextlib.asynccontextmanager
+async def connected(settings: RedisSettings) -> AsyncIterator[RedisConnection]:
+    connection = RedisConnection(settings)
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+def partitions() -> list[KeptPartition]:
+    return [KeptPartition("match", "epoch", index) for index in range(PARTITIONS)]
+
+
+async def keep_some(connection: RedisConnection, head: int = 4, follows: int = -1) -> None:
+    """Write the room 1 of each partition."""
+    keeping = RedisRoomKeeping(connection, HOUR_MS)
+    await keeping.note_layout("match", "epoch", partitions=PARTITIONS, scattered=False)
+    for partition in partitions():
+        before = await keeping.begin(partition, START)
+        written = before._replace(written=head + 1, term=3, term_start=0)
+        entry = KeptEntry(head, 1000, b'"%d"' % head)
+        change = RoomChange("1", follows, head, 1000, False, {"score": entry}, ())
+        assert await keeping.write(partition, before, written, [change]) == []
+        await keeping.advance(partition, written._replace(next_offset=head + 1))
+
+
+async def heads(connection: RedisConnection, before: int = 5) -> list[int | None]:
+    rooms = RedisRooms(connection)
+    found = []
+    for index in range(PARTITIONS):
+        room = await rooms.load(RoomKey("match", "epoch", index, "1", PARTITIONS), before=before)
+        assert isinstance(room, StoredRoom), room
+        found.append(room.head)
+    return found
+
+
+async def eventually_works(work: Callable[[], "asyncio.Future[None] | object"]) -> None:
+    """Try again while Redis fails over."""
+    async with asyncio.timeout(30):
+        while True:
+            try:
+                await work()  # type: ignore[misc]
+            except (StoreUnavailable, Moved):
+                await asyncio.sleep(0.2)
+            else:
+                return
+
+
+@pytest.mark.long
+async def test_tls_with_a_ca_and_a_client_certificate(redis_factory: Factory, tmp_path: Path) -> None:
+    certificates = Certificates(tmp_path / "tls")
+    (port,) = free_ports(1)
+    redis_factory("--tls-port", str(port), *certificates.flags, "--tls-auth-clients", "yes")
+    tls = RedisSettings(
+        url=f"rediss://127.0.0.1:{port}/0",
+        ca_file=certificates.ca,
+        cert_file=certificates.cert,
+        key_file=certificates.key,
+    )
+    async with connected(tls) as connection:
+        await keep_some(connection)
+        assert await heads(connection) == [4] * PARTITIONS
+    for wrong in ({"cert_file": None, "key_file": None}, {"ca_file": None}):
+        async with connected(tls.model_copy(update=wrong)) as connection:
+            with pytest.raises((StoreUnavailable, StoreRefused)):
+                await connection.call(connection.client.ping())
+
+
+async def test_a_user_of_the_acl_needs_what_the_documents_say(redis: RedisServer) -> None:
+    cli(redis.port, "acl", "setuser", "touchline", "reset", "on", ">secret", "~touchline:*", *DOCUMENTED_COMMANDS)
+    try:
+        user = RedisSettings(url=redis.url.replace("://", "://touchline:secret@"))
+        async with connected(user) as connection:
+            await connection.call(connection.client.ping())
+            await keep_some(connection)
+            assert await heads(connection) == [4] * PARTITIONS
+            assert await Workers(connection, "one").beat() == []
+        async with connected(user.model_copy(update={"prefix": "other"})) as connection:
+            with pytest.raises(StoreRefused, match="ACL SETUSER"):
+                await keep_some(connection)
+        wrong = RedisSettings(url=redis.url.replace("://", "://touchline:wrong@"))
+        async with connected(wrong) as connection:
+            with pytest.raises(StoreRefused, match=r"redis\.url"):
+                await connection.call(connection.client.ping())
+    finally:
+        cli(redis.port, "acl", "deluser", "touchline")
+
+
+DOCUMENTED_COMMANDS = ("+@hash", "+@keyspace", "+@scripting", "+@connection", "+@sortedset", "+time")
+
+
+@pytest.mark.long
+async def test_refusals_inside_of_scripts_are_refusals_too(redis_factory: Factory) -> None:
+    server = redis_factory("--maxmemory", "1mb", "--maxmemory-policy", "noeviction")
+    async with connected(RedisSettings(url=server.url)) as connection:
+        with pytest.raises(StoreRefused, match="maxmemory"):
+            await keep_some(connection)
+    replica = redis_factory("--replicaof", f"127.0.0.1 {redis_factory().port}")
+    async with connected(RedisSettings(url=replica.url)) as connection:
+        with pytest.raises(StoreRefused, match="replica"):
+            await keep_some(connection)
+
+
+async def test_scripts_are_loaded_again_once_redis_has_forgotten_them(redis: RedisServer) -> None:
+    async with connected(RedisSettings(url=redis.url)) as connection:
+        await keep_some(connection)
+        cli(redis.port, "script", "flush")
+        await keep_some(connection, head=9, follows=4)
+        cli(redis.port, "script", "flush")
+        assert await heads(connection, before=10) == [9] * PARTITIONS
+
+
+async def test_a_cancelled_call_gives_nobody_else_its_answer(redis: RedisServer) -> None:
+    async with connected(RedisSettings(url=redis.url)) as connection:
+        client = connection.client
+        for number in range(50):
+            await connection.call(client.set(f"touchline:{number}", number))
+        calls = [asyncio.create_task(connection.call(client.get(f"touchline:{n}"))) for n in range(50)]
+        await asyncio.sleep(0)
+        for call in calls[::2]:
+            call.cancel()
+        answers = await asyncio.gather(*calls, return_exceptions=True)
+        assert [int(one) for one in answers if isinstance(one, bytes)] == [
+            number for number, one in enumerate(answers) if isinstance(one, bytes)
+        ]
+        assert [await connection.call(client.get(f"touchline:{n}")) for n in range(5)] == [b"0", b"1", b"2", b"3", b"4"]
+
+
+@pytest.mark.long
+async def test_a_failover_by_sentinel(redis_factory: Factory, tmp_path: Path) -> None:
+    primary = redis_factory()
+    replica = redis_factory("--replicaof", f"127.0.0.1 {primary.port}")
+    until(lambda: "master_link_status:up" in cli(replica.port, "info", "replication"))
+    sentinel = Sentinel(tmp_path / "sentinel", primary.port)
+    try:
+        settings = RedisSettings(url="redis://mymaster/0", sentinels=[f"127.0.0.1:{sentinel.port}"])
+        async with connected(settings) as connection:
+            await keep_some(connection)
+            cli(primary.port, "wait", "1", "1000")
+            primary.stop(kill=True)
+            with pytest.raises(StoreUnavailable):
+                await keep_some(connection, head=9, follows=4)
+            await eventually_works(lambda: keep_some(connection, head=9, follows=4))
+            assert sentinel.primary() == replica.port
+            assert await heads(connection, before=10) == [9] * PARTITIONS
+            # The old primary comes back as a replica, and takes no writes.
+            primary.start()
+            until(lambda: "role:slave" in cli(primary.port, "info", "replication"))
+            assert await heads(connection, before=10) == [9] * PARTITIONS
+    finally:
+        sentinel.stop()
+    nobody = RedisSettings(url="redis://unknown/0", sentinels=[f"127.0.0.1:{sentinel.port}"])
+    async with connected(nobody) as connection:
+        with pytest.raises(StoreUnavailable):
+            await connection.call(connection.client.ping())
+
+
+@pytest.mark.long
+async def test_a_cluster_whose_slots_move(redis_factory: Factory) -> None:
+    servers = make_cluster(redis_factory)
+    settings = RedisSettings(url=servers[0].url.removesuffix("/0"), cluster=True)
+    async with connected(settings) as connection:
+        await keep_some(connection)
+        assert await heads(connection) == [4] * PARTITIONS
+        assert await Workers(connection, "one").beat() == []
+        slots = {key_slot(Keys("touchline").progress(partition).encode()) for partition in partitions()}
+        assert len(slots) == PARTITIONS
+        for slot in sorted(slots)[:4]:
+            await asyncio.to_thread(move_slot, servers, slot)
+        await eventually_works(lambda: keep_some(connection, head=9, follows=4))
+        assert await heads(connection, before=10) == [9] * PARTITIONS
+
+
+def test_what_does_not_go_together_is_refused() -> None:
+    for wrong in (
+        {"url": "redis://host", "cluster": True, "sentinels": ["host:26379"]},
+        {"url": "redis://host", "sentinels": ["host"]},
+        {"url": "rediss://host", "cert_file": "cert.pem"},
+        {"url": "redis://host", "ca_file": "ca.pem"},
+        {"url": "http://host"},
+    ):
+        with pytest.raises(ValueError, match=r"redis|Sentinel|certificate"):
+            RedisSettings.model_validate(wrong)

@@ -1,0 +1,150 @@
+"""Redis with TLS, behind Sentinels, and as a Cluster: real servers on the loopback interface."""
+
+import datetime
+import ipaddress
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from support.redis_server import RedisServer
+from touchline_loadtest.free_ports import free_ports
+from touchline_loadtest.measure.processes import dying_with_parent
+
+START_TIMEOUT_S = 30.0
+SLOTS = 16_384
+
+
+def cli(port: int, *args: str) -> str:
+    """The output of redis-cli."""
+    done = subprocess.run(
+        ["redis-cli", "-p", str(port), *args], capture_output=True, text=True, timeout=START_TIMEOUT_S, check=False
+    )
+    return done.stdout + done.stderr
+
+
+def until(condition: Callable[[], object]) -> None:
+    """Wait until ``condition()`` is true; for servers that tell nobody."""
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+class Certificates:
+    """A CA, and one certificate of it for servers and clients on the loopback interface."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.ca, self.cert, self.key = folder / "ca.pem", folder / "cert.pem", folder / "key.pem"
+        ca_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
+        ca_name = _name("test CA")
+        ca = _builder(ca_name, ca_name, ca_key.public_key()).add_extension(x509.BasicConstraints(True, None), True)
+        addresses = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+        leaf = _builder(_name("redis"), ca_name, key.public_key()).add_extension(addresses, False)
+        for path, builder in ((self.ca, ca), (self.cert, leaf)):
+            path.write_bytes(builder.sign(ca_key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
+        self.key.write_bytes(
+            key.private_bytes(
+                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+            )
+        )
+
+    @property
+    def flags(self) -> list[str]:
+        """Options of redis-server."""
+        return [
+            *("--tls-ca-cert-file", str(self.ca)),
+            *("--tls-cert-file", str(self.cert)),
+            *("--tls-key-file", str(self.key)),
+        ]
+
+
+def _name(text: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
+
+
+def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
+    now = datetime.datetime.now(datetime.UTC)
+    day = datetime.timedelta(days=1)
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(key)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - day)
+        .not_valid_after(now + day)
+    )
+
+
+class Sentinel:
+    """A Sentinel that watches one primary under the name ``mymaster``, and alone decides about a failover."""
+
+    def __init__(self, folder: Path, primary: int) -> None:
+        (self.port,) = free_ports(1)
+        folder.mkdir(parents=True)
+        config = folder / "sentinel.conf"
+        config.write_text(
+            f"port {self.port}\nbind 127.0.0.1\ndir {folder}\n"
+            f"sentinel monitor mymaster 127.0.0.1 {primary} 1\n"
+            "sentinel down-after-milliseconds mymaster 1000\nsentinel failover-timeout mymaster 3000\n"
+        )
+        command = dying_with_parent("redis-sentinel", str(config))
+        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        until(lambda: "slave" in cli(self.port, "sentinel", "replicas", "mymaster"))
+
+    def primary(self) -> int:
+        """The port of the primary, as the Sentinel sees it."""
+        return int(cli(self.port, "sentinel", "get-master-addr-by-name", "mymaster").split()[1])
+
+    def stop(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
+
+def make_cluster(redis_factory: Callable[..., RedisServer], nodes: int = 3) -> list[RedisServer]:
+    """Primaries that share the slots."""
+    flags = ("--cluster-enabled", "yes", "--cluster-node-timeout", "2000")
+    servers = [redis_factory(*flags, "--cluster-port", str(free_ports(1)[0])) for _ in range(nodes)]
+    made = cli(servers[0].port, "--cluster", "create", *(f"127.0.0.1:{one.port}" for one in servers), "--cluster-yes")
+    assert "All 16384 slots covered" in made, made
+    for server in servers:
+        until(lambda server=server: "cluster_state:ok" in cli(server.port, "cluster", "info"))  # type: ignore[misc]
+    return servers
+
+
+def node_id(server: RedisServer) -> str:
+    return cli(server.port, "cluster", "myid").strip()
+
+
+def owner(servers: list[RedisServer], slot: int) -> RedisServer:
+    """The node that has a slot."""
+    return next(one for one in servers if slot in _slots(one))
+
+
+def _slots(server: RedisServer) -> set[int]:
+    mine = next(line for line in cli(server.port, "cluster", "nodes").splitlines() if "myself" in line)
+    found: set[int] = set()
+    for part in mine.split()[8:]:
+        if part[0].isdigit():
+            first, _, last = part.partition("-")
+            found.update(range(int(first), int(last or first) + 1))
+    return found
+
+
+def move_slot(servers: list[RedisServer], slot: int) -> None:
+    """Move a slot with all of its keys to another node, as redis-cli does."""
+    source = owner(servers, slot)
+    target = next(one for one in servers if one is not source)
+    cli(target.port, "cluster", "setslot", str(slot), "importing", node_id(source))
+    cli(source.port, "cluster", "setslot", str(slot), "migrating", node_id(target))
+    while keys := cli(source.port, "cluster", "getkeysinslot", str(slot), "100").split():
+        cli(source.port, "migrate", "127.0.0.1", str(target.port), "", "0", "5000", "keys", *keys)
+    for server in (target, source, *servers):
+        cli(server.port, "cluster", "setslot", str(slot), "node", node_id(target))
