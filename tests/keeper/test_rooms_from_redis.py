@@ -8,6 +8,8 @@ from aiokafka.structs import TopicPartition
 
 from keeper.fleet import Fleet, event, join, state_of
 from support.kafka_broker import KafkaBroker
+from support.kafka_log_harness import KafkaHarness
+from support.log_cut import cut_back
 from support.redis_server import RedisServer
 from support.waiting import eventually
 from touchline_protocol.messages import Subscribed
@@ -151,3 +153,66 @@ async def test_offsets_are_committed_for_those_who_watch_lag(fleet: Fleet) -> No
         await eventually(lambda: member.shares)
         async with asyncio.timeout(10):
             assert await member._consumer.committed(TopicPartition(fleet.topic, 0)) == 1
+
+
+@pytest.mark.long
+async def test_state_of_records_that_the_log_has_lost_again_is_gone(
+    kafka_factory: Callable[..., KafkaBroker], redis: RedisServer
+) -> None:
+    broker = kafka_factory()
+    fleet = Fleet(broker, redis)
+    await broker.create(fleet.topic, 1)
+    await fleet.produce(event("1", "goals", b"1"), event("2", "goals", b"1"))
+    await fleet.produce(event("1", "goals", b"2"), event("1", "lost", b"2"))
+    async with fleet.keeper() as keeper:
+        await fleet.until_kept(keeper)
+    async with cut_back(broker, fleet.topic, 2):
+        await KafkaHarness(broker).produce(fleet.topic, [event("1", "cards", b"3"), event("2", "cards", b"3")])
+    fleet.ends[0] = 4
+    async with fleet.keeper() as keeper:
+        await fleet.until_kept(keeper)
+        async with fleet.edge() as edge:
+            for room in ("score:1", "score:2"):
+                joined = await join(edge, room)
+                assert (state_of(joined), joined.state_complete) == ({"goals": 1, "cards": 3}, True)
+
+
+@pytest.mark.long
+async def test_a_log_that_is_cut_back_under_a_keeper_is_kept_again(
+    kafka_factory: Callable[..., KafkaBroker], redis: RedisServer
+) -> None:
+    broker = kafka_factory()
+    fleet = Fleet(broker, redis)
+    await broker.create(fleet.topic, 1)
+    await fleet.produce(event("1", "goals", b"1"))
+    await fleet.produce(event("1", "goals", b"2"), event("1", "lost", b"2"))
+    async with fleet.keeper() as keeper:
+        await fleet.until_kept(keeper)
+        async with cut_back(broker, fleet.topic, 1):
+            await KafkaHarness(broker).produce(fleet.topic, [event("1", "cards", b"3")] * 4)
+        fleet.ends[0] = 5
+        await fleet.until_kept(keeper)
+        async with fleet.edge() as edge:
+            joined = await join(edge, "score:1")
+            assert (state_of(joined), joined.state_complete) == ({"goals": 1, "cards": 3}, True)
+
+
+@pytest.mark.long
+async def test_a_redis_that_was_restored_from_an_older_copy_is_brought_up_to_date(fleet: Fleet) -> None:
+    await fleet.kafka.create(fleet.topic, 1)
+    await fleet.produce(event("1", "goals", b"1"), event("1", "half", b"1"))
+    async with fleet.keeper() as keeper:
+        await fleet.until_kept(keeper)
+        client = keeper._connection.client
+        names = await client.keys(f"{fleet.settings['redis'].prefix}:*")
+        older = {name: await client.dump(name) or b"" for name in names}
+        await fleet.produce(event("1", "goals", b"2"), event("1", "half", b"null"), event("2", "goals", b"7"))
+        await fleet.until_kept(keeper)
+        await client.flushall()
+        for name, dumped in older.items():
+            await client.restore(name, 3_600_000, dumped)
+        await fleet.produce(event("1", "cards", b"1"))
+        await fleet.until_kept(keeper)
+        async with fleet.edge() as edge:
+            assert state_of(await join(edge, "score:1")) == {"goals": 2, "cards": 1}
+            assert state_of(await join(edge, "score:2")) == {"goals": 7}

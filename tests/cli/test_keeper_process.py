@@ -1,0 +1,66 @@
+"""``touchline keeper`` as users run it: in a process of its own, stopped by signals, or refused where it is useless."""
+
+import asyncio
+import json
+import re
+import signal
+import urllib.request
+import uuid
+from typing import Any
+
+import pytest
+
+from cli.processes import line_of, run, running, stop
+from support.kafka_broker import KafkaBroker
+from support.redis_server import RedisServer
+
+
+def line_named(process: Any, name: str) -> dict[str, Any]:
+    while True:
+        line: dict[str, Any] = json.loads(line_of(process.stderr, process))
+        if line["event"] == name:
+            return line
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_keeper_keeps_and_leaves_its_group_at_once(
+    kafka: KafkaBroker, redis: RedisServer, number: signal.Signals
+) -> None:
+    topic = f"scores-{uuid.uuid4().hex[:12]}"
+    asyncio.run(kafka.create(topic, 1))
+    env = {
+        "TOUCHLINE_LOG": f"kafka://{kafka.address}",
+        "TOUCHLINE_REDIS__URL": redis.url,
+        "TOUCHLINE_REDIS__PREFIX": topic,
+        "TOUCHLINE_KEEPER__PORT": "0",
+        "TOUCHLINE_LOGGING__FORMAT": "json",
+        "TOUCHLINE_FEEDS": json.dumps({"score": {"topic": topic}}),
+    }
+    for _ in range(2):  # the second one need not wait for the first one's session to time out
+        with running("keeper", env=env) as process:
+            ready = line_named(process, "keeper_ready")
+            assert ready["group"] == f"{topic}-keeper"
+            kept = line_named(process, "partition_kept")
+            assert (kept["topic"], kept["partition"]) == (topic, 0)
+            with urllib.request.urlopen(f"http://{ready['health']}/healthz") as answer:
+                assert answer.status == 200
+            with urllib.request.urlopen(f"http://{ready['health']}/readyz") as answer:
+                assert f"{topic}/0" in json.load(answer)["partitions"]
+            code, _, errors = stop(process, number)
+            assert code == 0
+            assert json.loads(errors.splitlines()[-1])["event"] == "keeper_stopped"
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("env", "names"),
+    [
+        ({"TOUCHLINE_LOG": "sqlite://", "TOUCHLINE_REDIS__URL": "redis://127.0.0.1:1"}, "embedded log"),
+        ({"TOUCHLINE_LOG": "kafka://127.0.0.1:1"}, r"redis\.url"),
+    ],
+)
+def test_a_keeper_that_would_be_of_no_use_says_why(env: dict[str, str], names: str) -> None:
+    done = run("keeper", env={**env, "TOUCHLINE_KEEPER__PORT": "0"})
+    assert done.returncode == 2
+    assert re.search(names, done.stderr)
