@@ -126,6 +126,27 @@ def test_a_line_holds_the_data_as_json(data: Any, printed: str, capsysbinary: py
     assert capsysbinary.readouterr().out.decode() == f"{head}{printed}}}\n"
 
 
+def test_presence_is_printed_as_lines_of_their_own(capsysbinary: pytest.CaptureFixture[bytes]) -> None:
+    printer = Printer(with_state=True)
+    printer.occupancy(touchline.Occupancy("match:1", 5, complete=False))
+    some = frozenset(["bob", "ann", "\u202e"])
+    printer.members(touchline.Members("match:1", some, frozenset(["bob"]), frozenset(), complete=True))
+    printer.members(touchline.Members("match:1", None, frozenset(), frozenset(), complete=True))
+    output = capsysbinary.readouterr().out.decode()
+    assert "\u202e" not in output
+    assert [json.loads(line) for line in output.splitlines()] == [
+        {"room": "match:1", "viewers": 5, "complete": False},
+        {"room": "match:1", "players": ["ann", "bob", "\u202e"], "joined": ["bob"], "left": [], "complete": True},
+        {"room": "match:1", "players": None, "joined": [], "left": [], "complete": True},
+    ]
+
+
+def test_tail_prints_how_many_watch(server: Server) -> None:
+    with running("tail", "match:3", "--occupancy", "--url", server.websocket_url) as tail:
+        assert json.loads(line_of(tail.stdout, tail)) == {"room": "match:3", "viewers": 1, "complete": True}
+        assert stop(tail, signal.SIGINT)[0] == 130
+
+
 @pytest.mark.parametrize(
     ("after", "last", "with_state", "options"),
     [

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sdk.scripted_server import Peer, event, scripted
 from support.waiting import DEADLINE_S
-from touchline_protocol.messages import Ack, Action, Nack, Subscribe, Subscribed
+from touchline_protocol.messages import Ack, Action, Nack, Occupancy, Subscribe, Subscribed
 
 README = Path(__file__).parents[2] / "clients" / "python" / "README.md"
 
@@ -45,6 +45,23 @@ async def test_the_example_of_the_readme_prints_state_and_events() -> None:
     assert lines == ["now: {'score': {'n': 4}}", "4 score {'n': 4}", "6 None {'n': 6}"]
 
 
+async def test_the_example_of_presence_prints_how_many_watch() -> None:
+    async def script(peer: Peer) -> None:
+        await peer.welcome()
+        asked = await peer.hear(Subscribe)
+        (request,) = asked.rooms
+        assert (request.occupancy, request.members) == (True, False)
+        await peer.say(
+            Subscribed(room=request.room, epoch="e", head=4, recovered=False, id=asked.id),
+            Occupancy(room=request.room, viewers=7),
+        )
+        await peer.until_closed()
+
+    async with scripted(script) as server:
+        lines = await lines_of(1, server.url, 1)
+    assert lines == ["Occupancy(room='score:15946', viewers=7, complete=True)"]
+
+
 async def test_the_example_of_acting_acts_and_prints_the_refusal() -> None:
     async def script(peer: Peer) -> None:
         await peer.welcome(player="ada")
@@ -53,5 +70,5 @@ async def test_the_example_of_acting_acts_and_prints_the_refusal() -> None:
         await peer.until_closed()
 
     async with scripted(script) as server:
-        lines = await lines_of(1, server.url, 2)
+        lines = await lines_of(2, server.url, 2)
     assert lines == ["ada acted: 1", "refused: muted"]

@@ -15,7 +15,7 @@ from touchline_protocol.cursor import Cursor
 from . import actions, errors
 from .client import Client, connect
 from .session.backoff import Backoff
-from .session.items import Event, Verdict
+from .session.items import Event, Members, Occupancy, Verdict
 from .session.pending_action import Receipt
 from .subscription import Subscription
 
@@ -24,6 +24,8 @@ __all__ = [
     "Client",
     "Cursor",
     "Event",
+    "Members",
+    "Occupancy",
     "Receipt",
     "Subscription",
     "Verdict",

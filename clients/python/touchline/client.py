@@ -19,7 +19,7 @@ from touchline_protocol.messages import Deliver
 from touchline_protocol.rooms import split_room
 from touchline_protocol.version import __version__
 
-from .dispatcher import Dispatcher, OnVerdict
+from .dispatcher import Dispatcher, OnMembers, OnOccupancy, OnPresence, OnVerdict
 from .driver import Driver
 from .errors import ClientClosed, ConnectionFailed
 from .inbox import Budget
@@ -141,13 +141,19 @@ class Client:
         last: int = 0,
         deliver: Deliver = "all",
         on_restart: OnRestart | None = None,
+        occupancy: bool = False,
+        on_occupancy: OnOccupancy | None = None,
+        members: bool = False,
+        on_members: OnMembers | None = None,
     ) -> Subscription:
-        """Follow ``room``. This works without a connection too.
+        """Follow ``room``, with or without a connection.
 
         ``after`` is a cursor to continue from. ``last`` is how many of the newest events to begin with, 0 to 1,000, if
         there is no cursor or it cannot be honoured. ``deliver="latest"`` lets the server leave out events for which
         there is a newer one with the same key, when this client is behind. ``on_restart`` is called with the
-        subscription if events may have been missed.
+        subscription if events may have been missed. ``occupancy`` asks how many connections are in the room,
+        ``members`` which players; the latter takes a token that allows it. Either callback asks as well, and is called
+        as the answers arrive, whatever events are read.
 
         Raises:
             BadRoom: ``room`` is not a valid room name.
@@ -159,17 +165,19 @@ class Client:
         """
         loop = self._open_loop("subscribe")
         split_room(room)
-        if not 0 <= last <= RECENT_EVENTS_MAX:
-            raise ValueError(f"last is how many events to begin with, 0 to {RECENT_EVENTS_MAX}, not {last}")
-        if deliver not in ("all", "latest"):
-            raise ValueError(f'deliver must be "all" or "latest", not {deliver!r}')
-        cursor = Cursor.parse(after) if isinstance(after, str) else after
-        followed = self._session.subscribe(room, after=cursor, last=last, deliver=deliver)
-        inbox = self._dispatcher.add_inbox(followed)
+        _check(last, deliver)
+        followed = self._session.subscribe(
+            room,
+            after=Cursor.parse(after) if isinstance(after, str) else after,
+            last=last,
+            deliver=deliver,
+            occupancy=occupancy or on_occupancy is not None,
+            members=members or on_members is not None,
+        )
+        inbox = self._dispatcher.add_inbox(followed, OnPresence(on_occupancy, on_members))
         self._driver.wake()
         return Subscription(
-            room,
-            cursor,
+            followed,
             inbox,
             leave=lambda: self._leave(followed),
             leave_later=lambda: _call_soon(loop, lambda: self._leave(followed)),
@@ -265,6 +273,13 @@ class Client:
         if self._dispatcher.remove_inbox(room):
             self._session.unsubscribe(room)
             self._driver.wake()
+
+
+def _check(last: int, deliver: str) -> None:
+    if not 0 <= last <= RECENT_EVENTS_MAX:
+        raise ValueError(f"last is how many events to begin with, 0 to {RECENT_EVENTS_MAX}, not {last}")
+    if deliver not in ("all", "latest"):
+        raise ValueError(f'deliver must be "all" or "latest", not {deliver!r}')
 
 
 def _codec_named(name: str) -> Codec:

@@ -7,22 +7,38 @@ decides nothing: what there is to report, and in which order, is up to `touchlin
 import asyncio
 import logging
 from collections.abc import Callable
+from typing import NamedTuple, TypeVar
 
 from .errors import ClientClosed, TouchlineError
 from .inbox import Budget, Inbox
-from .session.items import Gap, Joined, Refused, Verdict
+from .session.items import Gap, Joined, Members, Occupancy, Refused, Verdict
 from .session.pending_action import Outcome, PendingAction, Receipt
 from .session.room import Room
 from .session.session import Session
 from .session.states import State
+
+OnOccupancy = Callable[[Occupancy], object]
+"""Called with each number of connections in a room as it arrives."""
+
+OnMembers = Callable[[Members], object]
+"""Called with each list or change of a room's members as it arrives."""
 
 OnVerdict = Callable[[Verdict], object]
 """Called with each verdict about the player as it arrives."""
 
 log = logging.getLogger("touchline")
 
+T = TypeVar("T")
+
 STARTING_OVER = "%s: cannot continue from the cursor, so events may have been missed; starting over from the state"
 """The warning about a room that starts over, with its name to be put in."""
+
+
+class OnPresence(NamedTuple):
+    """What the user wants called about a room."""
+
+    occupancy: OnOccupancy | None = None
+    members: OnMembers | None = None
 
 
 class Dispatcher:
@@ -35,15 +51,18 @@ class Dispatcher:
         self._on_verdict = on_verdict
         self._last_verdict: Verdict | None = None
         self._inboxes: dict[Room, Inbox] = {}
+        self._on_presence: dict[Room, OnPresence] = {}
         self._answers: dict[PendingAction, asyncio.Future[Outcome | TouchlineError]] = {}
 
-    def add_inbox(self, room: Room) -> Inbox:
-        """An inbox for the items of a room."""
+    def add_inbox(self, room: Room, on_presence: OnPresence) -> Inbox:
+        """An inbox for the items of a room, except those about presence, which are handed out at once."""
+        self._on_presence[room] = on_presence
         inbox = self._inboxes[room] = Inbox(self._budget)
         return inbox
 
     def remove_inbox(self, room: Room) -> bool:
         """Drop what waits for a room. Returns whether the room was still followed."""
+        self._on_presence.pop(room, None)
         inbox = self._inboxes.pop(room, None)
         if inbox is None:
             return False
@@ -76,8 +95,11 @@ class Dispatcher:
             inbox = self._inboxes.get(room)
             if inbox is None:
                 continue
+            if isinstance(item, Occupancy | Members):
+                self._report_presence(self._on_presence[room], item)
+                continue
             if isinstance(item, Refused):
-                del self._inboxes[room]
+                del self._inboxes[room], self._on_presence[room]
                 inbox.end(item.error)
                 continue
             _warn(room, item)
@@ -92,6 +114,7 @@ class Dispatcher:
         Nobody waits for an action any longer either.
         """
         inboxes, self._inboxes = self._inboxes, {}
+        self._on_presence.clear()
         for inbox in inboxes.values():
             if error is None:
                 inbox.discard()
@@ -111,10 +134,21 @@ class Dispatcher:
             return
         self._last_verdict = verdict
         if self._on_verdict is not None and verdict is not None:
-            try:
-                self._on_verdict(verdict)
-            except Exception:  # an error in the user's callback must not end the connection
-                log.exception("on_verdict failed")
+            _call("on_verdict", self._on_verdict, verdict)
+
+    def _report_presence(self, on_presence: OnPresence, item: Occupancy | Members) -> None:
+        if isinstance(item, Occupancy):
+            if on_presence.occupancy is not None:
+                _call("on_occupancy", on_presence.occupancy, item)
+        elif on_presence.members is not None:
+            _call("on_members", on_presence.members, item)
+
+
+def _call(name: str, callback: Callable[[T], object], item: T) -> None:
+    try:
+        callback(item)
+    except Exception:  # an error in the user's callback must not end the connection
+        log.exception("%s failed", name)
 
 
 def _warn(room: Room, item: object) -> None:

@@ -1,6 +1,7 @@
 """A subscription: the events of a room, one at a time, for one reader.
 
-Everything that it reports about itself is as of the last event that it handed out, not of what has arrived since.
+Everything that it reports about itself is as of the last event that it handed out, not of what has arrived since. Only
+presence is as of now.
 """
 
 import weakref
@@ -11,7 +12,8 @@ from touchline_protocol.cursor import Cursor
 
 from .errors import ClientClosed
 from .inbox import Inbox
-from .session.items import Event, Item, Joined
+from .session.items import Event, Item, Joined, Members, Occupancy
+from .session.room import Room
 from .session.view import View
 
 OnRestart = Callable[["Subscription"], object]
@@ -31,17 +33,17 @@ class Subscription:
 
     def __init__(
         self,
-        room: str,
-        after: Cursor | None,
+        room: Room,
         inbox: Inbox,
         *,
         leave: Callable[[], None],
         leave_later: Callable[[], None],
         on_restart: OnRestart | None,
     ) -> None:
-        self.room = room
+        self.room = room.name
         self._inbox = inbox
-        self._view = View(after)
+        self._presence = room.presence
+        self._view = View(room.cursor)
         self._leave = leave
         self._on_restart = on_restart
         self._finalizer = weakref.finalize(self, leave_later)
@@ -103,6 +105,16 @@ class Subscription:
     def gaps(self) -> int:
         """How often an event was found missing. The client asked for what was missing, so nothing is lost."""
         return self._view.gaps
+
+    @property
+    def occupancy(self) -> Occupancy | None:
+        """How many connections are in the room, as the server said last. None before it has said so."""
+        return self._presence.occupancy
+
+    @property
+    def members(self) -> Members | None:
+        """Which players are in the room, as the server said last. None before it has said so."""
+        return self._presence.members
 
     async def joined(self) -> "Subscription":
         """Wait for the server's answer: after that, ``state`` and ``recovered`` are known. Takes no event.

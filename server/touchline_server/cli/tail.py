@@ -2,7 +2,8 @@
 
 Each line is one object: ``room``, ``cursor`` (to continue from with ``--after``), ``offset``, ``key`` if the event has
 one, ``ts``, ``data``. Joining without a cursor, and starting over, begin with the room's state: the newest event of
-each key, as lines with ``"state": true``. Every line is flushed as it is printed. Notes go to stderr.
+each key, as lines with ``"state": true``. With ``--occupancy`` there are lines with ``viewers`` as well, with
+``--members`` lines with ``players``. Every line is flushed as it is printed. Notes go to stderr.
 
 To a terminal and to a pipe the same is printed: JSON whose strings escape what a terminal would obey or nobody would
 see, as `touchline_protocol.printable` says. A program that parses it gets the values that were published.
@@ -16,6 +17,7 @@ from typing import Annotated, Literal
 import typer
 
 import touchline
+from touchline.dispatcher import OnPresence
 from touchline.errors import ConnectionRefused
 from touchline_cli.run import run_to_end, while_read
 from touchline_protocol import codes
@@ -47,6 +49,10 @@ def tail(
         int, typer.Option(min=0, max=RECENT_EVENTS_MAX, help="Begin with this many newest events, not the state.")
     ] = 0,
     no_state: Annotated[bool, typer.Option("--no-state", help="Leave out the state.")] = False,
+    occupancy: Annotated[bool, typer.Option("--occupancy", help="Print how many watch, whenever it changes.")] = False,
+    members: Annotated[
+        bool, typer.Option("--members", help="Print which players are in the room. It takes a token for that.")
+    ] = False,
     url: Annotated[
         str | None, typer.Option(metavar="URL", help=f"The edge's WebSocket.  [default: {WEBSOCKET_URL}]")
     ] = None,
@@ -75,9 +81,13 @@ def tail(
     if log is None:
         logging.basicConfig(level=logging.WARNING, format="note: %(message)s")
         address = url or WEBSOCKET_URL
-        run_to_end(while_read(_tail(printer, room, cursor, last, _client(address, token, codec), address)))
+        presence = OnPresence(printer.occupancy if occupancy else None, printer.members if members else None)
+        client = _client(address, token, codec)
+        run_to_end(while_read(_tail(printer, room, cursor, last, presence, client, address)))
     elif url is not None:
         raise OperatorError("--url and --log exclude each other: events come from an edge or straight from the log")
+    elif occupancy or members:
+        raise OperatorError("--log excludes --occupancy and --members: a log does not know who watches")
     else:
         _log_tail(printer, room, cursor, last, log, config)
 
@@ -90,7 +100,13 @@ def _client(url: str, token: str | None, codec: Literal["json", "msgpack"]) -> t
 
 
 async def _tail(
-    printer: Printer, room: str, after: Cursor | None, last: int, client: touchline.Client, url: str
+    printer: Printer,
+    room: str,
+    after: Cursor | None,
+    last: int,
+    presence: OnPresence,
+    client: touchline.Client,
+    url: str,
 ) -> None:
     def state(subscription: touchline.Subscription) -> None:
         printer.state(subscription.state.values(), subscription.cursor)
@@ -99,7 +115,14 @@ async def _tail(
         async with AsyncExitStack() as stack:
             with noted_if_slow(url):
                 await stack.enter_async_context(client)
-                subscription = client.subscribe(room, after=after, last=last, on_restart=state)
+                subscription = client.subscribe(
+                    room,
+                    after=after,
+                    last=last,
+                    on_restart=state,
+                    on_occupancy=presence.occupancy,
+                    on_members=presence.members,
+                )
                 await subscription.joined()
             if after is None:
                 state(subscription)

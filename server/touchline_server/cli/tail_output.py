@@ -47,6 +47,19 @@ class Printer:
         """Print one event."""
         self._write(event, {}, event.cursor)
 
+    def occupancy(self, occupancy: touchline.Occupancy) -> None:
+        """Print how many watch."""
+        self._printed = True
+        write_line(escaped(json.dumps(occupancy._asdict(), ensure_ascii=False)).encode())
+
+    def members(self, members: touchline.Members) -> None:
+        """Print which players are in the room, and what has changed in that."""
+        self._printed = True
+        players = None if members.players is None else sorted(members.players)
+        changes = {"joined": sorted(members.joined), "left": sorted(members.left), "complete": members.complete}
+        line = {"room": members.room, "players": players, **changes}
+        write_line(escaped(json.dumps(line, ensure_ascii=False)).encode())
+
     def _write(self, event: touchline.Event, mark: dict[str, bool], cursor: Cursor | None) -> None:
         self._printed = True
         key = {} if event.key is None else {"key": event.key}

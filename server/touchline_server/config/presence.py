@@ -15,7 +15,7 @@ class PresenceSettings(Table):
     members_max: int = Field(default=200, ge=1, le=1000)
     """The largest room whose members are listed. The list travels in one message (at most 128 bytes a player), and each
     join and leave goes to everybody who asked for it."""
-    grace_s: Seconds = Field(default=5.0, ge=0.0, le=60.0)
+    grace_s: Wait = Field(default=5.0, le=60.0)
     """How long a player whose connection was lost is still listed. One on a phone who comes back, to any edge, is not
     seen leaving and joining. A player who unsubscribes leaves at once."""
     records: bool = False

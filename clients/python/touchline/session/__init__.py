@@ -6,6 +6,7 @@
     token_refresh                  when its token has to be replaced
     reconnect, liveness            when to connect next, and when a connection counts as dead
     close_text                     what a close by the server means, in words
+    presence                       who else is in a room
     view                           one room as its reader sees it
     states, items, backoff         what they share
     action_data                    what an action may carry

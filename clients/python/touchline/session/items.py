@@ -1,7 +1,7 @@
 """What happens in a room, in the order in which a subscription's reader gets it; and what a verdict says.
 
-Pure data. `Event` and `Verdict` belong to the SDK's API. The rest is for callers that drive a session themselves;
-`view.View` applies it.
+Pure data. `Event`, `Occupancy`, `Members` and `Verdict` belong to the SDK's API. The rest is for callers that drive a
+session themselves; `view.View` applies it, except presence.
 """
 
 from typing import Any, NamedTuple, TypeAlias
@@ -44,6 +44,28 @@ class Verdict(NamedTuple):
     until: int | None
 
 
+class Occupancy(NamedTuple):
+    """How many connections are in the room, on all servers. Unless ``complete``, that is an estimate."""
+
+    room: str
+    viewers: int
+    complete: bool
+
+
+class Members(NamedTuple):
+    """The players who are in the room; None if they are too many to list.
+
+    ``joined`` and ``left`` is what has changed since the client was told before. Unless ``complete``, not all servers
+    can be reached, and ``players`` is an estimate.
+    """
+
+    room: str
+    players: frozenset[str] | None
+    joined: frozenset[str]
+    left: frozenset[str]
+    complete: bool
+
+
 class Joined(NamedTuple):
     """The client joined the room. If ``recovered``, the events after the cursor follow.
 
@@ -80,4 +102,4 @@ class Refused(NamedTuple):
     error: RoomRefused
 
 
-Item: TypeAlias = Joined | Event | Skipped | Gap | Refused
+Item: TypeAlias = Joined | Event | Skipped | Gap | Refused | Occupancy | Members

@@ -42,6 +42,7 @@ from touchline_protocol.cursor import Cursor
 from touchline_protocol.messages import Deliver, RoomRequest
 
 from .items import Event, Gap, Item, Joined, Refused, Skipped
+from .presence import RoomPresence
 
 
 class Phase(Enum):
@@ -99,15 +100,19 @@ class Room:
         "deliver",
         "name",
         "phase",
+        "presence",
         "request_id",
         "retries",
         "retry_at",
     )
 
-    def __init__(self, name: str, *, after: Cursor | None, last: int, deliver: Deliver) -> None:
+    def __init__(
+        self, name: str, *, after: Cursor | None, last: int, deliver: Deliver, occupancy: bool, members: bool
+    ) -> None:
         self.name = name
         self.cursor = after
         self.deliver = deliver
+        self.presence = RoomPresence(occupancy=occupancy, members=members)
         self.phase = Phase.WANTED
         self.request_id: int | None = None
         self.retries = 0
@@ -129,7 +134,15 @@ class Room:
     def request(self) -> RoomRequest:
         """What to ask for now."""
         epoch, after = self.cursor if self.cursor is not None else (None, None)
-        return RoomRequest(room=self.name, epoch=epoch, after=after, last=self._last, deliver=self.deliver)
+        return RoomRequest(
+            room=self.name,
+            epoch=epoch,
+            after=after,
+            last=self._last,
+            deliver=self.deliver,
+            occupancy=self.presence.asks_occupancy,
+            members=self.presence.asks_members,
+        )
 
     def request_sent(self, request_id: int) -> None:
         """The subscribe is on its way."""
@@ -177,6 +190,19 @@ class Room:
             return []
         self._covered = max(self._covered, message.to)
         return [Skipped(message.count)]
+
+    def present(self, message: messages.Occupancy | messages.Members | messages.MembersChanged) -> list[Item]:
+        """Handle a message about who is in the room."""
+        if self.phase is not Phase.JOINED:
+            return []
+        match message:
+            case messages.Occupancy():
+                return [self.presence.count(message)]
+            case messages.Members():
+                return [self.presence.list_members(message)]
+            case _:
+                changed = self.presence.change_members(message)
+                return [] if changed is None else [changed]
 
     def _resume(self, message: messages.Subscribed) -> list[Item]:
         # Without a cursor there was nothing to recover. If a server says so all the same, the room begins at its head.

@@ -45,7 +45,9 @@ class RoomSet:
         self._to_leave: list[str] = []
         self._items: list[tuple[Room, Item]] = []
 
-    def subscribe(self, name: str, *, after: Cursor | None, last: int, deliver: Deliver) -> Room:
+    def subscribe(
+        self, name: str, *, after: Cursor | None, last: int, deliver: Deliver, occupancy: bool, members: bool
+    ) -> Room:
         """Follow a room.
 
         Raises:
@@ -53,7 +55,9 @@ class RoomSet:
         """
         if name in self.by_name:
             raise AlreadySubscribed(f"there is a subscription to {name} already: close that one first")
-        room = self.by_name[name] = Room(name, after=after, last=last, deliver=deliver)
+        room = self.by_name[name] = Room(
+            name, after=after, last=last, deliver=deliver, occupancy=occupancy, members=members
+        )
         return room
 
     def unsubscribe(self, room: Room) -> None:

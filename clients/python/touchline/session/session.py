@@ -87,13 +87,24 @@ class Session:
         """The rooms that the client follows, by name."""
         return self._rooms.by_name
 
-    def subscribe(self, name: str, *, after: Cursor | None = None, last: int = 0, deliver: Deliver = "all") -> Room:
+    def subscribe(
+        self,
+        name: str,
+        *,
+        after: Cursor | None = None,
+        last: int = 0,
+        deliver: Deliver = "all",
+        occupancy: bool = False,
+        members: bool = False,
+    ) -> Room:
         """Follow a room. The client asks for it as soon as there is a connection.
 
         Raises:
             AlreadySubscribed: the client follows it already.
         """
-        return self._rooms.subscribe(name, after=after, last=last, deliver=deliver)
+        return self._rooms.subscribe(
+            name, after=after, last=last, deliver=deliver, occupancy=occupancy, members=members
+        )
 
     def unsubscribe(self, room: Room) -> None:
         """Leave a room. If it is closed already, this does nothing."""
@@ -248,6 +259,8 @@ class Session:
                 return self._rooms.deliver(message.room, lambda room: room.event(message))
             case messages.Skipped():
                 return self._rooms.deliver(message.room, lambda room: room.skipped(message))
+            case messages.Occupancy() | messages.Members() | messages.MembersChanged():
+                return self._rooms.deliver(message.room, lambda room: room.present(message))
             case messages.Subscribed():
                 return self._rooms.deliver(message.room, lambda room: room.subscribed(message))
             case messages.Ack():
