@@ -300,7 +300,7 @@ def test_the_example_file_shows_every_option_with_its_default(tmp_path: Path) ->
     without_one_default = {"log", "edge_name", "feeds.match.key_field"} | {
         path
         for path, default in _defaults(Settings)
-        if path.startswith(("kafka.", "auth.", "redis.", "keeper.")) and default is None
+        if path.startswith(("kafka.", "auth.", "redis.", "keeper.", "tls.")) and default is None
     }
     assert differing <= without_one_default
     assert set(shown["feeds"]) == set(Settings().feeds)

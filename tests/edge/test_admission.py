@@ -13,7 +13,7 @@ from support.node_fixture import RawClient, RunningNode, running_node
 from support.waiting import eventually
 from touchline_protocol import codes
 from touchline_protocol.messages import Beat, Error, RoomRequest, Subscribe
-from touchline_server.config.admission import AdmissionSettings
+from touchline_server.config.listener.admission import AdmissionSettings
 from touchline_server.config.tables import RatesSettings
 from touchline_server.edge.handshake import REQUEST_BYTES_MAX, RETRY_AFTER_MS
 from touchline_server.web.proxy_protocol import SIGNATURE

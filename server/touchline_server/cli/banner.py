@@ -52,9 +52,9 @@ def _access(settings: Settings, *, can_act: bool) -> list[str]:
     ]
 
 
-def websocket_url(host: str, port: int) -> str:
+def websocket_url(host: str, port: int, *, tls: bool = False) -> str:
     """The address for clients on this machine."""
-    return f"ws://{_in_url(host)}:{port}/ws"
+    return f"{'wss' if tls else 'ws'}://{_in_url(host)}:{port}/ws"
 
 
 def control_url(host: str, port: int) -> str:

@@ -132,7 +132,7 @@ async def _serve(fitting: Fitting, load: Load) -> None:
         freeze()
         for line in server_banner(
             settings,
-            websocket_url=websocket_url(settings.host, server.edge_port),
+            websocket_url=websocket_url(settings.host, server.edge_port, tls=settings.tls.cert_file is not None),
             control_url=control_url(settings.control_host, server.control_port),
             can_act=has_keys(settings.auth),
             workers=fitting.workers,

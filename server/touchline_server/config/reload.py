@@ -37,6 +37,7 @@ RELOADABLE = frozenset(
         "players",
         "rates",
         "admission",
+        "tls",
     }
 )
 """Options that can change at run time, or tables of which all can."""

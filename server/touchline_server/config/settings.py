@@ -23,9 +23,10 @@ from touchline_protocol.rooms import is_feed_name
 from touchline_server.web.origins import Origins
 from touchline_server.web.policy import Hosts
 
-from .admission import AdmissionSettings
 from .drain import DRAIN_GRACE_S_MAX, DrainTime
 from .keeper import KeeperSettings
+from .listener.admission import AdmissionSettings
+from .listener.tls import TlsSettings
 from .players import PlayersSettings
 from .presence import PresenceSettings
 from .redis import RedisSettings
@@ -83,6 +84,7 @@ class Settings(BaseSettings):
     players: PlayersSettings = PlayersSettings()
     rates: RatesSettings = RatesSettings()
     admission: AdmissionSettings = AdmissionSettings()
+    tls: TlsSettings = TlsSettings()
     actions: ActionsSettings = ActionsSettings()
     verdicts: VerdictsSettings = VerdictsSettings()
     presence: PresenceSettings = PresenceSettings()

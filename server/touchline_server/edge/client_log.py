@@ -123,6 +123,11 @@ def tls_refused(connection: int, address: str | None) -> None:
     logger.info("tls_refused", connection=connection, cure=_TLS_CURE, peer=address)
 
 
+def tls_failed(connection: int, reason: str, address: str | None) -> None:
+    """A TLS handshake failed. ``reason`` is OpenSSL's, such as ``SSLV3_ALERT_CERTIFICATE_UNKNOWN``."""
+    logger.info("tls_failed", connection=connection, reason=reason.lower(), peer=address)
+
+
 def closed(connection: int, code: codes.CloseCode) -> None:
     """We close a connection."""
     logger.info("connection_closed", connection=connection, code=code.name, close_code=code.code)

@@ -18,6 +18,7 @@ Rules:
 """
 
 import asyncio
+from collections.abc import Callable
 from typing import cast
 
 from websockets.frames import Frame, Opcode
@@ -58,6 +59,7 @@ class Connection(asyncio.Protocol):
         "_opening",
         "_paused",
         "_protocol",
+        "_step",
         "number",
         "transport",
     )
@@ -74,6 +76,7 @@ class Connection(asyncio.Protocol):
         self._has_eof = False
         self._is_open = False
         self._is_waiting = False
+        self._step: Callable[[], None] | None = None
         self._input = InputBuffer()
         self._fragments: list[bytes] | None = None
         self._opening: handshake.Opening | None = None
@@ -121,12 +124,33 @@ class Connection(asyncio.Protocol):
 
     def serve_turn(self) -> None:
         """Its turn has come: serve what has waited."""
+        step, self._step = self._step, None
         try:
-            self.serve_input()
+            if step is None:
+                self.serve_input()
+            else:
+                self.transport.resume_reading()
+                step()
         except Exception as error:  # noqa: BLE001 - as the loop does it after `data_received`: it costs this client only
             context = {"message": "a client's input could not be served", "exception": error}
             asyncio.get_running_loop().call_exception_handler(context)
             self.abort()
+
+    def may_take_turn(self, step: Callable[[], None]) -> bool:
+        """Whether work for this connection may be done now. If not, ``step`` is called when its turn comes."""
+        turns = self._context.core.input
+        if turns.may_serve(self):
+            return True
+        if self._step is None:
+            self._step = step
+            self.transport.pause_reading()
+            turns.wait(self)
+            self._context.wake()
+        return False
+
+    def spend(self, units: int) -> None:
+        """Work was done for this connection."""
+        self._context.core.input.spend(self, units)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone."""

@@ -24,6 +24,7 @@ from touchline_server.core.room_store import RoomStore
 from touchline_server.core.rooms.old_records import Skip
 
 from .appender import Appender
+from .certificate import Certificate
 from .connection import Connection
 from .context import Context
 from .driver import Driver, Peer
@@ -31,6 +32,7 @@ from .entrance import Entrance
 from .player_sync import PlayerSync
 from .proxy_front import ProxyFront
 from .replayer import Replayer
+from .tls import TlsLayer
 
 BACKLOG = 4096
 """Connections that the kernel holds until they are accepted: thousands may come at once after an edge was restarted."""
@@ -70,6 +72,7 @@ class EdgeServer:
         driver = self.driver
         self._entrance = entrance = Entrance(core, settings, driver.now, random.random, driver.wake)
         self._context = Context(core, entrance, driver.now, driver.perform, driver.wake, self._lost, count(1).__next__)
+        self._certificate = Certificate(settings.tls)
         self._server: asyncio.Server | None = None
         self._empty = asyncio.Event()
 
@@ -84,10 +87,16 @@ class EdgeServer:
             self._player_sync.start(self.driver, self.core.arrivals)
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(self._accept, sock=listening, backlog=BACKLOG)
+        self._certificate.start()
         self.driver.start()
 
     def reload(self, settings: Settings) -> None:
-        """Use other settings from now on, for clients that are connected as far as that can be done."""
+        """Use other settings from now on, for clients that are connected as far as that can be done.
+
+        Raises:
+            OperatorError: the certificate or its key cannot be used. Nothing has changed.
+        """
+        self._certificate.reload(settings.tls)
         self._settings = settings
         self._entrance.reload(settings)
         admission = settings.admission
@@ -127,6 +136,7 @@ class EdgeServer:
         if self._player_sync is not None and core.arrivals is not None:
             await self._player_sync.stop(driver, core.arrivals)
         driver.stop()
+        self._certificate.stop()
         await self._replayer.stop()
 
     async def _stop_accepting(self) -> None:
@@ -150,9 +160,11 @@ class EdgeServer:
 
     def _accept(self) -> asyncio.Protocol:
         connection = Connection(self._context)
+        tls = self._certificate.tls
+        inner = connection if tls is None else TlsLayer(tls, connection)
         if self._settings.admission.proxy_protocol:
-            return ProxyFront(self._entrance, connection, connection)
-        return connection
+            return ProxyFront(self._entrance, connection, inner)
+        return inner
 
     def _lost(self, connection: Peer) -> None:
         self.core.lost(connection, self.driver.now())

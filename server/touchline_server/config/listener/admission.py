@@ -7,10 +7,9 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field, field_validator, model_validator
 
+from touchline_server.config.tables import Table, option_error
+from touchline_server.config.values import COUNT_MAX, Strings, Wait
 from touchline_server.web.addresses import Networks
-
-from .tables import Table, option_error
-from .values import COUNT_MAX, Strings, Wait
 
 NoneOr: TypeAlias = Annotated[int, Field(ge=0, le=COUNT_MAX)]
 """A limit; 0 for none."""

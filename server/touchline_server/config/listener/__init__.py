@@ -1,0 +1,1 @@
+"""Settings of the port that clients connect to, beside its address."""

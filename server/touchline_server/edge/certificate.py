@@ -1,0 +1,82 @@
+"""The certificate of a listener, and its replacement while the server runs.
+
+New connections use the new certificate; open ones keep the one that they began with.
+"""
+
+import asyncio
+from pathlib import Path
+from typing import TypeAlias
+
+import structlog
+
+from touchline_protocol.errors import OperatorError
+from touchline_server.config.listener.tls import TlsSettings
+
+from .tls import Tls, make_tls
+
+logger = structlog.get_logger("touchline.edge")
+
+_Stamp: TypeAlias = list[tuple[int, int, int] | None]
+
+
+class Certificate:
+    """The TLS that new connections begin with; ``tls`` is None if the listener has none.
+
+    Raises:
+        OperatorError: the certificate or its key cannot be used.
+    """
+
+    def __init__(self, settings: TlsSettings) -> None:
+        self.tls: Tls | None = None
+        self._watching: asyncio.Task[None] | None = None
+        self.reload(settings)
+
+    def reload(self, settings: TlsSettings) -> None:
+        """Read the files, or others.
+
+        Raises:
+            OperatorError: they cannot be used; what there was before stays.
+        """
+        stamp = _stamp(settings)
+        self.tls = make_tls(settings)
+        self._settings, self._seen = settings, stamp
+
+    def start(self) -> None:
+        """Begin to look at the files periodically."""
+        self._watching = asyncio.create_task(self._watch(), name="certificate")
+
+    def stop(self) -> None:
+        """Look no more."""
+        if self._watching is not None:
+            self._watching.cancel()
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(self._settings.check_s)
+            settings, seen = self._settings, self._seen
+            stamp = await asyncio.to_thread(_stamp, settings)
+            if stamp != seen and settings is self._settings:
+                self._replace(settings, stamp)
+
+    def _replace(self, settings: TlsSettings, stamp: _Stamp) -> None:
+        try:
+            self.reload(settings)
+        except OperatorError as error:
+            # Not again until the files change: a pair that is being written is one for a moment.
+            self._seen = stamp
+            logger.warning("certificate_unusable", why=str(error))
+        else:
+            logger.info("certificate_replaced", cert_file=str(settings.cert_file))
+
+
+def _stamp(settings: TlsSettings) -> _Stamp:
+    """What changes when a file is written, or replaced, or a link to it leads elsewhere, as in Kubernetes."""
+    return [_stamp_of(file) for file in (settings.cert_file, settings.key_file) if file is not None]
+
+
+def _stamp_of(file: Path) -> tuple[int, int, int] | None:
+    try:
+        status = file.stat()
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_size, status.st_ino
