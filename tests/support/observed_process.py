@@ -4,7 +4,7 @@ from typing import Any
 
 from touchline_loadtest.checks.actions import Acted
 from touchline_loadtest.checks.breach import Breach
-from touchline_loadtest.checks.closes import Cause, Close
+from touchline_loadtest.checks.closes import Cause, Close, Opening
 from touchline_loadtest.checks.trace import Trace, TraceSink
 from touchline_loadtest.locust.observe.latency import LatencyMeter
 from touchline_loadtest.locust.observe.observer import Observer
@@ -31,6 +31,10 @@ class Notes:
         self.traces: dict[str, Trace] = {}
         self.closes: list[Close] = []
         self.causes: list[Cause] = []
+        self.openings: list[Opening] = []
+
+    def opened(self, opening: Opening) -> None:
+        self.openings.append(opening)
 
     def duration(self, name: str, ms: float) -> None:
         self.times.append((name, round(ms, 3)))

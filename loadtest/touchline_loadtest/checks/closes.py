@@ -46,7 +46,7 @@ class Close(NamedTuple):
 
     ``code`` is the close code; the HTTP status if the handshake was refused; and 1006 if the connection was lost
     without a close frame, could not be made, or was given up because nothing arrived. ``error`` is the code of the
-    ``error`` that came last before it.
+    ``error`` that came last before it. ``sent_away``: the server had asked the client to leave.
     """
 
     client: str
@@ -55,6 +55,15 @@ class Close(NamedTuple):
     edge: str = ""
     player: str = ""
     error: str = ""
+    sent_away: bool = False
+
+
+class Opening(NamedTuple):
+    """The beginning of a connection: the server said welcome. ``edge`` is empty for an event stream."""
+
+    client: str
+    at_ms: float
+    edge: str = ""
 
 
 CODES: Mapping[CauseKind, frozenset[int]] = {

@@ -35,13 +35,17 @@ RUNS = Path("runs")
 FAIL_ABOVE = ("connect.p99=5000", "first_state.p99=5000", "event.p99=5000", "action.p99=5000")
 """The thresholds, if none is given. Even on a busy machine, only something that is broken exceeds them."""
 SWARM_SHAPES = (
-    f"With kick-off, --seconds has to be {SWARM_KICK_OFF_S:g} or more; with avalanche, edge-drain or edge-kill, there "
-    "is no swarm."
+    f"With kick-off, --seconds has to be {SWARM_KICK_OFF_S:g} or more; with avalanche, edge-drain, rolling-restart or "
+    "edge-kill, there is no swarm."
 )
 """What a swarm asks of the shape."""
 
 Shape = Annotated[
-    str, typer.Option(metavar="NAME", help="steady, ramp, kick-off, goal, half-time, edge-drain, edge-kill, avalanche.")
+    str,
+    typer.Option(
+        metavar="NAME",
+        help="steady, ramp, kick-off, goal, half-time, edge-drain, rolling-restart, edge-kill, avalanche.",
+    ),
 ]
 Users = Annotated[int, typer.Option(help="Users at the height of the test.")]
 Seconds = Annotated[float, typer.Option(help="Length of the test, arrival and all.")]

@@ -39,6 +39,7 @@ KINDS: Mapping[str, Kind] = {
     usual.FIRST_STATE: Kind("Time to first state", "from a subscription to the room's state", log=True),
     usual.LOG_LAG: Kind("Log lag", "events between the log's newest record and the clients"),
     usual.ERRORS: Kind("Errors", "of all clients together", total),
+    usual.RECONNECTS: Kind("Reconnects", "clients that each edge sent away while it drained", total),
     usual.CPU: Kind("CPU of each process", "100 % is one whole core"),
     usual.MEMORY: Kind("Memory of each process", "shared pages count in part"),
     usual.OPEN_FILES: Kind("Open files of each process", "connections among them"),

@@ -6,7 +6,14 @@ from pathlib import Path
 import msgspec
 
 from touchline_loadtest.locust.shapes.choice import schedule_named
-from touchline_loadtest.locust.shapes.schedules import KICK_OFF_S, avalanche, edge_drain, edge_kill, kick_off
+from touchline_loadtest.locust.shapes.schedules import (
+    KICK_OFF_S,
+    avalanche,
+    edge_drain,
+    edge_kill,
+    kick_off,
+    rolling_restart,
+)
 from touchline_loadtest.runs.thresholds import Threshold
 from touchline_protocol.errors import OperatorError
 
@@ -77,7 +84,7 @@ class LoadTest(msgspec.Struct, frozen=True, kw_only=True):
     def _check_swarm(self) -> None:
         _within("--swarm", self.swarm, SWARM_MIN, 1_000_000)
         _within("--swarm-processes", self.swarm_processes, 1, PROCESSES_MAX)
-        if schedule_named(self.shape) in (avalanche, edge_drain, edge_kill):
+        if schedule_named(self.shape) in (avalanche, edge_drain, edge_kill, rolling_restart):
             raise OperatorError(f"--swarm does not go with --shape {self.shape}: the swarm's clients do not come back")
         if schedule_named(self.shape) is kick_off and self.seconds < SWARM_KICK_OFF_S:
             raise OperatorError(

@@ -36,6 +36,8 @@ LOG_LAG = "log_lag"
 ``edge`` if each edge has such a client."""
 ERRORS = "errors"
 """Errors of clients; /s."""
+RECONNECTS = "reconnects"
+"""Clients that left an edge because it drains, to reconnect at once; /s, by ``edge``."""
 
 UNITS: Mapping[str, str] = {
     CONNECT_TIME: "ms",
@@ -49,6 +51,7 @@ UNITS: Mapping[str, str] = {
     OPEN_FILES: "",
     LOG_LAG: "events",
     ERRORS: "/s",
+    RECONNECTS: "/s",
 }
 
 PROCESS = "process"

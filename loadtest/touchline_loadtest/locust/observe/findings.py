@@ -8,6 +8,9 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from touchline_loadtest.checks.breach import KINDS, Breach
+from touchline_loadtest.checks.closes import Cause, Close, Opening
+from touchline_loadtest.checks.trace import TraceSink
+from touchline_protocol.messages import Deliver
 
 NEVER_JOINED = "never_joined"
 NO_ACK = "no_ack"
@@ -47,3 +50,19 @@ class Measures(Protocol):
 
     def breach(self, breach: Breach, cause: str = "") -> None:
         """A promise was broken. ``cause``, such as a close code, groups further than the kind does."""
+
+
+class Recorder(Protocol):
+    """Records what a client saw, for the checker."""
+
+    def trace(self, room: str, deliver: Deliver) -> TraceSink:
+        """Where the items of a room go."""
+
+    def opened(self, opening: Opening) -> None:
+        """A connection has begun."""
+
+    def closed(self, close: Close) -> None:
+        """A connection has ended, or could not be made."""
+
+    def cause(self, cause: Cause) -> None:
+        """Something happened that may end connections."""

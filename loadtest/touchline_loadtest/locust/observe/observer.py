@@ -5,16 +5,15 @@ The driver says when something happens (`connecting`, `arrived`, `closed`); the 
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from touchline.errors import ConnectionFailed, ConnectionRefused, Unreachable
 from touchline_loadtest.checks.breach import Breach
-from touchline_loadtest.checks.closes import Cause, CauseKind, Close
-from touchline_loadtest.checks.trace import TraceSink
+from touchline_loadtest.checks.closes import Cause, CauseKind, Close, Opening
 from touchline_protocol import messages
 from touchline_protocol.codes import ABNORMAL, BANNED, GOING_AWAY, HELLO_TIMEOUT, NORMAL
 from touchline_protocol.cursor import Cursor
-from touchline_protocol.messages import ClientMessage, Deliver, ServerMessage
+from touchline_protocol.messages import ClientMessage, ServerMessage
 
 from . import rows
 from .failures import close_text, connect_failure, refused_room
@@ -28,25 +27,12 @@ from .findings import (
     UNEXPECTED_VERDICT,
     UNEXPLAINED_CLOSE,
     WRONG_JOIN,
+    Recorder,
 )
 from .latency import NS_PER_MS
 from .room_observer import Request, RoomObserver
 from .shared import Shared
 from .slowness import is_for_slowness
-
-
-class Recorder(Protocol):
-    """Records what a client saw, for the checker."""
-
-    def trace(self, room: str, deliver: Deliver) -> TraceSink:
-        """Where the items of a room go."""
-
-    def closed(self, close: Close) -> None:
-        """A connection has ended, or could not be made."""
-
-    def cause(self, cause: Cause) -> None:
-        """Something happened that may end connections."""
-
 
 EXCUSABLE = frozenset({NORMAL.code, GOING_AWAY.code, ABNORMAL.code, HELLO_TIMEOUT.code})
 """Close codes that a fault of the server can cause. The others say that somebody broke the protocol, or a rule."""
@@ -151,6 +137,7 @@ class Observer:
         if began_s is not None:
             self._measures.duration(rows.CONNECT, _ms(now_s, began_s))
         self._connected_ms = self._shared.unix_ms()
+        self._recorder.opened(Opening(self.client, self._connected_ms, self._edge))
         self._measures.connections(1)
 
     def arrived(self, now_s: float, unix_ns: int) -> None:
@@ -255,7 +242,7 @@ class Observer:
             began_ms = now_ms
         else:
             self._measures.connections(-1)
-        self._recorder.closed(Close(self.client, code, now_ms, self._edge, self._player, self._error))
+        self._recorder.closed(Close(self.client, code, now_ms, self._edge, self._player, self._error, self._sent_away))
         if by_us:
             kind: CauseKind = "client_left" if code == NORMAL.code else "connection_cut"
             self._recorder.cause(Cause(kind, now_ms, None, self.client))

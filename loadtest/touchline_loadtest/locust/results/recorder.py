@@ -5,7 +5,7 @@ its connections. Without a `TraceWriter` nothing is kept.
 """
 
 from touchline_loadtest.checks.actions import Acted
-from touchline_loadtest.checks.closes import Cause, Close
+from touchline_loadtest.checks.closes import Cause, Close, Opening
 from touchline_loadtest.checks.trace import Item, TraceSink
 from touchline_loadtest.runs.history.trace_writer import TraceWriter
 from touchline_protocol.messages import Deliver
@@ -51,6 +51,11 @@ class UserRecorder:
         """A connection has ended."""
         if self._writer is not None:
             self._writer.closed(close)
+
+    def opened(self, opening: Opening) -> None:
+        """A connection has begun."""
+        if self._writer is not None:
+            self._writer.opened(opening)
 
     def cause(self, cause: Cause) -> None:
         """Something happened that may end connections."""

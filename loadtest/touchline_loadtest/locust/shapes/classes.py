@@ -116,6 +116,13 @@ class EdgeDrain(LiveShape):
     shape = "edge-drain"
 
 
+class RollingRestart(LiveShape):
+    """Two edges are restarted one after the other, by their operator."""
+
+    abstract = False
+    shape = "rolling-restart"
+
+
 class EdgeKill(LiveShape):
     """An edge is killed halfway, by its operator."""
 

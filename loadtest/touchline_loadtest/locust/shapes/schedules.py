@@ -68,6 +68,12 @@ def edge_drain(users: int, seconds: float) -> Schedule:
     return Schedule(seconds, [_arrival(users, seconds, ARRIVAL_S)], [Cue(seconds / 2, CueKind.DRAIN)])
 
 
+def rolling_restart(users: int, seconds: float) -> Schedule:
+    """Two edges are restarted, one after the other: the second as soon as the first is back, but not before 6/10."""
+    restarts = [Cue(seconds * share, CueKind.DRAIN) for share in (0.3, 0.6)]
+    return Schedule(seconds, [_arrival(users, seconds, ARRIVAL_S)], restarts)
+
+
 def edge_kill(users: int, seconds: float) -> Schedule:
     """An edge is killed halfway, without a farewell, and started again."""
     return Schedule(seconds, [_arrival(users, seconds, ARRIVAL_S)], [Cue(seconds / 2, CueKind.KILL)])
@@ -89,6 +95,7 @@ SCHEDULES: Mapping[str, MakeSchedule] = {
     "goal": goal,
     "half-time": half_time,
     "edge-drain": edge_drain,
+    "rolling-restart": rolling_restart,
     "edge-kill": edge_kill,
     "avalanche": avalanche,
 }

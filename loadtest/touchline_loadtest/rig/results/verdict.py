@@ -14,10 +14,12 @@ from touchline_loadtest.rig.run import Outcome
 from touchline_loadtest.rig.settings import LoadTest
 from touchline_loadtest.runs.files import BadRun
 from touchline_loadtest.runs.history.check import check_folder, write_breaches
+from touchline_loadtest.runs.history.drains import read_drains
 from touchline_loadtest.runs.records import SummaryRow
 from touchline_loadtest.runs.thresholds import judge as judge_thresholds
 from touchline_loadtest.runs.writer import RunWriter
 
+from .drain_results import drain_rows, drain_samples
 from .locust_results import failures, measured, read_rows, time_rows
 
 
@@ -25,7 +27,7 @@ def judge(test: LoadTest, outcome: Outcome, run: RunWriter) -> Sequence[SummaryR
     """Check the run, finish its folder, and write its page; returns the rows of the result."""
     rows = read_rows(stats_file(test.folder).read_bytes())
     thresholds = judge_thresholds(test.fail_above, lambda threshold: measured(rows, threshold))
-    checked = _check(test.folder)
+    checked = [*_check(test.folder), *_drains(test.folder, run)]
     swarm = [] if outcome.swarm is None else outcome.swarm.rows
     users = [*time_rows(rows), *thresholds, *failures(rows), *_ends(outcome)]
     summary = [*users, *checked, *(msgspec.structs.replace(row, what=f"swarm: {row.what}") for row in swarm)]
@@ -55,6 +57,16 @@ def _check(folder: Path) -> list[SummaryRow]:
         return [SummaryRow("breaches that the checker found", str(error), bound="0", met=False)]
     write_breaches(folder, found.breaches)
     return list(check_rows(found))
+
+
+def _drains(folder: Path, run: RunWriter) -> list[SummaryRow]:
+    """What clients went through while edges drained, with a chart."""
+    try:
+        drains = read_drains(folder)
+    except BadRun:
+        return []  # the checker has said so
+    run.samples(drain_samples(drains))
+    return list(drain_rows(drains))
 
 
 def _ends(outcome: Outcome) -> Iterator[SummaryRow]:

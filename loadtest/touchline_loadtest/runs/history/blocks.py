@@ -15,7 +15,7 @@ from typing import BinaryIO, TypeVar
 import msgspec
 
 from touchline_loadtest.checks.actions import Acted, ActionEntry, LoggedAction, Verdict
-from touchline_loadtest.checks.closes import Cause, Close
+from touchline_loadtest.checks.closes import Cause, Close, Opening
 from touchline_loadtest.checks.partition_log import Entry, LogId
 from touchline_loadtest.checks.room_log import TopicFacts
 from touchline_loadtest.checks.trace import Item
@@ -57,6 +57,7 @@ class TraceBlock(msgspec.Struct, array_like=True):
     causes: list[Cause] = []
     acted: list[Acted] = []
     handed_out: dict[str, list[ActionEntry]] = {}
+    openings: list[Opening] = []
 
 
 class LogBlock(msgspec.Struct, array_like=True):

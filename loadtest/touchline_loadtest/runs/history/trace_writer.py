@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from touchline_loadtest.checks.actions import Acted, ActionEntry
-from touchline_loadtest.checks.closes import Cause, Close
+from touchline_loadtest.checks.closes import Cause, Close, Opening
 from touchline_loadtest.checks.trace import Item, TraceSink
 from touchline_loadtest.runs.files import TRACES
 from touchline_protocol.messages import Deliver
@@ -40,6 +40,11 @@ class TraceWriter(BlockWriter):
     def closed(self, close: Close) -> None:
         """A connection has ended."""
         self._block.closes.append(close)
+        self._count()
+
+    def opened(self, opening: Opening) -> None:
+        """A connection has begun."""
+        self._block.openings.append(opening)
         self._count()
 
     def cause(self, cause: Cause) -> None:
