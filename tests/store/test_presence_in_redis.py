@@ -1,16 +1,29 @@
 """Presence in a real Redis keeps the contract, and more that only a shared store can break."""
 
-from collections.abc import AsyncIterator
+import asyncio
+import re
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
-from store.presence_contract import OutboxContract, PresenceContract
-from store.presence_fleets import InRedis
+from store.presence_contract import BOTH, OTHER, ROOM, OutboxContract, PresenceContract, change, whole
+from store.presence_fleets import InRedis, drained
+from store.presence_worker import Fault, FaultyConnection
 from support.redis_server import RedisServer
+from touchline_protocol.errors import StoreRefused, StoreUnavailable
+from touchline_protocol.presence.records import PresenceRecord
 from touchline_server.config.presence import PresenceSettings
 from touchline_server.config.redis import RedisSettings
+from touchline_server.core.presence.outbox import Outbox
 from touchline_server.store.redis.connection import RedisConnection
+from touchline_server.store.redis.presence import store as presence_store
+from touchline_server.store.redis.presence.outbox import LEASE_MS
+from touchline_server.store.redis.presence.shard import shard_of
+
+FLEET = Path(__file__).parents[2] / "docs" / "fleet.md"
+SETTINGS = PresenceSettings(members_max=3, records=True, outbox_max=1000)
 
 
 @pytest_asyncio.fixture
@@ -22,7 +35,7 @@ async def connection(redis: RedisServer) -> AsyncIterator[RedisConnection]:
 
 @pytest.fixture
 def fleet(connection: RedisConnection) -> InRedis:
-    return InRedis(PresenceSettings(members_max=3, records=True, outbox_max=1000), connection)
+    return InRedis(SETTINGS, connection)
 
 
 class TestPresence(PresenceContract):
@@ -31,3 +44,206 @@ class TestPresence(PresenceContract):
 
 class TestOutbox(OutboxContract):
     pass
+
+
+async def next_state(outbox: Outbox) -> PresenceRecord:
+    """The next record ``room_state``. It and all before it are removed."""
+    taken = await outbox.take()
+    while True:
+        for waiting in taken.waiting:
+            if waiting.record.kind == "room_state":
+                await outbox.leave(taken.waiting)
+                return waiting.record
+        taken = await outbox.take(taken.waiting)
+
+
+async def test_a_redis_that_was_emptied_is_reported_to_again_and_is_not_complete_before(
+    fleet: InRedis, connection: RedisConnection
+) -> None:
+    one, two = fleet.worker("one"), fleet.worker("two")
+    watched = frozenset({ROOM})
+    await one.exchange(whole({ROOM: 1}))
+    await two.exchange(whole({ROOM: 2}, watched=watched))
+    await connection.client.flushall()
+    for store in (one, two):
+        with pytest.raises(StoreUnavailable):
+            await store.exchange(change())
+        with pytest.raises(StoreUnavailable):
+            await store.exchange(change())
+    answer = await two.exchange(whole({ROOM: 2}, watched=watched))
+    assert (answer.viewers, answer.complete) == ({ROOM: 2}, False)
+    assert not (await two.viewers([ROOM])).complete
+    await one.exchange(whole({ROOM: 1}))
+    answer = await two.exchange(change(watched=watched))
+    assert (answer.viewers, answer.complete) == ({ROOM: 3}, True)
+    assert await two.viewers([ROOM]) == ({ROOM: 3}, True)
+
+
+async def test_readers_are_told_the_state_of_rooms_again_after_redis_was_emptied(
+    fleet: InRedis, connection: RedisConnection
+) -> None:
+    store = fleet.worker("one")
+    await store.exchange(whole({ROOM: 1}, {"ann": 1}))
+    before = await drained(fleet.outbox("one"))
+    await connection.client.flushall()
+    with pytest.raises(StoreUnavailable):
+        await store.exchange(change())
+    await store.exchange(whole({ROOM: 2}, {"ann": 1, "bob": 1}))
+    (state,) = await drained(fleet.outbox("one"))
+    assert (state.kind, state.viewers, sorted(state.players or ())) == ("room_state", 2, ["ann", "bob"])
+    assert state.seq > before[-1].seq
+    await store.exchange(change(players={"bob": 0}))
+    assert [record.kind for record in await drained(fleet.outbox("one"))] == ["player_left"]
+
+
+async def test_a_report_that_was_given_up_and_arrives_late_changes_nothing(
+    fleet: InRedis, redis: RedisServer, connection: RedisConnection
+) -> None:
+    faulty = FaultyConnection(RedisSettings(url=redis.url, timeout_s=5))
+    store = InRedis(SETTINGS, faulty).worker("one")
+    for report in (whole({ROOM: 5}, {"ann": 1}), change({ROOM: 6}, {"bob": 1})):
+        faulty.fault, faulty.fault_after = Fault.LATE, 1
+        with pytest.raises(StoreUnavailable):
+            await store.exchange(report)
+        await store.exchange(whole({ROOM: 2}))
+        await faulty.deliver_late()
+        assert (await store.viewers([ROOM])).viewers == {ROOM: 2}
+        assert (await store.exchange(change(watched=frozenset({ROOM})))).viewers == {ROOM: 2}
+    await faulty.close()
+
+
+async def test_a_worker_that_comes_back_while_it_is_being_removed_stays(
+    fleet: InRedis, redis: RedisServer, connection: RedisConnection
+) -> None:
+    faulty = FaultyConnection(RedisSettings(url=redis.url, timeout_s=5))
+    one, two = fleet.worker("one"), InRedis(SETTINGS, faulty).worker("two")
+    await one.exchange(whole({ROOM: 1}))
+    await two.exchange(whole({ROOM: 1}))
+    await fleet.kill("one")
+    faulty.fault, faulty.fault_after = Fault.LATE, 1
+    with pytest.raises(StoreUnavailable):
+        await two.exchange(change())
+    await one.exchange(whole({ROOM: 1}))
+    await faulty.deliver_late()
+    assert (await one.viewers([ROOM])).viewers == {ROOM: 2}
+    await one.exchange(change({ROOM: 2}))
+    assert (await one.viewers([ROOM])).viewers == {ROOM: 3}
+    await faulty.close()
+
+
+async def test_a_dead_worker_is_removed_in_small_steps(fleet: InRedis, monkeypatch: pytest.MonkeyPatch) -> None:
+    rooms = [room for room in (f"match:{n}" for n in range(20_000)) if shard_of(room) == 3][:600]
+    one, two = fleet.worker("one"), fleet.worker("two")
+    await one.exchange(whole(dict.fromkeys(rooms, 1)))
+    await two.exchange(whole())
+    await fleet.kill("one")
+    monkeypatch.setattr(presence_store, "ROUNDS_MAX", 1)
+    left = []
+    for _ in range(3):
+        await two.exchange(change())
+        left.append(sum((await two.viewers(rooms)).viewers.values()))
+    assert left == [350, 100, 0]
+
+
+async def test_workers_that_died_at_once_are_removed_by_several_at_once(fleet: InRedis) -> None:
+    dead = [fleet.worker(f"dead{n}") for n in range(4)]
+    alive = [fleet.worker(f"alive{n}") for n in range(4)]
+    for store in (*dead, *alive):
+        await store.exchange(whole({ROOM: 1}, {"ann": 1}))
+    for n in range(len(dead)):
+        await fleet.kill(f"dead{n}")
+    watched = frozenset({ROOM})
+    await asyncio.gather(*(store.exchange(change(watched=watched)) for store in alive))
+    for store in alive:
+        await store.exchange(change(watched=watched))
+        assert (await store.viewers([ROOM])).viewers == {ROOM: len(alive)}
+
+
+async def test_nothing_of_rooms_and_workers_that_are_gone_stays_in_redis(
+    fleet: InRedis, connection: RedisConnection
+) -> None:
+    one, two = fleet.worker("one"), fleet.worker("two")
+    await one.exchange(whole({ROOM: 1}, {"ann": 1}, BOTH, BOTH))
+    await two.exchange(whole({ROOM: 1, OTHER: 1}, {"bob": 1}, BOTH, BOTH))
+    await one.exchange(change(watched=BOTH, listed=BOTH))
+    await fleet.kill("two")
+    await one.exchange(change({ROOM: 0}, {"ann": 0}))
+    await drained(fleet.outbox("one"))
+    left = [key.decode().split("}:", 1)[1] async for key in connection.client.scan_iter("touchline:{presence.*")]
+    bounded = {"meta", "workers", "viewers_changed", "players_changed", f"moves:{ROOM}", "drained_by"}
+    assert set(left) <= bounded
+
+
+async def test_only_one_worker_at_a_time_writes_a_shards_records(fleet: InRedis, connection: RedisConnection) -> None:
+    await fleet.worker("one").exchange(whole({ROOM: 1}))
+    one, two = fleet.outbox("one"), fleet.outbox("two")
+    taken = await one.take()
+    assert [waiting.record.kind for waiting in taken.waiting] == ["room_occupied"]
+    assert (await two.take()).waiting == []
+    await one.leave()
+    assert (await two.take()).waiting == taken.waiting
+    lease = f"touchline:{{presence.{shard_of(ROOM)}}}:drained_by"
+    assert 0 < await connection.client.pttl(lease) <= LEASE_MS
+    await connection.client.delete(lease)  # it is over: the worker died
+    assert (await one.take()).waiting == taken.waiting
+    await two.leave(taken.waiting)
+    assert (await one.take()).waiting == [], "they were written, by whomever"
+
+
+async def test_each_occupied_room_has_its_state_recorded_again_and_again(connection: RedisConnection) -> None:
+    fleet = InRedis(SETTINGS.model_copy(update={"room_state_s": 0.001}), connection)
+    store, outbox = fleet.worker("one"), fleet.outbox("one")
+    await store.exchange(whole({ROOM: 2}, {"ann": 1}))
+    for _ in range(2):
+        async with asyncio.timeout(5):
+            state = await next_state(outbox)
+        assert (state.viewers, state.players) == (2, ["ann"])
+    await store.exchange(change({ROOM: 0}, {"ann": 0}))
+    assert (await drained(outbox))[-1].kind == "room_empty"
+
+
+async def test_the_documented_rights_of_a_redis_user_are_enough_and_less_is_a_refusal(
+    redis_factory: Callable[..., RedisServer],
+) -> None:
+    (rights,) = re.findall(r"needs: `([^`]+)` on the keys `touchline:\*`", FLEET.read_text("utf-8"))
+    server = redis_factory()
+    admin = RedisConnection(RedisSettings(url=server.url, timeout_s=5))
+    for user, keys, allowed in (("edge", "touchline:*", rights.split()), ("other", "other:*", ["+@all"])):
+        categories = [right for right in allowed if "@" in right]
+        commands = [right for right in allowed if "@" not in right]
+        await admin.client.acl_setuser(
+            user, enabled=True, passwords="+secret", keys=[keys], categories=categories, commands=commands
+        )
+    await admin.close()
+    edge, other = (
+        RedisConnection(RedisSettings(url=f"redis://{user}:secret@127.0.0.1:{server.port}/0", timeout_s=5))
+        for user in ("edge", "other")
+    )
+    fleet = InRedis(SETTINGS, edge)
+    assert (await fleet.worker("one").exchange(whole({ROOM: 1}, watched=BOTH))).viewers == {ROOM: 1, OTHER: 0}
+    assert [record.kind for record in await drained(fleet.outbox("one"))] == ["room_occupied"]
+    with pytest.raises(StoreRefused):
+        await InRedis(SETTINGS, other).worker("two").exchange(whole({ROOM: 1}))
+    await edge.close()
+    await other.close()
+
+
+async def test_a_redis_that_was_away_is_right_again_with_the_first_report(
+    redis_factory: Callable[..., RedisServer],
+) -> None:
+    server = redis_factory()
+    connection = RedisConnection(RedisSettings(url=server.url, timeout_s=5))
+    fleet = InRedis(SETTINGS, connection)
+    one, two = fleet.worker("one"), fleet.worker("two")
+    await one.exchange(whole({ROOM: 1}, {"ann": 1}))
+    await two.exchange(whole({ROOM: 1}, {"ann": 1}))
+    server.stop(kill=True)
+    for store in (one, two):
+        with pytest.raises(StoreUnavailable):
+            await store.exchange(change({ROOM: 2}))
+    server.start()
+    await one.exchange(whole({ROOM: 2}, {"ann": 1}))
+    watched = frozenset({ROOM})
+    answer = await two.exchange(whole({ROOM: 3}, {"ann": 1}, watched, watched))
+    assert (answer.viewers, answer.members, answer.complete) == ({ROOM: 5}, {ROOM: frozenset({"ann"})}, True)
+    await connection.close()

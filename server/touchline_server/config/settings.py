@@ -250,6 +250,13 @@ class Settings(BaseSettings):
             taken[topic] = name
         return self
 
+    @model_validator(mode="after")
+    def _one_writer_of_a_rooms_presence(self) -> "Settings":
+        if self.presence.records and self.redis.url is None and self.workers != 1:
+            text = "several workers can only record presence together: set redis.url, or workers = 1"
+            raise option_error("presence.records", text)
+        return self
+
     @property
     def own_topics(self) -> dict[str, str]:
         """The topics besides those of feeds, by the table that names them."""

@@ -44,7 +44,8 @@ from touchline_server.store.redis.connection import RedisConnection
 from .action_schemas import ActionSchemas
 from .core_factory import make_core, reload_core
 from .fleet.presence import SUBJECT as PRESENCE
-from .fleet.presence import PresenceExchange, presence_store
+from .fleet.presence import PresenceExchange, presence_parts
+from .fleet.presence_topic import PresenceTopic
 from .ingest import Ingest
 from .kept_rooms import KeptRooms, watch_forever
 from .open_files import OpenFiles, control_connections_max
@@ -106,8 +107,10 @@ class Node:
         self._observers = observers
         self._lowered = lowered
         self._open_files = OpenFiles()
-        self._presence = PresenceExchange(
-            presence_store(settings, self.worker, self._redis, is_alone=place is None), settings.presence.interval_s
+        presence = presence_parts(settings, self.worker, self._redis, is_alone=place is None)
+        self._presence = PresenceExchange(presence.store, settings.presence.interval_s)
+        self._presence_topic = (
+            None if presence.outbox is None else PresenceTopic(presence.outbox, self.log, settings.presence)
         )
 
     async def start(self) -> None:
@@ -146,6 +149,8 @@ class Node:
             self._watching = asyncio.create_task(watch_forever(self._kept, self._windows), name="kept-rooms")
         await edge.start(listener)
         self._presence.start(edge.driver)
+        if self._presence_topic is not None:
+            self._presence_topic.start()
         self._accepting = True
         logger.info(
             "server_ready",
@@ -161,6 +166,8 @@ class Node:
             await self._edge.drain()  # the control plane answers meanwhile, so that load balancers see the drain
         await asyncio.gather(*(part.stop() for part in (self._edge, self._control) if part is not None))
         await self._presence.stop()
+        if self._presence_topic is not None:
+            await self._presence_topic.stop()
         if self._ingesting is not None:
             self._ingesting.cancel()
             await asyncio.wait([self._ingesting])
@@ -316,6 +323,8 @@ class Node:
             problems |= self._kept.problems(self.core.unloaded_rooms)
         if self._presence.problem is not None:
             problems[PRESENCE] = self._presence.problem
+        if self._presence_topic is not None and self._presence_topic.problem is not None:
+            problems[self._presence_topic.topic] = self._presence_topic.problem
         connections, connections_max = self.core.connections, self.settings.connections_max
         if connections >= connections_max:
             problems[CONNECTIONS] = (

@@ -10,18 +10,21 @@ Rules:
 import asyncio
 import contextlib
 import secrets
+from typing import NamedTuple
 
 from touchline_protocol.errors import StoreRefused, StoreUnavailable
 from touchline_server.config.settings import Settings
+from touchline_server.core.presence.outbox import Outbox
 from touchline_server.core.presence.port import PresenceStore, Totals
 from touchline_server.edge.driver import Driver
 from touchline_server.store.memory.presence import MemoryFleet
+from touchline_server.store.memory.presence_outbox import MemoryOutbox
 from touchline_server.store.redis.connection import RedisConnection
-from touchline_server.store.redis.presence.store import RedisPresenceStore
+from touchline_server.store.redis.presence import RedisOutbox, RedisPresenceStore
 from touchline_server.store.redis.workers import Workers
 
-RETRY_S_MAX = 5.0
-"""The longest time between two attempts, so about how long numbers stay wrong once the store is back."""
+RETRY_S_MAX = 2.0
+"""The longest time between two attempts. Once the store is back, numbers are right within 3 s."""
 
 WORKER_NAME_BYTES = 6
 """The randomness in a worker's name in Redis: enough that no two of a fleet ever share one."""
@@ -30,13 +33,23 @@ SUBJECT = "presence"
 """The subject of its problem."""
 
 
-def presence_store(settings: Settings, worker: str, redis: RedisConnection | None, *, is_alone: bool) -> PresenceStore:
-    """The store of one worker, in Redis if there is one. ``is_alone``: the edge has no other workers."""
+class PresenceParts(NamedTuple):
+    """What a worker has of presence: its store, and the outbox if changes are recorded."""
+
+    store: PresenceStore
+    outbox: Outbox | None
+
+
+def presence_parts(settings: Settings, worker: str, redis: RedisConnection | None, *, is_alone: bool) -> PresenceParts:
+    """The parts of one worker, in Redis if there is one. ``is_alone``: the edge has no other workers."""
+    presence = settings.presence
     if redis is None:
-        return MemoryFleet(settings.presence.members_max, complete=is_alone).worker(worker)
+        fleet = MemoryFleet(presence.members_max, complete=is_alone)
+        return PresenceParts(fleet.worker(worker), MemoryOutbox(fleet, presence) if presence.records else None)
     # A worker that is started again is another one: its clients are not those of the one before.
     workers = Workers(redis, f"{worker}.{secrets.token_hex(WORKER_NAME_BYTES)}")
-    return RedisPresenceStore(redis, workers, settings.presence)
+    outbox = RedisOutbox(redis, workers.name, presence) if presence.records else None
+    return PresenceParts(RedisPresenceStore(redis, workers, presence), outbox)
 
 
 class PresenceExchange:
