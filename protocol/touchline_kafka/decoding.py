@@ -21,6 +21,11 @@ from touchline_protocol.records import Record
 from .leader_epochs import EpochEntry
 from .salvage import Batch, batch_at, damage_end, is_cut_short, is_intact, leader_epochs, read_batch
 
+_MAGIC, _ATTRIBUTES = 16, 22
+"""Where a record batch has the version of its format, and the lower byte of its attributes."""
+_MAGIC_WITH_HEADERS = 2
+_APPEND_TIME = 0x08
+
 
 class CommittedRecords(PartitionRecords):  # type: ignore[misc]  # aiokafka has no types
     """An iterator of the committed records in ``data`` from ``offset`` on; ``next_fetch_offset`` is how far it came.
@@ -127,6 +132,11 @@ def epochs_in(data: bytes, offset: int) -> Iterator[EpochEntry]:
         if epoch != newest:
             newest = epoch
             yield EpochEntry(epoch, max(base_offset, offset))
+
+
+def has_append_times(data: bytes) -> bool:
+    """Whether the broker set the time of the first batch (LogAppendTime), rather than its producer (CreateTime)."""
+    return len(data) > _ATTRIBUTES and data[_MAGIC] >= _MAGIC_WITH_HEADERS and bool(data[_ATTRIBUTES] & _APPEND_TIME)
 
 
 def _is_control(batch: Batch) -> bool:

@@ -29,6 +29,9 @@ empty."""
 ROOMS_PER_SUBSCRIBE_MAX = 100
 """Rooms in one subscribe or unsubscribe: a bound on the work that one message can cause."""
 
+TIMESTAMP_MAX = 2**53 - 1
+"""The largest timestamp in a cursor, in Unix milliseconds: within JavaScript's range of integers."""
+
 RECENT_EVENTS_MAX = 1_000
 """The largest value of ``last``. These events travel in one message, ahead of anything live."""
 

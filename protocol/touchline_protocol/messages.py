@@ -15,6 +15,7 @@ from .limits import (
     RECENT_EVENTS_MAX,
     ROOMS_PER_SUBSCRIBE_MAX,
     SESSION_NAME_CHARS_MAX,
+    TIMESTAMP_MAX,
     TOKEN_CHARS_MAX,
 )
 
@@ -23,6 +24,9 @@ Deliver: TypeAlias = Literal["all", "latest"]
 
 Offset: TypeAlias = Annotated[int, Meta(ge=-1, le=2**63 - 1)]
 """A position in a room's log; -1 is the position before the first record."""
+
+Timestamp: TypeAlias = Annotated[int, Meta(ge=0, le=TIMESTAMP_MAX)]
+"""The time of an event in a cursor, in Unix milliseconds."""
 
 RequestId: TypeAlias = Annotated[int, Meta(ge=0, le=2**53 - 1)]
 """A number that a client gives to a request and finds in the answers, within JavaScript's range of integers."""
@@ -76,6 +80,7 @@ class RoomRequest(Struct, frozen=True, omit_defaults=True):
     """One room of a subscribe. ``epoch`` and ``after`` go together: they are the cursor to resume from.
 
     ``occupancy`` asks for `Occupancy` messages, ``members`` for `Members` and `MembersChanged`.
+    ``ts`` belongs to the cursor too: the timestamp of its event. A client that sends it understands `Subscribed.after`.
     """
 
     room: str
@@ -85,6 +90,7 @@ class RoomRequest(Struct, frozen=True, omit_defaults=True):
     deliver: Deliver = "all"
     occupancy: bool = False
     members: bool = False
+    ts: Timestamp | None = None
 
 
 class Subscribe(Message, tag="subscribe", frozen=True):
@@ -217,6 +223,10 @@ class Subscribed(Message, tag="subscribed", frozen=True):
     partition. If ``recovered`` is true, the events after the client's cursor follow as `Event` messages. Otherwise
     ``state`` holds the newest event of each key, and the events after ``head`` follow. Unless ``state_complete``, keys
     may be missing from it; those that it has are right.
+
+    ``after`` is there if the cursor is of another log, or of a partition that the room has left, and the server has
+    found its place in this one: the events after that offset follow, also those up to ``head``, and then a `Replayed`.
+    ``by_time`` says that it was found by the cursor's time, so some of them may be events that the client has.
     """
 
     room: str
@@ -227,6 +237,8 @@ class Subscribed(Message, tag="subscribed", frozen=True):
     recent: list[Event] = []
     id: RequestId | None = None
     state_complete: bool = True
+    after: Offset | None = None
+    by_time: bool = False
 
 
 class Unsubscribed(Message, tag="unsubscribed", frozen=True):
@@ -243,6 +255,13 @@ class Skipped(Message, tag="skipped", frozen=True, rename={"from_": "from"}):
     from_: int
     to: int
     count: int
+
+
+class Replayed(Message, tag="replayed", frozen=True):
+    """The end of the events that a `Subscribed` with ``after`` promised: all up to the offset ``to`` have been sent."""
+
+    room: str
+    to: int
 
 
 class Occupancy(Message, tag="occupancy", frozen=True):
@@ -313,6 +332,7 @@ ServerMessage: TypeAlias = (
     | Unsubscribed
     | Event
     | Skipped
+    | Replayed
     | Occupancy
     | Members
     | MembersChanged

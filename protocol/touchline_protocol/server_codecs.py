@@ -80,9 +80,9 @@ class EventStreamCodec(Codec):
             return b": beat\n\n"  # a comment, which a page never sees
         head = b""
         if isinstance(message, Event):
-            head = b"id: %b\n" % str(Cursor(epoch, message.offset)).encode()
-        elif isinstance(message, Subscribed) and not message.recovered:
-            # Not if it is recovered: the missed events are still to come, and the cursor must not be ahead of them.
+            head = b"id: %b\n" % str(Cursor.at(epoch, message.offset, message.ts)).encode()
+        elif isinstance(message, Subscribed) and not message.recovered and message.after is None:
+            # Not if missed events are still to come: the cursor must not be ahead of them.
             head = b"id: %b\n" % str(Cursor(message.epoch, message.head)).encode()
         elif isinstance(message, Goaway):
             head = b"retry: %d\n" % (RETRY_MS_MIN + message.reconnect_ms)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from support.core_edge import CLIENT, HUB, TOPIC, CoreClient, CoreEdge, LogRecord, record
 from touchline_protocol.messages import RoomRequest, Subscribe
-from touchline_server.core.effects import AskLogEnd, LoadRoom, ReadLog, Unreachable
+from touchline_server.core.effects import AskLogEnd, FindOffset, LoadRoom, ReadLog, Unreachable
 from touchline_server.core.log import CaughtUp, Chunk, Records, TermBegan, TopicOpened
 
 OLDER_TERM, TERM = 2, 3
@@ -25,7 +25,7 @@ class OldEvents:
         self.edge = CoreEdge(hub=HUB._replace(window_bytes_max=500), client=client, replay_concurrency=concurrency)
         self.records = records
         self.starts_at = starts_at
-        self.answered: list[ReadLog | AskLogEnd] = []
+        self.answered: list[ReadLog | AskLogEnd | FindOffset] = []
         self.records_read = 0
         self.first_read = first = records[unread].offset
         self.edge.apply(TopicOpened(TOPIC, "e1", {0: first}))
@@ -57,7 +57,7 @@ class OldEvents:
     def answer(self, index: int = 0, *, records_max: int = 1_000_000, unreachable: bool = False) -> None:
         """Answer one of the requests that are under way."""
         request = self.edge.requests.pop(index)
-        assert not isinstance(request, LoadRoom)
+        assert not isinstance(request, LoadRoom | FindOffset)
         self.answered.append(request)
         edge = self.edge
         if isinstance(request, AskLogEnd):

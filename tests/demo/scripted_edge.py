@@ -47,6 +47,7 @@ class ScriptedEdge:
         self.attribution: str | None = None
         self.heartbeat_ms = 25_000
         self.epoch = "first"
+        self.finds_places = False  # of cursors of another epoch, if they have a time
         self.message_bytes_max = 65536
         self.refused: dict[str, str] = {}  # errors to answer subscribes with, by room
         self.rooms: dict[str, list[Json]] = {}
@@ -108,6 +109,16 @@ class ScriptedEdge:
         self.epoch = epoch
         self.rooms.clear()
         self._ends.clear()
+
+    def move(self, lost: int) -> None:
+        """Go on as a mirror, with the same events at other offsets; it lacks the last ones."""
+        self.epoch, self.finds_places = "mirror", True
+        for room, log in self.rooms.items():
+            del log[len(log) - lost :]
+            prev = None
+            for number, event in enumerate(log):
+                event["offset"], event["prev"], prev = 100 + 7 * number, prev, 100 + 7 * number
+            self._ends[room] = log[-1]["offset"]
 
     def subscribes(self, room: str) -> list[Json]:
         """All requests for ``room`` so far."""
@@ -174,6 +185,9 @@ class ScriptedEdge:
         if request.get("epoch") == self.epoch:
             return [answer | {"recovered": True}, *(event for event in log if event["offset"] > request["after"])]
         state = {event["key"]: event for event in log if "key" in event}
+        if self.finds_places and "ts" in request:
+            answer |= {"recovered": False, "after": -1, "by_time": True, "state": list(state.values())}
+            return [answer, *log, {"type": "replayed", "room": room, "to": head}]
         recent = log[-request["last"] :] if request["last"] else []
         return [answer | {"recovered": False, "state": list(state.values()), "recent": recent}]
 

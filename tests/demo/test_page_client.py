@@ -215,3 +215,47 @@ async def test_no_message_is_longer_than_the_server_accepts(edge: ScriptedEdge, 
     sizes = [len(str(message)) for message in edge.received if message["type"] == "subscribe"]
     assert len(sizes) > 2
     assert max(sizes) < 2_200  # Python writes spaces between
+
+
+async def moved(edge: ScriptedEdge, client: ClientInPage, *, lost: int) -> None:
+    """Receive three events, lose the edge, and come back to a mirror that lacks some and has a new one."""
+    await client.join(ROOM)
+    await edge.publish(ROOM, 1, key="score")
+    for text in ("second", "third"):
+        await edge.publish(ROOM, text)
+    await client.until(lambda reports: reports[-1][0] == "event" and reports[-1][1]["data"] == "third")
+    await edge.disconnect()
+    edge.move(lost)
+    await edge.publish(ROOM, "new", kept_back=True)
+    await client.come_back()
+    await edge.publish(ROOM, "live")
+    await client.until(lambda reports: reports[-1][0] == "event" and reports[-1][1]["data"] == "live")
+    assert edge.subscribes(ROOM)[-1].keys() >= {"epoch", "after", "ts"}
+
+
+async def test_in_a_mirror_it_goes_on_without_a_start_over(edge: ScriptedEdge, client: ClientInPage) -> None:
+    await moved(edge, client, lost=0)
+    assert await client.events() == [1, "second", "third", "new", "live"]
+    assert len(await client.reports("reset")) == 1
+
+
+async def test_in_a_mirror_that_lacks_events_it_begins_with_the_state_and_the_new_ones(
+    edge: ScriptedEdge, client: ClientInPage
+) -> None:
+    await moved(edge, client, lost=1)
+    assert await client.events() == [1, "second", "third", "live"]
+    _, (_, _, state, recent) = await client.reports("reset")
+    assert ([event["data"] for event in state], [event["data"] for event in recent]) == ([1], ["new"])
+
+
+async def test_in_another_log_it_starts_over(edge: ScriptedEdge, client: ClientInPage) -> None:
+    await client.join(ROOM)
+    await edge.publish(ROOM, "first")
+    await client.until(lambda reports: reports[-1][0] == "event")
+    await edge.disconnect()
+    edge.restart_rooms("other")
+    edge.finds_places = True
+    await edge.publish(ROOM, "strange", kept_back=True)
+    await client.come_back()
+    await client.until(lambda reports: len([1 for report in reports if report[0] == "reset"]) == 2)
+    assert await client.events() == ["first"]

@@ -137,6 +137,10 @@ class BreakableLog(SqliteLog):
         await self._answers()
         return await super().end(topic, epoch, partition, term=term)
 
+    async def find_offset(self, topic: str, epoch: str, partition: int, *, since_ms: int) -> int | None:
+        await self._answers()
+        return await super().find_offset(topic, epoch, partition, since_ms=since_ms)
+
     async def _answers(self) -> None:
         await self._open.wait()
         if self._error is not None:
@@ -201,6 +205,9 @@ class ScriptedLog:
 
     async def end(self, topic: str, epoch: str, partition: int, *, term: int = NO_TERM) -> int:
         return self.ends[partition]
+
+    async def find_offset(self, topic: str, epoch: str, partition: int, *, since_ms: int) -> int | None:
+        raise OffsetOutOfRange
 
     async def append(self, topic: str, entries: Sequence[Entry], *, independent: bool = False) -> list[Position]:
         raise NotImplementedError

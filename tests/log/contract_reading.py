@@ -1,10 +1,11 @@
 """More of the contract of every log, for reads beside `poll`. The rules in `log.contract` apply here too."""
 
 import asyncio
+import time
 
 import pytest
 
-from support.log_harness import Harness, Reader, numbered, read_all, sorted_values
+from support.log_harness import Harness, Raw, Reader, numbered, read_all, sorted_values
 from touchline_protocol.records import Record
 from touchline_server.core.log import (
     Entry,
@@ -77,6 +78,36 @@ class ReadingContract:
         for _ in range(3):
             end = await log.end(topic, epoch, 0)
             assert await log.append(topic, [Entry(b"room", b"1")]) == [Position(0, end)]
+
+    async def test_a_time_is_found_at_its_first_record(self, harness: Harness) -> None:
+        topic = await harness.create_topic()
+        base = int(time.time() * 1000) - 60_000
+        times = (0, 4_000, 2_000, 6_000, 6_000, 5_000)  # two clocks
+        positions = await harness.append(topic, [Raw(b"room", b"1", timestamp=base + time_ms) for time_ms in times])
+        log = await harness.open_log(topic)
+        reader = Reader(log)
+        await reader.until_caught_up(topic)
+        where = (topic, reader.epochs[topic], 0)
+        for since_ms, found in ((1, 1), (3_000, 1), (4_000, 1), (4_500, 3), (6_000, 3)):
+            assert await log.find_offset(*where, since_ms=base + since_ms) == positions[found].offset, since_ms
+        assert await log.find_offset(*where, since_ms=base + 7_000) == await log.end(*where)
+
+    async def test_a_time_that_the_log_does_not_reach_back_to_is_not_found(self, harness: Harness) -> None:
+        topic = await harness.create_topic()
+        log = await harness.open_log(topic)
+        reader = Reader(log)
+        await reader.until_caught_up(topic)
+        where = (topic, reader.epochs[topic], 0)
+        assert await log.find_offset(*where, since_ms=0) is None, "an empty partition may have lost anything"
+        base = int(time.time() * 1000) - 60_000
+        positions = await harness.append(topic, [Raw(b"room", b"1", timestamp=base + n * 1_000) for n in range(5)])
+        assert await log.find_offset(*where, since_ms=base) is None
+        assert await log.find_offset(*where, since_ms=base + 1) == positions[1].offset
+        await harness.trim(topic, 0, positions[3].offset)
+        assert await log.find_offset(*where, since_ms=base + 2_500) is None
+        assert await log.find_offset(*where, since_ms=base + 3_500) == positions[4].offset
+        with pytest.raises(OffsetOutOfRange):
+            await log.find_offset(topic, "other", 0, since_ms=base)
 
     async def test_reading_offsets_that_the_log_does_not_hold_raises_out_of_range(self, harness: Harness) -> None:
         topic = await harness.create_topic()

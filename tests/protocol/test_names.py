@@ -77,9 +77,14 @@ def test_the_error_shows_the_name_but_not_all_of_a_long_one() -> None:
 epochs = st.text(min_size=1).filter(lambda epoch: "." not in epoch)
 
 
-@given(epoch=epochs, offset=st.integers(-1, 2**63 - 1))
-def test_a_cursor_is_read_as_it_was_written(epoch: str, offset: int) -> None:
-    assert Cursor.parse(str(Cursor(epoch, offset))) == Cursor(epoch, offset)
+@given(epoch=epochs, offset=st.integers(-1, 2**63 - 1), ts=st.none() | st.integers(0, 2**53 - 1))
+def test_a_cursor_is_read_as_it_was_written(epoch: str, offset: int, ts: int | None) -> None:
+    assert Cursor.parse(str(Cursor(epoch, offset, ts))) == Cursor(epoch, offset, ts)
+
+
+@pytest.mark.parametrize("ts", [-1, 2**53, -(2**63), 2**63 - 1])
+def test_a_cursor_leaves_out_a_time_that_it_cannot_have(ts: int) -> None:
+    assert Cursor.at("e", 1, ts) == Cursor("e", 1)
 
 
 @given(text=st.text(st.characters()) | st.from_regex(r"[a.]{0,3}\.[-+0-9]{0,22}", fullmatch=True))

@@ -11,6 +11,7 @@ from support.event_source import EventSourceParser
 from touchline_protocol import codes, limits
 from touchline_protocol.actions import ActionRecord, decode_action, encode_action
 from touchline_protocol.codecs import BY_SUBPROTOCOL, JSON
+from touchline_protocol.cursor import Cursor
 from touchline_protocol.messages import (
     Ack,
     Action,
@@ -178,7 +179,7 @@ def test_the_example_of_a_stream_is_written_as_we_write_it() -> None:
     read = [(block, JSON.decode_server(block.data.encode())) for block in parser.feed(text.encode() + b"\n")]
     assert [type(message) for _, message in read] == [Subscribed, Event, Occupancy, Goaway]
     for block, message in read:
-        epoch = block.last_event_id.rpartition(".")[0]
+        epoch = Cursor.parse(block.last_event_id).epoch
         assert EVENT_STREAM.frame(message, epoch).decode().strip("\n") in text
     assert EVENT_STREAM.frame(Beat()).decode() in text
     assert parser.comments[-1] == f" close {codes.GOING_AWAY.code} {codes.GOING_AWAY.name}"

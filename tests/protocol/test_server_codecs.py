@@ -24,6 +24,7 @@ from touchline_protocol.messages import (
     Members,
     MembersChanged,
     Occupancy,
+    Replayed,
     ServerMessage,
     Skipped,
     Subscribed,
@@ -171,7 +172,7 @@ def test_a_value_with_line_breaks_between_its_tokens_is_read_back(value: Any, br
     message = JSON.decode_server(block.data.encode())
     assert isinstance(message, Event)
     assert message.data == json.loads(json.dumps(value))
-    assert block.id == f"{EPOCH}.7"
+    assert block.id == str(Cursor.at(EPOCH, 7, message.ts))
 
 
 def test_the_id_of_an_event_is_its_cursor_and_that_of_a_fresh_join_the_head() -> None:
@@ -179,11 +180,12 @@ def test_the_id_of_an_event_is_its_cursor_and_that_of_a_fresh_join_the_head() ->
     fresh = Subscribed(room="score:1", epoch=EPOCH, head=3, recovered=False)
     resumed = Subscribed(room="score:1", epoch=EPOCH, head=90, recovered=True)
     skipped = Skipped(room="score:1", from_=4, to=6, count=2)
+    moved = Subscribed(room="score:1", epoch=EPOCH, head=90, recovered=False, after=5, by_time=True)
     ids = [
         parser.feed(EVENT_STREAM.frame(message, EPOCH))[0].last_event_id
-        for message in (fresh, skipped, event(b"1"), resumed, skipped)
+        for message in (fresh, skipped, event(b"1"), resumed, skipped, moved, Replayed(room="score:1", to=90))
     ]
-    assert ids == [str(Cursor(EPOCH, offset)) for offset in (3, 3, 7, 7, 7)]
+    assert ids == [str(Cursor(EPOCH, 3))] * 2 + [str(Cursor(EPOCH, 7, event(b"1").ts))] * 5
 
 
 @pytest.mark.parametrize("reconnect_ms", [0, 850, 60_000])

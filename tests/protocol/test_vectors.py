@@ -182,7 +182,7 @@ def test_a_wrong_room_name_is_refused(vector: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("vector", read("cursors.json")["valid"], ids=lambda vector: vector["cursor"])
 def test_a_cursor_is_read_and_written_as_its_vector_says(vector: dict[str, Any]) -> None:
-    cursor = Cursor(vector["epoch"], vector["offset"])
+    cursor = Cursor(vector["epoch"], vector["offset"], vector.get("ts"))
     assert Cursor.parse(vector["cursor"]) == cursor
     assert str(cursor) == vector["cursor"]
 

@@ -2,9 +2,9 @@
 
 import msgspec
 
-from touchline.session.backoff import Backoff
 from touchline.session.items import Item
 from touchline.session.pending_action import Outcome, PendingAction
+from touchline.session.reconnect import Backoff
 from touchline.session.session import Session
 from touchline_protocol.codecs import JSON
 from touchline_protocol.messages import Action, ClientMessage, Hello, Limits, ServerMessage, Welcome

@@ -8,8 +8,8 @@ from sdk.core_edges import CoreEdges
 from sdk.model_edges import REFUSED_KIND, Edges
 from support.thoroughness import examples
 from touchline.errors import ActionInDoubt, ActionRefused
-from touchline.session.backoff import Backoff
 from touchline.session.pending_action import Outcome, PendingAction, Receipt
+from touchline.session.reconnect import Backoff
 from touchline.session.session import Session
 from touchline.session.states import CONNECTED, State
 from touchline_protocol.codecs import CODECS

@@ -10,9 +10,8 @@ from sdk.scripted_server import event
 from sdk.sessions import new_session, open_again, open_session, receive, sent
 from touchline.errors import AlreadySubscribed, ConnectionRefused, Unreachable
 from touchline.session import room, states
-from touchline.session.backoff import Backoff
 from touchline.session.items import Event, Gap, Joined, Skipped
-from touchline.session.reconnect import STABLE_S
+from touchline.session.reconnect import STABLE_S, Backoff
 from touchline.session.session import Session
 from touchline.session.states import State
 from touchline.session.view import View
@@ -123,7 +122,7 @@ def test_skipped_events_leave_no_gap_but_resuming_starts_at_the_last_event() -> 
     open_again(client, 1)
     (subscribe,) = sent(client)
     assert isinstance(subscribe, Subscribe)
-    assert subscribe.rooms == [RoomRequest(room="score:1", epoch="e", after=2)]
+    assert subscribe.rooms == [RoomRequest(room="score:1", epoch="e", after=2, ts=2)]
     receive(client, Subscribed(room="score:1", epoch="e", head=9, recovered=True, id=subscribe.id))
     assert receive(client, event(5, prev=4)) == [Gap(prev=4, seen=2)]  # the server has not said so on this connection
 
@@ -147,7 +146,7 @@ def test_recent_events_come_before_live_ones_and_do_not_change_the_state() -> No
         view.apply(item)
         cursors.append(view.cursor)
         assert view.state["score"].offset == 8
-    assert cursors == [Cursor("e", 6), Cursor("e", 7), Cursor("e", 9)]
+    assert cursors == [Cursor("e", 6), Cursor("e", 7, 7), Cursor("e", 9, 8)]
 
 
 def test_the_waits_double_up_to_their_bound_and_start_again_after_a_connection_that_lasted() -> None:

@@ -8,8 +8,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from sdk.model_server import ModelServer, RoomLog
 from support.thoroughness import examples
-from touchline.session.backoff import Backoff
 from touchline.session.items import Event, Gap, Item, Joined
+from touchline.session.reconnect import Backoff
 from touchline.session.room import Phase, Room
 from touchline.session.session import Session
 from touchline.session.states import CONNECTED, State

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from touchline.errors import ActionRefused, ActionsFull, Unreachable
-from touchline.session.backoff import Backoff
+from touchline.session.reconnect import Backoff
 from touchline.session.session import Session
 from touchline.session.states import CONNECTED, State
 from touchline_protocol.codecs import Codec

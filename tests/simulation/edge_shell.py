@@ -16,7 +16,7 @@ from touchline_server.core.clients.client import Client
 from touchline_server.core.clients.limits import ClientLimits
 from touchline_server.core.edge import EdgeCore
 from touchline_server.core.edge_limits import EdgeLimits
-from touchline_server.core.effects import Abort, AskLogEnd, Close, Effect, LoadRoom, ReadLog, ServeInput
+from touchline_server.core.effects import Abort, AskLogEnd, Close, Effect, FindOffset, LoadRoom, ReadLog, ServeInput
 from touchline_server.core.input_scheduler import FRAME_WORK, InputBudget
 from touchline_server.core.liveness import LINGER_MS, TICK_MS, LivenessLimits
 from touchline_server.core.players.action_queue import ActionLimits
@@ -138,7 +138,16 @@ class EdgeShell:
         self.core: EdgeCore[Connection] = EdgeCore(
             hub,
             access,
-            EdgeLimits(CLIENT, LIVENESS, BUDGET, INPUT, connections_max=1_000, replay_concurrency=2, presence=PRESENCE),
+            EdgeLimits(
+                CLIENT,
+                LIVENESS,
+                BUDGET,
+                INPUT,
+                connections_max=1_000,
+                replay_concurrency=2,
+                presence=PRESENCE,
+                move_margin_ms=5_000,
+            ),
             make_name=lambda: f"edge{options.number}-{next(names)}",
             clock=lambda: world.now_s,
         )
@@ -150,7 +159,7 @@ class EdgeShell:
         self._turn_scheduled = False
         self._poll_scheduled = False
         self._appending = False
-        self._requests: deque[ReadLog | AskLogEnd] = deque()
+        self._requests: deque[ReadLog | AskLogEnd | FindOffset] = deque()
         self._loads: deque[LoadRoom] = deque()
         log.watchers.append(self._poll_soon)
         self._poll_soon()
@@ -183,7 +192,7 @@ class EdgeShell:
                     owner.serve_turn()
                 case LoadRoom():
                     self._ask_store(effect)
-                case ReadLog() | AskLogEnd():
+                case ReadLog() | AskLogEnd() | FindOffset():
                     self._ask_log(effect)
         self.wake()
 
@@ -263,7 +272,7 @@ class EdgeShell:
         if self._reader.is_behind:
             self._poll_soon()
 
-    def _ask_log(self, request: ReadLog | AskLogEnd) -> None:
+    def _ask_log(self, request: ReadLog | AskLogEnd | FindOffset) -> None:
         self._requests.append(request)
         if len(self._requests) == 1:
             self._later(self.world.between(2 * MS_US, 30 * MS_US), self._answer)
@@ -277,6 +286,9 @@ class EdgeShell:
             answer = self._log.read(request.range, request.records_max)
             self.count(f"read {type(answer).__name__}")
             self.perform(self.core.log_read(request.number, answer, now))
+        elif isinstance(request, FindOffset):
+            found = self._log.find_offset(request.window, request.since_ms)
+            self.perform(self.core.offset_found(request.number, found, now))
         else:
             self.perform(self.core.log_end(request.number, self._log.end(request.window), now))
 

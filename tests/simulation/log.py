@@ -185,6 +185,17 @@ class Log:
         partition = None if self.away else self._partition(window)
         return None if partition is None else partition.next_offset
 
+    def find_offset(self, window: PartitionWindow, since_ms: int) -> int | Unreachable | None:
+        """The first record of a time or later; None if the partition does not reach back that far."""
+        if self.away:
+            return UNREACHABLE
+        partition = self._partition(window)
+        if partition is None:
+            return None
+        kept = [record for record in partition.records if record.offset >= partition.start]
+        first = next((r.offset for r in kept if r.timestamp >= since_ms), partition.next_offset)
+        return first if kept and first > kept[0].offset else None
+
     def load(self, key: RoomKey, before: int) -> StoredRoom | None:
         """A room as a store of room states knows it, from its whole history below ``before``."""
         topic = self.topics[key.topic]

@@ -42,8 +42,8 @@ class RoomCheck:
             case Joined(recovered=True):
                 self._findings.counts["resumed"] += 1
                 self._has_joined = True
-                cursor = item.cursor
-                self._show(trace.Joined(cursor.epoch, item.head, recovered=True, after=(cursor.epoch, cursor.offset)))
+                self._findings.counts["moved"] += item.moved
+                self._show(_resumed(item))
             case Joined():
                 self._start_over(item, None if before is None else (before.epoch, before.offset), knowledge)
             case Gap(prev, seen):
@@ -93,3 +93,11 @@ class RoomCheck:
             for breach in self._check.breaches:
                 self._findings.add(str(breach))
             self._check.breaches.clear()
+
+
+def _resumed(joined: Joined) -> trace.Joined:
+    epoch, offset, _ = joined.cursor
+    state = {event.key: value_of(event.data) for event in joined.state if event.key is not None}
+    return trace.Joined(
+        epoch, joined.head, True, state, (epoch, offset), moved=joined.moved, replaces=joined.replaces_state
+    )

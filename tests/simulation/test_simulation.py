@@ -12,9 +12,9 @@ from simulation.simulation import CALM_S, LAST_S, Report, Simulation
 SEEDS = range(4, 8)
 COVERED = {
     *("TopicOpened", "CaughtUp", "Records", "PartitionsAdded", "OffsetsLost"),
-    *("ReadLog", "read Chunk", "read NoneType", "read Unreachable", "AskLogEnd", "LoadRoom"),
+    *("ReadLog", "read Chunk", "read NoneType", "read Unreachable", "AskLogEnd", "FindOffset", "LoadRoom"),
     *("paused", "Close", "close too_slow", "close going_away", "close session_replaced", "Abort"),
-    *("Joined", "resumed", "started over", "Event", "Skipped"),
+    *("Joined", "resumed", "moved", "started over", "Event", "Skipped"),
     *("Receipt", "ActionRefused", "ActionInDoubt"),
 }
 """All of this has to happen in the runs of the gate, or they prove little."""

@@ -25,7 +25,8 @@ def _item(message: ServerMessage) -> trace.Item | None:
         case Event(offset=offset):
             return trace.Received("", offset, None, 0)
         case Subscribed():
-            head = -1 if message.recovered else message.head
+            begin = message.head if message.after is None else message.after
+            head = -1 if message.recovered else begin
             return trace.Joined(message.epoch, head, recovered=False)
         case Skipped():
             return trace.Skipped(message.from_, message.to, message.count)

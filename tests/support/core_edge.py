@@ -23,6 +23,7 @@ from touchline_server.core.effects import (
     AskLogEnd,
     Close,
     Effect,
+    FindOffset,
     LoadRoom,
     Notice,
     ReadLog,
@@ -57,7 +58,9 @@ CLIENT = ClientLimits("edge", 25_000, 65_536, rooms_max=20, replay_records_max=1
 PRESENCE = PresenceLimits(members_max=3, every_ms=1_000, grace_ms=5_000)
 LIVENESS = LivenessLimits(handshake_ms=5_000, heartbeat_ms=25_000, lag_ms_max=60_000)
 
-Request: TypeAlias = ReadLog | AskLogEnd | LoadRoom
+MOVE_MARGIN_MS = 1_000
+
+Request: TypeAlias = ReadLog | AskLogEnd | FindOffset | LoadRoom
 
 
 class LogRecord(NamedTuple):
@@ -106,6 +109,7 @@ class CoreEdge:
                 connections_max=1_000,
                 replay_concurrency=replay_concurrency,
                 presence=presence,
+                move_margin_ms=MOVE_MARGIN_MS,
             ),
             make_name=make_name or (lambda: f"session-{next(names)}"),
             clock=clock,

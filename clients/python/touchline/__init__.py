@@ -14,9 +14,9 @@ from touchline_protocol.cursor import Cursor
 
 from . import actions, errors
 from .client import Client, connect
-from .session.backoff import Backoff
 from .session.items import Event, Members, Occupancy, Verdict
 from .session.pending_action import Receipt
+from .session.reconnect import Backoff
 from .subscription import Subscription
 
 __all__ = [

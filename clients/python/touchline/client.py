@@ -24,9 +24,9 @@ from .driver import Driver
 from .errors import ClientClosed, ConnectionFailed
 from .inbox import Budget
 from .session.action_data import check_kind, encode_data
-from .session.backoff import Backoff
 from .session.items import Verdict
 from .session.pending_action import Receipt
+from .session.reconnect import Backoff
 from .session.room import Room
 from .session.session import Session
 from .session.states import SERVED, State

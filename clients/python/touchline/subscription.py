@@ -94,6 +94,15 @@ class Subscription:
         return self._view.restarts
 
     @property
+    def moves(self) -> int:
+        """How often the room went on in another log, such as a mirror after a failover, without starting over.
+
+        Every event of that log is handed out once. Events that it lacks, since a mirror may lag, cannot come back: if
+        you have had some of them, ``state`` is that of the log all the same.
+        """
+        return self._view.moves
+
+    @property
     def skipped(self) -> int:
         """How many events the server left out because newer ones with their keys followed.
 

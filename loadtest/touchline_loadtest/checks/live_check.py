@@ -120,7 +120,7 @@ class LiveCheck:
         kind = "lost_cursor" if self.epoch is not None and not self._restarts else None
         self.joined = True
         self.epoch = joined.epoch
-        self.offset = self.covered = joined.head
+        self.offset = self.covered = joined.head if joined.place is None else joined.place
         self._recent.clear()
         self.state = dict(joined.state)
         return kind

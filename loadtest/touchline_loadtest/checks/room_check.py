@@ -22,6 +22,7 @@ class _RoomMessage(msgspec.Struct, rename={"from_": "from"}):
     offset: int = -1
     prev: int | None = None
     head: int = -1
+    after: int | None = None
     epoch: str = ""
     recovered: bool = False
     from_: int = -1
@@ -34,7 +35,7 @@ class _RoomMessage(msgspec.Struct, rename={"from_": "from"}):
 
 _DECODER = msgspec.json.Decoder(_RoomMessage)
 
-HARMLESS = frozenset({"welcome", "beat", "unsubscribed"})
+HARMLESS = frozenset({"welcome", "beat", "unsubscribed", "replayed"})
 """Message types that say nothing about a room's events."""
 
 
@@ -96,7 +97,8 @@ class RoomCheck:
         elif message.type == "subscribed":
             self.resumed += message.recovered
             state = {event.key: event.data.due for event in message.state if event.key is not None and event.data}
-            self._take(Joined(message.epoch, message.head, message.recovered, state, self.live.cursor))
+            cursor, place = self.live.cursor, message.after
+            self._take(Joined(message.epoch, message.head, message.recovered, state, cursor, place=place))
         elif message.type == "skipped":
             self.skipped += message.count
             self._take(Skipped(message.from_, message.to, message.count))

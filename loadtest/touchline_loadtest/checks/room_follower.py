@@ -91,6 +91,7 @@ class RoomFollower:
                     live=self.live.joined,
                     recent=tuple((event.offset, self._value_of(event)) for event in message.recent),
                     at_ms=self._now_ms(),
+                    place=message.after,
                 )
             case messages.Skipped():
                 return Skipped(message.from_, message.to, message.count, self._now_ms())
@@ -108,6 +109,8 @@ def _contradictions(joined: messages.Subscribed) -> Iterator[str]:
     """Where an answer contradicts itself."""
     if joined.recovered and joined.state:
         yield "recovered, but with a state"
+    if joined.after is not None and (joined.recovered or joined.after > joined.head):
+        yield "a place in another log that does not fit"
     if any(event.offset > joined.head for event in (*joined.state, *joined.recent)):
         yield "an event of the state is beyond the head"
     if len({event.key for event in joined.state}) != len(joined.state):

@@ -17,6 +17,10 @@ class Joined(msgspec.Struct, frozen=True, array_like=True, tag=0):
     ``after`` is the cursor that the client had presented, None for a fresh join. ``live``: it came without a
     ``subscribe``, so its cursor was that of its last event; an SDK that resumes by itself notes its joins this way too.
     ``complete``: whether the server claims that the state is complete.
+
+    ``place``: the server found the cursor's place in another log, and sends the events behind this offset too. A client
+    that removes what it has of them shows ``moved`` instead: it goes on in another log, from ``after`` there, without
+    starting over. ``replaces``: it takes the ``state`` all the same, since the log lacks events that the client has.
     """
 
     epoch: str
@@ -28,6 +32,9 @@ class Joined(msgspec.Struct, frozen=True, array_like=True, tag=0):
     live: bool = False
     recent: tuple[tuple[int, int], ...] = ()
     at_ms: float = 0.0
+    place: int | None = None
+    moved: bool = False
+    replaces: bool = False
 
 
 class Received(msgspec.Struct, frozen=True, array_like=True, tag=1, gc=False):

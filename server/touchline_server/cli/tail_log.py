@@ -150,7 +150,7 @@ class LogTail:
         self._report(self._core.log_event(event, driver.now()).skips)
 
     def _join(self) -> None:
-        epoch, after = (None, None) if self._after is None else self._after
+        epoch, after, _ = (None, None, None) if self._after is None else self._after
         self._send(Subscribe(rooms=[RoomRequest(room=self._room, epoch=epoch, after=after, last=self._last)]))
 
     def _send(self, message: Message) -> None:

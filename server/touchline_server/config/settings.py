@@ -159,6 +159,10 @@ class Settings(BaseSettings):
     replay_concurrency: int = Field(default=4, ge=1, le=COUNT_MAX)
     """Reads of the log for catch-ups under way, one per connection at most: connections take turns. Each costs a fetch
     and decoding on the edge's core, and serves all clients that miss any of its records."""
+    move_margin_s: Wait = 10.0
+    """How far before its time a cursor of another Kafka cluster is looked for. It has to exceed the difference between
+    producers' clocks, and clients receive this time's events again: NTP keeps clocks within a second, and 10 s of a
+    match are some hundred events."""
     flush_slice_clients: int = Field(default=128, ge=1, le=COUNT_MAX)
     """At most this many writes of a large flush per turn of the event loop: 128 writes of about 6 us take 0.8 ms. While
     other work is waiting it is 16."""

@@ -15,7 +15,8 @@ from .rooms.room import Delivery
 from .subscription import NextStep, Step
 from .write_scheduler import Budget
 
-_ELSEWHERE = (NextStep.STORE, NextStep.LOG, NextStep.LOG_END)  # not a set: an enum's hash is a call in Python
+# Not a set: an enum's hash is a call in Python.
+_ELSEWHERE = (NextStep.STORE, NextStep.LOG, NextStep.LOG_END, NextStep.PLACE)
 
 
 class CatchUpQueue(Generic[Owner]):

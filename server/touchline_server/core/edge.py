@@ -9,7 +9,8 @@ the shell performs a `Delivery`, transports may report `paused`; while it perfor
     received, paused,        ├─► EdgeCore ──► effects ──────┼─► ServeInput    to go on with a client's messages
     resumed, ended, lost ────┤      │                       ├─► ReadLog       ──► log_read
     turn, tick ──────────────┘      ├─► `actions`           ├─► AskLogEnd     ──► log_end
-                                    └─► `input`             └─► LoadRoom      ──► room_loaded
+                                    └─► `input`             ├─► FindOffset    ──► offset_found
+                                                            └─► LoadRoom      ──► room_loaded
 
 Rules:
 
@@ -96,7 +97,7 @@ class EdgeCore(Generic[Owner]):
             self._topics_behind.add(verdicts_topic)
         self._scheduler = WriteScheduler(hub, clock)
         self._catch_up: CatchUpQueue[Owner] = CatchUpQueue()
-        self._replays = ReplayQueue(hub, self._catch_up, limits.replay_concurrency)
+        self._replays = ReplayQueue(hub, self._catch_up, limits.replay_concurrency, limits.move_margin_ms)
         self._loads = RoomLoads(hub, self._catch_up)
         self._liveness: Liveness[Owner] = Liveness(limits.liveness)
         self.admission: Admission[Owner] = Admission(limits.admission)
@@ -334,6 +335,11 @@ class EdgeCore(Generic[Owner]):
     def unloaded_rooms(self) -> int:
         """How many rooms clients were let into without their older state, since the room store did not have it."""
         return self._loads.unloaded
+
+    def offset_found(self, number: int, answer: int | Unreachable | None, now: Now) -> Iterator[Effect[Owner]]:
+        """The answer to a `FindOffset`; None if the log does not reach back that far."""
+        yield from self._replays.offset_found(number, answer, now)
+        yield from self._start_wanting(now)
 
     def room_loaded(self, number: int, answer: StoredRoom | NotYet | Unreachable | None, now: Now) -> LogOutcome[Owner]:
         """The answer to a `LoadRoom`; None if the store does not know the room."""

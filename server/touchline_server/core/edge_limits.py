@@ -14,6 +14,7 @@ class EdgeLimits(NamedTuple):
     """The limits of an edge beside the hub's, the actions' and the access's.
 
     ``connections_max`` counts all connections. ``replay_concurrency``: reads of the log under way at once.
+    ``move_margin_ms``: how far before its time a cursor of another log is looked for.
     """
 
     client: ClientLimits
@@ -23,4 +24,5 @@ class EdgeLimits(NamedTuple):
     connections_max: int
     replay_concurrency: int
     presence: PresenceLimits
+    move_margin_ms: int
     admission: AdmissionLimits = AdmissionLimits()

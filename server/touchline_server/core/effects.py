@@ -92,6 +92,15 @@ class AskLogEnd(NamedTuple):
     term: int
 
 
+class FindOffset(NamedTuple):
+    """Ask for the first record of a partition that is of ``since_ms`` (Unix milliseconds) or later, and answer with
+    `EdgeCore.offset_found` under the same ``number``."""
+
+    number: int
+    window: PartitionWindow
+    since_ms: int
+
+
 class LoadRoom(NamedTuple):
     """Ask the store for a room as of ``before``, and answer with `EdgeCore.room_loaded` under the same ``number``."""
 
@@ -115,6 +124,7 @@ Effect: TypeAlias = (
     | Notice[Owner]
     | ReadLog
     | AskLogEnd
+    | FindOffset
     | LoadRoom
 )
 

@@ -332,6 +332,19 @@ class Log(Protocol):
             LogUnavailable: the log did not answer.
         """
 
+    async def find_offset(self, topic: str, epoch: str, partition: int, *, since_ms: int) -> int | None:
+        """The offset of the first record that is of ``since_ms`` (Unix milliseconds) or later; the partition's end if
+        there is none.
+
+        Timestamps need not rise within a partition: older records may follow, but no newer ones come before. None if
+        the log cannot tell whether it has all records since then: it holds no older record, or gives records
+        timestamps of its own.
+
+        Raises:
+            OffsetOutOfRange: the topic has another epoch.
+            LogUnavailable: the log did not answer.
+        """
+
     async def append(self, topic: str, entries: Sequence[Entry], *, independent: bool = False) -> list[Position]:
         """Append records in order, and return their positions once they are durable.
 

@@ -17,7 +17,11 @@ Rules:
    catch-up.
 4. A cursor is honoured only if the log holds what its client has seen (`core.terms`). The window can tell, or else the
    log is asked. A client that waited (AHEAD) is checked again.
-5. A client further behind, or behind what the log holds, starts over from the state and is told so, if it joins with
+5. A cursor of another log has no offset here. If it has a timestamp, its place is found by that (`docs/kafka.md`,
+   "Clusters that move"): the client receives the state, as one that starts over does, and then all events from that
+   place on, of which it picks those that it does not have. One that had seen all of a partition which the room then
+   left goes on behind the move.
+6. A client further behind, or behind what the log holds, starts over from the state and is told so, if it joins with
    such a cursor or wants the ``latest`` anyway. One that was promised ``all`` is closed: it can resume, and is told so
    then.
 """
@@ -27,13 +31,14 @@ from enum import Enum, auto
 from typing import Generic, NamedTuple, TypeVar
 
 from touchline_protocol.codecs import Codec
-from touchline_protocol.messages import RoomRequest, Skipped, Subscribed
+from touchline_protocol.messages import Replayed, RoomRequest, Skipped, Subscribed
 
 from .clocks import LoopMs
 from .effects import LogRange
 from .rooms.encoding import encode_catch_up
 from .rooms.partition_window import RoomEvent
 from .rooms.room import Room, Write
+from .rooms.snapshots import Found
 
 C = TypeVar("C")
 """The client: opaque here."""
@@ -56,6 +61,7 @@ class NextStep(Enum):
     LIVE = auto()  # nothing is missing any more: the subscriber makes it live
     STORE = auto()  # the room's state from before the window is loaded; then another step
     LOG = auto()  # the range `wanted` is read from the log, and given to `replay`
+    PLACE = auto()  # the log is asked where the time of a cursor of another log is, for `at_place`
     LOG_END = auto()  # the log is asked where the cursor's term ends, for `at_log_end`: does the log hold this cursor?
     WAIT = auto()  # nothing, until the room has reached the cursor
     CLOSE = auto()  # the connection is closed: what the client was promised is not there any more
@@ -81,7 +87,8 @@ class Subscription(Generic[C]):
     ``term`` is the newest term that the client was told of. ``is_proven``: it is known that the log holds the cursor.
     ``replayed`` is the room's newest offset in what this catch-up read from the log: the ``prev`` of the next event.
     ``store_generation`` is the generation of the room for which the room store was asked on behalf of this one.
-    The store is asked once per generation.
+    The store is asked once per generation. ``replaying``: its place was found in another log, and the events from there
+    on are still being sent.
     """
 
     __slots__ = (
@@ -96,6 +103,7 @@ class Subscription(Generic[C]):
         "replay_left",
         "replay_records_max",
         "replayed",
+        "replaying",
         "request",
         "request_id",
         "room",
@@ -129,6 +137,7 @@ class Subscription(Generic[C]):
         self.store_generation: int | None = None
         self.term = 0
         self.is_proven = False
+        self.replaying = False
 
     @property
     def wanted(self) -> LogRange:
@@ -194,7 +203,7 @@ class Subscription(Generic[C]):
         if events:
             self.replayed = self.seen = events[-1].offset
         made = encode_catch_up(
-            self.room.contents, self.codec, events, cursor=reached, latest=self.latest, bytes_max=None
+            self.room.contents, self.codec, events, cursor=reached, latest=self._leaves_out, bytes_max=None
         )
         return Step(greeting + made.data, NextStep.STEP)
 
@@ -214,6 +223,10 @@ class Subscription(Generic[C]):
             return self.start_over() if end == 0 else self._wait()
         return self.start_over() if end is None else self._go_on()
 
+    def at_place(self, first: int | None) -> Step:
+        """Go on from the first record of the cursor's time; None if the log does not reach back that far."""
+        return self.start_over() if first is None else self._replay_after(first - 1, by_time=True)
+
     @property
     def is_out_of_reach(self) -> bool:
         """Whether more is missing than may be read."""
@@ -232,6 +245,7 @@ class Subscription(Generic[C]):
         room.skip_in_flush(self)  # what a flush under way would still write is in this state, or from another log
         self.generation = room.contents.generation
         self.is_proven = True
+        self.replaying = False
         self.term = room.contents.window.term
         request_id, last = (self.request_id, self.request.last) if self.phase is Phase.JOINING else (None, 0)
         self.phase = Phase.BEHIND
@@ -243,10 +257,41 @@ class Subscription(Generic[C]):
         contents = self.room.contents
         self.generation = contents.generation
         term = contents.window.term_of(self.request.epoch)
-        if self.request.after is None or term is None:
+        if self.request.after is None or (term is None and self.request.ts is None):
             return self.start_over()
+        if term is None:
+            return self._find_place()
         self.term = term
         return self._check()
+
+    def _find_place(self) -> Step:
+        """The cursor is of another log, or of another partition than the one that the room is in."""
+        cursor, contents = self.request, self.room.contents
+        if contents.window.same_topic(cursor.epoch):
+            left, after = self.room.left, cursor.after
+            has_all = left is not None and after is not None and left.is_behind(cursor.epoch, after)
+            return self._replay_after(contents.moved_at, by_time=False) if has_all else self.start_over()
+        return Step(b"", NextStep.PLACE)
+
+    def _replay_after(self, place: int, *, by_time: bool) -> Step:
+        """Send the state, and then all events behind a place: those of them that are older than the state, too."""
+        room = self.room
+        contents = room.contents
+        self.cursor = self.seen = min(place, contents.position)
+        if self.cursor < contents.floor and self.is_out_of_reach:
+            return self.start_over()
+        self.generation = contents.generation
+        self.is_proven = self.replaying = True
+        self.term = contents.window.term
+        self.phase = Phase.BEHIND
+        found = Found(self.cursor, by_time)
+        data = room.snapshots.frame(contents, self.codec, request_id=self.request_id, found=found)
+        return Step(data, NextStep.STEP)
+
+    @property
+    def _leaves_out(self) -> bool:
+        """Whether obsolete events are left out. In another log the client knows its place by any of its events."""
+        return self.latest and not self.replaying
 
     @property
     def _is_ahead(self) -> bool:
@@ -287,8 +332,12 @@ class Subscription(Generic[C]):
     def _from_window(self) -> Step:
         room = self.room
         notice = self._compacted() if self.seen < self.cursor else b""
-        data, cursor, complete = room.snapshots.catch_up(room.contents, self.codec, self.cursor, latest=self.latest)
+        leaves_out = self._leaves_out
+        data, cursor, complete = room.snapshots.catch_up(room.contents, self.codec, self.cursor, latest=leaves_out)
         self.cursor = self.seen = room.contents.position if complete else cursor
+        if complete and self.replaying:
+            self.replaying = False
+            data += self.codec.frame(Replayed(room=room.name, to=self.cursor))
         return Step(notice + data, NextStep.LIVE if complete else NextStep.STEP)
 
     def _compacted(self) -> bytes:

@@ -24,6 +24,7 @@ from touchline_server.core.effects import (
     AskLogEnd,
     Close,
     Effect,
+    FindOffset,
     LoadRoom,
     Notice,
     ReadLog,
@@ -34,7 +35,7 @@ from touchline_server.core.rooms.room import Delivery
 
 logger = structlog.get_logger("touchline.edge")
 
-Request: TypeAlias = ReadLog | AskLogEnd | LoadRoom
+Request: TypeAlias = ReadLog | AskLogEnd | FindOffset | LoadRoom
 """What is asked of the log or of the room store."""
 
 

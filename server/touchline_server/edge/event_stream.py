@@ -177,7 +177,7 @@ def _room_request(request: Request) -> RoomRequest:
     cursor = _resumed(request) if _last_event_id(request) else Cursor.parse(after) if after else None
     fields: dict[str, object] = {"room": room, **query}
     if cursor is not None:
-        fields["epoch"], fields["after"] = cursor
+        fields |= {"epoch": cursor.epoch, "after": cursor.offset, "ts": cursor.ts}
     return msgspec.convert(fields, RoomRequest, strict=False)
 
 

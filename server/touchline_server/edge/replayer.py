@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 import structlog
 
 from touchline_protocol.errors import LogUnavailable
-from touchline_server.core.effects import AskLogEnd, LoadRoom, ReadLog, Unreachable
+from touchline_server.core.effects import AskLogEnd, FindOffset, LoadRoom, ReadLog, Unreachable
 from touchline_server.core.log import NO_TERM, Chunk, Log, OffsetOutOfRange
 from touchline_server.core.replays.room_loads import LOADS_MAX
 from touchline_server.core.room_store import NotYet, RoomStore, StoredRoom
@@ -29,7 +29,7 @@ class Replayer:
         self._log = log
         self._store = store
         self._report = report
-        self._log_requests: asyncio.Queue[ReadLog | AskLogEnd] = asyncio.Queue()
+        self._log_requests: asyncio.Queue[ReadLog | AskLogEnd | FindOffset] = asyncio.Queue()
         self._store_requests: asyncio.Queue[LoadRoom] = asyncio.Queue()
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -60,10 +60,13 @@ class Replayer:
         while True:  # each answer in a call of its own: nothing of it is held while this waits for the next request
             await self._answer_from_log(await self._log_requests.get(), driver)
 
-    async def _answer_from_log(self, request: ReadLog | AskLogEnd, driver: Driver) -> None:
+    async def _answer_from_log(self, request: ReadLog | AskLogEnd | FindOffset, driver: Driver) -> None:
         if isinstance(request, ReadLog):
             answer = await self._read(request)
             driver.perform(driver.core.log_read(request.number, answer, driver.now()))
+        elif isinstance(request, FindOffset):
+            place = await self._find(request)
+            driver.perform(driver.core.offset_found(request.number, place, driver.now()))
         else:
             end = await self._end(request)
             driver.perform(driver.core.log_end(request.number, end, driver.now()))
@@ -85,6 +88,16 @@ class Replayer:
             return await self._log.end(window.topic, window.topic_epoch, window.partition, term=request.term)
         except (OffsetOutOfRange, LogUnavailable):  # if it is another log now, the room will start over
             return None
+
+    async def _find(self, request: FindOffset) -> int | Unreachable | None:
+        window = request.window
+        where = (window.topic, window.topic_epoch, window.partition)
+        try:
+            return await self._log.find_offset(*where, since_ms=request.since_ms)
+        except OffsetOutOfRange:  # it is another log now, and the room will start over
+            return None
+        except LogUnavailable as error:
+            return Unreachable(str(error))
 
     async def _load_rooms(self, driver: Driver) -> None:
         while True:

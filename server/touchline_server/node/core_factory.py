@@ -179,4 +179,5 @@ def edge_limits(settings: Settings) -> EdgeLimits:
             every_ms=milliseconds(settings.presence.interval_s),
             grace_ms=milliseconds(settings.presence.grace_s),
         ),
+        move_margin_ms=milliseconds(settings.move_margin_s),
     )

@@ -21,6 +21,7 @@
  */
 
 import { Outbox } from "./acting.js";
+import { Replay, goOn, newRoom, remember, requestOf, startOver } from "./room.js";
 
 const SUBPROTOCOL = "touchline.v1.json";
 const BACKOFF_MS = 500; // the longest first wait; each further wait may be twice as long
@@ -42,24 +43,6 @@ const bytesOf = (text) => new TextEncoder().encode(text).length;
 
 /** How long to wait before the next attempt, with full jitter so that pages do not all come back at once. */
 const backoffMs = (triesBefore) => Math.random() * Math.min(BACKOFF_MS_MAX, BACKOFF_MS * 2 ** triesBefore);
-
-/**
- * A room that is followed. `epoch` and `cursor` are where to continue, once there is an epoch. Up to `covered` no event
- * can be missing. `asked` is the id of the newest subscribe, 0 if the server does not count this page in. `gap` is a gap
- * that has not healed: it was found at `cursor`, with events missing up to `to`.
- */
-const newRoom = (last, deliver) => ({
-  last,
-  deliver,
-  epoch: null,
-  cursor: -1,
-  covered: -1,
-  head: -1,
-  asked: 0,
-  isJoined: false,
-  retries: 0,
-  gap: null,
-});
 
 export class Touchline {
   #url;
@@ -228,6 +211,8 @@ export class Touchline {
         return this.#event(message);
       case "skipped":
         return this.#skipped(message);
+      case "replayed":
+        return this.#replayed(message);
       case "error":
         return this.#error(message);
       case "ack":
@@ -279,10 +264,7 @@ export class Touchline {
   /** Subscribe to rooms, each from its cursor. Without a connection this waits for the welcome. */
   #subscribe(names) {
     if (this.#welcomedAt === null || names.length === 0) return;
-    const rooms = names.map((name) => {
-      const { last, deliver, epoch, cursor } = this.#rooms.get(name);
-      return epoch === null ? { room: name, last, deliver } : { room: name, epoch, after: cursor, last, deliver };
-    });
+    const rooms = names.map((name) => requestOf(name, this.#rooms.get(name)));
     const message = { type: "subscribe", rooms, id: this.#requestId + 1 };
     const isTooMuch = names.length > ROOMS_PER_SUBSCRIBE_MAX || bytesOf(JSON.stringify(message)) > this.#messageBytesMax;
     if (isTooMuch && names.length > 1) {
@@ -296,34 +278,76 @@ export class Touchline {
     this.#send(message);
   }
 
-  #subscribed({ room: name, epoch, head, recovered, state = [], recent = [], id = null }) {
+  #subscribed(message) {
+    const { room: name, epoch, head, recovered, after = null, id = null } = message;
     const room = this.#rooms.get(name);
     // With an id this answers the subscribe with that id, and only the newest counts. Without one the room starts over.
     if (!room || (id === null ? !room.isJoined : id !== room.asked)) return;
-    Object.assign(room, { epoch, head, isJoined: true, retries: 0 });
+    Object.assign(room, { isJoined: true, retries: 0, replay: null });
     if (recovered) {
-      room.covered = room.cursor; // not the head: the events in between are still to come
+      Object.assign(room, { epoch, head, covered: room.cursor }); // the events up to the head are still to come
+    } else if (id === null && room.ts !== null && epoch !== room.epoch) {
+      this.#askAgain(name, room); // perhaps the place can be found in the other log
+    } else if (after !== null && room.epoch !== null) {
+      room.covered = after;
+      room.replay = new Replay(message, room.seen);
+      if (room.replay.isKnown) goOn(room, epoch, after);
     } else {
-      Object.assign(room, { cursor: head, covered: head, gap: null });
-      this.#handlers.reset?.(name, state, recent);
+      this.#startOver(name, room, message);
     }
+  }
+
+  #startOver(name, room, message) {
+    startOver(room, message);
+    this.#handlers.reset?.(name, message.state ?? [], message.recent ?? []);
+  }
+
+  #askAgain(name, room) {
+    room.isJoined = false;
+    this.#send({ type: "unsubscribe", rooms: [name] });
+    this.#subscribe([name]);
   }
 
   #event(event) {
     const room = this.#rooms.get(event.room);
-    if (!room?.isJoined || event.offset <= room.cursor) return;
+    const isSearching = room?.replay && !room.replay.isKnown;
+    if (!room?.isJoined || (!isSearching && event.offset <= room.cursor)) return;
     if (event.prev !== null && event.prev > room.covered) {
-      this.#missed(event.room, room, event.prev);
-      return;
+      return this.#missed(event.room, room, event.prev);
     }
+    room.covered = Math.max(room.covered, event.offset);
+    if (isSearching) return this.#search(room, event);
     room.cursor = event.offset;
     room.epoch = event.epoch ?? room.epoch;
-    room.covered = Math.max(room.covered, event.offset);
+    remember(room, [event]);
     this.#handlers.event?.(event, event.offset > room.head);
     if (room.gap && room.covered >= room.gap.to) {
       room.gap = null;
       this.#handlers.healed?.(event.room);
     }
+  }
+
+  /** An event of another log, while it is not known which of its events are new. */
+  #search(room, event, { replay } = room) {
+    replay.take(event);
+    if (replay.isKnown) {
+      goOn(room, event.epoch ?? replay.answer.epoch, event.offset);
+    } else if (replay.isTooLong) {
+      this.#startOver(event.room, room, replay.answer);
+      this.#askAgain(event.room, room);
+    }
+  }
+
+  /** All has been sent. If the place is not known, the log lacks events that the page has, so it begins with its state. */
+  #replayed({ room: name }) {
+    const room = this.#rooms.get(name);
+    const replay = room?.replay;
+    if (!room?.isJoined || !replay || replay.isKnown) return;
+    room.replay = null;
+    const covered = Math.max(room.covered, replay.answer.head);
+    this.#startOver(name, room, { ...replay.answer, recent: replay.recent });
+    room.covered = covered;
+    replay.later.forEach((event) => this.#event(event));
   }
 
   /** A gap: reconnect and continue from the cursor. If that brings the same gap, the events are gone: start over. */

@@ -29,7 +29,7 @@ class Event(NamedTuple):
     @property
     def cursor(self) -> Cursor:
         """The position after this event, for ``subscribe(after=…)``; ``str()`` turns it into one string."""
-        return Cursor(self.epoch, self.offset)
+        return Cursor.at(self.epoch, self.offset, self.ts)
 
 
 class Verdict(NamedTuple):
@@ -72,6 +72,9 @@ class Joined(NamedTuple):
     Otherwise the room begins at ``head`` with ``state``, and the first ``recent`` of the events that follow are older
     than that. Unless ``state_complete``, keys may be missing from ``state``. ``restarted`` means that the reader had
     seen the room before, so some events may never reach it.
+
+    ``moved``: the room goes on in another log, or in another partition. If that lacks events that the client has, it is
+    recovered and has a ``state`` all the same (``replaces_state``): the one of the log.
     """
 
     cursor: Cursor
@@ -81,6 +84,8 @@ class Joined(NamedTuple):
     state: tuple[Event, ...] = ()
     recent: int = 0
     state_complete: bool = True
+    moved: bool = False
+    replaces_state: bool = False
 
 
 class Skipped(NamedTuple):

@@ -1,17 +1,38 @@
-"""When to open the next connection.
+"""When to open the next connection, by exponential backoff with full jitter.
 
-Pure: times are passed in, in seconds on any clock that never goes back; so is the source of random numbers.
+Full jitter (any time from zero to the bound) spreads the clients of a failed edge best: see "Exponential Backoff And
+Jitter", AWS Architecture Blog, 2015. Pure: times are passed in, in seconds on any clock that never goes back; so is the
+source of random numbers.
 """
 
 from collections.abc import Callable
+from typing import NamedTuple
 
-from .backoff import Backoff
+DOUBLINGS_MAX = 32
+"""Attempts that still raise the bound. This is far beyond any bound in use, and 2**32 is cheap to compute."""
 
 STABLE_S = 5.0
 """A connection that lasted this long was a success: the next wait is a short one again."""
 
 GOAWAY_S_MAX = 300.0
 """The longest that a goaway is obeyed. No drain takes longer, and a mistake must not keep clients away for days."""
+
+
+class Backoff(NamedTuple):
+    """Attempt n (from 0) waits at most ``base_s * 2**n`` seconds, and never more than ``max_s``."""
+
+    base_s: float = 0.5
+    """A lost connection costs half of this on average."""
+    max_s: float = 30.0
+    """How late a client may notice that the server is back."""
+
+    def bound_s(self, attempt: int) -> float:
+        """The longest that this attempt waits, in seconds."""
+        return float(min(self.max_s, self.base_s * 2 ** min(attempt, DOUBLINGS_MAX)))
+
+    def delay_s(self, attempt: int, random: float) -> float:
+        """How long this attempt waits, in seconds; ``random`` is a number from 0 to 1."""
+        return self.bound_s(attempt) * random
 
 
 class Reconnect:

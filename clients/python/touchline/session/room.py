@@ -9,6 +9,7 @@
     REQUESTED   the connection is lost          WANTED
     JOINED      an event after a gap            WANTED      the client unsubscribes first
     JOINED      subscribed (starts over)        JOINED
+    JOINED      subscribed (of another log)     WANTED      the client unsubscribes first
     JOINED      an error: try again later       WAITING
     JOINED      an error: give up               CLOSED
     JOINED      the connection is lost          WANTED
@@ -25,7 +26,9 @@ Rules:
 3. ``covered`` is how far nothing can be missing: the cursor, or further if the server said that it skipped events. An
    event whose ``prev`` lies beyond it reveals a gap. Resuming uses the cursor: newer versions of what was skipped
    follow.
-4. After a gap the client asks for the room again from the cursor. If the same gap occurs again, the server does not
+4. A cursor of another log is answered with a replay, of which `seen` picks what is new; until then the cursor stays
+   what it was. If the log changes under a room that is joined, the client asks again with its cursor, once.
+5. After a gap the client asks for the room again from the cursor. If the same gap occurs again, the server does not
    have what is missing: the client then asks without a cursor, and the room starts over and says so.
 
 No event loop, socket or clock: times are passed in, in seconds on any clock that never goes back.
@@ -43,6 +46,7 @@ from touchline_protocol.messages import Deliver, RoomRequest
 
 from .items import Event, Gap, Item, Joined, Refused, Skipped
 from .presence import RoomPresence
+from .seen import Replay, SeenEvents
 
 
 class Phase(Enum):
@@ -61,6 +65,7 @@ class Input(Enum):
     SENT = auto()
     SUBSCRIBED = auto()
     GAP = auto()
+    MOVED = auto()
     RETRY = auto()
     GIVE_UP = auto()
     DUE = auto()
@@ -77,6 +82,7 @@ TRANSITIONS: dict[tuple[Phase, Input], Phase] = {
     (Phase.REQUESTED, Input.LOST): Phase.WANTED,
     (Phase.JOINED, Input.GAP): Phase.WANTED,
     (Phase.JOINED, Input.SUBSCRIBED): Phase.JOINED,
+    (Phase.JOINED, Input.MOVED): Phase.WANTED,
     (Phase.JOINED, Input.RETRY): Phase.WAITING,
     (Phase.JOINED, Input.GIVE_UP): Phase.CLOSED,
     (Phase.JOINED, Input.LOST): Phase.WANTED,
@@ -95,6 +101,8 @@ class Room:
         "_covered",
         "_gap_at",
         "_last",
+        "_replay",
+        "_seen",
         "_seen_before",
         "cursor",
         "deliver",
@@ -121,10 +129,14 @@ class Room:
         self._seen_before = after is not None
         self._covered = -1
         self._gap_at: Cursor | None = None
+        self._seen = SeenEvents()
+        self._replay: Replay | None = None
 
     def move(self, happened: Input) -> None:
         """Follow the table. A KeyError is our own bug."""
         self.phase = TRANSITIONS[self.phase, happened]
+        if self.phase is not Phase.JOINED:
+            self._replay = None
 
     @property
     def on_server(self) -> bool:
@@ -133,7 +145,7 @@ class Room:
 
     def request(self) -> RoomRequest:
         """What to ask for now."""
-        epoch, after = self.cursor if self.cursor is not None else (None, None)
+        epoch, after, ts = self.cursor if self.cursor is not None else (None, None, None)
         return RoomRequest(
             room=self.name,
             epoch=epoch,
@@ -142,6 +154,7 @@ class Room:
             deliver=self.deliver,
             occupancy=self.presence.asks_occupancy,
             members=self.presence.asks_members,
+            ts=ts,
         )
 
     def request_sent(self, request_id: int) -> None:
@@ -166,22 +179,37 @@ class Room:
                 return []
         elif self.phase is not Phase.JOINED or message.id is not None:
             return []
+        elif self._may_go_on(message):
+            self.move(Input.MOVED)
+            return []
         self.move(Input.SUBSCRIBED)
         self.retries = 0
-        return self._resume(message) if message.recovered else self._begin(message)
+        self._replay = None
+        if message.recovered:
+            return self._resume(message)
+        if message.after is None or self.cursor is None:
+            return self._begin(message)
+        self._replay = Replay(message, self._seen, self.cursor.ts)
+        self._covered = message.after
+        if not self._replay.known:
+            return []
+        return [self._go_on(message, Cursor(message.epoch, message.after, self.cursor.ts))]
 
     def event(self, message: messages.Event) -> list[Item]:
         """Handle an event: new, a duplicate, or one after a gap."""
         if self.phase is not Phase.JOINED or self.cursor is None:
             return []
+        if self._replay is not None and not self._replay.known:
+            return self._replayed_event(self._replay, message)
         epoch, seen = message.epoch or self.cursor.epoch, self.cursor.offset
         if message.offset <= seen:
             return []
         if message.prev is not None and message.prev > self._covered:
             return [self._gap(message.prev)]
-        self.cursor = Cursor(epoch, message.offset)
+        self.cursor = Cursor.at(epoch, message.offset, message.ts)
         self._covered = max(self._covered, message.offset)
         self._gap_at = None
+        self._seen.add(message)
         return [_event(message, epoch)]
 
     def skipped(self, message: messages.Skipped) -> list[Item]:
@@ -204,16 +232,72 @@ class Room:
                 changed = self.presence.change_members(message)
                 return [] if changed is None else [changed]
 
+    def replayed(self, message: messages.Replayed) -> list[Item]:
+        """All events of a replay have come."""
+        replay, self._replay = self._replay, None
+        if replay is None or replay.known or self.phase is not Phase.JOINED:
+            return []
+        covered, head = self._covered, replay.answer.head
+        items = self._go_on_with_state(replay) if replay.is_same_log else self._begin(replay.answer)
+        self._covered = max(covered, head)
+        for event in replay.held:
+            if event.offset > head:  # newer than the state
+                items += self.event(event)
+        assert self.cursor is not None  # noqa: S101 - both ways to go on set it
+        self.cursor = self.cursor._replace(offset=max(self.cursor.offset, message.to))
+        return items
+
+    def _may_go_on(self, message: messages.Subscribed) -> bool:
+        """Whether a start over is one of another log, in which the client may find its place."""
+        cursor = self.cursor
+        return not message.recovered and cursor is not None and cursor.ts is not None and cursor.epoch != message.epoch
+
+    def _replayed_event(self, replay: Replay, message: messages.Event) -> list[Item]:
+        """An event of another log, while it is not known which of its events are new."""
+        if message.prev is not None and message.prev > self._covered:
+            return [self._gap(message.prev)]
+        self._covered = max(self._covered, message.offset)
+        replay.take(message)
+        if replay.is_too_long:
+            items = self._begin(replay.answer)
+            self.move(Input.MOVED)  # to ask for the events behind the head again
+            return items
+        if not replay.known:
+            return []
+        epoch = message.epoch or replay.answer.epoch
+        return [self._go_on(replay.answer, Cursor.at(epoch, message.offset, message.ts))]
+
+    def _go_on(self, answer: messages.Subscribed, cursor: Cursor) -> Joined:
+        """Go on in another log, with all events behind a cursor."""
+        return self._join(cursor, answer, restarted=False)._replace(recovered=True, moved=True)
+
+    def _go_on_with_state(self, replay: Replay) -> list[Item]:
+        """Go on in another log that lacks events which the client has: with its state, and the events that are new."""
+        answer, ts = replay.answer, None if self.cursor is None else self.cursor.ts
+        epoch, head = answer.epoch, answer.head
+        state = tuple(_event(event, epoch) for event in answer.state)
+        new = [event for event in replay.held if event.offset <= head]
+        for event in new:
+            self._seen.add(event)
+        begin = Cursor(epoch, new[0].offset - 1 if new else head, ts)
+        end = Cursor.at(epoch, head, new[-1].ts) if new else begin
+        joined = self._join(end, answer, restarted=False, state=state)
+        joined = joined._replace(cursor=begin, recent=len(new), recovered=True, moved=True, replaces_state=True)
+        return [joined, *(_event(event, epoch) for event in new)]
+
     def _resume(self, message: messages.Subscribed) -> list[Item]:
         # Without a cursor there was nothing to recover. If a server says so all the same, the room begins at its head.
         cursor = self.cursor if self.cursor is not None else Cursor(message.epoch, message.head)
-        return [self._join(Cursor(message.epoch, cursor.offset), message, restarted=False)]
+        return [self._join(cursor._replace(epoch=message.epoch), message, restarted=False)]
 
     def _begin(self, message: messages.Subscribed) -> list[Item]:
         epoch = message.epoch
         recent = [_event(event, epoch) for event in message.recent if self._is_new(event, message)]
         state = tuple(_event(event, epoch) for event in message.state)
-        joined = self._join(Cursor(epoch, message.head), message, restarted=self._seen_before, state=state)
+        self._seen.begin({event.offset: event for event in (*message.state, *message.recent)}.values())
+        newest = max((*message.state, *message.recent), key=lambda event: event.offset, default=None)
+        head = Cursor(epoch, message.head) if newest is None else Cursor.at(epoch, message.head, newest.ts)
+        joined = self._join(head, message, restarted=self._seen_before, state=state)
         cursor = Cursor(epoch, recent[0].offset - 1) if recent else joined.cursor
         return [joined._replace(cursor=cursor, recent=len(recent)), *recent]
 

@@ -28,13 +28,12 @@ from touchline_protocol.errors import BadMessage
 from touchline_protocol.limits import CLIENT_MESSAGE_BYTES_MAX
 from touchline_protocol.messages import Deliver, Hello, ServerMessage
 
-from .backoff import Backoff
 from .close_text import describe_close
 from .items import Item, Verdict
 from .liveness import Liveness
 from .outbox import Outbox
 from .pending_action import Outcome, PendingAction
-from .reconnect import Reconnect
+from .reconnect import Backoff, Reconnect
 from .room import Room
 from .room_set import RoomSet
 from .states import CONNECTED, SERVED, TRANSITIONS, Input, State
@@ -261,6 +260,8 @@ class Session:
                 return self._rooms.deliver(message.room, lambda room: room.skipped(message))
             case messages.Occupancy() | messages.Members() | messages.MembersChanged():
                 return self._rooms.deliver(message.room, lambda room: room.present(message))
+            case messages.Replayed():
+                return self._rooms.deliver(message.room, lambda room: room.replayed(message))
             case messages.Subscribed():
                 return self._rooms.deliver(message.room, lambda room: room.subscribed(message))
             case messages.Ack():

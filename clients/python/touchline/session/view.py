@@ -17,6 +17,7 @@ class View:
         "_recent_left",
         "cursor",
         "gaps",
+        "moves",
         "recovered",
         "restarts",
         "skipped",
@@ -30,6 +31,7 @@ class View:
         self.state_complete = after is None
         self.recovered: bool | None = None
         self.restarts = 0
+        self.moves = 0
         self.skipped = 0
         self.gaps = 0
         self._recent_left = 0
@@ -50,7 +52,8 @@ class View:
     def _join(self, joined: Joined) -> None:
         self.recovered = joined.recovered
         self.cursor = joined.cursor
-        if joined.recovered:
+        self.moves += joined.moved
+        if joined.recovered and not joined.replaces_state:
             return
         self.restarts += joined.restarted
         self.state_complete = joined.state_complete
@@ -63,7 +66,7 @@ class View:
         if self._recent_left:  # the state is already that of the head
             self._recent_left -= 1
             if not self._recent_left:
-                self.cursor = Cursor(event.epoch, self._head)
+                self.cursor = Cursor.at(event.epoch, self._head, event.ts)
         elif event.key is not None:
             if event.data is None:
                 self.state.pop(event.key, None)

@@ -73,3 +73,9 @@ class StateCheck:
     def _was_lost(self, key: str, value: int) -> bool:
         """Whether this value may come from a part of the log that an unclean election has cut off."""
         return self._room.facts.lossy and (value, key, False) in self._room.sent
+
+
+def differences(seen: Mapping[str, int], right: Mapping[str, int]) -> str:
+    """Where two states differ, for a report."""
+    keys = sorted(key for key in seen.keys() | right.keys() if seen.get(key) != right.get(key))
+    return ", ".join(f"{key} is {seen.get(key)}, not {right.get(key)}" for key in keys[:5])

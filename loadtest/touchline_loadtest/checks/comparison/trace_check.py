@@ -3,8 +3,6 @@
 `protocol/README.md`, "Following a room", has the rules.
 """
 
-from collections.abc import Mapping
-
 from touchline_loadtest.checks.breach import Breach
 from touchline_loadtest.checks.partition_log import LogId, PartitionLog
 from touchline_loadtest.checks.room_log import RoomLog
@@ -14,8 +12,9 @@ from touchline_protocol.messages import Deliver
 from .cursors import LogOf, may_start_over
 from .excuses import NO_EXCUSES, PATIENCE_MS, Excuses
 from .head_check import wrong_head, wrong_recent
+from .move_check import wrong_move
 from .skip_check import SkipCheck
-from .state_check import StateCheck
+from .state_check import StateCheck, differences
 from .waits import DELETED_MS, LONG_MS, Waits
 
 BREACHES_MAX = 50
@@ -52,12 +51,10 @@ class TraceCheck:
         self._skips = SkipCheck(deliver, shows_skips=shows_skips, compacted=facts.compacted, slack_ms=facts.slack_ms)
         self._states = StateCheck(room)
         self._waits = Waits(client, excuses)
-        self._in_room = False
-        self._has_left = False
+        self._in_room = self._has_left = False
         self._at_ms: float | None = None
         self._epoch: str | None = None
-        self._cursor = -1
-        self._covered = -1
+        self._cursor = self._covered = -1
         self._since = -1  # the cursor when it joined
         self._lost: int | None = None  # an event that the client has, and its log does not
         self._log: LogId | None = None
@@ -71,6 +68,8 @@ class TraceCheck:
         match item:
             case Received():
                 self._receive(item)
+            case Joined(moved=True):
+                self._move(item)
             case Joined(recovered=True):
                 self._resume(item)
             case Joined():
@@ -128,8 +127,7 @@ class TraceCheck:
     def _join(self, joined: Joined) -> None:
         self._waits.join(joined.at_ms)
         self._skips.forget()
-        self._in_room = True
-        self._has_left = False
+        self._in_room, self._has_left = True, False
 
     def _resume(self, joined: Joined) -> None:
         self.resumes += 1
@@ -155,6 +153,19 @@ class TraceCheck:
         if (part := self._part) is not None:
             self._next = part.behind(self._cursor)
 
+    def _move(self, joined: Joined) -> None:
+        """Go on in another log."""
+        self.resumes += 1
+        self._join(joined)
+        self._waits.advance()
+        before, cursor = self._log_of(self._epoch or "") or self._log, self._cursor
+        self._begin(*(joined.after or (joined.epoch, joined.head)))
+        if wrong := wrong_move(self._room, before, cursor, self._log, self._cursor):
+            self._found(wrong.kind, wrong.text, wrong.offset)
+        self._check_head(joined, self._log)
+        if joined.replaces:
+            self._adopt_state(joined)
+
     def _start_over(self, joined: Joined) -> None:
         cursor = (self._epoch, self._cursor) if joined.live and self._epoch is not None else joined.after
         self.starts_over += self._epoch is not None
@@ -163,17 +174,23 @@ class TraceCheck:
         if cursor is not None and not may_start_over(self._room, self._log_of, joined, *cursor, self._since):
             text = f"{cursor[0]}/{cursor[1]} was not honoured: it starts over at {joined.epoch}/{joined.head}"
             self._found("lost_cursor", text, cursor[1])
-        self._missed.clear()
-        self._lost = None
-        self._resumed = False
-        self._epoch = joined.epoch
-        self._cursor = self._covered = self._since = joined.head
-        self._log = self._log_of(joined.epoch)
-        if (part := self._part) is not None:
-            self._next = part.behind(joined.head)
+        self._begin(joined.epoch, joined.head if joined.place is None else joined.place)
         self._check_head(joined, self._log)
         if text := wrong_recent(self._room, self._log, joined):
             self._found("wrong_recent", text, joined.recent[0][0])
+        self._adopt_state(joined)
+
+    def _begin(self, epoch: str, offset: int) -> None:
+        """The client goes on from here, wherever it was before."""
+        self._missed.clear()
+        self._lost, self._resumed = None, False
+        self._epoch = epoch
+        self._cursor = self._covered = self._since = offset
+        self._log = self._log_of(epoch)
+        if (part := self._part) is not None:
+            self._next = part.behind(offset)
+
+    def _adopt_state(self, joined: Joined) -> None:
         self.state = dict(joined.state)
         self.states += bool(joined.state)
         self._states.start(complete=joined.complete)
@@ -344,7 +361,7 @@ class TraceCheck:
             text = f"shows {shown.epoch}/{shown.offset}, and should be at {self._epoch}/{self._cursor}"
             self._found("wrong_state_at_end", text, shown.offset)
         elif shown.state != self.state:
-            self._found("wrong_state_at_end", _differences(shown.state, self.state), shown.offset)
+            self._found("wrong_state_at_end", differences(shown.state, self.state), shown.offset)
         self._check_state()
 
     def _settle(self) -> None:
@@ -381,8 +398,3 @@ class TraceCheck:
             return
         if text := self._states.wrong_end(self._log, self._cursor, self.state, self._skips.keys):
             self._found("wrong_state_at_end", f"as of {self._epoch}/{self._cursor}: {text}", self._cursor)
-
-
-def _differences(seen: Mapping[str, int], right: Mapping[str, int]) -> str:
-    keys = sorted(key for key in seen.keys() | right.keys() if seen.get(key) != right.get(key))
-    return ", ".join(f"{key} is {seen.get(key)}, not {right.get(key)}" for key in keys[:5])

@@ -12,9 +12,9 @@ import gevent.event
 
 from touchline.errors import ActionInDoubt, ActionRefused, ClientClosed, ConnectionFailed, RoomRefused, TouchlineError
 from touchline.session.action_data import encode_data
-from touchline.session.backoff import Backoff
 from touchline.session.items import Event, Item, Refused
 from touchline.session.pending_action import Outcome, PendingAction, Receipt
+from touchline.session.reconnect import Backoff
 from touchline.session.room import Phase
 from touchline.session.session import Session
 from touchline.session.states import SERVED, State

@@ -32,7 +32,9 @@ class RoomObserver:
     __slots__ = ("_follower", "_unix_ms", "asked_s", "is_overdue", "joined_s", "live_from", "newest", "stale")
 
     def __init__(self, trace: TraceSink, shared: Shared, *, after: Cursor | None, restarts: bool) -> None:
-        self._follower = RoomFollower(trace, shared.values, after=after, restarts=restarts, now_ms=shared.unix_ms)
+        self._follower = RoomFollower(
+            trace, shared.values, after=after and after[:2], restarts=restarts, now_ms=shared.unix_ms
+        )
         self._unix_ms = shared.unix_ms
         self.asked_s: float | None = None
         self.is_overdue = False
@@ -64,7 +66,7 @@ class RoomObserver:
         if self.asked_s is None:
             self.asked_s = now_s
             self.is_overdue = False
-        self._follower.ask(cursor, prompt=prompt)
+        self._follower.ask(cursor and cursor[:2], prompt=prompt)
 
     def leave(self, *, prompt: bool) -> None:
         """The client leaves: by its own will, unless it does so after a gap, to ask for the room again.

@@ -77,7 +77,7 @@ class StreamFan(TouchlineUser):
         observer.connecting(now_s)
         observer.connected(now_s)
         cursor = Cursor.parse(self._last_event_id) if self._last_event_id else None
-        epoch, after = (None, None) if cursor is None else cursor
+        epoch, after, _ = (None, None, None) if cursor is None else cursor
         observer.sent(Subscribe([RoomRequest(self.room, epoch, after, deliver=self.deliver)]))
 
     def _follow(self, stream: EventStream, observer: Observer) -> None:

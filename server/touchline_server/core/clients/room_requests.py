@@ -83,6 +83,8 @@ def _refusal(client: Client[Owner], request: RoomRequest, grant: Grant | None) -
         return codes.TOO_MANY_ROOMS, f"a connection's rooms_max is {client.limits.rooms_max}; leave a room first"
     if (request.epoch is None) != (request.after is None):
         return codes.BAD_MESSAGE, "epoch and after go together: they are one cursor"
+    if request.ts is not None and request.after is None:
+        return codes.BAD_MESSAGE, "ts belongs to a cursor: epoch and after go with it"
     if client.hub.room(name) is None:
         return codes.UNAVAILABLE, "this edge has not read the room's log yet; try again in a moment"
     return None

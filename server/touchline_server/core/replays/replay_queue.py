@@ -32,6 +32,7 @@ from touchline_server.core.subscription import GO_ON, NextStep, Phase, Step
 from touchline_server.core.write_scheduler import Budget
 
 from .partition_reads import CHUNK_RECORDS, PartitionReads, Read
+from .places import PlaceLookups
 from .shared_chunk import SharedChunk
 from .turns import Turns
 
@@ -73,10 +74,13 @@ class _Serving(NamedTuple, Generic[Owner]):
 class ReplayQueue(Generic[Owner]):
     """The catch-ups that need the log. Subscriptions that need it no more go back to ``catch_up``."""
 
-    def __init__(self, hub: ClientHub[Owner], catch_up: CatchUpQueue[Owner], concurrency: int) -> None:
+    def __init__(
+        self, hub: ClientHub[Owner], catch_up: CatchUpQueue[Owner], concurrency: int, move_margin_ms: int
+    ) -> None:
         self._hub = hub
         self._catch_up = catch_up
         self._free = concurrency
+        self._places = PlaceLookups(catch_up, move_margin_ms)
         self._turns: Turns[Client[Owner], ClientSubscription[Owner]] = Turns()
         self._partitions: dict[PartitionWindow, PartitionReads[Owner]] = {}
         self._partition_of: dict[ClientSubscription[Owner], PartitionReads[Owner]] = {}
@@ -90,7 +94,10 @@ class ReplayQueue(Generic[Owner]):
         self._numbers = 0
 
     def add(self, subscription: ClientSubscription[Owner], need: NextStep) -> None:
-        """Queue a subscription whose step asked for the log (`NextStep.LOG`), or for its end (`NextStep.LOG_END`)."""
+        """Queue a subscription whose step asked for the log: to read it (`NextStep.LOG`), or for an offset."""
+        if need is NextStep.PLACE:
+            self._places.add(subscription)
+            return
         window = subscription.room.contents.window
         if need is NextStep.LOG:
             partition = self._partitions.get(window)
@@ -127,6 +134,7 @@ class ReplayQueue(Generic[Owner]):
 
     def start_queued(self, now: Now) -> Iterator[Effect[Owner]]:
         """Ask the log for as much as may be under way; `take_steps` goes on."""
+        yield from self._places.start_queued(now)
         for _ in range(CLIENTS_PER_TURN_MAX):
             if not self._free or (client := self._turns.take()) is None:
                 return
@@ -166,10 +174,15 @@ class ReplayQueue(Generic[Owner]):
         self._turns.give_back(question.client)
         yield from self.start_queued(now)
 
+    def offset_found(self, number: int, answer: int | Unreachable | None, now: Now) -> Iterator[Effect[Owner]]:
+        """The answer to a `FindOffset`; None if the log does not reach back that far."""
+        yield from self._places.found(number, answer, now)
+
     def tick(self, now: Now) -> Iterator[Effect[Owner]]:
         """Ask again what the log did not answer, and release chunks that are too old to be shared."""
         while self._kept and now.loop_ms - self._kept[0].started_ms > CHUNK_KEPT_MS:
             self._kept.popleft()
+        self._places.tick(now)
         kept = {chunk.window for chunk in self._kept}
         for partition in list(self._partitions.values()):
             if partition.is_idle and partition.window not in kept:

@@ -172,6 +172,10 @@ class PartitionWindow:
             return None
         return int(term) if int(term) <= TERM_MAX else None
 
+    def same_topic(self, epoch: str | None) -> bool:
+        """Whether an epoch is of this topic, in whichever partition."""
+        return epoch is not None and epoch.startswith(f"{self.topic_epoch}-")
+
     def begin_term(self, start: int, term: int) -> None:
         """The records from ``start`` on are of ``term``."""
         self.terms.begin(start, term)

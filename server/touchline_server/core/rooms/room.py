@@ -32,6 +32,19 @@ Write: TypeAlias = Callable[[bytes], object]
 M = TypeVar("M")
 """A member of a room: hashable, and opaque to it."""
 
+
+class Left(NamedTuple):
+    """The partition that a room has left, and its newest event there."""
+
+    window: PartitionWindow
+    head: int
+
+    def is_behind(self, epoch: str | None, after: int) -> bool:
+        """Whether a client with this cursor has all of the room's events there."""
+        term = self.window.term_of(epoch)
+        return term is not None and after >= self.head and self.window.terms.hold(term, after) is True
+
+
 _ALWAYS = -1
 """A cursor that every position has reached."""
 
@@ -86,6 +99,8 @@ class Room(Generic[M]):
 
     ``members`` counts all that are in the room, live or not. ``queued`` belongs to the hub: whether the room waits for
     its turn to be flushed. ``has_extra``: the next flush may write something besides events.
+    ``left`` is set while it is known what a client has to have seen to miss nothing of the
+    partition that the room was in before.
     """
 
     __slots__ = (
@@ -99,6 +114,7 @@ class Room(Generic[M]):
         "flush",
         "flushed_ms",
         "has_extra",
+        "left",
         "members",
         "name",
         "queued",
@@ -112,6 +128,7 @@ class Room(Generic[M]):
         self.snapshots = SnapshotCache()
         self.members = 0
         self.has_extra = False
+        self.left: Left | None = None
         self.waking = False
         self.queued = False
         self.flush: Flush[M] | None = None
@@ -155,7 +172,9 @@ class Room(Generic[M]):
         """Move the contents over what is pending, and say what to write to which members; None if there is nothing."""
         contents = self.contents
         self.waking = False
+        window, head = contents.window, contents.head
         if contents.moving and contents.move_if_due():
+            self.left = None if head is None or not contents.history_read else Left(window, head)
             self._restarted()
         unloaded, parts = self._take_extra(now_ms) if self.has_extra else ([], [])
         batch = contents.advance(now_ms)
@@ -179,11 +198,13 @@ class Room(Generic[M]):
     def restart(self, window: PartitionWindow, *, same_log: bool) -> None:
         """Make everybody start over: the room goes on in ``window``, of another log or after lost records."""
         self.contents.restart(window, same_log=same_log)
+        self.left = None
         self._restarted()
 
     def start_over(self) -> None:
         """Make everybody start over from the state, which changed without an event of the room."""
         self.contents.generation += 1
+        self.left = None  # a straggler came, which no client has seen
         self._restarted()
 
     def announce(self, notices: Notices[M]) -> None:

@@ -12,7 +12,7 @@ Rules:
 
 from collections.abc import Iterable
 from itertools import islice
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import msgspec
 
@@ -32,6 +32,13 @@ CATCH_UPS_MAX = 16
 """Catch-ups cached per room, each of `STEP_BYTES` at most: clients that lost their edge together have few cursors."""
 
 
+class Found(NamedTuple):
+    """The place of a cursor of another log: the client receives the events behind it, besides the state."""
+
+    after: int
+    by_time: bool
+
+
 class SnapshotCache:
     """The cache of one room. It is given the room's contents with each call: holding them would be a cycle."""
 
@@ -39,7 +46,7 @@ class SnapshotCache:
 
     def __init__(self) -> None:
         self._snapshots: dict[tuple[int, int], Subscribed] = {}
-        self._frames: dict[tuple[int, int, int | None, int], bytes] = {}
+        self._frames: dict[tuple[int, int, int | None, int, Found | None], bytes] = {}
         self._catch_ups: dict[tuple[int, int, bool], CatchUpBytes] = {}
 
     def forget(self) -> None:
@@ -60,15 +67,26 @@ class SnapshotCache:
             made = self._catch_ups[key] = encode_catch_up(contents, codec, missing, cursor=cursor, latest=latest)
         return made
 
-    def frame(self, contents: Contents, codec: Codec, *, last: int = 0, request_id: int | None = None) -> bytes:
+    def frame(
+        self,
+        contents: Contents,
+        codec: Codec,
+        *,
+        last: int = 0,
+        request_id: int | None = None,
+        found: Found | None = None,
+    ) -> bytes:
         """A `Subscribed` that starts a client from the state, as a frame."""
         position = contents.position
-        key = (codec.index, last, request_id, position)
+        key = (codec.index, last, request_id, position, found)
         made = self._frames.get(key)
         if made is None:
             _make_space(self._frames, SNAPSHOTS_MAX)
             snapshot = self._snapshot(contents, codec.plain, last)
-            message = msgspec.structs.replace(snapshot, epoch=contents.window.epoch, head=position, id=request_id)
+            after, by_time = found or (None, False)
+            message = msgspec.structs.replace(
+                snapshot, epoch=contents.window.epoch, head=position, id=request_id, after=after, by_time=by_time
+            )
             made = self._frames[key] = codec.frame(message)
         return made
 

@@ -204,6 +204,10 @@ class KafkaLog:
         """The first offset that a partition still has; see `core.log.Log.end` for what it raises."""
         return await _opened(self._replay).begin(topic, epoch, partition)
 
+    async def find_offset(self, topic: str, epoch: str, partition: int, *, since_ms: int) -> int | None:
+        """See `core.log.Log.find_offset`. A topic of which the broker sets the times (LogAppendTime) cannot tell."""
+        return await _opened(self._replay).find_offset(topic, epoch, partition, since_ms)
+
     async def append(self, topic: str, entries: Sequence[Entry], *, independent: bool = False) -> list[Position]:
         """See `core.log.Log.append`. A key's partition is the one that Java's default partitioner chooses (murmur2).
 

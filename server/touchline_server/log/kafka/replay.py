@@ -9,7 +9,7 @@ import contextlib
 from collections.abc import Mapping
 
 from touchline_kafka.client import Client
-from touchline_kafka.decoding import epochs_in
+from touchline_kafka.decoding import epochs_in, has_append_times
 from touchline_kafka.error_codes import LEADER_NOT_AVAILABLE, MOVED_CODES, OFFSET_OUT_OF_RANGE
 from touchline_kafka.errors import REQUEST_ERRORS, describe, error_of, is_damage
 from touchline_kafka.fetch import EARLIEST, LATEST, Fetched, fetch, list_offsets
@@ -34,7 +34,7 @@ TOPIC_AGE_S_MAX = 60.0
 
 
 class ReplayReader:
-    """Implements `Log.read` and `Log.end`; keeps no state of its own.
+    """Implements `Log.read`, `Log.end` and `Log.find_offset`; keeps no state of its own.
 
     ``lost`` has the end of the last records that the live reader gave up as damaged, by epoch and partition.
     """
@@ -98,13 +98,7 @@ class ReplayReader:
 
     async def end(self, name: str, epoch: str, partition: int, term: int) -> int:
         """See `core.log.Log.end`. Asked by name first, which may be another topic's by now, then verified by id."""
-        try:
-            topic = await self._topics.topic(name, age_s_max=TOPIC_AGE_S_MAX)
-            listed = (await list_offsets(self._client, topic, [partition], LATEST))[partition]
-        except REQUEST_ERRORS as error:
-            self._topics.forget(name)
-            await self._check_epoch(name, epoch, error)
-            raise LogUnavailable(f"Kafka did not report the end of {name}/{partition}: {describe(error)}") from error
+        listed = (await self._list(name, epoch, partition, LATEST))[0]
         end = (await self.fetch(name, epoch, partition, listed, wait_ms=0)).last_stable_offset
         if term == NO_TERM:
             return end
@@ -115,6 +109,26 @@ class ReplayReader:
         if diverging is None:
             return end
         return diverging.end_offset if diverging.epoch == term else 0
+
+    async def find_offset(self, name: str, epoch: str, partition: int, since_ms: int) -> int | None:
+        """See `core.log.Log.find_offset`. Asked by name first, as for the end, then verified by id."""
+        end, first, start = await self._list(name, epoch, partition, LATEST, since_ms, EARLIEST, default=LATEST)
+        place = min(first, end)  # a record later than the end came between the two questions
+        found = await self.fetch(name, epoch, partition, place, wait_ms=0)
+        return None if place <= start or has_append_times(found.data) else place
+
+    async def _list(
+        self, name: str, epoch: str, partition: int, *times_ms: int, default: int | None = None
+    ) -> list[int]:
+        """The first offset of each time; that of ``default``, which is one of the times, where there is none."""
+        try:
+            topic = await self._topics.topic(name, age_s_max=TOPIC_AGE_S_MAX)
+            found = {time: await list_offsets(self._client, topic, [partition], time) for time in times_ms}
+            return [found[time].get(partition, found.get(default or time, {}).get(partition, 0)) for time in times_ms]
+        except REQUEST_ERRORS as error:
+            self._topics.forget(name)
+            await self._check_epoch(name, epoch, error)
+            raise LogUnavailable(f"Kafka did not report offsets of {name}/{partition}: {describe(error)}") from error
 
     async def fetch(
         self, name: str, epoch: str, partition: int, offset: int, *, wait_ms: int, term: int = NO_TERM

@@ -120,6 +120,16 @@ class SqliteLog:
         """See `core.log.Log.end`."""
         return await self._store.call(lambda store: store.partition(topic, epoch, partition).next if term <= 0 else 0)
 
+    async def find_offset(self, topic: str, epoch: str, partition: int, *, since_ms: int) -> int | None:
+        """See `core.log.Log.find_offset`."""
+
+        def find(store: Store) -> int | None:
+            found = store.partition(topic, epoch, partition)
+            first = store.queries.offset_since(found, since_ms)
+            return first if store.queries.has_before(found, first) else None
+
+        return await self._store.call(find)
+
     async def load(self, key: RoomKey, *, before: int) -> StoredRoom | None:
         """See `core.room_store.RoomStore.load`."""
 

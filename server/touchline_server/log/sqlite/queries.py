@@ -53,6 +53,13 @@ class Queries:
         ).fetchone()[0]
         return partition.next if offset is None else int(offset)
 
+    def has_before(self, partition: Partition, offset: int) -> bool:
+        """Whether the partition has a record below ``offset``."""
+        found = self._connection.execute(
+            "SELECT 1 FROM records WHERE partition_id = ? AND offset < ? LIMIT 1", (partition.row_id, offset)
+        ).fetchone()
+        return found is not None
+
     def room(self, partition: Partition, room_id: str, before: int) -> StoredRoom | None:
         """See `core.room_store.RoomStore.load`. Also finds rooms whose records retention has removed."""
         where = (partition.row_id, room_id)

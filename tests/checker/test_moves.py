@@ -1,0 +1,95 @@
+"""The checker judges clients that go on in another log: a right place passes, and each wrong one has its breach."""
+
+import pytest
+
+from touchline_loadtest.checks.comparison.trace_check import TraceCheck
+from touchline_loadtest.checks.partition_log import Entry, LogId
+from touchline_loadtest.checks.room_log import RoomLog
+from touchline_loadtest.checks.trace import Joined, Received, Settled, Shown
+
+SOURCE = LogId("t", 0, 0)
+MIRROR = LogId("t", 1, 0)
+LOGS = {"source": SOURCE, "mirror": MIRROR}
+KEYS = {value: "score" if value % 2 else None for value in range(100)}
+
+
+def entries(values: list[int], first: int) -> list[Entry]:
+    return [Entry(first + 2 * n, value, KEYS[value], order=1_000 * value) for n, value in enumerate(values)]
+
+
+def moved(mirror: list[int], place: int, then: list[int], *, state: dict[str, int] | None = None) -> list[str]:
+    """The breaches of a client that had the events 1 to 6 of the source, went on at ``place`` in a mirror with these
+    events at the offsets 100, 102…, and then received some of them."""
+    room = RoomLog.of("score:1", {SOURCE: entries([*range(1, 7)], 0), MIRROR: entries(mirror, 100)})
+    check = TraceCheck(room, LOGS.get, "a client")
+    check.take(Joined("source", -1, recovered=False))
+    for entry in entries([*range(1, 7)], 0):
+        check.take(Received("source", entry.offset, None, entry.value, entry.key))
+    head = 100 + 2 * len(mirror) - 2
+    replaced = state is not None
+    check.take(Joined("mirror", head, True, state or {}, after=("mirror", place), moved=True, replaces=replaced))
+    offsets = {value: 100 + 2 * n for n, value in enumerate(mirror)}
+    for value in then:
+        check.take(Received("mirror", offsets[value], None, value, KEYS[value]))
+    check.take(Shown("mirror", offsets[then[-1]] if then else place, dict(check.state)))
+    check.take(Settled())
+    return [breach.kind for breach in check.breaches]
+
+
+WHOLE = [*range(1, 9)]
+"""The mirror has all, and two events more: 6 is at 110, 7 at 112."""
+BEHIND = [1, 2, 3, 4, 7, 8]
+"""The mirror lacks 5 and 6: 4 is at 106."""
+
+
+def test_a_client_that_goes_on_behind_its_last_event_is_right() -> None:
+    assert moved(WHOLE, 110, [7, 8]) == []
+    assert moved(WHOLE, 111, [7, 8]) == []
+
+
+def test_a_client_of_a_mirror_that_lacks_events_goes_on_behind_the_last_one_with_the_state_of_the_mirror() -> None:
+    assert moved(BEHIND, 106, [7, 8], state={"score": 7}) == []
+    assert moved([*range(1, 5)], 106, [], state={"score": 3}) == []
+
+
+def test_a_state_that_the_mirror_does_not_have_is_found() -> None:
+    assert moved([*range(1, 5)], 106, []) == ["wrong_state_at_end", "wrong_state_at_end"]
+    assert moved([*range(1, 5)], 106, [], state={"score": 5})[0] == "wrong_state"
+
+
+@pytest.mark.parametrize(
+    ("mirror", "place", "then", "kind"),
+    [
+        (WHOLE, 112, [8], "missing"),
+        (WHOLE, 110, [8], "missing"),
+        (WHOLE, 108, [6, 7, 8], "doubled"),
+        (BEHIND, 108, [8], "missing"),
+        ([50, 51], 102, [], "recovered_wrongly"),
+        ([50, 51], 99, [50, 51], "recovered_wrongly"),
+        (WHOLE, 110, [7], "missing_at_end"),
+    ],
+)
+def test_a_wrong_place_is_found(mirror: list[int], place: int, then: list[int], kind: str) -> None:
+    assert kind in moved(mirror, place, then)
+
+
+def test_a_start_over_in_a_mirror_is_still_counted() -> None:
+    room = RoomLog.of("score:1", {SOURCE: entries([1, 2], 0), MIRROR: entries([1, 2, 3], 100)})
+    check = TraceCheck(room, LOGS.get, "a client")
+    check.take(Joined("source", -1, recovered=False))
+    check.take(Joined("mirror", 104, False, {"score": 3}, after=("source", -1)))
+    assert check.starts_over == 1
+
+
+def test_a_replay_is_checked_from_its_place_on() -> None:
+    room = RoomLog.of("score:1", {MIRROR: entries([1, 2, 3], 100)})
+    check = TraceCheck(room, LOGS.get, "a client")
+    check.take(Joined("mirror", 104, False, {"score": 3}, place=101))
+    for entry in entries([1, 2, 3], 100)[1:]:
+        check.take(Received("mirror", entry.offset, None, entry.value, entry.key))
+    check.take(Settled())
+    assert check.breaches == []
+    other = TraceCheck(room, LOGS.get, "a client")
+    other.take(Joined("mirror", 104, False, {"score": 3}, place=101))
+    other.take(Received("mirror", 104, None, 3, "score"))
+    assert [breach.kind for breach in other.breaches] == ["missing"]
