@@ -257,10 +257,10 @@ class Node:
             contents = known.contents
             if contents.reading_back:
                 raise OperatorError("the room's state is being read from the log; try again in a moment")
-            if contents.head is None and not contents.state and not known.members:
+            viewers, viewers_complete = await self._viewers(room)
+            if contents.head is None and not contents.state and not viewers:
                 return None
             state = [StateEvent(key, event.offset, event.ts, event.value) for key, event in contents.state.items()]
-            viewers, viewers_complete = await self._viewers(room)
             return RoomState(
                 contents.window.epoch,
                 contents.position,

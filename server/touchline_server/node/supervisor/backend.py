@@ -29,6 +29,7 @@ class WorkersBackend:
         serving: Callable[[], Sequence[WorkerProcess]],
     ) -> None:
         self._feeds = settings.feeds
+        self._has_fleet = settings.redis.url is not None
         self._log = log
         self._readiness = readiness
         self._serving = serving
@@ -43,33 +44,40 @@ class WorkersBackend:
         return await append_events(self._log, self._feeds[feed_name].topic, room_id, events)
 
     async def room_state(self, room: str) -> RoomState | None:
-        """The room as the worker with most of its clients knows it, which has certainly read it; the viewers are those
-        of all workers."""
+        """The room as the worker with most of its clients knows it, which has certainly read it.
+
+        The viewers are those of the fleet if that worker knows them by Redis, or else those of all workers.
+        """
         workers = self._serving()
         counts = await asyncio.gather(*(_members(worker, room) for worker in workers))
         failure = OperatorError("no worker serves clients at the moment; try again in a moment")
         unknown = False
-        for index in sorted(range(len(workers)), key=lambda index: -counts[index]):
+        for index in sorted(range(len(workers)), key=lambda index: -(counts[index] or 0)):
             try:
                 state = await _state(workers[index], room)
             except OperatorError as error:
                 failure = error
                 continue
             if state is not None:
-                return state._replace(viewers=state.viewers + sum(counts) - counts[index])
+                return state if state.viewers_complete else self._with_viewers(state, counts)
             unknown = True
         if unknown:
             return None
         raise failure
 
+    def _with_viewers(self, state: RoomState, counts: Sequence[int | None]) -> RoomState:
+        viewers = sum(count for count in counts if count is not None)
+        complete = not self._has_fleet and None not in counts
+        return state._replace(viewers=max(viewers, state.viewers), viewers_complete=complete)
 
-async def _members(worker: WorkerProcess, room: str) -> int:
-    """How many of a worker's clients are in a room; 0 if it does not answer."""
+
+async def _members(worker: WorkerProcess, room: str) -> int | None:
+    """How many of a worker's clients are in a room; None if it does not answer."""
     try:
         answer = await worker.ask(lambda request: CountMembers(request, room), ROOM_TIMEOUT_S)
     except OperatorError:
-        return 0
-    return answer.members if isinstance(answer, Members) else 0
+        return None
+    return answer.members if isinstance(answer, Members) else None
 
 
 async def _state(worker: WorkerProcess, room: str) -> RoomState | None:

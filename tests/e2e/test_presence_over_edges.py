@@ -1,0 +1,111 @@
+"""Presence over two real edges that share a real Redis: numbers, members, an outage, and an edge that stops."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import httpx
+import pytest
+
+from edge.players import AUTH, greet, token
+from support.node_fixture import Client, RunningNode, running_node
+from support.redis_server import RedisServer
+from support.waiting import DEADLINE_S, eventually
+from touchline_protocol.messages import Members, MembersChanged, Message, Occupancy
+from touchline_server.config.redis import RedisSettings
+
+ROOM = "score:1"
+
+
+@contextlib.asynccontextmanager
+async def two_edges(redis: RedisServer) -> AsyncIterator[tuple[RunningNode, RunningNode]]:
+    shared: dict[str, Any] = {
+        "auth": AUTH,
+        "redis": RedisSettings(url=redis.url, timeout_s=0.5),
+        "presence": {"interval_s": 0.1, "grace_s": 1.0},
+    }
+    async with running_node(edge_name="one", **shared) as one, running_node(edge_name="other", **shared) as other:
+        yield one, other
+
+
+@contextlib.asynccontextmanager
+async def watcher(node: RunningNode, player: str, **asks: bool) -> AsyncIterator[Client]:
+    async with node.client(greeted=False) as client:
+        await greet(client, jwt=token(player, members=["*"]))
+        await client.join(ROOM, **asks)
+        yield client
+
+
+async def until(client: Client, *wanted: Message) -> None:
+    """Read until each of the messages has come."""
+    missing = list(wanted)
+    async with asyncio.timeout(DEADLINE_S):
+        while missing:
+            message = await client.next()
+            if message in missing:
+                missing.remove(message)
+
+
+async def viewers(node: RunningNode) -> tuple[int, bool]:
+    async with httpx.AsyncClient(trust_env=False) as http:
+        body = (await http.get(f"http://{node.host}:{node.node.control_port}/v1/rooms/{ROOM}")).json()
+        return body.get("viewers", 0), body.get("viewers_complete", False)  # nothing is known of the room before
+
+
+async def eventually_viewers(node: RunningNode, wanted: tuple[int, bool]) -> None:
+    async with asyncio.timeout(DEADLINE_S):
+        while await viewers(node) != wanted:
+            pass
+
+
+async def test_edges_add_up_and_a_player_who_moves_is_not_seen_leaving(redis: RedisServer) -> None:
+    async with two_edges(redis) as (one, other), watcher(one, "ann", occupancy=True, members=True) as ann:
+        async with watcher(other, "bob"):
+            await until(ann, Occupancy(room=ROOM, viewers=2), MembersChanged(room=ROOM, joined=["bob"]))
+            await eventually_viewers(other, (2, True))
+        async with watcher(one, "bob"):  # the phone has come back to the other edge
+            await eventually(lambda: "bob" not in other.node.core.presence.counts.players(ROOM))  # its grace is over
+            async with watcher(other, "cid"):
+                # A change of its own, without bob's.
+                await until(ann, MembersChanged(room=ROOM, joined=["cid"]))
+                assert one.node.core.presence._rooms[ROOM].listed == frozenset({"ann", "bob", "cid"})
+
+
+@pytest.mark.long
+async def test_while_redis_is_away_numbers_are_marked_and_afterwards_right(
+    redis_factory: Callable[..., RedisServer],
+) -> None:
+    redis = redis_factory()
+    async with (
+        two_edges(redis) as (one, other),
+        watcher(one, "ann", occupancy=True, members=True) as ann,
+        watcher(other, "bob"),
+    ):
+        await until(ann, Occupancy(room=ROOM, viewers=2), MembersChanged(room=ROOM, joined=["bob"]))
+        redis.stop(kill=True)
+        await until(ann, Occupancy(room=ROOM, viewers=2, complete=False), MembersChanged(room=ROOM, complete=False))
+        assert "presence" in one.node.readiness().degraded
+        assert await viewers(one) == (1, False)
+        async with watcher(one, "cid"):
+            await until(ann, Occupancy(room=ROOM, viewers=3, complete=False))
+            redis.start()  # empty
+            await until(ann, Occupancy(room=ROOM, viewers=3))
+            await eventually(lambda: "presence" not in one.node.readiness().degraded)
+            await eventually_viewers(one, (3, True))
+
+
+async def test_an_edge_that_stops_takes_its_connections_along_and_its_players_later(redis: RedisServer) -> None:
+    async with two_edges(redis) as (one, other), watcher(one, "ann", occupancy=True, members=True) as ann:
+        async with watcher(other, "bob"):
+            await until(ann, Occupancy(room=ROOM, viewers=2), MembersChanged(room=ROOM, joined=["bob"]))
+            await other.node.stop()
+            await until(ann, Occupancy(room=ROOM, viewers=1))
+        assert one.node.core.presence._rooms[ROOM].listed == frozenset({"ann", "bob"})
+
+
+async def test_the_first_list_has_the_players_of_all_edges(redis: RedisServer) -> None:
+    async with two_edges(redis) as (one, other), watcher(other, "bob"):
+        await eventually_viewers(one, (1, True))
+        async with watcher(one, "ann", members=True) as ann:
+            await until(ann, Members(room=ROOM, players=["ann", "bob"]))
