@@ -35,10 +35,10 @@ _PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sb
 _EDGES = {"10.0.0.11": "127.0.0.11", "10.0.0.12": "127.0.0.12"}
 
 
-def snippet(name: str) -> str:
-    """The document's one block in a language: a proxy's configuration, the edge's (toml), or the checks (sh)."""
-    (found,) = re.findall(rf"^```{name}\n(.*?)^```$", DOCUMENT.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
-    return str(found)
+def snippet(name: str, number: int = 0) -> str:
+    """A block of the document in a language: a proxy's configuration, the edge's (toml), or the checks (sh)."""
+    found = re.findall(rf"^```{name}\n(.*?)^```$", DOCUMENT.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    return str(found[number])
 
 
 class Certificate(NamedTuple):
@@ -142,15 +142,16 @@ class Site(NamedTuple):
 
 @contextlib.asynccontextmanager
 async def running_proxy(
-    name: str, folder: Path, site: Site, change: Callable[[str], str] = lambda text: text
+    name: str, folder: Path, site: Site, change: Callable[[str], str] = lambda text: text, *, number: int = 0
 ) -> AsyncIterator[RunningProxy]:
-    """Run a proxy in front of a site until the end of the block. ``change`` edits its configuration."""
+    """Run a proxy in front of a site until the end of the block. ``change`` edits its configuration, which is the one
+    with this ``number`` in the document."""
     program = shutil.which(name, path=_PATH)
     if program is None:
         pytest.fail(f"these tests need {name}: make installs it")
     files = make_certificate(folder)
     (port,) = free_ports(1)
-    text = change(site.configured(snippet(name)))
+    text = change(site.configured(snippet(name, number)))
     _, command = _PREPARE[name](text, folder, port, files)
     errors = folder / "stderr"
     with errors.open("wb") as stderr:

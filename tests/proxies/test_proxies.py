@@ -4,6 +4,8 @@ import asyncio
 import contextlib
 import os
 import re
+import ssl
+import tomllib
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,9 @@ from websockets.typing import Origin
 
 from proxies.running_proxy import HOST, ORIGIN, PROXIES, RunningProxy, Site, running_proxy, snippet
 from support.browser import launched_browser, open_page
+from support.certificates import Authority
 from support.event_source import EventSourceParser
+from support.log_lines import log_lines
 from support.node_fixture import Client
 from support.waiting import DEADLINE_S
 from touchline_protocol.codecs import JSON
@@ -266,3 +270,44 @@ async def test_a_page_of_the_site_connects_and_its_event_source_survives_a_resta
             await node.publish("score:1", 2)
             await page.wait_for_function("events.length === 2", timeout=DEADLINE_S * 1000)
             assert await page.evaluate("events") == [1, 2]
+
+
+CLIENT_HOST = "127.0.0.9"
+"""The address of a client, and not of the proxy, which connects from 127.0.0.1."""
+
+
+@pytest.mark.parametrize("name", PROXIES)
+async def test_a_proxy_names_the_client_and_a_client_cannot_name_another(
+    name: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "touchline")
+    site = Site.on_free_ports()
+    admission = tomllib.loads(snippet("toml", 2).replace("10.0.0.0/24", "127.0.0.1"))["admission"]
+    lie = {"X-Forwarded-For": "203.0.113.7"}
+    async with site.edge(0, admission=admission), running_proxy(name, tmp_path, site) as proxy:
+        where: dict[str, Any] = {"host": "127.0.0.1", "port": proxy.port, "ssl": proxy.tls, "server_hostname": HOST}
+        where |= {"local_addr": (CLIENT_HOST, 0), "additional_headers": lie, "proxy": None}
+        async with connect(f"wss://{HOST}/ws", origin=Origin(ORIGIN), **where) as opened:
+            await Client(opened, JSON).greet()
+    (line,) = log_lines(caplog, "connection_opened")
+    assert line["peer"] == CLIENT_HOST
+
+
+async def test_haproxy_passes_tls_and_names_the_client_by_the_proxy_protocol(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "touchline")
+    site = Site.on_free_ports()
+    admission = tomllib.loads(snippet("toml", 3).replace("10.0.0.5", "127.0.0.1"))["admission"]
+    authority = Authority.at(tmp_path / "ca")
+    pair = authority.issue(tmp_path / "pair", HOST)
+    documented = tomllib.loads(snippet("toml", 1))["tls"]
+    tls = dict(zip(documented, (str(pair.cert_file), str(pair.key_file)), strict=True))
+    trust = ssl.create_default_context(cafile=str(authority.ca_file))
+    trust.check_hostname = False  # openssl names it only in the subject
+    async with site.edge(0, admission=admission, tls=tls), running_proxy("haproxy", tmp_path, site, number=1) as proxy:
+        where: dict[str, Any] = {"host": "127.0.0.1", "port": proxy.port, "ssl": trust, "server_hostname": HOST}
+        async with connect(f"wss://{HOST}/ws", local_addr=(CLIENT_HOST, 0), proxy=None, **where) as opened:
+            await Client(opened, JSON).greet()
+    (line,) = log_lines(caplog, "connection_opened")
+    assert line["peer"].rpartition(":")[0] == CLIENT_HOST

@@ -7,12 +7,15 @@ from http import HTTPStatus
 
 import pytest
 from websockets.asyncio.server import ServerConnection
+from websockets.datastructures import Headers
+from websockets.exceptions import InvalidStatus
 from websockets.http11 import Request, Response
 
 import touchline
 from sdk.clients import QUICK, connect, leaves_nothing_behind, offsets
 from sdk.scripted_server import Peer, event, scripted
 from touchline import errors
+from touchline.transport import connection_failed
 
 __all__ = ["leaves_nothing_behind"]
 
@@ -42,6 +45,32 @@ async def test_a_full_edge_and_a_closed_port_are_unreachable_at_the_first_connec
             await connect(server.url).__aenter__()
     with pytest.raises(errors.Unreachable):
         await connect(server.url).__aenter__()
+
+
+@pytest.mark.parametrize(
+    ("values", "retry_after_s"),
+    [
+        (["7"], 7.0),
+        ([" 7 "], 7.0),
+        (["0"], 0.0),
+        ([], 0.0),
+        (["0.5"], 0.0),
+        (["-1"], 0.0),
+        (["²"], 0.0),
+        (["nan"], 0.0),
+        (["9" * 400], 0.0),
+        (["7", "8"], 0.0),
+        (["Fri, 31 Dec 1999 23:59:59 GMT"], 0.0),
+    ],
+)
+@pytest.mark.parametrize("status", [HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS])
+def test_a_temporary_refusal_says_when_to_come_back(
+    status: HTTPStatus, values: list[str], retry_after_s: float
+) -> None:
+    headers = Headers([("Retry-After", value) for value in values])
+    failure = connection_failed("ws://x/ws", InvalidStatus(Response(status, status.phrase, headers)))
+    assert isinstance(failure, errors.Unreachable)
+    assert failure.retry_after_s == retry_after_s
 
 
 async def test_retry_first_waits_for_a_server_that_is_not_there_yet() -> None:

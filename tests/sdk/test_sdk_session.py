@@ -11,7 +11,7 @@ from sdk.sessions import new_session, open_again, open_session, receive, sent
 from touchline.errors import AlreadySubscribed, ConnectionRefused, Unreachable
 from touchline.session import room, states
 from touchline.session.items import Event, Gap, Joined, Skipped
-from touchline.session.reconnect import STABLE_S, Backoff
+from touchline.session.reconnect import RETRY_AFTER_S_MAX, STABLE_S, Backoff
 from touchline.session.session import Session
 from touchline.session.states import State
 from touchline.session.view import View
@@ -162,6 +162,18 @@ def test_the_waits_double_up_to_their_bound_and_start_again_after_a_connection_t
     open_again(client, now_s)
     client.disconnected(now_s + STABLE_S, 1006, "")
     assert client.deadline == now_s + STABLE_S + 1
+
+
+def test_a_wait_is_never_shorter_than_the_server_asks_for_and_has_a_bound_of_its_own() -> None:
+    client = new_session(retry_first=True)
+    now_s, waits = 0.0, []
+    for asked_s in (5.0, 0.0, 2.0, 5.0, 1e9):
+        client.connect_failed(now_s, Unreachable("later", asked_s))
+        assert client.deadline is not None
+        waits.append(client.deadline - now_s)
+        now_s = client.deadline
+        client.tick(now_s)
+    assert waits == [5, 2, 4, 8, RETRY_AFTER_S_MAX]
 
 
 def test_the_jitter_covers_the_whole_wait() -> None:

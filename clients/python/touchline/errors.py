@@ -54,7 +54,14 @@ class BadUrl(ConnectionFailed):
 
 
 class Unreachable(ConnectionFailed):
-    """The first connection could not be made: nothing listens there, no such host, or no answer in time."""
+    """The first connection could not be made: nothing listens there, no such host, or no answer in time.
+
+    ``retry_after_s``: how long the server asks to wait before the next attempt.
+    """
+
+    def __init__(self, message: str, retry_after_s: float = 0.0) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
 
 
 class TokenUnavailable(Unreachable):

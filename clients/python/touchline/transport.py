@@ -5,12 +5,14 @@ reading on purpose would not see the pongs. Compression is off unless requested,
 both ends.
 """
 
+import re
 from collections.abc import Mapping
 from ssl import SSLContext
 from typing import Literal, NamedTuple
 
 from websockets.asyncio.client import ClientConnection
 from websockets.asyncio.client import connect as open_connection
+from websockets.datastructures import Headers
 from websockets.exceptions import (
     ConnectionClosed,
     InvalidHandshake,
@@ -41,6 +43,9 @@ MESSAGE_BYTES_MAX = 16 << 20
 
 BODY_CHARS_MAX = 300
 """How much of a refusal's body the error quotes. A server sends one sentence, a proxy perhaps a whole page."""
+
+WHOLE_SECONDS = re.compile(r"[0-9]{1,9}")
+"""``Retry-After`` as a number of seconds. Nobody waits for a thousand years."""
 
 STATUS_SERVER_ERROR = 500
 STATUSES_RETRY = frozenset({408, 425, 429})
@@ -106,6 +111,14 @@ async def open_websocket(endpoint: Endpoint, codec: Codec) -> ClientConnection:
     return websocket
 
 
+def _retry_after_s(headers: Headers) -> float:
+    """How long a response asks to wait: whole seconds (RFC 9110, section 10.2.3). For a date, a fraction, nonsense, or
+    two headers, the backoff alone decides."""
+    values = headers.get_all("Retry-After")
+    text = values[0].strip() if len(values) == 1 else ""
+    return float(text) if WHOLE_SECONDS.fullmatch(text) else 0.0
+
+
 def _proxy(endpoint: Endpoint) -> str | Literal[True] | None:
     """What `websockets` takes: True for the environment's proxy, which could not reach this machine."""
     if endpoint.proxy is True and is_loopback(parse_uri(endpoint.url).host):
@@ -128,7 +141,7 @@ def connection_failed(url: str, error: Exception) -> ConnectionFailed:
         text = f"{url} answered with HTTP {response.status_code} {response.reason_phrase}" + (body and f": {body}")
         is_temporary = response.status_code >= STATUS_SERVER_ERROR or response.status_code in STATUSES_RETRY
         if is_temporary and response.status_code != STATUS_OLD_HTTP:
-            return Unreachable(text)
+            return Unreachable(text, _retry_after_s(response.headers))
         return ConnectionRefused(response.status_code, text)
     if isinstance(error, (InvalidURI, InvalidProxy)):
         return BadUrl(f"{url} leads to an address that cannot be used: {error}")

@@ -17,6 +17,9 @@ STABLE_S = 5.0
 GOAWAY_S_MAX = 300.0
 """The longest that a goaway is obeyed. No drain takes longer, and a mistake must not keep clients away for days."""
 
+RETRY_AFTER_S_MAX = 300.0
+"""The same for ``Retry-After``, which any proxy may send."""
+
 
 class Backoff(NamedTuple):
     """Attempt n (from 0) waits at most ``base_s * 2**n`` seconds, and never more than ``max_s``."""
@@ -61,9 +64,9 @@ class Reconnect:
             self._attempts = 0
         self._welcomed_at = None
 
-    def schedule(self, now_s: float) -> None:
-        """Connect after a wait, which grows with each attempt."""
-        self.at = now_s + self.delay_s(self._attempts)
+    def schedule(self, now_s: float, retry_after_s: float = 0.0) -> None:
+        """Connect after a wait, which grows with each attempt, but no earlier than the server asked for."""
+        self.at = now_s + max(self.delay_s(self._attempts), min(retry_after_s, RETRY_AFTER_S_MAX))
         self._attempts += 1
 
     def schedule_goaway(self, now_s: float, reconnect_ms: int) -> None:

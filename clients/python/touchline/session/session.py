@@ -311,7 +311,7 @@ class Session:
         was_leaving = self.state is State.LEAVING
         self._hang_up(now_s, Input.LOST)
         if not was_leaving:  # otherwise the goaway has said when
-            self._reconnect.schedule(now_s)
+            self._reconnect.schedule(now_s, trouble.retry_after_s)
 
     def _hang_up(self, now_s: float, why: Input) -> None:
         self._move(why)
