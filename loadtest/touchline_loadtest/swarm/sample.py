@@ -24,6 +24,9 @@ from touchline_protocol.messages import (
     Deliver,
     Error,
     Event,
+    Members,
+    MembersChanged,
+    Occupancy,
     ServerMessage,
     Skipped,
     Subscribe,
@@ -191,7 +194,7 @@ class SampledClient:
                 seen.connect_ms.append((now_ns - connection.started_ns) / NS_PER_MS)
             case Error():
                 self.found("refused", f"{message.code}: {message.message}", message.room or "")
-            case Beat():
+            case Beat() | Occupancy() | Members() | MembersChanged():
                 pass
             case _:
                 self.found("unexplained_close", f"it received {message}")
