@@ -41,6 +41,7 @@ OUTSIDE = {
     "touchline_loadtest.rig.local_kafka",
     "touchline_loadtest.rig.relay",
     "touchline_server.control.server",
+    "touchline_server.node.supervisor.crew",
 }
 """A test needs a socket, a process, a broker or a browser if its file, or a helper of it, imports one of these."""
 

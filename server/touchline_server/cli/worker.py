@@ -16,8 +16,9 @@ from touchline_protocol.errors import TouchlineError
 from touchline_server.node.collector import freeze, make_collections_rare
 from touchline_server.node.process_log import failures_logged, log_second_signal, log_signal, log_unexpected
 from touchline_server.node.signals import run_until, stop_on_signals
+from touchline_server.node.supervisor.channel import read_start
 from touchline_server.node.supervisor.messages import Start
-from touchline_server.node.supervisor.worker import Worker, read_start, settings_of
+from touchline_server.node.supervisor.worker import Worker, settings_of
 from touchline_server.server_log.setup import server_log
 
 from .exit_codes import USER_ERROR

@@ -11,7 +11,17 @@ from typing import Generic, TypeVar
 
 import msgspec
 
-from .messages import MESSAGE_BYTES_MAX, MessageReader, MessageTooLarge, Order, Report, encode
+from .messages import (
+    LENGTH_BYTES,
+    MESSAGE_BYTES_MAX,
+    MessageReader,
+    MessageTooLarge,
+    Order,
+    Report,
+    Start,
+    encode,
+    orders,
+)
 
 M = TypeVar("M")
 
@@ -67,3 +77,24 @@ class Channel(asyncio.Protocol, Generic[M]):
         """Write what waits, then close."""
         if self._transport is not None:
             self._transport.close()
+
+
+def read_start(sock: socket.socket) -> Start:
+    """Wait for the first message, without an event loop: it says how to log, among other things.
+
+    Reads nothing beyond it: a supervisor that is stopped soon has said so already.
+
+    Raises:
+        EOFError: the supervisor is gone.
+    """
+    head = _exactly(sock, LENGTH_BYTES)
+    (start,) = orders().feed(head + _exactly(sock, int.from_bytes(head, "big")))
+    assert isinstance(start, Start)  # noqa: S101 - it always comes first
+    return start
+
+
+def _exactly(sock: socket.socket, size: int) -> bytes:
+    data = sock.recv(size, socket.MSG_WAITALL)
+    if len(data) < size:
+        raise EOFError
+    return data

@@ -135,15 +135,21 @@ class Crew:
     async def _start(self, name: str, life: WorkerLife) -> None:
         process = WorkerProcess(partial(self._reported, name), partial(self._ended, name))
         life.spawned(time.monotonic())
+        self._processes[name] = process
         start = Start(name, *self._address, pickle.dumps(self._settings), self._lowered)
         try:
             await process.start([*self._command, name], start)
-        except OSError as error:
+        except BaseException as error:
+            del self._processes[name]
             again_s = life.ended(time.monotonic())
+            self._note_stopped()
+            if not isinstance(error, OSError):
+                raise
             logger.error("worker_not_started", worker=name, why=error.strerror or str(error), again_s=again_s)
             return
-        self._processes[name] = process
         logger.info("worker_started", worker=name, pid=process.pid)
+        if life.state is WorkerState.STOPPING:  # meanwhile: `stop` could not reach it yet
+            process.send(StopServing())
 
     def _kill_hung(self, name: str, silent_s: float) -> None:
         process = self._processes[name]

@@ -110,7 +110,7 @@ Report: TypeAlias = Beat | Serving | Failed | Members | Room | Reloaded | Refuse
 
 M = TypeVar("M")
 
-_ENCODER = msgspec.msgpack.Encoder()
+_ENCODER = msgspec.msgpack.Encoder(enc_hook=dict)  # mappings that are read-only, such as problems of a log
 
 
 def encode(message: Order | Report) -> bytes:

@@ -23,6 +23,7 @@ from touchline_server.config.settings import Settings
 from touchline_server.control.app import ControlApp
 from touchline_server.control.backend import Readiness
 from touchline_server.control.server import ControlServer
+from touchline_server.edge.certificate import Certificate
 from touchline_server.log.open import make_log
 from touchline_server.node.action_schemas import ActionSchemas
 from touchline_server.node.open_files import control_connections_max
@@ -170,6 +171,7 @@ def _check_files(settings: Settings) -> None:
     """
     ActionSchemas(settings.feeds)
     make_verifier(settings.auth)
+    Certificate(settings.tls)
 
 
 async def _check_key_set(settings: Settings) -> None:

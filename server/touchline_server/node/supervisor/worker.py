@@ -17,7 +17,6 @@ from touchline_server.node.sockets import WorkerPlace
 
 from .channel import Channel
 from .messages import (
-    LENGTH_BYTES,
     Beat,
     CountMembers,
     Failed,
@@ -40,27 +39,6 @@ BEAT_EVERY_S = 0.5
 """How often a worker says that its loop turns, and whether it is ready: the age of what ``/readyz`` reports."""
 
 logger = structlog.get_logger("touchline.node")
-
-
-def read_start(sock: socket.socket) -> Start:
-    """Wait for the first message, without an event loop: it says how to log, among other things.
-
-    Reads nothing beyond it: a supervisor that is stopped soon has said so already.
-
-    Raises:
-        EOFError: the supervisor is gone.
-    """
-    head = _exactly(sock, LENGTH_BYTES)
-    (start,) = orders().feed(head + _exactly(sock, int.from_bytes(head, "big")))
-    assert isinstance(start, Start)  # noqa: S101 - it always comes first
-    return start
-
-
-def _exactly(sock: socket.socket, size: int) -> bytes:
-    data = sock.recv(size, socket.MSG_WAITALL)
-    if len(data) < size:
-        raise EOFError
-    return data
 
 
 def settings_of(pickled: bytes) -> Settings:

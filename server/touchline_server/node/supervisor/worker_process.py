@@ -58,7 +58,7 @@ class WorkerProcess:
                     stdin=subprocess.DEVNULL,
                     start_new_session=True,
                 )
-            except OSError:
+            except BaseException:
                 ours.close()
                 raise
         self.pid = self._process.pid

@@ -1,0 +1,121 @@
+"""How a supervisor treats its workers' processes: real ones, which do as their script says."""
+
+import asyncio
+import contextlib
+import os
+import sys
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from support.log_lines import log_lines
+from support.waiting import DEADLINE_S, eventually
+from touchline_protocol.errors import OperatorError
+from touchline_server.config.settings import Settings
+from touchline_server.node.supervisor.crew import Crew, WorkerFailed
+from touchline_server.node.supervisor.lifecycle import BACKOFF_S_MIN
+
+SCRIPT = Path(__file__).parent / "scripted_worker.py"
+
+
+@contextlib.asynccontextmanager
+async def crew(*, count: int = 1, script: str = "serves", **settings: object) -> AsyncIterator[Crew]:
+    """Workers that follow a script, watched until the end of the block."""
+    options = Settings(edge_name="edge", **settings)  # type: ignore[arg-type]
+    made = Crew(
+        options, count=count, command=[sys.executable, str(SCRIPT), script], address=("127.0.0.1", 1), lowered={}
+    )
+    watching = asyncio.create_task(made.watch())
+    try:
+        yield made
+    finally:
+        await made.stop(0.5)
+        watching.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await watching
+
+
+def pids(made: Crew) -> list[int]:
+    return [process.pid for process in made.serving()]
+
+
+async def test_a_worker_that_meets_a_mistake_of_the_operators_at_its_first_start_ends_the_edge() -> None:
+    async with crew(script="mistake", count=2) as made:
+        with pytest.raises(OperatorError, match="the operator made a mistake"):
+            await asyncio.wait_for(made.failure, DEADLINE_S)
+
+
+@pytest.mark.long
+async def test_a_worker_that_fails_by_a_bug_at_its_first_start_ends_the_edge() -> None:
+    async with crew(script="bug") as made:
+        with pytest.raises(WorkerFailed, match="edge/1"):
+            await asyncio.wait_for(made.failure, DEADLINE_S)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("script", ["killed", "dies"])
+async def test_a_worker_that_is_killed_or_ends_later_is_replaced_ever_more_slowly(
+    script: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with crew(script=script) as made:
+        await eventually(lambda: len(log_lines(caplog, "worker_ended")) == 3)
+        assert not made.failure.done()
+    waits = [line["again_s"] for line in log_lines(caplog, "worker_ended")[:3]]
+    assert waits == [BACKOFF_S_MIN, 2 * BACKOFF_S_MIN, 4 * BACKOFF_S_MIN]
+
+
+@pytest.mark.long
+async def test_a_worker_that_hangs_is_killed_and_replaced(caplog: pytest.LogCaptureFixture) -> None:
+    async with crew(script="hangs", worker_hang_s=0.5) as made:
+        await made.all_served.wait()
+        (hung,) = pids(made)
+        await eventually(lambda: pids(made) not in ([], [hung]))
+        with pytest.raises(ProcessLookupError):
+            os.kill(hung, 0)
+    (line, *_) = log_lines(caplog, "worker_hung")
+    assert (line["worker"], line["pid"]) == ("edge/1", hung)
+    assert line["silent_s"] >= 0.5
+
+
+@pytest.mark.long
+async def test_a_worker_that_is_silent_is_not_ready_long_before_it_counts_as_hung(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("touchline_server.node.supervisor.crew.SILENT_S", 0.2)
+    async with crew(script="hangs") as made:
+        await made.all_served.wait()
+        assert not made.readiness()["edge/1"].problems
+        await eventually(lambda: made.readiness()["edge/1"].problems)
+
+
+@pytest.mark.long
+async def test_workers_that_do_not_end_are_killed(caplog: pytest.LogCaptureFixture) -> None:
+    async with crew(script="deaf", count=2) as made:
+        await made.all_served.wait()
+        began_s = time.monotonic()
+        await made.stop(0.3)
+        assert time.monotonic() - began_s >= 0.3
+        assert pids(made) == []
+    assert {line["worker"] for line in log_lines(caplog, "worker_killed")} == {"edge/1", "edge/2"}
+
+
+@pytest.mark.long
+async def test_a_crew_that_stops_while_it_starts_leaves_no_process() -> None:
+    async with crew(count=2) as made:
+        await eventually(lambda: len(made._processes) == 2)
+        started = [process.pid for process in made._processes.values()]
+        await made.stop(20)
+    for pid in started:
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
+
+
+@pytest.mark.long
+async def test_a_program_that_cannot_be_started_is_tried_again(caplog: pytest.LogCaptureFixture) -> None:
+    made = Crew(Settings(edge_name="edge"), count=1, command=["/missing/program"], address=("127.0.0.1", 1), lowered={})
+    watching = asyncio.create_task(made.watch())
+    await eventually(lambda: len(log_lines(caplog, "worker_not_started")) == 2)
+    await made.stop(1)
+    watching.cancel()
