@@ -42,6 +42,22 @@ async def test_records_of_an_aborted_transaction_are_never_handed_out(harness: K
     assert [record.value for record in records] == [b"committed", b"last"]
 
 
+async def test_a_topic_whose_broker_sets_the_times_has_no_places_for_cursors_of_other_logs(
+    harness: KafkaHarness,
+) -> None:
+    topic = f"append-times-{uuid.uuid4()}"
+    await harness.broker.create(topic, configs={"message.timestamp.type": "LogAppendTime"})
+    now_ms = int(time.time() * 1000)
+    for number in range(20):  # one after the other, so that their times differ
+        await harness.append(topic, [Raw(b"room", b"%d" % number, timestamp=1_000 + number)])
+    log = await harness.open_log(topic)
+    reader = Reader(log)
+    await reader.until_caught_up(topic)
+    first, *_, last = reader.all(topic)
+    assert now_ms - 1_000 <= first.timestamp < last.timestamp
+    assert await log.find_offset(topic, reader.epochs[topic], 0, since_ms=last.timestamp) is None
+
+
 async def test_records_of_an_open_transaction_wait_for_its_commit(harness: KafkaHarness) -> None:
     topic = await harness.create_topic()
     await harness.append(topic, numbered(2))
