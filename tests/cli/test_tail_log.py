@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import time
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import TypeAlias
 
 import pytest
@@ -13,11 +15,11 @@ from support.node_fixture import running_node
 from support.waiting import eventually
 from touchline_protocol.cursor import Cursor
 from touchline_protocol.messages import Event, Subscribed
-from touchline_server.cli.tail_log import LogTail
+from touchline_server.cli.tail_log import LogTail, open_log_tail
 from touchline_server.cli.tail_output import Printer
 from touchline_server.config.settings import Settings
 from touchline_server.config.tables import FeedSettings
-from touchline_server.core.log import CaughtUp, LogEvent, OffsetsLost, PartitionsAdded, TopicOpened
+from touchline_server.core.log import CaughtUp, Entry, LogEvent, OffsetsLost, PartitionsAdded, TopicOpened
 
 ROOM = "score:1"
 FEEDS = {"score": FeedSettings(topic=TOPIC)}
@@ -32,6 +34,10 @@ class Lines(Printer):
     def __init__(self) -> None:
         super().__init__(with_state=True)
         self.lines: list[Line] = []
+        self.joins = 0
+
+    def joined(self, room: str, after: Cursor | None, last: int) -> None:
+        self.joins += 1
 
     def state(self, state: Iterable[touchline.Event], cursor: Cursor | None) -> None:
         self.lines += sorted(("state", event.epoch, event.offset, json.loads(event.data)) for event in state)
@@ -107,3 +113,22 @@ async def test_tail_prints_what_an_edge_sends(after: int | None) -> None:
 
 def state_of(joined: Subscribed) -> list[Line]:
     return sorted(("state", joined.epoch, event.offset, event.data) for event in joined.state)
+
+
+@pytest.mark.parametrize(("seen", "printed"), [(1, [2, 3]), (3, []), (99, ["state"])])
+async def test_a_cursor_of_another_log_continues_behind_the_event_of_its_time(
+    seen: int, printed: list[object], tmp_path: Path
+) -> None:
+    url, begin_ms = f"sqlite:///{tmp_path}/mirror.db", int(time.time() * 1000) - 60_000
+    entries = [Entry(b"1", b"%d" % n, [("key", b"k")], begin_ms + 1_000 * n) for n in range(4)]
+    async with running_node(url=url, feeds=FEEDS) as node:
+        await node.node.log.append(TOPIC, [Entry(b"1", b"-1", (), begin_ms - 60_000), *entries])
+    printer = Lines()
+    tail = open_log_tail(
+        Settings(log=url, feeds=FEEDS), printer, ROOM, Cursor("lost-0-0", 70, begin_ms + 1_000 * seen), last=0
+    )
+    tailing = asyncio.create_task(tail.run())
+    await eventually(lambda: printer.joins == 1 and tail._replay is None)
+    tailing.cancel()
+    await asyncio.wait([tailing])
+    assert [line[0] if line[0] == "state" else line[3] for line in printer.lines] == printed

@@ -16,12 +16,23 @@ import msgspec
 
 import touchline
 from touchline.dispatcher import STARTING_OVER
+from touchline.session.seen import Replay, SeenEvents
 from touchline_protocol import codes
 from touchline_protocol.codecs import JSON, RAW_JSON
 from touchline_protocol.cursor import Cursor
 from touchline_protocol.errors import OperatorError
 from touchline_protocol.frames import payload_of, split_frames
-from touchline_protocol.messages import Error, Event, Hello, Message, RoomRequest, ServerMessage, Subscribe, Subscribed
+from touchline_protocol.messages import (
+    Error,
+    Event,
+    Hello,
+    Message,
+    Replayed,
+    RoomRequest,
+    ServerMessage,
+    Subscribe,
+    Subscribed,
+)
 from touchline_protocol.rooms import split_room
 from touchline_server.config.settings import Settings
 from touchline_server.config.suggestions import unknown_feed
@@ -80,6 +91,7 @@ class LogTail:
         self._driver: Driver | None = None
         self._client: Client[Peer] | None = None
         self._epoch: str | None = None
+        self._replay: Replay | None = None
         self._problems: dict[str, str] = {}
         self._skips = 0
 
@@ -150,8 +162,8 @@ class LogTail:
         self._report(self._core.log_event(event, driver.now()).skips)
 
     def _join(self) -> None:
-        epoch, after, _ = (None, None, None) if self._after is None else self._after
-        self._send(Subscribe(rooms=[RoomRequest(room=self._room, epoch=epoch, after=after, last=self._last)]))
+        epoch, after, ts = (None, None, None) if self._after is None else self._after
+        self._send(Subscribe(rooms=[RoomRequest(room=self._room, epoch=epoch, after=after, last=self._last, ts=ts)]))
 
     def _send(self, message: Message) -> None:
         driver, client = self._driver, self._client
@@ -168,9 +180,16 @@ class LogTail:
             case Subscribed():
                 starts_over = self._epoch is not None or self._after is not None
                 self._epoch = message.epoch
+                self._replay = None
                 self._printer.joined(self._room, self._after, self._last)
-                if not message.recovered:
+                if message.after is not None and self._after is not None:
+                    self._replay = Replay(message, SeenEvents(), self._after.ts)
+                elif not message.recovered:
                     self._print_start(message, starts_over=starts_over)
+            case Event() if self._replay is not None and not self._replay.known:
+                self._replay.take(message)
+            case Replayed():
+                self._end_replay()
             case Event():
                 self._epoch = message.epoch or self._epoch
                 self._printer.event(self._event(message))
@@ -179,6 +198,15 @@ class LogTail:
                 asyncio.get_running_loop().call_later(RETRY_S, self._join)
             case Error():
                 raise OperatorError(f"{self._room}: {message.message}")
+
+    def _end_replay(self) -> None:
+        """The end of a search in another log for the event of the cursor: if it is not there, the room starts over."""
+        replay, self._replay = self._replay, None
+        if replay is not None and not replay.known:
+            self._print_start(replay.answer, starts_over=True)
+            for event in replay.held:
+                if event.offset > replay.answer.head:
+                    self._printer.event(self._event(event))
 
     def _print_start(self, message: Subscribed, *, starts_over: bool) -> None:
         if starts_over:
