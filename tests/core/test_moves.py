@@ -10,10 +10,13 @@ from typing import NamedTuple
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from support.core_edge import MOVE_MARGIN_MS, LogRecord, record
+from support.core_edge import MOVE_MARGIN_MS, TOPIC, CoreEdge, LogRecord, record
 from support.moving_client import MovingClient, Site
 from support.thoroughness import examples
-from touchline_protocol.messages import Deliver
+from touchline_protocol.cursor import Cursor
+from touchline_protocol.messages import Deliver, Error, Event, Replayed, Subscribed
+from touchline_server.core.effects import FindOffset, Unreachable
+from touchline_server.core.log import PartitionsAdded
 
 START_MS = 1_000_000
 STEP_MS = 100
@@ -58,7 +61,7 @@ OLD = record(700, value=b"-1", room="2")
 """What shows that the mirror reaches back far enough."""
 
 
-@settings(max_examples=examples(6))
+@settings(max_examples=examples(4))
 @given(
     made=st.lists(MADE, min_size=1, max_size=30),
     later=st.lists(MADE, max_size=8),
@@ -126,3 +129,134 @@ def test_a_client_that_moves_has_all_events_of_the_mirror_once(
 
 def has_key(each: LogRecord, key: str | None = None) -> bool:
     return each.key == b"1" and bool(each.headers) and (key is None or each.headers[0][1] == key.encode())
+
+
+def filled(epoch: str, records: list[LogRecord]) -> Site:
+    site = Site(epoch)
+    site.append(records)
+    return site
+
+
+def at(offset: int, time_ms: int, value: str, key: str | None = None, room: str = "1") -> LogRecord:
+    return record(offset, key, value=value.encode(), room=room)._replace(timestamp=time_ms)
+
+
+def test_clients_of_one_moment_share_a_lookup() -> None:
+    source = filled("source", [at(n, START_MS + 100 * n, str(n)) for n in range(8)])
+    clients = [MovingClient() for _ in range(20)]
+    for client in clients:
+        client.go_to(source)
+    source.append([at(n, START_MS + 100 * n, str(n)) for n in range(8, 10)])
+    mirror = filled("mirror", [OLD, *(at(701 + n, START_MS + 100 * n, str(n)) for n in range(11))])
+    for client in clients:
+        client.run(source)
+        client.go_to(mirror)
+    assert mirror.lookups == 1
+    assert all([event.data for event in client.events] == [8, 9, 10] for client in clients)
+
+
+def test_of_equal_events_each_is_recognised_once() -> None:
+    goals = [at(n, START_MS, '"goal"') for n in range(2)]
+    source = filled("source", [])
+    client = MovingClient()
+    client.go_to(source)
+    source.append(goals)
+    client.run(source)
+    copied = [goal._replace(offset=701 + n) for n, goal in enumerate(goals)]
+    mirror = filled("mirror", [OLD, *copied, copied[0]._replace(offset=703), at(704, START_MS, '"end"')])
+    client.go_to(mirror)
+    assert [event.data for event in client.events] == ["goal", "goal", "goal", "end"]
+    assert client.view.restarts == 0
+
+
+def test_a_client_with_only_a_cursor_goes_on_behind_the_first_event_of_its_time() -> None:
+    mirror = filled("mirror", [OLD, *(at(701 + n, START_MS + n // 2, str(n)) for n in range(6))])
+    client = MovingClient(after=Cursor("source-0-0", 7, START_MS + 1))
+    client.go_to(mirror)
+    assert [event.data for event in client.events] == [3, 4, 5], "3 may be its own event"
+    assert (client.view.restarts, client.view.moves) == (0, 1)
+
+
+def test_a_log_that_does_not_reach_back_makes_clients_start_over() -> None:
+    source = filled("source", [at(n, START_MS + 100 * n, str(n), "score") for n in range(8)])
+    client = MovingClient()
+    client.go_to(source)
+    mirror = filled("mirror", [at(n, START_MS + 100 * n, str(n), "score") for n in range(12)])
+    client.go_to(mirror)
+    assert (client.view.restarts, client.view.moves, client.view.state["score"].data) == (1, 0, 11)
+
+
+def test_too_many_missing_events_make_a_client_start_over() -> None:
+    source = filled("source", [at(0, START_MS, "0")])
+    client = MovingClient()
+    client.go_to(source)
+    source.append([at(1, START_MS, "1")])
+    client.run(source)
+    mirror = Site("mirror", window_bytes_max=1_300, replay_records_max=50)
+    mirror.append([OLD, *(at(701 + n, START_MS + n, str(n)) for n in range(100))])
+    client.go_to(mirror)
+    assert (client.view.restarts, client.view.moves) == (1, 0)
+
+
+def test_a_client_that_sends_no_time_starts_over_as_before() -> None:
+    mirror = filled("mirror", [OLD, at(701, START_MS, "1", "score")])
+    joined = mirror.edge.client().join(epoch="source-0-0", after=7)
+    assert (joined.recovered, joined.after, joined.by_time, mirror.lookups) == (False, None, False, 0)
+
+
+def test_a_client_that_does_not_know_the_answer_may_take_it_for_a_start_over() -> None:
+    mirror = filled("mirror", [OLD, *(at(701 + n, START_MS + n, str(n), "score") for n in range(3))])
+    client = mirror.edge.client()
+    client.take()
+    client.subscribe(epoch="source-0-0", after=7, ts=START_MS)
+    mirror.settle()
+    joined, *events, end = client.take()
+    assert isinstance(joined, Subscribed)
+    assert (joined.recovered, joined.head, joined.after, joined.by_time) == (False, 703, 700, True)
+    assert [event.data for event in joined.state] == [2]
+    assert max(event.offset for event in events if isinstance(event, Event)) == joined.head
+    assert end == Replayed(room="score:1", to=703)
+
+
+def test_a_time_without_a_cursor_is_refused() -> None:
+    client = filled("mirror", [OLD]).edge.client()
+    client.take()
+    client.subscribe(ts=START_MS)
+    (error,) = client.take()
+    assert isinstance(error, Error)
+    assert error.code == "bad_message"
+
+
+def test_a_log_that_does_not_answer_makes_clients_come_again() -> None:
+    mirror = filled("mirror", [OLD, at(701, START_MS, "1")])
+    client = mirror.edge.client()
+    client.take()
+    client.subscribe(epoch="source-0-0", after=7, ts=START_MS)
+    (asked,) = mirror.edge.requests
+    assert isinstance(asked, FindOffset)
+    mirror.edge.perform(mirror.edge.core.offset_found(asked.number, Unreachable("away"), mirror.edge.now))
+    (error,) = client.take()
+    assert isinstance(error, Error)
+    assert error.code == "unavailable"
+
+
+def test_when_partitions_are_added_clients_that_had_all_events_do_not_start_over() -> None:
+    edge = CoreEdge(partitioner=lambda _key, partitions: partitions - 1)
+    edge.open("e2")
+    site = Site.__new__(Site)
+    site.edge, site.coming, site.records, site.start, site.lookups = edge, [], [], 0, 0
+    client, late = MovingClient(), MovingClient()
+    for each in (client, late):
+        each.go_to(site)
+    edge.ingest(at(0, START_MS, "0"))
+    late.run(site)
+    late.leave()
+    edge.ingest(at(1, START_MS, "1"))
+    client.run(site)
+    edge.apply(PartitionsAdded(TOPIC, {1: 0}))
+    edge.ingest(at(0, START_MS + 1, "2"), at(1, START_MS + 2, "3"), partition=1)
+    client.run(site)
+    late.go_to(site)
+    assert [event.data for event in client.events] == [0, 1, 2, 3]
+    assert (client.view.restarts, client.view.moves) == (0, 1)
+    assert (late.view.restarts, late.view.moves) == (1, 0), "it had missed an event of the partition that the room left"

@@ -248,6 +248,7 @@ async def test_in_a_mirror_that_lacks_events_it_begins_with_the_state_and_the_ne
     assert ([event["data"] for event in state], [event["data"] for event in recent]) == ([1], ["new"])
 
 
+@pytest.mark.long
 async def test_in_another_log_it_starts_over(edge: ScriptedEdge, client: ClientInPage) -> None:
     await client.join(ROOM)
     await edge.publish(ROOM, "first")

@@ -133,12 +133,12 @@ async def check_another_log(source: str, other: str) -> None:
         assert (reader.subscription.moves, reader.subscription.state["score"].data) == (0, "other")
 
 
-@pytest.mark.parametrize("window_s", [600.0, 1.0], ids=["from memory", "from the log"])
-async def test_clients_move_to_a_mirror_of_an_embedded_log(window_s: float, tmp_path: Path) -> None:
+async def test_clients_move_to_a_mirror_of_an_embedded_log(tmp_path: Path) -> None:
     source, mirror = (f"sqlite:///{tmp_path}/{name}.db" for name in ("source", "mirror"))
-    await check_failover(source, mirror, window_s=window_s)
+    await check_failover(source, mirror, window_s=1.0)  # the missed events are in the log alone
 
 
+@pytest.mark.long
 async def test_clients_start_over_in_another_embedded_log(tmp_path: Path) -> None:
     source, other = (f"sqlite:///{tmp_path}/{name}.db" for name in ("source", "other"))
     await check_another_log(source, other)
