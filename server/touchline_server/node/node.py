@@ -31,7 +31,7 @@ from touchline_server.control.server import ControlServer
 from touchline_server.core.clients.client import ClientRoom
 from touchline_server.core.edge import EdgeCore
 from touchline_server.core.log import NOT_COMPACTED, Log, LogEvent, Position, ReadBack
-from touchline_server.core.replays.room_loads import holds, load_room
+from touchline_server.core.replays.room_loads import is_usable, load_room
 from touchline_server.core.room_store import NotYet, RoomStore
 from touchline_server.core.rooms.partition_window import PartitionWindow
 from touchline_server.edge.driver import Peer
@@ -259,6 +259,8 @@ class Node:
                 raise OperatorError("the room's state is being read from the log; try again in a moment")
             viewers, viewers_complete = await self._viewers(room)
             if contents.head is None and not contents.state and not viewers:
+                if not contents.loaded:
+                    raise OperatorError("the room's older state is not loaded yet; try again in a moment")
                 return None
             state = [StateEvent(key, event.offset, event.ts, event.value) for key, event in contents.state.items()]
             return RoomState(
@@ -348,7 +350,7 @@ class Node:
             stored = await self._store.load(request.key, before=request.before)
         except LogUnavailable as error:
             raise OperatorError(f"the room's state cannot be read now: {error}") from error
-        if isinstance(stored, NotYet) or (stored is not None and not holds(room.contents, stored)):
+        if isinstance(stored, NotYet) or (stored is not None and not is_usable(room.contents, stored)):
             return  # what the window holds, marked as incomplete
         if not room.contents.loaded and room.contents.window.topic_epoch == request.key.epoch:
             self._skips.report(self.core.hub.load(room, stored, self._edge.driver.now().loop_ms))

@@ -185,7 +185,7 @@ class RoomLoads(Generic[Owner]):
         effects: list[Effect[Owner]] = []
         skips: list[Skip] = []
         is_current = load.generation == contents.generation
-        if is_current and isinstance(answer, StoredRoom) and not holds(contents, answer):
+        if is_current and isinstance(answer, StoredRoom) and not _holds(contents, answer):
             answer = NotYet("it has records that the log has lost again")
         if isinstance(answer, NotYet):
             self._away = answer if answer.away else None
@@ -227,10 +227,15 @@ def _is_ahead(contents: Contents, answer: StoredRoom) -> bool:
     return seen is not None and (seen.newest >= window.next_offset or seen.term > window.term)
 
 
-def holds(contents: Contents, answer: StoredRoom) -> bool:
+def _holds(contents: Contents, answer: StoredRoom) -> bool:
     """Whether the log still holds all records of an answer, as far as this edge knows."""
     seen = answer.seen
     return seen is None or contents.window.terms.hold(seen.term, seen.written - 1) is not False
+
+
+def is_usable(contents: Contents, answer: StoredRoom) -> bool:
+    """Whether an answer can be taken in as it is."""
+    return _holds(contents, answer) and not _is_ahead(contents, answer)
 
 
 def load_room(hub: ClientHub[Owner], room: ClientRoom[Owner], number: int) -> LoadRoom:

@@ -10,6 +10,8 @@ from .room_layout import ADVANCE, BEGIN, DISCARD, ENTRY_PREFIX, INTEND, LAYOUT, 
 from .rooms import kept_answer
 from .scripts import Call, run_scripts
 
+ROOMS_AT_ONCE = 50
+"""Rooms that are read at once: their answers are 1 MB if they are of the usual size, and 50 MB at the most."""
 OTHER_HEAD, MOVED = -1, -2
 """What a script answers if a room, or the partition, is not as expected."""
 
@@ -50,7 +52,7 @@ class RedisRoomKeeping:
         progress = self._keys.progress(partition)
         calls = [Call(READ, [progress, self._keys.room(partition, room_id)], []) for room_id in room_ids]
         found: list[KeptRoom | None] = []
-        for answer in await run_scripts(self._connection, calls):
+        for answer in await run_scripts(self._connection, calls, at_once=ROOMS_AT_ONCE):
             kept = kept_answer(answer)
             if kept is None or answer[0][0].decode() != build:
                 raise Moved

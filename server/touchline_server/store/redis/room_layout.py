@@ -117,6 +117,13 @@ return scattered and 1 or 0
 """)
 
 
+READ_LAYOUT = script("""
+local known = redis.call('HMGET', KEYS[1], 'partitions', 'scattered')
+return {tonumber(known[1] or 0), known[2] == '1' and 1 or 0}
+""")
+"""How many partitions a topic has, and whether rooms may be in several of them. Keys: layout."""
+
+
 class Keys:
     """The names of keys that begin with ``prefix``."""
 

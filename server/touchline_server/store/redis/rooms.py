@@ -9,7 +9,7 @@ from touchline_server.core.room_store import NotYet, RoomKey, StoredRoom
 from touchline_server.store.kept_answers import KeptAnswer, stored_room
 
 from .connection import RedisConnection
-from .room_layout import ENTRY_PREFIX, READ, Keys, unpack
+from .room_layout import ENTRY_PREFIX, READ, READ_LAYOUT, Keys, unpack
 from .scripts import Call, run_scripts
 
 
@@ -28,17 +28,13 @@ class RedisRooms:
             return NotYet(str(error), away=True)
 
     async def _load(self, key: RoomKey, before: int) -> StoredRoom | NotYet:
-        connection = self._connection
-        layout = await connection.call(
-            connection.client.hmget(self._keys.layout(key.topic, key.epoch), ["partitions", "scattered"])
-        )
-        count = int(layout[0] or 0)
-        partitions = [key.partition]
-        if layout[1] == b"1":
-            partitions += [index for index in range(count) if index != key.partition]
-        calls = [self._read(KeptPartition(key.topic, key.epoch, index), key.room_id) for index in partitions]
-        home, *others = [kept_answer(answer) for answer in await run_scripts(connection, calls)]
-        return stored_room(key, count, home, dict(zip(partitions[1:], others, strict=True)), before)
+        layout = Call(READ_LAYOUT, [self._keys.layout(key.topic, key.epoch)], [])
+        # One round trip for nearly all rooms.
+        (count, is_scattered), home = await run_scripts(self._connection, [layout, self._read(key, key.partition)])
+        elsewhere = [index for index in range(int(count)) if index != key.partition] if is_scattered else []
+        others = await run_scripts(self._connection, [self._read(key, index) for index in elsewhere])
+        found = dict(zip(elsewhere, map(kept_answer, others), strict=True))
+        return stored_room(key, int(count), kept_answer(home), found, before)
 
     async def kept(self, partitions: Sequence[KeptPartition]) -> dict[KeptPartition, int | None]:
         """How far partitions are kept: the offset of the next record; None if nothing is known of one.
@@ -52,8 +48,9 @@ class RedisRooms:
         found = await self._connection.call(pipeline.execute())
         return {one: None if answer is None else int(answer) for one, answer in zip(partitions, found, strict=True)}
 
-    def _read(self, partition: KeptPartition, room_id: str) -> Call:
-        return Call(READ, [self._keys.progress(partition), self._keys.room(partition, room_id)], [])
+    def _read(self, key: RoomKey, index: int) -> Call:
+        partition = KeptPartition(key.topic, key.epoch, index)
+        return Call(READ, [self._keys.progress(partition), self._keys.room(partition, key.room_id)], [])
 
 
 def kept_answer(answer: Sequence[Any]) -> KeptAnswer | None:

@@ -5,7 +5,7 @@ over, and in a Cluster when a slot moves to another node: then it answers NOSCRI
 so the calls that failed are repeated once the script is loaded again.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from redis import exceptions
@@ -15,6 +15,8 @@ from .room_layout import Script
 
 PIPELINE_COMMANDS_MAX = 500
 """Commands of one pipeline: some 10 ms of work, after which the loop serves others."""
+PIPELINE_BYTES_MAX = 1 << 20
+"""Bytes of one pipeline, unless a single command is larger: they have to arrive within the deadline of one answer."""
 TRIES_MAX = 3
 """How often calls are repeated after NOSCRIPT: each node of a Cluster may lack the script."""
 
@@ -27,16 +29,32 @@ class Call(NamedTuple):
     args: Sequence[str | bytes | int]
 
 
-async def run_scripts(connection: RedisConnection, calls: Sequence[Call]) -> list[Any]:
-    """Run scripts in order; returns their answers.
+async def run_scripts(
+    connection: RedisConnection, calls: Sequence[Call], *, at_once: int = PIPELINE_COMMANDS_MAX
+) -> list[Any]:
+    """Run scripts in order, at most ``at_once`` in one pipeline; returns their answers.
 
     Raises:
         StoreUnavailable, StoreRefused: one of them was not answered.
     """
     answers: list[Any] = []
-    for begin in range(0, len(calls), PIPELINE_COMMANDS_MAX):
-        answers += await _run(connection, calls[begin : begin + PIPELINE_COMMANDS_MAX])
+    for part in _parts(calls, at_once):
+        answers += await _run(connection, part)
     return answers
+
+
+def _parts(calls: Sequence[Call], at_once: int) -> Iterator[list[Call]]:
+    part: list[Call] = []
+    size = 0
+    for call in calls:
+        call_bytes = sum(len(arg) for arg in call.args if not isinstance(arg, int))
+        if part and (len(part) >= at_once or size + call_bytes > PIPELINE_BYTES_MAX):
+            yield part
+            part, size = [], 0
+        part.append(call)
+        size += call_bytes
+    if part:
+        yield part
 
 
 async def _run(connection: RedisConnection, calls: Sequence[Call]) -> list[Any]:
