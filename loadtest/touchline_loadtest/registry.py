@@ -26,6 +26,7 @@ from .scenarios import (
     tracking,
     unwatched,
 )
+from .scenarios.fleet import connections, workers
 from .scenarios.hostile import flood_pings, flood_refresh, flood_refused_actions, flood_subscribe, replays_hogged
 from .scenarios.players import action_latency, actions, verdict_latency
 
@@ -52,8 +53,20 @@ MODULES = (
     tracking,
     season,
     compression,
+    workers,
+    connections,
 )
-NEED_KAFKA = (action_latency, actions, kafka_latency, many_rooms, state, tracking, verdict_latency)
+NEED_KAFKA = (
+    action_latency,
+    actions,
+    kafka_latency,
+    many_rooms,
+    state,
+    tracking,
+    verdict_latency,
+    workers,
+    connections,
+)
 
 SCALED = ("clients", "rooms", "records")
 """``--scale`` multiplies the sizes whose names begin with one of these."""

@@ -137,7 +137,10 @@ class CommandLoop:
             b"" if command.request is None else greeting(command.request),
         )
         return self._connecting(
-            command, lambda: group.append(Join(pool, opening, command.port, command.receive_buffer_bytes).number)
+            command,
+            lambda: group.append(
+                Join(pool, opening, command.port, command.receive_buffer_bytes, command.source).number
+            ),
         )
 
     def _connect_by_steps(self, command: commands.ConnectBySteps) -> Pending:

@@ -39,13 +39,13 @@ class Join:
 
     __slots__ = ("_joined", "_opening", "_pool", "_received", "_sock", "_step")
 
-    def __init__(self, pool: CounterPool, opening: Opening, port: int, receive_buffer_bytes: int) -> None:
+    def __init__(self, pool: CounterPool, opening: Opening, port: int, receive_buffer_bytes: int, source: str) -> None:
         self._pool = pool
         self._opening = opening
         self._received = b""
         self._joined = False
         self._step: Callable[[], None] = self._connected
-        self._sock = pool.connect(port, receive_buffer_bytes, self._ready)
+        self._sock = pool.connect(port, receive_buffer_bytes, self._ready, source=source)
 
     @property
     def number(self) -> int:

@@ -20,6 +20,8 @@ from touchline_loadtest.checks.read_spans import ReadSpans
 
 READ_BYTES = 1 << 20
 """The most that one read drops. Python requires a buffer of that size, although nothing is written to it."""
+IP_BIND_ADDRESS_NO_PORT = 24
+"""An option of Linux that the socket module has no name for: in.h."""
 READY_MAX = 4096
 """Sockets handled per poll: with more of them, commands would have to wait."""
 
@@ -70,16 +72,25 @@ class CounterPool:
         self._epoll.register(number, mask)
 
     def connect(
-        self, port: int, receive_buffer_bytes: int, ready: Callable[[], None], host: str = "127.0.0.1"
+        self,
+        port: int,
+        receive_buffer_bytes: int,
+        ready: Callable[[], None],
+        host: str = "127.0.0.1",
+        source: str = "",
     ) -> socket.socket:
         """Begin to connect a client; ``ready`` is called once it is connected, and then whenever it can be read.
 
-        ``host`` is an IPv4 address.
+        ``host`` is an IPv4 address, ``source`` the one to connect from; if that is empty, the system chooses.
         """
         sock = socket.socket()
         sock.setblocking(False)
         if receive_buffer_bytes:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer_bytes)
+        if source:
+            # Otherwise the port would be taken for connections to all servers, not just to this one: ip(7).
+            sock.setsockopt(socket.IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1)
+            sock.bind((source, 0))
         self._sockets[sock.fileno()] = sock
         self.watch(sock.fileno(), ready, select.EPOLLOUT)
         code = sock.connect_ex((host, port))

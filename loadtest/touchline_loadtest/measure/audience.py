@@ -96,11 +96,13 @@ class Audience:
         checkers: int = CHECKERS,
         at_once: int = CONNECTING_MAX,
         receive_buffer_bytes: int = 0,
+        source: str = "127.0.0.1",
     ) -> Group:
         """Connect ``count`` clients, ``checkers`` of them checkers; returns their group when all have joined.
 
         A group that is going to receive events needs a checker. Unless all clients connect at once, the checkers are
-        spread among the others, because the clients that joined first are written to first.
+        spread among the others, because the clients that joined first are written to first. Counters connect from the
+        address ``source``.
 
         Raises:
             ClientsFailed: some could not connect or join.
@@ -117,6 +119,7 @@ class Audience:
             handshake=self._handshake,
             request=request,
             receive_buffer_bytes=receive_buffer_bytes,
+            source=source,
         )
         parts = 1 if at_once >= count else max(1, checkers)
         for counter_part, checker_part in zip(_shares(count - checkers, parts), _shares(checkers, parts), strict=True):
