@@ -26,7 +26,7 @@ from .scenarios import (
     tracking,
     unwatched,
 )
-from .scenarios.fleet import connections, workers
+from .scenarios.fleet import cold_edge, connections, workers
 from .scenarios.hostile import flood_pings, flood_refresh, flood_refused_actions, flood_subscribe, replays_hogged
 from .scenarios.players import action_latency, actions, verdict_latency
 
@@ -55,17 +55,19 @@ MODULES = (
     compression,
     workers,
     connections,
+    cold_edge,
 )
 NEED_KAFKA = (
     action_latency,
     actions,
+    cold_edge,
+    connections,
     kafka_latency,
     many_rooms,
     state,
     tracking,
     verdict_latency,
     workers,
-    connections,
 )
 
 SCALED = ("clients", "rooms", "records")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from touchline_loadtest.rig.redis_server import RedisServer
+from touchline_loadtest.redis_server import RedisServer
 
 __all__ = ["RedisServer"]
 
