@@ -177,7 +177,7 @@ def _few_shards_and_small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reports, "PART_MAX", 2)
 
 
-@settings(max_examples=examples(0.6), suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(0.3), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(HISTORIES)
 def test_any_history_ends_with_the_right_numbers(redis: RedisServer, history: Sequence[tuple[Any, ...]]) -> None:
     asyncio.run(_play(redis.url, history))
