@@ -43,6 +43,11 @@ def test_the_defaults_work_together_on_an_ordinary_machine() -> None:
         ({"actions": {"waiting_max": 30}}, ("actions.waiting_max", "actions.window"), ["30", "64"]),
         ({"state_bytes_max": 8192}, ("state_bytes_max",), ["8192", "262144"]),
         ({"state_bytes_max": 16 << 20}, ("state_bytes_max",), [str(16 << 20)]),
+        (
+            {"log": "kafka://broker:9092", "presence": {"records": True}},
+            ("presence.records", "redis.url"),
+            ["Kafka"],
+        ),
         ({"window_bytes_max": 1 << 17}, ("window_bytes_max",), [str(1 << 17), "262144"]),
     ],
     ids=lambda value: "+".join(value) if isinstance(value, tuple) else "",

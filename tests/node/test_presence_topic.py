@@ -97,9 +97,10 @@ async def test_records_wait_while_the_log_does_not_take_them(
     await log.open([TOPIC], since_ms=0)
     topics = [PresenceTopic(fleet.outbox(name), log, PRESENCE) for name in ("one", "two")]
     try:
-        await fleet.worker("one").exchange(Report(True, {ROOM: 1}, {InRoom(ROOM, "ann"): 1}, NONE, NONE))
         for topic in topics:
             topic.start()
+        await eventually(lambda: all(TOPIC in (topic.problem or "") for topic in topics))
+        await fleet.worker("one").exchange(Report(True, {ROOM: 1}, {InRoom(ROOM, "ann"): 1}, NONE, NONE))
         await eventually(lambda: any(TOPIC in (topic.problem or "") for topic in topics))
         await log.create_topics([TOPIC], partitions=1, replication=None)
         written = Written()

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from redis.crc import key_slot
 
 from store.presence_contract import BOTH, OTHER, ROOM, OutboxContract, PresenceContract, change, whole
 from store.presence_fleets import InRedis, drained
 from store.presence_worker import Fault, FaultyConnection
+from support.redis_kinds import make_cluster, move_slot
 from support.redis_server import RedisServer
 from touchline_protocol.errors import StoreRefused, StoreUnavailable
 from touchline_protocol.presence.records import PresenceRecord
@@ -246,4 +248,28 @@ async def test_a_redis_that_was_away_is_right_again_with_the_first_report(
     watched = frozenset({ROOM})
     answer = await two.exchange(whole({ROOM: 3}, {"ann": 1}, watched, watched))
     assert (answer.viewers, answer.members, answer.complete) == ({ROOM: 5}, {ROOM: frozenset({"ann"})}, True)
+    await connection.close()
+
+
+@pytest.mark.long
+async def test_a_cluster_shares_the_shards_and_moves_them(redis_factory: Callable[..., RedisServer]) -> None:
+    servers = make_cluster(redis_factory)
+    connection = RedisConnection(RedisSettings(url=servers[0].url.removesuffix("/0"), cluster=True, timeout_s=5))
+    fleet = InRedis(SETTINGS, connection)
+    rooms = frozenset(f"match:{n}" for n in range(100))
+    one, two = fleet.worker("one"), fleet.worker("two")
+    await one.exchange(whole(dict.fromkeys(rooms, 1)))
+    assert (await two.exchange(whole(dict.fromkeys(rooms, 2), watched=rooms))).viewers == dict.fromkeys(rooms, 3)
+    for shard in (0, 7):
+        await asyncio.to_thread(move_slot, servers, key_slot(f"touchline:{{presence.{shard}}}".encode()))
+    report = change(dict.fromkeys(rooms, 2))
+    async with asyncio.timeout(20):
+        while True:  # calls to a slot that moves are outages
+            try:
+                await one.exchange(report)
+                break
+            except StoreUnavailable:
+                report = whole(dict.fromkeys(rooms, 2))
+    assert (await two.viewers(rooms)).viewers == dict.fromkeys(rooms, 4)
+    assert {record.room for record in await drained(fleet.outbox("one"))} == rooms
     await connection.close()

@@ -64,6 +64,7 @@ def conflicts(settings: Settings, memory_bytes: int | None = None) -> list[Confl
         *_of_times(settings),
         *_of_actions(settings),
         *_of_rooms(settings),
+        *_of_presence(settings),
         *_of_memory(settings, memory_bytes),
     ]
 
@@ -82,6 +83,15 @@ def topic_conflicts(settings: Settings, record_bytes_max: Mapping[str, int | Non
         for topic, (option, data) in needs.items()
         if (most := record_bytes_max.get(topic)) is not None and most < data + RECORD_BYTES_BESIDES
     ]
+
+
+def _of_presence(settings: Settings) -> Iterator[Conflict]:
+    if settings.presence.records and settings.redis.url is None and not settings.log.startswith("sqlite:"):
+        yield Conflict(
+            ("presence.records", "redis.url"),
+            "this edge records the presence of its own clients alone: with another edge on the same Kafka, rooms would "
+            "be recorded as empty that are not. Set redis.url, unless this is the only edge",
+        )
 
 
 def _of_the_drain(settings: Settings) -> Iterator[Conflict]:

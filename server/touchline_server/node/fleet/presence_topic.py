@@ -39,6 +39,7 @@ class PresenceTopic:
         self._interval_s = settings.interval_s
         self._written: Sequence[Waiting] = ()
         """Records that are in the log, while the outbox has not been told yet."""
+        self._is_checked = False
         self._stopping = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -75,10 +76,13 @@ class PresenceTopic:
                 logger.warning("presence_records_dropped", topic=self.topic, count=taken.dropped)
             if taken.waiting:
                 self._written = taken.waiting[: await self._append(taken.waiting)]
+            elif self.problem is not None or not self._is_checked:
+                self.problem = await self._why_not_writable()
+                self._is_checked = True
             if len(self._written) < len(taken.waiting):
                 await self._outbox.leave(self._written)
                 self._written = ()
-            else:
+            elif taken.waiting:
                 self.problem = None
         except (StoreUnavailable, StoreRefused) as error:
             self.problem = f"records of presence wait in Redis: {error}"
@@ -109,6 +113,14 @@ class PresenceTopic:
             self.problem = f"records of presence wait: {error}"
             return 0
         return len(entries)
+
+    async def _why_not_writable(self) -> str | None:
+        """What keeps the log from taking records. An operator should not have to wait for the first one to know."""
+        try:
+            await self._log.check_writable(self.topic)
+        except (UnknownTopic, TopicRefused, LogUnavailable) as error:
+            return f"presence cannot be recorded: {error}"
+        return None
 
     async def _pause(self, wait_s: float) -> None:
         with contextlib.suppress(TimeoutError):
