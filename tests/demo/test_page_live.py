@@ -217,6 +217,17 @@ async def test_data_of_another_shape_does_not_stop_the_page(edge: ScriptedEdge, 
     await expect(page.locator(".card .goals")).to_have_text(["4", "4"])
 
 
+async def test_the_open_match_shows_how_many_watch_it(edge: ScriptedEdge, page: Page) -> None:
+    await kick_off(edge, "1")
+    await page.goto(edge.url)
+    await edge.until(lambda: bool(edge.subscribes("match:1")))
+    await edge.send({"type": "occupancy", "room": "match:1", "viewers": 4711})
+    await expect(page.locator("#watchers")).to_have_text("4,711 watching")
+    await edge.send({"type": "occupancy", "room": "score:1", "viewers": 7})  # not asked for
+    await edge.send({"type": "occupancy", "room": "match:1", "viewers": 4712})
+    await expect(page.locator("#watchers")).to_have_text("4,712 watching")
+
+
 async def test_on_a_phone_a_match_opens_over_the_cards_and_back_leads_to_them(edge: ScriptedEdge, page: Page) -> None:
     await page.set_viewport_size(PHONE)  # type: ignore[arg-type]
     await kick_off(edge, "1", "2")

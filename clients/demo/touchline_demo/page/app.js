@@ -42,6 +42,10 @@ const handlers = {
     detail.clear();
     return recent.forEach((event) => detail.add(event));
   },
+  occupancy({ room, viewers }) {
+    if (room === `match:${opened}`) setText(byId("watchers"), `${viewers.toLocaleString("en")} watching`);
+  },
+
   event(event, isFresh) {
     figures.events += 1;
     if (isFresh) measure(event.ts);
@@ -141,7 +145,8 @@ function open(id, isChosen) {
   detail.open(cards.get(id));
   game.open(cards.get(id));
   byId("detail").hidden = false;
-  client.join(`match:${id}`, { last: RECENT_EVENTS });
+  setText(byId("watchers"), "");
+  client.join(`match:${id}`, { last: RECENT_EVENTS, occupancy: true });
   client.join(`cheer:${id}`, { deliver: "latest" });
 }
 

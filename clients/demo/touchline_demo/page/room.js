@@ -16,9 +16,10 @@ const identity = ({ key = null, ts, data }) => JSON.stringify([key, ts, data]);
  * not count this page in. `gap` is a gap that has not healed: it was found at `cursor`, with events missing up to `to`.
  * `seen` are the identities of the newest events. `replay` is one that is under way.
  */
-export const newRoom = (last, deliver) => ({
+export const newRoom = (last, deliver, occupancy) => ({
   last,
   deliver,
+  occupancy,
   epoch: null,
   cursor: -1,
   ts: null,
@@ -33,10 +34,11 @@ export const newRoom = (last, deliver) => ({
 });
 
 /** What to ask for. */
-export const requestOf = (name, { last, deliver, epoch, cursor, ts }) => ({
+export const requestOf = (name, { last, deliver, occupancy, epoch, cursor, ts }) => ({
   room: name,
   last,
   deliver,
+  ...(occupancy && { occupancy }),
   ...(epoch !== null && { epoch, after: cursor }),
   ...(epoch !== null && ts !== null && { ts }),
 });

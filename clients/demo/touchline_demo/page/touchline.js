@@ -12,10 +12,10 @@
  *   status(state, detail)     "connecting" | "live" | "waiting" (detail: ms until the next attempt) | "closed" (detail: why)
  *   reset(room, state, recent)  the room starts over: forget it, `state` is the newest event of each key
  *   event(event, isFresh)     an event in order; isFresh is false for events from a catch-up
- *   gap(room, from, to)       events after `from` and up to `to` are missing without notice: they are requested again,
- *                             and no later event is delivered before them
+ *   gap(room, from, to)       events after `from`, up to `to`, are missing: they are requested again before any later one
  *   healed(room)              the missing events have arrived; if the server no longer has them, there is a reset instead
  *   refused(room, message)    the room cannot be joined
+ *   occupancy(message)        how many connections are in a room that was joined with `occupancy`: room and viewers
  *   player(name)              who this page is now, null without a token
  *   verdict(verdict)          what was decided about the player: kind, reason and, if it expires, until
  */
@@ -76,10 +76,10 @@ export class Touchline {
     this.#connect();
   }
 
-  /** Join `room` and stay in it over all reconnects. `last`: how many of its newest events to begin with. */
-  join(room, { last = 0, deliver = "all" } = {}) {
+  /** Join `room` and stay in it. `last`: how many newest events to begin with. `occupancy`: ask how many are in it. */
+  join(room, { last = 0, deliver = "all", occupancy = false } = {}) {
     if (this.#rooms.has(room)) return;
-    this.#rooms.set(room, newRoom(last, deliver));
+    this.#rooms.set(room, newRoom(last, deliver, occupancy));
     this.#subscribe([room]);
   }
 
@@ -211,6 +211,8 @@ export class Touchline {
         return this.#event(message);
       case "skipped":
         return this.#skipped(message);
+      case "occupancy":
+        return this.#rooms.get(message.room)?.isJoined && this.#handlers.occupancy?.(message);
       case "replayed":
         return this.#replayed(message);
       case "error":
