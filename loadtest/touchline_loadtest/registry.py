@@ -27,7 +27,17 @@ from .scenarios import (
     unwatched,
 )
 from .scenarios.fleet import cold_edge, connections, workers
-from .scenarios.hostile import flood_pings, flood_refresh, flood_refused_actions, flood_subscribe, replays_hogged
+from .scenarios.hostile import (
+    flood_half_open,
+    flood_idle,
+    flood_oversized,
+    flood_pings,
+    flood_refresh,
+    flood_refused_actions,
+    flood_slow_handshakes,
+    flood_subscribe,
+    replays_hogged,
+)
 from .scenarios.players import action_latency, actions, verdict_latency
 
 MODULES = (
@@ -45,6 +55,10 @@ MODULES = (
     flood_pings,
     flood_refused_actions,
     flood_refresh,
+    flood_oversized,
+    flood_idle,
+    flood_half_open,
+    flood_slow_handshakes,
     state,
     kafka_latency,
     actions,

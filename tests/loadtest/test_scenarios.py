@@ -25,9 +25,13 @@ from touchline_loadtest.scenarios import (
 )
 from touchline_loadtest.scenarios.hostile import (
     flood,
+    flood_half_open,
+    flood_idle,
+    flood_oversized,
     flood_pings,
     flood_refresh,
     flood_refused_actions,
+    flood_slow_handshakes,
     flood_subscribe,
     replays_hogged,
 )
@@ -71,7 +75,15 @@ async def test_hogged_replays_are_timed_with_and_without_hogs() -> None:
         flood_pings,
         *(
             pytest.param(module, marks=pytest.mark.long)
-            for module in (flood_subscribe, flood_refused_actions, flood_refresh)
+            for module in (
+                flood_subscribe,
+                flood_refused_actions,
+                flood_refresh,
+                flood_oversized,
+                flood_idle,
+                flood_half_open,
+                flood_slow_handshakes,
+            )
         ),
     ],
     ids=lambda module: module.NAME,

@@ -7,20 +7,26 @@ import sys
 
 import uvloop
 
-from touchline_loadtest.wire.floods import Flood, block
+from touchline_loadtest.wire.floods import HELD, Flood, block
 from touchline_loadtest.wire.greeting import hello
 
-from .flooder import flood
+from .flooder import flood, hold
 
 NICENESS = 15
 """It shares a core with the clients that are measured, which must not wait for it: it takes what they leave."""
+ADDRESSES = [f"127.0.0.{number}" for number in range(2, 6)]
+"""Those that held connections come from."""
 
 
 async def _run(port: int, connections: int, kind: Flood, token: str) -> None:
-    frames = block(kind, token)
     sys.stdout.write(f"floods {port}\n")
     sys.stdout.flush()
-    await asyncio.gather(*(flood(port, hello(), frames) for _ in range(connections)))
+    if kind in HELD:
+        addresses = [ADDRESSES[number % len(ADDRESSES)] for number in range(connections)]
+        await asyncio.gather(*(hold(port, address, *HELD[kind]) for address in addresses))
+    else:
+        frames = block(kind, token)
+        await asyncio.gather(*(flood(port, hello(), frames) for _ in range(connections)))
 
 
 if __name__ == "__main__":

@@ -8,6 +8,9 @@ from touchline_loadtest.wire.handshake import after_upgrade, upgrade_request
 HOST = "127.0.0.1"
 AGAIN_S = 0.001
 """Until a connection that ended is replaced: the flood is to go on, and the port must not run out."""
+DRIBBLE_S = 0.1
+HOLD_AGAIN_S = 0.1
+"""Until a held connection that ended is replaced: thousands are closed at about the same time."""
 UNSENT_BYTES_MAX = 64 * 1024
 
 
@@ -59,6 +62,47 @@ class Flooder(asyncio.Protocol):
         while not self._full and not self.transport.is_closing():
             self.transport.write(self._block)
             self.sent_bytes += len(self._block)
+
+
+class Holder(asyncio.Protocol):
+    """A connection that never says hello, and sends a few bytes now and then if it has any."""
+
+    def __init__(self, begin: bytes, again: bytes) -> None:
+        self.gone = asyncio.Event()
+        self._begin = begin
+        self._again = again
+        self._timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Send the beginning."""
+        self._transport = cast(asyncio.Transport, transport)
+        self._transport.write(self._begin)
+        if self._again:
+            self._send_again()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The server has closed it."""
+        del exc
+        if self._timer is not None:
+            self._timer.cancel()
+        self.gone.set()
+
+    def _send_again(self) -> None:
+        self._transport.write(self._again)
+        self._timer = asyncio.get_running_loop().call_later(DRIBBLE_S, self._send_again)
+
+
+async def hold(port: int, address: str, begin: bytes, again: bytes) -> None:
+    """Hold one connection at a time, from ``address``, for ever."""
+    loop = asyncio.get_running_loop()
+    while True:
+        try:
+            made = loop.create_connection(lambda: Holder(begin, again), HOST, port, local_addr=(address, 0))
+            _, holder = await made
+            await holder.gone.wait()
+        except OSError:
+            pass  # the server is busy, or is stopping
+        await asyncio.sleep(HOLD_AGAIN_S)
 
 
 async def flood(port: int, greeting: bytes, block: bytes) -> None:

@@ -24,6 +24,21 @@ class Flood(StrEnum):
     PINGS = "pings"
     REFUSED_ACTIONS = "refused-actions"
     REFRESH = "refresh"
+    OVERSIZED = "oversized"
+    IDLE = "idle"
+    HALF_OPEN = "half-open"
+    SLOW_HANDSHAKES = "slow-handshakes"
+
+
+HALF_REQUEST = b"GET /ws HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+HELD: dict[Flood, tuple[bytes, bytes]] = {
+    Flood.IDLE: (b"", b""),
+    Flood.HALF_OPEN: (HALF_REQUEST, b""),
+    Flood.SLOW_HANDSHAKES: (HALF_REQUEST + b"X: ", b"x"),
+}
+"""Floods of connections that never say hello: what each sends at once, and then ten times per second."""
+
+OVERSIZED_BYTES = 1 << 20
 
 
 def block(flood: Flood, token: str) -> bytes:
@@ -33,6 +48,8 @@ def block(flood: Flood, token: str) -> bytes:
 
 
 def _once(flood: Flood, token: str) -> bytes:
+    if flood is Flood.OVERSIZED:
+        return masked(bytes(OVERSIZED_BYTES))
     messages: dict[Flood, list[Message]] = {
         Flood.SUBSCRIBE: [Subscribe(rooms=[RoomRequest(room=room) for room in ROOMS]), Unsubscribe(rooms=ROOMS)],
         Flood.REFUSED_ACTIONS: [Action(id=1, room="match:1", kind="tap")],

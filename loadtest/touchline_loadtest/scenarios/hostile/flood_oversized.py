@@ -1,0 +1,17 @@
+"""Connections that send messages of 1 MiB: how late events reach others, and what the server keeps."""
+
+from touchline_loadtest.measure.bench import Bench
+from touchline_loadtest.measure.results import Result
+from touchline_loadtest.wire.floods import Flood
+
+from .flood import Sizes
+from .flood import run as run_flood
+
+NAME = "flood-oversized"
+
+__all__ = ["NAME", "Sizes", "run"]
+
+
+async def run(bench: Bench, sizes: Sizes) -> Result:
+    """Run it."""
+    return await run_flood(bench, sizes, name=NAME, flood=Flood.OVERSIZED)
