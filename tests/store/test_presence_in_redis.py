@@ -1,6 +1,7 @@
 """Presence in a real Redis keeps the contract, and more that only a shared store can break."""
 
 import asyncio
+import hashlib
 import re
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 import pytest_asyncio
 from redis.crc import key_slot
 
-from store.presence_contract import BOTH, OTHER, ROOM, OutboxContract, PresenceContract, change, whole
+from store.presence_contract import BOTH, NONE, OTHER, ROOM, OutboxContract, PresenceContract, change, whole
 from store.presence_fleets import InRedis, drained
 from store.presence_worker import Fault, FaultyConnection
 from support.redis_kinds import make_cluster, move_slot
@@ -19,10 +20,11 @@ from touchline_protocol.presence.records import PresenceRecord
 from touchline_server.config.presence import PresenceSettings
 from touchline_server.config.redis import RedisSettings
 from touchline_server.core.presence.outbox import Outbox
+from touchline_server.core.presence.port import MemberChanges
 from touchline_server.store.redis.connection import RedisConnection
 from touchline_server.store.redis.presence import store as presence_store
 from touchline_server.store.redis.presence.outbox import LEASE_MS
-from touchline_server.store.redis.presence.shard import shard_of
+from touchline_server.store.redis.presence.shard import Script, shard_of
 
 FLEET = Path(__file__).parents[2] / "docs" / "fleet.md"
 SETTINGS = PresenceSettings(members_max=3, records=True, outbox_max=1000)
@@ -249,6 +251,27 @@ async def test_a_redis_that_was_away_is_right_again_with_the_first_report(
     answer = await two.exchange(whole({ROOM: 3}, {"ann": 1}, watched, watched))
     assert (answer.viewers, answer.members, answer.complete) == ({ROOM: 5}, {ROOM: frozenset({"ann"})}, True)
     await connection.close()
+
+
+async def test_changes_are_forgotten_only_once_they_were_read_or_the_reader_starts_over(
+    fleet: InRedis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, two, three = (fleet.worker(name) for name in ("one", "two", "three"))
+    watched = frozenset({ROOM})
+    for store in (one, three):
+        await store.exchange(whole(watched=watched, listed=watched))
+    await two.exchange(whole({ROOM: 1}, {"ann": 1}))
+    text = presence_store.EXCHANGE.text
+    forgetful = text.replace("HISTORY_US = 60000000", "HISTORY_US = 0")
+    assert forgetful != text
+    sha = hashlib.sha1(forgetful.encode(), usedforsecurity=False).hexdigest()
+    monkeypatch.setattr(presence_store, "EXCHANGE", Script(forgetful, sha))
+    answer = await one.exchange(change(watched=watched, listed=watched))
+    assert (answer.viewers, answer.members) == ({ROOM: 1}, {ROOM: MemberChanges(frozenset({"ann"}), NONE)})
+    with pytest.raises(StoreUnavailable):
+        await three.exchange(change(watched=watched, listed=watched))
+    answer = await three.exchange(whole(watched=watched, listed=watched))
+    assert (answer.viewers, answer.members) == ({ROOM: 1}, {ROOM: frozenset({"ann"})})
 
 
 @pytest.mark.long

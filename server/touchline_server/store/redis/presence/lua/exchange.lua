@@ -251,8 +251,6 @@ if has_news then
   redis.call('HSET', WORKERS, args.worker, args.generation .. ' ' .. number)
 end
 drop_oldest(args.outbox_max > 0 and redis.call('LLEN', OUTBOX) - args.outbox_max or 0)
-trim(VIEWERS_CHANGED, 'viewers_trimmed')
-trim(PLAYERS_CHANGED, 'players_trimmed')
 save_seq()
 
 local answer = {
@@ -282,4 +280,7 @@ if args.reads then
   answer.viewers_seq, answer.players_seq = viewers_seq, players_seq
   answer.more = more_viewers or more_players
 end
+-- Last, so that a worker that was stalled for a minute has read what nobody else has trimmed.
+trim(VIEWERS_CHANGED, 'viewers_trimmed')
+trim(PLAYERS_CHANGED, 'players_trimmed')
 return cmsgpack.pack(answer)
