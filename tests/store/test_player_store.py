@@ -9,6 +9,7 @@ import pytest_asyncio
 from redis.asyncio import Redis
 
 from store.player_fleets import Fleet, InMemory, InRedis
+from support.redis_kinds import make_cluster
 from support.redis_server import RedisServer
 from touchline_protocol.errors import StoreRefused, StoreUnavailable
 from touchline_server.config.redis import RedisSettings
@@ -214,6 +215,24 @@ async def test_redis_may_lose_its_scripts_and_be_away(redis_factory: Callable[..
         await ask(store)
     server.start()
     assert not (await ask(store)).is_known
+    await connection.close()
+
+
+@pytest.mark.long
+async def test_a_cluster_shares_the_players(redis_factory: Callable[..., RedisServer]) -> None:
+    servers = make_cluster(redis_factory)
+    settings = RedisSettings(url=servers[0].url.removesuffix("/0"), cluster=True, timeout_s=5)
+    connection = RedisConnection(settings)
+    one, other = RedisPlayerStore(connection, "one"), RedisPlayerStore(connection, "other")
+    arrivals = [Arrival(f"player-{number}", 2, "s") for number in range(64)]
+    first = (await ask(one, arrivals=arrivals, actions={arrival.player: 2 for arrival in arrivals})).admissions
+    assert all(admission.number and admission.until_full_ms for admission in first)
+    assert all(admission.is_refused for admission in (await ask(other, arrivals=arrivals)).admissions)
+    claims = (await ask(other, held=[Holding(arrival.player, "s", 0, 5) for arrival in arrivals])).held
+    lost = {loss.player: loss.number for loss in (await ask(one)).lost}
+    assert lost == {arrival.player: number for arrival, number in zip(arrivals, claims, strict=True)}
+    await one.close()
+    assert not any(admission.is_refused for admission in (await ask(other, arrivals=arrivals)).admissions)
     await connection.close()
 
 
