@@ -11,6 +11,7 @@ from touchline_server.config.redis import RedisSettings
 from touchline_server.core.room_keeping import (
     KeptEntry,
     KeptPartition,
+    KeptRoom,
     Moved,
     Progress,
     RoomChange,
@@ -228,3 +229,16 @@ async def test_it_is_remembered_that_rooms_are_scattered(stores: Stores) -> None
     assert await stores.keeping.note_layout("match-events", "epoch", partitions=4, scattered=True)
     assert await stores.keeping.note_layout("match-events", "epoch", partitions=4, scattered=False)
     assert not await stores.keeping.note_layout("match-events", "other", partitions=4, scattered=False)
+
+
+async def test_a_copy_from_between_a_write_and_its_progress_takes_no_later_batch(stores: Stores) -> None:
+    begun = await stores.keeping.begin(PARTITION, START)
+    written = begun._replace(written=20, term=3, term_start=0)
+    await stores.keeping.write(PARTITION, begun, written, [change(-1, 4, score="1")])
+    # The keeper went on from there, and then the store was set back: batches from 20 on would lack those before.
+    ahead = written._replace(next_offset=20)
+    with pytest.raises(Moved):
+        await stores.keeping.write(PARTITION, ahead, ahead._replace(written=30), [change(4, 25, score="3")])
+    assert await stores.keeping.rooms(PARTITION, "b1", ["m1"]) == [
+        KeptRoom(4, 1004, False, {"score": KeptEntry(4, 1004, b"1")})
+    ]
