@@ -24,6 +24,7 @@ from touchline_server.control.app import ControlApp
 from touchline_server.control.backend import Readiness
 from touchline_server.control.server import ControlServer
 from touchline_server.edge.certificate import Certificate
+from touchline_server.edge.tls import make_tls
 from touchline_server.log.open import make_log
 from touchline_server.node.action_schemas import ActionSchemas
 from touchline_server.node.open_files import control_connections_max
@@ -171,6 +172,7 @@ def _check_files(settings: Settings) -> None:
     """
     ActionSchemas(settings.feeds)
     make_verifier(settings.auth)
+    make_tls(settings.tls)
     Certificate(settings.tls)
 
 
