@@ -74,13 +74,16 @@ class Cluster:
         hint: str = HINT,
         options: Mapping[str, Any] | None = None,
     ) -> None:
+        security = security or Security()
         self._address = ",".join(servers)
+        self.rack = security.rack
+        """The zone that this client is in."""
         self.connect_timeout_s = connect_timeout_s
         """How long `connect` and `consumer` try."""
         self._hint = hint
         self._options: dict[str, Any] = {
             "client_id": client_id,
-            **client_options(security or Security()),
+            **client_options(security),
             **(options or {}),
             "bootstrap_servers": list(servers),
         }

@@ -21,6 +21,7 @@ from .decoding import CommittedRecords, epochs_in, next_offset
 from .error_codes import OFFSET_OUT_OF_RANGE
 from .errors import error_of
 from .leader_epochs import UNKNOWN_EPOCH, EpochEnd, EpochEntry
+from .metadata.read_replicas import NO_REPLICA
 from .topics import NO_LEADER, Topic
 from .wire import CONSUMER, FetchPosition, FetchRequest, OffsetForLeaderEpochRequest, TopicPartitionId
 
@@ -37,6 +38,7 @@ class Fetched(NamedTuple):
     """A broker's answer for one partition. ``data`` holds whole record batches, and perhaps a part of one more.
 
     ``diverging``: the log departs from what was read before, at the latest where this epoch ends.
+    ``preferred_replica``: the broker to fetch from instead, or `NO_REPLICA`; then there is nothing else in the answer.
     """
 
     topic_id: bytes
@@ -46,6 +48,7 @@ class Fetched(NamedTuple):
     aborted: Sequence[tuple[int, int]]
     data: bytes
     diverging: EpochEnd | None = None
+    preferred_replica: int = NO_REPLICA
 
     def next_offset(self, offset: int) -> int:
         """Where to continue after this answer to a fetch at ``offset``; found in the batches' headers alone.
@@ -68,21 +71,33 @@ async def fetch(
     wait_ms: int,
     bytes_max: int,
     partition_bytes_max: int,
+    rack: str = "",
 ) -> list[Fetched]:
     """Fetch from the positions on. Where there is nothing yet, the broker waits ``wait_ms`` for it.
+
+    A leader may answer a client in a ``rack`` with a `Fetched.preferred_replica`.
 
     The first batch comes whole even if it is larger than the limits (KIP-74).
 
     Raises:
         KafkaError, OSError, TimeoutError: there is no answer.
     """
-    response = await client.send(node, FetchRequest(positions, wait_ms, bytes_max, partition_bytes_max))
+    response = await client.send(node, FetchRequest(positions, wait_ms, bytes_max, partition_bytes_max, rack))
     if response.error_code:
         raise error_of(response.error_code)
     return [
-        Fetched(topic_id, partition, error, stable, [pair[:2] for pair in aborted or ()], data or b"", _diverging(tags))
+        Fetched(
+            topic_id,
+            partition,
+            error,
+            stable,
+            [pair[:2] for pair in aborted or ()],
+            data or b"",
+            _diverging(tags),
+            preferred_replica,
+        )
         for topic_id, partitions, _ in response.topics
-        for partition, error, _, stable, _, aborted, _, data, tags in partitions
+        for partition, error, _, stable, _, aborted, preferred_replica, data, tags in partitions
     ]
 
 

@@ -1,4 +1,4 @@
-"""TLS and SASL: how a client proves who it is to Kafka, and how it knows the broker.
+"""TLS and SASL: how a client proves who it is to Kafka, and how it knows the broker; and in which zone it is.
 
 `Security` is the one description of it: the server's ``[kafka]`` table, cheatwatch's ``[kafka]`` table and the
 ``security`` argument of `touchline.actions.read`. It is a plain dataclass, so pydantic and msgspec both validate it.
@@ -45,6 +45,9 @@ class Security:
     """What the token is asked for."""
     sasl_oauth_extensions: dict[str, str] | None = None
     """What is sent beside the token (KIP-342)."""
+    rack: str | None = None
+    """The zone that this client is in, as the brokers' ``broker.rack`` names it: records are then read from a replica
+    in the same zone, if the brokers choose replicas by their rack (KIP-392). None reads from leaders."""
 
     def __post_init__(self) -> None:
         if problem := self.incomplete():

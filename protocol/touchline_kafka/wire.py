@@ -209,7 +209,10 @@ class _FetchStruct(RequestStruct):  # type: ignore[misc]
 
 
 class FetchRequest(Request[_FetchStruct]):  # type: ignore[misc]
-    """Asks for committed records from positions on, by topic id. Sizes are in bytes."""
+    """Asks for committed records from positions on, by topic id. Sizes are in bytes.
+
+    A leader that is told the client's ``rack`` may name a replica that is in it, in place of records (KIP-392).
+    """
 
     API_KEY = 1
 
@@ -219,15 +222,18 @@ class FetchRequest(Request[_FetchStruct]):  # type: ignore[misc]
         wait_ms: int,
         bytes_max: int,
         partition_bytes_max: int,
+        rack: str = "",
     ) -> None:
         topics: defaultdict[bytes, list[tuple[object, ...]]] = defaultdict(list)
         for (topic_id, partition), (offset, leader_epoch, read_epoch) in positions.items():
             topics[topic_id].append((partition, leader_epoch, offset, read_epoch, NOT_KNOWN, partition_bytes_max, {}))
         self._topics: list[tuple[object, ...]] = [(topic_id, partitions, {}) for topic_id, partitions in topics.items()]
         self._limits = (wait_ms, 1, bytes_max)
+        self._rack = rack
 
     def build(self, request_struct_class: type[_FetchStruct]) -> _FetchStruct:
-        return request_struct_class(CONSUMER, *self._limits, READ_COMMITTED, *_NO_SESSION, self._topics, [], "", {})
+        limits = (*self._limits, READ_COMMITTED)
+        return request_struct_class(CONSUMER, *limits, *_NO_SESSION, self._topics, [], self._rack, {})
 
 
 class _OffsetForLeaderEpochResponse(Response):  # type: ignore[misc]

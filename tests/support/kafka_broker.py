@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 from aiokafka.admin import NewTopic
+from aiokafka.admin.config_resource import ConfigResourceType
+from aiokafka.protocol.admin import AlterConfigsRequest
 
 from support import kafka_access
 from support.certificates import Authority
@@ -39,6 +41,8 @@ class KafkaBroker(KafkaTopics):
     def __init__(self, folder: Path, *, node_id: int = 1, secure: bool = False, auto_create: bool = False) -> None:
         self.node_id = node_id
         self.voters: Sequence[KafkaBroker] = [self]
+        self.settings: Mapping[str, object] = {}
+        """Settings beside those that all test brokers have."""
         self.flags: Sequence[str] = ()
         """Flags for the broker's JVM."""
         self._folder = folder
@@ -92,7 +96,7 @@ class KafkaBroker(KafkaTopics):
         settings = self._settings()
         if self._secure:
             settings |= self._security()
-        self._process = kafka_java.start_broker(self._folder, settings, self.flags)
+        self._process = kafka_java.start_broker(self._folder, {**settings, **self.settings}, self.flags)
 
     def wait_started(self) -> None:
         """The second half of `start`."""
@@ -128,6 +132,15 @@ class KafkaBroker(KafkaTopics):
     def segment(self, topic: str, partition: int = 0) -> Path:
         """The file that holds the first records of a partition."""
         return self._folder / kafka_java.DATA / f"{topic}-{partition}" / f"{0:020}.log"
+
+    async def configure_cluster(self, configs: Mapping[str, str]) -> None:
+        """Replace the settings that all brokers of the cluster got while they ran, by asking this one."""
+        # This one cannot be removed while Kafka keeps track of eligible leaders (KIP-966).
+        wanted = {"min.insync.replicas": str(max(1, len(self.voters) - 1)), **configs}
+        request = AlterConfigsRequest([(ConfigResourceType.BROKER, "", list(wanted.items()))])
+        async with self._admin() as admin:
+            answer = await admin._client.send(self.node_id, request)
+        assert answer.resources[0][0] == 0, answer
 
     def _settings(self) -> dict[str, object]:
         listeners = f"PLAINTEXT://{self.address}"

@@ -149,7 +149,7 @@ class GroupReader(Generic[ItemT]):
         return self
 
     async def _new_member(self) -> _Member[ItemT]:
-        consumer = await self._cluster.consumer(**self._options)
+        consumer = await self._cluster.consumer(**{"client_rack": self._cluster.rack, **self._options})
         assignment = Assignment(
             consumer,
             self._cluster,

@@ -1,10 +1,14 @@
-"""One task per broker that fetches, in one request that waits at the broker, all partitions that the broker leads.
+"""One task per broker that fetches, in one request that waits at the broker, all partitions that are read from it.
+
+That is the partition's leader, or a replica in our own rack that the leader has named (`ReadReplicas`).
 
 Rules:
 
 1. A partition moves on when its records enter the queue.
 2. While the queue is full, no fetch is sent.
 3. A fetcher never looks at metadata: when it is refused it leaves the partition out and calls the watcher.
+4. Of a replica that does not lead, records are taken and nothing else. Whatever it refuses, the leader is asked next:
+   one that is behind takes our offset for one that the log does not have, or our epochs for those of another log.
 """
 
 import asyncio
@@ -16,6 +20,7 @@ from touchline_kafka.decoding import epochs_in
 from touchline_kafka.error_codes import CORRUPT_MESSAGE, MISSING_CODES, MOVED_CODES, OFFSET_OUT_OF_RANGE
 from touchline_kafka.errors import REQUEST_ERRORS, describe, error_of
 from touchline_kafka.fetch import Fetched, fetch
+from touchline_kafka.metadata.read_replicas import NO_REPLICA, ReadReplicas
 from touchline_kafka.retry import Retry
 from touchline_kafka.wire import TopicPartitionId
 
@@ -31,24 +36,32 @@ PARTITION_BYTES_MAX = 1 << 20
 
 
 class Fetchers:
-    """The fetching tasks. ``client`` is theirs alone: a connection answers in order, and a fetch waits.
+    """The fetching tasks. ``client`` is theirs alone: a connection answers in order, and a fetch waits. ``replicas``
+    knows which brokers to fetch from.
 
     ``on_end`` is called with a task that has ended.
     """
 
     def __init__(
-        self, client: Client, topics: OpenTopics, queue: Queue, on_end: Callable[[asyncio.Task[None]], None]
+        self,
+        client: Client,
+        topics: OpenTopics,
+        replicas: ReadReplicas,
+        queue: Queue,
+        on_end: Callable[[asyncio.Task[None]], None],
     ) -> None:
         self._client = client
         self._topics = topics
+        self._replicas = replicas
         self._problems = topics.problems
         self._queue = queue
         self._on_end = on_end
         self._tasks: dict[int, asyncio.Task[None]] = {}
 
     def start_missing(self) -> None:
-        """Have a task for each broker that leads a partition."""
-        for node in self._topics.leaders():
+        """Have a task for each broker that a partition is read from."""
+        now_s = time.monotonic()
+        for node in {self._replicas.node(partition.place, leader, now_s) for partition, leader in self._topics.led()}:
             if node not in self._tasks or self._tasks[node].done():
                 task = asyncio.create_task(self._fetch_from(node), name=f"kafka-fetcher-{node}")
                 self._tasks[node] = task
@@ -62,18 +75,19 @@ class Fetchers:
         await asyncio.gather(*tasks, return_exceptions=True)
         self._tasks.clear()
 
+    def _read_from(self, node: int) -> list[Partition]:
+        now_s = time.monotonic()
+        led = self._topics.led()
+        return [partition for partition, leader in led if self._replicas.node(partition.place, leader, now_s) == node]
+
     async def _fetch_from(self, node: int) -> None:
         retry = Retry()
         broker = self._client.cluster.broker_metadata(node)
         problem = f"{broker.host}:{broker.port}" if broker else f"broker {node}"
-        while partitions := self._topics.led_by(node):
+        while partitions := self._read_from(node):
             await self._queue.wait_room()
             now = time.monotonic()
-            wanted = {
-                (partition.topic.known.topic_id, partition.index): partition
-                for partition in partitions
-                if partition.held_until <= now
-            }
+            wanted = {partition.place: partition for partition in partitions if partition.held_until <= now}
             if not wanted:
                 await asyncio.sleep(REFUSED_WAIT_S)
                 continue
@@ -81,6 +95,8 @@ class Fetchers:
                 await self._fetch_once(node, wanted)
             except REQUEST_ERRORS as error:
                 self._problems[problem] = f"no answer, trying again: {describe(error)}"
+                self._replicas.give_up_node(node, time.monotonic())
+                self.start_missing()
                 self._topics.check_wanted.set()
                 await retry.wait()
             else:
@@ -97,13 +113,31 @@ class Fetchers:
             wait_ms=FETCH_WAIT_MS,
             bytes_max=FETCH_BYTES_MAX,
             partition_bytes_max=PARTITION_BYTES_MAX,
+            rack=self._replicas.rack(time.monotonic()),
         )
         cut = any(answer.data for answer in answers)
         for answer in answers:
             place = (answer.topic_id, answer.partition)
             partition = wanted[place]
-            if self._topics.is_open(partition) and partition.position == positions[place].offset:
+            if not self._topics.is_open(partition) or partition.position != positions[place].offset:
+                continue
+            if self._is_elsewhere(node, partition, answer):
+                self.start_missing()
+            else:
                 self._take(partition, answer, cut=cut)
+
+    def _is_elsewhere(self, node: int, partition: Partition, answer: Fetched) -> bool:
+        """Whether another broker has to be asked: the replica that the leader names, or the leader again."""
+        now_s = time.monotonic()
+        if answer.preferred_replica not in (NO_REPLICA, node):
+            self._replicas.choose(partition.place, answer.preferred_replica, now_s)
+            return True
+        if node == partition.topic.known.leaders.get(partition.index):
+            return False
+        if answer.error or answer.diverging is not None:
+            self._replicas.give_up(partition.place, now_s)
+            return True
+        return False
 
     def _take(self, partition: Partition, answer: Fetched, *, cut: bool) -> None:
         """Queue what was fetched. ``cut``: the answer may hold less of this partition than there is."""
@@ -120,6 +154,7 @@ class Fetchers:
             try:
                 next_offset = answer.next_offset(partition.position)
             except REQUEST_ERRORS as error:
+                self._replicas.give_up(partition.place, time.monotonic())  # the leader's copy may be whole
                 self._problems[partition.problem] = f"what was fetched is damaged, trying again: {describe(error)}"
                 partition.held_until = time.monotonic() + damage.WAIT_S
                 partition.damage.seen(None)

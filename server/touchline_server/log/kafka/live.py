@@ -24,6 +24,7 @@ from collections.abc import Collection, Sequence
 
 from touchline_kafka.client import Client
 from touchline_kafka.errors import REQUEST_ERRORS
+from touchline_kafka.metadata.read_replicas import ReadReplicas
 from touchline_kafka.topics import Topics
 from touchline_server.core.log import LogEvent, ReadBack
 
@@ -34,6 +35,7 @@ from .open_topics import OpenTopics
 from .partition_choice import PartitionChoice
 from .queue import Queue
 from .replay import ReplayReader
+from .stalled_replicas import StalledReplicas
 from .watcher import Watcher
 
 POLL_S = 1.0
@@ -46,8 +48,9 @@ class LiveReader:
     ``choice`` narrows that to some partitions, and places of their own.
 
     ``fetch_client`` is used for fetches of new records alone, and ``read_back_client`` to read topics back, so that
-    neither waits for the other. ``problems`` and ``progress`` are kept up to date for an operator, ``lost`` with the
-    end of the last records that were given up as damaged, by epoch and partition.
+    neither waits for the other. A reader in a ``rack`` reads from replicas in the same one. ``problems`` and
+    ``progress`` are kept up to date for an operator, ``lost`` with the end of the last records that were given up as
+    damaged, by epoch and partition.
     """
 
     def __init__(
@@ -61,6 +64,7 @@ class LiveReader:
         from_start: Collection[str],
         read_back: ReadBack,
         read_back_client: Client,
+        rack: str | None,
         check_s: float,
         problems: dict[str, str],
         lost: dict[tuple[str, int], int],
@@ -70,8 +74,10 @@ class LiveReader:
         self._clients = (client, fetch_client, read_back_client)
         self._queue = Queue(problems)
         open_topics = OpenTopics(names, problems, lost)
-        self._fetchers = Fetchers(fetch_client, open_topics, self._queue, self._ended)
-        chunks = ChunkReader(ReplayReader(read_back_client, topics, lost))
+        replicas = ReadReplicas(rack)
+        self._fetchers = Fetchers(fetch_client, open_topics, replicas, self._queue, self._ended)
+        self._stalls = StalledReplicas(client, open_topics, replicas, self._fetchers.start_missing) if rack else None
+        chunks = ChunkReader(ReplayReader(read_back_client, topics, ReadReplicas(rack), lost))
         self._history = HistoryReader(read_back_client, chunks, self._queue, read_back, problems, progress, self._ended)
         self._watcher = Watcher(
             client,
@@ -86,7 +92,7 @@ class LiveReader:
             on_checked=self._fetchers.start_missing,
             choice=choice,
         )
-        self._watching: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
         self._bug: BaseException | None = None
         """What ended a task that must not end: a bug of ours, so it is raised where it is seen."""
 
@@ -97,14 +103,17 @@ class LiveReader:
             KafkaError, OSError, TimeoutError: the brokers do not answer.
         """
         await self._watcher.check()
-        self._watching = asyncio.create_task(self._watcher.run(), name="kafka-watcher")
-        self._watching.add_done_callback(self._ended)
+        self._tasks.append(asyncio.create_task(self._watcher.run(), name="kafka-watcher"))
+        if self._stalls is not None:
+            self._tasks.append(asyncio.create_task(self._stalls.run(), name="kafka-stalled-replicas"))
+        for task in self._tasks:
+            task.add_done_callback(self._ended)
 
     async def stop(self) -> None:
         """End all tasks."""
-        if self._watching is not None:
-            self._watching.cancel()
-            await asyncio.gather(self._watching, return_exceptions=True)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._fetchers.stop()
         await self._history.stop()
 

@@ -17,6 +17,7 @@ from typing import TypeVar
 from touchline_kafka.client import Client
 from touchline_kafka.cluster import Cluster
 from touchline_kafka.errors import REQUEST_ERRORS, describe, is_retried
+from touchline_kafka.metadata.read_replicas import ReadReplicas
 from touchline_kafka.partitioner import partition_of
 from touchline_kafka.produce.producer import BoundedProducer, ProduceFailed
 from touchline_kafka.retry import Retry, reported_if_slow, throttle_logs
@@ -133,7 +134,7 @@ class KafkaLog:
     ) -> None:
         client = await self._connect(cluster)
         self._topics = Topics(client)
-        self._replay = ReplayReader(client, self._topics, self._lost)
+        self._replay = ReplayReader(client, self._topics, ReadReplicas(self._settings.rack), self._lost)
         self._producer = BoundedProducer(cluster, self._topics)
         self._live = LiveReader(
             client,
@@ -145,6 +146,7 @@ class KafkaLog:
             read_back=read_back,
             # Without anything to read back it would be a connection for nothing.
             read_back_client=await self._connect(cluster) if read_back.topics else client,
+            rack=self._settings.rack,
             check_s=self._settings.epoch_check_s,
             problems=self._problems,
             lost=self._lost,

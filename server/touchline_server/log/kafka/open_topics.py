@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from touchline_kafka.leader_epochs import UNKNOWN_EPOCH, EpochEnd, EpochEntry, LeaderEpochs
 from touchline_kafka.topics import NO_LEADER, Topic
-from touchline_kafka.wire import FetchPosition
+from touchline_kafka.wire import FetchPosition, TopicPartitionId
 
 from .damage import Damage
 
@@ -69,6 +69,11 @@ class Partition:
         last = self.epochs.before(self.position)
         leader_epoch = self.topic.known.leader_epochs[self.index]
         return FetchPosition(self.position, leader_epoch, UNKNOWN_EPOCH if last is None else last.epoch)
+
+    @property
+    def place(self) -> TopicPartitionId:
+        """What a fetch calls it."""
+        return self.topic.known.topic_id, self.index
 
     @property
     def problem(self) -> str:
@@ -140,20 +145,15 @@ class OpenTopics:
         self.check_wanted = asyncio.Event()
         """Set to have the watcher check the topics at once."""
 
-    def led_by(self, node: int) -> list[Partition]:
-        """The partitions that a broker leads."""
+    def led(self) -> list[tuple[Partition, int]]:
+        """The partitions that have a leader, and which broker that is."""
         return [
-            partition
+            (partition, leader)
             for topic in self.by_name.values()
             if topic
             for partition in topic.partitions.values()
-            if topic.known.leaders.get(partition.index) == node
+            if (leader := topic.known.leaders.get(partition.index, NO_LEADER)) != NO_LEADER
         ]
-
-    def leaders(self) -> set[int]:
-        """The brokers that lead some of the partitions."""
-        nodes = {node for topic in self.by_name.values() if topic for node in topic.known.leaders.values()}
-        return nodes - {NO_LEADER}
 
     def given_up(self) -> list[Partition]:
         """The partitions that have waited long enough for damaged records to be repaired."""

@@ -6,6 +6,7 @@ batches tell how far a read came, not the last record.
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Mapping
 
 from touchline_kafka.client import Client
@@ -13,9 +14,10 @@ from touchline_kafka.decoding import epochs_in, has_append_times
 from touchline_kafka.error_codes import LEADER_NOT_AVAILABLE, MOVED_CODES, OFFSET_OUT_OF_RANGE
 from touchline_kafka.errors import REQUEST_ERRORS, describe, error_of, is_damage
 from touchline_kafka.fetch import EARLIEST, LATEST, Fetched, fetch, list_offsets
+from touchline_kafka.metadata.read_replicas import NO_REPLICA, ReadReplicas
 from touchline_kafka.retry import RETRY_FIRST_S
 from touchline_kafka.topics import NO_LEADER, Topic, Topics
-from touchline_kafka.wire import FetchPosition
+from touchline_kafka.wire import FetchPosition, TopicPartitionId
 from touchline_protocol.errors import BadRecord, LogUnavailable
 from touchline_protocol.records import Record
 from touchline_server.core.log import NO_TERM, Chunk, OffsetOutOfRange
@@ -34,15 +36,20 @@ TOPIC_AGE_S_MAX = 60.0
 
 
 class ReplayReader:
-    """Implements `Log.read`, `Log.end` and `Log.find_offset`; keeps no state of its own.
+    """Implements `Log.read`, `Log.end` and `Log.find_offset`.
 
     ``lost`` has the end of the last records that the live reader gave up as damaged, by epoch and partition.
+    ``replicas`` knows which brokers to fetch from. Of one that does not lead, only records are taken: that it has none
+    says nothing, since it may be behind.
     """
 
-    def __init__(self, client: Client, topics: Topics, lost: Mapping[tuple[str, int], int]) -> None:
+    def __init__(
+        self, client: Client, topics: Topics, replicas: ReadReplicas, lost: Mapping[tuple[str, int], int]
+    ) -> None:
         self._lost = lost
         self._client = client
         self._topics = topics
+        self._replicas = replicas
 
     async def read(
         self, name: str, epoch: str, partition: int, *, after: int, up_to: int, records_max: int, term: int
@@ -99,22 +106,23 @@ class ReplayReader:
     async def end(self, name: str, epoch: str, partition: int, term: int) -> int:
         """See `core.log.Log.end`. Asked by name first, which may be another topic's by now, then verified by id."""
         listed = (await self._list(name, epoch, partition, LATEST))[0]
-        end = (await self.fetch(name, epoch, partition, listed, wait_ms=0)).last_stable_offset
+        answer = await self.fetch(name, epoch, partition, listed, wait_ms=0, leader_only=True)
+        end = answer.last_stable_offset
         if term == NO_TERM:
             return end
         try:
-            diverging = (await self.fetch(name, epoch, partition, listed, wait_ms=0, term=term)).diverging
+            answer = await self.fetch(name, epoch, partition, listed, wait_ms=0, term=term, leader_only=True)
         except OffsetOutOfRange:  # the term is newer than all that the leader knows
             return 0
-        if diverging is None:
+        if answer.diverging is None:
             return end
-        return diverging.end_offset if diverging.epoch == term else 0
+        return answer.diverging.end_offset if answer.diverging.epoch == term else 0
 
     async def find_offset(self, name: str, epoch: str, partition: int, since_ms: int) -> int | None:
         """See `core.log.Log.find_offset`. Asked by name first, as for the end, then verified by id."""
         end, first, start = await self._list(name, epoch, partition, LATEST, since_ms, EARLIEST, default=LATEST)
         place = min(first, end)  # a record later than the end came between the two questions
-        found = await self.fetch(name, epoch, partition, place, wait_ms=0)
+        found = await self.fetch(name, epoch, partition, place, wait_ms=0, leader_only=True)
         return None if place <= start or has_append_times(found.data) else place
 
     async def _list(
@@ -131,7 +139,15 @@ class ReplayReader:
             raise LogUnavailable(f"Kafka did not report offsets of {name}/{partition}: {describe(error)}") from error
 
     async def fetch(
-        self, name: str, epoch: str, partition: int, offset: int, *, wait_ms: int, term: int = NO_TERM
+        self,
+        name: str,
+        epoch: str,
+        partition: int,
+        offset: int,
+        *,
+        wait_ms: int,
+        term: int = NO_TERM,
+        leader_only: bool = False,
     ) -> Fetched:
         """One fetch that succeeded, wherever the partition's leader is by now. ``term``: that of the record before.
 
@@ -150,7 +166,7 @@ class ReplayReader:
                     topic = (await self._topics.describe([name]))[name]
                     if topic.epoch != epoch:
                         raise OffsetOutOfRange(f"{epoch} is not the epoch of {name} now")
-                answer = await self._fetch_at_leader(topic, partition, offset, term, wait_ms)
+                answer = await self._fetch_once(topic, partition, offset, term, wait_ms, leader_only)
             except REQUEST_ERRORS as error:
                 why = error
                 continue
@@ -163,17 +179,55 @@ class ReplayReader:
                 break
         raise LogUnavailable(f"Kafka did not hand out {name}/{partition}: {describe(why)}") from why
 
-    async def _fetch_at_leader(self, topic: Topic, partition: int, offset: int, term: int, wait_ms: int) -> Fetched:
+    async def _fetch_once(
+        self, topic: Topic, partition: int, offset: int, term: int, wait_ms: int, leader_only: bool
+    ) -> Fetched:
         if partition not in topic.leaders:
             raise OffsetOutOfRange(f"{topic.name} has no partition {partition}")
-        node = topic.leaders[partition]
-        if node == NO_LEADER:
+        leader = topic.leaders[partition]
+        if leader == NO_LEADER:
             raise error_of(LEADER_NOT_AVAILABLE)
-        place = {(topic.topic_id, partition): FetchPosition(offset, topic.leader_epochs[partition], term)}
-        answers = await fetch(
-            self._client, node, place, wait_ms=wait_ms, bytes_max=READ_BYTES_MAX, partition_bytes_max=READ_BYTES_MAX
+        place = (topic.topic_id, partition)
+        positions = {place: FetchPosition(offset, topic.leader_epochs[partition], term)}
+        if not leader_only:
+            now_s = time.monotonic()
+            node = self._replicas.node(place, leader, now_s)
+            if node == leader:
+                answer = await self._ask(leader, positions, wait_ms, self._replicas.rack(now_s))
+                if answer.preferred_replica == NO_REPLICA:
+                    return answer
+                node = answer.preferred_replica
+                self._replicas.choose(place, node, now_s)
+            if (records := await self._ask_replica(node, positions)) is not None:
+                return records
+        return await self._ask(leader, positions, wait_ms, "")
+
+    async def _ask(
+        self, node: int, positions: Mapping[TopicPartitionId, FetchPosition], wait_ms: int, rack: str
+    ) -> Fetched:
+        (answer,) = await fetch(
+            self._client,
+            node,
+            positions,
+            wait_ms=wait_ms,
+            bytes_max=READ_BYTES_MAX,
+            partition_bytes_max=READ_BYTES_MAX,
+            rack=rack,
         )
-        return answers[0]
+        return answer
+
+    async def _ask_replica(self, node: int, positions: Mapping[TopicPartitionId, FetchPosition]) -> Fetched | None:
+        """The records that a replica has from there on; None if it hands out none."""
+        try:
+            answer = await self._ask(node, positions, 0, "")
+        except REQUEST_ERRORS:
+            self._replicas.give_up_node(node, time.monotonic())
+            return None
+        if answer.data and not answer.error:
+            return answer
+        if answer.error or answer.diverging is not None:
+            self._replicas.give_up(next(iter(positions)), time.monotonic())
+        return None
 
     async def _check_epoch(self, name: str, epoch: str, error: BaseException) -> None:
         """Raise `OffsetOutOfRange` if the failure came from a topic that was deleted, or created again."""
