@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from support.core_edge import MOVE_MARGIN_MS, TOPIC, CoreEdge, LogRecord, record
 from support.moving_client import MovingClient, Site
 from support.thoroughness import examples
+from touchline.session.seen import SEEN_EVENTS_MAX
 from touchline_protocol.cursor import Cursor
 from touchline_protocol.messages import Deliver, Error, Event, Replayed, Subscribed
 from touchline_server.core.effects import FindOffset, Unreachable
@@ -260,3 +261,30 @@ def test_when_partitions_are_added_clients_that_had_all_events_do_not_start_over
     assert [event.data for event in client.events] == [0, 1, 2, 3]
     assert (client.view.restarts, client.view.moves) == (0, 1)
     assert (late.view.restarts, late.view.moves) == (1, 0), "it had missed an event of the partition that the room left"
+
+
+def test_a_client_finds_its_place_in_a_mirror_that_lags_by_many_events_and_starts_over_beyond() -> None:
+    for lost, restarts in ((SEEN_EVENTS_MAX - 1, 0), (SEEN_EVENTS_MAX, 1)):
+        source = filled("source", [])
+        client = MovingClient()
+        client.go_to(source)
+        made = [at(n, START_MS + n // 2, str(n)) for n in range(600)]
+        source.append(made)
+        client.run(source)
+        copied = [each._replace(offset=701 + each.offset) for each in made[: len(made) - lost]]
+        client.go_to(filled("mirror", [OLD, *copied, at(1_500, START_MS + 600, '"new"')]))
+        assert client.view.restarts == restarts
+        assert [event.data for event in client.events[600:]] == ([] if restarts else ["new"])
+
+
+def test_an_event_of_a_slower_clock_in_place_of_one_that_the_mirror_lacks_is_not_missed() -> None:
+    source = filled("source", [])
+    client = MovingClient()
+    client.go_to(source)
+    source.append([at(0, START_MS, "0"), at(1, START_MS + 500, '"lost"', "score")])
+    client.run(source)
+    slower_ms = START_MS + 500 - MOVE_MARGIN_MS + 1
+    client.go_to(filled("mirror", [OLD, at(701, START_MS, "0"), at(702, slower_ms, "2", "score")]))
+    assert [event.data for event in client.events] == [0, "lost", 2]
+    assert client.view.state["score"].data == 2, "the state is that of the mirror"
+    assert (client.view.restarts, client.view.moves) == (0, 1)

@@ -15,8 +15,8 @@ Rules:
 4. If none is recognised, neither there nor in the state, this is another log, and the client starts over.
 """
 
+from array import array
 from bisect import bisect_left
-from collections import deque
 from collections.abc import Iterable, Sequence
 
 import msgspec
@@ -24,7 +24,7 @@ import msgspec
 from touchline_protocol import messages
 
 SEEN_EVENTS_MAX = 256
-"""Events of a room that are remembered, some 70 bytes each: a mirror may lag by that many, and the client still finds
+"""Events of a room that are remembered, 8 to 16 bytes each: a mirror may lag by that many, and the client still finds
 its place."""
 
 HELD_EVENTS_MAX = 10_000
@@ -45,18 +45,25 @@ def identity(event: messages.Event) -> int:
 class SeenEvents:
     """The newest events that a client has of one room, oldest first."""
 
-    __slots__ = ("identities",)
+    __slots__ = ("_identities",)
 
     def __init__(self) -> None:
-        self.identities: deque[int] = deque(maxlen=SEEN_EVENTS_MAX)
+        self._identities = array("q")
+
+    @property
+    def identities(self) -> Sequence[int]:
+        """Their identities, at most `SEEN_EVENTS_MAX`."""
+        return self._identities[-SEEN_EVENTS_MAX:]
 
     def add(self, event: messages.Event) -> None:
         """The client received an event."""
-        self.identities.append(identity(event))
+        if len(self._identities) == 2 * SEEN_EVENTS_MAX:
+            del self._identities[:SEEN_EVENTS_MAX]
+        self._identities.append(identity(event))
 
     def begin(self, events: Iterable[messages.Event]) -> None:
         """The client started over with these events."""
-        self.identities.clear()
+        del self._identities[:]
         for event in sorted(events, key=lambda each: each.offset):
             self.add(event)
 
@@ -75,7 +82,7 @@ class Replay:
     def __init__(self, answer: messages.Subscribed, seen: SeenEvents, seen_ts: int | None) -> None:
         self.answer = answer
         self.known = not answer.by_time
-        self._seen: Sequence[int] = tuple(seen.identities)
+        self._seen = seen.identities
         self._seen_ts = seen_ts
         self._indices: dict[int, list[int]] = {}
         for index, each in enumerate(self._seen):
