@@ -1,5 +1,6 @@
 """The table ``[redis]``: where an edge, and a keeper, find the Redis that they share."""
 
+import re
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -10,6 +11,10 @@ from .values import Strings, Wait
 
 SCHEMES = ("redis", "rediss", "unix")
 """What redis-py understands: TCP, TLS, and a socket on the same machine."""
+
+
+SENTINEL = re.compile(r".+:[0-9]{1,5}")
+"""A host, which may be an IPv6 address in brackets, and a port."""
 
 
 class RedisSettings(Table):
@@ -53,8 +58,7 @@ class RedisSettings(Table):
     @classmethod
     def _sentinel_addresses(cls, sentinels: list[str]) -> list[str]:
         for address in sentinels:
-            host, _, port = address.rpartition(":")
-            if not host or not port.isdecimal():
+            if not SENTINEL.fullmatch(address):
                 raise ValueError(f"{address!r} is not the address of a Sentinel: write host:26379")
         return sentinels
 
