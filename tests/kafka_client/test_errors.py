@@ -11,7 +11,7 @@ from aiokafka.errors import BrokerResponseError, KafkaConnectionError, NodeNotRe
 
 from touchline_kafka.error_codes import BY_CODE, MISSING_CODES, MOVED_CODES, Fault, Remedy, Scope
 from touchline_kafka.errors import classify, describe, error_of, is_refusal, operator_error
-from touchline_loadtest.rig.kafka_java import JARS
+from touchline_loadtest.rig.kafka.java import JARS
 from touchline_protocol.errors import LogUnavailable, OperatorError
 
 KAFKAS_OWN = """

@@ -62,7 +62,7 @@ def test_moments_come_when_everybody_is_there_and_leave_time_for_what_follows(
 ) -> None:
     schedule = SCHEDULES[name](users, seconds)
     for cue in schedule.cues:
-        assert arrived_s(schedule) <= cue.at_s <= seconds * 0.75
+        assert arrived_s(schedule) <= cue.at_s <= seconds * (0.9 if cue.kind is CueKind.NEWCOMERS else 0.75)
         assert 0 < cue.share <= 1
 
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import NamedTuple, Self
 
-from touchline_loadtest.rig import kafka_java
+from touchline_loadtest.rig.kafka import java as kafka_java
 
 EXPIRED = ("-days", "-1")
 VALID = ("-days", "2")

@@ -7,8 +7,6 @@ their test, and with the test process, however that ends.
 
 import contextlib
 import shutil
-import signal
-import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -21,15 +19,16 @@ from support import kafka_access
 from support.certificates import Authority
 from support.kafka_topics import KafkaTopics
 from touchline_loadtest.free_ports import free_ports
-from touchline_loadtest.rig import kafka_java
-from touchline_loadtest.rig.kafka_java import LIMITED_USER, PASSWORD, USER
+from touchline_loadtest.rig.kafka import java as kafka_java
+from touchline_loadtest.rig.kafka.broker import Broker, join
+from touchline_loadtest.rig.kafka.java import LIMITED_USER, PASSWORD, USER
 
 CLUSTER_SIZE = 3
 
 __all__ = ["LIMITED_USER", "PASSWORD", "USER", "KafkaBroker", "KafkaCluster"]
 
 
-class KafkaBroker(KafkaTopics):
+class KafkaBroker(Broker, KafkaTopics):
     """A broker on the loopback interface. ``folder``, empty at first, holds the broker's data, settings and log.
 
     ``secure`` adds a listener with TLS (certificate: `ca_file`) and SASL (PLAIN and SCRAM-SHA-256, `USER`, `PASSWORD`).
@@ -39,21 +38,10 @@ class KafkaBroker(KafkaTopics):
     """
 
     def __init__(self, folder: Path, *, node_id: int = 1, secure: bool = False, auto_create: bool = False) -> None:
-        self.node_id = node_id
-        self.voters: Sequence[KafkaBroker] = [self]
-        self.settings: Mapping[str, object] = {}
-        """Settings beside those that all test brokers have."""
-        self.flags: Sequence[str] = ()
-        """Flags for the broker's JVM."""
-        self._folder = folder
+        super().__init__(folder, node_id=node_id)
         self._auto_create = auto_create
         self._secure = secure
-        self._port, self._controller_port, self._secure_port, self._token_port, self._certificate_port = free_ports(5)
-        self._process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def address(self) -> str:
-        return f"127.0.0.1:{self._port}"
+        self._secure_port, self._token_port, self._certificate_port = free_ports(3)
 
     @property
     def secure_address(self) -> str:
@@ -73,51 +61,19 @@ class KafkaBroker(KafkaTopics):
     @property
     def clients_ca(self) -> Authority:
         """The authority whose certificates this broker accepts."""
-        return Authority.at(self._folder / "clients-ca")
+        return Authority.at(self.folder / "clients-ca")
 
     @property
     def ca_file(self) -> Path:
         """The broker's self-signed certificate."""
-        return self._folder / "certificate.pem"
-
-    @property
-    def running(self) -> bool:
-        """Whether the broker was started and not stopped."""
-        return self._process is not None
-
-    def start(self) -> None:
-        """Start the broker, and wait until it serves. After a stop, it keeps its addresses and its data."""
-        self.launch()
-        self.wait_started()
+        return self.folder / "certificate.pem"
 
     def launch(self) -> None:
-        """The first half of `start`. Call it in the main thread: the broker is killed when the calling thread ends."""
-        self._folder.mkdir(parents=True, exist_ok=True)
-        settings = self._settings()
+        """Also creates the certificates of a secure listener."""
+        self.folder.mkdir(parents=True, exist_ok=True)
         if self._secure:
-            settings |= self._security()
-        self._process = kafka_java.start_broker(self._folder, {**settings, **self.settings}, self.flags)
-
-    def wait_started(self) -> None:
-        """The second half of `start`."""
-        assert self._process is not None
-        kafka_java.wait_started(self._process, self._folder)
-
-    def stop(self, *, kill: bool = False) -> None:
-        """Shut the broker down, or kill it. Does nothing if it is not running."""
-        process, self._process = self._process, None
-        if process is not None:
-            kafka_java.stop(process, kill=kill)
-
-    def send_signal(self, number: signal.Signals) -> None:
-        """Send a signal, such as SIGSTOP or SIGCONT, to the running broker."""
-        assert self._process is not None
-        self._process.send_signal(number)
-
-    @property
-    def folder(self) -> Path:
-        """What the broker has on disk."""
-        return self._folder
+            self._create_certificate()
+        super().launch()
 
     @contextlib.contextmanager
     def elsewhere(self) -> Iterator[None]:
@@ -131,7 +87,7 @@ class KafkaBroker(KafkaTopics):
 
     def segment(self, topic: str, partition: int = 0) -> Path:
         """The file that holds the first records of a partition."""
-        return self._folder / kafka_java.DATA / f"{topic}-{partition}" / f"{0:020}.log"
+        return self.folder / kafka_java.DATA / f"{topic}-{partition}" / f"{0:020}.log"
 
     async def configure_cluster(self, configs: Mapping[str, str]) -> None:
         """Replace the settings that all brokers of the cluster got while they ran, by asking this one."""
@@ -143,36 +99,20 @@ class KafkaBroker(KafkaTopics):
         assert answer.resources[0][0] == 0, answer
 
     def _settings(self) -> dict[str, object]:
-        listeners = f"PLAINTEXT://{self.address}"
+        settings = super()._settings()
+        protocols = ["PLAINTEXT:PLAINTEXT", "CONTROLLER:PLAINTEXT"]
         if self._secure:
-            listeners += f",SECURE://{self.secure_address},TOKEN://{self.token_address}"
-            listeners += f",CERTIFICATE://{self.certificate_address}"
-        voters = ",".join(f"{each.node_id}@127.0.0.1:{each._controller_port}" for each in self.voters)
-        replicas = len(self.voters)
+            secure = f",SECURE://{self.secure_address},TOKEN://{self.token_address}"
+            secure += f",CERTIFICATE://{self.certificate_address}"
+            settings["listeners"] = f"{settings['listeners']}{secure}"
+            settings["advertised.listeners"] = f"{settings['advertised.listeners']}{secure}"
+            settings |= self._security()
+            protocols += ["SECURE:SASL_SSL", "TOKEN:SASL_PLAINTEXT", "CERTIFICATE:SSL"]
         return {
-            "process.roles": "broker,controller",
-            "node.id": self.node_id,
-            "controller.quorum.voters": voters,
-            "controller.listener.names": "CONTROLLER",
-            "listeners": f"{listeners},CONTROLLER://127.0.0.1:{self._controller_port}",
-            "advertised.listeners": listeners,
-            "listener.security.protocol.map": (
-                "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SECURE:SASL_SSL,TOKEN:SASL_PLAINTEXT,CERTIFICATE:SSL"
-            ),
+            **settings,
+            "listener.security.protocol.map": ",".join(protocols),
             "inter.broker.listener.name": "PLAINTEXT",
-            "log.dirs": self._folder / kafka_java.DATA,
             "auto.create.topics.enable": str(self._auto_create).lower(),
-            "group.initial.rebalance.delay.ms": 0,
-            "min.insync.replicas": max(1, replicas - 1),
-            "default.replication.factor": replicas,
-            "offsets.topic.replication.factor": replicas,
-            "offsets.topic.num.partitions": 1,
-            "transaction.state.log.replication.factor": replicas,
-            "transaction.state.log.min.isr": 1,
-            "transaction.state.log.num.partitions": 1,
-            # How long a killed broker cannot return, because its controller believes that it is alive.
-            "broker.session.timeout.ms": 4000,
-            "broker.heartbeat.interval.ms": 500,
             # Tests wait for background work that a broker does only every few minutes by default.
             "log.segment.delete.delay.ms": 100,
             "log.initial.task.delay.ms": 100,
@@ -180,13 +120,20 @@ class KafkaBroker(KafkaTopics):
             "log.cleaner.backoff.ms": 200,
         }
 
+    @property
+    def _key_store(self) -> Path:
+        return self.folder / "keystore.pem"
+
+    def _create_certificate(self) -> None:
+        if self._key_store.exists():
+            return
+        key = self.folder / "key.pem"
+        names = ("-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost")
+        files = ("-keyout", str(key), "-out", str(self.ca_file))
+        kafka_java.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", *names, *files])
+        self._key_store.write_text(key.read_text() + self.ca_file.read_text())
+
     def _security(self) -> dict[str, object]:
-        key, store = self._folder / "key.pem", self._folder / "keystore.pem"
-        if not store.exists():
-            names = ("-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost")
-            files = ("-keyout", str(key), "-out", str(self.ca_file))
-            kafka_java.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", *names, *files])
-            store.write_text(key.read_text() + self.ca_file.read_text())
         login = "org.apache.kafka.common.security"
         return {
             "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
@@ -194,9 +141,9 @@ class KafkaBroker(KafkaTopics):
             "allow.everyone.if.no.acl.found": "false",
             "sasl.enabled.mechanisms": "PLAIN,SCRAM-SHA-256,OAUTHBEARER",
             **kafka_access.token_listener("token"),
-            **kafka_access.certificate_listener("certificate", store, self.clients_ca),
+            **kafka_access.certificate_listener("certificate", self._key_store, self.clients_ca),
             "listener.name.secure.ssl.keystore.type": "PEM",
-            "listener.name.secure.ssl.keystore.location": store,
+            "listener.name.secure.ssl.keystore.location": self._key_store,
             "listener.name.secure.sasl.enabled.mechanisms": "PLAIN,SCRAM-SHA-256",
             "listener.name.secure.plain.sasl.jaas.config": (
                 f'{login}.plain.PlainLoginModule required user_{USER}="{PASSWORD}" user_{LIMITED_USER}="{PASSWORD}";'
@@ -217,8 +164,7 @@ class KafkaCluster(KafkaTopics):
         self.brokers = [
             KafkaBroker(folder / f"broker{number}", node_id=number) for number in range(1, CLUSTER_SIZE + 1)
         ]
-        for broker in self.brokers:
-            broker.voters = self.brokers
+        join(self.brokers)
 
     @property
     def address(self) -> str:

@@ -15,6 +15,7 @@ import pytest
 
 from support.kafka_broker import CLUSTER_SIZE, KafkaBroker, KafkaCluster, demand_kafka
 from touchline_loadtest.free_ports import free_ports
+from touchline_loadtest.rig.kafka.broker import join
 
 CHUNK_BYTES = 64 * 1024
 CLIENTS = 9
@@ -49,7 +50,7 @@ class SplitBroker(KafkaBroker):
         return self.peer_port, self._controller_port
 
     def launch(self) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True)
+        self.folder.mkdir(parents=True, exist_ok=True)
         lines = [f"{_address(self.node_id, peer.node_id)} {_name(peer.node_id)}\n" for peer in self.voters]
         self._hosts.write_text("".join(lines))
         super().launch()
@@ -85,8 +86,7 @@ class SplitCluster(KafkaCluster):
         self._relays: dict[tuple[int, int], list[_PairRelay]] = {}
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="relays between brokers", daemon=True)
-        for broker in self.brokers:
-            broker.voters = self.brokers
+        join(self.brokers)
 
     def start(self) -> None:
         self._thread.start()

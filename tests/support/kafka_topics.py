@@ -13,7 +13,7 @@ from aiokafka.errors import KafkaError
 from aiokafka.protocol.admin import CreateAclsRequest, DeleteAclsRequest
 from aiokafka.structs import TopicPartition
 
-from touchline_loadtest.rig.kafka_java import LIMITED_USER
+from touchline_loadtest.rig.kafka.java import LIMITED_USER
 
 TOPIC_TIMEOUT_S = 60.0
 FENCED = 39

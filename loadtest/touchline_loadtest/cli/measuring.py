@@ -16,7 +16,7 @@ from touchline_loadtest.clients.errors import ClientsFailed
 from touchline_loadtest.measure.bench import Bench
 from touchline_loadtest.measure.processes import ProcessFailed
 from touchline_loadtest.rig.child import ChildFailed
-from touchline_loadtest.rig.local_kafka import local_kafka
+from touchline_loadtest.rig.kafka.local import LocalKafka
 
 from .exit_codes import Failed
 
@@ -65,5 +65,5 @@ async def local_broker() -> AsyncIterator[str]:
         OperatorError: it cannot be started.
     """
     with tempfile.TemporaryDirectory(prefix="touchline-kafka-") as folder:
-        async with local_kafka(Path(folder) / "kafka") as (address, _):
-            yield address
+        async with LocalKafka(Path(folder) / "kafka").running() as kafka:
+            yield kafka.address

@@ -35,8 +35,8 @@ RUNS = Path("runs")
 FAIL_ABOVE = ("connect.p99=5000", "first_state.p99=5000", "event.p99=5000", "action.p99=5000")
 """The thresholds, if none is given. Even on a busy machine, only something that is broken exceeds them."""
 SWARM_SHAPES = (
-    f"With kick-off, --seconds has to be {SWARM_KICK_OFF_S:g} or more; with avalanche, edge-drain, rolling-restart or "
-    "edge-kill, there is no swarm."
+    f"With kick-off, --seconds has to be {SWARM_KICK_OFF_S:g} or more; with a shape that ends connections, such as "
+    "edge-drain, there is no swarm."
 )
 """What a swarm asks of the shape."""
 
@@ -44,7 +44,8 @@ Shape = Annotated[
     str,
     typer.Option(
         metavar="NAME",
-        help="steady, ramp, kick-off, goal, half-time, edge-drain, rolling-restart, edge-kill, avalanche.",
+        help="steady, ramp, kick-off, goal, half-time, edge-drain, rolling-restart, edge-kill, worker-kill, "
+        "fleet-faults, avalanche.",
     ),
 ]
 Users = Annotated[int, typer.Option(help="Users at the height of the test.")]
@@ -53,6 +54,11 @@ Processes = Annotated[int, typer.Option(help="Processes of Locust.")]
 Swarm = Annotated[int, typer.Option(help=f"Clients that receive and count, besides Locust's users. {SWARM_SHAPES}")]
 SwarmProcesses = Annotated[int, typer.Option(help="Processes of the swarm.")]
 Edges = Annotated[int, typer.Option(help="Edges. With more than one, a relay spreads users over them.")]
+Workers = Annotated[int, typer.Option(help="Processes of each edge.")]
+Brokers = Annotated[int, typer.Option(help="Kafka brokers to start: 1, or 3, which keep 3 replicas of everything.")]
+Keepers = Annotated[
+    int, typer.Option(help="Keepers, which write the state of rooms to a Redis that is started with them.")
+]
 Matches = Annotated[int, typer.Option(help="Matches that are played at once.")]
 Speed = Annotated[float, typer.Option(help="Play matches this many times faster than they were.")]
 Seed = Annotated[int, typer.Option(help="Matches with the same seed are the same.")]
@@ -95,6 +101,9 @@ def run(
     swarm: Swarm = 0,
     swarm_processes: SwarmProcesses = 1,
     edges: Edges = 1,
+    workers: Workers = 1,
+    brokers: Brokers = 1,
+    keepers: Keepers = 0,
     matches: Matches = 50,
     speed: Speed = 4.0,
     seed: Seed = 1,
@@ -108,7 +117,6 @@ def run(
     locust: LocustOptions = None,
 ) -> None:
     """Load-test Touchline on this machine: Kafka, edges, a feed, people, and a verdict by the log."""
-    console = Console(highlight=False)
     test = LoadTest(
         folder=(folder or RUNS / datetime.now(UTC).strftime("%Y%m%d-%H%M%S")).absolute(),
         shape=shape,
@@ -116,6 +124,9 @@ def run(
         seconds=seconds,
         processes=processes,
         edges=edges,
+        workers=workers,
+        brokers=brokers,
+        keepers=keepers,
         matches=matches,
         speed=speed,
         swarm=swarm,
@@ -128,6 +139,15 @@ def run(
     )
     published = None if document is None else Publication(document, test.shape, images or document.parent / test.shape)
     _check(test, published)
+    _carry_out(test, published, Console(highlight=False))
+
+
+def _carry_out(test: LoadTest, published: Publication | None, console: Console) -> None:
+    """Run it, and judge it.
+
+    Raises:
+        Failed: something was not as it has to be.
+    """
     with RunWriter.create(test.folder, _info(test)) as writer:
         outcome = _run(test, writer, console)
         rows = judge(test, outcome, writer)

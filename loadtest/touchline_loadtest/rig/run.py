@@ -20,9 +20,8 @@ from touchline_loadtest.swarm.result import Outcome as SwarmOutcome
 from touchline_protocol.printable import counted
 
 from .child import Child
-from .edges import Edge
-from .faults.carry_out import Faults, Stage
-from .faults.cues import cues
+from .faults.carry_out import Fault, Faults, Stage
+from .faults.cues import cues, operator_cues
 from .locust_processes import Locust, Target, locust, stats_file
 from .log_lag.probe import Probe
 from .log_lag.record import record_log_lag
@@ -49,12 +48,14 @@ class Outcome(NamedTuple):
     """How a test went: the exit code of Locust, what the log held, and the swarm's result if there was one.
 
     ``lost`` are the processes of Locust that ended early, so that the result lacks what they had not yet handed over.
+    ``faults`` are those that were over before the users left.
     """
 
     locust: int
     held: Held
     swarm: SwarmOutcome | None = None
     lost: Sequence[str] = ()
+    faults: Sequence[Fault] = ()
 
 
 async def run_load_test(test: LoadTest, run: RunWriter, say: Say, end: asyncio.Event) -> Outcome:
@@ -66,15 +67,16 @@ async def run_load_test(test: LoadTest, run: RunWriter, say: Say, end: asyncio.E
     """
     say(_starting(test))
     async with servers(test, FEEDS, secret := secrets.token_urlsafe(32), run) as running:
-        code, swarm, lost = await _with_audience(test, run, say, running, secret, end)
+        over: list[Fault] = []
+        code, swarm, lost = await _with_audience(test, run, say, running, secret, over, end)
         say("reading the log")
         with LogWriter(run.folder) as log:
             held = await write_log(running.kafka, running.topics, log)
-    return Outcome(code, held, swarm, lost)
+    return Outcome(code, held, swarm, lost, over)
 
 
 async def _with_audience(
-    test: LoadTest, run: RunWriter, say: Say, running: Servers, secret: str, end: asyncio.Event
+    test: LoadTest, run: RunWriter, say: Say, running: Servers, secret: str, over: list[Fault], end: asyncio.Event
 ) -> tuple[int, SwarmOutcome | None, Sequence[str]]:
     """Let the audience meet the servers; returns what `Outcome` has of it. All events are in the log afterwards."""
     ended: dict[str, float] = {}
@@ -87,9 +89,9 @@ async def _with_audience(
     ):
         say(_started(test))
         code, swarm = await _with_background(
-            _audience(users, swarm_part(test, running, rooms, secret, run) if test.swarm else None),
+            _audience(test, users, swarm_part(test, running, rooms, secret, run) if test.swarm else None, over),
             play(evening(load(), test.seed, test.matches), publish, speed=test.speed),
-            _carry_out_cues(test, run, running, publish),
+            _carry_out_cues(test, run, running, publish, over),
             _log_lag(run, running, rooms, secret),
             sample_processes(run, lambda: _pids(running, users, detector)),
             _watch(running, detector),
@@ -101,17 +103,26 @@ async def _with_audience(
         return code, swarm, _lost(users, ended)
 
 
-async def _audience(users: Locust, swarm: Coroutine[Any, Any, SwarmOutcome] | None) -> tuple[int, SwarmOutcome | None]:
-    """Wait until Locust and the swarm are done."""
+async def _audience(
+    test: LoadTest, users: Locust, swarm: Coroutine[Any, Any, SwarmOutcome] | None, over: Sequence[Fault]
+) -> tuple[int, SwarmOutcome | None]:
+    """Wait until Locust and the swarm are done, and until faults that have begun are over: Kafka has to be read yet."""
     if swarm is None:
-        return await users.main.wait(), None
-    code, outcome = await asyncio.gather(users.main.wait(), swarm)
+        code, outcome = await users.main.wait(), None
+    else:
+        code, outcome = await asyncio.gather(users.main.wait(), swarm)
+    while len(over) < len(operator_cues(RunReader(test.folder))):  # noqa: ASYNC110 - cues come from another process
+        await asyncio.sleep(LOOK_S)
     return code, outcome
 
 
 def _starting(test: LoadTest) -> str:
-    edges = counted(test.edges, "edge")
-    return f"starting {edges}; Kafka is at {test.kafka}" if test.kafka else f"starting Kafka and {edges}"
+    servers = [counted(test.edges, "edge")]
+    if test.keepers:
+        servers += [counted(test.keepers, "keeper"), "Redis"]
+    if test.kafka is None:
+        servers.append(f"Kafka ({counted(test.brokers, 'broker')})")
+    return f"starting {', '.join(servers)}" + (f"; Kafka is at {test.kafka}" if test.kafka else "")
 
 
 def _started(test: LoadTest) -> str:
@@ -132,10 +143,12 @@ def _rooms(matches: int) -> list[str]:
     return [f"{feed}:{number}" for number in range(1, matches + 1) for feed in FEEDS]
 
 
-async def _carry_out_cues(test: LoadTest, run: RunWriter, running: Servers, publish: PublishBatches) -> None:
+async def _carry_out_cues(
+    test: LoadTest, run: RunWriter, running: Servers, publish: PublishBatches, over: list[Fault]
+) -> None:
     scored = [f"{FEEDS[0]}:{number}" for number in range(1, min(test.matches, GOALS_AT_ONCE) + 1)]
     with TraceWriter(run.folder) as causes:
-        faults = Faults(Stage(run, causes, running.edges, running.relay, publish, scored))
+        faults = Faults(Stage(run, causes, running, publish, scored), over)
         async for cue in cues(RunReader(run.folder)):
             await faults.carry_out(cue)
 
@@ -151,9 +164,7 @@ async def _log_lag(run: RunWriter, running: Servers, rooms: Sequence[str], secre
 
 
 def _pids(running: Servers, users: Locust, detector: Child) -> Mapping[str, int]:
-    pids = {name: each.pid for name, each in {**users.children, "cheatwatch": detector}.items()}
-    pids |= {edge.name: edge.pid for edge in running.edges if edge.pid is not None}
-    return pids if running.kafka_pid is None else {**pids, "kafka": running.kafka_pid}
+    return {name: each.pid for name, each in {**users.children, "cheatwatch": detector}.items()} | dict(running.pids)
 
 
 async def _watch(running: Servers, detector: Child) -> None:
@@ -163,8 +174,7 @@ async def _watch(running: Servers, detector: Child) -> None:
         ChildFailed: one has.
     """
     while True:
-        servers: list[Child | Edge] = [detector, *running.edges]
-        failures = [server.failure() for server in servers if server.ended]
+        failures = [*([detector.failure()] if detector.ended else []), *running.failures()]
         if failures:
             raise failures[0]
         await asyncio.sleep(LOOK_S)

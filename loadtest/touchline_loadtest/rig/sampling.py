@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from touchline_loadtest.runs.writer import RunWriter
 from touchline_loadtest.samplers.processes import ProcessSampler
 
-from .edges import now_ms
+from .server_process import now_ms
 
 INTERVAL_S = 1.0
 

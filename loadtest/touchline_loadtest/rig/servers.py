@@ -1,76 +1,139 @@
-"""Starts what a load test runs against, and ends it: Kafka, topics, edges, the relay."""
+"""Starts what a load test runs against, and ends it: Kafka, topics, Redis, keepers, edges, the relay."""
 
 import asyncio
 import contextlib
 import random
-from collections.abc import AsyncIterator, Sequence
+import shutil
+from collections.abc import AsyncIterator, Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
+from touchline_loadtest.redis_server import KEEP_DATA, RedisServer
 from touchline_loadtest.runs.writer import RunWriter
+from touchline_protocol.errors import OperatorError
 
-from .child import Child, child
-from .edges import Edge, edge_config
-from .local_kafka import local_kafka
+from .child import Child, ChildFailed, child
+from .edge_config import server_config
+from .edges import Edge
+from .kafka.local import LocalKafka
+from .keepers import Keeper
 from .relay import Relay
+from .server_process import ServerProcess
 from .settings import LoadTest
 from .topics import RunTopics, run_topics
 
 
 class Servers(NamedTuple):
-    """All servers. ``kafka_pid`` is None for a broker that was running before; ``port`` is where users connect."""
+    """All servers. ``kafka`` is the address of the brokers; ``own_kafka`` is None if they were running before.
+
+    ``port`` is where users connect.
+    """
 
     kafka: str
-    kafka_pid: int | None
+    own_kafka: LocalKafka | None
     topics: RunTopics
     edges: Sequence[Edge]
+    keepers: Sequence[Keeper]
+    redis: RedisServer | None
     relay: Relay | None
     port: int
+
+    @property
+    def pids(self) -> Mapping[str, int]:
+        """The processes that run, by their names."""
+        found = {} if self.own_kafka is None else dict(self.own_kafka.pids)
+        for edge in self.edges:
+            found |= edge.pids
+        found |= {keeper.name: keeper.pid for keeper in self.keepers if keeper.pid is not None}
+        if self.redis is not None and self.redis.pid is not None:
+            found["redis"] = self.redis.pid
+        return found
+
+    def failures(self) -> list[Exception]:
+        """The errors of all servers that have ended by themselves."""
+        processes: list[ServerProcess] = [*self.edges, *self.keepers]
+        found: list[Exception] = [each.failure() for each in processes if each.ended]
+        if self.redis is not None and self.redis.ended:
+            found.append(ChildFailed(f"redis-server has ended: see {self.redis.log_file}"))
+        brokers = () if self.own_kafka is None else self.own_kafka.brokers
+        found += [ChildFailed(f"a Kafka broker has ended: see {each.folder}") for each in brokers if each.ended]
+        return found
 
 
 @contextlib.asynccontextmanager
 async def servers(test: LoadTest, feeds: Sequence[str], secret: str, run: RunWriter) -> AsyncIterator[Servers]:
-    """Run the servers for the length of the block. Enter it in the main thread: Kafka ends with the thread.
+    """Run the servers for the length of the block. Enter it in the main thread: Kafka and Redis end with the thread.
 
     Raises:
         OperatorError: something is missing on this machine, or Kafka cannot be reached.
-        ChildFailed: an edge did not start.
+        ChildFailed: a server did not start.
     """
     async with contextlib.AsyncExitStack() as stack:
-        kafka, kafka_pid = await stack.enter_async_context(_kafka(test, run))
+        own_kafka = None
+        if test.kafka is None:
+            own_kafka = await stack.enter_async_context(LocalKafka(run.folder / "kafka", test.brokers).running())
+        kafka = own_kafka.address if own_kafka is not None else str(test.kafka)
         topics = await stack.enter_async_context(run_topics(kafka, feeds))
-        edges = await stack.enter_async_context(running_edges(test.edges, kafka, topics, secret, run))
+        redis = await stack.enter_async_context(_redis(run.folder / "redis")) if test.keepers else None
+        config = write_config(run, topics, secret, None if redis is None else redis.url)
+        keepers = await stack.enter_async_context(running_keepers(test.keepers, kafka, config, run))
+        edges = await stack.enter_async_context(running_edges(test.edges, kafka, config, run, workers=test.workers))
         relay = None
         if test.relayed:
             chance = random.Random(test.seed)  # noqa: S311 - not a secret
             relay = await stack.enter_async_context(Relay([edge.port for edge in edges], chance).running())
         port = edges[0].port if relay is None else relay.port
-        yield Servers(kafka, kafka_pid, topics, edges, relay, port)
+        yield Servers(kafka, own_kafka, topics, edges, keepers, redis, relay, port)
 
 
 @contextlib.asynccontextmanager
-async def _kafka(test: LoadTest, run: RunWriter) -> AsyncIterator[tuple[str, int | None]]:
-    """The broker that the user named, or one of our own; yields its address, and its process id if it is ours."""
-    if test.kafka is not None:
-        yield test.kafka, None
-    else:
-        async with local_kafka(run.folder / "kafka") as (address, pid):
-            yield address, pid
+async def _redis(folder: Path) -> AsyncIterator[RedisServer]:
+    """Run a Redis that has its data again after it was killed."""
+    if shutil.which("redis-server") is None:
+        raise OperatorError("there is no redis-server: install it (on Debian: apt-get install redis-server)")
+    server = RedisServer(folder, flags=KEEP_DATA)
+    try:
+        server.start()
+        yield server
+    except RuntimeError as error:
+        raise OperatorError(str(error)) from error
+    finally:
+        server.stop(kill=True)
+
+
+def write_config(run: RunWriter, topics: RunTopics, secret: str, redis_url: str | None = None) -> Path:
+    """Write the configuration of all edges and keepers; returns the file."""
+    config = run.folder / "touchline.toml"
+    config.write_text(server_config(topics, secret, redis_url), encoding="utf-8")
+    return config
+
+
+@contextlib.asynccontextmanager
+async def running_keepers(count: int, kafka: str, config: Path, run: RunWriter) -> AsyncIterator[Sequence[Keeper]]:
+    """Run ``count`` keepers. At the end they stop; after an error they are killed."""
+    keepers = [Keeper(f"keeper-{number}", kafka, config, run) for number in range(1, count + 1)]
+    async with _running(keepers):
+        yield keepers
 
 
 @contextlib.asynccontextmanager
 async def running_edges(
-    count: int, kafka: str, topics: RunTopics, secret: str, run: RunWriter
+    count: int, kafka: str, config: Path, run: RunWriter, *, workers: int = 1
 ) -> AsyncIterator[Sequence[Edge]]:
     """Run ``count`` edges. At the end they drain; after an error they are killed."""
-    config = run.folder / "touchline.toml"
-    config.write_text(edge_config(topics, secret), encoding="utf-8")
-    edges = [Edge(f"edge-{number}", kafka, config, run) for number in range(1, count + 1)]
-    try:
-        await asyncio.gather(*(edge.start() for edge in edges))
+    edges = [Edge(f"edge-{number}", kafka, config, run, workers=workers) for number in range(1, count + 1)]
+    async with _running(edges):
         yield edges
-        await asyncio.gather(*(edge.stop() for edge in edges))
+
+
+@contextlib.asynccontextmanager
+async def _running(processes: Sequence[ServerProcess]) -> AsyncIterator[None]:
+    try:
+        await asyncio.gather(*(each.start() for each in processes))
+        yield
+        await asyncio.gather(*(each.stop() for each in processes))
     finally:
-        await asyncio.shield(asyncio.gather(*(edge.kill() for edge in edges)))
+        await asyncio.shield(asyncio.gather(*(each.kill() for each in processes)))
 
 
 def cheatwatch_command(python: str, kafka: str, topics: RunTopics) -> list[str]:

@@ -14,9 +14,9 @@ from touchline_loadtest.swarm.plan import Edge, Settings
 from touchline_loadtest.swarm.result import Outcome
 from touchline_loadtest.swarm.run import run_swarm
 
-from .local_kafka import local_kafka
+from .kafka.local import LocalKafka
 from .log_lag.record import Newest, record_log_lag
-from .servers import running_edges
+from .servers import running_edges, write_config
 from .topics import run_topics
 from .witness import write_log
 
@@ -43,10 +43,13 @@ async def run_with_servers(settings: Settings, local: Local, run: RunWriter) -> 
         if local.kafka is not None:
             kafka = local.kafka
         else:
-            kafka, pids["kafka"] = await stack.enter_async_context(local_kafka(run.folder / "kafka"))
+            own = await stack.enter_async_context(LocalKafka(run.folder / "kafka").running())
+            kafka = own.address
+            pids |= own.pids
         topics = await stack.enter_async_context(run_topics(kafka, FEEDS))
         secret = secrets.token_urlsafe(32)
-        edges = await stack.enter_async_context(running_edges(local.edges, kafka, topics, secret, run))
+        config = write_config(run, topics, secret)
+        edges = await stack.enter_async_context(running_edges(local.edges, kafka, config, run))
         pids |= {edge.name: edge.pid for edge in edges if edge.pid is not None}
         token = TokenSigner(secret).sign("swarm", rooms=["*"], act=[], now_s=int(time.time()))
         addresses = [Edge("127.0.0.1", edge.port) for edge in edges]

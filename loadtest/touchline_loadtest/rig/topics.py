@@ -20,8 +20,9 @@ VERDICTS_CONFIG = {"cleanup.policy": "compact"}
 
 
 class RunTopics(NamedTuple):
-    """Names of topics. ``feeds`` maps feeds to theirs."""
+    """Names of topics. ``feeds`` maps feeds to theirs; ``prefix`` is the run's own, with which all names begin."""
 
+    prefix: str
     feeds: Mapping[str, str]
     actions: str
     verdicts: str
@@ -35,7 +36,7 @@ async def run_topics(address: str, feeds: Sequence[str]) -> AsyncIterator[RunTop
         OperatorError: the broker cannot be reached, or refuses.
     """
     prefix = f"touchline-loadtest-{secrets.token_hex(4)}"
-    topics = RunTopics({feed: f"{prefix}-{feed}" for feed in feeds}, f"{prefix}-actions", f"{prefix}-verdicts")
+    topics = RunTopics(prefix, {feed: f"{prefix}-{feed}" for feed in feeds}, f"{prefix}-actions", f"{prefix}-verdicts")
     cluster = cluster_at(address)
     with _operator_errors(address):
         client = await cluster.connect()

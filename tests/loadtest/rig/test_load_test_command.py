@@ -88,6 +88,17 @@ def test_a_load_test_passes_and_leaves_its_report(kafka: KafkaBroker, tmp_path: 
     assert (folder / "report.html").exists()
 
 
+def test_a_worker_that_is_killed_costs_no_client_an_event(kafka: KafkaBroker, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    small = ("--users", "25", "--seconds", "6", "--matches", "5", "--speed", "20", "--shape", "worker-kill")
+    done = load_test("--kafka", kafka.address, "--folder", str(folder), "--workers", "2", *small)
+    assert done.returncode == 0, done.stdout + done.stderr
+    compared = compared_counts(folder)
+    assert compared["resumes"] > 0
+    assert compared["actions acknowledged"] > 0
+    assert [mark.text for mark in RunReader(folder).marks()] == ["kill a worker", "edge-1/1 is killed"]
+
+
 def test_what_a_swarm_asks_of_a_kick_off_is_in_the_help(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["run", "--help"]) == 0
     assert "40" in capsys.readouterr().out.split("--swarm ")[1].split("--swarm-processes")[0]

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from touchline_loadtest.locust.shapes.schedule import CueKind
 from touchline_loadtest.rig.settings import FILES_BESIDES, LoadTest
 from touchline_protocol.errors import OperatorError
 
@@ -18,6 +19,13 @@ FOLDER = Path("run")
         ({"processes": 0}, "--processes is 0"),
         ({"edges": 17}, "--edges is 17"),
         ({"matches": 0}, "--matches is 0"),
+        ({"workers": 0}, "--workers is 0"),
+        ({"keepers": 17}, "--keepers is 17"),
+        ({"brokers": 2}, "--brokers is 2"),
+        ({"brokers": 3, "kafka": "127.0.0.1:9092"}, "--brokers .* --kafka"),
+        ({"shape": "worker-kill"}, "--workers 2"),
+        ({"shape": "fleet-faults", "seconds": 240.0}, "--workers 2, --keepers 2, --brokers 3"),
+        ({"shape": "fleet-faults", "workers": 2, "keepers": 2, "brokers": 3, "seconds": 60.0}, "--seconds 120"),
         ({"seconds": 1.0}, "--seconds is 1"),
         ({"seconds": float("nan")}, "--seconds is nan"),
         ({"speed": 0.0}, "--speed is 0"),
@@ -25,12 +33,26 @@ FOLDER = Path("run")
         ({"swarm": 10}, "--swarm is 10"),
         ({"swarm": 100, "swarm_processes": 0}, "--swarm-processes is 0"),
         ({"swarm": 100, "shape": "avalanche"}, "--shape avalanche"),
+        ({"swarm": 100, "shape": "worker-kill", "workers": 2}, "--shape worker-kill"),
         ({"swarm": 100, "shape": "kickoff", "seconds": 30.0}, "--seconds is 30, .* 40"),
     ],
 )
 def test_a_setting_without_meaning_is_an_error_that_names_it(settings: dict[str, Any], named: str) -> None:
     with pytest.raises(OperatorError, match=named):
         LoadTest(folder=FOLDER, **settings)
+
+
+def test_a_fleet_needs_nothing_else_to_have_all_its_faults() -> None:
+    test = LoadTest(folder=FOLDER, shape="fleet-faults", workers=2, keepers=2, brokers=3, seconds=120.0)
+    assert {cue.kind for cue in test.schedule.cues} >= {
+        CueKind.KILL,
+        CueKind.KILL_WORKER,
+        CueKind.KILL_KEEPER,
+        CueKind.KILL_REDIS,
+        CueKind.EMPTY_REDIS,
+        CueKind.KILL_BROKER,
+        CueKind.KILL_KAFKA,
+    }
 
 
 def test_users_go_through_a_relay_only_where_something_needs_it() -> None:

@@ -15,7 +15,7 @@ import os
 import gevent
 from locust import User, events, task
 from locust.runners import MasterRunner
-from touchline_loadtest.locust.shapes.classes import Goal
+from touchline_loadtest.locust.shapes.classes import SHAPE
 from touchline_loadtest.locust.shapes.cues import on_cue
 
 @events.init.add_listener
@@ -30,13 +30,24 @@ class Watcher(User):
 """
 
 
-@pytest.mark.long
-def test_a_shape_runs_in_any_locustfile_and_its_cues_reach_every_process(tmp_path: Path) -> None:
+def cues_of(shape: str, tmp_path: Path) -> list[tuple[str, str]]:
+    """The cues that users hear in a test of 8 s, each with the process."""
     path = tmp_path / "locustfile.py"
-    path.write_text(LOCUSTFILE)
+    path.write_text(LOCUSTFILE.replace("SHAPE", shape))
     options = ("--headless", "--users", "4", "--run-time", "8", "--processes", "2")
     command = [sys.executable, "-m", "locust", "-f", str(path), *options]
     done = subprocess.run(command, capture_output=True, text=True, timeout=DEADLINE_S, check=False)
-    cues = re.findall(r"cue (\S+) in (\d+)", done.stdout)
-    assert [kind for kind, _ in cues] == [CueKind.GOAL] * 4, done.stdout + done.stderr
+    assert "Shutting down" in done.stderr, done.stdout + done.stderr
+    return re.findall(r"cue (\S+) in (\d+)", done.stdout)
+
+
+@pytest.mark.long
+def test_a_shape_runs_in_any_locustfile_and_its_cues_reach_every_process(tmp_path: Path) -> None:
+    cues = cues_of("Goal", tmp_path)
+    assert [kind for kind, _ in cues] == [CueKind.GOAL] * 4
     assert len({pid for _, pid in cues}) == 2
+
+
+@pytest.mark.long
+def test_users_are_not_told_what_an_operator_does(tmp_path: Path) -> None:
+    assert cues_of("RollingRestart", tmp_path) == []

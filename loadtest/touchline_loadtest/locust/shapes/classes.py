@@ -14,7 +14,7 @@ from touchline_loadtest.runs.writer import RunWriter
 
 from .choice import schedule_named
 from .cues import announce
-from .schedule import CUT_BY_NETWORK, Cue, CueKind, Schedule
+from .schedule import CUT_BY_NETWORK, OPERATORS, Cue, CueKind, Schedule
 
 
 class LiveShape(LoadTestShape):
@@ -51,7 +51,7 @@ class LiveShape(LoadTestShape):
         assert self.runner is not None  # noqa: S101 - Locust sets it before the test starts
         now_s, schedule = self.get_run_time(), self.schedule()  # type: ignore[no-untyped-call]
         for cue in schedule.cues_between(self._announced_s, now_s):
-            if cue.kind is not CueKind.CUT or getattr(self.options(), "cut_by", None) != CUT_BY_NETWORK:
+            if not self._is_others(cue):
                 announce(self.runner, cue)
             self._mark(cue)
         self._announced_s = now_s
@@ -61,6 +61,11 @@ class LiveShape(LoadTestShape):
     def shape_name(self) -> str:
         """The name of the schedule that this test runs."""
         return self.shape
+
+    def _is_others(self, cue: Cue) -> bool:
+        """Whether somebody else than the users does it, so that they only see what comes of it."""
+        by_network = getattr(self.options(), "cut_by", None) == CUT_BY_NETWORK
+        return cue.kind in OPERATORS or (cue.kind is CueKind.CUT and by_network)
 
     def _mark(self, cue: Cue) -> None:
         """Mark a cue in the run folder, where the program that runs the servers sees it."""
@@ -128,6 +133,20 @@ class EdgeKill(LiveShape):
 
     abstract = False
     shape = "edge-kill"
+
+
+class WorkerKill(LiveShape):
+    """A worker of an edge is killed halfway, by its operator."""
+
+    abstract = False
+    shape = "worker-kill"
+
+
+class FleetFaults(LiveShape):
+    """Everything fails once: a worker, an edge, a keeper, Redis, a broker, and all of Kafka."""
+
+    abstract = False
+    shape = "fleet-faults"
 
 
 class Avalanche(LiveShape):

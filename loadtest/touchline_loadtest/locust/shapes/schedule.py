@@ -18,12 +18,41 @@ class CueKind(StrEnum):
     RETURN = "return"
     """Users who left come back with their cursors."""
     DRAIN = "drain"
-    """An edge is shut down. The operator of the servers does it."""
+    """An edge is shut down."""
     KILL = "kill"
-    """An edge dies. The operator of the servers kills it."""
+    """An edge dies, with all of its workers."""
+    KILL_WORKER = "kill a worker"
+    """One process of an edge that has several dies."""
+    KILL_KEEPER = "kill a keeper"
+    """A keeper dies."""
+    KILL_REDIS = "kill Redis"
+    """Redis dies, and comes back with its data."""
+    EMPTY_REDIS = "empty Redis"
+    """Redis dies, and comes back without any data."""
+    KILL_BROKER = "kill a broker"
+    """A broker of the cluster dies that leads partitions."""
+    KILL_KAFKA = "kill Kafka"
+    """All brokers die, and come back."""
+    NEWCOMERS = "newcomers"
+    """Clients join all rooms at each edge, without cursors."""
     CUT = "cut"
     """All connections break without a closing handshake."""
 
+
+OPERATORS = frozenset(
+    {
+        CueKind.DRAIN,
+        CueKind.KILL,
+        CueKind.KILL_WORKER,
+        CueKind.KILL_KEEPER,
+        CueKind.KILL_REDIS,
+        CueKind.EMPTY_REDIS,
+        CueKind.KILL_BROKER,
+        CueKind.KILL_KAFKA,
+        CueKind.NEWCOMERS,
+    }
+)
+"""What the operator of the servers does. Users are not told: they have to notice by themselves."""
 
 CUT_BY_USERS, CUT_BY_NETWORK = CUT_BY = ("users", "network")
 """How `CueKind.CUT` happens: users break their own connections, or something between them and the servers does."""

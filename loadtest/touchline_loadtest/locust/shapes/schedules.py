@@ -21,6 +21,18 @@ REACTION_S = 3.0
 """Players react to a goal within this time."""
 AWAY_SHARE = 0.7
 """The share of the users that leaves at half-time."""
+FLEET_FAULTS = (
+    CueKind.KILL_WORKER,
+    CueKind.KILL,
+    CueKind.KILL_KEEPER,
+    CueKind.KILL_REDIS,
+    CueKind.EMPTY_REDIS,
+    CueKind.KILL_BROKER,
+    CueKind.KILL_KAFKA,
+)
+"""In this order. Each waits until the one before is over, and everything is ready again."""
+FLEET_FIRST, FLEET_STEP, FLEET_LAST = 0.13, 0.09, 0.88
+"""Shares of the test at which the first fault comes, between two of them, and at which the newcomers come."""
 LEAVE_SHARE, RETURN_SHARE = 0.1, 0.1
 """Shares of a test that the leaving and the return at half-time take."""
 
@@ -69,14 +81,28 @@ def edge_drain(users: int, seconds: float) -> Schedule:
 
 
 def rolling_restart(users: int, seconds: float) -> Schedule:
-    """Two edges are restarted, one after the other: the second as soon as the first is back, but not before 6/10."""
-    restarts = [Cue(seconds * share, CueKind.DRAIN) for share in (0.3, 0.6)]
+    """Two edges are restarted, one after the other: the second as soon as the first is back, but not before 13/20."""
+    restarts = [Cue(seconds * share, CueKind.DRAIN) for share in (0.35, 0.65)]
     return Schedule(seconds, [_arrival(users, seconds, ARRIVAL_S)], restarts)
 
 
 def edge_kill(users: int, seconds: float) -> Schedule:
     """An edge is killed halfway, without a farewell, and started again."""
     return Schedule(seconds, [_arrival(users, seconds, ARRIVAL_S)], [Cue(seconds / 2, CueKind.KILL)])
+
+
+def worker_kill(users: int, seconds: float) -> Schedule:
+    """A worker of an edge is killed halfway."""
+    return Schedule(seconds, [_arrival(users, seconds, ARRIVAL_S)], [Cue(seconds / 2, CueKind.KILL_WORKER)])
+
+
+def fleet_faults(users: int, seconds: float) -> Schedule:
+    """Everything fails once, one after the other. In the end clients come who have seen nothing of it."""
+    arrival_s = min(KICK_OFF_S, seconds * FLEET_FIRST)
+    times = [seconds * (FLEET_FIRST + FLEET_STEP * number) for number in range(len(FLEET_FAULTS))]
+    faults = [Cue(at_s, kind) for at_s, kind in zip(times, FLEET_FAULTS, strict=True)]
+    cues = [*faults, Cue(seconds * FLEET_LAST, CueKind.NEWCOMERS)]
+    return Schedule(seconds, [_arrival(users, seconds, arrival_s)], cues)
 
 
 def avalanche(users: int, seconds: float) -> Schedule:
@@ -97,5 +123,7 @@ SCHEDULES: Mapping[str, MakeSchedule] = {
     "edge-drain": edge_drain,
     "rolling-restart": rolling_restart,
     "edge-kill": edge_kill,
+    "worker-kill": worker_kill,
+    "fleet-faults": fleet_faults,
     "avalanche": avalanche,
 }

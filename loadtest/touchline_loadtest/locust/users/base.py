@@ -171,7 +171,7 @@ class TouchlineUser(User):
         return long_tail_s(float(self.option("stay")), self.random)
 
     def pause(self, seconds: float) -> bool:
-        """Do nothing for a while; returns whether the user may go on watching. A goal or half-time ends it early."""
+        """Do nothing for a while; returns whether the user may go on watching. Half-time, or `stir`, ends it early."""
         self._stirred.clear()
         if self._may_watch.is_set():
             self._stirred.wait(max(0.0, seconds))
@@ -196,12 +196,16 @@ class TouchlineUser(User):
         match kind:
             case CueKind.LEAVE:
                 self._may_watch.clear()
+                self.stir()
             case CueKind.RETURN:
                 self._may_watch.set()
             case CueKind.CUT:
                 self.cut()
             case CueKind.GOAL:
                 self.on_goal()
+
+    def stir(self) -> None:
+        """End a pause."""
         self._stirred.set()
 
     def cut(self) -> None:

@@ -118,3 +118,4 @@ class Player(Fan):
     def on_goal(self) -> None:
         """Cheer."""
         self._goals += 1
+        self.stir()

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 
-from touchline_loadtest.locust.shapes.schedule import CueKind
+from touchline_loadtest.locust.shapes.schedule import OPERATORS, CueKind
 from touchline_loadtest.runs.reader import RunReader
 
 LOOK_S = 0.1
@@ -15,8 +15,18 @@ async def cues(run: RunReader) -> AsyncIterator[CueKind]:
     """Yield each cue as it comes, without end."""
     seen = 0
     while True:
-        marks = [mark for mark in run.marks() if mark.kind == "phase" and mark.text in KINDS]
-        for mark in marks[seen:]:
-            yield CueKind(mark.text)
-        seen = len(marks)
+        given = cues_so_far(run)
+        for kind in given[seen:]:
+            yield kind
+        seen = len(given)
         await asyncio.sleep(LOOK_S)
+
+
+def cues_so_far(run: RunReader) -> list[CueKind]:
+    """The cues that were given, in order."""
+    return [CueKind(mark.text) for mark in run.marks() if mark.kind == "phase" and mark.text in KINDS]
+
+
+def operator_cues(run: RunReader) -> list[CueKind]:
+    """Those of them that are the operator's."""
+    return [kind for kind in cues_so_far(run) if kind in OPERATORS]

@@ -6,11 +6,12 @@ from pathlib import Path
 import msgspec
 
 from touchline_loadtest.checks.comparison.run_check import Outcome as CheckOutcome
+from touchline_loadtest.locust.shapes.schedule import OPERATORS
 from touchline_loadtest.report.page import render
 from touchline_loadtest.report.sources.load import load
-from touchline_loadtest.rig.edges import now_ms
 from touchline_loadtest.rig.locust_processes import stats_file
 from touchline_loadtest.rig.run import Outcome
+from touchline_loadtest.rig.server_process import now_ms
 from touchline_loadtest.rig.settings import LoadTest
 from touchline_loadtest.runs.files import BadRun
 from touchline_loadtest.runs.history.check import check_folder, write_breaches
@@ -20,6 +21,7 @@ from touchline_loadtest.runs.thresholds import judge as judge_thresholds
 from touchline_loadtest.runs.writer import RunWriter
 
 from .drain_results import drain_rows, drain_samples
+from .fault_results import fault_rows
 from .locust_results import failures, measured, read_rows, time_rows
 
 
@@ -27,7 +29,8 @@ def judge(test: LoadTest, outcome: Outcome, run: RunWriter) -> Sequence[SummaryR
     """Check the run, finish its folder, and write its page; returns the rows of the result."""
     rows = read_rows(stats_file(test.folder).read_bytes())
     thresholds = judge_thresholds(test.fail_above, lambda threshold: measured(rows, threshold))
-    checked = [*_check(test.folder), *_drains(test.folder, run)]
+    checked = [*fault_rows(outcome.faults, _fault_count(test)), *_check(test.folder)]
+    checked += _drains(test.folder, run)
     swarm = [] if outcome.swarm is None else outcome.swarm.rows
     users = [*time_rows(rows), *thresholds, *failures(rows), *_ends(outcome)]
     summary = [*users, *checked, *(msgspec.structs.replace(row, what=f"swarm: {row.what}") for row in swarm)]
@@ -67,6 +70,11 @@ def _drains(folder: Path, run: RunWriter) -> list[SummaryRow]:
         return []  # the checker has said so
     run.samples(drain_samples(drains))
     return list(drain_rows(drains))
+
+
+def _fault_count(test: LoadTest) -> int:
+    """How many faults the shape has."""
+    return sum(cue.kind in OPERATORS for cue in test.schedule.cues)
 
 
 def _ends(outcome: Outcome) -> Iterator[SummaryRow]:

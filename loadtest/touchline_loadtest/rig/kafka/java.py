@@ -20,7 +20,7 @@ from pathlib import Path
 from touchline_loadtest.free_ports import free_ports
 from touchline_loadtest.measure.processes import dying_with_parent
 
-JARS = Path(__file__).parents[3] / ".cache" / "kafka"
+JARS = Path(__file__).parents[4] / ".cache" / "kafka"
 USER, PASSWORD = "touchline", "a password"
 LIMITED_USER = "limited"
 """A user, with the same password, that has no rights of its own."""
