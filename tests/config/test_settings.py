@@ -286,6 +286,29 @@ def test_publishing_without_a_key_from_other_machines_must_be_allowed() -> None:
     assert load_settings(flags={"control_host": "0.0.0.0", "api_keys": ["k"]}).publish_needs_key
 
 
+def tables(kind: Any = Settings) -> Iterator[Any]:
+    """A table, and those in it."""
+    yield kind
+    for field in options_of(kind).values():
+        if options_of(field.annotation):
+            yield from tables(field.annotation)
+
+
+def test_each_bound_of_a_number_holds() -> None:
+    """Of two bounds of a kind, that of a type and that of an option, pydantic would forget the option's."""
+    checked = set()
+    for table in tables():
+        for name, field in options_of(table).items():
+            for bound in field.metadata:
+                for side, beyond in (("ge", -0.001), ("gt", 0), ("le", 0.001), ("lt", 0)):
+                    if (limit := getattr(bound, side, None)) is not None:
+                        checked.add(name)
+                        whole = 1000 if field.annotation is int else 1
+                        with pytest.raises(ValueError, match=name):
+                            TypeAdapter(table).validate_python({name: limit + whole * beyond})
+    assert {"worker_hang_s", "heartbeat_s", "drain_grace_s", "retry_s", "connections_max"} <= checked
+
+
 def test_the_example_file_loads_as_it_is() -> None:
     assert load_settings(EXAMPLE) == Settings()
 

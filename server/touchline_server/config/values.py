@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, TypeAlias
 
 from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic_core import PydanticCustomError
 from pydantic_settings import NoDecode
 
 SECONDS_MAX = 10 * 365 * 24 * 3600
@@ -34,9 +35,15 @@ def milliseconds(seconds: float) -> int:
     return round(seconds * 1000)
 
 
+def _bounded_wait(seconds: float) -> float:
+    if not 0 <= seconds <= WAIT_S_MAX:
+        raise PydanticCustomError("wait", "must be from 0 to {most}", {"most": WAIT_S_MAX})
+    return seconds
+
+
 Seconds: TypeAlias = Annotated[float, Field(gt=0, le=SECONDS_MAX, allow_inf_nan=False)]
-Wait: TypeAlias = Annotated[float, Field(ge=0, le=WAIT_S_MAX, allow_inf_nan=False)]
-"""Seconds to wait. A setting can have a higher minimum."""
+Wait: TypeAlias = Annotated[float, Field(allow_inf_nan=False), AfterValidator(_bounded_wait)]
+"""Seconds to wait. A setting can have narrower bounds: of two ``ge`` or ``le``, pydantic would only see the type's."""
 
 Strings: TypeAlias = Annotated[list[str], NoDecode, BeforeValidator(_split_list)]
 Paths: TypeAlias = Annotated[list[Path], NoDecode, BeforeValidator(_split_list)]
