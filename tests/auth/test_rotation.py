@@ -12,14 +12,16 @@ import pytest
 
 from auth.issuer import Issuer, issuing
 from auth.signed import KEYS, NOW_MS, SECRET, forged_hs256, jwks, make, part, signed
+from support.log_lines import log_lines
 from support.waiting import eventually
 from touchline_protocol.errors import OperatorError
 from touchline_server.auth import jwks as jwks_module
 from touchline_server.auth.jwks import JWKS_BYTES_MAX, KEYS_MAX, parse_jwks
-from touchline_server.auth.verifier import Verifier, make_verifier
+from touchline_server.auth.verifier import Verifier, make_verifier, started_verifier
 from touchline_server.config.tables import AuthSettings
 from touchline_server.core.players.grants import TokenRefused
 
+OTHER_SECRET = "another secret that is long enough for HS256"
 OLD, NEW = KEYS["ES256"], KEYS["EdDSA"]
 
 
@@ -157,6 +159,75 @@ async def test_an_issuer_that_sends_garbage_is_a_problem_until_it_stops(issuer: 
         assert issuer.url in verifier.problems["auth.jwks"]
         issuer.publish(jwks(old=OLD))
         await eventually(lambda: answer(verifier, signed(OLD, "old")) == "alice")
+
+
+@asynccontextmanager
+async def successor(before: Verifier | None, **auth: Any) -> AsyncIterator[Verifier]:
+    """The verifier of a server that takes over other settings while it runs."""
+    verifier = await started_verifier(AuthSettings(**auth), before, spacing_s=0.01)
+    assert verifier is not None
+    try:
+        yield verifier
+    finally:
+        await verifier.stop()
+
+
+@pytest.mark.parametrize("place", ["the same", "http://127.0.0.1:1/jwks"])
+async def test_published_keys_survive_a_reload_while_the_issuer_is_down_and_go_when_it_is_back(
+    issuer: Issuer, place: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    issuer.publish(jwks(old=OLD))
+    async with started(issuer.url) as before:
+        issuer.respond("503 Service Unavailable")
+        url = issuer.url if place == "the same" else place
+        async with successor(before, jwks=url, issuer="someone else") as verifier:
+            assert verifier.problems == {}
+            assert answer(verifier, signed(OLD, "old")) == "token_issuer"
+        async with successor(before, jwks=url) as verifier:
+            assert answer(verifier, signed(OLD, "old")) == "alice"
+            assert answer(verifier, signed(NEW, "new")) == "token_key_unknown"
+            async with successor(verifier, jwks=url) as third:
+                assert answer(third, signed(OLD, "old")) == "alice"
+    assert [line["keys"] for line in log_lines(caplog, "jwks_keys_kept")] == [1, 1, 1]
+
+
+async def test_a_key_set_that_was_down_at_a_reload_replaces_the_keys_of_before_once_it_is_read(issuer: Issuer) -> None:
+    issuer.publish(jwks(old=OLD))
+    async with started(issuer.url) as before:
+        issuer.respond("503 Service Unavailable")
+        async with successor(before, jwks=issuer.url, jwks_refresh_s=0.02) as verifier:
+            issuer.publish(jwks(new=NEW))
+            await eventually(lambda: answer(verifier, signed(NEW, "new")) == "alice")
+            assert answer(verifier, signed(OLD, "old")) == "token_key_unknown"
+
+
+async def test_a_reload_reads_a_key_set_that_answers_at_once(issuer: Issuer, caplog: pytest.LogCaptureFixture) -> None:
+    issuer.publish(jwks(old=OLD))
+    async with started(issuer.url) as before:
+        issuer.publish(jwks(new=NEW))
+        async with successor(before, jwks=issuer.url) as verifier:
+            assert answer(verifier, signed(NEW, "new")) == "alice"
+            assert answer(verifier, signed(OLD, "old")) == "token_key_unknown"
+    assert log_lines(caplog, "jwks_keys_kept") == []
+
+
+async def test_a_first_key_set_that_is_down_keeps_no_server_that_worked_from_being_ready() -> None:
+    secret = make_verifier(AuthSettings(hs256_secret=SECRET))
+    async with successor(secret, jwks="http://127.0.0.1:1/jwks", hs256_secret=OTHER_SECRET) as verifier:
+        assert verifier.problems == {}
+        assert answer(verifier, signed(OTHER_SECRET)) == "alice"
+        assert answer(verifier, signed(SECRET)) == "token_signature"
+    async with successor(secret, jwks="http://127.0.0.1:1/jwks") as verifier:
+        assert verifier.problems == {}
+        assert answer(verifier, signed(SECRET)) == "alice"
+
+
+async def test_a_server_that_never_read_a_key_set_is_not_ready_after_a_reload_either() -> None:
+    async with (
+        started("http://127.0.0.1:1/jwks") as before,
+        successor(before, jwks="http://127.0.0.1:1/jwks", leeway_s=1) as verifier,
+    ):
+        assert list(verifier.problems) == ["auth.jwks"]
 
 
 async def test_a_redirect_is_not_followed(issuer: Issuer) -> None:

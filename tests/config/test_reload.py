@@ -1,14 +1,19 @@
 """Which settings a running server takes over, and which it only takes over when it starts."""
 
 import pickle
+import re
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from touchline_protocol.errors import OperatorError
 from touchline_server.config.redis import RedisSettings
-from touchline_server.config.reload import RELOADABLE, reload_settings
+from touchline_server.config.reload import ACTION_SCHEMAS, RELOADABLE, reload_settings
 from touchline_server.config.settings import Settings
 from touchline_server.config.tables import ActionsSettings, AuthSettings, FeedSettings, KafkaSettings, RatesSettings
 
+OPERATIONS = (Path(__file__).parents[2] / "docs" / "operations.md").read_text("utf-8")
 SECRET, OTHER = "a secret that is long enough for HS256", "another secret that is long enough for HS256"
 OLD = Settings(edge_name="edge-1", auth=AuthSettings(hs256_secret=SECRET))
 
@@ -79,6 +84,40 @@ def test_schemas_of_a_feed_are_taken_over_and_feeds_are_not() -> None:
     assert reload_settings(OLD, changed(feeds={"score": score})) == (OLD, [], ["feeds"])
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "option", "stays"),
+    [
+        (
+            {"control_host": "0.0.0.0", "api_keys": ["key"]},
+            {"control_host": "127.0.0.1", "api_keys": []},
+            "control_host",
+            "control_host",
+        ),
+        (
+            {"actions": ActionsSettings(window=1000), "rates": RatesSettings(refusals_per_second_max=1000)},
+            {"actions": ActionsSettings(window=10), "rates": RatesSettings(refusals_per_second_max=100)},
+            "rates.refusals_per_second_max",
+            "actions.window",
+        ),
+    ],
+)
+def test_what_is_in_force_after_a_reload_has_to_be_valid_as_a_whole(
+    old: dict[str, Any], new: dict[str, Any], option: str, stays: str
+) -> None:
+    """Both configurations are. The mixture is not: some options need a restart, and others do not."""
+    with pytest.raises(OperatorError) as refused:
+        reload_settings(changed(**old), changed(**new))
+    assert f"'{option}'" in str(refused.value)
+    assert stays in str(refused.value).rpartition(": ")[2].split(", ")
+
+
+def test_the_page_for_operators_names_each_option_that_can_change_at_run_time() -> None:
+    section = OPERATIONS.partition("\n## Changing settings without a restart\n")[2].partition("\n## ")[0]
+    list_ = section.partition("\n- ")[2].partition("\n\n")[0]
+    named = {name.strip("[]") for name in re.findall(r"`([^`]+)`", list_)}
+    assert named == RELOADABLE | {f"feeds.NAME.{ACTION_SCHEMAS}"}
+
+
 def test_each_reloadable_option_exists() -> None:
     for dotted in RELOADABLE:
         table: object = OLD
@@ -96,4 +135,5 @@ def test_a_worker_gets_the_settings_of_its_supervisor_exactly() -> None:
     )
     received = pickle.loads(pickle.dumps(settings))
     assert received == settings
+    assert reload_settings(settings, received) == (settings, [], [])
     assert received.model_fields_set == settings.model_fields_set

@@ -33,7 +33,7 @@ class KeyRing:
     """
 
     def __init__(self, own: Sequence[Key], publishable: Container[str] = ()) -> None:
-        self._own = tuple(own)
+        self.own = tuple(own)
         self._publishable = publishable
         self.published: Sequence[Key] = ()
 
@@ -68,7 +68,7 @@ class KeyRing:
 
     def _candidates(self, algorithm: str, kid: str | None) -> Sequence[Key]:
         """The algorithm's keys to try: those named ``kid``, or else those without a name; all if ``kid`` is None."""
-        keys = (*self._own, *self.published)
+        keys = (*self.own, *self.published)
         named = [key for key in keys if kid in {None, key.kid}]
         return [key for key in named or keys if key.algorithm == algorithm and (named or key.kid is None)]
 
@@ -76,7 +76,7 @@ class KeyRing:
         """Whether the key can be one that was published after the last read, or that we could not read yet."""
         if algorithm not in self._publishable:
             return False
-        return all(kid not in {None, key.kid} for key in (*self._own, *self.published))
+        return all(kid not in {None, key.kid} for key in (*self.own, *self.published))
 
 
 def _header(token: str) -> dict[str, Any]:

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import structlog
+
 from touchline_protocol.codes import TOKEN_KEY_UNKNOWN
 from touchline_protocol.errors import OperatorError
 from touchline_server.config.tables import JWKS_SPACING_S, AuthSettings
@@ -18,6 +20,8 @@ from .signature import KeyRing
 PEM_BYTES_MAX = 64 * 1024
 """A key takes about a kilobyte, a certificate a few."""
 
+logger = structlog.get_logger("touchline.auth")
+
 
 class Verifier:
     """Verifies tokens. With a key set it must be started, to keep the keys fresh."""
@@ -26,6 +30,7 @@ class Verifier:
         self._keys = keys
         self._expected = expected
         self._rotation = rotation
+        self._needs_key_set = True
 
     def verify(self, token: str, now_ms: int) -> Grant:
         """What ``token`` grants at ``now_ms`` (Unix milliseconds). It takes 0.1 to 0.3 ms and never waits.
@@ -46,6 +51,19 @@ class Verifier:
         if self._rotation is not None:
             await self._rotation.start()
 
+    def take_over(self, before: "Verifier") -> None:
+        """Take the place of another verifier. If the key set cannot be read now, the published keys that the other
+        one knew stay until it can.
+
+        If that leaves no key at all, the other's own keys stay: until now all tokens were checked with them.
+        """
+        if self._rotation is None or self._rotation.problem is None:
+            return
+        kept = before._keys.published or (() if self._keys.own else before._keys.own)
+        self._keys.publish(kept)
+        self._needs_key_set = bool(before.problems)
+        logger.warning("jwks_keys_kept", keys=len(kept), why=self._rotation.problem)
+
     async def stop(self) -> None:
         """Stop keeping the key set fresh. May be called without a start."""
         if self._rotation is not None:
@@ -56,9 +74,12 @@ class Verifier:
         """Why tokens cannot be verified as they should, by setting.
 
         Known keys stay in use, so a key set that can no longer be read is only logged and does not count as a problem:
-        an issuer that is down for a minute must not take every edge out of service.
+        an issuer that is down for a minute must not take every edge out of service. Nor must one that is down when a
+        server that worked takes over other settings.
         """
-        if self._rotation is None or self._rotation.problem is None or self._keys.published:
+        if self._rotation is None or self._rotation.problem is None:
+            return {}
+        if self._keys.published or not self._needs_key_set:
             return {}
         return {"auth.jwks": self._rotation.problem}
 
@@ -80,18 +101,26 @@ def make_verifier(auth: AuthSettings, *, spacing_s: float = JWKS_SPACING_S) -> V
     return Verifier(KeyRing(keys), expected) if keys else None
 
 
-async def started_verifier(auth: AuthSettings) -> Verifier | None:
-    """A verifier that takes the place of another one: it has its keys already.
+async def started_verifier(
+    auth: AuthSettings, before: Verifier | None, *, spacing_s: float = JWKS_SPACING_S
+) -> Verifier | None:
+    """A verifier that takes the place of the one ``before``: it has its keys already, see `Verifier.take_over`.
+
+    ``spacing_s`` as for `make_verifier`.
 
     Raises:
-        OperatorError: as `make_verifier`, or the key set cannot be read now.
+        OperatorError: as `make_verifier`.
     """
-    verifier = make_verifier(auth)
-    if verifier is not None:
+    verifier = make_verifier(auth, spacing_s=spacing_s)
+    if verifier is None:
+        return None
+    try:
         await verifier.start()
-        if problems := verifier.problems:
-            await verifier.stop()
-            raise OperatorError(next(iter(problems.values())))
+    except BaseException:
+        await verifier.stop()
+        raise
+    if before is not None:
+        verifier.take_over(before)
     return verifier
 
 

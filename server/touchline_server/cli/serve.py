@@ -101,21 +101,24 @@ def serve(
     with server_log(settings.logging.format, settings.logging.level, settings.edge_name), failures_logged(settings):
         log_start(settings, open_files_max=raise_limit())
         fitting = _fit(settings)
+        _log_conflicts(fitting.settings, fitting.workers)
         make_collections_rare()
         uvloop.run(_serve(fitting, load))
 
 
 def _fit(settings: Settings) -> Fitting:
-    """Make settings fit this machine, and log what in them does not go together.
+    """Make settings fit this machine.
 
     Raises:
         OperatorError: hardly any client fits.
     """
-    workers = worker_count(settings.workers, settings.log, cpu_count())
     fitting, lowered = fit(settings, raise_limit())
-    for conflict in conflicts(fitting, memory_bytes() // workers):
+    return Fitting(fitting, lowered, worker_count(settings.workers, settings.log, cpu_count()))
+
+
+def _log_conflicts(settings: Settings, workers: int) -> None:
+    for conflict in conflicts(settings, memory_bytes() // workers):
         logger.warning("settings_conflict", options=conflict.options, why=conflict.message)
-    return Fitting(fitting, lowered, workers)
 
 
 async def _serve(fitting: Fitting, load: Load) -> None:
@@ -138,7 +141,7 @@ async def _serve(fitting: Fitting, load: Load) -> None:
             workers=fitting.workers,
         ):
             say(line)
-        reloading = asyncio.create_task(_reload(server, hangup, load))
+        reloading = asyncio.create_task(reload_forever(server, hangup, load, fitting.workers))
         await run_until(stop, server.failed())
     finally:
         if reloading is not None:
@@ -154,16 +157,22 @@ def _server(fitting: Fitting) -> Node | Supervisor:
     return Supervisor(settings, count=workers, command=python_command(WORKER_MODULE), lowered=lowered)
 
 
-async def _reload(server: Node | Supervisor, hangup: asyncio.Event, load: Load) -> None:
-    """Read the configuration again whenever ``hangup`` is set. If anything is wrong with it, nothing changes."""
+async def reload_forever(server: Node | Supervisor, hangup: asyncio.Event, load: Load, workers: int) -> None:
+    """Read the configuration again whenever ``hangup`` is set. If anything is wrong with it, nothing changes.
+
+    Whatever else goes wrong is logged, and does not end this: the next attempt may succeed.
+    """
     while True:
         await hangup.wait()
         hangup.clear()
         try:
-            settings, lowered, _ = _fit(load())
+            settings, lowered = fit(load(), raise_limit())
             await server.reload(settings, lowered=lowered)
+            _log_conflicts(server.settings, workers)
         except TouchlineError as error:
             log_reload_refused(error)
+        except Exception:
+            logger.exception("reload_failed")
 
 
 def _nothing() -> None:

@@ -1,12 +1,16 @@
 """Which settings a running server can take over from a configuration that was read again, and which it cannot. Pure.
 
 Keys, pages and limits can change: a client can be held to others from one moment to the next. The options that a log
-was opened with, and those that clients were told in their welcomes, stay until the process ends.
+was opened with, and those that clients were told in their welcomes, stay until the process ends. So what is in force
+after a reload is in no file, and has to be valid as a whole, too.
 """
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
+
+from touchline_protocol.errors import OperatorError
 
 from .changed import changed_names
 from .settings import Settings
@@ -56,18 +60,37 @@ class Reload(NamedTuple):
 
 
 def reload_settings(old: Settings, new: Settings) -> Reload:
-    """Take over from ``new`` what can change at run time."""
+    """Take over from ``new`` what can change at run time.
+
+    Raises:
+        OperatorError: that does not go together with the options that stay as they are until a restart.
+    """
     names = changed_names(old, new)
     changed = [name for name in names if _is_reloadable(name, old, new)]
     settings = old
     for name in changed:
         settings = _with(settings, name.split("."), new)
-    return Reload(settings, changed, [name for name in names if name not in changed])
+    restart_needed = [name for name in names if name not in changed]
+    _check_together(settings, restart_needed)
+    return Reload(settings, changed, restart_needed)
 
 
 def has_keys(auth: AuthSettings) -> bool:
     """Whether there is any key to check tokens with. A server without one does not read verdicts."""
     return bool(auth.hs256_secret or auth.public_keys or auth.jwks)
+
+
+def _check_together(settings: Settings, restart_needed: Sequence[str]) -> None:
+    """Check the settings across options. Each option by itself is valid: it comes from settings that are."""
+    try:
+        Settings(**settings.model_dump())
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        option = ".".join([*map(str, first["loc"]), *first.get("ctx", {}).get("option", "").split(".")]).strip(".")
+        raise OperatorError(
+            f"option {option!r}: {first['msg']}. These options keep their old values until a restart, and the others "
+            f"do not go with them: {', '.join(restart_needed)}"
+        ) from None
 
 
 def _is_reloadable(name: str, old: Settings, new: Settings) -> bool:

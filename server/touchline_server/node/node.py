@@ -201,7 +201,7 @@ class Node:
         """
         reload = reload_settings(self.settings, settings)
         schemas = ActionSchemas(reload.settings.feeds)
-        verifier = await started_verifier(reload.settings.auth)
+        verifier = await started_verifier(reload.settings.auth, self.verifier)
         try:
             if self._edge is not None:
                 self._edge.reload(reload.settings)

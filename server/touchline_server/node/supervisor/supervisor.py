@@ -16,14 +16,13 @@ from typing import Any
 
 import structlog
 
-from touchline_server.auth.verifier import make_verifier, started_verifier
+from touchline_server.auth.verifier import make_verifier
 from touchline_server.config.drain import stop_time_s
 from touchline_server.config.reload import reload_settings
 from touchline_server.config.settings import Settings
 from touchline_server.control.app import ControlApp
 from touchline_server.control.backend import Readiness
 from touchline_server.control.server import ControlServer
-from touchline_server.edge.certificate import Certificate
 from touchline_server.edge.tls import make_tls
 from touchline_server.log.open import make_log
 from touchline_server.node.action_schemas import ActionSchemas
@@ -31,6 +30,7 @@ from touchline_server.node.open_files import control_connections_max
 from touchline_server.node.process_log import log_reload
 from touchline_server.node.readiness import DRAINING, EDGE
 from touchline_server.node.sockets import bind, reserve
+from touchline_server.store.redis.connection import check_tls_files
 
 from .backend import WorkersBackend
 from .crew import Crew
@@ -74,6 +74,7 @@ class Supervisor:
         """
         settings, began_s = self.settings, time.monotonic()
         _check_files(settings)
+        check_tls_files(settings.redis)
         self._reserved = reserve(settings.host, settings.port)
         address = self._reserved.getsockname()
         self.edge_port = address[1]
@@ -132,7 +133,6 @@ class Supervisor:
         """
         reload = reload_settings(self.settings, settings)
         _check_files(reload.settings)
-        await _check_key_set(reload.settings)
         self.settings, self._lowered = reload.settings, lowered
         self._app.reload(reload.settings)
         if self._crew is not None:
@@ -165,7 +165,9 @@ class Supervisor:
 
 
 def _check_files(settings: Settings) -> None:
-    """Read the files that the settings name, as each worker will: a mistake in one is reported once, and at once.
+    """Read the files that each worker reads at its start and at a reload: a mistake is reported once, and at once.
+
+    Kafka's are read by the supervisor's own log.
 
     Raises:
         OperatorError: a file cannot be used.
@@ -173,11 +175,3 @@ def _check_files(settings: Settings) -> None:
     ActionSchemas(settings.feeds)
     make_verifier(settings.auth)
     make_tls(settings.tls)
-    Certificate(settings.tls)
-
-
-async def _check_key_set(settings: Settings) -> None:
-    """Raises `OperatorError` if the key set that the settings name cannot be read now."""
-    verifier = await started_verifier(settings.auth)
-    if verifier is not None:
-        await verifier.stop()

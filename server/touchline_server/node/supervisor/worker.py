@@ -57,6 +57,8 @@ class Worker:
         self._channel: Channel[Order] = Channel(orders(), self._received, self._lost)
         self._ending = False
         self._answering: set[asyncio.Task[None]] = set()
+        self._reloading = asyncio.Lock()
+        """One reload at a time, in order: the first may still wait for a key set when the next one arrives."""
 
     async def connect(self, sock: socket.socket) -> None:
         """Begin to listen to the supervisor."""
@@ -118,10 +120,14 @@ class Worker:
             elif isinstance(request, ReadRoom):
                 self._answer(Room(request.id, await node.room_state(request.room)))
             else:
-                await node.reload(settings_of(request.settings), lowered=request.lowered)
+                async with self._reloading:
+                    await node.reload(settings_of(request.settings), lowered=request.lowered)
                 self._answer(Reloaded(request.id))
         except OperatorError as error:
             self._answer(Refused(request.id, str(error)))
+        except Exception as error:
+            logger.exception("supervisor_request_failed", request=type(request).__name__)
+            self._answer(Refused(request.id, f"a mistake of ours, see the worker's own line: {type(error).__name__}"))
 
     def _answer(self, answer: Report) -> None:
         try:

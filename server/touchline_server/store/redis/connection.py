@@ -12,6 +12,7 @@ Rules:
 
 import asyncio
 import inspect
+import ssl
 from collections.abc import Awaitable
 from typing import Any, TypeVar, cast
 from urllib.parse import urlsplit
@@ -66,11 +67,12 @@ class RedisConnection:
     """Connections to the Redis of ``settings``, whose ``url`` is set.
 
     Raises:
-        OperatorError: the address is invalid.
+        OperatorError: the address is invalid, or a certificate cannot be used.
     """
 
     def __init__(self, settings: RedisSettings) -> None:
         assert settings.url is not None  # noqa: S101 - the caller checks whether there is a Redis at all
+        check_tls_files(settings)
         self.prefix = settings.prefix
         self.problem: str | None = None
         """What is wrong now, for an operator; None if the newest call succeeded."""
@@ -158,6 +160,30 @@ class RedisConnection:
             if code in text:
                 return StoreRefused(f"Redis refuses ({text}): {cure}")
         return StoreRefused(f"Redis refuses: {text}")
+
+
+def check_tls_files(settings: RedisSettings) -> None:
+    """Read the certificates once: with one that cannot be read, each connection would fail like one to a dead Redis.
+
+    Raises:
+        OperatorError: a certificate or its key cannot be used.
+    """
+    files = [str(file) for file in (settings.ca_file, settings.cert_file, settings.key_file) if file is not None]
+    context = ssl.create_default_context()
+    try:
+        if settings.ca_file is not None:
+            context.load_verify_locations(settings.ca_file)
+        if settings.cert_file is not None:
+            # Without a password, OpenSSL would ask for one on the terminal.
+            context.load_cert_chain(settings.cert_file, settings.key_file, lambda: _key_password(settings))
+    except OSError as error:  # an `ssl.SSLError` too
+        why = error.strerror or str(error)
+        raise OperatorError(f"the TLS files under [redis] ({', '.join(files)}) cannot be used: {why}") from None
+
+
+def _key_password(settings: RedisSettings) -> str:
+    """What the address has as ``ssl_password``, an option of redis-py."""
+    return str(parse_url(settings.url or "").get("ssl_password", ""))
 
 
 def _tls_options(settings: RedisSettings) -> dict[str, Any]:
