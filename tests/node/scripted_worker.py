@@ -1,4 +1,4 @@
-"""A worker that does as it is told: ``python scripted_worker.py SCRIPT NAME FD``.
+"""A worker that does as it is told: ``python scripted_worker.py SCRIPT NAME FD STACKS_FD``.
 
 It speaks to its supervisor as a real worker does, and serves nobody.
 """
@@ -12,12 +12,13 @@ import time
 from touchline_server.control.backend import Readiness
 from touchline_server.node.supervisor.channel import read_start
 from touchline_server.node.supervisor.messages import Beat, Failed, Serving, StopServing, encode, orders
+from touchline_server.node.supervisor.stacks import STACKS_SIGNAL, write_stacks_to
 
 BEAT = encode(Beat(Readiness({}, {}), 0))
 
 
 def main() -> int:
-    script, name, fd = sys.argv[1:]
+    script, name, fd, stacks_fd = sys.argv[1:]
     with socket.socket(fileno=int(fd)) as link:
         assert read_start(link).name == name
         if script == "mistake":
@@ -29,11 +30,22 @@ def main() -> int:
             os.kill(os.getpid(), signal.SIGKILL)
         link.sendall(BEAT + encode(Serving()))
         if script == "hangs":
-            time.sleep(3600)
+            write_stacks_to(int(stacks_fd))
+            hang()
+        if script == "crashes":
+            write_stacks_to(int(stacks_fd))
+            os.kill(os.getpid(), signal.SIGSEGV)
+        if script == "stuck":
+            signal.signal(STACKS_SIGNAL, signal.SIG_IGN)
+            hang()
         if script == "dies":
             return 3
         link.settimeout(0.1)
         return until_stopped(link, obeys=script != "deaf")
+
+
+def hang() -> None:
+    time.sleep(3600)
 
 
 def until_stopped(link: socket.socket, *, obeys: bool) -> int:

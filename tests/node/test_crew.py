@@ -67,8 +67,11 @@ async def test_a_worker_that_is_killed_or_ends_later_is_replaced_ever_more_slowl
 
 
 @pytest.mark.long
-async def test_a_worker_that_hangs_is_killed_and_replaced(caplog: pytest.LogCaptureFixture) -> None:
-    async with crew(script="hangs", worker_hang_s=0.5) as made:
+@pytest.mark.parametrize(("script", "by"), [("hangs", "SIGUSR2"), ("stuck", "SIGKILL")])
+async def test_a_worker_that_hangs_says_where_if_it_still_can_and_is_replaced(
+    script: str, by: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with crew(script=script, worker_hang_s=2) as made:
         await made.all_served.wait()
         (hung,) = pids(made)
         await eventually(lambda: pids(made) not in ([], [hung]))
@@ -76,18 +79,28 @@ async def test_a_worker_that_hangs_is_killed_and_replaced(caplog: pytest.LogCapt
             os.kill(hung, 0)
     (line, *_) = log_lines(caplog, "worker_hung")
     assert (line["worker"], line["pid"]) == ("edge/1", hung)
-    assert line["silent_s"] >= 0.5
+    assert line["silent_s"] >= 2
+    (ended, *_) = log_lines(caplog, "worker_ended")
+    assert (ended["pid"], ended["signal"]) == (hung, by)
+    assert ("in hang" in ended.get("exception", "")) == (script == "hangs")
 
 
 @pytest.mark.long
-async def test_a_worker_that_is_silent_is_not_ready_long_before_it_counts_as_hung(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("touchline_server.node.supervisor.crew.SILENT_S", 0.2)
-    async with crew(script="hangs") as made:
+async def test_a_worker_that_crashes_says_where(caplog: pytest.LogCaptureFixture) -> None:
+    async with crew(script="crashes"):
+        await eventually(lambda: log_lines(caplog, "worker_ended"))
+    (ended, *_) = log_lines(caplog, "worker_ended")
+    assert ended["signal"] == "SIGSEGV"
+    assert "in main" in ended["exception"]
+
+
+@pytest.mark.long
+async def test_a_worker_that_is_silent_is_not_ready_before_it_counts_as_hung(caplog: pytest.LogCaptureFixture) -> None:
+    async with crew(script="hangs", worker_hang_s=6) as made:
         await made.all_served.wait()
         assert not made.readiness()["edge/1"].problems
         await eventually(lambda: made.readiness()["edge/1"].problems)
+        assert not log_lines(caplog, "worker_hung")
 
 
 @pytest.mark.long

@@ -4,14 +4,17 @@ from itertools import pairwise
 
 import pytest
 
+from touchline_server.config.settings import Settings
 from touchline_server.node.supervisor.lifecycle import (
     BACKOFF_S_MAX,
     BACKOFF_S_MIN,
     FIRST_SIGN_S,
     LIVED_S,
+    SILENT_S_MAX,
     WorkerLife,
     WorkerState,
 )
+from touchline_server.node.supervisor.worker import BEAT_EVERY_S
 
 HANG_S = 10.0
 
@@ -67,6 +70,30 @@ def test_a_process_that_falls_silent_hangs() -> None:
     assert life.is_hung(5.1 + HANG_S)
     life.ended(16.0)
     assert not life.is_hung(100.0)
+
+
+@pytest.mark.parametrize(("hang_s", "silent_s"), [(2.0, 1.0), (4.0, 2.0), (6.0, SILENT_S_MAX), (60.0, SILENT_S_MAX)])
+def test_a_process_that_falls_silent_is_not_ready_long_before_it_is_killed(hang_s: float, silent_s: float) -> None:
+    life = serving()
+    life.hang_s = hang_s
+    assert not life.is_silent(silent_s)
+    assert life.is_silent(silent_s + 0.01)
+    assert not life.is_hung(silent_s + 0.01)
+
+
+def test_a_process_is_only_missed_once_it_serves() -> None:
+    life = WorkerLife(HANG_S, 0.0)
+    life.spawned(0.0)
+    life.heard(1.0)
+    assert not life.is_silent(HANG_S)
+
+
+def test_the_shortest_time_to_a_hang_is_several_signs_of_life() -> None:
+    with pytest.raises(ValueError, match="worker_hang_s"):
+        Settings(worker_hang_s=1.9)
+    life = serving()
+    life.hang_s = Settings(worker_hang_s=2).worker_hang_s
+    assert not life.is_silent(1.9 * BEAT_EVERY_S)
 
 
 def test_a_process_may_take_longer_for_its_first_sign() -> None:

@@ -1,6 +1,7 @@
-"""A worker's process, which `touchline serve` starts: ``python -m touchline_server.cli.worker NAME FD``.
+"""A worker's process, which `touchline serve` starts: ``python -m touchline_server.cli.worker NAME FD STACKS_FD``.
 
 The name is there for ``ps``. ``FD`` is the number of the socket to the supervisor, which says everything else.
+``STACKS_FD`` is that of a file for the stacks of its threads, if the process hangs or crashes.
 
 Exit codes are those of ``touchline serve``. An error that the user can fix is reported by the supervisor.
 """
@@ -18,6 +19,7 @@ from touchline_server.node.process_log import failures_logged, log_second_signal
 from touchline_server.node.signals import run_until, stop_on_signals
 from touchline_server.node.supervisor.channel import read_start
 from touchline_server.node.supervisor.messages import Start
+from touchline_server.node.supervisor.stacks import write_stacks_to
 from touchline_server.node.supervisor.worker import Worker, settings_of
 from touchline_server.server_log.setup import server_log
 
@@ -27,6 +29,7 @@ from .exit_codes import USER_ERROR
 def main() -> int:
     """Run the worker to its end; returns its exit code."""
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the supervisor has it reload
+    write_stacks_to(int(sys.argv[3]))
     with socket.socket(fileno=int(sys.argv[2])) as sock:
         try:
             start = read_start(sock)

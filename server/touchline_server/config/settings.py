@@ -95,9 +95,9 @@ class Settings(BaseSettings):
     workers: Workers = 1
     """Processes that serve the clients of this edge, on one port; ``auto`` is one per CPU. Each reads all feeds and has
     windows and limits of its own. More than one needs Kafka: an embedded log belongs to one process."""
-    worker_hang_s: Wait = Field(default=10.0, ge=0.5)
-    """A worker whose event loop stands still for this long is killed and replaced. Its longest turn is a few
-    milliseconds, but a machine that is overloaded can hold it up for seconds."""
+    worker_hang_s: Wait = Field(default=10.0, ge=2.0)
+    """A worker whose event loop stands still for this long is killed and replaced, and is not ready after half of it.
+    Its longest turn is a few milliseconds, but a machine that is overloaded can hold it up for seconds."""
     host: str = "127.0.0.1"
     port: int = Field(default=8080, ge=0, le=65535)
     """The WebSocket's port; 0 picks a free one."""

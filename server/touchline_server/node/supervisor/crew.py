@@ -1,13 +1,13 @@
 """All workers of an edge: their lives, their processes, and what they report.
 
-`watch` starts the processes that are due and kills those that hang, for as long as it runs.
+`watch` starts the processes that are due and ends those that hang, for as long as it runs.
 """
 
 import asyncio
 import pickle
 import signal
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from functools import partial
 
 import structlog
@@ -25,8 +25,9 @@ TICK_S = 0.1
 """How often the workers are looked at."""
 HELD_UP_S = 1.0
 """A tick that comes this late means that this process was held up itself, and cannot tell who was silent."""
-SILENT_S = 3.0
-"""A worker that gave no sign of life for this long is not ready. Signs come each half second."""
+END_BY_ITSELF_S = 2.0
+"""How long a process that hangs may take to write down where, and to end. That takes milliseconds, unless it is stopped
+or waits for the disk."""
 RELOAD_TIMEOUT_S = 15.0
 """How long a worker may take to apply settings: three times as long as fetching a key set may take."""
 SILENT = "no sign of life"
@@ -67,10 +68,11 @@ class Crew:
         self._lives = {name: WorkerLife(settings.worker_hang_s, time.monotonic()) for name in names}
         self._processes: dict[str, WorkerProcess] = {}
         self._readiness: dict[str, Readiness] = {}
-        self._reloads: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        """Reloads, and ends of processes that hang: none of them takes long."""
 
     async def watch(self) -> None:
-        """Start the processes that are due, and kill those that hang, until cancelled."""
+        """Start the processes that are due, and end those that hang, until cancelled."""
         looked_s = time.monotonic()
         while True:
             now_s = time.monotonic()
@@ -81,7 +83,7 @@ class Crew:
                 if life.is_due(now_s):
                     await self._start(name, life)
                 elif life.is_hung(now_s):
-                    self._kill_hung(name, life.silent_s(now_s))
+                    self._end_hung(name, life.silent_s(now_s))
             looked_s = time.monotonic()
             await asyncio.sleep(TICK_S)
 
@@ -101,9 +103,7 @@ class Crew:
         for life in self._lives.values():
             life.hang_s = settings.worker_hang_s
         for name, process in self._processes.items():
-            task = asyncio.create_task(self._reload(name, process, pickled))
-            self._reloads.add(task)
-            task.add_done_callback(self._reloads.discard)
+            self._begin(self._reload(name, process, pickled))
 
     async def stop(self, timeout_s: float) -> None:
         """Have all workers drain at once, and wait for their end. Those that take longer than this are killed."""
@@ -128,8 +128,8 @@ class Crew:
     def _readiness_of(self, name: str, life: WorkerLife) -> Readiness:
         if life.state is WorkerState.WAITING:
             return Readiness({EDGE: ENDED}, {})
-        if life.state is WorkerState.SERVING and (silent_s := life.silent_s(time.monotonic())) > SILENT_S:
-            return Readiness({EDGE: f"{SILENT} for {silent_s:.0f} s"}, {})
+        if life.is_silent(now_s := time.monotonic()):
+            return Readiness({EDGE: f"{SILENT} for {life.silent_s(now_s):.0f} s"}, {})
         return self._readiness.get(name, Readiness({EDGE: STARTING}, {}))
 
     async def _start(self, name: str, life: WorkerLife) -> None:
@@ -151,11 +151,16 @@ class Crew:
         if life.state is WorkerState.STOPPING:  # meanwhile: `stop` could not reach it yet
             process.send(StopServing())
 
-    def _kill_hung(self, name: str, silent_s: float) -> None:
+    def _end_hung(self, name: str, silent_s: float) -> None:
         process = self._processes[name]
-        if not process.is_killed:
+        if not process.is_ending:
             logger.error("worker_hung", worker=name, pid=process.pid, silent_s=round(silent_s, 1))
-            process.kill()
+            self._begin(process.end(END_BY_ITSELF_S))
+
+    def _begin(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     def _reported(self, name: str, report: Beat | Serving) -> None:
         life, now_s = self._lives[name], time.monotonic()
@@ -175,6 +180,8 @@ class Crew:
         fields: dict[str, object] = {"exit_code": code} if code >= 0 else {"signal": signal.Signals(-code).name}
         if process.failure is not None:
             fields["why"] = process.failure
+        if process.stacks:
+            fields["exception"] = process.stacks
         if again_s is None:
             logger.info("worker_ended", worker=name, pid=process.pid, **fields)
             self._note_stopped()

@@ -10,7 +10,7 @@ Rules:
 1. A process that ends is replaced after a wait that doubles each time: a worker that cannot live must not keep the
    machine busy. Once a process has served for `LIVED_S`, the next wait is the shortest again.
 2. A process that gives no sign of life for too long hangs. Before its first sign it may take `FIRST_SIGN_S`: it is
-   importing its modules.
+   importing its modules. Well before it counts as hung it is not ready any more.
 3. If the caller itself was held up, it calls `forgive` before it judges: signs of life may wait to be read.
 """
 
@@ -24,6 +24,8 @@ LIVED_S = 60.0
 """A process that served for this long was well: what ended it is not what ended the one before it."""
 FIRST_SIGN_S = 120.0
 """Until a new process gives a sign of life: importing takes a second, or many on a machine that is overloaded."""
+SILENT_S_MAX = 3.0
+"""The longest silence of a process that is ready. Signs come each half second."""
 _DOUBLINGS_MAX = 16
 
 
@@ -71,6 +73,13 @@ class WorkerLife:
         """Whether its process is to be killed."""
         limit_s = self.hang_s if self._gave_sign else max(self.hang_s, FIRST_SIGN_S)
         return self.has_process and self.silent_s(now_s) > limit_s
+
+    def is_silent(self, now_s: float) -> bool:
+        """Whether a process that accepts clients has given no sign of life for so long that it is not ready.
+
+        That is after half the time of `hang_s` at the latest: nobody calls a process ready that is killed next.
+        """
+        return self.state is WorkerState.SERVING and self.silent_s(now_s) > min(SILENT_S_MAX, self.hang_s / 2)
 
     def silent_s(self, now_s: float) -> float:
         """How long ago its process gave a sign of life, or was started."""

@@ -1,4 +1,4 @@
-"""One worker's process, as its supervisor sees it: started, spoken to, waited for, killed.
+"""One worker's process, as its supervisor sees it: started, spoken to, waited for, ended.
 
 A fresh interpreter instead of a fork: the supervisor has an event loop, threads and a Kafka client, none of which
 survives a fork. That costs a second of CPU at a worker's start, and some memory that a fork would share for a while.
@@ -19,6 +19,7 @@ from touchline_protocol.errors import OperatorError
 from .channel import Channel
 from .messages import Answer, Beat, CountMembers, Failed, Order, ReadRoom, Refused, Reload, Report, Serving, reports
 from .requests import PendingRequests, TooManyRequests
+from .stacks import STACKS_SIGNAL, StacksFile
 
 EXPIRE_EVERY_S = 0.05
 """How exact the deadlines of requests are."""
@@ -33,7 +34,10 @@ class WorkerProcess:
         self.pid = 0
         self.failure: str | None = None
         """Why it ends, if that is something that the operator can fix."""
-        self.is_killed = False
+        self.stacks = ""
+        """Once it has ended: where its threads were, if it hung or crashed."""
+        self.is_ending = False
+        """Whether `end` was called."""
         self._reported = reported
         self._ended = ended
         self._loop = asyncio.get_running_loop()
@@ -41,26 +45,31 @@ class WorkerProcess:
         self._requests: PendingRequests[asyncio.Future[Answer]] = PendingRequests()
         self._process: subprocess.Popen[bytes] | None = None
         self._pidfd = -1
+        self._stacks_file: StacksFile | None = None
 
     async def start(self, command: Sequence[str], first: Order) -> None:
-        """Start ``command`` with the number of its socket as the last argument, and give it its first message.
+        """Start ``command``, and give it its first message. Its last arguments are two descriptors: its socket, and the
+        file for its stacks.
 
         Raises:
             OSError: no process can be started, for example because there are too many.
         """
+        stacks_file = StacksFile()
         ours, theirs = socket.socketpair()
         with theirs:
             try:
                 # Our own program; the loop waits for the milliseconds that a start takes.
                 self._process = subprocess.Popen(  # noqa: S603, ASYNC220
-                    [*command, str(theirs.fileno())],
-                    pass_fds=[theirs.fileno()],
+                    [*command, str(theirs.fileno()), str(stacks_file.fd)],
+                    pass_fds=[theirs.fileno(), stacks_file.fd],
                     stdin=subprocess.DEVNULL,
                     start_new_session=True,
                 )
             except BaseException:
                 ours.close()
+                stacks_file.close()
                 raise
+        self._stacks_file = stacks_file
         self.pid = self._process.pid
         self._pidfd = os.pidfd_open(self.pid)
         self._loop.add_reader(self._pidfd, self._exited)
@@ -89,10 +98,17 @@ class WorkerProcess:
             raise OperatorError(received.why)
         return received
 
-    def kill(self) -> None:
-        """End the process at once. Safe in a signal handler."""
+    async def end(self, timeout_s: float) -> None:
+        """Have the process write down its stacks and end. It is killed if that takes longer than ``timeout_s``."""
+        self.is_ending = True
         if self._process is not None:
-            self.is_killed = True
+            self._process.send_signal(STACKS_SIGNAL)
+            await asyncio.sleep(timeout_s)
+            self.kill()
+
+    def kill(self) -> None:
+        """End the process at once, if it has not ended. Safe in a signal handler."""
+        if self._process is not None:
             self._process.send_signal(signal.SIGKILL)
 
     def _received(self, report: Report) -> None:
@@ -119,6 +135,9 @@ class WorkerProcess:
         self._loop.remove_reader(self._pidfd)
         os.close(self._pidfd)
         assert self._process is not None  # noqa: S101 - its descriptor was read
+        assert self._stacks_file is not None  # noqa: S101 - as above
+        self.stacks = self._stacks_file.read()
+        self._stacks_file.close()
         self._loop.call_later(EXPIRE_EVERY_S, self._report_end, self._process.wait())
 
     def _report_end(self, code: int) -> None:
