@@ -295,7 +295,7 @@ def tables(kind: Any = Settings) -> Iterator[Any]:
 
 
 def test_each_bound_of_a_number_holds() -> None:
-    """Of two bounds of a kind, that of a type and that of an option, pydantic would forget the option's."""
+    """If a type and an option have a bound of the same kind, pydantic keeps one of them, and forgets the other."""
     checked = set()
     for table in tables():
         for name, field in options_of(table).items():
