@@ -1,7 +1,6 @@
 """Presence in a real Redis keeps the contract, and more that only a shared store can break."""
 
 import asyncio
-import hashlib
 import re
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -24,7 +23,8 @@ from touchline_server.core.presence.port import MemberChanges
 from touchline_server.store.redis.connection import RedisConnection
 from touchline_server.store.redis.presence import store as presence_store
 from touchline_server.store.redis.presence.outbox import LEASE_MS
-from touchline_server.store.redis.presence.shard import Script, shard_of
+from touchline_server.store.redis.presence.shard import shard_of
+from touchline_server.store.redis.scripts import Script
 
 FLEET = Path(__file__).parents[2] / "docs" / "fleet.md"
 SETTINGS = PresenceSettings(members_max=3, records=True, outbox_max=1000)
@@ -264,8 +264,7 @@ async def test_changes_are_forgotten_only_once_they_were_read_or_the_reader_star
     text = presence_store.EXCHANGE.text
     forgetful = text.replace("HISTORY_US = 60000000", "HISTORY_US = 0")
     assert forgetful != text
-    sha = hashlib.sha1(forgetful.encode(), usedforsecurity=False).hexdigest()
-    monkeypatch.setattr(presence_store, "EXCHANGE", Script(forgetful, sha))
+    monkeypatch.setattr(presence_store, "EXCHANGE", Script.of(forgetful))
     answer = await one.exchange(change(watched=watched, listed=watched))
     assert (answer.viewers, answer.members) == ({ROOM: 1}, {ROOM: MemberChanges(frozenset({"ann"}), NONE)})
     with pytest.raises(StoreUnavailable):

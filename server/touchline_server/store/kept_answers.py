@@ -23,6 +23,7 @@ class KeptRecord(NamedTuple):
 class KeptAnswer(NamedTuple):
     """What is kept of a room in one partition, with the partition's progress."""
 
+    build: str
     next_offset: int
     written: int
     term: int
@@ -45,7 +46,7 @@ def stored_room(
     if home is None:
         if before > 0:
             return NotYet(f"no keeper has kept {key.topic}, partition {key.partition}")
-        home = KeptAnswer(0, 0, -1, True, -1, 0, False, {})
+        home = KeptAnswer("", 0, 0, -1, True, -1, 0, False, {})
     elif home.next_offset < before:
         return NotYet(f"{key.topic}, partition {key.partition} is kept up to {home.next_offset}, not to {before}")
     known = {index: other for index, other in others.items() if other is not None}

@@ -105,8 +105,8 @@ class KeyedState:
         if event.removes:
             self.state.pop(key, None)
             self._remember_removal(key, event.offset)
-        elif size + _state_size(event) <= self.state_bytes_max:
-            size += _state_size(event)
+        elif size + (entry := _state_size(event)) <= self.state_bytes_max:
+            size += entry
             self.state[key] = event
         else:
             # An old value that no longer holds must not stay: no value is better than a wrong one.

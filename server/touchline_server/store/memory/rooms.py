@@ -33,7 +33,9 @@ class MemoryRooms:
         if progress is None:
             return None
         room = self._room(partition, progress.build, key.room_id) or KeptRoom(-1, 0, False, {})
-        return KeptAnswer(progress.next_offset, progress.written, progress.term, progress.complete, *room)
+        return KeptAnswer(
+            progress.build, progress.next_offset, progress.written, progress.term, progress.complete, *room
+        )
 
     def _room(self, partition: KeptPartition, build: str, room_id: str) -> KeptRoom | None:
         its_build, room = self._rooms.get((partition, room_id), ("", None))

@@ -45,8 +45,10 @@ IN_SCRIPTS = (
     ("NOPERM", REFUSALS[2][1]),
     ("OOM", REFUSALS[3][1]),
     ("READONLY", REFUSALS[4][1]),
+    ("nknown Redis command", "it is too old: touchline serve needs Redis 6.2 or newer"),
 )
-"""The same answers where redis-py has no type for them: Redis puts them in the middle of a script's error."""
+"""The same answers where redis-py has no type for them: Redis puts them in the middle of a script's error. The first
+letter of the last one differs by version."""
 OUTAGES = (
     exceptions.ConnectionError,
     exceptions.TimeoutError,

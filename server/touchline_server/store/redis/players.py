@@ -23,8 +23,7 @@ from touchline_protocol.errors import StoreRefused, StoreUnavailable
 from touchline_server.core.players.player_store import Admission, Answer, Exchange, Holding, Loss
 
 from .connection import RedisConnection
-from .room_layout import script
-from .scripts import Call, run_scripts
+from .scripts import Call, Script, run_scripts
 from .workers import ALIVE_S
 
 SLOTS = 16
@@ -39,7 +38,7 @@ SESSION_TTL_S = 3_600
 LEFT_TTL_S = 600
 """The same for one whose client has left: twice as long as actions may be sent again."""
 
-_EXCHANGE = script("""
+_EXCHANGE = Script.of("""
 local base, me, alive_ms = KEYS[1], ARGV[1], tonumber(ARGV[2])
 local connections_max, interval_ms = tonumber(ARGV[3]), tonumber(ARGV[4])
 local batch = cmsgpack.unpack(ARGV[5])
@@ -155,7 +154,7 @@ end
 return cmsgpack.pack({is_known, admissions, held, owed, lost})
 """)
 
-_LEAVE = script("""
+_LEAVE = Script.of("""
 redis.call('DEL', KEYS[1] .. ':connections:' .. ARGV[1], KEYS[1] .. ':lost:' .. ARGV[1])
 redis.call('ZREM', KEYS[1] .. ':workers', ARGV[1])
 """)

@@ -54,7 +54,7 @@ class RedisRoomKeeping:
         found: list[KeptRoom | None] = []
         for answer in await run_scripts(self._connection, calls, at_once=ROOMS_AT_ONCE):
             kept = kept_answer(answer)
-            if kept is None or answer[0][0].decode() != build:
+            if kept is None or kept.build != build:
                 raise Moved
             known = kept.head >= 0
             found.append(KeptRoom(kept.head, kept.ts, kept.full, dict(kept.entries)) if known else None)

@@ -1,7 +1,6 @@
 """The room store in Redis, as edges read it: see `core.room_store.RoomStore`, and `room_layout` for what lies there."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from touchline_protocol.errors import StoreRefused, StoreUnavailable
 from touchline_server.core.room_keeping import KeptPartition
@@ -9,7 +8,7 @@ from touchline_server.core.room_store import NotYet, RoomKey, StoredRoom
 from touchline_server.store.kept_answers import KeptAnswer, stored_room
 
 from .connection import RedisConnection
-from .room_layout import ENTRY_PREFIX, READ, READ_LAYOUT, Keys, unpack
+from .room_layout import ENTRY_PREFIX, READ, READ_LAYOUT, Keys, texts_of, unpack
 from .scripts import Call, run_scripts
 
 
@@ -53,17 +52,18 @@ class RedisRooms:
         return Call(READ, [self._keys.progress(partition), self._keys.room(partition, key.room_id)], [])
 
 
-def kept_answer(answer: Sequence[Any]) -> KeptAnswer | None:
+def kept_answer(answer: bytes) -> KeptAnswer | None:
     """What a `READ` found; None if the partition is not kept."""
     if not answer:
         return None
-    (build, next_offset, written, term, complete), flat = answer
-    fields: dict[bytes, bytes] = dict(zip(flat[::2], flat[1::2], strict=True))
+    build, next_offset, written, term, complete, *flat = texts_of(answer)
+    fields = dict(zip(flat[::2], flat[1::2], strict=True))
     if fields.get(b"build") != build:
         fields = {}
     cut = len(ENTRY_PREFIX)
     entries = {name[cut:].decode(): unpack(value) for name, value in fields.items() if name.startswith(ENTRY_PREFIX)}
     return KeptAnswer(
+        build.decode(),
         int(next_offset),
         int(written),
         int(term),

@@ -1,17 +1,17 @@
 """Runs scripts in Redis: many in one pipeline, and again if Redis does not have one of them.
 
 A script is loaded once and called by its SHA-1 from then on. Redis forgets it when it restarts, when a replica takes
-over, and in a Cluster when a slot moves to another node: then it answers NOSCRIPT. All of our scripts can be run twice,
-so the calls that failed are repeated once the script is loaded again.
+over, and in a Cluster when a slot moves to another node: then it answers NOSCRIPT. The calls that failed are repeated
+once the script is loaded again.
 """
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from redis import exceptions
 
 from .connection import RedisConnection
-from .room_layout import Script
 
 PIPELINE_COMMANDS_MAX = 500
 """Commands of one pipeline: some 10 ms of work, after which the loop serves others."""
@@ -19,6 +19,18 @@ PIPELINE_BYTES_MAX = 1 << 20
 """Bytes of one pipeline, unless a single command is larger: they have to arrive within the deadline of one answer."""
 TRIES_MAX = 3
 """How often calls are repeated after NOSCRIPT: each node of a Cluster may lack the script."""
+
+
+class Script(NamedTuple):
+    """A script, and the name by which Redis knows it once it is loaded."""
+
+    text: str
+    sha: str
+
+    @classmethod
+    def of(cls, text: str) -> "Script":
+        """The script with this text. SHA-1 is what Redis names scripts by."""
+        return cls(text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
 
 
 class Call(NamedTuple):
@@ -30,16 +42,20 @@ class Call(NamedTuple):
 
 
 async def run_scripts(
-    connection: RedisConnection, calls: Sequence[Call], *, at_once: int = PIPELINE_COMMANDS_MAX
+    connection: RedisConnection, calls: Sequence[Call], *, at_once: int = PIPELINE_COMMANDS_MAX, once: bool = False
 ) -> list[Any]:
     """Run scripts in order, at most ``at_once`` in one pipeline; returns their answers.
 
+    If Redis lacks a script, the calls from the first that failed on are run again, since their order matters. With
+    ``once``, a call that was answered is not: none depends on another one, and they must not run twice.
+
     Raises:
-        StoreUnavailable, StoreRefused: one of them was not answered.
+        StoreUnavailable: one of them was not answered. Each of them may have run, or not.
+        StoreRefused: Redis refused one of them.
     """
     answers: list[Any] = []
     for part in _parts(calls, at_once):
-        answers += await _run(connection, part)
+        answers += await _run(connection, part, once=once)
     return answers
 
 
@@ -57,19 +73,19 @@ def _parts(calls: Sequence[Call], at_once: int) -> Iterator[list[Call]]:
         yield part
 
 
-async def _run(connection: RedisConnection, calls: Sequence[Call]) -> list[Any]:
+async def _run(connection: RedisConnection, calls: Sequence[Call], *, once: bool) -> list[Any]:
     answers = await _pipeline(connection, calls)
     for _ in range(TRIES_MAX):
         missing = [n for n, answer in enumerate(answers) if isinstance(answer, exceptions.NoScriptError)]
         if not missing:
             break
-        for script in {calls[n].script for n in missing}:
-            await connection.call(connection.client.script_load(script.text))
-        # From the first one on, not only those that failed: their order matters.
-        again = calls[missing[0] :]
-        answers[missing[0] :] = await _pipeline(connection, again)
+        for lost in {calls[n].script for n in missing}:
+            await connection.call(connection.client.script_load(lost.text))
+        again = missing if once else range(missing[0], len(calls))
+        for n, answer in zip(again, await _pipeline(connection, [calls[n] for n in again]), strict=True):
+            answers[n] = answer
     for answer in answers:
-        if isinstance(answer, exceptions.RedisError):
+        if isinstance(answer, Exception):
             raise connection.explained(answer) from answer
     return answers
 

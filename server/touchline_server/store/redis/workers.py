@@ -10,6 +10,7 @@ Example, with `ALIVE_S` = 10: worker a beats at 0, 2 and 4 s, and is killed. Wor
 from collections.abc import Sequence
 
 from .connection import RedisConnection
+from .scripts import Call, Script, run_scripts
 
 BEAT_EVERY_S = 2.0
 """How often a worker gives a sign of life. Five may be late before it counts as dead."""
@@ -17,14 +18,14 @@ ALIVE_S = 10.0
 """How long after its newest sign of life a worker counts as alive. Its clients leave all counts after this time, and
 the two seconds until another worker's next beat."""
 
-_BEAT = """
+_BEAT = Script.of("""
 local time = redis.call('TIME')
 local now_ms = time[1] * 1000 + math.floor(time[2] / 1000)
 redis.call('ZADD', KEYS[1], now_ms, ARGV[1])
 local oldest = now_ms - tonumber(ARGV[2])
 local alive = redis.call('ZRANGEBYSCORE', KEYS[1], oldest, '+inf')
 return {alive, redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', '(' .. oldest)}
-"""
+""")
 
 
 class Workers:
@@ -36,7 +37,6 @@ class Workers:
         """The workers that were alive at the newest `beat`, this one included."""
         self._connection = connection
         self._key = f"{connection.prefix}:workers"
-        self._beat = connection.client.register_script(_BEAT)
 
     async def beat(self) -> Sequence[str]:
         """Give a sign of life, and learn who is alive. Returns the workers that are dead and not forgotten yet.
@@ -45,7 +45,8 @@ class Workers:
             StoreUnavailable: Redis does not answer. ``alive`` is as before.
             StoreRefused: Redis refuses.
         """
-        alive, dead = await self._connection.call(self._beat(keys=[self._key], args=[self.name, int(ALIVE_S * 1000)]))
+        beat = Call(_BEAT, [self._key], [self.name, int(ALIVE_S * 1000)])
+        ((alive, dead),) = await run_scripts(self._connection, [beat])
         self.alive = frozenset(name.decode() for name in alive)
         return [name.decode() for name in dead]
 

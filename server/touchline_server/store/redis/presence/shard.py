@@ -25,38 +25,26 @@ Rules:
 4. One call changes or removes a bounded number of entries, a few milliseconds of work: Redis serves nobody meanwhile.
 """
 
-import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from importlib.resources import files
-from typing import Any, Final, NamedTuple
+from typing import Final
 from zlib import crc32
 
 import msgspec
-from redis import exceptions
 
-from touchline_protocol.errors import StoreRefused
 from touchline_server.store.redis.connection import RedisConnection
+from touchline_server.store.redis.scripts import Call, Script, run_scripts
 
 SHARDS: Final = 16
 """Slots in use: as many nodes of a Cluster can share the work, and an exchange is as many calls. All workers of a
 fleet have the same number, of all versions: another one would be another fleet's."""
-
-UNKNOWN_COMMAND = "nknown Redis command"
-"""How Redis says that a script uses a command that it does not have: the first letter differs by version."""
-
-
-class Script(NamedTuple):
-    """A script, and the name by which Redis knows it once it has run there."""
-
-    text: str
-    sha: str
 
 
 def load_script(name: str) -> Script:
     """The script ``lua/NAME.lua`` behind what all scripts share."""
     folder = files(__package__) / "lua"
     text = "".join((folder / f"{part}.lua").read_text("utf-8") for part in ("shard", name))
-    return Script(text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
+    return Script.of(text)
 
 
 def shard_of(room: str) -> int:
@@ -77,29 +65,7 @@ class Shards:
             StoreUnavailable: Redis does not answer. Each of the calls may have run, or not.
             StoreRefused: Redis refuses.
         """
-        if not calls:
-            return {}
-        encoded = {shard: msgspec.msgpack.encode(args) for shard, args in calls.items()}
-        return await self._connection.call(self._run(script, encoded))
-
-    async def _run(self, script: Script, calls: Mapping[int, bytes]) -> dict[int, bytes]:
-        answers = await self._pipeline([("EVALSHA", script.sha, shard, args) for shard, args in calls.items()])
-        found = dict(zip(calls, answers, strict=True))
+        base = f"{self._connection.prefix}:{{presence."
+        parts = [Call(script, [f"{base}{shard}}}"], [msgspec.msgpack.encode(args)]) for shard, args in calls.items()]
         # A call that was answered must not run again: its mark is another one now.
-        missing = [shard for shard, answer in found.items() if isinstance(answer, exceptions.NoScriptError)]
-        if missing:
-            answers = await self._pipeline([("EVAL", script.text, shard, calls[shard]) for shard in missing])
-            found.update(zip(missing, answers, strict=True))
-        for answer in found.values():
-            if isinstance(answer, exceptions.ResponseError) and UNKNOWN_COMMAND in str(answer):
-                raise StoreRefused("presence needs Redis 6.2 or newer") from answer
-            if isinstance(answer, Exception):
-                raise answer
-        return found
-
-    async def _pipeline(self, commands: Sequence[tuple[str, str, int, bytes]]) -> list[Any]:
-        # `evalsha` is not allowed in pipelines of a Cluster, but the command is: its one key says where it belongs.
-        pipeline = self._connection.pipeline()
-        for command, script, shard, args in commands:
-            pipeline.execute_command(command, script, 1, f"{self._connection.prefix}:{{presence.{shard}}}", args)
-        return list(await pipeline.execute(raise_on_error=False))
+        return dict(zip(calls, await run_scripts(self._connection, parts, once=True), strict=True))
