@@ -45,6 +45,23 @@ async def test_a_cold_edge_has_what_keepers_kept_and_reads_nothing_back(fleet: F
             assert edge.node.readiness() == ({}, {}, {})
 
 
+async def test_without_a_keeper_there_is_an_answer_about_a_room_and_its_viewers(fleet: Fleet) -> None:
+    await fleet.kafka.create(fleet.topic, 1)
+    await fleet.produce(event("1", "goals", b"1"))
+    async with fleet.edge() as edge, edge.client() as client:
+        known = await edge.node.room_state("score:1")
+        assert known is not None
+        assert (known.state, known.viewers, known.state_complete) == ([], 0, False)
+        await client.join("score:1")
+        await edge.publish("score:1", 2, key="goals")
+        await client.events(1)
+        async with asyncio.timeout(10):
+            while not (known := await edge.node.room_state("score:1")) or not known.viewers:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)  # nobody says when counts have been exchanged
+        assert [one.value for one in known.state] == [b"2"]
+        assert (known.viewers, known.viewers_complete, known.state_complete) == (1, True, False)
+
+
 @pytest.mark.long
 async def test_an_edge_without_keepers_says_so_and_loads_its_rooms_once_there_is_one(fleet: Fleet) -> None:
     await fleet.kafka.create(fleet.topic, 1)

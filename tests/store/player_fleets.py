@@ -60,7 +60,7 @@ class InRedis:
 
     async def kill(self, name: str) -> None:
         for slot in range(SLOTS):
-            await self._redis.zincrby(f"{{touchline:players:{slot}}}:workers", -ALIVE_S * 1000, name)
+            await self._redis.zincrby(f"touchline:{{players.{slot}}}:workers", -ALIVE_S * 1000, name)
 
     async def empty(self) -> None:
         await self._redis.flushall()

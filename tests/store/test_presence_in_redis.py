@@ -1,9 +1,7 @@
 """Presence in a real Redis keeps the contract, and more that only a shared store can break."""
 
 import asyncio
-import re
 from collections.abc import AsyncIterator, Callable
-from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -14,7 +12,7 @@ from store.presence_fleets import InRedis, drained
 from store.presence_worker import Fault, FaultyConnection
 from support.redis_kinds import make_cluster, move_slot
 from support.redis_server import RedisServer
-from touchline_protocol.errors import StoreRefused, StoreUnavailable
+from touchline_protocol.errors import StoreUnavailable
 from touchline_protocol.presence.records import PresenceRecord
 from touchline_server.config.presence import PresenceSettings
 from touchline_server.config.redis import RedisSettings
@@ -26,7 +24,6 @@ from touchline_server.store.redis.presence.outbox import LEASE_MS
 from touchline_server.store.redis.presence.shard import shard_of
 from touchline_server.store.redis.scripts import Script
 
-FLEET = Path(__file__).parents[2] / "docs" / "fleet.md"
 SETTINGS = PresenceSettings(members_max=3, records=True, outbox_max=1000)
 
 
@@ -204,32 +201,6 @@ async def test_each_occupied_room_has_its_state_recorded_again_and_again(connect
         assert (state.viewers, state.players) == (2, ["ann"])
     await store.exchange(change({ROOM: 0}, {"ann": 0}))
     assert (await drained(outbox))[-1].kind == "room_empty"
-
-
-async def test_the_documented_rights_of_a_redis_user_are_enough_and_less_is_a_refusal(
-    redis_factory: Callable[..., RedisServer],
-) -> None:
-    (rights,) = re.findall(r"needs: `([^`]+)` on the keys `touchline:\*`", FLEET.read_text("utf-8"))
-    server = redis_factory()
-    admin = RedisConnection(RedisSettings(url=server.url, timeout_s=5))
-    for user, keys, allowed in (("edge", "touchline:*", rights.split()), ("other", "other:*", ["+@all"])):
-        categories = [right for right in allowed if "@" in right]
-        commands = [right for right in allowed if "@" not in right]
-        await admin.client.acl_setuser(
-            user, enabled=True, passwords="+secret", keys=[keys], categories=categories, commands=commands
-        )
-    await admin.close()
-    edge, other = (
-        RedisConnection(RedisSettings(url=f"redis://{user}:secret@127.0.0.1:{server.port}/0", timeout_s=5))
-        for user in ("edge", "other")
-    )
-    fleet = InRedis(SETTINGS, edge)
-    assert (await fleet.worker("one").exchange(whole({ROOM: 1}, watched=BOTH))).viewers == {ROOM: 1, OTHER: 0}
-    assert [record.kind for record in await drained(fleet.outbox("one"))] == ["room_occupied"]
-    with pytest.raises(StoreRefused):
-        await InRedis(SETTINGS, other).worker("two").exchange(whole({ROOM: 1}))
-    await edge.close()
-    await other.close()
 
 
 async def test_a_redis_that_was_away_is_right_again_with_the_first_report(

@@ -33,8 +33,7 @@ async def test_calls_are_repeated_from_the_missing_script_on_unless_they_may_run
     await connection.call(connection.client.script_load(known.text))
     answers = await run_scripts(connection, [Call(missing, [key], []), Call(known, [key], [])], once=once)
     assert len(answers) == 2
-    found = await connection.call(connection.client.lrange(key, 0, -1))  # type: ignore[arg-type]
-    assert [text.decode() for text in found] == expected
+    assert await connection.call(connection.client.lrange(key, 0, -1)) == [text.encode() for text in expected]
     await connection.call(connection.client.delete(key))
 
 

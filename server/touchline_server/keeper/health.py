@@ -33,7 +33,13 @@ def health_server(keeper: Keeper, host: str, port: int) -> ControlServer:
             f"{topic}/{index}": {"next_offset": next_offset, "lag": keeper.lags.get((topic, index))}
             for (topic, index), next_offset in sorted(keeper.kept.items())
         }
-        body = {"ready": not problems, "problems": dict(problems), "group": keeper.group, "partitions": partitions}
+        body = {
+            "ready": not problems,
+            "problems": dict(problems),
+            "degraded": dict(keeper.degraded),
+            "group": keeper.group,
+            "partitions": partitions,
+        }
         return JSONResponse(body, status_code=503 if problems else 200)
 
     async def healthz(_request: Request) -> Response:

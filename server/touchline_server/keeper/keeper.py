@@ -27,6 +27,7 @@ from touchline_server.core.log import OffsetOutOfRange
 from touchline_server.core.room_keeping import Moved
 from touchline_server.log.kafka.log import HINT, KafkaLog
 from touchline_server.store.redis.connection import RedisConnection
+from touchline_server.store.redis.eviction import EVICTION, EvictionWatch
 from touchline_server.store.redis.room_keeping import RedisRoomKeeping
 
 from .partition_keeper import KeptFeed
@@ -60,6 +61,7 @@ class Keeper:
             raise OperatorError("touchline keeper writes to Redis: set redis.url")
         self._settings = settings
         self._connection = RedisConnection(settings.redis)
+        self._eviction = EvictionWatch(self._connection)
         self._keeping = RedisRoomKeeping(self._connection, milliseconds(settings.keeper.room_idle_s))
         self._cache = RoomCache(settings.keeper.cache_bytes_max)
         self._feeds = {
@@ -97,6 +99,11 @@ class Keeper:
         return problems
 
     @property
+    def degraded(self) -> Mapping[str, str]:
+        """Problems with which the keeper can still do its work."""
+        return {} if self._eviction.problem is None else {EVICTION: self._eviction.problem}
+
+    @property
     def kept(self) -> Mapping[tuple[str, int], int]:
         """The partitions that this keeper has, and the next offset of each that Redis does not have yet."""
         session = self._session
@@ -132,6 +139,7 @@ class Keeper:
         assert member is not None  # noqa: S101 - to be called after `start`
         stopping = asyncio.create_task(self._stop_on(stop))
         reporting = asyncio.create_task(self._report())
+        watching = asyncio.create_task(self._eviction.run())
         try:
             while not stop.is_set():
                 member.check()
@@ -141,9 +149,9 @@ class Keeper:
                     continue
                 await self._keep(member.shares, stop)
         finally:
-            for task in (stopping, reporting):
+            for task in (stopping, reporting, watching):
                 task.cancel()
-            await asyncio.gather(stopping, reporting, return_exceptions=True)
+            await asyncio.gather(stopping, reporting, watching, return_exceptions=True)
 
     async def close(self) -> None:
         """Leave the group, and close all connections."""

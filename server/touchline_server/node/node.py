@@ -39,17 +39,16 @@ from touchline_server.edge.server import EdgeServer
 from touchline_server.log.append_events import append_events
 from touchline_server.log.open import make_log, room_store
 from touchline_server.new_events import NewEvent
-from touchline_server.store.redis.connection import RedisConnection
 
 from .action_schemas import ActionSchemas
 from .core_factory import make_core, reload_core
+from .fleet.kept_rooms import KeptRooms, watch_forever
 from .fleet.presence import SUBJECT as PRESENCE
 from .fleet.presence import PresenceExchange, presence_parts
 from .fleet.presence_topic import PresenceTopic
+from .fleet.shared_stores import shared_stores
 from .ingest import Ingest
-from .kept_rooms import KeptRooms, watch_forever
 from .open_files import OpenFiles, control_connections_max
-from .players import player_store
 from .players import problems as player_problems
 from .process_log import log_reload
 from .readiness import CONNECTIONS, PLAYERS, judge
@@ -85,10 +84,11 @@ class Node:
         self.control_port = 0
         self.verifier = make_verifier(settings.auth)
         self._store: RoomStore | None = room_store(self.log)
-        self._redis = RedisConnection(settings.redis) if settings.redis.url else None
-        self._kept = KeptRooms(self._redis) if self._redis is not None and self._store is None else None
-        if self._kept is not None:
-            self._store = self._kept.store
+        self._shared = shared_stores(settings, self.worker)
+        self._kept: KeptRooms | None = None
+        if self._shared is not None and self._store is None:
+            self._store = self._shared.rooms
+            self._kept = KeptRooms(self._shared.rooms)
         self._watching: asyncio.Task[None] | None = None
         self.core: EdgeCore[Peer] = make_core(
             settings,
@@ -107,7 +107,7 @@ class Node:
         self._observers = observers
         self._lowered = lowered
         self._open_files = OpenFiles()
-        presence = presence_parts(settings, self.worker, self._redis, is_alone=place is None)
+        presence = presence_parts(settings, self.worker, self._shared, is_alone=place is None)
         self._presence = PresenceExchange(presence.store, settings.presence.interval_s)
         self._presence_topic = (
             None if presence.outbox is None else PresenceTopic(presence.outbox, self.log, settings.presence)
@@ -130,7 +130,8 @@ class Node:
                 await self.verifier.start()
             if self._control is not None:
                 await self._control.start()
-            players = player_store(self._redis, self.core, self.worker)
+            # Without keys there are no players, and so no arrivals.
+            players = None if self._shared is None or self.core.arrivals is None else self._shared.players()
             edge = self._edge = EdgeServer(settings, self.core, self.log, self._store, self._skips.report, players)
             ingest = Ingest(
                 self.log,
@@ -145,6 +146,8 @@ class Node:
         except BaseException:
             listener.close()
             raise
+        if self._shared is not None:
+            self._shared.start()
         if self._kept is not None:
             self._watching = asyncio.create_task(watch_forever(self._kept, self._windows), name="kept-rooms")
         await edge.start(listener)
@@ -174,8 +177,8 @@ class Node:
         if self._watching is not None:
             self._watching.cancel()
             await asyncio.wait([self._watching])
-        if self._redis is not None:
-            await self._redis.close()
+        if self._shared is not None:
+            await self._shared.close()
         if self.verifier is not None:
             await self.verifier.stop()
         await self.log.close()
@@ -244,23 +247,20 @@ class Node:
         return await append_events(self.log, self.settings.feeds[feed_name].topic, room_id, events)
 
     async def room_state(self, room: str) -> RoomState | None:
-        """What is known of a room; None if nothing is.
+        """What is known of a room; None if it has no events and no viewers.
 
         Raises:
-            OperatorError: its log has not been read yet, or the room store does not answer.
+            OperatorError: its log has not been read yet, or an embedded log does not answer.
         """
         known = self.core.hub.room(room)
         if known is None:
             raise OperatorError("the room's log has not been read yet; try again in a moment")
         try:
-            await self._load(known)
+            _, (viewers, viewers_complete) = await asyncio.gather(self._load(known), self._viewers(room))
             contents = known.contents
             if contents.reading_back:
                 raise OperatorError("the room's state is being read from the log; try again in a moment")
-            viewers, viewers_complete = await self._viewers(room)
-            if contents.head is None and not contents.state and not viewers:
-                if not contents.loaded:
-                    raise OperatorError("the room's older state is not loaded yet; try again in a moment")
+            if contents.loaded and contents.head is None and not contents.state and not viewers:
                 return None
             state = [StateEvent(key, event.offset, event.ts, event.value) for key, event in contents.state.items()]
             return RoomState(
@@ -321,6 +321,8 @@ class Node:
     def _reported_problems(self) -> Mapping[str, str]:
         """Problems that nobody else logs."""
         problems = {**self.log.problems, **self._open_files.problems(), **player_problems(self.core)}
+        if self._shared is not None:
+            problems |= self._shared.problems
         if self._kept is not None:
             problems |= self._kept.problems(self.core.unloaded_rooms)
         if self._presence.problem is not None:

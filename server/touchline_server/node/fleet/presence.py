@@ -9,7 +9,6 @@ Rules:
 
 import asyncio
 import contextlib
-import secrets
 from typing import NamedTuple
 
 from touchline_protocol.errors import StoreRefused, StoreUnavailable
@@ -19,15 +18,11 @@ from touchline_server.core.presence.port import PresenceStore, Totals
 from touchline_server.edge.driver import Driver
 from touchline_server.store.memory.presence import MemoryFleet
 from touchline_server.store.memory.presence_outbox import MemoryOutbox
-from touchline_server.store.redis.connection import RedisConnection
-from touchline_server.store.redis.presence import RedisOutbox, RedisPresenceStore
-from touchline_server.store.redis.workers import Workers
+
+from .shared_stores import SharedStores
 
 RETRY_S_MAX = 2.0
 """The longest time between two attempts. Once the store is back, numbers are right within 3 s."""
-
-WORKER_NAME_BYTES = 6
-"""The randomness in a worker's name in Redis: enough that no two of a fleet ever share one."""
 
 SUBJECT = "presence"
 """The subject of its problem."""
@@ -40,16 +35,13 @@ class PresenceParts(NamedTuple):
     outbox: Outbox | None
 
 
-def presence_parts(settings: Settings, worker: str, redis: RedisConnection | None, *, is_alone: bool) -> PresenceParts:
-    """The parts of one worker, in Redis if there is one. ``is_alone``: the edge has no other workers."""
-    presence = settings.presence
-    if redis is None:
-        fleet = MemoryFleet(presence.members_max, complete=is_alone)
-        return PresenceParts(fleet.worker(worker), MemoryOutbox(fleet, presence) if presence.records else None)
-    # A worker that is started again is another one: its clients are not those of the one before.
-    workers = Workers(redis, f"{worker}.{secrets.token_hex(WORKER_NAME_BYTES)}")
-    outbox = RedisOutbox(redis, workers.name, presence) if presence.records else None
-    return PresenceParts(RedisPresenceStore(redis, workers, presence), outbox)
+def presence_parts(settings: Settings, worker: str, shared: SharedStores | None, *, is_alone: bool) -> PresenceParts:
+    """The parts of one worker, shared with others if there are any. ``is_alone``: the edge has no other workers."""
+    if shared is not None:
+        return PresenceParts(shared.presence, shared.outbox)
+    fleet = MemoryFleet(settings.presence.members_max, complete=is_alone)
+    outbox = MemoryOutbox(fleet, settings.presence) if settings.presence.records else None
+    return PresenceParts(fleet.worker(worker), outbox)
 
 
 class PresenceExchange:

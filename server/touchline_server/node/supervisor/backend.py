@@ -15,7 +15,8 @@ from .messages import CountMembers, Members, ReadRoom, Room
 from .worker_process import WorkerProcess
 
 ROOM_TIMEOUT_S = 2.0
-"""How long a worker may take to answer about a room: two turns of a very busy loop, or one query of a room store."""
+"""How long a worker may take to answer about a room: two turns of a very busy loop, or one query of an embedded log. A
+worker that asks Redis waits for that as well, and then answers without it."""
 
 
 class WorkersBackend:
@@ -30,6 +31,7 @@ class WorkersBackend:
     ) -> None:
         self._feeds = settings.feeds
         self._has_fleet = settings.redis.url is not None
+        self._timeout_s = ROOM_TIMEOUT_S + (settings.redis.timeout_s if self._has_fleet else 0.0)
         self._log = log
         self._readiness = readiness
         self._serving = serving
@@ -54,7 +56,7 @@ class WorkersBackend:
         unknown = False
         for index in sorted(range(len(workers)), key=lambda index: -(counts[index] or 0)):
             try:
-                state = await _state(workers[index], room)
+                state = await _state(workers[index], room, self._timeout_s)
             except OperatorError as error:
                 failure = error
                 continue
@@ -80,7 +82,7 @@ async def _members(worker: WorkerProcess, room: str) -> int | None:
     return answer.members if isinstance(answer, Members) else None
 
 
-async def _state(worker: WorkerProcess, room: str) -> RoomState | None:
-    answer = await worker.ask(lambda request: ReadRoom(request, room), ROOM_TIMEOUT_S)
+async def _state(worker: WorkerProcess, room: str, timeout_s: float) -> RoomState | None:
+    answer = await worker.ask(lambda request: ReadRoom(request, room), timeout_s)
     assert isinstance(answer, Room)  # noqa: S101 - the only answer
     return answer.state

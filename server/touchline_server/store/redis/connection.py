@@ -13,7 +13,7 @@ Rules:
 import asyncio
 import inspect
 import ssl
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from typing import Any, TypeVar, cast
 from urllib.parse import urlsplit
 
@@ -80,6 +80,7 @@ class RedisConnection:
         """What is wrong now, for an operator; None if the newest call succeeded."""
         self._timeout_s = settings.timeout_s
         self._is_watched = bool(settings.sentinels)
+        self._is_cluster = settings.cluster
         self._slots = asyncio.Semaphore(CONNECTIONS_MAX)
         """redis-py raises if there are more calls than connections, instead of letting them wait."""
         self._closing: list[Any] = []
@@ -118,6 +119,14 @@ class RedisConnection:
     def pipeline(self) -> redis.client.Pipeline:
         """A pipeline without a transaction. Commands of one Cluster slot are answered in their order."""
         return self.client.pipeline(transaction=False)
+
+    async def info(self, section: str) -> list[Mapping[str, Any]]:
+        """What each server says about itself, each primary of a Cluster. To be awaited by `call`."""
+        if not self._is_cluster:
+            return [await self.client.info(section)]
+        found = await self.client.info(section, target_nodes=RedisCluster.PRIMARIES)
+        # Of one primary alone the Cluster's client returns the answer as it is.
+        return [each for each in found.values() if isinstance(each, dict)] or [found]
 
     async def call(self, command: Awaitable[T]) -> T:
         """The answer of a command, or of a pipeline.

@@ -3,11 +3,11 @@
 Players are spread over `SLOTS` hash tags, so that a script touches the keys of one Cluster slot only, and a fleet's
 players are spread over a Cluster. The keys of slot 7, with the prefix ``touchline``:
 
-    {touchline:players:7}:workers                 sorted set: worker, time of its last sign of life here
-    {touchline:players:7}:connections:<worker>    hash: player, connections there
-    {touchline:players:7}:session:<player>:<name> hash: number, worker, newest action known to be in the log
-    {touchline:players:7}:rate:<player>           when the player's bucket is full, in Redis's milliseconds
-    {touchline:players:7}:lost:<worker>           list: sessions that were claimed from this worker, until it reads them
+    touchline:{players.7}:workers                 sorted set: worker, time of its last sign of life here
+    touchline:{players.7}:connections:<worker>    hash: player, connections there
+    touchline:{players.7}:session:<player>:<name> hash: number, worker, newest action known to be in the log
+    touchline:{players.7}:rate:<player>           when the player's bucket is full, in Redis's milliseconds
+    touchline:{players.7}:lost:<worker>           list: sessions that were claimed from this worker, until it reads them
 
 Signs of life are kept in each slot, not only in `Workers`: who counts and what is counted then change in one atomic
 step. Times are by Redis's own clock. All keys expire by themselves once nobody uses them.
@@ -226,7 +226,7 @@ class RedisPlayerStore:
             await run_scripts(self._connection, calls)
 
     def _base(self, slot: int) -> str:
-        return f"{{{self._connection.prefix}:players:{slot}}}"
+        return f"{self._connection.prefix}:{{players.{slot}}}"
 
     def _arguments(self, exchange: Exchange, part: _Part) -> list[str | bytes | int]:
         limits = exchange.limits

@@ -11,13 +11,11 @@ from touchline_protocol.errors import StoreRefused, StoreUnavailable
 from touchline_protocol.printable import counted
 from touchline_server.core.room_keeping import KeptPartition
 from touchline_server.core.rooms.partition_window import PartitionWindow
-from touchline_server.store.redis.connection import RedisConnection
-from touchline_server.store.redis.rooms import RedisRooms
+
+from .shared_stores import KeptRoomStore
 
 LOOK_EVERY_S = 2.0
 """How soon an outage shows in ``/readyz``."""
-REDIS = "redis"
-"""The subject of a Redis that does not answer, or refuses."""
 ROOM_STATE = "room state"
 """The subject of rooms whose older state is missing, and of keepers that are behind."""
 
@@ -25,9 +23,8 @@ ROOM_STATE = "room state"
 class KeptRooms:
     """One edge's view of what keepers wrote."""
 
-    def __init__(self, connection: RedisConnection) -> None:
-        self.store = RedisRooms(connection)
-        self._connection = connection
+    def __init__(self, store: KeptRoomStore) -> None:
+        self._store = store
         self._behind: dict[str, str] = {}
 
     async def watch(self, windows: Iterable[PartitionWindow]) -> None:
@@ -37,9 +34,9 @@ class KeptRooms:
             for window in windows
         }
         try:
-            kept = await self.store.kept(list(wanted))
+            kept = await self._store.kept(list(wanted))
         except (StoreUnavailable, StoreRefused):
-            return  # the connection has it as its problem
+            return  # the stores have it as their problem
         behind: dict[str, str] = {}
         for partition, before in wanted.items():
             next_offset = kept[partition]
@@ -53,8 +50,6 @@ class KeptRooms:
     def problems(self, unloaded_rooms: int) -> Mapping[str, str]:
         """What is wrong now; ``unloaded_rooms`` were joined without their older state."""
         problems = dict(self._behind)
-        if self._connection.problem is not None:
-            problems[REDIS] = self._connection.problem
         if unloaded_rooms:
             problems[ROOM_STATE] = f"the older state of {counted(unloaded_rooms, 'room')} is not loaded yet"
         return problems
