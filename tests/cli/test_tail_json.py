@@ -122,7 +122,7 @@ def test_what_is_not_json_is_refused_by_name(server: Server) -> None:
 )
 def test_a_line_holds_the_data_as_json(data: Any, printed: str, capsysbinary: pytest.CaptureFixture[bytes]) -> None:
     Printer(with_state=True).event(touchline.Event("match:1", 5, None, 7, data, "e"))
-    head = '{"room": "match:1", "cursor": "e.5", "offset": 5, "ts": 7, "data": '
+    head = '{"room": "match:1", "cursor": "e.5.7", "offset": 5, "ts": 7, "data": '
     assert capsysbinary.readouterr().out.decode() == f"{head}{printed}}}\n"
 
 

@@ -383,6 +383,7 @@ async def test_an_action_after_the_token_expired_but_before_the_close_is_refused
             nack = await refusal(client)
             assert (nack.id, nack.code) == (1, "token_expired")
         node.edge.driver._tick()
-        await act(client, 1)
-        assert await answer(client) == (1, "ack")
+        async with player(node, session=welcome.session) as (again, _):  # rates of the first one are in the future
+            await act(again, 1)
+            assert await answer(again) == (1, "ack")
     assert await logged_ids(log) == [1]

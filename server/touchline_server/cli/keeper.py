@@ -38,10 +38,10 @@ def keeper(
         str | None, typer.Option(metavar="NAME", help="The name of this keeper in its log.  [default: the host name]")
     ] = None,
 ) -> None:
-    """Write the state of rooms from Kafka to Redis, for edges that start.
+    """Write the state of rooms to Redis.
 
-    Any number of keepers share the partitions. The settings are those of `touchline serve`, with the tables [redis] and
-    [keeper].
+    They are read from Kafka, and kept for edges that start. Any number of keepers share the partitions. The settings
+    are those of `touchline serve`, with the tables [redis] and [keeper].
     """
     settings = load_settings(config, {"log": log, "edge_name": edge_name})
     with server_log(settings.logging.format, settings.logging.level, settings.edge_name), failures_logged(settings):
