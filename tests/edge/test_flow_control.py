@@ -17,12 +17,14 @@ from touchline_protocol.frames import payload_of
 from touchline_protocol.messages import Beat, Event, RoomRequest, ServerMessage, Subscribe, Subscribed, Unsubscribe
 from touchline_server.core.clients.client import Client as CoreClient
 from touchline_server.core.clients.client import ClientState
+from touchline_server.core.liveness import LINGER_MS
 from touchline_server.core.log import OffsetOutOfRange
 from touchline_server.core.rooms.encoding import STEP_BYTES
 from touchline_server.edge.connection import Connection
 from touchline_server.edge.driver import Peer
 
 RECEIVE_BYTES = 4096
+LAG_S_MAX = 600  # longer than a test
 EVENT_BYTES = 10_000
 FRAME_BYTES_MAX = EVENT_BYTES + 200
 
@@ -139,23 +141,21 @@ async def test_a_catch_up_from_the_log_does_not_fill_the_buffer_of_a_slow_client
 
 
 async def test_a_client_that_reads_nothing_for_too_long_is_closed_and_can_resume() -> None:
-    async with running_node(lag_s_max=0.3, heartbeat_s=0.2) as node:
+    async with running_node(lag_s_max=LAG_S_MAX) as node:
         async with node.raw(receive_bytes=RECEIVE_BYTES) as slow:
             await slow.open()
             joined = await join(slow)
             behind = core_client_of(node, slow)
             offsets = await publish_much(node, 400)
-            await eventually(lambda: behind.state is ClientState.CLOSED)
+            with node.clocks_ahead(LAG_S_MAX + 1):  # and back: the edge does not cut the connection before it is read
+                node.tick()
+            assert behind.state is ClientState.CLOSED
             received = [joined.head]
             assert await _close_code_after(slow, received) == codes.TOO_SLOW.code
             assert received[1:] == offsets[: len(received) - 1]
-        node.set_lag_max(60_000)  # enough time for the rest
         async with node.client() as client:
             assert (await client.join("score:1", epoch=joined.epoch, after=received[-1])).recovered
-            events: list[int] = []
-            while len(events) < len(offsets) - len(received) + 1:
-                message = await client.next()
-                events += [message.offset] if isinstance(message, Event) else []
+            events = [event.offset for event in await client.events(len(offsets) - len(received) + 1)]
             assert events == offsets[len(received) - 1 :]
 
 
@@ -235,12 +235,21 @@ async def test_a_client_overtaken_by_retention_is_closed_or_starts_over(deliver:
 
 async def test_a_client_that_reads_nothing_and_ignores_the_close_is_dropped(caplog: pytest.LogCaptureFixture) -> None:
     async with (
-        running_node(lag_s_max=0.2, heartbeat_s=0.2) as node,
+        running_node(lag_s_max=LAG_S_MAX) as node,
         node.raw(receive_bytes=RECEIVE_BYTES) as slow,
     ):
         await slow.open()
         await join(slow)
+        behind = core_client_of(node, slow)
         await publish_much(node, 400)
+        with node.clocks_ahead(LAG_S_MAX + 1):
+            node.tick()
+        assert behind.state is ClientState.CLOSED
+        with node.clocks_ahead(LAG_S_MAX + 1 + LINGER_MS / 1000 - 0.1):
+            node.tick()
+        assert node.node.core.connections == 1
+        with node.clocks_ahead(LAG_S_MAX + 2 + LINGER_MS / 1000):
+            node.tick()
         await eventually(lambda: node.node.core.connections == 0)
         await publish_much(node, 1)
     assert not caplog.records

@@ -64,11 +64,6 @@ class RunningNode:
     def connections(self) -> list[Connection]:
         return [owner for owner in self.node.core.owners if isinstance(owner, Connection)]
 
-    def set_lag_max(self, lag_ms_max: int) -> None:
-        """Change how long clients may lag behind before the edge closes them."""
-        liveness = self.node.core._liveness
-        liveness.reload(liveness._limits._replace(lag_ms_max=lag_ms_max))
-
     def set_ack_max(self, ack_ms_max: int) -> None:
         """Change how long a peer may acknowledge nothing before the edge takes it for gone."""
         liveness = self.node.core._liveness
