@@ -8,6 +8,8 @@ import uvloop
 
 from edge.logs import BreakableLog
 from support.node_fixture import RunningNode, running_node
+from touchline_server.core import liveness
+from touchline_server.edge import server
 
 
 def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
@@ -18,6 +20,13 @@ def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.Abstrac
 def log() -> BreakableLog:
     """A log for a node that the test starts itself."""
     return BreakableLog()
+
+
+@pytest.fixture
+def short_linger(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let an edge wait for a moment only until a connection ends that it has closed."""
+    for module in (liveness, server):
+        monkeypatch.setattr(module, "LINGER_MS", 300)
 
 
 @pytest.fixture

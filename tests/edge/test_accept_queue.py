@@ -7,7 +7,9 @@ import pytest
 from support.node_fixture import running_node
 
 
-async def test_a_connection_that_is_queued_when_the_port_closes_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_connection_that_is_queued_when_the_port_closes_is_answered(
+    monkeypatch: pytest.MonkeyPatch, short_linger: None
+) -> None:
     async with running_node(drain_s=0.1) as running:
         edge = running.edge
         stop_accepting = edge._stop_accepting

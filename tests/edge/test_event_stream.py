@@ -234,6 +234,7 @@ async def test_a_stopping_edge_ends_its_streams_one_after_the_other() -> None:
             assert (message.reconnect_ms, watching.parser.retry_ms) == (0, RETRY_MS[0])
             assert await watching.rest() == []
             assert watching.parser.comments == [" close 1001 going_away"]
+            watching.client.sock.close()
             ends_s.append(loop.time() - began_s)
             await node.publish(ROOM, len(ends_s))
             if watching is not streams[-1]:

@@ -30,6 +30,15 @@ from touchline_server.core.log import Entry
 ROUNDS = 3
 
 
+@pytest.fixture(autouse=True, scope="module")
+def without_older_objects() -> Iterator[None]:
+    """Hide what other modules have left from the collector: to look through it takes long."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
 @pytest.fixture(autouse=True)
 def without_the_collector() -> Iterator[None]:
     """Disable the collector. `gc.DEBUG_SAVEALL` would not find objects held by a suspended generator."""

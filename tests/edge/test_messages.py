@@ -11,6 +11,7 @@ from touchline_protocol import codes
 from touchline_protocol.codecs import CODECS, JSON, MSGPACK, Codec
 from touchline_protocol.frames import payload_of
 from touchline_protocol.messages import Error, Event, RoomRequest, Subscribe, Subscribed, Unsubscribe, Unsubscribed
+from touchline_server.core.liveness import LINGER_MS
 
 
 def subscribe(*rooms: str, **more: Any) -> Subscribe:
@@ -230,4 +231,7 @@ async def test_a_close_frame_leaves_all_rooms_even_while_the_socket_stays_open(n
         await other.expect(Event)
         assert await client.read_some() == b""
         assert node.node.core.hub.rooms["score:1"].members == 1
+        assert node.node.core.connections == 2
+        with node.clocks_ahead(LINGER_MS / 1000 + 1):
+            node.tick()
         await eventually(lambda: node.node.core.connections == 1)  # disconnected though it never closes

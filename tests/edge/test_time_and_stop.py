@@ -95,6 +95,7 @@ async def test_a_connection_that_comes_too_late_is_asked_to_come_back_elsewhere(
             head = (await late.read_all()).split(b"\r\n\r\n")[0]
             assert head.startswith(b"HTTP/1.1 503 ")
             assert b"\r\nRetry-After: " in head
+            late.sock.close()
         for client in (first, greeting):
             await client.websocket.close()
         await stopping
@@ -109,7 +110,9 @@ async def test_the_end_of_the_drain_closes_the_remaining_clients() -> None:
         assert node.node.core.connections == 0
 
 
-async def test_stopping_does_not_wait_forever_for_clients_that_do_not_read(caplog: pytest.LogCaptureFixture) -> None:
+async def test_stopping_does_not_wait_forever_for_clients_that_do_not_read(
+    caplog: pytest.LogCaptureFixture, short_linger: None
+) -> None:
     async with (
         running_node() as node,
         node.raw(receive_bytes=4096) as slow,
