@@ -61,7 +61,7 @@ def feed(
     except httpx.HTTPStatusError as error:
         raise Failed(f"publishing to {url}: HTTP {error.response.status_code}, {error.response.text}") from error
     except httpx.HTTPError as error:
-        raise Failed(f"publishing to {url}: {error or type(error).__name__}") from error
+        raise Failed(f"publishing to {url}: {str(error) or type(error).__name__}") from error
     late_ms = played.late_s * 1000
     typer.echo(f"Published {played.events:,} events, {played.bytes:,} bytes, at most {late_ms:.1f} ms late.")
     if match:

@@ -30,6 +30,11 @@ IN_FLIGHT_MAX = 64
 EVENTS_PER_REQUEST_MAX = 1_000
 """The most that a server accepts in one request."""
 REQUEST_TIMEOUT_S = 30.0
+CONNECTIONS_MAX = 16
+"""Connections to the HTTP API. A control plane takes 256, or 40 where few files may be open, and then closes idle ones:
+a request that is on its way at that moment fails."""
+KEEPALIVE_S = 2.0
+"""How long a connection may be idle and still be used. The server closes it after 5 s."""
 
 
 class KeyedValue(NamedTuple):
@@ -143,12 +148,14 @@ class _KafkaBatches:
 
 @contextlib.asynccontextmanager
 async def http_batches(url: str, api_key: str | None = None) -> AsyncIterator[PublishBatches]:
-    """Publish over a server's HTTP API at ``url``, all rooms at once. Records get the time at which they are appended.
+    """Publish over a server's HTTP API at ``url``, several rooms at once. Records get the time at which they are appended.
 
     The publisher raises `httpx.HTTPError` if the server cannot be reached, or refuses.
     """
     headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {api_key}"} if api_key else {})
-    limits = httpx.Limits(keepalive_expiry=REQUEST_TIMEOUT_S)
+    limits = httpx.Limits(
+        max_connections=CONNECTIONS_MAX, max_keepalive_connections=CONNECTIONS_MAX, keepalive_expiry=KEEPALIVE_S
+    )
     async with httpx.AsyncClient(
         base_url=url, timeout=REQUEST_TIMEOUT_S, limits=limits, headers=headers, trust_env=False
     ) as client:

@@ -94,7 +94,7 @@ def open_event_stream(base: str, room: str, *, deliver: Deliver, last_event_id: 
                 sock.close()
                 raise
     except OSError as error:
-        raise Unreachable(f"{base} cannot be reached: {error or type(error).__name__}") from error
+        raise Unreachable(f"{base} cannot be reached: {str(error) or type(error).__name__}") from error
     if status != STATUS_OK:
         sock.close()
         raise _refused(base, status)
