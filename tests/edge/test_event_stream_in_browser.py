@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import Browser, Page
 
 from edge.streams import ROOM, stream, target_of
@@ -18,7 +19,9 @@ from touchline_loadtest.checks.room_log import RoomLog
 from touchline_loadtest.checks.trace import Settled, Trace
 from touchline_protocol.codecs import JSON
 from touchline_protocol.messages import Subscribed
-from touchline_server.edge import event_stream
+from touchline_server.edge import event_stream, handshake
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")  # the browser's loop
 
 PAGE = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 15\r\nConnection: close\r\n\r\n<!doctype html>"
 
@@ -46,13 +49,13 @@ async def serve_page(reader: asyncio.StreamReader, writer: asyncio.StreamWriter)
     writer.close()
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def browser() -> AsyncIterator[Browser]:
     async with launched_browser() as browser:
         yield browser
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def origin() -> AsyncIterator[str]:
     """The origin of an empty page, on another host (localhost) than the edge (127.0.0.1).
 
@@ -73,8 +76,9 @@ async def until(page: Page, condition: str) -> None:
 
 
 async def test_a_page_gets_each_event_once_and_in_order_across_a_restart_of_the_edge(
-    tmp_path: Path, browser: Browser, origin: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, browser: Browser, origin: str
 ) -> None:
+    monkeypatch.setattr(event_stream, "RETRY_MS", (100, 100))
     options: dict[str, Any] = {"url": f"sqlite:///{tmp_path / 'log.db'}", "origins": [origin]}
     async with open_page(browser) as page:
         async with running_node(**options) as node:
@@ -107,9 +111,9 @@ def trace_of(messages: Sequence[str]) -> Trace:
     return trace
 
 
-async def test_a_page_from_an_unlisted_origin_gets_nothing(node: RunningNode, browser: Browser, origin: str) -> None:
+async def test_a_page_from_an_unlisted_origin_gets_nothing(browser: Browser, origin: str) -> None:
     console: list[str] = []
-    async with open_page(browser) as page:
+    async with running_node() as node, open_page(browser) as page:
         page.on("console", lambda message: console.append(message.text))
         await watch(page, origin, node)
         await until(page, "source.readyState === EventSource.CLOSED")
@@ -119,7 +123,7 @@ async def test_a_page_from_an_unlisted_origin_gets_nothing(node: RunningNode, br
 
 
 async def test_a_page_retries_at_a_full_edge(monkeypatch: pytest.MonkeyPatch, browser: Browser, origin: str) -> None:
-    monkeypatch.setattr(event_stream, "RETRY_AFTER_MS", (50, 50))
+    monkeypatch.setattr(handshake, "RETRY_AFTER_MS", (50, 50))
     async with running_node(origins=[origin], connections_max=1) as node, open_page(browser) as page:
         async with stream(node):
             await watch(page, origin, node)
