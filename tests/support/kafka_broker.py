@@ -26,8 +26,8 @@ from touchline_loadtest.rig.kafka.java import LIMITED_USER, PASSWORD, USER
 CLUSTER_SIZE = 3
 
 RETURN_MS = 1_400
-"""How long a killed broker that is its own controller believes, after its return, that it is still there. It tries again
-after 100, 200, 400 and 800 ms: the fourth attempt succeeds."""
+"""How long a killed broker, after its return, keeps itself out: as its own controller it believes that it is still
+there. It tries again after 100, 200, 400 and 800 ms, so the fifth attempt succeeds."""
 
 __all__ = ["LIMITED_USER", "PASSWORD", "USER", "KafkaBroker", "KafkaCluster"]
 
