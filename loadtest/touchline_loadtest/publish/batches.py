@@ -148,7 +148,7 @@ class _KafkaBatches:
 
 @contextlib.asynccontextmanager
 async def http_batches(url: str, api_key: str | None = None) -> AsyncIterator[PublishBatches]:
-    """Publish over a server's HTTP API at ``url``, several rooms at once. Records get the time at which they are appended.
+    """Publish over a server's HTTP API at ``url``, several rooms at once. The server stamps records as it appends them.
 
     The publisher raises `httpx.HTTPError` if the server cannot be reached, or refuses.
     """
