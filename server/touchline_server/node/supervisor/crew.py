@@ -106,11 +106,17 @@ class Crew:
             self._begin(self._reload(name, process, pickled))
 
     async def stop(self, timeout_s: float) -> None:
-        """Have all workers drain at once, and wait for their end. Those that take longer than this are killed."""
+        """Have all workers drain at once, and wait for their end. Those that take longer than this are killed.
+
+        One that is still importing its modules is killed at once: it holds nothing, and could not hear anything.
+        """
         for life in self._lives.values():
             life.stop()
-        for process in self._processes.values():
-            process.send(StopServing())
+        for name, process in self._processes.items():
+            if self._lives[name].gave_sign:
+                process.send(StopServing())
+            else:
+                process.kill()
         self._note_stopped()
         try:
             await asyncio.wait_for(self._all_stopped.wait(), timeout_s)
@@ -149,7 +155,7 @@ class Crew:
             return
         logger.info("worker_started", worker=name, pid=process.pid)
         if life.state is WorkerState.STOPPING:  # meanwhile: `stop` could not reach it yet
-            process.send(StopServing())
+            process.kill()
 
     def _end_hung(self, name: str, silent_s: float) -> None:
         process = self._processes[name]

@@ -58,7 +58,8 @@ class WorkerLife:
         self._failures = 0
         self._since_s = now_s
         self._heard_s = now_s
-        self._gave_sign = False
+        self.gave_sign = False
+        """Whether its process, if it has one, has given a sign of life: before that it holds nothing of anybody."""
 
     @property
     def has_process(self) -> bool:
@@ -71,7 +72,7 @@ class WorkerLife:
 
     def is_hung(self, now_s: float) -> bool:
         """Whether its process is to be killed."""
-        limit_s = self.hang_s if self._gave_sign else max(self.hang_s, FIRST_SIGN_S)
+        limit_s = self.hang_s if self.gave_sign else max(self.hang_s, FIRST_SIGN_S)
         return self.has_process and self.silent_s(now_s) > limit_s
 
     def is_silent(self, now_s: float) -> bool:
@@ -90,12 +91,12 @@ class WorkerLife:
         self._expect(WorkerState.WAITING)
         self.state = WorkerState.STARTING
         self._since_s = self._heard_s = now_s
-        self._gave_sign = False
+        self.gave_sign = False
 
     def heard(self, now_s: float) -> None:
         """The process gave a sign of life."""
         self._heard_s = now_s
-        self._gave_sign = True
+        self.gave_sign = True
 
     def forgive(self, now_s: float) -> None:
         """Nobody could hear the process until now."""
