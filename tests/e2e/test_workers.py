@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import os
+import shlex
 import signal
 import socket
 from collections.abc import AsyncIterator
@@ -17,8 +18,12 @@ from websockets.exceptions import ConnectionClosed
 
 import touchline
 from e2e.worker_server import ROOM, WorkerServer, worker_server
+from project.test_readme import ROOT, commands_in
 from support.kafka_broker import KafkaBroker
 from support.waiting import eventually
+from touchline_server.node.cpus import cpu_count
+
+FLEET = (ROOT / "docs" / "fleet.md").read_text("utf-8")
 
 
 def is_alive(pid: int) -> bool:
@@ -62,11 +67,15 @@ class Reader:
 
 
 @contextlib.asynccontextmanager
-async def reading(server: WorkerServer, count: int) -> AsyncIterator[list[Reader]]:
+async def reading(server: WorkerServer) -> AsyncIterator[list[Reader]]:
+    """Readers, at least one at each worker: the kernel decides where a connection goes."""
     async with contextlib.AsyncExitStack() as stack:
-        readers = [Reader(await stack.enter_async_context(touchline.connect(server.url))) for _ in range(count)]
-        for reader in readers:
-            await reader.room.joined()
+        readers: list[Reader] = []
+        while {line["worker"] for line in server.lines("connection_opened")} != server.pids().keys():
+            client = touchline.connect(server.url, random=lambda: 0.0)  # it comes back at once
+            readers.append(Reader(await stack.enter_async_context(client)))
+            await readers[-1].room.joined()
+            assert len(readers) < 100
         tasks = [asyncio.create_task(reader.run()) for reader in readers]
         try:
             yield readers
@@ -80,12 +89,10 @@ async def test_workers_are_one_server_and_clients_of_one_that_is_killed_go_on_wi
     kafka: KafkaBroker, tmp_path: Path
 ) -> None:
     async with worker_server(kafka, tmp_path) as server:
-        async with reading(server, 8) as readers:
+        async with reading(server) as readers:
             server.publish(1, 2, key="score")
             room = server.get(f"/v1/rooms/{ROOM}").json()
-            assert (room["viewers"], [each["data"] for each in room["state"]]) == (8, [2])
-            opened = server.lines("connection_opened")
-            assert {line["worker"] for line in opened} == {"edge/1", "edge/2"}
+            assert (room["viewers"], [each["data"] for each in room["state"]]) == (len(readers), [2])
             os.kill(server.pids()["edge/1"], signal.SIGKILL)
             server.publish(3, 4)
             await eventually(lambda: all(reader.values == [1, 2, 3, 4] for reader in readers))
@@ -110,15 +117,39 @@ async def test_a_worker_that_is_killed_is_named_until_it_is_replaced(kafka: Kafk
 
 
 @pytest.mark.long
-async def test_a_worker_that_hangs_is_replaced(kafka: KafkaBroker, tmp_path: Path) -> None:
-    async with worker_server(kafka, tmp_path, TOUCHLINE_WORKER_HANG_S="2") as server:
-        hung = server.pids()["edge/1"]
-        os.kill(hung, signal.SIGSTOP)
-        await eventually(lambda: server.lines("worker_ended"))
+async def test_a_worker_that_hangs_is_named_says_where_it_was_if_it_can_and_is_replaced(
+    kafka: KafkaBroker, tmp_path: Path
+) -> None:
+    async with worker_server(kafka, tmp_path, TOUCHLINE_WORKER_HANG_S="6") as server:
+        before = server.pids()
+        for pid in before.values():
+            os.kill(pid, signal.SIGSTOP)
+        await eventually(lambda: server.readiness()[0] == 503)
+        assert not server.lines("worker_hung")
+        await eventually(lambda: len(server.lines("worker_hung")) == 2)
+        os.kill(before["edge/2"], signal.SIGCONT)
+        await eventually(lambda: len(server.lines("worker_ended")) == 2)
         await server.until_ready()
-        assert not is_alive(hung)
-        assert server.pids()["edge/1"] != hung
-    assert [line["worker"] for line in server.lines("worker_hung")] == ["edge/1"]
+        assert not any(is_alive(pid) for pid in before.values())
+        assert not set(before.values()) & set(server.pids().values())
+    ended = {line["worker"]: line for line in server.lines("worker_ended")[:2]}
+    assert {name: line["signal"] for name, line in ended.items()} == {"edge/1": "SIGKILL", "edge/2": "SIGUSR2"}
+    assert "exception" not in ended["edge/1"]
+    assert "touchline_server/cli/worker.py" in ended["edge/2"]["exception"]
+
+
+@pytest.mark.long
+async def test_the_command_for_a_worker_per_cpu_starts_one_for_each(kafka: KafkaBroker, tmp_path: Path) -> None:
+    (command,) = [each for each in commands_in(FLEET) if each.endswith("--workers auto")]
+    program, verb, *args = shlex.split(command.replace("127.0.0.1:9092", kafka.address))
+    assert (program, verb) == ("touchline", "serve")
+    assert f"kafka://{kafka.address}" in args
+    async with worker_server(kafka, tmp_path, *args) as server:
+        cpus = cpu_count()
+        assert len(server.pids()) == (cpus if cpus > 1 else 0)  # one process needs no supervisor
+        async with watching(server, 4) as clients:
+            server.publish(1)
+            assert {(await received(client))["type"] for client in clients} == {"event"}
 
 
 @pytest.mark.long
