@@ -15,6 +15,7 @@ from cryptography.x509.oid import NameOID
 from support.redis_server import RedisServer
 from touchline_loadtest.free_ports import free_ports
 from touchline_loadtest.measure.processes import dying_with_parent
+from touchline_loadtest.redis_server import KEEP_DATA
 
 START_TIMEOUT_S = 30.0
 SLOTS = 16_384
@@ -148,3 +149,12 @@ def move_slot(servers: list[RedisServer], slot: int) -> None:
         cli(source.port, "migrate", "127.0.0.1", str(target.port), "", "0", "5000", "keys", *keys)
     for server in (target, source, *servers):
         cli(server.port, "cluster", "setslot", str(slot), "node", node_id(target))
+
+
+def make_small_cluster(redis_factory: Callable[..., RedisServer]) -> RedisServer:
+    """A Cluster of one node, which keeps its data: when it is stopped, the whole Cluster is away."""
+    flags = ("--cluster-enabled", "yes", "--cluster-port", str(free_ports(1)[0]), *KEEP_DATA)
+    server = redis_factory(*flags)
+    cli(server.port, "cluster", "addslotsrange", "0", str(SLOTS - 1))
+    until(lambda: "cluster_state:ok" in cli(server.port, "cluster", "info"))
+    return server

@@ -6,7 +6,8 @@ Rules:
 2. An outage (`StoreUnavailable`) is something that may end by itself. A refusal (`StoreRefused`) is not: an operator
    has to act. Both are kept in `problem` until a call succeeds.
 3. A call that was cancelled closes its connection, so that nobody gets the answer of somebody else's command.
-4. Callers need not know whether it is one server, a primary that Sentinels watch, or a Cluster: all keys of one script
+4. No other error comes out of it, whatever redis-py raises: those of a Cluster are not even `RedisError`.
+5. Callers need not know whether it is one server, a primary that Sentinels watch, or a Cluster: all keys of one script
    are in one slot, and pipelines promise no order across slots.
 """
 
@@ -39,24 +40,24 @@ REFUSALS: tuple[tuple[type[Exception], str], ...] = (
     (exceptions.ReadOnlyError, "this is a replica: name the primary in redis.url"),
 )
 """Answers that stay the same until an operator acts, and what to do about each."""
-IN_SCRIPTS = (
+IN_ANSWERS = (
     ("NOAUTH", REFUSALS[0][1]),
     ("WRONGPASS", REFUSALS[0][1]),
     ("NOPERM", REFUSALS[2][1]),
     ("OOM", REFUSALS[3][1]),
     ("READONLY", REFUSALS[4][1]),
     ("nknown Redis command", "it is too old: touchline serve needs Redis 6.2 or newer"),
+    ("cluster support disabled", "this Redis is not a Cluster, set redis.cluster = false"),
 )
-"""The same answers where redis-py has no type for them: Redis puts them in the middle of a script's error. The first
-letter of the last one differs by version."""
+"""The same answers, and others, where redis-py has no type for them: in the middle of a script's error, for example.
+The first letter of "unknown" differs by version."""
 OUTAGES = (
     exceptions.ConnectionError,
     exceptions.TimeoutError,
     exceptions.TryAgainError,
     exceptions.ClusterDownError,
     exceptions.AskError,
-    exceptions.MovedError,
-    exceptions.SlotNotCoveredError,
+    exceptions.RedisClusterException,
     OSError,
     TimeoutError,
 )
@@ -79,14 +80,14 @@ class RedisConnection:
         self.problem: str | None = None
         """What is wrong now, for an operator; None if the newest call succeeded."""
         self._timeout_s = settings.timeout_s
-        self._is_watched = bool(settings.sentinels)
         self._is_cluster = settings.cluster
+        self._is_watched = bool(settings.sentinels)
         self._slots = asyncio.Semaphore(CONNECTIONS_MAX)
         """redis-py raises if there are more calls than connections, instead of letting them wait."""
         self._closing: list[Any] = []
         try:
             self.client = self._client(settings, settings.url)
-        except (ValueError, TypeError, OSError, exceptions.RedisError) as error:
+        except (ValueError, TypeError, OSError, exceptions.RedisError, exceptions.RedisClusterException) as error:
             raise OperatorError(f"redis.url cannot be used: {error}") from error
         self._closing.append(self.client)
 
@@ -138,9 +139,10 @@ class RedisConnection:
         try:
             async with asyncio.timeout(self._timeout_s), self._slots:
                 answer = await command
-        except (exceptions.RedisError, OSError, TimeoutError) as error:
-            refused = self.explained(error)
-            raise refused from error
+        except (StoreUnavailable, StoreRefused):
+            raise
+        except Exception as error:
+            raise self.explained(error) from error
         finally:
             if inspect.iscoroutine(command):
                 command.close()  # it may have waited for a connection until the deadline
@@ -159,18 +161,34 @@ class RedisConnection:
         return explained
 
     def _explained(self, error: Exception) -> StoreUnavailable | StoreRefused:
+        error = _root(error)
         text = str(error)
         if self._is_watched and (isinstance(error, exceptions.ReadOnlyError) or "READONLY" in text):
             return StoreUnavailable(f"Redis fails over: what was the primary is a replica now ({text})")
+        if isinstance(error, exceptions.MovedError) and not self._is_cluster:
+            return StoreRefused(f"Redis refuses ({text}): this is a node of a Cluster, set redis.cluster = true")
         for kind, cure in REFUSALS:
             if isinstance(error, kind):
                 return StoreRefused(f"Redis refuses ({text}): {cure}")
         if isinstance(error, OUTAGES):
             return StoreUnavailable(f"Redis does not answer ({text or type(error).__name__})")
-        for code, cure in IN_SCRIPTS:
+        for code, cure in IN_ANSWERS:
             if code in text:
                 return StoreRefused(f"Redis refuses ({text}): {cure}")
-        return StoreRefused(f"Redis refuses: {text}")
+        if isinstance(error, exceptions.RedisError):
+            return StoreRefused(f"Redis refuses: {text}")
+        return StoreUnavailable(f"the connection to Redis failed ({type(error).__name__}: {text})")
+
+
+def _root(error: BaseException) -> Exception:
+    """What a Cluster's client failed with at its last node: its own error says only that there is no other one."""
+    while isinstance(error, exceptions.RedisClusterException):
+        inner = error.__cause__ or error.__context__
+        if not isinstance(inner, Exception):
+            break
+        error = inner
+    assert isinstance(error, Exception)  # noqa: S101
+    return error
 
 
 def check_tls_files(settings: RedisSettings) -> None:

@@ -24,6 +24,7 @@ from touchline_server.core.players.player_store import Admission, Answer, Exchan
 
 from .connection import RedisConnection
 from .scripts import Call, Script, run_scripts
+from .store_errors import raises_store_errors
 from .workers import ALIVE_S
 
 SLOTS = 16
@@ -190,6 +191,7 @@ _decoder = msgspec.msgpack.Decoder(_Result)
 _encoder = msgspec.msgpack.Encoder()
 
 
+@raises_store_errors
 class RedisPlayerStore:
     """The player store of one worker. ``worker`` is its name, and no other process ever has it."""
 

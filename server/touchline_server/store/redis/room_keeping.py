@@ -9,6 +9,7 @@ from .connection import RedisConnection
 from .room_layout import ADVANCE, BEGIN, DISCARD, ENTRY_PREFIX, INTEND, LAYOUT, READ, WRITE, Keys, pack
 from .rooms import kept_answer
 from .scripts import Call, run_scripts
+from .store_errors import raises_store_errors
 
 ROOMS_AT_ONCE = 50
 """Rooms that are read at once: their answers are 1 MB if they are of the usual size, and 50 MB at the most."""
@@ -20,6 +21,7 @@ Args: TypeAlias = Sequence[str | bytes | int]
 _FIELDS = ("build", "next", "written", "term", "term_start", "complete")
 
 
+@raises_store_errors
 class RedisRoomKeeping:
     """See `core.room_keeping.RoomKeeping`. Rooms are forgotten ``room_idle_ms`` after their newest record."""
 

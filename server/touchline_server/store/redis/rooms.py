@@ -10,8 +10,10 @@ from touchline_server.store.kept_answers import KeptAnswer, stored_room
 from .connection import RedisConnection
 from .room_layout import ENTRY_PREFIX, READ, READ_LAYOUT, Keys, texts_of, unpack
 from .scripts import Call, run_scripts
+from .store_errors import only_store_errors, raises_store_errors
 
 
+@raises_store_errors
 class RedisRooms:
     """See `core.room_store.RoomStore`."""
 
@@ -26,6 +28,7 @@ class RedisRooms:
         except (StoreUnavailable, StoreRefused) as error:
             return NotYet(str(error), away=True)
 
+    @only_store_errors
     async def _load(self, key: RoomKey, before: int) -> StoredRoom | NotYet:
         layout = Call(READ_LAYOUT, [self._keys.layout(key.topic, key.epoch)], [])
         # One round trip for nearly all rooms.

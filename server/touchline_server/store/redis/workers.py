@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from .connection import RedisConnection
 from .scripts import Call, Script, run_scripts
+from .store_errors import raises_store_errors
 
 BEAT_EVERY_S = 2.0
 """How often a worker gives a sign of life. Five may be late before it counts as dead."""
@@ -28,6 +29,7 @@ return {alive, redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', '(' .. oldest)}
 """)
 
 
+@raises_store_errors
 class Workers:
     """The workers that share a Redis. ``name`` is this one's, and no other process ever has it."""
 

@@ -10,6 +10,7 @@ from touchline_server.config.presence import PresenceSettings
 from touchline_server.config.values import milliseconds
 from touchline_server.core.presence.outbox import Taken, Waiting
 from touchline_server.store.redis.connection import RedisConnection
+from touchline_server.store.redis.store_errors import raises_store_errors
 
 from .shard import SHARDS, Shards, load_script
 
@@ -32,6 +33,7 @@ class _Drained(msgspec.Struct):
 _ANSWER = msgspec.msgpack.Decoder(_Drained)
 
 
+@raises_store_errors
 class RedisOutbox:
     """The outbox of all workers that share a Redis. It implements `Outbox` for one of them."""
 

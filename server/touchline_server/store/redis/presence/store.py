@@ -16,6 +16,7 @@ from touchline_server.config.presence import PresenceSettings
 from touchline_server.config.values import milliseconds
 from touchline_server.core.presence.port import Answer, Report, Totals
 from touchline_server.store.redis.connection import RedisConnection
+from touchline_server.store.redis.store_errors import raises_store_errors
 from touchline_server.store.redis.workers import Workers
 
 from .fleet_view import FleetView, RoomMembers
@@ -83,6 +84,7 @@ _ANSWER = msgspec.msgpack.Decoder(_ShardAnswer)
 _TOTALS = msgspec.msgpack.Decoder(_TotalsAnswer)
 
 
+@raises_store_errors
 class RedisPresenceStore:
     """Presence of a fleet whose workers share a Redis. It implements `PresenceStore` for the worker in ``workers``.
 

@@ -1,0 +1,86 @@
+"""What callers of Redis have to catch: two errors, whatever redis-py raises and whatever lies in Redis."""
+
+import inspect
+
+import pytest
+from redis import exceptions
+
+from support.redis_server import RedisServer
+from touchline_protocol.errors import OperatorError, StoreRefused, StoreUnavailable
+from touchline_server.config.redis import RedisSettings
+from touchline_server.core.room_keeping import KeptPartition
+from touchline_server.core.room_store import NotYet, RoomKey
+from touchline_server.store.redis.connection import RedisConnection
+from touchline_server.store.redis.room_keeping import RedisRoomKeeping
+from touchline_server.store.redis.room_layout import Keys
+from touchline_server.store.redis.rooms import RedisRooms
+from touchline_server.store.redis.workers import Workers
+
+NOWHERE = RedisSettings(url="redis://127.0.0.1:1/0")
+PARTITION = KeptPartition("match", "epoch", 0)
+
+
+def raised_kinds() -> list[type[Exception]]:
+    """All errors of redis-py, and what its parsing and its Cluster client have raised by mistake."""
+    of_redis = [kind for _, kind in inspect.getmembers(exceptions, inspect.isclass) if issubclass(kind, Exception)]
+    return [*of_redis, OSError, EOFError, IndexError, KeyError, TypeError, AttributeError, RuntimeError, UnicodeError]
+
+
+def raised(kind: type[Exception]) -> Exception:
+    try:
+        return kind("away")
+    except TypeError:
+        return kind("away", "1 host:1")
+
+
+@pytest.mark.parametrize("kind", raised_kinds())
+async def test_no_error_of_redis_py_reaches_callers(kind: type[Exception]) -> None:
+    connection = RedisConnection(NOWHERE)
+
+    async def fails() -> None:
+        raise kind("12 127.0.0.1:1") if issubclass(kind, exceptions.AskError) else raised(kind)
+
+    with pytest.raises((StoreUnavailable, StoreRefused)):
+        await connection.call(fails())
+    assert connection.problem
+
+
+async def test_a_cluster_that_is_away_is_an_outage() -> None:
+    connection = RedisConnection(NOWHERE.model_copy(update={"cluster": True}))
+    for _ in range(2):
+        with pytest.raises(StoreUnavailable, match=r"127\.0\.0\.1:1"):
+            await connection.call(connection.client.ping())
+        pipeline = connection.pipeline()
+        pipeline.hget("a", "b")
+        with pytest.raises(StoreUnavailable):
+            await connection.call(pipeline.execute())
+    await connection.close()
+
+
+async def test_a_redis_that_is_not_a_cluster_is_refused(redis: RedisServer) -> None:
+    connection = RedisConnection(RedisSettings(url=redis.url, cluster=True))
+    with pytest.raises(StoreRefused, match=r"redis\.cluster"):
+        await connection.call(connection.client.ping())
+    await connection.close()
+
+
+@pytest.mark.parametrize("wrong", [{"cluster": True, "url": "redis://127.0.0.1:1/1"}, {"url": "redis://host:port/0"}])
+def test_an_address_that_cannot_work_is_refused_at_once(wrong: dict[str, object]) -> None:
+    with pytest.raises(OperatorError, match=r"redis\.url"):
+        RedisConnection(RedisSettings.model_validate(wrong))
+
+
+async def test_what_others_wrote_to_our_keys_is_a_refusal(redis: RedisServer) -> None:
+    connection = RedisConnection(RedisSettings(url=redis.url))
+    progress = Keys(connection.prefix).progress(PARTITION)
+    await connection.call(connection.client.hset(progress, mapping={"build": "b", "next": "soon"}))
+    with pytest.raises(StoreRefused):
+        await RedisRooms(connection).kept([PARTITION])
+    with pytest.raises(StoreRefused):
+        await RedisRoomKeeping(connection, 1000).progress(PARTITION)
+    answer = await RedisRooms(connection).load(RoomKey("match", "epoch", 0, "1"), before=5)
+    assert isinstance(answer, NotYet)
+    await connection.call(connection.client.set(f"{connection.prefix}:workers", "nobody"))
+    with pytest.raises(StoreRefused):
+        await Workers(connection, "one").beat()
+    await connection.close()
