@@ -53,6 +53,11 @@ class Spot(NamedTuple):
         return self.item
 
     @property
+    def join(self) -> Joined | None:
+        """The last answer before this."""
+        return next((item for item in reversed(self.trace.items[: self.place]) if isinstance(item, Joined)), None)
+
+    @property
     def cursor(self) -> tuple[str, int] | None:
         """Where the client was before this."""
         for item in reversed(self.trace.items[: self.place]):

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import pytest
+from msgspec.structs import replace
 
 from touchline_loadtest.checks.live_check import LiveCheck
 from touchline_loadtest.checks.room_follower import RoomFollower
@@ -35,6 +36,14 @@ def found(*items: Item, deliver: Deliver = "all", restarts: bool = False) -> lis
 def test_a_client_that_follows_the_room_finds_nothing() -> None:
     assert found(joined(3), event(5, 3), event(6, 5), event(9, 6, epoch="f"), event(12, None)) == []
     assert found(joined(3), event(5, 2)) == [], "the head is beyond the room's newest event"
+
+
+def test_a_client_that_stays_may_get_the_state_that_was_incomplete_before() -> None:
+    incomplete = replace(joined(3), complete=False)
+    assert found(incomplete, event(5, 3), joined(5), event(6, 5)) == []
+    assert found(incomplete, event(5, 3), joined(4)) == ["lost_cursor"]
+    assert found(incomplete, event(5, 3), incomplete) == ["lost_cursor"]
+    assert found(incomplete, joined(3), joined(3)) == ["lost_cursor"]
 
 
 @pytest.mark.parametrize(

@@ -117,6 +117,20 @@ def test_each_breach_is_found(kind: str, items: list[Item]) -> None:
     assert kind in check(room_log(), joined(), *items)
 
 
+@pytest.mark.parametrize(
+    "before",
+    [[replace(joined(0), complete=False)], [joined(0, {"score": 100}), Joined("e", 2, recovered=True, after=("e", 0))]],
+    ids=["incomplete", "resumed"],
+)
+def test_a_state_that_was_incomplete_may_be_sent_again_but_no_event_left_out(before: list[Item]) -> None:
+    full = {"score": 103, "clock": 102}
+    events = received(101, 102, 103)
+    assert check(room_log(), *before, *events, replace(joined(7, full), live=True), *received(104, 105)) == set()
+    late = replace(joined(8, full), live=True)
+    assert check(room_log(), *before, *events, late, *received(105)) == {"lost_cursor"}
+    assert check(room_log(), *before, *events, replace(late, complete=False), *received(105)) == {"lost_cursor"}
+
+
 def test_an_event_before_the_answer_is_found() -> None:
     assert check(room_log(), *received(100), joined(0, {"score": 100}), *received(*range(101, 106))) == {
         "before_joined"

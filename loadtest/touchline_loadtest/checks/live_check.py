@@ -26,7 +26,19 @@ class LiveCheck:
     ``joined``: the server has answered the last `request`.
     """
 
-    __slots__ = ("_recent", "_restarts", "client", "covered", "deliver", "epoch", "joined", "offset", "room", "state")
+    __slots__ = (
+        "_lacks_state",
+        "_recent",
+        "_restarts",
+        "client",
+        "covered",
+        "deliver",
+        "epoch",
+        "joined",
+        "offset",
+        "room",
+        "state",
+    )
 
     def __init__(
         self,
@@ -45,6 +57,7 @@ class LiveCheck:
         self.epoch: str | None
         self.epoch, self.offset = after or (None, -1)
         self._restarts = restarts
+        self._lacks_state = False  # or may lack some of it
         self._recent: deque[int] = deque(maxlen=RECENT_OFFSETS)
         self.covered = self.offset
 
@@ -117,7 +130,10 @@ class LiveCheck:
     def _join(self, joined: Joined) -> str | None:
         if joined.recovered:
             return self._resume(joined)
-        kind = "lost_cursor" if self.epoch is not None and not self._restarts else None
+        kind = None
+        if self.epoch is not None and not self._restarts and not self._completes(joined):
+            kind = "lost_cursor"
+        self._lacks_state = not joined.complete
         self.joined = True
         self.epoch = joined.epoch
         self.offset = self.covered = joined.head if joined.place is None else joined.place
@@ -125,7 +141,13 @@ class LiveCheck:
         self.state = dict(joined.state)
         return kind
 
+    def _completes(self, joined: Joined) -> bool:
+        """Whether the server only adds what was missing in the state, to a client that stays. The log says more."""
+        stays = self.joined and joined.epoch == self.epoch and joined.head >= self.offset
+        return stays and self._lacks_state and joined.complete
+
     def _resume(self, joined: Joined) -> str | None:
+        self._lacks_state = True
         elsewhere = self.joined or self.epoch is None or joined.after not in (None, self.cursor)
         self.joined = True
         self.epoch = joined.epoch

@@ -19,8 +19,10 @@ from touchline_loadtest.runs.writer import RunWriter
 from touchline_loadtest.swarm.result import Outcome as SwarmOutcome
 from touchline_protocol.printable import counted
 
+from .census.census import Census
+from .census.record import take_census
 from .child import Child
-from .faults.carry_out import Fault, Faults, Stage
+from .faults.carry_out import Operator, Report, Stage
 from .faults.cues import cues, operator_cues
 from .locust_processes import Locust, Target, locust, stats_file
 from .log_lag.probe import Probe
@@ -48,14 +50,15 @@ class Outcome(NamedTuple):
     """How a test went: the exit code of Locust, what the log held, and the swarm's result if there was one.
 
     ``lost`` are the processes of Locust that ended early, so that the result lacks what they had not yet handed over.
-    ``faults`` are those that were over before the users left.
+    ``report`` is the operator's. There is a ``census`` if edges share presence.
     """
 
     locust: int
     held: Held
     swarm: SwarmOutcome | None = None
     lost: Sequence[str] = ()
-    faults: Sequence[Fault] = ()
+    report: Report = Report()
+    census: Census | None = None
 
 
 async def run_load_test(test: LoadTest, run: RunWriter, say: Say, end: asyncio.Event) -> Outcome:
@@ -67,16 +70,24 @@ async def run_load_test(test: LoadTest, run: RunWriter, say: Say, end: asyncio.E
     """
     say(_starting(test))
     async with servers(test, FEEDS, secret := secrets.token_urlsafe(32), run) as running:
-        over: list[Fault] = []
-        code, swarm, lost = await _with_audience(test, run, say, running, secret, over, end)
+        report = Report()
+        census = Census() if test.keepers else None
+        code, swarm, lost = await _with_audience(test, run, say, running, secret, report, census, end)
         say("reading the log")
         with LogWriter(run.folder) as log:
             held = await write_log(running.kafka, running.topics, log)
-    return Outcome(code, held, swarm, lost, over)
+    return Outcome(code, held, swarm, lost, report, census)
 
 
 async def _with_audience(
-    test: LoadTest, run: RunWriter, say: Say, running: Servers, secret: str, over: list[Fault], end: asyncio.Event
+    test: LoadTest,
+    run: RunWriter,
+    say: Say,
+    running: Servers,
+    secret: str,
+    report: Report,
+    census: Census | None,
+    end: asyncio.Event,
 ) -> tuple[int, SwarmOutcome | None, Sequence[str]]:
     """Let the audience meet the servers; returns what `Outcome` has of it. All events are in the log afterwards."""
     ended: dict[str, float] = {}
@@ -89,10 +100,10 @@ async def _with_audience(
     ):
         say(_started(test))
         code, swarm = await _with_background(
-            _audience(test, users, swarm_part(test, running, rooms, secret, run) if test.swarm else None, over),
+            _audience(test, users, swarm_part(test, running, rooms, secret, run) if test.swarm else None, report),
             play(evening(load(), test.seed, test.matches), publish, speed=test.speed),
-            _carry_out_cues(test, run, running, publish, over),
-            _log_lag(run, running, rooms, secret),
+            _carry_out_cues(test, run, running, publish, rooms, secret, report),
+            _probe(run, running, rooms, secret, census),
             sample_processes(run, lambda: _pids(running, users, detector)),
             _watch(running, detector),
             _watch_workers(users, ended),
@@ -104,14 +115,14 @@ async def _with_audience(
 
 
 async def _audience(
-    test: LoadTest, users: Locust, swarm: Coroutine[Any, Any, SwarmOutcome] | None, over: Sequence[Fault]
+    test: LoadTest, users: Locust, swarm: Coroutine[Any, Any, SwarmOutcome] | None, report: Report
 ) -> tuple[int, SwarmOutcome | None]:
     """Wait until Locust and the swarm are done, and until faults that have begun are over: Kafka has to be read yet."""
     if swarm is None:
         code, outcome = await users.main.wait(), None
     else:
         code, outcome = await asyncio.gather(users.main.wait(), swarm)
-    while len(over) < len(operator_cues(RunReader(test.folder))):  # noqa: ASYNC110 - cues come from another process
+    while len(report.faults) < len(operator_cues(RunReader(test.folder))):  # noqa: ASYNC110 - cues come from another process
         await asyncio.sleep(LOOK_S)
     return code, outcome
 
@@ -144,23 +155,32 @@ def _rooms(matches: int) -> list[str]:
 
 
 async def _carry_out_cues(
-    test: LoadTest, run: RunWriter, running: Servers, publish: PublishBatches, over: list[Fault]
+    test: LoadTest,
+    run: RunWriter,
+    running: Servers,
+    publish: PublishBatches,
+    rooms: Sequence[str],
+    secret: str,
+    report: Report,
 ) -> None:
     scored = [f"{FEEDS[0]}:{number}" for number in range(1, min(test.matches, GOALS_AT_ONCE) + 1)]
-    with TraceWriter(run.folder) as causes:
-        faults = Faults(Stage(run, causes, running, publish, scored), over)
+    with TraceWriter(run.folder) as traces:
+        operator = Operator(Stage(run, traces, running, publish, rooms, scored, secret), report)
         async for cue in cues(RunReader(run.folder)):
-            await faults.carry_out(cue)
+            await operator.carry_out(cue)
 
 
-async def _log_lag(run: RunWriter, running: Servers, rooms: Sequence[str], secret: str) -> None:
-    """Record how far each edge is behind the log, with a client of our own. Only what is in ``rooms`` is published."""
-    probes = {edge.name: Probe(edge.port, rooms, secret) for edge in running.edges}
+async def _probe(run: RunWriter, running: Servers, rooms: Sequence[str], secret: str, census: Census | None) -> None:
+    """Record, with clients of our own, how far each edge is behind the log, and how many viewers it says there are.
+
+    Only what is in ``rooms`` is published.
+    """
+    probes = {edge.name: Probe(edge.port, rooms, secret, occupancy=census is not None) for edge in running.edges}
     clients = {edge: probe.newest for edge, probe in probes.items()}
-    await asyncio.gather(
-        record_log_lag(run, running.kafka, running.topics.feeds, rooms, clients),
-        *(probe.run() for probe in probes.values()),
-    )
+    work = [record_log_lag(run, running.kafka, running.topics.feeds, rooms, clients)]
+    if census is not None:
+        work.append(take_census(census, running.edges, probes, rooms))
+    await asyncio.gather(*work, *(probe.run() for probe in probes.values()))
 
 
 def _pids(running: Servers, users: Locust, detector: Child) -> Mapping[str, int]:

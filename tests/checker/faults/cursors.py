@@ -33,6 +33,8 @@ def live_client_restarted(history: History, random: Random) -> Expected | None:
     for spot in spots(history, random, Received):
         event = spot.received
         log = names.log(event.epoch)
+        if spot.join is None or spot.join.recovered or not spot.join.complete:
+            continue  # it may get the keys that were missing
         if log is None or history.room.has_moved(log) or history.room.starts.at_end(log) > event.offset + 1:
             continue
         state = {key: entry.value for key, entry in history.room.state(log, event.offset).items()}

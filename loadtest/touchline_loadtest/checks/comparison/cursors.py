@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import TypeAlias
 
-from touchline_loadtest.checks.partition_log import LogId
+from touchline_loadtest.checks.partition_log import LogId, PartitionLog
 from touchline_loadtest.checks.room_log import RoomLog
 from touchline_loadtest.checks.trace import Joined
 
@@ -29,3 +29,11 @@ def may_start_over(room: RoomLog, log_of: LogOf, joined: Joined, epoch: str, off
     if before != after and room.has_other_logs:
         return True
     return room.has_moved(before) or room.starts.by(before, joined.at_ms) > offset + 1
+
+
+def adds_state(joined: Joined, part: PartitionLog | None, offset: int) -> bool:
+    """Whether a client that stays in ``part`` at ``offset`` gets a complete state, and loses no event by it."""
+    if not (joined.live and joined.complete) or part is None:
+        return False
+    first = part.behind(offset)
+    return first == len(part) or part.offset_at(first) > joined.head

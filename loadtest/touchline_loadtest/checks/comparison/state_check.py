@@ -7,12 +7,20 @@ from touchline_loadtest.checks.room_log import RoomLog, State
 
 
 class StateCheck:
-    """The state of one client in one room. Parts of it may be missing where the log has deleted them."""
+    """The state of one client in one room. Parts of it may be missing where the log has deleted them.
+
+    ``may_lack_keys``: the server may send the state again, once it is complete.
+    """
 
     def __init__(self, room: RoomLog) -> None:
         self._room = room
         self._complete = True
         self._known = True
+        self.may_lack_keys = False
+
+    def resume(self) -> None:
+        """The server goes on without a state: what it knows of the room's state, the client does not learn."""
+        self.may_lack_keys = True
 
     def forget(self) -> None:
         """The client brought a cursor without a state."""
@@ -22,6 +30,7 @@ class StateCheck:
         """The client starts from a state; ``complete``: the server says that no key is missing."""
         self._complete = complete
         self._known = True
+        self.may_lack_keys = not complete
 
     def wrong_start(self, log: LogId | None, head: int, state: Mapping[str, int]) -> str:
         """What is wrong with a state as of ``head``. If nobody knows the log, it must be right in one of them.

@@ -9,7 +9,7 @@ from touchline_loadtest.checks.room_log import RoomLog
 from touchline_loadtest.checks.trace import Asked, Gap, Item, Joined, Left, Received, Refused, Settled, Shown, Skipped
 from touchline_protocol.messages import Deliver
 
-from .cursors import LogOf, may_start_over
+from .cursors import LogOf, adds_state, may_start_over
 from .excuses import NO_EXCUSES, PATIENCE_MS, Excuses
 from .head_check import wrong_head, wrong_recent
 from .move_check import wrong_move
@@ -122,8 +122,6 @@ class TraceCheck:
     def _part(self) -> PartitionLog | None:
         return None if self._log is None else self._room.parts.get(self._log)
 
-    # Joining.
-
     def _join(self, joined: Joined) -> None:
         self._waits.join(joined.at_ms)
         self._skips.forget()
@@ -148,6 +146,7 @@ class TraceCheck:
             self._found("recovered_wrongly", text, self._cursor)
         self._check_head(joined, after or self._log)
         self._resumed = True
+        self._states.resume()
         self._covered = self._since = self._cursor
         self._epoch = joined.epoch
         if (part := self._part) is not None:
@@ -171,7 +170,8 @@ class TraceCheck:
         self.starts_over += self._epoch is not None
         self._join(joined)
         self._waits.advance()
-        if cursor is not None and not may_start_over(self._room, self._log_of, joined, *cursor, self._since):
+        adds = self._states.may_lack_keys and adds_state(joined, self._part, self._cursor)
+        if cursor and not adds and not may_start_over(self._room, self._log_of, joined, *cursor, self._since):
             text = f"{cursor[0]}/{cursor[1]} was not honoured: it starts over at {joined.epoch}/{joined.head}"
             self._found("lost_cursor", text, cursor[1])
         self._begin(joined.epoch, joined.head if joined.place is None else joined.place)

@@ -10,6 +10,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from itertools import count
 from typing import NamedTuple
 
+import msgspec
+
 from touchline_loadtest.checks.closes import Cause, CauseKind
 from touchline_loadtest.locust.shapes.schedule import CueKind
 from touchline_loadtest.publish.batches import PublishBatches
@@ -24,7 +26,8 @@ from touchline_loadtest.runs.writer import RunWriter
 
 from .goals import goal_burst
 from .health import until_ready
-from .leaders import leader_of
+from .newcomers import Newcomers, let_newcomers_join
+from .replication import leader_of, until_replicated
 
 READY_S_MAX = 60.0
 """Everything has to be ready again within this time."""
@@ -36,32 +39,46 @@ KAFKA_AWAY_S = 10.0
 
 
 class Stage(NamedTuple):
-    """All that a cue can affect. Goals fall in ``rooms``."""
+    """All that a cue can affect. ``rooms`` are all rooms; goals fall in those that are ``scored``.
+
+    ``traces`` take causes, and what newcomers see. ``secret`` signs their tokens.
+    """
 
     run: RunWriter
-    causes: TraceWriter
+    traces: TraceWriter
     servers: Servers
     publish: PublishBatches
     rooms: Sequence[str]
+    scored: Sequence[str]
+    secret: str
 
 
 class Fault(NamedTuple):
     """A fault that is over.
 
-    ``lasted_s`` is how long it took until everything was ready again; ``problem`` says why if it never was.
+    ``undone_ms`` is when the operator had started everything again, and ``lasted_s`` how long it took until everything
+    was ready; ``problem`` says why if it never was.
     """
 
-    what: str
+    what: CueKind
     began_ms: float
+    undone_ms: float
     lasted_s: float
     problem: str
 
 
-class Faults:
-    """Carries out cues, one after the other, and adds those that are over to ``over``."""
+class Report(msgspec.Struct):
+    """What has been done so far: ``faults`` that are over, and what ``newcomers`` got, None before they came."""
 
-    def __init__(self, stage: Stage, over: list[Fault]) -> None:
-        self._over = over
+    faults: list[Fault] = []
+    newcomers: Newcomers | None = None
+
+
+class Operator:
+    """Carries out cues, one after the other, and adds to the report."""
+
+    def __init__(self, stage: Stage, report: Report) -> None:
+        self._report = report
         self._stage = stage
         self._servers = stage.servers
         self._goals = count(1)
@@ -75,6 +92,7 @@ class Faults:
             CueKind.EMPTY_REDIS: self._empty_redis,
             CueKind.KILL_BROKER: self._kill_broker,
             CueKind.KILL_KAFKA: self._kill_kafka,
+            CueKind.NEWCOMERS: self._let_newcomers_join,
         }
 
     async def carry_out(self, cue: CueKind) -> None:
@@ -86,15 +104,19 @@ class Faults:
         if (action := self._actions.get(cue)) is not None:
             await self._until_over(cue, action)
         elif cue is CueKind.GOAL:
-            await self._stage.publish(goal_burst(self._stage.rooms, time.time_ns() // 1_000_000, next(self._goals)))
+            await self._stage.publish(goal_burst(self._stage.scored, time.time_ns() // 1_000_000, next(self._goals)))
         elif cue is CueKind.CUT:
             self._cut()
 
     async def _until_over(self, cue: CueKind, action: Callable[[], Awaitable[None]]) -> None:
         began_ms = now_ms()
         await action()
-        problem = await until_ready(self._servers.edges, self._servers.keepers, READY_S_MAX)
-        self._over.append(Fault(cue, began_ms, (now_ms() - began_ms) / 1000, problem))
+        undone_ms = now_ms()
+        problem = ""
+        if (kafka := self._servers.own_kafka) is not None:
+            problem = await until_replicated(kafka.address, READY_S_MAX)
+        problem = problem or await until_ready(self._servers.edges, self._servers.keepers, READY_S_MAX)
+        self._report.faults.append(Fault(cue, began_ms, undone_ms, (now_ms() - began_ms) / 1000, problem))
 
     def _next_edge(self, kind: CueKind) -> Edge:
         """Edges take turns."""
@@ -168,6 +190,10 @@ class Faults:
             self._explain("log_unavailable", began_ms)
             self._stage.run.mark(Mark(began_ms, f"{names}: away", "fault", now_ms()))
 
+    async def _let_newcomers_join(self) -> None:
+        stage = self._stage
+        self._report.newcomers = await let_newcomers_join(stage.servers.edges, stage.rooms, stage.secret, stage.traces)
+
     @property
     def _kafka(self) -> LocalKafka:
         """The brokers of the load test's own."""
@@ -184,5 +210,5 @@ class Faults:
 
     def _explain(self, kind: CauseKind, began_ms: float, edge: str = "") -> None:
         """Tell the checker why connections ended, or events were late, from then until now."""
-        self._stage.causes.cause(Cause(kind, began_ms, now_ms(), edge=edge))
-        self._stage.causes.flush()
+        self._stage.traces.cause(Cause(kind, began_ms, now_ms(), edge=edge))
+        self._stage.traces.flush()

@@ -6,6 +6,7 @@ from pathlib import Path
 import msgspec
 
 from touchline_loadtest.checks.comparison.run_check import Outcome as CheckOutcome
+from touchline_loadtest.checks.occupancy import check_occupancy
 from touchline_loadtest.locust.shapes.schedule import OPERATORS
 from touchline_loadtest.report.page import render
 from touchline_loadtest.report.sources.load import load
@@ -16,10 +17,12 @@ from touchline_loadtest.rig.settings import LoadTest
 from touchline_loadtest.runs.files import BadRun
 from touchline_loadtest.runs.history.check import check_folder, write_breaches
 from touchline_loadtest.runs.history.drains import read_drains
+from touchline_loadtest.runs.history.stays import read_stays
 from touchline_loadtest.runs.records import SummaryRow
 from touchline_loadtest.runs.thresholds import judge as judge_thresholds
 from touchline_loadtest.runs.writer import RunWriter
 
+from .census_results import census_rows, disturbances
 from .drain_results import drain_rows, drain_samples
 from .fault_results import fault_rows
 from .locust_results import failures, measured, read_rows, time_rows
@@ -29,8 +32,8 @@ def judge(test: LoadTest, outcome: Outcome, run: RunWriter) -> Sequence[SummaryR
     """Check the run, finish its folder, and write its page; returns the rows of the result."""
     rows = read_rows(stats_file(test.folder).read_bytes())
     thresholds = judge_thresholds(test.fail_above, lambda threshold: measured(rows, threshold))
-    checked = [*fault_rows(outcome.faults, _fault_count(test)), *_check(test.folder)]
-    checked += _drains(test.folder, run)
+    checked = [*fault_rows(outcome.report, _fault_count(test)), *_check(test.folder)]
+    checked += [*_drains(test.folder, run), *_census(test.folder, outcome)]
     swarm = [] if outcome.swarm is None else outcome.swarm.rows
     users = [*time_rows(rows), *thresholds, *failures(rows), *_ends(outcome)]
     summary = [*users, *checked, *(msgspec.structs.replace(row, what=f"swarm: {row.what}") for row in swarm)]
@@ -75,6 +78,19 @@ def _drains(folder: Path, run: RunWriter) -> list[SummaryRow]:
 def _fault_count(test: LoadTest) -> int:
     """How many faults the shape has."""
     return sum(cue.kind in OPERATORS for cue in test.schedule.cues)
+
+
+def _census(folder: Path, outcome: Outcome) -> list[SummaryRow]:
+    """Compare the numbers of viewers that servers told with the clients."""
+    if outcome.census is None:
+        return []
+    outcome.census.write(folder)
+    disturbed = disturbances(outcome.report.faults)
+    try:
+        stays = [*read_stays(folder), *outcome.census.stays]
+    except BadRun:
+        return []  # the checker has said so
+    return list(census_rows(check_occupancy(stays, outcome.census.counts, disturbed), disturbed))
 
 
 def _ends(outcome: Outcome) -> Iterator[SummaryRow]:
