@@ -5,6 +5,7 @@ import contextlib
 import logging
 import socket
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
@@ -127,11 +128,14 @@ async def test_the_proxy_protocol_names_the_client(caplog: pytest.LogCaptureFixt
         await two.send_bytes(PROXIED + b"GET /ws HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
         assert await two.status() == 429
         await probe.send_bytes(LOCAL)
-        await probe.open()
+        await probe.open(
+            **{"X-Forwarded-For": "203.0.113.9"}
+        )  # what a client wrote through a proxy that speaks for itself
         async with raw_from(node, "127.0.0.2") as direct:
             await direct.open()
     peers = [line["peer"] for line in log_lines(caplog, "connection_opened")]
     assert peers[0] == "192.0.2.1:4711"
+    assert not peers[1].startswith("203.0.113.9")
 
 
 @pytest.mark.parametrize(
@@ -157,6 +161,24 @@ async def test_a_connection_without_a_proxy_header_is_closed_and_logged(
         await eventually(lambda: node.node.core.connections == 0)
     (line,) = log_lines(caplog, "proxy_header_refused")
     assert line["code"] == code
+
+
+@pytest.mark.parametrize(
+    "header", [PROXIED, LOCAL, b"PROXY TCP4 192.0.2.1 10.0.0.1 4711 80\r\n"], ids=["2", "local", "1"]
+)
+@pytest.mark.parametrize(
+    "admission",
+    [{}, {"trusted_proxies": ["192.0.2.0/24"], "proxy_protocol": True}],
+    ids=["not configured", "from another address"],
+)
+async def test_a_proxy_header_that_is_not_expected_is_logged(
+    caplog: pytest.LogCaptureFixture, header: bytes, admission: dict[str, Any]
+) -> None:
+    async with running_node(admission=admission) as node, node.raw() as client:
+        await client.send_bytes(header + b"GET /ws HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        assert await client.read_all() == b""
+    (line,) = log_lines(caplog, "proxy_header_refused")
+    assert line["code"] == "unexpected"
 
 
 async def test_a_check_whether_the_port_is_open_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:

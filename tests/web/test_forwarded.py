@@ -46,6 +46,9 @@ def test_the_rightmost_address_that_is_not_trusted_is_the_client(values: list[st
         (['for="203.0.113.9, for=192.0.2.1'], CLIENT),
         (['for="', "for=192.0.2.1"], CLIENT),
         (['x="\\", for=192.0.2.1;by="10.0.0.1"'], CLIENT),
+        (['for=192.0.2.1;host="x\\",for=203.0.113.9;a=\\""'], CLIENT),
+        (['for=192.0.2.1;host="a\\"b"'], CLIENT),
+        (['for="192.0.2.1\\:4711";host="\\\\"'], Endpoint("192.0.2.1", 4711)),
     ],
 )
 def test_the_same_holds_for_forwarded(values: list[str], client: Endpoint) -> None:

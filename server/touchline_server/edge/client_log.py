@@ -33,10 +33,12 @@ _PROXY_CURES = {
     Fault.MISSING: "let the proxy send the header (HAProxy: send-proxy-v2), or set admission.proxy_protocol = false",
     Fault.VERSION_1: "let the proxy send version 2 (HAProxy: send-proxy-v2 in place of send-proxy)",
     Fault.INVALID: "the header is invalid or incomplete: let the proxy send PROXY protocol 2 for TCP",
+    Fault.UNEXPECTED: "none is expected here: list the proxy in admission.trusted_proxies and set "
+    "admission.proxy_protocol = true, or let the proxy send none, or one",
     Fault.TIMEOUT: "no header came within handshake_timeout_s: let the proxy send it at once (HAProxy: send-proxy-v2)",
 }
 
-_TLS_CURE = "this port has no TLS: use ws://, or let a proxy in front end the TLS of wss:// (docs/proxies.md)"
+_TLS_CURE = "this port has no TLS: set tls.cert_file and tls.key_file, or use ws://, or let a proxy end the TLS"
 
 
 def told(connection: int, notice: Notice[Peer], address: str | None) -> None:
@@ -105,7 +107,7 @@ def limited(connection: int, code: str, excess: Excess, address: str | None) -> 
 
 
 def proxy_header_refused(connection: int, fault: Fault, address: str | None) -> None:
-    """A connection from a trusted proxy does not begin with the header that ``admission.proxy_protocol`` expects."""
+    """A connection does not begin with the header that ``admission.proxy_protocol`` expects, or it has one."""
     logger.warning(
         "proxy_header_refused", connection=connection, code=fault.value, cure=_PROXY_CURES[fault], peer=address
     )

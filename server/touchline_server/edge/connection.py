@@ -35,6 +35,7 @@ from touchline_server.core.effects import Notice
 from touchline_server.core.input_scheduler import FRAME_WORK, OPENING_WORK, UNIT_BYTES
 from touchline_server.core.players.grants import Grant
 from touchline_server.web.addresses import Endpoint, parse_address
+from touchline_server.web.proxy_protocol import Fault
 
 from . import client_log, event_stream, handshake
 from .context import Context
@@ -61,6 +62,7 @@ class Connection(asyncio.Protocol):
         "_protocol",
         "_step",
         "number",
+        "speaks_for_itself",
         "transport",
     )
 
@@ -71,6 +73,7 @@ class Connection(asyncio.Protocol):
         self.number = context.next_number()
         self._client: Client[Peer] | None = None
         self._endpoint: Endpoint | None = None
+        self.speaks_for_itself = False
         self._ended = False
         self._paused = False
         self._has_eof = False
@@ -291,6 +294,10 @@ class Connection(asyncio.Protocol):
         """Take bytes of the request, and answer it once it is complete. Bytes after its end go back to `_input`."""
         if opening.is_tls(data):
             client_log.tls_refused(self.number, self.address)
+            self._end()
+            return
+        if opening.is_proxy_header(data):
+            client_log.proxy_header_refused(self.number, Fault.UNEXPECTED, self.address)
             self._end()
             return
         self._input.add(opening.receive(data))

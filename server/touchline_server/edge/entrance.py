@@ -47,6 +47,8 @@ class Newcomer(Peer, Protocol):
     """A connection, as the entrance needs it."""
 
     number: int
+    speaks_for_itself: bool
+    """A trusted proxy has said, by the PROXY protocol, that it names no client. Nor may a request name one."""
 
     def begin(self, codec: Codec, presented: Grant | None) -> Client[Peer]:
         """The handshake is done: become a client."""
@@ -103,7 +105,7 @@ class Entrance:
 
     def answer(self, newcomer: Newcomer, opening: handshake.Opening, request: Request) -> None:
         """Answer a request."""
-        if self._trusted and self.is_trusted(newcomer.endpoint) and not self._identify(newcomer, request):
+        if self._trusted and self._is_named_later(newcomer) and not self._identify(newcomer, request):
             return
         if event_stream.is_for_stream(request):
             self._open_stream(newcomer, opening.protocol, request)
@@ -123,7 +125,11 @@ class Entrance:
 
         If the client is a trusted proxy too, the request says for whom it is.
         """
-        return self.is_trusted(newcomer.endpoint) or self._admit(newcomer)
+        return self._is_named_later(newcomer) or self._admit(newcomer)
+
+    def _is_named_later(self, newcomer: Newcomer) -> bool:
+        """Whether a trusted proxy names the client of a connection in the request."""
+        return self.is_trusted(newcomer.endpoint) and not newcomer.speaks_for_itself
 
     def is_trusted(self, endpoint: Endpoint | None) -> bool:
         """Whether an address is a trusted proxy's."""

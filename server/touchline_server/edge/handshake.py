@@ -30,6 +30,7 @@ from touchline_server.core.admission.limits import Excess, Limit
 from touchline_server.core.players.grants import TokenRefused
 from touchline_server.web.origins import EVERY
 from touchline_server.web.policy import ORIGIN_REFUSED, PageRefusal, Sender, WebPolicy
+from touchline_server.web.proxy_protocol import is_header
 
 PATH = "/ws"
 
@@ -145,6 +146,10 @@ class Opening:
     def is_tls(self, data: bytes) -> bool:
         """Whether the connection begins with TLS. ``data`` are the next bytes, which `receive` has not seen yet."""
         return (self._first or data).startswith(_TLS_HANDSHAKE)
+
+    def is_proxy_header(self, data: bytes) -> bool:
+        """Whether the connection begins with a header of the PROXY protocol, like `is_tls`."""
+        return is_header(self._first + data)
 
     def receive(self, data: bytes) -> bytes:
         """Parse bytes of the request, and return those that come after its end."""

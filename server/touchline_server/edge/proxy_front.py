@@ -60,6 +60,7 @@ class ProxyFront(asyncio.Protocol):
         rest, self._data = self._data[header.size_bytes :], b""
         self._transport.set_protocol(self._behind)
         self._connection.set_endpoint(header.client)
+        self._connection.speaks_for_itself = header.client is None
         if self._entrance.located(self._connection) and rest:
             self._behind.data_received(rest)
 

@@ -7,6 +7,7 @@ quotes too: a quote that a client never closed must not swallow the entries of p
 Pure.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -17,6 +18,7 @@ HOPS_MAX = 16
 
 X_FORWARDED_FOR = "x-forwarded-for"
 FORWARDED = "forwarded"
+_QUOTED_PAIR = re.compile(r"\\(.)")
 
 
 class Origin(NamedTuple):
@@ -71,15 +73,25 @@ def _for_of(element: str) -> str:
     if len(values) != 1:
         return ""
     (value,) = values
-    return value[1:-1] if value.startswith('"') and value.endswith('"') and len(value) > 1 else value
+    if not (value.startswith('"') and value.endswith('"') and len(value) > 1):
+        return value
+    return _QUOTED_PAIR.sub(r"\1", value[1:-1])
+
+
+def _is_escaped(text: str, at: int) -> bool:
+    """Whether an odd number of backslashes precede a character, as in a quoted pair (RFC 9110, section 5.6.4)."""
+    begin = at
+    while begin and text[begin - 1] == "\\":
+        begin -= 1
+    return (at - begin) % 2 == 1
 
 
 def _split_from_right(text: str, separator: str) -> Iterator[str]:
-    """The parts of ``text`` from the right. Separators in quotes do not count."""
+    """The parts of ``text`` from the right. Separators in quotes do not count, nor do quotes behind a backslash."""
     end, quoted = len(text), False
     for at in range(len(text) - 1, -1, -1):
         if text[at] == '"':
-            quoted = not quoted
+            quoted ^= not _is_escaped(text, at)
         elif text[at] == separator and not quoted:
             yield text[at + 1 : end]
             end = at

@@ -31,6 +31,7 @@ class Fault(StrEnum):
     VERSION_1 = "version_1"
     INVALID = "invalid"
     TIMEOUT = "timeout"
+    UNEXPECTED = "unexpected"
 
 
 class BadHeader(ValueError):
@@ -39,6 +40,11 @@ class BadHeader(ValueError):
     def __init__(self, fault: Fault) -> None:
         super().__init__(fault.value)
         self.fault = fault
+
+
+def is_header(data: bytes) -> bool:
+    """Whether ``data`` begins with a header of either version, where none is expected."""
+    return data.startswith((SIGNATURE, _VERSION_1))
 
 
 class ProxyHeader(NamedTuple):
