@@ -48,6 +48,7 @@ class ScriptedEdge:
         self.heartbeat_ms = 25_000
         self.epoch = "first"
         self.finds_places = False  # of cursors of another epoch, if they have a time
+        self.replays_end_after: int | None = None  # events of a replay that are sent, without an end
         self.message_bytes_max = 65536
         self.refused: dict[str, str] = {}  # errors to answer subscribes with, by room
         self.rooms: dict[str, list[Json]] = {}
@@ -65,7 +66,9 @@ class ScriptedEdge:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}/"
 
-    async def publish(self, room: str, data: Any, *, key: str | None = None, kept_back: bool = False) -> Json:
+    async def publish(
+        self, room: str, data: Any, *, key: str | None = None, kept_back: bool = False, ts: int | None = None
+    ) -> Json:
         """Append an event, and send it to the room's members unless it is held back."""
         log = self.rooms.setdefault(room, [])
         prev = self._ends.get(room)
@@ -73,7 +76,7 @@ class ScriptedEdge:
             5 if prev is None else prev + 3
         )  # a room's offsets have holes, because its partition has other rooms too
         self._ends[room] = offset
-        event = {"type": "event", "room": room, "offset": offset, "prev": prev, "ts": _now_ms(), "data": data}
+        event = {"type": "event", "room": room, "offset": offset, "prev": prev, "ts": ts or _now_ms(), "data": data}
         event |= {"key": key} if key else {}
         log.append(event)
         if not kept_back:
@@ -187,6 +190,8 @@ class ScriptedEdge:
         state = {event["key"]: event for event in log if "key" in event}
         if self.finds_places and "ts" in request:
             answer |= {"recovered": False, "after": -1, "by_time": True, "state": list(state.values())}
+            if self.replays_end_after is not None:
+                return [answer, *log[: self.replays_end_after]]
             return [answer, *log, {"type": "replayed", "room": room, "to": head}]
         recent = log[-request["last"] :] if request["last"] else []
         return [answer | {"recovered": False, "state": list(state.values()), "recent": recent}]

@@ -249,6 +249,45 @@ async def test_in_a_mirror_that_lacks_events_it_begins_with_the_state_and_the_ne
 
 
 @pytest.mark.long
+async def test_a_replay_of_a_mirror_that_is_cut_off_is_asked_for_again(
+    edge: ScriptedEdge, client: ClientInPage
+) -> None:
+    await client.join(ROOM)
+    for text in ("first", "second", "third"):
+        await edge.publish(ROOM, text)
+    await client.until(lambda reports: reports[-1][0] == "event" and reports[-1][1]["data"] == "third")
+    await edge.disconnect()
+    edge.move(0)
+    edge.replays_end_after = 2
+    await edge.publish(ROOM, "new", kept_back=True)
+    await client.come_back()
+    await edge.until(lambda: len(edge.subscribes(ROOM)) == 2)
+    await edge.disconnect()
+    edge.replays_end_after = None
+    await client.come_back()
+    await edge.publish(ROOM, "live")
+    await client.until(lambda reports: reports[-1][0] == "event" and reports[-1][1]["data"] == "live")
+    assert await client.events() == ["first", "second", "third", "new", "live"]
+    assert len(await client.reports("reset")) == 1
+
+
+@pytest.mark.long
+async def test_of_two_equal_events_in_the_state_a_page_does_not_take_the_first_for_its_own(
+    edge: ScriptedEdge, client: ClientInPage
+) -> None:
+    for key, data in (("a", 1), ("b", 2), ("a", 1)):
+        await edge.publish(ROOM, data, key=key, ts=1_700_000_000_000)
+    await client.join(ROOM)
+    await edge.disconnect()
+    edge.move(0)
+    await client.come_back()
+    await edge.publish(ROOM, "live")
+    await client.until(lambda reports: reports[-1][0] == "event" and reports[-1][1]["data"] == "live")
+    assert await client.events() == ["live"]
+    assert len(await client.reports("reset")) == 1
+
+
+@pytest.mark.long
 async def test_in_another_log_it_starts_over(edge: ScriptedEdge, client: ClientInPage) -> None:
     await client.join(ROOM)
     await edge.publish(ROOM, "first")

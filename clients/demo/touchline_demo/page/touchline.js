@@ -292,7 +292,7 @@ export class Touchline {
       this.#askAgain(name, room); // perhaps the place can be found in the other log
     } else if (after !== null && room.epoch !== null) {
       room.covered = after;
-      room.replay = new Replay(message, room.seen);
+      room.replay = new Replay(message, room);
       if (room.replay.isKnown) goOn(room, epoch, after);
     } else {
       this.#startOver(name, room, message);
@@ -347,7 +347,7 @@ export class Touchline {
     if (!room?.isJoined || !replay || replay.isKnown) return;
     room.replay = null;
     const covered = Math.max(room.covered, replay.answer.head);
-    this.#startOver(name, room, { ...replay.answer, recent: replay.recent });
+    this.#startOver(name, room, { ...replay.answer, state: replay.state, recent: replay.recent });
     room.covered = covered;
     replay.later.forEach((event) => this.#event(event));
   }

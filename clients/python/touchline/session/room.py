@@ -275,7 +275,7 @@ class Room:
         """Go on in another log that lacks events which the client has: with its state, and the events that are new."""
         answer, ts = replay.answer, None if self.cursor is None else self.cursor.ts
         epoch, head = answer.epoch, answer.head
-        state = tuple(_event(event, epoch) for event in answer.state)
+        state = tuple(_event(event, epoch) for event in replay.state)
         new = [event for event in replay.held if event.offset <= head]
         for event in new:
             self._seen.add(event)
