@@ -12,7 +12,7 @@ SETUP := pyproject.toml scripts/setup_venv.sh scripts/apt_install.sh
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo bench bench-peers bench-peers-rooms bench-peers-long kick-off loadtest report test test-quick test-all cluster-run check format openapi lock clean
+.PHONY: help demo bench bench-peers bench-peers-rooms bench-peers-long kick-off loadtest report test test-quick test-all cluster-run check check-types check-source format openapi lock clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 20
@@ -74,7 +74,12 @@ cluster-run: .venv/tools.stamp ## Disturb a cluster of three brokers, and compar
 check: .venv/dev.stamp ## Check format, style, types, layers, prose and the shape of the source
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync check-types check-source
+
+check-types: .venv/dev.stamp ## Check the types alone
 	$(BIN)/mypy
+
+check-source: .venv/dev.stamp ## Check layers, prose and the shape of the source alone
 	$(BIN)/lint-imports
 	$(BIN)/python scripts/check_source.py
 	$(BIN)/python scripts/check_prose.py

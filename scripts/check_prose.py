@@ -114,9 +114,9 @@ def without_code(words: str) -> str:
 
 def python_texts(source: str) -> Iterator[Text]:
     """Docstrings (of attributes too), other strings, names of tests, and comments."""
-    tree = ast.parse(source)
-    documentation = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
-    for node in ast.walk(tree):
+    nodes = list(ast.walk(ast.parse(source)))
+    documentation = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
+    for node in nodes:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_"):
             yield Text(node.lineno, node.lineno, "name", node.name[5:].replace("_", " "))
         elif isinstance(node, ast.Constant) and isinstance(node.value, str) and " " in node.value:

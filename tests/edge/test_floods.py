@@ -35,7 +35,7 @@ EXCESS_UNITS_MAX = READ_BYTES // UNIT_BYTES + 256
 """How much more than its budget a turn may do: throw such a read away, or answer a message with a hundred rooms."""
 ROOMS = [f"score:flood-{number}" for number in range(100)]
 FLOOD_BYTES = 1 << 20
-FLOODERS = 20
+FLOODERS = 10
 
 
 def texts(*messages: Message) -> bytes:
