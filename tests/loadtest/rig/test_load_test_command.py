@@ -88,6 +88,7 @@ def test_a_load_test_passes_and_leaves_its_report(kafka: KafkaBroker, tmp_path: 
     assert (folder / "report.html").exists()
 
 
+@pytest.mark.long  # e2e/test_workers.py has the short one
 def test_a_worker_that_is_killed_costs_no_client_an_event(kafka: KafkaBroker, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     small = ("--users", "25", "--seconds", "6", "--matches", "5", "--speed", "20", "--shape", "worker-kill")
