@@ -81,7 +81,7 @@ def test_topics_tells_a_missing_permission_from_a_missing_topic(kafka: KafkaBrok
     }
 
 
-@pytest.mark.parametrize("policy", ["delete", "compact,delete"])
+@pytest.mark.parametrize("policy", ["compact,delete", pytest.param("delete", marks=pytest.mark.long)])
 def test_a_verdicts_topic_that_is_not_compacted_causes_a_warning(
     kafka: KafkaBroker, env: dict[str, str], policy: str
 ) -> None:
