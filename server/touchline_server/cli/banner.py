@@ -1,7 +1,7 @@
 """What ``touchline serve`` prints once it is running."""
 
 from touchline_protocol.loopback import is_loopback
-from touchline_protocol.printable import counted
+from touchline_protocol.printable import counted, without_credentials
 from touchline_protocol.version import __version__
 from touchline_server.config.drain import drain_time_s, stop_time_s
 from touchline_server.config.settings import Settings
@@ -21,13 +21,23 @@ def server_banner(
     if "log" not in settings.model_fields_set:
         lines.append("           the embedded log, because none was given; --log kafka://host:port reads from Kafka")
     if settings.log.startswith("kafka:"):
-        lines.append(f"           the state of rooms is read back from it, as far as {settings.state_s:g} s (state_s)")
+        lines += _state(settings)
     if workers > 1:
         each = counted(settings.connections_max, "connection")
         lines.append(f"workers    {workers} processes on one port, with up to {each} each")
     lines += _access(settings, can_act=can_act)
     lines += [_stopping(settings), f"WebSocket  {websocket_url}", f"control    {control_url}"]
     return lines
+
+
+def _state(settings: Settings) -> list[str]:
+    """Where the state of rooms comes from that is older than the window, and what else is in Redis."""
+    url = settings.redis.url
+    if url is None:
+        return [f"           the state of rooms is read back from it, as far as {settings.state_s:g} s (state_s)"]
+    records = [f"           who is where is recorded in {settings.presence.topic}"] if settings.presence.records else []
+    shared = "the state of rooms (by touchline keeper), presence and players"
+    return [*records, f"redis      {without_credentials(url)}", f"           {shared}, shared by all edges"]
 
 
 def _stopping(settings: Settings) -> str:
