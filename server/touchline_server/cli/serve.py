@@ -17,6 +17,7 @@ import uvloop
 from touchline_cli.output import say
 from touchline_protocol.errors import TouchlineError
 from touchline_server.config.conflicts import conflicts
+from touchline_server.config.drain import stop_time_s
 from touchline_server.config.loading import load_settings
 from touchline_server.config.reload import has_keys
 from touchline_server.config.settings import Settings
@@ -27,6 +28,7 @@ from touchline_server.node.memory import memory_bytes
 from touchline_server.node.node import Node
 from touchline_server.node.open_files import fit, raise_limit
 from touchline_server.node.process_log import (
+    ends_in_time,
     failures_logged,
     log_reload_refused,
     log_second_signal,
@@ -142,7 +144,8 @@ async def _serve(fitting: Fitting, load: Load) -> None:
         ):
             say(line)
         reloading = asyncio.create_task(reload_forever(server, hangup, load, fitting.workers))
-        await run_until(stop, server.failed())
+        with ends_in_time(stop_time_s(settings.drain_s, settings.connections_max, settings.drain_grace_s)):
+            await run_until(stop, server.failed())
     finally:
         if reloading is not None:
             reloading.cancel()

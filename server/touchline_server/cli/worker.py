@@ -14,8 +14,15 @@ import sys
 import uvloop
 
 from touchline_protocol.errors import TouchlineError
+from touchline_server.config.drain import stop_time_s
 from touchline_server.node.collector import freeze, make_collections_rare
-from touchline_server.node.process_log import failures_logged, log_second_signal, log_signal, log_unexpected
+from touchline_server.node.process_log import (
+    ends_in_time,
+    failures_logged,
+    log_second_signal,
+    log_signal,
+    log_unexpected,
+)
 from touchline_server.node.signals import run_until, stop_on_signals
 from touchline_server.node.supervisor.channel import read_start
 from touchline_server.node.supervisor.messages import Start
@@ -66,7 +73,9 @@ async def _serve(worker: Worker, start: Start, stop: asyncio.Event) -> None:
         if await run_until(stop, node.start()):
             freeze()
             worker.serving()
-            await run_until(stop, node.failed())
+            settings = node.settings
+            with ends_in_time(stop_time_s(settings.drain_s, settings.connections_max, settings.drain_grace_s)):
+                await run_until(stop, node.failed())
     finally:
         await node.stop()
 

@@ -187,7 +187,9 @@ class Node:
         """Wait until a part fails that should run for ever, and raise what it failed with: a mistake of ours."""
         assert self._ingesting is not None  # noqa: S101 - to be called after `start`
         assert self._edge is not None  # noqa: S101
-        parts = (self._ingesting, self._edge.driver.failure)
+        recording = None if self._presence_topic is None else self._presence_topic.task
+        every = (self._ingesting, self._edge.driver.failure, self._watching, recording)
+        parts = [part for part in every if part is not None]
         await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
         for part in parts:
             if part.done():

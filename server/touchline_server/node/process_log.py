@@ -1,10 +1,13 @@
 """The lines of a server's log about the process itself: its start, its end, and what nobody caught."""
 
 import asyncio
+import faulthandler
 import logging
+import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import Timer
 from typing import Any
 
 import structlog
@@ -15,6 +18,11 @@ from touchline_protocol.version import __version__
 from touchline_server.config.changed import changed_settings
 from touchline_server.config.reload import Reload
 from touchline_server.config.settings import Settings
+
+MARGIN_S = 20.0
+"""How much longer than a usual stop the one after a bug may take."""
+BUG = 1
+"""The exit code: see `cli.exit_codes`."""
 
 logger = structlog.get_logger("touchline.node")
 
@@ -71,3 +79,28 @@ def log_second_signal(received: signal.Signals) -> None:
 def log_unexpected(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     """Log an error that reached the event loop. The rest of ``context`` could show what a client sent."""
     logger.error("unexpected_error", why=context.get("message", ""), exc_info=context.get("exception"))
+
+
+@contextmanager
+def ends_in_time(stop_s: float, *, margin_s: float = MARGIN_S) -> Iterator[None]:
+    """Run a server within this block. After a bug in it, the process ends ``stop_s`` and ``margin_s`` later at most.
+
+    Stopping leads through all parts, and one of them is broken. Where that hangs, a process that is neither ready nor
+    gone is worse than one that ends without a farewell: nobody starts it again.
+    """
+    try:
+        yield
+    except TouchlineError:  # an operator's mistake, not a bug
+        raise
+    except Exception:
+        logger.exception("server_failing", ends_within_s=stop_s + margin_s)
+        timer = Timer(stop_s + margin_s, _end)
+        timer.daemon = True
+        timer.start()
+        raise
+
+
+def _end() -> None:
+    """End the process, whatever its event loop does. Where it hung goes to stderr."""
+    faulthandler.dump_traceback(all_threads=True)
+    os._exit(BUG)

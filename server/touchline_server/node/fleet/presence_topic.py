@@ -41,22 +41,23 @@ class PresenceTopic:
         """Records that are in the log, while the outbox has not been told yet."""
         self._is_checked = False
         self._stopping = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
+        self.task: asyncio.Task[None] | None = None
+        """What writes. It ends only with `stop`, or by a mistake of ours."""
 
     def start(self) -> None:
         """Begin to write."""
-        self._task = asyncio.create_task(self._run(), name="presence-topic")
+        self.task = asyncio.create_task(self._run(), name="presence-topic")
 
     async def stop(self) -> None:
         """Write what is waiting, and leave the rest to others. To be called after the last report."""
         self._stopping.set()
-        if self._task is None:
+        if self.task is None:
             return
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LAST_S_MAX):
-                await asyncio.shield(self._task)
-        self._task.cancel()
-        await asyncio.wait([self._task])
+                await asyncio.shield(self.task)
+        self.task.cancel()
+        await asyncio.wait([self.task])
 
     async def _run(self) -> None:
         while True:

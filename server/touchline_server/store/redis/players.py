@@ -23,6 +23,7 @@ from touchline_protocol.errors import StoreRefused, StoreUnavailable
 from touchline_server.core.players.player_store import Admission, Answer, Exchange, Holding, Loss
 
 from .connection import RedisConnection
+from .contents import reading
 from .scripts import Call, Script, run_scripts
 from .store_errors import raises_store_errors
 from .workers import ALIVE_S
@@ -204,7 +205,8 @@ class RedisPlayerStore:
         parts, places = _by_slot(exchange)
         calls = [Call(_EXCHANGE, [self._base(slot)], self._arguments(exchange, part)) for slot, part in parts.items()]
         answers = await run_scripts(self._connection, calls)
-        results: dict[int, _Result] = dict(zip(parts, map(_decoder.decode, answers), strict=True))
+        with reading(self._base("*") + ":*", "delete these keys; all workers present their players again"):
+            results: dict[int, _Result] = dict(zip(parts, map(_decoder.decode, answers), strict=True))
         admissions = [Admission(is_refused=True)] * len(exchange.arrivals)
         held = [0] * len(exchange.held)
         owed: dict[str, int] = {}
@@ -227,7 +229,7 @@ class RedisPlayerStore:
         with contextlib.suppress(StoreUnavailable, StoreRefused):  # then it counts as dead in a moment
             await run_scripts(self._connection, calls)
 
-    def _base(self, slot: int) -> str:
+    def _base(self, slot: int | str) -> str:
         return f"{self._connection.prefix}:{{players.{slot}}}"
 
     def _arguments(self, exchange: Exchange, part: _Part) -> list[str | bytes | int]:

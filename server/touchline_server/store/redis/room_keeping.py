@@ -3,11 +3,14 @@
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
+import structlog
+
 from touchline_server.core.room_keeping import KeptPartition, KeptRoom, Moved, Progress, RoomChange
 
 from .connection import RedisConnection
+from .contents import UNREADABLE, reading
 from .room_layout import ADVANCE, BEGIN, DISCARD, ENTRY_PREFIX, INTEND, LAYOUT, READ, WRITE, Keys, pack
-from .rooms import kept_answer
+from .rooms import kept_answer, stored_int
 from .scripts import Call, run_scripts
 from .store_errors import raises_store_errors
 
@@ -19,6 +22,9 @@ OTHER_HEAD, MOVED = -1, -2
 Args: TypeAlias = Sequence[str | bytes | int]
 
 _FIELDS = ("build", "next", "written", "term", "term_start", "complete")
+
+
+logger = structlog.get_logger("touchline.store")
 
 
 @raises_store_errors
@@ -37,13 +43,19 @@ class RedisRoomKeeping:
         pipeline.hmget(key, _FIELDS)
         pipeline.pexpire(key, self._room_idle_ms)
         fields, _ = await connection.call(pipeline.execute())
-        return None if fields[0] is None else _progress(fields)
+        try:
+            return None if fields[0] is None else _progress(fields)
+        except UNREADABLE as error:
+            await self._discard_unreadable(partition, key, error)
+            return None
 
     async def begin(self, partition: KeptPartition, progress: Progress) -> Progress:
         """See `core.room_keeping.RoomKeeping.begin`."""
         args: Args = [*progress[:5], int(progress.complete), self._room_idle_ms]
-        (answer,) = await run_scripts(self._connection, [Call(BEGIN, [self._keys.progress(partition)], args)])
-        return _progress(answer)
+        key = self._keys.progress(partition)
+        (answer,) = await run_scripts(self._connection, [Call(BEGIN, [key], args)])
+        with reading(key, "delete it"):
+            return _progress(answer)
 
     async def discard(self, partition: KeptPartition, build: str) -> None:
         """See `core.room_keeping.RoomKeeping.discard`."""
@@ -54,8 +66,13 @@ class RedisRoomKeeping:
         progress = self._keys.progress(partition)
         calls = [Call(READ, [progress, self._keys.room(partition, room_id)], []) for room_id in room_ids]
         found: list[KeptRoom | None] = []
-        for answer in await run_scripts(self._connection, calls, at_once=ROOMS_AT_ONCE):
-            kept = kept_answer(answer)
+        answers = await run_scripts(self._connection, calls, at_once=ROOMS_AT_ONCE)
+        for room_id, answer in zip(room_ids, answers, strict=True):
+            try:
+                kept = kept_answer(answer)
+            except UNREADABLE as error:
+                await self._discard_unreadable(partition, self._keys.room(partition, room_id), error)
+                raise Moved from None
             if kept is None or kept.build != build:
                 raise Moved
             known = kept.head >= 0
@@ -77,6 +94,13 @@ class RedisRoomKeeping:
         if MOVED in answers:
             raise Moved
         return [change.room_id for change, answer in zip(changes, answers[1:], strict=True) if answer == OTHER_HEAD]
+
+    async def _discard_unreadable(self, partition: KeptPartition, key: str, error: Exception) -> None:
+        """Forget all of a partition, so that it is read again from the log."""
+        topic, _, index = partition
+        why = f"the key {key} in Redis holds what Touchline did not write ({error})"
+        logger.warning("room_state_discarded", topic=topic, partition=index, why=why)
+        await self._connection.call(self._connection.client.delete(self._keys.progress(partition)))
 
     def _write_args(self, written: Progress, first: int, change: RoomChange) -> Args:
         args: list[str | bytes | int] = [written.build, first, change.follows, change.head, change.ts]
@@ -102,5 +126,5 @@ class RedisRoomKeeping:
 
 def _progress(fields: Sequence[Any]) -> Progress:
     build, *numbers, complete = fields
-    next_offset, written, term, term_start = map(int, numbers)
+    next_offset, written, term, term_start = map(stored_int, numbers)
     return Progress(build.decode(), next_offset, written, term, term_start, complete == b"1")

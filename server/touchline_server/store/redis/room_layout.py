@@ -44,7 +44,7 @@ return table.concat(texts)
 longer to read forty short answers than an edge takes for all the rest."""
 
 BEGIN = Script.of("""
-if redis.call('EXISTS', KEYS[1]) == 0 then
+if redis.call('HEXISTS', KEYS[1], 'build') == 0 then
   redis.call('HSET', KEYS[1], 'build', ARGV[1], 'next', ARGV[2], 'written', ARGV[3], 'term', ARGV[4],
     'term_start', ARGV[5], 'complete', ARGV[6])
 end
@@ -105,8 +105,9 @@ return 0
 LAYOUT = Script.of("""
 local known = redis.call('HMGET', KEYS[1], 'partitions', 'scattered')
 local count = tonumber(ARGV[1])
-local scattered = known[2] == '1' or ARGV[2] == '1' or (known[1] and tonumber(known[1]) ~= count)
-if known[1] and tonumber(known[1]) > count then count = known[1] end
+local before = tonumber(known[1]) -- nil if anybody else wrote it
+local scattered = known[2] == '1' or ARGV[2] == '1' or (known[1] and before ~= count)
+if before and before > count and before <= 100000 then count = known[1] end
 redis.call('HSET', KEYS[1], 'partitions', count, 'scattered', scattered and '1' or '0')
 redis.call('PEXPIRE', KEYS[1], ARGV[3])
 return scattered and 1 or 0
@@ -115,7 +116,7 @@ return scattered and 1 or 0
 
 READ_LAYOUT = Script.of("""
 local known = redis.call('HMGET', KEYS[1], 'partitions', 'scattered')
-return {tonumber(known[1] or 0), known[2] == '1' and 1 or 0}
+return {tonumber(known[1] or 0) or -1, known[2] == '1' and 1 or 0}
 """)
 """How many partitions a topic has, and whether rooms may be in several of them. Keys: layout."""
 

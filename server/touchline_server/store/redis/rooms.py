@@ -2,15 +2,29 @@
 
 from collections.abc import Sequence
 
+import structlog
+
 from touchline_protocol.errors import StoreRefused, StoreUnavailable
 from touchline_server.core.room_keeping import KeptPartition
 from touchline_server.core.room_store import NotYet, RoomKey, StoredRoom
 from touchline_server.store.kept_answers import KeptAnswer, stored_room
 
 from .connection import RedisConnection
+from .contents import UNREADABLE
 from .room_layout import ENTRY_PREFIX, READ, READ_LAYOUT, Keys, texts_of, unpack
 from .scripts import Call, run_scripts
 from .store_errors import only_store_errors, raises_store_errors
+
+UNREADABLE_MAX = 1_000
+"""Rooms that are remembered as logged."""
+UNREADABLE_ROOM = (
+    "what Redis holds of room {room} was not written by Touchline ({error}): delete the key {progress}, and keepers "
+    "read the partition again"
+)
+PARTITIONS_MAX = 100_000
+"""Partitions of a topic that are believed: a Kafka cluster has some 100,000 in all."""
+
+logger = structlog.get_logger("touchline.store")
 
 
 @raises_store_errors
@@ -20,6 +34,8 @@ class RedisRooms:
     def __init__(self, connection: RedisConnection) -> None:
         self._connection = connection
         self._keys = Keys(connection.prefix)
+        self._unreadable: set[RoomKey] = set()
+        """Rooms that were logged as unreadable."""
 
     async def load(self, key: RoomKey, *, before: int) -> StoredRoom | NotYet | None:
         """See `core.room_store.RoomStore.load`."""
@@ -32,11 +48,19 @@ class RedisRooms:
     async def _load(self, key: RoomKey, before: int) -> StoredRoom | NotYet:
         layout = Call(READ_LAYOUT, [self._keys.layout(key.topic, key.epoch)], [])
         # One round trip for nearly all rooms.
-        (count, is_scattered), home = await run_scripts(self._connection, [layout, self._read(key, key.partition)])
-        elsewhere = [index for index in range(int(count)) if index != key.partition] if is_scattered else []
-        others = await run_scripts(self._connection, [self._read(key, index) for index in elsewhere])
-        found = dict(zip(elsewhere, map(kept_answer, others), strict=True))
-        return stored_room(key, int(count), kept_answer(home), found, before)
+        topic, home = await run_scripts(self._connection, [layout, self._read(key, key.partition)])
+        try:
+            count, is_scattered = topic_layout(topic)
+            elsewhere = [index for index in range(count) if index != key.partition] if is_scattered else []
+            others = await run_scripts(self._connection, [self._read(key, index) for index in elsewhere])
+            found = dict(zip(elsewhere, map(kept_answer, others), strict=True))
+            return stored_room(key, count, kept_answer(home), found, before)
+        except UNREADABLE as error:
+            progress = self._keys.progress(KeptPartition(key.topic, key.epoch, key.partition))
+            # Not an outage of the store: other rooms can be read.
+            why = UNREADABLE_ROOM.format(room=key.room_id, error=error, progress=progress)
+            self._log_unreadable(key, why)
+            return NotYet(why)
 
     async def kept(self, partitions: Sequence[KeptPartition]) -> dict[KeptPartition, int | None]:
         """How far partitions are kept: the offset of the next record; None if nothing is known of one.
@@ -48,15 +72,40 @@ class RedisRooms:
         for partition in partitions:
             pipeline.hget(self._keys.progress(partition), "next")
         found = await self._connection.call(pipeline.execute())
-        return {one: None if answer is None else int(answer) for one, answer in zip(partitions, found, strict=True)}
+        return {one: _offset(answer) for one, answer in zip(partitions, found, strict=True)}
+
+    def _log_unreadable(self, key: RoomKey, why: str) -> None:
+        """Log it once: the room is asked for again and again."""
+        if key in self._unreadable:
+            return
+        if len(self._unreadable) >= UNREADABLE_MAX:
+            self._unreadable.clear()
+        self._unreadable.add(key)
+        logger.warning("room_state_unreadable", topic=key.topic, why=why)
 
     def _read(self, key: RoomKey, index: int) -> Call:
         partition = KeptPartition(key.topic, key.epoch, index)
         return Call(READ, [self._keys.progress(partition), self._keys.room(partition, key.room_id)], [])
 
 
+def topic_layout(answer: Sequence[int]) -> tuple[int, bool]:
+    """What a `READ_LAYOUT` found: how many partitions, and whether rooms may be in several of them.
+
+    Raises:
+        ValueError: Touchline did not write it.
+    """
+    count, is_scattered = answer
+    if not 0 <= count <= PARTITIONS_MAX:
+        raise ValueError(f"{count} partitions")
+    return count, bool(is_scattered)
+
+
 def kept_answer(answer: bytes) -> KeptAnswer | None:
-    """What a `READ` found; None if the partition is not kept."""
+    """What a `READ` found; None if the partition is not kept.
+
+    Raises:
+        UNREADABLE: Touchline did not write it.
+    """
     if not answer:
         return None
     build, next_offset, written, term, complete, *flat = texts_of(answer)
@@ -65,14 +114,37 @@ def kept_answer(answer: bytes) -> KeptAnswer | None:
         fields = {}
     cut = len(ENTRY_PREFIX)
     entries = {name[cut:].decode(): unpack(value) for name, value in fields.items() if name.startswith(ENTRY_PREFIX)}
+    head = stored_int(fields.get(b"head", b"-1"))
+    if not all(0 <= entry.offset <= head for entry in entries.values()):
+        raise ValueError("an entry is not below the room's head")
     return KeptAnswer(
         build.decode(),
-        int(next_offset),
-        int(written),
-        int(term),
+        stored_int(next_offset),
+        stored_int(written),
+        stored_int(term),
         complete == b"1",
-        int(fields.get(b"head", -1)),
-        int(fields.get(b"ts", 0)),
+        head,
+        stored_int(fields.get(b"ts", b"0")),
         fields.get(b"full") == b"1",
         entries,
     )
+
+
+def stored_int(text: bytes) -> int:
+    """A number as Touchline writes it: an offset, a term or a time.
+
+    Raises:
+        ValueError: it is not one.
+    """
+    number = int(text)
+    if not -1 <= number < 1 << 63:
+        raise ValueError(f"{number} is out of range")
+    return number
+
+
+def _offset(answer: bytes | None) -> int | None:
+    """The offset that is kept; None if it cannot be read either: then a keeper reads the partition again."""
+    try:
+        return None if answer is None else stored_int(answer)
+    except UNREADABLE:
+        return None

@@ -9,6 +9,8 @@ Example, with `ALIVE_S` = 10: worker a beats at 0, 2 and 4 s, and is killed. Wor
 
 from collections.abc import Sequence
 
+import structlog
+
 from .connection import RedisConnection
 from .scripts import Call, Script, run_scripts
 from .store_errors import raises_store_errors
@@ -27,6 +29,9 @@ local oldest = now_ms - tonumber(ARGV[2])
 local alive = redis.call('ZRANGEBYSCORE', KEYS[1], oldest, '+inf')
 return {alive, redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', '(' .. oldest)}
 """)
+
+
+logger = structlog.get_logger("touchline.store")
 
 
 @raises_store_errors
@@ -49,8 +54,12 @@ class Workers:
         """
         beat = Call(_BEAT, [self._key], [self.name, int(ALIVE_S * 1000)])
         ((alive, dead),) = await run_scripts(self._connection, [beat])
-        self.alive = frozenset(name.decode() for name in alive)
-        return [name.decode() for name in dead]
+        foreign = [name for name in (*alive, *dead) if not _is_text(name)]
+        if foreign:
+            logger.warning("foreign_workers_removed", key=self._key, count=len(foreign))
+            await self._connection.call(self._connection.client.zrem(self._key, *foreign))
+        self.alive = frozenset(name.decode() for name in alive if _is_text(name))
+        return [name.decode() for name in dead if _is_text(name)]
 
     async def forget(self, name: str) -> None:
         """Remove a worker: what it had written is gone, or it ends in an orderly way.
@@ -60,3 +69,12 @@ class Workers:
             StoreRefused: Redis refuses.
         """
         await self._connection.call(self._connection.client.zrem(self._key, name))
+
+
+def _is_text(name: bytes) -> bool:
+    """Whether a worker can have this name: Touchline writes nothing else."""
+    try:
+        name.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

@@ -10,6 +10,7 @@ from touchline_server.config.presence import PresenceSettings
 from touchline_server.config.values import milliseconds
 from touchline_server.core.presence.outbox import Taken, Waiting
 from touchline_server.store.redis.connection import RedisConnection
+from touchline_server.store.redis.contents import reading
 from touchline_server.store.redis.store_errors import raises_store_errors
 
 from .shard import SHARDS, Shards, load_script
@@ -39,6 +40,7 @@ class RedisOutbox:
 
     def __init__(self, connection: RedisConnection, worker: str, settings: PresenceSettings) -> None:
         self._shards = Shards(connection)
+        self._prefix = connection.prefix
         self._common = {
             "worker": worker,
             "lease_ms": LEASE_MS,
@@ -62,15 +64,19 @@ class RedisOutbox:
         waiting: list[Waiting] = []
         dropped = 0
         for shard, raw in (await self._shards.run(DRAIN, calls)).items():
-            answer = _ANSWER.decode(raw)
-            waiting += (Waiting(shard, _record(*record)) for record in answer.records)
+            with reading(f"{self._prefix}:{{presence.{shard}}}:outbox", "delete it; its records are lost"):
+                answer = _ANSWER.decode(raw)
+                waiting += [Waiting(shard, _record(*record)) for record in answer.records]
             dropped += answer.dropped
         return Taken(waiting, dropped)
 
 
 def _record(seq: int, kind: PresenceKind, room: str, detail: Any = None) -> PresenceRecord:
-    time_ms = seq // 1000  # see `next_seq` in shard.lua
+    fields: dict[str, Any] = {"kind": kind, "room": room, "seq": seq}
+    fields["time_ms"] = seq // 1000  # see `next_seq` in shard.lua
     if kind != "room_state":
-        return PresenceRecord(kind, room, seq, time_ms, player=detail)
-    viewers, players = detail
-    return PresenceRecord(kind, room, seq, time_ms, viewers=viewers, players=players if players is not False else None)
+        fields["player"] = detail
+    else:
+        viewers, players = detail
+        fields |= {"viewers": viewers, "players": players if players is not False else None}
+    return msgspec.convert(fields, PresenceRecord)  # this checks the types

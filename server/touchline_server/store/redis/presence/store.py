@@ -16,6 +16,7 @@ from touchline_server.config.presence import PresenceSettings
 from touchline_server.config.values import milliseconds
 from touchline_server.core.presence.port import Answer, Report, Totals
 from touchline_server.store.redis.connection import RedisConnection
+from touchline_server.store.redis.contents import reading
 from touchline_server.store.redis.store_errors import raises_store_errors
 from touchline_server.store.redis.workers import Workers
 
@@ -30,6 +31,9 @@ SETTLING_US = 15_000_000
 """A shard that has just begun may lack living workers for this long. Those that have not reported by then are dead."""
 FORGET_AFTER_S = 60.0
 """How long a dead worker without traces stays in the list of workers: other stores ask who has died, too."""
+
+CURE = "delete these keys; all workers report everything again"
+"""What to do about presence that cannot be read."""
 
 EXCHANGE = load_script("exchange")
 TOTALS = load_script("totals")
@@ -95,6 +99,7 @@ class RedisPresenceStore:
         assert "\n" not in workers.name  # noqa: S101 - lists of workers in Redis are separated by it
         self._workers = workers
         self._shards = Shards(connection)
+        self._keys = f"{connection.prefix}:{{presence.*}}:*"
         self._common = {
             "worker": workers.name,
             "members_max": settings.members_max,
@@ -130,13 +135,15 @@ class RedisPresenceStore:
         for room in rooms:
             by_shard[shard_of(room)].append(room)
         calls = {shard: {"rooms": names} for shard, names in by_shard.items()}
-        answers = {shard: _TOTALS.decode(raw) for shard, raw in (await self._shards.run(TOTALS, calls)).items()}
-        totals = {
-            room: total
-            for shard, answer in answers.items()
-            for room, total in zip(by_shard[shard], answer.totals, strict=True)
-        }
-        complete = all(self._is_complete(each.epoch, each.now, each.workers) for each in answers.values())
+        raw = await self._shards.run(TOTALS, calls)
+        with reading(self._keys, CURE):
+            answers = {shard: _TOTALS.decode(answer) for shard, answer in raw.items()}
+            totals = {
+                room: total
+                for shard, answer in answers.items()
+                for room, total in zip(by_shard[shard], answer.totals, strict=True)
+            }
+            complete = all(self._is_complete(each.epoch, each.now, each.workers) for each in answers.values())
         return Totals(totals, complete)
 
     async def close(self) -> None:
@@ -165,11 +172,12 @@ class RedisPresenceStore:
         for n in range(ROUNDS_MAX + sum(len(shard.parts) for shard in self._states)):
             calls = {number: self._call(self._states[number]) for number in waiting}
             raw = await self._shards.run(EXCHANGE, calls)
-            answers = {number: _ANSWER.decode(answer) for number, answer in raw.items()}
-            for number, answer in answers.items():
-                self._take(self._states[number], answer)
-            if n == 0:
-                complete = all(self._is_complete(each.epoch, each.now, each.workers) for each in answers.values())
+            with reading(self._keys, CURE):
+                answers = {number: _ANSWER.decode(answer) for number, answer in raw.items()}
+                for number, answer in answers.items():
+                    self._take(self._states[number], answer)
+                if n == 0:
+                    complete = all(self._is_complete(each.epoch, each.now, each.workers) for each in answers.values())
             waiting = [number for number, answer in answers.items() if self._has_more(self._states[number], answer)]
             if not waiting:
                 break
