@@ -227,12 +227,16 @@ class Subscribed(Message, tag="subscribed", frozen=True):
     ``after`` is there if the cursor is of another log, or of a partition that the room has left, and the server has
     found its place in this one: the events after that offset follow, also those up to ``head``, and then a `Replayed`.
     ``by_time`` says that it was found by the cursor's time, so some of them may be events that the client has.
+
+    ``ts`` is the timestamp of the newest event in ``state`` and ``recent``, or of the room's newest event if both are
+    empty; None if the server knows none. ``epoch``, ``head`` and ``ts`` are the cursor of a client that begins here.
     """
 
     room: str
     epoch: str
     head: int
     recovered: bool
+    ts: Timestamp | None = None
     state: list[Event] = []
     recent: list[Event] = []
     id: RequestId | None = None

@@ -83,7 +83,7 @@ class EventStreamCodec(Codec):
             head = b"id: %b\n" % str(Cursor.at(epoch, message.offset, message.ts)).encode()
         elif isinstance(message, Subscribed) and not message.recovered and message.after is None:
             # Not if missed events are still to come: the cursor must not be ahead of them.
-            head = b"id: %b\n" % str(Cursor(message.epoch, message.head)).encode()
+            head = b"id: %b\n" % str(Cursor(message.epoch, message.head, message.ts)).encode()
         elif isinstance(message, Goaway):
             head = b"retry: %d\n" % (RETRY_MS_MIN + message.reconnect_ms)
         elif isinstance(message, Occupancy | Members | MembersChanged):

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from support.core_edge import MOVE_MARGIN_MS, TOPIC, CoreEdge, LogRecord, record
-from support.moving_client import MovingClient, Site
+from support.moving_client import ROOM, MovingClient, Site
 from support.thoroughness import examples
 from touchline.session.items import Event as ReceivedEvent
 from touchline.session.items import Joined
@@ -279,12 +279,48 @@ def test_a_client_holds_back_as_many_events_as_servers_replay() -> None:
     assert not joined.restarted
 
 
+def test_a_mirror_that_lacks_the_newest_event_gives_its_state_and_what_slower_clocks_wrote_instead() -> None:
+    times = [START_MS + MOVE_MARGIN_MS * n for n in range(4)]
+    source = filled("source", [at(0, times[0], "0", "score")])
+    client = MovingClient()
+    client.go_to(source)
+    source.append([at(n, times[n], str(n), "score") for n in (1, 2, 3)])
+    client.run(source)
+    assert client.view.state["score"].data == 3
+    copied = [at(701 + n, times[n], str(n), "score") for n in range(3)]
+    slower = at(704, times[3] - MOVE_MARGIN_MS // 2, "10")
+    mirror = filled("mirror", [OLD, *copied, slower, at(705, times[3] + MOVE_MARGIN_MS, "11")])
+    client.go_to(mirror)
+    assert [event.data for event in client.events] == [1, 2, 3, 10, 11]
+    assert (client.view.restarts, client.view.moves, client.view.state["score"].data) == (0, 1, 2)
+
+
 def test_a_client_with_only_a_cursor_goes_on_behind_the_first_event_of_its_time() -> None:
     mirror = filled("mirror", [OLD, *(at(701 + n, START_MS + n // 2, str(n)) for n in range(6))])
     client = MovingClient(after=Cursor("source-0-0", 7, START_MS + 1))
     client.go_to(mirror)
     assert [event.data for event in client.events] == [3, 4, 5], "3 may be its own event"
     assert (client.view.restarts, client.view.moves) == (0, 1)
+
+
+def test_a_client_that_has_received_no_event_moves_by_the_time_of_the_newest_one_before_it_joined() -> None:
+    source = filled("source", [at(n, START_MS + STEP_MS * n, str(n)) for n in range(8)])
+    client = MovingClient()
+    client.go_to(source)
+    assert client.room.cursor == Cursor(source.edge.hub.rooms[ROOM].contents.window.epoch, 7, START_MS + STEP_MS * 7)
+    mirror = filled("mirror", [OLD, *(at(701 + n, START_MS + STEP_MS * n, str(n)) for n in range(10))])
+    client.go_to(mirror)
+    assert [event.data for event in client.events] == [8, 9]
+    assert (client.view.restarts, client.view.moves) == (0, 1)
+
+
+def test_a_start_has_the_time_of_the_newest_event_that_the_client_receives_with_it() -> None:
+    records = [at(n, START_MS + n, str(n), "score" if n == 3 else None) for n in range(8)]
+    site = filled("source", [*records, at(8, START_MS + 100, "8", room="2"), at(9, -5, "9", room="3")])
+    joins = [site.edge.client().join(f"score:{room}", last=last) for room, last in (("1", 0), ("1", 2), ("2", 0))]
+    assert [joined.ts for joined in joins] == [START_MS + 3, START_MS + 7, START_MS + 100]
+    for room in ("3", "4"):  # a time that no cursor can have, and a room without an event
+        assert site.edge.client().join(f"score:{room}").ts is None
 
 
 def test_a_log_that_does_not_reach_back_makes_clients_start_over() -> None:

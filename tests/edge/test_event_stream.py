@@ -40,7 +40,7 @@ async def test_a_stream_starts_with_the_state_and_continues_with_every_event(nod
         assert not joined.recovered
         assert [(event.key, event.data) for event in joined.state] == [("score", {"home": 1})]
         assert [event.data for event in joined.recent] == [{"home": 1}, "kick-off"]
-        assert watching.last_event_id == str(Cursor(joined.epoch, joined.head))
+        assert watching.last_event_id == str(Cursor(joined.epoch, joined.head, joined.recent[-1].ts))
         positions = await node.publish(ROOM, 1, {"text": "a\nb\r\n"}, [None])
         assert [event.data for event in await watching.events(3)] == [1, {"text": "a\nb\r\n"}, [None]]
         assert Cursor.parse(watching.last_event_id)[:2] == (joined.epoch, positions[-1].offset)
@@ -107,7 +107,7 @@ async def test_an_empty_or_foreign_last_event_id_starts_from_the_state(node: Run
         joined = await watching.expect(Subscribed)
         assert not joined.recovered
         assert [event.data for event in joined.state] == [1]
-        assert watching.last_event_id == str(Cursor(joined.epoch, joined.head))
+        assert watching.last_event_id == str(Cursor(joined.epoch, joined.head, joined.state[0].ts))
 
 
 async def test_a_cursor_beyond_the_end_of_the_log_starts_over(node: RunningNode) -> None:

@@ -149,7 +149,7 @@ async def test_an_event_source_with_an_id_of_another_server_starts_over(
         assert (begun.recovered, [event.data for event in begun.state]) == (False, ["old"])
         told = [comment for comment in watching.parser.comments if "Last-Event-ID" in comment]
         assert len(told) == (0 if last_event_id == "b.7" else 1)
-        assert watching.last_event_id == f"{begun.epoch}.{begun.head}"
+        assert watching.last_event_id == f"{begun.epoch}.{begun.head}.{begun.state[0].ts}"
 
 
 async def test_a_cursor_that_the_page_itself_wrote_must_be_one(node: RunningNode) -> None:

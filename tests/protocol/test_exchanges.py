@@ -9,9 +9,9 @@ import msgspec
 import pytest
 
 from support.access import make_access
-from support.core_edge import CoreClient, CoreEdge
+from support.core_edge import CoreClient, CoreEdge, LogRecord, Request, record
 from touchline_protocol.messages import ClientMessage
-from touchline_server.core.effects import LoadRoom
+from touchline_server.core.effects import FindOffset, LoadRoom
 from touchline_server.core.players.grants import Grant, Patterns
 
 FILE = Path(__file__).parents[2] / "protocol" / "vectors" / "exchanges.json"
@@ -25,11 +25,17 @@ NEVER_MS = 1 << 50
 
 
 class Stage:
-    """An edge and one client, in the state of an exchange. The log of the rooms in ``held`` is read when it says so."""
+    """An edge and one client, in the state of an exchange. The log of the rooms in ``held`` is read when it says so; it
+    has ``events``."""
 
-    def __init__(self, state: str, held: list[str]) -> None:
+    def __init__(self, state: str, held: list[str], events: list[dict[str, Any]]) -> None:
         access = make_access(verify=lambda player, _: Grant(player, EVERYWHERE, EVERYWHERE, NEVER_MS))
-        self.edge = CoreEdge(stored=bool(held), access=access if state in PLAYERS else None)
+        is_stored = bool(held) and not events
+        self.edge = CoreEdge(stored=is_stored, access=access if state in PLAYERS else None)
+        self.records = [log_record(event) for event in events]
+        if self.records:
+            self.edge.ingest(*self.records)
+            self.edge.run()
         self.client = CoreClient(self.edge)
         self.held = set(held)
         self.stops = state == "goaway"
@@ -52,19 +58,42 @@ class Stage:
         """What the server has sent since the last call, now that it has read the log of the rooms that are not held."""
         self.edge.run()
         for request in list(self.edge.requests):
-            assert isinstance(request, LoadRoom)
-            if f"score:{request.key.room_id}" not in self.held:
-                self.edge.requests.remove(request)
-                self.edge.perform(self.edge.core.room_loaded(request.number, None, self.edge.now).effects)
+            self._answer(request)
         self.edge.append()
         self.edge.run()
         return [json.loads(msgspec.json.encode(message)) for message in self.client.take()]
+
+    def _answer(self, request: Request) -> None:
+        """Answer for the log, unless it is still to be read."""
+        core, now = self.edge.core, self.edge.now
+        match request:
+            case LoadRoom(number, key) if f"score:{key.room_id}" not in self.held:
+                effects = core.room_loaded(number, None, now).effects
+            case FindOffset(number, _, since_ms) if not self.held:
+                effects = core.offset_found(number, self._find(since_ms), now)
+            case LoadRoom() | FindOffset():
+                return
+            case _:
+                raise AssertionError(request)
+        self.edge.requests.remove(request)
+        self.edge.perform(effects)
+
+    def _find(self, since_ms: int) -> int | None:
+        """See `Log.find_offset`."""
+        first = next(each.offset for each in self.records if each.timestamp >= since_ms)
+        return None if first == self.records[0].offset else first
 
     def close_code(self) -> int | None:
         """The code that the server closed with, at the latest at the end of its drain."""
         if self.stops and self.client.close_code is None:
             self.edge.perform(self.edge.core.close_all(self.edge.now))
         return None if self.client.close_code is None else self.client.close_code.code
+
+
+def log_record(event: dict[str, Any]) -> LogRecord:
+    value = msgspec.json.encode(event["data"])
+    room = event["room"].partition(":")[2]
+    return record(event["offset"], event.get("key"), value=value, room=room)._replace(timestamp=event["ts"])
 
 
 def turns(steps: list[dict[str, Any]]) -> Iterator[tuple[list[dict[str, Any]], list[dict[str, Any]]]]:
@@ -99,7 +128,7 @@ def assert_answers(messages: list[dict[str, Any]], expected: list[dict[str, Any]
 @pytest.mark.parametrize("exchange", EXCHANGES, ids=lambda exchange: exchange["about"][:60])
 def test_a_server_answers_as_the_vector_says(exchange: dict[str, Any]) -> None:
     steps = [step for step in exchange["steps"] if "close" not in step]
-    stage = Stage(exchange["state"], exchange.get("held", []))
+    stage = Stage(exchange["state"], exchange.get("held", []), exchange.get("events", []))
     for sent, expected in turns(steps):
         for step in sent:
             stage.take(step)

@@ -181,11 +181,14 @@ def test_the_id_of_an_event_is_its_cursor_and_that_of_a_fresh_join_the_head() ->
     resumed = Subscribed(room="score:1", epoch=EPOCH, head=90, recovered=True)
     skipped = Skipped(room="score:1", from_=4, to=6, count=2)
     moved = Subscribed(room="score:1", epoch=EPOCH, head=90, recovered=False, after=5, by_time=True)
+    dated = Subscribed(room="score:1", epoch=EPOCH, head=3, recovered=False, ts=1_700_000_000_000)
     ids = [
         parser.feed(EVENT_STREAM.frame(message, EPOCH))[0].last_event_id
-        for message in (fresh, skipped, event(b"1"), resumed, skipped, moved, Replayed(room="score:1", to=90))
+        for message in (dated, fresh, skipped, event(b"1"), resumed, skipped, moved, Replayed(room="score:1", to=90))
     ]
-    assert ids == [str(Cursor(EPOCH, 3))] * 2 + [str(Cursor(EPOCH, 7, event(b"1").ts))] * 5
+    assert (
+        ids == [f"{EPOCH}.3.1700000000000"] + [str(Cursor(EPOCH, 3))] * 2 + [str(Cursor(EPOCH, 7, event(b"1").ts))] * 5
+    )
 
 
 @pytest.mark.parametrize("reconnect_ms", [0, 850, 60_000])

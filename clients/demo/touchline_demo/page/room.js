@@ -63,10 +63,11 @@ function trim(room) {
 }
 
 /** The room has started over with these events. */
-export function startOver(room, { epoch, head, state = [], recent = [] }) {
+export function startOver(room, { epoch, head, ts = null, state = [], recent = [] }) {
   const events = new Map([...state, ...recent].map((event) => [event.offset, event]));
-  Object.assign(room, { epoch, head, cursor: head, covered: head, ts: null, seen: [], gap: null, replay: null });
+  Object.assign(room, { epoch, head, cursor: head, covered: head, seen: [], gap: null, replay: null });
   remember(room, [...events.values()].sort((one, other) => one.offset - other.offset));
+  room.ts = ts;
 }
 
 /** The room's place in another log is known. */

@@ -295,8 +295,7 @@ class Room:
         recent = [_event(event, epoch) for event in message.recent if self._is_new(event, message)]
         state = tuple(_event(event, epoch) for event in message.state)
         self._seen.begin({event.offset: event for event in (*message.state, *message.recent)}.values())
-        newest = max((*message.state, *message.recent), key=lambda event: event.offset, default=None)
-        head = Cursor(epoch, message.head) if newest is None else Cursor.at(epoch, message.head, newest.ts)
+        head = Cursor(epoch, message.head, message.ts)
         joined = self._join(head, message, restarted=self._seen_before, state=state)
         cursor = Cursor(epoch, recent[0].offset - 1) if recent else joined.cursor
         return [joined._replace(cursor=cursor, recent=len(recent)), *recent]

@@ -18,7 +18,7 @@ import msgspec
 
 from touchline_protocol.codecs import Codec
 from touchline_protocol.frames import payload_of
-from touchline_protocol.limits import RECENT_BYTES_MAX
+from touchline_protocol.limits import RECENT_BYTES_MAX, TIMESTAMP_MAX
 from touchline_protocol.messages import Event, Subscribed
 
 from .contents import Contents
@@ -94,16 +94,28 @@ class SnapshotCache:
         message = self._snapshots.get((codec.index, last))
         if message is None:
             _make_space(self._snapshots, SNAPSHOTS_MAX)
+            recent = _newest(contents, last, codec)
             message = self._snapshots[codec.index, last] = Subscribed(
                 room=contents.name,
                 epoch=contents.window.epoch,
                 head=contents.position,
                 recovered=False,
+                ts=_time(contents, recent),
                 state=_encoded(contents.state.values(), codec),
-                recent=_encoded(_newest(contents, last, codec), codec),
+                recent=_encoded(recent, codec),
                 state_complete=contents.state_complete,
             )
         return message
+
+
+def _time(contents: Contents, recent: Iterable[RoomEvent]) -> int | None:
+    """The time of the newest event that the client receives: it recognises that one in another log.
+
+    Of a room whose events have no keys it receives none, so the room's newest event has to do.
+    """
+    newest = max((*contents.state.values(), *recent), key=lambda event: (event.offset, event.ts), default=None)
+    ts = (contents.head_ts or None) if newest is None else newest.ts
+    return None if ts is None or not 0 <= ts <= TIMESTAMP_MAX else ts
 
 
 def _newest(contents: Contents, count: int, codec: Codec) -> list[RoomEvent]:
