@@ -193,7 +193,7 @@ _ROWS = (
     ),
     ErrorCode(56, "KAFKA_STORAGE_ERROR", _YES, _OUTAGE, _TOPIC, "the broker's disk has failed"),
     ErrorCode(57, "LOG_DIR_NOT_FOUND", _NO, _REFUSAL, _CLUSTER, "the broker has no such log folder"),
-    ErrorCode(58, "SASL_AUTHENTICATION_FAILED", _NO, _REFUSAL, _CLUSTER, "the user name or the password is wrong"),
+    ErrorCode(58, "SASL_AUTHENTICATION_FAILED", _NO, _REFUSAL, _CLUSTER, "the broker does not accept the login"),
     ErrorCode(59, "UNKNOWN_PRODUCER_ID", _NO, _OUTAGE, _TOPIC, "the broker no longer knows this producer"),
     ErrorCode(60, "REASSIGNMENT_IN_PROGRESS", _NO, _OUTAGE, _TOPIC, "the partition is being reassigned"),
     ErrorCode(61, "DELEGATION_TOKEN_AUTH_DISABLED", _NO, _REFUSAL, _CLUSTER, "the cluster has no delegation tokens"),

@@ -20,6 +20,7 @@ from aiokafka.errors import (
 
 from touchline_protocol.errors import LogUnavailable, OperatorError
 
+from .access.login import LoginRefused
 from .access.tokens import TokenRefused
 from .error_codes import BY_CODE, CORRUPT_MESSAGE, MESSAGE_TOO_LARGE, Fault, Remedy, Scope, remedy
 
@@ -131,7 +132,8 @@ def _of_code(error: BrokerResponseError) -> Classification:
     if row is None:
         text = f"Kafka answered with error {error.errno}"
         return Classification(Fault.OUTAGE, Scope.CLUSTER, bool(error.retriable), text)
-    return Classification(row.fault, row.scope, row.retriable, row.meaning)
+    text = error.meaning if isinstance(error, LoginRefused) else row.meaning
+    return Classification(row.fault, row.scope, row.retriable, text)
 
 
 def is_refusal(error: BaseException) -> bool:

@@ -51,6 +51,15 @@ def test_keys_and_limits_are_taken_over() -> None:
     )
 
 
+def test_nothing_about_kafka_is_taken_over() -> None:
+    login: dict[str, Any] = {"sasl_mechanism": "PLAIN", "sasl_username": "ada"}
+    old = changed(kafka=KafkaSettings(sasl_password="old", **login))
+    new = changed(kafka=KafkaSettings(sasl_password="new", cert_file="new.pem", rack="a", **login))
+    reload = reload_settings(old, new)
+    assert (reload.settings, reload.changed) == (old, [])
+    assert set(reload.restart_needed) == {"kafka.sasl_password", "kafka.cert_file", "kafka.rack"}
+
+
 def test_other_options_stay_as_they_were_beside_those_that_are_taken_over() -> None:
     new = changed(
         log="kafka://other:9092",

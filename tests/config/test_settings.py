@@ -80,6 +80,19 @@ def test_settings_created_in_code_use_no_other_source(monkeypatch: pytest.Monkey
     assert Settings(rooms_max=3).port == 8080
 
 
+def test_keys_in_the_value_of_an_option_keep_their_case(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    login = "sasl_mechanism = 'OAUTHBEARER'\nsasl_oauth_token_url = 'https://a.org'\nsasl_username = 'a'"
+    monkeypatch.setenv("TOUCHLINE_KAFKA__SASL_PASSWORD", "hush")
+    file.write_text(f"[kafka]\n{login}\nsasl_oauth_extensions.logicalCluster = 'lkc-1'")
+    assert load_settings(file).kafka.sasl_oauth_extensions == {"logicalCluster": "lkc-1"}
+    file.write_text(f"[kafka]\n{login}")
+    monkeypatch.setenv("TOUCHLINE_KAFKA__SASL_OAUTH_EXTENSIONS", '{"identityPoolId": "pool-1"}')
+    assert load_settings(file).kafka.sasl_oauth_extensions == {"identityPoolId": "pool-1"}
+    monkeypatch.setenv("TOUCHLINE_KAFKA__SASL_OAUTH_EXTENSIONS__LOGICALCLUSTER", "lkc-1")
+    with pytest.raises(OperatorError, match="SASL_OAUTH_EXTENSIONS__LOGICALCLUSTER"):
+        load_settings(file)
+
+
 def test_variables_reach_tables_feeds_and_lists(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TOUCHLINE_FEEDS__GOALS__TOPIC", "goal-events")
     monkeypatch.setenv("TOUCHLINE_FEEDS__GOALS__KEY_FIELD", "team")

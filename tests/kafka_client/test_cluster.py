@@ -8,9 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from aiokafka.errors import SaslAuthenticationFailed, UnsupportedSaslMechanismError
+from aiokafka.errors import UnsupportedSaslMechanismError
 
 from support.kafka_broker import PASSWORD, USER, KafkaBroker
+from touchline_kafka.access.login import LoginRefused
 from touchline_kafka.cluster import Cluster
 from touchline_kafka.retry import SLOW_S
 from touchline_kafka.security import Security
@@ -31,7 +32,7 @@ def security(kafka: KafkaBroker, **changes: str | None) -> Security:
 @pytest.mark.parametrize(
     ("changes", "cause"),
     [
-        ({"sasl_password": "wrong"}, SaslAuthenticationFailed),
+        ({"sasl_password": "wrong"}, LoginRefused),
         ({"sasl_mechanism": "SCRAM-SHA-512"}, UnsupportedSaslMechanismError),
         ({"ca_file": None}, ssl.SSLCertVerificationError),
     ],

@@ -9,6 +9,7 @@ import pytest
 from aiokafka import errors as aiokafka_errors
 from aiokafka.errors import BrokerResponseError, KafkaConnectionError, NodeNotReadyError
 
+from touchline_kafka.access.login import LoginRefused
 from touchline_kafka.error_codes import BY_CODE, MISSING_CODES, MOVED_CODES, Fault, Remedy, Scope
 from touchline_kafka.errors import classify, describe, error_of, is_refusal, operator_error
 from touchline_loadtest.rig.kafka.java import JARS
@@ -62,6 +63,17 @@ def test_every_row_has_a_meaning_that_can_stand_in_a_sentence() -> None:
     for row in BY_CODE.values():
         assert row.meaning[0].islower()
         assert row.meaning[-1] not in ".,:"
+
+
+@pytest.mark.parametrize("mechanism", ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "GSSAPI"])
+def test_a_refused_login_is_described_by_its_mechanism(mechanism: str) -> None:
+    refused = LoginRefused(mechanism, "no such key")
+    assert refused.errno == error_of(58).errno
+    assert ("password" in describe(refused)) == (mechanism != "GSSAPI")
+    assert (mechanism in describe(refused)) == (mechanism != "PLAIN")
+    assert describe(refused).endswith(": no such key")
+    assert is_refusal(refused)
+    assert "password" not in describe(error_of(58))
 
 
 @pytest.mark.parametrize("code", [*sorted(BY_CODE), 9999])

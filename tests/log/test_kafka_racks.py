@@ -3,33 +3,24 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from support.kafka_broker import KafkaCluster, demand_kafka
+from support.kafka_broker import KafkaCluster
 from support.kafka_log_harness import CHECK_S, KafkaHarness
+from support.kafka_racks import count_fetched, kafka_in_racks
 from support.log_cut import started
 from support.log_harness import Raw
-from touchline_kafka.client import Client
 from touchline_kafka.metadata import read_replicas
-from touchline_kafka.wire import FetchRequest
 from touchline_server.config.tables import KafkaSettings
 from touchline_server.core.log import LogEvent, OffsetsLost, Records, TopicOpened, Truncated
 from touchline_server.log.kafka import stalled_replicas
 from touchline_server.log.kafka.log import KafkaLog
 
 DEADLINE_S = 120.0
-SETTINGS: dict[str, object] = {
-    "replica.selector.class": "org.apache.kafka.common.replica.RackAwareReplicaSelector",
-    # One batch at a time, so that a throttled replica falls behind at once.
-    "replica.fetch.max.bytes": 4_000,
-    "replica.fetch.response.max.bytes": 4_000,
-    "replica.lag.time.max.ms": 3_000,
-}
 
 
 class Reader:
@@ -43,19 +34,7 @@ class Reader:
     async def open(self, topic: str) -> None:
         await self.log.open([topic], since_ms=0, from_start=[topic])
         for client in self.log._clients:
-            self._watch(client)
-
-    def _watch(self, client: Client) -> None:
-        send = client.send
-
-        async def counted(node: int, request: Any, **options: Any) -> Any:
-            answer = await send(node, request, **options)
-            if isinstance(request, FetchRequest):
-                size = sum(len(one[7] or b"") for topic in answer.topics for one in topic[1])
-                self.bytes_by_node += Counter({node: size})  # leaves zeros out
-            return answer
-
-        client.send = counted  # type: ignore[method-assign,assignment]
+            count_fetched(client, self.bytes_by_node)
 
     @property
     def values(self) -> list[bytes | None]:
@@ -95,16 +74,9 @@ async def reading(cluster: KafkaCluster, rack: str, topic: str) -> AsyncIterator
 
 
 @pytest.fixture
-async def cluster(tmp_path: Path) -> AsyncIterator[KafkaCluster]:
-    demand_kafka()
-    made = KafkaCluster(tmp_path)
-    for broker, rack in zip(made.brokers, "abc", strict=True):
-        broker.settings = SETTINGS | {"broker.rack": rack}
-    try:
-        made.start()
+def cluster(tmp_path: Path) -> Iterator[KafkaCluster]:
+    with kafka_in_racks(tmp_path) as made:
         yield made
-    finally:
-        made.stop()
 
 
 class Topic:

@@ -93,6 +93,40 @@ def test_every_refusal_of_the_control_plane_is_listed() -> None:
     assert listed == [*((int(refusal.status), refusal.code) for refusal in REFUSALS), (400, NOT_HTTP)]
 
 
+def texts_in(node: ast.AST) -> Iterator[str]:
+    """The texts in a piece of code, with what is filled in left out."""
+    for each in ast.walk(node):
+        if isinstance(each, ast.JoinedStr):
+            yield "\0".join(str(part.value) for part in each.values if isinstance(part, ast.Constant))
+        elif isinstance(each, ast.Constant) and isinstance(each.value, str):
+            yield each.value
+
+
+def access_modules() -> list[ast.Module]:
+    folder = ROOT / "protocol" / "touchline_kafka"
+    paths = [*(folder / "access").glob("*.py"), folder / "errors.py", folder / "error_codes.py"]
+    return [ast.parse(path.read_text("utf-8")) for path in paths]
+
+
+def test_every_text_about_a_login_at_kafka_is_one_that_the_source_has() -> None:
+    known = [text for module in access_modules() for text in texts_in(module)]
+    listed = [text for row in rows("What Kafka refuses") for text in re.findall(r"`([^`]+)`", row[0])]
+    assert [text for text in listed if not any(text in each for each in known)] == []
+
+
+def test_every_error_and_line_about_logins_at_kafka_is_listed() -> None:
+    listed = [text for row in rows("What Kafka refuses") for text in re.findall(r"`([^`]+)`", row[0])]
+    said = [
+        list(texts_in(node))
+        for module in access_modules()
+        for node in ast.walk(module)
+        if isinstance(node, ast.Raise) or (isinstance(node, ast.Call) and ast.unparse(node.func).startswith("_log."))
+    ]
+    said = [texts for texts in said if texts]
+    assert len(said) > 15
+    assert [texts for texts in said if not any(one in text for one in listed for text in texts)] == []
+
+
 def test_every_exit_code_is_listed() -> None:
     listed = {(names(row[0])[0], int(row[1])) for row in rows("Exit codes")}
     own = {value for value in vars(exit_codes).values() if type(value) is int}

@@ -16,6 +16,7 @@ from aiokafka.conn import AIOKafkaConnection, CloseReason
 from aiokafka.errors import KafkaConnectionError, KafkaError, SaslAuthenticationFailed
 from aiokafka.protocol.admin import SaslAuthenticateRequest
 
+from .login import LoginRefused
 from .oauth import OAuthAuthenticator
 from .tls import TlsFiles
 
@@ -43,9 +44,10 @@ class Connection(AIOKafkaConnection):  # type: ignore[misc]  # aiokafka has no t
         try:
             return await super().connect()
         except SaslAuthenticationFailed as error:
-            if self._oauth is None:
-                raise
-            raise self._oauth.refused(error) from error
+            if self._oauth is not None:
+                raise self._oauth.refused(error) from error
+            reason = ", ".join(str(part) for part in error.args if part)
+            raise LoginRefused(self._sasl_mechanism, reason) from error
 
     def authenticator_oauth(self) -> OAuthAuthenticator:
         """See `OAuthAuthenticator`."""

@@ -88,7 +88,7 @@ def _file_source(file: Path) -> _Source:
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise OperatorError(f"the configuration file {file} is not valid TOML: {error}") from None
     for path in _leaves(values):
-        if (unknown := _unknown(path)) is not None:
+        if (unknown := _unknown(path, with_keys=True)) is not None:
             option, known = unknown
             raise OperatorError(f"unknown option {option!r} in {file}" + _hint(option, known, repr))
     return _Source(values, lambda path: f"option {'.'.join(path)!r} in {file}")
@@ -99,7 +99,7 @@ def _environment() -> Mapping[str, Any]:
         name = variable.upper()
         if not name.startswith(ENV_PREFIX) or name in OTHER_VARIABLES:
             continue
-        if (unknown := _unknown(tuple(name.removeprefix(ENV_PREFIX).lower().split("__")))) is not None:
+        if (unknown := _unknown(tuple(name.removeprefix(ENV_PREFIX).lower().split("__")), with_keys=False)) is not None:
             known = unknown[1]
             hint = _hint(unknown[0], known, lambda option: _variable(tuple(option.split("."))))
             raise OperatorError(f"unknown variable {variable}" + (_kubernetes_hint() or hint))
@@ -129,13 +129,18 @@ def _leaves(table: Mapping[str, Any], path: OptionPath = ()) -> Iterator[OptionP
             yield (*path, name)
 
 
-def _unknown(path: OptionPath) -> tuple[str, Sequence[str]] | None:
-    """The part of ``path`` that is not an option, and the options in the same table; None if ``path`` is an option."""
+def _unknown(path: OptionPath, *, with_keys: bool) -> tuple[str, Sequence[str]] | None:
+    """The part of ``path`` that is not an option, and the options in the same table; None if ``path`` is an option.
+
+    ``with_keys``: it may lead to a key in the value of an option. A variable cannot, since its name has no case.
+    """
     kind: Any = Settings
     for depth, name in enumerate(path):
         if get_origin(kind) is dict:
             kind = get_args(kind)[1]
             continue
+        if with_keys and any(get_origin(one) is dict for one in get_args(kind)):
+            return None
         fields = options_of(kind)
         if name not in fields:
             return ".".join(path[: depth + 1]), [".".join((*path[:depth], field)) for field in fields]

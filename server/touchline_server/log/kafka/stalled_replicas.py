@@ -22,9 +22,16 @@ CHECK_S = 3.0
 """Between two looks at the leaders. A replica is given up after two that find it at the same offset."""
 
 
-class _Look(NamedTuple):
+class Look(NamedTuple):
+    """How far a partition was read, and where its leader's log ended then."""
+
     position: int
     end: int
+
+
+def is_stalled(before: Look | None, now: Look) -> bool:
+    """Whether a replica handed out nothing between two looks, although its leader had more at the first one already."""
+    return before is not None and before.position == now.position < before.end
 
 
 class StalledReplicas:
@@ -37,7 +44,7 @@ class StalledReplicas:
         self._topics = topics
         self._replicas = replicas
         self._on_given_up = on_given_up
-        self._looks: dict[Partition, _Look] = {}
+        self._looks: dict[Partition, Look] = {}
 
     async def run(self) -> None:
         """Look again and again; does not end by itself."""
@@ -57,17 +64,13 @@ class StalledReplicas:
         for partition, leader in self._topics.led():
             if self._replicas.node(partition.place, leader, now_s) != leader:
                 by_topic[partition.topic].append(partition)
-        looks: dict[Partition, _Look] = {}
+        looks: dict[Partition, Look] = {}
         for opened, partitions in by_topic.items():
             ends = await list_offsets(self._client, opened.known, [one.index for one in partitions], LATEST)
-            looks |= {one: _Look(one.position, ends[one.index]) for one in partitions if one.index in ends}
-        stalled = [one for one, look in looks.items() if self._is_stalled(one, look)]
+            looks |= {one: Look(one.position, ends[one.index]) for one in partitions if one.index in ends}
+        stalled = [one for one, look in looks.items() if is_stalled(self._looks.get(one), look)]
         self._looks = looks
         for partition in stalled:
             self._replicas.give_up(partition.place, time.monotonic())
         if stalled:
             self._on_given_up()
-
-    def _is_stalled(self, partition: Partition, look: _Look) -> bool:
-        before = self._looks.get(partition)
-        return before is not None and before.position == look.position < before.end
