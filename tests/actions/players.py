@@ -11,7 +11,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.structs import TopicPartition
 
 from actions.records import Written, action_record, written
-from support.kafka_broker import KafkaBroker, KafkaCluster
+from support.kafka_broker import KafkaBroker
 from support.waiting import DEADLINE_S
 from touchline.actions import Action, ActionSource, read
 
@@ -26,7 +26,7 @@ def now_ms() -> int:
 class Players:
     """A topic, and a group that reads it."""
 
-    def __init__(self, broker: KafkaBroker | KafkaCluster) -> None:
+    def __init__(self, broker: KafkaBroker) -> None:
         self.broker = broker
         self.topic = f"actions-{uuid.uuid4().hex[:12]}"
         self.group = f"group-{uuid.uuid4().hex[:12]}"

@@ -16,7 +16,7 @@ from touchline.actions.kafka import KafkaActions
 async def test_actions_come_from_ones_own_rack_each_once_also_when_its_broker_is_lost(tmp_path: Path) -> None:
     with kafka_in_racks(tmp_path) as cluster:
         leader, _, near = cluster.brokers
-        players = Players(cluster)
+        players = Players(leader)
         await cluster.create_led_by(leader, players.topic)
         reader = players.read(security=Security(rack="c"))
         assert isinstance(reader, KafkaActions)

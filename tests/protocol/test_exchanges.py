@@ -1,7 +1,7 @@
 """What a server answers to every message in every state: the vectors of exchanges, played by our own core."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, get_args
 
@@ -11,7 +11,7 @@ import pytest
 from support.access import make_access
 from support.core_edge import CoreClient, CoreEdge, LogRecord, Request, record
 from touchline_protocol.messages import ClientMessage
-from touchline_server.core.effects import FindOffset, LoadRoom
+from touchline_server.core.effects import Effect, FindOffset, LoadRoom
 from touchline_server.core.players.grants import Grant, Patterns
 
 FILE = Path(__file__).parents[2] / "protocol" / "vectors" / "exchanges.json"
@@ -68,7 +68,7 @@ class Stage:
         core, now = self.edge.core, self.edge.now
         match request:
             case LoadRoom(number, key) if f"score:{key.room_id}" not in self.held:
-                effects = core.room_loaded(number, None, now).effects
+                effects: Iterable[Effect[CoreClient]] = core.room_loaded(number, None, now).effects
             case FindOffset(number, _, since_ms) if not self.held:
                 effects = core.offset_found(number, self._find(since_ms), now)
             case LoadRoom() | FindOffset():
