@@ -228,8 +228,8 @@ class Subscribed(Message, tag="subscribed", frozen=True):
     found its place in this one: the events after that offset follow, also those up to ``head``, and then a `Replayed`.
     ``by_time`` says that it was found by the cursor's time, so some of them may be events that the client has.
 
-    ``ts`` is the timestamp of the newest event in ``state`` and ``recent``, or of the room's newest event if both are
-    empty; None if the server knows none. ``epoch``, ``head`` and ``ts`` are the cursor of a client that begins here.
+    ``ts`` is the timestamp of the newest event in ``state`` and ``recent``; None if both are empty. ``epoch``, ``head``
+    and ``ts`` are the cursor of a client that begins here.
     """
 
     room: str

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from support.core_edge import MOVE_MARGIN_MS, TOPIC, CoreEdge, LogRecord, record
-from support.moving_client import ROOM, MovingClient, Site
+from support.moving_client import MovingClient, Site
 from support.thoroughness import examples
 from touchline.session.items import Event as ReceivedEvent
 from touchline.session.items import Joined
@@ -303,23 +303,24 @@ def test_a_client_with_only_a_cursor_goes_on_behind_the_first_event_of_its_time(
     assert (client.view.restarts, client.view.moves) == (0, 1)
 
 
-def test_a_client_that_has_received_no_event_moves_by_the_time_of_the_newest_one_before_it_joined() -> None:
-    source = filled("source", [at(n, START_MS + STEP_MS * n, str(n)) for n in range(8)])
+def test_a_client_that_has_received_no_event_moves_by_the_newest_one_of_the_state() -> None:
+    made = [at(n, START_MS + STEP_MS * n, str(n), "score" if n == 5 else None) for n in range(10)]
+    source = filled("source", made[:8])
     client = MovingClient()
     client.go_to(source)
-    assert client.room.cursor == Cursor(source.edge.hub.rooms[ROOM].contents.window.epoch, 7, START_MS + STEP_MS * 7)
-    mirror = filled("mirror", [OLD, *(at(701 + n, START_MS + STEP_MS * n, str(n)) for n in range(10))])
-    client.go_to(mirror)
-    assert [event.data for event in client.events] == [8, 9]
+    assert client.room.cursor is not None
+    assert client.room.cursor[1:] == (7, START_MS + STEP_MS * 5)
+    client.go_to(filled("mirror", [OLD, *(each._replace(offset=701 + each.offset) for each in made)]))
+    assert [event.data for event in client.events] == [6, 7, 8, 9], "two are from shortly before it joined"
     assert (client.view.restarts, client.view.moves) == (0, 1)
 
 
 def test_a_start_has_the_time_of_the_newest_event_that_the_client_receives_with_it() -> None:
     records = [at(n, START_MS + n, str(n), "score" if n == 3 else None) for n in range(8)]
-    site = filled("source", [*records, at(8, START_MS + 100, "8", room="2"), at(9, -5, "9", room="3")])
-    joins = [site.edge.client().join(f"score:{room}", last=last) for room, last in (("1", 0), ("1", 2), ("2", 0))]
+    site = filled("source", [*records, at(8, START_MS + 100, "8", room="2"), at(9, -5, "9", "score", room="3")])
+    joins = [site.edge.client().join(f"score:{room}", last=last) for room, last in (("1", 0), ("1", 2), ("2", 1))]
     assert [joined.ts for joined in joins] == [START_MS + 3, START_MS + 7, START_MS + 100]
-    for room in ("3", "4"):  # a time that no cursor can have, and a room without an event
+    for room in ("2", "3", "4"):  # an event that it does not receive, a time that no cursor has, and no event
         assert site.edge.client().join(f"score:{room}").ts is None
 
 

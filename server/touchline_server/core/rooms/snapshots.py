@@ -111,11 +111,10 @@ class SnapshotCache:
 def _time(contents: Contents, recent: Iterable[RoomEvent]) -> int | None:
     """The time of the newest event that the client receives: it recognises that one in another log.
 
-    Of a room whose events have no keys it receives none, so the room's newest event has to do.
+    Not that of an event which it does not receive: it could only be recognised by its time, as another one could.
     """
     newest = max((*contents.state.values(), *recent), key=lambda event: (event.offset, event.ts), default=None)
-    ts = (contents.head_ts or None) if newest is None else newest.ts
-    return None if ts is None or not 0 <= ts <= TIMESTAMP_MAX else ts
+    return newest.ts if newest is not None and 0 <= newest.ts <= TIMESTAMP_MAX else None
 
 
 def _newest(contents: Contents, count: int, codec: Codec) -> list[RoomEvent]:
