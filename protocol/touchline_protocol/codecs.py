@@ -105,8 +105,12 @@ class Codec:
         return self._encoder.encode(message)
 
     def frame(self, message: Message, epoch: str = "") -> bytes:
-        """``message`` as a whole server frame. ``epoch`` is that of the event's room."""
+        """``message`` as a whole server frame. ``epoch`` is that of the room."""
         return frame(self.opcode, self._encoder.encode(message))
+
+    def without_id(self, framed: bytes) -> bytes:
+        """An event's frame without its id, by which a client that reconnects would say that it has the event."""
+        return framed
 
     def value(self, json_value: bytes) -> Any:
         """An event's JSON value in the form that `encode` expects as ``data``."""

@@ -262,10 +262,14 @@ class Skipped(Message, tag="skipped", frozen=True, rename={"from_": "from"}):
 
 
 class Replayed(Message, tag="replayed", frozen=True):
-    """The end of the events that a `Subscribed` with ``after`` promised: all up to the offset ``to`` have been sent."""
+    """The end of the events that a `Subscribed` with ``after`` promised: all up to the offset ``to`` have been sent.
+
+    ``ts`` is the time of a cursor there: that of the room's newest event, or of the cursor that the client presented.
+    """
 
     room: str
     to: int
+    ts: Timestamp | None = None
 
 
 class Occupancy(Message, tag="occupancy", frozen=True):

@@ -17,7 +17,7 @@ from functools import lru_cache
 from .codecs import JSON, MSGPACK, Codec
 from .cursor import Cursor
 from .frames import RSV1, frame
-from .messages import Beat, Event, Goaway, Members, MembersChanged, Message, Occupancy, Subscribed
+from .messages import Beat, Event, Goaway, Members, MembersChanged, Message, Occupancy, Replayed, Subscribed
 
 DEFLATE_BYTES_MIN = 128
 """Shorter payloads are not compressed: they shrink by a fifth at most, and compressing costs nearly as much."""
@@ -66,7 +66,11 @@ class DeflateCodec(Codec):
 
 
 class EventStreamCodec(Codec):
-    """Server-sent events. The id of an event is its cursor, which a browser returns in ``Last-Event-ID``."""
+    """Server-sent events. The id of an event is its cursor, which a browser returns in ``Last-Event-ID``.
+
+    While a client looks for its place in another log, events have no id: the cursor of before stays in force until
+    `Replayed`, so a stream that is cut off in between is replayed again.
+    """
 
     __slots__ = ()
 
@@ -84,11 +88,17 @@ class EventStreamCodec(Codec):
         elif isinstance(message, Subscribed) and not message.recovered and message.after is None:
             # Not if missed events are still to come: the cursor must not be ahead of them.
             head = b"id: %b\n" % str(Cursor(message.epoch, message.head, message.ts)).encode()
+        elif isinstance(message, Replayed):
+            head = b"id: %b\n" % str(Cursor(epoch, message.to, message.ts)).encode()
         elif isinstance(message, Goaway):
             head = b"retry: %d\n" % (RETRY_MS_MIN + message.reconnect_ms)
         elif isinstance(message, Occupancy | Members | MembersChanged):
             head = b"event: %b\n" % str(message.__struct_config__.tag).encode()
         return head + b"data: %b\n\n" % _in_one_line(self.encode(message))
+
+    def without_id(self, framed: bytes) -> bytes:
+        """An event's block without its id."""
+        return framed[framed.index(b"\n") + 1 :]
 
 
 def deflate(payload: bytes) -> bytes:

@@ -362,7 +362,7 @@ def test_a_client_that_does_not_know_the_answer_may_take_it_for_a_start_over() -
     assert (joined.recovered, joined.head, joined.after, joined.by_time) == (False, 703, 700, True)
     assert [event.data for event in joined.state] == [2]
     assert max(event.offset for event in events if isinstance(event, Event)) == joined.head
-    assert end == Replayed(room="score:1", to=703)
+    assert end == Replayed(room="score:1", to=703, ts=START_MS + 2)
 
 
 def test_a_time_without_a_cursor_is_refused() -> None:

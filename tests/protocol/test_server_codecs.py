@@ -184,11 +184,22 @@ def test_the_id_of_an_event_is_its_cursor_and_that_of_a_fresh_join_the_head() ->
     dated = Subscribed(room="score:1", epoch=EPOCH, head=3, recovered=False, ts=1_700_000_000_000)
     ids = [
         parser.feed(EVENT_STREAM.frame(message, EPOCH))[0].last_event_id
-        for message in (dated, fresh, skipped, event(b"1"), resumed, skipped, moved, Replayed(room="score:1", to=90))
+        for message in (dated, fresh, skipped, event(b"1"), resumed, skipped, moved)
     ]
     assert (
-        ids == [f"{EPOCH}.3.1700000000000"] + [str(Cursor(EPOCH, 3))] * 2 + [str(Cursor(EPOCH, 7, event(b"1").ts))] * 5
+        ids == [f"{EPOCH}.3.1700000000000"] + [str(Cursor(EPOCH, 3))] * 2 + [str(Cursor(EPOCH, 7, event(b"1").ts))] * 4
     )
+    [end] = parser.feed(EVENT_STREAM.frame(Replayed(room="score:1", to=90, ts=5), EPOCH))
+    assert end.id == f"{EPOCH}.90.5"
+
+
+def test_an_event_without_its_id_leaves_the_one_before_in_force() -> None:
+    parser = EventSourceParser()
+    framed = EVENT_STREAM.frame(event(b"1"), EPOCH)
+    blocks = parser.feed(framed + EVENT_STREAM.without_id(framed.replace(b"id: ", b"id: x")))
+    assert [block.data for block in blocks] == [blocks[0].data] * 2
+    assert [block.last_event_id for block in blocks] == [str(Cursor(EPOCH, 7, event(b"1").ts))] * 2
+    assert JSON.without_id(JSON.frame(event(b"1"))) == JSON.frame(event(b"1"))
 
 
 @pytest.mark.parametrize("reconnect_ms", [0, 850, 60_000])

@@ -5,6 +5,7 @@ from typing import Any
 from hypothesis import strategies as st
 from msgspec import Raw
 
+from touchline_protocol.limits import TIMESTAMP_MAX
 from touchline_protocol.messages import (
     Ack,
     Action,
@@ -144,7 +145,7 @@ server_messages = st.one_of(
         left=st.lists(text, max_size=3),
         complete=st.booleans(),
     ),
-    st.builds(Replayed, room=text, to=offsets),
+    st.builds(Replayed, room=text, to=offsets, ts=st.none() | st.integers(0, TIMESTAMP_MAX)),
     st.builds(Refreshed, expires=integers_64_bits, id=request_ids),
     st.builds(Ack, id=integers_64_bits),
     st.builds(Nack, id=integers_64_bits, code=text, message=text, retry_ms=st.none() | integers_64_bits),

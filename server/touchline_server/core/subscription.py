@@ -31,6 +31,7 @@ from enum import Enum, auto
 from typing import Generic, NamedTuple, TypeVar
 
 from touchline_protocol.codecs import Codec
+from touchline_protocol.cursor import Cursor
 from touchline_protocol.messages import Replayed, RoomRequest, Skipped, Subscribed
 
 from .clocks import LoopMs
@@ -88,7 +89,7 @@ class Subscription(Generic[C]):
     ``replayed`` is the room's newest offset in what this catch-up read from the log: the ``prev`` of the next event.
     ``store_generation`` is the generation of the room for which the room store was asked on behalf of this one.
     The store is asked once per generation. ``replaying``: its place was found in another log, and the events from there
-    on are still being sent.
+    on are still being sent. ``searching``: among them are some that the client has, and it looks for these.
     """
 
     __slots__ = (
@@ -107,6 +108,7 @@ class Subscription(Generic[C]):
         "request",
         "request_id",
         "room",
+        "searching",
         "seen",
         "store_generation",
         "term",
@@ -137,7 +139,7 @@ class Subscription(Generic[C]):
         self.store_generation: int | None = None
         self.term = 0
         self.is_proven = False
-        self.replaying = False
+        self.replaying = self.searching = False
 
     @property
     def wanted(self) -> LogRange:
@@ -203,7 +205,13 @@ class Subscription(Generic[C]):
         if events:
             self.replayed = self.seen = events[-1].offset
         made = encode_catch_up(
-            self.room.contents, self.codec, events, cursor=reached, latest=self._leaves_out, bytes_max=None
+            self.room.contents,
+            self.codec,
+            events,
+            cursor=reached,
+            latest=self._leaves_out,
+            searching=self.searching,
+            bytes_max=None,
         )
         return Step(greeting + made.data, NextStep.STEP)
 
@@ -245,7 +253,7 @@ class Subscription(Generic[C]):
         room.skip_in_flush(self)  # what a flush under way would still write is in this state, or from another log
         self.generation = room.contents.generation
         self.is_proven = True
-        self.replaying = False
+        self.replaying = self.searching = False
         self.term = room.contents.window.term
         request_id, last = (self.request_id, self.request.last) if self.phase is Phase.JOINING else (None, 0)
         self.phase = Phase.BEHIND
@@ -282,6 +290,7 @@ class Subscription(Generic[C]):
             return self.start_over()
         self.generation = contents.generation
         self.is_proven = self.replaying = True
+        self.searching = by_time
         self.term = contents.window.term
         self.phase = Phase.BEHIND
         found = Found(self.cursor, by_time)
@@ -332,13 +341,19 @@ class Subscription(Generic[C]):
     def _from_window(self) -> Step:
         room = self.room
         notice = self._compacted() if self.seen < self.cursor else b""
-        leaves_out = self._leaves_out
-        data, cursor, complete = room.snapshots.catch_up(room.contents, self.codec, self.cursor, latest=leaves_out)
+        data, cursor, complete = room.snapshots.catch_up(
+            room.contents, self.codec, self.cursor, latest=self._leaves_out, searching=self.searching
+        )
         self.cursor = self.seen = room.contents.position if complete else cursor
         if complete and self.replaying:
-            self.replaying = False
-            data += self.codec.frame(Replayed(room=room.name, to=self.cursor))
+            self.replaying = self.searching = False
+            data += self._end_of_replay()
         return Step(notice + data, NextStep.LIVE if complete else NextStep.STEP)
+
+    def _end_of_replay(self) -> bytes:
+        contents = self.room.contents
+        at = Cursor.at(contents.window.epoch, self.cursor, contents.head_ts or self.request.ts or -1)
+        return self.codec.frame(Replayed(room=contents.name, to=at.offset, ts=at.ts), at.epoch)
 
     def _compacted(self) -> bytes:
         """`skipped` for events between the last one that the log still had and the window, which compaction removed.

@@ -341,15 +341,15 @@ export class Touchline {
   }
 
   /** All has been sent. If the place is not known, the log lacks events that the page has, so it begins with its state. */
-  #replayed({ room: name }) {
+  #replayed({ room: name, ts = null }) {
     const room = this.#rooms.get(name);
     const replay = room?.replay;
     if (!room?.isJoined || !replay || replay.isKnown) return;
-    room.replay = null;
     const covered = Math.max(room.covered, replay.answer.head);
     this.#startOver(name, room, { ...replay.answer, state: replay.state, recent: replay.recent });
     room.covered = covered;
     replay.later.forEach((event) => this.#event(event));
+    room.ts = ts ?? room.ts;
   }
 
   /** A gap: reconnect and continue from the cursor. If that brings the same gap, the events are gone: start over. */

@@ -244,7 +244,8 @@ class Room:
             if event.offset > head:  # newer than the state
                 items += self.event(event)
         assert self.cursor is not None  # noqa: S101 - both ways to go on set it
-        self.cursor = self.cursor._replace(offset=max(self.cursor.offset, message.to))
+        ts = self.cursor.ts if message.ts is None else message.ts
+        self.cursor = self.cursor._replace(offset=max(self.cursor.offset, message.to), ts=ts)
         return items
 
     def _may_go_on(self, message: messages.Subscribed) -> bool:

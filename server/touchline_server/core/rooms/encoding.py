@@ -29,12 +29,14 @@ def encode_catch_up(
     *,
     cursor: int,
     latest: bool,
+    searching: bool = False,
     bytes_max: int | None = STEP_BYTES,
 ) -> CatchUpBytes:
     """Encode what brings a client over ``events``, up to ``bytes_max``.
 
     ``latest`` leaves out events that newer ones have made obsolete, and names them in a `Skipped`. One that announces
-    an epoch is not left out: the client needs the epoch with the events that follow.
+    an epoch is not left out: the client needs the epoch with the events that follow. ``searching``: the client looks
+    for its place among the events, so none of them is one to resume from.
     """
     frames: list[bytes] = []
     skipped: list[int] = []
@@ -48,7 +50,8 @@ def encode_catch_up(
         if latest and not event.announces and contents.is_obsolete(event):
             skipped.append(event.offset)
         else:
-            frames.append(event.frame(codec))
+            framed = event.frame(codec)
+            frames.append(codec.without_id(framed) if searching else framed)
             size += len(frames[-1])
     if skipped:
         # Before the events, so that a skipped event between two others is not a gap to the client.

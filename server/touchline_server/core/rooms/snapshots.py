@@ -47,7 +47,7 @@ class SnapshotCache:
     def __init__(self) -> None:
         self._snapshots: dict[tuple[int, int], Subscribed] = {}
         self._frames: dict[tuple[int, int, int | None, int, Found | None], bytes] = {}
-        self._catch_ups: dict[tuple[int, int, bool], CatchUpBytes] = {}
+        self._catch_ups: dict[tuple[int, int, bool, bool], CatchUpBytes] = {}
 
     def forget(self) -> None:
         """Forget everything: the room has moved on."""
@@ -57,14 +57,16 @@ class SnapshotCache:
         if self._catch_ups:
             self._catch_ups.clear()
 
-    def catch_up(self, contents: Contents, codec: Codec, cursor: int, *, latest: bool) -> CatchUpBytes:
+    def catch_up(self, contents: Contents, codec: Codec, cursor: int, *, latest: bool, searching: bool) -> CatchUpBytes:
         """The next step of a client at ``cursor``, which the window holds."""
-        key = (codec.index, cursor, latest)
+        key = (codec.index, cursor, latest, searching)
         made = self._catch_ups.get(key)
         if made is None:
             _make_space(self._catch_ups, CATCH_UPS_MAX)
             missing = contents.after(cursor)
-            made = self._catch_ups[key] = encode_catch_up(contents, codec, missing, cursor=cursor, latest=latest)
+            made = self._catch_ups[key] = encode_catch_up(
+                contents, codec, missing, cursor=cursor, latest=latest, searching=searching
+            )
         return made
 
     def frame(
