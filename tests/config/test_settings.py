@@ -164,6 +164,13 @@ def test_an_unknown_option_is_an_error_with_a_suggestion(
         ),
         ("window_s = nan", "window_s", ["finite", "nan"]),
         ("room_idle_s = 1e300", "room_idle_s", ["315360000", "1e+300"]),
+        ("[redis]\nurl = 'redis://h?foo=bar'", "redis.url", ["foo"]),
+        ("[redis]\nurl = 'redis://h?decode_responses=true'", "redis.url", ["decode_responses"]),
+        ("[redis]\nurl = 'redis://h/0?max_connections=1'", "redis.url", ["max_connections"]),
+        ("[redis]\nurl = 'redis://h/0?ssl_cert_reqs=none'", "redis.url", ["ssl_cert_reqs"]),
+        ("[redis]\nurl = 'rediss://h/0?ssl_ca_certs=/tmp/nope'", "redis.url", ["ssl_ca_certs"]),
+        ('edge_name = "a\\u000ab"', "edge_name", []),
+        ("[keeper]\nroom_idle_s = 0.3", "keeper.room_idle_s", ["3600"]),
         ("lag_s_max = 0", "lag_s_max", ["greater than 0"]),
         ("heartbeat_s = 86400.1", "heartbeat_s", ["86400,", "86400.1"]),
         (

@@ -1,6 +1,8 @@
 """What callers of Redis have to catch: two errors, whatever redis-py raises and whatever lies in Redis."""
 
 import inspect
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from redis import exceptions
@@ -11,7 +13,6 @@ from touchline_server.config.redis import RedisSettings
 from touchline_server.core.room_keeping import KeptPartition
 from touchline_server.core.room_store import NotYet, RoomKey
 from touchline_server.store.redis.connection import RedisConnection
-from touchline_server.store.redis.room_keeping import RedisRoomKeeping
 from touchline_server.store.redis.room_layout import Keys
 from touchline_server.store.redis.rooms import RedisRooms
 from touchline_server.store.redis.workers import Workers
@@ -70,17 +71,49 @@ def test_an_address_that_cannot_work_is_refused_at_once(wrong: dict[str, object]
         RedisConnection(RedisSettings.model_validate(wrong))
 
 
-async def test_what_others_wrote_to_our_keys_is_a_refusal(redis: RedisServer) -> None:
+async def test_what_others_wrote_to_our_keys_is_a_refusal_or_counts_as_missing(redis: RedisServer) -> None:
     connection = RedisConnection(RedisSettings(url=redis.url))
     progress = Keys(connection.prefix).progress(PARTITION)
     await connection.call(connection.client.hset(progress, mapping={"build": "b", "next": "soon"}))
-    with pytest.raises(StoreRefused):
-        await RedisRooms(connection).kept([PARTITION])
-    with pytest.raises(StoreRefused):
-        await RedisRoomKeeping(connection, 1000).progress(PARTITION)
+    assert await RedisRooms(connection).kept([PARTITION]) == {PARTITION: None}
     answer = await RedisRooms(connection).load(RoomKey("match", "epoch", 0, "1"), before=5)
     assert isinstance(answer, NotYet)
     await connection.call(connection.client.set(f"{connection.prefix}:workers", "nobody"))
     with pytest.raises(StoreRefused):
         await Workers(connection, "one").beat()
+    await connection.close()
+
+
+@pytest.mark.parametrize(
+    "url", ["redis://127.0.0.1:1?health_check_interval=often", "rediss://127.0.0.1:1?ssl_cert_reqs=maybe"]
+)
+async def test_an_option_with_a_value_that_redis_py_refuses_is_an_error_at_start(url: str) -> None:
+    with pytest.raises(OperatorError) as refused:
+        RedisConnection(RedisSettings(url=url))
+    assert not isinstance(refused.value, StoreUnavailable)
+
+
+async def test_files_that_are_missing_are_an_error_at_start_that_names_them() -> None:
+    with pytest.raises(OperatorError, match=r"/nowhere/ca\.pem"):
+        RedisConnection(RedisSettings(url="rediss://127.0.0.1:1", ca_file=Path("/nowhere/ca.pem")))
+
+
+async def test_what_one_part_of_a_process_is_refused_is_a_problem_while_other_parts_succeed(redis: RedisServer) -> None:
+    connection = RedisConnection(RedisSettings(url=redis.url))
+    with pytest.raises(StoreRefused):
+        await connection.call(connection.client.eval("return redis.call('NOSUCH')", 0))
+    before = connection.problem
+    assert before is not None
+    await connection.call(connection.client.ping())
+    assert connection.problem == before
+    await connection.close()
+
+
+async def test_a_password_that_is_missing_is_said_plainly(redis_factory: Callable[..., RedisServer]) -> None:
+    server = redis_factory("--requirepass", "right")
+    connection = RedisConnection(RedisSettings(url=server.url))
+    with pytest.raises(StoreRefused) as refused:
+        await connection.call(connection.client.ping())
+    assert "NOAUTH" in str(refused.value)
+    assert "HELLO" not in str(refused.value)
     await connection.close()

@@ -8,6 +8,7 @@ import pytest_asyncio
 from support.redis_server import RedisServer
 from touchline_protocol.errors import StoreRefused, StoreUnavailable
 from touchline_server.config.redis import RedisSettings
+from touchline_server.store.redis import connection as redis_connection
 from touchline_server.store.redis import workers
 from touchline_server.store.redis.connection import RedisConnection
 from touchline_server.store.redis.workers import Workers
@@ -41,7 +42,9 @@ async def test_a_worker_without_a_sign_of_life_is_dead_until_it_is_forgotten(
     assert await other.beat() == ["other"]
 
 
-async def test_a_redis_that_is_away_is_an_outage(redis_factory: Callable[..., RedisServer]) -> None:
+async def test_a_redis_that_is_away_is_an_outage(
+    redis_factory: Callable[..., RedisServer], monkeypatch: pytest.MonkeyPatch
+) -> None:
     server = redis_factory()
     connection = RedisConnection(RedisSettings(url=server.url))
     one = Workers(connection, "one")
@@ -51,6 +54,8 @@ async def test_a_redis_that_is_away_is_an_outage(redis_factory: Callable[..., Re
     assert connection.problem is not None
     server.start()
     assert await one.beat() == []
+    assert connection.problem is not None  # other calls may still fail
+    monkeypatch.setattr(redis_connection, "PROBLEM_S", -60.0)
     assert connection.problem is None
     await connection.close()
 

@@ -5,6 +5,10 @@ from pydantic import Field
 from .tables import Table
 from .values import BYTES_MAX, Seconds, Wait
 
+ROOM_IDLE_S_MIN = 3600.0
+"""How far a partition is kept is forgotten after this time too, unless a keeper looks. While all keepers are away for
+longer, everything is lost and has to be read again."""
+
 
 class KeeperSettings(Table):
     """Keepers of one fleet share a consumer group, and with it the partitions."""
@@ -15,7 +19,7 @@ class KeeperSettings(Table):
     host: str = "127.0.0.1"
     port: int = Field(default=8082, ge=0, le=65535)
     """Where ``/healthz`` and ``/readyz`` are answered; 0 picks a free port."""
-    room_idle_s: Seconds = 7 * 24 * 3600.0
+    room_idle_s: Seconds = Field(default=7 * 24 * 3600.0, ge=ROOM_IDLE_S_MIN)
     """A room is removed from Redis this long after its newest event. Kafka keeps records as long, unless configured."""
     batch_s: Wait = Field(default=0.05, le=10.0)
     """How long records are collected before their rooms are written: the longer, the fewer writes, and the later Redis

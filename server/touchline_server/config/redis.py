@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
@@ -12,6 +12,13 @@ from .values import Strings, Wait
 SCHEMES = ("redis", "rediss", "unix")
 """What redis-py understands: TCP, TLS, and a socket on the same machine."""
 
+
+OPTIONS = frozenset(("db", "username", "password", "client_name", "health_check_interval", "socket_keepalive"))
+TLS_OPTIONS = frozenset(
+    ("ssl_ca_path", "ssl_cert_reqs", "ssl_check_hostname", "ssl_ciphers", "ssl_min_version", "ssl_password")
+)
+"""redis-py's options that the query may have. Others would change what answers look like, or take the place of settings
+of ours, such as deadlines and files."""
 
 SENTINEL = re.compile(r".+:[0-9]{1,5}")
 """A host, which may be an IPv6 address in brackets, and a port."""
@@ -24,8 +31,9 @@ class RedisSettings(Table):
     """
 
     url: str | None = Field(default=None, repr=False)
-    """``redis://user:password@host:6379/0``, ``rediss://`` for TLS, or ``unix:///path``; with redis-py's options in the
-    query. The user is one of Redis's ACL; without a user, the password is the server's."""
+    """``redis://user:password@host:6379/0``, ``rediss://`` for TLS, or ``unix:///path``. The query may have `OPTIONS`
+    of redis-py, and with TLS `TLS_OPTIONS`. The user is one of Redis's ACL; without a user, the password is the
+    server's."""
     cluster: bool = False
     """``url`` names one node of a Redis Cluster, and the others are learnt from it."""
     sentinels: Strings = Field(default=[])
@@ -48,10 +56,17 @@ class RedisSettings(Table):
     @field_validator("url")
     @classmethod
     def _known_scheme(cls, url: str | None) -> str | None:
-        if url is not None and urlsplit(url).scheme not in SCHEMES:
+        if url is None:
+            return url
+        parts = urlsplit(url)
+        if parts.scheme not in SCHEMES:
             raise ValueError(
                 "not the address of a Redis: write redis://host:port/0, rediss:// for TLS, or unix:///path"
             )
+        known = OPTIONS | TLS_OPTIONS if parts.scheme == "rediss" else OPTIONS
+        unknown = sorted(set(parse_qs(parts.query, keep_blank_values=True)) - known)
+        if unknown:
+            raise ValueError(f"{unknown[0]} is not an option that it may have: there are {', '.join(sorted(known))}")
         return url
 
     @field_validator("sentinels")

@@ -90,8 +90,11 @@ class Settings(BaseSettings):
     presence: PresenceSettings = PresenceSettings()
     logging: LoggingSettings = LoggingSettings()
 
-    edge_name: str = Field(default_factory=socket.gethostname, min_length=1, max_length=64)
-    """The name of this edge in its welcomes and in records of actions."""
+    edge_name: str = Field(
+        default_factory=socket.gethostname, min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f]*$"
+    )
+    """The name of this edge in its welcomes and in records of actions. Without control characters: lists of names in
+    Redis are separated by line feeds."""
     workers: Workers = 1
     """Processes that serve the clients of this edge, on one port; ``auto`` is one per CPU. Each reads all feeds and has
     windows and limits of its own. More than one needs Kafka: an embedded log belongs to one process."""

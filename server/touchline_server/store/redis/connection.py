@@ -4,7 +4,7 @@ Rules:
 
 1. Every call to Redis goes through `RedisConnection.call`. It never waits for longer than ``timeout_s``.
 2. An outage (`StoreUnavailable`) is something that may end by itself. A refusal (`StoreRefused`) is not: an operator
-   has to act. Both are kept in `problem` until a call succeeds.
+   has to act. Both are kept in `problem` until calls succeed again.
 3. A call that was cancelled closes its connection, so that nobody gets the answer of somebody else's command.
 4. No other error comes out of it, whatever redis-py raises: those of a Cluster are not even `RedisError`.
 5. Callers need not know whether it is one server, a primary that Sentinels watch, or a Cluster: all keys of one script
@@ -14,6 +14,7 @@ Rules:
 import asyncio
 import inspect
 import ssl
+import time
 from collections.abc import Awaitable, Mapping
 from typing import Any, TypeVar, cast
 from urllib.parse import urlsplit
@@ -31,6 +32,9 @@ from touchline_server.config.redis import RedisSettings
 
 CONNECTIONS_MAX = 16
 """Connections of one process. Commands are pipelined, so a few are enough; more only queue within Redis."""
+
+PROBLEM_S = 5.0
+"""How long a failure counts as a problem, although other calls succeed: whatever failed is tried again sooner."""
 
 REFUSALS: tuple[tuple[type[Exception], str], ...] = (
     (exceptions.AuthenticationError, "check the user and the password in redis.url"),
@@ -51,6 +55,7 @@ IN_ANSWERS = (
 )
 """The same answers, and others, where redis-py has no type for them: in the middle of a script's error, for example.
 The first letter of "unknown" differs by version."""
+NOT_LOGGED_IN = "HELLO must be called with the client already authenticated"
 OUTAGES = (
     exceptions.ConnectionError,
     exceptions.TimeoutError,
@@ -77,8 +82,10 @@ class RedisConnection:
         assert settings.url is not None  # noqa: S101 - the caller checks whether there is a Redis at all
         check_tls_files(settings)
         self.prefix = settings.prefix
-        self.problem: str | None = None
-        """What is wrong now, for an operator; None if the newest call succeeded."""
+        self._problem: str | None = None
+        self._failed_s = 0.0
+        self._has_succeeded = False
+        """Whether a call has succeeded since the newest one that failed."""
         self._timeout_s = settings.timeout_s
         self._is_cluster = settings.cluster
         self._is_watched = bool(settings.sentinels)
@@ -87,6 +94,9 @@ class RedisConnection:
         self._closing: list[Any] = []
         try:
             self.client = self._client(settings, settings.url)
+            if not settings.cluster:
+                # Its options are only checked when a connection is created, and an error would look like an outage.
+                self.client.connection_pool.make_connection()  # type: ignore[no-untyped-call]
         except (ValueError, TypeError, OSError, exceptions.RedisError, exceptions.RedisClusterException) as error:
             raise OperatorError(f"redis.url cannot be used: {error}") from error
         self._closing.append(self.client)
@@ -117,6 +127,16 @@ class RedisConnection:
         self._closing.append(sentinel)
         return cast("redis.Redis", sentinel.master_for(str(address.get("host", ""))))
 
+    @property
+    def problem(self) -> str | None:
+        """What is wrong, for an operator. None once calls succeed, and none has failed for `PROBLEM_S`.
+
+        Presence, players and rooms share the connection, and may be refused one without the others: a success of one
+        says nothing about the rest.
+        """
+        is_over = self._has_succeeded and time.monotonic() - self._failed_s >= PROBLEM_S + self._timeout_s
+        return None if is_over else self._problem
+
     def pipeline(self) -> redis.client.Pipeline:
         """A pipeline without a transaction. Commands of one Cluster slot are answered in their order."""
         return self.client.pipeline(transaction=False)
@@ -146,7 +166,7 @@ class RedisConnection:
         finally:
             if inspect.iscoroutine(command):
                 command.close()  # it may have waited for a connection until the deadline
-        self.problem = None
+        self._has_succeeded = True
         return answer
 
     async def close(self) -> None:
@@ -157,12 +177,15 @@ class RedisConnection:
     def explained(self, error: Exception) -> StoreUnavailable | StoreRefused:
         """What an error of redis-py means. It is kept in `problem`."""
         explained = self._explained(error)
-        self.problem = str(explained)
+        self._problem = str(explained)
+        self._failed_s, self._has_succeeded = time.monotonic(), False
         return explained
 
     def _explained(self, error: Exception) -> StoreUnavailable | StoreRefused:
         error = _root(error)
         text = str(error)
+        if NOT_LOGGED_IN in text:  # what redis-py sends first is HELLO, which nobody has asked it for
+            text = "NOAUTH: it wants a password, and redis.url has none"
         if self._is_watched and (isinstance(error, exceptions.ReadOnlyError) or "READONLY" in text):
             return StoreUnavailable(f"Redis fails over: what was the primary is a replica now ({text})")
         if isinstance(error, exceptions.MovedError) and not self._is_cluster:
