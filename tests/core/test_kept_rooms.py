@@ -2,12 +2,15 @@
 
 from typing import Any
 
+import pytest
+
 from support.core_edge import HUB, TOPIC, CoreClient, CoreEdge, record
 from touchline_protocol.messages import Event, Subscribed, Unsubscribe
 from touchline_server.core.effects import LoadRoom
 from touchline_server.core.log import CaughtUp, PartitionsAdded, Records, TermBegan, TopicOpened, Truncated
-from touchline_server.core.replays.room_loads import AHEAD_MS_MAX, ASK_AGAIN_MS
-from touchline_server.core.room_store import NotYet, Seen, StoredRoom
+from touchline_server.core.replays.room_loads import AHEAD_MS_MAX
+from touchline_server.core.replays.unloaded_rooms import ASK_AGAIN_MS
+from touchline_server.core.room_store import NotYet, OtherPartition, Seen, StoredRoom
 
 START = 100
 """Where the window begins."""
@@ -17,15 +20,15 @@ AWAY = NotYet("away", away=True)
 
 def stored(newest: int, *keys: str, term: int = 0, written: int = START, **more: Any) -> StoredRoom:
     records = [record(newest, key, value=b"1") for key in keys]
-    return StoredRoom(newest if newest < START else None, records, seen=Seen(newest, written, term), **more)
+    return StoredRoom(newest if 0 <= newest < START else None, records, seen=Seen(newest, written, term), **more)
 
 
 class KeptEdge(CoreEdge):
-    """An edge whose topic has one partition, read from `START` on."""
+    """An edge whose topic is read from ``starts`` on, by partition. Rooms are expected in partition 0."""
 
-    def __init__(self) -> None:
+    def __init__(self, *starts: int) -> None:
         super().__init__(hub=HUB, stored=True)
-        self.apply(TopicOpened(TOPIC, "e1", {0: START}))
+        self.apply(TopicOpened(TOPIC, "e1", dict(enumerate(starts or (START,)))))
         self.apply(CaughtUp(TOPIC))
 
     def asked(self) -> list[LoadRoom]:
@@ -220,10 +223,147 @@ def test_what_a_room_had_in_another_partition_yields_to_its_home() -> None:
     edge.flush()
     client = joining(edge)
     elsewhere = [record(7, key, value=b"7") for key in ("home", "gone", "old")]
-    edge.answer(stored(50, "a", elsewhere=elsewhere, partitions=0b10))
+    edge.answer(stored(50, "a", elsewhere=elsewhere, others=[OtherPartition(1, 8, newest=7, ts=1)]))
     state, is_complete = snapshot(client)
     assert (set(state), is_complete) == ({"home", "a", "old"}, True)
     # A producer that has not learned of the added partitions yet does not move the room back.
     edge.ingest(record(8, "old", room="1"), partition=1)
     edge.flush()
     assert edge.skips
+
+
+def test_a_quiet_room_lives_where_the_store_has_its_records() -> None:
+    """Its producers have another partitioner, or it had no event since partitions were added: nobody starts over."""
+    edge = KeptEdge(START, START, START)
+    fresh = joining(edge)
+    back = joining(edge, epoch="e1-1-0", after=90)
+    ago = [OtherPartition(1, START, newest=90, ts=7), OtherPartition(2, START, newest=95, ts=6)]
+    edge.answer(stored(-1, elsewhere=[record(90, "a"), record(95, "b")], others=ago))
+    (load,) = edge.asked()
+    assert (load.key.partition, load.before) == (1, START)
+    elsewhere = [OtherPartition(0, START), OtherPartition(2, START, newest=95, ts=6)]
+    edge.answer(stored(90, "a", elsewhere=[record(95, "b")], others=elsewhere), load)
+    assert snapshot(fresh) == ({"a": 90, "b": -1}, True)
+    (joined,) = back.take()
+    assert isinstance(joined, Subscribed)
+    assert (joined.recovered, joined.epoch) == (True, "e1-1-0")
+    edge.ingest(record(START, None), partition=1)
+    edge.flush()
+    for client in (fresh, back):
+        (event,) = client.take()
+        assert isinstance(event, Event)
+        assert event.prev == 90
+    assert edge.skips == []
+
+
+def test_clients_that_were_let_into_a_room_elsewhere_start_over_where_its_records_are() -> None:
+    edge = KeptEdge(START, START)
+    client = joining(edge)
+    edge.answer(BEHIND)
+    assert snapshot(client) == ({}, False)
+    edge.later(ASK_AGAIN_MS)
+    edge.answer(stored(-1, others=[OtherPartition(1, START, newest=90)]))
+    while asked := edge.asked():
+        assert [load.key.partition for load in asked] == [1]
+        edge.answer(stored(90, "a", others=[OtherPartition(0, START)]), asked[0])
+    assert snapshot(client) == ({"a": 90}, True)
+    assert edge.core.unloaded_rooms == 0
+    edge.ingest(record(START), partition=1)
+    edge.flush()
+    (event,) = client.take()
+    assert isinstance(event, Event)
+
+
+def test_a_room_that_moved_before_it_was_loaded_is_asked_for_as_of_its_new_partition() -> None:
+    edge = KeptEdge(START, 5_000)
+    client = joining(edge)
+    edge.answer(BEHIND)
+    assert snapshot(client) == ({}, False)
+    edge.ingest(record(5_000, "b"), partition=1)
+    edge.flush()
+    edge.run()
+    load = edge.asked()[0]
+    assert (load.key.partition, load.before) == (1, 5_000)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        OtherPartition(1, 0),
+        OtherPartition(1, START - 1, newest=7),
+        OtherPartition(1, START + 1, newest=START, seen=Seen(START, START + 1, 0)),
+    ],
+    ids=["nobody keeps it", "it is behind", "it has lost records"],
+)
+def test_a_state_is_not_complete_before_every_partition_of_the_room_is(other: OtherPartition) -> None:
+    edge = KeptEdge(START, START)
+    edge.apply(TermBegan(TOPIC, 1, START, 1))
+    client = joining(edge)
+    edge.answer(stored(50, "a", elsewhere=[record(7, "b")], others=[other]))
+    assert snapshot(client) == ({}, False)
+    edge.later(ASK_AGAIN_MS)
+    edge.answer(stored(50, "a", elsewhere=[record(8, "b")], others=[OtherPartition(1, START, newest=8)]))
+    assert snapshot(client) == ({"a": 50, "b": -1}, True)
+
+
+def test_a_partition_that_cannot_be_read_is_waited_for_if_the_room_has_records_there() -> None:
+    edge = KeptEdge(START, START)
+    edge.apply(TopicOpened(TOPIC, "e2", {0: START}, offline=[1]))
+    edge.apply(CaughtUp(TOPIC))
+    for room, newest, is_complete in (("score:1", 7, False), ("score:2", -1, True)):
+        client = joining(edge, room)
+        edge.answer(stored(50, others=[OtherPartition(1, 8, newest=newest)]))
+        assert snapshot(client) == ({}, is_complete)
+
+
+def test_a_key_that_was_removed_elsewhere_does_not_come_back_with_an_older_answer() -> None:
+    edge = KeptEdge(START, START)
+    edge.ingest(record(START, "home")._replace(timestamp=10))
+    edge.flush()
+    client = joining(edge)
+    edge.answer(BEHIND)
+    assert snapshot(client) == ({"home": START}, False)
+    for offset, key in enumerate(("gone", "back"), START):
+        edge.ingest(record(offset, key, value=None), partition=1)
+    edge.ingest(record(START + 2, "back"), partition=1)
+    edge.flush()
+    client.take()
+    edge.later(ASK_AGAIN_MS)
+    elsewhere = [record(7, key) for key in ("gone", "back", "old")]
+    edge.answer(stored(-1, elsewhere=elsewhere, others=[OtherPartition(1, START, newest=7)]))
+    assert snapshot(client) == ({"home": START, "back": -1, "old": -1}, True)
+
+
+def test_partitions_that_the_store_has_caught_up_with_do_not_wait_for_the_others() -> None:
+    """The first partition stays behind with many rooms; all rooms of the second follow within one round."""
+    edge = KeptEdge(START, START)
+    clients = {}
+    for n in range(30):
+        edge.ingest(record(START + n, "k", room=str(n)), partition=n % 2)
+        edge.flush()
+        clients[n] = joining(edge, f"score:{n}")
+        edge.answer(BEHIND)
+        assert not snapshot(clients[n])[1]
+    edge.later(ASK_AGAIN_MS)
+    asked = edge.asked()
+    while asked:
+        load = asked.pop(0)
+        edge.answer(stored(50, "a") if load.key.partition == 1 else BEHIND, load)
+        asked += edge.asked()
+    assert edge.core.unloaded_rooms == 15
+    assert all(snapshot(clients[n])[1] for n in range(1, 30, 2))
+
+
+def test_new_clients_of_a_store_that_is_behind_do_not_put_off_those_who_wait() -> None:
+    edge = KeptEdge()
+    first = joining(edge, "score:first")
+    edge.answer(BEHIND)
+    assert not snapshot(first)[1]
+    for n in range(ASK_AGAIN_MS // 100):
+        edge.later(100)
+        asked = edge.asked()
+        joining(edge, f"score:{n}")
+        asked += edge.asked()
+        for load in asked:
+            edge.answer(BEHIND if load.key.room_id != "first" else stored(50, "a"), load)
+    assert snapshot(first) == ({"a": 50}, True)

@@ -12,8 +12,10 @@ from keeper.fleet import Fleet, event, join, state_of
 from support.kafka_broker import KafkaBroker
 from support.kafka_log_harness import KafkaHarness
 from support.log_cut import cut_back
+from support.log_harness import Raw
 from support.redis_server import RedisServer
 from support.waiting import eventually
+from touchline_kafka.partitioner import partition_of
 from touchline_protocol.messages import Subscribed
 from touchline_server.config.redis import RedisSettings
 from touchline_server.core.room_keeping import KeptEntry, RoomChange
@@ -160,6 +162,31 @@ async def test_a_room_keeps_its_state_when_partitions_are_added(fleet: Fleet) ->
             for room in rooms:
                 joined = await join(edge, f"score:{room}")
                 assert (state_of(joined), joined.state_complete) == ({"goals": 2, "half": 1}, True)
+
+
+@pytest.mark.long
+async def test_rooms_of_producers_with_another_partitioner_go_on_at_a_cold_edge(fleet: Fleet) -> None:
+    await fleet.kafka.create(fleet.topic, 4)
+    rooms = [str(room) for room in range(8)]
+    for room in rooms:
+        place = (partition_of(room.encode(), 4) + 1) % 4
+        await fleet.produce(event(room, "goals", b"1"), event(room, "half", b"1"), partition=place)
+    async with fleet.keeper() as keeper:
+        await fleet.until_kept(keeper)
+        async with fleet.edge() as edge:
+            cursors = [await join(edge, f"score:{room}") for room in rooms]
+        async with fleet.edge() as cold, cold.client() as fresh, cold.client() as back:
+            for room, cursor in zip(rooms, cursors, strict=True):
+                joined = await fresh.join(f"score:{room}")
+                assert (state_of(joined), joined.state_complete) == ({"goals": 1, "half": 1}, True)
+                resumed = await back.join(f"score:{room}", epoch=cursor.epoch, after=cursor.head)
+                assert resumed.recovered
+                # An event without a key is nothing but an event: there is no state that would show it.
+                place = (partition_of(room.encode(), 4) + 1) % 4
+                await fleet.produce(Raw(room.encode(), b"7"), partition=place)
+                for client in (fresh, back):
+                    assert [one.data for one in await client.events(1)] == [7]
+            assert cold.node.skipped_records == 0
 
 
 @pytest.mark.long

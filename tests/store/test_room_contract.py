@@ -17,7 +17,7 @@ from touchline_server.core.room_keeping import (
     RoomChange,
     RoomKeeping,
 )
-from touchline_server.core.room_store import NotYet, RoomKey, RoomStore, StoredRoom
+from touchline_server.core.room_store import NotYet, OtherPartition, RoomKey, RoomStore, Seen, StoredRoom
 from touchline_server.store.memory.rooms import MemoryRooms
 from touchline_server.store.redis.connection import RedisConnection
 from touchline_server.store.redis.room_keeping import RedisRoomKeeping
@@ -93,7 +93,7 @@ async def test_a_room_is_what_its_writes_made_of_it(stores: Stores) -> None:
     await keep(stores, one, 20, change(4, 12, "clock", score="3"))
     room = await loaded(stores, 20)
     assert state_of(room) == {"score": (12, b"3")}
-    assert (room.head, room.complete, room.elsewhere, room.partitions) == (12, True, [], 0)
+    assert (room.head, room.complete, room.elsewhere, room.others) == (12, True, [], [])
     assert room.seen is not None
     assert room.seen == (12, 20, 3)
     (record,) = room.state
@@ -222,7 +222,11 @@ async def test_what_a_room_had_in_other_partitions_counts_where_its_home_says_no
     room = await loaded(stores, 10, home._replace(partitions=2))
     assert state_of(room) == {"score": (4, b"2")}
     assert [(record.headers[0][1], record.value) for record in room.elsewhere] == [(b"half", b"1")]
+    assert room.others == [OtherPartition(0, 10, newest=4, ts=1004, seen=Seen(4, 10, 3))]
     assert room.partitions == 0b01
+    # A partition that nobody keeps yet is named too.
+    await stores.keeping.note_layout("match-events", "epoch", partitions=3, scattered=True)
+    assert OtherPartition(2, 0) in (await loaded(stores, 10, home._replace(partitions=3))).others
 
 
 async def test_it_is_remembered_that_rooms_are_scattered(stores: Stores) -> None:

@@ -9,7 +9,8 @@ Rules that each implementation keeps:
 2. An answer is as of an offset. Keys that later records set or removed may be left out of it: the edge has read those
    records.
 3. A store that is filled by another process can be behind the edge: then its answer is `NotYet`. It can be ahead of it
-   as well, or know records that the log has lost again: `StoredRoom.seen` lets the core tell.
+   as well, be behind in another partition of the room, or know records that the log has lost again: `StoredRoom.seen`
+   and ``others`` let the core tell.
 """
 
 from collections.abc import Sequence
@@ -42,20 +43,41 @@ class Seen(NamedTuple):
     term: int
 
 
+class OtherPartition(NamedTuple):
+    """What a store that another process fills has of a room in a partition that is not its home.
+
+    All records below ``next_offset`` count. ``newest`` is the room's newest offset there, -1 if it has none, and ``ts``
+    the time of that record. ``seen`` is None if it is not known which log that is of.
+    """
+
+    partition: int
+    next_offset: int
+    newest: int = -1
+    ts: int = 0
+    seen: Seen | None = None
+
+
 class StoredRoom(NamedTuple):
     """A room as of an offset: its newest offset below that, and the newest record of each event key.
 
     ``head`` is None if the store cannot tell it exactly. ``complete``: the store has every key, as far as the log can
-    tell. ``elsewhere`` are the newest records of keys that the room had in the other ``partitions`` (a bit mask), as
-    far as the home partition says nothing about them. ``seen`` is None if the store is the log itself.
+    tell. ``seen`` is None if the store is the log itself.
+
+    ``others`` are the topic's other partitions, if a room may have records in several. ``elsewhere`` are the newest
+    records of keys that the room has there, as far as the home partition says nothing about them.
     """
 
     head: int | None
     state: Sequence[Record]
     complete: bool = True
-    elsewhere: Sequence[Record] = ()
-    partitions: int = 0
     seen: Seen | None = None
+    elsewhere: Sequence[Record] = ()
+    others: Sequence[OtherPartition] = ()
+
+    @property
+    def partitions(self) -> int:
+        """The other partitions in which the room has records, as a bit mask."""
+        return sum(1 << other.partition for other in self.others if other.newest >= 0)
 
 
 class NotYet(NamedTuple):

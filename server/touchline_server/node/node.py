@@ -31,7 +31,7 @@ from touchline_server.control.server import ControlServer
 from touchline_server.core.clients.client import ClientRoom
 from touchline_server.core.edge import EdgeCore
 from touchline_server.core.log import NOT_COMPACTED, Log, LogEvent, Position, ReadBack
-from touchline_server.core.replays.room_loads import is_usable, load_room
+from touchline_server.core.replays.stored_answers import home_elsewhere, is_usable, load_room
 from touchline_server.core.room_store import NotYet, RoomStore
 from touchline_server.core.rooms.partition_window import PartitionWindow
 from touchline_server.edge.driver import Peer
@@ -347,17 +347,26 @@ class Node:
 
     async def _load(self, room: ClientRoom[Peer]) -> None:
         """Ask the room store for a room that nobody has subscribed to yet."""
-        if room.contents.loaded or self._store is None or self._edge is None:
+        edge, contents = self._edge, room.contents
+        for _ in range(2):  # the second time in the partition where its records turned out to be
+            if contents.loaded or self._store is None or edge is None:
+                return
+            request = load_room(self.core.hub, room, number=0)
+            try:
+                stored = await self._store.load(request.key, before=request.before)
+            except LogUnavailable as error:
+                raise OperatorError(f"the room's state cannot be read now: {error}") from error
+            if (request.key.epoch, request.key.partition) != (contents.window.topic_epoch, contents.window.partition):
+                continue
+            if isinstance(stored, NotYet) or (stored is not None and not is_usable(self.core.hub, room, stored)):
+                return  # what the window holds, marked as incomplete
+            home = None if stored is None else home_elsewhere(self.core.hub, room, stored)
+            if home is not None:
+                self.core.hub.rehome(room, home)
+                continue
+            if not contents.loaded:
+                self._skips.report(self.core.hub.load(room, stored, edge.driver.now().loop_ms))
             return
-        request = load_room(self.core.hub, room, number=0)
-        try:
-            stored = await self._store.load(request.key, before=request.before)
-        except LogUnavailable as error:
-            raise OperatorError(f"the room's state cannot be read now: {error}") from error
-        if isinstance(stored, NotYet) or (stored is not None and not is_usable(room.contents, stored)):
-            return  # what the window holds, marked as incomplete
-        if not room.contents.loaded and room.contents.window.topic_epoch == request.key.epoch:
-            self._skips.report(self.core.hub.load(room, stored, self._edge.driver.now().loop_ms))
 
     async def _check_topics(self) -> None:
         """Say what about the topics' own options does not go with ours."""

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from touchline_protocol.records import KEY_HEADER, Record
 from touchline_server.core.room_keeping import KeptEntry
-from touchline_server.core.room_store import NotYet, RoomKey, Seen, StoredRoom
+from touchline_server.core.room_store import NotYet, OtherPartition, RoomKey, Seen, StoredRoom
 
 NULL = b"null"
 
@@ -51,21 +51,28 @@ def stored_room(
         return NotYet(f"{key.topic}, partition {key.partition} is kept up to {home.next_offset}, not to {before}")
     known = {index: other for index, other in others.items() if other is not None}
     merged: dict[str, KeptEntry] = {}
-    had_records = 0
-    for index, other in sorted(known.items(), key=lambda item: (item[1].ts, item[0])):
+    for _, other in sorted(known.items(), key=lambda item: (item[1].ts, item[0])):
         merged |= other.entries
-        had_records |= (other.head >= 0) << index
     elsewhere = {name: entry for name, entry in merged.items() if name not in home.entries and entry.value != NULL}
     state = {name: entry for name, entry in home.entries.items() if entry.offset < before and entry.value != NULL}
-    every = [home, *known.values()]
     return StoredRoom(
         head=home.head if 0 <= home.head < before else None,
         state=_records(key, state),
-        complete=len(known) == len(others) and all(one.complete and not one.full for one in every),
+        complete=all(one.complete and not one.full for one in (home, *known.values())),
+        seen=_seen(home),
         elsewhere=_records(key, elsewhere),
-        partitions=had_records,
-        seen=Seen(home.head, home.written, home.term) if home.term >= 0 else None,
+        others=[_other(index, other) for index, other in others.items()],
     )
+
+
+def _seen(answer: KeptAnswer) -> Seen | None:
+    return Seen(answer.head, answer.written, answer.term) if answer.term >= 0 else None
+
+
+def _other(index: int, answer: KeptAnswer | None) -> OtherPartition:
+    if answer is None:
+        return OtherPartition(index, 0)
+    return OtherPartition(index, answer.next_offset, answer.head, answer.ts, _seen(answer))
 
 
 def _records(key: RoomKey, entries: Mapping[str, KeptEntry]) -> list[Record]:

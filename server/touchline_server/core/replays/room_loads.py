@@ -15,22 +15,20 @@ from collections.abc import Iterator
 from typing import Generic
 
 from touchline_protocol import codes
-from touchline_protocol.rooms import split_room
 from touchline_server.core.catch_up import CatchUpQueue
 from touchline_server.core.clients.client import Client, ClientHub, ClientRoom, ClientSubscription
 from touchline_server.core.clocks import LoopMs, Now
 from touchline_server.core.effects import Effect, LoadRoom, Owner, Unreachable
-from touchline_server.core.room_store import NotYet, RoomKey, StoredRoom
-from touchline_server.core.rooms.contents import Contents
+from touchline_server.core.room_store import NotYet, StoredRoom
 from touchline_server.core.rooms.old_records import Skip
 from touchline_server.core.subscription import GO_ON, Phase
 
+from .stored_answers import home_elsewhere, is_ahead, load_room, why_unusable
 from .turns import Turns
+from .unloaded_rooms import UnloadedRooms
 
 LOADS_MAX = 4
 """Rooms asked for at the same time. The store answers one at a time, and the next ones are chosen as late as can be."""
-ASK_AGAIN_MS = 500
-"""How soon a store that was away or behind is asked again."""
 AHEAD_MS_MAX = 1_000
 """How long an answer from ahead of this edge may wait. An edge that is further behind has other problems."""
 
@@ -62,10 +60,8 @@ class RoomLoads(Generic[Owner]):
         self._waiting_for_log: list[ClientSubscription[Owner]] = []
         self._ahead: dict[int, tuple[StoredRoom, LoopMs]] = {}
         """Answers that the edge has to catch up with, and when they came."""
-        self._unloaded: dict[ClientRoom[Owner], None] = {}
-        """Rooms that clients were let into without their older state, in the order in which to ask for them again."""
-        self._away: NotYet | None = None
-        self._ask_again_ms = LoopMs(0)
+        self._unloaded: UnloadedRooms[Owner] = UnloadedRooms()
+        self._is_away = False
 
     @property
     def waits_for_records(self) -> bool:
@@ -101,7 +97,7 @@ class RoomLoads(Generic[Owner]):
                 continue  # another client has asked for it
             if all(subscription.phase is Phase.LEFT for subscription in load.waiting):
                 del self._loads[room]
-            elif self._away is not None:
+            elif self._is_away:
                 del self._loads[room]
                 yield from self._go_on_without(load, now)
             else:
@@ -113,9 +109,8 @@ class RoomLoads(Generic[Owner]):
             if now.loop_ms - since_ms > AHEAD_MS_MAX:
                 del self._ahead[number]
                 yield from self._end(number, NotYet("this edge is behind it"), now)[1]
-        if self._unloaded and now.loop_ms >= self._ask_again_ms:
-            self._ask_again_ms = LoopMs(now.loop_ms + ASK_AGAIN_MS)
-            yield from self._ask_again(1 if self._away is not None else LOADS_MAX)
+        self._unloaded.begin_round(now.loop_ms, is_away=self._is_away)
+        yield from self._ask_again()
 
     def records_read(self, now: Now) -> tuple[list[Skip], list[Effect[Owner]]]:
         """Records were read: answers from ahead may hold now. Returns skipped records."""
@@ -124,7 +119,7 @@ class RoomLoads(Generic[Owner]):
         for number, (answer, _) in list(self._ahead.items()):
             load = self._asked[number]
             is_current = load.generation == load.room.contents.generation
-            if not (is_current and _is_ahead(load.room.contents, answer)):
+            if not (is_current and is_ahead(load.room.contents, answer)):
                 del self._ahead[number]
                 more_skips, more_effects = self._end(number, answer, now)
                 skips += more_skips
@@ -151,7 +146,7 @@ class RoomLoads(Generic[Owner]):
         load = self._asked[number]
         contents = load.room.contents
         is_current = load.generation == contents.generation
-        if is_current and isinstance(answer, StoredRoom) and _is_ahead(contents, answer):
+        if is_current and isinstance(answer, StoredRoom) and is_ahead(contents, answer):
             self._ahead[number] = answer, now.loop_ms
             return [], []
         return self._end(number, answer, now)
@@ -163,17 +158,11 @@ class RoomLoads(Generic[Owner]):
         load.generation = load.room.contents.generation
         return load_room(self._hub, load.room, self._last_number)
 
-    def _ask_again(self, rooms_max: int) -> Iterator[LoadRoom]:
-        """Ask again for the rooms that have waited for the longest, and still have somebody in them."""
-        for room in list(self._unloaded):
-            if not (self._free and rooms_max):
-                return
-            if not room.members or room.contents.loaded:
-                del self._unloaded[room]
-            elif room not in self._loads:
-                rooms_max -= 1
-                load = self._loads[room] = _Load(room)
-                yield self._ask(load)
+    def _ask_again(self) -> Iterator[LoadRoom]:
+        """Ask again for the rooms whose turn it is."""
+        while self._free and (room := self._unloaded.take(self._loads)) is not None:
+            load = self._loads[room] = _Load(room)
+            yield self._ask(load)
 
     def _end(
         self, number: int, answer: StoredRoom | NotYet | Unreachable | None, now: Now
@@ -181,68 +170,61 @@ class RoomLoads(Generic[Owner]):
         load = self._asked.pop(number)
         self._loads.pop(load.room)
         self._free += 1
-        contents = load.room.contents
-        effects: list[Effect[Owner]] = []
         skips: list[Skip] = []
-        is_current = load.generation == contents.generation
-        if is_current and isinstance(answer, StoredRoom) and not _holds(contents, answer):
-            answer = NotYet("it has records that the log has lost again")
+        effects: list[Effect[Owner]] = []
+        is_current = load.generation == load.room.contents.generation
+        if is_current and isinstance(answer, StoredRoom):
+            answer = why_unusable(self._hub, load.room, answer) or answer
         if isinstance(answer, NotYet):
-            self._away = answer if answer.away else None
-            self._ask_again_ms = LoopMs(now.loop_ms + ASK_AGAIN_MS)
+            self._is_away = answer.away
+            if self._is_away:
+                self._unloaded.end_round()
             effects += self._go_on_without(load, now)
-            return skips, [*effects, *self.start_queued(now)]
-        self._away = None
-        if is_current and not contents.loaded and not isinstance(answer, Unreachable):
-            was_served = load.room in self._unloaded
-            self._unloaded.pop(load.room, None)
-            skips = self._hub.load(load.room, answer, now.loop_ms)
-            if was_served and load.room.members:
-                self._hub.start_over(load.room)
+        else:
+            self._unloaded.go_on(load.room.contents.window, was_away=self._is_away)
+            self._is_away = False
+            if is_current and isinstance(answer, StoredRoom | None):
+                is_current, skips = self._take(load.room, answer, now)
+            effects += self._go_on(load, answer, now, is_current=is_current)
+        effects += self.start_queued(now)
+        effects += self._ask_again()
+        return skips, effects
+
+    def _take(self, room: ClientRoom[Owner], answer: StoredRoom | None, now: Now) -> tuple[bool, list[Skip]]:
+        """Take in an answer; returns whether that could be done, and the skipped records."""
+        contents = room.contents
+        home = None if answer is None else home_elsewhere(self._hub, room, answer)
+        if home is not None:
+            self._hub.rehome(room, home)
+            return False, []  # the store is asked again
+        was_served = room in self._unloaded
+        self._unloaded.discard(room)
+        if contents.loaded:
+            return True, []
+        skips = self._hub.load(room, answer, now.loop_ms)
+        if was_served and room.members:
+            self._hub.start_over(room)
+        return True, skips
+
+    def _go_on(
+        self, load: _Load[Owner], answer: StoredRoom | Unreachable | None, now: Now, *, is_current: bool
+    ) -> Iterator[Effect[Owner]]:
+        """Let the subscriptions go on that waited for a room. Unless ``is_current``, they need it loaded again."""
         for subscription in load.waiting:
             if isinstance(answer, Unreachable) and subscription.phase is Phase.JOINING:
                 why = f"the room's older state cannot be read now: {answer.why}"
                 subscription.client.refuse(subscription, codes.UNAVAILABLE, why)
-                effects += subscription.client.take_effects(now)
+                yield from subscription.client.take_effects(now)
                 continue
             if not is_current:
-                subscription.store_generation = None  # what was loaded for another generation is of no use
-            effects += self._catch_up.write_step(subscription, GO_ON, now)
-        effects += self.start_queued(now)
-        effects += self._ask_again(self._free)
-        return skips, effects
+                subscription.store_generation = None
+            yield from self._catch_up.write_step(subscription, GO_ON, now)
 
     def _go_on_without(self, load: _Load[Owner], now: Now) -> Iterator[Effect[Owner]]:
         """Serve what the window holds, and ask for the room again later."""
-        self._unloaded.pop(load.room, None)
-        if not load.room.contents.loaded:
-            self._unloaded[load.room] = None
+        if load.room.contents.loaded:
+            self._unloaded.discard(load.room)
+        else:
+            self._unloaded.add(load.room, now.loop_ms)
         for subscription in load.waiting:
             yield from self._catch_up.write_step(subscription, GO_ON, now)
-
-
-def _is_ahead(contents: Contents, answer: StoredRoom) -> bool:
-    """Whether an answer has records that this edge has not read yet: keys would be missing that these have set."""
-    window, seen = contents.window, answer.seen
-    return seen is not None and (seen.newest >= window.next_offset or seen.term > window.term)
-
-
-def _holds(contents: Contents, answer: StoredRoom) -> bool:
-    """Whether the log still holds all records of an answer, as far as this edge knows."""
-    seen = answer.seen
-    return seen is None or contents.window.terms.hold(seen.term, seen.written - 1) is not False
-
-
-def is_usable(contents: Contents, answer: StoredRoom) -> bool:
-    """Whether an answer can be taken in as it is."""
-    return _holds(contents, answer) and not _is_ahead(contents, answer)
-
-
-def load_room(hub: ClientHub[Owner], room: ClientRoom[Owner], number: int) -> LoadRoom:
-    """The request to the store for a room."""
-    contents = room.contents
-    window = contents.window
-    feed, room_id = split_room(room.name)
-    partitions = len(hub.feeds[feed].windows)
-    key = RoomKey(window.topic, window.topic_epoch, window.partition, room_id, partitions)
-    return LoadRoom(number, key, contents.stored_before)

@@ -13,7 +13,8 @@ Rules:
 5. An offset in the state is one of the present partition: events from before a move count as of just before it.
 6. While the topic is read for the first time, events outside of the home partition wait for its end (`Elsewhere`).
    After that they are stragglers: they change the state only where the home partition has no record of their key. While
-   the room is about to move, they wait for that: what is pending is older.
+   the room is about to move, they wait for that: what is pending is older. A removal by a straggler counts as one of
+   `BEFORE_ALL`, and is remembered until a `RoomStore` has answered, which may not know of it.
 """
 
 from bisect import bisect_right
@@ -154,6 +155,7 @@ class Contents(KeyedState):
         elif not self.history_read:
             self._set_aside()
         self._go_on_in(first.window)
+        self.stored_before = first.window.rooms_known_after + 1
         self.head = self.floor = self.moved_at = first.offset - 1
         self.state = {key: self._as_history(event) for key, event in self.state.items()}
         if self.loaded:
@@ -285,14 +287,13 @@ class Contents(KeyedState):
         self._forget_removals()
         return elsewhere is not None
 
-    def expect_stored(self, known_after: int | None = None) -> None:
+    def expect_stored(self, known_after: int) -> None:
         """What a `RoomStore` knows of the room from before the window is still to be loaded.
 
         ``known_after``: the room has no events with offsets above this one that are older than its first one here.
         """
         self.loaded = False
-        if known_after is not None:
-            self.floor = min(self.floor, known_after)
+        self.floor = min(self.floor, known_after)
         self.stored_before = self.floor + 1
 
     def load(self, stored: StoredEvents, now_ms: LoopMs) -> None:
@@ -350,14 +351,16 @@ class Contents(KeyedState):
         return room_event(self, self.window, self.moved_at, event.key, event.ts, event.value)
 
     def _take_straggler(self, event: RoomEvent) -> bool:
-        key = event.key
-        if key is None or key in (self._removed or ()) or self.window.overtaken:
+        key, removed = event.key, self._removed or {}
+        if key is None or removed.get(key, BEFORE_ALL) > BEFORE_ALL or self.window.overtaken:
             return False
         known = self.state.get(key)
         if known is not None and known.offset > self.moved_at:
             return False
         if event.removes:
             self._forget_key(key)
+            if not self.loaded:
+                self._remember_removal(key, BEFORE_ALL)
             return known is not None
         self._keep(key, self._as_history(event))
         return True

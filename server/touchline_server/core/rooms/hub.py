@@ -197,12 +197,7 @@ class Hub(Generic[M]):
                 self.forget_if_unused(room)
 
     def _ingest(
-        self,
-        feed: OpenFeed[M],
-        window: PartitionWindow,
-        records: Iterable[Record],
-        next_offset: int,
-        now_ms: LoopMs,
+        self, feed: OpenFeed[M], window: PartitionWindow, records: Iterable[Record], next_offset: int, now_ms: LoopMs
     ) -> list[Skip]:
         skips: list[Skip] = []
         touched: dict[Room[M], None] = {}
@@ -303,6 +298,10 @@ class Hub(Generic[M]):
             room.contents.know_all_after(BEFORE_ALL)
         return skips
 
+    def rehome(self, room: Room[M], partition: int) -> None:
+        """Let a room without records here live in another partition, where a store has found its records."""
+        self._restart(room, self.feeds[split_room(room.name)[0]].windows[partition], same_log=True)
+
     def replayed(
         self, room: Room[M], window: PartitionWindow, chunk: Chunk, *, prev: int | None, term: int
     ) -> list[RoomEvent]:
@@ -370,7 +369,7 @@ class Hub(Generic[M]):
         room.restart(window, same_log=same_log)
         self.pending_bytes -= waiting - room.contents.pending_bytes
         if self._stored:
-            room.contents.expect_stored()
+            room.contents.expect_stored(window.rooms_known_after)
         self.mark(room, room.contents.updated_ms)
 
     def start_over(self, room: Room[M]) -> None:
