@@ -12,7 +12,7 @@ SETUP := pyproject.toml scripts/setup_venv.sh scripts/apt_install.sh
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo bench bench-peers bench-peers-rooms bench-peers-long kick-off loadtest report test test-quick test-all cluster-run check check-types check-source format openapi lock clean
+.PHONY: help demo bench bench-peers bench-peers-rooms bench-peers-long kick-off loadtest fleet-run rolling-restart report test test-quick test-all cluster-run check check-types check-source format openapi lock clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 20
@@ -45,6 +45,19 @@ KICK_OFF = --shape kick-off --users 2000 --processes 2 --swarm 8000 --seconds 12
 kick-off: .venv/tools.stamp ## Let 10,000 people come within 30 s, and write that into docs/performance.md: 3 minutes
 	scripts/fetch_kafka.sh
 	$(BIN)/python -m touchline_loadtest run $(KICK_OFF) $(ARGS) -- --stay 300 Fan Player StreamFan SlowFan
+
+# Two edges of two workers, with all that they share. Clients stay for minutes, so that nothing but faults moves most of
+# them, and an edge that stops takes as long to send them away as Locust takes to connect them again on two cores.
+FLEET = --edges 2 --workers 2 --keepers 2 --brokers 3 --users 2000 --processes 2 --speed 1 --drain-seconds 15
+FLEET_USERS = --stay 120 Fan Player StreamFan
+
+fleet-run: .venv/tools.stamp ## Kill every part of a fleet under the load of 2,000 people, and check it: 7 minutes
+	scripts/fetch_kafka.sh
+	$(BIN)/python -m touchline_loadtest run --shape fleet-faults $(FLEET) --seconds 300 $(ARGS) -- $(FLEET_USERS)
+
+rolling-restart: .venv/tools.stamp ## Restart both edges of that fleet, one after the other, and check it: 4 minutes
+	scripts/fetch_kafka.sh
+	$(BIN)/python -m touchline_loadtest run --shape rolling-restart $(FLEET) --seconds 150 $(ARGS) -- $(FLEET_USERS)
 
 report: .venv/dev.stamp ## Write a page with charts about a run: make report ARGS=FOLDER
 	$(BIN)/python -m touchline_loadtest report $(ARGS)

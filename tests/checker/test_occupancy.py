@@ -43,6 +43,12 @@ def test_somebody_who_was_never_let_in_may_be_counted_or_not() -> None:
     assert found([*stays(1), Stay(ROOM, 5_000.0, NEVER, 9_000.0)], told(8, 1), told(8, 2)).lag_s == 0
 
 
+def test_processes_may_have_reported_at_different_times() -> None:
+    left_and_came = [*stays(3), Stay(ROOM, 1_000.0, 1_100.0, 10_000.0), Stay(ROOM, 11_000.0, 11_100.0, NEVER)]
+    assert found(left_and_came, told(12, 5)).lag_s == 2
+    assert found(left_and_came, told(12, 3)).lag_s == 0.9
+
+
 @pytest.mark.parametrize("viewers", [1, 4])
 def test_a_number_that_was_never_true_is_wrong(viewers: int) -> None:
     wrong = told(40, viewers)

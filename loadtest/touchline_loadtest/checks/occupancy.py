@@ -1,11 +1,11 @@
 """Whether the numbers of viewers that servers tell are those of the clients that were in the rooms. Pure.
 
-The clients' own notes say who was in which room when. A number is right if it was true at some moment of the last few
-seconds: between the clients that certainly were in the room then, and those that may have been. How far one has to look
-back is its *lag*. Bounds are the promises of docs/presence.md and docs/fleet.md.
+The clients' own notes say who was in which room when. A number adds up what several processes have reported, each at a
+time of its own. So it is right if it lies between the clients that certainly were in the room all the time of the last
+few seconds, and those that may have been there for a moment of them. How far one has to look back is its *lag*. Bounds
+are the promises of docs/presence.md and docs/fleet.md.
 """
 
-from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -61,40 +61,30 @@ class Findings(NamedTuple):
 
 
 class _Room:
-    """How many were in a room, certainly and perhaps, from each of ``times_ms`` on."""
+    """All stays in a room."""
 
-    def __init__(self, stays: Iterable[Stay]) -> None:
-        changes: defaultdict[float, list[int]] = defaultdict(lambda: [0, 0])
-        for stay in stays:
-            changes[stay.asked_ms][1] += 1
-            changes[stay.left_ms][1] -= 1
-            if stay.joined_ms < stay.left_ms:
-                changes[stay.joined_ms][0] += 1
-                changes[stay.left_ms][0] -= 1
-        self.times_ms = [0.0, *sorted(changes)]
-        self.least, self.most = [0], [0]
-        for at_ms in self.times_ms[1:]:
-            self.least.append(self.least[-1] + changes[at_ms][0])
-            self.most.append(self.most[-1] + changes[at_ms][1])
+    def __init__(self, stays: Sequence[Stay]) -> None:
+        self._stays = stays
 
     def lag_s(self, count: Count) -> float:
-        """How far one has to look back until the number was true; infinite if it never was."""
-        index = bisect_right(self.times_ms, count.at_ms) - 1
-        least, most = self.least[index], self.most[index]
-        ago_ms = 0.0
-        while not least <= count.viewers <= most:
-            ago_ms = count.at_ms - self.times_ms[index]
-            index -= 1
-            if index < 0 or ago_ms > LOOK_BACK_S * 1000:
-                return float("inf")
-            least, most = min(least, self.least[index]), max(most, self.most[index])
-        return ago_ms / 1000
+        """How far one has to look back until the number may be right; infinite if that is too far."""
+        at_ms = count.at_ms
+        sure = [stay.joined_ms for stay in self._stays if stay.joined_ms <= at_ms < stay.left_ms]
+        if (extra := len(sure) - count.viewers) > 0:
+            return _bounded_s(at_ms - sorted(sure)[-extra])
+        possible = sum(stay.asked_ms <= at_ms < stay.left_ms for stay in self._stays)
+        if (lacking := count.viewers - possible) > 0:
+            gone = sorted(stay.left_ms for stay in self._stays if stay.left_ms <= at_ms)
+            return _bounded_s(at_ms - gone[-lacking]) if lacking <= len(gone) else float("inf")
+        return 0.0
 
     def is_high(self, count: Count) -> bool:
-        """Whether a number that is wrong is too high."""
-        first = bisect_right(self.times_ms, count.at_ms - LAG_S_MAX * 1000) - 1
-        last = bisect_right(self.times_ms, count.at_ms)
-        return count.viewers > max(self.most[first:last])
+        """Whether a number is higher than it can be now."""
+        return count.viewers > sum(stay.asked_ms <= count.at_ms < stay.left_ms for stay in self._stays)
+
+
+def _bounded_s(ms: float) -> float:
+    return ms / 1000 if ms <= LOOK_BACK_S * 1000 else float("inf")
 
 
 def check_occupancy(

@@ -1,11 +1,14 @@
 """``run``: a load test with everything that it needs, and its verdict. ``make loadtest`` runs it."""
 
 import asyncio
+import logging
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 import typer
 from rich.console import Console
 
@@ -20,7 +23,7 @@ from touchline_loadtest.rig.results.publication import Publication
 from touchline_loadtest.rig.results.summary_table import show_summary
 from touchline_loadtest.rig.results.verdict import judge, page_of
 from touchline_loadtest.rig.run import Outcome, run_load_test
-from touchline_loadtest.rig.settings import SWARM_KICK_OFF_S, LoadTest
+from touchline_loadtest.rig.settings import LOG_ENDING, SWARM_KICK_OFF_S, LoadTest
 from touchline_loadtest.runs.records import RunInfo
 from touchline_loadtest.runs.thresholds import parse_threshold
 from touchline_loadtest.runs.versions import SERVER, versions
@@ -34,6 +37,8 @@ WEB_PORT = 8089
 RUNS = Path("runs")
 FAIL_ABOVE = ("connect.p99=5000", "first_state.p99=5000", "event.p99=5000", "action.p99=5000")
 """The thresholds, if none is given. Even on a busy machine, only something that is broken exceeds them."""
+FAIL_ABOVE_WITHOUT_LOG = ("connect.p90=5000", "first_state.p90=5000", "event.p50=5000", "action.p50=5000")
+"""The same for shapes in which Kafka is killed: events and actions have to wait for it, but not most of them."""
 SWARM_SHAPES = (
     f"With kick-off, --seconds has to be {SWARM_KICK_OFF_S:g} or more; with a shape that ends connections, such as "
     "edge-drain, there is no swarm."
@@ -58,6 +63,13 @@ Workers = Annotated[int, typer.Option(help="Processes of each edge.")]
 Brokers = Annotated[int, typer.Option(help="Kafka brokers to start: 1, or 3, which keep 3 replicas of everything.")]
 Keepers = Annotated[
     int, typer.Option(help="Keepers, which write the state of rooms to a Redis that is started with them.")
+]
+DrainSeconds = Annotated[
+    float | None,
+    typer.Option(
+        help="An edge that stops spreads its clients over this time; by default as many as a fast machine can take.",
+        show_default=False,
+    ),
 ]
 Matches = Annotated[int, typer.Option(help="Matches that are played at once.")]
 Speed = Annotated[float, typer.Option(help="Play matches this many times faster than they were.")]
@@ -104,6 +116,7 @@ def run(
     workers: Workers = 1,
     brokers: Brokers = 1,
     keepers: Keepers = 0,
+    drain_seconds: DrainSeconds = None,
     matches: Matches = 50,
     speed: Speed = 4.0,
     seed: Seed = 1,
@@ -127,6 +140,7 @@ def run(
         workers=workers,
         brokers=brokers,
         keepers=keepers,
+        drain_s=drain_seconds,
         matches=matches,
         speed=speed,
         swarm=swarm,
@@ -134,12 +148,17 @@ def run(
         seed=seed,
         kafka=kafka,
         web_port=web_port if web else None,
-        fail_above=[parse_threshold(text) for text in fail_above or FAIL_ABOVE],
         locust=locust or (),
     )
+    test = _with_thresholds(test, fail_above)
     published = None if document is None else Publication(document, test.shape, images or document.parent / test.shape)
     _check(test, published)
     _carry_out(test, published, Console(highlight=False))
+
+
+def _with_thresholds(test: LoadTest, given: Sequence[str] | None) -> LoadTest:
+    usual = FAIL_ABOVE_WITHOUT_LOG if test.cues & LOG_ENDING else FAIL_ABOVE
+    return msgspec.structs.replace(test, fail_above=[parse_threshold(text) for text in given or usual])
 
 
 def _carry_out(test: LoadTest, published: Publication | None, console: Console) -> None:
@@ -185,6 +204,8 @@ def _info(test: LoadTest) -> RunInfo:
 
 
 def _run(test: LoadTest, writer: RunWriter, console: Console) -> Outcome:
+    # aiokafka logs each attempt to reach a broker that was killed. What it gives up is an error.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     end = asyncio.Event()
     work = run_load_test(test, writer, lambda text: console.print(text, style="dim"), end)
     try:

@@ -1,5 +1,6 @@
 """The edges of a run: ``touchline serve``, each of one process or of several workers, on ports that stay theirs."""
 
+import asyncio
 import os
 import re
 import signal
@@ -58,16 +59,22 @@ class Edge(ServerProcess):
 
     async def kill(self) -> None:
         """Kill it with all of its workers, as when a machine fails; nothing happens if it does not run."""
-        workers = list(self.worker_pids().values())
-        await super().kill()  # first, since it would replace its workers
+        workers = self.worker_pids().values()
+        if self._child is not None:
+            self._child.send_signal(signal.SIGKILL)  # first, since it would replace its workers
         for pid in workers:
             kill_process(pid)
+        await super().kill()
+        await asyncio.gather(*(asyncio.to_thread(until_gone, pid) for pid in workers))
 
 
 def kill_process(pid: int) -> None:
-    """Kill a process that is not a child of this one, and wait until it is gone."""
-    with suppress(psutil.NoSuchProcess, ProcessLookupError):
-        process = psutil.Process(pid)
+    """Kill a process that is not a child of this one."""
+    with suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
-        with suppress(psutil.TimeoutExpired):
-            process.wait(GONE_S_MAX)
+
+
+def until_gone(pid: int) -> None:
+    """Wait until a process that was killed is gone."""
+    with suppress(psutil.NoSuchProcess, psutil.TimeoutExpired):
+        psutil.Process(pid).wait(GONE_S_MAX)

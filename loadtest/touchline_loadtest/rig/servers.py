@@ -75,7 +75,8 @@ async def servers(test: LoadTest, feeds: Sequence[str], secret: str, run: RunWri
         kafka = own_kafka.address if own_kafka is not None else str(test.kafka)
         topics = await stack.enter_async_context(run_topics(kafka, feeds))
         redis = await stack.enter_async_context(_redis(run.folder / "redis")) if test.keepers else None
-        config = write_config(run, topics, secret, None if redis is None else redis.url)
+        url = None if redis is None else redis.url
+        config = write_config(run, server_config(topics, secret, redis_url=url, drain_s=test.drain_s))
         keepers = await stack.enter_async_context(running_keepers(test.keepers, kafka, config, run))
         edges = await stack.enter_async_context(running_edges(test.edges, kafka, config, run, workers=test.workers))
         relay = None
@@ -101,11 +102,11 @@ async def _redis(folder: Path) -> AsyncIterator[RedisServer]:
         server.stop(kill=True)
 
 
-def write_config(run: RunWriter, topics: RunTopics, secret: str, redis_url: str | None = None) -> Path:
+def write_config(run: RunWriter, config: str) -> Path:
     """Write the configuration of all edges and keepers; returns the file."""
-    config = run.folder / "touchline.toml"
-    config.write_text(server_config(topics, secret, redis_url), encoding="utf-8")
-    return config
+    file = run.folder / "touchline.toml"
+    file.write_text(config, encoding="utf-8")
+    return file
 
 
 @contextlib.asynccontextmanager

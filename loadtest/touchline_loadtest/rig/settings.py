@@ -32,9 +32,13 @@ FLEET_S = 120.0
 BROKERS = (1, 3)
 """A cluster of two could not lose any."""
 KEEPERS_MAX = 16
+DRAIN_S_MAX = 30.0
+"""An edge that has not ended 11 s after its drain is killed, after 45 s in all."""
 WORKERS_MAX = 16
 ENDING = frozenset({CueKind.CUT, CueKind.DRAIN, CueKind.KILL, CueKind.KILL_WORKER})
 """Cues that end connections."""
+LOG_ENDING = frozenset({CueKind.KILL_BROKER, CueKind.KILL_KAFKA})
+"""Cues that keep events and answers away for a while."""
 SHORTEST_S = 3.0
 """In less, not even the arrival of the users would be over."""
 
@@ -43,7 +47,8 @@ class LoadTest(msgspec.Struct, frozen=True, kw_only=True):
     """One load test. ``kafka`` is the address of a running broker, None to start one.
 
     ``brokers`` is the number of those to start. ``workers`` are the processes of each edge. With ``keepers``, which
-    write the state of rooms to it, there is a Redis, and edges share presence and players in it too.
+    write the state of rooms to it, there is a Redis, and edges share presence and players in it too. An edge that stops
+    spreads its clients over ``drain_s``; None leaves that to the edge.
 
     ``swarm`` clients, in ``swarm_processes``, receive and count besides the ``users``. ``processes`` is the number of
     Locust's worker processes; 1 needs no master. ``web_port`` is None for a test without the web page, which begins at
@@ -60,6 +65,7 @@ class LoadTest(msgspec.Struct, frozen=True, kw_only=True):
     workers: int = 1
     brokers: int = 1
     keepers: int = 0
+    drain_s: float | None = None
     matches: int = 50
     speed: float = 4.0
     seed: int = 1
@@ -82,6 +88,8 @@ class LoadTest(msgspec.Struct, frozen=True, kw_only=True):
         _within("--edges", self.edges, 1, EDGES_MAX)
         _within("--workers", self.workers, 1, WORKERS_MAX)
         _within("--keepers", self.keepers, 0, KEEPERS_MAX)
+        if self.drain_s is not None and not 0 <= self.drain_s <= DRAIN_S_MAX:
+            raise OperatorError(f"--drain-seconds is {self.drain_s:g}, but has to be from 0 to {DRAIN_S_MAX:g}")
         _within("--matches", self.matches, 1, 10_000)
         self._check_servers()
         if self.swarm:
@@ -149,6 +157,7 @@ class LoadTest(msgspec.Struct, frozen=True, kw_only=True):
             "edges": self.edges,
             "workers of each edge": self.workers,
             "keepers": self.keepers,
+            "drain s": "auto" if self.drain_s is None else self.drain_s,
             "redis": "own server" if self.keepers else "none",
             "relay": self.relayed,
             "matches": self.matches,

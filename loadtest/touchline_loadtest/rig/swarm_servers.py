@@ -14,6 +14,7 @@ from touchline_loadtest.swarm.plan import Edge, Settings
 from touchline_loadtest.swarm.result import Outcome
 from touchline_loadtest.swarm.run import run_swarm
 
+from .edge_config import server_config
 from .kafka.local import LocalKafka
 from .log_lag.record import Newest, record_log_lag
 from .servers import running_edges, write_config
@@ -48,7 +49,7 @@ async def run_with_servers(settings: Settings, local: Local, run: RunWriter) -> 
             pids |= own.pids
         topics = await stack.enter_async_context(run_topics(kafka, FEEDS))
         secret = secrets.token_urlsafe(32)
-        config = write_config(run, topics, secret)
+        config = write_config(run, server_config(topics, secret))
         edges = await stack.enter_async_context(running_edges(local.edges, kafka, config, run))
         pids |= {edge.name: edge.pid for edge in edges if edge.pid is not None}
         token = TokenSigner(secret).sign("swarm", rooms=["*"], act=[], now_s=int(time.time()))

@@ -16,12 +16,13 @@ from project.test_make import make
 from support.kafka_broker import KafkaBroker
 from support.waiting import eventually
 from touchline_loadtest.cli.app import run
+from touchline_loadtest.locust.shapes.schedule import OPERATORS
 from touchline_loadtest.report.page import charts
 from touchline_loadtest.report.sources.load import load
 from touchline_loadtest.rig.settings import LoadTest
 from touchline_loadtest.runs.reader import RunReader
 
-DEADLINE_S = 150.0
+DEADLINE_S = 400.0
 COMMAND = (sys.executable, "-m", "touchline_loadtest", "run")
 
 
@@ -182,6 +183,38 @@ def test_every_shape_passes_with_a_broker_of_its_own(arguments: tuple[str, ...],
     assert RunReader(folder).breaches() == []
     compared = compared_counts(folder)
     assert min(compared[what] for what in ("events", "actions acknowledged", "closes", "rooms")) > 0
+
+
+FLEET = ("--edges", "2", "--workers", "2", "--keepers", "2", "--brokers", "3", "--matches", "10")
+
+
+def unmet(folder: Path) -> list[str]:
+    """The rows of the result that are not met."""
+    return [f"{row.what}: {row.measured}" for row in RunReader(folder).info.summary if row.met is False]
+
+
+@pytest.mark.long
+def test_a_fleet_in_which_everything_fails_once_loses_nothing(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    done = load_test("--folder", str(folder), *FLEET, "--shape", "fleet-faults", "--users", "60", "--seconds", "180")
+    assert done.returncode == 0, [*unmet(folder), done.stderr[-2000:]]
+    rows = {row.what: row.measured for row in RunReader(folder).info.summary}
+    assert rows["faults that were carried out"] == len(OPERATORS) - 1  # nothing drains
+    assert int(rows["rooms that newcomers joined"]) >= 2 * 2 * 20  # each room at each worker
+    assert int(rows["numbers of viewers that were compared"]) > 1000
+    assert min(compared_counts(folder)[what] for what in ("resumes", "actions acknowledged", "states")) > 0
+
+
+@pytest.mark.long
+def test_both_edges_of_a_fleet_are_restarted_and_nobody_is_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    drain = ("--shape", "rolling-restart", "--seconds", "50", "--drain-seconds", "5")
+    done = load_test("--folder", str(folder), *FLEET, *drain, "--users", "60", "--", "--stay", "100", "Fan", "Player")
+    assert done.returncode == 0, [*unmet(folder), done.stderr[-2000:]]
+    rows = {(row.group, row.what): row.measured for row in RunReader(folder).info.summary}
+    for drain_of in ("drain 1: edge-1", "drain 2: edge-2"):
+        assert int(rows[drain_of, "clients that were sent away"]) > 0
+    assert int(rows["", "action sessions that went on at another edge"]) > 0
 
 
 @pytest.mark.long

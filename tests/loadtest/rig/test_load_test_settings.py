@@ -21,6 +21,7 @@ FOLDER = Path("run")
         ({"matches": 0}, "--matches is 0"),
         ({"workers": 0}, "--workers is 0"),
         ({"keepers": 17}, "--keepers is 17"),
+        ({"drain_s": 31.0}, "--drain-seconds is 31"),
         ({"brokers": 2}, "--brokers is 2"),
         ({"brokers": 3, "kafka": "127.0.0.1:9092"}, "--brokers .* --kafka"),
         ({"shape": "worker-kill"}, "--workers 2"),

@@ -15,7 +15,7 @@ import msgspec
 from touchline_loadtest.checks.closes import Cause, CauseKind
 from touchline_loadtest.locust.shapes.schedule import CueKind
 from touchline_loadtest.publish.batches import PublishBatches
-from touchline_loadtest.rig.edges import Edge, kill_process
+from touchline_loadtest.rig.edges import Edge, kill_process, until_gone
 from touchline_loadtest.rig.kafka.broker import Broker
 from touchline_loadtest.rig.kafka.local import LocalKafka
 from touchline_loadtest.rig.server_process import now_ms
@@ -142,7 +142,8 @@ class Operator:
         edge, began_ms = self._next_edge(CueKind.KILL_WORKER), now_ms()
         name, pid = next(iter(edge.worker_pids().items()))
         edge.mark(began_ms, f"{name} is killed", moment=True)
-        await asyncio.to_thread(kill_process, pid)
+        kill_process(pid)
+        await asyncio.to_thread(until_gone, pid)
         self._explain("edge_killed", began_ms, edge.name)
 
     async def _kill_keeper(self) -> None:

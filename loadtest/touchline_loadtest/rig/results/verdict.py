@@ -13,10 +13,11 @@ from touchline_loadtest.report.sources.load import load
 from touchline_loadtest.rig.locust_processes import stats_file
 from touchline_loadtest.rig.run import Outcome
 from touchline_loadtest.rig.server_process import now_ms
-from touchline_loadtest.rig.settings import LoadTest
+from touchline_loadtest.rig.settings import ENDING, LoadTest
 from touchline_loadtest.runs.files import BadRun
 from touchline_loadtest.runs.history.check import check_folder, write_breaches
 from touchline_loadtest.runs.history.drains import read_drains
+from touchline_loadtest.runs.history.sessions import count_moved_sessions
 from touchline_loadtest.runs.history.stays import read_stays
 from touchline_loadtest.runs.records import SummaryRow
 from touchline_loadtest.runs.thresholds import judge as judge_thresholds
@@ -33,7 +34,7 @@ def judge(test: LoadTest, outcome: Outcome, run: RunWriter) -> Sequence[SummaryR
     rows = read_rows(stats_file(test.folder).read_bytes())
     thresholds = judge_thresholds(test.fail_above, lambda threshold: measured(rows, threshold))
     checked = [*fault_rows(outcome.report, _fault_count(test)), *_check(test.folder)]
-    checked += [*_drains(test.folder, run), *_census(test.folder, outcome)]
+    checked += [*_drains(test.folder, run), *_sessions(test), *_census(test.folder, outcome)]
     swarm = [] if outcome.swarm is None else outcome.swarm.rows
     users = [*time_rows(rows), *thresholds, *failures(rows), *_ends(outcome)]
     summary = [*users, *checked, *(msgspec.structs.replace(row, what=f"swarm: {row.what}") for row in swarm)]
@@ -78,6 +79,16 @@ def _drains(folder: Path, run: RunWriter) -> list[SummaryRow]:
 def _fault_count(test: LoadTest) -> int:
     """How many faults the shape has."""
     return sum(cue.kind in OPERATORS for cue in test.schedule.cues)
+
+
+def _sessions(test: LoadTest) -> list[SummaryRow]:
+    """How many action sessions went on elsewhere, where that can happen."""
+    if test.edges == 1 or not test.cues & ENDING:
+        return []
+    try:
+        return [SummaryRow("action sessions that went on at another edge", count_moved_sessions(test.folder))]
+    except BadRun:
+        return []  # the checker has said so
 
 
 def _census(folder: Path, outcome: Outcome) -> list[SummaryRow]:
