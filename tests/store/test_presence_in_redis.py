@@ -80,6 +80,41 @@ async def test_a_redis_that_was_emptied_is_reported_to_again_and_is_not_complete
     assert await two.viewers([ROOM]) == ({ROOM: 3}, True)
 
 
+async def test_an_emptied_redis_is_not_complete_for_the_first_who_reports_again(
+    fleet: InRedis, connection: RedisConnection
+) -> None:
+    one, two = fleet.worker("one"), fleet.worker("two")
+    watched = frozenset({ROOM})
+    await one.exchange(whole({ROOM: 1}))
+    await two.exchange(whole({ROOM: 2}, watched=watched))
+    await connection.client.flushall()
+    assert not (await two.viewers([ROOM])).complete
+    with pytest.raises(StoreUnavailable):
+        await two.exchange(change())
+    answer = await two.exchange(whole({ROOM: 2}, watched=watched))
+    assert (answer.viewers, answer.complete) == ({ROOM: 2}, False)
+    assert not (await two.viewers([ROOM])).complete
+    with pytest.raises(StoreUnavailable):
+        await one.exchange(change())
+    await one.exchange(whole({ROOM: 1}))
+    answer = await two.exchange(change(watched=watched))
+    assert (answer.viewers, answer.complete) == ({ROOM: 3}, True)
+
+
+async def test_a_worker_that_never_reports_again_keeps_an_emptied_redis_incomplete_for_a_while_only(
+    fleet: InRedis, connection: RedisConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, two = fleet.worker("one"), fleet.worker("two")
+    await one.exchange(whole({ROOM: 1}))
+    await two.exchange(whole({ROOM: 2}))
+    await connection.client.flushall()
+    with pytest.raises(StoreUnavailable):
+        await two.exchange(change())
+    assert not (await two.exchange(whole({ROOM: 2}))).complete
+    monkeypatch.setattr(presence_store, "SETTLING_US", 0)
+    assert (await two.exchange(change())).complete
+
+
 async def test_readers_are_told_the_state_of_rooms_again_after_redis_was_emptied(
     fleet: InRedis, connection: RedisConnection
 ) -> None:

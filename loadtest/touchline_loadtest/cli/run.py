@@ -204,7 +204,7 @@ def _info(test: LoadTest) -> RunInfo:
 
 
 def _run(test: LoadTest, writer: RunWriter, console: Console) -> Outcome:
-    # aiokafka logs each attempt to reach a broker that was killed. What it gives up is an error.
+    # aiokafka logs each attempt to reach a broker that was killed. It raises an error when it gives up.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     end = asyncio.Event()
     work = run_load_test(test, writer, lambda text: console.print(text, style="dim"), end)

@@ -115,6 +115,9 @@ class RedisPresenceStore:
         self._before = Report(True, {}, {}, frozenset(), frozenset())
         self._gone: dict[str, float] = {}
         """When dead workers were first seen to have left no traces."""
+        self._alive_before: frozenset[str] = frozenset()
+        self._vanished: dict[str, float] = {}
+        """When workers that were alive vanished from Redis: if it was emptied, they are about to report again."""
 
     async def exchange(self, report: Report) -> Answer:
         """Report this worker's rooms, and learn about the fleet's."""
@@ -122,6 +125,7 @@ class RedisPresenceStore:
             raise StoreUnavailable("the report before may not have arrived: the next one has to be whole")
         self._has_arrived = False
         dead = await self._workers.beat()
+        self._note_vanished(dead)
         self._begin(report)
         complete = await self._rounds()
         self._before = report
@@ -225,10 +229,20 @@ class RedisPresenceStore:
 
     def _is_complete(self, epoch: int, now: int, workers: Sequence[str]) -> bool:
         """Whether a shard has all living workers, or would have them by now."""
+        if epoch == 0:
+            return False  # nobody has reported since Redis was emptied
         if now - epoch > SETTLING_US:
             return True
         marks = dict(zip(workers[::2], workers[1::2], strict=True))
-        return all(marks.get(name, DEAD) != DEAD for name in self._workers.alive)
+        return all(marks.get(name, DEAD) != DEAD for name in self._workers.alive | self._vanished.keys())
+
+    def _note_vanished(self, dead: Iterable[str]) -> None:
+        """Note who has vanished: neither alive nor dead. A worker that stops in an orderly way vanishes too."""
+        now_s, alive = time.monotonic(), self._workers.alive
+        names = (self._vanished.keys() | self._alive_before).difference(alive, dead)
+        since_s = {name: self._vanished.get(name, now_s) for name in names}
+        self._vanished = {name: at_s for name, at_s in since_s.items() if now_s - at_s <= SETTLING_US / 1e6}
+        self._alive_before = alive
 
     async def _forget(self, dead: Iterable[str]) -> None:
         """Forget workers that have been dead for a while, and have left nothing in any shard."""
