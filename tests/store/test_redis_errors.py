@@ -10,11 +10,15 @@ from redis import exceptions
 from support.redis_server import RedisServer
 from touchline_protocol.errors import OperatorError, StoreRefused, StoreUnavailable
 from touchline_server.config.redis import RedisSettings
-from touchline_server.core.room_keeping import KeptPartition
+from touchline_server.core.room_keeping import KeptPartition, Moved
 from touchline_server.core.room_store import NotYet, RoomKey
 from touchline_server.store.redis.connection import RedisConnection
+from touchline_server.store.redis.players import RedisPlayerStore
+from touchline_server.store.redis.presence import RedisOutbox, RedisPresenceStore
+from touchline_server.store.redis.room_keeping import RedisRoomKeeping
 from touchline_server.store.redis.room_layout import Keys
 from touchline_server.store.redis.rooms import RedisRooms
+from touchline_server.store.redis.store_errors import raises_store_errors
 from touchline_server.store.redis.workers import Workers
 
 NOWHERE = RedisSettings(url="redis://127.0.0.1:1/0")
@@ -117,3 +121,31 @@ async def test_a_password_that_is_missing_is_said_plainly(redis_factory: Callabl
     assert "NOAUTH" in str(refused.value)
     assert "HELLO" not in str(refused.value)
     await connection.close()
+
+
+@raises_store_errors
+class Hasty:
+    """A store with mistakes, such as answers of another version that it takes to be its own."""
+
+    async def read(self, error: Exception) -> None:
+        raise error
+
+
+async def test_a_mistake_of_a_store_is_a_refusal_to_its_callers() -> None:
+    for mistake in (ValueError("x"), KeyError("x"), UnicodeDecodeError("utf-8", b"", 0, 1, "x"), RuntimeError()):
+        with pytest.raises(StoreRefused):
+            await Hasty().read(mistake)
+    for known in (StoreUnavailable("x"), StoreRefused("x"), Moved()):
+        with pytest.raises(type(known)):
+            await Hasty().read(known)
+
+
+def test_all_stores_raise_what_their_ports_say() -> None:
+    stores = (Workers, RedisRooms, RedisRoomKeeping, RedisPlayerStore, RedisPresenceStore, RedisOutbox)
+    methods = [method for store in stores for name, method in vars(store).items() if is_public_coroutine(name, method)]
+    assert len(methods) > 12
+    assert all(hasattr(method, "__wrapped__") for method in methods)
+
+
+def is_public_coroutine(name: str, method: object) -> bool:
+    return not name.startswith("_") and inspect.iscoroutinefunction(method)

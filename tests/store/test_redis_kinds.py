@@ -9,7 +9,16 @@ from pathlib import Path
 import pytest
 from redis.crc import key_slot
 
-from support.redis_kinds import Certificates, Sentinel, cli, make_cluster, move_slot, until
+from support.redis_kinds import (
+    Certificates,
+    Sentinel,
+    add_replica,
+    cli,
+    make_cluster,
+    make_small_cluster,
+    move_slot,
+    until,
+)
 from support.redis_server import RedisServer
 from touchline_loadtest.free_ports import free_ports
 from touchline_protocol.errors import StoreRefused, StoreUnavailable
@@ -179,7 +188,8 @@ async def test_a_failover_by_sentinel(redis_factory: Factory, tmp_path: Path) ->
     until(lambda: "master_link_status:up" in cli(replica.port, "info", "replication"))
     sentinel = Sentinel(tmp_path / "sentinel", primary.port)
     try:
-        settings = RedisSettings(url="redis://mymaster/0", sentinels=[f"127.0.0.1:{sentinel.port}"])
+        # The first one is away: a failover has to work with the others.
+        settings = RedisSettings(url="redis://mymaster/0", sentinels=["127.0.0.1:1", f"127.0.0.1:{sentinel.port}"])
         async with connected(settings) as connection:
             await keep_some(connection)
             cli(primary.port, "wait", "1", "1000")
@@ -215,6 +225,50 @@ async def test_a_cluster_whose_slots_move(redis_factory: Factory) -> None:
             await asyncio.to_thread(move_slot, servers, slot)
         await eventually_works(lambda: keep_some(connection, head=9, follows=4))
         assert await heads(connection, before=10) == [9] * PARTITIONS
+
+
+@pytest.mark.long
+async def test_a_cluster_whose_replica_takes_over(redis_factory: Factory) -> None:
+    servers = make_cluster(redis_factory)
+    replica = add_replica(redis_factory, servers[0])
+    async with connected(RedisSettings(url=servers[1].url.removesuffix("/0"), cluster=True)) as connection:
+        # Pipelines alone, as edges have them: no other command tells the client that a node is another one now.
+        players = RedisPlayerStore(connection, "one")
+        await players.exchange(Exchange(Limits(1, 100), everywhere=True))
+        await keep_some(connection)
+        cli(servers[0].port, "wait", "1", "1000")
+        servers[0].stop(kill=True)
+        until(lambda: "role:master" in cli(replica.port, "info", "replication"))
+        await eventually_works(lambda: players.exchange(Exchange(Limits(1, 100), everywhere=True)))
+        assert await heads(connection) == [4] * PARTITIONS
+
+
+async def test_connections_that_redis_has_closed_are_replaced(redis: RedisServer) -> None:
+    async with connected(RedisSettings(url=redis.url)) as connection:
+        await all_connections_replaced(connection, redis)
+
+
+@pytest.mark.long
+async def test_connections_that_a_cluster_has_closed_are_replaced(redis_factory: Factory) -> None:
+    server = make_small_cluster(redis_factory)
+    async with connected(RedisSettings(url=server.url, cluster=True)) as connection:
+        await all_connections_replaced(connection, server)
+
+
+async def all_connections_replaced(connection: RedisConnection, server: RedisServer) -> None:
+    async def ask() -> bool:
+        pipeline = connection.pipeline()
+        pipeline.hget("touchline:{a}", "b")
+        return await pipeline.execute() == [None]
+
+    async def ask_ten_times() -> list[bool]:
+        return await asyncio.gather(*(connection.call_repeatable(ask) for _ in range(10)))
+
+    assert all(await ask_ten_times())
+    cli(server.port, "client", "kill", "type", "normal")  # the loop does not learn of it meanwhile
+    assert all(await ask_ten_times())
+    assert connection.problem is None
+    assert await connection.call(ask())
 
 
 def test_what_does_not_go_together_is_refused() -> None:

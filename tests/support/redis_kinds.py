@@ -120,6 +120,16 @@ def make_cluster(redis_factory: Callable[..., RedisServer], nodes: int = 3) -> l
     return servers
 
 
+def add_replica(redis_factory: Callable[..., RedisServer], primary: RedisServer) -> RedisServer:
+    """A replica of one node of a Cluster, which takes over within 2 s after that is gone."""
+    flags = ("--cluster-enabled", "yes", "--cluster-node-timeout", "2000", "--cluster-port", str(free_ports(1)[0]))
+    replica = redis_factory(*flags)
+    addresses = [f"127.0.0.1:{server.port}" for server in (replica, primary)]
+    cli(primary.port, "--cluster", "add-node", *addresses, "--cluster-slave", "--cluster-master-id", node_id(primary))
+    until(lambda: "master_link_status:up" in cli(replica.port, "info", "replication"))
+    return replica
+
+
 def node_id(server: RedisServer) -> str:
     return cli(server.port, "cluster", "myid").strip()
 

@@ -116,7 +116,7 @@ class Keeper:
             OperatorError: Redis or Kafka refuses, or Kafka does not answer.
         """
         try:
-            await self._connection.call(self._connection.client.ping())
+            await self._connection.call_repeatable(self._connection.client.ping)
         except StoreUnavailable as error:
             logger.warning("store_unavailable", why=str(error))
         settings = self._settings
@@ -193,7 +193,7 @@ class Keeper:
         for share in shares:
             owned[share.topic].add(share.partition)
         counts = {share.topic: share.partitions for share in shares}
-        await self._connection.call(self._connection.client.ping())
+        await self._connection.call_repeatable(self._connection.client.ping)
         self._cache.clear()
         log = KafkaLog(servers_of(settings.log), settings.kafka)
         session = Session(log, self._keeping, self._cache, self._feeds, owned, counts, batch_s=settings.keeper.batch_s)

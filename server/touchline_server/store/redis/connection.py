@@ -12,10 +12,11 @@ Rules:
 """
 
 import asyncio
+import contextlib
 import inspect
 import ssl
 import time
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeVar, cast
 from urllib.parse import urlsplit
 
@@ -26,47 +27,18 @@ from redis.asyncio.connection import parse_url
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel
 from redis.backoff import NoBackoff
+from redis.maint_notifications import MaintNotificationsConfig
 
 from touchline_protocol.errors import OperatorError, StoreRefused, StoreUnavailable
 from touchline_server.config.redis import RedisSettings
+
+from .explanations import Kind, explained, root
 
 CONNECTIONS_MAX = 16
 """Connections of one process. Commands are pipelined, so a few are enough; more only queue within Redis."""
 
 PROBLEM_S = 5.0
 """How long a failure counts as a problem, although other calls succeed: whatever failed is tried again sooner."""
-
-REFUSALS: tuple[tuple[type[Exception], str], ...] = (
-    (exceptions.AuthenticationError, "check the user and the password in redis.url"),
-    (exceptions.AuthorizationError, "check the user and the password in redis.url"),
-    (exceptions.NoPermissionError, "allow the user these commands and keys (ACL SETUSER)"),
-    (exceptions.OutOfMemoryError, "Redis is full: raise its maxmemory"),
-    (exceptions.ReadOnlyError, "this is a replica: name the primary in redis.url"),
-)
-"""Answers that stay the same until an operator acts, and what to do about each."""
-IN_ANSWERS = (
-    ("NOAUTH", REFUSALS[0][1]),
-    ("WRONGPASS", REFUSALS[0][1]),
-    ("NOPERM", REFUSALS[2][1]),
-    ("OOM", REFUSALS[3][1]),
-    ("READONLY", REFUSALS[4][1]),
-    ("nknown Redis command", "it is too old: touchline serve needs Redis 6.2 or newer"),
-    ("cluster support disabled", "this Redis is not a Cluster, set redis.cluster = false"),
-)
-"""The same answers, and others, where redis-py has no type for them: in the middle of a script's error, for example.
-The first letter of "unknown" differs by version."""
-NOT_LOGGED_IN = "HELLO must be called with the client already authenticated"
-OUTAGES = (
-    exceptions.ConnectionError,
-    exceptions.TimeoutError,
-    exceptions.TryAgainError,
-    exceptions.ClusterDownError,
-    exceptions.AskError,
-    exceptions.RedisClusterException,
-    OSError,
-    TimeoutError,
-)
-"""Errors that may end by themselves."""
 
 T = TypeVar("T")
 
@@ -87,8 +59,7 @@ class RedisConnection:
         self._has_succeeded = False
         """Whether a call has succeeded since the newest one that failed."""
         self._timeout_s = settings.timeout_s
-        self._is_cluster = settings.cluster
-        self._is_watched = bool(settings.sentinels)
+        self._kind = Kind(is_cluster=settings.cluster, is_watched=bool(settings.sentinels))
         self._slots = asyncio.Semaphore(CONNECTIONS_MAX)
         """redis-py raises if there are more calls than connections, instead of letting them wait."""
         self._closing: list[Any] = []
@@ -107,6 +78,8 @@ class RedisConnection:
             "socket_connect_timeout": settings.timeout_s,
             "retry": Retry(NoBackoff(), 0),  # `call` has one deadline; its callers decide about another attempt
             "max_connections": CONNECTIONS_MAX,
+            # They are for Redis Cloud. With them, redis-py does not look whether an idle connection is dead.
+            "maint_notifications_config": MaintNotificationsConfig(enabled=False),
         }
         tls = _tls_options(settings)
         if settings.cluster:
@@ -118,7 +91,10 @@ class RedisConnection:
         options |= {name: value for name, value in address.items() if name in ("username", "password", "db")}
         if urlsplit(url).scheme == "rediss":
             options |= {"ssl": True, **tls}
-        sentinel_options = {name: value for name, value in options.items() if name.startswith(("socket_", "ssl"))}
+        sentinel_options = {name: value for name, value in options.items() if name.startswith(("retry", "ssl"))}
+        # They are asked one after the other, and a dead one must not use up the deadline.
+        share_s = settings.timeout_s / (len(settings.sentinels) + 1)
+        sentinel_options |= {"socket_timeout": share_s, "socket_connect_timeout": share_s}
         sentinel_options |= {"username": settings.sentinel_user, "password": settings.sentinel_password}
         hosts = [(host, int(port)) for host, _, port in (one.rpartition(":") for one in settings.sentinels)]
         sentinel: Any = Sentinel(  # type: ignore[no-untyped-call]
@@ -143,7 +119,7 @@ class RedisConnection:
 
     async def info(self, section: str) -> list[Mapping[str, Any]]:
         """What each server says about itself, each primary of a Cluster. To be awaited by `call`."""
-        if not self._is_cluster:
+        if not self._kind.is_cluster:
             return [await self.client.info(section)]
         found = await self.client.info(section, target_nodes=RedisCluster.PRIMARIES)
         # Of one primary alone the Cluster's client returns the answer as it is.
@@ -162,12 +138,58 @@ class RedisConnection:
         except (StoreUnavailable, StoreRefused):
             raise
         except Exception as error:
-            raise self.explained(error) from error
+            refused = self.explained(error)
+            if isinstance(refused, StoreUnavailable):
+                await self._forget_connections(error)
+            raise refused from error
         finally:
             if inspect.iscoroutine(command):
                 command.close()  # it may have waited for a connection until the deadline
         self._has_succeeded = True
         return answer
+
+    async def call_repeatable(self, command: Callable[[], Awaitable[T]]) -> T:
+        """The answer of a command that may run twice: if its connection turns out to be dead, on another one.
+
+        Raises:
+            StoreUnavailable, StoreRefused: as `call` does.
+        """
+        return await self.call(self._repeated(command))
+
+    async def _repeated(self, command: Callable[[], Awaitable[T]]) -> T:
+        try:
+            return await command()
+        except Exception as error:
+            if not self._was_dead(error):
+                raise
+            await self._forget_connections(error)
+            return await command()
+
+    def _was_dead(self, error: Exception) -> bool:
+        """Whether a command failed because its connection, or the way to Redis, was broken before."""
+        is_late = isinstance(root(error), TimeoutError | exceptions.TimeoutError)
+        return not is_late and isinstance(explained(error, self._kind), StoreUnavailable)
+
+    async def _forget_connections(self, error: Exception) -> None:
+        """Close idle connections after one was dead: the others are, too, and each would fail one call."""
+        is_dead = isinstance(root(error), exceptions.ConnectionError)
+        with contextlib.suppress(Exception):  # what a call failed with says more
+            if isinstance(self.client, RedisCluster):
+                # Another node may have the slots now. Failed pipelines do not make redis-py look, without its retries.
+                self.client._initialize = True
+                for node in self.client.get_nodes() if is_dead else ():
+                    await node.disconnect_free_connections()
+            elif is_dead:
+                await self.client.connection_pool.disconnect(inuse_connections=False)
+
+    def check(self, answers: Sequence[Any]) -> None:
+        """Raise the first error among a pipeline's answers that means that its node was away.
+
+        For commands that `call` awaits: a Cluster's pipeline fails node by node.
+        """
+        for answer in answers:
+            if isinstance(answer, Exception) and isinstance(explained(answer, self._kind), StoreUnavailable):
+                raise answer
 
     async def close(self) -> None:
         """Close all connections."""
@@ -176,42 +198,10 @@ class RedisConnection:
 
     def explained(self, error: Exception) -> StoreUnavailable | StoreRefused:
         """What an error of redis-py means. It is kept in `problem`."""
-        explained = self._explained(error)
-        self._problem = str(explained)
+        meaning = explained(error, self._kind)
+        self._problem = str(meaning)
         self._failed_s, self._has_succeeded = time.monotonic(), False
-        return explained
-
-    def _explained(self, error: Exception) -> StoreUnavailable | StoreRefused:
-        error = _root(error)
-        text = str(error)
-        if NOT_LOGGED_IN in text:  # what redis-py sends first is HELLO, which nobody has asked it for
-            text = "NOAUTH: it wants a password, and redis.url has none"
-        if self._is_watched and (isinstance(error, exceptions.ReadOnlyError) or "READONLY" in text):
-            return StoreUnavailable(f"Redis fails over: what was the primary is a replica now ({text})")
-        if isinstance(error, exceptions.MovedError) and not self._is_cluster:
-            return StoreRefused(f"Redis refuses ({text}): this is a node of a Cluster, set redis.cluster = true")
-        for kind, cure in REFUSALS:
-            if isinstance(error, kind):
-                return StoreRefused(f"Redis refuses ({text}): {cure}")
-        if isinstance(error, OUTAGES):
-            return StoreUnavailable(f"Redis does not answer ({text or type(error).__name__})")
-        for code, cure in IN_ANSWERS:
-            if code in text:
-                return StoreRefused(f"Redis refuses ({text}): {cure}")
-        if isinstance(error, exceptions.RedisError):
-            return StoreRefused(f"Redis refuses: {text}")
-        return StoreUnavailable(f"the connection to Redis failed ({type(error).__name__}: {text})")
-
-
-def _root(error: BaseException) -> Exception:
-    """What a Cluster's client failed with at its last node: its own error says only that there is no other one."""
-    while isinstance(error, exceptions.RedisClusterException):
-        inner = error.__cause__ or error.__context__
-        if not isinstance(inner, Exception):
-            break
-        error = inner
-    assert isinstance(error, Exception)  # noqa: S101
-    return error
+        return meaning
 
 
 def check_tls_files(settings: RedisSettings) -> None:

@@ -5,6 +5,7 @@ Rule: a Redis that does not say (the command INFO may be forbidden) is taken to 
 
 import asyncio
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import structlog
@@ -40,7 +41,7 @@ class EvictionWatch:
     async def look(self) -> None:
         """Look once. Without an answer, what was known stays."""
         try:
-            servers = await self._connection.call(_memory(self._connection))
+            servers = await self._connection.call_repeatable(partial(_memory, self._connection))
         except (StoreUnavailable, StoreRefused):
             return  # the connection has it as its problem
         policies = [_policy(server) for server in servers]

@@ -39,10 +39,14 @@ class RedisRoomKeeping:
     async def progress(self, partition: KeptPartition) -> Progress | None:
         """See `core.room_keeping.RoomKeeping.progress`."""
         connection, key = self._connection, self._keys.progress(partition)
-        pipeline = connection.pipeline()
-        pipeline.hmget(key, _FIELDS)
-        pipeline.pexpire(key, self._room_idle_ms)
-        fields, _ = await connection.call(pipeline.execute())
+
+        async def read() -> list[Any]:
+            pipeline = connection.pipeline()
+            pipeline.hmget(key, _FIELDS)
+            pipeline.pexpire(key, self._room_idle_ms)
+            return list(await pipeline.execute())
+
+        fields, _ = await connection.call_repeatable(read)
         try:
             return None if fields[0] is None else _progress(fields)
         except UNREADABLE as error:
@@ -66,7 +70,7 @@ class RedisRoomKeeping:
         progress = self._keys.progress(partition)
         calls = [Call(READ, [progress, self._keys.room(partition, room_id)], []) for room_id in room_ids]
         found: list[KeptRoom | None] = []
-        answers = await run_scripts(self._connection, calls, at_once=ROOMS_AT_ONCE)
+        answers = await run_scripts(self._connection, calls, at_once=ROOMS_AT_ONCE, repeatable=True)
         for room_id, answer in zip(room_ids, answers, strict=True):
             try:
                 kept = kept_answer(answer)

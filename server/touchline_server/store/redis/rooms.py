@@ -1,6 +1,7 @@
 """The room store in Redis, as edges read it: see `core.room_store.RoomStore`, and `room_layout` for what lies there."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import structlog
 
@@ -48,11 +49,13 @@ class RedisRooms:
     async def _load(self, key: RoomKey, before: int) -> StoredRoom | NotYet:
         layout = Call(READ_LAYOUT, [self._keys.layout(key.topic, key.epoch)], [])
         # One round trip for nearly all rooms.
-        topic, home = await run_scripts(self._connection, [layout, self._read(key, key.partition)])
+        calls = [layout, self._read(key, key.partition)]
+        topic, home = await run_scripts(self._connection, calls, repeatable=True)
         try:
             count, is_scattered = topic_layout(topic)
             elsewhere = [index for index in range(count) if index != key.partition] if is_scattered else []
-            others = await run_scripts(self._connection, [self._read(key, index) for index in elsewhere])
+            calls = [self._read(key, index) for index in elsewhere]
+            others = await run_scripts(self._connection, calls, repeatable=True)
             found = dict(zip(elsewhere, map(kept_answer, others), strict=True))
             return stored_room(key, count, kept_answer(home), found, before)
         except UNREADABLE as error:
@@ -68,10 +71,14 @@ class RedisRooms:
         Raises:
             StoreUnavailable, StoreRefused: Redis did not answer.
         """
-        pipeline = self._connection.pipeline()
-        for partition in partitions:
-            pipeline.hget(self._keys.progress(partition), "next")
-        found = await self._connection.call(pipeline.execute())
+
+        async def read() -> list[Any]:
+            pipeline = self._connection.pipeline()
+            for partition in partitions:
+                pipeline.hget(self._keys.progress(partition), "next")
+            return list(await pipeline.execute())
+
+        found = await self._connection.call_repeatable(read)
         return {one: _offset(answer) for one, answer in zip(partitions, found, strict=True)}
 
     def _log_unreadable(self, key: RoomKey, why: str) -> None:

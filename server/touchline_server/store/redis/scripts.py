@@ -7,6 +7,7 @@ once the script is loaded again.
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from redis import exceptions
@@ -42,12 +43,18 @@ class Call(NamedTuple):
 
 
 async def run_scripts(
-    connection: RedisConnection, calls: Sequence[Call], *, at_once: int = PIPELINE_COMMANDS_MAX, once: bool = False
+    connection: RedisConnection,
+    calls: Sequence[Call],
+    *,
+    at_once: int = PIPELINE_COMMANDS_MAX,
+    once: bool = False,
+    repeatable: bool = False,
 ) -> list[Any]:
     """Run scripts in order, at most ``at_once`` in one pipeline; returns their answers.
 
     If Redis lacks a script, the calls from the first that failed on are run again, since their order matters. With
     ``once``, a call that was answered is not: none depends on another one, and they must not run twice.
+    ``repeatable``: as long as there is no answer, the calls may be sent again (`RedisConnection.call_repeatable`).
 
     Raises:
         StoreUnavailable: one of them was not answered. Each of them may have run, or not.
@@ -55,7 +62,7 @@ async def run_scripts(
     """
     answers: list[Any] = []
     for part in _parts(calls, at_once):
-        answers += await _run(connection, part, once=once)
+        answers += await _run(connection, part, once=once, repeatable=repeatable)
     return answers
 
 
@@ -73,16 +80,17 @@ def _parts(calls: Sequence[Call], at_once: int) -> Iterator[list[Call]]:
         yield part
 
 
-async def _run(connection: RedisConnection, calls: Sequence[Call], *, once: bool) -> list[Any]:
-    answers = await _pipeline(connection, calls)
+async def _run(connection: RedisConnection, calls: Sequence[Call], *, once: bool, repeatable: bool) -> list[Any]:
+    answers = await _pipeline(connection, calls, repeatable=repeatable)
     for _ in range(TRIES_MAX):
         missing = [n for n, answer in enumerate(answers) if isinstance(answer, exceptions.NoScriptError)]
         if not missing:
             break
         for lost in {calls[n].script for n in missing}:
-            await connection.call(connection.client.script_load(lost.text))
+            await connection.call_repeatable(partial(connection.client.script_load, lost.text))
         again = missing if once else range(missing[0], len(calls))
-        for n, answer in zip(again, await _pipeline(connection, [calls[n] for n in again]), strict=True):
+        answered = await _pipeline(connection, [calls[n] for n in again], repeatable=repeatable)
+        for n, answer in zip(again, answered, strict=True):
             answers[n] = answer
     for answer in answers:
         if isinstance(answer, Exception):
@@ -90,9 +98,14 @@ async def _run(connection: RedisConnection, calls: Sequence[Call], *, once: bool
     return answers
 
 
-async def _pipeline(connection: RedisConnection, calls: Sequence[Call]) -> list[Any]:
-    pipeline = connection.pipeline()
-    for script, keys, args in calls:
-        # Not its method `evalsha`: a Cluster's pipeline blocks that one, though it finds the slot of such a command.
-        pipeline.execute_command("EVALSHA", script.sha, len(keys), *keys, *args)
-    return list(await connection.call(pipeline.execute(raise_on_error=False)))
+async def _pipeline(connection: RedisConnection, calls: Sequence[Call], *, repeatable: bool) -> list[Any]:
+    async def execute() -> list[Any]:
+        pipeline = connection.pipeline()
+        for script, keys, args in calls:
+            # Not its method `evalsha`: a Cluster's pipeline blocks that one, though it finds such a command's slot.
+            pipeline.execute_command("EVALSHA", script.sha, len(keys), *keys, *args)
+        answers = list(await pipeline.execute(raise_on_error=False))
+        connection.check(answers)
+        return answers
+
+    return await (connection.call_repeatable(execute) if repeatable else connection.call(execute()))

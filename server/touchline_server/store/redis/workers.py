@@ -53,11 +53,11 @@ class Workers:
             StoreRefused: Redis refuses.
         """
         beat = Call(_BEAT, [self._key], [self.name, int(ALIVE_S * 1000)])
-        ((alive, dead),) = await run_scripts(self._connection, [beat])
+        ((alive, dead),) = await run_scripts(self._connection, [beat], repeatable=True)
         foreign = [name for name in (*alive, *dead) if not _is_text(name)]
         if foreign:
             logger.warning("foreign_workers_removed", key=self._key, count=len(foreign))
-            await self._connection.call(self._connection.client.zrem(self._key, *foreign))
+            await self._connection.call_repeatable(lambda: self._connection.client.zrem(self._key, *foreign))
         self.alive = frozenset(name.decode() for name in alive if _is_text(name))
         return [name.decode() for name in dead if _is_text(name)]
 
@@ -68,7 +68,7 @@ class Workers:
             StoreUnavailable: Redis does not answer.
             StoreRefused: Redis refuses.
         """
-        await self._connection.call(self._connection.client.zrem(self._key, name))
+        await self._connection.call_repeatable(lambda: self._connection.client.zrem(self._key, name))
 
 
 def _is_text(name: bytes) -> bool:
