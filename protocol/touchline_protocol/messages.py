@@ -8,6 +8,7 @@ default value are omitted on the wire. Offsets are integers, and times are Unix 
 from typing import Annotated, Any, Literal, TypeAlias
 
 from msgspec import Meta, Raw, Struct
+from msgspec.structs import force_setattr
 
 from .limits import (
     ACTION_KIND_CHARS_MAX,
@@ -81,16 +82,25 @@ class RoomRequest(Struct, frozen=True, omit_defaults=True):
 
     ``occupancy`` asks for `Occupancy` messages, ``members`` for `Members` and `MembersChanged`.
     ``ts`` belongs to the cursor too: the timestamp of its event. A client that sends it understands `Subscribed.after`.
+    None is read as the default of its field.
     """
 
     room: str
     epoch: str | None = None
     after: Offset | None = None
-    last: Annotated[int, Meta(ge=0, le=RECENT_EVENTS_MAX)] = 0
-    deliver: Deliver = "all"
-    occupancy: bool = False
-    members: bool = False
+    last: Annotated[int, Meta(ge=0, le=RECENT_EVENTS_MAX)] | None = 0
+    deliver: Deliver | None = "all"
+    occupancy: bool | None = False
+    members: bool | None = False
     ts: Timestamp | None = None
+
+    def __post_init__(self) -> None:
+        for field, default in _ROOM_DEFAULTS:
+            if getattr(self, field) is None:
+                force_setattr(self, field, default)
+
+
+_ROOM_DEFAULTS = (("last", 0), ("deliver", "all"), ("occupancy", False), ("members", False))
 
 
 class Subscribe(Message, tag="subscribe", frozen=True):

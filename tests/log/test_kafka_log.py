@@ -55,7 +55,8 @@ async def test_a_topic_whose_broker_sets_the_times_has_no_places_for_cursors_of_
     await reader.until_caught_up(topic)
     first, *_, last = reader.all(topic)
     assert now_ms - 1_000 <= first.timestamp < last.timestamp
-    assert await log.find_offset(topic, reader.epochs[topic], 0, since_ms=last.timestamp) is None
+    for since_ms in (last.timestamp, last.timestamp + 1, now_ms + 3_600_000):
+        assert await log.find_offset(topic, reader.epochs[topic], 0, since_ms=since_ms) is None
 
 
 async def test_records_of_an_open_transaction_wait_for_its_commit(harness: KafkaHarness) -> None:

@@ -186,7 +186,7 @@ class ModelServer:
     def _start_over(self, room: str, request_id: int | None) -> None:
         log, joined = self.logs[room], self.joined[room]
         joined.at = log.head
-        last = joined.request.last if request_id is not None else 0
+        last = (joined.request.last or 0) if request_id is not None else 0
         self._say(
             Subscribed(
                 room=room,

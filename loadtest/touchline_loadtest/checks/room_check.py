@@ -60,7 +60,7 @@ class RoomCheck:
 
     def __init__(self, request: RoomRequest) -> None:
         after = None if request.epoch is None or request.after is None else (request.epoch, request.after)
-        self.live = LiveCheck("a measured client", request.room, request.deliver, after=after)
+        self.live = LiveCheck("a measured client", request.room, request.deliver or "all", after=after)
         self.events = 0
         self.skipped = 0
         self.resumed = 0

@@ -255,7 +255,7 @@ class Subscription(Generic[C]):
         self.is_proven = True
         self.replaying = self.searching = False
         self.term = room.contents.window.term
-        request_id, last = (self.request_id, self.request.last) if self.phase is Phase.JOINING else (None, 0)
+        request_id, last = (self.request_id, self.request.last or 0) if self.phase is Phase.JOINING else (None, 0)
         self.phase = Phase.BEHIND
         data = room.snapshots.frame(room.contents, self.codec, last=last, request_id=request_id)
         self.cursor = self.seen = room.contents.position

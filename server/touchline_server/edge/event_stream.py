@@ -16,6 +16,7 @@ Pure: takes websockets' `Request`, returns a `Response` or a `RoomRequest`. Rule
 
 import email.utils
 import http
+import re
 from collections.abc import Callable
 from math import ceil
 from urllib.parse import parse_qsl, unquote_to_bytes, urlsplit
@@ -45,6 +46,8 @@ PREFLIGHT_MAX_AGE_S = 86_400
 _STREAM_TYPE = "text/event-stream"
 _PREFIX, _SUFFIX = "/v1/rooms/", "/events"
 _PARAMETERS = ("after", "last", "deliver", "occupancy", "members")
+_BOOLEANS = {"true": True, "false": False}
+_NUMBER = re.compile(r"0|[1-9][0-9]{0,8}", re.ASCII)
 _FOREIGN_ID = b": this Last-Event-ID is not a cursor of this server, so the room starts over\n\n"
 
 
@@ -176,9 +179,17 @@ def _room_request(request: Request) -> RoomRequest:
     after = query.pop("after", "")  # pages have an empty cursor until the first event with an id
     cursor = _resumed(request) if _last_event_id(request) else Cursor.parse(after) if after else None
     fields: dict[str, object] = {"room": room, **query}
+    if "last" in query:
+        if _NUMBER.fullmatch(query["last"]) is None:
+            raise ValueError(f"last is {query['last']!r}, and not a number")
+        fields["last"] = int(query["last"])
+    for name in query.keys() & {"occupancy", "members"}:
+        if query[name] not in _BOOLEANS:
+            raise ValueError(f"{name} is {query[name]!r}, and neither true nor false")
+        fields[name] = _BOOLEANS[query[name]]
     if cursor is not None:
         fields |= {"epoch": cursor.epoch, "after": cursor.offset, "ts": cursor.ts}
-    return msgspec.convert(fields, RoomRequest, strict=False)
+    return msgspec.convert(fields, RoomRequest)
 
 
 def _last_event_id(request: Request) -> str:

@@ -254,7 +254,7 @@ class Observer:
         cursor = None if request.epoch is None or request.after is None else Cursor(request.epoch, request.after)
         room = self._rooms.get(request.room)
         if room is None or cursor is None:
-            trace = self._recorder.trace(request.room, request.deliver)
+            trace = self._recorder.trace(request.room, request.deliver or "all")
             before = room
             room = RoomObserver(trace, self._shared, after=cursor, restarts=self._restarts_expected)
             if before is not None:

@@ -122,7 +122,8 @@ class ReplayReader:
         """See `core.log.Log.find_offset`. Asked by name first, as for the end, then verified by id."""
         end, first, start = await self._list(name, epoch, partition, LATEST, since_ms, EARLIEST, default=LATEST)
         place = min(first, end)  # a record later than the end came between the two questions
-        found = await self.fetch(name, epoch, partition, place, wait_ms=0, leader_only=True)
+        newest = max(start, end - 1)  # at the end there is no record that would show who set its time
+        found = await self.fetch(name, epoch, partition, min(place, newest), wait_ms=0, leader_only=True)
         return None if place <= start or has_append_times(found.data) else place
 
     async def _list(
