@@ -3,7 +3,8 @@
 Rules:
 
 1. A signal ends a command quietly at any time, also while it imports its modules. A command that has
-   something to do first installs its own handler; `end_on_signals` puts ours back.
+   something to do first installs its own handler; `end_on_signals` puts ours back. A server notes signals
+   (`note_signals`) until it has imported what it stops, or reloads, with.
 2. The descriptors 0, 1 and 2 are open. Otherwise the next socket or database file would get one of those numbers, and
    whatever a library prints would end up in it.
 3. Printing never fails for reasons of encoding.
@@ -16,6 +17,9 @@ import signal
 import sys
 from collections.abc import Callable, Iterable
 from types import FrameType
+
+_noted: list[signal.Signals] = []
+"""Signals that arrived while nobody could act on them."""
 
 INTERRUPTED = 128 + signal.SIGINT
 """The exit code after Ctrl-C, as in shells."""
@@ -40,6 +44,43 @@ def end_on_signals(numbers: Iterable[signal.Signals] = (signal.SIGINT, signal.SI
     for number in numbers:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _end)
+
+
+def note_signals(numbers: Iterable[signal.Signals] = (signal.SIGTERM, signal.SIGHUP)) -> None:
+    """Keep the first of each of these signals for `noted_signals`, instead of ending the process by it.
+
+    A second SIGTERM ends it at once, and so does the end of the terminal.
+    """
+    had_terminal = has_terminal()
+
+    def note(number: int, frame: FrameType | None) -> None:
+        received = signal.Signals(number)
+        is_last = received is not signal.SIGHUP and received in _noted
+        if is_last or (received is signal.SIGHUP and had_terminal and not has_terminal()):
+            signal.signal(number, signal.SIG_DFL)
+            _end(number, frame)
+        if received not in _noted:
+            _noted.append(received)
+
+    for number in numbers:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, note)
+
+
+def noted_signals() -> list[signal.Signals]:
+    """The signals that were noted, in their order. Call this once the handlers that act on them are installed."""
+    noted = _noted.copy()
+    _noted.clear()
+    return noted
+
+
+def has_terminal() -> bool:
+    """Whether the process has a controlling terminal: not in a container, under systemd, or once it was closed."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True
 
 
 def _end(number: int, _frame: FrameType | None) -> None:

@@ -1,6 +1,11 @@
 """The command ``touchline``. Its exit codes: `cli.exit_codes`."""
 
-from touchline_cli.start import start
+import sys
+
+from touchline_cli.start import note_signals, start
+
+SERVERS = ("serve", "keeper")
+"""Commands that a signal stops in order, or has reload."""
 
 
 def main() -> None:
@@ -9,6 +14,8 @@ def main() -> None:
 
 
 def _run() -> int:
+    if sys.argv[1:2] and sys.argv[1] in SERVERS:
+        note_signals()  # importing takes a second or more, and SIGHUP right after a start means a reload
     # Imported here because the SDK installs this command too, without the libraries that it needs, and because Ctrl-C
     # must be quiet while they are imported.
     from touchline_cli.missing_library import missing_library  # noqa: PLC0415

@@ -12,7 +12,7 @@ from threading import Thread
 from types import FrameType
 from typing import TypeAlias
 
-from touchline_cli.start import end_on_signals
+from touchline_cli.start import end_on_signals, has_terminal, noted_signals
 
 STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 """Signals that stop a server: SIGHUP only if there is nothing to reload, or its terminal is gone."""
@@ -44,11 +44,11 @@ def stop_on_signals(
     """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    had_terminal = _has_terminal()
+    had_terminal = has_terminal()
     handled = [number for number in STOPPING if signal.getsignal(number) is not signal.SIG_IGN]
 
     def on_signal(received: signal.Signals) -> None:
-        if received is signal.SIGHUP and reload is not None and _has_terminal() == had_terminal:
+        if received is signal.SIGHUP and reload is not None and has_terminal() == had_terminal:
             reload.set()
             return
         report(received)
@@ -62,16 +62,9 @@ def stop_on_signals(
 
     for number in handled:
         loop.add_signal_handler(number, on_signal, number)
+    for number in noted_signals():
+        on_signal(number)
     return stop
-
-
-def _has_terminal() -> bool:
-    """Whether the process has a controlling terminal: not in a container, under systemd, or once it was closed."""
-    try:
-        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
-    except OSError:
-        return False
-    return True
 
 
 def _end_after(report: Report, before_end: Callable[[], None]) -> Callable[[int, FrameType | None], None]:
