@@ -289,7 +289,8 @@ class Node:
             totals = await self._presence.viewers(room)
         except (StoreUnavailable, StoreRefused):
             return self.viewers(room), False
-        return totals.viewers[room], totals.complete
+        # The store may lack clients of this node that came a moment ago, or what somebody has removed there.
+        return max(totals.viewers[room], self.viewers(room)), totals.complete
 
     def _bind(self) -> socket.socket:
         """The socket for clients. A worker's listens only once the edge is ready: until then the others get them."""

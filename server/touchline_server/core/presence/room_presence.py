@@ -89,7 +89,8 @@ class RoomPresence(Generic[M]):
         """How many watch; None if that is not known. ``own_now`` is how many do on this worker."""
         if self.total is None:
             return None if complete else Viewers(own_now, complete)
-        elsewhere = self.total - self.own.viewers
+        # Less than nothing if somebody removed keys from the store: the clients here are there all the same.
+        elsewhere = max(0, self.total - self.own.viewers)
         return Viewers(own_now + (elsewhere if complete else max(elsewhere, self._elsewhere)), complete)
 
     def players(self, own_now: frozenset[str], members_max: int, *, complete: bool) -> Players | None:
