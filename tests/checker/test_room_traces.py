@@ -131,6 +131,13 @@ def test_a_state_that_was_incomplete_may_be_sent_again_but_no_event_left_out(bef
     assert check(room_log(), *before, *events, replace(late, complete=False), *received(105)) == {"lost_cursor"}
 
 
+def test_a_state_may_be_sent_again_in_a_room_of_which_nobody_has_an_event() -> None:
+    incomplete = replace(joined(10, {"score": 105}), complete=False)
+    full = {"score": 105, "clock": 102}
+    assert check(room_log(), incomplete, replace(joined(10, full), live=True)) == set()
+    assert "lost_cursor" in check(room_log(), replace(incomplete, head=8), replace(joined(10, full), live=True))
+
+
 def test_an_event_before_the_answer_is_found() -> None:
     assert check(room_log(), *received(100), joined(0, {"score": 100}), *received(*range(101, 106))) == {
         "before_joined"

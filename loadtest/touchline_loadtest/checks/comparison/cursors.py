@@ -31,9 +31,14 @@ def may_start_over(room: RoomLog, log_of: LogOf, joined: Joined, epoch: str, off
     return room.has_moved(before) or room.starts.by(before, joined.at_ms) > offset + 1
 
 
-def adds_state(joined: Joined, part: PartitionLog | None, offset: int) -> bool:
-    """Whether a client that stays in ``part`` at ``offset`` gets a complete state, and loses no event by it."""
-    if not (joined.live and joined.complete) or part is None:
+def adds_state(joined: Joined, part: PartitionLog | None, epoch: str | None, offset: int) -> bool:
+    """Whether a client that stays at a cursor gets a complete state, and loses no event by it.
+
+    ``part`` is None if nobody knows which partition the epoch stands for.
+    """
+    if not (joined.live and joined.complete):
         return False
+    if part is None:
+        return (joined.epoch, joined.head) == (epoch, offset)
     first = part.behind(offset)
     return first == len(part) or part.offset_at(first) > joined.head

@@ -170,7 +170,7 @@ class TraceCheck:
         self.starts_over += self._epoch is not None
         self._join(joined)
         self._waits.advance()
-        adds = self._states.may_lack_keys and adds_state(joined, self._part, self._cursor)
+        adds = self._states.may_lack_keys and adds_state(joined, self._part, self._epoch, self._cursor)
         if cursor and not adds and not may_start_over(self._room, self._log_of, joined, *cursor, self._since):
             text = f"{cursor[0]}/{cursor[1]} was not honoured: it starts over at {joined.epoch}/{joined.head}"
             self._found("lost_cursor", text, cursor[1])
