@@ -199,7 +199,7 @@ def test_a_fleet_in_which_everything_fails_once_loses_nothing(tmp_path: Path) ->
     done = load_test("--folder", str(folder), *FLEET, "--shape", "fleet-faults", "--users", "60", "--seconds", "180")
     assert done.returncode == 0, [*unmet(folder), done.stderr[-2000:]]
     rows = {row.what: row.measured for row in RunReader(folder).info.summary}
-    assert rows["faults that were carried out"] == len(OPERATORS) - 1  # nothing drains
+    assert rows["cues that were carried out"] == len(OPERATORS) - 1  # nothing drains
     assert int(rows["rooms that newcomers joined"]) >= 2 * 2 * 20  # each room at each worker
     assert int(rows["numbers of viewers that were compared"]) > 1000
     assert min(compared_counts(folder)[what] for what in ("resumes", "actions acknowledged", "states")) > 0

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from touchline_loadtest.locust.shapes.schedule import CueKind
 from touchline_loadtest.rig.faults.carry_out import Report
 from touchline_loadtest.runs.records import SummaryRow
 
@@ -12,10 +13,11 @@ def fault_rows(report: Report, called_for: int) -> Iterator[SummaryRow]:
         return
     faults = report.faults
     for fault in faults:
-        yield SummaryRow(f"{fault.what}: until all servers are ready again", round(fault.lasted_s, 1), "s")
+        if fault.what is not CueKind.NEWCOMERS:
+            yield SummaryRow(f"{fault.what}: until all servers are ready again", round(fault.lasted_s, 1), "s")
         if fault.problem:
             yield SummaryRow(f"{fault.what}: not ready again", fault.problem, bound="ready", met=False)
-    yield SummaryRow("faults that were carried out", len(faults), bound=str(called_for), met=len(faults) == called_for)
+    yield SummaryRow("cues that were carried out", len(faults), bound=str(called_for), met=len(faults) == called_for)
     if (newcomers := report.newcomers) is not None:
         yield SummaryRow("rooms that newcomers joined", newcomers.joins, bound="> 0", met=newcomers.joins > 0)
         yield SummaryRow(
