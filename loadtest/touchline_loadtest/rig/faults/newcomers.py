@@ -36,9 +36,13 @@ Connection = TypeVar("Connection", bound=asyncio.Protocol)
 
 
 class Newcomers(NamedTuple):
-    """How many joins there were, how many of them were without a complete state, and how many had no answer."""
+    """How many joins there were, and how many had no answer.
+
+    ``late`` joins had an incomplete state at first, and ``incomplete`` ones had no other until the client left.
+    """
 
     joins: int
+    late: int
     incomplete: int
     unanswered: int
 
@@ -81,7 +85,7 @@ async def _visit(port: int, client: str, rooms: Sequence[str], secret: str, trac
     traces.cause(Cause("client_left", at_ms, None, client))
     traces.closed(Close(client, NORMAL.code, at_ms))
     unanswered = len(visitor.waiting)
-    return Newcomers(len(rooms) - unanswered, visitor.incomplete, unanswered)
+    return Newcomers(len(rooms) - unanswered, visitor.late, len(visitor.incomplete), unanswered)
 
 
 def _same(connection: Connection) -> Connection:
@@ -90,11 +94,13 @@ def _same(connection: Connection) -> Connection:
 
 
 class _Visitor(ClientConnection):
-    """``waiting`` are the rooms without an answer; ``incomplete`` counts the states that may lack something."""
+    """``waiting`` are the rooms without an answer, ``incomplete`` those whose state lacks something; ``late`` counts
+    those that ever were."""
 
     def __init__(self, port: int, token: str, rooms: Mapping[str, RoomFollower]) -> None:
         self.waiting = set(rooms)
-        self.incomplete = 0
+        self.incomplete: set[str] = set()
+        self.late = 0
         self._has_left = False
         self._rooms = rooms
         requests = [follower.request() for follower in rooms.values()]
@@ -109,8 +115,11 @@ class _Visitor(ClientConnection):
                 self._rooms[room].receive(message)
             case Subscribed(room=room, state_complete=complete):
                 self._rooms[room].receive(message)
-                self.incomplete += not complete
                 self.waiting.discard(room)
+                self.incomplete.discard(room)
+                if not complete:
+                    self.late += 1
+                    self.incomplete.add(room)
 
     def read_finished(self) -> None:
         """Whether all rooms have answered."""

@@ -20,7 +20,11 @@ def fault_rows(report: Report, called_for: int) -> Iterator[SummaryRow]:
     yield SummaryRow("cues that were carried out", len(faults), bound=str(called_for), met=len(faults) == called_for)
     if (newcomers := report.newcomers) is not None:
         yield SummaryRow("rooms that newcomers joined", newcomers.joins, bound="> 0", met=newcomers.joins > 0)
+        yield SummaryRow("of them with an incomplete state at first", newcomers.late)
         yield SummaryRow(
-            "rooms with an incomplete state", newcomers.incomplete, bound="0", met=newcomers.incomplete == 0
+            "of them with an incomplete state until they left",
+            newcomers.incomplete,
+            bound="0",
+            met=newcomers.incomplete == 0,
         )
         yield SummaryRow("rooms without an answer", newcomers.unanswered, bound="0", met=newcomers.unanswered == 0)
