@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import re
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -22,21 +21,17 @@ from support.redis_kinds import (
 from support.redis_server import RedisServer
 from touchline_loadtest.free_ports import free_ports
 from touchline_protocol.errors import StoreRefused, StoreUnavailable
-from touchline_server.config.presence import PresenceSettings
 from touchline_server.config.redis import RedisSettings
-from touchline_server.core.players.player_store import Arrival, Exchange, Limits
-from touchline_server.core.presence.port import InRoom, Report
+from touchline_server.core.players.player_store import Exchange, Limits
 from touchline_server.core.room_keeping import KeptEntry, KeptPartition, Moved, Progress, RoomChange
 from touchline_server.core.room_store import RoomKey, StoredRoom
 from touchline_server.store.redis.connection import RedisConnection
 from touchline_server.store.redis.players import RedisPlayerStore
-from touchline_server.store.redis.presence import RedisOutbox, RedisPresenceStore
 from touchline_server.store.redis.room_keeping import RedisRoomKeeping
 from touchline_server.store.redis.room_layout import Keys
 from touchline_server.store.redis.rooms import RedisRooms
 from touchline_server.store.redis.workers import Workers
 
-ROOT = Path(__file__).parents[2]
 PARTITIONS = 8
 HOUR_MS = 3_600_000
 START = Progress("b1", 0, 0, -1, -1, True)
@@ -109,39 +104,6 @@ async def test_tls_with_a_ca_and_a_client_certificate(redis_factory: Factory, tm
         async with connected(tls.model_copy(update=wrong)) as connection:
             with pytest.raises((StoreUnavailable, StoreRefused)):
                 await connection.call(connection.client.ping())
-
-
-async def test_a_user_of_the_acl_needs_what_the_documents_say(redis: RedisServer) -> None:
-    (commands,) = re.findall(r"`(\+@[^`]+)`", (ROOT / "docs/fleet.md").read_text("utf-8"))
-    cli(redis.port, "acl", "setuser", "touchline", "reset", "on", ">secret", "~touchline:*", *commands.split())
-    try:
-        user = RedisSettings(url=redis.url.replace("://", "://touchline:secret@"))
-        async with connected(user) as connection:
-            await connection.call(connection.client.ping())
-            await keep_some(connection)
-            assert await heads(connection) == [4] * PARTITIONS
-            workers, presence = Workers(connection, "one"), PresenceSettings(records=True)
-            report = Report(True, {"match:1": 1}, {InRoom("match:1", "ann"): 1}, frozenset({"match:1"}), frozenset())
-            answer = await RedisPresenceStore(connection, workers, presence).exchange(report)
-            assert answer.viewers == {"match:1": 1}
-            assert (await RedisOutbox(connection, "one", presence).take()).waiting
-            players = RedisPlayerStore(connection, "one")
-            arrival, actions = Arrival("ann", 1, "session"), {"ann": 1}
-            let_in = await players.exchange(Exchange(Limits(1, 100), [arrival], actions=actions, everywhere=True))
-            assert not let_in.admissions[0].is_refused
-            await players.close()
-            assert await connection.call(connection.info("memory"))
-        async with connected(user.model_copy(update={"prefix": "other"})) as connection:
-            with pytest.raises(StoreRefused, match="ACL SETUSER"):
-                await keep_some(connection)
-            with pytest.raises(StoreRefused, match="ACL SETUSER"):
-                await RedisPresenceStore(connection, Workers(connection, "two"), presence).exchange(report)
-        wrong = RedisSettings(url=redis.url.replace("://", "://touchline:wrong@"))
-        async with connected(wrong) as connection:
-            with pytest.raises(StoreRefused, match=r"redis\.url"):
-                await connection.call(connection.client.ping())
-    finally:
-        cli(redis.port, "acl", "deluser", "touchline")
 
 
 @pytest.mark.long
