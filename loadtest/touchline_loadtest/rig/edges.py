@@ -45,8 +45,12 @@ class Edge(ServerProcess):
             return {}
         with suppress(psutil.Error):
             commands = {each.pid: each.cmdline() for each in psutil.Process(self.pid).children()}
-            # python -m touchline_server.cli.worker NAME FD
-            return {command[-2]: pid for pid, command in commands.items() if WORKER_MODULE in command}
+            # python -m touchline_server.cli.worker NAME, and more
+            return {
+                command[command.index(WORKER_MODULE) + 1]: pid
+                for pid, command in commands.items()
+                if WORKER_MODULE in command[:-1]
+            }
         return {}
 
     async def drain(self) -> None:
