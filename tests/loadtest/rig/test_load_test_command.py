@@ -196,7 +196,8 @@ def unmet(folder: Path) -> list[str]:
 @pytest.mark.long
 def test_a_fleet_in_which_everything_fails_once_loses_nothing(tmp_path: Path) -> None:
     folder = tmp_path / "run"
-    done = load_test("--folder", str(folder), *FLEET, "--shape", "fleet-faults", "--users", "60", "--seconds", "180")
+    size = ("--shape", "fleet-faults", "--users", "60", "--seconds", "180")
+    done = load_test("--folder", str(folder), *FLEET, *size, "--", "--stay", "120", "Fan", "Player", "StreamFan")
     assert done.returncode == 0, [*unmet(folder), done.stderr[-2000:]]
     rows = {row.what: row.measured for row in RunReader(folder).info.summary}
     assert rows["cues that were carried out"] == len(OPERATORS) - 1  # nothing drains
