@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import ssl
 import subprocess
 import uuid
 from collections.abc import AsyncIterator
@@ -32,7 +33,8 @@ class WorkerServer:
         assert websocket
         assert control
         self.url = websocket.group()
-        self.control_url = control.group()
+        # Without certificates of authorities, whose reading takes longer than a request.
+        self._http = httpx.Client(base_url=control.group(), verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
 
     def lines(self, event: str) -> list[dict[str, Any]]:
         """The lines of one event so far."""
@@ -45,7 +47,7 @@ class WorkerServer:
 
     def get(self, path: str) -> httpx.Response:
         """The control plane's answer."""
-        return httpx.get(self.control_url + path)
+        return self._http.get(path)
 
     def readiness(self) -> tuple[int, dict[str, Any]]:
         """The status and the body of ``/readyz``."""
@@ -54,11 +56,15 @@ class WorkerServer:
 
     def publish(self, *values: int, key: str | None = None) -> None:
         events = [{"data": value, "key": key} for value in values]
-        httpx.post(f"{self.control_url}/v1/rooms/{ROOM}/events", json={"events": events}).raise_for_status()
+        self._http.post(f"/v1/rooms/{ROOM}/events", json={"events": events}).raise_for_status()
 
     async def until_ready(self) -> None:
         """Wait until all workers are ready."""
         await eventually(lambda: "degraded" not in self.readiness()[1] and self.readiness()[0] == 200)
+
+    def close(self) -> None:
+        """Release the connections to the control plane."""
+        self._http.close()
 
     async def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Send a signal, and return the exit code."""
@@ -99,6 +105,8 @@ async def worker_server(kafka: KafkaBroker, folder: Path, *args: str, **env: str
         finally:
             process.kill()
             await asyncio.to_thread(process.wait)
-            for pid in server.pids().values() if server else ():
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
+            if server is not None:
+                server.close()
+                for pid in server.pids().values():
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(pid, signal.SIGKILL)
