@@ -25,7 +25,7 @@ from .inbox import Budget
 from .session.session import Session
 from .session.states import CONNECTED, State
 from .token_source import TokenSource
-from .transport import Endpoint, close_of, open_websocket
+from .transport import Endpoint, close_of, close_websocket, open_websocket
 
 SEND_S_MAX = 10.0
 """How long the socket may take to accept our output, which is little. A server that accepts none of it is gone."""
@@ -94,7 +94,7 @@ class Driver:
                 await self._write(websocket)
                 await self._wait_until_woken()
                 self._tick()
-            await websocket.close()
+            await close_websocket(websocket)
         finally:
             websocket.transport.abort()  # does nothing after a close; ends everything if this was cancelled
             tasks, self._tasks = self._tasks, set()

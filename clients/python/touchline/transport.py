@@ -5,6 +5,7 @@ reading on purpose would not see the pongs. Compression is off unless requested,
 both ends.
 """
 
+import asyncio
 import re
 from collections.abc import Mapping
 from ssl import SSLContext
@@ -109,6 +110,19 @@ async def open_websocket(endpoint: Endpoint, codec: Codec) -> ClientConnection:
             f"{url} is a WebSocket, but not a Touchline server: it does not know {codec.subprotocol}"
         )
     return websocket
+
+
+async def close_websocket(websocket: ClientConnection) -> None:
+    """Close within `CLOSE_S_MAX`, cleanly if the peer takes part.
+
+    The ``close_timeout`` of `websockets` begins only when the close frame is in the socket's buffer. While the peer
+    reads nothing, that buffer may be full.
+    """
+    try:
+        async with asyncio.timeout(CLOSE_S_MAX):
+            await websocket.close()
+    except TimeoutError:
+        websocket.transport.abort()
 
 
 def _retry_after_s(headers: Headers) -> float:
