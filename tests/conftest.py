@@ -1,10 +1,12 @@
-"""What all tests share: Kafka brokers, the order of tests, their thoroughness, and the rule that CI skips nothing."""
+"""What all tests share: Kafka brokers, the order of tests, their thoroughness, the signals of the programs that they
+start, and the rule that CI skips nothing."""
 
 from touchline_server.server_log import setup
 from touchline_server.server_log.setup import use_standard_logging
 
 pytest_plugins = [
     "support.no_skips",
+    "support.inherited_signals",
     "support.short_ids",
     "support.order",
     "support.thoroughness",
