@@ -16,8 +16,8 @@ from aiokafka.errors import KafkaConnectionError
 from touchline_protocol.errors import OperatorError
 
 from .client import Client, retrieve
-from .error_codes import INVALID_TOPIC, UNKNOWN_TOPIC_OR_PARTITION
-from .errors import error_of
+from .error_codes import INVALID_TOPIC, TOPIC_AUTHORIZATION_FAILED, UNKNOWN_TOPIC_OR_PARTITION
+from .errors import describe, error_of
 from .metadata.cluster_view import ALL_OPERATIONS, ClusterView, Leader, TopicAnswer
 from .wire import MetadataRequest
 
@@ -34,6 +34,17 @@ OTHERS_WAIT_S = 0.1
 FAILED_WAIT_S = 10.0
 """How long a broker that failed to answer is left out. aiokafka opens one connection at a time, and one that cannot be
 opened takes seconds."""
+
+
+HIDDEN = "Kafka does not let this user describe the topic, so whether it exists is not known"
+UNREADABLE = "Kafka does not let this user read the topic"
+"""Problems that last until an operator has granted the permission."""
+OBSTACLES = {
+    UNKNOWN_TOPIC_OR_PARTITION: "there is no such topic; it is read as soon as it is created",
+    INVALID_TOPIC: "no topic can have this name",
+    TOPIC_AUTHORIZATION_FAILED: HIDDEN,
+}
+"""What keeps a topic from being read, by the error code in its description."""
 
 
 class NoSuchTopic(OperatorError):
@@ -69,6 +80,13 @@ class Topic(NamedTuple):
     def may_read(self) -> bool:
         """Whether this user may read the topic's records. One that may do so may describe it as well."""
         return not self.error and bool(self.operations & 1 << READ)
+
+    @property
+    def unreadable(self) -> str | None:
+        """What keeps this user from reading the topic, for an operator; None if nothing does."""
+        if self.error:
+            return OBSTACLES.get(self.error) or describe(error_of(self.error))
+        return None if self.may_read else UNREADABLE
 
     @property
     def may_write(self) -> bool:

@@ -14,12 +14,12 @@ from support.kafka_broker import LIMITED_USER, PASSWORD, KafkaBroker
 from support.kafka_topics import DESCRIBE, READ, WRITE
 from support.node_fixture import Client, RunningNode, running_node
 from support.waiting import eventually
+from touchline_kafka.topics import HIDDEN, UNREADABLE
 from touchline_protocol.errors import TopicRefused
 from touchline_protocol.messages import Error, Event, RoomRequest, Subscribe
 from touchline_server.config.tables import FeedSettings, KafkaSettings, VerdictsSettings
 from touchline_server.core.log import Entry
 from touchline_server.log.kafka.log import KafkaLog
-from touchline_server.log.kafka.watcher import HIDDEN, UNREADABLE
 from touchline_server.new_events import new_event
 
 pytestmark = pytest.mark.outside

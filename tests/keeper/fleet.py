@@ -49,7 +49,7 @@ class Fleet:
     @contextlib.asynccontextmanager
     async def keeper(self, **settings: Any) -> AsyncIterator[Keeper]:
         """A keeper, until the end of the block."""
-        keeper = Keeper(Settings(log=f"kafka://{self.kafka.address}", **{**self.settings, **settings}))
+        keeper = Keeper(Settings(**{"log": f"kafka://{self.kafka.address}", **self.settings, **settings}))
         stop = asyncio.Event()
         await keeper.start()
         running = asyncio.create_task(keeper.run(stop))
@@ -57,8 +57,9 @@ class Fleet:
             yield keeper
         finally:
             stop.set()
-            await running
+            await asyncio.wait([running])
             await keeper.close()
+            running.result()
 
     @contextlib.asynccontextmanager
     async def edge(self, **settings: Any) -> AsyncIterator[RunningNode]:

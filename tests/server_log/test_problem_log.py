@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from support.log_lines import log_lines
-from touchline_server.node.problem_log import AGAIN_S, ProblemLog
+from touchline_server.server_log.problem_log import AGAIN_S, ProblemLog
 
 
 def lines_of(caplog: pytest.LogCaptureFixture, problems_at: dict[float, dict[str, str]]) -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@ the membership. Rules:
 
 1. All partitions that the group gives are paused, so that nothing of them is fetched.
 2. Before partitions are given away, ``on_revoked`` is awaited, for a share of the time that the group waits.
-3. Only topics that exist are subscribed to: asking for others could create them.
+3. Only topics that exist, and that this user may read, are subscribed to: asking for others could create them.
 4. The member waits for a Kafka that is away. It raises an error that only an operator can fix.
 """
 
@@ -76,11 +76,8 @@ class Membership:
         """Set when ``shares`` changed, or the member failed. The waiting task clears it."""
         self.problem: str | None = None
         """What keeps it from being a member, for an operator."""
-
-    @property
-    def missing(self) -> list[str]:
-        """The topics that do not exist."""
-        return sorted(set(self._names) - self._subscribed)
+        self.unreadable: Mapping[str, str] | None = None
+        """The topics that cannot be shared, and why; None until Kafka was asked."""
 
     async def __aenter__(self) -> Self:
         """Find the cluster; the group is joined in the background.
@@ -158,7 +155,10 @@ class Membership:
 
     async def _subscribe(self, consumer: Consumer, topics: Topics, listener: "_Listener") -> None:
         found = await topics.describe(self._names)
-        counts = {name: len(topic.leaders) for name, topic in found.items() if topic.leaders}
+        self.unreadable = {name: why for name, topic in found.items() if (why := topic.unreadable) is not None}
+        counts = {
+            name: len(topic.leaders) for name, topic in found.items() if topic.leaders and name not in self.unreadable
+        }
         existing = frozenset(counts)
         if existing == self._subscribed:
             if counts != self._counts:  # the group learns of added partitions by aiokafka's metadata alone

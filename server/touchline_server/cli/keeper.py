@@ -1,11 +1,13 @@
 """``touchline keeper``: write the state of rooms to Redis until it is stopped.
 
-SIGTERM, SIGHUP and Ctrl-C stop it: what was read is written and committed, and the group is left at once, so that other
-keepers take over. The exit code is 0 then, and 2 for an error that an operator can fix.
+SIGTERM and Ctrl-C stop it: what was read is written and committed, and the group is left at once, so that other
+keepers take over. The exit code is 0 then, and 2 for an error that an operator can fix. SIGHUP does nothing but a line
+in the log: a keeper has no setting that could change while it runs, and one signal for a whole fleet must not end it.
 """
 
 import asyncio
 import gc
+from functools import partial
 from typing import Annotated
 
 import structlog
@@ -28,6 +30,9 @@ from .options import ConfigOption, LogOption
 COLLECTOR_THRESHOLDS = (10_000, 10, 100)
 """Thresholds of Python's cycle collector: a full collection walks all rooms that are remembered, and frees nothing."""
 
+STOP = "write what was read, leave the group and stop"
+"""What a signal has a keeper do."""
+
 logger = structlog.get_logger("touchline.keeper")
 
 
@@ -37,14 +42,19 @@ def keeper(
     edge_name: Annotated[
         str | None, typer.Option(metavar="NAME", help="The name of this keeper in its log.  [default: the host name]")
     ] = None,
+    port: Annotated[
+        int | None, typer.Option(help="Where /healthz and /readyz answer; 0 picks a free port.  [default: 8082]")
+    ] = None,
 ) -> None:
     """Write the state of rooms to Redis.
 
     They are read from Kafka, and kept for edges that start. Any number of keepers share the partitions. The settings
     are those of `touchline serve`, with the tables [redis] and [keeper].
     """
-    settings = load_settings(config, {"log": log, "edge_name": edge_name})
-    with server_log(settings.logging.format, settings.logging.level, settings.edge_name), failures_logged(settings):
+    flags = {"log": log, "edge_name": edge_name, "keeper": None if port is None else {"port": port}}
+    settings = load_settings(config, flags)
+    shown = settings.logging
+    with server_log(shown.format, shown.level, settings.edge_name, program="keeper"), failures_logged(settings):
         logger.info(
             "keeper_starting",
             version=__version__,
@@ -60,13 +70,24 @@ async def _keep(settings: Settings) -> None:
     asyncio.get_running_loop().set_exception_handler(log_unexpected)
     kept = Keeper(settings)
     health = health_server(kept, settings.keeper.host, settings.keeper.port)
-    stop = stop_on_signals(log_signal, log_second_signal)
+    hangup = asyncio.Event()
+    stop = stop_on_signals(partial(log_signal, action=STOP), log_second_signal, reload=hangup)
+    ignoring = asyncio.create_task(_ignore(hangup))
     try:
         await health.start()
         await kept.start()
         logger.info("keeper_ready", group=kept.group, health=f"{settings.keeper.host}:{health.port}")
         await kept.run(stop)
     finally:
+        ignoring.cancel()
         await kept.close()
         await health.stop()
         logger.info("keeper_stopped")
+
+
+async def _ignore(hangup: asyncio.Event) -> None:
+    """Log each SIGHUP; ends only when it is cancelled."""
+    while True:
+        await hangup.wait()
+        hangup.clear()
+        logger.warning("reload_ignored", why="a keeper reads its settings when it starts: restart it to change them")

@@ -44,14 +44,14 @@ _NOT_ABOUT_A_VALUE = frozenset(
 def load_settings(file: Path | None = None, flags: Mapping[str, Any] | None = None) -> Settings:
     """Load the settings. ``file`` is the TOML file; without it `CONFIG_VARIABLE` names one, if it is set.
 
-    ``flags`` has options of the top level by name. Those that are None were not given.
+    ``flags`` has options by name, those of tables in tables. Those that are None were not given.
 
     Raises:
         OperatorError: the file cannot be read, an option or a variable is unknown, or a value is invalid.
     """
     given = {name: value for name, value in (flags or {}).items() if value is not None}
     sources = [
-        _Source(given, lambda path: "flag --" + ".".join(path).replace("_", "-")),
+        _Source(given, lambda path: "flag --" + path[-1].replace("_", "-")),
         _Source(_environment(), lambda path: "variable " + _variable(path)),
     ]
     if file is None and (named := os.environ.get(CONFIG_VARIABLE)):

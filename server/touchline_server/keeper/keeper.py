@@ -26,6 +26,7 @@ from touchline_server.config.values import milliseconds
 from touchline_server.core.log import OffsetOutOfRange
 from touchline_server.core.room_keeping import Moved
 from touchline_server.log.kafka.log import HINT, KafkaLog
+from touchline_server.server_log.problem_log import ProblemLog
 from touchline_server.store.redis.connection import RedisConnection
 from touchline_server.store.redis.eviction import EVICTION, EvictionWatch
 from touchline_server.store.redis.room_keeping import RedisRoomKeeping
@@ -38,9 +39,11 @@ RETRY_S = 0.5
 """Between two attempts while Redis or Kafka is away."""
 LAG_EVERY_S = 5.0
 """How often the log is asked where its partitions end."""
+LOOK_EVERY_S = 1.0
+"""How often problems are looked at, to log those that are new."""
 REPORT_EVERY_S = 60.0
 """How often a line of the log says how far the keeper is."""
-REDIS, KAFKA, GROUP, TOPICS = "redis", "kafka", "group", "topics"
+REDIS, KAFKA, GROUP = "redis", "kafka", "group"
 
 logger = structlog.get_logger("touchline.keeper")
 
@@ -87,15 +90,21 @@ class Keeper:
     @property
     def problems(self) -> Mapping[str, str]:
         """What is wrong now, by what it concerns."""
-        problems = dict(self._problems)
-        if self._log is not None:
-            problems |= self._log.problems
+        problems = {**self._kafka_problems(), **self._problems}
+        if self._connection.problem is not None:
+            problems.setdefault(REDIS, self._connection.problem)
+        if self._membership is None or self._membership.unreadable is None:
+            problems.setdefault(GROUP, "the keeper has not joined its group yet")
+        return problems
+
+    def _kafka_problems(self) -> Mapping[str, str]:
+        """Problems that nobody else logs."""
+        problems = {} if self._log is None else dict(self._log.problems)
         member = self._membership
         if member is not None:
+            problems |= member.unreadable or {}
             if member.problem:
                 problems[GROUP] = member.problem
-            if member.missing:
-                problems[TOPICS] = f"there is no topic {', '.join(member.missing)}; it is kept as soon as it is created"
         return problems
 
     @property
@@ -139,19 +148,21 @@ class Keeper:
         assert member is not None  # noqa: S101 - to be called after `start`
         stopping = asyncio.create_task(self._stop_on(stop))
         reporting = asyncio.create_task(self._report())
+        logging = asyncio.create_task(self._log_problems())
         watching = asyncio.create_task(self._eviction.run())
         try:
             while not stop.is_set():
                 member.check()
                 member.changed.clear()
                 if not member.shares:
+                    self._problems.clear()
                     await _first(member.changed, stop)
                     continue
                 await self._keep(member.shares, stop)
         finally:
-            for task in (stopping, reporting, watching):
+            for task in (stopping, reporting, logging, watching):
                 task.cancel()
-            await asyncio.gather(stopping, reporting, watching, return_exceptions=True)
+            await asyncio.gather(stopping, reporting, logging, watching, return_exceptions=True)
 
     async def close(self) -> None:
         """Leave the group, and close all connections."""
@@ -181,8 +192,9 @@ class Keeper:
             self._report_store(error)
             await _pause(self._release)
         except LogUnavailable as error:
+            if self._problems.get(KAFKA) != str(error):
+                logger.warning("log_unavailable", why=str(error))
             self._problems[KAFKA] = str(error)
-            logger.warning("log_unavailable", why=str(error))
             await _pause(self._release)
         finally:
             self._released.set()
@@ -243,6 +255,12 @@ class Keeper:
             if time.monotonic() - reported_s >= REPORT_EVERY_S:
                 reported_s = time.monotonic()
                 logger.info("keeper_progress", partitions=len(self.lags), lag=sum(self.lags.values()))
+
+    async def _log_problems(self) -> None:
+        problem_log = ProblemLog()
+        while True:
+            problem_log.report(self._kafka_problems())
+            await asyncio.sleep(LOOK_EVERY_S)
 
     async def _measure_lag(self) -> None:
         session, log = self._session, self._log

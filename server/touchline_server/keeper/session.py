@@ -207,15 +207,15 @@ class Session:
         topic, epoch, index = partition
         count = self._counts.get(topic, index + 1)
         scattered = await self._keeping.note_layout(topic, epoch, partitions=count, scattered=False)
-        progress = self._found.pop(partition, None)
+        progress = found = self._found.pop(partition, None)
         if progress is None or progress.next_offset != start:
-            progress = await self._begin_build(partition, start)
+            progress = await self._begin_build(partition, start, was_kept=found is not None)
         self.keepers[topic, index] = PartitionKeeper(
             partition, count, self._feeds[topic], self._keeping, self._cache, progress, scattered=scattered
         )
         logger.info("partition_kept", topic=topic, partition=index, from_offset=start, complete=progress.complete)
 
-    async def _begin_build(self, partition: KeptPartition, start: int) -> Progress:
+    async def _begin_build(self, partition: KeptPartition, start: int, *, was_kept: bool) -> Progress:
         try:
             complete = start <= await self._log.begin(*partition)
         except (LogUnavailable, OffsetOutOfRange):
@@ -224,13 +224,10 @@ class Session:
         progress = await self._keeping.begin(partition, fresh)
         if progress != fresh:
             raise Moved
-        logger.warning(
-            "room_state_rebuilt",
-            topic=partition.topic,
-            partition=partition.partition,
-            from_offset=start,
-            complete=complete,
-        )
+        topic, _, index = partition
+        # Nothing in Redis is normal at the first start. If it was lost or discarded, another line says so.
+        log = logger.warning if was_kept or not complete else logger.info
+        log("room_state_begun", topic=topic, partition=index, from_offset=start, complete=complete)
         return progress
 
     async def _discard(self, partition: KeptPartition, progress: Progress, why: str, *, lost_from: int) -> None:

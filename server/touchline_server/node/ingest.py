@@ -18,8 +18,8 @@ import structlog
 
 from touchline_server.core.log import Log, LogEvent, OffsetsLost, ReadRefused, TopicMissing, Truncated
 from touchline_server.edge.server import EdgeServer
+from touchline_server.server_log.problem_log import ProblemLog
 
-from .problem_log import ProblemLog
 from .skip_log import SkipLog
 
 PENDING_BYTES_MAX = 16 << 20

@@ -63,10 +63,10 @@ def log_reload_refused(error: TouchlineError) -> None:
     logger.error("reload_refused", why=str(error))
 
 
-def log_signal(received: signal.Signals) -> None:
-    """Log a signal that stops the server."""
+def log_signal(received: signal.Signals, *, action: str = "drain and stop") -> None:
+    """Log a signal that stops the process, and what that does."""
     sooner = "SIGTERM" if received is signal.SIGHUP else f"second {received.name}"  # a second SIGHUP does nothing
-    logger.info("signal_received", signal=received.name, action=f"drain and stop; a {sooner} stops at once")
+    logger.info("signal_received", signal=received.name, action=f"{action}; a {sooner} stops at once")
 
 
 def log_second_signal(received: signal.Signals) -> None:

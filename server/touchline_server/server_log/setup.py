@@ -76,11 +76,13 @@ def server_log(
     edge_name: str = "",
     *,
     worker: str = "",
+    program: Literal["edge", "keeper"] = "edge",
     fd: int = STDERR,
 ) -> Iterator[None]:
-    """Write the server's log to ``fd`` (default: stderr) while the block runs. Each line of a ``worker`` names it."""
+    """Write the server's log to ``fd`` (default: stderr) while the block runs. Each line has the name of the
+    edge or keeper, and of the ``worker``."""
     threshold = getattr(logging, level.upper())
-    handler = _Handler(fd, _formatter(line_format, {"edge": edge_name} | ({"worker": worker} if worker else {})))
+    handler = _Handler(fd, _formatter(line_format, {program: edge_name} | ({"worker": worker} if worker else {})))
     structlog.configure(
         processors=[handler.limit, ProcessorFormatter.wrap_for_formatter],
         wrapper_class=structlog.make_filtering_bound_logger(threshold),

@@ -22,7 +22,7 @@ from touchline_kafka.errors import REQUEST_ERRORS, describe, error_of
 from touchline_kafka.fetch import EARLIEST, LATEST, list_offsets
 from touchline_kafka.leader_epochs import UNKNOWN_EPOCH, EpochEnd, EpochEntry, LeaderEpochs, divergence
 from touchline_kafka.retry import Retry
-from touchline_kafka.topics import NO_LEADER, Topic, Topics
+from touchline_kafka.topics import HIDDEN, NO_LEADER, OBSTACLES, UNREADABLE, Topic, Topics
 from touchline_server.core.log import (
     OffsetsLost,
     PartitionCaughtUp,
@@ -46,9 +46,6 @@ OFFLINE_WAIT_S = 5.0
 """Between tries to open partitions whose leader does not answer: each of them may take that long, too."""
 CHECK_PAUSE_S = 0.05
 """The shortest time between two checks of the topics, however many fetches are refused."""
-HIDDEN = "Kafka does not let this user describe the topic, so whether it exists is not known"
-UNREADABLE = "Kafka does not let this user read the topic"
-"""Problems that last until an operator has granted the permission; the topic is then read without a restart."""
 BROKERS = "kafka"
 """What a problem is filed under when it does not concern a single topic."""
 
@@ -177,10 +174,7 @@ class Watcher:
             await self._open_offline(opened)
 
     def _missing(self, name: str, error: int) -> None:
-        self._problems[name] = {
-            UNKNOWN_TOPIC_OR_PARTITION: "there is no such topic; it is read as soon as it is created",
-            INVALID_TOPIC: "no topic can have this name",
-        }[error]
+        self._problems[name] = OBSTACLES[error]
         opened = self._open_topics.by_name[name]
         if opened is not None:
             self._history.cancel(opened)

@@ -9,7 +9,7 @@ import structlog
 AGAIN_S = 10.0
 """The shortest time between two lines about one subject: what comes and goes must not fill the disk."""
 
-logger = structlog.get_logger("touchline.node")
+logger = structlog.get_logger("touchline.problems")
 
 
 class ProblemLog:
