@@ -231,9 +231,17 @@ class Subscription(Generic[C]):
             return self.start_over() if end == 0 else self._wait()
         return self.start_over() if end is None else self._go_on()
 
-    def at_place(self, first: int | None) -> Step:
-        """Go on from the first record of the cursor's time; None if the log does not reach back that far."""
-        return self.start_over() if first is None else self._replay_after(first - 1, by_time=True)
+    def is_place_too_far(self, first: int | None) -> bool:
+        """Whether a place is unknown, or more would have to be read from there than may be."""
+        return first is None or self.room.contents.floor - (first - 1) > self.replay_left
+
+    def at_place(self, first: int | None, in_window: int | None) -> Step:
+        """Go on from the first record of the cursor's time; None if the log does not reach back that far.
+
+        ``in_window`` is the first one by the window's own times, which counts if the other is of no use.
+        """
+        place = in_window if self.is_place_too_far(first) else first
+        return self.start_over() if place is None else self._replay_after(place - 1, by_time=True)
 
     @property
     def is_out_of_reach(self) -> bool:

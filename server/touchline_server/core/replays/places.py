@@ -11,6 +11,8 @@ Rules:
    since the first record of its time or later cannot come behind it.
 2. Connections take turns, a lookup each, and at most `LOOKUPS_MAX` are under way.
 3. A place stays right while the partition loses nothing: records that are appended later come behind it.
+4. A record with a time in the future makes the log's answer too early. It is used if all behind it may be read, since
+   it needs no trust in any clock, and else the window's (`window_times`).
 """
 
 from collections.abc import Iterator
@@ -25,6 +27,7 @@ from touchline_server.core.rooms.partition_window import PartitionWindow
 from touchline_server.core.subscription import GO_ON, Phase, Step
 
 from .turns import Turns
+from .window_times import WindowTimes
 
 LOOKUPS_MAX = 4
 """Lookups under way: the log answers one at a time, and the next ones are chosen as late as can be."""
@@ -45,7 +48,14 @@ Lookup: TypeAlias = tuple[PartitionWindow, int, int]
 
 class _Place(NamedTuple):
     first: int | None
+    in_window: int | None
     found_ms: LoopMs
+
+
+class _Times(NamedTuple):
+    generation: int
+    times: WindowTimes
+    made_ms: LoopMs
 
 
 class PlaceLookups(Generic[Owner]):
@@ -60,6 +70,7 @@ class PlaceLookups(Generic[Owner]):
         self._asked: dict[int, Lookup] = {}
         self._known: list[tuple[ClientSubscription[Owner], _Place]] = []
         self._places: dict[Lookup, _Place] = {}
+        self._times: dict[PartitionWindow, _Times] = {}
         self._last_number = 0
 
     def add(self, subscription: ClientSubscription[Owner]) -> None:
@@ -99,7 +110,7 @@ class PlaceLookups(Generic[Owner]):
             for subscription in waiting:
                 yield from self._refuse(subscription, answer, now)
         else:
-            place = _Place(answer, now.loop_ms)
+            place = _Place(answer, self._find_in_window(lookup, answer, waiting, now), now.loop_ms)
             if len(self._places) < PLACES_MAX:
                 self._places[lookup] = place
             for subscription in waiting:
@@ -108,9 +119,24 @@ class PlaceLookups(Generic[Owner]):
 
     def tick(self, now: Now) -> None:
         """Forget places that are too old to be shared."""
+        oldest = now.loop_ms - PLACE_KEPT_MS
+        if self._times:
+            self._times = {window: each for window, each in self._times.items() if each.made_ms >= oldest}
         if self._places:
-            oldest = now.loop_ms - PLACE_KEPT_MS
             self._places = {lookup: place for lookup, place in self._places.items() if place.found_ms >= oldest}
+
+    def _find_in_window(
+        self, lookup: Lookup, answer: int | None, waiting: list[ClientSubscription[Owner]], now: Now
+    ) -> int | None:
+        """The place by the window's own times, if the log's answer is of no use to some who wait for it."""
+        window, generation, since_ms = lookup
+        if generation != window.generation or not any(each.is_place_too_far(answer) for each in waiting):
+            return None
+        known = self._times.get(window)
+        if known is None or known.generation != generation:
+            times = WindowTimes(window, now.unix_ms + self._margin_ms)
+            known = self._times[window] = _Times(generation, times, now.loop_ms)
+        return known.times.first_since(since_ms, self._margin_ms)
 
     def _is_wanted(self, lookup: Lookup) -> bool:
         """Whether a lookup is still to be asked: not if it is under way, or all who waited for it have left."""
@@ -124,7 +150,7 @@ class PlaceLookups(Generic[Owner]):
     def _give(self, subscription: ClientSubscription[Owner], place: _Place, now: Now) -> Iterator[Effect[Owner]]:
         if subscription.phase is Phase.LEFT:
             return
-        step: Step = GO_ON if subscription.is_over else subscription.at_place(place.first)
+        step: Step = GO_ON if subscription.is_over else subscription.at_place(place.first, place.in_window)
         yield from self._catch_up.write_step(subscription, step, now)
 
     def _refuse(
