@@ -2,6 +2,7 @@
 
 import pytest
 
+from touchline_loadtest.checks.comparison.move_check import wrong_move
 from touchline_loadtest.checks.comparison.trace_check import TraceCheck
 from touchline_loadtest.checks.partition_log import Entry, LogId
 from touchline_loadtest.checks.room_log import RoomLog
@@ -71,6 +72,33 @@ def test_a_state_that_the_mirror_does_not_have_is_found() -> None:
 )
 def test_a_wrong_place_is_found(mirror: list[int], place: int, then: list[int], kind: str) -> None:
     assert kind in moved(mirror, place, then)
+
+
+REMOVALS = {5: "score", 6: "clock"}
+"""Of the source, behind the event 4, and of its mirror."""
+
+
+def with_removals(values: list[int], first: int) -> list[Entry]:
+    return [
+        Entry(first + n, 0 if n in REMOVALS else value, REMOVALS.get(n, KEYS[value]), removal=n in REMOVALS)
+        for n, value in enumerate(values)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("place", "kinds"), [(104, []), (105, []), (106, []), (107, ["missing"]), (103, ["doubled"])], ids=str
+)
+def test_removals_are_the_same_only_where_they_follow_the_same_event(place: int, kinds: list[str]) -> None:
+    logs = {SOURCE: with_removals([*range(7)], 0), MIRROR: with_removals([*range(8)], 100)}
+    wrong = wrong_move(RoomLog.of("score:1", logs), SOURCE, 6, MIRROR, place)
+    assert [wrong.kind for wrong in [wrong] if wrong is not None] == kinds
+
+
+def test_a_removal_in_the_partition_that_a_room_moved_to_is_a_new_one() -> None:
+    partition = LogId("t", 0, 1)
+    removal = Entry(0, 0, "score", removal=True, order=9_000)
+    room = RoomLog.of("score:1", {SOURCE: with_removals([*range(7)], 0), partition: [removal]})
+    assert wrong_move(room, SOURCE, 6, partition, -1) is None
 
 
 def test_a_start_over_in_a_mirror_is_still_counted() -> None:

@@ -4,6 +4,9 @@ A mirror has the events of the log before at other offsets, in their order, and 
 if it is just behind the last event that the client has: with one further on, events are missing, and with one before
 it, the client gets events twice. A room that moved to another partition has none of the old events there; its place is
 right if the client had all of the old partition.
+
+Events are told apart by their values, and removals have none: one shows nothing by itself, and is only the same in both
+logs if it follows the same event.
 """
 
 from typing import NamedTuple
@@ -25,18 +28,26 @@ def wrong_move(room: RoomLog, before: LogId | None, cursor: int, after: LogId | 
     old, new = (None if log is None else room.parts.get(log) for log in (before, after))
     if before is None or after is None or old is None or new is None:
         return None  # nobody has received anything there that would show which log it is
-    had = {old.value_at(index) for index in range(old.behind(cursor))}
-    common = [index for index in range(len(new)) if new.value_at(index) in had]
+    had = {old.value_at(index): index for index in range(old.behind(cursor)) if not old[index].removal}
+    common = [index for index in range(len(new)) if not new[index].removal and new.value_at(index) in had]
     begin = new.behind(place)
     if not common:
         return _wrong_without_common(room, (before, old), cursor, (after, new), begin)
     if common[-1] >= begin:
         offset = new.offset_at(next(index for index in common if index >= begin))
         return WrongMove("doubled", f"it goes on behind {place}, and has events from there on", offset)
-    if common[-1] + 1 < begin:
-        text = f"{begin - common[-1] - 1} events up to {place}, where it goes on in another log"
-        return WrongMove("missing", text, new.offset_at(common[-1] + 1))
+    end = _behind_removals(old, had[new.value_at(common[-1])] + 1, old.behind(cursor), new, common[-1] + 1)
+    if end < begin:
+        text = f"{begin - end} events up to {place}, where it goes on in another log"
+        return WrongMove("missing", text, new.offset_at(end))
     return None
+
+
+def _behind_removals(old: PartitionLog, index: int, had: int, new: PartitionLog, end: int) -> int:
+    """The index in the new log behind those removals that follow the last common event in the old one, too."""
+    while index < had and end < len(new) and new[end].removal and old[index].removal and new[end].key == old[index].key:
+        index, end = index + 1, end + 1
+    return end
 
 
 def _wrong_without_common(
