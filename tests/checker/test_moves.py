@@ -75,7 +75,7 @@ def test_a_wrong_place_is_found(mirror: list[int], place: int, then: list[int], 
 
 
 REMOVALS = {5: "score", 6: "clock"}
-"""Of the source, behind the event 4, and of its mirror."""
+"""These follow the event 4, in the source and in its mirror."""
 
 
 def with_removals(values: list[int], first: int) -> list[Entry]:

@@ -5,7 +5,8 @@ since it was written, so more would have to be read than may be. The window tell
 
 1. Records ahead of the edge's clock by more than the margin are left out.
 2. If the window begins with enough records that are older than the time by more than the margin, then none before the
-   window is of that time, since producers' clocks differ by no more. Enough: one of them may be too old by far itself.
+   window is of that time, since producers' clocks differ by no more. A single one proves nothing: its own time may be
+   far too old.
 """
 
 from bisect import bisect_left
@@ -13,7 +14,7 @@ from bisect import bisect_left
 from touchline_server.core.rooms.partition_window import PartitionWindow
 
 OLDER_RECORDS_MIN = 100
-"""How many records at the begin of a window must be older than a time."""
+"""This many records at the beginning of a window must be older than a time before the window is believed."""
 
 
 class WindowTimes:
