@@ -9,7 +9,16 @@ from touchline_loadtest.checks.trace import Trace
 from touchline_protocol.codecs import JSON, Codec
 from touchline_protocol.cursor import Cursor
 from touchline_protocol.frames import RSV1, payload_of, split_frames
-from touchline_protocol.messages import Event, Members, MembersChanged, Occupancy, ServerMessage, Skipped, Subscribed
+from touchline_protocol.messages import (
+    Event,
+    Members,
+    MembersChanged,
+    Occupancy,
+    Replayed,
+    ServerMessage,
+    Skipped,
+    Subscribed,
+)
 from touchline_protocol.server_codecs import EVENT_STREAM
 
 
@@ -37,7 +46,10 @@ def messages_in_stream(data: bytes) -> list[ServerMessage]:
             assert block.id is not None
             assert Cursor.parse(block.id).offset == message.offset
         elif isinstance(message, Subscribed) and not message.recovered and message.after is None:
-            assert block.id == str(Cursor(message.epoch, message.head))
+            assert block.id == str(Cursor(message.epoch, message.head, message.ts))
+        elif isinstance(message, Replayed):
+            assert block.id is not None
+            assert Cursor.parse(block.id).offset == message.to
         else:
             assert block.id is None, "a cursor ahead of the events that were sent"
         messages.append(message)
