@@ -51,7 +51,7 @@ def load_settings(file: Path | None = None, flags: Mapping[str, Any] | None = No
     """
     given = {name: value for name, value in (flags or {}).items() if value is not None}
     sources = [
-        _Source(given, lambda path: "flag --" + path[-1].replace("_", "-")),
+        _Source(given, _flag),
         _Source(_environment(), lambda path: "variable " + _variable(path)),
     ]
     if file is None and (named := os.environ.get(CONFIG_VARIABLE)):
@@ -108,6 +108,11 @@ def _environment() -> Mapping[str, Any]:
     except SettingsError as error:
         field = str(error).split('"')[1]
         raise OperatorError(f"variable {_variable((field,))} must be JSON, or one variable for each option") from None
+
+
+def _flag(path: OptionPath) -> str:
+    """The flag for an option. Those of ``touchline keeper`` are named without their table."""
+    return "flag --" + ".".join(path[1:] if path[0] == "keeper" and path[1:] else path).replace("_", "-")
 
 
 def _variable(path: OptionPath) -> str:

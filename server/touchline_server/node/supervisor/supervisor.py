@@ -30,7 +30,6 @@ from touchline_server.node.open_files import control_connections_max
 from touchline_server.node.process_log import log_reload
 from touchline_server.node.readiness import DRAINING, EDGE
 from touchline_server.node.sockets import bind, reserve
-from touchline_server.store.redis.connection import check_tls_files
 
 from .backend import WorkersBackend
 from .crew import Crew
@@ -74,7 +73,11 @@ class Supervisor:
         """
         settings, began_s = self.settings, time.monotonic()
         _check_files(settings)
-        check_tls_files(settings.redis)
+        if settings.redis.url is not None:
+            # Only where there is a Redis: see `node.fleet.shared_stores`.
+            from touchline_server.store.redis.connection import check_tls_files  # noqa: PLC0415
+
+            check_tls_files(settings.redis)
         self._reserved = reserve(settings.host, settings.port)
         address = self._reserved.getsockname()
         self.edge_port = address[1]
