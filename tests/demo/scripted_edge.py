@@ -194,6 +194,8 @@ class ScriptedEdge:
                 return [answer, *log[: self.replays_end_after]]
             return [answer, *log, {"type": "replayed", "room": room, "to": head}]
         recent = log[-request["last"] :] if request["last"] else []
+        newest = max([*state.values(), *recent], key=lambda event: event["offset"], default=None)
+        answer |= {} if newest is None else {"ts": newest["ts"]}
         return [answer | {"recovered": False, "state": list(state.values()), "recent": recent}]
 
     def answer_http(self, _connection: ServerConnection, request: Request) -> Response | None:
