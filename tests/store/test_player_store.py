@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from redis.asyncio import Redis
+from redis.asyncio.client import Pipeline
 
 from store.player_fleets import Fleet, InMemory, InRedis
 from support.redis_kinds import make_cluster
@@ -215,6 +216,38 @@ async def test_redis_may_lose_its_scripts_and_be_away(redis_factory: Callable[..
         await ask(store)
     server.start()
     assert not (await ask(store)).is_known
+    await connection.close()
+
+
+class ForgetfulConnection(RedisConnection):
+    """A connection to a Redis that lacks the first script of the next pipeline, as one node of a Cluster may."""
+
+    forgets = False
+
+    def pipeline(self) -> Pipeline:
+        pipeline = super().pipeline()
+        execute = pipeline.execute
+
+        async def execute_without_the_first(raise_on_error: bool = True) -> list[Any]:
+            if self.forgets:
+                self.forgets = False
+                args, options = pipeline.command_stack[0]
+                pipeline.command_stack[0] = ("EVALSHA", "0" * 40, *args[2:]), options
+            return await execute(raise_on_error=raise_on_error)
+
+        pipeline.execute = execute_without_the_first  # type: ignore[method-assign]
+        return pipeline
+
+
+async def test_what_other_slots_have_counted_is_not_counted_again_once_a_script_is_loaded(redis: RedisServer) -> None:
+    connection = ForgetfulConnection(RedisSettings(url=redis.url))
+    one = RedisPlayerStore(connection, "one")
+    await ask(one)
+    connection.forgets = True
+    actions = {f"player-{number}": 1 for number in range(50)}
+    owed = (await ask(one, actions=actions)).until_full_ms
+    assert not connection.forgets
+    assert owed == dict.fromkeys(actions, pytest.approx(1_000, abs=500))
     await connection.close()
 
 

@@ -25,13 +25,13 @@ def appending(text: str) -> Script:
     return Script.of(f"return redis.call('RPUSH', KEYS[1], '{text}') -- {uuid.uuid4().hex}")
 
 
-@pytest.mark.parametrize(("once", "expected"), [(False, ["b", "a", "b"]), (True, ["b", "a"])])
-async def test_calls_are_repeated_from_the_missing_script_on_unless_they_may_run_only_once(
-    connection: RedisConnection, once: bool, expected: list[str]
+@pytest.mark.parametrize(("in_order", "expected"), [(True, ["b", "a", "b"]), (False, ["b", "a"])])
+async def test_only_calls_that_depend_on_each_other_are_repeated_from_the_missing_script_on(
+    connection: RedisConnection, in_order: bool, expected: list[str]
 ) -> None:
     key, missing, known = uuid.uuid4().hex, appending("a"), appending("b")
     await connection.call(connection.client.script_load(known.text))
-    answers = await run_scripts(connection, [Call(missing, [key], []), Call(known, [key], [])], once=once)
+    answers = await run_scripts(connection, [Call(missing, [key], []), Call(known, [key], [])], in_order=in_order)
     assert len(answers) == 2
     assert await connection.call(connection.client.lrange(key, 0, -1)) == [text.encode() for text in expected]
     await connection.call(connection.client.delete(key))
@@ -40,4 +40,4 @@ async def test_calls_are_repeated_from_the_missing_script_on_unless_they_may_run
 async def test_a_command_that_this_redis_does_not_have_is_a_refusal(connection: RedisConnection) -> None:
     unknown = Script.of("return redis.call('FROM_THE_FUTURE', KEYS[1])")
     with pytest.raises(StoreRefused, match=r"6\.2"):
-        await run_scripts(connection, [Call(unknown, ["key"], [])], once=True)
+        await run_scripts(connection, [Call(unknown, ["key"], [])])

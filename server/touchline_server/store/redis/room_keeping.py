@@ -94,7 +94,7 @@ class RedisRoomKeeping:
         for change in changes:
             room = self._keys.room(partition, change.room_id)
             calls.append(Call(WRITE, [progress, room], self._write_args(written, first, change)))
-        answers = await run_scripts(self._connection, calls)
+        answers = await run_scripts(self._connection, calls, in_order=True)
         if MOVED in answers:
             raise Moved
         return [change.room_id for change, answer in zip(changes, answers[1:], strict=True) if answer == OTHER_HEAD]

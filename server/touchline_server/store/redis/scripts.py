@@ -47,13 +47,13 @@ async def run_scripts(
     calls: Sequence[Call],
     *,
     at_once: int = PIPELINE_COMMANDS_MAX,
-    once: bool = False,
+    in_order: bool = False,
     repeatable: bool = False,
 ) -> list[Any]:
     """Run scripts in order, at most ``at_once`` in one pipeline; returns their answers.
 
-    If Redis lacks a script, the calls from the first that failed on are run again, since their order matters. With
-    ``once``, a call that was answered is not: none depends on another one, and they must not run twice.
+    If Redis lacks a script, the calls that failed are run again, and none that was answered. With ``in_order``, all
+    calls from the first that failed on are run again: they depend on those before them, and may run twice.
     ``repeatable``: as long as there is no answer, the calls may be sent again (`RedisConnection.call_repeatable`).
 
     Raises:
@@ -62,7 +62,7 @@ async def run_scripts(
     """
     answers: list[Any] = []
     for part in _parts(calls, at_once):
-        answers += await _run(connection, part, once=once, repeatable=repeatable)
+        answers += await _run(connection, part, in_order=in_order, repeatable=repeatable)
     return answers
 
 
@@ -80,7 +80,7 @@ def _parts(calls: Sequence[Call], at_once: int) -> Iterator[list[Call]]:
         yield part
 
 
-async def _run(connection: RedisConnection, calls: Sequence[Call], *, once: bool, repeatable: bool) -> list[Any]:
+async def _run(connection: RedisConnection, calls: Sequence[Call], *, in_order: bool, repeatable: bool) -> list[Any]:
     answers = await _pipeline(connection, calls, repeatable=repeatable)
     for _ in range(TRIES_MAX):
         missing = [n for n, answer in enumerate(answers) if isinstance(answer, exceptions.NoScriptError)]
@@ -88,7 +88,7 @@ async def _run(connection: RedisConnection, calls: Sequence[Call], *, once: bool
             break
         for lost in {calls[n].script for n in missing}:
             await connection.call_repeatable(partial(connection.client.script_load, lost.text))
-        again = missing if once else range(missing[0], len(calls))
+        again = range(missing[0], len(calls)) if in_order else missing
         answered = await _pipeline(connection, [calls[n] for n in again], repeatable=repeatable)
         for n, answer in zip(again, answered, strict=True):
             answers[n] = answer

@@ -67,5 +67,4 @@ class Shards:
         """
         base = f"{self._connection.prefix}:{{presence."
         parts = [Call(script, [f"{base}{shard}}}"], [msgspec.msgpack.encode(args)]) for shard, args in calls.items()]
-        # A call that was answered must not run again: its mark is another one now.
-        return dict(zip(calls, await run_scripts(self._connection, parts, once=True, repeatable=True), strict=True))
+        return dict(zip(calls, await run_scripts(self._connection, parts, repeatable=True), strict=True))
