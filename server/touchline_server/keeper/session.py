@@ -18,6 +18,7 @@ import structlog
 
 from touchline_protocol.errors import LogUnavailable
 from touchline_server.core.log import (
+    NO_TERM,
     LogEvent,
     OffsetOutOfRange,
     OffsetsLost,
@@ -42,7 +43,6 @@ LOOK_EVERY_S = 2.0
 CONCURRENCY = 4
 """Partitions that are written at the same time: while Redis works for one, another is computed."""
 RETRY_S = 0.2
-NO_TERM = -1
 
 logger = structlog.get_logger("touchline.keeper")
 
