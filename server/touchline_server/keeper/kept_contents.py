@@ -52,22 +52,19 @@ class KeptContents(KeyedState):
             else:
                 self._keep(key, self._event(entry.offset, key, entry.ts, entry.value))
 
-    def take(self, records: Iterable[Record], key_field: str | None) -> int:
-        """Take in the records above the head; returns how many of them make no event."""
-        skipped = 0
+    def take(self, records: Iterable[Record], key_field: str | None) -> None:
+        """Take in the records above the head. Those that make no event are passed over: edges report them."""
         for record in records:
             if record.offset <= self.head:
                 continue
             try:
                 key, value = parse_event(record, key_field)
             except BadRecord:
-                skipped += 1
                 continue
             self.head = record.offset
             self.ts = record.timestamp
             if key is not None:
                 self._take_keyed(key, self._event(record.offset, key, record.timestamp, value))
-        return skipped
 
     def change(self, room_id: str, follows: int) -> RoomChange:
         """What Redis lacks, where the room has the head ``follows``. From now on it is taken to have it."""

@@ -10,6 +10,7 @@ It is given log events and a `RoomKeeping`, and knows no loop, clock or log clie
 4. After an error, a keeper of a partition is of no use any more: make another one.
 """
 
+import contextlib
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -53,8 +54,6 @@ class PartitionKeeper:
         self.partition = partition
         self.progress = progress
         self.next_offset = progress.next_offset
-        self.skipped = 0
-        """Records that make no event. Edges report them."""
         self.scattered = scattered
         """Whether rooms of the topic may have records in several partitions."""
         self._partitions = partitions
@@ -104,10 +103,8 @@ class PartitionKeeper:
         next_offset, written = self.next_offset, self._written()
         rooms: dict[str, list[Record]] = {}
         for record in records:
-            try:
+            with contextlib.suppress(BadRecord):  # edges report it
                 rooms.setdefault(parse_room_id(record.key), []).append(record)
-            except BadRecord:
-                self.skipped += 1
         for _ in range(CONFLICTS_MAX):
             rooms = await self._write_rooms(rooms, written)
             if not rooms:
@@ -132,7 +129,7 @@ class PartitionKeeper:
         changes: list[RoomChange] = []
         for room_id, room in rooms.items():
             follows = room.head
-            self.skipped += room.take(records[room_id], self._feed.key_field)
+            room.take(records[room_id], self._feed.key_field)
             if room.head > follows:
                 changes.append(room.change(room_id, follows))
         conflicts = await self._keeping.write(self.partition, self.progress, written, changes)
