@@ -15,11 +15,9 @@ from .connection import RedisConnection
 from .scripts import Call, Script, run_scripts
 from .store_errors import raises_store_errors
 
-BEAT_EVERY_S = 2.0
-"""How often a worker gives a sign of life. Five may be late before it counts as dead."""
 ALIVE_S = 10.0
-"""How long after its newest sign of life a worker counts as alive. Its clients leave all counts after this time, and
-the two seconds until another worker's next beat."""
+"""How long after its newest sign of life a worker counts as alive. Each exchange of presence is one, so they are 5 s
+apart at the most. Its clients leave all counts after this time, and the moment until another worker's next beat."""
 
 _BEAT = Script.of("""
 local time = redis.call('TIME')

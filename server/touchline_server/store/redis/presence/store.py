@@ -7,7 +7,6 @@ large answers and dead workers take some more, each as short as any.
 import time
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
-from typing import TypeAlias
 
 import msgspec
 
@@ -83,7 +82,6 @@ class _Shard:
         self.new_epoch = 0
 
 
-_Answers: TypeAlias = dict[int, _ShardAnswer]
 _ANSWER = msgspec.msgpack.Decoder(_ShardAnswer)
 _TOTALS = msgspec.msgpack.Decoder(_TotalsAnswer)
 
