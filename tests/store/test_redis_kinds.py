@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from redis.crc import key_slot
 
+from support.certificates import Authority
 from support.redis_kinds import (
-    Certificates,
     Sentinel,
     add_replica,
     cli,
@@ -88,14 +88,20 @@ async def eventually_works(work: Callable[[], "asyncio.Future[None] | object"]) 
 
 @pytest.mark.long
 async def test_tls_with_a_ca_and_a_client_certificate(redis_factory: Factory, tmp_path: Path) -> None:
-    certificates = Certificates(tmp_path / "tls")
+    authority = Authority.at(tmp_path / "ca")
+    pair = authority.issue(tmp_path / "pair", "redis")
     (port,) = free_ports(1)
-    redis_factory("--tls-port", str(port), *certificates.flags, "--tls-auth-clients", "yes")
+    files = (
+        *("--tls-ca-cert-file", str(authority.ca_file)),
+        *("--tls-cert-file", str(pair.cert_file)),
+        *("--tls-key-file", str(pair.key_file)),
+    )
+    redis_factory("--tls-port", str(port), *files, "--tls-auth-clients", "yes")
     tls = RedisSettings(
         url=f"rediss://127.0.0.1:{port}/0",
-        ca_file=certificates.ca,
-        cert_file=certificates.cert,
-        key_file=certificates.key,
+        ca_file=authority.ca_file,
+        cert_file=pair.cert_file,
+        key_file=pair.key_file,
     )
     async with connected(tls) as connection:
         await keep_some(connection)

@@ -38,14 +38,17 @@ class Authority:
     def issue(
         self, folder: Path, name: str, *, validity: tuple[str, ...] = VALID, password: str | None = None
     ) -> Issued:
-        """A certificate for ``name``, with files in ``folder``; ``password`` encrypts its key."""
+        """A certificate for ``name`` at the loopback interface, with files in ``folder``; ``password`` encrypts its
+        key."""
         folder.mkdir(parents=True, exist_ok=True)
         issued = Issued(folder / "cert.pem", folder / "key.pem", folder / "bundle.pem")
         request = folder / "request.pem"
         hidden = ("-nodes",) if password is None else ("-passout", f"pass:{password}")
         files = ("-keyout", str(issued.key_file), "-out", str(request))
         kafka_java.run(["openssl", "req", *_KEY, *hidden, "-subj", f"/CN={name}", *files])
-        by = ("-CA", str(self.ca_file), "-CAkey", str(self._key))
+        extensions = folder / "extensions.cnf"
+        extensions.write_text("subjectAltName=IP:127.0.0.1,DNS:localhost\n")
+        by = ("-CA", str(self.ca_file), "-CAkey", str(self._key), "-extfile", str(extensions))
         what = ("-in", str(request), "-out", str(issued.cert_file), *validity)
         kafka_java.run(["openssl", "x509", "-req", *by, "-set_serial", "7", *what])
         issued.bundle.write_text(issued.cert_file.read_text() + issued.key_file.read_text())

@@ -1,16 +1,9 @@
-"""Redis with TLS, behind Sentinels, and as a Cluster: real servers on the loopback interface."""
+"""Redis behind Sentinels, and as a Cluster: real servers on the loopback interface."""
 
-import datetime
-import ipaddress
 import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
-
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from support.redis_server import RedisServer
 from touchline_loadtest.free_ports import free_ports
@@ -35,53 +28,6 @@ def until(condition: Callable[[], object]) -> None:
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.05)
-
-
-class Certificates:
-    """A CA, and one certificate of it for servers and clients on the loopback interface."""
-
-    def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self.ca, self.cert, self.key = folder / "ca.pem", folder / "cert.pem", folder / "key.pem"
-        ca_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
-        ca_name = _name("test CA")
-        ca = _builder(ca_name, ca_name, ca_key.public_key()).add_extension(x509.BasicConstraints(True, None), True)
-        addresses = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
-        leaf = _builder(_name("redis"), ca_name, key.public_key()).add_extension(addresses, False)
-        for path, builder in ((self.ca, ca), (self.cert, leaf)):
-            path.write_bytes(builder.sign(ca_key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
-        self.key.write_bytes(
-            key.private_bytes(
-                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-            )
-        )
-
-    @property
-    def flags(self) -> list[str]:
-        """Options of redis-server."""
-        return [
-            *("--tls-ca-cert-file", str(self.ca)),
-            *("--tls-cert-file", str(self.cert)),
-            *("--tls-key-file", str(self.key)),
-        ]
-
-
-def _name(text: str) -> x509.Name:
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
-
-
-def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
-    now = datetime.datetime.now(datetime.UTC)
-    day = datetime.timedelta(days=1)
-    return (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(issuer)
-        .public_key(key)
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - day)
-        .not_valid_after(now + day)
-    )
 
 
 class Sentinel:
