@@ -40,7 +40,6 @@ class RedisOutbox:
 
     def __init__(self, connection: RedisConnection, worker: str, settings: PresenceSettings) -> None:
         self._shards = Shards(connection)
-        self._prefix = connection.prefix
         self._common = {
             "worker": worker,
             "lease_ms": LEASE_MS,
@@ -64,7 +63,7 @@ class RedisOutbox:
         waiting: list[Waiting] = []
         dropped = 0
         for shard, raw in (await self._shards.run(DRAIN, calls)).items():
-            with reading(f"{self._prefix}:{{presence.{shard}}}:outbox", "delete it; its records are lost"):
+            with reading(f"{self._shards.key(shard)}:outbox", "delete it; its records are lost"):
                 answer = _ANSWER.decode(raw)
                 waiting += [Waiting(shard, _record(*record)) for record in answer.records]
             dropped += answer.dropped

@@ -58,6 +58,10 @@ class Shards:
     def __init__(self, connection: RedisConnection) -> None:
         self._connection = connection
 
+    def key(self, shard: int | str) -> str:
+        """What the names of a shard's keys begin with; ``*`` stands for all shards."""
+        return f"{self._connection.prefix}:{{presence.{shard}}}"
+
     async def run(self, script: Script, calls: Mapping[int, object]) -> dict[int, bytes]:
         """Run ``script`` in some shards with arguments for each, in one round trip. Returns their answers.
 
@@ -65,6 +69,5 @@ class Shards:
             StoreUnavailable: Redis does not answer. Each of the calls may have run, or not.
             StoreRefused: Redis refuses.
         """
-        base = f"{self._connection.prefix}:{{presence."
-        parts = [Call(script, [f"{base}{shard}}}"], [msgspec.msgpack.encode(args)]) for shard, args in calls.items()]
+        parts = [Call(script, [self.key(shard)], [msgspec.msgpack.encode(args)]) for shard, args in calls.items()]
         return dict(zip(calls, await run_scripts(self._connection, parts, repeatable=True), strict=True))

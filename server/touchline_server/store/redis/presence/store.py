@@ -97,7 +97,7 @@ class RedisPresenceStore:
         assert "\n" not in workers.name  # noqa: S101 - lists of workers in Redis are separated by it
         self._workers = workers
         self._shards = Shards(connection)
-        self._keys = f"{connection.prefix}:{{presence.*}}:*"
+        self._keys = f"{self._shards.key('*')}:*"
         self._common = {
             "worker": workers.name,
             "members_max": settings.members_max,
