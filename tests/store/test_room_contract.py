@@ -1,7 +1,7 @@
 """The contract of the stores that keepers fill and edges read: the one in Redis, with a real server, and its twin."""
 
 from collections.abc import AsyncIterator
-from typing import Protocol, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import pytest
 import pytest_asyncio
@@ -31,17 +31,11 @@ START = Progress("b1", 0, 0, -1, -1, True)
 State: TypeAlias = dict[str, tuple[int, bytes | None]]
 
 
-class Stores(Protocol):
+class Stores(NamedTuple):
     """The two ports of one store."""
 
     store: RoomStore
     keeping: RoomKeeping
-
-
-class _Stores:
-    def __init__(self, store: RoomStore, keeping: RoomKeeping) -> None:
-        self.store = store
-        self.keeping = keeping
 
 
 @pytest_asyncio.fixture(params=["memory", "redis"])
@@ -49,13 +43,13 @@ async def stores(request: pytest.FixtureRequest) -> AsyncIterator[Stores]:
     if request.param == "memory":
         memory = MemoryRooms()
         await memory.note_layout("match-events", "epoch", partitions=1, scattered=False)
-        yield _Stores(memory, memory)
+        yield Stores(memory, memory)
         return
     server: RedisServer = request.getfixturevalue("redis")
     connection = RedisConnection(RedisSettings(url=server.url))
     keeping = RedisRoomKeeping(connection, HOUR_MS)
     await keeping.note_layout("match-events", "epoch", partitions=1, scattered=False)
-    yield _Stores(RedisRooms(connection), keeping)
+    yield Stores(RedisRooms(connection), keeping)
     await connection.close()
 
 
