@@ -7,7 +7,7 @@ from redis.asyncio import Redis
 
 from touchline_server.config.redis import RedisSettings
 from touchline_server.core.players.player_store import PlayerStore
-from touchline_server.store.memory.players import MemoryPlayerFleet
+from touchline_server.store.memory.players import ALIVE_MS, MemoryPlayerFleet
 from touchline_server.store.redis.connection import RedisConnection
 from touchline_server.store.redis.players import SLOTS, RedisPlayerStore
 from touchline_server.store.redis.workers import ALIVE_S
@@ -39,7 +39,7 @@ class InMemory:
         return self.fleet.worker(name)
 
     async def kill(self, name: str) -> None:
-        self.fleet.workers[name].seen_ms -= ALIVE_S * 1000
+        self.fleet.workers[name].seen_ms -= ALIVE_MS
 
     async def empty(self) -> None:
         self.fleet.clear()
