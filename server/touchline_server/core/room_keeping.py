@@ -18,6 +18,9 @@ Rules that each implementation keeps:
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
+NULL = b"null"
+"""The value of a key that was removed."""
+
 
 class KeptPartition(NamedTuple):
     """Which partition, of which epoch of its topic."""
@@ -43,7 +46,7 @@ class Progress(NamedTuple):
 
 
 class KeptEntry(NamedTuple):
-    """The newest event of a key. ``ts`` is in Unix milliseconds; ``value`` is JSON, ``null`` if the key was removed."""
+    """The newest event of a key. ``ts`` is in Unix milliseconds; ``value`` is JSON, `NULL` if the key was removed."""
 
     offset: int
     ts: int

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from touchline_protocol.errors import BadRecord
 from touchline_protocol.records import Record, parse_event
-from touchline_server.core.room_keeping import KeptEntry, KeptRoom, RoomChange
+from touchline_server.core.room_keeping import NULL, KeptEntry, KeptRoom, RoomChange
 from touchline_server.core.rooms.keyed_state import KeyedState
 from touchline_server.core.rooms.partition_window import EVENT_OVERHEAD_BYTES, PartitionWindow, RoomEvent, room_event
 
@@ -15,7 +15,6 @@ ROOM_OVERHEAD_BYTES = 1_500
 """What a room costs beside its events, as measured with tracemalloc."""
 REMOVALS_MAX = 1_000
 """Removed keys that a room keeps as such, where it may have them in another partition too. The oldest are forgotten."""
-NULL = b"null"
 NO_HEAD = -1
 
 

@@ -4,10 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from touchline_protocol.records import KEY_HEADER, Record
-from touchline_server.core.room_keeping import KeptEntry
+from touchline_server.core.room_keeping import NULL, KeptEntry
 from touchline_server.core.room_store import NotYet, OtherPartition, RoomKey, Seen, StoredRoom
-
-NULL = b"null"
 
 
 class KeptRecord(NamedTuple):
