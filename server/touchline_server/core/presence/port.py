@@ -51,6 +51,10 @@ class Report(NamedTuple):
     listed: AbstractSet[str]
 
 
+NOTHING: Final = Report(True, {}, {}, frozenset(), frozenset())
+"""The whole report of a worker that has nobody."""
+
+
 class MemberChanges(NamedTuple):
     """The players who came into a room since the answer before, and those who left it. No player is in both."""
 

@@ -10,6 +10,7 @@ from typing import TypeAlias
 from touchline_protocol.presence.records import PresenceKind
 from touchline_server.core.presence.member_changes import member_changes
 from touchline_server.core.presence.port import (
+    NOTHING,
     TOO_MANY,
     Answer,
     InRoom,
@@ -42,7 +43,7 @@ class MemoryFleet:
 
     def remove(self, worker: str) -> None:
         """A worker is dead: nothing that it reported counts any more."""
-        self.take(worker, Report(True, {}, {}, frozenset(), frozenset()))
+        self.take(worker, NOTHING)
 
     def take(self, worker: str, report: Report) -> None:
         """Take in a report. Nobody is ever in an empty room, so rooms that are empty come last."""

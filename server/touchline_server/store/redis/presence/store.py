@@ -13,7 +13,7 @@ import msgspec
 from touchline_protocol.errors import StoreUnavailable
 from touchline_server.config.presence import PresenceSettings
 from touchline_server.config.values import milliseconds
-from touchline_server.core.presence.port import Answer, Report, Totals
+from touchline_server.core.presence.port import NOTHING, Answer, Report, Totals
 from touchline_server.store.redis.connection import RedisConnection
 from touchline_server.store.redis.contents import reading
 from touchline_server.store.redis.store_errors import raises_store_errors
@@ -110,7 +110,7 @@ class RedisPresenceStore:
         self._generation = 0
         self._has_arrived = False
         """Whether the shards have all that was reported, as far as the answers tell."""
-        self._before = Report(True, {}, {}, frozenset(), frozenset())
+        self._before = NOTHING
         self._gone: dict[str, float] = {}
         """When dead workers were first seen to have left no traces."""
         self._alive_before: frozenset[str] = frozenset()
@@ -156,7 +156,7 @@ class RedisPresenceStore:
         if report.is_whole:
             self._generation += 1
             self._view = FleetView(self._members_max)
-            before = Report(True, {}, {}, frozenset(), frozenset())
+            before = NOTHING
         self._view.begin(
             None if report.watched is before.watched else report.watched,
             None if report.listed is before.listed else report.listed,
