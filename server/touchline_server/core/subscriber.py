@@ -69,15 +69,6 @@ class Subscriber(Generic[Owner, C]):
 
     def leave(self, subscription: Subscription[C]) -> None:
         """Leave a room."""
-        self._leave(subscription)
-
-    def leave_all(self) -> None:
-        """Leave all rooms."""
-        for subscription in list(self.subscriptions.values()):
-            self._leave(subscription)
-        self._behind = None
-
-    def _leave(self, subscription: Subscription[C]) -> None:
         subscription.leave()
         del self.subscriptions[subscription.room.name]
         self.hub.forget_if_unused(subscription.room)

@@ -125,14 +125,11 @@ class Client(Subscriber[Owner, "Client[Owner]"]):
         subscription = self.join(self, room, request, request_id, self.limits.replay_records_max)
         self.presence.join(subscription, self.codec, request, self.grant and self.grant.player)
 
-    def leave(self, subscription: "Subscription[Client[Owner]]") -> None:
-        """Leave a room."""
-        self._not_present(subscription, is_lost=False)
-        super().leave(subscription)
-
-    def _not_present(self, subscription: "Subscription[Client[Owner]]", *, is_lost: bool) -> None:
+    def leave(self, subscription: "Subscription[Client[Owner]]", *, is_lost: bool = False) -> None:
+        """Leave a room. ``is_lost``: it has lost its connection, and may come back."""
         player = self.grant and self.grant.player
         self.presence.leave(subscription, self.codec, subscription.request, player, is_lost=is_lost)
+        super().leave(subscription)
 
     def enforce(self, verdict: Verdict) -> None:
         """Tell the client of a verdict about its player, and close it if that bans."""
@@ -177,15 +174,15 @@ class Client(Subscriber[Owner, "Client[Owner]"]):
         self.state = ClientState.CLOSED
         self.closing = None
         self._output.clear()
-        for subscription in self.subscriptions.values():
-            self._not_present(subscription, is_lost=may_return)
+        for subscription in list(self.subscriptions.values()):
+            self.leave(subscription, is_lost=may_return)
+        self._behind = None
         if self.grant is not None:
             self.access.leave(self, self.grant)
             self.grant = None
         if self.action_session is not None:
             self.access.leave_session(self.action_session, now.loop_ms)
             self.action_session = None
-        self.leave_all()
 
 
 ClientSubscription: TypeAlias = Subscription[Client[Owner]]
