@@ -122,7 +122,7 @@ class EdgeCore(Generic[Owner]):
         if isinstance(event, CaughtUp | TopicMissing | ReadRefused):
             self._topics_behind.discard(event.topic)
         if event.topic == self.verdicts_topic:
-            return LogOutcome(*take_verdict_event(self.access, event, now))
+            return take_verdict_event(self.access, event, now)
         skips = self.hub.apply(event, now.loop_ms)
         if not isinstance(event, Records | History):
             return LogOutcome(skips, self._loads.read_back(now))

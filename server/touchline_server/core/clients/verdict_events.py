@@ -1,11 +1,8 @@
 """What the log reports of the topic of verdicts, and what becomes of the players' clients."""
 
-from collections.abc import Sequence
-from typing import Generic, NamedTuple
-
 from touchline_protocol.errors import BadRecord
 from touchline_server.core.clocks import Now
-from touchline_server.core.effects import Effect, Owner
+from touchline_server.core.effects import Effect, LogOutcome, Owner
 from touchline_server.core.log import LogEvent, PartitionCaughtUp, ReadRefused, Records, TopicMissing, TopicOpened
 from touchline_server.core.players.access import Access
 from touchline_server.core.players.verdicts import WHOLE_TOPIC
@@ -14,15 +11,8 @@ from touchline_server.core.rooms.old_records import Skip
 from .client import Client
 
 
-class Enforcement(NamedTuple, Generic[Owner]):
-    """The records that are not verdicts, and what is to be done about those that are."""
-
-    skips: Sequence[Skip] = ()
-    effects: Sequence[Effect[Owner]] = ()
-
-
-def take_verdict_event(access: "Access[Client[Owner]]", event: LogEvent, now: Now) -> Enforcement[Owner]:
-    """Take in what the log reports of the topic of verdicts."""
+def take_verdict_event(access: "Access[Client[Owner]]", event: LogEvent, now: Now) -> LogOutcome[Owner]:
+    """Take in what the log reports of the topic of verdicts. Records that are not verdicts are skipped."""
     verdicts = access.verdicts
     if isinstance(event, TopicOpened | TopicMissing):
         verdicts.clear()
@@ -32,7 +22,7 @@ def take_verdict_event(access: "Access[Client[Owner]]", event: LogEvent, now: No
     elif isinstance(event, PartitionCaughtUp):
         verdicts.unread.discard(event.partition)
     if not isinstance(event, Records):
-        return Enforcement()
+        return LogOutcome()
     skips: list[Skip] = []
     effects: list[Effect[Owner]] = []
     for record in event.records:
@@ -46,4 +36,4 @@ def take_verdict_event(access: "Access[Client[Owner]]", event: LogEvent, now: No
         for client in list(access.clients_of(enforced.player)):
             client.enforce(enforced.verdict)
             effects += client.take_effects(now)
-    return Enforcement(skips, effects)
+    return LogOutcome(skips, effects)
