@@ -92,20 +92,15 @@ class ReplayReader:
 
     async def begin(self, name: str, epoch: str, partition: int) -> int:
         """The first offset that a partition has. It may rise at any time."""
-        try:
-            topic = await self._topics.topic(name, age_s_max=TOPIC_AGE_S_MAX)
-            found = (await list_offsets(self._client, topic, [partition], EARLIEST))[partition]
-        except REQUEST_ERRORS as error:
-            self._topics.forget(name)
-            await self._check_epoch(name, epoch, error)
-            raise LogUnavailable(f"Kafka did not report the start of {name}/{partition}: {describe(error)}") from error
+        topic, offsets = await self._list(name, epoch, partition, EARLIEST)
         if topic.epoch != epoch:
             raise OffsetOutOfRange(f"{epoch} is not the epoch of {name} now")
-        return found
+        return offsets[EARLIEST]
 
     async def end(self, name: str, epoch: str, partition: int, term: int) -> int:
         """See `core.log.Log.end`. Asked by name first, which may be another topic's by now, then verified by id."""
-        listed = (await self._list(name, epoch, partition, LATEST))[0]
+        _, offsets = await self._list(name, epoch, partition, LATEST)
+        listed = offsets[LATEST]
         answer = await self.fetch(name, epoch, partition, listed, wait_ms=0, leader_only=True)
         end = answer.last_stable_offset
         if term == NO_TERM:
@@ -120,24 +115,23 @@ class ReplayReader:
 
     async def find_offset(self, name: str, epoch: str, partition: int, since_ms: int) -> int | None:
         """See `core.log.Log.find_offset`. Asked by name first, as for the end, then verified by id."""
-        end, first, start = await self._list(name, epoch, partition, LATEST, since_ms, EARLIEST, default=LATEST)
-        place = min(first, end)  # a record later than the end came between the two questions
+        _, offsets = await self._list(name, epoch, partition, LATEST, since_ms, EARLIEST)
+        start, end = offsets[EARLIEST], offsets[LATEST]
+        place = min(offsets.get(since_ms, end), end)  # a record later than the end came between the two questions
         newest = max(start, end - 1)  # at the end there is no record that would show who set its time
         found = await self.fetch(name, epoch, partition, min(place, newest), wait_ms=0, leader_only=True)
         return None if place <= start or has_append_times(found.data) else place
 
-    async def _list(
-        self, name: str, epoch: str, partition: int, *times_ms: int, default: int | None = None
-    ) -> list[int]:
-        """The first offset of each time; that of ``default``, which is one of the times, where there is none."""
+    async def _list(self, name: str, epoch: str, partition: int, *times_ms: int) -> tuple[Topic, dict[int, int]]:
+        """The topic that has the name, and the first offset of each time that has one."""
         try:
             topic = await self._topics.topic(name, age_s_max=TOPIC_AGE_S_MAX)
             found = {time: await list_offsets(self._client, topic, [partition], time) for time in times_ms}
-            return [found[time].get(partition, found.get(default or time, {}).get(partition, 0)) for time in times_ms]
         except REQUEST_ERRORS as error:
             self._topics.forget(name)
             await self._check_epoch(name, epoch, error)
             raise LogUnavailable(f"Kafka did not report offsets of {name}/{partition}: {describe(error)}") from error
+        return topic, {time: offsets[partition] for time, offsets in found.items() if partition in offsets}
 
     async def fetch(
         self,
