@@ -116,15 +116,18 @@ class Fetchers:
             rack=self._replicas.rack(time.monotonic()),
         )
         cut = any(answer.data for answer in answers)
+        some_elsewhere = False
         for answer in answers:
             place = (answer.topic_id, answer.partition)
             partition = wanted[place]
             if not self._topics.is_open(partition) or partition.position != positions[place].offset:
                 continue
             if self._is_elsewhere(node, partition, answer):
-                self.start_missing()
+                some_elsewhere = True
             else:
                 self._take(partition, answer, cut=cut)
+        if some_elsewhere:
+            self.start_missing()
 
     def _is_elsewhere(self, node: int, partition: Partition, answer: Fetched) -> bool:
         """Whether another broker has to be asked: the replica that the leader names, or the leader again."""
