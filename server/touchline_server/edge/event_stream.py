@@ -34,7 +34,7 @@ from touchline_protocol.server_codecs import EVENT_STREAM, RETRY_MS_MIN
 from touchline_server.core.players.grants import TokenRefused
 from touchline_server.web.policy import PageRefusal, WebPolicy
 
-from .handshake import RETRY_AFTER_MS, OverLimit, challenge, page_refusal, path_of
+from .handshake import RETRY_AFTER_MS, OverLimit, challenge, page_refusal, path_of, retry_ms
 
 RETRY_MS = (RETRY_MS_MIN, 3_000)
 """How long a browser waits before it reconnects. Each client gets a random time in this range, so that those that lost
@@ -94,8 +94,7 @@ def read(request: Request, policy: WebPolicy, over: OverLimit | None) -> RoomReq
 def refusal(request: Request, refused: Refused, policy: WebPolicy, random: Callable[[], float]) -> Response:
     """The response to a request that was refused. ``random`` returns numbers from 0 to 1."""
     headers = _headers(request, policy)
-    low, high = RETRY_AFTER_MS
-    retry_after_ms = refused.retry_after_ms or int(low + (high - low) * random())
+    retry_after_ms = refused.retry_after_ms or retry_ms(RETRY_AFTER_MS, random)
     temporary = refused.code in codes.ERRORS and codes.ERRORS[refused.code].recovery is not Recovery.GIVE_UP
     if temporary and _STREAM_TYPE in ",".join(request.headers.get_all("Accept")):
         headers["Content-Type"] = _STREAM_TYPE
@@ -140,9 +139,8 @@ def head(request: Request, policy: WebPolicy, random: Callable[[], float]) -> by
     headers["Content-Type"] = _STREAM_TYPE
     headers["X-Accel-Buffering"] = "no"  # otherwise nginx delays events to send them in larger pieces
     response = Response(http.HTTPStatus.OK.value, http.HTTPStatus.OK.phrase, headers)
-    low, high = RETRY_MS
     foreign_id = _FOREIGN_ID if _last_event_id(request) and _resumed(request) is None else b""
-    return response.serialize() + foreign_id + b"retry: %d\n\n" % (low + (high - low) * random())
+    return response.serialize() + foreign_id + b"retry: %d\n\n" % retry_ms(RETRY_MS, random)
 
 
 def farewell(code: CloseCode) -> bytes:

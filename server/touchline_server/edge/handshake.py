@@ -45,6 +45,12 @@ DRAIN_RETRY_AFTER_MS = 1_000
 """The same from an edge that sends its clients away: a load balancer soon has another edge for them."""
 
 
+def retry_ms(between_ms: tuple[int, int], random: Callable[[], float]) -> int:
+    """When one client of a crowd comes back. ``random`` returns numbers from 0 to 1."""
+    low, high = between_ms
+    return int(low + (high - low) * random())
+
+
 class OverLimit(NamedTuple):
     """How a connection over a limit is refused. 503 sends a proxy, and its client, to another edge, where there may be
     room; 429 does not: what one address does beyond its own limit should not be spread over all edges."""
@@ -59,13 +65,13 @@ def over_limit(excess: Excess | None, random: Callable[[], float]) -> OverLimit 
     """How a connection is refused; None if it is over no limit. ``random`` returns numbers from 0 to 1."""
     if excess is None:
         return None
-    low, high = (DRAIN_RETRY_AFTER_MS,) * 2 if excess.limit is Limit.DRAINING else RETRY_AFTER_MS
-    retry_ms = excess.wait_ms + int(low + (high - low) * random())
+    pause_ms = DRAIN_RETRY_AFTER_MS if excess.limit is Limit.DRAINING else retry_ms(RETRY_AFTER_MS, random)
+    retry_after_ms = excess.wait_ms + pause_ms
     if excess.limit.is_of_address:
         message = "this edge accepts no more connections from this address"
-        return OverLimit(http.HTTPStatus.TOO_MANY_REQUESTS, codes.TOO_MANY_CONNECTIONS.code, message, retry_ms)
+        return OverLimit(http.HTTPStatus.TOO_MANY_REQUESTS, codes.TOO_MANY_CONNECTIONS.code, message, retry_after_ms)
     message = "this edge accepts no more connections"
-    return OverLimit(http.HTTPStatus.SERVICE_UNAVAILABLE, codes.UNAVAILABLE.code, message, retry_ms)
+    return OverLimit(http.HTTPStatus.SERVICE_UNAVAILABLE, codes.UNAVAILABLE.code, message, retry_after_ms)
 
 
 class Refusal(NamedTuple):
