@@ -27,10 +27,11 @@ logger = structlog.get_logger("touchline.players")
 
 
 class PlayerSync:
-    """The way to one player store."""
+    """The way to one player store, for ``arrivals``."""
 
-    def __init__(self, store: PlayerStore) -> None:
+    def __init__(self, store: PlayerStore, arrivals: Arrivals[Peer]) -> None:
         self._store = store
+        self._arrivals = arrivals
         self._wanted = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -38,28 +39,28 @@ class PlayerSync:
         """Somebody waits for an exchange."""
         self._wanted.set()
 
-    def start(self, driver: Driver, arrivals: Arrivals[Peer]) -> None:
+    def start(self, driver: Driver) -> None:
         """Begin to exchange."""
-        self._task = asyncio.create_task(self._run(driver, arrivals), name="players")
+        self._task = asyncio.create_task(self._run(driver), name="players")
 
-    async def stop(self, driver: Driver, arrivals: Arrivals[Peer]) -> None:
+    async def stop(self, driver: Driver) -> None:
         """Report the last changes, and let this worker's connections count no more. Call this once all are gone."""
         if self._task is None:
             return
         self._task.cancel()
         await asyncio.wait([self._task])
-        if arrivals.problem is None:
+        if self._arrivals.problem is None:
             with contextlib.suppress(StoreUnavailable, StoreRefused):
-                await self._store.exchange(arrivals.next_exchange(driver.now()))
+                await self._store.exchange(self._arrivals.next_exchange(driver.now()))
             await self._store.close()
 
-    async def _run(self, driver: Driver, arrivals: Arrivals[Peer]) -> None:
+    async def _run(self, driver: Driver) -> None:
         try:
             while True:
                 self._wanted.clear()
-                answer = await self._exchange(driver, arrivals)
-                driver.perform(arrivals.answered(answer, driver.now()))
-                if arrivals.is_urgent:
+                answer = await self._exchange(driver)
+                driver.perform(self._arrivals.answered(answer, driver.now()))
+                if self._arrivals.is_urgent:
                     continue
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(AWAY_S if isinstance(answer, Unreachable) else SYNC_MS / 1000):
@@ -67,10 +68,10 @@ class PlayerSync:
         except Exception as error:  # noqa: BLE001 - nobody awaits this task, and clients would wait for ever
             driver.fail(error)
 
-    async def _exchange(self, driver: Driver, arrivals: Arrivals[Peer]) -> Answer | Unreachable:
-        was_away = arrivals.problem is not None
+    async def _exchange(self, driver: Driver) -> Answer | Unreachable:
+        was_away = self._arrivals.problem is not None
         try:
-            answer = await self._store.exchange(arrivals.next_exchange(driver.now()))
+            answer = await self._store.exchange(self._arrivals.next_exchange(driver.now()))
         except (StoreUnavailable, StoreRefused) as error:
             if not was_away:
                 logger.warning("players_apart", why=str(error))

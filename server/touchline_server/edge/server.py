@@ -66,7 +66,8 @@ class EdgeServer:
         self._settings = settings
         self._replayer = Replayer(log, store, report)
         self._appender = Appender(log, settings.actions.topic)
-        self._player_sync = None if players is None else PlayerSync(players)
+        arrivals = core.arrivals
+        self._player_sync = None if players is None or arrivals is None else PlayerSync(players, arrivals)
         exchange = None if self._player_sync is None else self._player_sync.wake
         self.driver = Driver(core, ask=self._replayer.ask, append=self._appender.wake, exchange=exchange)
         driver = self.driver
@@ -83,8 +84,8 @@ class EdgeServer:
         self._replayer.start(self.driver)
         can_act = self.core.access.verify is not None  # without keys nobody can
         await self._appender.start(self.driver, expected=can_act)
-        if self._player_sync is not None and self.core.arrivals is not None:
-            self._player_sync.start(self.driver, self.core.arrivals)
+        if self._player_sync is not None:
+            self._player_sync.start(self.driver)
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(self._accept, sock=listening, backlog=BACKLOG)
         self._certificate.start()
@@ -133,8 +134,8 @@ class EdgeServer:
         logger.info("drain_finished", cut_connections=core.connections)
         for connection in core.owners:
             connection.abort()
-        if self._player_sync is not None and core.arrivals is not None:
-            await self._player_sync.stop(driver, core.arrivals)
+        if self._player_sync is not None:
+            await self._player_sync.stop(driver)
         driver.stop()
         self._certificate.stop()
         await self._replayer.stop()
