@@ -14,6 +14,7 @@ Rules:
 
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
+from itertools import islice
 from typing import Generic, NamedTuple
 
 from touchline_protocol.codecs import Codec
@@ -135,7 +136,7 @@ class PresenceBoard(Generic[M]):
 
     def announce(self, rooms: Mapping[str, Room[M]], now_ms: LoopMs) -> list[Room[M]]:
         """Give rooms their notices for the next flush. Returns those that have some. Call this periodically."""
-        due = [name for name in list(self._changed)[:ROOMS_PER_CALL_MAX] if self._update(name, now_ms)]
+        due = [name for name in list(islice(self._changed, ROOMS_PER_CALL_MAX)) if self._update(name, now_ms)]
         for name in list(self._waiting):
             if name not in self._rooms or not self._rooms[name].has_waiting:
                 del self._waiting[name]
