@@ -12,7 +12,7 @@ from support.log_lines import log_lines
 from touchline_cheatwatch.cli.app import run as run_cheatwatch
 from touchline_protocol.errors import OperatorError
 from touchline_server.cli.app import run
-from touchline_server.config.loading import SECRETS, load_settings, options_of
+from touchline_server.config.loading import has_secret, load_settings, options_of
 from touchline_server.config.settings import Settings
 from touchline_server.node.process_log import log_start
 
@@ -97,7 +97,7 @@ def error_of(load: Callable[[], object]) -> str:
 
 @pytest.mark.parametrize("path", paths(), ids=".".join)
 def test_no_error_about_a_setting_has_a_secret(path: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
-    is_secret = bool(SECRETS.intersection(path))
+    is_secret = has_secret(path)
     for value in (*WRONG, HUSH, [HUSH, 1]) if is_secret else WRONG:
         nested: dict[str, Any] = {path[-1]: value}
         for name in reversed(path[:-1]):

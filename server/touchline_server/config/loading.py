@@ -22,12 +22,10 @@ from touchline_cli.suggestions import did_you_mean
 from touchline_protocol.errors import OperatorError
 from touchline_protocol.utf8 import NotUtf8, text_of
 
+from .changed import SECRET
 from .settings import Settings
 from .suggestions import renamed
 from .variables import CONFIG_VARIABLE, ENV_PREFIX, OTHER_VARIABLES
-
-SECRETS = frozenset({"api_keys", "key_password", "sasl_password", "hs256_secret", "url"})
-"""Options whose values never appear in an error."""
 
 _MESSAGES = {
     "model_type": "must be a table",
@@ -162,6 +160,11 @@ def options_of(kind: Any) -> Mapping[str, FieldInfo]:
     return kind.__pydantic_fields__ if is_pydantic_dataclass(kind) else {}
 
 
+def has_secret(path: OptionPath) -> bool:
+    """Whether the value at ``path`` never appears in an error: it is a secret, or an address that may have one."""
+    return any(SECRET.search(name) or name == "url" for name in path)
+
+
 def _hint(option: str, known: Sequence[str], shown: Callable[[str], str]) -> str:
     return renamed(option, shown) or did_you_mean(option, known, shown)
 
@@ -189,7 +192,7 @@ def _operator_error(error: ErrorDetails, sources: Sequence[_Source]) -> Operator
     what = str(context["error"]) if error["type"] == "value_error" else error["msg"]
     what = what.replace("Input should be", "must be").replace("Field required", "is missing")
     what = _MESSAGES.get(error["type"], what)
-    if error["type"] not in _NOT_ABOUT_A_VALUE and not SECRETS.intersection(path):
+    if error["type"] not in _NOT_ABOUT_A_VALUE and not has_secret(path):
         what += f", not {error['input']!r}"
     return OperatorError(f"{where}: {what}")
 
