@@ -80,10 +80,10 @@ class RedisSettings(Table):
     @model_validator(mode="after")
     def _one_kind_of_server(self) -> "RedisSettings":
         if self.cluster and self.sentinels:
-            raise option_error("redis.cluster", "a Redis Cluster has no Sentinels: set cluster or sentinels, not both")
+            raise option_error("cluster", "a Redis Cluster has no Sentinels: set cluster or sentinels, not both")
         if (self.cert_file is None) != (self.key_file is None):
-            raise option_error("redis.cert_file", "a client certificate needs its key: set cert_file and key_file")
+            raise option_error("cert_file", "a client certificate needs its key: set cert_file and key_file")
         uses_tls = self.url is not None and urlsplit(self.url).scheme == "rediss"
         if (self.ca_file or self.cert_file) and not uses_tls:
-            raise option_error("redis.ca_file", "certificates are of use with TLS only: write rediss:// in redis.url")
+            raise option_error("ca_file", "certificates are of use with TLS only: write rediss:// in redis.url")
         return self
