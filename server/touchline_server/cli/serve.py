@@ -19,7 +19,6 @@ from touchline_protocol.errors import TouchlineError
 from touchline_server.config.conflicts import conflicts
 from touchline_server.config.drain import stop_time_s
 from touchline_server.config.loading import load_settings
-from touchline_server.config.reload import has_keys
 from touchline_server.config.settings import Settings
 from touchline_server.config.workers import worker_count
 from touchline_server.node.collector import freeze, make_collections_rare
@@ -139,7 +138,7 @@ async def _serve(fitting: Fitting, load: Load) -> None:
             settings,
             websocket_url=websocket_url(settings.host, server.edge_port, tls=settings.tls.cert_file is not None),
             control_url=control_url(settings.control_host, server.control_port),
-            can_act=has_keys(settings.auth),
+            can_act=settings.auth.has_keys,
             workers=fitting.workers,
         ):
             say(line)

@@ -39,8 +39,6 @@ REPLAY_BYTES = 1 << 20
 """What a catch-up that reads the log takes: a chunk of records."""
 WAITING_ACTION_BYTES = 1024
 """What an action takes that waits for the log."""
-
-
 RECORD_BYTES_BESIDES = 2 * 1024
 """A record besides its data: its key and headers, the names in an action's value, and the batch around it."""
 
@@ -118,8 +116,7 @@ def _of_messages(settings: Settings) -> Iterator[Conflict]:
             f"a client that sends {data} bytes of data is closed, since its message is larger than {largest}: "
             f"allow {MESSAGE_BYTES_BESIDES} bytes more than the data",
         )
-    auth = settings.auth
-    if (auth.hs256_secret or auth.public_keys or auth.jwks) and largest < TOKEN_CHARS_MAX + MESSAGE_BYTES_BESIDES:
+    if settings.auth.has_keys and largest < TOKEN_CHARS_MAX + MESSAGE_BYTES_BESIDES:
         yield Conflict(
             ("message_bytes_max", "auth"),
             f"a hello with a token of up to {TOKEN_CHARS_MAX} characters does not fit in a message of {largest} bytes",

@@ -14,7 +14,6 @@ from touchline_protocol.errors import OperatorError
 
 from .changed import changed_names
 from .settings import Settings
-from .tables import AuthSettings
 
 RELOADABLE = frozenset(
     {
@@ -75,11 +74,6 @@ def reload_settings(old: Settings, new: Settings) -> Reload:
     return Reload(settings, changed, restart_needed)
 
 
-def has_keys(auth: AuthSettings) -> bool:
-    """Whether there is any key to check tokens with. A server without one does not read verdicts."""
-    return bool(auth.hs256_secret or auth.public_keys or auth.jwks)
-
-
 def _check_together(settings: Settings, restart_needed: Sequence[str]) -> None:
     """Check the settings across options. Each option by itself is valid: it comes from settings that are."""
     try:
@@ -95,7 +89,7 @@ def _check_together(settings: Settings, restart_needed: Sequence[str]) -> None:
 
 def _is_reloadable(name: str, old: Settings, new: Settings) -> bool:
     table, _, option = name.partition(".")
-    if table == "auth" and has_keys(old.auth) != has_keys(new.auth):
+    if table == "auth" and old.auth.has_keys != new.auth.has_keys:
         return False
     if table == "feeds":
         return option.endswith(f".{ACTION_SCHEMAS}")

@@ -121,9 +121,14 @@ class AuthSettings(Table):
             raise ValueError(f"a secret for HS256 must have at least {SECRET_BYTES_MIN} bytes (RFC 7518)")
         return secret
 
+    @property
+    def has_keys(self) -> bool:
+        """Whether there is any key to check tokens with. A server without one does not read verdicts."""
+        return bool(self.hs256_secret or self.public_keys or self.jwks)
+
     @model_validator(mode="after")
-    def _has_keys(self) -> "AuthSettings":
-        if self.mode == "token" and not (self.hs256_secret or self.public_keys or self.jwks):
+    def _tokens_need_keys(self) -> "AuthSettings":
+        if self.mode == "token" and not self.has_keys:
             raise option_error("mode", "needs hs256_secret, public_keys or jwks: without a key no client could connect")
         return self
 
