@@ -5,9 +5,7 @@ Rules: pure; other modules do the waiting. The worst case is that a single other
 
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import BeforeValidator
-
-from .values import Wait
+from .values import Wait, or_auto
 
 RECONNECTS_PER_SECOND = 3_000
 """Clients that one edge lets in per second, with a cursor, up to their first event: `joins` in docs/performance.md. A
@@ -30,16 +28,7 @@ GRACE_S_DEFAULT = 30.0
 """Kubernetes's default ``terminationGracePeriodSeconds``: it then kills the process."""
 
 
-def _seconds_or_auto(value: object) -> object:
-    if isinstance(value, str) and value != "auto":
-        try:
-            return float(value)
-        except ValueError:
-            raise ValueError('must be a number of seconds, or "auto"') from None
-    return value
-
-
-DrainTime: TypeAlias = Annotated[Wait | Literal["auto"], BeforeValidator(_seconds_or_auto)]
+DrainTime: TypeAlias = Annotated[Wait | Literal["auto"], or_auto(float, "a number of seconds")]
 """Seconds, or ``auto``: as long as the connections need, see `drain_time_s`."""
 
 

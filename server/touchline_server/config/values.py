@@ -4,6 +4,7 @@ The settings themselves, each with its limits and reasons, are in `settings` and
 """
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, TypeAlias
 
@@ -39,6 +40,20 @@ def _bounded_wait(seconds: float) -> float:
     if not 0 <= seconds <= WAIT_S_MAX:
         raise PydanticCustomError("wait", "must be from 0 to {most}", {"most": WAIT_S_MAX})
     return seconds
+
+
+def or_auto(parse: Callable[[str], object], what: str) -> BeforeValidator:
+    """Reads what flags and variables have as text: ``auto``, or ``what``, which ``parse`` makes a number."""
+
+    def read(value: object) -> object:
+        if not isinstance(value, str) or value == "auto":
+            return value
+        try:
+            return parse(value)
+        except ValueError:
+            raise ValueError(f'must be {what}, or "auto"') from None
+
+    return BeforeValidator(read)
 
 
 Seconds: TypeAlias = Annotated[float, Field(gt=0, le=SECONDS_MAX, allow_inf_nan=False)]

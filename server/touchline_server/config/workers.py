@@ -2,23 +2,16 @@
 
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
+
+from .values import or_auto
 
 WORKERS_MAX = 256
 """More than any machine has use for: each worker reads all feeds, and holds a window of its own."""
 
 
-def _number_or_auto(value: object) -> object:
-    if isinstance(value, str) and value != "auto":
-        try:
-            return int(value)
-        except ValueError:
-            raise ValueError('must be a whole number, or "auto"') from None
-    return value
-
-
 Workers: TypeAlias = Annotated[
-    Annotated[int, Field(ge=1, le=WORKERS_MAX)] | Literal["auto"], BeforeValidator(_number_or_auto)
+    Annotated[int, Field(ge=1, le=WORKERS_MAX)] | Literal["auto"], or_auto(int, "a whole number")
 ]
 """A number, or ``auto``: as many as there are CPUs that this process may use."""
 
