@@ -3,7 +3,7 @@
 from touchline_protocol.loopback import is_loopback
 from touchline_protocol.printable import counted, without_credentials
 from touchline_protocol.version import __version__
-from touchline_server.config.drain import drain_time_s, stop_time_s
+from touchline_server.config.drain import drain_time_s
 from touchline_server.config.settings import Settings
 
 LOCAL_ADDRESSES = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - not bound, connected to
@@ -43,11 +43,10 @@ def _state(settings: Settings) -> list[str]:
 def _stopping(settings: Settings) -> str:
     """How long a stop takes, which is what a supervisor must grant."""
     drain_s = drain_time_s(settings.drain_s, settings.connections_max)
-    longest_s = stop_time_s(settings.drain_s, settings.connections_max, settings.drain_grace_s)
     drain = f"drain_s {settings.drain_s}, {drain_s:.0f} s with {counted(settings.connections_max, 'connection')}"
     if settings.drain_grace_s:
         drain = f"drain_grace_s {settings.drain_grace_s:g}, {drain}"
-    return f"stopping   within {longest_s:.0f} s of SIGTERM ({drain}), at once with a second SIGTERM"
+    return f"stopping   within {settings.stop_s:.0f} s of SIGTERM ({drain}), at once with a second SIGTERM"
 
 
 def _access(settings: Settings, *, can_act: bool) -> list[str]:

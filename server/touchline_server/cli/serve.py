@@ -17,7 +17,6 @@ import uvloop
 from touchline_cli.output import say
 from touchline_protocol.errors import TouchlineError
 from touchline_server.config.conflicts import conflicts
-from touchline_server.config.drain import stop_time_s
 from touchline_server.config.loading import load_settings
 from touchline_server.config.settings import Settings
 from touchline_server.config.workers import worker_count
@@ -143,7 +142,7 @@ async def _serve(fitting: Fitting, load: Load) -> None:
         ):
             say(line)
         reloading = asyncio.create_task(reload_forever(server, hangup, load, fitting.workers))
-        with ends_in_time(stop_time_s(settings.drain_s, settings.connections_max, settings.drain_grace_s)):
+        with ends_in_time(settings.stop_s):
             await run_until(stop, server.failed())
     finally:
         if reloading is not None:

@@ -14,7 +14,6 @@ import sys
 import uvloop
 
 from touchline_protocol.errors import TouchlineError
-from touchline_server.config.drain import stop_time_s
 from touchline_server.node.collector import freeze, make_collections_rare
 from touchline_server.node.process_log import (
     ends_in_time,
@@ -73,8 +72,7 @@ async def _serve(worker: Worker, start: Start, stop: asyncio.Event) -> None:
         if await run_until(stop, node.start()):
             freeze()
             worker.serving()
-            settings = node.settings
-            with ends_in_time(stop_time_s(settings.drain_s, settings.connections_max, settings.drain_grace_s)):
+            with ends_in_time(node.settings.stop_s):
                 await run_until(stop, node.failed())
     finally:
         await node.stop()

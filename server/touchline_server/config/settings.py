@@ -23,7 +23,7 @@ from touchline_protocol.rooms import is_feed_name
 from touchline_server.web.origins import Origins
 from touchline_server.web.policy import Hosts
 
-from .drain import DRAIN_GRACE_S_MAX, DrainTime
+from .drain import DRAIN_GRACE_S_MAX, DrainTime, stop_time_s
 from .keeper import KeeperSettings
 from .listener.admission import AdmissionSettings
 from .listener.tls import TlsSettings
@@ -269,6 +269,11 @@ class Settings(BaseSettings):
         """The topics besides those of feeds, by the table that names them."""
         topics = {"actions": self.actions.topic, "verdicts": self.verdicts.topic}
         return topics | {"presence": self.presence.topic} if self.presence.records else topics
+
+    @property
+    def stop_s(self) -> float:
+        """The longest that a stop takes, in seconds: see `stop_time_s`."""
+        return stop_time_s(self.drain_s, self.connections_max, self.drain_grace_s)
 
     @property
     def publish_needs_key(self) -> bool:

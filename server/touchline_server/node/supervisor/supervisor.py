@@ -17,7 +17,6 @@ from typing import Any
 import structlog
 
 from touchline_server.auth.verifier import make_verifier
-from touchline_server.config.drain import stop_time_s
 from touchline_server.config.reload import reload_settings
 from touchline_server.config.settings import Settings
 from touchline_server.control.app import ControlApp
@@ -111,9 +110,7 @@ class Supervisor:
         """Drain all workers at once, and stop everything. May be called after a start that failed."""
         self._draining = True
         if self._crew is not None:
-            settings = self.settings
-            limit_s = stop_time_s(settings.drain_s, settings.connections_max, settings.drain_grace_s)
-            await self._crew.stop(limit_s + STOP_MARGIN_S)
+            await self._crew.stop(self.settings.stop_s + STOP_MARGIN_S)
         if self._watching is not None:
             self._watching.cancel()
             await asyncio.wait([self._watching])
