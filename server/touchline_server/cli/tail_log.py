@@ -46,6 +46,7 @@ from touchline_server.edge.driver import Driver, Peer
 from touchline_server.edge.replayer import Replayer
 from touchline_server.log.open import SQLITE, make_log, room_store
 from touchline_server.node.core_factory import make_core
+from touchline_server.node.parts import until_failed
 
 from .tail_output import Printer
 
@@ -106,10 +107,7 @@ class LogTail:
         driver.start()
         reading = asyncio.ensure_future(self._read(driver))
         try:
-            await asyncio.wait([reading, driver.failure], return_when=asyncio.FIRST_COMPLETED)
-            for part in (reading, driver.failure):
-                if part.done():
-                    part.result()
+            await until_failed([reading, driver.failure])
         finally:
             driver.stop()
             reading.cancel()

@@ -49,6 +49,7 @@ from .fleet.presence_topic import PresenceTopic
 from .fleet.shared_stores import shared_stores
 from .ingest import Ingest
 from .open_files import OpenFiles, control_connections_max
+from .parts import until_failed
 from .players import problems as player_problems
 from .process_log import log_reload
 from .readiness import CONNECTIONS, PLAYERS, judge
@@ -142,7 +143,7 @@ class Node:
                 problems=self._reported_problems,
             )
             self._ingesting = asyncio.create_task(ingest.run(), name="ingest")
-            await _until_caught_up(ingest, self._ingesting)
+            await until_failed([self._ingesting], or_set=ingest.caught_up)
         except BaseException:
             listener.close()
             raise
@@ -189,11 +190,7 @@ class Node:
         assert self._edge is not None  # noqa: S101
         recording = None if self._presence_topic is None else self._presence_topic.task
         every = (self._ingesting, self._edge.driver.failure, self._watching, recording)
-        parts = [part for part in every if part is not None]
-        await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
-        for part in parts:
-            if part.done():
-                part.result()
+        await until_failed([part for part in every if part is not None])
 
     async def reload(self, settings: Settings, *, lowered: Mapping[str, str] = MappingProxyType({})) -> None:
         """Take over from ``settings`` what can change at run time, and read the files of keys and schemas again.
@@ -384,13 +381,3 @@ class Node:
         if self.core.verdicts_topic is not None:
             topics.append(self.core.verdicts_topic)
         return topics
-
-
-async def _until_caught_up(ingest: Ingest, ingesting: asyncio.Task[None]) -> None:
-    caught_up = asyncio.create_task(ingest.caught_up.wait())
-    try:
-        await asyncio.wait([ingesting, caught_up], return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        caught_up.cancel()
-    if ingesting.done():
-        ingesting.result()

@@ -12,7 +12,6 @@ import socket
 import time
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
 
 import structlog
 
@@ -26,6 +25,7 @@ from touchline_server.edge.tls import make_tls
 from touchline_server.log.open import make_log
 from touchline_server.node.action_schemas import ActionSchemas
 from touchline_server.node.open_files import control_connections_max
+from touchline_server.node.parts import until_failed
 from touchline_server.node.process_log import log_reload
 from touchline_server.node.readiness import DRAINING, EDGE
 from touchline_server.node.sockets import bind, reserve
@@ -92,7 +92,7 @@ class Supervisor:
             settings, count=self._count, command=self._command, address=(address[0], address[1]), lowered=self._lowered
         )
         self._watching = asyncio.create_task(self._crew.watch(), name="watch workers")
-        await self._first(asyncio.ensure_future(self._crew.all_served.wait()))
+        await until_failed([self._watching, self._crew.failure], or_set=self._crew.all_served)
         logger.info(
             "server_ready",
             websocket=f"{settings.host}:{self.edge_port}",
@@ -104,7 +104,9 @@ class Supervisor:
 
     async def failed(self) -> None:
         """Wait until something fails that should run for ever, and raise what it failed with."""
-        await self._first()
+        assert self._crew is not None  # noqa: S101 - to be called after `start`
+        assert self._watching is not None  # noqa: S101
+        await until_failed([self._watching, self._crew.failure])
 
     async def stop(self) -> None:
         """Drain all workers at once, and stop everything. May be called after a start that failed."""
@@ -147,21 +149,6 @@ class Supervisor:
 
     def _serving(self) -> Sequence[WorkerProcess]:
         return () if self._crew is None else self._crew.serving()
-
-    async def _first(self, *events: asyncio.Future[bool]) -> None:
-        """Wait until one of these is done, or something fails, and raise what that failed with."""
-        assert self._crew is not None  # noqa: S101 - to be called once there is a crew
-        assert self._watching is not None  # noqa: S101
-        parts: tuple[asyncio.Future[None], ...] = (self._watching, self._crew.failure)
-        waited: list[asyncio.Future[Any]] = [*parts, *events]
-        try:
-            await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for event in events:
-                event.cancel()
-        for part in parts:
-            if part.done():
-                part.result()
 
 
 def _check_files(settings: Settings) -> None:
