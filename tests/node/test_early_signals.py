@@ -18,7 +18,7 @@ from touchline_server.node.signals import stop_on_signals
 
 async def serve():
     received, reload = [], asyncio.Event()
-    stop = stop_on_signals(received.append, received.append, reload=reload)
+    stop = stop_on_signals(received.append, received.append, reload=reload.set)
     print(stop.is_set(), reload.is_set(), [number.name for number in received])
 
 asyncio.run(serve())

@@ -70,24 +70,18 @@ async def _keep(settings: Settings) -> None:
     asyncio.get_running_loop().set_exception_handler(log_unexpected)
     kept = Keeper(settings)
     health = health_server(kept, settings.keeper.host, settings.keeper.port)
-    hangup = asyncio.Event()
-    stop = stop_on_signals(partial(log_signal, action=STOP), log_second_signal, reload=hangup)
-    ignoring = asyncio.create_task(_ignore(hangup))
+    stop = stop_on_signals(partial(log_signal, action=STOP), log_second_signal, reload=_log_ignored)
     try:
         await health.start()
         await kept.start()
         logger.info("keeper_ready", group=kept.group, health=f"{settings.keeper.host}:{health.port}")
         await kept.run(stop)
     finally:
-        ignoring.cancel()
         await kept.close()
         await health.stop()
         logger.info("keeper_stopped")
 
 
-async def _ignore(hangup: asyncio.Event) -> None:
-    """Log each SIGHUP; ends only when it is cancelled."""
-    while True:
-        await hangup.wait()
-        hangup.clear()
-        logger.warning("reload_ignored", why="a keeper reads its settings when it starts: restart it to change them")
+def _log_ignored() -> None:
+    """Log a SIGHUP."""
+    logger.warning("reload_ignored", why="a keeper reads its settings when it starts: restart it to change them")

@@ -126,7 +126,7 @@ async def _serve(fitting: Fitting, load: Load) -> None:
     settings, server = fitting.settings, _server(fitting)
     hangup = asyncio.Event()
     end_at_once = server.end_at_once if isinstance(server, Supervisor) else _nothing
-    stop = stop_on_signals(log_signal, log_second_signal, reload=hangup, before_end=end_at_once)
+    stop = stop_on_signals(log_signal, log_second_signal, reload=hangup.set, before_end=end_at_once)
     reloading: asyncio.Task[None] | None = None
     try:
         # The start can be stopped too: a log that does not answer can hold it up for long.

@@ -30,12 +30,12 @@ def stop_on_signals(
     report: Report,
     report_second: Report,
     *,
-    reload: asyncio.Event | None = None,
+    reload: Callable[[], object] | None = None,
     before_end: Callable[[], None] = lambda: None,
 ) -> asyncio.Event:
     """An event that any of the signals in `STOPPING` sets. ``report`` is called with the signal.
 
-    SIGHUP sets ``reload`` instead, if there is one, unless it comes from the process's terminal that was closed.
+    SIGHUP calls ``reload`` instead, if there is one, unless it comes from the process's terminal that was closed.
     ``before_end`` is called before a second signal ends the process.
 
     A second SIGTERM or Ctrl-C is given to ``report_second``, and ends the process as if there were no handler. A second
@@ -49,7 +49,7 @@ def stop_on_signals(
 
     def on_signal(received: signal.Signals) -> None:
         if received is signal.SIGHUP and reload is not None and has_terminal() == had_terminal:
-            reload.set()
+            reload()
             return
         report(received)
         for number in handled:
