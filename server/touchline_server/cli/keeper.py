@@ -14,14 +14,17 @@ import structlog
 import typer
 import uvloop
 
-from touchline_protocol.printable import without_credentials
-from touchline_protocol.version import __version__
-from touchline_server.config.changed import changed_settings
 from touchline_server.config.loading import load_settings
 from touchline_server.config.settings import Settings
 from touchline_server.keeper.health import health_server
 from touchline_server.keeper.keeper import Keeper
-from touchline_server.node.process_log import failures_logged, log_second_signal, log_signal, log_unexpected
+from touchline_server.node.process_log import (
+    failures_logged,
+    log_second_signal,
+    log_signal,
+    log_unexpected,
+    what_starts,
+)
 from touchline_server.node.signals import stop_on_signals
 from touchline_server.server_log.setup import server_log
 
@@ -55,13 +58,7 @@ def keeper(
     settings = load_settings(config, flags)
     shown = settings.logging
     with server_log(shown.format, shown.level, settings.edge_name, program="keeper"), failures_logged(settings):
-        logger.info(
-            "keeper_starting",
-            version=__version__,
-            log=without_credentials(settings.log),
-            feeds={name: feed.topic for name, feed in settings.feeds.items()},
-            changed_settings=changed_settings(settings),
-        )
+        logger.info("keeper_starting", **what_starts(settings))
         gc.set_threshold(*COLLECTOR_THRESHOLDS)
         uvloop.run(_keep(settings))
 

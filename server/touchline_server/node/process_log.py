@@ -5,7 +5,7 @@ import faulthandler
 import logging
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from threading import Timer
 from typing import Any
@@ -29,14 +29,17 @@ logger = structlog.get_logger("touchline.node")
 
 def log_start(settings: Settings, *, open_files_max: int) -> None:
     """Log what is about to be served, and the settings that differ from their defaults."""
-    logger.info(
-        "server_starting",
-        version=__version__,
-        log=without_credentials(settings.log),
-        feeds={name: feed.topic for name, feed in settings.feeds.items()},
-        changed_settings=changed_settings(settings),
-        open_files_max=open_files_max,
-    )
+    logger.info("server_starting", **what_starts(settings), open_files_max=open_files_max)
+
+
+def what_starts(settings: Settings) -> Mapping[str, Any]:
+    """The fields of a line about the start of a process that reads the log of ``settings``."""
+    return {
+        "version": __version__,
+        "log": without_credentials(settings.log),
+        "feeds": {name: feed.topic for name, feed in settings.feeds.items()},
+        "changed_settings": changed_settings(settings),
+    }
 
 
 @contextmanager
