@@ -14,7 +14,7 @@ from touchline_server.node.supervisor.channel import read_start
 from touchline_server.node.supervisor.messages import Beat, Failed, Serving, StopServing, encode, orders
 from touchline_server.node.supervisor.stacks import STACKS_SIGNAL, write_stacks_to
 
-BEAT = encode(Beat(Readiness({}, {}), 0))
+BEAT = encode(Beat(Readiness({}, {})))
 
 
 def main() -> int:

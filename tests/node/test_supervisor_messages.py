@@ -43,7 +43,7 @@ ORDERS: list[Order] = [
 ]
 STATE = RoomState("epoch", 3, [StateEvent("score", 2, 5, b'{"home":1}')], 4, state_complete=False)
 REPORTS: list[Report] = [
-    Beat(Readiness({"edge": "starting"}, {"topic": "away"}, {"connections_max": "few files"}), 12),
+    Beat(Readiness({"edge": "starting"}, {"topic": "away"}, {"connections_max": "few files"})),
     Serving(),
     Failed("the port is in use"),
     Members(1, 5),

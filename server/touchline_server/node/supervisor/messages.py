@@ -64,7 +64,6 @@ class Beat(msgspec.Struct, tag=True):
     """A sign of life, and whether clients should be sent to the worker. Its first one comes before it serves."""
 
     readiness: Readiness
-    connections: int
 
 
 class Serving(msgspec.Struct, tag=True):

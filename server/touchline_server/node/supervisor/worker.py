@@ -97,7 +97,7 @@ class Worker:
 
     @staticmethod
     def _sign(node: Node) -> Beat:
-        return Beat(node.readiness(), node.core.connections)
+        return Beat(node.readiness())
 
     def _lost(self) -> None:
         if not self._ending and not self._stop.is_set():
