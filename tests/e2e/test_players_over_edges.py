@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
-from redis.asyncio import Redis
 
 from edge.logs import BreakableLog
 from edge.players import AUTH, acks, act, answer, answers, bearer, greet, loose_limits, player, token
@@ -190,11 +189,6 @@ async def test_an_emptied_redis_learns_everything_again(redis: RedisServer) -> N
             assert await second.closed() == (4004, "too_many_player_connections")
         await act(older, 1)
         assert await answer(older) == (1, "ack")
-
-
-async def _counted(redis: Redis) -> bool:
-    """Whether Redis knows of some player's connections."""
-    return any([key async for key in redis.scan_iter("*:connections:*")])
 
 
 async def test_a_draining_edge_hands_its_sessions_over(redis: RedisServer) -> None:
