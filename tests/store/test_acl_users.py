@@ -53,7 +53,6 @@ async def work_of_an_edge(connection: RedisConnection) -> None:
     exchange = Exchange(Limits(1, 100), [Arrival("ann", 1, "session")], actions={"ann": 1}, everywhere=True)
     assert not (await players.exchange(exchange)).admissions[0].is_refused
     await players.close()
-    await presence.close()
     await workers.forget("one")
     eviction = EvictionWatch(connection)
     await eviction.look()

@@ -13,7 +13,7 @@ Rules that each implementation keeps:
 3. An exchange that raises may have arrived or not. The next report is whole.
 4. A store that has lost what this worker had reported (Redis was emptied) raises `StoreUnavailable`, so that the next
    report is whole. Until each living worker has reported again, answers are not ``complete``.
-5. Reports count until their worker is dead, 10 to 15 s after its last exchange, even if the store was closed.
+5. Reports count until their worker is dead, 10 to 15 s after its last exchange.
    A worker that ends in an orderly way first reports its last numbers. These still name the players who were just
    sent to other workers, so that nobody sees them leave and come back.
 
@@ -111,6 +111,3 @@ class PresenceStore(Protocol):
             StoreUnavailable: the store did not answer in time.
             StoreRefused: the store refuses until an operator has changed something.
         """
-
-    async def close(self) -> None:
-        """End the connection to the store. Its reports count until the worker is dead."""

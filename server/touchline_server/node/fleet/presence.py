@@ -59,11 +59,10 @@ class PresenceExchange:
         self._task = asyncio.create_task(self._run(driver), name="presence")
 
     async def stop(self) -> None:
-        """Make the last exchange, and close the store. To be called when all clients are gone."""
+        """Make the last exchange. To be called when all clients are gone."""
         self._stopping.set()
         if self._task is not None:
             await asyncio.wait([self._task])
-        await self._store.close()
 
     async def viewers(self, room: str) -> Totals:
         """How many connections are in a room, over the fleet.

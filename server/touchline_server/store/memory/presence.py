@@ -125,9 +125,6 @@ class MemoryPresenceStore:
         """The totals of rooms."""
         return Totals({room: self._fleet.viewers(room) for room in rooms}, self._fleet.complete)
 
-    async def close(self) -> None:
-        """Nothing is held."""
-
 
 def _set(table: dict[str, dict[str, int]], key: str, worker: str, number: int) -> None:
     """Set a worker's number in a table; those that are zero are left out."""

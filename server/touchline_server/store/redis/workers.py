@@ -60,7 +60,7 @@ class Workers:
         return [name.decode() for name in dead if _is_text(name)]
 
     async def forget(self, name: str) -> None:
-        """Remove a worker: what it had written is gone, or it ends in an orderly way.
+        """Remove a worker that is dead: what it had written is gone.
 
         Raises:
             StoreUnavailable: Redis does not answer.

@@ -148,9 +148,6 @@ class RedisPresenceStore:
             complete = all(self._is_complete(each.epoch, each.now, each.workers) for each in answers.values())
         return Totals(totals, complete)
 
-    async def close(self) -> None:
-        """Nothing is held: the connection is shared."""
-
     def _begin(self, report: Report) -> None:
         before = self._before
         if report.is_whole:
