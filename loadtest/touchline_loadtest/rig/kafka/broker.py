@@ -3,8 +3,6 @@
 Nothing here depends on an event loop.
 """
 
-import signal
-import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -13,13 +11,14 @@ from touchline_loadtest.free_ports import free_ports
 from . import java
 
 
-class Broker:
+class Broker(java.BrokerProcess):
     """A broker on the loopback interface. ``folder``, empty at first, holds its data, settings and log.
 
     It is a cluster of its own, unless `join` has made it part of one.
     """
 
     def __init__(self, folder: Path, *, node_id: int = 1) -> None:
+        super().__init__(folder)
         self.folder = folder
         self.node_id = node_id
         self.voters: Sequence[Broker] = [self]
@@ -28,57 +27,17 @@ class Broker:
         self.settings: Mapping[str, object] = {}
         """More settings than those that each broker has here."""
         self._port, self._controller_port = free_ports(2)
-        self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def address(self) -> str:
         """``host:port`` for clients."""
         return f"127.0.0.1:{self._port}"
 
-    @property
-    def running(self) -> bool:
-        """Whether the broker was started and not stopped."""
-        return self._process is not None
-
-    @property
-    def pid(self) -> int | None:
-        """The process id; None while it does not run."""
-        return None if self._process is None else self._process.pid
-
-    @property
-    def ended(self) -> bool:
-        """Whether it has ended by itself."""
-        return self._process is not None and self._process.poll() is not None
-
-    def start(self) -> None:
-        """Start the broker, and wait until it serves. After a stop, it keeps its addresses and its data.
-
-        Raises:
-            RuntimeError: it ended, or did not start in time.
-        """
-        self.launch()
-        self.wait_started()
-
     def launch(self) -> None:
-        """The first half of `start`. Call it in the main thread: the broker is killed when the calling thread ends."""
+        """Also creates the folder, and formats it for the first start."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._process = java.start_broker(self.folder, {**self._settings(), **self.settings}, self.flags)
-
-    def wait_started(self) -> None:
-        """The second half of `start`."""
-        assert self._process is not None  # noqa: S101 - it was launched
-        java.wait_started(self._process, self.folder)
-
-    def stop(self, *, kill: bool = False) -> None:
-        """Shut the broker down, or kill it. Does nothing if it is not running."""
-        process, self._process = self._process, None
-        if process is not None:
-            java.stop(process, kill=kill)
-
-    def send_signal(self, number: signal.Signals) -> None:
-        """Send a signal, such as SIGSTOP or SIGCONT, to the running broker."""
-        assert self._process is not None  # noqa: S101 - it was started
-        self._process.send_signal(number)
+        command = java.broker_command(self.folder, {**self._settings(), **self.settings}, self.flags)
+        self.launch_command(command, cwd=self.folder)
 
     def _settings(self) -> dict[str, object]:
         replicas = len(self.voters)

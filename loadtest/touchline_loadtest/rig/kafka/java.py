@@ -11,14 +11,13 @@ import fcntl
 import hashlib
 import shutil
 import subprocess
-import time
 import uuid
 from base64 import urlsafe_b64encode
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from touchline_loadtest.free_ports import free_ports
-from touchline_loadtest.measure.processes import dying_with_parent
+from touchline_loadtest.measure.local_server import LocalServer
 
 JARS = Path(__file__).parents[4] / ".cache" / "kafka"
 USER, PASSWORD = "touchline", "a password"
@@ -59,48 +58,20 @@ def single_broker(folder: Path, port: int, controller_port: int) -> dict[str, ob
     }
 
 
-def start_broker(folder: Path, settings: Mapping[str, object], flags: Sequence[str] = ()) -> subprocess.Popen[bytes]:
-    """Start a broker in its folder, formatting it first if necessary. The broker ends with the calling thread.
+class BrokerProcess(LocalServer):
+    """A broker as a process, whatever its settings are."""
 
-    ``flags`` are for its JVM.
-    """
+    def __init__(self, folder: Path) -> None:
+        name, log_file = "the Kafka broker", folder / "broker.log"
+        super().__init__(name, log_file, STARTED, start_timeout_s=START_TIMEOUT_S, stop_timeout_s=STOP_TIMEOUT_S)
+
+
+def broker_command(folder: Path, settings: Mapping[str, object], flags: Sequence[str]) -> list[str]:
+    """The command that runs a broker in its folder, formatting that first if necessary. ``flags`` are for its JVM."""
     prepared = _prepared()
     if not (folder / DATA).exists():
         _format_from(prepared, folder, settings["node.id"])
-    file = _write_settings(folder, settings)
-    return _launch(folder, file, f"-XX:SharedArchiveFile={prepared / ARCHIVE}", *flags)
-
-
-def wait_started(process: subprocess.Popen[bytes], folder: Path) -> None:
-    """Wait until a broker serves.
-
-    Raises:
-        RuntimeError: it ended, or did not start in time. The message contains the end of its log.
-    """
-    deadline = time.monotonic() + START_TIMEOUT_S
-    while STARTED not in (output := log_of(folder).read_text(errors="replace")):
-        if process.poll() is not None or time.monotonic() > deadline:
-            stop(process, kill=True)
-            raise RuntimeError(f"the Kafka broker did not start:\n{output[-3000:]}")
-        time.sleep(0.02)
-
-
-def stop(process: subprocess.Popen[bytes], *, kill: bool) -> None:
-    """Shut a broker down, or kill it, and wait until it has ended."""
-    if kill:
-        process.kill()
-    else:
-        process.terminate()
-    try:
-        process.wait(STOP_TIMEOUT_S)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-
-
-def log_of(folder: Path) -> Path:
-    """The file that contains a broker's output."""
-    return folder / "broker.log"
+    return _command(_write_settings(folder, settings), f"-XX:SharedArchiveFile={prepared / ARCHIVE}", *flags)
 
 
 def run(command: list[str]) -> None:
@@ -125,13 +96,8 @@ def _properties(settings: Mapping[str, object]) -> str:
     return "".join(f"{name}={value}\n" for name, value in settings.items())
 
 
-def _launch(folder: Path, file: Path, *flags: str) -> subprocess.Popen[bytes]:
-    with log_of(folder).open("wb") as output:
-        command = dying_with_parent(*_java("kafka.Kafka", *flags), str(file))
-        # A session of its own, so that Ctrl-C reaches the program that started it alone: brokers are ended last.
-        return subprocess.Popen(  # noqa: S603 - our own commands
-            command, stdout=output, stderr=subprocess.STDOUT, cwd=folder, start_new_session=True
-        )
+def _command(settings_file: Path, *flags: str) -> list[str]:
+    return [*_java("kafka.Kafka", *flags), str(settings_file)]
 
 
 def _java(main: str, *flags: str) -> list[str]:
@@ -171,11 +137,12 @@ def _prepare(folder: Path) -> None:
     scram = f"SCRAM-SHA-256=[name={USER},password={PASSWORD}]"
     run([*_java("kafka.tools.StorageTool"), "format", "-t", CLUSTER_ID, "-c", str(file), "--add-scram", scram])
     shutil.copy(folder / DATA / CHECKPOINT, folder)
-    process = _launch(folder, file, f"-XX:ArchiveClassesAtExit={folder / ARCHIVE}")
-    wait_started(process, folder)
-    stop(process, kill=False)
+    broker = BrokerProcess(folder)
+    broker.launch_command(_command(file, f"-XX:ArchiveClassesAtExit={folder / ARCHIVE}"), cwd=folder)
+    broker.wait_started()
+    broker.stop()
     shutil.rmtree(folder / DATA)
     if not (folder / ARCHIVE).exists():
         raise RuntimeError(
-            f"Java did not archive Kafka's classes:\n{log_of(folder).read_text(errors='replace')[-3000:]}"
+            f"Java did not archive Kafka's classes:\n{broker.log_file.read_text(errors='replace')[-3000:]}"
         )
