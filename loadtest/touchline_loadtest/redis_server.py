@@ -1,11 +1,13 @@
 """Runs a real Redis, for load tests and all others: one process on the loopback interface, with its own folder."""
 
+import contextlib
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from touchline_loadtest.free_ports import free_ports
 from touchline_loadtest.measure.local_server import LocalServer
+from touchline_protocol.errors import OperatorError
 
 START_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 10.0
@@ -41,3 +43,20 @@ class RedisServer(LocalServer):
     def lose_data(self) -> None:
         """Delete the data of a server that does not run, as when a machine is replaced."""
         shutil.rmtree(self.folder / "appendonlydir", ignore_errors=True)
+
+
+@contextlib.contextmanager
+def running_redis(folder: Path, *, flags: Sequence[str] = ()) -> Iterator[RedisServer]:
+    """Run a Redis until the end of the block. Enter it in the main thread: the server ends with the thread.
+
+    Raises:
+        OperatorError: it is not installed, or did not start.
+    """
+    if shutil.which("redis-server") is None:
+        raise OperatorError("there is no redis-server: install it (on Debian: apt-get install redis-server)")
+    server = RedisServer(folder, flags=flags)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop(kill=True)

@@ -9,6 +9,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from touchline_protocol.errors import OperatorError
+
 from .processes import dying_with_parent
 
 LOOK_S = 0.01
@@ -48,7 +50,7 @@ class LocalServer:
         """Start the server, and wait until it serves. After a stop, it keeps its addresses.
 
         Raises:
-            RuntimeError: it ended, or did not start in time. The message contains the end of its log.
+            OperatorError: it ended, or did not start in time. The message contains the end of its log.
         """
         self.launch()
         self.wait_started()
@@ -71,7 +73,7 @@ class LocalServer:
         while self._ready not in (output := self.log_file.read_text(errors="replace")):
             if self._process is None or self.ended or time.monotonic() > deadline_s:
                 self.stop(kill=True)
-                raise RuntimeError(f"{self._name} did not start:\n{output[-TAIL_CHARS:]}")
+                raise OperatorError(f"{self._name} did not start:\n{output[-TAIL_CHARS:]}")
             time.sleep(LOOK_S)
 
     def stop(self, *, kill: bool = False) -> None:

@@ -3,14 +3,12 @@
 import asyncio
 import contextlib
 import random
-import shutil
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from touchline_loadtest.redis_server import KEEP_DATA, RedisServer
+from touchline_loadtest.redis_server import KEEP_DATA, RedisServer, running_redis
 from touchline_loadtest.runs.writer import RunWriter
-from touchline_protocol.errors import OperatorError
 
 from .child import Child, ChildFailed, child
 from .edge_config import server_config
@@ -74,7 +72,9 @@ async def servers(test: LoadTest, feeds: Sequence[str], secret: str, run: RunWri
             own_kafka = await stack.enter_async_context(LocalKafka(run.folder / "kafka", test.brokers).running())
         kafka = own_kafka.address if own_kafka is not None else str(test.kafka)
         topics = await stack.enter_async_context(run_topics(kafka, feeds))
-        redis = await stack.enter_async_context(_redis(run.folder / "redis")) if test.keepers else None
+        redis = None
+        if test.keepers:  # it has its data again after it was killed
+            redis = stack.enter_context(running_redis(run.folder / "redis", flags=KEEP_DATA))
         url = None if redis is None else redis.url
         config = write_config(run, server_config(topics, secret, redis_url=url, drain_s=test.drain_s))
         keepers = await stack.enter_async_context(running_keepers(test.keepers, kafka, config, run))
@@ -85,21 +85,6 @@ async def servers(test: LoadTest, feeds: Sequence[str], secret: str, run: RunWri
             relay = await stack.enter_async_context(Relay([edge.port for edge in edges], chance).running())
         port = edges[0].port if relay is None else relay.port
         yield Servers(kafka, own_kafka, topics, edges, keepers, redis, relay, port)
-
-
-@contextlib.asynccontextmanager
-async def _redis(folder: Path) -> AsyncIterator[RedisServer]:
-    """Run a Redis that has its data again after it was killed."""
-    if shutil.which("redis-server") is None:
-        raise OperatorError("there is no redis-server: install it (on Debian: apt-get install redis-server)")
-    server = RedisServer(folder, flags=KEEP_DATA)
-    try:
-        server.start()
-        yield server
-    except RuntimeError as error:
-        raise OperatorError(str(error)) from error
-    finally:
-        server.stop(kill=True)
 
 
 def write_config(run: RunWriter, config: str) -> Path:

@@ -45,10 +45,7 @@ class LocalKafka:
         """
         for broker in brokers:
             broker.launch()
-        try:
-            await asyncio.gather(*(asyncio.to_thread(broker.wait_started) for broker in brokers))
-        except RuntimeError as error:
-            raise OperatorError(str(error)) from error
+        await asyncio.gather(*(asyncio.to_thread(broker.wait_started) for broker in brokers))
 
     def kill(self, brokers: Sequence[Broker]) -> None:
         """Kill some of the brokers, all at the same moment."""

@@ -25,7 +25,7 @@ from touchline_loadtest.measure.server_under_test import feed_variables
 from touchline_loadtest.measure.touchline import serve
 from touchline_loadtest.publish.older import OlderRecord, write_older
 from touchline_loadtest.publish.publisher import FEED
-from touchline_loadtest.redis_server import RedisServer
+from touchline_loadtest.redis_server import running_redis
 from touchline_loadtest.wire.event_values import event_value
 from touchline_loadtest.wire.greeting import greeting
 from touchline_protocol.codecs import JSON
@@ -74,7 +74,10 @@ async def run(bench: Bench, sizes: Sizes) -> Result:
     """Run it."""
     assert bench.kafka is not None  # noqa: S101 - the registry says that it needs one
     url = f"kafka://{bench.kafka}"
-    async with new_topic(bench.kafka, PARTITIONS) as topic, _redis() as redis:
+    async with contextlib.AsyncExitStack() as stack:
+        topic = await stack.enter_async_context(new_topic(bench.kafka, PARTITIONS))
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="touchline-redis-"))
+        redis = stack.enter_context(running_redis(Path(folder)))
         variables = {**feed_variables(topic), "TOUCHLINE_REDIS__URL": redis.url}
         bench.say(f"{NAME}: filling the topic")
         for partition in range(PARTITIONS):
@@ -132,17 +135,6 @@ async def _visit(process: ChildProcess, port: int, sizes: Sizes) -> tuple[list[i
         visitor.transport.abort()
         await asyncio.sleep(PAUSE_S)
     return latencies_ns, wrong
-
-
-@contextlib.asynccontextmanager
-async def _redis() -> AsyncIterator[RedisServer]:
-    with tempfile.TemporaryDirectory(prefix="touchline-redis-") as folder:
-        server = RedisServer(Path(folder))
-        server.start()
-        try:
-            yield server
-        finally:
-            server.stop()
 
 
 @contextlib.asynccontextmanager
