@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from touchline_loadtest.checks.closes import Cause, Close, Opening
 from touchline_loadtest.checks.drains import CLIENTS_MIN, Drain, drains
 from touchline_loadtest.rig.results.drain_results import drain_rows, drain_samples
-from touchline_loadtest.runs.history.drains import read_drains
+from touchline_loadtest.runs.history.told import read_told
 from touchline_loadtest.runs.history.trace_writer import TraceWriter
 
 DRAIN = Cause("edge_drained", 1_000, 9_000, edge="edge-1")
@@ -90,5 +90,7 @@ def test_what_clients_record_is_read_again(tmp_path: Path) -> None:
         writer.cause(DRAIN)
         writer.closed(close)
         writer.opened(opening)
-    assert read_drains(tmp_path) == drains([DRAIN], [opening], [close])
-    assert read_drains(tmp_path)[0].left_ms == [2_000]
+    told = read_told(tmp_path)
+    found = drains(told.causes, told.openings, told.closes)
+    assert found == drains([DRAIN], [opening], [close])
+    assert found[0].left_ms == [2_000]

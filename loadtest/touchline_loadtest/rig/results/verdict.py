@@ -6,7 +6,9 @@ from pathlib import Path
 import msgspec
 
 from touchline_loadtest.checks.comparison.run_check import Outcome as CheckOutcome
+from touchline_loadtest.checks.drains import drains
 from touchline_loadtest.checks.occupancy import check_occupancy
+from touchline_loadtest.checks.sessions import sessions_that_moved
 from touchline_loadtest.locust.shapes.schedule import OPERATORS
 from touchline_loadtest.report.page import render
 from touchline_loadtest.report.sources.load import load
@@ -16,9 +18,8 @@ from touchline_loadtest.rig.server_process import now_ms
 from touchline_loadtest.rig.settings import ENDING, LoadTest
 from touchline_loadtest.runs.files import BadRun
 from touchline_loadtest.runs.history.check import check_folder, write_breaches
-from touchline_loadtest.runs.history.drains import read_drains
-from touchline_loadtest.runs.history.sessions import count_moved_sessions
 from touchline_loadtest.runs.history.stays import read_stays
+from touchline_loadtest.runs.history.told import read_told
 from touchline_loadtest.runs.records import SummaryRow
 from touchline_loadtest.runs.thresholds import judge as judge_thresholds
 from touchline_loadtest.runs.writer import RunWriter
@@ -34,7 +35,7 @@ def judge(test: LoadTest, outcome: Outcome, run: RunWriter) -> Sequence[SummaryR
     rows = read_rows(stats_file(test.folder).read_bytes())
     thresholds = judge_thresholds(test.fail_above, lambda threshold: measured(rows, threshold))
     checked = [*fault_rows(outcome.report, _fault_count(test)), *_check(test.folder)]
-    checked += [*_drains(test.folder, run), *_sessions(test), *_census(test.folder, outcome)]
+    checked += [*_moves(test, run), *_census(test.folder, outcome)]
     swarm = [] if outcome.swarm is None else outcome.swarm.rows
     users = [*time_rows(rows), *thresholds, *failures(rows), *_ends(outcome)]
     summary = [*users, *checked, *(msgspec.structs.replace(row, what=f"swarm: {row.what}") for row in swarm)]
@@ -66,29 +67,25 @@ def _check(folder: Path) -> list[SummaryRow]:
     return list(check_rows(found))
 
 
-def _drains(folder: Path, run: RunWriter) -> list[SummaryRow]:
-    """What clients went through while edges drained, with a chart."""
+def _moves(test: LoadTest, run: RunWriter) -> list[SummaryRow]:
+    """What clients went through while edges drained, with a chart, and how many action sessions went on elsewhere,
+    where that can happen."""
     try:
-        drains = read_drains(folder)
+        told = read_told(test.folder)
     except BadRun:
         return []  # the checker has said so
-    run.samples(drain_samples(drains))
-    return list(drain_rows(drains))
+    found = drains(told.causes, told.openings, told.closes)
+    run.samples(drain_samples(found))
+    rows = list(drain_rows(found))
+    if test.edges > 1 and test.cues & ENDING:
+        moved = sessions_that_moved(told.acted, told.openings)
+        rows.append(SummaryRow("action sessions that went on at another edge", moved))
+    return rows
 
 
 def _fault_count(test: LoadTest) -> int:
     """How many faults the shape has."""
     return sum(cue.kind in OPERATORS for cue in test.schedule.cues)
-
-
-def _sessions(test: LoadTest) -> list[SummaryRow]:
-    """How many action sessions went on elsewhere, where that can happen."""
-    if test.edges == 1 or not test.cues & ENDING:
-        return []
-    try:
-        return [SummaryRow("action sessions that went on at another edge", count_moved_sessions(test.folder))]
-    except BadRun:
-        return []  # the checker has said so
 
 
 def _census(folder: Path, outcome: Outcome) -> list[SummaryRow]:

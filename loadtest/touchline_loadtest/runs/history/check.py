@@ -3,13 +3,10 @@
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
 
 import msgspec
 
-from touchline_loadtest.checks.actions import Acted, ActionEntry
 from touchline_loadtest.checks.breach import Breach
-from touchline_loadtest.checks.closes import Cause, Close
 from touchline_loadtest.checks.comparison.run_check import Outcome, RunCheck
 from touchline_loadtest.checks.comparison.trace_check import TraceCheck
 from touchline_loadtest.checks.run_log import RunLog
@@ -19,6 +16,7 @@ from touchline_loadtest.runs.reader import read_info
 
 from .blocks import TraceBlock, TraceHead
 from .reader import OnCut, ignore_cut, log_files, read_log, read_traces, trace_files
+from .told import Told
 
 
 def check_folder(folder: Path, *, all_players_known: bool = True) -> Outcome:
@@ -45,7 +43,7 @@ def check_folder(folder: Path, *, all_players_known: bool = True) -> Outcome:
     check = RunCheck(_read_log(folder, on_cut))
     if not paths:
         raise BadRun(f"{folder / TRACES} has no traces: the run wrote nothing of what its clients saw")
-    told = _Told([], [], [], {})
+    told = Told()
     ended_ms = {path: _learn(check, path, told, on_cut) for path in paths}
     check.explain(told.causes, told.closes)
     for path in paths:
@@ -80,22 +78,6 @@ def write_breaches(folder: Path, breaches: Sequence[Breach]) -> None:
         raise BadRun(f"cannot write {path}: {error.strerror or error}") from error
 
 
-class _Told(NamedTuple):
-    """What traces have besides the items of rooms."""
-
-    causes: list[Cause]
-    closes: list[Close]
-    acted: list[Acted]
-    readers: dict[str, list[ActionEntry]]
-
-    def add(self, block: TraceBlock) -> None:
-        self.causes.extend(block.causes)
-        self.closes.extend(block.closes)
-        self.acted.extend(block.acted)
-        for reader, actions in block.handed_out.items():
-            self.readers.setdefault(reader, []).extend(actions)
-
-
 def _read_log(folder: Path, on_cut: OnCut) -> RunLog:
     paths = log_files(folder)
     if not paths:
@@ -115,7 +97,7 @@ def _read_log(folder: Path, on_cut: OnCut) -> RunLog:
     return log
 
 
-def _learn(check: RunCheck, path: Path, told: _Told, on_cut: OnCut) -> float:
+def _learn(check: RunCheck, path: Path, told: Told, on_cut: OnCut) -> float:
     """Learn from all blocks of a file; returns when the last one began."""
     ended_ms = 0.0
     for block, parts in _parts(path, on_cut):
