@@ -1,7 +1,6 @@
 """Reads what Kafka holds, after a run and before a fault destroys a part of it."""
 
 import asyncio
-import time
 from collections import defaultdict
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -13,6 +12,7 @@ from cluster.producers import Publisher, Sent
 from cluster.scene import Feed, rooms_of
 from touchline_loadtest.checks.partition_log import Entry, LogId
 from touchline_loadtest.checks.room_log import RoomLog, Starts, TopicFacts
+from touchline_loadtest.clock import now_ms
 
 POLL_MS = 200
 RETRY_S = 0.5
@@ -96,7 +96,7 @@ class Truth:
             known = self._records.setdefault(log, {})
             kept = {offset: record for offset, record in known.items() if offset < starts[log]}
             self._records[log] = kept | records
-            self._starts[log.topic].add(log, time.time() * 1000, starts[log])
+            self._starts[log.topic].add(log, now_ms(), starts[log])
 
 
 def _record(feed: Feed, record: ConsumerRecord[bytes | None, bytes | None]) -> Record:

@@ -2,7 +2,6 @@
 
 import contextlib
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -10,6 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from touchline_loadtest.clock import now_ms
 from touchline_loadtest.measure import machine
 from touchline_loadtest.measure.bench import Bench, ServerCommand
 from touchline_loadtest.measure.results import Result, check_writable, show, summary, write_json
@@ -81,7 +81,7 @@ def bench(
     show(results, console)
     write_json(results, json, cores, server)
     if recorder is not None:
-        recorder.finish(_now_ms(), *summary(results))
+        recorder.finish(now_ms(), *summary(results))
     if not names and kafka is None:
         console.print("Scenarios that need a Kafka broker were left out: name one with --kafka host:port.")
     if not cores.pinned:
@@ -109,7 +109,7 @@ def _run_info(scenarios: Sequence[Scenario], bench: Bench, scale: float) -> RunI
     return RunInfo(
         name=f"Benchmark: {', '.join(names)}" if len(names) <= NAMES_MAX else f"Benchmarks: {len(names)} scenarios",
         kind="bench",
-        began_ms=_now_ms(),
+        began_ms=now_ms(),
         versions=versions(),
         machine=machine.describe(),
         settings={
@@ -122,10 +122,6 @@ def _run_info(scenarios: Sequence[Scenario], bench: Bench, scale: float) -> RunI
     )
 
 
-def _now_ms() -> float:
-    return time.time() * 1000
-
-
 async def _run(scenarios: Sequence[Scenario], bench: Bench, recorder: RunWriter | None) -> list[Result]:
     recording = contextlib.nullcontext() if recorder is None else recorded(recorder)
     async with recording, with_broker(bench, bench.kafka) as with_kafka:
@@ -133,8 +129,8 @@ async def _run(scenarios: Sequence[Scenario], bench: Bench, recorder: RunWriter 
 
 
 async def _run_one(scenario: Scenario, bench: Bench, recorder: RunWriter | None) -> Result:
-    began_ms = _now_ms()
+    began_ms = now_ms()
     result = await scenario.run(bench, scenario.sizes)
     if recorder is not None:
-        recorder.mark(Mark(began_ms, scenario.name, end_ms=_now_ms()))
+        recorder.mark(Mark(began_ms, scenario.name, end_ms=now_ms()))
     return result if scenario.sizes == SCENARIOS[scenario.name].sizes else result.at_other_sizes()

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +13,7 @@ from rich.console import Console
 
 from touchline_cli.run import run_to_end
 from touchline_loadtest.clients.errors import ClientsFailed
+from touchline_loadtest.clock import now_ms
 from touchline_loadtest.free_ports import check_free
 from touchline_loadtest.measure import machine
 from touchline_loadtest.measure.processes import ProcessFailed
@@ -196,7 +196,7 @@ def _info(test: LoadTest) -> RunInfo:
     return RunInfo(
         name=f"{test.shape}, {test.users + test.swarm:,} people",
         kind="locust",
-        began_ms=time.time() * 1000,
+        began_ms=now_ms(),
         versions=versions((*SERVER, "locust")),
         machine=machine.describe(),
         settings=test.facts(),

@@ -4,7 +4,6 @@ import contextlib
 import resource
 import socket
 import tempfile
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -16,6 +15,7 @@ from rich.table import Table
 
 from touchline_cli.run import unwinding_on_signals
 from touchline_loadtest.clients.room_choice import POPULARITY, POPULARITY_MAX, parse_range, parse_rooms
+from touchline_loadtest.clock import now_ms
 from touchline_loadtest.feeds.choice import Destination, FeedChoice, FeedName, topics_by_feed
 from touchline_loadtest.feeds.evening import MATCHES
 from touchline_loadtest.measure import machine
@@ -157,7 +157,7 @@ def _run(settings: Settings, folder: Path | None, local: Local | None) -> None:
         else:
             outcome = run_measurement(run_swarm(settings, writer))
         if writer is not None:
-            writer.finish(time.time() * 1000, outcome.rows, outcome.notes)
+            writer.finish(now_ms(), outcome.rows, outcome.notes)
     _show(outcome)
     if outcome.failed:
         raise Failed("the run has failed: see the rows that are not met")

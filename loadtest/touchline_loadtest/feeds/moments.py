@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from touchline_loadtest.clock import now_ms
 from touchline_loadtest.publish.batches import Batch, KeyedValue, PublishBatches
 
 TOGETHER_S = 0.002
@@ -38,7 +39,7 @@ async def play(
 
     A moment's records carry the time at which it was due, so a publisher that is late shows as latency.
     """
-    began_s, began_ms = time.monotonic(), time.time() * 1000
+    began_s, began_ms = time.monotonic(), now_ms()
     events = size = 0
     late_s = 0.0
     moment = next(feed, None)

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import psutil
 
+from touchline_loadtest.clock import now_ms
 from touchline_loadtest.free_ports import free_ports
 from touchline_loadtest.runs.writer import RunWriter
 
-from .server_process import ServerProcess, now_ms
+from .server_process import ServerProcess
 
 READY = re.compile(r"\bhttp://127\.0\.0\.1:\d+")
 """The address of the control port, which an edge prints once it serves."""

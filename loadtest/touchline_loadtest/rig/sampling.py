@@ -4,10 +4,9 @@ import asyncio
 import os
 from collections.abc import Callable, Mapping
 
+from touchline_loadtest.clock import now_ms
 from touchline_loadtest.runs.writer import RunWriter
 from touchline_loadtest.samplers.processes import ProcessSampler
-
-from .server_process import now_ms
 
 INTERVAL_S = 1.0
 

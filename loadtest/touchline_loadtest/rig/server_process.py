@@ -2,10 +2,10 @@
 
 import re
 import signal
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from touchline_loadtest.clock import now_ms
 from touchline_loadtest.runs.records import Mark
 from touchline_loadtest.runs.writer import RunWriter
 
@@ -88,8 +88,3 @@ class ServerProcess:
     def mark(self, began_ms: float, text: str, *, moment: bool = False) -> None:
         """Mark a fault in the run, a moment or one that is over now."""
         self._run.mark(Mark(began_ms, text, "fault", None if moment else now_ms()))
-
-
-def now_ms() -> float:
-    """Unix milliseconds."""
-    return time.time() * 1000

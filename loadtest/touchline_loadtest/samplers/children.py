@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 
+from touchline_loadtest.clock import now_ms
 from touchline_loadtest.runs.writer import RunWriter
 
 from .processes import ProcessSampler
@@ -54,7 +55,7 @@ async def _record(run: RunWriter, interval_s: float) -> None:
                 with contextlib.suppress(ProcessLookupError):
                     sampler.watch(watched[pid], pid)
         if time.monotonic() >= due_s:
-            run.samples(sampler.sample(time.time() * 1000))
+            run.samples(sampler.sample(now_ms()))
             due_s = time.monotonic() + interval_s
         await asyncio.sleep(min(LOOK_S, interval_s))
 

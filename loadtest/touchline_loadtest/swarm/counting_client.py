@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 import msgspec
 
 from touchline_loadtest.checks.breach import Breach
+from touchline_loadtest.clock import now_ms
 from touchline_loadtest.counters.pool import CounterPool
 from touchline_loadtest.wire.frames import BadReply, frame_at, masked
 from touchline_loadtest.wire.greeting import hello
@@ -152,7 +153,7 @@ class CountingClient:
         return Counted(size, self._joined, last, self._leaving_ns, self._left_ns, beats_max)
 
     def _found(self, kind: str, text: str, room: str = "") -> None:
-        self.breaches.append(Breach(kind, self.client.name, text, room, at_ms=time.time() * 1000))
+        self.breaches.append(Breach(kind, self.client.name, text, room, at_ms=now_ms()))
 
     def _send(self, data: bytes) -> None:
         try:

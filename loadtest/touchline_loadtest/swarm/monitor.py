@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Literal
 
 from touchline_loadtest.checks.breach import Breach
+from touchline_loadtest.clock import now_ms
 from touchline_loadtest.runs.records import Mark, Sample
 from touchline_loadtest.runs.series import (
     CONNECT_TIME,
@@ -117,12 +118,12 @@ class Monitor:
     def mark(self, text: str, kind: Literal["phase", "fault"] = "phase") -> None:
         """A phase of the run begins, or a fault happens."""
         if self._writer is not None:
-            self._writer.mark(Mark(time.time() * 1000, text, kind))
+            self._writer.mark(Mark(now_ms(), text, kind))
 
     def _write(self) -> None:
         now_s = time.monotonic()
         seconds, self._written_s = now_s - self._written_s, now_s
-        at_ms = time.time() * 1000
+        at_ms = now_ms()
         samples: list[Sample] = self._sampler.sample(at_ms)
         for series, ms in self._new.items():
             samples += quantile_samples(at_ms, series, ms)

@@ -2,13 +2,13 @@
 
 import asyncio
 import contextlib
-import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import msgspec
 
 from touchline_loadtest.clients.errors import ClientsFailed
+from touchline_loadtest.clock import now_ms
 from touchline_loadtest.feeds.moments import play
 from touchline_loadtest.measure import machine
 from touchline_loadtest.runs.history.trace_writer import TraceWriter
@@ -73,7 +73,7 @@ def run_info(settings: Settings) -> RunInfo:
     return RunInfo(
         name=f"swarm, {settings.shape}, {settings.clients:,} clients",
         kind="swarm",
-        began_ms=time.time() * 1000,
+        began_ms=now_ms(),
         versions=versions(),
         machine=machine.describe(),
         settings={

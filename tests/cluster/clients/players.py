@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import time
 
 import msgspec
 from aiokafka import AIOKafkaProducer
@@ -12,6 +11,7 @@ import touchline
 from cluster.scene import ARENA, SECRET, VERDICTS_TOPIC
 from support.sdk_player import SdkPlayer
 from touchline_loadtest.checks.actions import Verdict
+from touchline_loadtest.clock import now_ms
 
 BUFFER_ACTIONS = 2_000
 PROBE_S = 30.0
@@ -65,6 +65,6 @@ async def pass_sentence(address: str, player: str, kind: str) -> Verdict:
         except (KafkaError, OSError):
             await asyncio.sleep(RETRY_S)
         else:
-            return Verdict(player, kind, time.time() * 1000)
+            return Verdict(player, kind, now_ms())
         finally:
             await producer.stop()

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import time
 from collections.abc import Sequence
 from random import Random
 
@@ -14,6 +13,7 @@ from cluster.clients.numbers import number_of
 from cluster.clients.patience import REST_S, SILENCE_S, WELCOME_S
 from touchline_loadtest.checks.room_follower import RoomFollower
 from touchline_loadtest.checks.trace import Refused, Trace
+from touchline_loadtest.clock import now_ms
 from touchline_protocol.codecs import CODECS, JSON, CodecName
 from touchline_protocol.codes import INTERNAL_ERROR, Recovery, recovery_of_close
 from touchline_protocol.messages import Error, Hello, ServerMessage, Subscribe
@@ -25,10 +25,7 @@ class SocketWatcher:
     def __init__(self, port: int, codec: CodecName, traces: Sequence[Trace], random: Random) -> None:
         self._port = port
         self._codec = next(each for each in CODECS if each.name == codec)
-        self._rooms = {
-            trace.room: RoomFollower(trace, number_of, restarts=True, now_ms=lambda: time.time() * 1000)
-            for trace in traces
-        }
+        self._rooms = {trace.room: RoomFollower(trace, number_of, restarts=True, now_ms=now_ms) for trace in traces}
         self._random = random
 
     async def run(self) -> None:

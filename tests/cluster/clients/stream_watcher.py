@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import time
 from random import Random
 from urllib.parse import quote
 
@@ -11,6 +10,7 @@ from cluster.clients.patience import REST_S, SILENCE_S, WELCOME_S
 from support.event_source import EventSourceParser
 from touchline_loadtest.checks.room_follower import RoomFollower
 from touchline_loadtest.checks.trace import Refused, Trace
+from touchline_loadtest.clock import now_ms
 from touchline_protocol.codecs import JSON
 from touchline_protocol.cursor import Cursor
 
@@ -25,7 +25,7 @@ class StreamWatcher:
     def __init__(self, port: int, trace: Trace, random: Random) -> None:
         self._port = port
         self._trace = trace
-        self._follower = RoomFollower(trace, number_of, restarts=True, now_ms=lambda: time.time() * 1000)
+        self._follower = RoomFollower(trace, number_of, restarts=True, now_ms=now_ms)
         self._random = random
         self._last_event_id = ""
 

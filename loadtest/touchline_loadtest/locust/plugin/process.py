@@ -13,6 +13,7 @@ from locust.env import Environment
 from locust.log import greenlet_exception_logger
 from locust.runners import MasterRunner
 
+from touchline_loadtest.clock import now_ms
 from touchline_loadtest.locust.connection.tapped_codec import Decoded
 from touchline_loadtest.locust.observe.latency import LatencyMeter
 from touchline_loadtest.locust.observe.observer import Observer
@@ -54,7 +55,7 @@ class LoadProcess:
         self.stats = Stats(environment)
         self.surprises = Surprises()
         self.latency = LatencyMeter(given(environment, "publish_time"))
-        self.shared = Shared(self.stats, Referee(), self.latency, self.surprises, Values(), unix_ms)
+        self.shared = Shared(self.stats, Referee(), self.latency, self.surprises, Values(), now_ms)
         self.decoded = {codec.name: Decoded(codec) for codec in CODECS}
         self.folder: RunFolder | None = None
         self._random = Random()  # noqa: S311 - not for secrets
@@ -105,7 +106,7 @@ class LoadProcess:
             if self.folder is not None and self.folder.shared:
                 for mark in self.folder.faults():
                     self.surprises.fault(mark.at_ms, mark.end_ms)
-            self.surprises.judge(unix_ms())
+            self.surprises.judge(now_ms())
             self.flush()
 
     def _look_often(self) -> None:
@@ -137,8 +138,3 @@ def load_process(environment: Environment) -> LoadProcess:
     if environment not in _processes:
         _processes[environment] = LoadProcess(environment)
     return _processes[environment]
-
-
-def unix_ms() -> float:
-    """The clock of the computer."""
-    return time.time() * 1000

@@ -7,10 +7,10 @@ its own, whose files the mirror sends to the master.
 
 import shutil
 import tempfile
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from touchline_loadtest.clock import now_ms
 from touchline_loadtest.runs.files import BadRun
 from touchline_loadtest.runs.history.trace_writer import TraceWriter
 from touchline_loadtest.runs.reader import RunReader, read_info
@@ -45,7 +45,7 @@ class RunFolder:
     def finish(self, summary: Sequence[SummaryRow], notes: Sequence[str]) -> None:
         """End the run, if this process began it."""
         if self._begun:
-            self._writer.finish(time.time() * 1000, summary, notes)
+            self._writer.finish(now_ms(), summary, notes)
 
     def close(self) -> None:
         """Write the rest, and close the files."""
@@ -62,7 +62,7 @@ def begin_run(folder: Path, settings: dict[str, Scalar], *, users: bool) -> RunF
     Raises:
         BadRun: the folder cannot be written, or has a run that has ended.
     """
-    began_ms = time.time() * 1000
+    began_ms = now_ms()
     begun = not (folder / "run.json").exists()
     if begun:
         info = RunInfo("Locust", "locust", began_ms, versions=versions(VERSIONS), settings=settings)

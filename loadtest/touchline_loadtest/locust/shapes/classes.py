@@ -3,12 +3,12 @@
 ``--users`` and ``--run-time`` (or the fields of the web page) set the size; a subclass can set other defaults.
 """
 
-import time
 from pathlib import Path
 from typing import ClassVar
 
 from locust import LoadTestShape
 
+from touchline_loadtest.clock import now_ms
 from touchline_loadtest.runs.records import Mark
 from touchline_loadtest.runs.writer import RunWriter
 
@@ -72,7 +72,7 @@ class LiveShape(LoadTestShape):
         folder = getattr(self.options(), "run_folder", None)
         if folder:
             with RunWriter.join(Path(folder)) as run:
-                run.mark(Mark(time.time() * 1000, cue.kind))
+                run.mark(Mark(now_ms(), cue.kind))
 
     def options(self) -> object:
         """Locust's options, as the command line or the web page has set them."""

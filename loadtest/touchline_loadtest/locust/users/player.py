@@ -11,12 +11,12 @@ from locust.env import Environment
 from touchline.errors import ActionInDoubt, ActionRefused, ActionsFull
 from touchline_loadtest.checks.actions import UNANSWERED, Acted
 from touchline_loadtest.checks.values import value_of
+from touchline_loadtest.clock import now_ms
 from touchline_loadtest.locust.behaviour.times import long_tail_s, until_next_action_s
 from touchline_loadtest.locust.connection.client import Client
 from touchline_loadtest.locust.observe import rows
 from touchline_loadtest.locust.observe.failures import action_failure
 from touchline_loadtest.locust.plugin.options import NO_NUMBER
-from touchline_loadtest.locust.plugin.process import unix_ms
 from touchline_protocol.codes import MUTED
 from touchline_protocol.errors import OperatorError
 
@@ -83,7 +83,7 @@ class Player(Fan):
             return  # the server has refused them all
         room = room or self.random.choice(rooms)
         data = self._numbered(data)
-        acted = Acted(self.name, value_of(kind, data), UNANSWERED, unix_ms(), room=room, kind=kind)
+        acted = Acted(self.name, value_of(kind, data), UNANSWERED, now_ms(), room=room, kind=kind)
         self._record(acted)
         try:
             receipt = client.act(room, kind, data)

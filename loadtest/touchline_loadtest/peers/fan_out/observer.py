@@ -2,9 +2,9 @@
 
 import asyncio
 import contextlib
-import time
 from collections.abc import AsyncIterator, Callable, Sequence
 
+from touchline_loadtest.clock import now_ms
 from touchline_loadtest.measure.measurement import Measurement
 from touchline_loadtest.runs.records import Mark, Sample
 from touchline_loadtest.runs.series import DELIVERIES, EVENT_LATENCY, quantile_samples, sample
@@ -30,7 +30,7 @@ class Observer:
         if self._writer is None:
             yield
             return
-        began_ms, sampler = _now_ms(), ProcessSampler()
+        began_ms, sampler = now_ms(), ProcessSampler()
         sampler.watch(name, pid)
         task = asyncio.create_task(self._keep_sampling(self._writer, sampler))
         try:
@@ -39,12 +39,12 @@ class Observer:
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
-            self._writer.mark(Mark(began_ms, name, "phase", _now_ms()))
+            self._writer.mark(Mark(began_ms, name, "phase", now_ms()))
 
     def measured(self, name: str, measured: Measurement, latencies_ns: Sequence[int]) -> None:
         """A measurement at the task's rate has ended."""
         latencies_ms = [latency / NS_PER_MS for latency in latencies_ns]
-        self._write(quantile_samples(_now_ms(), EVENT_LATENCY, latencies_ms, **{PEER: name}))
+        self._write(quantile_samples(now_ms(), EVENT_LATENCY, latencies_ms, **{PEER: name}))
         self._write_deliveries(name, measured)
         self.say(f"{name}: {measured.cpu_us:.2f} us per delivery")
 
@@ -54,7 +54,7 @@ class Observer:
         self.say(f"{name}: {load:,.0f} deliveries/s: {stopped_by or 'passed'}")
 
     def _write_deliveries(self, name: str, measured: Measurement) -> None:
-        self._write([sample(_now_ms(), DELIVERIES, measured.deliveries / measured.wall_s, **{PEER: name})])
+        self._write([sample(now_ms(), DELIVERIES, measured.deliveries / measured.wall_s, **{PEER: name})])
 
     def _write(self, samples: Sequence[Sample]) -> None:
         if self._writer is not None:
@@ -63,8 +63,4 @@ class Observer:
     async def _keep_sampling(self, writer: RunWriter, sampler: ProcessSampler) -> None:
         while True:
             await asyncio.sleep(SAMPLE_S)
-            writer.samples(sampler.sample(_now_ms()))
-
-
-def _now_ms() -> float:
-    return time.time() * 1000
+            writer.samples(sampler.sample(now_ms()))

@@ -11,9 +11,9 @@ import httpx
 import msgspec
 
 from touchline_loadtest.checks.occupancy import Count
+from touchline_loadtest.clock import now_ms
 from touchline_loadtest.rig.edges import Edge
 from touchline_loadtest.rig.log_lag.probe import Probe
-from touchline_loadtest.rig.server_process import now_ms
 
 from .census import Census
 

@@ -13,12 +13,12 @@ from typing import NamedTuple
 import msgspec
 
 from touchline_loadtest.checks.closes import Cause, CauseKind
+from touchline_loadtest.clock import now_ms
 from touchline_loadtest.locust.shapes.schedule import CueKind
 from touchline_loadtest.publish.batches import PublishBatches
 from touchline_loadtest.rig.edges import Edge, kill_process, until_gone
 from touchline_loadtest.rig.kafka.broker import Broker
 from touchline_loadtest.rig.kafka.local import LocalKafka
-from touchline_loadtest.rig.server_process import now_ms
 from touchline_loadtest.rig.servers import Servers
 from touchline_loadtest.runs.history.trace_writer import TraceWriter
 from touchline_loadtest.runs.records import Mark

@@ -14,9 +14,9 @@ from touchline_loadtest.checks.closes import Cause, Close
 from touchline_loadtest.checks.room_follower import RoomFollower
 from touchline_loadtest.checks.trace import Left
 from touchline_loadtest.clients.connection import HOST, ClientConnection
+from touchline_loadtest.clock import now_ms
 from touchline_loadtest.locust.behaviour.tokens import TokenSigner
 from touchline_loadtest.rig.edges import Edge
-from touchline_loadtest.rig.server_process import now_ms
 from touchline_loadtest.runs.history.trace_writer import TraceWriter
 from touchline_loadtest.wire.frames import masked
 from touchline_loadtest.wire.greeting import hello

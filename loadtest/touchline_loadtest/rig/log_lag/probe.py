@@ -13,8 +13,8 @@ import msgspec
 
 from touchline_loadtest.checks.occupancy import Stay
 from touchline_loadtest.clients.connection import HOST, ClientConnection
+from touchline_loadtest.clock import now_ms
 from touchline_loadtest.locust.behaviour.tokens import TokenSigner
-from touchline_loadtest.rig.server_process import now_ms
 from touchline_loadtest.wire.frames import masked
 from touchline_loadtest.wire.greeting import hello
 from touchline_protocol.codecs import JSON

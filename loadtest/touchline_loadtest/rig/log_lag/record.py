@@ -12,7 +12,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from touchline_kafka.errors import REQUEST_ERRORS, describe
 from touchline_kafka.partitioner import partition_of
-from touchline_loadtest.rig.server_process import now_ms
+from touchline_loadtest.clock import now_ms
 from touchline_loadtest.rig.topics import PARTITIONS
 from touchline_loadtest.runs.series import LOG_LAG, sample
 from touchline_loadtest.runs.writer import RunWriter

@@ -9,12 +9,12 @@ from touchline_loadtest.checks.comparison.run_check import Outcome as CheckOutco
 from touchline_loadtest.checks.drains import drains
 from touchline_loadtest.checks.occupancy import check_occupancy
 from touchline_loadtest.checks.sessions import sessions_that_moved
+from touchline_loadtest.clock import now_ms
 from touchline_loadtest.locust.shapes.schedule import OPERATORS
 from touchline_loadtest.report.page import render
 from touchline_loadtest.report.sources.load import load
 from touchline_loadtest.rig.locust_processes import stats_file
 from touchline_loadtest.rig.run import Outcome
-from touchline_loadtest.rig.server_process import now_ms
 from touchline_loadtest.rig.settings import ENDING, LoadTest
 from touchline_loadtest.runs.files import BadRun
 from touchline_loadtest.runs.history.check import check_folder, write_breaches

@@ -1,11 +1,11 @@
 """Writes what the log holds, as a witness reads it: of each topic, its generations and their partitions."""
 
-import time
 from pathlib import Path
 
 from touchline_loadtest.checks.actions import LoggedAction, Verdict
 from touchline_loadtest.checks.partition_log import Entry, LogId
 from touchline_loadtest.checks.room_log import TopicFacts
+from touchline_loadtest.clock import now_ms
 from touchline_loadtest.runs.files import LOG
 
 from .block_file import BlockWriter
@@ -18,7 +18,7 @@ class LogWriter(BlockWriter):
     def __init__(self, folder: Path) -> None:
         super().__init__(folder / LOG)
         self._records: dict[LogId, list[tuple[str, Entry]]] = {}
-        self._block = LogBlock(_now_ms())
+        self._block = LogBlock(now_ms())
 
     def topic(self, name: str, facts: TopicFacts) -> None:
         """What the run does to a topic, and what its server promises about it. The last call counts."""
@@ -36,7 +36,7 @@ class LogWriter(BlockWriter):
 
     def start(self, log: LogId, offset: int) -> None:
         """A partition begins at ``offset`` now. Call this twice a minute if the run, or retention, deletes records."""
-        self._block.starts.append((log, _now_ms(), offset))
+        self._block.starts.append((log, now_ms(), offset))
         self._count()
 
     def action(self, action: LoggedAction) -> None:
@@ -50,11 +50,7 @@ class LogWriter(BlockWriter):
         self._count()
 
     def _take_block(self) -> LogBlock:
-        block, self._block = self._block, LogBlock(_now_ms())
+        block, self._block = self._block, LogBlock(now_ms())
         block.records = [*self._records.items()]
         self._records = {}
         return block
-
-
-def _now_ms() -> float:
-    return time.time() * 1000

@@ -4,13 +4,13 @@ It neither waits nor uses a timer, a thread or a loop, so it serves gevent and a
 microsecond or two, and each write, once a second or after 8,192 items, a few milliseconds.
 """
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 from touchline_loadtest.checks.actions import Acted, ActionEntry
 from touchline_loadtest.checks.closes import Cause, Close, Opening
 from touchline_loadtest.checks.trace import Item, TraceSink
+from touchline_loadtest.clock import now_ms
 from touchline_loadtest.runs.files import TRACES
 from touchline_protocol.messages import Deliver
 
@@ -24,7 +24,7 @@ class TraceWriter(BlockWriter):
     def __init__(self, folder: Path) -> None:
         super().__init__(folder / TRACES)
         self._items: dict[int, list[Item]] = {}
-        self._block = TraceBlock(_now_ms())
+        self._block = TraceBlock(now_ms())
 
     def trace(self, client: str, room: str, deliver: Deliver = "all", *, shows_skips: bool = True) -> TraceSink:
         """Begin a trace: what ``client`` sees of ``room``, over all of its connections.
@@ -63,7 +63,7 @@ class TraceWriter(BlockWriter):
         self._count()
 
     def _take_block(self) -> TraceBlock:
-        block, self._block = self._block, TraceBlock(_now_ms())
+        block, self._block = self._block, TraceBlock(now_ms())
         for number, items in self._items.items():
             if items:
                 block.items[number] = items.copy()
@@ -86,7 +86,3 @@ class _WrittenTrace:
     def add(self, item: Item) -> None:
         self._append(item)
         self._note()
-
-
-def _now_ms() -> float:
-    return time.time() * 1000
