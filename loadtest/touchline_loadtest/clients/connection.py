@@ -45,11 +45,21 @@ class ClientConnection(asyncio.Protocol):
         self.closed: Closed | None = None
         self.ready = asyncio.Event()
         self.gone = asyncio.Event()
+        self._host = host
+        self._port = port
         self._upgrade_request = upgrade_request(host, port)
         self._greeting = greeting
         self._leaving = False
         self._head: bytes | None = b""
         self._reader = FrameReader()
+
+    async def open(self) -> None:
+        """Connect to the server.
+
+        Raises:
+            OSError: nobody listens there.
+        """
+        await asyncio.get_running_loop().create_connection(lambda: self, self._host, self._port)
 
     def message_received(self, payload: bytes, now_ns: int) -> None:
         """A message arrived at ``now_ns`` of the monotonic clock."""

@@ -14,7 +14,7 @@ from touchline_loadtest.checks.action_session import ActionSession
 from touchline_loadtest.publish.pace import NS
 from touchline_loadtest.wire.greeting import hello
 
-from .connection import HOST, ClientConnection
+from .connection import ClientConnection
 from .errors import ClientsFailed
 
 TOKEN_LIFETIME_S = 3600
@@ -103,7 +103,7 @@ class Players:
         """Connect one player that is not added to `all`."""
         player = Player(ActionSession(name, self._room, self._data_bytes), self._port, token_for(name, self._secret))
         try:
-            await asyncio.get_running_loop().create_connection(lambda: player, HOST, self._port)
+            await player.open()
         except OSError as error:
             raise ClientsFailed(f"a player could not connect: {error}") from error
         await player.until_ready("sign in")

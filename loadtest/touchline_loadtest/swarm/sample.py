@@ -6,7 +6,6 @@ import asyncio
 import random
 import time
 from collections.abc import Sequence
-from functools import partial
 
 from touchline_loadtest.checks.breach import Breach
 from touchline_loadtest.checks.closes import Cause, CauseKind, Close
@@ -115,15 +114,13 @@ class SampledClient:
 
     async def connect(self) -> None:
         """Connect, with the cursors that it has; tries until it succeeds."""
-        described = self.described
-        loop = asyncio.get_running_loop()
         while not self.closing and self._connection is None:
             started_ns = time.monotonic_ns()
             requests = [follower.request() for follower in self.followers.values()]
             greeting = hello(self.token) + masked(JSON.encode(Subscribe(rooms=requests)))
             connection = _SampleConnection(self, greeting, started_ns)
             try:
-                await loop.create_connection(partial(_itself, connection), described.host, described.port)
+                await connection.open()
             except OSError as error:
                 self.found("unexplained_close", f"it could not connect: {error}")
                 await asyncio.sleep(random.uniform(*RECONNECT_S))  # noqa: S311 - nothing here is a secret
@@ -241,11 +238,6 @@ class SampledClient:
     def _value(self, event: Event) -> int:
         """The digest of an event: known already for the message itself, but not for the events of a state."""
         return self._digest if event is self._message else digest(event)
-
-
-def _itself(connection: "_SampleConnection") -> "_SampleConnection":
-    """The factory of a protocol that exists already."""
-    return connection
 
 
 _TASKS: set[asyncio.Task[None]] = set()

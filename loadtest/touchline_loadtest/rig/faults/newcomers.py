@@ -7,13 +7,12 @@ are over, none may be.
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
-from functools import partial
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 from touchline_loadtest.checks.closes import Cause, Close
 from touchline_loadtest.checks.room_follower import RoomFollower
 from touchline_loadtest.checks.trace import Left
-from touchline_loadtest.clients.connection import HOST, ClientConnection
+from touchline_loadtest.clients.connection import ClientConnection
 from touchline_loadtest.clock import now_ms
 from touchline_loadtest.locust.behaviour.tokens import TokenSigner
 from touchline_loadtest.rig.edges import Edge
@@ -31,8 +30,6 @@ CLIENTS_PER_WORKER = 3
 ANSWER_S_MAX = 10.0
 STAY_S = 2.0
 """They stay for a few events."""
-
-Connection = TypeVar("Connection", bound=asyncio.Protocol)
 
 
 class Newcomers(NamedTuple):
@@ -71,7 +68,7 @@ async def _visit(port: int, client: str, rooms: Sequence[str], secret: str, trac
     """One client. All that it sees is in its traces."""
     token = TokenSigner(secret).sign(client, rooms=["*"], act=[], now_s=int(time.time()))
     visitor = _Visitor(port, token, {room: RoomFollower(traces.trace(client, room), now_ms=now_ms) for room in rooms})
-    await asyncio.get_running_loop().create_connection(partial(_same, visitor), HOST, port)
+    await visitor.open()
     try:
         async with asyncio.timeout(ANSWER_S_MAX):
             await visitor.ready.wait()
@@ -86,11 +83,6 @@ async def _visit(port: int, client: str, rooms: Sequence[str], secret: str, trac
     traces.closed(Close(client, NORMAL.code, at_ms))
     unanswered = len(visitor.waiting)
     return Newcomers(len(rooms) - unanswered, visitor.late, len(visitor.incomplete), unanswered)
-
-
-def _same(connection: Connection) -> Connection:
-    """The factory of a protocol that exists already."""
-    return connection
 
 
 class _Visitor(ClientConnection):

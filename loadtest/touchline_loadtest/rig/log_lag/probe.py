@@ -7,12 +7,11 @@ it shows what the edge has delivered. Whether everything arrives, and in order, 
 import asyncio
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from functools import partial
 
 import msgspec
 
 from touchline_loadtest.checks.occupancy import Stay
-from touchline_loadtest.clients.connection import HOST, ClientConnection
+from touchline_loadtest.clients.connection import ClientConnection
 from touchline_loadtest.clock import now_ms
 from touchline_loadtest.locust.behaviour.tokens import TokenSigner
 from touchline_loadtest.wire.frames import masked
@@ -65,7 +64,6 @@ class Probe:
         await asyncio.gather(*(self._stay(share) for share in shares))
 
     async def _stay(self, rooms: Sequence[str]) -> None:
-        loop = asyncio.get_running_loop()
         wanted = [RoomRequest(room=room, occupancy=self._occupancy) for room in rooms]
         requests = masked(JSON.encode(Subscribe(rooms=wanted)))
         while True:
@@ -74,7 +72,7 @@ class Probe:
             visit = _Visit(rooms, now_ms(), connection.joined_ms)
             self._visits.append(visit)
             try:
-                await loop.create_connection(partial(_itself, connection), HOST, self._port)
+                await connection.open()
                 await connection.gone.wait()
             except OSError:
                 pass  # the edge is down
@@ -84,11 +82,6 @@ class Probe:
                 for room in rooms:
                     self.viewers.pop(room, None)
             await asyncio.sleep(RETRY_S)
-
-
-def _itself(connection: "_Connection") -> "_Connection":
-    """The factory of a protocol that exists already."""
-    return connection
 
 
 class _Connection(ClientConnection):

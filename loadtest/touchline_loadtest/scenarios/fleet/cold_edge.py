@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import functools
 import random
 import tempfile
 import time
@@ -13,7 +12,7 @@ import httpx
 import msgspec
 
 from touchline_kafka.partitioner import partition_of
-from touchline_loadtest.clients.connection import HOST, ClientConnection
+from touchline_loadtest.clients.connection import ClientConnection
 from touchline_loadtest.clients.errors import ClientsFailed
 from touchline_loadtest.free_ports import free_ports
 from touchline_loadtest.measure.bench import Bench
@@ -122,10 +121,9 @@ async def _visit(process: ChildProcess, port: int, sizes: Sizes) -> tuple[list[i
     """Let clients come; returns how long each waited, and how many did not get the whole state."""
     chance = random.Random(1)  # noqa: S311 - it only has to be the same each time
     latencies_ns, wrong = [], 0
-    loop = asyncio.get_running_loop()
     for number in chance.sample(range(sizes.rooms), min(sizes.clients, sizes.rooms)):
-        create = functools.partial(_Visitor, port, f"{FEED}:{number}")
-        _, visitor = await loop.create_connection(create, HOST, port)
+        visitor = _Visitor(port, f"{FEED}:{number}")
+        await visitor.open()
         async with asyncio.timeout(KEPT_TIMEOUT_S):
             await visitor.ready.wait()
         if visitor.subscribed is None or process.exit_code is not None:
