@@ -44,6 +44,12 @@ class Sizes(msgspec.Struct, frozen=True):
     flooders: int = 20
 
 
+class HeldSizes(Sizes, frozen=True):
+    """As for the other floods, with up to 5,000 connections from four addresses."""
+
+    flooders: int = 5_000
+
+
 class Phase(NamedTuple):
     """How a load went for the audience, and the samples of the server meanwhile."""
 

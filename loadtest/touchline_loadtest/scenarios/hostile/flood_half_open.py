@@ -4,17 +4,14 @@ from touchline_loadtest.measure.bench import Bench
 from touchline_loadtest.measure.results import Result
 from touchline_loadtest.wire.floods import Flood
 
-from . import flood
+from .flood import HeldSizes as Sizes
+from .flood import run as run_flood
 
 NAME = "flood-half-open"
 
-
-class Sizes(flood.Sizes, frozen=True):
-    """As for the other floods, with up to 5,000 connections from four addresses."""
-
-    flooders: int = 5_000
+__all__ = ["NAME", "Sizes", "run"]
 
 
 async def run(bench: Bench, sizes: Sizes) -> Result:
     """Run it."""
-    return await flood.run(bench, sizes, name=NAME, flood=Flood.HALF_OPEN)
+    return await run_flood(bench, sizes, name=NAME, flood=Flood.HALF_OPEN)
