@@ -4,7 +4,8 @@ A wrong address or a missing topic is reported at once, with its cure: aiokafka'
 half a minute, and log every attempt.
 """
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
 
 from touchline_kafka.cluster import CONNECT_TIMEOUT_S, Cluster
 from touchline_kafka.errors import REQUEST_ERRORS, describe
@@ -27,6 +28,15 @@ def cluster_at(address: str, *, connect_timeout_s: float = CONNECT_TIMEOUT_S) ->
     return Cluster(address.split(","), client_id=CLIENT_ID, connect_timeout_s=connect_timeout_s, hint=HINT)
 
 
+@contextlib.contextmanager
+def kafka_refusals(address: str) -> Iterator[None]:
+    """Turn errors of requests to the cluster at ``address`` into those of the operator, with the address."""
+    try:
+        yield
+    except REQUEST_ERRORS as error:
+        raise OperatorError(f"Kafka at {address}: {describe(error)}") from error
+
+
 async def partition_counts(address: str, topics: Mapping[str, str], *, connect_timeout_s: float) -> dict[str, int]:
     """The number of partitions of each topic. ``topics`` maps feeds to topics, all of which have to exist.
 
@@ -35,9 +45,8 @@ async def partition_counts(address: str, topics: Mapping[str, str], *, connect_t
     """
     client = await cluster_at(address, connect_timeout_s=connect_timeout_s).connect()
     try:
-        found = await Topics(client).describe(sorted(topics.values()))
-    except REQUEST_ERRORS as error:
-        raise OperatorError(f"Kafka at {address}: {describe(error)}") from error
+        with kafka_refusals(address):
+            found = await Topics(client).describe(sorted(topics.values()))
     finally:
         await client.release()
     counts: dict[str, int] = {}

@@ -3,15 +3,15 @@
 import asyncio
 import contextlib
 import secrets
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import NamedTuple
 
 from touchline_kafka.cluster import Cluster
-from touchline_kafka.errors import REQUEST_ERRORS, describe
+from touchline_kafka.errors import REQUEST_ERRORS
 from touchline_kafka.topic_admin import create_topics, delete_topics, until_led
 from touchline_kafka.topics import Topics
-from touchline_loadtest.publish.broker import cluster_at
-from touchline_protocol.errors import LogUnavailable, OperatorError
+from touchline_loadtest.publish.broker import cluster_at, kafka_refusals
+from touchline_protocol.errors import LogUnavailable
 
 TOPIC_TIMEOUT_S = 30.0
 PARTITIONS = 4
@@ -38,11 +38,11 @@ async def run_topics(address: str, feeds: Sequence[str]) -> AsyncIterator[RunTop
     prefix = f"touchline-loadtest-{secrets.token_hex(4)}"
     topics = RunTopics(prefix, {feed: f"{prefix}-{feed}" for feed in feeds}, f"{prefix}-actions", f"{prefix}-verdicts")
     cluster = cluster_at(address)
-    with _operator_errors(address):
+    with kafka_refusals(address):
         client = await cluster.connect()
     try:
         try:
-            with _operator_errors(address):
+            with kafka_refusals(address):
                 await _create_all(cluster, Topics(client), topics)
         finally:
             await client.release()
@@ -51,14 +51,6 @@ async def run_topics(address: str, feeds: Sequence[str]) -> AsyncIterator[RunTop
         # Also after an end in the middle of creating them. The broker may be gone, or be about to end anyway.
         with contextlib.suppress(*REQUEST_ERRORS, LogUnavailable):
             await delete_topics(cluster, _names(topics), timeout_s=TOPIC_TIMEOUT_S)
-
-
-@contextlib.contextmanager
-def _operator_errors(address: str) -> Iterator[None]:
-    try:
-        yield
-    except REQUEST_ERRORS as error:
-        raise OperatorError(f"Kafka at {address}: {describe(error)}") from error
 
 
 async def _create_all(cluster: Cluster, known: Topics, topics: RunTopics) -> None:
