@@ -159,22 +159,21 @@ def refused_and_stored(play: Play, random: Random) -> tuple[str, str] | None:
 
 def refused_without_a_code(play: Play, random: Random) -> tuple[str, str] | None:
     """An action is refused with a code that nobody knows."""
-    refused = [index for index, action in enumerate(play.acted) if action.code == "action_invalid"]
-    if not refused:
-        return None
-    index = random.choice(refused)
-    play.acted[index] = play.acted[index]._replace(code="no such code")
-    return play.acted[index].player, "action_refused_wrongly"
+    return refused_with("no such code", "action_refused_wrongly", play, random)
 
 
 def refused_without_a_verdict(play: Play, random: Random) -> tuple[str, str] | None:
     """An action is refused as if its player were muted."""
+    return refused_with("muted", "verdict_not_enforced", play, random)
+
+
+def refused_with(code: str, kind: str, play: Play, random: Random) -> tuple[str, str] | None:
     refused = [index for index, action in enumerate(play.acted) if action.code == "action_invalid"]
     if not refused:
         return None
     index = random.choice(refused)
-    play.acted[index] = play.acted[index]._replace(code="muted")
-    return play.acted[index].player, "verdict_not_enforced"
+    play.acted[index] = play.acted[index]._replace(code=code)
+    return play.acted[index].player, kind
 
 
 def lost_and_taken_back(play: Play, random: Random) -> tuple[str, str] | None:
