@@ -1,12 +1,13 @@
 """The command line as its users run it: in a process of its own."""
 
+import json
 import re
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import IO, NamedTuple
+from typing import IO, Any, NamedTuple
 
 from support.processes import environment
 
@@ -72,6 +73,14 @@ def line_of(stream: IO[str] | None, process: subprocess.Popen[str]) -> str:
         assert process.stderr is not None
         raise AssertionError(f"the process ended: {process.stderr.read()}")
     return line
+
+
+def line_named(process: subprocess.Popen[str], event: str) -> dict[str, Any]:
+    """The next line of this event in a log of JSON lines."""
+    while True:
+        line: dict[str, Any] = json.loads(line_of(process.stderr, process))
+        if line["event"] == event:
+            return line
 
 
 def stop(process: subprocess.Popen[str], number: signal.Signals = signal.SIGTERM) -> tuple[int, str, str]:

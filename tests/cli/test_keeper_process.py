@@ -6,20 +6,12 @@ import re
 import signal
 import urllib.request
 import uuid
-from typing import Any
 
 import pytest
 
-from cli.processes import line_of, run, running, stop
+from cli.processes import line_named, run, running, stop
 from support.kafka_broker import KafkaBroker
 from support.redis_server import RedisServer
-
-
-def line_named(process: Any, name: str) -> dict[str, Any]:
-    while True:
-        line: dict[str, Any] = json.loads(line_of(process.stderr, process))
-        if line["event"] == name:
-            return line
 
 
 @pytest.mark.long

@@ -12,7 +12,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from auth.signed import SECRET
-from cli.processes import Server, line_of, serving
+from cli.processes import Server, line_named, serving
 from edge.players import token
 
 OTHER_SECRET = "another secret that is long enough for HS256"
@@ -33,10 +33,7 @@ class Configured:
 
     def line(self, event: str) -> dict[str, Any]:
         """The next line of this event."""
-        while True:
-            line: dict[str, Any] = json.loads(line_of(self.server.process.stderr, self.server.process))
-            if line["event"] == event:
-                return line
+        return line_named(self.server.process, event)
 
 
 @pytest.fixture(scope="module")
