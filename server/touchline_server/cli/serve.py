@@ -125,7 +125,7 @@ async def _serve(fitting: Fitting, load: Load) -> None:
     asyncio.get_running_loop().set_exception_handler(log_unexpected)
     settings, server = fitting.settings, _server(fitting)
     hangup = asyncio.Event()
-    end_at_once = server.end_at_once if isinstance(server, Supervisor) else _nothing
+    end_at_once = server.end_at_once if isinstance(server, Supervisor) else None
     stop = stop_on_signals(log_signal, log_second_signal, reload=hangup.set, before_end=end_at_once)
     reloading: asyncio.Task[None] | None = None
     try:
@@ -174,7 +174,3 @@ async def reload_forever(server: Node | Supervisor, hangup: asyncio.Event, load:
             log_reload_refused(error)
         except Exception:
             logger.exception("reload_failed")
-
-
-def _nothing() -> None:
-    """A process without workers ends with itself."""

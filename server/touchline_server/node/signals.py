@@ -31,12 +31,12 @@ def stop_on_signals(
     report_second: Report,
     *,
     reload: Callable[[], object] | None = None,
-    before_end: Callable[[], None] = lambda: None,
+    before_end: Callable[[], None] | None = None,
 ) -> asyncio.Event:
     """An event that any of the signals in `STOPPING` sets. ``report`` is called with the signal.
 
     SIGHUP calls ``reload`` instead, if there is one, unless it comes from the process's terminal that was closed.
-    ``before_end`` is called before a second signal ends the process.
+    ``before_end``, if there is one, is called before a second signal ends the process.
 
     A second SIGTERM or Ctrl-C is given to ``report_second``, and ends the process as if there were no handler. A second
     SIGHUP does nothing: the kernel and the shell may both send one when a terminal closes. A signal that is ignored
@@ -67,12 +67,13 @@ def stop_on_signals(
     return stop
 
 
-def _end_after(report: Report, before_end: Callable[[], None]) -> Callable[[int, FrameType | None], None]:
+def _end_after(report: Report, before_end: Callable[[], None] | None) -> Callable[[int, FrameType | None], None]:
     """A handler that ends the process after ``report``, also while the event loop is busy."""
 
     def end(number: int, _frame: FrameType | None) -> None:
         end_on_signals(ENDING)  # a third one does not wait
-        before_end()
+        if before_end is not None:
+            before_end()
         # In a thread: whatever was interrupted here may hold a lock that the report needs, and then there is none.
         reporting = Thread(target=report, args=(signal.Signals(number),), daemon=True)
         reporting.start()
