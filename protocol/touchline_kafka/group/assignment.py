@@ -31,6 +31,7 @@ from touchline_protocol.records import Record
 from .delivery import ItemT, Memory, Partition
 from .moved_keys import is_misplaced
 from .offset_lookup import OffsetLookup
+from .rebalance import hold
 from .start_offsets import Bounds, Start, start_of, stop_of
 
 COUNT_S = 1.0
@@ -80,7 +81,7 @@ class Assignment(Generic[ItemT]):
     def assign(self, partitions: Collection[TopicPartition]) -> None:
         """The group gave us these partitions, and no others."""
         self._unplaced = set(partitions)
-        self._hold(partitions)
+        hold(self._consumer, partitions)
 
     def revoke(self) -> None:
         """The group took all partitions back."""
@@ -93,13 +94,7 @@ class Assignment(Generic[ItemT]):
         again = [tp for tp in partitions if tp in self.partitions]
         self._kept.update({tp: self.partitions.pop(tp) for tp in again})
         self._unplaced.update(again)
-        self._hold(again)
-
-    def _hold(self, partitions: Collection[TopicPartition]) -> None:
-        """Fetch nothing of partitions. They get some offset, or aiokafka would look for one, and raise without."""
-        for tp in partitions:
-            self._consumer.pause(tp)
-            self._consumer.seek(tp, 0)
+        hold(self._consumer, again)
 
     async def place(self) -> None:
         """Begin to read what is not placed yet and has a leader, unless a rebalance comes in between.

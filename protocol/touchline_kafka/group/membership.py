@@ -15,7 +15,6 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from types import TracebackType
 from typing import NamedTuple, Self
 
-from aiokafka.abc import ConsumerRebalanceListener
 from aiokafka.errors import CommitFailedError, IllegalStateError
 from aiokafka.structs import TopicPartition
 
@@ -25,18 +24,15 @@ from touchline_kafka.repairs import Consumer
 from touchline_kafka.retry import OncePerInterval
 from touchline_kafka.topics import Topics
 
+from .commits import COMMIT_TIMEOUT_S
 from .consumer_options import consumer_options
+from .rebalance import CLOSE_TIMEOUT_S, RELEASE_SHARE, Listener, hold
 
 POLL_MS = 500
 """How long a poll waits. A member that does not poll is thrown out of its group."""
 LOOK_EVERY_S = 2.0
 """How often to look for topics that were created or deleted."""
 RETRY_S = 1.0
-RELEASE_SHARE = 2 / 3
-"""How long ``on_revoked`` may take, as a share of the time that the group waits for a member in a rebalance."""
-COMMIT_TIMEOUT_S = 5.0
-CLOSE_TIMEOUT_S = 5.0
-"""For leaving the group, if Kafka does not answer, or a rebalance waits for another member."""
 
 _log = logging.getLogger("touchline.kafka")
 
@@ -130,7 +126,7 @@ class Membership:
 
     async def _poll_forever(self, consumer: Consumer) -> None:
         topics = Topics(consumer.client)
-        listener = _Listener(self._assigned, self._revoked)
+        listener = Listener(self._assigned, self._revoked)
         looked_at_s = -LOOK_EVERY_S
         loop = asyncio.get_running_loop()
         try:
@@ -153,7 +149,7 @@ class Membership:
         finally:
             self.changed.set()
 
-    async def _subscribe(self, consumer: Consumer, topics: Topics, listener: "_Listener") -> None:
+    async def _subscribe(self, consumer: Consumer, topics: Topics, listener: Listener) -> None:
         found = await topics.describe(self._names)
         self.unreadable = {name: why for name, topic in found.items() if (why := topic.unreadable) is not None}
         counts = {
@@ -177,9 +173,7 @@ class Membership:
         consumer = self._consumer
         if consumer is None:
             return
-        for tp in assigned:
-            consumer.pause(tp)
-            consumer.seek(tp, 0)  # some offset: aiokafka would look for one, and raise without
+        hold(consumer, assigned)
         counts = {tp.topic: len(consumer.partitions_for_topic(tp.topic) or ()) for tp in assigned}
         self.shares = frozenset(Share(tp.topic, tp.partition, counts[tp.topic]) for tp in assigned)
         self.generation += 1
@@ -197,19 +191,3 @@ class Membership:
                 await self._on_revoked()
         except TimeoutError:
             _log.warning("what was read %g s ago is not processed, and its partition moves", release_s)
-
-
-class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
-    """Passes on what aiokafka says of the group."""
-
-    def __init__(
-        self, on_assigned: Callable[[Collection[TopicPartition]], None], on_revoked: Callable[[], Awaitable[None]]
-    ) -> None:
-        self._on_assigned = on_assigned
-        self._on_revoked = on_revoked
-
-    async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
-        await self._on_revoked()
-
-    async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
-        self._on_assigned(assigned)

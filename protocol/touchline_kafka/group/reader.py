@@ -13,11 +13,10 @@ from where each partition is read, `commits` commits. Its rules:
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Generic, Literal, NamedTuple, Self
 
-from aiokafka.abc import ConsumerRebalanceListener
 from aiokafka.errors import OffsetOutOfRangeError
 from aiokafka.structs import TopicPartition
 
@@ -35,15 +34,12 @@ from .commits import COMMIT_TIMEOUT_S, Commits
 from .consumer_options import consumer_options
 from .delivery import Delivery, ItemT, Memory, Skipped
 from .offset_lookup import OffsetLookup
+from .rebalance import CLOSE_TIMEOUT_S, RELEASE_SHARE, Listener
 
 POLL_MS = 100
 """How long a poll waits for records, so how late an assignment can be noticed."""
 POLL_RECORDS_MAX = 1000
 """Records of one poll: some 10 ms of work, after which the loop serves others."""
-RELEASE_SHARE = 2 / 3
-"""How long we wait for what is in hand, as a share of the time that the group waits for a reader in a rebalance."""
-CLOSE_TIMEOUT_S = 5.0
-"""For leaving the group, if Kafka does not answer, or a rebalance waits for another reader."""
 RETRY_S = 1.0
 """How long to wait after something that failed, for as long as it fails: an outage is never an error."""
 TOPIC_CHECK_S = 5.0
@@ -164,7 +160,7 @@ class GroupReader(Generic[ItemT]):
         return _Member(consumer, topics, assignment, Commits(consumer))
 
     async def _join(self, member: _Member[ItemT]) -> None:
-        member.consumer.subscribe([self._topic], listener=_Listener(member.assignment.assign, self._revoke))
+        member.consumer.subscribe([self._topic], listener=Listener(member.assignment.assign, self._revoke))
         # The others of the group may keep us waiting for as long as they may finish what is in hand.
         async with asyncio.timeout(self._rebalance_s + self._cluster.connect_timeout_s):
             await member.consumer.getmany(timeout_ms=1)
@@ -346,19 +342,3 @@ class GroupReader(Generic[ItemT]):
     def _warn(self, message: str, *values: object) -> None:
         if self._throttle.allows(message):
             _log.warning(message, *values)
-
-
-class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
-    """Passes on what aiokafka says of the group."""
-
-    def __init__(
-        self, on_assigned: Callable[[Collection[TopicPartition]], None], on_revoked: Callable[[], Awaitable[None]]
-    ) -> None:
-        self._on_assigned = on_assigned
-        self._on_revoked = on_revoked
-
-    async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
-        await self._on_revoked()
-
-    async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
-        self._on_assigned(assigned)
