@@ -23,18 +23,21 @@ from .errors import REQUEST_ERRORS, describe
 
 RELEASE_S = 1.0
 """How long the shutdown of a connection may take that nobody needs any more."""
-_CONNECTION_OPTIONS = (
-    "client_id",
-    "security_protocol",
-    "ssl_context",
-    "sasl_mechanism",
-    "sasl_plain_username",
-    "sasl_plain_password",
-    "sasl_kerberos_service_name",
-    "sasl_kerberos_domain_name",
-    "sasl_oauth_token_provider",
+CONNECTION_OPTIONS = frozenset(
+    (
+        "client_id",
+        "request_timeout_ms",
+        "security_protocol",
+        "ssl_context",
+        "sasl_mechanism",
+        "sasl_plain_username",
+        "sasl_plain_password",
+        "sasl_kerberos_service_name",
+        "sasl_kerberos_domain_name",
+        "sasl_oauth_token_provider",
+    )
 )
-"""Options of a client that its connections take under the same name."""
+"""The options of a client that are those of a single connection too."""
 
 _log = logging.getLogger("touchline.kafka")
 _aiokafka_log = logging.getLogger("aiokafka")
@@ -139,11 +142,10 @@ class Client(AIOKafkaClient):  # type: ignore[misc]
 
     async def _opened(self, host: str, port: int, on_close: Any = None) -> Connection:
         """A new connection."""
-        options = {name: getattr(self, f"_{name}") for name in _CONNECTION_OPTIONS}
+        options = {name: getattr(self, f"_{name}") for name in CONNECTION_OPTIONS}
         connection = Connection(
             host,
             port,
-            request_timeout_ms=self._request_timeout_ms,
             max_idle_ms=self._connections_max_idle_ms,
             on_close=on_close,
             **options,

@@ -17,7 +17,7 @@ from touchline_protocol.errors import LogUnavailable, OperatorError
 
 from .access.client_options import client_options
 from .access.connection import Connection
-from .client import RELEASE_S, Client
+from .client import CONNECTION_OPTIONS, RELEASE_S, Client
 from .errors import REQUEST_ERRORS, describe, is_refusal
 from .repairs import Admin, Consumer
 from .retry import Retry, reported_if_slow
@@ -27,22 +27,6 @@ CONNECT_TIMEOUT_S = 10.0
 """Kafka may be starting just now; a broker is up in about 5 s."""
 HINT = "tls and sasl_mechanism"
 """What to check besides the address when nothing answers."""
-
-CONNECTION_OPTIONS = frozenset(
-    (
-        "client_id",
-        "request_timeout_ms",
-        "security_protocol",
-        "ssl_context",
-        "sasl_mechanism",
-        "sasl_plain_username",
-        "sasl_plain_password",
-        "sasl_kerberos_service_name",
-        "sasl_kerberos_domain_name",
-        "sasl_oauth_token_provider",
-    )
-)
-"""The options of a client that are those of a single connection too."""
 
 
 class _Startable(Protocol):

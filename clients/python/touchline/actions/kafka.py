@@ -8,7 +8,8 @@ from typing import Any, Literal
 
 from touchline.errors import ClientClosed
 from touchline_kafka.address import servers_of
-from touchline_kafka.cluster import CONNECT_TIMEOUT_S, CONNECTION_OPTIONS, Cluster
+from touchline_kafka.client import CONNECTION_OPTIONS
+from touchline_kafka.cluster import CONNECT_TIMEOUT_S, Cluster
 from touchline_kafka.group.reader import GroupReader
 from touchline_kafka.security import Security
 
