@@ -214,9 +214,3 @@ class Client(AIOKafkaClient):  # type: ignore[misc]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def retrieve(future: asyncio.Future[Any]) -> None:
-    """Look at a failure that nobody waits for any more, or asyncio would log it. A callback for futures."""
-    if not future.cancelled():
-        future.exception()

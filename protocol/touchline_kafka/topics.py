@@ -15,9 +15,10 @@ from aiokafka.errors import KafkaConnectionError
 
 from touchline_protocol.errors import OperatorError
 
-from .client import Client, retrieve
+from .client import Client
 from .error_codes import INVALID_TOPIC, TOPIC_AUTHORIZATION_FAILED, UNKNOWN_TOPIC_OR_PARTITION
 from .errors import describe, error_of
+from .futures import retrieve
 from .metadata.cluster_view import ALL_OPERATIONS, ClusterView, Leader, TopicAnswer
 from .wire import MetadataRequest
 

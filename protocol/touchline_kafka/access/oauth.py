@@ -6,12 +6,12 @@ the client before it refuses. Whatever is sent next would be taken for that byte
 
 from aiokafka.conn import BaseSaslAuthenticator
 
+from .login import REASON_CHARS_MAX
 from .token_source import TokenSource
 from .tokens import Token, TokenRefused
 
 MECHANISM = "OAUTHBEARER"
 _CONSENT = b"\x01"
-REASON_CHARS_MAX = 300
 
 
 class OAuthAuthenticator(BaseSaslAuthenticator):  # type: ignore[misc]  # aiokafka has no types

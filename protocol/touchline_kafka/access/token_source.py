@@ -20,6 +20,7 @@ from typing import Any
 
 from aiokafka.abc import AbstractTokenProvider
 
+from touchline_kafka.futures import retrieve
 from touchline_protocol.errors import OperatorError
 
 from .tokens import Token, TokenProvider, TokenRefused, TokenUnavailable
@@ -76,7 +77,7 @@ class TokenSource(AbstractTokenProvider):  # type: ignore[misc]  # aiokafka has 
     async def _renewed(self) -> Token:
         if self._call is None or self._call.done():
             self._call = asyncio.create_task(self._called(), name="kafka-token")
-            self._call.add_done_callback(_look_at)
+            self._call.add_done_callback(retrieve)
         try:
             async with asyncio.timeout(self._deadline_s):
                 token = await asyncio.shield(self._call)
@@ -142,9 +143,3 @@ async def _in_thread(call: Callable[[], Any]) -> Any:
 
     threading.Thread(target=run, name="kafka-token", daemon=True).start()
     return await future
-
-
-def _look_at(call: asyncio.Task[Token]) -> None:
-    """Look at a failure that nobody waits for any more, or asyncio would log it."""
-    if not call.cancelled():
-        call.exception()
