@@ -41,6 +41,13 @@ class OnPresence(NamedTuple):
     members: OnMembers | None = None
 
 
+class _Reader(NamedTuple):
+    """Who reads a room: its inbox takes all items but those about presence."""
+
+    inbox: Inbox
+    on_presence: OnPresence
+
+
 class Dispatcher:
     """Everybody who waits for something from ``session``. ``settled`` is set once the client is open or has failed."""
 
@@ -50,23 +57,20 @@ class Dispatcher:
         self._budget = budget
         self._on_verdict = on_verdict
         self._last_verdict: Verdict | None = None
-        self._inboxes: dict[Room, Inbox] = {}
-        self._on_presence: dict[Room, OnPresence] = {}
+        self._readers: dict[Room, _Reader] = {}
         self._answers: dict[PendingAction, asyncio.Future[Outcome | TouchlineError]] = {}
 
     def add_inbox(self, room: Room, on_presence: OnPresence) -> Inbox:
         """An inbox for the items of a room, except those about presence, which are handed out at once."""
-        self._on_presence[room] = on_presence
-        inbox = self._inboxes[room] = Inbox(self._budget)
-        return inbox
+        reader = self._readers[room] = _Reader(Inbox(self._budget), on_presence)
+        return reader.inbox
 
     def remove_inbox(self, room: Room) -> bool:
         """Drop what waits for a room. Returns whether the room was still followed."""
-        self._on_presence.pop(room, None)
-        inbox = self._inboxes.pop(room, None)
-        if inbox is None:
+        reader = self._readers.pop(room, None)
+        if reader is None:
             return False
-        inbox.discard()
+        reader.inbox.discard()
         return True
 
     async def wait_for(self, action: PendingAction) -> Receipt:
@@ -92,18 +96,18 @@ class Dispatcher:
             self._answer(action, outcome)
         self._report_verdict()
         for room, item in self._session.take_items():
-            inbox = self._inboxes.get(room)
-            if inbox is None:
+            reader = self._readers.get(room)
+            if reader is None:
                 continue
             if isinstance(item, Occupancy | Members):
-                self._report_presence(self._on_presence[room], item)
+                _report_presence(reader.on_presence, item)
                 continue
             if isinstance(item, Refused):
-                del self._inboxes[room], self._on_presence[room]
-                inbox.end(item.error)
+                del self._readers[room]
+                reader.inbox.end(item.error)
                 continue
             _warn(room, item)
-            inbox.put(item, size_bytes)
+            reader.inbox.put(item, size_bytes)
             size_bytes = 0
         if self._session.state is State.OPEN:
             self.settled.set()
@@ -113,13 +117,12 @@ class Dispatcher:
 
         Nobody waits for an action any longer either.
         """
-        inboxes, self._inboxes = self._inboxes, {}
-        self._on_presence.clear()
-        for inbox in inboxes.values():
+        readers, self._readers = self._readers, {}
+        for reader in readers.values():
             if error is None:
-                inbox.discard()
+                reader.inbox.discard()
             else:
-                inbox.end(error)
+                reader.inbox.end(error)
         for action in self._answers:
             self._answer(action, error or ClientClosed("the client was closed; if the action was sent, it may be done"))
 
@@ -136,12 +139,13 @@ class Dispatcher:
         if self._on_verdict is not None and verdict is not None:
             _call("on_verdict", self._on_verdict, verdict)
 
-    def _report_presence(self, on_presence: OnPresence, item: Occupancy | Members) -> None:
-        if isinstance(item, Occupancy):
-            if on_presence.occupancy is not None:
-                _call("on_occupancy", on_presence.occupancy, item)
-        elif on_presence.members is not None:
-            _call("on_members", on_presence.members, item)
+
+def _report_presence(on_presence: OnPresence, item: Occupancy | Members) -> None:
+    if isinstance(item, Occupancy):
+        if on_presence.occupancy is not None:
+            _call("on_occupancy", on_presence.occupancy, item)
+    elif on_presence.members is not None:
+        _call("on_members", on_presence.members, item)
 
 
 def _call(name: str, callback: Callable[[T], object], item: T) -> None:
