@@ -4,14 +4,14 @@ import asyncio
 import itertools
 import time
 import uuid
-from collections.abc import AsyncIterator, Sequence
-from typing import NamedTuple
+from collections.abc import AsyncIterator
 
 import pytest
 from aiokafka import AIOKafkaConsumer
 from aiokafka.structs import TopicPartition
 
 from support.kafka_broker import KafkaBroker
+from support.log_harness import Raw
 from touchline_kafka.cluster import Cluster
 from touchline_kafka.produce.partition_writer import Written
 from touchline_kafka.produce.producer import BoundedProducer
@@ -22,13 +22,6 @@ pytestmark = pytest.mark.outside
 
 BYTES_MAX = 2_000
 TOO_LARGE = b"x" * 3_000
-
-
-class New(NamedTuple):
-    key: bytes | None
-    value: bytes | None
-    headers: Sequence[tuple[str, bytes]] = ()
-    timestamp: int | None = None
 
 
 @pytest.fixture
@@ -64,8 +57,8 @@ async def read(kafka: KafkaBroker, topic: str, count: int) -> list[bytes | None]
         await consumer.stop()
 
 
-def numbered(count: int, size: int = 1) -> list[New]:
-    return [New(b"room", b"%0*d" % (size, number)) for number in range(count)]
+def numbered(count: int, size: int = 1) -> list[Raw]:
+    return [Raw(b"room", b"%0*d" % (size, number)) for number in range(count)]
 
 
 async def test_a_record_that_is_too_large_fails_no_publish_to_another_topic(
@@ -75,7 +68,7 @@ async def test_a_record_that_is_too_large_fails_no_publish_to_another_topic(
 
     async def publish(topic: str, value: bytes) -> Written | RecordsRefused:
         try:
-            return (await producer.append(topic, [New(b"room", value)]))[0]
+            return (await producer.append(topic, [Raw(b"room", value)]))[0]
         except RecordsRefused as error:
             return error
 
@@ -102,7 +95,7 @@ async def test_batches_are_cut_to_what_the_topic_takes(kafka: KafkaBroker, produ
 async def test_those_after_a_refused_record_are_not_appended(kafka: KafkaBroker, producer: BoundedProducer) -> None:
     topic = await create(kafka, max_message_bytes=str(BYTES_MAX))
     records = numbered(40, size=150)
-    records[17] = New(b"room", TOO_LARGE)
+    records[17] = Raw(b"room", TOO_LARGE)
     with pytest.raises(RecordsRefused) as refused:
         await producer.append(topic, records)
     assert (refused.value.written, list(refused.value.refused)) == (17, [17])
@@ -115,7 +108,7 @@ async def test_independent_records_after_a_refused_one_are_appended(
 ) -> None:
     topic = await create(kafka, max_message_bytes=str(BYTES_MAX))
     records = numbered(40, size=150)
-    records[0] = records[17] = records[18] = New(b"room", TOO_LARGE)
+    records[0] = records[17] = records[18] = Raw(b"room", TOO_LARGE)
     with pytest.raises(RecordsRefused) as refused:
         await producer.append(topic, records, independent=True)
     assert (refused.value.written, list(refused.value.refused)) == (40, [0, 17, 18])
@@ -126,12 +119,12 @@ async def test_independent_records_after_a_refused_one_are_appended(
 @pytest.mark.parametrize(
     ("config", "value", "refused_record"),
     [
-        ("message_timestamp_after_max_ms", "1000", New(b"room", b"1", timestamp=int(time.time() * 1000) + 3_600_000)),
-        ("cleanup_policy", "compact", New(None, b"1")),
+        ("message_timestamp_after_max_ms", "1000", Raw(b"room", b"1", timestamp=int(time.time() * 1000) + 3_600_000)),
+        ("cleanup_policy", "compact", Raw(None, b"1")),
     ],
 )
 async def test_the_broker_names_the_record_that_its_checks_reject(
-    kafka: KafkaBroker, producer: BoundedProducer, config: str, value: str, refused_record: New
+    kafka: KafkaBroker, producer: BoundedProducer, config: str, value: str, refused_record: Raw
 ) -> None:
     topic = await create(kafka, **{config: value})
     records = numbered(20)

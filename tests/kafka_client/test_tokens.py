@@ -3,13 +3,13 @@
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable
 
 import pytest
 
 from support.kafka_access import SESSION_S, token
 from support.kafka_broker import USER, KafkaBroker
+from support.log_harness import Raw
 from support.waiting import eventually
 from touchline_kafka.access import token_source
 from touchline_kafka.access.connection import Connection
@@ -23,13 +23,6 @@ from touchline_kafka.topics import Topics
 from touchline_protocol.errors import LogUnavailable, OperatorError
 
 READ_S = 30.0
-
-
-class New(NamedTuple):
-    key: bytes | None
-    value: bytes | None
-    headers: Sequence[tuple[str, bytes]] = ()
-    timestamp: int | None = None
 
 
 class Provider:
@@ -85,7 +78,7 @@ async def test_sessions_that_end_lose_no_record_no_append_and_no_connection(
             began = time.monotonic()
             while time.monotonic() - began < 2.2 * SESSION_S:
                 sent.append(b"%d" % len(sent))
-                await producer.append(topic, [New(b"7", sent[-1])])
+                await producer.append(topic, [Raw(b"7", sent[-1])])
 
         first = await connection_of(follower._consumer.client)
         appending = asyncio.create_task(append())
