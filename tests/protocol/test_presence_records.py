@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
+from support.vector_bytes import bytes_of
 from touchline_protocol.errors import BadRecord
 from touchline_protocol.presence.records import decode_presence, encode_presence
 
@@ -15,13 +16,6 @@ ROOT = Path(__file__).parents[2]
 VECTORS: dict[str, Any] = json.loads((ROOT / "protocol" / "vectors" / "presence-records.json").read_text("utf-8"))
 SCHEMA = Draft202012Validator(json.loads((ROOT / "protocol" / "presence-record.schema.json").read_text("utf-8")))
 DOCUMENT = (ROOT / "docs" / "presence.md").read_text("utf-8")
-
-
-def bytes_of(value: dict[str, str] | None) -> bytes | None:
-    """The bytes of a vector, which are text or hexadecimal; None for a record without a value."""
-    if value is None:
-        return None
-    return value["text"].encode() if "text" in value else bytes.fromhex(value["hex"])
 
 
 @pytest.mark.parametrize("vector", VECTORS["records"], ids=lambda vector: vector["about"])

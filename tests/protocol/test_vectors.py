@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from support.event_source import EventSourceParser
+from support.vector_bytes import bytes_of
 from touchline_protocol import codes
 from touchline_protocol.actions import action_headers, decode_action, encode_action, json_data
 from touchline_protocol.codecs import JSON, MSGPACK, Codec
@@ -191,20 +192,6 @@ def test_a_cursor_is_read_and_written_as_its_vector_says(vector: dict[str, Any])
 def test_a_wrong_cursor_is_refused(vector: dict[str, Any]) -> None:
     with pytest.raises(PeerError):
         Cursor.parse(vector["cursor"])
-
-
-def bytes_of(described: dict[str, Any] | None) -> bytes | None:
-    """The bytes that a vector describes as text, as hexadecimal digits, or as texts with the number of repetitions."""
-    match described:
-        case None:
-            return None
-        case {"text": text}:
-            return str(text).encode()
-        case {"hex": digits}:
-            return bytes.fromhex(digits)
-        case {"parts": parts}:
-            return b"".join(text.encode() * times for text, times in parts)
-    raise AssertionError(described)
 
 
 class StoredRecord(NamedTuple):
