@@ -7,8 +7,9 @@
     reconnect, liveness            when to connect next, and when a connection counts as dead
     close_text                     what a close by the server means, in words
     presence                       who else is in a room
+    seen                           which events of a room the client has, also in another log
     view                           one room as its reader sees it
-    states, items, backoff         what they share
+    states, items                  what they share
     action_data                    what an action may carry
 
 Everything in here is pure, and may import the protocol and `touchline.errors` only. Imports never point up this table;
