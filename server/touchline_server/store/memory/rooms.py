@@ -1,4 +1,4 @@
-"""Rooms in memory: the twin of the stores in Redis, for tests and for what runs in one process.
+"""Rooms in memory: the twin of the stores in Redis. Tests use it.
 
 It is held to the same contract (`tests/store/test_room_contract.py`). A step is one method without an await, as a
 script is in Redis.
