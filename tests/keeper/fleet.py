@@ -9,7 +9,7 @@ from typing import Any
 from support.kafka_broker import KafkaBroker
 from support.kafka_log_harness import KafkaHarness
 from support.log_harness import Raw
-from support.node_fixture import RunningNode, running_node
+from support.node_fixture import Client, RunningNode, running_node
 from support.redis_server import RedisServer
 from support.waiting import eventually
 from touchline_protocol.messages import Subscribed
@@ -78,6 +78,13 @@ class Fleet:
 async def join(node: RunningNode, room: str) -> Subscribed:
     async with node.client() as client:
         return await client.join(room)
+
+
+async def complete(client: Client, joined: Subscribed | None = None) -> Subscribed:
+    """The first answer with the whole state: a busy Redis may miss its deadline."""
+    while joined is None or not joined.state_complete:
+        joined = await client.expect(Subscribed)
+    return joined
 
 
 def state_of(joined: Subscribed) -> State:

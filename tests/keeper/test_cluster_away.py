@@ -8,13 +8,12 @@ import pytest
 from cli.processes import run
 from e2e.worker_server import ROOM, worker_server
 from edge.players import AUTH, player
-from keeper.fleet import Fleet, event, state_of
+from keeper.fleet import Fleet, complete, event, state_of
 from support.kafka_broker import KafkaBroker
-from support.node_fixture import Client, RunningNode
+from support.node_fixture import RunningNode
 from support.redis_kinds import make_small_cluster
 from support.redis_server import RedisServer
 from support.waiting import eventually
-from touchline_protocol.messages import Subscribed
 from touchline_server.config.presence import PresenceSettings
 from touchline_server.config.redis import RedisSettings
 from touchline_server.config.tables import ActionsSettings
@@ -28,13 +27,6 @@ def cluster_of(server: RedisServer) -> RedisSettings:
 
 def has_failed(node: RunningNode) -> bool:
     return node.edge.driver.failure.done()
-
-
-async def complete(client: Client, joined: Subscribed | None = None) -> Subscribed:
-    """The first answer with the whole state: a busy Redis may miss its deadline."""
-    while joined is None or not joined.state_complete:
-        joined = await client.expect(Subscribed)
-    return joined
 
 
 @pytest.mark.long

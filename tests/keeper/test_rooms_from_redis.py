@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 from aiokafka.structs import TopicPartition
 
-from keeper.fleet import Fleet, event, join, state_of
+from keeper.fleet import Fleet, complete, event, join, state_of
 from support.kafka_broker import KafkaBroker
 from support.kafka_log_harness import KafkaHarness
 from support.log_cut import cut_back
@@ -77,9 +77,7 @@ async def test_an_edge_without_keepers_says_so_and_loads_its_rooms_once_there_is
         await eventually(lambda: edge.node.readiness().degraded)
         async with fleet.keeper() as keeper:
             await fleet.until_kept(keeper)
-            again = await client.expect(Subscribed)
-            while not again.state_complete:
-                again = await client.expect(Subscribed)
+            again = await complete(client)
             assert state_of(again) == {"goals": 2, "half": 1}
             await eventually(lambda: not edge.node.readiness().degraded)
 
