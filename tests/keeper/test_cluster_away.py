@@ -50,7 +50,10 @@ async def test_an_edge_and_a_keeper_outlive_their_cluster(kafka: KafkaBroker, re
             await edge.publish("score:1", 2, key="goals")
             assert (await loaded.events(1))[0].data == 2
             assert not (await late.join("score:2")).state_complete
-            await eventually(lambda: {"redis"} <= edge.node.readiness().degraded.keys())
+            concerned = {"redis", "players", "presence", presence}
+            await eventually(lambda: concerned <= edge.node.readiness().degraded.keys())
+            outage = edge.node.readiness().degraded
+            assert [subject for subject in outage if outage["redis"] in outage[subject]] == ["redis"]
             await eventually(lambda: "redis" in keeper.problems)
             assert not edge.node.readiness().problems
             server.start()

@@ -43,14 +43,13 @@ from touchline_server.new_events import NewEvent
 from .action_schemas import ActionSchemas
 from .core_factory import make_core, reload_core
 from .fleet.kept_rooms import KeptRooms, watch_forever
-from .fleet.presence import SUBJECT as PRESENCE
 from .fleet.presence import PresenceExchange, presence_parts
 from .fleet.presence_topic import PresenceTopic
 from .fleet.shared_stores import shared_stores
+from .fleet.store_problems import store_problems
 from .ingest import Ingest
 from .open_files import OpenFiles, control_connections_max
 from .parts import until_failed
-from .players import problems as player_problems
 from .process_log import log_reload
 from .readiness import CONNECTIONS, PLAYERS, judge
 from .skip_log import SkipLog
@@ -320,15 +319,9 @@ class Node:
 
     def _reported_problems(self) -> Mapping[str, str]:
         """Problems that nobody else logs."""
-        problems = {**self.log.problems, **self._open_files.problems(), **player_problems(self.core)}
-        if self._shared is not None:
-            problems |= self._shared.problems
+        problems = {**self.log.problems, **self._open_files.problems(), **self._store_problems()}
         if self._kept is not None:
             problems |= self._kept.problems(self.core.unloaded_rooms)
-        if self._presence.problem is not None:
-            problems[PRESENCE] = self._presence.problem
-        if self._presence_topic is not None and self._presence_topic.problem is not None:
-            problems[self._presence_topic.topic] = self._presence_topic.problem
         connections, connections_max = self.core.connections, self.settings.connections_max
         if connections >= connections_max:
             problems[CONNECTIONS] = (
@@ -339,6 +332,15 @@ class Node:
                 "more players are muted or banned than verdicts.players_max: the oldest verdicts are gone"
             )
         return problems
+
+    def _store_problems(self) -> Mapping[str, str]:
+        arrivals, topic = self.core.arrivals, self._presence_topic
+        return store_problems(
+            {} if self._shared is None else self._shared.problems,
+            players=None if arrivals is None else arrivals.problem,
+            presence=self._presence.problem,
+            records=topic,
+        )
 
     def _windows(self) -> list[PartitionWindow]:
         return [window for opened in self.core.hub.feeds.values() for window in opened.windows.values()]

@@ -24,9 +24,6 @@ from .shared_stores import SharedStores
 RETRY_S_MAX = 2.0
 """The longest time between two attempts. Once the store is back, numbers are right within 3 s."""
 
-SUBJECT = "presence"
-"""The subject of its problem."""
-
 
 class PresenceParts(NamedTuple):
     """What a worker has of presence: its store, and the outbox if changes are recorded."""

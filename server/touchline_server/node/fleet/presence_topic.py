@@ -33,6 +33,8 @@ class PresenceTopic:
 
     def __init__(self, outbox: Outbox, log: Log, settings: PresenceSettings) -> None:
         self.problem: str | None = None
+        self.outbox_problem: str | None = None
+        """Why the outbox could not be read; then that is the ``problem``."""
         self.topic = settings.topic
         self._outbox = outbox
         self._log = log
@@ -73,6 +75,7 @@ class PresenceTopic:
         try:
             taken = await self._outbox.take(self._written)
             self._written = ()
+            self.outbox_problem = None
             if taken.dropped:
                 logger.warning("presence_records_dropped", topic=self.topic, count=taken.dropped)
             if taken.waiting:
@@ -86,7 +89,7 @@ class PresenceTopic:
             elif taken.waiting:
                 self.problem = None
         except (StoreUnavailable, StoreRefused) as error:
-            self.problem = f"records of presence wait in Redis: {error}"
+            self.problem = self.outbox_problem = str(error)
             return True
         return not taken.waiting
 

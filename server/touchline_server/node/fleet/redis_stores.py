@@ -13,10 +13,10 @@ from touchline_server.store.redis.presence import RedisOutbox, RedisPresenceStor
 from touchline_server.store.redis.rooms import RedisRooms
 from touchline_server.store.redis.workers import Workers
 
+from .store_problems import REDIS
+
 NAME_BYTES = 6
 """The randomness in a worker's name in Redis: enough that no two of a fleet ever share one."""
-REDIS = "redis"
-"""The subject of a Redis that does not answer, or refuses."""
 
 
 class RedisStores:

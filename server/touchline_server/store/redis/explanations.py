@@ -81,7 +81,8 @@ def explained(error: Exception, kind: Kind) -> StoreUnavailable | StoreRefused:
     if (cure := _cure(error, text, kind)) is not None:
         return StoreRefused(f"Redis refuses ({text}): {cure}")
     if isinstance(error, OUTAGES):
-        return StoreUnavailable(f"Redis does not answer ({text or type(error).__name__})")
+        late = "no answer within redis.timeout_s" if isinstance(error, TimeoutError) else type(error).__name__
+        return StoreUnavailable(f"Redis does not answer ({text or late})")
     if isinstance(error, exceptions.RedisError):
         return StoreRefused(f"Redis refuses: {text}")
     return StoreUnavailable(f"Redis does not answer (its client failed: {type(error).__name__}: {text})")
