@@ -209,6 +209,20 @@ def test_records_that_the_log_has_lost_are_not_believed() -> None:
     assert snapshot(client) == ({"c": START}, True)
 
 
+def test_a_store_that_ends_where_the_window_begins_in_a_newer_term_is_not_believed_before_it_goes_on() -> None:
+    """Term 2 may have begun before the window, over records that the store still has."""
+    edge = KeptEdge()
+    edge.apply(TermBegan(TOPIC, 0, START, 2))
+    edge.ingest(record(START, "b"))
+    edge.flush()
+    client = joining(edge)
+    edge.answer(stored(50, "a", term=1, written=START))
+    assert snapshot(client) == ({"b": START}, False)
+    edge.later(ASK_AGAIN_MS)
+    edge.answer(stored(50, "a", term=2, written=START + 1))
+    assert snapshot(client) == ({"b": START, "a": 50}, True)
+
+
 def test_a_state_that_the_store_knows_to_lack_keys_says_so() -> None:
     edge = KeptEdge()
     client = joining(edge)

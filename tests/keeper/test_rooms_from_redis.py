@@ -83,6 +83,24 @@ async def test_an_edge_without_keepers_says_so_and_loads_its_rooms_once_there_is
 
 
 @pytest.mark.long
+async def test_what_keepers_that_are_away_have_left_is_read_by_an_edge_that_starts(fleet: Fleet) -> None:
+    await fleet.kafka.create(fleet.topic, 2)
+    rooms = [str(room) for room in range(6)]
+    await fleet.produce(*(event(room, key, b"1") for room in rooms for key in ("goals", "cards", "half")))
+    async with fleet.keeper() as keeper:
+        await fleet.until_kept(keeper)
+    await fleet.produce(*(event(room, "goals", b"2") for room in [*rooms, "new"]))
+    await fleet.produce(*(event(room, "cards", b"null") for room in rooms))
+    async with fleet.edge() as edge:
+        for room in rooms:
+            joined = await join(edge, f"score:{room}")
+            assert (state_of(joined), joined.state_complete) == ({"goals": 2, "half": 1}, True)
+        joined = await join(edge, "score:new")
+        assert (state_of(joined), joined.state_complete) == ({"goals": 2}, True)
+        assert edge.node.readiness() == ({}, {}, {})
+
+
+@pytest.mark.long
 async def test_while_redis_is_away_live_events_go_on_and_rooms_are_loaded_afterwards(
     fleet: Fleet, redis_factory: Callable[..., RedisServer]
 ) -> None:
@@ -247,8 +265,12 @@ async def test_state_of_records_that_the_log_has_lost_again_is_gone(
     async with fleet.keeper() as keeper:
         await fleet.until_kept(keeper)
     async with cut_back(broker, fleet.topic, 2):
-        await KafkaHarness(broker).produce(fleet.topic, [event("1", "cards", b"3"), event("2", "cards", b"3")])
-    fleet.ends[0] = 4
+        cards = [event("1", "cards", b"3"), event("2", "cards", b"3")]
+        await KafkaHarness(broker).produce(fleet.topic, [*cards, *cards, *cards])
+    fleet.ends[0] = 8
+    async with fleet.edge() as edge:  # which begins where the keeper got to, in a log that has other records there
+        for room in ("score:1", "score:2"):
+            assert not (await join(edge, room)).state_complete
     async with fleet.keeper() as keeper:
         await fleet.until_kept(keeper)
         async with fleet.edge() as edge:

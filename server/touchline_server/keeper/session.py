@@ -83,10 +83,10 @@ class Session:
         """See `PartitionChoice.chosen`."""
         return self._owned.get(topic, ())
 
-    async def positions(self, topic: str, epoch: str, partitions: Collection[int]) -> Mapping[int, ResumeAt]:
+    async def positions(self, topic: str, epoch: str, starts: Mapping[int, int]) -> Mapping[int, ResumeAt]:
         """See `PartitionChoice.positions`."""
         found: dict[int, ResumeAt] = {}
-        for index in partitions:
+        for index in starts:
             partition = KeptPartition(topic, epoch, index)
             progress = await self._usable_progress(partition)
             if progress is None:

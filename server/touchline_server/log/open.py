@@ -1,16 +1,17 @@
 """Creates the log that an address names. This is the only module that knows both implementations."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from touchline_kafka.address import SCHEME, servers_of
 from touchline_kafka.topic_admin import Copies
 from touchline_protocol.errors import OperatorError
 from touchline_server.config.settings import Settings
-from touchline_server.core.log import Log
+from touchline_server.core.log import Log, ReadBack
 from touchline_server.core.room_store import RoomStore
 
 from .kafka.log import KafkaLog
+from .kafka.partition_choice import PartitionChoice
 from .sqlite.log import SqliteLog
 
 SQLITE = "sqlite://"
@@ -45,6 +46,26 @@ def key_fields_of(settings: Settings) -> dict[str, str | None]:
 def room_store(log: Log) -> RoomStore | None:
     """The store that knows the log's rooms from before the window; None if there is none."""
     return log if isinstance(log, SqliteLog) else None
+
+
+async def open_log(
+    log: Log,
+    topics: Sequence[str],
+    *,
+    since_ms: int,
+    from_start: Collection[str],
+    read_back: ReadBack,
+    choice: PartitionChoice | None,
+) -> None:
+    """Open a log, see `Log.open`; one in Kafka from the places of ``choice`` on, if there is one.
+
+    Raises:
+        OperatorError: as `Log.open`.
+    """
+    if isinstance(log, KafkaLog):
+        await log.open(topics, since_ms=since_ms, from_start=from_start, read_back=read_back, choice=choice)
+    else:
+        await log.open(topics, since_ms=since_ms, from_start=from_start, read_back=read_back)
 
 
 async def copies(log: Log, topics: Sequence[str]) -> Mapping[str, Copies]:

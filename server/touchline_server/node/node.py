@@ -17,7 +17,6 @@ from types import MappingProxyType
 import structlog
 from starlette.routing import BaseRoute
 
-from touchline_protocol.errors import LogUnavailable, OperatorError, StoreRefused, StoreUnavailable
 from touchline_protocol.printable import counted
 from touchline_protocol.rooms import split_room
 from touchline_server.auth.verifier import make_verifier, started_verifier
@@ -26,18 +25,16 @@ from touchline_server.config.reload import reload_settings
 from touchline_server.config.settings import Settings
 from touchline_server.config.values import milliseconds
 from touchline_server.control.app import ControlApp
-from touchline_server.control.backend import Readiness, RoomState, StateEvent
+from touchline_server.control.backend import Readiness, RoomState
 from touchline_server.control.server import ControlServer
-from touchline_server.core.clients.client import ClientRoom
 from touchline_server.core.edge import EdgeCore
 from touchline_server.core.log import NOT_COMPACTED, Log, LogEvent, Position, ReadBack
-from touchline_server.core.replays.stored_answers import home_elsewhere, is_usable, load_room
-from touchline_server.core.room_store import NotYet, RoomStore
+from touchline_server.core.room_store import RoomStore
 from touchline_server.core.rooms.partition_window import PartitionWindow
 from touchline_server.edge.driver import Peer
 from touchline_server.edge.server import EdgeServer
 from touchline_server.log.append_events import append_events
-from touchline_server.log.open import make_log, room_store
+from touchline_server.log.open import make_log, open_log, room_store
 from touchline_server.new_events import NewEvent
 
 from .action_schemas import ActionSchemas
@@ -52,6 +49,7 @@ from .open_files import OpenFiles, control_connections_max
 from .parts import until_failed
 from .process_log import log_reload
 from .readiness import CONNECTIONS, PLAYERS, judge
+from .room_states import RoomStates
 from .skip_log import SkipLog
 from .sockets import WorkerPlace, bind, bind_shared
 
@@ -109,6 +107,8 @@ class Node:
         self._open_files = OpenFiles()
         presence = presence_parts(settings, self.worker, self._shared, is_alone=place is None)
         self._presence = PresenceExchange(presence.store, settings.presence.interval_s)
+        viewers = None if self._shared is None else self._presence.viewers
+        self._room_states = RoomStates(self.core, self._store, self._skips.report, viewers, is_alone=place is None)
         self._presence_topic = (
             None if presence.outbox is None else PresenceTopic(presence.outbox, self.log, settings.presence)
         )
@@ -250,43 +250,11 @@ class Node:
         Raises:
             OperatorError: its log has not been read yet, or an embedded log does not answer.
         """
-        known = self.core.hub.room(room)
-        if known is None:
-            raise OperatorError("the room's log has not been read yet; try again in a moment")
-        try:
-            _, (viewers, viewers_complete) = await asyncio.gather(self._load(known), self._viewers(room))
-            contents = known.contents
-            if contents.reading_back:
-                raise OperatorError("the room's state is being read from the log; try again in a moment")
-            if contents.loaded and contents.head is None and not contents.state and not viewers:
-                return None
-            state = [StateEvent(key, event.offset, event.ts, event.value) for key, event in contents.state.items()]
-            return RoomState(
-                contents.window.epoch,
-                contents.position,
-                state,
-                viewers,
-                state_complete=contents.state_complete,
-                viewers_complete=viewers_complete,
-            )
-        finally:
-            self.core.hub.forget_if_unused(known)
+        return await self._room_states.state(room, None if self._edge is None else self._edge.driver)
 
     def viewers(self, room: str) -> int:
         """How many clients of this node are in a room."""
-        known = self.core.hub.rooms.get(room)
-        return 0 if known is None else known.members
-
-    async def _viewers(self, room: str) -> tuple[int, bool]:
-        """How many clients of the fleet are in a room, and whether that is all of it."""
-        if self.settings.redis.url is None:
-            return self.viewers(room), self._place is None  # as of now, not of the last report
-        try:
-            totals = await self._presence.viewers(room)
-        except (StoreUnavailable, StoreRefused):
-            return self.viewers(room), False
-        # The store may lack clients of this node that came a moment ago, or what somebody has removed there.
-        return max(totals.viewers[room], self.viewers(room)), totals.complete
+        return self._room_states.viewers(room)
 
     def _bind(self) -> socket.socket:
         """The socket for clients. A worker's listens only once the edge is ready: until then the others get them."""
@@ -305,16 +273,18 @@ class Node:
     async def _open_log(self) -> None:
         settings = self.settings
         now_ms = time.time_ns() // 1_000_000
-        await self.log.open(
+        await open_log(
+            self.log,
             [*self._topics(), *self._extra_topics],
             since_ms=now_ms - milliseconds(settings.window_s),
             from_start=[settings.verdicts.topic],
             read_back=ReadBack(
-                topics=[] if self._store else [opened.feed.topic for opened in self.core.hub.feeds.values()],
+                topics=[] if self._store else self._feed_topics(),
                 since_ms=now_ms - milliseconds(settings.state_s),
                 records_max=settings.state_records_max,
                 s_max=settings.state_start_s_max,
             ),
+            choice=None if self._kept is None else self._kept.places(self._feed_topics()),
         )
 
     def _reported_problems(self) -> Mapping[str, str]:
@@ -345,29 +315,6 @@ class Node:
     def _windows(self) -> list[PartitionWindow]:
         return [window for opened in self.core.hub.feeds.values() for window in opened.windows.values()]
 
-    async def _load(self, room: ClientRoom[Peer]) -> None:
-        """Ask the room store for a room that nobody has subscribed to yet."""
-        edge, contents = self._edge, room.contents
-        for _ in range(2):  # the second time in the partition where its records turned out to be
-            if contents.loaded or self._store is None or edge is None:
-                return
-            request = load_room(self.core.hub, room, number=0)
-            try:
-                stored = await self._store.load(request.key, before=request.before)
-            except LogUnavailable as error:
-                raise OperatorError(f"the room's state cannot be read now: {error}") from error
-            if (request.key.epoch, request.key.partition) != (contents.window.topic_epoch, contents.window.partition):
-                continue
-            if isinstance(stored, NotYet) or (stored is not None and not is_usable(self.core.hub, room, stored)):
-                return  # what the window holds, marked as incomplete
-            home = None if stored is None else home_elsewhere(self.core.hub, room, stored)
-            if home is not None:
-                self.core.hub.rehome(room, home)
-                continue
-            if not contents.loaded:
-                self._skips.report(self.core.hub.load(room, stored, edge.driver.now().loop_ms))
-            return
-
     async def _check_topics(self) -> None:
         """Say what about the topics' own options does not go with ours."""
         verdicts = self.settings.verdicts.topic
@@ -377,9 +324,12 @@ class Node:
         for conflict in topic_conflicts(self.settings, {name: one.record_bytes_max for name, one in options.items()}):
             logger.warning("settings_conflict", options=conflict.options, why=conflict.message)
 
+    def _feed_topics(self) -> list[str]:
+        return [opened.feed.topic for opened in self.core.hub.feeds.values()]
+
     def _topics(self) -> list[str]:
         """The topics that the core reads."""
-        topics = [opened.feed.topic for opened in self.core.hub.feeds.values()]
+        topics = self._feed_topics()
         if self.core.verdicts_topic is not None:
             topics.append(self.core.verdicts_topic)
         return topics

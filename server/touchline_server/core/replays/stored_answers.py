@@ -32,7 +32,7 @@ def why_unusable(hub: ClientHub[Owner], room: ClientRoom[Owner], answer: StoredR
     """Why an answer cannot be taken in; None if it can, once this edge has read as far."""
     feed = hub.feeds[split_room(room.name)[0]]
     if not _holds(room.contents.window, answer.seen):
-        return NotYet("it has records that the log has lost again")
+        return NotYet("it has records that the log may have lost again")
     for other in answer.others:
         window = feed.windows.get(other.partition)  # a partition that was just added is read from its beginning
         why = None if window is None else _why_missing(window, other, is_unread=other.partition in feed.unread)
@@ -68,10 +68,14 @@ def _why_missing(window: PartitionWindow, other: OtherPartition, *, is_unread: b
     if is_unread and other.newest >= 0:
         return f"{where} cannot be read yet"
     if not _holds(window, other.seen):
-        return f"it has records of {where} that the log has lost again"
+        return f"it has records of {where} that the log may have lost again"
     return None
 
 
 def _holds(window: PartitionWindow, seen: Seen | None) -> bool:
-    """Whether the log still holds all records that a store has seen of a partition, as far as this edge knows."""
-    return seen is None or window.terms.hold(seen.term, seen.written - 1) is not False
+    """Whether it is known that the log still holds all records that a store has seen of a partition.
+
+    It is not if the store has come exactly to where this edge began, and that record was of an older term than the next
+    one: the log may have been cut back below it. Keepers settle that with the next record.
+    """
+    return seen is None or window.terms.hold(seen.term, seen.written - 1) is True

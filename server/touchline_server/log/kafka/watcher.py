@@ -142,6 +142,8 @@ class Watcher:
         if self._choice is None:
             return topic
         chosen = self._choice.chosen(topic.name)
+        if chosen is None:
+            return topic
         return topic._replace(leaders={index: node for index, node in topic.leaders.items() if index in chosen})
 
     async def _find_bounds(self, topic: Topic, partitions: Iterable[int], since_ms: int) -> FoundBounds:
@@ -149,7 +151,8 @@ class Watcher:
         if self._choice is None or not found.bounds:
             return found
         bounds = dict(found.bounds)
-        for index, at in (await self._choice.positions(topic.name, topic.epoch, list(bounds))).items():
+        starts = {index: each.start for index, each in bounds.items()}
+        for index, at in (await self._choice.positions(topic.name, topic.epoch, starts)).items():
             last = EpochEntry(at.term, at.term_start) if at.term != UNKNOWN_EPOCH else None
             bounds[index] = Bounds(at.offset, bounds[index].end, last)
         return FoundBounds(bounds, found.failures)

@@ -5,13 +5,14 @@ every `LOOK_EVERY_S`, so that an edge without new rooms notices too that one of 
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 from touchline_protocol.errors import StoreRefused, StoreUnavailable
 from touchline_protocol.printable import counted
 from touchline_server.core.room_keeping import KeptPartition
 from touchline_server.core.rooms.partition_window import PartitionWindow
 
+from .kept_places import KeptPlaces
 from .shared_stores import KeptRoomStore
 
 LOOK_EVERY_S = 2.0
@@ -27,6 +28,10 @@ class KeptRooms:
         self._store = store
         self._behind: dict[str, str] = {}
 
+    def places(self, topics: Collection[str]) -> KeptPlaces:
+        """Where to begin to read the topics of feeds."""
+        return KeptPlaces(self._store, topics)
+
     async def watch(self, windows: Iterable[PartitionWindow]) -> None:
         """Look at the progress of these partitions once."""
         wanted = {
@@ -39,7 +44,8 @@ class KeptRooms:
             return  # the stores have it as their problem
         behind: dict[str, str] = {}
         for partition, before in wanted.items():
-            next_offset = kept[partition]
+            progress = kept[partition]
+            next_offset = None if progress is None else progress.next_offset
             name = f"{ROOM_STATE} of {partition.topic}/{partition.partition}"
             if next_offset is None and before > 0:
                 behind[name] = "no keeper has kept it: is touchline keeper running, with the same redis.prefix?"

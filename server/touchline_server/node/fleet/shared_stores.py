@@ -10,15 +10,15 @@ from touchline_server.config.settings import Settings
 from touchline_server.core.players.player_store import PlayerStore
 from touchline_server.core.presence.outbox import Outbox
 from touchline_server.core.presence.port import PresenceStore
-from touchline_server.core.room_keeping import KeptPartition
+from touchline_server.core.room_keeping import KeptPartition, Progress
 from touchline_server.core.room_store import RoomStore
 
 
 class KeptRoomStore(RoomStore, Protocol):
     """A room store that keepers fill."""
 
-    async def kept(self, partitions: Sequence[KeptPartition]) -> Mapping[KeptPartition, int | None]:
-        """How far partitions are kept: the offset of the next record; None if nothing is known of one.
+    async def kept(self, partitions: Sequence[KeptPartition]) -> Mapping[KeptPartition, Progress | None]:
+        """How far partitions are kept; None if nothing is known of one.
 
         Raises:
             StoreUnavailable, StoreRefused: the store did not answer.

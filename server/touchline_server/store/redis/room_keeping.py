@@ -9,8 +9,8 @@ from touchline_server.core.room_keeping import KeptPartition, KeptRoom, Moved, P
 
 from .connection import RedisConnection
 from .contents import UNREADABLE, reading
-from .room_layout import ADVANCE, BEGIN, DISCARD, ENTRY_PREFIX, INTEND, LAYOUT, READ, WRITE, Keys, pack
-from .rooms import kept_answer, stored_int
+from .room_layout import ADVANCE, BEGIN, DISCARD, ENTRY_PREFIX, INTEND, LAYOUT, PROGRESS_FIELDS, READ, WRITE, Keys, pack
+from .rooms import kept_answer, progress_of
 from .scripts import Call, run_scripts
 from .store_errors import raises_store_errors
 
@@ -20,8 +20,6 @@ OTHER_HEAD, MOVED = -1, -2
 """What a script answers if a room, or the partition, is not as expected."""
 
 Args: TypeAlias = Sequence[str | bytes | int]
-
-_FIELDS = ("build", "next", "written", "term", "term_start", "complete")
 
 
 logger = structlog.get_logger("touchline.store")
@@ -42,13 +40,13 @@ class RedisRoomKeeping:
 
         async def read() -> list[Any]:
             pipeline = connection.pipeline()
-            pipeline.hmget(key, _FIELDS)
+            pipeline.hmget(key, PROGRESS_FIELDS)
             pipeline.pexpire(key, self._room_idle_ms)
             return list(await pipeline.execute())
 
         fields, _ = await connection.call_repeatable(read)
         try:
-            return None if fields[0] is None else _progress(fields)
+            return None if fields[0] is None else progress_of(fields)
         except UNREADABLE as error:
             await self._discard_unreadable(partition, key, error)
             return None
@@ -59,7 +57,7 @@ class RedisRoomKeeping:
         key = self._keys.progress(partition)
         (answer,) = await run_scripts(self._connection, [Call(BEGIN, [key], args)])
         with reading(key, "delete it"):
-            return _progress(answer)
+            return progress_of(answer)
 
     async def discard(self, partition: KeptPartition, build: str) -> None:
         """See `core.room_keeping.RoomKeeping.discard`."""
@@ -126,9 +124,3 @@ class RedisRoomKeeping:
         args: Args = [partitions, int(scattered), self._room_idle_ms]
         (answer,) = await run_scripts(self._connection, [Call(LAYOUT, [self._keys.layout(topic, epoch)], args)])
         return bool(answer)
-
-
-def _progress(fields: Sequence[Any]) -> Progress:
-    build, *numbers, complete = fields
-    next_offset, written, term, term_start = map(stored_int, numbers)
-    return Progress(build.decode(), next_offset, written, term, term_start, complete == b"1")

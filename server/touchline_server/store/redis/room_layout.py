@@ -20,6 +20,8 @@ from touchline_server.core.room_keeping import KeptEntry, KeptPartition
 from .scripts import Script
 
 ENTRY_PREFIX = b"s:"
+PROGRESS_FIELDS = ("build", "next", "written", "term", "term_start", "complete")
+"""The fields of a `Progress`, in its order."""
 _ENTRY = struct.Struct(">qq")
 _LENGTH = struct.Struct(">I")
 

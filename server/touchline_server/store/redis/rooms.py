@@ -6,13 +6,13 @@ from typing import Any
 import structlog
 
 from touchline_protocol.errors import StoreRefused, StoreUnavailable
-from touchline_server.core.room_keeping import KeptPartition
+from touchline_server.core.room_keeping import KeptPartition, Progress
 from touchline_server.core.room_store import NotYet, RoomKey, StoredRoom
 from touchline_server.store.kept_answers import KeptAnswer, stored_room
 
 from .connection import RedisConnection
 from .contents import UNREADABLE
-from .room_layout import ENTRY_PREFIX, READ, READ_LAYOUT, Keys, texts_of, unpack
+from .room_layout import ENTRY_PREFIX, PROGRESS_FIELDS, READ, READ_LAYOUT, Keys, texts_of, unpack
 from .scripts import Call, run_scripts
 from .store_errors import only_store_errors, raises_store_errors
 
@@ -65,8 +65,8 @@ class RedisRooms:
             self._log_unreadable(key, why)
             return NotYet(why)
 
-    async def kept(self, partitions: Sequence[KeptPartition]) -> dict[KeptPartition, int | None]:
-        """How far partitions are kept: the offset of the next record; None if nothing is known of one.
+    async def kept(self, partitions: Sequence[KeptPartition]) -> dict[KeptPartition, Progress | None]:
+        """How far partitions are kept; None if nothing is known of one.
 
         Raises:
             StoreUnavailable, StoreRefused: Redis did not answer.
@@ -75,11 +75,11 @@ class RedisRooms:
         async def read() -> list[Any]:
             pipeline = self._connection.pipeline()
             for partition in partitions:
-                pipeline.hget(self._keys.progress(partition), "next")
+                pipeline.hmget(self._keys.progress(partition), PROGRESS_FIELDS)
             return list(await pipeline.execute())
 
         found = await self._connection.call_repeatable(read)
-        return {one: _offset(answer) for one, answer in zip(partitions, found, strict=True)}
+        return {one: _known_progress(fields) for one, fields in zip(partitions, found, strict=True)}
 
     def _log_unreadable(self, key: RoomKey, why: str) -> None:
         """Log it once: the room is asked for again and again."""
@@ -149,9 +149,20 @@ def stored_int(text: bytes) -> int:
     return number
 
 
-def _offset(answer: bytes | None) -> int | None:
-    """The offset that is kept; None if it cannot be read either: then a keeper reads the partition again."""
+def progress_of(fields: Sequence[bytes]) -> Progress:
+    """The progress in `PROGRESS_FIELDS`.
+
+    Raises:
+        UNREADABLE: Touchline did not write it.
+    """
+    build, *numbers, complete = fields
+    next_offset, written, term, term_start = map(stored_int, numbers)
+    return Progress(build.decode(), next_offset, written, term, term_start, complete == b"1")
+
+
+def _known_progress(fields: Sequence[bytes]) -> Progress | None:
+    """The same; None if there is none, and if it cannot be read either: then a keeper reads the partition again."""
     try:
-        return None if answer is None else stored_int(answer)
+        return None if fields[0] is None else progress_of(fields)
     except UNREADABLE:
         return None
