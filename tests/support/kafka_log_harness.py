@@ -1,15 +1,17 @@
 """Changing a real Kafka from outside, for the log's contract suite: see `support.log_harness.SharedHarness`."""
 
 import asyncio
+import contextlib
 import uuid
 from collections.abc import Collection, Sequence
 from typing import cast
 
-from aiokafka import AIOKafkaProducer
-from aiokafka.structs import RecordMetadata
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.structs import RecordMetadata, TopicPartition
 
 from support.kafka_broker import KafkaBroker
 from support.log_harness import Raw
+from support.waiting import DEADLINE_S, POLL_S
 from touchline_server.config.tables import KafkaSettings
 from touchline_server.core.log import Position, ReadBack
 from touchline_server.log.kafka.log import KafkaLog
@@ -47,13 +49,30 @@ class KafkaHarness:
             return [Position(one.partition, one.offset) for one in await asyncio.gather(*sent)]
 
     async def produce_and_abort(self, topic: str, records: Sequence[Raw], *, partition: int | None = None) -> None:
-        """Write records in a transaction that is then aborted."""
+        """Write records in a transaction that is then aborted, and wait until no reader is held up by it."""
         transaction = f"transaction-{uuid.uuid4()}"
         async with AIOKafkaProducer(bootstrap_servers=self.broker.address, transactional_id=transaction) as producer:
             await producer.begin_transaction()
             for raw in records:
                 await producer.send_and_wait(topic, raw.value, raw.key, partition)
             await producer.abort_transaction()
+            partitions = [TopicPartition(topic, one) for one in await producer.partitions_for(topic)]
+        await self._until_stable(partitions)
+
+    async def _until_stable(self, partitions: Collection[TopicPartition]) -> None:
+        """Wait for the transactions' markers. The coordinator answers before it writes them (KIP-98), and until they
+        are there, a log ends where the first open transaction begins."""
+        levels = ("read_uncommitted", "read_committed")
+        async with contextlib.AsyncExitStack() as stack:
+            written, stable = [
+                await stack.enter_async_context(
+                    AIOKafkaConsumer(bootstrap_servers=self.broker.address, isolation_level=level)
+                )
+                for level in levels
+            ]
+            async with asyncio.timeout(DEADLINE_S):
+                while await stable.end_offsets(partitions) != await written.end_offsets(partitions):  # noqa: ASYNC110
+                    await asyncio.sleep(POLL_S)
 
     async def trim(self, topic: str, partition: int, before: int) -> None:
         await self.broker.trim(topic, partition, before)
