@@ -111,6 +111,15 @@ def test_a_resume_at_another_cursor_than_the_one_presented_is_found() -> None:
     assert kinds(check, [joined(9, recovered=True, after=("e", 4)), event(5, 4)]) == []
 
 
+def test_a_stream_that_received_no_event_since_it_resumed_still_presents_the_id_of_its_last_event() -> None:
+    again = joined(9, epoch="f", recovered=True, after=("e", 4))
+    for items, kind in (([], []), ([event(5, 4, epoch="f")], ["resumed_elsewhere"])):
+        check = LiveCheck("a client", ROOM, after=("e", 4))
+        assert kinds(check, [again, *items]) == []
+        check.request()
+        assert kinds(check, [again]) == kind
+
+
 def test_the_state_is_that_of_the_join_and_the_events_after_it() -> None:
     check = LiveCheck("a client", ROOM)
     check.take(Joined("e", 3, recovered=False, state={"score": 1, "clock": 2, "card": 3}))

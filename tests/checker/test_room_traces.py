@@ -117,6 +117,14 @@ def test_each_breach_is_found(kind: str, items: list[Item]) -> None:
     assert kind in check(room_log(), joined(), *items)
 
 
+def test_a_stream_that_received_no_event_since_it_resumed_still_presents_the_id_of_its_last_event() -> None:
+    again = Joined("f", 2, recovered=True, after=("e", 0))
+    assert "resumed_elsewhere" not in check(room_log(), joined(), *received(100), again, again)
+    assert "resumed_elsewhere" in check(
+        room_log(), joined(), *received(100), again, Received("f", 1, 0, 101, None, False), again
+    )
+
+
 @pytest.mark.parametrize(
     "before",
     [[replace(joined(0), complete=False)], [joined(0, {"score": 100}), Joined("e", 2, recovered=True, after=("e", 0))]],

@@ -30,6 +30,7 @@ class LiveCheck:
         "_lacks_state",
         "_recent",
         "_restarts",
+        "_resumed_with",
         "client",
         "covered",
         "deliver",
@@ -56,6 +57,7 @@ class LiveCheck:
         self.state: dict[str, int] = {}
         self.epoch: str | None
         self.epoch, self.offset = after or (None, -1)
+        self._resumed_with: tuple[str, int] | None = None  # by a resume since which it has received nothing
         self._restarts = restarts
         self._lacks_state = False  # or may lack some of it
         self._recent: deque[int] = deque(maxlen=RECENT_OFFSETS)
@@ -103,6 +105,7 @@ class LiveCheck:
         kind = self._misplaced(event)
         if event.offset <= self.offset and self.joined:
             return kind
+        self._resumed_with = None
         self.epoch = event.epoch
         self.offset = event.offset
         self.covered = max(self.covered, event.offset)
@@ -148,7 +151,8 @@ class LiveCheck:
 
     def _resume(self, joined: Joined) -> str | None:
         self._lacks_state = True
-        elsewhere = self.joined or self.epoch is None or joined.after not in (None, self.cursor)
+        elsewhere = self.joined or self.epoch is None or joined.after not in (None, self.cursor, self._resumed_with)
+        self._resumed_with = joined.after  # the id that an event stream keeps
         self.joined = True
         self.epoch = joined.epoch
         self.covered = self.offset

@@ -60,7 +60,7 @@ class TraceCheck:
         self._log: LogId | None = None
         self._next = 0  # the index in its log of the first event behind the cursor
         self._missed: set[int] = set()  # offsets that were reported as missing: they may still come, out of order
-        self._resumed = False  # and has received nothing since
+        self._resumed_with: tuple[str, int] | None = None  # by a resume since which it has received nothing
 
     def take(self, item: Item, at_ms: float | None = None) -> None:
         """The next thing that the client saw, and about when."""
@@ -134,7 +134,7 @@ class TraceCheck:
             self._epoch, self._cursor = joined.after  # it brought a cursor from before the run
             self._log = self._log_of(self._epoch)
             self._states.forget()
-        elif not joined.live and joined.after != (self._epoch, self._cursor):
+        elif not joined.live and joined.after not in ((self._epoch, self._cursor), self._resumed_with):
             text = f"was at {self._epoch}/{self._cursor}, and was answered with {joined}"
             self._found("resumed_elsewhere", text, self._cursor)
         before, after = self._log_of(self._epoch or "") or self._log, self._log_of(joined.epoch)
@@ -145,7 +145,7 @@ class TraceCheck:
             text = f"{self._epoch}/{self._cursor} of {before} was honoured, and the room is not there any more"
             self._found("recovered_wrongly", text, self._cursor)
         self._check_head(joined, after or self._log)
-        self._resumed = True
+        self._resumed_with = joined.after or (self._epoch or "", self._cursor)  # the id that an event stream keeps
         self._states.resume()
         self._covered = self._since = self._cursor
         self._epoch = joined.epoch
@@ -183,7 +183,7 @@ class TraceCheck:
     def _begin(self, epoch: str, offset: int) -> None:
         """The client goes on from here, wherever it was before."""
         self._missed.clear()
-        self._lost, self._resumed = None, False
+        self._lost = self._resumed_with = None
         self._epoch = epoch
         self._cursor = self._covered = self._since = offset
         self._log = self._log_of(epoch)
@@ -221,8 +221,8 @@ class TraceCheck:
             return
         self._epoch = event.epoch  # the partition's leader may be another one; `_compare` knows the partition
         self._compare(event)
-        if self._resumed:
-            self._resumed = False
+        if self._resumed_with:
+            self._resumed_with = None
             self._waits.advance()
         self._cursor = event.offset
         self._covered = max(self._covered, event.offset)
@@ -311,7 +311,7 @@ class TraceCheck:
         first = part.offset_at(missing[0])
         self._missed.update(part.offset_at(each) for each in missing)
         text = f"{len(missing)} events from {first} to {part.offset_at(missing[-1])}, before {event.offset}"
-        gone = self._resumed and first < self._room.starts.at_end(log)
+        gone = bool(self._resumed_with) and first < self._room.starts.at_end(log)
         self._found("recovered_wrongly" if gone else "missing", text, first)
 
     # The end.
@@ -349,7 +349,7 @@ class TraceCheck:
         if index is None:
             return False
         offset, order = part.offset_at(index), part.order_at(index)
-        gone = self._resumed and offset < self._room.starts.before(log, self._waits.joined_ms)
+        gone = bool(self._resumed_with) and offset < self._room.starts.before(log, self._waits.joined_ms)
         if not self._waits.is_overdue(order, at_ms, DELETED_MS if gone else patience_ms):
             return False
         text = f"it is still behind {self._cursor} {(at_ms - order) / 1000:.1f} s after that event"
