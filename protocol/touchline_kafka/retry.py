@@ -1,10 +1,11 @@
-"""Pauses between tries, and fewer repeated log lines: what a client does while Kafka is away."""
+"""What a client does while Kafka is away: pauses between tries, fewer repeated log lines, failures nobody waits for."""
 
 import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 RETRY_FIRST_S = 0.1
 RETRY_MAX_S = 2.0
@@ -73,3 +74,9 @@ def throttle_logs() -> None:
         logger = logging.getLogger(name)
         if not any(isinstance(one, OncePerInterval) for one in logger.filters):
             logger.addFilter(OncePerInterval())
+
+
+def retrieve(future: asyncio.Future[Any]) -> None:
+    """Look at a failure that nobody waits for any more, or asyncio would log it. A callback for futures."""
+    if not future.cancelled():
+        future.exception()

@@ -18,8 +18,8 @@ from touchline_protocol.errors import OperatorError
 from .client import Client
 from .error_codes import INVALID_TOPIC, TOPIC_AUTHORIZATION_FAILED, UNKNOWN_TOPIC_OR_PARTITION
 from .errors import describe, error_of
-from .futures import retrieve
 from .metadata.cluster_view import ALL_OPERATIONS, ClusterView, Leader, TopicAnswer
+from .retry import retrieve
 from .wire import MetadataRequest
 
 NO_LEADER = -1

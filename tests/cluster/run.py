@@ -23,7 +23,7 @@ from touchline_loadtest.checks.breach import Breach
 from touchline_loadtest.checks.comparison.action_check import check_actions, check_verdicts
 from touchline_loadtest.checks.comparison.room_traces import check_room
 from touchline_loadtest.checks.trace import Joined, Received, Settled, Trace
-from touchline_loadtest.measure.action_reader import read_actions
+from touchline_loadtest.measure.actions.reader import read_actions
 
 SETTLED_S = 60.0
 """How long after the last fault everything has to have arrived everywhere."""

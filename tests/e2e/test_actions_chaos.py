@@ -14,7 +14,7 @@ from support.processes import EdgeProcess, touchline_command
 from support.sdk_player import SdkActionReader, logged_actions
 from touchline_loadtest.checks.comparison.action_check import check_actions
 from touchline_loadtest.free_ports import free_ports
-from touchline_loadtest.measure.action_reader import read_actions
+from touchline_loadtest.measure.actions.reader import read_actions
 from touchline_protocol.actions import ActionRecord
 
 MINUTES_MAX = 15

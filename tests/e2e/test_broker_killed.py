@@ -19,7 +19,7 @@ from support.waiting import eventually
 from touchline_loadtest.checks.comparison.action_check import check_actions
 from touchline_loadtest.checks.comparison.room_traces import check_room
 from touchline_loadtest.checks.trace import Trace
-from touchline_loadtest.measure.action_reader import read_actions
+from touchline_loadtest.measure.actions.reader import read_actions
 from touchline_server.config.tables import ActionsSettings, FeedSettings
 
 EVENTS, ACTIONS, VERDICTS = "match-events", "player-actions", "cheat-verdicts"

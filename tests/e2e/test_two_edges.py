@@ -12,7 +12,7 @@ from support.kafka_broker import KafkaBroker
 from support.node_fixture import RunningNode, running_node
 from touchline_loadtest.checks.actions import Acted, ActionEntry, LoggedAction
 from touchline_loadtest.checks.comparison.action_check import check_actions
-from touchline_loadtest.measure.action_reader import read_actions
+from touchline_loadtest.measure.actions.reader import read_actions
 from touchline_server.config.tables import ActionsSettings, FeedSettings, VerdictsSettings
 
 

@@ -14,7 +14,7 @@ from websockets.asyncio.server import ServerConnection, serve
 from touchline_loadtest.checks.action_session import ActionSession
 from touchline_loadtest.clients.errors import ClientsFailed
 from touchline_loadtest.clients.players import Players
-from touchline_loadtest.measure.action_findings import LogFindings, compare_log
+from touchline_loadtest.measure.actions.findings import LogFindings, compare_log
 from touchline_protocol.actions import ActionRecord
 from touchline_protocol.codecs import JSON
 from touchline_protocol.messages import Ack, Action, Beat, Hello, Limits, Message, Nack, Verdict, Welcome

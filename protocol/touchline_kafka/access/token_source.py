@@ -20,7 +20,7 @@ from typing import Any
 
 from aiokafka.abc import AbstractTokenProvider
 
-from touchline_kafka.futures import retrieve
+from touchline_kafka.retry import retrieve
 from touchline_protocol.errors import OperatorError
 
 from .tokens import Token, TokenProvider, TokenRefused, TokenUnavailable

@@ -25,7 +25,7 @@ from aiokafka.errors import LeaderNotAvailableError, NodeNotReadyError, NotLeade
 from touchline_kafka.client import Client
 from touchline_kafka.error_codes import MESSAGE_TOO_LARGE, NOT_ENOUGH_REPLICAS, RECORD_LIST_TOO_LARGE, Remedy
 from touchline_kafka.errors import REQUEST_ERRORS, classify, describe, error_of, is_retried
-from touchline_kafka.futures import retrieve
+from touchline_kafka.retry import retrieve
 from touchline_kafka.topics import NO_LEADER, NoSuchTopic, Topics
 from touchline_protocol.errors import RecordRefusal
 

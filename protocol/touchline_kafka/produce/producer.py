@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from touchline_kafka.client import Client
 from touchline_kafka.cluster import Cluster
 from touchline_kafka.errors import REQUEST_ERRORS, describe, is_retried
-from touchline_kafka.futures import retrieve
 from touchline_kafka.partitioner import partition_of
+from touchline_kafka.retry import retrieve
 from touchline_kafka.topics import NoSuchTopic, Topics
 from touchline_protocol.errors import LogUnavailable, RecordRefusal, RecordsRefused, TopicRefused
 from touchline_protocol.printable import counted

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import msgspec
 
 from touchline_loadtest.clients.players import Players, token_for
-from touchline_loadtest.measure.action_server import action_topics
+from touchline_loadtest.measure.actions.server import action_topics
 from touchline_loadtest.measure.audience import Audience, open_audience
 from touchline_loadtest.measure.bench import Bench
 from touchline_loadtest.measure.findings import breaches, check_note, latencies_ns, percentile_ms

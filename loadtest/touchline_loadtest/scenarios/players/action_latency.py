@@ -2,7 +2,7 @@
 
 import msgspec
 
-from touchline_loadtest.measure.action_server import action_server
+from touchline_loadtest.measure.actions.server import action_server
 from touchline_loadtest.measure.bench import Bench
 from touchline_loadtest.measure.findings import MS, percentile_ms
 from touchline_loadtest.measure.measurement import Start

@@ -9,8 +9,8 @@ import statistics
 
 import msgspec
 
-from touchline_loadtest.measure.action_findings import LogFindings
-from touchline_loadtest.measure.action_server import ActionServer, action_server
+from touchline_loadtest.measure.actions.findings import LogFindings
+from touchline_loadtest.measure.actions.server import ActionServer, action_server
 from touchline_loadtest.measure.bench import Bench
 from touchline_loadtest.measure.findings import percentile_ms
 from touchline_loadtest.measure.kafka_topics import new_topic

@@ -11,7 +11,7 @@ import msgspec
 
 from touchline_loadtest.clients.errors import ClientsFailed
 from touchline_loadtest.clients.players import until_answered
-from touchline_loadtest.measure.action_server import ActionServer, action_server
+from touchline_loadtest.measure.actions.server import ActionServer, action_server
 from touchline_loadtest.measure.bench import Bench
 from touchline_loadtest.measure.findings import MS, percentile_ms
 from touchline_loadtest.measure.measurement import Start

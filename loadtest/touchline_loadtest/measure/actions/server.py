@@ -6,14 +6,14 @@ from collections.abc import AsyncIterator
 from typing import NamedTuple
 
 from touchline_loadtest.clients.players import Players
+from touchline_loadtest.measure.bench import Bench
+from touchline_loadtest.measure.kafka_topics import new_topic
+from touchline_loadtest.measure.processes import ChildProcess
+from touchline_loadtest.measure.server_under_test import server_under_test
 from touchline_loadtest.publish.publisher import FEED
 
-from .action_findings import LogFindings, compare_log
-from .action_reader import read_actions
-from .bench import Bench
-from .kafka_topics import new_topic
-from .processes import ChildProcess
-from .server_under_test import server_under_test
+from .findings import LogFindings, compare_log
+from .reader import read_actions
 
 ROOM = f"{FEED}:1"
 PARTITIONS = 8

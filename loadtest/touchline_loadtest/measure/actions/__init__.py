@@ -1,0 +1,1 @@
+"""Measuring players: their server, what they wrote, and what they found."""
