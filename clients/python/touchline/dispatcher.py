@@ -42,7 +42,7 @@ class OnPresence(NamedTuple):
 
 
 class _Reader(NamedTuple):
-    """Who reads a room: its inbox takes all items but those about presence."""
+    """The reader of a room: its inbox takes all items but those about presence."""
 
     inbox: Inbox
     on_presence: OnPresence
