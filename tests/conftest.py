@@ -1,5 +1,5 @@
 """What all tests share: Kafka brokers, the order of tests, their thoroughness, the signals of the programs that they
-start, and the rule that CI skips nothing."""
+start, and the rules that CI skips nothing and tries twice."""
 
 from touchline_server.server_log import setup
 from touchline_server.server_log.setup import use_standard_logging
@@ -9,6 +9,7 @@ pytest_plugins = [
     "support.inherited_signals",
     "support.short_ids",
     "support.order",
+    "support.second_try",
     "support.thoroughness",
     "support.kafka_broker",
     "support.kafka_split",
