@@ -47,7 +47,8 @@ class Close(NamedTuple):
 
     ``code`` is the close code; the HTTP status if the handshake was refused; and 1006 if the connection was lost
     without a close frame, could not be made, or was given up because nothing arrived. ``error`` is the code of the
-    ``error`` that came last before it. ``sent_away``: the server had asked the client to leave.
+    ``error`` that came last before it. ``sent_away``: the server had asked the client to leave by
+    then.
     """
 
     client: str

@@ -198,6 +198,19 @@ def test_a_goaway_explains_the_close_that_follows() -> None:
     assert process.notes.open == 0
 
 
+@pytest.mark.parametrize(
+    ("reconnect_ms", "by_us", "sent_away"), [(0, True, True), (500, True, False), (500, False, True)]
+)
+def test_a_visit_that_ends_before_its_turn_to_reconnect_was_not_sent_away(
+    reconnect_ms: int, by_us: bool, sent_away: bool
+) -> None:
+    process = Process()
+    observer = process.joined()
+    observer.received(Goaway(reconnect_ms=reconnect_ms, reason="stopping"), 40)
+    observer.closed(1000, by_us=by_us)
+    assert [close.sent_away for close in process.notes.closes] == [sent_away]
+
+
 def test_behaviour_explains_its_own_closes_and_verdicts() -> None:
     process = Process()
     process.joined(slow_reader=True).closed(TOO_SLOW.code, by_us=False)

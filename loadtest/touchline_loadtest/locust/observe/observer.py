@@ -94,7 +94,7 @@ class Observer:
         self._connected_ms: float | None = None
         self._greeting_s: float | None = None
         self._acting_s = 0.0
-        self._sent_away = False
+        self._away_from_ms: float | None = None  # since when the server has wanted it to be elsewhere
         self._edge = self._player = self._error = ""
         self._rooms: dict[str, RoomObserver] = {}
         self._requests: dict[tuple[int | None, str], Request] = {}
@@ -126,7 +126,7 @@ class Observer:
     def connected(self, now_s: float) -> None:
         """The WebSocket is open."""
         self._now_s = self._greeting_s = now_s
-        self._sent_away = False
+        self._away_from_ms = None
         self._lag_ms = 0.0
         self._error = ""
 
@@ -157,7 +157,7 @@ class Observer:
         self._requests.clear()
         self._pending_actions.clear()
         was_greeting, self._greeting_s, self._connecting_s = self._greeting_s is not None, None, None
-        if by_us or self._sent_away or too_slow:
+        if by_us or self._away_from_ms is not None or too_slow:
             return
         if code == BANNED.code and self.banned and self._verdicts_expected:
             return
@@ -242,7 +242,10 @@ class Observer:
             began_ms = now_ms
         else:
             self._measures.connections(-1)
-        self._recorder.closed(Close(self.client, code, now_ms, self._edge, self._player, self._error, self._sent_away))
+        # A visit that ends while the client waits for its turn to reconnect is over for another reason.
+        away_from_ms = self._away_from_ms
+        sent_away = away_from_ms is not None and (not by_us or now_ms >= away_from_ms)
+        self._recorder.closed(Close(self.client, code, now_ms, self._edge, self._player, self._error, sent_away))
         if by_us:
             kind: CauseKind = "client_left" if code == NORMAL.code else "connection_cut"
             self._recorder.cause(Cause(kind, now_ms, None, self.client))
@@ -300,8 +303,8 @@ class Observer:
                 self._measures.breach(breach, refused_room(message.room, message.code))
             self._requests.pop((message.id, message.room), None)
 
-    def _goaway(self, _: messages.Goaway) -> None:
-        self._sent_away = True
+    def _goaway(self, message: messages.Goaway) -> None:
+        self._away_from_ms = self._shared.unix_ms() + message.reconnect_ms
 
     def _nack(self, message: messages.Nack) -> None:
         self._acting_s = self._now_s
