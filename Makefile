@@ -12,7 +12,7 @@ SETUP := pyproject.toml scripts/setup_venv.sh scripts/apt_install.sh
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo bench bench-peers bench-peers-rooms bench-peers-long kick-off loadtest fleet-run rolling-restart report test test-quick test-all cluster-run check check-types check-source format openapi lock clean
+.PHONY: help demo bench bench-peers bench-peers-rooms bench-peers-long kick-off loadtest fleet-run rolling-restart report test test-quick test-all cluster-run check check-types check-source check-js build-js js-codes format openapi lock clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 20
@@ -87,7 +87,7 @@ cluster-run: .venv/tools.stamp ## Disturb a cluster of three brokers, and compar
 check: .venv/dev.stamp ## Check format, style, types, layers, prose and the shape of the source
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync check-types check-source
+	@$(MAKE) --no-print-directory --jobs=3 --output-sync check-types check-source check-js
 
 check-types: .venv/dev.stamp ## Check the types alone
 	$(BIN)/mypy
@@ -96,10 +96,20 @@ check-source: .venv/dev.stamp ## Check layers, prose and the shape of the source
 	$(BIN)/lint-imports
 	$(BIN)/python scripts/check_source.py
 	$(BIN)/python scripts/check_prose.py
+	$(BIN)/python scripts/write_js_codes.py --check
 
-format: .venv/dev.stamp ## Format the code, and mend what ruff can mend
+check-js: .venv/dev.stamp ## Check clients/js and the site, unless they have passed as they are: ARGS=--again
+	$(BIN)/python scripts/check_js.py $(ARGS)
+
+build-js: .venv/dev.stamp ## Build the TypeScript SDK, and the site of the demo
+	scripts/install_js.sh
+	scripts/with_node.sh npm --prefix clients run build --workspaces --if-present
+
+format: .venv/dev.stamp ## Format the code, and fix what ruff and biome can fix
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
+	scripts/install_js.sh
+	cd clients && ../scripts/with_node.sh biome check --write
 
 # Versions in a lock stay as they are where they still fit; make lock ARGS=--upgrade takes the newest.
 # The demo lock has all that users install. The dev lock keeps to its versions, so that what is tested is what runs.
@@ -109,13 +119,16 @@ LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generat
 openapi: .venv/dev.stamp ## Write docs/openapi.json from the code
 	$(BIN)/python scripts/write_openapi.py
 
+js-codes: .venv/dev.stamp ## Write the codes and limits of clients/js from the protocol's
+	$(BIN)/python scripts/write_js_codes.py
+
 lock: .venv/dev.stamp ## Write the lock files in requirements/ anew
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv>=0.8"
 	$(LOCK) --extra demo --group editable --output-file requirements/demo.lock
 	$(LOCK) --extra demo --extra loadtest --group dev --constraints requirements/demo.lock --output-file requirements/dev.lock
 
 clean: ## Delete all that these targets made, .venv and .cache too
-	rm -rf .venv .cache build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv .cache build dist clients/node_modules clients/js/dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/demo.stamp: requirements/demo.lock $(SETUP)

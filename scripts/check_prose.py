@@ -15,6 +15,7 @@ Without arguments it checks everything. It exits with 1 if it finds anything.
 
 import ast
 import io
+import os
 import re
 import sys
 import tokenize
@@ -149,7 +150,7 @@ def plain_texts(source: str) -> Iterator[Text]:
 
 
 def script_texts(source: str) -> Iterator[Text]:
-    """The comments of JavaScript and CSS."""
+    """The comments of JavaScript, TypeScript and CSS."""
     pattern = re.compile(r"/\*.*?\*/|(?:(?:^|(?<=\s))//[^\n]*\n?[ \t]*)+", re.DOTALL | re.MULTILINE)
     for match in pattern.finditer(source):
         line = source.count("\n", 0, match.start()) + 1
@@ -202,6 +203,8 @@ READERS = {
     "Makefile": plain_texts,
     ".yaml": yaml_texts,
     ".js": script_texts,
+    ".ts": script_texts,
+    ".tsx": script_texts,
     ".css": script_texts,
     ".html": html_texts,
 }
@@ -209,14 +212,13 @@ READERS = {
 
 def files_in(path: Path) -> list[Path]:
     """The files below ``path`` that have something to read, or ``path`` itself."""
-    found = sorted(path.rglob("*")) if path.is_dir() else [path]
-    return [
-        one
-        for one in found
-        if (one.suffix or one.name) in READERS
-        and not NOT_OURS.intersection(one.parts)
-        and not any(part.startswith(".") for part in one.relative_to(path).parts)
-    ]
+    if not path.is_dir():
+        return [path]
+    found: list[Path] = []
+    for parent, folders, names in os.walk(path):
+        folders[:] = [name for name in folders if name not in NOT_OURS and not name.startswith(".")]
+        found += [Path(parent, name) for name in names if not name.startswith(".")]
+    return sorted(one for one in found if (one.suffix or one.name) in READERS)
 
 
 def findings_of(path: Path) -> list[Finding]:

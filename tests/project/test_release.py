@@ -1,5 +1,6 @@
-"""The basis of a release: one version, and lock files that satisfy pyproject.toml."""
+"""The basis of a release: one version, and lock files that satisfy pyproject.toml and the packages of clients/."""
 
+import json
 import re
 import tomllib
 from pathlib import Path
@@ -62,3 +63,34 @@ def test_the_dev_lock_keeps_to_the_versions_that_users_run() -> None:
 @pytest.mark.parametrize("name", LOCKS)
 def test_a_lock_names_no_index(name: str) -> None:
     assert "://" not in (ROOT / "requirements" / f"{name}.lock").read_text("utf-8")
+
+
+NPM_LOCK = json.loads((ROOT / "clients" / "package-lock.json").read_text("utf-8"))["packages"]
+WORKSPACES = ("", "js", "demo/web")
+
+
+def test_the_npm_package_has_this_version_and_the_licence() -> None:
+    folder = ROOT / "clients" / "js"
+    assert json.loads((folder / "package.json").read_text("utf-8"))["version"] == __version__
+    assert (folder / "LICENSE").read_text("utf-8") == (ROOT / "LICENSE").read_text("utf-8")
+
+
+@pytest.mark.parametrize("workspace", WORKSPACES)
+def test_the_npm_lock_holds_what_a_workspace_asks_for(workspace: str) -> None:
+    manifest = json.loads((ROOT / "clients" / workspace / "package.json").read_text("utf-8"))
+    kinds = ("dependencies", "devDependencies", "peerDependencies")
+    assert {kind: manifest.get(kind) for kind in kinds} == {kind: NPM_LOCK[workspace].get(kind) for kind in kinds}
+
+
+def test_the_npm_lock_has_a_hash_of_each_package_and_names_no_registry() -> None:
+    packages = {name: entry for name, entry in NPM_LOCK.items() if name.startswith("node_modules/")}
+    linked = {name for name, entry in packages.items() if entry.get("link")}
+    assert linked == {"node_modules/touchline", "node_modules/touchline-demo-site"}
+    assert [name for name in packages.keys() - linked if "integrity" not in packages[name]] == []
+    assert [name for name in packages.keys() - linked if "resolved" in packages[name]] == []
+
+
+def test_packages_of_the_workspaces_have_exact_versions() -> None:
+    wanted = [NPM_LOCK[workspace].get("devDependencies", {}) for workspace in WORKSPACES]
+    loose = {name for each in wanted for name, version in each.items() if not re.fullmatch(r"\d[\w.-]*", version)}
+    assert loose <= {"touchline"}  # our own, from its workspace

@@ -1,0 +1,2 @@
+/** The entry `touchline/msgpack`: the protocol's other encoding. */
+export {};

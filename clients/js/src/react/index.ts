@@ -1,0 +1,2 @@
+/** The entry `touchline/react`: hooks for rooms, actions and the connection. */
+export {};
