@@ -251,7 +251,7 @@ export interface Backoff {
 }
 
 export interface ConnectOptions {
-  /** Who the player is: a token, or a function that returns one. Without it the client only watches. */
+  /** Names the player: a token, or a function that returns one. Without it the client only watches. */
   readonly token?: string | TokenFunction | null;
   /**
    * Where to keep each room's cursor and state, such as `sessionStorage`: a reload then shows the state at once and
