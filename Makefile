@@ -7,6 +7,10 @@ PYTHON ?=
 # How many tests run at once. More than there are cores: many wait for brokers, browsers and processes.
 WORKERS ?= 3
 
+# Some machines forbid Python to keep compiled files. The tests start hundreds of processes, each of which would then
+# compile all that it imports, and every worker would compile every test.
+export PYTHONDONTWRITEBYTECODE :=
+
 BIN := .venv/bin
 SETUP := pyproject.toml scripts/setup_venv.sh scripts/apt_install.sh
 
