@@ -1,5 +1,5 @@
-"""What all tests share: Kafka brokers, the order of tests, their thoroughness, the signals of the programs that they
-start, and the rules that CI skips nothing and tries twice."""
+"""What all tests share: Kafka brokers, ports, the order of tests, their thoroughness, the signals of the programs that
+they start, and the rules that CI skips nothing and tries twice."""
 
 from touchline_server.server_log import setup
 from touchline_server.server_log.setup import use_standard_logging
@@ -8,6 +8,7 @@ pytest_plugins = [
     "support.no_skips",
     "support.inherited_signals",
     "support.short_ids",
+    "support.own_ports",
     "support.order",
     "support.second_try",
     "support.thoroughness",

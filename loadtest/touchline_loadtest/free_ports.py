@@ -2,6 +2,7 @@
 
 import random
 import socket
+from collections.abc import Iterator
 
 from touchline_protocol.errors import OperatorError
 
@@ -10,18 +11,26 @@ BELOW_EPHEMERAL = range(12_000, 32_000)
 
 
 def free_ports(count: int) -> list[int]:
-    """``count`` ports that nothing listens on."""
+    """``count`` ports that nothing listens on, and that this process has not got from here before: their servers may
+    not have started yet, or may be stopped for a while."""
     ports: list[int] = []
     while len(ports) < count:
-        port = random.choice(BELOW_EPHEMERAL)  # noqa: S311 - not a secret
+        port = next(_candidates)
         with socket.socket() as sock:
             try:
                 sock.bind(("127.0.0.1", port))
             except OSError:
                 continue
-        if port not in ports:
-            ports.append(port)
+        ports.append(port)
     return ports
+
+
+def _each_in_random_order() -> Iterator[int]:
+    while True:
+        yield from random.sample(BELOW_EPHEMERAL, len(BELOW_EPHEMERAL))
+
+
+_candidates = _each_in_random_order()
 
 
 def check_free(port: int) -> None:
