@@ -94,7 +94,7 @@ def test_settings_that_do_not_work_together_are_named_at_the_start() -> None:
 def test_published_events_are_tailed(server: Server) -> None:
     placed = []
     for data in ('{"pass": 1}', '"zwö"'):
-        done = run("publish", "match:tailed", data, "--server", server.control_url)
+        done = run("publish", "match:tailed", data, "--url", server.control_url)
         assert (done.returncode, done.stderr) == (0, "")
         placed.append(json.loads(done.stdout))
     assert [(place["room"], place["partition"]) for place in placed] == [("match:tailed", 0)] * 2
@@ -106,7 +106,7 @@ def test_published_events_are_tailed(server: Server) -> None:
 
 def test_nothing_in_an_event_can_change_the_terminal(server: Server) -> None:
     data = {"\x9b2J\u202e": "\x1b]0;title\x07\x7f\x85\u2028\u200b\ufeff\U000e0041 \N{WOMAN}\u200d\N{ROCKET} é"}
-    run("publish", "match:hostile", json.dumps(data, ensure_ascii=False), "--server", server.control_url)
+    run("publish", "match:hostile", json.dumps(data, ensure_ascii=False), "--url", server.control_url)
     with running("tail", "match:hostile", "--last", "1", "--url", server.websocket_url) as process:
         line = line_of(process.stdout, process)
     assert json.loads(line)["data"] == data
@@ -190,7 +190,7 @@ def test_a_room_that_stays_quiet_is_noted_as_joined(server: Server, tmp_path: Pa
             assert stop(process, signal.SIGINT) == (130, "", "")
 
 
-@pytest.mark.parametrize("command", ["publish score:1 1 --server http", "tail score:1 --url ws"])
+@pytest.mark.parametrize("command", ["publish score:1 1 --url http", "tail score:1 --url ws"])
 def test_a_command_says_whom_it_waits_for(command: str) -> None:
     """A server that accepts connections and does not answer, as one behind a broken proxy."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
@@ -253,16 +253,33 @@ def test_an_interrupted_tail_ends_without_a_traceback(server: Server) -> None:
 
 def test_publishing_needs_the_servers_key() -> None:
     with serving(env={"TOUCHLINE_API_KEYS": "right"}) as keyed:
-        publish_to = ("publish", "match:1", "1", "--server", keyed.control_url)
+        publish_to = ("publish", "match:1", "1", "--url", keyed.control_url)
         assert "\npublishing with one of api_keys\n" in keyed.banner
         assert (run(*publish_to).returncode, run(*publish_to, "--api-key", "wrong").returncode) == (2, 2)
         assert run(*publish_to, env={"TOUCHLINE_API_KEY": "right"}).returncode == 0
 
 
+def test_the_servers_configuration_file_says_where_it_is_and_has_its_key(tmp_path: Path) -> None:
+    with serving(env={"TOUCHLINE_API_KEYS": "right"}) as keyed:
+        port, control_port = (httpx.URL(url).port for url in (keyed.websocket_url, keyed.control_url))
+        config = tmp_path / "touchline.toml"
+        config.write_text(f'port = {port}\ncontrol_port = {control_port}\napi_keys = ["right"]\n')
+        assert run("publish", "match:1", "1", "--config", str(config)).returncode == 0
+        with running("tail", "match:1", "--last", "1", env={"TOUCHLINE_CONFIG": str(config)}) as process:
+            assert json.loads(line_of(process.stdout, process))["data"] == 1
+
+
+def test_a_tail_of_members_without_a_token_says_that_it_takes_one(server: Server) -> None:
+    done = run("tail", "match:1", "--members", "--url", server.websocket_url)
+    assert done.returncode == 2
+    assert "--token" in done.stderr
+    assert "--members" in done.stderr
+
+
 def test_a_replayed_match_is_all_there_in_order(server: Server, tmp_path: Path) -> None:
     file = tmp_path / "match.json"
     file.write_text(json.dumps(recorded_match()))
-    done = run("replay", str(file), "--room", "match:replayed", "--speed", "1000", "--server", server.control_url)
+    done = run("replay", str(file), "--room", "match:replayed", "--speed", "1000", "--url", server.control_url)
     assert done.returncode == 0, done.stderr
     assert "Data provided by StatsBomb" in done.stderr
     lines = tail(server, "match:replayed", "--last", "1000", lines=len(recorded_match()))
@@ -272,7 +289,7 @@ def test_a_replayed_match_is_all_there_in_order(server: Server, tmp_path: Path) 
 
 
 def test_a_replay_needs_no_file_and_names_its_rooms(server: Server) -> None:
-    done = run("replay", "--sample", "--speed", "100000", "--server", server.control_url)
+    done = run("replay", "--sample", "--speed", "100000", "--url", server.control_url)
     assert done.returncode == 0
     assert done.stdout == ""
     assert [word for word in ("match:1001", "score:1001", server.control_url) if word not in done.stderr] == []
@@ -300,7 +317,7 @@ def test_a_whole_match_at_high_speed_is_tailed_live_in_order(server: Server, tmp
     publish(server, "match:90", '"kick-off"')
     with running("tail", "match:90", "--last", "1", "--url", server.websocket_url) as process:
         assert json.loads(line_of(process.stdout, process))["data"] == "kick-off"
-        with running("replay", str(file), "--speed", "6000", "--server", server.control_url) as replay:
+        with running("replay", str(file), "--speed", "6000", "--url", server.control_url) as replay:
             lines = [json.loads(line_of(process.stdout, process)) for _ in match]
             assert replay.wait(timeout=90) == 0
     assert [line["data"] for line in lines] == match
@@ -313,7 +330,7 @@ def test_a_replay_waits_for_a_server_that_is_restarted(tmp_path: Path) -> None:
     file.write_text(json.dumps(match))
     with serving("--log", log) as first:
         port = str(httpx.URL(first.control_url).port)
-        with running("replay", str(file), "--speed", "100", "--server", first.control_url) as replay:
+        with running("replay", str(file), "--speed", "100", "--url", first.control_url) as replay:
             wait_until(lambda: head(first, "match:5") > 20)
             stop(first.process)
             with serving("--log", log, "--control-port", port) as second:
@@ -323,7 +340,7 @@ def test_a_replay_waits_for_a_server_that_is_restarted(tmp_path: Path) -> None:
 
 
 def test_a_simulated_match_is_published_until_the_duration_ends(server: Server) -> None:
-    done = run("simulate", "--matches", "1", "--rate", "40", "--duration", "1", "--server", server.control_url)
+    done = run("simulate", "--matches", "1", "--rate", "40", "--duration", "1", "--url", server.control_url)
     assert (done.returncode, "match:1001 and score:1001" in done.stderr) == (0, True)
     assert {event["key"] for event in room_state(server, "score:1001")["state"]} >= {"score", "period"}
     assert head(server, "match:1001") >= 20, "it is played from the start"
@@ -377,7 +394,7 @@ def test_a_full_disk_is_one_line() -> None:
 
 
 def test_a_pipe_from_tail_to_head_ends_by_itself(server: Server) -> None:
-    with running("simulate", "--matches", "1", "--rate", "50", "--seed", "9", "--server", server.control_url):
+    with running("simulate", "--matches", "1", "--rate", "50", "--seed", "9", "--url", server.control_url):
         command = " ".join([*COMMAND, "tail", "match:1001", "--url", server.websocket_url]) + " | head -n 2"
         done = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=90, check=False)
     assert (done.returncode, done.stderr) == (0, "")

@@ -114,7 +114,7 @@ def all_work_in(world: World) -> None:
             banner += line
         websocket = re.search(rb"ws://\S+", banner)
         assert websocket
-        publish = start(world, "publish", "match:ä", '{"é":1}', "--server", control[0].decode())
+        publish = start(world, "publish", "match:ä", '{"é":1}', "--url", control[0].decode())
         assert json.loads(result(publish))["room"] == "match:ä"
         tail = start(world, "tail", "match:ä", "--last", "1", "--url", websocket[0].decode())
         assert tail.stdout is not None
@@ -187,7 +187,7 @@ def test_commands_work_in_1970() -> None:
         assert line, process.communicate()
     url = line.split()[-1].decode()
     publish = subprocess.run(
-        [*command, "publish", "match:1", "1", "--server", url], capture_output=True, env=environment(), check=False
+        [*command, "publish", "match:1", "1", "--url", url], capture_output=True, env=environment(), check=False
     )
     assert (publish.returncode, publish.stderr) == (0, b"")
     process.send_signal(signal.SIGTERM)

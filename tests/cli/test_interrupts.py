@@ -59,10 +59,10 @@ start(command)
 COMMANDS = [
     [*COMMAND, "serve", "--log", "sqlite://", "--port", "0", "--control-port", "0"],
     [*COMMAND, "tail", "match:1", "--url", "ws://127.0.0.1:1/ws"],
-    [*COMMAND, "publish", "match:1", "1", "--server", "http://127.0.0.1:1"],
+    [*COMMAND, "publish", "match:1", "1", "--url", "http://127.0.0.1:1"],
     [*COMMAND, "topics", "--log", "kafka://127.0.0.1:1"],
     [*COMMAND, "demo", "--port", "0", "--control-port", "0"],
-    [*COMMAND, "simulate", "--server", "http://127.0.0.1:1"],
+    [*COMMAND, "simulate", "--url", "http://127.0.0.1:1"],
     [sys.executable, "-m", "touchline_cheatwatch", "evaluate", "--minutes", "60"],
     [sys.executable, "-m", "touchline_cheatwatch", "watch", "--log", "kafka://127.0.0.1:1"],
 ]

@@ -35,6 +35,7 @@ def _apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     )
     Path("empty.json").write_text("[]")
     Path("bad.toml").write_text("prot = 1")
+    Path("any-port.toml").write_text("port = 0\ncontrol_port = 0")
 
 
 @pytest.mark.parametrize(
@@ -65,9 +66,10 @@ def _apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("publish match:1 {", "JSON"),
         ("publish match:1 null", "null"),
         (f"publish match:1 1 --key {'k' * 129}", "k" * 80),
-        (f"publish match:1 1 --server http://{NOBODY}", f"http://{NOBODY}"),
-        ("publish match:1 1 --server 127.0.0.1:8081", "'127.0.0.1:8081'"),
-        ("publish match:1 1 --server http://h --log sqlite://", "--server and --log"),
+        (f"publish match:1 1 --url http://{NOBODY}", f"http://{NOBODY}"),
+        ("publish match:1 1 --url 127.0.0.1:8081", "'127.0.0.1:8081'"),
+        ("publish match:1 1 --url http://h --log sqlite://", "--url and --log"),
+        ("publish match:1 1 --config any-port.toml", "control_port"),
         ("publish goals:1 1 --log sqlite://", "'goals'"),
         ("publish match:1 1 --log kafka://127.0.0.1:1", "127.0.0.1:1"),
         ("tail match", "'match'"),
@@ -75,6 +77,7 @@ def _apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("tail match:1 --codec xml", "--codec"),
         (f"tail match:1 --url ws://{NOBODY}/ws", NOBODY),
         ("tail match:1 --url nowhere", "nowhere"),
+        ("tail match:1 --config any-port.toml", "--url"),
         ("replay nothing.json", "nothing.json"),
         ("replay empty.json", "empty.json"),
         ("replay match-7.json --room score:7", "--room match:7"),

@@ -26,14 +26,14 @@ COMMANDS = (
     "serve --host {url}",
     "serve --port {url}",
     "serve --config {url}",
-    "publish match:1 1 --server {url}",
+    "publish match:1 1 --url {url}",
     "publish match:1 1 --log {url}",
     "tail match:1 --log {url}",
     "tail match:1 --after {url}",
     "topics --log {url}",
     "salvage {url} new.db",
     "replay {url}",
-    "replay match-7.json --server {url}",
+    "replay match-7.json --url {url}",
     "simulate --log {url}",
     "demo --port {url}",
     "{url}",
@@ -64,7 +64,7 @@ def test_no_error_about_an_edges_address_has_a_password(url: str, capfd: pytest.
 
 @pytest.mark.parametrize("key", [f"{HUSH} {HUSH}", f"{HUSH}\n", f"{HUSH}ü"])
 def test_no_error_about_a_key_has_the_key(key: str, capfd: pytest.CaptureFixture[str]) -> None:
-    assert run(["publish", "match:1", "1", "--server", "http://127.0.0.1:1", "--api-key", key]) == 2
+    assert run(["publish", "match:1", "1", "--url", "http://127.0.0.1:1", "--api-key", key]) == 2
     assert HUSH not in capfd.readouterr().err
 
 

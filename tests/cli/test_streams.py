@@ -52,7 +52,7 @@ def test_a_command_without_any_stream_does_its_work() -> None:
 def test_a_tail_whose_reader_has_gone_ends_quietly() -> None:
     with serving() as server:
         for number in range(2):
-            assert run("publish", "match:1", str(number), "--server", server.control_url).returncode == 0
+            assert run("publish", "match:1", str(number), "--url", server.control_url).returncode == 0
         tail = [*COMMAND, "tail", "match:1", "--last", "2", "--url", server.websocket_url]
         done = shell('"$@" | head -n 1; exit ${PIPESTATUS[0]}', *tail)
     assert (done.returncode, done.stderr, done.stdout.count("\n")) == (0, "", 1)

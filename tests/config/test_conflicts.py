@@ -49,6 +49,11 @@ def test_the_defaults_work_together_on_an_ordinary_machine() -> None:
             ["Kafka"],
         ),
         ({"window_bytes_max": 1 << 17}, ("window_bytes_max",), [str(1 << 17), "262144"]),
+        (
+            {"admission": {"trusted_proxies": ["10.0.0.1", "0.0.0.0/0", "::/0"]}},
+            ("admission.trusted_proxies",),
+            ["0.0.0.0/0, ::/0 "],
+        ),
     ],
     ids=lambda value: "+".join(value) if isinstance(value, tuple) else "",
 )

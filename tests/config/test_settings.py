@@ -193,6 +193,11 @@ def test_an_unknown_option_is_an_error_with_a_suggestion(
         ),
         ("api_keys = ['']", "api_keys", ["key"]),
         ("api_keys = [['secret']]", "api_keys", ["string"]),
+        (
+            "[admission]\nclient_address_header = 'x-forwarded-for'",
+            "admission.client_address_header",
+            ["trusted_proxies"],
+        ),
     ],
 )
 def test_an_invalid_value_in_the_file_is_an_error_with_its_place(

@@ -99,9 +99,9 @@ def test_the_banner_shows_the_page_and_commands_that_work(made_up: "subprocess.P
     assert any(" tail score:1003" in line for line in tries)
     assert any(" -m websockets ws://" in line for line in tries)
     publish = next(line for line in tries if " publish score:1003" in line)
-    server = publish.split("--server ")[1]
+    server = publish.split("--url ")[1]
     done = subprocess.run(
-        [sys.executable, "-m", "touchline_server", "publish", "score:1003", '{"note": "hello"}', "--server", server],
+        [sys.executable, "-m", "touchline_server", "publish", "score:1003", '{"note": "hello"}', "--url", server],
         capture_output=True,
         text=True,
         check=False,

@@ -62,7 +62,7 @@ def test_the_commands_for_kafka_work_one_after_the_other(kafka: KafkaBroker, env
     assert (made.returncode, made.stderr) == (0, "")
     _, *serve = at_the_broker("touchline serve")
     with serving(*serve, env=env) as server:
-        to_edge, to_control = ("--url", server.websocket_url), ("--server", server.control_url)
+        to_edge, to_control = ("--url", server.websocket_url), ("--url", server.control_url)
         with running(*the_command("touchline tail"), *to_edge, env=env) as tail:
             published = run(*the_command("touchline publish"), *to_control, env=env)
             assert (published.returncode, published.stderr) == (0, "")
@@ -138,7 +138,7 @@ def _python(snippet: str, url: str, **env: str) -> Iterator["subprocess.Popen[st
 def test_the_python_client_follows_a_room() -> None:
     (watch,) = [snippet for snippet in snippets("python") if "client.subscribe(" in snippet]
     with serving() as server:
-        run("publish", "score:15946", '{"home": 2}', "--key", "score", "--server", server.control_url)
+        run("publish", "score:15946", '{"home": 2}', "--key", "score", "--url", server.control_url)
         with _python(watch, server.websocket_url) as process:
             assert line_of(process.stdout, process) == "score {'home': 2}\n"
             process.send_signal(signal.SIGINT)  # Ctrl-C
@@ -162,7 +162,7 @@ async def test_a_browser_follows_a_room_as_server_sent_events() -> None:
             async with page.expect_console_message(lambda line: "subscribed" in line.text):
                 await page.evaluate(f"() => {{ {snippet.replace('http://localhost:8080', address)} }}")
             async with page.expect_console_message(lambda line: "event" in line.text):
-                args = ("publish", "score:15946", '{"home": 2}', "--server", server.control_url)
+                args = ("publish", "score:15946", '{"home": 2}', "--url", server.control_url)
                 assert (await asyncio.to_thread(run, *args)).returncode == 0
 
 
@@ -180,7 +180,7 @@ def test_a_plain_client_that_nobody_here_wrote_follows_a_room() -> None:
             client.stdin.write(typed)
             client.stdin.flush()
             _until(client, '"type":"subscribed"')
-            run("publish", "score:15946", '{"home": 2}', "--server", server.control_url)
+            run("publish", "score:15946", '{"home": 2}', "--url", server.control_url)
             _until(client, '"data":{"home": 2}')
             client.terminate()
 
@@ -193,7 +193,7 @@ def test_curl_follows_a_room_as_server_sent_events() -> None:
         command = ["curl", "--silent", *options, url.replace("http://localhost:8080", address)]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as client:
             _until(client, '"type":"subscribed"')
-            run("publish", "score:15946", '{"home": 2}', "--server", server.control_url)
+            run("publish", "score:15946", '{"home": 2}', "--url", server.control_url)
             _until(client, '"data":{"home": 2}')
             client.terminate()
 

@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import logging
+import re
 import shutil
 import socket
 import ssl
@@ -24,7 +25,7 @@ from touchline_protocol.messages import Event
 from touchline_server.config.listener.tls import TlsSettings
 from touchline_server.core.log import Position
 from touchline_server.edge.connection import Connection
-from touchline_server.edge.tls import TlsLayer
+from touchline_server.edge.tls import TlsLayer, make_tls
 from touchline_server.web.proxy_protocol import SIGNATURE
 
 NAME = "live.example.org"
@@ -189,6 +190,29 @@ async def test_a_new_certificate_is_used_for_new_connections_only(
         await client.join("score:1")
 
 
+async def test_a_reload_logs_a_new_certificate_and_only_a_new_one(
+    authority: Authority, pair: Issued, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    other = authority.issue(tmp_path / "other", NAME)
+    async with running_node(tls=tls(pair)) as node:
+        await node.node.reload(node.node.settings)
+        assert log_lines(caplog, "certificate_replaced") == []
+        await node.node.reload(node.node.settings.model_copy(update={"tls": tls(other)}))
+    (line,) = log_lines(caplog, "certificate_replaced")
+    assert line["cert_file"] == str(other.cert_file)
+
+
+async def test_a_proxy_header_that_is_not_expected_is_named_as_such(
+    pair: Issued, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with running_node(tls=tls(pair)) as node, node.raw() as proxy:
+        await proxy.send_bytes(PROXIED)
+        assert await proxy.read_all() == b""
+    (line,) = log_lines(caplog, "proxy_header_refused")
+    assert line["code"] == "unexpected"
+    assert log_lines(caplog, "tls_failed") == []
+
+
 async def test_a_reload_with_a_bad_pair_changes_nothing(
     authority: Authority, pair: Issued, trust: ssl.SSLContext, tmp_path: Path
 ) -> None:
@@ -216,6 +240,10 @@ async def test_a_bad_pair_is_an_error_at_the_start(authority: Authority, pair: I
         with pytest.raises(OperatorError):
             async with running_node(tls=settings):
                 pass
+    with pytest.raises(OperatorError, match="set key_file"):
+        make_tls(TlsSettings(cert_file=pair.cert_file))
+    with pytest.raises(OperatorError, match=re.escape(f"{pair.key_file} holds no certificate")):
+        make_tls(TlsSettings(cert_file=pair.key_file))
     async with running_node(tls=tls(locked, key_password="secret")):
         pass
 

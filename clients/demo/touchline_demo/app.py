@@ -18,7 +18,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from touchline_server.cli.banner import websocket_url
+from touchline_server.cli.options import websocket_url
 from touchline_server.config.settings import Settings
 from touchline_server.control.answers import ApiError, json_response
 from touchline_server.core.log import Entry, Position

@@ -4,6 +4,7 @@ import logging
 import ssl
 from pathlib import Path
 
+from touchline_kafka.access.pem import missing_part
 from touchline_kafka.security import Security
 from touchline_protocol.errors import OperatorError
 
@@ -86,6 +87,8 @@ def _load_certificate(context: ssl.SSLContext, cert_file: str, key_file: str | N
     except ssl.SSLError as error:
         if was_asked:
             raise OSError("the key is encrypted, and key_password is missing or wrong") from error
+        if missing := missing_part(Path(cert_file), None if key_file is None else Path(key_file)):
+            raise OSError(missing) from error
         raise
 
 

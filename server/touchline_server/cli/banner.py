@@ -6,9 +6,6 @@ from touchline_protocol.version import __version__
 from touchline_server.config.drain import drain_time_s
 from touchline_server.config.settings import Settings
 
-LOCAL_ADDRESSES = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - not bound, connected to
-"""Where programs on this machine connect to, by the address that stands for all of them."""
-
 
 def server_banner(
     settings: Settings, *, websocket_url: str, control_url: str, can_act: bool, workers: int = 1
@@ -59,18 +56,3 @@ def _access(settings: Settings, *, can_act: bool) -> list[str]:
         f"acting     {'with a token' if can_act else no_key}",
         f"publishing {'with one of api_keys' if settings.publish_needs_key else f'{anybody}, without a key'}",
     ]
-
-
-def websocket_url(host: str, port: int, *, tls: bool = False) -> str:
-    """The address for clients on this machine."""
-    return f"{'wss' if tls else 'ws'}://{_in_url(host)}:{port}/ws"
-
-
-def control_url(host: str, port: int) -> str:
-    """The address for requests from this machine."""
-    return f"http://{_in_url(host)}:{port}"
-
-
-def _in_url(host: str) -> str:
-    address = LOCAL_ADDRESSES.get(host, host)
-    return f"[{address}]" if ":" in address else address

@@ -13,7 +13,7 @@ from touchline_protocol.rooms import split_room
 from touchline_server.core.log import Position
 from touchline_server.new_events import NewEvent, new_event
 
-from .options import ApiKeyOption, ConfigOption, DirectLogOption, ServerOption
+from .options import ApiKeyOption, ConfigOption, ControlUrlOption, DirectLogOption
 from .publish_targets.target import PublishTarget, open_target
 
 
@@ -21,7 +21,7 @@ def publish(
     room: Annotated[str, typer.Argument(metavar="ROOM", help="For example match:15946.")],
     data: Annotated[str, typer.Argument(metavar="JSON", help="Any JSON value. null, with a key, removes the key.")],
     key: Annotated[str | None, typer.Option(help="The key whose newest state the event is, e.g. score.")] = None,
-    server: ServerOption = None,
+    url: ControlUrlOption = None,
     api_key: ApiKeyOption = None,
     log: DirectLogOption = None,
     config: ConfigOption = None,
@@ -34,7 +34,7 @@ def publish(
     event = new_event(os.fsencode(data), key)  # the bytes as typed, valid UTF-8 or not
 
     async def run() -> Position:
-        return await _publish_one(await open_target(server, api_key, log, config), room, event)
+        return await _publish_one(await open_target(url, api_key, log, config), room, event)
 
     position = run_to_end(run())
     shown = {"room": room, "partition": position.partition, "offset": position.offset}

@@ -39,8 +39,8 @@ from touchline_server.node.supervisor.supervisor import Supervisor
 from touchline_server.node.supervisor.worker_process import python_command
 from touchline_server.server_log.setup import server_log
 
-from .banner import control_url, server_banner, websocket_url
-from .options import ConfigOption, ControlPortOption, LogOption, PortOption
+from .banner import server_banner
+from .options import ConfigOption, ControlPortOption, LogOption, PortOption, control_url, websocket_url
 
 WORKER_MODULE = "touchline_server.cli.worker"
 

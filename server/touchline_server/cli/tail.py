@@ -18,7 +18,7 @@ import typer
 
 import touchline
 from touchline.dispatcher import OnPresence
-from touchline.errors import ConnectionRefused
+from touchline.errors import ConnectionRefused, RoomRefused
 from touchline_cli.run import run_to_end, while_read
 from touchline_protocol import codes
 from touchline_protocol.cursor import Cursor
@@ -27,7 +27,7 @@ from touchline_protocol.limits import RECENT_EVENTS_MAX
 from touchline_protocol.rooms import split_room
 from touchline_server.config.variables import TOKEN_VARIABLE
 
-from .options import WEBSOCKET_URL, ConfigOption
+from .options import ConfigOption, WebSocketUrlOption, edge_url
 from .publish_targets.slow import noted_if_slow
 from .tail_output import Printer
 
@@ -53,9 +53,7 @@ def tail(
     members: Annotated[
         bool, typer.Option("--members", help="Print which players are in the room. It takes a token for that.")
     ] = False,
-    url: Annotated[
-        str | None, typer.Option(metavar="URL", help=f"The edge's WebSocket.  [default: {WEBSOCKET_URL}]")
-    ] = None,
+    url: WebSocketUrlOption = None,
     token: Annotated[
         str | None,
         typer.Option(envvar=TOKEN_VARIABLE, metavar="TOKEN", help="Your token, if the edge asks for one."),
@@ -80,7 +78,7 @@ def tail(
     printer = Printer(with_state=not (no_state or last))
     if log is None:
         logging.basicConfig(level=logging.WARNING, format="note: %(message)s")
-        address = url or WEBSOCKET_URL
+        address = url or edge_url(config)
         presence = OnPresence(printer.occupancy if occupancy else None, printer.members if members else None)
         client = _client(address, token, codec)
         run_to_end(while_read(_tail(printer, room, cursor, last, presence, client, address)))
@@ -133,6 +131,13 @@ async def _tail(
         if error.code not in TOKEN_REFUSED:
             raise
         raise OperatorError(f"{error}; pass a token with --token or {TOKEN_VARIABLE}") from error
+    except RoomRefused as error:
+        if error.code != codes.MEMBERS_FORBIDDEN.code:
+            raise
+        raise OperatorError(
+            f"{error}; pass a token whose claim members allows the room with --token or {TOKEN_VARIABLE}, "
+            "or leave out --members"
+        ) from error
 
 
 def _log_tail(printer: Printer, room: str, after: Cursor | None, last: int, log: str, config: Path | None) -> None:

@@ -15,6 +15,7 @@ from touchline_protocol.limits import (
     RECENT_BYTES_MAX,
     TOKEN_CHARS_MAX,
 )
+from touchline_server.web.addresses import Networks
 
 from .drain import DRAIN_S_MAX, RECONNECTS_PER_SECOND, STOP_AFTER_DRAIN_S, drain_time_s, reconnect_time_s
 from .settings import Settings
@@ -57,6 +58,7 @@ class Conflict(NamedTuple):
 def conflicts(settings: Settings, memory_bytes: int | None = None) -> list[Conflict]:
     """The conflicts in ``settings``, on a machine with this much memory; None if that is unknown."""
     return [
+        *_of_proxies(settings),
         *_of_the_drain(settings),
         *_of_messages(settings),
         *_of_times(settings),
@@ -89,6 +91,16 @@ def _of_presence(settings: Settings) -> Iterator[Conflict]:
             ("presence.records", "redis.url"),
             "this edge records the presence of its own clients alone: with another edge on the same Kafka, rooms would "
             "be recorded as empty that are not. Set redis.url, unless this is the only edge",
+        )
+
+
+def _of_proxies(settings: Settings) -> Iterator[Conflict]:
+    proxies = settings.admission.trusted_proxies
+    if everybody := [entry for entry in proxies if Networks([entry]).has_everybody]:
+        yield Conflict(
+            ("admission.trusted_proxies",),
+            f"{', '.join(everybody)} trusts everybody: any client can name another address than its own, and limits "
+            "per address mean nothing. List the proxies alone",
         )
 
 

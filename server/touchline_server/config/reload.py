@@ -77,7 +77,7 @@ def reload_settings(old: Settings, new: Settings) -> Reload:
 def _check_together(settings: Settings, restart_needed: Sequence[str]) -> None:
     """Check the settings across options. Each option by itself is valid: it comes from settings that are."""
     try:
-        Settings(**settings.model_dump())
+        Settings(**settings.model_dump(exclude_unset=True))  # options that are set need others
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         option = ".".join([*map(str, first["loc"]), *first.get("ctx", {}).get("option", "").split(".")]).strip(".")

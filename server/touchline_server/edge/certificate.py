@@ -29,17 +29,26 @@ class Certificate:
     def __init__(self, settings: TlsSettings) -> None:
         self.tls: Tls | None = None
         self._watching: asyncio.Task[None] | None = None
-        self.reload(settings)
+        self._use(settings, _stamp(settings))
 
     def reload(self, settings: TlsSettings) -> None:
-        """Read the files, or others.
+        """Read the files, or others. A new certificate is logged.
 
         Raises:
             OperatorError: they cannot be used; what there was before stays.
         """
-        stamp = _stamp(settings)
+        stamp, before = _stamp(settings), (self._settings, self._seen)
+        self._use(settings, stamp)
+        if (settings, stamp) != before:
+            self._log_replaced()
+
+    def _use(self, settings: TlsSettings, stamp: _Stamp) -> None:
         self.tls = make_tls(settings)
         self._settings, self._seen = settings, stamp
+
+    def _log_replaced(self) -> None:
+        if self.tls is not None:
+            logger.info("certificate_replaced", cert_file=str(self._settings.cert_file))
 
     def start(self) -> None:
         """Begin to look at the files periodically."""
@@ -60,13 +69,13 @@ class Certificate:
 
     def _replace(self, settings: TlsSettings, stamp: _Stamp) -> None:
         try:
-            self.reload(settings)
+            self._use(settings, stamp)
         except OperatorError as error:
             # Not again until the files change: a pair that is being written is one for a moment.
             self._seen = stamp
             logger.warning("certificate_unusable", why=str(error))
         else:
-            logger.info("certificate_replaced", cert_file=str(settings.cert_file))
+            self._log_replaced()
 
 
 def _stamp(settings: TlsSettings) -> _Stamp:

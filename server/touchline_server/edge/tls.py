@@ -19,8 +19,10 @@ import contextlib
 import ssl
 from typing import Any, cast
 
+from touchline_kafka.access.pem import missing_part
 from touchline_protocol.errors import OperatorError
 from touchline_server.config.listener.tls import TlsSettings
+from touchline_server.web.proxy_protocol import Fault, is_header
 
 from . import client_log
 from .connection import Connection
@@ -74,6 +76,7 @@ def make_tls(settings: TlsSettings) -> Tls | None:
         context.load_cert_chain(settings.cert_file, settings.key_file, lambda: settings.key_password or "")
     except ssl.SSLError as error:
         reason = (error.reason or str(error)).replace("_", " ").lower()
+        reason = missing_part(settings.cert_file, settings.key_file) or reason
         raise OperatorError(f"{files}: the certificate and its key cannot be used: {reason}") from None
     except OSError as error:
         raise OperatorError(f"{files}: cannot be read: {error.strerror}") from None
@@ -109,6 +112,8 @@ class TlsLayer(asyncio.Transport, asyncio.Protocol):
         self._received += data
         if self._is_open:
             self._read()
+        elif is_header(self._received):
+            self._refuse_proxy_header()
         else:
             self._shake_hands()
 
@@ -214,6 +219,13 @@ class TlsLayer(asyncio.Transport, asyncio.Protocol):
         client_log.tls_failed(connection.number, reason, connection.address)
         self._send(_PLAIN_ANSWER if reason == _PLAIN_HTTP else alert)
         self._raw.close()
+
+    def _refuse_proxy_header(self) -> None:
+        """Close: OpenSSL would call the header a wrong version of TLS, which says nothing to an operator."""
+        connection = self._connection
+        if connection is not None and not self._raw.is_closing():
+            client_log.proxy_header_refused(connection.number, Fault.UNEXPECTED, connection.address)
+            self._raw.close()
 
     def _read(self) -> None:
         """Hand on what can be decrypted."""

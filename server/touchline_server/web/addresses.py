@@ -94,6 +94,11 @@ class Networks:
     def __contains__(self, address: str) -> bool:
         return bool(self._networks) and self._contains(address)
 
+    @property
+    def has_everybody(self) -> bool:
+        """Whether one of them is all addresses of IPv4 or IPv6."""
+        return any(network.prefixlen == 0 for network in self._networks)
+
     def _look_up(self, text: str) -> bool:
         address = ipaddress.ip_address(text)
         return any(address in network for network in self._networks)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from touchline_demo.schedule import Schedule
-from touchline_server.cli.options import SERVER_URL, WEBSOCKET_URL
+from touchline_server.cli.options import CONTROL_URL, WEBSOCKET_URL
 
 
 def demo_banner(
@@ -25,7 +25,7 @@ def demo_banner(
     touchline = _this_command()
     room = f"score:{schedule.newest_match}"
     to_edge = "" if websocket_url == WEBSOCKET_URL else f" --url {websocket_url}"
-    to_control = "" if control_url == SERVER_URL else f" --server {control_url}"
+    to_control = "" if control_url == CONTROL_URL else f" --url {control_url}"
     if api_key is not None:
         to_control += f" --api-key {shlex.quote(api_key)}"
     lines = [

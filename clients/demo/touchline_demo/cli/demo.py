@@ -12,8 +12,7 @@ from touchline_demo.app import run_demo
 from touchline_demo.schedule import Schedule, invented, recorded
 from touchline_protocol.loopback import is_loopback
 from touchline_protocol.printable import escaped
-from touchline_server.cli.banner import control_url, websocket_url
-from touchline_server.cli.options import ConfigOption, ControlPortOption, PortOption
+from touchline_server.cli.options import ConfigOption, ControlPortOption, PortOption, control_url, websocket_url
 from touchline_server.config.loading import load_settings
 from touchline_server.config.settings import Settings
 from touchline_server.node.node import Node

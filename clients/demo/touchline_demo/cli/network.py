@@ -4,7 +4,7 @@ import socket
 from collections.abc import Sequence
 
 from touchline_protocol.loopback import is_loopback
-from touchline_server.cli.banner import LOCAL_ADDRESSES
+from touchline_server.cli.options import LOCAL_ADDRESSES
 
 _ELSEWHERE = {socket.AF_INET: "192.0.2.1", socket.AF_INET6: "2001:db8::1"}
 """An address of another machine in each family (RFC 5737, RFC 3849)."""

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Awaitable, Iterable, Sequence
+from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -9,7 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from touchline_demo.matches.timeline import MATCH, SCORE, Timed
 from touchline_demo.playback import Report, play
 from touchline_protocol.printable import escaped, without_credentials
-from touchline_server.cli.options import SERVER_URL
+from touchline_server.cli.options import control_plane
 from touchline_server.cli.publish_targets.target import PublishTarget
 
 
@@ -18,11 +19,11 @@ def say(line: str) -> None:
     sys.stderr.write(f"{escaped(without_credentials(line))}\n")
 
 
-def publishing_to(match_ids: Sequence[str], server: str | None, log: str | None) -> str:
+def publishing_to(match_ids: Sequence[str], url: str | None, log: str | None, config: Path | None) -> str:
     """Which rooms are published to, and where: a bar without a terminal shows nothing before its end."""
     first, last = match_ids[0], match_ids[-1]
     rooms = [f"{feed}:{first}" + (f" to {feed}:{last}" if first != last else "") for feed in (MATCH, SCORE)]
-    where = "straight into the log" if log else f"through the server at {server or SERVER_URL}"
+    where = "straight into the log" if log else f"through the server at {url or control_plane(config).url}"
     return f"Publishing to {' and '.join(rooms)}, {where}."
 
 

@@ -11,7 +11,7 @@ from touchline_demo.matches.statsbomb import ATTRIBUTION, read_match
 from touchline_demo.matches.timeline import MATCH, SCORE
 from touchline_protocol.errors import OperatorError
 from touchline_protocol.rooms import split_room
-from touchline_server.cli.options import ApiKeyOption, ConfigOption, DirectLogOption, ServerOption
+from touchline_server.cli.options import ApiKeyOption, ConfigOption, ControlUrlOption, DirectLogOption
 from touchline_server.cli.publish_targets.target import open_target
 
 from .progress import play_with_progress, publishing_to, say
@@ -30,7 +30,7 @@ def replay(
         ),
     ] = None,
     speed: Annotated[float, typer.Option(min=0.001, help="1 is real time, 60 is a minute per second.")] = 1.0,
-    server: ServerOption = None,
+    url: ControlUrlOption = None,
     api_key: ApiKeyOption = None,
     log: DirectLogOption = None,
     config: ConfigOption = None,
@@ -48,8 +48,8 @@ def replay(
     for note in match.notes:
         say(f"note: {note}")
     say(f"{match.home} - {match.away}. {ATTRIBUTION if file else 'An invented match'}.")
-    say(publishing_to([match.match_id], server, log))
-    opening = open_target(server, api_key, log, config)
+    say(publishing_to([match.match_id], url, log, config))
+    opening = open_target(url, api_key, log, config)
     title = f"{MATCH}:{match.match_id}, {SCORE}:{match.match_id}"
     total = len(match.timeline)
     run_to_end(play_with_progress([match.timeline], opening, title, total=total, speed=speed))

@@ -8,7 +8,7 @@ import typer
 from touchline_cli.run import run_to_end
 from touchline_demo.matches.simulator import FIRST_MATCH_ID, simulate_under_way
 from touchline_protocol.printable import counted
-from touchline_server.cli.options import ApiKeyOption, ConfigOption, DirectLogOption, ServerOption
+from touchline_server.cli.options import ApiKeyOption, ConfigOption, ControlUrlOption, DirectLogOption
 from touchline_server.cli.publish_targets.target import open_target
 
 from .progress import play_with_progress, publishing_to, say
@@ -21,7 +21,7 @@ def simulate(
     duration: Annotated[
         float | None, typer.Option(min=0, metavar="SECONDS", help="Stop after this time.  [default: run until Ctrl-C]")
     ] = None,
-    server: ServerOption = None,
+    url: ControlUrlOption = None,
     api_key: ApiKeyOption = None,
     log: DirectLogOption = None,
     config: ConfigOption = None,
@@ -36,7 +36,7 @@ def simulate(
     if duration is not None:
         timeline = takewhile(lambda item: item.due_s <= duration, timeline)
     newest = FIRST_MATCH_ID + matches - 1
-    say(publishing_to([str(number) for number in range(FIRST_MATCH_ID, newest + 1)], server, log))
+    say(publishing_to([str(number) for number in range(FIRST_MATCH_ID, newest + 1)], url, log, config))
     say("When a match ends, the next one begins in rooms of its own, which count up.")
-    opening = open_target(server, api_key, log, config)
+    opening = open_target(url, api_key, log, config)
     run_to_end(play_with_progress([history, timeline], opening, counted(matches, "match", "matches")))

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Protocol
 
 from touchline_protocol.errors import OperatorError
-from touchline_server.cli.options import SERVER_URL
+from touchline_server.cli.options import control_plane
 from touchline_server.core.log import Position
 from touchline_server.new_events import NewEvent
 
@@ -25,8 +25,8 @@ class PublishTarget(Protocol):
         """Close the connection."""
 
 
-async def open_target(server: str | None, api_key: str | None, log: str | None, config: Path | None) -> PublishTarget:
-    """Open the target that the options ask for.
+async def open_target(url: str | None, api_key: str | None, log: str | None, config: Path | None) -> PublishTarget:
+    """Open the target that the options ask for. A configuration file says where its server is, and has its keys.
 
     Raises:
         OperatorError: the options ask for both, or the log cannot be reached.
@@ -34,9 +34,12 @@ async def open_target(server: str | None, api_key: str | None, log: str | None, 
     if log is None:
         from .http import HttpTarget  # noqa: PLC0415 - see the package
 
-        return HttpTarget(server or SERVER_URL, api_key)
-    if server is not None:
-        raise OperatorError("--server and --log exclude each other: events go over HTTP or straight into the log")
+        if url is None:
+            url, known_key = control_plane(config)
+            api_key = api_key or known_key
+        return HttpTarget(url, api_key)
+    if url is not None:
+        raise OperatorError("--url and --log exclude each other: events go over HTTP or straight into the log")
     from touchline_server.config.loading import load_settings  # noqa: PLC0415 - see the package
 
     from .log import LogTarget  # noqa: PLC0415

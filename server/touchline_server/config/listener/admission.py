@@ -59,4 +59,7 @@ class AdmissionSettings(Table):
     def _headers_come_from_somebody(self) -> "AdmissionSettings":
         if self.proxy_protocol and not self.trusted_proxies:
             raise option_error("proxy_protocol", "proxy_protocol needs trusted_proxies: only they may send the header")
+        if "client_address_header" in self.model_fields_set and "trusted_proxies" not in self.model_fields_set:
+            text = "client_address_header needs trusted_proxies: it is believed from nobody else"
+            raise option_error("client_address_header", text)
         return self

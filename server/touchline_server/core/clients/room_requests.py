@@ -76,7 +76,8 @@ def _refusal(client: Client[Owner], request: RoomRequest, grant: Grant | None) -
     if not client.access.may_watch(grant, name):
         return codes.FORBIDDEN, "the token's rooms do not include this one"
     if request.members and not client.access.may_see_members(grant, name):
-        return codes.MEMBERS_FORBIDDEN, "the token's members do not include this room"
+        lacks = "it takes a token whose members" if grant is None else "the token's members do not"
+        return codes.MEMBERS_FORBIDDEN, f"{lacks} include this room"
     if name in client.subscriptions:
         return codes.ALREADY_SUBSCRIBED, "unsubscribe first to start over"
     if len(client.subscriptions) >= client.limits.rooms_max:

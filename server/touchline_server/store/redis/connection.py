@@ -29,6 +29,7 @@ from redis.asyncio.sentinel import Sentinel
 from redis.backoff import NoBackoff
 from redis.maint_notifications import MaintNotificationsConfig
 
+from touchline_kafka.access.pem import missing_part
 from touchline_protocol.errors import OperatorError, StoreRefused, StoreUnavailable
 from touchline_server.config.redis import RedisSettings
 
@@ -219,7 +220,12 @@ def check_tls_files(settings: RedisSettings) -> None:
             # Without a password, OpenSSL would ask for one on the terminal.
             context.load_cert_chain(settings.cert_file, settings.key_file, lambda: _key_password(settings))
     except OSError as error:  # an `ssl.SSLError` too
-        why = error.strerror or str(error)
+        missing = (
+            isinstance(error, ssl.SSLError)
+            and settings.cert_file
+            and missing_part(settings.cert_file, settings.key_file)
+        )
+        why = missing or error.strerror or str(error)
         raise OperatorError(f"the TLS files under [redis] ({', '.join(files)}) cannot be used: {why}") from None
 
 
