@@ -125,6 +125,15 @@ def test_a_stream_that_received_no_event_since_it_resumed_still_presents_the_id_
     )
 
 
+def test_a_client_may_resume_behind_records_of_other_rooms_that_a_replay_has_covered() -> None:
+    """Events are at the even offsets: there is none at 5, and one at 6."""
+    begin = [joined(), *received(100, 101, 102)]
+    ahead, too_far = (Joined("e", 10, recovered=True, state={}, after=("e", after)) for after in (5, 6))
+    assert check(room_log(), *begin, ahead, *received(103, 104, 105)) == set()
+    assert "resumed_elsewhere" in check(room_log(), *begin, too_far, *received(103, 104, 105))
+    assert "resumed_elsewhere" in check(room_log(), *begin, too_far, *received(104, 105))
+
+
 @pytest.mark.parametrize(
     "before",
     [[replace(joined(0), complete=False)], [joined(0, {"score": 100}), Joined("e", 2, recovered=True, after=("e", 0))]],

@@ -269,6 +269,24 @@ def test_clients_start_over_without_state_in_a_partition_that_lost_the_rooms_fir
     assert_only_what_followed_the_loss_is_known(edge)
 
 
+READ_BACK = (HistoryBegan(TOPIC, 1), HistoryRead(TOPIC, 1, complete=True, since_ms=0))
+
+
+@pytest.mark.parametrize("losses", [(), (LOST,), (LOST, *READ_BACK)])
+def test_a_client_with_all_of_the_partition_before_goes_on_only_if_the_next_one_lost_nothing(
+    losses: Sequence[LogEvent],
+) -> None:
+    """The lost records may have been this room's, so the client may not be told that it has missed nothing."""
+    edge = CoreEdge(partitioner=ours)
+    edge.open("e", 1)
+    for event in (OLD, PartitionsAdded(TOPIC, {1: 0}), *losses, NEW):
+        edge.apply(event)
+        edge.run()
+    joined = edge.client().join(epoch="e-0-0", after=1, ts=1)
+    assert (joined.epoch, joined.head, joined.recovered) == ("e-1-0", 5, False)
+    assert joined.after == (None if losses else 4)
+
+
 @pytest.mark.parametrize("events", [(OLD, LOST, NEW), (LOST, OLD, NEW), (LOST, NEW, OLD)])
 @pytest.mark.parametrize("is_ready", [True, False])
 def test_lost_records_void_the_state_from_before_a_move_in_whatever_order_partitions_are_read(

@@ -44,7 +44,7 @@ async def test_killing_the_process_loses_no_acknowledged_record(tmp_path: Path) 
 async def load(log: SqliteLog, room: str) -> StoredRoom:
     epoch = await log._store.call(lambda store: store.topics["scores"].epoch)
     found = await log.load(RoomKey("scores", epoch, 0, room), before=1 << 40)
-    assert found is not None
+    assert isinstance(found, StoredRoom)
     return found
 
 

@@ -13,7 +13,7 @@ from touchline_protocol.errors import BadRecord
 from touchline_protocol.records import parse_record
 from touchline_server.config.tables import SqliteSettings
 from touchline_server.core.log import Entry, OffsetOutOfRange, OffsetsLost
-from touchline_server.core.room_store import RoomKey
+from touchline_server.core.room_store import RoomKey, StoredRoom
 from touchline_server.log.sqlite import reader as sqlite_reader
 from touchline_server.log.sqlite.log import SqliteLog
 from touchline_server.log.sqlite.records import StoredRecord
@@ -98,7 +98,7 @@ class Model:
                 assert {
                     name: (room.head, sorted(room.state, key=lambda record: record.offset))
                     for name, room in found.items()
-                    if room is not None
+                    if isinstance(room, StoredRoom)
                 } == self.rooms(number, before)
 
 

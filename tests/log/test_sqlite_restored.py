@@ -18,7 +18,7 @@ from support.log_harness import Reader
 from support.node_fixture import running_node
 from touchline_protocol.errors import OperatorError
 from touchline_server.core.log import Entry
-from touchline_server.core.room_store import RoomKey
+from touchline_server.core.room_store import RoomKey, StoredRoom
 from touchline_server.log.sqlite.thread import MARKING
 
 LOGGER = "touchline.log"
@@ -99,7 +99,7 @@ async def test_the_state_of_rooms_stays_under_the_new_epoch(tmp_path: Path) -> N
     await log.open(["scores"], since_ms=0)
     epoch = await log._store.call(lambda store: store.topics["scores"].epoch)
     room = await log.load(RoomKey("scores", epoch, 0, "a"), before=2)
-    assert room is not None
+    assert isinstance(room, StoredRoom)
     assert (room.head, [record.value for record in room.state]) == (1, [b"2"])
     await log.close()
 

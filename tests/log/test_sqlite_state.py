@@ -8,7 +8,7 @@ import pytest
 from support.log_harness import Raw, Reader, as_raw
 from touchline_server.config.tables import SqliteSettings
 from touchline_server.core.log import CaughtUp, Entry, History, HistoryBegan, HistoryRead, LogEvent, ReadBack
-from touchline_server.core.room_store import RoomKey, StoredRoom
+from touchline_server.core.room_store import NotYet, RoomKey, StoredRoom
 from touchline_server.log.sqlite.log import SqliteLog
 
 HOUR_MS = 3_600_000
@@ -28,7 +28,7 @@ def keyless(room: str, value: str = "0") -> Entry:
 
 async def load(
     log: SqliteLog, room: str, before: int = EVERYTHING, *, partition: int = 0, epoch: str | None = None
-) -> StoredRoom | None:
+) -> StoredRoom | NotYet | None:
     key = RoomKey("scores", epoch or await epoch_of(log), partition, room)
     return await log.load(key, before=before)
 
@@ -43,7 +43,7 @@ async def loaded(log: SqliteLog, *rooms: str, before: int = EVERYTHING, partitio
     return {
         room: (one.head, {dict(record.headers).get("key"): record.value for record in one.state})
         for room, one in found.items()
-        if one is not None
+        if isinstance(one, StoredRoom)
     }
 
 
@@ -86,7 +86,7 @@ async def test_records_in_the_state_are_complete() -> None:
     entry = Entry(b"a", b'{"home":1}', [("trace", b"\xff"), ("key", b"score")], 1_700_000_000_000)
     await log.append("scores", [keyless("a"), entry])
     room = await load(log, "a")
-    assert room is not None
+    assert isinstance(room, StoredRoom)
     (record,) = room.state
     assert record.offset == 1
     assert as_raw(record) == Raw(entry.key, entry.value, list(entry.headers), entry.timestamp)
@@ -110,7 +110,7 @@ async def test_the_key_may_be_a_field_of_the_value() -> None:
     log = await memory_log(key_field="what")
     await log.append("scores", [keyless("a", '{"what":"score","n":1}'), keyless("a", '{"what":"score","n":2}')])
     room = await load(log, "a")
-    assert room is not None
+    assert isinstance(room, StoredRoom)
     (record,) = room.state
     assert (room.head, record.offset, record.value) == (1, 1, b'{"what":"score","n":2}')
     await log.close()
@@ -177,13 +177,14 @@ async def test_state_survives_retention_and_reopening(tmp_path: Path) -> None:
         await log.close()
 
 
-async def test_rooms_of_another_epoch_or_partition_are_unknown() -> None:
+async def test_rooms_of_another_epoch_or_partition_are_unknown_and_not_empty() -> None:
     log = await memory_log()
     await log.append("scores", [keyed("a", "score", "1")])
-    assert await load(log, "a") is not None
-    assert await load(log, "a", epoch="another") is None
-    assert await load(log, "a", partition=1) is None
-    assert await log.load(RoomKey("no-topic", "e", 0, "a"), before=EVERYTHING) is None
+    assert isinstance(await load(log, "a"), StoredRoom)
+    assert await load(log, "b") is None
+    assert isinstance(await load(log, "a", epoch="another"), NotYet)
+    assert isinstance(await load(log, "a", partition=1), NotYet)
+    assert isinstance(await log.load(RoomKey("no-topic", "e", 0, "a"), before=EVERYTHING), NotYet)
     await log.close()
 
 

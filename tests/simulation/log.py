@@ -16,7 +16,7 @@ from touchline_loadtest.checks.partition_log import Entry, LogId
 from touchline_loadtest.checks.room_log import RoomLog, Starts, TopicFacts
 from touchline_server.core.effects import LogRange, Unreachable
 from touchline_server.core.log import Chunk
-from touchline_server.core.room_store import RoomKey, StoredRoom
+from touchline_server.core.room_store import NotYet, RoomKey, StoredRoom
 from touchline_server.core.rooms.partition_window import PartitionWindow
 
 from .world import MS_US, START_UNIX_MS, World
@@ -196,11 +196,11 @@ class Log:
         first = next((r.offset for r in kept if r.timestamp >= since_ms), partition.next_offset)
         return first if kept and first > kept[0].offset else None
 
-    def load(self, key: RoomKey, before: int) -> StoredRoom | None:
+    def load(self, key: RoomKey, before: int) -> StoredRoom | NotYet | None:
         """A room as a store of room states knows it, from its whole history below ``before``."""
         topic = self.topics[key.topic]
         if topic.epoch != key.epoch:
-            return None
+            return NotYet("the topic was created again")
         newest: dict[bytes, LogRecord] = {}
         head = None
         for record in topic.partitions[key.partition].records:

@@ -5,7 +5,8 @@ The embedded log implements it, and so does the Redis that keepers write to. A l
 
 Rules that each implementation keeps:
 
-1. An answer is for one epoch of a topic: of another one the store knows nothing.
+1. An answer is for one epoch of a topic. Of another one the store knows nothing, so its answer is `NotYet`: None would
+   say that the room has no records, and cursors would be honoured on the strength of it.
 2. An answer is as of an offset. Keys that later records set or removed may be left out of it: the edge has read those
    records.
 3. A store that is filled by another process can be behind the edge: then its answer is `NotYet`. It can be ahead of it

@@ -90,13 +90,13 @@ class RoomStates:
         for _ in range(2):  # the second time in the partition where its records turned out to be
             if contents.loaded or self._store is None:
                 return
-            request = load_room(hub, room, number=0)
+            request, generation = load_room(hub, room, number=0), contents.generation
             try:
                 stored = await self._store.load(request.key, before=request.before)
             except LogUnavailable as error:
                 raise OperatorError(f"the room's state cannot be read now: {error}") from error
-            if (request.key.epoch, request.key.partition) != (contents.window.topic_epoch, contents.window.partition):
-                continue
+            if contents.generation != generation:
+                continue  # the room has moved or lost records since, and the answer is as of before that
             if isinstance(stored, NotYet) or (stored is not None and not is_usable(hub, room, stored)):
                 return  # what the window holds, marked as incomplete
             home = None if stored is None else home_elsewhere(hub, room, stored)

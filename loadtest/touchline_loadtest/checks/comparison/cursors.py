@@ -1,4 +1,4 @@
-"""Which cursors a server has to honour. Pure."""
+"""Which cursors a server has to honour, and where a client may be. Pure."""
 
 from collections.abc import Callable
 from typing import TypeAlias
@@ -42,3 +42,20 @@ def adds_state(joined: Joined, part: PartitionLog | None, epoch: str | None, off
         return (joined.epoch, joined.head) == (epoch, offset)
     first = part.behind(offset)
     return first == len(part) or part.offset_at(first) > joined.head
+
+
+def passes_no_event(part: PartitionLog | None, log: LogId | None, other: LogId | None, cursor: int, after: int) -> bool:
+    """Whether ``after`` is further on in the same log than a cursor, with no event of the room in between."""
+    if log is None or log != other or after <= cursor:
+        return False
+    return part is None or part.behind(after) == part.behind(cursor)
+
+
+def is_prev(room: RoomLog, log: LogId, index: int, prev: int) -> bool:
+    """Whether an event, the one with this index in its log, may say that it follows ``prev``."""
+    before = room.parts[log].offset_at(index - 1) if index else None
+    if prev == before:
+        return True
+    # State from before the move, or from the partition that the room has left, has an offset that no event has. And
+    # compaction may have taken an event before anybody read it for the checker.
+    return (room.has_moved(log) or room.facts.compacted) and (before is None or prev > before)

@@ -9,7 +9,7 @@ from touchline_loadtest.checks.room_log import RoomLog
 from touchline_loadtest.checks.trace import Asked, Gap, Item, Joined, Left, Received, Refused, Settled, Shown, Skipped
 from touchline_protocol.messages import Deliver
 
-from .cursors import LogOf, adds_state, may_start_over
+from .cursors import LogOf, adds_state, is_prev, may_start_over, passes_no_event
 from .excuses import NO_EXCUSES, PATIENCE_MS, Excuses
 from .head_check import wrong_head, wrong_recent
 from .move_check import wrong_move
@@ -134,7 +134,7 @@ class TraceCheck:
             self._epoch, self._cursor = joined.after  # it brought a cursor from before the run
             self._log = self._log_of(self._epoch)
             self._states.forget()
-        elif not joined.live and joined.after not in ((self._epoch, self._cursor), self._resumed_with):
+        elif not joined.live and not self._goes_on_at(joined.after):
             text = f"was at {self._epoch}/{self._cursor}, and was answered with {joined}"
             self._found("resumed_elsewhere", text, self._cursor)
         before, after = self._log_of(self._epoch or "") or self._log, self._log_of(joined.epoch)
@@ -151,6 +151,12 @@ class TraceCheck:
         self._epoch = joined.epoch
         if (part := self._part) is not None:
             self._next = part.behind(self._cursor)
+
+    def _goes_on_at(self, after: tuple[str, int] | None) -> bool:
+        """Whether a client presents its cursor, or one that `replayed` has moved over records of other rooms."""
+        if after is not None and passes_no_event(self._part, self._log, self._log_of(after[0]), self._cursor, after[1]):
+            self._epoch, self._cursor = after
+        return after in ((self._epoch, self._cursor), self._resumed_with)
 
     def _move(self, joined: Joined) -> None:
         """Go on in another log."""
@@ -286,7 +292,7 @@ class TraceCheck:
             else:
                 self._next = part.behind(self._cursor)
             self._log = log
-        if event.prev is not None and not self._is_prev(log, part, index, event.prev):
+        if event.prev is not None and not is_prev(self._room, log, index, event.prev):
             before = part[index - 1] if index else None
             self._found("wrong_prev", f"{event} follows {before}", event.offset)
         if self._next < index:
@@ -294,14 +300,6 @@ class TraceCheck:
         self._next = index + 1
         for text in self._skips.reach(event.offset):
             self._found("wrong_skip", text, event.offset)
-
-    def _is_prev(self, log: LogId, part: PartitionLog, index: int, prev: int) -> bool:
-        before = part.offset_at(index - 1) if index else None
-        if prev == before:
-            return True
-        # State from before the move, or from the partition that the room has left, has an offset that no event has. And
-        # compaction may have taken an event before anybody read it for the checker.
-        return (self._room.has_moved(log) or self._room.facts.compacted) and (before is None or prev > before)
 
     def _pass_over(self, log: LogId, part: PartitionLog, index: int, event: Received) -> None:
         """Events between the last one and this one did not arrive."""

@@ -153,6 +153,11 @@ class PartitionWindow:
         self.overtaken = False
 
     @property
+    def has_lost(self) -> bool:
+        """Whether records were lost since the partition was opened."""
+        return self.generation > 0
+
+    @property
     def term(self) -> int:
         """The newest term."""
         return self.terms.newest

@@ -174,7 +174,9 @@ class Room(Generic[M]):
         self.waking = False
         window, head = contents.window, contents.head
         if contents.moving and contents.move_if_due():
-            self.left = None if head is None or not contents.history_read else Left(window, head)
+            # Where records were lost, those that came first may have been this room's.
+            is_known = head is not None and contents.history_read and not contents.window.has_lost
+            self.left = Left(window, head) if is_known and head is not None else None
             self._restarted()
         unloaded, parts = self._take_extra(now_ms) if self.has_extra else ([], [])
         batch = contents.advance(now_ms)

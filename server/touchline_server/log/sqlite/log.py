@@ -21,7 +21,7 @@ from touchline_server.core.log import (
     ReadBack,
     TopicOptions,
 )
-from touchline_server.core.room_store import RoomKey, StoredRoom
+from touchline_server.core.room_store import NotYet, RoomKey, StoredRoom
 
 from .reader import LiveReader, ReadPlan
 from .records import Append, Commit, Topic, partition_of
@@ -130,14 +130,14 @@ class SqliteLog:
 
         return await self._store.call(find)
 
-    async def load(self, key: RoomKey, *, before: int) -> StoredRoom | None:
+    async def load(self, key: RoomKey, *, before: int) -> StoredRoom | NotYet | None:
         """See `core.room_store.RoomStore.load`."""
 
-        def find(store: Store) -> StoredRoom | None:
+        def find(store: Store) -> StoredRoom | NotYet | None:
             try:
                 partition = store.partition(key.topic, key.epoch, key.partition)
-            except OffsetOutOfRange:
-                return None
+            except OffsetOutOfRange as error:
+                return NotYet(str(error))
             return store.queries.room(partition, key.room_id, before)
 
         return await self._store.call(find)
