@@ -1,2 +1,6 @@
 /** The package `touchline`: what a client of the protocol needs, for browsers, Node, Deno and Bun. */
+
 export { CloseCode, ErrorCode, NackCode, type Recovery } from "./codes.js";
+export { connect } from "./connect.js";
+export * from "./errors.js";
+export type * from "./types.js";

@@ -11,10 +11,10 @@
  *    is reported as uncaught.
  */
 
-import type { ConnectionFailed, RoomRefused } from "./errors.ts";
-import type { ActionArguments, AnyRoom, RoomEvent, RoomState, RoomTypes, StateEvent, StateKey } from "./room-types.ts";
+import type { ConnectionFailed, RoomRefused } from "./errors.js";
+import type { ActionArguments, AnyRoom, RoomEvent, RoomState, RoomTypes, StateEvent, StateKey } from "./room-types.js";
 
-export type * from "./room-types.ts";
+export type * from "./room-types.js";
 
 // What a room reports.
 

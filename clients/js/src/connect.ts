@@ -1,0 +1,85 @@
+/** `connect`: checks the options, and puts a connection together. */
+
+import { BadArgument } from "./errors.js";
+import { AGENT_CHARS_MAX } from "./limits.js";
+import { Session } from "./machine/session.js";
+import { createClock } from "./shell/clock.js";
+import { RoomConnection } from "./shell/connection.js";
+import { Driver } from "./shell/driver.js";
+import { TokenSource } from "./shell/token-source.js";
+import { json } from "./transport/json.js";
+import { openWebSocket } from "./transport/websocket.js";
+import type { Connection, ConnectOptions, WebSocketConstructor } from "./types.js";
+
+/** Events that may wait for an iterator: a few seconds of a busy match. */
+const EVENTS_BUFFER_MAX = 10_000;
+/** Actions that may wait for their answers: minutes of a busy player, and more than a lost connection should cost. */
+const ACTIONS_BUFFER_MAX = 256;
+
+/**
+ * Connect to a server, such as `wss://live.example.org/ws`. In a page, `url` may be relative: `/ws`.
+ *
+ * Throws `BadArgument` if an option cannot be right, or the runtime has no WebSocket and none is given.
+ */
+export function connect(url: string | URL, options: ConnectOptions = {}): Connection {
+  const { token = null, backoff = {}, codec = json, agent = "touchline-js" } = options;
+  const { eventsBufferMax = EVENTS_BUFFER_MAX, actionsBufferMax = ACTIONS_BUFFER_MAX } = options;
+  if (agent.length > AGENT_CHARS_MAX) throw new BadArgument(`agent may have at most ${AGENT_CHARS_MAX} characters`);
+  if (!(eventsBufferMax >= 1 && actionsBufferMax >= 1))
+    throw new BadArgument("the bounds of buffers must be at least 1");
+  const address = addressOf(url);
+  const endpoint = { url: address, codec, WebSocket: webSocketOf(options) };
+  const clock = createClock();
+  const tokens = new TokenSource(token);
+  const session = new Session({
+    agent,
+    backoff: { baseMs: backoff.baseMs ?? 500, maxMs: backoff.maxMs ?? 30_000 },
+    random: Math.random,
+    actionsMax: actionsBufferMax,
+    canRenewToken: tokens.canRenew,
+  });
+  const connection = new RoomConnection({
+    url: address,
+    session,
+    clock,
+    store: null,
+    eventsMax: eventsBufferMax,
+    transport: () => "websocket",
+    wake: () => driver.wake(),
+  });
+  const driver = new Driver({
+    session,
+    clock,
+    tokens,
+    openLink: (events) => openWebSocket(endpoint, events),
+    report: () => connection.report(),
+  });
+  if (options.onStatus) connection.on("status", options.onStatus);
+  if (options.onVerdict) connection.on("verdict", options.onVerdict);
+  driver.wake();
+  // The types of rooms are the user's own assurance: what arrives is not checked against them.
+  return connection as unknown as Connection;
+}
+
+/** The address of the WebSocket. That of a page is the base. */
+function addressOf(url: string | URL): string {
+  try {
+    const address = new URL(url, globalThis.location?.href);
+    address.protocol = address.protocol.replace("http", "ws");
+    address.hash = "";
+    if (/^wss?:$/.test(address.protocol)) return address.href;
+  } catch {
+    // said below
+  }
+  throw new BadArgument(`${url} is not the address of a server: write it as wss://live.example.org/ws`);
+}
+
+function webSocketOf({
+  WebSocket = globalThis.WebSocket as WebSocketConstructor | undefined,
+}: ConnectOptions): WebSocketConstructor {
+  if (WebSocket !== undefined) return WebSocket;
+  throw new BadArgument(
+    "this runtime has no WebSocket. Node has one from version 22; for older ones, " +
+      'npm install ws, import WebSocket from "ws", and pass { WebSocket } to connect',
+  );
+}

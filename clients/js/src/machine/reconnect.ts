@@ -1,0 +1,76 @@
+/**
+ * When to open the next connection, by exponential backoff with full jitter.
+ *
+ * Full jitter (any time from zero to the bound) spreads the clients of a failed server best: see "Exponential Backoff
+ * And Jitter", AWS Architecture Blog, 2015.
+ */
+
+/** Attempts that still raise the bound, far beyond any in use. */
+const DOUBLINGS_MAX = 32;
+/** A connection that lasted this long was a success: the next wait is a short one again. */
+const STABLE_MS = 5_000;
+/** The longest that the server is obeyed. No drain takes longer, and a mistake must not keep clients away for days. */
+const OBEYED_MS_MAX = 300_000;
+
+/** Attempt n, from 0, waits at most `baseMs * 2**n`, and never more than `maxMs`. */
+export interface BackoffBounds {
+  readonly baseMs: number;
+  readonly maxMs: number;
+}
+
+export class Reconnect {
+  /** When to connect; Infinity while the page is suspended. */
+  at = 0;
+  /** Whether the server asked for that time, so that coming earlier would do harm. */
+  isAsked = false;
+  readonly #backoff: BackoffBounds;
+  readonly #random: () => number;
+  #attempts = 0;
+  #welcomedAt: number | null = null;
+
+  /** `random` returns numbers from 0 to 1. */
+  constructor(backoff: BackoffBounds, random: () => number) {
+    this.#backoff = backoff;
+    this.#random = random;
+  }
+
+  /** How long this attempt waits. */
+  delayMs(attempt: number): number {
+    const { baseMs, maxMs } = this.#backoff;
+    return Math.min(maxMs, baseMs * 2 ** Math.min(attempt, DOUBLINGS_MAX)) * this.#random();
+  }
+
+  welcomed(now: number): void {
+    this.#welcomedAt = now;
+  }
+
+  /** The connection is over. */
+  ended(now: number): void {
+    if (this.#welcomedAt !== null && now - this.#welcomedAt >= STABLE_MS) this.#attempts = 0;
+    this.#welcomedAt = null;
+  }
+
+  /** Connect after a wait, which grows with each attempt, but no earlier than the server asked for. */
+  schedule(now: number, retryAfterMs: number): void {
+    this.isAsked = retryAfterMs > 0;
+    this.at = now + Math.max(this.delayMs(this.#attempts), Math.min(retryAfterMs, OBEYED_MS_MAX));
+    this.#attempts += 1;
+  }
+
+  /** Connect when a goaway asks for it. */
+  scheduleGoaway(now: number, reconnectMs: number): void {
+    this.isAsked = true;
+    this.at = now + Math.min(Math.max(reconnectMs, 0), OBEYED_MS_MAX);
+  }
+
+  /** Connect at once: something has changed that makes success likely. A time that the server asked for still holds. */
+  hasten(now: number): void {
+    if (!this.isAsked) this.at = Math.min(this.at, now);
+  }
+
+  /** Do not connect, until `resume`. */
+  suspend(): void {
+    this.isAsked = false;
+    this.at = Infinity;
+  }
+}

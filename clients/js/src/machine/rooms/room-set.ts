@@ -1,0 +1,140 @@
+/**
+ * All rooms that a client follows: what to ask a server for, and which room a message is about.
+ *
+ * Rules:
+ *
+ * 1. Unsubscribes go before subscribes, so that a room that was left and is wanted again ends up joined.
+ * 2. A subscribe is split if the server would not take it whole.
+ * 3. A room that is refused for now is asked for again when the server says so, or else with backoff.
+ */
+
+import { AlreadySubscribed } from "../../errors.js";
+import { recoveryOfError } from "../../recovery.js";
+import type { ClientMessage, ErrorMessage } from "../messages.js";
+import { bytesOf } from "../text.js";
+import type { Item } from "./items.js";
+import { Room, type RoomMessage, type RoomOptions } from "./room.js";
+
+/** The longest wait that a server can ask for: a mistake there must not keep a client out for long. */
+const RETRY_MS_MAX = 60_000;
+const ROOMS_PER_SUBSCRIBE_MAX = 100;
+
+export class RoomSet {
+  readonly byName: Map<string, Room> = new Map();
+  readonly #nextId: () => number;
+  readonly #delayMs: (attempt: number) => number;
+  #toLeave: string[] = [];
+  #items: [Room, Item][] = [];
+
+  /** `nextId` numbers the requests. `delayMs` is how long to wait after that many refusals of a room in a row. */
+  constructor(nextId: () => number, delayMs: (attempt: number) => number) {
+    this.#nextId = nextId;
+    this.#delayMs = delayMs;
+  }
+
+  subscribe(name: string, options: RoomOptions): Room {
+    if (this.byName.has(name)) throw new AlreadySubscribed(name);
+    const room = new Room(name, options);
+    this.byName.set(name, room);
+    return room;
+  }
+
+  /** Leave a room. If it is closed already, this does nothing. */
+  unsubscribe(room: Room): void {
+    if (this.byName.get(room.name) !== room) return;
+    this.byName.delete(room.name);
+    if (room.isOnServer) this.#toLeave.push(room.name);
+    room.move("left");
+  }
+
+  /** The room's reader is behind: leave the room until `resume`. */
+  pause(room: Room): void {
+    if (room.isOnServer) this.#toLeave.push(room.name);
+    room.move("pause");
+  }
+
+  resume(room: Room): void {
+    if (room.phase === "paused") room.move("resume");
+  }
+
+  receive(message: RoomMessage): void {
+    const room = this.byName.get(message.room);
+    if (room === undefined) return;
+    const wasOnServer = room.isOnServer;
+    for (const item of room.receive(message)) this.#items.push([room, item]);
+    if (wasOnServer && room.phase === "wanted") this.#toLeave.push(room.name);
+  }
+
+  /** An error answers the rooms that were requested under its id. Without one, the server has removed the client. */
+  refused(error: ErrorMessage, now: number): void {
+    for (const room of [...this.byName.values()]) {
+      const isAbout = error.room === null || error.room === room.name;
+      const isAnswer = error.id === null ? room.phase === "joined" : room.isOnServer && error.id === room.requestId;
+      if (!isAbout || !isAnswer) continue;
+      const retryAt = recoveryOfError(error.code) === "retry" ? now + this.#retryMs(error, room) : null;
+      for (const item of room.refused(error, retryAt)) this.#items.push([room, item]);
+      if (room.phase === "closed") this.byName.delete(room.name);
+    }
+  }
+
+  connectionLost(): void {
+    this.#toLeave = [];
+    for (const room of this.byName.values()) room.move("lost");
+  }
+
+  /** When to call `tick`. */
+  get deadline(): number {
+    const waits = [...this.byName.values()].map((room) => (room.phase === "waiting" ? room.retryAt : Infinity));
+    return Math.min(...waits, Infinity);
+  }
+
+  /** Ask again for the rooms whose wait is over. */
+  tick(now: number): void {
+    for (const room of this.byName.values()) {
+      if (room.phase === "waiting" && now >= room.retryAt) room.move("due");
+    }
+  }
+
+  /** The messages to send now. None is larger than `bytesMax`, unless one room alone takes more. */
+  takeOutput(bytesMax: number): ClientMessage[] {
+    const toLeave = this.#toLeave;
+    this.#toLeave = [];
+    const leaves = split(toLeave, bytesMax, (rooms) => ({ type: "unsubscribe" as const, rooms }));
+    const wanted = [...this.byName.values()].filter(({ phase }) => phase === "wanted");
+    const joins = split(wanted, bytesMax, (rooms) => ({
+      type: "subscribe" as const,
+      rooms: rooms.map(({ request }) => request),
+      id: this.#nextId(),
+    }));
+    for (const [rooms, { id }] of joins) for (const room of rooms) room.requestSent(id);
+    return [...leaves, ...joins].map(([, message]) => message);
+  }
+
+  /** What happened to the rooms, in order. */
+  takeItems(): [Room, Item][] {
+    const items = this.#items;
+    this.#items = [];
+    return items;
+  }
+
+  #retryMs({ retry_ms }: ErrorMessage, room: Room): number {
+    return retry_ms === null ? this.#delayMs(room.retries) : Math.min(Math.max(retry_ms, 0), RETRY_MS_MAX);
+  }
+}
+
+/** The fewest messages for all elements, each with those that it is about. */
+function split<T, M>(
+  elements: readonly T[],
+  bytesMax: number,
+  messageOf: (some: readonly T[]) => M,
+): [readonly T[], M][] {
+  if (elements.length === 0) return [];
+  const message = messageOf(elements);
+  const fits = elements.length <= ROOMS_PER_SUBSCRIBE_MAX && bytesOf(JSON.stringify(message)) <= bytesMax;
+  if (fits || elements.length === 1) return [[elements, message]];
+  const middle = Math.ceil(elements.length / 2);
+  return [
+    ...split(elements.slice(0, middle), bytesMax, messageOf),
+    ...split(elements.slice(middle), bytesMax, messageOf),
+  ];
+}

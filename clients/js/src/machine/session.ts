@@ -1,0 +1,326 @@
+/**
+ * One client's session: when to connect, what to send, what the server's messages mean, and when to try again.
+ *
+ * It is handed what the server sent, and times. It hands back messages to send (`takeOutput`), what happened to each
+ * room (`rooms.takeItems`), what became of actions (`outbox.takeOutcomes`), and when to look again (`deadline`). Actions
+ * that are left when it closes have no outcome.
+ *
+ * Rules:
+ *
+ * 1. The shell obeys `state`. In `connecting` it opens a transport, and reports `opening`, then `connected` or
+ *    `connectFailed`. While the state is connected it sends the output and hands in what it receives. Once it is not, the
+ *    shell closes the transport and hands in nothing more from it.
+ * 2. The shell looks at all of the above after every call. It calls `tick` before `takeOutput`.
+ * 3. While `isTokenDue` is true, the shell gets a newer token and hands it in (`refresh`), or reports that it has none.
+ * 4. No event loop, socket, clock, storage or randomness of its own: times are in milliseconds on any clock that never
+ *    goes back.
+ */
+
+import { CloseCode } from "../codes.js";
+import { type ConnectionFailed, ConnectionRefused, ProtocolViolated } from "../errors.js";
+import { recoveryOfClose, recoveryOfError } from "../recovery.js";
+import type { Reason, Verdict } from "../types.js";
+import { Outbox } from "./actions/outbox.js";
+import { closeReason } from "./close-reason.js";
+import { Liveness } from "./liveness.js";
+import {
+  type ClientMessage,
+  type ErrorMessage,
+  type Goaway,
+  readMessage,
+  type ServerMessage,
+  type Welcome,
+} from "./messages.js";
+import { type BackoffBounds, Reconnect } from "./reconnect.js";
+import { RoomSet } from "./rooms/room-set.js";
+import { type Input, isConnected, isServed, nextState, type State } from "./states.js";
+import { TokenRefresh } from "./token-refresh.js";
+
+export interface SessionOptions {
+  readonly agent: string;
+  readonly backoff: BackoffBounds;
+  /** Returns numbers from 0 to 1. */
+  readonly random: () => number;
+  readonly actionsMax: number;
+  /** The shell can get newer tokens. */
+  readonly canRenewToken: boolean;
+}
+
+export class Session {
+  state: State = "connecting";
+  /** Why the session is closed; null if the user closed it. */
+  failure: ConnectionFailed | null = null;
+  /** Why it is waiting, or had to connect again. */
+  trouble: Reason | null = null;
+  welcome: Welcome | null = null;
+  verdict: Verdict | null = null;
+  /** How far the server's clock is ahead of the shell's; null before the first welcome. */
+  clockDifferenceMs: number | null = null;
+  /** The rooms that the user follows. */
+  readonly rooms: RoomSet;
+  /** The user's actions. */
+  readonly outbox: Outbox;
+  readonly #options: SessionOptions;
+  readonly #reconnect: Reconnect;
+  readonly #liveness = new Liveness();
+  readonly #token: TokenRefresh;
+  #output: ClientMessage[] = [];
+  #requestId = 0;
+  #lastError: ErrorMessage | null = null;
+  #presented: string | null = null;
+  /** The token that was refused, and why: the client comes back once, if it gets another one. */
+  #refusal: { token: string | null; failure: ConnectionFailed } | null = null;
+
+  constructor(options: SessionOptions) {
+    this.#options = options;
+    this.#reconnect = new Reconnect(options.backoff, options.random);
+    this.rooms = new RoomSet(
+      () => ++this.#requestId,
+      (attempt) => this.#reconnect.delayMs(attempt),
+    );
+    this.outbox = new Outbox(options.actionsMax, options.random);
+    this.#token = new TokenRefresh(options.canRenewToken);
+  }
+
+  /** The user closes the connection for good. */
+  close(): void {
+    this.#move("end");
+  }
+
+  // What the transport and the computer say.
+
+  opening(now: number): void {
+    this.#liveness.opening(now);
+  }
+
+  /** The transport is open. `token` says who the client is. */
+  connected(token: string | null, now: number): void {
+    if (this.state !== "connecting") return;
+    if (this.#refusal !== null && this.#refusal.token === token) {
+      this.#giveUp(this.#refusal.failure);
+      return;
+    }
+    this.#move("connected");
+    this.#liveness.opened(now);
+    this.#lastError = null;
+    this.#presented = token;
+    const { session } = this.outbox;
+    const { agent } = this.#options;
+    this.#output.push({ type: "hello", agent, ...(token !== null && { token }), ...(session !== null && { session }) });
+  }
+
+  /** No transport could be opened. `retryAfterMs` is what the server asked for. */
+  connectFailed(trouble: Reason, now: number, retryAfterMs = 0): void {
+    if (this.state === "connecting") this.#lose(trouble, now, retryAfterMs);
+  }
+
+  /** The transport was closed with this code; 1006 if it was lost without a close frame. */
+  disconnected(code: number, reason: string, now: number, retryAfterMs = 0): void {
+    if (!isConnected(this.state)) return;
+    const error = this.#lastError;
+    const trouble = closeReason(code, reason, error === null ? "" : `${error.message} (${error.code})`, this.verdict);
+    const { canRenew } = this.#token;
+    const mayRenew = code === CloseCode.UNAUTHORIZED && canRenew && this.#refusal === null;
+    const failure = new ConnectionRefused(error?.code ?? trouble.code, code, trouble.message);
+    if (mayRenew) this.#refusal = { token: this.#presented, failure };
+    const isFinal = recoveryOfClose(code) === "give_up" || (code === CloseCode.TOKEN_EXPIRED && !canRenew);
+    if (isFinal && !mayRenew) this.#giveUp(failure);
+    else this.#lose(trouble, now, retryAfterMs);
+  }
+
+  /** Something arrived, already decoded; undefined if it could not be. */
+  receive(value: unknown, now: number): void {
+    if (!isConnected(this.state)) return;
+    this.#liveness.heard(now);
+    const message = readMessage(value);
+    if (message === undefined) {
+      this.#giveUp(new ProtocolViolated(`the server sent a message that cannot be read: ${excerpt(value)}`));
+    } else if (message !== null) {
+      this.#handle(message, now);
+    }
+  }
+
+  /** Something arrived that is not a message: the server is still there. */
+  heard(now: number): void {
+    this.#liveness.heard(now);
+  }
+
+  /** Hand in a newer token; null if there is none to be had. */
+  refresh(token: string | null, now: number): void {
+    const id = token !== null && isServed(this.state) ? ++this.#requestId : null;
+    if (token !== null && id !== null) this.#output.push({ type: "refresh", token, id });
+    this.#token.requested(id, now);
+  }
+
+  /** The page is frozen, or hidden for good: hold no connection until `awake`. */
+  suspend(now: number): void {
+    if (this.state === "closed") return;
+    this.#hangUp(now, "lost", { code: "suspended", message: "the page is suspended" });
+    this.#reconnect.suspend();
+  }
+
+  /** The page or the computer is back from a sleep, or the network is: silence until now proves nothing. */
+  awake(now: number): void {
+    this.#liveness.woke(now);
+    this.#reconnect.hasten(now);
+  }
+
+  /** The network is another one, so the link is dead: connect again at once. */
+  networkChanged(now: number): void {
+    if (isConnected(this.state)) {
+      this.#lose({ code: "network_changed", message: "the computer was offline" }, now, 0);
+    }
+    this.#reconnect.hasten(now);
+  }
+
+  // When to do what.
+
+  /** When to open the next connection; null unless the session waits for it. */
+  get reconnectAt(): number | null {
+    return this.state === "waiting" ? this.#reconnect.at : null;
+  }
+
+  get isTokenDue(): boolean {
+    return this.#token.isDue;
+  }
+
+  /** When to call `tick`; Infinity if there is nothing to wait for. */
+  get deadline(): number {
+    const leaves = this.state === "waiting" || this.state === "leaving" ? this.#reconnect.at : Infinity;
+    const parts = [this.#liveness, this.rooms, this.outbox, this.#token].map(({ deadline }) => deadline);
+    return this.state === "closed" ? Infinity : Math.min(leaves, ...parts);
+  }
+
+  /** Do what is due. Calling this too early does no harm. */
+  tick(now: number): void {
+    if (this.state === "closed") return;
+    if ((this.state === "waiting" || this.state === "leaving") && now >= this.#reconnect.at) {
+      this.#hangUp(now, "due", this.trouble);
+    } else if (now >= this.#liveness.deadline) {
+      const isOpening = this.state === "connecting";
+      this.#lose(isOpening ? UNREACHABLE : SILENT, now, 0);
+    }
+    this.rooms.tick(now);
+    this.outbox.tick(now);
+    this.#token.tick(now);
+  }
+
+  // What to do.
+
+  /** The messages to send now. */
+  takeOutput(now: number): ClientMessage[] {
+    const output = this.#output;
+    this.#output = [];
+    if (!isServed(this.state) || this.welcome === null) return output;
+    return [...output, ...this.rooms.takeOutput(this.welcome.limits.message_bytes_max), ...this.outbox.takeOutput(now)];
+  }
+
+  // Inside.
+
+  #handle(message: ServerMessage, now: number): void {
+    switch (message.type) {
+      case "welcome":
+        if (this.state === "greeting") this.#begin(message, now);
+        return;
+      case "goaway":
+        this.#goAway(message, now);
+        return;
+      case "error":
+        this.#refused(message, now);
+        return;
+      case "verdict":
+        this.verdict = { kind: message.kind, reason: message.reason, until: message.until };
+        return;
+      default:
+        if (isServed(this.state)) this.#handleServed(message, now);
+    }
+  }
+
+  #handleServed(message: ServerMessage, now: number): void {
+    switch (message.type) {
+      case "event":
+      case "skipped":
+      case "subscribed":
+      case "replayed":
+      case "occupancy":
+      case "members":
+      case "members_changed":
+        this.rooms.receive(message);
+        return;
+      case "ack":
+        this.outbox.ack(message.id);
+        return;
+      case "nack":
+        this.outbox.nack(message, now);
+        return;
+      case "refreshed":
+        this.#lastError = null;
+        this.#token.extend(message.expires, now);
+    }
+  }
+
+  #begin(welcome: Welcome, now: number): void {
+    this.#move("welcome");
+    this.welcome = welcome;
+    this.trouble = null;
+    this.#refusal = null;
+    this.clockDifferenceMs = welcome.time - now;
+    this.#liveness.welcomed(now, welcome.heartbeat_ms);
+    this.#reconnect.welcomed(now);
+    this.#token.begin(welcome.time, welcome.expires, now);
+    this.outbox.welcome(welcome);
+  }
+
+  /** An error answers the rooms, or the token, sent under its id. Without room and id it concerns everything. */
+  #refused(error: ErrorMessage, now: number): void {
+    const isGeneral = error.room === null && (error.id === null || error.id === this.#token.requestId);
+    if (isGeneral) this.#lastError = error; // a close may follow that does not say why
+    if (error.room !== null || error.id !== null) this.rooms.refused(error, now);
+    else if (FATAL.test(error.code) && recoveryOfError(error.code) === "give_up") {
+      this.#giveUp(new ConnectionRefused(error.code, null, `the server refused: ${error.message} (${error.code})`));
+    }
+  }
+
+  #goAway({ reconnect_ms, reason }: Goaway, now: number): void {
+    this.#reconnect.scheduleGoaway(now, reconnect_ms);
+    this.trouble = { code: "goaway", message: `the server sent this client away: ${reason}` };
+    if (isServed(this.state)) this.#move("goaway");
+    else this.#hangUp(now, "goaway", this.trouble);
+  }
+
+  /** Connect again after a wait. After a goaway, the wait is what it said. */
+  #lose(trouble: Reason, now: number, retryAfterMs: number): void {
+    const wasLeaving = this.state === "leaving";
+    this.#hangUp(now, "lost", trouble);
+    if (!wasLeaving) this.#reconnect.schedule(now, retryAfterMs);
+  }
+
+  #hangUp(now: number, input: Input, trouble: Reason | null): void {
+    this.#move(input);
+    this.trouble = trouble;
+    this.#output = [];
+    this.#reconnect.ended(now);
+    this.#liveness.end();
+    this.rooms.connectionLost();
+    this.outbox.connectionLost();
+    this.#token.end();
+  }
+
+  #giveUp(failure: ConnectionFailed): void {
+    if (this.state === "closed") return;
+    this.failure = failure;
+    this.#move("end");
+  }
+
+  #move(input: Input): void {
+    this.state = nextState(this.state, input);
+  }
+}
+
+const UNREACHABLE: Reason = { code: "unreachable", message: "the server does not answer" };
+const SILENT: Reason = { code: "silent", message: "the server was silent for too long" };
+
+/** Errors about a message of ours, which we would send again. One about a token is followed by a close. */
+const FATAL = /^(bad_message|unknown_type|out_of_order)$/;
+
+const excerpt = (value: unknown): string => String(JSON.stringify(value) ?? value).slice(0, 80);

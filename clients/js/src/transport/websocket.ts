@@ -1,0 +1,43 @@
+/** A link over a WebSocket. */
+
+import { CloseCode } from "../codes.js";
+import type { Codec, WebSocketConstructor } from "../types.js";
+import type { Link, LinkEvents } from "./link.js";
+
+export interface WebSocketEndpoint {
+  readonly url: string;
+  readonly codec: Codec;
+  readonly WebSocket: WebSocketConstructor;
+}
+
+export function openWebSocket({ url, codec, WebSocket }: WebSocketEndpoint, events: LinkEvents): Link {
+  const socket = new WebSocket(url, `touchline.v1.${codec.name}`);
+  let isOver = false;
+  const end = (code: number, reason: string): void => {
+    if (isOver) return;
+    isOver = true;
+    events.closed(code, reason);
+  };
+  socket.binaryType = "arraybuffer";
+  socket.onopen = () => isOver || events.opened();
+  socket.onmessage = ({ data }: { data: string | ArrayBuffer }) => isOver || events.received(decode(codec, data));
+  socket.onerror = () => {}; // a close follows, which browsers say no more about either
+  socket.onclose = ({ code, reason }: { code: number; reason: string }) => end(code, reason);
+  return {
+    send(message) {
+      if (!isOver) socket.send(codec.encode(message));
+    },
+    close() {
+      isOver = true;
+      socket.close(CloseCode.NORMAL);
+    },
+  };
+}
+
+function decode(codec: Codec, data: string | ArrayBuffer): unknown {
+  try {
+    return codec.decode(typeof data === "string" ? data : new Uint8Array(data));
+  } catch {
+    return undefined;
+  }
+}
