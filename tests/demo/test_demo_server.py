@@ -38,13 +38,14 @@ async def test_matches_are_played_even_if_the_configuration_uses_their_feeds_and
     async with running_demo(feeds=feeds, actions=ActionsSettings(topic="cheer-events-2")) as demo:
         topics = {name: feed.topic for name, feed in demo.demo.node.settings.feeds.items()}
         async with touchline.connect(demo.edge) as client:
-            for room in (f"match:{demo.match_id}", f"score:{demo.match_id}"):
+            for room in (f"match:{demo.match_id}", f"score:{demo.match_id}", f"stats:{demo.match_id}"):
                 async with asyncio.timeout(DEADLINE_S):
                     assert await anext(aiter(client.subscribe(room, last=1)))
     assert topics == {
         "football": "match-events",
         "score": "cheer-events",
         "match": "match-events-2",
+        "stats": "stats-events",
         "cheer": "cheer-events-3",
         "cheatwatch": "cheatwatch-events",
     }
@@ -98,6 +99,17 @@ async def test_the_page_is_not_shown_under_a_foreign_name(demo: RunningDemo) -> 
     for path in ("/", "/demo.json", "/app.js"):
         assert (await demo.http.get(path, headers={"Host": "elsewhere.example"})).status_code == 403
         assert (await demo.http.get(path, headers={"Host": "10.0.0.1:8081"})).status_code == 200
+
+
+async def test_the_site_may_load_its_own_files_alone_and_connect_to_its_edge_alone(demo: RunningDemo) -> None:
+    edge = demo.demo.node.edge_port
+    for host, name in (("127.0.0.1:8081", "127.0.0.1"), ("[::1]:8081", "[::1]"), ("localhost", "localhost")):
+        answer = await demo.http.get("/", headers={"Host": host})
+        policy = dict(rule.split(" ", 1) for rule in answer.headers["content-security-policy"].split("; "))
+        assert policy.pop("connect-src") == f"'self' ws://{name}:{edge} http://{name}:{edge}"
+        assert set(policy.values()) == {"'none'", "'self'"}
+        assert (policy["default-src"], policy["script-src"]) == ("'none'", "'self'")
+        assert answer.headers["cache-control"] == "no-cache"
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""``touchline demo``: one process with a log in memory, matches that are played, a page that shows them, and a game.
+"""``touchline demo``: one process with a log in memory, matches that are played, a site that shows them, and a game.
 
 It is the product as it stands: a `Node` whose control plane also serves the page, a player that publishes like any
 producer, a game that reads what players do, and cheatwatch, which judges it. Nothing is simplified for the demo.
@@ -11,12 +11,10 @@ producer, a game that reads what players do, and cheatwatch, which judges it. No
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route
-from starlette.staticfiles import StaticFiles
 
 from touchline_server.cli.options import websocket_url
 from touchline_server.config.settings import Settings
@@ -28,6 +26,7 @@ from touchline_server.node.node import Node
 from .bots import Bots, BotsBusy, quiet_sdk
 from .forms import BotForm, TokenForm, read_form
 from .game import Game
+from .matches.stats import with_stats
 from .matches.timeline import Timed
 from .panel import Panel
 from .playback import Report, play
@@ -35,9 +34,8 @@ from .readers import OwnActions, OwnEvents, OwnVerdicts
 from .referee import make_referee
 from .schedule import Schedule
 from .settings import CHEER, demo_settings
+from .site_files import SiteFiles
 from .tokens import TokenIssuer
-
-PAGE = Path(__file__).parent / "page"
 
 
 class Demo:
@@ -85,7 +83,7 @@ class Demo:
 
     def _tracked(self) -> Iterator[Timed]:
         """The timeline; keeps track of the matches that are being played."""
-        for item in self._schedule.timeline:
+        for item in with_stats(self._schedule.timeline):
             if item.room_id not in self._matches:
                 self._matches.append(item.room_id)
             yield item
@@ -107,7 +105,7 @@ class Demo:
             Route("/demo.json", self._configuration),
             Route("/demo/token", self._token, methods=["POST"]),
             Route("/demo/bots", self._start_bot, methods=["POST"]),
-            Mount("/", StaticFiles(directory=PAGE, html=True)),
+            Mount("/", SiteFiles(lambda: self.node.edge_port)),
         ]
 
     async def _configuration(self, _request: Request) -> Response:

@@ -8,6 +8,7 @@ from pathlib import Path
 from touchline_server.config.settings import Settings
 from touchline_server.config.tables import SECRET_BYTES_MIN, FeedSettings
 
+from .matches.stats import STATS
 from .matches.timeline import MATCH, SCORE
 
 CHEER = "cheer"
@@ -21,7 +22,7 @@ PANEL = "cheatwatch"
 PANEL_ROOM = f"{PANEL}:demo"
 """The room that shows cheat detection."""
 
-ROOMS = [f"{feed}:*" for feed in (MATCH, SCORE, CHEER, PANEL)]
+ROOMS = [f"{feed}:*" for feed in (MATCH, SCORE, STATS, CHEER, PANEL)]
 """What a visitor may watch, if the configuration asks for a token."""
 ACT_ROOMS = [f"{CHEER}:*"]
 
@@ -31,12 +32,13 @@ SCHEMAS = Path(__file__).parent / "schemas"
 def demo_settings(settings: Settings) -> Settings:
     """``settings`` with the demo's feeds, and with a secret for this process alone if none was set.
 
-    The matches use ``match`` and ``score`` as configured. The game and the panel always have feeds of their own.
+    The matches use ``match``, ``score`` and ``stats`` as configured. The game and the panel always have feeds of their
+    own.
     """
     schemas = {kind: SCHEMAS / f"{kind}.json" for kind in (TAP, WAVE)}
     feeds = {name: feed for name, feed in settings.feeds.items() if name not in (CHEER, PANEL)}
     taken = {settings.actions.topic, settings.verdicts.topic, *(feed.topic for feed in feeds.values())}
-    for name in (MATCH, SCORE, CHEER, PANEL):
+    for name in (MATCH, SCORE, STATS, CHEER, PANEL):
         if name not in feeds:
             topic = _free_topic(name, taken)
             taken.add(topic)
