@@ -1,0 +1,18 @@
+"""Fixtures for the tests of what runs in browsers and Node. They share the event loop of the browser: the session's."""
+
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from support.browser import browser
+
+__all__ = ["browser"]  # a fixture
+
+HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if HERE in item.path.parents and pytest_asyncio.is_async_test(item):
+            item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
