@@ -16,7 +16,7 @@ SETUP := pyproject.toml scripts/setup_venv.sh scripts/apt_install.sh
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo bench bench-peers bench-peers-rooms bench-peers-long kick-off loadtest fleet-run rolling-restart report test test-quick test-all cluster-run check check-types check-source check-js build-js js-codes format openapi lock clean
+.PHONY: help demo bench bench-peers bench-peers-rooms bench-peers-long kick-off loadtest fleet-run rolling-restart report test test-quick test-all cluster-run check check-deploy check-types check-source check-js build-js js-codes format openapi lock clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 20
@@ -93,6 +93,10 @@ check: .venv/dev.stamp ## Check format, style, types, layers, prose and the shap
 	$(BIN)/ruff check
 	@$(MAKE) --no-print-directory --jobs=3 --output-sync check-types check-source check-js
 
+check-deploy: .venv/tools.stamp .venv/deploy.stamp ## Check what is in deploy/, by building and running it: 15 minutes
+	scripts/fetch_kafka.sh
+	$(BIN)/python -m pytest tests/deploy $(ARGS)
+
 check-types: .venv/dev.stamp ## Check the types alone
 	$(BIN)/mypy
 
@@ -130,6 +134,8 @@ lock: .venv/dev.stamp ## Write the lock files in requirements/ anew
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv>=0.8"
 	$(LOCK) --extra demo --group editable --output-file requirements/demo.lock
 	$(LOCK) --extra demo --extra loadtest --group dev --constraints requirements/demo.lock --output-file requirements/dev.lock
+	$(LOCK) --extra server --extra cheatwatch --constraints requirements/demo.lock --output-file requirements/image.lock
+	$(LOCK) --group editable --constraints requirements/demo.lock --output-file requirements/build.lock
 
 clean: ## Delete all that these targets made, .venv and .cache too
 	rm -rf .venv .cache build dist clients/node_modules clients/js/dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
@@ -146,6 +152,10 @@ clean: ## Delete all that these targets made, .venv and .cache too
 
 .venv/kafka.stamp: scripts/setup_test_tools.sh scripts/apt_install.sh | .venv/dev.stamp
 	scripts/setup_test_tools.sh kafka
+	@touch $@
+
+.venv/deploy.stamp: scripts/setup_deploy_tools.sh scripts/apt_install.sh $(wildcard tests/deploy/compose_config/*) | .venv/dev.stamp
+	scripts/setup_deploy_tools.sh
 	@touch $@
 
 .venv/tools.stamp: scripts/setup_test_tools.sh scripts/apt_install.sh | .venv/dev.stamp

