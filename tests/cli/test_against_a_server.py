@@ -16,7 +16,7 @@ import pytest
 from cli.processes import COMMAND, Server, line_of, run, running, serving, stop
 from touchline_protocol.version import __version__
 from touchline_server.cli.exit_codes import NOT_FOUND
-from touchline_server.cli.topics_report import MISSING
+from touchline_server.cli.topics.report import MISSING
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from support.kafka_broker import LIMITED_USER, PASSWORD, KafkaBroker
 from support.kafka_topics import DESCRIBE, READ, WRITE
 from touchline_kafka.topics import HIDDEN, UNREADABLE
 from touchline_server.cli.exit_codes import NOT_FOUND
-from touchline_server.cli.topics_report import FIXED
+from touchline_server.cli.topics.report import FIXED
 
 
 @pytest.fixture

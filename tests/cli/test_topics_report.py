@@ -3,7 +3,7 @@
 import pytest
 
 from touchline_kafka.topic_admin import Copies
-from touchline_server.cli.topics_report import copies_note, exists
+from touchline_server.cli.topics.report import copies_note, exists
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,12 @@ COMMANDS: Mapping[str, CommandSpec] = {
     "keeper": CommandSpec("touchline_server.cli.keeper:keeper", "Write the state of rooms to Redis."),
     "publish": CommandSpec("touchline_server.cli.publish:publish", "Publish one event and print its position."),
     "tail": CommandSpec("touchline_server.cli.tail:tail", "Print a room's events as they happen."),
-    "topics": CommandSpec("touchline_server.cli.topics:topics", "List or create the topics that a server needs."),
+    "topics": CommandSpec(
+        "touchline_server.cli.topics.command:topics", "List or create the topics that a server needs."
+    ),
+    "doctor": CommandSpec(
+        "touchline_server.cli.doctor:doctor", "Check a configuration against Kafka, Redis and this machine."
+    ),
     "salvage": CommandSpec(
         "touchline_server.cli.salvage:salvage", "Save what can be read of a damaged embedded log in a new file."
     ),

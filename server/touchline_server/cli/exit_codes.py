@@ -1,8 +1,8 @@
 """How the command reports an error that the user can fix. Light to import, and needs no installed library.
 
 Exit codes: 0 success (including a server that was asked to stop, and a tail whose reader closed the pipe), 1 a bug of
-ours, with a traceback, or `topics` or `salvage` found something missing, 2 an error that the user can fix, in one line
-on stderr, 130 interrupted by Ctrl-C.
+ours, with a traceback, or `topics`, `salvage` or `doctor` found something wrong, 2 an error that the user can fix, in
+one line on stderr, 130 interrupted by Ctrl-C.
 """
 
 import sys

@@ -271,6 +271,11 @@ class Settings(BaseSettings):
         return topics | {"presence": self.presence.topic} if self.presence.records else topics
 
     @property
+    def keeper_group(self) -> str:
+        """The consumer group of keepers."""
+        return self.keeper.group or f"{self.redis.prefix}-keeper"
+
+    @property
     def stop_s(self) -> float:
         """The longest that a stop takes, in seconds: see `stop_time_s`."""
         return stop_time_s(self.drain_s, self.connections_max, self.drain_grace_s)

@@ -85,7 +85,7 @@ class Keeper:
     @property
     def group(self) -> str:
         """The consumer group."""
-        return self._settings.keeper.group or f"{self._settings.redis.prefix}-keeper"
+        return self._settings.keeper_group
 
     @property
     def problems(self) -> Mapping[str, str]:

@@ -58,12 +58,16 @@ def single_broker(folder: Path, port: int, controller_port: int) -> dict[str, ob
     }
 
 
+ARCHIVE_TIMEOUT_S = 240.0
+"""Writing the archive takes Java 10 s, and minutes beside other work. A broker that is killed then leaves none."""
+
+
 class BrokerProcess(LocalServer):
     """A broker as a process, whatever its settings are."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, stop_timeout_s: float = STOP_TIMEOUT_S) -> None:
         name, log_file = "the Kafka broker", folder / "broker.log"
-        super().__init__(name, log_file, STARTED, start_timeout_s=START_TIMEOUT_S, stop_timeout_s=STOP_TIMEOUT_S)
+        super().__init__(name, log_file, STARTED, start_timeout_s=START_TIMEOUT_S, stop_timeout_s=stop_timeout_s)
 
 
 def broker_command(folder: Path, settings: Mapping[str, object], flags: Sequence[str]) -> list[str]:
@@ -137,7 +141,7 @@ def _prepare(folder: Path) -> None:
     scram = f"SCRAM-SHA-256=[name={USER},password={PASSWORD}]"
     run([*_java("kafka.tools.StorageTool"), "format", "-t", CLUSTER_ID, "-c", str(file), "--add-scram", scram])
     shutil.copy(folder / DATA / CHECKPOINT, folder)
-    broker = BrokerProcess(folder)
+    broker = BrokerProcess(folder, stop_timeout_s=ARCHIVE_TIMEOUT_S)
     broker.launch_command(_command(file, f"-XX:ArchiveClassesAtExit={folder / ARCHIVE}"), cwd=folder)
     broker.wait_started()
     broker.stop()

@@ -11,6 +11,8 @@ import typer
 from touchline_cli.output import write_line
 from touchline_cli.run import run_to_end
 from touchline_protocol.errors import OperatorError
+from touchline_server.cli.exit_codes import NOT_FOUND
+from touchline_server.cli.options import ConfigOption, LogOption
 from touchline_server.config.conflicts import topic_conflicts
 from touchline_server.config.loading import load_settings
 from touchline_server.config.settings import Settings
@@ -19,9 +21,7 @@ from touchline_server.log.open import SQLITE, copies, existing_file, make_log
 from touchline_server.log.sqlite.look import partition_counts
 from touchline_server.server_log.setup import command_notes
 
-from .exit_codes import NOT_FOUND
-from .options import ConfigOption, LogOption
-from .topics_report import FIXED, MISSING, TopicReport, copies_note, exists
+from .report import FIXED, MISSING, TopicReport, copies_note, exists
 
 PARTITIONS = 8
 """Default for a new topic: leaves room to add brokers. More can be added to a feed's topic later, but not to the topic

@@ -1,0 +1,1 @@
+"""`touchline topics`: the command, and what it says about each topic."""

@@ -1,0 +1,146 @@
+"""What Kafka says of the cluster and of the topics that the settings name. Nothing is created or written."""
+
+import asyncio
+import time
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, TypeAlias
+
+from aiokafka.structs import TopicPartition
+
+from touchline_kafka.address import servers_of
+from touchline_kafka.client import Client
+from touchline_kafka.cluster import Cluster
+from touchline_kafka.error_codes import INVALID_TOPIC, UNKNOWN_TOPIC_OR_PARTITION
+from touchline_kafka.errors import REQUEST_ERRORS, describe, error_of, is_retried
+from touchline_kafka.topic_admin import CLEANUP, IN_SYNC_MIN, RECORD_BYTES_MAX, topic_configs
+from touchline_kafka.topics import NO_LEADER
+from touchline_kafka.wire import MetadataRequest
+from touchline_protocol.errors import LogUnavailable, OperatorError
+from touchline_server.config.settings import Settings
+from touchline_server.doctor.facts import (
+    DESCRIBE,
+    DESCRIBE_CONFIGS,
+    READ,
+    WRITE,
+    KafkaFacts,
+    TopicFacts,
+    Trouble,
+)
+from touchline_server.doctor.rules.kafka import RETENTION, TIMESTAMP_TYPE
+
+OPTIONS = (CLEANUP, IN_SYNC_MIN, RECORD_BYTES_MAX, RETENTION, TIMESTAMP_TYPE)
+OPERATIONS = {3: READ, 4: WRITE, 8: DESCRIBE, 10: DESCRIBE_CONFIGS}
+"""Bits of ``authorized_operations`` (KIP-430)."""
+NOT_TOLD = -(1 << 31)
+"""Their value if the broker does not tell."""
+NEWEST_S = 3.0
+"""How long the newest records of a topic are waited for. They only show whether a clock is wrong."""
+
+Answer: TypeAlias = tuple[Any, ...]
+"""A topic, or a partition, in the answer to a metadata request."""
+
+
+async def look_at_kafka(settings: Settings, names: Collection[str], readable: Collection[str]) -> KafkaFacts:
+    """The facts about the cluster and its topics ``names``. Of those in ``readable`` the newest records are read."""
+    try:
+        cluster = Cluster(servers_of(settings.log), settings.kafka, connect_timeout_s=settings.kafka.connect_timeout_s)
+        client = await cluster.connect()
+    except OperatorError as error:
+        return KafkaFacts(trouble=Trouble(str(error), is_refusal=not isinstance(error, LogUnavailable)))
+    try:
+        return await _facts(cluster, client, settings, names, readable)
+    except REQUEST_ERRORS as error:
+        return KafkaFacts(trouble=Trouble(describe(error), is_refusal=not is_retried(error)))
+    finally:
+        await client.close()
+
+
+async def _facts(
+    cluster: Cluster, client: Client, settings: Settings, names: Collection[str], readable: Collection[str]
+) -> KafkaFacts:
+    timeout_s = settings.kafka.connect_timeout_s
+    async with asyncio.timeout(timeout_s):
+        node = next(broker.nodeId for broker in client.cluster.brokers())
+        answer = await client.send(node, MetadataRequest(names))
+    topics = {topic[1]: _topic(topic) for topic in answer.topics}
+    there = [name for name, topic in topics.items() if topic.trouble is None and not topic.is_missing]
+    options = await topic_configs(cluster, there, OPTIONS, timeout_s=timeout_s) if there else {}
+    newest = {
+        name: await _newest_ms(cluster, name, range(topics[name].partitions))
+        for name in there
+        if name in readable and READ in (topics[name].allowed or (READ,))
+    }
+    return KafkaFacts(
+        brokers=len(answer.brokers),
+        racks=frozenset(rack for _, _, _, rack, *_ in answer.brokers if rack),
+        topics={
+            name: topic._replace(options=_known(options.get(name, {})), newest_ms=newest.get(name))
+            for name, topic in topics.items()
+        },
+        now_ms=int(time.time() * 1000),
+        group_trouble=await _group_trouble(cluster, settings.keeper_group) if settings.redis.url else None,
+    )
+
+
+def _topic(answer: Answer) -> TopicFacts:
+    code, _, _, _, partitions, operations, *_ = answer
+    if code in (UNKNOWN_TOPIC_OR_PARTITION, INVALID_TOPIC):
+        return TopicFacts(is_missing=True)
+    if code:
+        error = error_of(code)
+        return TopicFacts(trouble=Trouble(describe(error), is_refusal=not is_retried(error)))
+    # (error_code, partition, leader, leader_epoch, replicas, isr, offline_replicas, tags) of each
+    return TopicFacts(
+        partitions=len(partitions),
+        without_leader=tuple(sorted(number for _, number, leader, *_ in partitions if leader == NO_LEADER)),
+        out_of_sync=tuple(
+            sorted(number for _, number, _, _, replicas, isr, *_ in partitions if len(isr) < len(replicas))
+        ),
+        replicas=min((len(replicas) for _, _, _, _, replicas, *_ in partitions), default=0),
+        allowed=None
+        if operations == NOT_TOLD
+        else frozenset(name for bit, name in OPERATIONS.items() if operations & 1 << bit),
+    )
+
+
+def _known(options: Mapping[str, str | None]) -> Mapping[str, str]:
+    return {option: value for option, value in options.items() if value is not None}
+
+
+async def _newest_ms(cluster: Cluster, topic: str, partitions: Sequence[int]) -> int | None:
+    """The highest timestamp among the last records of a topic's partitions; None if there are none, or none come."""
+    try:
+        consumer = await cluster.consumer(enable_auto_commit=False)
+    except OperatorError:
+        return None  # it is reached by now: other findings say what is wrong
+    places = [TopicPartition(topic, number) for number in partitions]
+    try:
+        async with asyncio.timeout(NEWEST_S):
+            consumer.assign(places)
+            begins, ends = await consumer.beginning_offsets(places), await consumer.end_offsets(places)
+            waiting = {place for place in places if ends[place] > begins[place]}
+            for place in waiting:
+                consumer.seek(place, ends[place] - 1)
+            newest: list[int] = []
+            while waiting:
+                for place, records in (await consumer.getmany(timeout_ms=200)).items():
+                    waiting.discard(place)
+                    newest += [record.timestamp for record in records]
+    except (*REQUEST_ERRORS, TimeoutError):
+        return None
+    finally:
+        await consumer.stop()
+    return max(newest, default=None)
+
+
+async def _group_trouble(cluster: Cluster, group: str) -> Trouble | None:
+    try:
+        async with cluster.admin() as admin:
+            for answer in await admin.describe_consumer_groups([group]):
+                for code, *_ in answer.groups:
+                    if code:
+                        error = error_of(code)
+                        return Trouble(describe(error), is_refusal=not is_retried(error))
+    except REQUEST_ERRORS as error:
+        return Trouble(describe(error), is_refusal=not is_retried(error))
+    return None

@@ -1,0 +1,173 @@
+"""Mistakes made on purpose, in a real Kafka, a real Redis and a configuration: the command finds each, by its code."""
+
+import asyncio
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli.processes import run
+from support.certificates import EXPIRED, Authority
+from support.kafka_broker import LIMITED_USER, PASSWORD, KafkaBroker
+from support.kafka_log_harness import KafkaHarness
+from support.kafka_topics import DESCRIBE, READ, WRITE
+from support.log_harness import Raw
+from support.redis_kinds import cli
+from support.redis_server import RedisServer
+from touchline_server.cli.exit_codes import NOT_FOUND
+from touchline_server.doctor.facts import DESCRIBE_CONFIGS
+from touchline_server.doctor.probes.kafka import OPERATIONS
+
+Factory = Callable[..., RedisServer]
+
+SEE_OPTIONS = next(bit for bit, name in OPERATIONS.items() if name == DESCRIBE_CONFIGS)
+SECRET = "a secret of at least thirty-two bytes"
+
+
+@pytest.fixture
+def topics(tmp_path: Path) -> dict[str, str]:
+    """Topics with names of this test's own, by what they are for."""
+    name = tmp_path.name.replace("_", "-")
+    return {use: f"{use}-{name}" for use in ("match", "score", "actions", "verdicts")}
+
+
+def written(tmp_path: Path, topics: dict[str, str], options: str = "", tables: str = "") -> tuple[str, str]:
+    """A configuration with these topics; returns the arguments that name it."""
+    file = tmp_path / "touchline.toml"
+    named = {"feeds.match": "match", "feeds.score": "score", "actions": "actions", "verdicts": "verdicts"}
+    lines = [f'[{table}]\ntopic = "{topics[use]}"' for table, use in named.items()]
+    file.write_text("\n".join([options, *lines, f'[auth]\nhs256_secret = "{SECRET}"', tables]))
+    return "--config", str(file)
+
+
+def findings(*args: str) -> tuple[int, dict[tuple[str, str], dict[str, Any]]]:
+    """The exit code, and the findings by code and subject."""
+    done = run("doctor", "--json", *args)
+    assert done.stderr == ""
+    found = json.loads(done.stdout)["findings"]
+    return done.returncode, {(one["code"], one["subject"]): one for one in found}
+
+
+async def prepare_kafka(kafka: KafkaBroker, topics: dict[str, str]) -> None:
+    """A feed that this user may not read, one that is compacted, no actions, and verdicts that Kafka deletes."""
+    await kafka.create(topics["match"], 1, {"retention.ms": "1000", "message.timestamp.type": "LogAppendTime"})
+    await kafka.create(topics["score"], 3, {"cleanup.policy": "compact"})
+    await kafka.create(topics["verdicts"], 1)
+    for use, operations in {
+        "match": (DESCRIBE, SEE_OPTIONS),
+        "score": (READ, WRITE, SEE_OPTIONS),
+        "actions": (DESCRIBE,),
+        "verdicts": (READ, SEE_OPTIONS),
+    }.items():
+        await kafka.allow(topics[use], *operations)
+
+
+def test_each_mistake_is_found_by_its_code_and_has_a_cure(
+    kafka: KafkaBroker, redis_factory: Factory, tmp_path: Path, topics: dict[str, str]
+) -> None:
+    asyncio.run(prepare_kafka(kafka, topics))
+    future_ms = int(time.time() * 1000) + 60_000
+    asyncio.run(KafkaHarness(kafka).append(topics["score"], [Raw(b"room", b"{}", timestamp=future_ms)]))
+    redis = redis_factory("--maxmemory", "100mb", "--maxmemory-policy", "allkeys-lru")
+    cli(redis.port, "acl", "setuser", "half", "on", f">{PASSWORD}", "~touchline:*", "+@all", "-zadd", "-hincrby")
+    authority = Authority.at(tmp_path / "ca")
+    certificate = authority.issue(tmp_path / "expired", "localhost", validity=EXPIRED).bundle
+    config = written(
+        tmp_path,
+        topics,
+        f"""
+log = "kafka://{kafka.secure_address}"
+control_host = "0.0.0.0"
+publish_without_key = true
+connections_max = 900000
+workers = 64
+heartbeat_s = 300
+""",
+        f"""
+[kafka]
+tls = true
+ca_file = "{kafka.ca_file}"
+sasl_mechanism = "PLAIN"
+sasl_username = "{LIMITED_USER}"
+sasl_password = "{PASSWORD}"
+rack = "elsewhere"
+[redis]
+url = "redis://half:{PASSWORD}@127.0.0.1:{redis.port}"
+[tls]
+cert_file = "{certificate}"
+""",
+    )
+    code, found = findings(*config)
+    assert code == NOT_FOUND
+    mistakes = {
+        ("topic_permission", topics["match"]),
+        ("retention_short", topics["match"]),
+        ("append_times", topics["match"]),
+        ("one_partition", topics["match"]),
+        ("feed_compacted", topics["score"]),
+        ("clock", topics["score"]),
+        ("topic_missing", topics["actions"]),
+        ("verdicts_deleted", topics["verdicts"]),
+        ("rack_unknown", "kafka.rack"),
+        ("group_refused", "touchline-keeper"),
+        ("redis_evicts", "maxmemory-policy"),
+        ("redis_permission", "ZADD"),
+        ("redis_permission", "HINCRBY"),
+        ("certificate_expired", str(certificate)),
+        ("open_files", "ulimit -n"),
+        ("workers_many", "workers"),
+        ("publish_open", "publish_without_key"),
+        ("settings_conflict", "heartbeat_s"),
+    }
+    assert mistakes <= found.keys(), mistakes - found.keys()
+    assert all(one["cure"] for one in found.values())
+    order = ["error", "warning", "note"]
+    severities = [order.index(one["severity"]) for one in found.values()]
+    assert severities == sorted(severities)
+
+
+def test_a_configuration_that_fits_has_no_error(
+    kafka: KafkaBroker, redis: RedisServer, tmp_path: Path, topics: dict[str, str]
+) -> None:
+    for use, topic in topics.items():
+        asyncio.run(kafka.create(topic, 3, {"cleanup.policy": "compact"} if use == "verdicts" else {}))
+    options = f'log = "kafka://{kafka.address}"\nconnections_max = 1000'
+    config = written(tmp_path, topics, options, f'[redis]\nurl = "{redis.url}"')
+    code, found = findings(*config)
+    assert [key for key, one in found.items() if one["severity"] == "error"] == []
+    assert code == 0
+    assert "-doctor" not in cli(redis.port, "keys", "*doctor*"), "the key that it tried commands on is still there"
+    as_text = run("doctor", "--strict", *config)
+    warnings = [one for one in found.values() if one["severity"] == "warning"]
+    assert as_text.returncode == (NOT_FOUND if warnings else 0)
+    assert all(one["cure"] in as_text.stdout for one in found.values())
+
+
+def test_systems_that_are_away_and_ones_that_refuse_are_told_apart(
+    kafka: KafkaBroker, redis_factory: Factory, tmp_path: Path, topics: dict[str, str]
+) -> None:
+    redis = redis_factory("--requirepass", PASSWORD)
+    refused = written(
+        tmp_path,
+        topics,
+        f'log = "kafka://{kafka.secure_address}"',
+        f'[kafka]\ntls = true\nca_file = "{kafka.ca_file}"\nsasl_mechanism = "PLAIN"\nsasl_username = "nobody"\n'
+        f'sasl_password = "wrong"\n[redis]\nurl = "redis://:wrong@127.0.0.1:{redis.port}"',
+    )
+    code, found = findings(*refused)
+    assert code == NOT_FOUND
+    assert {("kafka_refused", "log"), ("redis_refused", "redis.url")} <= found.keys()
+    assert not any(topic in subject for _, subject in found for topic in topics.values()), "nothing is known of them"
+    redis.stop()
+    away = written(
+        tmp_path,
+        topics,
+        'log = "kafka://127.0.0.1:1"',
+        f'[kafka]\nconnect_timeout_s = 0.2\n[redis]\nurl = "redis://127.0.0.1:{redis.port}"',
+    )
+    code, found = findings(*away)
+    assert code == NOT_FOUND
+    assert {("kafka_away", "log"), ("redis_away", "redis.url")} <= found.keys()

@@ -1,0 +1,154 @@
+"""The doctor's rules, without any broker."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from touchline_server.config.settings import Settings
+from touchline_server.doctor.facts import (
+    CertificateFacts,
+    KafkaFacts,
+    MachineFacts,
+    RedisFacts,
+    RedisServer,
+    TopicFacts,
+    Trouble,
+)
+from touchline_server.doctor.finding import Finding, Severity, by_importance
+from touchline_server.doctor.report import as_json, as_text
+from touchline_server.doctor.rules.kafka import kafka_findings, uses
+from touchline_server.doctor.rules.machine import DAY_S, machine_findings
+from touchline_server.doctor.rules.redis import redis_findings
+
+KAFKA = Settings(log="kafka://127.0.0.1:9092", connections_max=1000)
+TOPIC = TopicFacts(partitions=8, replicas=3, options={"min.insync.replicas": "2", "retention.ms": "604800000"})
+MACHINE = MachineFacts(cpus=1, memory_bytes=8 << 30, open_files_max=100_000)
+
+
+def of_kafka(brokers: int = 3, **changes: Any) -> set[str]:
+    """The codes for a cluster whose topics all have these facts."""
+    topics = dict.fromkeys(uses(KAFKA), TOPIC._replace(**changes))
+    return {one.code for one in kafka_findings(KAFKA, KafkaFacts(brokers=brokers, topics=topics))}
+
+
+def of_redis(**server: Any) -> set[str]:
+    found = redis_findings(KAFKA, RedisFacts(servers=[RedisServer(**server)]))
+    return {one.code for one in found}
+
+
+def of_machine(settings: Settings = KAFKA, **changes: Any) -> dict[str, Severity]:
+    found = machine_findings(settings, MACHINE._replace(**changes))
+    return {one.code: one.severity for one in found if one.code != "no_token_keys"}
+
+
+def test_nothing_is_found_where_everything_fits() -> None:
+    assert of_kafka() == set()
+    assert of_redis(version=(7, 0, 15), policy="noeviction", role="master") == set()
+    assert of_machine() == {}
+
+
+@pytest.mark.parametrize(
+    ("code", "changes"),
+    [
+        ("topic_missing", {"is_missing": True}),
+        ("topic_refused", {"trouble": Trouble("not yours", is_refusal=True)}),
+        ("partition_away", {"without_leader": (0, 3)}),
+        ("copies_behind", {"out_of_sync": (1,)}),
+        ("copies_few", {"replicas": 1, "options": {"min.insync.replicas": "1"}}),
+        ("copies_too_few", {"replicas": 1}),
+        ("no_spare_copy", {"options": {"min.insync.replicas": "3"}}),
+        ("retention_short", {"options": {"retention.ms": "5000"}}),
+        ("record_bytes", {"options": {"max.message.bytes": "1000"}}),
+    ],
+)
+def test_one_fact_of_a_topic_gives_one_finding(code: str, changes: dict[str, Any]) -> None:
+    assert of_kafka(**changes) == {code}
+
+
+def test_a_topic_that_is_kept_for_ever_is_kept_long_enough() -> None:
+    assert of_kafka(options={"retention.ms": "-1"}) == set()
+    assert of_kafka(options={"retention.ms": "5000", "cleanup.policy": "compact"}) == {"feed_compacted"}
+
+
+def test_a_single_broker_is_not_asked_for_more_copies_than_it_can_hold() -> None:
+    assert of_kafka(brokers=1, replicas=1, options={}) == set()
+
+
+def test_a_broker_that_does_not_know_what_a_user_may_do_is_believed() -> None:
+    assert of_kafka(allowed=None) == set()
+    assert "topic_permission" in of_kafka(allowed=frozenset())
+
+
+@pytest.mark.parametrize("trouble", [Trouble("no answer", is_refusal=False), Trouble("bad password", is_refusal=True)])
+def test_of_a_system_without_an_answer_nothing_else_is_said(trouble: Trouble) -> None:
+    kafka = list(kafka_findings(KAFKA, KafkaFacts(trouble=trouble)))
+    redis = list(redis_findings(KAFKA, RedisFacts(trouble=trouble)))
+    word = "refused" if trouble.is_refusal else "away"
+    assert [one.code for one in (*kafka, *redis)] == [f"kafka_{word}", f"redis_{word}"]
+    assert {one.severity for one in (*kafka, *redis)} == {Severity.ERROR}
+
+
+@pytest.mark.parametrize(
+    ("code", "server"),
+    [
+        ("redis_old", {"version": (5, 0, 1)}),
+        ("redis_replica", {"role": "slave"}),
+        ("redis_evicts", {"policy": "allkeys-lru"}),
+        ("redis_full", {"memory_max_bytes": 100, "memory_used_bytes": 90}),
+    ],
+)
+def test_one_fact_of_redis_gives_one_finding(code: str, server: dict[str, Any]) -> None:
+    assert of_redis(**server) == {code}
+
+
+@given(off_s=st.floats(-100, 100), round_trip_s=st.floats(0, 50))
+def test_a_slow_answer_does_not_make_a_clock_wrong(off_s: float, round_trip_s: float) -> None:
+    found = redis_findings(KAFKA, RedisFacts(clock_off_s=off_s, round_trip_s=round_trip_s))
+    assert ("redis_clock" in {one.code for one in found}) == (abs(off_s) - round_trip_s > 2)
+
+
+@pytest.mark.parametrize(
+    ("code", "severity", "changes"),
+    [
+        ("open_files", Severity.ERROR, {"open_files_max": 100}),
+        ("open_files", Severity.WARNING, {"open_files_max": 1000}),
+        ("somaxconn", Severity.WARNING, {"listen_backlog_max": 128}),
+        ("syn_backlog", Severity.NOTE, {"syn_backlog_max": 128}),
+        ("files_of_the_machine", Severity.WARNING, {"files_max": 1000}),
+        ("workers_few", Severity.NOTE, {"cpus": 8}),
+        ("settings_conflict", Severity.WARNING, {"memory_bytes": 1 << 20}),
+        ("certificate_unusable", Severity.ERROR, {"certificate": CertificateFacts(trouble="no such file")}),
+        ("certificate_expired", Severity.ERROR, {"certificate": CertificateFacts(ends_s=0.0), "now_s": 1.0}),
+        ("certificate_expires", Severity.WARNING, {"certificate": CertificateFacts(ends_s=3 * DAY_S)}),
+    ],
+)
+def test_one_fact_of_a_machine_gives_one_finding(code: str, severity: Severity, changes: dict[str, Any]) -> None:
+    assert of_machine(**changes) == {code: severity}
+
+
+def test_a_process_without_a_limit_of_open_files_has_enough() -> None:
+    assert of_machine(open_files_max=-1) == {}
+
+
+def test_an_open_door_to_other_machines_is_found() -> None:
+    settings = KAFKA.model_copy(update={"control_host": "0.0.0.0", "publish_without_key": True})
+    assert "publish_open" in of_machine(settings)
+    assert "publish_open" not in of_machine(settings.model_copy(update={"api_keys": ["a" * 32]}))
+
+
+FINDINGS = st.lists(
+    st.builds(Finding, st.sampled_from(Severity), st.sampled_from("abc"), st.text(), st.text(), st.text()), max_size=5
+)
+
+
+@given(FINDINGS)
+def test_a_report_has_every_finding_once_the_worst_first(findings: list[Finding]) -> None:
+    ordered = by_importance(findings)
+    assert sorted(ordered) == sorted(findings)
+    rows = json.loads(as_json(ordered))["findings"]
+    assert [row["severity"] for row in rows] == [one.severity.word for one in ordered]
+    assert [row["cure"] for row in rows] == [one.cure for one in ordered]
+    assert as_text(ordered).isprintable() or "\n" in as_text(ordered)
