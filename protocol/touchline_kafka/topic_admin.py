@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from aiokafka.admin import NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.structs import TopicPartition
 
 from touchline_protocol.errors import LogUnavailable, OperatorError
 
@@ -22,6 +23,7 @@ COMPACT = "compact"
 IN_SYNC_MIN = "min.insync.replicas"
 BROKERS_DEFAULT = -1
 """In place of a replication factor: the broker's own default."""
+NEWEST_WAIT_MS = 200
 LED_PAUSE_S = 0.02
 """Between looks at a topic that was just created: brokers learn of it one after the other."""
 
@@ -121,6 +123,35 @@ async def copies(cluster: Cluster, client: Client, names: Collection[str], *, ti
     configs = await topic_configs(cluster, replicas, [IN_SYNC_MIN], timeout_s=timeout_s)
     brokers = 1 + len(others)
     return {name: Copies(count, int(configs[name].get(IN_SYNC_MIN, 1)), brokers) for name, count in replicas.items()}
+
+
+async def newest_ms(cluster: Cluster, topic: str, partitions: int, *, timeout_s: float) -> int | None:
+    """The highest timestamp among the last records of a topic's partitions (Unix).
+
+    None if there are none, or they did not come in time: they only show whether a clock is wrong.
+
+    Raises:
+        OperatorError, LogUnavailable: the cluster was not found.
+    """
+    consumer = await cluster.consumer(enable_auto_commit=False)
+    places = [TopicPartition(topic, number) for number in range(partitions)]
+    newest: list[int] = []
+    try:
+        async with asyncio.timeout(timeout_s):
+            consumer.assign(places)
+            begins, ends = await consumer.beginning_offsets(places), await consumer.end_offsets(places)
+            waiting = {place for place in places if ends[place] > begins[place]}
+            for place in waiting:
+                consumer.seek(place, ends[place] - 1)
+            while waiting:
+                for place, records in (await consumer.getmany(timeout_ms=NEWEST_WAIT_MS)).items():
+                    waiting.discard(place)
+                    newest += [record.timestamp for record in records]
+    except REQUEST_ERRORS:
+        return None
+    finally:
+        await consumer.stop()
+    return max(newest, default=None)
 
 
 def _new_topic(name: str, partitions: int, replication: int | None, configs: Mapping[str, str]) -> NewTopic:

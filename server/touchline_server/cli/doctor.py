@@ -25,7 +25,7 @@ def doctor(
     json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 for warnings too.")] = False,
 ) -> None:
-    """Check a configuration against the real Kafka, Redis and this machine.
+    """Check a configuration against Kafka, Redis and this machine.
 
     Run it where the server will run, as the same user and with the same configuration. Findings come in the order of
     their importance, each with what to do about it. The exit code is 1 if there is an error, else 0.

@@ -2,17 +2,15 @@
 
 import asyncio
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from typing import Any, TypeAlias
-
-from aiokafka.structs import TopicPartition
 
 from touchline_kafka.address import servers_of
 from touchline_kafka.client import Client
 from touchline_kafka.cluster import Cluster
 from touchline_kafka.error_codes import INVALID_TOPIC, UNKNOWN_TOPIC_OR_PARTITION
 from touchline_kafka.errors import REQUEST_ERRORS, describe, error_of, is_retried
-from touchline_kafka.topic_admin import CLEANUP, IN_SYNC_MIN, RECORD_BYTES_MAX, topic_configs
+from touchline_kafka.topic_admin import CLEANUP, IN_SYNC_MIN, RECORD_BYTES_MAX, newest_ms, topic_configs
 from touchline_kafka.topics import NO_LEADER
 from touchline_kafka.wire import MetadataRequest
 from touchline_protocol.errors import LogUnavailable, OperatorError
@@ -66,7 +64,7 @@ async def _facts(
     there = [name for name, topic in topics.items() if topic.trouble is None and not topic.is_missing]
     options = await topic_configs(cluster, there, OPTIONS, timeout_s=timeout_s) if there else {}
     newest = {
-        name: await _newest_ms(cluster, name, range(topics[name].partitions))
+        name: await newest_ms(cluster, name, topics[name].partitions, timeout_s=NEWEST_S)
         for name in there
         if name in readable and READ in (topics[name].allowed or (READ,))
     }
@@ -105,32 +103,6 @@ def _topic(answer: Answer) -> TopicFacts:
 
 def _known(options: Mapping[str, str | None]) -> Mapping[str, str]:
     return {option: value for option, value in options.items() if value is not None}
-
-
-async def _newest_ms(cluster: Cluster, topic: str, partitions: Sequence[int]) -> int | None:
-    """The highest timestamp among the last records of a topic's partitions; None if there are none, or none come."""
-    try:
-        consumer = await cluster.consumer(enable_auto_commit=False)
-    except OperatorError:
-        return None  # it is reached by now: other findings say what is wrong
-    places = [TopicPartition(topic, number) for number in partitions]
-    try:
-        async with asyncio.timeout(NEWEST_S):
-            consumer.assign(places)
-            begins, ends = await consumer.beginning_offsets(places), await consumer.end_offsets(places)
-            waiting = {place for place in places if ends[place] > begins[place]}
-            for place in waiting:
-                consumer.seek(place, ends[place] - 1)
-            newest: list[int] = []
-            while waiting:
-                for place, records in (await consumer.getmany(timeout_ms=200)).items():
-                    waiting.discard(place)
-                    newest += [record.timestamp for record in records]
-    except (*REQUEST_ERRORS, TimeoutError):
-        return None
-    finally:
-        await consumer.stop()
-    return max(newest, default=None)
 
 
 async def _group_trouble(cluster: Cluster, group: str) -> Trouble | None:
