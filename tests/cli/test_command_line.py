@@ -29,9 +29,8 @@ def test_help_lists_every_command_with_its_summary(args: list[str], capsys: pyte
     assert run(args) == 0
     listed = [line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines() if line.startswith("  ")]
     assert [[name, spec.summary] for name, spec in ALL_COMMANDS.items()] == listed[-len(ALL_COMMANDS) :]
-    assert {"serve", "keeper", "publish", "tail", "salvage", "topics", "doctor", "token", "demo", "replay", "simulate"} == set(
-        ALL_COMMANDS
-    )
+    names = "serve keeper publish tail salvage topics doctor token demo replay simulate"
+    assert set(names.split()) == set(ALL_COMMANDS)
 
 
 @pytest.mark.parametrize("command", ALL_COMMANDS)
