@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
+from redis.asyncio import Redis, from_url
 
 from edge.players import AUTH, greet, token
 from support.node_fixture import Client, RunningNode, running_node
@@ -14,6 +15,7 @@ from support.redis_server import RedisServer
 from support.waiting import DEADLINE_S, eventually
 from touchline_protocol.messages import Members, MembersChanged, Message, Occupancy
 from touchline_server.config.redis import RedisSettings
+from touchline_server.store.redis.presence.shard import shard_of
 
 ROOM = "score:1"
 
@@ -109,3 +111,28 @@ async def test_the_first_list_has_the_players_of_all_edges(redis: RedisServer) -
         await eventually_viewers(one, (1, True))
         async with watcher(one, "ann", members=True) as ann:
             await until(ann, Members(room=ROOM, players=["ann", "bob"]))
+
+
+async def test_numbers_are_right_again_after_somebody_has_written_to_redis(redis: RedisServer) -> None:
+    """With a few rooms only, each report names all of them again within a second, and not within five minutes."""
+    shard = f"touchline:{{presence.{shard_of(ROOM)}}}:"
+    async with two_edges(redis) as (one, other), watcher(one, "ann") as ann, watcher(other, "bob", members=True) as bob:
+        await eventually_viewers(one, (2, True))
+        await until(bob, Members(room=ROOM, players=["ann", "bob"]))
+        async with from_url(redis.url) as client:
+            await client.delete(f"{shard}viewers:{ROOM}", f"{shard}players:{ROOM}")
+            await eventually_viewers(other, (2, True))
+            await client.hset(f"{shard}viewers:{ROOM}", mapping={"foreign": 7, "odd": "x"})
+            await client.hset(f"{shard}players:{ROOM}", "cid", "\nforeign\n")
+            assert (await viewers(one))[0] == 9
+            await client.zadd(f"{shard}checks", {ROOM: 0})  # five minutes are over
+            await eventually_viewers(one, (2, True))
+            await until_players(client, f"{shard}players:{ROOM}", {b"ann", b"bob"})
+        await ann.leave(ROOM)
+        await until(bob, MembersChanged(room=ROOM, left=["ann"]))
+
+
+async def until_players(client: Redis, key: str, wanted: set[bytes]) -> None:
+    async with asyncio.timeout(DEADLINE_S):
+        while set(await client.hkeys(key)) != wanted:
+            pass

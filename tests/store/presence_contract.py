@@ -125,6 +125,20 @@ class PresenceContract:
         assert answer.viewers == {ROOM: 4, OTHER: 1}
         assert answer.members == {ROOM: MemberChanges(frozenset({"ann"}), NONE)}
 
+    async def test_what_a_store_has_lost_of_a_worker_is_back_once_the_worker_names_it_again(self, fleet: Fleet) -> None:
+        one, two = fleet.worker("one"), fleet.worker("two")
+        room = frozenset({ROOM})
+        await one.exchange(whole({ROOM: 3}, {"ann": 1, "bob": 1}))
+        await two.exchange(whole({ROOM: 1}, {"bob": 1}, room, room))
+        assert (await one.exchange(change({ROOM: 3}, {"ann": 1, "bob": 1}))).viewers == {}, "nothing has changed"
+        answer = await two.exchange(change(watched=room, listed=room))
+        assert (answer.viewers, answer.members) == ({}, {})
+        await fleet.lose(ROOM)
+        await one.exchange(change({ROOM: 3}, {"ann": 1, "bob": 1}))
+        await two.exchange(change({ROOM: 1}, {"bob": 1}, room, room))
+        answer = await two.exchange(whole({ROOM: 1}, {"bob": 1}, room, room))
+        assert (answer.viewers, answer.members) == ({ROOM: 4}, {ROOM: frozenset({"ann", "bob"})})
+
     async def test_names_of_all_kinds_are_told_apart(self, fleet: Fleet) -> None:
         store = fleet.worker("one")
         names = ["é", "%s", "{presence.1}", "a:b", "0", "-1", "\U0001f3f4\U000e0067\U000e0062\U000e007f", "x" * 128]

@@ -11,6 +11,7 @@ from touchline_server.store.memory.presence import MemoryFleet
 from touchline_server.store.memory.presence_outbox import MemoryOutbox
 from touchline_server.store.redis.connection import RedisConnection
 from touchline_server.store.redis.presence import RedisOutbox, RedisPresenceStore
+from touchline_server.store.redis.presence.shard import shard_of
 from touchline_server.store.redis.workers import Workers
 
 
@@ -22,6 +23,9 @@ class Fleet(Protocol):
 
     async def kill(self, name: str) -> None:
         """Make a worker count as dead from the others' next exchanges on."""
+
+    async def lose(self, room: str) -> None:
+        """Lose who is in a room, as if somebody had deleted it."""
 
     def outbox(self, name: str) -> Outbox:
         """The outbox, as one worker sees it."""
@@ -40,6 +44,10 @@ class InMemory:
     async def kill(self, name: str) -> None:
         self._fleet.remove(name)
 
+    async def lose(self, room: str) -> None:
+        self._fleet._viewers.pop(room)
+        self._fleet._players.pop(room)
+
     def outbox(self, name: str) -> Outbox:
         return self._outbox
 
@@ -56,6 +64,10 @@ class InRedis:
 
     async def kill(self, name: str) -> None:
         await self._connection.client.zadd(f"{self._connection.prefix}:workers", {name: 0})
+
+    async def lose(self, room: str) -> None:
+        shard = f"{self._connection.prefix}:{{presence.{shard_of(room)}}}:"
+        await self._connection.client.delete(f"{shard}viewers:{room}", f"{shard}players:{room}")
 
     def outbox(self, name: str) -> Outbox:
         return RedisOutbox(self._connection, name, self._settings)

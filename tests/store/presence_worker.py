@@ -94,6 +94,8 @@ class Worker:
         self.members: dict[str, frozenset[str] | TooMany] = {}
         self._store = RedisPresenceStore(connection, Workers(connection, name), settings)
         self._reported: Report | None = None
+        self.names_all = False
+        """Whether reports also name what has not changed."""
 
     async def exchange(self) -> bool:
         """Report what has changed, or everything after a failure. Returns whether it was answered."""
@@ -115,8 +117,8 @@ class Worker:
         players = {at: self.players.get(at, 0) for at in self.players.keys() | before.players.keys()}
         return Report(
             False,
-            {room: count for room, count in viewers.items() if before.viewers.get(room, 0) != count},
-            {at: count for at, count in players.items() if before.players.get(at, 0) != count},
+            {room: count for room, count in viewers.items() if self.names_all or before.viewers.get(room, 0) != count},
+            {at: count for at, count in players.items() if self.names_all or before.players.get(at, 0) != count},
             self.watched,
             self.listed,
         )

@@ -82,7 +82,7 @@ KEYS = [
     LAYOUT,
     "touchline:workers",
     *(SHARD + name for name in ("meta", "workers", "viewers:score:r", "players:score:r", "viewers_changed")),
-    *(SHARD + name for name in ("players_changed", "moves:score:r", "outbox", "due", "drained_by")),
+    *(SHARD + name for name in ("players_changed", "moves:score:r", "outbox", "due", "drained_by", "checks")),
     *(SHARD + f"of:me:{name}" for name in ("rooms", "players", "watched", "listed")),
     *(f"touchline:{{players.SLOT}}:{name}" for name in ("workers", "connections:me", "connections:w", "session:p:s")),
     *(f"touchline:{{players.SLOT}}:{name}" for name in ("rate:p", "lost:me")),

@@ -1,5 +1,6 @@
 """Any history of a fleet ends with the right numbers: workers that die, are stalled and come back, answers that are
-lost, calls that arrive late, and a Redis that is emptied. And its records make sense to a reader at any time."""
+lost, calls that arrive late, a Redis that is emptied, and people who write to it. And its records make sense to a
+reader at any time, unless somebody has done so."""
 
 import asyncio
 from collections import Counter
@@ -20,6 +21,7 @@ from touchline_server.config.redis import RedisSettings
 from touchline_server.core.presence.port import TOO_MANY, InRoom
 from touchline_server.store.redis.connection import RedisConnection
 from touchline_server.store.redis.presence import RedisOutbox, outbox, reports, shard, store
+from touchline_server.store.redis.scripts import Script
 
 WORKERS = 2
 ROOMS = ("match:1", "match:2")
@@ -30,6 +32,10 @@ SETTINGS = PresenceSettings(members_max=MEMBERS_MAX, records=True)
 workers = st.sampled_from((0, 0, 1))  # most of it happens to one, so that it matters what came before
 rooms = st.sampled_from(ROOMS)
 players = st.sets(st.sampled_from(PLAYERS), max_size=3)
+DAMAGE = (
+    *("viewers:ROOM", "players:ROOM", "moves:ROOM", "viewers_changed", "players_changed", "meta", "workers", "checks"),
+    *("of:WORKER:rooms", "of:WORKER:players", "of:WORKER:watched", "of:WORKER:listed", "due"),
+)
 STEP = st.one_of(
     st.tuples(st.just("exchange"), workers),
     *[st.tuples(st.just("viewers"), workers, rooms, st.integers(0, 2))] * 3,
@@ -40,6 +46,7 @@ STEP = st.one_of(
     st.tuples(st.just("dies"), workers),
     st.tuples(st.just("stalls"), workers),
     st.tuples(st.just("emptied")),
+    st.tuples(st.just("damaged"), rooms, st.sampled_from(DAMAGE), st.sampled_from((b"", b"x", b"7", b"\nforeign\n"))),
     st.tuples(st.just("drained")),
 )
 HISTORIES = st.lists(STEP, min_size=10, max_size=50)
@@ -56,6 +63,7 @@ class History:
         self.workers = [self._worker() for _ in range(WORKERS)]
         self.reader = Reader()
         self.dead: list[Worker] = []
+        self.is_damaged = False
 
     def _worker(self) -> Worker:
         self._names += 1
@@ -108,7 +116,21 @@ class History:
         await self.redis.client.flushall()
         self.reader.store_was_emptied()
 
+    async def _damaged(self, room: str, key: str, value: bytes) -> None:
+        """Somebody deletes a key, or writes to a hash for a worker or player that is there, and for one that is not."""
+        await self._drained()
+        worker = self.workers[0].name
+        full = f"touchline:{{presence.{shard.shard_of(room)}}}:{key.replace('ROOM', room).replace('WORKER', worker)}"
+        if value and key in ("viewers:ROOM", "players:ROOM"):
+            fields = (worker, "foreign") if key.startswith("viewers") else ("ann", "foreign")
+            await self.redis.client.hset(full, mapping=dict.fromkeys(fields, value))
+        else:
+            await self.redis.client.delete(full)
+        self.is_damaged = True
+
     async def _drained(self) -> None:
+        if self.is_damaged:
+            return
         taken = await self.outbox.take()
         self.reader.read(waiting.record for waiting in taken.waiting)
         self.reader.read([waiting.record for waiting in (await self.outbox.take()).waiting])  # each of them twice
@@ -123,7 +145,9 @@ class History:
             await worker.connection.deliver_late()
         for dead in self.dead:  # what arrived late was from before it died
             await self.redis.client.zadd("touchline:workers", {dead.name: 0})
-        for _ in range(3):
+        for worker in self.workers:
+            worker.names_all = self.is_damaged  # what takes five minutes otherwise
+        for _ in range(6 if self.is_damaged else 3):
             for worker in self.workers:
                 await worker.exchange()
         await self._drained()
@@ -139,6 +163,8 @@ class History:
         for worker in self.workers:
             assert worker.totals == {room: viewers[room] for room in worker.watched}
             assert worker.members == {room: members[room] for room in worker.listed}
+        if self.is_damaged:
+            return  # readers are right once each room has had its next `room_state`
         read = self.reader.occupied()
         assert read.keys() == {room for room, count in viewers.items() if count}
         for room, names in read.items():
@@ -175,6 +201,9 @@ def _few_shards_and_small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (shard, store, outbox):
         monkeypatch.setattr(module, "SHARDS", 2)
     monkeypatch.setattr(reports, "PART_MAX", 2)
+    monkeypatch.setattr(
+        store, "EXCHANGE", Script.of(store.EXCHANGE.text.replace("CHECK_US = 300000000", "CHECK_US = 0"))
+    )
 
 
 @settings(max_examples=examples(0.3), suppress_health_check=[HealthCheck.function_scoped_fixture])

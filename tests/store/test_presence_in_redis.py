@@ -47,6 +47,13 @@ class TestOutbox(OutboxContract):
     pass
 
 
+def check_always(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let each exchange check all rooms that it can, and not only those of five minutes ago."""
+    text = presence_store.EXCHANGE.text.replace("CHECK_US = 300000000", "CHECK_US = 0")
+    assert text != presence_store.EXCHANGE.text
+    monkeypatch.setattr(presence_store, "EXCHANGE", Script.of(text))
+
+
 async def next_state(outbox: Outbox) -> PresenceRecord:
     """The next record ``room_state``. It and all before it are removed."""
     taken = await outbox.take()
@@ -196,14 +203,16 @@ async def test_workers_that_died_at_once_are_removed_by_several_at_once(fleet: I
 
 
 async def test_nothing_of_rooms_and_workers_that_are_gone_stays_in_redis(
-    fleet: InRedis, connection: RedisConnection
+    fleet: InRedis, connection: RedisConnection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    check_always(monkeypatch)
     one, two = fleet.worker("one"), fleet.worker("two")
     await one.exchange(whole({ROOM: 1}, {"ann": 1}, BOTH, BOTH))
     await two.exchange(whole({ROOM: 1, OTHER: 1}, {"bob": 1}, BOTH, BOTH))
     await one.exchange(change(watched=BOTH, listed=BOTH))
     await fleet.kill("two")
     await one.exchange(change({ROOM: 0}, {"ann": 0}))
+    await one.exchange(change())
     await drained(fleet.outbox("one"))
     left = [key.decode().split("}:", 1)[1] async for key in connection.client.scan_iter("touchline:{presence.*")]
     bounded = {"meta", "workers", "viewers_changed", "players_changed", f"moves:{ROOM}", "drained_by"}
@@ -277,6 +286,79 @@ async def test_changes_are_forgotten_only_once_they_were_read_or_the_reader_star
         await three.exchange(change(watched=watched, listed=watched))
     answer = await three.exchange(whole(watched=watched, listed=watched))
     assert (answer.viewers, answer.members) == ({ROOM: 1}, {ROOM: frozenset({"ann"})})
+
+
+def keys_of(room: str) -> tuple[str, str]:
+    shard = f"touchline:{{presence.{shard_of(room)}}}:"
+    return f"{shard}viewers:{room}", f"{shard}players:{room}"
+
+
+async def test_what_no_worker_has_reported_is_removed_and_told_to_everybody(
+    fleet: InRedis, connection: RedisConnection
+) -> None:
+    one, two = fleet.worker("one"), fleet.worker("two")
+    room = frozenset({ROOM})
+    await one.exchange(whole({ROOM: 3}, {"ann": 1}))
+    viewers, players = keys_of(ROOM)
+    await connection.client.hset(viewers, mapping={"foreign": 7, "odd": "x"})
+    await connection.client.hset(players, mapping={"bob": "\nforeign\n", "cid": "x", "ann": "\nforeign\none\none\n"})
+    answer = await two.exchange(whole(watched=room, listed=room))
+    assert (answer.viewers, answer.members) == ({ROOM: 10}, {ROOM: frozenset({"ann", "bob", "cid"})})
+    await connection.client.zadd(viewers.replace(f"viewers:{ROOM}", "checks"), {ROOM: 0})  # five minutes are over
+    answer = await two.exchange(change(watched=room, listed=room))
+    assert (answer.viewers, answer.members) == ({ROOM: 3}, {ROOM: MemberChanges(NONE, frozenset({"bob", "cid"}))})
+    assert await connection.client.hgetall(players) == {b"ann": b"\none\n"}
+    await one.exchange(change({ROOM: 0}, {"ann": 0}))
+    left = [record.kind for record in await drained(fleet.outbox("one"))]
+    assert left[-2:] == ["player_left", "room_empty"]
+
+
+async def test_a_room_that_nobody_has_reported_is_empty_once_somebody_has_asked_for_it(
+    fleet: InRedis, connection: RedisConnection
+) -> None:
+    store = fleet.worker("one")
+    await store.exchange(whole())
+    await connection.client.hset(keys_of(ROOM)[0], "foreign", 7)
+    assert (await store.viewers([ROOM])).viewers == {ROOM: 7}
+    await store.exchange(change())
+    assert (await store.viewers([ROOM])).viewers == {ROOM: 0}
+
+
+@pytest.mark.parametrize("what", ["rooms", "players"])
+async def test_a_worker_whose_entries_nobody_has_a_list_of_reports_everything_again(
+    what: str, fleet: InRedis, connection: RedisConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check_always(monkeypatch)
+    one, two = fleet.worker("one"), fleet.worker("two")
+    room, everything = frozenset({ROOM}), whole({ROOM: 3}, {"ann": 1})
+    await one.exchange(everything)
+    await two.exchange(whole(watched=room, listed=room))
+    await connection.client.delete(f"touchline:{{presence.{shard_of(ROOM)}}}:of:one:{what}")
+    await two.exchange(change(watched=room, listed=room))
+    with pytest.raises(StoreUnavailable):
+        await one.exchange(change())
+    await one.exchange(everything)
+    await two.exchange(change(watched=room, listed=room))
+    answer = await two.exchange(whole(watched=room, listed=room))
+    assert (answer.viewers, answer.members) == ({ROOM: 3}, {ROOM: frozenset({"ann"})})
+    await fleet.kill("one")
+    assert (await two.exchange(change(watched=room, listed=room))).viewers == {ROOM: 0}
+
+
+async def test_a_check_of_a_large_room_goes_on_where_the_call_before_stopped(
+    connection: RedisConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check_always(monkeypatch)
+    store = InRedis(SETTINGS.model_copy(update={"records": False}), connection).worker("one")
+    players = keys_of(ROOM)[1]
+    await store.exchange(whole({ROOM: 1}, {f"p{n}": 1 for n in range(1500)}))
+    await connection.client.hset(players, mapping={f"f{n}": "\nforeign\n" for n in range(1500)})
+    left: list[int] = []
+    while not left or left[-1] > 1500:
+        await store.exchange(change())
+        left.append(await connection.client.hlen(players))
+    assert len(left) > 5, "one call checks some 250"
+    assert left[-1] == 1500
 
 
 @pytest.mark.long

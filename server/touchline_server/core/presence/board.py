@@ -24,7 +24,8 @@ from touchline_server.core.rooms.room import M, Room
 
 from .port import Answer, Report
 from .room_presence import Own, Players, RoomPresence, Viewers
-from .worker_counts import WorkerCounts
+from .verification import Verification
+from .worker_counts import Counts, WorkerCounts
 
 STALE_MS = 3_000
 """After this time without an answer, numbers are marked as not complete: they are promised to be right within it."""
@@ -51,6 +52,7 @@ class PresenceBoard(Generic[M]):
     def __init__(self, limits: PresenceLimits) -> None:
         self.limits = limits
         self.counts = WorkerCounts(limits.grace_ms)
+        self._verification = Verification(self.counts, limits.every_ms)
         self._rooms: dict[str, RoomPresence[M]] = {}
         self._watched: AbstractSet[str] = frozenset()
         self._listed: AbstractSet[str] = frozenset()
@@ -100,7 +102,7 @@ class PresenceBoard(Generic[M]):
         self._reporting.update((name, self._own(self._rooms[name])) for name in touched & self._rooms.keys())
         self._asked.clear()
         is_whole, self._is_whole = self._is_whole, False
-        viewers, players = self.counts.everything() if is_whole else changed
+        viewers, players = self.counts.everything() if is_whole else self._with_some_unchanged(changed)
         return Report(is_whole, viewers, players, self._watched, self._listed)
 
     def answered(self, answer: Answer, now_ms: LoopMs) -> None:
@@ -187,6 +189,10 @@ class PresenceBoard(Generic[M]):
                 del self._rooms[name]
         self._watched = _replaced(self._watched, self._asked, watched)
         self._listed = _replaced(self._listed, self._asked, listed)
+
+    def _with_some_unchanged(self, changed: Counts) -> Counts:
+        verified = self._verification.take()
+        return Counts({**verified.viewers, **changed.viewers}, {**verified.players, **changed.players})
 
     def _own(self, room: RoomPresence[M]) -> Own:
         players = self.counts.players(room.name)

@@ -16,6 +16,9 @@ Rules that each implementation keeps:
 5. Reports count until their worker is dead, 10 to 15 s after its last exchange.
    A worker that ends in an orderly way first reports its last numbers. These still name the players who were just
    sent to other workers, so that nobody sees them leave and come back.
+6. A report may name what has not changed: each names a part of it (`verification`). A store has no other way to learn
+   that it lost something, or has something wrong, of this worker. A store that others can write to also removes what no
+   worker that it knows has reported.
 
 Example: ann was on this worker alone, and the other workers have 55 viewers. The report ``viewers={"match:1": 40},
 players={InRoom("match:1", "ann"): 0}``, with the room ``watched`` and ``listed``, is answered by ``viewers={"match:1":
@@ -36,7 +39,8 @@ class InRoom(NamedTuple):
 
 
 class Report(NamedTuple):
-    """What a worker has, as far as it changed since the last report that arrived, or all of it if ``is_whole``.
+    """What a worker has, as far as it changed since the last report that arrived, and perhaps more; or all of it, if
+    ``is_whole``.
 
     ``viewers`` is how many connections are in a room on this worker now, 0 if none is any more. ``players`` is how many
     of a player's connections are in a room on this worker; 0 means that the player has left. ``watched`` are all rooms

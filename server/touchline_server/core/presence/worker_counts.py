@@ -10,7 +10,7 @@ Rules:
    next one is whole.
 """
 
-from collections.abc import Mapping, Set
+from collections.abc import Iterator, Mapping, Set
 from typing import NamedTuple
 
 from touchline_server.core.clocks import LoopMs
@@ -90,6 +90,31 @@ class WorkerCounts:
             for player, connections in in_room.items()
         }
         return Counts(dict(self._viewers), players)
+
+    @property
+    def size(self) -> int:
+        """How many rooms and players there are."""
+        return len(self._viewers) + sum(map(len, self._players.values()))
+
+    def in_slices(self, entries_max: int) -> Iterator[Counts]:
+        """All that there is, in slices of at most ``entries_max`` rooms and players, each as of when it is taken.
+
+        Rooms and players that come meanwhile may be left out. To be called after `take_changed`.
+        """
+        viewers: dict[str, int] = {}
+        players: dict[InRoom, int] = {}
+        for room in list(self._viewers.keys() | self._players.keys()):
+            for player in (None, *self._players.get(room, ())):
+                if player is None:
+                    if room in self._viewers:
+                        viewers[room] = self._viewers[room]
+                elif connections := self._reported(InRoom(room, player)):
+                    players[InRoom(room, player)] = connections
+                if len(viewers) + len(players) >= entries_max:
+                    yield Counts(viewers, players)
+                    viewers, players = {}, {}
+        if viewers or players:
+            yield Counts(viewers, players)
 
     def _reported(self, in_room: InRoom) -> int:
         connections = self._players.get(in_room.room, {}).get(in_room.player)

@@ -8,8 +8,10 @@ Rules:
 """
 
 from collections import defaultdict
+from collections.abc import Collection, Iterator
 from collections.abc import Set as AbstractSet
-from itertools import filterfalse
+from itertools import filterfalse, islice
+from typing import NamedTuple
 
 import msgspec
 
@@ -34,6 +36,33 @@ class Part(msgspec.Struct):
     drop_listed: list[str] = msgspec.field(default_factory=list)
 
 
+class Rotation:
+    """Takes a few rooms of a set with each report, so that all had their turn after ``reports`` of them.
+
+    A worker only learns about changes of the rooms that it watches, and a change can get lost in Redis like any key.
+    """
+
+    def __init__(self, reports: int) -> None:
+        self._reports = reports
+        self._rest: Iterator[str] = iter(())
+
+    def take(self, rooms: AbstractSet[str], rooms_max: int) -> list[str]:
+        """The next rooms, ``rooms_max`` at most."""
+        count = min(1 + len(rooms) // self._reports, rooms_max)
+        taken = [room for room in islice(self._rest, count) if room in rooms]
+        if not taken:
+            self._rest = iter(list(rooms))
+            taken = list(islice(self._rest, count))
+        return taken
+
+
+class Again(NamedTuple):
+    """Rooms that are asked about once more: their totals, and their lists of members."""
+
+    watched: Collection[str] = ()
+    listed: Collection[str] = ()
+
+
 class _Parts:
     """The parts of a shard. The last one has room for more."""
 
@@ -50,7 +79,7 @@ class _Parts:
         return self.parts[-1]
 
 
-def cut(report: Report, watched: AbstractSet[str], listed: AbstractSet[str]) -> dict[int, list[Part]]:
+def cut(report: Report, watched: AbstractSet[str], listed: AbstractSet[str], again: Again) -> dict[int, list[Part]]:
     """The parts of ``report`` by shard. ``watched`` and ``listed`` are those of the report before, without any if it is
     whole."""
     shards: defaultdict[int, _Parts] = defaultdict(_Parts)
@@ -61,12 +90,12 @@ def cut(report: Report, watched: AbstractSet[str], listed: AbstractSet[str]) -> 
     for room in filterfalse(report.viewers.__getitem__, report.viewers):
         shards[shard_of(room)].take().viewers += (room, 0)
     added, dropped = _difference(report.watched, watched)
-    for room in added:
+    for room in (*added, *again.watched):
         shards[shard_of(room)].take().add_watched.append(room)
     for room in dropped:
         shards[shard_of(room)].take().drop_watched.append(room)
     added, dropped = _difference(report.listed, listed)
-    for room in added:
+    for room in (*added, *again.listed):
         shards[shard_of(room)].take(LISTED_ENTRIES).add_listed.append(room)
     for room in dropped:
         shards[shard_of(room)].take().drop_listed.append(room)

@@ -3,7 +3,9 @@
 A room is in the shard that its name's CRC-32 names. All keys of shard 3 begin with ``touchline:{presence.3}:``
 
 - ``meta``, a hash: ``seq``, the number of the newest change; ``epoch``, that of the shard's beginning;
-  ``viewers_trimmed`` and ``players_trimmed``, the newest changes that are forgotten; ``dropped``, records
+  ``viewers_trimmed`` and ``players_trimmed``, the newest changes that are forgotten; ``dropped``, records;
+  ``checking``, how far the check of a room has come
+- ``checks``, a sorted set: rooms by the time of their next check
 - ``workers``, a hash: worker -> mark: its generation and the number of its newest report, or ``dead``
 - ``viewers:ROOM``, a hash: worker -> viewers. ``players:ROOM``, a hash: player -> the workers that have it
 - ``of:WORKER:rooms`` and ``of:WORKER:players``, sorted sets: what is a worker's, by the generation of its whole report
@@ -22,7 +24,11 @@ Rules:
 3. Changes of a shard have one order. A worker asks what has changed since a number, and Redis leaves out what it did
    not ask for. Versions per room would make each worker name 10,000 rooms each second; a queue for each worker would
    make each change cost as many writes as there are workers.
-4. One call changes or removes a bounded number of entries, a few milliseconds of work: Redis serves nobody meanwhile.
+4. Anybody can write to Redis, and keys can get lost. Each worker names all that it has again within five minutes
+   (`core.presence.verification`), and each room is checked as often, by whichever worker calls: what no known worker
+   has reported is removed.
+5. One call changes, checks or removes a bounded number of entries, a few milliseconds of work: Redis serves nobody
+   meanwhile.
 """
 
 from collections.abc import Mapping

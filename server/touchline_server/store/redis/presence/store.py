@@ -14,13 +14,14 @@ from touchline_protocol.errors import StoreUnavailable
 from touchline_server.config.presence import PresenceSettings
 from touchline_server.config.values import milliseconds
 from touchline_server.core.presence.port import NOTHING, Answer, Report, Totals
+from touchline_server.core.presence.verification import ENTRIES_MAX, ROUND_MS
 from touchline_server.store.redis.connection import RedisConnection
 from touchline_server.store.redis.contents import reading
 from touchline_server.store.redis.store_errors import raises_store_errors
 from touchline_server.store.redis.workers import Workers
 
 from .fleet_view import FleetView, RoomMembers
-from .reports import Part, cut
+from .reports import LISTED_ENTRIES, Again, Part, Rotation, cut
 from .shard import SHARDS, Shards, load_script, shard_of
 
 ROUNDS_MAX = 20
@@ -107,6 +108,8 @@ class RedisPresenceStore:
         self._members_max = settings.members_max
         self._states = [_Shard() for _ in range(SHARDS)]
         self._view = FleetView(settings.members_max)
+        reports = max(1, ROUND_MS // milliseconds(settings.interval_s))
+        self._watched_again, self._listed_again = Rotation(reports), Rotation(reports)
         self._generation = 0
         self._has_arrived = False
         """Whether the shards have all that was reported, as far as the answers tell."""
@@ -149,16 +152,21 @@ class RedisPresenceStore:
         return Totals(totals, complete)
 
     def _begin(self, report: Report) -> None:
-        before = self._before
+        before, again = self._before, Again()
         if report.is_whole:
             self._generation += 1
             self._view = FleetView(self._members_max)
             before = NOTHING
+        else:
+            again = Again(
+                self._watched_again.take(report.watched, ENTRIES_MAX),
+                self._listed_again.take(report.listed, ENTRIES_MAX // LISTED_ENTRIES),
+            )
         self._view.begin(
             None if report.watched is before.watched else report.watched,
             None if report.listed is before.listed else report.listed,
         )
-        parts = cut(report, before.watched, before.listed)
+        parts = cut(report, before.watched, before.listed, again)
         for number, shard in enumerate(self._states):
             shard.parts = parts.get(number, [])[::-1]
             shard.begins = report.is_whole

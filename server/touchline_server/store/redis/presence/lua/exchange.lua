@@ -13,6 +13,8 @@
 local sweeps_left = 250         -- entries that one call removes at most: a few milliseconds
 local VIEWERS_READ_MAX = 1000   -- rooms that one answer names
 local PLAYERS_READ_MAX = 50     -- rooms whose members one answer names
+local CHECK_US = 300000000      -- each room is checked once in this time
+local checks_left = 250         -- entries that one call checks
 local members_max = args.members_max
 
 local function own(worker, what)
@@ -33,7 +35,7 @@ if args.begins then
     redis.call('HSET', META, 'epoch', epoch)
   end
   redis.call('DEL', own(args.worker, 'watched'), own(args.worker, 'listed'))
-elseif mark ~= args.generation .. ' ' .. args.number then
+elseif mark ~= args.generation .. ' ' .. args.number or epoch == 0 then
   return cmsgpack.pack({status = 'lost'})
 elseif args.viewers_since < tonumber(redis.call('HGET', META, 'viewers_trimmed') or 0)
     or args.players_since < tonumber(redis.call('HGET', META, 'players_trimmed') or 0) then
@@ -58,16 +60,20 @@ end
 
 local function set_viewers(worker, room, viewers, generation)
   local key = shard .. 'viewers:' .. room
-  local before = tonumber(redis.call('HGET', key, worker) or 0)
+  local before = redis.call('HGET', key, worker)
   if viewers > 0 then
     redis.call('ZADD', own(worker, 'rooms'), generation, room)
+    redis.call('ZADD', CHECKS, 'NX', now_us + CHECK_US, room)
+    if args.outbox_max > 0 then
+      redis.call('ZADD', DUE, 'NX', now_ms + args.room_state_ms, room)
+    end
   else
     redis.call('ZREM', own(worker, 'rooms'), room)
   end
-  if before == viewers then
+  if (before or '0') == tostring(viewers) then
     return
   end
-  local was_occupied = before > 0 or redis.call('EXISTS', key) == 1
+  local was_occupied = redis.call('EXISTS', key) == 1
   if viewers > 0 then
     redis.call('HSET', key, worker, viewers)
   else
@@ -93,6 +99,19 @@ local function log_move(room, player, size, before)
   end
 end
 
+-- Set the workers that have a player: "\na\nb\n". Without any, the player leaves.
+local function set_holders(room, player, holders)
+  local key = shard .. 'players:' .. room
+  if holders ~= '\n' then
+    redis.call('HSET', key, player, holders)
+    return
+  end
+  redis.call('HDEL', key, player)
+  local size = redis.call('HLEN', key)
+  log_move(room, player, size, size + 1)
+  note('player_left', room, player)
+end
+
 local function set_player(worker, room, player, connections, generation)
   local key, entry = shard .. 'players:' .. room, room .. ' ' .. player
   if connections > 0 then
@@ -100,13 +119,13 @@ local function set_player(worker, room, player, connections, generation)
   else
     redis.call('ZREM', own(worker, 'players'), entry)
   end
-  local holders = redis.call('HGET', key, player)  -- the workers that have the player: "\na\nb\n"
+  local holders = redis.call('HGET', key, player)
   local first, last = string.find(holders or '', '\n' .. worker .. '\n', 1, true)
   if (connections > 0) == (first ~= nil) then
     return
   end
   if connections > 0 then
-    redis.call('HSET', key, player, (holders or '\n') .. worker .. '\n')
+    set_holders(room, player, (holders and string.match(holders, '^\n.*\n$') or '\n') .. worker .. '\n')
     if not holders then
       local size = redis.call('HLEN', key)
       log_move(room, player, size, size - 1)
@@ -114,15 +133,7 @@ local function set_player(worker, room, player, connections, generation)
     end
     return
   end
-  local others = string.sub(holders, 1, first) .. string.sub(holders, last + 1)
-  if others ~= '\n' then
-    redis.call('HSET', key, player, others)
-    return
-  end
-  redis.call('HDEL', key, player)
-  local size = redis.call('HLEN', key)
-  log_move(room, player, size, size + 1)
-  note('player_left', room, player)
+  set_holders(room, player, string.sub(holders, 1, first) .. string.sub(holders, last + 1))
 end
 
 local function entries_below(worker, what, below)
@@ -155,6 +166,75 @@ local function bury(worker, expected)
   redis.call('DEL', own(worker, 'watched'), own(worker, 'listed'))
   redis.call('HDEL', WORKERS, worker)
   return true
+end
+
+-- Whether a worker that the shard knows has reported an entry. If it has not, it is to report everything again: its index
+-- of entries was damaged, or somebody wrote its name.
+local function has_reported(worker, what, entry)
+  local mark = redis.call('HGET', WORKERS, worker)
+  if mark and redis.call('ZSCORE', own(worker, what), entry) then
+    return true
+  end
+  if mark and mark ~= 'dead' then
+    redis.call('HDEL', WORKERS, worker)
+  end
+  return false
+end
+
+local function check_viewers(room)
+  local found = redis.call('HGETALL', shard .. 'viewers:' .. room)
+  for i = 1, #found, 2 do
+    if not has_reported(found[i], 'rooms', room) or count(found[i + 1]) == 0 then
+      set_viewers(found[i], room, 0)
+    end
+  end
+  checks_left = checks_left - 1 - #found / 2
+end
+
+-- Check some players of a room, from a cursor of HSCAN on. Returns the next one.
+local function check_players(room, cursor)
+  local scan = redis.call('HSCAN', shard .. 'players:' .. room, cursor, 'COUNT', 100)
+  local found = scan[2]
+  for i = 1, #found, 2 do
+    local player, kept = found[i], '\n'
+    for worker in string.gmatch(found[i + 1], '[^\n]+') do
+      if not string.find(kept, '\n' .. worker .. '\n', 1, true) and has_reported(worker, 'players', room .. ' ' .. player) then
+        kept = kept .. worker .. '\n'
+      end
+    end
+    if kept ~= found[i + 1] then
+      set_holders(room, player, kept)
+    end
+  end
+  checks_left = checks_left - #found / 2
+  return scan[1]
+end
+
+-- Check the rooms that have not been checked for longest, and remove what no known worker has reported.
+local function check()
+  local place = redis.call('HGET', META, 'checking') or ''  -- where the call before stopped within a room
+  while checks_left > 0 do
+    local room = redis.call('ZRANGEBYSCORE', CHECKS, '-inf', now_us, 'LIMIT', 0, 1)[1]
+    if not room then
+      return
+    end
+    local cursor, at = string.match(place, '^(%d+) (.*)$')
+    if at ~= room then
+      cursor = '0'
+    end
+    if cursor == '0' then
+      check_viewers(room)
+    end
+    cursor = check_players(room, cursor)
+    place = cursor .. ' ' .. room
+    redis.call('HSET', META, 'checking', place)
+    if cursor == '0' then
+      redis.call('ZADD', CHECKS, now_us + CHECK_US, room)
+      if redis.call('EXISTS', shard .. 'viewers:' .. room, shard .. 'players:' .. room) == 0 then
+        redis.call('ZREM', CHECKS, room)
+      end
+    end
+  end
 end
 
 local function trim(changed, field)
@@ -249,6 +329,9 @@ local number = args.number
 if has_news then
   number = number + 1
   redis.call('HSET', WORKERS, args.worker, args.generation .. ' ' .. number)
+end
+if args.reads then
+  check()
 end
 drop_oldest(args.outbox_max > 0 and redis.call('LLEN', OUTBOX) - args.outbox_max or 0)
 save_seq()

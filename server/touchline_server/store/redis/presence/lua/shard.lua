@@ -8,7 +8,7 @@ local args = cmsgpack.unpack(ARGV[1])
 
 local META, WORKERS = shard .. 'meta', shard .. 'workers'
 local VIEWERS_CHANGED, PLAYERS_CHANGED = shard .. 'viewers_changed', shard .. 'players_changed'
-local OUTBOX, DUE = shard .. 'outbox', shard .. 'due'
+local OUTBOX, DUE, CHECKS = shard .. 'outbox', shard .. 'due', shard .. 'checks'
 
 local HISTORY_US = 60000000  -- how long changes are kept: a worker that asks later starts over
 local TRIM_MAX = 100         -- how many of them one call removes
@@ -28,10 +28,16 @@ local function save_seq()
   redis.call('HSET', META, 'seq', seq)
 end
 
+-- What a field of viewers:ROOM says, 0 if that is not a number: anybody may have written it.
+local function count(field)
+  local viewers = tonumber(field)
+  return viewers and viewers > 0 and viewers < 2 ^ 53 and math.floor(viewers) or 0
+end
+
 local function total(room)
   local sum = 0
-  for _, viewers in ipairs(redis.call('HVALS', shard .. 'viewers:' .. room)) do
-    sum = sum + tonumber(viewers)
+  for _, field in ipairs(redis.call('HVALS', shard .. 'viewers:' .. room)) do
+    sum = sum + count(field)
   end
   return sum
 end

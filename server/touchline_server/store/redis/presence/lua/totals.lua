@@ -3,6 +3,9 @@
 local totals = {}
 for i, room in ipairs(args.rooms) do
   totals[i] = total(room)
+  if totals[i] > 0 then
+    redis.call('ZADD', CHECKS, 'NX', now_us, room)  -- a room that no worker has named: the next call checks it
+  end
 end
 local epoch = tonumber(redis.call('HGET', META, 'epoch') or 0)
 return cmsgpack.pack({totals = totals, epoch = epoch, now = now_us, workers = redis.call('HGETALL', WORKERS)})
