@@ -1,9 +1,10 @@
 """A backend for the control plane in memory. It keeps what is published, for tests to inspect."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from touchline_server.control.backend import Readiness, RoomState
 from touchline_server.core.log import Position
+from touchline_server.metrics.snapshot import Snapshot
 from touchline_server.new_events import NewEvent
 
 
@@ -16,9 +17,13 @@ class Rooms:
         self.published: list[tuple[str, NewEvent]] = []
         self.rooms: dict[str, RoomState] = {}
         self.failure: Exception | None = None
+        self.snapshots: dict[str, Snapshot] = {}
 
     def readiness(self) -> Readiness:
         return Readiness(self.problems, self.degraded)
+
+    async def metrics(self) -> Mapping[str, Snapshot]:
+        return self.snapshots
 
     async def publish(self, room: str, events: Sequence[NewEvent]) -> list[Position]:
         if self.failure is not None:

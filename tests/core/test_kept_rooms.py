@@ -95,7 +95,7 @@ def test_while_the_store_is_behind_clients_get_the_window_marked_and_the_rest_la
     client = joining(edge)
     edge.answer(BEHIND)
     assert snapshot(client) == ({"b": START}, False)
-    assert edge.core.unloaded_rooms == 1
+    assert edge.core.loads.unloaded == 1
     edge.ingest(record(START + 1, "c"))
     edge.flush()
     (event,) = client.take()
@@ -106,7 +106,7 @@ def test_while_the_store_is_behind_clients_get_the_window_marked_and_the_rest_la
     edge.later(ASK_AGAIN_MS)
     edge.answer(stored(50, "a", "b"))
     assert snapshot(client) == ({"b": START, "c": START + 1, "a": 50}, True)
-    assert edge.core.unloaded_rooms == 0
+    assert edge.core.loads.unloaded == 0
     edge.ingest(record(START + 2, "c"))
     edge.flush()
     (event,) = client.take()
@@ -146,7 +146,7 @@ def test_a_store_that_is_away_is_asked_once_in_a_while_and_keeps_nobody_waiting(
     while asked := edge.asked():
         for load in asked:
             edge.answer(stored(-1), load)
-    assert edge.core.unloaded_rooms == 0
+    assert edge.core.loads.unloaded == 0
     assert all(snapshot(client)[1] for client in [first, *others])
 
 
@@ -157,7 +157,7 @@ def test_a_room_that_everybody_left_is_not_asked_for_again() -> None:
     client.send(Unsubscribe(["score:1"]))
     edge.later(ASK_AGAIN_MS)
     assert edge.asked() == []
-    assert edge.core.unloaded_rooms == 0
+    assert edge.core.loads.unloaded == 0
 
 
 def test_an_answer_from_ahead_waits_until_the_edge_has_read_as_far() -> None:
@@ -281,7 +281,7 @@ def test_clients_that_were_let_into_a_room_elsewhere_start_over_where_its_record
         assert [load.key.partition for load in asked] == [1]
         edge.answer(stored(90, "a", others=[OtherPartition(0, START)]), asked[0])
     assert snapshot(client) == ({"a": 90}, True)
-    assert edge.core.unloaded_rooms == 0
+    assert edge.core.loads.unloaded == 0
     edge.ingest(record(START), partition=1)
     edge.flush()
     (event,) = client.take()
@@ -364,7 +364,7 @@ def test_partitions_that_the_store_has_caught_up_with_do_not_wait_for_the_others
         load = asked.pop(0)
         edge.answer(stored(50, "a") if load.key.partition == 1 else BEHIND, load)
         asked += edge.asked()
-    assert edge.core.unloaded_rooms == 15
+    assert edge.core.loads.unloaded == 15
     assert all(snapshot(clients[n])[1] for n in range(1, 30, 2))
 
 

@@ -15,6 +15,7 @@ from touchline_server.core.log import (
     Entry,
     LogEvent,
     OffsetOutOfRange,
+    PartitionProgress,
     Position,
     ReadBack,
     Records,
@@ -180,6 +181,10 @@ class ScriptedLog:
 
     def partition_of(self, key: bytes, partitions: int) -> int:
         return key[0] % partitions
+
+    @property
+    def partitions(self) -> Mapping[tuple[str, int], PartitionProgress]:
+        return {}
 
     @property
     def unreachable(self) -> str | None:

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from touchline_server.control.backend import Readiness, RoomState, StateEvent
+from touchline_server.metrics.snapshot import Sample
 from touchline_server.node.supervisor import messages
 from touchline_server.node.supervisor.messages import (
     LENGTH_BYTES,
@@ -18,7 +19,9 @@ from touchline_server.node.supervisor.messages import (
     Failed,
     Members,
     MessageTooLarge,
+    Metrics,
     Order,
+    ReadMetrics,
     ReadRoom,
     Refused,
     Reload,
@@ -39,6 +42,7 @@ ORDERS: list[Order] = [
     Reload(7, b"settings", {}),
     CountMembers(8, "score:1"),
     ReadRoom(9, "score:1"),
+    ReadMetrics(10),
     StopServing(),
 ]
 STATE = RoomState("epoch", 3, [StateEvent("score", 2, 5, b'{"home":1}')], 4, state_complete=False)
@@ -49,6 +53,7 @@ REPORTS: list[Report] = [
     Members(1, 5),
     Room(2, STATE),
     Room(3, None),
+    Metrics(6, {"taken_seconds": [Sample(("read",), 2.5, [1, 0, 3])]}),
     Reloaded(4),
     Refused(5, "the log is away"),
 ]

@@ -66,7 +66,7 @@ def keeper(
 async def _keep(settings: Settings) -> None:
     asyncio.get_running_loop().set_exception_handler(log_unexpected)
     kept = Keeper(settings)
-    health = health_server(kept, settings.keeper.host, settings.keeper.port)
+    health = health_server(kept, settings)
     stop = stop_on_signals(partial(log_signal, action=STOP), log_second_signal, reload=_log_ignored)
     try:
         await health.start()

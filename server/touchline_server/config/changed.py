@@ -12,7 +12,7 @@ from touchline_protocol.printable import MASK, without_credentials
 
 from .settings import Settings
 
-SECRET = re.compile(r"secret|password|api_keys")
+SECRET = re.compile(r"secret|password|api_keys|metrics_keys")
 """Names of settings whose values are secret."""
 
 

@@ -18,7 +18,7 @@ class KeeperSettings(Table):
     are kept is in Redis."""
     host: str = "127.0.0.1"
     port: int = Field(default=8082, ge=0, le=65535)
-    """Where ``/healthz`` and ``/readyz`` are answered; 0 picks a free port."""
+    """Where ``/healthz``, ``/readyz`` and ``/metrics`` are answered; 0 picks a free port."""
     room_idle_s: Seconds = Field(default=7 * 24 * 3600.0, ge=ROOM_IDLE_S_MIN)
     """A room is removed from Redis this long after its newest event. Kafka keeps records as long, unless configured."""
     batch_s: Wait = Field(default=0.05, le=10.0)

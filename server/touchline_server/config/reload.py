@@ -18,6 +18,7 @@ from .settings import Settings
 RELOADABLE = frozenset(
     {
         "api_keys",
+        "metrics_keys",
         "origins",
         "hosts",
         "connections_max",

@@ -115,6 +115,9 @@ class Settings(BaseSettings):
     control_port: int = Field(default=8081, ge=0, le=65535)
     api_keys: Strings = Field(default=[], repr=False)
     """Keys for publishing over HTTP. Without any, everybody who reaches the control port may publish."""
+    metrics_keys: Strings = Field(default=[], repr=False)
+    """Keys that may read ``/metrics``, and nothing else: for scrapers. So may ``api_keys``. Without any of the two,
+    everybody who reaches the control port may read them."""
     publish_without_key: bool = False
     """Allow publishing without a key even if the control port can be reached from other machines."""
 
@@ -195,12 +198,12 @@ class Settings(BaseSettings):
         Hosts(hosts)
         return hosts
 
-    @field_validator("api_keys")
+    @field_validator("api_keys", "metrics_keys")
     @classmethod
-    def _keys_fit_in_a_header(cls, api_keys: list[str]) -> list[str]:
-        if not all(API_KEY.fullmatch(key) for key in api_keys):
+    def _keys_fit_in_a_header(cls, keys: list[str]) -> list[str]:
+        if not all(API_KEY.fullmatch(key) for key in keys):
             raise ValueError("a key is empty or contains a space")
-        return api_keys
+        return keys
 
     @model_validator(mode="after")
     def _publishing_is_protected(self) -> "Settings":

@@ -5,7 +5,11 @@ from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
 from touchline_server.core.log import Position
+from touchline_server.metrics.snapshot import Snapshot
 from touchline_server.new_events import NewEvent
+
+CONTROL = "control"
+"""What the control plane is called among workers, in metrics: a part of the only process, or the supervisor's."""
 
 
 class StateEvent(NamedTuple):
@@ -49,6 +53,9 @@ class ControlBackend(Protocol):
 
     def readiness(self) -> Readiness:
         """Whether clients should be sent to this server, and what is wrong with it."""
+
+    async def metrics(self) -> Mapping[str, Snapshot]:
+        """The metrics of each worker, by its name; a supervisor's own are called `CONTROL`."""
 
     async def publish(self, room: str, events: Sequence[NewEvent]) -> Sequence[Position]:
         """Append events to a room in order; returns their positions once they are durable.

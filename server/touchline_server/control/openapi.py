@@ -21,11 +21,12 @@ from .refusals import HOST_REFUSED, METHOD_NOT_ALLOWED, NOT_FOUND, ORIGIN_REFUSE
 _SCHEMA = "#/components/schemas/{name}"
 
 _DESCRIPTION = f"""\
-Health, publishing over HTTP and the state of rooms, on a port of their own (`control_port`).
+Health, metrics, publishing over HTTP and the state of rooms, on a port of their own (`control_port`).
 
-Every response but that of `/healthz` is JSON. An error is `{{"error": {{"code": …, "message": …}}}}`: programs go by
-`code`. Besides the errors of its operation, every path answers other methods with {METHOD_NOT_ALLOWED.status}
-`{METHOD_NOT_ALLOWED.code}` and the header `Allow`, and every other path is {NOT_FOUND.status} `{NOT_FOUND.code}`.
+Every response but those of `/healthz` and `/metrics` is JSON. An error is
+`{{"error": {{"code": …, "message": …}}}}`: programs go by `code`. Besides the errors of its operation, every path
+answers other methods with {METHOD_NOT_ALLOWED.status} `{METHOD_NOT_ALLOWED.code}` and the header `Allow`, and every
+other path is {NOT_FOUND.status} `{NOT_FOUND.code}`.
 Requests of foreign pages get {ORIGIN_REFUSED.status} `{ORIGIN_REFUSED.code}` or `{HOST_REFUSED.code}` at every path but
 `/healthz`. HEAD is allowed where GET is. Bytes that are not HTTP get 400 with a sentence.
 
@@ -71,7 +72,11 @@ def document() -> dict[str, Any]:
         "components": {
             "schemas": schemas,
             "securitySchemes": {
-                "key": {"type": "http", "scheme": "bearer", "description": "One of `api_keys`, if there are any."},
+                "key": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "One of `api_keys`, if there are any; for metrics, one of `metrics_keys` will do.",
+                },
                 "token": {"type": "http", "scheme": "bearer", "description": "A player's token: docs/tokens.md."},
             },
         },
@@ -90,6 +95,11 @@ def _operation(operation: Operation) -> dict[str, Any]:
     if operation.body:
         schema = {"oneOf": [_reference(body) for body in operation.body]}
         described["requestBody"] = {"required": True, "content": _json(schema)}
+    if operation.query:
+        described["parameters"] = [
+            {"name": name, "in": "query", "schema": {"enum": list(values)}, "description": meaning}
+            for name, values, meaning in operation.query
+        ]
     if operation.needs_key:
         described["security"] = [{}, {"key": []}]
     return described
@@ -97,7 +107,8 @@ def _operation(operation: Operation) -> dict[str, Any]:
 
 def _answer(answer: Answer) -> dict[str, Any]:
     if answer.body is None:
-        content = {"text/plain": {"schema": {"type": "string", "const": answer.text}}}
+        always = {"const": answer.text} if answer.text else {}
+        content = {"text/plain": {"schema": {"type": "string", **always}}}
     else:
         content = _json(_reference(answer.body))
     return {"description": answer.meaning, "content": content}

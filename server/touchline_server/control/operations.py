@@ -9,6 +9,7 @@ from .bodies import Event, EventBatch, Published, ReadinessBody, RoomBody
 from .refusals import (
     BAD_BODY,
     BAD_EVENT_KEY,
+    BAD_QUERY,
     BAD_ROOM,
     BODY_TIMEOUT,
     EVENT_REFUSED,
@@ -30,18 +31,31 @@ from .refusals import (
     Refusal,
 )
 
+METRICS_PATH = "/metrics"
 OPENAPI_PATH = "/v1/openapi.json"
 ROOM_PATH = "/v1/rooms/{room}"
 EVENTS_PATH = "/v1/rooms/{room}/events"
 
 
 class Answer(NamedTuple):
-    """A response that is not an error. ``body`` is a type for JSON, None for the text ``text``."""
+    """A response that is not an error. ``body`` is a type for JSON, None for text, which is always ``text``, unless
+    that is empty."""
 
     status: int
     meaning: str
     body: Any = None
     text: str = ""
+
+
+class QueryParameter(NamedTuple):
+    """A parameter of a query, and the values that it may have."""
+
+    name: str
+    values: tuple[str, ...]
+    meaning: str
+
+
+BY_WORKER = QueryParameter("by", ("worker",), "Show the values of each worker by itself, under the label `worker`.")
 
 
 class Operation(NamedTuple):
@@ -55,6 +69,7 @@ class Operation(NamedTuple):
     refusals: tuple[Refusal, ...] = ()
     body: tuple[Any, ...] = ()
     needs_key: bool = False
+    query: tuple[QueryParameter, ...] = ()
 
 
 _PAGES = (ORIGIN_REFUSED, HOST_REFUSED)
@@ -87,6 +102,16 @@ OPERATIONS = (
             _NOT_READY._replace(meaning="Something is wrong: `problems` keep clients away, `degraded` does not."),
         ),
         (*_PAGES, INTERNAL_ERROR),
+    ),
+    Operation(
+        "GET",
+        METRICS_PATH,
+        "metrics",
+        "The metrics of all workers together, for Prometheus; by worker with `?by=worker`",
+        (Answer(200, "docs/metrics.md lists them. OpenMetrics for a request that accepts it."),),
+        (BAD_QUERY, KEY_MISSING, KEY_WRONG, *_PAGES, INTERNAL_ERROR),
+        needs_key=True,
+        query=(BY_WORKER,),
     ),
     Operation(
         "POST",

@@ -42,6 +42,9 @@ BAD_ROOM = Refusal(
 BAD_BODY = Refusal(
     HTTPStatus.BAD_REQUEST, "bad_body", "the body is not JSON, or not one event or a list of events", _CORRECT
 )
+BAD_QUERY = Refusal(
+    HTTPStatus.BAD_REQUEST, "bad_query", "the query has a value that is not one of those allowed", _CORRECT
+)
 INCOMPLETE = Refusal(
     HTTPStatus.BAD_REQUEST, "incomplete", "the connection ended before the end of the body", "send it again"
 )
@@ -52,11 +55,13 @@ TOO_DEEP = Refusal(HTTPStatus.BAD_REQUEST, "too_deep", REASONS["too_deep"], _COR
 KEY_MISSING = Refusal(
     HTTPStatus.UNAUTHORIZED,
     "key_missing",
-    "publishing needs a key, and the request has no `Authorization: Bearer KEY`",
-    "send one of the server's api_keys",
+    "the request needs a key, and has no `Authorization: Bearer KEY`",
+    "send one of the server's `api_keys`; for metrics, one of `metrics_keys` will do",
     (("WWW-Authenticate", "Bearer"),),
 )
-KEY_WRONG = Refusal(HTTPStatus.FORBIDDEN, "key_wrong", "the key is not one of the server's api_keys", "use another key")
+KEY_WRONG = Refusal(
+    HTTPStatus.FORBIDDEN, "key_wrong", "the key is not one of those that allow the request", "use another key"
+)
 ORIGIN_REFUSED = Refusal(
     HTTPStatus.FORBIDDEN,
     policy.ORIGIN_REFUSED,

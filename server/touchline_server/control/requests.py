@@ -35,22 +35,22 @@ _DECODER = msgspec.json.Decoder(OneOrMore)
 _SHAPE = 'the body must be {"data": …, "key"?: "…"} or {"events": [{"data": …, "key"?: "…"}, …]}'
 
 
-def check_key(request: Request, api_keys: Sequence[str]) -> None:
+def check_key(request: Request, keys: Sequence[str]) -> None:
     """Check that a request has one of the keys, if there are any.
 
     Raises:
         ApiError: 401 without a key; 403 with a wrong one.
     """
-    if not api_keys:
+    if not keys:
         return
     scheme, _, given = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not given:
-        raise KEY_MISSING.error("publishing to this server needs a key: send the header Authorization: Bearer KEY")
+        raise KEY_MISSING.error("this request needs a key: send the header Authorization: Bearer KEY")
     # Compare with every key, and in full: the time that takes tells nothing about any of them.
     sent = given.strip(" \t").encode("latin-1")  # the header's bytes as Starlette received them
-    matches = [hmac.compare_digest(sent, key.encode()) for key in api_keys]
+    matches = [hmac.compare_digest(sent, key.encode()) for key in keys]
     if not any(matches):
-        raise KEY_WRONG.error("the key is not one of this server's api_keys")
+        raise KEY_WRONG.error("the key is not one of this server's that allow this request")
 
 
 def room_of(request: Request, raw: bytes, feeds: Collection[str]) -> str:

@@ -10,9 +10,10 @@ from typing import Generic
 
 from .clients.client import Client, ClientSubscription
 from .clocks import Now
+from .counters.edge import ClientCounters
 from .effects import Effect, Owner
 from .rooms.room import Delivery
-from .subscription import NextStep, Step
+from .subscription import NextStep, Phase, Step
 from .write_scheduler import Budget
 
 # Not a set: an enum's hash is a call in Python.
@@ -25,7 +26,8 @@ class CatchUpQueue(Generic[Owner]):
     ``wanting`` collects the subscriptions whose next step needs the store or the log, for the caller to take.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, counters: ClientCounters) -> None:
+        self._counters = counters
         self.wanting: list[tuple[ClientSubscription[Owner], NextStep]] = []
         self._clients: deque[Client[Owner]] = deque()
 
@@ -82,6 +84,9 @@ class CatchUpQueue(Generic[Owner]):
             self.wanting.append((subscription, step.next))
         else:
             client.after_step(subscription, step)
+            if subscription.source is not None and subscription.phase is Phase.LIVE:
+                self._counters.caught_up[subscription.source] += 1
+                subscription.source = None
         if client.closing is not None:
             return client.take_effects(now)
         self.add(client)

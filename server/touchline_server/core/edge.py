@@ -38,6 +38,7 @@ from .clients.conversation import receive, receive_control_frame
 from .clients.room_requests import watch
 from .clients.verdict_events import take_verdict_event
 from .clocks import Now
+from .counters.edge import EdgeCounters
 from .drain import Drain
 from .edge_limits import EdgeLimits
 from .effects import Close, Effect, LogOutcome, Owner, Unreachable
@@ -95,11 +96,13 @@ class EdgeCore(Generic[Owner]):
         self._topics_behind = {opened.feed.topic for opened in hub.feeds.values()}
         if verdicts_topic is not None:
             self._topics_behind.add(verdicts_topic)
-        self._scheduler = WriteScheduler(hub, clock)
-        self._catch_up: CatchUpQueue[Owner] = CatchUpQueue()
-        self._replays = ReplayQueue(hub, self._catch_up, limits.replay_concurrency, limits.move_margin_ms)
-        self._loads = RoomLoads(hub, self._catch_up)
+        self.counters = EdgeCounters(access.counters, access.actions.counters)
+        self._scheduler = WriteScheduler(hub, clock, self.counters.flushes)
+        self._catch_up: CatchUpQueue[Owner] = CatchUpQueue(access.counters)
+        self.replays = ReplayQueue(hub, self._catch_up, limits.replay_concurrency, limits.move_margin_ms)
+        self.loads = RoomLoads(hub, self._catch_up)
         self._liveness: Liveness[Owner] = Liveness(limits.liveness)
+        self._lagging: dict[Client[Owner], None] = {}  # and clients that were, until somebody asks
         self.admission: Admission[Owner] = Admission(limits.admission)
 
     def reload(self, limits: EdgeLimits) -> None:
@@ -121,13 +124,21 @@ class EdgeCore(Generic[Owner]):
         """Take in what the log reports of a feed's topic or the verdicts'; call `flush` after the last of a poll."""
         if isinstance(event, CaughtUp | TopicMissing | ReadRefused):
             self._topics_behind.discard(event.topic)
+        if isinstance(event, Records) and not self._topics_behind:
+            self.counters.records.take(event.topic, event.records, now.unix_ms)
+        outcome = self._apply(event, now)
+        for skip in outcome.skips:
+            self.counters.records.skipped[skip.reason] += 1
+        return outcome
+
+    def _apply(self, event: LogEvent, now: Now) -> LogOutcome[Owner]:
         if event.topic == self.verdicts_topic:
             return take_verdict_event(self.access, event, now)
         skips = self.hub.apply(event, now.loop_ms)
         if not isinstance(event, Records | History):
-            return LogOutcome(skips, self._loads.read_back(now))
-        if self._loads.waits_for_records:
-            more_skips, effects = self._loads.records_read(now)
+            return LogOutcome(skips, self.loads.read_back(now))
+        if self.loads.waits_for_records:
+            more_skips, effects = self.loads.records_read(now)
             return LogOutcome([*skips, *more_skips], effects)
         return LogOutcome(skips)
 
@@ -137,6 +148,14 @@ class EdgeCore(Generic[Owner]):
     def connections(self) -> int:
         """How many connections there are."""
         return len(self._liveness.clients)
+
+    @property
+    def lagging(self) -> list[Client[Owner]]:
+        """The clients that take nothing, or are not live in all rooms where they were."""
+        over = [client for client in self._lagging if client.state is ClientState.CLOSED or client.late_since() is None]
+        for client in over:
+            del self._lagging[client]
+        return list(self._lagging)
 
     @property
     def owners(self) -> list[Owner]:
@@ -217,6 +236,7 @@ class EdgeCore(Generic[Owner]):
     def paused(self, client: Client[Owner], now: Now) -> None:
         """A client takes no more: it becomes a cursor."""
         client.pause(now.loop_ms)
+        self._lagging[client] = None
 
     def resumed(self, client: Client[Owner]) -> None:
         """A client takes again, and catches up."""
@@ -239,6 +259,9 @@ class EdgeCore(Generic[Owner]):
     def lost(self, owner: Owner, now: Now) -> None:
         """A connection is gone. Its client, if it had one, has left."""
         self.admission.lost(owner, now.loop_ms)
+        client = self._liveness.clients.get(owner)
+        if client is not None:
+            self._lagging.pop(client, None)
         self._liveness.lost(owner)
         self.input.lost(owner)
 
@@ -247,7 +270,7 @@ class EdgeCore(Generic[Owner]):
     @property
     def wants_turn(self) -> bool:
         """Whether `turn` has something to do."""
-        catches_up = self._catch_up.has_work or self._replays.has_work
+        catches_up = self._catch_up.has_work or self.replays.has_work
         rooms = self.hub.has_ready or self._scheduler.has_large
         return catches_up or rooms or self.input.has_waiting or self._drain.has_work
 
@@ -259,7 +282,7 @@ class EdgeCore(Generic[Owner]):
     def flush(self, now: Now) -> Iterator[Effect[Owner]]:
         """Events came in: those of small rooms go out at once, not after a slice of a large one; the rest in turns."""
         if self.hub.has_ready:
-            yield from self._scheduler.flush_small(self.limits.budget, now.loop_ms)
+            yield from self._scheduler.flush_small(self.limits.budget, now)
         if self._scheduler.woken:
             self._wake()
 
@@ -271,15 +294,15 @@ class EdgeCore(Generic[Owner]):
         budget = budget or self.limits.budget
         # A turn is short, so a generator is made only for what there is to do.
         if self.hub.has_ready:
-            yield from self._scheduler.flush_small(budget, now.loop_ms)
+            yield from self._scheduler.flush_small(budget, now)
         if self._scheduler.has_large:
-            yield from self._scheduler.next_slice(budget, now.loop_ms)
+            yield from self._scheduler.next_slice(budget, now)
         if self._scheduler.woken:
             self._wake()
         if self._catch_up.has_work:
             yield from self._catch_up.take_steps(budget, now)
-        if self._replays.has_work:
-            yield from self._replays.take_steps(budget, now)
+        if self.replays.has_work:
+            yield from self.replays.take_steps(budget, now)
         if self._catch_up.wanting:
             yield from self._start_wanting(now)
         if self._drain.has_work:
@@ -293,8 +316,8 @@ class EdgeCore(Generic[Owner]):
         for client in self.access.take_expired(now.loop_ms):
             yield client.close(codes.CLOSE_TOKEN_EXPIRED, now)
         yield from self._drain.tick(now)
-        yield from self._replays.tick(now)
-        yield from self._loads.tick(now)
+        yield from self.replays.tick(now)
+        yield from self.loads.tick(now)
         self.input.tick(now.loop_ms)
         self.admission.tick(now.loop_ms)
         self.hub.evict_idle(now.loop_ms)
@@ -323,27 +346,22 @@ class EdgeCore(Generic[Owner]):
 
     def log_read(self, number: int, answer: Chunk | Unreachable | None, now: Now) -> Iterator[Effect[Owner]]:
         """The answer to a `ReadLog`; None if the log does not hold what was asked for any more."""
-        yield from self._replays.log_read(number, answer, now)
+        yield from self.replays.log_read(number, answer, now)
         yield from self._start_wanting(now)
 
     def log_end(self, number: int, end: int | None, now: Now) -> Iterator[Effect[Owner]]:
         """The answer to an `AskLogEnd`: where the term ends, 0 if the log has none of it; None if it did not answer."""
-        yield from self._replays.log_end(number, end, now)
+        yield from self.replays.log_end(number, end, now)
         yield from self._start_wanting(now)
-
-    @property
-    def unloaded_rooms(self) -> int:
-        """How many rooms clients were let into without their older state, since the room store did not have it."""
-        return self._loads.unloaded
 
     def offset_found(self, number: int, answer: int | Unreachable | None, now: Now) -> Iterator[Effect[Owner]]:
         """The answer to a `FindOffset`; None if the log does not reach back that far."""
-        yield from self._replays.offset_found(number, answer, now)
+        yield from self.replays.offset_found(number, answer, now)
         yield from self._start_wanting(now)
 
     def room_loaded(self, number: int, answer: StoredRoom | NotYet | Unreachable | None, now: Now) -> LogOutcome[Owner]:
         """The answer to a `LoadRoom`; None if the store does not know the room."""
-        return LogOutcome(*self._loads.loaded(number, answer, now))
+        return LogOutcome(*self.loads.loaded(number, answer, now))
 
     def appended(
         self,
@@ -357,7 +375,7 @@ class EdgeCore(Generic[Owner]):
             for pending in batch[:written]:
                 self.access.fleet.progressed(pending.session)
         answered: dict[Client[Owner], None] = {}
-        for client, message in self.actions.resolve(batch, written, refused):
+        for client, message in self.actions.resolve(batch, written, now.loop_ms, refused):
             client.send(message)
             answered[client] = None
         for client in answered:
@@ -371,8 +389,8 @@ class EdgeCore(Generic[Owner]):
         """Ask the store and the log for what steps of catch-ups need."""
         for subscription, need in self._catch_up.take_wanting():
             if need is NextStep.STORE:
-                self._loads.add(subscription)
+                self.loads.add(subscription)
             else:
-                self._replays.add(subscription, need)
-        yield from self._loads.start_queued(now)
-        yield from self._replays.start_queued(now)
+                self.replays.add(subscription, need)
+        yield from self.loads.start_queued(now)
+        yield from self.replays.start_queued(now)

@@ -265,6 +265,16 @@ class TopicOptions(NamedTuple):
     record_bytes_max: int | None = None
 
 
+class PartitionProgress(NamedTuple):
+    """How far a partition was read: ``lag`` is how many of its offsets were not, as of the newest answer about it.
+
+    That came ``answer_age_s`` ago.
+    """
+
+    lag: int
+    answer_age_s: float
+
+
 class Log(Protocol):
     """A partitioned, durable log of records."""
 
@@ -275,6 +285,10 @@ class Log(Protocol):
     @property
     def progress(self) -> Mapping[str, str]:
         """What is under way that takes its time, described for an operator, by subject. Empty if nothing is."""
+
+    @property
+    def partitions(self) -> Mapping[tuple[str, int], PartitionProgress]:
+        """How far each partition was read, by topic and number. Empty if nothing can be behind."""
 
     @property
     def unreachable(self) -> str | None:

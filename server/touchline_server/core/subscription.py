@@ -35,6 +35,7 @@ from touchline_protocol.cursor import Cursor
 from touchline_protocol.messages import Replayed, RoomRequest, Skipped, Subscribed
 
 from .clocks import LoopMs
+from .counters.edge import FROM_LOG, FROM_STATE, FROM_WINDOW
 from .effects import LogRange
 from .rooms.encoding import encode_catch_up
 from .rooms.partition_window import RoomEvent
@@ -89,7 +90,8 @@ class Subscription(Generic[C]):
     ``replayed`` is the room's newest offset in what this catch-up read from the log: the ``prev`` of the next event.
     ``store_generation`` is the generation of the room for which the room store was asked on behalf of this one.
     The store is asked once per generation. ``replaying``: its place was found in another log, and the events from there
-    on are still being sent. ``searching``: among them are some that the client has, and it looks for these.
+    on are still being sent. ``searching``: among them are some that the client has, and it looks for these. ``source``
+    is what the catch-up has used so far: see `ClientCounters`.
     """
 
     __slots__ = (
@@ -110,6 +112,7 @@ class Subscription(Generic[C]):
         "room",
         "searching",
         "seen",
+        "source",
         "store_generation",
         "term",
     )
@@ -136,6 +139,7 @@ class Subscription(Generic[C]):
         self.replay_left = replay_records_max
         self.behind_since_ms: LoopMs | None = None
         self.replayed: int | None = None
+        self.source: str | None = None
         self.store_generation: int | None = None
         self.term = 0
         self.is_proven = False
@@ -168,7 +172,7 @@ class Subscription(Generic[C]):
             self.cursor = self.seen = contents.position
             self.term = max(self.term, contents.window.term_of(contents.epoch) or 0)
             self.replay_left = self.replay_records_max
-            self.replayed = None
+            self.replayed = self.source = None
 
     def leave(self) -> None:
         """The client leaves the room."""
@@ -193,7 +197,7 @@ class Subscription(Generic[C]):
 
     def replay(self, events: Sequence[RoomEvent], reached: int) -> Step:
         """Take the room's events from what was read of `wanted`; ``reached`` is how far that went."""
-        self.is_proven = True
+        self.is_proven, self.source = True, FROM_LOG
         self.replay_left -= reached - self.cursor
         self.cursor = reached
         if not events and self.phase is not Phase.JOINING:
@@ -260,7 +264,7 @@ class Subscription(Generic[C]):
         room = self.room
         room.skip_in_flush(self)  # what a flush under way would still write is in this state, or from another log
         self.generation = room.contents.generation
-        self.is_proven = True
+        self.is_proven, self.source = True, FROM_STATE
         self.replaying = self.searching = False
         self.term = room.contents.window.term
         request_id, last = (self.request_id, self.request.last or 0) if self.phase is Phase.JOINING else (None, 0)
@@ -353,6 +357,8 @@ class Subscription(Generic[C]):
             room.contents, self.codec, self.cursor, latest=self._leaves_out, searching=self.searching
         )
         self.cursor = self.seen = room.contents.position if complete else cursor
+        if data and self.source is None:
+            self.source = FROM_WINDOW
         if complete and self.replaying:
             self.replaying = self.searching = False
             data += self._end_of_replay()

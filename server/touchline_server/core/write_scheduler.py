@@ -9,10 +9,11 @@ Rules:
 """
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Generic, NamedTuple
 
-from .clocks import LoopMs
+from .clocks import Now
+from .counters.edge import FlushCounters
 from .rooms.hub import Hub
 from .rooms.room import Delivery, Flush, M
 
@@ -58,6 +59,11 @@ class SlicedFlush(Generic[M]):
         self._position = 0
 
     @property
+    def has_begun(self) -> bool:
+        """Whether a member was written to."""
+        return bool(self._part or self._position)
+
+    @property
     def is_done(self) -> bool:
         """Whether all members of all parts were written to."""
         return self._part == len(self.flush.parts)
@@ -81,11 +87,13 @@ class SlicedFlush(Generic[M]):
 class WriteScheduler(Generic[M]):
     """The flushes of all rooms. ``clock`` is a fine one, in seconds, to tell whether others needed the loop.
 
-    ``woken`` collects the members that finished flushes have woken, for the caller to take.
+    ``woken`` collects the members that finished flushes have woken, for the caller to take. ``counters`` are for what
+    is written.
     """
 
-    def __init__(self, hub: Hub[M], clock: Callable[[], float]) -> None:
+    def __init__(self, hub: Hub[M], clock: Callable[[], float], counters: FlushCounters) -> None:
         self.woken: list[M] = []
+        self._counters = counters
         self._hub = hub
         self._clock = clock
         self._large: deque[SlicedFlush[M]] = deque()
@@ -97,35 +105,46 @@ class WriteScheduler(Generic[M]):
         """Whether a large flush is under way."""
         return bool(self._large)
 
-    def flush_small(self, budget: Budget, now_ms: LoopMs) -> Iterator[Delivery]:
+    def flush_small(self, budget: Budget, now: Now) -> Iterator[Delivery]:
         """Flush rooms as a whole; one with more members than the budget has writes left goes on in slices.
 
         All of them begin before the first is written: the processor's caches hold either our code or the kernel's.
         """
         left = budget.small_writes
         flushes: list[Flush[M]] = []
-        while left > 0 and (flush := self._hub.next_flush(now_ms)) is not None:
+        while left > 0 and (flush := self._hub.next_flush(now.loop_ms)) is not None:
             size = flush.size
             if size > left:
                 self._large.append(SlicedFlush(flush))
                 break
             flushes.append(flush)
             left -= max(1, size)
+        if not flushes:
+            return
+        began_s = self._clock()
         for flush in flushes:
             yield from flush.parts
+        self._time_small(flushes, now, (self._clock() - began_s) * 1000)
         for flush in flushes:
-            self._end(flush, now_ms)
+            self._end(flush, now)
 
-    def next_slice(self, budget: Budget, now_ms: LoopMs) -> Iterator[Delivery]:
+    def next_slice(self, budget: Budget, now: Now) -> Iterator[Delivery]:
         """A slice of a large flush. It doubles while nobody else needs the loop, and shrinks once somebody does."""
         if self._clock() - self._turn_ended_s > OTHERS_S:
             self._slice_clients = budget.slice_min
         else:
             self._slice_clients = min(self._slice_clients * 2, budget.slice_max)
         sliced = self._large.popleft()
+        oldest, counters = sliced.flush.oldest, self._counters
+        if oldest is not None and not sliced.has_begun:
+            counters.own_first_ms.observe(now.loop_ms - oldest.read_ms)
+            counters.first_ms.observe(now.unix_ms - oldest.ts)
         yield sliced.next_slice(self._slice_clients)
         if sliced.is_done:
-            self._end(sliced.flush, now_ms)
+            if oldest is not None:
+                counters.own_last_ms.observe(now.loop_ms - oldest.read_ms)
+                counters.last_ms.observe(now.unix_ms - oldest.ts)
+            self._end(sliced.flush, now)
         else:
             self._large.append(sliced)
 
@@ -138,6 +157,30 @@ class WriteScheduler(Generic[M]):
         woken, self.woken = self.woken, []
         return woken
 
-    def _end(self, flush: Flush[M], now_ms: LoopMs) -> None:
-        self._hub.end_flush(flush, now_ms)
+    def _time_small(self, flushes: Sequence[Flush[M]], now: Now, took_ms: float) -> None:
+        """Count how long small flushes took that were written together: as long as the first of them, the longest."""
+        oldest = next((flush.oldest for flush in flushes if flush.oldest is not None), None)
+        if oldest is None:
+            return
+        count, counters = len(flushes), self._counters
+        own_ms, age_ms = now.loop_ms - oldest.read_ms, now.unix_ms - oldest.ts
+        counters.own_first_ms.observe(own_ms, count)
+        counters.own_last_ms.observe(own_ms + took_ms, count)
+        counters.first_ms.observe(age_ms, count)
+        counters.last_ms.observe(age_ms + took_ms, count)
+
+    def _end(self, flush: Flush[M], now: Now) -> None:
+        events = flush.events
+        if events:
+            # Members that left in the meantime are counted, too: to subtract them is work for next to nobody.
+            counters = self._counters
+            clients = 0
+            for part in flush.parts:
+                if part.events:
+                    clients += len(part.writes)
+                    counters.written_bytes += len(part.data) * len(part.writes)
+            counters.deliveries += clients * events
+            counters.clients.observe(clients)
+            counters.events.observe(events)
+        self._hub.end_flush(flush, now.loop_ms)
         self.woken += flush.woken

@@ -8,19 +8,20 @@ Rules:
    get past are ``debug``.
 """
 
-import http
-
 import structlog
 from websockets.datastructures import Headers
+from websockets.frames import CloseCode
 from websockets.server import ServerProtocol
 
 from touchline_protocol import codes
 from touchline_protocol.messages import Error, Nack, Verdict, Welcome
 from touchline_server.core.admission.limits import Excess
+from touchline_server.core.counters.edge import BY_CLIENT, BY_NETWORK, BY_SERVER
 from touchline_server.core.effects import Notice
 from touchline_server.web.proxy_protocol import Fault
 
 from .driver import Peer
+from .handshake import reason_of
 
 logger = structlog.get_logger("touchline.edge")
 
@@ -39,6 +40,17 @@ _PROXY_CURES = {
 }
 
 _TLS_CURE = "this port has no TLS: set tls.cert_file and tls.key_file, or use ws://, or let a proxy end the TLS"
+
+
+NO_CLOSE_FRAME = "no_close_frame"
+"""The connection was shut down in order, and without a word."""
+
+_CLIENTS: dict[int, str] = {
+    CloseCode.NORMAL_CLOSURE: "normal",
+    CloseCode.GOING_AWAY: "going_away",
+    CloseCode.NO_STATUS_RCVD: "no_code",
+}
+_OTHER = "other"
 
 
 def told(connection: int, notice: Notice[Peer], address: str | None) -> None:
@@ -73,8 +85,7 @@ def stream_opened(connection: int, player: str | None, room: str, address: str |
 
 def handshake_refused(connection: int, status: int, code: str, address: str | None) -> None:
     """A request got neither a WebSocket nor an event stream. Without a ``code`` of ours, it is the status's name."""
-    code = code or http.HTTPStatus(status).name.lower()
-    logger.info("handshake_refused", connection=connection, status=status, code=code, peer=address)
+    logger.info("handshake_refused", connection=connection, status=status, code=reason_of(status, code), peer=address)
 
 
 def page_refused(headers: Headers, code: str) -> None:
@@ -151,3 +162,17 @@ def gone(connection: int, protocol: ServerProtocol | None, error: str | None) ->
 def _refused(code: codes.ErrorCode, **fields: object) -> None:
     log = logger.info if code.recovery is codes.Recovery.GIVE_UP or code in _RATES else logger.debug
     log("message_refused", code=code.code, **fields)
+
+
+def ending_of(protocol: ServerProtocol | None, error: str | None) -> tuple[str, str]:
+    """How a connection ended that we did not close: the party that ended it, and a name of ours for the code.
+
+    A client may send any code, so that never becomes the name. ``error`` is the socket's, or why we cut it.
+    """
+    sent = None if protocol is None or protocol.close_rcvd_then_sent else protocol.close_sent
+    if sent is not None and sent.code in codes.CLOSES:
+        return BY_SERVER, codes.CLOSES[sent.code].name
+    received = None if protocol is None else protocol.close_rcvd
+    if received is not None:
+        return BY_CLIENT, _CLIENTS.get(received.code, _OTHER)
+    return BY_NETWORK, NO_CLOSE_FRAME if error is None else error.lower()

@@ -31,6 +31,7 @@ from touchline_protocol.codecs import Codec
 from touchline_protocol.frames import OP_BINARY
 from touchline_protocol.limits import FRAGMENTS_PER_MESSAGE_MAX
 from touchline_server.core.clients.client import Client
+from touchline_server.core.counters.edge import BY_SERVER
 from touchline_server.core.effects import Notice
 from touchline_server.core.input_scheduler import FRAME_WORK, OPENING_WORK, UNIT_BYTES
 from touchline_server.core.players.grants import Grant
@@ -184,6 +185,7 @@ class Connection(asyncio.Protocol):
         """Close with a code; what was written before still goes out."""
         if not self._ended:
             client_log.closed(self.number, code)
+            self._context.core.counters.connections.ended[BY_SERVER, code.name] += 1
         self._is_open = False
         is_stream = self._client is not None and self._protocol is None
         self._leave()
@@ -265,6 +267,11 @@ class Connection(asyncio.Protocol):
     def _log_gone(self, error: str | None) -> None:
         self._is_open = False
         client_log.gone(self.number, self._protocol, error)
+        self._context.core.counters.connections.ended[client_log.ending_of(self._protocol, error)] += 1
+
+    def count_refusal(self, reason: str) -> None:
+        """It is refused at the door."""
+        self._context.core.counters.connections.refused[reason] += 1
 
     def _serve_some(self) -> int:
         """Serve a frame, or bytes of the opening request; returns the work in units."""
@@ -294,10 +301,12 @@ class Connection(asyncio.Protocol):
         """Take bytes of the request, and answer it once it is complete. Bytes after its end go back to `_input`."""
         if opening.is_tls(data):
             client_log.tls_refused(self.number, self.address)
+            self.count_refusal("tls_refused")
             self._end()
             return
         if opening.is_proxy_header(data):
             client_log.proxy_header_refused(self.number, Fault.UNEXPECTED, self.address)
+            self.count_refusal(Fault.UNEXPECTED.value)
             self._end()
             return
         self._input.add(opening.receive(data))
@@ -310,6 +319,7 @@ class Connection(asyncio.Protocol):
             self.transport.write(opening.error_response())
             if opening.protocol.rejected is not None:
                 client_log.handshake_refused(self.number, opening.protocol.rejected, "", self.address)
+                self.count_refusal(handshake.reason_of(opening.protocol.rejected, ""))
         self.write_out(opening.protocol)
 
     def _serve(self, protocol: ServerProtocol) -> int:

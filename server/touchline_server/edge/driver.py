@@ -17,6 +17,7 @@ import structlog
 
 from touchline_protocol.codes import CloseCode
 from touchline_server.core.clocks import ClockWatch, Now
+from touchline_server.core.counters.histogram import LATENCY_MS, Histogram
 from touchline_server.core.edge import EdgeCore
 from touchline_server.core.effects import (
     Abort,
@@ -82,6 +83,9 @@ class Driver:
         self.wall_ns = time.time_ns
         self.failure: asyncio.Future[None] = self._loop.create_future()
         """Done, with what went wrong, once a part has failed that should run for ever."""
+        self.loop_lag = Histogram(LATENCY_MS)
+        """How many milliseconds late ticks came."""
+        self._tick_due_s = 0.0
         self._clock_watch = ClockWatch()
         self._turn_scheduled = False
         self._timer: asyncio.TimerHandle | None = None
@@ -94,7 +98,11 @@ class Driver:
     def start(self) -> None:
         """Begin to keep time."""
         self._clock_watch.set_by_ms(self.now())
-        self._timer = self._loop.call_later(TICK_MS / 1000, self._tick)
+        self._schedule_tick(self._loop.time())
+
+    def _schedule_tick(self, now_s: float) -> None:
+        self._tick_due_s = now_s + TICK_MS / 1000
+        self._timer = self._loop.call_at(self._tick_due_s, self._tick)
 
     def stop(self) -> None:
         """Keep time no longer."""
@@ -150,7 +158,9 @@ class Driver:
         self._guarded(self.core.turn)
 
     def _tick(self) -> None:
-        self._timer = self._loop.call_later(TICK_MS / 1000, self._tick)
+        now_s = self._loop.time()
+        self.loop_lag.observe((now_s - self._tick_due_s) * 1000)
+        self._schedule_tick(now_s)
         if set_by_ms := self._clock_watch.set_by_ms(self.now()):
             logger.warning("clock_set", by_s=set_by_ms / 1000)
         self._guarded(self.core.tick)

@@ -114,8 +114,9 @@ class Entrance:
 
     def arrive(self, newcomer: Newcomer) -> None:
         """A connection was accepted. It is cut if it cannot even be refused by an answer."""
+        self._core.counters.connections.accepted += 1
         if not self._core.accepted(newcomer, self._now()):
-            self._log_excess(newcomer, "cut", Excess(Limit.CONNECTIONS))
+            self._cut_off(newcomer, Excess(Limit.CONNECTIONS))
             newcomer.abort()
         elif not self._trusted or not self.is_trusted(newcomer.endpoint):
             self._admit(newcomer)
@@ -155,9 +156,13 @@ class Entrance:
         if core.admission.admit(newcomer, self.network_of(newcomer) if per_address else None, self._now().loop_ms):
             return True
         if (excess := core.admission.excess(newcomer)) is not None:
-            self._log_excess(newcomer, "cut", excess)
+            self._cut_off(newcomer, excess)
         newcomer.abort()
         return False
+
+    def _cut_off(self, newcomer: Newcomer, excess: Excess) -> None:
+        self._core.counters.connections.refused[excess.limit.value] += 1
+        self._log_excess(newcomer, "cut", excess)
 
     def _log_excess(self, newcomer: Newcomer, code: str, excess: Excess) -> None:
         if excess.limit is Limit.CONNECTIONS:
@@ -209,8 +214,12 @@ class Entrance:
             client_log.page_refused(request.headers, code)
         elif code or response.status_code >= http.HTTPStatus.BAD_REQUEST:
             client_log.handshake_refused(newcomer.number, response.status_code, code, newcomer.address)
-        if code in _OVER_LIMIT and (excess := self._excess(newcomer)) is not None:
+        excess = self._excess(newcomer) if code in _OVER_LIMIT else None
+        if excess is not None:
             self._log_excess(newcomer, code, excess)
+        if code or response.status_code >= http.HTTPStatus.BAD_REQUEST:
+            reason = handshake.reason_of(response.status_code, code) if excess is None else excess.limit.value
+            self._core.counters.connections.refused[reason] += 1
         if request.method == "HEAD":
             response.body = b""
         protocol.send_response(response)

@@ -324,3 +324,8 @@ def page_refusal(headers: Headers, policy: WebPolicy, *, browsers_send_origin: b
     except MultipleValuesError:
         return PageRefusal(ORIGIN_REFUSED, "the request has Host, Origin or Sec-Fetch-Site twice")
     return policy.refusal(sender, browsers_send_origin=browsers_send_origin)
+
+
+def reason_of(status: int, code: str) -> str:
+    """Why a request was refused: the ``code`` of ours, or the status's name."""
+    return code or http.HTTPStatus(status).name.lower()

@@ -54,6 +54,7 @@ class ProxyFront(asyncio.Protocol):
         """The connection is gone. Without a byte, it was only a check whether the port is open."""
         if self._connection.has_ended:
             client_log.proxy_header_refused(self._connection.number, Fault.TIMEOUT, self._connection.address)
+            self._connection.count_refusal(Fault.TIMEOUT.value)
         self._behind.connection_lost(exc)
 
     def _pass_on(self, header: ProxyHeader) -> None:
@@ -66,5 +67,6 @@ class ProxyFront(asyncio.Protocol):
 
     def _refuse(self, fault: Fault) -> None:
         client_log.proxy_header_refused(self._connection.number, fault, self._connection.address)
+        self._connection.count_refusal(fault.value)
         self._transport.set_protocol(self._behind)
         self._transport.abort()

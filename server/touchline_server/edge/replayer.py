@@ -62,7 +62,10 @@ class Replayer:
 
     async def _answer_from_log(self, request: ReadLog | AskLogEnd | FindOffset, driver: Driver) -> None:
         if isinstance(request, ReadLog):
+            began_ms, reads = driver.now().loop_ms, driver.core.counters.reads
             answer = await self._read(request)
+            reads.log_ms.observe(driver.now().loop_ms - began_ms)
+            reads.log_reads[_outcome(answer)] += 1
             driver.perform(driver.core.log_read(request.number, answer, driver.now()))
         elif isinstance(request, FindOffset):
             place = await self._find(request)
@@ -104,7 +107,9 @@ class Replayer:
             await self._answer_from_store(await self._store_requests.get(), driver)
 
     async def _answer_from_store(self, request: LoadRoom, driver: Driver) -> None:
-        outcome = driver.core.room_loaded(request.number, await self._load(request), driver.now())
+        answer = await self._load(request)
+        driver.core.counters.reads.room_loads[_outcome(answer)] += 1
+        outcome = driver.core.room_loaded(request.number, answer, driver.now())
         self._report(outcome.skips)
         driver.perform(outcome.effects)
 
@@ -116,6 +121,18 @@ class Replayer:
         except LogUnavailable as error:
             logger.warning("room_state_unreadable", topic=request.key.topic, why=str(error))
             return Unreachable(str(error))
+
+
+def _outcome(answer: Chunk | StoredRoom | NotYet | Unreachable | None) -> str:
+    match answer:
+        case None:
+            return "not_found"
+        case Unreachable():
+            return "unavailable"
+        case NotYet():
+            return "not_yet"
+        case _:
+            return "found"
 
 
 async def _guarded(work: Awaitable[None], fail: Callable[[Exception], None]) -> None:

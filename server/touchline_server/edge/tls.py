@@ -217,6 +217,7 @@ class TlsLayer(asyncio.Transport, asyncio.Protocol):
 
     def _fail(self, connection: Connection, reason: str, alert: bytes) -> None:
         client_log.tls_failed(connection.number, reason, connection.address)
+        connection.count_refusal("tls_failed")
         self._send(_PLAIN_ANSWER if reason == _PLAIN_HTTP else alert)
         self._raw.close()
 

@@ -23,9 +23,14 @@ from touchline_kafka.partitioner import partition_of
 from touchline_protocol.errors import LogUnavailable, OperatorError, StoreRefused, StoreUnavailable
 from touchline_server.config.settings import Settings
 from touchline_server.config.values import milliseconds
+from touchline_server.core.counters.processes import KeeperCounters
 from touchline_server.core.log import OffsetOutOfRange
 from touchline_server.core.room_keeping import Moved
 from touchline_server.log.kafka.log import HINT, KafkaLog
+from touchline_server.metrics.health_table import HealthView, health_snapshot
+from touchline_server.metrics.keeper_table import KEEPER_METRICS, KeeperView
+from touchline_server.metrics.metric import snapshot
+from touchline_server.metrics.snapshot import Snapshot
 from touchline_server.server_log.problem_log import ProblemLog
 from touchline_server.store.redis.connection import RedisConnection
 from touchline_server.store.redis.eviction import EVICTION, EvictionWatch
@@ -67,6 +72,7 @@ class Keeper:
         self._eviction = EvictionWatch(self._connection)
         self._keeping = RedisRoomKeeping(self._connection, milliseconds(settings.keeper.room_idle_s))
         self._cache = RoomCache(settings.keeper.cache_bytes_max)
+        self._counters = KeeperCounters()
         self._feeds = {
             feed.topic: KeptFeed(name, feed.key_field, settings.state_bytes_max, partition_of)
             for name, feed in settings.feeds.items()
@@ -117,6 +123,14 @@ class Keeper:
         """The partitions that this keeper has, and the next offset of each that Redis does not have yet."""
         session = self._session
         return {} if session is None else {where: one.progress.next_offset for where, one in session.keepers.items()}
+
+    def snapshot(self) -> Snapshot:
+        """Its metrics."""
+        connection, cache = self._connection, self._cache
+        log_problem = None if self._log is None else self._log.unreachable
+        health = HealthView(self.problems, self.degraded, log_problem, connection.problem, connection.calls)
+        view = KeeperView(self._counters, len(self.kept), self.lags, len(cache), cache.size_bytes)
+        return {**snapshot(KEEPER_METRICS, view), **health_snapshot(health)}
 
     async def start(self) -> None:
         """Find Redis and Kafka, and join the group.
@@ -208,7 +222,16 @@ class Keeper:
         await self._connection.call_repeatable(self._connection.client.ping)
         self._cache.clear()
         log = KafkaLog(servers_of(settings.log), settings.kafka)
-        session = Session(log, self._keeping, self._cache, self._feeds, owned, counts, batch_s=settings.keeper.batch_s)
+        session = Session(
+            log,
+            self._keeping,
+            self._cache,
+            self._feeds,
+            owned,
+            counts,
+            batch_s=settings.keeper.batch_s,
+            counters=self._counters,
+        )
         committing: asyncio.Task[None] | None = None
         try:
             since_ms = time.time_ns() // 1_000_000 - milliseconds(settings.state_s)

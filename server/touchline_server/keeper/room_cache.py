@@ -19,6 +19,14 @@ class RoomCache:
         self._bytes = 0
         self._rooms: OrderedDict[tuple[KeptPartition, str], tuple[KeptContents, int]] = OrderedDict()
 
+    def __len__(self) -> int:
+        return len(self._rooms)
+
+    @property
+    def size_bytes(self) -> int:
+        """About how much memory the rooms take."""
+        return self._bytes
+
     def take(self, partition: KeptPartition, room_id: str) -> KeptContents | None:
         """Take a room out, to change it; `put` it back once Redis has the change."""
         room, size = self._rooms.pop((partition, room_id), (None, 0))

@@ -17,6 +17,7 @@ from collections.abc import Collection, Mapping
 import structlog
 
 from touchline_protocol.errors import LogUnavailable
+from touchline_server.core.counters.processes import KeeperCounters
 from touchline_server.core.log import (
     NO_TERM,
     LogEvent,
@@ -63,7 +64,9 @@ class Session:
         counts: Mapping[str, int],
         *,
         batch_s: float,
+        counters: KeeperCounters,
     ) -> None:
+        self._counters = counters
         self._log = log
         self._keeping = keeping
         self._cache = cache
@@ -148,7 +151,13 @@ class Session:
 
         async def write_one(keeper: PartitionKeeper) -> None:
             async with slots:
-                await keeper.write()
+                began_s, outcome = time.monotonic(), "failed"
+                try:
+                    await keeper.write()
+                    outcome = "ok"
+                finally:
+                    self._counters.writes[outcome] += 1
+                    self._counters.write_ms.observe((time.monotonic() - began_s) * 1000)
 
         results = await asyncio.gather(*(write_one(keeper) for keeper in due), return_exceptions=True)
         for result in results:
@@ -167,6 +176,7 @@ class Session:
             case Records(topic, partition, records, next_offset):
                 if (keeper := self.keepers.get((topic, partition))) is not None:
                     keeper.take(records, next_offset)
+                    self._counters.records[topic] += len(records)
             case TermBegan(topic, partition, start, term):
                 if (keeper := self.keepers.get((topic, partition))) is not None:
                     keeper.begin_term(start, term)
@@ -224,6 +234,7 @@ class Session:
         progress = await self._keeping.begin(partition, fresh)
         if progress != fresh:
             raise Moved
+        self._counters.builds += 1
         topic, _, index = partition
         # Nothing in Redis is normal at the first start. If it was lost or discarded, another line says so.
         log = logger.warning if was_kept or not complete else logger.info

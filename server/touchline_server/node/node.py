@@ -35,6 +35,8 @@ from touchline_server.edge.driver import Peer
 from touchline_server.edge.server import EdgeServer
 from touchline_server.log.append_events import append_events
 from touchline_server.log.open import make_log, open_log, room_store
+from touchline_server.metrics.process_table import process_snapshot
+from touchline_server.metrics.snapshot import Snapshot
 from touchline_server.new_events import NewEvent
 
 from .action_schemas import ActionSchemas
@@ -45,6 +47,7 @@ from .fleet.presence_topic import PresenceTopic
 from .fleet.shared_stores import shared_stores
 from .fleet.store_problems import store_problems
 from .ingest import Ingest
+from .node_metrics import node_snapshot
 from .open_files import OpenFiles, control_connections_max
 from .parts import until_failed
 from .process_log import log_reload
@@ -252,6 +255,15 @@ class Node:
         """
         return await self._room_states.state(room, None if self._edge is None else self._edge.driver)
 
+    def snapshot(self) -> Snapshot:
+        """The metrics of this node alone."""
+        driver = None if self._edge is None else self._edge.driver
+        return node_snapshot(self.core, self.log, driver, self._shared, self.readiness())
+
+    async def metrics(self) -> Mapping[str, Snapshot]:
+        """See `ControlBackend.metrics`."""
+        return {self.worker: {**self.snapshot(), **process_snapshot()}}
+
     def viewers(self, room: str) -> int:
         """How many clients of this node are in a room."""
         return self._room_states.viewers(room)
@@ -291,7 +303,7 @@ class Node:
         """Problems that nobody else logs."""
         problems = {**self.log.problems, **self._open_files.problems(), **self._store_problems()}
         if self._kept is not None:
-            problems |= self._kept.problems(self.core.unloaded_rooms)
+            problems |= self._kept.problems(self.core.loads.unloaded)
         connections, connections_max = self.core.connections, self.settings.connections_max
         if connections >= connections_max:
             problems[CONNECTIONS] = (

@@ -34,6 +34,7 @@ def act(client: Client[Owner], message: Action | Malformed, now: Now) -> None:
     else:
         nack = actions.submit(client.action_session, client.grant, client.codec, message, now)
     if nack is not None:
+        actions.counters.outcomes[nack.code] += 1
         client.send(nack)
     if actions.waiting == waiting_before:  # refused, or a copy of one that waits for its answer
         client.refusals += 1

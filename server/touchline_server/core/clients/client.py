@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 from touchline_protocol import codes
 from touchline_protocol.codecs import Codec
-from touchline_protocol.messages import Error, Hello, Message, RoomRequest, Verdict
+from touchline_protocol.messages import Error, Hello, Message, RoomRequest, Verdict, Welcome
 from touchline_server.core.clocks import Now
 from touchline_server.core.effects import NOTICES_MAX, Close, Effect, Notable, Notice, Owner
 from touchline_server.core.players.access import Access
@@ -99,8 +99,21 @@ class Client(Subscriber[Owner, "Client[Owner]"]):
     def send(self, message: Message, agent: str | None = None) -> None:
         """Send a message with the next `take_effects`. ``agent``: what the client calls itself, for an operator."""
         self._output.append(self.codec.frame(message))
-        if isinstance(message, Notable) and len(self._notices) < NOTICES_MAX:
+        if isinstance(message, Notable):
+            self._count(message)
+            if len(self._notices) >= NOTICES_MAX:
+                return
             self._notices.append(Notice(self.owner, message, self.grant and self.grant.player, agent))
+
+    def _count(self, message: Notable) -> None:
+        counters = self.access.counters
+        match message:
+            case Error():
+                counters.errors[message.code] += 1
+            case Verdict():
+                counters.verdicts[message.kind] += 1
+            case Welcome():
+                counters.welcomed += 1
 
     def send_error(
         self,
@@ -123,6 +136,7 @@ class Client(Subscriber[Owner, "Client[Owner]"]):
     def enter(self, room: "ClientRoom[Owner]", request: RoomRequest, request_id: int | None) -> None:
         """Join a room that it is not in."""
         subscription = self.join(self, room, request, request_id, self.limits.replay_records_max)
+        self.access.counters.joins += 1
         self.presence.join(subscription, self.codec, request, self.grant and self.grant.player)
 
     def leave(self, subscription: "Subscription[Client[Owner]]", *, is_lost: bool = False) -> None:

@@ -18,6 +18,7 @@ from typing import Generic
 from touchline_protocol import codes
 from touchline_protocol.messages import Verdict
 from touchline_server.core.clocks import LoopMs, Now
+from touchline_server.core.counters.edge import ClientCounters
 
 from .action_queue import ActionLimits, ActionQueue, Check
 from .action_session import ActionSession, C
@@ -35,7 +36,8 @@ EVICT_EVERY_MS = 10_000
 class Access(Generic[C]):
     """What an edge's clients share: how tokens are checked, the players, their verdicts and their actions.
 
-    ``is_shared``: there is a player store. Then ``fleet`` is what is shared through it.
+    ``is_shared``: there is a player store. Then ``fleet`` is what is shared through it. ``counters`` are for what
+    clients ask and are told.
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class Access(Generic[C]):
         self.verify = verify
         self.verdicts = verdicts
         self.actions = actions
+        self.counters = ClientCounters()
         self.token_required = token_required
         self._limiter = limiter
         self._players: PlayerRegistry[C] = PlayerRegistry()

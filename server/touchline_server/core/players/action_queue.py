@@ -29,6 +29,7 @@ from touchline_protocol.limits import ACTION_RESEND_S_MAX
 from touchline_protocol.messages import Ack, Action, Nack
 from touchline_protocol.rooms import split_room
 from touchline_server.core.clocks import LoopMs, Now
+from touchline_server.core.counters.edge import ACKED, ActionCounters
 
 from .action_clock import ActionClock
 from .action_session import ActionSession, C, IdStatus
@@ -67,7 +68,7 @@ class Malformed(NamedTuple):
 
 
 class PendingAction(NamedTuple, Generic[C]):
-    """An action that waits for the log: its session, and its record."""
+    """An action that waits for the log: its session, its record, and when it came."""
 
     session: ActionSession[C]
     id: int
@@ -75,6 +76,7 @@ class PendingAction(NamedTuple, Generic[C]):
     value: bytes
     headers: Sequence[tuple[str, bytes]]
     received_ms: int
+    taken_ms: LoopMs
 
 
 class Answer(NamedTuple, Generic[C]):
@@ -92,6 +94,7 @@ class ActionQueue(Generic[C]):
     ) -> None:
         self.limits = limits
         self.waiting = 0
+        self.counters = ActionCounters()
         self._unavailable: str | None = None
         self._admits_probe = False
         self.limiter = limiter
@@ -191,7 +194,7 @@ class ActionQueue(Generic[C]):
         self._admits_probe = False
         self.waiting += 1
         record = (grant.player.encode(), encode_action(taken), action_headers(taken))
-        self._pending.append(PendingAction(session, action.id, *record, taken.received_ms))
+        self._pending.append(PendingAction(session, action.id, *record, taken.received_ms, now.loop_ms))
         return None
 
     def next_batch(self) -> list[PendingAction[C]]:
@@ -203,6 +206,7 @@ class ActionQueue(Generic[C]):
         self,
         batch: Sequence[PendingAction[C]],
         written: int,
+        now_ms: LoopMs,
         refused: Mapping[int, RecordRefusal] = MappingProxyType({}),
     ) -> list[Answer[C]]:
         """The log has the first ``written`` of a batch, except those that it ``refused``, by index, for good.
@@ -211,14 +215,18 @@ class ActionQueue(Generic[C]):
         """
         answers: list[Answer[C]] = []
         failed: list[PendingAction[C]] = []
+        counters = self.counters
         for index, pending in enumerate(batch):
             if index in refused:
                 why = "it is too large for the log" if refused[index].is_too_large else "the log's checks reject it"
                 nack = Nack(id=pending.id, code=codes.ACTION_REFUSED.code, message=why)
                 pending.session.refuse_waiting(nack)
+                counters.outcomes[nack.code] += 1
                 _answer(pending, nack, answers)
             elif index < written:
                 pending.session.confirm(pending.id)
+                counters.outcomes[ACKED] += 1
+                counters.ack_ms.observe(now_ms - pending.taken_ms)
                 _answer(pending, Ack(id=pending.id), answers)
             else:
                 failed.append(pending)
@@ -231,6 +239,7 @@ class ActionQueue(Generic[C]):
         """None of these, which are all that waits, is in the log."""
         self._pending.clear()
         self.waiting -= len(failed)
+        self.counters.outcomes[codes.LOG_UNAVAILABLE.code] += len(failed)
         for pending in reversed(failed):
             pending.session.go_back(pending.id)
         why = self._unavailable or "the log did not take it; send it again"

@@ -64,6 +64,16 @@ class PresenceBoard(Generic[M]):
         self._is_complete = True
         self._answered_ms: LoopMs | None = None
 
+    @property
+    def asked_rooms(self) -> int:
+        """How many rooms clients ask about."""
+        return len(self._rooms)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the numbers are those of the whole fleet, and not old."""
+        return self._is_complete
+
     # Clients.
 
     def join(self, member: M, codec: Codec, request: RoomRequest, player: str | None) -> None:

@@ -111,6 +111,21 @@ class ReplayQueue(Generic[Owner]):
         self._turns.add(subscription.client, subscription)
 
     @property
+    def waiting(self) -> int:
+        """How many catch-ups need the log."""
+        return len(self._partition_of) + len(self._term_of)
+
+    @property
+    def under_way(self) -> int:
+        """How many reads and questions the log has not answered yet."""
+        return len(self._reads) + len(self._questions)
+
+    @property
+    def kept_bytes(self) -> int:
+        """The size of the chunks that are kept to be shared: their values alone."""
+        return sum(chunk.size_bytes for chunk in self._kept)
+
+    @property
     def has_work(self) -> bool:
         """Whether `take_steps` has something to do."""
         return bool(self._servings) or (self._free > 0 and self._turns.has_queued)

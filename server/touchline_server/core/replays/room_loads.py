@@ -69,6 +69,11 @@ class RoomLoads(Generic[Owner]):
         return bool(self._ahead)
 
     @property
+    def waiting(self) -> int:
+        """How many rooms are being loaded, or wait for it."""
+        return len(self._loads)
+
+    @property
     def unloaded(self) -> int:
         """How many rooms clients were let into without their older state."""
         return len(self._unloaded)

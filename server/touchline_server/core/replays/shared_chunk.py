@@ -39,6 +39,11 @@ class SharedChunk(Generic[Owner]):
                 continue
         self._rooms: dict[tuple[ClientRoom[Owner], int], Sequence[RoomEvent]] = {}
 
+    @property
+    def size_bytes(self) -> int:
+        """The size of its records' values."""
+        return sum(len(record.value or b"") for records in self._by_key.values() for record in records)
+
     def covers(self, cursor: int) -> bool:
         """Whether what follows a cursor begins in it, and nothing of the partition was lost since it was read."""
         return self.after <= cursor < self.reached and self.generation == self.window.generation

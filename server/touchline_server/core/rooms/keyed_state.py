@@ -83,6 +83,11 @@ class KeyedState:
         self._state_bytes = 0
         self._removed: dict[str, int] | None = None
 
+    @property
+    def state_bytes(self) -> int:
+        """How many bytes the state takes in a message."""
+        return self._state_bytes
+
     def had_records_in(self, partition: int) -> bool:
         """Whether records of the room were read from a partition other than its home."""
         return bool(self.partitions >> partition & 1)

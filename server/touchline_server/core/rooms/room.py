@@ -23,7 +23,7 @@ from touchline_protocol.server_codecs import ALL_CODECS
 from touchline_server.core.clocks import LoopMs
 
 from .contents import Contents
-from .partition_window import PartitionWindow
+from .partition_window import PartitionWindow, RoomEvent
 from .snapshots import SnapshotCache
 
 Write: TypeAlias = Callable[[bytes], object]
@@ -59,11 +59,13 @@ class Delivery(msgspec.Struct, eq=False):
 class Part(Delivery, Generic[M], eq=False):
     """A part of a flush: a delivery to the live members of one codec. ``members`` are in the order of ``writes``.
 
-    A notice is for a member that starts over in the meantime, too: it is not in the state.
+    A notice is for a member that starts over in the meantime, too: it is not in the state. ``events``: how many events
+    are joined in it.
     """
 
     members: list[M]
     is_notice: bool = False
+    events: int = 0
 
 
 Notices: TypeAlias = Callable[[Sequence[Mapping[M, Write]]], list[Part[M]]]
@@ -75,7 +77,8 @@ class Flush(msgspec.Struct, Generic[M], eq=False):
 
     ``size`` is the number of writes. ``left`` has the members that left since it began, ``gone`` those that started
     over as well: they are passed over, except that a notice passes over only those that left. ``woken`` has the members
-    that waited for the room to reach their cursor, or that have to ask the room store.
+    that waited for the room to reach their cursor, or that have to ask the room store. ``oldest`` is the first of its
+    ``events``, None if it has none.
     """
 
     room: "Room[M]"
@@ -84,6 +87,8 @@ class Flush(msgspec.Struct, Generic[M], eq=False):
     gone: set[M]
     left: set[M]
     woken: list[M]
+    oldest: RoomEvent | None
+    events: int
 
 
 class _Audience(NamedTuple, Generic[M]):
@@ -185,12 +190,12 @@ class Room(Generic[M]):
             self.flushed_ms = now_ms
             for codec, members, writes in self._audience():
                 data = batch[0].frame(codec) if len(batch) == 1 else b"".join([event.frame(codec) for event in batch])
-                parts.append(Part(data, writes, members))
+                parts.append(Part(data, writes, members, events=len(batch)))
         woken = unloaded + (self._wake() if self._ahead else [])
         if not parts and not woken:
             return None
         size = len(parts[0].writes) if len(parts) == 1 else sum(len(part.writes) for part in parts)
-        self.flush = Flush(self, parts, size, set(), set(), woken)
+        self.flush = Flush(self, parts, size, set(), set(), woken, batch[0] if batch else None, len(batch))
         return self.flush
 
     def end_flush(self) -> None:

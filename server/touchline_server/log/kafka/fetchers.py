@@ -147,6 +147,7 @@ class Fetchers:
         if answer.error:
             self._refused(partition, answer.error)
             return
+        partition.end, partition.answered_s = answer.last_stable_offset, time.monotonic()
         if answer.diverging is not None:
             partition.diverging = answer.diverging
             self._hand_over(partition)

@@ -20,13 +20,14 @@ Rules:
 
 import asyncio
 import contextlib
-from collections.abc import Collection, Sequence
+import time
+from collections.abc import Collection, Mapping, Sequence
 
 from touchline_kafka.client import Client
 from touchline_kafka.errors import REQUEST_ERRORS
 from touchline_kafka.metadata.read_replicas import ReadReplicas
 from touchline_kafka.topics import Topics
-from touchline_server.core.log import LogEvent, ReadBack
+from touchline_server.core.log import LogEvent, PartitionProgress, ReadBack
 
 from .chunks import ChunkReader
 from .fetchers import Fetchers
@@ -73,7 +74,7 @@ class LiveReader:
     ) -> None:
         self._clients = (client, fetch_client, read_back_client)
         self._queue = Queue(problems)
-        open_topics = OpenTopics(names, problems, lost)
+        open_topics = self._topics = OpenTopics(names, problems, lost)
         replicas = ReadReplicas(rack)
         self._fetchers = Fetchers(fetch_client, open_topics, replicas, self._queue, self._ended)
         self._stalls = StalledReplicas(client, open_topics, replicas, self._fetchers.start_missing) if rack else None
@@ -116,6 +117,10 @@ class LiveReader:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._fetchers.stop()
         await self._history.stop()
+
+    def progress(self) -> Mapping[tuple[str, int], PartitionProgress]:
+        """See `core.log.Log.partitions`."""
+        return self._topics.progress(time.monotonic())
 
     async def poll(self) -> list[LogEvent]:
         """See `core.log.Log.poll`. Events leave the queue and are returned without a wait, so none gets lost."""

@@ -40,6 +40,7 @@ from touchline_server.core.log import (
     Chunk,
     Entry,
     LogEvent,
+    PartitionProgress,
     Position,
     ReadBack,
     TopicOptions,
@@ -89,6 +90,11 @@ class KafkaLog:
     def progress(self) -> Mapping[str, str]:
         """See `core.log.Log.progress`: how far topics are read back."""
         return MappingProxyType(self._progress)
+
+    @property
+    def partitions(self) -> Mapping[tuple[str, int], PartitionProgress]:
+        """See `core.log.Log.partitions`."""
+        return {} if self._live is None else self._live.progress()
 
     @property
     def unreachable(self) -> str | None:

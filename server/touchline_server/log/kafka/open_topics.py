@@ -5,12 +5,14 @@ fetched, and the queue moves it back to batches that could not be decoded.
 """
 
 import asyncio
+import time
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from touchline_kafka.leader_epochs import UNKNOWN_EPOCH, EpochEnd, EpochEntry, LeaderEpochs
 from touchline_kafka.topics import NO_LEADER, Topic
 from touchline_kafka.wire import FetchPosition, TopicPartitionId
+from touchline_server.core.log import PartitionProgress
 
 from .damage import Damage
 
@@ -36,12 +38,15 @@ class Partition:
     ``late``. Before ``held_until`` (of `time.monotonic`) it is not fetched.
 
     ``epochs`` has the leader epochs of the fetched batches; ``diverging`` is set if a broker's log departs from them.
-    ``term`` is the epoch of the newest records that were handed out.
+    ``term`` is the epoch of the newest records that were handed out. ``end`` is where its newest answer said that it
+    ends, at ``answered_s``.
     """
 
     __slots__ = (
+        "answered_s",
         "damage",
         "diverging",
+        "end",
         "epochs",
         "held_until",
         "index",
@@ -56,6 +61,8 @@ class Partition:
         self.topic = topic
         self.index = index
         self.position, self.target, last = bounds
+        self.end = self.target
+        self.answered_s = time.monotonic()
         self.late = late
         self.held_until = 0.0
         self.damage = Damage()
@@ -154,6 +161,15 @@ class OpenTopics:
             for partition in topic.partitions.values()
             if (leader := topic.known.leaders.get(partition.index, NO_LEADER)) != NO_LEADER
         ]
+
+    def progress(self, now_s: float) -> dict[tuple[str, int], PartitionProgress]:
+        """See `core.log.Log.partitions`. ``now_s`` is by the clock of `Partition.held_until`."""
+        topics = [topic for topic in self.by_name.values() if topic]
+        return {
+            (topic.name, index): PartitionProgress(max(0, each.end - each.position), now_s - each.answered_s)
+            for topic in topics
+            for index, each in topic.partitions.items()
+        }
 
     def given_up(self) -> list[Partition]:
         """The partitions that have waited long enough for damaged records to be repaired."""

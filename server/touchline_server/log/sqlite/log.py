@@ -17,6 +17,7 @@ from touchline_server.core.log import (
     Entry,
     LogEvent,
     OffsetOutOfRange,
+    PartitionProgress,
     Position,
     ReadBack,
     TopicOptions,
@@ -67,6 +68,11 @@ class SqliteLog:
     @property
     def progress(self) -> Mapping[str, str]:
         """See `core.log.Log.progress`: it reads nothing back."""
+        return {}
+
+    @property
+    def partitions(self) -> Mapping[tuple[str, int], PartitionProgress]:
+        """See `core.log.Log.partitions`: what is committed is handed over at once."""
         return {}
 
     @property

@@ -5,6 +5,7 @@ import secrets
 from collections.abc import Mapping
 
 from touchline_server.config.settings import Settings
+from touchline_server.core.counters.processes import CallCounters
 from touchline_server.core.players.player_store import PlayerStore
 from touchline_server.store.redis.connection import RedisConnection
 from touchline_server.store.redis.eviction import EVICTION, EvictionWatch
@@ -46,6 +47,16 @@ class RedisStores:
         if self._eviction.problem is not None:
             problems[EVICTION] = self._eviction.problem
         return problems
+
+    @property
+    def calls(self) -> CallCounters:
+        """See `SharedStores.calls`."""
+        return self._connection.calls
+
+    @property
+    def redis_problem(self) -> str | None:
+        """See `SharedStores.redis_problem`."""
+        return self._connection.problem
 
     def players(self) -> PlayerStore:
         """See `SharedStores.players`."""

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from touchline_server.config.settings import Settings
+from touchline_server.core.counters.processes import CallCounters
 from touchline_server.core.players.player_store import PlayerStore
 from touchline_server.core.presence.outbox import Outbox
 from touchline_server.core.presence.port import PresenceStore
@@ -43,6 +44,14 @@ class SharedStores(Protocol):
     @property
     def problems(self) -> Mapping[str, str]:
         """What is wrong now, by subject."""
+
+    @property
+    def calls(self) -> CallCounters:
+        """The calls of Redis so far."""
+
+    @property
+    def redis_problem(self) -> str | None:
+        """Why Redis does not answer or refuses; None if it works."""
 
     def players(self) -> PlayerStore:
         """The player store."""

@@ -1,7 +1,7 @@
 """The control plane's view of an edge with several workers: it appends by itself, and asks the workers about rooms."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from touchline_protocol.errors import OperatorError
 from touchline_protocol.rooms import split_room
@@ -9,6 +9,7 @@ from touchline_server.config.settings import Settings
 from touchline_server.control.backend import Readiness, RoomState
 from touchline_server.core.log import Log, Position
 from touchline_server.log.append_events import append_events
+from touchline_server.metrics.snapshot import Snapshot
 from touchline_server.new_events import NewEvent
 
 from .messages import CountMembers, Members, ReadRoom, Room
@@ -20,7 +21,7 @@ worker that asks Redis waits for that as well, and then answers without it."""
 
 
 class WorkersBackend:
-    """A `ControlBackend`. ``serving`` gives the workers that accept clients."""
+    """A `ControlBackend`. ``serving`` gives the workers that accept clients, ``metrics`` those of all."""
 
     def __init__(
         self,
@@ -28,6 +29,7 @@ class WorkersBackend:
         log: Log,
         readiness: Callable[[], Readiness],
         serving: Callable[[], Sequence[WorkerProcess]],
+        metrics: Callable[[], Awaitable[Mapping[str, Snapshot]]],
     ) -> None:
         self._feeds = settings.feeds
         self._has_fleet = settings.redis.url is not None
@@ -35,10 +37,15 @@ class WorkersBackend:
         self._log = log
         self._readiness = readiness
         self._serving = serving
+        self._metrics = metrics
 
     def readiness(self) -> Readiness:
         """See `ControlBackend.readiness`."""
         return self._readiness()
+
+    async def metrics(self) -> Mapping[str, Snapshot]:
+        """See `ControlBackend.metrics`."""
+        return await self._metrics()
 
     async def publish(self, room: str, events: Sequence[NewEvent]) -> Sequence[Position]:
         """See `ControlBackend.publish`."""

@@ -15,8 +15,10 @@ import structlog
 from touchline_protocol.errors import OperatorError
 from touchline_server.config.settings import Settings
 from touchline_server.control.backend import Readiness
+from touchline_server.metrics.snapshot import Snapshot
 from touchline_server.node.readiness import EDGE, STARTING
 
+from .crew_metrics import CRASH, HUNG, CrewMetrics
 from .lifecycle import WorkerLife, WorkerState
 from .messages import Beat, Reload, Serving, Start, StopServing
 from .worker_process import WorkerProcess
@@ -68,6 +70,7 @@ class Crew:
         self._lives = {name: WorkerLife(settings.worker_hang_s, time.monotonic()) for name in names}
         self._processes: dict[str, WorkerProcess] = {}
         self._readiness: dict[str, Readiness] = {}
+        self._metrics = CrewMetrics(names)
         self._tasks: set[asyncio.Task[None]] = set()
         """Reloads, and ends of processes that hang: none of them takes long."""
 
@@ -95,6 +98,11 @@ class Crew:
         """The workers that have clients."""
         states = (WorkerState.SERVING, WorkerState.STOPPING)
         return [process for name, process in self._processes.items() if self._lives[name].state in states]
+
+    async def metrics(self) -> Mapping[str, Snapshot]:
+        """The metrics of all workers, by name."""
+        serving = {process: name for name, process in self._processes.items()}
+        return await self._metrics.read({serving[process]: process for process in self.serving()})
 
     def reload(self, settings: Settings, new: Settings, lowered: Mapping[str, str]) -> None:
         """Have all workers take over ``new``; those that start later begin with ``settings``, which are in force."""
@@ -153,6 +161,7 @@ class Crew:
                 raise
             logger.error("worker_not_started", worker=name, why=error.strerror or str(error), again_s=again_s)
             return
+        self._metrics.started(name, process.pid)
         logger.info("worker_started", worker=name, pid=process.pid)
         if life.state is WorkerState.STOPPING:  # meanwhile: `stop` could not reach it yet
             process.kill()
@@ -183,6 +192,7 @@ class Crew:
         del self._processes[name]
         self._readiness.pop(name, None)
         again_s = life.ended(time.monotonic())
+        self._metrics.ended(name, None if again_s is None else HUNG if process.is_ending else CRASH)
         fields: dict[str, object] = {"exit_code": code} if code >= 0 else {"signal": signal.Signals(-code).name}
         if process.failure is not None:
             fields["why"] = process.failure

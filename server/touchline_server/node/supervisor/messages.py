@@ -10,6 +10,7 @@ from typing import Generic, TypeAlias, TypeVar
 import msgspec
 
 from touchline_server.control.backend import Readiness, RoomState
+from touchline_server.metrics.snapshot import Snapshot
 
 LENGTH_BYTES = 4
 MESSAGE_BYTES_MAX = 32 << 20
@@ -56,7 +57,13 @@ class ReadRoom(msgspec.Struct, tag=True):
     room: str
 
 
-Order: TypeAlias = Start | Reload | StopServing | CountMembers | ReadRoom
+class ReadMetrics(msgspec.Struct, tag=True):
+    """Answered by `Metrics`."""
+
+    id: int
+
+
+Order: TypeAlias = Start | Reload | StopServing | CountMembers | ReadRoom | ReadMetrics
 """A worker receives one of these."""
 
 
@@ -90,6 +97,13 @@ class Room(msgspec.Struct, tag=True):
     state: RoomState | None
 
 
+class Metrics(msgspec.Struct, tag=True):
+    """What the worker has counted since its process started, and how much there is of everything now."""
+
+    id: int
+    snapshot: Snapshot
+
+
 class Reloaded(msgspec.Struct, tag=True):
     """The settings are in force."""
 
@@ -103,8 +117,8 @@ class Refused(msgspec.Struct, tag=True):
     why: str
 
 
-Answer: TypeAlias = Members | Room | Reloaded | Refused
-Report: TypeAlias = Beat | Serving | Failed | Members | Room | Reloaded | Refused
+Answer: TypeAlias = Members | Room | Metrics | Reloaded | Refused
+Report: TypeAlias = Beat | Serving | Failed | Members | Room | Metrics | Reloaded | Refused
 """A worker sends one of these."""
 
 M = TypeVar("M")

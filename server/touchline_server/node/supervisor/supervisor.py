@@ -23,6 +23,7 @@ from touchline_server.control.backend import Readiness
 from touchline_server.control.server import ControlServer
 from touchline_server.edge.tls import make_tls
 from touchline_server.log.open import make_log
+from touchline_server.metrics.snapshot import Snapshot
 from touchline_server.node.action_schemas import ActionSchemas
 from touchline_server.node.open_files import control_connections_max
 from touchline_server.node.parts import until_failed
@@ -55,7 +56,7 @@ class Supervisor:
         self._command = command
         self._lowered = lowered
         self._log = make_log(settings)
-        backend = WorkersBackend(settings, self._log, self.readiness, self._serving)
+        backend = WorkersBackend(settings, self._log, self.readiness, self._serving, self._metrics)
         self._app = ControlApp(backend, settings)
         self._reserved: socket.socket | None = None
         self._control: ControlServer | None = None
@@ -146,6 +147,9 @@ class Supervisor:
         if self._draining or self._crew is None:
             return Readiness({EDGE: DRAINING}, {}, self._lowered)
         return sum_readiness(self._crew.readiness(), Readiness({}, self._log.problems, self._lowered))
+
+    async def _metrics(self) -> Mapping[str, Snapshot]:
+        return {} if self._crew is None else await self._crew.metrics()
 
     def _serving(self) -> Sequence[WorkerProcess]:
         return () if self._crew is None else self._crew.serving()

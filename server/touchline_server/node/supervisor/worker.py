@@ -22,7 +22,9 @@ from .messages import (
     Failed,
     Members,
     MessageTooLarge,
+    Metrics,
     Order,
+    ReadMetrics,
     ReadRoom,
     Refused,
     Reload,
@@ -113,12 +115,14 @@ class Worker:
             self._answering.add(task)
             task.add_done_callback(self._answering.discard)
 
-    async def _serve(self, node: Node, request: CountMembers | ReadRoom | Reload) -> None:
+    async def _serve(self, node: Node, request: CountMembers | ReadRoom | ReadMetrics | Reload) -> None:
         try:
             if isinstance(request, CountMembers):
                 self._answer(Members(request.id, node.viewers(request.room)))
             elif isinstance(request, ReadRoom):
                 self._answer(Room(request.id, await node.room_state(request.room)))
+            elif isinstance(request, ReadMetrics):
+                self._answer(Metrics(request.id, node.snapshot()))
             else:
                 async with self._reloading:
                     await node.reload(settings_of(request.settings), lowered=request.lowered)

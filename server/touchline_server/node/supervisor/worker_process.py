@@ -17,7 +17,20 @@ from collections.abc import Callable, Sequence
 from touchline_protocol.errors import OperatorError
 
 from .channel import Channel
-from .messages import Answer, Beat, CountMembers, Failed, Order, ReadRoom, Refused, Reload, Report, Serving, reports
+from .messages import (
+    Answer,
+    Beat,
+    CountMembers,
+    Failed,
+    Order,
+    ReadMetrics,
+    ReadRoom,
+    Refused,
+    Reload,
+    Report,
+    Serving,
+    reports,
+)
 from .requests import PendingRequests, TooManyRequests
 from .stacks import STACKS_SIGNAL, StacksFile
 
@@ -80,7 +93,9 @@ class WorkerProcess:
         """Give the worker a message that it does not answer."""
         self._channel.send(order)
 
-    async def ask(self, make: Callable[[int], Reload | CountMembers | ReadRoom], timeout_s: float) -> Answer:
+    async def ask(
+        self, make: Callable[[int], Reload | CountMembers | ReadRoom | ReadMetrics], timeout_s: float
+    ) -> Answer:
         """Send the request that ``make`` makes with an id, and wait for its answer.
 
         Raises:

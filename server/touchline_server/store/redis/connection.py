@@ -32,6 +32,7 @@ from redis.maint_notifications import MaintNotificationsConfig
 from touchline_kafka.access.pem import missing_part
 from touchline_protocol.errors import OperatorError, StoreRefused, StoreUnavailable
 from touchline_server.config.redis import RedisSettings
+from touchline_server.core.counters.processes import CallCounters
 
 from .explanations import Kind, explained, root
 
@@ -55,6 +56,7 @@ class RedisConnection:
         assert settings.url is not None  # noqa: S101 - the caller checks whether there is a Redis at all
         check_tls_files(settings)
         self.prefix = settings.prefix
+        self.calls = CallCounters()
         self._problem: str | None = None
         self._failed_s = 0.0
         self._has_succeeded = False
@@ -133,19 +135,25 @@ class RedisConnection:
             StoreUnavailable: no answer came in time.
             StoreRefused: Redis refuses until an operator acts.
         """
+        began_s, outcome = time.monotonic(), "unavailable"
         try:
             async with asyncio.timeout(self._timeout_s), self._slots:
                 answer = await command
-        except (StoreUnavailable, StoreRefused):
+            outcome = "ok"
+        except (StoreUnavailable, StoreRefused) as error:
+            outcome = _outcome(error)
             raise
         except Exception as error:
             refused = self.explained(error)
+            outcome = _outcome(refused)
             if isinstance(refused, StoreUnavailable):
                 await self._forget_connections(error)
             raise refused from error
         finally:
             if inspect.iscoroutine(command):
                 command.close()  # it may have waited for a connection until the deadline
+            self.calls.outcomes[outcome] += 1
+            self.calls.ms.observe((time.monotonic() - began_s) * 1000)
         self._has_succeeded = True
         return answer
 
@@ -203,6 +211,10 @@ class RedisConnection:
         self._problem = str(meaning)
         self._failed_s, self._has_succeeded = time.monotonic(), False
         return meaning
+
+
+def _outcome(error: OperatorError) -> str:
+    return "refused" if isinstance(error, StoreRefused) else "unavailable"
 
 
 def check_tls_files(settings: RedisSettings) -> None:
