@@ -10,4 +10,6 @@ export default defineConfig({
   fixedExtension: false,
   dts: true,
   sourcemap: true,
+  // Of what touchline/msgpack brings along: users install nothing for it.
+  inputOptions: { resolve: { mainFields: ["module", "main"] } },
 });

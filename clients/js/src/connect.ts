@@ -6,8 +6,13 @@ import { Session } from "./machine/session.js";
 import { createClock } from "./shell/clock.js";
 import { RoomConnection } from "./shell/connection.js";
 import { Driver } from "./shell/driver.js";
+import { listenToPage } from "./shell/page.js";
+import { StorageRoomStore } from "./shell/room-store.js";
 import { TokenSource } from "./shell/token-source.js";
+import { TransportChoice } from "./transport/choice.js";
 import { json } from "./transport/json.js";
+import type { OpenLink } from "./transport/link.js";
+import { createTransports } from "./transport/transports.js";
 import { openWebSocket } from "./transport/websocket.js";
 import type { Connection, ConnectOptions, WebSocketConstructor } from "./types.js";
 
@@ -22,15 +27,15 @@ const ACTIONS_BUFFER_MAX = 256;
  * Throws `BadArgument` if an option cannot be right, or the runtime has no WebSocket and none is given.
  */
 export function connect(url: string | URL, options: ConnectOptions = {}): Connection {
-  const { token = null, backoff = {}, codec = json, agent = "touchline-js" } = options;
+  const { token = null, backoff = {}, agent = "touchline-js" } = options;
   const { eventsBufferMax = EVENTS_BUFFER_MAX, actionsBufferMax = ACTIONS_BUFFER_MAX } = options;
   if (agent.length > AGENT_CHARS_MAX) throw new BadArgument(`agent may have at most ${AGENT_CHARS_MAX} characters`);
-  if (!(eventsBufferMax >= 1 && actionsBufferMax >= 1))
-    throw new BadArgument("the bounds of buffers must be at least 1");
+  if (!(eventsBufferMax >= 1 && actionsBufferMax >= 1)) throw new BadArgument("a buffer must hold at least 1");
   const address = addressOf(url);
-  const endpoint = { url: address, codec, WebSocket: webSocketOf(options) };
   const clock = createClock();
   const tokens = new TokenSource(token);
+  const store = options.storage ? new StorageRoomStore(options.storage, address) : null;
+  const choice = new TransportChoice(options.transport ?? "auto");
   const session = new Session({
     agent,
     backoff: { baseMs: backoff.baseMs ?? 500, maxMs: backoff.maxMs ?? 30_000 },
@@ -42,17 +47,27 @@ export function connect(url: string | URL, options: ConnectOptions = {}): Connec
     url: address,
     session,
     clock,
-    store: null,
+    store,
     eventsMax: eventsBufferMax,
-    transport: () => "websocket",
+    transport: () => choice.current,
     wake: () => driver.wake(),
   });
-  const driver = new Driver({
-    session,
-    clock,
-    tokens,
-    openLink: (events) => openWebSocket(endpoint, events),
-    report: () => connection.report(),
+  const openLink = openerOf(address, choice, options);
+  const driver = new Driver({ session, clock, tokens, openLink, report: () => connection.report() });
+  const tell = (happened: (now: number) => void) => (): void => {
+    happened(clock());
+    driver.step();
+  };
+  const stopListening = listenToPage({
+    hidden: () => store?.save(),
+    suspended: tell((now) => session.suspend(now)),
+    awake: tell((now) => session.awake(now)),
+    networkChanged: tell((now) => session.networkChanged(now)),
+  });
+  connection.on("status", (status) => {
+    if (status.state !== "closed") return;
+    stopListening();
+    store?.save();
   });
   if (options.onStatus) connection.on("status", options.onStatus);
   if (options.onVerdict) connection.on("verdict", options.onVerdict);
@@ -74,12 +89,17 @@ function addressOf(url: string | URL): string {
   throw new BadArgument(`${url} is not the address of a server: write it as wss://live.example.org/ws`);
 }
 
-function webSocketOf({
-  WebSocket = globalThis.WebSocket as WebSocketConstructor | undefined,
-}: ConnectOptions): WebSocketConstructor {
-  if (WebSocket !== undefined) return WebSocket;
-  throw new BadArgument(
-    "this runtime has no WebSocket. Node has one from version 22; for older ones, " +
-      'npm install ws, import WebSocket from "ws", and pass { WebSocket } to connect',
-  );
+/** What opens links over the transport of choice. */
+function openerOf(url: string, choice: TransportChoice, options: ConnectOptions): OpenLink {
+  const { codec = json, fetch = globalThis.fetch?.bind(globalThis) } = options;
+  const { WebSocket = globalThis.WebSocket as WebSocketConstructor | undefined } = options;
+  if (WebSocket === undefined && choice.current === "websocket") {
+    throw new BadArgument(
+      "this runtime has no WebSocket. Node has one from version 22; for older ones, " +
+        'npm install ws, import WebSocket from "ws", and pass { WebSocket } to connect',
+    );
+  }
+  const open: OpenLink = (events) =>
+    openWebSocket({ url, codec, WebSocket: WebSocket as WebSocketConstructor }, events);
+  return createTransports(choice, open, { url: url.replace("ws", "http"), fetch });
 }
