@@ -8,11 +8,12 @@ import pytest
 from actions.players import QUICK, Players, players_of, take
 from support.kafka_broker import LIMITED_USER, PASSWORD, KafkaBroker
 from support.kafka_topics import DESCRIBE, GROUP, READ
-from support.waiting import DEADLINE_S
+from support.waiting import DEADLINE_S, eventually
 from touchline.actions import ActionSource, Security, read
 from touchline.errors import OperatorError
 from touchline_kafka.cluster import Cluster
 from touchline_kafka.follow.follower import Follower
+from touchline_kafka.group import reader
 from touchline_protocol.errors import LogUnavailable
 
 
@@ -79,6 +80,26 @@ async def test_a_reader_that_loses_a_permission_is_refused(kafka: KafkaBroker, k
         error = await refused(actions.batch)
         assert players.group in str(error)
     assert not isinstance(error, LogUnavailable)
+
+
+async def test_a_reader_whose_partitions_are_gone_with_its_permission_is_refused(
+    kafka: KafkaBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If its metadata is read before the next records, it has no partitions any more, and no fetch that could fail."""
+    monkeypatch.setattr(reader, "TOPIC_CHECK_S", 0.1)
+    players = await players_of(kafka)
+    await kafka.allow(players.topic, READ)
+    await kafka.allow(players.group, READ, kind=GROUP)
+    async with limited(players) as actions:
+        await players.act("ann", 1)
+        await take(actions, 1)
+        actions.processed()
+        await kafka.forbid(players.topic, READ)
+        member = actions._member
+        assert member is not None
+        await member.consumer.client.force_metadata_update()
+        await eventually(lambda: not member.consumer.assignment())
+        assert players.topic in str(await refused(actions.batch))
 
 
 async def test_a_follower_without_a_permission_is_refused(kafka: KafkaBroker) -> None:

@@ -21,8 +21,8 @@ from aiokafka.errors import OffsetOutOfRangeError
 from aiokafka.structs import TopicPartition
 
 from touchline_kafka.cluster import Cluster
-from touchline_kafka.error_codes import UNKNOWN_TOPIC_OR_PARTITION
-from touchline_kafka.errors import REQUEST_ERRORS, describe, is_refusal, operator_error
+from touchline_kafka.error_codes import TOPIC_AUTHORIZATION_FAILED, UNKNOWN_TOPIC_OR_PARTITION
+from touchline_kafka.errors import REQUEST_ERRORS, describe, error_of, is_refusal, operator_error
 from touchline_kafka.repairs import Consumer
 from touchline_kafka.retry import OncePerInterval
 from touchline_kafka.topics import Topics
@@ -322,6 +322,8 @@ class GroupReader(Generic[ItemT]):
             return
         if topic.error == UNKNOWN_TOPIC_OR_PARTITION:
             raise OperatorError(f"the topic {self._topic} was deleted while it was read")
+        if topic.error == TOPIC_AUTHORIZATION_FAILED:  # without partitions, no fetch would be refused
+            raise self._given_up(error_of(topic.error))
 
     def _report_skipped(self, skipped: Skipped) -> None:
         self._warn(
