@@ -90,5 +90,10 @@ def stop(process: subprocess.Popen[str], number: signal.Signals = signal.SIGTERM
     return process.returncode, out, err
 
 
+def complaints(errors: str) -> str:
+    """What a command wrote to stderr, without its notes that it waits: on a busy machine any answer may come late."""
+    return "".join(line for line in errors.splitlines(True) if not line.startswith(("note: ", "waiting for ")))
+
+
 def _environment(extra: Mapping[str, str] | None) -> dict[str, str]:
     return environment() | {"PYTHONWARNINGS": "default"} | dict(extra or {})

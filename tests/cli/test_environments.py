@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import pytest
 
-from cli.processes import DEADLINE_S
+from cli.processes import DEADLINE_S, complaints
 from support.processes import environment
 
 COMMAND = [sys.executable, "-c", "from touchline_server.__main__ import main; main()"]
@@ -91,7 +91,7 @@ def start(world: World, *args: str, **more: str) -> subprocess.Popen[bytes]:
 
 def result(process: subprocess.Popen[bytes]) -> bytes:
     out, err = process.communicate(timeout=DEADLINE_S)
-    assert (process.returncode, err) == (0, b""), err
+    assert (process.returncode, complaints(err.decode())) == (0, "")
     return out
 
 
@@ -120,7 +120,7 @@ def all_work_in(world: World) -> None:
         assert tail.stdout is not None
         assert json.loads(tail.stdout.readline())["data"] == {"é": 1}
         tail.send_signal(signal.SIGINT)
-        assert (tail.communicate(timeout=DEADLINE_S)[1], tail.returncode) == (b"", 130)
+        assert (complaints(tail.communicate(timeout=DEADLINE_S)[1].decode()), tail.returncode) == ("", 130)
         server.send_signal(signal.SIGTERM)
         stopped(server)
         assert result(token).count(b".") == 2
@@ -189,6 +189,6 @@ def test_commands_work_in_1970() -> None:
     publish = subprocess.run(
         [*command, "publish", "match:1", "1", "--url", url], capture_output=True, env=environment(), check=False
     )
-    assert (publish.returncode, publish.stderr) == (0, b"")
+    assert (publish.returncode, complaints(publish.stderr.decode())) == (0, "")
     process.send_signal(signal.SIGTERM)
     stopped(process)
