@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import shutil
-from collections.abc import Callable
 
 import pytest
 from aiokafka import AIOKafkaConsumer
@@ -35,8 +34,8 @@ async def read_all(actions: ActionSource, count: int) -> list[int]:
 
 
 @pytest.fixture
-async def players(kafka_factory: Callable[..., KafkaBroker]) -> Players:
-    return await players_of(kafka_factory())
+async def players(kafka_to_restart: KafkaBroker) -> Players:
+    return await players_of(kafka_to_restart)
 
 
 async def test_a_reader_goes_back_if_the_log_was_cut_back_and_grew_past_it(

@@ -10,6 +10,7 @@ from support.kafka_broker import LIMITED_USER, PASSWORD, KafkaBroker
 from support.kafka_topics import DESCRIBE, GROUP, READ
 from support.waiting import DEADLINE_S, eventually
 from touchline.actions import ActionSource, Security, read
+from touchline.actions.kafka import KafkaActions
 from touchline.errors import OperatorError
 from touchline_kafka.cluster import Cluster
 from touchline_kafka.follow.follower import Follower
@@ -95,6 +96,7 @@ async def test_a_reader_whose_partitions_are_gone_with_its_permission_is_refused
         await take(actions, 1)
         actions.processed()
         await kafka.forbid(players.topic, READ)
+        assert isinstance(actions, KafkaActions)
         member = actions._member
         assert member is not None
         await member.consumer.client.force_metadata_update()

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable
 
 import pytest
 
@@ -236,9 +235,9 @@ async def test_a_deleted_topic_ends_the_reading(
 
 
 async def test_reading_continues_after_a_restart_of_the_broker_and_ends_without_one(
-    kafka_factory: Callable[..., KafkaBroker], monkeypatch: pytest.MonkeyPatch
+    kafka_to_restart: KafkaBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    broker = kafka_factory()
+    broker = kafka_to_restart
     players = await players_of(broker, 2)
     async with players.read(commit_s=0.1) as actions:
         await players.act("ann", 1, 2, partition=0)

@@ -120,9 +120,9 @@ async def topics(kafka: KafkaBroker, request: pytest.FixtureRequest) -> Topics:
 
 
 async def test_an_outage_loses_no_acknowledged_action_and_every_action_is_answered(
-    kafka_factory: Callable[[], KafkaBroker],
+    kafka_to_restart: KafkaBroker,
 ) -> None:
-    topics = Topics(kafka_factory(), "own")
+    topics = Topics(kafka_to_restart, "outage")
     await topics.create()
     async with topics.node() as node, player(node) as (client, welcome), player(node, "bob") as (bob, second):
         tappers = [Tapper(client), Tapper(bob)]
@@ -154,8 +154,8 @@ async def test_an_outage_loses_no_acknowledged_action_and_every_action_is_answer
         assert tapper.acked == list(range(1, len(tapper.acked) + 1)), "an action was not answered"
 
 
-async def test_actions_are_refused_at_once_while_the_broker_is_down(kafka_factory: Callable[[], KafkaBroker]) -> None:
-    topics = Topics(kafka_factory(), "own")
+async def test_actions_are_refused_at_once_while_the_broker_is_down(kafka_to_restart: KafkaBroker) -> None:
+    topics = Topics(kafka_to_restart, "refused")
     await topics.create()
     async with topics.node() as node, player(node) as (client, _):
         await act(client, 1)

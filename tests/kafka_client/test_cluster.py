@@ -4,7 +4,6 @@ import asyncio
 import logging
 import ssl
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -75,8 +74,8 @@ async def test_a_connection_that_takes_long_is_reported_once_before_it_fails(cap
     ]
 
 
-async def test_a_broker_that_is_starting_is_waited_for(kafka_factory: Callable[..., KafkaBroker]) -> None:
-    broker = kafka_factory()
+async def test_a_broker_that_is_starting_is_waited_for(kafka_to_restart: KafkaBroker) -> None:
+    broker = kafka_to_restart
     await asyncio.to_thread(broker.stop)
     connecting = asyncio.ensure_future(Cluster([broker.address], connect_timeout_s=60).connect())
     await asyncio.sleep(0)

@@ -2,7 +2,7 @@
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 
 import pytest
@@ -82,9 +82,9 @@ async def test_records_that_are_damaged_on_disk_are_waited_for(kafka: KafkaBroke
 
 
 async def test_following_continues_after_a_restart_of_the_broker(
-    kafka_factory: Callable[..., KafkaBroker],
+    kafka_to_restart: KafkaBroker,
 ) -> None:
-    broker = kafka_factory()
+    broker = kafka_to_restart
     topic = "follow-restart"
     await broker.create(topic, 2)
     async with producing(broker) as producer:
@@ -106,9 +106,9 @@ async def test_following_continues_after_a_restart_of_the_broker(
 
 
 async def test_a_broker_that_goes_away_while_deleted_records_are_noticed_is_waited_for(
-    kafka_factory: Callable[..., KafkaBroker],
+    kafka_to_restart: KafkaBroker,
 ) -> None:
-    broker = kafka_factory()
+    broker = kafka_to_restart
     topic = "follow-deleted-restart"
     await broker.create(topic, 1)
     async with producing(broker) as producer:
@@ -132,9 +132,9 @@ async def test_a_broker_that_goes_away_while_deleted_records_are_noticed_is_wait
 
 
 async def test_a_log_that_was_cut_back_is_followed_from_where_it_departs(
-    kafka_factory: Callable[..., KafkaBroker],
+    kafka_to_restart: KafkaBroker,
 ) -> None:
-    broker, topic = kafka_factory(), "follow-cut"
+    broker, topic = kafka_to_restart, "follow-cut"
     await broker.create(topic, 1)
     await write(broker, topic, range(10))
     async with Follower(Cluster([broker.address]), [topic], since_ms=None) as follower:

@@ -1,7 +1,5 @@
 """Where a log departs from what was read from it."""
 
-from collections.abc import Callable
-
 from aiokafka import AIOKafkaProducer
 from hypothesis import given
 from hypothesis import strategies as st
@@ -72,8 +70,8 @@ def test_a_place_where_nothing_was_read_departs_from_nothing() -> None:
     assert divergence(EpochEntry(5, 30), EpochEnd(3, 30), 30) is None
 
 
-async def test_a_broker_that_lost_the_end_of_its_log_says_where(kafka_factory: Callable[..., KafkaBroker]) -> None:
-    broker, topic = kafka_factory(), "cut"
+async def test_a_broker_that_lost_the_end_of_its_log_says_where(kafka_to_restart: KafkaBroker) -> None:
+    broker, topic = kafka_to_restart, "cut"
     await broker.create(topic)
     async with AIOKafkaProducer(bootstrap_servers=broker.address) as producer:
         for number in range(10):

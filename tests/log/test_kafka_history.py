@@ -1,7 +1,6 @@
 """Older records of a topic in Kafka are read back: newest first, all of them or up to a limit, on a real broker."""
 
 import time
-from collections.abc import Callable
 from itertools import pairwise
 
 import pytest
@@ -156,8 +155,8 @@ async def test_new_records_come_while_a_topic_is_read_back(harness: KafkaHarness
 
 
 @pytest.mark.usefixtures("small_chunks")
-async def test_a_broker_that_stops_is_waited_for(kafka_factory: Callable[..., KafkaBroker]) -> None:
-    broker = kafka_factory()
+async def test_a_broker_that_stops_is_waited_for(kafka_to_restart: KafkaBroker) -> None:
+    broker = kafka_to_restart
     harness = KafkaHarness(broker)
     topic = await harness.create_topic()
     await harness.produce(topic, aged(1_000, HOUR_MS))

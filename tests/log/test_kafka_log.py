@@ -204,8 +204,8 @@ async def test_reading_and_appending_never_create_a_topic(kafka_factory: Callabl
         await harness.close()
 
 
-async def test_reading_continues_when_a_killed_broker_comes_back(kafka_factory: Callable[..., KafkaBroker]) -> None:
-    broker = kafka_factory()
+async def test_reading_continues_when_a_killed_broker_comes_back(kafka_to_restart: KafkaBroker) -> None:
+    broker = kafka_to_restart
     harness = KafkaHarness(broker)
     topic = await harness.create_topic(partitions=2)
     try:

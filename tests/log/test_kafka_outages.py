@@ -20,10 +20,10 @@ DEADLINE_S = 90.0
 
 
 async def test_an_outage_leaves_nothing_of_the_producer_that_it_ended(
-    kafka_factory: Callable[[], KafkaBroker], caplog: pytest.LogCaptureFixture
+    kafka_to_restart: KafkaBroker, caplog: pytest.LogCaptureFixture
 ) -> None:
-    broker = kafka_factory()
-    await broker.create("topic", 2)
+    broker = kafka_to_restart
+    await broker.create("outages", 2)
     log = KafkaLog([broker.address], KafkaSettings())
     await log.open([], since_ms=0)
     appended = failed = 0
@@ -33,7 +33,7 @@ async def test_an_outage_leaves_nothing_of_the_producer_that_it_ended(
         nonlocal appended, failed
         while not ended:
             try:
-                await log.append("topic", [Entry(key, b"1")])
+                await log.append("outages", [Entry(key, b"1")])
                 appended += 1
             except LogUnavailable:
                 failed += 1

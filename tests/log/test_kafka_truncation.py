@@ -37,9 +37,9 @@ async def write(harness: KafkaHarness, topic: str, prefix: bytes, count: int) ->
 
 
 async def test_a_log_that_was_cut_back_is_noticed_live_and_by_old_cursors(
-    kafka_factory: Callable[[], KafkaBroker],
+    kafka_to_restart: KafkaBroker,
 ) -> None:
-    harness = KafkaHarness(kafka_factory())
+    harness = KafkaHarness(kafka_to_restart)
     try:
         topic = await harness.create_topic()
         old = await write(harness, topic, b"old", WRITTEN)

@@ -1,7 +1,8 @@
 """Real Apache Kafka brokers for tests: processes in KRaft mode, on free ports, each with its own folder.
 
-The fixture ``kafka`` is one broker for all tests of a worker, which use different topic names. ``kafka_factory`` starts
-brokers for one test, which may stop and start them again. ``kafka_cluster`` is a cluster of three. Brokers end with
+The fixture ``kafka`` is one broker for all tests of a worker, which use different topic names. ``kafka_to_restart`` is
+another, which a test may stop and start again. ``kafka_factory`` starts brokers for one test. ``kafka_cluster`` is a
+cluster of three. Brokers end with
 their test, and with the test process, however that ends.
 """
 
@@ -238,6 +239,43 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaBroker]:
         yield broker
     finally:
         broker.stop(kill=True)
+
+
+FAILED = pytest.StashKey[bool]()
+
+
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> None:
+    """Remember for the fixtures whether a test failed."""
+    if call.excinfo is not None:
+        item.stash[FAILED] = True
+
+
+@pytest.fixture(scope="session")
+def _spare_brokers() -> Iterator[list[KafkaBroker]]:
+    """The broker that a test was allowed to stop, for the next such test."""
+    brokers: list[KafkaBroker] = []
+    yield brokers
+    for broker in brokers:
+        broker.stop(kill=True)
+
+
+@pytest.fixture
+def kafka_to_restart(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, _spare_brokers: list[KafkaBroker]
+) -> Iterator[KafkaBroker]:
+    """A broker that no other test uses at the same time, so that this one may stop, kill and start it. It has the
+    topics of tests before. After a failure, the next test gets a new one."""
+    demand_kafka()
+    broker = _spare_brokers.pop() if _spare_brokers else KafkaBroker(tmp_path_factory.mktemp("kafka") / "broker")
+    try:
+        if not broker.running:
+            broker.start()
+        yield broker
+    finally:
+        if request.node.stash.get(FAILED, False):
+            broker.stop(kill=True)
+        else:
+            _spare_brokers.append(broker)
 
 
 @pytest.fixture
