@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from touchline_protocol.errors import OperatorError
+from touchline_server.config.keeper import KeeperSettings
+from touchline_server.config.presence import PresenceSettings
 from touchline_server.config.redis import RedisSettings
 from touchline_server.config.reload import ACTION_SCHEMAS, RELOADABLE, reload_settings
 from touchline_server.config.settings import Settings
@@ -75,6 +77,20 @@ def test_other_options_stay_as_they_were_beside_those_that_are_taken_over() -> N
     )
     assert set(reload.changed) == {"connections_max", "actions.burst", "auth.hs256_secret"}
     assert set(reload.restart_needed) == {"log", "port", "kafka.connect_timeout_s", "actions.window", "auth.mode"}
+
+
+def test_each_option_that_needs_a_restart_is_named_by_itself() -> None:
+    new = changed(
+        heartbeat_s=9,
+        auth=AuthSettings(hs256_secret=SECRET, mode="token"),
+        presence=PresenceSettings(interval_s=2, records=True),
+        redis=RedisSettings(url="redis://:secret@host/0", prefix="other"),
+        keeper=KeeperSettings(port=1),
+    )
+    named = {"heartbeat_s", "auth.mode", "presence.interval_s", "presence.records"}
+    named |= {"redis.url", "redis.prefix", "keeper.port"}
+    reload = reload_settings(OLD, new)
+    assert (reload.settings, reload.changed, set(reload.restart_needed)) == (OLD, [], named)
 
 
 def test_a_server_without_keys_gets_its_first_one_by_a_restart_since_it_does_not_read_verdicts() -> None:

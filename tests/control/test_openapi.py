@@ -1,11 +1,14 @@
 """The reference of the control plane: valid, current, complete, and true of a server's real responses."""
 
+import asyncio
 import json
 import re
+from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx
+import msgspec
 import pytest
 from openapi_spec_validator import validate
 
@@ -52,6 +55,28 @@ def test_the_readable_reference_has_every_operation() -> None:
     assert table("Requests") == [
         [f"`{each.method} {each.path}`", each.summary, ", ".join(str(answer.status) for answer in each.answers)]
         for each in OPERATIONS
+    ]
+
+
+def test_the_readable_reference_shows_a_rooms_state_with_each_member() -> None:
+    (example,) = re.findall(r'^{"room":.*$', REFERENCE, re.MULTILINE)
+    shown = msgspec.json.decode(example, type=bodies.RoomBody)
+    members = [name for row in table("The state of a room") for name in re.findall(r"`(\w+)`", row[0])]
+    assert {"room", *members} == set(shown.__struct_fields__) == msgspec.json.decode(example).keys()
+
+
+async def test_the_commands_of_the_readable_reference_work() -> None:
+    commands = re.findall(r"^```sh\n(.*?)\n^```", REFERENCE, re.MULTILINE | re.DOTALL)
+    async with running_node() as node:
+        await node.publish("score:15946", {"home": 1, "away": 0}, key="score")
+        answers = []
+        for command in commands:
+            here = command.replace("127.0.0.1:8081", f"{node.host}:{node.node.control_port}")
+            process = await asyncio.create_subprocess_shell(f"{here} --silent --noproxy '*'", stdout=PIPE)
+            answers.append(json.loads((await process.communicate())[0]))
+    assert [answer.keys() for answer in answers] == [
+        {"partition", "offsets"},
+        {"room", "epoch", "head", "viewers", "viewers_complete", "state_complete", "state"},
     ]
 
 

@@ -1,5 +1,6 @@
 """docs/kafka.md: its settings are loaded, its provider is run, and its commands are those that tests run."""
 
+import json
 import re
 import tomllib
 from pathlib import Path
@@ -11,6 +12,7 @@ from project.test_readme import AT_KAFKA, runs
 from touchline_cheatwatch.ruleset import load_rule_set
 from touchline_kafka.access.token_source import TokenSource
 from touchline_kafka.access.tokens import TokenRefused, load_provider
+from touchline_kafka.address import servers_of
 from touchline_kafka.security import Security
 from touchline_server.config.loading import load_settings
 from touchline_server.config.settings import Settings
@@ -22,6 +24,7 @@ PASSWORD = "TOUCHLINE_KAFKA__SASL_PASSWORD"
 
 COMMANDS = {
     "touchline serve --log kafka://kafka-spare.example.com:9092": AT_KAFKA,
+    "touchline topics --create": AT_KAFKA,
     "pip install aws-msk-iam-sasl-signer-python": None,  # of a managed service
 }
 
@@ -47,7 +50,7 @@ def settings_in(text: str) -> dict[str, object]:
 
 
 def test_the_page_has_snippets_of_the_known_kinds_only() -> None:
-    assert {language for language, _ in SNIPPETS} == {"toml", "python", "properties"}
+    assert {language for language, _ in SNIPPETS} == {"toml", "python", "properties", "sh", "json"}
     assert len(TABLES) >= 5
 
 
@@ -102,6 +105,34 @@ def test_every_command_on_the_page_is_run_by_a_test() -> None:
     commands = [code for code in re.findall(r"`((?:touchline|cheatwatch|pip) [^`]+)`", PAGE) if "{" not in code]
     assert set(commands) == COMMANDS.keys()
     assert all(runner is None or runs(runner, command) for command, runner in COMMANDS.items())
+
+
+def test_the_policy_for_msk_names_each_topic_and_the_group_with_what_a_server_does_there() -> None:
+    (text,) = [text for language, text in SNIPPETS if language == "json"]
+    granted: dict[str, set[str]] = {}
+    for statement in json.loads(text)["Statement"]:
+        resources = statement["Resource"]
+        for resource in [resources] if isinstance(resources, str) else resources:
+            granted.setdefault(resource.partition(":111122223333:")[2], set()).update(statement["Action"])
+    settings = Settings.model_validate({"presence": {"records": True}, "workers": 1})
+    feeds = {feed.topic for feed in settings.feeds.values()}
+    reads, writes = {*feeds, settings.verdicts.topic}, {*feeds, settings.actions.topic, settings.presence.topic}
+    described = {"kafka-cluster:DescribeTopic", "kafka-cluster:DescribeTopicDynamicConfiguration"}
+    for topic in reads | writes:
+        wanted = {"kafka-cluster:ReadData"} if topic in reads else set()
+        wanted |= {"kafka-cluster:WriteData"} if topic in writes else set()
+        assert granted.pop(f"topic/live/*/{topic}") == described | wanted
+    assert granted.pop(f"group/live/*/{settings.redis.prefix}-keeper") == {
+        "kafka-cluster:AlterGroup",
+        "kafka-cluster:DescribeGroup",
+    }
+    assert granted.keys() == {"cluster/live/*"}
+    assert "kafka-cluster:WriteDataIdempotently" in granted["cluster/live/*"]
+
+
+def test_the_addresses_for_msk_are_valid() -> None:
+    (command,) = [text for language, text in SNIPPETS if language == "sh"]
+    assert len(servers_of(command.split("--log ")[1].strip())) == 2
 
 
 def test_the_mirror_copies_the_topics_that_clients_read() -> None:

@@ -171,6 +171,12 @@ async def test_a_failover_by_sentinel(redis_factory: Factory, tmp_path: Path) ->
             primary.start()
             until(lambda: "role:slave" in cli(primary.port, "info", "replication"))
             assert await heads(connection, before=10) == [9] * PARTITIONS
+        cli(sentinel.port, "acl", "setuser", "default", "resetpass", ">hush")
+        async with connected(settings.model_copy(update={"sentinel_password": "other"})) as connection:
+            with pytest.raises(StoreRefused, match=r"redis\.sentinel_password"):
+                await connection.call(connection.client.ping())
+        async with connected(settings.model_copy(update={"sentinel_password": "hush"})) as connection:
+            await connection.call(connection.client.ping())
     finally:
         sentinel.stop()
     nobody = RedisSettings(url="redis://unknown/0", sentinels=[f"127.0.0.1:{sentinel.port}"])

@@ -12,6 +12,7 @@ from redis.asyncio.sentinel import MasterNotFoundError
 from touchline_protocol.errors import StoreRefused, StoreUnavailable
 
 CREDENTIALS = "check the user and the password in redis.url"
+SENTINEL_CREDENTIALS = "check redis.sentinel_user and redis.sentinel_password"
 PERMISSIONS = "give the user the commands and keys that docs/fleet.md lists (ACL SETUSER)"
 FULL = "Redis is full: raise its maxmemory"
 REPLICA = "this is a replica: name the primary in redis.url"
@@ -48,6 +49,8 @@ TEXTS = (
     ("nknown Redis command", "it is too old: touchline serve needs Redis 6.2 or newer"),
 )
 """The same for all other answers. The first letter of "unknown" differs by version."""
+SENTINEL_REFUSALS = ("AuthenticationError", "AuthenticationRequiredError", "NOAUTH", "WRONGPASS", NOT_LOGGED_IN)
+"""What redis-py quotes of Sentinels that want another password, in its error that there is no primary."""
 OUTAGES = (
     exceptions.ConnectionError,
     exceptions.TimeoutError,
@@ -75,6 +78,8 @@ def explained(error: Exception, kind: Kind) -> StoreUnavailable | StoreRefused:
     if NOT_LOGGED_IN in text:  # what redis-py sends first is HELLO, which nobody has asked it for
         text = "NOAUTH: it wants a password, and redis.url has none"
     if isinstance(error, MasterNotFoundError):  # the rest of its text is how redis-py prints its objects
+        if any(name in text for name in SENTINEL_REFUSALS):
+            return StoreRefused(f"the Sentinels in redis.sentinels refuse this client: {SENTINEL_CREDENTIALS}")
         return StoreUnavailable(f"Redis does not answer ({text.partition(' : ')[0]} by redis.sentinels)")
     if kind.is_watched and (isinstance(error, exceptions.ReadOnlyError) or "READONLY" in text):
         return StoreUnavailable(f"Redis fails over: what was the primary is a replica now ({text})")

@@ -272,6 +272,9 @@ end
 local function members(room, since)
   local key, log = shard .. 'players:' .. room, shard .. 'moves:' .. room
   local size = redis.call('HLEN', key)
+  if size > 0 then
+    see_to_check(room)
+  end
   if size > members_max then
     return {room, size, true, {}, {}}
   end
@@ -342,7 +345,11 @@ local answer = {
   viewers = {}, members = {}, workers = redis.call('HGETALL', WORKERS),
 }
 local function name_total(room)
-  answer.viewers[#answer.viewers + 1] = {room, total(room)}
+  local viewers = total(room)
+  if viewers > 0 then
+    see_to_check(room)
+  end
+  answer.viewers[#answer.viewers + 1] = {room, viewers}
 end
 
 for _, room in ipairs(args.add_watched) do

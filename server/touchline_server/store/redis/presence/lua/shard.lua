@@ -42,6 +42,11 @@ local function total(room)
   return sum
 end
 
+-- A room that has entries is checked some day; if no worker has named it, by the next call.
+local function see_to_check(room)
+  redis.call('ZADD', CHECKS, 'NX', now_us, room)
+end
+
 -- The room owes its readers a record of its whole state.
 local function owe_state(room)
   redis.call('ZADD', DUE, 0, room)

@@ -4,7 +4,7 @@ local totals = {}
 for i, room in ipairs(args.rooms) do
   totals[i] = total(room)
   if totals[i] > 0 then
-    redis.call('ZADD', CHECKS, 'NX', now_us, room)  -- a room that no worker has named: the next call checks it
+    see_to_check(room)
   end
 end
 local epoch = tonumber(redis.call('HGET', META, 'epoch') or 0)
