@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from touchline_server.control.backend import Readiness, RoomState
+from touchline_server.control.status import WorkerDetails
 from touchline_server.core.log import Position
 from touchline_server.metrics.snapshot import Snapshot
 from touchline_server.new_events import NewEvent
@@ -18,12 +19,16 @@ class Rooms:
         self.rooms: dict[str, RoomState] = {}
         self.failure: Exception | None = None
         self.snapshots: dict[str, Snapshot] = {}
+        self.worker_details: dict[str, WorkerDetails] = {}
 
     def readiness(self) -> Readiness:
         return Readiness(self.problems, self.degraded)
 
     async def metrics(self) -> Mapping[str, Snapshot]:
         return self.snapshots
+
+    async def details(self) -> Mapping[str, WorkerDetails]:
+        return self.worker_details
 
     async def publish(self, room: str, events: Sequence[NewEvent]) -> list[Position]:
         if self.failure is not None:

@@ -177,7 +177,15 @@ async def test_every_other_operation_answers_as_documented(server: Server) -> No
     rooms, client = server.rooms, server.client
     state = [StateEvent("score", 7, 1_700_000_000_000, b'{"home": 1.0}')]
     rooms.rooms["match:1"] = RoomState("Kx3-0-4", 9, state, 3, state_complete=False)
-    for path in ("/healthz", "/readyz", "/readyz/strict", "/metrics", "/v1/openapi.json", "/v1/rooms/match:1"):
+    for path in (
+        "/healthz",
+        "/readyz",
+        "/readyz/strict",
+        "/metrics",
+        "/v1/status",
+        "/v1/openapi.json",
+        "/v1/rooms/match:1",
+    ):
         for method in ("GET", "HEAD"):
             assert (await client.request(method, path)).status_code == 200
     assert (await client.get("/v1/openapi.json")).json() == DOCUMENT
@@ -190,7 +198,11 @@ async def test_every_other_operation_answers_as_documented(server: Server) -> No
     for status, query, key in ((200, "?by=worker", "key"), (400, "?by=room", "key"), (401, "", ""), (403, "", "wrong")):
         response = await client.get(f"/metrics{query}", headers={"Authorization": key and f"Bearer {key}"})
         assert response.status_code == status
-    for path in ("/readyz", "/readyz/strict", "/metrics", "/v1/openapi.json", "/v1/rooms/match:1"):
+    for status, key in ((401, ""), (403, "wrong")):
+        assert (
+            await client.get("/v1/status", headers={"Authorization": key and f"Bearer {key}"})
+        ).status_code == status
+    for path in ("/readyz", "/readyz/strict", "/metrics", "/v1/status", "/v1/openapi.json", "/v1/rooms/match:1"):
         assert (await client.get(path, headers={"Host": "evil.example"})).status_code == 403
     for failure in (OperatorError("away"), RuntimeError("a bug")):
         rooms.failure = failure
@@ -201,7 +213,7 @@ async def test_every_other_operation_answers_as_documented(server: Server) -> No
         for status in (*(answer.status for answer in each.answers), *(refusal.status for refusal in each.refusals))
         if each.name != "publish"
     }
-    of_a_bug = {(name, 500) for name in ("readiness", "strictReadiness", "metrics")}
+    of_a_bug = {(name, 500) for name in ("readiness", "strictReadiness", "metrics", "status")}
     seen = {(name, status) for name, status, _ in server.contract.seen}
     assert seen == (documented - of_a_bug) | {("publish", 200)}
 

@@ -198,3 +198,45 @@ async def test_both_formats_are_served(accept: str) -> None:
         response = await http.get(url, headers={"Accept": accept})
     assert response.headers["content-type"].partition(";")[0] == accept.partition(";")[0]
     assert response.text.endswith("# EOF\n") == accept.startswith("application/openmetrics-text")
+
+
+async def test_the_status_has_what_an_operator_looks_for() -> None:
+    async with running_node() as node, node.raw(receive_bytes=4096) as slow, node.client() as other:
+        await slow.open()
+        await other.join("match:1")
+        await slow.send(Subscribe(rooms=[RoomRequest(room="match:1")]))
+        await eventually(lambda: node.node.viewers("match:1") == 2)
+        for _ in range(40):
+            await node.publish("match:1", "x" * 100_000)
+        await other.events(40)
+        async with node.client() as third:
+            await third.websocket.close()
+        await eventually(lambda: len(node.connections) == 2)
+        address = f"127.0.0.1:{slow.port}"
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{node.node.control_port}") as http:
+            status = (await http.get("/v1/status")).json()
+    assert (status["connections"], status["lagging"], status["ready"]) == (2, 1, True)
+    assert [(room["room"], room["clients"]) for room in status["rooms"]] == [("match:1", 2)]
+    (lagging,) = status["slow_clients"]
+    assert lagging["room"] == "match:1"
+    assert lagging["behind_offsets"] > 0
+    assert lagging["address"] == address
+    assert [(close["by"], close["code"]) for close in status["closes"]] == [("client", "normal")]
+    assert status["closes_by_code"] == {"client/normal": 1}
+    assert [(worker["worker"], worker["up"], worker["connections"]) for worker in status["workers"]] == [
+        ("edge-1", True, 2)
+    ]
+
+
+async def test_only_a_key_for_publishing_reads_the_status() -> None:
+    async with running_node(api_keys=["publish"], metrics_keys=["scrape"]) as node, httpx.AsyncClient() as http:
+        url = f"http://127.0.0.1:{node.node.control_port}"
+        for path, key, status in (
+            ("/v1/status", "publish", 200),
+            ("/v1/status", "scrape", 403),
+            ("/metrics", "scrape", 200),
+            ("/metrics", "publish", 200),
+            ("/metrics", "", 401),
+        ):
+            headers = {"Authorization": f"Bearer {key}"} if key else {}
+            assert (await http.get(f"{url}{path}", headers=headers)).status_code == status

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from touchline_server.control.backend import Readiness, RoomState, StateEvent
+from touchline_server.control.status import CloseStatus, PartitionStatus, RoomStatus, SlowClient, WorkerDetails
 from touchline_server.metrics.snapshot import Sample
 from touchline_server.node.supervisor import messages
 from touchline_server.node.supervisor.messages import (
@@ -16,11 +17,13 @@ from touchline_server.node.supervisor.messages import (
     MESSAGE_BYTES_MAX,
     Beat,
     CountMembers,
+    Details,
     Failed,
     Members,
     MessageTooLarge,
     Metrics,
     Order,
+    ReadDetails,
     ReadMetrics,
     ReadRoom,
     Refused,
@@ -43,9 +46,16 @@ ORDERS: list[Order] = [
     CountMembers(8, "score:1"),
     ReadRoom(9, "score:1"),
     ReadMetrics(10),
+    ReadDetails(11),
     StopServing(),
 ]
 STATE = RoomState("epoch", 3, [StateEvent("score", 2, 5, b'{"home":1}')], 4, state_complete=False)
+DETAILS = WorkerDetails(
+    [RoomStatus("score:1", 3, 7, 1_700_000_000_000)],
+    [SlowClient(5, "192.0.2.1:4000", None, 2.5, "score:1", 4, 65_536)],
+    [CloseStatus(1_700_000_000_000, 4, "client", "normal", "ann", None)],
+    [PartitionStatus("scores", 0, 2, 0.25)],
+)
 REPORTS: list[Report] = [
     Beat(Readiness({"edge": "starting"}, {"topic": "away"}, {"connections_max": "few files"})),
     Serving(),
@@ -54,6 +64,7 @@ REPORTS: list[Report] = [
     Room(2, STATE),
     Room(3, None),
     Metrics(6, {"taken_seconds": [Sample(("read",), 2.5, [1, 0, 3])]}),
+    Details(7, DETAILS),
     Reloaded(4),
     Refused(5, "the log is away"),
 ]
@@ -87,7 +98,8 @@ def test_bytes_that_are_not_a_report_are_an_error(payload: bytes) -> None:
 
 
 def test_every_message_is_tried_here() -> None:
-    kinds = {kind for kind in vars(messages).values() if isinstance(kind, type) and issubclass(kind, msgspec.Struct)}
+    kinds = {each for each in vars(messages).values() if isinstance(each, type) and issubclass(each, msgspec.Struct)}
+    kinds = {kind for kind in kinds if kind.__module__ == messages.__name__}
     assert kinds == {type(each) for each in (*ORDERS, *REPORTS)}
 
 

@@ -25,7 +25,7 @@ from .bodies import Published, ReadinessBody, RoomBody, StateEventBody
 from .errors import on_error
 from .metrics import PublishCounters, metrics_response, shows_workers
 from .openapi import document
-from .operations import METRICS_PATH, OPENAPI_PATH
+from .operations import METRICS_PATH, OPENAPI_PATH, STATUS_PATH
 from .pages import LIVENESS, PageFilter, PagePolicy
 from .refusals import (
     EVENT_REFUSED,
@@ -36,6 +36,7 @@ from .refusals import (
     UNAVAILABLE,
 )
 from .requests import check_key, events_of, room_of
+from .sampler import Sampler
 
 ROOMS_PATH = "/v1/rooms/"
 _EVENTS = b"/events"
@@ -53,6 +54,7 @@ class ControlApp(Starlette):
                 Route("/readyz", api.readyz),
                 Route("/readyz/strict", api.readyz_strict),
                 Route(METRICS_PATH, api.metrics),
+                Route(STATUS_PATH, api.status),
                 Route(OPENAPI_PATH, _reference),
                 Route(ROOMS_PATH + "{rest:path}", api.rooms, methods=["GET", "POST"]),
                 *extra_routes,
@@ -61,6 +63,14 @@ class ControlApp(Starlette):
             exception_handlers={ApiError: on_error, HTTPException: on_error, Exception: on_error},
         )
         self.router.redirect_slashes = False  # paths are taken literally
+
+    def start(self) -> None:
+        """Begin to sample metrics, for the history that ``/v1/status`` has."""
+        self._api.sampler.start()
+
+    async def stop(self) -> None:
+        """Sample no more. May be called without a start."""
+        await self._api.sampler.stop()
 
     def reload(self, settings: Settings) -> None:
         """Use other keys and pages from the next request on."""
@@ -80,6 +90,7 @@ class _Api:
     def __init__(self, backend: ControlBackend, settings: Settings) -> None:
         self._backend = backend
         self._published = PublishCounters()
+        self.sampler = Sampler(backend)
         self.reload(settings)
 
     def reload(self, settings: Settings) -> None:
@@ -104,6 +115,10 @@ class _Api:
         snapshots = await self._backend.metrics()
         own = {**snapshots.get(CONTROL, {}), **self._published.snapshot()}
         return metrics_response(request, SERVER_METRICS, {**snapshots, CONTROL: own})
+
+    async def status(self, request: Request) -> Response:
+        check_key(request, self._api_keys)
+        return json_response(await self.sampler.status(), headers={"Cache-Control": "no-store"})
 
     async def rooms(self, request: Request) -> Response:
         """Decide by the raw path: decoded, a room id that ends in ``/events`` looks like the path of its events."""

@@ -8,6 +8,8 @@ from touchline_server.core.log import Position
 from touchline_server.metrics.snapshot import Snapshot
 from touchline_server.new_events import NewEvent
 
+from .status import WorkerDetails
+
 CONTROL = "control"
 """What the control plane is called among workers, in metrics: a part of the only process, or the supervisor's."""
 
@@ -56,6 +58,9 @@ class ControlBackend(Protocol):
 
     async def metrics(self) -> Mapping[str, Snapshot]:
         """The metrics of each worker, by its name; a supervisor's own are called `CONTROL`."""
+
+    async def details(self) -> Mapping[str, WorkerDetails]:
+        """What metrics do not have of each worker that answers, by its name."""
 
     async def publish(self, room: str, events: Sequence[NewEvent]) -> Sequence[Position]:
         """Append events to a room in order; returns their positions once they are durable.

@@ -30,8 +30,10 @@ from .refusals import (
     UNKNOWN_FEED,
     Refusal,
 )
+from .status import StatusBody
 
 METRICS_PATH = "/metrics"
+STATUS_PATH = "/v1/status"
 OPENAPI_PATH = "/v1/openapi.json"
 ROOM_PATH = "/v1/rooms/{room}"
 EVENTS_PATH = "/v1/rooms/{room}/events"
@@ -112,6 +114,15 @@ OPERATIONS = (
         (BAD_QUERY, KEY_MISSING, KEY_WRONG, *_PAGES, INTERNAL_ERROR),
         needs_key=True,
         query=(BY_WORKER,),
+    ),
+    Operation(
+        "GET",
+        STATUS_PATH,
+        "status",
+        "What an operator looks at: load, latencies over time, workers, rooms, slow clients, partitions, closes",
+        (Answer(200, "The server as it is now, and its last fifteen minutes.", StatusBody),),
+        (KEY_MISSING, KEY_WRONG, *_PAGES, INTERNAL_ERROR),
+        needs_key=True,
     ),
     Operation(
         "POST",

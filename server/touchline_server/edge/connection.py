@@ -39,7 +39,7 @@ from touchline_server.web.addresses import Endpoint, parse_address
 from touchline_server.web.proxy_protocol import Fault
 
 from . import client_log, event_stream, handshake
-from .context import Context
+from .context import Context, RecentEnd
 from .driver import Peer
 from .input_buffer import InputBuffer
 from .kernel import error_name, last_ack_ms
@@ -185,7 +185,7 @@ class Connection(asyncio.Protocol):
         """Close with a code; what was written before still goes out."""
         if not self._ended:
             client_log.closed(self.number, code)
-            self._context.core.counters.connections.ended[BY_SERVER, code.name] += 1
+            self._count_end(BY_SERVER, code.name)
         self._is_open = False
         is_stream = self._client is not None and self._protocol is None
         self._leave()
@@ -267,7 +267,13 @@ class Connection(asyncio.Protocol):
     def _log_gone(self, error: str | None) -> None:
         self._is_open = False
         client_log.gone(self.number, self._protocol, error)
-        self._context.core.counters.connections.ended[client_log.ending_of(self._protocol, error)] += 1
+        self._count_end(*client_log.ending_of(self._protocol, error))
+
+    def _count_end(self, by: str, code: str) -> None:
+        grant = None if self._client is None else self._client.grant
+        player = None if grant is None else grant.player
+        end = RecentEnd(self._context.now().unix_ms, self.number, by, code, player, self.address)
+        self._context.ended(end)
 
     def count_refusal(self, reason: str) -> None:
         """It is refused at the door."""

@@ -11,9 +11,20 @@ from .driver import Peer
 from .entrance import Entrance
 
 
+class RecentEnd(NamedTuple):
+    """An end of a connection that was open: when (Unix milliseconds), by whom, and the code's name."""
+
+    at_ms: int
+    connection: int
+    by: str
+    code: str
+    player: str | None
+    address: str | None
+
+
 class Context(NamedTuple):
     """The edge, as its connections see it. ``lost`` is told of connections that are gone. ``next_number`` numbers the
-    connections in the log."""
+    connections in the log. ``ended`` is called with each `RecentEnd`."""
 
     core: EdgeCore[Peer]
     entrance: Entrance
@@ -22,3 +33,4 @@ class Context(NamedTuple):
     wake: Callable[[], None]
     lost: Callable[[Peer], None]
     next_number: Callable[[], int]
+    ended: Callable[[RecentEnd], None]

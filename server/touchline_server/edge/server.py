@@ -8,6 +8,7 @@ import contextlib
 import os
 import random
 import socket
+from collections import deque
 from collections.abc import Callable, Sequence
 from itertools import count
 
@@ -26,7 +27,7 @@ from touchline_server.core.rooms.old_records import Skip
 from .appender import Appender
 from .certificate import Certificate
 from .connection import Connection
-from .context import Context
+from .context import Context, RecentEnd
 from .driver import Driver, Peer
 from .entrance import Entrance
 from .player_sync import PlayerSync
@@ -39,6 +40,9 @@ BACKLOG = 4096
 
 DRAIN_PROGRESS_EVERY_S = 2.0
 """How often a line says how far a drain has come."""
+
+RECENT_ENDS_MAX = 50
+"""Ends of connections that are remembered for operators."""
 
 NOTSENT_LOWAT_BYTES = 64 * 1024
 """TCP_NOTSENT_LOWAT: what a client has not taken waits here as a cursor, not in the kernel as stale bytes."""
@@ -72,7 +76,10 @@ class EdgeServer:
         self.driver = Driver(core, ask=self._replayer.ask, append=self._appender.wake, exchange=exchange)
         driver = self.driver
         self._entrance = entrance = Entrance(core, settings, driver.now, random.random, driver.wake)
-        self._context = Context(core, entrance, driver.now, driver.perform, driver.wake, self._lost, count(1).__next__)
+        self.recent_ends: deque[RecentEnd] = deque(maxlen=RECENT_ENDS_MAX)
+        self._context = Context(
+            core, entrance, driver.now, driver.perform, driver.wake, self._lost, count(1).__next__, self._ended
+        )
         self._certificate = Certificate(settings.tls)
         self._server: asyncio.Server | None = None
         self._empty = asyncio.Event()
@@ -171,6 +178,10 @@ class EdgeServer:
         self.core.lost(connection, self.driver.now())
         if not self.core.connections:
             self._empty.set()
+
+    def _ended(self, end: RecentEnd) -> None:
+        self.core.counters.connections.ended[end.by, end.code] += 1
+        self.recent_ends.append(end)
 
     async def _log_progress(self) -> None:
         while True:

@@ -27,6 +27,7 @@ from touchline_server.config.values import milliseconds
 from touchline_server.control.app import ControlApp
 from touchline_server.control.backend import Readiness, RoomState
 from touchline_server.control.server import ControlServer
+from touchline_server.control.status import WorkerDetails
 from touchline_server.core.edge import EdgeCore
 from touchline_server.core.log import NOT_COMPACTED, Log, LogEvent, Position, ReadBack
 from touchline_server.core.room_store import RoomStore
@@ -47,7 +48,7 @@ from .fleet.presence_topic import PresenceTopic
 from .fleet.shared_stores import shared_stores
 from .fleet.store_problems import store_problems
 from .ingest import Ingest
-from .node_metrics import node_snapshot
+from .node_metrics import node_details, node_snapshot
 from .open_files import OpenFiles, control_connections_max
 from .parts import until_failed
 from .process_log import log_reload
@@ -131,8 +132,7 @@ class Node:
             await self._check_topics()
             if self.verifier is not None:
                 await self.verifier.start()
-            if self._control is not None:
-                await self._control.start()
+            await self._start_control()
             # Without keys there are no players, and so no arrivals.
             players = None if self._shared is None or self.core.arrivals is None else self._shared.players()
             edge = self._edge = EdgeServer(settings, self.core, self.log, self._store, self._skips.report, players)
@@ -171,6 +171,8 @@ class Node:
         if self._edge is not None:
             await self._edge.drain()  # the control plane answers meanwhile, so that load balancers see the drain
         await asyncio.gather(*(part.stop() for part in (self._edge, self._control) if part is not None))
+        if self._app is not None:
+            await self._app.stop()
         await self._presence.stop()
         if self._presence_topic is not None:
             await self._presence_topic.stop()
@@ -264,6 +266,14 @@ class Node:
         """See `ControlBackend.metrics`."""
         return {self.worker: {**self.snapshot(), **process_snapshot()}}
 
+    def own_details(self) -> WorkerDetails:
+        """What metrics do not have of this node."""
+        return node_details(self._edge, self.log, {} if self._kept is None else self._kept.next_offsets)
+
+    async def details(self) -> Mapping[str, WorkerDetails]:
+        """See `ControlBackend.details`."""
+        return {self.worker: self.own_details()}
+
     def viewers(self, room: str) -> int:
         """How many clients of this node are in a room."""
         return self._room_states.viewers(room)
@@ -281,6 +291,11 @@ class Node:
         listener = bind("the control plane", settings.control_host, settings.control_port)
         self.control_port = listener.getsockname()[1]
         return ControlServer(self._app, listener, connections_max=control_connections_max(settings.connections_max))
+
+    async def _start_control(self) -> None:
+        if self._control is not None and self._app is not None:
+            await self._control.start()
+            self._app.start()
 
     async def _open_log(self) -> None:
         settings = self.settings

@@ -27,6 +27,8 @@ class KeptRooms:
     def __init__(self, store: KeptRoomStore) -> None:
         self._store = store
         self._behind: dict[str, str] = {}
+        self.next_offsets: Mapping[tuple[str, int], int] = {}
+        """How far partitions are kept, by topic and number."""
 
     def places(self, topics: Collection[str]) -> KeptPlaces:
         """Where to begin to read the topics of feeds."""
@@ -52,6 +54,11 @@ class KeptRooms:
             elif next_offset is not None and next_offset < before:
                 behind[name] = f"keepers have kept it up to offset {next_offset}, and rooms need it up to {before}"
         self._behind = behind
+        self.next_offsets = {
+            (partition.topic, partition.partition): progress.next_offset
+            for partition, progress in kept.items()
+            if progress is not None
+        }
 
     def problems(self, unloaded_rooms: int) -> Mapping[str, str]:
         """What is wrong now; ``unloaded_rooms`` were joined without their older state."""

@@ -7,6 +7,7 @@ from touchline_protocol.errors import OperatorError
 from touchline_protocol.rooms import split_room
 from touchline_server.config.settings import Settings
 from touchline_server.control.backend import Readiness, RoomState
+from touchline_server.control.status import WorkerDetails
 from touchline_server.core.log import Log, Position
 from touchline_server.log.append_events import append_events
 from touchline_server.metrics.snapshot import Snapshot
@@ -21,7 +22,8 @@ worker that asks Redis waits for that as well, and then answers without it."""
 
 
 class WorkersBackend:
-    """A `ControlBackend`. ``serving`` gives the workers that accept clients, ``metrics`` those of all."""
+    """A `ControlBackend`. ``serving`` gives the workers that accept clients, ``metrics`` and ``details`` those
+    of all."""
 
     def __init__(
         self,
@@ -30,6 +32,7 @@ class WorkersBackend:
         readiness: Callable[[], Readiness],
         serving: Callable[[], Sequence[WorkerProcess]],
         metrics: Callable[[], Awaitable[Mapping[str, Snapshot]]],
+        details: Callable[[], Awaitable[Mapping[str, WorkerDetails]]],
     ) -> None:
         self._feeds = settings.feeds
         self._has_fleet = settings.redis.url is not None
@@ -38,6 +41,7 @@ class WorkersBackend:
         self._readiness = readiness
         self._serving = serving
         self._metrics = metrics
+        self._details = details
 
     def readiness(self) -> Readiness:
         """See `ControlBackend.readiness`."""
@@ -46,6 +50,10 @@ class WorkersBackend:
     async def metrics(self) -> Mapping[str, Snapshot]:
         """See `ControlBackend.metrics`."""
         return await self._metrics()
+
+    async def details(self) -> Mapping[str, WorkerDetails]:
+        """See `ControlBackend.details`."""
+        return await self._details()
 
     async def publish(self, room: str, events: Sequence[NewEvent]) -> Sequence[Position]:
         """See `ControlBackend.publish`."""

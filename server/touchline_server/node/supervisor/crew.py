@@ -15,6 +15,7 @@ import structlog
 from touchline_protocol.errors import OperatorError
 from touchline_server.config.settings import Settings
 from touchline_server.control.backend import Readiness
+from touchline_server.control.status import WorkerDetails
 from touchline_server.metrics.snapshot import Snapshot
 from touchline_server.node.readiness import EDGE, STARTING
 
@@ -101,8 +102,15 @@ class Crew:
 
     async def metrics(self) -> Mapping[str, Snapshot]:
         """The metrics of all workers, by name."""
-        serving = {process: name for name, process in self._processes.items()}
-        return await self._metrics.read({serving[process]: process for process in self.serving()})
+        return await self._metrics.read(self._serving_by_name())
+
+    async def details(self) -> Mapping[str, WorkerDetails]:
+        """What metrics do not have of the workers that answer, by name."""
+        return await self._metrics.details(self._serving_by_name())
+
+    def _serving_by_name(self) -> dict[str, WorkerProcess]:
+        serving = self.serving()
+        return {name: process for name, process in self._processes.items() if process in serving}
 
     def reload(self, settings: Settings, new: Settings, lowered: Mapping[str, str]) -> None:
         """Have all workers take over ``new``; those that start later begin with ``settings``, which are in force."""

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from touchline_protocol.errors import OperatorError
 from touchline_server.control.backend import CONTROL
+from touchline_server.control.status import WorkerDetails
 from touchline_server.metrics.merge import WorkerTotals
 from touchline_server.metrics.metric import snapshot
 from touchline_server.metrics.process_table import process_snapshot
@@ -13,7 +14,7 @@ from touchline_server.metrics.server_table import SERVER_METRICS
 from touchline_server.metrics.snapshot import Snapshot
 from touchline_server.metrics.supervisor_table import SUPERVISOR_METRICS, CrewView
 
-from .messages import Metrics, ReadMetrics
+from .messages import Details, Metrics, ReadDetails, ReadMetrics
 from .worker_process import WorkerProcess
 
 TIMEOUT_S = 1.0
@@ -51,6 +52,11 @@ class CrewMetrics:
         view = CrewView({worker: worker in found for worker in self._started}, self._started, self._ended)
         return {**found, **silent, CONTROL: {**snapshot(SUPERVISOR_METRICS, view), **process_snapshot()}}
 
+    async def details(self, serving: Mapping[str, WorkerProcess]) -> Mapping[str, WorkerDetails]:
+        """What metrics do not have of the workers that answer, by name."""
+        answers = await asyncio.gather(*map(_details, serving.values()))
+        return {worker: answer for worker, answer in zip(serving, answers, strict=True) if answer is not None}
+
     async def _ask(self, worker: str, process: WorkerProcess) -> Snapshot | None:
         try:
             answer = await process.ask(ReadMetrics, TIMEOUT_S)
@@ -59,3 +65,11 @@ class CrewMetrics:
         if not isinstance(answer, Metrics) or self._pids.get(worker) != process.pid:
             return None  # it has ended since, and what it had counted was added up then
         return self._totals.answered(worker, {**answer.snapshot, **process_snapshot(lambda: process.pid)})
+
+
+async def _details(process: WorkerProcess) -> WorkerDetails | None:
+    try:
+        answer = await process.ask(ReadDetails, TIMEOUT_S)
+    except OperatorError:
+        return None
+    return answer.details if isinstance(answer, Details) else None

@@ -10,6 +10,7 @@ from typing import Generic, TypeAlias, TypeVar
 import msgspec
 
 from touchline_server.control.backend import Readiness, RoomState
+from touchline_server.control.status import WorkerDetails
 from touchline_server.metrics.snapshot import Snapshot
 
 LENGTH_BYTES = 4
@@ -63,7 +64,13 @@ class ReadMetrics(msgspec.Struct, tag=True):
     id: int
 
 
-Order: TypeAlias = Start | Reload | StopServing | CountMembers | ReadRoom | ReadMetrics
+class ReadDetails(msgspec.Struct, tag=True):
+    """Answered by `Details`."""
+
+    id: int
+
+
+Order: TypeAlias = Start | Reload | StopServing | CountMembers | ReadRoom | ReadMetrics | ReadDetails
 """A worker receives one of these."""
 
 
@@ -104,6 +111,13 @@ class Metrics(msgspec.Struct, tag=True):
     snapshot: Snapshot
 
 
+class Details(msgspec.Struct, tag=True):
+    """What metrics do not have of the worker."""
+
+    id: int
+    details: WorkerDetails
+
+
 class Reloaded(msgspec.Struct, tag=True):
     """The settings are in force."""
 
@@ -117,8 +131,8 @@ class Refused(msgspec.Struct, tag=True):
     why: str
 
 
-Answer: TypeAlias = Members | Room | Metrics | Reloaded | Refused
-Report: TypeAlias = Beat | Serving | Failed | Members | Room | Metrics | Reloaded | Refused
+Answer: TypeAlias = Members | Room | Metrics | Details | Reloaded | Refused
+Report: TypeAlias = Beat | Serving | Failed | Members | Room | Metrics | Details | Reloaded | Refused
 """A worker sends one of these."""
 
 M = TypeVar("M")

@@ -21,6 +21,7 @@ from touchline_server.config.settings import Settings
 from touchline_server.control.app import ControlApp
 from touchline_server.control.backend import Readiness
 from touchline_server.control.server import ControlServer
+from touchline_server.control.status import WorkerDetails
 from touchline_server.edge.tls import make_tls
 from touchline_server.log.open import make_log
 from touchline_server.metrics.snapshot import Snapshot
@@ -56,7 +57,7 @@ class Supervisor:
         self._command = command
         self._lowered = lowered
         self._log = make_log(settings)
-        backend = WorkersBackend(settings, self._log, self.readiness, self._serving, self._metrics)
+        backend = WorkersBackend(settings, self._log, self.readiness, self._serving, self._metrics, self._details)
         self._app = ControlApp(backend, settings)
         self._reserved: socket.socket | None = None
         self._control: ControlServer | None = None
@@ -94,6 +95,7 @@ class Supervisor:
         )
         self._watching = asyncio.create_task(self._crew.watch(), name="watch workers")
         await until_failed([self._watching, self._crew.failure], or_set=self._crew.all_served)
+        self._app.start()
         logger.info(
             "server_ready",
             websocket=f"{settings.host}:{self.edge_port}",
@@ -117,6 +119,7 @@ class Supervisor:
         if self._watching is not None:
             self._watching.cancel()
             await asyncio.wait([self._watching])
+        await self._app.stop()
         if self._control is not None:
             await self._control.stop()
         await self._log.close()
@@ -150,6 +153,9 @@ class Supervisor:
 
     async def _metrics(self) -> Mapping[str, Snapshot]:
         return {} if self._crew is None else await self._crew.metrics()
+
+    async def _details(self) -> Mapping[str, WorkerDetails]:
+        return {} if self._crew is None else await self._crew.details()
 
     def _serving(self) -> Sequence[WorkerProcess]:
         return () if self._crew is None else self._crew.serving()

@@ -19,11 +19,13 @@ from .channel import Channel
 from .messages import (
     Beat,
     CountMembers,
+    Details,
     Failed,
     Members,
     MessageTooLarge,
     Metrics,
     Order,
+    ReadDetails,
     ReadMetrics,
     ReadRoom,
     Refused,
@@ -115,7 +117,7 @@ class Worker:
             self._answering.add(task)
             task.add_done_callback(self._answering.discard)
 
-    async def _serve(self, node: Node, request: CountMembers | ReadRoom | ReadMetrics | Reload) -> None:
+    async def _serve(self, node: Node, request: CountMembers | ReadRoom | ReadMetrics | ReadDetails | Reload) -> None:
         try:
             if isinstance(request, CountMembers):
                 self._answer(Members(request.id, node.viewers(request.room)))
@@ -123,6 +125,8 @@ class Worker:
                 self._answer(Room(request.id, await node.room_state(request.room)))
             elif isinstance(request, ReadMetrics):
                 self._answer(Metrics(request.id, node.snapshot()))
+            elif isinstance(request, ReadDetails):
+                self._answer(Details(request.id, node.own_details()))
             else:
                 async with self._reloading:
                     await node.reload(settings_of(request.settings), lowered=request.lowered)

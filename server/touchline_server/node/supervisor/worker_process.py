@@ -23,6 +23,7 @@ from .messages import (
     CountMembers,
     Failed,
     Order,
+    ReadDetails,
     ReadMetrics,
     ReadRoom,
     Refused,
@@ -94,7 +95,7 @@ class WorkerProcess:
         self._channel.send(order)
 
     async def ask(
-        self, make: Callable[[int], Reload | CountMembers | ReadRoom | ReadMetrics], timeout_s: float
+        self, make: Callable[[int], Reload | CountMembers | ReadRoom | ReadMetrics | ReadDetails], timeout_s: float
     ) -> Answer:
         """Send the request that ``make`` makes with an id, and wait for its answer.
 
