@@ -1,10 +1,12 @@
 """Fixtures for the tests of what runs in browsers and Node. They share the event loop of the browser: the session's."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
+from js.package import build_package
 from support.browser import browser
 
 __all__ = ["browser"]  # a fixture
@@ -16,3 +18,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if HERE in item.path.parents and pytest_asyncio.is_async_test(item):
             item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
+
+
+@pytest.fixture(scope="session")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder with the built package of the TypeScript SDK."""
+    folder = tmp_path_factory.mktemp("touchline")
+    asyncio.run(build_package(folder))
+    return folder

@@ -7,8 +7,8 @@
 import { createInterface } from "node:readline";
 
 const [folder, url, json] = process.argv.slice(2);
-const { connect } = await import(`${folder}/index.js`);
-const { msgpack } = await import(`${folder}/msgpack.js`);
+const { connect } = await import(`${folder}/dist/index.js`);
+const { msgpack } = await import(`${folder}/dist/msgpack.js`);
 const { codec, ...options } = JSON.parse(json);
 
 const report = (what, value) => process.stdout.write(`${JSON.stringify({ what, value })}\n`);

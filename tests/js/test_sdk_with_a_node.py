@@ -13,12 +13,11 @@ from typing import Any
 import jwt
 import pytest
 
+from js.package import WITH_NODE
 from support.node_fixture import DEADLINE_S, RunningNode, running_node
 from touchline_loadtest.rig.relay import Relay
 
-ROOT = Path(__file__).parents[2]
 SCRIPT = Path(__file__).with_name("sdk_client.mjs")
-WITH_NODE = ROOT / "scripts" / "with_node.sh"
 SECRET = "a test secret that is long enough"
 SETTINGS: dict[str, Any] = {"auth": {"hs256_secret": SECRET, "leeway_s": 0}}
 ROOM = "score:1"
@@ -27,28 +26,6 @@ ROOM = "score:1"
 def token(player: str = "ada", life_s: float = 600) -> str:
     claims = {"sub": player, "rooms": ["*"], "act": ["score:*"], "members": ["*"], "exp": round(time.time() + life_s)}
     return jwt.encode(claims, SECRET, algorithm="HS256")
-
-
-async def run(*command: str | Path, cwd: Path = ROOT) -> None:
-    process = await asyncio.create_subprocess_exec(
-        *command, cwd=cwd, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
-    )
-    out, _ = await process.communicate()
-    assert process.returncode == 0, out.decode()
-
-
-@pytest.fixture(scope="session")
-def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder with the built package. It is built beside the one that other tests and checks may be building."""
-    folder = tmp_path_factory.mktemp("touchline")
-
-    async def build() -> None:
-        await run(ROOT / "scripts" / "install_js.sh")
-        await run(WITH_NODE, "tsdown", "--no-dts", "--out-dir", str(folder), cwd=ROOT / "clients" / "js")
-
-    asyncio.run(build())
-    (folder / "package.json").write_text('{"type": "module"}')
-    return folder
 
 
 class SdkClient:
