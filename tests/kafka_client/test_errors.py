@@ -12,7 +12,7 @@ from aiokafka.errors import BrokerResponseError, KafkaConnectionError, NodeNotRe
 from touchline_kafka.access.login import LoginRefused
 from touchline_kafka.error_codes import BY_CODE, MISSING_CODES, MOVED_CODES, Fault, Remedy, Scope
 from touchline_kafka.errors import classify, describe, error_of, is_refusal, operator_error
-from touchline_loadtest.rig.kafka.java import JARS
+from touchline_loadtest.rig.kafka.java import JARS, JVM
 from touchline_protocol.errors import LogUnavailable, OperatorError
 
 KAFKAS_OWN = """
@@ -33,7 +33,7 @@ def test_every_code_of_kafka_is_in_the_table_with_its_name_and_retriable(tmp_pat
     source = tmp_path / "Codes.java"
     source.write_text(KAFKAS_OWN)
     classes = os.pathsep.join(str(jar) for jar in JARS.glob("*.jar"))
-    done = subprocess.run(["java", "-cp", classes, str(source)], capture_output=True, text=True, check=True)
+    done = subprocess.run(["java", *JVM, "-cp", classes, str(source)], capture_output=True, text=True, check=True)
     rows = [line.split() for line in done.stdout.splitlines()]
     kafkas = {int(code): (name, retriable == "true") for code, name, retriable in rows}
     assert kafkas.pop(0) == ("NONE", False)

@@ -103,7 +103,7 @@ def test_every_simulated_event_has_the_main_fields_of_a_recorded_one() -> None:
 def test_matches_have_goals_cards_and_substitutions_as_often_as_real_ones() -> None:
     counts: Counter[str] = Counter()
     matches = 0
-    for seed in range(12):
+    for seed in range(6):
         for items in finished(seed).values():
             matches += 1
             for item in items:
@@ -113,7 +113,7 @@ def test_matches_have_goals_cards_and_substitutions_as_often_as_real_ones() -> N
                 else:
                     counts[str(item.key)] += 1
     mean = {name: count / matches for name, count in counts.items()}
-    assert matches == 240
+    assert matches == 120
     assert 2.2 < mean["last_goal"] < 3.2
     assert 15 < mean["Shot"] < 32
     assert 14 < mean["Foul Committed"] < 30

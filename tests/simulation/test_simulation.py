@@ -43,6 +43,7 @@ def test_a_seed_decides_everything() -> None:
     assert first.digest != other.digest
 
 
+@pytest.mark.long
 def test_ten_minutes_take_less_than_six_seconds() -> None:
     """The pace is that of live matches, with trouble all the time: see `simulation.simulation`."""
     trouble_s = 600 - CALM_S - LAST_S
