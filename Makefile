@@ -5,7 +5,7 @@ ARGS ?=
 # The interpreter to make .venv with. Empty: the first one found that is new enough.
 PYTHON ?=
 # How many tests run at once. More than there are cores: many wait for brokers, browsers and processes.
-WORKERS ?= 3
+WORKERS ?= 4
 
 # Some machines forbid Python to keep compiled files. The tests start hundreds of processes, each of which would then
 # compile all that it imports, and every worker would compile every test.
@@ -73,6 +73,8 @@ loadtest: .venv/dev.stamp .venv/kafka.stamp ## Load-test Touchline with Locust a
 # tests/README.md says what is in which.
 PYTEST = $(BIN)/python -m pytest --numprocesses=$(WORKERS) --dist=worksteal
 
+test test-all: CHECKS += .cache/collected.stamp
+
 test: check .venv/tools.stamp ## Run every check, and the tests
 	scripts/fetch_kafka.sh
 	$(PYTEST) -m "not long" $(ARGS)
@@ -88,10 +90,12 @@ cluster-run: .venv/tools.stamp ## Disturb a cluster of three brokers, and compar
 	scripts/fetch_kafka.sh
 	PYTHONPATH=tests $(BIN)/python -m cluster $(ARGS)
 
+CHECKS = check-types check-source check-js
+
 check: .venv/dev.stamp ## Check format, style, types, layers, prose and the shape of the source
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
-	@$(MAKE) --no-print-directory --jobs=3 --output-sync check-types check-source check-js
+	@$(MAKE) --no-print-directory --jobs=3 --output-sync $(CHECKS)
 
 check-deploy: .venv/tools.stamp .venv/deploy.stamp ## Check what is in deploy/, by building and running it: 15 minutes
 	scripts/fetch_kafka.sh
@@ -149,6 +153,11 @@ clean: ## Delete all that these targets made, .venv and .cache too
 .venv/dev.stamp: requirements/dev.lock $(SETUP)
 	PYTHON="$(PYTHON)" scripts/setup_venv.sh dev
 	@touch $@ .venv/demo.stamp
+
+# In a new clone, pytest compiles 500 files with tests. Without this, each worker would do that.
+.cache/collected.stamp: | .venv/dev.stamp
+	$(BIN)/python -m pytest --collect-only -qq >/dev/null
+	@mkdir -p $(@D) && touch $@
 
 .venv/kafka.stamp: scripts/setup_test_tools.sh scripts/apt_install.sh | .venv/dev.stamp
 	scripts/setup_test_tools.sh kafka

@@ -86,9 +86,8 @@ def test_the_readmes_evaluation_can_be_run() -> None:
 
 def test_the_readmes_evaluation_of_a_file_can_be_run(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
-    assert (
-        run([*the_command("cheatwatch evaluate --rules"), "--players", "100", "--minutes", "5", "--no-scenarios"]) == 0
-    )
+    size = ("--players", "100", "--minutes", "5", "--no-scenarios")
+    assert run([*the_command("cheatwatch evaluate --rules"), *size]) == 0
 
 
 def test_it_prints_its_version(capsys: pytest.CaptureFixture[str]) -> None:

@@ -72,6 +72,7 @@ async def node_of(cluster: KafkaCluster) -> AsyncIterator[RunningNode]:
         yield node
 
 
+@pytest.mark.long  # the short cluster run kills a leader too, with such clients and players
 @pytest.mark.timeout(300)
 async def test_one_of_three_brokers_killed_loses_nothing(kafka_cluster: KafkaCluster) -> None:
     leader = kafka_cluster.brokers[0]
