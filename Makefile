@@ -16,7 +16,7 @@ SETUP := pyproject.toml scripts/setup_venv.sh scripts/apt_install.sh
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo bench bench-peers bench-peers-rooms bench-peers-long kick-off loadtest fleet-run rolling-restart report test test-quick test-all cluster-run check check-deploy check-types check-source check-js build-js js-codes format openapi lock clean
+.PHONY: help docs demo bench bench-peers bench-peers-rooms bench-peers-long kick-off loadtest fleet-run rolling-restart report test test-quick test-all cluster-run check check-deploy check-types check-source check-js build-js js-codes format openapi lock clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 20
@@ -116,6 +116,9 @@ check-js: .venv/dev.stamp ## Check clients/js and the site, unless they have pas
 build-js: .venv/dev.stamp ## Build the TypeScript SDK, and the site of the demo
 	scripts/install_js.sh
 	scripts/with_node.sh npm --prefix clients run build --workspaces --if-present
+
+docs: .venv/dev.stamp ## Build the documentation as a site, in .cache/docs/site, and check its links
+	$(BIN)/python scripts/build_docs.py $(ARGS)
 
 format: .venv/dev.stamp ## Format the code, and fix what ruff and biome can fix
 	$(BIN)/ruff format
