@@ -26,7 +26,7 @@ def code_of(guide: str, **replaced: str) -> dict[str, Any]:
 
 def test_live_scores_are_published_and_shown() -> None:
     key = "a-key-of-this-test"
-    with serving("--log", "sqlite://", env={"TOUCHLINE_API_KEYS": f'["{key}"]'}) as server:
+    with serving("--log", "sqlite://", env={"TOUCHLINE_API_KEYS": key}) as server:
         guide = code_of("live-scores", API_KEY=key, CONTROL=server.control_url)
         assert asyncio.run(guide["show_scores"](server.websocket_url, ["15946"], 1)) == {
             "15946": {"home": 1, "away": 0}

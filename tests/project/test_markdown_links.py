@@ -8,7 +8,7 @@ from urllib.parse import unquote
 import pytest
 
 ROOT = Path(__file__).parents[2]
-FOLDERS = ("", "docs/", "protocol/", "clients/*/", "tests/")
+FOLDERS = ("", "docs/", "docs/guides/", "protocol/", "clients/*/", "deploy/", "loadtest/", "tests/")
 FILES = sorted(file for folder in FOLDERS for file in ROOT.glob(f"{folder}*.md"))
 
 FENCED_BLOCK = re.compile(r"^ *```.*?^ *```$", re.MULTILINE | re.DOTALL)
