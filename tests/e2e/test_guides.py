@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +29,18 @@ def test_live_scores_are_published_and_shown() -> None:
     key = "a-key-of-this-test"
     with serving("--log", "sqlite://", env={"TOUCHLINE_API_KEYS": key}) as server:
         guide = code_of("live-scores", API_KEY=key, CONTROL=server.control_url)
-        assert asyncio.run(guide["show_scores"](server.websocket_url, ["15946"], 1)) == {
-            "15946": {"home": 1, "away": 0}
-        }
+        assert asyncio.run(first_score(guide["show_scores"], server.websocket_url)) == ("15946", {"home": 1, "away": 0})
+
+
+async def first_score(show_scores: Callable[..., Coroutine[Any, Any, None]], url: str) -> tuple[str, object]:
+    """What is shown first."""
+    shown: asyncio.Queue[tuple[str, object]] = asyncio.Queue()
+    showing = asyncio.create_task(show_scores(url, ["15946"], lambda *score: shown.put_nowait(score)))
+    try:
+        return await shown.get()
+    finally:
+        showing.cancel()
+        await asyncio.wait([showing])
 
 
 def test_taps_of_a_player_are_counted_and_published_and_a_bet_is_in_kafka(kafka: KafkaBroker, tmp_path: Path) -> None:
