@@ -108,6 +108,7 @@ cert_file = "{certificate}"
         ("append_times", topics["match"]),
         ("one_partition", topics["match"]),
         ("feed_compacted", topics["score"]),
+        ("rooms_forgotten", topics["score"]),
         ("clock", topics["score"]),
         ("topic_missing", topics["actions"]),
         ("verdicts_deleted", topics["verdicts"]),

@@ -7,6 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from touchline_server.config.keeper import KeeperSettings
+from touchline_server.config.redis import RedisSettings
 from touchline_server.config.settings import Settings
 from touchline_server.doctor.facts import (
     CertificateFacts,
@@ -28,10 +30,10 @@ TOPIC = TopicFacts(partitions=8, replicas=3, options={"min.insync.replicas": "2"
 MACHINE = MachineFacts(cpus=1, memory_bytes=8 << 30, open_files_max=100_000)
 
 
-def of_kafka(brokers: int = 3, **changes: Any) -> set[str]:
+def of_kafka(brokers: int = 3, settings: Settings = KAFKA, **changes: Any) -> set[str]:
     """The codes for a cluster whose topics all have these facts."""
-    topics = dict.fromkeys(uses(KAFKA), TOPIC._replace(**changes))
-    return {one.code for one in kafka_findings(KAFKA, KafkaFacts(brokers=brokers, topics=topics))}
+    topics = dict.fromkeys(uses(settings), TOPIC._replace(**changes))
+    return {one.code for one in kafka_findings(settings, KafkaFacts(brokers=brokers, topics=topics))}
 
 
 def of_redis(**server: Any) -> set[str]:
@@ -71,6 +73,17 @@ def test_one_fact_of_a_topic_gives_one_finding(code: str, changes: dict[str, Any
 def test_a_topic_that_is_kept_for_ever_is_kept_long_enough() -> None:
     assert of_kafka(options={"retention.ms": "-1"}) == set()
     assert of_kafka(options={"retention.ms": "5000", "cleanup.policy": "compact"}) == {"feed_compacted"}
+
+
+def test_rooms_that_keepers_forget_before_kafka_does_are_found() -> None:
+    shared = KAFKA.model_copy(update={"redis": RedisSettings(url="redis://127.0.0.1/0")})
+    assert of_kafka(settings=shared) == set()
+    assert of_kafka(settings=shared, options={"retention.ms": "604800001"}) == {"rooms_forgotten"}
+    assert of_kafka(settings=shared, options={"retention.ms": "-1"}) == {"rooms_forgotten"}
+    longer = shared.model_copy(update={"keeper": KeeperSettings(room_idle_s=700_000)})
+    assert of_kafka(settings=longer, options={"retention.ms": "604800001"}) == set()
+    compacted = {"retention.ms": "604800000", "cleanup.policy": "compact"}
+    assert of_kafka(settings=shared, options=compacted) == {"rooms_forgotten", "feed_compacted"}
 
 
 def test_a_single_broker_is_not_asked_for_more_copies_than_it_can_hold() -> None:

@@ -151,6 +151,7 @@ def _feed(topic: str, found: TopicFacts, settings: Settings) -> Iterator[Finding
             f"{settings.window_s:g}: clients that come back miss events, and rooms start over",
             f"set retention.ms to {round(settings.window_s * 1000)} at least; a day or more is better",
         )
+    yield from _longer_than_kept(topic, policy, retention_ms, settings)
     if COMPACT in policy:
         yield Finding(
             Severity.WARNING,
@@ -175,6 +176,22 @@ def _feed(topic: str, found: TopicFacts, settings: Settings) -> Iterator[Finding
             topic,
             "it has a single partition: one broker serves all of its rooms, and one keeper keeps them",
             "create feeds with several partitions; adding them later moves rooms (docs/operations.md)",
+        )
+
+
+def _longer_than_kept(topic: str, policy: str, retention_ms: int | None, settings: Settings) -> Iterator[Finding]:
+    idle_s = settings.keeper.room_idle_s
+    is_endless = policy == COMPACT or (retention_ms is not None and retention_ms < 0)
+    if settings.redis.url is not None and (is_endless or (retention_ms or 0) > idle_s * 1000):
+        longer = "for ever" if is_endless else f"for {(retention_ms or 0) / 1000:g} s"
+        cure = "set keeper.room_idle_s to the topic's retention" if not is_endless else "raise keeper.room_idle_s"
+        yield Finding(
+            Severity.WARNING,
+            "rooms_forgotten",
+            topic,
+            f"Kafka keeps records {longer}, and keepers forget a room {idle_s:g} s after its newest event "
+            "(keeper.room_idle_s): a room that was quiet for longer is shown as empty, and as complete",
+            f"{cure}, unless a match is over by then",
         )
 
 
