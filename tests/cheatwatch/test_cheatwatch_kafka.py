@@ -259,16 +259,17 @@ async def test_it_serves_metrics(setting: Setting) -> None:
             await producer.send_and_wait(setting.verdicts, b"no verdict", b"bot")
         url = f"http://127.0.0.1:{port}/metrics"
         text = ""
-        while not {'cheatwatch_skipped_records{topic="verdicts"} 1.0', "cheatwatch_duplicates 11.0"} <= {
-            *text.splitlines()
-        }:
+        while not {
+            'cheatwatch_records_skipped_total{topic="verdicts"} 1.0',
+            "cheatwatch_action_duplicates_total 11.0",
+        } <= {*text.splitlines()}:
             text = await asyncio.to_thread(lambda: urllib.request.urlopen(url).read().decode())
         for line in (
             "cheatwatch_actions_total 11.0",
-            "cheatwatch_duplicates 11.0",
+            "cheatwatch_action_duplicates_total 11.0",
             'cheatwatch_findings_total{rule="fast"} 1.0',
             'cheatwatch_verdicts_total{kind="mute"} 1.0',
-            "cheatwatch_lag_seconds_count 11.0",
+            "cheatwatch_action_latency_seconds_count 11.0",
             "cheatwatch_players 0.0",  # muted, so it starts clean
         ):
             assert line in text.splitlines()

@@ -286,7 +286,7 @@ def test_the_steady_clock_is_not_set_and_says_when_the_computers_is() -> None:
     assert (clock.set_by_ms(STEP_MS), clock.steady_ms(7.0)) == (0, 1_002_000)
 
 
-def test_wrong_clocks_are_metrics_and_do_not_distort_the_lag() -> None:
+def test_wrong_clocks_are_metrics_and_do_not_distort_the_latency() -> None:
     engine = Engine({})
     metrics = Metrics(engine, dict, lambda: 0)
     for second in range(20):
@@ -295,8 +295,8 @@ def test_wrong_clocks_are_metrics_and_do_not_distort_the_lag() -> None:
         metrics.found([outcome for action in actions for outcome in engine.judge(action, now)])
         metrics.judged(actions, now)
     metrics.found(engine.judge(Did(NOON_MS, edge="edge45000"), now))
-    shown = generate_latest(metrics._registry).decode().splitlines()
+    shown = generate_latest(metrics.registry).decode().splitlines()
     assert 'cheatwatch_edge_clock_ahead_seconds{edge="edge45000"} 45.0' in shown
     assert 'cheatwatch_edge_clock_ahead_seconds{edge="edge-20"} -0.02' in shown
     assert 'cheatwatch_clocks_set_back_total{edge="edge45000"} 1.0' in shown
-    assert "cheatwatch_lag_seconds_count 25.0" in shown  # five before the clock was known to be wrong
+    assert "cheatwatch_action_latency_seconds_count 25.0" in shown  # five before the clock was known to be wrong

@@ -1,18 +1,20 @@
 """What the service has seen so far, as metrics for Prometheus."""
 
+import platform
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric, ProcessCollector, start_http_server
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from touchline_cheatwatch.clocks.comparison import STEP_MS, ClockNotice, Clocks
+from touchline_cheatwatch.clocks.comparison import STEP_MS, ClockNotice
 from touchline_cheatwatch.engine import Engine, Outcome
 from touchline_cheatwatch.types import Now, PlayerAction, RuleFailure
 from touchline_protocol.errors import OperatorError
+from touchline_protocol.version import __version__
 
-LAG_BUCKETS_S = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60)
+LATENCY_BUCKETS_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60)
+"""The same as those of an edge's latencies."""
 
 
 class Metrics:
@@ -21,31 +23,39 @@ class Metrics:
 
     def __init__(self, engine: Engine, skipped: Callable[[], dict[str, int]], duplicates: Callable[[], int]) -> None:
         self._registry = registry = CollectorRegistry()
-        self._actions = Counter("cheatwatch_actions", "Actions judged", registry=registry)
-        self._findings = Counter("cheatwatch_findings", "Findings", ["rule"], registry=registry)
-        self._failures = Counter("cheatwatch_rule_failures", "Exceptions in rules", ["rule"], registry=registry)
-        self._verdicts = Counter("cheatwatch_verdicts", "Verdicts written", ["kind"], registry=registry)
-        self._lag = Histogram(
-            "cheatwatch_lag_seconds",
-            "Time from an action's arrival at its edge to its judgement",
-            buckets=LAG_BUCKETS_S,
+        self._actions = Counter("cheatwatch_actions", "Actions judged.", registry=registry)
+        self._findings = Counter("cheatwatch_findings", "Findings.", ["rule"], registry=registry)
+        self._failures = Counter("cheatwatch_rule_failures", "Exceptions in rules.", ["rule"], registry=registry)
+        self._verdicts = Counter("cheatwatch_verdicts", "Verdicts written.", ["kind"], registry=registry)
+        self._latency = Histogram(
+            "cheatwatch_action_latency_seconds",
+            "Time from an action's arrival at its edge to its judgement.",
+            buckets=LATENCY_BUCKETS_S,
             registry=registry,
         )
         self._clocks = engine.clocks
-        registry.register(_EdgeClocks(engine.clocks))
         self._set_back = Counter(
-            "cheatwatch_clocks_set_back", "Times by an edge's clock that went back", ["edge"], registry=registry
+            "cheatwatch_clocks_set_back", "Times that an edge's clock went back.", ["edge"], registry=registry
         )
         for name, text, value in (
-            ("players", "Players remembered", lambda: engine.players),
-            ("waiting", "Judgements that wait for events", lambda: engine.waiting),
-            ("unjudged", "Judgements that waited too long for events and were given up", lambda: engine.unjudged),
-            ("duplicates", "Actions dropped because the same session and id had come before", duplicates),
+            ("players", "Players remembered.", lambda: engine.players),
+            ("judgements_waiting", "Judgements that wait for events.", lambda: engine.waiting),
         ):
             Gauge(f"cheatwatch_{name}", text, registry=registry).set_function(value)
-        skipped_records = Gauge("cheatwatch_skipped_records", "Invalid records skipped", ["topic"], registry=registry)
-        for topic in skipped():
-            skipped_records.labels(topic).set_function(partial(lambda name: skipped()[name], topic))
+        registry.register(_ReadAtScrape(engine, skipped, duplicates))
+        ProcessCollector(registry=registry)
+        build = Gauge(
+            "touchline_build_info",
+            "1, under the versions of Touchline and Python.",
+            ["version", "python"],
+            registry=registry,
+        )
+        build.labels(__version__, platform.python_version()).set(1)
+
+    @property
+    def registry(self) -> CollectorRegistry:
+        """What is served."""
+        return self._registry
 
     def serve(self, host: str, port: int) -> Callable[[], None]:
         """Serve the metrics over HTTP in a thread; returns a function that stops it.
@@ -72,7 +82,7 @@ class Metrics:
             lead_ms = self._clocks.lead_ms((action.edge, action.clock))
             if lead_ms is not None and abs(lead_ms) >= STEP_MS:
                 continue  # the difference would be one of clocks
-            self._lag.observe((now.unix_ms - action.received_ms) / 1000)
+            self._latency.observe((now.unix_ms - action.received_ms) / 1000)
 
     def found(self, outcomes: Sequence[Outcome]) -> None:
         """These are the outcomes."""
@@ -89,19 +99,37 @@ class Metrics:
                 self._verdicts.labels(outcome.verdict.kind).inc()
 
 
-class _EdgeClocks(Collector):
-    """How far the clocks of edges are ahead, by edge. An edge appears once its clock could be compared."""
+class _ReadAtScrape(Collector):
+    """What others count, read when somebody asks. An edge's clock appears once it could be compared."""
 
-    def __init__(self, clocks: Clocks) -> None:
-        self._clocks = clocks
+    def __init__(self, engine: Engine, skipped: Callable[[], dict[str, int]], duplicates: Callable[[], int]) -> None:
+        self._engine = engine
+        self._skipped = skipped
+        self._duplicates = duplicates
 
-    def collect(self) -> Iterator[GaugeMetricFamily]:
+    def collect(self) -> Iterator[Metric]:
         """See `Collector`."""
-        family = GaugeMetricFamily(
+        yield CounterMetricFamily(
+            "cheatwatch_judgements_expired",
+            "Judgements that waited too long for events and were given up.",
+            self._engine.unjudged,
+        )
+        yield CounterMetricFamily(
+            "cheatwatch_action_duplicates",
+            "Actions dropped because the same session and id had come before.",
+            self._duplicates(),
+        )
+        skipped = CounterMetricFamily(
+            "cheatwatch_records_skipped", "Invalid records skipped, by the kind of topic.", labels=["topic"]
+        )
+        for topic, count in self._skipped().items():
+            skipped.add_metric([topic], count)
+        yield skipped
+        ahead = GaugeMetricFamily(
             "cheatwatch_edge_clock_ahead_seconds",
-            "How far an edge's clock is ahead of this computer's",
+            "How far an edge's clock is ahead of this computer's.",
             labels=["edge"],
         )
-        for edge, ms in self._clocks.ahead_ms().items():
-            family.add_metric([edge], ms / 1000)
-        yield family
+        for edge, ms in self._engine.clocks.ahead_ms().items():
+            ahead.add_metric([edge], ms / 1000)
+        yield ahead
