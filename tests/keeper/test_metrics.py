@@ -1,15 +1,23 @@
 """Metrics of a keeper and of an edge that share a Redis, as a scraper reads them."""
 
 import httpx
+import pytest
 
 from e2e.test_metrics import Values, scraped, total, value, values_in
 from keeper.fleet import Fleet, event, join
+from support.kafka_broker import KafkaBroker
+from support.redis_server import RedisServer
 from support.waiting import eventually
 from touchline_server.config.keeper import KeeperSettings
 from touchline_server.config.settings import Settings
 from touchline_server.keeper.health import health_server
 from touchline_server.keeper.keeper import Keeper
 from touchline_server.metrics.keeper_table import ALL_KEEPER_METRICS
+
+
+@pytest.fixture
+def fleet(kafka: KafkaBroker, redis: RedisServer) -> Fleet:
+    return Fleet(kafka, redis)
 
 
 async def scraped_keeper(keeper: Keeper, settings: Settings, key: str) -> Values:
@@ -26,6 +34,7 @@ async def scraped_keeper(keeper: Keeper, settings: Settings, key: str) -> Values
 
 
 async def test_a_keeper_and_an_edge_show_what_they_read_and_how_redis_answers(fleet: Fleet) -> None:
+    await fleet.kafka.create(fleet.topic, 2)
     await fleet.produce(event("1", "a", b"1"), event("1", "b", b"2"), event("2", "a", b"3"))
     settings = Settings(metrics_keys=["scrape"], keeper=KeeperSettings(port=0), **fleet.settings)
     async with fleet.keeper() as keeper, fleet.edge() as edge:
