@@ -4,11 +4,8 @@ import asyncio
 import contextlib
 import json
 import random
-import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +18,7 @@ from websockets.typing import Subprotocol
 from support.browser import open_page
 from support.node_fixture import RunningNode, running_node
 from support.waiting import DEADLINE_S
+from support.web_folder import served
 from touchline_loadtest.rig.relay import Relay
 
 PAGE = Path(__file__).parents[2] / "docs" / "browser-without-sdk.html"
@@ -68,21 +66,11 @@ class FollowingPage:
         return codes
 
 
-class QuietHandler(SimpleHTTPRequestHandler):
-    def log_message(self, *_: object) -> None:
-        """Log nothing."""
-
-
 @pytest.fixture(scope="module")
 def documents() -> Iterator[str]:
-    """The address of the documents, which the server serves that the page names."""
-    handler = partial(QuietHandler, directory=str(PAGE.parent))
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
+    """The address of the documents."""
+    with served(PAGE.parent) as address:
+        yield address
 
 
 @pytest_asyncio.fixture(loop_scope="session")

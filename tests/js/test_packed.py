@@ -1,0 +1,143 @@
+"""The npm package as its users install it: `npm pack`, then projects of theirs, each against a real server.
+
+The gate has the plain one. The others install compilers and runtimes, so they are long.
+"""
+
+import asyncio
+import json
+import platform
+import shutil
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import jwt
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser
+
+from js.consumer import INSTALL_S, ROOT, WITH_NODE, Consumer, run, version_of
+from support.browser import open_page
+from support.node_fixture import DEADLINE_S, RunningNode, running_node
+from support.web_folder import served
+
+SECRET = "a test secret that is long enough"
+ROOM = "match:1"
+EVENTS = [{"key": None, "data": "kick-off"}, {"key": "score", "data": {"home": 1, "away": 0}}]
+END = {"key": None, "data": "end"}
+ARCHITECTURE = {"x86_64": "x64", "aarch64": "arm64"}[platform.machine()]
+
+
+def token() -> str:
+    claims = {"sub": "ada", "rooms": ["*"], "act": ["match:*"], "exp": round(time.time() + 600)}
+    return jwt.encode(claims, SECRET, algorithm="HS256")
+
+
+@pytest.fixture(scope="session")
+def tarball(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The packed package. It is built beside the one that other tests and checks may be building."""
+    folder = tmp_path_factory.mktemp("package")
+    sources = ROOT / "clients" / "js"
+    for name in ("package.json", "README.md", "LICENSE"):
+        shutil.copy(sources / name, folder)
+
+    async def pack() -> None:
+        await run(ROOT / "scripts" / "install_js.sh", cwd=ROOT, timeout_s=INSTALL_S)
+        await run(WITH_NODE, "tsdown", "--out-dir", str(folder / "dist"), cwd=sources)
+        await run(WITH_NODE, "npm", "pack", "--loglevel=error", cwd=folder)
+
+    asyncio.run(pack())
+    (packed,) = folder.glob("*.tgz")
+    return packed
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def node() -> AsyncIterator[RunningNode]:
+    """A server with a match that has begun."""
+    async with running_node(auth={"hs256_secret": SECRET}) as node:
+        await node.publish(ROOM, "kick-off")
+        await node.publish(ROOM, {"home": 1, "away": 0}, key="score")
+        await node.publish(ROOM, "end")
+        yield node
+
+
+async def follow(consumer: Consumer, node: RunningNode, *command: str) -> list[Any]:
+    """What a client of the room reports, a JSON value a line, until it ends by itself."""
+    return [json.loads(line) for line in (await consumer.run(*command, node.url, token())).splitlines()]
+
+
+FOLLOWED = [{"state": {"score": {"home": 1, "away": 0}}}, *EVENTS, END, {"id": 1}]
+
+
+async def test_an_empty_javascript_project_follows_a_room_and_acts(
+    tarball: Path, tmp_path: Path, node: RunningNode
+) -> None:
+    consumer = Consumer(tmp_path / "project", "javascript")
+    await consumer.install(tarball)
+    installed = {path.name for path in (consumer.folder / "node_modules").iterdir()}
+    assert {name for name in installed if not name.startswith(".")} == {"touchline"}  # it brings nothing along
+    assert await follow(consumer, node, "node", "follow.mjs") == FOLLOWED
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("package", "binary", "command"),
+    [
+        (f"node-linux-{ARCHITECTURE}@20.20.2", "node", ()),
+        (f"@deno/linux-{ARCHITECTURE}-glibc@2.9.6", "deno", ("run", "--allow-net", "--allow-env", "--allow-read")),
+        (f"@oven/bun-linux-{ARCHITECTURE.replace('arm', 'aarch')}@1.4.4", "bun", ()),
+    ],
+    ids=["node-20", "deno", "bun"],
+)
+async def test_other_runtimes_do_so_too(
+    package: str, binary: str, command: tuple[str, ...], tarball: Path, tmp_path: Path, node: RunningNode
+) -> None:
+    consumer = Consumer(tmp_path / "project", "javascript")
+    await consumer.install(tarball, package, *(["ws@8.23.0"] if binary == "node" else []))
+    folder = consumer.folder / "node_modules" / package.rpartition("@")[0]
+    (program,) = [path for path in folder.rglob(binary) if path.is_file()]
+    program.chmod(0o755)
+    assert await follow(consumer, node, str(program), *command, "follow.mjs") == FOLLOWED
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("resolution", ["node16", "bundler"])
+@pytest.mark.parametrize("typescript", ["5.9.3", version_of("typescript")])
+async def test_an_empty_typescript_project_has_the_right_types(
+    typescript: str, resolution: str, tarball: Path, tmp_path: Path, node: RunningNode
+) -> None:
+    consumer = Consumer(tmp_path / "project", "typescript")
+    await consumer.install(tarball, f"typescript@{typescript}", f"@types/node@{version_of('@types/node')}")
+    module = "node16" if resolution == "node16" else "preserve"
+    consumer.configure(module=module, moduleResolution=resolution, target="es2022", types=["node"], outDir="built")
+    await consumer.run("npx", "tsc")
+    lines = (await consumer.run("node", "built/follow.js", node.url, token())).splitlines()
+    assert json.loads(lines[0]) == {"home": 1, "tooSlow": 4000}
+    assert lines[1:3] == ["KICK-OFF true", "END true"]
+    assert json.loads(lines[3]) == {"id": 1}
+
+
+@pytest.mark.long
+async def test_a_page_with_vite_and_react_shows_a_room_and_acts(
+    browser: Browser, tarball: Path, tmp_path: Path, node: RunningNode
+) -> None:
+    consumer = Consumer(tmp_path / "project", "react")
+    wanted = ("react", "react-dom", "@types/react", "@types/react-dom", "vite", "typescript")
+    await consumer.install(tarball, *(f"{package}@{version_of(package)}" for package in wanted))
+    consumer.configure(
+        module="preserve", moduleResolution="bundler", target="es2022", jsx="react-jsx", noEmit=True, types=["react"]
+    )
+    await consumer.run("npx", "tsc")
+    await consumer.run("npx", "vite", "build")
+    with served(consumer.folder / "dist") as address:
+        async with open_page(browser) as page:
+            await page.goto(f"{address}/?url={node.url}&token={token()}")
+            await page.get_by_text("open joined").wait_for(timeout=DEADLINE_S * 1000)
+            await page.get_by_text("1:0").wait_for(timeout=DEADLINE_S * 1000)
+            await node.publish(ROOM, {"home": 2, "away": 0}, key="score")
+            await page.get_by_text("2:0").wait_for(timeout=DEADLINE_S * 1000)
+            assert await page.locator("li").count() == 4
+            await page.get_by_role("button").click()
+            await page.get_by_text("acted 1").wait_for(timeout=DEADLINE_S * 1000)
+        assert len(node.connections) <= 1
