@@ -10,9 +10,10 @@ import itertools
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from touchline_protocol import limits
-from touchline_protocol.codes import CLOSES, ERRORS, NACKS, CloseCode, ErrorCode, Recovery
+from touchline_protocol.codes import CLOSES, ERRORS, GIVE_UP_CLOSES, NACKS, CloseCode, ErrorCode, Recovery
 
 SOURCES = Path(__file__).parents[1] / "clients" / "js" / "src"
 LINE_CHARS_MAX = 120
@@ -42,6 +43,16 @@ LIMITS_HEAD = """\
 """
 
 
+class Member(NamedTuple):
+    """A code: the name and value of its constant, and the recovery after it and after an unknown code in its place."""
+
+    name: str
+    value: str | int
+    meaning: str
+    recovery: Recovery
+    default: Recovery
+
+
 def doc(text: str, indent: str = "") -> str:
     """A documentation comment: on one line if it fits."""
     text = " ".join(text.replace("``", "`").split())
@@ -58,22 +69,22 @@ def doc(text: str, indent: str = "") -> str:
     return f"{indent}/**\n{body}{indent} */\n"
 
 
-def constants(kind: str, what: str, members: Iterable[tuple[str, object, str, Recovery]]) -> str:
-    """An object of constants with the union type of their values, and the table of their recoveries.
+def constants(kind: str, what: str, members: Iterable[Member]) -> str:
+    """An object of constants with the union type of their values, and the table of recoveries.
 
-    ``members``: the name, the value, the meaning and the recovery of each.
+    The table lacks the recoveries that an unknown code has as well: it is part of every page that uses the SDK.
     """
     members = list(members)
     entries = "".join(
-        f"{doc(f'{meaning} (`{recovery}`)', '  ')}  {name}: {literal(value)},\n"
-        for name, value, meaning, recovery in members
+        f"{doc(f'{each.meaning} (`{each.recovery}`)', '  ')}  {each.name}: {literal(each.value)},\n" for each in members
     )
-    table = "".join(f"  {value}: {literal(recovery.value)},\n" for _, value, _, recovery in members)
+    exceptions = [each for each in members if each.recovery is not each.default]
+    table = "".join(f"  {each.value}: {literal(each.recovery.value)},\n" for each in exceptions)
     return (
         f"\n{doc(f'The codes of {what}.')}export const {kind} = {{\n{entries}}} as const;\n"
         f"export type {kind} = (typeof {kind})[keyof typeof {kind}];\n\n"
-        f"{doc(f'What a client does after each of the codes of {what}.')}"
-        f"export const {kind.upper().removesuffix('CODE')}_RECOVERY: Readonly<Record<{kind}, Recovery>> = "
+        f"{doc(f'The codes of {what} after which a client does not do what it does after unknown ones: recovery.ts.')}"
+        f"export const {kind.upper().removesuffix('CODE')}_RECOVERY: Readonly<Partial<Record<{kind}, Recovery>>> = "
         f"{{\n{table}}};\n"
     )
 
@@ -82,12 +93,14 @@ def literal(value: object) -> str:
     return f'"{value}"' if isinstance(value, str) else str(value)
 
 
-def messages(codes: Iterable[ErrorCode]) -> Iterator[tuple[str, object, str, Recovery]]:
-    return ((code.code.upper(), code.code, code.meaning, code.recovery) for code in codes)
+def messages(codes: Iterable[ErrorCode]) -> Iterator[Member]:
+    return (Member(each.code.upper(), each.code, each.meaning, each.recovery, Recovery.GIVE_UP) for each in codes)
 
 
-def closes(codes: Iterable[CloseCode]) -> Iterator[tuple[str, object, str, Recovery]]:
-    return ((code.name.upper(), code.code, code.meaning, code.recovery) for code in codes)
+def closes(codes: Iterable[CloseCode]) -> Iterator[Member]:
+    for each in codes:
+        default = Recovery.GIVE_UP if each.code in GIVE_UP_CLOSES else Recovery.RECONNECT
+        yield Member(each.name.upper(), each.code, each.meaning, each.recovery, default)
 
 
 def codes_module() -> str:

@@ -302,11 +302,12 @@ CLOSES: dict[int, CloseCode] = {
 }
 """All codes of close frames."""
 
-_GIVE_UP_CLOSES = range(4500, 5000)
+GIVE_UP_CLOSES = range(4500, 5000)
+"""The codes after which a client gives up, even if it does not know them."""
 
 
 def recovery_of_close(code: int) -> Recovery:
     """What a client should do after a close with ``code``. An unknown one from 4500 to 4999 means to give up."""
     if code in CLOSES:
         return CLOSES[code].recovery
-    return Recovery.GIVE_UP if code in _GIVE_UP_CLOSES else Recovery.RECONNECT
+    return Recovery.GIVE_UP if code in GIVE_UP_CLOSES else Recovery.RECONNECT

@@ -6,6 +6,7 @@ The gate has the plain one. The others install compilers and runtimes, so they a
 import asyncio
 import json
 import platform
+import re
 import shutil
 import time
 from collections.abc import AsyncIterator
@@ -39,8 +40,8 @@ def tarball(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The packed package. It is built beside the one that other tests and checks may be building."""
     folder = tmp_path_factory.mktemp("package")
     sources = ROOT / "clients" / "js"
-    for name in ("package.json", "README.md", "LICENSE"):
-        shutil.copy(sources / name, folder)
+    for path in (sources / "package.json", sources / "LICENSE", *sources.glob("*.md")):
+        shutil.copy(path, folder)
 
     async def pack() -> None:
         await run(ROOT / "scripts" / "install_js.sh", cwd=ROOT, timeout_s=INSTALL_S)
@@ -70,14 +71,36 @@ async def follow(consumer: Consumer, node: RunningNode, *command: str) -> list[A
 FOLLOWED = [{"state": {"score": {"home": 1, "away": 0}}}, *EVENTS, END, {"id": 1}]
 
 
+@pytest.fixture(scope="session")
+def javascript_project(tarball: Path, tmp_path_factory: pytest.TempPathFactory) -> Consumer:
+    """An empty JavaScript project with the package, and nothing else."""
+    consumer = Consumer(tmp_path_factory.mktemp("javascript") / "project", "javascript")
+    asyncio.run(consumer.install(tarball))
+    return consumer
+
+
 async def test_an_empty_javascript_project_follows_a_room_and_acts(
-    tarball: Path, tmp_path: Path, node: RunningNode
+    javascript_project: Consumer, node: RunningNode
 ) -> None:
-    consumer = Consumer(tmp_path / "project", "javascript")
-    await consumer.install(tarball)
-    installed = {path.name for path in (consumer.folder / "node_modules").iterdir()}
+    installed = {path.name for path in (javascript_project.folder / "node_modules").iterdir()}
     assert {name for name in installed if not name.startswith(".")} == {"touchline"}  # it brings nothing along
-    assert await follow(consumer, node, "node", "follow.mjs") == FOLLOWED
+    assert await follow(javascript_project, node, "node", "follow.mjs") == FOLLOWED
+
+
+async def test_the_snippet_of_the_readme_follows_a_room(javascript_project: Consumer, node: RunningNode) -> None:
+    (snippet,) = re.findall(r"^```ts\n(.*?)^```$", (ROOT / "README.md").read_text("utf-8"), re.DOTALL | re.MULTILINE)
+    program = javascript_project.folder / "watch.ts"
+    program.write_text(snippet.replace("ws://localhost:8080/ws", node.url))
+    command = (WITH_NODE, "node", program)
+    client = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    assert client.stdout is not None
+    async with asyncio.timeout(DEADLINE_S):
+        await node.publish("score:15946", {"home": 1}, key="score")
+        assert await client.stdout.readline() == b"score { home: 1 }\n"
+        await node.publish("score:15946", {"home": 2}, key="score")
+        assert await client.stdout.readline() == b"score { home: 2 }\n"
+        client.terminate()
+        await client.wait()
 
 
 @pytest.mark.long

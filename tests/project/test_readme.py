@@ -42,6 +42,7 @@ SNIPPETS = [
     ("json", f"{FROM_THE_README}::test_a_plain_client_that_nobody_here_wrote_follows_a_room"),
     ("js", f"{FROM_THE_README}::test_a_browser_follows_a_room_as_server_sent_events"),
     ("python", f"{FROM_THE_README}::test_the_python_client_follows_a_room"),
+    ("ts", "tests/js/test_packed.py::test_the_snippet_of_the_readme_follows_a_room"),
     ("python", A_PLAYER),
 ]
 

@@ -74,33 +74,13 @@ export const ErrorCode = {
 } as const;
 export type ErrorCode = (typeof ErrorCode)[keyof typeof ErrorCode];
 
-/** What a client does after each of the codes of `error` messages. */
-export const ERROR_RECOVERY: Readonly<Record<ErrorCode, Recovery>> = {
-  bad_message: "give_up",
-  unknown_type: "give_up",
-  out_of_order: "give_up",
-  bad_room: "give_up",
-  unknown_feed: "give_up",
-  already_subscribed: "give_up",
-  not_subscribed: "give_up",
-  too_many_rooms: "give_up",
+/** The codes of `error` messages after which a client does not do what it does after unknown ones: recovery.ts. */
+export const ERROR_RECOVERY: Readonly<Partial<Record<ErrorCode, Recovery>>> = {
   unavailable: "retry",
   too_many_subscribes: "retry",
   too_many_refreshes: "retry",
   too_many_connections: "retry",
-  forbidden: "give_up",
-  members_forbidden: "give_up",
-  token_missing: "give_up",
-  token_malformed: "give_up",
-  token_unsigned: "give_up",
-  token_algorithm: "give_up",
   token_key_unknown: "reconnect",
-  token_signature: "give_up",
-  token_expired: "give_up",
-  token_not_yet_valid: "give_up",
-  token_audience: "give_up",
-  token_issuer: "give_up",
-  token_player: "give_up",
   too_many_player_connections: "reconnect",
 };
 
@@ -144,19 +124,8 @@ export const NackCode = {
 } as const;
 export type NackCode = (typeof NackCode)[keyof typeof NackCode];
 
-/** What a client does after each of the codes of `nack` messages. */
-export const NACK_RECOVERY: Readonly<Record<NackCode, Recovery>> = {
-  token_missing: "give_up",
-  action_malformed: "give_up",
-  action_forbidden: "give_up",
-  action_bad_room: "give_up",
-  action_too_large: "give_up",
-  action_bad_data: "give_up",
-  action_kind_unknown: "give_up",
-  action_invalid: "give_up",
-  action_refused: "give_up",
-  muted: "give_up",
-  duplicate_id: "give_up",
+/** The codes of `nack` messages after which a client does not do what it does after unknown ones: recovery.ts. */
+export const NACK_RECOVERY: Readonly<Partial<Record<NackCode, Recovery>>> = {
   id_gap: "retry",
   rate_limited: "retry",
   too_many_unacked: "retry",
@@ -214,27 +183,10 @@ export const CloseCode = {
 } as const;
 export type CloseCode = (typeof CloseCode)[keyof typeof CloseCode];
 
-/** What a client does after each of the codes of close frames. */
-export const CLOSE_RECOVERY: Readonly<Record<CloseCode, Recovery>> = {
-  1000: "reconnect",
-  1001: "reconnect",
+/** The codes of close frames after which a client does not do what it does after unknown ones: recovery.ts. */
+export const CLOSE_RECOVERY: Readonly<Partial<Record<CloseCode, Recovery>>> = {
   1002: "give_up",
   1003: "give_up",
-  1006: "reconnect",
   1007: "give_up",
   1009: "give_up",
-  1011: "reconnect",
-  4000: "reconnect",
-  4001: "reconnect",
-  4002: "reconnect",
-  4003: "reconnect",
-  4004: "reconnect",
-  4500: "give_up",
-  4501: "give_up",
-  4502: "give_up",
-  4503: "give_up",
-  4504: "give_up",
-  4505: "give_up",
-  4506: "give_up",
-  4507: "give_up",
 };

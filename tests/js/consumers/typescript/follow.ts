@@ -21,7 +21,7 @@ const connection: Connection = connect(url, {
   },
 });
 // @ts-expect-error - there is no such option
-connect(url, { tokken: token });
+void (() => connect(url, { tokken: token }));
 
 const room = connection.subscribe<Match>("match:1", { last: 10 });
 await room.joined().catch((error: unknown) => {
@@ -37,7 +37,7 @@ console.log(JSON.stringify({ home, tooSlow: CloseCode.TOO_SLOW }));
 
 for await (const event of room) {
   const same: RoomEvent<Match> = event;
-  if (event.key === null) console.log(event.data.toUpperCase(), same.offset > 0);
+  if (event.key === null) console.log(event.data.toUpperCase(), same.offset >= 0);
   if (event.data === "end") break;
 }
 const receipt = await room.act("tap", { x: 1 });
