@@ -53,6 +53,17 @@ def test_a_client_of_a_mirror_that_lacks_events_goes_on_behind_the_last_one_with
     assert moved([*range(1, 5)], 106, [], state={"score": 3}) == []
 
 
+@pytest.mark.parametrize("replaces", [False, True])
+def test_a_client_that_begins_with_a_cursor_has_no_state_to_keep(replaces: bool) -> None:
+    """It goes on behind 7, the newest event with a key. If the mirror gives it a state, that has to be right."""
+    room = RoomLog.of("score:1", {SOURCE: entries([*range(1, 8)], 0), MIRROR: entries(WHOLE, 100)})
+    check = TraceCheck(room, LOGS.get, "a client")
+    check.take(Joined("mirror", 114, True, {}, after=("mirror", 112), moved=True, replaces=replaces))
+    check.take(Received("mirror", 114, None, 8, KEYS[8]))
+    check.take(Settled())
+    assert [breach.kind for breach in check.breaches] == ["wrong_state", "wrong_state_at_end"][: 2 * replaces]
+
+
 def test_a_state_that_the_mirror_does_not_have_is_found() -> None:
     assert moved([*range(1, 5)], 106, []) == ["wrong_state_at_end", "wrong_state_at_end"]
     assert moved([*range(1, 5)], 106, [], state={"score": 5})[0] == "wrong_state"

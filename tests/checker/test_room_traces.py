@@ -134,6 +134,19 @@ def test_a_client_may_resume_behind_records_of_other_rooms_that_a_replay_has_cov
     assert "resumed_elsewhere" in check(room_log(), *begin, too_far, *received(104, 105))
 
 
+@pytest.mark.parametrize("number", [100, 101])
+def test_a_room_that_moves_before_it_has_a_record_there_begins_with_its_first_one(number: int) -> None:
+    """As in a simulation, which checks while the log grows."""
+    room = room_log(entries(), [])
+    check = TraceCheck(room, {"e": log_id(0), "f": log_id(1)}.get, "a client")
+    for item in (joined(), *received(*range(100, 106)), joined(epoch="f")):
+        check.take(item)
+    for entry in entries(begin=50):
+        room.append(log_id(1), entry)
+    check.take(Received("f", 52 if number == 101 else 50, None, number, KEYS[number - 100], False))
+    assert [breach.kind for breach in check.breaches if breach.kind != "lost_cursor"] == ["missing"][: number - 100]
+
+
 @pytest.mark.parametrize(
     "before",
     [[replace(joined(0), complete=False)], [joined(0, {"score": 100}), Joined("e", 2, recovered=True, after=("e", 0))]],

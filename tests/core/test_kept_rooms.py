@@ -10,7 +10,7 @@ from touchline_server.core.effects import LoadRoom
 from touchline_server.core.log import CaughtUp, PartitionsAdded, Records, TermBegan, TopicOpened, Truncated
 from touchline_server.core.replays.room_loads import AHEAD_MS_MAX
 from touchline_server.core.replays.unloaded_rooms import ASK_AGAIN_MS
-from touchline_server.core.room_store import NotYet, OtherPartition, Seen, StoredRoom
+from touchline_server.core.room_store import BuiltWith, NotYet, OtherPartition, Seen, StoredRoom
 
 START = 100
 """Where the window begins."""
@@ -381,3 +381,26 @@ def test_new_clients_of_a_store_that_is_behind_do_not_put_off_those_who_wait() -
         for load in asked:
             edge.answer(BEHIND if load.key.room_id != "first" else stored(50, "a"), load)
     assert snapshot(first) == ({"a": 50}, True)
+
+
+OTHER_KEYS = BuiltWith("type", 100_000, "keeper-1")
+SAME_KEYS = BuiltWith(None, 50_000, "keeper-2")
+"""It keeps less of a room than the edge would, which makes its states incomplete at most, and not wrong."""
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"built_with": OTHER_KEYS},
+        {"built_with": SAME_KEYS, "others": [OtherPartition(1, START, newest=5, ts=1, built_with=OTHER_KEYS)]},
+    ],
+    ids=["home", "elsewhere"],
+)
+def test_state_that_a_keeper_built_with_other_keys_is_not_used_until_it_is_built_again(other: dict[str, Any]) -> None:
+    edge = KeptEdge(START, START)
+    client = joining(edge)
+    edge.answer(stored(50, "a", **other))
+    assert snapshot(client) == ({}, False)
+    edge.later(ASK_AGAIN_MS)
+    edge.answer(stored(50, "b", built_with=SAME_KEYS, others=[OtherPartition(1, START, built_with=OTHER_KEYS)]))
+    assert snapshot(client) == ({"b": 50}, True)

@@ -26,6 +26,7 @@ PARTITION = KeptPartition(TOPIC, "e1", 0)
 ROOMS = ("a", "b", "c")
 KEYS = (None, "score", "clock", "half", "lineup")
 STATE_BYTES_MAX = 600
+FEED = KeptFeed("score", None, STATE_BYTES_MAX, lambda _key, _count: 0, "keeper-1")
 """Room for a few keys, so that states overflow."""
 RECORDS = st.tuples(st.sampled_from(ROOMS), st.sampled_from(KEYS), st.integers(0, 200))
 T = TypeVar("T")
@@ -202,11 +203,10 @@ class Keeping(RuleBasedStateMachine):
             progress = None
         if progress is None:
             self.builds += 1
-            progress = await keeping.begin(PARTITION, Progress(f"b{self.builds}", 0, 0, -1, -1, True))
+            progress = await keeping.begin(PARTITION, Progress(f"b{self.builds}", 0, 0, -1, -1, True, FEED.built_with))
             if not self._holds(progress):
                 raise Moved
-        feed = KeptFeed("score", None, STATE_BYTES_MAX, lambda _key, _count: 0)
-        return PartitionKeeper(PARTITION, 1, feed, keeping, RoomCache(1 << 20), progress, scattered=False)
+        return PartitionKeeper(PARTITION, 1, FEED, keeping, RoomCache(1 << 20), progress, scattered=False)
 
     def _holds(self, progress: Progress) -> bool:
         """Whether the log holds all that was written, as OffsetForLeaderEpoch tells."""

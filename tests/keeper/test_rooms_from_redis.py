@@ -18,6 +18,7 @@ from support.waiting import eventually
 from touchline_kafka.partitioner import partition_of
 from touchline_protocol.messages import Subscribed
 from touchline_server.config.redis import RedisSettings
+from touchline_server.config.tables import FeedSettings
 from touchline_server.core.room_keeping import KeptEntry, RoomChange
 from touchline_server.store.redis.connection import RedisConnection
 from touchline_server.store.redis.room_keeping import RedisRoomKeeping
@@ -142,6 +143,26 @@ async def test_an_emptied_redis_is_filled_again_from_the_log(fleet: Fleet, redis
             async with fleet.edge() as cold:
                 joined = await join(cold, "score:1")
                 assert (state_of(joined), joined.state_complete) == ({"goals": 1, "half": 1}, True)
+
+
+@pytest.mark.long
+async def test_rooms_of_a_keeper_with_another_key_field_are_incomplete_until_one_with_the_right_one_takes_over(
+    fleet: Fleet,
+) -> None:
+    await fleet.kafka.create(fleet.topic, 1)
+    await fleet.produce(Raw(b"1", b'{"kind":"goals","type":"half","n":1}', []))
+    feeds = {name: {"score": FeedSettings(topic=fleet.topic, key_field=name)} for name in ("kind", "type")}
+    async with fleet.keeper(feeds=feeds["kind"]) as wrong:
+        await fleet.until_kept(wrong)
+    async with fleet.edge(feeds=feeds["type"]) as edge, edge.client() as client:
+        joined = await client.join("score:1")
+        assert (joined.state, joined.state_complete) == ([], False)
+        await eventually(lambda: "feeds.score.key_field" in str(edge.node.readiness()))
+        async with fleet.keeper(feeds=feeds["type"]) as right:
+            await fleet.until_kept(right)
+            joined = await complete(client)
+        assert [event.key for event in joined.state] == ["half"]
+        await eventually(lambda: edge.node.readiness() == ({}, {}, {}))
 
 
 @pytest.mark.long

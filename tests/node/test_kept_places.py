@@ -4,13 +4,15 @@ from collections.abc import Mapping, Sequence
 
 from touchline_protocol.errors import StoreUnavailable
 from touchline_server.core.room_keeping import KeptPartition, Progress
-from touchline_server.core.room_store import NotYet, RoomKey, StoredRoom
+from touchline_server.core.room_store import BuiltWith, NotYet, RoomKey, StoredRoom
 from touchline_server.log.kafka.partition_choice import ResumeAt
 from touchline_server.node.fleet.kept_places import GAP_RECORDS_MAX, KeptPlaces, earlier_places
 
 
 def kept(next_offset: int, *, written: int | None = None, term: int = 3, term_start: int = 0) -> Progress:
-    return Progress("b", next_offset, next_offset if written is None else written, term, term_start, True)
+    return Progress(
+        "b", next_offset, next_offset if written is None else written, term, term_start, True, BuiltWith(None, 1, "k")
+    )
 
 
 def test_a_small_gap_is_read_and_nothing_else() -> None:

@@ -23,7 +23,7 @@ from touchline_server.config.redis import RedisSettings
 from touchline_server.core.players.player_store import Arrival, Exchange, Holding, Limits
 from touchline_server.core.presence.port import InRoom, Report
 from touchline_server.core.room_keeping import KeptPartition, Moved, Progress, RoomChange
-from touchline_server.core.room_store import NotYet, RoomKey, StoredRoom
+from touchline_server.core.room_store import BuiltWith, NotYet, RoomKey, StoredRoom
 from touchline_server.store.redis.connection import RedisConnection
 from touchline_server.store.redis.players import SLOTS, RedisPlayerStore
 from touchline_server.store.redis.presence import RedisOutbox, RedisPresenceStore
@@ -36,6 +36,7 @@ EXAMPLES = 25
 HOUR_MS = 3_600_000
 PARTITION = KeptPartition("scores", "e", 0)
 KEY = RoomKey("scores", "e", 0, "r")
+BUILT_WITH = BuiltWith(None, 100_000, "keeper-1")
 PROGRESS = "touchline:{scores:e:0}:progress"
 ROOM = "touchline:{scores:e:0}:room:r"
 LAYOUT = "touchline:{scores:e}:layout"
@@ -46,8 +47,8 @@ TEXTS = st.sampled_from(
 ) | st.binary(max_size=40)
 SCORES = st.sampled_from([b"0", b"1", b"-inf", b"+inf", b"9e15", b"1e300"])
 NAMES = (
-    "build next written term term_start complete head ts full s:k partitions scattered seq epoch dropped number worker "
-    "last p w me"
+    "build next written term term_start complete built_with head ts full s:k partitions scattered seq epoch dropped "
+    "number worker last p w me"
 )
 FIELDS = st.sampled_from([*NAMES.encode().split(), b"s:\xff"]) | st.binary(min_size=1, max_size=4)
 PACKED = st.recursive(
@@ -109,7 +110,7 @@ class Process:
             with contextlib.suppress(Moved):
                 progress = await self.keeping.progress(PARTITION)
                 if progress is None:
-                    progress = await self.keeping.begin(PARTITION, Progress("b", 0, 0, -1, -1, True))
+                    progress = await self.keeping.begin(PARTITION, Progress("b", 0, 0, -1, -1, True, BUILT_WITH))
                 (found,) = await self.keeping.rooms(PARTITION, progress.build, ["r"])
                 head = -1 if found is None else found.head
                 written = progress._replace(written=progress.written + 1)
@@ -225,7 +226,7 @@ async def test_progress_that_cannot_be_read_is_discarded_by_a_keeper_and_unknown
     await process.connection.client.hset(PROGRESS, "next", "x")
     assert await process.rooms.kept([PARTITION]) == {PARTITION: None}
     assert await process.keeping.progress(PARTITION) is None
-    begun = await process.keeping.begin(PARTITION, Progress("other", 0, 0, -1, -1, True))
+    begun = await process.keeping.begin(PARTITION, Progress("other", 0, 0, -1, -1, True, BUILT_WITH))
     assert begun.build == "other"
 
 

@@ -24,7 +24,7 @@ from touchline_protocol.errors import StoreRefused, StoreUnavailable
 from touchline_server.config.redis import RedisSettings
 from touchline_server.core.players.player_store import Exchange, Limits
 from touchline_server.core.room_keeping import KeptEntry, KeptPartition, Moved, Progress, RoomChange
-from touchline_server.core.room_store import RoomKey, StoredRoom
+from touchline_server.core.room_store import BuiltWith, RoomKey, StoredRoom
 from touchline_server.store.redis.connection import RedisConnection
 from touchline_server.store.redis.players import RedisPlayerStore
 from touchline_server.store.redis.room_keeping import RedisRoomKeeping
@@ -34,7 +34,7 @@ from touchline_server.store.redis.workers import Workers
 
 PARTITIONS = 8
 HOUR_MS = 3_600_000
-START = Progress("b1", 0, 0, -1, -1, True)
+START = Progress("b1", 0, 0, -1, -1, True, BuiltWith(None, 1, "k"))
 Factory = Callable[..., RedisServer]
 
 

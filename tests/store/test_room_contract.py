@@ -17,7 +17,7 @@ from touchline_server.core.room_keeping import (
     RoomChange,
     RoomKeeping,
 )
-from touchline_server.core.room_store import NotYet, OtherPartition, RoomKey, RoomStore, Seen, StoredRoom
+from touchline_server.core.room_store import BuiltWith, NotYet, OtherPartition, RoomKey, RoomStore, Seen, StoredRoom
 from touchline_server.store.memory.rooms import MemoryRooms
 from touchline_server.store.redis.connection import RedisConnection
 from touchline_server.store.redis.room_keeping import RedisRoomKeeping
@@ -26,7 +26,8 @@ from touchline_server.store.redis.rooms import RedisRooms
 HOUR_MS = 3_600_000
 PARTITION = KeptPartition("match-events", "epoch", 0)
 KEY = RoomKey("match-events", "epoch", 0, "m1")
-START = Progress("b1", 0, 0, -1, -1, True)
+BUILT_WITH = BuiltWith("type", 100_000, "keeper-1")
+START = Progress("b1", 0, 0, -1, -1, True, BUILT_WITH)
 
 State: TypeAlias = dict[str, tuple[int, bytes | None]]
 
@@ -93,6 +94,19 @@ async def test_a_room_is_what_its_writes_made_of_it(stores: Stores) -> None:
     (record,) = room.state
     assert (record.key, record.timestamp) == (b"m1", 1012)
     assert state_of(await loaded(stores, 20, KEY._replace(room_id="m2"))) == {"score": (5, b"9")}
+
+
+async def test_it_is_known_how_rooms_were_built_and_another_keeper_changes_nothing_of_it(
+    stores: Stores,
+) -> None:
+    await keep(stores, await stores.keeping.begin(PARTITION, START), 10, change(-1, 4, score="1"))
+    other = START._replace(built_with=BuiltWith(None, 4096, "keeper-2"))
+    for progress in (await stores.keeping.begin(PARTITION, other), await stores.keeping.progress(PARTITION)):
+        assert progress is not None
+        assert progress.built_with == BUILT_WITH
+    assert (await loaded(stores, 10)).built_with == BUILT_WITH
+    await stores.keeping.discard(PARTITION, START.build)
+    assert (await stores.keeping.begin(PARTITION, other)).built_with == other.built_with
 
 
 async def test_a_room_without_records_is_known_to_be_empty_but_not_where_it_ended(stores: Stores) -> None:
@@ -216,7 +230,8 @@ async def test_what_a_room_had_in_other_partitions_counts_where_its_home_says_no
     room = await loaded(stores, 10, home._replace(partitions=2))
     assert state_of(room) == {"score": (4, b"2")}
     assert [(record.headers[0][1], record.value) for record in room.elsewhere] == [(b"half", b"1")]
-    assert room.others == [OtherPartition(0, 10, newest=4, ts=1004, seen=Seen(4, 10, 3))]
+    assert room.others == [OtherPartition(0, 10, newest=4, ts=1004, seen=Seen(4, 10, 3), built_with=BUILT_WITH)]
+    assert room.built_with == BUILT_WITH
     assert room.partitions == 0b01
     # A partition that nobody keeps yet is named too.
     await stores.keeping.note_layout("match-events", "epoch", partitions=3, scattered=True)

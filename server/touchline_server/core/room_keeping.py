@@ -18,6 +18,8 @@ Rules that each implementation keeps:
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
+from .room_store import BuiltWith
+
 NULL = b"null"
 """The value of a key that was removed."""
 
@@ -34,7 +36,8 @@ class Progress(NamedTuple):
     """How far a partition is kept: rooms hold all records from the build's beginning up to ``next_offset``.
 
     They may hold some up to ``written``. The record just before that is of ``term``, which began at ``term_start``; -1
-    if that is not known. ``complete``: the log had nothing before the build's beginning.
+    if that is not known. ``complete``: the log had nothing before the build's beginning. All rooms of the build were
+    ``built_with`` the same settings.
     """
 
     build: str
@@ -43,6 +46,7 @@ class Progress(NamedTuple):
     term: int
     term_start: int
     complete: bool
+    built_with: BuiltWith
 
 
 class KeptEntry(NamedTuple):

@@ -74,7 +74,7 @@ class Keeper:
         self._cache = RoomCache(settings.keeper.cache_bytes_max)
         self._counters = KeeperCounters()
         self._feeds = {
-            feed.topic: KeptFeed(name, feed.key_field, settings.state_bytes_max, partition_of)
+            feed.topic: KeptFeed(name, feed.key_field, settings.state_bytes_max, partition_of, settings.edge_name)
             for name, feed in settings.feeds.items()
         }
         self._release = asyncio.Event()

@@ -18,6 +18,7 @@ from touchline_kafka.leader_epochs import UNKNOWN_EPOCH, EpochEntry, LeaderEpoch
 from touchline_protocol.errors import BadRecord
 from touchline_protocol.records import Record, parse_room_id
 from touchline_server.core.room_keeping import KeptPartition, Moved, Progress, RoomChange, RoomKeeping
+from touchline_server.core.room_store import BuiltWith
 from touchline_server.core.rooms.partition_window import PartitionWindow
 
 from .kept_contents import NO_HEAD, KeptContents
@@ -29,12 +30,18 @@ CONFLICTS_MAX = 5
 
 class KeptFeed(NamedTuple):
     """What a keeper needs to know of a feed: see `Feed`. ``expected`` is the partition that producers are expected to
-    choose for a key, out of so many."""
+    choose for a key, out of so many. ``keeper`` is the keeper's name."""
 
     name: str
     key_field: str | None
     state_bytes_max: int
     expected: Callable[[bytes, int], int]
+    keeper: str
+
+    @property
+    def built_with(self) -> BuiltWith:
+        """How this keeper builds the feed's states."""
+        return BuiltWith(self.key_field, self.state_bytes_max, self.keeper)
 
 
 class PartitionKeeper:

@@ -4,7 +4,7 @@ Rules:
 
 1. Redis says where to go on, not the consumer group: it may have been emptied, or restored from an older copy.
 2. Before a partition goes on, the log is asked whether it still holds all that may have been written. If not, its rooms
-   are discarded, and it is read again from `since_ms` on.
+   are discarded, and it is read again from `since_ms` on. So it is if its rooms were built with other settings.
 3. Lost records (`OffsetsLost`) may have changed anything: the partition's rooms begin again after them.
 4. A session ends with `Moved` if somebody else changed what it writes. Its caller makes another one, which looks again.
 """
@@ -102,9 +102,16 @@ class Session:
         return found
 
     async def _usable_progress(self, partition: KeptPartition) -> Progress | None:
-        """The progress of a partition, if the log holds all that may have been written of it."""
+        """The progress of a partition, if this keeper can build on it, and the log holds all that was written."""
         progress = await self._keeping.progress(partition)
-        if progress is None or progress.term == NO_TERM:
+        if progress is None:
+            return None
+        mine, found = self._feeds[partition.topic].built_with, progress.built_with
+        if not mine.is_like(found):
+            why = f"keeper {found.keeper} built it with {found.settings}, and this one has {mine.settings}"
+            await self._discard(partition, progress, why)
+            return None
+        if progress.term == NO_TERM:
             return progress
         while True:
             try:
@@ -230,7 +237,8 @@ class Session:
             complete = start <= await self._log.begin(*partition)
         except (LogUnavailable, OffsetOutOfRange):
             raise Moved from None
-        fresh = Progress(secrets.token_hex(8), start, start, NO_TERM, NO_TERM, complete)
+        built_with = self._feeds[partition.topic].built_with
+        fresh = Progress(secrets.token_hex(8), start, start, NO_TERM, NO_TERM, complete, built_with)
         progress = await self._keeping.begin(partition, fresh)
         if progress != fresh:
             raise Moved
@@ -241,9 +249,9 @@ class Session:
         log("room_state_begun", topic=topic, partition=index, from_offset=start, complete=complete)
         return progress
 
-    async def _discard(self, partition: KeptPartition, progress: Progress, why: str, *, lost_from: int) -> None:
+    async def _discard(self, partition: KeptPartition, progress: Progress, why: str, **facts: int) -> None:
         topic, _, index = partition
-        logger.warning("room_state_discarded", topic=topic, partition=index, why=why, lost_from=lost_from)
+        logger.warning("room_state_discarded", topic=topic, partition=index, why=why, **facts)
         await self._keeping.discard(partition, progress.build)
 
     async def _look(self) -> None:

@@ -90,7 +90,7 @@ class Node:
         self._kept: KeptRooms | None = None
         if self._shared is not None and self._store is None:
             self._store = self._shared.rooms
-            self._kept = KeptRooms(self._shared.rooms)
+            self._kept = KeptRooms(self._shared.rooms, settings)
         self._watching: asyncio.Task[None] | None = None
         self.core: EdgeCore[Peer] = make_core(
             settings,

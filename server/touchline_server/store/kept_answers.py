@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from touchline_protocol.records import KEY_HEADER, Record
 from touchline_server.core.room_keeping import NULL, KeptEntry
-from touchline_server.core.room_store import NotYet, OtherPartition, RoomKey, Seen, StoredRoom
+from touchline_server.core.room_store import BuiltWith, NotYet, OtherPartition, RoomKey, Seen, StoredRoom
 
 
 class KeptRecord(NamedTuple):
@@ -30,6 +30,7 @@ class KeptAnswer(NamedTuple):
     ts: int
     full: bool
     entries: Mapping[str, KeptEntry]
+    built_with: BuiltWith | None
 
 
 def stored_room(
@@ -44,7 +45,7 @@ def stored_room(
     if home is None:
         if before > 0:
             return NotYet(f"no keeper has kept {key.topic}, partition {key.partition}")
-        home = KeptAnswer("", 0, 0, -1, True, -1, 0, False, {})
+        home = KeptAnswer("", 0, 0, -1, True, -1, 0, False, {}, None)
     elif home.next_offset < before:
         return NotYet(f"{key.topic}, partition {key.partition} is kept up to {home.next_offset}, not to {before}")
     known = {index: other for index, other in others.items() if other is not None}
@@ -60,6 +61,7 @@ def stored_room(
         seen=_seen(home),
         elsewhere=_records(key, elsewhere),
         others=[_other(index, other) for index, other in others.items()],
+        built_with=home.built_with,
     )
 
 
@@ -70,7 +72,7 @@ def _seen(answer: KeptAnswer) -> Seen | None:
 def _other(index: int, answer: KeptAnswer | None) -> OtherPartition:
     if answer is None:
         return OtherPartition(index, 0)
-    return OtherPartition(index, answer.next_offset, answer.head, answer.ts, _seen(answer))
+    return OtherPartition(index, answer.next_offset, answer.head, answer.ts, _seen(answer), answer.built_with)
 
 
 def _records(key: RoomKey, entries: Mapping[str, KeptEntry]) -> list[Record]:

@@ -149,8 +149,7 @@ class TraceCheck:
         self._states.resume()
         self._covered = self._since = self._cursor
         self._epoch = joined.epoch
-        if (part := self._part) is not None:
-            self._next = part.behind(self._cursor)
+        self._next = 0 if (part := self._part) is None else part.behind(self._cursor)
 
     def _goes_on_at(self, after: tuple[str, int] | None) -> bool:
         """Whether a client presents its cursor, or one that `replayed` has moved over records of other rooms."""
@@ -164,6 +163,8 @@ class TraceCheck:
         self._join(joined)
         self._waits.advance()
         before, cursor = self._log_of(self._epoch or "") or self._log, self._cursor
+        if self._epoch is None:
+            self._states.forget()  # it brought a cursor from before the run
         self._begin(*(joined.after or (joined.epoch, joined.head)))
         if wrong := wrong_move(self._room, before, cursor, self._log, self._cursor):
             self._found(wrong.kind, wrong.text, wrong.offset)
@@ -193,8 +194,7 @@ class TraceCheck:
         self._epoch = epoch
         self._cursor = self._covered = self._since = offset
         self._log = self._log_of(epoch)
-        if (part := self._part) is not None:
-            self._next = part.behind(offset)
+        self._next = 0 if (part := self._part) is None else part.behind(offset)
 
     def _adopt_state(self, joined: Joined) -> None:
         self.state = dict(joined.state)

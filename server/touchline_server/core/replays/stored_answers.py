@@ -7,7 +7,7 @@ records that the log has lost again. See `core.room_store`.
 from touchline_protocol.rooms import split_room
 from touchline_server.core.clients.client import ClientHub, ClientRoom
 from touchline_server.core.effects import LoadRoom, Owner
-from touchline_server.core.room_store import NotYet, OtherPartition, RoomKey, Seen, StoredRoom
+from touchline_server.core.room_store import NotYet, OtherPartition, RoomKey, Seen, StoredRoom, other_keys
 from touchline_server.core.rooms.contents import Contents
 from touchline_server.core.rooms.partition_window import PartitionWindow
 
@@ -31,6 +31,9 @@ def is_ahead(contents: Contents, answer: StoredRoom) -> bool:
 def why_unusable(hub: ClientHub[Owner], room: ClientRoom[Owner], answer: StoredRoom) -> NotYet | None:
     """Why an answer cannot be taken in; None if it can, once this edge has read as far."""
     feed = hub.feeds[split_room(room.name)[0]]
+    for built in (answer.built_with, *(other.built_with for other in answer.others if other.newest >= 0)):
+        if why := other_keys(feed.feed.name, feed.feed.key_field, built):
+            return NotYet(why)
     if not _holds(room.contents.window, answer.seen):
         return NotYet("it has records that the log may have lost again")
     for other in answer.others:

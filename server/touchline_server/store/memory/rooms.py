@@ -34,7 +34,13 @@ class MemoryRooms:
             return None
         room = self._room(partition, progress.build, key.room_id) or KeptRoom(-1, 0, False, {})
         return KeptAnswer(
-            progress.build, progress.next_offset, progress.written, progress.term, progress.complete, *room
+            progress.build,
+            progress.next_offset,
+            progress.written,
+            progress.term,
+            progress.complete,
+            *room,
+            built_with=progress.built_with,
         )
 
     def _room(self, partition: KeptPartition, build: str, room_id: str) -> KeptRoom | None:

@@ -9,7 +9,20 @@ from touchline_server.core.room_keeping import KeptPartition, KeptRoom, Moved, P
 
 from .connection import RedisConnection
 from .contents import UNREADABLE, reading
-from .room_layout import ADVANCE, BEGIN, DISCARD, ENTRY_PREFIX, INTEND, LAYOUT, PROGRESS_FIELDS, READ, WRITE, Keys, pack
+from .room_layout import (
+    ADVANCE,
+    BEGIN,
+    DISCARD,
+    ENTRY_PREFIX,
+    INTEND,
+    LAYOUT,
+    PROGRESS_FIELDS,
+    READ,
+    WRITE,
+    Keys,
+    pack,
+    pack_built_with,
+)
 from .rooms import kept_answer, progress_of
 from .scripts import Call, run_scripts
 from .store_errors import raises_store_errors
@@ -53,7 +66,8 @@ class RedisRoomKeeping:
 
     async def begin(self, partition: KeptPartition, progress: Progress) -> Progress:
         """See `core.room_keeping.RoomKeeping.begin`."""
-        args: Args = [*progress[:5], int(progress.complete), self._room_idle_ms]
+        built = pack_built_with(progress.built_with)
+        args: Args = [*progress[:5], int(progress.complete), built, self._room_idle_ms]
         key = self._keys.progress(partition)
         (answer,) = await run_scripts(self._connection, [Call(BEGIN, [key], args)])
         with reading(key, "delete it"):

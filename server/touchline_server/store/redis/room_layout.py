@@ -2,7 +2,8 @@
 
 All keys of a partition share a hash tag, so they are in one Cluster slot, and are lost and restored together:
 
-- ``prefix:{topic:epoch:partition}:progress``, a hash: the fields of `Progress`, by name.
+- ``prefix:{topic:epoch:partition}:progress``, a hash: the fields of `Progress`, by name; ``built_with`` as
+  a JSON array.
 - ``prefix:{topic:epoch:partition}:room:id``, a hash: ``build``, ``head``, ``ts``, ``full``, and a field ``s:key`` for
   each event key: offset and time in 8 bytes each (big-endian), then the value.
 
@@ -15,12 +16,15 @@ A room has at most ``state_bytes_max`` bytes, so reading one at once holds up Re
 import struct
 from collections.abc import Iterator
 
+import msgspec
+
 from touchline_server.core.room_keeping import KeptEntry, KeptPartition
+from touchline_server.core.room_store import BuiltWith
 
 from .scripts import Script
 
 ENTRY_PREFIX = b"s:"
-PROGRESS_FIELDS = ("build", "next", "written", "term", "term_start", "complete")
+PROGRESS_FIELDS = ("build", "next", "written", "term", "term_start", "complete", "built_with")
 """The fields of a `Progress`, in its order."""
 _ENTRY = struct.Struct(">qq")
 _LENGTH = struct.Struct(">I")
@@ -32,8 +36,9 @@ if p[1] ~= ARGV[1] or tonumber(p[2]) < tonumber(ARGV[2]) then return -2 end
 
 
 READ = Script.of("""
-local p = redis.call('HMGET', KEYS[1], 'build', 'next', 'written', 'term', 'complete')
+local p = redis.call('HMGET', KEYS[1], 'build', 'next', 'written', 'term', 'complete', 'built_with')
 if not p[1] then return '' end
+p[6] = p[6] or '' -- nil if an older keeper wrote it
 local texts = {}
 local function add(list)
   for _, text in ipairs(list) do texts[#texts + 1] = struct.pack('>I4c0', #text, text) end
@@ -48,10 +53,10 @@ longer to read forty short answers than an edge takes for all the rest."""
 BEGIN = Script.of("""
 if redis.call('HEXISTS', KEYS[1], 'build') == 0 then
   redis.call('HSET', KEYS[1], 'build', ARGV[1], 'next', ARGV[2], 'written', ARGV[3], 'term', ARGV[4],
-    'term_start', ARGV[5], 'complete', ARGV[6])
+    'term_start', ARGV[5], 'complete', ARGV[6], 'built_with', ARGV[7])
 end
-redis.call('PEXPIRE', KEYS[1], ARGV[7])
-return redis.call('HMGET', KEYS[1], 'build', 'next', 'written', 'term', 'term_start', 'complete')
+redis.call('PEXPIRE', KEYS[1], ARGV[8])
+return redis.call('HMGET', KEYS[1], 'build', 'next', 'written', 'term', 'term_start', 'complete', 'built_with')
 """)
 """Begin a build, unless there is one. Keys: progress. Arguments: the fields, the time to live."""
 
@@ -154,6 +159,20 @@ def unpack(packed: bytes) -> KeptEntry:
     """The entry in the value of a field."""
     offset, ts = _ENTRY.unpack_from(packed)
     return KeptEntry(offset, ts, packed[_ENTRY.size :])
+
+
+def pack_built_with(built: BuiltWith) -> bytes:
+    """How states are built, as the value of a field of a progress: a JSON array, which an operator can read."""
+    return msgspec.json.encode(built)
+
+
+def unpack_built_with(packed: bytes) -> BuiltWith:
+    """How the states of a partition are built.
+
+    Raises:
+        msgspec.MsgspecError: Touchline did not write it, or an older version did.
+    """
+    return msgspec.json.decode(packed, type=BuiltWith)
 
 
 def texts_of(packed: bytes) -> Iterator[bytes]:

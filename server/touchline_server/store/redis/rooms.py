@@ -12,7 +12,7 @@ from touchline_server.store.kept_answers import KeptAnswer, stored_room
 
 from .connection import RedisConnection
 from .contents import UNREADABLE
-from .room_layout import ENTRY_PREFIX, PROGRESS_FIELDS, READ, READ_LAYOUT, Keys, texts_of, unpack
+from .room_layout import ENTRY_PREFIX, PROGRESS_FIELDS, READ, READ_LAYOUT, Keys, texts_of, unpack, unpack_built_with
 from .scripts import Call, run_scripts
 from .store_errors import only_store_errors, raises_store_errors
 
@@ -115,7 +115,7 @@ def kept_answer(answer: bytes) -> KeptAnswer | None:
     """
     if not answer:
         return None
-    build, next_offset, written, term, complete, *flat = texts_of(answer)
+    build, next_offset, written, term, complete, built_with, *flat = texts_of(answer)
     fields = dict(zip(flat[::2], flat[1::2], strict=True))
     if fields.get(b"build") != build:
         fields = {}
@@ -134,6 +134,7 @@ def kept_answer(answer: bytes) -> KeptAnswer | None:
         stored_int(fields.get(b"ts", b"0")),
         fields.get(b"full") == b"1",
         entries,
+        unpack_built_with(built_with),
     )
 
 
@@ -155,9 +156,10 @@ def progress_of(fields: Sequence[bytes]) -> Progress:
     Raises:
         UNREADABLE: Touchline did not write it.
     """
-    build, *numbers, complete = fields
+    build, *numbers, complete, built_with = fields
     next_offset, written, term, term_start = map(stored_int, numbers)
-    return Progress(build.decode(), next_offset, written, term, term_start, complete == b"1")
+    built = unpack_built_with(built_with)
+    return Progress(build.decode(), next_offset, written, term, term_start, complete == b"1", built)
 
 
 def _known_progress(fields: Sequence[bytes]) -> Progress | None:
