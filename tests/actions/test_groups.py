@@ -155,7 +155,7 @@ async def test_a_rebalance_waits_for_what_is_in_hand(kafka: KafkaBroker, caplog:
 
 async def test_a_reader_that_asks_for_nothing_loses_its_place_and_can_come_back(kafka: KafkaBroker) -> None:
     players = await players_of(kafka)
-    async with players.read(commit_s=100, kafka_options={"max_poll_interval_ms": 300}) as idle:
+    async with players.read(commit_s=100, kafka_options={"max_poll_interval_ms": 1_500}) as idle:
         await players.act("ann", 1, 2)
         assert ids(await take(idle, 2)) == [1, 2]
         idle.processed()

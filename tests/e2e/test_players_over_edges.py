@@ -12,7 +12,7 @@ from edge.players import AUTH, acks, act, answer, answers, bearer, greet, loose_
 from edge.streams import Stream, request, target_of
 from support.node_fixture import RunningNode, running_node
 from support.redis_server import RedisServer
-from support.waiting import eventually
+from support.waiting import DEADLINE_S, eventually
 from touchline_protocol.messages import Error, Goaway, Hello, Welcome
 from touchline_server.config.players import PlayersSettings
 from touchline_server.config.redis import RedisSettings
@@ -27,7 +27,7 @@ def together(node: RunningNode) -> bool:
 @contextlib.asynccontextmanager
 async def two_edges(redis: RedisServer, **settings: Any) -> AsyncIterator[tuple[RunningNode, RunningNode]]:
     """Two edges with a log each, so that a test can see which of them wrote what."""
-    shared = {"auth": AUTH, "redis": RedisSettings(url=redis.url, timeout_s=0.5), "actions": loose_limits()} | settings
+    shared = {"auth": AUTH, "redis": RedisSettings(url=redis.url, timeout_s=5), "actions": loose_limits()} | settings
     async with (
         running_node(BreakableLog(), edge_name="one", **shared) as one,
         running_node(BreakableLog(), edge_name="other", **shared) as other,
@@ -106,7 +106,7 @@ async def test_a_player_has_so_many_connections_on_all_edges_together(redis: Red
 
 
 async def _until_let_in(edge: RunningNode) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(DEADLINE_S):
         while True:
             async with edge.client(greeted=False) as client:
                 await client.send(Hello(token=token()))

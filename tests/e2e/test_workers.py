@@ -20,7 +20,7 @@ import touchline
 from e2e.worker_server import ROOM, WorkerServer, worker_server
 from project.test_readme import ROOT, commands_in
 from support.kafka_broker import KafkaBroker
-from support.waiting import eventually
+from support.waiting import DEADLINE_S, eventually
 from touchline_server.node.cpus import cpu_count
 
 FLEET = (ROOT / "docs" / "fleet.md").read_text("utf-8")
@@ -49,7 +49,7 @@ async def watching(server: WorkerServer, count: int) -> AsyncIterator[list[Clien
 
 
 async def received(client: ClientConnection) -> dict[str, Any]:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(DEADLINE_S):
         message: dict[str, Any] = json.loads(await client.recv())
     return message
 

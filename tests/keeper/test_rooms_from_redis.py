@@ -14,7 +14,7 @@ from support.kafka_log_harness import KafkaHarness
 from support.log_cut import cut_back
 from support.log_harness import Raw
 from support.redis_server import RedisServer
-from support.waiting import eventually
+from support.waiting import DEADLINE_S, eventually
 from touchline_kafka.partitioner import partition_of
 from touchline_protocol.messages import Subscribed
 from touchline_server.config.redis import RedisSettings
@@ -58,7 +58,7 @@ async def test_without_a_keeper_there_is_an_answer_about_a_room_and_its_viewers(
         await client.join("score:1")
         await edge.publish("score:1", 2, key="goals")
         await client.events(1)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(DEADLINE_S):
             while not (known := await edge.node.room_state("score:1")) or not known.viewers:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)  # nobody says when counts have been exchanged
         assert [one.value for one in known.state] == [b"2"]
@@ -237,7 +237,7 @@ async def test_offsets_are_committed_for_those_who_watch_lag(fleet: Fleet) -> No
         assert member is not None
         assert member._consumer is not None
         await eventually(lambda: member.shares)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(DEADLINE_S):
             assert await member._consumer.committed(TopicPartition(fleet.topic, 0)) == 1
 
 

@@ -11,7 +11,7 @@ import pytest_asyncio
 from store.presence_fleets import InRedis
 from support.node_fixture import running_node
 from support.redis_server import RedisServer
-from support.waiting import eventually
+from support.waiting import DEADLINE_S, eventually
 from touchline_protocol.messages import Hello, RoomRequest, Subscribe, Subscribed, Welcome
 from touchline_protocol.presence.records import PresenceRecord, decode_presence
 from touchline_protocol.records import Record
@@ -51,7 +51,7 @@ class Written:
 
     async def decoded(self, count: int) -> Sequence[PresenceRecord]:
         """The first records, once there are ``count``."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(DEADLINE_S):
             while len(self.records) < count:
                 self._more.clear()
                 await self._more.wait()
@@ -104,7 +104,7 @@ async def test_records_wait_while_the_log_does_not_take_them(
         await eventually(lambda: any(TOPIC in (topic.problem or "") for topic in topics))
         await log.create_topics([TOPIC], partitions=1, replication=None)
         written = Written()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(DEADLINE_S):
             while len(written.records) < 2:
                 for event in await log.poll():
                     written(event)

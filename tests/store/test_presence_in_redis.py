@@ -12,6 +12,7 @@ from store.presence_fleets import InRedis, drained
 from store.presence_worker import Fault, FaultyConnection
 from support.redis_kinds import make_cluster, move_slot
 from support.redis_server import RedisServer
+from support.waiting import DEADLINE_S
 from touchline_protocol.errors import StoreUnavailable
 from touchline_protocol.presence.records import PresenceRecord
 from touchline_server.config.presence import PresenceSettings
@@ -240,7 +241,7 @@ async def test_each_occupied_room_has_its_state_recorded_again_and_again(connect
     store, outbox = fleet.worker("one"), fleet.outbox("one")
     await store.exchange(whole({ROOM: 2}, {"ann": 1}))
     for _ in range(2):
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(DEADLINE_S):
             state = await next_state(outbox)
         assert (state.viewers, state.players) == (2, ["ann"])
     await store.exchange(change({ROOM: 0}, {"ann": 0}))
@@ -373,7 +374,7 @@ async def test_a_cluster_shares_the_shards_and_moves_them(redis_factory: Callabl
     for shard in (0, 7):
         await asyncio.to_thread(move_slot, servers, key_slot(f"touchline:{{presence.{shard}}}".encode()))
     report = change(dict.fromkeys(rooms, 2))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(DEADLINE_S):
         while True:  # calls to a slot that moves are outages
             try:
                 await one.exchange(report)

@@ -19,6 +19,7 @@ from support.redis_kinds import (
     until,
 )
 from support.redis_server import RedisServer
+from support.waiting import DEADLINE_S
 from touchline_loadtest.free_ports import free_ports
 from touchline_protocol.errors import StoreRefused, StoreUnavailable
 from touchline_server.config.redis import RedisSettings
@@ -76,7 +77,7 @@ async def heads(connection: RedisConnection, before: int = 5) -> list[int | None
 
 async def eventually_works(work: Callable[[], "asyncio.Future[None] | object"]) -> None:
     """Try again while Redis fails over."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(DEADLINE_S):
         while True:
             try:
                 await work()  # type: ignore[misc]
