@@ -16,7 +16,7 @@ SETUP := pyproject.toml scripts/setup_venv.sh scripts/apt_install.sh
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help docs demo bench bench-peers bench-peers-rooms bench-peers-long kick-off loadtest fleet-run rolling-restart report test test-quick test-all cluster-run check check-deploy check-types check-source check-js build-js js-codes format openapi lock clean
+.PHONY: help docs demo bench bench-peers bench-peers-rooms bench-peers-long kick-off loadtest fleet-run rolling-restart report test test-quick test-all cluster-run check check-deploy check-types check-source check-js build-js site js-codes format openapi lock clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 20
@@ -109,13 +109,18 @@ check-source: .venv/dev.stamp ## Check layers, prose and the shape of the source
 	$(BIN)/python scripts/check_source.py
 	$(BIN)/python scripts/check_prose.py
 	$(BIN)/python scripts/write_js_codes.py --check
+	$(BIN)/python scripts/check_site.py
 
 check-js: .venv/dev.stamp ## Check clients/js and the site, unless they have passed as they are: ARGS=--again
 	$(BIN)/python scripts/check_js.py $(ARGS)
 
-build-js: .venv/dev.stamp ## Build the TypeScript SDK, and the site of the demo
+build-js: .venv/dev.stamp ## Build the TypeScript SDK
 	scripts/install_js.sh
-	scripts/with_node.sh npm --prefix clients run build --workspaces --if-present
+	scripts/with_node.sh npm --prefix clients run build --workspace=js
+
+site: build-js ## Build the site of the demo, whose built files are committed
+	scripts/with_node.sh npm --prefix clients run build --workspace=demo/web
+	$(BIN)/python scripts/check_site.py --write
 
 docs: .venv/dev.stamp ## Build the documentation as a site, in .cache/docs/site, and check its links
 	$(BIN)/python scripts/build_docs.py $(ARGS)

@@ -11,7 +11,6 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from http import HTTPStatus
-from pathlib import Path
 from typing import Any
 
 from websockets.asyncio.server import ServerConnection, serve
@@ -20,9 +19,8 @@ from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
-import touchline_demo
+from touchline_demo.site_files import SITE, content_security_policy
 
-PAGE = Path(touchline_demo.__file__).parent / "page"
 DEADLINE_S = 60.0
 
 Json = dict[str, Any]
@@ -128,6 +126,10 @@ class ScriptedEdge:
         asked = [message["rooms"] for message in self.received if message["type"] == "subscribe"]
         return [request for rooms in asked for request in rooms if request["room"] == room]
 
+    def unsubscribes(self) -> list[str]:
+        """All rooms that the page has left so far."""
+        return [room for message in self.received if message["type"] == "unsubscribe" for room in message["rooms"]]
+
     async def until(self, is_so: Callable[[], bool]) -> None:
         """Wait until the page's messages make a condition true."""
         async with asyncio.timeout(DEADLINE_S):
@@ -193,7 +195,7 @@ class ScriptedEdge:
             if self.replays_end_after is not None:
                 return [answer, *log[: self.replays_end_after]]
             return [answer, *log, {"type": "replayed", "room": room, "to": head}]
-        recent = log[-request["last"] :] if request["last"] else []
+        recent = log[-request["last"] :] if request.get("last") else []
         newest = max([*state.values(), *recent], key=lambda event: event["offset"], default=None)
         answer |= {} if newest is None else {"ts": newest["ts"]}
         return [answer | {"recovered": False, "state": list(state.values()), "recent": recent}]
@@ -205,10 +207,12 @@ class ScriptedEdge:
         if path == "demo.json":
             listed = {"ws_port": self.port, "matches": self.matches, "attribution": self.attribution}
             return _response(HTTPStatus.OK, "application/json", json.dumps(listed).encode())
-        file = PAGE / path
+        file = SITE / path
         if not file.is_file():
             return _response(HTTPStatus.NOT_FOUND, "text/plain", b"there is no such file")
-        return _response(HTTPStatus.OK, mimetypes.guess_type(file)[0] or "text/plain", file.read_bytes())
+        response = _response(HTTPStatus.OK, mimetypes.guess_type(file)[0] or "text/plain", file.read_bytes())
+        response.headers["Content-Security-Policy"] = content_security_policy("127.0.0.1", self.port)
+        return response
 
 
 @asynccontextmanager
@@ -234,8 +238,5 @@ def _now_ms() -> int:
 
 
 def _response(status: HTTPStatus, kind: str, body: bytes) -> Response:
-    # Forbid scripts, styles and anything else from other origins or inline: the page must not need them.
-    policy = "default-src 'self'; connect-src 'self' ws:"
-    headers = Headers({"Content-Type": kind, "Content-Length": str(len(body)), "Content-Security-Policy": policy})
-    headers["Connection"] = "close"
+    headers = Headers({"Content-Type": kind, "Content-Length": str(len(body)), "Connection": "close"})
     return Response(status.value, status.phrase, headers, body)

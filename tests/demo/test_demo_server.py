@@ -21,7 +21,7 @@ from touchline_server.core.log import Entry
 
 SECRET = "a secret of thirty-two bytes and more"
 KEPT_BY_A_PAGE = 20
-"""Taps that a page keeps without a connection: `KEPT_MAX` in acting.js."""
+"""Taps that a page keeps without a connection: `ACTIONS_MAX` in clients/demo/web/src/live/client.ts."""
 
 
 async def until(client: touchline.Client, room: str, key: str, is_so: Any) -> dict[str, Any]:
@@ -96,7 +96,7 @@ async def test_requests_that_other_sites_can_send_are_refused(demo: RunningDemo,
 
 
 async def test_the_page_is_not_shown_under_a_foreign_name(demo: RunningDemo) -> None:
-    for path in ("/", "/demo.json", "/app.js"):
+    for path in ("/", "/demo.json", "/assets/site.js"):
         assert (await demo.http.get(path, headers={"Host": "elsewhere.example"})).status_code == 403
         assert (await demo.http.get(path, headers={"Host": "10.0.0.1:8081"})).status_code == 200
 

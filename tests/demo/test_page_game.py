@@ -155,7 +155,7 @@ async def test_a_refusal_is_shown_in_words(edge: ScriptedEdge, page: Page) -> No
     refusal = {"type": "nack", "code": "action_invalid", "message": "no such team"}
     edge.answer_action = lambda action: [refusal | {"id": action["id"]}]
     await page.locator("#cheer-home").click()
-    await expect(page.locator("#word")).to_have_text("no such team")
+    await expect(page.locator("#word")).to_contain_text("no such team")
     edge.answer_action = acked
     await expect(page.locator("#word")).to_contain_text("You play as ada")
 
@@ -183,7 +183,6 @@ async def test_on_a_phone_nothing_in_the_panel_covers_anything_else(edge: Script
     bot = {"player": "bot-reflexes-12", "cheat": "taps like clockwork", "done": 144, "refused": 250}
     await edge.publish(PANEL, bot | {"verdict": verdict, "ended": ended[:-18], "close": 4503}, key="bot.x")
     await play(edge, page)
-    await page.locator(".card").first.click()
     await expect(page.locator("#bots .chip")).to_have_text(ended)
     boxes = [await part.bounding_box() for part in await page.locator("#bots li > *").all()]
     assert len(boxes) == 4
@@ -201,7 +200,6 @@ async def test_on_a_phone_buttons_are_large_enough_for_a_finger(edge: ScriptedEd
     await page.set_viewport_size({"width": 393, "height": 727})
     await edge.publish(PANEL, {"actions": 0}, key="counts")
     await play(edge, page)
-    await page.locator(".card").first.click()
     await expect(page.locator("#cheer-home")).to_be_visible()
     buttons = [button for button in await page.locator("button, .toggle").all() if await button.is_visible()]
     assert len(buttons) >= 7

@@ -1,8 +1,10 @@
-"""A browser's clients of a real edge over Kafka, whose connections are cut: the page's client and an `EventSource`."""
+"""A browser's clients of a real edge over Kafka, whose connections are cut: the TypeScript SDK and an `EventSource`."""
 
 import json
 import random
+import subprocess
 from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -30,16 +32,17 @@ ROUNDS, AT_ONCE = 4, 15
 KEYS = ("score", None, "clock", "card")
 WAIT_MS = 30_000
 
+ROOT = Path(__file__).parents[2]
+SDK = ROOT / "clients" / "js" / "dist"
+
 START = """async ([url, stream, room]) => {
-  const { Touchline } = await import("/touchline.js");
+  const { connect } = await import("/sdk/index.js");
   window.shown = [];
   window.streamed = [];
-  window.client = new Touchline(url, {
-    reset: (room, state) => shown.push({ state }),
-    event: (event) => shown.push({ event }),
-    gap: (room, from, to) => shown.push({ gap: [from, to] }),
+  connect(url).subscribe(room, {
+    onJoined: ({ recovered, state }) => recovered || shown.push({ state: [...state.values()] }),
+    onEvent: (event) => shown.push({ event }),
   });
-  client.join(room);
   window.source = new EventSource(stream);
   source.onmessage = ({ data }) => streamed.push(JSON.parse(data));
 }"""
@@ -65,8 +68,8 @@ class Frames:
 
 
 def trace_of_page(frames: Frames, shown: Sequence[Any]) -> Trace:
-    """What the page's client received, and the state that it has told its page."""
-    trace = Trace("the page's client", ROOM)
+    """What the SDK received, and the state that it has told its page."""
+    trace = Trace("the SDK", ROOM)
     follower = RoomFollower(trace)
     for is_sent, payload in frames.all:
         if not is_sent:
@@ -112,6 +115,13 @@ def events(round_: int) -> list[Raw]:
     return some
 
 
+@pytest.fixture(scope="module")
+def sdk() -> Path:
+    """The built SDK's files."""
+    subprocess.run(["make", "--silent", "build-js"], cwd=ROOT, capture_output=True, check=True)
+    return SDK
+
+
 @pytest.fixture
 async def browser() -> AsyncIterator[Browser]:
     async with launched_browser() as browser:
@@ -120,7 +130,7 @@ async def browser() -> AsyncIterator[Browser]:
 
 @pytest.mark.long
 async def test_a_browser_s_clients_have_the_whole_log_though_their_connections_are_cut(
-    kafka: KafkaBroker, browser: Browser
+    kafka: KafkaBroker, browser: Browser, sdk: Path
 ) -> None:
     harness = KafkaHarness(kafka)
     topic = await harness.create_topic()
@@ -131,6 +141,7 @@ async def test_a_browser_s_clients_have_the_whole_log_though_their_connections_a
             relay = Relay([node.port], random.Random(1))
             frames = Frames(page)
             async with relay.running():
+                await page.route("**/sdk/*", lambda route: route.fulfill(path=sdk / route.request.url.split("/")[-1]))
                 await page.goto(f"{files.url}icon.svg")
                 at = f"127.0.0.1:{relay.port}"
                 await page.evaluate(START, [f"ws://{at}/ws", f"http://{at}/v1/rooms/{ROOM}/events", ROOM])

@@ -1,3 +1,4 @@
-"""The demo: a server that plays matches of its own, with a page to watch and play along. `app` runs it, `page/` is the
-page, `matches/` are real and invented matches, `playback` publishes them, `cli/` adds the commands to ``touchline``.
+"""The demo: a server that plays matches of its own, with a site to watch and play along. `app` runs it, `site/` is the
+built site, whose sources are in `clients/demo/web`, `matches/` are real and invented matches, `playback` publishes
+them, `cli/` adds the commands to ``touchline``.
 """

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-SITE = Path(__file__).parent / "page"
+SITE = Path(__file__).parent / "site"
 
 
 class SiteFiles(StaticFiles):

@@ -1,0 +1,88 @@
+/** The scoreboard: a card for each match that is played. */
+
+import type { VNode } from "preact";
+
+import { initialsOf, SIDES, type Side } from "../model/teams";
+import type { Card } from "../state/card";
+import { usePage } from "./context";
+import { Icon } from "./icons";
+import { teamColours, useReplay } from "./motion";
+
+export function Matches(): VNode {
+  const { site } = usePage();
+  const cards = site.cards.value;
+  return (
+    <section class="matches" aria-labelledby="matches-heading">
+      <h2 id="matches-heading">Matches</h2>
+      {site.notice.value !== "" && <p class="notice">{site.notice.value}</p>}
+      {cards.length === 0 && <p class="notice">Waiting for the first match…</p>}
+      <ul id="cards" class="cards">
+        {cards.map((card) => (
+          <li key={card.id}>
+            <MatchCard card={card} />
+          </li>
+        ))}
+      </ul>
+      <p id="hint" class="hint">
+        Open a match to cheer for a team, or start a cheating bot below and see it caught.
+      </p>
+    </section>
+  );
+}
+
+function MatchCard({ card }: { readonly card: Card }): VNode {
+  const { site } = usePage();
+  const period = card.period.value;
+  const classes = [
+    "card",
+    period?.isPlaying && "playing",
+    card.isOver.value && "over",
+    card.celebrations.value > 0 && "goal",
+  ];
+  const anchor = useReplay<HTMLAnchorElement>("celebrated", card.celebrations.value);
+  return (
+    <a
+      ref={anchor}
+      class={classes.filter(Boolean).join(" ")}
+      href={`#${card.id}`}
+      aria-current={site.openId.value === card.id ? "true" : undefined}
+      style={teamColours(card.hues.value)}
+    >
+      <span class="card-top">
+        <span class="period">{period?.name ?? "Waiting for the match"}</span>
+        <span class="clock">{card.clock.value === null || card.isOver.value ? "" : `${card.clock.value.minute}'`}</span>
+      </span>
+      {SIDES.map((side) => (
+        <TeamRow key={side} card={card} side={side} />
+      ))}
+      <LastGoal card={card} />
+    </a>
+  );
+}
+
+function TeamRow({ card, side }: { readonly card: Card; readonly side: Side }): VNode {
+  const name = card.teams.value[side];
+  const goals = card.score.value?.goals[side];
+  return (
+    <span class={`team-row ${side}`}>
+      <Crest name={name} side={side} />
+      <span class="team">{name ?? "…"}</span>
+      <span class="goals">{goals ?? "–"}</span>
+    </span>
+  );
+}
+
+export const Crest = ({ name, side }: { readonly name: string | null; readonly side: Side }): VNode => (
+  <span class={`crest ${side}`} data-initials={name === null ? "" : initialsOf(name)} aria-hidden="true" />
+);
+
+function LastGoal({ card }: { readonly card: Card }): VNode {
+  const goal = card.lastGoal.value;
+  if (goal === null) return <span class="last-goal">No goals yet</span>;
+  const scorer = `${goal.player ?? goal.team ?? ""}${goal.isOwnGoal ? " (own goal)" : ""}`;
+  return (
+    <span class="last-goal">
+      <Icon name="goal" /> <span class="scorer">{`${scorer} ${goal.minute ?? ""}'`}</span>
+    </span>
+  );
+}
