@@ -24,8 +24,8 @@ if [ ! -e "$CACHE/base.tar" ]; then
     # The packages of the image on Docker's hub, and like there without what only people read.
     mmdebstrap --quiet --variant=minbase --components=main \
         --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
-        --dpkgopt='path-exclude=/usr/share/locale/*' bookworm "$CACHE/base.tar.new" >&2
-    mv "$CACHE/base.tar.new" "$CACHE/base.tar"
+        --dpkgopt='path-exclude=/usr/share/locale/*' bookworm "$CACHE/base.new.tar" >&2
+    mv "$CACHE/base.new.tar" "$CACHE/base.tar"
 fi
 if ! buildah "${STORAGE[@]}" images --quiet "$BASE" >/dev/null 2>&1; then
     container=$(buildah "${STORAGE[@]}" from scratch)

@@ -23,7 +23,7 @@ IMAGE_MIB_MAX = 320
 RUN_S = 60.0
 START_S = 90.0
 STOP_S = 30.0
-KEY = "a key for publishing"
+KEY = "a-key-for-publishing"
 
 
 @pytest.fixture(scope="module")
@@ -117,13 +117,13 @@ async def test_an_edge_with_an_embedded_log_keeps_it_in_the_volume(image: Image,
             "[1, 0]",
             "--key",
             "score",
-            "--server",
+            "--url",
             f"http://127.0.0.1:{control_port}",
         )
         assert (await asyncio.to_thread(published.run, RUN_S)).returncode == 0
     async with running(image, tmp_path, *command, environment=environment, binds=binds):
         url = f"http://127.0.0.1:{control_port}/v1/rooms/score:1"
-        assert [1, 0] in (await answer_of(url))["state"].values()
+        assert [each["data"] for each in (await answer_of(url))["state"]] == [[1, 0]]
 
 
 async def test_a_fleet_runs_from_the_image(
@@ -153,7 +153,7 @@ async def test_a_fleet_runs_from_the_image(
         running(image, tmp_path, "touchline", "serve", *with_config, "--workers", "2", environment=edge, binds=binds),
         running(image, tmp_path, *watch, environment=cheatwatch),
     ):
-        server = ("--server", f"http://127.0.0.1:{control_port}", "--api-key", KEY)
+        server = ("--url", f"http://127.0.0.1:{control_port}", "--api-key", KEY)
         published = image.container("touchline", "publish", "match:1", "1", "--key", "goals", *server)
         assert (await asyncio.to_thread(published.run, RUN_S)).returncode == 0
         url = f"http://127.0.0.1:{keeper_port}/readyz"

@@ -11,8 +11,9 @@ CHUNK_BYTES = 64 * 1024
 class Relay:
     """Accepts connections on ``port`` and relays each to one of ``ports``, chosen at random among those that answer."""
 
-    def __init__(self, ports: Sequence[int], random_: random.Random) -> None:
+    def __init__(self, ports: Sequence[int], random_: random.Random, host: str = "127.0.0.1") -> None:
         self.port = 0
+        self._host = host
         self.cuts = 0
         self._ports = ports
         self._random = random_
@@ -78,9 +79,9 @@ class Relay:
     async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         ports = self._random.sample(self._ports, len(self._ports))
         try:
-            return await asyncio.open_connection("127.0.0.1", ports[0])
+            return await asyncio.open_connection(self._host, ports[0])
         except OSError:
-            return await asyncio.open_connection("127.0.0.1", ports[-1])
+            return await asyncio.open_connection(self._host, ports[-1])
 
     async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

@@ -3,6 +3,7 @@
 Nothing else differs: commands, variables and files are those of the compose file. Grafana alone cannot be had here.
 """
 
+import re
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -36,23 +37,27 @@ def is_absent(service: Service) -> bool:
     return image_name(service) in ABSENT
 
 
-def program(service: Service, volumes: Mapping[str, Path]) -> Program:
-    """The program for a service of another image than Touchline's. ``volumes`` are folders by their place."""
+def program(service: Service, places: Mapping[str, Path]) -> Program:
+    """The program for a service of another image than Touchline's. ``places`` are its files and folders by their place
+    in the container."""
     environment = {"PATH": SYSTEM_PATH, **service.environment}
     if image_name(service) == "kafka":
-        return _kafka(service, volumes, environment)
+        return _kafka(service, places, environment)
     words = list(service.command)
     if image_name(service) == "prometheus":
         words.insert(0, "prometheus")  # the image's entry point
     found = shutil.which(words[0], path=SYSTEM_PATH)
     assert found is not None, f"{words[0]} is missing: make check-deploy installs it"
-    return Program([found, *(_placed(word, volumes) for word in words[1:])], environment)
+    return Program([found, *(placed(word, places) for word in words[1:])], environment)
 
 
-def _placed(word: str, places: Mapping[str, Path]) -> str:
-    for place, path in places.items():
-        word = word.replace(place, str(path))
-    return word
+def placed(word: str, places: Mapping[str, Path]) -> str:
+    """A word of a command with this machine's paths in place of the container's."""
+    if not places:
+        return word
+    longest_first = sorted(places, key=len, reverse=True)
+    path = re.compile(rf"(?<![\w/])(?:{'|'.join(map(re.escape, longest_first))})(?![\w.])")
+    return path.sub(lambda found: str(places[found[0]]), word)
 
 
 def _kafka(service: Service, volumes: Mapping[str, Path], environment: Mapping[str, str]) -> Program:

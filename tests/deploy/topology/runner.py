@@ -18,7 +18,7 @@ from deploy.image import Image
 
 from .compose_file import Service, services_of
 from .names import NameServer, own
-from .programs import is_absent, program
+from .programs import SYSTEM_PATH, is_absent, placed, program
 
 START_S_MAX = 240.0
 """All services together, on a busy machine: three brokers take most of it."""
@@ -198,11 +198,13 @@ class Topology:
                 None,
                 self._container(service, health) if health else None,
             )
-        found = program(service, self._places(service))
-        environment = self._own(service, found.environment)
+        mine = service._replace(
+            command=self._words(service, service.command), environment=self._own(service, service.environment)
+        )
+        found = program(mine, self._places(service))
         resolver = [Bind(self._resolver, "/etc/resolv.conf")]
-        container = Container(self._words(service, found.command), environment, binds=resolver)
-        prepare = Container(self._words(service, found.prepare), environment, binds=resolver) if found.prepare else None
+        container = Container(found.command, found.environment, binds=resolver)
+        prepare = Container(found.prepare, found.environment, binds=resolver) if found.prepare else None
         return RunningService(
             service, container, prepare, self._container(service, service.health) if service.health else None
         )
@@ -213,8 +215,8 @@ class Topology:
         words = self._words(service, command)
         if not _is_ours(service):
             places = self._places(service)
-            environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"} | self._own(service, service.environment)
-            return Container([_placed(word, places) for word in words], environment, binds=[resolver])
+            environment = {"PATH": SYSTEM_PATH} | self._own(service, service.environment)
+            return Container([placed(word, places) for word in words], environment, binds=[resolver])
         binds = [Bind(self._file(service, source), target) for target, source in service.binds.items()]
         environment = self._own(service, self._image.environment | dict(service.environment))
         return Container(words, environment, self._image.root, [resolver, *binds])
@@ -247,9 +249,3 @@ COMPLETED = "service_completed_successfully"
 
 def _is_ours(service: Service) -> bool:
     return service.image.partition(":")[0] == IMAGE
-
-
-def _placed(word: str, places: Mapping[str, Path]) -> str:
-    for place, path in places.items():
-        word = word.replace(place, str(path))
-    return word
