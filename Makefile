@@ -82,7 +82,7 @@ test: check .venv/tools.stamp ## Run every check, and the tests
 test-quick: .venv/dev.stamp ## Run the tests that need no socket, process, broker or browser
 	$(PYTEST) -m "not long and not outside" $(ARGS)
 
-test-all: check .venv/tools.stamp ## Run every check and every test, long ones too
+test-all: check .venv/tools.stamp .venv/deploy.stamp ## Run every check and every test, long ones too
 	scripts/fetch_kafka.sh
 	$(PYTEST) --hypothesis-profile=long --override-ini=faulthandler_timeout=1500 $(ARGS)
 
@@ -99,7 +99,7 @@ check: .venv/dev.stamp ## Check format, style, types, layers, prose and the shap
 
 check-deploy: .venv/tools.stamp .venv/deploy.stamp ## Check what is in deploy/, by building and running it: 15 minutes
 	scripts/fetch_kafka.sh
-	$(BIN)/python -m pytest tests/deploy $(ARGS)
+	$(BIN)/python -m pytest tests/deploy --override-ini=faulthandler_timeout=3600 $(ARGS)
 
 check-types: .venv/dev.stamp ## Check the types alone
 	$(BIN)/mypy

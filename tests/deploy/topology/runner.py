@@ -219,6 +219,8 @@ class Topology:
             return Container([placed(word, places) for word in words], environment, binds=[resolver])
         binds = [Bind(self._file(service, source), target) for target, source in service.binds.items()]
         environment = self._own(service, self._image.environment | dict(service.environment))
+        # A server that listens on 0.0.0.0 knows names without a dot by itself (docs/proxies.md).
+        environment["TOUCHLINE_HOSTS"] = ",".join(self.addresses)
         return Container(words, environment, self._image.root, [resolver, *binds])
 
     def _words(self, service: Service, words: Sequence[str]) -> list[str]:
