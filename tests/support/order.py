@@ -45,7 +45,7 @@ OUTSIDE = {
 }
 """A test needs a socket, a process, a broker or a browser if its file, or a helper of it, imports one of these."""
 
-LONGEST_FIRST = ("tests/e2e/", "tests/loadtest/", "tests/demo/")
+LONGEST_FIRST = ("tests/cluster/", "tests/e2e/", "tests/loadtest/", "tests/demo/")
 """Folders whose tests take many seconds each."""
 
 IMPORT = re.compile(r"^ *(?:from|import) ([\w.]+)", re.MULTILINE)
@@ -99,15 +99,24 @@ def imported_by(path: Path) -> frozenset[str]:
     found: set[str] = set()
     unread = [path]
     while unread:
-        text = unread.pop().read_text("utf-8")
-        modules = IMPORT.findall(text) + (["socket"] if SERVER.search(text) else [])
-        for module in modules:
-            if module not in found:
-                found.add(module)
-                helper = TESTS.joinpath(*module.split(".")).with_suffix(".py")
-                if helper.exists():
-                    unread.append(helper)
+        for module in _imports_of(unread.pop()) - found:
+            found.add(module)
+            if (helper := _helper(module)) is not None:
+                unread.append(helper)
     return frozenset(found)
+
+
+@functools.cache
+def _imports_of(path: Path) -> frozenset[str]:
+    text = path.read_text("utf-8")
+    return frozenset(IMPORT.findall(text) + (["socket"] if SERVER.search(text) else []))
+
+
+@functools.cache
+def _helper(module: str) -> Path | None:
+    """The file in tests/ that has a module, if one does."""
+    path = TESTS.joinpath(*module.split(".")).with_suffix(".py")
+    return path if path.exists() else None
 
 
 def _rank(item: pytest.Item) -> tuple[bool, int]:
