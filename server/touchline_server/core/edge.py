@@ -320,6 +320,7 @@ class EdgeCore(Generic[Owner]):
         yield from self.loads.tick(now)
         self.input.tick(now.loop_ms)
         self.admission.tick(now.loop_ms)
+        self.counters.tick()
         self.hub.evict_idle(now.loop_ms)
         self.access.evict_idle(now.loop_ms)
         for room in self.presence.announce(self.hub.rooms, now.loop_ms):

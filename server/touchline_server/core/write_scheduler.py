@@ -51,17 +51,14 @@ class Budget(NamedTuple):
 class SlicedFlush(Generic[M]):
     """A large flush under way, and how far it is."""
 
-    __slots__ = ("_part", "_position", "flush")
+    __slots__ = ("_part", "_position", "began", "flush")
 
     def __init__(self, flush: Flush[M]) -> None:
         self.flush = flush
+        self.began: Now | None = None
+        """When its first member was written to."""
         self._part = 0
         self._position = 0
-
-    @property
-    def has_begun(self) -> bool:
-        """Whether a member was written to."""
-        return bool(self._part or self._position)
 
     @property
     def is_done(self) -> bool:
@@ -124,7 +121,7 @@ class WriteScheduler(Generic[M]):
         began_s = self._clock()
         for flush in flushes:
             yield from flush.parts
-        self._time_small(flushes, now, (self._clock() - began_s) * 1000)
+        self._time(flushes, now, int((self._clock() - began_s) * 1000))
         for flush in flushes:
             self._end(flush, now)
 
@@ -135,15 +132,11 @@ class WriteScheduler(Generic[M]):
         else:
             self._slice_clients = min(self._slice_clients * 2, budget.slice_max)
         sliced = self._large.popleft()
-        oldest, counters = sliced.flush.oldest, self._counters
-        if oldest is not None and not sliced.has_begun:
-            counters.own_first_ms.observe(now.loop_ms - oldest.read_ms)
-            counters.first_ms.observe(now.unix_ms - oldest.ts)
+        if sliced.began is None:
+            sliced.began = now
         yield sliced.next_slice(self._slice_clients)
         if sliced.is_done:
-            if oldest is not None:
-                counters.own_last_ms.observe(now.loop_ms - oldest.read_ms)
-                counters.last_ms.observe(now.unix_ms - oldest.ts)
+            self._time([sliced.flush], sliced.began, now.loop_ms - sliced.began.loop_ms)
             self._end(sliced.flush, now)
         else:
             self._large.append(sliced)
@@ -157,30 +150,23 @@ class WriteScheduler(Generic[M]):
         woken, self.woken = self.woken, []
         return woken
 
-    def _time_small(self, flushes: Sequence[Flush[M]], now: Now, took_ms: float) -> None:
-        """Count how long small flushes took that were written together: as long as the first of them, the longest."""
-        oldest = next((flush.oldest for flush in flushes if flush.oldest is not None), None)
-        if oldest is None:
-            return
-        count, counters = len(flushes), self._counters
-        own_ms, age_ms = now.loop_ms - oldest.read_ms, now.unix_ms - oldest.ts
-        counters.own_first_ms.observe(own_ms, count)
-        counters.own_last_ms.observe(own_ms + took_ms, count)
-        counters.first_ms.observe(age_ms, count)
-        counters.last_ms.observe(age_ms + took_ms, count)
+    def _time(self, flushes: Sequence[Flush[M]], now: Now, took_ms: int) -> None:
+        """Count how long flushes took that were written together from ``now`` on: as long as the first."""
+        oldest = flushes[0].oldest
+        if oldest is not None:  # not only notices
+            key = now.loop_ms - oldest.read_ms, now.unix_ms - oldest.ts, took_ms
+            self._counters.latencies[key] += len(flushes)
 
     def _end(self, flush: Flush[M], now: Now) -> None:
         events = flush.events
         if events:
             # Members that left in the meantime are counted, too: to subtract them is work for next to nobody.
-            counters = self._counters
-            clients = 0
+            counters, clients = self._counters, 0
             for part in flush.parts:
                 if part.events:
-                    clients += len(part.writes)
-                    counters.written_bytes += len(part.data) * len(part.writes)
-            counters.deliveries += clients * events
-            counters.clients.observe(clients)
-            counters.events.observe(events)
+                    writes = len(part.writes)
+                    clients += writes
+                    counters.written_bytes += len(part.data) * writes
+            counters.sizes[clients, events] += 1
         self._hub.end_flush(flush, now.loop_ms)
         self.woken += flush.woken

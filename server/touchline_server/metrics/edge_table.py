@@ -9,8 +9,8 @@ from touchline_server.core.counters.histogram import CLIENTS, EVENTS, LATENCY_MS
 from touchline_server.core.edge import EdgeCore
 from touchline_server.core.rooms.partition_window import PartitionWindow
 
-from .metric import Kind, Metric, Over, counter, counters, gauge, gauges, seconds, sizes
-from .snapshot import Sample
+from .metric import Kind, Metric, Over, counter, counters, gauge, gauges, seconds, sizes, snapshot
+from .snapshot import Sample, Snapshot
 
 
 def windows(core: EdgeCore[Any]) -> list[PartitionWindow]:
@@ -35,6 +35,12 @@ def _memory(core: EdgeCore[Any]) -> Mapping[str, float]:
 def _ended(core: EdgeCore[Any]) -> list[Sample]:
     known = dict.fromkeys(((BY_SERVER, close.name) for close in codes.CLOSES.values()), 0)
     return [Sample(labels, count) for labels, count in {**known, **core.counters.connections.ended}.items()]
+
+
+def edge_snapshot(core: EdgeCore[Any]) -> Snapshot:
+    """The metrics of a core."""
+    core.counters.sort()
+    return snapshot(EDGE_METRICS, core)
 
 
 EDGE_METRICS: tuple[Metric[EdgeCore[Any]], ...] = (

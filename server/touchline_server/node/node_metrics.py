@@ -21,7 +21,7 @@ from touchline_server.core.log import Log
 from touchline_server.edge.connection import Connection
 from touchline_server.edge.driver import Driver, Peer
 from touchline_server.edge.server import EdgeServer
-from touchline_server.metrics.edge_table import EDGE_METRICS, windows
+from touchline_server.metrics.edge_table import edge_snapshot, windows
 from touchline_server.metrics.health_table import HealthView, health_snapshot
 from touchline_server.metrics.metric import snapshot
 from touchline_server.metrics.node_table import NODE_METRICS, NodeView
@@ -42,7 +42,7 @@ def node_snapshot(
         None if shared is None else shared.calls,
     )
     view = NodeView(log, None if driver is None else driver.loop_lag)
-    return {**snapshot(EDGE_METRICS, core), **snapshot(NODE_METRICS, view), **health_snapshot(health)}
+    return {**edge_snapshot(core), **snapshot(NODE_METRICS, view), **health_snapshot(health)}
 
 
 def node_details(edge: EdgeServer | None, log: Log, kept: Mapping[tuple[str, int], int]) -> WorkerDetails:

@@ -1,11 +1,11 @@
 """What an edge counts."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 
 from touchline_protocol.records import Record
 
-from .histogram import CLIENTS, EVENTS, LATENCY_MS, Histogram
+from .histogram import CLIENTS, EVENTS, LATENCY_MS, UNSORTED_MAX, Histogram
 
 FROM_WINDOW, FROM_LOG, FROM_STATE = "window", "log", "state"
 """Where what a client had missed came from: all of it from memory; some from the log; or it started over."""
@@ -20,44 +20,80 @@ ACKED = "ack"
 class RecordCounters:
     """Records of the topics that an edge reads, once it has read what was there when it started.
 
-    ``read_ms``: from a record's timestamp until it was read.
+    ``ages``: records by the milliseconds from their timestamp until they were read, not sorted into ``read_ms`` yet.
     """
 
-    __slots__ = ("read", "read_ms", "skipped")
+    __slots__ = ("ages", "read", "read_ms", "skipped")
 
     def __init__(self) -> None:
         self.read: Counter[str] = Counter()
         self.skipped: Counter[str] = Counter()
+        self.ages: defaultdict[int, int] = defaultdict(int)
         self.read_ms = Histogram(LATENCY_MS)
 
     def take(self, topic: str, records: Sequence[Record], now_ms: int) -> None:
         """Records were read at ``now_ms``, in Unix milliseconds."""
         self.read[topic] += len(records)
+        ages = self.ages
         for record in records:
-            self.read_ms.observe(now_ms - record.timestamp)
+            ages[now_ms - record.timestamp] += 1
+
+    def sort(self) -> None:
+        """Sort what was taken into buckets."""
+        for age_ms, times in self.ages.items():
+            self.read_ms.observe(age_ms, times)
+        self.ages.clear()
 
 
 class FlushCounters:
-    """Flushes of rooms.
+    """Flushes of rooms. They are counted as they are, which takes a fraction of the time, and sorted later.
 
-    ``deliveries``: events times the clients that they were written to. ``first_ms`` and ``last_ms``: from the oldest
-    record's timestamp until the flush was written to its first and to its last client; ``own_first_ms`` and
-    ``own_last_ms``: the same from when the edge read that record, all by one clock.
+    ``sizes``: flushes by clients and events. ``latencies``: flushes by the milliseconds since the oldest record was
+    read, since its timestamp, and that the writes took.
+
+    From these `sort` makes: ``deliveries``, events times the clients that they were written to; ``first_ms`` and
+    ``last_ms``, from the record's timestamp until the flush was written to its first and to its last client; and
+    ``own_first_ms`` and ``own_last_ms``, the same from when the edge read that record, by one clock.
     """
 
     __slots__ = (
-        "clients", "deliveries", "events", "first_ms", "last_ms", "own_first_ms", "own_last_ms", "written_bytes"
-    )  # fmt: skip
+        "clients",
+        "deliveries",
+        "events",
+        "first_ms",
+        "last_ms",
+        "latencies",
+        "own_first_ms",
+        "own_last_ms",
+        "sizes",
+        "written_bytes",
+    )
 
     def __init__(self) -> None:
-        self.deliveries = 0
+        self.sizes: defaultdict[tuple[int, int], int] = defaultdict(int)
+        self.latencies: defaultdict[tuple[int, int, int], int] = defaultdict(int)
         self.written_bytes = 0
+        self.deliveries = 0
         self.clients = Histogram(CLIENTS)
         self.events = Histogram(EVENTS)
         self.first_ms = Histogram(LATENCY_MS)
         self.last_ms = Histogram(LATENCY_MS)
         self.own_first_ms = Histogram(LATENCY_MS)
         self.own_last_ms = Histogram(LATENCY_MS)
+
+    def sort(self) -> None:
+        """Sort what was counted into buckets."""
+        for (clients, events), times in self.sizes.items():
+            self.deliveries += clients * events * times
+            self.clients.observe(clients, times)
+            self.events.observe(events, times)
+        for (own_ms, age_ms, took_ms), times in self.latencies.items():
+            self.own_first_ms.observe(own_ms, times)
+            self.own_last_ms.observe(own_ms + took_ms, times)
+            self.first_ms.observe(age_ms, times)
+            self.last_ms.observe(age_ms + took_ms, times)
+        self.sizes.clear()
+        self.latencies.clear()
 
 
 class ClientCounters:
@@ -112,7 +148,10 @@ class ConnectionCounters:
 
 
 class EdgeCounters:
-    """All that an edge counts. ``clients`` and ``actions`` belong to parts that the core is given."""
+    """All that an edge counts. ``clients`` and ``actions`` belong to parts that the core is given.
+
+    Call `sort` before reading them, and `tick` periodically.
+    """
 
     __slots__ = ("actions", "clients", "connections", "flushes", "reads", "records")
 
@@ -123,3 +162,13 @@ class EdgeCounters:
         self.records = RecordCounters()
         self.flushes = FlushCounters()
         self.reads = ReadCounters()
+
+    def tick(self) -> None:
+        """Sort what waits for it, if that is much."""
+        if len(self.records.ages) + len(self.flushes.sizes) + len(self.flushes.latencies) > UNSORTED_MAX:
+            self.sort()
+
+    def sort(self) -> None:
+        """Sort what was counted as it is into buckets, to be read."""
+        self.records.sort()
+        self.flushes.sort()

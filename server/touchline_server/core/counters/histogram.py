@@ -13,8 +13,15 @@ EVENTS = (1, 2, 5, 10, 20, 50, 100, 500)
 """Upper bounds of the events that one flush joins."""
 
 
+UNSORTED_MAX = 10_000
+"""Different values that wait to be sorted into buckets: a megabyte."""
+
+
 class Histogram:
-    """Counts values by ``bounds``, each of which is the largest value of its bucket; the last bucket has no bound."""
+    """Counts values by ``bounds``, each of which is the largest value of its bucket; the last bucket has no bound.
+
+    A value below 0, as clocks that differ cause it, counts as 0: a sum must not go down.
+    """
 
     __slots__ = ("bounds", "counts", "total")
 
@@ -25,7 +32,7 @@ class Histogram:
         """The sum of all values."""
 
     def observe(self, value: float, times: int = 1) -> None:
-        """Count a value. One below 0, as clocks that differ cause it, counts as 0: a sum must not go down."""
+        """Count a value."""
         if value > 0:
             self.counts[bisect_left(self.bounds, value)] += times
             self.total += value * times
