@@ -24,10 +24,13 @@ export interface RoomOptions<R extends RoomTypes = AnyRoom> extends RoomWants {
  * The room is left a moment after the last component that uses it has gone. Without `room` it is the `RoomProvider`'s;
  * with null, nothing is subscribed to.
  */
+export function useRoom<R extends RoomTypes = AnyRoom>(room: string | null, options?: RoomOptions<R>): RoomView<R>;
+export function useRoom<R extends RoomTypes = AnyRoom>(options?: RoomOptions<R>): RoomView<R>;
 export function useRoom<R extends RoomTypes = AnyRoom>(
-  room?: string | null,
-  options: RoomOptions<R> = {},
+  first?: string | null | RoomOptions<R>,
+  second: RoomOptions<R> = {},
 ): RoomView<R> {
+  const [room, options] = typeof first === "object" && first !== null ? [undefined, first] : [first, second];
   const { last = 0 } = options;
   const view = useRoomValue(room, options, wholeView);
   // Other components may have asked for more events than this one.

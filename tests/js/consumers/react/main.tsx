@@ -15,7 +15,7 @@ function Score() {
 }
 
 function Timeline() {
-  const { status, events } = useRoom<Match>(undefined, { last: 20 });
+  const { status, events } = useRoom<Match>({ last: 20 });
   const act = useAct<Match>();
   const [acted, setActed] = useState(0);
   const connection = useConnection();
