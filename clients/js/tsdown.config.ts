@@ -10,6 +10,7 @@ export default defineConfig({
   fixedExtension: false,
   dts: true,
   sourcemap: true,
+  hash: false,
   // Of what touchline/msgpack brings along: users install nothing for it.
   inputOptions: { resolve: { mainFields: ["module", "main"] } },
 });

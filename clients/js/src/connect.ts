@@ -40,15 +40,22 @@ export function connect(url: string | URL, options: ConnectOptions = {}): Connec
     agent,
     backoff: { baseMs: backoff.baseMs ?? 500, maxMs: backoff.maxMs ?? 30_000 },
     random: Math.random,
-    actionsMax: actionsBufferMax,
     canRenewToken: tokens.canRenew,
   });
+  const outbox = loadedOnce(async () => {
+    const { Outbox } = await import("./machine/actions/outbox.js");
+    const loaded = new Outbox(actionsBufferMax, Math.random);
+    session.startActing(loaded);
+    return loaded;
+  });
+  if (token !== null) outbox().catch(() => {}); // `act` tries again, and reports it
   const connection = new RoomConnection({
     url: address,
     session,
     clock,
     store,
     eventsMax: eventsBufferMax,
+    outbox,
     transport: () => choice.current,
     wake: () => driver.wake(),
   });
@@ -74,6 +81,18 @@ export function connect(url: string | URL, options: ConnectOptions = {}): Connec
   driver.wake();
   // The types of rooms are the user's own assurance: what arrives is not checked against them.
   return connection as unknown as Connection;
+}
+
+/** Loads something once; again only if that failed. */
+function loadedOnce<T>(load: () => Promise<T>): () => Promise<T> {
+  let loaded: Promise<T> | null = null;
+  return () => {
+    loaded ??= load().catch((error: unknown) => {
+      loaded = null;
+      throw error;
+    });
+    return loaded;
+  };
 }
 
 /** The address of the WebSocket. That of a page is the base. */

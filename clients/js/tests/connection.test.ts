@@ -28,8 +28,12 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-/** Let promises run, and timers up to now. */
-const settle = (ms = 0): Promise<unknown> => vi.advanceTimersByTimeAsync(ms);
+/** Let promises run, load what is to be loaded, and let timers run up to now. */
+async function settle(ms = 0): Promise<void> {
+  await vi.advanceTimersByTimeAsync(ms);
+  await vi.dynamicImportSettled();
+  await vi.advanceTimersByTimeAsync(0);
+}
 
 async function connected(options: ConnectOptions = {}): Promise<Connection> {
   const connection = connect(URL_, {

@@ -37,7 +37,7 @@ const REST: Readonly<Record<string, Fields>> = {
 };
 
 function greeted(): Session {
-  const options = { backoff: { baseMs: 1, maxMs: 1 }, random: () => 0.5, actionsMax: 9, canRenewToken: false };
+  const options = { backoff: { baseMs: 1, maxMs: 1 }, random: () => 0.5, canRenewToken: false };
   const session = new Session({ agent: "", ...options });
   session.connected(null, 0);
   return session;

@@ -14,6 +14,9 @@ export interface Limits {
   action_interval_ms: number;
 }
 
+/** The `actions_window` of a link that cannot carry actions. No server sends it. */
+export const WATCHING_ONLY = -1;
+
 export interface Welcome {
   type: "welcome";
   session: string;

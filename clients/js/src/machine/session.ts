@@ -20,7 +20,7 @@ import { CloseCode } from "../codes.js";
 import { type ConnectionFailed, ConnectionRefused, ProtocolViolated } from "../errors.js";
 import { recoveryOfClose, recoveryOfError } from "../recovery.js";
 import type { Reason, Verdict } from "../types.js";
-import { Outbox } from "./actions/outbox.js";
+import type { Outbox } from "./actions/outbox.js";
 import { closeReason } from "./close-reason.js";
 import { Liveness } from "./liveness.js";
 import {
@@ -41,7 +41,6 @@ export interface SessionOptions {
   readonly backoff: BackoffBounds;
   /** Returns numbers from 0 to 1. */
   readonly random: () => number;
-  readonly actionsMax: number;
   /** The shell can get newer tokens. */
   readonly canRenewToken: boolean;
 }
@@ -58,8 +57,8 @@ export class Session {
   clockDifferenceMs: number | null = null;
   /** The rooms that the user follows. */
   readonly rooms: RoomSet;
-  /** The user's actions. */
-  readonly outbox: Outbox;
+  /** The user's actions; null for a client that only watches, or has not acted yet. */
+  outbox: Outbox | null = null;
   readonly #options: SessionOptions;
   readonly #reconnect: Reconnect;
   readonly #liveness = new Liveness();
@@ -78,8 +77,13 @@ export class Session {
       () => ++this.#requestId,
       (attempt) => this.#reconnect.delayMs(attempt),
     );
-    this.outbox = new Outbox(options.actionsMax, options.random);
     this.#token = new TokenRefresh(options.canRenewToken);
+  }
+
+  /** The client acts, from now on. */
+  startActing(outbox: Outbox): void {
+    this.outbox = outbox;
+    if (isServed(this.state) && this.welcome !== null) outbox.welcome(this.welcome);
   }
 
   /** The user closes the connection for good. */
@@ -104,7 +108,7 @@ export class Session {
     this.#liveness.opened(now);
     this.#lastError = null;
     this.#presented = token;
-    const { session } = this.outbox;
+    const session = this.outbox?.session ?? null;
     const { agent } = this.#options;
     this.#output.push({ type: "hello", agent, ...(token !== null && { token }), ...(session !== null && { session }) });
   }
@@ -187,8 +191,9 @@ export class Session {
   /** When to call `tick`; Infinity if there is nothing to wait for. */
   get deadline(): number {
     const leaves = this.state === "waiting" || this.state === "leaving" ? this.#reconnect.at : Infinity;
-    const parts = [this.#liveness, this.rooms, this.outbox, this.#token].map(({ deadline }) => deadline);
-    return this.state === "closed" ? Infinity : Math.min(leaves, ...parts);
+    const actsAt = this.outbox?.deadline ?? Infinity;
+    if (this.state === "closed") return Infinity;
+    return Math.min(leaves, this.#liveness.deadline, this.rooms.deadline, this.#token.deadline, actsAt);
   }
 
   /** Do what is due. Calling this too early does no harm. */
@@ -201,7 +206,7 @@ export class Session {
       this.#lose(isOpening ? UNREACHABLE : SILENT, now, 0);
     }
     this.rooms.tick(now);
-    this.outbox.tick(now);
+    this.outbox?.tick(now);
     this.#token.tick(now);
   }
 
@@ -212,7 +217,8 @@ export class Session {
     const output = this.#output;
     this.#output = [];
     if (!isServed(this.state) || this.welcome === null) return output;
-    return [...output, ...this.rooms.takeOutput(this.welcome.limits.message_bytes_max), ...this.outbox.takeOutput(now)];
+    const { message_bytes_max } = this.welcome.limits;
+    return [...output, ...this.rooms.takeOutput(message_bytes_max), ...(this.outbox?.takeOutput(now) ?? [])];
   }
 
   // Inside.
@@ -248,10 +254,10 @@ export class Session {
         this.rooms.receive(message);
         return;
       case "ack":
-        this.outbox.ack(message.id);
+        this.outbox?.ack(message.id);
         return;
       case "nack":
-        this.outbox.nack(message, now);
+        this.outbox?.nack(message, now);
         return;
       case "refreshed":
         this.#lastError = null;
@@ -268,7 +274,7 @@ export class Session {
     this.#liveness.welcomed(now, welcome.heartbeat_ms);
     this.#reconnect.welcomed(now);
     this.#token.begin(welcome.time, welcome.expires, now);
-    this.outbox.welcome(welcome);
+    this.outbox?.welcome(welcome);
   }
 
   /** An error answers the rooms, or the token, sent under its id. Without room and id it concerns everything. */
@@ -302,7 +308,7 @@ export class Session {
     this.#reconnect.ended(now);
     this.#liveness.end();
     this.rooms.connectionLost();
-    this.outbox.connectionLost();
+    this.outbox?.connectionLost();
     this.#token.end();
   }
 

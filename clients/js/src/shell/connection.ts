@@ -3,6 +3,7 @@
 import { BadArgument, ConnectionClosed, type ConnectionFailed, TouchlineError } from "../errors.js";
 import { RECENT_EVENTS_MAX } from "../limits.js";
 import { actionData, checkKind } from "../machine/actions/action-data.js";
+import type { Outbox } from "../machine/actions/outbox.js";
 import type { Outcome, PendingAction } from "../machine/actions/pending-action.js";
 import { parseCursor } from "../machine/rooms/cursor.js";
 import type { Room } from "../machine/rooms/room.js";
@@ -35,6 +36,8 @@ export interface ConnectionParts {
   readonly clock: Clock;
   readonly store: RoomStore | null;
   readonly eventsMax: number;
+  /** Where actions go. A page that only watches does not load its code. */
+  readonly outbox: () => Promise<Outbox>;
   /** What carries the current link. */
   readonly transport: () => TransportName;
   /** Look at the session soon. */
@@ -105,7 +108,10 @@ export class RoomConnection implements SubscriptionOwner {
     this.#mustBeOpen();
     checkRoom(room);
     checkKind(kind);
-    const action = this.#session.outbox.submit(room, kind, actionData(data));
+    const copy = actionData(data);
+    const outbox = await this.#parts.outbox();
+    this.#mustBeOpen();
+    const action = outbox.submit(room, kind, copy);
     this.#parts.wake();
     return new Promise((resolve, reject) => this.#answers.set(action, { resolve, reject }));
   }
@@ -136,7 +142,7 @@ export class RoomConnection implements SubscriptionOwner {
 
   /** Hand out everything that the session has to report. */
   report(): void {
-    for (const [action, outcome] of this.#session.outbox.takeOutcomes()) this.#answer(action, outcome);
+    for (const [action, outcome] of this.#session.outbox?.takeOutcomes() ?? []) this.#answer(action, outcome);
     this.#reportVerdict();
     this.#reportItems();
     this.#reportStatus();

@@ -10,8 +10,7 @@
  */
 
 import { CloseCode } from "../codes.js";
-import { WATCHING_ONLY } from "../machine/actions/outbox.js";
-import type { ClientMessage, RoomRequest } from "../machine/messages.js";
+import { type ClientMessage, type RoomRequest, WATCHING_ONLY } from "../machine/messages.js";
 import { formatCursor } from "../machine/rooms/cursor.js";
 import { EventStream, type StreamItem } from "./event-stream.js";
 import type { Link, LinkEvents } from "./link.js";

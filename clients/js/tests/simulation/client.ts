@@ -1,6 +1,7 @@
 /** A simulated client: a session of the machine, with a shell that obeys it in simulated time. */
 
 import { actionData } from "../../src/machine/actions/action-data.js";
+import { Outbox } from "../../src/machine/actions/outbox.js";
 import type { Outcome, PendingAction } from "../../src/machine/actions/pending-action.js";
 import type { Event } from "../../src/machine/rooms/items.js";
 import type { Room } from "../../src/machine/rooms/room.js";
@@ -64,6 +65,7 @@ export class Client {
   readonly #rooms = new Map<Room, string>();
   /** Nothing can be connected to until then. */
   unreachableUntil = 0;
+  readonly #outbox: Outbox;
   #sleepsUntil = 0;
   #line: Line | null = null;
   #isOpening = false;
@@ -72,13 +74,14 @@ export class Client {
   constructor(fleet: Fleet, random: () => number) {
     this.#fleet = fleet;
     this.#random = random;
+    this.#outbox = new Outbox(256, random);
     this.session = new Session({
       agent: "simulated",
       backoff: { baseMs: 500, maxMs: 30_000 },
       random,
-      actionsMax: 256,
       canRenewToken: true,
     });
+    this.session.startActing(this.#outbox);
     this.step();
   }
 
@@ -91,7 +94,7 @@ export class Client {
   }
 
   act(kind: string): void {
-    this.acted.push(this.session.outbox.submit("match:1", kind, actionData(null)));
+    this.acted.push(this.#outbox.submit("match:1", kind, actionData(null)));
     this.step();
   }
 
@@ -178,7 +181,7 @@ export class Client {
       this.views.get(name)?.apply(item);
       if (item.type === "event") this.events.get(name)?.push(item.event);
     }
-    for (const [action, outcome] of this.session.outbox.takeOutcomes()) this.outcomes.set(action, outcome);
+    for (const [action, outcome] of this.#outbox.takeOutcomes()) this.outcomes.set(action, outcome);
   }
 
   #obey(): void {

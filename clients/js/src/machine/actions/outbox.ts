@@ -32,7 +32,7 @@
 
 import { ActionInDoubt, ActionRefused, ActionsFull } from "../../errors.js";
 import { recoveryOfNack } from "../../recovery.js";
-import type { Action, Limits, Nack, Welcome } from "../messages.js";
+import { type Action, type Limits, type Nack, WATCHING_ONLY, type Welcome } from "../messages.js";
 import { bytesOf } from "../text.js";
 import type { ActionData } from "./action-data.js";
 import { Pace } from "./pace.js";
@@ -47,9 +47,6 @@ const RETRY_MS_MAX = 60_000;
 const RETRY_MS = 1_000;
 /** How much of a pause is added at random: clients that were all refused when the log went away spread out. */
 const RETRY_SPREAD = 0.25;
-
-/** What the welcome of server-sent events says, which no server sends: nothing can be sent on this connection. */
-export const WATCHING_ONLY = -1;
 
 export class Outbox {
   /** The session to continue in the next hello; null before the first welcome. */
