@@ -94,6 +94,21 @@ def test_an_error_about_an_older_subscribe_is_ignored() -> None:
     assert followed.phase is room.Phase.JOINED
 
 
+def test_a_joined_room_that_the_server_removes_the_client_from_is_refused_or_asked_for_again() -> None:
+    client = open_session()
+    followed = joined(client)
+    receive(client, Error(code="unavailable", message="no", room="score:1"))
+    assert followed.phase is room.Phase.WAITING
+    client.tick(1.0)
+    assert isinstance(sent(client)[0], Subscribe)
+    receive(client, Error(code="forbidden", message="no", room="score:1"))
+    assert followed.on_server  # it is about the time before
+    joined_again = Subscribed(room="score:1", epoch="e", head=0, recovered=True, id=followed.request_id)
+    receive(client, joined_again)
+    receive(client, Error(code="forbidden", message="no", room="score:1"))
+    assert (followed.phase, client.rooms) == (room.Phase.CLOSED, {})
+
+
 def test_a_gap_that_occurs_again_makes_the_room_start_over_and_say_so() -> None:
     client = open_session()
     joined(client)

@@ -272,6 +272,15 @@ describe("a room", () => {
     expect(room.status).toMatchObject({ state: "closed", error: { code: "forbidden" } });
   });
 
+  it("asks again when the server has removed it for now", async () => {
+    const { room, socket, id } = await joined();
+    socket.say(subscribed(id, 0));
+    socket.say({ type: "error", code: "unavailable", message: "later", room: "a:1" });
+    expect(room.status.state).toBe("waiting");
+    await settle(500);
+    expect(socket.last("subscribe")).toMatchObject({ rooms: [{ room: "a:1", epoch: "e", after: 0 }] });
+  });
+
   it("asks again when it is unavailable", async () => {
     const { room, socket, id } = await joined();
     socket.say({ type: "error", code: "unavailable", message: "later", room: "a:1", id });

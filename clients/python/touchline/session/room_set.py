@@ -81,11 +81,12 @@ class RoomSet:
         return True
 
     def refused(self, error: messages.Error, now_s: float) -> None:
-        """An error answers the rooms that were requested under its id."""
+        """An error answers the rooms that were requested under its id; without one, the server removed the client."""
         known = ERRORS.get(error.code)
         gives_up = known is None or known.recovery is Recovery.GIVE_UP
         for room in list(self.by_name.values()):
-            if not room.on_server or room.request_id != error.id or error.room not in (None, room.name):
+            is_answer = room.phase is Phase.JOINED if error.id is None else room.request_id == error.id
+            if not room.on_server or not is_answer or error.room not in (None, room.name):
                 continue
             retry_at = None if gives_up else now_s + self._retry_s(error, room)
             self._items.extend((room, item) for item in room.refused(error, retry_at=retry_at))

@@ -71,7 +71,7 @@ export class RoomSet {
       const isAbout = error.room === null || error.room === room.name;
       const isAnswer = error.id === null ? room.phase === "joined" : room.isOnServer && error.id === room.requestId;
       if (!isAbout || !isAnswer) continue;
-      const retryAt = recoveryOfError(error.code) === "retry" ? now + this.#retryMs(error, room) : null;
+      const retryAt = recoveryOfError(error.code) === "give_up" ? null : now + this.#retryMs(error, room);
       for (const item of room.refused(error, retryAt)) this.#items.push([room, item]);
       if (room.phase === "closed") this.byName.delete(room.name);
     }
