@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Sees to the programs that the tests need besides Python: Java and Maven for a real Kafka broker, a browser, Redis, and
-# the proxies that docs/proxies.md has configurations for. With the argument kafka: Java and Maven alone.
+# the proxies that deploy/proxies/ has configurations for. With the argument kafka: Java and Maven alone.
 set -eu
 cd "$(dirname "$0")/.."
 

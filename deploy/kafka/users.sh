@@ -20,13 +20,16 @@ create() { # USER PASSWORD
         --add-config "SCRAM-SHA-256=[password=$2]"
 }
 
-grant() { # USER ON_WHAT NAME OPERATION...
-    local user=$1 kind=$2 name=$3 operations=()
+grant() { # USER "OPERATION..." KIND NAME...
+    local user=$1 operations=$2 kind=$3 arguments=() each
     shift 3
-    for operation in "$@"; do
-        operations+=(--operation "$operation")
+    for each in $operations; do
+        arguments+=(--operation "$each")
     done
-    kafka-acls.sh "${server[@]}" --add --allow-principal "User:$user" "--$kind" "$name" "${operations[@]}"
+    for each in "$@"; do
+        arguments+=("--$kind" "$each")
+    done
+    kafka-acls.sh "${server[@]}" --add --allow-principal "User:$user" "${arguments[@]}"
 }
 
 server=("$@")
@@ -35,16 +38,13 @@ create touchline-keeper "${KEEPER_PASSWORD:?}"
 create cheatwatch "${CHEATWATCH_PASSWORD:?}"
 create touchline-producer "${PRODUCER_PASSWORD:?}"
 
-for topic in "${FEEDS[@]}"; do
-    # Edges write what is published over HTTP. Without that, Read is enough.
-    grant touchline-edge topic "$topic" Read Write Describe DescribeConfigs
-    grant touchline-keeper topic "$topic" Read Describe
-    grant cheatwatch topic "$topic" Read Describe
-    grant touchline-producer topic "$topic" Write Describe
-done
-grant touchline-edge topic "$VERDICTS" Read Describe DescribeConfigs
-grant touchline-edge topic "$ACTIONS" Write Describe DescribeConfigs
-grant touchline-keeper group "$KEEPER_GROUP" Read
-grant cheatwatch topic "$ACTIONS" Read Describe
-grant cheatwatch topic "$VERDICTS" Read Write Describe
-grant cheatwatch group "$CHEATWATCH_GROUP" Read
+# Edges write what is published over HTTP. Without that, they need no Write on feeds.
+grant touchline-edge "Read Write Describe DescribeConfigs" topic "${FEEDS[@]}"
+grant touchline-edge "Read Describe DescribeConfigs" topic "$VERDICTS"
+grant touchline-edge "Write Describe DescribeConfigs" topic "$ACTIONS"
+grant touchline-keeper "Read Describe" topic "${FEEDS[@]}"
+grant touchline-keeper Read group "$KEEPER_GROUP"
+grant cheatwatch "Read Describe" topic "${FEEDS[@]}" "$ACTIONS"
+grant cheatwatch "Read Write Describe" topic "$VERDICTS"
+grant cheatwatch Read group "$CHEATWATCH_GROUP"
+grant touchline-producer "Write Describe" topic "${FEEDS[@]}"

@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import urllib.parse
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -16,6 +16,8 @@ import psutil
 import pytest
 
 from deploy.image import ROOT, built_image
+from deploy.page import Command, commands_checked
+from deploy.queries import dashboard_queries
 from deploy.topology.compose_file import compose_config
 from deploy.topology.names import known_here
 from deploy.topology.runner import Topology
@@ -29,6 +31,12 @@ COMPOSE = ROOT / "deploy" / "compose"
 SEED = 1
 READY_S_MAX = 120.0
 SILENCE_S = 5.0
+EMPTY_SHARE_MAX = 0.35
+"""Some queries are about what goes wrong, and some about what nobody does here."""
+FINDINGS = {0, 1}
+"""The doctor's exit codes: nothing to change, or something."""
+CURL_TIMEOUT = 28
+DASHBOARDS = sorted((ROOT / "deploy" / "grafana" / "dashboards").glob("*.json"))
 
 
 @pytest.fixture(scope="module")
@@ -110,6 +118,55 @@ async def test_the_topology_survives_the_kill_of_each_of_its_processes(
     assert set(ours.values()) == {0}, ours
 
 
+async def test_the_commands_of_the_page_work_and_the_dashboards_show_something(
+    topology: Topology, secrets: dict[str, str]
+) -> None:
+    brokers = ",".join(f"{name}:9092" for name in ("kafka-1", "kafka-2", "kafka-3"))
+    random = Random(SEED)
+    async with Relay([8080], random, topology.addresses["haproxy"]).running() as published:
+        traffic = Traffic(published.port, brokers, secrets["TOUCHLINE_TOKEN_SECRET"], random)
+        for command in commands_checked("topology"):
+            await carry_out(topology, command, published.port)
+        async with traffic.running():
+            await traffic.until_flowing()
+            for edge in ("edge-1", "edge-2"):
+                assert await topology.services[edge].stop() == 0
+                await until_nothing_is_wrong(topology)
+                await traffic.until_flowing()
+            await until_scraped(topology)
+            queries = {query for file in DASHBOARDS for query in dashboard_queries(file)}
+            empty = [each for each in sorted(queries) if not await query(topology, each)]
+    assert traffic.breaches == [], traffic.counts
+    assert len(empty) < len(queries) * EMPTY_SHARE_MAX, empty
+    firing = await query(topology, 'ALERTS{alertstate="firing",severity="critical"}')
+    assert [each["metric"]["alertname"] for each in firing] == []
+
+
+async def carry_out(topology: Topology, command: Command, port: int) -> None:
+    """Do what a command of the page says."""
+    match command.words:
+        case ["docker", "compose", "exec", service, *words]:
+            done = await asyncio.to_thread(topology.execute, service, words)
+            assert done.returncode == 0, done.stderr
+        case ["/opt/touchline/bin/touchline", *words]:
+            done = await asyncio.to_thread(topology.execute, "edge-1", ["touchline", *words])
+            assert done.returncode in FINDINGS, done.stdout + done.stderr
+        case ["curl", *_]:
+            text = command.text.replace("localhost:8080", f"127.0.0.1:{port}")
+            shown = await asyncio.to_thread(
+                subprocess.run, text, shell=True, capture_output=True, text=True, check=False
+            )
+            assert shown.returncode == CURL_TIMEOUT, shown.stderr
+            assert '{"home": 1, "away": 0}' in shown.stdout
+        case ["docker", "compose", "restart" | "up" | "build", *words]:
+            # The topology is up; `up` of one service replaces it, as `restart` does.
+            for service in topology.services.keys() & set(words):
+                assert await topology.services[service].stop() == 0
+                await until_nothing_is_wrong(topology)
+        case _:
+            pytest.fail(f"nothing here carries out: {command.text}")
+
+
 async def until_started(topology: Topology, name: str, starts: int) -> None:
     """Wait until a service that was killed was started again."""
     async with asyncio.timeout(READY_S_MAX):
@@ -154,9 +211,3 @@ async def until_scraped(topology: Topology) -> None:
     async with asyncio.timeout(READY_S_MAX):
         while await query(topology, "up == 0"):  # noqa: ASYNC110
             await asyncio.sleep(1)
-
-
-def publish(topology: Topology, room: str, data: str, *options: str) -> Sequence[str]:
-    published = topology.execute("edge-1", ["touchline", "publish", room, data, *options])
-    assert published.returncode == 0, published.stderr
-    return published.stdout.split()

@@ -284,8 +284,8 @@ def kafka_factory(tmp_path: Path) -> Iterator[Callable[..., KafkaBroker]]:
     demand_kafka()
     brokers: list[KafkaBroker] = []
 
-    def make(*, auto_create: bool = False) -> KafkaBroker:
-        broker = KafkaBroker(tmp_path / f"broker{len(brokers)}", auto_create=auto_create)
+    def make(*, secure: bool = False, auto_create: bool = False) -> KafkaBroker:
+        broker = KafkaBroker(tmp_path / f"broker{len(brokers)}", secure=secure, auto_create=auto_create)
         brokers.append(broker)
         broker.start()
         return broker

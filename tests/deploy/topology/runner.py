@@ -95,7 +95,7 @@ class RunningService:
         return self._process.pid
 
     async def stop(self) -> int:
-        """Ask it to end, as `docker stop` does; returns its exit code. Only after `run` was cancelled."""
+        """Ask it to end, as `docker stop` does; returns its exit code. While `run` goes on, that starts it again."""
         if self._process is None:
             return 0
         number = signal.Signals[self.service.stop_signal]
