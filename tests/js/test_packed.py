@@ -141,13 +141,18 @@ async def test_an_empty_typescript_project_has_the_right_types(
     assert json.loads(lines[3]) == {"id": 1}
 
 
+REACT_18 = ("react@18.3.1", "react-dom@18.3.1", "@types/react@18.3.32", "@types/react-dom@18.3.7")
+REACT = tuple(f"{name}@{version_of(name)}" for name in ("react", "react-dom", "@types/react", "@types/react-dom"))
+
+
 @pytest.mark.long
+@pytest.mark.parametrize("react", [REACT_18, REACT], ids=["react-18", "newest"])
 async def test_a_page_with_vite_and_react_shows_a_room_and_acts(
-    browser: Browser, tarball: Path, tmp_path: Path, node: RunningNode
+    react: tuple[str, ...], browser: Browser, tarball: Path, tmp_path: Path, node: RunningNode
 ) -> None:
     consumer = Consumer(tmp_path / "project", "react")
-    wanted = ("react", "react-dom", "@types/react", "@types/react-dom", "vite", "typescript")
-    await consumer.install(tarball, *(f"{package}@{version_of(package)}" for package in wanted))
+    tools = (f"{name}@{version_of(name)}" for name in ("vite", "typescript"))
+    await consumer.install(tarball, *react, *tools)
     consumer.configure(
         module="preserve", moduleResolution="bundler", target="es2022", jsx="react-jsx", noEmit=True, types=["react"]
     )
