@@ -1,41 +1,18 @@
 """A project of a user of the npm package: an empty folder into which the packed package is installed."""
 
-import asyncio
 import json
-import os
 import shutil
 from pathlib import Path
 from typing import Any
 
-from support.waiting import DEADLINE_S
+from js.package import CLIENTS, WITH_NODE, run
 
-ROOT = Path(__file__).parents[2]
-WITH_NODE = ROOT / "scripts" / "with_node.sh"
 CONSUMERS = Path(__file__).parent / "consumers"
-INSTALL_S = 300.0
-"""How long npm may take to install from a registry, on a busy machine."""
-
-
-async def run(*command: str | Path, cwd: Path, timeout_s: float = DEADLINE_S) -> str:
-    """What a command prints. One that fails, or does not end, fails the test."""
-    environment = os.environ | {"NO_COLOR": "1"}
-    process = await asyncio.create_subprocess_exec(
-        *command, cwd=cwd, env=environment, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
-    )
-    try:
-        async with asyncio.timeout(timeout_s):
-            printed, _ = await process.communicate()
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    assert process.returncode == 0, printed.decode()
-    return printed.decode()
 
 
 def version_of(package: str) -> str:
     """The version of a package that our own lock has, so that npm's cache has it too."""
-    packages = json.loads((ROOT / "clients" / "package-lock.json").read_text("utf-8"))["packages"]
+    packages = json.loads((CLIENTS / "package-lock.json").read_text("utf-8"))["packages"]
     return str(packages[f"node_modules/{package}"]["version"])
 
 
@@ -50,11 +27,11 @@ class Consumer:
     async def install(self, *packages: str | Path) -> None:
         """Install packages as a user does, from the cache where it has them."""
         options = ("--prefer-offline", "--no-audit", "--no-fund", "--save-exact", "--loglevel=error")
-        await self.run("npm", "install", *options, *packages, timeout_s=INSTALL_S)
+        await self.run("npm", "install", *options, *packages)
 
-    async def run(self, *command: str | Path, timeout_s: float = DEADLINE_S) -> str:
+    async def run(self, *command: str | Path) -> str:
         """What a command prints, with our Node first on the path."""
-        return await run(WITH_NODE, *command, cwd=self.folder, timeout_s=timeout_s)
+        return await run(WITH_NODE, *command, cwd=self.folder)
 
     def configure(self, **compiler_options: Any) -> None:
         """Write the tsconfig.json, as strict as can be."""

@@ -18,7 +18,8 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser
 
-from js.consumer import INSTALL_S, ROOT, WITH_NODE, Consumer, run, version_of
+from js.consumer import Consumer, version_of
+from js.package import CLIENTS, ROOT, WITH_NODE, build_package, run
 from support.browser import open_page
 from support.node_fixture import DEADLINE_S, RunningNode, running_node
 from support.web_folder import served
@@ -37,15 +38,14 @@ def token() -> str:
 
 @pytest.fixture(scope="session")
 def tarball(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The packed package. It is built beside the one that other tests and checks may be building."""
+    """The packed package."""
     folder = tmp_path_factory.mktemp("package")
-    sources = ROOT / "clients" / "js"
-    for path in (sources / "package.json", sources / "LICENSE", *sources.glob("*.md")):
-        shutil.copy(path, folder)
+    sources = CLIENTS / "js"
 
     async def pack() -> None:
-        await run(ROOT / "scripts" / "install_js.sh", cwd=ROOT, timeout_s=INSTALL_S)
-        await run(WITH_NODE, "tsdown", "--out-dir", str(folder / "dist"), cwd=sources)
+        await build_package(folder)
+        for path in (sources / "package.json", sources / "LICENSE", *sources.glob("*.md")):
+            shutil.copy(path, folder)
         await run(WITH_NODE, "npm", "pack", "--loglevel=error", cwd=folder)
 
     asyncio.run(pack())
