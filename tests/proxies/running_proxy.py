@@ -105,7 +105,7 @@ def _nginx(text: str, folder: Path, port: int, files: Certificate) -> tuple[Path
 def _haproxy(text: str, folder: Path, port: int, files: Certificate) -> tuple[Path, list[str]]:
     text = text.replace("bind :443", f"bind 127.0.0.1:{port}").replace(f"/etc/ssl/{HOST}.pem", str(files.both))
     text = text.replace("#setenv TLS_CERTIFICATE", "setenv TLS_CERTIFICATE")
-    text = text.replace("bind 0.0.0.0:8404", f"bind unix@{folder}/metrics.sock")
+    text = text.replace("presetenv METRICS 127.0.0.1:8404", f"setenv METRICS unix@{folder}/metrics.sock")
     config = folder / "haproxy.cfg"
     config.write_text(text)
     return config, ["haproxy", "-db", "-f", str(config)]
