@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import subprocess
+import textwrap
 import urllib.parse
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -61,6 +62,19 @@ def test_a_topology_without_secrets_does_not_start(tmp_path: Path) -> None:
     loaded = compose_config(tmp_path / "compose.yml")
     assert loaded.returncode == 1
     assert "make-secrets.sh" in loaded.stderr
+
+
+def test_a_certificate_is_added_as_the_page_says(secrets: dict[str, str], tmp_path: Path) -> None:
+    page = (ROOT / "deploy/README.md").read_text("utf-8")
+    override = tmp_path / "compose.override.yml"
+    override.write_text(textwrap.dedent(page.partition("```yaml\n")[2].partition("```")[0]))
+    loaded = compose_config(COMPOSE / "compose.yml", override)
+    assert loaded.returncode == 0, loaded.stderr
+    haproxy = json.loads(loaded.stdout)["services"]["haproxy"]
+    assert haproxy["environment"].keys() == {"EDGE_1", "EDGE_2", "METRICS", "TLS_CERTIFICATE"}
+    assert {each["target"] for each in haproxy["ports"]} == {8080, 443}
+    mounted = {each["target"] for each in haproxy["volumes"]}
+    assert haproxy["environment"]["TLS_CERTIFICATE"] in mounted
 
 
 def test_secrets_are_made_once_and_differ(secrets: dict[str, str]) -> None:

@@ -1,7 +1,7 @@
 // Prints what Docker Compose makes of a compose file, as JSON: `docker compose config --format json` without Docker. It
 // uses Compose's own loader, which validates the file against the schema of its specification.
 //
-// Usage: compose_config FILE. Variables come from the environment, and from .env beside the file.
+// Usage: compose_config FILE... Variables come from the environment, and from .env beside the first file.
 package main
 
 import (
@@ -13,8 +13,8 @@ import (
 )
 
 func main() {
-	if len(os.Args) != 2 {
-		fail(fmt.Errorf("usage: compose_config FILE"))
+	if len(os.Args) < 2 {
+		fail(fmt.Errorf("usage: compose_config FILE..."))
 	}
 	options, err := cli.NewProjectOptions(os.Args[1:], cli.WithOsEnv, cli.WithEnvFiles(), cli.WithDotEnv)
 	if err != nil {

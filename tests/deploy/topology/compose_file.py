@@ -1,7 +1,6 @@
 """What a compose file says about each service, as Docker Compose's own loader reads it. Pure but for that program."""
 
 import json
-import os
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -32,10 +31,9 @@ class Service(NamedTuple):
     stop_grace_s: float
 
 
-def compose_config(file: Path, variables: Mapping[str, str] | None = None) -> "subprocess.CompletedProcess[str]":
-    """What Compose makes of a file: JSON, or an error."""
-    environment = dict(os.environ) | dict(variables or {})
-    return subprocess.run([LOADER, file], capture_output=True, text=True, check=False, env=environment)
+def compose_config(*files: Path) -> "subprocess.CompletedProcess[str]":
+    """What Compose makes of a file, and of others that override parts of it: JSON, or an error."""
+    return subprocess.run([LOADER, *files], capture_output=True, text=True, check=False)
 
 
 def services_of(file: Path) -> dict[str, Service]:
