@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from touchline_protocol import codes
+from touchline_server.core.admission.limits import Limit
 from touchline_server.core.counters.edge import ACKED, BY_SERVER, FROM_LOG, FROM_STATE, FROM_WINDOW
 from touchline_server.core.counters.histogram import CLIENTS, EVENTS, LATENCY_MS
 from touchline_server.core.edge import EdgeCore
@@ -113,6 +114,7 @@ EDGE_METRICS: tuple[Metric[EdgeCore[Any]], ...] = (
         "reason",
         "Connections refused at the door: over a limit (the name of the setting), or by the code of the answer.",
         lambda core: core.counters.connections.refused,
+        tuple(Limit),
     ),
     Metric(
         "touchline_connections_closed_total",
