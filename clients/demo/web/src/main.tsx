@@ -9,6 +9,7 @@ import { Train } from "./live/train";
 import { Site } from "./state/site";
 import "./styles/site.css";
 import { App } from "./ui/app";
+import { keepTitle } from "./ui/title";
 
 const POLL_MS = 3_000;
 const FONT_MS_MAX = 400;
@@ -33,6 +34,7 @@ async function poll(): Promise<void> {
 }
 
 void poll();
+keepTitle(site);
 
 /** The page appears in its own font. Without it, if it is late: to change it later would move every word. */
 const font = document.fonts.load("1em Archivo").catch(() => []);

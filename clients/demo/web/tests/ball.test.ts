@@ -22,7 +22,7 @@ const action = (from: Place, to: Place): Action => ({
   isLost: false,
   from,
   to,
-  who: "",
+  event: pass("Alder Vale", [0, 0], [0, 0]),
 });
 
 describe("an action", () => {

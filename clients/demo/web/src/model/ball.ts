@@ -20,7 +20,7 @@ export interface Action {
   readonly isLost: boolean;
   readonly from: Place;
   readonly to: Place;
-  readonly who: string;
+  readonly event: MatchEvent;
 }
 
 const GOAL_MOUTH: Place = [LENGTH, WIDTH / 2];
@@ -51,7 +51,7 @@ export function actionOf(event: MatchEvent, teams: Teams, id: number): Action | 
     isLost: kind === "pass" && isObjectWithOutcome(event.details.pass),
     from: seen(event.from),
     to: seen(to),
-    who: event.player ?? "",
+    event,
   };
 }
 

@@ -6,9 +6,12 @@ import { type Action, actionOf, Ball } from "../model/ball";
 import { type MatchEvent, matchEventOf } from "../model/match_event";
 import { comparisonsOf, type KeyMoment, momentsOf, periodsOf } from "../model/stats";
 import type { Teams } from "../model/teams";
+import { Paced } from "./paced";
 
 /** Rows of the timeline: more would not help a reader, and each costs the browser a layout. */
 export const ENTRIES_MAX = 120;
+/** Nobody reads faster, and each change lays the whole list out. The ball and the score are not held up. */
+const ENTRIES_EVERY_MS = 120;
 /** The last actions that are drawn on the pitch. */
 const ACTIONS_MAX = 9;
 
@@ -28,6 +31,12 @@ export class OpenMatch {
   readonly isKeyOnly = signal(false);
   readonly ball = new Ball();
   #teams: () => Teams;
+  #entries: readonly Entry[] = [];
+  #keyEntries: readonly Entry[] = [];
+  #showEntries = new Paced(ENTRIES_EVERY_MS, () => {
+    this.entries.value = this.#entries;
+    this.keyEntries.value = this.#keyEntries;
+  });
 
   /** Key moments that are older than the events that this page has. */
   readonly olderMoments = computed(() => {
@@ -43,8 +52,9 @@ export class OpenMatch {
 
   /** Begin with another match, or again. */
   clear(): void {
-    this.entries.value = [];
-    this.keyEntries.value = [];
+    this.#entries = [];
+    this.#keyEntries = [];
+    this.#showEntries.soon();
     this.actions.value = [];
     this.ball.land();
   }
@@ -62,8 +72,9 @@ export class OpenMatch {
     const event = matchEventOf(data);
     if (event === null) return;
     const entry = { offset, event };
-    this.entries.value = kept(this.entries.value, entry, ENTRIES_MAX);
-    if (event.moment) this.keyEntries.value = kept(this.keyEntries.value, entry, ENTRIES_MAX);
+    this.#entries = kept(this.#entries, entry, ENTRIES_MAX);
+    if (event.moment) this.#keyEntries = kept(this.#keyEntries, entry, ENTRIES_MAX);
+    this.#showEntries.soon();
     const action = actionOf(event, this.#teams(), offset);
     if (action === null) return;
     this.ball.add(action);

@@ -1,10 +1,8 @@
 /** The page as a whole. */
 
 import type { VNode } from "preact";
-import { useEffect } from "preact/hooks";
 
 import { durationText } from "../model/latency";
-import type { Card } from "../state/card";
 import { Bar } from "./bar";
 import { type Page, PageContext, usePage } from "./context";
 import { Detection } from "./detection";
@@ -18,7 +16,6 @@ export const App = ({ page }: { readonly page: Page }): VNode => (
     <Footer />
     <CaughtUp />
     <Announcer />
-    <Title />
   </PageContext.Provider>
 );
 
@@ -62,19 +59,3 @@ const Announcer = (): VNode => (
     {usePage().site.announcement.value}
   </div>
 );
-
-/** The tab shows the score, so that one sees a goal from another tab. */
-function Title(): null {
-  const { site } = usePage();
-  const card = site.openCard.value;
-  const title = card === null ? "" : titleOf(card);
-  useEffect(() => {
-    document.title = title === "" ? "Touchline: live matches" : `${title} · Touchline`;
-  }, [title]);
-  return null;
-}
-
-function titleOf(card: Card): string {
-  const score = card.score.value;
-  return score === null ? "" : `${score.teams.home} ${score.goals.home}–${score.goals.away} ${score.teams.away}`;
-}

@@ -40,11 +40,13 @@ function CheerButton({ card, side }: { readonly card: Card; readonly side: Side 
       id={`cheer-${side}`}
       class={`cheer ${side}`}
       type="button"
-      aria-label={`Cheer for ${team ?? "this team"}`}
       aria-disabled={!isEnabled}
       onClick={() => isEnabled && client()?.cheer(card.id, side)}
     >
-      <span class="cheer-team">{team ?? "…"}</span>
+      <span class="cheer-team">
+        <span class="hidden">Cheer for </span>
+        {team}
+      </span>
       <span class="cheer-count">{site.game.cheers.value[side].toLocaleString("en")}</span>
       <span class="taps" aria-hidden="true">
         {site.game.taps.value

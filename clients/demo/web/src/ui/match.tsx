@@ -86,7 +86,7 @@ function scorer(card: Card): Side | undefined {
 const Team = ({ card, side }: { readonly card: Card; readonly side: Side }): VNode => (
   <span class={`name ${side}`}>
     <Crest name={card.teams.value[side]} side={side} />
-    <span>{card.teams.value[side] ?? "…"}</span>
+    <span>{card.teams.value[side]}</span>
   </span>
 );
 

@@ -1,9 +1,10 @@
 /** The scoreboard: a card for each match that is played. */
 
 import type { VNode } from "preact";
-
+import { useEffect, useRef } from "preact/hooks";
 import { initialsOf, SIDES, type Side } from "../model/teams";
 import type { Card } from "../state/card";
+import type { Site } from "../state/site";
 import { usePage } from "./context";
 import { Icon } from "./icons";
 import { teamColours, useReplay } from "./motion";
@@ -11,23 +12,36 @@ import { teamColours, useReplay } from "./motion";
 export function Matches(): VNode {
   const { site } = usePage();
   const cards = site.cards.value;
+  useFocusAfterClosing(site);
   return (
     <section class="matches" aria-labelledby="matches-heading">
       <h2 id="matches-heading">Matches</h2>
       {site.notice.value !== "" && <p class="notice">{site.notice.value}</p>}
       {cards.length === 0 && <p class="notice">Waiting for the first match…</p>}
-      <ul id="cards" class="cards">
-        {cards.map((card) => (
-          <li key={card.id}>
-            <MatchCard card={card} />
-          </li>
-        ))}
-      </ul>
+      {cards.length > 0 && (
+        <ul id="cards" class="cards">
+          {cards.map((card) => (
+            <li key={card.id}>
+              <MatchCard card={card} />
+            </li>
+          ))}
+        </ul>
+      )}
       <p id="hint" class="hint">
         Open a match to cheer for a team, or start a cheating bot below and see it caught.
       </p>
     </section>
   );
+}
+
+/** Closing a match that the visitor had opened leads back to its card. */
+function useFocusAfterClosing(site: Site): void {
+  const chosen = useRef<string | null>(null);
+  const id = site.isChosen.value ? site.openId.value : null;
+  useEffect(() => {
+    if (id === null && chosen.current !== null) document.getElementById(`card-${chosen.current}`)?.focus();
+    chosen.current = id;
+  }, [id]);
 }
 
 function MatchCard({ card }: { readonly card: Card }): VNode {
@@ -43,6 +57,7 @@ function MatchCard({ card }: { readonly card: Card }): VNode {
   return (
     <a
       ref={anchor}
+      id={`card-${card.id}`}
       class={classes.filter(Boolean).join(" ")}
       href={`#${card.id}`}
       aria-current={site.openId.value === card.id ? "true" : undefined}
@@ -66,8 +81,8 @@ function TeamRow({ card, side }: { readonly card: Card; readonly side: Side }): 
   return (
     <span class={`team-row ${side}`}>
       <Crest name={name} side={side} />
-      <span class="team">{name ?? "…"}</span>
-      <span class="goals">{goals ?? "–"}</span>
+      <span class="team">{name}</span>
+      <span class="goals">{goals}</span>
     </span>
   );
 }

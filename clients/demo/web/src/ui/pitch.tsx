@@ -12,25 +12,26 @@ import type { Card } from "../state/card";
 import { usePage } from "./context";
 import { isStill } from "./motion";
 
-const MARGIN = { x: 3, y: 5 };
+const MARGIN = { x: 3, y: 6 }; // room for the goals, and for a line of words
 
-export const Pitch = ({ card }: { readonly card: Card }): VNode => (
-  <div class="ground">
-    <Drawing />
-    <p class="direction" aria-hidden="true">
-      <span class="home">{card.teams.value.home} →</span>
-      <span class="away">← {card.teams.value.away}</span>
-    </p>
-    <Caption card={card} />
-  </div>
-);
+export function Pitch({ card }: { readonly card: Card }): VNode {
+  const { home, away } = card.teams.value;
+  return (
+    <div class="ground">
+      <Drawing />
+      <p class="direction" aria-hidden="true">
+        <span class="home">{home !== null && `${home} →`}</span>
+        <span class="away">{away !== null && `← ${away}`}</span>
+      </p>
+      <Caption card={card} />
+    </div>
+  );
+}
 
 /** What the newest action is, for those who watch the ball and not the timeline. */
 function Caption({ card }: { readonly card: Card }): VNode {
-  const { match } = usePage().site;
-  const newest = match.actions.value.at(-1);
-  const entry = match.entries.value.find(({ offset }) => offset === newest?.id);
-  const sentence = entry && sentenceOf(entry.event);
+  const newest = usePage().site.match.actions.value.at(-1);
+  const sentence = newest && sentenceOf(newest.event);
   return (
     <p class={`caption ${newest?.side ?? ""}`} aria-hidden="true" data-live={card.period.value?.isPlaying ?? false}>
       {sentence && (
@@ -42,22 +43,27 @@ function Caption({ card }: { readonly card: Card }): VNode {
   );
 }
 
-function Drawing(): VNode {
-  return (
+const VIEW = `${-MARGIN.x} ${-MARGIN.y} ${LENGTH + 2 * MARGIN.x} ${WIDTH + 2 * MARGIN.y}`;
+
+/** Two layers: the pitch is painted once, and only what moves is painted again. */
+const Drawing = (): VNode => (
+  <>
     <svg
       id="pitch"
       class="pitch"
-      viewBox={`${-MARGIN.x} ${-MARGIN.y} ${LENGTH + 2 * MARGIN.x} ${WIDTH + 2 * MARGIN.y}`}
+      viewBox={VIEW}
       role="img"
       aria-label="The pitch: where the newest actions happened, and the ball"
     >
       <Grass />
       <Lines />
+    </svg>
+    <svg class="play" viewBox={VIEW} aria-hidden="true">
       <Actions />
       <BallMark />
     </svg>
-  );
-}
+  </>
+);
 
 const STRIPES = 10;
 
