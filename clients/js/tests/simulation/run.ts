@@ -46,6 +46,8 @@ export function randomFaults(seed: number, count: number, durationMs: number): F
 
 /** Each room has some when the client joins, which begins with them: so it can find its place in another log. */
 const EARLY_EVENTS = 3;
+/** Faults one after another can keep some actions from being answered for 300 s. */
+const IN_DOUBT_MAX = 5;
 /** In this time it joins, while nothing else happens. */
 const JOIN_MS = 1_000;
 
@@ -192,6 +194,8 @@ function actionProblems(client: Client, log: Log): string[] {
     else if (outcome instanceof Error && !(outcome instanceof ActionInDoubt)) found.push(`refused: ${outcome.message}`);
     else if (!(outcome instanceof Error) && !isDone(action)) found.push(`${action.kind} is not in the log`);
   }
+  const inDoubt = [...client.outcomes.values()].filter((outcome) => outcome instanceof ActionInDoubt).length;
+  if (inDoubt > IN_DOUBT_MAX) found.push(`${inDoubt} actions are in doubt`);
   if (new Set(kinds).size !== kinds.length) found.push("an action is in the log twice");
   const order = client.acted.filter(isDone).map(({ kind }) => kind);
   if (JSON.stringify(kinds) !== JSON.stringify(order)) found.push(`actions are out of order`);
