@@ -48,6 +48,11 @@ def test_the_defaults_work_together_on_an_ordinary_machine() -> None:
             ("presence.records", "redis.url"),
             ["Kafka"],
         ),
+        (
+            {"window_s": 7200, "keeper": {"room_idle_s": 3600}, "redis": {"url": "redis://127.0.0.1"}},
+            ("window_s", "keeper.room_idle_s"),
+            ["7200 s", "3600 s"],
+        ),
         ({"window_bytes_max": 1 << 17}, ("window_bytes_max",), [str(1 << 17), "262144"]),
         (
             {"admission": {"trusted_proxies": ["10.0.0.1", "0.0.0.0/0", "::/0"]}},

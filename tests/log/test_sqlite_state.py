@@ -207,3 +207,43 @@ async def test_reading_from_the_start_after_retention_returns_what_compaction_wo
         values = [record.value for record in reader.all("scores")]
         assert values == ([b"3", b"4"] if from_start else [b"4"])
         await log.close()
+
+
+async def kept_with(path: Path, key_field: str | None, now: list[int], *entries: Entry) -> StoredRoom:
+    """Append to the room ``a`` with this key field; returns the room as it is known then."""
+    settings = SqliteSettings(retention_s=3600)
+    log = SqliteLog(path, settings, {"scores": key_field}, now_ms=lambda: now[0])
+    await log.open([], since_ms=0)
+    await log.append("scores", entries)
+    room = await load(log, "a")
+    await log.close()
+    assert isinstance(room, StoredRoom)
+    return room
+
+
+def values_of(room: StoredRoom) -> list[bytes]:
+    return sorted(record.value or b"" for record in room.state)
+
+
+async def test_another_key_field_makes_other_states_of_the_same_records(tmp_path: Path) -> None:
+    path, now = tmp_path / "log.db", [10 * HOUR_MS]
+    one, two, three = (b'{"x":"1","y":"1"}', b'{"x":"1","y":"2"}', b'{"x":"2","y":"2"}')
+    room = await kept_with(path, "x", now, *(keyless("a", value.decode()) for value in (one, two, three)))
+    assert (values_of(room), room.complete) == ([two, three], True)
+    room = await kept_with(path, "y", now)
+    assert (values_of(room), room.head, room.complete) == ([one, three], 2, True)
+    room = await kept_with(path, None, now, keyed("a", "k", "null"))
+    assert (values_of(room), room.head, room.complete) == ([], 3, True)
+    assert values_of(await kept_with(path, "x", now)) == [two, three]
+
+
+async def test_states_are_incomplete_if_records_are_gone_that_had_other_keys(tmp_path: Path) -> None:
+    path, now = tmp_path / "log.db", [10 * HOUR_MS]
+    one, two = b'{"x":"1","y":"1"}', b'{"x":"1","y":"2"}'
+    room = await kept_with(path, "x", now, *(keyless("a", value.decode()) for value in (one, two)))
+    assert (values_of(room), room.complete) == ([two], True)
+    now[0] += 2 * HOUR_MS
+    await kept_with(path, "x", now, keyless("b"))
+    room = await kept_with(path, "y", now)
+    assert (values_of(room), room.complete) == ([two], False)
+    assert not (await kept_with(path, "y", now)).complete

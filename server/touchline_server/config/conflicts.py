@@ -65,6 +65,7 @@ def conflicts(settings: Settings, memory_bytes: int | None = None) -> list[Confl
         *_of_actions(settings),
         *_of_rooms(settings),
         *_of_presence(settings),
+        *_of_keepers(settings),
         *_of_memory(settings, memory_bytes),
     ]
 
@@ -91,6 +92,16 @@ def _of_presence(settings: Settings) -> Iterator[Conflict]:
             ("presence.records", "redis.url"),
             "this edge records the presence of its own clients alone: with another edge on the same Kafka, rooms would "
             "be recorded as empty that are not. Set redis.url, unless this is the only edge",
+        )
+
+
+def _of_keepers(settings: Settings) -> Iterator[Conflict]:
+    kept_s = settings.keeper.room_idle_s
+    if settings.redis.url is not None and settings.window_s > kept_s:
+        yield Conflict(
+            ("window_s", "keeper.room_idle_s"),
+            f"keepers forget a room {kept_s:g} s after its newest event, and edges have events of up to "
+            f"{settings.window_s:g} s: the state of such a room would lack its older keys, and look complete",
         )
 
 

@@ -144,7 +144,8 @@ class SqliteLog:
                 partition = store.partition(key.topic, key.epoch, key.partition)
             except OffsetOutOfRange as error:
                 return NotYet(str(error))
-            return store.queries.room(partition, key.room_id, before)
+            found = store.queries.room(partition, key.room_id, before)
+            return found if found is None or key.topic not in store.incomplete else found._replace(complete=False)
 
         return await self._store.call(find)
 

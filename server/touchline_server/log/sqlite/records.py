@@ -94,3 +94,10 @@ def record_of(row: Sequence[object]) -> StoredRecord:
         raise error
     decoded = _HEADERS.decode(headers) if isinstance(headers, bytes) else []
     return StoredRecord(offset, timestamp, key, value, decoded)  # type: ignore[arg-type]  # SQLite's rows are untyped
+
+
+def state_columns(record: StoredRecord) -> tuple[object, ...]:
+    """The columns offset, timestamp, crc, headers and value of a record in the table state."""
+    headers = msgspec.msgpack.encode(record.headers)
+    crc = checksum(record.offset, record.timestamp, record.key, record.value, headers)
+    return record.offset, record.timestamp, crc, headers, record.value

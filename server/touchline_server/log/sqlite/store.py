@@ -25,6 +25,7 @@ from touchline_server.core.log import OffsetOutOfRange, Position, UnknownTopic
 
 from .file_guard import FileDamaged, FileGuard, describe_damage
 from .integrity import Scrub, verify
+from .key_fields import follow_key_fields
 from .look import copy_of
 from .mark import Mark
 from .queries import NO_OFFSET, Queries
@@ -37,6 +38,7 @@ from .records import (
     Topic,
     checksum,
     partition_of,
+    state_columns,
 )
 from .schema import cannot_open, connect, describe, is_damage, prepared
 
@@ -99,9 +101,15 @@ class Store:
                 if not private_copy:
                     self._report_partitions(settings.partitions)
                     self.create_topics(list(self._key_fields), settings.partitions)
+                self.incomplete = self._follow_key_fields()
+                """The topics whose states lack keys, see `key_fields`."""
             except sqlite3.Error as error:
                 raise cannot_open(path, error) from error
             stack.pop_all()
+
+    def _follow_key_fields(self) -> frozenset[str]:
+        with self.transaction():
+            return follow_key_fields(self.connection, self.topics.values(), self._key_fields)
 
     def _load(self, path: Path | None) -> None:
         self._load_topics()
@@ -314,7 +322,7 @@ class Store:
         execute_many(
             "INSERT OR REPLACE INTO state (partition_id, room_id, event_key, offset, timestamp, crc, headers, value) "
             "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            [(*key, *_state_columns(record)) for key, record in changes.state.items() if record is not None],
+            [(*key, *state_columns(record)) for key, record in changes.state.items() if record is not None],
         )
         execute_many(
             "DELETE FROM state WHERE partition_id = ? AND room_id = ? AND event_key = ?",
@@ -335,12 +343,6 @@ class Store:
 
 def _new_epoch() -> str:
     return token_hex(EPOCH_BYTES)
-
-
-def _state_columns(record: StoredRecord) -> tuple[object, ...]:
-    headers = msgspec.msgpack.encode(record.headers)
-    crc = checksum(record.offset, record.timestamp, record.key, record.value, headers)
-    return record.offset, record.timestamp, crc, headers, record.value
 
 
 def unknown_topic(name: str) -> UnknownTopic:
