@@ -98,6 +98,25 @@ describe("subscriptions", () => {
     expect(wire.sent.filter(({ type }) => type === "subscribe")).toHaveLength(1);
   });
 
+  it("stay while one component takes the place of another, also in StrictMode", async () => {
+    const wire = new Wire();
+    wire.publish(ROOM, 1, "score");
+    const connection = connected(wire);
+    const page = (key: string): ReactNode => (
+      <StrictMode>
+        <TouchlineProvider connection={connection}>
+          <Score key={key} />
+        </TouchlineProvider>
+      </StrictMode>
+    );
+    const { rerender } = render(page("one"));
+    await shows("1");
+    rerender(page("two"));
+    await act(async () => wire.publish(ROOM, 2, "score"));
+    await shows("2");
+    expect(wire.conversation).toEqual(["hello", `subscribe ${ROOM}`]);
+  });
+
   it("have everything that components ask for which mount together", async () => {
     const wire = new Wire();
     render(
