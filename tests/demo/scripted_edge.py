@@ -22,6 +22,7 @@ from websockets.typing import Subprotocol
 from touchline_demo.site_files import SITE, content_security_policy
 
 DEADLINE_S = 60.0
+TOKEN_MS = 3_600_000  # how long a token is valid
 
 Json = dict[str, Any]
 
@@ -29,11 +30,6 @@ Json = dict[str, Any]
 def acked(action: Json) -> list[Json]:
     """The answer to an action that is in the log."""
     return [{"type": "ack", "id": action["id"]}]
-
-
-def unanswered(_action: Json) -> list[Json]:
-    """Give no answer to an action; the test may send one later."""
-    return []
 
 
 class ScriptedEdge:
@@ -45,14 +41,7 @@ class ScriptedEdge:
         self.attribution: str | None = None
         self.heartbeat_ms = 25_000
         self.epoch = "first"
-        self.finds_places = False  # of cursors of another epoch, if they have a time
-        self.replays_end_after: int | None = None  # events of a replay that are sent, without an end
-        self.message_bytes_max = 65536
-        self.refused: dict[str, str] = {}  # errors to answer subscribes with, by room
         self.rooms: dict[str, list[Json]] = {}
-        self.actions_window = 64
-        self.actions_burst = self.action_interval_ms = 0
-        self.token_ms = 3_600_000  # how long a token is valid
         self.answer_action: Callable[[Json], list[Json]] = acked
         self.received: list[Json] = []
         self.connections: set[ServerConnection] = set()
@@ -111,16 +100,6 @@ class ScriptedEdge:
         self.rooms.clear()
         self._ends.clear()
 
-    def move(self, lost: int) -> None:
-        """Go on as a mirror, with the same events at other offsets; it lacks the last ones."""
-        self.epoch, self.finds_places = "mirror", True
-        for room, log in self.rooms.items():
-            del log[len(log) - lost :]
-            prev = None
-            for number, event in enumerate(log):
-                event["offset"], event["prev"], prev = 100 + 7 * number, prev, 100 + 7 * number
-            self._ends[room] = log[-1]["offset"]
-
     def subscribes(self, room: str) -> list[Json]:
         """All requests for ``room`` so far."""
         asked = [message["rooms"] for message in self.received if message["type"] == "subscribe"]
@@ -158,18 +137,18 @@ class ScriptedEdge:
         if message["type"] == "action":
             return self.answer_action(message)
         if message["type"] == "refresh":
-            return [{"type": "refreshed", "expires": _now_ms() + self.token_ms}]
+            return [{"type": "refreshed", "expires": _now_ms() + TOKEN_MS}]
         if message["type"] == "unsubscribe":
             return [self._leave(connection, room) for room in message["rooms"]]
         return [answer for request in message["rooms"] for answer in self._join(connection, request, message["id"])]
 
     def _welcome(self, hello: Json) -> Json:
-        limits = {"message_bytes_max": self.message_bytes_max, "rooms_max": 100}
+        limits = {"message_bytes_max": 65536, "rooms_max": 100}
         welcome = {"type": "welcome", "session": hello.get("session", "s"), "edge": "e", "time": _now_ms()}
         if "token" in hello:  # the token is the player's name
-            limits |= {"action_bytes_max": 4096, "actions_window": self.actions_window}
-            limits |= {"actions_burst": self.actions_burst, "action_interval_ms": self.action_interval_ms}
-            welcome |= {"player": hello["token"], "expires": _now_ms() + self.token_ms}
+            limits |= {"action_bytes_max": 4096, "actions_window": 64}
+            limits |= {"actions_burst": 0, "action_interval_ms": 0}
+            welcome |= {"player": hello["token"], "expires": _now_ms() + TOKEN_MS}
         return welcome | {"heartbeat_ms": self.heartbeat_ms, "limits": limits}
 
     def _leave(self, connection: ServerConnection, room: str) -> Json:
@@ -180,9 +159,6 @@ class ScriptedEdge:
 
     def _join(self, connection: ServerConnection, request: Json, request_id: int) -> list[Json]:
         room = request["room"]
-        if room in self.refused:
-            error = {"type": "error", "code": self.refused[room], "message": "scripted", "room": room}
-            return [error | {"id": request_id}]
         self._members.setdefault(room, set()).add(connection)
         log = self.rooms.get(room, [])
         head = log[-1]["offset"] if log else -1
@@ -190,11 +166,6 @@ class ScriptedEdge:
         if request.get("epoch") == self.epoch:
             return [answer | {"recovered": True}, *(event for event in log if event["offset"] > request["after"])]
         state = {event["key"]: event for event in log if "key" in event}
-        if self.finds_places and "ts" in request:
-            answer |= {"recovered": False, "after": -1, "by_time": True, "state": list(state.values())}
-            if self.replays_end_after is not None:
-                return [answer, *log[: self.replays_end_after]]
-            return [answer, *log, {"type": "replayed", "room": room, "to": head}]
         recent = log[-request["last"] :] if request.get("last") else []
         newest = max([*state.values(), *recent], key=lambda event: event["offset"], default=None)
         answer |= {} if newest is None else {"ts": newest["ts"]}

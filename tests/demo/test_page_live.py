@@ -284,3 +284,24 @@ async def test_a_whole_recorded_match_is_followed_to_its_result(edge: ScriptedEd
     await expect(page.locator("#list li")).to_have_count(MADE_UP.events)
     await expect(page.locator("#list li[data-moment=goal]")).to_have_count(len(MADE_UP.goals))
     await expect(page.locator("#events")).to_have_text(str(len(match.timeline)))
+
+
+async def test_a_late_visitor_sees_the_momentum_and_the_key_moments_of_the_whole_match(
+    edge: ScriptedEdge, page: Page
+) -> None:
+    """They are state: the page has none of the events that they come from."""
+    await kick_off(edge, "1")
+    half = {"number": 1, "first_minute": 0, "home": [0, 50, 9], "away": [30, 0, 0]}
+    await edge.publish("stats:1", {"periods": [half]}, key="momentum")
+    moment = {"kind": "goal", "period": 1, "minute": 1, "team": "Alder Vale", "player": "Ana Field", "id": "old"}
+    card = {"kind": "card", "period": 2, "minute": 70, "team": "Birch End", "player": "Cy Wood", "id": "new"}
+    await edge.publish("stats:1", {"moments": [moment, card]}, key="moments")
+    foul = happened("Foul Committed", 70, "Cy Wood", foul_committed={"card": {"name": "Yellow Card"}}, period=2)
+    await edge.publish("match:1", foul | {"id": "new"})
+    await page.goto(edge.url)
+    await expect(page.locator(".momentum-chart .home[height]")).to_have_count(2)
+    await expect(page.locator(".momentum-chart .away[height]")).to_have_count(1)
+    await expect(page.locator(".pin[data-kind=goal]")).to_have_count(1)
+    await expect(page.locator("#list li")).to_have_count(1)
+    await page.locator("#key-only").check()
+    await expect(page.locator("#list li")).to_have_text(["70'Cy Wood: foul, yellow card", "1'Ana Field: goal"])

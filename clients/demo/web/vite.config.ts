@@ -3,6 +3,8 @@
  * lets browsers check them each time, and a build changes only the files that are different.
  */
 
+import { readFileSync } from "node:fs";
+
 import { defineConfig, type Plugin } from "vite";
 
 const FONT = /archivo-latin-wdth.*\.woff2$/;
@@ -20,9 +22,23 @@ const preloadFont: Plugin = {
       })),
 };
 
+/** The licences of what is built in. */
+const LICENSED = ["preact", "@preact/signals", "@preact/signals-core", "@fontsource-variable/archivo"];
+
+const nameLicences: Plugin = {
+  name: "name-licences",
+  generateBundle() {
+    const texts = LICENSED.map((name) => {
+      const path = new URL(`../../node_modules/${name}/LICENSE`, import.meta.url);
+      return `${name}\n\n${readFileSync(path, "utf8").trim()}\n`;
+    });
+    this.emitFile({ type: "asset", fileName: "assets/licences.txt", source: texts.join("\n\n") });
+  },
+};
+
 export default defineConfig({
   base: "./",
-  plugins: [preloadFont],
+  plugins: [preloadFont, nameLicences],
   oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
   build: {
     outDir: "../touchline_demo/site",
