@@ -3,10 +3,9 @@
 import asyncio
 import subprocess
 from pathlib import Path
-from typing import Any
 
 import pytest
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, CDPSession, Page, expect
 
 from demo.scripted_edge import ScriptedEdge
 from demo.test_page_live import PHONE, goal, happened, kick_off, score
@@ -16,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 FIRST_PAINT_MS_MAX = 1_000
 EVENTS_PER_S = 100
 FLOOD_S = 5
-FRAMES_PER_S_MIN = 58
+FRAME_S_MAX = 1 / 60
 
 VIOLATIONS = """async () => {
   const { violations } = await axe.run(document, { resultTypes: ["violations"] });
@@ -40,12 +39,12 @@ SHIFT_MAX = 0.002
 """A share of the screen, times how far it moved. Up to 0.1 counts as good; a word that is centred anew is 0.0001."""
 
 COUNT_FRAMES = """seconds => new Promise((resolve) => {
-  const times = [];
+  let frames = 0;
+  const end = performance.now() + seconds * 1000;
   requestAnimationFrame(function count(now) {
-    times.push(now);
-    if (now - times[0] < seconds * 1000) return requestAnimationFrame(count);
-    const gaps = times.slice(1).map((time, at) => time - times[at]);
-    resolve({ perS: gaps.length / seconds, slowestMs: Math.max(...gaps) });
+    frames += 1;
+    if (now < end) requestAnimationFrame(count);
+    else resolve(frames);
   });
 })"""
 
@@ -208,14 +207,28 @@ async def test_on_a_slow_train_events_come_late_and_in_order_and_then_all_at_onc
 
 
 @pytest.mark.long
-async def test_sixty_frames_a_second_are_drawn_at_a_hundred_events_a_second(edge: ScriptedEdge, page: Page) -> None:
+async def test_a_frame_at_a_hundred_events_a_second_leaves_room_for_sixty_in_a_second(
+    edge: ScriptedEdge, page: Page
+) -> None:
+    """The page's thread is measured in its own time: on a machine that is busy otherwise, there are fewer frames."""
     await show_everything(edge)
     await page.goto(f"{edge.url}#1")
     await expect(page.locator("#list li")).to_have_count(2)
-    frames: Any = await page.evaluate_handle(f"() => ({{ counted: ({COUNT_FRAMES})({FLOOD_S}) }})")
+    devtools = await page.context.new_cdp_session(page)
+    await devtools.send("Performance.enable", {"timeDomain": "threadTicks"})
+    before = await busy_s(devtools)
+    frames = asyncio.ensure_future(page.evaluate(COUNT_FRAMES, FLOOD_S))
     await flood(edge)
-    counted = await frames.evaluate("async ({ counted }) => await counted")
-    assert counted["perS"] >= FRAMES_PER_S_MIN, counted
+    drawn = await frames
+    assert drawn >= FLOOD_S
+    assert (await busy_s(devtools) - before) / drawn < FRAME_S_MAX
+    await expect(page.locator("#list li").first).to_contain_text(f"{EVENTS_PER_S * FLOOD_S - 1}'")
+
+
+async def busy_s(devtools: CDPSession) -> float:
+    """How long the page's thread has been at work so far."""
+    metrics = (await devtools.send("Performance.getMetrics"))["metrics"]
+    return float(next(metric["value"] for metric in metrics if metric["name"] == "TaskDuration"))
 
 
 async def flood(edge: ScriptedEdge) -> None:
@@ -224,6 +237,6 @@ async def flood(edge: ScriptedEdge) -> None:
     begun_s = loop.time()
     for number in range(EVENTS_PER_S * FLOOD_S):
         x, y = number * 7 % 120, number * 13 % 80
-        event = happened("Pass", number // 60, location=[x, y]) | {"pass": {"end_location": [120 - x, 80 - y]}}
+        event = happened("Pass", number, location=[x, y]) | {"pass": {"end_location": [120 - x, 80 - y]}}
         await edge.publish("match:1", event)
         await asyncio.sleep(begun_s + number / EVENTS_PER_S - loop.time())
