@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -28,7 +29,7 @@ PASSWORDS = {
 }
 PROGRAMS = {"kafka-configs.sh": "kafka.admin.ConfigCommand", "kafka-acls.sh": "org.apache.kafka.tools.AclCommand"}
 """Kafka's commands are in no registry of packages; the classes that they start are."""
-START_S = 60.0
+START_S = 180.0
 
 
 def create_users(broker: KafkaBroker, folder: Path) -> None:
@@ -120,7 +121,7 @@ async def test_each_role_works_with_its_user_and_can_do_nothing_else(
     shared = {"TOUCHLINE_REDIS__URL": redis.url}
     rules = tmp_path / "cheatwatch.toml"
     rules.write_text(
-        (ROOT / "deploy/cheatwatch.toml").read_text()
+        re.sub(r"^\[kafka\]\n(?:[^\[].*\n|\n)*", "", (ROOT / "deploy/cheatwatch.toml").read_text(), flags=re.MULTILINE)
         + f'\n[kafka]\ntls = true\nca_file = "{broker.ca_file}"\ntls_check_hostname = false\n'
         + 'sasl_mechanism = "SCRAM-SHA-256"\nsasl_username = "cheatwatch"\nsasl_password = "password-of-cheatwatch"\n'
     )
