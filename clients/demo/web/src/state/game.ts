@@ -86,6 +86,7 @@ export class Game {
   judge(verdict: Verdict, nowMs: number): void {
     clearTimeout(this.#verdictTimer);
     this.verdict.value = verdict.kind === "pardon" ? null : verdict;
+    this.#word.value = ""; // what was said before matters less
     if (verdict.kind !== "mute" || !verdict.until) return;
     this.#verdictTimer = window.setTimeout(() => (this.verdict.value = null), Math.max(0, verdict.until - nowMs));
   }
