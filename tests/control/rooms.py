@@ -20,6 +20,8 @@ class Rooms:
         self.failure: Exception | None = None
         self.snapshots: dict[str, Snapshot] = {}
         self.worker_details: dict[str, WorkerDetails] = {}
+        self.kicks: list[tuple[str, int, str]] = []
+        self.drained: list[str] = []
 
     def readiness(self) -> Readiness:
         return Readiness(self.problems, self.degraded)
@@ -36,6 +38,17 @@ class Rooms:
         first = len(self.published)
         self.published += [(room, event) for event in events]
         return [Position(0, first + position) for position in range(len(events))]
+
+    async def kick(self, player: str, seconds: int, reason: str) -> int:
+        if self.failure is not None:
+            raise self.failure
+        self.kicks.append((player, seconds, reason))
+        return 1_700_000_000_000
+
+    def drain(self, worker: str) -> None:
+        if self.failure is not None:
+            raise self.failure
+        self.drained.append(worker)
 
     async def room_state(self, room: str) -> RoomState | None:
         if self.failure is not None:

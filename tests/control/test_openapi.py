@@ -21,9 +21,9 @@ from touchline_protocol.limits import EVENT_VALUE_BYTES_MAX
 from touchline_server.config.settings import Settings
 from touchline_server.control import bodies, connection
 from touchline_server.control.app import ControlApp
-from touchline_server.control.backend import RoomState, StateEvent
+from touchline_server.control.backend import ImpossibleRequest, RoomState, StateEvent
 from touchline_server.control.openapi import STREAM_REFUSALS
-from touchline_server.control.operations import OPERATIONS
+from touchline_server.control.operations import DRAIN_PATH, KICK_PATH, OPERATIONS
 from touchline_server.control.refusals import REFUSALS
 from touchline_server.control.server import ControlServer
 from touchline_server.node.sockets import bind
@@ -211,11 +211,66 @@ async def test_every_other_operation_answers_as_documented(server: Server) -> No
         (each.name, status)
         for each in OPERATIONS
         for status in (*(answer.status for answer in each.answers), *(refusal.status for refusal in each.refusals))
-        if each.name != "publish"
+        if each.name not in {"publish", "kick", "drain"}
     }
     of_a_bug = {(name, 500) for name in ("readiness", "strictReadiness", "metrics", "status")}
     seen = {(name, status) for name, status, _ in server.contract.seen}
     assert seen == (documented - of_a_bug) | {("publish", 200)}
+
+
+OPERATORS: list[tuple[int, str, bytes, dict[str, str], Exception | None]] = [
+    (200, "", b'{"player":"ada","seconds":5,"reason":"why"}', JSON, None),
+    (202, "", b'{"worker":"edge/1"}', JSON, None),
+    (400, "bad_body", b'{"name":"ada"}', JSON, None),
+    (401, "key_missing", b"{}", JSON | {"Authorization": ""}, None),
+    (403, "key_wrong", b"{}", JSON | {"Authorization": "Bearer other"}, None),
+    (403, "host_refused", b"{}", JSON | {"Host": "evil.example"}, None),
+    (404, "worker_unknown", b'{"worker":"edge/9"}', JSON, ImpossibleRequest("worker_unknown", "no")),
+    (409, "players_unknown", b'{"player":"ada"}', JSON, ImpossibleRequest("players_unknown", "no")),
+    (409, "verdict_stands", b'{"player":"ada"}', JSON, ImpossibleRequest("verdict_stands", "no")),
+    (409, "single_process", b'{"worker":"edge/1"}', JSON, ImpossibleRequest("single_process", "no")),
+    (409, "worker_not_serving", b'{"worker":"edge/1"}', JSON, ImpossibleRequest("worker_not_serving", "no")),
+    (409, "last_worker", b'{"worker":"edge/1"}', JSON, ImpossibleRequest("last_worker", "no")),
+    (413, "too_large", b'{"player":"' + b"x" * bodies.BODY_BYTES_MAX + b'"}', JSON, None),
+    (415, "not_json_type", b"{}", {"Content-Type": "text/plain"}, None),
+    (500, "internal_error", b'{"player":"ada"}', JSON, RuntimeError("a bug")),
+    (500, "internal_error", b'{"worker":"edge/1"}', JSON, RuntimeError("a bug")),
+    (503, "unavailable", b'{"player":"ada"}', JSON, OperatorError("away")),
+    (503, "topic_refused", b'{"player":"ada"}', JSON, TopicRefused("no")),
+]
+"""A request of an operator for every answer. Those without a player or a worker apply to kicking and to draining."""
+
+
+async def test_kicking_and_draining_answer_as_documented(server: Server) -> None:
+    for status, code, body, headers, failure in OPERATORS:
+        server.rooms.failure = failure
+        for name, path, subject in (("kick", KICK_PATH, b"player"), ("drain", DRAIN_PATH, b"worker")):
+            if subject in body or not (b"player" in body or b"worker" in body):
+                server.contract.seen.clear()
+                response = await server.client.post(path, content=body, headers=headers)
+                assert server.contract.seen == {(name, status, code or None)}, response.text
+    assert server.rooms.kicks == [("ada", 5, "why")]
+    assert server.rooms.drained == ["edge/1"]
+
+
+def test_every_answer_to_an_operator_has_an_example() -> None:
+    documented = {
+        (each.status, each.code) for one in OPERATIONS if one.name in {"kick", "drain"} for each in one.refusals
+    }
+    elsewhere = {(400, "incomplete"), (408, "body_timeout"), (403, "origin_refused")}  # as for publishing
+    assert {(status, code) for status, code, *_ in OPERATORS if code} == documented - elsewhere
+
+
+async def test_a_player_has_a_name_and_a_kick_an_end(server: Server) -> None:
+    for kick in (
+        {"player": ""},
+        {"player": "x" * 200},
+        {"player": "ada", "seconds": 0},
+        {"player": "ada", "seconds": 86_401},
+    ):
+        response = await server.client.post(KICK_PATH, json=kick)
+        assert (response.status_code, response.json()["error"]["code"]) == (400, "bad_body")
+    assert server.rooms.kicks == []
 
 
 async def test_a_stream_begins_as_documented() -> None:

@@ -49,6 +49,16 @@ class WorkerServer:
         """The control plane's answer."""
         return self._http.get(path)
 
+    def post(self, path: str, body: object) -> httpx.Response:
+        """The control plane's answer to a body."""
+        return self._http.post(path, json=body)
+
+    @property
+    def control_port(self) -> int:
+        """The port of the control plane."""
+        assert self._http.base_url.port is not None
+        return self._http.base_url.port
+
     def readiness(self) -> tuple[int, dict[str, Any]]:
         """The status and the body of ``/readyz``."""
         answer = self.get("/readyz")

@@ -14,6 +14,7 @@ from support.log_lines import log_lines
 from support.waiting import DEADLINE_S, eventually
 from touchline_protocol.errors import OperatorError
 from touchline_server.config.settings import Settings
+from touchline_server.control.backend import ImpossibleRequest
 from touchline_server.node.supervisor.crew import Crew, WorkerFailed
 from touchline_server.node.supervisor.lifecycle import BACKOFF_S_MIN
 
@@ -132,3 +133,31 @@ async def test_a_program_that_cannot_be_started_is_tried_again(caplog: pytest.Lo
     await eventually(lambda: len(log_lines(caplog, "worker_not_started")) == 2)
     await made.stop(1)
     watching.cancel()
+
+
+async def test_a_worker_that_drains_is_replaced_and_only_if_another_one_serves(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with crew(count=2) as made:
+        await asyncio.wait_for(made.all_served.wait(), DEADLINE_S)
+        before = pids(made)
+        made.drain("edge/1", DEADLINE_S)
+        refused = []
+        for worker in ("edge/1", "edge/2", "edge/3"):
+            with pytest.raises(ImpossibleRequest) as error:
+                made.drain(worker, DEADLINE_S)
+            refused.append(error.value.code)
+        assert refused == ["worker_not_serving", "last_worker", "worker_unknown"]
+        await eventually(lambda: len(set(pids(made)) - set(before)) == 1 and len(pids(made)) == 2)
+    (line,) = [each for each in log_lines(caplog, "worker_ended") if "again_s" in each]
+    assert (line["worker"], line["exit_code"], line["again_s"]) == ("edge/1", 0, 0.0)
+
+
+@pytest.mark.long
+async def test_a_worker_that_does_not_drain_in_time_is_killed(caplog: pytest.LogCaptureFixture) -> None:
+    async with crew(count=2, script="deaf") as made:
+        await asyncio.wait_for(made.all_served.wait(), DEADLINE_S)
+        before = pids(made)
+        made.drain("edge/1", 0.1)
+        await eventually(lambda: len(set(pids(made)) - set(before)) == 1)
+    assert log_lines(caplog, "worker_killed")[0]["worker"] == "edge/1"

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from touchline_protocol.messages import Verdict
 from touchline_server.control.backend import Readiness, RoomState, StateEvent
 from touchline_server.control.status import CloseStatus, PartitionStatus, RoomStatus, SlowClient, WorkerDetails
 from touchline_server.metrics.snapshot import Sample
@@ -26,12 +27,14 @@ from touchline_server.node.supervisor.messages import (
     ReadDetails,
     ReadMetrics,
     ReadRoom,
+    ReadVerdict,
     Refused,
     Reload,
     Reloaded,
     Report,
     Room,
     Serving,
+    Standing,
     Start,
     StopServing,
     encode,
@@ -47,6 +50,7 @@ ORDERS: list[Order] = [
     ReadRoom(9, "score:1"),
     ReadMetrics(10),
     ReadDetails(11),
+    ReadVerdict(12, "ada"),
     StopServing(),
 ]
 STATE = RoomState("epoch", 3, [StateEvent("score", 2, 5, b'{"home":1}')], 4, state_complete=False)
@@ -65,6 +69,8 @@ REPORTS: list[Report] = [
     Room(3, None),
     Metrics(6, {"taken_seconds": [Sample(("read",), 2.5, [1, 0, 3])]}),
     Details(7, DETAILS),
+    Standing(8, True, Verdict("ban", "cheating", 1_700_000_000_000)),
+    Standing(9, False, None),
     Reloaded(4),
     Refused(5, "the log is away"),
 ]

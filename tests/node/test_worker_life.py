@@ -144,3 +144,22 @@ def test_it_is_known_whether_a_worker_ever_served() -> None:
     life.ended(4.0)
     life.spawned(5.0)
     assert life.has_served
+
+
+def test_a_process_that_drained_is_replaced_at_once_and_counts_as_well() -> None:
+    life = serving()
+    life.drain()
+    assert life.state is WorkerState.DRAINING
+    assert not life.is_due(5.0)
+    assert life.ended(5.0) == 0.0
+    assert life.is_due(5.0)
+    life.spawned(5.0)
+    assert life.ended(5.0) == BACKOFF_S_MIN
+
+
+def test_a_process_that_drains_is_stopped_for_good_with_the_server_and_killed_if_it_hangs() -> None:
+    life = serving()
+    life.drain()
+    assert life.is_hung(HANG_S + 1)
+    life.stop()
+    assert life.ended(HANG_S + 1) is None

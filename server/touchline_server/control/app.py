@@ -20,22 +20,24 @@ from touchline_server.metrics.publish_table import PUBLISHED
 from touchline_server.metrics.server_table import SERVER_METRICS
 
 from .answers import ApiError, json_response
-from .backend import CONTROL, ControlBackend, RoomState
-from .bodies import Published, ReadinessBody, RoomBody, StateEventBody
+from .backend import CONTROL, ControlBackend, ImpossibleRequest, RoomState
+from .bodies import Drain, Draining, Kicked, Published, ReadinessBody, RoomBody, StateEventBody
 from .errors import on_error
 from .metrics import PublishCounters, metrics_response, shows_workers
 from .openapi import document
-from .operations import METRICS_PATH, OPENAPI_PATH, STATUS_PATH
+from .operations import DRAIN_PATH, KICK_PATH, METRICS_PATH, OPENAPI_PATH, STATUS_PATH
+from .page import page_routes
 from .pages import LIVENESS, PageFilter, PagePolicy
 from .refusals import (
     EVENT_REFUSED,
+    IMPOSSIBLE,
     METHOD_NOT_ALLOWED,
     ROOM_UNKNOWN,
     TOO_LARGE,
     TOPIC_REFUSED,
     UNAVAILABLE,
 )
-from .requests import check_key, events_of, room_of
+from .requests import body_of, check_key, events_of, kick_of, room_of
 from .sampler import Sampler
 
 ROOMS_PATH = "/v1/rooms/"
@@ -55,8 +57,11 @@ class ControlApp(Starlette):
                 Route("/readyz/strict", api.readyz_strict),
                 Route(METRICS_PATH, api.metrics),
                 Route(STATUS_PATH, api.status),
+                Route(KICK_PATH, api.kick, methods=["POST"]),
+                Route(DRAIN_PATH, api.drain, methods=["POST"]),
                 Route(OPENAPI_PATH, _reference),
                 Route(ROOMS_PATH + "{rest:path}", api.rooms, methods=["GET", "POST"]),
+                *page_routes(),
                 *extra_routes,
             ],
             middleware=[Middleware(PageFilter, self._pages)],
@@ -119,6 +124,28 @@ class _Api:
     async def status(self, request: Request) -> Response:
         check_key(request, self._api_keys)
         return json_response(await self.sampler.status(), headers={"Cache-Control": "no-store"})
+
+    async def kick(self, request: Request) -> Response:
+        check_key(request, self._api_keys)
+        kick = await kick_of(request)
+        try:
+            until_ms = await self._backend.kick(kick.player, kick.seconds, kick.reason)
+        except ImpossibleRequest as error:
+            raise IMPOSSIBLE[error.code].error(str(error)) from error
+        except (RecordsRefused, TopicRefused) as error:
+            raise TOPIC_REFUSED.error(str(error)) from error
+        except (AppendFailed, OperatorError) as error:
+            raise UNAVAILABLE.error(str(error)) from error
+        return json_response(Kicked(kick.player, until_ms))
+
+    async def drain(self, request: Request) -> Response:
+        check_key(request, self._api_keys)
+        worker = (await body_of(request, Drain)).worker
+        try:
+            self._backend.drain(worker)
+        except ImpossibleRequest as error:
+            raise IMPOSSIBLE[error.code].error(str(error)) from error
+        return json_response(Draining(worker), 202)
 
     async def rooms(self, request: Request) -> Response:
         """Decide by the raw path: decoded, a room id that ends in ``/events`` looks like the path of its events."""

@@ -14,6 +14,23 @@ CONTROL = "control"
 """What the control plane is called among workers, in metrics: a part of the only process, or the supervisor's."""
 
 
+PLAYERS_UNKNOWN = "players_unknown"
+VERDICT_STANDS = "verdict_stands"
+SINGLE_PROCESS = "single_process"
+WORKER_UNKNOWN = "worker_unknown"
+WORKER_NOT_SERVING = "worker_not_serving"
+LAST_WORKER = "last_worker"
+"""Why a player cannot be kicked, or a worker drained: `refusals` says what each of them means."""
+
+
+class ImpossibleRequest(Exception):
+    """The server cannot do what an operator asks for. ``code`` is one of those above."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
 class StateEvent(NamedTuple):
     """The newest event of a key. ``ts`` is in Unix milliseconds, ``value`` is the JSON as it was published."""
 
@@ -70,6 +87,23 @@ class ControlBackend(Protocol):
             TopicRefused: the log takes no events for the room's feed until an operator acts.
             AppendFailed: not all of them are known to be in the log; ``written`` is how many are.
             OperatorError: none of them is in the log, for example because the feed's topic does not exist.
+        """
+
+    async def kick(self, player: str, seconds: int, reason: str) -> int:
+        """Close a player's connections to all edges, and keep the player out for that long: a verdict in the log.
+
+        Returns when that ends, in Unix milliseconds, once the verdict is durable.
+
+        Raises:
+            ImpossibleRequest: the server knows no players, or a mute or a ban stands that ends later.
+            RecordsRefused, TopicRefused, AppendFailed, OperatorError: as for `publish`.
+        """
+
+    def drain(self, worker: str) -> None:
+        """Have a worker send its clients away and end, and another process take its place.
+
+        Raises:
+            ImpossibleRequest: there is no such worker, or its clients would have nowhere to go.
         """
 
     async def room_state(self, room: str) -> RoomState | None:

@@ -11,7 +11,7 @@ from typing import Annotated
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from touchline_protocol.limits import EVENT_KEY_BYTES_MAX
+from touchline_protocol.limits import EVENT_KEY_BYTES_MAX, ROOM_ID_BYTES_MAX, VERDICT_TEXT_CHARS_MAX
 
 EVENTS_PER_REQUEST_MAX = 1_000
 """A thousand events take a log some hundred milliseconds. With more, repeating a failed request would cost too much."""
@@ -21,6 +21,13 @@ BODY_BYTES_MAX = 4 << 20
 
 BODY_S_MAX = 30
 """How long a body may take to arrive: 4 MiB at 1.2 Mbit/s. Without a limit, requests that stall would add up."""
+
+
+KICK_S = 60
+"""How long a player that was kicked is kept out by default: its program does not just come back."""
+
+KICK_S_MAX = 86_400
+"""The longest kick. Longer ones are bans: `cheatwatch verdict` gives them."""
 
 
 Data = Annotated[msgspec.Raw, Meta(description="Any JSON value, passed on byte for byte. null removes the key.")]
@@ -60,6 +67,33 @@ class Published(msgspec.Struct):
 
     partition: int
     offsets: list[int]
+
+
+class Kick(msgspec.Struct, forbid_unknown_fields=True):
+    """Close the connections of a player, and keep the player out for ``seconds``. The player gets the ``reason``."""
+
+    player: Annotated[str, Meta(extra_json_schema={"minLength": 1, "maxLength": ROOM_ID_BYTES_MAX})]
+    seconds: Annotated[int, Meta(ge=1, le=KICK_S_MAX)] = KICK_S
+    reason: Annotated[str, Meta(max_length=VERDICT_TEXT_CHARS_MAX)] = ""
+
+
+class Kicked(msgspec.Struct):
+    """The verdict is durable, and on its way to every edge. ``until_ms`` is when it ends, in Unix milliseconds."""
+
+    player: str
+    until_ms: int
+
+
+class Drain(msgspec.Struct, forbid_unknown_fields=True):
+    """The name of a worker, as in ``GET /v1/status``."""
+
+    worker: str
+
+
+class Draining(msgspec.Struct):
+    """The worker has begun to send its clients away. Another process follows it."""
+
+    worker: str
 
 
 class StateEventBody(msgspec.Struct):

@@ -5,7 +5,7 @@
 
 from typing import Any, NamedTuple
 
-from .bodies import Event, EventBatch, Published, ReadinessBody, RoomBody
+from .bodies import Drain, Draining, Event, EventBatch, Kick, Kicked, Published, ReadinessBody, RoomBody
 from .refusals import (
     BAD_BODY,
     BAD_EVENT_KEY,
@@ -18,22 +18,30 @@ from .refusals import (
     INTERNAL_ERROR,
     KEY_MISSING,
     KEY_WRONG,
+    LAST_WORKER,
     NOT_JSON,
     NOT_JSON_TYPE,
     NULL_WITHOUT_KEY,
     ORIGIN_REFUSED,
+    PLAYERS_UNKNOWN,
     ROOM_UNKNOWN,
+    SINGLE_PROCESS,
     TOO_DEEP,
     TOO_LARGE,
     TOPIC_REFUSED,
     UNAVAILABLE,
     UNKNOWN_FEED,
+    VERDICT_STANDS,
+    WORKER_NOT_SERVING,
+    WORKER_UNKNOWN,
     Refusal,
 )
 from .status import StatusBody
 
 METRICS_PATH = "/metrics"
 STATUS_PATH = "/v1/status"
+KICK_PATH = "/v1/players/kick"
+DRAIN_PATH = "/v1/workers/drain"
 OPENAPI_PATH = "/v1/openapi.json"
 ROOM_PATH = "/v1/rooms/{room}"
 EVENTS_PATH = "/v1/rooms/{room}/events"
@@ -75,6 +83,8 @@ class Operation(NamedTuple):
 
 
 _PAGES = (ORIGIN_REFUSED, HOST_REFUSED)
+_BODY = (BAD_BODY, INCOMPLETE, BODY_TIMEOUT, TOO_LARGE._replace(has_written=False), NOT_JSON_TYPE)
+_LOG = (UNAVAILABLE._replace(has_written=False), TOPIC_REFUSED._replace(has_written=False))
 _READY = Answer(200, "Clients can be sent here.", ReadinessBody)
 _NOT_READY = Answer(503, "Clients should not be sent here.", ReadinessBody)
 
@@ -122,6 +132,36 @@ OPERATIONS = (
         "What an operator looks at: load, latencies over time, workers, rooms, slow clients, partitions, closes",
         (Answer(200, "The server as it is now, and its last fifteen minutes.", StatusBody),),
         (KEY_MISSING, KEY_WRONG, *_PAGES, INTERNAL_ERROR),
+        needs_key=True,
+    ),
+    Operation(
+        "POST",
+        KICK_PATH,
+        "kick",
+        "Close a player's connections to all edges, and keep the player out for a while",
+        (Answer(200, "The verdict that does it is durable.", Kicked),),
+        (*_BODY, KEY_MISSING, KEY_WRONG, *_PAGES, PLAYERS_UNKNOWN, VERDICT_STANDS, INTERNAL_ERROR, *_LOG),
+        body=(Kick,),
+        needs_key=True,
+    ),
+    Operation(
+        "POST",
+        DRAIN_PATH,
+        "drain",
+        "Have a worker send its clients away and end, and another process take its place",
+        (Answer(202, "The worker has begun to drain.", Draining),),
+        (
+            *_BODY,
+            KEY_MISSING,
+            KEY_WRONG,
+            *_PAGES,
+            WORKER_UNKNOWN,
+            SINGLE_PROCESS,
+            WORKER_NOT_SERVING,
+            LAST_WORKER,
+            INTERNAL_ERROR,
+        ),
+        body=(Drain,),
         needs_key=True,
     ),
     Operation(

@@ -10,6 +10,7 @@ from touchline_protocol import codes
 from touchline_protocol.records import REASONS
 from touchline_server.web import policy
 
+from . import backend
 from .answers import ApiError
 from .bodies import BODY_S_MAX
 
@@ -39,9 +40,7 @@ _RETRY_AFTER = ("Retry-After", str(RETRY_AFTER_S))
 BAD_ROOM = Refusal(
     HTTPStatus.BAD_REQUEST, codes.BAD_ROOM.code, "the path does not contain a valid room name in UTF-8", _CORRECT
 )
-BAD_BODY = Refusal(
-    HTTPStatus.BAD_REQUEST, "bad_body", "the body is not JSON, or not one event or a list of events", _CORRECT
-)
+BAD_BODY = Refusal(HTTPStatus.BAD_REQUEST, "bad_body", "the body is not JSON, or not what the request takes", _CORRECT)
 BAD_QUERY = Refusal(
     HTTPStatus.BAD_REQUEST, "bad_query", "the query has a value that is not one of those allowed", _CORRECT
 )
@@ -86,6 +85,9 @@ ROOM_UNKNOWN = Refusal(
     "the log has no event of the room, as far back as this server has read it",
     "publish to it, or correct its name",
 )
+WORKER_UNKNOWN = Refusal(
+    HTTPStatus.NOT_FOUND, backend.WORKER_UNKNOWN, "the server has no worker of that name", _CORRECT
+)
 NOT_FOUND = Refusal(HTTPStatus.NOT_FOUND, "not_found", "there is nothing at this path", _CORRECT)
 METHOD_NOT_ALLOWED = Refusal(
     HTTPStatus.METHOD_NOT_ALLOWED, "method_not_allowed", "the path has other methods: see `Allow`", _CORRECT
@@ -97,6 +99,42 @@ BODY_TIMEOUT = Refusal(
     "send it again, faster or in parts",
     (("Connection", "close"),),
 )
+PLAYERS_UNKNOWN = Refusal(
+    HTTPStatus.CONFLICT,
+    backend.PLAYERS_UNKNOWN,
+    "the server checks no tokens, so it knows no players",
+    "give players tokens: see docs/tokens.md",
+)
+VERDICT_STANDS = Refusal(
+    HTTPStatus.CONFLICT,
+    backend.VERDICT_STANDS,
+    "a mute or a ban stands against the player that ends later than the kick, which would replace it",
+    "kick for longer, or give the verdict that shall hold with `cheatwatch verdict`",
+)
+SINGLE_PROCESS = Refusal(
+    HTTPStatus.CONFLICT,
+    backend.SINGLE_PROCESS,
+    "the server is a single process, which nothing would replace",
+    "end it with SIGTERM, which drains it, and start it again; or run it with `workers`",
+)
+WORKER_NOT_SERVING = Refusal(
+    HTTPStatus.CONFLICT,
+    backend.WORKER_NOT_SERVING,
+    "the worker is starting, being replaced, or draining already",
+    "wait until it serves",
+)
+LAST_WORKER = Refusal(
+    HTTPStatus.CONFLICT,
+    backend.LAST_WORKER,
+    "no other worker serves, so the clients would have nowhere to go",
+    "wait until another one serves",
+)
+IMPOSSIBLE = {
+    each.code: each
+    for each in (PLAYERS_UNKNOWN, VERDICT_STANDS, SINGLE_PROCESS, WORKER_UNKNOWN, WORKER_NOT_SERVING, LAST_WORKER)
+}
+"""The refusal of an operator's request, by the code of its `ImpossibleRequest`."""
+
 TOO_LARGE = Refusal(
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     "too_large",

@@ -6,18 +6,21 @@ Rules: nothing is published unless the whole request is valid. A body beyond its
 import asyncio
 import hmac
 from collections.abc import Collection, Sequence
+from typing import TypeVar
 from urllib.parse import unquote_to_bytes
 
 import msgspec
 from starlette.requests import ClientDisconnect, Request
 
+from touchline_protocol.actions import is_player
 from touchline_protocol.errors import BadRecord, BadRoom
+from touchline_protocol.limits import ROOM_ID_BYTES_MAX
 from touchline_protocol.rooms import split_room
 from touchline_protocol.utf8 import NotUtf8, without_mark
 from touchline_server.config.suggestions import unknown_feed
 from touchline_server.new_events import NewEvent, new_event
 
-from .bodies import BODY_BYTES_MAX, BODY_S_MAX, EVENTS_PER_REQUEST_MAX, Event, OneOrMore
+from .bodies import BODY_BYTES_MAX, BODY_S_MAX, EVENTS_PER_REQUEST_MAX, Event, Kick, OneOrMore
 from .refusals import (
     BAD_BODY,
     BAD_ROOM,
@@ -30,6 +33,8 @@ from .refusals import (
     TOO_LARGE,
     UNKNOWN_FEED,
 )
+
+T = TypeVar("T")
 
 _DECODER = msgspec.json.Decoder(OneOrMore)
 _SHAPE = 'the body must be {"data": …, "key"?: "…"} or {"events": [{"data": …, "key"?: "…"}, …]}'
@@ -80,14 +85,7 @@ async def events_of(request: Request) -> list[NewEvent]:
     Raises:
         ApiError: 400, 413 or 415. The message says what is wrong and with which event.
     """
-    # Only this type: pages of other sites cannot send it without permission (CORS), so a web page that somebody
-    # visits cannot publish without a key to a server on their machine.
-    content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if content_type != "application/json":
-        raise NOT_JSON_TYPE.error("send the body with the header Content-Type: application/json")
-    if request.headers.get("content-encoding", "identity").strip().lower() != "identity":
-        raise NOT_JSON_TYPE.error("send the body as it is, without a Content-Encoding")
-    body = _decoded(await _read(request))
+    body = _decoded(await _json_body(request), _DECODER, f"{_SHAPE}: ")
     if body.events is None:
         if not body.data:
             raise BAD_BODY.error(_SHAPE)
@@ -97,6 +95,38 @@ async def events_of(request: Request) -> list[NewEvent]:
     if len(body.events) > EVENTS_PER_REQUEST_MAX:
         raise TOO_LARGE.error(f"the request has {len(body.events)} events; the limit is {EVENTS_PER_REQUEST_MAX}")
     return [_checked(event, f"event {position}: ") for position, event in enumerate(body.events)]
+
+
+async def body_of(request: Request, kind: type[T]) -> T:
+    """The body, which is one object of a kind.
+
+    Raises:
+        ApiError: 400, 413 or 415.
+    """
+    return _decoded(await _json_body(request), msgspec.json.Decoder(kind), "")
+
+
+async def kick_of(request: Request) -> Kick:
+    """The kick in the body.
+
+    Raises:
+        ApiError: 400, 413 or 415.
+    """
+    kick = await body_of(request, Kick)
+    if not is_player(kick.player):
+        raise BAD_BODY.error(f"`player` has to be 1 to {ROOM_ID_BYTES_MAX} bytes of UTF-8, without control characters")
+    return kick
+
+
+async def _json_body(request: Request) -> bytes:
+    # Only this type: pages of other sites cannot send it without permission (CORS), so a web page that somebody
+    # visits cannot publish without a key to a server on their machine.
+    content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if content_type != "application/json":
+        raise NOT_JSON_TYPE.error("send the body with the header Content-Type: application/json")
+    if request.headers.get("content-encoding", "identity").strip().lower() != "identity":
+        raise NOT_JSON_TYPE.error("send the body as it is, without a Content-Encoding")
+    return await _read(request)
 
 
 async def _read(request: Request) -> bytes:
@@ -118,13 +148,13 @@ async def _read(request: Request) -> bytes:
     return bytes(body)
 
 
-def _decoded(body: bytes) -> OneOrMore:
+def _decoded(body: bytes, decoder: msgspec.json.Decoder[T], shape: str) -> T:
     try:
-        return _DECODER.decode(without_mark(body))
+        return decoder.decode(without_mark(body))
     except NotUtf8 as error:
         raise BAD_BODY.error(f"the body {error}") from None
     except msgspec.ValidationError as error:
-        raise BAD_BODY.error(f"{_SHAPE}: {error}") from None
+        raise BAD_BODY.error(f"{shape}{error}") from None
     except RecursionError:
         raise BAD_BODY.error("the body is nested too deeply") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:

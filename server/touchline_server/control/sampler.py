@@ -57,9 +57,18 @@ class Sampler:
         metrics, details = await asyncio.gather(self._backend.metrics(), self._backend.details())
         now_s, at_ms = time.monotonic(), time.time_ns() // 1_000_000
         total = summed(_METRICS, metrics.values())
+        control = metrics.get(CONTROL, {})
+        draining = {name for name, each in details.items() if each.draining}
         readiness, joined = self._backend.readiness(), join_details(details)
         workers = [
-            _worker(name, snapshot, before.get(name, {}), metrics.get(CONTROL, {}), now_s - before_s)
+            _worker(
+                name,
+                snapshot,
+                before.get(name, {}),
+                control,
+                now_s - before_s,
+                draining=name in draining,
+            )
             for name, snapshot in metrics.items()
             if name != CONTROL
         ]
@@ -95,7 +104,9 @@ class Sampler:
             await asyncio.sleep(SAMPLE_S)
 
 
-def _worker(name: str, now: Snapshot, before: Snapshot, control: Snapshot, passed_s: float) -> WorkerStatus:
+def _worker(
+    name: str, now: Snapshot, before: Snapshot, control: Snapshot, passed_s: float, *, draining: bool
+) -> WorkerStatus:
     interval = Interval(Moment(0, 0.0, before), Moment(0, passed_s, now))
     up = {sample.labels[0]: sample.value for sample in control.get("touchline_worker_up", ())}
     return WorkerStatus(
@@ -107,6 +118,7 @@ def _worker(name: str, now: Snapshot, before: Snapshot, control: Snapshot, passe
         deliveries_per_s=round(interval.rate("touchline_deliveries_total"), 1) if before else 0.0,
         cpu=round(interval.rate("process_cpu_seconds_total"), 3) if before else 0.0,
         memory_bytes=int(value_of(now, "process_resident_memory_bytes")),
+        draining=draining,
     )
 
 

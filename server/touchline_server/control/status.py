@@ -70,10 +70,12 @@ class WorkerDetails(msgspec.Struct):
     slow_clients: list[SlowClient]
     closes: list[CloseStatus]
     partitions: list[PartitionStatus]
+    draining: bool = False
 
 
 class WorkerStatus(msgspec.Struct):
-    """A worker; the rates are those of the last seconds. ``up``: it serves clients and answers."""
+    """A worker; the rates are those of the last seconds. ``up``: it serves clients and answers. ``draining``: it is
+    sending them away."""
 
     worker: str
     up: bool
@@ -83,6 +85,7 @@ class WorkerStatus(msgspec.Struct):
     deliveries_per_s: float
     cpu: float
     memory_bytes: int
+    draining: bool = False
 
 
 class StatusPoint(msgspec.Struct):

@@ -270,8 +270,7 @@ class Connection(asyncio.Protocol):
         self._count_end(*client_log.ending_of(self._protocol, error))
 
     def _count_end(self, by: str, code: str) -> None:
-        grant = None if self._client is None else self._client.grant
-        player = None if grant is None else grant.player
+        player = None if self._client is None else self._client.player
         end = RecentEnd(self._context.now().unix_ms, self.number, by, code, player, self.address)
         self._context.ended(end)
 

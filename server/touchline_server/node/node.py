@@ -17,6 +17,8 @@ from types import MappingProxyType
 import structlog
 from starlette.routing import BaseRoute
 
+from touchline_protocol.errors import OperatorError
+from touchline_protocol.messages import Verdict
 from touchline_protocol.printable import counted
 from touchline_protocol.rooms import split_room
 from touchline_server.auth.verifier import make_verifier, started_verifier
@@ -25,7 +27,7 @@ from touchline_server.config.reload import reload_settings
 from touchline_server.config.settings import Settings
 from touchline_server.config.values import milliseconds
 from touchline_server.control.app import ControlApp
-from touchline_server.control.backend import Readiness, RoomState
+from touchline_server.control.backend import SINGLE_PROCESS, ImpossibleRequest, Readiness, RoomState
 from touchline_server.control.server import ControlServer
 from touchline_server.control.status import WorkerDetails
 from touchline_server.core.edge import EdgeCore
@@ -43,6 +45,7 @@ from touchline_server.new_events import NewEvent
 from .action_schemas import ActionSchemas
 from .core_factory import make_core, reload_core
 from .fleet.kept_rooms import KeptRooms, watch_forever
+from .fleet.kicks import kick_player, no_players
 from .fleet.presence import PresenceExchange, presence_parts
 from .fleet.presence_topic import PresenceTopic
 from .fleet.shared_stores import shared_stores
@@ -248,6 +251,35 @@ class Node:
         """Append events to a room."""
         feed_name, room_id = split_room(room)
         return await append_events(self.log, self.settings.feeds[feed_name].topic, room_id, events)
+
+    async def kick(self, player: str, seconds: int, reason: str) -> int:
+        """See `ControlBackend.kick`."""
+        return await kick_player(self.log, self.settings.verdicts.topic, player, seconds, reason, self._standing)
+
+    @property
+    def knows_players(self) -> bool:
+        """Whether clients sign in as players, whom verdicts are about."""
+        return self.core.verdicts_topic is not None
+
+    async def _standing(self, player: str) -> Verdict | None:
+        if not self.knows_players:
+            raise no_players()
+        return self.standing(player)
+
+    def standing(self, player: str) -> Verdict | None:
+        """The mute or ban that stands against a player.
+
+        Raises:
+            OperatorError: verdicts have not been read.
+        """
+        verdicts = self.core.access.verdicts
+        if verdicts.unread or self._edge is None:
+            raise OperatorError("the verdicts have not been read yet")
+        return verdicts.of(player, self._edge.driver.now().loop_ms)
+
+    def drain(self, worker: str) -> None:
+        """See `ControlBackend.drain`: nothing would start a process in this one's place."""
+        raise ImpossibleRequest(SINGLE_PROCESS, f"{worker} is a server of one process: SIGTERM drains and ends it")
 
     async def room_state(self, room: str) -> RoomState | None:
         """What is known of a room; None if it has no events and no viewers.

@@ -66,6 +66,7 @@ def node_details(edge: EdgeServer | None, log: Log, kept: Mapping[tuple[str, int
             )
             for where, progress in log.partitions.items()
         ],
+        core.is_draining,
     )
 
 

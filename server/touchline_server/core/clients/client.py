@@ -57,6 +57,7 @@ class Client(Subscriber[Owner, "Client[Owner]"]):
         "grant",
         "hello",
         "limits",
+        "player",
         "presence",
         "presented",
         "rates",
@@ -85,6 +86,8 @@ class Client(Subscriber[Owner, "Client[Owner]"]):
         self.state = ClientState.AWAITING_HELLO
         self.work = 0
         self.grant: Grant | None = None
+        self.player: str | None = None
+        """The player that it signed in as. It stays after the end, for those who report the end."""
         self.action_session: ActionSession[Client[Owner]] | None = None
         self.hello: Hello | None = None
         self.single_room = False
@@ -131,6 +134,7 @@ class Client(Subscriber[Owner, "Client[Owner]"]):
         """Let it in with a grant; None if no token is required, and it presented none."""
         self.grant = grant
         if grant is not None:
+            self.player = grant.player
             self.access.enter(self, grant)
 
     def enter(self, room: "ClientRoom[Owner]", request: RoomRequest, request_id: int | None) -> None:

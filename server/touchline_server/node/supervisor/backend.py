@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from touchline_protocol.errors import OperatorError
+from touchline_protocol.messages import Verdict
 from touchline_protocol.rooms import split_room
 from touchline_server.config.settings import Settings
 from touchline_server.control.backend import Readiness, RoomState
@@ -12,8 +13,9 @@ from touchline_server.core.log import Log, Position
 from touchline_server.log.append_events import append_events
 from touchline_server.metrics.snapshot import Snapshot
 from touchline_server.new_events import NewEvent
+from touchline_server.node.fleet.kicks import kick_player, no_players
 
-from .messages import CountMembers, Members, ReadRoom, Room
+from .messages import CountMembers, Members, ReadRoom, ReadVerdict, Room, Standing
 from .worker_process import WorkerProcess
 
 ROOM_TIMEOUT_S = 2.0
@@ -23,7 +25,7 @@ worker that asks Redis waits for that as well, and then answers without it."""
 
 class WorkersBackend:
     """A `ControlBackend`. ``serving`` gives the workers that accept clients, ``metrics`` and ``details`` those
-    of all."""
+    of all, and ``drain`` drains the one with a name."""
 
     def __init__(
         self,
@@ -33,7 +35,9 @@ class WorkersBackend:
         serving: Callable[[], Sequence[WorkerProcess]],
         metrics: Callable[[], Awaitable[Mapping[str, Snapshot]]],
         details: Callable[[], Awaitable[Mapping[str, WorkerDetails]]],
+        drain: Callable[[str], None],
     ) -> None:
+        self._verdicts_topic = settings.verdicts.topic
         self._feeds = settings.feeds
         self._has_fleet = settings.redis.url is not None
         self._timeout_s = ROOM_TIMEOUT_S + (settings.redis.timeout_s if self._has_fleet else 0.0)
@@ -42,6 +46,7 @@ class WorkersBackend:
         self._serving = serving
         self._metrics = metrics
         self._details = details
+        self._drain = drain
 
     def readiness(self) -> Readiness:
         """See `ControlBackend.readiness`."""
@@ -59,6 +64,29 @@ class WorkersBackend:
         """See `ControlBackend.publish`."""
         feed_name, room_id = split_room(room)
         return await append_events(self._log, self._feeds[feed_name].topic, room_id, events)
+
+    async def kick(self, player: str, seconds: int, reason: str) -> int:
+        """See `ControlBackend.kick`."""
+        return await kick_player(self._log, self._verdicts_topic, player, seconds, reason, self._standing)
+
+    def drain(self, worker: str) -> None:
+        """See `ControlBackend.drain`."""
+        self._drain(worker)
+
+    async def _standing(self, player: str) -> Verdict | None:
+        """The verdict in force, as the first worker knows it that answers: all of them read the whole topic."""
+        failure = OperatorError("no worker serves clients at the moment; try again in a moment")
+        for worker in self._serving():
+            try:
+                answer = await worker.ask(lambda request: ReadVerdict(request, player), ROOM_TIMEOUT_S)
+            except OperatorError as error:
+                failure = error
+                continue
+            assert isinstance(answer, Standing)  # noqa: S101 - the only answer
+            if not answer.knows_players:
+                raise no_players()
+            return answer.verdict
+        raise failure
 
     async def room_state(self, room: str) -> RoomState | None:
         """The room as the worker with most of its clients knows it, which has certainly read it.

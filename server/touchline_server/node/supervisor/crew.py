@@ -14,7 +14,13 @@ import structlog
 
 from touchline_protocol.errors import OperatorError
 from touchline_server.config.settings import Settings
-from touchline_server.control.backend import Readiness
+from touchline_server.control.backend import (
+    LAST_WORKER,
+    WORKER_NOT_SERVING,
+    WORKER_UNKNOWN,
+    ImpossibleRequest,
+    Readiness,
+)
 from touchline_server.control.status import WorkerDetails
 from touchline_server.metrics.snapshot import Snapshot
 from touchline_server.node.readiness import EDGE, STARTING
@@ -97,7 +103,7 @@ class Crew:
 
     def serving(self) -> Sequence[WorkerProcess]:
         """The workers that have clients."""
-        states = (WorkerState.SERVING, WorkerState.STOPPING)
+        states = (WorkerState.SERVING, WorkerState.DRAINING, WorkerState.STOPPING)
         return [process for name, process in self._processes.items() if self._lives[name].state in states]
 
     async def metrics(self) -> Mapping[str, Snapshot]:
@@ -111,6 +117,27 @@ class Crew:
     def _serving_by_name(self) -> dict[str, WorkerProcess]:
         serving = self.serving()
         return {name: process for name, process in self._processes.items() if process in serving}
+
+    def drain(self, worker: str, timeout_s: float) -> None:
+        """Have a worker drain and end; another process takes its place. It is killed if it takes longer than this.
+
+        Raises:
+            ImpossibleRequest: there is no such worker, it does not serve, or no other one does.
+        """
+        life = self._lives.get(worker)
+        if life is None:
+            raise ImpossibleRequest(WORKER_UNKNOWN, f"there is no such worker here, only {', '.join(self._lives)}")
+        if life.state is not WorkerState.SERVING:
+            raise ImpossibleRequest(WORKER_NOT_SERVING, f"{worker} is {life.state.value}: wait until it serves")
+        now_s = time.monotonic()
+        others = [one for name, one in self._lives.items() if name != worker and one.state is WorkerState.SERVING]
+        if not any(not one.is_silent(now_s) for one in others):
+            raise ImpossibleRequest(LAST_WORKER, f"no other worker than {worker} serves: its clients had nowhere to go")
+        process = self._processes[worker]
+        life.drain()
+        process.send(StopServing())
+        asyncio.get_running_loop().call_later(timeout_s, self._kill_late, worker, process, timeout_s)
+        logger.info("worker_drains", worker=worker, pid=process.pid)
 
     def reload(self, settings: Settings, new: Settings, lowered: Mapping[str, str]) -> None:
         """Have all workers take over ``new``; those that start later begin with ``settings``, which are in force."""
@@ -174,6 +201,11 @@ class Crew:
         if life.state is WorkerState.STOPPING:  # meanwhile: `stop` could not reach it yet
             process.kill()
 
+    def _kill_late(self, name: str, process: WorkerProcess, waited_s: float) -> None:
+        if self._processes.get(name) is process:
+            logger.error("worker_killed", worker=name, pid=process.pid, waited_s=round(waited_s, 1))
+            process.kill()
+
     def _end_hung(self, name: str, silent_s: float) -> None:
         process = self._processes[name]
         if not process.is_ending:
@@ -199,8 +231,9 @@ class Crew:
         life = self._lives[name]
         del self._processes[name]
         self._readiness.pop(name, None)
+        was_asked = life.state is not WorkerState.SERVING and life.state is not WorkerState.STARTING
         again_s = life.ended(time.monotonic())
-        self._metrics.ended(name, None if again_s is None else HUNG if process.is_ending else CRASH)
+        self._metrics.ended(name, None if was_asked else HUNG if process.is_ending else CRASH)
         fields: dict[str, object] = {"exit_code": code} if code >= 0 else {"signal": signal.Signals(-code).name}
         if process.failure is not None:
             fields["why"] = process.failure
@@ -209,6 +242,8 @@ class Crew:
         if again_s is None:
             logger.info("worker_ended", worker=name, pid=process.pid, **fields)
             self._note_stopped()
+        elif was_asked:
+            logger.info("worker_ended", worker=name, pid=process.pid, **fields, again_s=again_s)
         elif code > 0 and not life.has_served:
             self._fail(name, process, code)
         else:

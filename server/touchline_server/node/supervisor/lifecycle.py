@@ -2,7 +2,8 @@
 
     WAITING ──spawned──► STARTING ──served──► SERVING
        ▲                    │                    │
-       └───────ended────────┴────────────────────┘          stop: WAITING ─► STOPPED
+       └───────ended────────┴────────────────────┤          stop: WAITING ─► STOPPED
+       └───────────ended──── DRAINING ◄──drain───┘
                                                             stop: STARTING, SERVING ─► STOPPING ──ended──► STOPPED
 
 Rules:
@@ -11,7 +12,8 @@ Rules:
    machine busy. Once a process has served for `LIVED_S`, the next wait is the shortest again.
 2. A process that gives no sign of life for too long hangs. Before its first sign it may take `FIRST_SIGN_S`: it is
    importing its modules. Well before it counts as hung it is not ready any more.
-3. If the caller itself was held up, it calls `forgive` before it judges: signs of life may wait to be read.
+3. A process that was asked to drain is replaced at once when it has ended: nothing was wrong with it.
+4. If the caller itself was held up, it calls `forgive` before it judges: signs of life may wait to be read.
 """
 
 from enum import Enum
@@ -37,13 +39,15 @@ class WorkerState(Enum):
     STARTING = "starting"
     """A process that does not accept clients yet."""
     SERVING = "serving"
+    DRAINING = "draining"
+    """A process that was asked to end, and that another one follows."""
     STOPPING = "stopping"
     """A process that was asked to end."""
     STOPPED = "stopped"
     """No process, and none will follow."""
 
 
-_PROCESS = (WorkerState.STARTING, WorkerState.SERVING, WorkerState.STOPPING)
+_PROCESS = (WorkerState.STARTING, WorkerState.SERVING, WorkerState.DRAINING, WorkerState.STOPPING)
 
 
 class WorkerLife:
@@ -109,6 +113,11 @@ class WorkerLife:
             self.has_served = True
             self._since_s = now_s
 
+    def drain(self) -> None:
+        """Its process, which serves, was asked to end. Another one is to follow."""
+        self._expect(WorkerState.SERVING)
+        self.state = WorkerState.DRAINING
+
     def stop(self) -> None:
         """No process is to follow this one."""
         self.state = WorkerState.STOPPING if self.has_process else WorkerState.STOPPED
@@ -119,6 +128,10 @@ class WorkerLife:
         if self.state is WorkerState.STOPPING:
             self.state = WorkerState.STOPPED
             return None
+        if self.state is WorkerState.DRAINING:
+            self._due_s = now_s
+            self.state = WorkerState.WAITING
+            return 0.0
         if self.state is WorkerState.SERVING and now_s - self._since_s >= LIVED_S:
             self._failures = 0
         wait_s = min(BACKOFF_S_MAX, BACKOFF_S_MIN * 2.0 ** min(self._failures, _DOUBLINGS_MAX))

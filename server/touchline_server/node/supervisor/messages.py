@@ -9,6 +9,7 @@ from typing import Generic, TypeAlias, TypeVar
 
 import msgspec
 
+from touchline_protocol.messages import Verdict
 from touchline_server.control.backend import Readiness, RoomState
 from touchline_server.control.status import WorkerDetails
 from touchline_server.metrics.snapshot import Snapshot
@@ -70,7 +71,16 @@ class ReadDetails(msgspec.Struct, tag=True):
     id: int
 
 
-Order: TypeAlias = Start | Reload | StopServing | CountMembers | ReadRoom | ReadMetrics | ReadDetails
+class ReadVerdict(msgspec.Struct, tag=True):
+    """Answered by `Standing` or `Refused`."""
+
+    id: int
+    player: str
+
+
+Request: TypeAlias = Reload | CountMembers | ReadRoom | ReadMetrics | ReadDetails | ReadVerdict
+"""An order with an id, which the worker answers."""
+Order: TypeAlias = Start | StopServing | Request
 """A worker receives one of these."""
 
 
@@ -118,6 +128,14 @@ class Details(msgspec.Struct, tag=True):
     details: WorkerDetails
 
 
+class Standing(msgspec.Struct, tag=True):
+    """The mute or ban that stands against a player; None if there is none. Without tokens there are no players."""
+
+    id: int
+    knows_players: bool
+    verdict: Verdict | None
+
+
 class Reloaded(msgspec.Struct, tag=True):
     """The settings are in force."""
 
@@ -131,8 +149,8 @@ class Refused(msgspec.Struct, tag=True):
     why: str
 
 
-Answer: TypeAlias = Members | Room | Metrics | Details | Reloaded | Refused
-Report: TypeAlias = Beat | Serving | Failed | Members | Room | Metrics | Details | Reloaded | Refused
+Answer: TypeAlias = Members | Room | Metrics | Details | Standing | Reloaded | Refused
+Report: TypeAlias = Beat | Serving | Failed | Answer
 """A worker sends one of these."""
 
 M = TypeVar("M")

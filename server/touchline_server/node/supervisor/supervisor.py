@@ -19,7 +19,7 @@ from touchline_server.auth.verifier import make_verifier
 from touchline_server.config.reload import reload_settings
 from touchline_server.config.settings import Settings
 from touchline_server.control.app import ControlApp
-from touchline_server.control.backend import Readiness
+from touchline_server.control.backend import WORKER_NOT_SERVING, ImpossibleRequest, Readiness
 from touchline_server.control.server import ControlServer
 from touchline_server.control.status import WorkerDetails
 from touchline_server.edge.tls import make_tls
@@ -57,7 +57,9 @@ class Supervisor:
         self._command = command
         self._lowered = lowered
         self._log = make_log(settings)
-        backend = WorkersBackend(settings, self._log, self.readiness, self._serving, self._metrics, self._details)
+        backend = WorkersBackend(
+            settings, self._log, self.readiness, self._serving, self._metrics, self._details, self._drain
+        )
         self._app = ControlApp(backend, settings)
         self._reserved: socket.socket | None = None
         self._control: ControlServer | None = None
@@ -156,6 +158,11 @@ class Supervisor:
 
     async def _details(self) -> Mapping[str, WorkerDetails]:
         return {} if self._crew is None else await self._crew.details()
+
+    def _drain(self, worker: str) -> None:
+        if self._crew is None or self._draining:
+            raise ImpossibleRequest(WORKER_NOT_SERVING, "the server starts or stops")
+        self._crew.drain(worker, self.settings.stop_s + STOP_MARGIN_S)
 
     def _serving(self) -> Sequence[WorkerProcess]:
         return () if self._crew is None else self._crew.serving()

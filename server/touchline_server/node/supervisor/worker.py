@@ -28,12 +28,14 @@ from .messages import (
     ReadDetails,
     ReadMetrics,
     ReadRoom,
+    ReadVerdict,
     Refused,
-    Reload,
     Reloaded,
     Report,
+    Request,
     Room,
     Serving,
+    Standing,
     Start,
     StopServing,
     orders,
@@ -117,7 +119,7 @@ class Worker:
             self._answering.add(task)
             task.add_done_callback(self._answering.discard)
 
-    async def _serve(self, node: Node, request: CountMembers | ReadRoom | ReadMetrics | ReadDetails | Reload) -> None:
+    async def _serve(self, node: Node, request: Request) -> None:
         try:
             if isinstance(request, CountMembers):
                 self._answer(Members(request.id, node.viewers(request.room)))
@@ -127,6 +129,8 @@ class Worker:
                 self._answer(Metrics(request.id, node.snapshot()))
             elif isinstance(request, ReadDetails):
                 self._answer(Details(request.id, node.own_details()))
+            elif isinstance(request, ReadVerdict):
+                self._answer(Standing(request.id, node.knows_players, node.standing(request.player)))
             else:
                 async with self._reloading:
                     await node.reload(settings_of(request.settings), lowered=request.lowered)

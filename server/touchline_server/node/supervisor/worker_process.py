@@ -20,15 +20,11 @@ from .channel import Channel
 from .messages import (
     Answer,
     Beat,
-    CountMembers,
     Failed,
     Order,
-    ReadDetails,
-    ReadMetrics,
-    ReadRoom,
     Refused,
-    Reload,
     Report,
+    Request,
     Serving,
     reports,
 )
@@ -94,9 +90,7 @@ class WorkerProcess:
         """Give the worker a message that it does not answer."""
         self._channel.send(order)
 
-    async def ask(
-        self, make: Callable[[int], Reload | CountMembers | ReadRoom | ReadMetrics | ReadDetails], timeout_s: float
-    ) -> Answer:
+    async def ask(self, make: Callable[[int], Request], timeout_s: float) -> Answer:
         """Send the request that ``make`` makes with an id, and wait for its answer.
 
         Raises:
