@@ -122,8 +122,9 @@ site: build-js ## Build the site of the demo, whose built files are committed
 	scripts/with_node.sh npm --prefix clients run build --workspace=demo/web
 	$(BIN)/python scripts/check_site.py --write
 
-screenshots: .venv/dev.stamp ## Take pictures of the site, and the README's: make screenshots ARGS="--match FILE"
+screenshots: .venv/dev.stamp ## Take pictures of the site, the README's, and of the operator's page: make screenshots ARGS="--match FILE"
 	PYTHONPATH=tests $(BIN)/python scripts/screenshots.py $(ARGS)
+	PYTHONPATH=tests $(BIN)/python scripts/screenshot_operator.py
 
 docs: .venv/dev.stamp ## Build the documentation as a site, in .cache/docs/site, and check its links
 	$(BIN)/python scripts/build_docs.py $(ARGS)

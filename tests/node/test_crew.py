@@ -138,6 +138,7 @@ async def test_a_program_that_cannot_be_started_is_tried_again(caplog: pytest.Lo
 async def test_a_worker_that_drains_is_replaced_and_only_if_another_one_serves(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
+    caplog.set_level("INFO")
     async with crew(count=2) as made:
         await asyncio.wait_for(made.all_served.wait(), DEADLINE_S)
         before = pids(made)

@@ -34,6 +34,6 @@ class Board:
         return self.page.locator(f"#{part} tbody tr").filter(has_text=text)
 
     async def overflow_px(self) -> int:
-        """By how much the page is wider than the screen."""
+        """Measure by how much the page is wider than the screen."""
         width = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
         return int(await self.page.evaluate(width))

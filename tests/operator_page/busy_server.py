@@ -17,9 +17,9 @@ KEYS = {"TOUCHLINE_AUTH__HS256_SECRET": SECRET}
 """Settings of a server that knows players."""
 
 
-async def join(url: str, room: str, *, player: str | None = None, **options: int) -> ClientConnection:
+async def join(url: str, room: str, *, player: str | None = None) -> ClientConnection:
     """A client in a room, as a player if one is named."""
-    client = await connect(url, compression=None, max_size=None, **options)
+    client = await connect(url, compression=None, max_size=None)
     hello = {"type": "hello"} | ({} if player is None else {"token": token(player)})
     await client.send(json.dumps(hello))
     await client.send(json.dumps({"type": "subscribe", "rooms": [{"room": room}]}))

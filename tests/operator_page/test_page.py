@@ -111,7 +111,7 @@ async def test_the_page_fits_each_screen_in_light_and_dark(node: RunningNode, br
         await expect(board.row("rooms", "a-very-long-name")).to_be_visible()
         await page.set_viewport_size(PHONE)  # type: ignore[arg-type]
         for scheme in ("light", "dark"):
-            await page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+            await page.emulate_media(color_scheme=scheme)
             backgrounds.add(await page.evaluate("getComputedStyle(document.body).backgroundColor"))
             assert await board.overflow_px() == 0
             for chart in ("deliveries", "latency", "connections"):

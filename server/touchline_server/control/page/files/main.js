@@ -5,8 +5,8 @@ import { makeBoard } from "./board.js";
 import { kickDialog } from "./dialogs.js";
 import { watchRoom } from "./room.js";
 
-/** Between the end of a read and the next one. What is wrong is to be seen within 5 s, and a worker that died may be
- * back after two. */
+/** Between the end of a read and the next one. The page has to show trouble within 5 s, and another process may take
+ * the place of a dead worker after 2 s. */
 const EVERY_MS = 1000;
 
 const board = document.getElementById("board");
