@@ -89,6 +89,13 @@ def constants(kind: str, what: str, members: Iterable[Member]) -> str:
     )
 
 
+def close_names(codes: Iterable[CloseCode]) -> str:
+    """The names of closes as one text: pages that only watch load it, but not the constants."""
+    lines = "".join(f"\n{each.code} {each.name}" for each in codes)
+    documentation = doc("The names of close codes in the table of the protocol, for messages.")
+    return f"\n{documentation}export const CLOSE_NAMES = `{lines}\n`;\n"
+
+
 def literal(value: object) -> str:
     return f'"{value}"' if isinstance(value, str) else str(value)
 
@@ -110,6 +117,7 @@ def codes_module() -> str:
         + constants("ErrorCode", "`error` messages", messages(ERRORS.values()))
         + constants("NackCode", "`nack` messages", messages(NACKS.values()))
         + constants("CloseCode", "close frames", closes(CLOSES.values()))
+        + close_names(CLOSES.values())
     )
 
 

@@ -190,3 +190,28 @@ export const CLOSE_RECOVERY: Readonly<Partial<Record<CloseCode, Recovery>>> = {
   1007: "give_up",
   1009: "give_up",
 };
+
+/** The names of close codes in the table of the protocol, for messages. */
+export const CLOSE_NAMES = `
+1000 normal
+1001 going_away
+1002 protocol_error
+1003 wrong_frame
+1006 abnormal
+1007 invalid_text
+1009 too_big
+1011 internal_error
+4000 too_slow
+4001 hello_timeout
+4002 token_expired
+4003 token_key_unknown
+4004 too_many_player_connections
+4500 hello_expected
+4501 too_many_errors
+4502 unauthorized
+4503 banned
+4504 session_replaced
+4505 too_many_pings
+4506 too_many_messages
+4507 too_many_bytes
+`;

@@ -6,6 +6,7 @@ import { Session } from "./machine/session.js";
 import { createClock } from "./shell/clock.js";
 import { RoomConnection } from "./shell/connection.js";
 import { Driver } from "./shell/driver.js";
+import { loadedOnce } from "./shell/loaded-once.js";
 import { listenToPage } from "./shell/page.js";
 import { StorageRoomStore } from "./shell/room-store.js";
 import { TokenSource } from "./shell/token-source.js";
@@ -29,7 +30,7 @@ const ACTIONS_BUFFER_MAX = 256;
 export function connect(url: string | URL, options: ConnectOptions = {}): Connection {
   const { token = null, backoff = {}, agent = "touchline-js" } = options;
   const { eventsBufferMax = EVENTS_BUFFER_MAX, actionsBufferMax = ACTIONS_BUFFER_MAX } = options;
-  if (agent.length > AGENT_CHARS_MAX) throw new BadArgument(`agent may have at most ${AGENT_CHARS_MAX} characters`);
+  if (agent.length > AGENT_CHARS_MAX) throw new BadArgument(`agent has more than ${AGENT_CHARS_MAX} characters`);
   if (!(eventsBufferMax >= 1 && actionsBufferMax >= 1)) throw new BadArgument("a buffer must hold at least 1");
   const address = addressOf(url);
   const clock = createClock();
@@ -42,20 +43,18 @@ export function connect(url: string | URL, options: ConnectOptions = {}): Connec
     random: Math.random,
     canRenewToken: tokens.canRenew,
   });
-  const outbox = loadedOnce(async () => {
-    const { Outbox } = await import("./machine/actions/outbox.js");
-    const loaded = new Outbox(actionsBufferMax, Math.random);
-    session.startActing(loaded);
-    return loaded;
+  const acting = loadedOnce(async () => {
+    const { Acting } = await import("./shell/acting.js");
+    return new Acting(session, actionsBufferMax, Math.random);
   });
-  if (token !== null) outbox().catch(() => {}); // `act` tries again, and reports it
+  if (token !== null) acting().catch(() => {}); // `act` tries again, and reports it
   const connection = new RoomConnection({
     url: address,
     session,
     clock,
     store,
     eventsMax: eventsBufferMax,
-    outbox,
+    acting,
     transport: () => choice.current,
     wake: () => driver.wake(),
   });
@@ -83,18 +82,6 @@ export function connect(url: string | URL, options: ConnectOptions = {}): Connec
   return connection as unknown as Connection;
 }
 
-/** Loads something once; again only if that failed. */
-function loadedOnce<T>(load: () => Promise<T>): () => Promise<T> {
-  let loaded: Promise<T> | null = null;
-  return () => {
-    loaded ??= load().catch((error: unknown) => {
-      loaded = null;
-      throw error;
-    });
-    return loaded;
-  };
-}
-
 /** The address of the WebSocket. That of a page is the base. */
 function addressOf(url: string | URL): string {
   try {
@@ -105,7 +92,7 @@ function addressOf(url: string | URL): string {
   } catch {
     // said below
   }
-  throw new BadArgument(`${url} is not the address of a server: write it as wss://live.example.org/ws`);
+  throw new BadArgument(`${url} is not an address such as wss://live.example.org/ws`);
 }
 
 /** What opens links over the transport of choice. */
@@ -113,10 +100,7 @@ function openerOf(url: string, choice: TransportChoice, options: ConnectOptions)
   const { codec = json, fetch = globalThis.fetch?.bind(globalThis) } = options;
   const { WebSocket = globalThis.WebSocket as WebSocketConstructor | undefined } = options;
   if (WebSocket === undefined && choice.current === "websocket") {
-    throw new BadArgument(
-      "this runtime has no WebSocket. Node has one from version 22; for older ones, " +
-        'npm install ws, import WebSocket from "ws", and pass { WebSocket } to connect',
-    );
+    throw new BadArgument('this runtime has no WebSocket: pass one, such as { WebSocket } of the package "ws"');
   }
   const open: OpenLink = (events) =>
     openWebSocket({ url, codec, WebSocket: WebSocket as WebSocketConstructor }, events);

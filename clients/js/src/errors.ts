@@ -11,7 +11,8 @@
  *     ├── AlreadySubscribed      the connection has a subscription to that room already
  *     ├── ActionRefused          the action was not done: it is not in the log
  *     ├── ActionInDoubt          the action may have been done or not: no answer arrived in time
- *     └── ActionsFull            the action was not taken: too many others are waiting for their answers
+ *     ├── ActionsFull            the action was not taken: too many others are waiting for their answers
+ *     └── LoadFailed             code that is loaded when it is needed did not load: it is tried again
  *
  * Every error has a `code`, so that code which crosses bundles or workers need not rely on `instanceof`. Losing a
  * connection is not an error: the client makes a new one, and `status` says so.
@@ -80,7 +81,7 @@ export class RoomRefused extends TouchlineError {
 /** A connection has one subscription to a room. Close that first, or share it. */
 export class AlreadySubscribed extends TouchlineError {
   constructor(room: string) {
-    super("already_subscribed", `there is a subscription to ${room} already: close that one first, or share it`);
+    super("already_subscribed", `${room} has a subscription already: close or share it`);
   }
 }
 
@@ -103,5 +104,12 @@ export class ActionInDoubt extends TouchlineError {
 export class ActionsFull extends TouchlineError {
   constructor(max: number) {
     super("actions_full", `${max} actions are waiting for their answers, and actionsBufferMax allows no more`);
+  }
+}
+
+/** A part of this package that is loaded when it is needed did not load. It is tried again, so this may pass. */
+export class LoadFailed extends TouchlineError {
+  constructor(cause: unknown) {
+    super("load_failed", `a part of the package did not load: ${cause}`, { cause });
   }
 }

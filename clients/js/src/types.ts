@@ -11,7 +11,7 @@
  *    is reported as uncaught.
  */
 
-import type { ConnectionFailed, RoomRefused } from "./errors.js";
+import type { ConnectionFailed, LoadFailed, RoomRefused } from "./errors.js";
 import type { ActionArguments, AnyRoom, RoomEvent, RoomState, RoomTypes, StateEvent, StateKey } from "./room-types.js";
 
 export type * from "./room-types.js";
@@ -56,11 +56,13 @@ export interface Members {
  *
  * - `joining`: asked for, or waiting for a connection. Before the first answer; and after a lost connection.
  * - `joined`: events arrive.
- * - `waiting`: the server cannot serve the room now, or the reader is behind; the client asks again by itself.
+ * - `waiting`: the server cannot serve the room now, or the reader is behind; the client asks again by itself. With an
+ *   error, code that the room needs did not load, which is tried again.
  * - `closed`: for good. `error` says why; null if you closed it.
  */
 export type RoomStatus =
-  | { readonly state: "joining" | "joined" | "waiting"; readonly error: null }
+  | { readonly state: "joining" | "joined"; readonly error: null }
+  | { readonly state: "waiting"; readonly error: LoadFailed | null }
   | { readonly state: "closed"; readonly error: RoomRefused | ConnectionFailed | null };
 
 /** What can be listened to with `subscription.on`. */

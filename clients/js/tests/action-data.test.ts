@@ -2,6 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { BadArgument } from "../src/errors.js";
 import { actionData, checkKind } from "../src/machine/actions/action-data.js";
+import { jsonOf } from "../src/machine/actions/json-of.js";
 import { vectors } from "./vectors.js";
 
 interface DataVectors {
@@ -12,24 +13,24 @@ const valid = vectors<DataVectors>("action-data").data.filter(({ in_log }) => in
 
 describe("an action's data", () => {
   it.each(valid.filter(({ json }) => json))("is sent as it is: $about", ({ json = "", in_log = "" }) => {
-    const { value, sizeBytes } = actionData(JSON.parse(json));
+    const { value, sizeBytes } = actionData(jsonOf(JSON.parse(json)));
     expect(value).toEqual(JSON.parse(in_log));
     expect(sizeBytes).toBe(new TextEncoder().encode(JSON.stringify(value)).length);
   });
 
   it("is null if there is none", () => {
-    expect(actionData(undefined)).toEqual({ value: null, sizeBytes: 4 });
+    expect(actionData(jsonOf(undefined))).toEqual({ value: null, sizeBytes: 4 });
   });
 
   it.each([Number.NaN, Number.POSITIVE_INFINITY, { deep: [Number.NaN] }, 1n])(
     "is refused if JSON has no %s",
     (data) => {
-      expect(() => actionData(data)).toThrow(BadArgument);
+      expect(() => actionData(jsonOf(data))).toThrow(BadArgument);
     },
   );
 
   it("has no unpaired surrogates, and keeps what only looks like one", () => {
-    expect(actionData({ "a\ud83d": "b\udc00", emoji: "\ud83c\udfdf", text: "\\ud83d" }).value).toEqual({
+    expect(actionData(jsonOf({ "a\ud83d": "b\udc00", emoji: "\ud83c\udfdf", text: "\\ud83d" })).value).toEqual({
       "a\ufffd": "b\ufffd",
       emoji: "\ud83c\udfdf",
       text: "\\ud83d",
@@ -38,7 +39,7 @@ describe("an action's data", () => {
 
   it("is a copy: what the caller changes later is not sent", () => {
     const data = { x: [1] };
-    const { value } = actionData(data);
+    const { value } = actionData(jsonOf(data));
     data.x.push(2);
     expect(value).toEqual({ x: [1] });
   });

@@ -23,7 +23,7 @@ function outboxWith(count: number, limits: object = {}): Outbox {
 }
 
 function submit(outbox: Outbox, count: number): void {
-  for (let number = 0; number < count; number++) outbox.submit("match:1", "tap", actionData(null));
+  for (let number = 0; number < count; number++) outbox.submit("match:1", "tap", actionData("null"));
 }
 
 const nack = (id: number, code: string, retry_ms: number | null = null) => ({
@@ -98,13 +98,13 @@ describe("an action", () => {
 
   it("is refused before it is sent, where a server takes none, or none so large", () => {
     const outbox = outboxWith(0, { action_bytes_max: 4 });
-    expect(() => outbox.submit("match:1", "tap", actionData("long"))).toThrow(
+    expect(() => outbox.submit("match:1", "tap", actionData(JSON.stringify("long")))).toThrow(
       expect.objectContaining({ code: "action_too_large" }),
     );
     submit(outbox, 1);
     outbox.connectionLost();
     outbox.welcome(welcome({ actions_window: 0 }));
-    expect(() => outbox.submit("match:1", "tap", actionData(null))).toThrow(
+    expect(() => outbox.submit("match:1", "tap", actionData("null"))).toThrow(
       expect.objectContaining({ code: "actions_disabled" }),
     );
     expect(outcomes(outbox)).toEqual(["actions_disabled"]);

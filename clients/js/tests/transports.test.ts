@@ -2,7 +2,9 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { connect } from "../src/connect.js";
 import { TransportChoice } from "../src/transport/choice.js";
+import type { Link, LinkEvents } from "../src/transport/link.js";
 import { openEventStreams } from "../src/transport/sse.js";
+import { Trial } from "../src/transport/trial.js";
 import { fakeServer, WELCOME } from "./fake-server.js";
 
 describe("the choice of a transport", () => {
@@ -26,19 +28,36 @@ describe("the choice of a transport", () => {
   });
 
   it("tries WebSockets on the side, less and less often, and returns to them", () => {
+    vi.useFakeTimers();
     const choice = new TransportChoice("auto");
     choice.failed();
     choice.failed();
-    const waits = [choice.opened(), choice.tried(false), choice.tried(false)];
-    expect(waits).toEqual([15_000, 30_000, 60_000]);
-    expect(choice.tried(true)).toBe(Number.POSITIVE_INFINITY);
+    choice.opened();
+    const tries: [number, LinkEvents][] = [];
+    const begin = Date.now();
+    const open = (events: LinkEvents): Link => {
+      tries.push([Date.now() - begin, events]);
+      return { send: () => {}, close: () => {} };
+    };
+    const succeeded = vi.fn();
+    new Trial(choice, open, succeeded).start();
+    for (const waitMs of [15_000, 30_000, 60_000]) {
+      vi.advanceTimersByTime(waitMs);
+      if (waitMs < 60_000) tries.at(-1)?.[1].closed(1006, "");
+    }
+    expect(tries.map(([at]) => at)).toEqual([15_000, 45_000, 105_000]);
+    expect(choice.current).toBe("sse");
+    tries.at(-1)?.[1].opened();
     expect(choice.current).toBe("websocket");
+    expect(succeeded).toHaveBeenCalledOnce();
+    expect(vi.getTimerCount()).toBe(0);
+    vi.useRealTimers();
   });
 
   it.each(["websocket", "sse"] as const)("never changes if it is %s", (name) => {
     const choice = new TransportChoice(name);
     for (let failure = 0; failure < 9; failure++) choice.failed();
-    expect([choice.current, choice.opened()]).toEqual([name, Number.POSITIVE_INFINITY]);
+    expect([choice.current, choice.isAuto]).toEqual([name, false]);
   });
 });
 

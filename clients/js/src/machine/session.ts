@@ -16,12 +16,11 @@
  *    goes back.
  */
 
-import { CloseCode } from "../codes.js";
 import { type ConnectionFailed, ConnectionRefused, ProtocolViolated } from "../errors.js";
 import { recoveryOfClose, recoveryOfError } from "../recovery.js";
 import type { Reason, Verdict } from "../types.js";
 import type { Outbox } from "./actions/outbox.js";
-import { closeReason } from "./close-reason.js";
+import { closeReason, TOKEN_EXPIRED, UNAUTHORIZED } from "./close-reason.js";
 import { Liveness } from "./liveness.js";
 import {
   type ClientMessage,
@@ -124,10 +123,10 @@ export class Session {
     const error = this.#lastError;
     const trouble = closeReason(code, reason, error === null ? "" : `${error.message} (${error.code})`, this.verdict);
     const { canRenew } = this.#token;
-    const mayRenew = code === CloseCode.UNAUTHORIZED && canRenew && this.#refusal === null;
+    const mayRenew = code === UNAUTHORIZED && canRenew && this.#refusal === null;
     const failure = new ConnectionRefused(error?.code ?? trouble.code, code, trouble.message);
     if (mayRenew) this.#refusal = { token: this.#presented, failure };
-    const isFinal = recoveryOfClose(code) === "give_up" || (code === CloseCode.TOKEN_EXPIRED && !canRenew);
+    const isFinal = recoveryOfClose(code) === "give_up" || (code === TOKEN_EXPIRED && !canRenew);
     if (isFinal && !mayRenew) this.#giveUp(failure);
     else this.#lose(trouble, now, retryAfterMs);
   }
@@ -138,7 +137,7 @@ export class Session {
     this.#liveness.heard(now);
     const message = readMessage(value);
     if (message === undefined) {
-      this.#giveUp(new ProtocolViolated(`the server sent a message that cannot be read: ${excerpt(value)}`));
+      this.#giveUp(new ProtocolViolated(`not a message: ${excerpt(value)}`));
     } else if (message !== null) {
       this.#handle(message, now);
     }
@@ -289,7 +288,7 @@ export class Session {
 
   #goAway({ reconnect_ms, reason }: Goaway, now: number): void {
     this.#reconnect.scheduleGoaway(now, reconnect_ms);
-    this.trouble = { code: "goaway", message: `the server sent this client away: ${reason}` };
+    this.trouble = { code: "goaway", message: `the server sent the client away: ${reason}` };
     if (isServed(this.state)) this.#move("goaway");
     else this.#hangUp(now, "goaway", this.trouble);
   }
@@ -324,7 +323,7 @@ export class Session {
 }
 
 const UNREACHABLE: Reason = { code: "unreachable", message: "the server does not answer" };
-const SILENT: Reason = { code: "silent", message: "the server was silent for too long" };
+const SILENT: Reason = { code: "silent", message: "the server was silent" };
 
 /** Errors about a message of ours, which we would send again. One about a token is followed by a close. */
 const FATAL = /^(bad_message|unknown_type|out_of_order)$/;

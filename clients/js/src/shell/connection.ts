@@ -1,10 +1,8 @@
 /** A connection: passes the user's wishes to the session, and hands out what the session has to report. */
 
-import { BadArgument, ConnectionClosed, type ConnectionFailed, TouchlineError } from "../errors.js";
+import { BadArgument, ConnectionClosed, type ConnectionFailed, type TouchlineError } from "../errors.js";
 import { RECENT_EVENTS_MAX } from "../limits.js";
-import { actionData, checkKind } from "../machine/actions/action-data.js";
-import type { Outbox } from "../machine/actions/outbox.js";
-import type { Outcome, PendingAction } from "../machine/actions/pending-action.js";
+import { jsonOf } from "../machine/actions/json-of.js";
 import { parseCursor } from "../machine/rooms/cursor.js";
 import type { Room } from "../machine/rooms/room.js";
 import type { Beginning } from "../machine/rooms/view.js";
@@ -19,6 +17,7 @@ import type {
   TransportName,
   Verdict,
 } from "../types.js";
+import type { Acting } from "./acting.js";
 import type { Clock } from "./clock.js";
 import { Emitter } from "./emitter.js";
 import { RoomSubscription, type SubscriptionOwner } from "./subscription.js";
@@ -37,14 +36,12 @@ export interface ConnectionParts {
   readonly store: RoomStore | null;
   readonly eventsMax: number;
   /** Where actions go. A page that only watches does not load its code. */
-  readonly outbox: () => Promise<Outbox>;
+  readonly acting: () => Promise<Acting>;
   /** What carries the current link. */
   readonly transport: () => TransportName;
   /** Look at the session soon. */
   readonly wake: () => void;
 }
-
-type Answer = { resolve: (receipt: Receipt) => void; reject: (error: TouchlineError) => void };
 
 const NOTHING: Beginning = { cursor: null, state: [], stateComplete: true };
 
@@ -56,10 +53,11 @@ export class RoomConnection implements SubscriptionOwner {
   readonly #session: Session;
   readonly #emitter = new Emitter<ConnectionEvents>();
   readonly #subscriptions = new Map<Room, RoomSubscription>();
-  readonly #answers = new Map<PendingAction, Answer>();
   readonly #persisted = new Set<RoomSubscription>();
   #waiters: { resolve: (connection: RoomConnection) => void; reject: (error: TouchlineError) => void }[] = [];
   #reported: readonly unknown[] = [];
+  /** Null until the first action. */
+  #acting: Acting | null = null;
 
   constructor(parts: ConnectionParts) {
     this.url = parts.url;
@@ -107,13 +105,11 @@ export class RoomConnection implements SubscriptionOwner {
   async act(room: string, kind: string, data?: unknown): Promise<Receipt> {
     this.#mustBeOpen();
     checkRoom(room);
-    checkKind(kind);
-    const copy = actionData(data);
-    const outbox = await this.#parts.outbox();
+    const json = jsonOf(data);
+    this.#acting = await this.#parts.acting();
     this.#mustBeOpen();
-    const action = outbox.submit(room, kind, copy);
     this.#parts.wake();
-    return new Promise((resolve, reject) => this.#answers.set(action, { resolve, reject }));
+    return this.#acting.submit(room, kind, json);
   }
 
   close(): void {
@@ -142,19 +138,12 @@ export class RoomConnection implements SubscriptionOwner {
 
   /** Hand out everything that the session has to report. */
   report(): void {
-    for (const [action, outcome] of this.#session.outbox?.takeOutcomes() ?? []) this.#answer(action, outcome);
+    this.#acting?.report();
     this.#reportVerdict();
     this.#reportItems();
     this.#reportStatus();
     for (const subscription of this.#subscriptions.values()) subscription.updateStatus();
     if (this.#session.state === "closed") this.#end(this.#session.failure);
-  }
-
-  #answer(action: PendingAction, outcome: Outcome): void {
-    const answer = this.#answers.get(action);
-    this.#answers.delete(action);
-    if (outcome instanceof TouchlineError) answer?.reject(outcome);
-    else answer?.resolve(outcome);
   }
 
   #reportVerdict(): void {
@@ -208,9 +197,9 @@ export class RoomConnection implements SubscriptionOwner {
     const subscriptions = [...this.#subscriptions.values()];
     this.#subscriptions.clear();
     for (const subscription of subscriptions) subscription.end(failure);
-    for (const { reject } of this.#waiters.splice(0)) reject(failure ?? closed());
-    for (const { reject } of this.#answers.values()) reject(failure ?? closed());
-    this.#answers.clear();
+    const error = failure ?? closed();
+    for (const { reject } of this.#waiters.splice(0)) reject(error);
+    this.#acting?.end(error);
   }
 
   #mustBeOpen(): void {
@@ -221,32 +210,28 @@ export class RoomConnection implements SubscriptionOwner {
 const LOST: Reason = { code: "abnormal", message: "the connection was lost" };
 
 const closed = (): ConnectionClosed =>
-  new ConnectionClosed("the connection was closed; if an action was sent, it may be done");
+  new ConnectionClosed("the connection is closed; an action that was sent may be done");
 
 function checkRoom(room: string): void {
-  if (!/^[a-z][a-z0-9_-]{0,31}:./su.test(room)) throw new BadArgument(`${room} is not a room: write <feed>:<id>`);
+  if (!/^[a-z][a-z0-9_-]{0,31}:./su.test(room)) throw new BadArgument(`${room} is not a room: <feed>:<id>`);
 }
 
 function checkSubscribe(room: string, last: number): void {
   checkRoom(room);
   if (Number.isInteger(last) && last >= 0 && last <= RECENT_EVENTS_MAX) return;
-  throw new BadArgument(`last is how many events to begin with, 0 to ${RECENT_EVENTS_MAX}, not ${last}`);
+  throw new BadArgument(`last is ${last}, not 0 to ${RECENT_EVENTS_MAX}`);
 }
 
 function cursorOf(text: string): NonNullable<ReturnType<typeof parseCursor>> {
   const cursor = parseCursor(text);
-  if (cursor === null) throw new BadArgument(`${text} is not a cursor: pass one as events and subscriptions have it`);
+  if (cursor === null) throw new BadArgument(`${text} is not a cursor`);
   return cursor;
 }
 
+/** `onEvent` listens to `event`, and so on. */
 function listen(subscription: RoomSubscription, options: SubscribeOptions): void {
-  const add = <N extends keyof SubscriptionEvents>(name: N, listener: SubscriptionEvents[N] | undefined): void => {
-    if (listener !== undefined) subscription.on(name, listener);
-  };
-  add("event", options.onEvent);
-  add("joined", options.onJoined);
-  add("restart", options.onRestart);
-  add("occupancy", options.onOccupancy);
-  add("members", options.onMembers);
-  add("status", options.onStatus);
+  for (const [option, listener] of Object.entries(options)) {
+    const name = /^on([A-Z].*)/.exec(option)?.[1]?.toLowerCase() as keyof SubscriptionEvents | undefined;
+    if (name !== undefined && listener !== undefined) subscription.on(name, listener);
+  }
 }

@@ -4,6 +4,7 @@
  * `step` does all that there is to do now. It is called after everything that happens, and never within itself.
  */
 
+import { LoadFailed } from "../errors.js";
 import type { Session } from "../machine/session.js";
 import { isConnected } from "../machine/states.js";
 import type { Link, OpenLink } from "../transport/link.js";
@@ -37,6 +38,7 @@ export class Driver {
   #isStepping = false;
   #isWoken = false;
   #isRefreshing = false;
+  #isLoading = false;
 
   constructor(options: DriverOptions) {
     this.#options = options;
@@ -78,6 +80,7 @@ export class Driver {
       for (const message of session.takeOutput(clock())) this.#attempt.link?.send(message);
       report(clock()); // an action may have turned out to be too large
     }
+    if (session.rooms.lacksExtras && !this.#isLoading) void this.#loadExtras();
     if (session.isTokenDue && !this.#isRefreshing) void this.#refresh();
     this.#alarm.set(session.deadline);
   }
@@ -112,7 +115,7 @@ export class Driver {
     } catch (error) {
       if (!isCurrent()) return;
       this.#attempt = null;
-      const message = `the function given as token failed: ${error instanceof Error ? error.message : error}`;
+      const message = `no token: ${error instanceof Error ? error.message : error}`;
       this.#happened(() => session.connectFailed({ code: "token_unavailable", message }, clock()));
     }
   }
@@ -145,5 +148,17 @@ export class Driver {
     const token = await tokens.get().catch(() => null);
     this.#isRefreshing = false;
     this.#happened(() => session.refresh(token, clock()));
+  }
+
+  async #loadExtras(): Promise<void> {
+    const { session, clock } = this.#options;
+    this.#isLoading = true;
+    try {
+      session.rooms.extras = (await import("../machine/rooms/extras.js")).extras;
+    } catch (error) {
+      session.rooms.loadFailed(new LoadFailed(error), clock());
+    }
+    this.#isLoading = false;
+    this.step();
   }
 }

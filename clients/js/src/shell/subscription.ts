@@ -116,7 +116,10 @@ export class RoomSubscription extends View {
 
   /** The phase of the room may be another one. */
   updateStatus(): void {
-    if (this.status.state !== "closed") this.#setStatus(STATUS[this.machine.phase]);
+    const { phase, trouble } = this.machine;
+    const { state, error } = this.status;
+    if (state === "closed" || (phase === "waiting" && trouble !== null && error === trouble)) return;
+    this.#setStatus(phase === "waiting" && trouble !== null ? { state: phase, error: trouble } : STATUS[phase]);
   }
 
   /** Everything that one message brought has been applied. */
@@ -174,4 +177,4 @@ export class RoomSubscription extends View {
   }
 }
 
-const closed = (room: string): ConnectionClosed => new ConnectionClosed(`the subscription to ${room} was closed`);
+const closed = (room: string): ConnectionClosed => new ConnectionClosed(`${room} was closed`);

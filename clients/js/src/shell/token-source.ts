@@ -24,7 +24,7 @@ export class TokenSource {
     if (typeof this.#token !== "function") return this.#token;
     let timer: ReturnType<typeof setTimeout> | undefined;
     const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(new Error("it took too long")), TOKEN_MS_MAX);
+      timer = setTimeout(() => reject(new Error("too slow")), TOKEN_MS_MAX);
     });
     try {
       return check(await Promise.race([this.#token(), late]));
@@ -36,5 +36,5 @@ export class TokenSource {
 
 function check(token: unknown): string {
   if (typeof token === "string" && token.length > 0 && token.length <= TOKEN_CHARS_MAX) return token;
-  throw new BadArgument(`a token must be a string of 1 to ${TOKEN_CHARS_MAX} characters`);
+  throw new BadArgument(`a token has 1 to ${TOKEN_CHARS_MAX} characters`);
 }

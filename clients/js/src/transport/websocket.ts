@@ -1,8 +1,9 @@
 /** A link over a WebSocket. */
 
-import { CloseCode } from "../codes.js";
 import type { Codec, WebSocketConstructor } from "../types.js";
 import type { Link, LinkEvents } from "./link.js";
+
+const NORMAL = 1000;
 
 export interface WebSocketEndpoint {
   readonly url: string;
@@ -29,7 +30,7 @@ export function openWebSocket({ url, codec, WebSocket }: WebSocketEndpoint, even
     },
     close() {
       isOver = true;
-      socket.close(CloseCode.NORMAL);
+      socket.close(NORMAL);
     },
   };
 }

@@ -1,8 +1,10 @@
 /** A simulated client: a session of the machine, with a shell that obeys it in simulated time. */
 
+import { LoadFailed } from "../../src/errors.js";
 import { actionData } from "../../src/machine/actions/action-data.js";
 import { Outbox } from "../../src/machine/actions/outbox.js";
 import type { Outcome, PendingAction } from "../../src/machine/actions/pending-action.js";
+import { extras } from "../../src/machine/rooms/extras.js";
 import type { Event } from "../../src/machine/rooms/items.js";
 import type { Room } from "../../src/machine/rooms/room.js";
 import { View } from "../../src/machine/rooms/view.js";
@@ -69,6 +71,7 @@ export class Client {
   #sleepsUntil = 0;
   #line: Line | null = null;
   #isOpening = false;
+  #isLoading = false;
   #alarm = 0;
 
   constructor(fleet: Fleet, random: () => number) {
@@ -94,7 +97,7 @@ export class Client {
   }
 
   act(kind: string): void {
-    this.acted.push(this.#outbox.submit("match:1", kind, actionData(null)));
+    this.acted.push(this.#outbox.submit("match:1", kind, actionData("null")));
     this.step();
   }
 
@@ -159,11 +162,25 @@ export class Client {
     this.#obey();
     if (this.#line?.isOpen) for (const message of session.takeOutput(time.now)) this.#line.toServer(message);
     this.#takeReports();
+    if (session.rooms.lacksExtras && !this.#isLoading) this.#loadExtras();
     if (session.isTokenDue) {
       session.refresh("newer", time.now);
       time.in(0, () => this.step());
     }
     this.#setAlarm();
+  }
+
+  /** This takes time, and fails now and then. */
+  #loadExtras(): void {
+    const { rooms } = this.session;
+    const { time } = this.#fleet;
+    this.#isLoading = true;
+    time.in(2_000 * this.#random(), () => {
+      this.#isLoading = false;
+      if (this.#random() < 0.5) rooms.extras = extras;
+      else rooms.loadFailed(new LoadFailed("not found"), time.now);
+      this.step();
+    });
   }
 
   #setAlarm(): void {

@@ -21,19 +21,8 @@ export function checkKind(kind: string): void {
   }
 }
 
-/** The data as `JSON.stringify` writes it. Throws `BadArgument` if it cannot be sent. */
-export function actionData(data: unknown): ActionData {
-  try {
-    const text = JSON.stringify(data ?? null, refuseOddNumbers) ?? "null";
-    const json = text.replace(/\\(\\|ud[89a-f]..)/g, (sequence) => (sequence === "\\\\" ? sequence : "\\ufffd"));
-    return { value: JSON.parse(json), sizeBytes: bytesOf(json) };
-  } catch (error) {
-    throw new BadArgument(`the action's data cannot be sent: ${(error as Error).message}`, { cause: error });
-  }
-}
-
-/** `JSON.stringify` would make them null, which is not what the caller meant. */
-function refuseOddNumbers(_key: string, value: unknown): unknown {
-  if (typeof value === "number" && !Number.isFinite(value)) throw new Error(`JSON has no ${value}`);
-  return value;
+/** The data that `jsonOf` wrote. */
+export function actionData(text: string): ActionData {
+  const json = text.replace(/\\(\\|ud[89a-f]..)/g, (sequence) => (sequence === "\\\\" ? sequence : "\\ufffd"));
+  return { value: JSON.parse(json), sizeBytes: bytesOf(json) };
 }

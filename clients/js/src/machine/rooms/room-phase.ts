@@ -3,10 +3,12 @@
  *
  *     phase      what happens                    next
  *     wanted     the subscribe is sent           requested
+ *     wanted     code that it needs does not load  waiting
  *     wanted     the connection is lost          wanted
  *     requested  subscribed                      joined
  *     requested  an error: try again later       waiting
  *     requested  an error: give up               closed
+ *     requested  another log, without its code   wanted      the client unsubscribes first
  *     requested  the connection is lost          wanted
  *     joined     a gap, or another log           wanted      the client unsubscribes first
  *     joined     subscribed (starts over)        joined
@@ -36,8 +38,15 @@ export type RoomInput =
   | "left";
 
 const TRANSITIONS: Readonly<Record<Phase, Partial<Record<RoomInput, Phase>>>> = {
-  wanted: { sent: "requested", lost: "wanted", pause: "paused" },
-  requested: { subscribed: "joined", retry: "waiting", giveUp: "closed", lost: "wanted", pause: "paused" },
+  wanted: { sent: "requested", retry: "waiting", lost: "wanted", pause: "paused" },
+  requested: {
+    subscribed: "joined",
+    again: "wanted",
+    retry: "waiting",
+    giveUp: "closed",
+    lost: "wanted",
+    pause: "paused",
+  },
   joined: {
     subscribed: "joined",
     again: "wanted",

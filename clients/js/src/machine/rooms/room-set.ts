@@ -5,21 +5,24 @@
  *
  * 1. Unsubscribes go before subscribes, so that a room that was left and is wanted again ends up joined.
  * 2. A subscribe is split if the server would not take it whole.
- * 3. A room that is refused for now is asked for again when the server says so, or else with backoff.
+ * 3. A room that needs code which is not loaded is not asked for before.
+ * 4. A room that is refused for now is asked for again when the server says so, or else with backoff.
  */
 
-import { AlreadySubscribed } from "../../errors.js";
+import { AlreadySubscribed, type LoadFailed } from "../../errors.js";
 import { recoveryOfError } from "../../recovery.js";
 import type { ClientMessage, ErrorMessage } from "../messages.js";
 import { bytesOf } from "../text.js";
 import type { Item } from "./items.js";
-import { Room, type RoomMessage, type RoomOptions } from "./room.js";
+import { type LoadedExtras, Room, type RoomMessage, type RoomOptions } from "./room.js";
 
 /** The longest wait that a server can ask for: a mistake there must not keep a client out for long. */
 const RETRY_MS_MAX = 60_000;
 const ROOMS_PER_SUBSCRIBE_MAX = 100;
 
-export class RoomSet {
+export class RoomSet implements LoadedExtras {
+  /** Null until the shell has loaded them. */
+  extras: LoadedExtras["extras"] = null;
   readonly byName: Map<string, Room> = new Map();
   readonly #nextId: () => number;
   readonly #delayMs: (attempt: number) => number;
@@ -34,7 +37,7 @@ export class RoomSet {
 
   subscribe(name: string, options: RoomOptions): Room {
     if (this.byName.has(name)) throw new AlreadySubscribed(name);
-    const room = new Room(name, options);
+    const room = new Room(name, options, this);
     this.byName.set(name, room);
     return room;
   }
@@ -77,6 +80,18 @@ export class RoomSet {
     }
   }
 
+  /** The shell should load the extras now. */
+  get lacksExtras(): boolean {
+    return [...this.byName.values()].some(({ lacksExtras }) => lacksExtras);
+  }
+
+  /** The extras could not be loaded: the rooms that need them wait, and then ask for them again. */
+  loadFailed(error: LoadFailed, now: number): void {
+    for (const room of this.byName.values()) {
+      if (room.lacksExtras) room.retry(now + this.#delayMs(room.retries), error);
+    }
+  }
+
   connectionLost(): void {
     this.#toLeave = [];
     for (const room of this.byName.values()) room.move("lost");
@@ -100,7 +115,7 @@ export class RoomSet {
     const toLeave = this.#toLeave;
     this.#toLeave = [];
     const leaves = split(toLeave, bytesMax, (rooms) => ({ type: "unsubscribe" as const, rooms }));
-    const wanted = [...this.byName.values()].filter(({ phase }) => phase === "wanted");
+    const wanted = [...this.byName.values()].filter(({ phase, lacksExtras }) => phase === "wanted" && !lacksExtras);
     const joins = split(wanted, bytesMax, (rooms) => ({
       type: "subscribe" as const,
       rooms: rooms.map(({ request }) => request),

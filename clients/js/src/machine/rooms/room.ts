@@ -6,10 +6,12 @@
  * subscription and is ignored.
  */
 
-import { RoomRefused } from "../../errors.js";
+import { type LoadFailed, RoomRefused } from "../../errors.js";
 import type {
   ErrorMessage,
   EventMessage,
+  MembersChanged,
+  MembersMessage,
   PresenceMessage,
   Replayed,
   RoomRequest,
@@ -18,8 +20,7 @@ import type {
 } from "../messages.js";
 import type { Cursor } from "./cursor.js";
 import type { Item } from "./items.js";
-import { Presence } from "./presence.js";
-import { Reading } from "./reading.js";
+import { Reading, type StartSearch } from "./reading.js";
 import { nextPhase, type Phase, type RoomInput } from "./room-phase.js";
 
 /** What a room is asked for with. */
@@ -29,6 +30,17 @@ export interface RoomOptions {
   readonly deliver: "all" | "latest";
   readonly occupancy: boolean;
   readonly members: boolean;
+}
+
+/** What few rooms need: extras.ts. */
+export interface RoomExtras {
+  readonly startSearch: StartSearch;
+  createMembers(): { receive(message: MembersMessage | MembersChanged): Item | null };
+}
+
+/** Shared by all rooms: the extras, once they are loaded. */
+export interface LoadedExtras {
+  extras: RoomExtras | null;
 }
 
 export type RoomMessage = Subscribed | EventMessage | Skipped | Replayed | PresenceMessage;
@@ -43,12 +55,18 @@ export class Room {
   /** When to ask again, in the phase `waiting`. */
   retryAt = 0;
   readonly #reading: Reading;
-  readonly #presence = new Presence();
+  readonly #loaded: LoadedExtras;
+  /** Why it waits, if that is not the server's wish. */
+  trouble: LoadFailed | null = null;
+  #needsExtras: boolean;
+  #members: ReturnType<RoomExtras["createMembers"]> | null = null;
   readonly #options: RoomOptions;
   #last: number;
 
-  constructor(name: string, options: RoomOptions) {
+  constructor(name: string, options: RoomOptions, loaded: LoadedExtras) {
     this.name = name;
+    this.#loaded = loaded;
+    this.#needsExtras = options.members;
     this.#options = options;
     this.#last = options.last;
     this.#reading = new Reading(options.after);
@@ -63,6 +81,11 @@ export class Room {
   /** Whether the server may count this client among the room's, so that it has to unsubscribe to leave. */
   get isOnServer(): boolean {
     return this.phase === "requested" || this.phase === "joined";
+  }
+
+  /** Whether it cannot be asked for before the extras are loaded. */
+  get lacksExtras(): boolean {
+    return this.phase === "wanted" && this.#needsExtras && this.#loaded.extras === null;
   }
 
   /** What to ask for now. Defaults are left out. */
@@ -88,13 +111,19 @@ export class Room {
   /** The server refused the room. `retryAt` is when to ask again; null gives up. */
   refused({ code, message }: ErrorMessage, retryAt: number | null): Item[] {
     if (retryAt !== null) {
-      this.retries += 1;
-      this.retryAt = retryAt;
-      this.move("retry");
+      this.retry(retryAt);
       return [];
     }
     this.move("giveUp");
     return [{ type: "refused", error: new RoomRefused(this.name, code, message) }];
+  }
+
+  /** Ask for the room then. */
+  retry(at: number, trouble: LoadFailed | null = null): void {
+    this.retries += 1;
+    this.retryAt = at;
+    this.trouble = trouble;
+    this.move("retry");
   }
 
   receive(message: RoomMessage): Item[] {
@@ -113,8 +142,13 @@ export class Room {
         return this.#reading.skipped(message);
       case "replayed":
         return this.#reading.replayed(message);
+      case "occupancy": {
+        const { room, viewers, complete } = message;
+        return [{ type: "occupancy", occupancy: { room, viewers, complete } }];
+      }
       default:
-        return [this.#presence.receive(message) ?? []].flat();
+        this.#members ??= this.#loaded.extras?.createMembers() ?? null;
+        return [this.#members?.receive(message) ?? []].flat();
     }
   }
 
@@ -127,10 +161,16 @@ export class Room {
       this.move("again"); // with its cursor, for which a place may be found in the other log
       return [];
     }
+    const startSearch = this.#loaded.extras?.startSearch ?? null;
+    if (startSearch === null && this.#reading.needsSearch(message)) {
+      this.#needsExtras = true;
+      this.move("again"); // with its cursor, once they are loaded: until then nothing has been read
+      return [];
+    }
     this.move("subscribed");
     this.retries = 0;
     this.#last = 0;
-    return this.#reading.subscribed(message);
+    return this.#reading.subscribed(message, startSearch);
   }
 
   #moveIfAsksAgain(): void {

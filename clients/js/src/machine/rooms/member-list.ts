@@ -1,21 +1,17 @@
 /**
- * Presence in one room, as the server's messages tell it: as of the newest message, whatever has been read. While there
- * is no connection it stays as it was.
+ * The members of one room, as the server's messages tell them: as of the newest message, whatever has been read. While
+ * there is no connection they stay as they were.
  */
 
 import type { Members } from "../../types.js";
-import type { MembersChanged, MembersMessage, PresenceMessage } from "../messages.js";
+import type { MembersChanged, MembersMessage } from "../messages.js";
 import type { Item } from "./items.js";
 
-export class Presence {
+export class MemberList {
   #members: Members | null = null;
 
   /** Null if a change has no list that it could apply to. */
-  receive(message: PresenceMessage): Item | null {
-    if (message.type === "occupancy") {
-      const { room, viewers, complete } = message;
-      return { type: "occupancy", occupancy: { room, viewers, complete } };
-    }
+  receive(message: MembersMessage | MembersChanged): Item | null {
     const members = message.type === "members" ? this.#list(message) : this.#change(message);
     if (members === null) return null;
     this.#members = members;
