@@ -84,6 +84,7 @@ test-quick: .venv/dev.stamp ## Run the tests that need no socket, process, broke
 
 test-all: check .venv/tools.stamp .venv/deploy.stamp ## Run every check and every test, long ones too
 	scripts/fetch_kafka.sh
+	scripts/setup_firefox.sh
 	$(PYTEST) --hypothesis-profile=long --override-ini=faulthandler_timeout=1500 $(ARGS)
 
 cluster-run: .venv/tools.stamp ## Disturb a cluster of three brokers, and compare every client with its log

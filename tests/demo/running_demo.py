@@ -39,7 +39,8 @@ class RunningDemo:
 @asynccontextmanager
 async def running_demo(**settings: Any) -> AsyncIterator[RunningDemo]:
     """Run a demo; its matches are being played."""
-    demo = Demo(Settings(log="sqlite://", port=0, control_port=0, **settings), invented(2, RATE))
+    defaults: dict[str, Any] = {"log": "sqlite://", "port": 0, "control_port": 0}
+    demo = Demo(Settings(**(defaults | settings)), invented(2, RATE))
     await demo.node.start()
     running = asyncio.create_task(demo.run())
     try:

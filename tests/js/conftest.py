@@ -1,6 +1,8 @@
 """Fixtures for the tests of what runs in browsers and Node. They share the event loop of the browser: the session's."""
 
 import asyncio
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -8,6 +10,7 @@ import pytest_asyncio
 
 from js.package import build_package
 from support.browser import browser
+from support.web_folder import served
 
 __all__ = ["browser"]  # a fixture
 
@@ -26,3 +29,12 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("touchline")
     asyncio.run(build_package(folder))
     return folder
+
+
+@pytest.fixture(scope="session")
+def site(package: Path) -> Iterator[str]:
+    """The address of a page that has the package, for `js.sdk_page`."""
+    shutil.copy(HERE / "sdk_page.html", package)
+    (package / "empty.html").touch()
+    with served(package) as address:
+        yield f"{address}/sdk_page.html"

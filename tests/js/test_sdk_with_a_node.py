@@ -14,6 +14,7 @@ import jwt
 import pytest
 
 from js.package import WITH_NODE
+from js.websocket_block import WebSocketBlock
 from support.node_fixture import DEADLINE_S, RunningNode, running_node
 from touchline_loadtest.rig.relay import Relay
 
@@ -156,49 +157,6 @@ async def test_a_drain_sends_the_client_away_and_a_new_node_goes_on_from_its_cur
                 assert (await client.next("joined"))["recovered"]
                 await again.publish(ROOM, 4)
                 assert await client.until_events(4) == [1, 2, 3, 4]
-
-
-class WebSocketBlock:
-    """A proxy that lets no WebSocket through, as some in companies and hotels."""
-
-    def __init__(self, port: int) -> None:
-        self.port = 0
-        self._upstream = port
-        self._tasks: set[asyncio.Task[None]] = set()
-
-    @contextlib.asynccontextmanager
-    async def running(self) -> AsyncIterator["WebSocketBlock"]:
-        server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        self.port = server.sockets[0].getsockname()[1]
-        try:
-            yield self
-        finally:
-            server.close()
-            for task in self._tasks:
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    async def _serve(self, reader: asyncio.StreamReader, client: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
-            head = await reader.readuntil(b"\r\n\r\n")
-            if b"upgrade: websocket" in head.lower():
-                client.write(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
-            else:
-                from_node, node = await asyncio.open_connection("127.0.0.1", self._upstream)
-                node.write(head)
-                for one, other in ((from_node, client), (reader, node)):
-                    task = asyncio.create_task(self._pass_on(one, other))
-                    self._tasks.add(task)
-                    task.add_done_callback(self._tasks.discard)
-                return
-        client.close()
-
-    async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError):
-            while data := await reader.read(65_536):
-                writer.write(data)
-                await writer.drain()
-        writer.close()
 
 
 async def test_where_websockets_are_blocked_rooms_are_watched_by_server_sent_events(package: Path) -> None:
