@@ -51,11 +51,15 @@ async def main() -> None:
         try:
             async with worker_server(broker, Path(folder), **KEYS) as server:
                 await server.until_ready()
-                async with crowd(server, SIZES):
+                async with crowd(server, SIZES) as clients:
                     slow = await join_and_sleep(server, "score:15947", "player-on-a-train")
                     for _ in range(40):
                         server.post("/v1/rooms/score:15947/events", {"data": {"note": "x" * 100_000}, "key": "note"})
-                    await publish_for(server, BUSY_S, len(SIZES))
+                    await publish_for(server, BUSY_S / 2, len(SIZES))
+                    for client in clients[::20]:
+                        await client.close()
+                    server.post("/v1/players/kick", {"player": "player-1-7", "seconds": 300, "reason": "spam"})
+                    await publish_for(server, BUSY_S / 2, len(SIZES))
                     busy = asyncio.create_task(publish_for(server, BUSY_S, len(SIZES)))
                     await take_pictures(server)
                     busy.cancel()

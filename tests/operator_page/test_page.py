@@ -114,6 +114,9 @@ async def test_the_page_fits_each_screen_in_light_and_dark(node: RunningNode, br
             await page.emulate_media(color_scheme=scheme)
             backgrounds.add(await page.evaluate("getComputedStyle(document.body).backgroundColor"))
             assert await board.overflow_px() == 0
+            watch = await board.row("rooms", "a-very-long-name").get_by_role("button").bounding_box()
+            assert watch is not None
+            assert watch["x"] + watch["width"] <= PHONE["width"]
             for chart in ("deliveries", "latency", "connections"):
                 await expect(page.locator(f"#chart-{chart} canvas")).to_be_visible()
     assert len(backgrounds) == 2

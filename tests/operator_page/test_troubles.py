@@ -28,8 +28,8 @@ async def test_a_dead_worker_a_silent_partition_and_a_slow_client_are_shown_with
         await expect(page.locator("#attention .good")).to_be_visible(timeout=DEADLINE_MS)
 
         os.kill(server.pids()["edge/1"], signal.SIGKILL)
-        await expect(board.attention("workers")).to_contain_text("edge/1", timeout=SEEN_MS)
-        await expect(board.row("workers", "edge/1")).to_contain_text("serving (start 2)", timeout=DEADLINE_MS)
+        await expect(board.attention("workers").filter(has_text="edge/1")).to_be_visible(timeout=SEEN_MS)
+        await expect(board.row("workers", "edge/1")).to_contain_text("serving, start 2", timeout=DEADLINE_MS)
 
         async with crowd(server, [3]):
             slow = await join_and_sleep(server, "score:15946", "sleeper")
@@ -60,7 +60,7 @@ async def test_a_worker_that_is_drained_from_the_page_is_replaced(
         await page.click("#drain .danger")
         await expect(page.locator("#drain")).to_be_hidden()
         await eventually(lambda: server.pids()["edge/2"] != before)
-        await expect(board.row("workers", "edge/2")).to_contain_text("serving (start 2)", timeout=DEADLINE_MS)
+        await expect(board.row("workers", "edge/2")).to_contain_text("serving, start 2", timeout=DEADLINE_MS)
         (ended,) = server.lines("worker_ended")
         assert (ended["worker"], ended["level"], ended["exit_code"], ended["again_s"]) == ("edge/2", "info", 0, 0.0)
         assert [line["worker"] for line in server.lines("worker_drains")] == ["edge/2"]

@@ -46,7 +46,9 @@ export function attention(status, restarts) {
   for (const [part, why] of Object.entries(status.degraded)) add("warn", "", `${part}: ${why}`);
   addPartitions(status.partitions, add);
   addClients(status, add);
+  const up = new Set(status.workers.filter((one) => one.up).map((one) => one.worker));
   for (const [worker, atMs] of restarts.recent(status.at_ms)) {
+    if (!up.has(worker)) continue;
     add("warn", "workers", `Worker ${worker} was replaced ${seconds((status.at_ms - atMs) / 1000)} ago`);
   }
   if (status.connections >= 0.9 * status.connections_max) {

@@ -58,7 +58,7 @@ function showTiles(status) {
     ["Latency p99", milliseconds(last?.latency_ms_p99), `median ${milliseconds(last?.latency_ms_p50)}`, ""],
     ["Slow clients", compact(status.lagging), behind, status.lagging > 0 ? "warn" : ""],
     ["Log lag", compact(lag), "offsets, at most", status.partitions.some(isBehind) ? "bad" : ""],
-    ["Workers", `${up}/${status.workers.length}`, "serve", up < status.workers.length ? "bad" : ""],
+    ["Workers", `${up} of ${status.workers.length}`, up < status.workers.length ? "the others are down" : "all serve", up < status.workers.length ? "bad" : ""],
   ];
   document.getElementById("tiles").replaceChildren(
     ...tiles.map(([title, value, more, tone]) =>
@@ -83,10 +83,10 @@ function workers() {
     tone: (row) => ({ down: "bad", draining: "warn" })[stateOf(row)] ?? "",
     columns: [
       { title: "Worker", text: (row) => row.worker },
-      { title: "State", name: "state", text: (row) => stateOf(row) + (row.starts > 1 ? ` (start ${row.starts})` : "") },
+      { title: "State", name: "state", text: (row) => stateOf(row) + (row.starts > 1 ? `, start ${row.starts}` : "") },
       { title: "Clients", name: NUMBER, text: (row) => count(row.connections) },
       { title: "Slow", name: NUMBER_WIDE, text: (row) => count(row.lagging) },
-      { title: "Deliv./s", name: NUMBER, text: (row) => compact(row.deliveries_per_s) },
+      { title: "Deliv./s", name: NUMBER_WIDE, text: (row) => compact(row.deliveries_per_s) },
       { title: "CPU", name: "number bar", text: (row) => percent(row.cpu), share: (row) => row.cpu },
       { title: "Memory", name: NUMBER_WIDE, text: (row) => bytes(row.memory_bytes) },
       { title: "", name: "do", button: (row) => (row.up && !row.draining && !table.alone ? "Drain" : ""), press: (row) => drainDialog(row.worker) },
@@ -102,10 +102,10 @@ function partitions() {
     tone: (row) => (isBehind(row) ? "bad" : isUnkept(row) ? "warn" : ""),
     columns: [
       { title: "Topic", text: (row) => row.topic },
-      { title: "Partition", name: NUMBER, text: (row) => String(row.partition) },
+      { title: "Part.", name: NUMBER, text: (row) => String(row.partition) },
       { title: "Lag", name: NUMBER, text: (row) => compact(row.lag) },
-      { title: "Last answer", name: NUMBER, text: (row) => `${seconds(row.answer_age_s)} ago` },
-      { title: "Keepers behind", name: NUMBER, text: (row) => (row.kept_lag === null ? "–" : compact(row.kept_lag)) },
+      { title: "Answer", name: NUMBER, hint: () => "When Kafka last answered about it", text: (row) => `${seconds(row.answer_age_s)} ago` },
+      { title: "Keepers", name: NUMBER, hint: () => "How far keepers are behind this server, in offsets", text: (row) => (row.kept_lag === null ? "–" : compact(row.kept_lag)) },
     ],
   });
 }
@@ -118,8 +118,8 @@ function slowClients() {
     columns: [
       { title: "Client", text: (row) => row.player ?? row.address ?? `connection ${row.connection}`, hint: where },
       { title: "Behind for", name: NUMBER, text: (row) => seconds(row.behind_s) },
-      { title: "Offsets", name: NUMBER, text: (row) => compact(row.behind_offsets) },
-      { title: "Room", text: (row) => row.room ?? "–" },
+      { title: "Offsets", name: NUMBER_WIDE, text: (row) => compact(row.behind_offsets) },
+      { title: "Room", name: WIDE, text: (row) => row.room ?? "–" },
       { title: "Unsent", name: NUMBER_WIDE, text: (row) => bytes(row.unsent_bytes) },
       { title: "Worker", name: WIDE, text: (row) => row.worker },
       { title: "", name: "do", button: (row) => (row.player ? "Kick" : ""), press: (row) => kickDialog(row.player) },
@@ -151,7 +151,7 @@ function closes() {
     columns: [
       { title: "At", text: (row) => time(row.at_ms) },
       { title: "Code", text: (row) => row.code },
-      { title: "By", text: (row) => row.by },
+      { title: "By", name: WIDE, text: (row) => row.by },
       { title: "Client", text: (row) => row.player ?? row.address ?? "–", hint: where },
       { title: "Worker", name: WIDE, text: (row) => row.worker },
       { title: "", name: "do", button: (row) => (row.player ? "Kick" : ""), press: (row) => kickDialog(row.player) },

@@ -1,8 +1,9 @@
 // The charts of the last fifteen minutes, drawn by uPlot in the page's own colours.
 
-import { compact, milliseconds } from "./format.js";
+import { compact, milliseconds, time } from "./format.js";
 
-const HEIGHT_PX = 170;
+const HEIGHT_PX = 150;
+const MINUTE_S = 60;
 const DARK = matchMedia("(prefers-color-scheme: dark)");
 
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
@@ -26,6 +27,10 @@ class Chart {
     else this.#draw();
   }
 
+  #said(value) {
+    return value === null || value === undefined ? "–" : this.show(value);
+  }
+
   #draw() {
     this.plot?.destroy();
     const show = (_, values) => values.map((value) => (value === null ? "" : this.show(value)));
@@ -35,16 +40,19 @@ class Chart {
       height: HEIGHT_PX,
       cursor: { y: false, points: { size: 6 } },
       scales: { y: { range: (_, __, max) => [0, max > 0 ? max * 1.1 : 1] } },
-      axes: [{ ...axis, space: 70, values: "{HH}:{mm}" }, { ...axis, size: 56, values: show }],
+      axes: [
+        { ...axis, size: 26, space: 56, values: "{HH}:{mm}", incrs: [1, 2, 5, 15, 60].map((each) => each * MINUTE_S) },
+        { ...axis, size: 58, values: show },
+      ],
       series: [
-        { label: "at", value: "{HH}:{mm}:{ss}" },
+        { label: "at", value: (_, atS) => (atS === null || atS === undefined ? "now" : time(1000 * atS)) },
         ...this.series.map(([label, name], index) => ({
           label,
           stroke: colour(name),
           fill: this.filled && index === 0 ? `${colour(name)}22` : undefined,
           width: 2,
           points: { show: false },
-          value: (_, value) => (value === null || value === undefined ? "–" : this.show(value)),
+          value: (_, value, __, at) => this.#said(at === null || at === undefined ? this.data[index + 1].at(-1) : value),
         })),
       ],
     };

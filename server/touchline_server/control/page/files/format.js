@@ -12,7 +12,7 @@ export function milliseconds(value) {
   if (value === null || value === undefined) return "–";
   if (value >= 10_000) return `${(value / 1000).toFixed(0)} s`;
   if (value >= 1000) return `${(value / 1000).toFixed(1)} s`;
-  return `${value < 10 ? value.toFixed(1) : value.toFixed(0)} ms`;
+  return `${value > 0 && value < 10 ? value.toFixed(1) : value.toFixed(0)} ms`;
 }
 
 export function seconds(value) {
