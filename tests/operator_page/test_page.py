@@ -62,6 +62,10 @@ async def test_an_operator_sees_a_slow_client_kicks_a_player_and_watches_a_room(
             await expect(board.attention("slow")).to_be_visible(timeout=SEEN_MS)
             await expect(board.row("slow", OTHER_ROOM)).to_contain_text("127.0.0.1", timeout=SEEN_MS)
 
+        async with player(node, "carl") as (carl, _):
+            await carl.websocket.close()
+        await expect(board.row("closes", "carl")).to_contain_text("normal")
+
         await page.click("#kick-any")
         await page.fill("#kick [name=player]", "ada")
         await page.fill("#kick [name=reason]", "please talk to support")

@@ -60,6 +60,7 @@ class Connection(asyncio.Protocol):
         "_is_waiting",
         "_opening",
         "_paused",
+        "_player",
         "_protocol",
         "_step",
         "number",
@@ -73,6 +74,8 @@ class Connection(asyncio.Protocol):
         self._context = context
         self.number = context.next_number()
         self._client: Client[Peer] | None = None
+        self._player: str | None = None
+        """The player of the client that has left, for the report of the end."""
         self._endpoint: Endpoint | None = None
         self.speaks_for_itself = False
         self._ended = False
@@ -270,7 +273,7 @@ class Connection(asyncio.Protocol):
         self._count_end(*client_log.ending_of(self._protocol, error))
 
     def _count_end(self, by: str, code: str) -> None:
-        player = None if self._client is None else self._client.player
+        player = self._player if self._client is None else self._client.player
         end = RecentEnd(self._context.now().unix_ms, self.number, by, code, player, self.address)
         self._context.ended(end)
 
@@ -379,6 +382,7 @@ class Connection(asyncio.Protocol):
 
     def _leave(self) -> None:
         if self._client is not None:
+            self._player = self._client.player
             self._context.core.left(self._client, self._context.now())
             self._client = None
 
