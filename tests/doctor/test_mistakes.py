@@ -17,7 +17,7 @@ from support.kafka_topics import DESCRIBE, READ, WRITE
 from support.log_harness import Raw
 from support.redis_kinds import cli
 from support.redis_server import RedisServer
-from touchline_server.cli.exit_codes import NOT_FOUND
+from touchline_server.cli.exit_codes import NOT_FOUND, USER_ERROR
 from touchline_server.doctor.facts import DESCRIBE_CONFIGS
 from touchline_server.doctor.probes.kafka import OPERATIONS
 
@@ -117,7 +117,7 @@ cert_file = "{certificate}"
         ("redis_evicts", "maxmemory-policy"),
         ("redis_permission", "ZADD"),
         ("redis_permission", "HINCRBY"),
-        ("certificate_expired", str(certificate)),
+        ("certificate_expired", "tls.cert_file"),
         ("open_files", "ulimit -n"),
         ("workers_many", "workers"),
         ("publish_open", "publish_without_key"),
@@ -172,3 +172,22 @@ def test_systems_that_are_away_and_ones_that_refuse_are_told_apart(
     code, found = findings(*away)
     assert code == NOT_FOUND
     assert {("kafka_away", "log"), ("redis_away", "redis.url")} <= found.keys()
+
+
+@pytest.mark.parametrize("log", ["nonsense", "redis://x", "/tmp/x.db", "sqlite:///a/folder/"])
+def test_an_address_of_no_log_is_refused_as_the_server_refuses_it(log: str) -> None:
+    doctor, server = run("doctor", "--log", log), run("serve", "--log", log)
+    assert doctor.returncode == server.returncode == USER_ERROR
+    assert server.stderr.endswith(doctor.stderr)
+
+
+def test_an_embedded_log_that_cannot_be_used_is_found(tmp_path: Path) -> None:
+    damaged = tmp_path / "damaged.db"
+    damaged.write_bytes(b"no database " * 1000)
+    for path in (tmp_path / "missing/touchline.db", damaged):
+        code, found = findings("--log", f"sqlite://{path}")
+        assert code == NOT_FOUND
+        assert ("log_file", str(path)) in found
+    code, found = findings("--log", f"sqlite://{tmp_path}/new.db")
+    assert not [key for key in found if key[0] == "log_file"]
+    assert code == 0

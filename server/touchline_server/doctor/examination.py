@@ -5,11 +5,13 @@ import asyncio
 from touchline_server.config.settings import Settings
 from touchline_server.config.workers import is_embedded
 
-from .facts import KafkaFacts, RedisFacts
+from .facts import KafkaFacts, LogFileFacts, RedisFacts
 from .finding import Finding, by_importance
 from .probes.kafka import look_at_kafka
+from .probes.log_file import look_at_log_file
 from .probes.machine import look_at_machine
 from .rules.kafka import kafka_findings, uses
+from .rules.log_file import log_file_findings
 from .rules.machine import machine_findings
 from .rules.redis import redis_findings
 
@@ -20,17 +22,15 @@ async def examine(settings: Settings) -> list[Finding]:
     Raises:
         OperatorError: an address or a certificate in the settings cannot be used at all.
     """
-    kafka, redis = await asyncio.gather(_look_at_kafka(settings), _look_at_redis(settings))
+    log, redis = await asyncio.gather(_look_at_log(settings), _look_at_redis(settings))
     machine = await asyncio.to_thread(look_at_machine, settings.tls)
-    findings = [*redis_findings(settings, redis), *machine_findings(settings, machine)]
-    if kafka is not None:
-        findings = [*kafka_findings(settings, kafka), *findings]
-    return by_importance(findings)
+    of_log = log_file_findings(log) if isinstance(log, LogFileFacts) else kafka_findings(settings, log)
+    return by_importance([*of_log, *redis_findings(settings, redis), *machine_findings(settings, machine)])
 
 
-async def _look_at_kafka(settings: Settings) -> KafkaFacts | None:
+async def _look_at_log(settings: Settings) -> KafkaFacts | LogFileFacts:
     if is_embedded(settings.log):
-        return None
+        return await asyncio.to_thread(look_at_log_file, settings)
     topics = uses(settings)
     return await look_at_kafka(settings, list(topics), [name for name, use in topics.items() if use.is_feed])
 

@@ -1,6 +1,7 @@
 """What the doctor learns of Kafka, Redis and the machine. Values only: None, or an empty set, is "not known"."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 READ, WRITE, DESCRIBE, DESCRIBE_CONFIGS = "read", "write", "describe", "describe configs"
@@ -70,6 +71,13 @@ class RedisFacts(NamedTuple):
     refused: Mapping[str, str] = {}
     clock_off_s: float | None = None
     round_trip_s: float = 0.0
+
+
+class LogFileFacts(NamedTuple):
+    """An embedded log: its file, None for memory, and why it cannot be used."""
+
+    path: Path | None = None
+    trouble: str | None = None
 
 
 class CertificateFacts(NamedTuple):

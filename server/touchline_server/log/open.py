@@ -30,7 +30,7 @@ def make_log(settings: Settings, *, url: str | None = None, only_read: bool = Fa
     if address.startswith(SCHEME):
         return KafkaLog(servers_of(address), settings.kafka)
     if address.startswith(SQLITE):
-        path = existing_file(address) if only_read else _path(address)
+        path = existing_file(address) if only_read else log_file(address)
         return SqliteLog(path, settings.sqlite, key_fields_of(settings), private_copy=only_read)
     if not address:
         raise OperatorError("no log is given, and there is no home directory to keep one in: pass --log, or set HOME")
@@ -83,7 +83,7 @@ def existing_file(address: str) -> Path | None:
     Raises:
         OperatorError: there is no such file.
     """
-    path = _path(address)
+    path = log_file(address)
     if path is not None and not path.is_file():
         raise OperatorError(
             f"there is no log {path}: touchline serve, publish and topics --create make one, with the same --log"
@@ -91,8 +91,12 @@ def existing_file(address: str) -> Path | None:
     return path
 
 
-def _path(address: str) -> Path | None:
-    """The path in an address, None for memory. ``sqlite:///var/log.db`` is absolute, ``sqlite://log.db`` is not."""
+def log_file(address: str) -> Path | None:
+    """The file of an address, None for memory. ``sqlite:///var/log.db`` is absolute, ``sqlite://log.db`` is not.
+
+    Raises:
+        OperatorError: it names a folder.
+    """
     path = address.removeprefix(SQLITE)
     if not path:
         return None

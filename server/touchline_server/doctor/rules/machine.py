@@ -47,7 +47,7 @@ def _open_files(settings: Settings, facts: MachineFacts) -> Iterator[Finding]:
 def _certificate(settings: Settings, facts: MachineFacts) -> Iterator[Finding]:
     if (found := facts.certificate) is None:
         return
-    subject = str(settings.tls.cert_file)
+    subject = "tls.cert_file"
     if found.trouble is not None:
         cure = "name a PEM file with the certificate and its chain in tls.cert_file, and its key in tls.key_file"
         yield Finding(Severity.ERROR, "certificate_unusable", subject, found.trouble, cure)
@@ -129,6 +129,8 @@ def _kernel(settings: Settings, facts: MachineFacts) -> Iterator[Finding]:
         )
     workers = worker_count(settings.workers, settings.log, facts.cpus)
     needed = workers * (settings.connections_max + RESERVED_FILES)
+    if facts.open_files_max >= 0:
+        needed = min(needed, workers * facts.open_files_max)  # no process has more, whatever the settings ask for
     if facts.files_max is not None and facts.files_max < needed:
         yield Finding(
             Severity.WARNING,
