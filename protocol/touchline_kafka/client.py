@@ -23,6 +23,7 @@ from .errors import REQUEST_ERRORS, describe
 
 RELEASE_S = 1.0
 """How long the shutdown of a connection may take that nobody needs any more."""
+CLOSED = "this client is closed"
 CONNECTION_OPTIONS = frozenset(
     (
         "client_id",
@@ -80,6 +81,7 @@ class Client(AIOKafkaClient):  # type: ignore[misc]
         self._problems: dict[Any, BaseException] = {}
         """Why there is no connection to a broker."""
         self._renewals: dict[Any, asyncio.Task[None]] = {}
+        self._is_closed = False
 
     def _on_connection_closed(self, connection: Any, reason: Any) -> None:
         if reason is not CloseReason.IDLE_DROP:
@@ -101,7 +103,9 @@ class Client(AIOKafkaClient):  # type: ignore[misc]
         await self.close()
 
     async def close(self) -> None:
-        """Close all connections. The cancellation of a task that waits for this is not lost."""
+        """Close all connections, also those that are being opened. The cancellation of a task that waits for this is
+        not lost."""
+        self._is_closed = True
         task = asyncio.current_task()
         cancelled_before = 0 if task is None else task.cancelling()
         await self._stop_renewals()
@@ -129,6 +133,10 @@ class Client(AIOKafkaClient):  # type: ignore[misc]
                 problem = error
                 if connection is not None:
                     await asyncio.wait([connection.close()], timeout=RELEASE_S)
+            except BaseException:  # a cancellation: nobody else has the connection
+                if connection is not None:
+                    connection.close()
+                raise
             else:
                 break
         else:
@@ -150,10 +158,15 @@ class Client(AIOKafkaClient):  # type: ignore[misc]
             on_close=on_close,
             **options,
         )
+        if self._is_closed:
+            raise KafkaConnectionError(CLOSED)
         try:
             await connection.connect()
         except RuntimeError as error:
             raise KafkaConnectionError(f"the connection is lost: {error}") from error
+        if self._is_closed:  # by another task, which did not know of this connection yet
+            connection.close(reason=CloseReason.SHUTDOWN)
+            raise KafkaConnectionError(CLOSED)
         return connection
 
     async def _get_conn(self, node_id: Any, *, group: Any = ConnectionGroup.DEFAULT, **_: Any) -> Connection | None:
@@ -162,7 +175,7 @@ class Client(AIOKafkaClient):  # type: ignore[misc]
         if connection is None:
             async with self._locks[key]:
                 connection = self._usable(key) or await self._connected(key)
-        if connection is not None and connection.is_due and key not in self._renewals:
+        if connection is not None and not self._is_closed and connection.is_due and key not in self._renewals:
             self._renewals[key] = asyncio.create_task(self._renew(key, connection), name=f"kafka-login-{node_id}")
         return connection
 
@@ -178,9 +191,10 @@ class Client(AIOKafkaClient):  # type: ignore[misc]
         try:
             connection = self._conns[key] = await self._opened(*self._place(key), self._on_connection_closed)
         except REQUEST_ERRORS as error:
-            _aiokafka_log.error("Unable connect to node with id %s: %s", key[0], describe(error))
             self._problems[key] = error
-            self.force_metadata_update()  # the broker may have moved
+            if not self._is_closed:
+                _aiokafka_log.error("Unable connect to node with id %s: %s", key[0], describe(error))
+                self.force_metadata_update()  # the broker may have moved
             return None
         self._problems.pop(key, None)
         return connection
