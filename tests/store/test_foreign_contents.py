@@ -236,3 +236,23 @@ async def test_a_refusal_names_the_key_that_cannot_be_read(process: Process) -> 
     with pytest.raises(StoreRefused) as refused:
         await process.take_records()
     assert SHARD + "outbox" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("key", "named"),
+    [
+        ("touchline:workers", "touchline:workers"),
+        (ROOM, ROOM),
+        (SHARD + "workers", SHARD + "*"),
+        (f"touchline:{{players.{crc32(b'p') % SLOTS}}}:workers", f"touchline:{{players.{crc32(b'p') % SLOTS}}}:*"),
+    ],
+)
+async def test_a_refusal_names_the_keys_of_which_one_has_another_type(process: Process, key: str, named: str) -> None:
+    client = process.connection.client
+    await client.delete(key)
+    await client.set(key, "str")
+    refused = await process.run()
+    assert any("WRONGTYPE" in why and named in why for why in refused.values())
+    assert named in str(process.connection.problem)
+    await client.delete(key)
+    assert await process.run() == {}

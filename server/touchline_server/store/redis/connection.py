@@ -205,9 +205,9 @@ class RedisConnection:
         for client in self._closing:
             await client.aclose()
 
-    def explained(self, error: Exception) -> StoreUnavailable | StoreRefused:
-        """What an error of redis-py means. It is kept in `problem`."""
-        meaning = explained(error, self._kind)
+    def explained(self, error: Exception, keys: Sequence[str] = ()) -> StoreUnavailable | StoreRefused:
+        """What an error of redis-py means, of a script with these ``keys``. It is kept in `problem`."""
+        meaning = explained(error, self._kind, keys)
         self._problem = str(meaning)
         self._failed_s, self._has_succeeded = time.monotonic(), False
         return meaning

@@ -4,6 +4,7 @@ Redis has no codes for most of its errors, and redis-py no types for what a scri
 texts decide: those that Redis itself always has.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from redis import exceptions
@@ -18,6 +19,7 @@ FULL = "Redis is full: raise its maxmemory"
 REPLICA = "this is a replica: name the primary in redis.url"
 CLUSTER = "this is a node of a Redis Cluster: set redis.cluster = true"
 NOT_LOGGED_IN = "HELLO must be called with the client already authenticated"
+WRONG_TYPE = "WRONGTYPE"
 NOT_REDIS = "redis.url has to name a Redis 6.2 or newer, and not a Sentinel: those are named in redis.sentinels"
 
 BY_TYPE: tuple[tuple[type[Exception], str], ...] = (
@@ -71,8 +73,8 @@ class Kind(NamedTuple):
     is_watched: bool
 
 
-def explained(error: Exception, kind: Kind) -> StoreUnavailable | StoreRefused:
-    """What an error of redis-py means."""
+def explained(error: Exception, kind: Kind, keys: Sequence[str] = ()) -> StoreUnavailable | StoreRefused:
+    """What an error of redis-py means. ``keys`` are those of the script that failed: Redis does not name them."""
     error = root(error)
     text = str(error)
     if NOT_LOGGED_IN in text:  # what redis-py sends first is HELLO, which nobody has asked it for
@@ -83,6 +85,8 @@ def explained(error: Exception, kind: Kind) -> StoreUnavailable | StoreRefused:
         return StoreUnavailable(f"Redis does not answer ({text.partition(' : ')[0]} by redis.sentinels)")
     if kind.is_watched and (isinstance(error, exceptions.ReadOnlyError) or "READONLY" in text):
         return StoreUnavailable(f"Redis fails over: what was the primary is a replica now ({text})")
+    if WRONG_TYPE in text:
+        return StoreRefused(f"Redis refuses ({text}): {_wrong_type(keys)}")
     if (cure := _cure(error, text, kind)) is not None:
         return StoreRefused(f"Redis refuses ({text}): {cure}")
     if isinstance(error, OUTAGES):
@@ -91,6 +95,13 @@ def explained(error: Exception, kind: Kind) -> StoreUnavailable | StoreRefused:
     if isinstance(error, exceptions.RedisError):
         return StoreRefused(f"Redis refuses: {text}")
     return StoreUnavailable(f"Redis does not answer (its client failed: {type(error).__name__}: {text})")
+
+
+def _wrong_type(keys: Sequence[str]) -> str:
+    """What to do about a key of another type. A script gets the beginning of its keys up to the Cluster's hash tag."""
+    names = " or ".join(f"{key}:*" if key.endswith("}") else key for key in keys)
+    where = f" ({names})" if names else ""
+    return f"a key of Touchline's{where} has a type that Touchline did not write: find it with TYPE, and delete it"
 
 
 def root(error: Exception) -> Exception:

@@ -92,9 +92,9 @@ async def _run(connection: RedisConnection, calls: Sequence[Call], *, in_order: 
         answered = await _pipeline(connection, [calls[n] for n in again], repeatable=repeatable)
         for n, answer in zip(again, answered, strict=True):
             answers[n] = answer
-    for answer in answers:
+    for call, answer in zip(calls, answers, strict=True):
         if isinstance(answer, Exception):
-            raise connection.explained(answer) from answer
+            raise connection.explained(answer, call.keys) from answer
     return answers
 
 
