@@ -53,6 +53,7 @@ def test_the_defaults_work_together_on_an_ordinary_machine() -> None:
             ("window_s", "keeper.room_idle_s"),
             ["7200 s", "3600 s"],
         ),
+        ({"kafka": {"cert_file": "/nope"}}, ("kafka.cert_file", "kafka.tls"), ["kafka.tls = true"]),
         ({"window_bytes_max": 1 << 17}, ("window_bytes_max",), [str(1 << 17), "262144"]),
         (
             {"admission": {"trusted_proxies": ["10.0.0.1", "0.0.0.0/0", "::/0"]}},

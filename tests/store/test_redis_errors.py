@@ -149,3 +149,10 @@ def test_all_stores_raise_what_their_ports_say() -> None:
 
 def is_public_coroutine(name: str, method: object) -> bool:
     return not name.startswith("_") and inspect.iscoroutinefunction(method)
+
+
+async def test_a_redis_without_tls_that_is_called_with_it_is_named_as_a_possible_cause(redis: RedisServer) -> None:
+    connection = RedisConnection(RedisSettings(url=redis.url.replace("redis://", "rediss://"), timeout_s=0.2))
+    with pytest.raises(StoreUnavailable, match="rediss://"):
+        await connection.call(connection.client.ping())
+    await connection.close()

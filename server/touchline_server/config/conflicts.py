@@ -66,6 +66,7 @@ def conflicts(settings: Settings, memory_bytes: int | None = None) -> list[Confl
         *_of_rooms(settings),
         *_of_presence(settings),
         *_of_keepers(settings),
+        *_of_kafka(settings),
         *_of_memory(settings, memory_bytes),
     ]
 
@@ -102,6 +103,16 @@ def _of_keepers(settings: Settings) -> Iterator[Conflict]:
             ("window_s", "keeper.room_idle_s"),
             f"keepers forget a room {kept_s:g} s after its newest event, and edges have events of up to "
             f"{settings.window_s:g} s: the state of such a room would lack its older keys, and look complete",
+        )
+
+
+def _of_kafka(settings: Settings) -> Iterator[Conflict]:
+    kafka = settings.kafka
+    files = {"kafka.ca_file": kafka.ca_file, "kafka.cert_file": kafka.cert_file}
+    if not kafka.tls and (unused := [option for option, file in files.items() if file is not None]):
+        yield Conflict(
+            (*unused, "kafka.tls"),
+            f"{' and '.join(unused)} mean nothing without TLS, so Kafka is reached unencrypted: set kafka.tls = true",
         )
 
 

@@ -20,8 +20,10 @@ TLS_OPTIONS = frozenset(
 """redis-py's options that the query may have. Others would change what answers look like, or take the place of settings
 of ours, such as deadlines and files."""
 
-SENTINEL = re.compile(r".+:[0-9]{1,5}")
+SENTINEL = re.compile(r".+:([0-9]{1,5})")
 """A host, which may be an IPv6 address in brackets, and a port."""
+PORT_MAX = 65535
+PREFIX = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 class RedisSettings(Table):
@@ -47,7 +49,7 @@ class RedisSettings(Table):
     cert_file: Path | None = None
     key_file: Path | None = None
     """A client certificate and its key, if Redis asks for one (``tls-auth-clients``)."""
-    prefix: str = Field(default="touchline", pattern=r"^[A-Za-z0-9._-]{1,64}$")
+    prefix: str = Field(default="touchline")
     """How all keys begin, so that several servers can share one Redis. Processes with one prefix are one fleet."""
     timeout_s: Wait = Field(default=1.0, ge=0.05)
     """How long one answer may take. Redis answers in less than a millisecond; a client that waits for a room's state
@@ -73,9 +75,19 @@ class RedisSettings(Table):
     @classmethod
     def _sentinel_addresses(cls, sentinels: list[str]) -> list[str]:
         for address in sentinels:
-            if not SENTINEL.fullmatch(address):
+            found = SENTINEL.fullmatch(address)
+            if found is None:
                 raise ValueError(f"{address!r} is not the address of a Sentinel: write host:26379")
+            if not 1 <= int(found[1]) <= PORT_MAX:
+                raise ValueError(f"{address!r} has no valid port: ports are 1 to {PORT_MAX}")
         return sentinels
+
+    @field_validator("prefix")
+    @classmethod
+    def _prefix_of_keys(cls, prefix: str) -> str:
+        if not PREFIX.fullmatch(prefix):
+            raise ValueError(f"must be 1 to 64 letters (A to Z), digits, dots, underscores or hyphens, not {prefix!r}")
+        return prefix
 
     @model_validator(mode="after")
     def _one_kind_of_server(self) -> "RedisSettings":

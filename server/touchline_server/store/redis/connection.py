@@ -62,7 +62,7 @@ class RedisConnection:
         self._has_succeeded = False
         """Whether a call has succeeded since the newest one that failed."""
         self._timeout_s = settings.timeout_s
-        self._kind = Kind(is_cluster=settings.cluster, is_watched=bool(settings.sentinels))
+        self._kind = Kind(settings.cluster, bool(settings.sentinels), urlsplit(settings.url).scheme == "rediss")
         self._slots = asyncio.Semaphore(CONNECTIONS_MAX)
         """redis-py raises if there are more calls than connections, instead of letting them wait."""
         self._closing: list[Any] = []

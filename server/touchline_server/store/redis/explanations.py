@@ -19,6 +19,8 @@ FULL = "Redis is full: raise its maxmemory"
 REPLICA = "this is a replica: name the primary in redis.url"
 CLUSTER = "this is a node of a Redis Cluster: set redis.cluster = true"
 NOT_LOGGED_IN = "HELLO must be called with the client already authenticated"
+NO_TLS = "if it runs, check that its port has TLS, as rediss:// in redis.url says"
+"""A Redis without TLS waits for the rest of what it takes for a command."""
 WRONG_TYPE = "WRONGTYPE"
 NOT_REDIS = "redis.url has to name a Redis 6.2 or newer, and not a Sentinel: those are named in redis.sentinels"
 
@@ -67,10 +69,12 @@ OUTAGES = (
 
 
 class Kind(NamedTuple):
-    """What the settings say of the server: it ``is_cluster``, or its primary ``is_watched`` by Sentinels."""
+    """What the settings say of the server: it ``is_cluster``, or its primary ``is_watched`` by Sentinels, and its port
+    ``has_tls``."""
 
     is_cluster: bool
     is_watched: bool
+    has_tls: bool = False
 
 
 def explained(error: Exception, kind: Kind, keys: Sequence[str] = ()) -> StoreUnavailable | StoreRefused:
@@ -91,7 +95,9 @@ def explained(error: Exception, kind: Kind, keys: Sequence[str] = ()) -> StoreUn
         return StoreRefused(f"Redis refuses ({text}): {cure}")
     if isinstance(error, OUTAGES):
         late = "no answer within redis.timeout_s" if isinstance(error, TimeoutError) else type(error).__name__
-        return StoreUnavailable(f"Redis does not answer ({text or late})")
+        is_late = isinstance(error, TimeoutError | exceptions.TimeoutError)
+        hint = f": {NO_TLS}" if kind.has_tls and is_late else ""
+        return StoreUnavailable(f"Redis does not answer ({text or late}){hint}")
     if isinstance(error, exceptions.RedisError):
         return StoreRefused(f"Redis refuses: {text}")
     return StoreUnavailable(f"Redis does not answer (its client failed: {type(error).__name__}: {text})")
