@@ -193,6 +193,8 @@ def test_few_open_files_lower_the_limit_of_connections_which_is_said_everywhere(
         ready = httpx.get(f"{control_url}/readyz")
         assert (ready.status_code, "connections_max" in ready.json()["degraded"]) == (200, True)
         lines = dict(until_line(process, "problem_began"))
+        process.send_signal(signal.SIGHUP)
+        assert "connections_max_lowered" not in dict(until_line(process, "settings_reloaded")), "it is known"
     assert lines["connections_max_lowered"]["wanted"] == 50_000
     assert lines["connections_max_lowered"]["connections_max"] == fitting
     assert lines["problem_began"]["subject"] == "connections_max"

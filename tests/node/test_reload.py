@@ -19,7 +19,7 @@ from support.waiting import DEADLINE_S, eventually
 from touchline_protocol.errors import OperatorError
 from touchline_protocol.messages import Hello, Welcome
 from touchline_server.auth import jwks as jwks_module
-from touchline_server.cli.serve import reload_forever
+from touchline_server.cli.serve import Fitting, reload_forever
 from touchline_server.config.listener.tls import TlsSettings
 from touchline_server.config.redis import RedisSettings
 from touchline_server.config.settings import Settings
@@ -60,7 +60,7 @@ async def test_a_mistake_of_ours_in_a_reload_is_logged_and_the_next_one_works(ca
                 raise loaded
             return node.node.settings.model_copy(update=loaded)
 
-        reloading = asyncio.create_task(reload_forever(node.node, hangup, load, workers=1))
+        reloading = asyncio.create_task(reload_forever(node.node, hangup, load, Fitting(node.node.settings, {}, 1)))
         hangup.set()
         await eventually(lambda: log_lines(caplog, "reload_failed"))
         hangup.set()

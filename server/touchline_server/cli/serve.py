@@ -141,7 +141,7 @@ async def _serve(fitting: Fitting, load: Load) -> None:
             workers=fitting.workers,
         ):
             say(line)
-        reloading = asyncio.create_task(reload_forever(server, hangup, load, fitting.workers))
+        reloading = asyncio.create_task(reload_forever(server, hangup, load, fitting))
         with ends_in_time(settings.stop_s):
             await run_until(stop, server.failed())
     finally:
@@ -158,18 +158,19 @@ def _server(fitting: Fitting) -> Node | Supervisor:
     return Supervisor(settings, count=workers, command=python_command(WORKER_MODULE), lowered=lowered)
 
 
-async def reload_forever(server: Node | Supervisor, hangup: asyncio.Event, load: Load, workers: int) -> None:
+async def reload_forever(server: Node | Supervisor, hangup: asyncio.Event, load: Load, fitting: Fitting) -> None:
     """Read the configuration again whenever ``hangup`` is set. If anything is wrong with it, nothing changes.
 
     Whatever else goes wrong is logged, and does not end this: the next attempt may succeed.
     """
+    lowered = fitting.lowered
     while True:
         await hangup.wait()
         hangup.clear()
         try:
-            settings, lowered = fit(load(), raise_limit())
+            settings, lowered = fit(load(), raise_limit(), lowered)
             await server.reload(settings, lowered=lowered)
-            _log_conflicts(server.settings, workers)
+            _log_conflicts(server.settings, fitting.workers)
         except TouchlineError as error:
             log_reload_refused(error)
         except Exception:

@@ -14,6 +14,7 @@ import resource
 import time
 from collections.abc import Mapping
 from contextlib import suppress
+from types import MappingProxyType
 
 import structlog
 
@@ -42,6 +43,8 @@ SUBJECT = "open_files"
 
 ADVICE = "raise the limit of open files (ulimit -n, LimitNOFILE= in systemd, nofile in limits.conf)"
 
+NOTHING_LOWERED: Mapping[str, str] = MappingProxyType({})
+
 logger = structlog.get_logger("touchline.node")
 
 
@@ -55,8 +58,11 @@ def raise_limit() -> int:
     return soft
 
 
-def fit(settings: Settings, files_max: int) -> tuple[Settings, Mapping[str, str]]:
-    """Lower ``connections_max`` to what fits into ``files_max``. Returns what was lowered, and why, by setting.
+def fit(
+    settings: Settings, files_max: int, known: Mapping[str, str] = NOTHING_LOWERED
+) -> tuple[Settings, Mapping[str, str]]:
+    """Lower ``connections_max`` to what fits into ``files_max``. Returns what was lowered, and why, by setting. It is
+    logged unless it is ``known``: what the call before returned.
 
     Raises:
         OperatorError: hardly any client fits.
@@ -70,11 +76,13 @@ def fit(settings: Settings, files_max: int) -> tuple[Settings, Mapping[str, str]
             f"{RESERVED_FILES + CLIENTS_MIN}, and one more for each client; {ADVICE}"
         )
     wanted = settings.connections_max
-    logger.warning(
-        "connections_max_lowered", wanted=wanted, connections_max=fitting, open_files_max=files_max, cure=ADVICE
-    )
     why = f"{fitting} instead of {wanted}, because this process may have only {files_max} files open: {ADVICE}"
-    return settings.model_copy(update={"connections_max": fitting}), {"connections_max": why}
+    lowered = {"connections_max": why}
+    if lowered != known:
+        logger.warning(
+            "connections_max_lowered", wanted=wanted, connections_max=fitting, open_files_max=files_max, cure=ADVICE
+        )
+    return settings.model_copy(update={"connections_max": fitting}), lowered
 
 
 def control_connections_max(connections_max: int) -> int:
