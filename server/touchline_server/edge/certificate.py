@@ -4,6 +4,7 @@ New connections use the new certificate; open ones keep the one that they began 
 """
 
 import asyncio
+import hashlib
 from pathlib import Path
 from typing import TypeAlias
 
@@ -17,6 +18,7 @@ from .tls import Tls, make_tls
 logger = structlog.get_logger("touchline.edge")
 
 _Stamp: TypeAlias = list[tuple[int, int, int] | None]
+_Digests: TypeAlias = list[bytes]
 
 
 class Certificate:
@@ -37,17 +39,17 @@ class Certificate:
         Raises:
             OperatorError: they cannot be used; what there was before stays.
         """
-        stamp, before = _stamp(settings), (self._settings, self._seen)
-        self._use(settings, stamp)
-        if (settings, stamp) != before:
-            self._log_replaced()
+        before = (self._settings, self._digests)
+        self._use(settings, _stamp(settings))
+        self._log_if_replaced(before)
 
     def _use(self, settings: TlsSettings, stamp: _Stamp) -> None:
         self.tls = make_tls(settings)
-        self._settings, self._seen = settings, stamp
+        self._settings, self._seen, self._digests = settings, stamp, _digests(settings)
 
-    def _log_replaced(self) -> None:
-        if self.tls is not None:
+    def _log_if_replaced(self, before: tuple[TlsSettings, _Digests]) -> None:
+        """Log a new certificate, and not the same one in a file that was written again."""
+        if self.tls is not None and (self._settings, self._digests) != before:
             logger.info("certificate_replaced", cert_file=str(self._settings.cert_file))
 
     def start(self) -> None:
@@ -68,19 +70,32 @@ class Certificate:
                 self._replace(settings, stamp)
 
     def _replace(self, settings: TlsSettings, stamp: _Stamp) -> None:
+        before = (self._settings, self._digests)
         try:
             self._use(settings, stamp)
         except OperatorError as error:
             # Not again until the files change: a pair that is being written is one for a moment.
-            self._seen = stamp
+            self._seen, self._digests = stamp, []  # so that the same pair is logged when it is back
             logger.warning("certificate_unusable", why=str(error))
         else:
-            self._log_replaced()
+            self._log_if_replaced(before)
 
 
 def _stamp(settings: TlsSettings) -> _Stamp:
     """What changes when a file is written, or replaced, or a link to it leads elsewhere, as in Kubernetes."""
     return [_stamp_of(file) for file in (settings.cert_file, settings.key_file) if file is not None]
+
+
+def _digests(settings: TlsSettings) -> _Digests:
+    """What changes with the contents of the files."""
+    return [_digest_of(file) for file in (settings.cert_file, settings.key_file) if file is not None]
+
+
+def _digest_of(file: Path) -> bytes:
+    try:
+        return hashlib.sha256(file.read_bytes()).digest()
+    except OSError:
+        return b""
 
 
 def _stamp_of(file: Path) -> tuple[int, int, int] | None:
