@@ -46,6 +46,21 @@ def test_an_asker_is_told_how_many_watch_on_all_edges_and_others_are_not() -> No
     assert told(other) == []
 
 
+def test_an_edge_that_is_asked_while_the_store_is_away_has_the_number_that_its_clients_get() -> None:
+    edges = make_fleet()
+    asker = edges[0].watcher(occupancy=True)
+    for _ in range(3):
+        edges[1].watcher()
+    exchange_all(edges, rounds=2)
+    edges[0].watcher()
+    edges[0].loop_ms += 10_000
+    edges[0].exchange(arrives=False)
+    edges[0].exchange(arrives=False)
+    assert told(asker)[-1] == count(5, complete=False)
+    assert edges[0].core.presence.viewers(ROOM) == 5
+    assert edges[1].core.presence.viewers(ROOM) == 3, "nobody asks there"
+
+
 def test_nothing_is_told_without_a_change() -> None:
     edges = make_fleet()
     asker = edges[0].watcher("ann", occupancy=True, members=True)

@@ -230,6 +230,22 @@ async def test_progress_that_cannot_be_read_is_discarded_by_a_keeper_and_unknown
     assert begun.build == "other"
 
 
+@pytest.mark.parametrize("field", ["next", "written"])
+async def test_progress_that_is_damaged_while_a_keeper_writes_is_read_again_and_discarded(
+    field: str, process: Process
+) -> None:
+    progress = await process.keeping.progress(PARTITION)
+    assert progress is not None
+    await process.connection.client.hset(PROGRESS, field, "x")
+    for write in (
+        process.keeping.write(PARTITION, progress, progress._replace(written=progress.written + 1), []),
+        process.keeping.advance(PARTITION, progress),
+    ):
+        with pytest.raises(Moved):
+            await write
+    assert await process.keeping.progress(PARTITION) is None
+
+
 async def test_a_refusal_names_the_key_that_cannot_be_read(process: Process) -> None:
     await process.connection.client.delete(SHARD + "outbox")
     await process.connection.client.rpush(SHARD + "outbox", msgspec.msgpack.encode(["seq", 1]))

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from typing import Any
+from zlib import crc32
 
 import pytest
 import pytest_asyncio
@@ -25,7 +26,7 @@ from touchline_server.core.players.player_store import (
     PlayerStore,
 )
 from touchline_server.store.redis.connection import RedisConnection
-from touchline_server.store.redis.players import RedisPlayerStore
+from touchline_server.store.redis.players import SLOTS, RedisPlayerStore
 
 LIMITS = Limits(connections_max=3, interval_ms=1000.0)
 ODD_NAMES = ["ann", "a:b", "{x}", "", "Zoë ☂", "x" * 200]
@@ -248,6 +249,28 @@ async def test_what_other_slots_have_counted_is_not_counted_again_once_a_script_
     owed = (await ask(one, actions=actions)).until_full_ms
     assert not connection.forgets
     assert owed == dict.fromkeys(actions, pytest.approx(1_000, abs=500))
+    await connection.close()
+
+
+@pytest.mark.parametrize("value", ["xx", "nan", "inf", "-7", "1.5"])
+async def test_a_player_whose_numbers_were_damaged_goes_on(redis: RedisServer, value: str) -> None:
+    connection = RedisConnection(RedisSettings(url=redis.url))
+    one, other = RedisPlayerStore(connection, "one"), RedisPlayerStore(connection, "other")
+    first = await arrive(one, "ann", 1, "s")
+    await ask(other, connections={"ann": 1})
+    base = f"touchline:{{players.{crc32(b'ann') % SLOTS}}}"
+    await connection.client.hset(f"{base}:session:ann:s", mapping={"number": value, "last": value})
+    await connection.client.hset(f"{base}:connections:other", "ann", value)
+    await connection.client.set(f"{base}:rate:ann", value)
+    answer = await ask(one, held=[Holding("ann", "s", first.number, 7)], actions={"ann": 3})
+    assert answer.held == [first.number]
+    assert answer.until_full_ms == {"ann": pytest.approx(3_000, abs=500)}
+    await connection.client.hset(f"{base}:session:ann:s", mapping={"number": value, "last": value})
+    await connection.client.set(f"{base}:rate:ann", value)
+    claimed = await arrive(one, "ann", 1, "s")
+    assert not claimed.is_refused
+    assert claimed.number
+    assert claimed.until_full_ms == 0
     await connection.close()
 
 

@@ -18,7 +18,7 @@ from touchline_protocol.presence.records import PresenceRecord
 from touchline_server.config.presence import PresenceSettings
 from touchline_server.config.redis import RedisSettings
 from touchline_server.core.presence.outbox import Outbox
-from touchline_server.core.presence.port import MemberChanges
+from touchline_server.core.presence.port import MemberChanges, PresenceStore, Report
 from touchline_server.store.redis.connection import RedisConnection
 from touchline_server.store.redis.presence import store as presence_store
 from touchline_server.store.redis.presence.outbox import LEASE_MS
@@ -138,6 +138,28 @@ async def test_readers_are_told_the_state_of_rooms_again_after_redis_was_emptied
     assert state.seq > before[-1].seq
     await store.exchange(change(players={"bob": 0}))
     assert [record.kind for record in await drained(fleet.outbox("one"))] == ["player_left"]
+
+
+async def test_the_state_after_redis_was_emptied_has_the_viewers_of_each_worker_that_reports_again(
+    fleet: InRedis, connection: RedisConnection
+) -> None:
+    reports = {"one": whole({ROOM: 3}), "two": whole({ROOM: 4}), "three": whole({ROOM: 5})}
+    workers = {name: fleet.worker(name) for name in reports}
+    for name, store in workers.items():
+        await store.exchange(reports[name])
+    await drained(fleet.outbox("one"))
+    await connection.client.flushall()
+    for store in workers.values():
+        with pytest.raises(StoreUnavailable):
+            await store.exchange(change())
+    states: list[PresenceRecord] = []
+    for name, store in workers.items():
+        await store.exchange(reports[name])
+        states += await drained(fleet.outbox("one"))  # a record may be written before the next worker reports
+    assert {state.kind for state in states} == {"room_state"}
+    assert states[-1].viewers == 12
+    await workers["one"].exchange(change({ROOM: 2}))
+    assert await drained(fleet.outbox("one")) == [], "that is a change as any"
 
 
 async def test_a_report_that_was_given_up_and_arrives_late_changes_nothing(
@@ -287,6 +309,79 @@ async def test_changes_are_forgotten_only_once_they_were_read_or_the_reader_star
         await three.exchange(change(watched=watched, listed=watched))
     answer = await three.exchange(whole(watched=watched, listed=watched))
     assert (answer.viewers, answer.members) == ({ROOM: 1}, {ROOM: frozenset({"ann"})})
+
+
+DAMAGED = ["xx", "5", "nan", "inf", "1.5", "9e15"]
+
+
+@pytest.mark.parametrize("value", DAMAGED)
+@pytest.mark.parametrize("field", ["seq", "epoch", "viewers_trimmed", "players_trimmed", "dropped"])
+async def test_presence_goes_on_after_a_number_of_a_shard_was_damaged(
+    field: str, value: str, fleet: InRedis, connection: RedisConnection
+) -> None:
+    one, two, room = fleet.worker("one"), fleet.worker("two"), frozenset({ROOM})
+    await one.exchange(whole({ROOM: 1}, {"ann": 1}, room, room))
+    await two.exchange(whole({ROOM: 1}, {"bob": 1}))
+    await drained(fleet.outbox("one"))
+    await connection.client.hset(f"touchline:{{presence.{shard_of(ROOM)}}}:meta", field, value)
+    await two.viewers([ROOM])
+    await drained(fleet.outbox("one"))
+    await reported(two, change({ROOM: 2}, {"cid": 1}), whole({ROOM: 2}, {"bob": 1, "cid": 1}))
+    await reported(one, change(watched=room, listed=room), whole({ROOM: 1}, {"ann": 1}, room, room))
+    await two.exchange(change({ROOM: 5}, {"cid": 0}))
+    answer = await one.exchange(change(watched=room, listed=room))
+    assert answer.viewers == {ROOM: 6}
+    assert answer.members == {ROOM: MemberChanges(NONE, frozenset({"cid"}))}
+    records = await drained(fleet.outbox("one"))
+    assert [record.seq for record in records] == sorted({record.seq for record in records})
+    assert records[-1].kind in {"player_left", "room_state"}
+
+
+async def reported(store: PresenceStore, report: Report, everything: Report) -> None:
+    """Report, and once more in whole if the store has lost something."""
+    try:
+        await store.exchange(report)
+    except StoreUnavailable:
+        await store.exchange(everything)
+
+
+@pytest.mark.parametrize("value", DAMAGED)
+async def test_records_are_dropped_although_the_number_of_those_before_was_damaged(
+    value: str, fleet: InRedis, connection: RedisConnection
+) -> None:
+    store = fleet.worker("one")
+    await store.exchange(whole({ROOM: 1}))
+    await connection.client.hset(f"touchline:{{presence.{shard_of(ROOM)}}}:meta", "dropped", value)
+    await store.exchange(change(players={f"p{n}": 1 for n in range(100)}))
+    assert (await fleet.outbox("one").take()).dropped > 0
+
+
+@pytest.mark.parametrize("changed", ["viewers_changed", "players_changed"])
+@pytest.mark.parametrize("score", [9e15, float("inf")])
+async def test_a_change_of_the_future_that_somebody_wrote_hides_no_other(
+    changed: str, score: float, fleet: InRedis, connection: RedisConnection
+) -> None:
+    one, two, room = fleet.worker("one"), fleet.worker("two"), frozenset({ROOM})
+    await one.exchange(whole(watched=room, listed=room))
+    await connection.client.zadd(f"touchline:{{presence.{shard_of(ROOM)}}}:{changed}", {"match:odd": score})
+    await one.exchange(change(watched=room, listed=room))
+    await two.exchange(whole({ROOM: 1}, {"ann": 1}))
+    answer = await one.exchange(change(watched=room, listed=room))
+    assert (answer.viewers, answer.members) == ({ROOM: 1}, {ROOM: MemberChanges(frozenset({"ann"}), NONE)})
+
+
+@pytest.mark.parametrize("mark", ["xx", "dead", "-1 1", "1000000 1", "9" * 30 + " 1"])
+async def test_a_worker_whose_mark_was_damaged_reports_everything_again(
+    mark: str, fleet: InRedis, connection: RedisConnection
+) -> None:
+    store, room = fleet.worker("one"), frozenset({ROOM})
+    await store.exchange(whole({ROOM: 1}, watched=room))
+    await connection.client.hset(f"touchline:{{presence.{shard_of(ROOM)}}}:workers", "one", mark)
+    with pytest.raises(StoreUnavailable):
+        await store.exchange(change({ROOM: 2}, watched=room))
+    await reported(store, whole({ROOM: 3}, watched=room), whole({ROOM: 3}, watched=room))
+    await store.exchange(change({ROOM: 4}, watched=room))
+    assert (await store.viewers([ROOM])).viewers == {ROOM: 4}
 
 
 def keys_of(room: str) -> tuple[str, str]:

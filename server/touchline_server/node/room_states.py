@@ -80,7 +80,7 @@ class RoomStates:
         try:
             totals = await self._fleet_viewers(room)
         except (StoreUnavailable, StoreRefused):
-            return self.viewers(room), False
+            return self._core.presence.viewers(room), False  # what clients get meanwhile
         # The store may lack clients of this node that came a moment ago, or what somebody has removed there.
         return max(totals.viewers[room], self.viewers(room)), totals.complete
 

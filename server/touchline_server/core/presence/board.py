@@ -74,6 +74,12 @@ class PresenceBoard(Generic[M]):
         """Whether the numbers are those of the whole fleet, and not old."""
         return self._is_complete
 
+    def viewers(self, room: str) -> int:
+        """How many watch a room as far as this worker knows: its own clients, and others if a client here asks."""
+        own, known = self.counts.viewers(room), self._rooms.get(room)
+        viewers = None if known is None else known.viewers(own, complete=False)
+        return own if viewers is None else viewers.viewers
+
     # Clients.
 
     def join(self, member: M, codec: Codec, request: RoomRequest, player: str | None) -> None:

@@ -50,6 +50,12 @@ local now_ms = time[1] * 1000 + math.floor(time[2] / 1000)
 local workers = base .. ':workers'
 local mine = base .. ':connections:' .. me
 
+-- The number in a field, 0 if there is none that Touchline may have written: anybody can write to Redis.
+local function amount(field)
+  local number = tonumber(field)
+  return number and number > 0 and number < 2 ^ 53 and number or 0
+end
+
 local function plain(number) return string.format('%.0f', number) end
 
 for _, name in ipairs(redis.call('ZRANGEBYSCORE', workers, '-inf', plain(now_ms - alive_ms))) do
@@ -64,7 +70,7 @@ local function session_key(player, name) return base .. ':session:' .. player ..
 
 local function read(key)
   local fields = redis.call('HMGET', key, 'number', 'worker', 'last')
-  return tonumber(fields[1] or '0'), fields[2], tonumber(fields[3] or '0')
+  return math.floor(amount(fields[1])), fields[2], math.floor(amount(fields[3]))
 end
 
 local function keep(key, number, last)
@@ -88,7 +94,7 @@ local function claim(player, name, last_here)
 end
 
 local function until_full(player)
-  local full_ms = tonumber(redis.call('GET', base .. ':rate:' .. player) or '0')
+  local full_ms = amount(redis.call('GET', base .. ':rate:' .. player))
   return math.max(0, math.ceil(full_ms - now_ms))
 end
 
@@ -123,7 +129,7 @@ end
 local owed = {}
 for index, change in ipairs(batch.actions) do
   local key = base .. ':rate:' .. change[1]
-  local full_ms = math.max(tonumber(redis.call('GET', key) or '0'), now_ms) + change[2] * interval_ms
+  local full_ms = math.max(amount(redis.call('GET', key)), now_ms) + change[2] * interval_ms
   redis.call('SET', key, string.format('%.3f', full_ms), 'PX', plain(math.ceil(full_ms - now_ms) + 1))
   owed[index] = until_full(change[1])
 end
@@ -133,7 +139,7 @@ local living = #batch.arrivals > 0 and redis.call('ZRANGE', workers, 0, -1) or {
 for index, arrival in ipairs(batch.arrivals) do
   local player, total = arrival[1], arrival[2]
   for _, name in ipairs(living) do
-    if name ~= me then total = total + tonumber(redis.call('HGET', base .. ':connections:' .. name, player) or '0') end
+    if name ~= me then total = total + amount(redis.call('HGET', base .. ':connections:' .. name, player)) end
   end
   if total > connections_max then
     admissions[index] = {1, 0, 0, 0}

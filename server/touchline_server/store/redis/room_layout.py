@@ -31,7 +31,8 @@ _LENGTH = struct.Struct(">I")
 
 _GUARD = """
 local p = redis.call('HMGET', KEYS[1], 'build', 'next', 'written')
-if p[1] ~= ARGV[1] or tonumber(p[2]) < tonumber(ARGV[2]) then return -2 end
+local next, written = tonumber(p[2]), tonumber(p[3]) -- nil if anybody else wrote them: reading them again discards them
+if p[1] ~= ARGV[1] or not next or not written or next < tonumber(ARGV[2]) then return -2 end
 """
 
 
@@ -70,7 +71,7 @@ INTEND = Script.of(
     + """
 local again = p[3] == ARGV[4] and redis.call('HGET', KEYS[1], 'term') == ARGV[5]
 if p[3] ~= ARGV[3] and not again then return -2 end
-if tonumber(ARGV[4]) > tonumber(p[3]) then
+if tonumber(ARGV[4]) > written then
   redis.call('HSET', KEYS[1], 'written', ARGV[4], 'term', ARGV[5], 'term_start', ARGV[6])
 end
 return 0
@@ -82,7 +83,7 @@ start. Answers 0, or -2 if the partition has moved."""
 WRITE = Script.of(
     _GUARD
     + """
-if tonumber(p[3]) <= tonumber(ARGV[4]) then return -2 end
+if written <= tonumber(ARGV[4]) then return -2 end
 local room = redis.call('HMGET', KEYS[2], 'build', 'head')
 local head = -1
 if room[1] == ARGV[1] then head = tonumber(room[2]) elseif room[1] then redis.call('DEL', KEYS[2]) end
@@ -102,7 +103,7 @@ another head, or -2 if the partition has moved."""
 ADVANCE = Script.of(
     _GUARD
     + """
-if tonumber(ARGV[3]) > tonumber(p[2]) then redis.call('HSET', KEYS[1], 'next', ARGV[3]) end
+if tonumber(ARGV[3]) > next then redis.call('HSET', KEYS[1], 'next', ARGV[3]) end
 redis.call('PEXPIRE', KEYS[1], ARGV[4])
 return 0
 """

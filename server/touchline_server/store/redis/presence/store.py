@@ -42,9 +42,11 @@ DEAD = "dead"
 
 
 class _ShardAnswer(msgspec.Struct):
-    """The answer of ``exchange.lua``. ``status`` is ok, lost or stale; without ok there is nothing else."""
+    """The answer of ``exchange.lua``. ``status`` is ok, lost or stale; without ok there is nothing else, but the mark's
+    ``generation`` if it is stale."""
 
     status: str
+    generation: int = 0
     number: int = 0
     epoch: int = 0
     now: int = 0
@@ -212,6 +214,7 @@ class RedisPresenceStore:
 
     def _take(self, shard: _Shard, answer: _ShardAnswer) -> None:
         if answer.status != "ok":
+            self._generation = max(self._generation, answer.generation)
             raise StoreUnavailable(
                 "Redis has lost what this worker had reported of presence; it reports all of it again"
             )

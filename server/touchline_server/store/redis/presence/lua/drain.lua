@@ -64,7 +64,7 @@ if #records == 0 then
 else
   redis.call('SET', lease, args.worker, 'PX', args.lease_ms)
 end
-local dropped = tonumber(redis.call('HGET', META, 'dropped') or 0)
+local dropped = count(redis.call('HGET', META, 'dropped'))
 if dropped > 0 then
   redis.call('HDEL', META, 'dropped')
 end

@@ -22,13 +22,14 @@ local function own(worker, what)
 end
 
 local mark = redis.call('HGET', WORKERS, args.worker)
-local epoch = tonumber(redis.call('HGET', META, 'epoch') or 0)
+local epoch = change_in('epoch')
 local rebuilds = args.epoch ~= 0 and args.epoch ~= epoch  -- Redis was emptied: what comes now is not new to readers
 
 if args.begins then
-  local generation = mark and tonumber(string.match(mark, '^-?%d+')) or -1
+  local generation = count(mark and string.match(mark, '^%d+'))
   if generation >= args.generation then
-    return cmsgpack.pack({status = 'stale'})  -- a call that was given up long ago arrives late
+    -- A call that was given up long ago arrives late, or somebody wrote the mark: then the worker goes on from there.
+    return cmsgpack.pack({status = 'stale', generation = generation})
   end
   if epoch == 0 then
     epoch = next_seq()
@@ -37,8 +38,7 @@ if args.begins then
   redis.call('DEL', own(args.worker, 'watched'), own(args.worker, 'listed'))
 elseif mark ~= args.generation .. ' ' .. args.number or epoch == 0 then
   return cmsgpack.pack({status = 'lost'})
-elseif args.viewers_since < tonumber(redis.call('HGET', META, 'viewers_trimmed') or 0)
-    or args.players_since < tonumber(redis.call('HGET', META, 'players_trimmed') or 0) then
+elseif args.viewers_since < change_in('viewers_trimmed') or args.players_since < change_in('players_trimmed') then
   return cmsgpack.pack({status = 'lost'})
 end
 
@@ -80,7 +80,9 @@ local function set_viewers(worker, room, viewers, generation)
     redis.call('HDEL', key, worker)
   end
   redis.call('ZADD', VIEWERS_CHANGED, next_seq(), room)
-  if not was_occupied then
+  if rebuilds and viewers > 0 and args.outbox_max > 0 then
+    owe_state(room)  -- by each worker that reports again: the state after the first lacks the others' viewers
+  elseif not was_occupied then
     note('room_occupied', room)
   elseif viewers == 0 and redis.call('EXISTS', key) == 0 then
     note('room_empty', room)
@@ -252,7 +254,8 @@ end
 
 -- The rooms in `changed` since a number that are in a set of the worker's; the number up to which that is; if there are more.
 local function changes(changed, since, wanted, max)
-  local found = redis.call('ZRANGEBYSCORE', changed, '(' .. string.format('%.0f', since), '+inf', 'WITHSCORES', 'LIMIT', 0, max)
+  local first, last = '(' .. string.format('%.0f', since), string.format('%.0f', seq)  -- no change is newer than that
+  local found = redis.call('ZRANGEBYSCORE', changed, first, last, 'WITHSCORES', 'LIMIT', 0, max)
   if #found == 0 then
     return {}, since, false
   end
@@ -265,7 +268,7 @@ local function changes(changed, since, wanted, max)
       chosen[#chosen + 1] = rooms[i]
     end
   end
-  return chosen, tonumber(found[#found]), #rooms == max
+  return chosen, math.ceil(tonumber(found[#found])), #rooms == max
 end
 
 -- What to say of a room's members: {room, size, is_full, joined, left}. No names if there are too many.

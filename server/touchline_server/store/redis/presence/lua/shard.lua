@@ -17,8 +17,17 @@ local time = redis.call('TIME')
 local now_us = time[1] * 1000000 + time[2]
 local now_ms = math.floor(now_us / 1000)
 
+-- The number in a field, 0 if there is none that Touchline may have written: anybody can write to Redis.
+local function count(field)
+  local number = tonumber(field)
+  return number and number > 0 and number < 2 ^ 53 and math.floor(number) or 0
+end
+
 -- Numbers changes: greater than all before, and never less than the time, also if Redis was emptied in between.
-local seq = tonumber(redis.call('HGET', META, 'seq') or 0)
+local seq = count(redis.call('HGET', META, 'seq'))
+if seq == 0 then
+  seq = now_us
+end
 local function next_seq()
   seq = math.max(seq + 1, now_us)
   return seq
@@ -28,10 +37,10 @@ local function save_seq()
   redis.call('HSET', META, 'seq', seq)
 end
 
--- What a field of viewers:ROOM says, 0 if that is not a number: anybody may have written it.
-local function count(field)
-  local viewers = tonumber(field)
-  return viewers and viewers > 0 and viewers < 2 ^ 53 and math.floor(viewers) or 0
+-- The number of a change in a field of META, 0 if there has not been such a change.
+local function change_in(field)
+  local number = count(redis.call('HGET', META, field))
+  return number <= seq and number or 0
 end
 
 local function total(room)
@@ -63,5 +72,6 @@ local function drop_oldest(over)
   for _, packed in ipairs(redis.call('LPOP', OUTBOX, over)) do
     owe_state(cmsgpack.unpack(packed)[3])
   end
-  redis.call('HINCRBY', META, 'dropped', over)
+  -- Not HINCRBY, which fails if the field is damaged.
+  redis.call('HSET', META, 'dropped', count(redis.call('HGET', META, 'dropped')) + over)
 end

@@ -7,5 +7,4 @@ for i, room in ipairs(args.rooms) do
     see_to_check(room)
   end
 end
-local epoch = tonumber(redis.call('HGET', META, 'epoch') or 0)
-return cmsgpack.pack({totals = totals, epoch = epoch, now = now_us, workers = redis.call('HGETALL', WORKERS)})
+return cmsgpack.pack({totals = totals, epoch = change_in('epoch'), now = now_us, workers = redis.call('HGETALL', WORKERS)})
