@@ -356,6 +356,26 @@ async def test_records_are_dropped_although_the_number_of_those_before_was_damag
     assert (await fleet.outbox("one").take()).dropped > 0
 
 
+@pytest.mark.parametrize("ttl_s", [None, 3600])
+async def test_a_lease_that_somebody_wrote_does_not_keep_records_from_the_log(
+    ttl_s: int | None, fleet: InRedis, connection: RedisConnection
+) -> None:
+    await fleet.worker("one").exchange(whole({ROOM: 1}))
+    await connection.client.set(f"touchline:{{presence.{shard_of(ROOM)}}}:drained_by", "odd", ex=ttl_s)
+    assert [record.kind for record in await drained(fleet.outbox("one"))] == ["room_occupied"]
+
+
+async def test_a_check_goes_on_from_a_place_that_somebody_wrote(fleet: InRedis, connection: RedisConnection) -> None:
+    store = fleet.worker("one")
+    await store.exchange(whole({ROOM: 1}, {"ann": 1}))
+    shard = f"touchline:{{presence.{shard_of(ROOM)}}}:"
+    await connection.client.hset(f"{shard}meta", "checking", "9" * 30 + f" {ROOM}")
+    await connection.client.hset(f"{shard}viewers:{ROOM}", "foreign", 7)
+    await connection.client.zadd(f"{shard}checks", {ROOM: 0})  # five minutes are over
+    await store.exchange(change())
+    assert (await store.viewers([ROOM])).viewers == {ROOM: 1}
+
+
 @pytest.mark.parametrize("changed", ["viewers_changed", "players_changed"])
 @pytest.mark.parametrize("score", [9e15, float("inf")])
 async def test_a_change_of_the_future_that_somebody_wrote_hides_no_other(

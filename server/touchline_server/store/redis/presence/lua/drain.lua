@@ -25,7 +25,8 @@ while args.written > 0 do
   end
 end
 
-local holder = redis.call('GET', lease)
+local left_ms = redis.call('PTTL', lease)  -- a lease without an end, or a longer one, is not a worker's
+local holder = left_ms > 0 and left_ms <= args.lease_ms and redis.call('GET', lease)
 if holder and holder ~= args.worker then
   return cmsgpack.pack({records = {}, dropped = 0})
 end

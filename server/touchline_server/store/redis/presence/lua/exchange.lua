@@ -221,7 +221,7 @@ local function check()
       return
     end
     local cursor, at = string.match(place, '^(%d+) (.*)$')
-    if at ~= room then
+    if at ~= room or #cursor > 19 then  -- HSCAN refuses numbers of more than 64 bits
       cursor = '0'
     end
     if cursor == '0' then
