@@ -10,7 +10,7 @@ from touchline_protocol.messages import Beat, Event, Goaway, RoomRequest
 from touchline_server.config.drain import RECONNECTS_PER_SECOND, drain_time_s
 from touchline_server.config.values import milliseconds
 from touchline_server.core.effects import AskLogEnd
-from touchline_server.core.liveness import LINGER_MS, TICK_MS
+from touchline_server.core.liveness import LATE_PER_TICK, LATE_SHARE, LINGER_MS, TICK_MS
 from touchline_server.core.write_scheduler import Budget
 
 HEARTBEAT_MS = LIVENESS.heartbeat_ms
@@ -126,6 +126,19 @@ def test_a_stranger_without_a_hello_is_closed_and_then_cut(has_handshake: bool) 
     assert not stranger.aborted
     pass_time(edge, LINGER_MS)
     assert stranger.aborted
+
+
+@pytest.mark.parametrize(("strangers", "ends_ms"), [(50, 100), (1_000, 1_000), (20_000, 12_000)])
+def test_a_flood_of_strangers_is_ended_a_few_at_each_tick_and_soon(strangers: int, ends_ms: int) -> None:
+    edge = CoreEdge()
+    flood = [CoreClient(edge) for _ in range(strangers)]
+    pass_time(edge, LIVENESS.handshake_ms - TICK_MS)
+    left = strangers
+    for _ in range(ends_ms // TICK_MS):
+        pass_time(edge, TICK_MS)
+        before, left = left, sum(each.close_code is None for each in flood)
+        assert before - left <= max(LATE_PER_TICK, before // LATE_SHARE)
+    assert left == 0
 
 
 def test_drain_shares_are_spread_evenly_over_the_drain_time() -> None:

@@ -27,6 +27,12 @@ REFUSED_CONNECTIONS_MAX = 64
 """Connections beyond ``connections_max`` that are kept for the moment that it takes to refuse them by an answer. Any
 further ones are cut, so that the process always has files left for its log and its control plane."""
 
+LATE_PER_TICK = 100
+LATE_SHARE = 50
+"""How many late connections a tick ends: a hundred, or a fiftieth of those that have a deadline if that is more. To end
+one takes tens of microseconds, so all of 5,000 that came together would delay everybody else by as many milliseconds.
+The last of them is ended 5 s late instead. A share keeps pace with a flood of any size."""
+
 _BEATS = {codec: codec.frame(Beat()) for codec in ALL_CODECS}
 
 
@@ -115,8 +121,9 @@ class Liveness(Generic[Owner]):
 
 def _take_late(deadlines: dict[Owner, LoopMs], now_ms: LoopMs) -> list[Owner]:
     late: list[Owner] = []
+    most = max(LATE_PER_TICK, len(deadlines) // LATE_SHARE)
     for owner, deadline in deadlines.items():
-        if deadline > now_ms:
+        if deadline > now_ms or len(late) == most:
             break
         late.append(owner)
     for owner in late:
