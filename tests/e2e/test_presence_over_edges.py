@@ -54,24 +54,27 @@ async def until_seen(client: Client, viewers: int, *players: str) -> None:
     seen, count = set[str](), -1
     async with asyncio.timeout(DEADLINE_S):
         while (seen, count) != (set(players), viewers):
-            match await client.next():
-                case Members(players=listed):
-                    seen = set(listed)
-                case MembersChanged(joined=joined, left=left):
-                    seen = seen.union(joined).difference(left)
-                case Occupancy(viewers=count):
-                    pass
+            message = await client.next()
+            seen = listed_after(seen, message)
+            if isinstance(message, Occupancy):
+                count = message.viewers
 
 
 async def until_listed(client: Client, seen: set[str], wanted: set[str]) -> None:
     """Read until the changes to ``seen`` add up to ``wanted``: changes that come together are one message."""
     async with asyncio.timeout(DEADLINE_S):
         while seen != wanted:
-            match await client.next():
-                case Members(players=listed):
-                    seen = set(listed)
-                case MembersChanged(joined=joined, left=left):
-                    seen = seen.union(joined).difference(left)
+            seen = listed_after(seen, await client.next())
+
+
+def listed_after(seen: set[str], message: Message) -> set[str]:
+    """The members after a message, of those that were ``seen`` before it."""
+    match message:
+        case Members(players=listed):
+            return set(listed)
+        case MembersChanged(joined=joined, left=left):
+            return seen.union(joined).difference(left)
+    return seen
 
 
 async def viewers(node: RunningNode) -> tuple[int, bool]:
