@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from aiokafka.admin import NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
@@ -10,12 +10,10 @@ from aiokafka.structs import TopicPartition
 
 from touchline_protocol.errors import LogUnavailable, OperatorError
 
-from .client import Client
 from .cluster import Cluster
 from .error_codes import BY_CODE, TOPIC_ALREADY_EXISTS
 from .errors import REQUEST_ERRORS, describe
 from .topics import Topics
-from .wire import MetadataRequest
 
 CLEANUP = "cleanup.policy"
 RECORD_BYTES_MAX = "max.message.bytes"
@@ -95,34 +93,9 @@ async def topic_configs(
     return found
 
 
-class Copies(NamedTuple):
-    """How a topic is replicated on a cluster of ``brokers``.
-
-    ``replicas`` is how many copies its partitions have at least, ``in_sync_min`` how many have to be in sync for a
-    write: 1 if Kafka does not tell.
-    """
-
-    replicas: int
-    in_sync_min: int
-    brokers: int
-
-
-async def copies(cluster: Cluster, client: Client, names: Collection[str], *, timeout_s: float) -> dict[str, Copies]:
-    """How those of the topics are replicated that this user may know of.
-
-    Raises:
-        KafkaError, OSError, TimeoutError: there is no answer.
-    """
-    (node, *others) = [broker.nodeId for broker in client.cluster.brokers()]
-    answer = await client.send(node, MetadataRequest(names))
-    replicas = {
-        name: min(len(partition[4]) for partition in partitions)
-        for _, name, _, _, partitions, *_ in answer.topics
-        if partitions
-    }
-    configs = await topic_configs(cluster, replicas, [IN_SYNC_MIN], timeout_s=timeout_s)
-    brokers = 1 + len(others)
-    return {name: Copies(count, int(configs[name].get(IN_SYNC_MIN, 1)), brokers) for name, count in replicas.items()}
+def deletes_old(policy: str | None) -> bool:
+    """Whether Kafka eventually removes even the newest record of a key, by a topic's `CLEANUP`; False if unknown."""
+    return policy is not None and policy != COMPACT
 
 
 async def newest_ms(cluster: Cluster, topic: str, partitions: int, *, timeout_s: float) -> int | None:

@@ -18,15 +18,12 @@ from touchline_protocol.errors import OperatorError
 from .client import Client
 from .error_codes import INVALID_TOPIC, TOPIC_AUTHORIZATION_FAILED, UNKNOWN_TOPIC_OR_PARTITION
 from .errors import describe, error_of
-from .metadata.cluster_view import ALL_OPERATIONS, ClusterView, Leader, TopicAnswer
+from .metadata.cluster_view import ClusterView, Leader, TopicAnswer
+from .metadata.operations import ALL_OPERATIONS, Operation
 from .retry import retrieve
 from .wire import MetadataRequest
 
 NO_LEADER = -1
-
-READ = 3
-WRITE = 4
-"""Operations, by their numbers in Kafka's `AclOperation`."""
 
 BROKERS_ASKED_MAX = 3
 """How many brokers are asked at once. Small clusters are asked as a whole, larger ones in turns."""
@@ -80,7 +77,7 @@ class Topic(NamedTuple):
     @property
     def may_read(self) -> bool:
         """Whether this user may read the topic's records. One that may do so may describe it as well."""
-        return not self.error and bool(self.operations & 1 << READ)
+        return not self.error and Operation.READ.is_in(self.operations)
 
     @property
     def unreadable(self) -> str | None:
@@ -92,7 +89,7 @@ class Topic(NamedTuple):
     @property
     def may_write(self) -> bool:
         """Whether this user may append records to the topic."""
-        return not self.error and bool(self.operations & 1 << WRITE)
+        return not self.error and Operation.WRITE.is_in(self.operations)
 
     @property
     def is_led(self) -> bool:

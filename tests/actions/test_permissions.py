@@ -7,7 +7,7 @@ import pytest
 
 from actions.players import QUICK, Players, players_of, take
 from support.kafka_broker import LIMITED_USER, PASSWORD, KafkaBroker
-from support.kafka_topics import DESCRIBE, GROUP, READ
+from support.kafka_topics import GROUP
 from support.waiting import DEADLINE_S, eventually
 from touchline.actions import ActionSource, Security, read
 from touchline.actions.kafka import KafkaActions
@@ -15,6 +15,7 @@ from touchline.errors import OperatorError
 from touchline_kafka.cluster import Cluster
 from touchline_kafka.follow.follower import Follower
 from touchline_kafka.group import reader
+from touchline_kafka.metadata.operations import Operation
 from touchline_protocol.errors import LogUnavailable
 
 
@@ -49,11 +50,16 @@ async def refused(poll: Callable[[], Awaitable[object]]) -> OperatorError:
 
 @pytest.mark.parametrize(
     ("topic_operations", "group_operations"),
-    [((), (READ,)), ((DESCRIBE,), (READ,)), ((READ,), ()), ((READ,), (DESCRIBE,))],
+    [
+        ((), (Operation.READ,)),
+        ((Operation.DESCRIBE,), (Operation.READ,)),
+        ((Operation.READ,), ()),
+        ((Operation.READ,), (Operation.DESCRIBE,)),
+    ],
     ids=["no topic", "a topic that it may only describe", "no group", "a group that it may only describe"],
 )
 async def test_a_reader_without_a_permission_is_refused_at_its_start(
-    kafka: KafkaBroker, topic_operations: tuple[int, ...], group_operations: tuple[int, ...]
+    kafka: KafkaBroker, topic_operations: tuple[Operation, ...], group_operations: tuple[Operation, ...]
 ) -> None:
     players = await players_of(kafka)
     await kafka.allow(players.topic, *topic_operations)
@@ -68,15 +74,15 @@ async def test_a_reader_without_a_permission_is_refused_at_its_start(
 @pytest.mark.parametrize("kind", ["topic", "group"])
 async def test_a_reader_that_loses_a_permission_is_refused(kafka: KafkaBroker, kind: str) -> None:
     players = await players_of(kafka)
-    await kafka.allow(players.topic, READ)
-    await kafka.allow(players.group, READ, kind=GROUP)
+    await kafka.allow(players.topic, Operation.READ)
+    await kafka.allow(players.group, Operation.READ, kind=GROUP)
     async with limited(players) as actions:
         await players.act("ann", 1)
         await take(actions, 1)
         if kind == "topic":
-            await kafka.forbid(players.topic, READ)
+            await kafka.forbid(players.topic, Operation.READ)
         else:
-            await kafka.forbid(players.group, READ, kind=GROUP)
+            await kafka.forbid(players.group, Operation.READ, kind=GROUP)
         await players.act("ann", 2)
         error = await refused(actions.batch)
         assert players.group in str(error)
@@ -89,13 +95,13 @@ async def test_a_reader_whose_partitions_are_gone_with_its_permission_is_refused
     """If its metadata is read before the next records, it has no partitions any more, and no fetch that could fail."""
     monkeypatch.setattr(reader, "TOPIC_CHECK_S", 0.1)
     players = await players_of(kafka)
-    await kafka.allow(players.topic, READ)
-    await kafka.allow(players.group, READ, kind=GROUP)
+    await kafka.allow(players.topic, Operation.READ)
+    await kafka.allow(players.group, Operation.READ, kind=GROUP)
     async with limited(players) as actions:
         await players.act("ann", 1)
         await take(actions, 1)
         actions.processed()
-        await kafka.forbid(players.topic, READ)
+        await kafka.forbid(players.topic, Operation.READ)
         assert isinstance(actions, KafkaActions)
         member = actions._member
         assert member is not None
@@ -106,7 +112,7 @@ async def test_a_reader_whose_partitions_are_gone_with_its_permission_is_refused
 
 async def test_a_follower_without_a_permission_is_refused(kafka: KafkaBroker) -> None:
     players = await players_of(kafka)
-    await kafka.allow(players.topic, DESCRIBE)
+    await kafka.allow(players.topic, Operation.DESCRIBE)
     await players.act("ann", 1)
     cluster = Cluster([kafka.secure_address], security_of(kafka))
     async with Follower(cluster, [players.topic], since_ms=None) as follower:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,10 +13,10 @@ import pytest
 
 from cli.processes import complaints, line_of, run, running, serving, stop
 from support.kafka_broker import LIMITED_USER, PASSWORD, KafkaBroker
-from support.kafka_topics import DESCRIBE, READ, WRITE
-from touchline_kafka.topics import HIDDEN, UNREADABLE
+from touchline_kafka.metadata.operations import Operation
+from touchline_kafka.topics import HIDDEN
 from touchline_server.cli.exit_codes import NOT_FOUND
-from touchline_server.cli.topics.report import FIXED
+from touchline_server.cli.topics.report import FIXED, MISSING
 
 
 @pytest.fixture
@@ -34,36 +35,44 @@ def served(kafka: KafkaBroker, env: dict[str, str]) -> Iterator[tuple[str, str]]
         yield server.control_url, server.banner
 
 
+def statuses(printed: str) -> dict[str, str]:
+    """What the command said of each topic, up to the first finding."""
+    listed = printed.partition("\nerror: ")[0].partition("\nwarning: ")[0].partition("\nnote: ")[0]
+    return dict(line.split(": ", 1) for line in listed.splitlines())
+
+
+def codes(printed: str) -> list[tuple[str, str]]:
+    """The topic and the code of each finding, in the order in which they were printed."""
+    return re.findall(r"^\w+: (\S+): .*\n .*\[(\w+)\]$", printed, re.MULTILINE)
+
+
 def test_topics_are_listed_as_missing_then_created_then_listed(kafka: KafkaBroker, env: dict[str, str]) -> None:
     log = ("--log", f"kafka://{kafka.address}")
     names = [f"{topic}-{env['NAME']}" for topic in ("match", "score", "actions", "verdicts")]
     notes = ["", "", f", {FIXED}", ""]
     missing = run("topics", *log, env=env)
     assert (missing.returncode, missing.stderr) == (NOT_FOUND, "")
-    assert [line.partition(": ")[0] for line in missing.stdout.splitlines()] == names
-    assert missing.stdout.count("does not exist") == missing.stdout.count("--create") == len(names)
-    made = run("topics", "--create", "--partitions", "3", *log, env=env)
-    assert made.stdout.splitlines() == [f"{name}: created{note}" for name, note in zip(names, notes, strict=True)]
-    again = run("topics", "--create", "--partitions", "3", *log, env=env)
-    assert again.stdout.splitlines() == [f"{name}: exists{note}" for name, note in zip(names, notes, strict=True)]
-    listed = run("topics", *log, env=env)
-    assert listed.returncode == 0
-    assert listed.stdout.splitlines() == [
-        f"{name}: exists, 3 partitions{note}" for name, note in zip(names, notes, strict=True)
-    ]
+    assert statuses(missing.stdout) == dict.fromkeys(names, MISSING)
+    assert codes(missing.stdout) == [(name, "topic_missing") for name in names]
+    for args, word in ((("--create", "--partitions", "3"), "created"), (("--create",), "exists"), ((), "exists")):
+        listed = run("topics", *args, *log, env=env)
+        assert (listed.returncode, listed.stdout.splitlines()) == (
+            0,
+            [f"{name}: {word}, 3 partitions{note}" for name, note in zip(names, notes, strict=True)],
+        )
     policies = [asyncio.run(kafka.config(name, "cleanup.policy")) for name in names]
     assert policies == ["delete", "delete", "delete", "compact"]
 
 
 def test_topics_tells_a_missing_permission_from_a_missing_topic(kafka: KafkaBroker, env: dict[str, str]) -> None:
-    hidden, missing, unreadable, readable = (
+    hidden, missing, writable, unreadable = (
         f"{topic}-{env['NAME']}" for topic in ("match", "score", "actions", "verdicts")
     )
-    for topic in (hidden, unreadable, readable):
+    for topic in (hidden, writable, unreadable):
         asyncio.run(kafka.create(topic, 1, {"cleanup.policy": "compact"}))
-    asyncio.run(kafka.allow(missing, DESCRIBE))
-    asyncio.run(kafka.allow(unreadable, WRITE))
-    asyncio.run(kafka.allow(readable, READ))
+    asyncio.run(kafka.allow(missing, Operation.DESCRIBE))
+    for topic in (writable, unreadable):
+        asyncio.run(kafka.allow(topic, Operation.WRITE, Operation.DESCRIBE_CONFIGS))
     user = {
         "TOUCHLINE_KAFKA__TLS": "true",
         "TOUCHLINE_KAFKA__CA_FILE": str(kafka.ca_file),
@@ -73,12 +82,10 @@ def test_topics_tells_a_missing_permission_from_a_missing_topic(kafka: KafkaBrok
     }
     listed = run("topics", "--log", f"kafka://{kafka.secure_address}", env=env | user)
     assert listed.returncode == NOT_FOUND
-    assert dict(line.split(": ") for line in listed.stdout.splitlines()) == {
-        hidden: HIDDEN,
-        missing: "does not exist; the same command with --create creates it",
-        unreadable: UNREADABLE,
-        readable: "exists, 1 partition",
-    }
+    found = codes(listed.stdout)
+    assert found == [(hidden, "topic_refused"), (missing, "topic_missing"), (unreadable, "topic_permission")]
+    assert HIDDEN in listed.stdout
+    assert statuses(listed.stdout)[writable].startswith("exists, 1 partition"), "the server does not read actions"
 
 
 @pytest.mark.parametrize("policy", ["compact,delete", pytest.param("delete", marks=pytest.mark.long)])
@@ -87,10 +94,10 @@ def test_a_verdicts_topic_that_is_not_compacted_causes_a_warning(
 ) -> None:
     topic, log = f"verdicts-{env['NAME']}", ("--log", f"kafka://{kafka.address}")
     asyncio.run(kafka.create(topic, 2, {"cleanup.policy": policy}))
-    for args, found in (((), "exists, 2 partitions"), (("--create",), "exists")):
-        lines = run("topics", *args, *log, env=env).stdout.splitlines()
-        [warned] = [line for line in lines if "cleanup.policy" in line]
-        assert warned.startswith(f"{topic}: {found}, ")
+    for args in ((), ("--create",)):
+        listed = run("topics", *args, *log, env=env)
+        assert listed.returncode == NOT_FOUND
+        assert (topic, "verdicts_deleted") in codes(listed.stdout)
     with serving(*log, env=env | {"TOUCHLINE_AUTH__HS256_SECRET": "x" * 32}) as server:
         _, _, err = stop(server.process)
     assert "cleanup.policy" in err
@@ -104,8 +111,7 @@ def test_a_topic_that_takes_smaller_records_than_the_server_causes_a_warning(
 ) -> None:
     topic, log = f"match-{env['NAME']}", ("--log", f"kafka://{kafka.address}")
     asyncio.run(kafka.create(topic, 1, {"max.message.bytes": "100000"}))
-    [warned] = [line for line in run("topics", *log, env=env).stdout.splitlines() if "max.message.bytes" in line]
-    assert warned.startswith(f"{topic}: ")
+    assert (topic, "record_bytes") in codes(run("topics", *log, env=env).stdout)
     with serving(*log, env=env) as server:
         _, _, err = stop(server.process)
     assert [

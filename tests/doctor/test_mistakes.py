@@ -13,17 +13,14 @@ from cli.processes import run
 from support.certificates import EXPIRED, Authority
 from support.kafka_broker import LIMITED_USER, PASSWORD, KafkaBroker
 from support.kafka_log_harness import KafkaHarness
-from support.kafka_topics import DESCRIBE, READ, WRITE
 from support.log_harness import Raw
 from support.redis_kinds import cli
 from support.redis_server import RedisServer
+from touchline_kafka.metadata.operations import Operation
 from touchline_server.cli.exit_codes import NOT_FOUND, USER_ERROR
-from touchline_server.doctor.facts import DESCRIBE_CONFIGS
-from touchline_server.doctor.probes.kafka import OPERATIONS
 
 Factory = Callable[..., RedisServer]
 
-SEE_OPTIONS = next(bit for bit, name in OPERATIONS.items() if name == DESCRIBE_CONFIGS)
 SECRET = "a secret of at least thirty-two bytes"
 
 
@@ -57,10 +54,10 @@ async def prepare_kafka(kafka: KafkaBroker, topics: dict[str, str]) -> None:
     await kafka.create(topics["score"], 3, {"cleanup.policy": "compact"})
     await kafka.create(topics["verdicts"], 1)
     for use, operations in {
-        "match": (DESCRIBE, SEE_OPTIONS),
-        "score": (READ, WRITE, SEE_OPTIONS),
-        "actions": (DESCRIBE,),
-        "verdicts": (READ, SEE_OPTIONS),
+        "match": (Operation.DESCRIBE, Operation.DESCRIBE_CONFIGS),
+        "score": (Operation.READ, Operation.WRITE, Operation.DESCRIBE_CONFIGS),
+        "actions": (Operation.DESCRIBE,),
+        "verdicts": (Operation.READ, Operation.DESCRIBE_CONFIGS),
     }.items():
         await kafka.allow(topics[use], *operations)
 

@@ -21,9 +21,10 @@ from touchline_server.doctor.facts import (
 )
 from touchline_server.doctor.finding import Finding, Severity, by_importance
 from touchline_server.doctor.report import as_json, as_text
-from touchline_server.doctor.rules.kafka import kafka_findings, uses
+from touchline_server.doctor.rules.kafka import kafka_findings
 from touchline_server.doctor.rules.machine import DAY_S, machine_findings
 from touchline_server.doctor.rules.redis import redis_findings
+from touchline_server.doctor.rules.topics import uses
 
 KAFKA = Settings(log="kafka://127.0.0.1:9092", connections_max=1000)
 TOPIC = TopicFacts(partitions=8, replicas=3, options={"min.insync.replicas": "2", "retention.ms": "604800000"})

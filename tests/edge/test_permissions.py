@@ -11,9 +11,9 @@ from pydantic import TypeAdapter
 
 from edge.players import AUTH, acks, act, answers, loose_limits, player
 from support.kafka_broker import LIMITED_USER, PASSWORD, KafkaBroker
-from support.kafka_topics import DESCRIBE, READ, WRITE
 from support.node_fixture import Client, RunningNode, running_node
 from support.waiting import eventually
+from touchline_kafka.metadata.operations import Operation
 from touchline_kafka.topics import HIDDEN, UNREADABLE
 from touchline_protocol.errors import TopicRefused
 from touchline_protocol.messages import Error, Event, RoomRequest, Subscribe
@@ -39,7 +39,7 @@ class Setting:
         for topic in (self.open, self.secret, self.actions):
             await self.kafka.create(topic)
         await self.kafka.create(self.verdicts, 1, {"cleanup.policy": "compact"})
-        await self.kafka.allow(self.open, READ)
+        await self.kafka.allow(self.open, Operation.READ)
 
     @contextlib.asynccontextmanager
     async def node(self, **settings: Any) -> AsyncIterator[RunningNode]:
@@ -81,26 +81,26 @@ async def refusal(client: Client, room: str) -> str:
     return (await client.expect(Error)).code
 
 
-@pytest.mark.parametrize(("operations", "problem"), [((), HIDDEN), ((DESCRIBE,), UNREADABLE)])
+@pytest.mark.parametrize(("operations", "problem"), [((), HIDDEN), ((Operation.DESCRIBE,), UNREADABLE)])
 async def test_rooms_that_may_not_be_read_are_refused_until_they_may_be(
-    setting: Setting, operations: tuple[int, ...], problem: str
+    setting: Setting, operations: tuple[Operation, ...], problem: str
 ) -> None:
-    await setting.kafka.allow(setting.verdicts, READ)
+    await setting.kafka.allow(setting.verdicts, Operation.READ)
     await setting.kafka.allow(setting.secret, *operations)
     await setting.publish(setting.secret, b'{"n": 1}')
     async with setting.node() as node, node.client() as client:
         assert node.node.log.problems[setting.secret] == problem
         assert await refusal(client, "secret:1") == "unavailable"
         await client.join("open:1")
-        await setting.kafka.allow(setting.secret, READ)
+        await setting.kafka.allow(setting.secret, Operation.READ)
         await eventually(lambda: setting.secret not in node.node.problems())
         assert (await client.join("secret:1")).head == 0
 
-        await setting.kafka.forbid(setting.secret, READ)
+        await setting.kafka.forbid(setting.secret, Operation.READ)
         await eventually(lambda: any(setting.secret in subject for subject in node.node.log.problems))
         await client.join("open:2")  # the other feed does not suffer
         await setting.publish(setting.secret, b'{"n": 2}')
-        await setting.kafka.allow(setting.secret, READ)
+        await setting.kafka.allow(setting.secret, Operation.READ)
         assert (await client.expect(Event)).offset == 1
         await eventually(lambda: not node.node.log.problems)
 
@@ -108,8 +108,8 @@ async def test_rooms_that_may_not_be_read_are_refused_until_they_may_be(
 async def test_a_server_that_may_not_write_says_so_once_and_takes_actions_as_soon_as_it_may(
     setting: Setting, caplog: pytest.LogCaptureFixture
 ) -> None:
-    await setting.kafka.allow(setting.secret, READ)
-    await setting.kafka.allow(setting.verdicts, READ)
+    await setting.kafka.allow(setting.secret, Operation.READ)
+    await setting.kafka.allow(setting.verdicts, Operation.READ)
     caplog.set_level(logging.WARNING, "touchline.actions")
     async with setting.node(auth=AUTH) as node, player(node) as (client, _):
         with pytest.raises(TopicRefused):
@@ -117,7 +117,7 @@ async def test_a_server_that_may_not_write_says_so_once_and_takes_actions_as_soo
         assert setting.actions in node.node.problems()
         await act(client, 1, room="open:1")
         assert await answers(client, 1) == [(1, "log_unavailable")]
-        await setting.kafka.allow(setting.actions, WRITE)
+        await setting.kafka.allow(setting.actions, Operation.WRITE)
         await eventually(lambda: setting.actions not in node.node.problems())
         await act(client, 1, 2, room="open:1")
         assert await answers(client, 2) == acks([1, 2])
@@ -126,13 +126,13 @@ async def test_a_server_that_may_not_write_says_so_once_and_takes_actions_as_soo
 
 
 async def test_while_verdicts_may_not_be_read_everybody_may_watch_and_nobody_may_act(setting: Setting) -> None:
-    await setting.kafka.allow(setting.actions, WRITE)
+    await setting.kafka.allow(setting.actions, Operation.WRITE)
     async with setting.node(auth=AUTH) as node, player(node) as (client, _):
         await client.join("open:1")
         await act(client, 1, room="open:1")
         assert await answers(client, 1) == [(1, "log_unavailable")]
         assert node.node.problems()[setting.verdicts] == HIDDEN
-        await setting.kafka.allow(setting.verdicts, READ)
+        await setting.kafka.allow(setting.verdicts, Operation.READ)
         await eventually(lambda: not node.node.core.access.verdicts.unread)
         await act(client, 1, room="open:1")
         assert await answers(client, 1) == acks([1])

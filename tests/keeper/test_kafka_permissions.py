@@ -8,9 +8,10 @@ import pytest
 
 from keeper.fleet import Fleet, event
 from support.kafka_broker import LIMITED_USER, PASSWORD, KafkaBroker
-from support.kafka_topics import DESCRIBE, GROUP, READ
+from support.kafka_topics import GROUP
 from support.redis_server import RedisServer
 from support.waiting import eventually
+from touchline_kafka.metadata.operations import Operation
 from touchline_kafka.topics import HIDDEN, OBSTACLES, UNREADABLE
 from touchline_protocol.errors import OperatorError
 from touchline_server.config.settings import Settings
@@ -53,16 +54,16 @@ async def test_a_keeper_names_what_it_may_not_read_and_keeps_it_once_it_may(
     caplog.set_level(logging.WARNING)
     kafka, topic = fleet.kafka, fleet.topic
     await kafka.create(topic, 1)
-    await kafka.allow(fleet.group, READ, kind=GROUP)
+    await kafka.allow(fleet.group, Operation.READ, kind=GROUP)
     await fleet.produce(event("1", "goals", b"1"))
     async with fleet.keeper() as keeper:
         await eventually(lambda: keeper.problems.get(topic) == HIDDEN)
         await eventually(lambda: (topic, HIDDEN) in logged(caplog))
-        await kafka.allow(topic, DESCRIBE)
+        await kafka.allow(topic, Operation.DESCRIBE)
         await eventually(lambda: keeper.problems.get(topic) == UNREADABLE)
         assert fleet.missing in keeper.problems
-        await kafka.allow(topic, READ)
-        await kafka.allow(fleet.missing, READ)
+        await kafka.allow(topic, Operation.READ)
+        await kafka.allow(fleet.missing, Operation.READ)
         await fleet.until_kept(keeper)
         assert keeper.problems == {fleet.missing: OBSTACLES[3]}
         await eventually(lambda: (fleet.missing, OBSTACLES[3]) in logged(caplog))
@@ -73,7 +74,7 @@ async def test_a_keeper_names_what_it_may_not_read_and_keeps_it_once_it_may(
 @pytest.mark.long
 async def test_a_keeper_that_may_not_use_its_group_ends_with_an_error(fleet: LimitedFleet) -> None:
     await fleet.kafka.create(fleet.topic, 1)
-    await fleet.kafka.allow(fleet.topic, READ)
+    await fleet.kafka.allow(fleet.topic, Operation.READ)
     keeper = Keeper(Settings(**fleet.settings))
     try:
         await keeper.start()

@@ -13,14 +13,13 @@ from aiokafka.errors import KafkaError
 from aiokafka.protocol.admin import CreateAclsRequest, DeleteAclsRequest
 from aiokafka.structs import TopicPartition
 
+from touchline_kafka.metadata.operations import Operation
 from touchline_loadtest.rig.kafka.java import LIMITED_USER
 
 TOPIC_TIMEOUT_S = 60.0
 FENCED = 39
 """INVALID_REPLICA_ASSIGNMENT: the broker that is to have a replica has just come back."""
 
-READ, WRITE, DESCRIBE = 3, 4, 8
-"""Operations, by their numbers in Kafka's `AclOperation`."""
 TOPIC, GROUP, LITERAL, ALLOW = 2, 3, 3, 3
 LIMITED = f"User:{LIMITED_USER}"
 
@@ -74,14 +73,14 @@ class KafkaTopics:
             (answer,) = await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, dict(configs))])
             assert answer.resources[0][0] == 0, answer
 
-    async def allow(self, name: str, *operations: int, kind: int = TOPIC) -> None:
-        """Allow `LIMITED_USER` operations (see `READ`) on a topic or `GROUP`. To read or write includes to describe."""
+    async def allow(self, name: str, *operations: Operation, kind: int = TOPIC) -> None:
+        """Allow `LIMITED_USER` operations on a topic or `GROUP`. To read or write includes to describe."""
         for operation in operations:
             request = CreateAclsRequest(kind, name, LITERAL, LIMITED, "*", operation, ALLOW)
             ((code, _),) = (await self._ask(request)).creation_responses
             assert code == 0, code
 
-    async def forbid(self, name: str, *operations: int, kind: int = TOPIC) -> None:
+    async def forbid(self, name: str, *operations: Operation, kind: int = TOPIC) -> None:
         """Undo `allow`."""
         for operation in operations:
             request = DeleteAclsRequest(kind, name, LITERAL, LIMITED, "*", operation, ALLOW)

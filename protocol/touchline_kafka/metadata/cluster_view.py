@@ -22,10 +22,8 @@ from typing import NamedTuple
 
 from touchline_kafka.error_codes import UNKNOWN_TOPIC_OR_PARTITION
 
+from .operations import ALL_OPERATIONS
 from .set_back import Lags
-
-ALL_OPERATIONS = -1
-"""Every bit is set: the user may do everything."""
 
 
 class Leader(NamedTuple):

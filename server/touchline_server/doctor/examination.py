@@ -10,10 +10,11 @@ from .finding import Finding, by_importance
 from .probes.kafka import look_at_kafka
 from .probes.log_file import look_at_log_file
 from .probes.machine import look_at_machine
-from .rules.kafka import kafka_findings, uses
+from .rules.kafka import kafka_findings
 from .rules.log_file import log_file_findings
 from .rules.machine import machine_findings
 from .rules.redis import redis_findings
+from .rules.topics import uses
 
 
 async def examine(settings: Settings) -> list[Finding]:
@@ -32,7 +33,9 @@ async def _look_at_log(settings: Settings) -> KafkaFacts | LogFileFacts:
     if is_embedded(settings.log):
         return await asyncio.to_thread(look_at_log_file, settings)
     topics = uses(settings)
-    return await look_at_kafka(settings, list(topics), [name for name, use in topics.items() if use.is_feed])
+    feeds = [name for name, use in topics.items() if use.is_feed]
+    group = None if settings.redis.url is None else settings.keeper_group
+    return await look_at_kafka(settings, list(topics), readable=feeds, group=group)
 
 
 async def _look_at_redis(settings: Settings) -> RedisFacts | None:

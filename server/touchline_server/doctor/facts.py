@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-READ, WRITE, DESCRIBE, DESCRIBE_CONFIGS = "read", "write", "describe", "describe configs"
+from touchline_kafka.metadata.operations import Operation
 
 
 class Trouble(NamedTuple):
@@ -29,7 +29,7 @@ class TopicFacts(NamedTuple):
     without_leader: tuple[int, ...] = ()
     out_of_sync: tuple[int, ...] = ()
     replicas: int = 0
-    allowed: frozenset[str] | None = None
+    allowed: frozenset[Operation] | None = None
     options: Mapping[str, str] = {}
     newest_ms: int | None = None
 

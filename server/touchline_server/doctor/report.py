@@ -13,14 +13,16 @@ NOTHING = "Nothing is wrong."
 
 def as_text(findings: Sequence[Finding]) -> str:
     """One paragraph for each finding, and a last line that counts them."""
-    paragraphs = [
-        f"{finding.severity.word}: {escaped(finding.subject)}: {escaped(finding.text)}.\n"
-        f"  {escaped(finding.cure)}  [{finding.code}]"
-        for finding in findings
-    ]
+    paragraphs = [paragraph(finding) for finding in findings]
     counts = Counter(finding.severity for finding in findings)
     total = ", ".join(counted(counts[severity], severity.word) for severity in Severity if counts[severity])
     return "\n".join([*paragraphs, total or NOTHING])
+
+
+def paragraph(finding: Finding) -> str:
+    """What is so, and in a second line the cure."""
+    found = f"{finding.severity.word}: {escaped(finding.subject)}: {escaped(finding.text)}."
+    return f"{found}\n  {escaped(finding.cure)}  [{finding.code}]"
 
 
 def as_json(findings: Sequence[Finding]) -> str:

@@ -1,10 +1,9 @@
 """Creates the log that an address names. This is the only module that knows both implementations."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from touchline_kafka.address import SCHEME, servers_of
-from touchline_kafka.topic_admin import Copies
 from touchline_protocol.errors import OperatorError
 from touchline_server.config.settings import Settings
 from touchline_server.core.log import Log, ReadBack
@@ -66,15 +65,6 @@ async def open_log(
         await log.open(topics, since_ms=since_ms, from_start=from_start, read_back=read_back, choice=choice)
     else:
         await log.open(topics, since_ms=since_ms, from_start=from_start, read_back=read_back)
-
-
-async def copies(log: Log, topics: Sequence[str]) -> Mapping[str, Copies]:
-    """How the log's topics are replicated. Nothing for a log in a file, which is one copy by nature.
-
-    Raises:
-        LogUnavailable: the log did not answer.
-    """
-    return await log.copies(topics) if isinstance(log, KafkaLog) else {}
 
 
 def existing_file(address: str) -> Path | None:

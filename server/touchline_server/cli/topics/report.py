@@ -1,50 +1,58 @@
-"""What ``touchline topics`` says about each topic: whether it is there, and what an operator has to know about it."""
+"""What ``touchline topics`` reports: a line for each topic, then what the doctor finds wrong with topics. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
-from touchline_kafka.topic_admin import Copies
 from touchline_protocol.printable import counted
+from touchline_server.config.settings import Settings
+from touchline_server.doctor.facts import KafkaFacts, TopicFacts
+from touchline_server.doctor.finding import Finding, Severity, by_importance
+from touchline_server.doctor.report import paragraph
+from touchline_server.doctor.rules.topics import Use, missing, topic_findings, uses
 
+MISSING = "does not exist"
 FIXED = "do not add partitions while players act: see Adding partitions in docs/operations.md"
 """A topic of actions with more partitions than before has lost the order of the players that moved."""
 
 
-class TopicReport(NamedTuple):
-    """One topic. ``is_usable``: it exists, and the server may use it. ``notes`` are about a topic that exists."""
+class TopicsReport(NamedTuple):
+    """How each topic is, by name, and what is wrong, the worst first."""
 
-    status: str
-    is_usable: bool
-    notes: tuple[str, ...] = ()
+    statuses: Mapping[str, str]
+    findings: Sequence[Finding]
 
-    def with_notes(self, notes: Iterable[str | None]) -> "TopicReport":
-        """The report with more notes; those that are None do not apply."""
-        return self._replace(notes=(*self.notes, *(note for note in notes if note is not None)))
+    @property
+    def has_error(self) -> bool:
+        """Whether a server does not work with these topics."""
+        return any(finding.severity == Severity.ERROR for finding in self.findings)
 
-    def line(self, topic: str) -> str:
-        """The report as a line of text."""
-        return ", ".join((f"{topic}: {self.status}", *self.notes))
-
-
-MISSING = TopicReport("does not exist; the same command with --create creates it", is_usable=False)
-"""A topic that nobody has created."""
+    def text(self) -> str:
+        """The report, for people."""
+        lines = [f"{topic}: {status}" for topic, status in self.statuses.items()]
+        return "\n".join([*lines, *(paragraph(finding) for finding in self.findings)])
 
 
-def exists(partitions: int) -> TopicReport:
-    """A topic that was found."""
-    return TopicReport(f"exists, {counted(partitions, 'partition')}", is_usable=True)
+def report_of_file(needed: Mapping[str, Use], partitions: Mapping[str, int]) -> TopicsReport:
+    """The report on an embedded log: the topics that it has, with their numbers of partitions, and those ``needed``."""
+    statuses = {name: _exists(partitions[name]) if name in partitions else MISSING for name in needed}
+    return TopicsReport(statuses, [missing(name, use) for name, use in needed.items() if name not in partitions])
 
 
-def copies_note(copies: Copies | None) -> str | None:
-    """What is wrong with how a topic is replicated; None if nothing is, or Kafka does not tell."""
-    if copies is None:
-        return None
-    replicas, in_sync_min, brokers = copies
-    held = counted(replicas, "copy", "copies")
-    if in_sync_min > replicas:
-        return f"{held}, so nothing can be written to it: min.insync.replicas is {in_sync_min}"
-    if replicas == 1 and brokers > 1:
-        return f"1 copy on a cluster of {brokers} brokers: it is away, or lost, together with one of them"
-    if in_sync_min == replicas > 1:
-        return f"{held} and min.insync.replicas of {in_sync_min}: nothing can be written while one broker is away"
-    return None
+def report_of_kafka(settings: Settings, facts: KafkaFacts, created: Collection[str]) -> TopicsReport:
+    """The report on the topics in Kafka, some of which were just ``created``."""
+    needed = uses(settings, acting=True)
+    absent = TopicFacts(is_missing=True)
+    statuses = {name: _status(facts.topics.get(name, absent), is_new=name in created) for name in needed}
+    if facts.topics.get(settings.actions.topic, absent).partitions:
+        statuses[settings.actions.topic] += f", {FIXED}"
+    return TopicsReport(statuses, by_importance(topic_findings(settings, needed, facts)))
+
+
+def _status(found: TopicFacts, *, is_new: bool) -> str:
+    if found.is_missing:
+        return MISSING
+    return "not known" if found.trouble is not None else _exists(found.partitions, "created" if is_new else "exists")
+
+
+def _exists(partitions: int, word: str = "exists") -> str:
+    return f"{word}, {counted(partitions, 'partition')}"

@@ -25,9 +25,8 @@ from touchline_kafka.topic_admin import (
     CLEANUP,
     COMPACT,
     RECORD_BYTES_MAX,
-    Copies,
-    copies,
     create_topics,
+    deletes_old,
     topic_configs,
     until_led,
 )
@@ -274,19 +273,6 @@ class KafkaLog:
             found = {}
         return {topic: _topic_options(found.get(topic, {})) for topic in topics}
 
-    async def copies(self, topics: Sequence[str]) -> Mapping[str, Copies]:
-        """How the topics are replicated; without those that Kafka does not tell of.
-
-        Raises:
-            LogUnavailable: Kafka did not answer.
-        """
-        timeout_s = self._settings.connect_timeout_s
-        try:
-            async with asyncio.timeout(timeout_s):
-                return await copies(_opened(self._cluster), self._clients[0], topics, timeout_s=timeout_s)
-        except REQUEST_ERRORS as error:
-            raise LogUnavailable(f"Kafka did not describe its topics: {describe(error)}") from error
-
     async def close(self) -> None:
         """See `core.log.Log.close`."""
         producer, self._producer = self._producer, None
@@ -309,4 +295,4 @@ def _opened(part: T | None) -> T:
 
 def _topic_options(configs: Mapping[str, str]) -> TopicOptions:
     size = configs.get(RECORD_BYTES_MAX)
-    return TopicOptions(configs.get(CLEANUP, COMPACT) != COMPACT, None if size is None else int(size))
+    return TopicOptions(deletes_old(configs.get(CLEANUP)), None if size is None else int(size))
