@@ -1,6 +1,7 @@
 """Real keepers, Redis and Kafka: a client that joins has the whole state, or hears that keys may be missing."""
 
 import asyncio
+import signal
 import statistics
 import time
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from support.kafka_log_harness import KafkaHarness
 from support.log_cut import cut_back
 from support.log_harness import Raw
 from support.redis_server import RedisServer
-from support.waiting import DEADLINE_S, eventually
+from support.waiting import DEADLINE_S, POLL_S, eventually
 from touchline_kafka.partitioner import partition_of
 from touchline_protocol.messages import Subscribed
 from touchline_server.config.redis import RedisSettings
@@ -99,6 +100,31 @@ async def test_what_keepers_that_are_away_have_left_is_read_by_an_edge_that_star
         joined = await join(edge, "score:new")
         assert (state_of(joined), joined.state_complete) == ({"goals": 2}, True)
         assert edge.node.readiness() == ({}, {}, {})
+
+
+@pytest.mark.long
+async def test_rooms_are_answered_at_once_while_redis_hangs_and_completely_when_it_is_back(
+    fleet: Fleet, redis_factory: Callable[..., RedisServer]
+) -> None:
+    server = redis_factory()
+    fleet.settings["redis"] = RedisSettings(url=server.url, timeout_s=1.0)
+    await fleet.kafka.create(fleet.topic, 1)
+    await fleet.produce(event("1", "goals", b"1"))
+    async with fleet.keeper() as keeper:
+        await fleet.until_kept(keeper)
+        async with fleet.edge() as edge:
+            server.send_signal(signal.SIGSTOP)
+            await eventually(lambda: "redis" in edge.node.readiness().degraded)
+            async with asyncio.timeout(DEADLINE_S):
+                for _ in range(int(4 * DEADLINE_S)):
+                    known = await edge.node.room_state("score:1")
+                    assert known is not None
+                    assert (known.state, known.state_complete, known.viewers_complete) == ([], False, False)
+            server.send_signal(signal.SIGCONT)
+            async with asyncio.timeout(DEADLINE_S):
+                while not (known := await edge.node.room_state("score:1")) or not known.state_complete:  # noqa: ASYNC110
+                    await asyncio.sleep(POLL_S)
+            assert [each.key for each in known.state] == ["goals"]
 
 
 @pytest.mark.long

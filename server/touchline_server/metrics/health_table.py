@@ -72,7 +72,7 @@ REDIS_METRICS: tuple[Metric[CallCounters], ...] = (
     counters(
         "touchline_redis_calls_total",
         "outcome",
-        "Calls to Redis by outcome; a pipeline is one call.",
+        "Calls to Redis by outcome; a pipeline is one call. None is made while Redis is known to be away.",
         lambda calls: calls.outcomes,
         ("ok", "unavailable", "refused"),
     ),

@@ -9,6 +9,7 @@ from touchline_server.core.counters.processes import CallCounters
 from touchline_server.core.players.player_store import PlayerStore
 from touchline_server.store.redis.connection import RedisConnection
 from touchline_server.store.redis.eviction import EVICTION, EvictionWatch
+from touchline_server.store.redis.outage import OutageWatch
 from touchline_server.store.redis.players import RedisPlayerStore
 from touchline_server.store.redis.presence import RedisOutbox, RedisPresenceStore
 from touchline_server.store.redis.rooms import RedisRooms
@@ -36,7 +37,8 @@ class RedisStores:
         self.presence = RedisPresenceStore(self._connection, Workers(self._connection, self._name), presence)
         self.outbox = RedisOutbox(self._connection, self._name, presence) if presence.records else None
         self._eviction = EvictionWatch(self._connection)
-        self._watching: asyncio.Task[None] | None = None
+        self._outage = OutageWatch(self._connection)
+        self._watching: list[asyncio.Task[None]] = []
 
     @property
     def problems(self) -> Mapping[str, str]:
@@ -64,11 +66,15 @@ class RedisStores:
 
     def start(self) -> None:
         """See `SharedStores.start`."""
-        self._watching = asyncio.create_task(self._eviction.run(), name="redis-eviction")
+        self._watching = [
+            asyncio.create_task(self._eviction.run(), name="redis-eviction"),
+            asyncio.create_task(self._outage.run(), name="redis-outage"),
+        ]
 
     async def close(self) -> None:
         """See `SharedStores.close`."""
-        if self._watching is not None:
-            self._watching.cancel()
-            await asyncio.wait([self._watching])
+        for task in self._watching:
+            task.cancel()
+        if self._watching:
+            await asyncio.wait(self._watching)
         await self._connection.close()

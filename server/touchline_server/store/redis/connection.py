@@ -7,7 +7,8 @@ Rules:
    has to act. Both are kept in `problem` until calls succeed again.
 3. A call that was cancelled closes its connection, so that nobody gets the answer of somebody else's command.
 4. No other error comes out of it, whatever redis-py raises: those of a Cluster are not even `RedisError`.
-5. Callers need not know whether it is one server, a primary that Sentinels watch, or a Cluster: all keys of one script
+5. While it is known that Redis is away (`outage`), calls fail at once.
+6. Callers need not know whether it is one server, a primary that Sentinels watch, or a Cluster: all keys of one script
    are in one slot, and pipelines promise no order across slots.
 """
 
@@ -59,6 +60,9 @@ class RedisConnection:
         self.calls = CallCounters()
         self._problem: str | None = None
         self._failed_s = 0.0
+        self.suspicion = asyncio.Event()
+        """Set from the first call without an answer until Redis answers."""
+        self._away: str | None = None
         self._has_succeeded = False
         """Whether a call has succeeded since the newest one that failed."""
         self._timeout_s = settings.timeout_s
@@ -132,9 +136,14 @@ class RedisConnection:
         """The answer of a command, or of a pipeline.
 
         Raises:
-            StoreUnavailable: no answer came in time.
+            StoreUnavailable: no answer came in time, or it is known that Redis is away.
             StoreRefused: Redis refuses until an operator acts.
         """
+        if self._away is not None:
+            if inspect.iscoroutine(command):
+                command.close()
+            await asyncio.sleep(0)  # a caller that tries again and again must not stop the loop
+            raise StoreUnavailable(self._away)
         began_s, outcome = time.monotonic(), "unavailable"
         try:
             async with asyncio.timeout(self._timeout_s), self._slots:
@@ -147,6 +156,7 @@ class RedisConnection:
             refused = self.explained(error)
             outcome = _outcome(refused)
             if isinstance(refused, StoreUnavailable):
+                self.suspicion.set()
                 await self._forget_connections(error)
             raise refused from error
         finally:
@@ -173,6 +183,33 @@ class RedisConnection:
                 raise
             await self._forget_connections(error)
             return await command()
+
+    async def silence(self) -> str | None:
+        """Why Redis answers nobody; None if it answers, even by a refusal."""
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                await self._repeated(self._ping)
+        except Exception as error:  # noqa: BLE001 - redis-py raises much besides its own errors
+            meaning = explained(error, self._kind)
+            await self._forget_connections(error)
+            return str(meaning) if isinstance(meaning, StoreUnavailable) else None
+        return None
+
+    async def _ping(self) -> None:
+        if not isinstance(self.client, RedisCluster):
+            await self.client.ping()
+            return
+        await self.client.initialize()
+        pings = [self.client.ping(target_nodes=node) for node in self.client.get_primaries()]
+        answers = await asyncio.gather(*pings, return_exceptions=True)
+        if all(isinstance(answer, Exception) for answer in answers):
+            raise next((each for each in answers if isinstance(each, Exception)), exceptions.ConnectionError())
+
+    def set_away(self, why: str | None) -> None:
+        """Redis is away, and why; None if it answers."""
+        self._away = why
+        if why is None:
+            self.suspicion.clear()
 
     def _was_dead(self, error: Exception) -> bool:
         """Whether a command failed because its connection, or the way to Redis, was broken before."""
