@@ -40,6 +40,7 @@ class ScriptedEdge:
         self.matches: list[str] = []
         self.attribution: str | None = None
         self.heartbeat_ms = 25_000
+        self.is_silent = False
         self.epoch = "first"
         self.rooms: dict[str, list[Json]] = {}
         self.answer_action: Callable[[Json], list[Json]] = acked
@@ -122,6 +123,8 @@ class ScriptedEdge:
             async for text in connection:
                 message = json.loads(text)
                 self.received.append(message)
+                if self.is_silent:
+                    continue
                 for answer in self._answers(connection, message):
                     await connection.send(json.dumps(answer))
         except ConnectionClosed:

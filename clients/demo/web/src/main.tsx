@@ -3,6 +3,7 @@
 import { options, render } from "preact";
 
 import { Client } from "./live/client";
+import { Memory } from "./live/memory";
 import { Navigation } from "./live/navigation";
 import { configuration, edgeUrl, tokenSource } from "./live/server";
 import { Train } from "./live/train";
@@ -14,6 +15,7 @@ import { keepTitle } from "./ui/title";
 const POLL_MS = 3_000;
 const FONT_MS_MAX = 400;
 
+const memory = new Memory();
 const train = new Train();
 const site = new Site(train);
 let client: Client | null = null;
@@ -25,7 +27,7 @@ options.debounceRendering = requestAnimationFrame;
 async function poll(): Promise<void> {
   const configured = await configuration();
   if (configured !== null) {
-    client ??= new Client(edgeUrl(configured.port), await tokenSource(), site, train);
+    client ??= new Client(edgeUrl(configured.port), await tokenSource(memory), site, train, memory);
     navigation ??= new Navigation(site, client);
     site.attribution.value = configured.attribution;
     navigation.show(configured.matches);

@@ -10,11 +10,13 @@ import {
   type TokenFunction,
 } from "touchline";
 
+import type { KeptMatch } from "../model/kept_match";
 import { goalSentence } from "../model/scoreboard";
 import type { Side } from "../model/teams";
 import type { Card } from "../state/card";
 import type { Site } from "../state/site";
 import { Gaps } from "./gaps";
+import type { Memory } from "./memory";
 import type { Train } from "./train";
 
 const PANEL_ROOM = "cheatwatch:demo";
@@ -32,14 +34,17 @@ interface Reader {
 
 export class Client {
   #site: Site;
+  #memory: Memory;
   #connection: Connection;
   #subscriptions = new Map<string, Subscription>();
 
   /** `token` is null if this page can only watch. */
-  constructor(url: string, token: TokenFunction | null, site: Site, train: Train) {
+  constructor(url: string, token: TokenFunction | null, site: Site, train: Train, memory: Memory) {
     this.#site = site;
+    this.#memory = memory;
     this.#connection = connect(url, {
       token,
+      storage: memory.storage,
       agent: AGENT,
       actionsBufferMax: ACTIONS_MAX,
       WebSocket: train.WebSocket,
@@ -47,11 +52,12 @@ export class Client {
       onStatus: (status) => {
         site.link.report(status);
         if (status.state === "open") site.game.become(status.player);
-        if (status.state === "closed") site.game.end();
+        if (status.state === "closed") this.#end();
       },
       onVerdict: (verdict) => site.game.judge(verdict, this.#connection.serverTime),
     });
     this.#follow(PANEL_ROOM, LATEST, this.#panelReader());
+    memory.keepMatch(() => this.#keptMatch());
   }
 
   /** The time by the server's clock: the visitor's own clock may be wrong. */
@@ -67,15 +73,17 @@ export class Client {
     this.#leave(`score:${id}`);
   }
 
-  /** Follow everything about one match. */
+  /** Follow everything about one match. After a reload, the timeline goes on from the events that the page had. */
   open(id: string): void {
     const { match, game } = this.#site;
+    const kept = this.#memory.takeMatch(id);
+    if (kept !== null) match.restore(kept);
     const onOccupancy: SubscribeOptions["onOccupancy"] = ({ viewers }) => {
       match.viewers.value = viewers;
     };
     this.#follow(
       `match:${id}`,
-      { last: RECENT_EVENTS, onOccupancy },
+      { last: RECENT_EVENTS, after: kept?.cursor ?? null, persist: false, onOccupancy },
       { event: ({ offset, data }) => match.add(offset, data), clear: () => match.clear() },
     );
     this.#follow(`stats:${id}`, LATEST, { event: ({ key, data }) => match.takeStats(key, data) });
@@ -99,9 +107,10 @@ export class Client {
   }
 
   #follow(room: string, options: SubscribeOptions, reader: Reader): void {
-    const { event: take, clear } = reader;
+    const { event: take } = reader;
     const { link } = this.#site;
     const gaps = new Gaps(link);
+    let wasJoined = false;
     const subscription = this.#connection.subscribe(room, {
       ...options,
       onEvent: (event) => {
@@ -111,10 +120,11 @@ export class Client {
       },
       onJoined: (joined) => {
         gaps.joined(joined);
+        const isFirst = !wasJoined;
+        wasJoined = true;
         if (joined.recovered && !joined.moved) return;
-        clear?.();
-        for (const event of inOrder(joined)) take({ ...event, live: false });
-        if (joined.restarted && options.last) this.#followAgain(room, options, reader);
+        show(joined, reader);
+        if (joined.restarted && !isFirst && options.last) this.#followAgain(room, options, reader);
       },
       onStatus: ({ state, error }) => {
         if (state === "closed" && error !== null) this.#refused(room, error.message);
@@ -122,15 +132,16 @@ export class Client {
     });
     subscription.on("change", () => gaps.look(subscription));
     this.#subscriptions.set(room, subscription);
+    if (options.persist !== false && subscription.cursor !== null) show(subscription, reader); // kept from before a reload
   }
 
-  /** A room that starts over begins with its state alone. To begin with recent events too, it is followed anew. */
+  /** A room that starts over begins with its state alone. To begin with recent events too, follow it again. */
   #followAgain(room: string, options: SubscribeOptions, reader: Reader): void {
     const subscription = this.#subscriptions.get(room);
     queueMicrotask(() => {
       if (this.#subscriptions.get(room) !== subscription) return;
       this.#leave(room);
-      this.#follow(room, options, reader);
+      this.#follow(room, { ...options, after: null }, reader);
     });
   }
 
@@ -141,6 +152,19 @@ export class Client {
 
   #refused(room: string, message: string): void {
     if (room.startsWith("score:") || room.startsWith("match:")) this.#site.notice.value = `${room}: ${message}`;
+  }
+
+  #keptMatch(): KeptMatch | null {
+    const id = this.#site.openId.peek();
+    const cursor = this.#subscriptions.get(`match:${id}`)?.cursor ?? null;
+    if (id === null || cursor === null) return null;
+    return { id, cursor, ...this.#site.match.kept };
+  }
+
+  /** The server does not let this player in again. After a reload, the page plays as somebody else. */
+  #end(): void {
+    this.#site.game.end();
+    this.#memory.token = null;
   }
 
   #scoreReader(card: Card): Reader {
@@ -159,5 +183,12 @@ export class Client {
   }
 }
 
+/** Show a room's state, and nothing else of the room. */
+function show(room: Pick<Joined, "state">, { event: take, clear }: Reader): void {
+  clear?.();
+  for (const event of inOrder(room)) take({ ...event, live: false });
+}
+
 /** The events of a room's state, oldest first. */
-const inOrder = ({ state }: Joined): RoomEvent[] => [...state.values()].sort((one, other) => one.offset - other.offset);
+const inOrder = ({ state }: Pick<Joined, "state">): RoomEvent[] =>
+  [...state.values()].sort((one, other) => one.offset - other.offset);

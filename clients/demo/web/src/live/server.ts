@@ -3,6 +3,7 @@
 import type { TokenFunction } from "touchline";
 
 import { fieldsOf, listOf, numberOf, textOf } from "../model/shape";
+import type { Memory } from "./memory";
 
 export interface Configuration {
   readonly port: number;
@@ -27,20 +28,24 @@ export function edgeUrl(port: number): string {
   return `${location.protocol === "https:" ? "wss" : "ws"}://${location.hostname}:${port}/ws`;
 }
 
-/** Tokens for a player with an invented name: each newer one is for the same player. Null if the server has none. */
-export async function tokenSource(): Promise<TokenFunction | null> {
-  let token = await newToken().catch(() => null);
+/**
+ * Tokens for a player with an invented name: each newer one is for the same player, also after a reload. Null if the
+ * server has none.
+ */
+export async function tokenSource(memory: Memory): Promise<TokenFunction | null> {
+  let token = await newToken(memory.token).catch(() => null);
   let isUsed = false;
+  memory.token = token;
   if (token === null) return null;
   return async () => {
-    if (isUsed) token = (await newToken(token)) ?? token;
+    if (isUsed) memory.token = token = (await newToken(token)) ?? token;
     isUsed = true;
     return token ?? "";
   };
 }
 
 /** A token for the player of `token`, or for a new player. */
-async function newToken(token: string | null = null): Promise<string | null> {
+async function newToken(token: string | null): Promise<string | null> {
   const answer = await post("demo/token", token === null ? {} : { token });
   return answer.ok ? textOf(fieldsOf(await answer.json()).token) : null;
 }

@@ -3,6 +3,7 @@
 import { computed, signal } from "@preact/signals";
 
 import { type Action, actionOf, Ball } from "../model/ball";
+import type { KeptMatch } from "../model/kept_match";
 import { type MatchEvent, matchEventOf } from "../model/match_event";
 import { comparisonsOf, type KeyMoment, momentsOf, periodsOf } from "../model/stats";
 import type { Teams } from "../model/teams";
@@ -65,6 +66,21 @@ export class OpenMatch {
     this.periods.value = periodsOf(null);
     this.moments.value = [];
     this.comparisons.value = comparisonsOf(null);
+  }
+
+  /** What a reload of the page keeps: everything that the timeline shows. */
+  get kept(): Pick<KeptMatch, "events" | "isKeyOnly"> {
+    const oldest = this.#entries[0]?.offset ?? Number.POSITIVE_INFINITY;
+    const entries = [...this.#keyEntries.filter(({ offset }) => offset < oldest), ...this.#entries];
+    const events = entries.map(({ offset, event }) => ({ offset, data: event.details }));
+    return { events, isKeyOnly: this.isKeyOnly.peek() };
+  }
+
+  /** Begin with what was kept from before a reload. */
+  restore({ events, isKeyOnly }: KeptMatch): void {
+    this.isKeyOnly.value = isKeyOnly;
+    for (const { offset, data } of events) this.add(offset, data);
+    this.ball.land();
   }
 
   /** An event of the room `match:<match>`. */
