@@ -26,14 +26,19 @@ BROWSER_FLAGS = (
 WIDE = {"width": 1280, "height": 800}
 
 
+def browser_path() -> str:
+    """Where the browser is. Without one, the test fails."""
+    for name in BROWSERS:
+        if path := shutil.which(name):
+            return path
+    pytest.fail(f"tests of pages need a browser, one of {', '.join(BROWSERS)}: install Debian's package chromium")
+
+
 @asynccontextmanager
 async def launched_browser(*flags: str) -> AsyncIterator[Browser]:
     """Launch a browser in this event loop, until the end of the block. ``flags`` are added to the usual ones."""
-    browser_path = next((path for name in BROWSERS if (path := shutil.which(name))), None)
-    if browser_path is None:
-        pytest.fail(f"tests of pages need a browser, one of {', '.join(BROWSERS)}: install Debian's package chromium")
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=browser_path, args=[*BROWSER_FLAGS, *flags])
+        browser = await playwright.chromium.launch(executable_path=browser_path(), args=[*BROWSER_FLAGS, *flags])
         yield browser
         await browser.close()
 
