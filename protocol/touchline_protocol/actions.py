@@ -19,6 +19,7 @@ from .limits import JSON_DEPTH_MAX, ROOM_ID_BYTES_MAX
 from .messages import ActionId, ActionKind, SessionName
 from .records import check_json
 from .rooms import is_name
+from .tracing.traceparent import traceparent_headers
 
 ROOM_HEADER = "room"
 KIND_HEADER = "kind"
@@ -92,13 +93,14 @@ def encode_action(action: ActionRecord) -> bytes:
     return _ENCODER.encode(action)
 
 
-def action_headers(action: ActionRecord) -> list[tuple[str, bytes]]:
-    """The headers of the record."""
+def action_headers(action: ActionRecord, traceparent: str | None = None) -> list[tuple[str, bytes]]:
+    """The headers of the record; ``traceparent`` is the span that the record continues."""
     return [
         (ROOM_HEADER, action.room.encode()),
         (KIND_HEADER, action.kind.encode()),
         (SESSION_HEADER, action.session.encode()),
         (ID_HEADER, b"%d" % action.id),
+        *traceparent_headers(traceparent),
     ]
 
 

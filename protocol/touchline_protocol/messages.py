@@ -124,6 +124,9 @@ class Action(Message, tag="action", frozen=True):
     ``prev`` is the id of the newest earlier action that is still unanswered, less than ``id``, or 0 if there is none;
     None stands for ``id`` - 1. A client only has to send it when it repeats actions to another edge and some in between
     were answered.
+
+    ``traceparent`` (W3C Trace Context) is the client's span, which the action's record then continues. An invalid one
+    is ignored.
     """
 
     id: ActionId
@@ -131,6 +134,7 @@ class Action(Message, tag="action", frozen=True):
     kind: ActionKind
     data: Raw = Raw()
     prev: PrevId | None = None
+    traceparent: str | None = None
 
 
 class Refresh(Message, tag="refresh", frozen=True):
@@ -214,7 +218,7 @@ class Event(Message, tag="event", frozen=True):
 
     ``prev`` is the offset of the room's previous event, or None if the edge does not know it. ``data`` is any JSON
     value; in an event with a ``key``, None removes the key. ``epoch`` is there if the room's epoch is another one from
-    this event on.
+    this event on. ``traceparent`` (W3C Trace Context) is there if the event's record has a valid one.
     """
 
     room: str
@@ -224,6 +228,7 @@ class Event(Message, tag="event", frozen=True):
     data: Any
     key: str | None = None
     epoch: str | None = None
+    traceparent: str | None = None
 
 
 class Subscribed(Message, tag="subscribed", frozen=True):

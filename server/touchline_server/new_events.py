@@ -11,13 +11,18 @@ from typing import NamedTuple
 
 from touchline_protocol.errors import BadRecord
 from touchline_protocol.records import REASONS, check_value, headers_for, is_event_key
+from touchline_protocol.tracing.traceparent import traceparent_headers
 
 
 class NewEvent(NamedTuple):
-    """A checked event. ``value`` is its JSON, or None to remove ``key`` from the room's state."""
+    """A checked event. ``value`` is its JSON, or None to remove ``key`` from the room's state.
+
+    ``traceparent`` is the span that its record continues.
+    """
 
     value: bytes | None
     key: str | None = None
+    traceparent: str | None = None
 
 
 def new_event(data: bytes, key: str | None = None) -> NewEvent:
@@ -38,4 +43,4 @@ def new_event(data: bytes, key: str | None = None) -> NewEvent:
 
 def record_fields(room_id: str, event: NewEvent) -> tuple[bytes, bytes | None, list[tuple[str, bytes]]]:
     """The key, the value and the headers of the record that ``event`` becomes."""
-    return room_id.encode(), event.value, headers_for(event.key)
+    return room_id.encode(), event.value, [*headers_for(event.key), *traceparent_headers(event.traceparent)]

@@ -19,6 +19,7 @@ from touchline_protocol.messages import Action, ClientMessage, Message, ServerMe
 from touchline_protocol.records import REASONS, parse_record
 from touchline_protocol.rooms import split_room
 from touchline_protocol.server_codecs import EVENT_STREAM
+from touchline_protocol.tracing.traceparent import header_traceparent, traceparent_of
 from touchline_protocol.verdicts import VerdictRecord, decode_verdict
 
 FOLDER = Path(__file__).parents[2] / "protocol" / "vectors"
@@ -213,6 +214,7 @@ def test_a_record_is_the_event_of_its_vector_or_bad_for_its_reason(vector: dict[
             parse_record(record, vector["key_field"])
         assert caught.value.reason == vector["reason"]
     else:
+        assert header_traceparent(record.headers) == vector["event"].get("traceparent")
         parsed = parse_record(record, vector["key_field"])
         assert parsed._replace(value=b"") == (vector["event"]["room_id"], vector["event"]["key"], b"")
         assert parsed.value.decode() == vector["event"]["value"]
@@ -220,6 +222,17 @@ def test_a_record_is_the_event_of_its_vector_or_bad_for_its_reason(vector: dict[
 
 def test_every_reason_for_a_bad_record_has_a_vector() -> None:
     assert {vector["reason"] for vector in read("records.json")["records"] if "reason" in vector} == set(REASONS)
+
+
+@pytest.mark.parametrize("vector", read("traceparents.json")["valid"], ids=lambda vector: vector["about"])
+def test_a_traceparent_is_that_of_its_vector(vector: dict[str, Any]) -> None:
+    assert traceparent_of(vector["header"]) == vector["traceparent"]
+
+
+@pytest.mark.parametrize("vector", read("traceparents.json")["invalid"], ids=lambda vector: vector["about"])
+def test_an_invalid_traceparent_is_ignored(vector: dict[str, Any]) -> None:
+    assert traceparent_of(vector["header"]) is None
+    assert header_traceparent([("traceparent", vector["header"].encode())]) is None
 
 
 @pytest.mark.parametrize("vector", read("action-data.json")["data"], ids=lambda vector: vector["about"])
@@ -245,7 +258,9 @@ def test_a_record_is_the_action_of_its_vector_or_bad_for_its_reason(vector: dict
     assert json.loads(encode_action(action)) == vector["action"]
     if "headers" in vector:
         assert encode_action(action) == value
-        assert action_headers(action) == [(name, bytes_of(header)) for name, header in vector["headers"]]
+        assert action_headers(action, vector.get("traceparent")) == [
+            (name, bytes_of(header)) for name, header in vector["headers"]
+        ]
         assert action.player.encode() == bytes_of(vector["key"])
 
 

@@ -52,6 +52,8 @@ export interface EventPosition {
   readonly cursor: string;
   /** False if the event comes from a catch-up: it had happened when the room was joined. Animate only live ones. */
   readonly live: boolean;
+  /** The producer's span, as W3C Trace Context writes it; null if the event has none. */
+  readonly traceparent: string | null;
 }
 
 /** The event of a key that is part of the state. */
@@ -83,13 +85,19 @@ export interface RoomState<R extends RoomTypes = AnyRoom> extends Iterable<reado
   forEach(callback: (event: StateEvent<R>, key: StateKey<R>) => void): void;
 }
 
+/** Options of one action. */
+export interface ActOptions {
+  /** Your span, as W3C Trace Context writes it: the action's record continues its trace. The server ignores a wrong one. */
+  readonly traceparent?: string | undefined;
+}
+
 /** The arguments of an action: its kind, and data that fits the kind. Data that may be null can be left out. */
 export type ActionArguments<R extends RoomTypes = AnyRoom> = R extends { readonly actions: infer A extends object }
   ? {
       [K in Extract<keyof A, string>]: null extends A[K]
-        ? [kind: K, data?: A[K]]
+        ? [kind: K, data?: A[K], options?: ActOptions]
         : unknown extends A[K]
-          ? [kind: K, data?: unknown]
-          : [kind: K, data: A[K]];
+          ? [kind: K, data?: unknown, options?: ActOptions]
+          : [kind: K, data: A[K], options?: ActOptions];
     }[Extract<keyof A, string>]
   : never;

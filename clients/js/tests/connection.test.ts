@@ -354,6 +354,24 @@ describe("acting", () => {
     ]);
   });
 
+  it("hands out the span of an event, and has an action continue one", async () => {
+    const connection = await connected({ token: "t" });
+    const room = connection.subscribe("a:1");
+    await settle();
+    const traced = { ...event(1, null, "x", "score"), traceparent: "00-1" };
+    server.newest().say(subscribed(server.newest().last("subscribe")?.["id"], 1, { state: [traced] }));
+    expect(room.get("score")?.traceparent).toBe("00-1");
+    server.newest().say(event(2, 1, "y", "score"));
+    expect(room.get("score")?.traceparent).toBeNull();
+    void room.act("tap", null, { traceparent: "00-2" }).catch(() => null);
+    await settle();
+    server.newest().lose();
+    await settle(500);
+    server.newest().welcome();
+    await settle();
+    expect(server.newest().last("action")).toMatchObject({ id: 1, traceparent: "00-2" });
+  });
+
   it("rejects what cannot be sent, and what is too much", async () => {
     const connection = await connected({ actionsBufferMax: 1 });
     await expect(connection.act("a:1", "no spaces")).rejects.toBeInstanceOf(BadArgument);

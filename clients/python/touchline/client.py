@@ -17,6 +17,7 @@ from touchline_protocol.cursor import Cursor
 from touchline_protocol.limits import AGENT_CHARS_MAX, RECENT_EVENTS_MAX
 from touchline_protocol.messages import Deliver
 from touchline_protocol.rooms import split_room
+from touchline_protocol.tracing.traceparent import traceparent_of
 from touchline_protocol.version import __version__
 
 from .dispatcher import Dispatcher, OnMembers, OnOccupancy, OnPresence, OnVerdict
@@ -184,13 +185,16 @@ class Client:
             on_restart=on_restart,
         )
 
-    async def act(self, room: str, kind: str, data: Any = None) -> Receipt:
+    async def act(self, room: str, kind: str, data: Any = None, *, traceparent: str | None = None) -> Receipt:
         """Act in ``room``, with or without a subscription to it. Returns when the action is in the log, durably.
 
         ``kind`` is the action's name, such as ``tap``, and ``data`` any JSON value. Actions are done in the order of
         the calls, even if one call does not wait for another; and once each, across lost connections. If a call is
         cancelled before its action was sent, nothing is done. After that the action is done or not, and nobody learns
         which.
+
+        ``traceparent`` (W3C Trace Context) is the caller's span, which the action's record continues. An invalid one is
+        ignored, as the specification asks.
 
         Raises:
             ActionRefused: the server does not take it; ``code`` says why.
@@ -205,7 +209,8 @@ class Client:
         self._open_loop("act")
         split_room(room)
         check_kind(kind)
-        action = self._session.act(room, kind, encode_data(data))
+        span = None if traceparent is None else traceparent_of(traceparent)
+        action = self._session.act(room, kind, encode_data(data), span)
         self._driver.wake()
         return await self._dispatcher.wait_for(action)
 

@@ -16,6 +16,7 @@ from touchline_kafka.security import Security
 from touchline_protocol.limits import ACTION_DATA_BYTES_MAX, ACTION_KIND_CHARS_MAX, ACTIONS_WINDOW_MAX
 from touchline_protocol.messages import ActionKind
 from touchline_protocol.printable import without_credentials
+from touchline_protocol.tracing.traceparent import Traceparents
 
 from .values import BYTES_MAX, COUNT_MAX, Paths, Seconds, Topic, Wait
 
@@ -58,6 +59,8 @@ class FeedSettings(Table):
     """The top-level field of a value that holds the event's key, if producers do not set the header ``key``."""
     action_schemas: dict[str, Path] = {}
     """JSON Schema files by kind of action; ``*`` is for all other kinds. Without any, all actions are accepted."""
+    traceparents: Traceparents = "all"
+    """Which records' ``traceparent`` clients receive: all, those of ``sampled`` traces, or none."""
 
     @field_validator("action_schemas")
     @classmethod

@@ -20,7 +20,7 @@ from touchline_server.metrics.publish_table import PUBLISHED
 from touchline_server.metrics.server_table import SERVER_METRICS
 
 from .answers import ApiError, json_response
-from .backend import CONTROL, ControlBackend, ImpossibleRequest, RoomState
+from .backend import CONTROL, ControlBackend, ImpossibleRequest, RoomState, StateEvent
 from .bodies import Drain, Draining, Kicked, Published, ReadinessBody, RoomBody, StateEventBody
 from .errors import on_error
 from .metrics import PublishCounters, metrics_response, shows_workers
@@ -37,7 +37,7 @@ from .refusals import (
     TOPIC_REFUSED,
     UNAVAILABLE,
 )
-from .requests import body_of, check_key, events_of, kick_of, room_of
+from .requests import body_of, check_key, events_of, kick_of, room_of, traceparent_in
 from .sampler import Sampler
 
 ROOMS_PATH = "/v1/rooms/"
@@ -169,7 +169,8 @@ class _Api:
     async def _publish(self, request: Request, raw_room: bytes) -> Response:
         check_key(request, self._api_keys)
         room = room_of(request, raw_room, self._feeds)
-        events = await events_of(request)
+        traceparent = traceparent_in(request)
+        events = [event._replace(traceparent=traceparent) for event in await events_of(request)]
         try:
             positions = await self._backend.publish(room, events)
         except RecordsRefused as error:
@@ -202,5 +203,10 @@ def _shown(room: str, known: RoomState) -> RoomBody:
         viewers=known.viewers,
         viewers_complete=known.viewers_complete,
         state_complete=known.state_complete,
-        state=[StateEventBody(event.key, event.offset, event.ts, msgspec.Raw(event.value)) for event in known.state],
+        state=[_shown_event(event) for event in known.state],
     )
+
+
+def _shown_event(event: StateEvent) -> StateEventBody:
+    data = msgspec.Raw(event.value)
+    return StateEventBody(event.key, event.offset, event.ts, data, event.traceparent or msgspec.UNSET)

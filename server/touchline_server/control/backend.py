@@ -38,6 +38,7 @@ class StateEvent(NamedTuple):
     offset: int
     ts: int
     value: bytes
+    traceparent: str | None = None
 
 
 class RoomState(NamedTuple):

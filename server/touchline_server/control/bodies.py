@@ -96,13 +96,14 @@ class Draining(msgspec.Struct):
     worker: str
 
 
-class StateEventBody(msgspec.Struct):
-    """The newest event of a key. ``ts`` is in Unix milliseconds."""
+class StateEventBody(msgspec.Struct, omit_defaults=True):
+    """The newest event of a key. ``ts`` is in Unix milliseconds, ``traceparent`` is that of its record."""
 
     key: str
     offset: int
     ts: int
     data: msgspec.Raw
+    traceparent: str | UnsetType = UNSET
 
 
 class RoomBody(msgspec.Struct):

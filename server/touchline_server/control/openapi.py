@@ -95,11 +95,15 @@ def _operation(operation: Operation) -> dict[str, Any]:
     if operation.body:
         schema = {"oneOf": [_reference(body) for body in operation.body]}
         described["requestBody"] = {"required": True, "content": _json(schema)}
-    if operation.query:
-        described["parameters"] = [
-            {"name": name, "in": "query", "schema": {"enum": list(values)}, "description": meaning}
-            for name, values, meaning in operation.query
-        ]
+    parameters: list[dict[str, Any]] = [
+        {"name": name, "in": "query", "schema": {"enum": list(values)}, "description": meaning}
+        for name, values, meaning in operation.query
+    ] + [
+        {"name": name, "in": "header", "schema": {"type": "string"}, "description": meaning}
+        for name, meaning in operation.headers
+    ]
+    if parameters:
+        described["parameters"] = parameters
     if operation.needs_key:
         described["security"] = [{}, {"key": []}]
     return described

@@ -5,6 +5,8 @@
 
 from typing import Any, NamedTuple
 
+from touchline_protocol.tracing.traceparent import TRACEPARENT
+
 from .bodies import Drain, Draining, Event, EventBatch, Kick, Kicked, Published, ReadinessBody, RoomBody
 from .refusals import (
     BAD_BODY,
@@ -65,6 +67,17 @@ class QueryParameter(NamedTuple):
     meaning: str
 
 
+class HeaderParameter(NamedTuple):
+    """A header that a request may have."""
+
+    name: str
+    meaning: str
+
+
+_TRACEPARENT = HeaderParameter(
+    TRACEPARENT,
+    "The caller's span (W3C Trace Context): the events continue its trace. An invalid one is ignored.",
+)
 BY_WORKER = QueryParameter("by", ("worker",), "Show the values of each worker by itself, under the label `worker`.")
 
 
@@ -80,6 +93,7 @@ class Operation(NamedTuple):
     body: tuple[Any, ...] = ()
     needs_key: bool = False
     query: tuple[QueryParameter, ...] = ()
+    headers: tuple[HeaderParameter, ...] = ()
 
 
 _PAGES = (ORIGIN_REFUSED, HOST_REFUSED)
@@ -192,6 +206,7 @@ OPERATIONS = (
         ),
         body=(Event, EventBatch),
         needs_key=True,
+        headers=(_TRACEPARENT,),
     ),
     Operation(
         "GET",

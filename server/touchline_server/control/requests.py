@@ -16,6 +16,7 @@ from touchline_protocol.actions import is_player
 from touchline_protocol.errors import BadRecord, BadRoom
 from touchline_protocol.limits import ROOM_ID_BYTES_MAX
 from touchline_protocol.rooms import split_room
+from touchline_protocol.tracing.traceparent import TRACEPARENT, traceparent_of
 from touchline_protocol.utf8 import NotUtf8, without_mark
 from touchline_server.config.suggestions import unknown_feed
 from touchline_server.new_events import NewEvent, new_event
@@ -77,6 +78,12 @@ def room_of(request: Request, raw: bytes, feeds: Collection[str]) -> str:
     if feed not in feeds:
         raise UNKNOWN_FEED.error(unknown_feed(feed, feeds))
     return room
+
+
+def traceparent_in(request: Request) -> str | None:
+    """The ``traceparent`` that a request came with. Of several none is the right one (W3C Trace Context, 3.2)."""
+    headers = request.headers.getlist(TRACEPARENT)
+    return traceparent_of(headers[0]) if len(headers) == 1 else None
 
 
 async def events_of(request: Request) -> list[NewEvent]:

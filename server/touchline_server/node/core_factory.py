@@ -45,7 +45,7 @@ def make_core(
     Raises:
         OperatorError: a JSON Schema cannot be used.
     """
-    feeds = [Feed(name, feed.topic, feed.key_field) for name, feed in settings.feeds.items()]
+    feeds = [Feed(name, feed.topic, feed.key_field, feed.traceparents) for name, feed in settings.feeds.items()]
     hub: ClientHub[Owner] = Hub(feeds, hub_limits(settings), partitioner, stored=stored)
     return EdgeCore(
         hub,

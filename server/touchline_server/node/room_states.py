@@ -56,7 +56,10 @@ class RoomStates:
                 raise OperatorError("the room's state is being read from the log; try again in a moment")
             if contents.loaded and contents.head is None and not contents.state and not viewers:
                 return None
-            state = [StateEvent(key, event.offset, event.ts, event.value) for key, event in contents.state.items()]
+            state = [
+                StateEvent(key, event.offset, event.ts, event.value, event.traceparent)
+                for key, event in contents.state.items()
+            ]
             return RoomState(
                 contents.window.epoch,
                 contents.position,

@@ -37,6 +37,7 @@ export interface EventMessage {
   data: unknown;
   key: string | null;
   epoch: string | null;
+  traceparent: string | null;
 }
 
 export interface Subscribed {
@@ -157,6 +158,7 @@ export interface Action {
   kind: string;
   data?: unknown;
   prev?: number;
+  traceparent?: string;
 }
 
 export type ClientMessage =
@@ -180,7 +182,7 @@ interface Field {
  * Kinds: t text, i integer, p not negative, n integer or null, b boolean, f boolean that is false if absent, e events,
  * l list of texts, x anything, v the kind of a verdict, m limits.
  */
-const EVENT = "room:t offset:i prev:n ts:i data:x key?t epoch?t";
+const EVENT = "room:t offset:i prev:n ts:i data:x key?t epoch?t traceparent?t";
 const SHAPES: Readonly<Record<string, string>> = {
   welcome: "session:t edge:t heartbeat_ms:i limits:m time:i player?t expires?i",
   event: EVENT,

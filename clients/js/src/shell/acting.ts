@@ -20,9 +20,9 @@ export class Acting {
   }
 
   /** Take an action, whose data `jsonOf` wrote. Rejects with `BadArgument`, `ActionsFull`, or what became of it. */
-  async submit(room: string, kind: string, json: string): Promise<Receipt> {
+  async submit(room: string, kind: string, json: string, traceparent?: string): Promise<Receipt> {
     checkKind(kind);
-    const action = this.#outbox.submit(room, kind, actionData(json));
+    const action = this.#outbox.submit(room, kind, actionData(json), traceparent);
     return new Promise((resolve, reject) => this.#answers.set(action, { resolve, reject }));
   }
 

@@ -8,6 +8,7 @@ import type { Room } from "../machine/rooms/room.js";
 import type { Beginning } from "../machine/rooms/view.js";
 import type { Session } from "../machine/session.js";
 import type {
+  ActOptions,
   ConnectionEvents,
   Reason,
   Receipt,
@@ -102,14 +103,14 @@ export class RoomConnection implements SubscriptionOwner {
     return subscription;
   }
 
-  async act(room: string, kind: string, data?: unknown): Promise<Receipt> {
+  async act(room: string, kind: string, data?: unknown, options?: ActOptions): Promise<Receipt> {
     this.#mustBeOpen();
     checkRoom(room);
     const json = jsonOf(data);
     this.#acting = await this.#parts.acting();
     this.#mustBeOpen();
     this.#parts.wake();
-    return this.#acting.submit(room, kind, json);
+    return this.#acting.submit(room, kind, json, options?.traceparent);
   }
 
   close(): void {

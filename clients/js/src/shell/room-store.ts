@@ -119,7 +119,7 @@ function beginningOf(room: string, [text, stateComplete, stored]: StoredRoom): B
   const state = stored.map(([key, offset, ts, data, at]): Event => {
     const isRight = typeof key === "string" && Number.isInteger(offset) && Number.isInteger(ts) && parseCursor(at);
     if (!isRight) throw new Error("damaged");
-    return { room, key, offset, ts, data, cursor: at, live: false };
+    return { room, key, offset, ts, data, cursor: at, live: false, traceparent: null };
   });
   if (cursor === null || formatCursor(cursor) !== text) return null;
   return { cursor, state, stateComplete: stateComplete === true };

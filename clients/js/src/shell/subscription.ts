@@ -9,13 +9,13 @@ import type { Event, Item, JoinedItem } from "../machine/rooms/items.js";
 import type { Room } from "../machine/rooms/room.js";
 import type { Phase } from "../machine/rooms/room-phase.js";
 import { type Beginning, View } from "../machine/rooms/view.js";
-import type { Joined, Receipt, RoomStatus, SubscriptionEvents } from "../types.js";
+import type { ActOptions, Joined, Receipt, RoomStatus, SubscriptionEvents } from "../types.js";
 import { Emitter } from "./emitter.js";
 import { EventQueue } from "./event-queue.js";
 
 /** What a subscription asks of its connection. */
 export interface SubscriptionOwner {
-  act(room: string, kind: string, data: unknown): Promise<Receipt>;
+  act(room: string, kind: string, data?: unknown, options?: ActOptions): Promise<Receipt>;
   leave(subscription: RoomSubscription): void;
   /** An iterator is behind by too much, or has caught up. */
   pause(subscription: RoomSubscription): void;
@@ -69,8 +69,8 @@ export class RoomSubscription extends View {
     return this.#emitter.on(name, listener);
   }
 
-  act(kind: string, data?: unknown): Promise<Receipt> {
-    return this.#owner.act(this.room, kind, data);
+  act(kind: string, data?: unknown, options?: ActOptions): Promise<Receipt> {
+    return this.#owner.act(this.room, kind, data, options);
   }
 
   close(): void {

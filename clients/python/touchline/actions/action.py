@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from touchline_protocol.actions import decode_action, read_data
 from touchline_protocol.errors import BadRecord
 from touchline_protocol.records import Record
+from touchline_protocol.tracing.traceparent import header_traceparent
 
 
 class Action(NamedTuple):
@@ -17,6 +18,7 @@ class Action(NamedTuple):
     session, with gaps where an edge refused one. ``received_ms`` is when ``edge`` received it, in Unix milliseconds.
     Only times by the same ``clock`` can be subtracted: they never go back. An edge has another clock after a restart,
     and after its computer's clock was set. ``partition`` and ``offset`` are its place in the log.
+    ``traceparent`` (W3C Trace Context) is the span to continue: the edge's if it exports spans, otherwise the client's.
     """
 
     player: str
@@ -30,6 +32,7 @@ class Action(NamedTuple):
     partition: int
     offset: int
     clock: str = ""
+    traceparent: str | None = None
 
 
 def action_of(record: Record, partition: int) -> Action:
@@ -53,4 +56,5 @@ def action_of(record: Record, partition: int) -> Action:
         partition,
         record.offset,
         decoded.clock,
+        header_traceparent(record.headers),
     )

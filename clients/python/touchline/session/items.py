@@ -16,7 +16,8 @@ class Event(NamedTuple):
 
     ``key`` is what the event is the newest value of; None means that it is not part of the room's state. ``ts`` is the
     event's time in Unix milliseconds. ``data`` is any JSON value; None, in an event with a key, removes the key.
-    ``epoch`` is the one in which ``offset`` counts.
+    ``epoch`` is the one in which ``offset`` counts. ``traceparent`` (W3C Trace Context) is the span to continue, if the
+    producer gave the event one.
     """
 
     room: str
@@ -25,6 +26,7 @@ class Event(NamedTuple):
     ts: int
     data: Any
     epoch: str
+    traceparent: str | None = None
 
     @property
     def cursor(self) -> Cursor:

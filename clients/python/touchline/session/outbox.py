@@ -91,14 +91,14 @@ class Outbox:
         self._is_paced = False  # an action waits for its time alone
         self._outcomes: list[tuple[PendingAction, Outcome]] = []
 
-    def submit(self, room: str, kind: str, data: bytes) -> PendingAction:
-        """Take an action; ``data`` is JSON.
+    def submit(self, room: str, kind: str, data: bytes, traceparent: str | None = None) -> PendingAction:
+        """Take an action; ``data`` is JSON, and ``traceparent`` is valid.
 
         Raises:
             ActionRefused: this server would not take it.
             ActionsFull: too many actions are waiting for their answers.
         """
-        action = PendingAction(room, kind, data, self._codec)
+        action = PendingAction(room, kind, data, self._codec, traceparent)
         if (refusal := self._refusal(action)) is not None:
             raise refusal
         if len(self._waiting) + len(self._numbered) >= self._actions_max:

@@ -31,13 +31,15 @@ class PendingAction:
         "send_count",
         "session",
         "size_bytes",
+        "traceparent",
     )
 
-    def __init__(self, room: str, kind: str, data: bytes, codec: Codec) -> None:
+    def __init__(self, room: str, kind: str, data: bytes, codec: Codec, traceparent: str | None = None) -> None:
         self.room = room
         self.kind = kind
         self.data: msgspec.Raw = codec.value(data)
         self.size_bytes = len(json_data(codec, self.data))  # as the server measures it
+        self.traceparent = traceparent
         self.session = ""
         self.id: int | None = None
         self.send_count = 0
@@ -47,7 +49,9 @@ class PendingAction:
 
     def message(self, number: int, prev: int | None) -> Action:
         """The wire message for this action under the id ``number``."""
-        return Action(id=number, room=self.room, kind=self.kind, data=self.data, prev=prev)
+        return Action(
+            id=number, room=self.room, kind=self.kind, data=self.data, prev=prev, traceparent=self.traceparent
+        )
 
     def largest_message(self) -> Action:
         """The longest wire message that this action can become."""

@@ -326,7 +326,8 @@ class Room:
 
 
 def _event(message: messages.Event, epoch: str) -> Event:
-    return Event(message.room, message.offset, message.key, message.ts, _data(message.data), epoch)
+    data = _data(message.data)
+    return Event(message.room, message.offset, message.key, message.ts, data, epoch, message.traceparent)
 
 
 def _data(data: Any) -> Any:

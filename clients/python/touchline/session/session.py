@@ -109,14 +109,14 @@ class Session:
         """Leave a room. If it is closed already, this does nothing."""
         self._rooms.unsubscribe(room)
 
-    def act(self, room: str, kind: str, data: bytes) -> PendingAction:
+    def act(self, room: str, kind: str, data: bytes, traceparent: str | None = None) -> PendingAction:
         """Act in a room, which the client need not follow; ``data`` is JSON. Sent as soon as possible.
 
         Raises:
             ActionRefused: the server would not take it.
             ActionsFull: too many actions are waiting for their answers.
         """
-        return self._outbox.submit(room, kind, data)
+        return self._outbox.submit(room, kind, data, traceparent)
 
     def withdraw(self, action: PendingAction) -> None:
         """The outcome of an action no longer matters. If it was sent, it is done all the same."""

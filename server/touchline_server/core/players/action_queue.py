@@ -28,6 +28,7 @@ from touchline_protocol.errors import BadRecord, BadRoom, RecordRefusal
 from touchline_protocol.limits import ACTION_RESEND_S_MAX
 from touchline_protocol.messages import Ack, Action, Nack
 from touchline_protocol.rooms import split_room
+from touchline_protocol.tracing.traceparent import traceparent_of
 from touchline_server.core.clocks import LoopMs, Now
 from touchline_server.core.counters.edge import ACKED, ActionCounters
 
@@ -68,7 +69,7 @@ class Malformed(NamedTuple):
 
 
 class PendingAction(NamedTuple, Generic[C]):
-    """An action that waits for the log: its session, its record, and when it came."""
+    """An action that waits for the log: its session, its record, when it came, and the client's span if it has one."""
 
     session: ActionSession[C]
     id: int
@@ -77,6 +78,7 @@ class PendingAction(NamedTuple, Generic[C]):
     headers: Sequence[tuple[str, bytes]]
     received_ms: int
     taken_ms: LoopMs
+    traceparent: str | None = None
 
 
 class Answer(NamedTuple, Generic[C]):
@@ -193,8 +195,9 @@ class ActionQueue(Generic[C]):
         session.take(action.id)
         self._admits_probe = False
         self.waiting += 1
-        record = (grant.player.encode(), encode_action(taken), action_headers(taken))
-        self._pending.append(PendingAction(session, action.id, *record, taken.received_ms, now.loop_ms))
+        traceparent = _traceparent(action)
+        record = (grant.player.encode(), encode_action(taken), action_headers(taken, traceparent))
+        self._pending.append(PendingAction(session, action.id, *record, taken.received_ms, now.loop_ms, traceparent))
         return None
 
     def next_batch(self) -> list[PendingAction[C]]:
@@ -319,6 +322,12 @@ class ActionQueue(Generic[C]):
 
     def _later(self, action_id: int, code: codes.ErrorCode, message: str, retry_ms: int | None = None) -> Nack:
         return Nack(id=action_id, code=code.code, message=message, retry_ms=retry_ms or self.limits.retry_ms)
+
+
+def _traceparent(action: Action | Malformed) -> str | None:
+    if isinstance(action, Malformed) or action.traceparent is None:
+        return None
+    return traceparent_of(action.traceparent)
 
 
 def _answer(pending: PendingAction[C], message: Ack | Nack, answers: list[Answer[C]]) -> None:

@@ -348,7 +348,9 @@ class Contents(KeyedState):
 
     def _as_history(self, event: RoomEvent) -> RoomEvent:
         """An event of another partition as state of this one: as of just before the room's first event here."""
-        return room_event(self, self.window, self.moved_at, event.key, event.ts, event.value)
+        return room_event(
+            self, self.window, self.moved_at, event.key, event.ts, event.value, traceparent=event.traceparent
+        )
 
     def _take_straggler(self, event: RoomEvent) -> bool:
         key, removed = event.key, self._removed or {}

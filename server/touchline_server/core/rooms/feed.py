@@ -2,6 +2,9 @@
 
 from typing import NamedTuple
 
+from touchline_protocol.records import Record
+from touchline_protocol.tracing.traceparent import Traceparents, header_traceparent, is_sampled
+
 
 class Feed(NamedTuple):
     """One kind of live data.
@@ -12,3 +15,14 @@ class Feed(NamedTuple):
     name: str
     topic: str
     key_field: str | None = None
+    traceparents: Traceparents = "all"
+
+    def traceparent_of(self, record: Record) -> str | None:
+        """The ``traceparent`` of the event that a record becomes."""
+        return self.shown(header_traceparent(record.headers)) if record.headers else None
+
+    def shown(self, traceparent: str | None) -> str | None:
+        """``traceparent`` if the feed's clients receive it."""
+        if traceparent is None or self.traceparents == "none":
+            return None
+        return traceparent if self.traceparents == "all" or is_sampled(traceparent) else None

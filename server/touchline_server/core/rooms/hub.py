@@ -179,7 +179,7 @@ class Hub(Generic[M]):
         take_history(
             records,
             window,
-            feed.feed.key_field,
+            feed.feed,
             room_of=room_of,
             is_move=lambda contents, event: self._moves(feed, contents, event, now_ms, first_read=True),
         )
@@ -222,7 +222,8 @@ class Hub(Generic[M]):
             room = self._make(feed, room_id, window)
         contents = room.contents
         home = contents.pending[-1].window if contents.pending else contents.window
-        event = room_event(contents, window, record.offset, key, record.timestamp, value, now_ms)
+        traceparent = feed.feed.traceparent_of(record) if record.headers else None
+        event = room_event(contents, window, record.offset, key, record.timestamp, value, now_ms, traceparent)
         if home is not window and not self._moves(feed, contents, event, now_ms, first_read=feed.is_first_read(window)):
             self._take_elsewhere(feed, room, event)
             return room
@@ -290,8 +291,8 @@ class Hub(Generic[M]):
 
     def load(self, room: Room[M], stored: StoredRoom | None, now_ms: LoopMs) -> list[Skip]:
         """Add what a store knows of a room from before its window; None: the store does not know the room."""
-        key_field = self.feeds[split_room(room.name)[0]].feed.key_field
-        events, skips = stored_events(room.contents, stored or StoredRoom(None, ()), key_field)
+        feed = self.feeds[split_room(room.name)[0]].feed
+        events, skips = stored_events(room.contents, stored or StoredRoom(None, ()), feed)
         room.contents.load(events, now_ms)
         room.snapshots.forget()
         if stored is None:
@@ -310,8 +311,8 @@ class Hub(Generic[M]):
         They are in no window; ``prev`` is the offset of the event before them, None if that is not known, and ``term``
         the newest that the clients know. Records that make no event were counted when they were first read.
         """
-        key_field = self.feeds[split_room(room.name)[0]].feed.key_field
-        events = replayed_events(room.contents, window, chunk.records, prev, key_field)
+        feed = self.feeds[split_room(room.name)[0]].feed
+        events = replayed_events(room.contents, window, chunk.records, prev, feed)
         return announce(events, window, chunk.terms, term)
 
     def evict_idle(self, now_ms: LoopMs) -> None:

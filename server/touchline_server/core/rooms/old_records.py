@@ -13,6 +13,7 @@ from touchline_server.core.room_store import StoredRoom
 from touchline_server.core.terms import Terms
 
 from .contents import BEFORE_ALL, Contents
+from .feed import Feed
 from .keyed_state import StoredEvents
 from .partition_window import PartitionWindow, RoomEvent, room_event
 
@@ -32,25 +33,25 @@ def skip_of(window: PartitionWindow, record: Record, error: BadRecord) -> Skip:
     return Skip(window.topic, window.partition, record.offset, error.reason, str(error))
 
 
-def stored_events(contents: Contents, stored: StoredRoom, key_field: str | None) -> tuple[StoredEvents, list[Skip]]:
+def stored_events(contents: Contents, stored: StoredRoom, feed: Feed) -> tuple[StoredEvents, list[Skip]]:
     """The events that a room store knows of a room, and the records that make none."""
     skips: list[Skip] = []
 
     def events_of(records: Iterable[Record]) -> Iterator[RoomEvent]:
         for record in records:
             try:
-                key, value = parse_event(record, key_field)
+                key, value = parse_event(record, feed.key_field)
             except BadRecord as error:
                 skips.append(skip_of(contents.window, record, error))
             else:
-                yield room_event(contents, contents.window, record.offset, key, record.timestamp, value)
+                yield _event(contents, contents.window, record, key, value, feed)
 
     state, elsewhere = list(events_of(stored.state)), list(events_of(stored.elsewhere))
     return StoredEvents(stored.head, state, elsewhere, stored.partitions, stored.complete), skips
 
 
 def replayed_events(
-    contents: Contents, window: PartitionWindow, records: Iterable[Record], prev: int | None, key_field: str | None
+    contents: Contents, window: PartitionWindow, records: Iterable[Record], prev: int | None, feed: Feed
 ) -> list[RoomEvent]:
     """The events of a room among records; ``prev`` is the offset of the event before them, None if not known."""
     wanted = split_room(contents.name)[1].encode()
@@ -59,10 +60,10 @@ def replayed_events(
         try:
             if record.key != wanted:
                 continue
-            key, value = parse_event(record, key_field)
+            key, value = parse_event(record, feed.key_field)
         except BadRecord:
             continue
-        event = room_event(contents, window, record.offset, key, record.timestamp, value)
+        event = _event(contents, window, record, key, value, feed)
         event.prev, prev = prev, event.offset
         events.append(event)
     return events
@@ -85,3 +86,10 @@ def announce(
         event.announces = not is_announced and terms.at(event.offset) > known
         is_announced = is_announced or event.announces
     return events
+
+
+def _event(
+    contents: Contents, window: PartitionWindow, record: Record, key: str | None, value: bytes, feed: Feed
+) -> RoomEvent:
+    traceparent = feed.traceparent_of(record)
+    return room_event(contents, window, record.offset, key, record.timestamp, value, traceparent=traceparent)

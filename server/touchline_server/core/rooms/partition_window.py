@@ -22,6 +22,9 @@ from touchline_server.core.terms import Terms
 EVENT_OVERHEAD_BYTES = 400
 """What an event costs beside its value and frames: the objects around them, as measured with tracemalloc."""
 
+TRACEPARENT_BYTES = 104
+"""What a ``traceparent`` costs: 55 characters in a string of Python's."""
+
 NOT_IN_WINDOW_MS = LoopMs(0)
 """The ``read_ms`` of events that never enter a window."""
 
@@ -60,6 +63,7 @@ class RoomEvent(msgspec.Struct, eq=False, gc=False):
     read_ms: LoopMs
     size: int
     epoch: str
+    traceparent: str | None = None
     prev: int | None = None
     windowed: bool = False
     announces: bool = False
@@ -82,6 +86,7 @@ class RoomEvent(msgspec.Struct, eq=False, gc=False):
                 data=codec.value(self.value),
                 key=self.key,
                 epoch=self.epoch if self.announces else None,
+                traceparent=self.traceparent,
             )
             made = codec.frame(message, self.epoch)
             setattr(self, field, made)
@@ -104,9 +109,11 @@ def room_event(
     ts: int,
     value: bytes,
     read_ms: LoopMs = NOT_IN_WINDOW_MS,
+    traceparent: str | None = None,
 ) -> RoomEvent:
     """Make an event of what was read; ``ts`` is Unix milliseconds, ``read_ms`` the time when it was read."""
-    return RoomEvent(room, window, offset, key, ts, value, read_ms, len(value) + EVENT_OVERHEAD_BYTES, window.epoch)
+    size = len(value) + (EVENT_OVERHEAD_BYTES if traceparent is None else EVENT_OVERHEAD_BYTES + TRACEPARENT_BYTES)
+    return RoomEvent(room, window, offset, key, ts, value, read_ms, size, window.epoch, traceparent)
 
 
 class PartitionWindow:

@@ -15,13 +15,14 @@ from touchline_protocol.errors import BadRecord
 from touchline_protocol.records import Record, parse_event, unchecked_header_key
 
 from .contents import Contents
+from .feed import Feed
 from .partition_window import PartitionWindow, RoomEvent, room_event
 
 
 def take_history(
     records: Sequence[Record],
     window: PartitionWindow,
-    key_field: str | None,
+    feed: Feed,
     *,
     room_of: Callable[[bytes | None], Contents],
     is_move: Callable[[Contents, RoomEvent], bool],
@@ -38,12 +39,13 @@ def take_history(
                 continue
             is_home = contents.window is window
             is_newest = contents.older_head is None if is_home else not contents.had_records_in(window.partition)
-            if not is_newest and not _may_be_news(contents, window, record, key_field):
+            if not is_newest and not _may_be_news(contents, window, record, feed.key_field):
                 continue
-            key, value = parse_event(record, key_field)
+            key, value = parse_event(record, feed.key_field)
         except BadRecord:
             continue
-        event = room_event(contents, window, record.offset, key, record.timestamp, value)
+        traceparent = feed.traceparent_of(record)
+        event = room_event(contents, window, record.offset, key, record.timestamp, value, traceparent=traceparent)
         if is_newest:
             if not is_home and not contents.pending and is_move(contents, event):
                 contents.adopt(event)

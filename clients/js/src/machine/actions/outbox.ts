@@ -72,8 +72,8 @@ export class Outbox {
   }
 
   /** Take an action. Throws `ActionRefused` or `ActionsFull`. */
-  submit(room: string, kind: string, data: ActionData): PendingAction {
-    const action = new PendingAction(room, kind, data);
+  submit(room: string, kind: string, data: ActionData, traceparent?: string): PendingAction {
+    const action = new PendingAction(room, kind, data, traceparent);
     const refusal = this.#refusal(action);
     if (refusal !== null) throw refusal;
     if (this.#waiting.length + this.#numbered.size >= this.#actionsMax) throw new ActionsFull(this.#actionsMax);

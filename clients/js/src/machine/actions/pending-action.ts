@@ -10,6 +10,7 @@ export class PendingAction {
   readonly room: string;
   readonly kind: string;
   readonly data: ActionData;
+  readonly traceparent: string | undefined;
   /** Set when it is first sent. The id counts within the session. */
   id: number | null = null;
   session = "";
@@ -18,15 +19,16 @@ export class PendingAction {
   /** An earlier copy went unanswered, or the log may have taken it although the server said no. */
   mayBeDone = false;
 
-  constructor(room: string, kind: string, data: ActionData) {
+  constructor(room: string, kind: string, data: ActionData, traceparent?: string) {
     this.room = room;
     this.kind = kind;
     this.data = data;
+    this.traceparent = traceparent;
   }
 
   /** The message for this action. Defaults are left out. */
   message(id: number, prev: number | null): Action {
-    const { room, kind, data } = this;
+    const { room, kind, data, traceparent } = this;
     return {
       type: "action",
       id,
@@ -34,6 +36,7 @@ export class PendingAction {
       kind,
       ...(data.value !== null && { data: data.value }),
       ...(prev !== null && { prev }),
+      ...(traceparent && { traceparent }),
     };
   }
 

@@ -14,6 +14,7 @@ export interface Event {
   readonly data: unknown;
   readonly cursor: string;
   readonly live: boolean;
+  readonly traceparent: string | null;
 }
 
 /**
@@ -46,7 +47,7 @@ export type Item =
 
 /** An event as it is handed out. `head` is where the room was when the client joined it. */
 export function eventOf(message: EventMessage, epoch: string, head: number): Event {
-  const { room, offset, key, ts, data } = message;
+  const { room, offset, key, ts, data, traceparent } = message;
   const cursor = formatCursor(cursorAt(message.epoch ?? epoch, offset, ts));
-  return { room, offset, key, ts, data, cursor, live: offset > head };
+  return { room, offset, key, ts, data, cursor, live: offset > head, traceparent };
 }

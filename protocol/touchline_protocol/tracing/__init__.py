@@ -1,0 +1,1 @@
+"""Tracing: where a message or a record belongs in a distributed trace."""
