@@ -14,7 +14,8 @@ def main() -> None:
 
 
 def _run() -> int:
-    if sys.argv[1:2] and sys.argv[1] in SERVERS:
+    is_server = sys.argv[1:2] and sys.argv[1] in SERVERS
+    if is_server:
         note_signals()  # importing takes a second or more, and SIGHUP right after a start means a reload
     # Imported here because the SDK installs this command too, without the libraries that it needs, and because Ctrl-C
     # must be quiet while they are imported.
@@ -22,6 +23,10 @@ def _run() -> int:
     from touchline_server.cli.exit_codes import fail  # noqa: PLC0415
 
     try:
+        if is_server:
+            from touchline_server.server_log.quick_structlog import import_structlog  # noqa: PLC0415
+
+            import_structlog()
         from touchline_server.cli.app import run  # noqa: PLC0415
 
         return run()

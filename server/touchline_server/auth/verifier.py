@@ -1,36 +1,18 @@
-"""The verifier: what a token grants, according to the keys and the expected claims of the settings."""
+"""The verifier that the settings describe.
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+Cryptography, PyJWT and httpx, which verifiers need, are imported only if the settings have a key: a server without
+tokens starts sooner.
+"""
 
-import structlog
+from collections.abc import Mapping
+from typing import Protocol
 
-from touchline_protocol.codes import TOKEN_KEY_UNKNOWN
-from touchline_protocol.errors import OperatorError
 from touchline_server.config.tables import JWKS_SPACING_S, AuthSettings
-from touchline_server.config.values import milliseconds
-from touchline_server.core.players.grants import Grant, TokenRefused
-
-from .claims import Expected, grant_of
-from .jwks import JwksFile, jwks_source
-from .keys import BadKey, Key, key_from_pem, secret_key
-from .rotation import Rotation
-from .signature import KeyRing
-
-PEM_BYTES_MAX = 64 * 1024
-"""A key takes about a kilobyte, a certificate a few."""
-
-logger = structlog.get_logger("touchline.auth")
+from touchline_server.core.players.grants import Grant
 
 
-class Verifier:
-    """Verifies tokens. With a key set it must be started, to keep the keys fresh."""
-
-    def __init__(self, keys: KeyRing, expected: Expected, rotation: Rotation | None = None) -> None:
-        self._keys = keys
-        self._expected = expected
-        self._rotation = rotation
-        self._needs_key_set = True
+class Verifier(Protocol):
+    """Verifies tokens. It must be started, to keep the keys of a key set fresh."""
 
     def verify(self, token: str, now_ms: int) -> Grant:
         """What ``token`` grants at ``now_ms`` (Unix milliseconds). It takes 0.1 to 0.3 ms and never waits.
@@ -38,50 +20,16 @@ class Verifier:
         Raises:
             TokenRefused: the token grants nothing. Code and message say why.
         """
-        try:
-            payload = self._keys.claims_of(token)
-        except TokenRefused as refused:
-            if refused.code == TOKEN_KEY_UNKNOWN and self._rotation is not None:
-                self._rotation.request()
-            raise
-        return grant_of(payload, now_ms, self._expected)
 
     async def start(self) -> None:
         """Read the key set, if there is one, and keep it fresh. A failure shows in `problems` and is not raised."""
-        if self._rotation is not None:
-            await self._rotation.start()
-
-    def take_over(self, before: "Verifier") -> None:
-        """Take the place of another verifier. If the key set cannot be read now, the published keys that the other
-        one knew stay until it can.
-
-        If that leaves no key at all, the other's own keys stay: until now all tokens were checked with them.
-        """
-        if self._rotation is None or self._rotation.problem is None:
-            return
-        kept = before._keys.published or (() if self._keys.own else before._keys.own)
-        self._keys.publish(kept)
-        self._needs_key_set = bool(before.problems)
-        logger.warning("jwks_keys_kept", keys=len(kept), why=self._rotation.problem)
 
     async def stop(self) -> None:
         """Stop keeping the key set fresh. May be called without a start."""
-        if self._rotation is not None:
-            await self._rotation.stop()
 
     @property
     def problems(self) -> Mapping[str, str]:
-        """Why tokens cannot be verified as they should, by setting.
-
-        Known keys stay in use, so a key set that can no longer be read is only logged and does not count as a problem:
-        an issuer that is down for a minute must not take every edge out of service. Nor must one that is down when a
-        server that worked takes over other settings.
-        """
-        if self._rotation is None or self._rotation.problem is None:
-            return {}
-        if self._keys.published or not self._needs_key_set:
-            return {}
-        return {"auth.jwks": self._rotation.problem}
+        """Why tokens cannot be verified as they should, by setting."""
 
 
 def make_verifier(auth: AuthSettings, *, spacing_s: float = JWKS_SPACING_S) -> Verifier | None:
@@ -92,61 +40,33 @@ def make_verifier(auth: AuthSettings, *, spacing_s: float = JWKS_SPACING_S) -> V
     Raises:
         OperatorError: a file cannot be read or has no key in it, or the URL of the key set cannot be trusted.
     """
-    keys = [_key_of_file(path) for path in auth.public_keys]
-    if auth.hs256_secret is not None:
-        keys.append(_key_of_secret(auth.hs256_secret))
-    expected = Expected(auth.audience, auth.issuer, milliseconds(auth.leeway_s))
-    if auth.jwks is not None:
-        return _with_key_set(auth.jwks, keys, expected, auth.jwks_refresh_s, spacing_s)
-    return Verifier(KeyRing(keys), expected) if keys else None
+    if not auth.has_keys:
+        return None
+    from .key_verifier import make_key_verifier  # noqa: PLC0415 - see above
+
+    return make_key_verifier(auth, spacing_s=spacing_s)
 
 
 async def started_verifier(
     auth: AuthSettings, before: Verifier | None, *, spacing_s: float = JWKS_SPACING_S
 ) -> Verifier | None:
-    """A verifier that takes the place of the one ``before``: it has its keys already, see `Verifier.take_over`.
+    """A verifier that takes the place of the one ``before``: it has its keys already, see `KeyVerifier.take_over`.
 
     ``spacing_s`` as for `make_verifier`.
 
     Raises:
         OperatorError: as `make_verifier`.
     """
-    verifier = make_verifier(auth, spacing_s=spacing_s)
-    if verifier is None:
+    if not auth.has_keys:
         return None
+    from .key_verifier import KeyVerifier, make_key_verifier  # noqa: PLC0415 - see above
+
+    verifier = make_key_verifier(auth, spacing_s=spacing_s)
     try:
         await verifier.start()
     except BaseException:
         await verifier.stop()
         raise
-    if before is not None:
+    if isinstance(before, KeyVerifier):
         verifier.take_over(before)
     return verifier
-
-
-def _with_key_set(
-    location: str, keys: Sequence[Key], expected: Expected, refresh_s: float, spacing_s: float
-) -> Verifier:
-    source = jwks_source(location)
-    ring = KeyRing(keys, source.algorithms)
-    rotation = Rotation(source, ring.publish, refresh_s=refresh_s, spacing_s=spacing_s)
-    if isinstance(source, JwksFile):  # report a typing error in its name at once
-        rotation.apply(source.read())
-    return Verifier(ring, expected, rotation)
-
-
-def _key_of_secret(secret: str) -> Key:
-    try:
-        return secret_key(secret.encode())
-    except BadKey as error:
-        raise OperatorError(f"auth.hs256_secret {error}") from None
-
-
-def _key_of_file(path: Path) -> Key:
-    try:
-        with path.open("rb") as file:
-            return key_from_pem(file.read(PEM_BYTES_MAX))
-    except OSError as error:
-        raise OperatorError(f"auth.public_keys: cannot read {path}: {error.strerror or error}") from None
-    except BadKey as error:
-        raise OperatorError(f"auth.public_keys: {path} {error}") from None

@@ -1,4 +1,7 @@
-"""Creates the log that an address names. This is the only module that knows both implementations."""
+"""Creates the log that an address names. It is the only module that knows both implementations.
+
+The one in Kafka is imported where an address needs it, since a server with an embedded log then starts sooner.
+"""
 
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -9,7 +12,6 @@ from touchline_server.config.settings import Settings
 from touchline_server.core.log import Log, ReadBack
 from touchline_server.core.room_store import RoomStore
 
-from .kafka.log import KafkaLog
 from .kafka.partition_choice import PartitionChoice
 from .sqlite.log import SqliteLog
 
@@ -27,6 +29,8 @@ def make_log(settings: Settings, *, url: str | None = None, only_read: bool = Fa
     """
     address = settings.log if url is None else url
     if address.startswith(SCHEME):
+        from .kafka.log import KafkaLog  # noqa: PLC0415 - see above
+
         return KafkaLog(servers_of(address), settings.kafka)
     if address.startswith(SQLITE):
         path = existing_file(address) if only_read else log_file(address)
@@ -61,10 +65,13 @@ async def open_log(
     Raises:
         OperatorError: as `Log.open`.
     """
-    if isinstance(log, KafkaLog):
-        await log.open(topics, since_ms=since_ms, from_start=from_start, read_back=read_back, choice=choice)
-    else:
-        await log.open(topics, since_ms=since_ms, from_start=from_start, read_back=read_back)
+    if choice is not None and not isinstance(log, SqliteLog):
+        from .kafka.log import KafkaLog  # noqa: PLC0415 - see above
+
+        if isinstance(log, KafkaLog):
+            await log.open(topics, since_ms=since_ms, from_start=from_start, read_back=read_back, choice=choice)
+            return
+    await log.open(topics, since_ms=since_ms, from_start=from_start, read_back=read_back)
 
 
 def existing_file(address: str) -> Path | None:

@@ -3,6 +3,8 @@
 A schema is checked completely when it is loaded, so that anything that would fail later, such as a dangling reference,
 is reported at the start. References only work within the file, and nothing is fetched. The operator's patterns run on
 data that players choose (up to ``actions.data_bytes_max``), so they should be patterns that do not backtrack.
+
+jsonschema is imported by the functions that need it: most servers have no schema, and start sooner without it.
 """
 
 import json
@@ -14,9 +16,6 @@ from typing import Any, TypeAlias
 from urllib.parse import unquote
 
 import msgspec
-from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
-from jsonschema.exceptions import SchemaError, best_match  # type: ignore[import-untyped]
-from jsonschema.validators import validator_for  # type: ignore[import-untyped]
 
 from touchline_protocol.codes import ACTION_INVALID, ACTION_KIND_UNKNOWN, ErrorCode
 from touchline_protocol.errors import OperatorError
@@ -113,6 +112,8 @@ class ActionSchemas:
         if (validator := kinds.get(kind, kinds.get(OTHER_KINDS))) is None:
             known = ", ".join(islice(kinds, _KINDS_SHOWN_MAX))
             return ACTION_KIND_UNKNOWN, f"the feed {feed} does not accept actions of this kind; it accepts {known}"
+        from jsonschema.exceptions import best_match  # type: ignore[import-untyped] # noqa: PLC0415 - see above
+
         try:
             error = best_match(islice(validator.iter_errors(msgspec.json.decode(data)), ERRORS_COMPARED_MAX))
             _DUPLICATE_CHECK.decode(data.decode())
@@ -202,6 +203,9 @@ def _validator(schema: _Schema) -> _Validator:
 
 def _draft(schema: _Schema) -> Any:
     """The validator class for the schema's draft."""
+    from jsonschema import Draft202012Validator  # type: ignore[import-untyped] # noqa: PLC0415 - see above
+    from jsonschema.validators import validator_for  # type: ignore[import-untyped] # noqa: PLC0415
+
     if not isinstance(schema, dict) or "$schema" not in schema:
         return Draft202012Validator
     named = schema["$schema"]
@@ -214,6 +218,8 @@ def _draft(schema: _Schema) -> Any:
 def _check(draft: Any, schema: _Schema) -> None:
     if not isinstance(schema, dict | bool):
         raise _BadSchema("is not a JSON Schema, or has a $ref to something else: a schema is an object, true or false")
+    from jsonschema.exceptions import SchemaError  # noqa: PLC0415 - see above
+
     try:
         draft.check_schema(schema)
     except SchemaError as error:
