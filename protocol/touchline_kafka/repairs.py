@@ -138,6 +138,14 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc]
         client: Client = self._client
         return client
 
+    def end_seen(self, tp: TopicPartition) -> int | None:
+        """The end of a partition in its newest answer; None if there is none, or the partition was given back."""
+        try:
+            end: int | None = self.highwater(tp)
+        except (AssertionError, AttributeError):  # what aiokafka raises if it is not assigned
+            return None
+        return end
+
     @property
     def is_member(self) -> bool:
         """Whether the group counts it as a member: its commits are then refused once the group has gone on."""

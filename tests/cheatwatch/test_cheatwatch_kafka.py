@@ -1,6 +1,7 @@
 """cheatwatch with a real Kafka: actions in, verdicts out, each once, also over restarts; operators; and mistakes."""
 
 import asyncio
+import re
 import shlex
 import signal
 import time
@@ -273,6 +274,10 @@ async def test_it_serves_metrics(setting: Setting) -> None:
             "cheatwatch_players 0.0",  # muted, so it starts clean
         ):
             assert line in text.splitlines()
+        lag = re.compile(r'^cheatwatch_log_lag_records{partition="\d+",topic="([^"]+)"} 0.0$', re.MULTILINE)
+        topics = {setting.actions, setting.verdicts}
+        while not set(lag.findall(text)) >= topics:  # until what it judged counts as processed
+            text = await asyncio.to_thread(lambda: urllib.request.urlopen(url).read().decode())
         taken = run("watch", *setting.args, "--metrics-port", str(port))
         assert (taken.returncode, taken.stderr) == (2, f"cheatwatch: --metrics-port {port}: Address already in use\n")
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from prometheus_client import generate_latest
 
 from cheatwatch.acting import ROOM, Did, at
-from touchline_cheatwatch.cli.metrics import Metrics
+from touchline_cheatwatch.cli.metrics import Metrics, Reads
 from touchline_cheatwatch.clocks.comparison import CLOCKS_MAX, SLICE_MS, STEP_MS, ClockNotice, Clocks
 from touchline_cheatwatch.clocks.player_time import CLOCKS_MAX as PLAYER_CLOCKS_MAX
 from touchline_cheatwatch.clocks.player_time import PlayerTime
@@ -288,7 +288,7 @@ def test_the_steady_clock_is_not_set_and_says_when_the_computers_is() -> None:
 
 def test_wrong_clocks_are_metrics_and_do_not_distort_the_latency() -> None:
     engine = Engine({})
-    metrics = Metrics(engine, dict, lambda: 0)
+    metrics = Metrics(engine, lambda: Reads({}, 0, {}))
     for second in range(20):
         now = at(NOON_MS + second * 1000)
         actions = [Did(now.steady_ms + ahead_ms, edge=f"edge{ahead_ms}") for ahead_ms in (-20, 45_000)]

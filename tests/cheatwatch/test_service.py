@@ -1,8 +1,8 @@
 """The service over scripted sources: its order at the start, and that it writes verdicts before it goes on."""
 
 import asyncio
-from collections.abc import Sequence
-from types import TracebackType
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType, TracebackType
 from typing import Any, Self
 
 import pytest
@@ -32,6 +32,7 @@ class Course:
     """All three sources and the observer at once. ``seen`` records the calls, in order."""
 
     skipped = duplicates = 0
+    lags: Mapping[int, int] = MappingProxyType({})
 
     def __init__(self, *batches: list[Did]) -> None:
         self.seen: list[Any] = []

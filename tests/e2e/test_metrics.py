@@ -107,7 +107,9 @@ async def test_a_slow_client_lags() -> None:
         for _ in range(40):
             await node.publish("match:1", "x" * 100_000)
         await other.events(40)
-        assert value(await scraped(node), "touchline_clients", state="lagging") == 1
+        values = await scraped(node)
+        assert value(values, "touchline_clients", state="lagging") == 1
+        assert value(values, "touchline_memory_bytes", part="clients") > 0
 
 
 def test_a_server_has_a_metric_of_each_name_without_its_own_kafka_redis_and_workers() -> None:

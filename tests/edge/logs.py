@@ -187,6 +187,10 @@ class ScriptedLog:
         return {}
 
     @property
+    def unread_bytes(self) -> int:
+        return 0
+
+    @property
     def unreachable(self) -> str | None:
         return None
 

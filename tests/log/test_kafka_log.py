@@ -14,6 +14,7 @@ from support.kafka_broker import PASSWORD, USER, KafkaBroker
 from support.kafka_log_harness import CHECK_S, KafkaHarness
 from support.log_harness import WAIT_S, Raw, Reader, numbered, read_all
 from support.record_batches import NONE, ZSTD, RawRecord, append_batch, append_nonsense, batch, write_over
+from support.waiting import eventually
 from touchline_kafka.salvage import UNDECODABLE
 from touchline_protocol.errors import BadRecord, LogUnavailable, OperatorError
 from touchline_protocol.records import Record
@@ -335,6 +336,16 @@ def _secure(kafka: KafkaBroker, **changes: object) -> KafkaSettings:
         "epoch_check_s": CHECK_S,
     }
     return TypeAdapter(KafkaSettings).validate_python(settings | changes)
+
+
+async def test_what_was_fetched_counts_as_unread_until_it_is_polled(harness: KafkaHarness) -> None:
+    topic = await harness.create_topic()
+    log = await harness.open_log(topic)
+    reader = Reader(log)
+    await log.append(topic, [Entry(b"room", b"1" * 1000)])
+    await eventually(lambda: log.unread_bytes >= 1000)
+    await reader.until_values(topic, [b"1" * 1000])
+    assert log.unread_bytes == 0
 
 
 async def test_topics_are_created_with_their_cleanup_policy(harness: KafkaHarness) -> None:

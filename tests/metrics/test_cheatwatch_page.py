@@ -1,12 +1,12 @@
 """docs/metrics.md has a row for each metric of cheatwatch, and no other."""
 
 from metrics.test_tables import rows
-from touchline_cheatwatch.cli.metrics import Metrics
+from touchline_cheatwatch.cli.metrics import Metrics, Reads
 from touchline_cheatwatch.engine import Engine
 
 
 def test_the_page_has_every_metric_of_cheatwatch_and_no_other() -> None:
-    registry = Metrics(Engine({}), dict, lambda: 0).registry
+    registry = Metrics(Engine({}), lambda: Reads({}, 0, {})).registry
     shown = {
         (f"`{family.name}{'_total' if family.type == 'counter' else ''}`", family.type, family.documentation)
         for family in registry.collect()

@@ -67,6 +67,11 @@ class KafkaEvents:
         """See `sources.EventSource`."""
         return self._follower.known_s
 
+    @property
+    def lags(self) -> Mapping[tuple[str, int], int]:
+        """Offsets that were not read yet, by topic and partition."""
+        return self._follower.lags
+
     async def poll(self) -> list[RoomEvent | EventsLost]:
         """See `sources.EventSource`."""
         found: list[RoomEvent | EventsLost] = []
@@ -131,6 +136,11 @@ class KafkaVerdicts:
         await self._producer.close()
         await self._client.close()
         await self._follower.__aexit__(kind, error, trace)
+
+    @property
+    def lags(self) -> Mapping[tuple[str, int], int]:
+        """Offsets that were not read yet, by topic and partition."""
+        return self._follower.lags
 
     async def current(self) -> list[tuple[str, VerdictRecord]]:
         """See `sources.VerdictLog`."""

@@ -77,6 +77,11 @@ class OwnActions:
         self.skipped = 0
         self.duplicates = 0
 
+    @property
+    def lags(self) -> Mapping[int, int]:
+        """Not known: what waits is what the same process has just appended."""
+        return {}
+
     def observe(self, event: LogEvent) -> None:
         """Receive a log event."""
         if not isinstance(event, Records) or event.topic != self._topic:

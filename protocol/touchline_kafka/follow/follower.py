@@ -96,6 +96,8 @@ class Follower:
         self._known_s: float | None = None
         self.missing: frozenset[str] = frozenset()
         """Topics that do not exist."""
+        self.lags: Mapping[tuple[str, int], int] = {}
+        """How many offsets of each partition were not handed out, by topic and number, as of its newest answer."""
 
     async def __aenter__(self) -> Self:
         self._consumer = await self._cluster.consumer(
@@ -252,12 +254,14 @@ class Follower:
     async def _note_known(self) -> None:
         """Once every partition is handed out up to the end in its newest answer, all is known as of those answers."""
         now_s, now_ms, age_ms_max = time.monotonic(), time.time() * 1000, 0.0
-        for tp in self._progress:
-            end = self._consumer.last_stable_offset(tp)
+        ends = {tp: self._consumer.last_stable_offset(tp) for tp in self._progress}
+        lags = {tp: max(0, end - await self._consumer.position(tp)) for tp, end in ends.items() if end is not None}
+        self.lags = {(tp.topic, tp.partition): lag for tp, lag in lags.items()}
+        if len(lags) < len(ends) or any(lags.values()):
+            return
+        for tp in lags:
             at_ms = self._consumer.last_poll_timestamp(tp)
-            if end is None or at_ms is None or await self._consumer.position(tp) < end:
-                return
-            if at_ms > now_ms + 1:
+            if at_ms is None or at_ms > now_ms + 1:
                 return  # the computer's clock, which aiokafka uses, was set back since: wait for the next answers
             age_ms_max = max(age_ms_max, now_ms - at_ms)
         self._known_s = max(self._known_s or 0.0, now_s - age_ms_max / 1000)

@@ -112,6 +112,17 @@ class GroupReader(Generic[ItemT]):
         """Items that were left out because they had been handed out before."""
         return self._delivery.duplicates
 
+    @property
+    def lags(self) -> dict[int, int]:
+        """How many offsets of each of this reader's partitions are not processed yet, as of Kafka's newest answer."""
+        lags: dict[int, int] = {}
+        if (member := self._member) is None:
+            return lags
+        for tp, partition in dict(member.assignment.partitions).items():
+            if (end := member.consumer.end_seen(tp)) is not None:
+                lags[tp.partition] = max(0, end - partition.done)
+        return lags
+
     # Starting and stopping.
 
     async def __aenter__(self) -> Self:

@@ -250,10 +250,6 @@ class AppendFailed(LogUnavailable):
         self.refused = refused
 
 
-NOT_COMPACTED = "not compacted: Kafka deletes old verdicts, even bans; set its cleanup.policy to compact only"
-"""The problem reported for a verdicts topic for which `TopicOptions.deletes_old` is true."""
-
-
 class TopicOptions(NamedTuple):
     """What a log says of a topic.
 
@@ -289,6 +285,10 @@ class Log(Protocol):
     @property
     def partitions(self) -> Mapping[tuple[str, int], PartitionProgress]:
         """How far each partition was read, by topic and number. Empty if nothing can be behind."""
+
+    @property
+    def unread_bytes(self) -> int:
+        """The size of the records that were read ahead, and that `poll` has not returned yet."""
 
     @property
     def unreachable(self) -> str | None:

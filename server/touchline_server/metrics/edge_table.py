@@ -1,4 +1,4 @@
-"""The metrics of an edge's core: deliveries, latencies, clients, actions, catch-ups, and what is held in memory."""
+"""The metrics of an edge's core: deliveries, latencies, clients, actions and catch-ups."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -24,7 +24,8 @@ def _clients(core: EdgeCore[Any]) -> Mapping[str, float]:
     return {"greeting": core.connections - clients, "lagging": lagging, "live": max(0, clients - lagging)}
 
 
-def _memory(core: EdgeCore[Any]) -> Mapping[str, float]:
+def core_memory(core: EdgeCore[Any]) -> Mapping[str, float]:
+    """The bytes that a core holds, by part."""
     return {
         "windows": sum(window.bytes for window in windows(core)),
         "state": sum(room.contents.state_bytes for room in core.hub.rooms.values()),
@@ -229,12 +230,5 @@ EDGE_METRICS: tuple[Metric[EdgeCore[Any]], ...] = (
         "1 while numbers of presence are those of the whole fleet, 0 while they are marked as not complete.",
         lambda core: core.presence.is_complete,
         Over.MIN,
-    ),
-    # Memory.
-    gauges(
-        "touchline_memory_bytes",
-        "part",
-        "Bytes of windows of events, state of rooms, events that are not written out yet, and replayed records.",
-        _memory,
     ),
 )

@@ -1,19 +1,22 @@
-"""The metrics of a node that are not its core's: how far it has read the log, and whether its event loop keeps up."""
+"""The metrics of a node that are not its core's: what it holds in memory, how far it
+has read the log, and whether its event loop keeps up.
+"""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from touchline_server.core.counters.histogram import LATENCY_MS, Histogram
 from touchline_server.core.log import Log
 
-from .metric import Kind, Metric, Over, seconds
+from .metric import Kind, Metric, Over, gauges, seconds
 from .snapshot import Sample
 
 
 class NodeView(NamedTuple):
-    """What is asked of a node. ``loop_lag`` is None until it serves clients."""
+    """What is asked of a node. ``memory`` is in bytes, by part. ``loop_lag`` is None until it serves clients."""
 
     log: Log
+    memory: Mapping[str, float]
     loop_lag: Histogram | None
 
 
@@ -28,6 +31,13 @@ def _answer_age(view: NodeView) -> Iterable[Sample]:
 
 
 NODE_METRICS: tuple[Metric[NodeView], ...] = (
+    gauges(
+        "touchline_memory_bytes",
+        "part",
+        "Bytes of windows of events, state of rooms, events that are not written out yet (pending), replayed records, "
+        "records of Kafka that wait to be parsed (log), and what lagging clients have not taken yet (clients).",
+        lambda view: view.memory,
+    ),
     Metric(
         "touchline_log_lag_records",
         Kind.GAUGE,

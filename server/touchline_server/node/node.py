@@ -31,7 +31,7 @@ from touchline_server.control.backend import SINGLE_PROCESS, ImpossibleRequest, 
 from touchline_server.control.server import ControlServer
 from touchline_server.control.status import WorkerDetails
 from touchline_server.core.edge import EdgeCore
-from touchline_server.core.log import NOT_COMPACTED, Log, LogEvent, Position, ReadBack
+from touchline_server.core.log import Log, LogEvent, Position, ReadBack
 from touchline_server.core.room_store import RoomStore
 from touchline_server.core.rooms.partition_window import PartitionWindow
 from touchline_server.edge.driver import Peer
@@ -379,7 +379,8 @@ class Node:
         verdicts = self.settings.verdicts.topic
         options = await self.log.topic_options([*self._topics(), self.settings.actions.topic])
         if verdicts in self._topics() and options[verdicts].deletes_old:
-            logger.warning("verdicts_not_compacted", topic=verdicts, why=NOT_COMPACTED)
+            why = "Kafka deletes old verdicts, even bans: set its cleanup.policy to compact only"
+            logger.warning("verdicts_not_compacted", topic=verdicts, why=why)
         for conflict in topic_conflicts(self.settings, {name: one.record_bytes_max for name, one in options.items()}):
             logger.warning("settings_conflict", options=conflict.options, why=conflict.message)
 

@@ -21,7 +21,7 @@ from touchline_server.core.log import Log
 from touchline_server.edge.connection import Connection
 from touchline_server.edge.driver import Driver, Peer
 from touchline_server.edge.server import EdgeServer
-from touchline_server.metrics.edge_table import edge_snapshot, windows
+from touchline_server.metrics.edge_table import core_memory, edge_snapshot, windows
 from touchline_server.metrics.health_table import HealthView, health_snapshot
 from touchline_server.metrics.metric import snapshot
 from touchline_server.metrics.node_table import NODE_METRICS, NodeView
@@ -41,8 +41,15 @@ def node_snapshot(
         None if shared is None else shared.redis_problem,
         None if shared is None else shared.calls,
     )
-    view = NodeView(log, None if driver is None else driver.loop_lag)
+    memory = {**core_memory(core), "log": log.unread_bytes, "clients": sum(map(_buffered_bytes, core.lagging))}
+    view = NodeView(log, memory, None if driver is None else driver.loop_lag)
     return {**edge_snapshot(core), **snapshot(NODE_METRICS, view), **health_snapshot(health)}
+
+
+def _buffered_bytes(client: Client[Any]) -> int:
+    """What a client's transport still has to send. Only those of lagging clients have anything."""
+    connection = client.owner
+    return connection.transport.get_write_buffer_size() if isinstance(connection, Connection) else 0
 
 
 def node_details(edge: EdgeServer | None, log: Log, kept: Mapping[tuple[str, int], int]) -> WorkerDetails:
@@ -82,5 +89,5 @@ def _slow_client(client: Client[Peer], now_ms: LoopMs) -> SlowClient:
         round((now_ms - (client.late_since() or now_ms)) / 1000, 1),
         room,
         0 if room is None else max(0, behind[room]),
-        connection.transport.get_write_buffer_size(),
+        _buffered_bytes(client),
     )

@@ -1,7 +1,8 @@
 """What the service has seen so far, as metrics for Prometheus."""
 
 import platform
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric, ProcessCollector, start_http_server
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
@@ -17,11 +18,22 @@ LATENCY_BUCKETS_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2,
 """The same as those of an edge's latencies."""
 
 
-class Metrics:
-    """The metrics. ``skipped`` returns how many records were skipped, by the kind of topic they are in; ``duplicates``
-    returns how many actions were dropped because they had come before."""
+class Reads(NamedTuple):
+    """What was read so far.
 
-    def __init__(self, engine: Engine, skipped: Callable[[], dict[str, int]], duplicates: Callable[[], int]) -> None:
+    ``skipped`` counts records by the kind of topic they are in, ``duplicates`` the actions that had come before.
+    ``lags`` are the offsets that are not processed yet, by topic and partition.
+    """
+
+    skipped: Mapping[str, int]
+    duplicates: int
+    lags: Mapping[tuple[str, int], int]
+
+
+class Metrics:
+    """The metrics. ``reads`` returns what was read so far; another thread calls it."""
+
+    def __init__(self, engine: Engine, reads: Callable[[], Reads]) -> None:
         self._registry = registry = CollectorRegistry()
         self._actions = Counter("cheatwatch_actions", "Actions judged.", registry=registry)
         self._findings = Counter("cheatwatch_findings", "Findings.", ["rule"], registry=registry)
@@ -42,7 +54,7 @@ class Metrics:
             ("judgements_waiting", "Judgements that wait for events.", lambda: engine.waiting),
         ):
             Gauge(f"cheatwatch_{name}", text, registry=registry).set_function(value)
-        registry.register(_ReadAtScrape(engine, skipped, duplicates))
+        registry.register(_ReadAtScrape(engine, reads))
         ProcessCollector(registry=registry)
         build = Gauge(
             "touchline_build_info",
@@ -102,13 +114,13 @@ class Metrics:
 class _ReadAtScrape(Collector):
     """What others count, read when somebody asks. An edge's clock appears once it could be compared."""
 
-    def __init__(self, engine: Engine, skipped: Callable[[], dict[str, int]], duplicates: Callable[[], int]) -> None:
+    def __init__(self, engine: Engine, reads: Callable[[], Reads]) -> None:
         self._engine = engine
-        self._skipped = skipped
-        self._duplicates = duplicates
+        self._reads = reads
 
     def collect(self) -> Iterator[Metric]:
         """See `Collector`."""
+        reads = self._reads()
         yield CounterMetricFamily(
             "cheatwatch_judgements_expired",
             "Judgements that waited too long for events and were given up.",
@@ -117,14 +129,22 @@ class _ReadAtScrape(Collector):
         yield CounterMetricFamily(
             "cheatwatch_action_duplicates",
             "Actions dropped because the same session and id had come before.",
-            self._duplicates(),
+            reads.duplicates,
         )
         skipped = CounterMetricFamily(
             "cheatwatch_records_skipped", "Invalid records skipped, by the kind of topic.", labels=["topic"]
         )
-        for topic, count in self._skipped().items():
+        for topic, count in reads.skipped.items():
             skipped.add_metric([topic], count)
         yield skipped
+        behind = GaugeMetricFamily(
+            "cheatwatch_log_lag_records",
+            "Offsets of a partition in Kafka that were not processed yet, as of the newest answer about it.",
+            labels=["topic", "partition"],
+        )
+        for (topic, partition), lag in reads.lags.items():
+            behind.add_metric([topic, str(partition)], lag)
+        yield behind
         ahead = GaugeMetricFamily(
             "cheatwatch_edge_clock_ahead_seconds",
             "How far an edge's clock is ahead of this computer's.",

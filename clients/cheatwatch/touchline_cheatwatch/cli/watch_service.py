@@ -11,7 +11,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from touchline.actions import read
+from touchline.actions import ActionSource, read
 from touchline_cheatwatch.engine import Engine
 from touchline_cheatwatch.kafka_sources import KafkaEvents, KafkaVerdicts, cluster_of
 from touchline_cheatwatch.ruleset import FeedOptions, RuleSet, load_rule_set
@@ -22,7 +22,7 @@ from touchline_protocol.errors import OperatorError
 from touchline_protocol.rooms import is_feed_name
 
 from .display import JsonObserver, LinesObserver, TableObserver
-from .metrics import Metrics
+from .metrics import Metrics, Reads
 from .tally import Tally
 
 COMMIT_S = 0.5
@@ -112,11 +112,7 @@ async def _watch(options: WatchOptions, rule_set: RuleSet, feeds: Mapping[str, F
                 security=rule_set.kafka,
             )
         )
-        metrics = Metrics(
-            engine,
-            lambda: {"actions": actions.skipped, "events": events.skipped, "verdicts": verdicts.skipped},
-            lambda: actions.duplicates,
-        )
+        metrics = Metrics(engine, lambda: _reads(options.actions_topic, actions, events, verdicts))
         if options.metrics_port is not None:
             stack.callback(metrics.serve(options.metrics_host, options.metrics_port))
         observer = _observer_class(options)(engine, Tally(), metrics)
@@ -126,6 +122,18 @@ async def _watch(options: WatchOptions, rule_set: RuleSet, feeds: Mapping[str, F
             finally:
                 if isinstance(observer, LinesObserver):
                     observer.ended()
+
+
+def _reads(topic: str, actions: ActionSource, events: KafkaEvents, verdicts: KafkaVerdicts) -> Reads:
+    return Reads(
+        {"actions": actions.skipped, "events": events.skipped, "verdicts": verdicts.skipped},
+        actions.duplicates,
+        {
+            **{(topic, partition): lag for partition, lag in actions.lags.items()},
+            **events.lags,
+            **verdicts.lags,
+        },
+    )
 
 
 def _observer_class(options: WatchOptions) -> type[JsonObserver | TableObserver | LinesObserver]:

@@ -3,7 +3,7 @@
 `kafka.KafkaActions` is one implementation; a server that has its log in its own process brings another.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -24,6 +24,10 @@ class ActionSource(Protocol):
     @property
     def duplicates(self) -> int:
         """Actions that were left out because they had been handed out before."""
+
+    @property
+    def lags(self) -> Mapping[int, int]:
+        """How many actions of each partition were not processed yet, as far as the source knows."""
 
     async def __aenter__(self) -> Self:
         """Begin to read. All that players do from now on is handed out."""

@@ -118,6 +118,11 @@ class LiveReader:
         await self._fetchers.stop()
         await self._history.stop()
 
+    @property
+    def unread_bytes(self) -> int:
+        """See `core.log.Log.unread_bytes`."""
+        return self._queue.size_bytes
+
     def progress(self) -> Mapping[tuple[str, int], PartitionProgress]:
         """See `core.log.Log.partitions`."""
         return self._topics.progress(time.monotonic())

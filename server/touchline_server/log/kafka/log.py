@@ -96,6 +96,11 @@ class KafkaLog:
         return {} if self._live is None else self._live.progress()
 
     @property
+    def unread_bytes(self) -> int:
+        """See `core.log.Log.unread_bytes`: as they came from Kafka, compressed."""
+        return 0 if self._live is None else self._live.unread_bytes
+
+    @property
     def unreachable(self) -> str | None:
         """See `core.log.Log.unreachable`: no broker answers."""
         return self._problems.get(BROKERS)

@@ -58,7 +58,8 @@ class Queue:
     def __init__(self, problems: dict[str, str]) -> None:
         self._problems = problems
         self._items: deque[LogEvent | _Batches] = deque()
-        self._size_bytes = 0
+        self.size_bytes = 0
+        """Batches that were not taken yet, as they came from Kafka."""
         self._filled = asyncio.Event()
         self._room = asyncio.Event()
         self._room.set()
@@ -223,8 +224,8 @@ class Queue:
             topic.caught_up = topic.caught_up and partition.late
 
     def _count(self, size_bytes: int) -> None:
-        self._size_bytes += size_bytes
-        if self._size_bytes < QUEUE_BYTES_MAX:
+        self.size_bytes += size_bytes
+        if self.size_bytes < QUEUE_BYTES_MAX:
             self._room.set()
         else:
             self._room.clear()

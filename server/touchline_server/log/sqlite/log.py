@@ -76,6 +76,11 @@ class SqliteLog:
         return {}
 
     @property
+    def unread_bytes(self) -> int:
+        """See `core.log.Log.unread_bytes`: the tails, without records that were read from the file."""
+        return self._reader.tail_bytes
+
+    @property
     def unreachable(self) -> str | None:
         """See `core.log.Log.unreachable`. Always None: problems with the file only show when it is used."""
         return None

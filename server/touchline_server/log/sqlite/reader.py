@@ -118,6 +118,11 @@ class LiveReader:
         """Whether `poll` has something to return without waiting for an append."""
         return bool(self._events) or any(each.next_offset < each.end for each in self._partitions.values())
 
+    @property
+    def tail_bytes(self) -> int:
+        """The size of all tails."""
+        return sum(each.tail_bytes for each in self._partitions.values())
+
     def await_topic(self, name: str) -> None:
         """Report a topic as missing, and read it once it is created."""
         self._awaited.add(name)
