@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Write the codes and limits of the protocol for the TypeScript SDK: clients/js/src/codes.ts and limits.ts.
+"""Write the codes and limits of the protocol for the TypeScript SDK: files in clients/js/src, `FILES` below.
 
 `touchline_protocol` has the only list of each. With --check nothing is written: it exits with 1 if a file is stale.
 """
@@ -8,7 +8,7 @@ import ast
 import inspect
 import itertools
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,7 +24,7 @@ CODES_HEAD = """\
  *
  * Written by scripts/write_js_codes.py from the protocol's table (`make js-codes`): do not edit it. An event has
  * one name wherever it is reported, and its recovery depends on where that is: `token_expired` can be an error, a nack
- * and a close. recovery.ts says what to do about a code that is not in these tables.
+ * and a close.
  */
 
 /**
@@ -32,6 +32,23 @@ CODES_HEAD = """\
  * stays open and the same message may succeed later; `give_up`, since the result would be the same again.
  */
 export type Recovery = "reconnect" | "retry" | "give_up";
+"""
+
+RECOVERY_HEAD = """\
+/**
+ * Which errors and closes a client recovers from, and the names of closes: what every page needs of the table of codes.
+ *
+ * Written by scripts/write_js_codes.py from the protocol's table (`make js-codes`): do not edit it. The rules for codes
+ * that are not in it, since the server is newer, are in "Codes" of protocol/README.md.
+ */
+"""
+
+NACKS_HEAD = """\
+/**
+ * Which nacks a client recovers from.
+ *
+ * Written by scripts/write_js_codes.py from the protocol's table (`make js-codes`): do not edit it.
+ */
 """
 
 LIMITS_HEAD = """\
@@ -44,13 +61,12 @@ LIMITS_HEAD = """\
 
 
 class Member(NamedTuple):
-    """A code: the name and value of its constant, and the recovery after it and after an unknown code in its place."""
+    """A code: the name and value of its constant, and what a client does after it."""
 
     name: str
     value: str | int
     meaning: str
     recovery: Recovery
-    default: Recovery
 
 
 def doc(text: str, indent: str = "") -> str:
@@ -70,30 +86,28 @@ def doc(text: str, indent: str = "") -> str:
 
 
 def constants(kind: str, what: str, members: Iterable[Member]) -> str:
-    """An object of constants with the union type of their values, and the table of recoveries.
-
-    The table lacks the recoveries that an unknown code has as well: it is part of every page that uses the SDK.
-    """
-    members = list(members)
+    """An object of constants with the union type of their values."""
     entries = "".join(
         f"{doc(f'{each.meaning} (`{each.recovery}`)', '  ')}  {each.name}: {literal(each.value)},\n" for each in members
     )
-    exceptions = [each for each in members if each.recovery is not each.default]
-    table = "".join(f"  {each.value}: {literal(each.recovery.value)},\n" for each in exceptions)
     return (
         f"\n{doc(f'The codes of {what}.')}export const {kind} = {{\n{entries}}} as const;\n"
-        f"export type {kind} = (typeof {kind})[keyof typeof {kind}];\n\n"
-        f"{doc(f'The codes of {what} after which a client does not do what it does after unknown ones: recovery.ts.')}"
-        f"export const {kind.upper().removesuffix('CODE')}_RECOVERY: Readonly<Partial<Record<{kind}, Recovery>>> = "
-        f"{{\n{table}}};\n"
+        f"export type {kind} = (typeof {kind})[keyof typeof {kind}];\n"
     )
 
 
+def code_set(name: str, documentation: str, codes: Iterable[str | int]) -> str:
+    """A set of codes."""
+    codes = list(codes)
+    entries = "".join(f"  {literal(code)},\n" for code in codes)
+    kind = "string" if isinstance(codes[0], str) else "number"
+    return f"\n{doc(documentation)}export const {name}: ReadonlySet<{kind}> = new Set([\n{entries}]);\n"
+
+
 def close_names(codes: Iterable[CloseCode]) -> str:
-    """The names of closes as one text: pages that only watch load it, but not the constants."""
+    """The names of closes as one text, which takes fewer bytes than an object."""
     lines = "".join(f"\n{each.code} {each.name}" for each in codes)
-    documentation = doc("The names of close codes in the table of the protocol, for messages.")
-    return f"\n{documentation}export const CLOSE_NAMES = `{lines}\n`;\n"
+    return f"\n{doc('The names of closes.')}export const CLOSE_NAMES = `{lines}\n`;\n"
 
 
 def literal(value: object) -> str:
@@ -101,13 +115,11 @@ def literal(value: object) -> str:
 
 
 def messages(codes: Iterable[ErrorCode]) -> Iterator[Member]:
-    return (Member(each.code.upper(), each.code, each.meaning, each.recovery, Recovery.GIVE_UP) for each in codes)
+    return (Member(each.code.upper(), each.code, each.meaning, each.recovery) for each in codes)
 
 
 def closes(codes: Iterable[CloseCode]) -> Iterator[Member]:
-    for each in codes:
-        default = Recovery.GIVE_UP if each.code in GIVE_UP_CLOSES else Recovery.RECONNECT
-        yield Member(each.name.upper(), each.code, each.meaning, each.recovery, default)
+    return (Member(each.name.upper(), each.code, each.meaning, each.recovery) for each in codes)
 
 
 def codes_module() -> str:
@@ -117,8 +129,33 @@ def codes_module() -> str:
         + constants("ErrorCode", "`error` messages", messages(ERRORS.values()))
         + constants("NackCode", "`nack` messages", messages(NACKS.values()))
         + constants("CloseCode", "close frames", closes(CLOSES.values()))
+    )
+
+
+def recoverable(codes: Iterable[ErrorCode]) -> list[str]:
+    return [each.code for each in codes if each.recovery is not Recovery.GIVE_UP]
+
+
+def recovery_module() -> str:
+    """The text of recovery-codes.ts."""
+    final = [each for each in CLOSES.values() if each.recovery is Recovery.GIVE_UP]
+    errors = "The codes of `error` messages after which a client tries again. After any other, it gives up."
+    closes = f"The closes after which a client gives up, besides all from {GIVE_UP_CLOSES[0]} to {GIVE_UP_CLOSES[-1]}."
+    return (
+        RECOVERY_HEAD
+        + code_set("RECOVERABLE_ERRORS", errors, recoverable(ERRORS.values()))
+        + code_set("FINAL_CLOSES", closes, [each.code for each in final if each.code not in GIVE_UP_CLOSES])
         + close_names(CLOSES.values())
     )
+
+
+def nacks_module() -> str:
+    """The text of machine/actions/nack-codes.ts: only clients that act load it."""
+    documentation = (
+        "The codes of `nack` messages after which a client tries again. After any other, it gives up, unless the nack "
+        "says when to retry."
+    )
+    return NACKS_HEAD + code_set("RECOVERABLE_NACKS", documentation, recoverable(NACKS.values()))
 
 
 def limits_module() -> str:
@@ -133,13 +170,21 @@ def limits_module() -> str:
     return "".join(parts)
 
 
+FILES: dict[str, Callable[[], str]] = {
+    "codes.ts": codes_module,
+    "recovery-codes.ts": recovery_module,
+    "machine/actions/nack-codes.ts": nacks_module,
+    "limits.ts": limits_module,
+}
+
+
 def main(*, check: bool) -> int:
-    """Write both files, or say which of them is stale."""
+    """Write the files, or say which of them are stale."""
     stale = []
-    for name, text in (("codes.ts", codes_module()), ("limits.ts", limits_module())):
-        path = SOURCES / name
+    for name, module in FILES.items():
+        path, text = SOURCES / name, module()
         if not path.exists() or path.read_text("utf-8") != text:
-            stale.append(path.name)
+            stale.append(name)
             if not check:
                 path.write_text(text, "utf-8")
     if check and stale:

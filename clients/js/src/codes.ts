@@ -3,7 +3,7 @@
  *
  * Written by scripts/write_js_codes.py from the protocol's table (`make js-codes`): do not edit it. An event has
  * one name wherever it is reported, and its recovery depends on where that is: `token_expired` can be an error, a nack
- * and a close. recovery.ts says what to do about a code that is not in these tables.
+ * and a close.
  */
 
 /**
@@ -74,16 +74,6 @@ export const ErrorCode = {
 } as const;
 export type ErrorCode = (typeof ErrorCode)[keyof typeof ErrorCode];
 
-/** The codes of `error` messages after which a client does not do what it does after unknown ones: recovery.ts. */
-export const ERROR_RECOVERY: Readonly<Partial<Record<ErrorCode, Recovery>>> = {
-  unavailable: "retry",
-  too_many_subscribes: "retry",
-  too_many_refreshes: "retry",
-  too_many_connections: "retry",
-  token_key_unknown: "reconnect",
-  too_many_player_connections: "reconnect",
-};
-
 /** The codes of `nack` messages. */
 export const NackCode = {
   /** A token is required, and the client presented none in hello or Authorization. (`give_up`) */
@@ -123,15 +113,6 @@ export const NackCode = {
   TOKEN_EXPIRED: "token_expired",
 } as const;
 export type NackCode = (typeof NackCode)[keyof typeof NackCode];
-
-/** The codes of `nack` messages after which a client does not do what it does after unknown ones: recovery.ts. */
-export const NACK_RECOVERY: Readonly<Partial<Record<NackCode, Recovery>>> = {
-  id_gap: "retry",
-  rate_limited: "retry",
-  too_many_unacked: "retry",
-  log_unavailable: "retry",
-  token_expired: "reconnect",
-};
 
 /** The codes of close frames. */
 export const CloseCode = {
@@ -182,36 +163,3 @@ export const CloseCode = {
   TOO_MANY_BYTES: 4507,
 } as const;
 export type CloseCode = (typeof CloseCode)[keyof typeof CloseCode];
-
-/** The codes of close frames after which a client does not do what it does after unknown ones: recovery.ts. */
-export const CLOSE_RECOVERY: Readonly<Partial<Record<CloseCode, Recovery>>> = {
-  1002: "give_up",
-  1003: "give_up",
-  1007: "give_up",
-  1009: "give_up",
-};
-
-/** The names of close codes in the table of the protocol, for messages. */
-export const CLOSE_NAMES = `
-1000 normal
-1001 going_away
-1002 protocol_error
-1003 wrong_frame
-1006 abnormal
-1007 invalid_text
-1009 too_big
-1011 internal_error
-4000 too_slow
-4001 hello_timeout
-4002 token_expired
-4003 token_key_unknown
-4004 too_many_player_connections
-4500 hello_expected
-4501 too_many_errors
-4502 unauthorized
-4503 banned
-4504 session_replaced
-4505 too_many_pings
-4506 too_many_messages
-4507 too_many_bytes
-`;

@@ -5,7 +5,7 @@ import { AGENT_CHARS_MAX } from "./limits.js";
 import { Session } from "./machine/session.js";
 import { createClock } from "./shell/clock.js";
 import { RoomConnection } from "./shell/connection.js";
-import { Driver } from "./shell/driver.js";
+import { drive } from "./shell/driver.js";
 import { loadedOnce } from "./shell/loaded-once.js";
 import { listenToPage } from "./shell/page.js";
 import { StorageRoomStore } from "./shell/room-store.js";
@@ -59,7 +59,7 @@ export function connect(url: string | URL, options: ConnectOptions = {}): Connec
     wake: () => driver.wake(),
   });
   const openLink = openerOf(address, choice, options);
-  const driver = new Driver({ session, clock, tokens, openLink, report: () => connection.report() });
+  const driver = drive({ session, clock, tokens, openLink, report: () => connection.report() });
   const tell = (happened: (now: number) => void) => (): void => {
     happened(clock());
     driver.step();

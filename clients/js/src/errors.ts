@@ -1,5 +1,6 @@
 /**
- * What can go wrong for a user of the SDK.
+ * What can go wrong for a user of the SDK. The errors of actions are in action-errors.ts, which a page that only watches
+ * does not load.
  *
  *     TouchlineError
  *     ├── BadArgument            an argument that cannot be right: an address, a room, a cursor, an action's kind or data
@@ -82,28 +83,6 @@ export class RoomRefused extends TouchlineError {
 export class AlreadySubscribed extends TouchlineError {
   constructor(room: string) {
     super("already_subscribed", `${room} has a subscription already: close or share it`);
-  }
-}
-
-/**
- * The action is not in the log, and the client will not send it again.
- *
- * `code` is one of the protocol's nacks; or `actions_disabled`: this server takes no actions from this client; or
- * `watching_only`: server-sent events are in use, since WebSockets are blocked, and those cannot carry actions.
- */
-export class ActionRefused extends TouchlineError {}
-
-/** The action was sent, and nobody can tell whether it is in the log. Doing it once more risks doing it twice. */
-export class ActionInDoubt extends TouchlineError {
-  constructor(message: string) {
-    super("in_doubt", message);
-  }
-}
-
-/** The action was not taken, because as many as `actionsBufferMax` allows are waiting for their answers. */
-export class ActionsFull extends TouchlineError {
-  constructor(max: number) {
-    super("actions_full", `${max} actions are waiting for their answers, and actionsBufferMax allows no more`);
   }
 }
 

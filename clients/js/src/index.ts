@@ -1,6 +1,7 @@
 /** The package `touchline`: what a client of the protocol needs, for browsers, Node, Deno and Bun. */
 
-export { CloseCode, ErrorCode, NackCode, type Recovery } from "./codes.js";
+export * from "./action-errors.js";
+export * from "./codes.js";
 export { connect } from "./connect.js";
 export * from "./errors.js";
 export type * from "./types.js";

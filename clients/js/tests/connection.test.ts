@@ -1,8 +1,8 @@
 /** A connection with its shell: timers, sockets, callbacks and iterators, under fake timers. */
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { ActionsFull } from "../src/action-errors.js";
 import { connect } from "../src/connect.js";
 import {
-  ActionsFull,
   AlreadySubscribed,
   BadArgument,
   ConnectionClosed,

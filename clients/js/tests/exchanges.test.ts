@@ -1,7 +1,7 @@
 /** What a server answers, as the protocol's vectors have it: the machine takes it, and gives up only where it must. */
 import { describe, expect, it } from "vitest";
+import { isFinal } from "../src/machine/close-reason.js";
 import { Session } from "../src/machine/session.js";
-import { recoveryOfClose } from "../src/recovery.js";
 import { vectors } from "./vectors.js";
 
 type Fields = Record<string, unknown> & { type?: string };
@@ -58,7 +58,7 @@ function messagesOf({ server = [] }: Step): Fields[] {
 
 function expectClosed(session: Session, code: number): void {
   session.disconnected(code, "", 0);
-  expect(session.state).toBe(recoveryOfClose(code) === "give_up" ? "closed" : "waiting");
+  expect(session.state).toBe(isFinal(code) ? "closed" : "waiting");
 }
 
 describe("a server's answers", () => {

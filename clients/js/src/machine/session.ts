@@ -17,10 +17,9 @@
  */
 
 import { type ConnectionFailed, ConnectionRefused, ProtocolViolated } from "../errors.js";
-import { recoveryOfClose, recoveryOfError } from "../recovery.js";
 import type { Reason, Verdict } from "../types.js";
 import type { Outbox } from "./actions/outbox.js";
-import { closeReason, TOKEN_EXPIRED, UNAUTHORIZED } from "./close-reason.js";
+import { closeReason, isFinal, TOKEN_EXPIRED, UNAUTHORIZED } from "./close-reason.js";
 import { Liveness } from "./liveness.js";
 import {
   type ClientMessage,
@@ -32,7 +31,7 @@ import {
 } from "./messages.js";
 import { type BackoffBounds, Reconnect } from "./reconnect.js";
 import { RoomSet } from "./rooms/room-set.js";
-import { type Input, isConnected, isServed, nextState, type State } from "./states.js";
+import { isConnected, isServed, type State } from "./states.js";
 import { TokenRefresh } from "./token-refresh.js";
 
 export interface SessionOptions {
@@ -62,7 +61,7 @@ export class Session {
   readonly #reconnect: Reconnect;
   readonly #liveness = new Liveness();
   readonly #token: TokenRefresh;
-  #output: ClientMessage[] = [];
+  readonly #output: ClientMessage[] = [];
   #requestId = 0;
   #lastError: ErrorMessage | null = null;
   #presented: string | null = null;
@@ -87,13 +86,13 @@ export class Session {
 
   /** The user closes the connection for good. */
   close(): void {
-    this.#move("end");
+    this.state = "closed";
   }
 
   // What the transport and the computer say.
 
   opening(now: number): void {
-    this.#liveness.opening(now);
+    this.#liveness.allow(OPEN_MS_MAX, now);
   }
 
   /** The transport is open. `token` says who the client is. */
@@ -103,13 +102,13 @@ export class Session {
       this.#giveUp(this.#refusal.failure);
       return;
     }
-    this.#move("connected");
-    this.#liveness.opened(now);
+    this.state = "greeting";
+    this.#liveness.allow(WELCOME_MS_MAX, now);
     this.#lastError = null;
     this.#presented = token;
-    const session = this.outbox?.session ?? null;
     const { agent } = this.#options;
-    this.#output.push({ type: "hello", agent, ...(token !== null && { token }), ...(session !== null && { session }) });
+    const session = this.outbox?.session;
+    this.#output.push({ type: "hello", agent, ...(token !== null && { token }), ...(session && { session }) });
   }
 
   /** No transport could be opened. `retryAfterMs` is what the server asked for. */
@@ -121,13 +120,12 @@ export class Session {
   disconnected(code: number, reason: string, now: number, retryAfterMs = 0): void {
     if (!isConnected(this.state)) return;
     const error = this.#lastError;
-    const trouble = closeReason(code, reason, error === null ? "" : `${error.message} (${error.code})`, this.verdict);
+    const trouble = closeReason(code, reason, error, this.verdict);
     const { canRenew } = this.#token;
     const mayRenew = code === UNAUTHORIZED && canRenew && this.#refusal === null;
     const failure = new ConnectionRefused(error?.code ?? trouble.code, code, trouble.message);
     if (mayRenew) this.#refusal = { token: this.#presented, failure };
-    const isFinal = recoveryOfClose(code) === "give_up" || (code === TOKEN_EXPIRED && !canRenew);
-    if (isFinal && !mayRenew) this.#giveUp(failure);
+    if ((isFinal(code) || (code === TOKEN_EXPIRED && !canRenew)) && !mayRenew) this.#giveUp(failure);
     else this.#lose(trouble, now, retryAfterMs);
   }
 
@@ -143,11 +141,6 @@ export class Session {
     }
   }
 
-  /** Something arrived that is not a message: the server is still there. */
-  heard(now: number): void {
-    this.#liveness.heard(now);
-  }
-
   /** Hand in a newer token; null if there is none to be had. */
   refresh(token: string | null, now: number): void {
     const id = token !== null && isServed(this.state) ? ++this.#requestId : null;
@@ -158,7 +151,7 @@ export class Session {
   /** The page is frozen, or hidden for good: hold no connection until `awake`. */
   suspend(now: number): void {
     if (this.state === "closed") return;
-    this.#hangUp(now, "lost", { code: "suspended", message: "the page is suspended" });
+    this.#hangUp(now, "waiting", { code: "suspended", message: "the page is suspended" });
     this.#reconnect.suspend();
   }
 
@@ -171,7 +164,7 @@ export class Session {
   /** The network is another one, so the link is dead: connect again at once. */
   networkChanged(now: number): void {
     if (isConnected(this.state)) {
-      this.#lose({ code: "network_changed", message: "the computer was offline" }, now, 0);
+      this.#lose({ code: "network_changed", message: "the computer was offline" }, now);
     }
     this.#reconnect.hasten(now);
   }
@@ -189,21 +182,21 @@ export class Session {
 
   /** When to call `tick`; Infinity if there is nothing to wait for. */
   get deadline(): number {
-    const leaves = this.state === "waiting" || this.state === "leaving" ? this.#reconnect.at : Infinity;
-    const actsAt = this.outbox?.deadline ?? Infinity;
     if (this.state === "closed") return Infinity;
-    return Math.min(leaves, this.#liveness.deadline, this.rooms.deadline, this.#token.deadline, actsAt);
+    return Math.min(
+      this.#connectAt,
+      this.#liveness.deadline,
+      this.rooms.deadline,
+      this.#token.deadline,
+      this.outbox?.deadline ?? Infinity,
+    );
   }
 
   /** Do what is due. Calling this too early does no harm. */
   tick(now: number): void {
     if (this.state === "closed") return;
-    if ((this.state === "waiting" || this.state === "leaving") && now >= this.#reconnect.at) {
-      this.#hangUp(now, "due", this.trouble);
-    } else if (now >= this.#liveness.deadline) {
-      const isOpening = this.state === "connecting";
-      this.#lose(isOpening ? UNREACHABLE : SILENT, now, 0);
-    }
+    if (now >= this.#connectAt) this.#hangUp(now, "connecting", this.trouble);
+    else if (now >= this.#liveness.deadline) this.#lose(this.state === "connecting" ? UNREACHABLE : SILENT, now);
     this.rooms.tick(now);
     this.outbox?.tick(now);
     this.#token.tick(now);
@@ -213,8 +206,7 @@ export class Session {
 
   /** The messages to send now. */
   takeOutput(now: number): ClientMessage[] {
-    const output = this.#output;
-    this.#output = [];
+    const output = this.#output.splice(0);
     if (!isServed(this.state) || this.welcome === null) return output;
     const { message_bytes_max } = this.welcome.limits;
     return [...output, ...this.rooms.takeOutput(message_bytes_max), ...(this.outbox?.takeOutput(now) ?? [])];
@@ -223,56 +215,33 @@ export class Session {
   // Inside.
 
   #handle(message: ServerMessage, now: number): void {
-    switch (message.type) {
-      case "welcome":
-        if (this.state === "greeting") this.#begin(message, now);
-        return;
-      case "goaway":
-        this.#goAway(message, now);
-        return;
-      case "error":
-        this.#refused(message, now);
-        return;
-      case "verdict":
-        this.verdict = { kind: message.kind, reason: message.reason, until: message.until };
-        return;
-      default:
-        if (isServed(this.state)) this.#handleServed(message, now);
-    }
+    const { type } = message;
+    if (type === "goaway") this.#goAway(message, now);
+    else if (type === "error") this.#refused(message, now);
+    else if (type === "verdict") this.verdict = { kind: message.kind, reason: message.reason, until: message.until };
+    else if (isServed(this.state)) this.#handleServed(message, now);
+    else if (type === "welcome") this.#begin(message, now);
   }
 
   #handleServed(message: ServerMessage, now: number): void {
-    switch (message.type) {
-      case "event":
-      case "skipped":
-      case "subscribed":
-      case "replayed":
-      case "occupancy":
-      case "members":
-      case "members_changed":
-        this.rooms.receive(message);
-        return;
-      case "ack":
-        this.outbox?.ack(message.id);
-        return;
-      case "nack":
-        this.outbox?.nack(message, now);
-        return;
-      case "refreshed":
-        this.#lastError = null;
-        this.#token.extend(message.expires, now);
-    }
+    const { type } = message;
+    if (type === "ack") this.outbox?.ack(message.id);
+    else if (type === "nack") this.outbox?.nack(message, now);
+    else if (type === "refreshed") {
+      this.#lastError = null;
+      this.#token.extend(this.#timeOf(message.expires), now);
+    } else if ("room" in message && type !== "error" && type !== "unsubscribed") this.rooms.receive(message);
   }
 
   #begin(welcome: Welcome, now: number): void {
-    this.#move("welcome");
+    this.state = "open";
     this.welcome = welcome;
     this.trouble = null;
     this.#refusal = null;
     this.clockDifferenceMs = welcome.time - now;
-    this.#liveness.welcomed(now, welcome.heartbeat_ms);
+    this.#liveness.welcomed(welcome.heartbeat_ms, now);
     this.#reconnect.welcomed(now);
-    this.#token.begin(welcome.time, welcome.expires, now);
+    this.#token.extend(this.#timeOf(welcome.expires), now);
     this.outbox?.welcome(welcome);
   }
 
@@ -281,7 +250,7 @@ export class Session {
     const isGeneral = error.room === null && (error.id === null || error.id === this.#token.requestId);
     if (isGeneral) this.#lastError = error; // a close may follow that does not say why
     if (error.room !== null || error.id !== null) this.rooms.refused(error, now);
-    else if (FATAL.test(error.code) && recoveryOfError(error.code) === "give_up") {
+    else if (FATAL.test(error.code)) {
       this.#giveUp(new ConnectionRefused(error.code, null, `the server refused: ${error.message} (${error.code})`));
     }
   }
@@ -289,38 +258,50 @@ export class Session {
   #goAway({ reconnect_ms, reason }: Goaway, now: number): void {
     this.#reconnect.scheduleGoaway(now, reconnect_ms);
     this.trouble = { code: "goaway", message: `the server sent the client away: ${reason}` };
-    if (isServed(this.state)) this.#move("goaway");
-    else this.#hangUp(now, "goaway", this.trouble);
+    if (isServed(this.state)) this.state = "leaving";
+    else this.#hangUp(now, "waiting", this.trouble);
   }
 
   /** Connect again after a wait. After a goaway, the wait is what it said. */
-  #lose(trouble: Reason, now: number, retryAfterMs: number): void {
+  #lose(trouble: Reason, now: number, retryAfterMs = 0): void {
     const wasLeaving = this.state === "leaving";
-    this.#hangUp(now, "lost", trouble);
+    this.#hangUp(now, "waiting", trouble);
     if (!wasLeaving) this.#reconnect.schedule(now, retryAfterMs);
   }
 
-  #hangUp(now: number, input: Input, trouble: Reason | null): void {
-    this.#move(input);
+  /** The connection is over. */
+  #hangUp(now: number, next: State, trouble: Reason | null): void {
+    this.state = next;
     this.trouble = trouble;
-    this.#output = [];
+    this.#output.length = 0;
     this.#reconnect.ended(now);
     this.#liveness.end();
     this.rooms.connectionLost();
     this.outbox?.connectionLost();
-    this.#token.end();
+    this.#token.requestId = null;
+    this.#token.extend(Infinity, now);
   }
 
   #giveUp(failure: ConnectionFailed): void {
     if (this.state === "closed") return;
     this.failure = failure;
-    this.#move("end");
+    this.state = "closed";
   }
 
-  #move(input: Input): void {
-    this.state = nextState(this.state, input);
+  /** A time of the server's clock on ours, which may be wrong by hours; never is Infinity. */
+  #timeOf(time: number | null): number {
+    return time === null ? Infinity : time - (this.clockDifferenceMs ?? 0);
+  }
+
+  /** When to hang up, if need be, and to open the next connection. */
+  get #connectAt(): number {
+    return this.state === "waiting" || this.state === "leaving" ? this.#reconnect.at : Infinity;
   }
 }
+
+/** How long a transport may take to open, and then the welcome: a bad mobile network needs seconds for either. */
+const OPEN_MS_MAX = 15_000;
+const WELCOME_MS_MAX = 10_000;
 
 const UNREACHABLE: Reason = { code: "unreachable", message: "the server does not answer" };
 const SILENT: Reason = { code: "silent", message: "the server was silent" };

@@ -1,5 +1,5 @@
 /**
- * The states of a session, and what leads from one to the next.
+ * The states of a session, and what leads from one to the next: `Session` follows this table.
  *
  *     state        what happens                        next
  *     connecting   the transport is open               greeting     the client sends hello
@@ -18,24 +18,6 @@
  */
 
 export type State = "connecting" | "greeting" | "open" | "leaving" | "waiting" | "closed";
-
-export type Input = "connected" | "welcome" | "goaway" | "lost" | "due" | "end";
-
-const TRANSITIONS: Readonly<Record<State, Partial<Record<Input, State>>>> = {
-  connecting: { connected: "greeting", lost: "waiting" },
-  greeting: { welcome: "open", goaway: "waiting", lost: "waiting" },
-  open: { goaway: "leaving", lost: "waiting" },
-  leaving: { goaway: "leaving", lost: "waiting", due: "connecting" },
-  waiting: { due: "connecting", lost: "waiting" },
-  closed: {},
-};
-
-/** The next state. Anything that is not in the table is our own bug. */
-export function nextState(state: State, input: Input): State {
-  const next = input === "end" ? "closed" : TRANSITIONS[state][input];
-  if (next === undefined) throw new Error(`${input} in ${state}`);
-  return next;
-}
 
 /** The server accepts subscribes and actions. */
 export const isServed = (state: State): boolean => state === "open" || state === "leaving";

@@ -1,8 +1,6 @@
 /**
  * When to replace a token, so that the connection outlives it.
  *
- * The server reports when a token ends by its own clock, and reports that clock too: the client's may be wrong by hours.
- *
  * Rules:
  *
  * 1. A newer token is due when a fifth of the token's time is left, and at least `LEAD_MS` before its end (for a very
@@ -27,7 +25,6 @@ export class TokenRefresh {
   requestId: number | null = null;
   /** When to call `tick`. */
   deadline: number = Infinity;
-  #clockDifferenceMs = 0;
   #expires = Infinity;
 
   /** `canRenew`: the client can get a newer token. */
@@ -35,15 +32,9 @@ export class TokenRefresh {
     this.canRenew = canRenew;
   }
 
-  /** A connection begins, with or without a token that ends. */
-  begin(serverTime: number, expires: number | null, now: number): void {
-    this.#clockDifferenceMs = now - serverTime;
-    this.extend(expires, now);
-  }
-
-  /** A token is in force until `expires` by the server's clock. */
-  extend(expires: number | null, now: number): void {
-    this.#expires = expires === null ? Infinity : expires + this.#clockDifferenceMs;
+  /** A token is in force until `expires`; Infinity if it does not end, or there is none. */
+  extend(expires: number, now: number): void {
+    this.#expires = expires;
     this.#plan(now);
   }
 
@@ -53,13 +44,6 @@ export class TokenRefresh {
     this.#plan(now);
   }
 
-  /** The connection is gone. */
-  end(): void {
-    this.#expires = this.deadline = Infinity;
-    this.requestId = null;
-    this.isDue = false;
-  }
-
   tick(now: number): void {
     if (now < this.deadline) return;
     this.deadline = Infinity;
@@ -67,12 +51,10 @@ export class TokenRefresh {
   }
 
   #plan(now: number): void {
-    this.isDue = false;
-    this.deadline = Infinity;
-    if (this.#expires === Infinity || !this.canRenew) return;
     const leftMs = this.#expires - now;
-    const leadMs = Math.max(leftMs * LEFT_SHARE, Math.min(LEAD_MS, leftMs / 2));
-    const dueAt = now + Math.max(INTERVAL_MS_MIN, leftMs - leadMs);
-    if (dueAt < this.#expires) this.deadline = dueAt;
+    const waitMs = Math.min(leftMs * (1 - LEFT_SHARE), Math.max(leftMs - LEAD_MS, leftMs / 2));
+    const dueAt = now + Math.max(waitMs, INTERVAL_MS_MIN);
+    this.isDue = false;
+    this.deadline = this.canRenew && dueAt < this.#expires ? dueAt : Infinity;
   }
 }

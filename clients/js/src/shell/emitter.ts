@@ -21,10 +21,6 @@ export class Emitter<L extends { [N in keyof L]: Listener }> {
       }
     }
   }
-
-  has(name: keyof L): boolean {
-    return (this.#listeners.get(name)?.size ?? 0) > 0;
-  }
 }
 
 /** As if the listener had been called by the runtime itself. */

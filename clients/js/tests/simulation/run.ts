@@ -1,6 +1,6 @@
 /** One simulated run: a client that watches and acts, a log that goes on, and faults; and what has to be true after it. */
 
-import { ActionInDoubt } from "../../src/errors.js";
+import { ActionInDoubt } from "../../src/action-errors.js";
 import type { PendingAction } from "../../src/machine/actions/pending-action.js";
 import { Client } from "./client.js";
 import { Log, type LoggedEvent, ROOMS } from "./log.js";

@@ -30,11 +30,11 @@
  * 6. Actions are sent at the pace that the server announces, those that are sent again too.
  */
 
-import { ActionInDoubt, ActionRefused, ActionsFull } from "../../errors.js";
-import { recoveryOfNack } from "../../recovery.js";
+import { ActionInDoubt, ActionRefused, ActionsFull } from "../../action-errors.js";
 import { type Action, type Limits, type Nack, WATCHING_ONLY, type Welcome } from "../messages.js";
 import { bytesOf } from "../text.js";
 import type { ActionData } from "./action-data.js";
+import { RECOVERABLE_NACKS } from "./nack-codes.js";
 import { Pace } from "./pace.js";
 import { type Outcome, PendingAction } from "./pending-action.js";
 
@@ -56,7 +56,7 @@ export class Outbox {
   readonly #pace = new Pace();
   readonly #numbered = new Map<number, PendingAction>(); // in the order of their ids
   #waiting: PendingAction[] = [];
-  #outcomes: [PendingAction, Outcome][] = [];
+  readonly #outcomes: [PendingAction, Outcome][] = [];
   #player: string | null = null;
   #limits: Limits | null = null;
   #nextId = 1;
@@ -123,7 +123,7 @@ export class Outbox {
     const action = this.#numbered.get(nack.id);
     if (action === undefined) return;
     if (nack.code === "log_unavailable") action.mayBeDone = true;
-    if (nack.retry_ms === null && recoveryOfNack(nack.code, undefined) === "give_up") {
+    if (nack.retry_ms === null && !RECOVERABLE_NACKS.has(nack.code)) {
       if (nack.code === "duplicate_id" && action.sendCount > 1) this.ack(nack.id);
       else this.#refuse(nack);
     } else if (nack.id < this.#nextToSend) {
@@ -170,9 +170,7 @@ export class Outbox {
 
   /** What became of actions, in order. */
   takeOutcomes(): [PendingAction, Outcome][] {
-    const outcomes = this.#outcomes;
-    this.#outcomes = [];
-    return outcomes;
+    return this.#outcomes.splice(0);
   }
 
   /** The next action to send: again, or for the first time if the window has room. */

@@ -1,6 +1,6 @@
 /** One action on its way into the log, and what can become of it. Pure data. */
 
-import type { ActionInDoubt, ActionRefused } from "../../errors.js";
+import type { ActionInDoubt, ActionRefused } from "../../action-errors.js";
 import type { Receipt } from "../../types.js";
 import type { Action } from "../messages.js";
 import { bytesOf } from "../text.js";

@@ -1,5 +1,5 @@
 /**
- * The phases of a room that a client follows, and what leads from one to the next.
+ * The phases of a room that a client follows, and what leads from one to the next: `Room` follows this table.
  *
  *     phase      what happens                    next
  *     wanted     the subscribe is sent           requested
@@ -24,45 +24,3 @@
  */
 
 export type Phase = "wanted" | "requested" | "joined" | "waiting" | "paused" | "closed";
-
-export type RoomInput =
-  | "sent"
-  | "subscribed"
-  | "again"
-  | "retry"
-  | "giveUp"
-  | "due"
-  | "lost"
-  | "pause"
-  | "resume"
-  | "left";
-
-const TRANSITIONS: Readonly<Record<Phase, Partial<Record<RoomInput, Phase>>>> = {
-  wanted: { sent: "requested", retry: "waiting", lost: "wanted", pause: "paused" },
-  requested: {
-    subscribed: "joined",
-    again: "wanted",
-    retry: "waiting",
-    giveUp: "closed",
-    lost: "wanted",
-    pause: "paused",
-  },
-  joined: {
-    subscribed: "joined",
-    again: "wanted",
-    retry: "waiting",
-    giveUp: "closed",
-    lost: "wanted",
-    pause: "paused",
-  },
-  waiting: { due: "wanted", lost: "wanted", pause: "paused" },
-  paused: { lost: "paused", resume: "wanted", pause: "paused" },
-  closed: {},
-};
-
-/** The next phase. Anything that is not in the table is our own bug. */
-export function nextPhase(phase: Phase, input: RoomInput): Phase {
-  const next = input === "left" ? "closed" : TRANSITIONS[phase][input];
-  if (next === undefined) throw new Error(`${input} in ${phase}`);
-  return next;
-}

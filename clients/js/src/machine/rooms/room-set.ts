@@ -10,7 +10,7 @@
  */
 
 import { AlreadySubscribed, type LoadFailed } from "../../errors.js";
-import { recoveryOfError } from "../../recovery.js";
+import { RECOVERABLE_ERRORS } from "../../recovery-codes.js";
 import type { ClientMessage, ErrorMessage } from "../messages.js";
 import { bytesOf } from "../text.js";
 import type { Item } from "./items.js";
@@ -27,7 +27,7 @@ export class RoomSet implements LoadedExtras {
   readonly #nextId: () => number;
   readonly #delayMs: (attempt: number) => number;
   #toLeave: string[] = [];
-  #items: [Room, Item][] = [];
+  readonly #items: [Room, Item][] = [];
 
   /** `nextId` numbers the requests. `delayMs` is how long to wait after that many refusals of a room in a row. */
   constructor(nextId: () => number, delayMs: (attempt: number) => number) {
@@ -47,17 +47,17 @@ export class RoomSet implements LoadedExtras {
     if (this.byName.get(room.name) !== room) return;
     this.byName.delete(room.name);
     if (room.isOnServer) this.#toLeave.push(room.name);
-    room.move("left");
+    room.move("closed");
   }
 
   /** The room's reader is behind: leave the room until `resume`. */
   pause(room: Room): void {
     if (room.isOnServer) this.#toLeave.push(room.name);
-    room.move("pause");
+    room.move("paused");
   }
 
   resume(room: Room): void {
-    if (room.phase === "paused") room.move("resume");
+    if (room.phase === "paused") room.move("wanted");
   }
 
   receive(message: RoomMessage): void {
@@ -74,7 +74,7 @@ export class RoomSet implements LoadedExtras {
       const isAbout = error.room === null || error.room === room.name;
       const isAnswer = error.id === null ? room.phase === "joined" : room.isOnServer && error.id === room.requestId;
       if (!isAbout || !isAnswer) continue;
-      const retryAt = recoveryOfError(error.code) === "give_up" ? null : now + this.#retryMs(error, room);
+      const retryAt = RECOVERABLE_ERRORS.has(error.code) ? now + this.#retryMs(error, room) : null;
       for (const item of room.refused(error, retryAt)) this.#items.push([room, item]);
       if (room.phase === "closed") this.byName.delete(room.name);
     }
@@ -94,7 +94,7 @@ export class RoomSet implements LoadedExtras {
 
   connectionLost(): void {
     this.#toLeave = [];
-    for (const room of this.byName.values()) room.move("lost");
+    for (const room of this.byName.values()) if (room.phase !== "paused") room.move("wanted");
   }
 
   /** When to call `tick`. */
@@ -106,15 +106,13 @@ export class RoomSet implements LoadedExtras {
   /** Ask again for the rooms whose wait is over. */
   tick(now: number): void {
     for (const room of this.byName.values()) {
-      if (room.phase === "waiting" && now >= room.retryAt) room.move("due");
+      if (room.phase === "waiting" && now >= room.retryAt) room.move("wanted");
     }
   }
 
   /** The messages to send now. None is larger than `bytesMax`, unless one room alone takes more. */
   takeOutput(bytesMax: number): ClientMessage[] {
-    const toLeave = this.#toLeave;
-    this.#toLeave = [];
-    const leaves = split(toLeave, bytesMax, (rooms) => ({ type: "unsubscribe" as const, rooms }));
+    const leaves = split(this.#toLeave.splice(0), bytesMax, (rooms) => ({ type: "unsubscribe" as const, rooms }));
     const wanted = [...this.byName.values()].filter(({ phase, lacksExtras }) => phase === "wanted" && !lacksExtras);
     const joins = split(wanted, bytesMax, (rooms) => ({
       type: "subscribe" as const,
@@ -127,9 +125,7 @@ export class RoomSet implements LoadedExtras {
 
   /** What happened to the rooms, in order. */
   takeItems(): [Room, Item][] {
-    const items = this.#items;
-    this.#items = [];
-    return items;
+    return this.#items.splice(0);
   }
 
   #retryMs({ retry_ms }: ErrorMessage, room: Room): number {

@@ -21,7 +21,7 @@ import type {
 import type { Cursor } from "./cursor.js";
 import type { Item } from "./items.js";
 import { Reading, type StartSearch } from "./reading.js";
-import { nextPhase, type Phase, type RoomInput } from "./room-phase.js";
+import type { Phase } from "./room-phase.js";
 
 /** What a room is asked for with. */
 export interface RoomOptions {
@@ -72,10 +72,9 @@ export class Room {
     this.#reading = new Reading(options.after);
   }
 
-  /** Follow the table of phases. */
-  move(input: RoomInput): void {
-    this.phase = nextPhase(this.phase, input);
-    if (this.phase !== "joined") this.#reading.leave();
+  move(phase: Phase): void {
+    this.phase = phase;
+    if (phase !== "joined") this.#reading.leave();
   }
 
   /** Whether the server may count this client among the room's, so that it has to unsubscribe to leave. */
@@ -105,7 +104,7 @@ export class Room {
 
   requestSent(id: number): void {
     this.requestId = id;
-    this.move("sent");
+    this.move("requested");
   }
 
   /** The server refused the room. `retryAt` is when to ask again; null gives up. */
@@ -114,7 +113,7 @@ export class Room {
       this.retry(retryAt);
       return [];
     }
-    this.move("giveUp");
+    this.move("closed");
     return [{ type: "refused", error: new RoomRefused(this.name, code, message) }];
   }
 
@@ -123,7 +122,7 @@ export class Room {
     this.retries += 1;
     this.retryAt = at;
     this.trouble = trouble;
-    this.move("retry");
+    this.move("waiting");
   }
 
   receive(message: RoomMessage): Item[] {
@@ -158,16 +157,16 @@ export class Room {
     } else if (this.phase !== "joined" || message.id !== null) {
       return [];
     } else if (this.#reading.mayGoOn(message)) {
-      this.move("again"); // with its cursor, for which a place may be found in the other log
+      this.move("wanted"); // with its cursor, for which a place may be found in the other log
       return [];
     }
     const startSearch = this.#loaded.extras?.startSearch ?? null;
     if (startSearch === null && this.#reading.needsSearch(message)) {
       this.#needsExtras = true;
-      this.move("again"); // with its cursor, once they are loaded: until then nothing has been read
+      this.move("wanted"); // with its cursor, once they are loaded: until then nothing has been read
       return [];
     }
-    this.move("subscribed");
+    this.move("joined");
     this.retries = 0;
     this.#last = 0;
     return this.#reading.subscribed(message, startSearch);
@@ -176,6 +175,6 @@ export class Room {
   #moveIfAsksAgain(): void {
     if (!this.#reading.asksAgain) return;
     this.#reading.asksAgain = false;
-    this.move("again");
+    this.move("wanted");
   }
 }
