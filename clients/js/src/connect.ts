@@ -5,15 +5,14 @@ import { AGENT_CHARS_MAX } from "./limits.js";
 import { Session } from "./machine/session.js";
 import { createClock } from "./shell/clock.js";
 import { RoomConnection } from "./shell/connection.js";
-import { drive } from "./shell/driver.js";
+import { Driver } from "./shell/driver.js";
 import { loadedOnce } from "./shell/loaded-once.js";
 import { listenToPage } from "./shell/page.js";
 import { StorageRoomStore } from "./shell/room-store.js";
-import { TokenSource } from "./shell/token-source.js";
+import { tokenSource } from "./shell/token-source.js";
 import { TransportChoice } from "./transport/choice.js";
 import { json } from "./transport/json.js";
-import type { OpenLink } from "./transport/link.js";
-import { createTransports } from "./transport/transports.js";
+import { transports } from "./transport/transports.js";
 import { openWebSocket } from "./transport/websocket.js";
 import type { Connection, ConnectOptions, WebSocketConstructor } from "./types.js";
 
@@ -32,22 +31,23 @@ export function connect(url: string | URL, options: ConnectOptions = {}): Connec
   const { eventsBufferMax = EVENTS_BUFFER_MAX, actionsBufferMax = ACTIONS_BUFFER_MAX } = options;
   if (agent.length > AGENT_CHARS_MAX) throw new BadArgument(`agent has more than ${AGENT_CHARS_MAX} characters`);
   if (!(eventsBufferMax >= 1 && actionsBufferMax >= 1)) throw new BadArgument("a buffer must hold at least 1");
+  const { codec = json, fetch = globalThis.fetch?.bind(globalThis) } = options;
+  const { WebSocket = globalThis.WebSocket as WebSocketConstructor | undefined } = options;
   const address = addressOf(url);
-  const clock = createClock();
-  const tokens = new TokenSource(token);
-  const store = options.storage ? new StorageRoomStore(options.storage, address) : null;
   const choice = new TransportChoice(options.transport ?? "auto");
+  if (WebSocket === undefined && choice.current === "websocket") throw new BadArgument(NO_WEBSOCKET);
+  const clock = createClock();
+  const store = options.storage ? new StorageRoomStore(options.storage, address) : null;
   const session = new Session({
     agent,
     backoff: { baseMs: backoff.baseMs ?? 500, maxMs: backoff.maxMs ?? 30_000 },
     random: Math.random,
-    canRenewToken: tokens.canRenew,
+    canRenewToken: typeof token === "function",
   });
   const acting = loadedOnce(async () => {
     const { Acting } = await import("./shell/acting.js");
     return new Acting(session, actionsBufferMax, Math.random);
   });
-  if (token !== null) acting().catch(() => {}); // `act` tries again, and reports it
   const connection = new RoomConnection({
     url: address,
     session,
@@ -58,18 +58,21 @@ export function connect(url: string | URL, options: ConnectOptions = {}): Connec
     transport: () => choice.current,
     wake: () => driver.wake(),
   });
-  const openLink = openerOf(address, choice, options);
-  const driver = drive({ session, clock, tokens, openLink, report: () => connection.report() });
-  const tell = (happened: (now: number) => void) => (): void => {
-    happened(clock());
-    driver.step();
-  };
+  const driver = new Driver({
+    session,
+    clock,
+    token: tokenSource(token),
+    choice,
+    opener: transports(choice, (events) => openWebSocket({url: address, codec, WebSocket: WebSocket as WebSocketConstructor}, events), { url: address.replace("ws", "http"), fetch }),
+    report: () => connection.report(),
+  });
   const stopListening = listenToPage({
     hidden: () => store?.save(),
-    suspended: tell((now) => session.suspend(now)),
-    awake: tell((now) => session.awake(now)),
-    networkChanged: tell((now) => session.networkChanged(now)),
+    suspended: () => driver.tell((session, now) => session.suspend(now)),
+    awake: () => driver.tell((session, now) => session.awake(now)),
+    networkChanged: () => driver.tell((session, now) => session.networkChanged(now)),
   });
+  if (token !== null) acting().catch(() => {}); // `act` tries again, and reports it
   connection.on("status", (status) => {
     if (status.state !== "closed") return;
     stopListening();
@@ -81,6 +84,8 @@ export function connect(url: string | URL, options: ConnectOptions = {}): Connec
   // The types of rooms are the user's own assurance: what arrives is not checked against them.
   return connection as unknown as Connection;
 }
+
+const NO_WEBSOCKET = 'this runtime has no WebSocket: pass one, such as { WebSocket } of the package "ws"';
 
 /** The address of the WebSocket. That of a page is the base. */
 function addressOf(url: string | URL): string {
@@ -95,14 +100,3 @@ function addressOf(url: string | URL): string {
   throw new BadArgument(`${url} is not an address such as wss://live.example.org/ws`);
 }
 
-/** What opens links over the transport of choice. */
-function openerOf(url: string, choice: TransportChoice, options: ConnectOptions): OpenLink {
-  const { codec = json, fetch = globalThis.fetch?.bind(globalThis) } = options;
-  const { WebSocket = globalThis.WebSocket as WebSocketConstructor | undefined } = options;
-  if (WebSocket === undefined && choice.current === "websocket") {
-    throw new BadArgument('this runtime has no WebSocket: pass one, such as { WebSocket } of the package "ws"');
-  }
-  const open: OpenLink = (events) =>
-    openWebSocket({ url, codec, WebSocket: WebSocket as WebSocketConstructor }, events);
-  return createTransports(choice, open, { url: url.replace("ws", "http"), fetch });
-}

@@ -21,11 +21,10 @@ export interface BackoffBounds {
 export class Reconnect {
   /** When to connect; Infinity while the page is suspended. */
   at = 0;
-  /** Whether the server asked for that time, so that coming earlier would do harm. */
-  isAsked = false;
   readonly #backoff: BackoffBounds;
   readonly #random: () => number;
   #attempts = 0;
+  #isAsked = false; // the server asked for that time: coming earlier would do harm
   #welcomedAt: number | null = null;
 
   /** `random` returns numbers from 0 to 1. */
@@ -50,27 +49,26 @@ export class Reconnect {
     this.#welcomedAt = null;
   }
 
-  /** Connect after a wait, which grows with each attempt, but no earlier than the server asked for. */
-  schedule(now: number, retryAfterMs: number): void {
-    this.isAsked = retryAfterMs > 0;
-    this.at = now + Math.max(this.delayMs(this.#attempts), Math.min(retryAfterMs, OBEYED_MS_MAX));
-    this.#attempts += 1;
+  /** Connect after a wait, which grows with each attempt. */
+  schedule(now: number): void {
+    this.#isAsked = false;
+    this.at = now + this.delayMs(this.#attempts++);
   }
 
   /** Connect when a goaway asks for it. */
   scheduleGoaway(now: number, reconnectMs: number): void {
-    this.isAsked = true;
+    this.#isAsked = true;
     this.at = now + Math.min(Math.max(reconnectMs, 0), OBEYED_MS_MAX);
   }
 
   /** Connect at once: something has changed that makes success likely. A time that the server asked for still holds. */
   hasten(now: number): void {
-    if (!this.isAsked) this.at = Math.min(this.at, now);
+    if (!this.#isAsked) this.at = Math.min(this.at, now);
   }
 
   /** Do not connect, until `resume`. */
   suspend(): void {
-    this.isAsked = false;
+    this.#isAsked = false;
     this.at = Infinity;
   }
 }

@@ -111,13 +111,13 @@ export class Session {
     this.#output.push({ type: "hello", agent, ...(token !== null && { token }), ...(session && { session }) });
   }
 
-  /** No transport could be opened. `retryAfterMs` is what the server asked for. */
-  connectFailed(trouble: Reason, now: number, retryAfterMs = 0): void {
-    if (this.state === "connecting") this.#lose(trouble, now, retryAfterMs);
+  /** No transport could be opened. */
+  connectFailed(trouble: Reason, now: number): void {
+    if (this.state === "connecting") this.#lose(trouble, now);
   }
 
   /** The transport was closed with this code; 1006 if it was lost without a close frame. */
-  disconnected(code: number, reason: string, now: number, retryAfterMs = 0): void {
+  disconnected(code: number, reason: string, now: number): void {
     if (!isConnected(this.state)) return;
     const error = this.#lastError;
     const trouble = closeReason(code, reason, error, this.verdict);
@@ -126,7 +126,7 @@ export class Session {
     const failure = new ConnectionRefused(error?.code ?? trouble.code, code, trouble.message);
     if (mayRenew) this.#refusal = { token: this.#presented, failure };
     if ((isFinal(code) || (code === TOKEN_EXPIRED && !canRenew)) && !mayRenew) this.#giveUp(failure);
-    else this.#lose(trouble, now, retryAfterMs);
+    else this.#lose(trouble, now);
   }
 
   /** Something arrived, already decoded; undefined if it could not be. */
@@ -171,9 +171,9 @@ export class Session {
 
   // When to do what.
 
-  /** When to open the next connection; null unless the session waits for it. */
-  get reconnectAt(): number | null {
-    return this.state === "waiting" ? this.#reconnect.at : null;
+  /** When to hang up, if need be, and to open the next connection; Infinity if that is not planned. */
+  get connectAt(): number {
+    return this.state === "waiting" || this.state === "leaving" ? this.#reconnect.at : Infinity;
   }
 
   get isTokenDue(): boolean {
@@ -184,7 +184,7 @@ export class Session {
   get deadline(): number {
     if (this.state === "closed") return Infinity;
     return Math.min(
-      this.#connectAt,
+      this.connectAt,
       this.#liveness.deadline,
       this.rooms.deadline,
       this.#token.deadline,
@@ -195,7 +195,7 @@ export class Session {
   /** Do what is due. Calling this too early does no harm. */
   tick(now: number): void {
     if (this.state === "closed") return;
-    if (now >= this.#connectAt) this.#hangUp(now, "connecting", this.trouble);
+    if (now >= this.connectAt) this.#hangUp(now, "connecting", this.trouble);
     else if (now >= this.#liveness.deadline) this.#lose(this.state === "connecting" ? UNREACHABLE : SILENT, now);
     this.rooms.tick(now);
     this.outbox?.tick(now);
@@ -263,10 +263,10 @@ export class Session {
   }
 
   /** Connect again after a wait. After a goaway, the wait is what it said. */
-  #lose(trouble: Reason, now: number, retryAfterMs = 0): void {
+  #lose(trouble: Reason, now: number): void {
     const wasLeaving = this.state === "leaving";
     this.#hangUp(now, "waiting", trouble);
-    if (!wasLeaving) this.#reconnect.schedule(now, retryAfterMs);
+    if (!wasLeaving) this.#reconnect.schedule(now);
   }
 
   /** The connection is over. */
@@ -291,11 +291,6 @@ export class Session {
   /** A time of the server's clock on ours, which may be wrong by hours; never is Infinity. */
   #timeOf(time: number | null): number {
     return time === null ? Infinity : time - (this.clockDifferenceMs ?? 0);
-  }
-
-  /** When to hang up, if need be, and to open the next connection. */
-  get #connectAt(): number {
-    return this.state === "waiting" || this.state === "leaving" ? this.#reconnect.at : Infinity;
   }
 }
 

@@ -1,6 +1,6 @@
 /** A connection: passes the user's wishes to the session, and hands out what the session has to report. */
 
-import { BadArgument, ConnectionClosed, type ConnectionFailed, type TouchlineError } from "../errors.js";
+import { BadArgument, ConnectionClosed } from "../errors.js";
 import { RECENT_EVENTS_MAX } from "../limits.js";
 import { jsonOf } from "../machine/actions/json-of.js";
 import { parseCursor } from "../machine/rooms/cursor.js";
@@ -22,6 +22,7 @@ import type { Acting } from "./acting.js";
 import type { Clock } from "./clock.js";
 import { Emitter } from "./emitter.js";
 import { RoomSubscription, type SubscriptionOwner } from "./subscription.js";
+import { settled } from "./settled.js";
 
 /** What is kept of rooms from one page load to the next. */
 export interface RoomStore {
@@ -54,9 +55,11 @@ export class RoomConnection implements SubscriptionOwner {
   readonly #session: Session;
   readonly #emitter = new Emitter<ConnectionEvents>();
   readonly #subscriptions = new Map<Room, RoomSubscription>();
-  readonly #persisted = new Set<RoomSubscription>();
-  #waiters: { resolve: (connection: RoomConnection) => void; reject: (error: TouchlineError) => void }[] = [];
-  #reported: readonly unknown[] = [];
+  readonly #persisted = new WeakSet<RoomSubscription>();
+  #reported = JSON.stringify(this.status);
+  /** When the session connects again, by its clock and as a time of day. */
+  #connectAt = Infinity;
+  #retryAt: number | null = null;
   /** Null until the first action. */
   #acting: Acting | null = null;
 
@@ -67,15 +70,15 @@ export class RoomConnection implements SubscriptionOwner {
   }
 
   get serverTime(): number {
-    const { clock } = this.#parts;
     const difference = this.#session.clockDifferenceMs;
-    return difference === null ? Date.now() : Math.round(clock() + difference);
+    return difference === null ? Date.now() : Math.round(this.#parts.clock() + difference);
   }
 
-  opened(): Promise<RoomConnection> {
-    if (this.status.state === "open") return Promise.resolve(this);
-    if (this.status.state === "closed") return Promise.reject(this.status.error ?? closed());
-    return new Promise((resolve, reject) => this.#waiters.push({ resolve, reject }));
+  opened(): Promise<this> {
+    return settled((look) => this.#emitter.on("status", look), this, () => {
+      this.#mustBeOpen();
+      return this.status.state === "open";
+    });
   }
 
   on<N extends keyof ConnectionEvents>(name: N, listener: ConnectionEvents[N]): () => void {
@@ -84,21 +87,21 @@ export class RoomConnection implements SubscriptionOwner {
 
   subscribe(room: string, options: SubscribeOptions = {}): RoomSubscription {
     this.#mustBeOpen();
-    const { last = 0, deliver = "all", occupancy = false, members = false, persist = true } = options;
+    const { after, last = 0, deliver = "all", persist = true } = options;
     checkSubscribe(room, last);
-    const stored = persist ? this.#parts.store?.load(room) : null;
-    const beginning = options.after ? { ...NOTHING, cursor: cursorOf(options.after), stateComplete: false } : stored;
+    const given = after ? { ...NOTHING, cursor: cursorOf(after), stateComplete: false } : null;
+    const beginning = given ?? (persist ? this.#parts.store?.load(room) : null) ?? NOTHING;
     const machine = this.#session.rooms.subscribe(room, {
-      after: beginning?.cursor ?? null,
+      after: beginning.cursor,
       last,
       deliver,
-      occupancy: occupancy || options.onOccupancy !== undefined,
-      members: members || options.onMembers !== undefined,
+      occupancy: options.occupancy || options.onOccupancy !== undefined,
+      members: options.members || options.onMembers !== undefined,
     });
-    const subscription = new RoomSubscription(machine, beginning ?? NOTHING, this.#parts.eventsMax, this);
+    const subscription = new RoomSubscription(machine, beginning, this.#parts.eventsMax, this);
     listen(subscription, options);
-    this.#subscriptions.set(machine, subscription);
     if (persist) this.#persisted.add(subscription);
+    this.#subscriptions.set(machine, subscription);
     this.#parts.wake();
     return subscription;
   }
@@ -122,7 +125,6 @@ export class RoomConnection implements SubscriptionOwner {
   leave(subscription: RoomSubscription): void {
     this.#session.rooms.unsubscribe(subscription.machine);
     this.#subscriptions.delete(subscription.machine);
-    this.#persisted.delete(subscription);
     subscription.end(null);
     this.#parts.wake();
   }
@@ -139,19 +141,19 @@ export class RoomConnection implements SubscriptionOwner {
 
   /** Hand out everything that the session has to report. */
   report(): void {
+    const { verdict, state, failure } = this.#session;
     this.#acting?.report();
-    this.#reportVerdict();
+    if (verdict !== null && verdict !== this.verdict) {
+      this.verdict = verdict;
+      this.#emitter.emit("verdict", verdict);
+    }
     this.#reportItems();
     this.#reportStatus();
-    for (const subscription of this.#subscriptions.values()) subscription.updateStatus();
-    if (this.#session.state === "closed") this.#end(this.#session.failure);
-  }
-
-  #reportVerdict(): void {
-    const { verdict } = this.#session;
-    if (verdict === this.verdict || verdict === null) return;
-    this.verdict = verdict;
-    this.#emitter.emit("verdict", verdict);
+    for (const subscription of this.#subscriptions.values()) {
+      if (state === "closed") subscription.end(failure);
+      else subscription.updateStatus();
+    }
+    if (state === "closed") this.#acting?.end(failure ?? closed());
   }
 
   #reportItems(): void {
@@ -159,7 +161,6 @@ export class RoomConnection implements SubscriptionOwner {
     for (const [room, item] of this.#session.rooms.takeItems()) {
       const subscription = this.#subscriptions.get(room);
       if (subscription === undefined) continue;
-      if (item.type === "refused") this.#subscriptions.delete(room);
       subscription.apply(item);
       changed.add(subscription);
     }
@@ -170,45 +171,33 @@ export class RoomConnection implements SubscriptionOwner {
   }
 
   #reportStatus(): void {
-    const { state, trouble, welcome, reconnectAt } = this.#session;
-    const now: readonly unknown[] = [state, trouble, welcome, reconnectAt];
-    if (now.every((value, index) => value === this.#reported[index])) return;
-    this.#reported = now;
+    const { connectAt } = this.#session;
+    if (connectAt !== this.#connectAt) {
+      // Once only: the time of day and our clock are not quite even.
+      this.#connectAt = connectAt;
+      this.#retryAt = connectAt === Infinity ? null : Math.round(Date.now() + connectAt - this.#parts.clock());
+    }
     const status = this.#statusNow();
-    if (JSON.stringify(status) === JSON.stringify(this.status)) return;
+    const text = JSON.stringify(status);
+    if (text === this.#reported) return;
+    this.#reported = text;
     this.status = status;
-    if (status.state === "open") for (const { resolve } of this.#waiters.splice(0)) resolve(this);
     this.#emitter.emit("status", status);
   }
 
   #statusNow(): Status {
-    const { state, trouble, welcome, reconnectAt, failure } = this.#session;
+    const { state, trouble, welcome, failure } = this.#session;
     if (state === "closed") return { state, error: failure };
-    if (state === "waiting") {
-      const waitMs = (reconnectAt ?? Infinity) - this.#parts.clock();
-      return { state, reason: trouble ?? LOST, retryAt: waitMs === Infinity ? null : Math.round(Date.now() + waitMs) };
-    }
+    if (state === "waiting") return { state, reason: trouble as Reason, retryAt: this.#retryAt };
     if ((state !== "open" && state !== "leaving") || welcome === null) return { state: "connecting", reason: trouble };
     const { edge, player } = welcome;
     return { state: "open", transport: this.#parts.transport(), edge, player, leaving: state === "leaving" };
-  }
-
-  /** The session is closed: subscriptions end, and nobody waits for anything any longer. */
-  #end(failure: ConnectionFailed | null): void {
-    const subscriptions = [...this.#subscriptions.values()];
-    this.#subscriptions.clear();
-    for (const subscription of subscriptions) subscription.end(failure);
-    const error = failure ?? closed();
-    for (const { reject } of this.#waiters.splice(0)) reject(error);
-    this.#acting?.end(error);
   }
 
   #mustBeOpen(): void {
     if (this.#session.state === "closed") throw this.#session.failure ?? closed();
   }
 }
-
-const LOST: Reason = { code: "abnormal", message: "the connection was lost" };
 
 const closed = (): ConnectionClosed =>
   new ConnectionClosed("the connection is closed; an action that was sent may be done");

@@ -7,148 +7,161 @@
 import { LoadFailed } from "../errors.js";
 import type { Session } from "../machine/session.js";
 import { isConnected } from "../machine/states.js";
+import type { TransportChoice } from "../transport/choice.js";
 import type { Link, OpenLink } from "../transport/link.js";
 import { createAlarm } from "./alarm.js";
 import type { Clock } from "./clock.js";
-import type { TokenSource } from "./token-source.js";
 
 /** A timer that is this late was held back, since the page or the computer slept. */
 const LATE_MS = 5_000;
 const ABNORMAL = 1006;
+const UNREACHABLE = "unreachable";
 
 /** One attempt to connect, and what comes of it. */
 interface Attempt {
-  link: Link | null;
-  isOpen: boolean;
+  link?: Link;
+  isOpen?: boolean;
 }
 
 export interface DriverOptions {
   readonly session: Session;
   readonly clock: Clock;
-  readonly tokens: TokenSource;
-  readonly openLink: OpenLink;
+  /** The token to use now; null if the client has none. */
+  readonly token: () => Promise<string | null>;
+  readonly choice: TransportChoice;
+  /** What opens links over the transport of choice. Rejects if its code does not load. */
+  readonly opener: () => Promise<OpenLink>;
   /** Hand out what the session has to report. */
   readonly report: () => void;
 }
 
-export interface Driver {
-  /** Do all that there is to do now. */
-  step(): void;
+export class Driver {
+  readonly #options: DriverOptions;
+  readonly #setAlarm: (at: number) => void;
+  #attempt: Attempt | null = null;
+  #isStepping = false;
+  #isWoken = false;
+  #isRefreshing = false;
+  #isLoading = false;
+
+  constructor(options: DriverOptions) {
+    this.#options = options;
+    this.#setAlarm = createAlarm(options.clock, (lateMs) =>
+      this.tell((session, now) => lateMs > LATE_MS && session.awake(now)),
+    );
+  }
+
+  /** Tell the session what happened, and do what follows from it. */
+  tell(happened: (session: Session, now: number) => void): void {
+    happened(this.#options.session, this.#options.clock());
+    this.step();
+  }
+
   /** Step soon: several wishes of the user then travel in one message. */
-  wake(): void;
-}
-
-export function drive({ session, clock, tokens, openLink, report }: DriverOptions): Driver {
-  let attempt: Attempt | null = null;
-  let isStepping = false;
-  let isWoken = false;
-  let isRefreshing = false;
-  let isLoading = false;
-
-  const setAlarm = createAlarm(clock, (lateMs) => {
-    if (lateMs > LATE_MS) session.awake(clock());
-    step();
-  });
-
-  function wake(): void {
-    if (isWoken) return;
-    isWoken = true;
+  wake(): void {
+    if (this.#isWoken) return;
+    this.#isWoken = true;
     queueMicrotask(() => {
-      isWoken = false;
-      step();
+      this.#isWoken = false;
+      this.step();
     });
   }
 
-  function step(): void {
-    if (isStepping) {
-      wake();
+  step(): void {
+    if (this.#isStepping) {
+      this.wake();
       return;
     }
-    isStepping = true;
+    this.#isStepping = true;
     try {
-      session.tick(clock());
-      report();
-      obey();
-      if (attempt?.isOpen) {
-        for (const message of session.takeOutput(clock())) attempt.link?.send(message);
-        report(); // an action may have turned out to be too large
-      }
-      if (session.rooms.lacksExtras && !isLoading) void loadExtras();
-      if (session.isTokenDue && !isRefreshing) void refresh();
-      setAlarm(session.deadline);
+      this.#step();
     } finally {
-      isStepping = false;
+      this.#isStepping = false;
     }
+  }
+
+  #step(): void {
+    const { session, clock, report } = this.#options;
+    session.tick(clock());
+    report();
+    this.#obey();
+    if (this.#attempt?.isOpen) {
+      for (const message of session.takeOutput(clock())) this.#attempt.link?.send(message);
+      report(); // an action may have turned out to be too large
+    }
+    if (session.rooms.lacksExtras && !this.#isLoading) void this.#loadExtras();
+    if (session.isTokenDue && !this.#isRefreshing) void this.#refresh();
+    this.#setAlarm(session.deadline);
   }
 
   /** Have the link that the session's state asks for. */
-  function obey(): void {
-    const isOpening = session.state === "connecting" && attempt?.isOpen === false;
-    if (attempt !== null && !isOpening && !(attempt.isOpen && isConnected(session.state))) {
-      const { link } = attempt;
-      attempt = null;
-      link?.close();
+  #obey(): void {
+    const { session, choice } = this.#options;
+    const attempt = this.#attempt;
+    const isOpening = session.state === "connecting";
+    if (attempt !== null && !(attempt.isOpen ? isConnected(session.state) : isOpening)) {
+      this.#attempt = null;
+      if (attempt.link && !attempt.isOpen) choice.failed(); // it took too long
+      attempt.link?.close();
     }
-    if (session.state === "connecting" && attempt === null) void open();
+    if (isOpening && this.#attempt === null) void this.#open({});
   }
 
-  async function open(): Promise<void> {
-    const own: Attempt = { link: null, isOpen: false };
-    attempt = own;
-    /** Tell the session something, unless this attempt is over. */
-    const tell =
-      <A extends unknown[]>(happened: (...how: A) => void) =>
-      (...how: A): void => {
-        if (attempt !== own) return;
-        happened(...how);
-        step();
-      };
+  async #open(attempt: Attempt): Promise<void> {
+    const { token, choice, opener } = this.#options;
+    this.#attempt = attempt;
+    /** Tell the session, unless the attempt is over. */
+    const tell: Driver["tell"] = (happened) => {
+      if (this.#attempt === attempt) this.tell(happened);
+    };
+    const failed = (code: string) => (error: unknown) =>
+      tell((session, now) => {
+        this.#attempt = null;
+        if (code === UNREACHABLE) choice.failed();
+        session.connectFailed({ code, message: error instanceof Error ? error.message : `${error}` }, now);
+      });
+    const presented = await token().catch(failed("token_unavailable"));
+    tell((session, now) => session.opening(now));
+    const openLink = await opener().catch(failed(UNREACHABLE));
+    if (!openLink || this.#attempt !== attempt) return;
     try {
-      const token = await tokens.get();
-      tell(() => {
-        session.opening(clock());
-        own.link = openLink({
-          opened: tell(() => {
-            own.isOpen = true;
-            session.connected(token, clock());
+      attempt.link = openLink({
+        opened: () =>
+          tell((session, now) => {
+            attempt.isOpen = true;
+            choice.opened();
+            session.connected(presented ?? null, now);
           }),
-          received: tell((value) => session.receive(value, clock())),
-          closed: tell((code, reason, retryAfterMs = 0) => {
-            attempt = null;
-            const message = reason || "no connection could be made";
-            if (own.isOpen) session.disconnected(code || ABNORMAL, reason, clock(), retryAfterMs);
-            else session.connectFailed({ code: "unreachable", message }, clock(), retryAfterMs);
-          }),
-        });
-      })();
+        received: (value) => tell((session, now) => session.receive(value, now)),
+        closed: (code, reason) => {
+          if (!attempt.isOpen) failed(UNREACHABLE)(reason || "no connection could be made");
+          tell((session, now) => {
+            this.#attempt = null;
+            session.disconnected(code || ABNORMAL, reason, now);
+          });
+        },
+      });
     } catch (error) {
-      tell(() => {
-        attempt = null;
-        const message = `no token: ${error instanceof Error ? error.message : error}`;
-        session.connectFailed({ code: "token_unavailable", message }, clock());
-      })();
+      failed(UNREACHABLE)(error);
     }
   }
 
   /** Get a newer token. Without one, the token in use may last until the next attempt. */
-  async function refresh(): Promise<void> {
-    isRefreshing = true;
-    const token = await tokens.get().catch(() => null);
-    isRefreshing = false;
-    session.refresh(token, clock());
-    step();
+  async #refresh(): Promise<void> {
+    this.#isRefreshing = true;
+    const token = await this.#options.token().catch(() => null);
+    this.#isRefreshing = false;
+    this.tell((session, now) => session.refresh(token, now));
   }
 
-  async function loadExtras(): Promise<void> {
-    isLoading = true;
+  async #loadExtras(): Promise<void> {
+    this.#isLoading = true;
     try {
-      session.rooms.extras = (await import("../machine/rooms/extras.js")).extras;
+      this.#options.session.rooms.extras = (await import("../machine/rooms/extras.js")).extras;
     } catch (error) {
-      session.rooms.loadFailed(new LoadFailed(error), clock());
+      this.tell((session, now) => session.rooms.loadFailed(new LoadFailed(error), now));
     }
-    isLoading = false;
-    step();
+    this.#isLoading = false;
+    this.step();
   }
-
-  return { step, wake };
 }

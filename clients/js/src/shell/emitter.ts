@@ -17,15 +17,11 @@ export class Emitter<L extends { [N in keyof L]: Listener }> {
       try {
         listener(value);
       } catch (error) {
-        reportUncaught(error);
+        // As if the listener had been called by the runtime itself.
+        queueMicrotask(() => {
+          throw error;
+        });
       }
     }
   }
-}
-
-/** As if the listener had been called by the runtime itself. */
-function reportUncaught(error: unknown): void {
-  queueMicrotask(() => {
-    throw error;
-  });
 }

@@ -4,7 +4,7 @@
  * The generic types of the public API are put on from outside: see `Connection.subscribe`.
  */
 
-import { ConnectionClosed, type TouchlineError } from "../errors.js";
+import { ConnectionClosed, type ConnectionFailed, type RoomRefused } from "../errors.js";
 import type { Event, Item, JoinedItem } from "../machine/rooms/items.js";
 import type { Room } from "../machine/rooms/room.js";
 import type { Phase } from "../machine/rooms/room-phase.js";
@@ -12,6 +12,7 @@ import { type Beginning, View } from "../machine/rooms/view.js";
 import type { ActOptions, Joined, Receipt, RoomStatus, SubscriptionEvents } from "../types.js";
 import { Emitter } from "./emitter.js";
 import { EventQueue } from "./event-queue.js";
+import { settled } from "./settled.js";
 
 /** What a subscription asks of its connection. */
 export interface SubscriptionOwner {
@@ -22,22 +23,18 @@ export interface SubscriptionOwner {
   resume(subscription: RoomSubscription): void;
 }
 
-const JOINING: RoomStatus = { state: "joining", error: null };
-const WAITING: RoomStatus = { state: "waiting", error: null };
-const JOINED: RoomStatus = { state: "joined", error: null };
-const LEFT: RoomStatus = { state: "closed", error: null };
-const STATUS: Readonly<Record<Phase, RoomStatus>> = {
-  wanted: JOINING,
-  requested: JOINING,
-  joined: JOINED,
-  waiting: WAITING,
-  paused: WAITING,
-  closed: LEFT,
+const STATES: Readonly<Record<Phase, RoomStatus["state"]>> = {
+  wanted: "joining",
+  requested: "joining",
+  joined: "joined",
+  waiting: "waiting",
+  paused: "waiting",
+  closed: "closed",
 };
 
 export class RoomSubscription extends View {
   readonly machine: Room;
-  status: RoomStatus = JOINING;
+  status: RoomStatus = { state: "joining", error: null };
   readonly #owner: SubscriptionOwner;
   readonly #eventsMax: number;
   readonly #emitter = new Emitter<SubscriptionEvents>();
@@ -45,7 +42,6 @@ export class RoomSubscription extends View {
   /** What arrived before the first iteration, in case there is one; null once that cannot matter any more. */
   #early: Event[] | null = [];
   #isPaused = false;
-  #waiters: { resolve: (subscription: RoomSubscription) => void; reject: (error: TouchlineError) => void }[] = [];
 
   constructor(machine: Room, beginning: Beginning, eventsMax: number, owner: SubscriptionOwner) {
     super(beginning);
@@ -57,11 +53,11 @@ export class RoomSubscription extends View {
   get room(): string {
     return this.machine.name;
   }
-  joined(): Promise<RoomSubscription> {
-    const { state, error } = this.status;
-    if (state === "closed") return Promise.reject(error ?? closed(this.room));
-    if (this.recovered !== null) return Promise.resolve(this);
-    return new Promise((resolve, reject) => this.#waiters.push({ resolve, reject }));
+  joined(): Promise<this> {
+    return settled((look) => this.#emitter.on("status", look), this, () => {
+      if (this.status.state === "closed") throw this.status.error ?? new ConnectionClosed(`${this.room} was closed`);
+      return this.recovered !== null;
+    });
   }
 
   on<N extends keyof SubscriptionEvents>(name: N, listener: SubscriptionEvents[N]): () => void {
@@ -117,9 +113,7 @@ export class RoomSubscription extends View {
   /** The phase of the room may be another one. */
   updateStatus(): void {
     const { phase, trouble } = this.machine;
-    const { state, error } = this.status;
-    if (state === "closed" || (phase === "waiting" && trouble !== null && error === trouble)) return;
-    this.#setStatus(phase === "waiting" && trouble !== null ? { state: phase, error: trouble } : STATUS[phase]);
+    this.#setStatus(STATES[phase], phase === "waiting" ? trouble : null);
   }
 
   /** Everything that one message brought has been applied. */
@@ -128,19 +122,19 @@ export class RoomSubscription extends View {
   }
 
   /** Nothing follows. Without an error, the user closed the subscription or the connection. */
-  end(error: (RoomStatus & { state: "closed" })["error"]): void {
+  end(error: RoomRefused | ConnectionFailed | null): void {
     if (this.status.state === "closed") return;
     for (const queue of this.#queues) queue.end(error);
     this.#queues.clear();
-    for (const { reject } of this.#waiters.splice(0)) reject(error ?? closed(this.room));
-    this.#setStatus(error === null ? LEFT : { state: "closed", error });
+    this.#setStatus("closed", error);
     this.reportChange();
   }
 
-  #setStatus(status: RoomStatus): void {
-    if (status === this.status) return;
-    this.status = status;
-    this.#emitter.emit("status", status);
+  #setStatus(state: RoomStatus["state"], error: RoomStatus["error"]): void {
+    const { status } = this;
+    if (status.state === "closed" || (state === status.state && error === status.error)) return;
+    this.status = { state, error } as RoomStatus; // only a room that waits or is closed has an error
+    this.#emitter.emit("status", this.status);
   }
 
   #handOut(event: Event): void {
@@ -171,10 +165,7 @@ export class RoomSubscription extends View {
     this.updateStatus();
     const { room, state, stateComplete } = this;
     const joined: Joined = { room, recovered, restarted, moved, state, stateComplete };
-    for (const { resolve } of this.#waiters.splice(0)) resolve(this);
     this.#emitter.emit("joined", joined);
     if (restarted) this.#emitter.emit("restart", joined);
   }
 }
-
-const closed = (room: string): ConnectionClosed => new ConnectionClosed(`${room} was closed`);

@@ -7,31 +7,26 @@ const TOKEN_CHARS_MAX = 8_192;
 /** How long the function may take. It may ask another service, which may have to sign somebody in. */
 const TOKEN_MS_MAX = 30_000;
 
-export class TokenSource {
-  /** Each call of `get` may return a newer one. */
-  readonly canRenew: boolean;
-  readonly #token: string | TokenFunction | null;
-
-  /** Throws `BadArgument` if this cannot be a token. */
-  constructor(token: string | TokenFunction | null) {
-    this.canRenew = typeof token === "function";
-    this.#token = token;
-    if (token !== null && typeof token !== "function") check(token);
+/**
+ * Returns what gets the token to use now, null if the client has none. It rejects with whatever goes wrong in the
+ * user's function. Throws `BadArgument` if this cannot be a token.
+ */
+export function tokenSource(token: string | TokenFunction | null): () => Promise<string | null> {
+  if (typeof token !== "function") {
+    if (token !== null) check(token);
+    return async () => token;
   }
-
-  /** The token to use now; null if the client has none. Rejects with whatever goes wrong in the function. */
-  async get(): Promise<string | null> {
-    if (typeof this.#token !== "function") return this.#token;
+  return async () => {
     let timer: ReturnType<typeof setTimeout> | undefined;
     const late = new Promise<never>((_, reject) => {
       timer = setTimeout(() => reject(new Error("too slow")), TOKEN_MS_MAX);
     });
     try {
-      return check(await Promise.race([this.#token(), late]));
+      return check(await Promise.race([token(), late]));
     } finally {
       clearTimeout(timer);
     }
-  }
+  };
 }
 
 function check(token: unknown): string {

@@ -13,8 +13,7 @@ export interface LinkEvents {
   opened(): void;
   /** A message, decoded; undefined if that was not possible. */
   received(value: unknown): void;
-  /** `retryAfterMs` is how long the server asks to wait. */
-  closed(code: number, reason: string, retryAfterMs?: number): void;
+  closed(code: number, reason: string): void;
 }
 
 export type OpenLink = (events: LinkEvents) => Link;
