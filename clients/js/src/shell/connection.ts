@@ -4,7 +4,6 @@ import { BadArgument, ConnectionClosed } from "../errors.js";
 import { RECENT_EVENTS_MAX } from "../limits.js";
 import { jsonOf } from "../machine/actions/json-of.js";
 import { parseCursor } from "../machine/rooms/cursor.js";
-import type { Room } from "../machine/rooms/room.js";
 import type { Beginning } from "../machine/rooms/view.js";
 import type { Session } from "../machine/session.js";
 import type {
@@ -54,7 +53,7 @@ export class RoomConnection implements SubscriptionOwner {
   readonly #parts: ConnectionParts;
   readonly #session: Session;
   readonly #emitter = new Emitter<ConnectionEvents>();
-  readonly #subscriptions = new Map<Room, RoomSubscription>();
+  readonly #subscriptions = new Set<RoomSubscription>();
   readonly #persisted = new WeakSet<RoomSubscription>();
   #reported = JSON.stringify(this.status);
   /** When the session connects again, by its clock and as a time of day. */
@@ -87,21 +86,20 @@ export class RoomConnection implements SubscriptionOwner {
 
   subscribe(room: string, options: SubscribeOptions = {}): RoomSubscription {
     this.#mustBeOpen();
-    const { after, last = 0, deliver = "all", persist = true } = options;
+    const { after, last = 0, persist = true } = options;
     checkSubscribe(room, last);
     const given = after ? { ...NOTHING, cursor: cursorOf(after), stateComplete: false } : null;
     const beginning = given ?? (persist ? this.#parts.store?.load(room) : null) ?? NOTHING;
-    const machine = this.#session.rooms.subscribe(room, {
-      after: beginning.cursor,
-      last,
-      deliver,
-      occupancy: options.occupancy || options.onOccupancy !== undefined,
-      members: options.members || options.onMembers !== undefined,
+    const machine = this.#session.rooms.subscribe(room, beginning.cursor, {
+      ...(last > 0 && { last }),
+      ...(options.deliver === "latest" && { deliver: "latest" }),
+      ...((options.occupancy || options.onOccupancy) && { occupancy: true }),
+      ...((options.members || options.onMembers) && { members: true }),
     });
     const subscription = new RoomSubscription(machine, beginning, this.#parts.eventsMax, this);
     listen(subscription, options);
     if (persist) this.#persisted.add(subscription);
-    this.#subscriptions.set(machine, subscription);
+    this.#subscriptions.add(subscription);
     this.#parts.wake();
     return subscription;
   }
@@ -124,18 +122,13 @@ export class RoomConnection implements SubscriptionOwner {
 
   leave(subscription: RoomSubscription): void {
     this.#session.rooms.unsubscribe(subscription.machine);
-    this.#subscriptions.delete(subscription.machine);
+    this.#subscriptions.delete(subscription);
     subscription.end(null);
     this.#parts.wake();
   }
 
-  pause(subscription: RoomSubscription): void {
-    this.#session.rooms.pause(subscription.machine);
-    this.#parts.wake();
-  }
-
-  resume(subscription: RoomSubscription): void {
-    this.#session.rooms.resume(subscription.machine);
+  pause(subscription: RoomSubscription, isBehind: boolean): void {
+    this.#session.rooms.pause(subscription.machine, isBehind);
     this.#parts.wake();
   }
 
@@ -147,27 +140,14 @@ export class RoomConnection implements SubscriptionOwner {
       this.verdict = verdict;
       this.#emitter.emit("verdict", verdict);
     }
-    this.#reportItems();
     this.#reportStatus();
-    for (const subscription of this.#subscriptions.values()) {
+    for (const subscription of this.#subscriptions) {
+      const isChanged = subscription.report();
+      if (isChanged && this.#persisted.has(subscription)) this.#parts.store?.changed(subscription);
       if (state === "closed") subscription.end(failure);
-      else subscription.updateStatus();
+      if (subscription.status.state === "closed") this.#subscriptions.delete(subscription);
     }
     if (state === "closed") this.#acting?.end(failure ?? closed());
-  }
-
-  #reportItems(): void {
-    const changed = new Set<RoomSubscription>();
-    for (const [room, item] of this.#session.rooms.takeItems()) {
-      const subscription = this.#subscriptions.get(room);
-      if (subscription === undefined) continue;
-      subscription.apply(item);
-      changed.add(subscription);
-    }
-    for (const subscription of changed) {
-      subscription.reportChange();
-      if (this.#persisted.has(subscription)) this.#parts.store?.changed(subscription);
-    }
   }
 
   #reportStatus(): void {

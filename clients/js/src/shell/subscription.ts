@@ -19,8 +19,7 @@ export interface SubscriptionOwner {
   act(room: string, kind: string, data?: unknown, options?: ActOptions): Promise<Receipt>;
   leave(subscription: RoomSubscription): void;
   /** An iterator is behind by too much, or has caught up. */
-  pause(subscription: RoomSubscription): void;
-  resume(subscription: RoomSubscription): void;
+  pause(subscription: RoomSubscription, isBehind: boolean): void;
 }
 
 const STATES: Readonly<Record<Phase, RoomStatus["state"]>> = {
@@ -88,7 +87,15 @@ export class RoomSubscription extends View {
     return queue;
   }
 
-  /** The next thing that happened in the room. */
+  /** Hand out what happened in the room. Returns whether anything did. */
+  report(): boolean {
+    const items = this.machine.takeItems();
+    for (const item of items) this.apply(item);
+    this.#updateStatus();
+    if (items.length > 0) this.#emitter.emit("change", undefined);
+    return items.length > 0;
+  }
+
   override apply(item: Item): void {
     if (this.status.state === "closed") return; // left by a callback
     super.apply(item);
@@ -111,14 +118,9 @@ export class RoomSubscription extends View {
   }
 
   /** The phase of the room may be another one. */
-  updateStatus(): void {
+  #updateStatus(): void {
     const { phase, trouble } = this.machine;
     this.#setStatus(STATES[phase], phase === "waiting" ? trouble : null);
-  }
-
-  /** Everything that one message brought has been applied. */
-  reportChange(): void {
-    this.#emitter.emit("change", undefined);
   }
 
   /** Nothing follows. Without an error, the user closed the subscription or the connection. */
@@ -127,7 +129,7 @@ export class RoomSubscription extends View {
     for (const queue of this.#queues) queue.end(error);
     this.#queues.clear();
     this.#setStatus("closed", error);
-    this.reportChange();
+    this.#emitter.emit("change", undefined);
   }
 
   #setStatus(state: RoomStatus["state"], error: RoomStatus["error"]): void {
@@ -145,7 +147,7 @@ export class RoomSubscription extends View {
     for (const queue of this.#queues) queue.push(event);
     if (!this.#isPaused && this.#behind >= this.#eventsMax) {
       this.#isPaused = true;
-      this.#owner.pause(this);
+      this.#owner.pause(this, true);
     }
     this.#emitter.emit("event", event);
   }
@@ -158,11 +160,11 @@ export class RoomSubscription extends View {
   #resumeIfRead(): void {
     if (!this.#isPaused || this.#behind * 2 > this.#eventsMax) return;
     this.#isPaused = false;
-    this.#owner.resume(this);
+    this.#owner.pause(this, false);
   }
 
   #reportJoined({ recovered, restarted, moved }: JoinedItem): void {
-    this.updateStatus();
+    this.#updateStatus();
     const { room, state, stateComplete } = this;
     const joined: Joined = { room, recovered, restarted, moved, state, stateComplete };
     this.#emitter.emit("joined", joined);

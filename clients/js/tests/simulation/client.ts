@@ -89,8 +89,8 @@ export class Client {
   }
 
   subscribe(room: string, deliver: "all" | "latest", last: number): void {
-    const options = { after: null, last, deliver, occupancy: false, members: false };
-    this.#rooms.set(this.session.rooms.subscribe(room, options), room);
+    const wants = { last, ...(deliver === "latest" && { deliver }) };
+    this.#rooms.set(this.session.rooms.subscribe(room, null, wants), room);
     this.events.set(room, []);
     this.views.set(room, new View({ cursor: null, state: [], stateComplete: true }));
     this.step();
@@ -193,10 +193,11 @@ export class Client {
   }
 
   #takeReports(): void {
-    for (const [room, item] of this.session.rooms.takeItems()) {
-      const name = this.#rooms.get(room) ?? "";
-      this.views.get(name)?.apply(item);
-      if (item.type === "event") this.events.get(name)?.push(item.event);
+    for (const [room, name] of this.#rooms) {
+      for (const item of room.takeItems()) {
+        this.views.get(name)?.apply(item);
+        if (item.type === "event") this.events.get(name)?.push(item.event);
+      }
     }
     for (const [action, outcome] of this.#outbox.takeOutcomes()) this.outcomes.set(action, outcome);
   }

@@ -13,8 +13,8 @@ import { AlreadySubscribed, type LoadFailed } from "../../errors.js";
 import { RECOVERABLE_ERRORS } from "../../recovery-codes.js";
 import type { ClientMessage, ErrorMessage } from "../messages.js";
 import { bytesOf } from "../text.js";
-import type { Item } from "./items.js";
-import { type LoadedExtras, Room, type RoomMessage, type RoomOptions } from "./room.js";
+import type { Cursor } from "./cursor.js";
+import { type LoadedExtras, Room, type RoomMessage, type RoomWants } from "./room.js";
 
 /** The longest wait that a server can ask for: a mistake there must not keep a client out for long. */
 const RETRY_MS_MAX = 60_000;
@@ -27,7 +27,6 @@ export class RoomSet implements LoadedExtras {
   readonly #nextId: () => number;
   readonly #delayMs: (attempt: number) => number;
   #toLeave: string[] = [];
-  readonly #items: [Room, Item][] = [];
 
   /** `nextId` numbers the requests. `delayMs` is how long to wait after that many refusals of a room in a row. */
   constructor(nextId: () => number, delayMs: (attempt: number) => number) {
@@ -35,9 +34,9 @@ export class RoomSet implements LoadedExtras {
     this.#delayMs = delayMs;
   }
 
-  subscribe(name: string, options: RoomOptions): Room {
+  subscribe(name: string, after: Cursor | null, wants: RoomWants): Room {
     if (this.byName.has(name)) throw new AlreadySubscribed(name);
-    const room = new Room(name, options, this);
+    const room = new Room(name, after, wants, this);
     this.byName.set(name, room);
     return room;
   }
@@ -50,21 +49,17 @@ export class RoomSet implements LoadedExtras {
     room.move("closed");
   }
 
-  /** The room's reader is behind: leave the room until `resume`. */
-  pause(room: Room): void {
+  /** The room's reader is behind: stay out of the room until it is not. */
+  pause(room: Room, isBehind: boolean): void {
     if (room.isOnServer) this.#toLeave.push(room.name);
-    room.move("paused");
-  }
-
-  resume(room: Room): void {
-    if (room.phase === "paused") room.move("wanted");
+    if (isBehind || room.phase === "paused") room.move(isBehind ? "paused" : "wanted");
   }
 
   receive(message: RoomMessage): void {
     const room = this.byName.get(message.room);
     if (room === undefined) return;
     const wasOnServer = room.isOnServer;
-    for (const item of room.receive(message)) this.#items.push([room, item]);
+    room.receive(message);
     if (wasOnServer && room.phase === "wanted") this.#toLeave.push(room.name);
   }
 
@@ -75,7 +70,7 @@ export class RoomSet implements LoadedExtras {
       const isAnswer = error.id === null ? room.phase === "joined" : room.isOnServer && error.id === room.requestId;
       if (!isAbout || !isAnswer) continue;
       const retryAt = RECOVERABLE_ERRORS.has(error.code) ? now + this.#retryMs(error, room) : null;
-      for (const item of room.refused(error, retryAt)) this.#items.push([room, item]);
+      room.refused(error, retryAt);
       if (room.phase === "closed") this.byName.delete(room.name);
     }
   }
@@ -121,11 +116,6 @@ export class RoomSet implements LoadedExtras {
     }));
     for (const [rooms, { id }] of joins) for (const room of rooms) room.requestSent(id);
     return [...leaves, ...joins].map(([, message]) => message);
-  }
-
-  /** What happened to the rooms, in order. */
-  takeItems(): [Room, Item][] {
-    return this.#items.splice(0);
   }
 
   #retryMs({ retry_ms }: ErrorMessage, room: Room): number {

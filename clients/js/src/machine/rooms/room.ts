@@ -23,14 +23,8 @@ import type { Item } from "./items.js";
 import { Reading, type StartSearch } from "./reading.js";
 import type { Phase } from "./room-phase.js";
 
-/** What a room is asked for with. */
-export interface RoomOptions {
-  readonly after: Cursor | null;
-  readonly last: number;
-  readonly deliver: "all" | "latest";
-  readonly occupancy: boolean;
-  readonly members: boolean;
-}
+/** What a room is asked for with, besides the cursor. Defaults are left out. */
+export type RoomWants = Pick<RoomRequest, "last" | "deliver" | "occupancy" | "members">;
 
 /** What few rooms need: extras.ts. */
 export interface RoomExtras {
@@ -60,16 +54,15 @@ export class Room {
   trouble: LoadFailed | null = null;
   #needsExtras: boolean;
   #members: ReturnType<RoomExtras["createMembers"]> | null = null;
-  readonly #options: RoomOptions;
-  #last: number;
+  readonly #items: Item[] = [];
+  #wants: RoomWants;
 
-  constructor(name: string, options: RoomOptions, loaded: LoadedExtras) {
+  constructor(name: string, after: Cursor | null, wants: RoomWants, loaded: LoadedExtras) {
     this.name = name;
     this.#loaded = loaded;
-    this.#needsExtras = options.members;
-    this.#options = options;
-    this.#last = options.last;
-    this.#reading = new Reading(options.after);
+    this.#needsExtras = wants.members ?? false;
+    this.#wants = wants;
+    this.#reading = new Reading(after);
   }
 
   move(phase: Phase): void {
@@ -87,18 +80,14 @@ export class Room {
     return this.phase === "wanted" && this.#needsExtras && this.#loaded.extras === null;
   }
 
-  /** What to ask for now. Defaults are left out. */
+  /** What to ask for now. */
   get request(): RoomRequest {
-    const { deliver, occupancy, members } = this.#options;
-    const { cursor } = this.#reading;
+    const { epoch, offset, ts } = this.#reading.cursor ?? {};
     return {
       room: this.name,
-      ...(cursor !== null && { epoch: cursor.epoch, after: cursor.offset }),
-      ...(cursor !== null && cursor.ts !== null && { ts: cursor.ts }),
-      ...(this.#last > 0 && { last: this.#last }),
-      ...(deliver === "latest" && { deliver }),
-      ...(occupancy && { occupancy }),
-      ...(members && { members }),
+      ...(epoch !== undefined && offset !== undefined && { epoch, after: offset }),
+      ...(ts != null && { ts }),
+      ...this.#wants,
     };
   }
 
@@ -108,13 +97,13 @@ export class Room {
   }
 
   /** The server refused the room. `retryAt` is when to ask again; null gives up. */
-  refused({ code, message }: ErrorMessage, retryAt: number | null): Item[] {
+  refused({ code, message }: ErrorMessage, retryAt: number | null): void {
     if (retryAt !== null) {
       this.retry(retryAt);
-      return [];
+      return;
     }
     this.move("closed");
-    return [{ type: "refused", error: new RoomRefused(this.name, code, message) }];
+    this.#items.push({ type: "refused", error: new RoomRefused(this.name, code, message) });
   }
 
   /** Ask for the room then. */
@@ -125,15 +114,21 @@ export class Room {
     this.move("waiting");
   }
 
-  receive(message: RoomMessage): Item[] {
-    if (message.type === "subscribed") return this.#subscribed(message);
-    if (this.phase !== "joined") return [];
-    const items = this.#apply(message);
-    this.#moveIfAsksAgain();
-    return items;
+  receive(message: RoomMessage): void {
+    this.#items.push(...this.#apply(message));
+    if (!this.#reading.asksAgain) return;
+    this.#reading.asksAgain = false;
+    this.move("wanted");
   }
 
-  #apply(message: Exclude<RoomMessage, Subscribed>): Item[] {
+  /** What happened, in order. */
+  takeItems(): Item[] {
+    return this.#items.splice(0);
+  }
+
+  #apply(message: RoomMessage): Item[] {
+    if (message.type === "subscribed") return this.#subscribed(message);
+    if (this.phase !== "joined") return [];
     switch (message.type) {
       case "event":
         return this.#reading.event(message);
@@ -168,13 +163,8 @@ export class Room {
     }
     this.move("joined");
     this.retries = 0;
-    this.#last = 0;
+    this.#wants = { ...this.#wants };
+    delete this.#wants.last;
     return this.#reading.subscribed(message, startSearch);
-  }
-
-  #moveIfAsksAgain(): void {
-    if (!this.#reading.asksAgain) return;
-    this.#reading.asksAgain = false;
-    this.move("wanted");
   }
 }
