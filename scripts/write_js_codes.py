@@ -99,9 +99,11 @@ def constants(kind: str, what: str, members: Iterable[Member]) -> str:
 def code_set(name: str, documentation: str, codes: Iterable[str | int]) -> str:
     """A set of codes."""
     codes = list(codes)
-    entries = "".join(f"  {literal(code)},\n" for code in codes)
     kind = "string" if isinstance(codes[0], str) else "number"
-    return f"\n{doc(documentation)}export const {name}: ReadonlySet<{kind}> = new Set([\n{entries}]);\n"
+    head = f"export const {name}: ReadonlySet<{kind}> = new Set(["
+    line = f"{head}{', '.join(map(literal, codes))}]);"
+    lines = "".join((head, *(f"\n  {literal(code)}," for code in codes), "\n]);"))
+    return f"\n{doc(documentation)}{line if len(line) <= LINE_CHARS_MAX else lines}\n"
 
 
 def close_names(codes: Iterable[CloseCode]) -> str:

@@ -63,7 +63,11 @@ export function connect(url: string | URL, options: ConnectOptions = {}): Connec
     clock,
     token: tokenSource(token),
     choice,
-    opener: transports(choice, (events) => openWebSocket({url: address, codec, WebSocket: WebSocket as WebSocketConstructor}, events), { url: address.replace("ws", "http"), fetch }),
+    opener: transports(
+      choice,
+      (events) => openWebSocket({ url: address, codec, WebSocket: WebSocket as WebSocketConstructor }, events),
+      { url: address.replace("ws", "http"), fetch },
+    ),
     report: () => connection.report(),
   });
   const stopListening = listenToPage({
@@ -99,4 +103,3 @@ function addressOf(url: string | URL): string {
   }
   throw new BadArgument(`${url} is not an address such as wss://live.example.org/ws`);
 }
-

@@ -16,12 +16,7 @@ export const RECOVERABLE_ERRORS: ReadonlySet<string> = new Set([
 ]);
 
 /** The closes after which a client gives up, besides all from 4500 to 4999. */
-export const FINAL_CLOSES: ReadonlySet<number> = new Set([
-  1002,
-  1003,
-  1007,
-  1009,
-]);
+export const FINAL_CLOSES: ReadonlySet<number> = new Set([1002, 1003, 1007, 1009]);
 
 /** The names of closes. */
 export const CLOSE_NAMES = `

@@ -2,13 +2,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { ActionsFull } from "../src/action-errors.js";
 import { connect } from "../src/connect.js";
-import {
-  AlreadySubscribed,
-  BadArgument,
-  ConnectionClosed,
-  ConnectionRefused,
-  RoomRefused,
-} from "../src/errors.js";
+import { AlreadySubscribed, BadArgument, ConnectionClosed, ConnectionRefused, RoomRefused } from "../src/errors.js";
 import type { Connection, ConnectOptions, RoomEvent, Status } from "../src/types.js";
 import { event, fakeServer, subscribed } from "./fake-server.js";
 

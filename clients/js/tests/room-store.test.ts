@@ -98,7 +98,7 @@ describe("a storage", () => {
     ["null", () => "null"],
     ["of other types", () => '[["a:1",7],["a:1"],7]'],
     ["without a cursor", (json) => json.replace("e.2.1700000000002", "e")],
-    ["with an event that is none", (json) => json.replace('\\"k\\",1', '\\"k\\",null')],
+    ["with an event that is none", (json) => json.replace('\\"key\\":\\"k\\"', '\\"key\\":null')],
   ];
 
   it.each(damages)("that is damaged (%s) is as good as empty", async (_, damage) => {

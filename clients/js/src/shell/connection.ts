@@ -20,8 +20,8 @@ import type {
 import type { Acting } from "./acting.js";
 import type { Clock } from "./clock.js";
 import { Emitter } from "./emitter.js";
-import { RoomSubscription, type SubscriptionOwner } from "./subscription.js";
 import { settled } from "./settled.js";
+import { RoomSubscription, type SubscriptionOwner } from "./subscription.js";
 
 /** What is kept of rooms from one page load to the next. */
 export interface RoomStore {
@@ -74,10 +74,14 @@ export class RoomConnection implements SubscriptionOwner {
   }
 
   opened(): Promise<this> {
-    return settled((look) => this.#emitter.on("status", look), this, () => {
-      this.#mustBeOpen();
-      return this.status.state === "open";
-    });
+    return settled(
+      (look) => this.#emitter.on("status", look),
+      this,
+      () => {
+        this.#mustBeOpen();
+        return this.status.state === "open";
+      },
+    );
   }
 
   on<N extends keyof ConnectionEvents>(name: N, listener: ConnectionEvents[N]): () => void {

@@ -16,11 +16,9 @@ export interface PageListener {
 
 /** Call `listener`, until the function that is returned is called. */
 export function listenToPage(listener: PageListener): () => void {
-  const removals: (() => void)[] = [];
-  const on = (target: EventTarget | undefined, name: string, call: (event: Event) => void): void => {
-    target?.addEventListener?.(name, call);
-    removals.push(() => target?.removeEventListener?.(name, call));
-  };
+  const end = new AbortController();
+  const on = (target: EventTarget | undefined, name: string, call: (event: Event) => void): void =>
+    target?.addEventListener?.(name, call, { signal: end.signal });
   const page = globalThis.document as Document | undefined;
   let wasOffline = false;
   on(page, "visibilitychange", () => (page?.visibilityState === "hidden" ? listener.hidden() : listener.awake()));
@@ -41,7 +39,5 @@ export function listenToPage(listener: PageListener): () => void {
     else listener.awake();
     wasOffline = false;
   });
-  return () => {
-    for (const remove of removals) remove();
-  };
+  return () => end.abort();
 }

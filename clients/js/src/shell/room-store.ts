@@ -10,41 +10,42 @@
  * 4. A storage that fails (it is full, or forbidden) is not an error: then nothing is kept.
  */
 
-import { formatCursor, parseCursor } from "../machine/rooms/cursor.js";
+import { parseCursor } from "../machine/rooms/cursor.js";
 import type { Event } from "../machine/rooms/items.js";
 import type { Beginning } from "../machine/rooms/view.js";
 import type { CursorStorage } from "../types.js";
 import type { RoomStore } from "./connection.js";
 import type { RoomSubscription } from "./subscription.js";
 
-/** The version of the entry, part of its key. */
-const VERSION = 1;
 /** Browsers allow about five million characters to all pages of an origin. */
 const CHARS_MAX = 1_000_000;
 /** How much may be lost if a browser ends a page without a word. */
 const SAVE_MS = 1_000;
 
-/** A room as it is kept: its cursor, whether its state is complete, and its state. */
-type StoredEvent = [key: string, offset: number, ts: number, data: unknown, cursor: string];
-type StoredRoom = [cursor: string, stateComplete: boolean, state: StoredEvent[]];
+/** A room as it is kept. */
+type StoredRoom = [cursor: string, stateComplete: boolean, state: Event[]];
 
 export class StorageRoomStore implements RoomStore {
   readonly #storage: CursorStorage;
   readonly #key: string;
   /** Each room's JSON, in the order of their changes. */
-  readonly #rooms: Map<string, string>;
+  #rooms = new Map<string, string>();
   readonly #changed = new Set<RoomSubscription>();
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(storage: CursorStorage, url: string) {
     this.#storage = storage;
-    this.#key = `touchline:${VERSION}:${url}`;
-    this.#rooms = new Map(this.#read());
+    this.#key = `touchline:1:${url}`; // 1 is the version of what is kept
+    try {
+      this.#rooms = new Map(JSON.parse(storage.getItem(this.#key) ?? "[]"));
+    } catch {
+      // nothing is kept
+    }
   }
 
   load(room: string): Beginning | null {
     try {
-      return beginningOf(room, JSON.parse(this.#rooms.get(room) ?? "null") as StoredRoom);
+      return beginningOf(JSON.parse(this.#rooms.get(room) ?? "") as StoredRoom);
     } catch {
       return null;
     }
@@ -62,8 +63,13 @@ export class StorageRoomStore implements RoomStore {
     if (this.#changed.size === 0) return;
     for (const subscription of this.#changed) this.#put(subscription);
     this.#changed.clear();
+    let chars = 0;
+    const newest = [...this.#rooms].reverse().filter((entry) => {
+      chars += entry.join().length;
+      return chars < CHARS_MAX;
+    });
     try {
-      this.#storage.setItem(this.#key, JSON.stringify(this.#kept()));
+      this.#storage.setItem(this.#key, JSON.stringify(newest.reverse()));
     } catch {
       this.#forget();
     }
@@ -72,33 +78,8 @@ export class StorageRoomStore implements RoomStore {
   #put({ room, cursor, state, stateComplete, status }: RoomSubscription): void {
     this.#rooms.delete(room);
     if (cursor === null || (status.state === "closed" && status.error !== null)) return;
-    const events = [...state.values()].map((event): StoredEvent => {
-      return [event.key, event.offset, event.ts, event.data, event.cursor];
-    });
-    const stored: StoredRoom = [cursor, stateComplete, events];
-    this.#rooms.set(room, JSON.stringify(stored));
-  }
-
-  /** The newest rooms that fit, oldest first. */
-  #kept(): [string, string][] {
-    let chars = 0;
-    const newest = [...this.#rooms].reverse().filter(([room, json]) => {
-      const sum = chars + room.length + json.length;
-      if (sum > CHARS_MAX) return false;
-      chars = sum;
-      return true;
-    });
-    return newest.reverse();
-  }
-
-  #read(): [string, string][] {
-    try {
-      const entry: unknown = JSON.parse(this.#storage.getItem(this.#key) ?? "[]");
-      const isPair = (pair: unknown): boolean => Array.isArray(pair) && pair.length === 2 && pair.every(isText);
-      return Array.isArray(entry) ? entry.filter(isPair) : [];
-    } catch {
-      return [];
-    }
+    const json = JSON.stringify([cursor, stateComplete, [...state.values()]]);
+    if (json.length < CHARS_MAX) this.#rooms.set(room, json);
   }
 
   /** Something older than what was shown must not be shown after a reload. */
@@ -111,16 +92,16 @@ export class StorageRoomStore implements RoomStore {
   }
 }
 
-const isText = (value: unknown): boolean => typeof value === "string";
-
-/** Throws, or returns null, if this is not what `#put` writes. */
-function beginningOf(room: string, [text, stateComplete, stored]: StoredRoom): Beginning | null {
-  const cursor = parseCursor(text);
-  const state = stored.map(([key, offset, ts, data, at]): Event => {
-    const isRight = typeof key === "string" && Number.isInteger(offset) && Number.isInteger(ts) && parseCursor(at);
-    if (!isRight) throw new Error("damaged");
-    return { room, key, offset, ts, data, cursor: at, live: false, traceparent: null };
-  });
-  if (cursor === null || formatCursor(cursor) !== text) return null;
-  return { cursor, state, stateComplete: stateComplete === true };
+/** Throws if this is not what `#put` writes. */
+function beginningOf([cursor, stateComplete, events]: StoredRoom): Beginning {
+  const state = events.map((event) => ({ ...event, live: false, traceparent: null }));
+  const isRight = state.every(
+    ({ room, key, offset, ts, cursor }) =>
+      [room, key].every((text) => typeof text === "string") &&
+      [offset, ts].every(Number.isInteger) &&
+      parseCursor(cursor),
+  );
+  const parsed = parseCursor(cursor);
+  if (parsed === null || !isRight) throw new Error("damaged");
+  return { cursor: parsed, state, stateComplete: stateComplete === true };
 }

@@ -53,10 +53,14 @@ export class RoomSubscription extends View {
     return this.machine.name;
   }
   joined(): Promise<this> {
-    return settled((look) => this.#emitter.on("status", look), this, () => {
-      if (this.status.state === "closed") throw this.status.error ?? new ConnectionClosed(`${this.room} was closed`);
-      return this.recovered !== null;
-    });
+    return settled(
+      (look) => this.#emitter.on("status", look),
+      this,
+      () => {
+        if (this.status.state === "closed") throw this.status.error ?? new ConnectionClosed(`${this.room} was closed`);
+        return this.recovered !== null;
+      },
+    );
   }
 
   on<N extends keyof SubscriptionEvents>(name: N, listener: SubscriptionEvents[N]): () => void {

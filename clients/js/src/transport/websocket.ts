@@ -13,23 +13,15 @@ export interface WebSocketEndpoint {
 
 export function openWebSocket({ url, codec, WebSocket }: WebSocketEndpoint, events: LinkEvents): Link {
   const socket = new WebSocket(url, `touchline.v1.${codec.name}`);
-  let isOver = false;
-  const end = (code: number, reason: string): void => {
-    if (isOver) return;
-    isOver = true;
-    events.closed(code, reason);
-  };
   socket.binaryType = "arraybuffer";
-  socket.onopen = () => isOver || events.opened();
-  socket.onmessage = ({ data }: { data: string | ArrayBuffer }) => isOver || events.received(decode(codec, data));
+  socket.onopen = () => events.opened();
+  socket.onmessage = ({ data }: { data: string | ArrayBuffer }) => events.received(decode(codec, data));
   socket.onerror = () => {}; // a close follows, which browsers say no more about either
-  socket.onclose = ({ code, reason }: { code: number; reason: string }) => end(code, reason);
+  socket.onclose = ({ code, reason }: { code: number; reason: string }) => events.closed(code, reason);
   return {
-    send(message) {
-      if (!isOver) socket.send(codec.encode(message));
-    },
+    send: (message) => socket.send(codec.encode(message)),
     close() {
-      isOver = true;
+      socket.onopen = socket.onmessage = socket.onclose = null;
       socket.close(NORMAL);
     },
   };

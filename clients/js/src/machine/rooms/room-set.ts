@@ -52,7 +52,8 @@ export class RoomSet implements LoadedExtras {
   /** The room's reader is behind: stay out of the room until it is not. */
   pause(room: Room, isBehind: boolean): void {
     if (room.isOnServer) this.#toLeave.push(room.name);
-    if (isBehind || room.phase === "paused") room.move(isBehind ? "paused" : "wanted");
+    if (isBehind) room.move("paused");
+    else if (room.phase === "paused") room.move("wanted");
   }
 
   receive(message: RoomMessage): void {
